@@ -1,0 +1,65 @@
+"""The wire: every message that goes over Kafka, except the article itself (see `articles`).
+
+A reader takes fields it does not know in its stride, so that a newer writer can run beside an older reader;
+a missing or wrong field is an error, and the message goes to the dead letters of its topic.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+SiteSlug = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[a-z0-9-]+$")]
+EventId = Annotated[str, Meta(min_length=36, max_length=36, description="UUID made by the sender")]
+ArticleId = Annotated[str, Meta(min_length=1, max_length=64)]
+VisitorKey = Annotated[str, Meta(min_length=16, max_length=16, description="16 hex digits, new each local day")]
+Milliseconds = Annotated[int, Meta(ge=0, description="since 1970-01-01 UTC, in milliseconds")]
+Measure = Literal["views", "visits", "visitors"]
+
+PATH_CHARACTERS_MAX = 512
+REFERRER_CHARACTERS_MAX = 253
+
+
+class PageEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
+    """One sign of a reader on a page, as the collector accepted it (topic `page-views`)."""
+
+    id: EventId
+    site: SiteSlug
+    kind: Literal["view", "ping", "leave"]
+    path: Annotated[str, Meta(min_length=1, max_length=PATH_CHARACTERS_MAX)]
+    at: Milliseconds
+    article: ArticleId | None = None
+    visitor: VisitorKey | None = None
+    visitor_prev: VisitorKey | None = None
+    bot: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    referrer: Annotated[str, Meta(min_length=1, max_length=REFERRER_CHARACTERS_MAX)] | None = None
+
+
+class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
+    """An audited change of a total that nobody measured, such as an opening balance (`counter-adjustments`).
+
+    It is kept apart from the measured counts. Its reversal is a second adjustment of the opposite amount.
+    """
+
+    id: Annotated[str, Meta(min_length=36, max_length=36)]
+    site: SiteSlug
+    article: ArticleId | None
+    measure: Measure
+    amount: int
+    who: Annotated[str, Meta(min_length=1, max_length=150)]
+    why: Annotated[str, Meta(min_length=1, max_length=500)]
+    at: Milliseconds
+
+
+class PageLive(msgspec.Struct, frozen=True, kw_only=True):
+    """What the portal now serves for an article (`pages-live`).
+
+    `live` means that the public URL serves this version or a newer one.
+    """
+
+    article: ArticleId
+    version: Annotated[int, Meta(ge=1)]
+    status: Literal["live", "withdrawn", "failed"]
+    url: str | None
+    reason: str | None
+    at: Milliseconds

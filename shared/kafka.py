@@ -1,0 +1,158 @@
+"""Kafka: a producer that answers within a deadline, whatever the brokers do."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, ProducerFenced
+
+from shared.logs import log
+
+KAFKA_ERRORS = (KafkaError, OSError, asyncio.TimeoutError)
+Headers = Sequence[tuple[str, bytes]]
+
+CONNECT_RETRY_SECONDS = 0.5
+STOP_SECONDS = 3.0
+
+
+class Unavailable(Exception):  # noqa: N818 - it names a state, which callers turn into 503 or a retry
+    """Kafka did not acknowledge in time. The message may still arrive: its reader must know it by its id."""
+
+
+class Producer:
+    """An idempotent `acks=all` producer that connects by itself and never waits for ever.
+
+    aiokafka's idempotent producer keeps a batch until it is delivered, with no deadline and no bound, and its
+    `stop()` waits for that. So the deadline, the bound and the bounded stop stand here.
+
+    Args:
+        bootstrap: host:port,host:port
+        deadline_seconds: How long `send` waits for the acknowledgement.
+        in_flight_max: Messages without acknowledgement, above which `send` refuses at once.
+    """
+
+    def __init__(self, bootstrap: str, *, deadline_seconds: float = 5.0, in_flight_max: int = 20_000) -> None:
+        self._bootstrap = bootstrap
+        self._deadline_seconds = deadline_seconds
+        self._in_flight_max = in_flight_max
+        self._in_flight = 0
+        self._producer: AIOKafkaProducer | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._failing = False
+
+    def start(self) -> None:
+        """Begin to connect; returns at once."""
+        self._connecting = asyncio.create_task(self._connect(), name="connect to Kafka")
+
+    @property
+    def problem(self) -> str | None:
+        """Why messages cannot be sent now, in words; None when they can."""
+        if self._producer is None:
+            return f"Kafka at {self._bootstrap} cannot be reached"
+        if self._failing:
+            return "Kafka does not acknowledge in time"
+        return None
+
+    @property
+    def in_flight(self) -> int:
+        """Messages that wait for their acknowledgement."""
+        return self._in_flight
+
+    async def _connect(self) -> None:
+        said = False
+        while True:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap,
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=2,
+                max_batch_size=128 * 1024,
+                request_timeout_ms=10_000,
+            )
+            try:
+                await producer.start()
+            except KAFKA_ERRORS as error:
+                await _stop(producer)
+                if not said:
+                    log.warning("Kafka is not there yet; waiting for it", reason=repr(error))
+                    said = True
+                await asyncio.sleep(CONNECT_RETRY_SECONDS)
+            else:
+                self._producer, self._failing = producer, False
+                return
+
+    async def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        partition: int | None = None,
+        headers: Headers | None = None,
+    ) -> None:
+        """Send one message and wait until Kafka has it.
+
+        Raises:
+            Unavailable: no acknowledgement within the deadline.
+        """
+        producer = self._producer
+        if producer is None:
+            raise Unavailable(f"Kafka at {self._bootstrap} cannot be reached")
+        if self._in_flight >= self._in_flight_max:
+            raise Unavailable(f"{self._in_flight} messages already wait for Kafka")
+        self._in_flight += 1
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                acknowledged = await producer.send(topic, value, key=key, partition=partition, headers=headers)
+                await asyncio.shield(acknowledged)
+        except (OutOfOrderSequenceNumber, ProducerFenced) as error:
+            self._rebuild(producer, error)
+            raise Unavailable(repr(error)) from error
+        except KAFKA_ERRORS as error:
+            self._failing = True
+            raise Unavailable(repr(error)) from error
+        else:
+            self._failing = False
+        finally:
+            self._in_flight -= 1
+
+    async def partitions(self, topic: str) -> int:
+        """Return the number of the topic's partitions, waiting until Kafka tells.
+
+        Raises:
+            KeyError: the topic does not exist.
+        """
+        while True:
+            if self._producer is not None:
+                try:
+                    return len(await self._producer.partitions_for(topic))
+                except KAFKA_ERRORS as error:
+                    log.warning("Kafka does not tell the partitions; asking again", topic=topic, reason=repr(error))
+            await asyncio.sleep(CONNECT_RETRY_SECONDS)
+
+    def _rebuild(self, broken: AIOKafkaProducer, error: Exception) -> None:
+        if self._producer is not broken:
+            return  # another message met the same error first
+        log.error("The producer cannot go on; making a new one", reason=repr(error))
+        self._producer = None
+        self._retired = asyncio.create_task(_stop(broken), name="stop the broken producer")
+        self.start()
+
+    async def stop(self) -> None:
+        """Deliver what is under way and leave, within a bound."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._connecting
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await _stop(producer)
+
+
+async def _stop(producer: AIOKafkaProducer) -> None:
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await producer.stop()
+    except KAFKA_ERRORS as error:
+        log.warning("The producer did not stop in time", reason=repr(error))

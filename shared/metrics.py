@@ -1,0 +1,12 @@
+"""Metrics that every process has. Names follow Prometheus: base units, `_total`, no path or id as a label."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+HTTP_SECONDS = Histogram(
+    "http_server_request_duration_seconds",
+    "Time from the request's first byte to the answer's last; streams are left out.",
+    ["method", "route", "code"],
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+BUILD_INFO = Gauge("presstally_build_info", "Always 1; the labels tell what is running.", ["version", "service"])
+TASK_FAILURES = Counter("presstally_task_failures_total", "Background tasks that ended in an error, by name.", ["task"])

@@ -1,0 +1,68 @@
+"""Postgres: a pool under the service's own role, and named queries from `.sql` files."""
+
+import asyncio
+import re
+from importlib.resources import files
+from typing import Final
+
+import asyncpg
+
+from shared.logs import log
+
+POSTGRES_ERRORS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError)
+"""All that a lost, restarted or busy Postgres raises. After any of these the outcome of a commit is unknown."""
+
+CONNECT_RETRY_SECONDS = 0.5
+_NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+
+
+class Queries(dict[str, str]):
+    """Named SQL statements of one file. A name that is not there is a KeyError at import time of its user."""
+
+
+def read_queries(package: str, file: str = "sql/queries.sql") -> Queries:
+    """Read the statements of a `.sql` file: each begins with a line `-- name: what_it_does`."""
+    text = files(package).joinpath(file).read_text(encoding="utf-8")
+    parts = _NAME.split(text)[1:]
+    queries = Queries(zip(parts[::2], (part.strip() for part in parts[1::2]), strict=True))
+    if len(queries) * 2 != len(parts):
+        raise ValueError(f"{package}/{file} names a query twice")
+    return queries
+
+
+async def open_pool(url: str, *, role: str, size: int = 8, statement_timeout_seconds: float = 10) -> asyncpg.Pool:
+    """Open a pool whose connections act as `role`, waiting for as long as Postgres is away.
+
+    Args:
+        url: postgresql://…, of a login that may act as the role.
+        role: The service's database role; it can write its own schema only.
+        size: Most connections at once.
+        statement_timeout_seconds: The server ends a statement that takes longer.
+
+    Raises:
+        asyncpg.InvalidPasswordError: and other refusals that waiting does not mend.
+    """
+    said = False
+    while True:
+        try:
+            return await asyncpg.create_pool(
+                url,
+                min_size=1,
+                max_size=size,
+                command_timeout=statement_timeout_seconds + 2,
+                server_settings={
+                    "role": role,
+                    "application_name": role,
+                    "statement_timeout": str(int(statement_timeout_seconds * 1000)),
+                    "idle_in_transaction_session_timeout": "5000",
+                    "lock_timeout": "5000",
+                    "timezone": "UTC",
+                },
+            )
+        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError):
+            raise
+        except POSTGRES_ERRORS as error:
+            if not said:
+                log.warning("Postgres is not there yet; waiting for it", reason=repr(error))
+                said = True
+            await asyncio.sleep(CONNECT_RETRY_SECONDS)

@@ -1,0 +1,60 @@
+"""Errors as RFC 9457 problem documents."""
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
+    """A request that cannot be served, with the words its sender should read."""
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        title: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        **extensions: Any,
+    ) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.detail = detail
+        self.title = title or HTTPStatus(status).phrase
+        self.headers = dict(headers or {})
+        self.extensions = extensions
+
+    def response(self) -> Response:
+        """Return the problem as an HTTP response."""
+        body = {
+            "type": "about:blank",
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+            **self.extensions,
+        }
+        return Response(msgspec.json.encode(body), self.status, self.headers, MEDIA_TYPE)
+
+
+async def on_problem(request: Request, error: Exception) -> Response:
+    """Answer with the problem that was raised."""
+    assert isinstance(error, Problem)
+    return error.response()
+
+
+async def on_http_exception(request: Request, error: Exception) -> Response:
+    """Answer the framework's own refusals (404, 405, …) as problems too."""
+    assert isinstance(error, HTTPException)
+    return Problem(error.status_code, error.detail, headers=error.headers).response()
+
+
+async def on_crash(request: Request, error: Exception) -> Response:
+    """Answer an unexpected error without telling the outside what it was; the log has it."""
+    return Problem(500, "This request failed on our side. It has been logged.").response()

@@ -1,0 +1,225 @@
+"""Run a service: its roles in order, one HTTP port, and a graceful stop.
+
+A role is an async context manager that yields a `Role`. What stands before its `yield` is its start, what
+stands after is its stop. The HTTP port opens first, so that `/livez` answers while a role still waits for
+Postgres or Kafka; roles stop in the reverse order of their start.
+
+SIGTERM or SIGINT: readiness goes off, requests under way are answered, the roles commit and leave, all
+within STOP_SECONDS. A background task that fails, or an impossible state, stops the process with exit
+code 1: the supervisor starts it again from what was committed.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import uvloop
+from granian.constants import Interfaces
+from granian.server.embed import Server
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared import __version__
+from shared.logs import configure_logs, log
+from shared.metrics import BUILD_INFO, HTTP_SECONDS, TASK_FAILURES
+from shared.problems import Problem, on_crash, on_http_exception, on_problem
+from shared.settings import Settings
+
+STOP_SECONDS = 9.0
+"""Bound on a graceful stop; supervisors wait 10 seconds or more before they kill."""
+
+
+def _no_problems() -> list[str]:
+    return []
+
+
+def _not_stuck() -> str | None:
+    return None
+
+
+@dataclass
+class Role:
+    """What a running role offers to its process."""
+
+    name: str
+    routes: Sequence[BaseRoute] = ()
+    problems: Callable[[], list[str]] = field(default=_no_problems)
+    """Why it cannot do its work now, in words; empty means ready."""
+    stuck: Callable[[], str | None] = field(default=_not_stuck)
+    """Why only a restart would help; None while it makes progress. Never a dependency that is away."""
+
+
+class Process:
+    """The process that a role runs in: it starts tasks, and is told of what must not be survived."""
+
+    def __init__(self) -> None:
+        self.stop = asyncio.Event()
+        self.failure: str | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+
+    def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+        """Start a background task. If it fails, the process stops."""
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def fail(self, reason: str) -> None:
+        """Stop the process loudly: it cannot go on rightly."""
+        self.failure = self.failure or reason
+        log.critical("Stopping: this cannot go on", reason=reason)
+        self.stop.set()
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or task.exception() is None:
+            return
+        TASK_FAILURES.labels(task.get_name()).inc()
+        log.error("A background task failed", task=task.get_name(), exc_info=task.exception())
+        self.fail(f"{task.get_name()}: {task.exception()!r}")
+
+
+RoleStarter = Callable[[Any, Process], AbstractAsyncContextManager[Role]]
+
+
+class Front:
+    """The process's one HTTP port: health and metrics always, the roles' routes once they run."""
+
+    def __init__(self) -> None:
+        self.roles: list[Role] = []
+        self.starting: list[str] = []
+        self.draining = False
+        self._inside: ASGIApp | None = None
+        self._health = Starlette(
+            routes=[
+                Route("/livez", self._livez),
+                Route("/readyz", self._readyz),
+                Route("/metrics", _metrics),
+            ]
+        )
+
+    def open(self) -> None:
+        """Route requests to the roles that have started."""
+        routes = [route for role in self.roles for route in role.routes]
+        app = Starlette(
+            routes=routes,
+            exception_handlers={Problem: on_problem, HTTPException: on_http_exception, Exception: on_crash},
+        )
+        self._inside = _timed(app)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        if scope["type"] != "http":
+            return
+        if scope["path"] in ("/livez", "/readyz", "/metrics"):
+            await self._health(scope, receive, send)
+        elif self._inside is None:
+            problem = Problem(503, "The service is starting.", headers={"retry-after": "1"})
+            await problem.response()(scope, receive, send)
+        else:
+            await self._inside(scope, receive, send)
+
+    async def _livez(self, request: Request) -> Response:
+        stuck = [f"{role.name}: {reason}" for role in self.roles if (reason := role.stuck())]
+        return JSONResponse({"alive": not stuck, "stuck": stuck}, 503 if stuck else 200)
+
+    async def _readyz(self, request: Request) -> Response:
+        problems = [f"{name}: starting" for name in self.starting]
+        problems += [f"{role.name}: {problem}" for role in self.roles for problem in role.problems()]
+        if self.draining:
+            problems.append("stopping")
+        return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
+
+
+async def _metrics(request: Request) -> Response:
+    return PlainTextResponse(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _timed(app: ASGIApp) -> ASGIApp:
+    async def timed(scope: Scope, receive: Receive, send: Send) -> None:
+        begun = time.perf_counter()
+        code = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal code
+            if message["type"] == "http.response.start":
+                code = message["status"]
+            await send(message)
+
+        try:
+            await app(scope, receive, watched)
+        finally:
+            if not scope.get("presstally.stream"):
+                route = getattr(scope.get("route"), "path", "unmatched")
+                HTTP_SECONDS.labels(scope["method"], route, code).observe(time.perf_counter() - begun)
+
+    return timed
+
+
+def run_service(
+    service: str, roles: Mapping[str, RoleStarter], settings: Settings, wanted: Sequence[str] = ()
+) -> int:
+    """Run a service until it is told to stop, and return the process's exit code.
+
+    Args:
+        service: The service's name, for logs and metrics.
+        roles: All its roles by name, in the order in which they start.
+        settings: Handed to each role.
+        wanted: The roles to run; none named means all.
+    """
+    configure_logs(service, settings.log_level)
+    BUILD_INFO.labels(__version__, service).set(1)
+    return uvloop.run(_run({name: roles[name] for name in wanted or roles}, settings))
+
+
+async def _run(roles: Mapping[str, RoleStarter], settings: Settings) -> int:
+    process = Process()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, process.stop.set)
+    front = Front()
+    front.starting = list(roles)
+    server = Server(
+        front, settings.http_host, settings.http_port, interface=Interfaces.ASGINL, websockets=False, log_enabled=False
+    )
+    serving = process.spawn(server.serve(), "http")
+    stack = AsyncExitStack()
+    starting = process.spawn(_start_roles(stack, front, roles, settings, process), "start")
+
+    await process.stop.wait()
+    front.draining = True
+    log.info("Stopping")
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            starting.cancel()
+            await asyncio.wait([starting])
+            server.stop()
+            await asyncio.wait([serving])
+            await stack.aclose()
+    except TimeoutError:
+        log.error("The stop took too long; leaving now. What was committed is safe", bound_seconds=STOP_SECONDS)
+        sys.stderr.flush()
+        os._exit(1)
+    log.info("Stopped")
+    return 1 if process.failure else 0
+
+
+async def _start_roles(
+    stack: AsyncExitStack, front: Front, roles: Mapping[str, RoleStarter], settings: Settings, process: Process
+) -> None:
+    for name, start in roles.items():
+        front.roles.append(await stack.enter_async_context(start(settings, process)))
+        front.starting.remove(name)
+    front.open()
+    log.info("Ready to serve", roles=list(roles), port=settings.http_port)

@@ -1,0 +1,116 @@
+"""The sites that this installation serves, read from `sites.toml`."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, available_timezones
+
+import msgspec
+from msgspec import Meta
+
+from shared.events import Measure, SiteSlug
+
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+
+
+class SitesError(Exception):
+    """`sites.toml` cannot be used; the message lists everything that is wrong with it."""
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A section of the portal: its place in the URL and its name in the menu."""
+
+    slug: Annotated[str, Meta(min_length=1, max_length=60, pattern="^[a-z0-9-]+$")]
+    name: Annotated[str, Meta(min_length=1, max_length=80)]
+
+
+class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One portal: where it stands, how it counts and how it writes numbers and dates."""
+
+    slug: SiteSlug
+    name: Annotated[str, Meta(min_length=1, max_length=150)]
+    origins: Annotated[list[str], Meta(min_length=1)]
+    """The site's own addresses; the first is its canonical one."""
+    timezone: str
+    language: str = "vi"
+    first_weekday: str = "monday"
+    thousands_separator: Annotated[str, Meta(max_length=1)] = ","
+    default_measure: Measure = "visits"
+    sections: list[Section] = []
+    tagline: Annotated[str, Meta(max_length=200)] = ""
+    agency: Annotated[str, Meta(max_length=200)] = ""
+    address: Annotated[str, Meta(max_length=300)] = ""
+    count_headless_browsers: bool = False
+    """Count browsers that drive themselves as people: for trying the system, never for a real portal."""
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The site's time zone, as an object (cached by zoneinfo)."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def first_weekday_number(self) -> int:
+        """The first day of the week as `datetime.weekday()` numbers it: Monday is 0."""
+        return WEEKDAYS.index(self.first_weekday)
+
+    def section(self, slug: str) -> Section | None:
+        """Return the section of that slug, or None."""
+        return next((section for section in self.sections if section.slug == slug), None)
+
+
+class Sites(dict[str, Site]):
+    """All sites by slug, in the file's order; the first one answers for hosts that no site claims."""
+
+    def of_host(self, host: str) -> Site:
+        """Return the site that claims `host` (as in the Host header, port included or not)."""
+        bare = host.rsplit(":", 1)[0]
+        for wanted in (host, bare):
+            for site in self.values():
+                if any(wanted in (urlsplit(origin).netloc, urlsplit(origin).hostname) for origin in site.origins):
+                    return site
+        return next(iter(self.values()))
+
+
+def _faults(site: Site) -> list[str]:
+    faults = []
+    if site.timezone not in available_timezones():
+        faults.append(f"site {site.slug}: timezone {site.timezone!r} is no IANA time zone")
+    if site.first_weekday not in WEEKDAYS:
+        faults.append(f"site {site.slug}: first_weekday {site.first_weekday!r} is none of {', '.join(WEEKDAYS)}")
+    for origin in site.origins:
+        parts = urlsplit(origin)
+        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
+            faults.append(f"site {site.slug}: origin {origin!r} must look like https://example.vn")
+    return faults
+
+
+def read_sites(path: Path) -> Sites:
+    """Read and check the sites' file.
+
+    Raises:
+        SitesError: the file is missing, is not TOML, or describes a site wrongly.
+    """
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("site", [])
+    except OSError as error:
+        raise SitesError(f"{path}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SitesError(f"{path} is not TOML: {error}") from error
+    faults: list[str] = []
+    sites = Sites()
+    for table in tables:
+        try:
+            site = msgspec.convert(table, Site)
+        except msgspec.ValidationError as error:
+            faults.append(f"site {table.get('slug', '?')}: {error}")
+            continue
+        faults += _faults(site)
+        if site.slug in sites:
+            faults.append(f"site {site.slug} is declared twice")
+        sites[site.slug] = site
+    if not tables:
+        faults.append("it declares no [[site]]")
+    if faults:
+        raise SitesError(f"{path}: " + "; ".join(faults))
+    return sites
