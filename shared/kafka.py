@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, ProducerFenced
 
+from faststream.kafka import KafkaBroker
+
 from shared.logs import log
 
 KAFKA_ERRORS = (KafkaError, OSError, asyncio.TimeoutError)
@@ -156,3 +158,18 @@ async def _stop(producer: AIOKafkaProducer) -> None:
             await producer.stop()
     except KAFKA_ERRORS as error:
         log.warning("The producer did not stop in time", reason=repr(error))
+
+
+async def start_broker(broker: KafkaBroker) -> None:
+    """Start a FastStream broker's subscribers, waiting for as long as Kafka is away."""
+    said = False
+    while True:
+        try:
+            await broker.start()
+        except KAFKA_ERRORS as error:
+            if not said:
+                log.warning("Kafka is not there yet; waiting for it", reason=repr(error))
+                said = True
+            await asyncio.sleep(CONNECT_RETRY_SECONDS)
+        else:
+            return

@@ -1,0 +1,115 @@
+"""A saved portal page as plain text → its parts. Pure.
+
+The shape, as Vietnamese portals print it: a title line; the lead; photo captions standing alone; paragraphs;
+a source line "Theo …"; the counter block "Thống kê truy cập" with its four numbers. The block is the
+page's furniture: it is never part of the body.
+"""
+
+import re
+import unicodedata
+from dataclasses import dataclass
+from html import escape
+
+from shared.articles import Block, Figure, Paragraph, Source
+
+TITLE_CHARACTERS_MAX = 255
+LEAD_CHARACTERS_MAX = 1_000
+PARAGRAPH_CHARACTERS_MAX = 10_000
+CAPTION_CHARACTERS_MAX = 200
+"""A line longer than this is running text, wherever it stands."""
+
+_SOURCE = re.compile(r"^(?P<label>Theo|Nguồn)(?:\s*:\s*|\s+)(?P<name>[^.!?]{1,150})$", re.IGNORECASE)
+_COUNTER_TITLE = re.compile(r"^(?:thống kê|lượt) truy cập\s*:?$", re.IGNORECASE)
+_COUNTER_LINE = re.compile(
+    r"^[\W_]*(?P<name>đang (?:online|truy cập)|hôm nay|trong tuần|tuần này|tất cả|tổng(?: số)?(?: lượt)? truy cập)"
+    r"\s*:?\s*(?P<number>\d[\d.,\s]*)$",
+    re.IGNORECASE,
+)
+_COUNTER_NAMES = {"đang": "online", "hôm": "today", "trong": "week", "tuần": "week", "tất": "total", "tổng": "total"}
+
+
+class PageError(ValueError):
+    """The text is no saved page; the message says what is missing."""
+
+
+@dataclass(frozen=True)
+class SavedCounter:
+    """The numbers of a saved page's counter block; None where a line is missing."""
+
+    online: int | None = None
+    today: int | None = None
+    week: int | None = None
+    total: int | None = None
+
+
+@dataclass(frozen=True)
+class SavedPage:
+    """The parts of a saved page."""
+
+    title: str
+    lead: str
+    body: list[Block]
+    source: Source | None
+    counter: SavedCounter | None
+
+
+def read_page(text: str) -> SavedPage:
+    """Read a saved page.
+
+    Raises:
+        PageError: there is no title or no text below it, or a part is longer than an article may have.
+    """
+    lines = [" ".join(line.split()) for line in unicodedata.normalize("NFC", text).lstrip("\ufeff").splitlines()]
+    counter, lines = _take_counter(lines)
+    source, lines = _take_source(lines)
+    if not lines:
+        raise PageError("there is no text")
+    title, *rest = lines
+    if not rest:
+        raise PageError("there is a title and nothing below it")
+    lead, *rest = rest
+    if len(lead) > LEAD_CHARACTERS_MAX:  # a page without a lead begins with its first paragraph
+        lead, rest = "", [lead, *rest]
+    limits = [("title", title, TITLE_CHARACTERS_MAX), *(("paragraph", one, PARAGRAPH_CHARACTERS_MAX) for one in rest)]
+    for name, part, most in limits:
+        if len(part) > most:
+            raise PageError(f"the {name} has {len(part)} characters; {most} is the most")
+    return SavedPage(title, lead, _blocks(rest), source, counter)
+
+
+def _blocks(lines: list[str]) -> list[Block]:
+    return [
+        Figure(caption=line) if _is_caption(index, lines) else Paragraph(html=escape(line, quote=False))
+        for index, line in enumerate(lines)
+    ]
+
+
+def _is_caption(index: int, lines: list[str]) -> bool:
+    """A caption is a short line that the picture left behind: first below the lead, or marked "Ảnh: …"."""
+    line = lines[index]
+    if len(line) > CAPTION_CHARACTERS_MAX:
+        return False
+    if line.lower().startswith(("ảnh:", "ảnh minh họa", "trong ảnh:")):
+        return True
+    followed_by_text = any(len(later) > CAPTION_CHARACTERS_MAX for later in lines[index + 1 :])
+    return index == 0 and followed_by_text
+
+
+def _take_counter(lines: list[str]) -> tuple[SavedCounter | None, list[str]]:
+    numbers: dict[str, int] = {}
+    kept: list[str] = []
+    for line in lines:
+        found = _COUNTER_LINE.match(line)
+        if found:
+            name = _COUNTER_NAMES[found["name"].lower().split()[0]]
+            numbers[name] = int(re.sub(r"\D", "", found["number"]))
+        elif line and not _COUNTER_TITLE.match(line):
+            kept.append(line)
+    return (SavedCounter(**numbers) if numbers else None), kept
+
+
+def _take_source(lines: list[str]) -> tuple[Source | None, list[str]]:
+    found = _SOURCE.match(lines[-1]) if len(lines) > 2 else None
+    if found is None:
+        return None, lines
+    return Source(name=found["name"].strip(), label=found["label"].capitalize()), lines[:-1]

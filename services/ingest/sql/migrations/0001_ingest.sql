@@ -1,0 +1,75 @@
+-- The ingest service: articles with their outbox, what is live, and the collectors' shared secrets.
+CREATE SCHEMA ingest;
+
+CREATE TABLE ingest.secrets (
+    name text PRIMARY KEY,
+    value bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE ingest.secrets IS 'Lasting secrets that all collectors share, made at first use.';
+
+CREATE TABLE ingest.salts (
+    site text NOT NULL,
+    day date NOT NULL,
+    salt bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (site, day)
+);
+COMMENT ON TABLE ingest.salts IS 'One random salt for each site and local day; dropped after 48 hours.';
+
+CREATE SEQUENCE ingest.article_numbers;
+
+CREATE TABLE ingest.articles (
+    id text PRIMARY KEY,
+    number bigint NOT NULL UNIQUE DEFAULT nextval('ingest.article_numbers'),
+    site text NOT NULL,
+    version integer NOT NULL CHECK (version >= 1),
+    state text NOT NULL CHECK (state IN (
+        'draft', 'in_review', 'approved', 'scheduled', 'published', 'unpublished', 'archived', 'killed'
+    )),
+    title text NOT NULL,
+    source_system text,
+    external_id text,
+    content jsonb NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    modified_at timestamptz NOT NULL,
+    UNIQUE (source_system, external_id),
+    CHECK ((source_system IS NULL) = (external_id IS NULL))
+);
+COMMENT ON COLUMN ingest.articles.content IS 'The whole article as it travels on the topic articles.';
+CREATE INDEX articles_newest ON ingest.articles (site, number DESC);
+
+CREATE TABLE ingest.outbox (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    topic text NOT NULL,
+    key text NOT NULL,
+    value bytea
+);
+COMMENT ON TABLE ingest.outbox IS 'Messages committed with what they tell of; the relay deletes what Kafka has.';
+
+CREATE TABLE ingest.opening_balances (
+    site text NOT NULL,
+    article text NOT NULL DEFAULT '',
+    measure text NOT NULL,
+    adjustment text NOT NULL,
+    amount bigint NOT NULL,
+    who text NOT NULL,
+    why text NOT NULL,
+    at timestamptz NOT NULL,
+    PRIMARY KEY (site, article, measure)
+);
+COMMENT ON TABLE ingest.opening_balances IS 'Totals that an import brought along, at most one for each counter.';
+
+CREATE TABLE ingest.publications (
+    article text PRIMARY KEY,
+    version integer NOT NULL,
+    status text NOT NULL CHECK (status IN ('live', 'withdrawn', 'failed')),
+    url text,
+    reason text,
+    at timestamptz NOT NULL
+);
+COMMENT ON TABLE ingest.publications IS 'What the portal serves of each article, as read from the topic pages-live.';
+
+GRANT USAGE ON SCHEMA ingest TO presstally_ingest;
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA ingest TO presstally_ingest;
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA ingest TO presstally_ingest;

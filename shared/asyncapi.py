@@ -1,0 +1,89 @@
+"""The AsyncAPI page: what goes over Kafka, for those who want to read it or to write it.
+
+The document is derived from `topics` and the message types, so it cannot say anything else than the code.
+"""
+
+import msgspec
+from markupsafe import Markup
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from shared import __version__
+from shared.topics import TOPICS, Topic
+
+REFERENCE = "#/components/schemas/{name}"
+
+
+def asyncapi_document() -> dict[str, object]:
+    """Return the AsyncAPI 3.0 document of all topics."""
+    _, schemas = msgspec.json.schema_components([topic.value for topic in TOPICS], ref_template=REFERENCE)
+    return {
+        "asyncapi": "3.0.0",
+        "info": {
+            "title": "Presstally events",
+            "version": __version__,
+            "description": "Other programs may read these topics, and may write page-views themselves.",
+        },
+        "channels": {topic.name: _channel(topic) for topic in TOPICS},
+        "operations": {
+            f"{action}-{topic.name}": {"action": action, "channel": {"$ref": f"#/channels/{topic.name}"}}
+            for topic in TOPICS
+            for action in ("send", "receive")
+        },
+        "components": {"schemas": schemas},
+    }
+
+
+def _channel(topic: Topic) -> dict[str, object]:
+    name = topic.value.__name__
+    config = ", ".join(f"{key}={value}" for key, value in topic.config.items())
+    return {
+        "address": topic.name,
+        "description": f"{topic.purpose} Key: {topic.key}. Kafka settings: {config}. "
+        f"What cannot be read goes to {topic.dead_letters}.",
+        "messages": {
+            name: {
+                "name": name,
+                "contentType": "application/json",
+                "payload": {"$ref": REFERENCE.format(name=name)},
+            }
+        },
+    }
+
+
+async def _document(request: Request) -> Response:
+    return Response(msgspec.json.encode(asyncapi_document()), media_type="application/json")
+
+
+async def _page(request: Request) -> Response:
+    parts = [_PAGE_HEAD]
+    for topic in TOPICS:
+        parts.append(Markup("<section><h2><code>{}</code></h2><p>{}</p><dl>").format(topic.name, topic.purpose))
+        facts = {"Key": topic.key, "Value": f"{topic.value.__name__}, JSON", "Dead letters": topic.dead_letters}
+        for name, value in {**facts, **topic.config}.items():
+            parts.append(Markup("<dt>{}</dt><dd>{}</dd>").format(name, value))
+        parts.append(Markup("</dl><table><tr><th>field</th><th>type</th><th>needed</th></tr>"))
+        for field in msgspec.structs.fields(topic.value):
+            kind = msgspec.json.encode(_inline_schema(field.type)).decode()
+            row = Markup("<tr><td><code>{}</code></td><td><code>{}</code></td><td>{}</td></tr>")
+            parts.append(row.format(field.encode_name, kind, "yes" if field.required else "no"))
+        parts.append(Markup("</table></section>"))
+    return HTMLResponse(Markup().join(parts))
+
+
+def _inline_schema(kind: type) -> object:
+    (schema,), _ = msgspec.json.schema_components([kind], ref_template=REFERENCE)
+    return schema
+
+
+_PAGE_HEAD = Markup(
+    '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
+    "<title>Presstally events</title><style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;"
+    "padding:0 1rem}table{border-collapse:collapse;width:100%}td,th{border:1px solid #ccc;padding:.3rem .6rem;"
+    "text-align:left;vertical-align:top;overflow-wrap:anywhere}dt{font-weight:600}dd{margin:0 0 .4rem}"
+    "code{font-size:.9em}</style><h1>Presstally events</h1><p>What goes over Kafka. For programs: "
+    '<a href="/asyncapi.json">asyncapi.json</a> (AsyncAPI 3.0).</p>'
+)
+
+ROUTES = [Route("/asyncapi", _page), Route("/asyncapi.json", _document)]
