@@ -1,0 +1,8 @@
+"""The counts: exact, and read in one look.
+
+    Kafka `page-views` → counter → counting (pure) → calendar (pure) → store → Postgres, offsets and counts together
+    Kafka `counter-adjustments` → adjustments → Postgres
+    Postgres → reading → widget → live → the counter on the page
+
+Roles: `counter` (consumer), `widget` (public reads).
+"""

@@ -1,0 +1,49 @@
+"""Dead letters: committed with the batch that met them, then taken to `page-views.dlq`.
+
+A delivery that dies between Kafka's acknowledgement and the delete is repeated; the key (topic, partition,
+offset) tells that it is the same letter.
+"""
+
+import asyncio
+
+import asyncpg
+
+from services.stats.store import SQL
+from shared.kafka import Producer, Unavailable
+from shared.logs import log
+from shared.postgres import POSTGRES_ERRORS
+
+BATCH_LETTERS = 200
+IDLE_SECONDS = 1.0
+
+
+async def deliver(pool: asyncpg.Pool, producer: Producer) -> None:
+    """Run for ever; wait out a Postgres or Kafka that is away."""
+    while True:
+        try:
+            if await _deliver_batch(pool, producer):
+                continue
+        except (Unavailable, *POSTGRES_ERRORS) as error:
+            log.warning("Dead letters wait", reason=repr(error))
+        await asyncio.sleep(IDLE_SECONDS)
+
+
+async def _deliver_batch(pool: asyncpg.Pool, producer: Producer) -> int:
+    letters = await pool.fetch(SQL["read_dead_letters"], BATCH_LETTERS)
+    for letter in letters:
+        place = (letter["topic"], letter["part"], letter["offset"])
+        headers = {
+            "reason": letter["reason"],
+            "topic": letter["topic"],
+            "partition": str(letter["part"]),
+            "offset": str(letter["offset"]),
+            "at": letter["at"].isoformat(),
+        }
+        await producer.send(
+            f"{letter['topic']}.dlq",
+            letter["value"],
+            key="-".join(map(str, place)).encode(),
+            headers=[(name, text.encode()) for name, text in headers.items()],
+        )
+        await pool.execute(SQL["delete_dead_letter"], *place)
+    return len(letters)

@@ -1,0 +1,25 @@
+"""Metrics of the stats service."""
+
+from prometheus_client import Counter, Gauge, Histogram
+
+CONSUME_EVENTS = Counter(
+    "presstally_consume_events_total",
+    "The ledger: what became of each event read. received = counted + duplicate + bot + late + dead_lettered.",
+    ["site", "result"],
+)
+BATCH_SECONDS = Histogram(
+    "presstally_consume_batch_duration_seconds",
+    "From records in hand to counts committed, for one partition's part of a batch.",
+    buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
+)
+EVENT_DELAY = Histogram(
+    "presstally_event_delay_seconds",
+    "From a batch's newest event to its commit.",
+    buckets=(0.1, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 300, 900),
+)
+LAG = Gauge("presstally_consumer_lag_events", "Records in the log that are not counted yet.", ["partition"])
+ASSIGNED = Gauge("presstally_consumer_assigned_partitions", "Partitions that this process counts.")
+REBALANCES = Counter("presstally_consumer_rebalances_total", "How often Kafka gave out the partitions anew.")
+RELOADS = Counter("presstally_consumer_reloads_total", "Reloads from Postgres after a doubt, by cause.", ["cause"])
+COMMITTED = Gauge("presstally_consumer_last_commit_timestamp_seconds", "When counts were last committed.")
+LIVE_STREAMS = Gauge("presstally_live_streams", "Open Server-Sent Events streams.")
