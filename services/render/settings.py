@@ -1,0 +1,11 @@
+"""Settings of the render service."""
+
+from pydantic import Field
+
+from shared.settings import Settings
+
+
+class RenderSettings(Settings):
+    """What the render service needs on top of the common settings."""
+
+    group: str = Field(default="render-builder", description="Kafka consumer group of the builders")
