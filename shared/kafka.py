@@ -2,12 +2,17 @@
 
 import asyncio
 import contextlib
-from collections.abc import Sequence
+import logging
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, ProducerFenced
+from aiokafka.structs import ConsumerRecord
+from faststream import AckPolicy
 
-from faststream.kafka import KafkaBroker
+from faststream.kafka import KafkaBroker, KafkaMessage
 
 from shared.logs import log
 
@@ -152,12 +157,81 @@ class Producer:
             await _stop(producer)
 
 
+async def bury(producer: Producer, record: ConsumerRecord, reason: str) -> None:
+    """Take a record that cannot be read to its topic's dead letters.
+
+    Raises:
+        Unavailable: Kafka did not acknowledge in time.
+    """
+    log.error("A record goes to the dead letters", topic=record.topic, offset=record.offset, reason=reason)
+    await producer.send(
+        f"{record.topic}.dlq",
+        record.value,
+        key=record.key,
+        headers=dead_letter_headers(reason, record.topic, record.partition, record.offset, time.time()),
+    )
+
+
+def dead_letter_headers(reason: str, topic: str, partition: int, offset: int, at_seconds: float) -> Headers:
+    """Return the headers that every dead letter carries; `at` is RFC 3339 in UTC."""
+    at = datetime.fromtimestamp(at_seconds, UTC).isoformat()
+    fields = {"reason": reason, "topic": topic, "partition": partition, "offset": offset, "at": at}
+    return [(name, str(value).encode()) for name, value in fields.items()]
+
+
 async def _stop(producer: AIOKafkaProducer) -> None:
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await producer.stop()
     except KAFKA_ERRORS as error:
         log.warning("The producer did not stop in time", reason=repr(error))
+
+
+def make_broker(bootstrap: str) -> KafkaBroker:
+    """Return a FastStream broker that logs through us and never creates topics by the way."""
+    return KafkaBroker(
+        bootstrap, allow_auto_create_topics=False, graceful_timeout=5, logger=logging.getLogger("faststream")
+    )
+
+
+def subscribe(
+    broker: KafkaBroker,
+    topic: str,
+    group: str,
+    handle: Callable[[ConsumerRecord], Awaitable[None]],
+    fail: Callable[[str], None],
+) -> None:
+    """Hand the topic's records to `handle`, one after the other, each acknowledged only after it returned.
+
+    FastStream logs what a handler raises and goes on behind the record. Here that stops the process through
+    `fail`, and no later record is acknowledged: after a restart the record comes again.
+    """
+    failed = False
+
+    async def on_message(message: KafkaMessage) -> None:
+        nonlocal failed
+        if failed:
+            return
+        try:
+            await handle(message.raw_message)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the record was not dealt with
+            failed = True
+            log.error("A record cannot be dealt with", topic=topic, exc_info=error)
+            fail(f"a record of {topic}: {error!r}")
+            return
+        try:
+            await message.ack()
+        except KafkaError as error:  # the partition went to another member, who will see the record again
+            log.warning("An acknowledgement was refused", topic=topic, reason=repr(error))
+
+    broker.subscriber(
+        topic, group_id=group, auto_offset_reset="earliest", ack_policy=AckPolicy.MANUAL, decoder=_undecoded
+    )(on_message)
+
+
+async def _undecoded(message: KafkaMessage) -> bytes | None:
+    value: bytes | None = message.raw_message.value
+    return value
 
 
 async def start_broker(broker: KafkaBroker) -> None:

@@ -6,6 +6,7 @@ them a public port would let anybody publish.
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Annotated, Any
 
 import asyncpg
@@ -14,22 +15,22 @@ from fastapi import FastAPI, Query
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
-from faststream.kafka import KafkaBroker
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount
 
-from services.ingest import publications
+from services.ingest.publications import GROUP, save_publication
 from services.ingest.relay import relay
 from services.ingest.settings import IngestSettings
 from shared import __version__, asyncapi
 from shared.articles import Article
-from shared.kafka import Producer, start_broker
+from shared.kafka import Producer, make_broker, start_broker, subscribe
 from shared.postgres import open_pool, read_queries
 from shared.problems import Problem, on_crash, on_http_exception, on_problem
 from shared.process import Process, Role
 from shared.sites import Sites, read_sites
+from shared.topics import PAGES_LIVE
 
 SQL = read_queries(__package__)
 PAGE_ARTICLES_MAX = 100
@@ -137,8 +138,8 @@ async def articles(settings: IngestSettings, process: Process) -> AsyncIterator[
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_ingest")
     producer = Producer(settings.kafka_bootstrap)
     producer.start()
-    broker = KafkaBroker(settings.kafka_bootstrap, allow_auto_create_topics=False, graceful_timeout=5)
-    publications.subscribe(broker, pool)
+    broker = make_broker(settings.kafka_bootstrap)
+    subscribe(broker, PAGES_LIVE.name, GROUP, partial(save_publication, pool, producer), process.fail)
     await start_broker(broker)
     relaying = process.spawn(relay(pool, producer), "outbox relay")
     try:

@@ -1,41 +1,30 @@
 """What the portal serves: Kafka `pages-live` → `ingest.publications`, so that editors get a true answer."""
 
-import asyncio
 from datetime import UTC, datetime
 
 import asyncpg
 import msgspec
-from faststream import AckPolicy
-from faststream.kafka import KafkaBroker, KafkaMessage
+from aiokafka.structs import ConsumerRecord
 
 from shared.events import PageLive
-from shared.logs import log
-from shared.postgres import POSTGRES_ERRORS, read_queries
-from shared.topics import PAGES_LIVE
+from shared.kafka import Producer, bury
+from shared.postgres import read_queries
+from shared.waiting import until_done
 
 SQL = read_queries(__package__)
 GROUP = "ingest-publications"
-RETRY_SECONDS = 0.5
 
 
-def subscribe(broker: KafkaBroker, pool: asyncpg.Pool) -> None:
-    """Save each message, and only then let Kafka know that it was read."""
-
-    @broker.subscriber(PAGES_LIVE.name, group_id=GROUP, auto_offset_reset="earliest", ack_policy=AckPolicy.MANUAL)
-    async def on_page_live(body: bytes, message: KafkaMessage) -> None:
-        try:
-            live = msgspec.json.decode(body, type=PageLive) if body else None
-        except msgspec.DecodeError as error:
-            log.error("A message of pages-live cannot be read; passing over it", reason=str(error))
-            live = None
-        while live is not None:
-            try:
-                await _save(pool, live)
-                break
-            except POSTGRES_ERRORS as error:
-                log.warning("A publication cannot be saved; trying again", reason=repr(error))
-                await asyncio.sleep(RETRY_SECONDS)
-        await message.ack()
+async def save_publication(pool: asyncpg.Pool, producer: Producer, record: ConsumerRecord) -> None:
+    """Save what one record of `pages-live` tells. Waits for Postgres; what cannot be read goes to the dead letters."""
+    if record.value is None:
+        return  # a tombstone: compaction may forget, editors need not
+    try:
+        live = msgspec.json.decode(record.value, type=PageLive)
+    except msgspec.DecodeError as error:
+        await until_done(lambda: bury(producer, record, f"schema: {error}"))
+    else:
+        await until_done(lambda: _save(pool, live))
 
 
 async def _save(pool: asyncpg.Pool, live: PageLive) -> None:

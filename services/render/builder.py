@@ -4,7 +4,6 @@ An article's version makes a repetition harmless: an older one is passed over, t
 that it is live. So a message is acknowledged after its page is committed and `pages-live` has been told.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,8 +12,7 @@ from typing import TypeVar
 
 import asyncpg
 import msgspec
-from faststream import AckPolicy
-from faststream.kafka import KafkaBroker, KafkaMessage
+from aiokafka.structs import ConsumerRecord
 
 from services.render import store
 from services.render.metrics import ARTICLES as ARTICLES_RENDERED
@@ -22,14 +20,14 @@ from services.render.metrics import PUBLISH_DELAY, RENDER_SECONDS
 from services.render.settings import RenderSettings
 from shared.articles import Article
 from shared.events import PageLive
-from shared.kafka import Producer, Unavailable, start_broker
+from shared.kafka import Producer, bury, make_broker, start_broker, subscribe
 from shared.logs import log
-from shared.postgres import POSTGRES_ERRORS, open_pool
+from shared.postgres import open_pool
 from shared.process import Process, Role
-from shared.sites import Sites, read_sites
+from shared.sites import Site, Sites, read_sites
 from shared.topics import ARTICLES, PAGES_LIVE
+from shared.waiting import until_done
 
-RETRY_SECONDS = 0.5
 _T = TypeVar("_T")
 
 
@@ -46,32 +44,34 @@ class Builder:
     async def renew(self) -> None:
         """Make the pages of each site anew whose theme or settings changed since they were made."""
         for site in self._sites.values():
-            count = await self._persist(store.renew, self._pool, site, self._public_urls[site.slug])
+            count = await self._renew_site(site)
             if count is not None:
                 log.info("Made all pages anew: theme or settings changed", site=site.slug, articles=count)
 
-    async def on_article(self, body: bytes, message: KafkaMessage) -> None:
-        """Bring the portal to the article's newest state. Waits for Postgres and Kafka; never skips."""
-        key = (message.raw_message.key or b"").decode("utf-8", "replace")
-        try:
-            live = await self._render(body) if body else await self._forget(key)
-        except msgspec.DecodeError as error:
-            await self._bury(body, message, f"schema: {error}")
-        except LookupError as error:
-            await self._bury(body, message, str(error))
-        else:
-            if live is not None:
-                await self._persist(self._producer.send, PAGES_LIVE.name, msgspec.json.encode(live), key=key.encode())
-        await message.ack()
+    async def _renew_site(self, site: Site) -> int | None:
+        return await self._persist(lambda: store.renew(self._pool, site, self._public_urls[site.slug]))
 
-    async def _render(self, body: bytes) -> PageLive | None:
-        article = msgspec.json.decode(body, type=Article)
+    async def on_article(self, record: ConsumerRecord) -> None:
+        """Bring the portal to the article's newest state. Waits for Postgres and Kafka; never skips."""
+        key = record.key or b""
+        try:
+            live = await (self._render(record.value) if record.value else self._forget(key.decode()))
+        except (msgspec.DecodeError, LookupError, UnicodeDecodeError) as error:
+            ARTICLES_RENDERED.labels("failed").inc()
+            reason = str(error)
+            await self._persist(lambda: bury(self._producer, record, reason))
+            return
+        if live is not None:
+            await self._persist(lambda: self._producer.send(PAGES_LIVE.name, msgspec.json.encode(live), key=key))
+
+    async def _render(self, value: bytes) -> PageLive | None:
+        article = msgspec.json.decode(value, type=Article)
         site = self._sites.get(article.site)
         if site is None:
             raise LookupError(f"unknown-site: {article.site}")
         begun = time.perf_counter()
-        now = datetime.now(UTC)
-        rendered = await self._persist(store.save, self._pool, article, site, self._public_urls[site.slug], now)
+        public_url = self._public_urls[site.slug]
+        rendered = await self._persist(lambda: store.save(self._pool, article, site, public_url, datetime.now(UTC)))
         if rendered is None:
             ARTICLES_RENDERED.labels("unchanged").inc()
             return None
@@ -83,38 +83,17 @@ class Builder:
         return _page_live(article.id, rendered.version, rendered.status, rendered.url)
 
     async def _forget(self, article_id: str) -> PageLive | None:
-        version = await self._persist(store.forget, self._pool, article_id, self._sites, self._public_urls)
+        version = await self._persist(lambda: store.forget(self._pool, article_id, self._sites, self._public_urls))
         return None if version is None else _page_live(article_id, version, "withdrawn", None)
 
-    async def _bury(self, body: bytes, message: KafkaMessage, reason: str) -> None:
-        record = message.raw_message
-        log.error("An article cannot be rendered", reason=reason, partition=record.partition, offset=record.offset)
-        ARTICLES_RENDERED.labels("failed").inc()
-        headers = {"reason": reason, "topic": record.topic, "partition": record.partition, "offset": record.offset}
-        await self._persist(
-            self._producer.send,
-            ARTICLES.dead_letters,
-            body,
-            key=record.key,
-            headers=[(name, str(value).encode()) for name, value in headers.items()],
-        )
+    async def _persist(self, act: Callable[[], Awaitable[_T]]) -> _T:
+        return await until_done(act, self._set_waits_for)
 
-    async def _persist(self, act: Callable[..., Awaitable[_T]], *arguments: object, **named: object) -> _T:
-        """Do it until it is done: Postgres or Kafka may be away for a while, an article may not be lost."""
-        while True:
-            try:
-                result = await act(*arguments, **named)
-            except (Unavailable, *POSTGRES_ERRORS) as error:
-                if self.waits_for is None:
-                    log.warning("Rendering waits", reason=repr(error))
-                self.waits_for = f"rendering waits: {error!r}"
-                await asyncio.sleep(RETRY_SECONDS)
-            else:
-                self.waits_for = None
-                return result
+    def _set_waits_for(self, reason: str | None) -> None:
+        self.waits_for = reason
 
 
-def _page_live(article: str, version: int, status: "store.Status", url: str | None) -> PageLive:
+def _page_live(article: str, version: int, status: store.Status, url: str | None) -> PageLive:
     at = time.time_ns() // 1_000_000
     return PageLive(article=article, version=version, status=status, url=url, reason=None, at=at)
 
@@ -127,13 +106,11 @@ async def builder(settings: RenderSettings, process: Process) -> AsyncIterator[R
     producer.start()
     building = Builder(pool, producer, read_sites(settings.sites), settings.public_url)
     await building.renew()
-    broker = KafkaBroker(settings.kafka_bootstrap, allow_auto_create_topics=False, graceful_timeout=5)
-    broker.subscriber(
-        ARTICLES.name, group_id=settings.group, auto_offset_reset="earliest", ack_policy=AckPolicy.MANUAL
-    )(building.on_article)
+    broker = make_broker(settings.kafka_bootstrap)
+    subscribe(broker, ARTICLES.name, settings.group, building.on_article, process.fail)
     await start_broker(broker)
     try:
-        yield Role("builder", problems=lambda: [building.waits_for] if building.waits_for else [])
+        yield Role("builder", problems=lambda: [f"rendering waits: {building.waits_for}"] if building.waits_for else [])
     finally:
         await broker.stop()
         await producer.stop()

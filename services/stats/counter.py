@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncIterator, Collection, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -24,7 +25,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 
-from services.stats import adjustments
+from services.stats.adjustments import GROUP, enter_adjustment
 from services.stats.counting import Deltas, Memory, Record, count
 from services.stats.dead_letters import deliver
 from services.stats.metrics import (
@@ -38,17 +39,19 @@ from services.stats.metrics import (
     RELOADS,
 )
 from services.stats.settings import StatsSettings
-from services.stats.store import Fenced, Position, apply, read_position
-from shared.kafka import KAFKA_ERRORS, Producer, start_broker
+from services.stats.store import Fenced, Position, apply, read_positions
+from shared.kafka import KAFKA_ERRORS, Producer, make_broker, start_broker, subscribe
 from shared.logs import log
 from shared.postgres import POSTGRES_ERRORS, open_pool
 from shared.process import Process, Role
 from shared.sites import Sites, read_sites
-from shared.topics import PAGE_VIEWS
+from shared.topics import COUNTER_ADJUSTMENTS, PAGE_VIEWS
 
 RETRY_SECONDS = 0.5
 STUCK_SECONDS = 120
 BATCH_TIMEOUT_MS = 50
+FETCH_WAIT_MS = 100
+"""An idle fetch holds up everything else on its connection for so long, such as the offsets that loading asks for."""
 
 
 @dataclass
@@ -81,6 +84,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             auto_offset_reset="none",
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=1_000,
+            fetch_max_wait_ms=FETCH_WAIT_MS,
             listener=self,
             parser=self._raw_message,
             decoder=self._raw_records,
@@ -123,32 +127,34 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         self._process.spawn(self._load(consumer, list(partitions), self._assignment), "load partitions")
 
     async def _load(self, consumer: Any, partitions: list[TopicPartition], assignment: int) -> None:
-        while partitions and assignment == self._assignment:
-            partition = partitions[-1]
+        while True:
             try:
-                beginnings = await consumer.beginning_offsets([partition])
-                ends = await consumer.end_offsets([partition])
-                position = await read_position(
-                    self._pool, partition.topic, partition.partition, beginnings[partition]
+                beginnings = await consumer.beginning_offsets(partitions)
+                ends = await consumer.end_offsets(partitions)
+                positions = await read_positions(
+                    self._pool, PAGE_VIEWS.name, {one.partition: beginnings[one] for one in partitions}
                 )
+                break
             except (*POSTGRES_ERRORS, *KAFKA_ERRORS) as error:
-                self.waits_for = f"partition {partition.partition} cannot be loaded: {error!r}"
-                log.warning("A partition cannot be loaded; trying again", partition=partition.partition, reason=repr(error))
+                if assignment != self._assignment:
+                    return
+                self.waits_for = f"partitions cannot be loaded: {error!r}"
+                log.warning("Partitions cannot be loaded; trying again", reason=repr(error))
                 await asyncio.sleep(RETRY_SECONDS)
-                continue
-            if assignment != self._assignment:
-                return
+        if assignment != self._assignment:
+            return  # another assignment came meanwhile, and with it another load
+        self.waits_for = None
+        for partition in partitions:
+            position = positions[partition.partition]
             fault = _mismatch(position, beginnings[partition], ends[partition])
             if fault:
                 self._process.fail(f"{partition.topic}-{partition.partition}: {fault}")
                 return
-            self.waits_for = None
             self._owned[partition] = Owned(position)
             self._loading.discard(partition)
             consumer.seek(partition, max(position.replay_from, beginnings[partition]))
             consumer.resume(partition)
-            partitions.pop()
-            ASSIGNED.set(len(self._owned))
+        ASSIGNED.set(len(self._owned))
 
     async def _on_batch(self, records: list) -> None:  # type: ignore[type-arg] # FastStream must not look inside
         """Count what was fetched. Never raises: FastStream would log it and go on behind the records."""
@@ -244,9 +250,9 @@ async def counter(settings: StatsSettings, process: Process) -> AsyncIterator[Ro
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_stats")
     producer = Producer(settings.kafka_bootstrap)
     producer.start()
-    broker = KafkaBroker(settings.kafka_bootstrap, allow_auto_create_topics=False, graceful_timeout=5)
+    broker = make_broker(settings.kafka_bootstrap)
     counting = Counter(broker, pool, read_sites(settings.sites), settings, process)
-    adjustments.subscribe(broker, pool)
+    subscribe(broker, COUNTER_ADJUSTMENTS.name, GROUP, partial(enter_adjustment, pool, producer), process.fail)
     await start_broker(broker)
     tasks = [
         process.spawn(deliver(pool, producer), "deliver dead letters"),

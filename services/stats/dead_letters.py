@@ -9,7 +9,7 @@ import asyncio
 import asyncpg
 
 from services.stats.store import SQL
-from shared.kafka import Producer, Unavailable
+from shared.kafka import Producer, Unavailable, dead_letter_headers
 from shared.logs import log
 from shared.postgres import POSTGRES_ERRORS
 
@@ -32,18 +32,11 @@ async def _deliver_batch(pool: asyncpg.Pool, producer: Producer) -> int:
     letters = await pool.fetch(SQL["read_dead_letters"], BATCH_LETTERS)
     for letter in letters:
         place = (letter["topic"], letter["part"], letter["offset"])
-        headers = {
-            "reason": letter["reason"],
-            "topic": letter["topic"],
-            "partition": str(letter["part"]),
-            "offset": str(letter["offset"]),
-            "at": letter["at"].isoformat(),
-        }
         await producer.send(
             f"{letter['topic']}.dlq",
             letter["value"],
             key="-".join(map(str, place)).encode(),
-            headers=[(name, text.encode()) for name, text in headers.items()],
+            headers=dead_letter_headers(letter["reason"], *place, letter["at"].timestamp()),
         )
         await pool.execute(SQL["delete_dead_letter"], *place)
     return len(letters)

@@ -22,13 +22,18 @@ class Fenced(Exception):  # noqa: N818 - it names what happened to us
     """Somebody else has moved the partition on: nothing was applied, and our memory is worth nothing."""
 
 
-async def read_position(pool: asyncpg.Pool, topic: str, partition: int, beginning: int) -> Position:
-    """Return where the partition stands; one never seen before starts at `beginning`, the log's first offset."""
-    row = await pool.fetchrow(SQL["read_partition"], topic, partition)
-    if row is None:
-        await pool.execute(SQL["begin_partition"], topic, partition, beginning)
-        row = await pool.fetchrow(SQL["read_partition"], topic, partition)
-    return Position(row["epoch"], row["next_offset"], row["replay_from"])
+async def read_positions(pool: asyncpg.Pool, topic: str, beginnings: dict[int, int]) -> dict[int, Position]:
+    """Return where partitions stand. One never seen before starts at the log's beginning.
+
+    Args:
+        pool: Where the counts are.
+        topic: The topic's name.
+        beginnings: {partition: first offset that the log still has}.
+    """
+    parts = sorted(beginnings)
+    await pool.execute(SQL["begin_partitions"], topic, parts, [beginnings[part] for part in parts])
+    rows = await pool.fetch(SQL["read_partitions"], topic, parts)
+    return {row["part"]: Position(row["epoch"], row["next_offset"], row["replay_from"]) for row in rows}
 
 
 async def apply(

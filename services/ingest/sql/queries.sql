@@ -19,7 +19,7 @@ SELECT nextval('ingest.article_numbers')
 
 -- name: lock_external
 -- Two imports of the same page at the same moment: the second waits, then finds the first one's article.
-SELECT pg_advisory_xact_lock(hashtextextended($1 || chr(0) || $2, 0))
+SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended($2, 0)))
 
 -- name: article_by_external_id
 SELECT id, number, version, content FROM ingest.articles

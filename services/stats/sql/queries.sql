@@ -1,9 +1,11 @@
--- name: begin_partition
+-- name: begin_partitions
 -- The first counter of a partition starts at the log's beginning; later ones find where it stands.
-INSERT INTO stats.offsets (topic, part, next_offset, replay_from) VALUES ($1, $2, $3, $3) ON CONFLICT DO NOTHING
+INSERT INTO stats.offsets (topic, part, next_offset, replay_from)
+SELECT $1, part, beginning, beginning FROM unnest($2::integer[], $3::bigint[]) AS b (part, beginning)
+ON CONFLICT DO NOTHING
 
--- name: read_partition
-SELECT epoch, next_offset, replay_from FROM stats.offsets WHERE topic = $1 AND part = $2
+-- name: read_partitions
+SELECT part, epoch, next_offset, replay_from FROM stats.offsets WHERE topic = $1 AND part = ANY ($2::integer[])
 
 -- name: apply_batch
 SELECT stats.apply_batch(

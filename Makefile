@@ -1,0 +1,38 @@
+.DEFAULT_GOAL := help
+.PHONY: help run up down status test check lock clean
+BOOTSTRAP := python3 deploy/local/bootstrap.py
+DEV := .venv-dev/bin
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+run: ## Set up and start everything, publish the sample, print the URLs; Ctrl-C stops all
+	@$(BOOTSTRAP) run
+
+up: ## The same in the background; returns when ready
+	@$(BOOTSTRAP) up
+
+down: ## Stop what `make up` started
+	@$(BOOTSTRAP) down
+
+status: ## Show what runs: ports and process ids
+	@$(BOOTSTRAP) status
+
+test: ## Run all tests (ARGS="-k counter" picks some)
+	@$(BOOTSTRAP) dev
+	@$(DEV)/python -m pytest $(ARGS)
+
+check: ## Lint, types and the walls between services
+	@$(BOOTSTRAP) dev
+	$(DEV)/ruff check .
+	$(DEV)/ruff format --check .
+	$(DEV)/mypy
+	$(DEV)/lint-imports --no-cache
+
+lock: ## Renew the hash-locked requirements from pyproject.toml
+	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
+	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra local -c requirements.txt pyproject.toml -o requirements-local.txt
+	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra local --extra dev -c requirements-local.txt pyproject.toml -o requirements-dev.txt
+
+clean: ## Remove the environments and fetched jars; data in .local stay
+	rm -rf .venv .venv-dev .local-cache

@@ -1,0 +1,1 @@
+"""How Presstally is run."""

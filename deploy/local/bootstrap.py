@@ -1,0 +1,250 @@
+"""Make a fresh machine ready, then hand over: `python3 deploy/local/bootstrap.py run|up|down|status|dev`.
+
+Runs under the system's Python before anything is installed: standard library only, and it must parse on old
+Pythons, so that these can say that they are too old. Every failure is one sentence and exit code 1.
+"""
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+PYTHON_MIN = (3, 11)
+JAVA_MIN = 17
+FREE_MB_MIN = 1024
+PORT_NAMES = ("gateway", "ingest", "stats", "render", "kafka", "kafka controller", "postgres")
+KAFKA_PORTS = ("kafka", "kafka controller")
+
+
+class Refused(Exception):
+    """Something that must be mended first; the text is the sentence for the user."""
+
+
+def home():
+    """Return the folder that holds this copy's data and logs."""
+    return Path(os.environ.get("PRESSTALLY_HOME") or ROOT / ".local").absolute()
+
+
+def base_port():
+    """Return the gateway's port; all others follow it."""
+    text = os.environ.get("PRESSTALLY_PORT") or "8080"
+    if not text.isdigit() or not 1 <= int(text) <= 65535 - len(PORT_NAMES):
+        raise Refused("PRESSTALLY_PORT is {!r}; it must be a number from 1 to {}".format(text, 65535 - len(PORT_NAMES)))
+    return int(text)
+
+
+def needed_ports():
+    """Return {name: port} of all ports that this copy will open."""
+    ports = dict(zip(PORT_NAMES, range(base_port(), base_port() + len(PORT_NAMES))))
+    if os.environ.get("KAFKA_BOOTSTRAP"):
+        ports = {name: port for name, port in ports.items() if name not in KAFKA_PORTS}
+    if os.environ.get("DATABASE_URL"):
+        ports.pop("postgres")
+    return ports
+
+
+def running_url():
+    """Return the URL of this very copy if it is running, else None: a running copy holds its lock."""
+    lock = home() / "stack.lock"
+    if not lock.exists():
+        return None
+    with lock.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            state = home() / "stack.json"
+            with contextlib.suppress(OSError, ValueError, KeyError):
+                return str(json.loads(state.read_text())["url"])
+            return "http://localhost:{}".format(base_port())
+    return None
+
+
+def check_python():
+    """Refuse a Python that is too old, or one that cannot make a venv."""
+    if sys.version_info < PYTHON_MIN:
+        raise Refused("Python {}.{} or newer is needed; python3 is {}".format(*PYTHON_MIN, sys.version.split()[0]))
+    try:
+        import ensurepip  # noqa: F401
+        import venv  # noqa: F401
+    except ImportError as error:
+        raise Refused("Python's venv module is missing; on Debian: apt install python3-venv") from error
+
+
+def check_java():
+    """Refuse a machine without Java or Maven, unless Kafka runs elsewhere."""
+    if os.environ.get("KAFKA_BOOTSTRAP"):
+        return
+    java = java_command()
+    if java is None:
+        raise Refused("Java {} or newer is needed for Kafka and none was found; on Debian: "
+                      "apt install openjdk-17-jre-headless (or set KAFKA_BOOTSTRAP to use a Kafka of yours)".format(JAVA_MIN))
+    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    if found is None or int(found.group(1)) < JAVA_MIN:
+        raise Refused("Java {} or newer is needed for Kafka; {} is {}".format(
+            JAVA_MIN, java, found.group(1) if found else "not usable"))
+    if shutil.which("mvn") is None and not jars_folder().exists():
+        raise Refused("Maven is needed to fetch Kafka and was not found; on Debian: apt install maven")
+
+
+def java_command():
+    """Return the java that will run Kafka, or None."""
+    if os.environ.get("JAVA_HOME"):
+        return shutil.which("java", path=os.path.join(os.environ["JAVA_HOME"], "bin"))
+    return shutil.which("java")
+
+
+def check_disk():
+    """Refuse a disk that is too full for the packages, the broker and the database."""
+    wanted = int(os.environ.get("PRESSTALLY_MIN_FREE_MB") or FREE_MB_MIN)
+    for folder in (ROOT, home()):
+        while not folder.exists():
+            folder = folder.parent
+        free = shutil.disk_usage(folder).free // 1024 // 1024
+        if free < wanted:
+            raise Refused("the disk is too full: {} MB are free at {} and {} MB are needed".format(free, folder, wanted))
+
+
+def check_ports():
+    """Refuse if another program has one of our ports; say which and, where the system tells, who."""
+    for name, port in needed_ports().items():
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError as error:
+                if error.errno == errno.EACCES:
+                    raise Refused("port {} ({}) may not be opened by this user; set PRESSTALLY_PORT".format(port, name)) from error
+                raise Refused("port {} ({}) is in use{}; stop that program or set PRESSTALLY_PORT to another port".format(
+                    port, name, holder_of(port))) from error
+
+
+def holder_of(port):
+    """Return " by NAME (pid N)" for the process that listens on a port, or nothing if that cannot be seen."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(table).read_text().splitlines()[1:]:
+                fields = line.split()
+                if fields[3] == "0A" and int(fields[1].rsplit(":", 1)[1], 16) == port:
+                    inodes.add("socket:[{}]".format(fields[9]))
+    for folder in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if any(os.readlink(str(link)) in inodes for link in (folder / "fd").iterdir()):
+                return " by {} (pid {})".format((folder / "comm").read_text().strip(), folder.name)
+    return ""
+
+
+def jars_folder():
+    """Return where Kafka's jars of this pom lie; the folder is there only if it is complete."""
+    pom = (ROOT / "deploy/local/pom.xml").read_bytes()
+    return ROOT / ".local-cache" / "kafka-jars-{}".format(hashlib.sha256(pom).hexdigest()[:12])
+
+
+def step(text):
+    """Print a line of progress when the step begins, and its time when it has ended."""
+    @contextlib.contextmanager
+    def timed():
+        begun = time.monotonic()
+        print("presstally: {} ...".format(text), end="", flush=True)
+        try:
+            yield
+        except BaseException:
+            print(flush=True)
+            raise
+        print(" {:.1f} s".format(time.monotonic() - begun), flush=True)
+    return timed()
+
+
+def install_packages(venv, lock):
+    """Make the venv from the hash-locked file, unless it is there and of this very file."""
+    stamp = venv / "presstally-lock"
+    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    with step("installing Python packages ({})".format(lock.name)):
+        if not (venv / "bin/pip").exists() or stamp.exists():
+            call([sys.executable, "-m", "venv", "--clear", str(venv)], "the Python environment could not be made")
+        call([str(venv / "bin/python"), "-m", "pip", "install", "--require-hashes", "--no-deps", "-r", str(lock)],
+             "the Python packages could not be installed")
+        stamp.write_text(wanted)
+
+
+def fetch_jars():
+    """Fetch Kafka with Maven, once."""
+    folder = jars_folder()
+    if folder.exists() or os.environ.get("KAFKA_BOOTSTRAP"):
+        return
+    with step("fetching Apache Kafka with Maven"):
+        unfinished = folder.with_name(folder.name + ".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        call(["mvn", "-q", "-B", "-f", str(ROOT / "deploy/local/pom.xml"), "dependency:copy-dependencies",
+              "-DincludeScope=runtime", "-DoutputDirectory={}".format(unfinished)], "Kafka could not be fetched")
+        unfinished.rename(folder)
+
+
+def call(command, sentence):
+    """Run a step's command with its output in a log file; refuse with the reason if it fails."""
+    log = home() / "logs" / "install.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        start = output.tell()
+        code = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, cwd=str(ROOT), check=False).returncode
+    if code == 0:
+        return
+    said = log.read_bytes()[start:].decode("utf-8", "replace")
+    if "No space left" in said:
+        raise Refused("{}: the disk is full".format(sentence))
+    last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "no output")
+    raise Refused("{}: {} (more in {})".format(sentence, last[:300], log))
+
+
+def main(verb):
+    """Check, install and hand over."""
+    check_python()
+    if verb == "dev":
+        check_disk()
+        check_java()
+        install_packages(ROOT / ".venv-dev", ROOT / "requirements-dev.txt")
+        fetch_jars()
+        return 0
+    url = running_url()
+    if verb in ("run", "up"):
+        if url:
+            print("presstally: already running at {}".format(url))
+            return 0 if verb == "up" else 1
+        check_java()
+        check_disk()
+        check_ports()
+        install_packages(ROOT / ".venv", ROOT / "requirements-local.txt")
+        fetch_jars()
+    elif not url:
+        print("presstally: nothing is running")
+        return 0
+    python = str(ROOT / ".venv/bin/python")
+    os.chdir(str(ROOT))
+    os.execv(python, [python, "-m", "deploy.local", verb])
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "run"))
+    except Refused as refusal:
+        print("presstally: {}".format(refusal), file=sys.stderr)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except OSError as fault:
+        reason = "the disk is full" if fault.errno == errno.ENOSPC else fault
+        print("presstally: {}".format(reason), file=sys.stderr)
+        sys.exit(1)

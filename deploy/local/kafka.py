@@ -1,0 +1,71 @@
+"""A real single-node Apache Kafka in KRaft mode, from Maven's jars."""
+
+import base64
+import socket
+import subprocess
+import uuid
+from pathlib import Path
+
+PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller_port}
+listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+controller.listener.names=CONTROLLER
+log.dirs={data}
+auto.create.topics.enable=false
+num.partitions=12
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+group.initial.rebalance.delay.ms=0
+log.segment.delete.delay.ms=1000
+"""
+
+
+class Kafka:
+    """One broker: its data below `folder`, its ports on loopback only."""
+
+    def __init__(self, folder: Path, jars: Path, java: str, port: int, controller_port: int) -> None:
+        self._folder = folder
+        self._class_path = f"{jars}/*"
+        self._java = java
+        self._port = port
+        self._controller_port = controller_port
+        self._properties = folder / "server.properties"
+
+    @property
+    def bootstrap(self) -> str:
+        """host:port for clients."""
+        return f"127.0.0.1:{self._port}"
+
+    def prepare(self) -> None:
+        """Write the configuration, and format the storage the first time."""
+        data = self._folder / "data"
+        data.mkdir(parents=True, exist_ok=True)
+        self._properties.write_text(
+            PROPERTIES.format(port=self._port, controller_port=self._controller_port, data=data), encoding="utf-8"
+        )
+        if (data / "meta.properties").exists():
+            return
+        cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        tool = [self._java, "-cp", self._class_path, "kafka.tools.StorageTool", "format"]
+        subprocess.run(
+            [*tool, "-t", cluster, "-c", str(self._properties), "--ignore-formatted"], check=True, capture_output=True
+        )
+
+    def command(self) -> list[str]:
+        """Return the broker's command line."""
+        flags = ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true"]
+        return [self._java, *flags, "-cp", self._class_path, "kafka.Kafka", str(self._properties)]
+
+    def is_ready(self) -> bool:
+        """Tell whether the broker accepts connections."""
+        try:
+            with socket.create_connection(("127.0.0.1", self._port), timeout=1):
+                return True
+        except OSError:
+            return False

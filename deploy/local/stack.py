@@ -1,0 +1,221 @@
+"""Which parts the local system has, in which order they start, and what is printed."""
+
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from deploy.local.bootstrap import ROOT, base_port, home, jars_folder, java_command, needed_ports
+from deploy.local.kafka import Kafka
+from deploy.local.postgres import Postgres
+from deploy.local.supervisor import Part, StartFailed, Stopped, Supervisor
+
+SERVICES = ("ingest", "stats", "render")
+START_SECONDS = 60.0
+SAMPLE = ROOT / "deploy/local/sample/trang-mau.txt"
+SAMPLE_PUBLISHED_AT = "2026-03-04T08:00+07:00"
+
+
+class Stack:
+    """One copy of the system, told apart by its home folder and its ports."""
+
+    def __init__(self) -> None:
+        self.home = home()
+        self.ports = needed_ports()
+        self.url = f"http://localhost:{base_port()}"
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._lock = (self.home / "stack.lock").open("a")
+        self._state = self.home / "stack.json"
+        self._ready = False
+        self._supervisor = Supervisor(self.home / "logs", say, self._write_state)
+
+    def run(self) -> int:
+        """Start everything, keep it running until a stop is asked for, stop everything."""
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            say(f"already running at {self.url}")
+            return 1
+        self._supervisor.catch_signals()
+        code = 0
+        try:
+            article = self._start()
+            self._ready = True
+            self._write_state(())
+            self._print_urls(article)
+            self._supervisor.keep_running()
+        except Stopped:
+            pass
+        except (StartFailed, OSError, subprocess.CalledProcessError) as error:
+            detail = getattr(error, "stderr", b"") or b""
+            print(f"presstally: {error} {detail.decode(errors='replace')[-500:]}".rstrip(), file=sys.stderr, flush=True)
+            code = 1
+        say("stopping")
+        self._supervisor.stop()
+        self._state.unlink(missing_ok=True)
+        say("stopped")
+        return code
+
+    def _start(self) -> str:
+        environment = self._environment()
+        stores: list[Part] = []
+        if "kafka" in self.ports:
+            kafka = self._kafka()
+            with step("preparing Kafka"):
+                kafka.prepare()
+            environment["KAFKA_BOOTSTRAP"] = kafka.bootstrap
+            stores.append(Part("kafka", kafka.command(), kafka.is_ready, stop_seconds=15))
+        if "postgres" in self.ports:
+            postgres = Postgres(self.home / "postgres", self.ports["postgres"])
+            with step("preparing Postgres"):
+                postgres.prepare()
+            environment["DATABASE_URL"] = postgres.url
+            # SIGINT is Postgres's fast shutdown: it ends sessions, writes a checkpoint and leaves.
+            account = {**postgres.as_account(), "cwd": "/"}
+            stores.append(
+                Part("postgres", postgres.command(), postgres.is_ready, stop_signal=signal.SIGINT, account=account)
+            )
+        with step("starting Kafka and Postgres"):
+            self._supervisor.start(stores, START_SECONDS)
+        with step("creating topics and applying migrations"):
+            self._once("migrate", ["-m", "shared.migrate"], environment)
+            self._once("topics", ["-m", "shared.topics"], environment)
+        with step("starting ingest, stats and render"):
+            self._supervisor.start([self._service(name, environment) for name in SERVICES], START_SECONDS)
+        with step("starting the gateway"):
+            self._supervisor.start([self._gateway()], START_SECONDS)
+        with step("publishing the sample article"):
+            return self._publish_sample(environment)
+
+    def _kafka(self) -> Kafka:
+        java = java_command()
+        assert java is not None, "bootstrap has checked it"
+        return Kafka(self.home / "kafka", jars_folder(), java, self.ports["kafka"], self.ports["kafka controller"])
+
+    def _environment(self) -> dict[str, str]:
+        ours = {
+            "PRESSTALLY_SITES": str(ROOT / "sites.toml"),
+            "PRESSTALLY_PUBLIC_URL": self.url,
+            "PRESSTALLY_TRUSTED_PROXIES": "127.0.0.1/32",
+        }
+        return {**ours, **os.environ, "PYTHONUNBUFFERED": "1"}
+
+    def _service(self, name: str, environment: dict[str, str]) -> Part:
+        port = self.ports[name]
+        own = {"PRESSTALLY_HTTP_HOST": "127.0.0.1", "PRESSTALLY_HTTP_PORT": str(port)}
+        return Part(
+            name,
+            [sys.executable, "-m", f"services.{name}"],
+            lambda: answers(f"http://127.0.0.1:{port}/readyz"),
+            {**environment, **own},
+        )
+
+    def _gateway(self) -> Part:
+        port = self.ports["gateway"]
+        caddy_home = str(self.home / "caddy")
+        environment = {
+            **os.environ,
+            "GATEWAY_ADDRESS": f"http://:{port}",
+            "GATEWAY_BIND": os.environ.get("PRESSTALLY_BIND", "127.0.0.1 ::1"),
+            "XDG_DATA_HOME": caddy_home,
+            "XDG_CONFIG_HOME": caddy_home,
+            "HOME": caddy_home,
+            **{f"{name.upper()}_UPSTREAM": f"127.0.0.1:{self.ports[name]}" for name in SERVICES},
+        }
+        caddy = str(Path(sys.executable).parent / "caddy")
+        config = str(ROOT / "deploy/gateway/Caddyfile")
+        return Part(
+            "gateway",
+            [caddy, "run", "--config", config, "--adapter", "caddyfile"],
+            lambda: answers(f"http://127.0.0.1:{port}/"),
+            environment,
+        )
+
+    def _once(self, name: str, arguments: list[str], environment: dict[str, str]) -> str:
+        return self._supervisor.run_once(name, [sys.executable, *arguments], environment, START_SECONDS)
+
+    def _publish_sample(self, environment: dict[str, str]) -> str:
+        place = ["--site", "haihau", "--section", "tin-tuc", "--published-at", SAMPLE_PUBLISHED_AT]
+        flags = ["--publish", "--with-counter", "--who", "make run", "--wait"]
+        try:
+            printed = self._once(
+                "import", ["-m", "services.ingest", "import", str(SAMPLE), *place, *flags], environment
+            )
+        except StartFailed as failure:
+            if "there is no site" in str(failure):  # a sites.toml of the user's own
+                return ""
+            raise
+        return printed.strip().splitlines()[-1]
+
+    def _print_urls(self, article: str) -> None:
+        lines = {
+            "article": article,
+            "home page": f"{self.url}/",
+            "counter": f"{self.url}/stats/haihau/counter",
+            "editor API": f"{self.url}/api/docs",
+            "events": f"{self.url}/asyncapi",
+            "ports": ", ".join(f"{name} {port}" for name, port in self.ports.items()),
+            "logs": str(self.home / "logs"),
+        }
+        print(flush=True)
+        for name, text in lines.items():
+            if text:
+                print(f"  {name:<11}{text}", flush=True)
+        print("\npresstally: ready. Ctrl-C or `make down` stops it.", flush=True)
+
+    def _write_state(self, _: Sequence[Part]) -> None:
+        parts = {part.name: part.process.pid for part in self._supervisor.parts if part.process}
+        state = {"pid": os.getpid(), "url": self.url, "ready": self._ready, "ports": self.ports, "parts": parts}
+        unfinished = self._state.with_suffix(".unfinished")
+        unfinished.write_text(json.dumps(state, indent=2), encoding="utf-8")
+        unfinished.replace(self._state)
+
+
+class step:  # noqa: N801 - used as a statement
+    """Print a line when a step of the start has ended, with its time."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __enter__(self) -> None:
+        self._begun = time.monotonic()
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if kind is None:
+            say(f"{self._text} ... {time.monotonic() - self._begun:.1f} s")
+
+
+def say(text: str) -> None:
+    """Print a line of progress."""
+    print(f"presstally: {text}", flush=True)
+
+
+def answers(url: str) -> bool:
+    """Tell whether a GET is answered with 200."""
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - loopback, our own
+            return bool(response.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def wait_until_free(lock: Path, timeout_seconds: float, each: Callable[[], None] = lambda: None) -> bool:
+    """Wait until no supervisor holds the lock; tell whether that came to pass."""
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        each()
+        with lock.open() as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return True
+    return False

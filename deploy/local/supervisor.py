@@ -1,0 +1,189 @@
+"""Keeps parts running, as compose does: starts them in stages, restarts what dies, stops all in reverse.
+
+A part is told by the kernel when the supervisor dies, so that nothing outlives it, not even its own kill -9.
+Each part has its own session: the terminal's Ctrl-C reaches the supervisor alone.
+"""
+
+import ctypes
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+POLL_SECONDS = 0.05
+RESTART_DELAY_SECONDS = (0.5, 5.0)
+SETTLED_SECONDS = 10.0
+LOG_BYTES_MAX = 10 * 1024 * 1024
+TAIL_LINES = 8
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class StartFailed(Exception):  # noqa: N818 - reads as it is said
+    """A part did not become ready; the message has its last words."""
+
+
+class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
+    """The supervisor was told to stop."""
+
+
+@dataclass
+class Part:
+    """One program to keep running."""
+
+    name: str
+    command: list[str]
+    is_ready: Callable[[], bool]
+    environment: dict[str, str] = field(default_factory=lambda: dict(os.environ))
+    stop_signal: signal.Signals = signal.SIGTERM
+    stop_seconds: float = 12.0
+    account: dict[str, Any] = field(default_factory=dict)
+    process: subprocess.Popen[bytes] | None = None
+    started_at: float = 0.0
+    restart_at: float | None = None
+    delay_seconds: float = RESTART_DELAY_SECONDS[0]
+
+
+class Supervisor:
+    """Runs parts. Use it from the main thread: the kernel's notice of death is bound to it."""
+
+    def __init__(self, logs: Path, say: Callable[[str], None], on_change: Callable[[Sequence[Part]], None]) -> None:
+        self._logs = logs
+        self._say = say
+        self._on_change = on_change
+        self.parts: list[Part] = []
+        self._stop_requests = 0
+        logs.mkdir(parents=True, exist_ok=True)
+
+    def catch_signals(self) -> None:
+        """Let SIGTERM, SIGINT and SIGHUP ask for a stop; the second one hastens it."""
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, self._request_stop)
+
+    def _request_stop(self, *_: object) -> None:
+        self._stop_requests += 1
+
+    def start(self, parts: Sequence[Part], timeout_seconds: float) -> None:
+        """Start parts side by side and wait until all are ready.
+
+        Raises:
+            StartFailed: one of them ended, or was not ready in time.
+            Stopped: a stop was asked for meanwhile.
+        """
+        for part in parts:
+            self.parts.append(part)
+            self._spawn(part)
+        deadline = time.monotonic() + timeout_seconds
+        waiting = list(parts)
+        while waiting:
+            self._check_stop()
+            for part in parts:
+                if part.process is not None and part.process.poll() is not None:
+                    raise StartFailed(f"{part.name} ended with code {part.process.returncode}{self.tail(part.name)}")
+            waiting = [part for part in waiting if not part.is_ready()]
+            if waiting and time.monotonic() > deadline:
+                names = ", ".join(part.name for part in waiting)
+                raise StartFailed(f"{names}: not ready after {timeout_seconds:g} s{self.tail(waiting[0].name)}")
+            time.sleep(POLL_SECONDS)
+
+    def run_once(self, name: str, command: list[str], environment: dict[str, str], timeout_seconds: float) -> str:
+        """Run a program to its end and return what it printed.
+
+        Raises:
+            StartFailed: it failed or took too long.
+            Stopped: a stop was asked for meanwhile.
+        """
+        with (self._logs / f"{name}.log").open("ab") as errors, subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=errors, preexec_fn=_die_with_parent(signal.SIGTERM)
+        ) as process:
+            deadline = time.monotonic() + timeout_seconds
+            while process.poll() is None:
+                if time.monotonic() > deadline or self._stop_requests:
+                    process.kill()
+                time.sleep(POLL_SECONDS)
+            assert process.stdout is not None
+            printed = process.stdout.read().decode("utf-8", "replace")
+        self._check_stop()
+        if process.returncode != 0:
+            raise StartFailed(f"{name} ended with code {process.returncode}{self.tail(name)}")
+        return printed
+
+    def keep_running(self) -> None:
+        """Restart what dies, until a stop is asked for."""
+        while not self._stop_requests:
+            for part in self.parts:
+                self._tend(part)
+            time.sleep(POLL_SECONDS)
+
+    def stop(self) -> None:
+        """Stop all parts, the last started first."""
+        self._stop_requests = min(self._stop_requests, 1)
+        for part in reversed(self.parts):
+            self._stop_part(part)
+        self.parts.clear()
+
+    def _check_stop(self) -> None:
+        if self._stop_requests:
+            raise Stopped
+
+    def _spawn(self, part: Part) -> None:
+        log = self._logs / f"{part.name}.log"
+        if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
+            log.replace(log.with_suffix(".log.old"))
+        with log.open("ab") as output:
+            part.process = subprocess.Popen(
+                part.command,
+                env=part.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_die_with_parent(part.stop_signal),
+                **part.account,
+            )
+        part.started_at = time.monotonic()
+        part.restart_at = None
+        self._on_change(self.parts)
+
+    def _tend(self, part: Part) -> None:
+        now = time.monotonic()
+        if part.restart_at is not None:
+            if now >= part.restart_at:
+                self._spawn(part)
+        elif part.process is not None and part.process.poll() is not None:
+            shortest, longest = RESTART_DELAY_SECONDS
+            settled = now - part.started_at > SETTLED_SECONDS
+            part.delay_seconds = shortest if settled else min(part.delay_seconds * 2, longest)
+            part.restart_at = now + part.delay_seconds
+            self._say(f"{part.name} ended with code {part.process.returncode}; starting it again")
+
+    def _stop_part(self, part: Part) -> None:
+        process = part.process
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(part.stop_signal)
+        deadline = time.monotonic() + part.stop_seconds
+        while process.poll() is None:
+            if self._stop_requests > 1 or time.monotonic() > deadline:
+                if self._stop_requests <= 1:
+                    self._say(f"{part.name} did not stop within {part.stop_seconds:g} s; killing it")
+                os.killpg(process.pid, signal.SIGKILL)
+                process.wait()
+            time.sleep(POLL_SECONDS)
+
+    def tail(self, name: str) -> str:
+        """Return the last lines of a part's log, for an error message."""
+        log = self._logs / f"{name}.log"
+        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:] if log.exists() else []
+        return "".join(f"\n    {line[:300]}" for line in lines)
+
+
+def _die_with_parent(number: signal.Signals) -> Callable[[], None]:
+    def ask_kernel() -> None:
+        _libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
+
+    return ask_kernel

@@ -1,0 +1,36 @@
+"""Keep at something that must be done, while Postgres or Kafka is away."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from shared.kafka import Unavailable
+from shared.logs import log
+from shared.postgres import POSTGRES_ERRORS
+
+RETRY_SECONDS = 0.5
+_Result = TypeVar("_Result")
+
+
+async def until_done(
+    act: Callable[[], Awaitable[_Result]], waits_for: Callable[[str | None], None] = lambda _: None
+) -> _Result:
+    """Do it until it is done, and return its result.
+
+    Args:
+        act: It must be harmless to repeat: whether a failed attempt took effect is unknown.
+        waits_for: Told why it waits, and None when it is done; for readiness.
+    """
+    said = False
+    while True:
+        try:
+            result = await act()
+        except (Unavailable, *POSTGRES_ERRORS) as error:
+            if not said:
+                log.warning("Waiting", reason=repr(error))
+                said = True
+            waits_for(repr(error))
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            waits_for(None)
+            return result
