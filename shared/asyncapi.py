@@ -60,7 +60,11 @@ async def _page(request: Request) -> Response:
     parts = [_PAGE_HEAD]
     for topic in TOPICS:
         parts.append(Markup("<section><h2><code>{}</code></h2><p>{}</p><dl>").format(topic.name, topic.purpose))
-        facts = {"Key": topic.key, "Value": f"{topic.value.__name__}, JSON", "Dead letters": topic.dead_letters}
+        facts = {
+            "Key": topic.key,
+            "Value": f"{topic.value.__name__}, JSON",
+            "Dead letters": topic.dead_letters,
+        }
         for name, value in {**facts, **topic.config}.items():
             parts.append(Markup("<dt>{}</dt><dd>{}</dd>").format(name, value))
         parts.append(Markup("</dl><table><tr><th>field</th><th>type</th><th>needed</th></tr>"))

@@ -6,12 +6,12 @@ import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, ProducerFenced
 from aiokafka.structs import ConsumerRecord
 from faststream import AckPolicy
-
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from shared.logs import log
@@ -230,8 +230,8 @@ def subscribe(
 
 
 async def _undecoded(message: KafkaMessage) -> bytes | None:
-    value: bytes | None = message.raw_message.value
-    return value
+    record: Any = message.raw_message
+    return record.value  # type: ignore[no-any-return]
 
 
 async def start_broker(broker: KafkaBroker) -> None:

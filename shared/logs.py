@@ -6,7 +6,12 @@ import sys
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
-QUIET = {"aiokafka": logging.WARNING, "faststream": logging.ERROR, "granian": logging.WARNING, "asyncio": logging.WARNING}
+QUIET = {
+    "aiokafka": logging.WARNING,
+    "faststream": logging.ERROR,
+    "granian": logging.WARNING,
+    "asyncio": logging.WARNING,
+}
 
 
 def _action_first(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

@@ -3,14 +3,18 @@
 import asyncio
 import re
 from importlib.resources import files
-from typing import Final
+from typing import Final, TypeAlias
 
 import asyncpg
+import asyncpg.pool
 
 from shared.logs import log
 
 POSTGRES_ERRORS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError)
 """All that a lost, restarted or busy Postgres raises. After any of these the outcome of a commit is unknown."""
+
+Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
+"""A connection that a pool has lent."""
 
 CONNECT_RETRY_SECONDS = 0.5
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)

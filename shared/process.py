@@ -167,9 +167,7 @@ def _timed(app: ASGIApp) -> ASGIApp:
     return timed
 
 
-def run_service(
-    service: str, roles: Mapping[str, RoleStarter], settings: Settings, wanted: Sequence[str] = ()
-) -> int:
+def run_service(service: str, roles: Mapping[str, RoleStarter], settings: Settings, wanted: Sequence[str] = ()) -> int:
     """Run a service until it is told to stop, and return the process's exit code.
 
     Args:
@@ -191,7 +189,12 @@ async def _run(roles: Mapping[str, RoleStarter], settings: Settings) -> int:
     front = Front()
     front.starting = list(roles)
     server = Server(
-        front, settings.http_host, settings.http_port, interface=Interfaces.ASGINL, websockets=False, log_enabled=False
+        front,
+        settings.http_host,
+        settings.http_port,
+        interface=Interfaces.ASGINL,
+        websockets=False,
+        log_enabled=False,
     )
     serving = process.spawn(server.serve(), "http")
     stack = AsyncExitStack()
@@ -204,7 +207,7 @@ async def _run(roles: Mapping[str, RoleStarter], settings: Settings) -> int:
         async with asyncio.timeout(STOP_SECONDS):
             starting.cancel()
             await asyncio.wait([starting])
-            server.stop()
+            server.stop()  # type: ignore[no-untyped-call]
             await asyncio.wait([serving])
             await stack.aclose()
     except TimeoutError:
@@ -216,7 +219,11 @@ async def _run(roles: Mapping[str, RoleStarter], settings: Settings) -> int:
 
 
 async def _start_roles(
-    stack: AsyncExitStack, front: Front, roles: Mapping[str, RoleStarter], settings: Settings, process: Process
+    stack: AsyncExitStack,
+    front: Front,
+    roles: Mapping[str, RoleStarter],
+    settings: Settings,
+    process: Process,
 ) -> None:
     for name, start in roles.items():
         front.roles.append(await stack.enter_async_context(start(settings, process)))

@@ -27,9 +27,13 @@ class Settings(BaseSettings):
     http_host: str = Field(default="127.0.0.1", description="Address of the service's internal port")
     http_port: int = Field(default=0, ge=0, le=65535, description="The service's internal port; 0 takes a free one")
     public_url: str | None = Field(
-        default=None, pattern=r"^https?://[^/]+$", description="Where readers reach the portal; default: site's origin"
+        default=None,
+        pattern=r"^https?://[^/]+$",
+        description="Where readers reach the portal; default: site's origin",
     )
-    log_level: str = Field(default="info", pattern="^(debug|info|warning|error)$", description="Least severe line shown")
+    log_level: str = Field(
+        default="info", pattern="^(debug|info|warning|error)$", description="Least severe line shown"
+    )
 
     @classmethod
     def load(cls) -> Self:

@@ -42,7 +42,11 @@ PAGE_VIEWS = Topic(
     PageEvent,
     "Signs of readers, as the collectors accepted them.",
     # By arrival: an event that waited in a spool must not be deleted for its age.
-    {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MILLISECONDS), "message.timestamp.type": "LogAppendTime"},
+    {
+        "cleanup.policy": "delete",
+        "retention.ms": str(7 * DAY_MILLISECONDS),
+        "message.timestamp.type": "LogAppendTime",
+    },
 )
 ARTICLES = Topic(
     "articles",

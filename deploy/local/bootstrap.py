@@ -4,6 +4,8 @@ Runs under the system's Python before anything is installed: standard library on
 Pythons, so that these can say that they are too old. Every failure is one sentence and exit code 1.
 """
 
+from __future__ import annotations
+
 import contextlib
 import errno
 import fcntl
@@ -16,6 +18,7 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -26,16 +29,16 @@ PORT_NAMES = ("gateway", "ingest", "stats", "render", "kafka", "kafka controller
 KAFKA_PORTS = ("kafka", "kafka controller")
 
 
-class Refused(Exception):
+class Refused(Exception):  # noqa: N818 - reads as it is said
     """Something that must be mended first; the text is the sentence for the user."""
 
 
-def home():
+def home() -> Path:
     """Return the folder that holds this copy's data and logs."""
     return Path(os.environ.get("PRESSTALLY_HOME") or ROOT / ".local").absolute()
 
 
-def base_port():
+def base_port() -> int:
     """Return the gateway's port; all others follow it."""
     text = os.environ.get("PRESSTALLY_PORT") or "8080"
     if not text.isdigit() or not 1 <= int(text) <= 65535 - len(PORT_NAMES):
@@ -43,7 +46,7 @@ def base_port():
     return int(text)
 
 
-def needed_ports():
+def needed_ports() -> dict[str, int]:
     """Return {name: port} of all ports that this copy will open."""
     ports = dict(zip(PORT_NAMES, range(base_port(), base_port() + len(PORT_NAMES))))
     if os.environ.get("KAFKA_BOOTSTRAP"):
@@ -53,7 +56,7 @@ def needed_ports():
     return ports
 
 
-def running_url():
+def running_url() -> str | None:
     """Return the URL of this very copy if it is running, else None: a running copy holds its lock."""
     lock = home() / "stack.lock"
     if not lock.exists():
@@ -69,7 +72,7 @@ def running_url():
     return None
 
 
-def check_python():
+def check_python() -> None:
     """Refuse a Python that is too old, or one that cannot make a venv."""
     if sys.version_info < PYTHON_MIN:
         raise Refused("Python {}.{} or newer is needed; python3 is {}".format(*PYTHON_MIN, sys.version.split()[0]))
@@ -80,31 +83,36 @@ def check_python():
         raise Refused("Python's venv module is missing; on Debian: apt install python3-venv") from error
 
 
-def check_java():
+def check_java() -> None:
     """Refuse a machine without Java or Maven, unless Kafka runs elsewhere."""
     if os.environ.get("KAFKA_BOOTSTRAP"):
         return
     java = java_command()
     if java is None:
-        raise Refused("Java {} or newer is needed for Kafka and none was found; on Debian: "
-                      "apt install openjdk-17-jre-headless (or set KAFKA_BOOTSTRAP to use a Kafka of yours)".format(JAVA_MIN))
+        raise Refused(
+            "Java {} or newer is needed for Kafka and none was found; on Debian: "
+            "apt install openjdk-17-jre-headless (or set KAFKA_BOOTSTRAP to use a Kafka of yours)".format(JAVA_MIN)
+        )
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     found = re.search(r'version "(?:1\.)?(\d+)', said)
     if found is None or int(found.group(1)) < JAVA_MIN:
-        raise Refused("Java {} or newer is needed for Kafka; {} is {}".format(
-            JAVA_MIN, java, found.group(1) if found else "not usable"))
+        raise Refused(
+            "Java {} or newer is needed for Kafka; {} is {}".format(
+                JAVA_MIN, java, found.group(1) if found else "not usable"
+            )
+        )
     if shutil.which("mvn") is None and not jars_folder().exists():
         raise Refused("Maven is needed to fetch Kafka and was not found; on Debian: apt install maven")
 
 
-def java_command():
+def java_command() -> str | None:
     """Return the java that will run Kafka, or None."""
     if os.environ.get("JAVA_HOME"):
         return shutil.which("java", path=os.path.join(os.environ["JAVA_HOME"], "bin"))
     return shutil.which("java")
 
 
-def check_disk():
+def check_disk() -> None:
     """Refuse a disk that is too full for the packages, the broker and the database."""
     wanted = int(os.environ.get("PRESSTALLY_MIN_FREE_MB") or FREE_MB_MIN)
     for folder in (ROOT, home()):
@@ -112,10 +120,12 @@ def check_disk():
             folder = folder.parent
         free = shutil.disk_usage(folder).free // 1024 // 1024
         if free < wanted:
-            raise Refused("the disk is too full: {} MB are free at {} and {} MB are needed".format(free, folder, wanted))
+            raise Refused(
+                "the disk is too full: {} MB are free at {} and {} MB are needed".format(free, folder, wanted)
+            )
 
 
-def check_ports():
+def check_ports() -> None:
     """Refuse if another program has one of our ports; say which and, where the system tells, who."""
     for name, port in needed_ports().items():
         with socket.socket() as probe:
@@ -124,12 +134,17 @@ def check_ports():
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
                 if error.errno == errno.EACCES:
-                    raise Refused("port {} ({}) may not be opened by this user; set PRESSTALLY_PORT".format(port, name)) from error
-                raise Refused("port {} ({}) is in use{}; stop that program or set PRESSTALLY_PORT to another port".format(
-                    port, name, holder_of(port))) from error
+                    raise Refused(
+                        "port {} ({}) may not be opened by this user; set PRESSTALLY_PORT".format(port, name)
+                    ) from error
+                raise Refused(
+                    "port {} ({}) is in use{}; stop that program or set PRESSTALLY_PORT to another port".format(
+                        port, name, holder_of(port)
+                    )
+                ) from error
 
 
-def holder_of(port):
+def holder_of(port: int) -> str:
     """Return " by NAME (pid N)" for the process that listens on a port, or nothing if that cannot be seen."""
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
@@ -145,16 +160,17 @@ def holder_of(port):
     return ""
 
 
-def jars_folder():
+def jars_folder() -> Path:
     """Return where Kafka's jars of this pom lie; the folder is there only if it is complete."""
     pom = (ROOT / "deploy/local/pom.xml").read_bytes()
     return ROOT / ".local-cache" / "kafka-jars-{}".format(hashlib.sha256(pom).hexdigest()[:12])
 
 
-def step(text):
+def step(text: str) -> contextlib.AbstractContextManager[None]:
     """Print a line of progress when the step begins, and its time when it has ended."""
+
     @contextlib.contextmanager
-    def timed():
+    def timed() -> Iterator[None]:
         begun = time.monotonic()
         print("presstally: {} ...".format(text), end="", flush=True)
         try:
@@ -163,10 +179,11 @@ def step(text):
             print(flush=True)
             raise
         print(" {:.1f} s".format(time.monotonic() - begun), flush=True)
+
     return timed()
 
 
-def install_packages(venv, lock):
+def install_packages(venv: Path, lock: Path) -> None:
     """Make the venv from the hash-locked file, unless it is there and of this very file."""
     stamp = venv / "presstally-lock"
     wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
@@ -174,13 +191,27 @@ def install_packages(venv, lock):
         return
     with step("installing Python packages ({})".format(lock.name)):
         if not (venv / "bin/pip").exists() or stamp.exists():
-            call([sys.executable, "-m", "venv", "--clear", str(venv)], "the Python environment could not be made")
-        call([str(venv / "bin/python"), "-m", "pip", "install", "--require-hashes", "--no-deps", "-r", str(lock)],
-             "the Python packages could not be installed")
+            call(
+                [sys.executable, "-m", "venv", "--clear", str(venv)],
+                "the Python environment could not be made",
+            )
+        call(
+            [
+                str(venv / "bin/python"),
+                "-m",
+                "pip",
+                "install",
+                "--require-hashes",
+                "--no-deps",
+                "-r",
+                str(lock),
+            ],
+            "the Python packages could not be installed",
+        )
         stamp.write_text(wanted)
 
 
-def fetch_jars():
+def fetch_jars() -> None:
     """Fetch Kafka with Maven, once."""
     folder = jars_folder()
     if folder.exists() or os.environ.get("KAFKA_BOOTSTRAP"):
@@ -188,12 +219,23 @@ def fetch_jars():
     with step("fetching Apache Kafka with Maven"):
         unfinished = folder.with_name(folder.name + ".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
-        call(["mvn", "-q", "-B", "-f", str(ROOT / "deploy/local/pom.xml"), "dependency:copy-dependencies",
-              "-DincludeScope=runtime", "-DoutputDirectory={}".format(unfinished)], "Kafka could not be fetched")
+        call(
+            [
+                "mvn",
+                "-q",
+                "-B",
+                "-f",
+                str(ROOT / "deploy/local/pom.xml"),
+                "dependency:copy-dependencies",
+                "-DincludeScope=runtime",
+                "-DoutputDirectory={}".format(unfinished),
+            ],
+            "Kafka could not be fetched",
+        )
         unfinished.rename(folder)
 
 
-def call(command, sentence):
+def call(command: list[str], sentence: str) -> None:
     """Run a step's command with its output in a log file; refuse with the reason if it fails."""
     log = home() / "logs" / "install.log"
     log.parent.mkdir(parents=True, exist_ok=True)
@@ -209,7 +251,7 @@ def call(command, sentence):
     raise Refused("{}: {} (more in {})".format(sentence, last[:300], log))
 
 
-def main(verb):
+def main(verb: str) -> int:
     """Check, install and hand over."""
     check_python()
     if verb == "dev":

@@ -47,19 +47,28 @@ class Kafka:
         data = self._folder / "data"
         data.mkdir(parents=True, exist_ok=True)
         self._properties.write_text(
-            PROPERTIES.format(port=self._port, controller_port=self._controller_port, data=data), encoding="utf-8"
+            PROPERTIES.format(port=self._port, controller_port=self._controller_port, data=data),
+            encoding="utf-8",
         )
         if (data / "meta.properties").exists():
             return
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = [self._java, "-cp", self._class_path, "kafka.tools.StorageTool", "format"]
         subprocess.run(
-            [*tool, "-t", cluster, "-c", str(self._properties), "--ignore-formatted"], check=True, capture_output=True
+            [*tool, "-t", cluster, "-c", str(self._properties), "--ignore-formatted"],
+            check=True,
+            capture_output=True,
         )
 
     def command(self) -> list[str]:
         """Return the broker's command line."""
-        flags = ["-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.awt.headless=true"]
+        flags = [
+            "-Xms256m",
+            "-Xmx512m",
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Djava.awt.headless=true",
+        ]
         return [self._java, *flags, "-cp", self._class_path, "kafka.Kafka", str(self._properties)]
 
     def is_ready(self) -> bool:

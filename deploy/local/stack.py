@@ -55,7 +55,11 @@ class Stack:
             pass
         except (StartFailed, OSError, subprocess.CalledProcessError) as error:
             detail = getattr(error, "stderr", b"") or b""
-            print(f"presstally: {error} {detail.decode(errors='replace')[-500:]}".rstrip(), file=sys.stderr, flush=True)
+            print(
+                f"presstally: {error} {detail.decode(errors='replace')[-500:]}".rstrip(),
+                file=sys.stderr,
+                flush=True,
+            )
             code = 1
         say("stopping")
         self._supervisor.stop()
@@ -80,7 +84,13 @@ class Stack:
             # SIGINT is Postgres's fast shutdown: it ends sessions, writes a checkpoint and leaves.
             account = {**postgres.as_account(), "cwd": "/"}
             stores.append(
-                Part("postgres", postgres.command(), postgres.is_ready, stop_signal=signal.SIGINT, account=account)
+                Part(
+                    "postgres",
+                    postgres.command(),
+                    postgres.is_ready,
+                    stop_signal=signal.SIGINT,
+                    account=account,
+                )
             )
         with step("starting Kafka and Postgres"):
             self._supervisor.start(stores, START_SECONDS)
@@ -172,7 +182,13 @@ class Stack:
 
     def _write_state(self, _: Sequence[Part]) -> None:
         parts = {part.name: part.process.pid for part in self._supervisor.parts if part.process}
-        state = {"pid": os.getpid(), "url": self.url, "ready": self._ready, "ports": self.ports, "parts": parts}
+        state = {
+            "pid": os.getpid(),
+            "url": self.url,
+            "ready": self._ready,
+            "ports": self.ports,
+            "parts": parts,
+        }
         unfinished = self._state.with_suffix(".unfinished")
         unfinished.write_text(json.dumps(state, indent=2), encoding="utf-8")
         unfinished.replace(self._state)

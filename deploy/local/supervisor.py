@@ -97,9 +97,16 @@ class Supervisor:
             StartFailed: it failed or took too long.
             Stopped: a stop was asked for meanwhile.
         """
-        with (self._logs / f"{name}.log").open("ab") as errors, subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=errors, preexec_fn=_die_with_parent(signal.SIGTERM)
-        ) as process:
+        with (
+            (self._logs / f"{name}.log").open("ab") as errors,
+            subprocess.Popen(
+                command,
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                preexec_fn=_die_with_parent(signal.SIGTERM),
+            ) as process,
+        ):
             deadline = time.monotonic() + timeout_seconds
             while process.poll() is None:
                 if time.monotonic() > deadline or self._stop_requests:

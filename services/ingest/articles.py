@@ -58,7 +58,13 @@ class ArticleList(msgspec.Struct):
 _refs, _schemas = msgspec.json.schema_components(
     [Article, ArticleList, Publication], ref_template="#/components/schemas/{name}"
 )
-_ARTICLE, _LIST, _PUBLICATION = ({200: {"content": {"application/json": {"schema": ref}}}} for ref in _refs)
+
+
+def _answers(schema: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    return {200: {"content": {"application/json": {"schema": schema}}}}
+
+
+_ARTICLE, _LIST, _PUBLICATION = map(_answers, _refs)
 
 
 def editor_api(pool: asyncpg.Pool, sites: Sites) -> FastAPI:

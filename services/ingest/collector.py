@@ -103,7 +103,11 @@ class Collector:
         query = request.query_params
         try:
             sign = msgspec.convert(
-                {"id": uuid4(), "kind": "view", **{name: query[name] for name in ("site", "path", "article") if name in query}},
+                {
+                    "id": uuid4(),
+                    "kind": "view",
+                    **{name: query[name] for name in ("site", "path", "article") if name in query},
+                },
                 Sign,
             )
         except msgspec.ValidationError as error:

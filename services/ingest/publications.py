@@ -22,7 +22,8 @@ async def save_publication(pool: asyncpg.Pool, producer: Producer, record: Consu
     try:
         live = msgspec.json.decode(record.value, type=PageLive)
     except msgspec.DecodeError as error:
-        await until_done(lambda: bury(producer, record, f"schema: {error}"))
+        reason = f"schema: {error}"
+        await until_done(lambda: bury(producer, record, reason))
     else:
         await until_done(lambda: _save(pool, live))
 

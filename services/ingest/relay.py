@@ -11,7 +11,7 @@ import asyncpg
 from services.ingest.metrics import OUTBOX_PENDING
 from shared.kafka import Producer, Unavailable
 from shared.logs import log
-from shared.postgres import POSTGRES_ERRORS, read_queries
+from shared.postgres import POSTGRES_ERRORS, Connection, read_queries
 
 SQL = read_queries(__package__)
 BATCH_MESSAGES = 200
@@ -24,9 +24,8 @@ async def relay(pool: asyncpg.Pool, producer: Producer) -> None:
     while True:
         try:
             async with pool.acquire() as connection:
-                while not await connection.fetchval(SQL["claim_relay"]):
-                    await asyncio.sleep(RETRY_SECONDS)
-                while True:
+                mine = await connection.fetchval(SQL["claim_relay"])
+                while mine:
                     if not await _relay_batch(connection, producer):
                         await asyncio.sleep(IDLE_SECONDS)
         except Unavailable as error:
@@ -36,7 +35,7 @@ async def relay(pool: asyncpg.Pool, producer: Producer) -> None:
         await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _relay_batch(connection: asyncpg.Connection, producer: Producer) -> int:
+async def _relay_batch(connection: Connection, producer: Producer) -> int:
     rows = await connection.fetch(SQL["read_outbox"], BATCH_MESSAGES)
     OUTBOX_PENDING.set(len(rows))
     for row in rows:

@@ -26,7 +26,10 @@ def main() -> int:
     from services.render.site import site
 
     return run_service(
-        "render", {"builder": builder, "site": site}, settings, [arguments.command] if arguments.command else []
+        "render",
+        {"builder": builder, "site": site},
+        settings,
+        [arguments.command] if arguments.command else [],
     )
 
 

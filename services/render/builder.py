@@ -110,7 +110,10 @@ async def builder(settings: RenderSettings, process: Process) -> AsyncIterator[R
     subscribe(broker, ARTICLES.name, settings.group, building.on_article, process.fail)
     await start_broker(broker)
     try:
-        yield Role("builder", problems=lambda: [f"rendering waits: {building.waits_for}"] if building.waits_for else [])
+        yield Role(
+            "builder",
+            problems=lambda: [f"rendering waits: {building.waits_for}"] if building.waits_for else [],
+        )
     finally:
         await broker.stop()
         await producer.stop()

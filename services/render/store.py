@@ -16,7 +16,7 @@ from services.render.pages import (
     theme_version,
 )
 from shared.articles import Article, is_public
-from shared.postgres import read_queries
+from shared.postgres import Connection, read_queries
 from shared.sites import Site
 
 SQL = read_queries(__package__)
@@ -69,12 +69,12 @@ async def save(pool: asyncpg.Pool, article: Article, site: Site, public_url: str
             if public:
                 await _save_page(connection, site, render_article(article, site, public_url))
             await _save_lists(connection, site, public_url, {article.section, before["section"] if before else ""})
-    return Rendered(
-        article.version, "live" if public else "withdrawn", public_url + path if public else None, is_new
-    )
+    return Rendered(article.version, "live" if public else "withdrawn", public_url + path if public else None, is_new)
 
 
-async def forget(pool: asyncpg.Pool, article_id: str, sites: dict[str, Site], public_urls: dict[str, str]) -> int | None:
+async def forget(
+    pool: asyncpg.Pool, article_id: str, sites: dict[str, Site], public_urls: dict[str, str]
+) -> int | None:
     """Remove all of an article after its tombstone; return the version that was rendered, or None."""
     async with pool.acquire() as connection, connection.transaction():
         row = await connection.fetchrow(SQL["forget_article"], article_id)
@@ -102,13 +102,13 @@ async def renew(pool: asyncpg.Pool, site: Site, public_url: str) -> int | None:
         return len(articles)
 
 
-async def _save_lists(connection: asyncpg.Connection, site: Site, public_url: str, sections: set[str]) -> None:
+async def _save_lists(connection: Connection, site: Site, public_url: str, sections: set[str]) -> None:
     for section in (None, *(section for section in site.sections if section.slug in sections)):
         rows = await connection.fetch(SQL["newest"], site.slug, section.slug if section else None, LIST_ARTICLES_MAX)
         await _save_page(connection, site, render_list([_article(row) for row in rows], site, section, public_url))
 
 
-async def _save_page(connection: asyncpg.Connection, site: Site, page: Page) -> None:
+async def _save_page(connection: Connection, site: Site, page: Page) -> None:
     await connection.execute(SQL["save_page"], site.slug, page.path, page.article, page.html, page.etag)
 
 

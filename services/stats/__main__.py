@@ -26,7 +26,10 @@ def main() -> int:
     from services.stats.widget import widget
 
     return run_service(
-        "stats", {"counter": counter, "widget": widget}, settings, [arguments.command] if arguments.command else []
+        "stats",
+        {"counter": counter, "widget": widget},
+        settings,
+        [arguments.command] if arguments.command else [],
     )
 
 

@@ -22,7 +22,8 @@ async def enter_adjustment(pool: asyncpg.Pool, producer: Producer, record: Consu
     try:
         adjustment = msgspec.json.decode(record.value, type=Adjustment)
     except msgspec.DecodeError as error:
-        await until_done(lambda: bury(producer, record, f"schema: {error}"))
+        reason = f"schema: {error}"
+        await until_done(lambda: bury(producer, record, reason))
     else:
         await until_done(lambda: _enter(pool, adjustment))
 

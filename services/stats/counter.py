@@ -65,7 +65,9 @@ class Owned:
 class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
     """The one loop that counts."""
 
-    def __init__(self, broker: KafkaBroker, pool: asyncpg.Pool, sites: Sites, settings: StatsSettings, process: Process) -> None:
+    def __init__(
+        self, broker: KafkaBroker, pool: asyncpg.Pool, sites: Sites, settings: StatsSettings, process: Process
+    ) -> None:
         self._pool = pool
         self._sites = sites
         self._process = process
@@ -91,10 +93,18 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         )
         self._subscriber(self._on_batch)
 
+    @property
+    def _consumer(self) -> Any:
+        return self._subscriber.consumer  # FastStream sets it before it subscribes, so before any callback
+
     # FastStream would build a message object and decode headers for each record; the handler takes them as they are.
     async def _raw_message(self, records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
         return KafkaMessage(
-            body=[], raw_message=records, consumer=self._subscriber.consumer, message_id="batch", correlation_id="batch"
+            body=[],
+            raw_message=records,
+            consumer=self._consumer,
+            message_id="batch",
+            correlation_id="batch",
         )
 
     async def _raw_records(self, message: KafkaMessage) -> list[ConsumerRecord]:
@@ -118,7 +128,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         if not partitions:
             return
         RELOADS.labels(cause).inc(len(partitions))
-        consumer = self._subscriber.consumer
+        consumer = self._consumer
         consumer.pause(*partitions)
         for partition in partitions:
             self._owned.pop(partition, None)
@@ -201,7 +211,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
     def watch_lag(self) -> None:
         """Set the lag gauges from what the last fetches told."""
         for partition, owned in self._owned.items():
-            end = self._subscriber.consumer.highwater(partition)
+            end = self._consumer.highwater(partition)
             if end is not None:
                 LAG.labels(partition.partition).set(max(0, end - owned.position.next_offset))
 
@@ -215,7 +225,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
     def stuck(self) -> str | None:
         """Tell when there is work, nothing is waited for, and still nothing moves."""
         behind = any(
-            (self._subscriber.consumer.highwater(partition) or 0) > owned.position.next_offset
+            (self._consumer.highwater(partition) or 0) > owned.position.next_offset
             for partition, owned in self._owned.items()
         )
         silent_seconds = time.monotonic() - self._progress

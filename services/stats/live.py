@@ -14,8 +14,8 @@ from shared.postgres import POSTGRES_ERRORS
 from shared.process import Process
 from shared.sites import Site
 
-LOOK_SECONDS = 0.5
-"""Looks are twice as frequent as messages may be, so that a change waits half a second at most."""
+LOOK_SECONDS = 0.25
+"""Looks are more frequent than messages may be, so that the first change shows soon."""
 MESSAGE_SECONDS_MIN = 1.0
 HEARTBEAT_SECONDS = 15.0
 
@@ -27,6 +27,7 @@ class Watch:
         self.listeners = 0
         self.number = 0
         self.data = b""
+        self.closed = False
         self._changed = asyncio.Condition()
 
     async def publish(self, data: bytes) -> None:
@@ -36,10 +37,16 @@ class Watch:
             self.data = data
             self._changed.notify_all()
 
-    async def next_after(self, number: int) -> None:
-        """Wait until there is something newer than message `number`."""
+    async def close(self) -> None:
+        """Send all listeners away; their browsers come again."""
         async with self._changed:
-            await self._changed.wait_for(lambda: self.number > number)
+            self.closed = True
+            self._changed.notify_all()
+
+    async def next_after(self, number: int) -> None:
+        """Wait until there is something newer than message `number`, or nothing will come any more."""
+        async with self._changed:
+            await self._changed.wait_for(lambda: self.number > number or self.closed)
 
 
 class Live:
@@ -50,6 +57,7 @@ class Live:
         self._process = process
         self._watches: dict[str, Watch] = {}
         self.problem: str | None = None
+        process.spawn(self._close_on_stop(), "close live streams")
 
     def stream(self, site: Site, headers: Mapping[str, str]) -> StreamingResponse:
         """Return the endless answer for one listener."""
@@ -62,29 +70,28 @@ class Live:
             self._process.spawn(self._look(site, watch), f"watch {site.slug}")
         watch.listeners += 1
         LIVE_STREAMS.inc()
-        stopping = asyncio.create_task(self._process.stop.wait())
         try:
             yield b"retry: 3000\n\n"
             number = 0
-            while not stopping.done():
-                newer = asyncio.create_task(watch.next_after(number))
-                await asyncio.wait({newer, stopping}, timeout=HEARTBEAT_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                if newer.done():
+            while not watch.closed:
+                try:
+                    async with asyncio.timeout(HEARTBEAT_SECONDS):
+                        await watch.next_after(number)
+                except TimeoutError:
+                    yield b": still here\n\n"
+                    continue
+                if watch.number > number:
                     number = watch.number
                     yield b"id: %d\ndata: %b\n\n" % (number, watch.data)
-                    await asyncio.wait({stopping}, timeout=MESSAGE_SECONDS_MIN)
-                else:
-                    newer.cancel()
-                    yield b": still here\n\n"
+                    await asyncio.sleep(MESSAGE_SECONDS_MIN)
         finally:
-            stopping.cancel()
             watch.listeners -= 1
             LIVE_STREAMS.dec()
 
     async def _look(self, site: Site, watch: Watch) -> None:
         """Read the site's counter while somebody listens, and publish what changed."""
         known: CounterNumbers | None = None
-        while watch.listeners:
+        while watch.listeners and not watch.closed:
             try:
                 numbers = await read_counter(self._pool, site, None, site.default_measure, "calendar")
                 self.problem = None
@@ -98,4 +105,9 @@ class Live:
                     known = timeless
                     await watch.publish(msgspec.json.encode(numbers))
             await asyncio.sleep(LOOK_SECONDS)
-        self._watches.pop(site.slug, None)
+        del self._watches[site.slug]
+
+    async def _close_on_stop(self) -> None:
+        await self._process.stop.wait()
+        for watch in self._watches.values():
+            await watch.close()

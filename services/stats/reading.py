@@ -50,12 +50,16 @@ async def read_counter(
     now = time.time_ns() // 1_000_000
     first_online_step = (now - ONLINE_MILLISECONDS) // ONLINE_STEP_MILLISECONDS + 1
     if window == "calendar":
-        spans = ("day", "day", day_start(now, site.zone), week_start(now, site.zone, site.first_weekday_number))
+        spans = (
+            "day",
+            "day",
+            day_start(now, site.zone),
+            week_start(now, site.zone, site.first_weekday_number),
+        )
     else:
         spans = ("step", "hour", step_start(now - DAY_MILLISECONDS), hour_start(now - 7 * DAY_MILLISECONDS))
-    row = await pool.fetchrow(
-        SQL["read_counter"], site.slug, article or WHOLE_SITE, first_online_step, *spans, measure
-    )
+    row = await pool.fetchrow(SQL["read_counter"], site.slug, article or WHOLE_SITE, first_online_step, *spans, measure)
+    assert row is not None, "sums always give a row"
     return CounterNumbers(
         site=site.slug,
         article=article,

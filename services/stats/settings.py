@@ -10,6 +10,9 @@ class StatsSettings(Settings):
 
     batch_records_max: int = Field(default=5_000, ge=1, le=100_000, description="Most records in one transaction")
     session_timeout_ms: int = Field(
-        default=10_000, ge=6_000, le=300_000, description="Silence after which Kafka gives a counter's work to another"
+        default=10_000,
+        ge=6_000,
+        le=300_000,
+        description="Silence after which Kafka gives a counter's work to another",
     )
     group: str = Field(default="stats-counter", description="Kafka consumer group of the counters")

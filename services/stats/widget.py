@@ -42,7 +42,9 @@ class Widget:
 
     async def article_counter(self, request: Request) -> Response:
         """`GET /stats/{site}/articles/{id}/counter`: views, unless another measure is asked for."""
-        return await self._answer(request, self._site(request), request.path_params["article"], _measure(request, "views"))
+        return await self._answer(
+            request, self._site(request), request.path_params["article"], _measure(request, "views")
+        )
 
     async def live(self, request: Request) -> Response:
         """`GET /stats/{site}/live`: the site's counter whenever it changed, at most once a second."""
@@ -102,7 +104,9 @@ async def _script(request: Request) -> Response:
 @asynccontextmanager
 async def widget(settings: StatsSettings, process: Process) -> AsyncIterator[Role]:
     """Run the public read side."""
-    pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_stats", statement_timeout_seconds=3)
+    pool = await open_pool(
+        settings.database_url.get_secret_value(), role="presstally_stats", statement_timeout_seconds=3
+    )
     live = Live(pool, process)
     here = Widget(pool, read_sites(settings.sites), live)
     try:

@@ -25,7 +25,14 @@ _COUNTER_LINE = re.compile(
     r"\s*:?\s*(?P<number>\d[\d.,\s]*)$",
     re.IGNORECASE,
 )
-_COUNTER_NAMES = {"đang": "online", "hôm": "today", "trong": "week", "tuần": "week", "tất": "total", "tổng": "total"}
+_COUNTER_NAMES = {
+    "đang": "online",
+    "hôm": "today",
+    "trong": "week",
+    "tuần": "week",
+    "tất": "total",
+    "tổng": "total",
+}
 
 
 class PageError(ValueError):
@@ -70,7 +77,10 @@ def read_page(text: str) -> SavedPage:
     lead, *rest = rest
     if len(lead) > LEAD_CHARACTERS_MAX:  # a page without a lead begins with its first paragraph
         lead, rest = "", [lead, *rest]
-    limits = [("title", title, TITLE_CHARACTERS_MAX), *(("paragraph", one, PARAGRAPH_CHARACTERS_MAX) for one in rest)]
+    limits = [
+        ("title", title, TITLE_CHARACTERS_MAX),
+        *(("paragraph", one, PARAGRAPH_CHARACTERS_MAX) for one in rest),
+    ]
     for name, part, most in limits:
         if len(part) > most:
             raise PageError(f"the {name} has {len(part)} characters; {most} is the most")
