@@ -1,0 +1,257 @@
+"""Real parts for tests: a Postgres with a fresh database for each test, and the whole system, started once a run."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from deploy.local.postgres import Postgres
+from shared.migrate import migrate
+
+ROOT = Path(__file__).parent.parent
+PORTS_OF_A_COPY = 7
+SITES = """
+[[site]]
+slug = "haihau"
+name = "Trang thông tin điện tử huyện Hải Hậu"
+origins = ["http://localhost:8080"]
+timezone = "Asia/Ho_Chi_Minh"
+sections = [{ slug = "tin-tuc", name = "Tin tức" }, { slug = "thong-bao", name = "Thông báo" }]
+agency = "Ủy ban nhân dân huyện Hải Hậu"
+count_headless_browsers = true
+
+[[site]]
+slug = "giao-thuy"
+name = "Giao Thủy"
+origins = ["https://giaothuy.example"]
+timezone = "Asia/Ho_Chi_Minh"
+thousands_separator = "."
+default_measure = "views"
+sections = [{ slug = "tin-tuc", name = "Tin tức" }]
+"""
+PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
+
+
+def free_ports(count: int) -> int:
+    """Return the first of `count` ports in a row that nobody uses."""
+    for base in range(20_000 + os.getpid() % 10_000, 60_000, count):
+        probes = [socket.socket() for _ in range(count)]
+        try:
+            for number, probe in enumerate(probes):
+                probe.bind(("127.0.0.1", base + number))
+        except OSError:
+            continue
+        finally:
+            for probe in probes:
+                probe.close()
+        return base
+    raise AssertionError("no free ports")
+
+
+def wait_for(look: Callable[[], Any], seconds: float = 20, what: str = "it") -> Any:
+    """Look again and again until the look is true, and return what was seen."""
+    deadline = time.monotonic() + seconds
+    while True:
+        seen = look()
+        if seen:
+            return seen
+        assert time.monotonic() < deadline, f"{what} did not come to pass within {seconds} s; last seen: {seen!r}"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("postgres", numbered=False)
+    server = Postgres(folder, free_ports(1))
+    server.prepare()
+    account = {**server.as_account(), "cwd": "/"}
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(server.command(), stdout=log, stderr=log, **account)
+    try:
+        wait_for(server.is_ready, what="Postgres")
+        yield server.url
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.wait(20)
+
+
+@pytest.fixture(scope="session")
+def template(postgres_url: str) -> str:
+    """A database with all migrations, to be copied."""
+
+    async def make() -> None:
+        connection = await asyncpg.connect(postgres_url)
+        await connection.execute("CREATE DATABASE template_presstally")
+        await connection.close()
+        await migrate(url_of(postgres_url, "template_presstally"))
+
+    asyncio.run(make())
+    return "template_presstally"
+
+
+def url_of(server: str, database: str) -> str:
+    return server.rsplit("/", 1)[0] + "/" + database
+
+
+@pytest.fixture
+async def database(postgres_url: str, template: str) -> AsyncIterator[str]:
+    """The URL of a database of this test's own, with all migrations."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    server = await asyncpg.connect(postgres_url)
+    await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    yield url_of(postgres_url, name)
+    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    await server.close()
+
+
+@dataclass
+class Answer:
+    """What came back over HTTP."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def text(self) -> str:
+        return self.body.decode()
+
+
+class _NoRedirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, *_: Any) -> None:
+        return None
+
+
+_opener = urllib.request.build_opener(_NoRedirects)
+
+
+@dataclass
+class System:
+    """The whole system, running: real Kafka, Postgres, gateway and services."""
+
+    home: Path
+    base_port: int
+    environment: dict[str, str]
+    process: subprocess.Popen[bytes]
+    people: int = field(default=0)
+
+    @property
+    def url(self) -> str:
+        return f"http://localhost:{self.base_port}"
+
+    def state(self) -> dict[str, Any]:
+        return dict(json.loads((self.home / "stack.json").read_text()))
+
+    @property
+    def database_url(self) -> str:
+        return Postgres(self.home / "postgres", self.base_port + 6).url
+
+    @property
+    def kafka(self) -> str:
+        return f"127.0.0.1:{self.base_port + 4}"
+
+    def port(self, service: str) -> int:
+        return self.base_port + {"ingest": 1, "stats": 2, "render": 3}[service]
+
+    def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+        url = path if path.startswith("http") else self.url + path
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(url, body, {"user-agent": PERSON, **named}, method=method)
+        try:
+            with _opener.open(request, timeout=10) as response:
+                return Answer(response.status, lower(response.headers), response.read())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, lower(error.headers), error.read())
+
+    def get(self, path: str, **headers: str) -> Answer:
+        return self.request("GET", path, **headers)
+
+    def post_events(self, events: Any, **headers: str) -> Answer:
+        body = events if isinstance(events, bytes) else json.dumps(events).encode()
+        return self.request("POST", "/e", body, **{"content_type": "application/json", **headers})
+
+    def counter(self, site: str = "haihau", **query: str) -> dict[str, Any]:
+        asked = "&".join(f"{name}={value}" for name, value in query.items())
+        return dict(self.get(f"/stats/{site}/counter?{asked}").json())
+
+    def another_person(self) -> str:
+        """A user agent that nobody had before: another reader."""
+        self.people += 1
+        return f"{PERSON} person/{self.people}"
+
+    def run_import(self, file: Path, *arguments: str, site: str = "haihau") -> subprocess.CompletedProcess[str]:
+        place = ["--site", site, "--section", "tin-tuc"]
+        command = [sys.executable, "-m", "services.ingest", "import", str(file), *place, *arguments]
+        environment = {**self.environment, "DATABASE_URL": self.database_url, "KAFKA_BOOTSTRAP": self.kafka}
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+    def all_ready(self) -> bool:
+        return all(answers(f"http://127.0.0.1:{self.port(name)}/readyz") for name in ("ingest", "stats", "render"))
+
+
+def lower(headers: Any) -> dict[str, str]:
+    return {name.lower(): value for name, value in headers.items()}
+
+
+def answers(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The whole system, as `make run` starts it, on ports of its own."""
+    home = tmp_path_factory.mktemp("home")
+    sites = home / "sites.toml"
+    sites.write_text(SITES)
+    port = free_ports(PORTS_OF_A_COPY)
+    ours = {"PRESSTALLY_HOME": str(home), "PRESSTALLY_PORT": str(port), "PRESSTALLY_SITES": str(sites)}
+    environment = {**os.environ, **ours, "PRESSTALLY_PUBLIC_URL": f"http://localhost:{port}"}
+    with (home / "run.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "deploy.local", "run"], cwd=ROOT, env=environment, stdout=log, stderr=log
+        )
+    started = System(home, port, environment, process)
+    try:
+        wait_for(lambda: is_ready(started), 90, "the system")
+        yield started
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def is_ready(system: System) -> bool:
+    assert system.process.poll() is None, (system.home / "run.log").read_text()
+    return (system.home / "stack.json").exists() and bool(system.state()["ready"])
+
+
+@pytest.fixture
+def wait() -> Callable[..., Any]:
+    """Wait until a look is true."""
+    return wait_for
+
+
+@pytest.fixture
+def new_id() -> Callable[[], str]:
+    """Make event ids."""
+    return lambda: str(uuid.uuid4())
