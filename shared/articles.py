@@ -57,9 +57,9 @@ class Article(msgspec.Struct, frozen=True, kw_only=True):
     """One version of an article. `number` is the short public number in its URL; `id` never shows there."""
 
     id: ArticleId
-    number: Annotated[int, Meta(ge=1)]
+    number: Annotated[int, Meta(ge=1, le=2**53)]
     site: SiteSlug
-    version: Annotated[int, Meta(ge=1)]
+    version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     state: State
     title: Annotated[str, Meta(min_length=1, max_length=255)]
     slug: Annotated[str, Meta(min_length=1, max_length=100, pattern="^[a-z0-9-]+$")]

@@ -13,7 +13,7 @@ SiteSlug = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[a-z0-9-]+
 EventId = Annotated[str, Meta(min_length=36, max_length=36, description="UUID made by the sender")]
 ArticleId = Annotated[str, Meta(min_length=1, max_length=64)]
 VisitorKey = Annotated[str, Meta(min_length=16, max_length=16, description="16 hex digits, new each local day")]
-Milliseconds = Annotated[int, Meta(ge=0, description="since 1970-01-01 UTC, in milliseconds")]
+Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_999, description="since 1970-01-01 UTC, in milliseconds")]
 Measure = Literal["views", "visits", "visitors"]
 
 PATH_CHARACTERS_MAX = 512
@@ -45,7 +45,7 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
     site: SiteSlug
     article: ArticleId | None
     measure: Measure
-    amount: int
+    amount: Annotated[int, Meta(ge=-(2**53), le=2**53)]
     who: Annotated[str, Meta(min_length=1, max_length=150)]
     why: Annotated[str, Meta(min_length=1, max_length=500)]
     at: Milliseconds
@@ -58,7 +58,7 @@ class PageLive(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     article: ArticleId
-    version: Annotated[int, Meta(ge=1)]
+    version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     status: Literal["live", "withdrawn", "failed"]
     url: str | None
     reason: str | None

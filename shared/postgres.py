@@ -10,8 +10,29 @@ import asyncpg.pool
 
 from shared.logs import log
 
-POSTGRES_ERRORS: Final = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncio.TimeoutError)
-"""All that a lost, restarted or busy Postgres raises. After any of these the outcome of a commit is unknown."""
+POSTGRES_UNFIT: Final = (
+    asyncpg.DataError,
+    asyncpg.IntegrityConstraintViolationError,
+    asyncpg.ProgramLimitExceededError,
+    ValueError,  # asyncpg's own refusals of values, before they are sent
+)
+"""What Postgres cannot store, however often it is tried, such as a text with a NUL. Catch it before POSTGRES_AWAY."""
+
+POSTGRES_AWAY: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.ObjectNotInPrerequisiteStateError,
+    asyncpg.InvalidTransactionStateError,
+    asyncpg.PostgresSystemError,
+    asyncpg.InternalServerError,
+)
+"""What a lost, restarted or busy Postgres raises. After any of these the outcome of a commit is unknown. Other
+errors (a missing table, a refused permission) are faults of ours: they stop the process."""
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 """A connection that a pool has lent."""
@@ -65,7 +86,7 @@ async def open_pool(url: str, *, role: str, size: int = 8, statement_timeout_sec
             )
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError):
             raise
-        except POSTGRES_ERRORS as error:
+        except POSTGRES_AWAY as error:
             if not said:
                 log.warning("Postgres is not there yet; waiting for it", reason=repr(error))
                 said = True

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+import asyncpg
 import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -55,6 +56,20 @@ async def on_http_exception(request: Request, error: Exception) -> Response:
     return Problem(error.status_code, error.detail, headers=error.headers).response()
 
 
+async def on_unfit(request: Request, error: Exception) -> Response:
+    """Answer a value that Postgres cannot hold, such as a NUL in a path: nothing can have that name."""
+    return Problem(404, "There is nothing by that name.").response()
+
+
 async def on_crash(request: Request, error: Exception) -> Response:
     """Answer an unexpected error without telling the outside what it was; the log has it."""
     return Problem(500, "This request failed on our side. It has been logged.").response()
+
+
+EXCEPTION_HANDLERS: dict[Any, Any] = {
+    Problem: on_problem,
+    HTTPException: on_http_exception,
+    asyncpg.DataError: on_unfit,
+    Exception: on_crash,
+}
+"""How every HTTP application here answers what its handlers raise."""

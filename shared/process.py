@@ -24,7 +24,6 @@ from granian.constants import Interfaces
 from granian.server.embed import Server
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -33,7 +32,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared import __version__
 from shared.logs import configure_logs, log
 from shared.metrics import BUILD_INFO, HTTP_SECONDS, TASK_FAILURES
-from shared.problems import Problem, on_crash, on_http_exception, on_problem
+from shared.problems import EXCEPTION_HANDLERS, Problem
 from shared.settings import Settings
 
 STOP_SECONDS = 9.0
@@ -114,7 +113,7 @@ class Front:
         routes = [route for role in self.roles for route in role.routes]
         app = Starlette(
             routes=routes,
-            exception_handlers={Problem: on_problem, HTTPException: on_http_exception, Exception: on_crash},
+            exception_handlers=EXCEPTION_HANDLERS,
         )
         self._inside = _timed(app)
 

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from shared.kafka import Unavailable
 from shared.logs import log
-from shared.postgres import POSTGRES_ERRORS
+from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT
 
 RETRY_SECONDS = 0.5
 _Result = TypeVar("_Result")
@@ -20,12 +20,17 @@ async def until_done(
     Args:
         act: It must be harmless to repeat: whether a failed attempt took effect is unknown.
         waits_for: Told why it waits, and None when it is done; for readiness.
+
+    Raises:
+        POSTGRES_UNFIT: Postgres cannot store it, however often it is tried.
     """
     said = False
     while True:
         try:
             result = await act()
-        except (Unavailable, *POSTGRES_ERRORS) as error:
+        except POSTGRES_UNFIT:
+            raise
+        except (Unavailable, *POSTGRES_AWAY) as error:
             if not said:
                 log.warning("Waiting", reason=repr(error))
                 said = True

@@ -15,7 +15,6 @@ from fastapi import FastAPI, Query
 from fastapi.exceptions import RequestValidationError
 from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Mount
@@ -27,7 +26,7 @@ from shared import __version__, asyncapi
 from shared.articles import Article
 from shared.kafka import Producer, make_broker, start_broker, subscribe
 from shared.postgres import open_pool, read_queries
-from shared.problems import Problem, on_crash, on_http_exception, on_problem
+from shared.problems import EXCEPTION_HANDLERS, Problem
 from shared.process import Process, Role
 from shared.sites import Sites, read_sites
 from shared.topics import PAGES_LIVE
@@ -72,12 +71,7 @@ def editor_api(pool: asyncpg.Pool, sites: Sites) -> FastAPI:
     api = FastAPIOffline(
         title="Presstally editor API",
         version=__version__,
-        exception_handlers={
-            Problem: on_problem,
-            HTTPException: on_http_exception,
-            RequestValidationError: _on_invalid_request,
-            Exception: on_crash,
-        },
+        exception_handlers={**EXCEPTION_HANDLERS, RequestValidationError: _on_invalid_request},
     )
 
     @api.get("/articles", responses=_LIST, summary="List what is public, newest first")

@@ -28,7 +28,7 @@ from services.ingest.visitors import bot_reason, local_days, partition_of, visit
 from shared.events import PATH_CHARACTERS_MAX, REFERRER_CHARACTERS_MAX, ArticleId, PageEvent, SiteSlug
 from shared.kafka import Producer, Unavailable
 from shared.logs import log
-from shared.postgres import POSTGRES_ERRORS, open_pool
+from shared.postgres import POSTGRES_AWAY, open_pool
 from shared.problems import Problem
 from shared.process import Process, Role
 from shared.sites import Site, Sites, read_sites
@@ -151,7 +151,7 @@ class Collector:
                 key = visitor_key(await self.secrets.salt(site.slug, days.today), *who)
                 if days.yesterday:
                     key_before = visitor_key(await self.secrets.salt(site.slug, days.yesterday), *who)
-            except POSTGRES_ERRORS as error:
+            except POSTGRES_AWAY as error:
                 raise _unavailable([sign.site], f"the salt of the day cannot be read: {error!r}") from error
         event = PageEvent(
             id=str(sign.id),
@@ -203,6 +203,9 @@ def decode(body: bytes) -> list[Sign]:
     Raises:
         Problem: 400 for what is not JSON, 422 for what is not an event; it names the field.
     """
+    if rb"\u0000" in body:
+        COLLECT_EVENTS.labels("unknown", "invalid").inc()
+        raise Problem(422, "The body has a NUL character (\\u0000), which no field may have.")
     try:
         return _decode_many(body) if body.lstrip()[:1] == b"[" else [_decode_one(body)]
     except msgspec.ValidationError as error:
@@ -297,6 +300,6 @@ async def _sweep(secrets: SharedSecrets) -> None:
     while True:
         try:
             await secrets.drop_old()
-        except POSTGRES_ERRORS as error:
+        except POSTGRES_AWAY as error:
             log.warning("Old salts were not dropped; trying again", reason=repr(error))
         await asyncio.sleep(SALT_SWEEP_SECONDS)

@@ -8,7 +8,7 @@ from aiokafka.structs import ConsumerRecord
 
 from shared.events import PageLive
 from shared.kafka import Producer, bury
-from shared.postgres import read_queries
+from shared.postgres import POSTGRES_UNFIT, read_queries
 from shared.waiting import until_done
 
 SQL = read_queries(__package__)
@@ -21,11 +21,10 @@ async def save_publication(pool: asyncpg.Pool, producer: Producer, record: Consu
         return  # a tombstone: compaction may forget, editors need not
     try:
         live = msgspec.json.decode(record.value, type=PageLive)
-    except msgspec.DecodeError as error:
-        reason = f"schema: {error}"
-        await until_done(lambda: bury(producer, record, reason))
-    else:
         await until_done(lambda: _save(pool, live))
+    except (msgspec.DecodeError, *POSTGRES_UNFIT) as error:
+        reason = f"{type(error).__name__}: {error}"
+        await until_done(lambda: bury(producer, record, reason))
 
 
 async def _save(pool: asyncpg.Pool, live: PageLive) -> None:

@@ -11,7 +11,7 @@ import asyncpg
 from services.ingest.metrics import OUTBOX_PENDING
 from shared.kafka import Producer, Unavailable
 from shared.logs import log
-from shared.postgres import POSTGRES_ERRORS, Connection, read_queries
+from shared.postgres import POSTGRES_AWAY, Connection, read_queries
 
 SQL = read_queries(__package__)
 BATCH_MESSAGES = 200
@@ -30,7 +30,7 @@ async def relay(pool: asyncpg.Pool, producer: Producer) -> None:
                         await asyncio.sleep(IDLE_SECONDS)
         except Unavailable as error:
             log.warning("Committed articles wait for Kafka", reason=str(error))
-        except POSTGRES_ERRORS as error:
+        except POSTGRES_AWAY as error:
             log.warning("The outbox cannot be read; trying again", reason=repr(error))
         await asyncio.sleep(RETRY_SECONDS)
 

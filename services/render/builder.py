@@ -22,7 +22,7 @@ from shared.articles import Article
 from shared.events import PageLive
 from shared.kafka import Producer, bury, make_broker, start_broker, subscribe
 from shared.logs import log
-from shared.postgres import open_pool
+from shared.postgres import POSTGRES_UNFIT, open_pool
 from shared.process import Process, Role
 from shared.sites import Site, Sites, read_sites
 from shared.topics import ARTICLES, PAGES_LIVE
@@ -56,9 +56,9 @@ class Builder:
         key = record.key or b""
         try:
             live = await (self._render(record.value) if record.value else self._forget(key.decode()))
-        except (msgspec.DecodeError, LookupError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, LookupError, *POSTGRES_UNFIT) as error:
             ARTICLES_RENDERED.labels("failed").inc()
-            reason = str(error)
+            reason = f"{type(error).__name__}: {error}"
             await self._persist(lambda: bury(self._producer, record, reason))
             return
         if live is not None:

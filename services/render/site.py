@@ -12,7 +12,7 @@ from starlette.routing import Route
 from services.render.pages import STYLE, STYLE_PATH, render_error, render_list
 from services.render.settings import RenderSettings
 from services.render.store import SQL
-from shared.postgres import POSTGRES_ERRORS, open_pool
+from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT, open_pool
 from shared.process import Process, Role
 from shared.sites import Site, Sites, read_sites
 
@@ -47,7 +47,9 @@ class Portal:
             row = await self._pool.fetchrow(SQL["page"], site.slug, path)
             if row is None:
                 return await self._absent(site, path)
-        except POSTGRES_ERRORS:
+        except POSTGRES_UNFIT:  # a path that cannot be stored cannot be a page
+            return self._error(site, 404)
+        except POSTGRES_AWAY:
             return self._error(site, 503, {"retry-after": "5"})
         headers = {**PAGE_HEADERS, "etag": row["etag"]}
         if row["etag"] in request.headers.get("if-none-match", ""):

@@ -10,6 +10,7 @@ from services.stats.counting import WHOLE_SITE
 from services.stats.store import SQL
 from shared.events import Adjustment
 from shared.kafka import Producer, bury
+from shared.postgres import POSTGRES_UNFIT
 from shared.waiting import until_done
 
 GROUP = "stats-adjustments"
@@ -21,11 +22,10 @@ async def enter_adjustment(pool: asyncpg.Pool, producer: Producer, record: Consu
         return  # a tombstone: what was audited stays audited
     try:
         adjustment = msgspec.json.decode(record.value, type=Adjustment)
-    except msgspec.DecodeError as error:
-        reason = f"schema: {error}"
-        await until_done(lambda: bury(producer, record, reason))
-    else:
         await until_done(lambda: _enter(pool, adjustment))
+    except (msgspec.DecodeError, *POSTGRES_UNFIT) as error:
+        reason = f"{type(error).__name__}: {error}"
+        await until_done(lambda: bury(producer, record, reason))
 
 
 async def _enter(pool: asyncpg.Pool, adjustment: Adjustment) -> None:

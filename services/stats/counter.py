@@ -42,7 +42,7 @@ from services.stats.settings import StatsSettings
 from services.stats.store import Fenced, Position, apply, read_positions
 from shared.kafka import KAFKA_ERRORS, Producer, make_broker, start_broker, subscribe
 from shared.logs import log
-from shared.postgres import POSTGRES_ERRORS, open_pool
+from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT, open_pool
 from shared.process import Process, Role
 from shared.sites import Sites, read_sites
 from shared.topics import COUNTER_ADJUSTMENTS, PAGE_VIEWS
@@ -145,7 +145,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
                     self._pool, PAGE_VIEWS.name, {one.partition: beginnings[one] for one in partitions}
                 )
                 break
-            except (*POSTGRES_ERRORS, *KAFKA_ERRORS) as error:
+            except (*POSTGRES_AWAY, *KAFKA_ERRORS) as error:
                 if assignment != self._assignment:
                     return
                 self.waits_for = f"partitions cannot be loaded: {error!r}"
@@ -178,10 +178,12 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             except Fenced as error:
                 log.warning("Another counter was here", reason=str(error))
                 self._hold_if_owned(partition, owned, "fenced")
-            except POSTGRES_ERRORS as error:
-                log.warning("Whether a batch was committed is unknown; asking Postgres", reason=repr(error))
-                self._hold_if_owned(partition, owned, "postgres")
-            except Exception as error:  # noqa: BLE001 - a fault of ours: stop, and start again from what is committed
+            except Exception as error:  # noqa: BLE001 - FastStream must not see it
+                if isinstance(error, POSTGRES_AWAY) and not isinstance(error, POSTGRES_UNFIT):
+                    log.warning("Whether a batch was committed is unknown; asking Postgres", reason=repr(error))
+                    self._hold_if_owned(partition, owned, "postgres")
+                    continue
+                # A fault of ours: stop, and start again from what is committed.
                 log.error("Counting failed", partition=number, exc_info=error)
                 self._process.fail(f"counting failed: {error!r}")
                 return

@@ -27,6 +27,9 @@ OLD_MILLISECONDS = 48 * 3_600_000
 FUTURE_MILLISECONDS = 300_000
 SEEN_DAYS_KEPT_SECONDS = 4 * 86_400
 
+NUL = rb"\u0000"
+"""JSON can write it and Postgres cannot store it."""
+
 WHOLE_SITE = ""
 """Stands for the site itself where an article id would stand."""
 
@@ -141,6 +144,8 @@ def _read(record: Record, sites: Mapping[str, Site], deltas: Deltas) -> PageEven
     try:
         if record.value is None:
             raise _Unreadable("null")
+        if NUL in record.value:
+            raise _Unreadable("nul-character")
         event = _decode(record.value)
         if event.site not in sites:
             raise _Unreadable("unknown-site")
@@ -218,6 +223,8 @@ def _see(event: PageEvent, memory: Memory, deltas: Deltas) -> bool:
         presence = memory.readers.pop((event.site, event.visitor_prev), None)  # one reader, over midnight
     begins_visit = presence is None or event.at - presence.at > VISIT_MILLISECONDS
     if presence is None:
+        if event.kind == "leave":
+            return False  # who was never here cannot leave
         presence = Presence(event.at, None, WHOLE_SITE)
     memory.readers[key] = presence  # at the end: the dictionary stays in the order of last sight
     if event.at < presence.at:

@@ -11,7 +11,7 @@ import asyncpg
 from services.stats.store import SQL
 from shared.kafka import Producer, Unavailable, dead_letter_headers
 from shared.logs import log
-from shared.postgres import POSTGRES_ERRORS
+from shared.postgres import POSTGRES_AWAY
 
 BATCH_LETTERS = 200
 IDLE_SECONDS = 1.0
@@ -23,7 +23,7 @@ async def deliver(pool: asyncpg.Pool, producer: Producer) -> None:
         try:
             if await _deliver_batch(pool, producer):
                 continue
-        except (Unavailable, *POSTGRES_ERRORS) as error:
+        except (Unavailable, *POSTGRES_AWAY) as error:
             log.warning("Dead letters wait", reason=repr(error))
         await asyncio.sleep(IDLE_SECONDS)
 

@@ -10,7 +10,7 @@ from starlette.responses import StreamingResponse
 from services.stats.metrics import LIVE_STREAMS
 from services.stats.reading import CounterNumbers, read_counter
 from shared.logs import log
-from shared.postgres import POSTGRES_ERRORS
+from shared.postgres import POSTGRES_AWAY
 from shared.process import Process
 from shared.sites import Site
 
@@ -95,7 +95,7 @@ class Live:
             try:
                 numbers = await read_counter(self._pool, site, None, site.default_measure, "calendar")
                 self.problem = None
-            except POSTGRES_ERRORS as error:
+            except POSTGRES_AWAY as error:
                 if self.problem is None:
                     log.warning("The counts cannot be read; watchers wait", reason=repr(error))
                 self.problem = "the counts cannot be read"

@@ -16,7 +16,7 @@ from services.stats.live import Live
 from services.stats.reading import CounterNumbers, Window, read_counter
 from services.stats.settings import StatsSettings
 from shared.events import Measure
-from shared.postgres import POSTGRES_ERRORS, open_pool
+from shared.postgres import POSTGRES_AWAY, open_pool
 from shared.problems import Problem
 from shared.process import Process, Role
 from shared.sites import Site, Sites, read_sites
@@ -56,7 +56,7 @@ class Widget:
     async def _answer(self, request: Request, site: Site, article: str | None, measure: Measure) -> Response:
         try:
             numbers = await read_counter(self._pool, site, article, measure, _window(request))
-        except POSTGRES_ERRORS as error:
+        except POSTGRES_AWAY as error:
             raise Problem(503, "The counts cannot be read now.", headers={"retry-after": "2", **ANY_ORIGIN}) from error
         tag = etag(numbers)
         headers = {"cache-control": CACHE_CONTROL, "etag": tag, **ANY_ORIGIN}

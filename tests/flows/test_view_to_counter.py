@@ -87,7 +87,12 @@ def test_global_privacy_control_makes_no_visitor(system: Any, new_id: NewId, wai
         (b"[]", {}, 422, "length"),
         (b'{"id":"x","site":"haihau","kind":"view","path":"/"}', {}, 422, "$.id"),
         (b'{"id":"0f8fad5b-d9cb-469f-a165-70867728950e","site":"haihau","path":"/"}', {}, 422, "kind"),
-        (b'{"id":"0f8fad5b-d9cb-469f-a165-70867728950e","site":"no","kind":"view","path":"/"}', {}, 422, "no site 'no'"),
+        (
+            b'{"id":"0f8fad5b-d9cb-469f-a165-70867728950e","site":"no","kind":"view","path":"/"}',
+            {},
+            422,
+            "no site 'no'",
+        ),
         (b"x" * 70_000, {}, 413, "larger than 65536"),
         (b"{}", {"content_type": "application/xml"}, 415, "application/json"),
         (

@@ -13,7 +13,7 @@ import asyncpg
 from services.ingest.drafting import SQL, Draft, Saved, save, set_opening_balance
 from services.ingest.imports.plain_text import PageError, SavedPage, read_page
 from services.ingest.settings import IngestSettings
-from shared.postgres import POSTGRES_ERRORS, open_pool
+from shared.postgres import POSTGRES_AWAY, open_pool
 from shared.sites import Site, read_sites
 
 SOURCE_SYSTEM = "saved-page"
@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace, settings: IngestSettings) -> int:
     except (ImportFailed, PageError) as error:
         print(f"import: {error}", file=sys.stderr)
         return 1
-    except POSTGRES_ERRORS as error:
+    except POSTGRES_AWAY as error:
         print(f"import: Postgres: {error!r}", file=sys.stderr)
         return 1
     return 0

@@ -1,0 +1,137 @@
+"""The article page in real Chromium, on the real system."""
+
+import re
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+Wait = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def own_browser(system: Any) -> Iterator[Browser]:
+    """A browser that is one person throughout: a context's user agent is not on what a page sends as it closes."""
+    with sync_playwright() as playwright:
+        agent = f"--user-agent={system.another_person()}"
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, agent])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def article_url(system: Any) -> str:
+    path = re.search(r'href="(/hai-hau-mo-lai[^"]+)"', system.get("/").text)
+    assert path
+    return str(system.url + path[1])
+
+
+def numbers(page: Page) -> dict[str, int]:
+    return {
+        field.get_attribute("data-counter") or "": int(field.inner_text().replace(",", ""))
+        for field in page.locator("access-counter dd[data-counter]").all()
+    }
+
+
+def settled(system: Any) -> dict[str, int]:
+    """Return the counter once the readers of earlier tests have left it."""
+    before = system.counter()
+    while True:
+        time.sleep(1)
+        now = system.counter()
+        if now["online"] == before["online"]:
+            return dict(now)
+        before = now
+
+
+def shows(page: Page, **wanted: int) -> None:
+    """Wait until the page's counter shows these numbers."""
+    for name, number in wanted.items():
+        text = f"{number:,}"
+        page.locator(f'access-counter dd[data-counter="{name}"]', has_text=re.compile(f"^{text}$")).wait_for(
+            timeout=5_000
+        )
+
+
+def test_a_view_of_mine_shows_in_the_counter(system: Any, browser: Browser, article_url: str) -> None:
+    """Opening the article counts my view: the counter on the page goes up while I look at it."""
+    before = settled(system)
+    context = browser.new_context(user_agent=system.another_person())
+    page = context.new_page()
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: faults.append(str(error)))
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(article_url)
+    shows(page, online=before["online"] + 1, today=before["today"] + 1, total=before["total"] + 1)
+    assert numbers(page)["week"] == before["week"] + 1
+    assert not faults
+    assert all(url.startswith((system.url, "data:")) for url in asked), asked
+    context.close()
+
+
+def test_somebody_elses_view_shows_too(
+    system: Any, browser: Browser, article_url: str, new_id: Callable[[], str]
+) -> None:
+    """While the page is open, another reader's view changes its numbers without a reload."""
+    context = browser.new_context(user_agent=system.another_person())
+    page = context.new_page()
+    page.goto(article_url)
+    before = settled(system)
+    event = {"id": new_id(), "site": "haihau", "kind": "view", "path": "/"}
+    assert system.post_events(event, user_agent=system.another_person()).status == 202
+    shows(page, online=before["online"] + 1, total=before["total"] + 1)
+    context.close()
+
+
+def test_leaving_ends_being_online(system: Any, own_browser: Browser, article_url: str, wait: Wait) -> None:
+    """Closing the page takes the reader off the online number; the view stays counted."""
+    before = settled(system)
+    page = own_browser.new_page()
+    page.goto(article_url)
+    wait(lambda: system.counter()["online"] == before["online"] + 1)
+    page.goto("about:blank")
+    wait(lambda: system.counter()["online"] == before["online"])
+    assert system.counter()["total"] == before["total"] + 1
+
+
+def test_a_reader_without_scripts_is_counted(system: Any, browser: Browser, article_url: str, wait: Wait) -> None:
+    """Without scripts the page is whole, its counter block has its words, and the pixel counts the view."""
+    before = system.counter()["total"]
+    context = browser.new_context(user_agent=system.another_person(), java_script_enabled=False)
+    page = context.new_page()
+    page.goto(article_url)
+    assert "Thống kê truy cập" in page.locator("access-counter").inner_text()
+    wait(lambda: system.counter()["total"] == before + 1)
+    context.close()
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_the_page_fits_its_screen(browser: Browser, article_url: str, width: int) -> None:
+    """On a phone, a tablet and a desktop nothing is wider than the screen."""
+    context = browser.new_context(viewport={"width": width, "height": 800})
+    page = context.new_page()
+    page.goto(article_url)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    context.close()
