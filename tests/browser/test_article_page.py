@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -22,21 +22,25 @@ Wait = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
+def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture
-def own_browser(system: Any) -> Iterator[Browser]:
+def own_browser(system: Any, playwright: Playwright) -> Iterator[Browser]:
     """A browser that is one person throughout: a context's user agent is not on what a page sends as it closes."""
-    with sync_playwright() as playwright:
-        agent = f"--user-agent={system.another_person()}"
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, agent])
-        yield chromium
-        chromium.close()
+    agent = f"--user-agent={system.another_person()}"
+    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, agent])
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture
