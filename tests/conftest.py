@@ -255,3 +255,9 @@ def wait() -> Callable[..., Any]:
 def new_id() -> Callable[[], str]:
     """Make event ids."""
     return lambda: str(uuid.uuid4())
+
+
+@pytest.fixture(name="free_ports")
+def free_ports_fixture() -> Callable[[int], int]:
+    """Find ports in a row that nobody uses."""
+    return free_ports

@@ -36,7 +36,9 @@ def test_a_day_begins_when_the_site_says(zone: str, instant: str, start: str) ->
     assert day_start(at(instant) * 1000, ZoneInfo(zone)) == at(start)
 
 
-@pytest.mark.parametrize(("first_weekday", "start"), [(0, "2026-11-23"), (6, "2026-11-22"), (1, "2026-11-24"), (2, "2026-11-18")])
+@pytest.mark.parametrize(
+    ("first_weekday", "start"), [(0, "2026-11-23"), (6, "2026-11-22"), (1, "2026-11-24"), (2, "2026-11-18")]
+)
 def test_a_week_begins_on_the_sites_first_weekday(first_weekday: int, start: str) -> None:
     """On Tuesday 24 November 2026 the week began on the site's own first weekday."""
     now = at("2026-11-24T10:00:00+07:00") * 1000

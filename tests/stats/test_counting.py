@@ -20,7 +20,14 @@ ANN, BOB = "a" * 16, "b" * 16
 
 
 def record(offset: int, *, arrived: int | None = None, **fields: Any) -> Record:
-    event = {"id": str(uuid.UUID(int=offset)), "site": "haihau", "kind": "view", "path": "/", "at": NOON, "visitor": ANN}
+    event = {
+        "id": str(uuid.UUID(int=offset)),
+        "site": "haihau",
+        "kind": "view",
+        "path": "/",
+        "at": NOON,
+        "visitor": ANN,
+    }
     event.update(fields)
     return Record(offset, event["at"] if arrived is None else arrived, json.dumps(event).encode())
 
@@ -100,7 +107,7 @@ def test_without_a_key_a_view_is_a_view_only() -> None:
 
 
 def test_midnight_neither_doubles_online_nor_makes_a_visit() -> None:
-    """A reader whose key changes at midnight stays one person online and on one visit, and is a visitor of both days."""
+    """A reader whose key changes at midnight is one person online, on one visit, a visitor of both days."""
     midnight = day_start(NOON, SITE.zone) * 1000 + 86_400_000
     deltas = fold(
         record(0, at=midnight - 1000, visitor=ANN),
@@ -113,7 +120,11 @@ def test_midnight_neither_doubles_online_nor_makes_a_visit() -> None:
 
 def test_online_on_an_article_follows_the_last_view() -> None:
     """A reader is online on the article viewed last, and on one article only."""
-    deltas = fold(record(0, article="bai-1"), record(1, article="bai-2", at=NOON + 10_000), record(2, kind="ping", at=NOON + 20_000))
+    deltas = fold(
+        record(0, article="bai-1"),
+        record(1, article="bai-2", at=NOON + 10_000),
+        record(2, kind="ping", at=NOON + 20_000),
+    )
     assert (online(deltas), online(deltas, "bai-1"), online(deltas, "bai-2")) == (1, 0, 1)
 
 
@@ -218,7 +229,9 @@ def test_random_histories_count_as_the_plain_model_counts(drawn: list[tuple[Any,
 
 @settings(deadline=None, max_examples=200)
 @given(st.lists(signs, min_size=2, max_size=60), st.integers(1, 7), st.data())
-def test_a_rebuilt_memory_counts_on_as_the_lost_one(drawn: list[tuple[Any, ...]], batch: int, data: st.DataObject) -> None:
+def test_a_rebuilt_memory_counts_on_as_the_lost_one(
+    drawn: list[tuple[Any, ...]], batch: int, data: st.DataObject
+) -> None:
     """After a restart anywhere, memory rebuilt from the log's last hour gives the same counts for what follows."""
     records = history(drawn)
     restart = data.draw(st.integers(1, len(records) - 1))

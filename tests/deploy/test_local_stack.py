@@ -1,0 +1,172 @@
+"""`make run`, `make up` and `make down` as their users meet them."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+BOOTSTRAP = ROOT / "deploy/local/bootstrap.py"
+KEEPER = """
+import signal, sys
+from pathlib import Path
+from deploy.local.supervisor import Part, Supervisor
+folder = Path(sys.argv[1])
+def note(parts):
+    (folder / "pids").write_text(" ".join(str(part.process.pid) for part in parts))
+keeper = Supervisor(folder, print, note)
+keeper.catch_signals()
+wait = "import time; time.sleep(1000)"
+sleeper = [sys.executable, "-c", wait]
+stubborn = [sys.executable, "-c", "import signal; signal.signal(15, signal.SIG_IGN); print('up', flush=True); " + wait]
+is_up = lambda: "up" in keeper.tail("stubborn")
+keeper.start([Part("sleeper", sleeper, lambda: True), Part("stubborn", stubborn, is_up, stop_seconds=1)], 10)
+print("ready", flush=True)
+keeper.keep_running()
+keeper.stop()
+"""
+
+
+def bootstrap(verb: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    ours = {"PRESSTALLY_HOME": str(home), **environment}
+    return subprocess.run(
+        [sys.executable, str(BOOTSTRAP), verb], env={**os.environ, **ours}, capture_output=True, text=True, check=False
+    )
+
+
+def one_sentence(done: subprocess.CompletedProcess[str], *words: str) -> None:
+    assert done.returncode == 1, done.stdout
+    assert done.stderr.startswith("presstally: ")
+    assert done.stderr.count("\n") == 1
+    for word in words:
+        assert word in done.stderr
+
+
+def test_a_port_in_use_is_named(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
+    """A port that another program has is named with its use and its holder."""
+    base = free_ports(7)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", base + 2))
+        taken.listen()
+        done = bootstrap("up", tmp_path, PRESSTALLY_PORT=str(base))
+    one_sentence(done, f"port {base + 2} (stats) is in use", f"(pid {os.getpid()})", "PRESSTALLY_PORT")
+
+
+@pytest.mark.parametrize("port", ["http", "0", "65535"])
+def test_a_port_that_is_none_is_refused(tmp_path: Path, port: str) -> None:
+    """PRESSTALLY_PORT must leave room for all ports."""
+    one_sentence(bootstrap("up", tmp_path, PRESSTALLY_PORT=port), "PRESSTALLY_PORT", repr(port))
+
+
+def test_missing_java_and_maven_are_named(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
+    """Without Java, or without Maven and Kafka's jars, one sentence says what to install."""
+    port = str(free_ports(7))
+    empty = tmp_path / "bin"
+    empty.mkdir()
+    one_sentence(
+        bootstrap("up", tmp_path, PRESSTALLY_PORT=port, PATH=str(empty), JAVA_HOME=""), "Java 17", "apt install"
+    )
+    for name, text in {"java": "echo 'openjdk version \"11.0.2\"' >&2"}.items():
+        (empty / name).write_text(f"#!/bin/sh\n{text}\n")
+        (empty / name).chmod(0o755)
+    one_sentence(bootstrap("up", tmp_path, PRESSTALLY_PORT=port, PATH=str(empty), JAVA_HOME=""), "is 11")
+
+
+def test_missing_maven_is_named(tmp_path: Path) -> None:
+    """A fresh copy without Maven is told to install it."""
+    copy = tmp_path / "copy/deploy/local"
+    copy.mkdir(parents=True)
+    for name in ("bootstrap.py", "pom.xml"):
+        (copy / name).write_bytes((ROOT / "deploy/local" / name).read_bytes())
+    java = tmp_path / "bin/java"
+    java.parent.mkdir()
+    java.write_text("#!/bin/sh\necho 'openjdk version \"17.0.1\"' >&2\n")
+    java.chmod(0o755)
+    environment = {"PATH": str(java.parent), "PRESSTALLY_HOME": str(tmp_path), "JAVA_HOME": ""}
+    done = subprocess.run(
+        [sys.executable, str(copy / "bootstrap.py"), "up"], env=environment, capture_output=True, text=True, check=False
+    )
+    one_sentence(done, "Maven", "apt install maven")
+
+
+def test_a_full_disk_is_named(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
+    """Too little room is told before anything is written."""
+    done = bootstrap("up", tmp_path, PRESSTALLY_PORT=str(free_ports(7)), PRESSTALLY_MIN_FREE_MB="999999999")
+    one_sentence(done, "the disk is too full", "999999999 MB are needed")
+
+
+def test_down_without_up_says_so(tmp_path: Path) -> None:
+    """Stopping what does not run is no error."""
+    done = bootstrap("down", tmp_path)
+    assert (done.returncode, done.stdout) == (0, "presstally: nothing is running\n")
+
+
+def test_a_second_up_says_that_it_runs(system: Any) -> None:
+    """`make up` on a running copy says where it runs, changes nothing and succeeds."""
+    before = system.state()
+    ours = {name: system.environment[name] for name in ("PRESSTALLY_HOME", "PRESSTALLY_PORT")}
+    done = bootstrap("up", system.home, **ours)
+    assert (done.returncode, done.stdout) == (0, f"presstally: already running at {system.url}\n")
+    assert system.state() == before
+
+
+def test_what_dies_comes_back(system: Any, wait: Callable[..., Any]) -> None:
+    """The gateway, killed, is back within 10 seconds and serves."""
+    victim = system.state()["parts"]["gateway"]
+    os.kill(victim, signal.SIGKILL)
+    wait(lambda: system.state()["parts"]["gateway"] != victim, 10)
+    wait(lambda: _status(system) == 200, 10)
+
+
+def _status(system: Any) -> int:
+    try:
+        return int(system.get("/").status)
+    except OSError:
+        return 0
+
+
+@pytest.fixture
+def keeper(tmp_path: Path) -> Any:
+    command = [sys.executable, "-c", KEEPER, str(tmp_path)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        process.kill()
+
+
+def pids(folder: Path) -> list[int]:
+    return [int(pid) for pid in (folder / "pids").read_text().split()]
+
+
+def test_a_part_that_dies_is_started_again(tmp_path: Path, keeper: Any, wait: Callable[..., Any]) -> None:
+    """A killed part runs again soon, and its neighbour never stopped."""
+    sleeper, stubborn = pids(tmp_path)
+    os.kill(sleeper, signal.SIGKILL)
+    wait(lambda: pids(tmp_path)[0] != sleeper, 10)
+    assert pids(tmp_path)[1] == stubborn
+    assert psutil.pid_exists(pids(tmp_path)[0])
+
+
+def test_a_stop_is_bounded(tmp_path: Path, keeper: Any) -> None:
+    """A part that will not stop is killed after its time, and nothing is left."""
+    keeper.send_signal(signal.SIGINT)
+    assert keeper.wait(10) == 0
+    assert "stubborn did not stop within 1 s; killing it" in keeper.stdout.read()
+    assert not any(psutil.pid_exists(pid) for pid in pids(tmp_path))
+
+
+def test_nothing_outlives_its_keeper(tmp_path: Path, keeper: Any, wait: Callable[..., Any]) -> None:
+    """When the supervisor itself is killed, the kernel tells its parts."""
+    sleeper, stubborn = pids(tmp_path)
+    keeper.kill()
+    keeper.wait()
+    wait(lambda: not psutil.pid_exists(sleeper), 5)
+    os.kill(stubborn, signal.SIGKILL)  # it ignores SIGTERM on purpose

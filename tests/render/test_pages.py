@@ -1,0 +1,139 @@
+"""State → pages: pure, escaped, whole."""
+
+import re
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from services.render.pages import local_date, render_article, render_list, summary, theme_version
+from shared.articles import Article, Figure, Heading, Image, Paragraph, Source, is_public
+from shared.sites import Section, Site
+
+URL = "https://haihau.example"
+NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
+SITE = Site(
+    slug="haihau",
+    name="Hải Hậu",
+    origins=[URL],
+    timezone="Asia/Ho_Chi_Minh",
+    sections=[Section("tin-tuc", "Tin tức")],
+    agency="UBND huyện Hải Hậu",
+)
+ARTICLE = Article(
+    id="a-1",
+    number=7,
+    site="haihau",
+    version=3,
+    state="published",
+    title="Đổi mới ở Hải Hậu",
+    slug="doi-moi-o-hai-hau",
+    section="tin-tuc",
+    language="vi",
+    lead="Phần dẫn.",
+    body=[
+        Figure(caption="Trồng cây đầu xuân."),
+        Paragraph(html="Đoạn <em>một</em>."),
+        Heading(html="Mục nhỏ"),
+        Figure(caption="Có ảnh", image=Image("/media/x.webp", "Mô tả ảnh", 640, 480), credit="Trần Nam"),
+    ],
+    source=Source(name="Báo Nam Định"),
+    modified_at=NOW,
+    first_published_at=NOW,
+    published_at=NOW,
+)
+
+
+def changed(**fields: object) -> Article:
+    return msgspec.structs.replace(ARTICLE, **fields)
+
+
+def test_a_page_shows_all_parts_of_its_article() -> None:
+    """Title, section, date, lead, body, figures, source, counter and article id are on the page."""
+    page = render_article(ARTICLE, SITE, URL)
+    assert page.path == "/doi-moi-o-hai-hau-7.html"
+    for part in (
+        "<h1>Đổi mới ở Hải Hậu</h1>",
+        "Thứ Ba, 24/11/2026 10:00",
+        '<p class="lead">Phần dẫn.</p>',
+        "<p>Đoạn <em>một</em>.</p>",
+        "<h2>Mục nhỏ</h2>",
+        'alt="Mô tả ảnh" width="640" height="480"',
+        "Trồng cây đầu xuân.",
+        "Trần Nam",
+        "Theo Báo Nam Định",
+        '<access-counter site="haihau"',
+        'presstally:article" content="a-1"',
+        'rel="canonical" href="https://haihau.example/doi-moi-o-hai-hau-7.html"',
+        'href="/tin-tuc/" aria-current="page"',
+        "UBND huyện Hải Hậu",
+    ):
+        assert part in page.html, part
+
+
+def test_the_same_state_gives_the_same_bytes() -> None:
+    """Rendering twice gives one ETag; another title, another one."""
+    page = render_article(ARTICLE, SITE, URL)
+    assert render_article(ARTICLE, SITE, URL) == page
+    assert render_article(changed(title="Khác"), SITE, URL).etag != page.etag
+
+
+def test_an_unknown_date_is_not_invented() -> None:
+    """An article whose date nobody knows shows none."""
+    assert "<time" not in render_article(changed(published_at=None), SITE, URL).html
+
+
+def test_hostile_text_is_escaped_everywhere() -> None:
+    """A title, lead, caption or source that looks like markup stays text on pages and in lists."""
+    hostile = '"><script>alert(1)</script>'
+    article = changed(title=hostile, lead=hostile, source=Source(name=hostile), body=[Figure(caption=hostile)])
+    for page in (render_article(article, SITE, URL), render_list([article], SITE, None, URL)):
+        assert "<script>alert" not in page.html
+
+
+def test_pages_load_nothing_from_elsewhere() -> None:
+    """Every script, style and image of a page is the portal's own."""
+    for page in (render_article(ARTICLE, SITE, URL), render_list([ARTICLE], SITE, None, URL)):
+        loaded = re.findall(r'<(?:script|img|link rel="stylesheet")[^>]+(?:src|href)="([^"]+)"', page.html)
+        assert loaded
+        assert all(url.startswith("/") and not url.startswith("//") for url in loaded)
+
+
+def test_a_list_shows_its_newest_articles() -> None:
+    """A section's list has its name, and a link, date and summary of each article."""
+    page = render_list([ARTICLE], SITE, SITE.sections[0], URL)
+    assert page.path == "/tin-tuc/"
+    assert '<a href="/doi-moi-o-hai-hau-7.html">Đổi mới ở Hải Hậu</a>' in page.html
+    assert "Phần dẫn." in page.html
+
+
+def test_summaries_end_at_a_word() -> None:
+    """A long lead is cut between words."""
+    short = summary(changed(lead="từ " * 200))
+    assert len(short) <= 241
+    assert short.endswith("từ…")
+
+
+def test_dates_are_in_the_sites_zone_and_language() -> None:
+    """An instant is written in the site's zone, in the site's language."""
+    late = datetime(2026, 11, 24, 17, 30, tzinfo=UTC)
+    assert local_date(late, ZoneInfo("Asia/Ho_Chi_Minh"), "vi") == "Thứ Tư, 25/11/2026 00:30"
+    assert local_date(late, ZoneInfo("Europe/London"), "en") == "Tuesday, 24 November 2026 17:30"
+
+
+def test_what_pages_are_made_of_has_a_version() -> None:
+    """Another address or another site setting is another theme version, so that pages are made anew."""
+    versions = {
+        theme_version(SITE, URL),
+        theme_version(SITE, "http://localhost:9000"),
+        theme_version(msgspec.structs.replace(SITE, name="Khác"), URL),
+    }
+    assert len(versions) == 3
+
+
+def test_only_what_is_published_and_due_is_public() -> None:
+    """Of all states only published is public, and not before its time."""
+    states = ["draft", "in_review", "approved", "scheduled", "unpublished", "archived", "killed"]
+    assert not any(is_public(changed(state=state), NOW) for state in states)
+    assert is_public(ARTICLE, NOW)
+    assert not is_public(changed(first_published_at=datetime(2027, 1, 1, tzinfo=UTC)), NOW)
