@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,11 +16,15 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from shared.logs import log
+from shared.process import Process
 
 KAFKA_ERRORS = (KafkaError, OSError, asyncio.TimeoutError)
 Headers = Sequence[tuple[str, bytes]]
 
 CONNECT_RETRY_SECONDS = 0.5
+SESSION_TIMEOUT_MS = 6_000
+"""Silence after which Kafka gives a killed consumer's work to another: the least that brokers allow by default."""
+HEARTBEAT_MS = 1_000
 STOP_SECONDS = 3.0
 
 
@@ -199,12 +204,12 @@ def subscribe(
     topic: str,
     group: str,
     handle: Callable[[ConsumerRecord], Awaitable[None]],
-    fail: Callable[[str], None],
+    process: Process,
 ) -> None:
     """Hand the topic's records to `handle`, one after the other, each acknowledged only after it returned.
 
-    FastStream logs what a handler raises and goes on behind the record. Here that stops the process through
-    `fail`, and no later record is acknowledged: after a restart the record comes again.
+    FastStream logs what a handler raises and goes on behind the record. Here that stops the process,
+    and no later record is acknowledged: after a restart the record comes again.
     """
     failed = False
 
@@ -217,7 +222,7 @@ def subscribe(
         except Exception as error:  # noqa: BLE001 - whatever it is, the record was not dealt with
             failed = True
             log.error("A record cannot be dealt with", topic=topic, exc_info=error)
-            fail(f"a record of {topic}: {error!r}")
+            process.fail(f"a record of {topic}: {error!r}")
             return
         try:
             await message.ack()
@@ -225,7 +230,13 @@ def subscribe(
             log.warning("An acknowledgement was refused", topic=topic, reason=repr(error))
 
     broker.subscriber(
-        topic, group_id=group, auto_offset_reset="earliest", ack_policy=AckPolicy.MANUAL, decoder=_undecoded
+        topic,
+        group_id=group,
+        auto_offset_reset="earliest",
+        ack_policy=AckPolicy.MANUAL,
+        decoder=_undecoded,
+        session_timeout_ms=SESSION_TIMEOUT_MS,
+        heartbeat_interval_ms=HEARTBEAT_MS,
     )(on_message)
 
 
@@ -234,8 +245,23 @@ async def _undecoded(message: KafkaMessage) -> bytes | None:
     return record.value  # type: ignore[no-any-return]
 
 
-async def start_broker(broker: KafkaBroker) -> None:
-    """Start a FastStream broker's subscribers, waiting for as long as Kafka is away."""
+@asynccontextmanager
+async def consuming(broker: KafkaBroker, process: Process) -> AsyncIterator[asyncio.Task[None]]:
+    """Run a broker's subscribers in the background, and yield the task that starts them.
+
+    Nobody waits for the start: joining a group takes as long as Kafka needs to give up on a member that was
+    killed, and what else the process does must not stand still meanwhile.
+    """
+    starting = process.spawn(_start(broker), "join consumer groups")
+    try:
+        yield starting
+    finally:
+        starting.cancel()
+        await asyncio.wait([starting])
+        await broker.stop()
+
+
+async def _start(broker: KafkaBroker) -> None:
     said = False
     while True:
         try:

@@ -1,8 +1,8 @@
-"""Run a service: its roles in order, one HTTP port, and a graceful stop.
+"""Run a service: its roles, one HTTP port, and a graceful stop.
 
 A role is an async context manager that yields a `Role`. What stands before its `yield` is its start, what
 stands after is its stop. The HTTP port opens first, so that `/livez` answers while a role still waits for
-Postgres or Kafka; roles stop in the reverse order of their start.
+Postgres or Kafka. Roles start side by side and serve as soon as they are up, so that none waits for another.
 
 SIGTERM or SIGINT: readiness goes off, requests under way are answered, the roles commit and leave, all
 within STOP_SECONDS. A background task that fails, or an impossible state, stops the process with exit
@@ -37,6 +37,9 @@ from shared.settings import Settings
 
 STOP_SECONDS = 9.0
 """Bound on a graceful stop; supervisors wait 10 seconds or more before they kill."""
+
+
+ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 def _no_problems() -> list[str]:
@@ -99,7 +102,7 @@ class Front:
         self.roles: list[Role] = []
         self.starting: list[str] = []
         self.draining = False
-        self._inside: ASGIApp | None = None
+        self._inside: ASGIApp = Starlette(routes=[Route("/{path:path}", _starting, methods=ALL_METHODS)])
         self._health = Starlette(
             routes=[
                 Route("/livez", self._livez),
@@ -108,14 +111,14 @@ class Front:
             ]
         )
 
-    def open(self) -> None:
-        """Route requests to the roles that have started."""
-        routes = [route for role in self.roles for route in role.routes]
-        app = Starlette(
-            routes=routes,
-            exception_handlers=EXCEPTION_HANDLERS,
-        )
-        self._inside = _timed(app)
+    def open(self, role: Role) -> None:
+        """Route requests to a role that has started; what only a starting one could answer is 503."""
+        self.roles.append(role)
+        self.starting.remove(role.name)
+        routes = [route for one in self.roles for route in one.routes]
+        if self.starting:
+            routes.append(Route("/{path:path}", _starting, methods=ALL_METHODS))
+        self._inside = _timed(Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -123,9 +126,6 @@ class Front:
             return
         if scope["path"] in ("/livez", "/readyz", "/metrics"):
             await self._health(scope, receive, send)
-        elif self._inside is None:
-            problem = Problem(503, "The service is starting.", headers={"retry-after": "1"})
-            await problem.response()(scope, receive, send)
         else:
             await self._inside(scope, receive, send)
 
@@ -139,6 +139,10 @@ class Front:
         if self.draining:
             problems.append("stopping")
         return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
+
+
+async def _starting(request: Request) -> Response:
+    return Problem(503, "The service is starting.", headers={"retry-after": "1"}).response()
 
 
 async def _metrics(request: Request) -> Response:
@@ -171,7 +175,7 @@ def run_service(service: str, roles: Mapping[str, RoleStarter], settings: Settin
 
     Args:
         service: The service's name, for logs and metrics.
-        roles: All its roles by name, in the order in which they start.
+        roles: All its roles by name.
         settings: Handed to each role.
         wanted: The roles to run; none named means all.
     """
@@ -224,8 +228,9 @@ async def _start_roles(
     settings: Settings,
     process: Process,
 ) -> None:
-    for name, start in roles.items():
-        front.roles.append(await stack.enter_async_context(start(settings, process)))
-        front.starting.remove(name)
-    front.open()
-    log.info("Ready to serve", roles=list(roles), port=settings.http_port)
+    async def start_role(start: RoleStarter) -> None:
+        role = await stack.enter_async_context(start(settings, process))
+        front.open(role)
+        log.info("Started", role=role.name, port=settings.http_port)
+
+    await asyncio.gather(*(start_role(start) for start in roles.values()))

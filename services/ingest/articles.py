@@ -24,7 +24,7 @@ from services.ingest.relay import relay
 from services.ingest.settings import IngestSettings
 from shared import __version__, asyncapi
 from shared.articles import Article
-from shared.kafka import Producer, make_broker, start_broker, subscribe
+from shared.kafka import Producer, consuming, make_broker, subscribe
 from shared.postgres import open_pool, read_queries
 from shared.problems import EXCEPTION_HANDLERS, Problem
 from shared.process import Process, Role
@@ -139,17 +139,16 @@ async def articles(settings: IngestSettings, process: Process) -> AsyncIterator[
     producer = Producer(settings.kafka_bootstrap)
     producer.start()
     broker = make_broker(settings.kafka_bootstrap)
-    subscribe(broker, PAGES_LIVE.name, GROUP, partial(save_publication, pool, producer), process.fail)
-    await start_broker(broker)
+    subscribe(broker, PAGES_LIVE.name, GROUP, partial(save_publication, pool, producer), process)
     relaying = process.spawn(relay(pool, producer), "outbox relay")
     try:
-        yield Role(
-            "articles",
-            routes=[Mount("/api", editor_api(pool, sites)), *asyncapi.ROUTES],
-            problems=lambda: [producer.problem] if producer.problem else [],
-        )
+        async with consuming(broker, process):
+            yield Role(
+                "articles",
+                routes=[Mount("/api", editor_api(pool, sites)), *asyncapi.ROUTES],
+                problems=lambda: [producer.problem] if producer.problem else [],
+            )
     finally:
-        await broker.stop()
         relaying.cancel()
         await producer.stop()
         pool.terminate()

@@ -20,7 +20,7 @@ from services.render.metrics import PUBLISH_DELAY, RENDER_SECONDS
 from services.render.settings import RenderSettings
 from shared.articles import Article
 from shared.events import PageLive
-from shared.kafka import Producer, bury, make_broker, start_broker, subscribe
+from shared.kafka import Producer, bury, consuming, make_broker, subscribe
 from shared.logs import log
 from shared.postgres import POSTGRES_UNFIT, open_pool
 from shared.process import Process, Role
@@ -89,6 +89,10 @@ class Builder:
     async def _persist(self, act: Callable[[], Awaitable[_T]]) -> _T:
         return await until_done(act, self._set_waits_for)
 
+    def problems(self) -> list[str]:
+        """Why rendering waits, in words."""
+        return [f"rendering waits: {self.waits_for}"] if self.waits_for else []
+
     def _set_waits_for(self, reason: str | None) -> None:
         self.waits_for = reason
 
@@ -107,14 +111,10 @@ async def builder(settings: RenderSettings, process: Process) -> AsyncIterator[R
     building = Builder(pool, producer, read_sites(settings.sites), settings.public_url)
     await building.renew()
     broker = make_broker(settings.kafka_bootstrap)
-    subscribe(broker, ARTICLES.name, settings.group, building.on_article, process.fail)
-    await start_broker(broker)
+    subscribe(broker, ARTICLES.name, settings.group, building.on_article, process)
     try:
-        yield Role(
-            "builder",
-            problems=lambda: [f"rendering waits: {building.waits_for}"] if building.waits_for else [],
-        )
+        async with consuming(broker, process):
+            yield Role("builder", problems=building.problems)
     finally:
-        await broker.stop()
         await producer.stop()
         pool.terminate()

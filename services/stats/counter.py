@@ -40,7 +40,7 @@ from services.stats.metrics import (
 )
 from services.stats.settings import StatsSettings
 from services.stats.store import Fenced, Position, apply, read_positions
-from shared.kafka import KAFKA_ERRORS, Producer, make_broker, start_broker, subscribe
+from shared.kafka import HEARTBEAT_MS, KAFKA_ERRORS, Producer, consuming, make_broker, subscribe
 from shared.logs import log
 from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT, open_pool
 from shared.process import Process, Role
@@ -85,7 +85,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="none",
             session_timeout_ms=settings.session_timeout_ms,
-            heartbeat_interval_ms=1_000,
+            heartbeat_interval_ms=HEARTBEAT_MS,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             listener=self,
             parser=self._raw_message,
@@ -262,25 +262,28 @@ async def counter(settings: StatsSettings, process: Process) -> AsyncIterator[Ro
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_stats")
     producer = Producer(settings.kafka_bootstrap)
     producer.start()
-    broker = make_broker(settings.kafka_bootstrap)
-    counting = Counter(broker, pool, read_sites(settings.sites), settings, process)
-    subscribe(broker, COUNTER_ADJUSTMENTS.name, GROUP, partial(enter_adjustment, pool, producer), process.fail)
-    await start_broker(broker)
-    tasks = [
-        process.spawn(deliver(pool, producer), "deliver dead letters"),
-        process.spawn(_watch(counting), "watch lag"),
-    ]
+    # Two brokers: counting must not wait until the group of the adjustments has been joined.
+    views, amounts = make_broker(settings.kafka_bootstrap), make_broker(settings.kafka_bootstrap)
+    counting = Counter(views, pool, read_sites(settings.sites), settings, process)
+    subscribe(amounts, COUNTER_ADJUSTMENTS.name, GROUP, partial(enter_adjustment, pool, producer), process)
+    tasks = [process.spawn(deliver(pool, producer), "deliver dead letters")]
     try:
-        yield Role("counter", problems=lambda: counting.problems, stuck=counting.stuck)
+        async with consuming(views, process) as joining, consuming(amounts, process):
+            tasks.append(process.spawn(_watch(counting, joining), "watch lag"))
+            yield Role(
+                "counter",
+                problems=lambda: counting.problems if joining.done() else ["joining the group of counters"],
+                stuck=lambda: counting.stuck() if joining.done() else None,
+            )
     finally:
-        await broker.stop()
         for task in tasks:
             task.cancel()
         await producer.stop()
         pool.terminate()
 
 
-async def _watch(counting: Counter) -> None:
+async def _watch(counting: Counter, joining: asyncio.Task[None]) -> None:
+    await asyncio.wait([joining])
     while True:
         counting.watch_lag()
         await asyncio.sleep(1)
