@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from shared.kafka import SESSION_TIMEOUT_MS
 from shared.settings import Settings
 
 
@@ -10,8 +11,8 @@ class StatsSettings(Settings):
 
     batch_records_max: int = Field(default=5_000, ge=1, le=100_000, description="Most records in one transaction")
     session_timeout_ms: int = Field(
-        default=10_000,
-        ge=6_000,
+        default=SESSION_TIMEOUT_MS,
+        ge=1_000,
         le=300_000,
         description="Silence after which Kafka gives a counter's work to another",
     )
