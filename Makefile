@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status test check lock clean
+.PHONY: help run up down status import test check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -17,6 +17,9 @@ down: ## Stop what `make up` started
 
 status: ## Show what runs: ports and process ids
 	@$(BOOTSTRAP) status
+
+import: ## Publish a saved page on the running copy: make import FILE=page.txt
+	@$(BOOTSTRAP) import --site haihau --section tin-tuc --publish --wait $(FILE)
 
 test: ## Run all tests (ARGS="-k counter" picks some)
 	@$(BOOTSTRAP) dev

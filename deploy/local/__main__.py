@@ -1,4 +1,4 @@
-"""`python -m deploy.local run|up|down|status`, after `bootstrap.py` has made the machine ready."""
+"""`python -m deploy.local run|up|down|status|import`, after `bootstrap.py` has made the machine ready."""
 
 import json
 import os
@@ -72,10 +72,16 @@ def status() -> int:
     return 0
 
 
+def import_pages() -> int:
+    """Import saved pages into the system that runs in this home."""
+    return Stack().import_pages(sys.argv[2:])
+
+
 def run() -> int:
     """Run the system in the foreground."""
     return Stack().run()
 
 
 if __name__ == "__main__":
-    sys.exit({"run": run, "up": up, "down": down, "status": status}[sys.argv[1]]())
+    verbs = {"run": run, "up": up, "down": down, "status": status, "import": import_pages}
+    sys.exit(verbs[sys.argv[1]]())

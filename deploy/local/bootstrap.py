@@ -1,4 +1,4 @@
-"""Make a fresh machine ready, then hand over: `python3 deploy/local/bootstrap.py run|up|down|status|dev`.
+"""Make a fresh machine ready, then hand over: `python3 deploy/local/bootstrap.py run|up|down|status|import|dev`.
 
 Runs under the system's Python before anything is installed: standard library only, and it must parse on old
 Pythons, so that these can say that they are too old. Every failure is one sentence and exit code 1.
@@ -275,7 +275,7 @@ def main(verb: str) -> int:
         return 0
     python = str(ROOT / ".venv/bin/python")
     os.chdir(str(ROOT))
-    os.execv(python, [python, "-m", "deploy.local", verb])
+    os.execv(python, [python, "-m", "deploy.local", verb, *sys.argv[2:]])
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ class Stack:
             environment["KAFKA_BOOTSTRAP"] = kafka.bootstrap
             stores.append(Part("kafka", kafka.command(), kafka.is_ready, stop_seconds=15))
         if "postgres" in self.ports:
-            postgres = Postgres(self.home / "postgres", self.ports["postgres"])
+            postgres = self._postgres()
             with step("preparing Postgres"):
                 postgres.prepare()
             environment["DATABASE_URL"] = postgres.url
@@ -108,6 +108,19 @@ class Stack:
         java = java_command()
         assert java is not None, "bootstrap has checked it"
         return Kafka(self.home / "kafka", jars_folder(), java, self.ports["kafka"], self.ports["kafka controller"])
+
+    def import_pages(self, arguments: Sequence[str]) -> int:
+        """Run the import on this running copy."""
+        environment = self._environment()
+        if "kafka" in self.ports:
+            environment["KAFKA_BOOTSTRAP"] = self._kafka().bootstrap
+        if "postgres" in self.ports:
+            environment["DATABASE_URL"] = self._postgres().url
+        command = [sys.executable, "-m", "services.ingest", "import", *arguments]
+        return subprocess.run(command, env=environment, check=False).returncode
+
+    def _postgres(self) -> Postgres:
+        return Postgres(self.home / "postgres", self.ports["postgres"])
 
     def _environment(self) -> dict[str, str]:
         ours = {
