@@ -11,7 +11,7 @@ ARCHITECTURE.md, "Exactly once".
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Collection, Iterable
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,6 +20,7 @@ from typing import Any
 
 import asyncpg
 from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import IllegalStateError
 from aiokafka.structs import ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -59,6 +60,8 @@ class Owned:
     """A partition that this process counts: where it stands, and what it remembers."""
 
     position: Position
+    read_next: int
+    """All records before it were read into memory since the load, or are older than memory needs."""
     memory: Memory = field(default_factory=Memory)
 
 
@@ -160,9 +163,10 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             if fault:
                 self._process.fail(f"{partition.topic}-{partition.partition}: {fault}")
                 return
-            self._owned[partition] = Owned(position)
+            start = max(position.replay_from, beginnings[partition])
+            self._owned[partition] = Owned(position, start)
             self._loading.discard(partition)
-            consumer.seek(partition, max(position.replay_from, beginnings[partition]))
+            consumer.seek(partition, start)
             consumer.resume(partition)
         ASSIGNED.set(len(self._owned))
 
@@ -170,11 +174,12 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         """Count what was fetched. Never raises: FastStream would log it and go on behind the records."""
         for (topic, number), fetched in groupby(records, key=lambda record: (record.topic, record.partition)):
             partition = TopicPartition(topic, number)
+            part = list(fetched)
             owned = self._owned.get(partition)
-            if owned is None:
+            if owned is None or not await self._is_current(partition, part):
                 continue
             try:
-                await self._count(partition, owned, fetched)
+                await self._count(partition, owned, part)
             except Fenced as error:
                 log.warning("Another counter was here", reason=str(error))
                 self._hold_if_owned(partition, owned, "fenced")
@@ -192,9 +197,25 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         if self._owned.get(partition) is owned:  # otherwise it was revoked meanwhile
             self._hold([partition], cause)
 
-    async def _count(self, partition: TopicPartition, owned: Owned, fetched: Iterable[ConsumerRecord]) -> None:
+    async def _is_current(self, partition: TopicPartition, fetched: list[ConsumerRecord]) -> bool:
+        """Tell whether the consumer still stands behind these records.
+
+        If it was sought elsewhere since they were fetched (revoked, given back and loaded while the handler was at
+        another partition), they would be counted before the memory that they need is rebuilt.
+        """
+        try:
+            return int(await self._consumer.position(partition)) > int(fetched[-1].offset)
+        except IllegalStateError:  # it is not ours any more
+            return False
+
+    async def _count(self, partition: TopicPartition, owned: Owned, fetched: list[ConsumerRecord]) -> None:
         begun = time.perf_counter()
-        records = [Record(record.offset, record.timestamp, record.value) for record in fetched]
+        records = [
+            Record(record.offset, record.timestamp, record.value)
+            for record in fetched
+            if record.offset >= owned.read_next
+        ]
+        owned.read_next = max(owned.read_next, fetched[-1].offset + 1)
         position = owned.position
         known = [record for record in records if record.offset < position.next_offset]
         new = records[len(known) :]
