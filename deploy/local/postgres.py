@@ -94,6 +94,7 @@ class Postgres:
             mode = folder.stat().st_mode
             if not mode & stat.S_IXOTH:
                 folder.chmod(mode | stat.S_IXOTH)
+                print(f"presstally: other accounts may now pass through {folder}: Postgres cannot run as root")
 
     def command(self) -> list[str]:
         """Return the server's command line."""

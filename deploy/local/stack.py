@@ -54,12 +54,7 @@ class Stack:
         except Stopped:
             pass
         except (StartFailed, OSError, subprocess.CalledProcessError) as error:
-            detail = getattr(error, "stderr", b"") or b""
-            print(
-                f"presstally: {error} {detail.decode(errors='replace')[-500:]}".rstrip(),
-                file=sys.stderr,
-                flush=True,
-            )
+            print(f"presstally: {reason_of(error)}", file=sys.stderr, flush=True)
             code = 1
         say("stopping")
         self._supervisor.stop()
@@ -221,6 +216,20 @@ class step:  # noqa: N801 - used as a statement
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
             say(f"{self._text} ... {time.monotonic() - self._begun:.1f} s")
+
+
+def reason_of(error: Exception) -> str:
+    """Say in one sentence why the start failed."""
+    said = ""
+    if isinstance(error, subprocess.CalledProcessError):
+        output = error.stderr or b""
+        said = output if isinstance(output, str) else output.decode(errors="replace")
+    if "No space left" in f"{error}{said}":
+        return f"the disk is full at {home()}"
+    last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "")
+    return (
+        f"{Path(error.cmd[0]).name} failed: {last}" if isinstance(error, subprocess.CalledProcessError) else str(error)
+    )
 
 
 def say(text: str) -> None:
