@@ -4,10 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from shared.kafka import Unavailable
+import msgspec
+from aiokafka.structs import ConsumerRecord
+
+from shared.kafka import Producer, Unavailable, bury
 from shared.logs import log
 from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT
 
+_Message = TypeVar("_Message")
 RETRY_SECONDS = 0.5
 _Result = TypeVar("_Result")
 
@@ -39,3 +43,20 @@ async def until_done(
         else:
             waits_for(None)
             return result
+
+
+async def deal_with(
+    producer: Producer, record: ConsumerRecord, kind: type[_Message], act: Callable[[_Message], Awaitable[object]]
+) -> None:
+    """Decode a record and do what it asks for until that is done.
+
+    A tombstone asks for nothing. What cannot be read or stored goes to the topic's dead letters.
+    """
+    if record.value is None:
+        return
+    try:
+        message = msgspec.json.decode(record.value, type=kind)
+        await until_done(lambda: act(message))
+    except (msgspec.DecodeError, *POSTGRES_UNFIT) as error:
+        reason = f"{type(error).__name__}: {error}"
+        await until_done(lambda: bury(producer, record, reason))

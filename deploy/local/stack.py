@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -143,7 +144,7 @@ class Stack:
         environment = {
             **os.environ,
             "GATEWAY_ADDRESS": f"http://:{port}",
-            "GATEWAY_BIND": os.environ.get("PRESSTALLY_BIND", "127.0.0.1 ::1"),
+            "GATEWAY_BIND": os.environ.get("PRESSTALLY_BIND") or loopback(),
             "XDG_DATA_HOME": caddy_home,
             "XDG_CONFIG_HOME": caddy_home,
             "HOME": caddy_home,
@@ -163,7 +164,7 @@ class Stack:
 
     def _publish_sample(self, environment: dict[str, str]) -> str:
         place = ["--site", "haihau", "--section", "tin-tuc", "--published-at", SAMPLE_PUBLISHED_AT]
-        flags = ["--publish", "--with-counter", "--who", "make run", "--wait"]
+        flags = ["--publish", "--wait"]  # no --with-counter: the opening balance is for the user's own page
         try:
             printed = self._once(
                 "import", ["-m", "services.ingest", "import", str(SAMPLE), *place, *flags], environment
@@ -230,6 +231,15 @@ def reason_of(error: Exception) -> str:
     return (
         f"{Path(error.cmd[0]).name} failed: {last}" if isinstance(error, subprocess.CalledProcessError) else str(error)
     )
+
+
+def loopback() -> str:
+    """Return the loopback addresses of this machine: `localhost` may be either of them in a browser."""
+    try:
+        with socket.create_server(("::1", 0), family=socket.AF_INET6):
+            return "127.0.0.1 ::1"
+    except OSError:
+        return "127.0.0.1"
 
 
 def say(text: str) -> None:
