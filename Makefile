@@ -18,8 +18,8 @@ down: ## Stop what `make up` started
 status: ## Show what runs: ports and process ids
 	@$(BOOTSTRAP) status
 
-import: ## Publish a saved page on the running copy: make import FILE=page.txt
-	@$(BOOTSTRAP) import --site haihau --section tin-tuc --publish --wait $(FILE)
+import: ## Publish a saved page on the running copy: make import FILE=page.txt ARGS=--with-counter
+	@$(BOOTSTRAP) import --site haihau --section tin-tuc --publish --wait $(ARGS) "$(FILE)"
 
 test: ## Run all tests (ARGS="-k counter" picks some)
 	@$(BOOTSTRAP) dev

@@ -80,7 +80,7 @@ class Producer:
                 enable_idempotence=True,
                 linger_ms=2,
                 max_batch_size=128 * 1024,
-                request_timeout_ms=10_000,
+                request_timeout_ms=3_000,
             )
             try:
                 await producer.start()

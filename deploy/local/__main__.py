@@ -1,17 +1,20 @@
 """`python -m deploy.local run|up|down|status|import`, after `bootstrap.py` has made the machine ready."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 from deploy.local.bootstrap import home
-from deploy.local.stack import Stack, say, wait_until_free
+from deploy.local.stack import Stack, say, started_at, wait_until_free
 
+STATE_SECONDS = 2.0
 UP_SECONDS = 240.0
-DOWN_SECONDS = 60.0
+DOWN_SECONDS = 90.0
 
 
 def up() -> int:
@@ -28,6 +31,17 @@ def up() -> int:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+    try:
+        return _relay(child, log, start)
+    except KeyboardInterrupt:
+        child.send_signal(signal.SIGTERM)
+        child.wait()
+        say("stopped")
+        return 130
+
+
+def _relay(child: subprocess.Popen[bytes], log: Path, start: int) -> int:
+    """Print what the supervisor logs until it is ready or has ended."""
     deadline = time.monotonic() + UP_SECONDS
     with log.open("rb") as progress:
         progress.seek(start)
@@ -42,6 +56,7 @@ def up() -> int:
                 return child.returncode or 1
             if time.monotonic() > deadline:
                 child.send_signal(signal.SIGTERM)
+                child.wait()
                 say(f"not ready after {UP_SECONDS:g} s; stopped it")
                 return 1
             time.sleep(0.1)
@@ -57,13 +72,31 @@ def _is_ready(pid: int) -> bool:
 
 def down() -> int:
     """Stop the system that runs in this home, and wait until all of it has stopped."""
-    state = json.loads((home() / "stack.json").read_text(encoding="utf-8"))
-    os.kill(state["pid"], signal.SIGTERM)
+    pid = _supervisor()
+    if pid is None:
+        say(f"cannot tell which process runs this copy; {home() / 'stack.json'} does not name it")
+        return 1
+    os.kill(pid, signal.SIGTERM)
     if wait_until_free(home() / "stack.lock", DOWN_SECONDS):
         say("stopped")
         return 0
     say(f"still stopping after {DOWN_SECONDS:g} s; see {home() / 'logs/supervisor.log'}")
     return 1
+
+
+def _supervisor() -> int | None:
+    """Return the process that holds this home's lock, or None if its state file does not say so.
+
+    A file left by a supervisor that was killed names a number that may be another program's by now.
+    """
+    deadline = time.monotonic() + STATE_SECONDS
+    while time.monotonic() < deadline:
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            state = json.loads((home() / "stack.json").read_text(encoding="utf-8"))
+            if state["started"] and started_at(state["pid"]) == state["started"]:
+                return int(state["pid"])
+        time.sleep(0.05)
+    return None
 
 
 def status() -> int:
@@ -84,4 +117,8 @@ def run() -> int:
 
 if __name__ == "__main__":
     verbs = {"run": run, "up": up, "down": down, "status": status, "import": import_pages}
-    sys.exit(verbs[sys.argv[1]]())
+    try:
+        sys.exit(verbs[sys.argv[1]]())
+    except OSError as fault:
+        print(f"presstally: {fault}", file=sys.stderr)
+        sys.exit(1)

@@ -25,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PYTHON_MIN = (3, 11)
 JAVA_MIN = 17
 FREE_MB_MIN = 1024
+LEFTOVER_SECONDS = 20.0
 PORT_NAMES = ("gateway", "ingest", "stats", "render", "kafka", "kafka controller", "postgres")
 KAFKA_PORTS = ("kafka", "kafka controller")
 
@@ -114,7 +115,10 @@ def java_command() -> str | None:
 
 def check_disk() -> None:
     """Refuse a disk that is too full for the packages, the broker and the database."""
-    wanted = int(os.environ.get("PRESSTALLY_MIN_FREE_MB") or FREE_MB_MIN)
+    text = os.environ.get("PRESSTALLY_MIN_FREE_MB") or str(FREE_MB_MIN)
+    if not text.isdigit():
+        raise Refused("PRESSTALLY_MIN_FREE_MB is {!r}; it must be a number of megabytes".format(text))
+    wanted = int(text)
     for folder in (ROOT, home()):
         while not folder.exists():
             folder = folder.parent
@@ -123,6 +127,21 @@ def check_disk() -> None:
             raise Refused(
                 "the disk is too full: {} MB are free at {} and {} MB are needed".format(free, folder, wanted)
             )
+
+
+def wait_for_leftovers() -> None:
+    """Wait for the parts of a supervisor that was killed: the kernel has told them to stop, which takes a moment."""
+    try:
+        parts = json.loads((home() / "stack.json").read_text())["parts"].values()
+    except (OSError, ValueError, KeyError):
+        return
+    alive = [pid for pid in parts if os.path.exists("/proc/{}".format(pid))]
+    if not alive:
+        return
+    with step("waiting for the parts of a copy that was killed"):
+        deadline = time.monotonic() + LEFTOVER_SECONDS
+        while time.monotonic() < deadline and any(os.path.exists("/proc/{}".format(pid)) for pid in alive):
+            time.sleep(0.1)
 
 
 def check_ports() -> None:
@@ -184,17 +203,16 @@ def step(text: str) -> contextlib.AbstractContextManager[None]:
 
 
 def install_packages(venv: Path, lock: Path) -> None:
-    """Make the venv from the hash-locked file, unless it is there and of this very file."""
+    """Make the venv from the hash-locked file, unless it is there, whole, and of this very file and Python."""
     stamp = venv / "presstally-lock"
-    wanted = hashlib.sha256(lock.read_bytes()).hexdigest()
+    wanted = "{} {}.{}".format(hashlib.sha256(lock.read_bytes()).hexdigest(), *sys.version_info[:2])
     if stamp.exists() and stamp.read_text() == wanted:
         return
     with step("installing Python packages ({})".format(lock.name)):
-        if not (venv / "bin/pip").exists() or stamp.exists():
-            call(
-                [sys.executable, "-m", "venv", "--clear", str(venv)],
-                "the Python environment could not be made",
-            )
+        call(
+            [sys.executable, "-m", "venv", "--clear", str(venv)],
+            "the Python environment could not be made",
+        )
         call(
             [
                 str(venv / "bin/python"),
@@ -267,12 +285,13 @@ def main(verb: str) -> int:
             return 0 if verb == "up" else 1
         check_java()
         check_disk()
+        wait_for_leftovers()
         check_ports()
         install_packages(ROOT / ".venv", ROOT / "requirements-local.txt")
         fetch_jars()
     elif not url:
         print("presstally: nothing is running")
-        return 0
+        return 1 if verb == "import" else 0
     python = str(ROOT / ".venv/bin/python")
     os.chdir(str(ROOT))
     os.execv(python, [python, "-m", "deploy.local", verb, *sys.argv[2:]])

@@ -1,11 +1,13 @@
 """A real single-node Apache Kafka in KRaft mode, from Maven's jars."""
 
 import base64
+import os
 import socket
 import subprocess
 import uuid
 from pathlib import Path
 
+# broker.session.timeout: a broker that was killed may not come back before its session has ended.
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -22,9 +24,14 @@ transaction.state.log.replication.factor=1
 transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 group.min.session.timeout.ms=1000
 log.segment.delete.delay.ms=1000
 """
+
+
+LOGGING = f"-Dlog4j2.configurationFile={Path(__file__).parent / 'log4j2.properties'}"
 
 
 class Kafka:
@@ -48,8 +55,8 @@ class Kafka:
         data = self._folder / "data"
         data.mkdir(parents=True, exist_ok=True)
         self._properties.write_text(
-            PROPERTIES.format(port=self._port, controller_port=self._controller_port, data=data),
-            encoding="utf-8",
+            PROPERTIES.format(port=self._port, controller_port=self._controller_port, data=_escaped(str(data))),
+            encoding="ascii",
         )
         if (data / "meta.properties").exists():
             return
@@ -59,7 +66,13 @@ class Kafka:
             [*tool, "-t", cluster, "-c", str(self._properties), "--ignore-formatted"],
             check=True,
             capture_output=True,
+            env=self.environment(),
+            start_new_session=True,  # Ctrl-C is the supervisor's to see, not the tool's
         )
+
+    def environment(self) -> dict[str, str]:
+        """Return the broker's environment: Java opens files with letters beyond ASCII under a UTF-8 locale only."""
+        return {**os.environ, "LC_ALL": "C.UTF-8"}
 
     def command(self) -> list[str]:
         """Return the broker's command line."""
@@ -69,6 +82,7 @@ class Kafka:
             "-XX:+UseSerialGC",
             "-XX:TieredStopAtLevel=1",
             "-Djava.awt.headless=true",
+            LOGGING,
         ]
         return [self._java, *flags, "-cp", self._class_path, "kafka.Kafka", str(self._properties)]
 
@@ -79,3 +93,9 @@ class Kafka:
                 return True
         except OSError:
             return False
+
+
+def _escaped(text: str) -> str:
+    r"""Return the text as a .properties file must have it, which knows Latin-1 and \\uXXXX only."""
+    units = memoryview(text.replace("\\", "\\\\").encode("utf-16-le")).cast("H")
+    return "".join(chr(unit) if unit < 128 else f"\\u{unit:04x}" for unit in units)

@@ -82,6 +82,7 @@ class Postgres:
             text=True,
             input=text,
             cwd="/",
+            start_new_session=True,  # Ctrl-C is the supervisor's to see, not the tool's
             **self.as_account(),
         )
 

@@ -47,6 +47,7 @@ class Stack:
         self._supervisor.catch_signals()
         code = 0
         try:
+            self._write_state(())  # at once: `down` must never read what a killed supervisor left
             article = self._start()
             self._ready = True
             self._write_state(())
@@ -71,7 +72,7 @@ class Stack:
             with step("preparing Kafka"):
                 kafka.prepare()
             environment["KAFKA_BOOTSTRAP"] = kafka.bootstrap
-            stores.append(Part("kafka", kafka.command(), kafka.is_ready, stop_seconds=15))
+            stores.append(Part("kafka", kafka.command(), kafka.is_ready, kafka.environment(), stop_seconds=15))
         if "postgres" in self.ports:
             postgres = self._postgres()
             with step("preparing Postgres"):
@@ -195,6 +196,7 @@ class Stack:
         parts = {part.name: part.process.pid for part in self._supervisor.parts if part.process}
         state = {
             "pid": os.getpid(),
+            "started": started_at(os.getpid()),
             "url": self.url,
             "ready": self._ready,
             "ports": self.ports,
@@ -254,6 +256,15 @@ def answers(url: str) -> bool:
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False
+
+
+def started_at(pid: int) -> str:
+    """Return when a process began, in the kernel's ticks: with the pid it names one process for good; "" if gone."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[19]
 
 
 def wait_until_free(lock: Path, timeout_seconds: float, each: Callable[[], None] = lambda: None) -> bool:

@@ -57,6 +57,7 @@ class Supervisor:
         self._on_change = on_change
         self.parts: list[Part] = []
         self._stop_requests = 0
+        self._log_starts: dict[str, int] = {}
         logs.mkdir(parents=True, exist_ok=True)
 
     def catch_signals(self) -> None:
@@ -107,6 +108,7 @@ class Supervisor:
                 preexec_fn=_die_with_parent(signal.SIGTERM),
             ) as process,
         ):
+            self._log_starts[name] = errors.tell()
             deadline = time.monotonic() + timeout_seconds
             while process.poll() is None:
                 if time.monotonic() > deadline or self._stop_requests:
@@ -142,6 +144,7 @@ class Supervisor:
         if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
             log.replace(log.with_suffix(".log.old"))
         with log.open("ab") as output:
+            self._log_starts[part.name] = output.tell()
             part.process = subprocess.Popen(
                 part.command,
                 env=part.environment,
@@ -183,9 +186,10 @@ class Supervisor:
             time.sleep(POLL_SECONDS)
 
     def tail(self, name: str) -> str:
-        """Return the last lines of a part's log, for an error message."""
-        log = self._logs / f"{name}.log"
-        lines = log.read_text(encoding="utf-8", errors="replace").splitlines()[-TAIL_LINES:] if log.exists() else []
+        """Return the last lines that a part logged since it was started, for an error message."""
+        with (self._logs / f"{name}.log").open("rb") as log:
+            log.seek(self._log_starts.get(name, 0))
+            lines = log.read().decode("utf-8", "replace").splitlines()[-TAIL_LINES:]
         return "".join(f"\n    {line[:300]}" for line in lines)
 
 

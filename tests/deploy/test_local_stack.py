@@ -1,5 +1,9 @@
 """`make run`, `make up` and `make down` as their users meet them."""
 
+import ast
+import contextlib
+import fcntl
+import json
 import os
 import signal
 import socket
@@ -12,6 +16,8 @@ from typing import Any
 import psutil
 import pytest
 
+from deploy.local.bootstrap import Refused, check_python
+
 ROOT = Path(__file__).parent.parent.parent
 BOOTSTRAP = ROOT / "deploy/local/bootstrap.py"
 KEEPER = """
@@ -20,7 +26,8 @@ from pathlib import Path
 from deploy.local.supervisor import Part, Supervisor
 folder = Path(sys.argv[1])
 def note(parts):
-    (folder / "pids").write_text(" ".join(str(part.process.pid) for part in parts))
+    (folder / "unfinished").write_text(" ".join(str(part.process.pid) for part in parts))
+    (folder / "unfinished").replace(folder / "pids")
 keeper = Supervisor(folder, print, note)
 keeper.catch_signals()
 wait = "import time; time.sleep(1000)"
@@ -102,6 +109,39 @@ def test_a_full_disk_is_named(tmp_path: Path, free_ports: Callable[[int], int]) 
     one_sentence(done, "the disk is too full", "999999999 MB are needed")
 
 
+def test_a_bad_disk_limit_is_named(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
+    """A limit that is no number is told by its name."""
+    done = bootstrap("up", tmp_path, PRESSTALLY_PORT=str(free_ports(7)), PRESSTALLY_MIN_FREE_MB="much")
+    one_sentence(done, "PRESSTALLY_MIN_FREE_MB", "'much'")
+
+
+def test_an_old_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.8 can read the bootstrap, and is told what it lacks."""
+    ast.parse(BOOTSTRAP.read_text(), feature_version=(3, 8))
+    monkeypatch.setattr(sys, "version_info", (3, 8, 10))
+    with pytest.raises(Refused, match=r"Python 3\.11 or newer is needed"):
+        check_python()
+
+
+def test_down_stops_no_stranger(tmp_path: Path) -> None:
+    """A state file left by a killed supervisor, whose number another program has by now, harms nobody."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"]) as stranger:
+        (tmp_path / "stack.json").write_text(json.dumps({"pid": stranger.pid, "started": "1"}))
+        with (tmp_path / "stack.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            done = subprocess.run(
+                [sys.executable, "-m", "deploy.local", "down"],
+                env={**os.environ, "PRESSTALLY_HOME": str(tmp_path)},
+                cwd=ROOT,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+        assert (done.returncode, stranger.poll()) == (1, None)
+        assert "cannot tell which process" in done.stdout
+        stranger.kill()
+
+
 def test_down_without_up_says_so(tmp_path: Path) -> None:
     """Stopping what does not run is no error."""
     done = bootstrap("down", tmp_path)
@@ -140,6 +180,9 @@ def keeper(tmp_path: Path) -> Any:
         assert process.stdout.readline() == "ready\n"
         yield process
         process.kill()
+    for pid in pids(tmp_path):  # the stubborn one ignores the kernel's SIGTERM
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def pids(folder: Path) -> list[int]:
