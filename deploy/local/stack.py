@@ -49,9 +49,9 @@ class Stack:
         try:
             self._write_state(())  # at once: `down` must never read what a killed supervisor left
             article = self._start()
-            self._ready = True
-            self._write_state(())
             self._print_urls(article)
+            self._ready = True  # after the URLs: `make up` prints what stands before it
+            self._write_state(())
             self._supervisor.keep_running()
         except Stopped:
             pass
