@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status import test check lock clean
+.PHONY: help run up down status import test bench check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -24,6 +24,10 @@ import: ## Publish a saved page on the running copy: make import FILE=page.txt A
 test: ## Run all tests (ARGS="-k counter" picks some)
 	@$(BOOTSTRAP) dev
 	@$(DEV)/python -m pytest $(ARGS)
+
+bench: ## Benchmarks of the counter: printed ratios, no pass or fail
+	@$(BOOTSTRAP) dev
+	@$(DEV)/python -m tests.bench $(ARGS)
 
 check: ## Lint, types and the walls between services
 	@$(BOOTSTRAP) dev

@@ -10,6 +10,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared.logs import log
+
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -63,6 +65,7 @@ async def on_unfit(request: Request, error: Exception) -> Response:
 
 async def on_crash(request: Request, error: Exception) -> Response:
     """Answer an unexpected error without telling the outside what it was; the log has it."""
+    log.error("A request failed", path=request.url.path, exc_info=error)
     return Problem(500, "This request failed on our side. It has been logged.").response()
 
 

@@ -63,7 +63,7 @@ class Kafka:
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
         tool = [self._java, "-cp", self._class_path, "kafka.tools.StorageTool", "format"]
         subprocess.run(
-            [*tool, "-t", cluster, "-c", str(self._properties), "--ignore-formatted"],
+            [*tool, f"--cluster-id={cluster}", "-c", str(self._properties), "--ignore-formatted"],
             check=True,
             capture_output=True,
             env=self.environment(),

@@ -13,7 +13,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from itertools import groupby
 from typing import Any
@@ -27,20 +27,35 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 
 from services.stats.adjustments import GROUP, enter_adjustment
-from services.stats.counting import Deltas, Memory, Record, count
+from services.stats.batch import Record, read
+from services.stats.counting import Deltas, count_batch, reaches_back
 from services.stats.dead_letters import deliver
+from services.stats.log_identity import Identity, read_identity
+from services.stats.memory import Memory, PastIds, to_bytes
 from services.stats.metrics import (
     ASSIGNED,
     BATCH_SECONDS,
     COMMITTED,
     CONSUME_EVENTS,
     EVENT_DELAY,
+    GAP_RECORDS,
     LAG,
     REBALANCES,
     RELOADS,
+    REPLAYED,
 )
+from services.stats.pruning import prune
 from services.stats.settings import StatsSettings
-from services.stats.store import Fenced, Position, apply, read_positions
+from services.stats.store import (
+    Fenced,
+    Position,
+    apply,
+    pass_gap,
+    read_past_ids,
+    read_positions,
+    read_snapshot,
+    save_snapshot,
+)
 from shared.kafka import HEARTBEAT_MS, KAFKA_ERRORS, Producer, consuming, make_broker, subscribe
 from shared.logs import log
 from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT, open_pool
@@ -53,6 +68,18 @@ STUCK_SECONDS = 120
 BATCH_TIMEOUT_MS = 50
 FETCH_WAIT_MS = 100
 """An idle fetch holds up everything else on its connection for so long, such as the offsets that loading asks for."""
+PARTITION_FETCH_BYTES = 4 * 1024 * 1024
+"""What waits in memory for each partition; one transaction takes about as much when there is a lot to do."""
+FETCH_BYTES = 16 * 1024 * 1024
+SNAPSHOT_RECORDS = 30_000
+"""A snapshot follows at least so many records, or as many as it has entries: writing it stays a small part of the work,
+and a restart reads little again."""
+DEAD_LETTER_WINDOW_RECORDS = 1_000
+DRAIN_SECONDS = 5.0
+
+
+class TooManyDeadLetters(Exception):  # noqa: N818 - it names a state
+    """So much cannot be read that the fault is more likely ours than the senders'."""
 
 
 @dataclass
@@ -60,9 +87,20 @@ class Owned:
     """A partition that this process counts: where it stands, and what it remembers."""
 
     position: Position
+    """Where it stands in Postgres, once `committing` is done."""
     read_next: int
-    """All records before it were read into memory since the load, or are older than memory needs."""
-    memory: Memory = field(default_factory=Memory)
+    """All records before it were folded into `memory`."""
+    memory: Memory
+    past: list[PastIds] | None = None
+    """Ids that left memory, while there are events so old that they matter."""
+    committing: asyncio.Task[None] | None = None
+    unsaved_records: int = 0
+    """Records folded since the last snapshot."""
+
+    @property
+    def is_replaying(self) -> bool:
+        """Tell whether memory is still being rebuilt from records that are counted already."""
+        return self.read_next < self.position.next_offset
 
 
 class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
@@ -74,6 +112,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         self._pool = pool
         self._sites = sites
         self._process = process
+        self._dead_letters_max = settings.dead_letters_max
         self._owned: dict[TopicPartition, Owned] = {}
         self._loading: set[TopicPartition] = set()
         self._assignment = 0
@@ -90,6 +129,8 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=HEARTBEAT_MS,
             fetch_max_wait_ms=FETCH_WAIT_MS,
+            fetch_max_bytes=FETCH_BYTES,
+            max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
             listener=self,
             parser=self._raw_message,
             decoder=self._raw_records,
@@ -144,8 +185,17 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             try:
                 beginnings = await consumer.beginning_offsets(partitions)
                 ends = await consumer.end_offsets(partitions)
+                identity = await read_identity(consumer._client, PAGE_VIEWS.name)  # noqa: SLF001 - it has no other door
                 positions = await read_positions(
-                    self._pool, PAGE_VIEWS.name, {one.partition: beginnings[one] for one in partitions}
+                    self._pool, PAGE_VIEWS.name, {one.partition: beginnings[one] for one in partitions}, identity
+                )
+                if await self._pass_gaps(partitions, positions, beginnings, identity):
+                    continue
+                snapshots = await asyncio.gather(
+                    *(
+                        read_snapshot(self._pool, one.topic, one.partition, positions[one.partition])
+                        for one in partitions
+                    )
                 )
                 break
             except (*POSTGRES_AWAY, *KAFKA_ERRORS) as error:
@@ -157,18 +207,43 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         if assignment != self._assignment:
             return  # another assignment came meanwhile, and with it another load
         self.waits_for = None
-        for partition in partitions:
+        for partition, snapshot in zip(partitions, snapshots, strict=True):
             position = positions[partition.partition]
-            fault = _mismatch(position, beginnings[partition], ends[partition])
+            fault = _mismatch(position, ends[partition], identity)
             if fault:
                 self._process.fail(f"{partition.topic}-{partition.partition}: {fault}")
                 return
-            start = max(position.replay_from, beginnings[partition])
-            self._owned[partition] = Owned(position, start)
+            saved_at, memory = snapshot or (beginnings[partition], Memory())
+            start = max(saved_at, beginnings[partition])
+            self._owned[partition] = Owned(position, start, memory)
             self._loading.discard(partition)
             consumer.seek(partition, start)
             consumer.resume(partition)
         ASSIGNED.set(len(self._owned))
+
+    async def _pass_gaps(
+        self,
+        partitions: list[TopicPartition],
+        positions: dict[int, Position],
+        beginnings: dict[TopicPartition, int],
+        identity: Identity,
+    ) -> bool:
+        """Note records that Kafka deleted before they were counted; tell whether there were any."""
+        found = False
+        for partition in partitions:
+            position, beginning = positions[partition.partition], beginnings[partition]
+            if position.next_offset < beginning and position.identity == identity:
+                found = True
+                if await pass_gap(self._pool, partition.topic, partition.partition, position, beginning):
+                    lost = beginning - position.next_offset
+                    GAP_RECORDS.inc(lost)
+                    log.error(
+                        "Kafka deleted records before they were counted; the gap is noted in stats.gaps",
+                        partition=partition.partition,
+                        first_lost=position.next_offset,
+                        next_there=beginning,
+                    )
+        return found
 
     async def _on_batch(self, records: list) -> None:  # type: ignore[type-arg] # FastStream must not look inside
         """Count what was fetched. Never raises: FastStream would log it and go on behind the records."""
@@ -178,20 +253,30 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             owned = self._owned.get(partition)
             if owned is None or not await self._is_current(partition, part):
                 continue
-            try:
-                await self._count(partition, owned, part)
-            except Fenced as error:
-                log.warning("Another counter was here", reason=str(error))
-                self._hold_if_owned(partition, owned, "fenced")
-            except Exception as error:  # noqa: BLE001 - FastStream must not see it
-                if isinstance(error, POSTGRES_AWAY) and not isinstance(error, POSTGRES_UNFIT):
-                    log.warning("Whether a batch was committed is unknown; asking Postgres", reason=repr(error))
-                    self._hold_if_owned(partition, owned, "postgres")
-                    continue
-                # A fault of ours: stop, and start again from what is committed.
-                log.error("Counting failed", partition=number, exc_info=error)
-                self._process.fail(f"counting failed: {error!r}")
+            if owned.committing is not None:
+                await asyncio.wait([owned.committing])
+            if self._owned.get(partition) is owned:  # otherwise its last batch failed, or it was revoked meanwhile
+                async with self._doubts(partition, owned):
+                    await self._count(partition, owned, part)
+
+    @asynccontextmanager
+    async def _doubts(self, partition: TopicPartition, owned: Owned) -> AsyncIterator[None]:
+        """Hold the partition on any doubt, and stop the process on a fault of ours. Raises nothing."""
+        try:
+            yield
+        except Fenced as error:
+            log.warning("Another counter was here", reason=str(error))
+            self._hold_if_owned(partition, owned, "fenced")
+        except TooManyDeadLetters as error:
+            self._process.fail(str(error))
+        except Exception as error:  # noqa: BLE001 - FastStream must not see it
+            if isinstance(error, POSTGRES_AWAY) and not isinstance(error, POSTGRES_UNFIT):
+                log.warning("Whether a batch was committed is unknown; asking Postgres", reason=repr(error))
+                self._hold_if_owned(partition, owned, "postgres")
                 return
+            # A fault of ours: stop, and start again from what is committed.
+            log.error("Counting failed", partition=partition.partition, exc_info=error)
+            self._process.fail(f"counting failed: {error!r}")
 
     def _hold_if_owned(self, partition: TopicPartition, owned: Owned, cause: str) -> None:
         if self._owned.get(partition) is owned:  # otherwise it was revoked meanwhile
@@ -209,27 +294,92 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             return False
 
     async def _count(self, partition: TopicPartition, owned: Owned, fetched: list[ConsumerRecord]) -> None:
-        begun = time.perf_counter()
+        """Fold records into memory, and begin to commit what is new. The next batch waits for that commit."""
         records = [
             Record(record.offset, record.timestamp, record.value)
             for record in fetched
             if record.offset >= owned.read_next
         ]
-        owned.read_next = max(owned.read_next, fetched[-1].offset + 1)
-        position = owned.position
-        known = [record for record in records if record.offset < position.next_offset]
+        known = [record for record in records if record.offset < owned.position.next_offset]
+        if known:  # counted already: only what they leave in memory matters
+            await self._fold(partition, owned, known)
+            REPLAYED.inc(len(known))
         new = records[len(known) :]
-        count(known, owned.memory, self._sites)  # counted already: only what they leave in memory matters
         if not new:
             return
-        deltas = count(new, owned.memory, self._sites)
-        next_offset = new[-1].offset + 1
-        after = Position(position.epoch, next_offset, min(owned.memory.replay_from(next_offset), next_offset))
-        await apply(self._pool, partition.topic, partition.partition, deltas, position=position, new=after)
-        if self._owned.get(partition) is owned:
-            owned.position = after
+        deltas = await self._fold(partition, owned, new)
+        after = self._after(owned.position, new, deltas)
+        snapshot = None
+        if owned.unsaved_records >= max(SNAPSHOT_RECORDS, owned.memory.entries):
+            snapshot, owned.unsaved_records = to_bytes(owned.memory), 0
+        owned.committing = self._process.spawn(
+            self._commit(partition, owned, deltas, after, snapshot), f"commit {partition.partition}"
+        )
+        await asyncio.sleep(0)  # hand it to Postgres before the next fold keeps this loop busy
+
+    async def _fold(self, partition: TopicPartition, owned: Owned, records: list[Record]) -> Deltas:
+        batch = read(records, self._sites)
+        if not reaches_back(batch):
+            owned.past = None
+        elif owned.past is None:
+            owned.past = await read_past_ids(self._pool, partition.topic, partition.partition, owned.position.gen)
+        deltas = count_batch(batch, owned.memory, records, owned.past)
+        owned.read_next = records[-1].offset + 1
+        owned.unsaved_records += len(records)
         self._progress = time.monotonic()
-        _observe(deltas, time.perf_counter() - begun)
+        return deltas
+
+    def _after(self, position: Position, records: list[Record], deltas: Deltas) -> Position:
+        """Return where the partition stands after the batch.
+
+        Raises:
+            TooManyDeadLetters: most of what came lately cannot be read.
+        """
+        window_records = position.window_records + len(records)
+        window_dead = position.window_dead + len(deltas.dead_letters)
+        if window_dead > self._dead_letters_max and window_dead * 2 > window_records:
+            raise TooManyDeadLetters(
+                f"{window_dead} of the last {window_records} records of {PAGE_VIEWS.name} cannot be read "
+                f"(the newest: {deltas.dead_letters[-1].reason}); nothing of them was committed. If the senders are at "
+                f"fault and not this version, raise PRESSTALLY_DEAD_LETTERS_MAX"
+            )
+        if window_records >= DEAD_LETTER_WINDOW_RECORDS:
+            window_records = window_dead = 0
+        return position._replace(
+            next_offset=records[-1].offset + 1,
+            newest_arrived=max(position.newest_arrived, deltas.newest_arrived),
+            window_records=window_records,
+            window_dead=window_dead,
+        )
+
+    async def _commit(
+        self, partition: TopicPartition, owned: Owned, deltas: Deltas, after: Position, snapshot: bytes | None
+    ) -> None:
+        begun = time.perf_counter()
+        async with self._doubts(partition, owned):
+            await apply(self._pool, partition.topic, partition.partition, deltas, position=owned.position, new=after)
+            owned.position = after
+            self._progress = time.monotonic()
+            _observe(deltas, time.perf_counter() - begun)
+            if snapshot is not None:
+                await save_snapshot(self._pool, *partition, after, snapshot)
+
+    async def drain(self) -> None:
+        """Finish the commits under way and save what is remembered: the next counter begins at once."""
+        running = [owned.committing for owned in self._owned.values() if owned.committing is not None]
+        if running:
+            await asyncio.wait(running, timeout=DRAIN_SECONDS)
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS):
+                await asyncio.gather(
+                    *(
+                        save_snapshot(self._pool, *partition, owned.position, to_bytes(owned.memory))
+                        for partition, owned in self._owned.items()
+                        if owned.unsaved_records and owned.read_next == owned.position.next_offset
+                    )
+                )
+        except POSTGRES_AWAY as error:
+            log.warning("Snapshots were not saved; the log is read again at the next start", reason=repr(error))
 
     def watch_lag(self) -> None:
         """Set the lag gauges from what the last fetches told."""
@@ -243,7 +393,10 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         """Why counting waits, in words."""
         if self.waits_for:
             return [self.waits_for]
-        return [f"{len(self._loading)} partitions are being loaded"] if self._loading else []
+        if self._loading:
+            return [f"{len(self._loading)} partitions are being loaded"]
+        replaying = sum(owned.is_replaying for owned in self._owned.values())
+        return [f"the memory of {replaying} partitions is being rebuilt"] if replaying else []
 
     def stuck(self) -> str | None:
         """Tell when there is work, nothing is waited for, and still nothing moves."""
@@ -258,12 +411,16 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         return f"no batch for {silent_seconds:.0f} s with records waiting" if silent_seconds > STUCK_SECONDS else None
 
 
-def _mismatch(position: Position, beginning: int, end: int) -> str | None:
+def _mismatch(position: Position, end: int, identity: Identity) -> str | None:
     """Tell why the log is not the one that the counts stand for."""
+    if position.identity != identity:
+        return (
+            f"the counts stand for topic {position.identity.topic_id} of cluster {position.identity.cluster}, and "
+            f"this is topic {identity.topic_id} of cluster {identity.cluster}: was it deleted and made again? "
+            "Nothing is counted until `python -m services.stats rebuild --new-log` says so"
+        )
     if position.next_offset > end:
-        return f"the counts stand at {position.next_offset} and the log ends at {end}: is this another topic?"
-    if position.next_offset < beginning:
-        return f"the counts stand at {position.next_offset} and the log begins at {beginning}: records are lost"
+        return f"the counts stand at {position.next_offset} and the log ends at {end}: Kafka has lost records"
     return None
 
 
@@ -287,7 +444,10 @@ async def counter(settings: StatsSettings, process: Process) -> AsyncIterator[Ro
     views, amounts = make_broker(settings.kafka_bootstrap), make_broker(settings.kafka_bootstrap)
     counting = Counter(views, pool, read_sites(settings.sites), settings, process)
     subscribe(amounts, COUNTER_ADJUSTMENTS.name, GROUP, partial(enter_adjustment, pool, producer), process)
-    tasks = [process.spawn(deliver(pool, producer), "deliver dead letters")]
+    tasks = [
+        process.spawn(deliver(pool, producer), "deliver dead letters"),
+        process.spawn(prune(pool), "prune"),
+    ]
     try:
         async with consuming(views, process) as joining, consuming(amounts, process):
             tasks.append(process.spawn(_watch(counting, joining), "watch lag"))
@@ -297,6 +457,7 @@ async def counter(settings: StatsSettings, process: Process) -> AsyncIterator[Ro
                 stuck=lambda: counting.stuck() if joining.done() else None,
             )
     finally:
+        await counting.drain()
         for task in tasks:
             task.cancel()
         await producer.stop()

@@ -1,270 +1,297 @@
 """The counting rules: a pure fold of records into deltas. It knows no clock, no socket and no database.
 
 What a record means depends on the record (its event and the time at which Kafka got it) and on what the
-partition remembers of its last hour. All of a reader's events are in one partition, so each partition's
-deltas add up. The rules: ARCHITECTURE.md, "Counting rules".
+partition remembers (`memory`). All of a reader's events are in one partition, so each partition's deltas add up.
+The rules: ARCHITECTURE.md, "Counting rules". The same rules in plain words and slow code: `recount`.
 """
 
-from collections import defaultdict, deque
-from collections.abc import Callable, Hashable, Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeVar
+from typing import Literal, NamedTuple
 
-import msgspec
+import numpy as np
 
-from services.stats.calendar import day_start, hour_start, step_start
-from shared.events import PageEvent
+from services.stats.batch import VIEW, Batch, DeadLetter, Flags, Integers, Record, read
+from services.stats.calendar import HOUR_SECONDS, QUARTER_SECONDS, STEP_SECONDS, day_start
+from services.stats.memory import PAST_SLOTS, SLOT_MILLISECONDS, Memory, PastIds, Readers, Signs, find
 from shared.sites import Site
 
-VISIT_MILLISECONDS = 30 * 60_000
 ONLINE_MILLISECONDS = 300_000
-ONLINE_STEP_MILLISECONDS = 5_000
-REMEMBERED_MILLISECONDS = 3_600_000
-"""How far back a partition remembers ids and readers."""
 LATE_MILLISECONDS = 300_000
 """An event that took longer than this to reach Kafka is entered as late; it counts in the bucket of its own time."""
-OLD_MILLISECONDS = 48 * 3_600_000
-FUTURE_MILLISECONDS = 300_000
-SEEN_DAYS_KEPT_SECONDS = 4 * 86_400
-
-NUL = rb"\u0000"
-"""JSON can write it and Postgres cannot store it."""
-
+STALE_MILLISECONDS = SLOT_MILLISECONDS
+"""An event that is older than this when it arrives is looked up among the ids that left memory."""
 WHOLE_SITE = ""
 """Stands for the site itself where an article id would stand."""
-
-_Key = TypeVar("_Key", bound=Hashable)
-_Value = TypeVar("_Value")
+UNKNOWN_SITE = "unknown"
+"""Stands in the ledger where a dead letter does not tell its site."""
+DAY_SECONDS = 86_400
 
 Outcome = Literal["counted", "duplicate", "bot", "late", "dead_lettered"]
+DUPLICATE, BOT = 2, 3
+"""Kinds of ledger entries in a column: 0 counted, 1 late, 2 duplicate, and the bots by their reason from 3."""
+_OUTCOMES: tuple[tuple[Outcome, str], ...] = (("counted", ""), ("late", ""), ("duplicate", ""))
 
 
-class Record(NamedTuple):
-    """One Kafka record of `page-views`."""
-
-    offset: int
-    arrived: int
-    """When Kafka got it: milliseconds since 1970 UTC."""
-    value: bytes | None
-
-
-class DeadLetter(NamedTuple):
-    """A record that cannot be counted, and why."""
-
-    offset: int
-    reason: str
-    value: bytes | None
-
-
-class Bucket(NamedTuple):
-    """One counter: what is counted (a site or an article) and over which span."""
+class DayCount(NamedTuple):
+    """Views and visits of a site (or of an article of it) on one local day."""
 
     site: str
     article: str
-    grain: Literal["step", "hour", "day", "total"]
+    day: int
+    views: int
+    visits: int
+
+
+class SpanCount(NamedTuple):
+    """Views and visits of a site in a 5-minute step or an hour."""
+
+    site: str
+    grain: Literal["step", "hour"]
     start: int
+    views: int
+    visits: int
 
 
 class FirstSight(NamedTuple):
-    """A reader's first view of a local day: it makes one daily visitor, of the article where the day began."""
+    """A key's first view of a local day: it makes one daily visitor, of the article where the day began."""
 
     site: str
     day: int
-    visitor: str
+    visitor: int
+    """The 16 hex digits as a signed number of 64 bits."""
     article: str
     step: int
     hour: int
 
 
+class Online(NamedTuple):
+    """Readers of a site or an article, by the 5-second step in which they were last seen."""
+
+    site: str
+    article: str
+    first_step: int
+    readers: list[int]
+
+
 @dataclass(slots=True)
 class Deltas:
-    """What a batch changes. Keys that are absent change nothing."""
+    """What a batch changes. Starts and days are seconds since 1970 UTC."""
 
-    views: defaultdict[Bucket, int] = field(default_factory=lambda: defaultdict(int))
-    visits: defaultdict[Bucket, int] = field(default_factory=lambda: defaultdict(int))
-    online: defaultdict[tuple[str, str, int], int] = field(default_factory=lambda: defaultdict(int))
-    """(site, article or whole site, 5-second step) → change of the readers last seen in it."""
+    days: list[DayCount] = field(default_factory=list)
+    spans: list[SpanCount] = field(default_factory=list)
     first_sights: list[FirstSight] = field(default_factory=list)
     """Candidates: the store drops those that an earlier batch has."""
-    ledger: defaultdict[tuple[str, int, Outcome, str], int] = field(default_factory=lambda: defaultdict(int))
+    online: list[Online] = field(default_factory=list)
+    """Replaces what was stored of these."""
+    ledger: Counter[tuple[str, int, Outcome, str]] = field(default_factory=Counter)
     """(site, local day of arrival, outcome, reason) → events."""
     dead_letters: list[DeadLetter] = field(default_factory=list)
+    past_ids: list[PastIds] = field(default_factory=list)
     newest: int = 0
-    """Time of the newest event counted, in milliseconds."""
+    """Time of the newest event, in milliseconds."""
+    newest_arrived: int = 0
 
 
-@dataclass(slots=True)
-class Presence:
-    """Where and when a reader was last seen."""
+def count(
+    records: Sequence[Record], memory: Memory, sites: Mapping[str, Site], past: list[PastIds] | None = None
+) -> Deltas:
+    """Fold records of one partition, in order, into deltas; `memory` moves on with them.
 
-    at: int
-    online_step: int | None
-    article: str
-
-
-@dataclass(slots=True)
-class Memory:
-    """What one partition remembers: a cache that reading its last hour again rebuilds."""
-
-    readers: dict[tuple[str, str], Presence] = field(default_factory=dict)
-    ids: dict[str, int] = field(default_factory=dict)
-    seen: dict[tuple[str, str], int] = field(default_factory=dict)
-    """(site, visitor) → the local day that its first sight was emitted for."""
-    newest: int = 0
-    marks: deque[tuple[int, int]] = field(default_factory=deque)
-    """(first offset, newest event time) of each batch that may still matter."""
-
-    def replay_from(self, next_offset: int) -> int:
-        """Return the offset from which the log must be read again to rebuild this memory."""
-        return self.marks[0][0] if self.marks else next_offset
+    Args:
+        records: What follows the records that `memory` has seen.
+        memory: Is changed.
+        sites: By slug.
+        past: Ids that left memory earlier; needed if `reaches_back(batch)`. Those that leave now are appended.
+    """
+    return count_batch(read(records, sites), memory, records, past)
 
 
-_decode = msgspec.json.Decoder(PageEvent).decode
+def reaches_back(batch: Batch) -> bool:
+    """Tell whether the batch has events so old that ids which left memory matter."""
+    return bool(len(batch) and (batch.arrived - batch.at >= STALE_MILLISECONDS).any())
 
 
-def count(records: Iterable[Record], memory: Memory, sites: Mapping[str, Site]) -> Deltas:
-    """Fold records of one partition, in order, into deltas; `memory` moves on with them."""
+def count_batch(batch: Batch, memory: Memory, records: Sequence[Record], past: list[PastIds] | None = None) -> Deltas:
+    """Fold a batch that was read from `records`; see `count`."""
     deltas = Deltas()
-    first_offset = None
-    for record in records:
-        if first_offset is None:
-            first_offset = record.offset
-        event = _read(record, sites, deltas)
-        if event is not None:
-            _enter(event, record, memory, sites[event.site], deltas)
-    if first_offset is not None:
-        _forget(memory, first_offset, deltas.newest)
+    past = past if past is not None else []
+    repeated = np.zeros(len(batch), np.bool_)
+    begins = np.zeros(len(batch), np.bool_)
+    first = np.zeros(len(batch), np.bool_)
+    days = _local_days(batch.at, batch)
+    for begin, end, slot, offset in _half_hours(records, batch, memory):
+        if slot is not None:
+            left = memory.enter(slot, offset)
+            if left is not None:
+                deltas.past_ids.append(left)
+                past.append(left)
+        part = slice(begin, end)
+        repeated[part] = memory.ids.see(batch.id_hash[part], batch.id_low[part], memory.turn)
+        _look_back(batch, part, repeated, memory, past)
+        for number, site in enumerate(batch.sites):
+            signs = begin + np.flatnonzero(
+                (batch.site[part] == number) & (batch.bot[part] == 0) & batch.has_visitor[part] & ~repeated[part]
+            )
+            if site is not None and len(signs):
+                readers = memory.readers.setdefault(site.slug, Readers())
+                readers.advance(int(batch.arrived[signs].max()))
+                begins[signs], first[signs] = _see(batch, signs, days, readers, memory.turn)
+    _enter_ledger(batch, repeated, deltas)
+    counted = ~repeated & (batch.bot == 0)
+    views = np.flatnonzero(counted & (batch.kind == VIEW))
+    _enter_counts(batch, views, begins, days, deltas)
+    _enter_sights(batch, np.flatnonzero(first), days, deltas)
+    _enter_online(memory, deltas)
+    if len(batch):
+        deltas.newest = int(batch.at.max())
+    if records:
+        deltas.newest_arrived = max(record.arrived for record in records)
     return deltas
 
 
-def _read(record: Record, sites: Mapping[str, Site], deltas: Deltas) -> PageEvent | None:
-    """Return the record's event, or None after making it a dead letter."""
-    site = "unknown"
-    day = record.arrived // 86_400_000 * 86_400
-    try:
-        if record.value is None:
-            raise _Unreadable("null")
-        if NUL in record.value:
-            raise _Unreadable("nul-character")
-        event = _decode(record.value)
-        if event.site not in sites:
-            raise _Unreadable("unknown-site")
-        site, day = event.site, day_start(record.arrived, sites[event.site].zone)
-        if event.at > record.arrived + FUTURE_MILLISECONDS:
-            raise _Unreadable("future")
-        if event.at < record.arrived - OLD_MILLISECONDS:
-            raise _Unreadable("too-old")
-    except _Unreadable as fault:
-        reason = str(fault)
-    except msgspec.ValidationError:
-        reason = "schema"
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        reason = "not-json"
-    else:
-        return event
-    deltas.dead_letters.append(DeadLetter(record.offset, reason, record.value))
-    deltas.ledger[site, day, "dead_lettered", reason] += 1
-    return None
+def _half_hours(records: Sequence[Record], batch: Batch, memory: Memory) -> list[tuple[int, int, int | None, int]]:
+    """Cut the batch where half-hours begin: (begin, end, the half-hour that begins or None, its first offset)."""
+    arrived = np.array([record.arrived for record in records], np.int64)
+    slots = np.maximum.accumulate(arrived // SLOT_MILLISECONDS)
+    present = memory.slots[-1] if memory.slots else -1
+    before = np.concatenate(([present], np.maximum(slots[:-1], present)))
+    turns = np.flatnonzero(slots > before)
+    offsets = [records[turn].offset for turn in turns.tolist()]
+    places = np.searchsorted(batch.offset, offsets).tolist()
+    cuts: list[tuple[int, int, int | None, int]] = []
+    first_end = places[0] if places else len(batch)
+    if first_end > 0:
+        cuts.append((0, first_end, None, 0))
+    for number, (turn, place, offset) in enumerate(zip(turns.tolist(), places, offsets, strict=True)):
+        end = places[number + 1] if number + 1 < len(places) else len(batch)
+        cuts.append((place, end, int(slots[turn]), offset))
+    return cuts
 
 
-class _Unreadable(Exception):  # noqa: N818 - private, and its text is the reason
-    pass
-
-
-def _enter(event: PageEvent, record: Record, memory: Memory, site: Site, deltas: Deltas) -> None:
-    day_of_arrival = day_start(record.arrived, site.zone)
-    if event.id in memory.ids:
-        deltas.ledger[event.site, day_of_arrival, "duplicate", ""] += 1
+def _look_back(batch: Batch, part: slice, repeated: Flags, memory: Memory, past: list[PastIds]) -> None:
+    """Tell events that were counted before an outage: their ids have left memory, and their age says so."""
+    if not past:
         return
-    memory.ids[event.id] = event.at
-    deltas.newest = max(deltas.newest, event.at)
-    if event.bot is not None:
-        deltas.ledger[event.site, day_of_arrival, "bot", event.bot] += 1
+    stale = (batch.arrived[part] - batch.at[part] >= STALE_MILLISECONDS) & ~repeated[part]
+    places = part.start + np.flatnonzero(stale)
+    for ids in past:
+        if len(places) and ids.slot >= memory.slots[-1] - PAST_SLOTS and ids.closed_at <= batch.offset[part.start]:
+            known = find(ids.id_hash, ids.id_low, batch.id_hash[places], batch.id_low[places]) >= 0
+            repeated[places[known]] = True
+            places = places[~known]
+
+
+def _see(batch: Batch, signs: Integers, days: Integers, readers: Readers, turn: int) -> tuple[Flags, Flags]:
+    articles = batch.article[signs]
+    used, inverse = np.unique(articles, return_inverse=True)
+    numbers = readers.number([batch.articles[number] for number in used.tolist()])
+    return readers.see(
+        Signs(
+            batch.at[signs],
+            batch.kind[signs],
+            numbers[inverse],
+            days[signs],
+            batch.visitor[signs],
+            batch.visitor_prev[signs],
+            batch.has_prev[signs],
+        ),
+        turn,
+    )
+
+
+def _local_days(times: Integers, batch: Batch) -> Integers:
+    """Return the start of the local day of each time, in its event's site."""
+    days = np.zeros(len(times), np.int64)
+    quarters = times // (QUARTER_SECONDS * 1000)
+    for number, site in enumerate(batch.sites):
+        of_site = np.flatnonzero(batch.site == number)
+        if site is not None and len(of_site):
+            found, inverse = np.unique(quarters[of_site], return_inverse=True)
+            starts = [day_start(quarter * QUARTER_SECONDS * 1000, site.zone) for quarter in found.tolist()]
+            days[of_site] = np.array(starts, np.int64)[inverse]
+    return days
+
+
+def _enter_ledger(batch: Batch, repeated: Flags, deltas: Deltas) -> None:
+    for letter, slug, arrived in batch.refusals:
+        site = next((one for one in batch.sites if one is not None and one.slug == slug), None)
+        day = day_start(arrived, site.zone) if site else arrived // 1000 // DAY_SECONDS * DAY_SECONDS
+        deltas.dead_letters.append(letter)
+        deltas.ledger[slug or UNKNOWN_SITE, day, "dead_lettered", letter.reason] += 1
+    if not len(batch):
         return
-    late = record.arrived - event.at > LATE_MILLISECONDS
-    deltas.ledger[event.site, day_of_arrival, "late" if late else "counted", ""] += 1
-    begins_visit = _see(event, memory, deltas)
-    if event.kind != "view":
+    late = batch.arrived - batch.at > LATE_MILLISECONDS
+    entry = np.where(repeated, DUPLICATE, np.where(batch.bot > 0, batch.bot - 1 + BOT, late))
+    slugs = _slugs(batch)
+    for (number, day, kind), events in _sums(batch.site, _local_days(batch.arrived, batch), entry):
+        outcome, reason = _OUTCOMES[kind] if kind < BOT else ("bot", batch.bots[kind - BOT + 1])
+        deltas.ledger[slugs[number], day, outcome, reason] += events[0]
+
+
+def _slugs(batch: Batch) -> list[str]:
+    return [site.slug if site else UNKNOWN_SITE for site in batch.sites]
+
+
+def _enter_counts(batch: Batch, views: Integers, begins: Flags, days: Integers, deltas: Deltas) -> None:
+    if not len(views):
         return
-    day = day_start(event.at, site.zone)
-    buckets = _buckets(event, day)
-    for bucket in buckets:
-        deltas.views[bucket] += 1
-    if begins_visit:
-        for bucket in buckets:
-            deltas.visits[bucket] += 1
-    if event.visitor is not None and memory.seen.get((event.site, event.visitor)) != day:
-        memory.seen[event.site, event.visitor] = day
-        article = event.article or WHOLE_SITE
-        steps = step_start(event.at), hour_start(event.at)
-        deltas.first_sights.append(FirstSight(event.site, day, event.visitor, article, *steps))
+    site, visits, seconds = batch.site[views], begins[views].astype(np.int64), batch.at[views] // 1000
+    slugs = _slugs(batch)
+    for (number, article, day), sums in _sums(site, batch.article[views], days[views], extra=visits):
+        if article:
+            deltas.days.append(DayCount(slugs[number], batch.articles[article], day, *sums))
+    for (number, day), sums in _sums(site, days[views], extra=visits):
+        deltas.days.append(DayCount(slugs[number], WHOLE_SITE, day, *sums))
+    for grain, length in (("step", STEP_SECONDS), ("hour", HOUR_SECONDS)):
+        for (number, start), sums in _sums(site, seconds // length * length, extra=visits):
+            deltas.spans.append(SpanCount(slugs[number], grain, start, *sums))  # type: ignore[arg-type]
 
 
-def _buckets(event: PageEvent, day: int) -> list[Bucket]:
-    site, article = event.site, event.article
-    buckets = [
-        Bucket(site, WHOLE_SITE, "step", step_start(event.at)),
-        Bucket(site, WHOLE_SITE, "hour", hour_start(event.at)),
-        Bucket(site, WHOLE_SITE, "day", day),
-        Bucket(site, WHOLE_SITE, "total", 0),
-    ]
-    if article:
-        buckets += [Bucket(site, article, "day", day), Bucket(site, article, "total", 0)]
-    return buckets
+def _sums(*columns: Integers, extra: Integers | None = None) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+    """Group rows by columns: [(their values, (number of rows, sum of `extra`))]."""
+    code, sizes, values = np.zeros(len(columns[0]), np.int64), [], []
+    for column in columns:
+        found, inverse = np.unique(column, return_inverse=True)
+        code = code * len(found) + inverse
+        sizes.append(len(found))
+        values.append(found)
+    groups, inverse = np.unique(code, return_inverse=True)
+    totals = [np.bincount(inverse, minlength=len(groups))]
+    if extra is not None:
+        totals.append(np.bincount(inverse, weights=extra, minlength=len(groups)).astype(np.int64))
+    keys: list[list[int]] = []
+    for size, found in zip(reversed(sizes), reversed(values), strict=True):
+        keys.append(found[groups % size].tolist())
+        groups = groups // size
+    sums = zip(*(total.tolist() for total in totals), strict=True)
+    return list(zip(zip(*reversed(keys), strict=True), sums, strict=True))
 
 
-def _see(event: PageEvent, memory: Memory, deltas: Deltas) -> bool:
-    """Move the reader's presence on, and tell whether a view now would begin a visit."""
-    if event.visitor is None:
-        return False
-    key = (event.site, event.visitor)
-    presence = memory.readers.pop(key, None)
-    if event.visitor_prev is not None and presence is None:
-        presence = memory.readers.pop((event.site, event.visitor_prev), None)  # one reader, over midnight
-    begins_visit = presence is None or event.at - presence.at > VISIT_MILLISECONDS
-    if presence is None:
-        if event.kind == "leave":
-            return False  # who was never here cannot leave
-        presence = Presence(event.at, None, WHOLE_SITE)
-    memory.readers[key] = presence  # at the end: the dictionary stays in the order of last sight
-    if event.at < presence.at:
-        return begins_visit  # a late event does not move a reader back
-    _move_online(event, presence, deltas)
-    if event.kind != "leave":
-        presence.at = event.at
-    return begins_visit
-
-
-def _move_online(event: PageEvent, presence: Presence, deltas: Deltas) -> None:
-    before = (presence.online_step, presence.article)
-    article = event.article or WHOLE_SITE if event.kind == "view" else presence.article
-    step = None if event.kind == "leave" else event.at // ONLINE_STEP_MILLISECONDS
-    if (step, article) == before:
+def _enter_sights(batch: Batch, sights: Integers, days: Integers, deltas: Deltas) -> None:
+    if not len(sights):
         return
-    for (at_step, at_article), change in ((before, -1), ((step, article), +1)):
-        if at_step is None:
-            continue
-        deltas.online[event.site, WHOLE_SITE, at_step] += change
-        if at_article:
-            deltas.online[event.site, at_article, at_step] += change
-    presence.online_step, presence.article = step, article
+    seconds = batch.at[sights] // 1000
+    columns = (
+        batch.site[sights],
+        days[sights],
+        batch.visitor[sights].view(np.int64),
+        batch.article[sights],
+        seconds // STEP_SECONDS * STEP_SECONDS,
+        seconds // HOUR_SECONDS * HOUR_SECONDS,
+    )
+    slugs = _slugs(batch)
+    for site, day, visitor, article, step, hour in zip(*(column.tolist() for column in columns), strict=True):
+        name = batch.articles[article] or WHOLE_SITE
+        deltas.first_sights.append(FirstSight(slugs[site], day, visitor, name, step, hour))
 
 
-def _forget(memory: Memory, first_offset: int, newest: int) -> None:
-    memory.newest = max(memory.newest, newest)
-    memory.marks.append((first_offset, newest))
-    horizon = memory.newest - REMEMBERED_MILLISECONDS
-    while memory.marks and memory.marks[0][1] < horizon:
-        memory.marks.popleft()
-    _drop_while(memory.ids, lambda at: at < horizon)
-    _drop_while(memory.readers, lambda presence: presence.at < horizon)
-    oldest_day = memory.newest // 1000 - SEEN_DAYS_KEPT_SECONDS
-    _drop_while(memory.seen, lambda day: day < oldest_day)
-
-
-def _drop_while(entries: dict[_Key, _Value], is_old: Callable[[_Value], bool]) -> None:
-    while entries:
-        key = next(iter(entries))
-        if not is_old(entries[key]):
-            return
-        del entries[key]
+def _enter_online(memory: Memory, deltas: Deltas) -> None:
+    for site, readers in memory.readers.items():
+        if readers.changed:
+            names = list(readers.articles)
+            for number in readers.changed:
+                article = names[number]
+                deltas.online.append(Online(site, article or WHOLE_SITE, *readers.online(number)))
+            readers.changed = set()

@@ -9,7 +9,7 @@ CONSUME_EVENTS = Counter(
 )
 BATCH_SECONDS = Histogram(
     "presstally_consume_batch_duration_seconds",
-    "From records in hand to counts committed, for one partition's part of a batch.",
+    "From a batch's counts in hand to their commit, for one partition.",
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 EVENT_DELAY = Histogram(
@@ -21,5 +21,7 @@ LAG = Gauge("presstally_consumer_lag_events", "Records in the log that are not c
 ASSIGNED = Gauge("presstally_consumer_assigned_partitions", "Partitions that this process counts.")
 REBALANCES = Counter("presstally_consumer_rebalances_total", "How often Kafka gave out the partitions anew.")
 RELOADS = Counter("presstally_consumer_reloads_total", "Reloads from Postgres after a doubt, by cause.", ["cause"])
+REPLAYED = Counter("presstally_consumer_replayed_records_total", "Counted records read again to rebuild memory.")
+GAP_RECORDS = Counter("presstally_consumer_gap_records_total", "Records that Kafka deleted before they were counted.")
 COMMITTED = Gauge("presstally_consumer_last_commit_timestamp_seconds", "When counts were last committed.")
 LIVE_STREAMS = Gauge("presstally_live_streams", "Open Server-Sent Events streams.")

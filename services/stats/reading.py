@@ -8,7 +8,8 @@ import asyncpg
 import msgspec
 
 from services.stats.calendar import day_start, hour_start, step_start, week_start
-from services.stats.counting import ONLINE_MILLISECONDS, ONLINE_STEP_MILLISECONDS, WHOLE_SITE
+from services.stats.counting import ONLINE_MILLISECONDS, WHOLE_SITE
+from services.stats.memory import ONLINE_STEP_MILLISECONDS
 from services.stats.store import SQL
 from shared.events import Measure
 from shared.sites import Site

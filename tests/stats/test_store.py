@@ -6,11 +6,13 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from services.stats.counting import Bucket, DeadLetter, Deltas, FirstSight
-from services.stats.store import Fenced, Position, apply, read_positions
+from services.stats.batch import DeadLetter
+from services.stats.counting import DayCount, Deltas, FirstSight, Online, SpanCount
+from services.stats.log_identity import Identity
+from services.stats.store import Fenced, Position, apply, pass_gap, read_positions
 from shared.postgres import open_pool
 
-TOTAL = Bucket("haihau", "", "total", 0)
+LOG = Identity("cluster", "topic-id")
 
 
 @pytest.fixture
@@ -20,47 +22,60 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
     await pool.close()
 
 
-def some_deltas(views: int = 1, visitors: tuple[str, ...] = ()) -> Deltas:
+def some_deltas(views: int = 1, visitors: tuple[int, ...] = ()) -> Deltas:
     deltas = Deltas()
-    deltas.views[TOTAL] += views
-    deltas.online["haihau", "", 1000] += views
+    deltas.days += [DayCount("haihau", "", 86_400, views, 1), DayCount("haihau", "bai-1", 86_400, views, 1)]
+    deltas.spans += [SpanCount("haihau", "hour", 90_000, views, 1)]
+    deltas.online += [Online("haihau", "", 1000, [views, 0, 3]), Online("haihau", "bai-1", 1000, [])]
     deltas.ledger["haihau", 0, "counted", ""] += views
     deltas.first_sights += [FirstSight("haihau", 86_400, visitor, "bai-1", 86_700, 90_000) for visitor in visitors]
     return deltas
 
 
 async def total(pool: asyncpg.Pool, measure: str = "views") -> int:
-    return int(await pool.fetchval(f"SELECT coalesce(sum({measure}), 0) FROM stats.counts WHERE grain = 'total'"))
+    query = f"SELECT coalesce(sum({measure}), 0) FROM stats.counts WHERE grain = 'total' AND article = ''"
+    return int(await pool.fetchval(query))
+
+
+async def stands(pool: asyncpg.Pool, part: int = 0, beginning: int = 0) -> Position:
+    return (await read_positions(pool, "page-views", {part: beginning}, LOG))[part]
 
 
 async def test_a_batch_moves_counts_and_offset_together(pool: asyncpg.Pool) -> None:
     """After a batch both its counts and its offset are there, added to what was there before."""
     for turn in range(3):
-        position = (await read_positions(pool, "page-views", {0: 0}))[0]
+        position = await stands(pool)
         assert position.next_offset == turn * 10
         await apply(
-            pool, "page-views", 0, some_deltas(2), position=position, new=Position(0, position.next_offset + 10, 0)
+            pool,
+            "page-views",
+            0,
+            some_deltas(2),
+            position=position,
+            new=position._replace(next_offset=position.next_offset + 10),
         )
     assert await total(pool) == 6
-    assert await pool.fetchval("SELECT visitors FROM stats.online") == 6
+    assert await pool.fetchval("SELECT readers FROM stats.online WHERE article = ''") == [2, 0, 3]
+    assert await pool.fetchval("SELECT readers FROM stats.online WHERE article = 'bai-1'") == []
     assert await pool.fetchval("SELECT events FROM stats.ledger") == 6
 
 
 async def test_a_stale_position_changes_nothing(pool: asyncpg.Pool) -> None:
     """Whoever holds an old position, or an old epoch, is fenced off, and nothing is counted."""
-    position = (await read_positions(pool, "page-views", {0: 0}))[0]
-    await apply(pool, "page-views", 0, some_deltas(), position=position, new=Position(0, 5, 0))
-    for stale in (position, Position(1, 5, 0), Position(0, 4, 0)):
+    position = await stands(pool)
+    await apply(pool, "page-views", 0, some_deltas(), position=position, new=position._replace(next_offset=5))
+    now = await stands(pool)
+    for stale in (position, now._replace(epoch=1), now._replace(next_offset=4), now._replace(gen=2)):
         with pytest.raises(Fenced):
-            await apply(pool, "page-views", 0, some_deltas(), position=stale, new=Position(0, 9, 0))
+            await apply(pool, "page-views", 0, some_deltas(), position=stale, new=position._replace(next_offset=9))
     assert await total(pool) == 1
-    assert (await read_positions(pool, "page-views", {0: 0}))[0].next_offset == 5
+    assert (await stands(pool)).next_offset == 5
 
 
 async def test_of_two_at_once_one_wins(pool: asyncpg.Pool) -> None:
     """Ten counters that apply the same batch at the same moment count it once."""
-    position = (await read_positions(pool, "page-views", {0: 0}))[0]
-    new = Position(0, 5, 0)
+    position = await stands(pool)
+    new = position._replace(next_offset=5)
     tries = [apply(pool, "page-views", 0, some_deltas(), position=position, new=new) for _ in range(10)]
     outcomes = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(outcome is None for outcome in outcomes) == 1
@@ -70,15 +85,15 @@ async def test_of_two_at_once_one_wins(pool: asyncpg.Pool) -> None:
 
 async def test_a_visitor_counts_once_a_day_over_all_batches(pool: asyncpg.Pool) -> None:
     """A key that an earlier batch brought, on whatever partition, makes no second visitor of the day."""
-    for part, visitors in ((0, ("a" * 16, "b" * 16)), (0, ("b" * 16,)), (1, ("b" * 16, "c" * 16))):
-        position = (await read_positions(pool, "page-views", {part: 0}))[part]
+    for part, visitors in ((0, (1, -2)), (0, (-2,)), (1, (-2, 3))):
+        position = await stands(pool, part)
         await apply(
             pool,
             "page-views",
             part,
             some_deltas(1, visitors),
             position=position,
-            new=Position(0, position.next_offset + 1, 0),
+            new=position._replace(next_offset=position.next_offset + 1),
         )
     rows = await pool.fetch("SELECT article, grain, sum(visitors) AS n FROM stats.counts GROUP BY 1, 2 ORDER BY 1, 2")
     assert {(row["article"], row["grain"]): row["n"] for row in rows} == {
@@ -93,10 +108,31 @@ async def test_a_visitor_counts_once_a_day_over_all_batches(pool: asyncpg.Pool) 
 
 async def test_a_batch_that_cannot_be_stored_leaves_nothing(pool: asyncpg.Pool) -> None:
     """If any part of a batch is refused, neither its counts nor its offset are there."""
-    position = (await read_positions(pool, "page-views", {0: 0}))[0]
+    position = await stands(pool)
     deltas = some_deltas()
     deltas.dead_letters += [DeadLetter(7, "twice", b""), DeadLetter(7, "twice", b"")]
     with pytest.raises(asyncpg.UniqueViolationError):
-        await apply(pool, "page-views", 0, deltas, position=position, new=Position(0, 9, 0))
+        await apply(pool, "page-views", 0, deltas, position=position, new=position._replace(next_offset=9))
     assert await total(pool) == 0
-    assert (await read_positions(pool, "page-views", {0: 0}))[0] == position
+    assert await stands(pool) == position
+
+
+async def test_a_gap_is_noted_and_fences(pool: asyncpg.Pool) -> None:
+    """Records that were deleted before they were counted make a row with their number, and the old position is void."""
+    position = await stands(pool)
+    assert await pass_gap(pool, "page-views", 0, position, 70)
+    assert not await pass_gap(pool, "page-views", 0, position, 80)
+    moved = await stands(pool)
+    assert (moved.next_offset, moved.epoch) == (70, 1)
+    row = await pool.fetchrow("SELECT first_lost, next_there FROM stats.gaps")
+    assert row is not None
+    assert tuple(row) == (0, 70)
+    with pytest.raises(Fenced):
+        await apply(pool, "page-views", 0, some_deltas(), position=position, new=position._replace(next_offset=9))
+
+
+async def test_the_log_of_the_counts_is_noted_once(pool: asyncpg.Pool) -> None:
+    """The first counter notes which log it counts; another log under the same name does not replace it."""
+    assert (await stands(pool)).identity == LOG
+    again = await read_positions(pool, "page-views", {0: 0}, Identity("cluster", "another"))
+    assert again[0].identity == LOG

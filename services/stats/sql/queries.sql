@@ -1,21 +1,59 @@
+-- name: current_gen
+SELECT gen FROM stats.generations WHERE state = 'current'
+
 -- name: begin_partitions
 -- The first counter of a partition starts at the log's beginning; later ones find where it stands.
-INSERT INTO stats.offsets (topic, part, next_offset, replay_from)
-SELECT $1, part, beginning, beginning FROM unnest($2::integer[], $3::bigint[]) AS b (part, beginning)
-ON CONFLICT DO NOTHING
+INSERT INTO stats.offsets (gen, topic, part, next_offset, cluster, topic_id)
+SELECT $1, $2, part, beginning, $5, $6 FROM unnest($3::integer[], $4::bigint[]) AS b (part, beginning)
+ON CONFLICT (gen, topic, part) DO UPDATE SET cluster = EXCLUDED.cluster, topic_id = EXCLUDED.topic_id
+WHERE offsets.topic_id = ''
 
 -- name: read_partitions
-SELECT part, epoch, next_offset, replay_from FROM stats.offsets WHERE topic = $1 AND part = ANY ($2::integer[])
+SELECT part, epoch, next_offset, newest_arrived, window_records, window_dead, cluster, topic_id
+FROM stats.offsets WHERE gen = $1 AND topic = $2 AND part = ANY ($3::integer[])
 
 -- name: apply_batch
 SELECT stats.apply_batch(
-    $1, $2, $3, $4, $5, $6,
-    $7::text[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[],
-    $13::text[], $14::text[], $15::bigint[], $16::bigint[],
-    $17::text[], $18::bigint[], $19::text[], $20::text[], $21::bigint[], $22::bigint[],
-    $23::text[], $24::bigint[], $25::text[], $26::text[], $27::bigint[],
-    $28::bigint[], $29::text[], $30::bytea[]
+    $1, $2, $3, $4, $5, $6, $7, $8, $9,
+    $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[],
+    $15::text[], $16::text[], $17::bigint[], $18::bigint[], $19::bigint[],
+    $20::text[], $21::bigint[], $22::bigint[], $23::text[], $24::bigint[], $25::bigint[],
+    $26::text[], $27::text[], $28::bigint[], $29::integer[], $30::integer[], $31::integer[],
+    $32::text[], $33::bigint[], $34::text[], $35::text[], $36::bigint[],
+    $37::bigint[], $38::text[], $39::bytea[],
+    $40::bigint[], $41::bigint[], $42::bytea[], $43
 )
+
+-- name: save_snapshot
+INSERT INTO stats.snapshots AS s (gen, topic, part, "offset", memory) VALUES ($1, $2, $3, $4, $5)
+ON CONFLICT (gen, topic, part) DO UPDATE SET "offset" = EXCLUDED."offset", memory = EXCLUDED.memory
+WHERE s."offset" < EXCLUDED."offset"
+
+-- name: read_snapshot
+SELECT "offset", memory FROM stats.snapshots WHERE gen = $1 AND topic = $2 AND part = $3 AND "offset" <= $4
+
+-- name: read_past_ids
+SELECT closed_at, slot, ids FROM stats.past_ids WHERE gen = $1 AND topic = $2 AND part = $3 ORDER BY closed_at
+
+-- name: pass_gap
+-- The epoch rises: whoever still holds the old position is fenced.
+WITH moved AS (
+    UPDATE stats.offsets SET next_offset = $6, epoch = epoch + 1
+    WHERE gen = $1 AND topic = $2 AND part = $3 AND epoch = $4 AND next_offset = $5
+    RETURNING 1
+)
+INSERT INTO stats.gaps (gen, topic, part, first_lost, next_there) SELECT $1, $2, $3, $5, $6 FROM moved RETURNING id
+
+-- name: count_gaps
+SELECT coalesce(sum(next_there - first_lost), 0)::bigint FROM stats.gaps
+
+-- name: prune
+-- $1: days before it are decided for good: a record of theirs would be too old. $2: steps before it are shown nowhere.
+WITH days AS (DELETE FROM stats.visitor_days WHERE day < $1)
+DELETE FROM stats.counts WHERE grain = 'step' AND start < $2
+
+-- name: newest_arrived
+SELECT coalesce(max(newest_arrived), 0) FROM stats.offsets WHERE gen = (SELECT gen FROM stats.generations WHERE state = 'current')
 
 -- name: read_dead_letters
 SELECT topic, part, "offset", reason, value, at FROM stats.dead_letters ORDER BY topic, part, "offset" LIMIT $1
@@ -31,22 +69,28 @@ ON CONFLICT DO NOTHING
 -- name: read_counter
 -- One counter (a site, or an article of it) in one look; the rows read do not grow with the traffic.
 -- $3: first 5-second step that is still online. $4, $6: grain and start of today. $5, $7: of the week.
-WITH counted AS (
-    SELECT grain, start, views, visits, visitors FROM stats.counts
+WITH g AS (
+    SELECT gen FROM stats.generations WHERE state = 'current'
+), counted AS (
+    SELECT grain, start, views, visits, visitors FROM stats.counts JOIN g USING (gen)
     WHERE site = $1 AND article = $2 AND grain = 'total'
     UNION ALL
-    SELECT 'today', start, views, visits, visitors FROM stats.counts
+    SELECT 'today', start, views, visits, visitors FROM stats.counts JOIN g USING (gen)
     WHERE site = $1 AND article = $2 AND grain = $4 AND start >= $6
     UNION ALL
-    SELECT 'week', start, views, visits, visitors FROM stats.counts
+    SELECT 'week', start, views, visits, visitors FROM stats.counts JOIN g USING (gen)
     WHERE site = $1 AND article = $2 AND grain = $5 AND start >= $7
 ), summed AS (
     SELECT grain, sum(CASE $8 WHEN 'views' THEN views WHEN 'visits' THEN visits ELSE visitors END) AS number
     FROM counted GROUP BY grain
 )
 SELECT
-    (SELECT coalesce(sum(visitors), 0) FROM stats.online WHERE site = $1 AND article = $2 AND step >= $3)::bigint
-        AS online,
+    (
+        SELECT coalesce(sum(seen.people), 0)
+        FROM stats.online JOIN g USING (gen),
+            unnest(online.readers) WITH ORDINALITY AS seen (people, step)
+        WHERE site = $1 AND article = $2 AND first_step + step - 1 >= $3
+    )::bigint AS online,
     coalesce((SELECT number FROM summed WHERE grain = 'today'), 0)::bigint AS today,
     coalesce((SELECT number FROM summed WHERE grain = 'week'), 0)::bigint AS week,
     (coalesce((SELECT number FROM summed WHERE grain = 'total'), 0) + coalesce((

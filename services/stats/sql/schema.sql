@@ -1,17 +1,34 @@
 -- The stats service: counts and the Kafka offsets they stand for, changed in one transaction.
 CREATE SCHEMA stats;
 
+CREATE TABLE stats.generations (
+    gen integer PRIMARY KEY,
+    state text NOT NULL CHECK (state IN ('building', 'current')),
+    started_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE stats.generations IS 'Readers read the current one; a rebuild makes the next one.';
+CREATE UNIQUE INDEX generations_state ON stats.generations (state);
+INSERT INTO stats.generations (gen, state) VALUES (1, 'current');
+
 CREATE TABLE stats.offsets (
     topic text NOT NULL,
     part integer NOT NULL,
     epoch bigint NOT NULL DEFAULT 0,
     next_offset bigint NOT NULL,
-    replay_from bigint NOT NULL,
-    PRIMARY KEY (topic, part)
+    gen integer NOT NULL,
+    cluster text NOT NULL DEFAULT '',
+    topic_id text NOT NULL DEFAULT '',
+    newest_arrived bigint NOT NULL DEFAULT 0,
+    window_records integer NOT NULL DEFAULT 0,
+    window_dead integer NOT NULL DEFAULT 0,
+    PRIMARY KEY (gen, topic, part)
 ) WITH (fillfactor = 20);
 COMMENT ON COLUMN stats.offsets.next_offset IS 'All records before it are in the counts; none after it is.';
-COMMENT ON COLUMN stats.offsets.replay_from IS 'Reading from here rebuilds what a counter keeps in memory.';
-COMMENT ON COLUMN stats.offsets.epoch IS 'Rises when somebody moves next_offset by hand.';
+COMMENT ON COLUMN stats.offsets.epoch IS 'Rises when next_offset is moved otherwise than by counting: over a gap, or by a rebuild.';
+COMMENT ON COLUMN stats.offsets.cluster IS 'The Kafka cluster whose offsets these are; empty until a counter has asked.';
+COMMENT ON COLUMN stats.offsets.topic_id IS 'The topic''s own id: another one under the same name is another topic.';
+COMMENT ON COLUMN stats.offsets.newest_arrived IS 'When Kafka got the newest record that is counted: milliseconds since 1970 UTC.';
+COMMENT ON COLUMN stats.offsets.window_dead IS 'Dead letters among the last window_records records: too many stop the counter.';
 
 CREATE TABLE stats.counts (
     site text NOT NULL,
@@ -22,28 +39,30 @@ CREATE TABLE stats.counts (
     views bigint NOT NULL DEFAULT 0,
     visits bigint NOT NULL DEFAULT 0,
     visitors bigint NOT NULL DEFAULT 0,
-    PRIMARY KEY (site, article, grain, start, part)
+    gen integer NOT NULL,
+    PRIMARY KEY (gen, site, article, grain, start, part)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE stats.counts IS 'Human counts, a row for each partition, so that no two counters touch one row.';
 COMMENT ON COLUMN stats.counts.article IS 'Article id; empty for the whole site.';
 COMMENT ON COLUMN stats.counts.start IS 'Seconds since 1970 UTC; 0 for the total. A step has 5 minutes.';
 
 CREATE TABLE stats.online (
+    gen integer NOT NULL,
     site text NOT NULL,
     article text NOT NULL,
-    step bigint NOT NULL,
     part integer NOT NULL,
-    visitors bigint NOT NULL,
-    PRIMARY KEY (site, article, step, part)
-) WITH (fillfactor = 70);
-COMMENT ON TABLE stats.online IS 'Readers by when they were last seen: step is 5 seconds. Old steps stop counting by themselves.';
-CREATE INDEX online_old ON stats.online (part, step);
+    first_step bigint NOT NULL,
+    readers integer[] NOT NULL,
+    PRIMARY KEY (gen, site, article, part)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE stats.online IS 'Readers by when they were last seen, in steps of 5 seconds from first_step. Old steps stop counting by themselves.';
 
 CREATE TABLE stats.visitor_days (
     site text NOT NULL,
     day bigint NOT NULL,
-    visitor text NOT NULL,
-    PRIMARY KEY (site, day, visitor)
+    visitor bigint NOT NULL,
+    gen integer NOT NULL,
+    PRIMARY KEY (gen, site, day, visitor)
 );
 COMMENT ON TABLE stats.visitor_days IS 'Which keys were seen on which local day: what makes daily visitors distinct.';
 
@@ -54,7 +73,8 @@ CREATE TABLE stats.ledger (
     reason text NOT NULL,
     part integer NOT NULL,
     events bigint NOT NULL,
-    PRIMARY KEY (site, day, outcome, reason, part)
+    gen integer NOT NULL,
+    PRIMARY KEY (gen, site, day, outcome, reason, part)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE stats.ledger IS 'What became of every record read, by local day of its arrival.';
 
@@ -82,45 +102,94 @@ CREATE TABLE stats.adjustments (
 COMMENT ON TABLE stats.adjustments IS 'Audited amounts that nobody measured, such as opening balances. Never mixed into counts.';
 CREATE INDEX adjustments_of ON stats.adjustments (site, article, measure);
 
+CREATE TABLE stats.snapshots (
+    gen integer NOT NULL,
+    topic text NOT NULL,
+    part integer NOT NULL,
+    "offset" bigint NOT NULL,
+    memory bytea NOT NULL,
+    PRIMARY KEY (gen, topic, part)
+);
+ALTER TABLE stats.snapshots ALTER COLUMN memory SET STORAGE EXTERNAL;
+COMMENT ON TABLE stats.snapshots IS 'What a counter remembers after all records before the offset. A cache: the log can rebuild it.';
+
+CREATE TABLE stats.past_ids (
+    gen integer NOT NULL,
+    topic text NOT NULL,
+    part integer NOT NULL,
+    closed_at bigint NOT NULL,
+    slot bigint NOT NULL,
+    ids bytea NOT NULL,
+    PRIMARY KEY (gen, topic, part, closed_at)
+);
+ALTER TABLE stats.past_ids ALTER COLUMN ids SET STORAGE EXTERNAL;
+COMMENT ON TABLE stats.past_ids IS 'Event ids that left a counter''s memory at an offset: they tell a late event that was counted before an outage.';
+
+CREATE TABLE stats.gaps (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    gen integer NOT NULL,
+    topic text NOT NULL,
+    part integer NOT NULL,
+    first_lost bigint NOT NULL,
+    next_there bigint NOT NULL,
+    found_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE stats.gaps IS 'Records that Kafka deleted before they were counted. Each one is somebody''s alert.';
+
 -- One call applies a batch of one partition: the offset moves only if it stands where the caller read it, and
 -- everything else follows in the same transaction. Returns false, and changes nothing, when it stands elsewhere.
 CREATE FUNCTION stats.apply_batch(
-    of_topic text, of_part integer, of_epoch bigint, old_offset bigint, new_offset bigint, new_replay_from bigint,
-    count_sites text[], count_articles text[], count_grains text[], count_starts bigint[],
-    count_views bigint[], count_visits bigint[],
-    online_sites text[], online_articles text[], online_steps bigint[], online_changes bigint[],
-    sight_sites text[], sight_days bigint[], sight_visitors text[], sight_articles text[],
+    of_gen integer, of_topic text, of_part integer, of_epoch bigint, old_offset bigint, new_offset bigint,
+    arrived bigint, records integer, dead integer,
+    day_sites text[], day_articles text[], day_starts bigint[], day_views bigint[], day_visits bigint[],
+    span_sites text[], span_grains text[], span_starts bigint[], span_views bigint[], span_visits bigint[],
+    sight_sites text[], sight_days bigint[], sight_visitors bigint[], sight_articles text[],
     sight_steps bigint[], sight_hours bigint[],
+    online_sites text[], online_articles text[], online_steps bigint[], online_begins integer[], online_ends integer[],
+    online_readers integer[],
     ledger_sites text[], ledger_days bigint[], ledger_outcomes text[], ledger_reasons text[], ledger_events bigint[],
-    dead_offsets bigint[], dead_reasons text[], dead_values bytea[]
+    dead_offsets bigint[], dead_reasons text[], dead_values bytea[],
+    past_closed bigint[], past_slots bigint[], past_values bytea[], past_oldest_slot bigint
 ) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = stats, pg_temp
 AS $$
 BEGIN
-    UPDATE offsets SET next_offset = new_offset, replay_from = new_replay_from
-    WHERE topic = of_topic AND part = of_part AND epoch = of_epoch AND next_offset = old_offset;
+    UPDATE offsets
+    SET next_offset = new_offset, newest_arrived = arrived, window_records = records, window_dead = dead
+    WHERE gen = of_gen AND topic = of_topic AND part = of_part AND epoch = of_epoch AND next_offset = old_offset;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
 
-    INSERT INTO counts AS c (site, article, grain, start, part, views, visits)
-    SELECT d.site, d.article, d.grain, d.start, of_part, d.views, d.visits
-    FROM unnest(count_sites, count_articles, count_grains, count_starts, count_views, count_visits)
-        AS d (site, article, grain, start, views, visits)
-    ON CONFLICT (site, article, grain, start, part) DO UPDATE
+    INSERT INTO counts AS c (gen, site, article, grain, start, part, views, visits)
+    SELECT of_gen, d.site, d.article, d.grain, d.start, of_part, d.views, d.visits
+    FROM (
+        SELECT site, article, 'day' AS grain, start, views, visits
+        FROM unnest(day_sites, day_articles, day_starts, day_views, day_visits)
+            AS u (site, article, start, views, visits)
+        UNION ALL
+        SELECT site, article, 'total', 0, sum(views), sum(visits)
+        FROM unnest(day_sites, day_articles, day_views, day_visits) AS u (site, article, views, visits)
+        GROUP BY site, article
+        UNION ALL
+        SELECT site, '', grain, start, views, visits
+        FROM unnest(span_sites, span_grains, span_starts, span_views, span_visits)
+            AS u (site, grain, start, views, visits)
+    ) AS d
+    ON CONFLICT (gen, site, article, grain, start, part) DO UPDATE
     SET views = c.views + EXCLUDED.views, visits = c.visits + EXCLUDED.visits;
 
     WITH sights AS (
         SELECT * FROM unnest(sight_sites, sight_days, sight_visitors, sight_articles, sight_steps, sight_hours)
             AS s (site, day, visitor, article, step, hour)
     ), new AS (
-        INSERT INTO visitor_days (site, day, visitor) SELECT site, day, visitor FROM sights
+        INSERT INTO visitor_days (gen, site, day, visitor) SELECT of_gen, site, day, visitor FROM sights
         ON CONFLICT DO NOTHING
         RETURNING site, day, visitor
     )
-    INSERT INTO counts AS c (site, article, grain, start, part, visitors)
-    SELECT sights.site, b.article, b.grain, b.start, of_part, count(*)
+    INSERT INTO counts AS c (gen, site, article, grain, start, part, visitors)
+    SELECT of_gen, sights.site, b.article, b.grain, b.start, of_part, count(*)
     FROM new JOIN sights USING (site, day, visitor)
     CROSS JOIN LATERAL (
         VALUES ('', 'step', sights.step), ('', 'hour', sights.hour), ('', 'day', day), ('', 'total', 0),
@@ -128,24 +197,31 @@ BEGIN
     ) AS b (article, grain, start)
     WHERE b.article IS NOT NULL
     GROUP BY sights.site, b.article, b.grain, b.start
-    ON CONFLICT (site, article, grain, start, part) DO UPDATE SET visitors = c.visitors + EXCLUDED.visitors;
+    ON CONFLICT (gen, site, article, grain, start, part) DO UPDATE SET visitors = c.visitors + EXCLUDED.visitors;
 
-    INSERT INTO online AS o (site, article, step, part, visitors)
-    SELECT d.site, d.article, d.step, of_part, d.change
-    FROM unnest(online_sites, online_articles, online_steps, online_changes) AS d (site, article, step, change)
-    ON CONFLICT (site, article, step, part) DO UPDATE SET visitors = o.visitors + EXCLUDED.visitors;
-    -- 120 steps are 10 minutes: twice as long as anybody is online.
-    DELETE FROM online WHERE part = of_part AND step < (SELECT max(step) FROM unnest(online_steps) AS s (step)) - 120;
+    INSERT INTO online AS o (gen, site, article, part, first_step, readers)
+    SELECT of_gen, d.site, d.article, of_part, d.step, coalesce(online_readers[d.begins : d.ends], '{}')
+    FROM unnest(online_sites, online_articles, online_steps, online_begins, online_ends)
+        AS d (site, article, step, begins, ends)
+    ON CONFLICT (gen, site, article, part) DO UPDATE
+    SET first_step = EXCLUDED.first_step, readers = EXCLUDED.readers;
 
-    INSERT INTO ledger AS l (site, day, outcome, reason, part, events)
-    SELECT d.site, d.day, d.outcome, d.reason, of_part, d.events
+    INSERT INTO ledger AS l (gen, site, day, outcome, reason, part, events)
+    SELECT of_gen, d.site, d.day, d.outcome, d.reason, of_part, d.events
     FROM unnest(ledger_sites, ledger_days, ledger_outcomes, ledger_reasons, ledger_events)
         AS d (site, day, outcome, reason, events)
-    ON CONFLICT (site, day, outcome, reason, part) DO UPDATE SET events = l.events + EXCLUDED.events;
+    ON CONFLICT (gen, site, day, outcome, reason, part) DO UPDATE SET events = l.events + EXCLUDED.events;
 
     INSERT INTO dead_letters (topic, part, "offset", reason, value)
     SELECT of_topic, of_part, d."offset", d.reason, d.value
     FROM unnest(dead_offsets, dead_reasons, dead_values) AS d ("offset", reason, value);
+
+    INSERT INTO past_ids (gen, topic, part, closed_at, slot, ids)
+    SELECT of_gen, of_topic, of_part, d.closed_at, d.slot, d.ids
+    FROM unnest(past_closed, past_slots, past_values) AS d (closed_at, slot, ids);
+    IF cardinality(past_closed) > 0 THEN
+        DELETE FROM past_ids WHERE gen = of_gen AND topic = of_topic AND part = of_part AND slot < past_oldest_slot;
+    END IF;
     RETURN true;
 END
 $$;

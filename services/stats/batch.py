@@ -1,0 +1,254 @@
+"""Kafka records → columns: decode, check, and sort out what cannot be counted. Pure.
+
+A batch is a table: one row for each readable event, one array for each field. Names (sites, articles, reasons)
+are numbers that point into lists of their own. What comes after never looks at a single event.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any, NamedTuple, TypeAlias
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.events import PageEvent
+from shared.sites import Site
+
+FUTURE_MILLISECONDS = 300_000
+OLD_MILLISECONDS = 48 * 3_600_000
+VALUE_BYTES_MAX = 8_192
+"""Many times what the largest valid event takes; more is rubbish that should not be decoded."""
+VIEW, PING, LEAVE = range(3)
+NO_VISITOR = "0" * 16
+NO_DIGIT = 255
+
+Integers: TypeAlias = NDArray[np.int64]
+Keys: TypeAlias = NDArray[np.uint64]
+Flags: TypeAlias = NDArray[np.bool_]
+
+
+class Record(NamedTuple):
+    """One Kafka record of `page-views`."""
+
+    offset: int
+    arrived: int
+    """When Kafka got it: milliseconds since 1970 UTC."""
+    value: bytes | None
+
+
+class DeadLetter(NamedTuple):
+    """A record that cannot be counted, and why."""
+
+    offset: int
+    reason: str
+    value: bytes | None
+
+
+class Refusal(NamedTuple):
+    """Where a dead letter stands in the ledger: site is None if it could not be told."""
+
+    letter: DeadLetter
+    site: str | None
+    arrived: int
+
+
+@dataclass(slots=True, frozen=True)
+class Batch:
+    """Readable events of one partition, in order, as columns of equal length."""
+
+    offset: Integers
+    arrived: Integers
+    at: Integers
+    kind: Integers
+    site: Integers
+    article: Integers
+    """0 is: no article."""
+    bot: Integers
+    """0 is: a person."""
+    id_hash: Keys
+    """With `id_low` it tells ids apart exactly; alone it spreads them well."""
+    id_low: Keys
+    visitor: Keys
+    has_visitor: Flags
+    visitor_prev: Keys
+    has_prev: Flags
+    sites: list[Site | None]
+    """None for a site that is not ours: no event that was kept is of it."""
+    articles: list[str]
+    bots: list[str]
+    refusals: list[Refusal]
+
+    def __len__(self) -> int:
+        """Return the number of events."""
+        return len(self.offset)
+
+
+_decode = msgspec.json.Decoder(PageEvent).decode
+_KINDS = {"view": VIEW, "ping": PING, "leave": LEAVE}
+_fields = attrgetter("id", "site", "kind", "at", "article", "visitor", "visitor_prev", "bot")
+
+_NIBBLES = np.full(256, NO_DIGIT, np.uint8)
+for _digit in range(16):
+    _NIBBLES[ord(f"{_digit:x}")] = _NIBBLES[ord(f"{_digit:X}")] = _digit
+_UUID_HYPHENS = [8, 13, 18, 23]
+_UUID_DIGITS = [place for place in range(36) if place not in _UUID_HYPHENS]
+_ID_MIXER = np.uint64(0x9E3779B97F4A7C15)
+
+
+def read(records: Sequence[Record], sites: Mapping[str, Site]) -> Batch:
+    """Turn records of one partition into columns; what cannot be counted is in `refusals`."""
+    refusals: list[Refusal] = []
+    kept, events = _decode_all(records, refusals)
+    if not events:
+        return _empty(refusals)
+    columns, names, faults = _columns(kept, events)
+    unknown = [place for place, name in enumerate(names["site"]) if name not in sites]
+    unfit = {
+        field: [place for place, name in enumerate(names[field]) if not _is_storable(name)]
+        for field in ("article", "bot")
+    }
+    reasons = {  # the last one that applies is told
+        "too-old": columns["at"] < columns["arrived"] - OLD_MILLISECONDS,
+        "future": columns["at"] > columns["arrived"] + FUTURE_MILLISECONDS,
+        "nul-character": _among(columns["article"], unfit["article"]) | _among(columns["bot"], unfit["bot"]),
+        "unknown-site": _among(columns["site"], unknown),
+        "schema": faults,
+    }
+    told = {int(place): reason for reason, bad in reasons.items() if bad.any() for place in np.flatnonzero(bad)}
+    if told:
+        for place, reason in told.items():
+            site = None if reason in ("schema", "unknown-site") else events[place].site
+            letter = DeadLetter(kept[place].offset, reason, kept[place].value)
+            refusals.append(Refusal(letter, site, kept[place].arrived))
+        refusals.sort(key=lambda refusal: refusal.letter.offset)
+        fit = np.array([place not in told for place in range(len(events))])
+        columns = {name: column[fit] for name, column in columns.items()}
+    return Batch(
+        **columns,
+        sites=[sites.get(name) for name in names["site"]],
+        articles=names["article"],
+        bots=names["bot"],
+        refusals=refusals,
+    )
+
+
+def _decode_all(records: Sequence[Record], refusals: list[Refusal]) -> tuple[Sequence[Record], list[PageEvent]]:
+    values: list[Any] = [record.value for record in records]
+    try:
+        if max(map(len, values), default=0) <= VALUE_BYTES_MAX:
+            return records, list(map(_decode, values))
+    except (TypeError, msgspec.DecodeError, UnicodeDecodeError):
+        pass
+    kept, events = [], []
+    for record in records:
+        event = _decode_one(record)
+        if isinstance(event, str):
+            refusals.append(Refusal(DeadLetter(record.offset, event, record.value), None, record.arrived))
+        else:
+            kept.append(record)
+            events.append(event)
+    return kept, events
+
+
+def _decode_one(record: Record) -> PageEvent | str:
+    """Return the event, or the reason why there is none."""
+    if record.value is None:
+        return "null"
+    if len(record.value) > VALUE_BYTES_MAX:
+        return "oversize"
+    try:
+        return _decode(record.value)
+    except msgspec.ValidationError:
+        return "schema"
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return "not-json"
+
+
+def _columns(records: Sequence[Record], events: list[PageEvent]) -> tuple[dict[str, Any], dict[str, list[Any]], Flags]:
+    """Return the columns, the names that their numbers stand for, and which events are malformed."""
+    ids, slugs, kinds, at, articles, visitors, before, bots = zip(*map(_fields, events), strict=True)
+    site, site_names = _numbered(slugs)
+    article, article_names = _numbered(articles, None)
+    bot, bot_names = _numbered(bots, None)
+    characters = _characters(ids, 36)
+    halves, faults = _packed(characters[:, _UUID_DIGITS])
+    faults |= (characters[:, _UUID_HYPHENS] != ord("-")).any(1)
+    has_visitor, visitor, bad_visitors = _keys(visitors)
+    has_prev, visitor_prev, bad_before = _keys(before)
+    columns = {
+        "offset": np.array([record.offset for record in records], np.int64),
+        "arrived": np.array([record.arrived for record in records], np.int64),
+        "at": np.array(at, np.int64),
+        "kind": np.array([_KINDS[kind] for kind in kinds], np.int64),
+        "site": site,
+        "article": article,
+        "bot": bot,
+        "id_hash": (halves[:, 0] * _ID_MIXER) ^ halves[:, 1],
+        "id_low": halves[:, 1],
+        "visitor": visitor,
+        "has_visitor": has_visitor,
+        "visitor_prev": visitor_prev,
+        "has_prev": has_prev,
+    }
+    return columns, {"site": site_names, "article": article_names, "bot": bot_names}, faults | bad_visitors | bad_before
+
+
+def _keys(visitors: Sequence[str | None]) -> tuple[Flags, Keys, Flags]:
+    """Return which events have a key, the keys as numbers, and which are malformed."""
+    has = np.array([key is not None for key in visitors], np.bool_)
+    if not has.any():
+        return has, np.zeros(len(has), np.uint64), np.zeros(len(has), np.bool_)
+    packed, bad = _packed(_characters([key or NO_VISITOR for key in visitors], 16))
+    return has, packed[:, 0], bad
+
+
+def _characters(texts: Sequence[str], width: int) -> NDArray[np.uint8]:
+    # The schema has checked the lengths; a character beyond ASCII becomes one "?".
+    return np.frombuffer("".join(texts).encode("ascii", "replace"), np.uint8).reshape(len(texts), width)
+
+
+def _packed(characters: NDArray[np.uint8]) -> tuple[Keys, Flags]:
+    """Turn rows of hexadecimal digits into rows of 64-bit numbers, and tell which rows are none."""
+    nibbles = _NIBBLES[characters]
+    pairs = (nibbles[:, ::2] << 4) | nibbles[:, 1::2]
+    numbers = np.ascontiguousarray(pairs).view(">u8").astype(np.uint64)
+    return numbers, (nibbles == NO_DIGIT).any(1)
+
+
+def _numbered(names: Sequence[Any], *first: Any) -> tuple[Integers, list[Any]]:
+    """Give each name a number in the order of appearance; `first` have the first ones."""
+    numbers: defaultdict[Any, int] = defaultdict()
+    numbers.default_factory = numbers.__len__
+    for name in first:
+        numbers[name]
+    codes = np.array([numbers[name] for name in names], np.int64)
+    return codes, list(numbers)
+
+
+def _among(column: Integers, numbers: list[int]) -> Flags:
+    return np.isin(column, numbers) if numbers else np.zeros(len(column), np.bool_)
+
+
+def _is_storable(name: str | None) -> bool:
+    """Tell whether Postgres can store the text: JSON can write characters that it cannot."""
+    try:
+        return name is None or b"\0" not in name.encode()
+    except UnicodeEncodeError:
+        return False
+
+
+def _empty(refusals: list[Refusal]) -> Batch:
+    integers, keys, flags = np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.bool_)
+    columns: dict[str, Any] = dict.fromkeys(("offset", "arrived", "at", "kind", "site", "article", "bot"), integers)
+    columns |= dict.fromkeys(("id_hash", "id_low", "visitor", "visitor_prev"), keys)
+    columns |= dict.fromkeys(("has_visitor", "has_prev"), flags)
+    return Batch(
+        **columns,
+        sites=[],
+        articles=[],
+        bots=[],
+        refusals=refusals,
+    )

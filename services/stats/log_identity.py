@@ -1,0 +1,127 @@
+"""Which log the offsets count: the id of the Kafka cluster and of the topic.
+
+Offsets mean something in one log only. A topic that was deleted and made again has its old name and a new id.
+aiokafka speaks an older version of Kafka's Metadata request, without topic ids; this is version 10 of it
+(KIP-516, Kafka 2.8 and newer).
+"""
+
+from io import BytesIO
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from aiokafka.errors import KafkaError
+from aiokafka.protocol.api import Request, RequestStruct, Response
+from aiokafka.protocol.types import (
+    AbstractType,
+    Boolean,
+    CompactArray,
+    CompactString,
+    Int16,
+    Int32,
+    Schema,
+    TaggedFields,
+)
+
+
+class Identity(NamedTuple):
+    """A log's name for good."""
+
+    cluster: str
+    topic_id: str
+
+
+class _Uuid(AbstractType[UUID]):  # type: ignore[misc] # aiokafka has no types
+    @classmethod
+    def decode(cls, data: BytesIO) -> UUID:
+        return UUID(bytes=data.read(16))
+
+    @classmethod
+    def encode(cls, value: UUID) -> bytes:
+        return value.bytes
+
+
+_text = CompactString("utf-8")
+
+
+class _MetadataResponse(Response):  # type: ignore[misc]
+    API_KEY = 3
+    API_VERSION = 10
+    SCHEMA = Schema(
+        ("throttle_time_ms", Int32),
+        (
+            "brokers",
+            CompactArray(("node_id", Int32), ("host", _text), ("port", Int32), ("rack", _text), ("tags", TaggedFields)),
+        ),
+        ("cluster_id", _text),
+        ("controller_id", Int32),
+        (
+            "topics",
+            CompactArray(
+                ("error_code", Int16),
+                ("topic", _text),
+                ("topic_id", _Uuid),
+                ("is_internal", Boolean),
+                (
+                    "partitions",
+                    CompactArray(
+                        ("error_code", Int16),
+                        ("partition", Int32),
+                        ("leader", Int32),
+                        ("leader_epoch", Int32),
+                        ("replicas", CompactArray(Int32)),
+                        ("isr", CompactArray(Int32)),
+                        ("offline_replicas", CompactArray(Int32)),
+                        ("tags", TaggedFields),
+                    ),
+                ),
+                ("authorized_operations", Int32),
+                ("tags", TaggedFields),
+            ),
+        ),
+        ("authorized_operations", Int32),
+        ("tags", TaggedFields),
+    )
+
+
+class _MetadataRequestStruct(RequestStruct):  # type: ignore[misc]
+    API_KEY = 3
+    API_VERSION = 10
+    FLEXIBLE_VERSION = True
+    RESPONSE_TYPE = _MetadataResponse
+    SCHEMA = Schema(
+        ("topics", CompactArray(("topic_id", _Uuid), ("topic", _text), ("tags", TaggedFields))),
+        ("allow_auto_topic_creation", Boolean),
+        ("include_cluster_authorized_operations", Boolean),
+        ("include_topic_authorized_operations", Boolean),
+        ("tags", TaggedFields),
+    )
+
+
+class _MetadataRequest(Request[_MetadataRequestStruct]):  # type: ignore[misc]
+    API_KEY = 3
+
+    def __init__(self, topic: str) -> None:
+        self._topic = topic
+
+    def build(self, request_struct_class: type[_MetadataRequestStruct]) -> _MetadataRequestStruct:
+        return request_struct_class([(UUID(int=0), self._topic, {})], False, False, False, {})
+
+
+async def read_identity(client: Any, topic: str) -> Identity:
+    """Ask a broker which cluster it is of, and the id of a topic.
+
+    Args:
+        client: An AIOKafkaClient, such as a consumer has.
+        topic: The topic's name.
+
+    Raises:
+        KafkaError: no broker answers, or the topic is not there.
+    """
+    node = client.get_random_node()
+    if node is None:
+        raise KafkaError("no broker is known yet")
+    answer = await client.send(node, _MetadataRequest(topic))
+    error, name, topic_id, *_ = answer.topics[0]
+    if error or name != topic:
+        raise KafkaError(f"{topic}: error {error}")
+    return Identity(answer.cluster_id or "", str(topic_id))

@@ -1,0 +1,26 @@
+"""What is not needed any more: visitor keys of days that are decided, and steps that no window shows."""
+
+import asyncio
+
+import asyncpg
+
+from services.stats.store import SQL
+from shared.logs import log
+from shared.postgres import POSTGRES_AWAY
+
+PRUNE_SECONDS = 3_600
+DAY_SECONDS = 86_400
+VISITOR_DAYS = 12
+"""The log keeps records for 7 days and an event may be 2 days late: after 12 nothing can ask for a key again."""
+STEP_DAYS = 40
+
+
+async def prune(pool: asyncpg.Pool) -> None:
+    """Run for ever, once an hour. Time is that of the newest record counted, not this machine's."""
+    while True:
+        try:
+            now = await pool.fetchval(SQL["newest_arrived"]) // 1000
+            await pool.execute(SQL["prune"], now - VISITOR_DAYS * DAY_SECONDS, now - STEP_DAYS * DAY_SECONDS)
+        except POSTGRES_AWAY as error:
+            log.warning("Old rows were not dropped; trying again", reason=repr(error))
+        await asyncio.sleep(PRUNE_SECONDS)

@@ -1,0 +1,68 @@
+"""`python -m tests.bench [throughput] [delay] [memory] [scaling]`."""
+
+import argparse
+import multiprocessing
+import os
+import platform
+import signal
+import sys
+import tempfile
+import time
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from deploy.local.supervisor import StartFailed
+from tests.bench.delay import delay
+from tests.bench.memory import memory
+from tests.bench.options import Options
+from tests.bench.scaling import scaling
+from tests.bench.stores import Failed, Stores
+from tests.bench.throughput import throughput
+
+BENCHMARKS = {"throughput": throughput, "delay": delay, "memory": memory, "scaling": scaling}
+SEED = 20_261_125
+LOAD_PROCESSES = 2
+
+
+def main() -> int:
+    """Run the benchmarks that were named, or all."""
+    names = _parse()
+    options = Options(names.events, names.rounds, names.visitors, names.seed)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is stopped and removed
+    print(f"seed {options.seed}, {os.cpu_count()} processors, Python {platform.python_version()}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="presstally-bench-", ignore_cleanup_errors=True) as folder:
+        stores = Stores(Path(folder))
+        # Spawned, not forked: a fork would keep the stores' sockets open.
+        context = multiprocessing.get_context("spawn")
+        try:
+            with stores.running(), ProcessPoolExecutor(LOAD_PROCESSES, context) as pool:
+                for name in names.benchmarks or BENCHMARKS:
+                    begun = time.monotonic()
+                    print(f"\n{name}: {(BENCHMARKS[name].__doc__ or '').splitlines()[0]}", flush=True)
+                    BENCHMARKS[name](stores, options, pool)
+                    print(f"  ({time.monotonic() - begun:.0f} s)", flush=True)
+        except (Failed, StartFailed) as error:
+            print(f"bench: {error}", file=sys.stderr)
+            return 1
+        except KeyboardInterrupt:
+            return 130
+    return 0
+
+
+def _parse() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=sys.modules["tests.bench"].__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("benchmarks", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; none is all")
+    parser.add_argument("--events", type=int, default=2_000_000, help="views of throughput (default: %(default)s)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of throughput (default: %(default)s)")
+    parser.add_argument("--visitors", type=int, default=1_000_000, help="visitors of memory (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=SEED, help="of all that is random (default: %(default)s)")
+    chosen = parser.parse_args()
+    for name in chosen.benchmarks:
+        if name not in BENCHMARKS:
+            parser.error(f"there is no benchmark {name!r}; choose from {', '.join(BENCHMARKS)}")
+    return chosen
+
+
+if __name__ == "__main__":
+    sys.exit(main())

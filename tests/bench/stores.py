@@ -1,0 +1,227 @@
+"""A real Kafka and Postgres in a folder of their own, fresh databases, and service processes on top."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sys
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from deploy.local.bootstrap import ROOT, jars_folder, java_command
+from deploy.local.kafka import Kafka
+from deploy.local.postgres import Postgres
+from deploy.local.supervisor import Part, Supervisor
+from shared.migrate import migrate
+from tests.bench.load import PARTITIONS, SITE
+from tests.conftest import answers, free_ports, url_of
+
+TEMPLATE = "template_bench"
+START_SECONDS = 60.0
+SESSION_TIMEOUT_MS = 4_000
+"""As in the local copy: Kafka is near."""
+SITES = f"""
+[[site]]
+slug = "{SITE}"
+name = "Trang thông tin điện tử huyện Hải Hậu"
+origins = ["http://localhost:8080"]
+timezone = "Asia/Ho_Chi_Minh"
+sections = [{{ slug = "tin-tuc", name = "Tin tức" }}]
+"""
+
+
+class Failed(Exception):  # noqa: N818 - reads as it is said
+    """A benchmark cannot go on; the message says why."""
+
+
+@dataclass
+class Service:
+    """One process of the stats service."""
+
+    part: Part
+    port: int
+    supervisor: Supervisor
+
+    @property
+    def pid(self) -> int:
+        assert self.part.process is not None
+        return self.part.process.pid
+
+    @property
+    def runs(self) -> bool:
+        return self.part.process is not None and self.part.process.poll() is None
+
+    def check(self) -> None:
+        if not self.runs:
+            raise Failed(f"{self.part.name} ended by itself{self.supervisor.tail(self.part.name)}")
+
+    def get(self, path: str) -> tuple[int, str]:
+        """Return status and body; 0 if nobody answers."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
+                return response.status, response.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+        except OSError:
+            return 0, ""
+
+    def send(self, number: signal.Signals) -> None:
+        assert self.part.process is not None
+        self.part.process.send_signal(number)
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """Signal it and wait until it is gone."""
+        assert self.part.process is not None
+        self.send(number)
+        self.part.process.wait(20)
+
+
+class Counting:
+    """One database, one topic, and the processes that count the topic into the database."""
+
+    def __init__(self, folder: Path, kafka: str, database: str, supervisor: Supervisor) -> None:
+        self.kafka = kafka
+        self.database = database
+        self._folder = folder
+        self._supervisor = supervisor
+        self._group = f"bench-{uuid.uuid4().hex[:8]}"
+        self._started = 0
+
+    def start(self, role: str, *, until_ready: bool = True) -> Service:
+        """Start one more process with this role."""
+        self._started += 1
+        port = free_ports(1)
+        environment = {
+            **os.environ,
+            "KAFKA_BOOTSTRAP": self.kafka,
+            "DATABASE_URL": self.database,
+            "PRESSTALLY_SITES": str(self._folder / "sites.toml"),
+            "PRESSTALLY_GROUP": self._group,
+            "PRESSTALLY_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS),
+            "PRESSTALLY_HTTP_HOST": "127.0.0.1",
+            "PRESSTALLY_HTTP_PORT": str(port),
+        }
+        part = Part(
+            f"{role}-{self._started}",
+            [sys.executable, "-m", "services.stats", role],
+            (lambda: answers(f"http://127.0.0.1:{port}/readyz")) if until_ready else lambda: True,
+            environment,
+            account={"cwd": str(ROOT)},
+        )
+        self._supervisor.start([part], START_SECONDS)
+        return Service(part, port, self._supervisor)
+
+    def numbers(self, **query: str) -> dict[str, Any]:
+        """Return what the widget tells about the site, so that no benchmark depends on the tables."""
+        asked = "&".join(f"{name}={value}" for name, value in query.items())
+        widget = self.start("widget")
+        status, body = widget.get(f"/stats/{SITE}/counter?{asked}")
+        widget.end()
+        if status != 200:
+            raise Failed(f"the widget answered {status}: {body}")
+        return dict(json.loads(body))
+
+    def check_total(self, measure: str, expected: int) -> None:
+        """Stop the run if the count is not exact."""
+        total = self.numbers(measure=measure)["total"]
+        if total != expected:
+            raise Failed(f"{total:,} {measure} were counted, not {expected:,}")
+
+
+class Stores:
+    """Everything that the benchmarks run on."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._postgres = Postgres(folder / "postgres", free_ports(1))
+        self._supervisor = self._new_supervisor()
+        (folder / "sites.toml").write_text(SITES, encoding="utf-8")
+
+    def _new_supervisor(self) -> Supervisor:
+        return Supervisor(self._folder / "logs", lambda text: print(f"  {text}", flush=True), lambda _: None)
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Run Postgres, with a database that has all migrations to copy from."""
+        self._postgres.prepare()
+        account = {**self._postgres.as_account(), "cwd": "/"}
+        part = Part(
+            "postgres",
+            self._postgres.command(),
+            self._postgres.is_ready,
+            stop_signal=signal.SIGINT,
+            stop_seconds=30,
+            account=account,
+        )
+        try:
+            self._supervisor.start([part], START_SECONDS)
+            asyncio.run(self._make_template())
+            yield
+        finally:
+            self._supervisor.stop()
+
+    @property
+    def postgres_pid(self) -> int:
+        process = self._supervisor.parts[0].process
+        assert process is not None
+        return process.pid
+
+    async def _make_template(self) -> None:
+        await self._execute(f"CREATE DATABASE {TEMPLATE}")
+        await migrate(url_of(self._postgres.url, TEMPLATE))
+
+    async def _execute(self, *statements: str) -> None:
+        connection = await asyncpg.connect(self._postgres.url)
+        try:
+            for statement in statements:
+                await connection.execute(statement)
+        finally:
+            await connection.close()
+
+    @contextmanager
+    def broker(self, name: str) -> Iterator[str]:
+        """Run a Kafka of its own, with empty topics; yield host:port."""
+        java = java_command()
+        if java is None:
+            raise Failed("java was not found")
+        folder = self._folder / f"kafka-{name}"
+        ports = free_ports(2)
+        kafka = Kafka(folder, jars_folder(), java, ports, ports + 1)
+        kafka.prepare()
+        supervisor = self._new_supervisor()
+        environment = {
+            **os.environ,
+            "KAFKA_BOOTSTRAP": kafka.bootstrap,
+            "DATABASE_URL": self._postgres.url,
+            "PRESSTALLY_PARTITIONS": str(PARTITIONS),
+        }
+        try:
+            part = Part(f"kafka-{name}", kafka.command(), kafka.is_ready, kafka.environment(), stop_seconds=15)
+            supervisor.start([part], START_SECONDS)
+            supervisor.run_once("topics", [sys.executable, "-m", "shared.topics"], environment, START_SECONDS)
+            yield kafka.bootstrap
+        finally:
+            supervisor.stop()
+            shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def counting(self, kafka: str) -> Iterator[Counting]:
+        """Make a fresh database and group to count into; stop and remove all of it at the end."""
+        name = f"bench_{uuid.uuid4().hex[:12]}"
+        # A checkpoint now is one less in the middle of what is measured.
+        asyncio.run(self._execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}", "CHECKPOINT"))
+        supervisor = self._new_supervisor()
+        try:
+            yield Counting(self._folder, kafka, url_of(self._postgres.url, name), supervisor)
+        finally:
+            supervisor.stop()
+            asyncio.run(self._execute(f"DROP DATABASE {name} WITH (FORCE)"))

@@ -1,0 +1,111 @@
+"""How fast the counter counts a full topic, beside a bare consumer that only reads it, in alternation."""
+
+import asyncio
+import json
+import os
+import statistics
+import subprocess
+import sys
+import time
+from concurrent.futures import Executor
+from dataclasses import dataclass
+
+from deploy.local.bootstrap import ROOT
+from services.stats.settings import StatsSettings
+from tests.bench.bare import SILENCE_SECONDS
+from tests.bench.load import fill, fills
+from tests.bench.options import Options
+from tests.bench.stores import Failed, Stores
+from tests.bench.watching import cpu_of, cpu_of_family, follow, rate
+
+VISITORS = 100_000
+LOOK_SECONDS = 0.05
+SLOWEST_PER_SECOND = 5_000
+"""Slower than this is given up."""
+
+
+@dataclass
+class Counted:
+    """One run of the counter over the whole topic."""
+
+    per_second: float
+    seconds: float
+    cpu_seconds: float
+    postgres_cpu_seconds: float
+
+
+def batch_records_max() -> int:
+    """Return the counter's own bound on a batch, as its process will have it."""
+    default = StatsSettings.model_fields["batch_records_max"].default
+    return int(os.environ.get("PRESSTALLY_BATCH_RECORDS_MAX") or default)
+
+
+def throughput(stores: Stores, options: Options, pool: Executor) -> None:
+    """Fill a topic once; read it bare and count it, round after round."""
+    with stores.broker("throughput") as kafka:
+        begun = time.monotonic()
+        sent = sum(pool.map(fill, fills(kafka, options.seed, options.events, VISITORS)))
+        print(f"  {sent:,} views of {VISITORS:,} visitors were brought in {time.monotonic() - begun:.1f} s")
+        if sent != options.events:
+            raise Failed(f"{options.events:,} were to be brought")
+        most = batch_records_max()
+        ways = {"aiokafka's defaults": 0, f"max_records={most}": most}
+        print("  round        bare/s   counter/s   ratio  whole s   CPU s  Postgres CPU s")
+        rounds: list[tuple[float, ...]] = []
+        for number in range(1, options.rounds + 1):
+            bare = {way: _read_bare(kafka, sent, records) for way, records in ways.items()}
+            fastest = max(bare.values())
+            counted = _count(stores, kafka, sent)
+            ratio = counted.per_second / fastest
+            used = (counted.seconds, counted.cpu_seconds, counted.postgres_cpu_seconds)
+            rounds.append((fastest, counted.per_second, ratio, *used))
+            _print_line(str(number), rounds[-1])
+            print("          bare: " + ", ".join(f"{way} {speed:,.0f}/s" for way, speed in bare.items()), flush=True)
+        _print_line("median", tuple(statistics.median(column) for column in zip(*rounds, strict=True)))
+    print("  The faster bare one is compared. Rates are fitted between 10 % and 95 % of the records; 'whole' runs from")
+    print("  the first commit seen to the last, and the CPU seconds are of that time.")
+
+
+def _print_line(name: str, values: tuple[float, ...]) -> None:
+    bare, counter, ratio, seconds, cpu, postgres = values
+    print(
+        f"  {name:<8}{bare:>12,.0f}{counter:>12,.0f}{ratio:>8.3f}{seconds:>9.1f}{cpu:>8.1f}{postgres:>16.1f}",
+        flush=True,
+    )
+
+
+def _read_bare(kafka: str, views: int, max_records: int) -> float:
+    command = [sys.executable, "-m", "tests.bench.bare", kafka, str(views), str(max_records)]
+    bound = SILENCE_SECONDS + views / SLOWEST_PER_SECOND
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=bound)
+    if done.returncode:
+        raise Failed(f"the bare consumer ended with code {done.returncode}: {done.stderr[-500:]}")
+    samples = [(at, seen) for at, seen in json.loads(done.stdout)]
+    if not samples or samples[-1][1] != views:
+        raise Failed(f"the bare consumer read {samples[-1][1] if samples else 0:,} records of {views:,}")
+    return rate(samples, views)
+
+
+def _count(stores: Stores, kafka: str, views: int) -> Counted:
+    with stores.counting(kafka) as counting:
+        counter = counting.start("counter", until_ready=False)
+        used: list[tuple[float, float]] = []
+
+        def note() -> None:
+            used.append((cpu_of(counter.pid), cpu_of_family(stores.postgres_pid)))
+
+        samples = asyncio.run(
+            follow(
+                counting.database,
+                views,
+                every_seconds=LOOK_SECONDS,
+                timeout_seconds=60 + views / SLOWEST_PER_SECOND,
+                check=counter.check,
+                at_first=note,
+            )
+        )
+        note()
+        counter.end()
+        counting.check_total("views", views)
+        (own, postgres), (own_after, postgres_after) = used
+        return Counted(rate(samples, views), samples[-1][0] - samples[0][0], own_after - own, postgres_after - postgres)
