@@ -2,7 +2,7 @@
 
 import sys
 
-from services.stats import adjust, dlq, verify
+from services.stats import adjust, dlq, rebuild, verify
 from services.stats.counter import counter
 from services.stats.settings import StatsSettings
 from services.stats.widget import widget
@@ -10,8 +10,11 @@ from shared.commands import Command, service_main
 
 ROLES = {"counter": counter, "widget": widget}
 COMMANDS = {
-    "adjust": Command("add an amount that nobody measured to a total, or take one back", adjust.add_arguments, adjust.run),
+    "adjust": Command(
+        "add an amount that nobody measured to a total, or take one back", adjust.add_arguments, adjust.run
+    ),
     "dlq": Command("look at dead letters, or send them again", dlq.add_arguments, dlq.run),
+    "rebuild": Command("count the retained log again and swap the counts", rebuild.add_arguments, rebuild.run),
     "verify": Command("recount the log and compare it with the counters", verify.add_arguments, verify.run),
 }
 

@@ -5,7 +5,7 @@ changed or deleted: a reversal is an adjustment of the opposite amount, whose id
 there can be only one.
 """
 
-# ruff: noqa: T201 - a command prints
+
 
 import argparse
 import asyncio
@@ -21,6 +21,7 @@ import msgspec
 from services.stats.settings import StatsSettings
 from shared.events import Adjustment, Measure
 from shared.kafka import Producer
+from shared.logs import configure_logs
 from shared.postgres import POSTGRES_AWAY, open_pool
 from shared.sites import Sites, read_sites
 from shared.topics import COUNTER_ADJUSTMENTS
@@ -61,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
     """Run the command and return its exit code."""
+    configure_logs("stats", "critical")  # what goes wrong is one sentence
     try:
         asyncio.run(_adjust(arguments, settings))
     except AdjustFailed as error:

@@ -7,7 +7,6 @@ are numbers that point into lists of their own. What comes after never looks at 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
 from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
@@ -88,7 +87,6 @@ class Batch:
 
 _decode = msgspec.json.Decoder(PageEvent).decode
 _KINDS = {"view": VIEW, "ping": PING, "leave": LEAVE}
-_fields = attrgetter("id", "site", "kind", "at", "article", "visitor", "visitor_prev", "bot")
 
 _NIBBLES = np.full(256, NO_DIGIT, np.uint8)
 for _digit in range(16):
@@ -169,20 +167,19 @@ def _decode_one(record: Record) -> PageEvent | str:
 
 def _columns(records: Sequence[Record], events: list[PageEvent]) -> tuple[dict[str, Any], dict[str, list[Any]], Flags]:
     """Return the columns, the names that their numbers stand for, and which events are malformed."""
-    ids, slugs, kinds, at, articles, visitors, before, bots = zip(*map(_fields, events), strict=True)
-    site, site_names = _numbered(slugs)
-    article, article_names = _numbered(articles, None)
-    bot, bot_names = _numbered(bots, None)
-    characters = _characters(ids, 36)
+    site, site_names = _numbered([event.site for event in events])
+    article, article_names = _numbered([event.article for event in events], None)
+    bot, bot_names = _numbered([event.bot for event in events], None)
+    characters = _characters([event.id for event in events], 36)
     halves, faults = _packed(characters[:, _UUID_DIGITS])
     faults |= (characters[:, _UUID_HYPHENS] != ord("-")).any(1)
-    has_visitor, visitor, bad_visitors = _keys(visitors)
-    has_prev, visitor_prev, bad_before = _keys(before)
+    has_visitor, visitor, bad_visitors = _keys([event.visitor for event in events])
+    has_prev, visitor_prev, bad_before = _keys([event.visitor_prev for event in events])
     columns = {
         "offset": np.array([record.offset for record in records], np.int64),
         "arrived": np.array([record.arrived for record in records], np.int64),
-        "at": np.array(at, np.int64),
-        "kind": np.array([_KINDS[kind] for kind in kinds], np.int64),
+        "at": np.array([event.at for event in events], np.int64),
+        "kind": np.array([_KINDS[event.kind] for event in events], np.int64),
         "site": site,
         "article": article,
         "bot": bot,
@@ -199,7 +196,7 @@ def _columns(records: Sequence[Record], events: list[PageEvent]) -> tuple[dict[s
 def _keys(visitors: Sequence[str | None]) -> tuple[Flags, Keys, Flags]:
     """Return which events have a key, the keys as numbers, and which are malformed."""
     has = np.array([key is not None for key in visitors], np.bool_)
-    if not has.any():
+    if not has.any():  # so it is with visitor_prev, but for an hour after midnight
         return has, np.zeros(len(has), np.uint64), np.zeros(len(has), np.bool_)
     packed, bad = _packed(_characters([key or NO_VISITOR for key in visitors], 16))
     return has, packed[:, 0], bad

@@ -362,7 +362,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             self._progress = time.monotonic()
             _observe(deltas, time.perf_counter() - begun)
             if snapshot is not None:
-                await save_snapshot(self._pool, *partition, after, snapshot)
+                await save_snapshot(self._pool, partition.topic, partition.partition, after, snapshot)
 
     async def drain(self) -> None:
         """Finish the commits under way and save what is remembered: the next counter begins at once."""
@@ -373,8 +373,8 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             async with asyncio.timeout(DRAIN_SECONDS):
                 await asyncio.gather(
                     *(
-                        save_snapshot(self._pool, *partition, owned.position, to_bytes(owned.memory))
-                        for partition, owned in self._owned.items()
+                        save_snapshot(self._pool, one.topic, one.partition, owned.position, to_bytes(owned.memory))
+                        for one, owned in self._owned.items()
                         if owned.unsaved_records and owned.read_next == owned.position.next_offset
                     )
                 )

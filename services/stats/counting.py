@@ -121,7 +121,8 @@ def count_batch(batch: Batch, memory: Memory, records: Sequence[Record], past: l
     begins = np.zeros(len(batch), np.bool_)
     first = np.zeros(len(batch), np.bool_)
     days = _local_days(batch.at, batch)
-    for begin, end, slot, offset in _half_hours(records, batch, memory):
+    arrived = np.array([record.arrived for record in records], np.int64)
+    for begin, end, slot, offset in _half_hours(records, arrived, batch, memory):
         if slot is not None:
             left = memory.enter(slot, offset)
             if left is not None:
@@ -144,16 +145,15 @@ def count_batch(batch: Batch, memory: Memory, records: Sequence[Record], past: l
     _enter_counts(batch, views, begins, days, deltas)
     _enter_sights(batch, np.flatnonzero(first), days, deltas)
     _enter_online(memory, deltas)
-    if len(batch):
-        deltas.newest = int(batch.at.max())
-    if records:
-        deltas.newest_arrived = max(record.arrived for record in records)
+    deltas.newest = int(batch.at.max(initial=0))
+    deltas.newest_arrived = int(arrived.max(initial=0))
     return deltas
 
 
-def _half_hours(records: Sequence[Record], batch: Batch, memory: Memory) -> list[tuple[int, int, int | None, int]]:
+def _half_hours(
+    records: Sequence[Record], arrived: Integers, batch: Batch, memory: Memory
+) -> list[tuple[int, int, int | None, int]]:
     """Cut the batch where half-hours begin: (begin, end, the half-hour that begins or None, its first offset)."""
-    arrived = np.array([record.arrived for record in records], np.int64)
     slots = np.maximum.accumulate(arrived // SLOT_MILLISECONDS)
     present = memory.slots[-1] if memory.slots else -1
     before = np.concatenate(([present], np.maximum(slots[:-1], present)))
@@ -291,7 +291,7 @@ def _enter_online(memory: Memory, deltas: Deltas) -> None:
     for site, readers in memory.readers.items():
         if readers.changed:
             names = list(readers.articles)
-            for number in readers.changed:
-                article = names[number]
-                deltas.online.append(Online(site, article or WHOLE_SITE, *readers.online(number)))
+            numbers = sorted(readers.changed)
+            for number, (first_step, people) in zip(numbers, readers.online(numbers), strict=True):
+                deltas.online.append(Online(site, names[number] or WHOLE_SITE, first_step, people))
             readers.changed = set()

@@ -5,7 +5,7 @@ there and where it came from (`shared.kafka.dead_letter_headers`). Letters stay 
 their retention.
 """
 
-# ruff: noqa: T201 - a command prints
+
 
 import argparse
 import asyncio
@@ -23,6 +23,7 @@ from aiokafka.structs import ConsumerRecord
 from services.stats.settings import StatsSettings
 from services.stats.verify import log_reader, read_range
 from shared.kafka import KAFKA_ERRORS, Producer
+from shared.logs import configure_logs
 from shared.topics import PAGE_VIEWS, TOPICS, Topic
 from shared.waiting import until_done
 
@@ -90,6 +91,7 @@ def _place(text: str) -> tuple[int, int]:
 
 def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
     """Run the command and return its exit code."""
+    configure_logs("stats", "critical")  # what goes wrong is one sentence
     topic = BY_NAME[arguments.topic]
     verb = {"list": _list, "show": _show, "replay": _replay}[arguments.verb]
     try:

@@ -300,14 +300,15 @@ class Readers:
         self.ring[:, free % RING_STEPS] = 0
         self.ring_step = step
 
-    def online(self, number: int) -> tuple[int, list[int]]:
-        """Return the first step and the readers in each step from there, without zeros around them."""
+    def online(self, numbers: list[int]) -> list[tuple[int, list[int]]]:
+        """Return for each article the first step and the readers in each step from there, without zeros around."""
         begin = self.ring_step - RING_BEHIND
-        steps = self.ring[number, np.arange(begin, begin + RING_STEPS) % RING_STEPS]
-        filled = np.flatnonzero(steps)
-        if not len(filled):
-            return begin, []
-        return begin + int(filled[0]), steps[filled[0] : filled[-1] + 1].tolist()
+        steps = self.ring[numbers][:, np.arange(begin, begin + RING_STEPS) % RING_STEPS]
+        filled = steps != 0
+        firsts = filled.argmax(1)
+        ends = np.where(filled.any(1), RING_STEPS - filled[:, ::-1].argmax(1), firsts)
+        edges = zip(steps, firsts.tolist(), ends.tolist(), strict=True)
+        return [(begin + first, row[first:end].tolist()) for row, first, end in edges]
 
     def forget(self, before_turn: int) -> None:
         """Drop readers last touched before a turn, their keys, and articles that nobody is on."""

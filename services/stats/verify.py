@@ -4,7 +4,7 @@ The counters may go on meanwhile: counts and offsets are read in one transaction
 those offsets. `sites.toml` must be the one that was counted with: another zone makes other days.
 """
 
-# ruff: noqa: T201 - a command prints
+
 
 import argparse
 import asyncio
@@ -23,6 +23,7 @@ from services.stats.log_identity import read_identity
 from services.stats.recount import WHOLE_SITE, Bucket, Entry, Expected, Numbers, Recount, Slack, next_day_start
 from services.stats.settings import StatsSettings
 from shared.kafka import KAFKA_ERRORS
+from shared.logs import configure_logs
 from shared.postgres import POSTGRES_AWAY, open_pool
 from shared.sites import Site, Sites, read_sites
 from shared.topics import PAGE_VIEWS
@@ -121,6 +122,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
     """Run the command and return its exit code: 0 if every number is what it must be."""
+    configure_logs("stats", "critical")  # what goes wrong is one sentence
     try:
         return asyncio.run(_verify(settings))
     except VerifyFailed as error:

@@ -50,7 +50,7 @@ def online(memory: Memory, now: int, article: str | None = None) -> int:
     readers = memory.readers.get("haihau")
     if readers is None or article not in readers.articles:
         return 0
-    first_step, steps = readers.online(readers.articles[article])
+    first_step, steps = readers.online([readers.articles[article]])[0]
     return sum(n for step, n in enumerate(steps, first_step) if step > (now - 300_000) // 5_000)
 
 
@@ -298,7 +298,7 @@ def snapshot(memory: Memory) -> dict[str, Any]:
         people = {key: (day, rows[row]) for key, day, row in keys}
         live = {}
         for number in {0, *one.article.tolist()}:
-            first_step, steps = one.online(number)
+            first_step, steps = one.online([number])[0]
             recent = {step: n for step, n in enumerate(steps, first_step) if n and step >= memory.slots[-1] * 360 - 60}
             live[names[number]] = recent
         readers[site] = (people, live)

@@ -96,3 +96,55 @@ SELECT
     (coalesce((SELECT number FROM summed WHERE grain = 'total'), 0) + coalesce((
         SELECT sum(amount) FROM stats.adjustments WHERE site = $1 AND article = $2 AND measure = $8
     ), 0))::bigint AS total
+
+-- name: building_gens
+SELECT gen FROM stats.generations WHERE state = 'building'
+
+-- name: begin_gen
+INSERT INTO stats.generations (gen, state) SELECT max(gen) + 1, 'building' FROM stats.generations RETURNING gen
+
+-- name: lock_offsets
+SELECT part, next_offset FROM stats.offsets WHERE gen = $1 AND topic = $2 ORDER BY part FOR UPDATE
+
+-- name: keep_counts
+-- $3: sites that are counted again, $4: from which day on, $5: from which hour on. Other sites are kept whole.
+INSERT INTO stats.counts AS c (gen, site, article, grain, start, part, views, visits, visitors)
+SELECT $2, site, article, grain, start, part, views, visits, visitors
+FROM stats.counts LEFT JOIN unnest($3::text[], $4::bigint[], $5::bigint[]) AS cut (site, day, hour) USING (site)
+WHERE gen = $1 AND grain <> 'total'
+    AND (cut.day IS NULL OR start < CASE grain WHEN 'day' THEN cut.day ELSE cut.hour END)
+ON CONFLICT (gen, site, article, grain, start, part) DO UPDATE
+SET views = c.views + EXCLUDED.views, visits = c.visits + EXCLUDED.visits, visitors = c.visitors + EXCLUDED.visitors
+
+-- name: keep_totals
+-- A total is the sum of its days.
+INSERT INTO stats.counts AS c (gen, site, article, grain, start, part, views, visits, visitors)
+SELECT $2, site, article, 'total', 0, part, sum(views), sum(visits), sum(visitors)
+FROM stats.counts LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) USING (site)
+WHERE gen = $1 AND grain = 'day' AND (cut.day IS NULL OR start < cut.day)
+GROUP BY site, article, part
+ON CONFLICT (gen, site, article, grain, start, part) DO UPDATE
+SET views = c.views + EXCLUDED.views, visits = c.visits + EXCLUDED.visits, visitors = c.visitors + EXCLUDED.visitors
+
+-- name: keep_visitor_days
+INSERT INTO stats.visitor_days (gen, site, day, visitor)
+SELECT $2, site, visitor_days.day, visitor
+FROM stats.visitor_days LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) USING (site)
+WHERE gen = $1 AND (cut.day IS NULL OR visitor_days.day < cut.day)
+ON CONFLICT DO NOTHING
+
+-- name: keep_ledger
+INSERT INTO stats.ledger AS l (gen, site, day, outcome, reason, part, events)
+SELECT $2, site, ledger.day, outcome, reason, part, events
+FROM stats.ledger LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) USING (site)
+WHERE gen = $1 AND (cut.day IS NULL OR ledger.day < cut.day)
+ON CONFLICT (gen, site, day, outcome, reason, part) DO UPDATE SET events = l.events + EXCLUDED.events
+
+-- name: delete_gen
+DELETE FROM stats.generations WHERE gen = $1
+
+-- name: make_current
+UPDATE stats.generations SET state = 'current' WHERE gen = $1
+
+-- name: delete_offsets
+DELETE FROM stats.offsets WHERE gen = $1
