@@ -108,7 +108,13 @@ class _MetadataRequest(Request[_MetadataRequestStruct]):  # type: ignore[misc]
 
 
 async def read_identity(client: Any, topic: str) -> Identity:
-    """Ask a broker which cluster it is of, and the id of a topic.
+    """Ask a broker which cluster it is of, and the id of a topic; see `read_log`."""
+    identity, _ = await read_log(client, topic)
+    return identity
+
+
+async def read_log(client: Any, topic: str) -> tuple[Identity, list[int]]:
+    """Ask a broker for a topic's identity and its partitions.
 
     Args:
         client: An AIOKafkaClient, such as a consumer has.
@@ -121,7 +127,7 @@ async def read_identity(client: Any, topic: str) -> Identity:
     if node is None:
         raise KafkaError("no broker is known yet")
     answer = await client.send(node, _MetadataRequest(topic))
-    error, name, topic_id, *_ = answer.topics[0]
+    error, name, topic_id, _, partitions, *_ = answer.topics[0]
     if error or name != topic:
         raise KafkaError(f"{topic}: error {error}")
-    return Identity(answer.cluster_id or "", str(topic_id))
+    return Identity(answer.cluster_id or "", str(topic_id)), sorted(partition for _, partition, *_ in partitions)

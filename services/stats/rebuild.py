@@ -24,12 +24,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from services.stats.batch import Record, read
 from services.stats.calendar import HOUR_SECONDS, day_start
 from services.stats.counting import DAY_SECONDS, UNKNOWN_SITE, Deltas, count_batch
-from services.stats.log_identity import read_identity
+from services.stats.log_identity import read_log
 from services.stats.memory import Memory, PastIds, to_bytes
 from services.stats.settings import StatsSettings
 from services.stats.store import SQL, Position, apply, read_positions, save_snapshot
 from shared.kafka import KAFKA_ERRORS
-from shared.postgres import POSTGRES_AWAY, Connection, open_pool
+from shared.postgres import POSTGRES_AWAY, open_pool
 from shared.sites import Sites, read_sites
 from shared.topics import PAGE_VIEWS
 
@@ -137,11 +137,10 @@ class Building:
     async def begin(self) -> None:
         """Make the generation, or begin anew the one that a killed rebuild left."""
         consumer = self._consumer
-        numbers = await self._partitions()
+        identity, numbers = await read_log(consumer._client, PAGE_VIEWS.name)  # noqa: SLF001 - it has no other door
         partitions = [TopicPartition(PAGE_VIEWS.name, number) for number in numbers]
         consumer.assign(partitions)
         beginnings = await consumer.beginning_offsets(partitions)
-        identity = await read_identity(consumer._client, PAGE_VIEWS.name)  # noqa: SLF001 - it has no other door
         self._old = await self._pool.fetchval(SQL["current_gen"])
         counted = await self._pool.fetch(SQL["read_partitions"], self._old, PAGE_VIEWS.name, numbers)
         same_log = all(row["topic_id"] in ("", identity.topic_id) for row in counted)
@@ -164,13 +163,6 @@ class Building:
         else:
             self._cuts = await self._find_cuts(beginnings, counted)
         print(f"generation {self._gen} is being built; readers go on with {self._old}", flush=True)
-
-    async def _partitions(self) -> list[int]:
-        await self._consumer.topics()  # fetches the metadata of all topics
-        numbers = self._consumer.partitions_for_topic(PAGE_VIEWS.name)
-        if not numbers:
-            raise Refused(f"there is no topic {PAGE_VIEWS.name}")
-        return sorted(numbers)
 
     async def _find_cuts(self, beginnings: dict[TopicPartition, int], counted: list[Any]) -> dict[str, int]:
         """Return for each site the first local day that the log holds whole."""
@@ -248,7 +240,7 @@ class Building:
         print(f"generation {self._gen} is current", flush=True)
         return True
 
-    async def _keep(self, connection: asyncpg.Pool | Connection | asyncpg.Connection) -> None:
+    async def _keep(self, connection: asyncpg.Pool | asyncpg.Connection) -> None:
         """Add what is not counted again to the new generation."""
         slugs = list(self._cuts)
         cuts = [self._cuts[slug] for slug in slugs]
