@@ -5,11 +5,10 @@ changed or deleted: a reversal is an adjustment of the opposite amount, whose id
 there can be only one.
 """
 
-
-
 import argparse
 import asyncio
 import getpass
+import logging
 import sys
 import time
 from typing import get_args
@@ -62,7 +61,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
     """Run the command and return its exit code."""
-    configure_logs("stats", "critical")  # what goes wrong is one sentence
+    configure_logs("stats", "critical")
+    logging.disable()  # what goes wrong is one sentence of ours
     try:
         asyncio.run(_adjust(arguments, settings))
     except AdjustFailed as error:
@@ -82,8 +82,11 @@ async def _adjust(arguments: argparse.Namespace, settings: StatsSettings) -> Non
         raise AdjustFailed("say --why: an amount that nobody measured needs its reason")
     if arguments.site is not None and arguments.site not in sites:
         raise AdjustFailed(f"there is no site {arguments.site!r} in {settings.sites}")
-    async with asyncio.timeout(POSTGRES_SECONDS):
-        pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_stats", size=1)
+    try:
+        async with asyncio.timeout(POSTGRES_SECONDS):
+            pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_stats", size=1)
+    except TimeoutError:
+        raise AdjustFailed(f"Postgres cannot be reached within {POSTGRES_SECONDS:g} s") from None
     try:
         if arguments.list:
             await _list(pool, arguments.site)

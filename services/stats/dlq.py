@@ -5,10 +5,9 @@ there and where it came from (`shared.kafka.dead_letter_headers`). Letters stay 
 their retention.
 """
 
-
-
 import argparse
 import asyncio
+import logging
 import re
 import sys
 from collections.abc import Iterable
@@ -91,7 +90,8 @@ def _place(text: str) -> tuple[int, int]:
 
 def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
     """Run the command and return its exit code."""
-    configure_logs("stats", "critical")  # what goes wrong is one sentence
+    configure_logs("stats", "critical")
+    logging.disable()  # what goes wrong is one sentence of ours
     topic = BY_NAME[arguments.topic]
     verb = {"list": _list, "show": _show, "replay": _replay}[arguments.verb]
     try:

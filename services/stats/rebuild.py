@@ -160,6 +160,9 @@ class Building:
             consumer.seek(one, beginnings[one])
         if self._new_log:
             await self._keep(self._pool)  # all of it, before the first record of the new log is added
+            await self._pool.execute(
+                SQL["note_new_log"], self._gen, PAGE_VIEWS.name, list(places), list(places.values())
+            )
         else:
             self._cuts = await self._find_cuts(beginnings, counted)
         print(f"generation {self._gen} is being built; readers go on with {self._old}", flush=True)
@@ -167,10 +170,11 @@ class Building:
     async def _find_cuts(self, beginnings: dict[TopicPartition, int], counted: list[Any]) -> dict[str, int]:
         """Return for each site the first local day that the log holds whole."""
         newest = {row["part"]: row["newest_arrived"] for row in counted}
+        broken = {row["part"] for row in await self._pool.fetch(SQL["broken_parts"], self._old, PAGE_VIEWS.name)}
         since = [
             await self._first_arrival(one, newest.get(one.partition, 0))
             for one, beginning in beginnings.items()
-            if beginning > 0
+            if beginning > 0 or one.partition in broken
         ]
         if not since:  # nothing was ever deleted: everything is counted again
             return dict.fromkeys((*self._sites, UNKNOWN_SITE), BEGINNING)
@@ -230,6 +234,7 @@ class Building:
                     print("the last records took too long; catching up again", flush=True)
                     return False
                 await self._keep(self._lock)
+            await self._lock.execute(SQL["keep_gaps"], self._old, self._gen)
             await self._lock.execute(SQL["delete_gen"], self._old)
             await self._lock.execute(SQL["make_current"], self._gen)
             await self._lock.execute(SQL["delete_offsets"], self._old)

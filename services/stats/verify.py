@@ -4,10 +4,9 @@ The counters may go on meanwhile: counts and offsets are read in one transaction
 those offsets. `sites.toml` must be the one that was counted with: another zone makes other days.
 """
 
-
-
 import argparse
 import asyncio
+import logging
 import sys
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
@@ -122,7 +121,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
     """Run the command and return its exit code: 0 if every number is what it must be."""
-    configure_logs("stats", "critical")  # what goes wrong is one sentence
+    configure_logs("stats", "critical")
+    logging.disable()  # what goes wrong is one sentence of ours
     try:
         return asyncio.run(_verify(settings))
     except VerifyFailed as error:
@@ -153,10 +153,13 @@ async def _verify(settings: StatsSettings) -> int:
 
 
 async def _read_stored(database_url: str) -> Stored:
-    async with asyncio.timeout(POSTGRES_SECONDS):
-        pool = await open_pool(
-            database_url, role="presstally_stats", size=1, statement_timeout_seconds=STATEMENT_SECONDS
-        )
+    try:
+        async with asyncio.timeout(POSTGRES_SECONDS):
+            pool = await open_pool(
+                database_url, role="presstally_stats", size=1, statement_timeout_seconds=STATEMENT_SECONDS
+            )
+    except TimeoutError:
+        raise VerifyFailed(f"Postgres cannot be reached within {POSTGRES_SECONDS:g} s") from None
     try:
         async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
             gen = await connection.fetchval("SELECT gen FROM stats.generations WHERE state = 'current'")

@@ -5,12 +5,16 @@ import multiprocessing
 import os
 import platform
 import signal
+import subprocess
 import sys
 import tempfile
 import time
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 
+from deploy.local.stack import reason_of
 from deploy.local.supervisor import StartFailed
 from tests.bench.delay import delay
 from tests.bench.memory import memory
@@ -32,21 +36,33 @@ def main() -> int:
     print(f"seed {options.seed}, {os.cpu_count()} processors, Python {platform.python_version()}", flush=True)
     with tempfile.TemporaryDirectory(prefix="presstally-bench-", ignore_cleanup_errors=True) as folder:
         stores = Stores(Path(folder))
-        # Spawned, not forked: a fork would keep the stores' sockets open.
-        context = multiprocessing.get_context("spawn")
         try:
-            with stores.running(), ProcessPoolExecutor(LOAD_PROCESSES, context) as pool:
+            with stores.running(), _load_processes() as pool:
                 for name in names.benchmarks or BENCHMARKS:
                     begun = time.monotonic()
                     print(f"\n{name}: {(BENCHMARKS[name].__doc__ or '').splitlines()[0]}", flush=True)
                     BENCHMARKS[name](stores, options, pool)
                     print(f"  ({time.monotonic() - begun:.0f} s)", flush=True)
-        except (Failed, StartFailed) as error:
-            print(f"bench: {error}", file=sys.stderr)
+        except (Failed, StartFailed, subprocess.CalledProcessError) as error:
+            print(f"bench: {reason_of(error)}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             return 130
     return 0
+
+
+@contextmanager
+def _load_processes() -> Iterator[Executor]:
+    # Spawned, not forked: a fork would keep the stores' sockets open. Ctrl-C is this process's to see.
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(LOAD_PROCESSES, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    try:
+        yield pool
+    finally:
+        # After a failure, one may still be bringing views to a Kafka that is gone; it would try for ever.
+        for process in list(pool._processes.values()):
+            process.terminate()
+        pool.shutdown(cancel_futures=True)
 
 
 def _parse() -> argparse.Namespace:

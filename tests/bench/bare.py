@@ -1,7 +1,7 @@
 """The yardstick: a bare aiokafka consumer that reads the whole topic and does nothing but count the records.
 
-`python -m tests.bench.bare HOST:PORT VIEWS MAX_RECORDS` prints a JSON list of [seconds, records so far];
-MAX_RECORDS 0 leaves everything as aiokafka has it.
+`python -m tests.bench.bare HOST:PORT VIEWS MAX_RECORDS` prints as JSON the processor seconds after the first
+records, and a list of [seconds, records so far]; MAX_RECORDS 0 leaves everything as aiokafka has it.
 """
 
 import asyncio
@@ -19,8 +19,8 @@ POLL_MS = 50
 SILENCE_SECONDS = 20.0
 
 
-async def read_all(kafka: str, views: int, max_records: int) -> list[tuple[float, int]]:
-    """Read the topic from its beginning; return when how many records had come."""
+async def read_all(kafka: str, views: int, max_records: int) -> tuple[float, list[tuple[float, int]]]:
+    """Read the topic from its beginning; return the processor seconds, and when how many records had come."""
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="none")
     await consumer.start()
     try:
@@ -29,16 +29,18 @@ async def read_all(kafka: str, views: int, max_records: int) -> list[tuple[float
         for partition in partitions:
             consumer.seek(partition, 0)
         seen, samples = 0, []
-        last = time.monotonic()
+        last, cpu = time.monotonic(), 0.0
         while seen < views and time.monotonic() - last < SILENCE_SECONDS:
             got = await consumer.getmany(timeout_ms=POLL_MS, max_records=max_records or None)
             if got:
                 seen += sum(map(len, got.values()))
                 last = time.monotonic()
+                cpu = cpu if samples else time.process_time()
                 samples.append((last, seen))
+        cpu = time.process_time() - cpu
     finally:
         await consumer.stop()
-    return samples
+    return cpu, samples
 
 
 if __name__ == "__main__":

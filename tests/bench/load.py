@@ -5,6 +5,7 @@ What is here runs in processes of its own, so that making events does not slow d
 
 import asyncio
 import hashlib
+import logging
 import random
 import time
 from collections.abc import Iterator
@@ -26,6 +27,9 @@ BATCH_BYTES = 128 * 1024
 """As the collector's producer."""
 REFERRERS = (None, "www.google.com", "www.facebook.com", "zalo.me", "www.bing.com")
 WORDS = ("hoi", "nghi", "so", "ket", "cong", "tac", "phong", "chong", "thien", "tai", "nam", "hoc", "moi", "le", "hoi")
+
+# A new topic has no leaders for a moment, and aiokafka would say so among the figures. It asks again by itself.
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 class Views:

@@ -140,6 +140,17 @@ FROM stats.ledger LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) 
 WHERE gen = $1 AND (cut.day IS NULL OR ledger.day < cut.day)
 ON CONFLICT (gen, site, day, outcome, reason, part) DO UPDATE SET events = l.events + EXCLUDED.events
 
+-- name: broken_parts
+-- Partitions whose log does not begin where the counts began, though it may begin at offset 0.
+SELECT DISTINCT part FROM stats.gaps WHERE gen = $1 AND topic = $2
+
+-- name: note_new_log
+INSERT INTO stats.gaps (gen, topic, part, first_lost, next_there)
+SELECT $1, $2, part, beginning, beginning FROM unnest($3::integer[], $4::bigint[]) AS b (part, beginning)
+
+-- name: keep_gaps
+UPDATE stats.gaps SET gen = $2 WHERE gen = $1
+
 -- name: delete_gen
 DELETE FROM stats.generations WHERE gen = $1
 
