@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from services.stats.batch import VIEW, Batch, DeadLetter, Flags, Integers, Record, read
+from services.stats.batch import VIEW, Batch, DeadLetter, Flags, Integers, Record, Records, read
 from services.stats.calendar import HOUR_SECONDS, QUARTER_SECONDS, STEP_SECONDS, day_start
 from services.stats.memory import PAST_SLOTS, SLOT_MILLISECONDS, Memory, PastIds, Readers, Signs, find
 from shared.sites import Site
@@ -105,7 +105,8 @@ def count(
         sites: By slug.
         past: Ids that left memory earlier; needed if `reaches_back(batch)`. Those that leave now are appended.
     """
-    return count_batch(read(records, sites), memory, records, past)
+    columns = Records.of(records)
+    return count_batch(read(columns, sites), memory, columns, past)
 
 
 def reaches_back(batch: Batch) -> bool:
@@ -113,7 +114,7 @@ def reaches_back(batch: Batch) -> bool:
     return bool(len(batch) and (batch.arrived - batch.at >= STALE_MILLISECONDS).any())
 
 
-def count_batch(batch: Batch, memory: Memory, records: Sequence[Record], past: list[PastIds] | None = None) -> Deltas:
+def count_batch(batch: Batch, memory: Memory, records: Records, past: list[PastIds] | None = None) -> Deltas:
     """Fold a batch that was read from `records`; see `count`."""
     deltas = Deltas()
     past = past if past is not None else []
@@ -121,8 +122,7 @@ def count_batch(batch: Batch, memory: Memory, records: Sequence[Record], past: l
     begins = np.zeros(len(batch), np.bool_)
     first = np.zeros(len(batch), np.bool_)
     days = _local_days(batch.at, batch)
-    arrived = np.array([record.arrived for record in records], np.int64)
-    for begin, end, slot, offset in _half_hours(records, arrived, batch, memory):
+    for begin, end, slot, offset in _half_hours(records, batch, memory):
         if slot is not None:
             left = memory.enter(slot, offset)
             if left is not None:
@@ -146,19 +146,17 @@ def count_batch(batch: Batch, memory: Memory, records: Sequence[Record], past: l
     _enter_sights(batch, np.flatnonzero(first), days, deltas)
     _enter_online(memory, deltas)
     deltas.newest = int(batch.at.max(initial=0))
-    deltas.newest_arrived = int(arrived.max(initial=0))
+    deltas.newest_arrived = int(records.arrived.max(initial=0))
     return deltas
 
 
-def _half_hours(
-    records: Sequence[Record], arrived: Integers, batch: Batch, memory: Memory
-) -> list[tuple[int, int, int | None, int]]:
+def _half_hours(records: Records, batch: Batch, memory: Memory) -> list[tuple[int, int, int | None, int]]:
     """Cut the batch where half-hours begin: (begin, end, the half-hour that begins or None, its first offset)."""
-    slots = np.maximum.accumulate(arrived // SLOT_MILLISECONDS)
+    slots = np.maximum.accumulate(records.arrived // SLOT_MILLISECONDS)
     present = memory.slots[-1] if memory.slots else -1
     before = np.concatenate(([present], np.maximum(slots[:-1], present)))
     turns = np.flatnonzero(slots > before)
-    offsets = [records[turn].offset for turn in turns.tolist()]
+    offsets = records.offset[turns].tolist()
     places = np.searchsorted(batch.offset, offsets).tolist()
     cuts: list[tuple[int, int, int | None, int]] = []
     first_end = places[0] if places else len(batch)

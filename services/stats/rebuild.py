@@ -21,7 +21,7 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from services.stats.batch import Record, read
+from services.stats.batch import Records, read
 from services.stats.calendar import HOUR_SECONDS, day_start
 from services.stats.counting import DAY_SECONDS, UNKNOWN_SITE, Deltas, count_batch
 from services.stats.log_identity import read_log
@@ -207,10 +207,10 @@ class Building:
         return True
 
     async def _count(self, partition: TopicPartition, part: Rebuilt, fetched: list[Any]) -> None:
-        records = [Record(record.offset, record.timestamp, record.value) for record in fetched]
+        records = Records.fetched(fetched)
         deltas = count_batch(read(records, self._sites), part.memory, records, part.past)
         after = part.position._replace(
-            next_offset=records[-1].offset + 1,
+            next_offset=int(records.offset[-1]) + 1,
             newest_arrived=max(part.position.newest_arrived, deltas.newest_arrived),
         )
         deltas = counted_again(deltas, self._cuts)

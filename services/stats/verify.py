@@ -8,6 +8,7 @@ import argparse
 import asyncio
 import logging
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -141,7 +142,9 @@ async def _verify(settings: StatsSettings) -> int:
     async with log_reader(settings.kafka_bootstrap) as reader:
         expected, lost_until = await _recount_log(reader, stored.partitions, sites)
     if lost_until is not None:
-        print(f"Kafka has records since {_local(lost_until // 1000, UTC)}; whole days after that are compared.")
+        print(
+            f"Kafka has lost records from before {_local(lost_until // 1000, UTC)}; whole days after it are compared."
+        )
     comparison = compare(stored, expected, sites, lost_until)
     for drift in comparison.drifts:
         print(_sentence(drift, sites))
@@ -248,6 +251,8 @@ async def _recount_log(
             raise VerifyFailed("Kafka deleted old records while they were read; run it again") from error
         if begin > 0 or of_place.has_gap:
             lost_until = max(lost_until or 0, of_place.newest_arrived if first_arrived is None else first_arrived)
+    if lost_until == 0:  # a new log without a record: all that is stored was counted in another one
+        lost_until = time.time_ns() // 1_000_000
     return recounting.finish(), lost_until
 
 

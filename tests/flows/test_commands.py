@@ -37,15 +37,15 @@ def view(new_id: NewId, **more: Any) -> bytes:
     return json.dumps(event).encode()
 
 
-def produce(system: Any, *values: bytes | None, partition: int = 2) -> None:
-    """Put records on page-views, past the collector."""
+def produce(system: Any, *values: bytes | None, topic: str = "page-views", key: bytes = b"a key") -> None:
+    """Put records on a topic, past whoever else writes to it."""
 
     async def send() -> None:
         producer = AIOKafkaProducer(bootstrap_servers=system.kafka)
         await producer.start()
         try:
             for value in values:
-                await producer.send_and_wait("page-views", value, key=b"a key", partition=partition)
+                await producer.send_and_wait(topic, value, key=key, partition=2)
         finally:
             await producer.stop()
 
@@ -163,6 +163,19 @@ def test_a_letter_without_value_cannot_be_replayed(system: Any, wait: Wait) -> N
     assert (refused.returncode, "say which letters" in refused.stderr) == (1, True)
     dry = stats(system, "dlq", "replay", "--all", "--dry-run")
     assert (dry.returncode, "would be replayed" in dry.stdout) == (0, True), dry.stderr
+
+
+def test_an_overtaken_letter_is_not_replayed(system: Any, new_id: NewId, wait: Wait) -> None:
+    """In a compacted topic an old message does not become the last of its key."""
+    mark, topic = new_id(), "counter-adjustments"
+    produce(system, f'"{mark}"'.encode(), topic=topic, key=mark.encode())
+    letter = letter_of(system, wait, mark, "--topic", topic, "--reason", "ValidationError")
+    dry = stats(system, "dlq", "replay", letter, "--topic", topic, "--dry-run")
+    assert (dry.returncode, "1 letters would be replayed" in dry.stdout) == (0, True), dry.stderr
+    produce(system, b"{", topic=topic, key=mark.encode())
+    done = stats(system, "dlq", "replay", letter, "--topic", topic)
+    assert done.returncode == 1
+    assert f"{letter} is not replayed: a newer message of the same key is on {topic}" in done.stdout
 
 
 def test_verify_finds_no_drift_and_names_the_counter_that_has_it(system: Any, new_id: NewId) -> None:
