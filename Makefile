@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status import test bench check lock clean
+.PHONY: help run up down status import test bench chaos check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -28,6 +28,10 @@ test: ## Run all tests (ARGS="-k counter" picks some)
 bench: ## Benchmarks of the counter: printed ratios, no pass or fail
 	@$(BOOTSTRAP) dev
 	@$(DEV)/python -m tests.bench $(ARGS)
+
+chaos: ## Kill, freeze and cut everything under load; prints its seed (ARGS="--seed 7 --minutes 5")
+	@$(BOOTSTRAP) dev
+	@$(DEV)/python -m tests.chaos $(ARGS)
 
 check: ## Lint, types and the walls between services
 	@$(BOOTSTRAP) dev

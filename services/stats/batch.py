@@ -62,12 +62,14 @@ class Records:
 
     @classmethod
     def fetched(cls, records: Sequence[Any]) -> "Records":
-        """Turn aiokafka's ConsumerRecords into columns."""
-        return cls(
-            np.array([record.offset for record in records], np.int64),
-            np.array([record.timestamp for record in records], np.int64),
-            [record.value for record in records],
-        )
+        """Turn aiokafka's ConsumerRecords of one partition into columns."""
+        first, count = records[0].offset, len(records)
+        if records[-1].offset - first + 1 == count:  # no holes, as compaction and transactions leave them
+            offset = np.arange(first, first + count, dtype=np.int64)
+        else:
+            offset = np.array([record.offset for record in records], np.int64)
+        arrived = np.array([record.timestamp for record in records], np.int64)
+        return cls(offset, arrived, [record.value for record in records])
 
 
 class DeadLetter(NamedTuple):
@@ -219,6 +221,7 @@ def _decode_one(value: bytes | None) -> PageEvent | str:
 def _columns(records: Records, events: list[PageEvent]) -> tuple[dict[str, Any], dict[str, list[Any]], Flags]:
     """Return the columns, the names that their numbers stand for, and which events are malformed."""
     site, site_names = _numbered([event.site for event in events])
+    kind, kinds = _numbered([event.kind for event in events])
     article, article_names = _numbered([event.article for event in events], None)
     bot, bot_names = _numbered([event.bot for event in events], None)
     characters = _characters([event.id for event in events], 36)
@@ -230,7 +233,7 @@ def _columns(records: Records, events: list[PageEvent]) -> tuple[dict[str, Any],
         "offset": records.offset,
         "arrived": records.arrived,
         "at": np.array([event.at for event in events], np.int64),
-        "kind": np.array([_KINDS[event.kind] for event in events], np.int64),
+        "kind": np.array([_KINDS[name] for name in kinds], np.int64)[kind],
         "site": site,
         "article": article,
         "bot": bot,
@@ -244,12 +247,17 @@ def _columns(records: Records, events: list[PageEvent]) -> tuple[dict[str, Any],
     return columns, {"site": site_names, "article": article_names, "bot": bot_names}, faults | bad_visitors | bad_before
 
 
-def _keys(visitors: Sequence[str | None]) -> tuple[Flags, Keys, Flags]:
+def _keys(visitors: list[str | None]) -> tuple[Flags, Keys, Flags]:
     """Return which events have a key, the keys as numbers, and which are malformed."""
-    has = np.array([key is not None for key in visitors], np.bool_)
-    if not has.any():  # so it is with visitor_prev, but for an hour after midnight
-        return has, np.zeros(len(has), np.uint64), np.zeros(len(has), np.bool_)
-    packed, bad = _packed(_characters([key or NO_VISITOR for key in visitors], 16))
+    if not any(visitors):  # so it is with visitor_prev, but for an hour after midnight
+        none = np.zeros(len(visitors), np.bool_)
+        return none, np.zeros(len(visitors), np.uint64), none
+    has = np.ones(len(visitors), np.bool_)
+    texts: list[Any] = visitors
+    if None in visitors:
+        has = np.array([key is not None for key in visitors], np.bool_)
+        texts = [key or NO_VISITOR for key in visitors]
+    packed, bad = _packed(_characters(texts, 16))
     return has, packed[:, 0], bad
 
 
@@ -266,14 +274,15 @@ def _packed(characters: NDArray[np.uint8]) -> tuple[Keys, Flags]:
     return numbers, (nibbles == NO_DIGIT).any(1)
 
 
-def _numbered(names: Sequence[Any], *first: Any) -> tuple[Integers, list[Any]]:
+def _numbered(names: list[Any], *first: Any) -> tuple[Integers, list[Any]]:
     """Give each name a number in the order of appearance; `first` have the first ones."""
     numbers: defaultdict[Any, int] = defaultdict()
     numbers.default_factory = numbers.__len__
     for name in first:
         numbers[name]
-    codes = np.array([numbers[name] for name in names], np.int64)
-    return codes, list(numbers)
+    if len(set(names)) == 1:  # one site, no bot: the usual case needs no look at each
+        return np.full(len(names), numbers[names[0]], np.int64), list(numbers)
+    return np.array([numbers[name] for name in names], np.int64), list(numbers)
 
 
 def _among(column: Integers, numbers: list[int]) -> Flags:
