@@ -1,0 +1,115 @@
+"""`python -m tests.chaos [--seed N] [--minutes M] [name …]`: all faults under load, then the negative controls.
+
+Prints its seed first: the same seed makes the same events, in the same order of faults. Exit code 1 if a number was
+wrong, or if a broken counter was not found out.
+"""
+
+import argparse
+import asyncio
+import random
+import secrets
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from tests.chaos.checking import Verdict
+from tests.chaos.cluster import Cluster
+from tests.chaos.faults import FAULTS, Theatre
+from tests.chaos.negative import CONTROLS, run_control
+
+FINDINGS_SHOWN = 12
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__.splitlines()[0])
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="default: another each time")
+    parser.add_argument(
+        "--minutes", type=float, default=0, help="go on with faults for so long; default: each one once"
+    )
+    parser.add_argument("names", nargs="*", metavar="name", help=", ".join([*FAULTS, *CONTROLS]))
+    given = parser.parse_args()
+    for name in given.names:
+        if name not in FAULTS and name not in CONTROLS:
+            parser.error(f"there is no {name!r}; choose from {', '.join([*FAULTS, *CONTROLS])}")
+    return given
+
+
+def order_of(names: list[str], chance: random.Random, until: float) -> Iterator[str]:
+    """Give each name once in random order, and again in another order while there is time."""
+    while True:
+        yield from chance.sample(names, len(names))
+        if time.monotonic() > until or not names:
+            return
+
+
+async def run_faults(cluster: Cluster, names: list[str], seed: int, minutes: float) -> bool:
+    """Run faults one after the other on one system; tell whether all went well."""
+    theatre, good = Theatre(cluster, seed), True
+    try:
+        for name in order_of(names, random.Random(seed), time.monotonic() + minutes * 60):
+            begun = time.monotonic()
+            try:
+                verdict = await theatre.play(FAULTS[name])
+            except (AssertionError, TimeoutError) as error:
+                verdict = Verdict(findings=[f"the fault did not come to pass, or nothing came after it: {error!r}"])
+            good = good and not verdict.findings
+            line(name, begun, verdict, "wrong" if verdict.findings else "exact")
+            show(verdict.findings)
+    finally:
+        await theatre.close()
+    return good
+
+
+async def run_controls(cluster: Cluster, names: list[str], seed: int) -> bool:
+    """Run negative controls; tell whether each whole counter was exact and each broken one found out."""
+    good = True
+    for name in names:
+        begun = time.monotonic()
+        whole, broken = await run_control(cluster, CONTROLS[name], seed)
+        right = not whole.findings and bool(broken.findings)
+        good = good and right
+        said = "found out" if broken.findings else "NOT FOUND OUT"
+        line(f"broken: {name}", begun, broken, said)
+        if whole.findings:
+            line("  the whole counter", begun, whole, "wrong")
+            show(whole.findings)
+    return good
+
+
+def line(name: str, begun: float, verdict: Verdict, said: str) -> None:
+    numbers = f"{verdict.records:>8} events {verdict.lost:>6} lost {verdict.doubled:>6} doubled"
+    print(f"{name:<32}{time.monotonic() - begun:>6.1f} s {numbers}   {said}", flush=True)
+
+
+def show(findings: list[str]) -> None:
+    for finding in findings[:FINDINGS_SHOWN]:
+        print(f"    {finding}")
+    if len(findings) > FINDINGS_SHOWN:
+        print(f"    and {len(findings) - FINDINGS_SHOWN} more")
+
+
+async def main() -> int:
+    given = arguments()
+    print(f"seed {given.seed}", flush=True)
+    wanted = given.names or [*FAULTS, *CONTROLS]
+    with tempfile.TemporaryDirectory(prefix="presstally-chaos-") as folder:
+        Path(folder).chmod(0o755)
+        cluster = Cluster(Path(folder))
+        # Asked to stop, it still stops what it has started.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
+        try:
+            await cluster.start()
+            faults = [name for name in wanted if name in FAULTS]
+            good = not faults or await run_faults(cluster, faults, given.seed, given.minutes)
+            good = await run_controls(cluster, [name for name in wanted if name in CONTROLS], given.seed) and good
+        finally:
+            await cluster.stop()
+    print("all exact, and every broken counter was found out" if good else f"WRONG; again with --seed {given.seed}")
+    return 0 if good else 1
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

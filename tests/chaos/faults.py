@@ -1,0 +1,309 @@
+"""The faults. Each is done to a running system under load, and says so if it did not come to pass.
+
+Random faults seldom hit the few milliseconds of a commit. So besides those, there are faults that happen at named
+points of a commit, by a hook in the counter or in the proxy before Postgres.
+"""
+
+import asyncio
+import contextlib
+import random
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
+
+import psutil
+
+from tests.chaos.checking import Verdict
+from tests.chaos.cluster import SESSION_SECONDS, Cluster, Installation, RunningCounter
+from tests.chaos.oracle import History
+from tests.chaos.proxy import Mishap
+from tests.chaos.waiting import comes_true, wait_until
+
+ROUND_SECONDS = 0.08
+LEAD_SECONDS = 0.5
+"""Load before and after a fault."""
+PAST_SESSION_SECONDS = SESSION_SECONDS + 2.5
+PAST_TIMEOUT_SECONDS = 15.0
+"""Longer than a counter waits for Postgres' answer."""
+SLOW_COMMIT_SECONDS = 1.0
+FAULT_SECONDS = 60.0
+MISHAPS_EACH = 4
+MISHAP_SECONDS = 20.0
+HOOK_SECONDS = 20.0
+HOOK_CALL = 5
+
+SLOW_COMMITS = f"""
+CREATE FUNCTION public.slow_commit() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_sleep({SLOW_COMMIT_SECONDS}); RETURN NULL; END $$;
+CREATE TRIGGER slow_commit AFTER UPDATE ON stats.offsets FOR EACH ROW EXECUTE FUNCTION public.slow_commit()
+"""
+QUICK_COMMITS = "DROP FUNCTION public.slow_commit CASCADE"
+COMMITTING_BACKEND = """
+SELECT pid FROM pg_stat_activity
+WHERE query LIKE '%apply_batch%' AND client_port = ANY ('{ports}'::integer[]) AND pid <> pg_backend_pid()
+ORDER BY (state = 'active') DESC, state_change DESC LIMIT 1
+"""
+
+
+@dataclass
+class Stage:
+    """A running system, the load on it, and chance."""
+
+    cluster: Cluster
+    installation: Installation
+    history: History
+    chance: random.Random
+
+    def __post_init__(self) -> None:
+        self.log = self.installation.books._log
+        self.sender = self.cluster.sender()
+
+    @classmethod
+    async def make(cls, cluster: Cluster, seed: int) -> "Stage":
+        """Begin a new history over a new log, with the public read side."""
+        history = History(seed, cluster.partitions)
+        installation = await cluster.install(cluster.log_reader(history.rubbish))
+        await installation.start_widget()
+        return cls(cluster, installation, history, random.Random(seed))
+
+    async def send_rounds(self, rounds: int) -> None:
+        for _ in range(rounds):
+            await self.sender.send(self.history.next_round(time.time_ns() // 1_000_000))
+
+    async def load(self, stop: asyncio.Event) -> None:
+        """Send rounds at a bounded rate until told to stop."""
+        while not stop.is_set():
+            await self.send_rounds(1)
+            await asyncio.sleep(ROUND_SECONDS)
+
+    async def check(self) -> Verdict:
+        return await self.installation.books.check(self.history.expected, self.installation.widget)
+
+    def some_counter(self) -> RunningCounter:
+        return self.chance.choice([one for one in self.installation.counters if one.alive])
+
+    async def stop(self) -> None:
+        await self.installation.stop()
+        await self.sender.stop()
+
+    async def close(self) -> None:
+        """Stop the counters and the widget; the log stays."""
+        await self.installation.stop()
+        await self.sender.stop()
+
+
+Fault = Callable[[Stage], Awaitable[None]]
+
+
+class Theatre:
+    """Plays faults one after the other on one history. What once went wrong stays wrong, so then it begins anew."""
+
+    def __init__(self, cluster: Cluster, seed: int) -> None:
+        self._cluster = cluster
+        self._seed = seed
+        self._stage: Stage | None = None
+
+    async def play(self, fault: Fault) -> Verdict:
+        if self._stage is None:
+            await self._cluster.begin_new_log()
+            self._seed += 1
+            self._stage = await Stage.make(self._cluster, self._seed)
+        good, before = False, self._stage.log.records
+        try:
+            verdict = await under_load(self._stage, fault)
+            verdict.records -= before
+            good = not verdict.findings
+        finally:
+            if not good:
+                await self.close()
+        return verdict
+
+    async def close(self) -> None:
+        stage, self._stage = self._stage, None
+        if stage is not None:
+            await stage.stop()
+
+
+async def under_load(stage: Stage, fault: Fault, counters: int = 2) -> Verdict:
+    """Let a fault happen while events flow, and compare when everything is counted."""
+    await stage.installation.ensure_counters(counters)
+    stop = asyncio.Event()
+    loading = asyncio.create_task(stage.load(stop))
+    try:
+        await asyncio.sleep(LEAD_SECONDS)
+        async with asyncio.timeout(FAULT_SECONDS):
+            await fault(stage)
+        await asyncio.sleep(LEAD_SECONDS)
+    finally:
+        stop.set()
+        async with asyncio.timeout(FAULT_SECONDS):
+            await loading
+    return await stage.check()
+
+
+async def nothing(stage: Stage) -> None:
+    """Let nothing happen: what the load alone does."""
+    await asyncio.sleep(1)
+
+
+async def counter_killed(stage: Stage) -> None:
+    stage.some_counter().signal(signal.SIGKILL)
+
+
+async def counter_frozen(stage: Stage) -> None:
+    """Freeze a counter for longer than its session: another takes its work, and then it wakes up."""
+    counter = stage.some_counter()
+    counter.signal(signal.SIGSTOP)
+    await asyncio.sleep(PAST_SESSION_SECONDS)
+    counter.signal(signal.SIGCONT)
+
+
+async def kafka_killed(stage: Stage) -> None:
+    await stage.cluster.kill(stage.cluster.kafka)
+    stage.cluster.spawn(stage.cluster.kafka)
+    await stage.cluster.is_up()
+
+
+async def postgres_killed(stage: Stage) -> None:
+    await stage.cluster.kill(stage.cluster.postgres)
+    await asyncio.sleep(1)
+    stage.cluster.spawn(stage.cluster.postgres)
+    await stage.cluster.is_up()
+
+
+async def rebalance_storm(stage: Stage) -> None:
+    """Let a third counter come and go, and every change give out all partitions anew."""
+    for _ in range(3):
+        third = await stage.installation.start_counter(ready=False)
+        await asyncio.sleep(2)
+        await stage.installation.stop_counter(third)
+
+
+async def _mishaps(stage: Stage, mishap: Mishap) -> None:
+    """Let it happen to each counter, again and again: the next one meets a counter that has just reloaded."""
+    for _ in range(MISHAPS_EACH):
+        for counter in stage.installation.counters:
+            counter.proxy.armed.append(mishap)
+        for counter in stage.installation.counters:
+            await wait_until(partial(_has_had_all, counter), MISHAP_SECONDS, f"{mishap} at {counter.part.name}")
+
+
+def _has_had_all(counter: RunningCounter) -> bool:
+    return not counter.proxy.armed
+
+
+async def commit_reply_lost(stage: Stage) -> None:
+    """Let commits succeed and their answers be lost."""
+    await _mishaps(stage, "lose reply")
+
+
+async def commit_cut_off(stage: Stage) -> None:
+    """Cut connections before the commit reaches the server."""
+    await _mishaps(stage, "cut before")
+
+
+async def _committing_backend(stage: Stage) -> int:
+    """Return the pid of a server process that commits, or was the last to do so, for a counter."""
+    ports = set().union(*(counter.proxy.server_side_ports for counter in stage.installation.counters))
+    sql = COMMITTING_BACKEND.format(ports="{" + ",".join(map(str, ports)) + "}")
+
+    async def look() -> int | None:
+        nonlocal pid
+        pid = await stage.cluster.admin(stage.installation.database, sql)
+        return pid
+
+    pid: int | None = None
+    assert await comes_true(look, MISHAP_SECONDS), "no backend commits"
+    assert pid is not None
+    return pid
+
+
+async def backend_frozen(stage: Stage) -> None:
+    """Freeze the server process that serves a counter, in the middle of a commit, for longer than it is waited for."""
+    async with slow_commits(stage):
+        backend = psutil.Process(await _committing_backend(stage))
+        backend.suspend()
+        try:
+            await asyncio.sleep(PAST_TIMEOUT_SECONDS)
+        finally:
+            backend.resume()
+
+
+async def backend_terminated(stage: Stage) -> None:
+    """Let the server end sessions in the middle of a commit: it rolls back."""
+    async with slow_commits(stage):
+        for _ in range(3):
+            pid = await _committing_backend(stage)
+            await stage.cluster.admin(stage.installation.database, f"SELECT pg_terminate_backend({pid})")
+            await asyncio.sleep(SLOW_COMMIT_SECONDS)
+
+
+async def network_frozen(stage: Stage) -> None:
+    """Let nothing pass between a counter and Postgres for longer than it waits, while Kafka hears it well."""
+    proxy = stage.some_counter().proxy
+    proxy.freeze()
+    await asyncio.sleep(PAST_TIMEOUT_SECONDS)
+    proxy.thaw()
+
+
+def clock_jumps(days: float) -> Fault:
+    async def jump(stage: Stage) -> None:
+        await stage.installation.start_counter(clock_days=days)
+        await asyncio.sleep(6)
+
+    return jump
+
+
+@asynccontextmanager
+async def slow_commits(stage: Stage) -> AsyncIterator[None]:
+    """Make every commit last a second after it has moved the offset, so that something can happen inside."""
+    await stage.cluster.admin(stage.installation.database, f"DO $do$ BEGIN {SLOW_COMMITS}; END $do$")
+    try:
+        yield
+    finally:
+        await stage.cluster.admin(stage.installation.database, QUICK_COMMITS)
+
+
+def at_point(point: str, deed: str) -> Fault:
+    """Let a counter kill, freeze or block itself at a point of a commit."""
+
+    async def happen(stage: Stage) -> None:
+        counter = await stage.installation.start_counter(ready=False, point=point, deed=deed, call=HOOK_CALL)
+        slow = slow_commits(stage) if point == "inside" else contextlib.nullcontext()
+        if deed == "block":
+            await wait_until(lambda: counter.ready, HOOK_SECONDS, "readiness")
+            await asyncio.sleep(PAST_SESSION_SECONDS)
+            return
+        async with slow:
+            await wait_until(lambda: counter.frozen or not counter.alive, HOOK_SECONDS, f"{deed} {point} a commit")
+        assert counter.frozen == (deed == "stop")
+        if deed == "stop":
+            await asyncio.sleep(PAST_SESSION_SECONDS)
+            counter.signal(signal.SIGCONT)
+            await asyncio.sleep(1)
+
+    return happen
+
+
+FAULTS: dict[str, Fault] = {
+    "counter-killed": counter_killed,
+    "counter-frozen": counter_frozen,
+    "kafka-killed": kafka_killed,
+    "postgres-killed": postgres_killed,
+    "rebalance-storm": rebalance_storm,
+    "commit-reply-lost": commit_reply_lost,
+    "commit-cut-off": commit_cut_off,
+    "backend-frozen": backend_frozen,
+    "backend-terminated": backend_terminated,
+    "network-frozen": network_frozen,
+    "clock-a-day-ahead": clock_jumps(1),
+    "clock-a-day-behind": clock_jumps(-1),
+    **{
+        f"{deed}-{point}": at_point(point, deed) for point in ("before", "inside", "after") for deed in ("kill", "stop")
+    },
+    "block-before": at_point("before", "block"),
+}
+"""By name. The last ones: what a counter does to itself, and at which point of a commit."""

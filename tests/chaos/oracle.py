@@ -1,0 +1,239 @@
+"""What must be counted: seeded histories of readers, and the numbers that they come to.
+
+Expected numbers are worked out while events are made, by a book-keeping that knows nothing of how the counter
+works. They are beyond doubt whatever the order of arrival and of retries, because of what the histories avoid:
+
+- A reader has at most one event in a round, and a round is sent only when the last one was acknowledged.
+- A reader's first event is a view; all of a reader's events lie within 15 minutes, so there is exactly one visit.
+- Apart from those, some readers come twice, 40 minutes apart: exactly two visits.
+- Whatever is not acknowledged is sent again under the same id. The log may have it twice; it counts once.
+"""
+
+import json
+import random
+import uuid
+from collections import Counter
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from shared.events import PageEvent
+
+SITES = ("haihau", "giao-thuy")
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+ARTICLES = [f"bai-{number}" for number in range(8)]
+BOTS = ["Googlebot", "curl", "headless"]
+ROUND_EVENTS = 40
+DUPLICATES = 0.05
+MINUTE = 60_000
+READER_MILLISECONDS = 15 * MINUTE
+MEASURES = ("views", "visits", "visitors")
+
+
+class Sending(NamedTuple):
+    """A record to be sent."""
+
+    partition: int
+    value: bytes | None
+
+
+class Cell(NamedTuple):
+    """One number of `stats.counts`."""
+
+    site: str
+    article: str
+    grain: str
+    start: int
+    part: int
+    measure: str
+
+
+@dataclass
+class Reader:
+    """Somebody who reads, told by a visitor key; lives on one partition."""
+
+    site: str
+    key: str
+    partition: int
+    begun: int
+    busy_until_round: int = 0
+
+
+@dataclass
+class Expected:
+    """What the counts must be when everything that was sent is counted."""
+
+    cells: Counter[Cell] = field(default_factory=Counter)
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """(outcome, reason) → distinct events; duplicates and dead letters are known from the log alone."""
+    days: set[tuple[str, int, str]] = field(default_factory=set)
+
+    def enter(self, event: PageEvent, partition: int, *, begins_visit: bool, late: bool) -> None:
+        """Book one distinct event."""
+        if event.bot is not None:
+            self.outcomes["bot", event.bot] += 1
+            return
+        self.outcomes["late" if late else "counted", ""] += 1
+        if event.kind != "view":
+            return
+        day = local_day(event.at)
+        counted = ["views"] + ["visits"] * begins_visit
+        if event.visitor is not None and (event.site, day, event.visitor) not in self.days:
+            self.days.add((event.site, day, event.visitor))
+            counted.append("visitors")
+        second = event.at // 1000
+        spans = [
+            ("", "step", second // 300 * 300),
+            ("", "hour", second // 3600 * 3600),
+            ("", "day", day),
+            ("", "total", 0),
+        ]
+        if event.article is not None:
+            spans += [(event.article, "day", day), (event.article, "total", 0)]
+        for measure in counted:
+            for span in spans:
+                self.cells[Cell(event.site, *span, partition, measure)] += 1
+
+    def total(self, site: str, article: str, measure: str) -> int:
+        """Return what the counter of a site or an article must show."""
+        return sum(
+            number
+            for cell, number in self.cells.items()
+            if (cell.site, cell.article, cell.grain, cell.measure) == (site, article, "total", measure)
+        )
+
+
+def local_day(at: int) -> int:
+    """Return when the local day of a time began: seconds since 1970."""
+    local = datetime.fromtimestamp(at // 1000, ZONE)
+    return int(local.replace(hour=0, minute=0, second=0).timestamp())
+
+
+class History:
+    """Makes rounds of events, and keeps what they must come to."""
+
+    def __init__(self, seed: int, partitions: int, *, with_rubbish: bool = True) -> None:
+        self._chance = random.Random(seed)
+        self._partitions = partitions
+        self._with_rubbish = with_rubbish
+        self._round = 0
+        self._readers: list[Reader] = []
+        self._returning: list[Reader] = []
+        self._recent: list[Sending] = []
+        self.expected = Expected()
+        self.rubbish: set[bytes | None] = {None}
+
+    def next_round(self, now: int, events: int = ROUND_EVENTS) -> list[Sending]:
+        """Make the next events; `now` is in milliseconds since 1970 UTC."""
+        self._round += 1
+        self._readers = [one for one in self._readers if now - one.begun < READER_MILLISECONDS][-2_000:]
+        kinds = {
+            self._known_reader: 50,
+            self._new_reader: 28,
+            self._nobody: 8,
+            self._bot: 4,
+            self._late: 3,
+            self._very_late: 2,
+            self._twice: 4,
+            self._rubbish: int(self._with_rubbish),
+        }
+        makers = self._chance.choices(list(kinds), list(kinds.values()), k=events)
+        made: list[Sending] = []
+        for make in makers:
+            sending = make(now)
+            made.append(sending)
+            if self._chance.random() < DUPLICATES:
+                # At once, or after others came between: a counter that starts anew must know it all the same.
+                again = (
+                    sending if self._chance.random() < 0.5 or not self._recent else self._chance.choice(self._recent)
+                )
+                made.append(again)
+        self._recent = [one for one in self._recent + made if one.value not in self.rubbish][-3_000:]
+        return made
+
+    def _event(self, reader: Reader | None, at: int, kind: str = "view", **more: Any) -> PageEvent:
+        article = self._chance.choice([*ARTICLES, None])
+        site = reader.site if reader else self._chance.choice(SITES)
+        key = reader.key if reader else None
+        one = {"id": self._id(), "site": site, "kind": kind, "path": "/", "at": at, "article": article, "visitor": key}
+        return PageEvent(**{**one, **more})
+
+    def _id(self) -> str:
+        return str(uuid.UUID(int=self._chance.getrandbits(128)))
+
+    def _person(self, begun: int) -> Reader:
+        key = f"{self._chance.getrandbits(64):016x}"
+        return Reader(self._chance.choice(SITES), key, self._chance.randrange(self._partitions), begun, self._round)
+
+    def _send(self, event: PageEvent, partition: int, *, begins_visit: bool, late: bool = False) -> Sending:
+        self.expected.enter(event, partition, begins_visit=begins_visit, late=late)
+        return Sending(partition, msgspec.json.encode(event))
+
+    def _new_reader(self, now: int) -> Sending:
+        reader = self._person(now)
+        self._readers.append(reader)
+        return self._send(self._event(reader, now), reader.partition, begins_visit=True)
+
+    def _known_reader(self, now: int) -> Sending:
+        free = (
+            [one for one in self._chance.choices(self._readers, k=4) if one.busy_until_round < self._round]
+            if self._readers
+            else []
+        )
+        if not free:
+            return self._new_reader(now)
+        reader = free[0]
+        reader.busy_until_round = self._round
+        kind = self._chance.choices(["view", "ping", "leave"], [60, 30, 10])[0]
+        at = now - self._chance.randrange(2_000)
+        return self._send(self._event(reader, max(at, reader.begun), kind), reader.partition, begins_visit=False)
+
+    def _nobody(self, now: int) -> Sending:
+        """Make a view of somebody who asked not to be told apart: no visit, no visitor."""
+        return self._send(self._event(None, now), self._chance.randrange(self._partitions), begins_visit=False)
+
+    def _bot(self, now: int) -> Sending:
+        reader = self._person(now)
+        return self._send(self._event(reader, now, bot=self._chance.choice(BOTS)), reader.partition, begins_visit=False)
+
+    def _late(self, now: int) -> Sending:
+        reader = self._person(now)
+        at = now - self._chance.randrange(6 * MINUTE, 45 * MINUTE)
+        return self._send(self._event(reader, at), reader.partition, begins_visit=True, late=True)
+
+    def _very_late(self, now: int) -> Sending:
+        reader = self._person(now)
+        at = now - self._chance.randrange(60 * MINUTE, 47 * 60 * MINUTE)
+        return self._send(self._event(reader, at), reader.partition, begins_visit=True, late=True)
+
+    def _twice(self, now: int) -> Sending:
+        """Make the first view of a reader who comes twice, and in a later round the view of the second visit."""
+        waiting = [one for one in self._returning if one.busy_until_round < self._round]
+        if not waiting or self._chance.random() < 0.3:
+            reader = self._person(now - 47 * MINUTE)
+            self._returning.append(reader)
+            return self._send(self._event(reader, reader.begun), reader.partition, begins_visit=True, late=True)
+        reader = waiting[0]
+        self._returning.remove(reader)
+        return self._send(
+            self._event(reader, reader.begun + 40 * MINUTE), reader.partition, begins_visit=True, late=True
+        )
+
+    def _rubbish(self, now: int) -> Sending:
+        event = {"id": self._id(), "site": "haihau", "kind": "view", "path": "/", "at": now}
+        value = self._chance.choice(
+            [
+                f"{{no JSON {self._id()}".encode(),
+                json.dumps({**event, "kind": "jump"}).encode(),
+                json.dumps({**event, "site": "nowhere"}).encode(),
+                json.dumps({**event, "at": now + 60 * MINUTE}).encode(),
+                json.dumps({**event, "at": now - 50 * 60 * MINUTE}).encode(),
+                json.dumps({**event, "article": "\0"}).encode(),
+                None,
+            ]
+        )
+        self.rubbish.add(value)
+        return Sending(self._chance.randrange(self._partitions), value)

@@ -1,0 +1,56 @@
+"""The most telling faults, each under load, and the negative controls. All of them: `make chaos`."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+
+from tests.chaos.cluster import Cluster
+from tests.chaos.faults import FAULTS, Theatre
+from tests.chaos.negative import CONTROLS, run_control
+
+SEED = 20_261_125
+TELLING = [
+    "commit-reply-lost",
+    "counter-killed",
+    "kill-inside",
+    "kill-after",
+    "postgres-killed",
+    "stop-before",
+]
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+    """A broker and a database server that may be killed."""
+    cluster = Cluster(tmp_path_factory.mktemp("chaos"))
+    try:
+        await cluster.start()
+        yield cluster
+    finally:
+        await cluster.stop()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def theatre(cluster: Cluster) -> AsyncIterator[Theatre]:
+    """One history that all faults happen to."""
+    theatre = Theatre(cluster, SEED)
+    yield theatre
+    await theatre.close()
+
+
+@pytest.mark.parametrize("name", TELLING)
+async def test_counts_are_exact_under_faults(theatre: Theatre, name: str) -> None:
+    """After a fault under load, every number in Postgres and over HTTP is what the history comes to."""
+    verdict = await theatre.play(FAULTS[name])
+    assert verdict.findings == []
+
+
+@pytest.mark.parametrize("name", CONTROLS)
+async def test_a_broken_counter_is_found_out(cluster: Cluster, name: str) -> None:
+    """A counter without one of its safeguards counts wrongly and is found out; a whole one at its side is exact."""
+    whole, broken = await run_control(cluster, CONTROLS[name], SEED)
+    assert whole.findings == []
+    assert broken.findings != []

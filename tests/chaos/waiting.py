@@ -1,0 +1,28 @@
+"""Waiting for what must come to pass, without holding up the proxies, which live in the same event loop."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+LOOK_SECONDS = 0.05
+
+
+async def comes_true(look: Callable[[], Awaitable[Any]], seconds: float) -> bool:
+    """Look again and again, and tell whether the look became true in time."""
+    deadline = time.monotonic() + seconds
+    while True:
+        if await look():
+            return True
+        if time.monotonic() > deadline:
+            return False
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+async def wait_until(look: Callable[[], Any], seconds: float, what: str) -> None:
+    """Look in a thread until the look is true."""
+
+    async def in_a_thread() -> bool:
+        return bool(await asyncio.to_thread(look))
+
+    assert await comes_true(in_a_thread, seconds), f"{what} did not come to pass within {seconds:g} s"
