@@ -14,7 +14,6 @@ import gc
 import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -32,15 +31,13 @@ from services.stats.adjustments import GROUP, enter_adjustment
 from services.stats.batch import Records, read
 from services.stats.counting import Deltas, count_batch, reaches_back
 from services.stats.dead_letters import deliver
-from services.stats.log_identity import Identity, read_identity
-from services.stats.memory import Memory, PastIds, to_bytes
+from services.stats.loading import Owned, WrongLog, load
 from services.stats.metrics import (
     ASSIGNED,
     BATCH_SECONDS,
     COMMITTED,
     CONSUME_EVENTS,
     EVENT_DELAY,
-    GAP_RECORDS,
     LAG,
     REBALANCES,
     RELOADS,
@@ -48,16 +45,8 @@ from services.stats.metrics import (
 )
 from services.stats.pruning import prune
 from services.stats.settings import StatsSettings
-from services.stats.store import (
-    Fenced,
-    Position,
-    apply,
-    pass_gap,
-    read_past_ids,
-    read_positions,
-    read_snapshot,
-    save_snapshot,
-)
+from services.stats.snapshots import to_bytes
+from services.stats.store import Fenced, Position, apply, read_past_ids, save_snapshot
 from shared.kafka import HEARTBEAT_MS, KAFKA_ERRORS, Producer, consuming, make_broker, subscribe
 from shared.logs import log
 from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT, open_pool
@@ -84,27 +73,6 @@ GC_THRESHOLD = 50_000
 
 class TooManyDeadLetters(Exception):  # noqa: N818 - it names a state
     """So much cannot be read that the fault is more likely ours than the senders'."""
-
-
-@dataclass
-class Owned:
-    """A partition that this process counts: where it stands, and what it remembers."""
-
-    position: Position
-    """Where it stands in Postgres, once `committing` is done."""
-    read_next: int
-    """All records before it were folded into `memory`."""
-    memory: Memory
-    past: list[PastIds] | None = None
-    """Ids that left memory, while there are events so old that they matter."""
-    committing: asyncio.Task[None] | None = None
-    unsaved_records: int = 0
-    """Records folded since the last snapshot."""
-
-    @property
-    def is_replaying(self) -> bool:
-        """Tell whether memory is still being rebuilt from records that are counted already."""
-        return self.read_next < self.position.next_offset
 
 
 class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
@@ -187,21 +155,11 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
     async def _load(self, consumer: Any, partitions: list[TopicPartition], assignment: int) -> None:
         while True:
             try:
-                beginnings = await consumer.beginning_offsets(partitions)
-                ends = await consumer.end_offsets(partitions)
-                identity = await read_identity(consumer._client, PAGE_VIEWS.name)  # noqa: SLF001 - it has no other door
-                positions = await read_positions(
-                    self._pool, PAGE_VIEWS.name, {one.partition: beginnings[one] for one in partitions}, identity
-                )
-                if await self._pass_gaps(partitions, positions, beginnings, identity):
-                    continue
-                snapshots = await asyncio.gather(
-                    *(
-                        read_snapshot(self._pool, one.topic, one.partition, positions[one.partition])
-                        for one in partitions
-                    )
-                )
+                found = await load(self._pool, consumer, partitions)
                 break
+            except WrongLog as error:
+                self._process.fail(str(error))
+                return
             except (*POSTGRES_AWAY, *KAFKA_ERRORS) as error:
                 if assignment != self._assignment:
                     return
@@ -211,43 +169,12 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         if assignment != self._assignment:
             return  # another assignment came meanwhile, and with it another load
         self.waits_for = None
-        for partition, snapshot in zip(partitions, snapshots, strict=True):
-            position = positions[partition.partition]
-            fault = _mismatch(position, ends[partition], identity)
-            if fault:
-                self._process.fail(f"{partition.topic}-{partition.partition}: {fault}")
-                return
-            saved_at, memory = snapshot or (beginnings[partition], Memory())
-            start = max(saved_at, beginnings[partition])
-            self._owned[partition] = Owned(position, start, memory)
+        for partition, owned in found.items():
+            self._owned[partition] = owned
             self._loading.discard(partition)
-            consumer.seek(partition, start)
+            consumer.seek(partition, owned.read_next)
             consumer.resume(partition)
         ASSIGNED.set(len(self._owned))
-
-    async def _pass_gaps(
-        self,
-        partitions: list[TopicPartition],
-        positions: dict[int, Position],
-        beginnings: dict[TopicPartition, int],
-        identity: Identity,
-    ) -> bool:
-        """Note records that Kafka deleted before they were counted; tell whether there were any."""
-        found = False
-        for partition in partitions:
-            position, beginning = positions[partition.partition], beginnings[partition]
-            if position.next_offset < beginning and position.identity == identity:
-                found = True
-                if await pass_gap(self._pool, partition.topic, partition.partition, position, beginning):
-                    lost = beginning - position.next_offset
-                    GAP_RECORDS.inc(lost)
-                    log.error(
-                        "Kafka deleted records before they were counted; the gap is noted in stats.gaps",
-                        partition=partition.partition,
-                        first_lost=position.next_offset,
-                        next_there=beginning,
-                    )
-        return found
 
     async def _on_batch(self, records: list) -> None:  # type: ignore[type-arg] # FastStream must not look inside
         """Count what was fetched. Never raises: FastStream would log it and go on behind the records."""
@@ -420,19 +347,6 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             self._progress = time.monotonic() if not behind else self._progress
             return None
         return f"no batch for {silent_seconds:.0f} s with records waiting" if silent_seconds > STUCK_SECONDS else None
-
-
-def _mismatch(position: Position, end: int, identity: Identity) -> str | None:
-    """Tell why the log is not the one that the counts stand for."""
-    if position.identity != identity:
-        return (
-            f"the counts stand for topic {position.identity.topic_id} of cluster {position.identity.cluster}, and "
-            f"this is topic {identity.topic_id} of cluster {identity.cluster}: was it deleted and made again? "
-            "Nothing is counted until `python -m services.stats rebuild --new-log` says so"
-        )
-    if position.next_offset > end:
-        return f"the counts stand at {position.next_offset} and the log ends at {end}: Kafka has lost records"
-    return None
 
 
 def _observe(deltas: Deltas, seconds: float) -> None:

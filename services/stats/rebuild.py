@@ -25,8 +25,9 @@ from services.stats.batch import Records, read
 from services.stats.calendar import HOUR_SECONDS, day_start
 from services.stats.counting import DAY_SECONDS, UNKNOWN_SITE, Deltas, count_batch
 from services.stats.log_identity import read_log
-from services.stats.memory import Memory, PastIds, to_bytes
+from services.stats.memory import Memory, PastIds
 from services.stats.settings import StatsSettings
+from services.stats.snapshots import to_bytes
 from services.stats.store import SQL, Position, apply, read_positions, save_snapshot
 from shared.kafka import KAFKA_ERRORS
 from shared.postgres import POSTGRES_AWAY, open_pool

@@ -8,7 +8,8 @@ import numpy as np
 
 from services.stats.counting import Deltas
 from services.stats.log_identity import Identity
-from services.stats.memory import PAST_SLOTS, SLOT_MILLISECONDS, Memory, PastIds, from_bytes
+from services.stats.memory import PAST_SLOTS, SLOT_MILLISECONDS, Memory, PastIds
+from services.stats.snapshots import from_bytes
 from shared.postgres import read_queries
 
 SQL = read_queries(__package__)

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from services.stats.batch import VALUE_BYTES_MAX, Record
 from services.stats.calendar import day_start
 from services.stats.counting import Deltas, count
-from services.stats.memory import Memory, PastIds, from_bytes, to_bytes
+from services.stats.memory import Memory, PastIds
+from services.stats.snapshots import from_bytes, to_bytes
 from shared.sites import Site, Sites
 
 SITE = Site(slug="haihau", name="Hải Hậu", origins=["https://haihau.example"], timezone="Asia/Ho_Chi_Minh")
