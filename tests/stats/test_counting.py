@@ -14,6 +14,7 @@ from services.stats.batch import VALUE_BYTES_MAX, Record
 from services.stats.calendar import day_start
 from services.stats.counting import Deltas, count
 from services.stats.memory import Memory, PastIds
+from services.stats.recount import recount
 from services.stats.snapshots import from_bytes, to_bytes
 from shared.sites import Site, Sites
 
@@ -341,6 +342,24 @@ def test_a_rebuilt_memory_counts_on_as_the_lost_one(drawn: list[tuple[Any, ...]]
     lost = count(records[restart:], memory, SITES, past)
     after = count(records[restart:], rebuilt, SITES, stored)
     assert summed([lost]) == summed([after])
+
+
+@settings(deadline=None, max_examples=400)
+@given(histories, cuts)
+def test_random_histories_count_as_the_plain_recount_counts(drawn: list[tuple[Any, ...]], where: list[int]) -> None:
+    """Whatever happened, and however it was cut into batches, every counter and the ledger are the slow model's."""
+    records = history(drawn)
+    stored = summed(fold_in_cuts(records, [min(cut, len(records)) for cut in where], Memory(), []))
+    visitors: Counter[tuple[str, str, str, int]] = Counter()
+    for site, day, _, article, step, hour in stored["sights"].values():
+        visitors.update([(site, "", "step", step), (site, "", "hour", hour)])
+        for name in {"", article}:
+            visitors.update([(site, name, "day", day), (site, name, "total", 0)])
+    expected = recount({0: records}, SITES)
+    for measure, counted in (("views", stored["views"]), ("visits", stored["visits"]), ("visitors", visitors)):
+        wanted = {tuple(place): getattr(numbers, measure) for place, numbers in expected.counts.items()}
+        assert counted == {place: number for place, number in wanted.items() if number}, measure
+    assert stored["ledger"] == {tuple(entry): events for entry, events in expected.ledger.items()}
 
 
 def test_a_snapshot_of_another_format_is_not_used() -> None:
