@@ -23,6 +23,8 @@ VALUE_BYTES_MAX = 8_192
 VIEW, PING, LEAVE = range(3)
 NO_VISITOR = "0" * 16
 NO_DIGIT = 255
+CHUNK_RECORDS = 1_000
+"""Events become columns while they are still in the processor's cache."""
 
 Integers: TypeAlias = NDArray[np.int64]
 Keys: TypeAlias = NDArray[np.uint64]
@@ -143,10 +145,19 @@ _ID_MIXER = np.uint64(0x9E3779B97F4A7C15)
 def read(records: Records, sites: Mapping[str, Site]) -> Batch:
     """Turn records of one partition into a batch; what cannot be counted is in `refusals`."""
     refusals: list[Refusal] = []
-    kept, events = _decode_all(records, refusals)
-    if not events:
+    numbering = {"site": _Numbering(), "kind": _Numbering(), "article": _Numbering(None), "bot": _Numbering(None)}
+    parts = []
+    for begin in range(0, len(records), CHUNK_RECORDS):
+        places, events = _decode_all(records, begin, refusals)
+        if events:
+            parts.append(_columns(places, events, numbering))
+    if not parts:
         return _empty(refusals)
-    columns, names, faults = _columns(kept, events)
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    names = {name: list(numbers) for name, numbers in numbering.items()}
+    places, malformed = columns.pop("place"), columns.pop("malformed")
+    columns |= {"offset": records.offset[places], "arrived": records.arrived[places]}
+    columns["kind"] = np.array([_KINDS[kind] for kind in names["kind"]], np.int64)[columns["kind"]]
     unknown = [place for place, name in enumerate(names["site"]) if name not in sites]
     misnamed = [place for place in unknown if not _is_slug(names["site"][place])]
     unfit = {
@@ -158,15 +169,15 @@ def read(records: Records, sites: Mapping[str, Site]) -> Batch:
         "future": columns["at"] > columns["arrived"] + FUTURE_MILLISECONDS,
         "nul-character": _among(columns["article"], unfit["article"]) | _among(columns["bot"], unfit["bot"]),
         "unknown-site": _among(columns["site"], unknown),
-        "schema": faults | _among(columns["site"], misnamed),
+        "schema": malformed | _among(columns["site"], misnamed),
     }
-    told = {int(place): reason for reason, bad in reasons.items() if bad.any() for place in np.flatnonzero(bad)}
+    told = {int(row): reason for reason, bad in reasons.items() if bad.any() for row in np.flatnonzero(bad)}
+    for row, reason in told.items():
+        site = None if reason in ("schema", "unknown-site") else names["site"][columns["site"][row]]
+        refusals.append(_refusal(records, int(places[row]), reason, site))
     if told:
-        for place, reason in told.items():
-            site = None if reason in ("schema", "unknown-site") else events[place].site
-            refusals.append(_refusal(kept, place, reason, site))
         refusals.sort(key=lambda refusal: refusal.letter.offset)
-        fit = np.array([place not in told for place in range(len(events))])
+        fit = np.array([row not in told for row in range(len(places))])
         columns = {name: column[fit] for name, column in columns.items()}
     return Batch(
         **columns,
@@ -190,18 +201,21 @@ def _refusal(records: Records, place: int, reason: str, site: str | None) -> Ref
     return Refusal(letter, site, int(records.arrived[place]))
 
 
-def _decode_all(records: Records, refusals: list[Refusal]) -> tuple[Records, list[PageEvent]]:
-    values: Any = records.values
+def _decode_all(records: Records, begin: int, refusals: list[Refusal]) -> tuple[Integers, list[PageEvent]]:
+    """Decode a chunk; return the places and the events of what can be read."""
+    values: Any = records.values[begin : begin + CHUNK_RECORDS]
+    places = np.arange(begin, begin + len(values))
     try:
-        if max(map(len, values), default=0) <= VALUE_BYTES_MAX:
-            return records, list(map(_decode, values))
+        if max(map(len, values)) <= VALUE_BYTES_MAX:
+            return places, list(map(_decode, values))
     except (TypeError, msgspec.DecodeError, UnicodeDecodeError):
         pass
     decoded = [_decode_one(value) for value in values]
-    kept = [place for place, event in enumerate(decoded) if not isinstance(event, str)]
-    refusals += [_refusal(records, place, event, None) for place, event in enumerate(decoded) if isinstance(event, str)]
-    fit = Records(records.offset[kept], records.arrived[kept], [values[place] for place in kept])
-    return fit, [event for event in decoded if not isinstance(event, str)]
+    refusals += [
+        _refusal(records, begin + place, event, None) for place, event in enumerate(decoded) if isinstance(event, str)
+    ]
+    readable = [not isinstance(event, str) for event in decoded]
+    return places[readable], [event for event in decoded if not isinstance(event, str)]
 
 
 def _decode_one(value: bytes | None) -> PageEvent | str:
@@ -218,25 +232,37 @@ def _decode_one(value: bytes | None) -> PageEvent | str:
         return "not-json"
 
 
-def _columns(records: Records, events: list[PageEvent]) -> tuple[dict[str, Any], dict[str, list[Any]], Flags]:
-    """Return the columns, the names that their numbers stand for, and which events are malformed."""
-    site, site_names = _numbered([event.site for event in events])
-    kind, kinds = _numbered([event.kind for event in events])
-    article, article_names = _numbered([event.article for event in events], None)
-    bot, bot_names = _numbered([event.bot for event in events], None)
+class _Numbering(defaultdict[Any, int]):
+    """Gives each name a number in the order of appearance; `first` have the first ones."""
+
+    def __init__(self, *first: Any) -> None:
+        super().__init__()
+        self.default_factory = self.__len__
+        for name in first:
+            self[name]
+
+    def column(self, names: list[Any]) -> Integers:
+        """Return the names' numbers."""
+        if len(set(names)) == 1:  # one site, no bot: the usual case needs no look at each
+            return np.full(len(names), self[names[0]], np.int64)
+        return np.array([self[name] for name in names], np.int64)
+
+
+def _columns(places: Integers, events: list[PageEvent], numbering: dict[str, _Numbering]) -> dict[str, Any]:
+    """Return a chunk's columns, its places among the records, and which events are malformed."""
     characters = _characters([event.id for event in events], 36)
-    halves, faults = _packed(characters[:, _UUID_DIGITS])
-    faults |= (characters[:, _UUID_HYPHENS] != ord("-")).any(1)
+    halves, malformed = _packed(characters[:, _UUID_DIGITS])
+    malformed |= (characters[:, _UUID_HYPHENS] != ord("-")).any(1)
     has_visitor, visitor, bad_visitors = _keys([event.visitor for event in events])
     has_prev, visitor_prev, bad_before = _keys([event.visitor_prev for event in events])
-    columns = {
-        "offset": records.offset,
-        "arrived": records.arrived,
+    return {
+        "place": places,
+        "malformed": malformed | bad_visitors | bad_before,
         "at": np.array([event.at for event in events], np.int64),
-        "kind": np.array([_KINDS[name] for name in kinds], np.int64)[kind],
-        "site": site,
-        "article": article,
-        "bot": bot,
+        "site": numbering["site"].column([event.site for event in events]),
+        "kind": numbering["kind"].column([event.kind for event in events]),
+        "article": numbering["article"].column([event.article for event in events]),
+        "bot": numbering["bot"].column([event.bot for event in events]),
         "id_hash": (halves[:, 0] * _ID_MIXER) ^ halves[:, 1],
         "id_low": halves[:, 1],
         "visitor": visitor,
@@ -244,7 +270,6 @@ def _columns(records: Records, events: list[PageEvent]) -> tuple[dict[str, Any],
         "visitor_prev": visitor_prev,
         "has_prev": has_prev,
     }
-    return columns, {"site": site_names, "article": article_names, "bot": bot_names}, faults | bad_visitors | bad_before
 
 
 def _keys(visitors: list[str | None]) -> tuple[Flags, Keys, Flags]:
@@ -272,17 +297,6 @@ def _packed(characters: NDArray[np.uint8]) -> tuple[Keys, Flags]:
     pairs = (nibbles[:, ::2] << 4) | nibbles[:, 1::2]
     numbers = np.ascontiguousarray(pairs).view(">u8").astype(np.uint64)
     return numbers, (nibbles == NO_DIGIT).any(1)
-
-
-def _numbered(names: list[Any], *first: Any) -> tuple[Integers, list[Any]]:
-    """Give each name a number in the order of appearance; `first` have the first ones."""
-    numbers: defaultdict[Any, int] = defaultdict()
-    numbers.default_factory = numbers.__len__
-    for name in first:
-        numbers[name]
-    if len(set(names)) == 1:  # one site, no bot: the usual case needs no look at each
-        return np.full(len(names), numbers[names[0]], np.int64), list(numbers)
-    return np.array([numbers[name] for name in names], np.int64), list(numbers)
 
 
 def _among(column: Integers, numbers: list[int]) -> Flags:

@@ -59,7 +59,7 @@ STUCK_SECONDS = 120
 BATCH_TIMEOUT_MS = 50
 FETCH_WAIT_MS = 100
 """An idle fetch holds up everything else on its connection for so long, such as the offsets that loading asks for."""
-PARTITION_FETCH_BYTES = 4 * 1024 * 1024
+PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 """What waits in memory for each partition; one transaction takes about as much when there is a lot to do."""
 FETCH_BYTES = 16 * 1024 * 1024
 SNAPSHOT_RECORDS = 30_000

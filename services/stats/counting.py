@@ -183,13 +183,14 @@ def _look_back(batch: Batch, part: slice, repeated: Flags, memory: Memory, past:
 
 def _see(batch: Batch, signs: Integers, days: Integers, readers: Readers, turn: int) -> tuple[Flags, Flags]:
     articles = batch.article[signs]
-    used, inverse = np.unique(articles, return_inverse=True)
-    numbers = readers.number([batch.articles[number] for number in used.tolist()])
+    used = np.flatnonzero(np.bincount(articles))
+    numbers = np.zeros(len(batch.articles), np.int64)
+    numbers[used] = readers.number([batch.articles[number] for number in used.tolist()])
     return readers.see(
         Signs(
             batch.at[signs],
             batch.kind[signs],
-            numbers[inverse],
+            numbers[articles],
             days[signs],
             batch.visitor[signs],
             batch.visitor_prev[signs],
@@ -243,28 +244,38 @@ def _enter_counts(batch: Batch, views: Integers, begins: Flags, days: Integers, 
     for (number, day), sums in _sums(site, days[views], extra=visits):
         deltas.days.append(DayCount(slugs[number], WHOLE_SITE, day, *sums))
     for grain, length in (("step", STEP_SECONDS), ("hour", HOUR_SECONDS)):
-        for (number, start), sums in _sums(site, seconds // length * length, extra=visits):
-            deltas.spans.append(SpanCount(slugs[number], grain, start, *sums))  # type: ignore[arg-type]
+        for (number, span), sums in _sums(site, seconds // length, extra=visits):
+            deltas.spans.append(SpanCount(slugs[number], grain, span * length, *sums))  # type: ignore[arg-type]
 
 
 def _sums(*columns: Integers, extra: Integers | None = None) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Group rows by columns: [(their values, (number of rows, sum of `extra`))]."""
     code, sizes, values = np.zeros(len(columns[0]), np.int64), [], []
     for column in columns:
-        found, inverse = np.unique(column, return_inverse=True)
-        code = code * len(found) + inverse
+        found, place = _places(column)
+        code = code * len(found) + place
         sizes.append(len(found))
         values.append(found)
-    groups, inverse = np.unique(code, return_inverse=True)
-    totals = [np.bincount(inverse, minlength=len(groups))]
+    groups, place = _places(code)
+    totals = [np.bincount(place, minlength=len(groups))]
     if extra is not None:
-        totals.append(np.bincount(inverse, weights=extra, minlength=len(groups)).astype(np.int64))
+        totals.append(np.bincount(place, weights=extra, minlength=len(groups)).astype(np.int64))
+    there = np.flatnonzero(totals[0])
+    groups = groups[there]
     keys: list[list[int]] = []
     for size, found in zip(reversed(sizes), reversed(values), strict=True):
         keys.append(found[groups % size].tolist())
         groups = groups // size
-    sums = zip(*(total.tolist() for total in totals), strict=True)
+    sums = zip(*(total[there].tolist() for total in totals), strict=True)
     return list(zip(zip(*reversed(keys), strict=True), sums, strict=True))
+
+
+def _places(column: Integers) -> tuple[Integers, Integers]:
+    """Return values, and where among them each row's is. Values that lie close together need no sorting."""
+    lowest = column.min()
+    if column.max() - lowest <= 4 * len(column):
+        return np.arange(lowest, column.max() + 1), column - lowest
+    return np.unique(column, return_inverse=True)
 
 
 def _enter_sights(batch: Batch, sights: Integers, days: Integers, deltas: Deltas) -> None:

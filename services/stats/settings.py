@@ -9,7 +9,7 @@ from shared.settings import Settings
 class StatsSettings(Settings):
     """What the stats service needs on top of the common settings."""
 
-    batch_records_max: int = Field(default=20_000, ge=1, le=100_000, description="Most records in one transaction")
+    batch_records_max: int = Field(default=40_000, ge=1, le=100_000, description="Most records in one transaction")
     dead_letters_max: int = Field(
         default=500,
         ge=0,
