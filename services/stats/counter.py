@@ -4,9 +4,7 @@ Where a partition stands is kept in Postgres, in the transaction that changes it
 compare-and-set. Nothing that Kafka, the group or this process's memory believes can count a record twice or
 pass one over. On any doubt (a lost reply, a fence, a rebalance) the partition is held: paused, its memory
 dropped, its position read from Postgres, and its last hour read again from the log.
-
-What FastStream and aiokafka do around a batch handler, and why this looks as it does, stands in
-ARCHITECTURE.md, "Exactly once".
+Why this looks as it does stands in ARCHITECTURE.md, "Exactly once".
 """
 
 import asyncio
@@ -63,8 +61,8 @@ PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 """What waits in memory for each partition; one transaction takes about as much when there is a lot to do."""
 FETCH_BYTES = 16 * 1024 * 1024
 SNAPSHOT_RECORDS = 30_000
-"""A snapshot follows at least so many records, or as many as it has entries: writing it stays a small part of the work,
-and a restart reads little again."""
+"""A snapshot follows at least so many records, or as many as it has entries: writing it stays a small part."""
+SNAPSHOTS_AT_ONCE = 2
 DEAD_LETTER_WINDOW_RECORDS = 1_000
 DRAIN_SECONDS = 5.0
 GC_THRESHOLD = 50_000
@@ -88,6 +86,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         self._owned: dict[TopicPartition, Owned] = {}
         self._loading: set[TopicPartition] = set()
         self._assignment = 0
+        self._saving = 0  # snapshots, each a copy of a partition's memory
         self._progress = time.monotonic()
         self.waits_for: str | None = None
         self._subscriber = broker.subscriber(
@@ -242,8 +241,9 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         deltas = await self._fold(partition, owned, new)
         after = self._after(owned.position, new, deltas)
         snapshot = None
-        if owned.unsaved_records >= self._snapshot_records(partition, owned):
+        if self._saving < SNAPSHOTS_AT_ONCE and owned.unsaved_records >= self._snapshot_records(partition, owned):
             snapshot, owned.unsaved_records = to_bytes(owned.memory), 0
+            self._saving += 1
         owned.committing = self._process.spawn(
             self._commit(partition, owned, deltas, after, snapshot), f"commit {partition.partition}"
         )
@@ -301,6 +301,8 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             _observe(deltas, time.perf_counter() - begun)
             if snapshot is not None:
                 await save_snapshot(self._pool, partition.topic, partition.partition, after, snapshot)
+        if snapshot is not None:
+            self._saving -= 1
 
     async def drain(self) -> None:
         """Finish the commits under way and save what is remembered: the next counter begins at once."""

@@ -64,11 +64,9 @@ async def load(pool: asyncpg.Pool, consumer: Any, partitions: Sequence[TopicPart
             raise WrongLog(f"{topic}-{one.partition}: {fault}")
     if await _pass_gaps(pool, partitions, positions, beginnings):
         positions = await read_positions(pool, topic, places, identity)
-    snapshots = await asyncio.gather(
-        *(read_snapshot(pool, topic, one.partition, positions[one.partition]) for one in partitions)
-    )
     found = {}
-    for one, snapshot in zip(partitions, snapshots, strict=True):
+    for one in partitions:  # one after the other: what travels is as large as what is made of it
+        snapshot = await read_snapshot(pool, topic, one.partition, positions[one.partition])
         saved_at, memory = snapshot or (beginnings[one], Memory())
         found[one] = Owned(positions[one.partition], max(saved_at, beginnings[one]), memory)
     return found
