@@ -14,13 +14,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
 import uvloop
+from granian._granian import RSGIHTTPProtocol as HTTPProtocol
 from granian.constants import Interfaces
+from granian.rsgi import Scope as RsgiRequest
 from granian.server.embed import Server
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -30,6 +32,7 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import __version__
+from shared.asgi import serve_asgi
 from shared.logs import configure_logs, log
 from shared.metrics import BUILD_INFO, HTTP_SECONDS, TASK_FAILURES
 from shared.problems import EXCEPTION_HANDLERS, Problem
@@ -50,12 +53,18 @@ def _not_stuck() -> str | None:
     return None
 
 
+HotHandler = Callable[[RsgiRequest, HTTPProtocol], Awaitable[int]]
+"""Answers an RSGI request of any method, and returns the status. It must not raise."""
+
+
 @dataclass
 class Role:
     """What a running role offers to its process."""
 
     name: str
     routes: Sequence[BaseRoute] = ()
+    hot: Mapping[str, HotHandler] = field(default_factory=dict)
+    """By path: what is asked for so often that it is answered without a framework."""
     problems: Callable[[], list[str]] = field(default=_no_problems)
     """Why it cannot do its work now, in words; empty means ready."""
     stuck: Callable[[], str | None] = field(default=_not_stuck)
@@ -102,6 +111,7 @@ class Front:
         self.roles: list[Role] = []
         self.starting: list[str] = []
         self.draining = False
+        self._hot: dict[str, HotHandler] = {}
         self._inside: ASGIApp = Starlette(routes=[Route("/{path:path}", _starting, methods=ALL_METHODS)])
         self._health = Starlette(
             routes=[
@@ -115,19 +125,21 @@ class Front:
         """Route requests to a role that has started; what only a starting one could answer is 503."""
         self.roles.append(role)
         self.starting.remove(role.name)
+        self._hot |= {path: _timed_hot(path, handler) for path, handler in role.hot.items()}
         routes = [route for one in self.roles for route in one.routes]
         if self.starting:
             routes.append(Route("/{path:path}", _starting, methods=ALL_METHODS))
         self._inside = _timed(Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS))
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __rsgi__(self, request: RsgiRequest, protocol: HTTPProtocol) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
-            return
-        if scope["path"] in ("/livez", "/readyz", "/metrics"):
-            await self._health(scope, receive, send)
+        hot = self._hot.get(request.path)
+        if hot is not None:
+            await hot(request, protocol)
+        elif request.path in ("/livez", "/readyz", "/metrics"):
+            await serve_asgi(self._health, request, protocol)
         else:
-            await self._inside(scope, receive, send)
+            await serve_asgi(self._inside, request, protocol)
 
     async def _livez(self, request: Request) -> Response:
         stuck = [f"{role.name}: {reason}" for role in self.roles if (reason := role.stuck())]
@@ -149,6 +161,22 @@ async def _metrics(request: Request) -> Response:
     return PlainTextResponse(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
+def _timed_hot(path: str, handler: HotHandler) -> HotHandler:
+    observers: dict[tuple[str, int], Callable[[float], None]] = {}
+
+    async def timed(request: RsgiRequest, protocol: HTTPProtocol) -> int:
+        begun = time.perf_counter()
+        code = await handler(request, protocol)
+        method = request.method if request.method in ALL_METHODS else "other"
+        observe = observers.get((method, code))
+        if observe is None:
+            observe = observers[method, code] = HTTP_SECONDS.labels(method, path, code).observe
+        observe(time.perf_counter() - begun)
+        return code
+
+    return timed
+
+
 def _timed(app: ASGIApp) -> ASGIApp:
     async def timed(scope: Scope, receive: Receive, send: Send) -> None:
         begun = time.perf_counter()
@@ -165,7 +193,8 @@ def _timed(app: ASGIApp) -> ASGIApp:
         finally:
             if not scope.get("presstally.stream"):
                 route = getattr(scope.get("route"), "path", "unmatched")
-                HTTP_SECONDS.labels(scope["method"], route, code).observe(time.perf_counter() - begun)
+                method = scope["method"] if scope["method"] in ALL_METHODS else "other"
+                HTTP_SECONDS.labels(method, route, code).observe(time.perf_counter() - begun)
 
     return timed
 
@@ -195,7 +224,7 @@ async def _run(roles: Mapping[str, RoleStarter], settings: Settings) -> int:
         front,
         settings.http_host,
         settings.http_port,
-        interface=Interfaces.ASGINL,
+        interface=Interfaces.RSGI,
         websockets=False,
         log_enabled=False,
     )
