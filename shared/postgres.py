@@ -38,6 +38,7 @@ Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 """A connection that a pool has lent."""
 
 CONNECT_RETRY_SECONDS = 0.5
+CONNECT_SECONDS = 5.0
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
@@ -55,7 +56,9 @@ def read_queries(package: str, file: str = "sql/queries.sql") -> Queries:
     return queries
 
 
-async def open_pool(url: str, *, role: str, size: int = 8, statement_timeout_seconds: float = 10) -> asyncpg.Pool:
+async def open_pool(
+    url: str, *, role: str, size: int = 8, statement_timeout_seconds: float = 10, wait: bool = True
+) -> asyncpg.Pool:
     """Open a pool whose connections act as `role`, waiting for as long as Postgres is away.
 
     Args:
@@ -63,6 +66,7 @@ async def open_pool(url: str, *, role: str, size: int = 8, statement_timeout_sec
         role: The service's database role; it can write its own schema only.
         size: Most connections at once.
         statement_timeout_seconds: The server ends a statement that takes longer.
+        wait: If not, it connects at the first use, and its user meets an absent Postgres there.
 
     Raises:
         asyncpg.InvalidPasswordError: and other refusals that waiting does not mend.
@@ -72,7 +76,8 @@ async def open_pool(url: str, *, role: str, size: int = 8, statement_timeout_sec
         try:
             return await asyncpg.create_pool(
                 url,
-                min_size=1,
+                min_size=1 if wait else 0,
+                timeout=CONNECT_SECONDS,
                 max_size=size,
                 command_timeout=statement_timeout_seconds + 2,
                 server_settings={

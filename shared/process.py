@@ -67,6 +67,8 @@ class Role:
     """By path: what is asked for so often that it is answered without a framework."""
     problems: Callable[[], list[str]] = field(default=_no_problems)
     """Why it cannot do its work now, in words; empty means ready."""
+    concerns: Callable[[], list[str]] = field(default=_no_problems)
+    """What an operator should know though the work goes on, such as a dependency that is done without for now."""
     stuck: Callable[[], str | None] = field(default=_not_stuck)
     """Why only a restart would help; None while it makes progress. Never a dependency that is away."""
 
@@ -150,7 +152,9 @@ class Front:
         problems += [f"{role.name}: {problem}" for role in self.roles for problem in role.problems()]
         if self.draining:
             problems.append("stopping")
-        return JSONResponse({"ready": not problems, "problems": problems}, 503 if problems else 200)
+        concerns = [f"{role.name}: {concern}" for role in self.roles for concern in role.concerns()]
+        answer = {"ready": not problems, "problems": problems, "concerns": concerns}
+        return JSONResponse(answer, 503 if problems else 200)
 
 
 async def _starting(request: Request) -> Response:

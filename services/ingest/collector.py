@@ -1,72 +1,63 @@
-"""Role `collector`: the public write edge. `POST /e` → check → visitor key → Kafka `page-views` → 202.
+"""Role `collector`: the public write edge. A request → signs → who is it → page events → Kafka or the spool → 202.
 
-202 means that Kafka has acknowledged every event of the request; 503 that it has not, and that the sender
-keeps them and tries again with the same ids.
+202 means that every event of the request is in Kafka (`acks=all`), or forced to the disk of this collector, which
+brings it to Kafka later. Anything else means that none of them is kept for sure: the sender keeps them, and sends them
+again with the same ids. Every refusal is a problem document, says why in `X-Presstally`, and is counted by its reason.
+
+The handlers speak RSGI, without a framework in between (`shared.process.Role.hot`).
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.resources import files
+from functools import lru_cache
 from ipaddress import ip_address
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
-from uuid import UUID, uuid4
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
-import msgspec
-from msgspec import Meta
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from granian._granian import RSGIHTTPProtocol as HTTPProtocol
+from granian.rsgi import Scope as Request
 from starlette.routing import Route
 
-from services.ingest.metrics import COLLECT_EVENTS, PRODUCER_QUEUE, PUBLISH_SECONDS
+from services.ingest.metrics import COLLECT_EVENTS, PRODUCER_QUEUE, SPOOL_BYTES
+from services.ingest.publisher import Publisher
+from services.ingest.rates import Rates
 from services.ingest.secrets import SharedSecrets
 from services.ingest.settings import IngestSettings, Network
-from services.ingest.visitors import bot_reason, local_days, partition_of, visitor_key
-from shared.events import PATH_CHARACTERS_MAX, REFERRER_CHARACTERS_MAX, ArticleId, PageEvent, SiteSlug
-from shared.kafka import Producer, Unavailable
+from services.ingest.signs import (
+    AGE_MILLISECONDS_MAX,
+    ServerSign,
+    Sign,
+    decode,
+    decode_batch,
+    decode_query,
+    happened_at,
+    page_event,
+)
+from services.ingest.spool import Entry, open_spool
+from services.ingest.tokens import Tokens
+from services.ingest.tracker import tracker
+from services.ingest.visitors import Reader, Sender, bot_reason, local_days, place_of, visitor_key
+from shared.kafka import Unavailable
 from shared.logs import log
-from shared.postgres import POSTGRES_AWAY, open_pool
+from shared.postgres import open_pool
 from shared.problems import Problem
 from shared.process import Process, Role
 from shared.sites import Site, Sites, read_sites
 from shared.topics import PAGE_VIEWS
 
 BODY_BYTES_MAX = 64 * 1024
-EVENTS_MAX = 100
-AGE_MILLISECONDS_MAX = 48 * 3_600_000
+BATCH_BODY_BYTES_MAX = 512 * 1024
+BODY_SECONDS = 10.0
+FUTURE_MILLISECONDS_MAX = 5 * 60_000
 CONTENT_TYPES = ("application/json", "text/plain")
-SALT_SWEEP_SECONDS = 3_600
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
+JSON = ("content-type", "application/json")
+EXPOSED = ("access-control-expose-headers", "x-presstally, retry-after")
 
-
-class Sign(msgspec.Struct, kw_only=True):
-    """What a page sends. Its time is the collector's clock less its `age`, so no sender's clock is believed."""
-
-    id: UUID
-    site: SiteSlug
-    kind: Literal["view", "ping", "leave"]
-    path: Annotated[str, Meta(min_length=1, max_length=4_096)]
-    article: ArticleId | None = None
-    referrer: Annotated[str, Meta(max_length=4_096)] | None = None
-    age: Annotated[int, Meta(ge=0, description="milliseconds since it happened, for a retry")] = 0
-
-
-_decode_one = msgspec.json.Decoder(Sign).decode
-_decode_many = msgspec.json.Decoder(Annotated[list[Sign], Meta(min_length=1, max_length=EVENTS_MAX)]).decode
-_encode = msgspec.json.Encoder().encode
-
-
-@dataclass(frozen=True)
-class Sender:
-    """Where a request came from; it lives for one request and is stored nowhere."""
-
-    address: str
-    user_agent: str
-    keeps_private: bool
-    """The reader's browser sends `Sec-GPC: 1`: count the view, make no key."""
+Headers = list[tuple[str, str]]
 
 
 @dataclass
@@ -75,164 +66,245 @@ class Collector:
 
     sites: Sites
     secrets: SharedSecrets
-    producer: Producer
-    partition_secret: bytes
-    partitions: int
+    publisher: Publisher
+    tokens: Tokens
+    rates: Rates
     trusted_proxies: tuple[Network, ...]
 
-    async def post_event(self, request: Request) -> Response:
-        """`POST /e`: one event or an array of up to 100."""
-        if request.headers.get("content-type", "text/plain").split(";")[0].strip().lower() not in CONTENT_TYPES:
-            raise Problem(415, f"Send {' or '.join(CONTENT_TYPES)}.")
-        signs = decode(await read_body(request))
-        for sign in signs:
-            self._check_site(request, sign.site)
-        await self._publish([await self._event(sign, self._sender(request)) for sign in signs])
-        return JSONResponse({"accepted": len(signs)}, 202, _cors(request))
+    async def events(self, request: Request, protocol: HTTPProtocol) -> int:
+        """`POST /e`: one event or an array of up to 100, from a page. `OPTIONS /e`: may this origin send?"""
+        cors = self._cors(request)
+        if request.method == "OPTIONS":
+            return await _answered(protocol, cors, self._preflight(request, cors))
+        return await _answered(protocol, cors, self._take(request, protocol, cors))
 
-    async def preflight(self, request: Request) -> Response:
-        """Tell a browser whether a page of another origin may send events. The site is known only at the POST."""
-        origin = request.headers.get("origin", "")
-        if not any(origin in site.origins for site in self.sites.values()):
-            raise Problem(403, f"No site here has the origin {origin!r}.")
-        allow = {"access-control-allow-methods": "POST", "access-control-allow-headers": "content-type"}
-        return Response(None, 204, {**_cors(request), **allow, "access-control-max-age": "86400"})
+    async def batch(self, request: Request, protocol: HTTPProtocol) -> int:
+        """`POST /e/batch`: up to 500 events from a server, with their readers' addresses and agents."""
+        return await _answered(protocol, [], self._take_batch(request, protocol))
 
-    async def pixel(self, request: Request) -> Response:
+    async def pixel(self, request: Request, protocol: HTTPProtocol) -> int:
         """`GET /p.gif`: a view by a reader without scripts."""
-        query = request.query_params
-        try:
-            sign = msgspec.convert(
-                {
-                    "id": uuid4(),
-                    "kind": "view",
-                    **{name: query[name] for name in ("site", "path", "article") if name in query},
-                },
-                Sign,
-            )
-        except msgspec.ValidationError as error:
-            raise Problem(422, f"The pixel's address is not complete: {error}") from error
+        return await _answered(protocol, [], self._take_pixel(request))
+
+    async def _take(self, request: Request, protocol: HTTPProtocol, cors: Headers) -> "_Answer":
+        _only(request, "POST")
+        if request.headers.get("content-type", "text/plain").split(";")[0].strip().lower() not in CONTENT_TYPES:
+            raise Problem(415, f"Send {' or '.join(CONTENT_TYPES)}.", reason="invalid")
+        signs = decode(await _body(request, protocol, BODY_BYTES_MAX))
+        sender = self._sender(request)
+        for slug in {sign.site for sign in signs}:
+            self._check_origin(request, self._site(slug))
+            self._check_rate(slug, sender.address, sum(sign.site == slug for sign in signs))
+        now = time.time_ns() // 1_000_000
+        made = [await self._entry(sign, sender, now) for sign in signs]
+        await self._publish(made)
+        return _accepted(made, cors)
+
+    async def _take_batch(self, request: Request, protocol: HTTPProtocol) -> "_Answer":
+        _only(request, "POST")
+        token = await self.tokens.require(request.headers.get("authorization"), "events")
+        signs = decode_batch(await _body(request, protocol, BATCH_BODY_BYTES_MAX))
+        now = time.time_ns() // 1_000_000
+        for number, sign in enumerate(signs):
+            token.check("events", self._site(sign.site).slug)
+            _check_server_sign(sign, number, now)
+        made = [await self._entry(sign, Sender(sign.ip, sign.agent, sign.gpc), now) for sign in signs]
+        await self._publish(made)
+        return _accepted(made, [])
+
+    async def _take_pixel(self, request: Request) -> "_Answer":
+        _only(request, "GET", "HEAD")
+        sign = decode_query(dict(parse_qsl(request.query_string)))
         self._site(sign.site)
-        await self._publish([await self._event(sign, self._sender(request))])
-        return Response(PIXEL, media_type="image/gif", headers={"cache-control": "no-store"})
+        sender = self._sender(request)
+        self._check_rate(sign.site, sender.address, 1)
+        if request.method == "GET":
+            await self._publish([await self._entry(sign, sender, time.time_ns() // 1_000_000)])
+        return 200, [("content-type", "image/gif"), ("cache-control", "no-store")], PIXEL
+
+    async def _preflight(self, request: Request, cors: Headers) -> "_Answer":
+        if not cors:
+            origin = request.headers.get("origin", "")
+            raise Problem(403, f"No site here has the origin {origin!r}.", reason="origin")
+        allow = [("access-control-allow-methods", "POST"), ("access-control-allow-headers", "content-type")]
+        return 204, [*cors, *allow, ("access-control-max-age", "86400")], b""
 
     def _site(self, slug: str) -> Site:
         site = self.sites.get(slug)
         if site is None:
-            COLLECT_EVENTS.labels("unknown", "invalid").inc()
-            raise Problem(422, f"There is no site {slug!r} here.", field="site")
+            raise Problem(422, f"There is no site {slug!r} here.", field="site", reason="unknown_site")
         return site
 
-    def _check_site(self, request: Request, slug: str) -> None:
+    def _check_origin(self, request: Request, site: Site) -> None:
         origin = request.headers.get("origin")
-        site = self._site(slug)
         if origin is None or origin in site.origins or urlsplit(origin).netloc == request.headers.get("host"):
             return
-        COLLECT_EVENTS.labels(slug, "origin").inc()
-        raise Problem(403, f"Pages of {origin} may not send events of the site {slug}.")
+        raise Problem(403, f"Pages of {origin} may not send events of the site {site.slug}.", reason="origin")
+
+    def _cors(self, request: Request) -> Headers:
+        """Let the pages of any site here read the answer, refusals too; nobody's credentials are wanted."""
+        origin = request.headers.get("origin")
+        if origin is None:
+            return []
+        same = urlsplit(origin).netloc == request.headers.get("host")
+        if same or any(origin in site.origins for site in self.sites.values()):
+            return [("access-control-allow-origin", origin), ("vary", "origin"), EXPOSED]
+        return []
+
+    def _check_rate(self, slug: str, address: str, events: int) -> None:
+        wait_seconds = self.rates.take(slug, address, events, time.monotonic())
+        if wait_seconds:
+            raise Problem(
+                429,
+                "Too many events from this address. Keep them and send them again with the same ids.",
+                headers={"retry-after": str(int(wait_seconds) + 1)},
+                reason="rate",
+            )
 
     def _sender(self, request: Request) -> Sender:
-        address = request.client.host if request.client else ""
-        for hop in reversed(request.headers.get("x-forwarded-for", "").split(",")):
-            if not _is_trusted(address, self.trusted_proxies) or not hop.strip():
-                break
-            address = hop.strip()
         headers = request.headers
-        return Sender(address, headers.get("user-agent", ""), headers.get("sec-gpc") == "1")
+        address = client_address(request.client, headers.get("x-forwarded-for"), self.trusted_proxies)
+        agent = headers.get("user-agent")
+        if agent is None:  # RSGI hands on what is ASCII; an agent that is not is an agent all the same
+            agent = "not ASCII" if "user-agent" in headers else ""
+        purpose = headers.get("sec-purpose") or headers.get("purpose") or headers.get("x-moz") or ""
+        return Sender(address, agent, headers.get("sec-gpc") == "1", "prefetch" in purpose or "prerender" in purpose)
 
-    async def _event(self, sign: Sign, sender: Sender) -> tuple[PageEvent, int]:
+    async def _entry(self, sign: Sign, sender: Sender, now: int) -> tuple[Entry, str, str | None]:
+        """Return what travels, its site, and why its sender is no person."""
         site = self.sites[sign.site]
-        at = time.time_ns() // 1_000_000 - min(sign.age, AGE_MILLISECONDS_MAX)
-        days = local_days(at, site.zone)
+        at = happened_at(sign, now)
+        who = (site.slug, sender.address, sender.user_agent)
         key = key_before = None
         if not sender.keeps_private:
-            who = (site.slug, sender.address, sender.user_agent)
-            try:
-                key = visitor_key(await self.secrets.salt(site.slug, days.today), *who)
-                if days.yesterday:
-                    key_before = visitor_key(await self.secrets.salt(site.slug, days.yesterday), *who)
-            except POSTGRES_AWAY as error:
-                raise _unavailable([sign.site], f"the salt of the day cannot be read: {error!r}") from error
-        event = PageEvent(
-            id=str(sign.id),
-            site=site.slug,
-            kind=sign.kind,
-            path=normalise_path(sign.path),
-            at=at,
-            article=sign.article,
-            visitor=key,
-            visitor_prev=key_before,
-            bot=bot_reason(sender.user_agent, count_headless=site.count_headless_browsers),
-            referrer=referrer_host(sign.referrer),
+            days = local_days(at, site.zone)
+            salt = self.secrets.salt(site.slug, days.today) or await self.secrets.find_salt(site.slug, days.today)
+            key = visitor_key(salt, *who)
+            if days.yesterday:
+                key_before = visitor_key(await self.secrets.find_salt(site.slug, days.yesterday), *who)
+        bot = bot_reason(sender, count_headless=site.count_headless_browsers)
+        reader = Reader(place_of(self.secrets.partition_secret, *who), key, key_before, bot)
+        return Entry(reader.place, page_event(sign, at, reader)), site.slug, bot
+
+    async def _publish(self, made: Sequence[tuple[Entry, str, str | None]]) -> None:
+        try:
+            await self.publisher.publish([entry for entry, _, _ in made])
+        except Unavailable as error:
+            _count(made[0][1], "unavailable", len(made))
+            raise Problem(
+                503,
+                "Not accepted now. Keep it and send it again with the same id.",
+                headers={"retry-after": "5"},
+                reason="unavailable",
+                counted=True,
+            ) from error
+        for _, slug, bot in made:
+            _count(slug, "bot" if bot else "accepted")
+
+
+_Answer = tuple[int, Headers, bytes]
+
+
+async def _answered(protocol: HTTPProtocol, cors: Headers, answer: Awaitable[_Answer]) -> int:
+    """Send what a handler answers, or the problem that it raises, and return the status."""
+    try:
+        status, headers, body = await answer
+    except Problem as problem:
+        status, headers, body = _refusal(problem, cors)
+    except Exception as error:  # noqa: BLE001 - whatever it is, the sender keeps the events
+        log.error("A request failed", exc_info=error)
+        status, headers, body = _refusal(Problem(500, "This request failed on our side.", reason="failed"), cors)
+    protocol.response_bytes(status, headers, body)
+    return status
+
+
+def _refusal(problem: Problem, cors: Headers) -> _Answer:
+    reason = problem.extensions.get("reason", "token" if problem.status in (401, 403) else "invalid")
+    if not problem.extensions.pop("counted", False):
+        _count("unknown", reason)
+    response = problem.response()
+    headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
+    return problem.status, [*headers, *cors, ("x-presstally", f"ignored because {reason}")], bytes(response.body)
+
+
+def _accepted(made: Sequence[tuple[Entry, str, str | None]], cors: Headers) -> _Answer:
+    bots = {bot for _, _, bot in made if bot}
+    told = [("x-presstally", f"counted apart because {', '.join(sorted(bots))}")] if bots else []
+    return 202, [JSON, *cors, *told], b'{"accepted":%d}' % len(made)
+
+
+@lru_cache(maxsize=1_000)
+def _counter(site: str, result: str) -> Callable[[float], None]:
+    return COLLECT_EVENTS.labels(site, result).inc
+
+
+def _count(site: str, result: str, events: int = 1) -> None:
+    _counter(site, result)(events)
+
+
+def _only(request: Request, *methods: str) -> None:
+    if request.method not in methods:
+        raise Problem(405, f"Only {' and '.join(methods)}.", headers={"allow": ", ".join(methods)}, reason="invalid")
+
+
+def _check_server_sign(sign: ServerSign, number: int, now: int) -> None:
+    """Refuse at once what the counter would refuse later, when nobody could be told any more."""
+    try:
+        ip_address(sign.ip)
+    except ValueError:
+        raise Problem(422, f"`$[{number}].ip`: {sign.ip!r} is no IP address.", reason="invalid") from None
+    if sign.at is not None and not now - AGE_MILLISECONDS_MAX <= sign.at <= now + FUTURE_MILLISECONDS_MAX:
+        raise Problem(
+            422, f"`$[{number}].at`: at most 48 hours ago, and at most 5 minutes ahead of us.", reason="invalid"
         )
-        place = partition_of(self.partition_secret, site.slug, sender.address, sender.user_agent, self.partitions)
-        return event, place
-
-    async def _publish(self, events: list[tuple[PageEvent, int]]) -> None:
-        begun = time.perf_counter()
-        sending = [self.producer.send(PAGE_VIEWS.name, _encode(event), partition=place) for event, place in events]
-        outcomes = await asyncio.gather(*sending, return_exceptions=True)
-        for outcome in outcomes:
-            if isinstance(outcome, Unavailable):
-                raise _unavailable([event.site for event, _ in events], str(outcome)) from outcome
-            if isinstance(outcome, BaseException):
-                raise outcome
-        PUBLISH_SECONDS.labels(PAGE_VIEWS.name).observe(time.perf_counter() - begun)
-        for event, _ in events:
-            COLLECT_EVENTS.labels(event.site, "bot" if event.bot else "accepted").inc()
 
 
-async def read_body(request: Request) -> bytes:
-    """Read the body as it streams in, and refuse it as soon as it is too large.
+async def _body(request: Request, protocol: HTTPProtocol, bytes_max: int) -> bytes:
+    """Read the body as it streams in, and refuse it as soon as it is too large or too slow.
 
     Raises:
-        Problem: 413.
+        Problem: 413, 408.
     """
+    length = int(request.headers.get("content-length") or 0)
+    if length > bytes_max:
+        raise _too_large(bytes_max)
     body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            COLLECT_EVENTS.labels("unknown", "too_large").inc()
-            raise Problem(413, f"The body is larger than {BODY_BYTES_MAX} bytes.")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            if length:
+                return await protocol()
+            chunks: Any = protocol
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > bytes_max:
+                    raise _too_large(bytes_max)
+    except TimeoutError:
+        raise Problem(408, f"The body took more than {BODY_SECONDS:.0f} s.", reason="slow") from None
     return bytes(body)
 
 
-def decode(body: bytes) -> list[Sign]:
-    """Decode one event or an array of them.
+def _too_large(bytes_max: int) -> Problem:
+    return Problem(413, f"The body is larger than {bytes_max} bytes.", reason="too_large")
 
-    Raises:
-        Problem: 400 for what is not JSON, 422 for what is not an event; it names the field.
+
+def client_address(peer: str, forwarded_for: str | None, trusted: tuple[Network, ...]) -> str:
+    """Return who sent a request: the last address that no trusted proxy has.
+
+    Args:
+        peer: host:port of the connection.
+        forwarded_for: The header X-Forwarded-For; each proxy appends whom it heard it from.
+        trusted: Networks of proxies that say the truth.
     """
-    if rb"\u0000" in body:
-        COLLECT_EVENTS.labels("unknown", "invalid").inc()
-        raise Problem(422, "The body has a NUL character (\\u0000), which no field may have.")
-    try:
-        return _decode_many(body) if body.lstrip()[:1] == b"[" else [_decode_one(body)]
-    except msgspec.ValidationError as error:
-        COLLECT_EVENTS.labels("unknown", "invalid").inc()
-        raise Problem(422, str(error)) from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        COLLECT_EVENTS.labels("unknown", "invalid").inc()
-        raise Problem(400, f"The body is not JSON: {error}") from error
+    address = peer.rpartition(":")[0].strip("[]")
+    if forwarded_for:
+        for hop in reversed(forwarded_for.split(",")):
+            if not hop.strip() or not _is_trusted(address, trusted):
+                break
+            address = hop.strip()
+    return address
 
 
-def normalise_path(path: str) -> str:
-    """Return the path without query and fragment, beginning with one slash, of at most 512 characters."""
-    bare = path.split("#", 1)[0].split("?", 1)[0]
-    return "/" + bare.lstrip("/")[: PATH_CHARACTERS_MAX - 1]
-
-
-def referrer_host(referrer: str | None) -> str | None:
-    """Return only the host of a referrer; what else it says is nobody's business."""
-    if not referrer:
-        return None
-    try:
-        host = urlsplit(referrer if "//" in referrer else f"//{referrer}").hostname
-    except ValueError:
-        return None
-    return host[:REFERRER_CHARACTERS_MAX] if host else None
-
-
+@lru_cache(maxsize=10_000)
 def _is_trusted(address: str, networks: tuple[Network, ...]) -> bool:
     try:
         ip = ip_address(address)
@@ -241,65 +313,36 @@ def _is_trusted(address: str, networks: tuple[Network, ...]) -> bool:
     return any(ip in network for network in networks)
 
 
-def _cors(request: Request) -> dict[str, str]:
-    origin = request.headers.get("origin")
-    return {"access-control-allow-origin": origin, "vary": "origin"} if origin else {}
-
-
-def _unavailable(sites: list[str], reason: str) -> Problem:
-    for site in sites:
-        COLLECT_EVENTS.labels(site, "unavailable").inc()
-    log.warning("Events were not accepted", events=len(sites), reason=reason)
-    return Problem(503, "Not accepted now. Keep it and send it again with the same id.", headers={"retry-after": "2"})
-
-
-async def _tracker(request: Request) -> Response:
-    return Response(
-        files("services.ingest").joinpath("tracker/t.js").read_bytes(),
-        media_type="text/javascript; charset=utf-8",
-        headers={"cache-control": "public, max-age=3600", "access-control-allow-origin": "*"},
-    )
-
-
 @asynccontextmanager
 async def collector(settings: IngestSettings, process: Process) -> AsyncIterator[Role]:
-    """Run the collector: it serves as soon as Postgres has told the secrets and Kafka the partitions."""
+    """Run the collector. It serves as soon as it knows its secrets: from Postgres, or as it kept them on its disk."""
     sites = read_sites(settings.sites)
-    producer = Producer(settings.kafka_bootstrap, deadline_seconds=settings.publish_deadline_seconds)
-    producer.start()
-    pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_ingest", size=4)
-    secrets = SharedSecrets(pool)
-    here = Collector(
-        sites,
-        secrets,
-        producer,
-        await secrets.partition_secret(),
-        await producer.partitions(PAGE_VIEWS.name),
-        settings.trusted_proxies,
+    pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_ingest", size=4, wait=False)
+    spool = await asyncio.to_thread(open_spool, settings.spool, settings.spool_bytes_max)
+    secrets = SharedSecrets(pool, settings.spool / "secrets.json", sites.values())
+    publisher = Publisher(
+        settings.kafka_bootstrap,
+        PAGE_VIEWS.name,
+        spool,
+        settings.spool,
+        deadline_seconds=settings.publish_deadline_seconds,
+        process=process,
     )
-    PRODUCER_QUEUE.set_function(lambda: producer.in_flight)
-    sweeping = process.spawn(_sweep(secrets), "drop old salts")
+    await secrets.start()
+    rates = Rates(settings.rate_per_second, settings.rate_burst)
+    here = Collector(sites, secrets, publisher, Tokens(pool), rates, settings.trusted_proxies)
+    PRODUCER_QUEUE.set_function(lambda: publisher.waiting_events)
+    SPOOL_BYTES.set_function(lambda: publisher.spool_bytes)
+    renewing = process.spawn(secrets.keep_fresh(), "renew salts")
     try:
         yield Role(
             "collector",
-            routes=[
-                Route("/e", here.post_event, methods=["POST"]),
-                Route("/e", here.preflight, methods=["OPTIONS"]),
-                Route("/p.gif", here.pixel),
-                Route("/t.js", _tracker),
-            ],
-            problems=lambda: [producer.problem] if producer.problem else [],
+            routes=[Route("/t.js", tracker)],
+            hot={"/e": here.events, "/e/batch": here.batch, "/p.gif": here.pixel},
+            problems=lambda: [publisher.problem] if publisher.problem else [],
+            concerns=lambda: [concern for concern in (publisher.concern, secrets.problem) if concern],
         )
     finally:
-        sweeping.cancel()
-        await producer.stop()
+        renewing.cancel()
+        await publisher.stop()
         pool.terminate()
-
-
-async def _sweep(secrets: SharedSecrets) -> None:
-    while True:
-        try:
-            await secrets.drop_old()
-        except POSTGRES_AWAY as error:
-            log.warning("Old salts were not dropped; trying again", reason=repr(error))
-        await asyncio.sleep(SALT_SWEEP_SECONDS)

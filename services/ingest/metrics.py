@@ -4,14 +4,23 @@ from prometheus_client import Counter, Gauge, Histogram
 
 COLLECT_EVENTS = Counter(
     "presstally_collect_events_total",
-    "Events that reached the collector, by site and by what became of them.",
-    ["site", "result"],  # accepted, bot, invalid, too_large, origin, unavailable
+    "Events that reached the collector, by site and by what became of them: accepted, bot, or why it was refused.",
+    ["site", "result"],  # accepted bot invalid too_large origin unknown_site rate token slow unavailable
 )
-PRODUCER_QUEUE = Gauge("presstally_producer_queue_events", "Events that wait for Kafka's acknowledgement.")
+PRODUCER_QUEUE = Gauge("presstally_producer_queue_events", "Events that neither Kafka nor the disk has yet.")
 PUBLISH_SECONDS = Histogram(
     "presstally_publish_duration_seconds",
     "Time until Kafka acknowledged.",
     ["topic"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
+FLIGHT_EVENTS = Histogram(
+    "presstally_publish_flight_events",
+    "Events that were acknowledged together.",
+    buckets=(1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000),
+)
+SPOOL_BYTES = Gauge("presstally_spool_bytes", "Events on the disk that Kafka does not have yet.")
+SPOOL_WRITES = Counter("presstally_spool_written_events_total", "Events kept on the disk, for Kafka was away.")
+REPLAYED = Counter("presstally_spool_replayed_events_total", "Events that were brought from the disk to Kafka.")
+SPOOL_CORRUPT = Counter("presstally_spool_corrupt_records_total", "Damaged records of the spool that were passed over.")
 OUTBOX_PENDING = Gauge("presstally_outbox_pending_messages", "Committed messages that are not in Kafka yet.")

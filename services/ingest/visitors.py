@@ -11,16 +11,50 @@ import hmac
 import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+import re2
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
 VISITOR_HEX_DIGITS = 16
 MIDNIGHT_OVERLAP = timedelta(hours=1)
-HEADLESS = re.compile(r"HeadlessChrome|PhantomJS|Selenium|Playwright|Puppeteer")
+HEADLESS = re.compile(
+    r"HeadlessChrome|PhantomJS|SlimerJS|Selenium|WebDriver|Playwright|Puppeteer|Cypress", re.IGNORECASE
+)
 
-_crawlers = [re.compile(entry["pattern"]) for entry in CRAWLER_USER_AGENTS_DATA]
+
+def _compiled() -> re2.Set:
+    """All patterns as one automaton: 1.5 µs an agent, whatever it is; one after the other they take 170."""
+    crawlers = re2.Set.SearchSet()
+    for entry in CRAWLER_USER_AGENTS_DATA:
+        crawlers.Add(entry["pattern"])
+    crawlers.Compile()
+    return crawlers
+
+
+_crawlers = _compiled()
+
+
+class Sender(NamedTuple):
+    """Where a request came from; it lives for one request and is stored nowhere."""
+
+    address: str
+    user_agent: str
+    keeps_private: bool = False
+    """The reader's browser sends `Sec-GPC: 1`: count the view, make no key."""
+    prefetches: bool = False
+    """The browser fetches ahead: nobody has seen the page yet."""
+
+
+class Reader(NamedTuple):
+    """What is known of a sender on one site: enough to count, too little to tell who it is."""
+
+    place: int
+    """See `place_of`."""
+    key: str | None
+    key_before: str | None
+    bot: str | None
 
 
 @dataclass(frozen=True)
@@ -43,9 +77,9 @@ def visitor_key(salt: bytes, site: str, address: str, user_agent: str) -> str:
     return _digest(salt, site, address, user_agent).hex()[:VISITOR_HEX_DIGITS]
 
 
-def partition_of(secret: bytes, site: str, address: str, user_agent: str, partitions: int) -> int:
-    """Return the partition that all of a reader's events go to, today and tomorrow."""
-    return int.from_bytes(_digest(secret, site, address, user_agent)[:8]) % partitions
+def place_of(secret: bytes, site: str, address: str, user_agent: str) -> int:
+    """Return 64 bits that are the same for all of a reader's events, today and tomorrow: they choose the partition."""
+    return int.from_bytes(_digest(secret, site, address, user_agent)[:8])
 
 
 def _digest(key: bytes, *parts: str) -> bytes:
@@ -53,18 +87,19 @@ def _digest(key: bytes, *parts: str) -> bytes:
     return hmac.digest(key, "\0".join(parts).encode("utf-8", "surrogateescape"), hashlib.sha256)
 
 
-@lru_cache(maxsize=10_000)
-def bot_reason(user_agent: str, *, count_headless: bool = False) -> str | None:
-    """Tell why a user agent is a program rather than a person: a short reason, or None.
+def bot_reason(sender: Sender, *, count_headless: bool = False) -> str | None:
+    """Tell why a sender is a program rather than a person: a short reason, or None.
 
     Args:
-        user_agent: The header as it came.
+        sender: Its agent and what its browser says that it does.
         count_headless: Treat browsers that drive themselves as people (to try the system).
     """
-    if not user_agent.strip():
+    if sender.prefetches:
+        return "prefetch"
+    if not sender.user_agent.strip():
         return "no-user-agent"
-    if HEADLESS.search(user_agent):
+    if HEADLESS.search(sender.user_agent):
         return None if count_headless else "headless"
-    if any(pattern.search(user_agent) for pattern in _crawlers):
+    if _crawlers.Match(sender.user_agent):
         return "crawler"
     return None

@@ -5,9 +5,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.ingest.collector import normalise_path, referrer_host
 from services.ingest.drafting import make_slug
-from services.ingest.visitors import LocalDays, bot_reason, local_days, partition_of, visitor_key
+from services.ingest.signs import normalise_path, referrer_host
+from services.ingest.visitors import LocalDays, Sender, bot_reason, local_days, place_of, visitor_key
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
@@ -49,10 +49,10 @@ def test_a_key_tells_readers_apart_and_nothing_else() -> None:
 
 def test_readers_spread_over_all_partitions() -> None:
     """A thousand readers use every partition, and each reader always the same one."""
-    places = [partition_of(b"secret", "haihau", f"192.0.2.{n}", CHROME, 12) for n in range(1000)]
+    places = [place_of(b"secret", "haihau", f"192.0.2.{n}", CHROME) % 12 for n in range(1000)]
     assert set(places) == set(range(12))
     assert max(places.count(place) for place in range(12)) < 150
-    assert places[0] == partition_of(b"secret", "haihau", "192.0.2.0", CHROME, 12)
+    assert places[0] == place_of(b"secret", "haihau", "192.0.2.0", CHROME) % 12
 
 
 @pytest.mark.parametrize(
@@ -68,13 +68,13 @@ def test_readers_spread_over_all_partitions() -> None:
 )
 def test_programs_are_told_from_people(agent: str, reason: str | None) -> None:
     """A user agent is a person's unless it says otherwise, and then the reason is told."""
-    assert bot_reason(agent) == reason
+    assert bot_reason(Sender("", agent)) == reason
 
 
 def test_a_sample_site_may_count_headless_browsers() -> None:
     """Where a site says so, a browser that drives itself is a person; a crawler never is."""
-    assert bot_reason(CHROME.replace("Chrome/", "HeadlessChrome/"), count_headless=True) is None
-    assert bot_reason("Googlebot/2.1", count_headless=True) == "crawler"
+    assert bot_reason(Sender("", CHROME.replace("Chrome/", "HeadlessChrome/")), count_headless=True) is None
+    assert bot_reason(Sender("", "Googlebot/2.1"), count_headless=True) == "crawler"
 
 
 @pytest.mark.parametrize(

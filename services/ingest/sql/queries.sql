@@ -7,9 +7,13 @@ SELECT value FROM made UNION ALL SELECT value FROM ingest.secrets WHERE name = $
 
 -- name: share_salt
 WITH made AS (
-    INSERT INTO ingest.salts (site, day, salt) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING RETURNING salt
+    INSERT INTO ingest.salts (site, day, salt, created_at) VALUES ($1, $2, $3, $4)
+    ON CONFLICT DO NOTHING RETURNING salt, created_at
 )
-SELECT salt FROM made UNION ALL SELECT salt FROM ingest.salts WHERE site = $1 AND day = $2 LIMIT 1
+SELECT salt, created_at FROM made
+UNION ALL
+SELECT salt, created_at FROM ingest.salts WHERE site = $1 AND day = $2
+LIMIT 1
 
 -- name: drop_old_salts
 DELETE FROM ingest.salts WHERE created_at < now() - interval '48 hours'
