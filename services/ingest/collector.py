@@ -39,7 +39,7 @@ from services.ingest.signs import (
 from services.ingest.spool import Entry, open_spool
 from services.ingest.tokens import Tokens
 from services.ingest.tracker import tracker
-from services.ingest.visitors import Reader, Sender, bot_reason, local_days, place_of, visitor_key
+from services.ingest.visitors import LocalDays, Reader, Sender, bot_reason, local_days, place_of, visitor_key
 from shared.kafka import Unavailable
 from shared.logs import log
 from shared.postgres import open_pool
@@ -58,6 +58,8 @@ JSON = ("content-type", "application/json")
 EXPOSED = ("access-control-expose-headers", "x-presstally, retry-after")
 
 Headers = list[tuple[str, str]]
+_Answer = tuple[int, Headers, bytes]
+_Made = tuple[Entry, str, str | None]
 
 
 @dataclass
@@ -86,7 +88,7 @@ class Collector:
         """`GET /p.gif`: a view by a reader without scripts."""
         return await _answered(protocol, [], self._take_pixel(request))
 
-    async def _take(self, request: Request, protocol: HTTPProtocol, cors: Headers) -> "_Answer":
+    async def _take(self, request: Request, protocol: HTTPProtocol, cors: Headers) -> _Answer:
         _only(request, "POST")
         if request.headers.get("content-type", "text/plain").split(";")[0].strip().lower() not in CONTENT_TYPES:
             raise Problem(415, f"Send {' or '.join(CONTENT_TYPES)}.", reason="invalid")
@@ -96,11 +98,11 @@ class Collector:
             self._check_origin(request, self._site(slug))
             self._check_rate(slug, sender.address, sum(sign.site == slug for sign in signs))
         now = time.time_ns() // 1_000_000
-        made = [await self._entry(sign, sender, now) for sign in signs]
+        made = await self._entries(signs, [sender] * len(signs), now)
         await self._publish(made)
         return _accepted(made, cors)
 
-    async def _take_batch(self, request: Request, protocol: HTTPProtocol) -> "_Answer":
+    async def _take_batch(self, request: Request, protocol: HTTPProtocol) -> _Answer:
         _only(request, "POST")
         token = await self.tokens.require(request.headers.get("authorization"), "events")
         signs = decode_batch(await _body(request, protocol, BATCH_BODY_BYTES_MAX))
@@ -108,21 +110,21 @@ class Collector:
         for number, sign in enumerate(signs):
             token.check("events", self._site(sign.site).slug)
             _check_server_sign(sign, number, now)
-        made = [await self._entry(sign, Sender(sign.ip, sign.agent, sign.gpc), now) for sign in signs]
+        made = await self._entries(signs, [Sender(sign.ip, sign.agent, sign.gpc) for sign in signs], now)
         await self._publish(made)
         return _accepted(made, [])
 
-    async def _take_pixel(self, request: Request) -> "_Answer":
+    async def _take_pixel(self, request: Request) -> _Answer:
         _only(request, "GET", "HEAD")
         sign = decode_query(dict(parse_qsl(request.query_string)))
         self._site(sign.site)
         sender = self._sender(request)
         self._check_rate(sign.site, sender.address, 1)
         if request.method == "GET":
-            await self._publish([await self._entry(sign, sender, time.time_ns() // 1_000_000)])
+            await self._publish(await self._entries([sign], [sender], time.time_ns() // 1_000_000))
         return 200, [("content-type", "image/gif"), ("cache-control", "no-store")], PIXEL
 
-    async def _preflight(self, request: Request, cors: Headers) -> "_Answer":
+    async def _preflight(self, request: Request, cors: Headers) -> _Answer:
         if not cors:
             origin = request.headers.get("origin", "")
             raise Problem(403, f"No site here has the origin {origin!r}.", reason="origin")
@@ -170,23 +172,32 @@ class Collector:
         purpose = headers.get("sec-purpose") or headers.get("purpose") or headers.get("x-moz") or ""
         return Sender(address, agent, headers.get("sec-gpc") == "1", "prefetch" in purpose or "prerender" in purpose)
 
-    async def _entry(self, sign: Sign, sender: Sender, now: int) -> tuple[Entry, str, str | None]:
-        """Return what travels, its site, and why its sender is no person."""
-        site = self.sites[sign.site]
-        at = happened_at(sign, now)
+    async def _entries(self, signs: Sequence[Sign], senders: Sequence[Sender], now: int) -> list[_Made]:
+        """Return for each sign what travels, its site, and why its sender is no person."""
+        readers: dict[tuple[str, LocalDays, Sender], Reader] = {}  # an array's events have one reader
+        made = []
+        for sign, sender in zip(signs, senders, strict=True):
+            site = self.sites[sign.site]
+            at = happened_at(sign, now)
+            days = local_days(at, site.zone)
+            reader = readers.get((site.slug, days, sender))
+            if reader is None:
+                reader = readers[site.slug, days, sender] = await self._reader(site, days, sender)
+            made.append((Entry(reader.place, page_event(sign, at, reader)), site.slug, reader.bot))
+        return made
+
+    async def _reader(self, site: Site, days: LocalDays, sender: Sender) -> Reader:
         who = (site.slug, sender.address, sender.user_agent)
         key = key_before = None
         if not sender.keeps_private:
-            days = local_days(at, site.zone)
             salt = self.secrets.salt(site.slug, days.today) or await self.secrets.find_salt(site.slug, days.today)
             key = visitor_key(salt, *who)
             if days.yesterday:
                 key_before = visitor_key(await self.secrets.find_salt(site.slug, days.yesterday), *who)
         bot = bot_reason(sender, count_headless=site.count_headless_browsers)
-        reader = Reader(place_of(self.secrets.partition_secret, *who), key, key_before, bot)
-        return Entry(reader.place, page_event(sign, at, reader)), site.slug, bot
+        return Reader(place_of(self.secrets.partition_secret, *who), key, key_before, bot)
 
-    async def _publish(self, made: Sequence[tuple[Entry, str, str | None]]) -> None:
+    async def _publish(self, made: Sequence[_Made]) -> None:
         try:
             await self.publisher.publish([entry for entry, _, _ in made])
         except Unavailable as error:
@@ -200,9 +211,6 @@ class Collector:
             ) from error
         for _, slug, bot in made:
             _count(slug, "bot" if bot else "accepted")
-
-
-_Answer = tuple[int, Headers, bytes]
 
 
 async def _answered(protocol: HTTPProtocol, cors: Headers, answer: Awaitable[_Answer]) -> int:
@@ -227,7 +235,7 @@ def _refusal(problem: Problem, cors: Headers) -> _Answer:
     return problem.status, [*headers, *cors, ("x-presstally", f"ignored because {reason}")], bytes(response.body)
 
 
-def _accepted(made: Sequence[tuple[Entry, str, str | None]], cors: Headers) -> _Answer:
+def _accepted(made: Sequence[_Made], cors: Headers) -> _Answer:
     bots = {bot for _, _, bot in made if bot}
     told = [("x-presstally", f"counted apart because {', '.join(sorted(bots))}")] if bots else []
     return 202, [JSON, *cors, *told], b'{"accepted":%d}' % len(made)

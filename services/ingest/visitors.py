@@ -8,7 +8,6 @@ Rules: ARCHITECTURE.md, "Counting rules".
 
 import hashlib
 import hmac
-import re
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
@@ -19,9 +18,7 @@ from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
 VISITOR_HEX_DIGITS = 16
 MIDNIGHT_OVERLAP = timedelta(hours=1)
-HEADLESS = re.compile(
-    r"HeadlessChrome|PhantomJS|SlimerJS|Selenium|WebDriver|Playwright|Puppeteer|Cypress", re.IGNORECASE
-)
+HEADLESS = re2.compile(r"(?i)HeadlessChrome|PhantomJS|SlimerJS|Selenium|WebDriver|Playwright|Puppeteer|Cypress")
 
 
 def _compiled() -> re2.Set:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from deploy.local.stack import reason_of
 from deploy.local.supervisor import StartFailed
+from tests.bench.collect import collect
 from tests.bench.delay import delay
 from tests.bench.memory import memory
 from tests.bench.options import Options
@@ -23,7 +24,7 @@ from tests.bench.scaling import scaling
 from tests.bench.stores import Failed, Stores
 from tests.bench.throughput import throughput
 
-BENCHMARKS = {"throughput": throughput, "delay": delay, "memory": memory, "scaling": scaling}
+BENCHMARKS = {"collect": collect, "throughput": throughput, "delay": delay, "memory": memory, "scaling": scaling}
 SEED = 20_261_125
 LOAD_PROCESSES = 2
 

@@ -96,7 +96,12 @@ class Counting:
         self._group = f"bench-{uuid.uuid4().hex[:8]}"
         self._started = 0
 
-    def start(self, role: str, *, until_ready: bool = True) -> Service:
+    @property
+    def supervisor(self) -> Supervisor:
+        """Stops what it started at the end."""
+        return self._supervisor
+
+    def start(self, role: str, *, service: str = "stats", until_ready: bool = True) -> Service:
         """Start one more process with this role."""
         self._started += 1
         port = free_ports(1)
@@ -107,12 +112,13 @@ class Counting:
             "PRESSTALLY_SITES": str(self._folder / "sites.toml"),
             "PRESSTALLY_GROUP": self._group,
             "PRESSTALLY_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS),
+            "PRESSTALLY_SPOOL": str(self._folder / "spool"),
             "PRESSTALLY_HTTP_HOST": "127.0.0.1",
             "PRESSTALLY_HTTP_PORT": str(port),
         }
         part = Part(
             f"{role}-{self._started}",
-            [sys.executable, "-m", "services.stats", role],
+            [sys.executable, "-m", f"services.{service}", role],
             (lambda: answers(f"http://127.0.0.1:{port}/readyz")) if until_ready else lambda: True,
             environment,
             account={"cwd": str(ROOT)},
