@@ -73,6 +73,11 @@ class Collector:
     rates: Rates
     trusted_proxies: tuple[Network, ...]
 
+    def __post_init__(self) -> None:
+        self._origins = {origin for site in self.sites.values() for origin in site.origins}
+        self._reading: dict[asyncio.Task[Any], float] = {}
+        """Requests whose bodies are under way, and since when."""
+
     async def events(self, request: Request, protocol: HTTPProtocol) -> int:
         """`POST /e`: one event or an array of up to 100, from a page. `OPTIONS /e`: may this origin send?"""
         cors = self._cors(request)
@@ -88,11 +93,49 @@ class Collector:
         """`GET /p.gif`: a view by a reader without scripts."""
         return await _answered(protocol, [], self._take_pixel(request))
 
+    async def _body(self, request: Request, protocol: HTTPProtocol, bytes_max: int) -> bytes:
+        """Read the body as it streams in, and refuse it as soon as it is too large or too slow.
+
+        Raises:
+            Problem: 413, 408.
+        """
+        length = int(request.headers.get("content-length") or 0)
+        if length > bytes_max:
+            raise _too_large(bytes_max)
+        reader = asyncio.current_task()
+        assert reader is not None, "granian runs a task for each request"
+        self._reading[reader] = time.monotonic()
+        try:
+            if length:
+                return await protocol()
+            body = bytearray()
+            chunks: Any = protocol
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > bytes_max:
+                    raise _too_large(bytes_max)
+        except asyncio.CancelledError:
+            if reader in self._reading:
+                raise
+            raise Problem(408, f"The body took more than {BODY_SECONDS:.0f} s.", reason="slow") from None
+        finally:
+            self._reading.pop(reader, None)
+        return bytes(body)
+
+    async def end_slow_bodies(self) -> None:
+        """Refuse bodies that take too long. One look a second costs less than a timer for each request."""
+        while True:
+            await asyncio.sleep(1)
+            late = time.monotonic() - BODY_SECONDS
+            for reader in [reader for reader, begun in self._reading.items() if begun < late]:
+                del self._reading[reader]
+                reader.cancel()
+
     async def _take(self, request: Request, protocol: HTTPProtocol, cors: Headers) -> _Answer:
         _only(request, "POST")
         if request.headers.get("content-type", "text/plain").split(";")[0].strip().lower() not in CONTENT_TYPES:
             raise Problem(415, f"Send {' or '.join(CONTENT_TYPES)}.", reason="invalid")
-        signs = decode(await _body(request, protocol, BODY_BYTES_MAX))
+        signs = decode(await self._body(request, protocol, BODY_BYTES_MAX))
         sender = self._sender(request)
         for slug in {sign.site for sign in signs}:
             self._check_origin(request, self._site(slug))
@@ -105,7 +148,7 @@ class Collector:
     async def _take_batch(self, request: Request, protocol: HTTPProtocol) -> _Answer:
         _only(request, "POST")
         token = await self.tokens.require(request.headers.get("authorization"), "events")
-        signs = decode_batch(await _body(request, protocol, BATCH_BODY_BYTES_MAX))
+        signs = decode_batch(await self._body(request, protocol, BATCH_BODY_BYTES_MAX))
         now = time.time_ns() // 1_000_000
         for number, sign in enumerate(signs):
             token.check("events", self._site(sign.site).slug)
@@ -148,8 +191,7 @@ class Collector:
         origin = request.headers.get("origin")
         if origin is None:
             return []
-        same = urlsplit(origin).netloc == request.headers.get("host")
-        if same or any(origin in site.origins for site in self.sites.values()):
+        if origin in self._origins or urlsplit(origin).netloc == request.headers.get("host"):
             return [("access-control-allow-origin", origin), ("vary", "origin"), EXPOSED]
         return []
 
@@ -267,30 +309,6 @@ def _check_server_sign(sign: ServerSign, number: int, now: int) -> None:
         )
 
 
-async def _body(request: Request, protocol: HTTPProtocol, bytes_max: int) -> bytes:
-    """Read the body as it streams in, and refuse it as soon as it is too large or too slow.
-
-    Raises:
-        Problem: 413, 408.
-    """
-    length = int(request.headers.get("content-length") or 0)
-    if length > bytes_max:
-        raise _too_large(bytes_max)
-    body = bytearray()
-    try:
-        async with asyncio.timeout(BODY_SECONDS):
-            if length:
-                return await protocol()
-            chunks: Any = protocol
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > bytes_max:
-                    raise _too_large(bytes_max)
-    except TimeoutError:
-        raise Problem(408, f"The body took more than {BODY_SECONDS:.0f} s.", reason="slow") from None
-    return bytes(body)
-
-
 def _too_large(bytes_max: int) -> Problem:
     return Problem(413, f"The body is larger than {bytes_max} bytes.", reason="too_large")
 
@@ -341,7 +359,10 @@ async def collector(settings: IngestSettings, process: Process) -> AsyncIterator
     here = Collector(sites, secrets, publisher, Tokens(pool), rates, settings.trusted_proxies)
     PRODUCER_QUEUE.set_function(lambda: publisher.waiting_events)
     SPOOL_BYTES.set_function(lambda: publisher.spool_bytes)
-    renewing = process.spawn(secrets.keep_fresh(), "renew salts")
+    working = [
+        process.spawn(secrets.keep_fresh(), "renew salts"),
+        process.spawn(here.end_slow_bodies(), "end slow bodies"),
+    ]
     try:
         yield Role(
             "collector",
@@ -351,6 +372,7 @@ async def collector(settings: IngestSettings, process: Process) -> AsyncIterator
             concerns=lambda: [concern for concern in (publisher.concern, secrets.problem) if concern],
         )
     finally:
-        renewing.cancel()
+        for task in working:
+            task.cancel()
         await publisher.stop()
         pool.terminate()

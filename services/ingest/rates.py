@@ -5,6 +5,7 @@ says when it will be full again. The kept libraries (throttled-py, limits) take 
 of the time for a whole request here.
 """
 
+from functools import lru_cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 BUCKETS_MAX = 200_000
@@ -49,6 +50,7 @@ class Rates:
         self._full_at = kept if len(kept) < BUCKETS_MAX else dict(list(kept.items())[BUCKETS_MAX // 2 :])
 
 
+@lru_cache(maxsize=50_000)
 def prefix_of(address: str) -> str | None:
     """Return what is limited together: an IPv4 address, or an IPv6 /64; None for loopback and what is no address."""
     try:

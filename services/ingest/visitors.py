@@ -10,6 +10,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -18,19 +19,20 @@ from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
 VISITOR_HEX_DIGITS = 16
 MIDNIGHT_OVERLAP = timedelta(hours=1)
-HEADLESS = re2.compile(r"(?i)HeadlessChrome|PhantomJS|SlimerJS|Selenium|WebDriver|Playwright|Puppeteer|Cypress")
+HEADLESS = r"(?i)HeadlessChrome|PhantomJS|SlimerJS|Selenium|WebDriver|Playwright|Puppeteer|Cypress"
+QUARTER_MILLISECONDS = 15 * 60_000
 
 
 def _compiled() -> re2.Set:
     """All patterns as one automaton: 1.5 µs an agent, whatever it is; one after the other they take 170."""
-    crawlers = re2.Set.SearchSet()
-    for entry in CRAWLER_USER_AGENTS_DATA:
-        crawlers.Add(entry["pattern"])
-    crawlers.Compile()
-    return crawlers
+    programs = re2.Set.SearchSet()
+    for pattern in (HEADLESS, *(entry["pattern"] for entry in CRAWLER_USER_AGENTS_DATA)):
+        programs.Add(pattern)
+    programs.Compile()
+    return programs
 
 
-_crawlers = _compiled()
+_programs = _compiled()
 
 
 class Sender(NamedTuple):
@@ -64,7 +66,13 @@ class LocalDays:
 
 def local_days(at_milliseconds: int, zone: ZoneInfo) -> LocalDays:
     """Return the local days whose salts make the keys of an event at `at_milliseconds`."""
-    local = datetime.fromtimestamp(at_milliseconds / 1000, zone)
+    return _days_of_quarter(at_milliseconds // QUARTER_MILLISECONDS, zone)
+
+
+@lru_cache(maxsize=10_000)
+def _days_of_quarter(quarter: int, zone: ZoneInfo) -> LocalDays:
+    # All zones are whole quarters of an hour from UTC, so a quarter lies within one local day.
+    local = datetime.fromtimestamp(quarter * QUARTER_MILLISECONDS / 1000, zone)
     before = (local - MIDNIGHT_OVERLAP).date()
     return LocalDays(local.date(), before if before != local.date() else None)
 
@@ -93,10 +101,15 @@ def bot_reason(sender: Sender, *, count_headless: bool = False) -> str | None:
     """
     if sender.prefetches:
         return "prefetch"
-    if not sender.user_agent.strip():
+    reason = _agent_reason(sender.user_agent)
+    return None if reason == "headless" and count_headless else reason
+
+
+@lru_cache(maxsize=5_000)
+def _agent_reason(user_agent: str) -> str | None:
+    if not user_agent.strip():
         return "no-user-agent"
-    if HEADLESS.search(sender.user_agent):
-        return None if count_headless else "headless"
-    if _crawlers.Match(sender.user_agent):
-        return "crawler"
-    return None
+    matches = _programs.Match(user_agent)
+    if not matches:
+        return None
+    return "headless" if 0 in matches else "crawler"
