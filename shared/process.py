@@ -11,6 +11,7 @@ code 1: the supervisor starts it again from what was committed.
 
 import asyncio
 import os
+import resource
 import signal
 import sys
 import time
@@ -41,6 +42,10 @@ from shared.settings import Settings
 STOP_SECONDS = 9.0
 """Bound on a graceful stop; supervisors wait 10 seconds or more before they kill."""
 
+
+CONNECTIONS_MAX = 20_000
+"""Requests that are served at once. Granian's own bound is its backlog, which a few hundred open streams fill."""
+BACKLOG = 4_096
 
 ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -213,8 +218,16 @@ def run_service(service: str, roles: Mapping[str, RoleStarter], settings: Settin
         wanted: The roles to run; none named means all.
     """
     configure_logs(service, settings.log_level)
+    raise_open_files_limit()
     BUILD_INFO.labels(__version__, service).set(1)
     return uvloop.run(_run({name: roles[name] for name in wanted or roles}, settings))
+
+
+def raise_open_files_limit() -> int:
+    """Let this process open as many files (and connections) as the system lets it, and return how many."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    return hard
 
 
 async def _run(roles: Mapping[str, RoleStarter], settings: Settings) -> int:
@@ -229,6 +242,8 @@ async def _run(roles: Mapping[str, RoleStarter], settings: Settings) -> int:
         settings.http_host,
         settings.http_port,
         interface=Interfaces.RSGI,
+        backlog=BACKLOG,
+        backpressure=CONNECTIONS_MAX,
         websockets=False,
         log_enabled=False,
     )

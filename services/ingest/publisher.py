@@ -148,6 +148,9 @@ class Publisher:
                 PUBLISH_SECONDS.labels(self._topic).observe(time.perf_counter() - begun)
             else:
                 await self._keep(flight)
+        except BaseException:  # a fault of ours, or the end: nobody may wait for an answer that never comes
+            flight.land(Unavailable("the events were not kept"))
+            raise
         finally:
             self._under_way -= len(flight.entries)
             self._slots.release()

@@ -38,7 +38,7 @@ class Rates:
         key = (site, prefix)
         full_at = max(self._full_at.get(key, 0.0), now_seconds) + events * self._interval_seconds
         missing_seconds = full_at - now_seconds - self._burst_seconds
-        if missing_seconds > 0:
+        if missing_seconds > 1e-6:
             return missing_seconds
         if len(self._full_at) >= BUCKETS_MAX and key not in self._full_at:
             self._make_room(now_seconds)

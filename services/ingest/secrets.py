@@ -51,35 +51,33 @@ class SharedSecrets:
         self.problem: str | None = None
 
     async def start(self) -> None:
-        """Read the secrets, waiting for Postgres if none are kept here."""
+        """Read the secrets: those kept here, at once; otherwise wait for Postgres."""
         await asyncio.to_thread(self._read_file)
+        while self._partition is None:
+            await self._try_refresh()
+            if self._partition is None:
+                await asyncio.sleep(RETRY_SECONDS)
+
+    async def keep_fresh(self) -> None:
+        """Ask for what will be needed and drop what is too old, for as long as the process lives."""
         while True:
-            try:
-                await self.refresh(datetime.now(UTC))
-            except POSTGRES_AWAY as error:
-                log.warning("The collectors' secrets cannot be read from Postgres", reason=repr(error))
-                self.problem = "the salts of the day cannot be read from Postgres"
-            if self._partition is not None:
-                return
-            await asyncio.sleep(RETRY_SECONDS)
+            await self._try_refresh()
+            await asyncio.sleep(REFRESH_SECONDS if self.problem is None else RETRY_SECONDS)
+
+    async def _try_refresh(self) -> None:
+        try:
+            await self.refresh(datetime.now(UTC))
+            self.problem = None
+        except POSTGRES_AWAY as error:
+            if self.problem is None:
+                log.warning("The collectors' secrets cannot be read; trying again", reason=repr(error))
+            self.problem = "the salts of the day cannot be read from Postgres"
 
     @property
     def partition_secret(self) -> bytes:
         """The lasting secret that places readers on partitions."""
         assert self._partition is not None, "start() has waited for it"
         return self._partition
-
-    async def keep_fresh(self) -> None:
-        """Ask for what will be needed and drop what is too old, for as long as the process lives."""
-        while True:
-            await asyncio.sleep(REFRESH_SECONDS if self.problem is None else RETRY_SECONDS)
-            try:
-                await self.refresh(datetime.now(UTC))
-                self.problem = None
-            except POSTGRES_AWAY as error:
-                if self.problem is None:
-                    log.warning("Salts are not renewed; trying again", reason=repr(error))
-                self.problem = "the salts of the day cannot be read from Postgres"
 
     def salt(self, site: str, day: date) -> bytes | None:
         """Return the site's salt of a local day, if it is known here; otherwise ask `find_salt`."""

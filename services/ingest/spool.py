@@ -12,6 +12,7 @@ All methods block: call those that touch the disk in a thread.
 import fcntl
 import os
 import struct
+import threading
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -63,7 +64,10 @@ class Spool:
         except BlockingIOError:
             os.close(self._lock)
             raise
+        self._guard = threading.Lock()
+        """One thread at a time: what is being written must not be taken for read."""
         self._sizes = {number: self._path(number).stat().st_size for number in self._numbers_on_disk()}
+        self._bytes = sum(self._sizes.values())
         self._writing: int | None = None
         self._file = -1
         self._next_number = max(self._sizes, default=0) + 1
@@ -74,19 +78,12 @@ class Spool:
     @property
     def bytes(self) -> int:
         """Size of all segments."""
-        return sum(self._sizes.values())
+        return self._bytes
 
     @property
     def has_room(self) -> bool:
         """Tell whether it takes another record."""
-        return self.bytes < self._bytes_max
-
-    @property
-    def is_read(self) -> bool:
-        """Tell whether everything was read."""
-        return all(number <= self._read_number for number in self._sizes) and self._read_at >= self._sizes.get(
-            self._read_number, 0
-        )
+        return self._bytes < self._bytes_max
 
     def append(self, entries: Sequence[Entry]) -> None:
         """Keep entries: when this returns, they are on the disk.
@@ -95,46 +92,56 @@ class Spool:
             SpoolFull: nothing of them is kept.
         """
         data = b"".join(_record(entry) for entry in entries)
-        if self.bytes + len(data) > self._bytes_max:
-            raise SpoolFull(f"the spool holds {self.bytes} bytes, and may hold {self._bytes_max}")
-        try:
-            number = self._segment()
-            _write_all(self._file, data)
-            os.fdatasync(self._file)
-        except OSError as error:
-            self._give_up_segment()
-            raise SpoolFull(f"the spool cannot be written: {error}") from error
-        self._sizes[number] += len(data)
+        with self._guard:
+            if self._bytes + len(data) > self._bytes_max:
+                raise SpoolFull(f"the spool holds {self._bytes} bytes, and may hold {self._bytes_max}")
+            try:
+                number = self._segment()
+                _write_all(self._file, data)
+                os.fdatasync(self._file)
+            except OSError as error:
+                self._give_up_segment()
+                raise SpoolFull(f"the spool cannot be written: {error}") from error
+            self._sizes[number] += len(data)
+            self._bytes += len(data)
 
     def read(self, records_max: int) -> list[Entry]:
         """Return the next entries in order, and move on behind them; empty when everything was read."""
         entries: list[Entry] = []
-        while len(entries) < records_max and not self.is_read:
-            size = self._sizes.get(self._read_number)
-            if size is None or self._read_at >= size:
-                self._read_number = min(number for number in self._sizes if number > self._read_number)
-                self._read_at = 0
-                continue
-            entries += self._read_segment(size, records_max - len(entries))
+        with self._guard:
+            while len(entries) < records_max and not self._is_read():
+                size = self._sizes.get(self._read_number)
+                if size is None or self._read_at >= size:
+                    self._read_number = min(number for number in self._sizes if number > self._read_number)
+                    self._read_at = 0
+                    continue
+                entries += self._read_segment(size, records_max - len(entries))
         return entries
 
     def rewind(self) -> None:
         """Read again from the first record that is still here."""
-        self._read_number = min(self._sizes, default=self._next_number)
-        self._read_at = 0
+        with self._guard:
+            self._read_number = min(self._sizes, default=self._next_number)
+            self._read_at = 0
 
     def drop_read(self) -> None:
         """Delete the segments of which everything was read: Kafka has it."""
-        for number in sorted(self._sizes):
-            if number > self._read_number or (number == self._read_number and self._read_at < self._sizes[number]):
-                break
-            if number == self._writing:
-                self._close_segment()
-            if number in self._damaged:
-                self._path(number).rename(self._path(number).with_suffix(".damaged"))
-            else:
-                self._path(number).unlink()
-            del self._sizes[number]
+        with self._guard:
+            for number in sorted(self._sizes):
+                if number > self._read_number or (number == self._read_number and self._read_at < self._sizes[number]):
+                    break
+                if number == self._writing:
+                    self._close_segment()
+                if number in self._damaged:
+                    self._path(number).rename(self._path(number).with_suffix(".damaged"))
+                else:
+                    self._path(number).unlink()
+                self._bytes -= self._sizes.pop(number)
+
+    def _is_read(self) -> bool:
+        return all(number <= self._read_number for number in self._sizes) and self._read_at >= self._sizes.get(
+            self._read_number, 0
+        )
 
     def close(self) -> None:
         """Close the files and give the lock back."""

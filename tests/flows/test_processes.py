@@ -31,7 +31,8 @@ def start(system: Any, tmp_path: Path) -> Iterator[Callable[..., subprocess.Pope
     started = []
 
     def start(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
-        ours = {"DATABASE_URL": system.database_url, "KAFKA_BOOTSTRAP": system.kafka, **environment}
+        stores = {"DATABASE_URL": system.database_url, "KAFKA_BOOTSTRAP": system.kafka}
+        ours = {**stores, "PRESSTALLY_SPOOL": str(tmp_path / "spool"), **environment}
         with (tmp_path / "log").open("ab") as log:
             command = [sys.executable, "-m", *arguments]
             process = subprocess.Popen(command, cwd=ROOT, env={**system.environment, **ours}, stdout=log, stderr=log)

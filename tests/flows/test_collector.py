@@ -1,0 +1,265 @@
+"""The public write edge, over real sockets: what is refused and why, and that nobody can stop it answering others."""
+
+import json
+import random
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from typing import Any
+
+import pytest
+
+NewId = Callable[[], str]
+Wait = Callable[..., Any]
+IDLE_SOCKETS = 10_000
+
+
+def view(new_id: NewId, site: str = "haihau", **more: Any) -> dict[str, Any]:
+    return {"id": new_id(), "site": site, "kind": "view", "path": "/tin.html", **more}
+
+
+def direct(system: Any) -> str:
+    """The collector's own port, where the test is a proxy that is believed."""
+    return f"http://127.0.0.1:{system.port('ingest')}"
+
+
+def counted(system: Any, result: str) -> int:
+    """How many events the collector's ledger has with that result."""
+    lines = system.get(f"{direct(system)}/metrics").text.splitlines()
+    wanted = [line for line in lines if line.startswith("presstally_collect_events_total{") and f'"{result}"' in line]
+    return sum(int(float(line.rsplit(" ", 1)[1])) for line in wanted)
+
+
+@pytest.fixture(scope="module")
+def token(system: Any) -> str:
+    """A token of a server that may send events."""
+    command = [sys.executable, "-m", "services.ingest", "token", "create", "--name", "web", "--scope", "events"]
+    environment = {**system.environment, "DATABASE_URL": system.database_url, "KAFKA_BOOTSTRAP": system.kafka}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    return next(word for word in done.stdout.split() if word.startswith("pt_"))
+
+
+@pytest.mark.parametrize(
+    ("change", "headers", "status", "reason"),
+    [
+        ({"site": "nowhere"}, {}, 422, "unknown_site"),
+        ({"kind": "click"}, {}, 422, "invalid"),
+        ({"id": "1"}, {}, 422, "invalid"),
+        ({"path": ""}, {}, 422, "invalid"),
+        ({"path": "/\0"}, {}, 422, "invalid"),
+        ({"age": -1}, {}, 422, "invalid"),
+        ({}, {"origin": "https://elsewhere.example"}, 403, "origin"),
+        ({}, {"origin": "null"}, 403, "origin"),
+        ({}, {"content_type": "application/xml"}, 415, "invalid"),
+    ],
+)
+def test_each_refusal_says_why_and_is_counted(  # noqa: PLR0917
+    system: Any, new_id: NewId, change: dict[str, Any], headers: dict[str, str], status: int, reason: str
+) -> None:
+    """A refused event gets a problem document, a header with the reason, and a place in the ledger metric."""
+    before = counted(system, reason)
+    answer = system.post_events({**view(new_id), **change}, **headers)
+    assert answer.status == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.headers["x-presstally"] == f"ignored because {reason}"
+    assert answer.json()["status"] == status
+    assert counted(system, reason) == before + 1
+
+
+def test_a_page_may_read_why_it_was_refused(system: Any, new_id: NewId) -> None:
+    """Refusals too carry the CORS headers of an allowed origin, without credentials; others get none."""
+    ours = {"origin": "https://giaothuy.example"}
+    answer = system.post_events({**view(new_id), "kind": "click"}, **ours)
+    assert answer.headers["access-control-allow-origin"] == ours["origin"]
+    assert "x-presstally" in answer.headers["access-control-expose-headers"]
+    assert "access-control-allow-credentials" not in answer.headers
+    assert "access-control-allow-origin" not in system.post_events(view(new_id), origin="https://other.example").headers
+    assert system.request("OPTIONS", "/e", **ours).status == 204
+    assert system.request("OPTIONS", "/e", origin="https://other.example").status == 403
+    # One site's pages may not send another site's events.
+    assert system.post_events(view(new_id), **ours).status == 403
+    assert system.post_events(view(new_id, site="giao-thuy"), **ours).status == 202
+
+
+def test_programs_and_prefetches_are_counted_apart(system: Any, new_id: NewId) -> None:
+    """What is no person is taken, and the answer says that it is counted apart and why."""
+    for headers, reason in (
+        ({"user_agent": "Googlebot/2.1"}, "crawler"),
+        ({"user_agent": ""}, "no-user-agent"),
+        ({"sec_purpose": "prefetch;prerender"}, "prefetch"),
+    ):
+        answer = system.post_events(view(new_id), **headers)
+        assert (answer.status, answer.headers["x-presstally"]) == (202, f"counted apart because {reason}")
+
+
+def test_the_pixel_counts_a_view(system: Any, wait: Wait) -> None:
+    """The pixel is a GIF that counts a view for its site and article; a bad address is told."""
+    before = system.counter(measure="views")["total"]
+    answer = system.get("/p.gif?site=haihau&path=/tin.html&article=px", user_agent=system.another_person())
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/gif")
+    assert answer.body[:6] == b"GIF89a"
+    assert answer.headers["cache-control"] == "no-store"
+    wait(lambda: system.counter(measure="views")["total"] == before + 1)
+    assert system.get("/p.gif?site=haihau").status == 422
+    assert system.get("/p.gif?site=nowhere&path=/").status == 422
+    assert system.request("POST", "/p.gif", b"").status == 405
+
+
+def test_a_server_sends_for_its_readers(system: Any, new_id: NewId, token: str, wait: Wait) -> None:
+    """A batch with a token counts each event for its own reader and at its own time."""
+    before = {measure: system.counter(measure=measure)["total"] for measure in ("views", "visits")}
+    hour_ago = int(time.time() * 1000) - 3_600_000
+    events = [
+        {**view(new_id), "ip": f"198.51.100.{n % 50}", "agent": system.another_person(), "at": hour_ago}
+        for n in range(500)
+    ]
+    body = json.dumps(events).encode()
+    bearer = {"authorization": f"Bearer {token}", "content_type": "application/json"}
+    answer = system.request("POST", "/e/batch", body, **bearer)
+    assert (answer.status, answer.json()) == (202, {"accepted": 500})
+    assert system.request("POST", "/e/batch", body, **bearer).status == 202  # a retry
+    wait(lambda: system.counter(measure="views")["total"] >= before["views"] + 500)
+    time.sleep(1)
+    assert system.counter(measure="views")["total"] == before["views"] + 500
+    assert system.counter(measure="visits")["total"] == before["visits"] + 500
+
+
+@pytest.mark.parametrize(
+    ("change", "status", "words"),
+    [
+        ({"ip": "nobody"}, 422, "$[0].ip"),
+        ({"at": 1_000}, 422, "$[0].at"),
+        ({"at": 4_000_000_000_000}, 422, "$[0].at"),
+        ({"site": "nowhere"}, 422, "nowhere"),
+    ],
+)
+def test_a_servers_fault_is_told_at_once(  # noqa: PLR0917
+    system: Any, new_id: NewId, token: str, change: dict[str, Any], status: int, words: str
+) -> None:
+    """What the counter would only find later is refused at the door, with the event's number and field."""
+    event = {**view(new_id), "ip": "198.51.100.1", "agent": "x", **change}
+    answer = system.request("POST", "/e/batch", json.dumps([event]).encode(), authorization=f"Bearer {token}")
+    assert answer.status == status
+    assert words in answer.json()["detail"]
+
+
+def test_a_batch_needs_a_token(system: Any) -> None:
+    """Without a good token nothing is taken."""
+    assert system.request("POST", "/e/batch", b"[]").status == 401
+    assert system.request("POST", "/e/batch", b"[]", authorization="Bearer pt_00000000_" + "a" * 43).status == 401
+
+
+def test_one_address_cannot_flood_and_others_go_on(system: Any, new_id: NewId) -> None:
+    """Beyond the burst an address gets 429 with the time to wait, and another address is taken meanwhile."""
+    url = f"{direct(system)}/e"
+    flood, other = f"203.0.113.{random.randrange(256)}", f"198.51.100.{random.randrange(256)}"
+
+    def post(address: str) -> Any:
+        body = json.dumps([view(new_id, site="giao-thuy") for _ in range(100)]).encode()
+        return system.request("POST", url, body, x_forwarded_for=address, content_type="text/plain")
+
+    answers = [post(flood) for _ in range(30)]
+    assert [answer.status for answer in answers[:20]] == [202] * 20
+    refused = [answer for answer in answers if answer.status == 429]
+    assert refused
+    assert int(refused[0].headers["retry-after"]) >= 1
+    assert refused[0].headers["x-presstally"] == "ignored because rate"
+    assert post(other).status == 202
+
+
+def test_a_forged_address_changes_nothing(system: Any, new_id: NewId, wait: Wait) -> None:
+    """Through the gateway a reader's own X-Forwarded-For makes no new visitor."""
+    before = system.counter(measure="visitors")["total"]
+    agent = system.another_person()
+    for number in range(5):
+        forged = f"203.0.113.{number}, 198.51.100.{number}"
+        assert system.post_events(view(new_id), user_agent=agent, x_forwarded_for=forged).status == 202
+    wait(lambda: system.counter(measure="visitors")["total"] == before + 1)
+    time.sleep(0.5)
+    assert system.counter(measure="visitors")["total"] == before + 1
+
+
+HOSTILE = [
+    b"",
+    b"[",
+    b"[]",
+    b"null",
+    b'"x"',
+    b"{}",
+    b"\xff\xfe\x00",
+    b'{"id":"\xc3\x28"}',
+    b"[" * 30_000,
+    b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+    b'{"id":"\\ud800"}',
+    b'{"age":1e400}',
+    b'{"age":' + b"9" * 5_000 + b"}",
+    b'{"site":"' + b"a" * 60_000 + b'"}',
+    b"\0" * 1_000,
+    b"[" + b"{}," * 20_000 + b"{}]",
+]
+
+
+@pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
+def test_hostile_bodies_are_refused(system: Any, body: bytes) -> None:
+    """Whatever the body is, the answer is a problem document of the sender's fault."""
+    answer = system.post_events(body)
+    assert 400 <= answer.status < 500, answer.text
+    assert answer.json()["status"] == answer.status
+
+
+def test_random_bodies_never_break_it(system: Any, new_id: NewId) -> None:
+    """Valid events with random damage are taken or refused, never a failure of ours."""
+    chosen = random.Random(7)
+    whole = json.dumps(view(new_id, article="a", referrer="https://a.example/b", age=5)).encode()
+    for _ in range(400):
+        body = bytearray(whole)
+        for _ in range(chosen.randrange(1, 6)):
+            at = chosen.randrange(len(body))
+            body[at : at + chosen.randrange(3)] = chosen.randbytes(chosen.randrange(4))
+        answer = system.post_events(bytes(body))
+        assert answer.status in (202, 400, 422), (answer.status, bytes(body))
+
+
+@contextmanager
+def connected(system: Any) -> Iterator[socket.socket]:
+    with closing(socket.create_connection(("127.0.0.1", system.port("ingest")), 5)) as one:
+        yield one
+
+
+def test_a_body_without_an_end_is_cut(system: Any) -> None:
+    """A chunked body is refused when it passes the limit, however it goes on."""
+    with connected(system) as one:
+        one.settimeout(15)
+        one.sendall(b"POST /e HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n")
+        chunk = b"2000\r\n" + b"x" * 0x2000 + b"\r\n"
+        try:
+            for _ in range(10_000):
+                one.sendall(chunk)
+        except OSError:
+            return  # closed in our face, which is an answer too
+        raise AssertionError("80 MB were taken")
+
+
+def test_slow_and_idle_senders_hold_nobody_up(system: Any, new_id: NewId) -> None:
+    """Behind 10,000 idle connections and many half-sent bodies others are answered, and the slow get a 408."""
+    half = b"POST /e HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ncontent-length: 100\r\n\r\n{"
+    opened: list[socket.socket] = []
+    try:
+        for number in range(IDLE_SOCKETS):
+            one = socket.create_connection(("127.0.0.1", system.port("ingest")), 5)
+            opened.append(one)
+            if number % 100 == 0:
+                one.sendall(half)
+        for _ in range(20):
+            begun = time.monotonic()
+            assert system.post_events(view(new_id), user_agent=system.another_person()).status == 202
+            assert time.monotonic() - begun < 5
+        opened[0].settimeout(20)
+        assert opened[0].recv(100).startswith(b"HTTP/1.1 408 ")
+    finally:
+        for one in opened:
+            one.close()
+    assert system.get(f"{direct(system)}/livez").status == 200
