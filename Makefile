@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status import test bench chaos check lock clean
+.PHONY: help run up down status import test bench chaos tracker check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -32,6 +32,9 @@ bench: ## Benchmarks of the counter: printed ratios, no pass or fail
 chaos: ## Kill, freeze and cut everything under load; prints its seed (ARGS="--seed 7 --minutes 5")
 	@$(BOOTSTRAP) dev
 	@$(DEV)/python -m tests.chaos $(ARGS)
+
+tracker: ## Make what is served at /t.js from its source (needs Node and npm)
+	cd services/ingest/tracker && npm ci --silent --ignore-scripts && npm run --silent build
 
 check: ## Lint, types and the walls between services
 	@$(BOOTSTRAP) dev

@@ -9,7 +9,6 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from importlib.resources import files
 from ipaddress import ip_address
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -24,6 +23,7 @@ from starlette.routing import Route
 from services.ingest.metrics import COLLECT_EVENTS, PRODUCER_QUEUE, PUBLISH_SECONDS
 from services.ingest.secrets import SharedSecrets
 from services.ingest.settings import IngestSettings, Network
+from services.ingest.tracker import TRACKER
 from services.ingest.visitors import bot_reason, local_days, partition_of, visitor_key
 from shared.events import PATH_CHARACTERS_MAX, REFERRER_CHARACTERS_MAX, ArticleId, PageEvent, SiteSlug
 from shared.kafka import Producer, Unavailable
@@ -253,14 +253,6 @@ def _unavailable(sites: list[str], reason: str) -> Problem:
     return Problem(503, "Not accepted now. Keep it and send it again with the same id.", headers={"retry-after": "2"})
 
 
-async def _tracker(request: Request) -> Response:
-    return Response(
-        files("services.ingest").joinpath("tracker/t.js").read_bytes(),
-        media_type="text/javascript; charset=utf-8",
-        headers={"cache-control": "public, max-age=3600", "access-control-allow-origin": "*"},
-    )
-
-
 @asynccontextmanager
 async def collector(settings: IngestSettings, process: Process) -> AsyncIterator[Role]:
     """Run the collector: it serves as soon as Postgres has told the secrets and Kafka the partitions."""
@@ -286,7 +278,7 @@ async def collector(settings: IngestSettings, process: Process) -> AsyncIterator
                 Route("/e", here.post_event, methods=["POST"]),
                 Route("/e", here.preflight, methods=["OPTIONS"]),
                 Route("/p.gif", here.pixel),
-                Route("/t.js", _tracker),
+                TRACKER,
             ],
             problems=lambda: [producer.problem] if producer.problem else [],
         )
