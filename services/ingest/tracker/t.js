@@ -12,7 +12,7 @@
 // `let` throughout, and a little terse: it must stay within 1,200 bytes as served (tests/ingest/test_tracker.py).
 
 window.presstally || (() => { // else the tag stands on the page twice
-  let OUTBOX_MAX = 50, OUTBOX_MS = 18e5, PING_MS = 6e4, ANSWER_MS = 1e4, HEAD_MS = 300, WAIT_MAX_SECONDS = 60;
+  let OUTBOX_MAX = 50, OUTBOX_MS = 18e5, PING_MS = 6e4, ANSWER_MS = 1e4, HEAD_MS = 300, YOUNG_MS = 300, WAIT_MAX_SECONDS = 60;
   let { src, dataset: { site, endpoint, manual, local } } = document.currentScript;
   let to = new URL(endpoint || "/e", src);
   let uuid = () => URL.createObjectURL(new Blob()).slice(-36); // crypto.randomUUID is missing on plain http
@@ -96,7 +96,8 @@ window.presstally || (() => { // else the tag stands on the page twice
     addEventListener("pagehide", moved);
     addEventListener("pageshow", (event) => event.persisted && view());
   }
-  addEventListener("pagehide", () => tell("leave", waiting().filter((key) => key != sending).map(bodyOf)));
+  // A view as young as this is on its way, maybe in another tab or from the page that this one gives way to.
+  addEventListener("pagehide", () => tell("leave", waiting().filter((key) => ageOf(key) > YOUNG_MS).map(bodyOf)));
   addEventListener("online", flush);
   window.presstally = { view };
 
