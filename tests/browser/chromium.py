@@ -5,6 +5,7 @@ what the tracker's tests are about, so they ask the browser itself, and as littl
 attached can prerender.
 """
 
+import contextlib
 import itertools
 import json
 import os
@@ -16,6 +17,10 @@ from typing import Any
 
 CHROMIUM = "/usr/bin/chromium"
 ANSWER_SECONDS = 20.0
+
+
+class PageLeft(Exception):  # noqa: N818 - it says what happened
+    """The page gave way to another before it answered."""
 
 
 class Chromium:
@@ -49,6 +54,8 @@ class Chromium:
         while True:
             answer = self._receive(method)
             if answer.get("id") == number:
+                if "navigated or closed" in answer.get("error", {}).get("message", ""):
+                    raise PageLeft
                 assert "error" not in answer, (method, answer["error"])
                 return dict(answer["result"])
 
@@ -103,7 +110,10 @@ class Tab:
 
     def until(self, expression: str, seconds: float = 10) -> None:
         deadline = time.monotonic() + seconds
-        while not self.js(expression):
+        while True:
+            with contextlib.suppress(PageLeft):
+                if self.js(expression):
+                    return
             assert time.monotonic() < deadline, f"never so: {expression}"
             time.sleep(0.05)
 
