@@ -49,4 +49,4 @@ lock: ## Renew the hash-locked requirements from pyproject.toml
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra local --extra dev -c requirements-local.txt pyproject.toml -o requirements-dev.txt
 
 clean: ## Remove the environments and fetched jars; data in .local stay
-	rm -rf .venv .venv-dev .local-cache
+	rm -rf .venv .venv-dev .local-cache services/ingest/tracker/node_modules
