@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status import token test bench chaos check lock clean
+.PHONY: help run up down status import token test bench chaos tracker check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -36,6 +36,9 @@ chaos: ## Kill, freeze and cut everything under load; prints its seed (ARGS="--s
 	@$(BOOTSTRAP) dev
 	@$(DEV)/python -m tests.chaos $(ARGS)
 
+tracker: ## Make what is served at /t.js from its source (needs Node and npm)
+	cd services/ingest/tracker && npm ci --silent --ignore-scripts && npm run --silent build
+
 check: ## Lint, types and the walls between services
 	@$(BOOTSTRAP) dev
 	$(DEV)/ruff check .
@@ -49,4 +52,4 @@ lock: ## Renew the hash-locked requirements from pyproject.toml
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra local --extra dev -c requirements-local.txt pyproject.toml -o requirements-dev.txt
 
 clean: ## Remove the environments and fetched jars; data in .local stay
-	rm -rf .venv .venv-dev .local-cache
+	rm -rf .venv .venv-dev .local-cache services/ingest/tracker/node_modules

@@ -19,7 +19,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 from granian._granian import RSGIHTTPProtocol as HTTPProtocol
 from granian.rsgi import Scope as Request
-from starlette.routing import Route
 
 from services.ingest.metrics import COLLECT_EVENTS, PRODUCER_QUEUE, SPOOL_BYTES
 from services.ingest.publisher import Publisher
@@ -38,7 +37,7 @@ from services.ingest.signs import (
 )
 from services.ingest.spool import Entry, open_spool
 from services.ingest.tokens import Tokens
-from services.ingest.tracker import tracker
+from services.ingest.tracker import TRACKER
 from services.ingest.visitors import LocalDays, Reader, Sender, bot_reason, local_days, place_of, visitor_key
 from shared.kafka import Unavailable
 from shared.logs import log
@@ -366,7 +365,7 @@ async def collector(settings: IngestSettings, process: Process) -> AsyncIterator
     try:
         yield Role(
             "collector",
-            routes=[Route("/t.js", tracker)],
+            routes=[TRACKER],
             hot={"/e": here.events, "/e/batch": here.batch, "/p.gif": here.pixel},
             problems=lambda: [publisher.problem] if publisher.problem else [],
             concerns=lambda: [concern for concern in (publisher.concern, secrets.problem) if concern],

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -109,6 +110,7 @@ def _common(site: Site, public_url: str, path: str) -> dict[str, object]:
     return {
         "site": site,
         "canonical": public_url + path,
+        "on_this_machine": urlsplit(public_url).hostname in ("localhost", "127.0.0.1", "::1"),
         "style_path": STYLE_PATH,
         "words": _WORDS["vi" if site.language.startswith("vi") else "en"],
         "article_path": article_path,

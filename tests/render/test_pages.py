@@ -78,6 +78,14 @@ def test_the_same_state_gives_the_same_bytes() -> None:
     assert render_article(changed(title="Khác"), SITE, URL).etag != page.etag
 
 
+def test_the_tracker_counts_on_localhost_only_where_the_site_is_there() -> None:
+    """A page tells the tracker to count on localhost if its canonical address is on this machine."""
+    assert '<script defer src="/t.js" data-site="haihau"></script>' in render_article(ARTICLE, SITE, URL).html
+    for here in ("http://localhost:8080", "http://127.0.0.1", "http://[::1]:9000"):
+        assert 'data-site="haihau" data-local></script>' in render_article(ARTICLE, SITE, here).html
+    assert "data-local" not in render_article(ARTICLE, SITE, "https://localhost.example").html
+
+
 def test_an_unknown_date_is_not_invented() -> None:
     """An article whose date nobody knows shows none."""
     assert "<time" not in render_article(changed(published_at=None), SITE, URL).html

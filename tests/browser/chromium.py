@@ -1,0 +1,144 @@
+"""A Chromium of our own, driven over its debugging pipe.
+
+Playwright makes every tab believe that it is seen, and turns the back/forward cache and prerendering off. These are
+what the tracker's tests are about, so they ask the browser itself, and as little as possible: a tab that is not
+attached can prerender.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import select
+import subprocess
+import tempfile
+import time
+from typing import Any
+
+CHROMIUM = "/usr/bin/chromium"
+ANSWER_SECONDS = 20.0
+
+
+class PageLeft(Exception):  # noqa: N818 - it says what happened
+    """The page gave way to another before it answered."""
+
+
+class Chromium:
+    """One browser: one person."""
+
+    def __init__(self, user_agent: str) -> None:
+        to_it, self._write = os.pipe()
+        self._read, from_it = os.pipe()
+        self._profile = tempfile.TemporaryDirectory(ignore_cleanup_errors=True)
+        self._buffer = b""
+        self._ids = itertools.count(1)
+        flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+        flags += ["--disable-background-timer-throttling", "--disable-component-update"]
+        flags += ["--remote-debugging-pipe", f"--user-data-dir={self._profile.name}", f"--user-agent={user_agent}"]
+        wired = f'exec "$@" 3<&{to_it} 4>&{from_it}'  # the pipe's ends are 3 and 4 by Chromium's rule
+        self._process = subprocess.Popen(
+            ["bash", "-c", wired, "chromium", CHROMIUM, *flags, "about:blank"],
+            pass_fds=(to_it, from_it),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(to_it)
+        os.close(from_it)
+
+    def call(self, method: str, session: str | None = None, **parameters: Any) -> dict[str, Any]:
+        number = next(self._ids)
+        message: dict[str, Any] = {"id": number, "method": method, "params": parameters}
+        if session:
+            message["sessionId"] = session
+        os.write(self._write, json.dumps(message).encode() + b"\0")
+        while True:
+            answer = self._receive(method)
+            if answer.get("id") == number:
+                if "navigated or closed" in answer.get("error", {}).get("message", ""):
+                    raise PageLeft
+                assert "error" not in answer, (method, answer["error"])
+                return dict(answer["result"])
+
+    def _receive(self, waiting_for: str) -> dict[str, Any]:
+        while b"\0" not in self._buffer:
+            assert select.select([self._read], [], [], ANSWER_SECONDS)[0], f"no answer to {waiting_for}"
+            chunk = os.read(self._read, 1 << 16)
+            assert chunk, "Chromium has gone"
+            self._buffer += chunk
+        message, self._buffer = self._buffer.split(b"\0", 1)
+        return dict(json.loads(message))
+
+    def open(self, url: str, *, behind: bool = False, attach: bool = True) -> "Tab":
+        """Open a tab, in front or behind the others."""
+        target = self.call("Target.createTarget", url=url, background=behind)["targetId"]
+        tab = Tab(self, target)
+        if attach:
+            tab.attach()
+            tab.until(f"location.href == {json.dumps(url)} && document.readyState == 'complete'")
+        return tab
+
+    def close(self) -> None:
+        self.call("Browser.close")
+        self._process.wait(20)
+        os.close(self._write)
+        os.close(self._read)
+        self._profile.cleanup()
+
+
+class Tab:
+    """One tab. Only an attached one can be asked."""
+
+    def __init__(self, browser: Chromium, target: str) -> None:
+        self._browser = browser
+        self._target = target
+        self._session = ""
+
+    def attach(self) -> None:
+        self._session = self._browser.call("Target.attachToTarget", targetId=self._target, flatten=True)["sessionId"]
+
+    def js(self, expression: str) -> Any:
+        answer = self._browser.call(
+            "Runtime.evaluate",
+            self._session,
+            expression=expression,
+            awaitPromise=True,
+            returnByValue=True,
+            userGesture=True,
+        )
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def until(self, expression: str, seconds: float = 10) -> None:
+        deadline = time.monotonic() + seconds
+        while True:
+            with contextlib.suppress(PageLeft):
+                if self.js(expression):
+                    return
+            assert time.monotonic() < deadline, f"never so: {expression}"
+            time.sleep(0.05)
+
+    def go(self, url: str) -> None:
+        """Follow a link, as a reader does."""
+        self.js(f"window.left = true; location.href = {json.dumps(url)}; 0")
+        self.until("!window.left && document.readyState == 'complete'")
+
+    def back(self) -> None:
+        self.js("history.back()")
+
+    def to_front(self) -> None:
+        self._browser.call("Target.activateTarget", targetId=self._target)
+
+    def offline(self, yes: bool) -> None:
+        """Pull the network's plug, or put it back; the page is told as by a real one."""
+        self._browser.call("Network.enable", self._session)
+        self._browser.call(
+            "Network.emulateNetworkConditions",
+            self._session,
+            offline=yes,
+            latency=0,
+            downloadThroughput=-1,
+            uploadThroughput=-1,
+        )
+
+    def close(self) -> None:
+        self._browser.call("Target.closeTarget", targetId=self._target)
