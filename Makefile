@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status import test bench chaos check lock clean
+.PHONY: help run up down status import token test bench chaos check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -20,6 +20,9 @@ status: ## Show what runs: ports and process ids
 
 import: ## Publish a saved page on the running copy: make import FILE=page.txt ARGS=--with-counter
 	@$(BOOTSTRAP) import --site haihau --section tin-tuc --publish --wait $(ARGS) "$(FILE)"
+
+token: ## Bearer tokens of the running copy: make token ARGS='create --name Lan --scope write'
+	@$(BOOTSTRAP) token $(ARGS)
 
 test: ## Run all tests (ARGS="-k counter" picks some)
 	@$(BOOTSTRAP) dev

@@ -1,4 +1,4 @@
-"""`python -m deploy.local run|up|down|status|import`, after `bootstrap.py` has made the machine ready."""
+"""`python -m deploy.local run|up|down|status|import|token`, after `bootstrap.py` has made the machine ready."""
 
 import contextlib
 import json
@@ -105,9 +105,9 @@ def status() -> int:
     return 0
 
 
-def import_pages() -> int:
-    """Import saved pages into the system that runs in this home."""
-    return Stack().import_pages(sys.argv[2:])
+def ingest_command() -> int:
+    """Run a command of the ingest service, such as `import`, on the system that runs in this home."""
+    return Stack().run_command("ingest", sys.argv[1:])
 
 
 def run() -> int:
@@ -116,7 +116,7 @@ def run() -> int:
 
 
 if __name__ == "__main__":
-    verbs = {"run": run, "up": up, "down": down, "status": status, "import": import_pages}
+    verbs = {"run": run, "up": up, "down": down, "status": status, "import": ingest_command, "token": ingest_command}
     try:
         sys.exit(verbs[sys.argv[1]]())
     except OSError as fault:

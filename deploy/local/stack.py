@@ -106,14 +106,14 @@ class Stack:
         assert java is not None, "bootstrap has checked it"
         return Kafka(self.home / "kafka", jars_folder(), java, self.ports["kafka"], self.ports["kafka controller"])
 
-    def import_pages(self, arguments: Sequence[str]) -> int:
-        """Run the import on this running copy."""
+    def run_command(self, service: str, arguments: Sequence[str]) -> int:
+        """Run a service's command on this running copy."""
         environment = self._environment()
         if "kafka" in self.ports:
             environment["KAFKA_BOOTSTRAP"] = self._kafka().bootstrap
         if "postgres" in self.ports:
             environment["DATABASE_URL"] = self._postgres().url
-        command = [sys.executable, "-m", "services.ingest", "import", *arguments]
+        command = [sys.executable, "-m", f"services.{service}", *arguments]
         return subprocess.run(command, env=environment, check=False).returncode
 
     def _postgres(self) -> Postgres:

@@ -82,3 +82,22 @@ SELECT content FROM ingest.articles WHERE id = $1 AND state = 'published'
 SELECT content FROM ingest.articles
 WHERE site = $1 AND state = 'published' AND number < $2
 ORDER BY number DESC LIMIT $3
+
+-- name: insert_token
+INSERT INTO ingest.tokens (prefix, hash, name, scopes, sites, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
+ON CONFLICT DO NOTHING
+RETURNING prefix
+
+-- name: token
+SELECT prefix, hash, name, scopes, sites, created_at, expires_at, revoked_at, used_at
+FROM ingest.tokens WHERE prefix = $1
+
+-- name: tokens
+SELECT prefix, name, scopes, sites, created_at, expires_at, revoked_at, used_at
+FROM ingest.tokens ORDER BY created_at, prefix
+
+-- name: mark_token_used
+UPDATE ingest.tokens SET used_at = now() WHERE prefix = $1
+
+-- name: revoke_token
+UPDATE ingest.tokens SET revoked_at = coalesce(revoked_at, now()) WHERE prefix = $1 RETURNING name
