@@ -14,7 +14,7 @@ from shared.events import ArticleId, SiteSlug
 
 State = Literal["draft", "in_review", "approved", "scheduled", "published", "unpublished", "archived", "killed"]
 Kind = Literal["article", "notice", "photo", "video"]
-DatePrecision = Literal["exact", "day"]
+DatePrecision = Literal["exact", "day", "unknown"]
 InlineHtml = Annotated[
     str, Meta(max_length=64_000, description="sanitised: a, em, strong, br, sub, sup only; 10,000 characters of text")
 ]
@@ -39,7 +39,7 @@ ARTICLE_BYTES_MAX = 512 * 1024
 IMAGE_WIDTHS = (320, 640, 960, 1280, 1600)
 """The widths in which images are offered, besides that of the original."""
 MEDIA_PREFIX = "/media/"
-"""Where the portal serves images and files that it keeps. Published articles show no others."""
+"""Where the portal serves images and files that it keeps. Its pages show no others."""
 
 
 class Paragraph(msgspec.Struct, frozen=True, tag="paragraph", tag_field="type"):
@@ -74,13 +74,14 @@ class Focus(msgspec.Struct, frozen=True):
 class Image(msgspec.Struct, frozen=True):
     """An image: `url` shows it in its full size of `width` by `height`; `renditions` are smaller copies.
 
-    `alt` may be empty in a draft, never in what is published.
+    `alt` may be empty in a draft, never in what is published. The size of an image that stands elsewhere may be
+    unknown; pages show a link to it, as they load nothing from elsewhere.
     """
 
     url: Url
     alt: Annotated[str, Meta(max_length=ALT_CHARACTERS_MAX)]
-    width: Annotated[int, Meta(ge=1, le=20_000)]
-    height: Annotated[int, Meta(ge=1, le=20_000)]
+    width: Annotated[int, Meta(ge=1, le=20_000)] | None = None
+    height: Annotated[int, Meta(ge=1, le=20_000)] | None = None
     media: Annotated[str, Meta(max_length=64, description="id in the media store: SHA-256 of the original")] | None = (
         None
     )
@@ -216,7 +217,7 @@ class Article(msgspec.Struct, frozen=True, kw_only=True):
     published_at: datetime | None = None
     """When its readers first saw it, wherever that was; None when nobody knows (an old page without a date)."""
     date_precision: DatePrecision = "exact"
-    """`day`: only the day of `published_at` is known, in the site's zone."""
+    """`day`: only the day of `published_at` is known, in the site's zone. `unknown`: publishing sets no date either."""
     kind: Kind = "article"
     kicker: Annotated[str, Meta(max_length=TITLE_CHARACTERS_MAX)] = ""
     subtitle: Annotated[str, Meta(max_length=TITLE_CHARACTERS_MAX)] = ""

@@ -104,7 +104,9 @@ def srcset(image: Image) -> str:
     """Return the image's smaller copies and itself, for browsers to choose from; "" if there is only one."""
     if not image.renditions:
         return ""
-    offered = {one.width: one.url for one in image.renditions} | {image.width: image.url}
+    offered = {one.width: one.url for one in image.renditions}
+    if image.width is not None:
+        offered[image.width] = image.url
     return ", ".join(f"{url} {width}w" for width, url in sorted(offered.items()))
 
 

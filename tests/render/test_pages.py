@@ -171,6 +171,7 @@ def test_every_kind_of_block_is_shown() -> None:
         Embed("youtube", "dQw4w9WgXcQ", title=hostile),
         File("/media/x.pdf", hostile),
         Figure("Ảnh", Image("/media/a.jpg", hostile, 640, 480, renditions=copies)),
+        Figure("Ảnh", Image("https://elsewhere.example/a.jpg", hostile)),
     ]
     page = render_article(changed(body=body, authors=[Author("Trần Nam", "Phóng viên")]), SITE, URL).html
     for part in (
@@ -182,9 +183,11 @@ def test_every_kind_of_block_is_shown() -> None:
         'href="/media/x.pdf"',
         'srcset="/media/a-320.webp 320w, /media/a.jpg 640w"',
         "Trần Nam (Phóng viên)",
+        '<a href="https://elsewhere.example/a.jpg" rel="noopener">',
     ):
         assert part in page, part
     assert "<script>alert" not in page
+    assert 'src="https://elsewhere' not in page
 
 
 def test_an_old_message_still_decodes() -> None:

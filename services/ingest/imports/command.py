@@ -10,8 +10,9 @@ from pathlib import Path
 
 import asyncpg
 
-from services.ingest.drafting import SQL, Draft, Saved, save, set_opening_balance
+from services.ingest.drafting import Draft, Saved, save, set_opening_balance
 from services.ingest.imports.plain_text import PageError, SavedPage, read_page
+from services.ingest.publications import SQL
 from services.ingest.settings import IngestSettings
 from shared.postgres import POSTGRES_AWAY, open_pool
 from shared.sites import Site, read_sites
@@ -109,11 +110,12 @@ async def _import_page(
         external_id=arguments.external_id or _checksum(site, page),
         published_at=arguments.published_at,
     )
-    saved = await save(pool, draft, publish=arguments.publish, now=datetime.now(UTC))
+    who = arguments.who or getpass.getuser()
+    saved = await save(pool, draft, publish=arguments.publish, now=datetime.now(UTC), who=who)
     article = saved.article
     print(f"{saved.change} article {article.id}, number {article.number}, version {article.version}: {article.title}")
     if arguments.with_counter:
-        await _bring_counter(pool, site, file, page, arguments.who or getpass.getuser())
+        await _bring_counter(pool, site, file, page, who)
     if arguments.wait:
         print(await _wait_until_live(pool, saved, arguments.wait_seconds))
 
@@ -148,7 +150,7 @@ async def _wait_until_live(pool: asyncpg.Pool, saved: Saved, timeout_seconds: fl
     try:
         async with asyncio.timeout(timeout_seconds):
             while True:
-                row = await pool.fetchrow(SQL["publication"], article.id)
+                row = await pool.fetchrow(SQL["publications"], [article.id])
                 if row and row["version"] is not None and row["version"] >= article.version:
                     if row["status"] == "live":
                         return str(row["url"])
