@@ -41,9 +41,16 @@ class ArticleView(Article, frozen=True, kw_only=True):
 
 
 class ArticleList(msgspec.Struct):
-    """A page of articles, newest first; `next` is the `cursor` of the page that follows."""
+    """A page of articles as editors see them, newest first; `next` is the `cursor` of the page that follows."""
 
-    articles: list[ArticleView] | list[Article]
+    articles: list[ArticleView]
+    next: str | None
+
+
+class PublicArticleList(msgspec.Struct):
+    """A page of articles as readers get them."""
+
+    articles: list[Article]
     next: str | None
 
 
@@ -123,7 +130,17 @@ class ProblemDocument(msgspec.Struct, omit_defaults=True):
 
 
 _REFERENCE = "#/components/schemas/{name}"
-_KINDS = (Article, ArticleView, ArticleList, RevisionList, Audit, Difference, Publication, ProblemDocument)
+_KINDS = (
+    Article,
+    ArticleView,
+    ArticleList,
+    PublicArticleList,
+    RevisionList,
+    Audit,
+    Difference,
+    Publication,
+    ProblemDocument,
+)
 _refs, SCHEMAS = msgspec.json.schema_components(_KINDS, ref_template=_REFERENCE)
 _SCHEMA: dict[type, dict[str, Any]] = dict(zip(_KINDS, _refs, strict=True))
 ETAG = {"ETag": {"schema": {"type": "string"}, "description": 'The version, such as "3"; send it back as If-Match'}}

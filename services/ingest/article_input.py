@@ -4,7 +4,7 @@ Lengths are of the text after NFC. What looks wrong is refused with its field; n
 """
 
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
 from pydantic import (
     AfterValidator,
@@ -350,11 +350,15 @@ class _Patch(_Input):
 
 
 def _optional() -> dict[str, Any]:
-    fields = Content.model_fields.items()
-    return {
-        name: (Annotated[field.annotation, *field.metadata] | None, Field(None, description=field.description))
-        for name, field in fields
-    }
+    optional = {}
+    for name, kind in get_type_hints(Content, include_extras=True).items():
+        field = Content.model_fields.get(name)
+        if field is None:
+            continue
+        limits = () if get_origin(kind) is Annotated else tuple(field.metadata)
+        limited = Annotated[(kind, *limits)] if limits else kind
+        optional[name] = (limited | None, Field(None, description=field.description))
+    return optional
 
 
 ArticlePatch = create_model("ArticlePatch", __base__=_Patch, **_optional())

@@ -21,6 +21,7 @@ from services.ingest.answers import (
     AuditEntry,
     Difference,
     FieldChange,
+    PublicArticleList,
     Revision,
     RevisionList,
     answers,
@@ -102,7 +103,9 @@ class Filters(BaseModel):
 
 
 @router.get(
-    "/articles", summary="List articles, newest first", responses=answers(200, ArticleList, problems=(403, 404))
+    "/articles",
+    summary="List articles, newest first",
+    responses=answers(200, ArticleList, PublicArticleList, problems=(403, 404)),
 )
 async def list_articles(desk: DeskOf, token: MaybeCaller, filters: Annotated[Filters, Query()]) -> Response:
     """Without a token: what is public. With one (scope read): all that editors work on, drafts too."""
@@ -115,7 +118,7 @@ async def list_articles(desk: DeskOf, token: MaybeCaller, filters: Annotated[Fil
         rows = await desk.pool.fetch(SQL["lives"], sites, start, limit, *wanted)
         lives = [msgspec.json.decode(row["live"], type=Article) for row in rows]
         last = lives[-1].number if lives else 0
-        return json(ArticleList([live for live in lives if is_public(live, now)], _next(rows, limit, last)))
+        return json(PublicArticleList([live for live in lives if is_public(live, now)], _next(rows, limit, last)))
     rows = await desk.pool.fetch(
         SQL["heads"],
         desk.sites_of(token, filters.site),
