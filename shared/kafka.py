@@ -85,7 +85,7 @@ class Producer:
             try:
                 await producer.start()
             except KAFKA_ERRORS as error:
-                await _stop(producer)
+                await stop_producer(producer)
                 if not said:
                     log.warning("Kafka is not there yet; waiting for it", reason=repr(error))
                     said = True
@@ -148,7 +148,7 @@ class Producer:
             return  # another message met the same error first
         log.error("The producer cannot go on; making a new one", reason=repr(error))
         self._producer = None
-        self._retired = asyncio.create_task(_stop(broken), name="stop the broken producer")
+        self._retired = asyncio.create_task(stop_producer(broken), name="stop the broken producer")
         self.start()
 
     async def stop(self) -> None:
@@ -159,7 +159,7 @@ class Producer:
                 await self._connecting
         if self._producer is not None:
             producer, self._producer = self._producer, None
-            await _stop(producer)
+            await stop_producer(producer)
 
 
 async def bury(producer: Producer, record: ConsumerRecord, reason: str) -> None:
@@ -184,7 +184,8 @@ def dead_letter_headers(reason: str, topic: str, partition: int, offset: int, at
     return [(name, str(value).encode()) for name, value in fields.items()]
 
 
-async def _stop(producer: AIOKafkaProducer) -> None:
+async def stop_producer(producer: AIOKafkaProducer) -> None:
+    """Stop a producer of aiokafka within a bound: its own `stop()` may wait for ever."""
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await producer.stop()

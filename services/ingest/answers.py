@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -17,7 +18,7 @@ from services.ingest.workflow import Kept, allowed_steps
 from shared.articles import Article, State, article_path, is_public
 from shared.logs import log
 from shared.postgres import POSTGRES_AWAY
-from shared.problems import EXCEPTION_HANDLERS, Problem
+from shared.problems import EXCEPTION_HANDLERS, Problem, on_http_exception
 
 BODY_BYTES_MAX = 2 * 1024 * 1024
 JSON_DEPTH_MAX = 60
@@ -237,6 +238,13 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
     return _problem([_fault(item) for item in items]).response()
 
 
+async def _on_http_exception(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 400:  # FastAPI's only one, and it does not say why
+        return Problem(400, "The body is not JSON in UTF-8, or has a number of thousands of digits.").response()
+    return await on_http_exception(request, error)
+
+
 async def _on_content(request: Request, error: Exception) -> Response:
     assert isinstance(error, ContentError)
     return content_problem(error).response()
@@ -251,6 +259,7 @@ async def _on_absence(request: Request, error: Exception) -> Response:
 HANDLERS: dict[Any, Any] = {
     **EXCEPTION_HANDLERS,
     RequestValidationError: _on_invalid_request,
+    HTTPException: _on_http_exception,
     ContentError: _on_content,
     **dict.fromkeys(POSTGRES_AWAY, _on_absence),
 }

@@ -78,7 +78,7 @@ async def articles(settings: IngestSettings, process: Process) -> AsyncIterator[
     publications = Publications(pool, process.stop)
     desk = Desk(pool, Tokens(pool), sites, publications, settings.public_url)
     working = [
-        process.spawn(relay(pool, producer), "outbox relay"),
+        process.spawn(relay(pool, settings.kafka_bootstrap), "outbox relay"),
         process.spawn(schedule(pool, sites), "scheduler"),
         process.spawn(publications.watch(), "publications"),
     ]

@@ -33,8 +33,8 @@ class Publication(msgspec.Struct):
     article: str
     version: int | None
     """The version asked for; without one, the last that was published or withdrawn."""
-    head_version: int | None
-    """What editors work on; null for who has no token."""
+    head_version: int
+    """What editors work on; for who has no token, the last version that was given to readers."""
     live_version: int | None
     """The version that the portal last told of."""
     status: Status

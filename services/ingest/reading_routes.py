@@ -231,7 +231,7 @@ async def get_publication(
     answer = await desk.publications.wait(article_id, version, seconds)
     assert answer is not None, "articles are never deleted"
     if token is None:  # what editors work on is theirs
-        answer.head_version = None
+        answer.head_version = row["told_version"]
         answer.reason = "this version is not published" if answer.status == "not_published" else answer.reason
     return json(answer)
 

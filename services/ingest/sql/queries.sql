@@ -129,6 +129,9 @@ INSERT INTO ingest.outbox (topic, key, value) VALUES ($1, $2, $3)
 -- One relay at a time keeps the order; the lock lives as long as the connection.
 SELECT pg_try_advisory_lock(hashtext('ingest.outbox'))
 
+-- name: release_relay
+SELECT pg_advisory_unlock(hashtext('ingest.outbox'))
+
 -- name: read_outbox
 SELECT id, topic, key, value FROM ingest.outbox ORDER BY id LIMIT $1
 
