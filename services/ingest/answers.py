@@ -21,6 +21,8 @@ from shared.postgres import POSTGRES_AWAY
 from shared.problems import EXCEPTION_HANDLERS, Problem, on_http_exception
 
 BODY_BYTES_MAX = 2 * 1024 * 1024
+DRAINED_BYTES_MAX = 64 * 1024 * 1024
+"""What is too large is read to its end, up to here: many clients and gateways read no answer before they have sent."""
 JSON_DEPTH_MAX = 60
 ERRORS_MAX = 20
 _TAGS = {"text", "blocks", "paragraph", "heading", "figure", "list", "quote", "table", "embed", "file"}
@@ -214,7 +216,8 @@ def _fault(item: dict[str, Any]) -> Fault:
     place = _field_of(item["loc"])
     context = item.get("ctx") or {}
     value = item.get("input")
-    size = len(value) if isinstance(value, str | list) else None
+    # The size after NFC, which is what the limit is for; not that of what was typed.
+    size = context.get("actual_length", len(value) if isinstance(value, str | list) else None)
     for name, words in (("max_length", "is the most"), ("min_length", "is the least")):
         if name in context:
             unit = "characters" if isinstance(value, str) else "entries"
@@ -295,13 +298,17 @@ class Bounded:
 
 async def _read(request: Request) -> bytes:
     body = bytearray()
+    size = 0
     async for chunk in request.stream():
-        body += chunk
-        if len(body) > BODY_BYTES_MAX:
-            told = request.headers.get("content-length", "")
-            size = int(told) if told.isdecimal() and len(told) < 20 else len(body)
-            detail = f"The body has {size:,} bytes or more; {BODY_BYTES_MAX:,} is the most."
-            raise Problem(413, detail, limit=BODY_BYTES_MAX, size=size)
+        size += len(chunk)
+        if size <= BODY_BYTES_MAX:
+            body += chunk
+        elif size > DRAINED_BYTES_MAX:
+            break
+    if size > BODY_BYTES_MAX:
+        more = " or more" if size > DRAINED_BYTES_MAX else ""
+        detail = f"The body has {size:,} bytes{more}; {BODY_BYTES_MAX:,} is the most."
+        raise Problem(413, detail, limit=BODY_BYTES_MAX, size=size)
     depth = _json_depth(bytes(body))
     if depth > JSON_DEPTH_MAX:
         detail = f"The body has {depth:,} arrays and objects inside each other; {JSON_DEPTH_MAX} is the most."

@@ -104,6 +104,15 @@ class FocusIn(_Input):
     y: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
 
 
+class RenditionIn(_Input):
+    """A smaller copy of an image, as the media store gave it."""
+
+    url: ImageAddress
+    width: int = Field(ge=1, le=20_000)
+    height: int = Field(ge=1, le=20_000)
+    type: str = Field("image/jpeg", pattern="^image/[a-z0-9.+-]{1,50}$")
+
+
 class ImageIn(_Input):
     """An image. `alt` may be empty in a draft, not in what is published."""
 
@@ -112,6 +121,7 @@ class ImageIn(_Input):
     width: int | None = Field(None, ge=1, le=20_000)
     height: int | None = Field(None, ge=1, le=20_000)
     media: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="id in the media store")
+    renditions: list[RenditionIn] = Field([], max_length=30)
     focus: FocusIn | None = None
 
 
@@ -330,11 +340,28 @@ class ArticleIn(Content):
         return self
 
 
+READ_ONLY = frozenset(
+    {"id", "number", "site", "state", "modified_at", "first_published_at", "created_at", "source_system", "external_id"}
+    | {"live_version", "live_state", "url", "problem", "steps", "warnings"}
+)
+"""What an article that was read has besides its content."""
+
+
 class ArticleReplacement(Content):
-    """All fields of an article anew; what is left out goes back to its default."""
+    """All fields of an article anew; what is left out goes back to its default.
+
+    An article may be sent back as it was read: its version says what is replaced, and what only we write is passed over.
+    """
 
     version: int | None = Field(None, ge=1, le=2**31 - 1, description="the version that it replaces, or If-Match")
     note: Note = ""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _as_read(cls, sent: Any) -> Any:
+        return (
+            {name: value for name, value in sent.items() if name not in READ_ONLY} if isinstance(sent, dict) else sent
+        )
 
 
 class _Patch(_Input):

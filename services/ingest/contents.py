@@ -33,6 +33,7 @@ from shared.articles import (
     Item,
     Paragraph,
     Quote,
+    Rendition,
     Rights,
     Seo,
     Source,
@@ -165,7 +166,8 @@ def _figure(one: sent.FigureIn) -> Figure:
         return Figure(one.caption, None, one.credit)
     sizes = (one.image.width, one.image.height)
     focus = Focus(one.image.focus.x, one.image.focus.y) if one.image.focus else None
-    image = Image(one.image.url, one.image.alt, *sizes, media=one.image.media, focus=focus)
+    copies = [Rendition(copy.url, copy.width, copy.height, copy.type) for copy in one.image.renditions]
+    image = Image(one.image.url, one.image.alt, *sizes, media=one.image.media, renditions=copies, focus=focus)
     return Figure(one.caption, image, one.credit)
 
 

@@ -224,6 +224,38 @@ def test_markdown_and_blocks_are_bodies_too(editors: Any) -> None:
     assert "video" in dropped["warnings"][0]["fault"]
 
 
+def test_what_was_read_can_be_sent_back(editors: Any) -> None:
+    """An article that is read and replaced by itself stays what it was, with every kind of block."""
+    copy = {"url": "/media/a-320.jpg", "width": 320, "height": 200, "type": "image/jpeg"}
+    image = {"url": "/media/a.jpg", "alt": "Ảnh", "width": 640, "height": 400, "renditions": [copy]}
+    body = [
+        {"type": "paragraph", "html": 'Một &lt;b&gt; <a href="https://a.vn/?x=1&amp;y=2">hai</a>'},
+        {"type": "heading", "html": "Mục", "level": 3},
+        {"type": "figure", "caption": "Chú", "image": {**image, "focus": {"x": 0.2, "y": 0.8}}, "credit": "T.N."},
+        {"type": "list", "items": [{"html": "một", "items": [{"html": "1.1"}], "ordered": True}]},
+        {"type": "quote", "paragraphs": ["Lời"], "cite": "Ai đó"},
+        {"type": "table", "rows": [[{"html": "x", "header": True, "colspan": 2}]], "caption": "Bảng"},
+        {"type": "embed", "url": "https://youtu.be/dQw4w9WgXcQ", "title": "Phim"},
+        {"type": "file", "url": "/media/a.pdf", "name": "Nghị quyết.pdf"},
+    ]
+    fields = {
+        "lead_image": {"caption": "Đầu", "image": image},
+        "authors": ["Trần Nam"],
+        "corrections": [{"text": "sửa tên", "at": "2026-01-01T00:00:00Z"}],
+        "rights": {"holder": "UBND"},
+        "seo": {"title": "x"},
+        "source": {"name": "Báo", "url": "https://bao.vn/"},
+        "external_id": "di-ve",
+    }
+    made = editors.create("Đi rồi về", body=body, **fields)
+    path = f"/articles/{made['id']}"
+    answer = editors.call("PUT", path, editors.call("GET", path).json())
+    assert answer.status == 200, answer.text
+    changes = {"version": 2, "modified_at": answer.json()["modified_at"]}
+    assert answer.json() == {**made, **changes}
+    assert editors.call("PUT", path, made).status == 412
+
+
 @pytest.mark.parametrize("wait", ["x", "-1s", "31s", "1e9", ""])
 def test_a_wait_has_a_bound(editors: Any, wait: str) -> None:
     """How long to wait is a time of at most 30 s."""
