@@ -350,7 +350,7 @@ READ_ONLY = frozenset(
 class ArticleReplacement(Content):
     """All fields of an article anew; what is left out goes back to its default.
 
-    An article may be sent back as it was read: its version says what is replaced, and what only we write is passed over.
+    An article may be sent back as it was read: its version says what is replaced; what only we write is passed over.
     """
 
     version: int | None = Field(None, ge=1, le=2**31 - 1, description="the version that it replaces, or If-Match")

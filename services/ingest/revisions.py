@@ -10,11 +10,15 @@ import msgspec
 
 from services.ingest.metrics import ARTICLE_CHANGES
 from services.ingest.workflow import Change, Kept
-from shared.articles import Article
+from shared.articles import ARTICLE_BYTES_MAX, Article
 from shared.postgres import Connection, read_queries
 from shared.topics import ARTICLES
 
 SQL = read_queries(__package__)
+
+
+class TooLargeError(ValueError):
+    """An article that Kafka would not take: it would stop the relay for ever."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,7 @@ async def insert(connection: Connection, change: Change, actor: Actor, note: str
 
     Raises:
         asyncpg.UniqueViolationError: its external id is another article's.
+        TooLargeError: it is too large for a message.
     """
     head = change.head
     await connection.execute(
@@ -72,6 +77,7 @@ async def save(connection: Connection, before: Kept, change: Change, actor: Acto
 
     Raises:
         RuntimeError: the article is not at the version before: it was not locked.
+        TooLargeError: it is too large for a message.
     """
     head = change.head
     is_text = change.action in ("edit", "restore", "import")
@@ -112,7 +118,10 @@ async def _note(connection: Connection, change: Change, actor: Actor, note: str)
     )
     if change.is_told:  # a draft stays in here: what was never public cannot leak
         assert change.live is not None
-        await connection.execute(SQL["put_in_outbox"], ARTICLES.name, head.id, msgspec.json.encode(change.live))
+        value = msgspec.json.encode(change.live)
+        if len(value) > ARTICLE_BYTES_MAX:
+            raise TooLargeError(f"the article has {len(value):,} bytes as JSON; {ARTICLE_BYTES_MAX:,} is the most")
+        await connection.execute(SQL["put_in_outbox"], ARTICLES.name, head.id, value)
     ARTICLE_CHANGES.labels(change.action).inc()
 
 

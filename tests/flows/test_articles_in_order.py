@@ -134,6 +134,32 @@ async def test_every_committed_version_arrives_in_order(system: Any, editors: An
         assert editors.publication(writer.article)["live_version"] == writer.acknowledged[-1]
 
 
+def test_an_absence_of_postgres_is_503_and_nothing_is_doubled(system: Any, editors: Any, wait: Any) -> None:
+    """While Postgres is killed, requests are refused with 503; sent again with their key, each is done once."""
+    editors.token("admin")
+    editors.create("Trước khi Postgres chết")
+    seen: set[int] = set()
+    made = []
+    for number in range(60):
+        if number in (10, 30):
+            os.kill(system.state()["parts"]["postgres"], signal.SIGKILL)
+        body = {"site": "haihau", "section": "tin-tuc", "title": f"Qua cơn {number}", "tags": ["qua cơn"]}
+        deadline = time.monotonic() + 30
+        while True:
+            answer = editors.call("POST", "/articles", body, "admin", idempotency_key=f"qua-con-{number}")
+            seen.add(answer.status)
+            if answer.status == 201:
+                made.append(answer.json()["id"])
+                break
+            assert answer.status in (502, 503), answer.text
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+    assert 503 in seen
+    wait(system.all_ready)
+    found = editors.call("GET", "/articles?limit=100&tag=qua%20c%C6%A1n", None, "admin").json()["articles"]
+    assert [one["id"] for one in found] == made[::-1]
+
+
 async def test_a_relay_that_was_left_behind_cannot_write(system: Any, editors: Any) -> None:
     """Whoever takes over fences off the relay before it: what that one still holds is refused by the broker."""
     first = AIOKafkaProducer(bootstrap_servers=system.kafka, transactional_id=f"{TRANSACTIONAL_ID}-test")

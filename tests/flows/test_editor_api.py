@@ -49,6 +49,35 @@ def test_a_writer_cannot_publish(system: Any, editors: Any) -> None:
     assert editors.call("GET", f"/articles/{draft['id']}", scope="events").status == 403
 
 
+def test_nobody_approves_their_own_text_where_the_site_says_so(editors: Any) -> None:
+    """On a site with separate_approver the writer of a version cannot approve it; somebody else can."""
+    given = {"site": "giao-thuy", "section": "tin-tuc", "title": "Bài tự duyệt", "body": "<p>x</p>"}
+    article = editors.call("POST", "/articles", given, "publish", "giao-thuy").json()["id"]
+    assert editors.call("POST", f"/articles/{article}/submit", None, "publish", "giao-thuy").status == 200
+    own = editors.call("POST", f"/articles/{article}/approve", None, "publish", "giao-thuy")
+    assert (own.status, "somebody else" in own.json()["detail"]) == (403, True)
+    assert editors.step(article, "approve")["state"] == "approved"
+    assert editors.call("POST", f"/articles/{article}/publish", None, "publish", "giao-thuy").status == 403
+
+
+def test_a_refusal_goes_back_with_its_reason(editors: Any) -> None:
+    """Refusing needs a reason; the article is a draft again, and its writer reads why."""
+    article = editors.create("Bài bị trả")["id"]
+    editors.step(article, "submit")
+    assert editors.call("POST", f"/articles/{article}/refuse", {}, "publish").json()["errors"][0]["field"] == "reason"
+    assert editors.step(article, "refuse", {"reason": "thiếu nguồn"})["state"] == "draft"
+    last = editors.call("GET", f"/articles/{article}/revisions?limit=1", scope="read").json()["revisions"][0]
+    assert (last["action"], last["who"], last["note"]) == ("refuse", "Người publish", "thiếu nguồn")
+    again = editors.call("POST", f"/articles/{article}/approve", None, "publish")
+    assert (again.status, again.json()["possible_from"]) == (409, ["in_review"])
+
+
+def test_an_administrator_does_both_steps_at_once(editors: Any) -> None:
+    """An administrator may publish a draft directly."""
+    article = editors.create("Tin khẩn")["id"]
+    assert editors.call("POST", f"/articles/{article}/publish", None, "admin").json()["state"] == "published"
+
+
 def test_updates_are_not_lost(editors: Any) -> None:
     """An edit names its version: without one it is 428, of an old one 412 with the current version."""
     draft = editors.create("Bài hai người sửa")

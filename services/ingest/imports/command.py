@@ -13,6 +13,7 @@ import asyncpg
 from services.ingest.drafting import Draft, Saved, save, set_opening_balance
 from services.ingest.imports.plain_text import PageError, SavedPage, read_page
 from services.ingest.publications import SQL
+from services.ingest.revisions import TooLargeError
 from services.ingest.settings import IngestSettings
 from shared.postgres import POSTGRES_AWAY, open_pool
 from shared.sites import Site, read_sites
@@ -110,14 +111,24 @@ async def _import_page(
         external_id=arguments.external_id or _checksum(site, page),
         published_at=arguments.published_at,
     )
-    who = arguments.who or getpass.getuser()
-    saved = await save(pool, draft, publish=arguments.publish, now=datetime.now(UTC), who=who)
+    who = arguments.who or _login_name()
+    try:
+        saved = await save(pool, draft, publish=arguments.publish, now=datetime.now(UTC), who=who)
+    except TooLargeError as error:
+        raise ImportFailed(f"{file}: {error}") from error
     article = saved.article
     print(f"{saved.change} article {article.id}, number {article.number}, version {article.version}: {article.title}")
     if arguments.with_counter:
         await _bring_counter(pool, site, file, page, who)
     if arguments.wait:
         print(await _wait_until_live(pool, saved, arguments.wait_seconds))
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "import"
 
 
 def _checksum(site: Site, page: SavedPage) -> str:
