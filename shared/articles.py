@@ -1,4 +1,8 @@
-"""The article as it travels on the topic `articles`: its whole state, with a rising version."""
+"""The article as it travels on the topic `articles`: its whole state, with a rising version.
+
+Fields that came later have a default, so that an old message still decodes; a reader takes fields that it does not
+know in its stride. Lengths are in characters after NFC, sizes in pixels, times in UTC.
+"""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -9,7 +13,33 @@ from msgspec import Meta
 from shared.events import ArticleId, SiteSlug
 
 State = Literal["draft", "in_review", "approved", "scheduled", "published", "unpublished", "archived", "killed"]
-InlineHtml = Annotated[str, Meta(max_length=10_000, description="sanitised: a, em, strong, br, sub, sup only")]
+Kind = Literal["article", "notice", "photo", "video"]
+DatePrecision = Literal["exact", "day", "unknown"]
+InlineHtml = Annotated[
+    str, Meta(max_length=64_000, description="sanitised: a, em, strong, br, sub, sup only; 10,000 characters of text")
+]
+SectionSlug = Annotated[str, Meta(min_length=1, max_length=60, pattern="^[a-z0-9-]+$")]
+Url = Annotated[str, Meta(max_length=2_000)]
+
+TITLE_CHARACTERS_MAX = 255
+LEAD_CHARACTERS_MAX = 1_000
+TEXT_CHARACTERS_MAX = 10_000
+"""Of a paragraph, an item of a list, a cell: without its markup."""
+CAPTION_CHARACTERS_MAX = 500
+ALT_CHARACTERS_MAX = 300
+NAME_CHARACTERS_MAX = 150
+BLOCKS_MAX = 500
+LIST_DEPTH_MAX = 4
+IMAGES_MAX = 50
+AUTHORS_MAX = 10
+TAGS_MAX = 20
+TAG_CHARACTERS_MAX = 60
+ARTICLE_BYTES_MAX = 512 * 1024
+"""Of the whole article as JSON: well below the 1 MiB that Kafka takes."""
+IMAGE_WIDTHS = (320, 640, 960, 1280, 1600)
+"""The widths in which images are offered, besides that of the original."""
+MEDIA_PREFIX = "/media/"
+"""Where the portal serves images and files that it keeps. Its pages show no others."""
 
 
 class Paragraph(msgspec.Struct, frozen=True, tag="paragraph", tag_field="type"):
@@ -25,32 +55,144 @@ class Heading(msgspec.Struct, frozen=True, tag="heading", tag_field="type"):
     level: Annotated[int, Meta(ge=2, le=4)] = 2
 
 
-class Image(msgspec.Struct, frozen=True):
-    """An image that the media store holds."""
+class Rendition(msgspec.Struct, frozen=True):
+    """The same image in one width of IMAGE_WIDTHS, in one format."""
 
-    url: Annotated[str, Meta(max_length=2_000)]
-    alt: Annotated[str, Meta(min_length=1, max_length=300)]
-    width: Annotated[int, Meta(ge=1)]
-    height: Annotated[int, Meta(ge=1)]
+    url: Url
+    width: Annotated[int, Meta(ge=1, le=20_000)]
+    height: Annotated[int, Meta(ge=1, le=20_000)]
+    type: Annotated[str, Meta(max_length=60, description="media type, such as image/webp")] = "image/jpeg"
+
+
+class Focus(msgspec.Struct, frozen=True):
+    """The point that a crop must keep, as parts of width and height from the upper left corner."""
+
+    x: Annotated[float, Meta(ge=0, le=1)] = 0.5
+    y: Annotated[float, Meta(ge=0, le=1)] = 0.5
+
+
+class Image(msgspec.Struct, frozen=True):
+    """An image: `url` shows it in its full size of `width` by `height`; `renditions` are smaller copies.
+
+    `alt` may be empty in a draft, never in what is published. The size of an image that stands elsewhere may be
+    unknown; pages show a link to it, as they load nothing from elsewhere.
+    """
+
+    url: Url
+    alt: Annotated[str, Meta(max_length=ALT_CHARACTERS_MAX)]
+    width: Annotated[int, Meta(ge=1, le=20_000)] | None = None
+    height: Annotated[int, Meta(ge=1, le=20_000)] | None = None
+    media: Annotated[str, Meta(max_length=64, description="id in the media store: SHA-256 of the original")] | None = (
+        None
+    )
+    renditions: Annotated[list[Rendition], Meta(max_length=30)] = []
+    focus: Focus | None = None
 
 
 class Figure(msgspec.Struct, frozen=True, tag="figure", tag_field="type"):
     """A picture with its caption. A page saved as text keeps the caption and loses the picture: image null."""
 
-    caption: Annotated[str, Meta(max_length=500)]
+    caption: Annotated[str, Meta(max_length=CAPTION_CHARACTERS_MAX)]
     image: Image | None = None
     credit: Annotated[str, Meta(max_length=200)] | None = None
 
 
-Block = Paragraph | Heading | Figure
+class Item(msgspec.Struct, frozen=True):
+    """An item of a list, and the list below it, if there is one."""
+
+    html: InlineHtml
+    items: list["Item"] = []
+    ordered: bool = False
+    """Of the list below."""
+
+
+class BulletList(msgspec.Struct, frozen=True, tag="list", tag_field="type"):
+    """A list, numbered or not."""
+
+    items: Annotated[list[Item], Meta(max_length=BLOCKS_MAX)]
+    ordered: bool = False
+
+
+class Quote(msgspec.Struct, frozen=True, tag="quote", tag_field="type"):
+    """Somebody else's words, and whose they are."""
+
+    paragraphs: Annotated[list[InlineHtml], Meta(max_length=100)]
+    cite: Annotated[str, Meta(max_length=200)] | None = None
+
+
+class Cell(msgspec.Struct, frozen=True):
+    """A cell of a table; a `header` names its row or column."""
+
+    html: InlineHtml
+    header: bool = False
+    colspan: Annotated[int, Meta(ge=1, le=100)] = 1
+    rowspan: Annotated[int, Meta(ge=1, le=500)] = 1
+
+
+class Table(msgspec.Struct, frozen=True, tag="table", tag_field="type"):
+    """A table."""
+
+    rows: Annotated[list[list[Cell]], Meta(max_length=500)]
+    caption: Annotated[str, Meta(max_length=CAPTION_CHARACTERS_MAX)] = ""
+
+
+class Embed(msgspec.Struct, frozen=True, tag="embed", tag_field="type"):
+    """A video that stands elsewhere, on a platform that is allowed."""
+
+    provider: Literal["youtube", "vimeo"]
+    id: Annotated[str, Meta(min_length=1, max_length=40, pattern="^[A-Za-z0-9_-]+$")]
+    title: Annotated[str, Meta(max_length=TITLE_CHARACTERS_MAX)] = ""
+
+
+class File(msgspec.Struct, frozen=True, tag="file", tag_field="type"):
+    """A document to download."""
+
+    url: Url
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    media: Annotated[str, Meta(max_length=64)] | None = None
+    bytes: Annotated[int, Meta(ge=0)] | None = None
+
+
+Block = Paragraph | Heading | Figure | BulletList | Quote | Table | Embed | File
 
 
 class Source(msgspec.Struct, frozen=True):
     """Who wrote it first, as Vietnamese portals print it: "Theo Báo Nam Định"."""
 
-    name: Annotated[str, Meta(min_length=1, max_length=150)]
+    name: Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS_MAX)]
     label: Annotated[str, Meta(max_length=40)] = "Theo"
-    url: Annotated[str, Meta(max_length=2_000)] | None = None
+    url: Url | None = None
+
+
+class Author(msgspec.Struct, frozen=True):
+    """A person or an organisation."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=NAME_CHARACTERS_MAX)]
+    role: Annotated[str, Meta(max_length=60)] = ""
+    url: Url | None = None
+
+
+class Correction(msgspec.Struct, frozen=True):
+    """What was put right after publication, as readers are told."""
+
+    text: Annotated[str, Meta(min_length=1, max_length=1_000)]
+    at: datetime
+
+
+class Rights(msgspec.Struct, frozen=True):
+    """Who holds the rights, and what they say."""
+
+    holder: Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)] = ""
+    notice: Annotated[str, Meta(max_length=500)] = ""
+
+
+class Seo(msgspec.Struct, frozen=True):
+    """What search engines are told instead of title and lead."""
+
+    title: Annotated[str, Meta(max_length=70)] = ""
+    description: Annotated[str, Meta(max_length=160)] = ""
+    noindex: bool = False
+    canonical: Url | None = None
 
 
 class Article(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,21 +203,58 @@ class Article(msgspec.Struct, frozen=True, kw_only=True):
     site: SiteSlug
     version: Annotated[int, Meta(ge=1, le=2**31 - 1)]
     state: State
-    title: Annotated[str, Meta(min_length=1, max_length=255)]
+    title: Annotated[str, Meta(min_length=1, max_length=TITLE_CHARACTERS_MAX)]
     slug: Annotated[str, Meta(min_length=1, max_length=100, pattern="^[a-z0-9-]+$")]
-    section: Annotated[str, Meta(min_length=1, max_length=60, pattern="^[a-z0-9-]+$")]
+    section: SectionSlug
     language: str
-    body: Annotated[list[Block], Meta(max_length=500)]
+    body: Annotated[list[Block], Meta(max_length=BLOCKS_MAX)]
     modified_at: datetime
     first_published_at: datetime | None
-    lead: Annotated[str, Meta(max_length=1_000)] = ""
+    lead: Annotated[str, Meta(max_length=LEAD_CHARACTERS_MAX)] = ""
     source: Source | None = None
-    authors: list[str] = []
-    tags: list[str] = []
+    authors: Annotated[list[Author], Meta(max_length=AUTHORS_MAX)] = []
+    tags: Annotated[list[str], Meta(max_length=TAGS_MAX)] = []
     published_at: datetime | None = None
     """When its readers first saw it, wherever that was; None when nobody knows (an old page without a date)."""
+    date_precision: DatePrecision = "exact"
+    """`day`: only the day of `published_at` is known, in the site's zone. `unknown`: publishing sets no date either."""
+    kind: Kind = "article"
+    kicker: Annotated[str, Meta(max_length=TITLE_CHARACTERS_MAX)] = ""
+    subtitle: Annotated[str, Meta(max_length=TITLE_CHARACTERS_MAX)] = ""
+    lead_image: Figure | None = None
+    also_in: Annotated[list[SectionSlug], Meta(max_length=10)] = []
+    place: Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)] = ""
+    publish_at: datetime | None = None
+    unpublish_at: datetime | None = None
+    embargo_until: datetime | None = None
+    priority: Annotated[int, Meta(ge=1, le=9, description="1 is the highest, as in news agencies")] = 5
+    pinned_until: datetime | None = None
+    featured_until: datetime | None = None
+    corrections: Annotated[list[Correction], Meta(max_length=50)] = []
+    rights: Rights | None = None
+    seo: Seo | None = None
+    allow_print: bool = True
+    source_system: Annotated[str, Meta(max_length=255)] | None = None
+    external_id: Annotated[str, Meta(max_length=255)] | None = None
+    created_at: datetime | None = None
 
 
 def is_public(article: Article, now: datetime) -> bool:
     """Tell whether readers may see the article at `now`: the one rule for every surface."""
-    return article.state == "published" and (article.first_published_at is None or article.first_published_at <= now)
+    begins = (article.first_published_at, article.embargo_until)
+    return (
+        article.state == "published"
+        and all(begin is None or begin <= now for begin in begins)
+        and (article.unpublish_at is None or now < article.unpublish_at)
+    )
+
+
+def article_path(article: Article) -> str:
+    """Return the article's place on its site. The number decides; the slug is for people."""
+    return f"/{article.slug}-{article.number}.html"
+
+
+def images_of(article: Article) -> list[Image]:
+    """Return all images of an article, the lead image first."""
+    figures = [article.lead_image, *(block for block in article.body if isinstance(block, Figure))]
+    return [figure.image for figure in figures if figure is not None and figure.image is not None]

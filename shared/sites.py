@@ -41,6 +41,8 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     tagline: Annotated[str, Meta(max_length=200)] = ""
     agency: Annotated[str, Meta(max_length=200)] = ""
     address: Annotated[str, Meta(max_length=300)] = ""
+    separate_approver: bool = False
+    """Nobody approves or publishes a text of their own, administrators excepted."""
     count_headless_browsers: bool = False
     """Count browsers that drive themselves as people: for trying the system, never for a real portal."""
 

@@ -52,7 +52,9 @@ ARTICLES = Topic(
     "articles",
     "article id",
     Article,
-    "The whole state of each article, with a rising version. Withdrawal is a state, then a tombstone.",
+    "The whole state of each article that is or was public, with a rising version. Withdrawal is a state, then a "
+    "tombstone. Drafts never come here. A reader that asks for committed records gets each version in order; after a "
+    "fault some come again, and the newest is always the last.",
     {"cleanup.policy": "compact"},
 )
 COUNTER_ADJUSTMENTS = Topic(

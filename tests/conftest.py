@@ -41,6 +41,7 @@ origins = ["https://giaothuy.example"]
 timezone = "Asia/Ho_Chi_Minh"
 thousands_separator = "."
 default_measure = "views"
+separate_approver = true
 sections = [{ slug = "tin-tuc", name = "Tin tức" }]
 """
 PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"

@@ -1,119 +1,64 @@
-"""Role `articles`: the editors' side. Reads for everybody; the outbox relay; what is live.
-
-Writing comes through `python -m services.ingest import`. The HTTP write API waits for its tokens: without
-them a public port would let anybody publish.
-"""
+"""Role `articles`: the editor API, the outbox relay, the scheduler, and what the portal says is live."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-import asyncpg
-import msgspec
-from fastapi import FastAPI, Query
-from fastapi.exceptions import RequestValidationError
+from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
-from starlette.requests import Request
-from starlette.responses import Response
 from starlette.routing import Mount
 
-from services.ingest.publications import GROUP, save_publication
+from services.ingest import article_routes, reading_routes
+from services.ingest.answers import HANDLERS, SCHEMAS, Bounded
+from services.ingest.desk import Desk
+from services.ingest.publications import GROUP, Publications, save_publication
 from services.ingest.relay import relay
+from services.ingest.scheduler import schedule
 from services.ingest.settings import IngestSettings
+from services.ingest.tokens import Tokens
 from shared import __version__, asyncapi
-from shared.articles import Article
 from shared.kafka import Producer, consuming, make_broker, subscribe
-from shared.postgres import open_pool, read_queries
-from shared.problems import EXCEPTION_HANDLERS, Problem
+from shared.postgres import open_pool
 from shared.process import Process, Role
-from shared.sites import Sites, read_sites
+from shared.sites import read_sites
 from shared.topics import PAGES_LIVE
 
-SQL = read_queries(__package__)
-PAGE_ARTICLES_MAX = 100
-NUMBER_MAX = 2**63 - 1
+DESCRIPTION = """\
+Articles come in as drafts, are submitted, approved and published; readers get them within a second.
+
+- **Tokens**: `Authorization: Bearer pt_…`, with the scope that a route names. What is public needs none.
+- **Versions**: each accepted change is the next version. An edit says which version it changes
+  (`If-Match: "3"` or the field `version`); if another came first, it is 412 and nothing is lost.
+- **Repetition**: a POST with an `Idempotency-Key` may be sent again; it is done once.
+- **Errors**: RFC 9457; `errors` names each field with its limit and the value's size.
+"""
 
 
-class Publication(msgspec.Struct):
-    """Whether readers can open an article, and which version they get."""
-
-    article: str
-    head_version: int
-    live_version: int | None
-    status: str
-    url: str | None
-    reason: str | None
-
-
-class ArticleList(msgspec.Struct):
-    """A page of articles, newest first; `next` is the `before` of the page that follows."""
-
-    articles: list[Article]
-    next: int | None
-
-
-_refs, _schemas = msgspec.json.schema_components(
-    [Article, ArticleList, Publication], ref_template="#/components/schemas/{name}"
-)
-
-
-def _answers(schema: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
-    return {200: {"content": {"application/json": {"schema": schema}}}}
-
-
-_ARTICLE, _LIST, _PUBLICATION = map(_answers, _refs)
-
-
-def editor_api(pool: asyncpg.Pool, sites: Sites) -> FastAPI:
+def editor_api(desk: Desk) -> FastAPI:
     """Build the API below `/api`."""
     api = FastAPIOffline(
         title="Presstally editor API",
         version=__version__,
-        exception_handlers={**EXCEPTION_HANDLERS, RequestValidationError: _on_invalid_request},
+        description=DESCRIPTION,
+        exception_handlers=HANDLERS,
     )
-
-    @api.get("/articles", responses=_LIST, summary="List what is public, newest first")
-    async def list_articles(
-        site: str,
-        before: Annotated[int, Query(ge=1, le=NUMBER_MAX)] = NUMBER_MAX,
-        limit: Annotated[int, Query(ge=1, le=PAGE_ARTICLES_MAX)] = 20,
-    ) -> Response:
-        if site not in sites:
-            raise Problem(404, f"There is no site {site!r} here.")
-        rows = await pool.fetch(SQL["public_articles"], site, before, limit)
-        found = [msgspec.json.decode(row["content"], type=Article) for row in rows]
-        return _json(ArticleList(found, found[-1].number if len(found) == limit else None))
-
-    @api.get("/articles/{article_id}", responses=_ARTICLE, summary="Read a public article")
-    async def get_article(article_id: str) -> Response:
-        content = await pool.fetchval(SQL["public_article"], article_id)
-        if content is None:
-            raise Problem(404, f"There is no public article {article_id!r}.")
-        return Response(content, media_type="application/json")
-
-    @api.get("/articles/{article_id}/publication", responses=_PUBLICATION, summary="Is it live?")
-    async def get_publication(article_id: str) -> Response:
-        row = await pool.fetchrow(SQL["publication"], article_id)
-        if row is None:
-            raise Problem(404, f"There is no article {article_id!r}.")
-        behind = row["version"] is None or row["version"] < row["head_version"]
-        return _json(
-            Publication(
-                article_id,
-                row["head_version"],
-                row["version"],
-                "queued" if behind else row["status"],
-                row["url"],
-                row["reason"],
-            )
-        )
+    api.state.desk = desk
+    # Reading first: `/articles/{id}.ninjs` must not be taken for an id.
+    api.include_router(reading_routes.router)
+    api.include_router(article_routes.router)
 
     def openapi() -> dict[str, Any]:
         if api.openapi_schema is None:
-            document = get_openapi(title=api.title, version=api.version, routes=api.routes, servers=[{"url": "/api"}])
-            document.setdefault("components", {}).setdefault("schemas", {}).update(_schemas)
+            document = get_openapi(
+                title=api.title,
+                version=api.version,
+                description=api.description,
+                routes=api.routes,
+                servers=[{"url": "/api"}],
+            )
+            document.setdefault("components", {}).setdefault("schemas", {}).update(SCHEMAS)
             api.openapi_schema = document
         return api.openapi_schema
 
@@ -121,34 +66,31 @@ def editor_api(pool: asyncpg.Pool, sites: Sites) -> FastAPI:
     return api
 
 
-def _json(value: object) -> Response:
-    return Response(msgspec.json.encode(value), media_type="application/json")
-
-
-async def _on_invalid_request(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)
-    errors = [{"field": ".".join(str(part) for part in item["loc"]), "fault": item["msg"]} for item in error.errors()]
-    return Problem(422, "The request does not fit the API.", errors=errors).response()
-
-
 @asynccontextmanager
 async def articles(settings: IngestSettings, process: Process) -> AsyncIterator[Role]:
-    """Run the editor API, the relay and the reader of `pages-live`."""
+    """Run the editor API, the relay, the scheduler and the reader of `pages-live`."""
     sites = read_sites(settings.sites)
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_ingest")
     producer = Producer(settings.kafka_bootstrap)
     producer.start()
     broker = make_broker(settings.kafka_bootstrap)
     subscribe(broker, PAGES_LIVE.name, GROUP, partial(save_publication, pool, producer), process)
-    relaying = process.spawn(relay(pool, producer), "outbox relay")
+    publications = Publications(pool, process.stop)
+    desk = Desk(pool, Tokens(pool), sites, publications, settings.public_url)
+    working = [
+        process.spawn(relay(pool, settings.kafka_bootstrap), "outbox relay"),
+        process.spawn(schedule(pool, sites), "scheduler"),
+        process.spawn(publications.watch(), "publications"),
+    ]
     try:
         async with consuming(broker, process):
             yield Role(
                 "articles",
-                routes=[Mount("/api", editor_api(pool, sites)), *asyncapi.ROUTES],
+                routes=[Mount("/api", Bounded(editor_api(desk))), *asyncapi.ROUTES],
                 problems=lambda: [producer.problem] if producer.problem else [],
             )
     finally:
-        relaying.cancel()
+        for work in working:
+            work.cancel()
         await producer.stop()
         pool.terminate()

@@ -1,7 +1,4 @@
-"""Articles into Postgres: the article and what it tells the others, in one transaction.
-
-What stands in the outbox is exactly what was committed; the relay takes it to Kafka.
-"""
+"""Imported pages into Postgres: as a new article, or as the next version of the one with its external id."""
 
 import time
 from dataclasses import dataclass
@@ -11,15 +8,15 @@ from uuid import uuid4
 
 import asyncpg
 import msgspec
-from slugify import slugify
 
+from services.ingest import workflow
+from services.ingest.contents import make_slug
+from services.ingest.revisions import SQL, Actor, insert, read
+from services.ingest.revisions import save as save_change
+from services.ingest.workflow import Change, Kept
 from shared.articles import Article, Block, Source
 from shared.events import Adjustment, Measure
-from shared.postgres import read_queries
-from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS
-
-SQL = read_queries(__package__)
-SLUG_CHARACTERS_MAX = 80
+from shared.topics import COUNTER_ADJUSTMENTS
 
 
 @dataclass(frozen=True)
@@ -46,12 +43,7 @@ class Saved:
     change: Literal["created", "changed", "unchanged"]
 
 
-def make_slug(title: str) -> str:
-    """Return the readable part of an article's URL: đ is d, marks fall away, words stay whole."""
-    return slugify(title, max_length=SLUG_CHARACTERS_MAX, word_boundary=True) or "bai-viet"
-
-
-async def save(pool: asyncpg.Pool, draft: Draft, *, publish: bool, now: datetime) -> Saved:
+async def save(pool: asyncpg.Pool, draft: Draft, *, publish: bool, now: datetime, who: str = "import") -> Saved:
     """Save a draft as a new article, or as the next version of the one with its external id.
 
     A draft that says what is already saved changes nothing.
@@ -59,45 +51,30 @@ async def save(pool: asyncpg.Pool, draft: Draft, *, publish: bool, now: datetime
     Raises:
         asyncpg.PostgresError, OSError: nothing was saved, or Postgres is away.
     """
+    actor = Actor(who)
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(SQL["lock_external"], draft.source_system, draft.external_id)
-        row = await connection.fetchrow(SQL["article_by_external_id"], draft.source_system, draft.external_id)
-        before = msgspec.json.decode(row["content"], type=Article) if row else None
-        number = before.number if before else await connection.fetchval(SQL["next_number"])
-        article = _next_version(draft, before, number, publish, now)
-        if article is before:
-            return Saved(article, "unchanged")
-        content = msgspec.json.encode(article).decode()
-        if before is None:
-            await connection.execute(
-                SQL["insert_article"],
-                article.id,
-                article.number,
-                article.site,
-                article.version,
-                article.state,
-                article.title,
-                draft.source_system,
-                draft.external_id,
-                content,
-                now,
-            )
-        else:
-            await connection.execute(
-                SQL["update_article"], article.id, article.version, article.state, article.title, content, now
-            )
-        if article.first_published_at is not None:  # what was never public stays in here
-            await connection.execute(SQL["put_in_outbox"], ARTICLES.name, article.id, content.encode())
-        return Saved(article, "changed" if before else "created")
+        known = await connection.fetchval(SQL["article_by_external_id"], draft.source_system, draft.external_id)
+        if known is None:
+            change = _first_version(draft, await connection.fetchval(SQL["next_number"]), publish, now)
+            await insert(connection, change, actor)
+            return Saved(change.head, "created")
+        kept = await read(connection, known, for_update=True)
+        assert kept is not None, "articles are never deleted"
+        next_version = _next_version(kept, draft, publish, now)
+        if next_version is None:
+            return Saved(kept.head, "unchanged")
+        await save_change(connection, kept, next_version, actor)
+        return Saved(next_version.head, "changed")
 
 
-def _next_version(draft: Draft, before: Article | None, number: int, publish: bool, now: datetime) -> Article:
+def _first_version(draft: Draft, number: int, publish: bool, now: datetime) -> Change:
     article = Article(
-        id=before.id if before else str(uuid4()),
+        id=str(uuid4()),
         number=number,
         site=draft.site,
-        version=before.version if before else 1,
-        state="published" if publish else (before.state if before else "draft"),
+        version=0 if publish else 1,  # publishing makes it 1
+        state="draft",
         title=draft.title,
         slug=make_slug(draft.title),
         section=draft.section,
@@ -105,15 +82,31 @@ def _next_version(draft: Draft, before: Article | None, number: int, publish: bo
         body=draft.body,
         lead=draft.lead,
         source=draft.source,
-        modified_at=before.modified_at if before else now,
-        first_published_at=(before.first_published_at if before else None) or (now if publish else None),
+        modified_at=now,
+        first_published_at=None,
         published_at=draft.published_at,
+        date_precision="exact" if draft.published_at else "unknown",
+        source_system=draft.source_system,
+        external_id=draft.external_id,
+        created_at=now,
     )
-    if before is None:
-        return article
-    if article == before:
-        return before
-    return msgspec.structs.replace(article, version=before.version + 1, modified_at=now)
+    if publish:
+        return workflow.publish(Kept(article, None), article, now, "import")
+    return Change("import", article, None, is_told=False)
+
+
+def _next_version(kept: Kept, draft: Draft, publish: bool, now: datetime) -> Change | None:
+    """Return what the draft changes, or None. Without `publish` a public article gets a draft beside its live copy."""
+    fields = {name: getattr(draft, name) for name in ("section", "title", "lead", "body", "source", "published_at")}
+    edited = msgspec.structs.replace(kept.head, **fields)
+    is_public = kept.live is not None and kept.live.state == "published" and kept.head.state == "published"
+    if edited == kept.head and (is_public or not publish):
+        return None
+    fields["date_precision"] = "exact" if draft.published_at else "unknown"
+    change = workflow.edit(kept, fields, by_publisher=False, now=now, action="import")
+    if publish:  # one version: the import is the approval
+        return workflow.publish(kept, msgspec.structs.replace(change.head, version=kept.head.version), now, "import")
+    return change
 
 
 async def set_opening_balance(

@@ -24,3 +24,16 @@ SPOOL_WRITES = Counter("presstally_spool_written_events_total", "Events kept on 
 REPLAYED = Counter("presstally_spool_replayed_events_total", "Events that were brought from the disk to Kafka.")
 SPOOL_CORRUPT = Counter("presstally_spool_corrupt_records_total", "Damaged records of the spool that were passed over.")
 OUTBOX_PENDING = Gauge("presstally_outbox_pending_messages", "Committed messages that are not in Kafka yet.")
+ARTICLE_CHANGES = Counter(
+    "presstally_article_changes_total",
+    "Accepted changes of articles, by what was done: create, edit, submit, approve, publish, kill and so on.",
+    ["action"],
+)
+SCHEDULE_OVERDUE = Gauge(
+    "presstally_schedule_overdue_seconds", "How long the oldest article waits that should be published or withdrawn."
+)
+PUBLISH_TO_LIVE = Histogram(
+    "presstally_publish_to_live_seconds",
+    "From the commit of a publication to the portal's word that it is live.",
+    buckets=(0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60),
+)

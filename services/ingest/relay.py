@@ -1,45 +1,85 @@
 """The outbox relay: takes what was committed to Kafka, in order, until Kafka has it.
 
-One relay works at a time, behind a Postgres lock; other replicas stand by. A relay that dies between Kafka's
-acknowledgement and the delete sends those messages again: readers know them by their version or id.
+One relay works at a time, behind a Postgres lock; other replicas stand by. The lock alone is not enough: a relay that
+was frozen may wake up after another took over, with messages still in its memory, and what it sends then would be the
+newest of a compacted topic. So it sends in Kafka transactions under one id for all relays: whoever begins fences off
+those before, and the broker refuses what they still send.
+
+A relay that dies between Kafka's commit and the delete sends those messages again: readers know them by their version.
 """
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import asyncpg
+from aiokafka import AIOKafkaProducer
 
 from services.ingest.metrics import OUTBOX_PENDING
-from shared.kafka import Producer, Unavailable
+from shared.kafka import KAFKA_ERRORS, stop_producer
 from shared.logs import log
 from shared.postgres import POSTGRES_AWAY, Connection, read_queries
 
 SQL = read_queries(__package__)
+TRANSACTIONAL_ID = "presstally-ingest-relay"
+TRANSACTION_TIMEOUT_MS = 10_000
 BATCH_MESSAGES = 200
-IDLE_SECONDS = 0.1
-RETRY_SECONDS = 1.0
+SEND_SECONDS = 8.0
+START_SECONDS = 15.0
+IDLE_SECONDS = 0.05
+RETRY_SECONDS = 0.5
 
 
-async def relay(pool: asyncpg.Pool, producer: Producer) -> None:
+async def relay(pool: asyncpg.Pool, bootstrap: str) -> None:
     """Run for ever; wait out a Postgres or Kafka that is away."""
     while True:
         try:
             async with pool.acquire() as connection:
-                mine = await connection.fetchval(SQL["claim_relay"])
-                while mine:
-                    if not await _relay_batch(connection, producer):
-                        await asyncio.sleep(IDLE_SECONDS)
-        except Unavailable as error:
-            log.warning("Committed articles wait for Kafka", reason=str(error))
+                if await connection.fetchval(SQL["claim_relay"]):
+                    try:
+                        await _relay_all(connection, bootstrap)
+                    finally:
+                        await connection.execute(SQL["release_relay"])
+        except KAFKA_ERRORS as error:  # Postgres's absence may look the same: both are waited out
+            log.warning("Committed articles wait for Kafka or Postgres", reason=repr(error))
         except POSTGRES_AWAY as error:
             log.warning("The outbox cannot be read; trying again", reason=repr(error))
         await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _relay_batch(connection: Connection, producer: Producer) -> int:
+async def _relay_all(connection: Connection, bootstrap: str) -> None:
+    async with _producer(bootstrap) as producer:
+        while True:
+            if not await _relay_batch(connection, producer):
+                await asyncio.sleep(IDLE_SECONDS)
+
+
+@asynccontextmanager
+async def _producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(
+        bootstrap_servers=bootstrap,
+        transactional_id=TRANSACTIONAL_ID,
+        transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+        acks="all",
+        request_timeout_ms=3_000,
+        retry_backoff_ms=20,
+        max_request_size=1024 * 1024,
+    )
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            await producer.start()  # from here on, no relay before this one can write
+        yield producer
+    finally:
+        await stop_producer(producer)
+
+
+async def _relay_batch(connection: Connection, producer: AIOKafkaProducer) -> int:
     rows = await connection.fetch(SQL["read_outbox"], BATCH_MESSAGES)
     OUTBOX_PENDING.set(len(rows))
-    for row in rows:
-        await producer.send(row["topic"], row["value"], key=row["key"].encode())
-    if rows:
-        await connection.execute(SQL["delete_from_outbox"], [row["id"] for row in rows])
+    if not rows:
+        return 0
+    async with asyncio.timeout(SEND_SECONDS), producer.transaction():
+        sent = [await producer.send(row["topic"], row["value"], key=row["key"].encode()) for row in rows]
+        await asyncio.gather(*sent)
+    await connection.execute(SQL["delete_from_outbox"], [row["id"] for row in rows])
     return len(rows)

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import asyncpg
 import msgspec
@@ -19,7 +19,7 @@ from services.render.metrics import ARTICLES as ARTICLES_RENDERED
 from services.render.metrics import PUBLISH_DELAY, RENDER_SECONDS
 from services.render.settings import RenderSettings
 from shared.articles import Article
-from shared.events import PageLive
+from shared.events import ArticleId, PageLive
 from shared.kafka import Producer, bury, consuming, make_broker, subscribe
 from shared.logs import log
 from shared.postgres import POSTGRES_UNFIT, open_pool
@@ -60,7 +60,7 @@ class Builder:
             ARTICLES_RENDERED.labels("failed").inc()
             reason = f"{type(error).__name__}: {error}"
             await self._persist(lambda: bury(self._producer, record, reason))
-            return
+            live = _failed(record.value or b"", key.decode("utf-8", "replace"), reason)
         if live is not None:
             await self._persist(lambda: self._producer.send(PAGES_LIVE.name, msgspec.json.encode(live), key=key))
 
@@ -95,6 +95,21 @@ class Builder:
 
     def _set_waits_for(self, reason: str | None) -> None:
         self.waits_for = reason
+
+
+class _Version(msgspec.Struct):
+    version: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)]
+
+
+def _failed(value: bytes, article_id: str, reason: str) -> PageLive | None:
+    """Return what the article's editors are told, if the message says at least which version it is."""
+    try:
+        version = msgspec.json.decode(value, type=_Version).version
+        article = msgspec.convert(article_id, ArticleId)
+    except msgspec.DecodeError:
+        return None
+    at = time.time_ns() // 1_000_000
+    return PageLive(article=article, version=version, status="failed", url=None, reason=reason[:500], at=at)
 
 
 def _page_live(article: str, version: int, status: store.Status, url: str | None) -> PageLive:

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from shared.articles import Article, Paragraph
+from shared.articles import Article, DatePrecision, Embed, Image, Paragraph, article_path
 from shared.sites import Section, Site
 
 LIST_ARTICLES_MAX = 20
@@ -42,11 +42,6 @@ class Page:
     def etag(self) -> str:
         """Strong tag of the page's bytes."""
         return f'"{hashlib.sha256(self.html.encode()).hexdigest()[:20]}"'
-
-
-def article_path(article: Article) -> str:
-    """Return the article's place on its site. The number decides; the slug is for people."""
-    return f"/{article.slug}-{article.number}.html"
 
 
 def section_path(section: str) -> str:
@@ -98,12 +93,28 @@ def summary(article: Article) -> str:
     return text[:SUMMARY_CHARACTERS_MAX].rsplit(" ", 1)[0] + "…"
 
 
-def local_date(instant: datetime, zone: ZoneInfo, language: str) -> str:
-    """Write an instant as the site's readers write dates: "Thứ Sáu, 04/03/2022 08:00"."""
+def local_date(instant: datetime, zone: ZoneInfo, language: str, precision: DatePrecision = "exact") -> str:
+    """Write an instant as the site's readers write dates: "Thứ Sáu, 04/03/2022 08:00", or its day alone."""
     local = instant.astimezone(zone)
-    if language.startswith("vi"):
-        return f"{WEEKDAYS_VI[local.weekday()]}, {local:%d/%m/%Y %H:%M}"
-    return f"{local:%A, %d %B %Y %H:%M}"
+    vietnamese = language.startswith("vi")
+    day = f"{WEEKDAYS_VI[local.weekday()]}, {local:%d/%m/%Y}" if vietnamese else f"{local:%A, %d %B %Y}"
+    return day if precision == "day" else f"{day} {local:%H:%M}"
+
+
+def srcset(image: Image) -> str:
+    """Return the image's smaller copies and itself, for browsers to choose from; "" if there is only one."""
+    if not image.renditions:
+        return ""
+    offered = {one.width: one.url for one in image.renditions}
+    if image.width is not None:
+        offered[image.width] = image.url
+    return ", ".join(f"{url} {width}w" for width, url in sorted(offered.items()))
+
+
+def embed_url(embed: Embed) -> str:
+    """Return where a video can be watched. Pages load nothing from there: it is a link."""
+    hosts = {"youtube": "https://www.youtube.com/watch?v=", "vimeo": "https://vimeo.com/"}
+    return hosts[embed.provider] + embed.id
 
 
 def _common(site: Site, public_url: str, path: str) -> dict[str, object]:
@@ -116,7 +127,9 @@ def _common(site: Site, public_url: str, path: str) -> dict[str, object]:
         "article_path": article_path,
         "section_path": section_path,
         "summary": summary,
-        "date": lambda instant: local_date(instant, site.zone, site.language),
+        "srcset": srcset,
+        "embed_url": embed_url,
+        "date": lambda article: local_date(article.published_at, site.zone, site.language, article.date_precision),
     }
 
 

@@ -10,12 +10,11 @@ import msgspec
 from services.render.pages import (
     LIST_ARTICLES_MAX,
     Page,
-    article_path,
     render_article,
     render_list,
     theme_version,
 )
-from shared.articles import Article, is_public
+from shared.articles import Article, article_path, is_public
 from shared.postgres import Connection, read_queries
 from shared.sites import Site
 
@@ -43,7 +42,8 @@ async def save(pool: asyncpg.Pool, article: Article, site: Site, public_url: str
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is away.
     """
     path = article_path(article)
-    public = is_public(article, now)
+    # What was committed as public must not wait for this machine's clock, which may be behind.
+    public = is_public(article, max(now, article.modified_at))
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(SQL["lock_site"], site.slug)
         before = await connection.fetchrow(SQL["rendered_article"], article.id)

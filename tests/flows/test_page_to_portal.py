@@ -170,6 +170,13 @@ def test_faults_of_the_import_are_one_sentence(system: Any, tmp_path: Path) -> N
     assert "Bài không vào được" not in system.get("/").text
 
 
+def test_a_page_that_no_message_could_carry_is_refused(system: Any, tmp_path: Path) -> None:
+    """A page larger than an article may be is refused with its size, and does not stop those behind it."""
+    done = system.run_import(save_page(tmp_path, "Bài khổng lồ", "\n".join([LONG * 20] * 100)), "--publish")
+    assert (done.returncode, "524,288 is the most" in done.stderr) == (1, True), done.stderr
+    publish(system, save_page(tmp_path, "Bài sau bài khổng lồ"))
+
+
 def test_documents_of_the_interfaces(system: Any) -> None:
     """The editor API has an OpenAPI page and Kafka an AsyncAPI page, and neither loads anything from elsewhere."""
     assert "/articles/{article_id}" in system.get("/api/openapi.json").json()["paths"]

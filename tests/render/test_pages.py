@@ -7,7 +7,24 @@ from zoneinfo import ZoneInfo
 import msgspec
 
 from services.render.pages import local_date, render_article, render_list, summary, theme_version
-from shared.articles import Article, Figure, Heading, Image, Paragraph, Source, is_public
+from shared.articles import (
+    Article,
+    Author,
+    BulletList,
+    Cell,
+    Embed,
+    Figure,
+    File,
+    Heading,
+    Image,
+    Item,
+    Paragraph,
+    Quote,
+    Rendition,
+    Source,
+    Table,
+    is_public,
+)
 from shared.sites import Section, Site
 
 URL = "https://haihau.example"
@@ -144,4 +161,68 @@ def test_only_what_is_published_and_due_is_public() -> None:
     states = ["draft", "in_review", "approved", "scheduled", "unpublished", "archived", "killed"]
     assert not any(is_public(changed(state=state), NOW) for state in states)
     assert is_public(ARTICLE, NOW)
-    assert not is_public(changed(first_published_at=datetime(2027, 1, 1, tzinfo=UTC)), NOW)
+    later = datetime(2027, 1, 1, tzinfo=UTC)
+    assert not is_public(changed(first_published_at=later), NOW)
+    assert not is_public(changed(embargo_until=later), NOW)
+    assert not is_public(changed(unpublish_at=NOW), NOW)
+    assert is_public(changed(unpublish_at=later, embargo_until=NOW), NOW)
+
+
+def test_every_kind_of_block_is_shown() -> None:
+    """Lists, quotes, tables, embeds, files and images with smaller copies are on the page, hostile text escaped."""
+    hostile = '"><script>alert(1)</script>'
+    copies = [Rendition("/media/a-320.webp", 320, 240, "image/webp")]
+    body = [
+        BulletList([Item("một", [Item("một <em>rưỡi</em>")], ordered=True), Item("hai")]),
+        Quote(["Lời người khác."], cite=hostile),
+        Table([[Cell("Xã", header=True, colspan=2)], [Cell("Hải Anh"), Cell("1,2")]], caption=hostile),
+        Embed("youtube", "dQw4w9WgXcQ", title=hostile),
+        File("/media/x.pdf", hostile),
+        Figure("Ảnh", Image("/media/a.jpg", hostile, 640, 480, renditions=copies)),
+        Figure("Ảnh", Image("https://elsewhere.example/a.jpg", hostile)),
+    ]
+    page = render_article(changed(body=body, authors=[Author("Trần Nam", "Phóng viên")]), SITE, URL).html
+    for part in (
+        "<li>một<ol>",
+        "<li>một <em>rưỡi</em></li>",
+        "<blockquote>",
+        '<th colspan="2">Xã</th>',
+        'href="https://www.youtube.com/watch?v=dQw4w9WgXcQ"',
+        'href="/media/x.pdf"',
+        'srcset="/media/a-320.webp 320w, /media/a.jpg 640w"',
+        "Trần Nam (Phóng viên)",
+        '<a href="https://elsewhere.example/a.jpg" rel="noopener">',
+    ):
+        assert part in page, part
+    assert "<script>alert" not in page
+    assert 'src="https://elsewhere' not in page
+
+
+def test_an_old_message_still_decodes() -> None:
+    """An article as the first version of the model wrote it is still read, and shown as it was."""
+    old = {
+        "id": "a-1",
+        "number": 7,
+        "site": "haihau",
+        "version": 3,
+        "state": "published",
+        "title": "Cũ",
+        "slug": "cu",
+        "section": "tin-tuc",
+        "language": "vi",
+        "modified_at": "2026-11-24T03:00:00Z",
+        "authors": [],
+        "tags": [],
+        "body": [
+            {"type": "paragraph", "html": "Đoạn"},
+            {"type": "figure", "caption": "Ảnh", "image": {"url": "/media/x", "alt": "x", "width": 1, "height": 2}},
+        ],
+        "first_published_at": "2026-11-24T03:00:00Z",
+        "lead": "",
+        "source": None,
+        "published_at": None,
+        "field_of_tomorrow": {"any": 1},
+    }
+    article = msgspec.json.decode(msgspec.json.encode(old), type=Article)
+    assert is_public(article, NOW)
+    assert '<img src="/media/x" alt="x" width="1" height="2" loading="lazy">' in render_article(article, SITE, URL).html

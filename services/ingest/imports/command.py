@@ -10,8 +10,10 @@ from pathlib import Path
 
 import asyncpg
 
-from services.ingest.drafting import SQL, Draft, Saved, save, set_opening_balance
+from services.ingest.drafting import Draft, Saved, save, set_opening_balance
 from services.ingest.imports.plain_text import PageError, SavedPage, read_page
+from services.ingest.publications import SQL
+from services.ingest.revisions import TooLargeError
 from services.ingest.settings import IngestSettings
 from shared.postgres import POSTGRES_AWAY, open_pool
 from shared.sites import Site, read_sites
@@ -109,13 +111,24 @@ async def _import_page(
         external_id=arguments.external_id or _checksum(site, page),
         published_at=arguments.published_at,
     )
-    saved = await save(pool, draft, publish=arguments.publish, now=datetime.now(UTC))
+    who = arguments.who or _login_name()
+    try:
+        saved = await save(pool, draft, publish=arguments.publish, now=datetime.now(UTC), who=who)
+    except TooLargeError as error:
+        raise ImportFailed(f"{file}: {error}") from error
     article = saved.article
     print(f"{saved.change} article {article.id}, number {article.number}, version {article.version}: {article.title}")
     if arguments.with_counter:
-        await _bring_counter(pool, site, file, page, arguments.who or getpass.getuser())
+        await _bring_counter(pool, site, file, page, who)
     if arguments.wait:
         print(await _wait_until_live(pool, saved, arguments.wait_seconds))
+
+
+def _login_name() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return "import"
 
 
 def _checksum(site: Site, page: SavedPage) -> str:
@@ -148,7 +161,7 @@ async def _wait_until_live(pool: asyncpg.Pool, saved: Saved, timeout_seconds: fl
     try:
         async with asyncio.timeout(timeout_seconds):
             while True:
-                row = await pool.fetchrow(SQL["publication"], article.id)
+                row = await pool.fetchrow(SQL["publications"], [article.id])
                 if row and row["version"] is not None and row["version"] >= article.version:
                     if row["status"] == "live":
                         return str(row["url"])

@@ -26,19 +26,105 @@ SELECT nextval('ingest.article_numbers')
 SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended($2, 0)))
 
 -- name: article_by_external_id
-SELECT id, number, version, content FROM ingest.articles
-WHERE source_system = $1 AND external_id = $2
-FOR UPDATE
+SELECT id FROM ingest.articles WHERE source_system = $1 AND external_id = $2
+
+-- name: article
+SELECT content, live, problem, written_by FROM ingest.articles WHERE id = $1
+
+-- name: article_for_update
+SELECT content, live, problem, written_by FROM ingest.articles WHERE id = $1 FOR UPDATE
 
 -- name: insert_article
-INSERT INTO ingest.articles
-    (id, number, site, version, state, title, source_system, external_id, content, modified_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10)
+INSERT INTO ingest.articles (
+    id, number, site, version, state, title, source_system, external_id, content, live, unpublish_due_at, written_by,
+    created_at, modified_at
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb, $11, $12, $13, $13)
 
--- name: update_article
+-- name: change_article
 UPDATE ingest.articles
-SET version = $2, state = $3, title = $4, content = $5::jsonb, modified_at = $6
+SET version = $2, state = $3, title = $4, content = $5::jsonb, live = $6::jsonb,
+    publish_due_at = $7, unpublish_due_at = $8, problem = $9, written_by = $10, modified_at = $11
 WHERE id = $1 AND version = $2 - 1
+RETURNING id
+
+-- name: insert_revision
+INSERT INTO ingest.revisions (article, version, action, state, who, token, note, site, content, is_told, at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11)
+
+-- name: heads
+-- $1 and so on: null does not filter.
+SELECT content, live, problem, written_by FROM ingest.articles
+WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND number < $2
+  AND ($4::text IS NULL OR state = $4)
+  AND ($5::text IS NULL OR content ->> 'section' = $5)
+  AND ($6::text IS NULL OR content -> 'tags' ? $6)
+  AND ($7::text IS NULL OR content -> 'authors' @> jsonb_build_array(jsonb_build_object('name', $7::text)))
+  AND ($8::text IS NULL OR strpos(lower(title), lower($8)) > 0)
+  AND ($9::text IS NULL OR source_system = $9)
+  AND ($10::text IS NULL OR external_id = $10)
+  AND ($11::timestamptz IS NULL OR modified_at >= $11)
+ORDER BY number DESC LIMIT $3
+
+-- name: lives
+SELECT live FROM ingest.articles
+WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND number < $2 AND live ->> 'state' = 'published'
+  AND ($4::text IS NULL OR live ->> 'section' = $4)
+  AND ($5::text IS NULL OR live -> 'tags' ? $5)
+  AND ($6::text IS NULL OR live -> 'authors' @> jsonb_build_array(jsonb_build_object('name', $6::text)))
+  AND ($7::text IS NULL OR strpos(lower(live ->> 'title'), lower($7)) > 0)
+ORDER BY number DESC LIMIT $3
+
+-- name: revisions
+SELECT version, action, state, who, note, at, is_told FROM ingest.revisions
+WHERE article = $1 AND version < $2
+ORDER BY version DESC LIMIT $3
+
+-- name: revision
+SELECT content FROM ingest.revisions WHERE article = $1 AND version = $2
+
+-- name: audit
+SELECT id, article, version, action, state, who, note, site, content ->> 'title' AS title, at FROM ingest.revisions
+WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND id < $2
+  AND ($4::text IS NULL OR who = $4)
+  AND ($5::text IS NULL OR action = $5)
+ORDER BY id DESC LIMIT $3
+
+-- name: due
+-- Other replicas pass over what one works on. Times are Postgres's: all replicas have the same.
+SELECT id,
+       coalesce(unpublish_due_at <= now() AND unpublish_due_at <= coalesce(publish_due_at, 'infinity'), false)
+           AS is_withdrawal
+FROM ingest.articles
+WHERE publish_due_at <= now() OR unpublish_due_at <= now()
+ORDER BY least(publish_due_at, unpublish_due_at)
+LIMIT 1
+FOR UPDATE SKIP LOCKED
+
+-- name: give_up_unreadable
+UPDATE ingest.articles
+SET publish_due_at = NULL, unpublish_due_at = NULL, state = 'draft', problem = $2,
+    content = jsonb_set(content, '{state}', '"draft"')
+WHERE id = $1
+
+-- name: overdue_seconds
+SELECT coalesce(max(extract(epoch FROM now() - least(publish_due_at, unpublish_due_at))), 0)::float8
+FROM ingest.articles
+WHERE publish_due_at <= now() OR unpublish_due_at <= now()
+
+-- name: lock_idempotency_key
+-- The same request twice at the same moment: the second waits, then finds the first one's answer.
+SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended($2, 1)))
+
+-- name: kept_answer
+SELECT fingerprint, status, headers, body FROM ingest.idempotency_keys WHERE token = $1 AND key = $2
+
+-- name: keep_answer
+INSERT INTO ingest.idempotency_keys (token, key, fingerprint, status, headers, body)
+VALUES ($1, $2, $3, $4, $5::jsonb, $6)
+
+-- name: drop_old_answers
+DELETE FROM ingest.idempotency_keys WHERE created_at < now() - interval '7 days'
 
 -- name: put_in_outbox
 INSERT INTO ingest.outbox (topic, key, value) VALUES ($1, $2, $3)
@@ -46,6 +132,9 @@ INSERT INTO ingest.outbox (topic, key, value) VALUES ($1, $2, $3)
 -- name: claim_relay
 -- One relay at a time keeps the order; the lock lives as long as the connection.
 SELECT pg_try_advisory_lock(hashtext('ingest.outbox'))
+
+-- name: release_relay
+SELECT pg_advisory_unlock(hashtext('ingest.outbox'))
 
 -- name: read_outbox
 SELECT id, topic, key, value FROM ingest.outbox ORDER BY id LIMIT $1
@@ -66,26 +155,30 @@ RETURNING adjustment
 SELECT amount FROM ingest.opening_balances WHERE site = $1 AND article = coalesce($2, '') AND measure = $3
 
 -- name: save_publication
--- A late message about an older version changes nothing.
-INSERT INTO ingest.publications (article, version, status, url, reason, at)
-VALUES ($1, $2, $3, $4, $5, $6)
-ON CONFLICT (article) DO UPDATE
-SET version = EXCLUDED.version, status = EXCLUDED.status, url = EXCLUDED.url,
-    reason = EXCLUDED.reason, at = EXCLUDED.at
-WHERE publications.version <= EXCLUDED.version
+-- A late message about an older version changes nothing. `told_at`: when the version was committed for readers.
+WITH before AS (
+    SELECT version FROM ingest.publications WHERE article = $1
+), saved AS (
+    INSERT INTO ingest.publications (article, version, status, url, reason, at)
+    VALUES ($1, $2, $3, $4, $5, $6)
+    ON CONFLICT (article) DO UPDATE
+    SET version = EXCLUDED.version, status = EXCLUDED.status, url = EXCLUDED.url,
+        reason = EXCLUDED.reason, at = EXCLUDED.at
+    WHERE publications.version <= EXCLUDED.version
+    RETURNING version
+)
+SELECT (SELECT version FROM before) IS DISTINCT FROM version AS is_new,
+       (SELECT at FROM ingest.revisions WHERE article = $1 AND version = $2 AND is_told) AS told_at
+FROM saved
 
--- name: publication
-SELECT a.version AS head_version, p.version, p.status, p.url, p.reason, p.at
+-- name: publications
+-- What is known of each article: the last version that readers were to get, and what the portal told.
+SELECT a.id, a.version AS head_version, a.state, (a.live ->> 'version')::integer AS told_version,
+       a.live ->> 'state' AS live_state, a.site, a.problem,
+       EXISTS (SELECT FROM ingest.outbox o WHERE o.key = a.id AND o.topic = 'articles') AS is_queued,
+       p.version, p.status, p.url, p.reason, p.at
 FROM ingest.articles a LEFT JOIN ingest.publications p ON p.article = a.id
-WHERE a.id = $1
-
--- name: public_article
-SELECT content FROM ingest.articles WHERE id = $1 AND state = 'published'
-
--- name: public_articles
-SELECT content FROM ingest.articles
-WHERE site = $1 AND state = 'published' AND number < $2
-ORDER BY number DESC LIMIT $3
+WHERE a.id = ANY ($1::text[])
 
 -- name: insert_token
 INSERT INTO ingest.tokens (prefix, hash, name, scopes, sites, expires_at) VALUES ($1, $2, $3, $4, $5, $6)

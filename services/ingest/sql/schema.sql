@@ -33,11 +33,21 @@ CREATE TABLE ingest.articles (
     content jsonb NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now(),
     modified_at timestamptz NOT NULL,
+    live jsonb,
+    publish_due_at timestamptz,
+    unpublish_due_at timestamptz,
+    problem text,
+    written_by text,
     UNIQUE (source_system, external_id),
     CHECK ((source_system IS NULL) = (external_id IS NULL))
 );
-COMMENT ON COLUMN ingest.articles.content IS 'The whole article as it travels on the topic articles.';
+COMMENT ON COLUMN ingest.articles.content IS 'The head: what editors work on. version and state are its own.';
+COMMENT ON COLUMN ingest.articles.live IS 'What readers get, as it last travelled on the topic articles; null: never public.';
+COMMENT ON COLUMN ingest.articles.problem IS 'Why the scheduler gave the article up; null when all is well.';
+COMMENT ON COLUMN ingest.articles.written_by IS 'Prefix of the token whose text the head is.';
 CREATE INDEX articles_newest ON ingest.articles (site, number DESC);
+CREATE INDEX articles_publish_due ON ingest.articles (publish_due_at) WHERE publish_due_at IS NOT NULL;
+CREATE INDEX articles_unpublish_due ON ingest.articles (unpublish_due_at) WHERE unpublish_due_at IS NOT NULL;
 
 CREATE TABLE ingest.outbox (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -45,6 +55,7 @@ CREATE TABLE ingest.outbox (
     key text NOT NULL,
     value bytea
 );
+CREATE INDEX outbox_key ON ingest.outbox (key);
 COMMENT ON TABLE ingest.outbox IS 'Messages committed with what they tell of; the relay deletes what Kafka has.';
 
 CREATE TABLE ingest.opening_balances (
@@ -93,3 +104,39 @@ COMMENT ON COLUMN ingest.tokens.sites IS 'The sites that it may act on; null mea
 COMMENT ON COLUMN ingest.tokens.used_at IS 'When it was last looked up, which each process does at most once in a minute.';
 
 GRANT SELECT, INSERT, UPDATE ON ingest.tokens TO presstally_ingest;
+
+CREATE TABLE ingest.revisions (
+    article text NOT NULL REFERENCES ingest.articles (id),
+    version integer NOT NULL,
+    action text NOT NULL,
+    state text NOT NULL,
+    who text NOT NULL,
+    token text,
+    note text NOT NULL,
+    site text NOT NULL,
+    content jsonb NOT NULL,
+    is_told boolean NOT NULL,
+    at timestamptz NOT NULL,
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    PRIMARY KEY (article, version)
+);
+COMMENT ON TABLE ingest.revisions IS 'Every accepted change of an article: who did what, when and why. Nothing is ever changed here.';
+COMMENT ON COLUMN ingest.revisions.content IS 'The head after the change.';
+COMMENT ON COLUMN ingest.revisions.is_told IS 'The change went to the topic articles.';
+CREATE INDEX revisions_site ON ingest.revisions (site, id DESC);
+
+CREATE TABLE ingest.idempotency_keys (
+    token text NOT NULL,
+    key text NOT NULL,
+    fingerprint bytea NOT NULL,
+    status integer NOT NULL,
+    headers jsonb NOT NULL,
+    body bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (token, key)
+);
+COMMENT ON TABLE ingest.idempotency_keys IS 'Answers to POST requests, for those that are sent again; dropped after 7 days.';
+CREATE INDEX idempotency_keys_age ON ingest.idempotency_keys (created_at);
+
+GRANT SELECT, INSERT ON ingest.revisions TO presstally_ingest;
+GRANT SELECT, INSERT, DELETE ON ingest.idempotency_keys TO presstally_ingest;

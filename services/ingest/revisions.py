@@ -1,0 +1,135 @@
+"""Changes of articles into Postgres: the article, its revision and what Kafka is to be told, in one transaction.
+
+What stands in the outbox is exactly what was committed; the relay takes it to Kafka.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import msgspec
+
+from services.ingest.metrics import ARTICLE_CHANGES
+from services.ingest.workflow import Change, Kept
+from shared.articles import ARTICLE_BYTES_MAX, Article
+from shared.postgres import Connection, read_queries
+from shared.topics import ARTICLES
+
+SQL = read_queries(__package__)
+
+
+class TooLargeError(ValueError):
+    """An article that Kafka would not take: it would stop the relay for ever."""
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who makes a change: a name for people, and the prefix of the token, if there is one."""
+
+    name: str
+    token: str | None = None
+
+
+async def read(connection: Connection, article_id: str, *, for_update: bool = False) -> Kept | None:
+    """Return an article, or None; for an update it is locked until the transaction ends."""
+    row = await connection.fetchrow(SQL["article_for_update" if for_update else "article"], article_id)
+    return None if row is None else kept_of(row["content"], row["live"], row["written_by"], row["problem"])
+
+
+def kept_of(content: str, live: str | None, written_by: str | None, problem: str | None) -> Kept:
+    """Return the article of a row's columns."""
+    return Kept(
+        msgspec.json.decode(content, type=Article),
+        None if live is None else msgspec.json.decode(live, type=Article),
+        written_by,
+        problem,
+    )
+
+
+async def insert(connection: Connection, change: Change, actor: Actor, note: str = "") -> None:
+    """Save a new article with its first revision.
+
+    Raises:
+        asyncpg.UniqueViolationError: its external id is another article's.
+        TooLargeError: it is too large for a message.
+    """
+    head = change.head
+    await connection.execute(
+        SQL["insert_article"],
+        head.id,
+        head.number,
+        head.site,
+        head.version,
+        head.state,
+        head.title,
+        head.source_system,
+        head.external_id,
+        _json(head),
+        _json(change.live),
+        change.unpublish_due_at,
+        actor.token,
+        head.modified_at,
+    )
+    await _note(connection, change, actor, note)
+
+
+async def save(connection: Connection, before: Kept, change: Change, actor: Actor, note: str = "") -> None:
+    """Save a change of an article that `read` has locked.
+
+    Raises:
+        RuntimeError: the article is not at the version before: it was not locked.
+        TooLargeError: it is too large for a message.
+    """
+    head = change.head
+    is_text = change.action in ("edit", "restore", "import")
+    done = await connection.fetchval(
+        SQL["change_article"],
+        head.id,
+        head.version,
+        head.state,
+        head.title,
+        _json(head),
+        _json(change.live),
+        change.publish_due_at,
+        change.unpublish_due_at,
+        change.problem,
+        actor.token if is_text else before.written_by,
+        head.modified_at,
+    )
+    if done is None:
+        raise RuntimeError(f"article {head.id} is not at version {head.version - 1}")
+    await _note(connection, change, actor, note)
+
+
+async def _note(connection: Connection, change: Change, actor: Actor, note: str) -> None:
+    head = change.head
+    await connection.execute(
+        SQL["insert_revision"],
+        head.id,
+        head.version,
+        change.action,
+        head.state,
+        actor.name,
+        actor.token,
+        note,
+        head.site,
+        _json(head),
+        change.is_told,
+        head.modified_at,
+    )
+    if change.is_told:  # a draft stays in here: what was never public cannot leak
+        assert change.live is not None
+        value = msgspec.json.encode(change.live)
+        if len(value) > ARTICLE_BYTES_MAX:
+            raise TooLargeError(f"the article has {len(value):,} bytes as JSON; {ARTICLE_BYTES_MAX:,} is the most")
+        await connection.execute(SQL["put_in_outbox"], ARTICLES.name, head.id, value)
+    ARTICLE_CHANGES.labels(change.action).inc()
+
+
+def _json(article: Article | None) -> str | None:
+    return None if article is None else msgspec.json.encode(article).decode()
+
+
+async def database_time(connection: Connection) -> datetime:
+    """Return Postgres's time: the one clock that all replicas share."""
+    now: datetime = await connection.fetchval("SELECT clock_timestamp()")
+    return now

@@ -1,0 +1,68 @@
+"""Editors of the running system: a token for each scope, and one call for all requests."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+class Editors:
+    """Calls the editor API under a token of a scope."""
+
+    def __init__(self, system: Any) -> None:
+        self.system = system
+        self._tokens: dict[tuple[str, str | None], str] = {}
+
+    def token(self, scope: str, site: str | None = None) -> str:
+        """Return a token, made by the command at its first use."""
+        if (scope, site) not in self._tokens:
+            command = [sys.executable, "-m", "services.ingest", "token", "create", "--name", f"Người {scope}"]
+            command += ["--scope", scope, *(["--site", site] if site else [])]
+            ours = {"DATABASE_URL": self.system.database_url, "KAFKA_BOOTSTRAP": self.system.kafka}
+            environment = {**self.system.environment, **ours}
+            done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+            self._tokens[scope, site] = done.stdout.strip()
+        return self._tokens[scope, site]
+
+    def call(
+        self, method: str, path: str, body: Any = None, scope: str = "write", site: str | None = None, **headers: str
+    ) -> Any:
+        """Send a request and return its answer."""
+        sent = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
+        ours = {"content_type": "application/json", "authorization": f"Bearer {self.token(scope, site)}"}
+        return self.system.request(method, f"/api{path}", sent, **{**ours, **headers})
+
+    def create(self, title: str, **fields: Any) -> dict[str, Any]:
+        """Create a draft and return it."""
+        given = {"site": "haihau", "section": "tin-tuc", "title": title, "body": "<p>Thân bài.</p>", **fields}
+        answer = self.call("POST", "/articles", given)
+        assert answer.status == 201, answer.text
+        return dict(answer.json())
+
+    def step(self, article: str, name: str, body: Any = None) -> dict[str, Any]:
+        """Take a step of the workflow and return the article."""
+        answer = self.call("POST", f"/articles/{article}/{name}", body, "write" if name == "submit" else "publish")
+        assert answer.status == 200, answer.text
+        return dict(answer.json())
+
+    def publish(self, article: str) -> dict[str, Any]:
+        """Submit, approve and publish an article, and return it."""
+        for name in ("submit", "approve"):
+            self.step(article, name)
+        return self.step(article, "publish")
+
+    def publication(self, article: str, **query: Any) -> dict[str, Any]:
+        """Ask whether it is live; waits for 8 s unless told otherwise."""
+        asked = "&".join(f"{name}={value}" for name, value in {"wait": "8s", **query}.items())
+        return dict(self.call("GET", f"/articles/{article}/publication?{asked}", scope="read").json())
+
+
+@pytest.fixture(scope="session")
+def editors(system: Any) -> Editors:
+    """Editors of the running system."""
+    return Editors(system)
