@@ -88,12 +88,12 @@ class Counters:
             Away: Postgres does not answer and no good numbers of the last day are known.
             Busy: it is an article's counter that is not known, and too many of them are being read.
         """
+        if self._articles_waiting >= ARTICLES_WAITING_MAX and key.article and key not in self._of_articles:
+            raise Busy  # before it is in memory: a flood does not wash out what is known
         counter = self._find(key)
         if time.monotonic() < counter.until:
             return _known(counter)
         if counter.reading is None:
-            if key.article is not None and self._articles_waiting >= ARTICLES_WAITING_MAX:
-                raise Busy
             self._begin(key, counter)
         if not counter.failing:
             reading = counter.reading
@@ -132,13 +132,14 @@ class Counters:
 
     def _begin(self, key: CounterKey, counter: _Counter) -> None:
         kind = "site" if key.article is None else "article"
+        if key.article is not None:
+            self._articles_waiting += 1
         counter.reading = self._process.spawn(self._read(key, counter), f"read the counter of a {kind}")
 
     async def _read(self, key: CounterKey, counter: _Counter) -> None:
         if key.article is None:
             await self._read_now(key, counter)
             return
-        self._articles_waiting += 1
         try:
             async with self._article_reads:
                 await self._read_now(key, counter)

@@ -130,20 +130,19 @@ class Widget:
 PARAMETERS: Mapping[Form, set[str]] = {
     "": {"measure", "window"},
     ".svg": {"measure", "window", "show", "theme"},
-    ".html": {"measure", "window"},
+    ".html": {"measure", "window", "show"},
 }
 
 
 def _drawing(request: Request, form: Form, site: Site) -> "partial[tuple[bytes, str]]":
     """Check what else was asked for, and return what makes a body and its type of numbers."""
-    language = language_of(site.language)
-    if form == ".svg":
-        show = _one_of(request, "show", "total", SHOWS)
-        theme = _one_of(request, "theme", "auto", THEMES)
-        return partial(_svg, show=show, theme=theme, language=language, separator=site.thousands_separator)
+    if form == "":
+        return partial(_json)
+    wording: dict[str, Any] = {"language": language_of(site.language), "separator": site.thousands_separator}
     if form == ".html":
-        return partial(_html, language=language, separator=site.thousands_separator)
-    return partial(_json)
+        return partial(_html, show=_one_of(request, "show", "all", SHOWS), **wording)
+    show = _one_of(request, "show", "total", SHOWS)
+    return partial(_svg, show=show, theme=_one_of(request, "theme", "auto", THEMES), **wording)
 
 
 def _json(numbers: CounterNumbers) -> tuple[bytes, str]:

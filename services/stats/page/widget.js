@@ -15,7 +15,7 @@ const style = new CSSStyleSheet();
 style.replaceSync(`:host{display:block}:host([hidden]){display:none}
 :where(strong){display:block}:where(dl,dd){margin:0}
 :where(dl div){display:flex;justify-content:space-between;gap:1em}
-:where(dd){font-variant-numeric:tabular-nums;font-weight:bold;text-align:end}`);
+:where(dd){flex:1;font-variant-numeric:tabular-nums;font-weight:bold;text-align:end}`);
 
 class AccessCounter extends HTMLElement {
   static observedAttributes = ["site", "article", "base", "lang", "separator", "measure", "window", "show"];
