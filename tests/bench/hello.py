@@ -1,0 +1,23 @@
+"""The yardstick of the counter's API: the least that an ASGI application can do, under the same server.
+
+`python -m tests.bench.hello PORT`
+"""
+
+import sys
+
+import uvloop
+from starlette.types import Receive, Scope, Send
+
+from shared.process import http_server
+
+HEADERS = [(b"content-type", b"text/plain")]
+
+
+async def hello(scope: Scope, receive: Receive, send: Send) -> None:
+    """Say hello."""
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+if __name__ == "__main__":
+    uvloop.run(http_server(hello, "127.0.0.1", int(sys.argv[1])).serve())
