@@ -102,9 +102,10 @@ class Widget:
         key = self._key(request, self._site(request), None)
         peer = request.client.host if request.client else ""
         address = client_address(peer, request.headers.getlist("x-forwarded-for"), self._trusted_proxies)
-        request.scope["presstally.stream"] = True
         headers = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no", **ANY_ORIGIN}
-        return self._live.stream(key, address, request.headers.get("last-event-id", ""), headers)
+        stream = self._live.stream(key, address, request.headers.get("last-event-id", ""), headers)
+        request.scope["presstally.stream"] = True  # its duration is the reader's, not ours
+        return stream
 
     def _key(self, request: Request, site: Site, article: str | None) -> CounterKey:
         measure = _one_of(request, "measure", site.default_measure if article is None else "views", get_args(Measure))
