@@ -11,7 +11,8 @@ from msgspec import Meta
 
 SiteSlug = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[a-z0-9-]+$")]
 EventId = Annotated[str, Meta(min_length=36, max_length=36, description="UUID made by the sender")]
-ArticleId = Annotated[str, Meta(min_length=1, max_length=64)]
+ARTICLE_CHARACTERS_MAX = 64
+ArticleId = Annotated[str, Meta(min_length=1, max_length=ARTICLE_CHARACTERS_MAX)]
 VisitorKey = Annotated[str, Meta(min_length=16, max_length=16, description="16 hex digits, new each local day")]
 Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_999, description="since 1970-01-01 UTC, in milliseconds")]
 Measure = Literal["views", "visits", "visitors"]

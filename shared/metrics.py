@@ -8,5 +8,10 @@ HTTP_SECONDS = Histogram(
     ["method", "route", "code"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
+HTTP_AT_HAND = Counter(
+    "http_server_answers_at_hand_total",
+    "Requests answered from memory before any routing; they are not in the durations.",
+    ["route", "code"],
+)
 BUILD_INFO = Gauge("presstally_build_info", "Always 1; the labels tell what is running.", ["version", "service"])
 TASK_FAILURES = Counter("presstally_task_failures_total", "Background tasks that ended in an error, by name.", ["task"])

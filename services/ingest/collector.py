@@ -24,7 +24,7 @@ from services.ingest.metrics import COLLECT_EVENTS, PRODUCER_QUEUE, SPOOL_BYTES
 from services.ingest.publisher import Publisher
 from services.ingest.rates import Rates
 from services.ingest.secrets import SharedSecrets
-from services.ingest.settings import IngestSettings, Network
+from services.ingest.settings import IngestSettings
 from services.ingest.signs import (
     AGE_MILLISECONDS_MAX,
     ServerSign,
@@ -39,6 +39,7 @@ from services.ingest.spool import Entry, open_spool
 from services.ingest.tokens import Tokens
 from services.ingest.tracker import TRACKER
 from services.ingest.visitors import LocalDays, Reader, Sender, bot_reason, local_days, place_of, visitor_key
+from shared.clients import Network, client_address
 from shared.kafka import Unavailable
 from shared.logs import log
 from shared.postgres import open_pool
@@ -51,6 +52,7 @@ BODY_BYTES_MAX = 64 * 1024
 BATCH_BODY_BYTES_MAX = 512 * 1024
 BODY_SECONDS = 10.0
 FUTURE_MILLISECONDS_MAX = 5 * 60_000
+FORWARDED = "x-forwarded-for"
 CONTENT_TYPES = ("application/json", "text/plain")
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 JSON = ("content-type", "application/json")
@@ -206,7 +208,9 @@ class Collector:
 
     def _sender(self, request: Request) -> Sender:
         headers = request.headers
-        address = client_address(request.client, headers.get("x-forwarded-for"), self.trusted_proxies)
+        peer = request.client.rpartition(":")[0].strip("[]")
+        forwarded = [value for name, value in headers.items() if name == FORWARDED] if FORWARDED in headers else ()
+        address = client_address(peer, forwarded, self.trusted_proxies)
         agent = headers.get("user-agent")
         if agent is None:  # RSGI hands on what is ASCII; an agent that is not is an agent all the same
             agent = "not ASCII" if "user-agent" in headers else ""
@@ -310,32 +314,6 @@ def _check_server_sign(sign: ServerSign, number: int, now: int) -> None:
 
 def _too_large(bytes_max: int) -> Problem:
     return Problem(413, f"The body is larger than {bytes_max} bytes.", reason="too_large")
-
-
-def client_address(peer: str, forwarded_for: str | None, trusted: tuple[Network, ...]) -> str:
-    """Return who sent a request: the last address that no trusted proxy has.
-
-    Args:
-        peer: host:port of the connection.
-        forwarded_for: The header X-Forwarded-For; each proxy appends whom it heard it from.
-        trusted: Networks of proxies that say the truth.
-    """
-    address = peer.rpartition(":")[0].strip("[]")
-    if forwarded_for:
-        for hop in reversed(forwarded_for.split(",")):
-            if not hop.strip() or not _is_trusted(address, trusted):
-                break
-            address = hop.strip()
-    return address
-
-
-@lru_cache(maxsize=10_000)
-def _is_trusted(address: str, networks: tuple[Network, ...]) -> bool:
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return False
-    return any(ip in network for network in networks)
 
 
 @asynccontextmanager

@@ -24,4 +24,15 @@ RELOADS = Counter("presstally_consumer_reloads_total", "Reloads from Postgres af
 REPLAYED = Counter("presstally_consumer_replayed_records_total", "Counted records read again to rebuild memory.")
 GAP_RECORDS = Counter("presstally_consumer_gap_records_total", "Records that Kafka deleted before they were counted.")
 COMMITTED = Gauge("presstally_consumer_last_commit_timestamp_seconds", "When counts were last committed.")
+COUNTER_READS = Counter(
+    "presstally_counter_reads_total", "Counters read from Postgres for readers; each at most once a second.", ["result"]
+)
+COUNTER_REFUSALS = Counter(
+    "presstally_counter_refusals_total", "Readers that were sent away, by reason.", ["reason"]
+)  # articles_busy, streams_of_address, streams_of_process
+SITE_COUNTER = Gauge(
+    "presstally_site_counter",
+    "A site's own counter as its readers see it. Online is distinct visitors of the last 300 s. Absent while unknown.",
+    ["site", "measure", "window"],
+)
 LIVE_STREAMS = Gauge("presstally_live_streams", "Open Server-Sent Events streams.")

@@ -31,6 +31,9 @@ class CounterNumbers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     window: Window
     timezone: str
     as_of: str
+    """When Postgres was asked: RFC 3339, in the site's zone."""
+    stale: bool = False
+    """Postgres is away and this is the last good answer. Left out when false."""
 
 
 async def read_counter(

@@ -2,6 +2,7 @@
 
 from pydantic import Field
 
+from shared.clients import TrustedProxies
 from shared.kafka import SESSION_TIMEOUT_MS
 from shared.settings import Settings
 
@@ -23,3 +24,8 @@ class StatsSettings(Settings):
         description="Silence after which Kafka gives a counter's work to another",
     )
     group: str = Field(default="stats-counter", description="Kafka consumer group of the counters")
+    trusted_proxies: TrustedProxies = Field(default=(), description="Networks whose X-Forwarded-For is believed")
+    live_streams_max: int = Field(default=10_000, ge=1, le=15_000, description="Most open live streams of a process")
+    live_streams_per_address: int = Field(
+        default=200, ge=1, le=15_000, description="Most open live streams of one address: a school is one address"
+    )

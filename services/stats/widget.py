@@ -1,68 +1,116 @@
-"""Role `widget`: the public read side. Stateless; reads a fixed number of rows for a counter."""
+"""Role `widget`: the public read side. Stateless; reads a fixed number of rows for a counter, at most once a second."""
 
 import hashlib
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
-from typing import TypeVar, get_args
+from typing import Any, Literal, TypeVar, get_args
 
-import asyncpg
 import msgspec
+from granian.rsgi import Scope as RsgiRequest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from services.stats.badge import SHOWS, THEMES, badge
+from services.stats.counters import Away, Busy, CounterKey, Counters
+from services.stats.exporter import export_forever
+from services.stats.fragment import fragment
 from services.stats.live import Live
-from services.stats.reading import CounterNumbers, Window, read_counter
+from services.stats.metrics import COUNTER_REFUSALS
+from services.stats.reading import CounterNumbers, Window
 from services.stats.settings import StatsSettings
-from shared.events import Measure
-from shared.postgres import POSTGRES_AWAY, open_pool
+from services.stats.wording import language_of
+from shared.clients import Network, client_address
+from shared.events import ARTICLE_CHARACTERS_MAX, Measure
+from shared.metrics import HTTP_AT_HAND
+from shared.postgres import open_pool
 from shared.problems import Problem
-from shared.process import Process, Role
+from shared.process import Answer, Process, Role, raise_open_files_limit
 from shared.sites import Site, Sites, read_sites
 
+Form = Literal["", ".svg", ".html"]
+FORMS: tuple[Form, ...] = get_args(Form)
 _Choice = TypeVar("_Choice", bound=str)
 
 CACHE_CONTROL = "public, max-age=1, stale-while-revalidate=10"
 ANY_ORIGIN = {"access-control-allow-origin": "*"}
+COUNTER_READS_MAX = 4
+"""Connections to Postgres for counters: articles have two of them at most."""
+ANSWERS_MAX = 2_048
+FILES_KEPT = 500
+"""Open files that are not streams."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Ready:
+    """An answer as bytes, for as long as its counter is fresh."""
+
+    until: float
+    tag: str
+    whole: Answer
+    unchanged: Answer
+
+    def answer_to(self, if_none_match: str | None) -> Answer:
+        """Return 304 to whoever has it already."""
+        known = if_none_match is not None and (self.tag in if_none_match or if_none_match == "*")
+        return self.unchanged if known else self.whole
 
 
 class Widget:
     """The counter's HTTP side."""
 
-    def __init__(self, pool: asyncpg.Pool, sites: Sites, live: Live) -> None:
-        self._pool = pool
+    def __init__(self, sites: Sites, counters: Counters, live: Live, trusted_proxies: tuple[Network, ...] = ()) -> None:
         self._sites = sites
+        self._counters = counters
         self._live = live
+        self._trusted_proxies = trusted_proxies
+        self._ready: dict[tuple[str, str], _Ready] = {}
+        """By path and query, the newest last. Only queries that mean something are here, so that nobody fills it."""
 
-    async def site_counter(self, request: Request) -> Response:
-        """`GET /stats/{site}/counter`."""
+    def at_hand(self, request: RsgiRequest) -> Answer | None:
+        """Return the answer to a counter's URL if one of this second is there: 10,000 readers cost one query."""
+        ready = self._ready.get((request.path, request.query_string))
+        if ready is None or request.method != "GET" or time.monotonic() >= ready.until:
+            return None
+        return ready.answer_to(request.headers.get("if-none-match"))
+
+    async def counter(self, request: Request, form: Form) -> Response:
+        """`GET /stats/{site}[/articles/{id}]/counter[.svg|.html]`: an article's views, unless asked otherwise."""
         site = self._site(request)
-        return await self._answer(request, site, None, _measure(request, site.default_measure))
-
-    async def article_counter(self, request: Request) -> Response:
-        """`GET /stats/{site}/articles/{id}/counter`: views, unless another measure is asked for."""
-        return await self._answer(
-            request, self._site(request), request.path_params["article"], _measure(request, "views")
-        )
+        article = request.path_params.get("article")
+        if article is not None and not (len(article) <= ARTICLE_CHARACTERS_MAX and article.isprintable()):
+            raise Problem(404, "No article has such an id.", headers=ANY_ORIGIN)
+        key = self._key(request, site, article)
+        draw = _drawing(request, form, site)
+        try:
+            known = await self._counters.get(key)
+        except Away as error:
+            raise Problem(503, "The counts cannot be read now.", headers={"retry-after": "2", **ANY_ORIGIN}) from error
+        except Busy as error:
+            COUNTER_REFUSALS.labels("articles_busy").inc()
+            detail = "Too many articles' counters are being read at once."
+            raise Problem(503, detail, headers={"retry-after": "1", **ANY_ORIGIN}) from error
+        ready = _make_ready(known.numbers, known.until, draw, request.scope["route"].path)
+        self._keep(request, form, ready)
+        return _as_response(ready.answer_to(request.headers.get("if-none-match")))
 
     async def live(self, request: Request) -> Response:
         """`GET /stats/{site}/live`: the site's counter whenever it changed, at most once a second."""
-        site = self._site(request)
-        request.scope["presstally.stream"] = True
-        headers = {"cache-control": "no-store", "x-accel-buffering": "no", **ANY_ORIGIN}
-        return self._live.stream(site, headers)
+        key = self._key(request, self._site(request), None)
+        peer = request.client.host if request.client else ""
+        address = client_address(peer, request.headers.getlist("x-forwarded-for"), self._trusted_proxies)
+        headers = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no", **ANY_ORIGIN}
+        stream = self._live.stream(key, address, request.headers.get("last-event-id", ""), headers)
+        request.scope["presstally.stream"] = True  # its duration is the reader's, not ours
+        return stream
 
-    async def _answer(self, request: Request, site: Site, article: str | None, measure: Measure) -> Response:
-        try:
-            numbers = await read_counter(self._pool, site, article, measure, _window(request))
-        except POSTGRES_AWAY as error:
-            raise Problem(503, "The counts cannot be read now.", headers={"retry-after": "2", **ANY_ORIGIN}) from error
-        tag = etag(numbers)
-        headers = {"cache-control": CACHE_CONTROL, "etag": tag, **ANY_ORIGIN}
-        if tag in request.headers.get("if-none-match", ""):
-            return Response(None, 304, headers)
-        return Response(msgspec.json.encode(numbers), media_type="application/json", headers=headers)
+    def _key(self, request: Request, site: Site, article: str | None) -> CounterKey:
+        measure = _one_of(request, "measure", site.default_measure if article is None else "views", get_args(Measure))
+        return CounterKey(site.slug, article, measure, _one_of(request, "window", "calendar", get_args(Window)))
 
     def _site(self, request: Request) -> Site:
         slug = request.path_params["site"]
@@ -70,19 +118,64 @@ class Widget:
             raise Problem(404, f"There is no site {slug!r} here.", headers=ANY_ORIGIN)
         return self._sites[slug]
 
+    def _keep(self, request: Request, form: Form, ready: _Ready) -> None:
+        asked = [name for name, _ in request.query_params.multi_items()]
+        if len(set(asked)) < len(asked) or not set(asked) <= PARAMETERS[form]:
+            return
+        url = (request.scope["path"], request.scope["query_string"].decode())
+        self._ready.pop(url, None)
+        self._ready[url] = ready
+        if len(self._ready) > ANSWERS_MAX:
+            del self._ready[next(iter(self._ready))]
 
-def etag(numbers: CounterNumbers) -> str:
-    """Return a tag of the numbers alone: an answer that differs only in its time is the same answer."""
-    plain = msgspec.json.encode(msgspec.structs.replace(numbers, as_of=""))
-    return f'"{hashlib.sha256(plain).hexdigest()[:16]}"'
+
+PARAMETERS: Mapping[Form, set[str]] = {
+    "": {"measure", "window"},
+    ".svg": {"measure", "window", "show", "theme"},
+    ".html": {"measure", "window", "show"},
+}
 
 
-def _measure(request: Request, default: Measure) -> Measure:
-    return _one_of(request, "measure", default, get_args(Measure))
+def _drawing(request: Request, form: Form, site: Site) -> "partial[tuple[bytes, str]]":
+    """Check what else was asked for, and return what makes a body and its type of numbers."""
+    if form == "":
+        return partial(_json)
+    wording: dict[str, Any] = {"language": language_of(site.language), "separator": site.thousands_separator}
+    if form == ".html":
+        return partial(_html, show=_one_of(request, "show", "all", SHOWS), **wording)
+    show = _one_of(request, "show", "total", SHOWS)
+    return partial(_svg, show=show, theme=_one_of(request, "theme", "auto", THEMES), **wording)
 
 
-def _window(request: Request) -> Window:
-    return _one_of(request, "window", "calendar", get_args(Window))
+def _json(numbers: CounterNumbers) -> tuple[bytes, str]:
+    return msgspec.json.encode(numbers), "application/json"
+
+
+def _svg(numbers: CounterNumbers, **how: Any) -> tuple[bytes, str]:
+    return badge(numbers, **how).encode(), "image/svg+xml; charset=utf-8"
+
+
+def _html(numbers: CounterNumbers, **how: Any) -> tuple[bytes, str]:
+    return fragment(numbers, **how).encode(), "text/html; charset=utf-8"
+
+
+def _make_ready(numbers: CounterNumbers, until: float, draw: "partial[tuple[bytes, str]]", route: str) -> _Ready:
+    body, media_type = draw(numbers)
+    tag = etag(draw(msgspec.structs.replace(numbers, as_of=""))[0])
+    headers = [("cache-control", CACHE_CONTROL), ("etag", f"W/{tag}"), *ANY_ORIGIN.items()]
+    if numbers.stale:
+        headers.append(("x-presstally-stale", numbers.as_of))
+    whole = Answer(200, [("content-type", media_type), *headers], body, HTTP_AT_HAND.labels(route, 200))
+    return _Ready(until, tag, whole, Answer(304, headers, b"", HTTP_AT_HAND.labels(route, 304)))
+
+
+def etag(body_without_time: bytes) -> str:
+    """Return a tag of what the answer says: one that differs only in its time is the same answer (weakly)."""
+    return f'"{hashlib.sha256(body_without_time).hexdigest()[:16]}"'
+
+
+def _as_response(answer: Answer) -> Response:
+    return Response(answer.body, answer.status, dict(answer.headers))
 
 
 def _one_of(request: Request, name: str, default: _Choice, choices: tuple[_Choice, ...]) -> _Choice:
@@ -93,32 +186,48 @@ def _one_of(request: Request, name: str, default: _Choice, choices: tuple[_Choic
     raise Problem(422, f"{name} is one of {', '.join(choices)}; {value!r} is not.", field=name, headers=ANY_ORIGIN)
 
 
+SCRIPT = files("services.stats").joinpath("page/widget.js").read_bytes()
+
+
 async def _script(request: Request) -> Response:
-    return Response(
-        files("services.stats").joinpath("page/widget.js").read_bytes(),
-        media_type="text/javascript; charset=utf-8",
-        headers={"cache-control": "public, max-age=3600", **ANY_ORIGIN},
-    )
+    tag = f'W/"{hashlib.sha256(SCRIPT).hexdigest()[:16]}"'
+    headers = {"cache-control": "public, max-age=3600", "etag": tag, **ANY_ORIGIN}
+    if tag.removeprefix("W/") in request.headers.get("if-none-match", ""):
+        return Response(None, 304, headers)
+    return Response(SCRIPT, media_type="text/javascript; charset=utf-8", headers=headers)
 
 
 @asynccontextmanager
 async def widget(settings: StatsSettings, process: Process) -> AsyncIterator[Role]:
     """Run the public read side."""
-    pool = await open_pool(
-        settings.database_url.get_secret_value(), role="presstally_stats", statement_timeout_seconds=3
+    url = settings.database_url.get_secret_value()
+    sites = read_sites(settings.sites)
+    # A pool of its own and short statements: what else this process reads never waits for counters, nor they for it.
+    pool = await open_pool(url, role="presstally_stats", size=COUNTER_READS_MAX, statement_timeout_seconds=2)
+    counters = Counters(pool, sites, process)
+    live = Live(
+        counters,
+        process,
+        streams_max=min(settings.live_streams_max, raise_open_files_limit() - FILES_KEPT),
+        per_address_max=settings.live_streams_per_address,
     )
-    live = Live(pool, process)
-    here = Widget(pool, read_sites(settings.sites), live)
+    here = Widget(sites, counters, live, settings.trusted_proxies)
+    exporting = process.spawn(export_forever(counters, sites), "site counters for Prometheus")
     try:
         yield Role(
             "widget",
+            at_hand=here.at_hand,
             routes=[
                 Route("/stats/widget.js", _script),
-                Route("/stats/{site}/counter", here.site_counter),
+                *(Route(f"/stats/{{site}}/counter{form}", partial(here.counter, form=form)) for form in FORMS),
+                *(
+                    Route(f"/stats/{{site}}/articles/{{article}}/counter{form}", partial(here.counter, form=form))
+                    for form in FORMS
+                ),
                 Route("/stats/{site}/live", here.live),
-                Route("/stats/{site}/articles/{article}/counter", here.article_counter),
             ],
-            problems=lambda: [live.problem] if live.problem else [],
+            problems=lambda: [counters.problem] if counters.problem else [],
         )
     finally:
+        exporting.cancel()
         pool.terminate()

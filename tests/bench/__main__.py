@@ -1,4 +1,4 @@
-"""`python -m tests.bench [throughput] [delay] [memory] [scaling]`."""
+"""`python -m tests.bench [NAME …]`: throughput, delay, memory, scaling; counter_api, live_streams, live_delay."""
 
 import argparse
 import multiprocessing
@@ -17,14 +17,26 @@ from pathlib import Path
 from deploy.local.stack import reason_of
 from deploy.local.supervisor import StartFailed
 from tests.bench.collect import collect
+from tests.bench.counter_api import counter_api
 from tests.bench.delay import delay
+from tests.bench.live_delay import live_delay
+from tests.bench.live_streams import live_streams
 from tests.bench.memory import memory
 from tests.bench.options import Options
 from tests.bench.scaling import scaling
 from tests.bench.stores import Failed, Stores
 from tests.bench.throughput import throughput
 
-BENCHMARKS = {"collect": collect, "throughput": throughput, "delay": delay, "memory": memory, "scaling": scaling}
+BENCHMARKS = {
+    "collect": collect,
+    "throughput": throughput,
+    "delay": delay,
+    "memory": memory,
+    "scaling": scaling,
+    "counter_api": counter_api,
+    "live_streams": live_streams,
+    "live_delay": live_delay,
+}
 SEED = 20_261_125
 LOAD_PROCESSES = 2
 
@@ -71,7 +83,9 @@ def _parse() -> argparse.Namespace:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("benchmarks", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; none is all")
     parser.add_argument("--events", type=int, default=2_000_000, help="views of throughput (default: %(default)s)")
-    parser.add_argument("--rounds", type=int, default=3, help="rounds of throughput (default: %(default)s)")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="rounds of throughput and counter_api (default: %(default)s)"
+    )
     parser.add_argument("--visitors", type=int, default=1_000_000, help="visitors of memory (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=SEED, help="of all that is random (default: %(default)s)")
     chosen = parser.parse_args()

@@ -1,24 +1,24 @@
-"""The yardstick of HTTP: a bare ASGI application under the same server, which answers "hello" to everything.
+"""The yardstick of HTTP: the least that an ASGI application can do, under the same server.
 
 `python -m tests.bench.hello PORT`
 """
 
 import sys
-from typing import Any
 
 import uvloop
 from granian.constants import Interfaces
-from granian.server.embed import Server
+from starlette.types import Receive, Scope, Send
+
+from shared.process import http_server
+
+HEADERS = [(b"content-type", b"text/plain")]
 
 
-async def hello(scope: Any, receive: Any, send: Any) -> None:
-    """Answer any request."""
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
+async def hello(scope: Scope, receive: Receive, send: Send) -> None:
+    """Say hello."""
+    await send({"type": "http.response.start", "status": 200, "headers": HEADERS})
     await send({"type": "http.response.body", "body": b"hello"})
 
 
 if __name__ == "__main__":
-    server = Server(
-        hello, "127.0.0.1", int(sys.argv[1]), interface=Interfaces.ASGINL, websockets=False, log_enabled=False
-    )
-    uvloop.run(server.serve())
+    uvloop.run(http_server(hello, "127.0.0.1", int(sys.argv[1]), Interfaces.ASGINL).serve())

@@ -53,7 +53,7 @@ def article_url(system: Any) -> str:
 def numbers(page: Page) -> dict[str, int]:
     return {
         field.get_attribute("data-counter") or "": int(field.inner_text().replace(",", ""))
-        for field in page.locator("access-counter dd[data-counter]").all()
+        for field in page.locator("access-counter [data-counter]").all()
     }
 
 
@@ -72,7 +72,7 @@ def shows(page: Page, **wanted: int) -> None:
     """Wait until the page's counter shows these numbers."""
     for name, number in wanted.items():
         text = f"{number:,}"
-        page.locator(f'access-counter dd[data-counter="{name}"]', has_text=re.compile(f"^{text}$")).wait_for(
+        page.locator(f'access-counter [data-counter="{name}"]', has_text=re.compile(f"^{text}$")).wait_for(
             timeout=5_000
         )
 

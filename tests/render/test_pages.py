@@ -124,6 +124,18 @@ def test_pages_load_nothing_from_elsewhere() -> None:
         assert all(url.startswith("/") and not url.startswith("//") for url in loaded)
 
 
+def test_counts_are_never_part_of_a_page() -> None:
+    """A page has the counter's place and, for readers without scripts, a picture that is drawn as they look."""
+    for page in (render_article(ARTICLE, SITE, URL), render_list([ARTICLE], SITE, None, URL)):
+        found = re.search(r"<access-counter .*?</access-counter>", page.html, re.DOTALL)
+        assert found
+        assert "<strong>Thống kê truy cập</strong>" in found[0]
+        image = re.search(r'<noscript><a href="([^"]+)"><img src="([^"]+)" height="80"', found[0])
+        assert image
+        assert image.groups() == ("/stats/haihau/counter.html", "/stats/haihau/counter.svg?show=all")
+        assert "data-counter" not in page.html
+
+
 def test_a_list_shows_its_newest_articles() -> None:
     """A section's list has its name, and a link, date and summary of each article."""
     page = render_list([ARTICLE], SITE, SITE.sections[0], URL)

@@ -1,68 +1,137 @@
-// <access-counter site="haihau"></access-counter>: the four numbers, live.
-// Attributes: site; base (where Presstally is, default: where this script came from); lang (vi, en);
-// separator (of thousands). What stands inside the tag shows until the first numbers come.
-const base = new URL(import.meta.url).origin;
+// <access-counter site="haihau"></access-counter>: the four numbers of a site, live; README, "Show the counter on any
+// page", has the attributes. What stands inside the tag shows where this script does not run; its numbers stay until
+// newer ones come. Parts to style: title, list, row, label, value.
+const here = new URL("./", import.meta.url).href;
 const words = {
-  vi: { title: "Thống kê truy cập", online: "Đang online", today: "Hôm nay", week: "Trong tuần", total: "Tất cả" },
-  en: { title: "Visitors", online: "Online", today: "Today", week: "This week", total: "All time" },
+  vi: { title: "Thống kê truy cập", online: "Đang online", today: "Hôm nay", week: "Trong tuần", total: "Tất cả",
+    views: "Lượt xem", visits: "Lượt truy cập", visitors: "Lượt người đọc" },
+  en: { title: "Visitors", online: "Online", today: "Today", week: "This week", total: "All time",
+    views: "Views", visits: "Visits", visitors: "Readers" },
 };
-const poll = 5000;
+const all = ["online", "today", "week", "total"];
+const POLL_MS = 5000, PATIENCE_MS = 4000, RETRY_LIVE_MS = 60000;
+// :where gives way to whatever the page says about the parts; everything else is inherited from the page.
+const style = new CSSStyleSheet();
+style.replaceSync(`:host{display:block}:host([hidden]){display:none}
+:where(strong){display:block}:where(dl,dd){margin:0}
+:where(dl div){display:flex;justify-content:space-between;gap:1em}
+:where(dd){flex:1;font-variant-numeric:tabular-nums;font-weight:bold;text-align:end}`);
 
 class AccessCounter extends HTMLElement {
+  static observedAttributes = ["site", "article", "base", "lang", "separator", "measure", "window", "show"];
+
   connectedCallback() {
-    const lang = this.getAttribute("lang") || document.documentElement.lang || "vi";
-    this.words = words[lang.slice(0, 2)] || words.en;
-    this.url = `${this.getAttribute("base") || base}/stats/${encodeURIComponent(this.getAttribute("site"))}/`;
-    this.watchVisibility = () => (document.hidden ? this.pause() : this.resume());
-    document.addEventListener("visibilitychange", this.watchVisibility);
-    this.watchVisibility();
+    document.addEventListener("visibilitychange", this);
+    this.begin();
   }
 
   disconnectedCallback() {
-    document.removeEventListener("visibilitychange", this.watchVisibility);
+    document.removeEventListener("visibilitychange", this);
     this.pause();
+  }
+
+  attributeChangedCallback(name, before, now) {
+    if (this.fields && before !== now) this.begin();
+  }
+
+  handleEvent() {
+    document.hidden ? this.pause() : this.resume();
+  }
+
+  begin() {
+    this.pause();
+    const get = (name) => this.getAttribute(name);
+    const article = get("article"), base = get("base");
+    const query = new URLSearchParams();
+    for (const name of ["measure", "window"]) if (get(name)) query.set(name, get(name));
+    const site = `${base ? `${base}/stats/` : here}${encodeURIComponent(get("site"))}/`;
+    const of = article === null ? "" : `articles/${encodeURIComponent(article)}/`;
+    this.url = `${site}${of}counter?${query}`.replace(/\?$/, "");
+    this.live = article === null && `${site}live?${query}`.replace(/\?$/, "");
+    this.draw(article, get("show"));
+    if (!document.hidden) this.resume();
+  }
+
+  // At once, with the numbers of the fallback if it has some: nothing moves when the first ones come. Words and numbers
+  // are the page's own elements, so that its searches and styles reach them; around them stand the parts.
+  draw(article, show) {
+    const lang = (this.closest("[lang]")?.lang || "vi").slice(0, 2);
+    const known = words[lang] ? lang : "en", own = words[known];
+    const make = (tag, set, ...inside) => {
+      const made = Object.assign(document.createElement(tag), set);
+      made.append(...inside);
+      return made;
+    };
+    const part = (tag, part, slot) => make(tag, { part }, make("slot", { name: slot }));
+    const text = (slot, text) => make("div", { slot, lang: known }, text);
+    const list = make("dl", { part: "list" }), inside = [];
+    const names = (show ?? (article === null ? all.join(" ") : "total")).split(" ").filter((name) => all.includes(name));
+    const fields = {};
+    for (const name of names) {
+      list.append(make("div", { part: "row" }, part("dt", "label", `${name}-label`), part("dd", `value ${name}`, name)));
+      const label = article !== null && name === "total" ? own[this.getAttribute("measure")] ?? own.views : own[name];
+      fields[name] = text(name, this.querySelector(`[data-counter=${name}]`)?.textContent ?? "…");
+      fields[name].dataset.counter = name;
+      inside.push(text(`${name}-label`, label), fields[name]);
+    }
+    this.fields = fields;
+    const shadow = this.shadowRoot ?? this.attachShadow({ mode: "open" });
+    shadow.adoptedStyleSheets = [style];
+    shadow.replaceChildren(list);
+    if (article === null) {
+      list.before(part("strong", "title", "title"));
+      inside.unshift(text("title", own.title));
+    }
+    this.replaceChildren(...inside);
   }
 
   resume() {
     this.pause();
-    this.events = new EventSource(`${this.url}live`);
-    this.events.onmessage = (event) => this.show(JSON.parse(event.data));
-    this.events.onerror = () => { // the browser tries again by itself; a refusal is final, so ask now and then
-      if (this.events?.readyState === EventSource.CLOSED) this.timer ??= setInterval(() => this.ask(), poll);
+    if (!this.live || !self.EventSource) return this.poll();
+    this.events = new EventSource(this.live);
+    this.events.onmessage = (event) => {
+      this.stopPolling();
+      this.show(JSON.parse(event.data));
     };
+    this.events.onerror = () => { // the browser tries again by itself, unless it was refused
+      if (this.events?.readyState !== EventSource.CLOSED) return;
+      this.poll();
+      this.again = setTimeout(() => this.resume(), RETRY_LIVE_MS);
+    };
+    this.patience = setTimeout(() => this.poll(), PATIENCE_MS); // a proxy may keep the stream to itself
   }
 
   pause() {
     this.events?.close();
+    clearTimeout(this.again);
+    this.stopPolling();
+  }
+
+  poll() {
+    this.stopPolling();
+    const ask = async () => {
+      const answer = await fetch(this.url).catch(() => {});
+      if (answer?.ok && this.timer) this.show(await answer.json());
+    };
+    this.timer = setInterval(ask, POLL_MS * (1 + Math.random() / 5));
+    ask();
+  }
+
+  stopPolling() {
+    clearTimeout(this.patience);
     clearInterval(this.timer);
-    this.events = this.timer = undefined;
+    this.timer = 0;
   }
 
-  async ask() {
-    const answer = await fetch(`${this.url}counter`).catch(() => undefined);
-    if (answer?.ok) this.show(await answer.json());
-  }
-
+  // No live region: a screen reader finds the numbers when its user goes there, and is not told of each change.
   show(numbers) {
-    if (!this.list) {
-      const title = Object.assign(document.createElement("strong"), { textContent: this.words.title });
-      this.list = document.createElement("dl");
-      this.fields = {};
-      for (const name of ["online", "today", "week", "total"]) {
-        const row = document.createElement("div");
-        const term = Object.assign(document.createElement("dt"), { textContent: this.words[name] });
-        this.fields[name] = document.createElement("dd");
-        this.fields[name].dataset.counter = name;
-        row.append(term, this.fields[name]);
-        this.list.append(row);
-      }
-      this.replaceChildren(title, this.list);
-    }
+    const separator = this.getAttribute("separator") ?? ",";
     for (const [name, field] of Object.entries(this.fields)) {
-      const text = String(numbers[name]).replace(/\B(?=(\d{3})+$)/g, this.getAttribute("separator") ?? ",");
+      const text = String(numbers[name]).replace(/\B(?=(\d{3})+$)/g, () => separator);
       if (field.textContent !== text) field.textContent = text;
     }
+    this.toggleAttribute("stale", !!numbers.stale);
   }
 }
 
-customElements.define("access-counter", AccessCounter);
+customElements.get("access-counter") || customElements.define("access-counter", AccessCounter);

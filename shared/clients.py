@@ -1,0 +1,47 @@
+"""Who is at the other end of a request, when proxies stand between."""
+
+from collections.abc import Sequence
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from typing import Annotated
+
+from pydantic import BeforeValidator
+from pydantic_settings import NoDecode
+
+Network = IPv4Network | IPv6Network
+
+
+def _networks(value: object) -> object:
+    if isinstance(value, str):
+        return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+    return value
+
+
+TrustedProxies = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
+"""A setting: networks whose X-Forwarded-For is believed, comma-separated."""
+
+
+def client_address(peer: str, forwarded: Sequence[str], trusted: tuple[Network, ...]) -> str:
+    """Return the address that a request came from.
+
+    Args:
+        peer: Who opened the connection.
+        forwarded: The X-Forwarded-For headers as they came. Every proxy adds its own peer on the right, so they
+            are read from the right, for as long as a trusted proxy says it.
+        trusted: Networks of our own proxies.
+    """
+    address = peer
+    for hop in reversed(",".join(forwarded).split(",")):
+        if not hop.strip() or not _is_trusted(address, trusted):
+            break
+        address = hop.strip()
+    return address
+
+
+@lru_cache(maxsize=10_000)
+def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return False
+    return any(ip in network for network in trusted)
