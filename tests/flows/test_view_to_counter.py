@@ -48,8 +48,8 @@ def test_a_reader_who_goes_on_reading_makes_one_visit(system: Any, new_id: NewId
     events = [view(new_id) for _ in range(100)]
     assert system.post_events(events, user_agent=system.another_person()).status == 202
     wait(lambda: system.counter(measure="views")["total"] == before["views"] + 100)
-    assert system.counter(measure="visits")["total"] == before["visits"] + 1
-    assert system.counter(measure="visitors")["total"] == before["visitors"] + 1
+    for measure in ("visits", "visitors"):  # an answer is kept for a second
+        wait(lambda m=measure: system.counter(measure=m)["total"] == before[m] + 1, what=measure)
 
 
 def test_an_article_has_a_counter_of_its_own(system: Any, new_id: NewId, wait: Wait) -> None:
