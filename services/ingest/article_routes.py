@@ -23,7 +23,7 @@ from shared.articles import Article
 from shared.postgres import Connection
 from shared.problems import Problem
 
-router = APIRouter(tags=["Write"])
+router = APIRouter()
 CONTENT = [name for name in Content.model_fields if name != "body_format"]
 IdempotencyKey = Annotated[
     str | None,
@@ -38,6 +38,7 @@ IfMatch = Annotated[str | None, Header(description='The version that you change,
 @router.post(
     "/articles",
     status_code=201,
+    tags=["Write"],
     summary="Create a draft",
     responses=answers(201, ArticleView, problems=(403, 404, 409)),
 )
@@ -91,6 +92,7 @@ async def _check_external(connection: Connection, token: Token, system: str | No
 
 @router.put(
     "/articles/{article_id}",
+    tags=["Write"],
     summary="Replace the content",
     responses=answers(200, ArticleView, problems=(403, 404, 409, 412, 428)),
 )
@@ -109,6 +111,7 @@ async def replace_article(
 
 @router.patch(
     "/articles/{article_id}",
+    tags=["Write"],
     summary="Change some fields",
     responses=answers(200, ArticleView, problems=(403, 404, 409, 412, 428)),
 )

@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Mount
 
-from services.ingest import article_routes, reading_routes
+from services.ingest import article_routes, history_routes, reading_routes
 from services.ingest.answers import HANDLERS, SCHEMAS, Bounded
 from services.ingest.desk import Desk
 from services.ingest.publications import GROUP, Publications, save_publication
@@ -48,6 +48,7 @@ def editor_api(desk: Desk) -> FastAPI:
     # Reading first: `/articles/{id}.ninjs` must not be taken for an id.
     api.include_router(reading_routes.router)
     api.include_router(article_routes.router)
+    api.include_router(history_routes.router)
 
     def openapi() -> dict[str, Any]:
         if api.openapi_schema is None:

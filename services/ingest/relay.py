@@ -1,9 +1,9 @@
 """The outbox relay: takes what was committed to Kafka, in order, until Kafka has it.
 
-One relay works at a time, behind a Postgres lock; other replicas stand by. The lock alone is not enough: a relay that
-was frozen may wake up after another took over, with messages still in its memory, and what it sends then would be the
-newest of a compacted topic. So it sends in Kafka transactions under one id for all relays: whoever begins fences off
-those before, and the broker refuses what they still send.
+One relay works at a time, behind a Postgres lock; other replicas stand by. Postgres ends the session of one that is
+frozen, and another takes over. The lock alone is not enough: the frozen one may wake up with messages still in its
+memory, and what it sends then would be the newest of a compacted topic. So it sends in Kafka transactions under one id
+for all relays: whoever begins fences off those before, and the broker refuses what they still send.
 
 A relay that dies between Kafka's commit and the delete sends those messages again: readers know them by their version.
 """
@@ -37,6 +37,7 @@ async def relay(pool: asyncpg.Pool, bootstrap: str) -> None:
             async with pool.acquire() as connection:
                 if await connection.fetchval(SQL["claim_relay"]):
                     try:
+                        await connection.execute(SQL["end_if_frozen"])
                         await _relay_all(connection, bootstrap)
                     finally:
                         await connection.execute(SQL["release_relay"])

@@ -3,10 +3,14 @@
 import asyncio
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
+import urllib.request
 import uuid
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import asyncpg
@@ -16,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from services.ingest.relay import TRANSACTIONAL_ID
 from shared.articles import Article
 
+ROOT = Path(__file__).parent.parent.parent
 KILLS = 5
 WRITERS = 4
 
@@ -158,6 +163,45 @@ def test_an_absence_of_postgres_is_503_and_nothing_is_doubled(system: Any, edito
     wait(system.all_ready)
     found = editors.call("GET", "/articles?limit=100&tag=qua%20c%C6%A1n", None, "admin").json()["articles"]
     assert [one["id"] for one in found] == made[::-1]
+
+
+def test_another_replica_takes_over_from_a_frozen_one(
+    system: Any, editors: Any, wait: Any, free_ports: Any, tmp_path: Path
+) -> None:
+    """A replica that is frozen with the relay's lock is replaced within 40 s; when it wakes up all goes on."""
+    article = editors.create("Trong lúc đông cứng")["id"]
+    port = free_ports(1)
+    ours = {"DATABASE_URL": system.database_url, "KAFKA_BOOTSTRAP": system.kafka, "PRESSTALLY_HTTP_PORT": str(port)}
+    frozen = system.state()["parts"]["ingest"]
+    with (tmp_path / "log").open("wb") as log:
+        command = [sys.executable, "-m", "services.ingest", "articles"]
+        second = subprocess.Popen(command, cwd=ROOT, env={**system.environment, **ours}, stdout=log, stderr=log)
+    token = {"authorization": f"Bearer {editors.token('admin')}"}
+
+    def ask(method: str, path: str) -> Any:
+        return system.request(method, f"http://127.0.0.1:{port}/api/articles/{article}/{path}", **token)
+
+    try:
+        wait(lambda: is_ready(f"http://127.0.0.1:{port}/readyz"))
+        os.kill(frozen, signal.SIGSTOP)
+        assert ask("POST", "publish").status == 200
+        wait(lambda: ask("GET", "publication?wait=1s").json()["status"] == "live", 40, "the publication")
+    finally:
+        os.kill(frozen, signal.SIGCONT)
+        second.terminate()
+        second.wait(10)
+    wait(system.all_ready)
+    after = editors.create("Sau khi tan")["id"]
+    editors.publish(after)
+    wait(lambda: editors.publication(after)["status"] == "live", 40, "the next publication")
+
+
+def is_ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=2) as response:
+            return bool(response.status == 200)
+    except OSError:
+        return False
 
 
 async def test_a_relay_that_was_left_behind_cannot_write(system: Any, editors: Any) -> None:

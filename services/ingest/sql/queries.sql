@@ -133,6 +133,10 @@ INSERT INTO ingest.outbox (topic, key, value) VALUES ($1, $2, $3)
 -- One relay at a time keeps the order; the lock lives as long as the connection.
 SELECT pg_try_advisory_lock(hashtext('ingest.outbox'))
 
+-- name: end_if_frozen
+-- A frozen relay would hold the lock for ever. One that works is never idle for so long.
+SET idle_session_timeout = '20s'
+
 -- name: release_relay
 SELECT pg_advisory_unlock(hashtext('ingest.outbox'))
 
