@@ -10,6 +10,7 @@ code 1: the supervisor starts it again from what was committed.
 """
 
 import asyncio
+import gc
 import os
 import resource
 import signal
@@ -45,6 +46,9 @@ STOP_SECONDS = 9.0
 CONNECTIONS_MAX = 20_000
 """Requests that are served at once. Granian's own bound is its backlog, which a few hundred open streams fill."""
 BACKLOG = 4_096
+GC_THRESHOLD = 50_000
+"""Requests and batches make many objects that die together and are in no cycle: looking for cycles after every 700
+takes a tenth of the time."""
 
 ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
@@ -244,6 +248,8 @@ def run_service(service: str, roles: Mapping[str, RoleStarter], settings: Settin
     """
     configure_logs(service, settings.log_level)
     raise_open_files_limit()
+    gc.freeze()
+    gc.set_threshold(GC_THRESHOLD, 20, 100)
     BUILD_INFO.labels(__version__, service).set(1)
     return uvloop.run(_run({name: roles[name] for name in wanted or roles}, settings))
 

@@ -24,8 +24,6 @@ from shared.kafka import KAFKA_ERRORS, Unavailable, stop_producer
 from shared.logs import log
 from shared.process import Process
 
-FLIGHTS_MAX = 2
-"""Flights under way to Kafka: one that is acknowledged, and one that fills the wire meanwhile."""
 PENDING_MAX = 50_000
 """Events that wait for a flight, above which none is taken: memory stays bounded whatever Kafka and the disk do."""
 BATCH_BYTES = 512 * 1024
@@ -72,7 +70,6 @@ class Publisher:
         self._loop = asyncio.get_running_loop()
         self._next = _Flight()
         self._wake = asyncio.Event()
-        self._slots = asyncio.Semaphore(FLIGHTS_MAX)
         self._gate = asyncio.Lock()
         """Whoever holds it writes to the spool, or decides that nobody needs to any more."""
         self._producer: AIOKafkaProducer | None = None
@@ -128,32 +125,31 @@ class Publisher:
         return f"Kafka does not acknowledge since {seconds:.0f} s; {self._spool.bytes} bytes wait in the spool"
 
     async def _dispatch(self) -> None:
-        """Send flight after flight, for as long as the process lives."""
+        """Send flight after flight, for as long as the process lives. One at a time: two would only be smaller."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            if not self._next.entries:
-                continue
-            await self._slots.acquire()
             flight, self._next = self._next, _Flight()
-            self._under_way += len(flight.entries)
-            FLIGHT_EVENTS.observe(len(flight.entries))
-            self._process.spawn(self._fly(flight), "flight")
+            self._under_way = len(flight.entries)
+            try:
+                await self._fly(flight)
+            except BaseException:  # a fault of ours, or the end: nobody may wait for an answer that never comes
+                flight.land(Unavailable("the events were not kept"))
+                raise
+            finally:
+                self._under_way = 0
 
     async def _fly(self, flight: _Flight) -> None:
+        if not flight.entries:
+            flight.land()
+            return
+        FLIGHT_EVENTS.observe(len(flight.entries))
         begun = time.perf_counter()
-        try:
-            if self._direct and await self._send(flight.entries, self._deadline_seconds):
-                flight.land()
-                PUBLISH_SECONDS.labels(self._topic).observe(time.perf_counter() - begun)
-            else:
-                await self._keep(flight)
-        except BaseException:  # a fault of ours, or the end: nobody may wait for an answer that never comes
-            flight.land(Unavailable("the events were not kept"))
-            raise
-        finally:
-            self._under_way -= len(flight.entries)
-            self._slots.release()
+        if self._direct and await self._send(flight.entries, self._deadline_seconds):
+            flight.land()
+            PUBLISH_SECONDS.labels(self._topic).observe(time.perf_counter() - begun)
+        else:
+            await self._keep(flight)
 
     async def _send(self, entries: Sequence[Entry], deadline_seconds: float) -> bool:
         """Bring entries to Kafka; return whether it has acknowledged all of them in time. If not, it counts as away."""
@@ -284,8 +280,7 @@ class Publisher:
         """Land what is under way, and close the spool; bounded by the deadline."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._deadline_seconds + 1):
-                for _ in range(FLIGHTS_MAX):  # no request is open any more: what is under way is the last
-                    await self._slots.acquire()
+                await self.publish([])  # lands after all that is under way
         for task in self._running:
             task.cancel()
         await asyncio.wait(self._running)

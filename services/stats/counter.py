@@ -8,7 +8,6 @@ Why this looks as it does stands in ARCHITECTURE.md, "Exactly once".
 """
 
 import asyncio
-import gc
 import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -65,8 +64,6 @@ SNAPSHOT_RECORDS = 30_000
 SNAPSHOTS_AT_ONCE = 2
 DEAD_LETTER_WINDOW_RECORDS = 1_000
 DRAIN_SECONDS = 5.0
-GC_THRESHOLD = 50_000
-"""Batches make many objects that die together and are in no cycle: looking for cycles after every 700 is wasted."""
 
 
 class TooManyDeadLetters(Exception):  # noqa: N818 - it names a state
@@ -364,8 +361,6 @@ def _observe(deltas: Deltas, seconds: float) -> None:
 @asynccontextmanager
 async def counter(settings: StatsSettings, process: Process) -> AsyncIterator[Role]:
     """Run the counter."""
-    gc.freeze()
-    gc.set_threshold(GC_THRESHOLD, 20, 100)
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_stats")
     producer = Producer(settings.kafka_bootstrap)
     producer.start()
