@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -196,6 +197,12 @@ class System:
         """A user agent that nobody had before: another reader."""
         self.people += 1
         return f"{PERSON} person/{self.people}"
+
+    def sample_path(self) -> str:
+        """Return the path of the sample article, wherever it stands by now."""
+        wanted = urllib.parse.quote("Hải Hậu mở lại thư viện")
+        (sample,) = self.get(f"/api/articles?site=haihau&q={wanted}").json()["articles"]
+        return f"/{sample['slug']}-{sample['number']}.html"
 
     def run_import(self, file: Path, *arguments: str, site: str = "haihau") -> subprocess.CompletedProcess[str]:
         place = ["--site", site, "--section", "tin-tuc"]

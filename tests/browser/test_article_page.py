@@ -45,9 +45,7 @@ def own_browser(system: Any, playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture
 def article_url(system: Any) -> str:
-    path = re.search(r'href="(/hai-hau-mo-lai[^"]+)"', system.get("/").text)
-    assert path
-    return str(system.url + path[1])
+    return str(system.url + system.sample_path())
 
 
 def numbers(page: Page) -> dict[str, int]:

@@ -52,10 +52,7 @@ def article_id(page: str) -> str:
 
 def test_the_sample_is_published_at_start(system: Any) -> None:
     """The start publishes the sample article: title, lead, caption, paragraphs and source are on its page."""
-    home = system.get("/").text
-    path = re.search(r'href="(/hai-hau-mo-lai[^"]+)"', home)
-    assert path
-    page = system.get(path[1]).text
+    page = system.get(system.sample_path()).text
     for line in SAMPLE.read_text(encoding="utf-8").splitlines():
         if line.startswith("Thống kê"):
             break
