@@ -29,6 +29,7 @@ CHUNK_RECORDS = 1_000
 Integers: TypeAlias = NDArray[np.int64]
 Keys: TypeAlias = NDArray[np.uint64]
 Flags: TypeAlias = NDArray[np.bool_]
+Texts: TypeAlias = NDArray[np.object_]
 
 
 class Record(NamedTuple):
@@ -110,6 +111,8 @@ class Batch:
     has_visitor: Flags
     visitor_prev: Keys
     has_prev: Flags
+    referrer: Texts
+    """As it was sent, or None."""
     sites: list[Site | None]
     """None for a site that is not ours: no event that was kept is of it."""
     articles: list[str]
@@ -269,6 +272,7 @@ def _columns(places: Integers, events: list[PageEvent], numbering: dict[str, _Nu
         "has_visitor": has_visitor,
         "visitor_prev": visitor_prev,
         "has_prev": has_prev,
+        "referrer": np.array([event.referrer for event in events], np.object_),
     }
 
 
@@ -316,6 +320,7 @@ def _empty(refusals: list[Refusal]) -> Batch:
     columns: dict[str, Any] = dict.fromkeys(("offset", "arrived", "at", "kind", "site", "article", "bot"), integers)
     columns |= dict.fromkeys(("id_hash", "id_low", "visitor", "visitor_prev"), keys)
     columns |= dict.fromkeys(("has_visitor", "has_prev"), flags)
+    columns["referrer"] = np.zeros(0, np.object_)
     return Batch(
         **columns,
         sites=[],
