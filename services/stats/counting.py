@@ -296,7 +296,7 @@ def _enter_referrers(batch: Batch, visits: Integers, days: Integers, deltas: Del
     own = [own_hosts(site) if site else frozenset() for site in batch.sites]
     rows = zip(batch.site[visits].tolist(), days[visits].tolist(), batch.referrer[visits].tolist(), strict=True)
     for (site, day, referrer), number in Counter(rows).items():
-        deltas.referrers[slugs[site], day, host_of(referrer, own[site])] += number
+        deltas.referrers[slugs[site], day, host_of(batch.referrers[referrer], own[site])] += number
 
 
 def own_hosts(site: Site) -> frozenset[str]:
