@@ -1,6 +1,6 @@
 """Settings of the stats service."""
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from shared.kafka import SESSION_TIMEOUT_MS
 from shared.settings import Settings
@@ -21,5 +21,9 @@ class StatsSettings(Settings):
         ge=1_000,
         le=300_000,
         description="Silence after which Kafka gives a counter's work to another",
+    )
+    statistics_tokens: SecretStr = Field(
+        default=SecretStr(""),
+        description="Lines `site token`: who may see the statistics of sites that ask for a token",
     )
     group: str = Field(default="stats-counter", description="Kafka consumer group of the counters")
