@@ -34,9 +34,8 @@ class Access:
                 faults.append(f"line {number}: a token has {TOKEN_CHARACTERS_MIN} characters or more")
             else:
                 self._checksums.setdefault(words[0], []).append(_checksum(words[1]))
-        for site in sites.values():
-            if site.statistics == "token" and site.slug not in self._checksums:
-                faults.append(f"site {site.slug} asks for a token, and there is none")
+        asking = [site.slug for site in sites.values() if site.statistics == "token"]
+        faults += [f"site {slug} asks for a token, and there is none" for slug in asking if slug not in self._checksums]
         if faults:
             raise SettingsError("PRESSTALLY_STATISTICS_TOKENS: " + "; ".join(faults))
 

@@ -71,7 +71,10 @@ async def read_most_read(
     rows = await pool.fetch(
         SQL["most_read"], site.slug, span.grain, span.begin, span.end, measure, section, public_only, LIMIT_MAX
     )
-    return [Read(*row[:5], Counts(*row[5:])) for row in map(tuple, rows)]
+    return [
+        Read(article, title, section, state, path, Counts(*numbers))
+        for article, title, section, state, path, *numbers in map(tuple, rows)
+    ]
 
 
 async def read_online_now(pool: asyncpg.Pool, site: Site, section: str | None, *, public_only: bool) -> list[Read]:
@@ -79,7 +82,10 @@ async def read_online_now(pool: asyncpg.Pool, site: Site, section: str | None, *
     now = time.time_ns() // 1_000_000
     first_step = (now - ONLINE_MILLISECONDS) // ONLINE_STEP_MILLISECONDS + 1
     rows = await pool.fetch(SQL["online_now"], site.slug, first_step, section, public_only, LIMIT_MAX)
-    return [Read(*row[:5], online=row[5]) for row in map(tuple, rows)]
+    return [
+        Read(article, title, section, state, path, online=online)
+        for article, title, section, state, path, online in map(tuple, rows)
+    ]
 
 
 async def read_sections(pool: asyncpg.Pool, site: Site, span: DaySpan) -> list[SectionCounts]:

@@ -1,9 +1,13 @@
 """Settings of the stats service."""
 
+from typing import Self
+
 from pydantic import Field, SecretStr
 
+from services.stats.access import Access
 from shared.kafka import SESSION_TIMEOUT_MS
 from shared.settings import Settings
+from shared.sites import read_sites
 
 
 class StatsSettings(Settings):
@@ -27,3 +31,15 @@ class StatsSettings(Settings):
         description="Lines `site token`: who may see the statistics of sites that ask for a token",
     )
     group: str = Field(default="stats-counter", description="Kafka consumer group of the counters")
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment, and check that the tokens fit the sites.
+
+        Raises:
+            SettingsError: one or more variables are missing or wrong.
+            SitesError: the sites' file cannot be used.
+        """
+        settings = super().load()
+        Access(read_sites(settings.sites), settings.statistics_tokens.get_secret_value())
+        return settings

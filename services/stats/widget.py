@@ -15,6 +15,7 @@ from starlette.routing import Route
 from services.stats.live import Live
 from services.stats.reading import CounterNumbers, Window, read_counter
 from services.stats.settings import StatsSettings
+from services.stats.statistics import Statistics
 from shared.events import Measure
 from shared.postgres import POSTGRES_AWAY, open_pool
 from shared.problems import Problem
@@ -107,8 +108,13 @@ async def widget(settings: StatsSettings, process: Process) -> AsyncIterator[Rol
     pool = await open_pool(
         settings.database_url.get_secret_value(), role="presstally_stats", statement_timeout_seconds=3
     )
+    own = await open_pool(
+        settings.database_url.get_secret_value(), role="presstally_stats", size=4, statement_timeout_seconds=10
+    )
+    sites = read_sites(settings.sites)
+    statistics = Statistics(own, sites, settings.statistics_tokens.get_secret_value(), settings.public_url)
     live = Live(pool, process)
-    here = Widget(pool, read_sites(settings.sites), live)
+    here = Widget(pool, sites, live)
     try:
         yield Role(
             "widget",
@@ -117,8 +123,10 @@ async def widget(settings: StatsSettings, process: Process) -> AsyncIterator[Rol
                 Route("/stats/{site}/counter", here.site_counter),
                 Route("/stats/{site}/live", here.live),
                 Route("/stats/{site}/articles/{article}/counter", here.article_counter),
+                *statistics.routes,
             ],
             problems=lambda: [live.problem] if live.problem else [],
         )
     finally:
         pool.terminate()
+        own.terminate()
