@@ -25,7 +25,7 @@ class Frame(NamedTuple):
         """What a reader must know."""
         words, writing = WORDS[self.language], Writing(self.site, self.language)
         whose = f"{self.site.name}. {words['as_of']} {writing.time(self.as_of)} ({self.site.timezone})."
-        return [whose, *([self.of] if self.of else []), *words["meanings"][:4]]
+        return [whose, *([words.get(self.of, self.of)] if self.of else []), *words["meanings"][:4]]
 
     def section(self, slug: str | None) -> str:
         """Return a section's name."""
