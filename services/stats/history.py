@@ -51,7 +51,8 @@ class Comparison(msgspec.Struct, frozen=True):
     whole: Counts
     now: Counts
     """Of the part that is compared."""
-    before: Counts
+    before: Counts | None
+    """None if counting began later than this stretch."""
 
 
 class Ledger(msgspec.Struct, frozen=True):
@@ -106,7 +107,9 @@ async def read_comparison(pool: asyncpg.Pool, site: Site, period: Period) -> Com
         SQL["stretches"], site.slug, [number for number, _ in spans], *_columns([span for _, span in spans])
     )
     whole, now, before = (Counts(*row[1:]) for row in map(tuple, rows))
-    return Comparison(whole, now, before)
+    first_hour = await pool.fetchval(SQL["first_hour"], site.slug)
+    is_counted_whole = first_hour is not None and first_hour <= min(span.begin for span in parts[2])
+    return Comparison(whole, now, before if is_counted_whole else None)
 
 
 async def read_referrers(pool: asyncpg.Pool, site: Site, period: Period) -> list[tuple[str, int]]:

@@ -40,6 +40,8 @@ PAGE_HEADERS = {
 }
 ASSET_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 ID_CHARACTERS_MAX = 64
+DAYS_MAX = 400
+"""A year of most read takes seconds to sum; more is for the exports of history."""
 
 
 class Place(NamedTuple):
@@ -230,6 +232,8 @@ class Statistics:
                 days = edges(begin, end, "day", site)
             except (BadSpan, OverflowError) as error:
                 raise Problem(422, str(error), field="from", headers=ANY_ORIGIN) from error
+            if len(days) > DAYS_MAX + 1:
+                raise Problem(422, f"At most {DAYS_MAX} days are put together.", field="from", headers=ANY_ORIGIN)
             name = f"{local_time(days[0], site)[:10]}_{local_time(days[-1] - 1, site)[:10]}"
             return Place(name, DaySpan("day", days[0], days[-1]), _measure(request, "views"), section, limit)
         period = _one_of(request, "period", default, (*get_args(TopPeriod), "now"))

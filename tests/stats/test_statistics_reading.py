@@ -197,14 +197,15 @@ async def test_the_ledger_balances_and_hosts_are_summed(pool: asyncpg.Pool) -> N
 
 
 async def test_today_is_compared_with_as_much_of_another_day(pool: asyncpg.Pool) -> None:
-    """Seven days until now stand against the seven before until the same time of day, not against whole days."""
+    """Seven days until now stand against the seven before until the same time of day, if those were counted whole."""
     now = int(time.time())
     today = bucket_start(now, "day", SITE)
     steps = [today + 300 * number for number in range(288)]
     passed = [step for step in steps if step < now - now % 300]
     week = [earlier_start(today, "day", number, SITE) for number in range(14)]
     await put(pool, *(("", "day", day, 0, 288, 0, 0) for day in week[1:]), ("", "day", today, 0, len(passed), 0, 0))
-    await put(pool, *(("", "step", step, 0, 1, 0, 0) for step in passed))
+    assert (await read_comparison(pool, SITE, "7d")).before is None
+    await put(pool, ("", "hour", week[13], 0, 1, 0, 0), *(("", "step", step, 0, 1, 0, 0) for step in passed))
     await put(pool, *(("", "step", step - 7 * DAY, 0, 1, 0, 0) for step in steps))
     found = await read_comparison(pool, SITE, "7d")
     if bucket_start(int(time.time()), "day", SITE) == today and int(time.time()) // 300 == now // 300:

@@ -32,6 +32,12 @@ LEFT JOIN stats.counts AS c
 GROUP BY stretch
 ORDER BY stretch
 
+-- name: first_hour
+-- When counting began: a stretch that was not counted whole is nothing to compare with.
+SELECT start FROM stats.counts
+WHERE gen = (SELECT gen FROM stats.generations WHERE state = 'current') AND site = $1 AND article = '' AND grain = 'hour'
+ORDER BY start LIMIT 1
+
 -- name: most_read
 -- $2: day, or total. $3, $4: first start and end. $5: measure. $6: section, or null. $7: only what readers may see.
 WITH g AS (
