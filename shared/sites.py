@@ -2,7 +2,7 @@
 
 import tomllib
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -43,6 +43,8 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     address: Annotated[str, Meta(max_length=300)] = ""
     separate_approver: bool = False
     """Nobody approves or publishes a text of their own, administrators excepted."""
+    statistics: Literal["public", "token"] = "public"
+    """Who may see the statistics page, history, most read and exports. The counter itself is always public."""
     count_headless_browsers: bool = False
     """Count browsers that drive themselves as people: for trying the system, never for a real portal."""
 

@@ -182,6 +182,7 @@ class Stack:
             "article": article,
             "home page": f"{self.url}/",
             "counter": f"{self.url}/stats/haihau/counter",
+            "statistics": f"{self.url}/stats/haihau",
             "editor API": f"{self.url}/api/docs",
             "events": f"{self.url}/asyncapi",
             "ports": ", ".join(f"{name} {port}" for name, port in self.ports.items()),

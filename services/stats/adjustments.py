@@ -1,17 +1,26 @@
 """Kafka `counter-adjustments` → Postgres: amounts that nobody measured, apart from those that were."""
 
 from datetime import UTC, datetime
+from functools import partial
 
 import asyncpg
 from aiokafka.structs import ConsumerRecord
+from faststream.kafka import KafkaBroker
 
 from services.stats.counting import WHOLE_SITE
 from services.stats.store import SQL
 from shared.events import Adjustment
-from shared.kafka import Producer
+from shared.kafka import Producer, subscribe
+from shared.process import Process
+from shared.topics import COUNTER_ADJUSTMENTS
 from shared.waiting import deal_with
 
 GROUP = "stats-adjustments"
+
+
+def subscribe_adjustments(broker: KafkaBroker, pool: asyncpg.Pool, producer: Producer, process: Process) -> None:
+    """Have the broker hand each adjustment on."""
+    subscribe(broker, COUNTER_ADJUSTMENTS.name, GROUP, partial(enter_adjustment, pool, producer), process)
 
 
 async def enter_adjustment(pool: asyncpg.Pool, producer: Producer, record: ConsumerRecord) -> None:

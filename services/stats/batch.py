@@ -110,10 +110,13 @@ class Batch:
     has_visitor: Flags
     visitor_prev: Keys
     has_prev: Flags
+    referrer: Integers
+    """0 is: none."""
     sites: list[Site | None]
     """None for a site that is not ours: no event that was kept is of it."""
     articles: list[str]
     bots: list[str]
+    referrers: list[str | None]
     refusals: list[Refusal]
 
     def __len__(self) -> int:
@@ -145,7 +148,8 @@ _ID_MIXER = np.uint64(0x9E3779B97F4A7C15)
 def read(records: Records, sites: Mapping[str, Site]) -> Batch:
     """Turn records of one partition into a batch; what cannot be counted is in `refusals`."""
     refusals: list[Refusal] = []
-    numbering = {"site": _Numbering(), "kind": _Numbering(), "article": _Numbering(None), "bot": _Numbering(None)}
+    numbering = {name: _Numbering() for name in ("site", "kind")}
+    numbering |= {name: _Numbering(None) for name in ("article", "bot", "referrer")}
     parts = []
     for begin in range(0, len(records), CHUNK_RECORDS):
         places, events = _decode_all(records, begin, refusals)
@@ -184,6 +188,7 @@ def read(records: Records, sites: Mapping[str, Site]) -> Batch:
         sites=[sites.get(name) for name in names["site"]],
         articles=names["article"],
         bots=names["bot"],
+        referrers=names["referrer"],
         refusals=refusals,
     )
 
@@ -269,6 +274,7 @@ def _columns(places: Integers, events: list[PageEvent], numbering: dict[str, _Nu
         "has_visitor": has_visitor,
         "visitor_prev": visitor_prev,
         "has_prev": has_prev,
+        "referrer": numbering["referrer"].column([event.referrer for event in events]),
     }
 
 
@@ -313,7 +319,9 @@ def _is_storable(name: str | None) -> bool:
 
 def _empty(refusals: list[Refusal]) -> Batch:
     integers, keys, flags = np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.bool_)
-    columns: dict[str, Any] = dict.fromkeys(("offset", "arrived", "at", "kind", "site", "article", "bot"), integers)
+    columns: dict[str, Any] = dict.fromkeys(
+        ("offset", "arrived", "at", "kind", "site", "article", "bot", "referrer"), integers
+    )
     columns |= dict.fromkeys(("id_hash", "id_low", "visitor", "visitor_prev"), keys)
     columns |= dict.fromkeys(("has_visitor", "has_prev"), flags)
     return Batch(
@@ -321,5 +329,6 @@ def _empty(refusals: list[Refusal]) -> Batch:
         sites=[],
         articles=[],
         bots=[],
+        referrers=[],
         refusals=refusals,
     )

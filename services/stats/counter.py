@@ -11,7 +11,6 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -24,7 +23,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 
-from services.stats.adjustments import GROUP, enter_adjustment
+from services.stats.adjustments import subscribe_adjustments
 from services.stats.batch import Records, read
 from services.stats.counting import Deltas, count_batch, reaches_back
 from services.stats.dead_letters import deliver
@@ -44,12 +43,13 @@ from services.stats.pruning import prune
 from services.stats.settings import StatsSettings
 from services.stats.snapshots import to_bytes
 from services.stats.store import Fenced, Position, apply, read_past_ids, save_snapshot
-from shared.kafka import HEARTBEAT_MS, KAFKA_ERRORS, Producer, consuming, make_broker, subscribe
+from services.stats.titles import subscribe_titles
+from shared.kafka import HEARTBEAT_MS, KAFKA_ERRORS, Producer, consuming, make_broker
 from shared.logs import log
 from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT, open_pool
 from shared.process import Process, Role
 from shared.sites import Sites, read_sites
-from shared.topics import COUNTER_ADJUSTMENTS, PAGE_VIEWS
+from shared.topics import PAGE_VIEWS
 
 RETRY_SECONDS = 0.5
 STUCK_SECONDS = 120
@@ -364,14 +364,12 @@ async def counter(settings: StatsSettings, process: Process) -> AsyncIterator[Ro
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_stats")
     producer = Producer(settings.kafka_bootstrap)
     producer.start()
-    # Two brokers: counting must not wait until the group of the adjustments has been joined.
+    # Two brokers: counting must not wait until the other groups have been joined.
     views, amounts = make_broker(settings.kafka_bootstrap), make_broker(settings.kafka_bootstrap)
     counting = Counter(views, pool, read_sites(settings.sites), settings, process)
-    subscribe(amounts, COUNTER_ADJUSTMENTS.name, GROUP, partial(enter_adjustment, pool, producer), process)
-    tasks = [
-        process.spawn(deliver(pool, producer), "deliver dead letters"),
-        process.spawn(prune(pool), "prune"),
-    ]
+    subscribe_adjustments(amounts, pool, producer, process)
+    subscribe_titles(amounts, pool, producer, process)
+    tasks = [process.spawn(deliver(pool, producer), "deliver dead letters"), process.spawn(prune(pool), "prune")]
     try:
         async with consuming(views, process) as joining, consuming(amounts, process):
             tasks.append(process.spawn(_watch(counting, joining), "watch lag"))

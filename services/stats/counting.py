@@ -5,10 +5,12 @@ partition remembers (`memory`). All of a reader's events are in one partition, s
 The rules: ARCHITECTURE.md, "Counting rules". The same rules in plain words and slow code: `recount`.
 """
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import numpy as np
 
@@ -27,6 +29,13 @@ WHOLE_SITE = ""
 UNKNOWN_SITE = "unknown"
 """Stands in the ledger where a dead letter does not tell its site."""
 DAY_SECONDS = 86_400
+DIRECT = ""
+"""Stands for a referrer that is not told, or is a page of the site itself."""
+OTHER_HOSTS = "(other)"
+"""Stands for what is no host name, and for the hosts beyond HOSTS_MAX."""
+HOSTS_MAX = 200
+"""Hosts of a site's local day on a partition that have a row of their own: senders can make up any number."""
+_HOST = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,9}")
 
 Outcome = Literal["counted", "duplicate", "bot", "late", "dead_lettered"]
 DUPLICATE, BOT = 2, 3
@@ -87,6 +96,8 @@ class Deltas:
     """Replaces what was stored of these."""
     ledger: Counter[tuple[str, int, Outcome, str]] = field(default_factory=Counter)
     """(site, local day of arrival, outcome, reason) → events."""
+    referrers: Counter[tuple[str, int, str]] = field(default_factory=Counter)
+    """(site, local day, host) → visits, in the order in which the hosts came."""
     dead_letters: list[DeadLetter] = field(default_factory=list)
     past_ids: list[PastIds] = field(default_factory=list)
     newest: int = 0
@@ -143,6 +154,7 @@ def count_batch(batch: Batch, memory: Memory, records: Records, past: list[PastI
     counted = ~repeated & (batch.bot == 0)
     views = np.flatnonzero(counted & (batch.kind == VIEW))
     _enter_counts(batch, views, begins, days, deltas)
+    _enter_referrers(batch, views[begins[views]], days, deltas)
     _enter_sights(batch, np.flatnonzero(first), days, deltas)
     _enter_online(memory, deltas)
     deltas.newest = int(batch.at.max(initial=0))
@@ -276,6 +288,30 @@ def _places(column: Integers) -> tuple[Integers, Integers]:
     if column.max() - lowest <= 4 * len(column):
         return np.arange(lowest, column.max() + 1), column - lowest
     return np.unique(column, return_inverse=True)
+
+
+def _enter_referrers(batch: Batch, visits: Integers, days: Integers, deltas: Deltas) -> None:
+    """Note where each visit came from: the referrer of the view that begins it."""
+    slugs = _slugs(batch)
+    own = [own_hosts(site) if site else frozenset() for site in batch.sites]
+    rows = zip(batch.site[visits].tolist(), days[visits].tolist(), batch.referrer[visits].tolist(), strict=True)
+    for (site, day, referrer), number in Counter(rows).items():
+        deltas.referrers[slugs[site], day, host_of(batch.referrers[referrer], own[site])] += number
+
+
+def own_hosts(site: Site) -> frozenset[str]:
+    """Return the host names of the site itself, without "www."."""
+    return frozenset((urlsplit(origin).hostname or "").removeprefix("www.") for origin in site.origins)
+
+
+def host_of(referrer: str | None, own: frozenset[str]) -> str:
+    """Return the host that a visit is put down to."""
+    if referrer is None:
+        return DIRECT
+    host = referrer.lower().removeprefix("www.")
+    if host in own:
+        return DIRECT
+    return host if _HOST.fullmatch(host) else OTHER_HOSTS
 
 
 def _enter_sights(batch: Batch, sights: Integers, days: Integers, deltas: Deltas) -> None:

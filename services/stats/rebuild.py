@@ -40,6 +40,8 @@ WARM_UP_MILLISECONDS = 65 * 60_000
 SWAP_SECONDS = 3.0
 """How long counters may wait for the swap; if it takes longer the rebuild catches up again first."""
 BATCH_RECORDS = 20_000
+TABLES = ["offsets", "counts", "online", "visitor_days", "ledger", "referrers", "snapshots", "past_ids", "generations"]
+"""What has a generation."""
 BEGINNING = -(2**53)
 """Before all days."""
 
@@ -252,7 +254,7 @@ class Building:
         cuts = [self._cuts[slug] for slug in slugs]
         hours = [cut // HOUR_SECONDS * HOUR_SECONDS for cut in cuts]
         await connection.execute(SQL["keep_counts"], self._old, self._gen, slugs, cuts, hours)
-        for query in ("keep_totals", "keep_visitor_days", "keep_ledger"):
+        for query in ("keep_totals", "keep_visitor_days", "keep_ledger", "keep_referrers"):
             await connection.execute(SQL[query], self._old, self._gen, slugs, cuts)
 
     async def drop_old(self) -> None:
@@ -260,7 +262,7 @@ class Building:
         await self._drop(self._old)
 
     async def _drop(self, gen: int) -> None:
-        for table in ("offsets", "counts", "online", "visitor_days", "ledger", "snapshots", "past_ids", "generations"):
+        for table in TABLES:
             await self._pool.execute(f"DELETE FROM stats.{table} WHERE gen = $1", gen)  # noqa: S608 - our own names
 
 
@@ -279,6 +281,7 @@ def counted_again(deltas: Deltas, cuts: Mapping[str, int]) -> Deltas:
         ],
         first_sights=[one for one in deltas.first_sights if is_new(one.site, one.day)],
         ledger=type(deltas.ledger)({key: events for key, events in deltas.ledger.items() if is_new(*key[:2])}),
+        referrers=type(deltas.referrers)({key: n for key, n in deltas.referrers.items() if is_new(*key[:2])}),
         dead_letters=[],
     )
 

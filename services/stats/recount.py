@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta, tzinfo
 from functools import lru_cache
 from typing import Literal, NamedTuple
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -29,6 +30,8 @@ PAST_ID_SLOTS = 98
 """49 hours: an event may be 48 hours late."""
 WHOLE_SITE = ""
 UNKNOWN_SITE = "unknown"
+OTHER_HOSTS = "(other)"
+HOSTS_MAX = 200
 UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 VISITOR_KEY = re.compile("[0-9a-fA-F]{16}")
 
@@ -51,6 +54,14 @@ class Entry(NamedTuple):
     day: int
     outcome: str
     reason: str
+
+
+class Origin(NamedTuple):
+    """Where visits of a local day came from; the host is empty if it was not told, or is the site's own."""
+
+    site: str
+    day: int
+    host: str
 
 
 @dataclass(slots=True)
@@ -80,6 +91,7 @@ class Expected:
 
     counts: defaultdict[Bucket, Numbers] = field(default_factory=lambda: defaultdict(Numbers))
     ledger: defaultdict[Entry, int] = field(default_factory=lambda: defaultdict(int))
+    referrers: defaultdict[Origin, int] = field(default_factory=lambda: defaultdict(int))
     slack: defaultdict[Bucket, Slack] = field(default_factory=lambda: defaultdict(Slack))
     records: int = 0
 
@@ -137,6 +149,8 @@ class Recount:
         self._ids: dict[str, Sighting] = {}
         self._readers: dict[tuple[str, str], Reader] = {}
         self._seen: set[tuple[str, int, str]] = set()
+        self._hosts: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
+        """(site, local day) → the first hosts that visits came from on this partition."""
 
     def enter(self, arrived: int, value: bytes | None) -> None:
         """Count the partition's next record."""
@@ -216,6 +230,8 @@ class Recount:
             numbers = self._expected.counts[bucket]
             numbers.views += 1
             numbers.visits += begins_visit
+        if begins_visit:
+            self._note_referrer(event, site, day)
         if event.visitor is not None:
             self._see_visitor((event.site, day, event.visitor.lower()), buckets)
 
@@ -224,6 +240,17 @@ class Recount:
         if visitor not in self._seen:
             self._seen.add(visitor)
             self._visitors.setdefault(visitor, []).append(buckets)
+
+    def _note_referrer(self, event: PageEvent, site: Site, day: int) -> None:
+        """A visit came from the host of its first view. After so many hosts a day and partition, the rest is one."""
+        host = referrer_host(event.referrer, site)
+        if host not in ("", OTHER_HOSTS):
+            known = self._hosts[event.site, day]
+            if host not in known and len(known) >= HOSTS_MAX:
+                host = OTHER_HOSTS
+            else:
+                known.add(host)
+        self._expected.referrers[Origin(event.site, day, host)] += 1
 
     def _move_reader(self, event: PageEvent) -> bool:
         """Tell whether the event begins a visit: a view without view or ping in the 30 minutes before."""
@@ -310,6 +337,20 @@ def check_time(event: PageEvent, arrived: int) -> None:
         raise Refused("future")
     if event.at < arrived - OLD_MILLISECONDS:
         raise Refused("too-old")
+
+
+def referrer_host(referrer: str | None, site: Site) -> str:
+    """Return the host of another site, without "www."; empty for none, "(other)" for what is no host name."""
+    if referrer is None:
+        return ""
+    host = referrer.lower().removeprefix("www.")
+    for origin in site.origins:
+        if (urlsplit(origin).hostname or "").removeprefix("www.") == host:
+            return ""
+    labels = host.split(".")
+    letters = set("abcdefghijklmnopqrstuvwxyz0123456789-")
+    well_formed = 2 <= len(labels) <= 10 and all(1 <= len(one) <= 63 and set(one) <= letters for one in labels)
+    return host if well_formed else OTHER_HOSTS
 
 
 def buckets_of(event: PageEvent, day: int) -> list[Bucket]:

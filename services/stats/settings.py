@@ -1,10 +1,14 @@
 """Settings of the stats service."""
 
-from pydantic import Field
+from typing import Self
 
+from pydantic import Field, SecretStr
+
+from services.stats.access import Access
 from shared.clients import TrustedProxies
 from shared.kafka import SESSION_TIMEOUT_MS
 from shared.settings import Settings
+from shared.sites import read_sites
 
 
 class StatsSettings(Settings):
@@ -23,9 +27,25 @@ class StatsSettings(Settings):
         le=300_000,
         description="Silence after which Kafka gives a counter's work to another",
     )
+    statistics_tokens: SecretStr = Field(
+        default=SecretStr(""),
+        description="Lines `site token`: who may see the statistics of sites that ask for a token",
+    )
     group: str = Field(default="stats-counter", description="Kafka consumer group of the counters")
     trusted_proxies: TrustedProxies = Field(default=(), description="Networks whose X-Forwarded-For is believed")
     live_streams_max: int = Field(default=10_000, ge=1, le=15_000, description="Most open live streams of a process")
     live_streams_per_address: int = Field(
         default=200, ge=1, le=15_000, description="Most open live streams of one address: a school is one address"
     )
+
+    @classmethod
+    def load(cls) -> Self:
+        """Read the environment, and check that the tokens fit the sites.
+
+        Raises:
+            SettingsError: one or more variables are missing or wrong.
+            SitesError: the sites' file cannot be used.
+        """
+        settings = super().load()
+        Access(read_sites(settings.sites), settings.statistics_tokens.get_secret_value())
+        return settings

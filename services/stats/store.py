@@ -6,7 +6,7 @@ from typing import Any, NamedTuple, TypeVar
 import asyncpg
 import numpy as np
 
-from services.stats.counting import Deltas
+from services.stats.counting import HOSTS_MAX, OTHER_HOSTS, Deltas
 from services.stats.log_identity import Identity
 from services.stats.memory import PAST_SLOTS, SLOT_MILLISECONDS, Memory, PastIds
 from services.stats.snapshots import from_bytes
@@ -97,6 +97,9 @@ async def apply(
         ends,
         readers,
         *_columns(ledger, 5),
+        *_columns([(*place, visits) for place, visits in deltas.referrers.items()], 4),  # in the order they came
+        HOSTS_MAX,
+        OTHER_HOSTS,
         *_columns(deltas.dead_letters, 3),
         [ids.closed_at for ids in deltas.past_ids],
         [ids.slot for ids in deltas.past_ids],

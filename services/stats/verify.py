@@ -20,7 +20,7 @@ from aiokafka.errors import OffsetOutOfRangeError
 from aiokafka.structs import ConsumerRecord
 
 from services.stats.log_identity import read_identity
-from services.stats.recount import WHOLE_SITE, Bucket, Entry, Expected, Numbers, Recount, Slack, next_day_start
+from services.stats.recount import WHOLE_SITE, Bucket, Entry, Expected, Numbers, Origin, Recount, Slack, next_day_start
 from services.stats.settings import StatsSettings
 from shared.kafka import KAFKA_ERRORS
 from shared.logs import configure_logs
@@ -63,6 +63,12 @@ FROM stats.ledger
 WHERE gen = $1
 GROUP BY site, day, outcome, reason
 """
+READ_REFERRERS = """
+SELECT site, day, host, sum(visits)::bigint AS visits
+FROM stats.referrers
+WHERE gen = $1
+GROUP BY site, day, host
+"""
 
 
 class VerifyFailed(Exception):  # noqa: N818 - reads as it is said
@@ -86,6 +92,7 @@ class Stored:
     partitions: dict[int, Counted] = field(default_factory=dict)
     counts: dict[Bucket, Numbers] = field(default_factory=dict)
     ledger: dict[Entry, int] = field(default_factory=dict)
+    referrers: dict[Origin, int] = field(default_factory=dict)
 
 
 class Drift(NamedTuple):
@@ -169,12 +176,14 @@ async def _read_stored(database_url: str) -> Stored:
             offsets = await connection.fetch(READ_OFFSETS, gen, PAGE_VIEWS.name)
             counts = await connection.fetch(READ_COUNTS, gen)
             ledger = await connection.fetch(READ_LEDGER, gen)
+            referrers = await connection.fetch(READ_REFERRERS, gen)
     finally:
         await pool.close()
     return Stored(
         {part: Counted(*counted) for part, *counted in offsets},
         {Bucket(*row[:4]): Numbers(*row[4:]) for row in map(tuple, counts)},
         {Entry(*row[:4]): row[4] for row in map(tuple, ledger)},
+        {Origin(*row[:3]): row[3] for row in map(tuple, referrers)},
     )
 
 
@@ -298,6 +307,13 @@ def compare(stored: Stored, expected: Expected, sites: Mapping[str, Site], lost_
             events = expected.ledger.get(entry, 0), stored.ledger.get(entry, 0)
             measure = f"{entry.outcome} {entry.reason}".rstrip()
             comparison.note(Drift(entry.site, WHOLE_SITE, "ledger", entry.day, measure, *events))
+    for origin in sorted(stored.referrers.keys() | expected.referrers.keys()):
+        if lost_until is None or origin.day >= _whole_from(
+            origin.site, sites, lost_until + COUNTS_WHOLE_AFTER_MILLISECONDS
+        ):
+            visits = expected.referrers.get(origin, 0), stored.referrers.get(origin, 0)
+            measure = f"visits from {origin.host or 'nowhere'}"
+            comparison.note(Drift(origin.site, WHOLE_SITE, "referrers", origin.day, measure, *visits))
     return comparison
 
 

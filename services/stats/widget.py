@@ -23,6 +23,7 @@ from services.stats.live import Live
 from services.stats.metrics import COUNTER_REFUSALS
 from services.stats.reading import CounterNumbers, Window
 from services.stats.settings import StatsSettings
+from services.stats.statistics import Statistics
 from services.stats.wording import language_of
 from shared.clients import Network, client_address
 from shared.events import ARTICLE_CHARACTERS_MAX, Measure
@@ -212,6 +213,8 @@ async def widget(settings: StatsSettings, process: Process) -> AsyncIterator[Rol
         per_address_max=settings.live_streams_per_address,
     )
     here = Widget(sites, counters, live, settings.trusted_proxies)
+    own = await open_pool(url, role="presstally_stats", size=4, statement_timeout_seconds=10)
+    statistics = Statistics(own, sites, settings.statistics_tokens.get_secret_value(), settings.public_url)
     exporting = process.spawn(export_forever(counters, sites), "site counters for Prometheus")
     try:
         yield Role(
@@ -225,9 +228,11 @@ async def widget(settings: StatsSettings, process: Process) -> AsyncIterator[Rol
                     for form in FORMS
                 ),
                 Route("/stats/{site}/live", here.live),
+                *statistics.routes,
             ],
             problems=lambda: [counters.problem] if counters.problem else [],
         )
     finally:
         exporting.cancel()
         pool.terminate()
+        own.terminate()

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from services.stats.batch import VALUE_BYTES_MAX, Record
 from services.stats.calendar import day_start
-from services.stats.counting import Deltas, count
+from services.stats.counting import Deltas, count, host_of, own_hosts
 from services.stats.memory import Memory, PastIds
-from services.stats.recount import recount
+from services.stats.recount import recount, referrer_host
 from services.stats.snapshots import from_bytes, to_bytes
 from shared.sites import Site, Sites
 
@@ -246,18 +246,20 @@ signs = st.tuples(
     st.sampled_from([None, "bai-1", "bai-2"]),
     st.sampled_from([None, None, None, "crawler"]),
     st.sampled_from(["haihau", "haihau", "haihau", "kathmandu", "khong-co"]),
+    st.sampled_from([None, None, "www.google.com", "Zalo.ME", "haihau.example", "x", "a b.vn", "\0.vn"]),
     st.integers(0, 12),  # how far back the event is that this one repeats; 0: none
 )
 
 
 def history(drawn: Sequence[tuple[Any, ...]]) -> list[Record]:
     arrived, records = NOON, []
-    for offset, (kind, gap, delay, visitor, before, article, bot, site, repeats) in enumerate(drawn):
+    for offset, (kind, gap, delay, visitor, before, article, bot, site, referrer, repeats) in enumerate(drawn):
         arrived += gap
         if repeats and repeats <= offset:
             records.append(Record(offset, arrived, records[offset - repeats].value))
             continue
         fields = {"kind": kind, "visitor": visitor, "visitor_prev": before, "article": article, "bot": bot}
+        fields["referrer"] = referrer
         records.append(record(offset, at=arrived - delay, arrived=arrived, site=site, **fields))
     return records
 
@@ -269,7 +271,7 @@ def fold_in_cuts(records: list[Record], cuts: Sequence[int], memory: Memory, pas
 
 def summed(batches: list[Deltas]) -> dict[str, Any]:
     """What a history of batches leaves behind in the store."""
-    views, visits, ledger = Counter(), Counter(), Counter()
+    views, visits, ledger, referrers = Counter(), Counter(), Counter(), Counter()
     sights, stored_online, dead = {}, {}, []
     for deltas in batches:
         for site, article, day, day_views, day_visits in deltas.days:
@@ -282,9 +284,11 @@ def summed(batches: list[Deltas]) -> dict[str, Any]:
         for sight in deltas.first_sights:
             sights.setdefault(sight[:3], sight)
         ledger.update(deltas.ledger)
+        referrers.update(deltas.referrers)
         dead += deltas.dead_letters
         stored_online.update({(one.site, one.article): one[2:] for one in deltas.online})
-    return {"views": +views, "visits": +visits, "sights": sights, "ledger": ledger, "dead": dead}
+    counts = {"views": +views, "visits": +visits, "referrers": referrers}
+    return {**counts, "sights": sights, "ledger": ledger, "dead": dead}
 
 
 def snapshot(memory: Memory) -> dict[str, Any]:
@@ -359,7 +363,34 @@ def test_random_histories_count_as_the_plain_recount_counts(drawn: list[tuple[An
     for measure, counted in (("views", stored["views"]), ("visits", stored["visits"]), ("visitors", visitors)):
         wanted = {tuple(place): getattr(numbers, measure) for place, numbers in expected.counts.items()}
         assert counted == {place: number for place, number in wanted.items() if number}, measure
+    assert stored["referrers"] == {tuple(origin): visits for origin, visits in expected.referrers.items()}
     assert stored["ledger"] == {tuple(entry): events for entry, events in expected.ledger.items()}
+
+
+@given(st.one_of(st.text(max_size=80), st.from_regex(r"\A(www\.)?[A-Za-z0-9.-]{1,70}\Z")))
+def test_hosts_are_named_as_the_plain_recount_names_them(referrer: str) -> None:
+    """Whatever a sender writes as referrer, both codes put the visit down to the same host, and it can be stored."""
+    host = host_of(referrer, own_hosts(SITE))
+    assert host == referrer_host(referrer, SITE)
+    assert "\0" not in host
+    host.encode()
+
+
+def test_a_visit_is_put_down_to_where_it_came_from() -> None:
+    """The view that begins a visit tells its host; later views of the visit, pings and bots tell nothing."""
+    deltas = fold(
+        record(0, referrer="www.google.com"),
+        record(1, referrer="zalo.me", at=NOON + MINUTE),
+        record(2, referrer="zalo.me", visitor=BOB, bot="crawler"),
+        record(3, referrer="haihau.example", visitor=BOB),
+        record(4, referrer="không phải máy", visitor="c" * 16),
+    )
+    day = day_start(NOON, SITE.zone)
+    assert deltas.referrers == {
+        ("haihau", day, "google.com"): 1,
+        ("haihau", day, ""): 1,
+        ("haihau", day, "(other)"): 1,
+    }
 
 
 def test_a_snapshot_of_another_format_is_not_used() -> None:

@@ -387,7 +387,8 @@ def test_the_next_day_begins_at_or_after_an_instant() -> None:
 def stored_of(expected: Expected) -> Stored:
     """What is stored if every rule was followed."""
     counts = {bucket: replace(numbers) for bucket, numbers in expected.counts.items()}
-    return Stored({0: Counted(expected.records, NOON, "", has_gap=False)}, counts, dict(expected.ledger))
+    partitions = {0: Counted(expected.records, NOON, "", has_gap=False)}
+    return Stored(partitions, counts, dict(expected.ledger), dict(expected.referrers))
 
 
 def drifts(comparison: Comparison) -> list[tuple[str, str, str, int, int]]:
@@ -398,7 +399,7 @@ def test_drift_names_the_counter() -> None:
     """Comparing finds every number that is too high, too low or missing, and nothing else."""
     expected = fold(record(0, article="bai-1"), record(1, bot="crawler"))
     stored = stored_of(expected)
-    assert compare(stored, expected, SITES, None) == Comparison(counters=6 * 3 + 2)
+    assert compare(stored, expected, SITES, None) == Comparison(counters=6 * 3 + 2 + 1)
     stored.counts[Bucket("haihau", "bai-1", "total", 0)].views += 1
     stored.counts[Bucket("haihau", "bai-2", "total", 0)] = Numbers(visits=2)
     del stored.ledger[Entry("haihau", instant("2026-11-24T00:00+07:00") // 1000, "bot", "crawler")]

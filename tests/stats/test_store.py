@@ -2,16 +2,27 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from itertools import pairwise
+from typing import Any
+from uuid import UUID
 
 import asyncpg
+import msgspec
 import pytest
 
-from services.stats.batch import DeadLetter
-from services.stats.counting import DayCount, Deltas, FirstSight, Online, SpanCount
+from services.stats.batch import DeadLetter, Record
+from services.stats.counting import DayCount, Deltas, FirstSight, Online, SpanCount, count
 from services.stats.log_identity import Identity
+from services.stats.memory import Memory
+from services.stats.recount import recount
 from services.stats.store import Fenced, Position, apply, pass_gap, read_positions
+from shared.events import PageEvent
 from shared.postgres import open_pool
+from shared.sites import Site, Sites
 
+NOON = 1_795_496_400_000  # 2026-11-24T12:00 in Hải Hậu
+VIEW: dict[str, Any] = {"site": "haihau", "kind": "view", "path": "/", "at": NOON}
+SITES = Sites(haihau=Site(slug="haihau", name="H", origins=["https://haihau.example"], timezone="Asia/Ho_Chi_Minh"))
 LOG = Identity("cluster", "topic-id")
 
 
@@ -104,6 +115,26 @@ async def test_a_visitor_counts_once_a_day_over_all_batches(pool: asyncpg.Pool) 
         ("bai-1", "day"): 3,
         ("bai-1", "total"): 3,
     }
+
+
+@pytest.mark.parametrize("cuts", [(), (1, 150, 199, 200, 201, 450)])
+async def test_made_up_hosts_share_a_row(pool: asyncpg.Pool, cuts: tuple[int, ...]) -> None:
+    """However it is cut into batches, the first 200 hosts of a day are told apart and the rest is one, as recounted."""
+    hosts = [*(f"h{number}.example" for number in range(300)), "h7.example", "h299.example", None, "x"] * 2
+    records = []
+    for place, host in enumerate(hosts):
+        event = PageEvent(id=str(UUID(int=place)), visitor=f"{place:016x}", referrer=host, **VIEW)
+        records.append(Record(place, NOON, msgspec.json.encode(event)))
+    memory = Memory()
+    for begin, end in pairwise([0, *cuts, len(records)]):
+        position = await stands(pool)
+        deltas = count(records[begin:end], memory, SITES)
+        await apply(pool, "page-views", 0, deltas, position=position, new=position._replace(next_offset=end))
+    rows = await pool.fetch("SELECT site, day, host, visits FROM stats.referrers")
+    stored = {tuple(row)[:3]: row["visits"] for row in rows}
+    assert stored == {tuple(origin): visits for origin, visits in recount({0: records}, SITES).referrers.items()}
+    assert len(stored) == 202
+    assert sum(stored.values()) == len(records) == await total(pool, "visits")
 
 
 async def test_a_batch_that_cannot_be_stored_leaves_nothing(pool: asyncpg.Pool) -> None:

@@ -20,8 +20,9 @@ SELECT stats.apply_batch(
     $20::text[], $21::bigint[], $22::bigint[], $23::text[], $24::bigint[], $25::bigint[],
     $26::text[], $27::text[], $28::bigint[], $29::integer[], $30::integer[], $31::integer[],
     $32::text[], $33::bigint[], $34::text[], $35::text[], $36::bigint[],
-    $37::bigint[], $38::text[], $39::bytea[],
-    $40::bigint[], $41::bigint[], $42::bytea[], $43
+    $37::text[], $38::bigint[], $39::text[], $40::bigint[], $41, $42,
+    $43::bigint[], $44::text[], $45::bytea[],
+    $46::bigint[], $47::bigint[], $48::bytea[], $49
 )
 
 -- name: save_snapshot
@@ -49,7 +50,9 @@ SELECT coalesce(sum(next_there - first_lost), 0)::bigint FROM stats.gaps
 
 -- name: prune
 -- $1: days before it are decided for good: a record of theirs would be too old. $2: steps before it are shown nowhere.
-WITH days AS (DELETE FROM stats.visitor_days WHERE day < $1)
+-- $3: 5-second steps before it are past. Whoever was online then is not; a counter writes the row again when it must.
+WITH days AS (DELETE FROM stats.visitor_days WHERE day < $1),
+    people AS (DELETE FROM stats.online WHERE first_step + cardinality(readers) < $3)
 DELETE FROM stats.counts WHERE grain = 'step' AND start < $2
 
 -- name: newest_arrived
@@ -139,6 +142,13 @@ SELECT $2, site, ledger.day, outcome, reason, part, events
 FROM stats.ledger LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) USING (site)
 WHERE gen = $1 AND (cut.day IS NULL OR ledger.day < cut.day)
 ON CONFLICT (gen, site, day, outcome, reason, part) DO UPDATE SET events = l.events + EXCLUDED.events
+
+-- name: keep_referrers
+INSERT INTO stats.referrers AS r (gen, site, day, part, host, visits)
+SELECT $2, site, referrers.day, part, host, visits
+FROM stats.referrers LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) USING (site)
+WHERE gen = $1 AND (cut.day IS NULL OR referrers.day < cut.day)
+ON CONFLICT (gen, site, day, part, host) DO UPDATE SET visits = r.visits + EXCLUDED.visits
 
 -- name: broken_parts
 -- Partitions whose log does not begin where the counts began, though it may begin at offset 0.

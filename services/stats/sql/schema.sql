@@ -136,6 +136,37 @@ CREATE TABLE stats.gaps (
 );
 COMMENT ON TABLE stats.gaps IS 'Records that Kafka deleted before they were counted. Each one is somebody''s alert.';
 
+CREATE TABLE stats.referrers (
+    gen integer NOT NULL,
+    site text NOT NULL,
+    day bigint NOT NULL,
+    part integer NOT NULL,
+    host text NOT NULL,
+    visits bigint NOT NULL,
+    PRIMARY KEY (gen, site, day, part, host)
+) WITH (fillfactor = 70);
+COMMENT ON TABLE stats.referrers IS 'Where visits came from, by local day. An empty host: typed, bookmarked, or not told.';
+
+CREATE TABLE stats.articles (
+    id text PRIMARY KEY,
+    site text NOT NULL,
+    version integer NOT NULL,
+    state text NOT NULL,
+    section text NOT NULL,
+    title text
+);
+COMMENT ON TABLE stats.articles IS 'Titles and sections, as the topic articles tells them. The title of a killed article is null.';
+
+CREATE TABLE stats.links (
+    article text PRIMARY KEY,
+    version integer NOT NULL,
+    path text
+);
+COMMENT ON TABLE stats.links IS 'Where the portal serves an article, as pages-live tells it; null once it was withdrawn.';
+
+CREATE INDEX counts_of_articles ON stats.counts (gen, site, grain, start) WHERE article <> '';
+COMMENT ON INDEX stats.counts_of_articles IS 'For most read: the rows of a day without those of all other days. Counts are not in it, so that adding to a count does not touch it.';
+
 -- One call applies a batch of one partition: the offset moves only if it stands where the caller read it, and
 -- everything else follows in the same transaction. Returns false, and changes nothing, when it stands elsewhere.
 CREATE FUNCTION stats.apply_batch(
@@ -148,6 +179,8 @@ CREATE FUNCTION stats.apply_batch(
     online_sites text[], online_articles text[], online_steps bigint[], online_begins integer[], online_ends integer[],
     online_readers integer[],
     ledger_sites text[], ledger_days bigint[], ledger_outcomes text[], ledger_reasons text[], ledger_events bigint[],
+    referrer_sites text[], referrer_days bigint[], referrer_hosts text[], referrer_visits bigint[],
+    hosts_max integer, other_hosts text,
     dead_offsets bigint[], dead_reasons text[], dead_values bytea[],
     past_closed bigint[], past_slots bigint[], past_values bytea[], past_oldest_slot bigint
 ) RETURNS boolean
@@ -211,6 +244,33 @@ BEGIN
     FROM unnest(ledger_sites, ledger_days, ledger_outcomes, ledger_reasons, ledger_events)
         AS d (site, day, outcome, reason, events)
     ON CONFLICT (gen, site, day, outcome, reason, part) DO UPDATE SET events = l.events + EXCLUDED.events;
+
+    -- The first hosts_max hosts of a site's day on this partition have rows of their own, in the log's order; visits
+    -- from further ones share a row. Only what was counted before decides, so a rebuild decides the same.
+    WITH brought AS (
+        SELECT d.*, EXISTS (
+            SELECT FROM referrers AS r
+            WHERE r.gen = of_gen AND r.site = d.site AND r.day = d.day AND r.part = of_part AND r.host = d.host
+        ) OR d.host IN ('', other_hosts) AS has_row
+        FROM unnest(referrer_sites, referrer_days, referrer_hosts, referrer_visits) WITH ORDINALITY
+            AS d (site, day, host, visits, place)
+    ), rows_before AS (
+        SELECT d.site, d.day, (
+            SELECT count(*) FROM referrers AS r
+            WHERE r.gen = of_gen AND r.site = d.site AND r.day = d.day AND r.part = of_part
+                AND r.host NOT IN ('', other_hosts)
+        ) AS hosts
+        FROM (SELECT DISTINCT site, day FROM brought WHERE NOT has_row) AS d
+    ), numbered AS (
+        SELECT brought.*, hosts + row_number() OVER (PARTITION BY site, day, has_row ORDER BY place) AS number
+        FROM brought LEFT JOIN rows_before USING (site, day)
+    )
+    INSERT INTO referrers AS r (gen, site, day, part, host, visits)
+    SELECT of_gen, site, day, of_part, CASE WHEN has_row OR number <= hosts_max THEN host ELSE other_hosts END,
+        sum(visits)
+    FROM numbered
+    GROUP BY 2, 3, 5
+    ON CONFLICT (gen, site, day, part, host) DO UPDATE SET visits = r.visits + EXCLUDED.visits;
 
     INSERT INTO dead_letters (topic, part, "offset", reason, value)
     SELECT of_topic, of_part, d."offset", d.reason, d.value

@@ -1,0 +1,69 @@
+"""Answers kept for some seconds: however many ask, Postgres is asked once; while it is away, the last answer stands."""
+
+import asyncio
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Hashable
+from typing import Any, TypeVar
+
+from shared.postgres import POSTGRES_AWAY
+
+_Answer = TypeVar("_Answer")
+ANSWERS_MAX = 500
+LAST_GOOD_SECONDS = 3_600
+"""An older answer is no answer any more."""
+AT_ONCE = 3
+"""Different questions that Postgres is asked at the same time, so that counters are never short of it."""
+WAIT_SECONDS = 15.0
+
+
+class Fresh:
+    """A small cache in one process."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        self._asking: dict[Hashable, asyncio.Task[Any]] = {}
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    async def get(self, key: Hashable, seconds: float, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        """Return an answer that is at most so old, or the last good one while Postgres is away.
+
+        Args:
+            key: Of the question, complete: equal keys have equal answers.
+            seconds: How old the answer may be.
+            ask: Asks Postgres.
+
+        Raises:
+            asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is away and there is no
+                answer of the last hour.
+        """
+        known = self._kept.get(key)
+        if known is not None and time.monotonic() - known[0] < seconds:
+            self._kept.move_to_end(key)
+            answer: _Answer = known[1]
+            return answer
+        asking = self._asking.get(key)
+        if asking is None:  # a task of its own: whoever asked first may go away
+            asking = self._asking[key] = asyncio.create_task(self._ask(key, ask), name="read statistics")
+            asking.add_done_callback(lambda done: self._done(key, done))
+        try:
+            answer = await asyncio.shield(asking)
+        except POSTGRES_AWAY:
+            if known is None or time.monotonic() - known[0] > LAST_GOOD_SECONDS:
+                raise
+            answer = known[1]
+        return answer
+
+    def _done(self, key: Hashable, asking: asyncio.Task[Any]) -> None:
+        self._asking.pop(key, None)
+        if not asking.cancelled():
+            asking.exception()  # looked at, in case that nobody waits any more
+
+    async def _ask(self, key: Hashable, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
+        async with asyncio.timeout(WAIT_SECONDS), self._turns:
+            answer = await ask()
+        self._kept[key] = (time.monotonic(), answer)
+        self._kept.move_to_end(key)
+        while len(self._kept) > ANSWERS_MAX:
+            self._kept.popitem(last=False)
+        return answer

@@ -1,0 +1,55 @@
+// What the page gains by scripts: a chart of its table, and numbers that stay fresh. Without scripts nothing is missing.
+const chart = document.getElementById("chart");
+const look = 15000;
+let plot;
+
+function draw() {
+  const rows = [...document.querySelectorAll("#series tbody tr")];
+  const heads = [...document.querySelectorAll("#series thead th")].slice(1).map((head) => head.textContent);
+  const names = rows.map((row) => row.cells[0].textContent);
+  const columns = heads.map((_, number) => rows.map((row) => Number(row.cells[number + 1].dataset.n)));
+  const style = getComputedStyle(document.documentElement);
+  const color = (name) => style.getPropertyValue(`--${name}`).trim();
+  const separator = document.querySelector("access-counter").getAttribute("separator") ?? ",";
+  const write = (number) => String(number).replace(/\B(?=(\d{3})+$)/g, separator);
+  const axis = { stroke: color("soft"), grid: { stroke: color("line"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+  plot?.destroy();
+  chart.replaceChildren();
+  if (!rows.length) return;
+  plot = new uPlot({
+    width: chart.clientWidth || chart.parentElement.clientWidth,
+    height: 290,
+    padding: [12, 14, 0, 0],
+    scales: { x: { time: false }, y: { range: (_, low, high) => [0, Math.max(high * 1.08, 5)] } },
+    axes: [
+      { ...axis, grid: { show: false }, space: 90, incrs: [1, 2, 3, 4, 6, 7, 8, 12, 14], values: (_, at) => at.map((place) => names[place] ?? "") },
+      { ...axis, size: 62, incrs: [1, 2, 5].flatMap((one) => [...Array(10).keys()].map((zeros) => one * 10 ** zeros)).sort((a, b) => a - b),
+        values: (_, at) => at.map(write) },
+    ],
+    series: [
+      { label: document.querySelector("#series thead th").textContent, value: (_, place) => names[place] ?? "–" },
+      ...["views", "visits", "visitors"].map((name, number) => ({
+        label: heads[number], stroke: color(name), width: 2, fill: number ? undefined : `${color(name)}1f`,
+        points: { show: rows.length < 40, size: 5, fill: color(name) }, value: (_, value) => (value == null ? "–" : write(value)),
+      })),
+    ],
+  }, [names.map((_, place) => place), ...columns], chart);
+}
+
+// The same page again, and what has changed of it; not what somebody's focus or selection is in.
+async function refresh() {
+  if (document.hidden) return;
+  const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => undefined);
+  if (!answer?.ok) return;
+  const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+  for (const part of document.querySelectorAll("[data-live]")) {
+    const newer = fresh.getElementById(part.id);
+    const busy = part.contains(document.activeElement) || (!getSelection().isCollapsed && part.contains(getSelection().anchorNode));
+    if (newer && !busy && newer.innerHTML !== part.innerHTML) part.replaceWith(document.importNode(newer, true));
+  }
+}
+
+draw();
+new ResizeObserver(() => plot?.setSize({ width: chart.clientWidth, height: 290 })).observe(chart.parentElement);
+matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
+setInterval(refresh, look);
