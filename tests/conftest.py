@@ -46,6 +46,7 @@ separate_approver = true
 statistics = "token"
 sections = [{ slug = "tin-tuc", name = "Tin tức" }]
 """
+STATISTICS_TOKENS = "giao-thuy a-token-of-giao-thuy"
 PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
 
 
@@ -235,7 +236,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     sites.write_text(SITES)
     port = free_ports(PORTS_OF_A_COPY)
     ours = {"PRESSTALLY_HOME": str(home), "PRESSTALLY_PORT": str(port), "PRESSTALLY_SITES": str(sites)}
-    ours |= {"PRESSTALLY_STATISTICS_TOKENS": "giao-thuy a-token-of-giao-thuy"}
+    ours |= {"PRESSTALLY_STATISTICS_TOKENS": STATISTICS_TOKENS}
     environment = {**os.environ, **ours, "PRESSTALLY_PUBLIC_URL": f"http://localhost:{port}"}
     with (home / "run.log").open("wb") as log:
         process = subprocess.Popen(

@@ -83,7 +83,7 @@ def test_a_screen_reader_finds_its_way(open_page: Callable[..., Page], period: s
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280])
-def test_the_page_fits_its_screen(open_page: Callable[..., Page], width: int) -> None:
+def test_the_page_fits_its_screen(open_page: Callable[..., Page], wait: Callable[..., Any], width: int) -> None:
     """On a phone, a tablet and a desktop nothing is wider than the screen, and the chart is as wide as its place."""
     page = open_page(width=width)
     page.locator("#chart canvas").wait_for()
@@ -94,7 +94,7 @@ def test_the_page_fits_its_screen(open_page: Callable[..., Page], width: int) ->
     assert canvas
     assert abs(chart["width"] - canvas["width"]) < 4
     page.set_viewport_size({"width": 360, "height": 800})
-    page.wait_for_function("document.documentElement.scrollWidth <= 360")
+    wait(lambda: page.evaluate("document.documentElement.scrollWidth") <= 360, what="the smaller page")
 
 
 @pytest.mark.parametrize(("period", "rows"), [("24h", 24), ("7d", 7), ("30d", 30), ("365d", 53)])
@@ -117,20 +117,15 @@ def test_the_ledger_on_the_page_adds_up(open_page: Callable[..., Page]) -> None:
     assert "zalo.me" in page.locator("#referrers-table").inner_text()
 
 
-def test_the_numbers_live(system: Any, open_page: Callable[..., Page]) -> None:
+def test_the_numbers_live(system: Any, open_page: Callable[..., Page], wait: Callable[..., Any]) -> None:
     """While the page is open, a reader who comes is in the four numbers without a reload."""
     page = open_page()
-    total = page.locator('access-counter dd[data-counter="total"]')
+    total = page.locator('access-counter [data-counter="total"]')
     total.wait_for()
     before = int(total.inner_text().replace(",", ""))
     event = {"id": new_id(), "site": "haihau", "kind": "view", "path": "/"}
     assert system.post_events(event, user_agent=system.another_person()).status == 202
-    page.wait_for_function(
-        "before => Number(document.querySelector('access-counter dd[data-counter=total]')"
-        ".textContent.replace(/,/g, '')) > before",
-        arg=before,
-        timeout=15_000,
-    )
+    wait(lambda: int(total.inner_text().replace(",", "")) > before, 15, "the reader on the page")
 
 
 def test_the_keyboard_reaches_everything(open_page: Callable[..., Page]) -> None:

@@ -23,7 +23,7 @@ from tests.chaos.checking import Books
 from tests.chaos.log import LogReader, Sender, begin_new_log, create_all_topics
 from tests.chaos.proxy import Proxy
 from tests.chaos.waiting import wait_until
-from tests.conftest import SITES, answers, free_ports, url_of
+from tests.conftest import SITES, STATISTICS_TOKENS, answers, free_ports, url_of
 
 PARTITIONS = 6
 SESSION_SECONDS = 4.0
@@ -197,6 +197,7 @@ class Installation:
             "DATABASE_URL": url,
             "KAFKA_BOOTSTRAP": self.cluster.bootstrap,
             "PRESSTALLY_SITES": str(self.cluster.folder / "sites.toml"),
+            "PRESSTALLY_STATISTICS_TOKENS": STATISTICS_TOKENS,
             "PRESSTALLY_GROUP": self.database,
             "PRESSTALLY_SESSION_TIMEOUT_MS": str(int(SESSION_SECONDS * 1000)),
             "PRESSTALLY_HTTP_PORT": str(port),

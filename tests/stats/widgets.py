@@ -18,7 +18,7 @@ import asyncpg
 from services.stats.calendar import day_start
 from services.stats.memory import ONLINE_STEP_MILLISECONDS
 from shared.sites import Sites, read_sites
-from tests.conftest import ROOT, SITES, Answer, answers, free_ports, lower
+from tests.conftest import ROOT, SITES, STATISTICS_TOKENS, Answer, answers, free_ports, lower
 
 SITE = "haihau"
 
@@ -58,6 +58,7 @@ async def running_widget(database: str, folder: Path, **settings: str) -> AsyncI
     port = free_ports(1)
     environment = {
         **os.environ,
+        "PRESSTALLY_STATISTICS_TOKENS": STATISTICS_TOKENS,
         "KAFKA_BOOTSTRAP": "127.0.0.1:9",  # the widget has nothing to do with Kafka
         "DATABASE_URL": database,
         "PRESSTALLY_SITES": str(written_sites(folder)),
