@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.ingest.contents import ContentError, Fault, warnings_of
+from services.ingest.media import Medium
 from services.ingest.publications import Publication
 from services.ingest.workflow import Kept, allowed_steps
 from shared.articles import Article, State, article_path, is_public
@@ -23,6 +24,8 @@ from shared.problems import EXCEPTION_HANDLERS, Problem, on_http_exception
 BODY_BYTES_MAX = 2 * 1024 * 1024
 DRAINED_BYTES_MAX = 64 * 1024 * 1024
 """What is too large is read to its end, up to here: many clients and gateways read no answer before they have sent."""
+STREAMED = ("/media",)
+"""Routes that read their bodies themselves, with bounds of their own."""
 JSON_DEPTH_MAX = 60
 ERRORS_MAX = 20
 _TAGS = {"text", "blocks", "paragraph", "heading", "figure", "list", "quote", "table", "embed", "file"}
@@ -117,6 +120,13 @@ class Difference(msgspec.Struct):
     body: list[str]
 
 
+class MediaList(msgspec.Struct):
+    """A page of images, newest first."""
+
+    media: list[Medium]
+    next: str | None
+
+
 class ProblemDocument(msgspec.Struct, omit_defaults=True):
     """RFC 9457. `errors` names each field that is wrong, with its limit and the value's size."""
 
@@ -142,6 +152,8 @@ _KINDS = (
     Audit,
     Difference,
     Publication,
+    Medium,
+    MediaList,
     ProblemDocument,
 )
 _refs, SCHEMAS = msgspec.json.schema_components(_KINDS, ref_template=_REFERENCE)
@@ -276,7 +288,8 @@ class Bounded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        streamed = scope["type"] == "http" and scope["path"].removeprefix(scope.get("root_path", "")) in STREAMED
+        if streamed or scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
         try:

@@ -114,15 +114,24 @@ class RenditionIn(_Input):
 
 
 class ImageIn(_Input):
-    """An image. `alt` may be empty in a draft, not in what is published."""
+    """An image: of the media store by `media` alone (its address and copies are filled in), or by its address.
 
-    url: ImageAddress
+    `alt` may be empty in a draft, not in what is published.
+    """
+
+    url: ImageAddress = Field("", validate_default=False)
     alt: Annotated[Line, Field(max_length=ALT_CHARACTERS_MAX)] = ""
     width: int | None = Field(None, ge=1, le=20_000)
     height: int | None = Field(None, ge=1, le=20_000)
     media: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="id in the media store")
     renditions: list[RenditionIn] = Field([], max_length=30)
     focus: FocusIn | None = None
+
+    @model_validator(mode="after")
+    def _named(self) -> "ImageIn":
+        if not self.url and not self.media:
+            raise PydanticCustomError("image", "needs the id of a medium, or a url")
+        return self
 
 
 class FigureIn(_Input):

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
+from shared.media import StoreUrl
 from shared.settings import Settings
 
 Network = IPv4Network | IPv6Network
@@ -23,6 +24,7 @@ class IngestSettings(Settings):
     )
     spool: Path = Field(default=Path(".local/spool"), description="Folder that keeps events while Kafka is away")
     spool_bytes_max: int = Field(default=1024**3, ge=1024**2, description="Most bytes in one collector's spool")
+    media: StoreUrl = ".local/media"
     rate_per_second: float = Field(
         default=100, ge=0, description="Events a second of one address on a site; 0 is no limit"
     )
