@@ -46,7 +46,7 @@ Part = Annotated[float | None, Query(ge=0, le=1, allow_inf_nan=False, descriptio
     "/media",
     status_code=201,
     summary="Upload an image",
-    responses=answers(201, Medium, problems=(200, 403, 415)),
+    responses={**answers(201, Medium, problems=(403, 415)), 200: answers(200, Medium)[200]},
     openapi_extra=_BODY,
 )
 async def upload_medium(  # noqa: PLR0917 - what the query may have
@@ -170,7 +170,7 @@ async def change_medium(desk: DeskOf, token: Writer, medium: str, sent: MediumPa
 @router.get(
     "/media/{medium}/original",
     summary="Fetch the original",
-    responses={200: {"content": {"application/octet-stream": _BINARY}}, **answers(404, problems=(403,))},
+    responses={**answers(200, problems=(403, 404)), 200: {"content": {"image/*": _BINARY}}},
 )
 async def read_original(desk: DeskOf, token: Writer, medium: str) -> Response:
     """Return the file as it was uploaded, with all its metadata: for editors only, and to be saved, not shown."""
