@@ -1,7 +1,7 @@
 """What the editor API answers: views, errors with the field and the sizes, and the bounds of a request."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.ingest.contents import ContentError, Fault, warnings_of
+from services.ingest.importing import Result
 from services.ingest.media import Medium
 from services.ingest.publications import Publication
 from services.ingest.workflow import Kept, allowed_steps
@@ -24,7 +25,7 @@ from shared.problems import EXCEPTION_HANDLERS, Problem, on_http_exception
 BODY_BYTES_MAX = 2 * 1024 * 1024
 DRAINED_BYTES_MAX = 64 * 1024 * 1024
 """What is too large is read to its end, up to here: many clients and gateways read no answer before they have sent."""
-STREAMED = ("/media",)
+STREAMED = ("/media", "/imports")
 """Routes that read their bodies themselves, with bounds of their own."""
 JSON_DEPTH_MAX = 60
 ERRORS_MAX = 20
@@ -154,6 +155,7 @@ _KINDS = (
     Publication,
     Medium,
     MediaList,
+    Result,
     ProblemDocument,
 )
 _refs, SCHEMAS = msgspec.json.schema_components(_KINDS, ref_template=_REFERENCE)
@@ -278,6 +280,33 @@ HANDLERS: dict[Any, Any] = {
     ContentError: _on_content,
     **dict.fromkeys(POSTGRES_AWAY, _on_absence),
 }
+
+
+async def bounded(request: Request, limit: int, envelope: int = 0) -> AsyncGenerator[bytes, None]:
+    """Yield a body's chunks.
+
+    Args:
+        request: Its body is read by nobody else.
+        limit: In bytes.
+        envelope: What may be around it, in bytes.
+
+    Raises:
+        Problem: 413, it is larger.
+    """
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= limit + envelope:
+            yield chunk
+        elif size > DRAINED_BYTES_MAX:
+            break
+    if size > limit + envelope:
+        raise too_large(size, limit)
+
+
+def too_large(size: int, limit: int) -> Problem:
+    """Return the refusal of a file that has too many bytes."""
+    return Problem(413, f"The file has {size:,} bytes; {limit:,} is the most.", limit=limit, size=size)
 
 
 class Bounded:

@@ -13,7 +13,7 @@ from starlette.responses import Response
 
 from services.ingest import workflow
 from services.ingest.answers import ArticleView, answers, view, with_version
-from services.ingest.article_input import ArticleIn, ArticlePatch, ArticleReplacement, Content, Instant, Note
+from services.ingest.article_input import CONTENT, ArticleIn, ArticlePatch, ArticleReplacement, Instant, Note
 from services.ingest.contents import ContentError, Converted, Fault, check_limits, convert, make_slug
 from services.ingest.desk import ArticleId, Desk, DeskOf, Writer, actor_of, check_version, needs, the_article
 from services.ingest.idempotency import once
@@ -26,7 +26,6 @@ from shared.postgres import Connection
 from shared.problems import Problem
 
 router = APIRouter(tags=["Write"])
-CONTENT = [name for name in Content.model_fields if name != "body_format"]
 IdempotencyKey = Annotated[
     str | None,
     Header(

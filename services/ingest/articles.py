@@ -10,7 +10,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Mount
 
-from services.ingest import article_routes, media_routes, reading_routes
+from services.ingest import article_routes, import_routes, media_routes, reading_routes
 from services.ingest.answers import HANDLERS, SCHEMAS, Bounded
 from services.ingest.desk import Desk
 from services.ingest.media import MediaStore
@@ -52,6 +52,7 @@ def editor_api(desk: Desk) -> FastAPI:
     api.include_router(reading_routes.router)
     api.include_router(article_routes.router)
     api.include_router(media_routes.router)
+    api.include_router(import_routes.router)
 
     def openapi() -> dict[str, Any]:
         if api.openapi_schema is None:

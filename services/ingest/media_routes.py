@@ -15,7 +15,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.ingest.answers import DRAINED_BYTES_MAX, MediaList, answers, json
+from services.ingest.answers import MediaList, answers, bounded, json, too_large
 from services.ingest.article_input import FocusIn
 from services.ingest.desk import DeskOf, Reader, Writer, actor_of
 from services.ingest.media import UPLOAD_BYTES_MAX, Medium, medium_of, received, save
@@ -71,8 +71,8 @@ async def upload_medium(  # noqa: PLR0917 - what the query may have
 
 async def _file_of(request: Request) -> tuple[AsyncGenerator[bytes, None], str]:
     if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        return _bounded(request, UPLOAD_BYTES_MAX), ""
-    chunks = _bounded(request, UPLOAD_BYTES_MAX + ENVELOPE_BYTES_MAX)
+        return bounded(request, UPLOAD_BYTES_MAX), ""
+    chunks = bounded(request, UPLOAD_BYTES_MAX, ENVELOPE_BYTES_MAX)
     try:
         form = await MultiPartParser(request.headers, chunks, max_files=1, max_fields=10).parse()
     except (MultiPartException, KeyError, ValueError, UnicodeDecodeError) as error:
@@ -81,7 +81,7 @@ async def _file_of(request: Request) -> tuple[AsyncGenerator[bytes, None], str]:
     if not isinstance(file, UploadFile):
         raise Problem(422, "The form has no file in the field `file`.")
     if (file.size or 0) > UPLOAD_BYTES_MAX:
-        raise _too_large(file.size or 0)
+        raise too_large(file.size or 0, UPLOAD_BYTES_MAX)
     return _chunks_of(file), file.filename or ""
 
 
@@ -89,23 +89,6 @@ async def _chunks_of(file: UploadFile) -> AsyncGenerator[bytes, None]:
     while chunk := await file.read(256 * 1024):
         yield chunk
     await file.close()
-
-
-async def _bounded(request: Request, limit: int) -> AsyncGenerator[bytes, None]:
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size <= limit:
-            yield chunk
-        elif size > DRAINED_BYTES_MAX:  # read so far because many clients read no answer before they have sent
-            break
-    if size > limit:
-        raise _too_large(size)
-
-
-def _too_large(size: int) -> Problem:
-    detail = f"The file has {size:,} bytes; {UPLOAD_BYTES_MAX:,} is the most."
-    return Problem(413, detail, limit=UPLOAD_BYTES_MAX, size=size)
 
 
 def _clean_name(name: str) -> str:

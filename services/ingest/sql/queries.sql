@@ -223,3 +223,11 @@ RETURNING id, type, file_name, bytes, width, height, copies, focus_x, focus_y, w
 -- By id, or by the name of any copy.
 SELECT id, type, file_name, bytes, width, height, copies, focus_x, focus_y, who, created_at, names
 FROM ingest.media WHERE id = ANY ($1::text[]) OR names && $2::text[]
+
+-- name: imported
+SELECT a.id, i.checksum FROM ingest.articles a LEFT JOIN ingest.imports i ON i.article = a.id
+WHERE a.source_system = $1 AND a.external_id = $2
+
+-- name: note_import
+INSERT INTO ingest.imports (article, checksum, at) VALUES ($1, $2, $3)
+ON CONFLICT (article) DO UPDATE SET checksum = EXCLUDED.checksum, at = EXCLUDED.at

@@ -166,3 +166,12 @@ CREATE INDEX media_names ON ingest.media USING gin (names);
 CREATE INDEX media_newest ON ingest.media (created_at, id);
 
 GRANT SELECT, INSERT, UPDATE ON ingest.media TO presstally_ingest;
+
+CREATE TABLE ingest.imports (
+    article text PRIMARY KEY REFERENCES ingest.articles (id),
+    checksum bytea NOT NULL CHECK (length(checksum) = 32),
+    at timestamptz NOT NULL
+);
+COMMENT ON TABLE ingest.imports IS 'Of each article that was imported: SHA-256 of what the import said last.';
+
+GRANT SELECT, INSERT, UPDATE ON ingest.imports TO presstally_ingest;
