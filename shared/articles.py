@@ -21,6 +21,8 @@ InlineHtml = Annotated[
 SectionSlug = Annotated[str, Meta(min_length=1, max_length=60, pattern="^[a-z0-9-]+$")]
 Url = Annotated[str, Meta(max_length=2_000)]
 
+OldUrl = Annotated[str, Meta(min_length=2, max_length=512, description="path, with its query if it has one")]
+
 TITLE_CHARACTERS_MAX = 255
 LEAD_CHARACTERS_MAX = 1_000
 TEXT_CHARACTERS_MAX = 10_000
@@ -32,6 +34,8 @@ BLOCKS_MAX = 500
 LIST_DEPTH_MAX = 4
 IMAGES_MAX = 50
 AUTHORS_MAX = 10
+OLD_URLS_MAX = 20
+OLD_URL_CHARACTERS_MAX = 512
 TAGS_MAX = 20
 TAG_CHARACTERS_MAX = 60
 ARTICLE_BYTES_MAX = 512 * 1024
@@ -237,6 +241,8 @@ class Article(msgspec.Struct, frozen=True, kw_only=True):
     source_system: Annotated[str, Meta(max_length=255)] | None = None
     external_id: Annotated[str, Meta(max_length=255)] | None = None
     created_at: datetime | None = None
+    old_urls: Annotated[list[OldUrl], Meta(max_length=OLD_URLS_MAX)] = []
+    """Where it stood before us: these paths lead to its page."""
 
 
 def is_public(article: Article, now: datetime) -> bool:

@@ -125,6 +125,7 @@ class Stack:
             "PRESSTALLY_PUBLIC_URL": self.url,
             "PRESSTALLY_TRUSTED_PROXIES": "127.0.0.1/32",
             "PRESSTALLY_SPOOL": str(self.home / "spool"),
+            "PRESSTALLY_MEDIA": (self.home / "media").absolute().as_uri(),
             # Kafka is near: a counter that was killed is given up on sooner than over a network.
             "PRESSTALLY_SESSION_TIMEOUT_MS": "4000",
         }

@@ -11,7 +11,7 @@ from shared.commands import Command, service_main
 
 ROLES = {"collector": collector, "articles": articles}
 COMMANDS = {
-    "import": Command("saved portal pages become articles", imports.add_arguments, imports.run),
+    "import": Command("saved pages, feeds and exports become articles", imports.add_arguments, imports.run),
     "token": Command("give bearer tokens out and take them back", token_command.add_arguments, token_command.run),
 }
 

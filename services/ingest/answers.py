@@ -1,7 +1,7 @@
 """What the editor API answers: views, errors with the field and the sizes, and the bounds of a request."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,8 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.ingest.contents import ContentError, Fault, warnings_of
+from services.ingest.importing import Result
+from services.ingest.media import Medium
 from services.ingest.publications import Publication
 from services.ingest.workflow import Kept, allowed_steps
 from shared.articles import Article, State, article_path, is_public
@@ -23,6 +25,8 @@ from shared.problems import EXCEPTION_HANDLERS, Problem, on_http_exception
 BODY_BYTES_MAX = 2 * 1024 * 1024
 DRAINED_BYTES_MAX = 64 * 1024 * 1024
 """What is too large is read to its end, up to here: many clients and gateways read no answer before they have sent."""
+STREAMED = ("/media", "/imports")
+"""Routes that read their bodies themselves, with bounds of their own."""
 JSON_DEPTH_MAX = 60
 ERRORS_MAX = 20
 _TAGS = {"text", "blocks", "paragraph", "heading", "figure", "list", "quote", "table", "embed", "file"}
@@ -117,6 +121,13 @@ class Difference(msgspec.Struct):
     body: list[str]
 
 
+class MediaList(msgspec.Struct):
+    """A page of images, newest first."""
+
+    media: list[Medium]
+    next: str | None
+
+
 class ProblemDocument(msgspec.Struct, omit_defaults=True):
     """RFC 9457. `errors` names each field that is wrong, with its limit and the value's size."""
 
@@ -142,6 +153,9 @@ _KINDS = (
     Audit,
     Difference,
     Publication,
+    Medium,
+    MediaList,
+    Result,
     ProblemDocument,
 )
 _refs, SCHEMAS = msgspec.json.schema_components(_KINDS, ref_template=_REFERENCE)
@@ -268,6 +282,33 @@ HANDLERS: dict[Any, Any] = {
 }
 
 
+async def bounded(request: Request, limit: int, envelope: int = 0) -> AsyncGenerator[bytes, None]:
+    """Yield a body's chunks.
+
+    Args:
+        request: Its body is read by nobody else.
+        limit: In bytes.
+        envelope: What may be around it, in bytes.
+
+    Raises:
+        Problem: 413, it is larger.
+    """
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= limit + envelope:
+            yield chunk
+        elif size > DRAINED_BYTES_MAX:
+            break
+    if size > limit + envelope:
+        raise too_large(size, limit)
+
+
+def too_large(size: int, limit: int) -> Problem:
+    """Return the refusal of a file that has too many bytes."""
+    return Problem(413, f"The file has {size:,} bytes; {limit:,} is the most.", limit=limit, size=size)
+
+
 class Bounded:
     """Reads a request's body before the API does, and refuses what is too large or too deep."""
 
@@ -276,7 +317,8 @@ class Bounded:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        streamed = scope["type"] == "http" and scope["path"].removeprefix(scope.get("root_path", "")) in STREAMED
+        if streamed or scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
         try:

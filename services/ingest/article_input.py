@@ -30,6 +30,8 @@ from shared.articles import (
     CAPTION_CHARACTERS_MAX,
     LEAD_CHARACTERS_MAX,
     NAME_CHARACTERS_MAX,
+    OLD_URL_CHARACTERS_MAX,
+    OLD_URLS_MAX,
     TAG_CHARACTERS_MAX,
     TAGS_MAX,
     TITLE_CHARACTERS_MAX,
@@ -90,6 +92,7 @@ Inline = Annotated[
     Text,
     Field(max_length=64_000, description="HTML: a, em, strong, br, sub, sup; other tags go, their text stays"),
 ]
+OldUrl = Annotated[str, Field(min_length=2, max_length=OLD_URL_CHARACTERS_MAX, pattern=r"^/[!-~\u00a1-\U0010ffff]+$")]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_range), Field(description="RFC 3339 with zone")]
 
 
@@ -114,15 +117,24 @@ class RenditionIn(_Input):
 
 
 class ImageIn(_Input):
-    """An image. `alt` may be empty in a draft, not in what is published."""
+    """An image: of the media store by `media` alone (its address and copies are filled in), or by its address.
 
-    url: ImageAddress
+    `alt` may be empty in a draft, not in what is published.
+    """
+
+    url: ImageAddress = Field("", validate_default=False)
     alt: Annotated[Line, Field(max_length=ALT_CHARACTERS_MAX)] = ""
     width: int | None = Field(None, ge=1, le=20_000)
     height: int | None = Field(None, ge=1, le=20_000)
     media: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="id in the media store")
     renditions: list[RenditionIn] = Field([], max_length=30)
     focus: FocusIn | None = None
+
+    @model_validator(mode="after")
+    def _named(self) -> "ImageIn":
+        if not self.url and not self.media:
+            raise PydanticCustomError("image", "needs the id of a medium, or a url")
+        return self
 
 
 class FigureIn(_Input):
@@ -303,8 +315,13 @@ class Content(_Input):
     rights: RightsIn | None = None
     seo: SeoIn | None = None
     allow_print: bool = True
+    old_urls: list[OldUrl] = Field(
+        [], max_length=OLD_URLS_MAX, description="paths where it stood before, such as /news/bai-1.html: they lead here"
+    )
 
 
+CONTENT = [name for name in Content.model_fields if name != "body_format"]
+"""The fields of an article's content."""
 Note = Annotated[Line, Field(max_length=NOTE_CHARACTERS_MAX)]
 
 EXAMPLE: dict[str, Any] = {

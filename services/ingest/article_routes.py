@@ -1,5 +1,6 @@
 """`/api/articles`: create, replace, patch, and the steps of the workflow."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import uuid4
@@ -12,10 +13,11 @@ from starlette.responses import Response
 
 from services.ingest import workflow
 from services.ingest.answers import ArticleView, answers, view, with_version
-from services.ingest.article_input import ArticleIn, ArticlePatch, ArticleReplacement, Content, Instant, Note
+from services.ingest.article_input import CONTENT, ArticleIn, ArticlePatch, ArticleReplacement, Instant, Note
 from services.ingest.contents import ContentError, Converted, Fault, check_limits, convert, make_slug
 from services.ingest.desk import ArticleId, Desk, DeskOf, Writer, actor_of, check_version, needs, the_article
 from services.ingest.idempotency import once
+from services.ingest.media import with_media
 from services.ingest.revisions import SQL, database_time, insert, save
 from services.ingest.tokens import Token
 from services.ingest.workflow import STEPS, Change, Kept
@@ -24,7 +26,6 @@ from shared.postgres import Connection
 from shared.problems import Problem
 
 router = APIRouter()
-CONTENT = [name for name in Content.model_fields if name != "body_format"]
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -71,6 +72,7 @@ async def create_article(
             external_id=external[1],
             **fields,
         )
+        article = await with_media(connection, article)
         check_limits(article, site)
         change = Change("create", article, None, is_told=False)
         await insert(connection, change, actor_of(token), sent.note)
@@ -150,6 +152,7 @@ async def _edit(  # noqa: PLR0917 - what the two routes got
         now = await database_time(connection)
         by_publisher = token.allows("publish", site.slug)
         change = workflow.edit(kept, converted.fields, by_publisher=by_publisher, now=now)
+        change = replace(change, head=await with_media(connection, change.head))
         check_limits(change.head, site)
         await save(connection, kept, change, actor_of(token), sent.note)
     return _answer(desk, _after(change, kept), now, converted.warnings)
@@ -204,6 +207,8 @@ async def _take(  # noqa: PLR0917 - what each route of a step got
         if own and site.separate_approver and not is_admin:
             raise Problem(403, "You wrote this version; on this site somebody else approves and publishes it.")
         now = await database_time(connection)
+        if name in ("approve", "schedule", "publish"):
+            kept = replace(kept, head=await with_media(connection, kept.head, strict=True))
         change = workflow.take(name, kept, site, now, is_admin=is_admin, publish_at=publish_at)
         await save(connection, kept, change, actor_of(token), reason)
         return _answer(desk, _after(change, kept), now)

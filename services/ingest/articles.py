@@ -10,9 +10,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Mount
 
-from services.ingest import article_routes, history_routes, reading_routes
+from services.ingest import article_routes, history_routes, import_routes, media_routes, reading_routes
 from services.ingest.answers import HANDLERS, SCHEMAS, Bounded
 from services.ingest.desk import Desk
+from services.ingest.media import MediaStore
 from services.ingest.publications import GROUP, Publications, save_publication
 from services.ingest.relay import relay
 from services.ingest.scheduler import schedule
@@ -20,6 +21,7 @@ from services.ingest.settings import IngestSettings
 from services.ingest.tokens import Tokens
 from shared import __version__, asyncapi
 from shared.kafka import Producer, consuming, make_broker, subscribe
+from shared.media import open_store
 from shared.postgres import open_pool
 from shared.process import Process, Role
 from shared.sites import read_sites
@@ -32,6 +34,7 @@ Articles come in as drafts, are submitted, approved and published; readers get t
 - **Versions**: each accepted change is the next version. An edit says which version it changes
   (`If-Match: "3"` or the field `version`); if another came first, it is 412 and nothing is lost.
 - **Repetition**: a POST with an `Idempotency-Key` may be sent again; it is done once.
+- **Images**: `POST /media` first; an article then names the image by its id (`"image": {"media": "…", "alt": "…"}`).
 - **Errors**: RFC 9457; `errors` names each field with its limit and the value's size.
 """
 
@@ -49,6 +52,8 @@ def editor_api(desk: Desk) -> FastAPI:
     api.include_router(reading_routes.router)
     api.include_router(article_routes.router)
     api.include_router(history_routes.router)
+    api.include_router(media_routes.router)
+    api.include_router(import_routes.router)
 
     def openapi() -> dict[str, Any]:
         if api.openapi_schema is None:
@@ -77,7 +82,7 @@ async def articles(settings: IngestSettings, process: Process) -> AsyncIterator[
     broker = make_broker(settings.kafka_bootstrap)
     subscribe(broker, PAGES_LIVE.name, GROUP, partial(save_publication, pool, producer), process)
     publications = Publications(pool, process.stop)
-    desk = Desk(pool, Tokens(pool), sites, publications, settings.public_url)
+    desk = Desk(pool, Tokens(pool), sites, publications, settings.public_url, MediaStore(open_store(settings.media)))
     working = [
         process.spawn(relay(pool, settings.kafka_bootstrap), "outbox relay"),
         process.spawn(schedule(pool, sites), "scheduler"),

@@ -11,6 +11,7 @@ from fastapi import Depends, Path, Security
 from fastapi.security import HTTPBearer
 from starlette.requests import Request
 
+from services.ingest.media import MediaStore
 from services.ingest.publications import Publications
 from services.ingest.revisions import Actor, read
 from services.ingest.tokens import Token, Tokens
@@ -34,6 +35,7 @@ class Desk:
     sites: Sites
     publications: Publications
     public_url: str | None
+    media: MediaStore
     conversions: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONVERSIONS_MAX))
     """Bodies are converted in threads, few at a time: the event loop has other work."""
 

@@ -1,38 +1,54 @@
-"""Imported pages into Postgres: as a new article, or as the next version of the one with its external id."""
+"""Imported articles into Postgres: as a new article, or as the next version of the one with its external id."""
 
+import hashlib
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import uuid4
 
-import asyncpg
 import msgspec
 
 from services.ingest import workflow
-from services.ingest.contents import make_slug
+from services.ingest.media import with_media
 from services.ingest.revisions import SQL, Actor, insert, read
 from services.ingest.revisions import save as save_change
 from services.ingest.workflow import Change, Kept
-from shared.articles import Article, Block, Source
+from shared.articles import Article
 from shared.events import Adjustment, Measure
+from shared.postgres import Connection
 from shared.topics import COUNTER_ADJUSTMENTS
 
 
 @dataclass(frozen=True)
 class Draft:
-    """What somebody hands in, before it has an id, a number and a version."""
+    """What an import hands in, before it has an id, a number and a version."""
 
     site: str
-    section: str
-    title: str
-    lead: str
-    body: list[Block]
-    source: Source | None
-    language: str
     source_system: str
     external_id: str
-    published_at: datetime | None = None
+    fields: dict[str, Any]
+    """Of the article's content, as the article has them. `slug` is for the first version alone."""
+
+    def checksum(self) -> bytes:
+        """Return what tells whether an import says something new."""
+        return hashlib.sha256(msgspec.json.encode(self.fields, order="sorted")).digest()
+
+    def article(self, number: int, version: int, now: datetime) -> Article:
+        """Return the draft as an article."""
+        return Article(
+            id=str(uuid4()),
+            number=number,
+            site=self.site,
+            version=version,
+            state="draft",
+            modified_at=now,
+            first_published_at=None,
+            created_at=now,
+            source_system=self.source_system,
+            external_id=self.external_id,
+            **self.fields,
+        )
 
 
 @dataclass(frozen=True)
@@ -43,66 +59,64 @@ class Saved:
     change: Literal["created", "changed", "unchanged"]
 
 
-async def save(pool: asyncpg.Pool, draft: Draft, *, publish: bool, now: datetime, who: str = "import") -> Saved:
-    """Save a draft as a new article, or as the next version of the one with its external id.
+async def save(
+    connection: Connection, draft: Draft, *, publish: bool, now: datetime, who: str, dry_run: bool = False
+) -> Saved:
+    """Save a draft, in the transaction of its caller. A draft that says what was imported before changes nothing.
 
-    A draft that says what is already saved changes nothing.
+    Args:
+        connection: In a transaction.
+        draft: What the import says.
+        publish: Make it public: the import is the approval.
+        now: The time of the import.
+        who: Who answers for it.
+        dry_run: Say what would become of it, and write nothing.
 
     Raises:
-        asyncpg.PostgresError, OSError: nothing was saved, or Postgres is away.
+        ContentError: it is to be public and has an image that is not in the media store.
+        TooLargeError: it is too large for a message.
+        Problem: 409, the article was killed.
     """
-    actor = Actor(who)
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(SQL["lock_external"], draft.source_system, draft.external_id)
-        known = await connection.fetchval(SQL["article_by_external_id"], draft.source_system, draft.external_id)
-        if known is None:
-            change = _first_version(draft, await connection.fetchval(SQL["next_number"]), publish, now)
-            await insert(connection, change, actor)
-            return Saved(change.head, "created")
-        kept = await read(connection, known, for_update=True)
-        assert kept is not None, "articles are never deleted"
-        next_version = _next_version(kept, draft, publish, now)
-        if next_version is None:
-            return Saved(kept.head, "unchanged")
-        await save_change(connection, kept, next_version, actor)
-        return Saved(next_version.head, "changed")
+    await connection.execute(SQL["lock_external"], draft.source_system, draft.external_id)
+    known = await connection.fetchrow(SQL["imported"], draft.source_system, draft.external_id)
+    checksum = draft.checksum()
+    before: Kept | None = None
+    change: Change | None
+    if known is None:
+        number = 1 if dry_run else await connection.fetchval(SQL["next_number"])
+        article = draft.article(number, 0 if publish else 1, now)  # publishing makes it 1
+        article = await with_media(connection, article, strict=publish)
+        change = Change("import", article, None, is_told=False)
+        if publish:
+            change = workflow.publish(Kept(article, None), article, now, "import")
+    else:
+        before = await read(connection, known["id"], for_update=True)
+        assert before is not None, "articles are never deleted"
+        change = await _next_version(connection, before, draft, known["checksum"] == checksum, publish, now)
+    if change is None:
+        assert before is not None
+        return Saved(before.head, "unchanged")
+    if not dry_run:
+        if before is None:
+            await insert(connection, change, Actor(who))
+        else:
+            await save_change(connection, before, change, Actor(who))
+        await connection.execute(SQL["note_import"], change.head.id, checksum, now)
+    return Saved(change.head, "created" if before is None else "changed")
 
 
-def _first_version(draft: Draft, number: int, publish: bool, now: datetime) -> Change:
-    article = Article(
-        id=str(uuid4()),
-        number=number,
-        site=draft.site,
-        version=0 if publish else 1,  # publishing makes it 1
-        state="draft",
-        title=draft.title,
-        slug=make_slug(draft.title),
-        section=draft.section,
-        language=draft.language,
-        body=draft.body,
-        lead=draft.lead,
-        source=draft.source,
-        modified_at=now,
-        first_published_at=None,
-        published_at=draft.published_at,
-        date_precision="exact" if draft.published_at else "unknown",
-        source_system=draft.source_system,
-        external_id=draft.external_id,
-        created_at=now,
-    )
-    if publish:
-        return workflow.publish(Kept(article, None), article, now, "import")
-    return Change("import", article, None, is_told=False)
-
-
-def _next_version(kept: Kept, draft: Draft, publish: bool, now: datetime) -> Change | None:
+async def _next_version(  # noqa: PLR0917 - what `save` knows
+    connection: Connection, kept: Kept, draft: Draft, is_repetition: bool, publish: bool, now: datetime
+) -> Change | None:
     """Return what the draft changes, or None. Without `publish` a public article gets a draft beside its live copy."""
-    fields = {name: getattr(draft, name) for name in ("section", "title", "lead", "body", "source", "published_at")}
-    edited = msgspec.structs.replace(kept.head, **fields)
-    is_public = kept.live is not None and kept.live.state == "published" and kept.head.state == "published"
-    if edited == kept.head and (is_public or not publish):
+    fields = {name: value for name, value in draft.fields.items() if name != "slug"}
+    edited = await with_media(connection, msgspec.structs.replace(kept.head, **fields), strict=publish)
+    is_same = edited == kept.head
+    if is_repetition and (kept.live is not None or not publish or not is_same):
+        return None  # also if editors changed it, or took it from readers
+    if is_same and (not publish or (kept.live is not None and kept.live.state == "published")):
         return None
-    fields["date_precision"] = "exact" if draft.published_at else "unknown"
+    fields |= {"body": edited.body, "lead_image": edited.lead_image}
     change = workflow.edit(kept, fields, by_publisher=False, now=now, action="import")
     if publish:  # one version: the import is the approval
         return workflow.publish(kept, msgspec.structs.replace(change.head, version=kept.head.version), now, "import")
@@ -110,11 +124,12 @@ def _next_version(kept: Kept, draft: Draft, publish: bool, now: datetime) -> Cha
 
 
 async def set_opening_balance(
-    pool: asyncpg.Pool, *, site: str, article: str | None, measure: Measure, amount: int, who: str, why: str
+    connection: Connection, *, site: str, article: str | None, measure: Measure, amount: int, who: str, why: str
 ) -> int:
     """Give a counter the total it had before us, once, and return the balance that now stands.
 
-    A second call changes nothing: the balance that stands is returned. Reversals are adjustments of stats.
+    In the transaction of its caller. A second call changes nothing: the balance that stands is returned. Reversals
+    are adjustments of stats.
     """
     now = datetime.now(UTC)
     adjustment = Adjustment(
@@ -127,12 +142,11 @@ async def set_opening_balance(
         why=why,
         at=time.time_ns() // 1_000_000,
     )
-    async with pool.acquire() as connection, connection.transaction():
-        made = await connection.fetchval(
-            SQL["set_opening_balance"], site, article, measure, adjustment.id, amount, who, why, now
-        )
-        if made:
-            value = msgspec.json.encode(adjustment)
-            await connection.execute(SQL["put_in_outbox"], COUNTER_ADJUSTMENTS.name, adjustment.id, value)
-            return amount
-        return int(await connection.fetchval(SQL["opening_balance"], site, article, measure))
+    made = await connection.fetchval(
+        SQL["set_opening_balance"], site, article, measure, adjustment.id, amount, who, why, now
+    )
+    if made:
+        value = msgspec.json.encode(adjustment)
+        await connection.execute(SQL["put_in_outbox"], COUNTER_ADJUSTMENTS.name, adjustment.id, value)
+        return amount
+    return int(await connection.fetchval(SQL["opening_balance"], site, article, measure))

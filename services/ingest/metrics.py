@@ -23,6 +23,16 @@ SPOOL_BYTES = Gauge("presstally_spool_bytes", "Events on the disk that Kafka doe
 SPOOL_WRITES = Counter("presstally_spool_written_events_total", "Events kept on the disk, for Kafka was away.")
 REPLAYED = Counter("presstally_spool_replayed_events_total", "Events that were brought from the disk to Kafka.")
 SPOOL_CORRUPT = Counter("presstally_spool_corrupt_records_total", "Damaged records of the spool that were passed over.")
+MEDIA_UPLOADS = Counter(
+    "presstally_media_uploads_total",
+    "Images that were uploaded whole, by what became of them: stored, known, refused, failed.",
+    ["result"],
+)
+MEDIA_SECONDS = Histogram(
+    "presstally_media_decode_seconds",
+    "From an image in hand to its copies, with the wait for a free decoder.",
+    buckets=(0.3, 0.5, 1, 2, 5, 10, 30, 60, 120),
+)
 OUTBOX_PENDING = Gauge("presstally_outbox_pending_messages", "Committed messages that are not in Kafka yet.")
 ARTICLE_CHANGES = Counter(
     "presstally_article_changes_total",

@@ -5,6 +5,7 @@ from pathlib import Path
 from pydantic import Field
 
 from shared.clients import TrustedProxies
+from shared.media import StoreUrl
 from shared.settings import Settings
 
 
@@ -17,6 +18,7 @@ class IngestSettings(Settings):
     )
     spool: Path = Field(default=Path(".local/spool"), description="Folder that keeps events while Kafka is away")
     spool_bytes_max: int = Field(default=1024**3, ge=1024**2, description="Most bytes in one collector's spool")
+    media: StoreUrl = ".local/media"
     rate_per_second: float = Field(
         default=100, ge=0, description="Events a second of one address on a site; 0 is no limit"
     )

@@ -101,12 +101,15 @@ def local_date(instant: datetime, zone: ZoneInfo, language: str, precision: Date
     return day if precision == "day" else f"{day} {local:%H:%M}"
 
 
-def srcset(image: Image) -> str:
-    """Return the image's smaller copies and itself, for browsers to choose from; "" if there is only one."""
-    if not image.renditions:
-        return ""
-    offered = {one.width: one.url for one in image.renditions}
-    if image.width is not None:
+def srcset(image: Image, kind: str = "") -> str:
+    """Return the image's copies of a media type, for browsers to choose from; "" if there is no choice.
+
+    Without a type: itself and the copies that any browser shows.
+    """
+    modern = ("image/avif", "image/webp")
+    of_kind = [one for one in image.renditions if one.type == kind or (not kind and one.type not in modern)]
+    offered = {one.width: one.url for one in of_kind}
+    if offered and not kind and image.width is not None:
         offered[image.width] = image.url
     return ", ".join(f"{url} {width}w" for width, url in sorted(offered.items()))
 

@@ -2,10 +2,12 @@
 
 from pydantic import Field
 
+from shared.media import StoreUrl
 from shared.settings import Settings
 
 
 class RenderSettings(Settings):
     """What the render service needs on top of the common settings."""
 
+    media: StoreUrl = ".local/media"
     group: str = Field(default="render-builder", description="Kafka consumer group of the builders")

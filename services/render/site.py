@@ -5,6 +5,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
+import obstore
+from obstore.exceptions import NotFoundError
+from obstore.store import ObjectStore
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
@@ -12,7 +15,10 @@ from starlette.routing import Route
 from services.render.pages import STYLE, STYLE_PATH, render_error, render_list
 from services.render.settings import RenderSettings
 from services.render.store import SQL
+from shared.logs import log
+from shared.media import NAME_PATTERN, PUBLIC, STORE_AWAY, TYPES, open_store
 from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT, open_pool
+from shared.problems import Problem
 from shared.process import Process, Role
 from shared.sites import Site, Sites, read_sites
 
@@ -24,6 +30,14 @@ PAGE_HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "strict-origin-when-cross-origin",
 }
+IMAGE_NAME = re.compile(NAME_PATTERN)
+IMAGE_HEADERS = {
+    "cache-control": "public, max-age=31536000, immutable",
+    "x-content-type-options": "nosniff",
+    "content-security-policy": "default-src 'none'; sandbox",
+}
+NOT_KEPT = {"cache-control": "no-store"}
+"""An image that is not there yet may be there soon."""
 ERRORS = {
     404: ("Không tìm thấy trang", "Trang này không có hoặc đã được chuyển đi."),
     410: ("Bài viết đã được gỡ", "Bài viết này không còn trên trang."),
@@ -75,6 +89,31 @@ class Portal:
         return self._public_url or site.origins[0]
 
 
+class Images:
+    """Serves the public copies of the media store. A name stands for one content for ever."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    async def image(self, request: Request) -> Response:
+        """`GET /media/NAME`."""
+        name = request.path_params["name"]
+        if not IMAGE_NAME.match(name):
+            raise Problem(404, "There is no image by that name.", headers=NOT_KEPT)
+        headers = {**IMAGE_HEADERS, "etag": f'"{name}"'}
+        if headers["etag"] in request.headers.get("if-none-match", ""):
+            return Response(None, 304, headers)
+        try:
+            content = bytes(await (await obstore.get_async(self._store, PUBLIC + name)).bytes_async())
+        except (FileNotFoundError, NotFoundError) as error:
+            raise Problem(404, "There is no image by that name.", headers=NOT_KEPT) from error
+        except STORE_AWAY as error:
+            log.warning("The media store does not answer", reason=repr(error)[:500])
+            detail = "The media store does not answer now."
+            raise Problem(503, detail, headers={**NOT_KEPT, "retry-after": "5"}) from error
+        return Response(content, media_type=TYPES[name.rpartition(".")[2]], headers=headers)
+
+
 async def _style(request: Request) -> Response:
     return Response(STYLE, media_type="text/css", headers={"cache-control": "public, max-age=31536000, immutable"})
 
@@ -86,7 +125,9 @@ async def site(settings: RenderSettings, process: Process) -> AsyncIterator[Role
         settings.database_url.get_secret_value(), role="presstally_render", statement_timeout_seconds=3
     )
     portal = Portal(pool, read_sites(settings.sites), settings.public_url)
+    images = Images(open_store(settings.media))
+    routes = [Route(STYLE_PATH, _style), Route("/media/{name}", images.image), Route("/{path:path}", portal.page)]
     try:
-        yield Role("site", routes=[Route(STYLE_PATH, _style), Route("/{path:path}", portal.page)])
+        yield Role("site", routes=routes)
     finally:
         pool.terminate()

@@ -1,5 +1,6 @@
 """Editors of the running system: a token for each scope, and one call for all requests."""
 
+import io
 import json
 import subprocess
 import sys
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -36,6 +38,19 @@ class Editors:
         sent = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
         ours = {"content_type": "application/json", "authorization": f"Bearer {self.token(scope, site)}"}
         return self.system.request(method, f"/api{path}", sent, **{**ours, **headers})
+
+    def upload(self, content: bytes, **query: Any) -> Any:
+        """Upload an image and return the answer."""
+        asked = "&".join(f"{name}={value}" for name, value in query.items())
+        return self.call("POST", f"/media?{asked}", content, content_type="application/octet-stream")
+
+    def image(self, color: tuple[int, int, int] = (40, 90, 60), size: tuple[int, int] = (640, 400)) -> dict[str, Any]:
+        """Upload a picture of one colour and return it as an article names it; `alt` is empty."""
+        output = io.BytesIO()
+        Image.new("RGB", size, color).save(output, "PNG")
+        answer = self.upload(output.getvalue())
+        assert answer.status in (200, 201), answer.text
+        return dict(answer.json()["image"])
 
     def create(self, title: str, **fields: Any) -> dict[str, Any]:
         """Create a draft and return it."""

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.ingest.drafting import make_slug
+from services.ingest.contents import make_slug
 from services.ingest.signs import normalise_path, referrer_host
 from services.ingest.visitors import LocalDays, Sender, bot_reason, local_days, place_of, visitor_key
 

@@ -183,7 +183,10 @@ def test_only_what_is_published_and_due_is_public() -> None:
 def test_every_kind_of_block_is_shown() -> None:
     """Lists, quotes, tables, embeds, files and images with smaller copies are on the page, hostile text escaped."""
     hostile = '"><script>alert(1)</script>'
-    copies = [Rendition("/media/a-320.webp", 320, 240, "image/webp")]
+    copies = [
+        Rendition("/media/a-320.jpg", 320, 240, "image/jpeg"),
+        Rendition("/media/a-320.webp", 320, 240, "image/webp"),
+    ]
     body = [
         BulletList([Item("một", [Item("một <em>rưỡi</em>")], ordered=True), Item("hai")]),
         Quote(["Lời người khác."], cite=hostile),
@@ -201,7 +204,8 @@ def test_every_kind_of_block_is_shown() -> None:
         '<th colspan="2">Xã</th>',
         'href="https://www.youtube.com/watch?v=dQw4w9WgXcQ"',
         'href="/media/x.pdf"',
-        'srcset="/media/a-320.webp 320w, /media/a.jpg 640w"',
+        'srcset="/media/a-320.jpg 320w, /media/a.jpg 640w"',
+        '<source type="image/webp" srcset="/media/a-320.webp 320w"',
         "Trần Nam (Phóng viên)",
         '<a href="https://elsewhere.example/a.jpg" rel="noopener">',
     ):

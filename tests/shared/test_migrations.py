@@ -53,11 +53,11 @@ async def test_an_edited_migration_stops_the_run(database: str) -> None:
 
 
 def test_migrations_are_named_and_ordered() -> None:
-    """Each service has migrations, and their numbers rise by one."""
+    """Each service has migrations, and each has a number of its own."""
     found = read_migrations()
     for service in SERVICES:
         numbers = [int(one.name[:4]) for one in found if one.service == service]
-        assert numbers == list(range(1, len(numbers) + 1))
+        assert numbers == sorted(set(numbers))
         assert numbers
 
 

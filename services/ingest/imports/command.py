@@ -1,26 +1,34 @@
-"""`python -m services.ingest import FILE… --site … --section …`: saved pages become articles."""
+"""`python -m services.ingest import PATH… --site …`: saved pages, feeds and exports become articles."""
 
 import argparse
 import asyncio
+import contextlib
 import getpass
-import hashlib
 import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TextIO
 
 import asyncpg
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from services.ingest.drafting import Draft, Saved, save, set_opening_balance
-from services.ingest.imports.plain_text import PageError, SavedPage, read_page
+from services.ingest.drafting import set_opening_balance
+from services.ingest.importing import Options, Result, run_import
+from services.ingest.imports.formats import READERS, format_of
+from services.ingest.imports.imported import Imported, Item, ReadError
+from services.ingest.imports.plain_text import SavedCounter
 from services.ingest.publications import SQL
-from services.ingest.revisions import TooLargeError
 from services.ingest.settings import IngestSettings
 from shared.postgres import POSTGRES_AWAY, open_pool
 from shared.sites import Site, read_sites
 
-SOURCE_SYSTEM = "saved-page"
-FILE_BYTES_MAX = 1024 * 1024
+FILE_BYTES_MAX = 1024 * 1024 * 1024
 LIVE_POLL_SECONDS = 0.1
+PAGES = ("text", "html", "markdown")
+"""Formats of one article a file."""
 
 
 class ImportFailed(Exception):  # noqa: N818 - reads as it is said
@@ -29,17 +37,23 @@ class ImportFailed(Exception):  # noqa: N818 - reads as it is said
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="a portal page saved as plain text")
+    parser.add_argument("files", nargs="+", type=Path, metavar="PATH", help="a file, or a folder with all its files")
     parser.add_argument("--site", required=True, help="slug of the site, as in sites.toml")
-    parser.add_argument("--section", required=True, help="slug of the section, as in sites.toml")
-    parser.add_argument("--publish", action="store_true", help="make it public; otherwise it stays a draft")
+    parser.add_argument("--section", help="slug of the section for what has none that the site has")
+    parser.add_argument("--format", choices=READERS, help="default: told by the file's name and its beginning")
+    parser.add_argument(
+        "--publish", action="store_true", help="make public what was public at its source; otherwise all are drafts"
+    )
     parser.add_argument(
         "--with-counter",
         action="store_true",
-        help="make the page's counter total the site's audited opening balance",
+        help="make the page's counter total, and the views of each article, audited opening balances",
     )
-    parser.add_argument("--published-at", type=_instant, help="when readers first saw it, with zone; default: unknown")
-    parser.add_argument("--external-id", help="the page's id at its source; default: a checksum of its text")
+    parser.add_argument("--dry-run", action="store_true", help="show what would be made, and write nothing")
+    parser.add_argument(
+        "--published-at", type=_instant, help="when readers first saw it, with zone; default: as it says"
+    )
+    parser.add_argument("--external-id", help="the page's id at its source; default: what the format has")
     parser.add_argument("--who", default=None, help="who answers for the import; default: your login name")
     parser.add_argument("--wait", action="store_true", help="wait until readers can open it, and print its URL")
     parser.add_argument("--wait-seconds", type=float, default=30, help="how long; default: 30")
@@ -55,73 +69,170 @@ def _instant(text: str) -> datetime:
 def run(arguments: argparse.Namespace, settings: IngestSettings) -> int:
     """Run the command and return its exit code."""
     try:
-        asyncio.run(_import(arguments, settings))
-    except (ImportFailed, PageError) as error:
+        return asyncio.run(_import(arguments, settings))
+    except ImportFailed as error:
         print(f"import: {error}", file=sys.stderr)
         return 1
     except POSTGRES_AWAY as error:
         print(f"import: Postgres: {error!r}", file=sys.stderr)
         return 1
-    return 0
+    except KeyboardInterrupt:
+        print("import: stopped; the same command goes on where it was", file=sys.stderr)
+        return 130
 
 
-async def _import(arguments: argparse.Namespace, settings: IngestSettings) -> None:
+async def _import(arguments: argparse.Namespace, settings: IngestSettings) -> int:
     site = read_sites(settings.sites).get(arguments.site)
     if site is None:
         raise ImportFailed(f"there is no site {arguments.site!r} in {settings.sites}")
-    if site.section(arguments.section) is None:
+    if arguments.section is not None and site.section(arguments.section) is None:
         known = ", ".join(section.slug for section in site.sections)
         raise ImportFailed(f"the site {site.slug} has no section {arguments.section!r}; it has {known}")
-    if arguments.external_id and len(arguments.files) > 1:
+    files = [file for path in arguments.files for file in _files(path)]
+    if arguments.external_id and len(files) > 1:
         raise ImportFailed("--external-id names one page; give one file")
-    pages = [(file, _read(file)) for file in arguments.files]  # all are read before one is written
+    formats = [_format(file, arguments) for file in files]  # all are looked at before one is written
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_ingest", size=2)
+    run_of = _Run(pool, site, arguments, len(files))
     try:
-        for file, page in pages:
-            await _import_page(pool, site, file, page, arguments)
+        with run_of.progress:
+            for file, kind in zip(files, formats, strict=True):
+                await run_of.file(file, kind)
     finally:
         await pool.close()
+    return run_of.end()
 
 
-def _read(file: Path) -> SavedPage:
+def _files(path: Path) -> Sequence[Path]:
+    if path.is_dir():
+        return sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+    return [path]
+
+
+def _format(file: Path, arguments: argparse.Namespace) -> str:
     try:
-        if file.stat().st_size > FILE_BYTES_MAX:
-            raise ImportFailed(f"{file} is larger than {FILE_BYTES_MAX} bytes")
-        return read_page(file.read_text(encoding="utf-8-sig"))
+        size = file.stat().st_size
+        if size > FILE_BYTES_MAX:
+            raise ImportFailed(f"{file} has {size:,} bytes; {FILE_BYTES_MAX:,} is the most")
+        if arguments.format:
+            return str(arguments.format)
+        with file.open("rb") as opened:
+            return format_of(file.name, opened.read(1024 * 1024))
     except OSError as error:
         raise ImportFailed(f"{file}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise ImportFailed(f"{file} is not UTF-8: {error}") from error
-    except PageError as error:
-        raise ImportFailed(f"{file}: {error}") from error
+    except ReadError as error:
+        raise ImportFailed(f"{file} {error}") from error
 
 
-async def _import_page(
-    pool: asyncpg.Pool, site: Site, file: Path, page: SavedPage, arguments: argparse.Namespace
-) -> None:
-    draft = Draft(
-        site=site.slug,
-        section=arguments.section,
-        title=page.title,
-        lead=page.lead,
-        body=page.body,
-        source=page.source,
-        language=site.language,
-        source_system=SOURCE_SYSTEM,
-        external_id=arguments.external_id or _checksum(site, page),
-        published_at=arguments.published_at,
-    )
-    who = arguments.who or _login_name()
-    try:
-        saved = await save(pool, draft, publish=arguments.publish, now=datetime.now(UTC), who=who)
-    except TooLargeError as error:
-        raise ImportFailed(f"{file}: {error}") from error
-    article = saved.article
-    print(f"{saved.change} article {article.id}, number {article.number}, version {article.version}: {article.title}")
-    if arguments.with_counter:
-        await _bring_counter(pool, site, file, page, who)
-    if arguments.wait:
-        print(await _wait_until_live(pool, saved, arguments.wait_seconds))
+class _Run:
+    """One run of the command: its options, its progress bar, and what became of the items."""
+
+    def __init__(self, pool: asyncpg.Pool, site: Site, arguments: argparse.Namespace, files: int) -> None:
+        self._pool = pool
+        self._site = site
+        self._arguments = arguments
+        self._who = arguments.who or _login_name()
+        self._became: Counter[str] = Counter()
+        self._begun = datetime.now(UTC)
+        console = Console(stderr=True)
+        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
+        per_second = TextColumn("{task.fields[told]}")
+        self.progress = Progress(*columns, TimeElapsedColumn(), per_second, console=console, transient=True)
+        self.progress.disable = not console.is_terminal
+        self._bar = self.progress.add_task("files", total=files, told="")
+        self._is_quiet = console.is_terminal and sys.stdout.isatty()
+
+    async def file(self, file: Path, kind: str) -> None:
+        """Import a file."""
+        arguments = self._arguments
+        options = Options(
+            site=self._site,
+            format=kind,
+            file_name=file.name,
+            who=self._who,
+            section=arguments.section,
+            publish=arguments.publish,
+            with_counter=arguments.with_counter,
+            dry_run=arguments.dry_run,
+            external_id=arguments.external_id,
+            published_at=arguments.published_at,
+        )
+        counters: list[SavedCounter | None] = []
+        try:
+            items = _watched(READERS[kind](file.read_bytes(), file.name), counters)
+            async for result in run_import(self._pool, items, options):
+                await self._tell(file, kind, result)
+        except (ReadError, OSError) as error:
+            self._became["failed"] += 1
+            self._say(f"import: {file}: {error}", sys.stderr)
+        else:
+            if arguments.with_counter and kind in ("text", "html") and not arguments.dry_run:
+                await self._bring_counter(file, next((one for one in counters if one), None))
+        self.progress.advance(self._bar)
+
+    async def _tell(self, file: Path, kind: str, result: Result) -> None:
+        self._became[result.status] += 1
+        self.progress.update(self._bar, told=f"{self._became.total():,} articles")
+        if result.status == "failed":
+            where = "" if kind in PAGES else f", {result.place}"
+            self._say(f"import: {file}{where}: {result.reason}", sys.stderr)
+            return
+        if not self._is_quiet or kind in PAGES:
+            self._say(_line(result))
+        if self._arguments.wait and not result.dry_run:
+            self._say(await _wait_until_live(self._pool, result, self._arguments.wait_seconds))
+
+    def _say(self, text: str, output: TextIO | None = None) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            print(text, file=output or sys.stdout)
+
+    async def _bring_counter(self, file: Path, counter: SavedCounter | None) -> None:
+        total = counter.total if counter else None
+        site = self._site
+        if total is None:
+            raise ImportFailed(f"{file} has no counter total, so there is no opening balance to take over")
+        async with self._pool.acquire() as connection, connection.transaction():
+            balance = await set_opening_balance(
+                connection,
+                site=site.slug,
+                article=None,
+                measure=site.default_measure,
+                amount=total,
+                who=self._who,
+                why=f"total on the saved page {file.name}",
+            )
+        note = "" if balance == total else f" (the page says {total:,}; the first one stands until it is reversed)"
+        self._say(f"opening balance of {site.slug}: {balance:,} {site.default_measure}{note}")
+
+    def end(self) -> int:
+        """Print the sum of all, if there was more than one, and return the exit code."""
+        total = self._became.total()
+        if total > 1 or self._arguments.dry_run:
+            seconds = (datetime.now(UTC) - self._begun).total_seconds()
+            told = ", ".join(f"{count:,} {status}" for status, count in sorted(self._became.items()))
+            would = "dry run, nothing was written: " if self._arguments.dry_run else ""
+            self._say(
+                f"{would}{told or 'no articles'}; {seconds:.1f} s, {total / max(seconds, 0.001):,.0f}/s", sys.stderr
+            )
+        return 1 if self._became["failed"] else 0
+
+
+def _watched(items: Iterator[Item], counters: list[SavedCounter | None]) -> Iterator[Item]:
+    for item in items:
+        if isinstance(item, Imported):
+            counters.append(item.counter)
+        yield item
+
+
+def _line(result: Result) -> str:
+    more = f" (opening balance {result.opening_balance:,} views)" if result.opening_balance is not None else ""
+    if result.dry_run:
+        day = f", {result.published_at:%Y-%m-%d}" if result.published_at else ", date unknown"
+        urls = f", from {' and '.join(result.old_urls)}" if result.old_urls else ""
+        is_ = "is" if result.status == "unchanged" else "would be"
+        return f"{result.title}: {is_} {result.status}, {result.state} in {result.section}{day}{urls}{more}"
+    named = f"{result.status} article {result.article}, number {result.number}, version {result.version}"
+    return f"{named}: {result.title}{more}"
 
 
 def _login_name() -> str:
@@ -131,43 +242,19 @@ def _login_name() -> str:
         return "import"
 
 
-def _checksum(site: Site, page: SavedPage) -> str:
-    # Without its counter: the same page saved a day later has other numbers and is the same page.
-    text = "\0".join([site.slug, page.title, page.lead, repr(page.body), repr(page.source)])
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-async def _bring_counter(pool: asyncpg.Pool, site: Site, file: Path, page: SavedPage, who: str) -> None:
-    total = page.counter.total if page.counter else None
-    if total is None:
-        raise ImportFailed(f"{file} has no counter total, so there is no opening balance to take over")
-    balance = await set_opening_balance(
-        pool,
-        site=site.slug,
-        article=None,
-        measure=site.default_measure,
-        amount=total,
-        who=who,
-        why=f"total on the saved page {file.name}",
-    )
-    note = "" if balance == total else f" (the page says {total:,}; the first one stands until it is reversed)"
-    print(f"opening balance of {site.slug}: {balance:,} {site.default_measure}{note}")
-
-
-async def _wait_until_live(pool: asyncpg.Pool, saved: Saved, timeout_seconds: float) -> str:
-    article = saved.article
-    if article.state != "published":
-        raise ImportFailed(f"{article.id} is a {article.state}: it will not be live. Add --publish")
+async def _wait_until_live(pool: asyncpg.Pool, result: Result, timeout_seconds: float) -> str:
+    if result.state != "published":
+        raise ImportFailed(f"{result.article} is a {result.state}: it will not be live. Add --publish")
     try:
         async with asyncio.timeout(timeout_seconds):
             while True:
-                row = await pool.fetchrow(SQL["publications"], [article.id])
-                if row and row["version"] is not None and row["version"] >= article.version:
+                row = await pool.fetchrow(SQL["publications"], [result.article])
+                if row and row["version"] is not None and row["version"] >= (result.version or 0):
                     if row["status"] == "live":
                         return str(row["url"])
-                    raise ImportFailed(f"{article.id} is {row['status']}: {row['reason']}")
+                    raise ImportFailed(f"{result.article} is {row['status']}: {row['reason']}")
                 await asyncio.sleep(LIVE_POLL_SECONDS)
     except TimeoutError:
         raise ImportFailed(
-            f"{article.id} was saved and is not live after {timeout_seconds:g} s. Is the render service running?"
+            f"{result.article} was saved and is not live after {timeout_seconds:g} s. Is the render service running?"
         ) from None

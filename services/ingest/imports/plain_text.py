@@ -18,7 +18,7 @@ PARAGRAPH_CHARACTERS_MAX = 10_000
 CAPTION_CHARACTERS_MAX = 200
 """A line longer than this is running text, wherever it stands."""
 
-_SOURCE = re.compile(r"^(?P<label>Theo|Nguồn)(?:\s*:\s*|\s+)(?P<name>[^.!?]{1,150})$", re.IGNORECASE)
+SOURCE_LINE = re.compile(r"^(?P<label>Theo|Nguồn)(?:\s*:\s*|\s+)(?P<name>[^.!?]{1,150})$", re.IGNORECASE)
 _COUNTER_TITLE = re.compile(r"^(?:thống kê|lượt) truy cập\s*:?$", re.IGNORECASE)
 _COUNTER_LINE = re.compile(
     r"^[\W_]*(?P<name>đang (?:online|truy cập)|hôm nay|trong tuần|tuần này|tất cả|tổng(?: số)?(?: lượt)? truy cập)"
@@ -118,8 +118,13 @@ def _take_counter(lines: list[str]) -> tuple[SavedCounter | None, list[str]]:
     return (SavedCounter(**numbers) if numbers else None), kept
 
 
+def read_counter(lines: list[str]) -> SavedCounter | None:
+    """Return the counter block among lines of one line each, or None."""
+    return _take_counter(lines)[0]
+
+
 def _take_source(lines: list[str]) -> tuple[Source | None, list[str]]:
-    found = _SOURCE.match(lines[-1]) if len(lines) > 2 else None
+    found = SOURCE_LINE.match(lines[-1]) if len(lines) > 2 else None
     if found is None:
         return None, lines
     return Source(name=found["name"].strip(), label=found["label"].capitalize()), lines[:-1]

@@ -202,3 +202,36 @@ UPDATE ingest.tokens SET used_at = now() WHERE prefix = $1
 
 -- name: revoke_token
 UPDATE ingest.tokens SET revoked_at = coalesce(revoked_at, now()) WHERE prefix = $1 RETURNING name
+
+-- name: insert_medium
+-- Two uploads of the same file at the same moment: the second one finds the row.
+INSERT INTO ingest.media (id, type, file_name, bytes, width, height, copies, names, focus_x, focus_y, who, token)
+VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $10, $11, $12)
+ON CONFLICT DO NOTHING
+
+-- name: medium
+SELECT id, type, file_name, bytes, width, height, copies, focus_x, focus_y, who, created_at
+FROM ingest.media WHERE id = $1
+
+-- name: media
+SELECT id, type, file_name, bytes, width, height, copies, focus_x, focus_y, who, created_at
+FROM ingest.media
+WHERE (created_at, id) < ($1, $2)
+ORDER BY created_at DESC, id DESC LIMIT $3
+
+-- name: set_focus
+UPDATE ingest.media SET focus_x = $2, focus_y = $3 WHERE id = $1
+RETURNING id, type, file_name, bytes, width, height, copies, focus_x, focus_y, who, created_at
+
+-- name: media_of
+-- By id, or by the name of any copy.
+SELECT id, type, file_name, bytes, width, height, copies, focus_x, focus_y, who, created_at, names
+FROM ingest.media WHERE id = ANY ($1::text[]) OR names && $2::text[]
+
+-- name: imported
+SELECT a.id, i.checksum FROM ingest.articles a LEFT JOIN ingest.imports i ON i.article = a.id
+WHERE a.source_system = $1 AND a.external_id = $2
+
+-- name: note_import
+INSERT INTO ingest.imports (article, checksum, at) VALUES ($1, $2, $3)
+ON CONFLICT (article) DO UPDATE SET checksum = EXCLUDED.checksum, at = EXCLUDED.at

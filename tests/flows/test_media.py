@@ -1,0 +1,217 @@
+"""Images over HTTP: from the upload to the page, and what hostile uploads come to."""
+
+import concurrent.futures
+import hashlib
+import io
+import time
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from PIL import Image
+
+
+def photo(color: str = "red", size: tuple[int, int] = (1_800, 1_200)) -> bytes:
+    """A photo with the place where it was taken."""
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    exif[0x010F] = "TELEPHONE-MAKER"
+    exif.get_ifd(0x8825)[2] = (20.0, 11.0, 12.0)
+    output = io.BytesIO()
+    Image.new("RGB", size, color).save(output, "JPEG", exif=exif.tobytes())
+    return output.getvalue()
+
+
+def files(system: Any) -> set[str]:
+    return {str(file.relative_to(system.home / "media")) for file in (system.home / "media").rglob("*.*")}
+
+
+def test_from_upload_to_page(system: Any, editors: Any) -> None:
+    """A photo is uploaded; an article that names it by its id is published; the page offers copies that are there."""
+    content = photo()
+    answer = editors.upload(content, file_name="cho-con.jpg", focus_x=0.25, focus_y=0.75)
+    assert (answer.status, answer.json()["id"]) == (201, hashlib.sha256(content).hexdigest())
+    medium = answer.json()
+    assert (medium["width"], medium["height"], medium["file_name"]) == (1_200, 1_800, "cho-con.jpg")
+    assert medium["image"]["focus"] == {"x": 0.25, "y": 0.75}
+    figure = {"type": "figure", "caption": "Cổng chợ", "image": {"media": medium["id"], "alt": "Cổng chợ"}}
+    draft = editors.create("Bài có ảnh", body=[figure], lead_image={**figure, "credit": "T.N."})
+    assert draft["body"][0]["image"] == {**medium["image"], "alt": "Cổng chợ"} == draft["lead_image"]["image"]
+    published = editors.publish(draft["id"])
+    assert editors.publication(draft["id"])["status"] == "live"
+    page = system.get("/" + published["url"].split("/", 3)[3]).text
+    assert 'width="1200" height="1800"' in page
+    for one in (medium["image"], *medium["image"]["renditions"]):
+        assert one["url"] in page
+        got = system.get(one["url"])
+        kind = one.get("type", "image/jpeg")
+        assert (got.status, got.headers["content-type"]) == (200, kind)
+        assert got.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert got.headers["x-content-type-options"] == "nosniff"
+        assert b"TELEPHONE" not in got.body
+        with Image.open(io.BytesIO(got.body)) as image:
+            assert image.size == (one["width"], one["height"])
+    again = system.get(medium["image"]["url"], if_none_match=got.headers["etag"])
+    assert again.status in (200, 304)
+
+
+def test_the_same_file_is_one_medium(system: Any, editors: Any) -> None:
+    """The same file again, also at the same moment and as a form, is the medium that is there."""
+    content = photo("green")
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        answers = list(pool.map(lambda _: editors.upload(content), range(3)))
+    assert {answer.status for answer in answers} <= {200, 201}
+    assert len({answer.json()["id"] for answer in answers}) == 1
+    before = files(system)
+    form = b'--x\r\nContent-Disposition: form-data; name="file"; filename="C:\\\\anh\\\\a.jpg"\r\n\r\n' + content
+    kind = "multipart/form-data; boundary=x"
+    answer = editors.call("POST", "/media", form + b"\r\n--x--\r\n", content_type=kind)
+    assert (answer.status, answer.json()["id"]) == (200, answers[0].json()["id"])
+    assert files(system) == before
+
+
+def test_the_original_is_private(system: Any, editors: Any) -> None:
+    """The original comes back byte for byte to editors, as a file to save, and to nobody else."""
+    content = photo("blue")
+    medium = editors.upload(content).json()["id"]
+    got = editors.call("GET", f"/media/{medium}/original")
+    assert (got.status, got.body) == (200, content)
+    assert got.headers["content-disposition"].startswith("attachment")
+    assert system.get(f"/api/media/{medium}/original").status == 401
+    assert editors.call("GET", f"/media/{medium}/original", scope="read").status == 403
+    for path in (f"/media/{medium}", f"/media/originals/{medium}", f"/media/..%2foriginals%2f{medium}", "/media/"):
+        assert system.get(path).status == 404, path
+    assert editors.call("POST", "/media", content, scope="read").status == 403
+    assert system.request("POST", "/api/media", content).status == 401
+
+
+def test_the_list_is_paged_and_the_focus_can_be_set(editors: Any) -> None:
+    """Images are listed newest first, page by page; a focus point reaches articles that are written after it."""
+    ids = [editors.image((n, 1, 1))["media"] for n in range(3)]
+    first = editors.call("GET", "/media?limit=2", scope="read").json()
+    assert [one["id"] for one in first["media"]] == ids[:0:-1]
+    second = editors.call("GET", f"/media?limit=1&cursor={first['next']}", scope="read").json()
+    assert second["media"][0]["id"] == ids[0]
+    assert editors.call("GET", "/media?cursor=x", scope="read").status == 422
+    changed = editors.call("PATCH", f"/media/{ids[0]}", {"focus": {"x": 0.1, "y": 1}})
+    assert changed.json()["image"]["focus"] == {"x": 0.1, "y": 1.0}
+    figure = {"type": "figure", "caption": "Ảnh", "image": {"media": ids[0], "alt": "x"}}
+    own = {"type": "figure", "caption": "Ảnh", "image": {"media": ids[0], "focus": {"x": 0.9, "y": 0.9}}}
+    body = editors.create("Bài có tiêu điểm", body=[figure, own])["body"]
+    assert [block["image"]["focus"]["x"] for block in body] == [0.1, 0.9]
+    assert editors.call("PATCH", f"/media/{ids[0]}", {"focus": {"x": 2, "y": 0}}).status == 422
+    for path in (f"/media/{'0' * 64}", "/media/x"):
+        assert editors.call("GET", path, scope="read").status == 404
+
+
+def test_an_article_cannot_name_a_missing_image(editors: Any) -> None:
+    """An unknown medium is refused by its field; an unknown address of the portal cannot be approved or published."""
+    figure = {"type": "figure", "caption": "Ảnh", "image": {"media": "0" * 64, "alt": "x"}}
+    given = {"site": "haihau", "section": "tin-tuc", "title": "Ảnh không có", "body": [figure]}
+    answer = editors.call("POST", "/articles", given)
+    assert (answer.status, answer.json()["errors"][0]["field"]) == (422, "body.0.image.media")
+    draft = editors.create("Ảnh chưa có")
+    changed = editors.call("PATCH", f"/articles/{draft['id']}", {"version": 1, "lead_image": figure})
+    assert (changed.status, changed.json()["errors"][0]["field"]) == (422, "lead_image.image.media")
+    for url in ("/media/a.jpg", "/anh/a.jpg", f"/media/{'0' * 32}.jpg"):
+        block = {"type": "figure", "caption": "Ảnh", "image": {"url": url, "alt": "x"}}
+        article = editors.create("Ảnh ở đâu", body=[block])["id"]
+        editors.step(article, "submit")
+        for name, scope in (("approve", "publish"), ("publish", "admin")):
+            answer = editors.call("POST", f"/articles/{article}/{name}", None, scope)
+            assert (answer.status, answer.json()["errors"][0]["field"]) == (422, "body.0.image.url"), url
+
+
+def test_an_image_in_html_is_known_by_its_address(editors: Any) -> None:
+    """HTML and Markdown name an image by its address; size and copies are filled in."""
+    image = editors.image()
+    html = f'<figure><img src="{image["renditions"][-1]["url"]}" alt="Ảnh" width=1><figcaption>C</figcaption></figure>'
+    for fields in (
+        {"body": html},
+        {"body": f'![Ảnh]({image["url"]} "C")', "body_format": "markdown"},
+    ):
+        assert editors.create("Bài HTML có ảnh", **fields)["body"][0]["image"] == {**image, "alt": "Ảnh"}
+
+
+@pytest.mark.parametrize(
+    ("content", "status", "says"),
+    [
+        (b"", 422, "empty"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", 415, "SVG"),
+        (b"<!doctype html><script>alert(1)</script>", 415, "HTML"),
+        (b"PK\x03\x04" + bytes(2_000), 415, "ZIP"),
+        (photo()[:5_000], 422, "damaged"),
+        (b"\xff\xd8\xff<script>alert(1)</script>", 422, "damaged"),
+        (bytes(20 * 1024 * 1024 + 1), 413, "20,971,520"),
+        (bytes(30 * 1024 * 1024), 413, "20,971,520"),
+    ],
+)
+def test_hostile_uploads_leave_nothing(system: Any, editors: Any, content: bytes, status: int, says: str) -> None:
+    """What is no image, damaged or too large gets its reason, and neither a file nor a row is left of it."""
+    before = files(system)
+    for name in ("a.jpg", "..%2F..%2Fetc%2Fpasswd"):
+        answer = editors.upload(content, file_name=name)
+        assert (answer.status, says in answer.json()["detail"]) == (status, True), answer.text
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert files(system) == before
+    assert editors.call("GET", f"/media/{hashlib.sha256(content).hexdigest()}", scope="read").status == 404
+
+
+FORM = "multipart/form-data; boundary=x"
+NO_FILE = b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\na\r\n--x--\r\n'
+ODD_NAME = b'--x\r\nContent-Disposition: form-data; name="\xff"; filename="\xff"\r\n\r\na\r\n--x--\r\n'
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "status"),
+    [
+        (b"x", "multipart/form-data", 400),
+        (b"x", FORM, 400),
+        (NO_FILE, FORM, 422),
+        (ODD_NAME, FORM, 422),
+        (b"--x\r\n" * 5_000, FORM, 400),
+    ],
+)
+def test_broken_forms_are_refused(editors: Any, body: bytes, kind: str, status: int) -> None:
+    """A form that cannot be read, or has no file, is a clear refusal."""
+    answer = editors.call("POST", "/media", body, content_type=kind)
+    assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+
+
+def test_the_api_answers_while_images_are_decoded(editors: Any) -> None:
+    """Large pictures are decoded beside the API: it answers others at once, and all uploads succeed."""
+    large = [photo(color, (7_000, 7_000)) for color in ("orange", "purple", "olive")]
+    with concurrent.futures.ThreadPoolExecutor(3) as pool:
+        uploads = [pool.submit(editors.upload, content) for content in large]
+        slowest = 0.0
+        while not all(one.done() for one in uploads):
+            begun = time.monotonic()
+            assert editors.call("GET", "/media?limit=1", scope="read").status == 200
+            slowest = max(slowest, time.monotonic() - begun)
+    assert [one.result().status for one in uploads] == [201] * 3
+    assert slowest < 5
+
+
+async def test_a_store_that_is_away_is_told(system: Any, editors: Any) -> None:
+    """While the store takes nothing an upload is 503 and leaves no row; after that the same file is taken."""
+    folder: Path = system.home / "media"
+    aside = folder.with_name("media-aside")
+    content = photo("pink", (300, 200))
+    folder.rename(aside)
+    folder.write_text("no folder")
+    try:
+        answer = editors.upload(content)
+        assert (answer.status, "retry-after" in answer.headers) == (503, True), answer.text
+        missing = system.get(f"/media/{'a' * 32}.jpg")
+        assert (missing.status in (404, 503), missing.headers["cache-control"]) == (True, "no-store")
+    finally:
+        folder.unlink()
+        aside.rename(folder)
+    connection = await asyncpg.connect(system.database_url)
+    rows = await connection.fetchval(
+        "SELECT count(*) FROM ingest.media WHERE id = $1", hashlib.sha256(content).hexdigest()
+    )
+    await connection.close()
+    assert rows == 0
+    assert editors.upload(content).status == 201
