@@ -13,7 +13,8 @@ from starlette.responses import Response
 
 from services.ingest import workflow
 from services.ingest.answers import ArticleView, answers, view, with_version
-from services.ingest.article_input import CONTENT, ArticleIn, ArticlePatch, ArticleReplacement, Instant, Note
+from services.ingest.article_input import CONTENT, ArticleIn, ArticlePatch, ArticleReplacement, Note
+from services.ingest.block_input import Instant
 from services.ingest.contents import ContentError, Converted, Fault, check_limits, convert, make_slug
 from services.ingest.desk import ArticleId, Desk, DeskOf, Writer, actor_of, check_version, needs, the_article
 from services.ingest.idempotency import once

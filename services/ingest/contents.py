@@ -8,7 +8,8 @@ import msgspec
 from pydantic import BaseModel
 from slugify import slugify
 
-from services.ingest import article_input as sent
+from services.ingest import block_input as sent
+from services.ingest.article_input import Content
 from services.ingest.bodies import blocks_of, embed_of, inline_html, plain_text
 from services.ingest.markup import MarkupError, Node, dropped_tags, markdown_to_html, parse_html
 from services.ingest.texts import fold
@@ -89,7 +90,7 @@ def convert(model: BaseModel, names: Iterable[str]) -> Converted:
     for name in names:
         value = getattr(model, name)
         if value is None:  # of a patch: back to the default
-            value = sent.Content.model_fields[name].get_default(call_default_factory=True)
+            value = Content.model_fields[name].get_default(call_default_factory=True)
         converted.fields[name] = _field(name, value, model, converted.warnings)
     return converted
 

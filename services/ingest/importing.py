@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 from slugify import slugify
 
-from services.ingest.article_input import EARLIEST, LATEST, SLUG_PATTERN
+from services.ingest.block_input import EARLIEST, LATEST, SLUG_PATTERN
 from services.ingest.contents import ContentError, check_limits, make_slug
 from services.ingest.drafting import Draft, Saved, save, set_opening_balance
 from services.ingest.imports.formats import SOURCE_SYSTEMS

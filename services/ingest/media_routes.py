@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.answers import MediaList, answers, bounded, json, too_large
-from services.ingest.article_input import FocusIn
+from services.ingest.block_input import FocusIn
 from services.ingest.desk import DeskOf, Reader, Writer, actor_of
 from services.ingest.media import UPLOAD_BYTES_MAX, Medium, medium_of, received, save
 from services.ingest.revisions import SQL

@@ -19,7 +19,7 @@ from services.ingest.answers import (
     view,
     with_version,
 )
-from services.ingest.article_input import Instant
+from services.ingest.block_input import Instant
 from services.ingest.contents import ContentError, Fault
 from services.ingest.desk import (
     ArticleId,
