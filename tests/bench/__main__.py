@@ -1,4 +1,4 @@
-"""`python -m tests.bench [throughput] [delay] [memory] [scaling]`."""
+"""`python -m tests.bench [collect] [throughput] [delay] [memory] [scaling] [imports]`."""
 
 import argparse
 import multiprocessing
@@ -18,13 +18,21 @@ from deploy.local.stack import reason_of
 from deploy.local.supervisor import StartFailed
 from tests.bench.collect import collect
 from tests.bench.delay import delay
+from tests.bench.importing import imports
 from tests.bench.memory import memory
 from tests.bench.options import Options
 from tests.bench.scaling import scaling
 from tests.bench.stores import Failed, Stores
 from tests.bench.throughput import throughput
 
-BENCHMARKS = {"collect": collect, "throughput": throughput, "delay": delay, "memory": memory, "scaling": scaling}
+BENCHMARKS = {
+    "collect": collect,
+    "throughput": throughput,
+    "delay": delay,
+    "memory": memory,
+    "scaling": scaling,
+    "imports": imports,
+}
 SEED = 20_261_125
 LOAD_PROCESSES = 2
 
