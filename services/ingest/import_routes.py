@@ -80,5 +80,9 @@ async def import_articles(  # noqa: PLR0917 - what the query may have
             log.warning("Postgres is away; an import broke off", reason=repr(error))
             reason = "the database does not answer now; what stands above is saved, send the file again"
             yield msgspec.json.encode(Result(place="file", status="failed", reason=reason)) + b"\n"
+        except Exception:  # noqa: BLE001 - the answer has begun: its last line must tell that it is not whole
+            log.exception("An import failed", format=kind)
+            reason = "this failed on our side and has been logged; what stands above is saved"
+            yield msgspec.json.encode(Result(place="file", status="failed", reason=reason)) + b"\n"
 
     return StreamingResponse(lines(), media_type=NDJSON, headers={"cache-control": "no-store"})

@@ -16,10 +16,10 @@ from slugify import slugify
 
 from services.ingest.block_input import EARLIEST, LATEST, SLUG_PATTERN
 from services.ingest.contents import ContentError, check_limits, make_slug
-from services.ingest.drafting import Draft, Saved, save, set_opening_balance
+from services.ingest.drafting import Draft, Saved, create_many, save, set_opening_balance
 from services.ingest.imports.formats import SOURCE_SYSTEMS
 from services.ingest.imports.imported import Imported, Item, Unreadable
-from services.ingest.revisions import TooLargeError
+from services.ingest.revisions import SQL, TooLargeError
 from services.ingest.texts import fold
 from shared.articles import (
     AUTHORS_MAX,
@@ -28,6 +28,7 @@ from shared.articles import (
     TAG_CHARACTERS_MAX,
     TAGS_MAX,
     Article,
+    Figure,
     Paragraph,
     State,
 )
@@ -190,27 +191,69 @@ async def run_import(pool: asyncpg.Pool, items: Iterator[Item], options: Options
 
 
 async def _save(pool: asyncpg.Pool, batch: list[Prepared], options: Options) -> list[Result]:
-    results = []
+    now = datetime.now(UTC)
     async with pool.acquire() as connection, connection.transaction():
-        now = datetime.now(UTC)
-        for one in batch:
-            if isinstance(one, Result):
-                results.append(one)
-                continue
-            item, draft = one
-            try:
-                async with connection.transaction():  # one that fails does not keep the others from it
-                    publish = options.publish and item.is_public
-                    saved = await save(
-                        connection, draft, publish=publish, now=now, who=options.who, dry_run=options.dry_run
-                    )
-                    result = _result(item, saved, options)
-                    if options.with_counter and item.views:
-                        result = await _with_views(connection, result, item.views, options)
-            except (ContentError, TooLargeError, Problem, *POSTGRES_UNFIT) as error:
-                result = _failed(item, str(error), options)
-            results.append(result)
-    return results
+        done = {} if options.dry_run else await _save_together(connection, batch, options, now)
+        return [
+            one if isinstance(one, Result) else done.get(place) or await _save_one(connection, *one, options, now)
+            for place, one in enumerate(batch)
+        ]
+
+
+async def _save_together(
+    connection: Connection, batch: list[Prepared], options: Options, now: datetime
+) -> dict[int, Result]:
+    """Do at once what most items of a batch are: new and without images, or there and unchanged. By their places."""
+    drafts = {place: one for place, one in enumerate(batch) if not isinstance(one, Result)}
+    by_id = {draft.external_id: place for place, (_, draft) in reversed(drafts.items())}
+    ids = list(by_id)
+    if not ids:
+        return {}
+    system = next(iter(drafts.values()))[1].source_system
+    await connection.execute(SQL["lock_externals"], system, ids)
+    done: dict[int, Result] = {}
+    for row in await connection.fetch(SQL["imported_many"], system, ids):
+        place = by_id.pop(row["external_id"])
+        item, draft = drafts[place]
+        if row["checksum"] == draft.checksum() and (row["was_public"] or not (options.publish and item.is_public)):
+            done[place] = _unchanged(item, row)
+            if options.with_counter and item.views:  # an earlier import may have left it out
+                done[place] = await _with_views(connection, done[place], item.views, options)
+    places = [place for place in by_id.values() if not _has_images(drafts[place][1])]
+    items = [drafts[place][0] for place in places]
+    publish = [options.publish and item.is_public for item in items]
+    try:
+        async with connection.transaction():
+            made = await create_many(connection, [drafts[place][1] for place in places], publish, now, options.who)
+            results = [_result(item, saved, options) for item, saved in zip(items, made, strict=True)]
+            for number, (item, result) in enumerate(zip(items, results, strict=True)):
+                if options.with_counter and item.views:
+                    results[number] = await _with_views(connection, result, item.views, options)
+    except (TooLargeError, asyncpg.IntegrityConstraintViolationError, *POSTGRES_UNFIT):
+        return done  # one of them is at fault: which one is found one by one
+    return done | dict(zip(places, results, strict=True))
+
+
+def _has_images(draft: Draft) -> bool:
+    return draft.fields["lead_image"] is not None or any(isinstance(one, Figure) for one in draft.fields["body"])
+
+
+def _unchanged(item: Imported, row: asyncpg.Record) -> Result:
+    known = {"article": row["id"], **{name: row[name] for name in ("number", "version", "state", "title")}}
+    return Result(place=item.place, status="unchanged", **known)
+
+
+async def _save_one(connection: Connection, item: Imported, draft: Draft, options: Options, now: datetime) -> Result:
+    publish = options.publish and item.is_public
+    try:
+        async with connection.transaction():  # one that fails does not keep the others from it
+            saved = await save(connection, draft, publish=publish, now=now, who=options.who, dry_run=options.dry_run)
+            result = _result(item, saved, options)
+            if options.with_counter and item.views:
+                result = await _with_views(connection, result, item.views, options)
+    except (ContentError, TooLargeError, Problem, *POSTGRES_UNFIT) as error:
+        return _failed(item, str(error), options)
+    return result
 
 
 def _result(item: Imported, saved: Saved, options: Options) -> Result:

@@ -1,4 +1,4 @@
-"""`python -m tests.bench [NAME …]`: throughput, delay, memory, scaling; counter_api, live_streams, live_delay."""
+"""`python -m tests.bench [NAME …]`: collect, throughput, delay, memory, scaling, counter_api, live_streams, live_delay, imports."""
 
 import argparse
 import multiprocessing
@@ -19,6 +19,7 @@ from deploy.local.supervisor import StartFailed
 from tests.bench.collect import collect
 from tests.bench.counter_api import counter_api
 from tests.bench.delay import delay
+from tests.bench.importing import imports
 from tests.bench.live_delay import live_delay
 from tests.bench.live_streams import live_streams
 from tests.bench.memory import memory
@@ -36,6 +37,7 @@ BENCHMARKS = {
     "counter_api": counter_api,
     "live_streams": live_streams,
     "live_delay": live_delay,
+    "imports": imports,
 }
 SEED = 20_261_125
 LOAD_PROCESSES = 2

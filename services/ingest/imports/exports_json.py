@@ -38,6 +38,8 @@ def decode(content: bytes) -> Any:
 def read_ghost(content: bytes, name: str) -> Iterator[Item]:
     """Read the posts of a Ghost export (Settings, Labs, Export)."""
     document = decode(content)
+    if not isinstance(document, dict):
+        raise ReadError("is no export of Ghost: it is no object")
     try:
         databases = document.get("db", [document])
         data = databases[0]["data"]
@@ -147,7 +149,11 @@ def _web(url: object) -> str | None:
 def read_ninjs(content: bytes, name: str) -> Iterator[Item]:
     """Read one or more items of ninjs 2 or 3."""
     document = decode(content)
+    if not isinstance(document, list | dict):
+        raise ReadError("is no ninjs: neither an object nor a list of them")
     items = document if isinstance(document, list) else document.get("items", [document])
+    if not isinstance(items, list):
+        raise ReadError("is no ninjs: its items are no list")
     yield from each(items, read_ninjs_item, "item")
 
 

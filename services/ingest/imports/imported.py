@@ -12,8 +12,8 @@ import msgspec
 
 from services.ingest.bodies import blocks_of
 from services.ingest.imports.plain_text import SavedCounter
-from services.ingest.markup import MarkupError, parse_html
-from services.ingest.texts import TextError, clean_line, clean_text
+from services.ingest.markup import parse_html
+from services.ingest.texts import clean_line, clean_text
 from shared.articles import (
     ALT_CHARACTERS_MAX,
     CAPTION_CHARACTERS_MAX,
@@ -88,7 +88,7 @@ def each(
         place = f"{what} {number}"
         try:
             yield read(item, place)
-        except (ReadError, MarkupError, TextError, KeyError, TypeError, ValueError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
             reason = f"has no {error}" if isinstance(error, KeyError) else str(error)
             yield Unreadable(place, reason[:500] or type(error).__name__)
 

@@ -235,3 +235,16 @@ WHERE a.source_system = $1 AND a.external_id = $2
 -- name: note_import
 INSERT INTO ingest.imports (article, checksum, at) VALUES ($1, $2, $3)
 ON CONFLICT (article) DO UPDATE SET checksum = EXCLUDED.checksum, at = EXCLUDED.at
+
+-- name: lock_externals
+-- In one order, so that two imports wait for each other and do not block each other.
+SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended(external_id, 0)))
+FROM (SELECT unnest($2::text[]) AS external_id ORDER BY 1) AS wanted
+
+-- name: imported_many
+SELECT a.external_id, a.id, a.number, a.version, a.state, a.title, a.live IS NOT NULL AS was_public, i.checksum
+FROM ingest.articles a LEFT JOIN ingest.imports i ON i.article = a.id
+WHERE a.source_system = $1 AND a.external_id = ANY ($2::text[])
+
+-- name: next_numbers
+SELECT nextval('ingest.article_numbers') FROM generate_series(1, $1)
