@@ -1,4 +1,4 @@
-"""`python -m tests.bench [NAME …]`: collect, throughput, delay, memory, scaling, counter_api, live_streams, live_delay, imports."""
+"""`python -m tests.bench [NAME …]`, of those in BENCHMARKS; none is all."""
 
 import argparse
 import multiprocessing
