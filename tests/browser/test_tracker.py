@@ -45,6 +45,7 @@ class Reader:
         assert self.system.post_events(event, user_agent=self.agent).status == 202
         total = lambda of: self.system.get(f"/stats/haihau/articles/{of}/counter").json()["total"]  # noqa: E731
         self.wait(lambda: total(marker) == 1)  # same reader, same partition: all before it is counted too
+        time.sleep(1.1)  # an answer is kept for a second
         return int(total(article or self.article))
 
     def arrived(self, views: int) -> None:
