@@ -237,6 +237,8 @@ class Article(msgspec.Struct, frozen=True, kw_only=True):
     source_system: Annotated[str, Meta(max_length=255)] | None = None
     external_id: Annotated[str, Meta(max_length=255)] | None = None
     created_at: datetime | None = None
+    old_urls: Annotated[list[Url], Meta(max_length=20)] = []
+    """Where it stood before it came here, on this host or on that of a predecessor."""
 
 
 def is_public(article: Article, now: datetime) -> bool:

@@ -9,3 +9,6 @@ class RenderSettings(Settings):
     """What the render service needs on top of the common settings."""
 
     group: str = Field(default="render-builder", description="Kafka consumer group of the builders")
+    page_cache_bytes_max: int = Field(
+        default=128 * 1024 * 1024, ge=0, description="Memory for pages that were made, in bytes"
+    )

@@ -53,18 +53,18 @@ async def test_an_edited_migration_stops_the_run(database: str) -> None:
 
 
 def test_migrations_are_named_and_ordered() -> None:
-    """Each service has migrations, and their numbers rise by one."""
+    """Each service has migrations, and no two have the same number."""
     found = read_migrations()
     for service in SERVICES:
         numbers = [int(one.name[:4]) for one in found if one.service == service]
-        assert numbers == list(range(1, len(numbers) + 1))
-        assert numbers
+        assert numbers == sorted(set(numbers))
+        assert numbers[0] == 1
 
 
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_writes_its_own_schema_only(database: str, service: str) -> None:
     """A service's role may write the tables of its schema and may not even look into the others."""
-    tables = {"ingest": "ingest.outbox", "stats": "stats.counts", "render": "render.pages"}
+    tables = {"ingest": "ingest.outbox", "stats": "stats.counts", "render": "render.listings"}
     connection = await asyncpg.connect(database, server_settings={"role": f"presstally_{service}"})
     try:
         for owner, table in tables.items():
