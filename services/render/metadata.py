@@ -1,4 +1,4 @@
-"""What machines are told of an article inside its page: schema.org, and the parts of OpenGraph and Dublin Core. Pure."""
+"""What machines are told of an article inside its page: schema.org, and parts of OpenGraph and Dublin Core. Pure."""
 
 from datetime import datetime
 from typing import Any

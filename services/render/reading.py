@@ -106,6 +106,7 @@ Look = tuple[int, datetime | None]
 async def look(pool: "asyncpg.Pool | Connection", site: Site) -> Look:
     """Return what tells whether a site's pages are still right."""
     row = await pool.fetchrow(SQL["look"], site.slug)
+    assert row is not None
     return row["generation"], row["changed_at"]
 
 

@@ -74,4 +74,5 @@ def _entry(root: ET.Element, name: str, url: str, changed_at: str | None = None)
 
 def _document(root: ET.Element) -> Document:
     ET.indent(root)
-    return Document(b'<?xml version="1.0" encoding="utf-8"?>\n' + ET.tostring(root, encoding="utf-8") + b"\n", XML_TYPE)
+    text = f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+    return Document(text.encode(), XML_TYPE)

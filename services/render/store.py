@@ -42,6 +42,7 @@ async def save(pool: asyncpg.Pool, article: Article, site: Site) -> Standing:
             for slug in sorted({site.slug, before or site.slug}):  # in order: two builders must not wait for each other
                 await connection.execute(SQL["raise_generation"], slug)
         row = await connection.fetchrow(SQL["standing"], article.id)
+        assert row is not None
         status: Status = "live" if row["is_public"] else "withdrawn"
         return Standing(row["version"], status, row["path"] if row["is_public"] else None, is_new)
 

@@ -16,6 +16,7 @@ from services.render.documents import Document
 from services.render.reading import LISTED, Reader
 from services.render.search import PAGE_RESULTS, RANKED_MAX, Wanted
 from services.render.store import SQL
+from services.render.texts import month_name
 from shared.articles import State
 from shared.sites import Section
 
@@ -99,7 +100,7 @@ async def _tag(reader: Reader, asked: Asked) -> Outcome:
 
 async def _month(reader: Reader, asked: Asked) -> Outcome:
     year, month = int(asked.parts["year"]), int(asked.parts["month"])
-    title = pages.month_name(year, month, reader.site.language) if 1 <= month <= 12 and year else ""
+    title = month_name(year, month, reader.site.language) if 1 <= month <= 12 and year else ""
     of = pages.ListOf(pages.month_path(year, month), title, "archive")
     return await _list(reader, asked, of, f"month/{year:04d}-{month:02d}")
 
@@ -189,12 +190,8 @@ async def _robots(reader: Reader, asked: Asked) -> Outcome:
 
 
 async def _article(reader: Reader, asked: Asked) -> Outcome:
-    number = int(asked.parts["number"])
-    rows = (
-        await reader.connection.fetch(SQL["article_of_number"], reader.site.slug, number)
-        if number <= NUMBER_MAX
-        else []
-    )
+    number = min(int(asked.parts["number"]), NUMBER_MAX + 1)
+    rows = await reader.connection.fetch(SQL["article_of_number"], reader.site.slug, number)
     row = rows[0] if rows else None
     if row is None or row["path"] != asked.path:
         former = await _former(reader, asked)
@@ -223,9 +220,7 @@ def _elsewhere(path: str, state: State, *, is_public: bool) -> Outcome:
 
 async def _with_slash(reader: Reader, asked: Asked) -> Outcome:
     name = asked.path[1:]
-    is_list = (
-        name == "luu-tru" or reader.site.section(name) is not None or re.match(r"(tag/[^/]+|luu-tru/\d+/\d+)$", name)
-    )
+    is_list = name == "luu-tru" or name.startswith(("luu-tru/", "tag/")) or reader.site.section(name) is not None
     return Moved(f"{asked.path}/") if is_list else await _former(reader, asked)
 
 
@@ -247,7 +242,7 @@ SURFACES: tuple[tuple[re.Pattern[str], Surface], ...] = tuple(
         (r"/(?P<section>[a-z0-9-]+)/(?P<kind>rss|atom)\.xml", _feed),
         (r"/(?P<section>[a-z0-9-]+)/", _section),
         (r"/(?:[^/]*-)?(?P<number>\d{1,18})\.html", _article),
-        (r"/(?:tag/[^/]+|luu-tru/\d{4}/\d{2}|[a-z0-9-]+)", _with_slash),
+        (r"/(?:tag/[a-z0-9-]+|luu-tru/\d{4}/\d{2}|[a-z0-9-]+)", _with_slash),
         (r"/.*", _former),
     )
 )
