@@ -61,8 +61,8 @@ class Portal:
             return self._error(site, 500)
 
     async def _answer(self, request: Request, site: Site) -> Response:
-        path, query = request.url.path, dict(request.query_params)
-        surface, asked = find(path, request.url.query, query, self._url(site))
+        path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")  # as they came
+        surface, asked = find(path, query, dict(request.query_params), self._url(site))
         place = (site.slug, f"{path}?{asked.page}")
         keeps = path != "/tim-kiem" and not (path == "/" and asked.query_string)  # a query may be a former address
         entry = self._shelf.get(place) if keeps else None

@@ -65,11 +65,13 @@ async def _home(reader: Reader, asked: Asked) -> Outcome:
         return moved
     front = await reader.articles("front", 4)
     newest = await reader.articles("newest", 13)
-    by_section = await reader.by_section(5)
     placed = list({one.id: one for one in (*front, *newest)}.values())[:13]
-    return partial(
-        pages.render_home, placed[0] if placed else None, placed[1:], by_section, reader.site, asked.public_url
-    )
+    lead, above = placed[0] if placed else None, {one.id for one in placed[:5]}
+    by_section = [
+        (section, [one for one in articles if one.id not in above][:5] or articles[:5])
+        for section, articles in await reader.by_section(10)
+    ]
+    return partial(pages.render_home, lead, placed[1:], by_section, reader.site, asked.public_url)
 
 
 async def _list(reader: Reader, asked: Asked, of: pages.ListOf, name: str, *, may_be_empty: bool = False) -> Outcome:
