@@ -13,7 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from services.render.documents import Document
 from services.render.feeds import feed_path, feed_title
 from services.render.metadata import breadcrumbs, is_own, news_article, own_images, permanent_id, published, zoned
-from services.render.search import Found, Terms, Wanted, excerpt, marked
+from services.render.search import RANKED_MAX, Found, Terms, Wanted, excerpt, marked
 from services.render.texts import body_lines, local_date, month_name, plain, summary, tag_slug
 from services.render.words import error_words, is_vietnamese, words_of
 from shared.articles import Article, Embed, Image, article_path
@@ -156,7 +156,15 @@ def render_site_map(
 def render_search(wanted: Wanted, found: Found, site: Site, public_url: str) -> Document:
     """Render what a search found, or its empty form."""
     return _render(
-        "search.html", site, public_url, "/tim-kiem", wanted=wanted, found=found, marked=marked, excerpt=_excerpt
+        "search.html",
+        site,
+        public_url,
+        "/tim-kiem",
+        wanted=wanted,
+        found=found,
+        marked=marked,
+        excerpt=_excerpt,
+        most=RANKED_MAX,
     )
 
 

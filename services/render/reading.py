@@ -18,6 +18,7 @@ from shared.sites import Section, Site
 LISTED = 20
 LINKED = 5
 """Related articles, and those of each section on the home page."""
+ACQUIRE_SECONDS = 3.0
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 FAR_AHEAD = datetime(9999, 1, 1, tzinfo=UTC)
 
@@ -114,7 +115,10 @@ async def at_one_moment(
     pool: asyncpg.Pool, site: Site, read: Callable[[Reader], Awaitable[Any]]
 ) -> tuple[Look, Any, Reader]:
     """Read in one snapshot; return the look that goes with it, what was read, and what was noted."""
-    async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+    async with (
+        pool.acquire(timeout=ACQUIRE_SECONDS) as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
         seen = await look(connection, site)
         reader = Reader(connection, site)
         return seen, await read(reader), reader

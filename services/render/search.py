@@ -18,7 +18,7 @@ QUERY_CHARACTERS_MAX = 200
 WORDS_MAX = 16
 WORD_CHARACTERS_MAX = 60
 PAGE_RESULTS = 10
-RANKED_MAX = 500
+RANKED_MAX = 200
 """So many of the newest that fit are put in order of fitness; all others are found by date."""
 EXCERPT_CHARACTERS = 260
 

@@ -1,9 +1,11 @@
 """Role `site`: the public pages. Stateless; needs Postgres, and serves what it remembers while Postgres is away."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any
 from urllib.parse import quote
 
 import asyncpg
@@ -38,8 +40,12 @@ HOSTS_MAX = 1_000
 class Portal:
     """Serves pages by site and address."""
 
-    def __init__(self, pool: asyncpg.Pool, sites: Sites, public_url: str | None, cache_bytes_max: int) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, looking: asyncpg.Pool, sites: Sites, public_url: str | None, cache_bytes_max: int
+    ) -> None:
         self._pool = pool
+        self._looking = looking
+        self._making: dict[tuple[str, str], tuple[reading.Look, asyncio.Task[Entry | Moved | Absent]]] = {}
         self._sites = sites
         self._public_url = public_url
         self._shelf = Shelf(cache_bytes_max)
@@ -53,8 +59,7 @@ class Portal:
             return await self._answer(request, site)
         except POSTGRES_UNFIT:  # an address that cannot be stored cannot be a page
             return self._error(site, 404)
-        except POSTGRES_AWAY as error:
-            self._looks.went_away(error)
+        except POSTGRES_AWAY:
             return self._error(site, 503, {"retry-after": "5"})
         except Exception as error:  # noqa: BLE001 - readers get a page, operators the trace
             log.error("A page cannot be made", path=request.url.path, exc_info=error)
@@ -63,8 +68,8 @@ class Portal:
     async def _answer(self, request: Request, site: Site) -> Response:
         path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")  # as they came
         surface, asked = find(path, query, dict(request.query_params), self._url(site))
+        keeps = path != "/tim-kiem" and not (path == "/" and query)  # a query may be a former address
         place = (site.slug, f"{path}?{asked.page}")
-        keeps = path != "/tim-kiem" and not (path == "/" and asked.query_string)  # a query may be a former address
         entry = self._shelf.get(place) if keeps else None
         look = await self._looks.now(site.slug)
         if entry is not None and not entry.is_over() and (look is None or look == entry.look):
@@ -72,8 +77,9 @@ class Portal:
             return _document(request, entry)
         if look is None:
             return self._error(site, 503, {"retry-after": "5"})
-        made = await self._make(site, surface, asked, entry)
-        match made:
+        match made := await self._once(
+            (site.slug, f"{path}?{query}"), look, lambda: self._make(site, surface, asked, entry)
+        ):
             case Moved(to):
                 return RedirectResponse(quote(to), 301, {**SAFE_HEADERS, "cache-control": "no-cache"})
             case Absent(status):
@@ -82,6 +88,21 @@ class Portal:
         if keeps:
             self._shelf.put(place, made)
         return _document(request, made)
+
+    async def _once(
+        self,
+        place: tuple[str, str],
+        look: reading.Look,
+        make: Callable[[], Coroutine[Any, Any, Entry | Moved | Absent]],
+    ) -> Entry | Moved | Absent:
+        """Let all who want the same page at the same look wait for one making of it."""
+        under_way = self._making.get(place)
+        if under_way is not None and under_way[0] == look:
+            return await asyncio.shield(under_way[1])
+        task = asyncio.create_task(make())
+        self._making[place] = look, task
+        task.add_done_callback(lambda _: self._making.pop(place) if self._making.get(place) == (look, task) else None)
+        return await asyncio.shield(task)
 
     async def _make(self, site: Site, surface: Surface, asked: Asked, entry: Entry | None) -> Entry | Moved | Absent:
         look, outcome, reader = await reading.at_one_moment(self._pool, site, lambda reader: surface(reader, asked))
@@ -94,7 +115,7 @@ class Portal:
         return Entry(outcome(), reader.key, look, look[1], reader.until)
 
     async def _look(self, site: str) -> reading.Look:
-        return await reading.look(self._pool, self._sites[site])
+        return await reading.look(self._looking, self._sites[site])
 
     def _site(self, host: str) -> Site:
         site = self._hosts.get(host)
@@ -175,10 +196,10 @@ async def _icon(request: Request) -> Response:
 @asynccontextmanager
 async def site(settings: RenderSettings, process: Process) -> AsyncIterator[Role]:
     """Run the public pages."""
-    pool = await open_pool(
-        settings.database_url.get_secret_value(), role="presstally_render", statement_timeout_seconds=3
-    )
-    portal = Portal(pool, read_sites(settings.sites), settings.public_url, settings.page_cache_bytes_max)
+    url = settings.database_url.get_secret_value()
+    pool = await open_pool(url, role="presstally_render", statement_timeout_seconds=3)
+    looking = await open_pool(url, role="presstally_render", size=2, statement_timeout_seconds=1)
+    portal = Portal(pool, looking, read_sites(settings.sites), settings.public_url, settings.page_cache_bytes_max)
     routes = [Route(path, _asset) for path in ASSETS]
     try:
         yield Role(
@@ -188,3 +209,4 @@ async def site(settings: RenderSettings, process: Process) -> AsyncIterator[Role
         )
     finally:
         pool.terminate()
+        looking.terminate()

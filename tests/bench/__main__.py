@@ -1,4 +1,4 @@
-"""`python -m tests.bench [throughput] [delay] [memory] [scaling]`."""
+"""`python -m tests.bench [throughput] [delay] [memory] [scaling] [portal]`."""
 
 import argparse
 import multiprocessing
@@ -20,11 +20,19 @@ from tests.bench.collect import collect
 from tests.bench.delay import delay
 from tests.bench.memory import memory
 from tests.bench.options import Options
+from tests.bench.portal import portal
 from tests.bench.scaling import scaling
 from tests.bench.stores import Failed, Stores
 from tests.bench.throughput import throughput
 
-BENCHMARKS = {"collect": collect, "throughput": throughput, "delay": delay, "memory": memory, "scaling": scaling}
+BENCHMARKS = {
+    "collect": collect,
+    "throughput": throughput,
+    "delay": delay,
+    "memory": memory,
+    "scaling": scaling,
+    "portal": portal,
+}
 SEED = 20_261_125
 LOAD_PROCESSES = 2
 

@@ -126,5 +126,5 @@ class TestPortal:
 async def portal(database: str) -> AsyncIterator[TestPortal]:
     """A portal with a database of its own."""
     pool = await open_pool(database, role="presstally_render", size=4)
-    yield TestPortal(pool, Portal(pool, Sites(haihau=SITE), URL, 8 * 1024 * 1024))
+    yield TestPortal(pool, Portal(pool, pool, Sites(haihau=SITE), URL, 8 * 1024 * 1024))
     pool.terminate()

@@ -220,6 +220,23 @@ async def test_pages_come_from_memory_while_postgres_is_away(portal: Any) -> Non
     assert (await portal.get("/bai-so-5-5.html")).status == 503
 
 
+async def test_many_at_once_get_their_own_answers(portal: Any) -> None:
+    """Requests at the same moment share work, never each other's pages, and all see what was just committed."""
+    await portal.add(5, old_urls=["/a.aspx?id=5"])
+    await portal.add(6, old_urls=["/a.aspx?id=6"])
+    for title in ("Lần một", "Lần hai", "Lần ba"):
+        await portal.change(5, title=title)
+        asked = ["/bai-so-5-5.html", "/bai-so-6-6.html", "/a.aspx?id=5", "/a.aspx?id=6", "/tim-kiem?q=bai", "/"] * 8
+        got = await asyncio.gather(*(portal.get(address) for address in asked))
+        for address, answer in zip(asked, got, strict=True):
+            if "aspx" in address:
+                assert answer.headers["location"] == f"/bai-so-{address[-1]}-{address[-1]}.html"
+            else:
+                assert answer.status == 200
+                assert address.startswith("/tim-kiem") or f"{title}</" in answer.text, address
+                assert ("<h1>Bài số 6</h1>" in answer.text) == ("6-6" in address)
+
+
 async def test_validators_and_compression(portal: Any) -> None:
     """Every document has a strong tag and a date, is 304 when it is known, and smaller when gzip is taken."""
     await portal.add(5)
