@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import unquote, urlsplit
 
-from services.render.search import words
+from services.render.search import pairs, words
 from services.render.texts import body_lines, folded, tag_slug
 from shared.articles import Article, is_public
 from shared.sites import Site
@@ -20,12 +20,13 @@ ADDRESS_CHARACTERS_MAX = 2_000
 
 @dataclass(frozen=True)
 class Words:
-    """The words of an article, joined by spaces: without marks, and as they are written."""
+    """The words of an article, joined by spaces: without marks, and as they are written; and each two neighbours."""
 
     title: str
     title_words: str
     lead_words: str
     body_words: str
+    pairs: list[str]
     marked_words: str
 
 
@@ -86,10 +87,12 @@ def search_words(article: Article) -> Words:
     title = " ".join(part for part in (article.title, article.kicker, article.subtitle) if part)
     titles, lead = words(title) + words(" ".join(article.tags)), words(article.lead)
     body = words("\n".join(body_lines(article)))
+    every = [*titles, *lead, *body]
     return Words(
         title=folded(article.title),
         title_words=folded(" ".join(titles)),
         lead_words=folded(" ".join(lead)),
         body_words=folded(" ".join(body)),
-        marked_words=" ".join([*titles, *lead, *body]),
+        pairs=pairs([folded(word) for word in every]),
+        marked_words=" ".join(every),
     )

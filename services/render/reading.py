@@ -79,20 +79,22 @@ class Reader:
         terms = search.parse(wanted.query)
         if terms is None:
             return search.Found()
+        await self.connection.execute(SQL["prepare_search"])
         zone, day = self.site.zone, timedelta(days=1)
         since = datetime.combine(wanted.since, datetime.min.time(), zone) if wanted.since else LONG_AGO
         until = datetime.combine(wanted.until + day, datetime.min.time(), zone) if wanted.until else FAR_AHEAD
         size = search.PAGE_RESULTS
         place = (size + 1, (wanted.page - 1) * size)
         if wanted.by_date:
-            found = await self.articles("search_by_date", terms.folded, wanted.section, since, until, *place)
+            found = await self.articles(
+                "search_by_date", terms.folded, wanted.section, since, until, *place, terms.pairs
+            )
             return search.Found(found[:size], 0, len(found) > size, terms=terms)
         filters = (wanted.section, since, until, search.RANKED_MAX)
         rows = await self.connection.fetch(
-            SQL["search"], self.site.slug, terms.folded, terms.phrase, terms.marked, *filters, *place
+            SQL["search"], self.site.slug, terms.folded, terms.phrase, terms.marked, *filters, *place, terms.pairs
         )
         if not rows and wanted.page == 1 and not (wanted.section or wanted.since or wanted.until):
-            await self.connection.execute(SQL["likeness_threshold"])
             nearest = await self.articles("search_nearest", " ".join(sorted(terms.words)), LINKED)
             return search.Found(nearest, len(nearest), is_nearest=bool(nearest), terms=terms)
         articles = self.note(rows)

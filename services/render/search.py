@@ -8,6 +8,7 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
@@ -40,9 +41,13 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Terms:
-    """A query for Postgres: `folded` must fit; `marked` are its words with marks, as they should stand."""
+    """A query for Postgres: `folded` must fit, and `pairs`, which are quicker to find than phrases.
+
+    `phrase` are all words together; `marked` are the words with marks, as they should stand.
+    """
 
     folded: str
+    pairs: str | None
     phrase: str
     marked: str | None
     words: frozenset[str]
@@ -64,12 +69,18 @@ def words(text: str) -> list[str]:
     return [word[:WORD_CHARACTERS_MAX] for word in _WORD.findall(unicodedata.normalize("NFC", text).lower())]
 
 
+def pairs(folded_words: Sequence[str]) -> list[str]:
+    """Return each two neighbours, once, as "cho phien"."""
+    return sorted({f"{first} {second}" for first, second in pairwise(folded_words)})
+
+
 def parse(query: str) -> Terms | None:
     """Read a query: words, "phrases", and -words that must not be there. None if it has no word to look for."""
     query = unicodedata.normalize("NFC", query.replace("“", '"').replace("”", '"'))[:QUERY_CHARACTERS_MAX]
     parts: list[str] = []
     plain_words: list[str] = []
     with_marks: list[str] = []
+    together_words: list[str] = []
     for match in _TERM.finditer(query):
         found = words(match[2] if match[2] is not None else match[4])[: max(0, WORDS_MAX - len(plain_words))]
         if not found:
@@ -79,12 +90,14 @@ def parse(query: str) -> Terms | None:
             parts.append(f"!({together})")
             continue
         parts.append(f"({together})")
+        together_words += pairs([folded(word) for word in found])
         plain_words += [folded(word) for word in found]
         with_marks += [word for word in found if folded(word) != word]
     if not plain_words:
         return None
     return Terms(
         folded=" & ".join(parts),
+        pairs=" & ".join(f"'{pair}'" for pair in together_words) or None,
         phrase=" <-> ".join(plain_words),
         marked=" & ".join(with_marks) or None,
         words=frozenset(plain_words),

@@ -115,5 +115,6 @@ async def _save_derived(connection: Connection, article: Article, site: Site) ->
         words.title_words,
         words.lead_words,
         words.body_words,
+        words.pairs,
         words.marked_words,
     )

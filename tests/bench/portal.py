@@ -44,6 +44,7 @@ class Texts:
 
     def __init__(self, seed: int) -> None:
         self.random = random.Random(seed)
+        self.texts: list[str] = []
         every = [a + b + c for a in ONSETS.split() for b in NUCLEI.split() for c in CODAS]
         self.syllables = self.random.sample(every, SYLLABLES)
         self._weights = list(accumulate(1 / (1 + number) for number in range(SYLLABLES)))
@@ -57,17 +58,20 @@ class Texts:
         begin = datetime.now(UTC) - timedelta(hours=count + 1)
         for number in range(1, count + 1):
             at = begin + timedelta(hours=number)
+            title, lead = self.words(10).capitalize(), self.words(30)
+            if number % 100 == 0:
+                self.texts += [title, lead]
             yield Article(
                 id=f"bench-{number}",
                 number=number,
                 site=SITE,
                 version=1,
                 state="published",
-                title=self.words(10).capitalize(),
+                title=title,
                 slug=f"bai-{number}",
                 section="tin-tuc",
                 language="vi",
-                lead=self.words(30),
+                lead=lead,
                 body=[Paragraph(self.words(WORDS // 3)) for _ in range(3)],
                 tags=[self.syllables[number % 500]],
                 modified_at=at,
@@ -76,9 +80,12 @@ class Texts:
             )
 
     def query(self) -> str:
-        """Return what somebody may look for: one to four words, frequent and rare, some without marks."""
-        words = self.words(self.random.randint(1, 4))
-        return self.random.choice((words, folded(words), f'"{words}"'))
+        """Return what somebody may look for: one to four words of a text, half of them without marks, some quoted."""
+        text = self.random.choice(self.texts).split()
+        count = self.random.randint(1, 4)
+        begin = self.random.randint(0, len(text) - count)
+        words = " ".join(text[begin : begin + count])
+        return self.random.choice((words, words, folded(words), folded(words), f'"{words}"'))
 
 
 def portal(stores: Stores, options: Options, pool: Executor) -> None:

@@ -46,15 +46,21 @@ INSERT INTO render.old_addresses (article, site, address) SELECT $1, $2, unnest(
 INSERT INTO render.boundaries (article, site, at) SELECT $1, $2, unnest($3::timestamptz[])
 
 -- name: save_search
-INSERT INTO render.search (article, site, listed_at, section, title, title_words, words, marked_words)
+INSERT INTO render.search (article, site, listed_at, section, title, title_words, words, pairs, marked_words)
 VALUES ($1, $2, $3, $4, $5, to_tsvector('simple', $6),
     setweight(to_tsvector('simple', $6), 'A') || setweight(to_tsvector('simple', $7), 'B')
         || to_tsvector('simple', $8),
-    to_tsvector('simple', $9))
+    array_to_tsvector($9::text[]), to_tsvector('simple', $10))
 
 -- name: raise_generation
 INSERT INTO render.sites AS s (site, generation, changed_at) VALUES ($1, 1, now())
 ON CONFLICT (site) DO UPDATE SET generation = s.generation + 1, changed_at = greatest(s.changed_at, now())
+
+-- name: all_ids
+SELECT id FROM render.articles
+
+-- name: forget_rules
+UPDATE render.articles SET derived = 0
 
 -- name: derived_otherwise
 -- Articles whose rows were made by other rules than today's.
@@ -182,7 +188,7 @@ WITH candidates AS (
     ORDER BY s.listed_at DESC LIMIT $8)
     UNION
     (SELECT s.article FROM render.search s JOIN render.public_articles a ON a.id = s.article
-    WHERE s.site = $1 AND s.words @@ $2::text::tsquery
+    WHERE s.site = $1 AND s.words @@ $2::text::tsquery AND ($11::text IS NULL OR s.pairs @@ $11::text::tsquery)
         AND ($5 = '' OR s.section = $5) AND s.listed_at >= $6 AND s.listed_at < $7
     ORDER BY s.listed_at DESC LIMIT $8)
 ), ranked AS (
@@ -200,13 +206,15 @@ LIMIT $9 OFFSET $10
 -- name: search_by_date
 SELECT a.content, a.public_until
 FROM render.search s JOIN render.public_articles a ON a.id = s.article
-WHERE s.site = $1 AND s.words @@ $2::text::tsquery
+WHERE s.site = $1 AND s.words @@ $2::text::tsquery AND ($8::text IS NULL OR s.pairs @@ $8::text::tsquery)
     AND ($3 = '' OR s.section = $3) AND s.listed_at >= $4 AND s.listed_at < $5
 ORDER BY s.listed_at DESC, a.number DESC
 LIMIT $6 OFFSET $7
 
--- name: likeness_threshold
-SELECT set_config('pg_trgm.word_similarity_threshold', '0.4', true)
+-- name: prepare_search
+-- How frequent the words are decides how they are best looked for: no plan fits all. Until the transaction's end.
+SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
+    set_config('pg_trgm.word_similarity_threshold', '0.4', true)
 
 -- name: search_nearest
 SELECT a.content, a.public_until

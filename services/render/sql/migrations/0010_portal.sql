@@ -54,12 +54,15 @@ CREATE TABLE render.search (
     title text NOT NULL,
     title_words tsvector NOT NULL,
     words tsvector NOT NULL,
+    pairs tsvector NOT NULL,
     marked_words tsvector NOT NULL
 );
 COMMENT ON TABLE render.search IS 'The words of public articles: folded (no marks, lower case), and as written.';
+COMMENT ON COLUMN render.search.pairs IS 'Folded words that stand together: most Vietnamese words have two syllables.';
 CREATE INDEX search_listed ON render.search (site, listed_at DESC);
 CREATE INDEX search_title_words ON render.search USING gin (title_words);
 CREATE INDEX search_words ON render.search USING gin (words);
+CREATE INDEX search_pairs ON render.search USING gin (pairs);
 CREATE INDEX search_title ON render.search USING gin (title gin_trgm_ops);
 
 CREATE TABLE render.boundaries (
