@@ -41,6 +41,12 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     tagline: Annotated[str, Meta(max_length=200)] = ""
     agency: Annotated[str, Meta(max_length=200)] = ""
     address: Annotated[str, Meta(max_length=300)] = ""
+    responsible: Annotated[str, Meta(max_length=200)] = ""
+    """Who answers for the content, as the footer names them."""
+    phone: Annotated[str, Meta(max_length=60)] = ""
+    email: Annotated[str, Meta(max_length=200)] = ""
+    emblem: Annotated[str, Meta(max_length=300, pattern="^(/[^/].*)?$")] = ""
+    """Path of an image on the portal; without one a star stands there."""
     separate_approver: bool = False
     """Nobody approves or publishes a text of their own, administrators excepted."""
     statistics: Literal["public", "token"] = "public"

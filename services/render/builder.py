@@ -1,7 +1,7 @@
-"""Role `builder`: Kafka `articles` → pages → one transaction → Kafka `pages-live`.
+"""Role `builder`: Kafka `articles` → what pages are made of → one transaction → Kafka `pages-live`.
 
 An article's version makes a repetition harmless: an older one is passed over, the same one only says again
-that it is live. So a message is acknowledged after its page is committed and `pages-live` has been told.
+that it is live. So a message is acknowledged after it is committed and `pages-live` has been told.
 """
 
 import time
@@ -17,6 +17,7 @@ from aiokafka.structs import ConsumerRecord
 from services.render import store
 from services.render.metrics import ARTICLES as ARTICLES_RENDERED
 from services.render.metrics import PUBLISH_DELAY, RENDER_SECONDS
+from services.render.pages import Around, render_article
 from services.render.settings import RenderSettings
 from shared.articles import Article
 from shared.events import ArticleId, PageLive
@@ -41,15 +42,11 @@ class Builder:
         self._public_urls = {site.slug: public_url or site.origins[0] for site in sites.values()}
         self.waits_for: str | None = None
 
-    async def renew(self) -> None:
-        """Make the pages of each site anew whose theme or settings changed since they were made."""
-        for site in self._sites.values():
-            count = await self._renew_site(site)
-            if count is not None:
-                log.info("Made all pages anew: theme or settings changed", site=site.slug, articles=count)
-
-    async def _renew_site(self, site: Site) -> int | None:
-        return await self._persist(lambda: store.renew(self._pool, site, self._public_urls[site.slug]))
+    async def derive_anew(self) -> None:
+        """Make the rows of articles anew that were made by other rules than today's."""
+        count = await self._persist(lambda: store.derive_anew(self._pool, self._sites))
+        if count:
+            log.info("Made the rows of articles anew: their rules changed", articles=count)
 
     async def on_article(self, record: ConsumerRecord) -> None:
         """Bring the portal to the article's newest state. Waits for Postgres and Kafka; never skips."""
@@ -71,19 +68,20 @@ class Builder:
             raise LookupError(f"unknown-site: {article.site}")
         begun = time.perf_counter()
         public_url = self._public_urls[site.slug]
-        rendered = await self._persist(lambda: store.save(self._pool, article, site, public_url, datetime.now(UTC)))
-        if rendered is None:
-            ARTICLES_RENDERED.labels("unchanged").inc()
-            return None
-        ARTICLES_RENDERED.labels(rendered.status if rendered.is_new else "unchanged").inc()
-        if rendered.is_new:
+        _prove(article, site, public_url)
+        standing = await self._persist(lambda: store.save(self._pool, article, site))
+        ARTICLES_RENDERED.labels(standing.status if standing.is_new else "unchanged").inc()
+        if standing.version > article.version:
+            return None  # what is newer has been told already
+        if standing.is_new:
             RENDER_SECONDS.observe(time.perf_counter() - begun)
             PUBLISH_DELAY.observe(max(0.0, (datetime.now(UTC) - article.modified_at).total_seconds()))
-            log.info("Rendered", article=article.id, version=article.version, status=rendered.status)
-        return _page_live(article.id, rendered.version, rendered.status, rendered.url)
+            log.info("Rendered", article=article.id, version=article.version, status=standing.status)
+        url = public_url + standing.path if standing.path else None
+        return _page_live(article.id, standing.version, standing.status, url)
 
     async def _forget(self, article_id: str) -> PageLive | None:
-        version = await self._persist(lambda: store.forget(self._pool, article_id, self._sites, self._public_urls))
+        version = await self._persist(lambda: store.forget(self._pool, article_id))
         return None if version is None else _page_live(article_id, version, "withdrawn", None)
 
     async def _persist(self, act: Callable[[], Awaitable[_T]]) -> _T:
@@ -95,6 +93,18 @@ class Builder:
 
     def _set_waits_for(self, reason: str | None) -> None:
         self.waits_for = reason
+
+
+def _prove(article: Article, site: Site, public_url: str) -> None:
+    """Make the page once: what cannot be made must not be told to be live.
+
+    Raises:
+        LookupError: it cannot be made.
+    """
+    try:
+        render_article(article, Around(), site, public_url)
+    except Exception as error:
+        raise LookupError(f"cannot-be-rendered: {error!r}") from error
 
 
 class _Version(msgspec.Struct):
@@ -124,7 +134,7 @@ async def builder(settings: RenderSettings, process: Process) -> AsyncIterator[R
     producer = Producer(settings.kafka_bootstrap)
     producer.start()
     building = Builder(pool, producer, read_sites(settings.sites), settings.public_url)
-    await building.renew()
+    await building.derive_anew()
     broker = make_broker(settings.kafka_bootstrap)
     subscribe(broker, ARTICLES.name, settings.group, building.on_article, process)
     try:

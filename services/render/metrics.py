@@ -1,6 +1,6 @@
 """Metrics of the render service."""
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 ARTICLES = Counter(
     "presstally_articles_rendered_total",
@@ -17,3 +17,9 @@ PUBLISH_DELAY = Histogram(
     "From the editor's save to the page that readers get.",
     buckets=(0.1, 0.3, 0.5, 1, 2, 5, 10, 30, 60),
 )
+PAGES = Counter(
+    "presstally_pages_total",
+    "Pages by how they came: memory; memory_alone, while Postgres is away; unchanged, looked at again; made; error.",
+    ["result"],
+)
+CACHE_BYTES = Gauge("presstally_page_cache_bytes", "Memory that pages take.")

@@ -1,25 +1,48 @@
-"""State → pages. Pure: the same articles, site and theme give the same bytes, so a replay writes nothing new."""
+"""State → pages. Pure: the same articles, site, address and theme give the same bytes."""
 
+import base64
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from importlib.resources import files
-from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
+from typing import Any
+from urllib.parse import quote, urlsplit
 
-import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from shared.articles import Article, DatePrecision, Embed, Image, Paragraph, article_path
+from services.render.documents import Document
+from services.render.feeds import feed_path, feed_title
+from services.render.metadata import breadcrumbs, is_own, news_article, own_images, permanent_id, published, zoned
+from services.render.search import RANKED_MAX, Found, Terms, Wanted, excerpt, marked
+from services.render.texts import body_lines, local_date, month_name, plain, summary, tag_slug
+from services.render.words import error_words, is_vietnamese, words_of
+from shared.articles import Article, Embed, Image, article_path
 from shared.sites import Section, Site
 
-LIST_ARTICLES_MAX = 20
-SUMMARY_CHARACTERS_MAX = 240
-WEEKDAYS_VI = ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ Nhật")
+THEME = files("services.render").joinpath("theme")
 
-STYLE = files("services.render").joinpath("theme/site.css").read_bytes()
-STYLE_PATH = f"/theme/site-{hashlib.sha256(STYLE).hexdigest()[:12]}.css"
+
+@dataclass(frozen=True)
+class Asset:
+    """A file that pages load. Its path has its checksum in it, so that it never changes."""
+
+    path: str
+    document: Document
+
+
+def _asset(name: str, media_type: str) -> Asset:
+    document = Document(THEME.joinpath(name).read_bytes(), media_type)
+    stem, _, kind = name.partition(".")
+    return Asset(f"/theme/{stem}-{document.tag[:12]}.{kind}", document)
+
+
+STYLE = _asset("site.css", "text/css; charset=utf-8")
+SCRIPT = _asset("site.js", "text/javascript; charset=utf-8")
+ICON = _asset("icon.svg", "image/svg+xml")
+ASSETS = {asset.path: asset.document for asset in (STYLE, SCRIPT, ICON)}
+EARLY_SCRIPT = THEME.joinpath("early.js").read_text(encoding="utf-8").strip()
+"""Stands in the page itself: a reader's text size and contrast hold before anything is painted."""
+EARLY_SCRIPT_HASH = base64.b64encode(hashlib.sha256(EARLY_SCRIPT.encode()).digest()).decode()
 
 _environment = Environment(
     loader=PackageLoader("services.render", "theme"),
@@ -28,20 +51,35 @@ _environment = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+_environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
 
 
 @dataclass(frozen=True)
-class Page:
-    """One page as it is served."""
+class Around:
+    """What stands around an article: the next newer and older of its section, and what is like it."""
+
+    newer: Article | None = None
+    older: Article | None = None
+    related: Sequence[Article] = ()
+
+
+@dataclass(frozen=True)
+class Part:
+    """One page of a list that may have many."""
+
+    articles: Sequence[Article]
+    number: int = 1
+    has_more: bool = False
+
+
+@dataclass(frozen=True)
+class ListOf:
+    """What a list is of: its place, its title, and what it is called in one word."""
 
     path: str
-    html: str
-    article: str | None = None
-
-    @property
-    def etag(self) -> str:
-        """Strong tag of the page's bytes."""
-        return f'"{hashlib.sha256(self.html.encode()).hexdigest()[:20]}"'
+    title: str
+    kind: str
+    section: Section | None = None
 
 
 def section_path(section: str) -> str:
@@ -49,56 +87,95 @@ def section_path(section: str) -> str:
     return f"/{section}/"
 
 
-def theme_version(site: Site, public_url: str) -> str:
-    """Return a checksum of everything but articles that pages are made of: theme, site settings, address."""
-    digest = hashlib.sha256(msgspec.json.encode(site) + public_url.encode())
-    folder = files("services.render").joinpath("theme")
-    for file in sorted(folder.iterdir(), key=lambda one: one.name):
-        digest.update(file.name.encode() + file.read_bytes())
-    return digest.hexdigest()[:16]
+def tag_path(tag: str) -> str:
+    """Return the place of a tag's list."""
+    return f"/tag/{tag_slug(tag)}/"
 
 
-def render_article(article: Article, site: Site, public_url: str) -> Page:
+def month_path(year: int, month: int) -> str:
+    """Return the place of a month's list."""
+    return f"/luu-tru/{year}/{month:02d}/"
+
+
+def render_article(article: Article, around: Around, site: Site, public_url: str) -> Document:
     """Render an article's page."""
-    html = _environment.get_template("article.html").render(
-        **_common(site, public_url, article_path(article)),
+    words = words_of(site)
+    images = own_images(article)
+    return _render(
+        "article.html",
+        site,
+        public_url,
+        article_path(article),
         article=article,
-        description=summary(article),
+        around=around,
         section=site.section(article.section),
+        description=(article.seo.description if article.seo else "") or summary(article),
+        images=images,
+        own_canonical=article.seo.canonical if article.seo else None,
+        permanent_id=permanent_id(article, site),
+        published=published(article, site),
+        modified=zoned(article.modified_at, site),
+        data=[news_article(article, site, public_url), breadcrumbs(article, site, public_url, words["home"])],
+        quote=lambda text: quote(text, safe=""),
     )
-    return Page(article_path(article), html, article.id)
 
 
-def render_list(articles: Sequence[Article], site: Site, section: Section | None, public_url: str) -> Page:
-    """Render the home page (section None) or a section's page from its newest articles."""
-    path = section_path(section.slug) if section else "/"
-    html = _environment.get_template("list.html").render(
-        **_common(site, public_url, path), articles=articles[:LIST_ARTICLES_MAX], section=section
+def render_home(
+    lead: Article | None,
+    newest: Sequence[Article],
+    sections: Sequence[tuple[Section, Sequence[Article]]],
+    site: Site,
+    public_url: str,
+) -> Document:
+    """Render the home page: the first story, the newest, and some of each section."""
+    return _render("home.html", site, public_url, "/", lead=lead, newest=newest, by_section=sections)
+
+
+def render_list(of: ListOf, part: Part, site: Site, public_url: str) -> Document:
+    """Render one page of the list of a section, a tag or a month."""
+    path = of.path if part.number == 1 else f"{of.path}?trang={part.number}"
+    return _render("list.html", site, public_url, path, of=of, part=part, section=of.section)
+
+
+def render_months(months: Sequence[tuple[int, int, int]], site: Site, public_url: str) -> Document:
+    """Render the archive: each month with its number of articles."""
+    return _render("months.html", site, public_url, "/luu-tru/", months=months)
+
+
+def render_site_map(
+    sections: Sequence[tuple[Section, Sequence[Article]]],
+    tags: Sequence[tuple[str, int]],
+    months: Sequence[tuple[int, int, int]],
+    site: Site,
+    public_url: str,
+) -> Document:
+    """Render the site map for people: sections, tags, months, feeds, and who is responsible."""
+    return _render("site_map.html", site, public_url, "/so-do-site", by_section=sections, tags=tags, months=months)
+
+
+def render_search(wanted: Wanted, found: Found, site: Site, public_url: str) -> Document:
+    """Render what a search found, or its empty form."""
+    return _render(
+        "search.html",
+        site,
+        public_url,
+        "/tim-kiem",
+        wanted=wanted,
+        found=found,
+        marked=marked,
+        excerpt=_excerpt,
+        most=RANKED_MAX,
     )
-    return Page(path, html)
 
 
-def render_error(site: Site, public_url: str, title: str, text: str) -> str:
+def _excerpt(article: Article, terms: Terms) -> str:
+    return excerpt([article.lead, *body_lines(article)] if article.lead else body_lines(article), terms)
+
+
+def render_error(site: Site, public_url: str, status: int) -> Document:
     """Render an error page in the site's own clothes."""
-    return _environment.get_template("error.html").render(
-        **_common(site, public_url, "/"), section=None, title=title, text=text
-    )
-
-
-def summary(article: Article) -> str:
-    """Return the lead, or the first paragraph, cut at a word."""
-    text = article.lead or next((block.html for block in article.body if isinstance(block, Paragraph)), "")
-    if len(text) <= SUMMARY_CHARACTERS_MAX:
-        return text
-    return text[:SUMMARY_CHARACTERS_MAX].rsplit(" ", 1)[0] + "…"
-
-
-def local_date(instant: datetime, zone: ZoneInfo, language: str, precision: DatePrecision = "exact") -> str:
-    """Write an instant as the site's readers write dates: "Thứ Sáu, 04/03/2022 08:00", or its day alone."""
-    local = instant.astimezone(zone)
-    vietnamese = language.startswith("vi")
-    day = f"{WEEKDAYS_VI[local.weekday()]}, {local:%d/%m/%Y}" if vietnamese else f"{local:%A, %d %B %Y}"
-    return day if precision == "day" else f"{day} {local:%H:%M}"
+    title, text = error_words(site, status)
+    return _render("error.html", site, public_url, "/", title=title, text=text, status=status)
 
 
 def srcset(image: Image, kind: str = "") -> str:
@@ -120,47 +197,37 @@ def embed_url(embed: Embed) -> str:
     return hosts[embed.provider] + embed.id
 
 
-def _common(site: Site, public_url: str, path: str) -> dict[str, object]:
-    return {
+def _render(template: str, site: Site, public_url: str, path: str, **given: Any) -> Document:
+    everywhere: dict[str, Any] = {
         "site": site,
+        "public_url": public_url,
+        "path": path,
         "canonical": public_url + path,
         "on_this_machine": urlsplit(public_url).hostname in ("localhost", "127.0.0.1", "::1"),
-        "style_path": STYLE_PATH,
-        "words": _WORDS["vi" if site.language.startswith("vi") else "en"],
+        "style_path": STYLE.path,
+        "script_path": SCRIPT.path,
+        "icon_path": ICON.path,
+        "early_script": EARLY_SCRIPT,
+        "words": words_of(site),
+        "locale": site.language.replace("-", "_") if "-" in site.language else "vi_VN" if is_vietnamese(site) else "en",
+        "section": None,
         "article_path": article_path,
         "section_path": section_path,
+        "tag_path": tag_path,
+        "tag_slug": tag_slug,
+        "month_path": month_path,
+        "feed_path": feed_path,
+        "feed_title": feed_title,
+        "month_name": lambda year, month: month_name(year, month, site.language),
         "summary": summary,
+        "plain": plain,
         "srcset": srcset,
+        "is_own": is_own,
+        "own_images": own_images,
         "embed_url": embed_url,
+        "zoned": lambda instant: zoned(instant, site),
         "date": lambda article: local_date(article.published_at, site.zone, site.language, article.date_precision),
+        "local": lambda instant: local_date(instant, site.zone, site.language),
     }
-
-
-_WORDS = {
-    "vi": {
-        "home": "Trang chủ",
-        "skip": "Tới nội dung",
-        "menu": "Chuyên mục",
-        "latest": "Tin mới",
-        "none": "Chưa có bài viết nào.",
-        "counter": "Thống kê truy cập",
-        "online": "Đang online",
-        "today": "Hôm nay",
-        "week": "Trong tuần",
-        "total": "Tất cả",
-        "top": "Về đầu trang",
-    },
-    "en": {
-        "home": "Home",
-        "skip": "Skip to content",
-        "menu": "Sections",
-        "latest": "Latest",
-        "none": "There are no articles yet.",
-        "counter": "Visitors",
-        "online": "Online",
-        "today": "Today",
-        "week": "This week",
-        "total": "All time",
-        "top": "Back to top",
-    },
-}
+    html = _environment.get_template(template).render(**{**everywhere, **given})
+    return Document(html.encode())

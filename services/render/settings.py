@@ -11,3 +11,6 @@ class RenderSettings(Settings):
 
     media: StoreUrl = ".local/media"
     group: str = Field(default="render-builder", description="Kafka consumer group of the builders")
+    page_cache_bytes_max: int = Field(
+        default=128 * 1024 * 1024, ge=0, description="Memory for pages that were made, in bytes"
+    )

@@ -1,133 +1,220 @@
-"""Role `site`: the public pages, as the builder made them. Stateless; needs Postgres only."""
+"""Role `site`: the public pages. Stateless; needs Postgres, and serves what it remembers while Postgres is away."""
 
-import re
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from email.utils import format_datetime, parsedate_to_datetime
+from typing import Any
+from urllib.parse import quote
 
 import asyncpg
-import obstore
-from obstore.exceptions import NotFoundError
-from obstore.store import ObjectStore
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from services.render.pages import STYLE, STYLE_PATH, render_error, render_list
+from services.render import reading
+from services.render.cache import Entry, Looks, Shelf, count
+from services.render.documents import HTML, Document
+from services.render.images import Images
+from services.render.pages import ASSETS, EARLY_SCRIPT_HASH, ICON, render_error
 from services.render.settings import RenderSettings
-from services.render.store import SQL
+from services.render.surfaces import Absent, Asked, Moved, Surface, find
 from shared.logs import log
-from shared.media import NAME_PATTERN, PUBLIC, STORE_AWAY, TYPES, open_store
+from shared.media import open_store
 from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT, open_pool
-from shared.problems import Problem
 from shared.process import Process, Role
 from shared.sites import Site, Sites, read_sites
 
-ARTICLE_PATH = re.compile(r"^/(?:.*-)?(\d{1,18})\.html$")
+SAFE_HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "strict-origin-when-cross-origin"}
 PAGE_HEADERS = {
+    **SAFE_HEADERS,
     "cache-control": "public, max-age=0, must-revalidate",
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "strict-origin-when-cross-origin",
+    "content-security-policy": f"default-src 'none'; script-src 'self' 'sha256-{EARLY_SCRIPT_HASH}'; "
+    "style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; media-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
 }
-IMAGE_NAME = re.compile(NAME_PATTERN)
-IMAGE_HEADERS = {
-    "cache-control": "public, max-age=31536000, immutable",
-    "x-content-type-options": "nosniff",
-    "content-security-policy": "default-src 'none'; sandbox",
-}
-NOT_KEPT = {"cache-control": "no-store"}
-"""An image that is not there yet may be there soon."""
-ERRORS = {
-    404: ("Không tìm thấy trang", "Trang này không có hoặc đã được chuyển đi."),
-    410: ("Bài viết đã được gỡ", "Bài viết này không còn trên trang."),
-    503: ("Trang tạm thời gián đoạn", "Xin thử lại sau ít phút."),
-}
+FOR_EVER = "public, max-age=31536000, immutable"
+HOSTS_MAX = 1_000
 
 
 class Portal:
-    """Serves pages by site and path."""
+    """Serves pages by site and address."""
 
-    def __init__(self, pool: asyncpg.Pool, sites: Sites, public_url: str | None) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, looking: asyncpg.Pool, sites: Sites, public_url: str | None, cache_bytes_max: int
+    ) -> None:
         self._pool = pool
+        self._looking = looking
+        self._making: dict[tuple[str, str], tuple[reading.Look, asyncio.Task[Entry | Moved | Absent]]] = {}
         self._sites = sites
         self._public_url = public_url
+        self._shelf = Shelf(cache_bytes_max)
+        self._looks = Looks(self._look)
+        self._hosts: dict[str, Site] = {}
 
     async def page(self, request: Request) -> Response:
-        """`GET` any page of the portal."""
-        site = self._sites.of_host(request.headers.get("host", ""))
-        path = request.url.path
+        """`GET` anything of the portal."""
+        site = self._site(request.headers.get("host", ""))
         try:
-            row = await self._pool.fetchrow(SQL["page"], site.slug, path)
-            if row is None:
-                return await self._absent(site, path)
-        except POSTGRES_UNFIT:  # a path that cannot be stored cannot be a page
+            return await self._answer(request, site)
+        except POSTGRES_UNFIT:  # an address that cannot be stored cannot be a page
             return self._error(site, 404)
         except POSTGRES_AWAY:
             return self._error(site, 503, {"retry-after": "5"})
-        headers = {**PAGE_HEADERS, "etag": row["etag"]}
-        if row["etag"] in request.headers.get("if-none-match", ""):
-            return Response(None, 304, headers)
-        return HTMLResponse(row["html"], headers=headers)
+        except Exception as error:  # noqa: BLE001 - readers get a page, operators the trace
+            log.error("A page cannot be made", path=request.url.path, exc_info=error)
+            return self._error(site, 500)
 
-    async def _absent(self, site: Site, path: str) -> Response:
-        if path == "/":  # a portal without articles has a home page all the same
-            return HTMLResponse(render_list([], site, None, self._url(site)).html, headers=PAGE_HEADERS)
-        found = ARTICLE_PATH.match(path)
-        row = await self._pool.fetchrow(SQL["article_of_number"], site.slug, int(found[1])) if found else None
-        if row is None:
-            return self._error(site, 404)
-        if row["is_public"]:
-            return RedirectResponse(row["path"], 301)
-        return self._error(site, 410 if row["state"] == "killed" else 404)
+    async def _answer(self, request: Request, site: Site) -> Response:
+        path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")  # as they came
+        surface, asked = find(path, query, dict(request.query_params), self._url(site))
+        keeps = path != "/tim-kiem" and not (path == "/" and query)  # a query may be a former address
+        place = (site.slug, f"{path}?{asked.page}")
+        entry = self._shelf.get(place) if keeps else None
+        look = await self._looks.now(site.slug)
+        if entry is not None and not entry.is_over() and (look is None or look == entry.look):
+            count("memory" if look else "memory_alone")
+            return _document(request, entry)
+        if look is None:
+            return self._error(site, 503, {"retry-after": "5"})
+        match made := await self._once(
+            (site.slug, f"{path}?{query}"), look, lambda: self._make(site, surface, asked, entry)
+        ):
+            case Moved(to):
+                return RedirectResponse(quote(to), 301, {**SAFE_HEADERS, "cache-control": "no-cache"})
+            case Absent(status):
+                self._shelf.drop(place)
+                return self._error(site, status)
+        if keeps:
+            self._shelf.put(place, made)
+        return _document(request, made)
+
+    async def _once(
+        self,
+        place: tuple[str, str],
+        look: reading.Look,
+        make: Callable[[], Coroutine[Any, Any, Entry | Moved | Absent]],
+    ) -> Entry | Moved | Absent:
+        """Let all who want the same page at the same look wait for one making of it."""
+        under_way = self._making.get(place)
+        if under_way is not None and under_way[0] == look:
+            return await asyncio.shield(under_way[1])
+        task = asyncio.create_task(make())
+        self._making[place] = look, task
+        task.add_done_callback(lambda _: self._making.pop(place) if self._making.get(place) == (look, task) else None)
+        return await asyncio.shield(task)
+
+    async def _make(self, site: Site, surface: Surface, asked: Asked, entry: Entry | None) -> Entry | Moved | Absent:
+        look, outcome, reader = await reading.at_one_moment(self._pool, site, lambda reader: surface(reader, asked))
+        if isinstance(outcome, Moved | Absent):
+            return outcome
+        if entry is not None and entry.key == reader.key:  # something of the site changed, but nothing of this page
+            count("unchanged")
+            return Entry(entry.document, entry.key, look, entry.changed_at, reader.until)
+        count("made")
+        return Entry(outcome(), reader.key, look, look[1], reader.until)
+
+    async def _look(self, site: str) -> reading.Look:
+        return await reading.look(self._looking, self._sites[site])
+
+    def _site(self, host: str) -> Site:
+        site = self._hosts.get(host)
+        if site is None:
+            site = self._sites.of_host(host)
+            if len(self._hosts) < HOSTS_MAX:
+                self._hosts[host] = site
+        return site
 
     def _error(self, site: Site, status: int, headers: dict[str, str] | None = None) -> Response:
-        html = render_error(site, self._url(site), *ERRORS[status])
-        return HTMLResponse(html, status, {**PAGE_HEADERS, "cache-control": "no-store", **(headers or {})})
+        count("error")
+        document = render_error(site, self._url(site), status)
+        return _bytes(document, status, {**PAGE_HEADERS, "cache-control": "no-store", **(headers or {})})
 
     def _url(self, site: Site) -> str:
         return self._public_url or site.origins[0]
 
-
-class Images:
-    """Serves the public copies of the media store. A name stands for one content for ever."""
-
-    def __init__(self, store: ObjectStore) -> None:
-        self._store = store
-
-    async def image(self, request: Request) -> Response:
-        """`GET /media/NAME`."""
-        name = request.path_params["name"]
-        if not IMAGE_NAME.match(name):
-            raise Problem(404, "There is no image by that name.", headers=NOT_KEPT)
-        headers = {**IMAGE_HEADERS, "etag": f'"{name}"'}
-        if headers["etag"] in request.headers.get("if-none-match", ""):
-            return Response(None, 304, headers)
-        try:
-            content = bytes(await (await obstore.get_async(self._store, PUBLIC + name)).bytes_async())
-        except (FileNotFoundError, NotFoundError) as error:
-            raise Problem(404, "There is no image by that name.", headers=NOT_KEPT) from error
-        except STORE_AWAY as error:
-            log.warning("The media store does not answer", reason=repr(error)[:500])
-            detail = "The media store does not answer now."
-            raise Problem(503, detail, headers={**NOT_KEPT, "retry-after": "5"}) from error
-        return Response(content, media_type=TYPES[name.rpartition(".")[2]], headers=headers)
+    def concerns(self) -> list[str]:
+        """What an operator should know though pages are served."""
+        away = self._looks.away
+        return [f"Postgres does not answer, pages come from memory: {away}"] if away else []
 
 
-async def _style(request: Request) -> Response:
-    return Response(STYLE, media_type="text/css", headers={"cache-control": "public, max-age=31536000, immutable"})
+def _document(request: Request, entry: Entry) -> Response:
+    document = entry.document
+    changed_at = (entry.changed_at or datetime(2026, 1, 1, tzinfo=UTC)).replace(microsecond=0)
+    body, tag, encoding = document.body, document.tag, {}
+    if document.gzipped is not None and _takes_gzip(request.headers.get("accept-encoding", "")):
+        body, tag, encoding = document.gzipped, f"{tag}-gz", {"content-encoding": "gzip"}
+    headers = {**(PAGE_HEADERS if document.media_type == HTML else _OTHER_HEADERS)}
+    headers |= {"etag": f'"{tag}"', "last-modified": format_datetime(changed_at, usegmt=True)}
+    headers["vary"] = "accept-encoding"
+    if _is_known(request, document.tag, changed_at):
+        return Response(None, 304, headers)
+    return _bytes(Document(body, document.media_type), 200, {**headers, **encoding})
+
+
+_OTHER_HEADERS = {**SAFE_HEADERS, "cache-control": "public, max-age=0, must-revalidate"}
+
+
+def _bytes(document: Document, status: int, headers: dict[str, str]) -> Response:
+    return Response(document.body, status, {**headers, "content-type": document.media_type})
+
+
+def _takes_gzip(accepted: str) -> bool:
+    for part in accepted.split(","):
+        coding, _, parameters = part.strip().lower().partition(";")
+        if coding.strip() in ("gzip", "*"):
+            return parameters.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
+    return False
+
+
+def _is_known(request: Request, tag: str, changed_at: datetime) -> bool:
+    known = request.headers.get("if-none-match")
+    if known is not None:
+        tags = {part.strip().removeprefix("W/").strip('"') for part in known.split(",")}
+        return "*" in tags or tag in tags or f"{tag}-gz" in tags
+    try:
+        since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
+    except ValueError:
+        return False
+    return since.tzinfo is not None and changed_at <= since
+
+
+async def _asset(request: Request) -> Response:
+    document = ASSETS[request.url.path]
+    headers = {**SAFE_HEADERS, "cache-control": FOR_EVER, "etag": f'"{document.tag}"', "vary": "accept-encoding"}
+    if document.gzipped is not None and _takes_gzip(request.headers.get("accept-encoding", "")):
+        zipped = {"content-encoding": "gzip", "etag": f'"{document.tag}-gz"'}
+        return _bytes(Document(document.gzipped, document.media_type), 200, {**headers, **zipped})
+    return _bytes(document, 200, headers)
+
+
+async def _icon(request: Request) -> Response:
+    return _bytes(ICON.document, 200, {**SAFE_HEADERS, "cache-control": "public, max-age=86400"})
 
 
 @asynccontextmanager
 async def site(settings: RenderSettings, process: Process) -> AsyncIterator[Role]:
     """Run the public pages."""
-    pool = await open_pool(
-        settings.database_url.get_secret_value(), role="presstally_render", statement_timeout_seconds=3
-    )
-    portal = Portal(pool, read_sites(settings.sites), settings.public_url)
+    url = settings.database_url.get_secret_value()
+    pool = await open_pool(url, role="presstally_render", statement_timeout_seconds=3)
+    looking = await open_pool(url, role="presstally_render", size=2, statement_timeout_seconds=1)
+    portal = Portal(pool, looking, read_sites(settings.sites), settings.public_url, settings.page_cache_bytes_max)
     images = Images(open_store(settings.media))
-    routes = [Route(STYLE_PATH, _style), Route("/media/{name}", images.image), Route("/{path:path}", portal.page)]
+    routes = [Route(path, _asset) for path in ASSETS]
     try:
-        yield Role("site", routes=routes)
+        yield Role(
+            "site",
+            routes=[
+                *routes,
+                Route("/favicon.ico", _icon),
+                Route("/media/{name}", images.image),
+                Route("/{path:path}", portal.page),
+            ],
+            concerns=portal.concerns,
+        )
     finally:
         pool.terminate()
+        looking.terminate()

@@ -1,116 +1,120 @@
-"""Articles and their pages → Postgres: what belongs together changes together."""
+"""Articles → Postgres: an article and all that its surfaces are made of change together, in one transaction."""
 
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Literal
 
 import asyncpg
 import msgspec
 
-from services.render.pages import (
-    LIST_ARTICLES_MAX,
-    Page,
-    render_article,
-    render_list,
-    theme_version,
-)
-from shared.articles import Article, article_path, is_public
+from services.render import derived
+from shared.articles import Article, article_path
 from shared.postgres import Connection, read_queries
-from shared.sites import Site
+from shared.sites import Site, Sites
 
 SQL = read_queries(__package__)
 Status = Literal["live", "withdrawn"]
 
 
 @dataclass(frozen=True)
-class Rendered:
+class Standing:
     """What readers get of an article now."""
 
     version: int
     status: Status
-    url: str | None
+    path: str | None
     is_new: bool
 
 
-async def save(pool: asyncpg.Pool, article: Article, site: Site, public_url: str, now: datetime) -> Rendered | None:
-    """Make an article's page and the lists that show it, in one transaction.
+async def save(pool: asyncpg.Pool, article: Article, site: Site) -> Standing:
+    """Bring the portal to an article's newest state; an older version changes nothing.
 
     Returns:
-        What readers get now; None when a newer version is rendered already.
+        What readers get now: of this version, or of a newer one that was there.
 
     Raises:
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is away.
     """
-    path = article_path(article)
-    # What was committed as public must not wait for this machine's clock, which may be behind.
-    public = is_public(article, max(now, article.modified_at))
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(SQL["lock_site"], site.slug)
-        before = await connection.fetchrow(SQL["rendered_article"], article.id)
-        if before and before["version"] > article.version:
-            return None
-        is_new = before is None or before["version"] < article.version
+        before = await connection.fetchval(SQL["site_of"], article.id)
+        is_new = await _save_article(connection, article)
         if is_new:
-            listed_at = article.published_at or article.first_published_at or article.modified_at
-            await connection.execute(
-                SQL["save_article"],
-                article.id,
-                site.slug,
-                article.number,
-                article.section,
-                article.version,
-                article.state,
-                public,
-                path,
-                listed_at,
-                msgspec.json.encode(article).decode(),
-            )
-            await connection.execute(SQL["drop_pages_of"], article.id, path if public else None)
-            if public:
-                await _save_page(connection, site, render_article(article, site, public_url))
-            await _save_lists(connection, site, public_url, {article.section, before["section"] if before else ""})
-    return Rendered(article.version, "live" if public else "withdrawn", public_url + path if public else None, is_new)
+            await _save_derived(connection, article, site)
+            for slug in sorted({site.slug, before or site.slug}):  # in order: two builders must not wait for each other
+                await connection.execute(SQL["raise_generation"], slug)
+        row = await connection.fetchrow(SQL["standing"], article.id)
+        assert row is not None
+        status: Status = "live" if row["is_public"] else "withdrawn"
+        return Standing(row["version"], status, row["path"] if row["is_public"] else None, is_new)
 
 
-async def forget(
-    pool: asyncpg.Pool, article_id: str, sites: dict[str, Site], public_urls: dict[str, str]
-) -> int | None:
-    """Remove all of an article after its tombstone; return the version that was rendered, or None."""
+async def forget(pool: asyncpg.Pool, article_id: str) -> int | None:
+    """Remove all of an article after its tombstone; return the version that stood there, or None."""
     async with pool.acquire() as connection, connection.transaction():
         row = await connection.fetchrow(SQL["forget_article"], article_id)
         if row is None:
             return None
-        await connection.execute(SQL["drop_pages_of"], article_id, None)
-        if row["site"] in sites:
-            await connection.execute(SQL["lock_site"], row["site"])
-            await _save_lists(connection, sites[row["site"]], public_urls[row["site"]], {row["section"]})
+        await connection.execute(SQL["raise_generation"], row["site"])
         return int(row["version"])
 
 
-async def renew(pool: asyncpg.Pool, site: Site, public_url: str) -> int | None:
-    """Make all pages of a site anew if its theme or settings changed; return how many, or None."""
-    version = theme_version(site, public_url)
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(SQL["lock_site"], site.slug)
-        if await connection.fetchval(SQL["theme"], site.slug) == version:
-            return None
-        articles = [_article(row) for row in await connection.fetch(SQL["public_articles"], site.slug)]
-        for article in articles:
-            await _save_page(connection, site, render_article(article, site, public_url))
-        await _save_lists(connection, site, public_url, {section.slug for section in site.sections})
-        await connection.execute(SQL["save_theme"], site.slug, version)
-        return len(articles)
+async def derive_anew(pool: asyncpg.Pool, sites: Sites) -> int:
+    """Make the rows of articles anew that were made by other rules; return how many."""
+    count = 0
+    while rows := await pool.fetch(SQL["derived_otherwise"], derived.RULES):
+        for row in rows:
+            article = msgspec.json.decode(row["content"], type=Article)
+            site = sites.get(article.site) or next(iter(sites.values()))
+            await save(pool, article, site)
+            count += 1
+    return count
 
 
-async def _save_lists(connection: Connection, site: Site, public_url: str, sections: set[str]) -> None:
-    for section in (None, *(section for section in site.sections if section.slug in sections)):
-        rows = await connection.fetch(SQL["newest"], site.slug, section.slug if section else None, LIST_ARTICLES_MAX)
-        await _save_page(connection, site, render_list([_article(row) for row in rows], site, section, public_url))
+async def _save_article(connection: Connection, article: Article) -> bool:
+    begins, ends = derived.public_times(article)
+    saved = await connection.fetchval(
+        SQL["save_article"],
+        article.id,
+        article.site,
+        article.number,
+        article.section,
+        article.version,
+        article.state,
+        article_path(article),
+        derived.listed_at(article),
+        article.modified_at,
+        begins,
+        ends,
+        derived.front_until(article),
+        msgspec.json.encode(article).decode(),
+        derived.RULES,
+    )
+    return saved is not None
 
 
-async def _save_page(connection: Connection, site: Site, page: Page) -> None:
-    await connection.execute(SQL["save_page"], site.slug, page.path, page.article, page.html, page.etag)
-
-
-def _article(row: asyncpg.Record) -> Article:
-    return msgspec.json.decode(row["content"], type=Article)
+async def _save_derived(connection: Connection, article: Article, site: Site) -> None:
+    for name in ("drop_listings", "drop_old_addresses", "drop_search", "drop_boundaries"):
+        await connection.execute(SQL[name], article.id)
+    addresses = derived.old_addresses(article)  # also of what was withdrawn: its former address is gone too
+    await connection.execute(SQL["save_old_addresses"], article.id, article.site, addresses)
+    if article.state != "published":
+        return
+    at = derived.listed_at(article)
+    lists = derived.lists(article, site)
+    await connection.execute(
+        SQL["save_listings"], article.id, article.site, at, article.number, list(lists), list(lists.values())
+    )
+    await connection.execute(SQL["save_boundaries"], article.id, article.site, derived.boundaries(article))
+    words = derived.search_words(article)
+    await connection.execute(
+        SQL["save_search"],
+        article.id,
+        article.site,
+        at,
+        article.section,
+        words.title,
+        words.title_words,
+        words.lead_words,
+        words.body_words,
+        words.pairs,
+        words.marked_words,
+    )

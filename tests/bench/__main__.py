@@ -24,6 +24,7 @@ from tests.bench.live_delay import live_delay
 from tests.bench.live_streams import live_streams
 from tests.bench.memory import memory
 from tests.bench.options import Options
+from tests.bench.portal import portal
 from tests.bench.scaling import scaling
 from tests.bench.stores import Failed, Stores
 from tests.bench.throughput import throughput
@@ -38,6 +39,7 @@ BENCHMARKS = {
     "live_streams": live_streams,
     "live_delay": live_delay,
     "imports": imports,
+    "portal": portal,
 }
 SEED = 20_261_125
 LOAD_PROCESSES = 2

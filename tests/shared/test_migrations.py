@@ -64,7 +64,7 @@ def test_migrations_are_named_and_ordered() -> None:
 @pytest.mark.parametrize("service", SERVICES)
 async def test_a_service_writes_its_own_schema_only(database: str, service: str) -> None:
     """A service's role may write the tables of its schema and may not even look into the others."""
-    tables = {"ingest": "ingest.outbox", "stats": "stats.counts", "render": "render.pages"}
+    tables = {"ingest": "ingest.outbox", "stats": "stats.counts", "render": "render.listings"}
     connection = await asyncpg.connect(database, server_settings={"role": f"presstally_{service}"})
     try:
         for owner, table in tables.items():

@@ -1,0 +1,121 @@
+"""Words of an article: plain text, summaries, dates as readers write them, folding for search. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from html import unescape
+from zoneinfo import ZoneInfo
+
+from slugify import slugify
+
+from shared.articles import (
+    Article,
+    Block,
+    BulletList,
+    DatePrecision,
+    Embed,
+    Figure,
+    File,
+    Heading,
+    Item,
+    Paragraph,
+    Quote,
+    Table,
+)
+
+SUMMARY_CHARACTERS_MAX = 240
+WEEKDAYS_VI = ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ Nhật")
+_TAG = re.compile(r"<[^>]*>")
+_BREAK = re.compile(r"<br\s*/?>")
+
+
+def plain(html: str) -> str:
+    """Return the text of sanitised inline HTML; a line break is a space."""
+    return unescape(_TAG.sub("", _BREAK.sub(" ", html)))
+
+
+def summary(article: Article, characters_max: int = SUMMARY_CHARACTERS_MAX) -> str:
+    """Return the lead, or the first paragraph, as plain text cut at a word."""
+    text = article.lead or next((plain(block.html) for block in article.body if isinstance(block, Paragraph)), "")
+    return shortened(text, characters_max)
+
+
+def shortened(text: str, characters_max: int) -> str:
+    """Return a text of at most `characters_max` characters and an ellipsis, cut between words."""
+    if len(text) <= characters_max:
+        return text
+    return text[: characters_max + 1].rsplit(" ", 1)[0][:characters_max].rstrip(" ,;:") + "…"
+
+
+def body_lines(article: Article) -> list[str]:
+    """Return the body as lines of plain text: what a search finds beside title and lead."""
+    figures = [article.lead_image] if article.lead_image else []
+    lines = [line for block in (*figures, *article.body) for line in _lines(block)]
+    if article.source:
+        lines.append(f"{article.source.label} {article.source.name}")
+    lines += [author.name for author in article.authors]
+    return [line for line in lines if line]
+
+
+def _lines(block: Block) -> Iterator[str]:
+    match block:
+        case Paragraph() | Heading():
+            yield plain(block.html)
+        case Figure():
+            yield block.caption
+            yield block.image.alt if block.image else ""
+        case BulletList():
+            yield from _items(block.items)
+        case Quote():
+            yield from map(plain, block.paragraphs)
+            yield block.cite or ""
+        case Table():
+            yield block.caption
+            for row in block.rows:
+                yield " ".join(plain(cell.html) for cell in row)
+        case Embed():
+            yield block.title
+        case File():
+            yield block.name
+
+
+def _items(items: Sequence[Item]) -> Iterator[str]:
+    for item in items:
+        yield plain(item.html)
+        yield from _items(item.items)
+
+
+def local_date(instant: datetime, zone: ZoneInfo, language: str, precision: DatePrecision = "exact") -> str:
+    """Write an instant as the site's readers write dates: "Thứ Sáu, 04/03/2022 08:00", or its day alone."""
+    local = instant.astimezone(zone)
+    vietnamese = language.startswith("vi")
+    day = f"{WEEKDAYS_VI[local.weekday()]}, {local:%d/%m/%Y}" if vietnamese else f"{local:%A, %d %B %Y}"
+    return day if precision == "day" else f"{day} {local:%H:%M}"
+
+
+def month_name(year: int, month: int, language: str) -> str:
+    """Write a month: "Tháng 11/2026" or "November 2026"."""
+    return f"Tháng {month}/{year}" if language.startswith("vi") else f"{datetime(year, month, 1):%B %Y}"  # noqa: DTZ001
+
+
+def tag_slug(tag: str) -> str:
+    """Return a tag's place in URLs; "" for one without any letter or digit."""
+    return slugify(tag, max_length=60)
+
+
+def folded(text: str) -> str:
+    """Return an NFC text in lower case without marks, each character in its place: "Đổi mới" becomes "doi moi"."""
+    return text.translate(_FOLDING)
+
+
+class _Folding(dict[int, str]):
+    """What each character becomes, worked out when it is first met."""
+
+    def __missing__(self, code: int) -> str:
+        base = unicodedata.normalize("NFD", chr(code))[0].lower()
+        self[code] = "d" if base == "đ" else base if len(base) == 1 else chr(code)
+        return self[code]
+
+
+_FOLDING = _Folding()

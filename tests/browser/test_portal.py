@@ -1,0 +1,235 @@
+"""The portal's pages in real Chromium: nothing foreign, nothing blocked, accessible, and their buttons work."""
+
+import asyncio
+import json
+import threading
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+from aiokafka import AIOKafkaProducer
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from shared.articles import (
+    Article,
+    Author,
+    BulletList,
+    Cell,
+    Correction,
+    Embed,
+    Figure,
+    Heading,
+    Item,
+    Paragraph,
+    Quote,
+    Source,
+    Table,
+    article_path,
+)
+
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
+BODY = [
+    Paragraph('Đoạn <em>một</em> có <a href="https://elsewhere.example/">liên kết</a>.'),
+    Heading("Mục"),
+    Quote(["Lời người khác."], cite="Ông Nam"),
+    BulletList([Item("một", [Item("một rưỡi")]), Item("hai")]),
+    Table([[Cell("Xã", header=True), Cell("Số hộ", header=True)], [Cell("Hải Anh"), Cell("1.204")]]),
+    Figure("Ảnh đã mất"),
+    Embed("youtube", "abc", "Video"),
+]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+async def publish(kafka: str, articles: list[Article]) -> None:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    for article in articles:
+        await producer.send_and_wait("articles", msgspec.json.encode(article), key=article.id.encode())
+    await producer.stop()
+
+
+@pytest.fixture(scope="module")
+def paths(system: Any) -> dict[str, str]:
+    """Publish three articles with all kinds of blocks; return the pages to look at."""
+    now = datetime.now(UTC)
+    articles = [
+        Article(
+            id=f"browser-{number}",
+            number=number,
+            site="haihau",
+            version=1,
+            state="published",
+            title=f"Chợ phiên Cồn mở lại lần {number - 900_000}",
+            slug="cho-phien-con",
+            section="tin-tuc",
+            language="vi",
+            body=BODY,
+            kicker="Đời sống",
+            lead="Phần dẫn.",
+            tags=["chợ phiên"],
+            source=Source("Báo Nam Định"),
+            authors=[Author("Trần Nam", "Phóng viên")],
+            corrections=[Correction("Số hộ đã được sửa.", now)],
+            modified_at=now,
+            first_published_at=now,
+            published_at=now + timedelta(seconds=number - 900_000),
+        )
+        for number in range(900_001, 900_004)
+    ]
+    sending = threading.Thread(target=lambda: asyncio.run(publish(system.kafka, articles)))
+    sending.start()
+    sending.join(30)
+    deadline = time.monotonic() + 20
+    while any(system.get(article_path(article)).status != 200 for article in articles):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    return {
+        "article": article_path(articles[1]),
+        "home": "/",
+        "section": "/tin-tuc/",
+        "tag": "/tag/cho-phien/",
+        "months": "/luu-tru/",
+        "month": f"/luu-tru/{now + timedelta(hours=7):%Y/%m}/",
+        "search": "/tim-kiem?q=cho+phien",
+        "no results": "/tim-kiem?q=qqzzxx",
+        "site map": "/so-do-site",
+        "not found": "/khong-co",
+    }
+
+
+@pytest.fixture
+def context(chromium: Browser, system: Any) -> Iterator[BrowserContext]:
+    context = chromium.new_context(user_agent=system.another_person())
+    yield context
+    context.close()
+
+
+def test_no_page_breaks_a_rule_of_accessibility(
+    system: Any, chromium: Browser, context: BrowserContext, paths: dict[str, str]
+) -> None:
+    """Axe finds nothing on any page: light, dark, in high contrast and with the largest text."""
+    axe = Axe()
+    looks = ({}, {"size": "larger"}, {"contrast": "high"})
+    for scheme in ("light", "dark"):
+        page = context.new_page()
+        page.emulate_media(color_scheme=scheme)
+        for look in looks:
+            page.add_init_script(f"localStorage.setItem('presstally-look', {json.dumps(json.dumps(look))})")
+            for name, path in paths.items():
+                if look and name not in ("article", "home", "search"):
+                    continue
+                page.goto(system.url + path)
+                found = axe.run(page)
+                assert found.violations_count == 0, f"{name} {scheme} {look}: {found.generate_report()}"
+        page.close()
+
+
+@pytest.mark.parametrize("width", [360, 768, 1280])
+def test_every_page_fits_its_screen(system: Any, chromium: Browser, paths: dict[str, str], width: int) -> None:
+    """On a phone, a tablet and a desktop nothing is wider than the screen, with the largest text too."""
+    context = chromium.new_context(viewport={"width": width, "height": 800}, user_agent=system.another_person())
+    page = context.new_page()
+    for look in ({}, {"size": "larger"}):
+        page.add_init_script(f"localStorage.setItem('presstally-look', {json.dumps(json.dumps(look))})")
+        for name, path in paths.items():
+            page.goto(system.url + path)
+            assert page.evaluate("document.documentElement.scrollWidth") <= width, (name, look)
+    context.close()
+
+
+def test_pages_are_strict(system: Any, context: BrowserContext, paths: dict[str, str]) -> None:
+    """No page asks another host, sets a cookie, or has anything that its own policy forbids."""
+    page = context.new_page()
+    blocked: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda said: blocked.append(said.text) if "Content Security Policy" in said.text else None)
+    page.on("pageerror", lambda error: blocked.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    for path in paths.values():
+        page.goto(system.url + path)
+    assert not blocked
+    assert all(url.startswith((system.url, "data:")) for url in asked), asked
+    assert context.cookies() == []
+
+
+def look_of(page: Page) -> tuple[str, str]:
+    return tuple(
+        page.evaluate(
+            "[getComputedStyle(document.documentElement).fontSize, document.documentElement.dataset.contrast || '']"
+        )
+    )
+
+
+def test_text_size_and_contrast_are_remembered(system: Any, context: BrowserContext, paths: dict[str, str]) -> None:
+    """The buttons change text size and contrast, and the next page has them before anything is painted."""
+    page = context.new_page()
+    page.goto(system.url + paths["article"])
+    before = look_of(page)
+    page.get_by_role("button", name="Chữ to hơn").click()
+    page.get_by_role("button", name="Tương phản cao").click()
+    after = look_of(page)
+    assert float(after[0][:-2]) > float(before[0][:-2])
+    assert after[1] == "high"
+    page.goto(system.url + "/tin-tuc/")
+    assert look_of(page) == after
+    assert page.get_by_role("button", name="Tương phản cao").get_attribute("aria-pressed") == "true"
+    page.get_by_role("button", name="Chữ nhỏ hơn").click()
+    page.get_by_role("button", name="Tương phản cao").click()
+    assert look_of(page) == before
+
+
+def test_keys_reach_everything(system: Any, context: BrowserContext, paths: dict[str, str]) -> None:
+    """The first key leads to the skip link, that one to the content; a search works by keys alone."""
+    page = context.new_page()
+    page.goto(system.url + paths["article"])
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"
+    page.locator("#find").focus()
+    page.keyboard.type("cho phien")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/tim-kiem?q=cho+phien")
+    assert page.locator("mark").count() > 0
+
+
+def test_an_article_prints_without_the_portal_around_it(
+    system: Any, context: BrowserContext, paths: dict[str, str]
+) -> None:
+    """On paper are title, text, source and address, and neither menu nor buttons."""
+    page = context.new_page()
+    page.goto(system.url + paths["article"])
+    page.emulate_media(media="print")
+    for seen in ("h1", "article", ".source", ".print-only"):
+        assert page.locator(seen).first.is_visible(), seen
+    for hidden in (".menu", ".find", ".foot", ".acts", ".tags"):
+        assert not page.locator(hidden).first.is_visible(), hidden
+    assert page.locator(".print-only").inner_text() == system.url + paths["article"]
+
+
+def test_a_page_is_shown_fast_and_stands_still(system: Any, context: BrowserContext, paths: dict[str, str]) -> None:
+    """Nothing of a page jumps after it was painted, and it is painted within the state portals' 2.5 s."""
+    page = context.new_page()
+    page.add_init_script(
+        "window.shift = 0; window.largest = 0;"
+        "new PerformanceObserver((list) => list.getEntries().forEach((one) => { shift += one.value }))"
+        ".observe({type: 'layout-shift', buffered: true});"
+        "new PerformanceObserver((list) => list.getEntries().forEach((one) => { largest = one.startTime }))"
+        ".observe({type: 'largest-contentful-paint', buffered: true});"
+    )
+    for name in ("article", "home"):
+        page.goto(system.url + paths[name])
+        time.sleep(1)
+        assert page.evaluate("shift") < 0.1, name
+        assert 0 < page.evaluate("largest") < 2500, name
