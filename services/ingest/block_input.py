@@ -81,7 +81,7 @@ Inline = Annotated[
     Text,
     Field(max_length=64_000, description="HTML: a, em, strong, br, sub, sup; other tags go, their text stays"),
 ]
-OldUrl = Annotated[str, Field(min_length=2, max_length=OLD_URL_CHARACTERS_MAX, pattern=r"^/[!-~\u00a1-\U0010ffff]+$")]
+OldUrl = Annotated[Line, Field(min_length=2, max_length=OLD_URL_CHARACTERS_MAX, pattern="^/[^ ]+$")]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_range), Field(description="RFC 3339 with zone")]
 
 

@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 
 import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from aiokafka.structs import ConsumerRecord
 
 from services.render import store
@@ -92,12 +92,13 @@ async def _newest(bootstrap: str, sites: Sites) -> tuple[dict[str, Article | Non
 
 async def _records(bootstrap: str) -> AsyncIterator[ConsumerRecord]:
     """Read the topic from its beginning to where it ends now."""
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, isolation_level="read_committed")
+    consumer = AIOKafkaConsumer(
+        ARTICLES.name, bootstrap_servers=bootstrap, enable_auto_commit=False, isolation_level="read_committed"
+    )
     await consumer.start()
     try:
-        await consumer.topics()
-        parts = [TopicPartition(ARTICLES.name, number) for number in consumer.partitions_for_topic(ARTICLES.name) or ()]
-        consumer.assign(parts)
+        parts = list(consumer.assignment())  # all of them: it reads without a group
+        assert parts, "it waits for the topic's metadata"
         await consumer.seek_to_beginning(*parts)
         ends = await consumer.end_offsets(parts)
         while any([await consumer.position(part) < ends[part] for part in parts]):

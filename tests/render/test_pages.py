@@ -140,14 +140,14 @@ def test_pages_load_nothing_from_elsewhere() -> None:
 
 def test_counts_are_never_part_of_a_page() -> None:
     """A page has the counter's place and, for readers without scripts, a picture that is drawn as they look."""
-    for page in (render_article(ARTICLE, SITE, URL), render_list([ARTICLE], SITE, None, URL)):
-        found = re.search(r"<access-counter .*?</access-counter>", page.html, re.DOTALL)
+    for page in (page_of(ARTICLE), list_of(ARTICLE), home_of(ARTICLE)):
+        found = re.search(r"<access-counter .*?</access-counter>", page, re.DOTALL)
         assert found
         assert "<strong>Thống kê truy cập</strong>" in found[0]
         image = re.search(r'<noscript><a href="([^"]+)"><img src="([^"]+)" height="80"', found[0])
         assert image
         assert image.groups() == ("/stats/haihau/counter.html", "/stats/haihau/counter.svg?show=all")
-        assert "data-counter" not in page.html
+        assert "data-counter" not in page
 
 
 def test_a_list_shows_its_newest_articles() -> None:
