@@ -95,8 +95,8 @@ async def _records(bootstrap: str) -> AsyncIterator[ConsumerRecord]:
     consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False, isolation_level="read_committed")
     await consumer.start()
     try:
-        await consumer.topics()
-        parts = [TopicPartition(ARTICLES.name, number) for number in consumer.partitions_for_topic(ARTICLES.name) or ()]
+        cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - it has no other door
+        parts = [TopicPartition(ARTICLES.name, number) for number in cluster.partitions_for_topic(ARTICLES.name) or ()]
         consumer.assign(parts)
         await consumer.seek_to_beginning(*parts)
         ends = await consumer.end_offsets(parts)

@@ -14,7 +14,9 @@ ROOT = Path(__file__).parent.parent.parent
 def rebuild(system: Any, *arguments: str) -> str:
     environment = {**system.environment, "DATABASE_URL": system.database_url, "KAFKA_BOOTSTRAP": system.kafka}
     command = [sys.executable, "-m", "services.render", "rebuild", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 async def test_what_was_lost_comes_back_and_what_never_was_goes(system: Any, editors: Any) -> None:
