@@ -20,6 +20,7 @@ from services.render.images import Images
 from services.render.pages import ASSETS, EARLY_SCRIPT_HASH, ICON, render_error
 from services.render.settings import RenderSettings
 from services.render.surfaces import Absent, Asked, Moved, Surface, find
+from shared.encodings import takes_gzip
 from shared.logs import log
 from shared.media import open_store
 from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT, open_pool
@@ -145,7 +146,7 @@ def _document(request: Request, entry: Entry) -> Response:
     document = entry.document
     changed_at = (entry.changed_at or datetime(2026, 1, 1, tzinfo=UTC)).replace(microsecond=0)
     body, tag, encoding = document.body, document.tag, {}
-    if document.gzipped is not None and _takes_gzip(request.headers.get("accept-encoding", "")):
+    if document.gzipped is not None and takes_gzip(request.headers.get("accept-encoding", "")):
         body, tag, encoding = document.gzipped, f"{tag}-gz", {"content-encoding": "gzip"}
     headers = {**(PAGE_HEADERS if document.media_type == HTML else _OTHER_HEADERS)}
     headers |= {"etag": f'"{tag}"', "last-modified": format_datetime(changed_at, usegmt=True)}
@@ -160,14 +161,6 @@ _OTHER_HEADERS = {**SAFE_HEADERS, "cache-control": "public, max-age=0, must-reva
 
 def _bytes(document: Document, status: int, headers: dict[str, str]) -> Response:
     return Response(document.body, status, {**headers, "content-type": document.media_type})
-
-
-def _takes_gzip(accepted: str) -> bool:
-    for part in accepted.split(","):
-        coding, _, parameters = part.strip().lower().partition(";")
-        if coding.strip() in ("gzip", "*"):
-            return parameters.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False
 
 
 def _is_known(request: Request, tag: str, changed_at: datetime) -> bool:
@@ -185,7 +178,7 @@ def _is_known(request: Request, tag: str, changed_at: datetime) -> bool:
 async def _asset(request: Request) -> Response:
     document = ASSETS[request.url.path]
     headers = {**SAFE_HEADERS, "cache-control": FOR_EVER, "etag": f'"{document.tag}"', "vary": "accept-encoding"}
-    if document.gzipped is not None and _takes_gzip(request.headers.get("accept-encoding", "")):
+    if document.gzipped is not None and takes_gzip(request.headers.get("accept-encoding", "")):
         zipped = {"content-encoding": "gzip", "etag": f'"{document.tag}-gz"'}
         return _bytes(Document(document.gzipped, document.media_type), 200, {**headers, **zipped})
     return _bytes(document, 200, headers)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from services.ingest.tracker import _is_known, _takes_gzip
+from services.ingest.tracker import _is_known
+from shared.encodings import takes_gzip
 
 FOLDER = Path(__file__).parent.parent.parent / "services/ingest/tracker"
 SERVED_BYTES_MAX = 1_200
@@ -74,7 +75,7 @@ def test_an_unchanged_tracker_is_not_sent_again(system: Any) -> None:
 )
 def test_only_those_who_take_gzip_get_it(accepted: str, takes: bool) -> None:
     """Accept-Encoding is read as HTTP says, with its weights."""
-    assert _takes_gzip(accepted) is takes
+    assert takes_gzip(accepted) is takes
 
 
 def test_any_tag_is_known_to_a_star() -> None:

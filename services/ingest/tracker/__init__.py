@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from shared.encodings import takes_gzip
+
 _PLAIN = files(__package__).joinpath("t.min.js").read_bytes()
 _BODIES = {"identity": _PLAIN, "gzip": gzip.compress(_PLAIN, 9, mtime=0)}
 # A tag for each form of the bytes. Not "TAG-gzip": the gateway takes such an ending for its own and cuts it off.
@@ -20,21 +22,13 @@ _HEADERS = {
 
 
 async def _script(request: Request) -> Response:
-    coding = "gzip" if _takes_gzip(request.headers.get("accept-encoding", "")) else "identity"
+    coding = "gzip" if takes_gzip(request.headers.get("accept-encoding", "")) else "identity"
     headers = {**_HEADERS, "etag": _TAGS[coding]}
     if _is_known(_TAGS[coding], request.headers.get("if-none-match", "")):
         return Response(None, 304, headers)
     if coding == "gzip":
         headers["content-encoding"] = coding
     return Response(_BODIES[coding], media_type="text/javascript; charset=utf-8", headers=headers)
-
-
-def _takes_gzip(accepted: str) -> bool:
-    for one in accepted.lower().split(","):
-        name, _, weight = one.partition(";")
-        if name.strip() in ("gzip", "*"):
-            return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
-    return False
 
 
 def _is_known(tag: str, known: str) -> bool:
