@@ -20,11 +20,10 @@ def view(new_id: NewId, **more: Any) -> dict[str, Any]:
 
 def sample(system: Any) -> tuple[str, str]:
     """Return the id and the path of the sample article."""
-    path = re.search(r'href="(/hai-hau-mo-lai[^"]+)"', system.get("/").text)
-    assert path
-    article = re.search(r'presstally:article" content="([^"]+)"', system.get(path[1]).text)
+    path = system.sample_path()
+    article = re.search(r'presstally:article" content="([^"]+)"', system.get(path).text)
     assert article
-    return article[1], path[1]
+    return article[1], path
 
 
 def views_of(system: Any, article: str) -> int:
