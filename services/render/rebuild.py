@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 
 import msgspec
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from services.render import store
@@ -91,14 +91,17 @@ async def _newest(bootstrap: str, sites: Sites) -> tuple[dict[str, Article | Non
 
 
 async def _records(bootstrap: str) -> AsyncIterator[ConsumerRecord]:
-    """Read the topic from its beginning to where it ends now."""
-    consumer = AIOKafkaConsumer(
-        ARTICLES.name, bootstrap_servers=bootstrap, enable_auto_commit=False, isolation_level="read_committed"
-    )
+    """Read the topic from its beginning to where it ends now, as the builder does.
+
+    Uncommitted records too: a transaction that a killed relay left open would hide all that came after it, and it
+    would be taken for lost. What is aborted was sent again, in the same versions.
+    """
+    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
     await consumer.start()
     try:
-        parts = list(consumer.assignment())  # all of them: it reads without a group
-        assert parts, "it waits for the topic's metadata"
+        cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - it has no other door
+        parts = [TopicPartition(ARTICLES.name, number) for number in cluster.partitions_for_topic(ARTICLES.name) or ()]
+        consumer.assign(parts)
         await consumer.seek_to_beginning(*parts)
         ends = await consumer.end_offsets(parts)
         while any([await consumer.position(part) < ends[part] for part in parts]):

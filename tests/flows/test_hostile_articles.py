@@ -13,6 +13,8 @@ import asyncpg
 import pytest
 from playwright.sync_api import Dialog, sync_playwright
 
+from services.render.pages import SCRIPT
+
 DATA = Path(__file__).parent.parent / "data"
 NAUGHTY: list[str] = json.loads((DATA / "blns.json").read_text(encoding="utf-8"))
 XSS: list[str] = json.loads((DATA / "xss.json").read_text(encoding="utf-8"))
