@@ -74,10 +74,9 @@ class Publisher:
         """Whoever holds it writes to the spool, or decides that nobody needs to any more."""
         self._producer: AIOKafkaProducer | None = None
         self._partitions = 0
-        self._direct = False
-        """New events go straight to Kafka: the spool is empty."""
         self._under_way = 0
         self._away_since: float | None = time.monotonic()
+        """Since when events go to the spool."""
         self._refused: str | None = None
         self._running = [
             process.spawn(self._dispatch(), "dispatch events"),
@@ -100,6 +99,11 @@ class Publisher:
         return landed
 
     @property
+    def _is_direct(self) -> bool:
+        """New events go straight to Kafka: the spool is empty."""
+        return self._away_since is None
+
+    @property
     def waiting_events(self) -> int:
         """Events that nobody has acknowledged yet."""
         return self._under_way + len(self._next.entries)
@@ -112,14 +116,14 @@ class Publisher:
     @property
     def problem(self) -> str | None:
         """Why no event can be taken now; None when they can."""
-        if self._direct:
+        if self._is_direct:
             return None
         return self._refused or (None if self._spool.has_room else "the spool is full")
 
     @property
     def concern(self) -> str | None:
         """What an operator should know though events are taken: Kafka is away."""
-        if self._direct or self._away_since is None:
+        if self._away_since is None:
             return None
         seconds = time.monotonic() - self._away_since
         return f"Kafka does not acknowledge since {seconds:.0f} s; {self._spool.bytes} bytes wait in the spool"
@@ -145,7 +149,7 @@ class Publisher:
             return
         FLIGHT_EVENTS.observe(len(flight.entries))
         begun = time.perf_counter()
-        if self._direct and await self._send(flight.entries, self._deadline_seconds):
+        if self._is_direct and await self._send(flight.entries, self._deadline_seconds):
             flight.land()
             PUBLISH_SECONDS.labels(self._topic).observe(time.perf_counter() - begun)
         else:
@@ -181,22 +185,23 @@ class Publisher:
                 if batch.append(timestamp=None, key=None, value=value) is None:  # it is full
                     batches.append((partition, batch))
                     batch = producer.create_batch()
-                    batch.append(timestamp=None, key=None, value=value)
+                    fits = batch.append(timestamp=None, key=None, value=value)
+                    assert fits is not None, "an event is far smaller than a batch"
             batches.append((partition, batch))
         return batches
 
     def _lose(self, producer: AIOKafkaProducer, error: BaseException) -> None:
         """Give a producer up: events go to the spool until another one has brought Kafka all of that."""
         if self._producer is not producer:
-            return  # another flight met the same error first
+            return  # a flight and a left spool met the same error
         log.warning("Kafka does not acknowledge; events go to the spool", reason=repr(error))
-        self._producer, self._direct = None, False
+        self._producer = None
         self._away_since = time.monotonic()
         self._process.spawn(stop_producer(producer), "give up a producer")
 
     async def _keep(self, flight: _Flight) -> None:
         async with self._gate:
-            if self._direct and await self._send(flight.entries, self._deadline_seconds):
+            if self._is_direct and await self._send(flight.entries, self._deadline_seconds):
                 flight.land()
                 return
             try:
@@ -217,7 +222,7 @@ class Publisher:
         while True:
             if self._producer is None:
                 await self._connect()
-            elif not self._direct:
+            elif not self._is_direct:
                 await self._bring_spool()
             elif time.monotonic() - looked_at > LEFT_SPOOLS_SECONDS:
                 looked_at = time.monotonic()
@@ -226,6 +231,7 @@ class Publisher:
                 await asyncio.sleep(RETRY_SECONDS / 5)
 
     async def _connect(self) -> None:
+        away_since = self._away_since or time.monotonic()
         producer = AIOKafkaProducer(
             bootstrap_servers=self._bootstrap,
             acks="all",
@@ -240,7 +246,7 @@ class Publisher:
                 self._partitions = len(await producer.partitions_for(self._topic))
         except (*KAFKA_ERRORS, KeyError) as error:
             await stop_producer(producer)
-            if self._away_since is None or time.monotonic() - self._away_since < RETRY_SECONDS * 3:
+            if time.monotonic() - away_since < RETRY_SECONDS * 3:
                 log.warning("Kafka is not there; events wait in the spool", reason=repr(error))
             await asyncio.sleep(RETRY_SECONDS)
         else:
@@ -251,7 +257,7 @@ class Publisher:
             return
         async with self._gate:  # nobody writes now: what came meanwhile is brought, and the way is free
             if await self._empty(self._spool, self._deadline_seconds):
-                self._direct, self._away_since, self._refused = True, None, None
+                self._away_since = self._refused = None
                 log.info("Kafka acknowledges; events go straight to it")
 
     async def _empty(self, spool: Spool, deadline_seconds: float) -> bool:
