@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated
 
 from pydantic import BeforeValidator
@@ -36,6 +36,17 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: tuple[Network, 
             break
         address = hop.strip()
     return address
+
+
+def household_of(address: str) -> str:
+    """Return what bounds for one address count by: an IPv4 address, or the /64 that one house gets of IPv6."""
+    try:
+        ip = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(ip, IPv4Address):
+        return str(ip)
+    return str(ip.ipv4_mapped or IPv6Network((ip, 64), strict=False))
 
 
 @lru_cache(maxsize=10_000)

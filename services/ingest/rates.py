@@ -1,12 +1,13 @@
 """How fast one address may send: a token bucket for each address prefix and site. Pure: the time is handed in.
 
 An IPv4 address counts as itself, IPv6 by its /64, which is what one house gets. Written as GCRA: one number a bucket
-says when it will be full again. The kept libraries (throttled-py, limits) take 10 µs a call and more, which is a third
-of the time for a whole request here.
+says when it will be full again. Why not a library: ARCHITECTURE.md, "Rate limits by address and site".
 """
 
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address, ip_address
+
+from shared.clients import household_of
 
 BUCKETS_MAX = 200_000
 """Buckets in memory; when there are more, the full ones go first. A bucket is about 150 bytes."""
@@ -57,8 +58,5 @@ def prefix_of(address: str) -> str | None:
         ip = ip_address(address)
     except ValueError:
         return None
-    if isinstance(ip, IPv6Address):
-        if ip.ipv4_mapped is not None:
-            return prefix_of(str(ip.ipv4_mapped))
-        return None if ip.is_loopback else str(ip_network((int(ip) >> 64 << 64, 64)))
-    return None if ip.is_loopback else str(ip)
+    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
+    return None if (mapped or ip).is_loopback else household_of(address)

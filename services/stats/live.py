@@ -11,7 +11,6 @@ import random
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
-from ipaddress import IPv6Address, IPv6Network, ip_address
 
 import msgspec
 from starlette.responses import Response
@@ -20,6 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 from services.stats.counters import Away, CounterKey, Counters
 from services.stats.metrics import COUNTER_REFUSALS, LIVE_STREAMS
 from services.stats.reading import CounterNumbers
+from shared.clients import household_of
 from shared.problems import Problem
 from shared.process import Process
 
@@ -114,7 +114,7 @@ class Live:
         Raises:
             Problem: 429 when the address has too many streams, 503 when the process has.
         """
-        household = _household(address)
+        household = household_of(address)
         refusal = dict(headers) | {"cache-control": "no-store", "retry-after": "30"}
         if self._streams[household] >= self._per_address_max:
             COUNTER_REFUSALS.labels("streams_of_address").inc()
@@ -203,12 +203,3 @@ class _Stream(Response):
             await send(END)
             return
         await self._live.serve(*self._who, receive, send)
-
-
-def _household(address: str) -> str:
-    """Return what counts as one address: a network of one customer is as good as an address in IPv6."""
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return address
-    return str(IPv6Network((ip, 64), strict=False)) if isinstance(ip, IPv6Address) else address
