@@ -129,20 +129,6 @@ class Producer:
         finally:
             self._in_flight -= 1
 
-    async def partitions(self, topic: str) -> int:
-        """Return the number of the topic's partitions, waiting until Kafka tells.
-
-        Raises:
-            KeyError: the topic does not exist.
-        """
-        while True:
-            if self._producer is not None:
-                try:
-                    return len(await self._producer.partitions_for(topic))
-                except KAFKA_ERRORS as error:
-                    log.warning("Kafka does not tell the partitions; asking again", topic=topic, reason=repr(error))
-            await asyncio.sleep(CONNECT_RETRY_SECONDS)
-
     def _rebuild(self, broken: AIOKafkaProducer, error: Exception) -> None:
         if self._producer is not broken:
             return  # another message met the same error first

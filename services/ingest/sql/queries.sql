@@ -146,9 +146,6 @@ SELECT id, topic, key, value FROM ingest.outbox ORDER BY id LIMIT $1
 -- name: delete_from_outbox
 DELETE FROM ingest.outbox WHERE id = ANY ($1::bigint[])
 
--- name: count_outbox
-SELECT count(*) FROM ingest.outbox
-
 -- name: set_opening_balance
 INSERT INTO ingest.opening_balances (site, article, measure, adjustment, amount, who, why, at)
 VALUES ($1, coalesce($2, ''), $3, $4, $5, $6, $7, $8)

@@ -45,9 +45,6 @@ WITH moved AS (
 )
 INSERT INTO stats.gaps (gen, topic, part, first_lost, next_there) SELECT $1, $2, $3, $5, $6 FROM moved RETURNING id
 
--- name: count_gaps
-SELECT coalesce(sum(next_there - first_lost), 0)::bigint FROM stats.gaps
-
 -- name: prune
 -- $1: days before it are decided for good: a record of theirs would be too old. $2: steps before it are shown nowhere.
 -- $3: 5-second steps before it are past. Whoever was online then is not; a counter writes the row again when it must.
