@@ -8,3 +8,8 @@ def takes_gzip(accepted: str) -> bool:
         if coding.strip() in ("gzip", "*"):
             return weight.replace(" ", "") not in ("q=0", "q=0.0", "q=0.00", "q=0.000")
     return False
+
+
+def is_known(tag: str, if_none_match: str) -> bool:
+    """Tell whether a client has the answer of that tag already: the weak comparison of RFC 9110, 13.1.2."""
+    return if_none_match.strip() == "*" or tag in (one.strip().removeprefix("W/") for one in if_none_match.split(","))

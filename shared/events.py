@@ -18,6 +18,10 @@ Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_999, description="si
 Measure = Literal["views", "visits", "visitors"]
 
 PATH_CHARACTERS_MAX = 512
+AGE_MILLISECONDS_MAX = 48 * 3_600_000
+"""What is older when it arrives is not counted: its day is decided."""
+AHEAD_MILLISECONDS_MAX = 5 * 60_000
+"""The same of what lies further in the future: somebody's clock is wrong."""
 REFERRER_CHARACTERS_MAX = 253
 
 

@@ -26,7 +26,6 @@ from services.ingest.rates import Rates
 from services.ingest.secrets import SharedSecrets
 from services.ingest.settings import IngestSettings
 from services.ingest.signs import (
-    AGE_MILLISECONDS_MAX,
     ServerSign,
     Sign,
     decode,
@@ -40,6 +39,7 @@ from services.ingest.tokens import Tokens
 from services.ingest.tracker import TRACKER
 from services.ingest.visitors import LocalDays, Reader, Sender, bot_reason, local_days, place_of, visitor_key
 from shared.clients import Network, client_address
+from shared.events import AGE_MILLISECONDS_MAX, AHEAD_MILLISECONDS_MAX
 from shared.kafka import Unavailable
 from shared.logs import log
 from shared.postgres import open_pool
@@ -51,7 +51,6 @@ from shared.topics import PAGE_VIEWS
 BODY_BYTES_MAX = 64 * 1024
 BATCH_BODY_BYTES_MAX = 512 * 1024
 BODY_SECONDS = 10.0
-FUTURE_MILLISECONDS_MAX = 5 * 60_000
 FORWARDED = "x-forwarded-for"
 CONTENT_TYPES = ("application/json", "text/plain")
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
@@ -306,7 +305,7 @@ def _check_server_sign(sign: ServerSign, number: int, now: int) -> None:
         ip_address(sign.ip)
     except ValueError:
         raise Problem(422, f"`$[{number}].ip`: {sign.ip!r} is no IP address.", reason="invalid") from None
-    if sign.at is not None and not now - AGE_MILLISECONDS_MAX <= sign.at <= now + FUTURE_MILLISECONDS_MAX:
+    if sign.at is not None and not now - AGE_MILLISECONDS_MAX <= sign.at <= now + AHEAD_MILLISECONDS_MAX:
         raise Problem(
             422, f"`$[{number}].at`: at most 48 hours ago, and at most 5 minutes ahead of us.", reason="invalid"
         )

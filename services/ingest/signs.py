@@ -8,12 +8,18 @@ import msgspec
 from msgspec import Meta
 
 from services.ingest.visitors import Reader
-from shared.events import PATH_CHARACTERS_MAX, REFERRER_CHARACTERS_MAX, ArticleId, PageEvent, SiteSlug
+from shared.events import (
+    AGE_MILLISECONDS_MAX,
+    PATH_CHARACTERS_MAX,
+    REFERRER_CHARACTERS_MAX,
+    ArticleId,
+    PageEvent,
+    SiteSlug,
+)
 from shared.problems import Problem
 
 EVENTS_MAX = 100
 BATCH_EVENTS_MAX = 500
-AGE_MILLISECONDS_MAX = 48 * 3_600_000
 _Millis = Annotated[int, Meta(ge=0, le=253_402_300_799_999, description="since 1970-01-01 UTC, in milliseconds")]
 
 

@@ -8,6 +8,7 @@ from obstore.store import ObjectStore
 from starlette.requests import Request
 from starlette.responses import Response
 
+from shared.encodings import is_known
 from shared.logs import log
 from shared.media import NAME_PATTERN, PUBLIC, STORE_AWAY, TYPES
 from shared.problems import Problem
@@ -34,7 +35,7 @@ class Images:
         if not IMAGE_NAME.match(name):
             raise Problem(404, "There is no image by that name.", headers=NOT_KEPT)
         headers = {**IMAGE_HEADERS, "etag": f'"{name}"'}
-        if headers["etag"] in request.headers.get("if-none-match", ""):
+        if is_known(headers["etag"], request.headers.get("if-none-match", "")):
             return Response(None, 304, headers)
         try:
             content = bytes(await (await obstore.get_async(self._store, PUBLIC + name)).bytes_async())

@@ -20,7 +20,7 @@ from services.render.images import Images
 from services.render.pages import ASSETS, EARLY_SCRIPT_HASH, ICON, render_error
 from services.render.settings import RenderSettings
 from services.render.surfaces import Absent, Asked, Moved, Surface, find
-from shared.encodings import takes_gzip
+from shared.encodings import is_known, takes_gzip
 from shared.logs import log
 from shared.media import open_store
 from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT, open_pool
@@ -166,8 +166,7 @@ def _bytes(document: Document, status: int, headers: dict[str, str]) -> Response
 def _is_known(request: Request, tag: str, changed_at: datetime) -> bool:
     known = request.headers.get("if-none-match")
     if known is not None:
-        tags = {part.strip().removeprefix("W/").strip('"') for part in known.split(",")}
-        return "*" in tags or tag in tags or f"{tag}-gz" in tags
+        return any(is_known(f'"{form}"', known) for form in (tag, f"{tag}-gz"))
     try:
         since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
     except ValueError:

@@ -13,11 +13,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.events import PageEvent, SiteSlug
+from shared.events import AGE_MILLISECONDS_MAX, AHEAD_MILLISECONDS_MAX, PageEvent, SiteSlug
 from shared.sites import Site
 
-FUTURE_MILLISECONDS = 300_000
-OLD_MILLISECONDS = 48 * 3_600_000
 VALUE_BYTES_MAX = 8_192
 """Many times what the largest valid event takes; more is rubbish that should not be decoded."""
 VIEW, PING, LEAVE = range(3)
@@ -169,8 +167,8 @@ def read(records: Records, sites: Mapping[str, Site]) -> Batch:
         for field in ("article", "bot")
     }
     reasons = {  # the last one that applies is told
-        "too-old": columns["at"] < columns["arrived"] - OLD_MILLISECONDS,
-        "future": columns["at"] > columns["arrived"] + FUTURE_MILLISECONDS,
+        "too-old": columns["at"] < columns["arrived"] - AGE_MILLISECONDS_MAX,
+        "future": columns["at"] > columns["arrived"] + AHEAD_MILLISECONDS_MAX,
         "nul-character": _among(columns["article"], unfit["article"]) | _among(columns["bot"], unfit["bot"]),
         "unknown-site": _among(columns["site"], unknown),
         "schema": malformed | _among(columns["site"], misnamed),

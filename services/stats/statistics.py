@@ -16,6 +16,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from services.stats.access import Access, link_query
+from services.stats.asking import ANY_ORIGIN, one_of
 from services.stats.export_tables import Frame, history_table, sections_table, top_table
 from services.stats.exports import XLSX_TYPE, Table, to_csv, to_xlsx
 from services.stats.gathering import Gathering
@@ -30,8 +31,6 @@ from shared.problems import Problem
 from shared.sites import Site, Sites
 
 _Answer = TypeVar("_Answer")
-_Choice = TypeVar("_Choice", bound=str)
-ANY_ORIGIN = {"access-control-allow-origin": "*"}
 PAGE_HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
@@ -92,7 +91,7 @@ class Statistics:
                 raise
             html = render_door(site, language, wrong="token" in request.query_params)
             return HTMLResponse(html, 401, {**PAGE_HEADERS, **refusal.headers})
-        period: Period = _one_of(request, "period", "7d", get_args(Period))
+        period: Period = one_of(request, "period", "7d", get_args(Period))
         numbers = await _or_503(self._gathering.page(site, period))
         link = partial(link_query, request, site)
         html = render_page(numbers, site, language, self._base_url(site), link, robots=site.statistics == "public")
@@ -106,7 +105,7 @@ class Statistics:
     async def history(self, request: Request, kind: str) -> Response:
         """`GET /stats/{site}/history?step=&from=&to=&measure=&article=&section=`, also `.csv` and `.xlsx`."""
         site = self._open(request)
-        step: Step = _one_of(request, "step", "day", get_args(Step))
+        step: Step = one_of(request, "step", "day", get_args(Step))
         article, section = _id(request, "article"), self._section(request, site)
         if (article or section) and step == "hour":
             raise Problem(
@@ -203,7 +202,7 @@ class Statistics:
         def number(one: Read) -> int:
             return one.online if place.span is None else one.counts.of(place.measure)
 
-        wanted = _one_of(request, "numbers", "yes", ("yes", "no")) == "yes"
+        wanted = one_of(request, "numbers", "yes", ("yes", "no")) == "yes"
         html = render_fragment(articles, site, self._base_url(site), number, numbers_wanted=wanted)
         return HTMLResponse(html, headers={**self._caching(site, 15), **ANY_ORIGIN})
 
@@ -236,7 +235,7 @@ class Statistics:
                 raise Problem(422, f"At most {DAYS_MAX} days are put together.", field="from", headers=ANY_ORIGIN)
             name = f"{local_time(days[0], site)[:10]}_{local_time(days[-1] - 1, site)[:10]}"
             return Place(name, DaySpan("day", days[0], days[-1]), _measure(request, "views"), section, limit)
-        period = _one_of(request, "period", default, (*get_args(TopPeriod), "now"))
+        period = one_of(request, "period", default, (*get_args(TopPeriod), "now"))
         span = None if period == "now" else span_of(period, site)
         return Place(period, span, _measure(request, "views"), section, limit)
 
@@ -316,7 +315,7 @@ def _told(counts: Counts, measures: Sequence[Measure]) -> dict[str, int]:
 
 
 def _measure(request: Request, default: Measure) -> Measure:
-    return _one_of(request, "measure", default, get_args(Measure))
+    return one_of(request, "measure", default, get_args(Measure))
 
 
 def _limit(request: Request) -> int:
@@ -331,11 +330,3 @@ def _id(request: Request, name: str) -> str | None:
     if text is not None and not 1 <= len(text) <= ID_CHARACTERS_MAX:
         raise Problem(422, f"{name} has 1 to {ID_CHARACTERS_MAX} characters.", field=name, headers=ANY_ORIGIN)
     return text
-
-
-def _one_of(request: Request, name: str, default: _Choice, choices: tuple[_Choice, ...]) -> _Choice:
-    value = request.query_params.get(name, default)
-    for choice in choices:
-        if value == choice:
-            return choice
-    raise Problem(422, f"{name} is one of {', '.join(choices)}; {value!r} is not.", field=name, headers=ANY_ORIGIN)

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.resources import files
-from typing import Any, Literal, TypeVar, get_args
+from typing import Any, Literal, get_args
 
 import msgspec
 from granian.rsgi import Scope as RsgiRequest
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from services.stats.asking import ANY_ORIGIN, one_of
 from services.stats.badge import SHOWS, THEMES, badge
 from services.stats.counters import Away, Busy, CounterKey, Counters
 from services.stats.exporter import export_forever
@@ -26,6 +27,7 @@ from services.stats.settings import StatsSettings
 from services.stats.statistics import Statistics
 from services.stats.wording import language_of
 from shared.clients import Network, client_address
+from shared.encodings import is_known
 from shared.events import ARTICLE_CHARACTERS_MAX, Measure
 from shared.metrics import HTTP_AT_HAND
 from shared.postgres import open_pool
@@ -35,10 +37,8 @@ from shared.sites import Site, Sites, read_sites
 
 Form = Literal["", ".svg", ".html"]
 FORMS: tuple[Form, ...] = get_args(Form)
-_Choice = TypeVar("_Choice", bound=str)
 
 CACHE_CONTROL = "public, max-age=1, stale-while-revalidate=10"
-ANY_ORIGIN = {"access-control-allow-origin": "*"}
 COUNTER_READS_MAX = 4
 """Connections to Postgres for counters: articles have two of them at most."""
 ANSWERS_MAX = 2_048
@@ -110,8 +110,8 @@ class Widget:
         return stream
 
     def _key(self, request: Request, site: Site, article: str | None) -> CounterKey:
-        measure = _one_of(request, "measure", site.default_measure if article is None else "views", get_args(Measure))
-        return CounterKey(site.slug, article, measure, _one_of(request, "window", "calendar", get_args(Window)))
+        measure = one_of(request, "measure", site.default_measure if article is None else "views", get_args(Measure))
+        return CounterKey(site.slug, article, measure, one_of(request, "window", "calendar", get_args(Window)))
 
     def _site(self, request: Request) -> Site:
         slug = request.path_params["site"]
@@ -143,9 +143,9 @@ def _drawing(request: Request, form: Form, site: Site) -> "partial[tuple[bytes, 
         return partial(_json)
     wording: dict[str, Any] = {"language": language_of(site.language), "separator": site.thousands_separator}
     if form == ".html":
-        return partial(_html, show=_one_of(request, "show", "all", SHOWS), **wording)
-    show = _one_of(request, "show", "total", SHOWS)
-    return partial(_svg, show=show, theme=_one_of(request, "theme", "auto", THEMES), **wording)
+        return partial(_html, show=one_of(request, "show", "all", SHOWS), **wording)
+    show = one_of(request, "show", "total", SHOWS)
+    return partial(_svg, show=show, theme=one_of(request, "theme", "auto", THEMES), **wording)
 
 
 def _json(numbers: CounterNumbers) -> tuple[bytes, str]:
@@ -179,21 +179,13 @@ def _as_response(answer: Answer) -> Response:
     return Response(answer.body, answer.status, dict(answer.headers))
 
 
-def _one_of(request: Request, name: str, default: _Choice, choices: tuple[_Choice, ...]) -> _Choice:
-    value = request.query_params.get(name, default)
-    for choice in choices:
-        if value == choice:
-            return choice
-    raise Problem(422, f"{name} is one of {', '.join(choices)}; {value!r} is not.", field=name, headers=ANY_ORIGIN)
-
-
 SCRIPT = files("services.stats").joinpath("page/widget.js").read_bytes()
 
 
 async def _script(request: Request) -> Response:
     tag = f'W/"{hashlib.sha256(SCRIPT).hexdigest()[:16]}"'
     headers = {"cache-control": "public, max-age=3600", "etag": tag, **ANY_ORIGIN}
-    if tag.removeprefix("W/") in request.headers.get("if-none-match", ""):
+    if is_known(tag.removeprefix("W/"), request.headers.get("if-none-match", "")):
         return Response(None, 304, headers)
     return Response(SCRIPT, media_type="text/javascript; charset=utf-8", headers=headers)
 

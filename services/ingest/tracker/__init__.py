@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from shared.encodings import takes_gzip
+from shared.encodings import is_known, takes_gzip
 
 _PLAIN = files(__package__).joinpath("t.min.js").read_bytes()
 _BODIES = {"identity": _PLAIN, "gzip": gzip.compress(_PLAIN, 9, mtime=0)}
@@ -24,15 +24,11 @@ _HEADERS = {
 async def _script(request: Request) -> Response:
     coding = "gzip" if takes_gzip(request.headers.get("accept-encoding", "")) else "identity"
     headers = {**_HEADERS, "etag": _TAGS[coding]}
-    if _is_known(_TAGS[coding], request.headers.get("if-none-match", "")):
+    if is_known(_TAGS[coding], request.headers.get("if-none-match", "")):
         return Response(None, 304, headers)
     if coding == "gzip":
         headers["content-encoding"] = coding
     return Response(_BODIES[coding], media_type="text/javascript; charset=utf-8", headers=headers)
-
-
-def _is_known(tag: str, known: str) -> bool:
-    return tag in (one.strip().removeprefix("W/") for one in known.split(",")) or known.strip() == "*"
 
 
 TRACKER = Route("/t.js", _script)
