@@ -102,6 +102,7 @@ def _check_all_counted(counting: Counting, collector: Service) -> None:
 
     wrk leaves without waiting for its last answers: their events are acknowledged, though nobody heard it.
     """
+    time.sleep(2)  # wrk is gone, and its last requests may still be under way
     metrics = collector.get("/metrics")[1].splitlines()
     (acknowledged,) = [line for line in metrics if line.startswith("presstally_publish_flight_events_sum")]
     expected = int(float(acknowledged.rsplit(" ", 1)[1]))
