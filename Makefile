@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status import token test bench chaos tracker check lock clean
+.PHONY: help run up down status import token init test bench chaos tracker check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -23,6 +23,9 @@ import: ## Publish a saved page on the running copy: make import FILE=page.txt A
 
 token: ## Bearer tokens of the running copy: make token ARGS='create --name Lan --scope write'
 	@$(BOOTSTRAP) token $(ARGS)
+
+init: ## For Docker Compose: write .env with generated secrets; what is there stays
+	@python3 deploy/compose/init.py
 
 test: ## Run all tests (ARGS="-k counter" picks some)
 	@$(BOOTSTRAP) dev
