@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status import token init test bench chaos tracker check lock clean
+.PHONY: help run up down status import token init dashboards test bench chaos tracker check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -38,6 +38,10 @@ bench: ## Benchmarks of the counter: printed ratios, no pass or fail
 chaos: ## Kill, freeze and cut everything under load; prints its seed (ARGS="--seed 7 --minutes 5")
 	@$(BOOTSTRAP) dev
 	@$(DEV)/python -m tests.chaos $(ARGS)
+
+dashboards: ## Write Grafana's dashboards and the SLO rules from their code
+	@$(DEV)/python -m deploy.grafana
+	@$(DEV)/python -m deploy.prometheus.slo
 
 tracker: ## Make what is served at /t.js from its source (needs Node and npm)
 	cd services/ingest/tracker && npm ci --silent --ignore-scripts && npm run --silent build

@@ -16,6 +16,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from shared.logs import log
+from shared.metrics import DEAD_LETTERS
 from shared.process import Process
 
 KAFKA_ERRORS = (KafkaError, OSError, asyncio.TimeoutError)
@@ -175,6 +176,7 @@ async def bury(producer: Producer, record: ConsumerRecord, reason: str) -> None:
         key=record.key,
         headers=dead_letter_headers(reason, record.topic, record.partition, record.offset, time.time()),
     )
+    DEAD_LETTERS.labels(record.topic).inc()
 
 
 def dead_letter_headers(reason: str, topic: str, partition: int, offset: int, at_seconds: float) -> Headers:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+import weakref
 from importlib.resources import files
 from typing import Final, TypeAlias
 
@@ -37,6 +38,9 @@ errors (a missing table, a refused permission) are faults of ours: they stop the
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 """A connection that a pool has lent."""
+
+POOLS: "weakref.WeakSet[asyncpg.Pool]" = weakref.WeakSet()
+"""All pools of this process, for its metrics."""
 
 CONNECT_RETRY_SECONDS = 0.5
 CONNECT_SECONDS = 5.0
@@ -75,7 +79,7 @@ async def open_pool(
     said = False
     while True:
         try:
-            return await asyncpg.create_pool(
+            pool = await asyncpg.create_pool(
                 url,
                 min_size=1 if wait else 0,
                 timeout=CONNECT_SECONDS,
@@ -97,3 +101,6 @@ async def open_pool(
                 log.warning("Postgres is not there yet; waiting for it", reason=repr(error))
                 said = True
             await asyncio.sleep(CONNECT_RETRY_SECONDS)
+        else:
+            POOLS.add(pool)
+            return pool

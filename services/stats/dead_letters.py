@@ -11,6 +11,7 @@ import asyncpg
 from services.stats.store import SQL
 from shared.kafka import Producer, Unavailable, dead_letter_headers
 from shared.logs import log
+from shared.metrics import DEAD_LETTERS
 from shared.postgres import POSTGRES_AWAY
 
 BATCH_LETTERS = 200
@@ -39,4 +40,5 @@ async def _deliver_batch(pool: asyncpg.Pool, producer: Producer) -> int:
             headers=dead_letter_headers(letter["reason"], *place, letter["at"].timestamp()),
         )
         await pool.execute(SQL["delete_dead_letter"], *place)
+        DEAD_LETTERS.labels(letter["topic"]).inc()
     return len(letters)

@@ -19,11 +19,12 @@ SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 JOBS = {"migrate", "topics"}
 OURS = {"ingest", "stats", "render", *JOBS}
 STATEFUL = {
-    "kafka": "kafka:/var/lib/kafka/data",
-    "postgres": "postgres:/var/lib/postgresql",
-    "ingest": "spool:/var/lib/presstally/spool",
-    "prometheus": "prometheus:/prometheus",
-    "grafana": "grafana:/var/lib/grafana",
+    "kafka": ["kafka:/var/lib/kafka/data"],
+    "postgres": ["postgres:/var/lib/postgresql"],
+    "ingest": ["spool:/var/lib/presstally/spool", "media:/var/lib/presstally/media"],
+    "render": ["media:/var/lib/presstally/media:ro"],
+    "prometheus": ["prometheus:/prometheus"],
+    "grafana": ["grafana:/var/lib/grafana"],
 }
 
 
@@ -96,14 +97,16 @@ def test_state_is_in_named_volumes() -> None:
     for name, service in SERVICES.items():
         mounts = service.get("volumes", [])
         named = [mount for mount in mounts if not mount.startswith("./")]
-        assert named == ([STATEFUL[name]] if name in STATEFUL else [])
+        assert named == STATEFUL.get(name, [])
         assert all(mount.endswith(":ro") for mount in mounts if mount.startswith("./"))
         for mount in mounts:
             if mount.startswith("./"):
                 assert (ROOT / mount.split(":")[0]).exists(), mount
-    assert set(COMPOSE["volumes"]) == {mount.split(":")[0] for mount in STATEFUL.values()}
-    assert SERVICES["ingest"]["environment"]["PRESSTALLY_SPOOL"] == STATEFUL["ingest"].split(":")[1]
-    assert SERVICES["kafka"]["environment"]["KAFKA_LOG_DIRS"] == STATEFUL["kafka"].split(":")[1]
+    assert set(COMPOSE["volumes"]) == {mount.split(":")[0] for mounts in STATEFUL.values() for mount in mounts}
+    ingest, kafka = SERVICES["ingest"]["environment"], SERVICES["kafka"]["environment"]
+    assert STATEFUL["ingest"] == [f"spool:{ingest['PRESSTALLY_SPOOL']}", f"media:{ingest['PRESSTALLY_MEDIA']}"]
+    assert SERVICES["render"]["environment"]["PRESSTALLY_MEDIA"] == ingest["PRESSTALLY_MEDIA"]
+    assert STATEFUL["kafka"] == [f"kafka:{kafka['KAFKA_LOG_DIRS']}"]
 
 
 def test_no_secret_has_a_default() -> None:
