@@ -2,7 +2,6 @@
 
 import asyncio
 import re
-import weakref
 from importlib.resources import files
 from typing import Final, TypeAlias
 
@@ -39,8 +38,8 @@ errors (a missing table, a refused permission) are faults of ours: they stop the
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 """A connection that a pool has lent."""
 
-POOLS: "weakref.WeakSet[asyncpg.Pool]" = weakref.WeakSet()
-"""All pools of this process, for its metrics."""
+POOLS: set[asyncpg.Pool] = set()
+"""The pools that this process opened, for its metrics; `shared/watching.py` drops those that were closed."""
 
 CONNECT_RETRY_SECONDS = 0.5
 CONNECT_SECONDS = 5.0

@@ -15,6 +15,7 @@ async def watch_process() -> None:
         begun = loop.time()
         await asyncio.sleep(LOOK_SECONDS)
         LOOP_LAG.observe(max(0.0, loop.time() - begun - LOOK_SECONDS))
+        POOLS.difference_update([pool for pool in POOLS if pool.is_closing()])
         size = sum(pool.get_size() for pool in POOLS)
         idle = sum(pool.get_idle_size() for pool in POOLS)
         POOL.labels("used").set(size - idle)

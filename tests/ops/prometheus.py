@@ -4,6 +4,7 @@ import contextlib
 import json
 import re
 import subprocess
+import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -25,10 +26,11 @@ class Prometheus:
 
     def ask(self, path: str, **query: str) -> Any:
         asked = urllib.parse.urlencode(query)
-        with contextlib.suppress(urllib.error.HTTPError):
+        try:
             with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{asked}", timeout=10) as response:
                 return json.load(response)["data"]
-        raise AssertionError(f"refused: {query}")
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{query}: {error.read().decode()}") from None
 
     def query(self, expression: str) -> list[Any]:
         """Return the samples of an instant query, in which Grafana's variables stand."""
@@ -69,7 +71,7 @@ def running_prometheus(
 
     def all_up() -> bool:
         assert process.poll() is None, (folder / "prometheus.log").read_text()
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{started.url}/-/ready", timeout=2):
             return len(started.query("up == 1")) == len(jobs)
         return False
 
