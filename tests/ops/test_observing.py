@@ -1,6 +1,7 @@
 """What operators see, from a real Prometheus that scrapes the real system."""
 
 import asyncio
+import itertools
 import json
 import threading
 import urllib.request
@@ -12,6 +13,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 
 from deploy.grafana.__main__ import FOLDER
+from tests.flows.conftest import Editors
 from tests.ops.prometheus import ROOT, Prometheus, exposed_by, names_in, running_prometheus
 
 BOARDS = {file.name: json.loads(file.read_text()) for file in sorted(FOLDER.glob("*.json"))}
@@ -33,8 +35,14 @@ def view(path: str = "/") -> dict[str, str]:
 
 
 def load(system: Any, enough: threading.Event) -> None:
-    """Read and count a little, with some of what goes wrong every day."""
-    while not enough.wait(0.1):
+    """Publish, read and count a little, with some of what goes wrong every day."""
+    editors = Editors(system)
+    for number in itertools.count():
+        if enough.wait(0.1):
+            return
+        if number % 10 == 0:
+            article = editors.create(f"Bài số {number}")
+            editors.call("POST", f"/articles/{article['id']}/publish", None, "admin")
         system.post_events([view() for _ in range(20)], user_agent=system.another_person())
         system.post_events([{"site": "haihau"}])
         for path in ("/", "/khong-co", "/stats/haihau/counter"):
@@ -52,14 +60,11 @@ def prometheus(system: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
     targets = {name: f"127.0.0.1:{system.port(name)}" for name in SERVICES}
     with running_prometheus(tmp_path_factory.mktemp("prometheus"), free_ports(1), targets, wait_for) as started:
-        page = tmp_path_factory.mktemp("page") / "page.txt"
-        page.write_text((ROOT / "deploy/local/sample/trang-mau.txt").read_text() + "\nMột câu nữa.\n")
         asyncio.run(poison(system.kafka))
         enough = threading.Event()
         loading = threading.Thread(target=load, args=(system, enough))
         loading.start()
         try:
-            system.run_import(page, "--publish", "--wait", "--external-id", uuid.uuid4().hex).check_returncode()
             yield started
         finally:
             enough.set()
