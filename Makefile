@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status import token init dashboards test bench chaos tracker check lock clean
+.PHONY: help run up down status doctor import token init verify-compose dashboards test bench chaos tracker check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -17,6 +17,9 @@ down: ## Stop what `make up` started
 
 status: ## Show what runs: ports and process ids
 	@$(BOOTSTRAP) status
+
+doctor: ## Look at the running copy and say what is wrong; fails if something is
+	@$(BOOTSTRAP) doctor
 
 import: ## Publish a saved page on the running copy: make import FILE=page.txt ARGS=--with-counter
 	@$(BOOTSTRAP) import --site haihau --section tin-tuc --publish --wait $(ARGS) "$(FILE)"
@@ -38,6 +41,9 @@ bench: ## Benchmarks of the counter: printed ratios, no pass or fail
 chaos: ## Kill, freeze and cut everything under load; prints its seed (ARGS="--seed 7 --minutes 5")
 	@$(BOOTSTRAP) dev
 	@$(DEV)/python -m tests.chaos $(ARGS)
+
+verify-compose: ## Run docker-compose.yml for real and look at it, where there is a Docker engine
+	@$(DEV)/python -m deploy.compose.verify $(ARGS)
 
 dashboards: ## Write Grafana's dashboards and the SLO rules from their code
 	@$(DEV)/python -m deploy.grafana

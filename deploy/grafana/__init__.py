@@ -1,1 +1,1 @@
-"""The dashboards as code: panels (how a panel is written) → boards (which there are) → __main__ (the files)."""
+"""The dashboards as code: panels (how one is written) → overview, collector, counting, publishing → __main__."""

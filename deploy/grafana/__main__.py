@@ -4,9 +4,13 @@ import json
 import sys
 from pathlib import Path
 
-from deploy.grafana.boards import BOARDS
+from deploy.grafana.collector import COLLECTOR
+from deploy.grafana.counting import COUNTING
+from deploy.grafana.overview import OVERVIEW
 from deploy.grafana.panels import to_json
+from deploy.grafana.publishing import PUBLISHING
 
+BOARDS = (OVERVIEW, COLLECTOR, COUNTING, PUBLISHING)
 FOLDER = Path(__file__).parent / "dashboards"
 
 

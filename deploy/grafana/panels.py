@@ -6,6 +6,10 @@ from typing import Any, Literal
 
 SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 WIDTH = 24
+I = "$__rate_interval"  # noqa: E741 - it stands in every query
+GOOD, WARN, BAD = "green", "orange", "red"
+OURS = 'job=~"ingest|stats|render"'
+SITE = 'site=~"$site"'
 Kind = Literal["timeseries", "stat", "bargauge", "table"]
 
 
@@ -45,6 +49,51 @@ def quantiles(metric: str, selector: str = "") -> dict[str, str]:
     """Return the median and the slow ends of a histogram over all replicas."""
     buckets = f"sum by (le) (rate({metric}_bucket{{{selector}}}[$__rate_interval]))"
     return {f"p{int(q * 100)}": f"histogram_quantile({q}, {buckets})" for q in (0.5, 0.95, 0.99)}
+
+
+def or_zero(query: str) -> str:
+    """Show 0 where a counter has no series yet, for nothing of the kind ever happened."""
+    return f"({query}) or vector(0)"
+
+
+def resources(job: str) -> list[Panel]:
+    """Return what a service's processes use."""
+    one = f'job="{job}"'
+    return [
+        Panel(
+            "Processor",
+            "Cores that each process uses. One process can use a little more than one: the event loop is one thread.",
+            "short",
+            {"{{instance}}": f"rate(process_cpu_seconds_total{{{one}}}[{I}])"},
+            width=6,
+        ),
+        Panel(
+            "Memory",
+            "Resident memory of each process. A container is killed at its limit.",
+            "bytes",
+            {"{{instance}}": f"process_resident_memory_bytes{{{one}}}"},
+            width=6,
+        ),
+        Panel(
+            "Event loop lag",
+            "How much later than asked for tasks wake: 99 of 100 are below. Above 250 ms everything feels slow.",
+            "s",
+            {
+                "{{instance}}": "histogram_quantile(0.99, sum by (instance, le) "
+                f"(rate(presstally_event_loop_lag_seconds_bucket{{{one}}}[{I}])))"
+            },
+            width=6,
+        ),
+        Panel(
+            "Postgres connections",
+            "Connections in use, and the most that the pools may open. In use at the bound, requests wait.",
+            "short",
+            {
+                "{{state}}": f'sum by (state) (presstally_db_pool_connections{{{one},state=~"used|max"}})',
+            },
+            width=6,
+        ),
+    ]
 
 
 def _panel(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
