@@ -42,7 +42,7 @@ class Project:
         text, _ = filled((ROOT / ".env.example").read_text(encoding="utf-8"))
         self._env = folder / "env"
         self._env.write_text(text + f"PRESSTALLY_PORT={self.port}\n", encoding="utf-8")
-        self._scale = ["--scale", "stats=3", *(part for name in without for part in ("--scale", f"{name}=0"))]
+        self._without = without
         overrides = os.environ.get("PRESSTALLY_COMPOSE_OVERRIDE")
         self._files = ["-f", str(ROOT / "docker-compose.yml"), *(["-f", overrides] if overrides else [])]
 
@@ -56,7 +56,16 @@ class Project:
 
     def up(self) -> None:
         """Start all and wait until all is healthy."""
-        self.compose("up", "-d", "--wait", "--wait-timeout", str(UP_SECONDS), *self._scale)
+        left_out = {*self._without, *ONE_SHOTS}  # those start because others depend on them
+        services = [name for name in self.compose("config", "--services").split() if name not in left_out]
+        self.compose("up", "-d", "--wait", "--wait-timeout", str(UP_SECONDS), "--scale", "stats=3", *services)
+
+    def last_words(self) -> str:
+        """Return the last lines of each container, for a failure's message."""
+        try:
+            return self.compose("logs", "--no-color", "--tail", "15")
+        except Wrong as wrong:
+            return str(wrong)
 
     def containers(self) -> list[dict[str, Any]]:
         """Return what Docker knows of each container."""
@@ -94,7 +103,8 @@ def _contained(project: Project) -> None:
         faults = {
             "runs as root": one["Config"]["User"].split(":")[0] in ("", "0", "root"),
             "can write its root": not host["ReadonlyRootfs"],
-            "has capabilities": set(host["CapAdd"] or []) - ({"NET_BIND_SERVICE"} if service == "gateway" else set()),
+            "has capabilities": (host["CapAdd"] or [])
+            not in ([], ["CAP_NET_BIND_SERVICE"] if service == "gateway" else []),
             "keeps capabilities": host["CapDrop"] != ["ALL"],
             "may gain privileges": "no-new-privileges:true" not in (host["SecurityOpt"] or []),
             "has no memory limit": not host["Memory"],
@@ -162,7 +172,7 @@ def main(without: list[str]) -> int:
             _step("counting a view through the gateway", lambda: _count(project, 1))
             _step("stopping all, starting again, counting another", lambda: _again(project))
         except Wrong as wrong:
-            print(f"\npresstally: {wrong}", file=sys.stderr)
+            print(f"\npresstally: {wrong}\n{project.last_words()}", file=sys.stderr)
             return 1
         finally:
             _step("removing it with its volumes", lambda: project.compose("down", "-v", "--remove-orphans"))

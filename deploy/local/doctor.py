@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
 from shared.topics import PAGE_VIEWS, TOPICS
@@ -30,7 +31,8 @@ SELECT o.part, o.next_offset, o.gen, coalesce(l.events, 0)::bigint AS events,
     EXISTS (SELECT FROM stats.gaps g WHERE g.gen = o.gen AND g.topic = o.topic AND g.part = o.part) AS has_gap
 FROM stats.offsets o
 JOIN stats.generations n ON n.gen = o.gen AND n.state = 'current'
-LEFT JOIN (SELECT gen, part, sum(events) AS events FROM stats.ledger GROUP BY gen, part) l USING (gen, part)
+LEFT JOIN (SELECT gen, part, sum(events) AS events FROM stats.ledger GROUP BY gen, part) l
+    ON l.gen = o.gen AND l.part = o.part
 WHERE o.topic = $1
 ORDER BY o.part
 """
@@ -143,9 +145,10 @@ async def _ledger(copy: Copy) -> list[Finding]:
 
 async def _dead_letters(copy: Copy) -> list[Finding]:
     findings = []
+    partitions = await _partitions(copy, [topic.dead_letters for topic in TOPICS])
     async with _kafka(copy) as kafka:
         for topic in TOPICS:
-            numbers = await _partitions(kafka, topic.dead_letters)
+            numbers = partitions[topic.dead_letters]
             begins, ends = await kafka.beginning_offsets(numbers), await kafka.end_offsets(numbers)
             yesterday = int((time.time() - DAY_SECONDS) * 1000)
             since = await kafka.offsets_for_times(dict.fromkeys(numbers, yesterday))
@@ -228,9 +231,17 @@ async def _kafka(copy: Copy) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.stop()
 
 
-async def _partitions(kafka: AIOKafkaConsumer, topic: str) -> list[TopicPartition]:
-    await kafka.topics()  # fetches what partitions_for_topic answers from
-    return [TopicPartition(topic, number) for number in kafka.partitions_for_topic(topic) or ()]
+async def _partitions(copy: Copy, topics: list[str]) -> dict[str, list[TopicPartition]]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=copy.kafka, request_timeout_ms=3_000)
+    try:
+        await admin.start()
+        described = await admin.describe_topics(topics)
+    finally:
+        await admin.close()
+    return {
+        one["topic"]: [TopicPartition(one["topic"], part["partition"]) for part in one["partitions"]]
+        for one in described
+    }
 
 
 def run(copy: Copy) -> int:

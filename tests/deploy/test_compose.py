@@ -46,6 +46,8 @@ def test_every_container_is_contained(name: str) -> None:
     assert re.fullmatch(r"\d+[mg]", default(service["mem_limit"]))
     assert service["pids_limit"] > 0
     assert set(service["logging"]["options"]) == {"max-size", "max-file"}
+    for mount in service["tmpfs"]:
+        assert mount == "/tmp" or f":uid={uid}," in mount, mount
     assert not {"privileged", "network_mode", "pid", "ipc", "container_name", "devices"} & set(service)
 
 
