@@ -2,6 +2,7 @@
 
 It starts everything with three counters, inspects each container, counts a view through the gateway, stops all of it
 and starts it again, and sees that the numbers are still there. What this machine cannot do is told and skipped.
+Services named as arguments are left out. PRESSTALLY_COMPOSE_OVERRIDE names a second file, for what this machine needs.
 """
 
 import json
@@ -24,6 +25,7 @@ from deploy.compose.init import ROOT, filled
 PROJECT = "presstally-verify"
 UP_SECONDS = 600
 COUNT_SECONDS = 30.0
+SCRAPE_SECONDS = 60.0
 ONE_SHOTS = ("migrate", "topics")
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
 
@@ -120,6 +122,20 @@ def _contained(project: Project) -> None:
                 raise Wrong(f"{service} {fault}")
 
 
+def _scraped(project: Project) -> None:
+    """Check that Prometheus finds every replica by its service's name."""
+    ask = ["exec", "-T", "prometheus", "wget", "-q", "-O", "-", "http://127.0.0.1:9090/api/v1/query?query=up"]
+    deadline = time.monotonic() + SCRAPE_SECONDS
+    while True:
+        samples = json.loads(project.compose(*ask))["data"]["result"]
+        up = sorted(sample["metric"]["job"] for sample in samples if sample["value"][1] == "1")
+        if up == ["ingest", "prometheus", "render", "stats", "stats", "stats"]:
+            return
+        if time.monotonic() > deadline:
+            raise Wrong(f"Prometheus finds {up}")
+        time.sleep(1)
+
+
 def _count(project: Project, expected: int) -> None:
     event = {"id": str(uuid.uuid4()), "site": "haihau", "kind": "view", "path": f"/{secrets.token_hex(4)}"}
     project.get("/e", json.dumps(event).encode())
@@ -170,6 +186,8 @@ def main(without: list[str]) -> int:
             _step("starting everything, three counters", project.up)
             _step("looking at each container", lambda: _contained(project))
             _step("counting a view through the gateway", lambda: _count(project, 1))
+            if "prometheus" not in without:
+                _step("finding every replica in Prometheus", lambda: _scraped(project))
             _step("stopping all, starting again, counting another", lambda: _again(project))
         except Wrong as wrong:
             print(f"\npresstally: {wrong}\n{project.last_words()}", file=sys.stderr)

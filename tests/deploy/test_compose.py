@@ -170,3 +170,11 @@ def test_the_image_is_slim_and_locked() -> None:
     ignored = (ROOT / ".dockerignore").read_text().splitlines()
     assert ignored[1] == "*"
     assert not any(line.startswith("!") and "env" in line for line in ignored)
+
+
+def test_verifying_without_docker_says_what_it_skipped() -> None:
+    """Where there is no Docker the command says so, says what stands in for it, and does not fail."""
+    command = [sys.executable, "-m", "deploy.compose.verify"]
+    done = subprocess.run(command, cwd=ROOT, env={"PATH": "/nowhere"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout.startswith("presstally: skipped: there is no docker command")
