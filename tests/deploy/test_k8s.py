@@ -17,7 +17,7 @@ SERVICES = ("ingest", "stats", "render")
 
 @pytest.mark.parametrize("name", WORKLOADS)
 def test_each_pod_is_contained(name: str) -> None:
-    """Each pod is non-root and read-only, without capabilities but the gateway's one, within memory, without a token."""
+    """Each pod is non-root and read-only, without a token, and without capabilities but the gateway's one."""
     pod = WORKLOADS[name]["spec"]["template"]["spec"]
     assert pod["automountServiceAccountToken"] is False
     assert pod["securityContext"]["runAsNonRoot"] is True
