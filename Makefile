@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status import token test bench chaos tracker check lock clean
+.PHONY: help run up down status doctor import token init verify-compose dashboards test bench chaos tracker check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -18,11 +18,17 @@ down: ## Stop what `make up` started
 status: ## Show what runs: ports and process ids
 	@$(BOOTSTRAP) status
 
+doctor: ## Look at the running copy and say what is wrong; fails if something is
+	@$(BOOTSTRAP) doctor
+
 import: ## Publish a saved page on the running copy: make import FILE=page.txt ARGS=--with-counter
 	@$(BOOTSTRAP) import --site haihau --section tin-tuc --publish --wait $(ARGS) "$(FILE)"
 
 token: ## Bearer tokens of the running copy: make token ARGS='create --name Lan --scope write'
 	@$(BOOTSTRAP) token $(ARGS)
+
+init: ## For Docker Compose: write .env with generated secrets; what is there stays
+	@python3 deploy/compose/init.py
 
 test: ## Run all tests (ARGS="-k counter" picks some)
 	@$(BOOTSTRAP) dev
@@ -35,6 +41,13 @@ bench: ## Benchmarks of the counter: printed ratios, no pass or fail
 chaos: ## Kill, freeze and cut everything under load; prints its seed (ARGS="--seed 7 --minutes 5")
 	@$(BOOTSTRAP) dev
 	@$(DEV)/python -m tests.chaos $(ARGS)
+
+verify-compose: ## Run docker-compose.yml for real and look at it, where there is a Docker engine
+	@$(DEV)/python -m deploy.compose.verify $(ARGS)
+
+dashboards: ## Write Grafana's dashboards and the SLO rules from their code
+	@$(DEV)/python -m deploy.grafana
+	@$(DEV)/python -m deploy.prometheus.slo
 
 tracker: ## Make what is served at /t.js from its source (needs Node and npm)
 	cd services/ingest/tracker && npm ci --silent --ignore-scripts && npm run --silent build

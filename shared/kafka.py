@@ -16,6 +16,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from shared.logs import log
+from shared.metrics import DEAD_LETTERS
 from shared.process import Process
 
 KAFKA_ERRORS = (KafkaError, OSError, asyncio.TimeoutError)
@@ -161,6 +162,7 @@ async def bury(producer: Producer, record: ConsumerRecord, reason: str) -> None:
         key=record.key,
         headers=dead_letter_headers(reason, record.topic, record.partition, record.offset, time.time()),
     )
+    DEAD_LETTERS.labels(record.topic).inc()
 
 
 def dead_letter_headers(reason: str, topic: str, partition: int, offset: int, at_seconds: float) -> Headers:
@@ -199,6 +201,7 @@ def subscribe(
     and no later record is acknowledged: after a restart the record comes again.
     """
     failed = False
+    DEAD_LETTERS.labels(topic)  # at 0 from the start: an alert sees no rise of what was not there before
 
     async def on_message(message: KafkaMessage) -> None:
         nonlocal failed

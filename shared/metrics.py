@@ -15,3 +15,14 @@ HTTP_AT_HAND = Counter(
 )
 BUILD_INFO = Gauge("presstally_build_info", "Always 1; the labels tell what is running.", ["version", "service"])
 TASK_FAILURES = Counter("presstally_task_failures_total", "Background tasks that ended in an error, by name.", ["task"])
+DEAD_LETTERS = Counter(
+    "presstally_dead_letters_total", "Records that went to the dead letters of their topic.", ["topic"]
+)
+LOOP_LAG = Histogram(
+    "presstally_event_loop_lag_seconds",
+    "How much later than asked for the event loop woke a task, looked at four times a second.",
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
+)
+POOL = Gauge(
+    "presstally_db_pool_connections", "Connections to Postgres by state: used, idle, and max, the bound.", ["state"]
+)

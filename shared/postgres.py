@@ -38,6 +38,9 @@ errors (a missing table, a refused permission) are faults of ours: they stop the
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 """A connection that a pool has lent."""
 
+POOLS: set[asyncpg.Pool] = set()
+"""The pools that this process opened, for its metrics; `shared/watching.py` drops those that were closed."""
+
 CONNECT_RETRY_SECONDS = 0.5
 CONNECT_SECONDS = 5.0
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
@@ -75,7 +78,7 @@ async def open_pool(
     said = False
     while True:
         try:
-            return await asyncpg.create_pool(
+            pool = await asyncpg.create_pool(
                 url,
                 min_size=1 if wait else 0,
                 timeout=CONNECT_SECONDS,
@@ -97,3 +100,6 @@ async def open_pool(
                 log.warning("Postgres is not there yet; waiting for it", reason=repr(error))
                 said = True
             await asyncio.sleep(CONNECT_RETRY_SECONDS)
+        else:
+            POOLS.add(pool)
+            return pool

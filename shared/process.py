@@ -39,6 +39,7 @@ from shared.logs import configure_logs, log
 from shared.metrics import BUILD_INFO, HTTP_SECONDS, TASK_FAILURES
 from shared.problems import EXCEPTION_HANDLERS, Problem
 from shared.settings import Settings
+from shared.watching import watch_process
 
 STOP_SECONDS = 9.0
 """Bound on a graceful stop; supervisors wait 10 seconds or more before they kill."""
@@ -285,10 +286,12 @@ async def _run(roles: Mapping[str, RoleStarter], settings: Settings) -> int:
     server = http_server(front, settings.http_host, settings.http_port)
     serving = process.spawn(server.serve(), "http")
     stack = AsyncExitStack()
+    watching = process.spawn(watch_process(), "watch the process")
     starting = process.spawn(_start_roles(stack, front, roles, settings, process), "start")
 
     await process.stop.wait()
     front.draining = True
+    watching.cancel()
     log.info("Stopping")
     try:
         async with asyncio.timeout(STOP_SECONDS):

@@ -1,7 +1,8 @@
-"""`python -m deploy.local run|up|down|status|import|token`, after `bootstrap.py` has made the machine ready."""
+"""`python -m deploy.local run|up|down|status|doctor|import|token`, after `bootstrap.py` has made the machine ready."""
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import subprocess
@@ -105,6 +106,17 @@ def status() -> int:
     return 0
 
 
+def doctor() -> int:
+    """Look at the system that runs in this home, and say what is wrong."""
+    from deploy.local.doctor import Copy
+    from deploy.local.doctor import run as examine
+
+    logging.disable()  # what goes wrong is one sentence of ours
+    state = json.loads((home() / "stack.json").read_text(encoding="utf-8"))
+    stores = Stack().client_environment()
+    return examine(Copy(home(), state["ports"], state["parts"], stores["KAFKA_BOOTSTRAP"], stores["DATABASE_URL"]))
+
+
 def ingest_command() -> int:
     """Run a command of the ingest service, such as `import`, on the system that runs in this home."""
     return Stack().run_command("ingest", sys.argv[1:])
@@ -116,7 +128,15 @@ def run() -> int:
 
 
 if __name__ == "__main__":
-    verbs = {"run": run, "up": up, "down": down, "status": status, "import": ingest_command, "token": ingest_command}
+    verbs = {
+        "run": run,
+        "up": up,
+        "down": down,
+        "status": status,
+        "doctor": doctor,
+        "import": ingest_command,
+        "token": ingest_command,
+    }
     try:
         sys.exit(verbs[sys.argv[1]]())
     except OSError as fault:

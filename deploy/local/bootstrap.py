@@ -1,4 +1,4 @@
-"""Make a fresh machine ready, then hand over: `python3 deploy/local/bootstrap.py run|up|down|status|import|token|dev`.
+"""Make a fresh machine ready, then hand over: `python3 deploy/local/bootstrap.py run|up|down|status|doctor|import|token|dev`.
 
 Runs under the system's Python before anything is installed: standard library only, and it must parse on old
 Pythons, so that these can say that they are too old. Every failure is one sentence and exit code 1.
@@ -291,7 +291,7 @@ def main(verb: str) -> int:
         fetch_jars()
     elif not url:
         print("presstally: nothing is running")
-        return 1 if verb in ("import", "token") else 0
+        return 1 if verb in ("doctor", "import", "token") else 0
     python = str(ROOT / ".venv/bin/python")
     os.chdir(str(ROOT))
     os.execv(python, [python, "-m", "deploy.local", verb, *sys.argv[2:]])

@@ -106,13 +106,18 @@ class Stack:
         assert java is not None, "bootstrap has checked it"
         return Kafka(self.home / "kafka", jars_folder(), java, self.ports["kafka"], self.ports["kafka controller"])
 
-    def run_command(self, service: str, arguments: Sequence[str]) -> int:
-        """Run a service's command on this running copy."""
+    def client_environment(self) -> dict[str, str]:
+        """Return the environment of a program that works on this running copy."""
         environment = self._environment()
         if "kafka" in self.ports:
             environment["KAFKA_BOOTSTRAP"] = self._kafka().bootstrap
         if "postgres" in self.ports:
             environment["DATABASE_URL"] = self._postgres().url
+        return environment
+
+    def run_command(self, service: str, arguments: Sequence[str]) -> int:
+        """Run a service's command on this running copy."""
+        environment = self.client_environment()
         command = [sys.executable, "-m", f"services.{service}", *arguments]
         return subprocess.run(command, env=environment, check=False).returncode
 

@@ -20,7 +20,7 @@ from urllib.parse import parse_qsl, urlsplit
 from granian._granian import RSGIHTTPProtocol as HTTPProtocol
 from granian.rsgi import Scope as Request
 
-from services.ingest.metrics import COLLECT_EVENTS, PRODUCER_QUEUE, SPOOL_BYTES
+from services.ingest.metrics import COLLECT_EVENTS, PRODUCER_QUEUE, SPOOL_BYTES, SPOOL_BYTES_MAX
 from services.ingest.publisher import Publisher
 from services.ingest.rates import Rates
 from services.ingest.secrets import SharedSecrets
@@ -335,6 +335,7 @@ async def collector(settings: IngestSettings, process: Process) -> AsyncIterator
     here = Collector(sites, secrets, publisher, Tokens(pool), rates, settings.trusted_proxies)
     PRODUCER_QUEUE.set_function(lambda: publisher.waiting_events)
     SPOOL_BYTES.set_function(lambda: publisher.spool_bytes)
+    SPOOL_BYTES_MAX.set(settings.spool_bytes_max)
     working = [
         process.spawn(secrets.keep_fresh(), "renew salts"),
         process.spawn(here.end_slow_bodies(), "end slow bodies"),

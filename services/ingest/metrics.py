@@ -20,6 +20,10 @@ FLIGHT_EVENTS = Histogram(
     buckets=(1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000),
 )
 SPOOL_BYTES = Gauge("presstally_spool_bytes", "Events on the disk that Kafka does not have yet.")
+SPOOL_BYTES_MAX = Gauge("presstally_spool_bytes_max", "Most bytes that the spool may have.")
+PARTITIONS = Gauge(
+    "presstally_page_views_partitions", "Partitions of page-views, as Kafka tells; 0 while it was never asked."
+)
 SPOOL_WRITES = Counter("presstally_spool_written_events_total", "Events kept on the disk, for Kafka was away.")
 REPLAYED = Counter("presstally_spool_replayed_events_total", "Events that were brought from the disk to Kafka.")
 SPOOL_CORRUPT = Counter("presstally_spool_corrupt_records_total", "Damaged records of the spool that were passed over.")

@@ -18,7 +18,7 @@ from pathlib import Path
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from services.ingest.metrics import FLIGHT_EVENTS, PUBLISH_SECONDS, REPLAYED, SPOOL_CORRUPT, SPOOL_WRITES
+from services.ingest.metrics import FLIGHT_EVENTS, PARTITIONS, PUBLISH_SECONDS, REPLAYED, SPOOL_CORRUPT, SPOOL_WRITES
 from services.ingest.spool import Entry, Spool, SpoolFull, open_left_spools
 from shared.kafka import KAFKA_ERRORS, Unavailable, stop_producer
 from shared.logs import log
@@ -244,6 +244,7 @@ class Publisher:
             async with asyncio.timeout(REPLAY_DEADLINE_SECONDS):
                 await producer.start()
                 self._partitions = len(await producer.partitions_for(self._topic))
+                PARTITIONS.set(self._partitions)
         except (*KAFKA_ERRORS, KeyError) as error:
             await stop_producer(producer)
             if time.monotonic() - away_since < RETRY_SECONDS * 3:

@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager
 import asyncpg
 from aiokafka import AIOKafkaProducer
 
-from services.ingest.metrics import OUTBOX_PENDING
 from shared.kafka import KAFKA_ERRORS, stop_producer
 from shared.logs import log
 from shared.postgres import POSTGRES_AWAY, Connection, read_queries
@@ -76,7 +75,6 @@ async def _producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
 
 async def _relay_batch(connection: Connection, producer: AIOKafkaProducer) -> int:
     rows = await connection.fetch(SQL["read_outbox"], BATCH_MESSAGES)
-    OUTBOX_PENDING.set(len(rows))
     if not rows:
         return 0
     async with asyncio.timeout(SEND_SECONDS), producer.transaction():

@@ -13,7 +13,7 @@ import msgspec
 
 from services.ingest import workflow
 from services.ingest.contents import ContentError, publishing_faults
-from services.ingest.metrics import SCHEDULE_OVERDUE
+from services.ingest.metrics import OUTBOX_PENDING, SCHEDULE_OVERDUE
 from services.ingest.revisions import SQL, Actor, database_time, read, save
 from services.ingest.workflow import Change, Kept
 from shared.logs import log
@@ -34,6 +34,7 @@ async def schedule(pool: asyncpg.Pool, sites: Sites) -> None:
             while await run_due(pool, sites):
                 pass
             SCHEDULE_OVERDUE.set(await pool.fetchval(SQL["overdue_seconds"]))
+            OUTBOX_PENDING.set(await pool.fetchval(SQL["outbox_pending"]))  # here: the relay stands still without Kafka
             if time.monotonic() - swept > SWEEP_SECONDS:
                 await pool.execute(SQL["drop_old_answers"])
                 swept = time.monotonic()

@@ -23,3 +23,5 @@ PAGES = Counter(
     ["result"],
 )
 CACHE_BYTES = Gauge("presstally_page_cache_bytes", "Memory that pages take.")
+ARTICLES.labels("failed")  # at 0 from the start: an alert sees no rise of what was not there before
+PAGES.labels("memory_alone")

@@ -35,6 +35,7 @@ from services.stats.metrics import (
     CONSUME_EVENTS,
     EVENT_DELAY,
     LAG,
+    LAG_SECONDS,
     REBALANCES,
     RELOADS,
     REPLAYED,
@@ -128,6 +129,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         self._owned.clear()
         self._loading.clear()
         LAG.clear()
+        LAG_SECONDS.clear()
         ASSIGNED.set(0)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
@@ -323,7 +325,9 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         for partition, owned in self._owned.items():
             end = self._consumer.highwater(partition)
             if end is not None:
-                LAG.labels(partition.partition).set(max(0, end - owned.position.next_offset))
+                counted, arrived = owned.position.next_offset, owned.position.newest_arrived / 1000
+                LAG.labels(partition.partition).set(max(0, end - counted))
+                LAG_SECONDS.labels(partition.partition).set(owned.lag.look(end, counted, arrived, time.time()))
 
     @property
     def problems(self) -> list[str]:

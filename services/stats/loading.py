@@ -2,12 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import asyncpg
 from aiokafka import TopicPartition
 
+from services.stats.lag import Lag
 from services.stats.log_identity import Identity, read_identity
 from services.stats.memory import Memory, PastIds
 from services.stats.metrics import GAP_RECORDS
@@ -33,6 +34,7 @@ class Owned:
     committing: asyncio.Task[None] | None = None
     unsaved_records: int = 0
     """Records folded since the last snapshot."""
+    lag: Lag = field(default_factory=Lag)
 
     @property
     def is_replaying(self) -> bool:

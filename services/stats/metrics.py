@@ -18,6 +18,11 @@ EVENT_DELAY = Histogram(
     buckets=(0.1, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 300, 900),
 )
 LAG = Gauge("presstally_consumer_lag_events", "Records in the log that are not counted yet.", ["partition"])
+LAG_SECONDS = Gauge(
+    "presstally_consumer_lag_seconds",
+    "How long the oldest record that is not counted has waited, to the second.",
+    ["partition"],
+)
 ASSIGNED = Gauge("presstally_consumer_assigned_partitions", "Partitions that this process counts.")
 REBALANCES = Counter("presstally_consumer_rebalances_total", "How often Kafka gave out the partitions anew.")
 RELOADS = Counter("presstally_consumer_reloads_total", "Reloads from Postgres after a doubt, by cause.", ["cause"])

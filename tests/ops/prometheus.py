@@ -1,0 +1,96 @@
+"""A real Prometheus with the shipped configuration, scraping a running system every second."""
+
+import contextlib
+import json
+import re
+import subprocess
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+SECONDS = {"$__rate_interval": "15s", "$__interval": "5s", "$site": ".*"}
+
+
+@dataclass
+class Prometheus:
+    """Its HTTP API."""
+
+    url: str
+
+    def ask(self, path: str, **query: str) -> Any:
+        asked = urllib.parse.urlencode(query)
+        try:
+            with urllib.request.urlopen(f"{self.url}/api/v1/{path}?{asked}", timeout=10) as response:
+                return json.load(response)["data"]
+        except urllib.error.HTTPError as error:
+            raise AssertionError(f"{query}: {error.read().decode()}") from None
+
+    def query(self, expression: str) -> list[Any]:
+        """Return the samples of an instant query, in which Grafana's variables stand."""
+        for name, value in SECONDS.items():
+            expression = expression.replace(name, value)
+        return list(self.ask("query", query=expression)["result"])
+
+    def value(self, expression: str) -> float:
+        (sample,) = self.query(expression)
+        return float(sample["value"][1])
+
+
+@contextlib.contextmanager
+def running_prometheus(
+    folder: Path, port: int, targets: dict[str, str], wait: Callable[..., Any]
+) -> Iterator[Prometheus]:
+    """Run it; `targets` maps each job of the shipped configuration to host:port."""
+    config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
+    config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
+    config["rule_files"] = [str(ROOT / "deploy/prometheus/rules/*.yml")]
+    targets = {**targets, "prometheus": f"127.0.0.1:{port}"}
+    jobs = [job["job_name"] for job in config["scrape_configs"]]
+    assert set(jobs) == set(targets)
+    config["scrape_configs"] = [{"job_name": job, "static_configs": [{"targets": [targets[job]]}]} for job in jobs]
+    (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+    with (folder / "prometheus.log").open("wb") as log:
+        process = subprocess.Popen(
+            [
+                "prometheus",
+                f"--config.file={folder / 'prometheus.yml'}",
+                f"--storage.tsdb.path={folder / 'data'}",
+                f"--web.listen-address=127.0.0.1:{port}",
+            ],
+            stdout=log,
+            stderr=log,
+        )
+    started = Prometheus(f"http://127.0.0.1:{port}")
+
+    def all_up() -> bool:
+        assert process.poll() is None, (folder / "prometheus.log").read_text()
+        with contextlib.suppress(OSError), urllib.request.urlopen(f"{started.url}/-/ready", timeout=2):
+            return len(started.query("up == 1")) == len(jobs)
+        return False
+
+    try:
+        wait(all_up, 30, "Prometheus with all its targets")
+        yield started
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def names_in(text: str) -> set[str]:
+    """Return the metrics of ours that PromQL names, each without the ending of a histogram's series."""
+    found = re.findall(r"\b(?:presstally|http_server)_[a-z0-9_]+", text)
+    return {re.sub(r"_(bucket|sum|count)$", "", name) for name in found}
+
+
+def exposed_by(text: str) -> set[str]:
+    """Return the metrics of ours that a /metrics page has."""
+    families = re.findall(r"^# TYPE (\S+) \w+$", text, re.MULTILINE)
+    ours = {name for name in families if name.startswith(("presstally_", "http_server_"))}
+    return {name for name in ours if not name.endswith("_created")}

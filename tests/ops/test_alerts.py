@@ -1,0 +1,173 @@
+"""Each alert fires when it must and is silent in health, as promtool's own test of rules sees it."""
+
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parent.parent.parent
+RULES = ROOT / "deploy/prometheus/rules"
+COLLECT = 'http_server_request_duration_seconds_count{job="ingest",route="/e",method="POST",code="%s"}'
+COLLECT_FAST = 'http_server_request_duration_seconds_bucket{job="ingest",route="/e",method="POST",code="202",le="0.1"}'
+PAGES = 'http_server_request_duration_seconds_count{job="render",route="/{path:path}",method="GET",code="%s"}'
+
+HEALTH = {
+    'up{job="ingest",instance="i"}': "1x700",
+    'up{job="stats",instance="s"}': "1x700",
+    'up{job="render",instance="r"}': "1x700",
+    COLLECT % 202: "0+600x700",
+    COLLECT % 503: "0x700",
+    COLLECT_FAST: "0+600x700",
+    PAGES % 200: "0+600x700",
+    PAGES % 503: "0x700",
+    "presstally_event_delay_seconds_count": "0+60x700",
+    'presstally_event_delay_seconds_bucket{le="30.0"}': "0+60x700",
+    'process_start_time_seconds{job="stats",instance="s"}': "5x700",
+    'presstally_event_loop_lag_seconds_bucket{job="stats",instance="s",le="0.25"}': "0+240x700",
+    'presstally_event_loop_lag_seconds_bucket{job="stats",instance="s",le="+Inf"}': "0+240x700",
+    'presstally_db_pool_connections{job="stats",instance="s",state="used"}': "2x700",
+    'presstally_db_pool_connections{job="stats",instance="s",state="max"}': "16x700",
+    'presstally_spool_bytes{instance="i"}': "0x700",
+    'presstally_spool_bytes_max{instance="i"}': "1000x700",
+    'presstally_spool_corrupt_records_total{instance="i"}': "0x700",
+    'presstally_producer_queue_events{instance="i"}': "12x700",
+    'presstally_collect_events_total{site="haihau",result="accepted"}': "0+600x700",
+    'presstally_collect_events_total{site="haihau",result="invalid"}': "0+6x700",
+    'presstally_consume_events_total{site="haihau",result="counted"}': "0+600x700",
+    'presstally_consume_events_total{site="haihau",result="duplicate"}': "0+1x700",
+    'presstally_consumer_lag_events{partition="0"}': "1x700",
+    'presstally_consumer_lag_seconds{partition="0"}': "0.2x700",
+    "presstally_consumer_last_commit_timestamp_seconds": "0+60x700",
+    'presstally_consumer_assigned_partitions{instance="s"}': "12x700",
+    "presstally_page_views_partitions": "12x700",
+    "presstally_consumer_rebalances_total": "1x700",
+    "presstally_consumer_gap_records_total": "0x700",
+    'presstally_dead_letters_total{topic="page-views"}': "3x700",
+    "presstally_outbox_pending_messages": "0 3 0 2 0x700",
+    "presstally_schedule_overdue_seconds": "0x700",
+    'presstally_publish_to_live_seconds_bucket{le="10.0"}': "0+2x700",
+    'presstally_publish_to_live_seconds_bucket{le="+Inf"}': "0+2x700",
+    'presstally_articles_rendered_total{result="failed"}': "1x700",
+    'presstally_pages_total{result="memory_alone"}': "4x700",
+}
+
+
+class Case(NamedTuple):
+    """What is otherwise than in health (None: the series is gone), and when the alert must be firing."""
+
+    alert: str
+    severity: str
+    changed: dict[str, str | None]
+    at: str = "30m"
+    interval_minutes: int = 1
+
+
+CASES = [
+    Case("TargetDown", "page", {'up{job="stats",instance="s"}': "1x5 0x40"}),
+    Case("ServiceMissing", "page", {'up{job="render",instance="r"}': None}),
+    Case("Restarting", "warning", {'process_start_time_seconds{job="stats",instance="s"}': "0+60x40"}),
+    Case(
+        "EventLoopBlocked",
+        "warning",
+        {
+            'presstally_event_loop_lag_seconds_bucket{job="stats",instance="s",le="0.25"}': "0+200x40",
+            'presstally_event_loop_lag_seconds_bucket{job="stats",instance="s",le="0.5"}': "0+240x40",
+        },
+    ),
+    Case(
+        "PoolExhausted", "warning", {'presstally_db_pool_connections{job="stats",instance="s",state="used"}': "16x40"}
+    ),
+    Case("SpoolInUse", "ticket", {'presstally_spool_bytes{instance="i"}': "5x40"}),
+    Case("SpoolFilling", "page", {'presstally_spool_bytes{instance="i"}': "0+30x40"}),
+    Case("SpoolDamaged", "ticket", {'presstally_spool_corrupt_records_total{instance="i"}': "0x20 1x40"}),
+    Case("EventsWait", "warning", {'presstally_producer_queue_events{instance="i"}': "15000x40"}),
+    Case("ManyRefusals", "ticket", {'presstally_collect_events_total{site="haihau",result="invalid"}': "0+300x60"}),
+    Case(
+        "NoTraffic",
+        "ticket",
+        {'presstally_collect_events_total{site="haihau",result="accepted"}': "0+3000x2000 6000000x100"},
+        "10250m",
+        5,
+    ),
+    Case("CountingLags", "ticket", {'presstally_consumer_lag_seconds{partition="0"}': "0+30x60"}),
+    Case("CountingStalled", "page", {"presstally_consumer_last_commit_timestamp_seconds": "60x60"}),
+    Case("PartitionsUnassigned", "page", {'presstally_consumer_assigned_partitions{instance="s"}': "8x60"}),
+    Case("PartitionsUnassigned", "page", {'presstally_consumer_assigned_partitions{instance="s"}': None}),
+    Case("RebalanceStorm", "warning", {"presstally_consumer_rebalances_total": "0+1x60"}),
+    Case("RecordsLost", "page", {"presstally_consumer_gap_records_total": "0x20 7x40"}),
+    Case("DeadLetters", "ticket", {'presstally_dead_letters_total{topic="page-views"}': "3x25 4x40"}),
+    Case("ManyDuplicates", "ticket", {'presstally_consume_events_total{site="haihau",result="duplicate"}': "0+90x60"}),
+    Case(
+        "CountsDisagree",
+        "ticket",
+        {'presstally_consume_events_total{site="haihau",result="counted"}': "0+500x600"},
+        "420m",
+    ),
+    Case("OutboxStuck", "page", {"presstally_outbox_pending_messages": "2x40"}),
+    Case("ScheduleOverdue", "page", {"presstally_schedule_overdue_seconds": "0+60x40"}),
+    Case(
+        "PublishingSlow",
+        "ticket",
+        {
+            'presstally_publish_to_live_seconds_bucket{le="10.0"}': "0+1x60",
+            'presstally_publish_to_live_seconds_bucket{le="30.0"}': "0+2x60",
+        },
+    ),
+    Case("RenderingFails", "ticket", {'presstally_articles_rendered_total{result="failed"}': "1x20 2x40"}),
+    Case("PortalFromMemory", "page", {'presstally_pages_total{result="memory_alone"}': "4+10x40"}),
+    Case("CollectorErrors", "page", {COLLECT % 503: "0+12x70"}, "65m"),
+    Case("CollectorErrors", "ticket", {COLLECT % 503: "0+2x700"}, "400m"),
+    Case("CollectorSlow", "page", {COLLECT_FAST: "0+400x70"}, "65m"),
+    Case("CollectorSlow", "ticket", {COLLECT_FAST: "0+580x700"}, "400m"),
+    Case("PortalErrors", "page", {PAGES % 503: "0+12x70"}, "65m"),
+    Case("PortalErrors", "ticket", {PAGES % 503: "0+2x700"}, "400m"),
+    Case("CountsLate", "page", {'presstally_event_delay_seconds_bucket{le="30.0"}': "0+40x70"}, "65m"),
+    Case("CountsLate", "ticket", {'presstally_event_delay_seconds_bucket{le="30.0"}': "0+58x700"}, "400m"),
+]
+
+
+def firing(alert: str, severity: str) -> str:
+    return f'count(ALERTS{{alertname="{alert}",severity="{severity}",alertstate="firing"}}) > 0'
+
+
+def suite(changed: dict[str, str | None], at: str, expression: str, samples: list[dict[str, Any]]) -> dict[str, Any]:
+    series = {**HEALTH, **changed}
+    return {
+        "input_series": [{"series": name, "values": values} for name, values in series.items() if values is not None],
+        "promql_expr_test": [{"expr": expression, "eval_time": at, "exp_samples": samples}],
+    }
+
+
+def run(folder: Path, tests: list[dict[str, Any]], interval_minutes: int = 1) -> None:
+    file = folder / "tests.yml"
+    interval = f"{interval_minutes}m"
+    for test in tests:
+        test["interval"] = interval
+    rules = [str(rules) for rules in sorted(RULES.glob("*.yml"))]
+    file.write_text(yaml.safe_dump({"rule_files": rules, "evaluation_interval": interval, "tests": tests}))
+    done = subprocess.run(["promtool", "test", "rules", str(file)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_nothing_fires_in_health(tmp_path: Path) -> None:
+    """A system that is well fires no alert, however long it runs."""
+    said = 'ALERTS{alertstate="firing"}'
+    run(tmp_path, [suite({}, "100m", said, []), suite({}, "600m", said, [])])
+
+
+@pytest.mark.parametrize("case", CASES, ids=[f"{case.alert} {case.severity} {n}" for n, case in enumerate(CASES)])
+def test_the_alert_fires(case: Case, tmp_path: Path) -> None:
+    """The alert fires, with its severity, after what it warns of has lasted."""
+    expression = firing(case.alert, case.severity).replace(" > 0", " > bool 0")
+    run(tmp_path, [suite(case.changed, case.at, expression, [{"labels": "{}", "value": 1}])], case.interval_minutes)
+
+
+def test_every_alert_has_a_case() -> None:
+    """No alert of the shipped rules is without a case."""
+    groups = [group for file in sorted(RULES.glob("*.yml")) for group in yaml.safe_load(file.read_text())["groups"]]
+    rules = {
+        (rule["alert"], rule["labels"]["severity"]) for group in groups for rule in group["rules"] if "alert" in rule
+    }
+    assert rules == {(case.alert, case.severity) for case in CASES}

@@ -1,0 +1,20 @@
+"""The lag in seconds, from looks at the log's end alone."""
+
+from services.stats.lag import Lag
+
+
+def test_lag_is_the_wait_of_the_oldest_record() -> None:
+    """Lag counts from the look that first saw the oldest uncounted record, and falls to zero when all are counted."""
+    lag = Lag()
+    assert lag.look(100, 100, 5.0, 1000.0) == 0
+    assert lag.look(150, 100, 5.0, 1001.0) == 0  # seen this very second
+    assert lag.look(180, 100, 5.0, 1011.0) == 10
+    assert lag.look(180, 150, 5.0, 1012.0) == 1  # the rest was first seen at 1011
+    assert lag.look(180, 180, 5.0, 1013.0) == 0
+    assert lag.look(180, 180, 5.0, 9000.0) == 0
+
+
+def test_lag_after_a_restart_counts_from_the_newest_counted_record() -> None:
+    """A counter that starts behind does not begin at zero: what waits came after the newest that is counted."""
+    assert Lag().look(500, 100, 400.0, 1000.0) == 600
+    assert Lag().look(500, 100, 0.0, 1000.0) == 0  # nothing was ever counted: nobody knows
