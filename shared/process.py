@@ -43,6 +43,8 @@ from shared.watching import watch_process
 
 STOP_SECONDS = 9.0
 """Bound on a graceful stop; supervisors wait 10 seconds or more before they kill."""
+LEFTOVER_SECONDS = 1.0
+"""For tasks of libraries that are still there when all roles have stopped."""
 
 CONNECTIONS_MAX = 20_000
 """Requests that are served at once. Granian's own bound is its backlog, which a few hundred open streams fill."""
@@ -305,7 +307,17 @@ async def _run(roles: Mapping[str, RoleStarter], settings: Settings) -> int:
         sys.stderr.flush()
         os._exit(1)
     log.info("Stopped")
-    return 1 if process.failure else 0
+    code = 1 if process.failure else 0
+    loop.call_later(LEFTOVER_SECONDS, _leave_all_the_same, code)
+    return code
+
+
+def _leave_all_the_same(code: int) -> None:
+    """End the process though a task of a library does not hear that it is cancelled: all of ours is done."""
+    left = sorted(repr(task.get_coro()) for task in asyncio.all_tasks())
+    log.warning("Leaving; some tasks did not end", tasks=left)
+    sys.stderr.flush()
+    os._exit(code)
 
 
 async def _start_roles(
