@@ -1,5 +1,6 @@
 """Role `articles`: the editor API, the outbox relay, the scheduler, and what the portal says is live."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -26,6 +27,8 @@ from shared.postgres import open_pool
 from shared.process import Process, Role
 from shared.sites import read_sites
 from shared.topics import PAGES_LIVE
+
+LEAVE_SECONDS = 3.0
 
 DESCRIPTION = """\
 Articles come in as drafts, are submitted, approved and published; readers get them within a second.
@@ -98,5 +101,7 @@ async def articles(settings: IngestSettings, process: Process) -> AsyncIterator[
     finally:
         for work in working:
             work.cancel()
+        # The relay gives back its lock, for which it needs the pool.
+        await asyncio.wait(working, timeout=LEAVE_SECONDS)
         await producer.stop()
         pool.terminate()

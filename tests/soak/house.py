@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -30,16 +31,22 @@ ROLES = {
     "site-1": "services.render site",
     "site-2": "services.render site",
 }
+UPSTREAMS = {"COLLECTOR": "collector", "ARTICLES": "articles", "STATS": "widget", "RENDER": "site"}
+"""Which of them the gateway asks: name of its variable → how the parts' names begin."""
 START_SECONDS = 60.0
 TEND_SECONDS = 0.5
 LEAVE_SECONDS = 12.0
 
 
 class House:
-    """One Kafka, one Postgres, a gateway, and each role as processes of its own."""
+    """One Kafka, one Postgres, a gateway, and processes of ours: by default each role apart."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(
+        self, folder: Path, roles: Mapping[str, str] = ROLES, upstreams: Mapping[str, str] = UPSTREAMS
+    ) -> None:
         self._folder = folder
+        self.roles = roles
+        self._upstreams = upstreams
         self.cluster = Cluster(folder)
         self.gateway_port = 0
         self.ports: dict[str, int] = {}
@@ -76,14 +83,14 @@ class House:
     async def start(self) -> None:
         """Start everything and wait until it is ready."""
         await self.cluster.start()
-        self.gateway_port = free_ports(len(ROLES) + 1)
-        self.ports = {name: self.gateway_port + 1 + number for number, name in enumerate(ROLES)}
+        self.gateway_port = free_ports(len(self.roles) + 1)
+        self.ports = {name: self.gateway_port + 1 + number for number, name in enumerate(self.roles)}
         (self._folder / "sites.toml").write_text(SITES)
         await self.cluster.admin("postgres", f"CREATE DATABASE {DATABASE} TEMPLATE {TEMPLATE}")
         self.parts = {"kafka": self.cluster.kafka, "postgres": self.cluster.postgres}
-        for name in ROLES:
+        for name in self.roles:
             self._start(name, self._role(name))
-        for name in ROLES:
+        for name in self.roles:
             await wait_until(self.parts[name].is_ready, START_SECONDS, f"readiness of {name}")
         self._start("gateway", self._gateway())
         await wait_until(self.parts["gateway"].is_ready, START_SECONDS, "the gateway")
@@ -96,11 +103,11 @@ class House:
         port = self.ports[name]
         url = f"http://127.0.0.1:{port}/readyz"
         environment = {**self.environment(), "PRESSTALLY_HTTP_PORT": str(port)}
-        return Part(name, [sys.executable, "-m", *ROLES[name].split()], lambda: answers(url), environment)
+        return Part(name, [sys.executable, "-m", *self.roles[name].split()], lambda: answers(url), environment)
 
     def _gateway(self) -> Part:
-        def of(role: str) -> str:
-            return " ".join(f"127.0.0.1:{port}" for name, port in self.ports.items() if name.startswith(role))
+        def of(begin: str) -> str:
+            return " ".join(f"127.0.0.1:{port}" for name, port in self.ports.items() if name.startswith(begin))
 
         home = str(self._folder / "caddy")
         environment = {
@@ -110,10 +117,7 @@ class House:
             "XDG_DATA_HOME": home,
             "XDG_CONFIG_HOME": home,
             "HOME": home,
-            "COLLECTOR_UPSTREAM": of("collector"),
-            "ARTICLES_UPSTREAM": of("articles"),
-            "STATS_UPSTREAM": of("widget"),
-            "RENDER_UPSTREAM": of("site"),
+            **{f"{name}_UPSTREAM": of(begin) for name, begin in self._upstreams.items()},
         }
         caddy = [str(Path(sys.executable).parent / "caddy"), "run", "--adapter", "caddyfile"]
         url = f"http://127.0.0.1:{self.gateway_port}/t.js"
@@ -145,6 +149,18 @@ class House:
         for process in tree:
             process.resume()
 
+    async def replace(self, name: str) -> int:
+        """Ask a part to stop, start it again as a new version would be, wait until it is ready; return its exit code."""
+        process = self.parts[name].process
+        assert process is not None
+        self.down.add(name)
+        process.send_signal(signal.SIGTERM)
+        code = await asyncio.to_thread(process.wait, LEAVE_SECONDS)
+        self.cluster.spawn(self.parts[name])
+        self.down.discard(name)
+        await self.is_ready(name)
+        return code
+
     async def tend(self) -> None:
         """Start again what has died, for ever."""
         while True:
@@ -167,7 +183,7 @@ class House:
 
     async def leave(self) -> dict[str, str]:
         """Ask the roles to stop, all at once, and return how each did not leave as it should."""
-        processes = {name: process for name in ROLES if (process := self.parts[name].process) is not None}
+        processes = {name: process for name in self.roles if (process := self.parts[name].process) is not None}
         for process in processes.values():
             process.send_signal(signal.SIGTERM)
         wrong = {}

@@ -17,7 +17,7 @@ from typing import Any
 
 from tests.conftest import PERSON
 from tests.soak.client import AWAY, Client, Reply
-from tests.streams import Told, open_stream
+from tests.streams import Stream, Told, open_stream
 
 SITE = "haihau"
 READERS = 3_000
@@ -194,13 +194,18 @@ class Load:
                 continue
             self.streams += 1
             stream.keep = False
-            while not (self._stop.is_set() or stream.ended):  # noqa: ASYNC110 - two things end it
+            while not (self._stop.is_set() or has_ended(stream)):  # noqa: ASYNC110 - two things end it
                 await asyncio.sleep(RETRY_SECONDS)
             stream.close()
             await asyncio.sleep(0.1 + number * 0.05)
 
     def _hear(self, _: Any) -> None:
         self.messages += 1
+
+
+def has_ended(stream: Stream) -> bool:
+    """Tell whether a stream is over, or was none: while nobody serves it the gateway says so, and keeps the line."""
+    return stream.ended or stream.status not in (0, 200)
 
 
 async def streamed_totals(port: int, site: str) -> AsyncIterator[tuple[float, int]]:
@@ -213,7 +218,7 @@ async def streamed_totals(port: int, site: str) -> AsyncIterator[tuple[float, in
             await asyncio.sleep(RETRY_SECONDS)
             continue
         stream.keep = False
-        while not stream.ended:
+        while not has_ended(stream):
             try:
                 one = await asyncio.wait_for(told.get(), RETRY_SECONDS)
             except TimeoutError:
