@@ -18,7 +18,7 @@ LEAD_SECONDS = 2.0
 
 
 async def test_a_rolling_upgrade_loses_nothing_and_nobody_notices(tmp_path: Path) -> None:
-    """With two replicas of each service, replacing all six under load costs no event, no 5xx and no refused connection."""
+    """With two replicas of each service, replacing all six under load costs no event and no request."""
     tmp_path.chmod(0o755)
     house = House(tmp_path, TWO_OF_EACH, UPSTREAMS)
     try:

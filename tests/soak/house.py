@@ -150,7 +150,7 @@ class House:
             process.resume()
 
     async def replace(self, name: str) -> int:
-        """Ask a part to stop, start it again as a new version would be, wait until it is ready; return its exit code."""
+        """Stop a part, start it again as a new version would be, wait until it is ready; return its exit code."""
         process = self.parts[name].process
         assert process is not None
         self.down.add(name)
