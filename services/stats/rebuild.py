@@ -201,7 +201,8 @@ class Building:
     async def catch_up(self, ends: dict[TopicPartition, int] | None = None, deadline: float = float("inf")) -> bool:
         """Count until the log's end as it is now, or until the given offsets; False if the deadline came first."""
         wanted = ends or await self._consumer.end_offsets(list(self._parts))
-        while any(part.position.next_offset < wanted[one] for one, part in self._parts.items()):
+        # By the consumer's place: the end of a transaction takes an offset too, and no record.
+        while [one for one in self._parts if await self._consumer.position(one) < wanted[one]]:
             if time.monotonic() > deadline:
                 return False
             fetched = await self._consumer.getmany(timeout_ms=200, max_records=BATCH_RECORDS)
@@ -238,6 +239,7 @@ class Building:
                     return False
                 await self._keep(self._lock)
             await self._lock.execute(SQL["keep_gaps"], self._old, self._gen)
+            await self._lock.execute(SQL["settle_ledger"], self._gen)
             await self._lock.execute(SQL["delete_gen"], self._old)
             await self._lock.execute(SQL["make_current"], self._gen)
             await self._lock.execute(SQL["delete_offsets"], self._old)
