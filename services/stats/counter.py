@@ -27,6 +27,7 @@ from faststream.kafka.message import KafkaMessage
 from services.stats.adjustments import subscribe_adjustments
 from services.stats.batch import Records, read
 from services.stats.counting import Deltas, count_batch, reaches_back
+from services.stats.dead_letter_depth import watch_depth
 from services.stats.dead_letters import deliver
 from services.stats.floods import TooManyDeadLetters, position_after
 from services.stats.loading import Owned, WrongLog, load
@@ -350,10 +351,11 @@ def _observe(deltas: Deltas, seconds: float) -> None:
 async def counter(settings: StatsSettings, process: Process) -> AsyncIterator[Role]:
     """Run the counter."""
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_stats")
-    producer = Producer(settings.kafka_bootstrap)
+    kafka = settings.kafka
+    producer = Producer(kafka)
     producer.start()
     # Two brokers: counting must not wait until the other groups have been joined.
-    views, amounts = make_broker(settings.kafka_bootstrap), make_broker(settings.kafka_bootstrap)
+    views, amounts = make_broker(kafka), make_broker(kafka)
     sites = read_sites(settings.sites)
     counting = Counter(views, pool, sites, settings, process)
     subscribe_adjustments(amounts, pool, producer, process)
@@ -361,10 +363,11 @@ async def counter(settings: StatsSettings, process: Process) -> AsyncIterator[Ro
     tasks = [
         process.spawn(deliver(pool, producer), "deliver dead letters"),
         process.spawn(prune(pool), "prune"),
+        process.spawn(watch_depth(kafka), "watch dead letters"),
         process.spawn(reconcile_forever(pool, sites), "reconcile"),
     ]
     try:
-        async with consuming(views, process) as joining, consuming(amounts, process):
+        async with consuming(views, kafka, process) as joining, consuming(amounts, kafka, process):
             tasks.append(process.spawn(_watch(counting, joining), "tell of counting"))
             try:
                 yield Role(

@@ -20,6 +20,7 @@ from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from services.stats.batch import Records, read
 from services.stats.calendar import HOUR_SECONDS, day_start
@@ -30,6 +31,7 @@ from services.stats.settings import StatsSettings
 from services.stats.snapshots import to_bytes
 from services.stats.store import SQL, Position, apply, read_positions, save_snapshot
 from shared.kafka import KAFKA_ERRORS
+from shared.kafka_access import KafkaAccess
 from shared.postgres import POSTGRES_AWAY, open_pool
 from shared.sites import Sites, read_sites
 from shared.topics import PAGE_VIEWS
@@ -75,6 +77,10 @@ def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
     except Refused as refusal:
         print(f"rebuild: {refusal}", file=sys.stderr)
         return 1
+    except KafkaError as error:
+        why = asyncio.run(settings.kafka.explain(error))
+        print(f"rebuild: {why}; nothing has changed, run it again", file=sys.stderr)
+        return 1
     except (*POSTGRES_AWAY, *KAFKA_ERRORS) as error:
         print(f"rebuild: {error!r}; nothing has changed, run it again", file=sys.stderr)
         return 1
@@ -86,7 +92,7 @@ async def _rebuild(settings: StatsSettings, *, new_log: bool) -> None:
     pool = await open_pool(url, role="presstally_stats", statement_timeout_seconds=120)
     sites = read_sites(settings.sites)
     try:
-        async with _only_one(url) as lock, _consuming(settings.kafka_bootstrap) as consumer:
+        async with _only_one(url) as lock, _consuming(settings.kafka) as consumer:
             building = Building(pool, lock, consumer, sites, new_log=new_log)
             await building.begin()
             await building.catch_up()
@@ -110,9 +116,9 @@ async def _only_one(url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @asynccontextmanager
-async def _consuming(bootstrap: str) -> AsyncIterator[Any]:
+async def _consuming(kafka: KafkaAccess) -> AsyncIterator[Any]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="none", fetch_max_wait_ms=100
+        **kafka.client, enable_auto_commit=False, auto_offset_reset="none", fetch_max_wait_ms=100
     )
     await consumer.start()
     try:

@@ -41,4 +41,5 @@ async def differences(pool: asyncpg.Pool, sites: Iterable[str]) -> dict[str, int
     Raises:
         POSTGRES_AWAY: it cannot be told now.
     """
-    return dict(await pool.fetchrow(SQL["read_differences"], list(sites)))
+    (found,) = await pool.fetch(SQL["read_differences"], list(sites))
+    return dict(found)
