@@ -15,6 +15,7 @@ from aiokafka.structs import ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
+from shared.kafka_access import KafkaAccess
 from shared.logs import log
 from shared.metrics import DEAD_LETTERS
 from shared.process import Process
@@ -40,13 +41,14 @@ class Producer:
     `stop()` waits for that. So the deadline, the bound and the bounded stop stand here.
 
     Args:
-        bootstrap: host:port,host:port
+        kafka: How Kafka is reached.
         deadline_seconds: How long `send` waits for the acknowledgement.
         in_flight_max: Messages without acknowledgement, above which `send` refuses at once.
     """
 
-    def __init__(self, bootstrap: str, *, deadline_seconds: float = 5.0, in_flight_max: int = 20_000) -> None:
-        self._bootstrap = bootstrap
+    def __init__(self, kafka: KafkaAccess, *, deadline_seconds: float = 5.0, in_flight_max: int = 20_000) -> None:
+        self._kafka = kafka
+        self._away = f"Kafka at {kafka} cannot be reached"
         self._deadline_seconds = deadline_seconds
         self._in_flight_max = in_flight_max
         self._in_flight = 0
@@ -62,7 +64,7 @@ class Producer:
     def problem(self) -> str | None:
         """Why messages cannot be sent now, in words; None when they can."""
         if self._producer is None:
-            return f"Kafka at {self._bootstrap} cannot be reached"
+            return self._away
         if self._failing:
             return "Kafka does not acknowledge in time"
         return None
@@ -76,7 +78,7 @@ class Producer:
         said = False
         while True:
             producer = AIOKafkaProducer(
-                bootstrap_servers=self._bootstrap,
+                **self._kafka.client,
                 acks="all",
                 enable_idempotence=True,
                 linger_ms=2,
@@ -85,10 +87,11 @@ class Producer:
             )
             try:
                 await producer.start()
-            except KAFKA_ERRORS as error:
+            except KAFKA_ERRORS:
                 await stop_producer(producer)
+                self._away = await self._kafka.why_not()
                 if not said:
-                    log.warning("Kafka is not there yet; waiting for it", reason=repr(error))
+                    log.warning("Kafka is not there yet; waiting for it", reason=self._away)
                     said = True
                 await asyncio.sleep(CONNECT_RETRY_SECONDS)
             else:
@@ -111,7 +114,7 @@ class Producer:
         """
         producer = self._producer
         if producer is None:
-            raise Unavailable(f"Kafka at {self._bootstrap} cannot be reached")
+            raise Unavailable(self._away)
         if self._in_flight >= self._in_flight_max:
             raise Unavailable(f"{self._in_flight} messages already wait for Kafka")
         self._in_flight += 1
@@ -181,10 +184,14 @@ async def stop_producer(producer: AIOKafkaProducer) -> None:
         log.warning("The producer did not stop in time", reason=repr(error))
 
 
-def make_broker(bootstrap: str) -> KafkaBroker:
+def make_broker(kafka: KafkaAccess) -> KafkaBroker:
     """Return a FastStream broker that logs through us and never creates topics by the way."""
     return KafkaBroker(
-        bootstrap, allow_auto_create_topics=False, graceful_timeout=5, logger=logging.getLogger("faststream")
+        kafka.bootstrap,
+        security=kafka.security,
+        allow_auto_create_topics=False,
+        graceful_timeout=5,
+        logger=logging.getLogger("faststream"),
     )
 
 
@@ -236,13 +243,13 @@ async def _undecoded(message: KafkaMessage) -> bytes | None:
 
 
 @asynccontextmanager
-async def consuming(broker: KafkaBroker, process: Process) -> AsyncIterator[asyncio.Task[None]]:
+async def consuming(broker: KafkaBroker, kafka: KafkaAccess, process: Process) -> AsyncIterator[asyncio.Task[None]]:
     """Run a broker's subscribers in the background, and yield the task that starts them.
 
     Nobody waits for the start: joining a group takes as long as Kafka needs to give up on a member that was
     killed, and what else the process does must not stand still meanwhile.
     """
-    starting = process.spawn(_start(broker), "join consumer groups")
+    starting = process.spawn(_start(broker, kafka), "join consumer groups")
     try:
         yield starting
     finally:
@@ -251,14 +258,14 @@ async def consuming(broker: KafkaBroker, process: Process) -> AsyncIterator[asyn
         await broker.stop()
 
 
-async def _start(broker: KafkaBroker) -> None:
+async def _start(broker: KafkaBroker, kafka: KafkaAccess) -> None:
     said = False
     while True:
         try:
             await broker.start()
-        except KAFKA_ERRORS as error:
+        except KAFKA_ERRORS:
             if not said:
-                log.warning("Kafka is not there yet; waiting for it", reason=repr(error))
+                log.warning("Kafka is not there yet; waiting for it", reason=await kafka.why_not())
                 said = True
             await asyncio.sleep(CONNECT_RETRY_SECONDS)
         else:

@@ -1,13 +1,19 @@
 """Settings from the environment, checked at start: one error lists every bad one."""
 
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.kafka_access import KafkaAccess, Mechanism, Protocol, access_faults, tls_context
+
 PREFIX = "PRESSTALLY_"
+SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
+SSL_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 
 
 class SettingsError(Exception):
@@ -22,6 +28,28 @@ class Settings(BaseSettings):
     )
 
     kafka_bootstrap: str = Field(validation_alias="KAFKA_BOOTSTRAP", min_length=3, description="host:port,host:port")
+    kafka_security_protocol: Protocol = Field(
+        default="PLAINTEXT", validation_alias="KAFKA_SECURITY_PROTOCOL", description="PLAINTEXT, SSL, SASL_…"
+    )
+    kafka_sasl_mechanism: Mechanism = Field(
+        default="SCRAM-SHA-512", validation_alias="KAFKA_SASL_MECHANISM", description="SCRAM-SHA-…, PLAIN"
+    )
+    kafka_sasl_username: str = Field(default="", validation_alias="KAFKA_SASL_USERNAME", description="Who we are")
+    kafka_sasl_password: SecretStr = Field(
+        default=SecretStr(""), validation_alias="KAFKA_SASL_PASSWORD", description="Its password"
+    )
+    kafka_ca_file: Path | None = Field(
+        default=None, validation_alias="KAFKA_CA_FILE", description="PEM of who signed the brokers' certificates"
+    )
+    kafka_certificate_file: Path | None = Field(
+        default=None, validation_alias="KAFKA_CERTIFICATE_FILE", description="PEM of our certificate, if brokers ask"
+    )
+    kafka_key_file: Path | None = Field(
+        default=None, validation_alias="KAFKA_KEY_FILE", description="PEM of that certificate's key"
+    )
+    kafka_key_password: SecretStr = Field(
+        default=SecretStr(""), validation_alias="KAFKA_KEY_PASSWORD", description="Of the key, if it is encrypted"
+    )
     database_url: SecretStr = Field(validation_alias="DATABASE_URL", description="postgresql://user:password@host/db")
     sites: Path = Field(default=Path("sites.toml"), description="The file that declares the sites")
     http_host: str = Field(default="127.0.0.1", description="Address of the service's internal port")
@@ -43,14 +71,37 @@ class Settings(BaseSettings):
             SettingsError: one or more variables are missing or wrong.
         """
         faults: list[str] = []
+        from_files = cls._from_files(faults)
+        settings = None
         try:
-            return cls(**cls._from_files(faults))
+            settings = cls(**from_files)
         except ValidationError as error:
             for item in error.errors():
                 name = variable_name(cls, str(item["loc"][0]))
                 faults.append(f"{name}: {'missing' if item['type'] == 'missing' else item['msg']}")
+        given = {variable_name(cls, field): value for field, value in from_files.items()}
+        faults += access_faults({**os.environ, **given})
+        faults += _database_faults(given.get("DATABASE_URL") or os.environ.get("DATABASE_URL"))
+        if settings is not None and not faults:
+            return settings
         lines = "\n".join(f"  {fault}" for fault in faults)
         raise SettingsError(f"{len(faults)} setting(s) cannot be used:\n{lines}")
+
+    @cached_property
+    def kafka(self) -> KafkaAccess:
+        """How every client reaches Kafka."""
+        key_password = self.kafka_key_password.get_secret_value()
+        encrypted = self.kafka_security_protocol.endswith("SSL")
+        return KafkaAccess(
+            self.kafka_bootstrap,
+            self.kafka_security_protocol,
+            self.kafka_sasl_mechanism,
+            self.kafka_sasl_username,
+            self.kafka_sasl_password.get_secret_value(),
+            tls_context(self.kafka_ca_file, self.kafka_certificate_file, self.kafka_key_file, key_password)
+            if encrypted
+            else None,
+        )
 
     @classmethod
     def _from_files(cls, faults: list[str]) -> dict[str, Any]:
@@ -64,6 +115,8 @@ class Settings(BaseSettings):
                 values[field] = Path(file).read_text(encoding="utf-8").rstrip("\n")
             except OSError as error:
                 faults.append(f"{name}_FILE: {file}: {error.strerror}")
+            except UnicodeDecodeError:
+                faults.append(f"{name}_FILE: {file}: not UTF-8")
         return values
 
 
@@ -73,3 +126,27 @@ def variable_name(settings: type[Settings], field: str) -> str:
     if info is None:  # pydantic reports a missing aliased field by its alias
         return field
     return str(info.validation_alias) if info.validation_alias else f"{PREFIX}{field.upper()}"
+
+
+def _database_faults(url: str | None) -> list[str]:
+    """Say what of a database's address cannot be used, without showing it: the driver would try for ever."""
+    if not url:
+        return []  # that is told already
+    try:
+        parts = urlsplit(url)
+        asked = parse_qs(parts.query)
+        parts.port  # noqa: B018 - raises if it is none
+    except ValueError:
+        return ["DATABASE_URL: not postgresql://user:password@host:port/database"]
+    faults = []
+    if parts.scheme not in ("postgresql", "postgres"):
+        faults.append("DATABASE_URL: it must begin with postgresql://")
+    mode = asked.get("sslmode", ["prefer"])[-1]
+    if mode not in SSL_MODES:
+        faults.append(f"DATABASE_URL: sslmode {mode!r} is none of {', '.join(SSL_MODES)}")
+    for name in SSL_FILES:
+        unreadable = [file for file in asked.get(name, []) if not os.access(file, os.R_OK)]
+        faults += [f"DATABASE_URL: {name}: {file} cannot be read" for file in unreadable]
+    if mode.startswith("verify") and "sslrootcert" not in asked and "PGSSLROOTCERT" not in os.environ:
+        faults.append(f"DATABASE_URL: sslmode={mode} needs sslrootcert=FILE, who signed the server's certificate")
+    return faults

@@ -14,6 +14,7 @@ from pydantic import Field
 
 from shared.articles import Article
 from shared.events import Adjustment, PageEvent, PageLive
+from shared.kafka_access import KafkaAccess
 from shared.settings import Settings, SettingsError
 
 DAY_MILLISECONDS = 86_400_000
@@ -82,13 +83,13 @@ class TopicSettings(Settings):
     replication: int = Field(default=1, ge=1, le=7, description="Copies of each topic when it is created")
 
 
-async def create_topics(bootstrap: str, partitions: int, replication: int) -> list[str]:
+async def create_topics(kafka: KafkaAccess, partitions: int, replication: int) -> list[str]:
     """Create the topics that are missing and return their names.
 
     Raises:
         KafkaError: Kafka cannot be reached or refuses.
     """
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
+    admin = AIOKafkaAdminClient(**kafka.client, request_timeout_ms=10_000)
     await admin.start()
     try:
         there = set(await admin.list_topics())
@@ -118,10 +119,10 @@ async def _main() -> int:
         return 1
     for attempt in range(1, CREATE_ATTEMPTS + 1):
         try:
-            created = await create_topics(settings.kafka_bootstrap, settings.partitions, settings.replication)
+            created = await create_topics(settings.kafka, settings.partitions, settings.replication)
         except (KafkaError, OSError) as error:
             if attempt == CREATE_ATTEMPTS:
-                print(f"topics: Kafka at {settings.kafka_bootstrap}: {error}", file=sys.stderr)
+                print(f"topics: {await settings.kafka.explain(error)}", file=sys.stderr)
                 return 1
             await asyncio.sleep(0.5)
         else:

@@ -43,6 +43,19 @@ COUNTING = Board(
                 {"{{topic}}": or_zero("sum by (topic) (presstally_dead_letters_total)")},
             ),
             Panel(
+                "Differences",
+                "Must be 0. Records read against the ledger, and totals against the sums of their days.",
+                "short",
+                {"{{check}}": "max by (check) (presstally_reconcile_difference_events)"},
+            ),
+            Panel(
+                "Dead letters that are kept",
+                "Records in each dead-letter topic. Kafka deletes them after 30 days.",
+                "short",
+                {"{{topic}}": "max by (topic) (presstally_dead_letters_depth)"},
+                stacked=True,
+            ),
+            Panel(
                 "Lost before they were counted",
                 "Records that Kafka deleted too early. Anything above 0 is a loss, and stands in stats.gaps.",
                 "short",

@@ -110,11 +110,14 @@ def doctor() -> int:
     """Look at the system that runs in this home, and say what is wrong."""
     from deploy.local.doctor import Copy
     from deploy.local.doctor import run as examine
+    from shared.settings import Settings
 
     logging.disable()  # what goes wrong is one sentence of ours
     state = json.loads((home() / "stack.json").read_text(encoding="utf-8"))
-    stores = Stack().client_environment()
-    return examine(Copy(home(), state["ports"], state["parts"], stores["KAFKA_BOOTSTRAP"], stores["DATABASE_URL"]))
+    os.environ.update(Stack().client_environment())
+    settings = Settings.load()
+    database_url = settings.database_url.get_secret_value()
+    return examine(Copy(home(), state["ports"], state["parts"], settings.kafka, database_url))
 
 
 def ingest_command() -> int:

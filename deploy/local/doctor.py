@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
+from shared.kafka_access import KafkaAccess
 from shared.topics import PAGE_VIEWS, TOPICS
 
 SERVICES = ("ingest", "stats", "render")
@@ -50,7 +51,7 @@ class Copy(NamedTuple):
     home: Path
     ports: dict[str, int]
     parts: dict[str, int]
-    kafka: str
+    kafka: KafkaAccess
     database_url: str
 
 
@@ -223,7 +224,7 @@ async def _postgres(copy: Copy) -> AsyncIterator["asyncpg.Connection[asyncpg.Rec
 
 @asynccontextmanager
 async def _kafka(copy: Copy) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(bootstrap_servers=copy.kafka, group_id=None, request_timeout_ms=3_000)
+    consumer = AIOKafkaConsumer(**copy.kafka.client, group_id=None, request_timeout_ms=3_000)
     try:
         await consumer.start()
         yield consumer
@@ -232,7 +233,7 @@ async def _kafka(copy: Copy) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 async def _partitions(copy: Copy, topics: list[str]) -> dict[str, list[TopicPartition]]:
-    admin = AIOKafkaAdminClient(bootstrap_servers=copy.kafka, request_timeout_ms=3_000)
+    admin = AIOKafkaAdminClient(**copy.kafka.client, request_timeout_ms=3_000)
     try:
         await admin.start()
         described = await admin.describe_topics(topics)

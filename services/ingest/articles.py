@@ -28,8 +28,7 @@ from shared.process import Process, Role
 from shared.sites import read_sites
 from shared.topics import PAGES_LIVE
 
-LEAVE_SECONDS = 3.0
-
+END_SECONDS = 4.0
 DESCRIPTION = """\
 Articles come in as drafts, are submitted, approved and published; readers get them within a second.
 
@@ -80,19 +79,19 @@ async def articles(settings: IngestSettings, process: Process) -> AsyncIterator[
     """Run the editor API, the relay, the scheduler and the reader of `pages-live`."""
     sites = read_sites(settings.sites)
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_ingest")
-    producer = Producer(settings.kafka_bootstrap)
+    producer = Producer(settings.kafka)
     producer.start()
-    broker = make_broker(settings.kafka_bootstrap)
+    broker = make_broker(settings.kafka)
     subscribe(broker, PAGES_LIVE.name, GROUP, partial(save_publication, pool, producer), process)
     publications = Publications(pool, process.stop)
     desk = Desk(pool, Tokens(pool), sites, publications, settings.public_url, MediaStore(open_store(settings.media)))
     working = [
-        process.spawn(relay(pool, settings.kafka_bootstrap), "outbox relay"),
+        process.spawn(relay(pool, settings.kafka), "outbox relay"),
         process.spawn(schedule(pool, sites), "scheduler"),
         process.spawn(publications.watch(), "publications"),
     ]
     try:
-        async with consuming(broker, process):
+        async with consuming(broker, settings.kafka, process):
             yield Role(
                 "articles",
                 routes=[Mount("/api", Bounded(editor_api(desk))), *asyncapi.ROUTES],
@@ -101,7 +100,6 @@ async def articles(settings: IngestSettings, process: Process) -> AsyncIterator[
     finally:
         for work in working:
             work.cancel()
-        # The relay gives back its lock, for which it needs the pool.
-        await asyncio.wait(working, timeout=LEAVE_SECONDS)
+        await asyncio.wait(working, timeout=END_SECONDS)  # the relay gives its lock back: another takes over at once
         await producer.stop()
         pool.terminate()

@@ -323,7 +323,7 @@ async def collector(settings: IngestSettings, process: Process) -> AsyncIterator
     spool = await asyncio.to_thread(open_spool, settings.spool, settings.spool_bytes_max)
     secrets = SharedSecrets(pool, settings.spool / "secrets.json", sites.values())
     publisher = Publisher(
-        settings.kafka_bootstrap,
+        settings.kafka,
         PAGE_VIEWS.name,
         spool,
         settings.spool,

@@ -21,6 +21,7 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 from services.ingest.metrics import FLIGHT_EVENTS, PARTITIONS, PUBLISH_SECONDS, REPLAYED, SPOOL_CORRUPT, SPOOL_WRITES
 from services.ingest.spool import Entry, Spool, SpoolFull, open_left_spools
 from shared.kafka import KAFKA_ERRORS, Unavailable, stop_producer
+from shared.kafka_access import KafkaAccess
 from shared.logs import log
 from shared.process import Process
 
@@ -51,7 +52,7 @@ class Publisher:
     """The way of events out of the collector.
 
     Args:
-        bootstrap: Kafka's host:port,host:port.
+        kafka: How Kafka is reached.
         topic: Where the events go.
         spool: Takes them while Kafka is away. What it holds at the start is brought first.
         root: Folder of the spools of all replicas; those left by gone ones are brought too.
@@ -59,9 +60,9 @@ class Publisher:
     """
 
     def __init__(
-        self, bootstrap: str, topic: str, spool: Spool, root: Path, *, deadline_seconds: float, process: Process
+        self, kafka: KafkaAccess, topic: str, spool: Spool, root: Path, *, deadline_seconds: float, process: Process
     ) -> None:
-        self._bootstrap = bootstrap
+        self._kafka = kafka
         self._topic = topic
         self._spool = spool
         self._root = root
@@ -233,7 +234,7 @@ class Publisher:
     async def _connect(self) -> None:
         away_since = self._away_since or time.monotonic()
         producer = AIOKafkaProducer(
-            bootstrap_servers=self._bootstrap,
+            **self._kafka.client,
             acks="all",
             enable_idempotence=True,
             linger_ms=0,
@@ -248,7 +249,7 @@ class Publisher:
         except (*KAFKA_ERRORS, KeyError) as error:
             await stop_producer(producer)
             if time.monotonic() - away_since < RETRY_SECONDS * 3:
-                log.warning("Kafka is not there; events wait in the spool", reason=repr(error))
+                log.warning("Kafka is not there; events wait in the spool", reason=await self._kafka.explain(error))
             await asyncio.sleep(RETRY_SECONDS)
         else:
             self._producer = producer

@@ -16,6 +16,7 @@ import asyncpg
 from aiokafka import AIOKafkaProducer
 
 from shared.kafka import KAFKA_ERRORS, stop_producer
+from shared.kafka_access import KafkaAccess
 from shared.logs import log
 from shared.postgres import POSTGRES_AWAY, Connection, read_queries
 
@@ -29,7 +30,7 @@ IDLE_SECONDS = 0.05
 RETRY_SECONDS = 0.5
 
 
-async def relay(pool: asyncpg.Pool, bootstrap: str) -> None:
+async def relay(pool: asyncpg.Pool, kafka: KafkaAccess) -> None:
     """Run for ever; wait out a Postgres or Kafka that is away."""
     while True:
         try:
@@ -37,27 +38,35 @@ async def relay(pool: asyncpg.Pool, bootstrap: str) -> None:
                 if await connection.fetchval(SQL["claim_relay"]):
                     try:
                         await connection.execute(SQL["end_if_frozen"])
-                        await _relay_all(connection, bootstrap)
+                        await _relay_all(connection, kafka)
                     finally:
                         await connection.execute(SQL["release_relay"])
         except KAFKA_ERRORS as error:  # Postgres's absence may look the same: both are waited out
             log.warning("Committed articles wait for Kafka or Postgres", reason=repr(error))
         except POSTGRES_AWAY as error:
             log.warning("The outbox cannot be read; trying again", reason=repr(error))
+        if is_cancelled():  # the pool went first, and its error took the place of the cancellation
+            return
         await asyncio.sleep(RETRY_SECONDS)
 
 
-async def _relay_all(connection: Connection, bootstrap: str) -> None:
-    async with _producer(bootstrap) as producer:
+def is_cancelled() -> bool:
+    """Tell whether the running task was told to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _relay_all(connection: Connection, kafka: KafkaAccess) -> None:
+    async with _producer(kafka) as producer:
         while True:
             if not await _relay_batch(connection, producer):
                 await asyncio.sleep(IDLE_SECONDS)
 
 
 @asynccontextmanager
-async def _producer(bootstrap: str) -> AsyncIterator[AIOKafkaProducer]:
+async def _producer(kafka: KafkaAccess) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
-        bootstrap_servers=bootstrap,
+        **kafka.client,
         transactional_id=TRANSACTIONAL_ID,
         transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
         acks="all",

@@ -131,14 +131,14 @@ def _page_live(article: str, version: int, status: store.Status, url: str | None
 async def builder(settings: RenderSettings, process: Process) -> AsyncIterator[Role]:
     """Run the builder."""
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_render", size=4)
-    producer = Producer(settings.kafka_bootstrap)
+    producer = Producer(settings.kafka)
     producer.start()
     building = Builder(pool, producer, read_sites(settings.sites), settings.public_url)
     await building.derive_anew()
-    broker = make_broker(settings.kafka_bootstrap)
+    broker = make_broker(settings.kafka)
     subscribe(broker, ARTICLES.name, settings.group, building.on_article, process)
     try:
-        async with consuming(broker, process):
+        async with consuming(broker, settings.kafka, process):
             yield Role("builder", problems=building.problems)
     finally:
         await producer.stop()

@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
 from services.render import store
@@ -18,6 +19,7 @@ from services.render.settings import RenderSettings
 from services.render.store import SQL
 from shared.articles import Article
 from shared.kafka import KAFKA_ERRORS
+from shared.kafka_access import KafkaAccess
 from shared.postgres import POSTGRES_AWAY, open_pool
 from shared.sites import Sites, read_sites
 from shared.topics import ARTICLES
@@ -35,10 +37,10 @@ def run(arguments: argparse.Namespace, settings: RenderSettings) -> int:
     """Rebuild, say what was done, and return the exit code."""
     try:
         return asyncio.run(_rebuild(settings, prune=arguments.prune))
-    except KAFKA_ERRORS as error:
-        print(f"rebuild: Kafka at {settings.kafka_bootstrap} or Postgres: {error!r}", file=sys.stderr)
-    except POSTGRES_AWAY as error:
-        print(f"rebuild: Postgres: {error!r}", file=sys.stderr)
+    except KafkaError as error:
+        print(f"rebuild: {asyncio.run(settings.kafka.explain(error))}", file=sys.stderr)
+    except (*POSTGRES_AWAY, *KAFKA_ERRORS) as error:
+        print(f"rebuild: Kafka or Postgres: {error!r}", file=sys.stderr)
     return 1
 
 
@@ -47,7 +49,7 @@ async def _rebuild(settings: RenderSettings, *, prune: bool) -> int:
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_render", size=2)
     try:
         before = {row["id"] for row in await pool.fetch(SQL["all_ids"])}
-        newest, unreadable = await _newest(settings.kafka_bootstrap, sites)
+        newest, unreadable = await _newest(settings.kafka, sites)
         orphans = sorted(before - newest.keys())
         await pool.execute(SQL["forget_rules"])
         for article in newest.values():
@@ -71,11 +73,11 @@ def _tell(newest: dict[str, Article | None], unreadable: int, removed: list[str]
     return 0
 
 
-async def _newest(bootstrap: str, sites: Sites) -> tuple[dict[str, Article | None], int]:
+async def _newest(kafka: KafkaAccess, sites: Sites) -> tuple[dict[str, Article | None], int]:
     """Return each article's newest state, None where a tombstone stands, and how many records were unreadable."""
     newest: dict[str, Article | None] = {}
     unreadable = 0
-    async for record in _records(bootstrap):
+    async for record in _records(kafka):
         if record.value is None:
             newest[(record.key or b"").decode("utf-8", "replace")] = None
             continue
@@ -90,13 +92,13 @@ async def _newest(bootstrap: str, sites: Sites) -> tuple[dict[str, Article | Non
     return newest, unreadable
 
 
-async def _records(bootstrap: str) -> AsyncIterator[ConsumerRecord]:
+async def _records(kafka: KafkaAccess) -> AsyncIterator[ConsumerRecord]:
     """Read the topic from its beginning to where it ends now, as the builder does.
 
     Uncommitted records too: a transaction that a killed relay left open would hide all that came after it, and it
     would be taken for lost. What is aborted was sent again, in the same versions.
     """
-    consumer = AIOKafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    consumer = AIOKafkaConsumer(**kafka.client, enable_auto_commit=False)
     await consumer.start()
     try:
         cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - it has no other door

@@ -158,7 +158,7 @@ async def _enter(pool: asyncpg.Pool, settings: StatsSettings, adjustment: Adjust
         msgspec.json.decode(value, type=Adjustment)  # what its reader would refuse is refused here
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
         raise AdjustFailed(f"this is no adjustment: {error}") from error
-    producer = Producer(settings.kafka_bootstrap)
+    producer = Producer(settings.kafka)
     producer.start()
     try:
         async with asyncio.timeout(KAFKA_SECONDS):
@@ -166,14 +166,18 @@ async def _enter(pool: asyncpg.Pool, settings: StatsSettings, adjustment: Adjust
             await until_done(lambda: producer.send(COUNTER_ADJUSTMENTS.name, value, key=key))
     except TimeoutError:
         raise AdjustFailed(
-            f"Kafka at {settings.kafka_bootstrap} did not confirm {adjustment.id} within {KAFKA_SECONDS:g} s. "
-            "It may still arrive: look at --list before you try again"
+            f"Kafka at {settings.kafka} did not confirm {adjustment.id} within {KAFKA_SECONDS:g} s"
+            f"{_because(producer)}. It may still arrive: look at --list before you try again"
         ) from None
     finally:
         await producer.stop()
     await _wait_until_entered(pool, adjustment)
     of = f"{adjustment.site} {adjustment.article}" if adjustment.article else adjustment.site
     print(f"{adjustment.id}: {adjustment.amount:+,} {adjustment.measure} of {of}")
+
+
+def _because(producer: Producer) -> str:
+    return f" ({producer.problem})" if producer.problem else ""
 
 
 async def _wait_until_entered(pool: asyncpg.Pool, adjustment: Adjustment) -> None:

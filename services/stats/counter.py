@@ -8,6 +8,7 @@ Why this looks as it does stands in ARCHITECTURE.md, "Exactly once".
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
@@ -26,7 +27,9 @@ from faststream.kafka.message import KafkaMessage
 from services.stats.adjustments import subscribe_adjustments
 from services.stats.batch import Records, read
 from services.stats.counting import Deltas, count_batch, reaches_back
+from services.stats.dead_letter_depth import watch_depth
 from services.stats.dead_letters import deliver
+from services.stats.floods import TooManyDeadLetters, position_after
 from services.stats.loading import Owned, WrongLog, load
 from services.stats.metrics import (
     ASSIGNED,
@@ -34,16 +37,16 @@ from services.stats.metrics import (
     COMMITTED,
     CONSUME_EVENTS,
     EVENT_DELAY,
-    LAG,
-    LAG_SECONDS,
     REBALANCES,
     RELOADS,
     REPLAYED,
 )
 from services.stats.pruning import prune
+from services.stats.reconciling import reconcile_forever
 from services.stats.settings import StatsSettings
 from services.stats.snapshots import to_bytes
 from services.stats.store import Fenced, Position, apply, read_past_ids, save_snapshot
+from services.stats.telling import Telling
 from services.stats.titles import subscribe_titles
 from shared.kafka import HEARTBEAT_MS, KAFKA_ERRORS, Producer, consuming, make_broker
 from shared.logs import log
@@ -63,12 +66,8 @@ FETCH_BYTES = 16 * 1024 * 1024
 SNAPSHOT_RECORDS = 30_000
 """A snapshot follows at least so many records, or as many as it has entries: writing it stays a small part."""
 SNAPSHOTS_AT_ONCE = 2
-DEAD_LETTER_WINDOW_RECORDS = 1_000
-DRAIN_SECONDS = 5.0
-
-
-class TooManyDeadLetters(Exception):  # noqa: N818 - it names a state
-    """So much cannot be read that the fault is more likely ours than the senders'."""
+FINISH_SECONDS = 2.0
+SAVE_SECONDS = 2.5
 
 
 class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
@@ -85,6 +84,9 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         self._loading: set[TopicPartition] = set()
         self._assignment = 0
         self._saving = 0  # snapshots, each a copy of a partition's memory
+        self._finished = False
+        self._counting = asyncio.Lock()  # held while fetched records are in hand
+        self.telling = Telling(self._owned, lambda: self._consumer, self._is_at_work, process)
         self._progress = time.monotonic()
         self.waits_for: str | None = None
         self._subscriber = broker.subscriber(
@@ -128,8 +130,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         self._assignment += 1
         self._owned.clear()
         self._loading.clear()
-        LAG.clear()
-        LAG_SECONDS.clear()
+        self.telling.forget()
         ASSIGNED.set(0)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
@@ -176,6 +177,11 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
 
     async def _on_batch(self, records: list) -> None:  # type: ignore[type-arg] # FastStream must not look inside
         """Count what was fetched. Never raises: FastStream would log it and go on behind the records."""
+        async with self._counting:
+            if not self._finished:
+                await self._count_parts(records)
+
+    async def _count_parts(self, records: list[ConsumerRecord]) -> None:
         edges = [0, len(records)]
         if records[0].partition != records[-1].partition:  # one partition's records stand together
             numbers = np.array([record.partition for record in records])
@@ -238,7 +244,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         if not len(new):
             return
         deltas = await self._fold(partition, owned, new)
-        after = self._after(owned.position, new, deltas)
+        after = position_after(owned.position, new, deltas, self._dead_letters_max)
         snapshot = None
         if self._saving < SNAPSHOTS_AT_ONCE and owned.unsaved_records >= self._snapshot_records(partition, owned):
             snapshot, owned.unsaved_records = to_bytes(owned.memory), 0
@@ -266,29 +272,6 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         self._progress = time.monotonic()
         return deltas
 
-    def _after(self, position: Position, records: Records, deltas: Deltas) -> Position:
-        """Return where the partition stands after the batch.
-
-        Raises:
-            TooManyDeadLetters: most of what came lately cannot be read.
-        """
-        window_records = position.window_records + len(records)
-        window_dead = position.window_dead + len(deltas.dead_letters)
-        if window_dead > self._dead_letters_max and window_dead * 2 > window_records:
-            raise TooManyDeadLetters(
-                f"{window_dead} of the last {window_records} records of {PAGE_VIEWS.name} cannot be read "
-                f"(the newest: {deltas.dead_letters[-1].reason}); nothing of them was committed. If the senders are at "
-                f"fault and not this version, raise PRESSTALLY_DEAD_LETTERS_MAX"
-            )
-        if window_records >= DEAD_LETTER_WINDOW_RECORDS:
-            window_records = window_dead = 0
-        return position._replace(
-            next_offset=int(records.offset[-1]) + 1,
-            newest_arrived=max(position.newest_arrived, deltas.newest_arrived),
-            window_records=window_records,
-            window_dead=window_dead,
-        )
-
     async def _commit(
         self, partition: TopicPartition, owned: Owned, deltas: Deltas, after: Position, snapshot: bytes | None
     ) -> None:
@@ -303,13 +286,25 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         if snapshot is not None:
             self._saving -= 1
 
-    async def drain(self) -> None:
-        """Finish the commits under way and save what is remembered: the next counter begins at once."""
-        running = [owned.committing for owned in self._owned.values() if owned.committing is not None]
-        if running:
-            await asyncio.wait(running, timeout=DRAIN_SECONDS)
+    def _is_at_work(self) -> bool:
+        """Tell whether records may be in hand that are not counted, or that this process leaves to the next one."""
+        return self._counting.locked() or self._process.stop.is_set()
+
+    async def finish(self) -> None:
+        """Count nothing more, finish what is in hand and under way, and tell Kafka the last offsets."""
+        self._assignment += 1  # partitions that are still being loaded stay paused
+        self._finished = True  # what is fetched from now on is left to the next counter
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(FINISH_SECONDS), self._counting:
+                committing = [owned.committing for owned in self._owned.values() if owned.committing is not None]
+                if committing:
+                    await asyncio.wait(committing)
+        await self.telling.tell_last()
+
+    async def save(self) -> None:
+        """Save what is remembered: the next counter begins at once."""
         try:
-            async with asyncio.timeout(DRAIN_SECONDS):
+            async with asyncio.timeout(SAVE_SECONDS):
                 await asyncio.gather(
                     *(
                         save_snapshot(self._pool, one.topic, one.partition, owned.position, to_bytes(owned.memory))
@@ -319,15 +314,6 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
                 )
         except POSTGRES_AWAY as error:
             log.warning("Snapshots were not saved; the log is read again at the next start", reason=repr(error))
-
-    def watch_lag(self) -> None:
-        """Set the lag gauges from what the last fetches told."""
-        for partition, owned in self._owned.items():
-            end = self._consumer.highwater(partition)
-            if end is not None:
-                counted, arrived = owned.position.next_offset, owned.position.newest_arrived / 1000
-                LAG.labels(partition.partition).set(max(0, end - counted))
-                LAG_SECONDS.labels(partition.partition).set(owned.lag.look(end, counted, arrived, time.time()))
 
     @property
     def problems(self) -> list[str]:
@@ -342,8 +328,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
     def stuck(self) -> str | None:
         """Tell when there is work, nothing is waited for, and still nothing moves."""
         behind = any(
-            (self._consumer.highwater(partition) or 0) > owned.position.next_offset
-            for partition, owned in self._owned.items()
+            (self._consumer.highwater(partition) or 0) > owned.reached for partition, owned in self._owned.items()
         )
         silent_seconds = time.monotonic() - self._progress
         if not behind or self.waits_for:
@@ -366,24 +351,34 @@ def _observe(deltas: Deltas, seconds: float) -> None:
 async def counter(settings: StatsSettings, process: Process) -> AsyncIterator[Role]:
     """Run the counter."""
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_stats")
-    producer = Producer(settings.kafka_bootstrap)
+    kafka = settings.kafka
+    producer = Producer(kafka)
     producer.start()
     # Two brokers: counting must not wait until the other groups have been joined.
-    views, amounts = make_broker(settings.kafka_bootstrap), make_broker(settings.kafka_bootstrap)
-    counting = Counter(views, pool, read_sites(settings.sites), settings, process)
+    views, amounts = make_broker(kafka), make_broker(kafka)
+    sites = read_sites(settings.sites)
+    counting = Counter(views, pool, sites, settings, process)
     subscribe_adjustments(amounts, pool, producer, process)
     subscribe_titles(amounts, pool, producer, process)
-    tasks = [process.spawn(deliver(pool, producer), "deliver dead letters"), process.spawn(prune(pool), "prune")]
+    tasks = [
+        process.spawn(deliver(pool, producer), "deliver dead letters"),
+        process.spawn(prune(pool), "prune"),
+        process.spawn(watch_depth(kafka), "watch dead letters"),
+        process.spawn(reconcile_forever(pool, sites), "reconcile"),
+    ]
     try:
-        async with consuming(views, process) as joining, consuming(amounts, process):
-            tasks.append(process.spawn(_watch(counting, joining), "watch lag"))
-            yield Role(
-                "counter",
-                problems=lambda: counting.problems if joining.done() else ["joining the group of counters"],
-                stuck=lambda: counting.stuck() if joining.done() else None,
-            )
+        async with consuming(views, kafka, process) as joining, consuming(amounts, kafka, process):
+            tasks.append(process.spawn(_watch(counting, joining), "tell of counting"))
+            try:
+                yield Role(
+                    "counter",
+                    problems=lambda: counting.problems if joining.done() else ["joining the group of counters"],
+                    stuck=lambda: counting.stuck() if joining.done() else None,
+                )
+            finally:
+                await counting.finish()
     finally:
-        await counting.drain()
+        await counting.save()
         for task in tasks:
             task.cancel()
         await producer.stop()
@@ -392,6 +387,4 @@ async def counter(settings: StatsSettings, process: Process) -> AsyncIterator[Ro
 
 async def _watch(counting: Counter, joining: asyncio.Task[None]) -> None:
     await asyncio.wait([joining])
-    while True:
-        counting.watch_lag()
-        await asyncio.sleep(1)
+    await counting.telling.run()

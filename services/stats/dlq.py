@@ -22,6 +22,7 @@ from aiokafka.structs import ConsumerRecord
 from services.stats.settings import StatsSettings
 from services.stats.verify import log_reader, read_range
 from shared.kafka import KAFKA_ERRORS, Producer
+from shared.kafka_access import KafkaAccess
 from shared.logs import configure_logs
 from shared.topics import PAGE_VIEWS, TOPICS, Topic
 from shared.waiting import until_done
@@ -95,18 +96,18 @@ def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
     topic = BY_NAME[arguments.topic]
     verb = {"list": _list, "show": _show, "replay": _replay}[arguments.verb]
     try:
-        asyncio.run(verb(arguments, topic, settings.kafka_bootstrap))
+        asyncio.run(verb(arguments, topic, settings.kafka))
     except DlqFailed as error:
         print(f"dlq: {error}", file=sys.stderr)
         return 1
     except KAFKA_ERRORS as error:
-        print(f"dlq: Kafka at {settings.kafka_bootstrap}: {error!r}", file=sys.stderr)
+        print(f"dlq: {asyncio.run(settings.kafka.explain(error))}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _list(arguments: argparse.Namespace, topic: Topic, bootstrap: str) -> None:
-    letters = [letter for letter in await _read_all(topic, bootstrap) if _is_of(letter, arguments.reason)]
+async def _list(arguments: argparse.Namespace, topic: Topic, kafka: KafkaAccess) -> None:
+    letters = [letter for letter in await _read_all(topic, kafka) if _is_of(letter, arguments.reason)]
     shown = letters[-arguments.limit :] if arguments.limit > 0 else []
     if shown:
         print(f"{'letter':<12}  {'at':<19}  {'reason':<14}  {'source':<26}  {'bytes':>6}  value")
@@ -119,10 +120,10 @@ async def _list(arguments: argparse.Namespace, topic: Topic, bootstrap: str) -> 
     print(f"{len(shown)} of {len(letters)} dead letters of {topic.name}")
 
 
-async def _show(arguments: argparse.Namespace, topic: Topic, bootstrap: str) -> None:
+async def _show(arguments: argparse.Namespace, topic: Topic, kafka: KafkaAccess) -> None:
     partition, offset = arguments.letter
-    async with log_reader(bootstrap) as reader:
-        letter = await _read_one(reader, topic, await _ranges(reader, topic, bootstrap), partition, offset)
+    async with log_reader(kafka) as reader:
+        letter = await _read_one(reader, topic, await _ranges(reader, topic, kafka), partition, offset)
     for name, value in letter.headers:
         print(f"{printable(name)}: {printable(value)}")
     if letter.value is None:
@@ -132,21 +133,21 @@ async def _show(arguments: argparse.Namespace, topic: Topic, bootstrap: str) -> 
         print(printable(letter.value))
 
 
-async def _replay(arguments: argparse.Namespace, topic: Topic, bootstrap: str) -> None:
+async def _replay(arguments: argparse.Namespace, topic: Topic, kafka: KafkaAccess) -> None:
     if not arguments.letters and not arguments.reason and not arguments.all:
         raise DlqFailed("say which letters: PARTITION:OFFSET …, --reason R or --all")
     if arguments.letters and (arguments.reason or arguments.all):
         raise DlqFailed("name letters, or choose them by --reason or --all; not both")
     if arguments.letters:
-        async with log_reader(bootstrap) as reader:
-            ranges = await _ranges(reader, topic, bootstrap)
+        async with log_reader(kafka) as reader:
+            ranges = await _ranges(reader, topic, kafka)
             chosen = [await _read_one(reader, topic, ranges, *place) for place in arguments.letters]
     else:
-        chosen = [letter for letter in await _read_all(topic, bootstrap) if _is_of(letter, arguments.reason)]
+        chosen = [letter for letter in await _read_all(topic, kafka) if _is_of(letter, arguments.reason)]
     chosen = list({letter.origin if letter.source else letter.name: letter for letter in chosen}.values())
     kept = {letter.name: why for letter in chosen if (why := _why_not(letter, topic))}
     if topic.config["cleanup.policy"] == "compact":
-        kept |= await _outdated([letter for letter in chosen if letter.name not in kept], bootstrap)
+        kept |= await _outdated([letter for letter in chosen if letter.name not in kept], kafka)
     for name, why in kept.items():
         print(f"{name} is not replayed: {why}")
     sending = [letter for letter in chosen if letter.name not in kept]
@@ -155,7 +156,7 @@ async def _replay(arguments: argparse.Namespace, topic: Topic, bootstrap: str) -
             print(f"{letter.name} would be sent again as {letter.origin} was")
         print(f"{len(sending)} letters would be replayed; nothing was sent")
         return
-    await _send(sending, bootstrap)
+    await _send(sending, kafka)
     print(f"{len(sending)} letters replayed to {topic.name}")
     if sending and topic is PAGE_VIEWS:
         print(
@@ -179,13 +180,13 @@ def _why_not(letter: Letter, topic: Topic) -> str | None:
     return None
 
 
-async def _outdated(letters: list[Letter], bootstrap: str) -> dict[str, str]:
+async def _outdated(letters: list[Letter], kafka: KafkaAccess) -> dict[str, str]:
     """Tell which letters a newer message of the same key has overtaken.
 
     In a compacted topic the last message of a key stands for it: an old one must not become the last.
     """
     overtaken: dict[str, str] = {}
-    async with log_reader(bootstrap) as reader:
+    async with log_reader(kafka) as reader:
         for letter in letters:
             assert letter.source is not None, "letters without a source are sorted out before"
             ends = await reader.end_offsets([letter.source])
@@ -197,9 +198,9 @@ async def _outdated(letters: list[Letter], bootstrap: str) -> dict[str, str]:
     return overtaken
 
 
-async def _send(letters: Iterable[Letter], bootstrap: str) -> None:
+async def _send(letters: Iterable[Letter], kafka: KafkaAccess) -> None:
     """Send letters to where they came from, one after the other, each acknowledged."""
-    producer = Producer(bootstrap)
+    producer = Producer(kafka)
     producer.start()
     sent = 0
     try:
@@ -208,7 +209,10 @@ async def _send(letters: Iterable[Letter], bootstrap: str) -> None:
                 await until_done(partial(_send_one, producer, letter))
             sent += 1
     except TimeoutError:
-        raise DlqFailed(f"Kafka did not acknowledge within {KAFKA_SECONDS:g} s; {sent} letters were replayed") from None
+        raise DlqFailed(
+            f"{producer.problem or 'Kafka does not acknowledge'}; "
+            f"{sent} letters were replayed within {KAFKA_SECONDS:g} s"
+        ) from None
     finally:
         await producer.stop()
 
@@ -219,19 +223,19 @@ async def _send_one(producer: Producer, letter: Letter) -> None:
     await producer.send(topic, letter.value, key=letter.key, partition=partition)
 
 
-async def _read_all(topic: Topic, bootstrap: str) -> list[Letter]:
+async def _read_all(topic: Topic, kafka: KafkaAccess) -> list[Letter]:
     """Read all letters that are there now, in the order of time."""
     letters: list[Letter] = []
-    async with log_reader(bootstrap) as reader:
-        for partition, (begin, end) in (await _ranges(reader, topic, bootstrap)).items():
+    async with log_reader(kafka) as reader:
+        for partition, (begin, end) in (await _ranges(reader, topic, kafka)).items():
             async for records in read_range(reader, partition, begin, end):
                 letters += map(read_letter, records)
     return sorted(letters, key=lambda letter: (letter.at, letter.partition, letter.offset))
 
 
-async def _ranges(reader: AIOKafkaConsumer, topic: Topic, bootstrap: str) -> dict[TopicPartition, tuple[int, int]]:
+async def _ranges(reader: AIOKafkaConsumer, topic: Topic, kafka: KafkaAccess) -> dict[TopicPartition, tuple[int, int]]:
     """Return the first offset and the end of each partition of the dead-letter topic."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = AIOKafkaAdminClient(**kafka.client)
     try:
         await admin.start()
         described = (await admin.describe_topics([topic.dead_letters]))[0]

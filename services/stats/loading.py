@@ -35,6 +35,18 @@ class Owned:
     unsaved_records: int = 0
     """Records folded since the last snapshot."""
     lag: Lag = field(default_factory=Lag)
+    passed: int = 0
+    """How far the consumer has passed over what holds no record; see `telling`."""
+
+    @property
+    def is_committed(self) -> bool:
+        """Tell whether Postgres has all that was folded."""
+        return self.committing is None or self.committing.done()
+
+    @property
+    def reached(self) -> int:
+        """The offset before which nothing is left to count."""
+        return max(self.position.next_offset, self.passed)
 
     @property
     def is_replaying(self) -> bool:

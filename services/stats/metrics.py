@@ -28,6 +28,14 @@ REBALANCES = Counter("presstally_consumer_rebalances_total", "How often Kafka ga
 RELOADS = Counter("presstally_consumer_reloads_total", "Reloads from Postgres after a doubt, by cause.", ["cause"])
 REPLAYED = Counter("presstally_consumer_replayed_records_total", "Counted records read again to rebuild memory.")
 GAP_RECORDS = Counter("presstally_consumer_gap_records_total", "Records that Kafka deleted before they were counted.")
+DIFFERENCE = Gauge(
+    "presstally_reconcile_difference_events",
+    "Must be 0. ledger: records read, against the ledger; totals: sites' totals, against the sums of their days.",
+    ["check"],
+)
+DEAD_LETTERS_DEPTH = Gauge(
+    "presstally_dead_letters_depth", "Records in the dead-letter topic of a topic, until Kafka deletes them.", ["topic"]
+)
 COMMITTED = Gauge("presstally_consumer_last_commit_timestamp_seconds", "When counts were last committed.")
 COUNTER_READS = Counter(
     "presstally_counter_reads_total", "Counters read from Postgres for readers; each at most once a second.", ["result"]

@@ -20,6 +20,7 @@ from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 
 from services.stats.batch import Records, read
 from services.stats.calendar import HOUR_SECONDS, day_start
@@ -30,6 +31,7 @@ from services.stats.settings import StatsSettings
 from services.stats.snapshots import to_bytes
 from services.stats.store import SQL, Position, apply, read_positions, save_snapshot
 from shared.kafka import KAFKA_ERRORS
+from shared.kafka_access import KafkaAccess
 from shared.postgres import POSTGRES_AWAY, open_pool
 from shared.sites import Sites, read_sites
 from shared.topics import PAGE_VIEWS
@@ -75,6 +77,10 @@ def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
     except Refused as refusal:
         print(f"rebuild: {refusal}", file=sys.stderr)
         return 1
+    except KafkaError as error:
+        why = asyncio.run(settings.kafka.explain(error))
+        print(f"rebuild: {why}; nothing has changed, run it again", file=sys.stderr)
+        return 1
     except (*POSTGRES_AWAY, *KAFKA_ERRORS) as error:
         print(f"rebuild: {error!r}; nothing has changed, run it again", file=sys.stderr)
         return 1
@@ -86,7 +92,7 @@ async def _rebuild(settings: StatsSettings, *, new_log: bool) -> None:
     pool = await open_pool(url, role="presstally_stats", statement_timeout_seconds=120)
     sites = read_sites(settings.sites)
     try:
-        async with _only_one(url) as lock, _consuming(settings.kafka_bootstrap) as consumer:
+        async with _only_one(url) as lock, _consuming(settings.kafka) as consumer:
             building = Building(pool, lock, consumer, sites, new_log=new_log)
             await building.begin()
             await building.catch_up()
@@ -110,9 +116,9 @@ async def _only_one(url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @asynccontextmanager
-async def _consuming(bootstrap: str) -> AsyncIterator[Any]:
+async def _consuming(kafka: KafkaAccess) -> AsyncIterator[Any]:
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap, enable_auto_commit=False, auto_offset_reset="none", fetch_max_wait_ms=100
+        **kafka.client, enable_auto_commit=False, auto_offset_reset="none", fetch_max_wait_ms=100
     )
     await consumer.start()
     try:
@@ -201,7 +207,8 @@ class Building:
     async def catch_up(self, ends: dict[TopicPartition, int] | None = None, deadline: float = float("inf")) -> bool:
         """Count until the log's end as it is now, or until the given offsets; False if the deadline came first."""
         wanted = ends or await self._consumer.end_offsets(list(self._parts))
-        while any(part.position.next_offset < wanted[one] for one, part in self._parts.items()):
+        # By the consumer's place: the end of a transaction takes an offset too, and no record.
+        while [one for one in self._parts if await self._consumer.position(one) < wanted[one]]:
             if time.monotonic() > deadline:
                 return False
             fetched = await self._consumer.getmany(timeout_ms=200, max_records=BATCH_RECORDS)
@@ -238,6 +245,7 @@ class Building:
                     return False
                 await self._keep(self._lock)
             await self._lock.execute(SQL["keep_gaps"], self._old, self._gen)
+            await self._lock.execute(SQL["settle_ledger"], self._gen)
             await self._lock.execute(SQL["delete_gen"], self._old)
             await self._lock.execute(SQL["make_current"], self._gen)
             await self._lock.execute(SQL["delete_offsets"], self._old)

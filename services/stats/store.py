@@ -28,6 +28,7 @@ class Position(NamedTuple):
     newest_arrived: int = 0
     window_records: int = 0
     window_dead: int = 0
+    unledgered: int = 0
     identity: Identity = Identity("", "")
 
 
@@ -59,6 +60,7 @@ async def read_positions(
             row["newest_arrived"],
             row["window_records"],
             row["window_dead"],
+            row["unledgered"],
             Identity(row["cluster"], row["topic_id"]),
         )
         for row in rows
@@ -88,6 +90,7 @@ async def apply(
         new.newest_arrived,
         new.window_records,
         new.window_dead,
+        new.unledgered,
         # Sorted, so that every transaction locks rows in the same order, and neighbours are written together.
         *_columns(sorted(deltas.days), 5),
         *_columns(sorted(deltas.spans), 5),

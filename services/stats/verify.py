@@ -23,6 +23,7 @@ from services.stats.log_identity import read_identity
 from services.stats.recount import WHOLE_SITE, Bucket, Entry, Expected, Numbers, Origin, Recount, Slack, next_day_start
 from services.stats.settings import StatsSettings
 from shared.kafka import KAFKA_ERRORS
+from shared.kafka_access import KafkaAccess
 from shared.logs import configure_logs
 from shared.postgres import POSTGRES_AWAY, open_pool
 from shared.sites import Site, Sites, read_sites
@@ -136,7 +137,7 @@ def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
     except VerifyFailed as error:
         print(f"verify: {error}", file=sys.stderr)
     except KAFKA_ERRORS as error:
-        print(f"verify: Kafka: {error!r}", file=sys.stderr)
+        print(f"verify: {asyncio.run(settings.kafka.explain(error))}", file=sys.stderr)
     return 1
 
 
@@ -146,7 +147,7 @@ async def _verify(settings: StatsSettings) -> int:
         stored = await _read_stored(settings.database_url.get_secret_value())
     except POSTGRES_AWAY as error:
         raise VerifyFailed(f"Postgres: {error!r}") from error
-    async with log_reader(settings.kafka_bootstrap) as reader:
+    async with log_reader(settings.kafka) as reader:
         expected, lost_until = await _recount_log(reader, stored.partitions, sites)
     if lost_until is not None:
         print(
@@ -188,14 +189,14 @@ async def _read_stored(database_url: str) -> Stored:
 
 
 @asynccontextmanager
-async def log_reader(bootstrap: str) -> AsyncIterator[AIOKafkaConsumer]:
+async def log_reader(kafka: KafkaAccess) -> AsyncIterator[AIOKafkaConsumer]:
     """Yield a consumer without a group, which reads where it is told to and leaves no trace.
 
     Raises:
         KafkaError: Kafka cannot be reached.
     """
     consumer = AIOKafkaConsumer(
-        bootstrap_servers=bootstrap,
+        **kafka.client,
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="none",

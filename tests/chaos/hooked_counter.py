@@ -5,6 +5,7 @@ The keys of the JSON object, each of them optional:
     point, deed, call   At the call-th commit, at this point, do this to the own process.
     clock_days          After a while the process's clock jumps by so many days.
     slow_load_seconds   Loading partitions takes so much longer.
+    commits             `refuse` or `hang`: what Kafka does when it is told the offsets.
     broken              Break a safeguard, for a negative control (`negative.BREAKAGES`).
 
 Points: `before` the transaction, `inside` it (the suite makes commits slow meanwhile), `after` the commit and before
@@ -20,6 +21,9 @@ import sys
 import time
 from collections.abc import Callable
 from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import GroupAuthorizationFailedError
 
 from services.stats import counter
 
@@ -76,6 +80,17 @@ def load_slowly(seconds: float) -> None:
     counter.Counter._load = slowly
 
 
+def spoil_commits(how: str) -> None:
+    """Let every commit of offsets to Kafka be refused, or never end."""
+
+    async def spoiled(*_: Any) -> None:
+        if how == "hang":
+            await asyncio.Event().wait()
+        raise GroupAuthorizationFailedError("not yours")
+
+    AIOKafkaConsumer.commit = spoiled
+
+
 def main() -> None:
     tricks = json.loads(sys.argv[1])
     if "deed" in tricks:
@@ -84,6 +99,8 @@ def main() -> None:
         jump_clock(tricks["clock_days"])
     if "slow_load_seconds" in tricks:
         load_slowly(tricks["slow_load_seconds"])
+    if "commits" in tricks:
+        spoil_commits(tricks["commits"])
     if "broken" in tricks:
         from tests.chaos.negative import BREAKAGES
 

@@ -6,8 +6,9 @@ import time
 import pytest
 
 from shared.kafka import Producer, Unavailable
+from shared.kafka_access import KafkaAccess
 
-NOBODY = "127.0.0.1:1"
+NOBODY = KafkaAccess("127.0.0.1:1")
 
 
 async def test_without_kafka_a_send_is_refused_in_time() -> None:

@@ -17,12 +17,13 @@ from services.stats.periods import bucket_start, earlier_start, edges, next_star
 from services.stats.titles import save_link, save_title
 from shared.events import PageLive
 from shared.kafka import Producer
+from shared.kafka_access import KafkaAccess
 from shared.postgres import open_pool
 from shared.sites import Site
 
 SITE = Site(slug="haihau", name="H", origins=["https://haihau.example"], timezone="Asia/Ho_Chi_Minh")
 DAY = 86_400
-NOWHERE = Producer("localhost:1")
+NOWHERE = Producer(KafkaAccess("localhost:1"))
 
 
 @pytest.fixture

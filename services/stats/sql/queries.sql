@@ -3,26 +3,26 @@ SELECT gen FROM stats.generations WHERE state = 'current'
 
 -- name: begin_partitions
 -- The first counter of a partition starts at the log's beginning; later ones find where it stands.
-INSERT INTO stats.offsets (gen, topic, part, next_offset, cluster, topic_id)
-SELECT $1, $2, part, beginning, $5, $6 FROM unnest($3::integer[], $4::bigint[]) AS b (part, beginning)
+INSERT INTO stats.offsets (gen, topic, part, next_offset, unledgered, cluster, topic_id)
+SELECT $1, $2, part, beginning, beginning, $5, $6 FROM unnest($3::integer[], $4::bigint[]) AS b (part, beginning)
 ON CONFLICT (gen, topic, part) DO UPDATE SET cluster = EXCLUDED.cluster, topic_id = EXCLUDED.topic_id
 WHERE offsets.topic_id = ''
 
 -- name: read_partitions
-SELECT part, epoch, next_offset, newest_arrived, window_records, window_dead, cluster, topic_id
+SELECT part, epoch, next_offset, newest_arrived, window_records, window_dead, unledgered, cluster, topic_id
 FROM stats.offsets WHERE gen = $1 AND topic = $2 AND part = ANY ($3::integer[])
 
 -- name: apply_batch
 SELECT stats.apply_batch(
-    $1, $2, $3, $4, $5, $6, $7, $8, $9,
-    $10::text[], $11::text[], $12::bigint[], $13::bigint[], $14::bigint[],
-    $15::text[], $16::text[], $17::bigint[], $18::bigint[], $19::bigint[],
-    $20::text[], $21::bigint[], $22::bigint[], $23::text[], $24::bigint[], $25::bigint[],
-    $26::text[], $27::text[], $28::bigint[], $29::integer[], $30::integer[], $31::integer[],
-    $32::text[], $33::bigint[], $34::text[], $35::text[], $36::bigint[],
-    $37::text[], $38::bigint[], $39::text[], $40::bigint[], $41, $42,
-    $43::bigint[], $44::text[], $45::bytea[],
-    $46::bigint[], $47::bigint[], $48::bytea[], $49
+    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10,
+    $11::text[], $12::text[], $13::bigint[], $14::bigint[], $15::bigint[],
+    $16::text[], $17::text[], $18::bigint[], $19::bigint[], $20::bigint[],
+    $21::text[], $22::bigint[], $23::bigint[], $24::text[], $25::bigint[], $26::bigint[],
+    $27::text[], $28::text[], $29::bigint[], $30::integer[], $31::integer[], $32::integer[],
+    $33::text[], $34::bigint[], $35::text[], $36::text[], $37::bigint[],
+    $38::text[], $39::bigint[], $40::text[], $41::bigint[], $42, $43,
+    $44::bigint[], $45::text[], $46::bytea[],
+    $47::bigint[], $48::bigint[], $49::bytea[], $50
 )
 
 -- name: save_snapshot
@@ -39,11 +39,31 @@ SELECT closed_at, slot, ids FROM stats.past_ids WHERE gen = $1 AND topic = $2 AN
 -- name: pass_gap
 -- The epoch rises: whoever still holds the old position is fenced.
 WITH moved AS (
-    UPDATE stats.offsets SET next_offset = $6, epoch = epoch + 1
+    UPDATE stats.offsets SET next_offset = $6, epoch = epoch + 1, unledgered = unledgered + $6 - $5
     WHERE gen = $1 AND topic = $2 AND part = $3 AND epoch = $4 AND next_offset = $5
     RETURNING 1
 )
 INSERT INTO stats.gaps (gen, topic, part, first_lost, next_there) SELECT $1, $2, $3, $5, $6 FROM moved RETURNING id
+
+-- name: read_differences
+-- What must be nothing. `ledger`: offsets that partitions have passed, against the ledger's entries for them.
+-- `totals`: the totals of sites ($1), against the sums of their days.
+WITH g AS (
+    SELECT gen FROM stats.generations WHERE state = 'current'
+), entered AS (
+    SELECT part, sum(events) AS events FROM stats.ledger JOIN g USING (gen) GROUP BY part
+), partitions AS (
+    SELECT abs(next_offset - unledgered - coalesce(events, 0)) AS events
+    FROM stats.offsets JOIN g USING (gen) LEFT JOIN entered USING (part)
+), sites AS (
+    SELECT sum(views * sign) AS views, sum(visits * sign) AS visits, sum(visitors * sign) AS visitors
+    FROM unnest($1::text[]) AS s (site) CROSS JOIN (VALUES ('total', 1), ('day', -1)) AS grains (grain, sign)
+        JOIN g ON true JOIN stats.counts AS c USING (gen, site, grain)
+    WHERE c.article = ''
+    GROUP BY site, part
+)
+SELECT (SELECT coalesce(sum(events), 0) FROM partitions)::bigint AS ledger,
+    (SELECT coalesce(sum(abs(views) + abs(visits) + abs(visitors)), 0) FROM sites)::bigint AS totals
 
 -- name: prune
 -- $1: days before it are decided for good: a record of theirs would be too old. $2: steps before it are shown nowhere.
@@ -154,6 +174,13 @@ SELECT DISTINCT part FROM stats.gaps WHERE gen = $1 AND topic = $2
 -- name: note_new_log
 INSERT INTO stats.gaps (gen, topic, part, first_lost, next_there)
 SELECT $1, $2, part, beginning, beginning FROM unnest($3::integer[], $4::bigint[]) AS b (part, beginning)
+
+-- name: settle_ledger
+-- A rebuild keeps the entries of some days and counts others again: what is read from now on must fit the ledger.
+UPDATE stats.offsets AS o SET unledgered = next_offset - (
+    SELECT coalesce(sum(events), 0) FROM stats.ledger AS l WHERE l.gen = o.gen AND l.part = o.part
+)
+WHERE gen = $1
 
 -- name: keep_gaps
 UPDATE stats.gaps SET gen = $2 WHERE gen = $1

@@ -21,6 +21,7 @@ CREATE TABLE stats.offsets (
     newest_arrived bigint NOT NULL DEFAULT 0,
     window_records integer NOT NULL DEFAULT 0,
     window_dead integer NOT NULL DEFAULT 0,
+    unledgered bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (gen, topic, part)
 ) WITH (fillfactor = 20);
 COMMENT ON COLUMN stats.offsets.next_offset IS 'All records before it are in the counts; none after it is.';
@@ -29,6 +30,7 @@ COMMENT ON COLUMN stats.offsets.cluster IS 'The Kafka cluster whose offsets thes
 COMMENT ON COLUMN stats.offsets.topic_id IS 'The topic''s own id: another one under the same name is another topic.';
 COMMENT ON COLUMN stats.offsets.newest_arrived IS 'When Kafka got the newest record that is counted: milliseconds since 1970 UTC.';
 COMMENT ON COLUMN stats.offsets.window_dead IS 'Dead letters among the last window_records records: too many stop the counter.';
+COMMENT ON COLUMN stats.offsets.unledgered IS 'Offsets before next_offset that no ledger row stands for: from before counting began, deleted before they were counted, or the end of a transaction. The rest are in the ledger.';
 
 CREATE TABLE stats.counts (
     site text NOT NULL,
@@ -171,7 +173,7 @@ COMMENT ON INDEX stats.counts_of_articles IS 'For most read: the rows of a day w
 -- everything else follows in the same transaction. Returns false, and changes nothing, when it stands elsewhere.
 CREATE FUNCTION stats.apply_batch(
     of_gen integer, of_topic text, of_part integer, of_epoch bigint, old_offset bigint, new_offset bigint,
-    arrived bigint, records integer, dead integer,
+    arrived bigint, records integer, dead integer, without_ledger bigint,
     day_sites text[], day_articles text[], day_starts bigint[], day_views bigint[], day_visits bigint[],
     span_sites text[], span_grains text[], span_starts bigint[], span_views bigint[], span_visits bigint[],
     sight_sites text[], sight_days bigint[], sight_visitors bigint[], sight_articles text[],
@@ -189,7 +191,8 @@ SET search_path = stats, pg_temp
 AS $$
 BEGIN
     UPDATE offsets
-    SET next_offset = new_offset, newest_arrived = arrived, window_records = records, window_dead = dead
+    SET next_offset = new_offset, newest_arrived = arrived, window_records = records, window_dead = dead,
+        unledgered = without_ledger
     WHERE gen = of_gen AND topic = of_topic AND part = of_part AND epoch = of_epoch AND next_offset = old_offset;
     IF NOT FOUND THEN
         RETURN false;

@@ -1,0 +1,187 @@
+"""What lag tools and autoscalers read in Kafka: as many records as there are, while exactness stays in Postgres."""
+
+import asyncio
+import re
+import signal
+import urllib.request
+from collections.abc import AsyncIterator
+
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+
+from services.stats.telling import LOOK_SECONDS
+from tests.chaos.cluster import PARTITIONS, SESSION_SECONDS, Cluster, Installation, RunningCounter
+from tests.chaos.test_wrong_logs import ask, command, send, view, views
+from tests.chaos.waiting import comes_true
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+NO_LAG = dict.fromkeys(range(PARTITIONS), 0)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+    """A broker and a database server of these tests' own."""
+    cluster = Cluster(tmp_path_factory.mktemp("offsets"))
+    try:
+        await cluster.start()
+        yield cluster
+    finally:
+        await cluster.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def here(cluster: Cluster) -> AsyncIterator[Installation]:
+    """An empty log, an empty database, and a consumer group that nobody knows."""
+    await cluster.begin_new_log()
+    installation = await cluster.install(cluster.log_reader(set()))
+    yield installation
+    await installation.stop()
+
+
+async def outside_lag(here: Installation) -> dict[int, int]:
+    """Return each partition's lag as tools compute it: the log's end less the group's offset; none without one."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=here.cluster.bootstrap)
+    await admin.start()
+    try:
+        offsets = await admin.list_consumer_group_offsets(here.database)
+    finally:
+        await admin.close()
+    ends = await here.books._log.ends()
+    told = {place.partition: stood.offset for place, stood in offsets.items() if place.topic == "page-views"}
+    return {part: ends[part] - told[part] for part in ends if told.get(part, -1) >= 0}
+
+
+async def has_lag(here: Installation, wanted: dict[int, int], seconds: float = 10) -> None:
+    seen: dict[int, int] = {}
+
+    async def look() -> bool:
+        seen.clear()
+        seen.update(await outside_lag(here))
+        return seen == wanted
+
+    assert await comes_true(look, seconds), seen
+
+
+def metrics(counter: RunningCounter, pattern: str) -> dict[str, float]:
+    """Return the values of a counter's metrics whose names match."""
+    url = f"http://127.0.0.1:{counter.part.environment['PRESSTALLY_HTTP_PORT']}/metrics"
+    with urllib.request.urlopen(url, timeout=5) as response:
+        lines = response.read().decode().splitlines()
+    return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines) if re.match(pattern, name)}
+
+
+async def test_lag_tools_read_right(cluster: Cluster, here: Installation) -> None:
+    """An empty topic, partitions without a record and counted ones have lag 0, and what nobody counted is their lag."""
+    await here.ensure_counters(1)
+    await has_lag(here, NO_LAG)
+    await send(cluster, [view(number) for number in range(30)], partition=2)
+    await views(here, 30)
+    await has_lag(here, NO_LAG)
+    await here.stop()
+    await send(cluster, [view(number) for number in range(7)], partition=4)
+    await has_lag(here, {**NO_LAG, 4: 7})
+    await here.ensure_counters(1)
+    await has_lag(here, NO_LAG)
+
+
+async def test_a_stop_leaves_the_last_offsets(cluster: Cluster, here: Installation) -> None:
+    """A counter that is stopped right after it counted has told Kafka all of it, before the next look was due."""
+    await here.ensure_counters(1)
+    await has_lag(here, NO_LAG)
+    for turn in range(1, 4):
+        await send(cluster, [view(number) for number in range(60)])
+        await views(here, 60 * turn)
+        (counter,) = here.counters
+        counter.signal(signal.SIGTERM)
+        await asyncio.to_thread(counter.part.process.wait, 15)  # type: ignore[union-attr]
+        assert await outside_lag(here) == NO_LAG
+        await here.ensure_counters(1)
+
+
+async def test_after_rebalances_they_are_right(cluster: Cluster, here: Installation) -> None:
+    """Counters that come, die and wake up after others have taken over leave the offsets of those who count."""
+    await here.ensure_counters(2)
+    await send(cluster, [view(number) for number in range(120)])
+    await views(here, 120)
+    await has_lag(here, NO_LAG)
+    frozen = here.counters[0]
+    frozen.signal(signal.SIGSTOP)
+    await asyncio.sleep(SESSION_SECONDS + 1)
+    await send(cluster, [view(number) for number in range(120)])
+    await views(here, 240)
+    await has_lag(here, NO_LAG)
+    frozen.signal(signal.SIGCONT)
+    await asyncio.sleep(3 * LOOK_SECONDS)
+    await has_lag(here, NO_LAG)
+    here.counters[1].signal(signal.SIGKILL)
+    await send(cluster, [view(number) for number in range(60)])
+    await views(here, 300)
+    await has_lag(here, NO_LAG)
+
+
+async def test_ends_of_transactions_are_no_lag(cluster: Cluster, here: Installation) -> None:
+    """Views that another program writes in transactions leave no lag behind, and commands come to their end."""
+    await here.ensure_counters(1)
+    producer = AIOKafkaProducer(bootstrap_servers=cluster.bootstrap, transactional_id="another-program")
+    await producer.start()
+    try:
+        async with producer.transaction():
+            for number in range(12):
+                await producer.send("page-views", view(number), partition=number % PARTITIONS)
+    finally:
+        await producer.stop()
+    await views(here, 12)
+    await has_lag(here, NO_LAG)
+    gauges = metrics(here.counters[0], "presstally_consumer_lag")
+    assert len(gauges) == 2 * PARTITIONS
+    assert set(gauges.values()) == {0}
+    for verb in ("verify", "rebuild", "verify"):
+        done = await command(here, verb)
+        assert done.returncode == 0, done.stdout + done.stderr
+    await has_difference(here, {"ledger": 0, "totals": 0})
+
+
+@pytest.mark.parametrize("how", ["refuse", "hang"])
+async def test_counting_goes_on_when_kafka_takes_no_offsets(cluster: Cluster, here: Installation, how: str) -> None:
+    """Whether Kafka refuses the offsets or never answers, all is counted in time and the counter is well."""
+    counter = await here.start_counter(commits=how)
+    for turn in range(1, 4):
+        await send(cluster, [view(number) for number in range(60)])
+        await views(here, 60 * turn)
+        await asyncio.sleep(LOOK_SECONDS)
+    assert counter.ready
+    assert await outside_lag(here) == {}
+    counter.signal(signal.SIGTERM)
+    assert await asyncio.to_thread(counter.part.process.wait, 15) == 0  # type: ignore[union-attr]
+    assert "Kafka does not take the offsets" in (cluster.folder / "logs" / f"{counter.part.name}.log").read_text()
+
+
+async def test_a_real_fault_is_a_metric(cluster: Cluster, here: Installation) -> None:
+    """Counts that were meddled with show in the metric, and a rebuild mends them."""
+    await here.ensure_counters(1)
+    await send(cluster, [view(number) for number in range(60)])
+    await views(here, 60)
+    await has_difference(here, {"ledger": 0, "totals": 0})
+    await ask(here, "UPDATE stats.counts SET views = views + 7 WHERE part = 0 AND grain = 'total'")
+    await ask(here, "UPDATE stats.ledger SET events = events - 2 WHERE part = 1")
+    await has_difference(here, {"ledger": 2, "totals": 7})
+    done = await command(here, "rebuild")
+    assert done.returncode == 0, done.stdout + done.stderr
+    await has_difference(here, {"ledger": 0, "totals": 0})
+
+
+async def has_difference(here: Installation, wanted: dict[str, int]) -> None:
+    """Start a new counter, which looks at once, and compare what it finds."""
+    await here.stop()
+    counter = await here.start_counter()
+    seen: dict[str, float] = {}
+
+    async def look() -> bool:
+        found = metrics(counter, "presstally_reconcile_difference_events")
+        seen.update({re.findall('check="(.*?)"', name)[0]: value for name, value in found.items()})
+        return len(seen) == len(wanted)
+
+    assert await comes_true(look, 10)
+    assert seen == wanted
