@@ -1,0 +1,99 @@
+"""A portal with images, tags, months and sections, made up from a seed: what is rendered, and by whom it can be read."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+
+from shared.articles import (
+    IMAGE_WIDTHS,
+    Article,
+    Author,
+    Block,
+    BulletList,
+    Figure,
+    Heading,
+    Image,
+    Item,
+    Paragraph,
+    Quote,
+    Rendition,
+    Source,
+)
+from shared.sites import Section, Site
+from tests.bench.load import SITE
+from tests.bench.portal import Texts
+
+NEWSROOM = Site(
+    slug=SITE,
+    name="Trang thông tin điện tử huyện Hải Hậu",
+    tagline="Tin tức và thông báo của huyện",
+    origins=["http://localhost:8080"],
+    timezone="Asia/Ho_Chi_Minh",
+    agency="Ủy ban nhân dân huyện Hải Hậu",
+    responsible="Ban Biên tập",
+    address="Thị trấn Yên Định, huyện Hải Hậu",
+    phone="0228 000 000",
+    email="bientap@haihau.example",
+    sections=[
+        Section("tin-tuc", "Tin tức"),
+        Section("thong-bao", "Thông báo"),
+        Section("van-hoa", "Văn hóa"),
+        Section("giao-duc", "Giáo dục"),
+    ],
+)
+BEGIN = datetime(2024, 1, 1, 1, tzinfo=UTC)
+TAGS = 200
+KINDS = (("jpg", "image/jpeg"), ("webp", "image/webp"), ("avif", "image/avif"))
+
+
+def articles(count: int, seed: int) -> Iterator[Article]:
+    """Make articles of 3,000 characters with two photos and three tags each, two hours apart."""
+    texts = Texts(seed)
+    for number in range(1, count + 1):
+        at = BEGIN + timedelta(hours=2 * number)
+        section = NEWSROOM.sections[number % len(NEWSROOM.sections)]
+        title = texts.words(10).capitalize()
+        yield Article(
+            id=f"bench-{number}",
+            number=number,
+            site=SITE,
+            version=1,
+            state="published",
+            title=title,
+            slug=f"bai-{number}",
+            section=section.slug,
+            language="vi",
+            lead=texts.words(40).capitalize() + ".",
+            lead_image=_figure(texts, f"{number:060x}aaaa"),
+            body=_body(texts, number),
+            source=Source("Báo Nam Định"),
+            authors=[Author(texts.words(3).title())],
+            tags=[texts.syllables[texts.random.randrange(TAGS)] + f" {nth}" for nth in range(3)],
+            modified_at=at,
+            first_published_at=at,
+            published_at=at,
+        )
+
+
+def _body(texts: Texts, number: int) -> list[Block]:
+    paragraphs = [Paragraph(texts.words(70).capitalize() + ".") for _ in range(6)]
+    return [
+        *paragraphs[:2],
+        Heading(texts.words(6).capitalize()),
+        paragraphs[2],
+        _figure(texts, f"{number:060x}bbbb"),
+        *paragraphs[3:5],
+        BulletList([Item(texts.words(12)) for _ in range(4)]),
+        Quote([texts.words(30).capitalize() + "."], cite=texts.words(3).title()),
+        paragraphs[5],
+    ]
+
+
+def _figure(texts: Texts, name: str) -> Figure:
+    """Make a photo of 2,000 by 1,500 pixels with the copies that the media store makes."""
+    copies = [
+        Rendition(f"/media/{name}-{width}.{ending}", width, width * 3 // 4, kind)
+        for ending, kind in KINDS
+        for width in IMAGE_WIDTHS
+    ]
+    image = Image(f"/media/{name}-2000.jpg", texts.words(8), 2_000, 1_500, name, copies)
+    return Figure(texts.words(12).capitalize() + ".", image, texts.words(2).title())
