@@ -25,6 +25,7 @@ from tests.bench.live_streams import live_streams
 from tests.bench.memory import memory
 from tests.bench.options import Options
 from tests.bench.portal import portal
+from tests.bench.publishing import publish_live
 from tests.bench.rendering import render
 from tests.bench.scaling import scaling
 from tests.bench.stores import Failed, Stores
@@ -42,6 +43,7 @@ BENCHMARKS = {
     "imports": imports,
     "portal": portal,
     "render": render,
+    "publish_live": publish_live,
 }
 SEED = 20_261_125
 LOAD_PROCESSES = 2
@@ -93,7 +95,9 @@ def _parse() -> argparse.Namespace:
         "--rounds", type=int, default=3, help="rounds of throughput, counter_api and render (default: %(default)s)"
     )
     parser.add_argument("--visitors", type=int, default=1_000_000, help="visitors of memory (default: %(default)s)")
-    parser.add_argument("--articles", type=int, default=10_000, help="articles of render (default: %(default)s)")
+    parser.add_argument(
+        "--articles", type=int, default=10_000, help="articles of render and publish_live (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=SEED, help="of all that is random (default: %(default)s)")
     chosen = parser.parse_args()
     for name in chosen.benchmarks:
