@@ -3,11 +3,13 @@
 import tomllib
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import msgspec
 
 from shared.articles import (
     IMAGE_WIDTHS,
+    MEDIA_PREFIX,
     Article,
     Author,
     Block,
@@ -21,6 +23,7 @@ from shared.articles import (
     Rendition,
     Source,
 )
+from shared.media import TYPES
 from shared.sites import Site
 from tests.bench.load import SITE
 from tests.bench.portal import Texts
@@ -30,7 +33,8 @@ NEWSROOM = msgspec.convert(tomllib.loads(SITES)["site"][0], Site)
 """The site that the processes of the benchmarks know."""
 BEGIN = datetime(2024, 1, 1, 1, tzinfo=UTC)
 TAGS = 200
-KINDS = (("jpg", "image/jpeg"), ("webp", "image/webp"), ("avif", "image/avif"))
+PHOTOS = 50
+SIZE = (2_000, 1_500)
 
 
 def articles(count: int, seed: int) -> Iterator[Article]:
@@ -51,7 +55,7 @@ def articles(count: int, seed: int) -> Iterator[Article]:
             section=section.slug,
             language="vi",
             lead=texts.words(40).capitalize() + ".",
-            lead_image=_figure(texts, f"{number:060x}aaaa"),
+            lead_image=_figure(texts, number),
             body=_body(texts, number),
             source=Source("Báo Nam Định"),
             authors=[Author(texts.words(3).title())],
@@ -68,7 +72,7 @@ def _body(texts: Texts, number: int) -> list[Block]:
         *paragraphs[:2],
         Heading(texts.words(6).capitalize()),
         paragraphs[2],
-        _figure(texts, f"{number:060x}bbbb"),
+        _figure(texts, number + 7),
         *paragraphs[3:5],
         BulletList([Item(texts.words(12)) for _ in range(4)]),
         Quote([texts.words(30).capitalize() + "."], cite=texts.words(3).title()),
@@ -76,12 +80,28 @@ def _body(texts: Texts, number: int) -> list[Block]:
     ]
 
 
-def _figure(texts: Texts, name: str) -> Figure:
-    """Make a photo of 2,000 by 1,500 pixels with the copies that the media store makes."""
+def _figure(texts: Texts, number: int) -> Figure:
+    return Figure(texts.words(12).capitalize() + ".", _photo(number % PHOTOS, texts.words(8)), texts.words(2).title())
+
+
+def _photo(number: int, alt: str) -> Image:
+    """Make a photo with the copies that the media store makes. They are few, so that copying them weighs little."""
     copies = [
-        Rendition(f"/media/{name}-{width}.{ending}", width, width * 3 // 4, kind)
-        for ending, kind in KINDS
+        Rendition(_address(number, width, ending), width, width * SIZE[1] // SIZE[0], kind)
+        for ending, kind in TYPES.items()
         for width in IMAGE_WIDTHS
     ]
-    image = Image(f"/media/{name}-2000.jpg", texts.words(8), 2_000, 1_500, name, copies)
-    return Figure(texts.words(12).capitalize() + ".", image, texts.words(2).title())
+    return Image(_address(number, SIZE[0], "jpg"), alt, *SIZE, f"{number:064x}", copies)
+
+
+def _address(number: int, width: int, ending: str) -> str:
+    return f"{MEDIA_PREFIX}{number:016x}{width:016x}.{ending}"
+
+
+def write_photos(folder: Path) -> None:
+    """Put a file at the place of each photo and copy. None of those who are measured looks inside."""
+    folder.mkdir(parents=True)
+    for number in range(PHOTOS):
+        photo = _photo(number, "")
+        for url in (photo.url, *(copy.url for copy in photo.renditions)):
+            (folder / url.removeprefix(MEDIA_PREFIX)).write_bytes(url.encode() * 50)

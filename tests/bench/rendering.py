@@ -25,11 +25,12 @@ from services.render.pages import Around, ListOf, Part, month_path, render_artic
 from services.render.reading import LINKED, LISTED
 from services.render.texts import month_name
 from shared.articles import Article, article_path
+from shared.media import PUBLIC
 from tests.bench import rivals
-from tests.bench.newsroom import NEWSROOM, articles
+from tests.bench.newsroom import NEWSROOM, articles, write_photos
 from tests.bench.options import Options
 from tests.bench.portal import fill
-from tests.bench.stores import Counting, Failed, Stores
+from tests.bench.stores import Failed, Stores
 from tests.bench.watching import cpu_of_family
 
 PUBLIC_URL = NEWSROOM.origins[0]
@@ -57,9 +58,11 @@ def render(stores: Stores, options: Options, pool: Executor) -> None:
         rivals.write(made, folder)
         commands = {"Hugo": rivals.hugo(folder), "Pelican": rivals.pelican(folder)}
         if "export" in COMMANDS:
+            write_photos(Path(copy.environment["PRESSTALLY_MEDIA"]) / PUBLIC)
             asyncio.run(fill(copy.database, made, NEWSROOM))
             export = [sys.executable, "-m", "services.render", "export", str(folder / "presstally-site")]
             commands = {"Presstally": export, **commands}
+        environment = {**os.environ, **copy.environment, **rivals.surroundings(folder)}
         builds: dict[str, list[Built]] = defaultdict(list)
         with _on(core, stores.postgres_pid):
             for _ in range(options.rounds):
@@ -67,7 +70,7 @@ def render(stores: Stores, options: Options, pool: Executor) -> None:
                 for who, command in commands.items():
                     site = folder / f"{who.lower()}-site"
                     shutil.rmtree(site, ignore_errors=True)
-                    builds[who].append(_build(command, site, core, copy, stores.postgres_pid))
+                    builds[who].append(_build(command, site, core, environment, stores.postgres_pid))
                     if len(list(site.rglob("bai-*.html"))) != len(made):
                         raise Failed(f"{who} has not made the {len(made):,} articles")
                     print(f"  {who}: {_said([builds[who][-1]])}", flush=True)
@@ -115,8 +118,7 @@ def _on(core: int, postgres_pid: int) -> Iterator[None]:
                 one.cpu_affinity(cores)
 
 
-def _build(command: list[str], site: Path, core: int, copy: Counting, postgres_pid: int) -> Built:
-    environment = {**os.environ, **copy.environment, "GOMAXPROCS": "1"}
+def _build(command: list[str], site: Path, core: int, environment: dict[str, str], postgres_pid: int) -> Built:
     postgres_before, begun = cpu_of_family(postgres_pid), time.monotonic()
     program = subprocess.Popen(
         ["taskset", "--cpu-list", str(core), *command], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL

@@ -12,7 +12,7 @@ from deploy.local.bootstrap import ROOT, install_packages
 from services.render.pages import srcset
 from services.render.texts import summary
 from shared.articles import Article, Block, BulletList, Figure, Heading, Image, Paragraph, Quote
-from tests.bench.newsroom import NEWSROOM
+from tests.bench.newsroom import NEWSROOM, write_photos
 
 TEMPLATES = Path(__file__).parent / "rivals"
 VENV = ROOT / ".local-cache" / "rivals"
@@ -32,6 +32,11 @@ def hugo(folder: Path) -> list[str]:
     return [str(binary), *given, "--cacheDir", str(folder / "cache"), "--destination", str(folder / "hugo-site")]
 
 
+def surroundings(folder: Path) -> dict[str, str]:
+    """Return the environment of both: Hugo's one processor, and its photos."""
+    return {"GOMAXPROCS": "1", "HUGO_STATICDIR": str(folder / "static")}
+
+
 def pelican(folder: Path) -> list[str]:
     """Return the command that builds the site of a folder with Pelican."""
     settings = str(TEMPLATES / "pelican" / "pelicanconf.py")
@@ -45,7 +50,9 @@ def write(articles: Iterable[Article], folder: Path) -> None:
         index = folder / "hugo" / section.slug / "_index.html"
         index.parent.mkdir(parents=True)
         index.write_text(json.dumps({"title": section.name}), encoding="utf-8")
+    write_photos(folder / "static" / "media")
     (folder / "pelican").mkdir()
+    (folder / "pelican" / "media").symlink_to(folder / "static" / "media")
     for article in articles:
         body = "\n".join(map(_html, article.body))
         name = f"{article.slug}-{article.number}"

@@ -19,6 +19,7 @@ SLUG_REGEX_SUBSTITUTIONS = [(r"[^\w\s-]", ""), (r"[-\s]+", "-")]
 READERS = {"rst": None, "md": None}
 TYPOGRIFY = False
 THEME_STATIC_PATHS: list[str] = []
+STATIC_PATHS = ["media"]
 
 ARTICLE_URL = ARTICLE_SAVE_AS = "{slug}.html"
 CATEGORY_URL, CATEGORY_SAVE_AS = "{slug}/", "{slug}/index.html"
