@@ -100,7 +100,7 @@ def _address(number: int, width: int, ending: str) -> str:
 
 def write_photos(folder: Path) -> None:
     """Put a file at the place of each photo and copy. None of those who are measured looks inside."""
-    folder.mkdir(parents=True)
+    folder.mkdir(parents=True, exist_ok=True)
     for number in range(PHOTOS):
         photo = _photo(number, "")
         for url in (photo.url, *(copy.url for copy in photo.renditions)):
