@@ -63,6 +63,7 @@ lock: ## Renew the hash-locked requirements from pyproject.toml
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra local -c requirements.txt pyproject.toml -o requirements-local.txt
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra local --extra dev -c requirements-local.txt pyproject.toml -o requirements-dev.txt
+	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header tests/bench/rivals/requirements.in -o tests/bench/rivals/requirements.txt
 
 clean: ## Remove the environments and fetched jars; data in .local stay
 	rm -rf .venv .venv-dev .local-cache services/ingest/tracker/node_modules
