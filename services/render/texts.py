@@ -90,8 +90,15 @@ def local_date(instant: datetime, zone: ZoneInfo, language: str, precision: Date
     """Write an instant as the site's readers write dates: "Thứ Sáu, 04/03/2022 08:00", or its day alone."""
     local = instant.astimezone(zone)
     vietnamese = language.startswith("vi")
-    day = f"{WEEKDAYS_VI[local.weekday()]}, {local:%d/%m/%Y}" if vietnamese else f"{local:%A, %d %B %Y}"
+    weekday = WEEKDAYS_VI[local.weekday()] if vietnamese else f"{local:%A}"
+    day = f"{weekday}, {local_day(instant, zone, language)}"
     return day if precision == "day" else f"{day} {local:%H:%M}"
+
+
+def local_day(instant: datetime, zone: ZoneInfo, language: str) -> str:
+    """Write the day of an instant, where little room is: "04/03/2022" or "4 March 2022"."""
+    local = instant.astimezone(zone)
+    return f"{local:%d/%m/%Y}" if language.startswith("vi") else f"{local.day} {local:%B %Y}"
 
 
 def month_name(year: int, month: int, language: str) -> str:
