@@ -243,6 +243,8 @@ class Article(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
     old_urls: Annotated[list[OldUrl], Meta(max_length=OLD_URLS_MAX)] = []
     """Where it stood before us: these paths lead to its page."""
+    translation_of: ArticleId | None = None
+    """The article of the same site that says the same in its first language."""
 
 
 def is_public(article: Article, now: datetime) -> bool:

@@ -10,20 +10,21 @@ from services.render.feeds import feed_path, feed_title
 from services.render.metadata import breadcrumbs, is_own, news_article, own_images, permanent_id, published, zoned
 from services.render.pictures import plain_copy, srcset
 from services.render.search import RANKED_MAX, Found, Terms, Wanted, excerpt, marked
-from services.render.texts import body_lines, local_date, local_day, month_name, plain, summary, tag_slug
+from services.render.texts import body_lines, local_date, local_day, month_name, plain, source_label, summary, tag_slug
 from services.render.themes import theme_of
-from services.render.words import counted, error_words, is_vietnamese, words_of
+from services.render.words import counted, error_words, is_vietnamese, language_name, words_of
 from shared.articles import Article, Embed, article_path
 from shared.sites import Section, Site
 
 
 @dataclass(frozen=True)
 class Around:
-    """What stands around an article: the next newer and older of its section, and what is like it."""
+    """What stands around an article: the next newer and older of its section, what is like it, and translations."""
 
     newer: Article | None = None
     older: Article | None = None
     related: Sequence[Article] = ()
+    translations: Sequence[Article] = ()
 
 
 @dataclass(frozen=True)
@@ -162,7 +163,11 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "emblem_path": site.emblem or theme.emblem,
         "early_script": theme.early_script,
         "words": words_of(site),
-        "locale": site.language.replace("-", "_") if "-" in site.language else "vi_VN" if is_vietnamese(site) else "en",
+        "locale": site.language.replace("-", "_")
+        if "-" in site.language
+        else "vi_VN"
+        if is_vietnamese(site)
+        else "en_GB",
         "section": None,
         "article_path": article_path,
         "section_path": section_path,
@@ -181,6 +186,8 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "embed_url": embed_url,
         "zoned": lambda instant: zoned(instant, site),
         "date": lambda article: local_date(article.published_at, site.zone, site.language, article.date_precision),
+        "source_label": source_label,
+        "language_name": lambda language: language_name(site, language),
         "day": lambda instant: local_day(instant, site.zone, site.language),
         "counted": lambda count, more: counted(site, count, more=more),
         "local": lambda instant: local_date(instant, site.zone, site.language),

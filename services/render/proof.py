@@ -85,7 +85,7 @@ def all_kinds(site: Site, public_url: str) -> dict[str, Document]:
     ]
     place = site, public_url
     return {
-        "article": pages.render_article(one, pages.Around(one, one, two), *place),
+        "article": pages.render_article(one, pages.Around(one, one, two, two), *place),
         "home": pages.render_home(one, two * 4, [(section, two), (section, two[:1])], *place),
         "home without articles": pages.render_home(None, [], [], *place),
         **{f"list of {one.kind}": pages.render_list(one, pages.Part(two, 2, has_more=True), *place) for one in of},

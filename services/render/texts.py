@@ -21,6 +21,7 @@ from shared.articles import (
     Item,
     Paragraph,
     Quote,
+    Source,
     Table,
 )
 
@@ -53,9 +54,17 @@ def body_lines(article: Article) -> list[str]:
     figures = [article.lead_image] if article.lead_image else []
     lines = [line for block in (*figures, *article.body) for line in _lines(block)]
     if article.source:
-        lines.append(f"{article.source.label} {article.source.name}")
+        lines.append(f"{source_label(article)} {article.source.name}")
     lines += [author.name for author in article.authors]
     return [line for line in lines if line]
+
+
+def source_label(article: Article) -> str:
+    """Return the word before a source's name; the Vietnamese one that is given by default stays Vietnamese."""
+    if article.source is None:
+        return ""
+    is_default = article.source.label == Source("").label
+    return "Source:" if is_default and not article.language.startswith("vi") else article.source.label
 
 
 def _lines(block: Block) -> Iterator[str]:

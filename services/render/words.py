@@ -132,6 +132,26 @@ ENGLISH = {
     "week": "This week",
     "without": "No article was found.",
 }
+LANGUAGES_VIETNAMESE = {
+    "en": "Tiếng Anh",
+    "fr": "Tiếng Pháp",
+    "ja": "Tiếng Nhật",
+    "km": "Tiếng Khmer",
+    "ko": "Tiếng Hàn",
+    "lo": "Tiếng Lào",
+    "vi": "Tiếng Việt",
+    "zh": "Tiếng Trung",
+}
+LANGUAGES_ENGLISH = {
+    "en": "English",
+    "fr": "French",
+    "ja": "Japanese",
+    "km": "Khmer",
+    "ko": "Korean",
+    "lo": "Lao",
+    "vi": "Vietnamese",
+    "zh": "Chinese",
+}
 ERRORS_VIETNAMESE = {
     404: ("Không tìm thấy trang", "Trang này không có hoặc đã được chuyển đi."),
     410: ("Bài viết đã được gỡ", "Bài viết này không còn trên trang."),
@@ -166,3 +186,9 @@ def counted(site: Site, count: int, *, more: bool = False) -> str:
     words = words_of(site)
     name = words["result" if count == 1 and not more else "results"]
     return f"{count:,}{'+' if more else ''} {name}".replace(",", site.thousands_separator)
+
+
+def language_name(site: Site, language: str) -> str:
+    """Return the name of a language in the site's own."""
+    names = LANGUAGES_VIETNAMESE if is_vietnamese(site) else LANGUAGES_ENGLISH
+    return names.get(language.split("-", 1)[0].lower(), language)

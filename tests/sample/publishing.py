@@ -4,7 +4,7 @@ import json
 import urllib.request
 from typing import Any
 
-from tests.sample.articles import LENGTHS, STORIES, WITHDRAWN, as_sent
+from tests.sample.articles import LENGTHS, STORIES, TRANSLATION, WITHDRAWN, as_sent
 from tests.sample.photos import drawn
 
 
@@ -40,8 +40,8 @@ class Desk:
             self._photos[photo] = self.call("POST", "/media", drawn(*photo))["id"]
         return self._photos[photo]
 
-    def publish(self, story: dict[str, Any], place: int) -> str:
-        """Publish a story and return its path once readers get it; one to be withdrawn is killed then."""
+    def publish(self, story: dict[str, Any], place: int) -> tuple[str, str]:
+        """Publish a story and return its id and its path once readers get it; one to be withdrawn is killed then."""
         made = self.call("POST", "/articles", as_sent(story, place, self._site, self.figures))
         for step in ("submit", "approve", "publish"):
             self.call("POST", f"/articles/{made['id']}/{step}")
@@ -49,13 +49,14 @@ class Desk:
             self.call("POST", f"/articles/{made['id']}/kill", {"reason": "Thử trang báo"})
         standing = self.call("GET", f"/articles/{made['id']}/publication?wait=10s")
         assert standing["status"] in ("live", "withdrawn"), standing
-        return f"/{made['slug']}-{made['number']}.html"
+        return made["id"], f"/{made['slug']}-{made['number']}.html"
 
 
 def publish_sample(url: str, token: str, site: str = "haihau", *, more: bool = True) -> dict[str, str]:
     """Publish the sample on a site and return the paths of the pages to look at, by name."""
     desk = Desk(url, token, site)
-    paths = [desk.publish(story, place) for place, story in enumerate(STORIES)]
+    ids, paths = zip(*(desk.publish(story, place) for place, story in enumerate(STORIES)), strict=True)
+    _, translation = desk.publish({**TRANSLATION, "translation_of": ids[0]}, len(STORIES) // 2)
     if more:
         for place, story in enumerate(LENGTHS, len(STORIES)):
             desk.publish(story, place)
@@ -64,6 +65,7 @@ def publish_sample(url: str, token: str, site: str = "haihau", *, more: bool = T
         "article": paths[0],
         "short article": paths[2],
         "notice": paths[3],
+        "translation": translation,
         "section": "/tin-tuc/",
         "tag": "/tag/lang-nghe/",
         "months": "/luu-tru/",
@@ -72,5 +74,5 @@ def publish_sample(url: str, token: str, site: str = "haihau", *, more: bool = T
         "empty search": "/tim-kiem",
         "site map": "/so-do-site",
         "not found": "/khong-co",
-        "gone": desk.publish(WITHDRAWN, 0),
+        "gone": desk.publish(WITHDRAWN, 0)[1],
     }
