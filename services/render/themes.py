@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, TemplateError, TemplateSyntaxError
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PrefixLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateSyntaxError,
+)
 
 from services.render.documents import Document
 from shared.sites import Site, SitesError
@@ -136,7 +144,9 @@ def _with_paths(style: str, paths: dict[str, str], folder: str) -> str:
 
 def _environment(own: Path | None) -> Environment:
     environment = Environment(
-        loader=FileSystemLoader([own, OURS] if own else [OURS]),
+        loader=ChoiceLoader(
+            [FileSystemLoader([own, OURS] if own else [OURS]), PrefixLoader({"ours": FileSystemLoader(OURS)})]
+        ),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -191,7 +191,7 @@ TRANSLATION: dict[str, Any] = {
     "section": "van-hoa",
     "language": "en",
     "title": "Luong Pagoda festival opens beside a bridge five hundred years old",
-    "lead": "For three days the district's craft villages show their trades, race their boats and serve country feasts.",
+    "lead": "For three days the district's craft villages show their trades, race boats and serve country feasts.",
     "source": {"name": "Nam Dinh Newspaper"},
     "body": text("People came to both banks of the Trung Giang river before dawn."),
 }
