@@ -91,6 +91,8 @@ class Image(msgspec.Struct, frozen=True):
     )
     renditions: Annotated[list[Rendition], Meta(max_length=30)] = []
     focus: Focus | None = None
+    bytes: Annotated[int, Meta(ge=0)] | None = None
+    """Of what `url` serves; None where it is not known, as of images stored before it was noted."""
 
 
 class Figure(msgspec.Struct, frozen=True, tag="figure", tag_field="type"):

@@ -172,7 +172,7 @@ GROUP BY 1
 ORDER BY 1
 
 -- name: sitemap_part
-SELECT path, modified_at FROM render.public_articles
+SELECT path, modified_at, content #>> '{lead_image,image,url}' AS picture FROM render.public_articles
 WHERE site = $1 AND number > $2 AND number <= $3
     AND (content -> 'seo' ->> 'noindex') IS DISTINCT FROM 'true'
     AND (content -> 'seo' ->> 'canonical') IS NULL
