@@ -31,6 +31,7 @@ from shared.articles import (
     article_path,
 )
 
+pytestmark = pytest.mark.timeout(300)  # the first test that asks for the sample publishes it
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 BODY = [
     Paragraph('Đoạn <em>một</em> có <a href="https://elsewhere.example/">liên kết</a>.'),
