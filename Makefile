@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status doctor import token init verify-compose dashboards test bench chaos tracker check lock clean
+.PHONY: help run up down status doctor import token init verify-compose dashboards test bench chaos pictures tracker check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -48,6 +48,10 @@ verify-compose: ## Run docker-compose.yml for real and look at it, where there i
 dashboards: ## Write Grafana's dashboards and the SLO rules from their code
 	@$(DEV)/python -m deploy.grafana
 	@$(DEV)/python -m deploy.prometheus.slo
+
+pictures: ## Take README's pictures of a sample portal, in Chromium
+	@$(BOOTSTRAP) dev
+	@$(DEV)/python -m tests.sample
 
 tracker: ## Make what is served at /t.js from its source (needs Node and npm)
 	cd services/ingest/tracker && npm ci --silent --ignore-scripts && npm run --silent build

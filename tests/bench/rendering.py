@@ -21,6 +21,7 @@ from deploy.local.bootstrap import ROOT
 from services.render import feeds, sitemaps
 from services.render.__main__ import COMMANDS
 from services.render.documents import Document
+from services.render.metadata import own_images
 from services.render.pages import Around, ListOf, Part, month_path, render_article, render_home, render_list, tag_path
 from services.render.reading import LINKED, LISTED
 from services.render.texts import month_name
@@ -162,7 +163,8 @@ def _documents(made: Sequence[Article]) -> Iterator[Document]:
         fed = [one for one in newest if section is None or one.section == section.slug][: feeds.FEED_ARTICLES_MAX]
         yield feeds.rss(fed, NEWSROOM, section, PUBLIC_URL)
         yield feeds.atom(fed, NEWSROOM, section, PUBLIC_URL)
-    yield sitemaps.addresses([(article_path(one), one.modified_at) for one in made], NEWSROOM, PUBLIC_URL)
+    addresses = [(article_path(one), one.modified_at, own_images(one)[0].url) for one in made]
+    yield sitemaps.addresses(addresses, NEWSROOM, PUBLIC_URL)
 
 
 def _lists_of(article: Article) -> list[ListOf]:
