@@ -15,7 +15,6 @@ from services.render import feeds, pages, sitemaps
 from services.render.documents import Document
 from services.render.reading import LISTED, Reader
 from services.render.search import PAGE_RESULTS, RANKED_MAX, Wanted
-from services.render.store import SQL
 from services.render.texts import month_name
 from shared.articles import State
 from shared.sites import Section
@@ -193,8 +192,7 @@ async def _robots(reader: Reader, asked: Asked) -> Outcome:
 
 async def _article(reader: Reader, asked: Asked) -> Outcome:
     number = min(int(asked.parts["number"]), NUMBER_MAX + 1)
-    rows = await reader.connection.fetch(SQL["article_of_number"], reader.site.slug, number)
-    row = rows[0] if rows else None
+    row = await reader.article_row(number)
     if row is None or row["path"] != asked.path:
         former = await _former(reader, asked)
         if isinstance(former, Moved) or row is None:
@@ -202,7 +200,7 @@ async def _article(reader: Reader, asked: Asked) -> Outcome:
         return _elsewhere(row["path"], row["state"], is_public=row["is_public"])
     if not row["is_public"]:
         return _elsewhere(row["path"], row["state"], is_public=False)
-    article = reader.note(rows)[0]
+    article = reader.note([row])[0]
     return partial(pages.render_article, article, await reader.around(article), reader.site, asked.public_url)
 
 
@@ -210,7 +208,7 @@ async def _former(reader: Reader, asked: Asked) -> Outcome:
     """Where an article stands now that once stood at this address."""
     with_query = f"{asked.path}?{asked.query_string}" if asked.query_string else asked.path
     addresses = list({with_query: 0, unquote(with_query): 0, asked.path: 0})
-    row = await reader.connection.fetchrow(SQL["article_of_old_address"], reader.site.slug, addresses)
+    row = await reader.connection.fetchrow(reader.sql["article_of_old_address"], reader.site.slug, addresses)
     return Absent() if row is None else _elsewhere(row["path"], row["state"], is_public=row["is_public"])
 
 

@@ -60,7 +60,7 @@ ON CONFLICT (site) DO UPDATE SET generation = s.generation + 1, changed_at = gre
 
 -- name: derived_otherwise
 -- Articles whose rows were made by other rules than today's.
-SELECT content FROM generation.articles WHERE derived <> $1 ORDER BY id LIMIT 200
+SELECT content FROM generation.articles WHERE derived <> $1 ORDER BY id LIMIT $2
 
 -- name: look
 -- What tells whether a page is still right: it changes with each write, and when a time comes. And which generation
@@ -267,10 +267,10 @@ SELECT place, state, number, made_at, orphans FROM render.generations ORDER BY p
 
 -- name: hold_swaps_off
 -- Whoever writes to the live generation holds this until the end of the transaction; a swap waits for all of them.
-SELECT pg_advisory_xact_lock_shared(0x67656e)
+SELECT pg_advisory_xact_lock_shared(6776174)
 
 -- name: hold_writers_off
-SELECT pg_advisory_xact_lock(0x67656e)
+SELECT pg_advisory_xact_lock(6776174)
 
 -- name: live_place
 SELECT place FROM render.generations WHERE state = 'live'
