@@ -1,4 +1,4 @@
-"""`python -m services.render [builder|site …]`, or the command `rebuild`."""
+"""`python -m services.render [builder|site …]`, or one of the commands."""
 
 import sys
 
@@ -10,7 +10,10 @@ from shared.commands import Command, service_main
 
 ROLES = {"builder": builder, "site": site}
 COMMANDS = {
-    "rebuild": Command("read all articles again and make every row anew", rebuild.add_arguments, rebuild.run),
+    "rebuild": Command("make the portal anew from the topic and swap", rebuild.add_rebuild_arguments, rebuild.rebuild),
+    "rollback": Command(
+        "let readers have the former generation again", rebuild.add_rollback_arguments, rebuild.rollback
+    ),
 }
 
 if __name__ == "__main__":

@@ -54,8 +54,8 @@ class Asked:
 
     @property
     def page(self) -> int:
-        """The page of a list, from 1; 0 if it is no number."""
-        text = self.query.get("trang", "1")
+        """The page of a list, from 1; 0 if it is no number. Once it stood in the query: those links still hold."""
+        text = self.parts.get("page") or self.query.get("trang", "1")
         return int(text) if re.fullmatch(r"[1-9]\d{0,3}", text, re.ASCII) and int(text) <= PAGES_MAX else 0
 
 
@@ -224,6 +224,8 @@ async def _with_slash(reader: Reader, asked: Asked) -> Outcome:
     return Moved(f"{asked.path}/") if is_list else await _former(reader, asked)
 
 
+PAGE = r"(?:trang-(?P<page>[2-9]|[1-9]\d{1,3})\.html)?"
+
 SURFACES: tuple[tuple[re.Pattern[str], Surface], ...] = tuple(
     (re.compile(pattern, re.ASCII), surface)
     for pattern, surface in (
@@ -237,10 +239,10 @@ SURFACES: tuple[tuple[re.Pattern[str], Surface], ...] = tuple(
         (r"/so-do-site", _site_map),
         (r"/tim-kiem", _search),
         (r"/luu-tru/", _months),
-        (r"/luu-tru/(?P<year>\d{4})/(?P<month>\d{2})/", _month),
-        (r"/tag/(?P<tag>[a-z0-9-]+)/", _tag),
+        (r"/luu-tru/(?P<year>\d{4})/(?P<month>\d{2})/" + PAGE, _month),
+        (r"/tag/(?P<tag>[a-z0-9-]+)/" + PAGE, _tag),
         (r"/(?P<section>[a-z0-9-]+)/(?P<kind>rss|atom)\.xml", _feed),
-        (r"/(?P<section>[a-z0-9-]+)/", _section),
+        (r"/(?P<section>[a-z0-9-]+)/" + PAGE, _section),
         (r"/(?:[^/]*-)?(?P<number>\d{1,18})\.html", _article),
         (r"/(?:tag/[a-z0-9-]+|luu-tru/\d{4}/\d{2}|[a-z0-9-]+)", _with_slash),
         (r"/.*", _former),

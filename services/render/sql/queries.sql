@@ -272,6 +272,10 @@ SELECT pg_advisory_xact_lock_shared(6776174)
 -- name: hold_writers_off
 SELECT pg_advisory_xact_lock(6776174)
 
+-- name: end_soon_if_frozen
+-- Builders wait for a swap: one that was frozen must not hold them.
+SELECT set_config('idle_in_transaction_session_timeout', '5s', true)
+
 -- name: live_place
 SELECT place FROM render.generations WHERE state = 'live'
 
@@ -302,3 +306,9 @@ WHERE place = $1
 INSERT INTO render.sites AS s (site, generation, changed_at)
 SELECT site, 1, now() FROM (SELECT site FROM render.sites UNION SELECT site FROM generation.articles) every
 ON CONFLICT (site) DO UPDATE SET generation = s.generation + 1, changed_at = greatest(s.changed_at, now())
+
+-- name: text_has
+SELECT EXISTS (
+    SELECT FROM generation.articles
+    WHERE site = $1 AND path = $2 AND position($3 IN replace(content::text, '&amp;', '&')) > 0
+)
