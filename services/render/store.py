@@ -1,7 +1,7 @@
 """Articles → Postgres: an article and all that its surfaces are made of change together, in one transaction."""
 
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -11,7 +11,8 @@ import msgspec
 
 from services.render import derived
 from shared.articles import Article, article_path
-from shared.postgres import Connection, Queries, read_queries
+from shared.logs import log
+from shared.postgres import POSTGRES_UNFIT, Connection, Queries, read_queries
 from shared.sites import Site, Sites
 
 PLACES = ("render", "render_2", "render_3")
@@ -70,14 +71,27 @@ async def forget(pool: asyncpg.Pool, article_id: str) -> int | None:
         return int(row["version"])
 
 
-async def derive_anew(pool: asyncpg.Pool, sites: Sites, articles_max: int = 100) -> int:
-    """Make the rows of some articles anew that were made by other rules; return how many: none are left at 0."""
-    async with _live(pool) as (connection, sql):
-        rows = await connection.fetch(sql["derived_otherwise"], derived.RULES, articles_max)
-    for row in rows:
-        article = msgspec.json.decode(row["content"], type=Article)
-        await save(pool, article, sites.get(article.site) or next(iter(sites.values())))
-    return len(rows)
+async def derive_anew(pool: asyncpg.Pool, sites: Sites, turn: Callable[[], Awaitable[None]]) -> int:
+    """Make the rows of articles anew that were made by other rules; return how many.
+
+    Before each one `turn` is awaited, so that what is more urgent goes first. What cannot be made anew stays.
+    """
+    count, last = 0, ""
+    while True:
+        async with _live(pool) as (connection, sql):
+            rows = await connection.fetch(sql["derived_otherwise"], derived.RULES, last)
+        for row in rows:
+            last = row["id"]
+            await turn()
+            try:
+                article = msgspec.json.decode(row["content"], type=Article)
+                await save(pool, article, sites[article.site])
+            except (msgspec.DecodeError, LookupError, *POSTGRES_UNFIT) as error:
+                log.error("The rows of an article cannot be made anew", article=last, reason=repr(error)[:500])
+                continue
+            count += 1
+        if not rows:
+            return count
 
 
 @asynccontextmanager

@@ -59,8 +59,8 @@ INSERT INTO render.sites AS s (site, generation, changed_at) VALUES ($1, 1, now(
 ON CONFLICT (site) DO UPDATE SET generation = s.generation + 1, changed_at = greatest(s.changed_at, now())
 
 -- name: derived_otherwise
--- Articles whose rows were made by other rules than today's.
-SELECT content FROM generation.articles WHERE derived <> $1 ORDER BY id LIMIT $2
+-- Articles whose rows were made by other rules than today's, some at a time.
+SELECT id, content FROM generation.articles WHERE derived <> $1 AND id > $2 ORDER BY id LIMIT 100
 
 -- name: look
 -- What tells whether a page is still right: it changes with each write, and when a time comes. And which generation
