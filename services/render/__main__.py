@@ -2,7 +2,7 @@
 
 import sys
 
-from services.render import rebuild
+from services.render import export, rebuild
 from services.render.builder import builder
 from services.render.settings import RenderSettings
 from services.render.site import site
@@ -14,6 +14,7 @@ COMMANDS = {
     "rollback": Command(
         "let readers have the former generation again", rebuild.add_rollback_arguments, rebuild.rollback
     ),
+    "export": Command("write a complete static copy of a site", export.add_arguments, export.run),
 }
 
 if __name__ == "__main__":

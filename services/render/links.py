@@ -5,6 +5,7 @@ from html import unescape
 
 from services.render.documents import HTML, Document
 from shared.articles import MEDIA_PREFIX
+from shared.media import NAME_PATTERN
 
 COUNTER_PREFIXES = ("/stats/", "/t.js", "/p.gif", "/api/", "/e/")
 """What other services answer behind the same gateway."""
@@ -25,6 +26,7 @@ def own_links(document: Document, public_url: str) -> set[str]:
     return {link for link in local if link.startswith("/") and not link.startswith(("//", *COUNTER_PREFIXES))}
 
 
-def is_medium(link: str) -> bool:
-    """Tell whether a link leads to the media store."""
-    return link.startswith(MEDIA_PREFIX)
+def medium(link: str) -> str | None:
+    """Return the name in the media store to which a link leads; None if it leads elsewhere."""
+    name = link.removeprefix(MEDIA_PREFIX)
+    return name if name != link and re.match(NAME_PATTERN, name) else None

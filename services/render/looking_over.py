@@ -1,12 +1,13 @@
 """Every page of a site, made and its links followed: what is wrong with a generation, in words."""
 
 from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import asyncpg
 
 from services.render.documents import Document
-from services.render.links import is_medium, own_links
+from services.render.links import medium, own_links
 from services.render.pages import ASSETS
 from services.render.reading import Reader
 from services.render.store import GENERATIONS
@@ -14,6 +15,7 @@ from services.render.surfaces import Moved
 from services.render.whole import Failed, Plan, WholeReader, answer, every_page, plan
 from shared.sites import Site
 
+SHOWN_MAX = 10
 SOURCES_MAX = 20
 """Pages that are remembered for each address that is not in the plan."""
 
@@ -31,8 +33,6 @@ class Found:
     """The same for links that editors wrote into a text."""
     moved: dict[str, str] = field(default_factory=dict)
     """Links that lead to a redirection, and where that leads."""
-    media: dict[str, str] = field(default_factory=dict)
-    """Addresses in the media store, each with a page that shows it."""
 
 
 class Links:
@@ -42,19 +42,15 @@ class Links:
         self._known = of.addresses | ASSETS.keys()
         self._public_url = public_url
         self._strange: dict[str, list[str]] = defaultdict(list)
-        self.media: dict[str, str] = {}
 
-    def note(self, address: str, document: Document) -> None:
-        """Take note of a document's links."""
-        for link in own_links(document, self._public_url) - self._known:
-            if is_medium(link):
-                self.media.setdefault(link, address)
-            elif len(self._strange[link]) < SOURCES_MAX:
+    def note(self, address: str, links: set[str]) -> None:
+        """Take note of a document's links. Whether an image is in the store is not looked at here."""
+        for link in links - self._known:
+            if medium(link) is None and len(self._strange[link]) < SOURCES_MAX:
                 self._strange[link].append(address)
 
     async def follow(self, reader: Reader, found: Found) -> None:
         """Find out where they lead."""
-        found.media = self.media
         for link, sources in sorted(self._strange.items()):
             outcome = await answer(reader, link, self._public_url)
             if isinstance(outcome, Document):
@@ -82,8 +78,16 @@ async def look_over(connection: asyncpg.Connection, place: str, site: Site, publ
         async for address, outcome in every_page(reader, of, public_url):
             if isinstance(outcome, Document):
                 found.tags[address] = outcome.tag
-                links.note(address, outcome)
+                links.note(address, own_links(outcome, public_url))
             else:
                 found.failed[address] = outcome.reason if isinstance(outcome, Failed) else str(outcome)
         await links.follow(reader, found)
     return found
+
+
+def tell(what: str, found: Mapping[str, str] | Iterable[str]) -> None:
+    """Print how many there are, and name the first ones."""
+    told = [f"{one} ({why})" for one, why in found.items()] if isinstance(found, Mapping) else list(found)
+    if told:
+        shown = ", ".join(told[:SHOWN_MAX]) + (", …" if len(told) > SHOWN_MAX else "")
+        print(f"{len(told)} times: {what}: {shown}", flush=True)

@@ -8,13 +8,13 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 
 import asyncpg
 
 from services.render import generations
 from services.render.generations import Generation, Refused
-from services.render.looking_over import Found, look_over
+from services.render.looking_over import Found, look_over, tell
 from services.render.replay import Replay, replaying
 from services.render.settings import RenderSettings
 from services.render.store import GENERATIONS
@@ -22,7 +22,6 @@ from shared.kafka import KAFKA_ERRORS
 from shared.postgres import POSTGRES_AWAY
 from shared.sites import Sites, read_sites
 
-SHOWN_MAX = 10
 ORPHANS_SHARE_MAX = 0.1
 """Of the live articles: if the topic has lost more, it is more likely wrong than they are."""
 
@@ -56,9 +55,9 @@ def rollback(arguments: argparse.Namespace, settings: RenderSettings) -> int:
     return _run("rollback", lambda: _rollback(settings, force=arguments.force), settings)
 
 
-def _run(name: str, act: Callable[[], Awaitable[None]], settings: RenderSettings) -> int:
+def _run(name: str, act: Callable[[], Coroutine[None, None, None]], settings: RenderSettings) -> int:
     try:
-        asyncio.run(_awaited(act))
+        asyncio.run(act())
     except Refused as refusal:
         print(f"{name}: {refusal}", file=sys.stderr)
     except POSTGRES_AWAY as error:
@@ -68,10 +67,6 @@ def _run(name: str, act: Callable[[], Awaitable[None]], settings: RenderSettings
     else:
         return 0
     return 1
-
-
-async def _awaited(act: Callable[[], Awaitable[None]]) -> None:
-    await act()
 
 
 async def _rebuild(settings: RenderSettings, *, force: bool, compare: bool, check: bool) -> None:
@@ -86,7 +81,7 @@ async def _rebuild(settings: RenderSettings, *, force: bool, compare: bool, chec
             count = sum(version is not None for version in replay.versions.values())
             seconds = time.monotonic() - begun
             print(f"made {count} articles anew in {place}, {count / max(seconds, 0.001):,.0f} a second", flush=True)
-            _tell("record cannot be kept", replay.unreadable)
+            tell("record cannot be kept", replay.unreadable)
             await connection.execute(GENERATIONS[place]["analyze"], place)
             orphans = await generations.orphans(connection, replay, live, place)
             most = await _orphans_max(connection, live, orphans, replay, force=force)
@@ -110,7 +105,7 @@ async def _rollback(settings: RenderSettings, *, force: bool) -> None:
         place = former.place
         async with replaying(settings.kafka_bootstrap, connection, place, sites) as replay:
             await replay.catch_up(await replay.ends())
-            _tell("record cannot be kept", replay.unreadable)
+            tell("record cannot be kept", replay.unreadable)
             # What was withdrawn since, and is gone from the topic, stays away. What the rebuild dropped comes back.
             gone = await generations.ids(connection, place) - replay.versions.keys() - set(former.orphans)
             await connection.execute(GENERATIONS[place]["forget_articles"], list(gone))
@@ -131,7 +126,7 @@ async def _orphans_max(
     """
     count = len(await generations.ids(connection, live))
     most = max(1, int(count * ORPHANS_SHARE_MAX))
-    _tell("article is not in the topic and is dropped", orphans)
+    tell("article is not in the topic and is dropped", orphans)
     if force:
         return count
     if count and not replay.versions:
@@ -152,9 +147,9 @@ async def _look_over(
     begun, seen = time.monotonic(), {}
     for site in sites.values():
         seen[site.slug] = found = await look_over(connection, place, site, settings.public_url or site.origins[0])
-        _tell(f"page of {site.slug} cannot be made", found.failed)
-        _tell(f"link of {site.slug} leads nowhere", found.broken)
-        _tell(f"link in a text of {site.slug} leads nowhere, which its editors may want to know", found.editors_broken)
+        tell(f"page of {site.slug} cannot be made", found.failed)
+        tell(f"link of {site.slug} leads nowhere", found.broken)
+        tell(f"link in a text of {site.slug} leads nowhere, which its editors may want to know", found.editors_broken)
     count = sum(len(found.tags) for found in seen.values())
     rate = count / max(time.monotonic() - begun, 0.001)
     print(f"looked over {count} pages and their links, {rate:,.0f} a second", flush=True)
@@ -166,7 +161,7 @@ async def _look_over(
 
 async def _compare_rows(connection: asyncpg.Connection, live: str, place: str) -> None:
     differ = await generations.that_differ(connection, live, place)
-    _tell("article has other rows than the live one", differ)
+    tell("article has other rows than the live one", differ)
     if not differ:
         print("all rows are as the live ones", flush=True)
 
@@ -178,7 +173,7 @@ async def _compare_pages(
         now = (await look_over(connection, live, site, settings.public_url or site.origins[0])).tags
         then = seen[site.slug].tags
         differ = sorted(address for address in now.keys() | then.keys() if now.get(address) != then.get(address))
-        _tell(f"page of {site.slug} changes", differ)
+        tell(f"page of {site.slug} changes", differ)
         print(f"{site.slug}: {len(then)} pages, {len(differ)} of them other than the live ones", flush=True)
 
 
@@ -186,11 +181,3 @@ async def _swap(connection: asyncpg.Connection, replay: Replay, live: Generation
     seconds = await generations.swap(connection, replay, live.place, place, orphans_max)
     print(f"readers get {place} now; builders waited {seconds * 1000:.0f} ms. `rollback` brings {live.place} back")
     await generations.empty_spares(connection)
-
-
-def _tell(what: str, found: Mapping[str, str] | Iterable[str]) -> None:
-    """Print how many there are, and name the first ones."""
-    told = [f"{one} ({why})" for one, why in found.items()] if isinstance(found, Mapping) else list(found)
-    if told:
-        shown = ", ".join(told[:SHOWN_MAX]) + (", …" if len(told) > SHOWN_MAX else "")
-        print(f"{len(told)} times: {what}: {shown}", flush=True)
