@@ -1,10 +1,8 @@
 """A folder of files that any server of files can serve: each file replaced whole, and only if it changed."""
 
-import asyncio
 import fcntl
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TextIO
@@ -13,9 +11,6 @@ from services.render.documents import COMPRESSED_FROM_BYTES, HTML, Document
 
 MANIFEST = ".presstally-export"
 """Names the files that exports wrote: they alone are ever removed."""
-THREADS = 2
-AHEAD_MAX = 200
-"""Documents that wait to be compressed and written."""
 
 
 class FolderError(Exception):
@@ -42,8 +37,6 @@ class Folder:
         self._log = log
         self._before = before
         self._now: set[str] = set()
-        self._threads = ThreadPoolExecutor(THREADS)
-        self._pending: set[asyncio.Future[bool]] = set()
         self.written = self.same = self.removed = 0
 
     def has(self, name: str) -> bool:
@@ -55,31 +48,27 @@ class Folder:
         self._note(name)
         self.same += 1
 
-    async def put(self, name: str, document: Document, *, may_compress: bool = True) -> None:
-        """Write a document, and beside it the same compressed; at the latest when `settle` returns.
+    def put(self, name: str, document: Document, *, may_compress: bool = True) -> None:
+        """Write a document, and beside it the same compressed, if it is not there already.
 
         Raises:
-            OSError: an earlier one could not be written.
+            OSError: it cannot be written.
         """
         zips = may_compress and len(document.body) >= COMPRESSED_FROM_BYTES
+        path, zipped = self._folder / name, self._folder / f"{name}.gz"
         self._note(name)
         if zips:
             self._note(f"{name}.gz")
-        if len(self._pending) >= AHEAD_MAX:
-            done, self._pending = await asyncio.wait(self._pending, return_when=asyncio.FIRST_COMPLETED)
-            self._count(done)
-        loop = asyncio.get_running_loop()
-        self._pending.add(loop.run_in_executor(self._threads, self._write, name, document, zips))
-
-    async def settle(self) -> None:
-        """Wait until all is written.
-
-        Raises:
-            OSError: something could not be.
-        """
-        if self._pending:
-            done, self._pending = await asyncio.wait(self._pending)
-            self._count(done)
+        if zips == zipped.exists() and _has(path, document.body):
+            self.same += 1
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if zips:  # first, so that a page which is as it should be says that its compressed form is, too
+            _replace(zipped, document.gzipped or b"")
+        else:
+            zipped.unlink(missing_ok=True)
+        _replace(path, document.body)
+        self.written += 1
 
     def remove_the_rest(self) -> None:
         """Remove what former exports wrote and this one did not, and the folders that are empty then."""
@@ -90,39 +79,18 @@ class Folder:
             for parent in PurePosixPath(name).parents[:-1]:
                 with suppress(OSError):  # it is not empty
                     (self._folder / parent).rmdir()
-        self._replace(self._folder / MANIFEST, "".join(f"{name}\n" for name in sorted(self._now)).encode())
-
-    def close(self) -> None:
-        """Let go of the threads."""
-        self._threads.shutdown(cancel_futures=True)
+        _replace(self._folder / MANIFEST, "".join(f"{name}\n" for name in sorted(self._now)).encode())
 
     def _note(self, name: str) -> None:
         if name not in self._now and name not in self._before:
             self._log.write(f"{name}\n")  # before it is written: what is killed leaves nothing unnamed
         self._now.add(name)
 
-    def _count(self, done: set[asyncio.Future[bool]]) -> None:
-        written = sum(one.result() for one in done)
-        self.written += written
-        self.same += len(done) - written
 
-    def _write(self, name: str, document: Document, zips: bool) -> bool:
-        path, zipped = self._folder / name, self._folder / f"{name}.gz"
-        if zips == zipped.exists() and _has(path, document.body):
-            return False
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if zips:  # first, so that a page which is as it should be says that its compressed form is, too
-            self._replace(zipped, document.gzipped or b"")
-        else:
-            zipped.unlink(missing_ok=True)
-        self._replace(path, document.body)
-        return True
-
-    @staticmethod
-    def _replace(path: Path, content: bytes) -> None:
-        new = path.with_name(f".{path.name}.new")
-        new.write_bytes(content)
-        new.replace(path)
+def _replace(path: Path, content: bytes) -> None:
+    new = path.with_name(f".{path.name}.new")
+    new.write_bytes(content)
+    new.replace(path)
 
 
 def _has(path: Path, content: bytes) -> bool:
@@ -148,11 +116,7 @@ def open_folder(path: Path) -> Iterator[Folder]:
             raise FolderError(f"{path} is not empty, and is no copy that this command wrote: it has no {MANIFEST}")
         before = set(manifest.read_text(encoding="utf-8").splitlines()) if manifest.exists() else set()
         with manifest.open("a", encoding="utf-8", buffering=1) as log:
-            folder = Folder(path, log, before)
-            try:
-                yield folder
-            finally:
-                folder.close()
+            yield Folder(path, log, before)
     except BlockingIOError as error:
         raise FolderError(f"another export writes to {path}") from error
     finally:

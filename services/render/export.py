@@ -112,9 +112,9 @@ class Copying:
         found, of = Found(), await plan(reader)
         links = Links(of, self._public_url)
         for path, document in ASSETS.items():
-            await self._put(path, document)
+            self._put(path, document)
         for status in (404, 410):
-            await self._put(f"/{status}.html", render_error(reader.site, self._public_url, status))
+            self._put(f"/{status}.html", render_error(reader.site, self._public_url, status))
         async for address, outcome in every_page(reader, of, self._public_url):
             if not isinstance(outcome, Document):
                 found.failed[address] = outcome.reason if isinstance(outcome, Failed) else str(outcome)
@@ -123,14 +123,13 @@ class Copying:
             own = own_links(outcome, self._public_url)
             links.note(address, own)
             await self._put_media(own, address)
-            await self._put(address, outcome)
+            self._put(address, outcome)
         await links.follow(reader, found)
-        await self._put_settings(await _redirects(reader, found, of))
-        await self._folder.settle()
+        self._put_settings(await _redirects(reader, found, of))
         return found
 
-    async def _put(self, address: str, document: Document) -> None:
-        await self._folder.put(file_name(address, document.media_type), document)
+    def _put(self, address: str, document: Document) -> None:
+        self._folder.put(file_name(address, document.media_type), document)
 
     async def _put_media(self, links: Iterable[str], page: str) -> None:
         """Put the images that a page shows. A name stands for one content for ever."""
@@ -148,10 +147,9 @@ class Copying:
             except (FileNotFoundError, NotFoundError):
                 self.missing[link] = page
                 continue
-            await self._folder.put(file, Document(content, TYPES[name.rpartition(".")[2]]), may_compress=False)
-            await self._folder.settle()
+            self._folder.put(file, Document(content, TYPES[name.rpartition(".")[2]]), may_compress=False)
 
-    async def _put_settings(self, redirects: Redirects) -> None:
+    def _put_settings(self, redirects: Redirects) -> None:
         texts = {
             "Caddyfile": caddyfile(redirects, PAGE_HEADERS, FOR_EVER),
             "redirects.nginx": nginx_map(redirects),
@@ -159,7 +157,7 @@ class Copying:
             "_headers": netlify_headers(PAGE_HEADERS, FOR_EVER),
         }
         for name, text in texts.items():
-            await self._folder.put(name, Document(text.encode(), "text/plain"), may_compress=False)
+            self._folder.put(name, Document(text.encode(), "text/plain"), may_compress=False)
 
 
 async def _redirects(reader: WholeReader, found: Found, of: Plan) -> Redirects:

@@ -71,6 +71,7 @@ class WholeReader(Reader):
             return await super().listed(name, page, size)
         if self.list_ahead[0] != name:
             everything = (self.site.slug, name, LIST_ARTICLES_MAX, 0, False)
+            self._clear_shelf()
             self.list_ahead = name, await self.connection.fetch(self.sql["listed"], *everything)
         rows = self.list_ahead[1][(page - 1) * size :]
         await self._fill_shelf(rows[:size])
@@ -78,8 +79,7 @@ class WholeReader(Reader):
 
     async def read_ahead(self, numbers: Sequence[int]) -> None:
         """Read articles, and what stands around them."""
-        while len(self.shelf) > SHELF_ARTICLES_MAX:
-            self.shelf.popitem(last=False)
+        self._clear_shelf()
         rows = await self.connection.fetch(self.sql["articles_of_numbers"], self.site.slug, list(numbers))
         articles = [self.decode(row) for row in rows]
         await self._fill_shelf(rows)
@@ -98,12 +98,18 @@ class WholeReader(Reader):
             self.around_ahead.pop(number, None)
 
     async def _fill_shelf(self, rows: Iterable[asyncpg.Record]) -> None:
-        wanted = {row["id"] for row in rows}
-        missing = wanted - self.shelf.keys()
-        for one in wanted - missing:
-            self.shelf.move_to_end(one)  # what is used goes last
+        missing = set()
+        for row in rows:
+            if row["id"] in self.shelf:
+                self.shelf.move_to_end(row["id"])  # what is used goes last
+            else:
+                missing.add(row["id"])
         for row in await self.connection.fetch(self.sql["contents"], list(missing)) if missing else ():
             self.decode(row)
+
+    def _clear_shelf(self) -> None:
+        while len(self.shelf) > SHELF_ARTICLES_MAX:
+            self.shelf.popitem(last=False)
 
 
 async def answer(reader: Reader, address: str, public_url: str) -> Outcome:
