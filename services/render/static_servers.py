@@ -55,7 +55,7 @@ def caddyfile(redirects: Redirects, page_headers: Mapping[str, str], for_ever: s
     with_query = {address: to for address, to in redirects.moved.items() if "?" in address}
     plain = {address: to for address, to in redirects.moved.items() if "?" not in address}
     numbers = {str(number): path for number, path in redirects.numbers.items()}
-    headers = "\n".join(f"\t\t{name} {_caddy(value)}" for name, value in page_headers.items())
+    headers = "\n".join(f"\t\t\t{name} {_caddy(value)}" for name, value in page_headers.items())
     return f"""# {NOTE}
 {{
 	admin off
@@ -66,23 +66,23 @@ def caddyfile(redirects: Redirects, page_headers: Mapping[str, str], for_ever: s
 {{$COPY_ADDRESS::8080}} {{
 	bind {{$COPY_BIND:127.0.0.1}}
 	root * {{$COPY:.}}
-	header {{
-{headers}
-		-Server
-	}}
-	@lasting path /theme/* /media/*
-	header @lasting cache-control "{for_ever}"
-	@rss path */rss.xml
-	header @rss content-type "application/rss+xml; charset=utf-8"
-	@atom path */atom.xml
-	header @atom content-type "application/atom+xml; charset=utf-8"
 	@hidden path */.* /Caddyfile /_redirects /_headers /redirects.nginx
-	error @hidden 404
 
 {_map("{path}?{query}", "{moved_query}", with_query)}
 {_map("{path}", "{moved}", plain)}
 {_map("{path}", "{gone}", dict.fromkeys(redirects.gone, "410"))}
 	route {{
+		error @hidden 404
+		header -Server
+		header {{
+{headers}
+		}}
+		@lasting path /theme/* /media/*
+		header @lasting cache-control "{for_ever}"
+		@rss path */rss.xml
+		header @rss content-type "application/rss+xml; charset=utf-8"
+		@atom path */atom.xml
+		header @atom content-type "application/atom+xml; charset=utf-8"
 		@moved_query `{{moved_query}} != ""`
 		redir @moved_query {{moved_query}} 301
 		@gone `{{gone}} == "410"`
@@ -125,7 +125,7 @@ def _map(source: str, target: str, entries: Mapping[str, str], tabs: int = 1) ->
 
 
 def _caddy(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("{", "\\{").replace("\n", " ")
+    escaped = text.replace('"', '\\"').replace("\n", " ")  # nothing else is special in a quoted word
     return f'"{escaped}"'
 
 
