@@ -1,8 +1,8 @@
-"""`python -m services.render [builder|site …]`, or the command `rebuild`."""
+"""`python -m services.render [builder|site …]`, or one of the commands."""
 
 import sys
 
-from services.render import rebuild
+from services.render import export, rebuild
 from services.render.builder import builder
 from services.render.settings import RenderSettings
 from services.render.site import site
@@ -10,7 +10,11 @@ from shared.commands import Command, service_main
 
 ROLES = {"builder": builder, "site": site}
 COMMANDS = {
-    "rebuild": Command("read all articles again and make every row anew", rebuild.add_arguments, rebuild.run),
+    "rebuild": Command("make the portal anew from the topic and swap", rebuild.add_rebuild_arguments, rebuild.rebuild),
+    "rollback": Command(
+        "let readers have the former generation again", rebuild.add_rollback_arguments, rebuild.rollback
+    ),
+    "export": Command("write a complete static copy of a site", export.add_arguments, export.run),
 }
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ An article's version makes a repetition harmless: an older one is passed over, t
 that it is live. So a message is acknowledged after it is committed and `pages-live` has been told.
 """
 
+import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -30,6 +31,8 @@ from shared.topics import ARTICLES, PAGES_LIVE
 from shared.waiting import until_done
 
 _T = TypeVar("_T")
+PAUSE_SECONDS = 0.002
+"""Between two articles whose rows are made anew in the background."""
 
 
 class Builder:
@@ -41,15 +44,26 @@ class Builder:
         self._sites = sites
         self._public_urls = {site.slug: public_url or site.origins[0] for site in sites.values()}
         self.waits_for: str | None = None
+        self._edits = asyncio.Lock()
+        """Held while a message is dealt with."""
 
     async def derive_anew(self) -> None:
-        """Make the rows of articles anew that were made by other rules than today's."""
-        count = await self._persist(lambda: store.derive_anew(self._pool, self._sites))
+        """Make the rows of articles anew that were made by other rules than today's, in the pauses between messages."""
+        count = await until_done(lambda: store.derive_anew(self._pool, self._sites, self._turn))
         if count:
             log.info("Made the rows of articles anew: their rules changed", articles=count)
 
+    async def _turn(self) -> None:
+        await asyncio.sleep(PAUSE_SECONDS)  # a message that has come meanwhile is taken first
+        async with self._edits:
+            pass
+
     async def on_article(self, record: ConsumerRecord) -> None:
         """Bring the portal to the article's newest state. Waits for Postgres and Kafka; never skips."""
+        async with self._edits:
+            await self._on_article(record)
+
+    async def _on_article(self, record: ConsumerRecord) -> None:
         key = record.key or b""
         try:
             live = await (self._render(record.value) if record.value else self._forget(key.decode()))
@@ -134,12 +148,13 @@ async def builder(settings: RenderSettings, process: Process) -> AsyncIterator[R
     producer = Producer(settings.kafka)
     producer.start()
     building = Builder(pool, producer, read_sites(settings.sites), settings.public_url)
-    await building.derive_anew()
+    deriving = process.spawn(building.derive_anew(), "make rows anew")
     broker = make_broker(settings.kafka)
     subscribe(broker, ARTICLES.name, settings.group, building.on_article, process)
     try:
         async with consuming(broker, settings.kafka, process):
             yield Role("builder", problems=building.problems)
     finally:
+        deriving.cancel()
         await producer.stop()
         pool.terminate()

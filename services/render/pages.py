@@ -61,6 +61,16 @@ def month_path(year: int, month: int) -> str:
     return f"/luu-tru/{year}/{month:02d}/"
 
 
+def page_path(address: str, number: int) -> str:
+    """Return the place of one page of a list: a path of its own, so that a copy needs no server that reads queries.
+
+    A search, whose place is a query already, gets another part of it.
+    """
+    if number == 1:
+        return address
+    return f"{address}&trang={number}" if "?" in address else f"{address}trang-{number}.html"
+
+
 def render_article(article: Article, around: Around, site: Site, public_url: str) -> Document:
     """Render an article's page."""
     words = words_of(site)
@@ -97,8 +107,7 @@ def render_home(
 
 def render_list(of: ListOf, part: Part, site: Site, public_url: str) -> Document:
     """Render one page of the list of a section, a tag or a month."""
-    path = of.path if part.number == 1 else f"{of.path}?trang={part.number}"
-    return _render("list.html", site, public_url, path, of=of, part=part, section=of.section)
+    return _render("list.html", site, public_url, page_path(of.path, part.number), of=of, part=part, section=of.section)
 
 
 def render_months(months: Sequence[tuple[int, int, int]], site: Site, public_url: str) -> Document:
@@ -174,6 +183,7 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "tag_path": tag_path,
         "tag_slug": tag_slug,
         "month_path": month_path,
+        "page_path": page_path,
         "feed_path": feed_path,
         "feed_title": feed_title,
         "month_name": lambda year, month: month_name(year, month, site.language),

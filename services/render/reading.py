@@ -10,9 +10,9 @@ import msgspec
 
 from services.render import derived, search
 from services.render.pages import Around
-from services.render.store import SQL
+from services.render.store import GENERATIONS, PLACES
 from shared.articles import Article
-from shared.postgres import Connection
+from shared.postgres import Connection, Queries
 from shared.sites import Section, Site
 
 LISTED = 20
@@ -27,49 +27,75 @@ FAR_AHEAD = datetime(9999, 1, 1, tzinfo=UTC)
 class Reader:
     """Reads for one page, in one transaction, and notes what the page depends on.
 
-    `key` tells two states of a page apart; `until` is when it must no longer be served, whatever happens.
+    `sql` are the statements for one generation. `key` tells two states of a page apart; `until` is when it must no
+    longer be served, whatever happens.
     """
 
-    connection: Connection
+    connection: "Connection | asyncpg.Connection"
     site: Site
+    sql: Queries
     key: list[Any] = field(default_factory=list)
     until: datetime = FAR_AHEAD
 
     async def articles(self, query: str, *arguments: object) -> list[Article]:
         """Return the articles of a query, and note them."""
-        return self.note(await self.connection.fetch(SQL[query], self.site.slug, *arguments))
+        return self.note(await self.connection.fetch(self.sql[query], self.site.slug, *arguments))
 
     async def rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Return the rows of a query that is not of articles, and note them."""
-        rows = [tuple(row) for row in await self.connection.fetch(SQL[query], self.site.slug, *arguments)]
+        rows = [tuple(row) for row in await self.connection.fetch(self.sql[query], self.site.slug, *arguments)]
         self.key.append(rows)
         return rows
 
     def note(self, rows: Sequence[asyncpg.Record]) -> list[Article]:
         """Decode articles and note them."""
-        articles = [msgspec.json.decode(row["content"], type=Article) for row in rows]
+        articles = [self.decode(row) for row in rows]
         self.key.append([(article.id, article.version) for article in articles])
         self.until = min([self.until, *(row["public_until"].replace(tzinfo=UTC) for row in rows)])
         return articles
 
+    def decode(self, row: asyncpg.Record) -> Article:
+        """Return the article of a row."""
+        return msgspec.json.decode(row["content"], type=Article)
+
+    async def article_row(self, number: int) -> asyncpg.Record | None:
+        """Return the row of the article with a public number, whether readers may see it or not."""
+        return await self.connection.fetchrow(self.sql["articles_of_numbers"], self.site.slug, [number])
+
     async def listed(self, name: str, page: int = 1, size: int = LISTED) -> tuple[list[Article], bool]:
         """Return one page of a list, and whether there is another."""
-        articles = await self.articles("listed", name, size + 1, (page - 1) * size)
+        articles = await self.articles("listed", name, size + 1, (page - 1) * size, True)
         return articles[:size], len(articles) > size
 
     async def around(self, article: Article) -> Around:
         """Return what stands around an article."""
-        at, number = derived.listed_at(article), article.number
-        section = f"section/{article.section}"
-        tags = [name for name in derived.lists(article, self.site) if name.startswith("tag/")]
-        newer = await self.articles("newer", section, at, number)
-        older = await self.articles("older", section, at, number, LINKED + 1)
-        related = await self.articles("related", tags, at, number, LINKED) if tags else []
+        return self.arranged(article, await self.neighbours([article]))
+
+    async def neighbours(self, articles: Sequence[Article], *, with_contents: bool = True) -> list[asyncpg.Record]:
+        """Return what stands around each of some articles; `n` of a row is the article's place, from 1."""
+        return await self.connection.fetch(
+            self.sql["around"],
+            self.site.slug,
+            [f"section/{one.section}" for one in articles],
+            [derived.listed_at(one) for one in articles],
+            [one.number for one in articles],
+            [" ".join(name for name in derived.lists(one, self.site) if name.startswith("tag/")) for one in articles],
+            [one.translation_of or one.id for one in articles],
+            LINKED,
+            with_contents,
+        )
+
+    def arranged(self, article: Article, rows: Sequence[asyncpg.Record]) -> Around:
+        """Put in order what stands around an article, and note it."""
+        rows = sorted(rows, key=lambda row: (row["shared"], row["listed_at"], row["number"]), reverse=True)
+        newer, older, related, translations = (
+            self.note([row for row in rows if row["kind"] == kind])
+            for kind in ("newer", "older", "related", "translation")
+        )
         related = [one for one in related if one.id not in {one.id for one in older[:1]}]  # it stands there already
         known = {one.id for one in (*related, *older[:1])}
         related += [one for one in older if one.id not in known][: LINKED - len(related)]
-        first = article.translation_of or article.id
-        same = {one.language: one for one in reversed(await self.articles("translations", first))}
+        same = {one.language: one for one in sorted(translations, key=lambda one: one.number, reverse=True)}
         others = [one for _, one in sorted(same.items()) if one.language != article.language]
         return Around(newer[0] if newer else None, older[0] if older else None, related, others)
 
@@ -83,7 +109,7 @@ class Reader:
         terms = search.parse(wanted.query)
         if terms is None:
             return search.Found()
-        await self.connection.execute(SQL["prepare_search"])
+        await self.connection.execute(self.sql["prepare_search"])
         zone, day = self.site.zone, timedelta(days=1)
         since = datetime.combine(wanted.since, datetime.min.time(), zone) if wanted.since else LONG_AGO
         until = datetime.combine(wanted.until + day, datetime.min.time(), zone) if wanted.until else FAR_AHEAD
@@ -96,7 +122,7 @@ class Reader:
             return search.Found(found[:size], 0, len(found) > size, terms=terms)
         filters = (wanted.section, since, until, search.RANKED_MAX)
         rows = await self.connection.fetch(
-            SQL["search"], self.site.slug, terms.folded, terms.phrase, terms.marked, *filters, *place, terms.pairs
+            self.sql["search"], self.site.slug, terms.folded, terms.phrase, terms.marked, *filters, *place, terms.pairs
         )
         if not rows and wanted.page == 1 and not (wanted.section or wanted.since or wanted.until):
             nearest = await self.articles("search_nearest", " ".join(sorted(terms.words)), LINKED)
@@ -110,21 +136,38 @@ Look = tuple[int, datetime | None]
 """A site's generation, and when its pages last changed. Equal looks mean equal pages."""
 
 
+_last_place = PLACES[0]
+"""The generation that readers got when this process looked last: it seldom changes, so it is asked first."""
+
+
 async def look(pool: "asyncpg.Pool | Connection", site: Site) -> Look:
     """Return what tells whether a site's pages are still right."""
-    row = await pool.fetchrow(SQL["look"], site.slug)
-    assert row is not None
+    row = await _looked(pool, site)
     return row["generation"], row["changed_at"]
+
+
+async def _looked(pool: "asyncpg.Pool | Connection", site: Site) -> asyncpg.Record:
+    global _last_place  # noqa: PLW0603 - a guess that is checked each time
+    while True:
+        asked = _last_place
+        row = await pool.fetchrow(GENERATIONS[asked]["look"], site.slug)
+        assert row is not None
+        if row["place"] == asked:
+            return row
+        _last_place = row["place"]
 
 
 async def at_one_moment(
     pool: asyncpg.Pool, site: Site, read: Callable[[Reader], Awaitable[Any]]
 ) -> tuple[Look, Any, Reader]:
-    """Read in one snapshot; return the look that goes with it, what was read, and what was noted."""
+    """Read in one snapshot; return the look that goes with it, what was read, and what was noted.
+
+    Which generation is read is a row of the same snapshot: a swap meanwhile changes nothing of it.
+    """
     async with (
         pool.acquire(timeout=ACQUIRE_SECONDS) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
-        seen = await look(connection, site)
-        reader = Reader(connection, site)
-        return seen, await read(reader), reader
+        row = await _looked(connection, site)
+        reader = Reader(connection, site, GENERATIONS[row["place"]], [row["number"]])
+        return (row["generation"], row["changed_at"]), await read(reader), reader

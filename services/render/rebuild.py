@@ -1,114 +1,184 @@
-"""`python -m services.render rebuild`: read the topic `articles` from its beginning and make every row anew.
+"""`python -m services.render rebuild`: make the portal anew from the topic, look it over, swap; `rollback` swaps back.
 
-It runs beside builders and sites: each article changes in a transaction of its own, and versions keep an older one from
-replacing a newer one. The topic is compacted, so it holds the newest state of each article.
+Builders and readers go on meanwhile. What fails or is killed on the way leaves what readers get alone: the next
+generation is a set of tables of its own until the swap, which is one transaction.
 """
 
 import argparse
 import asyncio
 import sys
-from collections.abc import AsyncIterator
+import time
+from collections.abc import Callable, Coroutine, Mapping
 
-import msgspec
-from aiokafka import AIOKafkaConsumer, TopicPartition
+import asyncpg
 from aiokafka.errors import KafkaError
-from aiokafka.structs import ConsumerRecord
 
-from services.render import store
+from services.render import generations
+from services.render.generations import Generation, Refused
+from services.render.looking_over import Found, look_over, tell
+from services.render.replay import Replay, replaying
 from services.render.settings import RenderSettings
-from services.render.store import SQL
-from shared.articles import Article
+from services.render.store import GENERATIONS
 from shared.kafka import KAFKA_ERRORS
-from shared.kafka_access import KafkaAccess
-from shared.postgres import POSTGRES_AWAY, open_pool
+from shared.postgres import POSTGRES_AWAY
 from shared.sites import Sites, read_sites
-from shared.topics import ARTICLES
 
-POLL_MS = 500
-SHOWN_MAX = 10
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the command's arguments."""
-    parser.add_argument("--prune", action="store_true", help="also remove articles that the topic does not hold")
+ORPHANS_SHARE_MAX = 0.1
+"""Of the live articles: if the topic has lost more, it is more likely wrong than they are."""
 
 
-def run(arguments: argparse.Namespace, settings: RenderSettings) -> int:
+def add_rebuild_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `rebuild`."""
+    parser.add_argument("--compare", action="store_true", help="also make every live page, and name those that change")
+    parser.add_argument("--check", action="store_true", help="build and look over, but do not swap")
+    _add_force(parser)
+
+
+def add_rollback_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments of `rollback`."""
+    _add_force(parser)
+
+
+def _add_force(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--force", action="store_true", help="swap although pages fail, links are broken or the topic lost articles"
+    )
+
+
+def rebuild(arguments: argparse.Namespace, settings: RenderSettings) -> int:
     """Rebuild, say what was done, and return the exit code."""
+    options = {"force": arguments.force, "compare": arguments.compare, "check": arguments.check}
+    return _run("rebuild", lambda: _rebuild(settings, **options), settings)
+
+
+def rollback(arguments: argparse.Namespace, settings: RenderSettings) -> int:
+    """Let readers have the former generation again, and return the exit code."""
+    return _run("rollback", lambda: _rollback(settings, force=arguments.force), settings)
+
+
+def _run(name: str, act: Callable[[], Coroutine[None, None, None]], settings: RenderSettings) -> int:
     try:
-        return asyncio.run(_rebuild(settings, prune=arguments.prune))
+        asyncio.run(act())
+    except Refused as refusal:
+        print(f"{name}: {refusal}", file=sys.stderr)
     except KafkaError as error:
-        print(f"rebuild: {asyncio.run(settings.kafka.explain(error))}", file=sys.stderr)
+        print(f"{name}: {asyncio.run(settings.kafka.explain(error))}; nothing has changed", file=sys.stderr)
     except (*POSTGRES_AWAY, *KAFKA_ERRORS) as error:
-        print(f"rebuild: Kafka or Postgres: {error!r}", file=sys.stderr)
+        print(f"{name}: Postgres or Kafka: {error!r}; what readers get has not changed, run it again", file=sys.stderr)
+    else:
+        return 0
     return 1
 
 
-async def _rebuild(settings: RenderSettings, *, prune: bool) -> int:
+async def _rebuild(settings: RenderSettings, *, force: bool, compare: bool, check: bool) -> None:
     sites = read_sites(settings.sites)
-    pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_render", size=2)
-    try:
-        before = {row["id"] for row in await pool.fetch(SQL["all_ids"])}
-        newest, unreadable = await _newest(settings.kafka, sites)
-        orphans = sorted(before - newest.keys())
-        await pool.execute(SQL["forget_rules"])
-        for article in newest.values():
-            if article is not None:
-                await store.save(pool, article, sites[article.site])
-        removed = [one for one, article in newest.items() if article is None and one in before]
-        removed += orphans if prune else []
-        for article_id in removed:
-            await store.forget(pool, article_id)
-        return _tell(newest, unreadable, removed, [] if prune else orphans)
-    finally:
-        pool.terminate()
+    async with generations.alone(settings.database_url.get_secret_value()) as connection:
+        known = await generations.read_generations(connection)
+        live, place = known["live"].place, known["spare"].place
+        await generations.empty(connection, place)
+        async with replaying(settings.kafka, connection, place, sites) as replay:
+            begun = time.monotonic()
+            await replay.catch_up(await replay.ends())
+            count = sum(version is not None for version in replay.versions.values())
+            seconds = time.monotonic() - begun
+            print(f"made {count} articles anew in {place}, {count / max(seconds, 0.001):,.0f} a second", flush=True)
+            tell("record cannot be kept", replay.unreadable)
+            await connection.execute(GENERATIONS[place]["analyze"], place)
+            orphans = await generations.orphans(connection, replay, live, place)
+            most = await _orphans_max(connection, live, orphans, replay, force=force)
+            await _compare_rows(connection, live, place)
+            found = await _look_over(connection, place, sites, settings, force=force)
+            if compare:
+                await _compare_pages(connection, live, found, sites, settings)
+            if check:
+                print(f"nothing is swapped; readers go on with {live}")
+                return
+            await _swap(connection, replay, known["live"], place, most)
 
 
-def _tell(newest: dict[str, Article | None], unreadable: int, removed: list[str], orphans: list[str]) -> int:
-    made = sum(article is not None for article in newest.values())
-    print(f"made {made} articles anew, removed {len(removed)}, {unreadable} records could not be read")
-    if orphans:
-        shown = ", ".join(orphans[:SHOWN_MAX]) + (", …" if len(orphans) > SHOWN_MAX else "")
-        print(f"{len(orphans)} articles are not in the topic and were left ({shown}); --prune removes them")
-    return 0
+async def _rollback(settings: RenderSettings, *, force: bool) -> None:
+    sites = read_sites(settings.sites)
+    async with generations.alone(settings.database_url.get_secret_value()) as connection:
+        known = await generations.read_generations(connection)
+        if "former" not in known:
+            raise Refused("there is no former generation: it comes to be with the first rebuild")
+        former, live = known["former"], known["live"].place
+        place = former.place
+        async with replaying(settings.kafka, connection, place, sites) as replay:
+            await replay.catch_up(await replay.ends())
+            tell("record cannot be kept", replay.unreadable)
+            # What was withdrawn since, and is gone from the topic, stays away. What the rebuild dropped comes back.
+            gone = await generations.ids(connection, place) - replay.versions.keys() - set(former.orphans)
+            await connection.execute(GENERATIONS[place]["forget_articles"], list(gone))
+            orphans = await generations.orphans(connection, replay, live, place)
+            most = await _orphans_max(connection, live, orphans, replay, force=force)
+            await _compare_rows(connection, live, place)
+            await _look_over(connection, place, sites, settings, force=force)
+            await _swap(connection, replay, known["live"], place, most)
 
 
-async def _newest(kafka: KafkaAccess, sites: Sites) -> tuple[dict[str, Article | None], int]:
-    """Return each article's newest state, None where a tombstone stands, and how many records were unreadable."""
-    newest: dict[str, Article | None] = {}
-    unreadable = 0
-    async for record in _records(kafka):
-        if record.value is None:
-            newest[(record.key or b"").decode("utf-8", "replace")] = None
-            continue
-        try:
-            article = msgspec.json.decode(record.value, type=Article)
-        except msgspec.DecodeError:
-            unreadable += 1
-            continue
-        known = newest.get(article.id)
-        if article.site in sites and (known is None or known.version <= article.version):
-            newest[article.id] = article
-    return newest, unreadable
+async def _orphans_max(
+    connection: asyncpg.Connection, live: str, orphans: list[str], replay: Replay, *, force: bool
+) -> int:
+    """Return how many articles may be dropped.
 
-
-async def _records(kafka: KafkaAccess) -> AsyncIterator[ConsumerRecord]:
-    """Read the topic from its beginning to where it ends now, as the builder does.
-
-    Uncommitted records too: a transaction that a killed relay left open would hide all that came after it, and it
-    would be taken for lost. What is aborted was sent again, in the same versions.
+    Raises:
+        Refused: too many would be.
     """
-    consumer = AIOKafkaConsumer(**kafka.client, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - it has no other door
-        parts = [TopicPartition(ARTICLES.name, number) for number in cluster.partitions_for_topic(ARTICLES.name) or ()]
-        consumer.assign(parts)
-        await consumer.seek_to_beginning(*parts)
-        ends = await consumer.end_offsets(parts)
-        while any([await consumer.position(part) < ends[part] for part in parts]):
-            for records in (await consumer.getmany(timeout_ms=POLL_MS)).values():
-                for record in records:
-                    yield record
-    finally:
-        await consumer.stop()
+    count = len(await generations.ids(connection, live))
+    most = max(1, int(count * ORPHANS_SHARE_MAX))
+    tell("article is not in the topic and is dropped", orphans)
+    if force:
+        return count
+    if count and not replay.versions:
+        raise Refused(f"the topic is empty, and {count} articles are live; --force drops them")
+    if len(orphans) > most:
+        raise Refused(f"the topic has lost {len(orphans)} of {count} live articles; --force drops them")
+    return most
+
+
+async def _look_over(
+    connection: asyncpg.Connection, place: str, sites: Sites, settings: RenderSettings, *, force: bool
+) -> dict[str, Found]:
+    """Make every page of a generation and follow its links.
+
+    Raises:
+        Refused: a page cannot be made, or the portal itself made a link that leads nowhere.
+    """
+    begun, seen = time.monotonic(), {}
+    for site in sites.values():
+        seen[site.slug] = found = await look_over(connection, place, site, settings.public_url or site.origins[0])
+        tell(f"page of {site.slug} cannot be made", found.failed)
+        tell(f"link of {site.slug} leads nowhere", found.broken)
+        tell(f"link in a text of {site.slug} leads nowhere, which its editors may want to know", found.editors_broken)
+    count = sum(len(found.tags) for found in seen.values())
+    rate = count / max(time.monotonic() - begun, 0.001)
+    print(f"looked over {count} pages and their links, {rate:,.0f} a second", flush=True)
+    faults = sum(len(found.failed) + len(found.broken) for found in seen.values())
+    if faults and not force:
+        raise Refused(f"{faults} faults; readers go on as they were. --force swaps all the same")
+    return seen
+
+
+async def _compare_rows(connection: asyncpg.Connection, live: str, place: str) -> None:
+    differ = await generations.that_differ(connection, live, place)
+    tell("article has other rows than the live one", differ)
+    if not differ:
+        print("all rows are as the live ones", flush=True)
+
+
+async def _compare_pages(
+    connection: asyncpg.Connection, live: str, seen: Mapping[str, Found], sites: Sites, settings: RenderSettings
+) -> None:
+    for site in sites.values():
+        now = (await look_over(connection, live, site, settings.public_url or site.origins[0])).tags
+        then = seen[site.slug].tags
+        differ = sorted(address for address in now.keys() | then.keys() if now.get(address) != then.get(address))
+        tell(f"page of {site.slug} changes", differ)
+        print(f"{site.slug}: {len(then)} pages, {len(differ)} of them other than the live ones", flush=True)
+
+
+async def _swap(connection: asyncpg.Connection, replay: Replay, live: Generation, place: str, orphans_max: int) -> None:
+    seconds = await generations.swap(connection, replay, live.place, place, orphans_max)
+    print(f"readers get {place} now; builders waited {seconds * 1000:.0f} ms. `rollback` brings {live.place} back")
+    await generations.empty_spares(connection)

@@ -1,5 +1,8 @@
 """Articles → Postgres: an article and all that its surfaces are made of change together, in one transaction."""
 
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,11 +11,23 @@ import msgspec
 
 from services.render import derived
 from shared.articles import Article, article_path
-from shared.postgres import Connection, read_queries
+from shared.logs import log
+from shared.postgres import POSTGRES_UNFIT, Connection, Queries, read_queries
 from shared.sites import Site, Sites
 
-SQL = read_queries(__package__)
+PLACES = ("render", "render_2", "render_3")
+"""The schemas that can hold a generation. The first is also home of what is common to all."""
+_TEMPLATES = read_queries(__package__)
+GENERATIONS = {
+    place: Queries({name: re.sub(r"\bgeneration\.", f"{place}.", text) for name, text in _TEMPLATES.items()})
+    for place in PLACES
+}
+"""The statements, for each generation."""
+SQL = GENERATIONS[PLACES[0]]
+"""For statements that concern no generation."""
 Status = Literal["live", "withdrawn"]
+Placed = tuple[Article, Site]
+"""An article and its site."""
 
 
 @dataclass(frozen=True)
@@ -34,14 +49,13 @@ async def save(pool: asyncpg.Pool, article: Article, site: Site) -> Standing:
     Raises:
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is away.
     """
-    async with pool.acquire() as connection, connection.transaction():
-        before = await connection.fetchval(SQL["site_of"], article.id)
-        is_new = await _save_article(connection, article)
+    async with _live(pool) as (connection, sql):
+        before = await connection.fetchval(sql["site_of"], article.id)
+        is_new = bool(await put(connection, sql, [(article, site)]))
         if is_new:
-            await _save_derived(connection, article, site)
             for slug in sorted({site.slug, before or site.slug}):  # in order: two builders must not wait for each other
                 await connection.execute(SQL["raise_generation"], slug)
-        row = await connection.fetchrow(SQL["standing"], article.id)
+        row = await connection.fetchrow(sql["standing"], article.id)
         assert row is not None
         status: Status = "live" if row["is_public"] else "withdrawn"
         return Standing(row["version"], status, row["path"] if row["is_public"] else None, is_new)
@@ -49,30 +63,72 @@ async def save(pool: asyncpg.Pool, article: Article, site: Site) -> Standing:
 
 async def forget(pool: asyncpg.Pool, article_id: str) -> int | None:
     """Remove all of an article after its tombstone; return the version that stood there, or None."""
-    async with pool.acquire() as connection, connection.transaction():
-        row = await connection.fetchrow(SQL["forget_article"], article_id)
+    async with _live(pool) as (connection, sql):
+        row = await connection.fetchrow(sql["forget_articles"], [article_id])
         if row is None:
             return None
         await connection.execute(SQL["raise_generation"], row["site"])
         return int(row["version"])
 
 
-async def derive_anew(pool: asyncpg.Pool, sites: Sites) -> int:
-    """Make the rows of articles anew that were made by other rules; return how many."""
-    count = 0
-    while rows := await pool.fetch(SQL["derived_otherwise"], derived.RULES):
+async def derive_anew(pool: asyncpg.Pool, sites: Sites, turn: Callable[[], Awaitable[None]]) -> int:
+    """Make the rows of articles anew that were made by other rules; return how many.
+
+    Before each one `turn` is awaited, so that what is more urgent goes first. What cannot be made anew stays.
+    """
+    count, last = 0, ""
+    while True:
+        async with _live(pool) as (connection, sql):
+            rows = await connection.fetch(sql["derived_otherwise"], derived.RULES, last)
         for row in rows:
-            article = msgspec.json.decode(row["content"], type=Article)
-            site = sites.get(article.site) or next(iter(sites.values()))
-            await save(pool, article, site)
+            last = row["id"]
+            await turn()
+            try:
+                article = msgspec.json.decode(row["content"], type=Article)
+                await save(pool, article, sites[article.site])
+            except (msgspec.DecodeError, LookupError, *POSTGRES_UNFIT) as error:
+                log.error("The rows of an article cannot be made anew", article=last, reason=repr(error)[:500])
+                continue
             count += 1
-    return count
+        if not rows:
+            return count
 
 
-async def _save_article(connection: Connection, article: Article) -> bool:
+@asynccontextmanager
+async def _live(pool: asyncpg.Pool) -> AsyncIterator[tuple[Connection, Queries]]:
+    """Yield a transaction and the statements for what readers get. No swap comes between: it waits for the end."""
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(SQL["hold_swaps_off"])
+        yield connection, GENERATIONS[await connection.fetchval(SQL["live_place"])]
+
+
+async def put(connection: "Connection | asyncpg.Connection", sql: Queries, articles: Sequence[Placed]) -> set[str]:
+    """Write articles, each once, into a generation; return the ids of those that were new or newer."""
+    rows = await connection.fetchmany(sql["save_article"], [_row(article) for article, _ in articles])
+    saved = {row["id"] for row in rows}
+    new = [(article, site) for article, site in articles if article.id in saved]
+    if not new:
+        return saved
+    for name in ("drop_listings", "drop_old_addresses", "drop_search", "drop_boundaries"):
+        await connection.execute(sql[name], list(saved))
+    addresses = [  # also of what was withdrawn: its former address is gone too
+        (article.id, article.site, found) for article, _ in new if (found := derived.old_addresses(article))
+    ]
+    if addresses:
+        await connection.executemany(sql["save_old_addresses"], addresses)
+    listed = [(article, site) for article, site in new if article.state == "published"]
+    if listed:
+        await connection.executemany(sql["save_listings"], [_listings(article, site) for article, site in listed])
+        await connection.executemany(sql["save_search"], [_search(article) for article, _ in listed])
+    ends = [(article.id, article.site, times) for article, _ in listed if (times := derived.boundaries(article))]
+    if ends:
+        await connection.executemany(sql["save_boundaries"], ends)
+    return saved
+
+
+def _row(article: Article) -> tuple[object, ...]:
     begins, ends = derived.public_times(article)
-    saved = await connection.fetchval(
-        SQL["save_article"],
+    return (
         article.id,
         article.site,
         article.number,
@@ -88,28 +144,19 @@ async def _save_article(connection: Connection, article: Article) -> bool:
         msgspec.json.encode(article).decode(),
         derived.RULES,
     )
-    return saved is not None
 
 
-async def _save_derived(connection: Connection, article: Article, site: Site) -> None:
-    for name in ("drop_listings", "drop_old_addresses", "drop_search", "drop_boundaries"):
-        await connection.execute(SQL[name], article.id)
-    addresses = derived.old_addresses(article)  # also of what was withdrawn: its former address is gone too
-    await connection.execute(SQL["save_old_addresses"], article.id, article.site, addresses)
-    if article.state != "published":
-        return
-    at = derived.listed_at(article)
+def _listings(article: Article, site: Site) -> tuple[object, ...]:
     lists = derived.lists(article, site)
-    await connection.execute(
-        SQL["save_listings"], article.id, article.site, at, article.number, list(lists), list(lists.values())
-    )
-    await connection.execute(SQL["save_boundaries"], article.id, article.site, derived.boundaries(article))
+    return article.id, article.site, derived.listed_at(article), article.number, list(lists), list(lists.values())
+
+
+def _search(article: Article) -> tuple[object, ...]:
     words = derived.search_words(article)
-    await connection.execute(
-        SQL["save_search"],
+    return (
         article.id,
         article.site,
-        at,
+        derived.listed_at(article),
         article.section,
         words.title,
         words.title_words,

@@ -15,7 +15,6 @@ from services.render import feeds, pages, sitemaps
 from services.render.documents import Document
 from services.render.reading import LISTED, Reader
 from services.render.search import PAGE_RESULTS, RANKED_MAX, Wanted
-from services.render.store import SQL
 from services.render.texts import month_name
 from shared.articles import State
 from shared.sites import Section
@@ -55,8 +54,8 @@ class Asked:
 
     @property
     def page(self) -> int:
-        """The page of a list, from 1; 0 if it is no number."""
-        text = self.query.get("trang", "1")
+        """The page of a list, from 1; 0 if it is no number. Once it stood in the query: those links still hold."""
+        text = self.parts.get("page") or self.query.get("trang", "1")
         return int(text) if re.fullmatch(r"[1-9]\d{0,3}", text, re.ASCII) and int(text) <= PAGES_MAX else 0
 
 
@@ -194,8 +193,7 @@ async def _robots(reader: Reader, asked: Asked) -> Outcome:
 
 async def _article(reader: Reader, asked: Asked) -> Outcome:
     number = min(int(asked.parts["number"]), NUMBER_MAX + 1)
-    rows = await reader.connection.fetch(SQL["article_of_number"], reader.site.slug, number)
-    row = rows[0] if rows else None
+    row = await reader.article_row(number)
     if row is None or row["path"] != asked.path:
         former = await _former(reader, asked)
         if isinstance(former, Moved) or row is None:
@@ -203,7 +201,7 @@ async def _article(reader: Reader, asked: Asked) -> Outcome:
         return _elsewhere(row["path"], row["state"], is_public=row["is_public"])
     if not row["is_public"]:
         return _elsewhere(row["path"], row["state"], is_public=False)
-    article = reader.note(rows)[0]
+    article = reader.note([row])[0]
     return partial(pages.render_article, article, await reader.around(article), reader.site, asked.public_url)
 
 
@@ -211,7 +209,7 @@ async def _former(reader: Reader, asked: Asked) -> Outcome:
     """Where an article stands now that once stood at this address."""
     with_query = f"{asked.path}?{asked.query_string}" if asked.query_string else asked.path
     addresses = list({with_query: 0, unquote(with_query): 0, asked.path: 0})
-    row = await reader.connection.fetchrow(SQL["article_of_old_address"], reader.site.slug, addresses)
+    row = await reader.connection.fetchrow(reader.sql["article_of_old_address"], reader.site.slug, addresses)
     return Absent() if row is None else _elsewhere(row["path"], row["state"], is_public=row["is_public"])
 
 
@@ -227,6 +225,8 @@ async def _with_slash(reader: Reader, asked: Asked) -> Outcome:
     return Moved(f"{asked.path}/") if is_list else await _former(reader, asked)
 
 
+PAGE = r"(?:trang-(?P<page>[2-9]|[1-9]\d{1,3})\.html)?"
+
 SURFACES: tuple[tuple[re.Pattern[str], Surface], ...] = tuple(
     (re.compile(pattern, re.ASCII), surface)
     for pattern, surface in (
@@ -240,10 +240,10 @@ SURFACES: tuple[tuple[re.Pattern[str], Surface], ...] = tuple(
         (r"/so-do-site", _site_map),
         (r"/tim-kiem", _search),
         (r"/luu-tru/", _months),
-        (r"/luu-tru/(?P<year>\d{4})/(?P<month>\d{2})/", _month),
-        (r"/tag/(?P<tag>[a-z0-9-]+)/", _tag),
+        (r"/luu-tru/(?P<year>\d{4})/(?P<month>\d{2})/" + PAGE, _month),
+        (r"/tag/(?P<tag>[a-z0-9-]+)/" + PAGE, _tag),
         (r"/(?P<section>[a-z0-9-]+)/(?P<kind>rss|atom)\.xml", _feed),
-        (r"/(?P<section>[a-z0-9-]+)/", _section),
+        (r"/(?P<section>[a-z0-9-]+)/" + PAGE, _section),
         (r"/(?:[^/]*-)?(?P<number>\d{1,18})\.html", _article),
         (r"/(?:tag/[a-z0-9-]+|luu-tru/\d{4}/\d{2}|[a-z0-9-]+)", _with_slash),
         (r"/.*", _former),

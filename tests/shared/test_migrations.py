@@ -15,7 +15,7 @@ SERVICES = ("ingest", "stats", "render")
 
 def dump(url: str) -> str:
     """Return the three schemas as pg_dump writes them, without what differs from run to run."""
-    schemas = [part for service in SERVICES for part in ("-n", service)]
+    schemas = [part for service in SERVICES for part in ("-n", f"{service}*")]  # a generation of render is a schema
     command = [str(POSTGRES_BIN_PATH / "pg_dump"), "--schema-only", *schemas, url]
     text = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return "\n".join(line for line in text.splitlines() if line and not line.startswith(("--", "\\", "SET ")))

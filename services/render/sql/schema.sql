@@ -1,84 +1,103 @@
 -- The render service: the newest state of each article, and what its surfaces are made of.
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE SCHEMA render;
+CREATE SCHEMA render_2;
+CREATE SCHEMA render_3;
 
-CREATE TABLE render.articles (
-    id text PRIMARY KEY,
-    site text NOT NULL,
-    number bigint NOT NULL,
-    section text NOT NULL,
-    version integer NOT NULL,
-    state text NOT NULL,
-    path text NOT NULL,
-    listed_at timestamptz NOT NULL,
-    content jsonb NOT NULL,
-    public_from timestamptz,
-    public_until timestamptz NOT NULL DEFAULT 'infinity',
-    modified_at timestamptz NOT NULL DEFAULT '-infinity',
-    front_until timestamptz,
-    derived integer NOT NULL DEFAULT 0,
-    UNIQUE (site, number)
-);
-COMMENT ON COLUMN render.articles.listed_at IS 'What lists are ordered by: when readers first saw it, here or elsewhere.';
-COMMENT ON COLUMN render.articles.public_from IS 'Null: not for readers, whatever the time.';
-COMMENT ON COLUMN render.articles.front_until IS 'Until then it stands before newer ones on the home page.';
-COMMENT ON COLUMN render.articles.derived IS 'Version of the rules by which the rows below were made of it.';
-CREATE INDEX articles_listed ON render.articles (site, listed_at DESC, number DESC) WHERE public_from IS NOT NULL;
-CREATE INDEX articles_front ON render.articles (site, front_until) WHERE front_until IS NOT NULL;
-CREATE INDEX articles_derived ON render.articles (derived);
+-- A generation of the portal is a set of tables. There are three, each in its schema; render.generations says which
+-- one readers get. What changes these tables changes all three.
+DO $do$
+DECLARE
+    place text;
+BEGIN
+    FOREACH place IN ARRAY ARRAY['render', 'render_2', 'render_3'] LOOP
+        PERFORM set_config('search_path', place || ', public', true);
 
-CREATE VIEW render.public_articles AS
-SELECT * FROM render.articles WHERE public_from <= now() AND now() < public_until;
-COMMENT ON VIEW render.public_articles IS 'What readers may see at this moment: every surface reads it.';
+        CREATE TABLE articles (
+            id text PRIMARY KEY,
+            site text NOT NULL,
+            number bigint NOT NULL,
+            section text NOT NULL,
+            version integer NOT NULL,
+            state text NOT NULL,
+            path text NOT NULL,
+            listed_at timestamptz NOT NULL,
+            content jsonb NOT NULL,
+            public_from timestamptz,
+            public_until timestamptz NOT NULL DEFAULT 'infinity',
+            modified_at timestamptz NOT NULL DEFAULT '-infinity',
+            front_until timestamptz,
+            derived integer NOT NULL DEFAULT 0,
+            UNIQUE (site, number)
+        );
+        COMMENT ON COLUMN articles.listed_at IS 'What lists are ordered by: when readers first saw it, here or elsewhere.';
+        COMMENT ON COLUMN articles.public_from IS 'Null: not for readers, whatever the time.';
+        COMMENT ON COLUMN articles.front_until IS 'Until then it stands before newer ones on the home page.';
+        COMMENT ON COLUMN articles.derived IS 'Version of the rules by which the rows below were made of it.';
+        CREATE INDEX articles_listed ON articles (site, listed_at DESC, number DESC) WHERE public_from IS NOT NULL;
+        CREATE INDEX articles_front ON articles (site, front_until) WHERE front_until IS NOT NULL;
+        CREATE INDEX articles_derived ON articles (derived);
 
-CREATE TABLE render.listings (
-    site text NOT NULL,
-    list text NOT NULL,
-    listed_at timestamptz NOT NULL,
-    number bigint NOT NULL,
-    article text NOT NULL REFERENCES render.articles ON DELETE CASCADE,
-    name text NOT NULL,
-    PRIMARY KEY (article, list)
-);
-COMMENT ON TABLE render.listings IS 'Which lists show an article: section/SLUG, tag/SLUG, month/YYYY-MM.';
-CREATE INDEX listings_order ON render.listings (site, list, listed_at DESC, number DESC);
+        CREATE VIEW public_articles AS
+        SELECT * FROM articles WHERE public_from <= now() AND now() < public_until;
+        COMMENT ON VIEW public_articles IS 'What readers may see at this moment: every surface reads it.';
 
-CREATE TABLE render.old_addresses (
-    site text NOT NULL,
-    address text NOT NULL,
-    article text NOT NULL REFERENCES render.articles ON DELETE CASCADE,
-    PRIMARY KEY (site, address, article)
-);
-COMMENT ON TABLE render.old_addresses IS 'Where articles stood before, on this site or its predecessor: path and query.';
-CREATE INDEX old_addresses_article ON render.old_addresses (article);
+        CREATE TABLE listings (
+            site text NOT NULL,
+            list text NOT NULL,
+            listed_at timestamptz NOT NULL,
+            number bigint NOT NULL,
+            article text NOT NULL REFERENCES articles ON DELETE CASCADE,
+            name text NOT NULL,
+            PRIMARY KEY (article, list)
+        );
+        COMMENT ON TABLE listings IS 'Which lists show an article: section/SLUG, tag/SLUG, month/YYYY-MM.';
+        CREATE INDEX listings_order ON listings (site, list, listed_at DESC, number DESC);
 
-CREATE TABLE render.search (
-    article text PRIMARY KEY REFERENCES render.articles ON DELETE CASCADE,
-    site text NOT NULL,
-    listed_at timestamptz NOT NULL,
-    section text NOT NULL,
-    title text NOT NULL,
-    title_words tsvector NOT NULL,
-    words tsvector NOT NULL,
-    pairs tsvector NOT NULL,
-    marked_words tsvector NOT NULL
-);
-COMMENT ON TABLE render.search IS 'The words of public articles: folded (no marks, lower case), and as written.';
-COMMENT ON COLUMN render.search.pairs IS 'Folded words that stand together: most Vietnamese words have two syllables.';
-CREATE INDEX search_listed ON render.search (site, listed_at DESC);
-CREATE INDEX search_title_words ON render.search USING gin (title_words);
-CREATE INDEX search_words ON render.search USING gin (words);
-CREATE INDEX search_pairs ON render.search USING gin (pairs);
-CREATE INDEX search_title ON render.search USING gin (title gin_trgm_ops);
+        CREATE TABLE old_addresses (
+            site text NOT NULL,
+            address text NOT NULL,
+            article text NOT NULL REFERENCES articles ON DELETE CASCADE,
+            PRIMARY KEY (site, address, article)
+        );
+        COMMENT ON TABLE old_addresses IS 'Where articles stood before, on this site or its predecessor: path and query.';
+        CREATE INDEX old_addresses_article ON old_addresses (article);
 
-CREATE TABLE render.boundaries (
-    site text NOT NULL,
-    at timestamptz NOT NULL,
-    article text NOT NULL REFERENCES render.articles ON DELETE CASCADE,
-    PRIMARY KEY (article, at)
-);
-COMMENT ON TABLE render.boundaries IS 'When pages change though nothing is written: an embargo ends, a time is up.';
-CREATE INDEX boundaries_at ON render.boundaries (site, at);
+        CREATE TABLE search (
+            article text PRIMARY KEY REFERENCES articles ON DELETE CASCADE,
+            site text NOT NULL,
+            listed_at timestamptz NOT NULL,
+            section text NOT NULL,
+            title text NOT NULL,
+            title_words tsvector NOT NULL,
+            words tsvector NOT NULL,
+            pairs tsvector NOT NULL,
+            marked_words tsvector NOT NULL
+        );
+        COMMENT ON TABLE search IS 'The words of public articles: folded (no marks, lower case), and as written.';
+        COMMENT ON COLUMN search.pairs IS 'Folded words that stand together: most Vietnamese words have two syllables.';
+        CREATE INDEX search_listed ON search (site, listed_at DESC);
+        CREATE INDEX search_title_words ON search USING gin (title_words);
+        CREATE INDEX search_words ON search USING gin (words);
+        CREATE INDEX search_pairs ON search USING gin (pairs);
+        CREATE INDEX search_title ON search USING gin (title gin_trgm_ops);
+
+        CREATE TABLE boundaries (
+            site text NOT NULL,
+            at timestamptz NOT NULL,
+            article text NOT NULL REFERENCES articles ON DELETE CASCADE,
+            PRIMARY KEY (article, at)
+        );
+        COMMENT ON TABLE boundaries IS 'When pages change though nothing is written: an embargo ends, a time is up.';
+        CREATE INDEX boundaries_at ON boundaries (site, at);
+
+        GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON
+            articles, public_articles, listings, old_addresses, search, boundaries TO presstally_render;
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO presstally_render', place);
+    END LOOP;
+    PERFORM set_config('search_path', '"$user", public', true);
+END
+$do$;
 
 CREATE TABLE render.sites (
     site text PRIMARY KEY,
@@ -87,5 +106,34 @@ CREATE TABLE render.sites (
 );
 COMMENT ON TABLE render.sites IS 'Rises with each change of a site''s articles, in the same transaction.';
 
-GRANT USAGE ON SCHEMA render TO presstally_render;
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA render TO presstally_render;
+CREATE TABLE render.generations (
+    place text PRIMARY KEY,
+    state text NOT NULL CHECK (state IN ('live', 'former', 'spare')),
+    number bigint NOT NULL,
+    made_at timestamptz,
+    orphans text[] NOT NULL DEFAULT '{}'
+);
+CREATE UNIQUE INDEX generations_state ON render.generations (state) WHERE state <> 'spare';
+INSERT INTO render.generations (place, state, number) VALUES
+    ('render', 'live', 1), ('render_2', 'spare', 0), ('render_3', 'spare', 0);
+COMMENT ON TABLE render.generations IS 'The schemas that hold a generation: the one that readers get, the former one, and one to build the next in.';
+COMMENT ON COLUMN render.generations.number IS 'Rises with each swap: pages that were made of another generation are made anew.';
+COMMENT ON COLUMN render.generations.orphans IS 'Of the former one: its articles that its successor was made without, as the topic did not hold them.';
+
+CREATE FUNCTION render.analyze_generation(place text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF place NOT IN ('render', 'render_2', 'render_3') THEN
+        RAISE EXCEPTION 'there is no generation in %', place;
+    END IF;
+    EXECUTE format('ANALYZE %1$I.articles, %1$I.listings, %1$I.old_addresses, %1$I.search, %1$I.boundaries', place);
+END
+$$;
+COMMENT ON FUNCTION render.analyze_generation IS 'Lets a rebuild, which does not own its tables, tell the planner what they hold.';
+REVOKE EXECUTE ON FUNCTION render.analyze_generation FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION render.analyze_generation TO presstally_render;
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON render.sites TO presstally_render;
+GRANT SELECT, UPDATE ON render.generations TO presstally_render;
