@@ -1,8 +1,9 @@
 """Postgres → what one page is made of, as of one moment."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from sys import intern
 from typing import Any
 
 import asyncpg
@@ -21,19 +22,23 @@ LINKED = 5
 ACQUIRE_SECONDS = 3.0
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 FAR_AHEAD = datetime(9999, 1, 1, tzinfo=UTC)
+ANY = "*"
+"""In place of an article's id: all of them."""
 
 
 @dataclass
 class Reader:
     """Reads for one page, in one transaction, and notes what the page depends on.
 
-    `key` tells two states of a page apart; `until` is when it must no longer be served, whatever happens.
+    `key` tells two states of a page apart; `until` is when it must no longer be served, whatever happens; `shows` are
+    the ids of the articles on it, and ANY if it tells more of articles than can be named.
     """
 
     connection: Connection
     site: Site
     key: list[Any] = field(default_factory=list)
     until: datetime = FAR_AHEAD
+    shows: set[str] = field(default_factory=set)
 
     async def articles(self, query: str, *arguments: object) -> list[Article]:
         """Return the articles of a query, and note them."""
@@ -43,12 +48,14 @@ class Reader:
         """Return the rows of a query that is not of articles, and note them."""
         rows = [tuple(row) for row in await self.connection.fetch(SQL[query], self.site.slug, *arguments)]
         self.key.append(rows)
+        self.shows.add(ANY)
         return rows
 
     def note(self, rows: Sequence[asyncpg.Record]) -> list[Article]:
         """Decode articles and note them."""
         articles = [msgspec.json.decode(row["content"], type=Article) for row in rows]
         self.key.append([(article.id, article.version) for article in articles])
+        self.shows |= {intern(article.id) for article in articles}
         self.until = min([self.until, *(row["public_until"].replace(tzinfo=UTC) for row in rows)])
         return articles
 
@@ -104,6 +111,8 @@ class Reader:
 
 Look = tuple[int, datetime | None]
 """A site's generation, and when its pages last changed. Equal looks mean equal pages."""
+NEVER_WRITTEN: Look = (0, None)
+"""How a site stands that never had an article."""
 
 
 async def look(pool: "asyncpg.Pool | Connection", site: Site) -> Look:
@@ -111,6 +120,11 @@ async def look(pool: "asyncpg.Pool | Connection", site: Site) -> Look:
     row = await pool.fetchrow(SQL["look"], site.slug)
     assert row is not None
     return row["generation"], row["changed_at"]
+
+
+async def withdrawn(pool: asyncpg.Pool, articles: Iterable[str]) -> set[str]:
+    """Return those of the articles that readers may not see now."""
+    return {row["id"] for row in await pool.fetch(SQL["withdrawn"], list(articles))}
 
 
 async def at_one_moment(

@@ -1,43 +1,55 @@
 """Role `site`: the public pages. Stateless; needs Postgres, and serves what it remembers while Postgres is away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
-from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
+import hashlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qsl
 
 import asyncpg
+from granian.rsgi import Scope as RsgiRequest
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from services.render import reading
-from services.render.cache import Entry, Looks, Shelf, count
-from services.render.documents import HTML, Document
+from services.render.answers import FOR_EVER, FOR_OTHERS, NOT_KEPT, ROUTE, Forms, as_response, moved, problem
+from services.render.cache import Entry, Place, Shelf
+from services.render.documents import Document
 from services.render.images import Images
-from services.render.pages import ASSETS, EARLY_SCRIPT_HASH, ICON, render_error
+from services.render.looks import Lookout, Looks
+from services.render.metrics import PAGES
+from services.render.pages import ASSETS, ICON, render_error
 from services.render.settings import RenderSettings
-from services.render.surfaces import Absent, Asked, Moved, Surface, find
-from shared.encodings import is_known, takes_gzip
+from services.render.surfaces import Absent, Asked, Moved, Surface, find, page_asked
 from shared.logs import log
 from shared.media import open_store
 from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT, open_pool
-from shared.process import Process, Role
+from shared.process import Answer, Process, Role
 from shared.sites import Site, Sites, read_sites
 
-SAFE_HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "strict-origin-when-cross-origin"}
-PAGE_HEADERS = {
-    **SAFE_HEADERS,
-    "cache-control": "public, max-age=0, must-revalidate",
-    "content-security-policy": f"default-src 'none'; script-src 'self' 'sha256-{EARLY_SCRIPT_HASH}'; "
-    "style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; media-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
-    "permissions-policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
-}
-FOR_EVER = "public, max-age=31536000, immutable"
 HOSTS_MAX = 1_000
+HOST_CHARACTERS_MAX = 253
+MAKE_SECONDS_MAX = 6.0
+"""After which whoever waits for a page hears that it cannot be made now."""
+SWEEP_SECONDS = 1.0
+SOON = {"retry-after": "5"}
+MEMORY, MEMORY_ALONE = PAGES.labels("memory"), PAGES.labels("memory_alone")
+BROTLI_QUALITY_OF_FILES = 11
+"""They are compressed once, for ever."""
+
+
+def _file(document: Document, cache_control: str) -> Forms:
+    best = replace(document, brotli_quality=BROTLI_QUALITY_OF_FILES)
+    others = FOR_OTHERS if document.media_type.startswith("image/") else None
+    return Forms(best, cache_control=cache_control, headers=others, route="/theme")
+
+
+FILES = {path: _file(document, FOR_EVER) for path, document in ASSETS.items()}
+FILES["/favicon.ico"] = _file(ICON.document, "public, max-age=86400")
 
 
 class Portal:
@@ -47,50 +59,75 @@ class Portal:
         self, pool: asyncpg.Pool, looking: asyncpg.Pool, sites: Sites, public_url: str | None, cache_bytes_max: int
     ) -> None:
         self._pool = pool
-        self._looking = looking
         self._making: dict[tuple[str, str], tuple[reading.Look, asyncio.Task[Entry | Moved | Absent]]] = {}
         self._sites = sites
         self._public_url = public_url
         self._shelf = Shelf(cache_bytes_max)
-        self._looks = Looks(self._look)
+        self._looks = Looks(Lookout(looking).look)
         self._hosts: dict[str, Site] = {}
+        self._errors: dict[tuple[str, int], Forms] = {}
+        self._swept: Mapping[str, reading.Look] = {}
+
+    async def at_hand(self, request: RsgiRequest) -> Answer | None:
+        """Return a page that is in memory, once a look has told that it is right; and files, which are always right."""
+        if request.method not in ("GET", "HEAD"):
+            return None
+        path, headers = request.path, request.headers
+        file = FILES.get(path)
+        if file is not None:
+            return file.answer(headers)
+        site = self._site(headers.get("host") or "")
+        place = _place(site, path, request.query_string)
+        entry = self._shelf.get(place) if place else None
+        if place is None or entry is None or not self._looks.may_stand(site.slug, entry.look):
+            return None
+        looks = await self._looks.now()
+        if not _is_right(entry, site, looks):
+            return None
+        (MEMORY_ALONE if looks is None else MEMORY).inc()
+        return self._shelf.answer(place, entry, headers)
 
     async def page(self, request: Request) -> Response:
         """`GET` anything of the portal."""
         site = self._site(request.headers.get("host", ""))
         try:
-            return await self._answer(request, site)
+            async with asyncio.timeout(MAKE_SECONDS_MAX):
+                return await self._answer(request, site)
         except POSTGRES_UNFIT:  # an address that cannot be stored cannot be a page
-            return self._error(site, 404)
+            return self._error(site, 404, request)
         except POSTGRES_AWAY:
-            return self._error(site, 503, {"retry-after": "5"})
+            return self._error(site, 503, request)
         except Exception as error:  # noqa: BLE001 - readers get a page, operators the trace
             log.error("A page cannot be made", path=request.url.path, exc_info=error)
-            return self._error(site, 500)
+            return self._error(site, 500, request)
 
     async def _answer(self, request: Request, site: Site) -> Response:
         path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")  # as they came
         surface, asked = find(path, query, dict(request.query_params), self._url(site))
-        keeps = path != "/tim-kiem" and not (path == "/" and query)  # a query may be a former address
-        place = (site.slug, f"{path}?{asked.page}")
-        entry = self._shelf.get(place) if keeps else None
-        look = await self._looks.now(site.slug)
-        if entry is not None and not entry.is_over() and (look is None or look == entry.look):
-            count("memory" if look else "memory_alone")
-            return _document(request, entry)
-        if look is None:
-            return self._error(site, 503, {"retry-after": "5"})
+        place = _place(site, path, query)
+        looks = await self._looks.now()
+        entry = self._shelf.get(place) if place else None
+        if place and entry and _is_right(entry, site, looks):
+            (MEMORY_ALONE if looks is None else MEMORY).inc()
+            return as_response(self._shelf.answer(place, entry, request.headers))
+        if looks is None:
+            return self._error(site, 503, request)
+        look = looks.get(site.slug, reading.NEVER_WRITTEN)
         match made := await self._once(
             (site.slug, f"{path}?{query}"), look, lambda: self._make(site, surface, asked, entry)
         ):
             case Moved(to):
-                return RedirectResponse(quote(to), 301, {**SAFE_HEADERS, "cache-control": "no-cache"})
+                self._shelf.drop(place)
+                return moved(to)
             case Absent(status):
                 self._shelf.drop(place)
-                return self._error(site, status)
-        if keeps:
-            self._shelf.put(place, made)
-        return _document(request, made)
+                return self._error(site, status, request)
+        if place is None:
+            return as_response(made.forms.answer(request.headers))
+        self._shelf.put(place, made)
+        if not self._looks.may_stand(site.slug, made.look):
+            self._swept = {}  # it may show what was withdrawn while it was made
+        return as_response(self._shelf.answer(place, made, request.headers))
 
     async def _once(
         self,
@@ -111,27 +148,57 @@ class Portal:
         look, outcome, reader = await reading.at_one_moment(self._pool, site, lambda reader: surface(reader, asked))
         if isinstance(outcome, Moved | Absent):
             return outcome
-        if entry is not None and entry.key == reader.key:  # something of the site changed, but nothing of this page
-            count("unchanged")
-            return Entry(entry.document, entry.key, look, entry.changed_at, reader.until)
-        count("made")
-        return Entry(outcome(), reader.key, look, look[1], reader.until)
+        key = hashlib.blake2b(repr(reader.key).encode(), digest_size=16).digest()
+        shows = tuple(reader.shows)
+        if entry is not None and entry.key == key:
+            PAGES.labels("unchanged").inc()  # something of the site changed, but nothing of this page
+            return Entry(entry.forms, key, look, reader.until.timestamp(), shows)
+        PAGES.labels("made").inc()
+        forms = Forms(outcome(), changed_at=look[1])
+        if forms.settles_in:
+            asyncio.get_running_loop().call_later(forms.settles_in, forms.settle)
+        return Entry(forms, key, look, reader.until.timestamp(), shows)
 
-    async def _look(self, site: str) -> reading.Look:
-        return await reading.look(self._looking, self._sites[site])
+    async def sweep(self) -> None:
+        """Forget what was withdrawn, so that it is not served should Postgres go away before anybody asks for it.
+
+        Does nothing if nothing has changed since the last time. It also finds out whether Postgres is back.
+        """
+        looks = await self._looks.again()
+        if looks is None or looks == self._swept:
+            return
+        self._swept = looks
+        checked, gone = {reading.ANY}, set[str]()
+        while shown := self._shelf.shown() - checked:  # again, if more was made meanwhile
+            gone |= await reading.withdrawn(self._pool, shown)
+            checked |= shown
+        if gone:
+            count = self._shelf.drop_showing(gone | {reading.ANY})
+            log.info("Forgot pages that show what was withdrawn", articles=len(gone), pages=count)
+
+    async def sweep_forever(self) -> None:
+        """Sweep each second."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            with suppress(*POSTGRES_AWAY):
+                await self.sweep()
 
     def _site(self, host: str) -> Site:
         site = self._hosts.get(host)
         if site is None:
             site = self._sites.of_host(host)
-            if len(self._hosts) < HOSTS_MAX:
+            if len(self._hosts) < HOSTS_MAX and len(host) <= HOST_CHARACTERS_MAX:
                 self._hosts[host] = site
         return site
 
-    def _error(self, site: Site, status: int, headers: dict[str, str] | None = None) -> Response:
-        count("error")
-        document = render_error(site, self._url(site), status)
-        return _bytes(document, status, {**PAGE_HEADERS, "cache-control": "no-store", **(headers or {})})
+    def _error(self, site: Site, status: int, request: Request) -> Response:
+        PAGES.labels("error").inc()
+        forms = self._errors.get((site.slug, status))
+        if forms is None:
+            document = render_error(site, self._url(site), status)
+            forms = Forms(document, status=status, cache_control=NOT_KEPT, headers=SOON if status == 503 else None)
+            self._errors[site.slug, status] = forms
+        return as_response(forms.answer(request.headers))
 
     def _url(self, site: Site) -> str:
         return self._public_url or site.origins[0]
@@ -142,49 +209,32 @@ class Portal:
         return [f"Postgres does not answer, pages come from memory: {away}"] if away else []
 
 
-def _document(request: Request, entry: Entry) -> Response:
-    document = entry.document
-    changed_at = (entry.changed_at or datetime(2026, 1, 1, tzinfo=UTC)).replace(microsecond=0)
-    body, tag, encoding = document.body, document.tag, {}
-    if document.gzipped is not None and takes_gzip(request.headers.get("accept-encoding", "")):
-        body, tag, encoding = document.gzipped, f"{tag}-gz", {"content-encoding": "gzip"}
-    headers = {**(PAGE_HEADERS if document.media_type == HTML else _OTHER_HEADERS)}
-    headers |= {"etag": f'"{tag}"', "last-modified": format_datetime(changed_at, usegmt=True)}
-    headers["vary"] = "accept-encoding"
-    if _is_known(request, document.tag, changed_at):
-        return Response(None, 304, headers)
-    return _bytes(Document(body, document.media_type), 200, {**headers, **encoding})
+def _place(site: Site, path: str, query: str) -> Place | None:
+    """Return under what a page is kept. None: it is made for each request, as its query may mean anything."""
+    if path == "/tim-kiem" or (path == "/" and query):  # a query of the home page may be a former address
+        return None
+    is_list = path.endswith("/") and query
+    return site.slug, path, page_asked(dict(parse_qsl(query, keep_blank_values=True))) if is_list else 1
 
 
-_OTHER_HEADERS = {**SAFE_HEADERS, "cache-control": "public, max-age=0, must-revalidate"}
+def _is_right(entry: Entry, site: Site, looks: Mapping[str, reading.Look] | None) -> bool:
+    """Tell whether an entry may be served: nothing has changed since it was made, or nobody can tell."""
+    stands = looks is None or looks.get(site.slug, reading.NEVER_WRITTEN) == entry.look
+    return stands and not entry.is_over()
 
 
-def _bytes(document: Document, status: int, headers: dict[str, str]) -> Response:
-    return Response(document.body, status, {**headers, "content-type": document.media_type})
+class _Refusal:
+    """Answers whatever is not `GET` or `HEAD`."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = problem(405, "Pages can only be read.", allow="GET, HEAD")
+        await refused.response()(scope, receive, send)
 
 
-def _is_known(request: Request, tag: str, changed_at: datetime) -> bool:
-    known = request.headers.get("if-none-match")
-    if known is not None:
-        return any(is_known(f'"{form}"', known) for form in (tag, f"{tag}-gz"))
-    try:
-        since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
-    except ValueError:
-        return False
-    return since.tzinfo is not None and changed_at <= since
-
-
-async def _asset(request: Request) -> Response:
-    document = ASSETS[request.url.path]
-    headers = {**SAFE_HEADERS, "cache-control": FOR_EVER, "etag": f'"{document.tag}"', "vary": "accept-encoding"}
-    if document.gzipped is not None and takes_gzip(request.headers.get("accept-encoding", "")):
-        zipped = {"content-encoding": "gzip", "etag": f'"{document.tag}-gz"'}
-        return _bytes(Document(document.gzipped, document.media_type), 200, {**headers, **zipped})
-    return _bytes(document, 200, headers)
-
-
-async def _icon(request: Request) -> Response:
-    return _bytes(ICON.document, 200, {**SAFE_HEADERS, "cache-control": "public, max-age=86400"})
+def role(portal: Portal, images: Images) -> Role:
+    """Return what the site offers to its process."""
+    routes = [Route("/media/{name}", images.image), Route(ROUTE, portal.page), Route(ROUTE, _Refusal())]
+    return Role("site", routes=routes, at_hand=portal.at_hand, concerns=portal.concerns)
 
 
 @asynccontextmanager
@@ -192,21 +242,12 @@ async def site(settings: RenderSettings, process: Process) -> AsyncIterator[Role
     """Run the public pages."""
     url = settings.database_url.get_secret_value()
     pool = await open_pool(url, role="presstally_render", statement_timeout_seconds=3)
-    looking = await open_pool(url, role="presstally_render", size=2, statement_timeout_seconds=1)
+    looking = await open_pool(url, role="presstally_render", size=1, statement_timeout_seconds=1)
     portal = Portal(pool, looking, read_sites(settings.sites), settings.public_url, settings.page_cache_bytes_max)
-    images = Images(open_store(settings.media))
-    routes = [Route(path, _asset) for path in ASSETS]
+    sweeping = process.spawn(portal.sweep_forever(), "sweep pages")
     try:
-        yield Role(
-            "site",
-            routes=[
-                *routes,
-                Route("/favicon.ico", _icon),
-                Route("/media/{name}", images.image),
-                Route("/{path:path}", portal.page),
-            ],
-            concerns=portal.concerns,
-        )
+        yield role(portal, Images(open_store(settings.media)))
     finally:
+        sweeping.cancel()
         pool.terminate()
         looking.terminate()

@@ -126,7 +126,7 @@ async def _make(database: str) -> float:
     for number in range(1_000, 1_000 + count):
         surface, asked = surfaces.find(f"/bai-{number}-{number}.html", "", {}, PORTAL.origins[0])
         _, make, _ = await reading.at_one_moment(connections, PORTAL, lambda reader: surface(reader, asked))  # noqa: B023
-        assert make().gzipped
+        assert make().encoded("br")
     seconds = time.monotonic() - begun
     await connections.close()
     return count / seconds

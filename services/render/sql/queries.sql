@@ -66,11 +66,22 @@ UPDATE render.articles SET derived = 0
 -- Articles whose rows were made by other rules than today's.
 SELECT content FROM render.articles WHERE derived <> $1 ORDER BY id LIMIT 200
 
+-- name: looks
+-- The same of all sites that ever had an article.
+SELECT s.site, s.generation, greatest(s.changed_at,
+    (SELECT max(b.at) FROM render.boundaries b WHERE b.site = s.site AND b.at <= now())) AS changed_at
+FROM render.sites s
+
 -- name: look
 -- What tells whether a page is still right: it changes with each write, and when a time comes.
 SELECT coalesce((SELECT generation FROM render.sites WHERE site = $1), 0) AS generation,
     greatest((SELECT changed_at FROM render.sites WHERE site = $1),
              (SELECT max(at) FROM render.boundaries WHERE site = $1 AND at <= now())) AS changed_at
+
+-- name: withdrawn
+-- Those of the given articles that readers may not see now.
+SELECT given.id FROM unnest($1::text[]) AS given (id)
+WHERE NOT EXISTS (SELECT FROM render.public_articles p WHERE p.id = given.id)
 
 -- name: article_of_number
 SELECT a.path, a.state, a.content, a.public_until, p.id IS NOT NULL AS is_public
