@@ -3,10 +3,9 @@
 from functools import lru_cache
 
 IDENTITY = "identity"
-ACCEPTED_CHARACTERS_MAX = 200
-"""No browser sends more, and what was read is remembered: nobody may fill that memory."""
 
 
+@lru_cache(maxsize=256)
 def acceptable(accepted: str | None, offered: tuple[str, ...]) -> tuple[str, ...]:
     """Return the codings that a client takes, the best first (RFC 9110, 12.5.3). It is never empty.
 
@@ -16,13 +15,6 @@ def acceptable(accepted: str | None, offered: tuple[str, ...]) -> tuple[str, ...
     """
     if accepted is None:
         return (IDENTITY, *offered)
-    if len(accepted) > ACCEPTED_CHARACTERS_MAX:
-        return (IDENTITY,)
-    return _acceptable(accepted, offered)
-
-
-@lru_cache(maxsize=1_024)
-def _acceptable(accepted: str, offered: tuple[str, ...]) -> tuple[str, ...]:
     weights: dict[str, float] = {}
     for part in accepted.lower().split(","):
         coding, _, weight = part.partition(";")

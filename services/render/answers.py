@@ -113,22 +113,21 @@ class Forms:
     def answer(self, headers: Headers) -> Answer:
         """Return the answer to a request with these headers."""
         takes = acceptable(headers.get("accept-encoding"), self._codings)
-        known = self._known(takes, headers) if self._status == 200 else None
-        if known is not None:
-            return self._unchanged.get(known) or self._make_unchanged(known)
+        if_none_match = headers.get("if-none-match")
+        if_modified_since = headers.get("if-modified-since")
+        if (if_none_match is not None or if_modified_since is not None) and self._status == 200:
+            known = self._known(takes, if_none_match, if_modified_since)
+            if known is not None:
+                return self._unchanged.get(known) or self._make_unchanged(known)
         return self._whole.get(takes[0]) or self._make_whole(takes[0])
 
-    def _known(self, takes: tuple[str, ...], headers: Headers) -> str | None:
+    def _known(self, takes: tuple[str, ...], if_none_match: str | None, if_modified_since: str | None) -> str | None:
         """Return in which coding the client has the document already, of those that it takes."""
-        if_none_match = headers.get("if-none-match")
         if if_none_match is not None:
             coding = self._coding_of.get(if_none_match)  # what browsers send: the one tag as they got it
             if coding in takes:
                 return coding
-            return next(
-                (one for tag, one in self._coding_of.items() if one in takes and is_known(tag, if_none_match)), None
-            )
-        if_modified_since = headers.get("if-modified-since")
+            return next((one for one in takes if is_known(self.document.etag(one), if_none_match)), None)
         if if_modified_since is None or self._changed_at is None:
             return None
         try:

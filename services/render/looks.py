@@ -57,6 +57,7 @@ class Looks:
 
     def __init__(self, ask: Callable[[], Awaitable[Mapping[str, Look]]]) -> None:
         self._ask = ask
+        self._loop = asyncio.get_running_loop()
         self._waiting: list[_Waiter] = []
         self._answering: asyncio.Task[None] | None = None
         self._last: Mapping[str, Look] = {}
@@ -68,13 +69,13 @@ class Looks:
 
         A site that never had an article is missing. No coroutine: each would cost a request as much as all else here.
         """
-        waiter: _Waiter = asyncio.get_running_loop().create_future()
+        waiter: _Waiter = self._loop.create_future()
         if self.away is not None:
             waiter.set_result(None)
             return waiter
         self._waiting.append(waiter)
         if self._answering is None:
-            self._answering = asyncio.create_task(self._answer_all())
+            self._answering = self._loop.create_task(self._answer_all())
         return waiter
 
     def may_stand(self, site: str, look: Look) -> bool:
