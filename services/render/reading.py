@@ -92,15 +92,13 @@ class Reader:
         until = datetime.combine(wanted.until + day, datetime.min.time(), zone) if wanted.until else FAR_AHEAD
         size = search.PAGE_RESULTS
         place = (size + 1, (wanted.page - 1) * size)
+        fits = (terms.indexed, terms.pairs, terms.folded)
+        filters = (wanted.section, since, until)
         if wanted.by_date:
-            found = await self.articles(
-                "search_by_date", terms.folded, wanted.section, since, until, *place, terms.pairs
-            )
+            found = await self.articles("search_by_date", *fits, *filters, *place, terms.is_indexed)
             return search.Found(found[:size], 0, len(found) > size, terms=terms)
-        filters = (wanted.section, since, until, search.RANKED_MAX)
-        rows = await self.connection.fetch(
-            SQL["search"], self.site.slug, terms.folded, terms.phrase, terms.marked, *filters, *place, terms.pairs
-        )
+        given = (*fits, terms.phrase, terms.marked, *filters, search.RANKED_MAX, search.FEW_MAX, *place)
+        rows = await self.connection.fetch(SQL["search"], self.site.slug, *given, terms.is_indexed)
         if not rows and wanted.page == 1 and not (wanted.section or wanted.since or wanted.until):
             nearest = await self.articles("search_nearest", " ".join(sorted(terms.words)), LINKED)
             return search.Found(nearest, len(nearest), is_nearest=bool(nearest), terms=terms)
