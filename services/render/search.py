@@ -5,6 +5,7 @@ All is looked for without marks ("dang bo" finds "Đảng bộ"); what was typed
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -138,7 +139,8 @@ def excerpt(lines: Sequence[str], terms: Terms) -> str:
     places = [match.start() for match in _WORD.finditer(folded(text)) if match[0] in terms.words]
     if not places:
         return text[:EXCERPT_CHARACTERS].rsplit(" ", 1)[0] + "…" if len(text) > EXCERPT_CHARACTERS else text
-    best = max(places, key=lambda start: sum(start <= place < start + EXCERPT_CHARACTERS - 60 for place in places))
+    reach = EXCERPT_CHARACTERS - 60
+    best = max(enumerate(places), key=lambda one: bisect_left(places, one[1] + reach) - one[0])[1]
     begin = max(0, best - 60)
     if begin:
         begin = text.find(" ", begin) + 1
