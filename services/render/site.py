@@ -5,7 +5,8 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import asyncpg
@@ -36,6 +37,7 @@ HOST_CHARACTERS_MAX = 253
 MAKE_SECONDS_MAX = 6.0
 """After which whoever waits for a page hears that it cannot be made now."""
 SWEEP_SECONDS = 1.0
+SEARCH = "/tim-kiem"
 SOON = {"retry-after": "5"}
 MEMORY, MEMORY_ALONE = PAGES.labels("memory"), PAGES.labels("memory_alone")
 BROTLI_QUALITY_OF_FILES = 11
@@ -52,18 +54,24 @@ FILES = {path: _file(document, FOR_EVER) for path, document in ASSETS.items()}
 FILES["/favicon.ico"] = _file(ICON.document, "public, max-age=86400")
 
 
+class Pools(NamedTuple):
+    """Connections of their own for looks, pages and searches: no rush on one takes them from another."""
+
+    looks: asyncpg.Pool
+    pages: asyncpg.Pool
+    searches: asyncpg.Pool
+
+
 class Portal:
     """Serves pages by site and address."""
 
-    def __init__(
-        self, pool: asyncpg.Pool, looking: asyncpg.Pool, sites: Sites, public_url: str | None, cache_bytes_max: int
-    ) -> None:
-        self._pool = pool
+    def __init__(self, pools: Pools, sites: Sites, public_url: str | None, cache_bytes_max: int) -> None:
+        self._pools = pools
         self._making: dict[tuple[str, str], tuple[reading.Look, asyncio.Task[Entry | Moved | Absent]]] = {}
         self._sites = sites
         self._public_url = public_url
         self._shelf = Shelf(cache_bytes_max)
-        self._looks = Looks(Lookout(looking).look)
+        self._looks = Looks(Lookout(pools.looks).look)
         self._hosts: dict[str, Site] = {}
         self._errors: dict[tuple[str, int], Forms] = {}
         self._swept: Mapping[str, reading.Look] = {}
@@ -145,7 +153,8 @@ class Portal:
         return await asyncio.shield(task)
 
     async def _make(self, site: Site, surface: Surface, asked: Asked, entry: Entry | None) -> Entry | Moved | Absent:
-        look, outcome, reader = await reading.at_one_moment(self._pool, site, lambda reader: surface(reader, asked))
+        pool = self._pools.searches if asked.path == SEARCH else self._pools.pages
+        look, outcome, reader = await reading.at_one_moment(pool, site, lambda reader: surface(reader, asked))
         if isinstance(outcome, Moved | Absent):
             return outcome
         key = hashlib.blake2b(repr(reader.key).encode(), digest_size=16).digest()
@@ -170,7 +179,7 @@ class Portal:
         self._swept = looks
         checked, gone = {reading.ANY}, set[str]()
         while shown := self._shelf.shown() - checked:  # again, if more was made meanwhile
-            gone |= await reading.withdrawn(self._pool, shown)
+            gone |= await reading.withdrawn(self._pools.pages, shown)
             checked |= shown
         if gone:
             count = self._shelf.drop_showing(gone | {reading.ANY})
@@ -211,7 +220,7 @@ class Portal:
 
 def _place(site: Site, path: str, query: str) -> Place | None:
     """Return under what a page is kept. None: it is made for each request, as its query may mean anything."""
-    if path == "/tim-kiem" or (path == "/" and query):  # a query of the home page may be a former address
+    if path == SEARCH or (path == "/" and query):  # a query of the home page may be a former address
         return None
     is_list = path.endswith("/") and query
     return site.slug, path, page_asked(dict(parse_qsl(query, keep_blank_values=True))) if is_list else 1
@@ -241,13 +250,17 @@ def role(portal: Portal, images: Images) -> Role:
 async def site(settings: RenderSettings, process: Process) -> AsyncIterator[Role]:
     """Run the public pages."""
     url = settings.database_url.get_secret_value()
-    pool = await open_pool(url, role="presstally_render", statement_timeout_seconds=3)
-    looking = await open_pool(url, role="presstally_render", size=1, statement_timeout_seconds=1)
-    portal = Portal(pool, looking, read_sites(settings.sites), settings.public_url, settings.page_cache_bytes_max)
+    open_ours = partial(open_pool, url, role="presstally_render")
+    pools = Pools(
+        looks=await open_ours(size=1, statement_timeout_seconds=1),
+        pages=await open_ours(size=6, statement_timeout_seconds=3),
+        searches=await open_ours(size=3, statement_timeout_seconds=3),
+    )
+    portal = Portal(pools, read_sites(settings.sites), settings.public_url, settings.page_cache_bytes_max)
     sweeping = process.spawn(portal.sweep_forever(), "sweep pages")
     try:
         yield role(portal, Images(open_store(settings.media)))
     finally:
         sweeping.cancel()
-        pool.terminate()
-        looking.terminate()
+        for pool in pools:
+            pool.terminate()

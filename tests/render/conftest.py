@@ -13,7 +13,7 @@ import pytest
 
 from services.render import store
 from services.render.images import Images
-from services.render.site import Portal, role
+from services.render.site import Pools, Portal, role
 from shared.articles import Article, Paragraph, Source
 from shared.media import open_store
 from shared.postgres import open_pool
@@ -150,7 +150,10 @@ async def portal(database: str, tmp_path: Path) -> AsyncIterator[TestPortal]:
     pool = await open_pool(database, role="presstally_render", size=4)
     looking = await open_pool(database, role="presstally_render", size=1)
     yield TestPortal(
-        pool, looking, Portal(pool, looking, Sites(haihau=SITE), URL, 8 * 1024 * 1024), str(tmp_path / "media")
+        pool,
+        looking,
+        Portal(Pools(looking, pool, pool), Sites(haihau=SITE), URL, 8 * 1024 * 1024),
+        str(tmp_path / "media"),
     )
     pool.terminate()
     looking.terminate()
