@@ -100,11 +100,18 @@ class Reader:
         given = (*fits, terms.phrase, terms.marked, *filters, search.RANKED_MAX, search.FEW_MAX, *place)
         rows = await self.connection.fetch(SQL["search"], self.site.slug, *given, terms.is_indexed)
         if not rows and wanted.page == 1 and not (wanted.section or wanted.since or wanted.until):
-            nearest = await self.articles("search_nearest", " ".join(sorted(terms.words)), LINKED)
+            nearest = await self._nearest(" ".join(sorted(terms.words)))
             return search.Found(nearest, len(nearest), is_nearest=bool(nearest), terms=terms)
         articles = self.note(rows)
         count = rows[0]["found"] if rows else 0
         return search.Found(articles[:size], count, len(articles) > size, terms=terms)
+
+    async def _nearest(self, words: str) -> list[Article]:
+        for likeness in search.LIKENESSES:
+            await self.connection.execute(SQL["set_likeness"], likeness)
+            if found := await self.articles("search_nearest", words, LINKED):
+                return found
+        return []
 
 
 Look = tuple[int, datetime | None]

@@ -24,6 +24,8 @@ RANKED_MAX = 200
 """So many of the newest that fit are put in order of fitness; all others are found by date."""
 FEW_MAX = 10_000
 """So many that fit are put in order by their dates; of more, the newest are looked for one by one."""
+LIKENESSES = ("0.6", "0.4")
+"""How like a title must be to be offered when nothing fits. The lower one is tried last, for it costs most."""
 EXCERPT_CHARACTERS = 260
 
 _TERM = re.compile(r'(-?)"([^"]*)"?|(-?)(\S+)')

@@ -249,12 +249,20 @@ LIMIT $8 OFFSET $9
 SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
     set_config('enable_seqscan', 'off', true),
     set_config('max_parallel_workers_per_gather', '0', true),
-    set_config('jit', 'off', true),
-    set_config('pg_trgm.word_similarity_threshold', '0.4', true)
+    set_config('jit', 'off', true)
+
+-- name: set_likeness
+SELECT set_config('pg_trgm.word_similarity_threshold', $1, true)
 
 -- name: search_nearest
+WITH near AS MATERIALIZED (
+    SELECT s.article, s.listed_at, word_similarity($2, s.title) AS likeness
+    FROM render.search s
+    WHERE s.site = $1 AND $2 <% s.title
+    ORDER BY likeness DESC, s.listed_at DESC
+    LIMIT 20 * $3
+)
 SELECT a.content, a.public_until
-FROM render.search s JOIN render.public_articles a ON a.id = s.article
-WHERE s.site = $1 AND $2 <% s.title
-ORDER BY word_similarity($2, s.title) DESC, s.listed_at DESC, a.number DESC
+FROM near n JOIN render.public_articles a ON a.id = n.article
+ORDER BY n.likeness DESC, n.listed_at DESC, a.number DESC
 LIMIT $3
