@@ -178,9 +178,13 @@ class Portal:
             return
         self._swept = looks
         checked, gone = {reading.ANY}, set[str]()
-        while shown := self._shelf.shown() - checked:  # again, if more was made meanwhile
-            gone |= await reading.withdrawn(self._pools.pages, shown)
-            checked |= shown
+        try:
+            while shown := self._shelf.shown() - checked:  # again, if more was made meanwhile
+                gone |= await reading.withdrawn(self._pools.pages, shown)
+                checked |= shown
+        except BaseException:
+            self._swept = {}
+            raise
         if gone:
             count = self._shelf.drop_showing(gone | {reading.ANY})
             log.info("Forgot pages that show what was withdrawn", articles=len(gone), pages=count)
