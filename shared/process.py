@@ -83,7 +83,7 @@ class Answer(NamedTuple):
     """HTTP_AT_HAND with its labels: noting a time of microseconds would cost more than the answer."""
 
 
-def _nothing_at_hand(request: RsgiRequest) -> Answer | None:
+async def _nothing_at_hand(request: RsgiRequest) -> Answer | None:
     return None
 
 
@@ -95,8 +95,9 @@ class Role:
     routes: Sequence[BaseRoute] = ()
     hot: Mapping[str, HotHandler] = field(default_factory=dict)
     """By path: what is asked for so often that it is answered without a framework."""
-    at_hand: Callable[[RsgiRequest], Answer | None] = field(default=_nothing_at_hand)
-    """Finds an answer that is ready in memory, before any routing; None leaves the request to the routes."""
+    at_hand: Callable[[RsgiRequest], Awaitable[Answer | None]] = field(default=_nothing_at_hand)
+    """Finds an answer that is ready in memory, before any routing; it may wait to know that the answer is right. None
+    leaves the request to the routes. It must not raise."""
     problems: Callable[[], list[str]] = field(default=_no_problems)
     """Why it cannot do its work now, in words; empty means ready."""
     concerns: Callable[[], list[str]] = field(default=_no_problems)
@@ -147,7 +148,7 @@ class Front:
         self.draining = False
         self._opened = asyncio.Event()
         self._hot: dict[str, HotHandler] = {}
-        self._at_hand: list[Callable[[RsgiRequest], Answer | None]] = []
+        self._at_hand: list[Callable[[RsgiRequest], Awaitable[Answer | None]]] = []
         self._inside: ASGIApp = Starlette(routes=[Route("/{path:path}", _starting, methods=ALL_METHODS)])
         self._health = Starlette(
             routes=[
@@ -173,19 +174,20 @@ class Front:
 
     async def __rsgi__(self, request: RsgiRequest, protocol: HTTPProtocol) -> None:
         """Serve one request."""
-        if self.starting and request.path not in HEALTH:
+        path = request.path
+        if self.starting and path not in HEALTH:
             await self._hold(request)
-        hot = self._hot.get(request.path)
+        hot = self._hot.get(path)
         if hot is not None:
             await hot(request, protocol)
             return
         for look in self._at_hand:
-            answer = look(request)
+            answer = await look(request)
             if answer is not None:
                 protocol.response_bytes(answer.status, answer.headers, answer.body)
                 answer.served.inc()
                 return
-        if request.path in HEALTH:
+        if path in HEALTH:
             await serve_asgi(self._health, request, protocol)
         else:
             await serve_asgi(self._inside, request, protocol)

@@ -64,7 +64,7 @@ class Folder:
             return
         path.parent.mkdir(parents=True, exist_ok=True)
         if zips:  # first, so that a page which is as it should be says that its compressed form is, too
-            _replace(zipped, document.gzipped or b"")
+            _replace(zipped, document.encoded("gzip"))
         else:
             zipped.unlink(missing_ok=True)
         _replace(path, document.body)

@@ -17,13 +17,13 @@ import obstore
 from obstore.exceptions import NotFoundError
 from obstore.store import ObjectStore
 
+from services.render.answers import ASK_FIRST, FOR_EVER, page_policy, safe_headers
 from services.render.copying import Folder, FolderError, file_name, open_folder
 from services.render.documents import Document
 from services.render.links import medium, own_links
 from services.render.looking_over import Found, Links, tell
 from services.render.pages import render_error
 from services.render.settings import RenderSettings
-from services.render.site import FOR_EVER, PAGE_HEADERS, POLICY
 from services.render.static_servers import Redirects, caddyfile, netlify_headers, netlify_redirects, nginx_map
 from services.render.store import GENERATIONS, SQL
 from services.render.themes import theme_of
@@ -151,7 +151,7 @@ class Copying:
             self._folder.put(file, Document(content, TYPES[name.rpartition(".")[2]]), may_compress=False)
 
     def _put_settings(self, site: Site, redirects: Redirects) -> None:
-        headers = {**PAGE_HEADERS, "content-security-policy": POLICY.format(theme_of(site).early_script_hash)}
+        headers = {**safe_headers(page_policy(theme_of(site).early_script_hash)), "cache-control": ASK_FIRST}
         texts = {
             "Caddyfile": caddyfile(redirects, headers, FOR_EVER),
             "redirects.nginx": nginx_map(redirects),

@@ -1,8 +1,9 @@
 """Postgres → what one page is made of, as of one moment."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from sys import intern
 from typing import Any
 
 import asyncpg
@@ -10,7 +11,7 @@ import msgspec
 
 from services.render import derived, search
 from services.render.pages import Around
-from services.render.store import GENERATIONS, PLACES
+from services.render.store import GENERATIONS, PLACES, SQL
 from shared.articles import Article
 from shared.postgres import Connection, Queries
 from shared.sites import Section, Site
@@ -21,6 +22,8 @@ LINKED = 5
 ACQUIRE_SECONDS = 3.0
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 FAR_AHEAD = datetime(9999, 1, 1, tzinfo=UTC)
+ANY = "*"
+"""In place of an article's id: all of them."""
 
 
 @dataclass
@@ -28,7 +31,8 @@ class Reader:
     """Reads for one page, in one transaction, and notes what the page depends on.
 
     `sql` are the statements for one generation. `key` tells two states of a page apart; `until` is when it must no
-    longer be served, whatever happens.
+    longer be served, whatever happens; `shows` are the ids of the articles on it, and ANY if it tells more of articles
+    than can be named.
     """
 
     connection: "Connection | asyncpg.Connection"
@@ -36,6 +40,7 @@ class Reader:
     sql: Queries
     key: list[Any] = field(default_factory=list)
     until: datetime = FAR_AHEAD
+    shows: set[str] = field(default_factory=set)
 
     async def articles(self, query: str, *arguments: object) -> list[Article]:
         """Return the articles of a query, and note them."""
@@ -45,12 +50,14 @@ class Reader:
         """Return the rows of a query that is not of articles, and note them."""
         rows = [tuple(row) for row in await self.connection.fetch(self.sql[query], self.site.slug, *arguments)]
         self.key.append(rows)
+        self.shows.add(ANY)
         return rows
 
     def note(self, rows: Sequence[asyncpg.Record]) -> list[Article]:
         """Decode articles and note them."""
         articles = [self.decode(row) for row in rows]
         self.key.append([(article.id, article.version) for article in articles])
+        self.shows |= {intern(article.id) for article in articles}
         self.until = min([self.until, *(row["public_until"].replace(tzinfo=UTC) for row in rows)])
         return articles
 
@@ -115,25 +122,32 @@ class Reader:
         until = datetime.combine(wanted.until + day, datetime.min.time(), zone) if wanted.until else FAR_AHEAD
         size = search.PAGE_RESULTS
         place = (size + 1, (wanted.page - 1) * size)
+        fits = (terms.indexed, terms.pairs, terms.folded)
+        filters = (wanted.section, since, until)
         if wanted.by_date:
-            found = await self.articles(
-                "search_by_date", terms.folded, wanted.section, since, until, *place, terms.pairs
-            )
+            found = await self.articles("search_by_date", *fits, *filters, *place, terms.is_indexed)
             return search.Found(found[:size], 0, len(found) > size, terms=terms)
-        filters = (wanted.section, since, until, search.RANKED_MAX)
-        rows = await self.connection.fetch(
-            self.sql["search"], self.site.slug, terms.folded, terms.phrase, terms.marked, *filters, *place, terms.pairs
-        )
+        given = (*fits, terms.phrase, terms.marked, *filters, search.RANKED_MAX, search.FEW_MAX, *place)
+        rows = await self.connection.fetch(self.sql["search"], self.site.slug, *given, terms.is_indexed)
         if not rows and wanted.page == 1 and not (wanted.section or wanted.since or wanted.until):
-            nearest = await self.articles("search_nearest", " ".join(sorted(terms.words)), LINKED)
+            nearest = await self._nearest(" ".join(sorted(terms.words)))
             return search.Found(nearest, len(nearest), is_nearest=bool(nearest), terms=terms)
         articles = self.note(rows)
         count = rows[0]["found"] if rows else 0
         return search.Found(articles[:size], count, len(articles) > size, terms=terms)
 
+    async def _nearest(self, words: str) -> list[Article]:
+        for likeness in search.LIKENESSES:
+            await self.connection.execute(self.sql["set_likeness"], likeness)
+            if found := await self.articles("search_nearest", words, LINKED):
+                return found
+        return []
+
 
 Look = tuple[int, datetime | None]
 """A site's generation, and when its pages last changed. Equal looks mean equal pages."""
+NEVER_WRITTEN: Look = (0, None)
+"""How a site stands that never had an article."""
 
 
 _last_place = PLACES[0]
@@ -155,6 +169,12 @@ async def _looked(pool: "asyncpg.Pool | Connection", site: Site) -> asyncpg.Reco
         if row["place"] == asked:
             return row
         _last_place = row["place"]
+
+
+async def withdrawn(pool: asyncpg.Pool, articles: Iterable[str]) -> set[str]:
+    """Return those of the articles that readers may not see now."""
+    place = await pool.fetchval(SQL["live_place"])
+    return {row["id"] for row in await pool.fetch(GENERATIONS[place]["withdrawn"], list(articles))}
 
 
 async def at_one_moment(

@@ -5,6 +5,7 @@ All is looked for without marks ("dang bo" finds "Đảng bộ"); what was typed
 
 import re
 import unicodedata
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -21,6 +22,10 @@ WORD_CHARACTERS_MAX = 60
 PAGE_RESULTS = 10
 RANKED_MAX = 200
 """So many of the newest that fit are put in order of fitness; all others are found by date."""
+FEW_MAX = 10_000
+"""So many that fit are put in order by their dates; of more, the newest are looked for one by one."""
+LIKENESSES = ("0.6", "0.4")
+"""How like a title must be to be offered when nothing fits. The lower one is tried last, for it costs most."""
 EXCERPT_CHARACTERS = 260
 
 _TERM = re.compile(r'(-?)"([^"]*)"?|(-?)(\S+)')
@@ -41,13 +46,16 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Terms:
-    """A query for Postgres: `folded` must fit, and `pairs`, which are quicker to find than phrases.
+    """A query for Postgres: `folded` must fit. Indexes find `indexed` and `pairs`, one of which may be None.
 
-    `phrase` are all words together; `marked` are the words with marks, as they should stand.
+    `is_indexed`: these two say all of it. They do not of longer phrases, for the index holds no positions. `phrase` are
+    all words together; `marked` are the words with marks, as they should stand.
     """
 
     folded: str
+    indexed: str | None
     pairs: str | None
+    is_indexed: bool
     phrase: str
     marked: str | None
     words: frozenset[str]
@@ -78,6 +86,8 @@ def parse(query: str) -> Terms | None:
     """Read a query: words, "phrases", and -words that must not be there. None if it has no word to look for."""
     query = unicodedata.normalize("NFC", query.replace("“", '"').replace("”", '"'))[:QUERY_CHARACTERS_MAX]
     parts: list[str] = []
+    alone: list[str] = []
+    is_indexed = True
     plain_words: list[str] = []
     with_marks: list[str] = []
     together_words: list[str] = []
@@ -88,8 +98,11 @@ def parse(query: str) -> Terms | None:
         together = " <-> ".join(folded(word) for word in found)
         if match[1] or match[3] == "-":
             parts.append(f"!({together})")
+            is_indexed = False
             continue
         parts.append(f"({together})")
+        alone += [f"({together})"] if len(found) == 1 else []
+        is_indexed &= len(found) <= 2
         together_words += pairs([folded(word) for word in found])
         plain_words += [folded(word) for word in found]
         with_marks += [word for word in found if folded(word) != word]
@@ -97,6 +110,8 @@ def parse(query: str) -> Terms | None:
         return None
     return Terms(
         folded=" & ".join(parts),
+        indexed=" & ".join(alone) or None,
+        is_indexed=is_indexed,
         pairs=" & ".join(f"'{pair}'" for pair in together_words) or None,
         phrase=" <-> ".join(plain_words),
         marked=" & ".join(with_marks) or None,
@@ -126,7 +141,8 @@ def excerpt(lines: Sequence[str], terms: Terms) -> str:
     places = [match.start() for match in _WORD.finditer(folded(text)) if match[0] in terms.words]
     if not places:
         return text[:EXCERPT_CHARACTERS].rsplit(" ", 1)[0] + "…" if len(text) > EXCERPT_CHARACTERS else text
-    best = max(places, key=lambda start: sum(start <= place < start + EXCERPT_CHARACTERS - 60 for place in places))
+    reach = EXCERPT_CHARACTERS - 60
+    best = max(enumerate(places), key=lambda one: bisect_left(places, one[1] + reach) - one[0])[1]
     begin = max(0, best - 60)
     if begin:
         begin = text.find(" ", begin) + 1

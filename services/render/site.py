@@ -1,105 +1,161 @@
 """Role `site`: the public pages. Stateless; needs Postgres, and serves what it remembers while Postgres is away."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+import hashlib
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
-from email.utils import format_datetime, parsedate_to_datetime
-from typing import Any
-from urllib.parse import quote
+from functools import partial
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl
 
 import asyncpg
+from granian.rsgi import Scope as RsgiRequest
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from services.render import reading
-from services.render.cache import Entry, Looks, Shelf, count
+from services.render.answers import (
+    FOR_EVER,
+    FOR_OTHERS,
+    NO_PAGE_POLICY,
+    NOT_KEPT,
+    ROUTE,
+    Forms,
+    as_response,
+    moved,
+    page_policy,
+    problem,
+)
+from services.render.cache import Entry, Place, Shelf
 from services.render.documents import HTML, Document
 from services.render.images import Images
+from services.render.looks import Lookout, Looks
+from services.render.metrics import PAGES
 from services.render.pages import render_error
 from services.render.settings import RenderSettings
-from services.render.surfaces import Absent, Asked, Moved, Surface, find
+from services.render.surfaces import Absent, Asked, Moved, Surface, find, page_asked
 from services.render.themes import theme_of
-from shared.encodings import is_known, takes_gzip
 from shared.logs import log
 from shared.media import open_store
 from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT, open_pool
-from shared.process import Process, Role
+from shared.process import Answer, Process, Role
 from shared.sites import Site, Sites, read_sites
 
-SAFE_HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "strict-origin-when-cross-origin"}
-PAGE_HEADERS = {
-    **SAFE_HEADERS,
-    "cache-control": "public, max-age=0, must-revalidate",
-    "permissions-policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
-}
-POLICY = (
-    "default-src 'none'; script-src 'self' 'sha256-{}'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-    "font-src 'self'; media-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
-)
-"""With the checksum of the theme's early script."""
-OTHER_HEADERS = {**SAFE_HEADERS, "cache-control": "public, max-age=0, must-revalidate"}
-FOR_EVER = "public, max-age=31536000, immutable"
 HOSTS_MAX = 1_000
+HOST_CHARACTERS_MAX = 253
+MAKE_SECONDS_MAX = 6.0
+"""After which whoever waits for a page hears that it cannot be made now."""
+SWEEP_SECONDS = 1.0
+SEARCH = "/tim-kiem"
+SOON = {"retry-after": "5"}
+MEMORY, MEMORY_ALONE = PAGES.labels("memory"), PAGES.labels("memory_alone")
+BROTLI_QUALITY_OF_FILES = 11
+"""They are compressed once, for ever."""
+
+
+def _file(document: Document, cache_control: str) -> Forms:
+    best = replace(document, brotli_quality=BROTLI_QUALITY_OF_FILES)
+    others = FOR_OTHERS if document.media_type.startswith("image/") else None
+    return Forms(best, cache_control=cache_control, headers=others, route="/theme")
+
+
+class Pools(NamedTuple):
+    """Connections of their own for looks, pages and searches: no rush on one takes them from another."""
+
+    looks: asyncpg.Pool
+    pages: asyncpg.Pool
+    searches: asyncpg.Pool
 
 
 class Portal:
     """Serves pages by site and address."""
 
-    def __init__(
-        self, pool: asyncpg.Pool, looking: asyncpg.Pool, sites: Sites, public_url: str | None, cache_bytes_max: int
-    ) -> None:
-        self._pool = pool
-        self._looking = looking
+    def __init__(self, pools: Pools, sites: Sites, public_url: str | None, cache_bytes_max: int) -> None:
+        self._pools = pools
         self._making: dict[tuple[str, str], tuple[reading.Look, asyncio.Task[Entry | Moved | Absent]]] = {}
         self._sites = sites
         self._public_url = public_url
         self._shelf = Shelf(cache_bytes_max)
-        self._looks = Looks(self._look)
+        self._looks = Looks(Lookout(pools.looks).look)
         self._hosts: dict[str, Site] = {}
-        self._page_headers = {
-            site.slug: {**PAGE_HEADERS, "content-security-policy": POLICY.format(theme_of(site).early_script_hash)}
-            for site in sites.values()
+        themes = {site.slug: theme_of(site) for site in sites.values()}
+        self._policies = {slug: page_policy(theme.early_script_hash) for slug, theme in themes.items()}
+        self._files = {
+            path: _file(asset, FOR_EVER) for theme in themes.values() for path, asset in theme.assets.items()
         }
-        self._assets = {path: asset for site in sites.values() for path, asset in theme_of(site).assets.items()}
+        self._icons = {
+            slug: _file(theme.assets[theme.paths["icon.svg"]], "public, max-age=86400")
+            for slug, theme in themes.items()
+        }
+        self._errors: dict[tuple[str, int], Forms] = {}
+        self._swept: Mapping[str, reading.Look] = {}
+
+    async def at_hand(self, request: RsgiRequest) -> Answer | None:
+        """Return a page that is in memory, once a look has told that it is right; and files, which are always right."""
+        if request.method not in ("GET", "HEAD"):
+            return None
+        path, headers = request.path, request.headers
+        file = self._files.get(path)
+        if file is not None:
+            return file.answer(headers)
+        site = self._site(headers.get("host") or "")
+        if path == "/favicon.ico":
+            return self._icons[site.slug].answer(headers)
+        place = _place(site, path, request.query_string)
+        entry = self._shelf.get(place) if place else None
+        if place is None or entry is None or not self._looks.may_stand(site.slug, entry.look):
+            return None
+        looks = await self._looks.now()
+        if not _is_right(entry, site, looks):
+            return None
+        (MEMORY_ALONE if looks is None else MEMORY).inc()
+        return self._shelf.answer(place, entry, headers)
 
     async def page(self, request: Request) -> Response:
         """`GET` anything of the portal."""
         site = self._site(request.headers.get("host", ""))
         try:
-            return await self._answer(request, site)
+            async with asyncio.timeout(MAKE_SECONDS_MAX):
+                return await self._answer(request, site)
         except POSTGRES_UNFIT:  # an address that cannot be stored cannot be a page
-            return self._error(site, 404)
+            return self._error(site, 404, request)
         except POSTGRES_AWAY:
-            return self._error(site, 503, {"retry-after": "5"})
+            return self._error(site, 503, request)
         except Exception as error:  # noqa: BLE001 - readers get a page, operators the trace
             log.error("A page cannot be made", path=request.url.path, exc_info=error)
-            return self._error(site, 500)
+            return self._error(site, 500, request)
 
     async def _answer(self, request: Request, site: Site) -> Response:
         path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")  # as they came
         surface, asked = find(path, query, dict(request.query_params), self._url(site))
-        keeps = path != "/tim-kiem" and not (path == "/" and query)  # a query may be a former address
-        place = (site.slug, f"{path}?{asked.page}")
-        entry = self._shelf.get(place) if keeps else None
-        look = await self._looks.now(site.slug)
-        if entry is not None and not entry.is_over() and (look is None or look == entry.look):
-            count("memory" if look else "memory_alone")
-            return self._document(request, site, entry)
-        if look is None:
-            return self._error(site, 503, {"retry-after": "5"})
+        place = _place(site, path, query)
+        looks = await self._looks.now()
+        entry = self._shelf.get(place) if place else None
+        if place and entry and _is_right(entry, site, looks):
+            (MEMORY_ALONE if looks is None else MEMORY).inc()
+            return as_response(self._shelf.answer(place, entry, request.headers))
+        if looks is None:
+            return self._error(site, 503, request)
+        look = looks.get(site.slug, reading.NEVER_WRITTEN)
         match made := await self._once(
             (site.slug, f"{path}?{query}"), look, lambda: self._make(site, surface, asked, entry)
         ):
             case Moved(to):
-                return RedirectResponse(quote(to), 301, {**SAFE_HEADERS, "cache-control": "no-cache"})
+                self._shelf.drop(place)
+                return moved(to)
             case Absent(status):
                 self._shelf.drop(place)
-                return self._error(site, status)
-        if keeps:
-            self._shelf.put(place, made)
-        return self._document(request, site, made)
+                return self._error(site, status, request)
+        if place is None:
+            return as_response(made.forms.answer(request.headers))
+        self._shelf.put(place, made)
+        if not self._looks.may_stand(site.slug, made.look):
+            self._swept = {}  # it may show what was withdrawn while it was made
+        return as_response(self._shelf.answer(place, made, request.headers))
 
     async def _once(
         self,
@@ -117,58 +173,80 @@ class Portal:
         return await asyncio.shield(task)
 
     async def _make(self, site: Site, surface: Surface, asked: Asked, entry: Entry | None) -> Entry | Moved | Absent:
-        look, outcome, reader = await reading.at_one_moment(self._pool, site, lambda reader: surface(reader, asked))
+        pool = self._pools.searches if asked.path == SEARCH else self._pools.pages
+        look, outcome, reader = await reading.at_one_moment(pool, site, lambda reader: surface(reader, asked))
         if isinstance(outcome, Moved | Absent):
             return outcome
-        if entry is not None and entry.key == reader.key:  # something of the site changed, but nothing of this page
-            count("unchanged")
-            return Entry(entry.document, entry.key, look, entry.changed_at, reader.until)
-        count("made")
-        return Entry(outcome(), reader.key, look, look[1], reader.until)
+        key = hashlib.blake2b(repr(reader.key).encode(), digest_size=16).digest()
+        shows = tuple(reader.shows)
+        if entry is not None and entry.key == key:
+            PAGES.labels("unchanged").inc()  # something of the site changed, but nothing of this page
+            return Entry(entry.forms, key, look, reader.until.timestamp(), shows)
+        PAGES.labels("made").inc()
+        document, changed_at = outcome(), look[1]
+        if document.media_type == HTML and changed_at is not None:
+            changed_at = max(changed_at, datetime.fromtimestamp(theme_of(site).changed_at, UTC))
+        forms = Forms(document, policy=self._policy(site, document), changed_at=changed_at)
+        if forms.settles_in:
+            asyncio.get_running_loop().call_later(forms.settles_in, forms.settle)
+        return Entry(forms, key, look, reader.until.timestamp(), shows)
 
-    async def _look(self, site: str) -> reading.Look:
-        return await reading.look(self._looking, self._sites[site])
+    async def sweep(self) -> None:
+        """Forget what was withdrawn, so that it is not served should Postgres go away before anybody asks for it.
+
+        Does nothing if nothing has changed since the last time. It also finds out whether Postgres is back.
+        """
+        looks = await self._looks.again()
+        if looks is None or looks == self._swept:
+            return
+        self._swept = looks
+        checked, gone = {reading.ANY}, set[str]()
+        try:
+            while shown := self._shelf.shown() - checked:  # again, if more was made meanwhile
+                gone |= await reading.withdrawn(self._pools.pages, shown)
+                checked |= shown
+        except BaseException:
+            self._swept = {}
+            raise
+        if gone:
+            count = self._shelf.drop_showing(gone | {reading.ANY})
+            log.info("Forgot pages that show what was withdrawn", articles=len(gone), pages=count)
+
+    async def sweep_forever(self) -> None:
+        """Sweep each second."""
+        while True:
+            await asyncio.sleep(SWEEP_SECONDS)
+            with suppress(*POSTGRES_AWAY):
+                await self.sweep()
 
     def _site(self, host: str) -> Site:
         site = self._hosts.get(host)
         if site is None:
             site = self._sites.of_host(host)
-            if len(self._hosts) < HOSTS_MAX:
+            if len(self._hosts) < HOSTS_MAX and len(host) <= HOST_CHARACTERS_MAX:
                 self._hosts[host] = site
         return site
 
-    def _error(self, site: Site, status: int, headers: dict[str, str] | None = None) -> Response:
-        count("error")
-        document = render_error(site, self._url(site), status)
-        kept = {"cache-control": "no-store", **(headers or {})}
-        return _bytes(document, status, {**self._page_headers[site.slug], **kept})
+    def _error(self, site: Site, status: int, request: Request) -> Response:
+        PAGES.labels("error").inc()
+        forms = self._errors.get((site.slug, status))
+        if forms is None:
+            document = render_error(site, self._url(site), status)
+            forms = Forms(
+                document,
+                status=status,
+                policy=self._policy(site, document),
+                cache_control=NOT_KEPT,
+                headers=SOON if status == 503 else None,
+            )
+            self._errors[site.slug, status] = forms
+        return as_response(forms.answer(request.headers))
 
-    def _document(self, request: Request, site: Site, entry: Entry) -> Response:
-        document = entry.document
-        changed_at = entry.changed_at or datetime(2026, 1, 1, tzinfo=UTC)
-        headers = OTHER_HEADERS
-        if document.media_type == HTML:
-            headers = self._page_headers[site.slug]
-            changed_at = max(changed_at, datetime.fromtimestamp(theme_of(site).changed_at, UTC))
-        return _answer(request, document, changed_at.replace(microsecond=0), headers)
+    def _policy(self, site: Site, document: Document) -> str:
+        return self._policies[site.slug] if document.media_type == HTML else NO_PAGE_POLICY
 
     def _url(self, site: Site) -> str:
         return self._public_url or site.origins[0]
-
-    async def asset(self, request: Request) -> Response:
-        """`GET /theme/NAME`: a file of a theme, for ever."""
-        document = self._assets.get(request.url.path)
-        if document is None:
-            return self._error(self._site(request.headers.get("host", "")), 404)
-        headers = {**SAFE_HEADERS, "cache-control": FOR_EVER}
-        return _answer(request, document, datetime(2026, 1, 1, tzinfo=UTC), headers)
-
-    async def icon(self, request: Request) -> Response:
-        """`GET /favicon.ico`: for browsers that ask without having been told of another."""
-        theme = theme_of(self._site(request.headers.get("host", "")))
-        return _bytes(
-            theme.assets[theme.paths["icon.svg"]], 200, {**SAFE_HEADERS, "cache-control": "public, max-age=86400"}
-        )
 
     def concerns(self) -> list[str]:
         """What an operator should know though pages are served."""
@@ -176,51 +254,49 @@ class Portal:
         return [f"Postgres does not answer, pages come from memory: {away}"] if away else []
 
 
-def _answer(request: Request, document: Document, changed_at: datetime, headers: dict[str, str]) -> Response:
-    body, tag, encoding = document.body, document.tag, {}
-    if document.gzipped is not None and takes_gzip(request.headers.get("accept-encoding", "")):
-        body, tag, encoding = document.gzipped, f"{tag}-gz", {"content-encoding": "gzip"}
-    headers = {**headers, "etag": f'"{tag}"', "last-modified": format_datetime(changed_at, usegmt=True)}
-    headers["vary"] = "accept-encoding"
-    if _is_known(request, document.tag, changed_at):
-        return Response(None, 304, headers)
-    return _bytes(Document(body, document.media_type), 200, {**headers, **encoding})
+def _place(site: Site, path: str, query: str) -> Place | None:
+    """Return under what a page is kept. None: it is made for each request, as its query may mean anything."""
+    if path == SEARCH or (path == "/" and query):  # a query of the home page may be a former address
+        return None
+    is_list = path.endswith("/") and query
+    return site.slug, path, page_asked(dict(parse_qsl(query, keep_blank_values=True))) if is_list else 1
 
 
-def _bytes(document: Document, status: int, headers: dict[str, str]) -> Response:
-    return Response(document.body, status, {**headers, "content-type": document.media_type})
+def _is_right(entry: Entry, site: Site, looks: Mapping[str, reading.Look] | None) -> bool:
+    """Tell whether an entry may be served: nothing has changed since it was made, or nobody can tell."""
+    stands = looks is None or looks.get(site.slug, reading.NEVER_WRITTEN) == entry.look
+    return stands and not entry.is_over()
 
 
-def _is_known(request: Request, tag: str, changed_at: datetime) -> bool:
-    known = request.headers.get("if-none-match")
-    if known is not None:
-        return any(is_known(f'"{form}"', known) for form in (tag, f"{tag}-gz"))
-    try:
-        since = parsedate_to_datetime(request.headers.get("if-modified-since", ""))
-    except ValueError:
-        return False
-    return since.tzinfo is not None and changed_at <= since
+class _Refusal:
+    """Answers whatever is not `GET` or `HEAD`."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        refused = problem(405, "Pages can only be read.", allow="GET, HEAD")
+        await refused.response()(scope, receive, send)
+
+
+def role(portal: Portal, images: Images) -> Role:
+    """Return what the site offers to its process."""
+    routes = [Route("/media/{name}", images.image), Route(ROUTE, portal.page), Route(ROUTE, _Refusal())]
+    return Role("site", routes=routes, at_hand=portal.at_hand, concerns=portal.concerns)
 
 
 @asynccontextmanager
 async def site(settings: RenderSettings, process: Process) -> AsyncIterator[Role]:
     """Run the public pages."""
     url = settings.database_url.get_secret_value()
-    pool = await open_pool(url, role="presstally_render", statement_timeout_seconds=3)
-    looking = await open_pool(url, role="presstally_render", size=2, statement_timeout_seconds=1)
-    portal = Portal(pool, looking, read_sites(settings.sites), settings.public_url, settings.page_cache_bytes_max)
-    images = Images(open_store(settings.media))
+    open_ours = partial(open_pool, url, role="presstally_render")
+    pools = Pools(
+        looks=await open_ours(size=1, statement_timeout_seconds=1),
+        pages=await open_ours(size=6, statement_timeout_seconds=3),
+        searches=await open_ours(size=3, statement_timeout_seconds=3),
+    )
+    portal = Portal(pools, read_sites(settings.sites), settings.public_url, settings.page_cache_bytes_max)
+    sweeping = process.spawn(portal.sweep_forever(), "sweep pages")
     try:
-        yield Role(
-            "site",
-            routes=[
-                Route("/theme/{name}", portal.asset),
-                Route("/favicon.ico", portal.icon),
-                Route("/media/{name}", images.image),
-                Route("/{path:path}", portal.page),
-            ],
-            concerns=portal.concerns,
-        )
+        yield role(portal, Images(open_store(settings.media)))
     finally:
-        pool.terminate()
-        looking.terminate()
+        sweeping.cancel()
+        for pool in pools:
+            pool.terminate()

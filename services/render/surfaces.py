@@ -55,8 +55,13 @@ class Asked:
     @property
     def page(self) -> int:
         """The page of a list, from 1; 0 if it is no number. Once it stood in the query: those links still hold."""
-        text = self.parts.get("page") or self.query.get("trang", "1")
-        return int(text) if re.fullmatch(r"[1-9]\d{0,3}", text, re.ASCII) and int(text) <= PAGES_MAX else 0
+        return page_asked({"trang": self.parts["page"]} if self.parts.get("page") else self.query)
+
+
+def page_asked(query: Mapping[str, str]) -> int:
+    """Return which page of a list a query asks for, from 1; 0 if it is no number."""
+    text = query.get("trang", "1")
+    return int(text) if re.fullmatch(r"[1-9]\d{0,3}", text, re.ASCII) and int(text) <= PAGES_MAX else 0
 
 
 async def _home(reader: Reader, asked: Asked) -> Outcome:

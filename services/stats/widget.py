@@ -72,7 +72,7 @@ class Widget:
         self._ready: dict[tuple[str, str], _Ready] = {}
         """By path and query, the newest last. Only queries that mean something are here, so that nobody fills it."""
 
-    def at_hand(self, request: RsgiRequest) -> Answer | None:
+    async def at_hand(self, request: RsgiRequest) -> Answer | None:
         """Return the answer to a counter's URL if one of this second is there: 10,000 readers cost one query."""
         ready = self._ready.get((request.path, request.query_string))
         if ready is None or request.method != "GET" or time.monotonic() >= ready.until:

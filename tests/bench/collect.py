@@ -7,7 +7,7 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,11 +45,11 @@ def collect(stores: Stores, options: Options, pool: Executor) -> None:
     """Post events to one collector; 202 means that Kafka has them (acks=all, idempotent; one broker, no fsync)."""
     if shutil.which("wrk") is None:
         raise Failed("this needs wrk (Debian: apt-get install wrk)")
-    with stores.broker("collect") as kafka, stores.counting(kafka) as counting, _hello(counting.supervisor) as hello:
+    with stores.broker("collect") as kafka, stores.counting(kafka) as counting, hello(counting.supervisor) as bare:
         collector = counting.start("collector", service="ingest")
-        wrk(hello, 1), wrk(collector.port, 1, script=True)  # both warm
+        wrk(bare, 1), wrk(collector.port, 1, script=True)  # both warm
         print("  round      hello/s     one/s   ratio  p99 ms  events/s by 100  p99 ms")
-        rows = [_round(number, hello, collector) for number in range(1, options.rounds + 1)]
+        rows = [_round(number, bare, collector) for number in range(1, options.rounds + 1)]
         singles, batches = [row[1].per_second for row in rows], [row[2].per_second * BATCH for row in rows]
         ratio = statistics.median(one.per_second / bare.per_second for bare, one, _ in rows)
         top = asyncio.run(_produce(kafka))
@@ -118,7 +118,8 @@ def _check_all_counted(counting: Counting, collector: Service) -> None:
 
 
 @contextmanager
-def _hello(supervisor: Supervisor) -> Iterator[int]:
+def hello(supervisor: Supervisor) -> Iterator[int]:
+    """Run the yardstick and yield its port."""
     port = free_ports(1)
     command = [sys.executable, "-m", "tests.bench.hello", str(port)]
     supervisor.start(
@@ -136,6 +137,7 @@ def wrk(
     pause: int = 0,
     connections: int = CONNECTIONS,
     path: str = "/",
+    headers: Mapping[str, str] | None = None,
 ) -> Measured:
     """Run wrk with one thread; with the script it posts events."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", f"http://127.0.0.1:{port}{path}"]
@@ -144,6 +146,8 @@ def wrk(
         command += ["--", str(per_request), str(pause)]
     else:
         command[1:3] = ["-s", str(SCRIPT.with_name("get.lua"))]
+    for name, value in (headers or {}).items():
+        command[1:1] = ["-H", f"{name}: {value}"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     requests, microseconds, refused, p50, p99 = map(float, done.stdout.split("RESULT ")[1].split())
     return Measured(requests / microseconds * 1e6, int(refused), p50 / 1_000, p99 / 1_000)

@@ -1,4 +1,4 @@
-"""How fast a portal of 50,000 articles saves, searches and serves."""
+"""How fast a portal of 50,000 articles saves, searches and serves; serving beside a bare ASGI hello."""
 
 import asyncio
 import random
@@ -15,7 +15,7 @@ from services.render.texts import folded
 from shared.articles import Article, Paragraph
 from shared.postgres import open_pool
 from shared.sites import Section, Site
-from tests.bench.collect import wrk
+from tests.bench.collect import hello, wrk
 from tests.bench.load import SITE
 from tests.bench.options import Options
 from tests.bench.stores import Service, Stores
@@ -23,10 +23,13 @@ from tests.bench.stores import Service, Stores
 ARTICLES = 50_000
 WRITERS = 4
 WORDS = 300
+REAL_WORDS = 2_000
+"""Of the newest article: its page is as long as a long one of a real portal."""
 SYLLABLES = 6_000
-SEARCHES = 300
+SEARCHES = 100
 WARM = 10
-SECONDS = 5
+SECONDS = 4
+CONNECTIONS = 64
 PORTAL = Site(
     slug=SITE,
     name="Hải Hậu",
@@ -72,20 +75,35 @@ class Texts:
                 section="tin-tuc",
                 language="vi",
                 lead=lead,
-                body=[Paragraph(self.words(WORDS // 3)) for _ in range(3)],
+                body=[Paragraph(self.words((REAL_WORDS if number == count else WORDS) // 3)) for _ in range(3)],
                 tags=[self.syllables[number % 500]],
                 modified_at=at,
                 first_published_at=at,
                 published_at=at,
             )
 
-    def query(self) -> str:
-        """Return what somebody may look for: one to four words of a text, half of them without marks, some quoted."""
+    def query(self, kind: str) -> str:
+        """Return what somebody may look for, of a text or of the most frequent words."""
         text = self.random.choice(self.texts).split()
-        count = self.random.randint(1, 4)
+        count = {"one word": 1, "two words": 2, "phrase of two": 2, "phrase of three": 3, "typing error": 2}.get(
+            kind, 4
+        )
         begin = self.random.randint(0, len(text) - count)
         words = " ".join(text[begin : begin + count])
-        return self.random.choice((words, words, folded(words), folded(words), f'"{words}"'))
+        match kind:
+            case "frequent words":
+                return " ".join(self.random.sample(self.syllables[:20], self.random.randint(1, 2)))
+            case "without marks":
+                return folded(words)
+            case "phrase of two" | "phrase of three":
+                return f'"{words}"'
+            case "typing error":
+                return words[:-1] + "x" + words[-1] + "w"
+        return words
+
+
+KINDS = ("one word", "two words", "four words", "without marks", "phrase of two", "phrase of three", "frequent words")
+MORE_KINDS = ("typing error", "by date")
 
 
 def portal(stores: Stores, options: Options, pool: Executor) -> None:
@@ -98,10 +116,8 @@ def portal(stores: Stores, options: Options, pool: Executor) -> None:
         print(f"  made anew: {made:,.0f} article pages a second, in one process", flush=True)
         site = counting.start("site", service="render")
         _search(site, texts)
-        for path in ("/", f"/bai-{ARTICLES}-{ARTICLES}.html", "/rss.xml"):
-            site.get(path)
-            served = wrk(site.port, SECONDS, path=path)
-            print(f"  {path}: {served.per_second:,.0f}/s from memory, p99 {served.p99_milliseconds:.1f} ms", flush=True)
+        with hello(counting.supervisor) as yardstick:
+            _serve(site, yardstick, options.rounds)
         site.end()
 
 
@@ -127,24 +143,50 @@ async def _make(database: str) -> float:
     for number in range(1_000, 1_000 + count):
         surface, asked = surfaces.find(f"/bai-{number}-{number}.html", "", {}, PORTAL.origins[0])
         _, make, _ = await reading.at_one_moment(connections, PORTAL, lambda reader: surface(reader, asked))  # noqa: B023
-        assert make().gzipped
+        assert make().encoded("br")
     seconds = time.monotonic() - begun
     await connections.close()
     return count / seconds
 
 
 def _search(site: Service, texts: Texts) -> None:
-    times = []
-    for number in range(WARM + SEARCHES):
-        query = urllib.parse.quote(texts.query())
-        begun = time.perf_counter()
-        status, _ = site.get(f"/tim-kiem?q={query}")
-        assert status == 200, query
-        if number >= WARM:
-            times.append((time.perf_counter() - begun) * 1_000)
+    every: list[float] = []
+    for kind in (*KINDS, *MORE_KINDS):
+        times = [_search_once(site, texts, kind) for _ in range(WARM + SEARCHES)][WARM:]
+        every += times if kind in KINDS else []
+        _print_times(kind, times)
+    _print_times("all but the last two", every)
+
+
+def _search_once(site: Service, texts: Texts, kind: str) -> float:
+    query = urllib.parse.quote(texts.query(kind)) + ("&sap-xep=ngay" if kind == "by date" else "")
+    begun = time.perf_counter()
+    status, _ = site.get(f"/tim-kiem?q={query}")
+    assert status == 200, query
+    return (time.perf_counter() - begun) * 1_000
+
+
+def _print_times(kind: str, times: list[float]) -> None:
     cuts = statistics.quantiles(times, n=100)
-    print(
-        f"  searches over HTTP: p50 {cuts[49]:.1f} ms, p95 {cuts[94]:.1f} ms, p99 {cuts[98]:.1f} ms, "
-        f"most {max(times):.1f} ms",
-        flush=True,
-    )
+    line = f"p50 {cuts[49]:6.1f} ms, p95 {cuts[94]:6.1f} ms, p99 {cuts[98]:6.1f} ms, most {max(times):6.1f} ms"
+    print(f"  searched over HTTP, {kind:<21}{line}", flush=True)
+
+
+def _serve(site: Service, yardstick: int, rounds: int) -> None:
+    """Serve one article's page from memory in each form, in alternation with the hello; print medians."""
+    path = f"/bai-{ARTICLES}-{ARTICLES}.html"
+    forms = {"plain": "identity", "gzip": "gzip", "br": "gzip, deflate, br, zstd"}
+    size = len(site.get(path)[1].encode())
+    wrk(yardstick, 1, connections=CONNECTIONS), wrk(site.port, 1, connections=CONNECTIONS, path=path)
+    ratios: dict[str, list[float]] = {form: [] for form in (*forms, "304")}
+    for number in range(1, rounds + 1):
+        bare = wrk(yardstick, SECONDS, connections=CONNECTIONS).per_second
+        line = f"  round {number}: hello {bare:,.0f}/s"
+        for form, accepted in [*forms.items(), ("304", "br")]:
+            named = {"accept-encoding": accepted, **({"if-none-match": "*"} if form == "304" else {})}
+            served = wrk(site.port, SECONDS, connections=CONNECTIONS, path=path, headers=named)
+            ratios[form].append(served.per_second / bare)
+            line += f", {form} {served.per_second:,.0f}/s (p99 {served.p99_milliseconds:.1f} ms)"
+        print(line, flush=True)
+    told = ", ".join(f"{form} {statistics.median(values):.2f}" for form, values in ratios.items())
+    print(f"  a page of {size:,} bytes from memory, by hello's requests a second: {told}", flush=True)

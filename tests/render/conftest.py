@@ -1,21 +1,24 @@
-"""The portal on a real Postgres, without Kafka before it: articles go in by the builder's call, readers ask by ASGI."""
+"""The portal on a real Postgres, without Kafka before it: articles go in by the builder's call, readers ask by RSGI."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
 import msgspec
 import pytest
-from starlette.applications import Starlette
-from starlette.routing import Route
 
 from services.render import store
-from services.render.site import Portal
+from services.render.images import Images
+from services.render.site import Pools, Portal, role
 from shared.articles import Article, Paragraph, Source
+from shared.media import open_store
 from shared.postgres import open_pool
+from shared.process import Front
 from shared.sites import Section, Site, Sites
 
 URL = "https://haihau.example"
@@ -48,9 +51,16 @@ class TestPortal:
 
     __test__ = False
     pool: asyncpg.Pool
+    looking: asyncpg.Pool
     portal: Portal
+    media: str
     site: Site = SITE
     articles: dict[int, Article] = field(default_factory=dict)
+
+    @property
+    def pools(self) -> Pools:
+        """Its connections, for another portal on the same database."""
+        return Pools(self.looking, self.pool, self.pool)
 
     def article(self, number: int, **fields: Any) -> Article:
         """Return an article as it is published, the higher its number the newer."""
@@ -94,53 +104,78 @@ class TestPortal:
 
     async def get(self, address: str, **headers: str) -> Got:
         """Ask the portal as a reader does."""
+        return await self.request("GET", address, **headers)
+
+    async def request(self, method: str, address: str, **headers: str) -> Got:
+        """Ask by any method. What is sent for HEAD is the server's to leave away, and is seen here."""
         path, _, query = address.partition("?")
+        return await self.send(method, path, query, **headers)
+
+    async def send(self, method: str, path: str, query: str, **headers: str) -> Got:
+        """Ask for a path as it is when its escapes are undone."""
         named = {"host": "haihau.example", **{name.replace("_", "-"): value for name, value in headers.items()}}
-        scope = {
-            "type": "http",
-            "method": "GET",
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "headers": [(name.encode(), value.encode()) for name, value in named.items()],
-            "server": ("haihau.example", 443),
-            "scheme": "https",
-            "root_path": "",
-        }
-        got = Got(0, {}, b"")
+        asked = SimpleNamespace(
+            method=method,
+            path=path,
+            query_string=query,
+            headers=named,
+            http_version="1.1",
+            scheme="https",
+            client="127.0.0.1:1",
+            server="127.0.0.1:443",
+        )
+        protocol = Protocol()
+        front = Front()
+        front.starting = ["site"]
+        front.open(role(self.portal, Images(open_store(self.media))))
+        await front.__rsgi__(asked, protocol)  # type: ignore[arg-type]
+        assert protocol.got
+        return protocol.got
 
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": b"", "more_body": False}
 
-        async def send(message: Any) -> None:
-            if message["type"] == "http.response.start":
-                got.status = message["status"]
-                got.headers = {name.decode(): value.decode() for name, value in message["headers"]}
-            else:
-                got.body += message.get("body", b"")
+class Protocol:
+    """What granian's own does with a whole answer to a request without body."""
 
-        app = Starlette(routes=[Route("/{path:path}", self.portal.page)])
-        await app(scope, receive, send)
-        return got
+    def __init__(self) -> None:
+        self.got: Got | None = None
+
+    def __aiter__(self) -> "Protocol":
+        return self
+
+    async def __anext__(self) -> bytes:
+        raise StopAsyncIteration
+
+    def response_bytes(self, status: int, headers: list[tuple[str, str]], body: bytes) -> None:
+        assert self.got is None
+        assert len({name for name, _ in headers}) == len(headers), "a header came twice"
+        self.got = Got(status, {name: value for name, value in headers if name != "content-length"}, body)
 
 
 @pytest.fixture
-async def portal(database: str) -> AsyncIterator[TestPortal]:
+async def portal(database: str, tmp_path: Path) -> AsyncIterator[TestPortal]:
     """A portal with a database of its own."""
-    async with a_portal(database, SITE) as portal:
+    async with a_portal(database, SITE, tmp_path) as portal:
         yield portal
 
 
 @asynccontextmanager
-async def a_portal(database: str, site: Site) -> AsyncIterator[TestPortal]:
+async def a_portal(database: str, site: Site, tmp_path: Path) -> AsyncIterator[TestPortal]:
     """A portal of one site."""
     pool = await open_pool(database, role="presstally_render", size=4)
-    yield TestPortal(pool, Portal(pool, pool, Sites({site.slug: site}), URL, 8 * 1024 * 1024), site)
+    looking = await open_pool(database, role="presstally_render", size=1)
+    yield TestPortal(
+        pool,
+        looking,
+        Portal(Pools(looking, pool, pool), Sites({site.slug: site}), URL, 8 * 1024 * 1024),
+        str(tmp_path / "media"),
+        site,
+    )
     pool.terminate()
+    looking.terminate()
 
 
 @pytest.fixture
-async def english(database: str) -> AsyncIterator[TestPortal]:
+async def english(database: str, tmp_path: Path) -> AsyncIterator[TestPortal]:
     """The same in English, in another zone."""
     sections = [Section("news", "News"), Section("culture", "Culture")]
     site = Site(
@@ -158,5 +193,5 @@ async def english(database: str) -> AsyncIterator[TestPortal]:
         phone="1 23",
         email="desk@haihau.example",
     )
-    async with a_portal(database, site) as portal:
+    async with a_portal(database, site, tmp_path) as portal:
         yield portal

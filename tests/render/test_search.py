@@ -4,9 +4,11 @@ import re
 from typing import Any
 from urllib.parse import quote
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.render import search
 from services.render.search import excerpt, marked, parse
 from services.render.texts import folded
 from shared.articles import Paragraph
@@ -40,6 +42,31 @@ async def test_phrases_and_exclusions(portal: Any) -> None:
     assert await titles(portal, "chợ phiên") == ["Hội nghị", "Lễ hội"]
     assert await titles(portal, "chợ phiên -họp") == ["Hội nghị"]
     assert await titles(portal, "-họp") == []
+
+
+async def test_a_phrase_is_one_in_the_title_too(portal: Any) -> None:
+    """Words of a phrase that stand apart in a title are no find; long and excluded phrases are exact."""
+    await portal.add(1, title="Phiên họp ở chợ", body=[Paragraph("Chợ lớn, phiên sau")])
+    await portal.add(2, title="Họp chợ phiên cồn")
+    await portal.add(3, title="Chợ phiên", body=[Paragraph("Họp chợ cồn. Phiên cồn, họp chợ phiên")])
+    assert await titles(portal, '"chợ phiên"') == ["Chợ phiên", "Họp chợ phiên cồn"]
+    assert await titles(portal, '"họp chợ phiên cồn"') == ["Họp chợ phiên cồn"]
+    assert await titles(portal, 'họp -"phiên cồn"') == ["Phiên họp ở chợ"]
+    assert await titles(portal, '"chợ phiên" -"phiên cồn"', "&chuyen-muc=tin-tuc") == []
+    assert await titles(portal, '"chợ phiên" -lớn họp') == ["Họp chợ phiên cồn", "Chợ phiên"]
+    assert await titles(portal, '"chợ phiên"', "&sap-xep=ngay") == ["Chợ phiên", "Họp chợ phiên cồn"]
+
+
+async def test_what_is_frequent_is_found_as_what_is_rare(portal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few finds are ordered and many are looked through: both ways have the same results in the same order."""
+    for number in range(1, 41):
+        words = "muối mặn" if number % 3 else "mặn muối"
+        await portal.add(number, title=f"Tin {number}", body=[Paragraph(f"Ruộng {words} vụ {number}")])
+    queries = ("muối", '"muối mặn"', '"ruộng muối mặn"', "muoi -man", "ruộng muối", '"ruộng mặn muối vụ"')
+    few = [[await titles(portal, query, f"&trang={page}") for page in (1, 2)] for query in queries]
+    monkeypatch.setattr(search, "FEW_MAX", 5)
+    assert [[await titles(portal, query, f"&trang={page}") for page in (1, 2)] for query in queries] == few
+    assert few[0] == [[f"Tin {number}" for number in range(top, top - 10, -1)] for top in (40, 30)]
 
 
 async def test_filters_and_order(portal: Any) -> None:
@@ -90,7 +117,8 @@ def test_any_query_is_words_and_our_operators_alone(query: str) -> None:
     """Whatever is typed, Postgres gets words, our own operators and nothing else."""
     terms = parse(query)
     if terms is not None:
-        assert re.fullmatch(r"(!?\(\w+( <-> \w+)*\))( & !?\(\w+( <-> \w+)*\))*", terms.folded)
+        for built in (terms.folded, terms.indexed or terms.folded):
+            assert re.fullmatch(r"(!?\(\w+( <-> \w+)*\))( & !?\(\w+( <-> \w+)*\))*", built)
         assert str(marked(query, terms)).count("<mark>") == str(marked(query, terms)).count("</mark>")
 
 

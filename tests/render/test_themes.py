@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from services.render.proof import all_kinds, prove
-from services.render.site import Portal
+from services.render.site import Pools, Portal
 from services.render.themes import ThemeError, read_theme
 from shared.sites import Site, Sites, read_sites
 
@@ -58,7 +58,9 @@ async def test_pages_and_files_of_two_sites(portal: Any, tmp_path: Path) -> None
     folder = shutil.copytree(EXAMPLE, tmp_path / "own")
     (folder / "early.js").write_text("document.documentElement.dataset.mine = 1")
     own = msgspec.structs.replace(themed(folder), slug="rieng", origins=["https://rieng.example"])
-    portal.portal = Portal(portal.pool, portal.pool, Sites(haihau=portal.site, rieng=own), None, 1024 * 1024)
+    portal.portal = Portal(
+        Pools(portal.looking, portal.pool, portal.pool), Sites(haihau=portal.site, rieng=own), None, 1024 * 1024
+    )
     await portal.add(5)
     hashes = []
     for host, style in (("haihau.example", read_theme("")), ("rieng.example", read_theme(str(folder)))):
@@ -69,9 +71,8 @@ async def test_pages_and_files_of_two_sites(portal: Any, tmp_path: Path) -> None
         hashes.append(checksum)
         assert style.paths["site.css"] in got.text
         for path in re.findall(r'(?:href|src)="(/theme/[^"]+)"', got.text):
-            request = type("Request", (), {"url": type("Url", (), {"path": path}), "headers": {"host": host}})()
-            served = await portal.portal.asset(request)
-            assert served.status_code == 200, path
+            served = await portal.get(path, host=host)
+            assert served.status == 200, path
             assert "immutable" in served.headers["cache-control"]
     assert hashes[0] != hashes[1]
     assert "dataset.mine" in (await portal.get("/khong-co", host="rieng.example")).text

@@ -71,6 +71,18 @@ SELECT (SELECT place FROM render.generations WHERE state = 'live') AS place,
     greatest((SELECT changed_at FROM render.sites WHERE site = $1),
              (SELECT max(at) FROM generation.boundaries WHERE site = $1 AND at <= now())) AS changed_at
 
+-- name: looks
+-- The same of all sites that ever had an article.
+SELECT (SELECT place FROM render.generations WHERE state = 'live') AS place, s.site, s.generation,
+    greatest(s.changed_at,
+             (SELECT max(b.at) FROM generation.boundaries b WHERE b.site = s.site AND b.at <= now())) AS changed_at
+FROM render.sites s
+
+-- name: withdrawn
+-- Those of the given articles that readers may not see now.
+SELECT given.id FROM unnest($1::text[]) AS given (id)
+WHERE NOT EXISTS (SELECT FROM generation.public_articles p WHERE p.id = given.id)
+
 -- name: articles_of_numbers
 SELECT a.id, a.number, a.path, a.state, a.content, a.public_until, p.id IS NOT NULL AS is_public
 FROM generation.articles a LEFT JOIN generation.public_articles p USING (id)
@@ -226,46 +238,79 @@ LIMIT $3
 
 -- name: search
 -- The newest of those with the words in their title and of those with them anywhere, the fittest first.
-WITH candidates AS (
+-- $2 and $3 are what indexes find: words and pairs of words, null if there are none; $4 is the whole query, and $14
+-- tells whether it says no more than these; $5 all words together; $6 words with marks; $7 section, $8 since, $9 until;
+-- $10 most to be ranked. Few that fit ($11) are found by an index and put in order. Of more, the newest are found by
+-- looking through all from the newest on: the function behind the operator @@ keeps the planner from the index.
+WITH fitting AS MATERIALIZED (
+    SELECT s.article, s.listed_at FROM generation.search s
+    WHERE s.site = $1
+        AND ($2::text IS NULL OR s.words @@ $2::text::tsquery) AND ($3::text IS NULL OR s.pairs @@ $3::text::tsquery)
+        AND ($7 = '' OR s.section = $7) AND s.listed_at >= $8 AND s.listed_at < $9
+), few AS MATERIALIZED (
+    SELECT * FROM fitting LIMIT $11 + 1
+), are_few AS MATERIALIZED (
+    SELECT count(*) <= $11 AS yes FROM few
+), candidates AS (
     (SELECT s.article FROM generation.search s JOIN generation.public_articles a ON a.id = s.article
-    WHERE s.site = $1 AND s.title_words @@ $2::text::tsquery
-        AND ($5 = '' OR s.section = $5) AND s.listed_at >= $6 AND s.listed_at < $7
-    ORDER BY s.listed_at DESC LIMIT $8)
+    WHERE s.site = $1 AND s.title_words @@ $4::text::tsquery AND ($14 OR s.words @@ $4::text::tsquery)
+        AND ($7 = '' OR s.section = $7) AND s.listed_at >= $8 AND s.listed_at < $9
+    ORDER BY s.listed_at DESC LIMIT $10)
+    UNION
+    (SELECT s.article FROM (SELECT * FROM few WHERE (SELECT yes FROM are_few) ORDER BY listed_at DESC) newest
+    JOIN generation.public_articles a ON a.id = newest.article JOIN generation.search s ON s.article = newest.article
+    WHERE $14 OR s.words @@ $4::text::tsquery
+    ORDER BY newest.listed_at DESC LIMIT $10)
     UNION
     (SELECT s.article FROM generation.search s JOIN generation.public_articles a ON a.id = s.article
-    WHERE s.site = $1 AND s.words @@ $2::text::tsquery AND ($11::text IS NULL OR s.pairs @@ $11::text::tsquery)
-        AND ($5 = '' OR s.section = $5) AND s.listed_at >= $6 AND s.listed_at < $7
-    ORDER BY s.listed_at DESC LIMIT $8)
+    WHERE NOT (SELECT yes FROM are_few) AND s.site = $1 AND ts_match_vq(s.words, $4::text::tsquery)
+        AND ($7 = '' OR s.section = $7) AND s.listed_at >= $8 AND s.listed_at < $9
+    ORDER BY s.listed_at DESC LIMIT $10)
 ), ranked AS (
     SELECT s.article, s.listed_at,
-        coalesce(s.marked_words @@ $4::text::tsquery, false) AS is_exact,
-        (s.title_words @@ $2::text::tsquery)::integer * 4 + (s.words @@ $3::text::tsquery)::integer * 2
-            + ts_rank(s.words, $2::text::tsquery) AS fitness
-    FROM candidates JOIN generation.search s USING (article)
+        coalesce(s.marked_words @@ $6::text::tsquery, false) AS is_exact,
+        (s.title_words @@ $4::text::tsquery)::integer * 4 + (body.words @@ $5::text::tsquery)::integer * 2
+            + ts_rank(body.words, $4::text::tsquery) AS fitness
+    FROM candidates JOIN generation.search s USING (article),
+        LATERAL (SELECT s.words || '' AS words OFFSET 0) body  -- unpacked once, and not for each question
 )
 SELECT a.content, a.public_until, count(*) OVER () AS found
 FROM ranked r JOIN generation.articles a ON a.id = r.article
 ORDER BY is_exact DESC, fitness DESC, r.listed_at DESC, a.number DESC
-LIMIT $9 OFFSET $10
+LIMIT $12 OFFSET $13
 
 -- name: search_by_date
 SELECT a.content, a.public_until
 FROM generation.search s JOIN generation.public_articles a ON a.id = s.article
-WHERE s.site = $1 AND s.words @@ $2::text::tsquery AND ($8::text IS NULL OR s.pairs @@ $8::text::tsquery)
-    AND ($3 = '' OR s.section = $3) AND s.listed_at >= $4 AND s.listed_at < $5
+WHERE s.site = $1
+    AND ($2::text IS NULL OR s.words @@ $2::text::tsquery) AND ($3::text IS NULL OR s.pairs @@ $3::text::tsquery)
+    AND ($10 OR s.words @@ $4::text::tsquery)
+    AND ($5 = '' OR s.section = $5) AND s.listed_at >= $6 AND s.listed_at < $7
 ORDER BY s.listed_at DESC, a.number DESC
-LIMIT $6 OFFSET $7
+LIMIT $8 OFFSET $9
 
 -- name: prepare_search
--- How frequent the words are decides how they are best looked for: no plan fits all. Until the transaction's end.
+-- Until the transaction's end: how frequent the words are decides how they are best looked for, so that no plan fits
+-- all; and to read a row's words is far dearer than Postgres thinks, so that only an index may be asked for them.
 SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
-    set_config('pg_trgm.word_similarity_threshold', '0.4', true)
+    set_config('enable_seqscan', 'off', true),
+    set_config('max_parallel_workers_per_gather', '0', true),
+    set_config('jit', 'off', true)
+
+-- name: set_likeness
+SELECT set_config('pg_trgm.word_similarity_threshold', $1, true)
 
 -- name: search_nearest
+WITH near AS MATERIALIZED (
+    SELECT s.article, s.listed_at, word_similarity($2, s.title) AS likeness
+    FROM generation.search s
+    WHERE s.site = $1 AND $2 <% s.title
+    ORDER BY likeness DESC, s.listed_at DESC
+    LIMIT 20 * $3
+)
 SELECT a.content, a.public_until
-FROM generation.search s JOIN generation.public_articles a ON a.id = s.article
-WHERE s.site = $1 AND $2 <% s.title
-ORDER BY word_similarity($2, s.title) DESC, s.listed_at DESC, a.number DESC
+FROM near n JOIN generation.public_articles a ON a.id = n.article
+ORDER BY n.likeness DESC, n.listed_at DESC, a.number DESC
 LIMIT $3
 
 -- name: generations
