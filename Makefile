@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status doctor import token init verify-compose dashboards test bench chaos tracker check lock clean
+.PHONY: help run up down status doctor import token init verify-compose dashboards test bench chaos soak tracker check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -41,6 +41,10 @@ bench: ## Benchmarks of the counter: printed ratios, no pass or fail
 chaos: ## Kill, freeze and cut everything under load; prints its seed (ARGS="--seed 7 --minutes 5")
 	@$(BOOTSTRAP) dev
 	@$(DEV)/python -m tests.chaos $(ARGS)
+
+soak: ## Half an hour of mixed load with kills; writes docs/soak.md (ARGS="4 --seed 7 --report /tmp/soak.md")
+	@$(BOOTSTRAP) dev
+	@$(DEV)/python -m tests.soak $(ARGS)
 
 verify-compose: ## Run docker-compose.yml for real and look at it, where there is a Docker engine
 	@$(DEV)/python -m deploy.compose.verify $(ARGS)

@@ -10,6 +10,7 @@ code 1: the supervisor starts it again from what was committed.
 """
 
 import asyncio
+import contextlib
 import gc
 import os
 import resource
@@ -30,7 +31,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Counter, generate_latest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
-from starlette.routing import BaseRoute, Route
+from starlette.routing import BaseRoute, Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared import __version__
@@ -43,6 +44,11 @@ from shared.watching import watch_process
 
 STOP_SECONDS = 9.0
 """Bound on a graceful stop; supervisors wait 10 seconds or more before they kill."""
+HOLD_SECONDS = 1.5
+"""How long a request waits for a role that is starting. A gateway sends requests as soon as the port is open: an answer
+"starting" would be a fault to a reader, though others serve."""
+LEFTOVER_SECONDS = 1.0
+"""For tasks of libraries that are still there when all roles have stopped."""
 
 CONNECTIONS_MAX = 20_000
 """Requests that are served at once. Granian's own bound is its backlog, which a few hundred open streams fill."""
@@ -51,6 +57,7 @@ GC_THRESHOLD = 50_000
 """Requests and batches make many objects that die together and are in no cycle: looking for cycles after every 700
 takes a tenth of the time."""
 
+HEALTH = ("/livez", "/readyz", "/metrics")
 ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -138,6 +145,7 @@ class Front:
         self.roles: list[Role] = []
         self.starting: list[str] = []
         self.draining = False
+        self._opened = asyncio.Event()
         self._hot: dict[str, HotHandler] = {}
         self._at_hand: list[Callable[[RsgiRequest], Answer | None]] = []
         self._inside: ASGIApp = Starlette(routes=[Route("/{path:path}", _starting, methods=ALL_METHODS)])
@@ -160,9 +168,13 @@ class Front:
         if self.starting:
             routes.append(Route("/{path:path}", _starting, methods=ALL_METHODS))
         self._inside = _timed(Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS))
+        self._opened.set()
+        self._opened = asyncio.Event()
 
     async def __rsgi__(self, request: RsgiRequest, protocol: HTTPProtocol) -> None:
         """Serve one request."""
+        if self.starting and request.path not in HEALTH:
+            await self._hold(request)
         hot = self._hot.get(request.path)
         if hot is not None:
             await hot(request, protocol)
@@ -173,10 +185,22 @@ class Front:
                 protocol.response_bytes(answer.status, answer.headers, answer.body)
                 answer.served.inc()
                 return
-        if request.path in ("/livez", "/readyz", "/metrics"):
+        if request.path in HEALTH:
             await serve_asgi(self._health, request, protocol)
         else:
             await serve_asgi(self._inside, request, protocol)
+
+    async def _hold(self, request: RsgiRequest) -> None:
+        """Wait until a role that serves this has started, for HOLD_SECONDS at most."""
+        scope = {"type": "http", "path": request.path, "method": request.method, "headers": []}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HOLD_SECONDS):
+                while self.starting and not self._is_served(request.path, scope):
+                    await self._opened.wait()
+
+    def _is_served(self, path: str, scope: Scope) -> bool:
+        routes = (route for role in self.roles for route in role.routes)
+        return path in self._hot or any(route.matches(scope)[0] is not Match.NONE for route in routes)
 
     async def _livez(self, request: Request) -> Response:
         stuck = [f"{role.name}: {reason}" for role in self.roles if (reason := role.stuck())]
@@ -305,7 +329,17 @@ async def _run(roles: Mapping[str, RoleStarter], settings: Settings) -> int:
         sys.stderr.flush()
         os._exit(1)
     log.info("Stopped")
-    return 1 if process.failure else 0
+    code = 1 if process.failure else 0
+    loop.call_later(LEFTOVER_SECONDS, _leave_all_the_same, code)
+    return code
+
+
+def _leave_all_the_same(code: int) -> None:
+    """End the process though a task of a library does not hear that it is cancelled: all of ours is done."""
+    left = sorted(repr(task.get_coro()) for task in asyncio.all_tasks())
+    log.warning("Leaving; some tasks did not end", tasks=left)
+    sys.stderr.flush()
+    os._exit(code)
 
 
 async def _start_roles(

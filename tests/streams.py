@@ -7,6 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+LAST_CHUNK = b"0\r\n\r\n"
+
 
 @dataclass
 class Told:
@@ -48,6 +50,8 @@ class Stream(asyncio.Protocol):
             self.status = int(first.split()[1])
             self.headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
             self._rest = rest
+        if self._rest.endswith(LAST_CHUNK):  # the answer is over, though a gateway keeps the line
+            self.ended = True
         *blocks, self._rest = self._rest.split(b"\n\n")
         for block in blocks:
             self._take(block.decode(), at)

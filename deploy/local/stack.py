@@ -19,6 +19,7 @@ from deploy.local.postgres import Postgres
 from deploy.local.supervisor import Part, StartFailed, Stopped, Supervisor
 
 SERVICES = ("ingest", "stats", "render")
+UPSTREAMS = {"COLLECTOR": "ingest", "ARTICLES": "ingest", "STATS": "stats", "RENDER": "render"}
 START_SECONDS = 60.0
 SAMPLE = ROOT / "deploy/local/sample/trang-mau.txt"
 SAMPLE_PUBLISHED_AT = "2026-03-04T08:00+07:00"
@@ -156,7 +157,7 @@ class Stack:
             "XDG_DATA_HOME": caddy_home,
             "XDG_CONFIG_HOME": caddy_home,
             "HOME": caddy_home,
-            **{f"{name.upper()}_UPSTREAM": f"127.0.0.1:{self.ports[name]}" for name in SERVICES},
+            **{f"{name}_UPSTREAM": f"127.0.0.1:{self.ports[service]}" for name, service in UPSTREAMS.items()},
         }
         caddy = str(Path(sys.executable).parent / "caddy")
         config = str(ROOT / "deploy/gateway/Caddyfile")

@@ -44,6 +44,7 @@ def live_delay(stores: Stores, options: Options, pool: Executor) -> None:
         listening.start()
         try:
             sent, shown = _watch_page(widget, job, pool)
+            _wait_for_last(told, len(sent))
         finally:
             ended.set()
             listening.join()
@@ -77,6 +78,15 @@ def _watch_page(widget: Service, job: Steady, pool: Executor) -> tuple[list[Sent
         seen = page.evaluate("seen")
         browser.close()
     return bringing.result(), [(at - wall_less_monotonic, number) for at, number in seen]
+
+
+def _wait_for_last(told: Shown, total: int) -> None:
+    """The page may have the last number a moment before the stream's client has it."""
+    deadline = time.monotonic() + SHOWN_WITHIN_SECONDS
+    while not told or told[-1][1] < total:
+        if time.monotonic() > deadline:
+            raise Failed(f"the stream's client did not have all within {SHOWN_WITHIN_SECONDS:.0f} s after the page")
+        time.sleep(0.05)
 
 
 async def _listen(widget: Service, told: Shown, ended: threading.Event) -> None:

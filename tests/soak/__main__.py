@@ -1,0 +1,166 @@
+"""`python -m tests.soak [MINUTES] [--seed N] [--report FILE]`: half an hour of load with kills, then the books.
+
+Exit code 1 if a promise was broken; the report names it. The same seed makes the same order of faults.
+"""
+
+import argparse
+import asyncio
+import os
+import platform
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from shared import __version__
+from tests.conftest import ROOT
+from tests.soak import faults
+from tests.soak.checking import Findings, check, compare_memory, leave
+from tests.soak.editing import Editing
+from tests.soak.house import House
+from tests.soak.load import Load
+from tests.soak.report import Soak, calm, drawing, page, quantile
+from tests.soak.watching import Memory, Probe
+
+DRAIN_SECONDS = 120.0
+REPORT = ROOT / "docs/soak.md"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__.splitlines()[0])
+    parser.add_argument("minutes", type=float, nargs="?", default=30.0, help="default: 30")
+    parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="default: another each time")
+    parser.add_argument(
+        "--report", type=Path, default=REPORT, help="default: docs/soak.md, with docs/images/soak.svg beside it"
+    )
+    return parser.parse_args()
+
+
+async def token(house: House, scope: str) -> str:
+    done = await house.command("services.ingest", "token", "create", "--name", f"soak {scope}", "--scope", scope)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+async def tell(  # noqa: PLR0917 - all that it tells of
+    given: argparse.Namespace, begun: float, load: Load, probe: Probe, memory: Memory, done: list[faults.Done]
+) -> None:
+    """Print a line each minute, for ever."""
+    minute = 0
+    while True:
+        minute += 1
+        await asyncio.sleep(max(0.0, begun + minute * 60 - time.monotonic()))
+        late = [delay for at, delay in probe.delays if at >= (minute - 1) * 60]
+        print(
+            f"minute {minute:>3} of {given.minutes:g}: {load.book.events:>8,} events acknowledged, "
+            f"delay {quantile(late, 0.5):.2f} s (slowest {max(late, default=0):.1f} s), "
+            f"{memory.total_mb():,.0f} MB, {len(load.book.failures)} requests failed, {len(done)} faults",
+            flush=True,
+        )
+
+
+async def soak(house: House, given: argparse.Namespace) -> Soak:
+    """Let it all happen, and compare."""
+    events, admin = await token(house, "events"), await token(house, "admin")
+    begun, done = time.monotonic(), []
+    load = Load(house.gateway_port, events, given.seed)
+    editing = Editing(house.gateway_port, admin, load.book, load.live)
+    probe, memory = Probe(house.gateway_port, begun), Memory(house, begun)
+    working = [asyncio.create_task(one.run()) for one in (load, editing, probe)]
+    planned = faults.plan(given.minutes * 60, given.seed)
+    breaking = asyncio.create_task(faults.run(house, planned, begun, done))
+    watching = [
+        asyncio.create_task(one) for one in (house.tend(), memory.run(), tell(given, begun, load, probe, memory, done))
+    ]
+    try:
+        ended, _ = await asyncio.wait(
+            [*working, *watching, breaking],
+            timeout=begun + given.minutes * 60 - time.monotonic(),
+            return_when=asyncio.FIRST_EXCEPTION,
+        )
+        for task in ended:
+            task.result()
+        for one in (load, editing, probe):
+            one.stop()
+        await asyncio.wait_for(asyncio.gather(*working, breaking), DRAIN_SECONDS)
+        found = await check(house, load.book, probe, editing, done)
+        compare_memory(memory, found)
+    finally:
+        for task in (*working, *watching, breaking):
+            task.cancel()
+        await asyncio.gather(*working, *watching, breaking, return_exceptions=True)
+    await leave(house, found)
+    return told(given, begun, load, editing, probe, memory, done, found, house)
+
+
+def told(  # noqa: PLR0917 - all that took part
+    given: argparse.Namespace,
+    begun: float,
+    load: Load,
+    editing: Editing,
+    probe: Probe,
+    memory: Memory,
+    done: list[faults.Done],
+    found: Findings,
+    house: House,
+) -> Soak:
+    ask = ["git", "rev-parse", "--short", "HEAD"]
+    revision = subprocess.run(ask, cwd=ROOT, capture_output=True, text=True, check=False)
+    return Soak(
+        seed=given.seed,
+        minutes=given.minutes,
+        command=f'make soak ARGS="{given.minutes:g} --seed {given.seed}"',
+        machine=f"{os.cpu_count()} processors, {platform.system()} {platform.machine()}",
+        version=f"{__version__} ({revision.stdout.strip()})",
+        when=f"{datetime.now(UTC):%Y-%m-%d}",
+        book=load.book,
+        found=found,
+        lives=memory.lives,
+        longest=[memory.longest(name) for name in memory.names()],
+        delays=probe.delays,
+        faults=[(one.at - begun, one.until - one.at, one.name) for one in done],
+        restarts=house.killed,
+        publications=[delay for article in editing.articles for delay in article.delays],
+        steps=editing.steps,
+        messages=load.messages,
+    )
+
+
+def write(result: Soak, report: Path) -> None:
+    picture = report.parent / "images" / f"{report.stem}.svg"
+    picture.parent.mkdir(parents=True, exist_ok=True)
+    picture.write_text(drawing(result), encoding="utf-8")
+    report.write_text(page(result, f"images/{picture.name}"), encoding="utf-8")
+
+
+async def main() -> int:
+    given = arguments()
+    print(f"seed {given.seed}", flush=True)
+    with tempfile.TemporaryDirectory(prefix="presstally-soak-") as folder:
+        Path(folder).chmod(0o755)
+        house = House(Path(folder))
+        # Asked to stop, it still stops what it has started.
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
+        try:
+            await house.start()
+            result = await soak(house, given)
+        except (AssertionError, TimeoutError):
+            print(house.last_words(), file=sys.stderr)
+            raise
+        finally:
+            await house.stop()
+    write(result, given.report)
+    still = calm(result)
+    print(f"{result.book.events:,} events, {result.found.verify}; delay in calm {quantile(still, 0.5):.2f} s")
+    for sentence in result.found.wrong:
+        print(f"    {sentence}")
+    print("everything held" if not result.found.wrong else f"WRONG; again with --seed {given.seed}")
+    return 1 if result.found.wrong else 0
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

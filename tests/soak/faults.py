@@ -1,0 +1,85 @@
+"""Who is killed or frozen, and when: each once in an order of the seed, and again while there is time."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from tests.soak.house import House
+
+LEAD_SECONDS = 20.0
+TAIL_SHARE = 0.15
+"""Of the time, nothing happens at the end."""
+APART_SECONDS = (14.0, 75.0)
+DOWN_SECONDS = 2.0
+PAST_SESSION_SECONDS = 7.0
+"""A counter's session with Kafka is 4 s here."""
+SHORT_SECONDS = 4.0
+
+Deed = Callable[[House], Awaitable[None]]
+
+
+def killed(name: str) -> Deed:
+    async def kill(house: House) -> None:
+        await house.kill(name, DOWN_SECONDS)
+
+    return kill
+
+
+def frozen(name: str, seconds: float) -> Deed:
+    async def freeze(house: House) -> None:
+        await house.freeze(name, seconds)
+
+    return freeze
+
+
+FAULTS: dict[str, tuple[str, Deed]] = {
+    **{
+        f"{name} killed": (name, killed(name))
+        for name in ("collector-1", "counter-1", "builder", "site-1", "articles", "widget", "kafka", "postgres")
+    },
+    "counter-1 frozen": ("counter-1", frozen("counter-1", PAST_SESSION_SECONDS)),
+    "collector-1 frozen": ("collector-1", frozen("collector-1", SHORT_SECONDS)),
+    "kafka frozen": ("kafka", frozen("kafka", SHORT_SECONDS)),
+    "postgres frozen": ("postgres", frozen("postgres", SHORT_SECONDS)),
+}
+"""By name: the part, and what happens to it. The second of each pair is never touched, so that one grows old."""
+
+
+@dataclass
+class Done:
+    """A fault that came to pass."""
+
+    name: str
+    at: float
+    """time.monotonic"""
+    until: float
+    """When the part was ready again."""
+
+
+def plan(seconds: float, seed: int) -> list[tuple[float, str]]:
+    """Return (seconds from the beginning, name of a fault) in order."""
+    chance = random.Random(seed)
+    last = seconds * (1 - TAIL_SHARE)
+    apart = min(max((last - LEAD_SECONDS) / len(FAULTS), APART_SECONDS[0]), APART_SECONDS[1])
+    planned: list[tuple[float, str]] = []
+    at = min(LEAD_SECONDS, seconds / 10)
+    while at < last:
+        for name in chance.sample(list(FAULTS), len(FAULTS)):
+            if at < last:
+                planned.append((at, name))
+            at += apart
+    return planned
+
+
+async def run(house: House, planned: list[tuple[float, str]], begun: float, done: list[Done]) -> None:
+    """Let all of it happen, one after the other, and note when."""
+    for at, name in planned:
+        await asyncio.sleep(max(0.0, begun + at - time.monotonic()))
+        part, deed = FAULTS[name]
+        fault = Done(name, time.monotonic(), time.monotonic())
+        await deed(house)
+        await house.is_ready(part)
+        fault.until = time.monotonic()
+        done.append(fault)

@@ -1,0 +1,227 @@
+"""What readers and servers send and ask for, at a steady rate, and the book of what was acknowledged.
+
+Whatever gets no 202 is sent again under the same id until it does. Only the pixel cannot be repeated: its id is made by
+the collector. So pixels without an answer are kept apart, as what may or may not have been counted.
+"""
+
+import asyncio
+import itertools
+import json
+import random
+import time
+import uuid
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.conftest import PERSON
+from tests.soak.client import AWAY, Client, Reply
+from tests.streams import Stream, Told, open_stream
+
+SITE = "haihau"
+READERS = 3_000
+STREAMS = 30
+RETRY_SECONDS = 0.5
+TWICE = 0.05
+"""Of what was acknowledged, so much is sent once more."""
+SEARCHES = ("thu+vien", "h%E1%BB%99i+ngh%E1%BB%8B", "soak", "b%C3%A0i+s%E1%BB%91")
+PAGES = ("/", "/tin-tuc/", "/rss.xml", "/sitemap.xml", "/so-do-site", "/t.js", "/stats/haihau")
+COUNTERS = ("counter", "counter?measure=views&window=rolling", "counter.svg", "counter.html", "top?period=today")
+RATES = {"single": 60.0, "batch": 4.0, "server": 1.0, "pixel": 5.0, "counter": 20.0, "page": 12.0, "search": 2.0}
+"""Requests a second. A batch has 10 events of one reader, one of a server 100 of a hundred readers."""
+
+
+@dataclass
+class Book:
+    """What was sent and answered."""
+
+    views: Counter[str] = field(default_factory=Counter)
+    """Views that were acknowledged, by article: that is, by the way they came."""
+    signs: int = 0
+    """Pings and leaves that were acknowledged."""
+    unsure: int = 0
+    """Pixels whose answer did not come."""
+    requests: Counter[str] = field(default_factory=Counter)
+    failures: list[tuple[float, str, str]] = field(default_factory=list)
+    """(time.monotonic, kind of request, what came instead)"""
+
+    @property
+    def events(self) -> int:
+        return sum(self.views.values()) + self.signs
+
+    def note(self, kind: str, came: Reply | BaseException) -> bool:
+        """Note an answer, or what came instead of one; tell whether it is one."""
+        self.requests[kind] += 1
+        if isinstance(came, Reply) and not came.is_fault:
+            return True
+        self.failures.append((time.monotonic(), kind, str(came.status) if isinstance(came, Reply) else repr(came)))
+        return False
+
+
+class Load:
+    """Many readers and one server, until told to stop."""
+
+    def __init__(self, port: int, token: str, seed: int) -> None:
+        self._client = Client(port)
+        self._port = port
+        self._token = token
+        self._chance = random.Random(seed)
+        self._made = itertools.count()
+        self._stop = asyncio.Event()
+        self._sending: set[asyncio.Task[Any]] = set()
+        self.book = Book()
+        self.live: list[str] = []
+        """Paths of articles that are live, for readers to read."""
+        self.messages = 0
+        self.streams = 0
+
+    async def run(self) -> None:
+        """Send and ask until `stop`; then send until all is acknowledged."""
+        kinds: dict[str, Callable[[], Awaitable[None]]] = {
+            "single": self._single,
+            "batch": self._batch,
+            "server": self._server,
+            "pixel": self._pixel,
+            "counter": self._counter,
+            "page": self._page,
+            "search": self._search,
+        }
+        async with asyncio.TaskGroup() as group:
+            for kind, send in kinds.items():
+                group.create_task(self._pace(RATES[kind], send))
+            for number in range(STREAMS):
+                group.create_task(self._listen(number))
+        await asyncio.gather(*self._sending)
+        self._client.close()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    async def _pace(self, per_second: float, send: Callable[[], Awaitable[None]]) -> None:
+        begun = time.monotonic()
+        for number in itertools.count(1):
+            task = asyncio.create_task(send())  # type: ignore[arg-type]
+            self._sending.add(task)
+            task.add_done_callback(self._ended)
+            delay = begun + number / per_second - time.monotonic()
+            try:
+                await asyncio.wait_for(self._stop.wait(), max(delay, 0.001))
+            except TimeoutError:
+                continue
+            return
+
+    def _ended(self, task: asyncio.Task[Any]) -> None:
+        self._sending.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            raise task.exception()  # type: ignore[misc]
+
+    def _event(self, kind: str, **more: Any) -> dict[str, Any]:
+        number = uuid.UUID(int=self._chance.getrandbits(128))
+        return {"id": str(number), "site": SITE, "kind": kind, "path": f"/soak/{next(self._made) % 500}", **more}
+
+    def _agent(self) -> str:
+        return f"{PERSON} person/{self._chance.randrange(READERS)}"
+
+    async def _ask(self, kind: str, method: str, path: str, body: bytes = b"", **headers: str) -> Reply | None:
+        """Ask once and note what came."""
+        try:
+            came: Any = await self._client.request(method, path, body, **headers)
+        except AWAY as error:
+            came = error
+        return came if self.book.note(kind, came) else None
+
+    async def _deliver(self, kind: str, path: str, events: list[dict[str, Any]], **headers: str) -> None:
+        """Send events until they are acknowledged, and sometimes once more."""
+        begun = time.time_ns() // 1_000_000
+        while True:
+            age = 0 if "at" in events[0] else time.time_ns() // 1_000_000 - begun
+            body = json.dumps([{**event, "age": age} for event in events] if age else events).encode()
+            reply = await self._ask(kind, "POST", path, body, content_type="application/json", **headers)
+            if reply is not None and reply.status == 202:
+                break
+            assert reply is None or reply.status == 429, reply
+            await asyncio.sleep(RETRY_SECONDS)
+        for event in events:
+            if event["kind"] == "view":
+                self.book.views[event["article"]] += 1
+            else:
+                self.book.signs += 1
+        if self._chance.random() < TWICE:
+            await self._ask(kind, "POST", path, body, content_type="application/json", **headers)
+
+    async def _single(self) -> None:
+        kind = self._chance.choices(("view", "ping", "leave"), (80, 15, 5))[0]
+        await self._deliver("single", "/e", [self._event(kind, article="soak-single")], user_agent=self._agent())
+
+    async def _batch(self) -> None:
+        events = [self._event("view", article="soak-batch") for _ in range(10)]
+        await self._deliver("batch", "/e", events, user_agent=self._agent())
+
+    async def _server(self) -> None:
+        now = time.time_ns() // 1_000_000
+        events = [
+            self._event("view", article="soak-server", at=now, agent=self._agent(), ip=f"203.0.113.{number}")
+            for number in range(100)
+        ]
+        await self._deliver("server", "/e/batch", events, authorization=f"Bearer {self._token}")
+
+    async def _pixel(self) -> None:
+        path = f"/p.gif?site={SITE}&path=/soak/pixel&article=soak-pixel"
+        reply = await self._ask("pixel", "GET", path, user_agent=self._agent())
+        if reply is not None and reply.status == 200:
+            self.book.views["soak-pixel"] += 1
+        else:
+            self.book.unsure += 1
+
+    async def _counter(self) -> None:
+        await self._ask("counter", "GET", f"/stats/{SITE}/{self._chance.choice(COUNTERS)}")
+
+    async def _page(self) -> None:
+        path = self._chance.choice([*PAGES, *self.live[-20:]])
+        await self._ask("page", "GET", path, accept_encoding="gzip")
+
+    async def _search(self) -> None:
+        await self._ask("search", "GET", f"/tim-kiem?q={self._chance.choice(SEARCHES)}")
+
+    async def _listen(self, number: int) -> None:
+        """Hold a live stream open; one that ends is opened again, as a browser does."""
+        while not self._stop.is_set():
+            try:
+                stream = await open_stream(self._port, f"/stats/{SITE}/live", self._hear, user_agent=PERSON)
+            except OSError:
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            self.streams += 1
+            stream.keep = False
+            while not (self._stop.is_set() or has_ended(stream)):  # noqa: ASYNC110 - two things end it
+                await asyncio.sleep(RETRY_SECONDS)
+            stream.close()
+            await asyncio.sleep(0.1 + number * 0.05)
+
+    def _hear(self, _: Any) -> None:
+        self.messages += 1
+
+
+def has_ended(stream: Stream) -> bool:
+    """Tell whether a stream is over, or was none: while nobody serves it the gateway says so, and keeps the line."""
+    return stream.ended or stream.status not in (0, 200)
+
+
+async def streamed_totals(port: int, site: str) -> AsyncIterator[tuple[float, int]]:
+    """Yield (time.monotonic, views in all) as a site's live stream tells them, over as many streams as it takes."""
+    while True:
+        told: asyncio.Queue[Told] = asyncio.Queue()
+        try:
+            stream = await open_stream(port, f"/stats/{site}/live?measure=views", told.put_nowait)
+        except OSError:
+            await asyncio.sleep(RETRY_SECONDS)
+            continue
+        stream.keep = False
+        while not has_ended(stream):
+            try:
+                one = await asyncio.wait_for(told.get(), RETRY_SECONDS)
+            except TimeoutError:
+                continue
+            yield one.at, one.numbers["total"]
+        stream.close()

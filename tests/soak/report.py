@@ -1,0 +1,212 @@
+"""The soak as a page for people: Markdown and one picture. Pure."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from statistics import quantiles
+
+from tests.soak.checking import Findings
+from tests.soak.load import Book
+from tests.soak.watching import MEGABYTE, Life
+
+WIDTH, LEFT, RIGHT = 760, 56, 132
+PANEL, GAP, TOP = 210, 64, 30
+COLORS = ("#2563a8", "#b4452c", "#3b7d4f", "#7a4fa0", "#a0781e", "#19808a", "#8a3a5e", "#556270", "#a85a9a", "#5c7a1e")
+Point = tuple[float, float]
+
+
+@dataclass
+class Soak:
+    """All that a report tells."""
+
+    seed: int
+    minutes: float
+    command: str
+    machine: str
+    version: str
+    when: str
+    book: Book
+    found: Findings
+    lives: list[Life]
+    """All lives of all processes."""
+    longest: list[Life]
+    """The longest life of each part."""
+    delays: list[Point]
+    faults: list[tuple[float, float, str]]
+    """(seconds since the beginning, seconds until the part was ready again, name)"""
+    restarts: Counter[str]
+    publications: list[float]
+    steps: int
+    messages: int
+
+
+def quantile(values: Sequence[float], share: float) -> float:
+    """Return a quantile; of a single value itself, of none 0."""
+    if len(values) < 2:
+        return values[0] if values else 0.0
+    return quantiles(values, n=1000, method="inclusive")[round(share * 1000) - 1]
+
+
+def calm(soak: Soak) -> list[float]:
+    """Return the delays of views that were sent while nothing was broken, nor had been for ten seconds."""
+    return [
+        delay
+        for at, delay in soak.delays
+        if not any(begun - 2 <= at <= begun + lasted + 10 for begun, lasted, _ in soak.faults)
+    ]
+
+
+def page(soak: Soak, picture: str) -> str:
+    """Return the report as Markdown; `picture` is where the drawing lies, as seen from the page."""
+    found, book = soak.found, soak.book
+    verdict = "everything held." if not found.wrong else f"{len(found.wrong)} promises were broken."
+    rows = [
+        ("events acknowledged with 202", f"{book.events:,}"),
+        ("pixels without an answer, counted or not", f"{book.unsure}"),
+        ("records in the log", f"{found.records:,}"),
+        *[(f"ledger: {outcome} {reason}".rstrip(), f"{events:,}") for (outcome, reason), events in _sorted(found)],
+        ("`verify`", found.verify),
+        ("steps of editors (publish, change, withdraw)", f"{soak.steps:,}"),
+        (
+            "step to page, median / slowest",
+            f"{quantile(soak.publications, 0.5):.2f} s / {max(soak.publications):.1f} s",
+        ),
+        ("messages on live streams", f"{soak.messages:,}"),
+        ("view to live stream in calm, median / 99 %", _two(calm(soak))),
+        ("view to live stream in all, median / slowest", _two([delay for _, delay in soak.delays], slowest=True)),
+        ("requests that failed while nothing was broken", f"{found.stray_failures}"),
+    ]
+    lines = [
+        "# Soak",
+        "",
+        f"{soak.minutes:g} minutes of mixed load through the gateway, with kills (-9) and freezes: {verdict}",
+        "",
+        f"Made by `{soak.command}` on {soak.when}, version {soak.version}, {soak.machine};",
+        "the load ran on the same machine. The command writes this page.",
+        "",
+        f"![Memory of each process, and the delay from a view to the live counter]({picture})",
+        "",
+        "| what | how much |",
+        "| --- | --- |",
+        *[f"| {name} | {value} |" for name, value in rows],
+        "",
+        *_broken(found),
+        "## Processes",
+        "",
+        "Private memory (RssAnon, with children). The slope is of the longest life, without its first third, by least",
+        "squares. Kafka fills the heap that it was given; a counter remembers the readers of an hour.",
+        "",
+        "| process | killed | longest life | begin of the slope | end | slope |",
+        "| --- | --- | --- | --- | --- | --- |",
+        *[_life(life, soak.restarts[life.name]) for life in soak.longest],
+        "",
+        "## Faults",
+        "",
+        "| at | what | ready again after | views were late by, at most |",
+        "| --- | --- | --- | --- |",
+        *[_fault(soak, *fault) for fault in soak.faults],
+        "",
+        "## Requests",
+        "",
+        "| kind | sent | no answer or 5xx, all during faults |"
+        if not found.stray_failures
+        else "| kind | sent | failed |",
+        "| --- | --- | --- |",
+        *_requests(book),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _sorted(found: Findings) -> list[tuple[tuple[str, str], int]]:
+    return sorted(found.ledger.items())
+
+
+def _two(values: list[float], *, slowest: bool = False) -> str:
+    high = (max(values) if values else 0.0) if slowest else quantile(values, 0.99)
+    return f"{quantile(values, 0.5):.2f} s / {high:.2f} s ({len(values)} times)"
+
+
+def _broken(found: Findings) -> list[str]:
+    return ["## Broken promises", "", *[f"- {sentence}" for sentence in found.wrong], ""] if found.wrong else []
+
+
+def _life(life: Life, killed: int) -> str:
+    warm = life.warm or [(0.0, 0)]
+    told = f"{life.slope_mb:+.2f} MB/min" if life.is_told else f"({life.slope_mb:+.2f} MB/min, too short to tell)"
+    lasted = (life.samples[-1][0] - life.samples[0][0]) / 60 if life.samples else 0.0
+    begin, end = warm[0][1] / MEGABYTE, warm[-1][1] / MEGABYTE
+    return f"| {life.name} | {killed} | {lasted:.1f} min | {begin:.0f} MB | {end:.0f} MB | {told} |"
+
+
+def _fault(soak: Soak, begun: float, lasted: float, name: str) -> str:
+    late = [delay for at, delay in soak.delays if begun - 3 <= at <= begun + lasted + 5]
+    return f"| {begun / 60:.1f} min | {name} | {lasted:.1f} s | {max(late, default=0):.1f} s |"
+
+
+def _requests(book: Book) -> list[str]:
+    failed = Counter(kind for _, kind, _ in book.failures)
+    return [f"| {kind} | {count:,} | {failed[kind]} |" for kind, count in book.requests.items()]
+
+
+def drawing(soak: Soak) -> str:
+    """Return the picture as SVG: memory of each process above, delays below, faults as lines through both."""
+    seconds = max(soak.minutes * 60, *(at for life in soak.lives for at, _ in life.samples), 1.0)
+    lives = [(life.name, [(at, size / MEGABYTE) for at, size in life.samples]) for life in soak.lives]
+    names = list(dict.fromkeys(name for name, _ in lives))
+    colors = {name: COLORS[number % len(COLORS)] for number, name in enumerate(names)}
+    highest = max((value for _, points in lives for _, value in points), default=1.0) * 1.1
+    slowest = max((delay for _, delay in soak.delays), default=1.0) * 1.1
+    below = TOP + PANEL + GAP
+    height = below + PANEL + 40
+    font = 'font-family="sans-serif" font-size="11" fill="#333"'
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" {font}>',
+        "<title>Memory of each process, and the delay from a view to the live counter</title>",
+        f'<rect width="{WIDTH}" height="{height}" fill="#fff"/>',
+        *_axes(TOP, "private memory, MB", highest, seconds),
+        *_axes(below, "view to live stream, s", slowest, seconds),
+    ]
+    for begun, _, name in soak.faults:
+        x = _x(begun, seconds)
+        parts.append(
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{below + PANEL}" stroke="#c9c9c9" stroke-dasharray="2 3">'
+            f"<title>{escape(name)}</title></line>"
+        )
+    parts += [_line(points, TOP, highest, seconds, colors[name]) for name, points in lives if len(points) > 1]
+    parts += [
+        f'<text x="{WIDTH - RIGHT + 10}" y="{TOP + 12 + number * 15}" fill="{colors[name]}">{escape(name)}</text>'
+        for number, name in enumerate(names)
+    ]
+    for at, delay in soak.delays:
+        y = below + PANEL - delay / slowest * PANEL
+        parts.append(f'<circle cx="{_x(at, seconds):.1f}" cy="{y:.1f}" r="1.3" fill="{COLORS[0]}"/>')
+    return "\n".join([*parts, "</svg>"]) + "\n"
+
+
+def _x(at: float, seconds: float) -> float:
+    return LEFT + at / seconds * (WIDTH - LEFT - RIGHT)
+
+
+def _axes(top: float, title: str, highest: float, seconds: float) -> list[str]:
+    base, right = top + PANEL, WIDTH - RIGHT
+    parts = [f'<text x="{LEFT}" y="{top - 10}" font-weight="bold">{title}</text>']
+    for quarter in range(5):
+        y = base - quarter / 4 * PANEL
+        value = highest * quarter / 4
+        label = f"{value:.0f}" if highest > 8 else f"{value:.1f}"
+        parts += [
+            f'<line x1="{LEFT}" x2="{right}" y1="{y:.1f}" y2="{y:.1f}" stroke="#e6e6e6"/>',
+            f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{label}</text>',
+        ]
+        x = _x(seconds * quarter / 4, seconds)
+        parts.append(f'<text x="{x:.1f}" y="{base + 16}" text-anchor="middle">{seconds * quarter / 240:.1f} min</text>')
+    return parts
+
+
+def _line(points: Sequence[Point], top: float, highest: float, seconds: float, color: str) -> str:
+    step = max(1, len(points) // 300)
+    path = " ".join(
+        f"{_x(at, seconds):.1f},{top + PANEL - value / highest * PANEL:.1f}" for at, value in points[::step]
+    )
+    return f'<polyline points="{path}" fill="none" stroke="{color}" stroke-width="1.4"/>'

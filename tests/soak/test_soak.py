@@ -1,0 +1,110 @@
+"""The soak's own judgement: what it must find out, without half an hour of load."""
+
+import xml.etree.ElementTree as ET
+from collections import Counter
+
+import pytest
+
+from tests.soak.checking import Findings, compare_deaths, compare_failures
+from tests.soak.client import Reply
+from tests.soak.faults import FAULTS, Done, plan
+from tests.soak.load import Book
+from tests.soak.report import Soak, drawing, page
+from tests.soak.watching import MEGABYTE, Life, slope
+
+TEN_MINUTES = range(0, 600, 5)
+
+
+def life(name: str, mb_a_minute: float, *, start_mb: float = 80.0, seconds: range = TEN_MINUTES) -> Life:
+    return Life(name, 1, [(at, int((start_mb + mb_a_minute * at / 60) * MEGABYTE)) for at in seconds])
+
+
+def test_the_slope_is_that_of_the_line() -> None:
+    """The slope of points on a line is the line's, whatever noise lies evenly around it."""
+    assert slope([(x, 3.0 * x + (1 if x % 2 else -1)) for x in range(1000)]) == pytest.approx(3.0, abs=0.01)
+    assert slope([(1.0, 5.0)]) == 0.0
+
+
+def test_a_leak_is_found_and_a_warm_up_is_none() -> None:
+    """Growth that goes on is a finding; growth in the first third, and noise, are none; Kafka has its own bound."""
+    finding = life("widget", 2.0).finding()
+    assert finding is not None
+    assert "widget grows by 2.00 MB a minute" in finding
+    assert life("widget", 0.5).finding() is None
+    warming = [(at, int((80 + min(at, 150) / 3) * MEGABYTE)) for at in TEN_MINUTES]
+    assert Life("widget", 1, warming).finding() is None
+    assert life("widget", 50.0, seconds=range(0, 120, 5)).finding() is None  # too short to tell, and told so
+    assert life("kafka", 40.0).finding() is None
+    assert life("kafka", 100.0).finding() is not None
+
+
+def test_failures_are_forgiven_only_while_something_is_broken() -> None:
+    """A request that fails during a fault is expected; one that fails in calm is a broken promise."""
+    book, faults = Book(), [Done("kafka killed", 100.0, 108.0)]
+    book.failures = [(101.0, "page", "502"), (115.0, "page", "502")]
+    found = Findings()
+    compare_failures(book, faults, found)
+    assert found.wrong == []
+    book.failures.append((150.0, "page", "502"))
+    compare_failures(book, faults, found)
+    assert found.wrong == ["1 requests failed while nothing was broken (page: 502)"]
+
+
+def test_an_end_that_nobody_caused_is_found() -> None:
+    """A part that ended more often than it was killed is named."""
+    found = Findings()
+    compare_deaths(Counter(widget=1, builder=2), Counter(widget=1, builder=1), found)
+    assert found.wrong == ["builder ended 2 times and was killed 1 times"]
+
+
+def test_only_a_whole_answer_without_fault_counts() -> None:
+    """A 5xx or no answer is a failure of the request; a refusal is an answer."""
+    book = Book()
+    assert book.note("single", Reply(202, b""))
+    assert book.note("page", Reply(404, b""))
+    assert not book.note("single", Reply(503, b""))
+    assert not book.note("single", OSError("refused"))
+    assert [kind for _, kind, _ in book.failures] == ["single", "single"]
+
+
+def test_the_plan_is_the_seeds_and_breaks_everything() -> None:
+    """The same seed gives the same faults; half an hour has each one, and the end is left in peace."""
+    planned = plan(1800, 7)
+    assert planned == plan(1800, 7)
+    assert planned != plan(1800, 8)
+    assert {name for _, name in planned} == set(FAULTS)
+    assert max(at for at, _ in planned) < 1800 * 0.85
+
+
+def test_the_report_tells_all_and_its_picture_is_well_formed() -> None:
+    """The page has every process, fault and broken promise; the picture is XML with a line for each process."""
+    found = Findings(wrong=["builder ended"], records=10, ledger={("counted", ""): 10}, verify="drift 0")
+    soak = Soak(
+        seed=7,
+        minutes=10,
+        command="make soak",
+        machine="2 processors",
+        version="0",
+        when="2026-01-01",
+        book=Book(requests=Counter(single=10)),
+        found=found,
+        lives=[life("widget", 0.1), life("builder", 0.2)],
+        longest=[life("widget", 0.1), life("builder", 0.2)],
+        delays=[(1.0, 0.2), (60.0, 0.4)],
+        faults=[(30.0, 2.0, "kafka killed")],
+        restarts=Counter(widget=1),
+        publications=[0.2],
+        steps=1,
+        messages=3,
+    )
+    text = page(soak, "images/soak.svg")
+    for part in (
+        "1 promises were broken",
+        "- builder ended",
+        "| widget | 1 |",
+        "kafka killed",
+        "| ledger: counted | 10 |",
+    ):
+        assert part in text
+    root = ET.fromstring(drawing(soak))
+    assert len(root.findall("{http://www.w3.org/2000/svg}polyline")) == 2
