@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status doctor import token init verify-compose dashboards test bench chaos soak tracker check lock clean
+.PHONY: help run up down status doctor import token init verify-compose dashboards test bench chaos soak pictures tracker check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -53,6 +53,10 @@ dashboards: ## Write Grafana's dashboards and the SLO rules from their code
 	@$(DEV)/python -m deploy.grafana
 	@$(DEV)/python -m deploy.prometheus.slo
 
+pictures: ## Take README's pictures of a sample portal, in Chromium
+	@$(BOOTSTRAP) dev
+	@$(DEV)/python -m tests.sample
+
 tracker: ## Make what is served at /t.js from its source (needs Node and npm)
 	cd services/ingest/tracker && npm ci --silent --ignore-scripts && npm run --silent build
 
@@ -67,6 +71,7 @@ lock: ## Renew the hash-locked requirements from pyproject.toml
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra local -c requirements.txt pyproject.toml -o requirements-local.txt
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra local --extra dev -c requirements-local.txt pyproject.toml -o requirements-dev.txt
+	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header tests/bench/rivals/requirements.in -o tests/bench/rivals/requirements.txt
 
 clean: ## Remove the environments and fetched jars; data in .local stay
 	rm -rf .venv .venv-dev .local-cache services/ingest/tracker/node_modules

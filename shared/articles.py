@@ -91,6 +91,8 @@ class Image(msgspec.Struct, frozen=True):
     )
     renditions: Annotated[list[Rendition], Meta(max_length=30)] = []
     focus: Focus | None = None
+    bytes: Annotated[int, Meta(ge=0)] | None = None
+    """Of what `url` serves; None where it is not known, as of images stored before it was noted."""
 
 
 class Figure(msgspec.Struct, frozen=True, tag="figure", tag_field="type"):
@@ -243,6 +245,8 @@ class Article(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime | None = None
     old_urls: Annotated[list[OldUrl], Meta(max_length=OLD_URLS_MAX)] = []
     """Where it stood before us: these paths lead to its page."""
+    translation_of: ArticleId | None = None
+    """The article of the same site that says the same in its first language."""
 
 
 def is_public(article: Article, now: datetime) -> bool:

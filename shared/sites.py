@@ -47,6 +47,10 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     email: Annotated[str, Meta(max_length=200)] = ""
     emblem: Annotated[str, Meta(max_length=300, pattern="^(/[^/].*)?$")] = ""
     """Path of an image on the portal; without one a star stands there."""
+    theme: Annotated[str, Meta(max_length=500)] = ""
+    """A folder of templates and styles that win over ours, relative to the sites' file."""
+    hub: Annotated[str, Meta(max_length=500, pattern="^(https?://.+)?$")] = ""
+    """A WebSub hub that feeds name to their readers."""
     separate_approver: bool = False
     """Nobody approves or publishes a text of their own, administrators excepted."""
     statistics: Literal["public", "token"] = "public"
@@ -115,6 +119,8 @@ def read_sites(path: Path) -> Sites:
         except msgspec.ValidationError as error:
             faults.append(f"site {table.get('slug', '?')}: {error}")
             continue
+        if site.theme:
+            site = msgspec.structs.replace(site, theme=str((path.parent / site.theme).resolve()))
         faults += _faults(site)
         if site.slug in sites:
             faults.append(f"site {site.slug} is declared twice")

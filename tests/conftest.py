@@ -31,7 +31,11 @@ slug = "haihau"
 name = "Trang thông tin điện tử huyện Hải Hậu"
 origins = ["http://localhost:8080"]
 timezone = "Asia/Ho_Chi_Minh"
-sections = [{ slug = "tin-tuc", name = "Tin tức" }, { slug = "thong-bao", name = "Thông báo" }]
+sections = [
+    { slug = "tin-tuc", name = "Tin tức" },
+    { slug = "thong-bao", name = "Thông báo" },
+    { slug = "van-hoa", name = "Văn hóa" },
+]
 agency = "Ủy ban nhân dân huyện Hải Hậu"
 count_headless_browsers = true
 

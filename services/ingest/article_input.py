@@ -44,6 +44,7 @@ from shared.articles import (
     DatePrecision,
     Kind,
 )
+from shared.events import ARTICLE_CHARACTERS_MAX
 
 
 class SourceIn(Input):
@@ -130,6 +131,12 @@ class Content(Input):
     allow_print: bool = True
     old_urls: list[OldUrl] = Field(
         [], max_length=OLD_URLS_MAX, description="paths where it stood before, such as /news/bai-1.html: they lead here"
+    )
+    translation_of: str | None = Field(
+        None,
+        min_length=1,
+        max_length=ARTICLE_CHARACTERS_MAX,
+        description="id of the article of the same site that this one translates: their pages name each other",
     )
 
 

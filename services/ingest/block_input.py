@@ -120,6 +120,7 @@ class ImageIn(Input):
     media: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="id in the media store")
     renditions: list[RenditionIn] = Field([], max_length=30)
     focus: FocusIn | None = None
+    bytes: int | None = Field(None, ge=0, le=2**40)
 
     @model_validator(mode="after")
     def _named(self) -> "ImageIn":

@@ -168,7 +168,15 @@ def _figure(one: sent.FigureIn) -> Figure:
     sizes = (one.image.width, one.image.height)
     focus = Focus(one.image.focus.x, one.image.focus.y) if one.image.focus else None
     copies = [Rendition(copy.url, copy.width, copy.height, copy.type) for copy in one.image.renditions]
-    image = Image(one.image.url, one.image.alt, *sizes, media=one.image.media, renditions=copies, focus=focus)
+    image = Image(
+        one.image.url,
+        one.image.alt,
+        *sizes,
+        media=one.image.media,
+        renditions=copies,
+        focus=focus,
+        bytes=one.image.bytes,
+    )
     return Figure(one.caption, image, one.credit)
 
 

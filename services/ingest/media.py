@@ -164,7 +164,7 @@ def medium_of(row: asyncpg.Record) -> Medium:
         bytes=row["bytes"],
         width=row["width"],
         height=row["height"],
-        image=Image(widest.url, "", widest.width, widest.height, row["id"], others, focus),
+        image=Image(widest.url, "", widest.width, widest.height, row["id"], others, focus, copies[0].bytes),
         who=row["who"],
         created_at=row["created_at"],
     )

@@ -83,6 +83,8 @@ class Copy(msgspec.Struct, frozen=True):
     width: int
     height: int
     type: str
+    bytes: int | None = None
+    """None of copies that were stored before it was noted."""
 
 
 class Made(msgspec.Struct, frozen=True):
@@ -209,7 +211,7 @@ def _copies(widest: Image.Image, width: int, folder: Path) -> list[Copy]:
         content = output.getvalue()
         name = f"{hashlib.sha256(content).hexdigest()[:32]}.{ending}"
         (folder / name).write_bytes(content)
-        found.append(Copy(name, width, height, kind))
+        found.append(Copy(name, width, height, kind, len(content)))
     return found
 
 

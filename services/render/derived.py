@@ -65,6 +65,8 @@ def lists(article: Article, site: Site) -> dict[str, str]:
     local = listed_at(article).astimezone(site.zone)
     found = {f"section/{section}": section for section in (article.section, *article.also_in)}
     found |= {f"tag/{slug}": tag for tag in reversed(article.tags) if (slug := tag_slug(tag))}
+    if article.translation_of:
+        found[f"translation/{article.translation_of}"] = ""
     return found | {f"month/{local:%Y-%m}": ""}
 
 

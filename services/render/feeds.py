@@ -42,6 +42,8 @@ def rss(articles: Sequence[Article], site: Site, section: Section | None, public
     _text(channel, "lastBuildDate", _rfc822(_newest(articles)))
     here = {"href": public_url + feed_path(section, "rss"), "rel": "self", "type": "application/rss+xml"}
     ET.SubElement(channel, f"{{{ATOM}}}link", here)
+    if site.hub:
+        ET.SubElement(channel, f"{{{ATOM}}}link", {"href": site.hub, "rel": "hub"})
     for article in articles:
         item = ET.SubElement(channel, "item")
         _text(item, "title", article.title)
@@ -55,7 +57,7 @@ def rss(articles: Sequence[Article], site: Site, section: Section | None, public
         for category in _categories(article, site):
             _text(item, "category", category)
         if images := own_images(article):
-            ET.SubElement(item, "enclosure", {"url": public_url + images[0].url, "length": "0", "type": _type(images)})
+            ET.SubElement(item, "enclosure", _enclosure(images[0], public_url, "url"))
     return Document(_bytes(root), "application/rss+xml; charset=utf-8")
 
 
@@ -67,6 +69,8 @@ def atom(articles: Sequence[Article], site: Site, section: Section | None, publi
     _text(root, "updated", zoned(_newest(articles), site))
     kind = "application/atom+xml"
     ET.SubElement(root, "link", {"href": public_url + feed_path(section, "atom"), "rel": "self", "type": kind})
+    if site.hub:
+        ET.SubElement(root, "link", {"href": site.hub, "rel": "hub"})
     home = public_url + (f"/{section.slug}/" if section else "/")
     ET.SubElement(root, "link", {"href": home, "rel": "alternate", "type": "text/html"})
     _text(ET.SubElement(root, "author"), "name", site.agency or site.name)
@@ -83,6 +87,8 @@ def atom(articles: Sequence[Article], site: Site, section: Section | None, publi
             _text(ET.SubElement(entry, "author"), "name", name)
         for category in _categories(article, site):
             ET.SubElement(entry, "category", {"term": category})
+        if images := own_images(article):
+            ET.SubElement(entry, "link", {"rel": "enclosure", **_enclosure(images[0], public_url, "href")})
         _text(entry, "summary", summary(article))
     return Document(_bytes(root), f"{kind}; charset=utf-8")
 
@@ -114,6 +120,8 @@ def _categories(article: Article, site: Site) -> list[str]:
     return [*([section.name] if section else []), *article.tags]
 
 
-def _type(images: Sequence[Image]) -> str:
+def _enclosure(image: Image, public_url: str, address: str) -> dict[str, str]:
+    """Return an image as readers may fetch it; RSS wants a length, and 0 is said where it is not known."""
     kinds = {"png": "image/png", "webp": "image/webp", "avif": "image/avif", "gif": "image/gif"}
-    return kinds.get(images[0].url.rsplit(".", 1)[-1].lower(), "image/jpeg")
+    kind = kinds.get(image.url.rsplit(".", 1)[-1].lower(), "image/jpeg")
+    return {address: public_url + image.url, "length": str(image.bytes or 0), "type": kind}

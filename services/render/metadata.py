@@ -42,7 +42,13 @@ def news_article(article: Article, site: Site, public_url: str) -> dict[str, Any
     """Return an article as schema.org NewsArticle."""
     url = public_url + article_path(article)
     section = site.section(article.section)
-    publisher = {"@type": "NewsMediaOrganization", "name": site.agency or site.name, "url": f"{public_url}/"}
+    publisher: dict[str, Any] = {
+        "@type": "NewsMediaOrganization",
+        "name": site.agency or site.name,
+        "url": f"{public_url}/",
+    }
+    if site.emblem:
+        publisher["logo"] = {"@type": "ImageObject", "url": public_url + site.emblem}
     authors = [
         {"@type": "Person", "name": author.name, **({"url": author.url} if author.url else {})}
         for author in article.authors

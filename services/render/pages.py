@@ -1,66 +1,30 @@
 """State → pages. Pure: the same articles, site, address and theme give the same bytes."""
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 from urllib.parse import quote, urlsplit
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from services.render.documents import Document
 from services.render.feeds import feed_path, feed_title
 from services.render.metadata import breadcrumbs, is_own, news_article, own_images, permanent_id, published, zoned
+from services.render.pictures import plain_copy, srcset
 from services.render.search import RANKED_MAX, Found, Terms, Wanted, excerpt, marked
-from services.render.texts import body_lines, local_date, month_name, plain, summary, tag_slug
-from services.render.words import error_words, is_vietnamese, words_of
-from shared.articles import Article, Embed, Image, article_path
+from services.render.texts import body_lines, local_date, local_day, month_name, plain, source_label, summary, tag_slug
+from services.render.themes import theme_of
+from services.render.words import counted, error_words, is_vietnamese, language_name, words_of
+from shared.articles import Article, Embed, article_path
 from shared.sites import Section, Site
-
-THEME = files("services.render").joinpath("theme")
-
-
-@dataclass(frozen=True)
-class Asset:
-    """A file that pages load. Its path has its checksum in it, so that it never changes."""
-
-    path: str
-    document: Document
-
-
-def _asset(name: str, media_type: str) -> Asset:
-    document = Document(THEME.joinpath(name).read_bytes(), media_type)
-    stem, _, kind = name.partition(".")
-    return Asset(f"/theme/{stem}-{document.tag[:12]}.{kind}", document)
-
-
-STYLE = _asset("site.css", "text/css; charset=utf-8")
-SCRIPT = _asset("site.js", "text/javascript; charset=utf-8")
-ICON = _asset("icon.svg", "image/svg+xml")
-ASSETS = {asset.path: asset.document for asset in (STYLE, SCRIPT, ICON)}
-EARLY_SCRIPT = THEME.joinpath("early.js").read_text(encoding="utf-8").strip()
-"""Stands in the page itself: a reader's text size and contrast hold before anything is painted."""
-EARLY_SCRIPT_HASH = base64.b64encode(hashlib.sha256(EARLY_SCRIPT.encode()).digest()).decode()
-
-_environment = Environment(
-    loader=PackageLoader("services.render", "theme"),
-    autoescape=True,
-    undefined=StrictUndefined,
-    trim_blocks=True,
-    lstrip_blocks=True,
-)
-_environment.policies["json.dumps_kwargs"] = {"ensure_ascii": False, "separators": (",", ":")}
 
 
 @dataclass(frozen=True)
 class Around:
-    """What stands around an article: the next newer and older of its section, and what is like it."""
+    """What stands around an article: the next newer and older of its section, what is like it, and translations."""
 
     newer: Article | None = None
     older: Article | None = None
     related: Sequence[Article] = ()
+    translations: Sequence[Article] = ()
 
 
 @dataclass(frozen=True)
@@ -178,19 +142,6 @@ def render_error(site: Site, public_url: str, status: int) -> Document:
     return _render("error.html", site, public_url, "/", title=title, text=text, status=status)
 
 
-def srcset(image: Image, kind: str = "") -> str:
-    """Return the image's copies of a media type, for browsers to choose from; "" if there is no choice.
-
-    Without a type: itself and the copies that any browser shows.
-    """
-    modern = ("image/avif", "image/webp")
-    of_kind = [one for one in image.renditions if one.type == kind or (not kind and one.type not in modern)]
-    offered = {one.width: one.url for one in of_kind}
-    if offered and not kind and image.width is not None:
-        offered[image.width] = image.url
-    return ", ".join(f"{url} {width}w" for width, url in sorted(offered.items()))
-
-
 def embed_url(embed: Embed) -> str:
     """Return where a video can be watched. Pages load nothing from there: it is a link."""
     hosts = {"youtube": "https://www.youtube.com/watch?v=", "vimeo": "https://vimeo.com/"}
@@ -198,18 +149,25 @@ def embed_url(embed: Embed) -> str:
 
 
 def _render(template: str, site: Site, public_url: str, path: str, **given: Any) -> Document:
+    theme = theme_of(site)
     everywhere: dict[str, Any] = {
         "site": site,
         "public_url": public_url,
         "path": path,
         "canonical": public_url + path,
         "on_this_machine": urlsplit(public_url).hostname in ("localhost", "127.0.0.1", "::1"),
-        "style_path": STYLE.path,
-        "script_path": SCRIPT.path,
-        "icon_path": ICON.path,
-        "early_script": EARLY_SCRIPT,
+        "asset": theme.paths.__getitem__,
+        "style_path": theme.paths["site.css"],
+        "script_path": theme.paths["site.js"],
+        "icon_path": theme.paths["icon.svg"],
+        "emblem_path": site.emblem or theme.emblem,
+        "early_script": theme.early_script,
         "words": words_of(site),
-        "locale": site.language.replace("-", "_") if "-" in site.language else "vi_VN" if is_vietnamese(site) else "en",
+        "locale": site.language.replace("-", "_")
+        if "-" in site.language
+        else "vi_VN"
+        if is_vietnamese(site)
+        else "en_GB",
         "section": None,
         "article_path": article_path,
         "section_path": section_path,
@@ -222,12 +180,17 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "summary": summary,
         "plain": plain,
         "srcset": srcset,
+        "plain_copy": plain_copy,
         "is_own": is_own,
         "own_images": own_images,
         "embed_url": embed_url,
         "zoned": lambda instant: zoned(instant, site),
         "date": lambda article: local_date(article.published_at, site.zone, site.language, article.date_precision),
+        "source_label": source_label,
+        "language_name": lambda language: language_name(site, language),
+        "day": lambda instant: local_day(instant, site.zone, site.language),
+        "counted": lambda count, more: counted(site, count, more=more),
         "local": lambda instant: local_date(instant, site.zone, site.language),
     }
-    html = _environment.get_template(template).render(**{**everywhere, **given})
+    html = theme.templates.get_template(template).render(**{**everywhere, **given})
     return Document(html.encode())

@@ -65,9 +65,13 @@ class Reader:
         newer = await self.articles("newer", section, at, number)
         older = await self.articles("older", section, at, number, LINKED + 1)
         related = await self.articles("related", tags, at, number, LINKED) if tags else []
-        known = {one.id for one in related} | {one.id for one in older[:1]}
+        related = [one for one in related if one.id not in {one.id for one in older[:1]}]  # it stands there already
+        known = {one.id for one in (*related, *older[:1])}
         related += [one for one in older if one.id not in known][: LINKED - len(related)]
-        return Around(newer[0] if newer else None, older[0] if older else None, related)
+        first = article.translation_of or article.id
+        same = {one.language: one for one in reversed(await self.articles("translations", first))}
+        others = [one for _, one in sorted(same.items()) if one.language != article.language]
+        return Around(newer[0] if newer else None, older[0] if older else None, related, others)
 
     async def by_section(self, size: int) -> list[tuple[Section, list[Article]]]:
         """Return each section with its newest articles, but those that have none."""

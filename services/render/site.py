@@ -17,9 +17,10 @@ from services.render import reading
 from services.render.cache import Entry, Looks, Shelf, count
 from services.render.documents import HTML, Document
 from services.render.images import Images
-from services.render.pages import ASSETS, EARLY_SCRIPT_HASH, ICON, render_error
+from services.render.pages import render_error
 from services.render.settings import RenderSettings
 from services.render.surfaces import Absent, Asked, Moved, Surface, find
+from services.render.themes import theme_of
 from shared.encodings import is_known, takes_gzip
 from shared.logs import log
 from shared.media import open_store
@@ -31,11 +32,14 @@ SAFE_HEADERS = {"x-content-type-options": "nosniff", "referrer-policy": "strict-
 PAGE_HEADERS = {
     **SAFE_HEADERS,
     "cache-control": "public, max-age=0, must-revalidate",
-    "content-security-policy": f"default-src 'none'; script-src 'self' 'sha256-{EARLY_SCRIPT_HASH}'; "
-    "style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src 'self'; media-src 'self'; "
-    "form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
     "permissions-policy": "camera=(), geolocation=(), microphone=(), browsing-topics=()",
 }
+POLICY = (
+    "default-src 'none'; script-src 'self' 'sha256-{}'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "font-src 'self'; media-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
+)
+"""With the checksum of the theme's early script."""
+OTHER_HEADERS = {**SAFE_HEADERS, "cache-control": "public, max-age=0, must-revalidate"}
 FOR_EVER = "public, max-age=31536000, immutable"
 HOSTS_MAX = 1_000
 
@@ -54,6 +58,11 @@ class Portal:
         self._shelf = Shelf(cache_bytes_max)
         self._looks = Looks(self._look)
         self._hosts: dict[str, Site] = {}
+        self._page_headers = {
+            site.slug: {**PAGE_HEADERS, "content-security-policy": POLICY.format(theme_of(site).early_script_hash)}
+            for site in sites.values()
+        }
+        self._assets = {path: asset for site in sites.values() for path, asset in theme_of(site).assets.items()}
 
     async def page(self, request: Request) -> Response:
         """`GET` anything of the portal."""
@@ -77,7 +86,7 @@ class Portal:
         look = await self._looks.now(site.slug)
         if entry is not None and not entry.is_over() and (look is None or look == entry.look):
             count("memory" if look else "memory_alone")
-            return _document(request, entry)
+            return self._document(request, site, entry)
         if look is None:
             return self._error(site, 503, {"retry-after": "5"})
         match made := await self._once(
@@ -90,7 +99,7 @@ class Portal:
                 return self._error(site, status)
         if keeps:
             self._shelf.put(place, made)
-        return _document(request, made)
+        return self._document(request, site, made)
 
     async def _once(
         self,
@@ -131,10 +140,35 @@ class Portal:
     def _error(self, site: Site, status: int, headers: dict[str, str] | None = None) -> Response:
         count("error")
         document = render_error(site, self._url(site), status)
-        return _bytes(document, status, {**PAGE_HEADERS, "cache-control": "no-store", **(headers or {})})
+        kept = {"cache-control": "no-store", **(headers or {})}
+        return _bytes(document, status, {**self._page_headers[site.slug], **kept})
+
+    def _document(self, request: Request, site: Site, entry: Entry) -> Response:
+        document = entry.document
+        changed_at = entry.changed_at or datetime(2026, 1, 1, tzinfo=UTC)
+        headers = OTHER_HEADERS
+        if document.media_type == HTML:
+            headers = self._page_headers[site.slug]
+            changed_at = max(changed_at, datetime.fromtimestamp(theme_of(site).changed_at, UTC))
+        return _answer(request, document, changed_at.replace(microsecond=0), headers)
 
     def _url(self, site: Site) -> str:
         return self._public_url or site.origins[0]
+
+    async def asset(self, request: Request) -> Response:
+        """`GET /theme/NAME`: a file of a theme, for ever."""
+        document = self._assets.get(request.url.path)
+        if document is None:
+            return self._error(self._site(request.headers.get("host", "")), 404)
+        headers = {**SAFE_HEADERS, "cache-control": FOR_EVER}
+        return _answer(request, document, datetime(2026, 1, 1, tzinfo=UTC), headers)
+
+    async def icon(self, request: Request) -> Response:
+        """`GET /favicon.ico`: for browsers that ask without having been told of another."""
+        theme = theme_of(self._site(request.headers.get("host", "")))
+        return _bytes(
+            theme.assets[theme.paths["icon.svg"]], 200, {**SAFE_HEADERS, "cache-control": "public, max-age=86400"}
+        )
 
     def concerns(self) -> list[str]:
         """What an operator should know though pages are served."""
@@ -142,21 +176,15 @@ class Portal:
         return [f"Postgres does not answer, pages come from memory: {away}"] if away else []
 
 
-def _document(request: Request, entry: Entry) -> Response:
-    document = entry.document
-    changed_at = (entry.changed_at or datetime(2026, 1, 1, tzinfo=UTC)).replace(microsecond=0)
+def _answer(request: Request, document: Document, changed_at: datetime, headers: dict[str, str]) -> Response:
     body, tag, encoding = document.body, document.tag, {}
     if document.gzipped is not None and takes_gzip(request.headers.get("accept-encoding", "")):
         body, tag, encoding = document.gzipped, f"{tag}-gz", {"content-encoding": "gzip"}
-    headers = {**(PAGE_HEADERS if document.media_type == HTML else _OTHER_HEADERS)}
-    headers |= {"etag": f'"{tag}"', "last-modified": format_datetime(changed_at, usegmt=True)}
+    headers = {**headers, "etag": f'"{tag}"', "last-modified": format_datetime(changed_at, usegmt=True)}
     headers["vary"] = "accept-encoding"
     if _is_known(request, document.tag, changed_at):
         return Response(None, 304, headers)
     return _bytes(Document(body, document.media_type), 200, {**headers, **encoding})
-
-
-_OTHER_HEADERS = {**SAFE_HEADERS, "cache-control": "public, max-age=0, must-revalidate"}
 
 
 def _bytes(document: Document, status: int, headers: dict[str, str]) -> Response:
@@ -174,19 +202,6 @@ def _is_known(request: Request, tag: str, changed_at: datetime) -> bool:
     return since.tzinfo is not None and changed_at <= since
 
 
-async def _asset(request: Request) -> Response:
-    document = ASSETS[request.url.path]
-    headers = {**SAFE_HEADERS, "cache-control": FOR_EVER, "etag": f'"{document.tag}"', "vary": "accept-encoding"}
-    if document.gzipped is not None and takes_gzip(request.headers.get("accept-encoding", "")):
-        zipped = {"content-encoding": "gzip", "etag": f'"{document.tag}-gz"'}
-        return _bytes(Document(document.gzipped, document.media_type), 200, {**headers, **zipped})
-    return _bytes(document, 200, headers)
-
-
-async def _icon(request: Request) -> Response:
-    return _bytes(ICON.document, 200, {**SAFE_HEADERS, "cache-control": "public, max-age=86400"})
-
-
 @asynccontextmanager
 async def site(settings: RenderSettings, process: Process) -> AsyncIterator[Role]:
     """Run the public pages."""
@@ -195,13 +210,12 @@ async def site(settings: RenderSettings, process: Process) -> AsyncIterator[Role
     looking = await open_pool(url, role="presstally_render", size=2, statement_timeout_seconds=1)
     portal = Portal(pool, looking, read_sites(settings.sites), settings.public_url, settings.page_cache_bytes_max)
     images = Images(open_store(settings.media))
-    routes = [Route(path, _asset) for path in ASSETS]
     try:
         yield Role(
             "site",
             routes=[
-                *routes,
-                Route("/favicon.ico", _icon),
+                Route("/theme/{name}", portal.asset),
+                Route("/favicon.ico", portal.icon),
                 Route("/media/{name}", images.image),
                 Route("/{path:path}", portal.page),
             ],

@@ -6,10 +6,11 @@ from xml.etree import ElementTree as ET
 
 from services.render.documents import Document
 from services.render.metadata import zoned
-from shared.articles import Article, article_path
+from shared.articles import MEDIA_PREFIX, Article, article_path
 from shared.sites import Site
 
 SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
+IMAGE = "http://www.google.com/schemas/sitemap-image/1.1"
 NEWS = "http://www.google.com/schemas/sitemap-news/0.9"
 PART_NUMBERS = 10_000
 """Articles of one part: those of so many public numbers. A part's place never changes; 50,000 URLs are allowed."""
@@ -17,6 +18,7 @@ NEWS_ARTICLES_MAX = 1_000
 NEWS_AGE = timedelta(days=2)
 XML_TYPE = "application/xml; charset=utf-8"
 
+ET.register_namespace("image", IMAGE)
 ET.register_namespace("news", NEWS)
 
 
@@ -34,11 +36,13 @@ def index(parts: Iterable[tuple[int, datetime]], site: Site, public_url: str) ->
     return _document(root)
 
 
-def addresses(paths: Iterable[tuple[str, datetime | None]], site: Site, public_url: str) -> Document:
-    """Return one part: paths, each with the time of its last change where that is known."""
+def addresses(paths: Iterable[tuple[str, datetime | None, str | None]], site: Site, public_url: str) -> Document:
+    """Return one part: paths, each with the time of its last change and the path of its picture, where known."""
     root = ET.Element("urlset", xmlns=SITEMAP)
-    for path, changed_at in paths:
-        _entry(root, "url", public_url + path, zoned(changed_at, site) if changed_at else None)
+    for path, changed_at, picture in paths:
+        url = _entry(root, "url", public_url + path, zoned(changed_at, site) if changed_at else None)
+        if picture and picture.startswith(MEDIA_PREFIX):
+            ET.SubElement(ET.SubElement(url, f"{{{IMAGE}}}image"), f"{{{IMAGE}}}loc").text = public_url + picture
     return _document(root)
 
 

@@ -167,7 +167,8 @@ async def _sitemap_part(reader: Reader, asked: Asked) -> Outcome:
     begin = (part - 1) * sitemaps.PART_NUMBERS
     if not 0 <= begin < NUMBER_MAX:
         return Absent()
-    rows = [(str(path), at) for path, at in await reader.rows("sitemap_part", begin, begin + sitemaps.PART_NUMBERS)]
+    found = await reader.rows("sitemap_part", begin, begin + sitemaps.PART_NUMBERS)
+    rows = [(str(path), at, picture) for path, at, picture in found]
     return partial(sitemaps.addresses, rows, reader.site, asked.public_url) if rows else Absent()
 
 
@@ -177,7 +178,7 @@ async def _sitemap_pages(reader: Reader, asked: Asked) -> Outcome:
     paths = ["/", "/so-do-site", "/luu-tru/", *(pages.section_path(one.slug) for one in reader.site.sections)]
     paths += [pages.tag_path(str(name)) for name, _ in tags]
     paths += [pages.month_path(int(year), int(month)) for year, month, _ in months]
-    return partial(sitemaps.addresses, [(path, None) for path in paths], reader.site, asked.public_url)
+    return partial(sitemaps.addresses, [(path, None, None) for path in paths], reader.site, asked.public_url)
 
 
 async def _news_sitemap(reader: Reader, asked: Asked) -> Outcome:

@@ -25,6 +25,8 @@ from tests.bench.live_streams import live_streams
 from tests.bench.memory import memory
 from tests.bench.options import Options
 from tests.bench.portal import portal
+from tests.bench.publishing import publish_live
+from tests.bench.rendering import render
 from tests.bench.scaling import scaling
 from tests.bench.stores import Failed, Stores
 from tests.bench.throughput import throughput
@@ -40,6 +42,8 @@ BENCHMARKS = {
     "live_delay": live_delay,
     "imports": imports,
     "portal": portal,
+    "render": render,
+    "publish_live": publish_live,
 }
 SEED = 20_261_125
 LOAD_PROCESSES = 2
@@ -48,7 +52,7 @@ LOAD_PROCESSES = 2
 def main() -> int:
     """Run the benchmarks that were named, or all."""
     names = _parse()
-    options = Options(names.events, names.rounds, names.visitors, names.seed)
+    options = Options(names.events, names.rounds, names.visitors, names.seed, names.articles)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is stopped and removed
     print(f"seed {options.seed}, {os.cpu_count()} processors, Python {platform.python_version()}", flush=True)
     with tempfile.TemporaryDirectory(prefix="presstally-bench-", ignore_cleanup_errors=True) as folder:
@@ -88,9 +92,12 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("benchmarks", nargs="*", metavar="NAME", help=f"of {', '.join(BENCHMARKS)}; none is all")
     parser.add_argument("--events", type=int, default=2_000_000, help="views of throughput (default: %(default)s)")
     parser.add_argument(
-        "--rounds", type=int, default=3, help="rounds of throughput and counter_api (default: %(default)s)"
+        "--rounds", type=int, default=3, help="rounds of throughput, counter_api and render (default: %(default)s)"
     )
     parser.add_argument("--visitors", type=int, default=1_000_000, help="visitors of memory (default: %(default)s)")
+    parser.add_argument(
+        "--articles", type=int, default=10_000, help="articles of render and publish_live (default: %(default)s)"
+    )
     parser.add_argument("--seed", type=int, default=SEED, help="of all that is random (default: %(default)s)")
     chosen = parser.parse_args()
     for name in chosen.benchmarks:

@@ -11,3 +11,4 @@ class Options:
     rounds: int
     visitors: int
     seed: int
+    articles: int

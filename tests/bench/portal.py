@@ -5,7 +5,7 @@ import random
 import statistics
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
@@ -92,7 +92,7 @@ def portal(stores: Stores, options: Options, pool: Executor) -> None:
     """Save 50,000 articles, look for words in them, and serve their pages."""
     texts = Texts(options.seed)
     with stores.broker("portal") as kafka, stores.counting(kafka) as counting:
-        seconds = asyncio.run(_fill(counting.database, texts))
+        seconds = asyncio.run(fill(counting.database, texts.articles(ARTICLES), PORTAL))
         print(f"  saved: {ARTICLES / seconds:,.0f} articles a second, {WRITERS} at once", flush=True)
         made = asyncio.run(_make(counting.database))
         print(f"  made anew: {made:,.0f} article pages a second, in one process", flush=True)
@@ -105,13 +105,14 @@ def portal(stores: Stores, options: Options, pool: Executor) -> None:
         site.end()
 
 
-async def _fill(database: str, texts: Texts) -> float:
+async def fill(database: str, articles: Iterable[Article], site: Site) -> float:
+    """Save articles as the builder does; return the seconds that it took."""
     connections = await open_pool(database, role="presstally_render", size=WRITERS)
-    ahead = texts.articles(ARTICLES)
+    ahead = iter(articles)
 
     async def write() -> None:
         for article in ahead:
-            await store.save(connections, article, PORTAL)
+            await store.save(connections, article, site)
 
     begun = time.monotonic()
     await asyncio.gather(*(write() for _ in range(WRITERS)))

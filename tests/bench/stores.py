@@ -35,7 +35,18 @@ slug = "{SITE}"
 name = "Trang thông tin điện tử huyện Hải Hậu"
 origins = ["http://localhost:8080"]
 timezone = "Asia/Ho_Chi_Minh"
-sections = [{{ slug = "tin-tuc", name = "Tin tức" }}]
+tagline = "Tin tức và thông báo của huyện"
+agency = "Ủy ban nhân dân huyện Hải Hậu"
+responsible = "Ban Biên tập"
+address = "Thị trấn Yên Định, huyện Hải Hậu"
+phone = "0228 000 000"
+email = "bientap@haihau.example"
+sections = [
+    {{ slug = "tin-tuc", name = "Tin tức" }},
+    {{ slug = "thong-bao", name = "Thông báo" }},
+    {{ slug = "van-hoa", name = "Văn hóa" }},
+    {{ slug = "giao-duc", name = "Giáo dục" }},
+]
 """
 
 
@@ -101,15 +112,23 @@ class Counting:
         """Stops what it started at the end."""
         return self._supervisor
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a process or command is told of this copy."""
+        return {
+            "KAFKA_BOOTSTRAP": self.kafka,
+            "DATABASE_URL": self.database,
+            "PRESSTALLY_SITES": str(self._folder / "sites.toml"),
+            "PRESSTALLY_MEDIA": str(self._folder / "media"),
+        }
+
     def start(self, role: str, *, service: str = "stats", until_ready: bool = True) -> Service:
         """Start one more process with this role."""
         self._started += 1
         port = free_ports(1)
         environment = {
             **os.environ,
-            "KAFKA_BOOTSTRAP": self.kafka,
-            "DATABASE_URL": self.database,
-            "PRESSTALLY_SITES": str(self._folder / "sites.toml"),
+            **self.environment,
             "PRESSTALLY_GROUP": self._group,
             "PRESSTALLY_SESSION_TIMEOUT_MS": str(SESSION_TIMEOUT_MS),
             "PRESSTALLY_SPOOL": str(self._folder / "spool"),

@@ -1,6 +1,7 @@
 """The portal on a real Postgres, without Kafka before it: articles go in by the builder's call, readers ask by ASGI."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -48,6 +49,7 @@ class TestPortal:
     __test__ = False
     pool: asyncpg.Pool
     portal: Portal
+    site: Site = SITE
     articles: dict[int, Article] = field(default_factory=dict)
 
     def article(self, number: int, **fields: Any) -> Article:
@@ -56,7 +58,7 @@ class TestPortal:
         given: dict[str, Any] = {
             "id": f"a-{number}",
             "number": number,
-            "site": "haihau",
+            "site": self.site.slug,
             "version": 1,
             "state": "published",
             "title": f"Bài số {number}",
@@ -75,7 +77,7 @@ class TestPortal:
     async def put(self, article: Article) -> store.Standing:
         """Let the builder save an article."""
         self.articles[article.number] = article
-        return await store.save(self.pool, article, SITE)
+        return await store.save(self.pool, article, self.site)
 
     async def add(self, number: int, **fields: Any) -> Article:
         """Make an article and put it in."""
@@ -125,6 +127,36 @@ class TestPortal:
 @pytest.fixture
 async def portal(database: str) -> AsyncIterator[TestPortal]:
     """A portal with a database of its own."""
+    async with a_portal(database, SITE) as portal:
+        yield portal
+
+
+@asynccontextmanager
+async def a_portal(database: str, site: Site) -> AsyncIterator[TestPortal]:
+    """A portal of one site."""
     pool = await open_pool(database, role="presstally_render", size=4)
-    yield TestPortal(pool, Portal(pool, pool, Sites(haihau=SITE), URL, 8 * 1024 * 1024))
+    yield TestPortal(pool, Portal(pool, pool, Sites({site.slug: site}), URL, 8 * 1024 * 1024), site)
     pool.terminate()
+
+
+@pytest.fixture
+async def english(database: str) -> AsyncIterator[TestPortal]:
+    """The same in English, in another zone."""
+    sections = [Section("news", "News"), Section("culture", "Culture")]
+    site = Site(
+        slug="english",
+        name="Hai Hau Portal",
+        origins=[URL],
+        timezone="America/New_York",
+        language="en",
+        thousands_separator=",",
+        sections=sections,
+        tagline="News of the coast",
+        agency="District Office",
+        address="1 Main Street",
+        responsible="The Editors",
+        phone="1 23",
+        email="desk@haihau.example",
+    )
+    async with a_portal(database, site) as portal:
+        yield portal

@@ -3,18 +3,28 @@
 import asyncio
 import re
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 from urllib.robotparser import RobotFileParser
 from xml.etree import ElementTree as ET
 
 import extruct
 import feedparser
+import msgspec
 import pytest
+from lxml import etree
 
+from services.render.site import Portal
 from shared.articles import Author, Figure, Image, Paragraph, Source
+from shared.sites import Section, Site, Sites
 
 URL = "https://haihau.example"
 NAMES = {"s": "http://www.sitemaps.org/schemas/sitemap/0.9", "n": "http://www.google.com/schemas/sitemap-news/0.9"}
+NAMES["i"] = "http://www.google.com/schemas/sitemap-image/1.1"
+SCHEMAS = Path(__file__).parent.parent / "data/schemas"
+SITE = Site(
+    slug="haihau", name="Hải Hậu", origins=[URL], timezone="Asia/Ho_Chi_Minh", sections=[Section("tin-tuc", "Tin")]
+)
 
 
 async def rich(portal: Any) -> Any:
@@ -24,7 +34,7 @@ async def rich(portal: Any) -> Any:
         authors=[Author("Trần Nam")],
         tags=["chợ phiên", "Cồn & Đông"],
         source=Source("Báo Nam Định", url="https://nguon.example/a?b=1&c=2"),
-        lead_image=Figure("Chợ", Image("/media/a.jpg", "Quang cảnh chợ", 1600, 900)),
+        lead_image=Figure("Chợ", Image("/media/a.jpg", "Quang cảnh chợ", 1600, 900, bytes=123_456)),
         body=[Paragraph("Đoạn <em>một</em>.")],
     )
 
@@ -47,10 +57,25 @@ async def test_feeds_are_read_whole(portal: Any, path: str) -> None:
     assert datetime(*first.published_parsed[:6], tzinfo=UTC) == article.published_at.replace(microsecond=0)
     assert first.author == "Trần Nam"
     assert [tag.term for tag in first.tags] == ["Tin tức", "chợ phiên", "Cồn & Đông"]
+    (enclosed,) = first.enclosures
+    assert (enclosed.href, enclosed.length, enclosed.type) == (f"{URL}/media/a.jpg", "123456", "image/jpeg")
+    assert all(link.href.startswith(URL) for link in (*feed.feed.links, *first.links))
     assert second.id == "tag:haihau.example,2026:article/a-4"
     await portal.change(5, slug="ten-khac", title="Tên khác")
     again = feedparser.parse((await portal.get(path)).body).entries[0]
     assert (again.id, again.link) == (first.id, f"{URL}/ten-khac-5.html")
+
+
+@pytest.mark.parametrize("path", ["/rss.xml", "/atom.xml", "/tin-tuc/rss.xml"])
+async def test_feeds_name_the_sites_hub(portal: Any, path: str) -> None:
+    """With a WebSub hub in the site's settings each feed names it and itself once; without one, none."""
+    feed = feedparser.parse((await portal.get(path)).body)
+    assert [link for link in feed.feed.links if link.rel == "hub"] == []
+    site = msgspec.structs.replace(SITE, hub="https://hub.example/")
+    portal.portal = Portal(portal.pool, portal.pool, Sites(haihau=site), URL, 1024)
+    feed = feedparser.parse((await portal.get(path)).body)
+    told = {rel: [link.href for link in feed.feed.links if link.rel == rel] for rel in ("hub", "self")}
+    assert told == {"hub": ["https://hub.example/"], "self": [URL + path]}
 
 
 async def test_an_empty_feed_is_a_feed(portal: Any) -> None:
@@ -77,6 +102,28 @@ async def test_sitemaps_hold_every_page(portal: Any) -> None:
         assert (await portal.get(address.removeprefix(URL))).status == 200, address
     dates = [found.text or "" for found in index.findall("s:sitemap/s:lastmod", NAMES)]
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+07:00", date) for date in dates)
+
+
+async def test_sitemaps_fit_their_schemas(portal: Any) -> None:
+    """Index, parts and news are valid by the protocol's rules, with pictures and news, and without any article."""
+    schema = etree.XMLSchema(etree.parse(SCHEMAS / "sitemap.xsd"))
+
+    async def check(path: str) -> Any:
+        root = etree.fromstring((await portal.get(path)).body)
+        assert schema.validate(root), (path, schema.error_log)
+        return root
+
+    for path in ("/sitemap.xml", "/sitemap-pages.xml", "/news-sitemap.xml"):
+        await check(path)
+    await rich(portal)
+    await portal.add(6, published_at=datetime.now(UTC), title="Một  tựa &amp; <đề>")
+    for path in ("/sitemap.xml", "/sitemap-pages.xml", "/sitemap-articles-1.xml", "/news-sitemap.xml"):
+        await check(path)
+    root = await check("/sitemap-articles-1.xml")
+    assert [found.text for found in root.findall(".//i:image/i:loc", NAMES)] == [f"{URL}/media/a.jpg"]
+    assert len((await check("/news-sitemap.xml")).findall(".//n:news", NAMES)) == 2
+    root[0][0].text = "/not-absolute"
+    assert not schema.validate(root)
 
 
 async def test_news_leave_the_news_sitemap_as_time_passes(portal: Any) -> None:
@@ -110,6 +157,18 @@ async def test_metadata_is_understood(portal: Any) -> None:
     assert news["datePublished"].endswith("+07:00")
     assert datetime.fromisoformat(news["datePublished"]) == article.published_at.replace(microsecond=0)
     assert news["author"][0]["name"] == "Trần Nam"
+    required = (
+        "@context",
+        "headline",
+        "image",
+        "datePublished",
+        "dateModified",
+        "author",
+        "publisher",
+        "articleSection",
+    )
+    assert all(news.get(name) for name in (*required, "mainEntityOfPage", "inLanguage", "description"))
+    assert all(one["width"] and one["height"] and one["url"].startswith(URL) for one in news["image"])
     assert news["publisher"]["name"] == "UBND huyện Hải Hậu"
     assert [one["name"] for one in way["itemListElement"]] == ["Trang chủ", "Tin tức", article.title]
     graph = found["opengraph"][0]

@@ -245,4 +245,4 @@ def test_an_old_message_still_decodes() -> None:
     }
     article = msgspec.json.decode(msgspec.json.encode(old), type=Article)
     assert is_public(article, NOW)
-    assert '<img src="/media/x" alt="x" width="1" height="2" loading="lazy">' in page_of(article)
+    assert '<img src="/media/x" alt="x" width="1" height="2" loading="lazy" class="tall">' in page_of(article)

@@ -136,6 +136,13 @@ FROM (
 ORDER BY found.shared DESC, found.listed_at DESC, found.number DESC
 LIMIT $5
 
+-- name: translations
+-- The public ones of an article and of what translates it.
+SELECT content, public_until FROM render.public_articles
+WHERE site = $1
+    AND (id = $2 OR id IN (SELECT article FROM render.listings WHERE site = $1 AND list = 'translation/' || $2))
+ORDER BY number
+
 -- name: months
 SELECT substr(l.list, 7, 4)::integer AS year, substr(l.list, 12, 2)::integer AS month, count(*)::integer AS articles
 FROM render.listings l JOIN render.public_articles a ON a.id = l.article
@@ -165,7 +172,7 @@ GROUP BY 1
 ORDER BY 1
 
 -- name: sitemap_part
-SELECT path, modified_at FROM render.public_articles
+SELECT path, modified_at, content #>> '{lead_image,image,url}' AS picture FROM render.public_articles
 WHERE site = $1 AND number > $2 AND number <= $3
     AND (content -> 'seo' ->> 'noindex') IS DISTINCT FROM 'true'
     AND (content -> 'seo' ->> 'canonical') IS NULL

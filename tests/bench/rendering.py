@@ -1,0 +1,193 @@
+"""How fast a whole portal is made, beside Hugo and Pelican: the same articles, the same blocks, one processor."""
+
+import asyncio
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from deploy.local.bootstrap import ROOT
+from services.render import feeds, sitemaps
+from services.render.__main__ import COMMANDS
+from services.render.documents import Document
+from services.render.metadata import own_images
+from services.render.pages import Around, ListOf, Part, month_path, render_article, render_home, render_list, tag_path
+from services.render.reading import LINKED, LISTED
+from services.render.texts import month_name
+from shared.articles import Article, article_path
+from shared.media import PUBLIC
+from tests.bench import rivals
+from tests.bench.newsroom import NEWSROOM, articles, write_photos
+from tests.bench.options import Options
+from tests.bench.portal import fill
+from tests.bench.stores import Failed, Stores
+from tests.bench.watching import cpu_of_family
+
+PUBLIC_URL = NEWSROOM.origins[0]
+NEAR_MAX = 50
+"""Articles of a tag that are looked at for related ones, as in `related` of queries.sql."""
+
+
+@dataclass(frozen=True)
+class Built:
+    """One build of the whole portal."""
+
+    pages: int
+    seconds: float
+    cpu_seconds: float
+    """Of the program, and of Postgres if it asked it."""
+
+
+def render(stores: Stores, options: Options, pool: Executor) -> None:
+    """Render 10,000 articles with images, lists, feeds and sitemap, beside Hugo and Pelican, on one processor."""
+    rivals.install()
+    made = list(articles(options.articles, options.seed))
+    core = min(os.sched_getaffinity(0))
+    with tempfile.TemporaryDirectory() as name, stores.counting("127.0.0.1:1") as copy:
+        folder = Path(name)
+        rivals.write(made, folder)
+        commands = {"Hugo": rivals.hugo(folder), "Pelican": rivals.pelican(folder)}
+        if "export" in COMMANDS:
+            write_photos(Path(copy.environment["PRESSTALLY_MEDIA"]) / PUBLIC)
+            asyncio.run(fill(copy.database, made, NEWSROOM))
+            export = [sys.executable, "-m", "services.render", "export", str(folder / "presstally-site")]
+            commands = {"Presstally": export, **commands}
+        environment = {**os.environ, **copy.environment, **rivals.surroundings(folder)}
+        builds: dict[str, list[Built]] = defaultdict(list)
+        with _on(core, stores.postgres_pid):
+            for _ in range(options.rounds):
+                builds["Presstally, in memory"].append(_in_memory(made, core))
+                for who, command in commands.items():
+                    site = folder / f"{who.lower()}-site"
+                    shutil.rmtree(site, ignore_errors=True)
+                    builds[who].append(_build(command, site, core, environment, stores.postgres_pid))
+                    if len(list(site.rglob("bai-*.html"))) != len(made):
+                        raise Failed(f"{who} has not made the {len(made):,} articles")
+                    print(f"  {who}: {_said([builds[who][-1]])}", flush=True)
+    print(f"  Medians of {options.rounds}, {len(made):,} articles:")
+    for who, all_of_it in builds.items():
+        print(f"  {who:<22} {_said(all_of_it)}", flush=True)
+    ours = "Presstally" if "Presstally" in builds else "Presstally, in memory"
+    for rival in ("Hugo", "Pelican"):
+        ratios = [
+            getattr(_median(builds[ours]), of) / getattr(_median(builds[rival]), of) for of in ("rate", "cpu_rate")
+        ]
+        print(f"  {ours} / {rival}: {ratios[0]:.2f} by the clock, {ratios[1]:.2f} by processor seconds", flush=True)
+
+
+@dataclass(frozen=True)
+class Medians:
+    """Pages a second, by the clock and by processor seconds."""
+
+    rate: float
+    cpu_rate: float
+
+
+def _median(builds: Sequence[Built]) -> Medians:
+    rates = [one.pages / one.seconds for one in builds], [one.pages / one.cpu_seconds for one in builds]
+    return Medians(*map(statistics.median, rates))
+
+
+def _said(builds: Sequence[Built]) -> str:
+    median = _median(builds)
+    return f"{median.rate:7,.0f} pages/s, {median.cpu_rate:7,.0f} a processor second ({builds[0].pages:,} pages)"
+
+
+@contextmanager
+def _on(core: int, postgres_pid: int) -> Iterator[None]:
+    """Let Postgres share the one processor: what it does for us is ours."""
+    postgres = psutil.Process(postgres_pid)
+    before = {one: one.cpu_affinity() for one in (postgres, *postgres.children(recursive=True))}
+    for one in before:
+        one.cpu_affinity([core])
+    try:
+        yield
+    finally:
+        for one, cores in before.items():
+            if one.is_running():
+                one.cpu_affinity(cores)
+
+
+def _build(command: list[str], site: Path, core: int, environment: dict[str, str], postgres_pid: int) -> Built:
+    postgres_before, begun = cpu_of_family(postgres_pid), time.monotonic()
+    program = subprocess.Popen(
+        ["taskset", "--cpu-list", str(core), *command], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
+    )
+    _, status, used = os.wait4(program.pid, 0)
+    seconds = time.monotonic() - begun
+    program.returncode = os.waitstatus_to_exitcode(status)
+    if program.returncode:
+        raise Failed(f"{' '.join(command)} ended with {program.returncode}")
+    asked = cpu_of_family(postgres_pid) - postgres_before
+    return Built(len(list(site.rglob("*.html"))), seconds, used.ru_utime + used.ru_stime + asked)
+
+
+def _in_memory(made: Sequence[Article], core: int) -> Built:
+    """Make the same documents without Postgres and without files: what templates and texts take."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {core})
+    try:
+        begun, cpu_begun = time.monotonic(), time.process_time()
+        pages = sum(document.media_type.startswith("text/html") for document in _documents(made))
+        return Built(pages, time.monotonic() - begun, time.process_time() - cpu_begun)
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def _documents(made: Sequence[Article]) -> Iterator[Document]:
+    lists: dict[ListOf, list[Article]] = defaultdict(list)
+    for article, around in _with_surroundings(made):
+        yield render_article(article, around, NEWSROOM, PUBLIC_URL)
+    for article in reversed(made):
+        for of in _lists_of(article):
+            lists[of].append(article)
+    for of, listed in lists.items():
+        for begin in range(0, len(listed), LISTED):
+            part = Part(listed[begin : begin + LISTED], begin // LISTED + 1, begin + LISTED < len(listed))
+            yield render_list(of, part, NEWSROOM, PUBLIC_URL)
+    newest = list(reversed(made[-100:]))
+    by_section = [(one, [a for a in newest if a.section == one.slug][:5]) for one in NEWSROOM.sections]
+    yield render_home(newest[0], newest[1:13], by_section, NEWSROOM, PUBLIC_URL)
+    for section in (None, *NEWSROOM.sections):
+        fed = [one for one in newest if section is None or one.section == section.slug][: feeds.FEED_ARTICLES_MAX]
+        yield feeds.rss(fed, NEWSROOM, section, PUBLIC_URL)
+        yield feeds.atom(fed, NEWSROOM, section, PUBLIC_URL)
+    addresses = [(article_path(one), one.modified_at, own_images(one)[0].url) for one in made]
+    yield sitemaps.addresses(addresses, NEWSROOM, PUBLIC_URL)
+
+
+def _lists_of(article: Article) -> list[ListOf]:
+    section = NEWSROOM.section(article.section)
+    assert section is not None
+    day = (article.published_at or article.modified_at).astimezone(NEWSROOM.zone)
+    month = ListOf(month_path(day.year, day.month), month_name(day.year, day.month, "vi"), "archive")
+    tags = [ListOf(tag_path(tag), tag, "tag") for tag in article.tags]
+    return [ListOf(f"/{section.slug}/", section.name, "section", section), month, *tags]
+
+
+def _with_surroundings(made: Sequence[Article]) -> Iterator[tuple[Article, Around]]:
+    of_section: dict[str, list[Article]] = defaultdict(list)
+    of_tag: dict[str, list[Article]] = defaultdict(list)
+    place = {}
+    for article in made:
+        place[article.number] = len(of_section[article.section])
+        of_section[article.section].append(article)
+    for article in made:
+        row, here = of_section[article.section], place[article.number]
+        shared = Counter(near.number for tag in article.tags for near in of_tag[tag][: -NEAR_MAX - 1 : -1])
+        related = [made[number - 1] for number, _ in shared.most_common(LINKED)]
+        newer, older = (row[at] if 0 <= at < len(row) else None for at in (here + 1, here - 1))
+        yield article, Around(newer, older, related)
+        for tag in article.tags:
+            of_tag[tag].append(article)
