@@ -12,6 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from services.stats.telling import LOOK_SECONDS
+from shared.topics import PAGE_VIEWS, TOPICS
 from tests.chaos.cluster import PARTITIONS, SESSION_SECONDS, Cluster, Installation, RunningCounter
 from tests.chaos.test_wrong_logs import ask, command, send, view, views
 from tests.chaos.waiting import comes_true
@@ -170,6 +171,31 @@ async def test_a_real_fault_is_a_metric(cluster: Cluster, here: Installation) ->
     done = await command(here, "rebuild")
     assert done.returncode == 0, done.stdout + done.stderr
     await has_difference(here, {"ledger": 0, "totals": 0})
+
+
+async def test_dead_letters_are_numbered(cluster: Cluster, here: Installation) -> None:
+    """A metric tells how many dead letters each topic has, for as long as Kafka keeps them."""
+    await here.ensure_counters(1)
+    await send(cluster, [b"not an event"] * 3, partition=1)
+    dead = "SELECT count(*) FROM stats.dead_letters"
+    entered = "SELECT sum(events) FROM stats.ledger WHERE outcome = 'dead_lettered'"
+
+    async def are_buried() -> bool:
+        return bool(await ask(here, entered) == 3 and await ask(here, dead) == 0)
+
+    assert await comes_true(are_buried, 10)
+    await here.stop()
+    counter = await here.start_counter()
+    seen: dict[str, float] = {}
+
+    async def look() -> bool:
+        seen.update(metrics(counter, "presstally_dead_letters_depth"))
+        return len(seen) == len(TOPICS)
+
+    assert await comes_true(look, 10)
+    assert {re.findall('topic="(.*?)"', name)[0]: letters for name, letters in seen.items()} == {
+        topic.name: 3 if topic is PAGE_VIEWS else 0 for topic in TOPICS
+    }
 
 
 async def has_difference(here: Installation, wanted: dict[str, int]) -> None:

@@ -48,7 +48,7 @@ class Stores:
         account = {**self.postgres.as_account(), "cwd": "/"} if name == "postgres" else {"env": part.environment()}
         with (self.folder / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(part.command(), stdout=log, stderr=log, **account)
-        wait_for(part.is_ready, 30, name)
+        wait_for(part.is_ready, 90, name)
 
     def stop(self, name: str) -> None:
         process = self.running.pop(name)
@@ -137,7 +137,10 @@ class Secured:
         owner = "ingest" if path.startswith(("/e", "/api")) else "stats" if path.startswith("/stats") else "render"
         return self.ask(owner, method, path, body, **headers)
 
-    def ask(self, service: str, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
+    def ask(
+        self, service: str, method: str, path: str, body: bytes | None = None, *, kept: bool = True, **headers: str
+    ) -> Answer:
+        """Ask a service; its answer is kept among what was written, unless it is the asker's own secret."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         url = f"http://127.0.0.1:{self.ports[service]}{path}"
         request = urllib.request.Request(url, body, {"user-agent": PERSON, **named}, method=method)
@@ -146,8 +149,9 @@ class Secured:
                 answer = Answer(response.status, lower(response.headers), response.read())
         except urllib.error.HTTPError as error:
             answer = Answer(error.code, lower(error.headers), error.read())
-        with (self.stores.folder / "written.log").open("ab") as written:
-            written.write(json.dumps(answer.headers).encode() + answer.body)
+        if kept:
+            with (self.stores.folder / "written.log").open("ab") as written:
+                written.write(json.dumps(answer.headers).encode() + answer.body)
         return answer
 
 
@@ -220,7 +224,7 @@ def secured(stores: Stores) -> Iterator[Secured]:
         for service, port in started.ports.items():
             log = (stores.folder / f"{service}.log").read_text
             try:
-                wait_for(lambda port=port: answers(f"http://127.0.0.1:{port}/readyz"), 40, service)
+                wait_for(lambda port=port: answers(f"http://127.0.0.1:{port}/readyz"), 90, service)
             except AssertionError:
                 raise AssertionError(log()[-4000:]) from None
         yield started

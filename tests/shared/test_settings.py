@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import trustme
 
 from services.ingest.settings import IngestSettings
 from shared.settings import SettingsError
@@ -51,6 +52,111 @@ def test_a_secret_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv("DATABASE_URL_FILE", "/nowhere/url")
     with pytest.raises(SettingsError, match="DATABASE_URL_FILE: /nowhere/url: No such file"):
         IngestSettings.load()
+
+
+def faults(monkeypatch: pytest.MonkeyPatch, **given: str) -> list[str]:
+    """Return what is said of an environment; nothing if it is good."""
+    for name, value in {**GOOD, **given}.items():
+        monkeypatch.setenv(name, value)
+    try:
+        IngestSettings.load()
+    except SettingsError as error:
+        return [line.strip() for line in str(error).splitlines()[1:]]
+    return []
+
+
+SASL = {"KAFKA_SASL_USERNAME": "u", "KAFKA_SASL_PASSWORD": "a-secret"}
+NOWHERE = "/nowhere/x.pem"
+COMBINATIONS: list[tuple[dict[str, str], list[str]]] = [
+    ({}, []),
+    ({"KAFKA_SECURITY_PROTOCOL": "SSL"}, []),
+    ({"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", **SASL}, []),
+    ({"KAFKA_SECURITY_PROTOCOL": "SASL_PLAINTEXT", "KAFKA_SASL_MECHANISM": "PLAIN", **SASL}, []),
+    (
+        {"KAFKA_SECURITY_PROTOCOL": "TLS"},
+        ["KAFKA_SECURITY_PROTOCOL: Input should be 'PLAINTEXT', 'SSL', 'SASL_PLAINTEXT' or 'SASL_SSL'"],
+    ),
+    (
+        {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL"},
+        [
+            "KAFKA_SASL_USERNAME: missing; KAFKA_SECURITY_PROTOCOL SASL_SSL needs it",
+            "KAFKA_SASL_PASSWORD: missing; KAFKA_SECURITY_PROTOCOL SASL_SSL needs it",
+        ],
+    ),
+    (
+        SASL,
+        [
+            "KAFKA_SASL_USERNAME: KAFKA_SECURITY_PROTOCOL PLAINTEXT does not use it",
+            "KAFKA_SASL_PASSWORD: KAFKA_SECURITY_PROTOCOL PLAINTEXT does not use it",
+        ],
+    ),
+    ({"KAFKA_CA_FILE": NOWHERE}, ["KAFKA_CA_FILE: KAFKA_SECURITY_PROTOCOL PLAINTEXT does not use it"]),
+    (
+        {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_CA_FILE": NOWHERE},
+        [f"KAFKA_CA_FILE: {NOWHERE}: No such file or directory"],
+    ),
+    (
+        {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_CERTIFICATE_FILE": NOWHERE},
+        ["KAFKA_KEY_FILE: missing; KAFKA_CERTIFICATE_FILE needs it"],
+    ),
+    (
+        {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_KEY_FILE": NOWHERE},
+        ["KAFKA_CERTIFICATE_FILE: missing; KAFKA_KEY_FILE needs it"],
+    ),
+    ({"DATABASE_URL": "mysql://u:a-secret@h/d"}, ["DATABASE_URL: it must begin with postgresql://"]),
+    (
+        {"DATABASE_URL": "postgresql://u:a-secret@h:port/d"},
+        ["DATABASE_URL: not postgresql://user:password@host:port/database"],
+    ),
+    (
+        {"DATABASE_URL": "postgresql://u:a-secret@h/d?sslmode=full"},
+        ["DATABASE_URL: sslmode 'full' is none of disable, allow, prefer, require, verify-ca, verify-full"],
+    ),
+    (
+        {"DATABASE_URL": "postgresql://u:a-secret@h/d?sslmode=verify-full"},
+        ["DATABASE_URL: sslmode=verify-full needs sslrootcert=FILE, who signed the server's certificate"],
+    ),
+    (
+        {"DATABASE_URL": f"postgresql://u:a-secret@h/d?sslmode=verify-full&sslrootcert={NOWHERE}"},
+        [f"DATABASE_URL: sslrootcert: {NOWHERE} cannot be read"],
+    ),
+    (
+        {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "PRESSTALLY_HTTP_PORT": "many", "KAFKA_SASL_USERNAME": "u"},
+        [
+            "PRESSTALLY_HTTP_PORT: Input should be a valid integer, unable to parse string as an integer",
+            "KAFKA_SASL_PASSWORD: missing; KAFKA_SECURITY_PROTOCOL SASL_SSL needs it",
+        ],
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "said"), COMBINATIONS)
+def test_what_does_not_fit_together_is_told(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], said: list[str]
+) -> None:
+    """Each setting of TLS and passwords that is missing, idle or wrong is named in the one list, and no secret is."""
+    found = faults(monkeypatch, **given)
+    assert found == said
+    assert not any("a-secret" in line for line in found)
+
+
+def test_certificates_are_read_at_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Files that are no PEM, and a key of another certificate, are told; good ones are taken."""
+    authority = trustme.CA()
+    ours, another = authority.issue_cert("a.example"), authority.issue_cert("b.example")
+    ca, certificate, key, other_key, rubbish = (tmp_path / name for name in ("ca", "certificate", "key", "other", "no"))
+    authority.cert_pem.write_to_path(str(ca))
+    ours.cert_chain_pems[0].write_to_path(str(certificate))
+    ours.private_key_pem.write_to_path(str(key))
+    another.private_key_pem.write_to_path(str(other_key))
+    rubbish.write_text("no PEM")
+    files = {"KAFKA_CA_FILE": str(ca), "KAFKA_CERTIFICATE_FILE": str(certificate), "KAFKA_KEY_FILE": str(key)}
+    files |= {"KAFKA_SECURITY_PROTOCOL": "SSL"}
+    assert faults(monkeypatch, **files) == []
+    (said,) = faults(monkeypatch, **files | {"KAFKA_CA_FILE": str(rubbish)})
+    assert said == f"KAFKA_CA_FILE: {rubbish}: no PEM"
+    (said,) = faults(monkeypatch, **files | {"KAFKA_KEY_FILE": str(other_key)})
+    assert said.endswith(f"{other_key}: the key is not the certificate's")
 
 
 def test_the_sample_sites_are_good() -> None:
