@@ -59,8 +59,8 @@ class TestPortal:
 
     @property
     def pools(self) -> Pools:
-        """Its connections, for another portal on the same database."""
-        return Pools(self.looking, self.pool, self.pool)
+        """For another portal on the same database. The first one keeps its own connection for looks."""
+        return Pools(self.pool, self.pool, self.pool)
 
     def article(self, number: int, **fields: Any) -> Article:
         """Return an article as it is published, the higher its number the newer."""
