@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status doctor import token init verify-compose dashboards test bench chaos soak tracker check lock clean
+.PHONY: help run up down status doctor import token init verify-compose dashboards test bench chaos soak tracker sbom capacity check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -55,6 +55,11 @@ dashboards: ## Write Grafana's dashboards and the SLO rules from their code
 
 tracker: ## Make what is served at /t.js from its source (needs Node and npm)
 	cd services/ingest/tracker && npm ci --silent --ignore-scripts && npm run --silent build
+
+sbom: ## What the image is made of, as CycloneDX: dist/presstally.cdx.json
+	@$(BOOTSTRAP) dev
+	@mkdir -p dist
+	@$(DEV)/python -W ignore -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml --output-reproducible --output-file dist/presstally.cdx.json
 
 check: ## Lint, types and the walls between services
 	@$(BOOTSTRAP) dev
