@@ -12,10 +12,10 @@ from tests.soak.load import Book
 from tests.soak.report import Soak, drawing, page
 from tests.soak.watching import MEGABYTE, Life, slope
 
-TEN_MINUTES = range(0, 600, 5)
+HALF_AN_HOUR = range(0, 1800, 5)
 
 
-def life(name: str, mb_a_minute: float, *, start_mb: float = 80.0, seconds: range = TEN_MINUTES) -> Life:
+def life(name: str, mb_a_minute: float, *, start_mb: float = 80.0, seconds: range = HALF_AN_HOUR) -> Life:
     return Life(name, 1, [(at, int((start_mb + mb_a_minute * at / 60) * MEGABYTE)) for at in seconds])
 
 
@@ -31,10 +31,12 @@ def test_a_leak_is_found_and_a_warm_up_is_none() -> None:
     assert finding is not None
     assert "widget grows by 2.00 MB a minute" in finding
     assert life("widget", 0.5).finding() is None
-    warming = [(at, int((80 + min(at, 150) / 3) * MEGABYTE)) for at in TEN_MINUTES]
+    warming = [(at, int((80 + min(at, 500) / 8) * MEGABYTE)) for at in HALF_AN_HOUR]
     assert Life("widget", 1, warming).finding() is None
     assert life("widget", 50.0, seconds=range(0, 120, 5)).finding() is None  # too short to tell, and told so
-    assert life("kafka", 40.0).finding() is None
+    waves = [(at, int((80 + at % 600 / 20) * MEGABYTE)) for at in range(0, 1500, 5)]
+    assert Life("postgres", 1, waves).finding() is None
+    assert life("kafka", 20.0).finding() is None
     assert life("kafka", 100.0).finding() is not None
 
 

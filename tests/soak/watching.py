@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import psutil
 
@@ -22,7 +23,9 @@ WARM_UP_SHARE = 1 / 3
 TELLING_SECONDS = 300.0
 """A slope of less than five minutes tells nothing."""
 SLOPE_MB_MAX = 1.0
-"""A minute. A kilobyte kept of each request would be ten times as much. A counter may grow: it remembers an hour."""
+"""A minute. A kilobyte kept of each request would be ten times as much; a counter keeps the ids of an hour."""
+GROWTH_MB_MAX = 8.0
+"""From the first to the last quarter, by medians: what goes up and down, as Postgres's sessions do, is no growth."""
 KAFKA_MB_MAX = 900.0
 """Java fills the heap that it was given (512 MB) before it collects: what tells is that it stays within."""
 MEGABYTE = 1024 * 1024
@@ -51,6 +54,13 @@ class Life:
         return slope(self.warm) * 60 / MEGABYTE
 
     @property
+    def growth_mb(self) -> float:
+        """Megabytes from the first quarter to the last, both after the first third."""
+        sizes = [size for _, size in self.warm]
+        quarter = max(1, len(sizes) // 4)
+        return (median(sizes[-quarter:]) - median(sizes[:quarter])) / MEGABYTE if sizes else 0.0
+
+    @property
     def is_told(self) -> bool:
         return self.warm_seconds >= TELLING_SECONDS
 
@@ -59,7 +69,7 @@ class Life:
         peak = max((size for _, size in self.samples), default=0) / MEGABYTE
         if self.name == "kafka":
             return f"kafka has {peak:.0f} MB, more than {KAFKA_MB_MAX:.0f}" if peak > KAFKA_MB_MAX else None
-        if self.is_told and self.slope_mb > SLOPE_MB_MAX:
+        if self.is_told and self.slope_mb > SLOPE_MB_MAX and self.growth_mb > GROWTH_MB_MAX:
             return f"{self.name} grows by {self.slope_mb:.2f} MB a minute after its first third"
         return None
 
