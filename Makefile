@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status doctor import token init verify-compose dashboards test bench chaos soak tracker sbom capacity check lock clean
+.PHONY: help run up down status doctor import token init verify-compose dashboards test bench chaos soak tracker sbom check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
