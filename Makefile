@@ -1,10 +1,10 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status doctor import token init verify-compose dashboards test bench chaos soak tracker sbom check lock clean
+.PHONY: help run up down status doctor import token init verify-compose dashboards pictures-dashboards test bench chaos soak tracker sbom check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
 
 run: ## Set up and start everything, publish the sample, print the URLs; Ctrl-C stops all
 	@$(BOOTSTRAP) run
@@ -52,6 +52,10 @@ verify-compose: ## Run docker-compose.yml for real and look at it, where there i
 dashboards: ## Write Grafana's dashboards and the SLO rules from their code
 	@$(DEV)/python -m deploy.grafana
 	@$(DEV)/python -m deploy.prometheus.slo
+
+pictures-dashboards: ## Draw the dashboards of docs/dashboards.md from a real Prometheus under load
+	@$(BOOTSTRAP) dev
+	@$(DEV)/python -m tests.pictures
 
 tracker: ## Make what is served at /t.js from its source (needs Node and npm)
 	cd services/ingest/tracker && npm ci --silent --ignore-scripts && npm run --silent build
