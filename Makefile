@@ -1,10 +1,10 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status doctor import token init verify-compose dashboards test bench chaos soak pictures tracker check lock clean
+.PHONY: help run up down status doctor import token init verify-compose dashboards pictures pictures-dashboards test bench chaos soak tracker sbom check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
 
 run: ## Set up and start everything, publish the sample, print the URLs; Ctrl-C stops all
 	@$(BOOTSTRAP) run
@@ -57,8 +57,17 @@ pictures: ## Take README's pictures of a sample portal, in Chromium
 	@$(BOOTSTRAP) dev
 	@$(DEV)/python -m tests.sample
 
+pictures-dashboards: ## Draw the dashboards of docs/dashboards.md from a real Prometheus under load
+	@$(BOOTSTRAP) dev
+	@$(DEV)/python -m tests.pictures
+
 tracker: ## Make what is served at /t.js from its source (needs Node and npm)
 	cd services/ingest/tracker && npm ci --silent --ignore-scripts && npm run --silent build
+
+sbom: ## What the image is made of, as CycloneDX: dist/presstally.cdx.json
+	@$(BOOTSTRAP) dev
+	@mkdir -p dist
+	@$(DEV)/python -W ignore -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml --output-reproducible --output-file dist/presstally.cdx.json
 
 check: ## Lint, types and the walls between services
 	@$(BOOTSTRAP) dev

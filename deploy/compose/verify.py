@@ -1,33 +1,35 @@
 """`make verify-compose`: run docker-compose.yml for real, in a project of its own, and look at what came of it.
 
-It starts everything with three counters, inspects each container, counts a view through the gateway, stops all of it
-and starts it again, and sees that the numbers are still there. What this machine cannot do is told and skipped.
+It starts everything, inspects each container, publishes an article and counts its readers. While they read on it
+scales to three counters, restarts the stores and the services, and replaces the image by another; then it stops all of
+it and starts it again. In the end the counter shows exactly the views that were acknowledged, and the log agrees.
+What this machine cannot do is told and skipped.
 Services named as arguments are left out. PRESSTALLY_COMPOSE_OVERRIDE names a second file, for what this machine needs.
 """
 
 import json
 import os
-import secrets
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from deploy.compose.init import ROOT, filled
+from deploy.compose.load import Readers, ask
 
 PROJECT = "presstally-verify"
 UP_SECONDS = 600
 COUNT_SECONDS = 30.0
 SCRAPE_SECONDS = 60.0
 ONE_SHOTS = ("migrate", "topics")
-BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
+NEXT_IMAGE = "presstally:verify-next"
+TITLE = "Bài của bản kiểm tra"
 
 
 class Wrong(Exception):  # noqa: N818 - it names a state
@@ -42,11 +44,19 @@ class Project:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         text, _ = filled((ROOT / ".env.example").read_text(encoding="utf-8"))
+        self.url = f"http://127.0.0.1:{self.port}"
         self._env = folder / "env"
-        self._env.write_text(text + f"PRESSTALLY_PORT={self.port}\n", encoding="utf-8")
+        self._settings = text
+        self.set(PRESSTALLY_PORT=str(self.port))
         self._without = without
+        self.stats = 1
         overrides = os.environ.get("PRESSTALLY_COMPOSE_OVERRIDE")
         self._files = ["-f", str(ROOT / "docker-compose.yml"), *(["-f", overrides] if overrides else [])]
+
+    def set(self, **variables: str) -> None:
+        """Set variables of `.env`."""
+        self._settings += "".join(f"{name}={value}\n" for name, value in variables.items())
+        self._env.write_text(self._settings, encoding="utf-8")
 
     def compose(self, *arguments: str) -> str:
         """Run a compose command and return what it printed."""
@@ -60,7 +70,9 @@ class Project:
         """Start all and wait until all is healthy."""
         left_out = {*self._without, *ONE_SHOTS}  # those start because others depend on them
         services = [name for name in self.compose("config", "--services").split() if name not in left_out]
-        self.compose("up", "-d", "--wait", "--wait-timeout", str(UP_SECONDS), "--scale", "stats=3", *services)
+        self.compose(
+            "up", "-d", "--wait", "--wait-timeout", str(UP_SECONDS), "--scale", f"stats={self.stats}", *services
+        )
 
     def last_words(self) -> str:
         """Return the last lines of each container, for a failure's message."""
@@ -75,16 +87,10 @@ class Project:
         done = subprocess.run(["docker", "inspect", *ids], capture_output=True, text=True, check=True)
         return list(json.loads(done.stdout))
 
-    def get(self, path: str, body: bytes | None = None) -> bytes:
-        """Ask the gateway."""
-        url = f"http://127.0.0.1:{self.port}{path}"
-        request = urllib.request.Request(url, body, {"User-Agent": BROWSER, "Content-Type": "application/json"})
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - loopback, our own
-            return bytes(response.read())
-
     def total(self) -> int:
         """Return the sample site's views."""
-        return int(json.loads(self.get("/stats/haihau/counter?measure=views"))["total"])
+        status, answer = ask(f"{self.url}/stats/haihau/counter?measure=views")
+        return int(json.loads(answer)["total"]) if status == 200 else -1
 
 
 def _step(text: str, act: Callable[[], object]) -> None:
@@ -98,8 +104,8 @@ def _contained(project: Project) -> None:
     """Check each container against what docker-compose.yml promises."""
     containers = project.containers()
     services = [one["Config"]["Labels"]["com.docker.compose.service"] for one in containers]
-    if services.count("stats") != 3:
-        raise Wrong(f"three counters were asked for, {services.count('stats')} run")
+    if services.count("stats") != project.stats:
+        raise Wrong(f"{project.stats} counters were asked for, {services.count('stats')} run")
     for one, service in zip(containers, services, strict=True):
         host = one["HostConfig"]
         faults = {
@@ -136,25 +142,72 @@ def _scraped(project: Project) -> None:
         time.sleep(1)
 
 
-def _count(project: Project, expected: int) -> None:
-    event = {"id": str(uuid.uuid4()), "site": "haihau", "kind": "view", "path": f"/{secrets.token_hex(4)}"}
-    project.get("/e", json.dumps(event).encode())
-    _wait_for_total(project, expected)
+def _publish(project: Project) -> str:
+    """Write an article, publish it, wait until it is live, read it, and return its address."""
+    make = ["exec", "-T", "ingest", "python", "-m", "services.ingest", "token", "create", "--name", "verify"]
+    token = project.compose(*make, "--scope", "admin").strip()
+
+    def call(path: str, body: dict[str, Any] | None = None, *, post: bool = True) -> dict[str, Any]:
+        sent = json.dumps(body or {}).encode() if post else None
+        status, answer = ask(f"{project.url}/api/articles{path}", sent, Authorization=f"Bearer {token}")
+        if status not in (200, 201):
+            raise Wrong(f"/api/articles{path}: {status} {answer.decode()}")
+        return dict(json.loads(answer))
+
+    draft = {"site": "haihau", "section": "tin-tuc", "title": TITLE, "body": "<p>Thân bài.</p>"}
+    article = call("", draft)
+    call(f"/{article['id']}/publish")
+    publication = call(f"/{article['id']}/publication?wait=10s", post=False)
+    page = f"{project.url}/{article['slug']}-{article['number']}.html"
+    status, answer = ask(page)
+    if publication["status"] != "live" or status != 200 or TITLE not in answer.decode():
+        raise Wrong(f"the article is {publication['status']}, and readers get {status}")
+    return page
 
 
 def _wait_for_total(project: Project, expected: int) -> None:
     deadline = time.monotonic() + COUNT_SECONDS
     while (total := project.total()) != expected:
         if time.monotonic() > deadline:
-            raise Wrong(f"the counter says {total}, and {expected} were counted")
+            raise Wrong(f"the counter says {total}, and {expected} views were acknowledged")
         time.sleep(0.5)
 
 
-def _again(project: Project) -> None:
+def _under_load(project: Project, page: str, without: list[str]) -> int:
+    """Scale, restart and upgrade while readers read; return how many views were acknowledged."""
+    with Readers(project.url, page) as readers:
+        project.stats = 3
+        _step("scaling to three counters", project.up)
+        _step("looking at each container", lambda: _contained(project))
+        if "prometheus" not in without:
+            _step("finding every replica in Prometheus", lambda: _scraped(project))
+        for service in ("stats", "ingest", "render", "postgres", "kafka"):
+            _step(f"restarting {service}", partial(project.compose, "restart", service))
+        _step("waiting until all is healthy", project.up)
+        project.set(PRESSTALLY_IMAGE=NEXT_IMAGE)
+        _step("building the next version", lambda: project.compose("build", "--build-arg", "REVISION=next", "migrate"))
+        _step("upgrading to it", project.up)
+        images = {one["Config"]["Image"] for one in project.containers()}
+        if NEXT_IMAGE not in images or any(name.startswith("presstally:0") for name in images):
+            raise Wrong(f"after the upgrade run {sorted(images)}")
+    _step(f"counting {readers.acknowledged} views", lambda: _wait_for_total(project, readers.acknowledged))
+    print(
+        f"presstally: {readers.acknowledged} views acknowledged, {readers.sent_again} requests sent again, "
+        f"{readers.pages} pages read, {readers.pages_failed} without success"
+    )
+    return readers.acknowledged
+
+
+def _again(project: Project, expected: int) -> None:
     project.compose("down")  # the volumes stay
     project.up()
-    _wait_for_total(project, 1)
-    _count(project, 2)
+    _wait_for_total(project, expected)
+
+
+def _recount(project: Project) -> None:
+    said = project.compose("exec", "-T", "--index", "1", "stats", "python", "-m", "services.stats", "verify")
+    if not said.strip().splitlines()[-1].startswith("drift 0"):
+        raise Wrong(f"verify: {said}")
 
 
 def missing() -> str | None:
@@ -183,12 +236,17 @@ def main(without: list[str]) -> int:
         project = Project(Path(folder), without)
         try:
             _step("building the image", lambda: project.compose("build", "migrate"))
-            _step("starting everything, three counters", project.up)
-            _step("looking at each container", lambda: _contained(project))
-            _step("counting a view through the gateway", lambda: _count(project, 1))
-            if "prometheus" not in without:
-                _step("finding every replica in Prometheus", lambda: _scraped(project))
-            _step("stopping all, starting again, counting another", lambda: _again(project))
+            _step("starting everything", project.up)
+            page = ""
+
+            def publish() -> None:
+                nonlocal page
+                page = _publish(project)
+
+            _step("publishing an article and reading it", publish)
+            views = _under_load(project, page, without)
+            _step("stopping all and starting it again", lambda: _again(project, views))
+            _step("counting the log again", lambda: _recount(project))
         except Wrong as wrong:
             print(f"\npresstally: {wrong}\n{project.last_words()}", file=sys.stderr)
             return 1

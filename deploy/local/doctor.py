@@ -78,16 +78,37 @@ async def examine(copy: Copy) -> list[Finding]:
 
 
 async def _processes(copy: Copy) -> list[Finding]:
-    gone = [name for name, pid in copy.parts.items() if not Path(f"/proc/{pid}").exists()]
-    if gone:
-        return [Finding(False, f"{name} does not run; the supervisor starts it again") for name in gone]
-    return [Finding(True, f"{len(copy.parts)} parts run: {', '.join(copy.parts)}")]
+    states = {name: _state(pid) for name, pid in copy.parts.items()}
+    findings = [
+        Finding(False, f"{name} does not run; the supervisor starts it again")
+        for name, state in states.items()
+        if state in ("", "Z")
+    ]
+    findings += [
+        Finding(False, f"{name} is frozen (stopped by a signal): kill -CONT {copy.parts[name]} lets it go on")
+        for name, state in states.items()
+        if state == "T"
+    ]
+    return findings or [Finding(True, f"{len(copy.parts)} parts run: {', '.join(copy.parts)}")]
+
+
+def _state(pid: int) -> str:
+    """Return the kernel's letter for what a process does; "" if there is none."""
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ""
+    return stat.rpartition(")")[2].split()[0]
 
 
 async def _readiness(copy: Copy) -> list[Finding]:
     findings = []
     for name in SERVICES:
-        answer = json.loads(await _get(f"http://127.0.0.1:{copy.ports[name]}/readyz"))
+        try:
+            answer = json.loads(await _get(f"http://127.0.0.1:{copy.ports[name]}/readyz"))
+        except OSError as error:
+            findings.append(Finding(False, f"{name} does not answer: {error}"))
+            continue
         said = [*answer["problems"], *answer["concerns"]]
         findings += [Finding(False, f"{name}: {sentence}") for sentence in said]
         if not said:
@@ -203,7 +224,10 @@ async def _get(url: str) -> str:
 
 @asynccontextmanager
 async def _postgres(copy: Copy) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
-    connection = await asyncpg.connect(copy.database_url, timeout=3)
+    try:
+        connection = await asyncpg.connect(copy.database_url, timeout=3)
+    except TimeoutError:
+        raise TimeoutError("Postgres does not answer within 3 s") from None
     try:
         yield connection
     finally:

@@ -58,6 +58,6 @@ def test_collectors_keep_their_spools_and_counters_do_not_surge() -> None:
 def test_networks_are_closed_but_for_what_is_named() -> None:
     """A policy closes everything; only the gateway is open to all."""
     policies = {one["metadata"]["name"]: one["spec"] for one in OBJECTS if one["kind"] == "NetworkPolicy"}
-    assert policies["closed"] == {"podSelector": {}, "policyTypes": ["Ingress"]}
+    assert policies["closed"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     public = [name for name, spec in policies.items() for rule in spec.get("ingress", []) if "from" not in rule]
     assert public == ["gateway-is-public"]

@@ -1,6 +1,8 @@
 """`make doctor` on the running system: silent in health, and in words when something is wrong."""
 
 import asyncio
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -8,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import pytest
 from aiokafka import AIOKafkaProducer
 
 ROOT = Path(__file__).parent.parent.parent
@@ -64,6 +67,30 @@ def test_the_doctor_tells_health_from_illness(system: Any, wait: Callable[..., A
     finally:
         asyncio.run(execute(system.database_url, cut.format("+")))
     assert "the ledger balances in 12 of 12 partitions" in sentences()
+
+
+@pytest.mark.parametrize(
+    ("part", "says"),
+    [
+        ("stats", ["stats is frozen", "stats does not answer", "ok     render is ready"]),
+        ("postgres", ["postgres is frozen", "the ledger cannot be looked at: Postgres does not answer within 3 s"]),
+        ("gateway", ["gateway is frozen", "the gateway cannot be looked at: timed out", "ok     stats is ready"]),
+    ],
+)
+def test_the_doctor_names_who_does_not_answer(
+    system: Any, wait: Callable[..., Any], part: str, says: list[str]
+) -> None:
+    """A part that stands still is named, and the other parts are looked at too."""
+    pid = system.state()["parts"][part]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        done = doctor(system)
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    assert done.returncode == 1
+    for sentence in says:
+        assert sentence in done.stdout, done.stdout
+    wait(system.all_ready, 30, "health")
 
 
 def test_the_doctor_of_nothing(tmp_path: Path) -> None:

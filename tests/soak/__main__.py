@@ -148,6 +148,8 @@ async def main() -> int:
         try:
             await house.start()
             result = await soak(house, given)
+            if result.found.wrong:
+                print(house.last_words(), file=sys.stderr)
         except (AssertionError, TimeoutError):
             print(house.last_words(), file=sys.stderr)
             raise

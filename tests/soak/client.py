@@ -34,7 +34,7 @@ class Client:
         lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
         head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\n{lines}content-length: {len(body)}\r\n\r\n"
         async with asyncio.timeout(seconds):
-            reader, writer = self._idle.pop() if self._idle else await asyncio.open_connection("127.0.0.1", self._port)
+            reader, writer = self._kept() or await asyncio.open_connection("127.0.0.1", self._port)
             try:
                 writer.write(head.encode() + body)
                 reply, stays = await _read(reader, method)
@@ -46,6 +46,15 @@ class Client:
         else:
             writer.close()
         return reply
+
+    def _kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
+        """Return a kept connection that the gateway has not closed meanwhile, as it does after two idle minutes."""
+        while self._idle:
+            reader, writer = self._idle.pop()
+            if not reader.at_eof():
+                return reader, writer
+            writer.close()
+        return None
 
     def close(self) -> None:
         for _, writer in self._idle:

@@ -94,10 +94,11 @@ def page(soak: Soak, picture: str) -> str:
         *_broken(found),
         "## Processes",
         "",
-        "Private memory (RssAnon, with children). The slope is of the longest life, without its first third, by least",
-        "squares. Kafka fills the heap that it was given; a counter remembers the readers of an hour.",
+        "Private memory (RssAnon, with children) in the longest life, without its first third. What it grows by is the",
+        "median of all minutes: a counter that takes over another's partitions needs more from then on, which is a step.",
+        "Kafka fills the heap that it was given.",
         "",
-        "| process | killed | longest life | begin of the slope | end | slope |",
+        "| process | killed | longest life | at first | at last | grows in a minute by |",
         "| --- | --- | --- | --- | --- | --- |",
         *[_life(life, soak.restarts[life.name]) for life in soak.longest],
         "",
@@ -133,7 +134,7 @@ def _broken(found: Findings) -> list[str]:
 
 def _life(life: Life, killed: int) -> str:
     warm = life.warm or [(0.0, 0)]
-    told = f"{life.slope_mb:+.2f} MB/min" if life.is_told else f"({life.slope_mb:+.2f} MB/min, too short to tell)"
+    told = f"{life.minute_mb:+.2f} MB" if life.is_told else f"({life.minute_mb:+.2f} MB: too short to tell)"
     lasted = (life.samples[-1][0] - life.samples[0][0]) / 60 if life.samples else 0.0
     begin, end = warm[0][1] / MEGABYTE, warm[-1][1] / MEGABYTE
     return f"| {life.name} | {killed} | {lasted:.1f} min | {begin:.0f} MB | {end:.0f} MB | {told} |"

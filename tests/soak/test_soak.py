@@ -3,38 +3,34 @@
 import xml.etree.ElementTree as ET
 from collections import Counter
 
-import pytest
-
 from tests.soak.checking import Findings, compare_deaths, compare_failures
 from tests.soak.client import Reply
 from tests.soak.faults import FAULTS, Done, plan
 from tests.soak.load import Book
 from tests.soak.report import Soak, drawing, page
-from tests.soak.watching import MEGABYTE, Life, slope
+from tests.soak.watching import MEGABYTE, Life
 
-TEN_MINUTES = range(0, 600, 5)
+HALF_AN_HOUR = range(0, 1800, 5)
 
 
-def life(name: str, mb_a_minute: float, *, start_mb: float = 80.0, seconds: range = TEN_MINUTES) -> Life:
+def life(name: str, mb_a_minute: float, *, start_mb: float = 80.0, seconds: range = HALF_AN_HOUR) -> Life:
     return Life(name, 1, [(at, int((start_mb + mb_a_minute * at / 60) * MEGABYTE)) for at in seconds])
 
 
-def test_the_slope_is_that_of_the_line() -> None:
-    """The slope of points on a line is the line's, whatever noise lies evenly around it."""
-    assert slope([(x, 3.0 * x + (1 if x % 2 else -1)) for x in range(1000)]) == pytest.approx(3.0, abs=0.01)
-    assert slope([(1.0, 5.0)]) == 0.0
-
-
 def test_a_leak_is_found_and_a_warm_up_is_none() -> None:
-    """Growth that goes on is a finding; growth in the first third, and noise, are none; Kafka has its own bound."""
+    """Growth that goes on is a finding; a warm-up and a step are none; Kafka has a bound of its own."""
     finding = life("widget", 2.0).finding()
     assert finding is not None
     assert "widget grows by 2.00 MB a minute" in finding
     assert life("widget", 0.5).finding() is None
-    warming = [(at, int((80 + min(at, 150) / 3) * MEGABYTE)) for at in TEN_MINUTES]
+    warming = [(at, int((80 + min(at, 500) / 8) * MEGABYTE)) for at in HALF_AN_HOUR]
     assert Life("widget", 1, warming).finding() is None
     assert life("widget", 50.0, seconds=range(0, 120, 5)).finding() is None  # too short to tell, and told so
-    assert life("kafka", 40.0).finding() is None
+    steps = [(at, int((80 + 12 * (at > 800) + 12 * (at > 1300)) * MEGABYTE)) for at in HALF_AN_HOUR]
+    assert Life("counter-2", 1, steps).finding() is None
+    lumps = [(at, int((80 + 8 * (at // 150)) * MEGABYTE)) for at in HALF_AN_HOUR]
+    assert "has grown by" in (Life("site-1", 1, lumps).finding() or "")
+    assert life("kafka", 20.0).finding() is None
     assert life("kafka", 100.0).finding() is not None
 
 

@@ -4,9 +4,9 @@ import asyncio
 import json
 import time
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import median
 
 import psutil
 
@@ -20,9 +20,11 @@ PROBE_SITE = "giao-thuy"
 PROBE_SECONDS = 1.0
 WARM_UP_SHARE = 1 / 3
 TELLING_SECONDS = 300.0
-"""A slope of less than five minutes tells nothing."""
-SLOPE_MB_MAX = 1.0
-"""A minute. A kilobyte kept of each request would be ten times as much. A counter may grow: it remembers an hour."""
+"""Less than five minutes tell nothing."""
+MINUTE_MB_MAX = 1.0
+"""A kilobyte kept of each request would be ten times as much; a counter keeps the ids of an hour."""
+GROWTH_MB_MAX = 40.0
+"""From the first to the last quarter, by medians, whatever the steps."""
 KAFKA_MB_MAX = 900.0
 """Java fills the heap that it was given (512 MB) before it collects: what tells is that it stays within."""
 MEGABYTE = 1024 * 1024
@@ -46,9 +48,22 @@ class Life:
         return self.warm[-1][0] - self.warm[0][0] if self.warm else 0.0
 
     @property
-    def slope_mb(self) -> float:
-        """Megabytes a minute after the first third, by least squares."""
-        return slope(self.warm) * 60 / MEGABYTE
+    def minute_mb(self) -> float:
+        """Megabytes that it grows by in a minute, by the median of all minutes after the first third.
+
+        A counter that takes over the partitions of one that was killed needs more from then on: that is a step, and no
+        growth. What leaks grows in every minute.
+        """
+        step = round(60 / SAMPLE_SECONDS)
+        sizes = [size for _, size in self.warm]
+        return median(b - a for a, b in zip(sizes, sizes[step:], strict=False)) / MEGABYTE if len(sizes) > step else 0.0
+
+    @property
+    def growth_mb(self) -> float:
+        """Megabytes from the first quarter to the last, both after the first third."""
+        sizes = [size for _, size in self.warm]
+        quarter = max(1, len(sizes) // 4)
+        return (median(sizes[-quarter:]) - median(sizes[:quarter])) / MEGABYTE if sizes else 0.0
 
     @property
     def is_told(self) -> bool:
@@ -59,20 +74,11 @@ class Life:
         peak = max((size for _, size in self.samples), default=0) / MEGABYTE
         if self.name == "kafka":
             return f"kafka has {peak:.0f} MB, more than {KAFKA_MB_MAX:.0f}" if peak > KAFKA_MB_MAX else None
-        if self.is_told and self.slope_mb > SLOPE_MB_MAX:
-            return f"{self.name} grows by {self.slope_mb:.2f} MB a minute after its first third"
+        if self.is_told and self.minute_mb > MINUTE_MB_MAX:
+            return f"{self.name} grows by {self.minute_mb:.2f} MB a minute after its first third"
+        if self.is_told and self.growth_mb > GROWTH_MB_MAX:
+            return f"{self.name} has grown by {self.growth_mb:.0f} MB after its first third"
         return None
-
-
-def slope(samples: Sequence[tuple[float, float]]) -> float:
-    """Return the slope of the line of least squares through (x, y); 0 for fewer than two points."""
-    count = len(samples)
-    if count < 2:
-        return 0.0
-    middle_x = sum(x for x, _ in samples) / count
-    middle_y = sum(y for _, y in samples) / count
-    spread = sum((x - middle_x) ** 2 for x, _ in samples)
-    return sum((x - middle_x) * (y - middle_y) for x, y in samples) / spread if spread else 0.0
 
 
 def private_bytes(pid: int) -> int:

@@ -1,0 +1,81 @@
+"""Readers of the sample site for `verify`: views without a pause, each sent until it is acknowledged."""
+
+import json
+import threading
+import time
+import urllib.error
+import urllib.request
+import uuid
+from dataclasses import dataclass, field
+from typing import Self
+
+PAUSE_SECONDS = 0.05
+RETRY_SECONDS = 0.5
+EVENTS = 10
+BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
+
+
+def ask(url: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
+    """Send a GET, or a POST with a body, and return status and answer.
+
+    Raises:
+        OSError: there was no answer.
+    """
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    named |= {"User-Agent": BROWSER, "Content-Type": "application/json"}
+    request = urllib.request.Request(url, body, named)  # noqa: S310 - loopback, our own
+    try:
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - loopback, our own
+            return int(response.status), bytes(response.read())
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+@dataclass
+class Readers:
+    """Sends views and reads the page in a thread of its own, between `with` and its end."""
+
+    url: str
+    page: str
+    acknowledged: int = 0
+    sent_again: int = 0
+    pages: int = 0
+    pages_failed: int = 0
+    _enough: threading.Event = field(default_factory=threading.Event)
+
+    def __enter__(self) -> Self:
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._enough.set()
+        self._thread.join(60)
+
+    def _run(self) -> None:
+        while not self._enough.wait(PAUSE_SECONDS):
+            self._send()
+            try:
+                status, _ = ask(self.page)
+            except OSError:
+                status = 0
+            self.pages += 1
+            self.pages_failed += status != 200
+
+    def _send(self) -> None:
+        events = [
+            {"id": str(uuid.uuid4()), "site": "haihau", "kind": "view", "path": f"/{number}"}
+            for number in range(EVENTS)
+        ]
+        body = json.dumps(events).encode()
+        while True:
+            try:
+                status, _ = ask(f"{self.url}/e", body)
+            except OSError:
+                status = 0
+            if status == 202:
+                self.acknowledged += EVENTS
+                return
+            self.sent_again += 1
+            time.sleep(RETRY_SECONDS)
