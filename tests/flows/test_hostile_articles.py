@@ -13,7 +13,9 @@ import asyncpg
 import pytest
 from playwright.sync_api import Dialog, sync_playwright
 
-from services.render.pages import SCRIPT
+from services.render.themes import read_theme
+
+SCRIPT = read_theme("").paths["site.js"]
 
 DATA = Path(__file__).parent.parent / "data"
 NAUGHTY: list[str] = json.loads((DATA / "blns.json").read_text(encoding="utf-8"))
@@ -118,7 +120,7 @@ def test_known_attacks_do_not_run(system: Any, editors: Any) -> None:
                 "script:not([type='application/ld+json'])", "all => all.map(one => one.getAttribute('src'))"
             )
             # The one without an address is named by its checksum in the policy.
-            assert sorted(scripts, key=str) == sorted([None, "/t.js", "/stats/widget.js", SCRIPT.path], key=str), path
+            assert sorted(scripts, key=str) == sorted([None, "/t.js", "/stats/widget.js", SCRIPT], key=str), path
             assert (
                 page.eval_on_selector_all(
                     "main [onerror], main [onload], main iframe, main object", "all => all.length"
