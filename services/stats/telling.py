@@ -32,7 +32,7 @@ class Telling:
 
     Args:
         owned: The counter's own, as it changes.
-        consumer: Returns the AIOKafkaConsumer; it is there when the first partition is.
+        consumer: Returns the AIOKafkaConsumer; None before the first partition came and after the stop.
         in_hand: Whether fetched records are being counted at this moment.
     """
 
@@ -77,10 +77,13 @@ class Telling:
 
     async def look(self) -> None:
         """See how far each partition is counted, and set the gauges from what the last fetches told."""
+        consumer = self._consumer()
+        if consumer is None:  # the counter has stopped
+            return
         for partition, owned in list(self._owned.items()):
             try:
-                await self._see_reached(partition, owned)
-                end = self._consumer().highwater(partition)
+                await self._see_reached(consumer, partition, owned)
+                end = consumer.highwater(partition)
             except IllegalStateError:  # it is not ours any more
                 continue
             if end is not None and self._owned.get(partition) is owned:
@@ -88,14 +91,14 @@ class Telling:
                 arrived = owned.position.newest_arrived / 1000
                 LAG_SECONDS.labels(partition.partition).set(owned.lag.look(end, owned.reached, arrived, time.time()))
 
-    async def _see_reached(self, partition: TopicPartition, owned: Owned) -> None:
+    async def _see_reached(self, consumer: Any, partition: TopicPartition, owned: Owned) -> None:
         """Note up to where nothing is left to count.
 
         The end of a transaction takes an offset and is no record. Behind the last record the consumer passes over it,
         and the counts never do. So the consumer's place stands for the counts' when nothing has moved since the last
         look and nothing is in hand.
         """
-        place = int(await self._consumer().position(partition))
+        place = int(await consumer.position(partition))
         stands = place, owned.position.next_offset
         at_rest = not self._in_hand() and owned.is_committed and self._stood.get(partition) == stands
         self._stood[partition] = stands
