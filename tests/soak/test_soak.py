@@ -3,8 +3,6 @@
 import xml.etree.ElementTree as ET
 from collections import Counter
 
-import pytest
-
 from tests.soak.checking import Findings, compare_deaths, compare_failures
 from tests.soak.client import Reply
 from tests.soak.faults import FAULTS, Done, plan
