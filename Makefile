@@ -42,7 +42,7 @@ chaos: ## Kill, freeze and cut everything under load; prints its seed (ARGS="--s
 	@$(BOOTSTRAP) dev
 	@$(DEV)/python -m tests.chaos $(ARGS)
 
-soak: ## Half an hour of mixed load with kills; writes docs/soak.md (ARGS="4 --seed 7 --report /tmp/soak.md")
+soak: ## Half an hour of mixed load with kills; writes docs/soak.md (ARGS="4 --seed 7" for minutes and seed)
 	@$(BOOTSTRAP) dev
 	@$(DEV)/python -m tests.soak $(ARGS)
 

@@ -21,6 +21,7 @@ PROBE_SECONDS = 1.0
 WARM_UP_SHARE = 1 / 3
 TELLING_SECONDS = 300.0
 """Less than five minutes tell nothing."""
+WINDOW_SECONDS = 30
 MINUTE_MB_MAX = 1.0
 """A kilobyte kept of each request would be ten times as much; a counter keeps the ids of an hour."""
 GROWTH_MB_MAX = 40.0
@@ -49,14 +50,15 @@ class Life:
 
     @property
     def minute_mb(self) -> float:
-        """Megabytes that it grows by in a minute, by the median of all minutes after the first third.
+        """Megabytes that it grows by in a minute, by the median of all half-minutes after the first third.
 
         A counter that takes over the partitions of one that was killed needs more from then on: that is a step, and no
-        growth. What leaks grows in every minute.
+        growth. What leaks grows all the time.
         """
-        step = round(60 / SAMPLE_SECONDS)
+        step = round(WINDOW_SECONDS / SAMPLE_SECONDS)
         sizes = [size for _, size in self.warm]
-        return median(b - a for a, b in zip(sizes, sizes[step:], strict=False)) / MEGABYTE if len(sizes) > step else 0.0
+        grown = [b - a for a, b in zip(sizes, sizes[step:], strict=False)]
+        return median(grown) / MEGABYTE * 60 / WINDOW_SECONDS if grown else 0.0
 
     @property
     def growth_mb(self) -> float:
