@@ -34,7 +34,10 @@ ENGLISH = msgspec.structs.replace(VIETNAMESE, language="en", emblem="/media/a.pn
 THEMED = msgspec.structs.replace(VIETNAMESE, theme=str(EXAMPLE))
 SLOW_4G = {"offline": False, "latency": 150, "downloadThroughput": 1_600_000 / 8, "uploadThroughput": 750_000 / 8}
 LIGHTHOUSE_TRIES = 3
-"""Its speed is of this machine too, on which other tests run."""
+PHONE_SLOWER = 4.0
+DESKTOP_INDEX = 1_500
+"""Lighthouse slows the processor down by 4, which makes a phone of a desktop that it gives this index. A machine that is
+slower at the moment, because others work on it, is slowed down by as much less."""
 pytestmark = pytest.mark.timeout(300)
 """The first of them installs the validators and publishes the sample."""
 
@@ -92,9 +95,11 @@ def test_lighthouse_is_content(
     command += [f"--output-path={tmp_path}/report.json", f"--chrome-flags=--headless=new {' '.join(ARGUMENTS)}"]
     scores: dict[str, float] = {}
     faults: list[str] = []
+    slower = PHONE_SLOWER
     for _ in range(LIGHTHOUSE_TRIES):
         environment = {**os.environ, "CHROME_PATH": CHROMIUM}
-        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        phone = f"--throttling.cpuSlowdownMultiplier={slower:.1f}"
+        done = subprocess.run([*command, phone], env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         report = json.loads((tmp_path / "report.json").read_text())
         found = {kind: category["score"] for kind, category in report["categories"].items()}
@@ -102,6 +107,7 @@ def test_lighthouse_is_content(
         faults = [f"{one['id']} {one['score']}" for one in report["audits"].values() if one["score"] not in (None, 1)]
         if min(scores.values()) >= 0.95:
             break
+        slower = max(1.0, min(PHONE_SLOWER, PHONE_SLOWER * report["environment"]["benchmarkIndex"] / DESKTOP_INDEX))
     assert len(scores) == 4
     assert min(scores.values()) >= 0.95, (scores, faults)
 
