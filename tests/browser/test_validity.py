@@ -36,8 +36,8 @@ SLOW_4G = {"offline": False, "latency": 150, "downloadThroughput": 1_600_000 / 8
 LIGHTHOUSE_TRIES = 3
 PHONE_SLOWER = 4.0
 DESKTOP_INDEX = 1_500
-"""Lighthouse slows the processor down by 4, which makes a phone of a desktop that it gives this index. A machine that is
-slower at the moment, because others work on it, is slowed down by as much less."""
+"""Lighthouse slows the processor down by 4, which makes a phone of a desktop that it gives this index. A machine that
+is slower at the moment, because others work on it, is slowed down by as much less."""
 pytestmark = pytest.mark.timeout(300)
 """The first of them installs the validators and publishes the sample."""
 
