@@ -19,6 +19,7 @@ from shared.kafka_access import KafkaAccess
 from shared.logs import log
 from shared.metrics import DEAD_LETTERS
 from shared.process import Process
+from shared.tracing import failed as trace_failed
 
 KAFKA_ERRORS = (KafkaError, OSError, asyncio.TimeoutError)
 Headers = Sequence[tuple[str, bytes]]
@@ -184,7 +185,7 @@ async def stop_producer(producer: AIOKafkaProducer) -> None:
         log.warning("The producer did not stop in time", reason=repr(error))
 
 
-def make_broker(kafka: KafkaAccess) -> KafkaBroker:
+def make_broker(kafka: KafkaAccess, middlewares: Sequence[Any] = ()) -> KafkaBroker:
     """Return a FastStream broker that logs through us and never creates topics by the way."""
     return KafkaBroker(
         kafka.bootstrap,
@@ -192,6 +193,7 @@ def make_broker(kafka: KafkaAccess) -> KafkaBroker:
         allow_auto_create_topics=False,
         graceful_timeout=5,
         logger=logging.getLogger("faststream"),
+        middlewares=middlewares,
     )
 
 
@@ -218,6 +220,7 @@ def subscribe(
             await handle(message.raw_message)
         except Exception as error:  # noqa: BLE001 - whatever it is, the record was not dealt with
             failed = True
+            trace_failed(error)
             log.error("A record cannot be dealt with", topic=topic, exc_info=error)
             process.fail(f"a record of {topic}: {error!r}")
             return
