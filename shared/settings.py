@@ -90,8 +90,8 @@ class Settings(BaseSettings):
         given = {variable_name(cls, field): value for field, value in from_files.items()}
         faults += access_faults({**os.environ, **given})
         faults += _database_faults(given.get("DATABASE_URL") or os.environ.get("DATABASE_URL"))
-        if settings is not None and settings.tracing:
-            faults += trace_faults(settings.otel_exporter_otlp_endpoint, os.environ)
+        if settings is not None and settings.traces:
+            faults += trace_faults(settings.traces, os.environ)
         if settings is not None and not faults:
             return settings
         lines = "\n".join(f"  {fault}" for fault in faults)

@@ -8,6 +8,7 @@ OpenTelemetry is an optional set of packages. Nothing of it is imported before t
 
 import asyncio
 import os
+import re
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,6 +22,8 @@ from shared import __version__
 
 PACKAGES = ("opentelemetry.sdk", "opentelemetry.exporter.otlp.proto.http")
 PROTOCOLS = ("OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL")
+HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
+_HEADER = re.compile(r"""\s*[!#-'*+\-.0-9A-Z^-z|~]+\s*=[^"\\;\x00-\x1f\x7f-\U0010ffff]*""")
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 FLUSH_SECONDS = 1.0
 """How long a stop waits for the last spans. They are worth less than a stop within its bound."""
@@ -52,14 +55,18 @@ class _Running:
 _running: _Running | None = None
 
 
-def trace_faults(endpoint: str, environment: Mapping[str, str]) -> list[str]:
-    """Say in words why tracing cannot be on."""
+def trace_faults(access: TraceAccess, environment: Mapping[str, str]) -> list[str]:
+    """Say in words why tracing cannot be on, without showing a key: the SDK would log one that it cannot read."""
     faults = []
+    endpoint = access.endpoint
     if not all(_is_installed(name) for name in PACKAGES):
         faults.append("PRESSTALLY_TRACING: its packages are not installed: requirements-tracing.txt has them")
     elsewhere = environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     named = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": elsewhere or endpoint}
     faults += [f"{name}: not http://…" for name, url in named.items() if not url.startswith(("http://", "https://"))]
+    for name, headers in zip(HEADERS, (access.headers, environment.get(HEADERS[1], "")), strict=True):
+        if not all(_HEADER.fullmatch(part) for part in headers.split(",") if part):
+            faults.append(f"{name}: not name=value,name=value")
     faults += [
         f"{name}: {environment[name]!r} is not offered, only http/protobuf"
         for name in PROTOCOLS
@@ -91,9 +98,9 @@ def start_tracing(service: str, access: TraceAccess | None) -> None:
     if "OTEL_SERVICE_NAME" not in os.environ:
         ours["service.name"] = f"presstally-{service}"
     elsewhere = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    headers = {} if os.environ.get(HEADERS[1]) else parse_env_headers(access.headers, liberal=True)
     exporter = OTLPSpanExporter(
-        endpoint=elsewhere or access.endpoint.rstrip("/") + "/v1/traces",
-        headers=parse_env_headers(access.headers, liberal=True) or None,
+        endpoint=elsewhere or access.endpoint.rstrip("/") + "/v1/traces", headers=headers or None
     )
     provider = TracerProvider(resource=Resource.create(ours), shutdown_on_exit=False)
     # A thread of its own sends; what does not fit into its queue is dropped, so nobody ever waits for it.
