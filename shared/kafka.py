@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -234,10 +235,28 @@ def subscribe(
         group_id=group,
         auto_offset_reset="earliest",
         ack_policy=AckPolicy.MANUAL,
+        parser=_parsed,
         decoder=_undecoded,
         session_timeout_ms=SESSION_TIMEOUT_MS,
         heartbeat_interval_ms=HEARTBEAT_MS,
     )(on_message)
+
+
+async def _parsed(record: ConsumerRecord, parse: Callable[[ConsumerRecord], Awaitable[KafkaMessage]]) -> KafkaMessage:
+    """Parse a record as FastStream does, without headers that are no text: it would log them and skip the record."""
+    message = await parse(replace(record, headers=tuple(one for one in record.headers if _is_text(one[1]))))
+    message.raw_message = record
+    return message
+
+
+def _is_text(value: bytes | None) -> bool:
+    if value is None:
+        return False
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 async def _undecoded(message: KafkaMessage) -> bytes | None:
