@@ -79,7 +79,8 @@ check: ## Lint, types and the walls between services
 lock: ## Renew the hash-locked requirements from pyproject.toml
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra local -c requirements.txt pyproject.toml -o requirements-local.txt
-	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra local --extra dev -c requirements-local.txt pyproject.toml -o requirements-dev.txt
+	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra tracing -c requirements.txt pyproject.toml -o requirements-tracing.txt
+	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra local --extra tracing --extra dev -c requirements-local.txt -c requirements-tracing.txt pyproject.toml -o requirements-dev.txt
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header tests/bench/rivals/requirements.in -o tests/bench/rivals/requirements.txt
 
 clean: ## Remove the environments and fetched jars; data in .local stay

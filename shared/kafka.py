@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from shared.kafka_access import KafkaAccess
 from shared.logs import log
 from shared.metrics import DEAD_LETTERS
 from shared.process import Process
+from shared.tracing import failed as trace_failed
 
 KAFKA_ERRORS = (KafkaError, OSError, asyncio.TimeoutError)
 Headers = Sequence[tuple[str, bytes]]
@@ -184,7 +186,7 @@ async def stop_producer(producer: AIOKafkaProducer) -> None:
         log.warning("The producer did not stop in time", reason=repr(error))
 
 
-def make_broker(kafka: KafkaAccess) -> KafkaBroker:
+def make_broker(kafka: KafkaAccess, middlewares: Sequence[Any] = ()) -> KafkaBroker:
     """Return a FastStream broker that logs through us and never creates topics by the way."""
     return KafkaBroker(
         kafka.bootstrap,
@@ -192,6 +194,7 @@ def make_broker(kafka: KafkaAccess) -> KafkaBroker:
         allow_auto_create_topics=False,
         graceful_timeout=5,
         logger=logging.getLogger("faststream"),
+        middlewares=middlewares,
     )
 
 
@@ -218,6 +221,7 @@ def subscribe(
             await handle(message.raw_message)
         except Exception as error:  # noqa: BLE001 - whatever it is, the record was not dealt with
             failed = True
+            trace_failed(error)
             log.error("A record cannot be dealt with", topic=topic, exc_info=error)
             process.fail(f"a record of {topic}: {error!r}")
             return
@@ -231,10 +235,28 @@ def subscribe(
         group_id=group,
         auto_offset_reset="earliest",
         ack_policy=AckPolicy.MANUAL,
+        parser=_parsed,
         decoder=_undecoded,
         session_timeout_ms=SESSION_TIMEOUT_MS,
         heartbeat_interval_ms=HEARTBEAT_MS,
     )(on_message)
+
+
+async def _parsed(record: ConsumerRecord, parse: Callable[[ConsumerRecord], Awaitable[KafkaMessage]]) -> KafkaMessage:
+    """Parse a record as FastStream does, without headers that are no text: it would log them and skip the record."""
+    message = await parse(replace(record, headers=tuple(one for one in record.headers if _is_text(one[1]))))
+    message.raw_message = record
+    return message
+
+
+def _is_text(value: bytes | None) -> bool:
+    if value is None:
+        return False
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 async def _undecoded(message: KafkaMessage) -> bytes | None:

@@ -11,6 +11,7 @@ QUIET = {
     "faststream": logging.ERROR,
     "granian": logging.WARNING,
     "asyncio": logging.WARNING,
+    "opentelemetry": logging.ERROR,
 }
 
 

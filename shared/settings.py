@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.kafka_access import KafkaAccess, Mechanism, Protocol, access_faults, tls_context
+from shared.tracing import TraceAccess, trace_faults
 
 PREFIX = "PRESSTALLY_"
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -62,6 +63,13 @@ class Settings(BaseSettings):
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="Least severe line shown"
     )
+    tracing: bool = Field(default=False, description="Send traces of publishing by OTLP over HTTP")
+    otel_exporter_otlp_endpoint: str = Field(
+        default="http://localhost:4318", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", description="Where traces go"
+    )
+    otel_exporter_otlp_headers: SecretStr = Field(
+        default=SecretStr(""), validation_alias="OTEL_EXPORTER_OTLP_HEADERS", description="name=value,… for there"
+    )
 
     @classmethod
     def load(cls) -> Self:
@@ -82,6 +90,8 @@ class Settings(BaseSettings):
         given = {variable_name(cls, field): value for field, value in from_files.items()}
         faults += access_faults({**os.environ, **given})
         faults += _database_faults(given.get("DATABASE_URL") or os.environ.get("DATABASE_URL"))
+        if settings is not None and settings.traces:
+            faults += trace_faults(settings.traces, os.environ)
         if settings is not None and not faults:
             return settings
         lines = "\n".join(f"  {fault}" for fault in faults)
@@ -102,6 +112,13 @@ class Settings(BaseSettings):
             if encrypted
             else None,
         )
+
+    @property
+    def traces(self) -> TraceAccess | None:
+        """Where traces go; None if tracing is off."""
+        if not self.tracing:
+            return None
+        return TraceAccess(self.otel_exporter_otlp_endpoint, self.otel_exporter_otlp_headers.get_secret_value())
 
     @classmethod
     def _from_files(cls, faults: list[str]) -> dict[str, Any]:

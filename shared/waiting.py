@@ -10,6 +10,7 @@ from aiokafka.structs import ConsumerRecord
 from shared.kafka import Producer, Unavailable, bury
 from shared.logs import log
 from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT
+from shared.tracing import failed
 
 _Message = TypeVar("_Message")
 RETRY_SECONDS = 0.5
@@ -58,5 +59,6 @@ async def deal_with(
         message = msgspec.json.decode(record.value, type=kind)
         await until_done(lambda: act(message))
     except (msgspec.DecodeError, *POSTGRES_UNFIT) as error:
+        failed(error)
         reason = f"{type(error).__name__}: {error}"
         await until_done(lambda: bury(producer, record, reason))

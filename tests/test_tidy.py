@@ -59,7 +59,7 @@ def test_nothing_is_left_to_do() -> None:
 def test_every_setting_is_in_the_readme() -> None:
     """README's table of settings has each variable, with its default, and no other."""
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    table = set(re.findall(r"^\| `((?:PRESSTALLY|KAFKA|DATABASE)_[A-Z_]+)` \|", readme, re.MULTILINE))
+    table = set(re.findall(r"^\| `((?:PRESSTALLY|KAFKA|DATABASE|OTEL)_[A-Z_]+)` \|", readme, re.MULTILINE))
     local = {"PRESSTALLY_PORT", "PRESSTALLY_HOME", "PRESSTALLY_BIND"}
     known = {
         variable_name(settings, field)
@@ -74,7 +74,8 @@ def test_every_dependency_has_its_reason() -> None:
     architecture = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
     project = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("[tool.", 1)[0]
     names = re.findall(r'^\s+"([a-z0-9-]+)(?:\[[a-z0-9]+\])?(?:==[\d.]+)?",', project, re.MULTILINE)
-    names += re.findall(r'"([a-z-]+)"', project.split("local = [")[1].split("]")[0])
+    for extra in ("local", "tracing"):
+        names += re.findall(r'"([a-z-]+)"', project.split(f"{extra} = [")[1].split("]")[0])
     assert len(names) > 20
     assert [name for name in names if f"`{name}`" not in architecture] == []
 
@@ -82,7 +83,13 @@ def test_every_dependency_has_its_reason() -> None:
 def test_locks_have_hashes_and_no_addresses() -> None:
     """Every locked package has its hashes, and no lock file says where packages come from."""
     rivals = "tests/bench/rivals/requirements.txt"
-    for name in ("requirements.txt", "requirements-local.txt", "requirements-dev.txt", rivals):
+    for name in (
+        "requirements.txt",
+        "requirements-local.txt",
+        "requirements-tracing.txt",
+        "requirements-dev.txt",
+        rivals,
+    ):
         text = (ROOT / name).read_text(encoding="utf-8")
         packages = re.findall(r"^[a-z0-9-]+==.*$", text, re.MULTILINE)
         assert packages
@@ -98,7 +105,7 @@ def test_walls_between_services_hold() -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("name", ["requirements.txt", "requirements-local.txt"])
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-local.txt", "requirements-tracing.txt"])
 def test_smaller_locks_agree_with_the_larger(name: str) -> None:
     """What runs is what was tested: the same versions stand in every lock file."""
     everything = set(re.findall(r"^[a-z0-9-]+==[^ ;]+", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE))

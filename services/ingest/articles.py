@@ -27,6 +27,7 @@ from shared.postgres import open_pool
 from shared.process import Process, Role
 from shared.sites import read_sites
 from shared.topics import PAGES_LIVE
+from shared.tracing import consumer_middlewares, http_telemetry, start_tracing, stop_tracing
 
 END_SECONDS = 4.0
 DESCRIPTION = """\
@@ -48,6 +49,7 @@ def editor_api(desk: Desk) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         exception_handlers=HANDLERS,
+        telemetry=http_telemetry(),
     )
     api.state.desk = desk
     # Reading first: `/articles/{id}.ninjs` must not be taken for an id.
@@ -77,11 +79,12 @@ def editor_api(desk: Desk) -> FastAPI:
 @asynccontextmanager
 async def articles(settings: IngestSettings, process: Process) -> AsyncIterator[Role]:
     """Run the editor API, the relay, the scheduler and the reader of `pages-live`."""
+    start_tracing("ingest", settings.traces)
     sites = read_sites(settings.sites)
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_ingest")
     producer = Producer(settings.kafka)
     producer.start()
-    broker = make_broker(settings.kafka)
+    broker = make_broker(settings.kafka, consumer_middlewares())
     subscribe(broker, PAGES_LIVE.name, GROUP, partial(save_publication, pool, producer), process)
     publications = Publications(pool, process.stop)
     desk = Desk(pool, Tokens(pool), sites, publications, settings.public_url, MediaStore(open_store(settings.media)))
@@ -103,3 +106,4 @@ async def articles(settings: IngestSettings, process: Process) -> AsyncIterator[
         await asyncio.wait(working, timeout=END_SECONDS)  # the relay gives its lock back: another takes over at once
         await producer.stop()
         pool.terminate()
+        await stop_tracing()

@@ -167,6 +167,6 @@ async def set_opening_balance(
     )
     if made:
         value = msgspec.json.encode(adjustment)
-        await connection.execute(SQL["put_in_outbox"], COUNTER_ADJUSTMENTS.name, adjustment.id, value)
+        await connection.execute(SQL["put_in_outbox"], COUNTER_ADJUSTMENTS.name, adjustment.id, value, "{}")
         return amount
     return int(await connection.fetchval(SQL["opening_balance"], site, article, measure))

@@ -10,15 +10,17 @@ A relay that dies between Kafka's commit and the delete sends those messages aga
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager
 
 import asyncpg
+import msgspec
 from aiokafka import AIOKafkaProducer
 
 from shared.kafka import KAFKA_ERRORS, stop_producer
 from shared.kafka_access import KafkaAccess
 from shared.logs import log
 from shared.postgres import POSTGRES_AWAY, Connection, read_queries
+from shared.tracing import sending
 
 SQL = read_queries(__package__)
 TRANSACTIONAL_ID = "presstally-ingest-relay"
@@ -86,8 +88,13 @@ async def _relay_batch(connection: Connection, producer: AIOKafkaProducer) -> in
     rows = await connection.fetch(SQL["read_outbox"], BATCH_MESSAGES)
     if not rows:
         return 0
-    async with asyncio.timeout(SEND_SECONDS), producer.transaction():
-        sent = [await producer.send(row["topic"], row["value"], key=row["key"].encode()) for row in rows]
-        await asyncio.gather(*sent)
+    with ExitStack() as spans:  # they end when Kafka has committed
+        async with asyncio.timeout(SEND_SECONDS), producer.transaction():
+            sent = []
+            for row in rows:
+                carrier = msgspec.json.decode(row["headers"], type=dict[str, str])
+                headers = spans.enter_context(sending(row["topic"], row["key"], carrier))
+                sent.append(await producer.send(row["topic"], row["value"], key=row["key"].encode(), headers=headers))
+            await asyncio.gather(*sent)
     await connection.execute(SQL["delete_from_outbox"], [row["id"] for row in rows])
     return len(rows)

@@ -15,6 +15,7 @@ from services.ingest.workflow import Change, Kept
 from shared.articles import ARTICLE_BYTES_MAX, Article
 from shared.postgres import Connection, read_queries
 from shared.topics import ARTICLES
+from shared.tracing import created
 
 SQL = read_queries(__package__)
 
@@ -65,7 +66,7 @@ async def insert_many(connection: Connection, changes: Sequence[Change], actor: 
         asyncpg.PostgresError: one of them cannot be stored.
         TooLargeError: one of them is too large for a message.
     """
-    told = [(ARTICLES.name, change.head.id, _message(change)) for change in changes if change.is_told]
+    told = [_outbox_row(change) for change in changes if change.is_told]
     await connection.executemany(SQL["insert_article"], [_article_row(change, actor) for change in changes])
     await connection.executemany(SQL["insert_revision"], [_revision_row(change, actor, "") for change in changes])
     await connection.executemany(SQL["put_in_outbox"], told)
@@ -111,7 +112,7 @@ async def save(connection: Connection, before: Kept, change: Change, actor: Acto
 async def _note(connection: Connection, change: Change, actor: Actor, note: str) -> None:
     await connection.execute(SQL["insert_revision"], *_revision_row(change, actor, note))
     if change.is_told:  # a draft stays in here: what was never public cannot leak
-        await connection.execute(SQL["put_in_outbox"], ARTICLES.name, change.head.id, _message(change))
+        await connection.execute(SQL["put_in_outbox"], *_outbox_row(change))
     ARTICLE_CHANGES.labels(change.action).inc()
 
 
@@ -119,6 +120,11 @@ def _revision_row(change: Change, actor: Actor, note: str) -> tuple[Any, ...]:
     head = change.head
     said = (change.action, head.state, actor.name, actor.token, note)
     return (head.id, head.version, *said, head.site, _json(head), change.is_told, head.modified_at)
+
+
+def _outbox_row(change: Change) -> tuple[Any, ...]:
+    value = _message(change)
+    return (ARTICLES.name, change.head.id, value, _json(created(ARTICLES.name, change.head.id)))
 
 
 def _message(change: Change) -> bytes:
@@ -129,8 +135,8 @@ def _message(change: Change) -> bytes:
     return value
 
 
-def _json(article: Article | None) -> str | None:
-    return None if article is None else msgspec.json.encode(article).decode()
+def _json(content: Any) -> str | None:
+    return None if content is None else msgspec.json.encode(content).decode()
 
 
 async def database_time(connection: Connection) -> datetime:

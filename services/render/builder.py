@@ -28,6 +28,7 @@ from shared.postgres import POSTGRES_UNFIT, open_pool
 from shared.process import Process, Role
 from shared.sites import Site, Sites, read_sites
 from shared.topics import ARTICLES, PAGES_LIVE
+from shared.tracing import consumer_middlewares, failed, sending, start_tracing, stop_tracing
 from shared.waiting import until_done
 
 _T = TypeVar("_T")
@@ -68,12 +69,18 @@ class Builder:
         try:
             live = await (self._render(record.value) if record.value else self._forget(key.decode()))
         except (msgspec.DecodeError, LookupError, *POSTGRES_UNFIT) as error:
+            failed(error)
             ARTICLES_RENDERED.labels("failed").inc()
             reason = f"{type(error).__name__}: {error}"
             await self._persist(lambda: bury(self._producer, record, reason))
             live = _failed(record.value or b"", key.decode("utf-8", "replace"), reason)
         if live is not None:
-            await self._persist(lambda: self._producer.send(PAGES_LIVE.name, msgspec.json.encode(live), key=key))
+            await self._tell(live, key)
+
+    async def _tell(self, live: PageLive, key: bytes) -> None:
+        value = msgspec.json.encode(live)
+        with sending(PAGES_LIVE.name, live.article) as headers:
+            await self._persist(lambda: self._producer.send(PAGES_LIVE.name, value, key=key, headers=headers))
 
     async def _render(self, value: bytes) -> PageLive | None:
         article = msgspec.json.decode(value, type=Article)
@@ -144,12 +151,13 @@ def _page_live(article: str, version: int, status: store.Status, url: str | None
 @asynccontextmanager
 async def builder(settings: RenderSettings, process: Process) -> AsyncIterator[Role]:
     """Run the builder."""
+    start_tracing("render", settings.traces)
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_render", size=4)
     producer = Producer(settings.kafka)
     producer.start()
     building = Builder(pool, producer, read_sites(settings.sites), settings.public_url)
     deriving = process.spawn(building.derive_anew(), "make rows anew")
-    broker = make_broker(settings.kafka)
+    broker = make_broker(settings.kafka, consumer_middlewares())
     subscribe(broker, ARTICLES.name, settings.group, building.on_article, process)
     try:
         async with consuming(broker, settings.kafka, process):
@@ -158,3 +166,4 @@ async def builder(settings: RenderSettings, process: Process) -> AsyncIterator[R
         deriving.cancel()
         await producer.stop()
         pool.terminate()
+        await stop_tracing()

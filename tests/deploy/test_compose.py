@@ -172,6 +172,20 @@ def test_the_image_is_slim_and_locked() -> None:
     assert not any(line.startswith("!") and "env" in line for line in ignored)
 
 
+def test_tracing_is_an_image_of_its_own() -> None:
+    """The overlay builds both services that trace with its packages; the image is otherwise without them."""
+    overlay = yaml.safe_load((ROOT / "deploy/compose/tracing.yml").read_text())
+    assert set(overlay["services"]) == {"ingest", "render"}
+    for name, service in overlay["services"].items():
+        assert service["image"] != SERVICES[name]["image"]
+        assert service["build"]["args"] == {"REQUIREMENTS": "requirements-tracing.txt"}
+    dockerfile = (ROOT / "deploy/Dockerfile").read_text()
+    assert "ARG REQUIREMENTS=requirements.txt\n" in dockerfile
+    assert "COPY ${REQUIREMENTS} requirements.txt\n" in dockerfile
+    assert "!requirements-tracing.txt" in (ROOT / ".dockerignore").read_text().splitlines()
+    assert "opentelemetry-sdk" not in (ROOT / "requirements.txt").read_text()
+
+
 def test_verifying_without_docker_says_what_it_skipped() -> None:
     """Where there is no Docker the command says so, says what stands in for it, and does not fail."""
     command = [sys.executable, "-m", "deploy.compose.verify"]

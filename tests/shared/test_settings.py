@@ -1,5 +1,6 @@
 """Settings and sites: everything that is wrong is said at once."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -207,3 +208,41 @@ def test_a_host_finds_its_site(tmp_path: Path) -> None:
     file.write_text("".join(f'[[site]]\nslug="{s}"\nname="{s}"\norigins=["{o}"]\ntimezone="UTC"\n' for s, o in sites))
     read = read_sites(file)
     assert [read.of_host(host).slug for host in ("a.example", "b.example", "b.example:8080", "c", "")] == list("abbaa")
+
+
+WRONG_TRACING = [
+    ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT: not http://…"),
+    ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector"}, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: not http://…"),
+    ({"OTEL_EXPORTER_OTLP_HEADERS": "a-secret"}, "OTEL_EXPORTER_OTLP_HEADERS: not name=value,name=value"),
+    (
+        {"OTEL_EXPORTER_OTLP_TRACES_HEADERS": "k=v,a-secret"},
+        "OTEL_EXPORTER_OTLP_TRACES_HEADERS: not name=value,name=value",
+    ),
+    (
+        {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
+        "OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' is not offered, only http/protobuf",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "said"), WRONG_TRACING)
+def test_tracing_settings_are_checked_if_it_is_on(
+    monkeypatch: pytest.MonkeyPatch, given: dict[str, str], said: str
+) -> None:
+    """What tracing cannot use is told at the start, and no key is shown; while it is off, nobody minds."""
+    assert faults(monkeypatch, PRESSTALLY_TRACING="off", **given) == []
+    assert said in faults(monkeypatch, PRESSTALLY_TRACING="on", **given)
+    assert not [one for one in faults(monkeypatch) if "secret" in one]
+
+
+def test_tracing_without_its_packages_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Who turns tracing on without its packages is told which file has them; its key may come from a file."""
+    (tmp_path / "key").write_text("authorization=Bearer%20a-secret,x-team=web\n")
+    on = {"PRESSTALLY_TRACING": "on", "OTEL_EXPORTER_OTLP_HEADERS_FILE": str(tmp_path / "key")}
+    assert faults(monkeypatch, **on) == []
+    traces = IngestSettings.load().traces
+    assert traces is not None
+    assert (traces.headers, "secret" in repr(traces)) == ("authorization=Bearer%20a-secret,x-team=web", False)
+    monkeypatch.setitem(sys.modules, "opentelemetry.sdk", None)
+    (said,) = faults(monkeypatch, **on)
+    assert said == "PRESSTALLY_TRACING: its packages are not installed: requirements-tracing.txt has them"

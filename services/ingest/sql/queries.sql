@@ -130,7 +130,7 @@ VALUES ($1, $2, $3, $4, $5::jsonb, $6)
 DELETE FROM ingest.idempotency_keys WHERE created_at < now() - interval '7 days'
 
 -- name: put_in_outbox
-INSERT INTO ingest.outbox (topic, key, value) VALUES ($1, $2, $3)
+INSERT INTO ingest.outbox (topic, key, value, headers) VALUES ($1, $2, $3, $4::jsonb)
 
 -- name: claim_relay
 -- One relay at a time keeps the order; the lock lives as long as the connection.
@@ -144,7 +144,7 @@ SET idle_session_timeout = '20s'
 SELECT pg_advisory_unlock(hashtext('ingest.outbox'))
 
 -- name: read_outbox
-SELECT id, topic, key, value FROM ingest.outbox ORDER BY id LIMIT $1
+SELECT id, topic, key, value, headers FROM ingest.outbox ORDER BY id LIMIT $1
 
 -- name: delete_from_outbox
 DELETE FROM ingest.outbox WHERE id = ANY ($1::bigint[])

@@ -53,10 +53,12 @@ CREATE TABLE ingest.outbox (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     topic text NOT NULL,
     key text NOT NULL,
-    value bytea
+    value bytea,
+    headers jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX outbox_key ON ingest.outbox (key);
 COMMENT ON TABLE ingest.outbox IS 'Messages committed with what they tell of; the relay deletes what Kafka has.';
+COMMENT ON COLUMN ingest.outbox.headers IS 'The trace that a message belongs to, if there is one, as W3C names it.';
 
 CREATE TABLE ingest.opening_balances (
     site text NOT NULL,
