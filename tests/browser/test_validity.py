@@ -100,7 +100,9 @@ def test_lighthouse_is_content(
         environment = {**os.environ, "CHROME_PATH": CHROMIUM}
         phone = f"--throttling.cpuSlowdownMultiplier={slower:.1f}"
         done = subprocess.run([*command, phone], env=environment, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
+        if done.returncode != 0:  # on a busy machine it may miss the beginning of its own trace
+            faults = [done.stderr]
+            continue
         report = json.loads((tmp_path / "report.json").read_text())
         found = {kind: category["score"] for kind, category in report["categories"].items()}
         scores = {kind: max(score, scores.get(kind, 0)) for kind, score in found.items()}
@@ -108,7 +110,7 @@ def test_lighthouse_is_content(
         if min(scores.values()) >= 0.95:
             break
         slower = max(1.0, min(PHONE_SLOWER, PHONE_SLOWER * report["environment"]["benchmarkIndex"] / DESKTOP_INDEX))
-    assert len(scores) == 4
+    assert len(scores) == 4, faults
     assert min(scores.values()) >= 0.95, (scores, faults)
 
 
