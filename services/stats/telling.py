@@ -92,7 +92,7 @@ class Telling:
         for partition, (lag, reached) in list(self._held.items()):
             if partition in self._owned:
                 del self._held[partition]
-            elif (end := consumer.highwater(partition)) is not None:
+            elif partition in consumer.assignment() and (end := consumer.highwater(partition)) is not None:
                 self._show(partition, lag, end, reached)
         for partition, owned in list(self._owned.items()):
             try:

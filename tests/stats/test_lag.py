@@ -36,7 +36,7 @@ async def test_a_partition_that_waits_for_postgres_goes_on_falling_behind() -> N
 
     partition, ends = TopicPartition("page-views", 77), {"end": 100}
     owned: dict[TopicPartition, Any] = {}
-    consumer = SimpleNamespace(highwater=lambda _: ends["end"])
+    consumer = SimpleNamespace(assignment=lambda: {partition}, highwater=lambda _: ends["end"])
     telling = Telling(owned, lambda: consumer, lambda: False, SimpleNamespace())  # type: ignore[arg-type]
     telling.hold(partition, SimpleNamespace(lag=Lag(), reached=90))  # type: ignore[arg-type]
     await telling.look()
