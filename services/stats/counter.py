@@ -146,7 +146,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         consumer = self._consumer
         consumer.pause(*partitions)
         for partition in partitions:
-            self._owned.pop(partition, None)
+            self.telling.hold(partition, self._owned.pop(partition, None))
             self._loading.add(partition)
             consumer.seek(partition, 0)  # any valid place: aiokafka must not ask Kafka for a committed offset
         self._process.spawn(self._load(consumer, list(partitions), self._assignment), "load partitions")

@@ -13,6 +13,7 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 
+from services.stats.lag import Lag
 from services.stats.loading import Owned
 from services.stats.metrics import LAG, LAG_SECONDS
 from shared.logs import log
@@ -47,6 +48,8 @@ class Telling:
         self._consumer = consumer
         self._in_hand = in_hand
         self._process = process
+        self._held: dict[TopicPartition, tuple[Lag, int]] = {}
+        """Lag and place of what is being loaded again: while Postgres is away it falls behind like all else."""
         self._stood: dict[TopicPartition, tuple[int, int]] = {}
         self._told: dict[TopicPartition, int] = {}
         self._told_all_at = 0.0
@@ -60,6 +63,11 @@ class Telling:
             self.tell()
             await asyncio.sleep(LOOK_SECONDS)
 
+    def hold(self, partition: TopicPartition, owned: Owned | None) -> None:
+        """Go on telling how far a partition is behind, though it is not owned until it is loaded again."""
+        if owned is not None:
+            self._held[partition] = owned.lag, owned.reached
+
     def forget(self) -> None:
         """Tell nothing more of any partition: from now on they may be somebody else's.
 
@@ -69,6 +77,7 @@ class Telling:
         if self._under_way is not None:
             self._under_way.cancel()
             self._under_way = None
+        self._held.clear()
         self._stood.clear()
         self._told = {}
         self._refused_at = None
@@ -80,6 +89,11 @@ class Telling:
         consumer = self._consumer()
         if consumer is None:  # the counter has stopped
             return
+        for partition, (lag, reached) in list(self._held.items()):
+            if partition in self._owned:
+                del self._held[partition]
+            elif partition in consumer.assignment() and (end := consumer.highwater(partition)) is not None:
+                self._show(partition, lag, end, reached)
         for partition, owned in list(self._owned.items()):
             try:
                 await self._see_reached(consumer, partition, owned)
@@ -87,9 +101,12 @@ class Telling:
             except IllegalStateError:  # it is not ours any more
                 continue
             if end is not None and self._owned.get(partition) is owned:
-                LAG.labels(partition.partition).set(max(0, end - owned.reached))
-                arrived = owned.position.newest_arrived / 1000
-                LAG_SECONDS.labels(partition.partition).set(owned.lag.look(end, owned.reached, arrived, time.time()))
+                self._show(partition, owned.lag, end, owned.reached, owned.position.newest_arrived / 1000)
+
+    @staticmethod
+    def _show(partition: TopicPartition, lag: Lag, end: int, reached: int, arrived: float = 0.0) -> None:
+        LAG.labels(partition.partition).set(max(0, end - reached))
+        LAG_SECONDS.labels(partition.partition).set(lag.look(end, reached, arrived, time.time()))
 
     async def _see_reached(self, consumer: Any, partition: TopicPartition, owned: Owned) -> None:
         """Note up to where nothing is left to count.

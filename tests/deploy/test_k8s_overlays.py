@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from shared.rights import rights
 from shared.topics import DEAD_LETTER_CONFIG, TOPICS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -176,6 +177,38 @@ def test_each_service_has_its_own_user_and_reads_its_password() -> None:
             assert acl["resource"]["name"] != "*"
             assert set(acl["operations"]) <= {"Read", "Write", "Describe", "Create"}
             assert "Create" not in acl["operations"] or name == "presstally-operator"
+
+
+def test_users_may_what_the_rights_say() -> None:
+    """Each user's access list is exactly `shared/rights.py`'s, with the Describe that reading and writing imply."""
+    kinds = {"topic": "topic", "group": "group", "transactionalId": "transactional-id"}
+
+    def shown(user: Object) -> set[tuple[str, str, bool, str]]:
+        acls = user["spec"]["authorization"]["acls"]
+        found = {
+            (kinds[acl["resource"]["type"]], acl["resource"]["name"], acl["resource"]["patternType"] == "prefix", one)
+            for acl in acls
+            for one in (operation.lower() for operation in acl["operations"])
+        }
+        assert all(acl.get("type", "allow") == "allow" and acl.get("host", "*") == "*" for acl in acls)
+        return found
+
+    users = of("KafkaUser")
+    assert set(users) == {f"presstally-{who}" for who in rights()} | {"presstally-keda"}
+    for who, wanted in rights().items():
+        exact = {(right.kind, right.name, right.is_prefix, right.operation) for right in wanted}
+        implied = {
+            (kind, name, is_prefix, "describe")
+            for kind, name, is_prefix, operation in exact
+            if operation in {"read", "write"}
+        }
+        is_shown = shown(users[f"presstally-{who}"])
+        assert exact <= is_shown, who
+        assert is_shown <= exact | implied, who
+    assert shown(users["presstally-keda"]) == {
+        ("topic", "page-views", False, "describe"),
+        ("group", "stats-counter", False, "describe"),
+    }
 
 
 def test_only_the_collector_writes_views_and_only_the_counter_reads_them() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parent.parent.parent
+RULES = ROOT / "deploy/prometheus/rules"
 SECONDS = {"$__rate_interval": "15s", "$__interval": "5s", "$site": ".*"}
 
 
@@ -43,18 +44,30 @@ class Prometheus:
         return float(sample["value"][1])
 
 
+def write_targets(folder: Path, targets: dict[str, str | None]) -> None:
+    """Tell a running Prometheus where each job is; None: nowhere, as DNS says of a service without replicas."""
+    for job, target in targets.items():
+        found = [] if target is None else [{"targets": [target]}]
+        new = folder / f"{job}.new"
+        new.write_text(json.dumps(found))
+        new.rename(folder / f"{job}.json")
+
+
 @contextlib.contextmanager
 def running_prometheus(
-    folder: Path, port: int, targets: dict[str, str], wait: Callable[..., Any]
+    folder: Path, port: int, targets: dict[str, str], wait: Callable[..., Any], rules: Path = RULES
 ) -> Iterator[Prometheus]:
-    """Run it; `targets` maps each job of the shipped configuration to host:port."""
+    """Run it; `targets` maps each job of the shipped configuration to host:port, and `rules` has the rule files."""
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
-    config["rule_files"] = [str(ROOT / "deploy/prometheus/rules/*.yml")]
+    config["rule_files"] = [str(rules / "*.yml")]
     targets = {**targets, "prometheus": f"127.0.0.1:{port}"}
     jobs = [job["job_name"] for job in config["scrape_configs"]]
     assert set(jobs) == set(targets)
-    config["scrape_configs"] = [{"job_name": job, "static_configs": [{"targets": [targets[job]]}]} for job in jobs]
+    config["scrape_configs"] = [
+        {"job_name": job, "file_sd_configs": [{"files": [f"{job}.json"], "refresh_interval": "1s"}]} for job in jobs
+    ]
+    write_targets(folder, dict(targets))
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(

@@ -1,0 +1,220 @@
+"""The commands of README, docs and runbooks: what they name is in docker-compose.yml and in our programs."""
+
+import asyncio
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import asyncpg
+import pytest
+import yaml
+
+from deploy.local.postgres import POSTGRES_BIN_PATH, Postgres
+from shared.migrate import migrate
+from shared.topics import TOPICS
+from tests.conftest import free_ports, wait_for
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES = COMPOSE["services"]
+POSTGRES = SERVICES["postgres"]["environment"]
+STANDS_FOR_ONE = "SERVICE"
+"""What a page writes where its reader puts a service's name."""
+VERBS = {"up", "stop", "restart", "run", "exec", "ps", "logs", "build", "start"}
+WITH_VALUE = {"-f", "--file", "--scale", "--tail", "-n", "--index"}
+COMMAND = re.compile(r"^(?: {4}|\$ )?((?:docker|python -m|make) .+)$", re.MULTILINE)
+
+
+class Command(NamedTuple):
+    """One program's words, and where they stand."""
+
+    page: str
+    words: tuple[str, ...]
+
+
+def commands() -> Iterator[Command]:
+    """Find them in blocks and in running text, apart where a shell would run them apart."""
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8").replace("\\\n", " ")
+        blocks = [*re.findall(r"^```(?:sh)?\n(.+?)^```", text, re.DOTALL | re.MULTILINE), text]
+        found = {line for block in blocks for line in COMMAND.findall(block)}
+        found |= set(re.findall(r"`((?:docker|python -m|make) [^`\n]+)`", text))
+        for line in found:
+            lexer = shlex.shlex(line.replace("…", "X"), posix=True, punctuation_chars="&|;<>")
+            lexer.whitespace_split = True
+            words: list[str] = []
+            for word in [*lexer, ";"]:
+                if re.fullmatch(r"[&|;<>]+", word):
+                    if words[:1] in (["docker"], ["make"]) or words[:2] == ["python", "-m"]:
+                        yield Command(page.name, tuple(words))
+                    words = []
+                else:
+                    words.append(word)
+
+
+ALL = sorted(set(commands()))
+DOCKER = [command for command in ALL if command.words[0] == "docker"]
+
+
+def parts_of(words: tuple[str, ...]) -> tuple[str, dict[str, str], list[str]]:
+    """Return the verb of a `docker compose` command, its options that have values, and the other words."""
+    rest, verb, options, others = list(words[2:]), "", {}, []
+    while rest:
+        word = rest.pop(0)
+        if word in WITH_VALUE and not (verb in {"run", "exec"} and others):
+            value = rest.pop(0)
+            options.setdefault(word, "")
+            options[word] = f"{options[word]} {value}".strip()
+        elif word.startswith("-") and not (verb in {"run", "exec"} and others):
+            options[word] = ""
+        elif not verb:
+            verb = word
+        else:
+            others.append(word)
+    return verb, options, others
+
+
+def test_commands_are_found() -> None:
+    """The pages that operators follow have commands, so that the checks below look at something."""
+    pages = {command.page for command in DOCKER}
+    assert {"README.md", "backup.md", "upgrade.md", "scaling.md", "retention.md", "TargetDown.md"} <= pages
+    assert len(DOCKER) > 25
+
+
+@pytest.mark.parametrize("command", DOCKER, ids=[f"{one.page} {' '.join(one.words)[:70]}" for one in DOCKER])
+def test_what_a_docker_command_names_is_there(command: Command) -> None:
+    """Services, files, volumes, containers, users, databases and brokers are those of docker-compose.yml."""
+    words = command.words
+    if words[1] == "compose":
+        verb, options, others = parts_of(words)
+        assert verb in VERBS, words
+        assert all((ROOT / file).exists() for file in options.get("-f", "").split())
+        for scaled in options.get("--scale", "").split():
+            assert re.fullmatch(r"(ingest|stats|render)=\d+", scaled), words
+        named = others[:1] if verb in {"run", "exec"} else others
+        assert set(named) <= {*SERVICES, STANDS_FOR_ONE}, words
+        if verb == "exec":
+            check_program(others[0], others[1:])
+    elif words[1] == "run":
+        for mount in (words[place + 1] for place, word in enumerate(words) if word == "-v"):
+            source = mount.split(":")[0]
+            assert source.startswith("$") or source.removeprefix(f"{COMPOSE['name']}_") in COMPOSE["volumes"], words
+            assert source.startswith(("$", f"{COMPOSE['name']}_")), words
+    elif words[1] == "restart":
+        name, _, service = words[2].partition("-")
+        assert name == COMPOSE["name"]
+        assert re.fullmatch(rf"({'|'.join(SERVICES)})-\d", service), words
+    else:
+        assert words[1:3] == ("system", "df"), words
+
+
+def check_program(service: str, words: list[str]) -> None:
+    """Look at what is run inside a container."""
+    if service == "postgres":
+        assert (POSTGRES_BIN_PATH / words[0]).exists(), words
+        assert words[words.index("-U") + 1] == POSTGRES["POSTGRES_USER"], words
+        database = words[words.index("-d") + 1] if "-d" in words else words[-1]
+        assert database == POSTGRES["POSTGRES_DB"], words
+    elif service == "kafka":
+        listener = SERVICES["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"].removeprefix("PLAINTEXT://")
+        tool = Path(SERVICES["kafka"]["healthcheck"]["test"][1])
+        assert Path(words[0]).parent == tool.parent
+        assert words[words.index("--bootstrap-server") + 1] == listener
+        if "--entity-name" in words:
+            assert words[words.index("--entity-name") + 1] in {topic.name for topic in TOPICS}
+
+
+def ours() -> set[tuple[str, ...]]:
+    """Return each program of ours that a page runs: its module, and its subcommand if it has one."""
+    found = set()
+    for command in ALL:
+        words = list(command.words)
+        if words[:2] == ["docker", "compose"]:
+            verb, _, others = parts_of(command.words)
+            words = ["python", "-m", *others[1:]] if verb == "run" and len(others) > 1 else []
+        if words[:2] == ["python", "-m"] and words[2] not in {"services.SERVICE", "services.X"}:
+            is_sub = words[2].startswith("services.") and len(words) > 3 and re.fullmatch(r"[a-z]+", words[3])
+            found.add((words[2], words[3]) if is_sub else (words[2],))
+    return found
+
+
+def test_every_target_of_make_is_there() -> None:
+    """Each `make` of the pages has its rule in the Makefile."""
+    rules = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    asked = {word for command in ALL if command.words[0] == "make" for word in command.words[1:]}
+    targets = {word for word in asked if re.fullmatch(r"[a-z][a-z-]*", word)}
+    assert {"init", "doctor", "soak", "sbom"} <= targets
+    assert targets <= rules
+
+
+def test_the_image_runs_modules() -> None:
+    """`docker compose run SERVICE MODULE` is `python -m MODULE` in the image."""
+    assert 'ENTRYPOINT ["python", "-m"]' in (ROOT / "deploy/Dockerfile").read_text()
+
+
+def test_programs_of_ours_know_what_is_asked_of_them() -> None:
+    """Each `python -m` of the pages is a module, and each subcommand has its help."""
+    programs = ours()
+    assert {("services.stats", "verify"), ("services.stats", "rebuild"), ("services.render", "rollback")} <= programs
+    for module, *subcommand in sorted(programs):
+        file = ROOT / module.replace(".", "/")
+        assert file.with_suffix(".py").exists() or (file / "__main__.py").exists(), module
+        if subcommand:
+            command = [sys.executable, "-m", module, *subcommand, "--help"]
+            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, (command, done.stderr)
+            assert "usage:" in done.stdout, command
+
+
+def test_the_documented_backup_comes_back_through_the_socket(tmp_path: Path) -> None:
+    """The lines of backup.md, as written, dump and restore where only Compose's environment knows the password."""
+    server = Postgres(tmp_path / "postgres", free_ports(1))
+    server.prepare()
+    assert "--auth=scram-sha-256" in POSTGRES["POSTGRES_INITDB_ARGS"]
+    folder = tmp_path / "postgres"
+    account = {**server.as_account(), "cwd": "/"}
+    command = [*server.command(), "-c", f"unix_socket_directories={folder}"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **account)
+    password = (folder / "password").read_text()
+    container = {
+        "PATH": f"{POSTGRES_BIN_PATH}:{os.environ['PATH']}",
+        "PGHOST": str(folder),
+        "PGPORT": server.url.rsplit(":", 1)[1].split("/")[0],
+        **{name: re.sub(r"^\$\{POSTGRES_PASSWORD:.*\}$", password, value) for name, value in POSTGRES.items()},
+    }
+    page = (ROOT / "docs/backup.md").read_text(encoding="utf-8")
+
+    def run(section: str) -> None:
+        text = page.partition(f"## {section}")[2].partition("\n## ")[0]
+        lines = re.findall(r"^ {4}docker compose exec -T postgres (.+)$", text, re.MULTILINE)
+        assert lines
+        for line in lines:
+            today = line.replace("presstally-DATE.dump", "presstally-$(date +%F).dump")
+            subprocess.run(["bash", "-ec", today], cwd=tmp_path, env=container, stdin=subprocess.DEVNULL, check=True)
+
+    async def ask(sql: str) -> object:
+        connection = await asyncpg.connect(server.url)
+        try:
+            return await connection.fetchval(sql)
+        finally:
+            await connection.close()
+
+    columns = "gen, site, article, grain, start, part, views"
+    try:
+        wait_for(server.is_ready, what="Postgres")
+        asyncio.run(migrate(server.url))
+        asyncio.run(ask(f"INSERT INTO stats.counts ({columns}) VALUES (1, 's', '', 'total', 0, 3, 41)"))
+        run("Every day")
+        asyncio.run(ask("UPDATE stats.counts SET views = 0"))
+        for section in ("Restore, with Kafka still there", "A new machine"):
+            run(section)
+            assert asyncio.run(ask("SELECT views FROM stats.counts WHERE part = 3")) == 41
+    finally:
+        process.terminate()
+        process.wait(20)
