@@ -156,9 +156,11 @@ FROM unnest($2::text[], $3::timestamptz[], $4::bigint[], $5::text[], $6::text[])
         UNION ALL
         (SELECT 'translation', 0, a.id, a.listed_at, a.number
         FROM generation.public_articles a
-        WHERE a.site = $1 AND (a.id = given.original OR a.id IN (
-            SELECT l.article FROM generation.listings l
-            WHERE l.site = $1 AND l.list = 'translation/' || given.original)))
+        WHERE a.site = $1 AND a.id = given.original)
+        UNION ALL
+        (SELECT 'translation', 0, l.article, l.listed_at, l.number
+        FROM generation.listings l JOIN generation.public_articles a ON a.id = l.article
+        WHERE l.site = $1 AND l.list = 'translation/' || given.original)
     ) near
     JOIN generation.articles a ON a.id = near.article
 
