@@ -24,8 +24,8 @@ from services.render.surfaces import Absent, Moved
 from shared.articles import Article
 
 BATCH_ARTICLES = 200
-SHELF_ARTICLES_MAX = 4_000
-"""Decoded articles that are kept: neighbours come soon after one another."""
+SHELF_ARTICLES_MAX = 12_000
+"""Decoded articles that are kept, of about 20 KB each: tags make neighbours of articles far from one another."""
 LIST_ARTICLES_MAX = 10_000_000
 
 
