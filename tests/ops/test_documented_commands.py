@@ -110,6 +110,12 @@ def test_what_a_docker_command_names_is_there(command: Command) -> None:
         name, _, service = words[2].partition("-")
         assert name == COMPOSE["name"]
         assert re.fullmatch(rf"({'|'.join(SERVICES)})-\d", service), words
+    elif words[1] == "build":
+        dockerfile = (ROOT / words[words.index("-f") + 1]).read_text(encoding="utf-8")
+        for argument in (words[place + 1] for place, word in enumerate(words) if word == "--build-arg"):
+            name, _, value = argument.partition("=")
+            assert f"\nARG {name}=" in dockerfile, words
+            assert (ROOT / value).exists(), words
     else:
         assert words[1:3] == ("system", "df"), words
 
