@@ -118,6 +118,7 @@ async def test_who_is_refused_is_told_why(stores: Stores, wrong: str) -> None:
     with pytest.raises(KafkaError):
         await producer.start()
     await producer.stop()
+    await asyncio.sleep(0.2)  # aiokafka does not wait for what it closes, and the loop ends with the test
 
 
 FORBIDDEN = {
