@@ -154,17 +154,11 @@ _last_place = PLACES[0]
 """The generation that readers got when this process looked last: it seldom changes, so it is asked first."""
 
 
-async def look(pool: "asyncpg.Pool | Connection", site: Site) -> Look:
-    """Return what tells whether a site's pages are still right."""
-    row = await _looked(pool, site)
-    return row["generation"], row["changed_at"]
-
-
-async def _looked(pool: "asyncpg.Pool | Connection", site: Site) -> asyncpg.Record:
+async def _looked(connection: Connection, site: Site) -> asyncpg.Record:
     global _last_place  # noqa: PLW0603 - a guess that is checked each time
     while True:
         asked = _last_place
-        row = await pool.fetchrow(GENERATIONS[asked]["look"], site.slug)
+        row = await connection.fetchrow(GENERATIONS[asked]["look"], site.slug)
         assert row is not None
         if row["place"] == asked:
             return row

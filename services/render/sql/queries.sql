@@ -335,9 +335,6 @@ SELECT place FROM render.generations WHERE state = 'live'
 -- name: ids
 SELECT id FROM generation.articles
 
--- name: counts
-SELECT site, state, count(*)::integer AS articles FROM generation.articles GROUP BY site, state ORDER BY site, state
-
 -- name: empty
 TRUNCATE generation.articles, generation.listings, generation.old_addresses, generation.search, generation.boundaries
 
