@@ -28,7 +28,7 @@ token: ## Bearer tokens of the running copy: make token ARGS='create --name Lan 
 	@$(BOOTSTRAP) token $(ARGS)
 
 init: ## For Docker Compose: write .env with generated secrets; what is there stays
-	@python3 deploy/compose/init.py
+	@python3 deploy/compose/init_env.py
 
 test: ## Run all tests (ARGS="-k counter" picks some)
 	@$(BOOTSTRAP) dev
@@ -55,14 +55,14 @@ dashboards: ## Write Grafana's dashboards and the SLO rules from their code
 
 pictures: ## Take README's pictures of a sample portal, in Chromium
 	@$(BOOTSTRAP) dev
-	@$(DEV)/python -m tests.sample
+	@$(DEV)/python -m tools.demo_site
 
 pictures-dashboards: ## Draw the dashboards of docs/dashboards.md from a real Prometheus under load
 	@$(BOOTSTRAP) dev
-	@$(DEV)/python -m tests.pictures
+	@$(DEV)/python -m tools.dashboard_images
 
 tracker: ## Make what is served at /t.js from its source (needs Node and npm)
-	cd services/ingest/tracker && npm ci --silent --ignore-scripts && npm run --silent build
+	cd services/ingest/collector/tracker && npm ci --silent --ignore-scripts && npm run --silent build
 
 sbom: ## What the image is made of, as CycloneDX: dist/presstally.cdx.json
 	@$(BOOTSTRAP) dev
@@ -81,7 +81,7 @@ lock: ## Renew the hash-locked requirements from pyproject.toml
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra local -c requirements.txt pyproject.toml -o requirements-local.txt
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra tracing -c requirements.txt pyproject.toml -o requirements-tracing.txt
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra local --extra tracing --extra dev -c requirements-local.txt -c requirements-tracing.txt pyproject.toml -o requirements-dev.txt
-	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header tests/bench/rivals/requirements.in -o tests/bench/rivals/requirements.txt
+	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header tests/bench/competitors/requirements.in -o tests/bench/competitors/requirements.txt
 
 clean: ## Remove the environments and fetched jars; data in .local stay
-	rm -rf .venv .venv-dev .local-cache services/ingest/tracker/node_modules
+	rm -rf .venv .venv-dev .local-cache services/ingest/collector/tracker/node_modules

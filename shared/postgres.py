@@ -39,7 +39,7 @@ Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 """A connection that a pool has lent."""
 
 POOLS: set[asyncpg.Pool] = set()
-"""The pools that this process opened, for its metrics; `shared/watching.py` drops those that were closed."""
+"""The pools that this process opened, for its metrics; `shared/process_metrics.py` drops those that were closed."""
 
 CONNECT_RETRY_SECONDS = 0.5
 CONNECT_SECONDS = 5.0

@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.kafka_access import KafkaAccess, Mechanism, Protocol, access_faults, tls_context
+from shared.kafka.connection import KafkaAccess, Mechanism, Protocol, access_faults, tls_context
 from shared.tracing import TraceAccess, trace_faults
 
 PREFIX = "PRESSTALLY_"

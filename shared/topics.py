@@ -14,7 +14,7 @@ from pydantic import Field
 
 from shared.articles import Article
 from shared.events import Adjustment, PageEvent, PageLive
-from shared.kafka_access import KafkaAccess
+from shared.kafka.connection import KafkaAccess
 from shared.settings import Settings, SettingsError
 
 DAY_MILLISECONDS = 86_400_000

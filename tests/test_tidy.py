@@ -82,7 +82,7 @@ def test_every_dependency_has_its_reason() -> None:
 
 def test_locks_have_hashes_and_no_addresses() -> None:
     """Every locked package has its hashes, and no lock file says where packages come from."""
-    rivals = "tests/bench/rivals/requirements.txt"
+    rivals = "tests/bench/competitors/requirements.txt"
     for name in (
         "requirements.txt",
         "requirements-local.txt",

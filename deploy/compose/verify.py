@@ -20,8 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deploy.compose.init import ROOT, filled
-from deploy.compose.load import Readers, ask
+from deploy.compose.init_env import ROOT, filled
+from deploy.compose.traffic import Readers, ask
 
 PROJECT = "presstally-verify"
 UP_SECONDS = 600

@@ -4,11 +4,11 @@ import json
 import sys
 from pathlib import Path
 
-from deploy.grafana.collector import COLLECTOR
-from deploy.grafana.counting import COUNTING
-from deploy.grafana.overview import OVERVIEW
-from deploy.grafana.panels import to_json
-from deploy.grafana.publishing import PUBLISHING
+from deploy.grafana.boards.collector import COLLECTOR
+from deploy.grafana.boards.counting import COUNTING
+from deploy.grafana.boards.overview import OVERVIEW
+from deploy.grafana.boards.panels import to_json
+from deploy.grafana.boards.publishing import PUBLISHING
 
 BOARDS = (OVERVIEW, COLLECTOR, COUNTING, PUBLISHING)
 FOLDER = Path(__file__).parent / "dashboards"

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from shared.kafka_access import KafkaAccess
+from shared.kafka.connection import KafkaAccess
 from shared.topics import PAGE_VIEWS, TOPICS
 
 SERVICES = ("ingest", "stats", "render")

@@ -2,14 +2,14 @@
 
 import sys
 
-from services.ingest import token_command
-from services.ingest.articles import articles
-from services.ingest.collector import collector
+from services.ingest.auth import token_command
 from services.ingest.imports import command as imports
+from services.ingest.roles.articles import run_articles
+from services.ingest.roles.collector import run_collector
 from services.ingest.settings import IngestSettings
-from shared.commands import Command, service_main
+from shared.cli import Command, service_main
 
-ROLES = {"collector": collector, "articles": articles}
+ROLES = {"collector": run_collector, "articles": run_articles}
 COMMANDS = {
     "import": Command("saved pages, feeds and exports become articles", imports.add_arguments, imports.run),
     "token": Command("give bearer tokens out and take them back", token_command.add_arguments, token_command.run),

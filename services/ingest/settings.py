@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydantic import Field
 
-from shared.clients import TrustedProxies
-from shared.media import StoreUrl
+from shared.http.client_address import TrustedProxies
+from shared.object_store import StoreUrl
 from shared.settings import Settings
 
 

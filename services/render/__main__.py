@@ -2,19 +2,22 @@
 
 import sys
 
-from services.render import export, rebuild
-from services.render.builder import builder
+from services.render.export import command as export_command
+from services.render.rebuild import command as rebuild_command
+from services.render.roles.builder import run_builder
+from services.render.roles.site import run_site
 from services.render.settings import RenderSettings
-from services.render.site import site
-from shared.commands import Command, service_main
+from shared.cli import Command, service_main
 
-ROLES = {"builder": builder, "site": site}
+ROLES = {"builder": run_builder, "site": run_site}
 COMMANDS = {
-    "rebuild": Command("make the portal anew from the topic and swap", rebuild.add_rebuild_arguments, rebuild.rebuild),
-    "rollback": Command(
-        "let readers have the former generation again", rebuild.add_rollback_arguments, rebuild.rollback
+    "rebuild": Command(
+        "make the portal anew from the topic and swap", rebuild_command.add_rebuild_arguments, rebuild_command.rebuild
     ),
-    "export": Command("write a complete static copy of a site", export.add_arguments, export.run),
+    "rollback": Command(
+        "let readers have the former generation again", rebuild_command.add_rollback_arguments, rebuild_command.rollback
+    ),
+    "export": Command("write a complete static copy of a site", export_command.add_arguments, export_command.run),
 }
 
 if __name__ == "__main__":

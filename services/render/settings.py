@@ -4,8 +4,8 @@ from typing import Self
 
 from pydantic import Field
 
-from services.render.proof import prove
-from shared.media import StoreUrl
+from services.render.pages.theme_check import prove
+from shared.object_store import StoreUrl
 from shared.settings import Settings
 from shared.sites import read_sites
 

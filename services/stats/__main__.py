@@ -2,13 +2,13 @@
 
 import sys
 
-from services.stats import adjust, dlq, rebuild, verify
-from services.stats.counter import counter
+from services.stats.admin import adjust, dlq, rebuild, verify
+from services.stats.roles.counter import run_counter
+from services.stats.roles.widget import run_widget
 from services.stats.settings import StatsSettings
-from services.stats.widget import widget
-from shared.commands import Command, service_main
+from shared.cli import Command, service_main
 
-ROLES = {"counter": counter, "widget": widget}
+ROLES = {"counter": run_counter, "widget": run_widget}
 COMMANDS = {
     "adjust": Command(
         "add an amount that nobody measured to a total, or take one back", adjust.add_arguments, adjust.run

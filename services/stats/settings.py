@@ -4,9 +4,9 @@ from typing import Self
 
 from pydantic import Field, SecretStr
 
-from services.stats.access import Access
-from shared.clients import TrustedProxies
-from shared.kafka import SESSION_TIMEOUT_MS
+from services.stats.statistics.access import Access
+from shared.http.client_address import TrustedProxies
+from shared.kafka.consumer import SESSION_TIMEOUT_MS
 from shared.settings import Settings
 from shared.sites import read_sites
 

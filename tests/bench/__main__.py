@@ -17,10 +17,11 @@ from pathlib import Path
 from deploy.local.stack import reason_of
 from deploy.local.supervisor import StartFailed
 from tests.bench.collect import collect
+from tests.bench.count_latency import delay
 from tests.bench.counter_api import counter_api
-from tests.bench.delay import delay
 from tests.bench.importing import imports
-from tests.bench.live_delay import live_delay
+from tests.bench.infrastructure import Failed, Stores
+from tests.bench.live_latency import live_delay
 from tests.bench.live_streams import live_streams
 from tests.bench.memory import memory
 from tests.bench.options import Options
@@ -28,7 +29,6 @@ from tests.bench.portal import portal
 from tests.bench.publishing import publish_live
 from tests.bench.rendering import render
 from tests.bench.scaling import scaling
-from tests.bench.stores import Failed, Stores
 from tests.bench.throughput import throughput
 
 BENCHMARKS = {

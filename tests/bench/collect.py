@@ -19,9 +19,9 @@ from aiokafka import AIOKafkaProducer
 from deploy.local.bootstrap import ROOT
 from deploy.local.supervisor import Part, Supervisor
 from shared.topics import PAGE_VIEWS
+from tests.bench.infrastructure import Counting, Failed, Service, Stores
 from tests.bench.load import PARTITIONS
 from tests.bench.options import Options
-from tests.bench.stores import Counting, Failed, Service, Stores
 from tests.conftest import answers, free_ports
 
 SECONDS = 5
@@ -121,7 +121,7 @@ def _check_all_counted(counting: Counting, collector: Service) -> None:
 def hello(supervisor: Supervisor) -> Iterator[int]:
     """Run the yardstick and yield its port."""
     port = free_ports(1)
-    command = [sys.executable, "-m", "tests.bench.hello", str(port)]
+    command = [sys.executable, "-m", "tests.bench.baseline_http", str(port)]
     supervisor.start(
         [Part("hello", command, lambda: answers(f"http://127.0.0.1:{port}/"), account={"cwd": str(ROOT)})], 20
     )

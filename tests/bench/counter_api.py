@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.bootstrap import ROOT
+from tests.bench.infrastructure import Service, Stores
 from tests.bench.load import SITE
+from tests.bench.measurements import cpu_of
 from tests.bench.options import Options
-from tests.bench.stores import Service, Stores
-from tests.bench.watching import cpu_of
 from tests.conftest import answers, free_ports, wait_for
 
 CONNECTIONS = 64
@@ -87,7 +87,7 @@ def _print_storm(wrk: str, url: str, widget: Service) -> None:
 @contextmanager
 def _hello() -> Iterator[tuple[int, int]]:
     port = free_ports(1)
-    process = subprocess.Popen([sys.executable, "-m", "tests.bench.hello", str(port)], cwd=ROOT)
+    process = subprocess.Popen([sys.executable, "-m", "tests.bench.baseline_http", str(port)], cwd=ROOT)
     try:
         wait_for(lambda: answers(f"http://127.0.0.1:{port}/"), what="the bare ASGI application")
         yield port, process.pid

@@ -13,8 +13,8 @@ from pathlib import Path
 import asyncpg
 
 from deploy.local.bootstrap import ROOT
+from tests.bench.infrastructure import Failed, Stores
 from tests.bench.options import Options
-from tests.bench.stores import Failed, Stores
 
 ARTICLES = 10_000
 SENTENCE = "Bà con xã viên xuống đồng từ sớm, chuẩn bị cho vụ xuân năm nay. "

@@ -9,10 +9,10 @@ from concurrent.futures import Executor
 from aiokafka import AIOKafkaProducer
 
 from shared.topics import PAGE_VIEWS
+from tests.bench.infrastructure import Failed, Service, Stores
 from tests.bench.load import PARTITIONS, SITE, Views, now
+from tests.bench.measurements import cpu_of, memory_mb
 from tests.bench.options import Options
-from tests.bench.stores import Failed, Service, Stores
-from tests.bench.watching import cpu_of, memory_mb
 from tests.streams import Stream, Told, open_stream
 
 STREAMS = 5_000

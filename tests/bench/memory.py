@@ -6,10 +6,10 @@ import signal
 import time
 from concurrent.futures import Executor
 
+from tests.bench.infrastructure import SESSION_TIMEOUT_MS, Counting, Failed, Service, Stores
 from tests.bench.load import PARTITIONS, Fill, fill, fills
+from tests.bench.measurements import assigned_partitions, follow, memory_mb
 from tests.bench.options import Options
-from tests.bench.stores import SESSION_TIMEOUT_MS, Counting, Failed, Service, Stores
-from tests.bench.watching import assigned_partitions, follow, memory_mb
 
 SECONDS = 60.0
 IDLE_SECONDS = 10.0

@@ -10,15 +10,16 @@ from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
-from services.render import reading, store, surfaces
-from services.render.texts import folded
+from services.render.builder import store
+from services.render.pages.article_text import folded
+from services.render.site import page_reader, routes
 from shared.articles import Article, Paragraph
 from shared.postgres import open_pool
 from shared.sites import Section, Site
 from tests.bench.collect import hello, wrk
+from tests.bench.infrastructure import Service, Stores
 from tests.bench.load import SITE
 from tests.bench.options import Options
-from tests.bench.stores import Service, Stores
 
 ARTICLES = 50_000
 WRITERS = 4
@@ -141,8 +142,8 @@ async def _make(database: str) -> float:
     connections = await open_pool(database, role="presstally_render", size=1)
     begun, count = time.monotonic(), 500
     for number in range(1_000, 1_000 + count):
-        surface, asked = surfaces.find(f"/bai-{number}-{number}.html", "", {}, PORTAL.origins[0])
-        _, make, _ = await reading.at_one_moment(connections, PORTAL, lambda reader: surface(reader, asked))  # noqa: B023
+        surface, asked = routes.find(f"/bai-{number}-{number}.html", "", {}, PORTAL.origins[0])
+        _, make, _ = await page_reader.at_one_moment(connections, PORTAL, lambda reader: surface(reader, asked))  # noqa: B023
         assert make().encoded("br")
     seconds = time.monotonic() - begun
     await connections.close()

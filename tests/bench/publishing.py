@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 from deploy.local.bootstrap import ROOT
 from shared.articles import Article, Paragraph
-from tests.bench.newsroom import NEWSROOM, articles
+from tests.bench.infrastructure import Counting, Failed, Service, Stores
+from tests.bench.measurements import cpu_of_family
 from tests.bench.options import Options
-from tests.bench.stores import Counting, Failed, Service, Stores
-from tests.bench.watching import cpu_of_family
+from tests.bench.sample_articles import NEWSROOM, articles
 
 PER_SECOND = 10
 SECONDS = 30

@@ -18,21 +18,23 @@ from pathlib import Path
 import psutil
 
 from deploy.local.bootstrap import ROOT
-from services.render import feeds, sitemaps
 from services.render.__main__ import COMMANDS
-from services.render.documents import Document
-from services.render.metadata import own_images
-from services.render.pages import Around, ListOf, Part, month_path, render_article, render_home, render_list, tag_path
-from services.render.reading import LINKED, LISTED
-from services.render.texts import month_name
+from services.render.pages import feeds, sitemaps
+from services.render.pages.article_text import month_name
+from services.render.pages.document import Document
+from services.render.pages.html import render_article, render_home, render_list
+from services.render.pages.page_data import Around, ListOf, Part
+from services.render.pages.paths import month_path, tag_path
+from services.render.pages.structured_data import own_images
+from services.render.site.page_reader import LINKED, LISTED
 from shared.articles import Article, article_path
-from shared.media import PUBLIC
-from tests.bench import rivals
-from tests.bench.newsroom import NEWSROOM, articles, write_photos
+from shared.object_store import PUBLIC
+from tests.bench import competitors
+from tests.bench.infrastructure import Failed, Stores
+from tests.bench.measurements import cpu_of_family
 from tests.bench.options import Options
 from tests.bench.portal import fill
-from tests.bench.stores import Failed, Stores
-from tests.bench.watching import cpu_of_family
+from tests.bench.sample_articles import NEWSROOM, articles, write_photos
 
 PUBLIC_URL = NEWSROOM.origins[0]
 NEAR_MAX = 50
@@ -51,19 +53,19 @@ class Built:
 
 def render(stores: Stores, options: Options, pool: Executor) -> None:
     """Render 10,000 articles with images, lists, feeds and sitemap, beside Hugo and Pelican, on one processor."""
-    rivals.install()
+    competitors.install()
     made = list(articles(options.articles, options.seed))
     core = min(os.sched_getaffinity(0))
     with tempfile.TemporaryDirectory() as name, stores.counting("127.0.0.1:1") as copy:
         folder = Path(name)
-        rivals.write(made, folder)
-        commands = {"Hugo": rivals.hugo(folder), "Pelican": rivals.pelican(folder)}
+        competitors.write(made, folder)
+        commands = {"Hugo": competitors.hugo(folder), "Pelican": competitors.pelican(folder)}
         if "export" in COMMANDS:
             write_photos(Path(copy.environment["PRESSTALLY_MEDIA"]) / PUBLIC)
             asyncio.run(fill(copy.database, made, NEWSROOM))
             export = [sys.executable, "-m", "services.render", "export", str(folder / "presstally-site")]
             commands = {"Presstally": export, **commands}
-        environment = {**os.environ, **copy.environment, **rivals.surroundings(folder)}
+        environment = {**os.environ, **copy.environment, **competitors.surroundings(folder)}
         builds: dict[str, list[Built]] = defaultdict(list)
         with _on(core, stores.postgres_pid):
             for _ in range(options.rounds):

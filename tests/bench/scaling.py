@@ -9,10 +9,10 @@ from itertools import pairwise
 
 import asyncpg
 
+from tests.bench.infrastructure import Counting, Failed, Service, Stores
 from tests.bench.load import PARTITIONS, Sent, Steady, steady
+from tests.bench.measurements import Offsets, assigned_partitions, follow
 from tests.bench.options import Options
-from tests.bench.stores import Counting, Failed, Service, Stores
-from tests.bench.watching import Offsets, assigned_partitions, follow
 
 PER_SECOND = 2_000
 SECONDS = 40

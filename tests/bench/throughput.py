@@ -12,11 +12,11 @@ from dataclasses import dataclass
 
 from deploy.local.bootstrap import ROOT
 from services.stats.settings import StatsSettings
-from tests.bench.bare import SILENCE_SECONDS
+from tests.bench.baseline_consumer import SILENCE_SECONDS
+from tests.bench.infrastructure import Failed, Stores
 from tests.bench.load import fill, fills
+from tests.bench.measurements import cpu_of, cpu_of_family, follow, rate
 from tests.bench.options import Options
-from tests.bench.stores import Failed, Stores
-from tests.bench.watching import cpu_of, cpu_of_family, follow, rate
 
 VISITORS = 100_000
 LOOK_SECONDS = 0.05
@@ -75,7 +75,7 @@ def _print_line(name: str, values: tuple[float, ...]) -> None:
 
 
 def _read_bare(kafka: str, views: int, max_records: int) -> tuple[float, float]:
-    command = [sys.executable, "-m", "tests.bench.bare", kafka, str(views), str(max_records)]
+    command = [sys.executable, "-m", "tests.bench.baseline_consumer", kafka, str(views), str(max_records)]
     bound = SILENCE_SECONDS + views / SLOWEST_PER_SECOND
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=bound)
     if done.returncode:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.sample.publishing import publish_sample
+from tools.demo_site.publishing import publish_sample
 
 ROOT = Path(__file__).parent.parent.parent
 LOCKED = Path(__file__).parent / "npm"

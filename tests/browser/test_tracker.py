@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.browser.chromium import Chromium, Tab
-from tests.browser.front import Front
+from tests.browser.fault_proxy import Front
 
 Wait = Callable[..., Any]
 QUICK_PINGS = (

@@ -14,8 +14,8 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from services.render.proof import all_kinds
-from services.render.themes import read_theme
+from services.render.pages.theme_check import all_kinds
+from services.render.pages.themes import read_theme
 from shared.sites import Section, Site
 
 CHROMIUM = "/usr/bin/chromium"

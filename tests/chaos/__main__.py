@@ -15,10 +15,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.chaos.checking import Verdict
+from tests.chaos.assertions import Verdict
 from tests.chaos.cluster import Cluster
 from tests.chaos.faults import FAULTS, Theatre
-from tests.chaos.negative import CONTROLS, run_control
+from tests.chaos.negative_controls import CONTROLS, run_control
 
 FINDINGS_SHOWN = 12
 

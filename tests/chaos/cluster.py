@@ -19,10 +19,10 @@ from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
 from deploy.local.supervisor import Part, Supervisor
 from shared.migrate import migrate
-from tests.chaos.checking import Books
-from tests.chaos.log import LogReader, Sender, begin_new_log, create_all_topics
+from tests.chaos.assertions import Books
+from tests.chaos.kafka_log import LogReader, Sender, begin_new_log, create_all_topics
+from tests.chaos.polling import wait_until
 from tests.chaos.proxy import Proxy
-from tests.chaos.waiting import wait_until
 from tests.conftest import SITES, STATISTICS_TOKENS, answers, free_ports, url_of
 
 PARTITIONS = 6
@@ -173,7 +173,7 @@ class Installation:
         """Start a counter: the real program, or with `tricks` the one that `hooked_counter` makes of it."""
         proxy = Proxy(self.cluster.postgres_port)
         url = self.cluster.url(self.database).replace(f":{self.cluster.postgres_port}/", f":{await proxy.start()}/")
-        module = ["tests.chaos.hooked_counter", json.dumps(tricks)] if tricks else ["services.stats", "counter"]
+        module = ["tests.chaos.instrumented_counter", json.dumps(tricks)] if tricks else ["services.stats", "counter"]
         counter = RunningCounter(self._part("counter", module, f"{url}?sslmode=disable"), proxy)
         self.cluster.spawn(counter.part)
         self.counters.append(counter)
@@ -211,7 +211,7 @@ class Installation:
     async def ensure_counters(self, count: int) -> None:
         """Let exactly so many plain counters run, all of them ready."""
         for counter in list(self.counters):
-            tricked = "tests.chaos.hooked_counter" in counter.part.command
+            tricked = "tests.chaos.instrumented_counter" in counter.part.command
             if not counter.alive or tricked or self.counters.index(counter) >= count:
                 await self.stop_counter(counter)
         while len(self.counters) < count:

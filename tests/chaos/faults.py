@@ -16,11 +16,11 @@ from functools import partial
 
 import psutil
 
-from tests.chaos.checking import Verdict
+from tests.chaos.assertions import Verdict
 from tests.chaos.cluster import SESSION_SECONDS, Cluster, Installation, RunningCounter
 from tests.chaos.oracle import History
+from tests.chaos.polling import comes_true, wait_until
 from tests.chaos.proxy import Mishap
-from tests.chaos.waiting import comes_true, wait_until
 
 ROUND_SECONDS = 0.08
 LEAD_SECONDS = 0.5

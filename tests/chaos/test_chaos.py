@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from tests.chaos.cluster import Cluster
 from tests.chaos.faults import FAULTS, Theatre
-from tests.chaos.negative import CONTROLS, run_control
+from tests.chaos.negative_controls import CONTROLS, run_control
 
 SEED = 20_261_125
 TELLING = [

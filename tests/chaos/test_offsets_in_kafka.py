@@ -11,11 +11,11 @@ import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from services.stats.telling import LOOK_SECONDS
+from services.stats.counting.offset_reporter import LOOK_SECONDS
 from shared.topics import PAGE_VIEWS, TOPICS
 from tests.chaos.cluster import PARTITIONS, SESSION_SECONDS, Cluster, Installation, RunningCounter
-from tests.chaos.test_wrong_logs import ask, command, send, view, views
-from tests.chaos.waiting import comes_true
+from tests.chaos.polling import comes_true
+from tests.chaos.test_topic_mismatch import ask, command, send, view, views
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 NO_LAG = dict.fromkeys(range(PARTITIONS), 0)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.compose.init import SECRETS
+from deploy.compose.init_env import SECRETS
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -123,7 +123,7 @@ def test_no_secret_has_a_default() -> None:
 
 def test_make_init_generates_once(tmp_path: Path) -> None:
     """The file is readable by its owner alone, a second run keeps every secret, and an emptied one is made anew."""
-    command = [sys.executable, "-m", "deploy.compose.init", str(tmp_path)]
+    command = [sys.executable, "-m", "deploy.compose.init_env", str(tmp_path)]
     first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     file = tmp_path / ".env"
     assert stat.S_IMODE(file.stat().st_mode) == 0o600

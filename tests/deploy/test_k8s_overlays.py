@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.rights import rights
+from shared.acls import rights
 from shared.topics import DEAD_LETTER_CONFIG, TOPICS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -180,7 +180,7 @@ def test_each_service_has_its_own_user_and_reads_its_password() -> None:
 
 
 def test_users_may_what_the_rights_say() -> None:
-    """Each user's access list is exactly `shared/rights.py`'s, with the Describe that reading and writing imply."""
+    """Each user's access list is exactly `shared/acls.py`'s, with the Describe that reading and writing imply."""
     kinds = {"topic": "topic", "group": "group", "transactionalId": "transactional-id"}
 
     def shown(user: Object) -> set[tuple[str, str, bool, str]]:

@@ -12,13 +12,14 @@ import asyncpg
 import msgspec
 import pytest
 
-from services.render import store
-from services.render.images import Images
-from services.render.site import Pools, Portal, role
+from services.render.builder import store
+from services.render.roles.site import role
+from services.render.site.images import Images
+from services.render.site.portal import Pools, Portal
 from shared.articles import Article, Paragraph, Source
-from shared.media import open_store
+from shared.http.app import Front
+from shared.object_store import open_store
 from shared.postgres import open_pool
-from shared.process import Front
 from shared.sites import Section, Site, Sites
 
 URL = "https://haihau.example"

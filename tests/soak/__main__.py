@@ -19,12 +19,12 @@ from pathlib import Path
 from shared import __version__
 from tests.conftest import ROOT
 from tests.soak import faults
-from tests.soak.checking import Findings, check, compare_memory, leave
-from tests.soak.editing import Editing
-from tests.soak.house import House
+from tests.soak.assertions import Findings, check, compare_memory, leave
+from tests.soak.editor_load import Editing
 from tests.soak.load import Load
+from tests.soak.measurements import Memory, Probe
 from tests.soak.report import Soak, calm, drawing, page, quantile
-from tests.soak.watching import Memory, Probe
+from tests.soak.system import House
 
 DRAIN_SECONDS = 120.0
 REPORT = ROOT / "docs/soak.md"

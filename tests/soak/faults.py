@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tests.soak.house import House
+from tests.soak.system import House
 
 LEAD_SECONDS = 20.0
 TAIL_SHARE = 0.15

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from html import escape
 from statistics import quantiles
 
-from tests.soak.checking import Findings
+from tests.soak.assertions import Findings
 from tests.soak.load import Book
-from tests.soak.watching import MEGABYTE, Life
+from tests.soak.measurements import MEGABYTE, Life
 
 WIDTH, LEFT, RIGHT = 760, 56, 132
 PANEL, GAP, TOP = 210, 64, 30

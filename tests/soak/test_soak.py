@@ -3,12 +3,12 @@
 import xml.etree.ElementTree as ET
 from collections import Counter
 
-from tests.soak.checking import Findings, compare_deaths, compare_failures
+from tests.soak.assertions import Findings, compare_deaths, compare_failures
 from tests.soak.client import Reply
 from tests.soak.faults import FAULTS, Done, plan
 from tests.soak.load import Book
+from tests.soak.measurements import MEGABYTE, Life
 from tests.soak.report import Soak, drawing, page
-from tests.soak.watching import MEGABYTE, Life
 
 HALF_AN_HOUR = range(0, 1800, 5)
 

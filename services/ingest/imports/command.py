@@ -15,12 +15,12 @@ import asyncpg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from services.ingest.drafting import set_opening_balance
-from services.ingest.importing import Options, Result, run_import
-from services.ingest.imports.formats import READERS, format_of
-from services.ingest.imports.imported import Imported, Item, ReadError
-from services.ingest.imports.plain_text import SavedCounter
-from services.ingest.publications import SQL
+from services.ingest.imports.detection import READERS, format_of
+from services.ingest.imports.item import Imported, Item, ReadError
+from services.ingest.imports.pipeline import Options, Result, run_import
+from services.ingest.imports.readers.plain_text import SavedCounter
+from services.ingest.imports.upsert import set_opening_balance
+from services.ingest.queries import SQL
 from services.ingest.settings import IngestSettings
 from shared.postgres import POSTGRES_AWAY, open_pool
 from shared.sites import Site, read_sites

@@ -1,0 +1,1 @@
+"""Articles: workflow, store, scheduler, outbox, publication status."""

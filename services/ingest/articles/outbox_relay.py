@@ -1,0 +1,100 @@
+"""The outbox relay: takes what was committed to Kafka, in order, until Kafka has it.
+
+One relay works at a time, behind a Postgres lock; other replicas stand by. Postgres ends the session of one that is
+frozen, and another takes over. The lock alone is not enough: the frozen one may wake up with messages still in its
+memory, and what it sends then would be the newest of a compacted topic. So it sends in Kafka transactions under one id
+for all relays: whoever begins fences off those before, and the broker refuses what they still send.
+
+A relay that dies between Kafka's commit and the delete sends those messages again: readers know them by their version.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+
+import asyncpg
+import msgspec
+from aiokafka import AIOKafkaProducer
+
+from services.ingest.queries import SQL
+from shared.kafka.connection import KafkaAccess
+from shared.kafka.producer import KAFKA_ERRORS, stop_producer
+from shared.logs import log
+from shared.postgres import POSTGRES_AWAY, Connection
+from shared.tracing import sending
+
+TRANSACTIONAL_ID = "presstally-ingest-relay"
+TRANSACTION_TIMEOUT_MS = 10_000
+BATCH_MESSAGES = 200
+SEND_SECONDS = 8.0
+START_SECONDS = 15.0
+IDLE_SECONDS = 0.05
+RETRY_SECONDS = 0.5
+
+
+async def relay(pool: asyncpg.Pool, kafka: KafkaAccess) -> None:
+    """Run for ever; wait out a Postgres or Kafka that is away."""
+    while True:
+        try:
+            async with pool.acquire() as connection:
+                if await connection.fetchval(SQL["claim_relay"]):
+                    try:
+                        await connection.execute(SQL["end_if_frozen"])
+                        await _relay_all(connection, kafka)
+                    finally:
+                        await connection.execute(SQL["release_relay"])
+        except KAFKA_ERRORS as error:  # Postgres's absence may look the same: both are waited out
+            log.warning("Committed articles wait for Kafka or Postgres", reason=repr(error))
+        except POSTGRES_AWAY as error:
+            log.warning("The outbox cannot be read; trying again", reason=repr(error))
+        if is_cancelled():  # the pool went first, and its error took the place of the cancellation
+            return
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+def is_cancelled() -> bool:
+    """Tell whether the running task was told to end."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+async def _relay_all(connection: Connection, kafka: KafkaAccess) -> None:
+    async with _producer(kafka) as producer:
+        while True:
+            if not await _relay_batch(connection, producer):
+                await asyncio.sleep(IDLE_SECONDS)
+
+
+@asynccontextmanager
+async def _producer(kafka: KafkaAccess) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(
+        **kafka.client,
+        transactional_id=TRANSACTIONAL_ID,
+        transaction_timeout_ms=TRANSACTION_TIMEOUT_MS,
+        acks="all",
+        request_timeout_ms=3_000,
+        retry_backoff_ms=20,
+        max_request_size=1024 * 1024,
+    )
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            await producer.start()  # from here on, no relay before this one can write
+        yield producer
+    finally:
+        await stop_producer(producer)
+
+
+async def _relay_batch(connection: Connection, producer: AIOKafkaProducer) -> int:
+    rows = await connection.fetch(SQL["read_outbox"], BATCH_MESSAGES)
+    if not rows:
+        return 0
+    with ExitStack() as spans:  # they end when Kafka has committed
+        async with asyncio.timeout(SEND_SECONDS), producer.transaction():
+            sent = []
+            for row in rows:
+                carrier = msgspec.json.decode(row["headers"], type=dict[str, str])
+                headers = spans.enter_context(sending(row["topic"], row["key"], carrier))
+                sent.append(await producer.send(row["topic"], row["value"], key=row["key"].encode(), headers=headers))
+            await asyncio.gather(*sent)
+    await connection.execute(SQL["delete_from_outbox"], [row["id"] for row in rows])
+    return len(rows)

@@ -1,0 +1,228 @@
+"""An article as others want it: ninjs 3.1 for agencies, schema.org for search engines. Pure."""
+
+from datetime import datetime
+from typing import Any
+
+from markupsafe import Markup
+
+from services.ingest.content.blocks import plain_text
+from services.ingest.content.conversion import inline_parts
+from shared.articles import (
+    Article,
+    Block,
+    BulletList,
+    Embed,
+    Figure,
+    File,
+    Heading,
+    Image,
+    Item,
+    Paragraph,
+    Quote,
+    Table,
+    article_path,
+    images_of,
+)
+from shared.sites import Site
+
+NINJS = "https://www.iptc.org/std/ninjs/ninjs-schema_3.1.json"
+PUB_STATUS = {"published": "usable", "killed": "canceled"}
+
+
+def ninjs(article: Article, site: Site, public_url: str) -> dict[str, Any]:
+    """Return an article as ninjs 3.1."""
+    html, text = body_html(article, public_url), body_text(article)
+    headlines = [("main", article.title), ("sub", article.subtitle), ("kicker", article.kicker)]
+    authors = [{"name": author.name, **_given(roles=author.role and [author.role])} for author in article.authors]
+    section = site.section(article.section)
+    subjects = [{"name": section.name if section else article.section, "code": article.section}]
+    subjects += [{"name": tag} for tag in article.tags]
+    return {
+        "uri": _uri(article, site, public_url),
+        "standard": {"name": "ninjs", "version": "3.1", "schema": NINJS},
+        "type": {"photo": "picture", "video": "video"}.get(article.kind, "text"),
+        "version": str(article.version),
+        "language": article.language,
+        "pubStatus": PUB_STATUS.get(article.state, "withheld"),
+        "urgency": article.priority,
+        "headlines": [{"role": role, "value": value} for role, value in headlines if value],
+        "descriptions": [{"role": "summary", "value": article.lead}] if article.lead else [],
+        "bodies": [
+            {"role": "main", "contentType": "text/html", "charCount": len(html), "value": html},
+            {
+                "role": "main",
+                "contentType": "text/plain",
+                "charCount": len(text),
+                "wordCount": len(text.split()),
+                "value": text,
+            },
+        ],
+        "subjects": subjects,
+        "firstCreated": _instant(article.created_at or article.modified_at),
+        "versionCreated": _instant(article.modified_at),
+        **_given(
+            contentCreated=_instant(article.published_at),
+            embargoedUntil=_instant(article.embargo_until),
+            expires=_instant(article.unpublish_at),
+            by=", ".join(author.name for author in article.authors),
+            people=authors,
+            places=article.place and [{"name": article.place}],
+            infoSources=article.source and [{"name": article.source.name, **_given(uri=article.source.url)}],
+            altIds=article.external_id and [{"role": article.source_system, "value": article.external_id}],
+            copyrightHolder=article.rights and article.rights.holder,
+            copyrightNotice=article.rights and article.rights.notice,
+            associations=[
+                _picture(figure, number, public_url)
+                for number, figure in enumerate(_figures(article), 1)
+                if figure.image
+            ],
+            renditions=[{"name": "web", "href": public_url + article_path(article), "contentType": "text/html"}],
+        ),
+    }
+
+
+def _picture(figure: Figure, number: int, public_url: str) -> dict[str, Any]:
+    image = figure.image
+    assert image is not None
+    sizes: list[tuple[Any, ...]] = [("original", image.url, image.width, image.height, None)]
+    sizes += [(f"{one.width}w", one.url, one.width, one.height, one.type) for one in image.renditions]
+    return {
+        "name": f"picture-{number}",
+        "uri": absolute(image.url, public_url),
+        "type": "picture",
+        **_given(
+            headlines=figure.caption and [{"role": "caption", "value": figure.caption}],
+            descriptions=image.alt and [{"role": "alt", "value": image.alt}],
+            by=figure.credit,
+        ),
+        "renditions": [
+            {"name": name, "href": absolute(url, public_url), **_given(width=width, height=height, contentType=kind)}
+            for name, url, width, height, kind in sizes
+        ],
+    }
+
+
+def jsonld(article: Article, site: Site, public_url: str) -> dict[str, Any]:
+    """Return an article as schema.org NewsArticle (JSON-LD)."""
+    url = public_url + article_path(article)
+    publisher = {"@type": "Organization", "name": site.agency or site.name, "url": public_url}
+    authors = [{"@type": "Person", "name": author.name, **_given(url=author.url)} for author in article.authors]
+    section = site.section(article.section)
+    return {
+        "@context": "https://schema.org",
+        "@type": "NewsArticle",
+        "@id": url,
+        "url": url,
+        "mainEntityOfPage": url,
+        "identifier": article.id,
+        "version": article.version,
+        "headline": article.title,
+        "inLanguage": article.language,
+        "articleSection": section.name if section else article.section,
+        "articleBody": body_text(article),
+        "dateModified": _local(article.modified_at, site),
+        "author": authors or publisher,
+        "publisher": publisher,
+        **_given(
+            alternativeHeadline=article.subtitle or article.kicker,
+            description=article.lead,
+            datePublished=_local(article.published_at, site),
+            dateCreated=_local(article.created_at, site),
+            expires=_local(article.unpublish_at, site),
+            keywords=article.tags,
+            image=[_image_object(image, public_url) for image in images_of(article)],
+            contentLocation=article.place and {"@type": "Place", "name": article.place},
+            sourceOrganization=article.source and {"@type": "Organization", "name": article.source.name},
+            isBasedOn=article.source and article.source.url,
+            copyrightHolder=article.rights
+            and article.rights.holder
+            and {"@type": "Organization", "name": article.rights.holder},
+            copyrightNotice=article.rights and article.rights.notice,
+            correction=[
+                {"@type": "CorrectionComment", "text": one.text, "datePublished": _local(one.at, site)}
+                for one in article.corrections
+            ],
+        ),
+    }
+
+
+def _image_object(image: Image, public_url: str) -> dict[str, Any]:
+    size = _given(width=image.width, height=image.height, caption=image.alt)
+    return {"@type": "ImageObject", "url": absolute(image.url, public_url), **size}
+
+
+def _figures(article: Article) -> list[Figure]:
+    lead = [article.lead_image] if article.lead_image is not None else []
+    return [*lead, *(block for block in article.body if isinstance(block, Figure))]
+
+
+def _uri(article: Article, site: Site, public_url: str) -> str:
+    """Return the tag URI that names the article for ever, whatever becomes of its URL."""
+    host = public_url.split("://", 1)[1].split(":", 1)[0]
+    year = (article.created_at or article.modified_at).astimezone(site.zone).year
+    return f"tag:{host},{year}:article/{article.id}"
+
+
+def body_html(article: Article, public_url: str) -> str:
+    """Return the body as HTML for others: absolute addresses, nothing of our theme."""
+    return "\n".join(_html(block, public_url) for block in article.body)
+
+
+def _html(block: Block, public_url: str) -> str:  # noqa: PLR0911 - one for each kind of block
+    match block:
+        case Paragraph():
+            return f"<p>{block.html}</p>"
+        case Heading():
+            return f"<h{block.level}>{block.html}</h{block.level}>"
+        case Figure():
+            image = block.image
+            shown = (
+                Markup('<img src="{}" alt="{}">').format(absolute(image.url, public_url), image.alt) if image else ""
+            )
+            return Markup("<figure>{}<figcaption>{}</figcaption></figure>").format(shown, block.caption)
+        case BulletList():
+            return _list(block.items, block.ordered)
+        case Quote():
+            cite = Markup("<footer>{}</footer>").format(block.cite) if block.cite else ""
+            return f"<blockquote>{''.join(f'<p>{one}</p>' for one in block.paragraphs)}{cite}</blockquote>"
+        case Table():
+            rows = ("".join(_cell(cell.html, "th" if cell.header else "td") for cell in row) for row in block.rows)
+            return f"<table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
+        case Embed():
+            url = {"youtube": "https://www.youtube.com/watch?v=", "vimeo": "https://vimeo.com/"}[block.provider]
+            return Markup('<p><a href="{}">{}</a></p>').format(url + block.id, block.title or url + block.id)
+        case File():
+            return Markup('<p><a href="{}">{}</a></p>').format(absolute(block.url, public_url), block.name)
+
+
+def _cell(html: str, tag: str) -> str:
+    return f"<{tag}>{html}</{tag}>"
+
+
+def _list(items: list[Item], ordered: bool) -> str:
+    tag = "ol" if ordered else "ul"
+    inside = "".join(f"<li>{one.html}{_list(one.items, one.ordered) if one.items else ''}</li>" for one in items)
+    return f"<{tag}>{inside}</{tag}>"
+
+
+def body_text(article: Article) -> str:
+    """Return the body as plain text, a line for each paragraph, item, cell or caption."""
+    lines = [plain_text(html) for block in article.body for html in inline_parts(block)]
+    return "\n".join(line for line in lines if line)
+
+
+def absolute(url: str, public_url: str) -> str:
+    """Return an address that holds elsewhere too."""
+    return public_url + url if url.startswith("/") else url
+
+
+def _instant(instant: datetime | None) -> str | None:
+    return None if instant is None else instant.isoformat().replace("+00:00", "Z")
+
+
+def _local(instant: datetime | None, site: Site) -> str | None:
+    return None if instant is None else instant.astimezone(site.zone).isoformat(timespec="seconds")
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    return {name: value for name, value in fields.items() if value not in (None, "", [], {})}

@@ -1,0 +1,147 @@
+"""`python -m services.ingest token create|list|revoke`: give tokens out and take them back."""
+
+import argparse
+import asyncio
+import logging
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+
+from services.ingest.auth import tokens
+from services.ingest.auth.tokens import SCOPES
+from services.ingest.queries import SQL
+from services.ingest.settings import IngestSettings
+from shared.logs import configure_logs
+from shared.postgres import POSTGRES_AWAY, open_pool
+from shared.sites import Sites, read_sites
+
+NAME_CHARACTERS_MAX = 150
+DAYS = 365
+POSTGRES_SECONDS = 10.0
+
+
+class TokenFailed(Exception):  # noqa: N818 - reads as it is said
+    """The command cannot be done; the message is for the person at the terminal."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    verbs = parser.add_subparsers(dest="verb", required=True, metavar="create|list|revoke")
+    create = verbs.add_parser("create", help="make a token and print it, this once")
+    create.add_argument("--name", required=True, help="who holds it: a person, or a program")
+    create.add_argument(
+        "--scope",
+        required=True,
+        action="append",
+        help=f"one of {', '.join(SCOPES)}; several with commas. write includes read, publish includes write, "
+        "admin includes all; events is for /e/batch",
+    )
+    create.add_argument("--site", action="append", help="a site that it may act on; repeat it for more; default: all")
+    create.add_argument(
+        "--expires", type=_expiry, default=str(DAYS), metavar="DAYS|DATE|never", help=f"default: {DAYS} days"
+    )
+    verbs.add_parser("list", help="show all tokens, without their secrets")
+    revoke = verbs.add_parser("revoke", help="take a token back; it stops within 60 s")
+    revoke.add_argument("prefix", help="the 8 digits after pt_, or the whole token")
+
+
+def _expiry(text: str) -> datetime | None:
+    if text == "never":
+        return None
+    now = datetime.now(UTC)
+    try:
+        at = now + timedelta(days=int(text)) if text.isdecimal() else datetime.fromisoformat(text).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither days, nor a date like 2027-01-31, nor never") from error
+    if at <= now:
+        raise argparse.ArgumentTypeError(f"{text} is already over")
+    return at
+
+
+def run(arguments: argparse.Namespace, settings: IngestSettings) -> int:
+    """Run the command and return its exit code."""
+    configure_logs("ingest", "critical")
+    logging.disable()  # what goes wrong is one sentence of ours
+    try:
+        asyncio.run(_run(arguments, settings))
+    except TokenFailed as error:
+        print(f"token: {error}", file=sys.stderr)
+        return 1
+    except POSTGRES_AWAY as error:
+        print(f"token: Postgres: {error!r}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _run(arguments: argparse.Namespace, settings: IngestSettings) -> None:
+    sites = read_sites(settings.sites)
+    if arguments.verb == "create":
+        _check(arguments, sites)
+    try:
+        async with asyncio.timeout(POSTGRES_SECONDS):
+            pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_ingest", size=1)
+    except TimeoutError:
+        raise TokenFailed(f"Postgres cannot be reached within {POSTGRES_SECONDS:g} s") from None
+    try:
+        await {"create": _create, "list": _list, "revoke": _revoke}[arguments.verb](pool, arguments)
+    finally:
+        await pool.close()
+
+
+def _scopes(given: Sequence[str]) -> list[str]:
+    return sorted({scope.strip() for one in given for scope in one.split(",")})
+
+
+def _check(arguments: argparse.Namespace, sites: Sites) -> None:
+    for scope in _scopes(arguments.scope):
+        if scope not in SCOPES:
+            raise TokenFailed(f"there is no scope {scope!r}; choose from {', '.join(SCOPES)}")
+    for site in arguments.site or ():
+        if site not in sites:
+            raise TokenFailed(f"there is no site {site!r}; there are {', '.join(sites)}")
+    if not arguments.name.strip() or len(arguments.name) > NAME_CHARACTERS_MAX or "\0" in arguments.name:
+        raise TokenFailed(f"a name has 1 to {NAME_CHARACTERS_MAX} characters")
+
+
+async def _create(pool: asyncpg.Pool, arguments: argparse.Namespace) -> None:
+    token = await tokens.create(
+        pool,
+        name=arguments.name.strip(),
+        scopes=_scopes(arguments.scope),
+        sites=arguments.site,
+        expires_at=arguments.expires,
+    )
+    # Only the token goes to standard output, so that TOKEN=$(…) holds it.
+    until = arguments.expires.date() if arguments.expires else "it is revoked"
+    print(f"good until {until}; it is not shown again:", file=sys.stderr)
+    print(token)
+
+
+async def _list(pool: asyncpg.Pool, arguments: argparse.Namespace) -> None:
+    lines = [("prefix", "name", "scopes", "sites", "created", "last used", "state")]
+    for row in await pool.fetch(SQL["tokens"]):
+        day = {name: row[name].date().isoformat() if row[name] else "never" for name in ("created_at", "used_at")}
+        sites = "all" if row["sites"] is None else ",".join(row["sites"])
+        scopes = ",".join(row["scopes"])
+        lines.append((row["prefix"], row["name"], scopes, sites, day["created_at"], day["used_at"], _state(row)))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    for line in lines:
+        print("  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip())
+
+
+def _state(row: asyncpg.Record) -> str:
+    if row["revoked_at"] is not None:
+        return f"revoked {row['revoked_at'].date()}"
+    if row["expires_at"] is None:
+        return "good"
+    return f"{'good until' if row['expires_at'] > datetime.now(UTC) else 'expired'} {row['expires_at'].date()}"
+
+
+async def _revoke(pool: asyncpg.Pool, arguments: argparse.Namespace) -> None:
+    prefix = arguments.prefix.removeprefix("pt_")[:8]
+    name = await pool.fetchval(SQL["revoke_token"], prefix)
+    if name is None:
+        raise TokenFailed(f"there is no token {prefix!r}; `token list` shows them")
+    print(f"revoked {prefix} of {name}; it stops within 60 s")

@@ -1,0 +1,1 @@
+"""The collector: request bodies → page events → Kafka or the spool."""

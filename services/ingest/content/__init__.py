@@ -1,0 +1,1 @@
+"""The content of an article: models, sanitizing, conversion, validation. Pure."""

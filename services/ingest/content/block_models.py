@@ -1,0 +1,217 @@
+"""The pieces that articles are sent in: texts, addresses, times, and the blocks of a body.
+
+Lengths are of the text after NFC. What looks wrong is refused with its field; nothing is cut to fit.
+"""
+
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from services.ingest.content.blocks import image_url, link_url
+from services.ingest.content.normalization import TextError, clean_line, clean_text
+from shared.articles import (
+    ALT_CHARACTERS_MAX,
+    BLOCKS_MAX,
+    CAPTION_CHARACTERS_MAX,
+    NAME_CHARACTERS_MAX,
+    OLD_URL_CHARACTERS_MAX,
+    TITLE_CHARACTERS_MAX,
+)
+
+NOTE_CHARACTERS_MAX = 500
+SLUG_PATTERN = "^[a-z0-9]+(-[a-z0-9]+)*$"
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+
+
+def _line(value: Any) -> Any:
+    return _cleaned(value, clean_line)
+
+
+def _text(value: Any) -> Any:
+    return _cleaned(value, clean_text)
+
+
+def _cleaned(value: Any, clean: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    try:
+        return clean(value)
+    except TextError as error:
+        raise PydanticCustomError("character", "{fault}", {"fault": str(error)}) from error
+
+
+def _link(value: str | None) -> str | None:
+    if value is not None and (link_url(value) is None or not value.startswith(("http:", "https:", "/"))):
+        raise PydanticCustomError("url", "is no address: it begins with https://, http:// or /")
+    return value
+
+
+def _image_address(value: str) -> str:
+    target = image_url(value)
+    if target is None:
+        raise PydanticCustomError("url", "is no address of an image or file: it begins with /, https:// or http://")
+    return target
+
+
+def _in_range(value: datetime | None) -> datetime | None:
+    if value is not None and not EARLIEST <= value <= LATEST:
+        raise PydanticCustomError("instant", "is not between the years 1900 and 2200")
+    return value.astimezone(UTC) if value else None
+
+
+Line = Annotated[str, BeforeValidator(_line)]
+Text = Annotated[str, BeforeValidator(_text)]
+Title = Annotated[Line, Field(min_length=1, max_length=TITLE_CHARACTERS_MAX)]
+Name = Annotated[Line, Field(min_length=1, max_length=NAME_CHARACTERS_MAX)]
+SectionSlug = Annotated[str, Field(min_length=1, max_length=60, pattern="^[a-z0-9-]+$")]
+Address = Annotated[str, Field(max_length=2_000), AfterValidator(_link)]
+ImageAddress = Annotated[str, Field(min_length=1, max_length=2_000), AfterValidator(_image_address)]
+Inline = Annotated[
+    Text,
+    Field(max_length=64_000, description="HTML: a, em, strong, br, sub, sup; other tags go, their text stays"),
+]
+OldUrl = Annotated[Line, Field(min_length=2, max_length=OLD_URL_CHARACTERS_MAX, pattern="^/[^ ]+$")]
+Instant = Annotated[AwareDatetime, AfterValidator(_in_range), Field(description="RFC 3339 with zone")]
+
+
+class Input(BaseModel):
+    """What is sent has only fields that are known."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class FocusIn(Input):
+    """The point that a crop must keep, as parts of width and height."""
+
+    x: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
+    y: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
+
+
+class RenditionIn(Input):
+    """A smaller copy of an image, as the media store gave it."""
+
+    url: ImageAddress
+    width: int = Field(ge=1, le=20_000)
+    height: int = Field(ge=1, le=20_000)
+    type: str = Field("image/jpeg", pattern="^image/[a-z0-9.+-]{1,50}$")
+
+
+class ImageIn(Input):
+    """An image: of the media store by `media` alone (its address and copies are filled in), or by its address.
+
+    `alt` may be empty in a draft, not in what is published.
+    """
+
+    url: ImageAddress = Field("", validate_default=False)
+    alt: Annotated[Line, Field(max_length=ALT_CHARACTERS_MAX)] = ""
+    width: int | None = Field(None, ge=1, le=20_000)
+    height: int | None = Field(None, ge=1, le=20_000)
+    media: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="id in the media store")
+    renditions: list[RenditionIn] = Field([], max_length=30)
+    focus: FocusIn | None = None
+    bytes: int | None = Field(None, ge=0, le=2**40)
+
+    @model_validator(mode="after")
+    def _named(self) -> "ImageIn":
+        if not self.url and not self.media:
+            raise PydanticCustomError("image", "needs the id of a medium, or a url")
+        return self
+
+
+class FigureIn(Input):
+    """A picture with its caption."""
+
+    type: Literal["figure"] = "figure"
+    caption: Annotated[Line, Field(max_length=CAPTION_CHARACTERS_MAX)] = ""
+    image: ImageIn | None = None
+    credit: Annotated[Line, Field(min_length=1, max_length=200)] | None = None
+
+
+class ParagraphIn(Input):
+    """A paragraph."""
+
+    type: Literal["paragraph"]
+    html: Inline
+
+
+class HeadingIn(Input):
+    """A heading; the title is the page's only h1."""
+
+    type: Literal["heading"]
+    html: Inline
+    level: int = Field(2, ge=2, le=4)
+
+
+class ItemIn(Input):
+    """An item of a list, and the list below it."""
+
+    html: Inline = ""
+    items: list["ItemIn"] = Field([], max_length=BLOCKS_MAX)
+    ordered: bool = False
+
+
+class ListIn(Input):
+    """A list."""
+
+    type: Literal["list"]
+    items: list[ItemIn] = Field(min_length=1, max_length=BLOCKS_MAX)
+    ordered: bool = False
+
+
+class QuoteIn(Input):
+    """Somebody else's words."""
+
+    type: Literal["quote"]
+    paragraphs: list[Inline] = Field(min_length=1, max_length=100)
+    cite: Annotated[Line, Field(min_length=1, max_length=200)] | None = None
+
+
+class CellIn(Input):
+    """A cell of a table."""
+
+    html: Inline = ""
+    header: bool = False
+    colspan: int = Field(1, ge=1, le=100)
+    rowspan: int = Field(1, ge=1, le=500)
+
+
+class TableIn(Input):
+    """A table."""
+
+    type: Literal["table"]
+    rows: list[Annotated[list[CellIn], Field(min_length=1, max_length=100)]] = Field(min_length=1, max_length=500)
+    caption: Annotated[Line, Field(max_length=CAPTION_CHARACTERS_MAX)] = ""
+
+
+class EmbedIn(Input):
+    """A video on YouTube or Vimeo, by its address."""
+
+    type: Literal["embed"]
+    url: str | None = Field(None, max_length=2_000, examples=["https://www.youtube.com/watch?v=dQw4w9WgXcQ"])
+    provider: Literal["youtube", "vimeo"] | None = None
+    id: str | None = Field(None, pattern="^[A-Za-z0-9_-]{1,40}$")
+    title: Annotated[Line, Field(max_length=TITLE_CHARACTERS_MAX)] = ""
+
+    @model_validator(mode="after")
+    def _named(self) -> "EmbedIn":
+        if self.url is None and (self.provider is None or self.id is None):
+            raise PydanticCustomError("embed", "needs a url, or a provider and an id")
+        return self
+
+
+class FileIn(Input):
+    """A document to download."""
+
+    type: Literal["file"]
+    url: ImageAddress
+    name: Annotated[Line, Field(min_length=1, max_length=200)]
+    media: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    bytes: int | None = Field(None, ge=0, le=2**40)
+
+
+BlockIn = Annotated[
+    ParagraphIn | HeadingIn | FigureIn | ListIn | QuoteIn | TableIn | EmbedIn | FileIn, Field(discriminator="type")
+]

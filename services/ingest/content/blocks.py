@@ -1,0 +1,270 @@
+"""A tree of allowed markup → the blocks of an article's body. Pure.
+
+Every piece of HTML that a block keeps is written here, from text and the few inline tags; nothing is copied as it came.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from html import escape, unescape
+from typing import Literal
+from urllib.parse import urlsplit
+
+from services.ingest.content.sanitizer import INLINE, Node
+from shared.articles import (
+    LIST_DEPTH_MAX,
+    Block,
+    BulletList,
+    Cell,
+    Embed,
+    Figure,
+    Heading,
+    Image,
+    Item,
+    Paragraph,
+    Quote,
+    Table,
+)
+
+URL_CHARACTERS_MAX = 2_000
+LEVELS = {"h1": 2, "h2": 2, "h3": 3, "h4": 4, "h5": 4, "h6": 4}
+CONTAINERS = {"div", "section", "article", "main", "header", "dl", "dt", "dd", "figcaption", "li", "picture"}
+STANDING_ALONE = {"img", "iframe", "figure", "table", "ul", "ol", "blockquote", "pre", "p", "hr", *LEVELS, *CONTAINERS}
+_SPACE = re.compile(r"[ \t\r\n\f]+")
+_TAG = re.compile(r"<[^>]*>")
+_EDGES = re.compile(r"^(?:\s|<br>)+|(?:\s|<br>)+$")
+_EMBEDS: tuple[tuple[Literal["youtube", "vimeo"], re.Pattern[str]], ...] = (
+    (
+        "youtube",
+        re.compile(r"^https://(?:www\.)?youtube(?:-nocookie)?\.com/(?:embed/|watch\?v=)([\w-]{6,40})", re.ASCII),
+    ),
+    ("youtube", re.compile(r"^https://youtu\.be/([\w-]{6,40})", re.ASCII)),
+    ("vimeo", re.compile(r"^https://(?:player\.)?vimeo\.com/(?:video/)?(\d{4,20})")),
+)
+
+
+def blocks_of(root: Node) -> list[Block]:
+    """Return the blocks of a body."""
+    return list(_blocks(root.children))
+
+
+def _blocks(children: Iterable[Node | str]) -> Iterator[Block]:
+    running: list[Node | str] = []
+    for child in children:
+        if isinstance(child, str) or (child.tag not in STANDING_ALONE and not _holds_blocks(child)):
+            running.append(child)
+            continue
+        yield from _paragraph(running)
+        running = []
+        yield from _block(child)
+    yield from _paragraph(running)
+
+
+def _holds_blocks(node: Node) -> bool:
+    return node.tag in INLINE and any(True for _ in node.elements(*STANDING_ALONE))
+
+
+def _paragraph(running: list[Node | str]) -> Iterator[Block]:
+    html = inline_html(running)
+    if html:
+        yield Paragraph(html=html)
+
+
+def _block(node: Node) -> Iterator[Block]:
+    if node.tag in LEVELS:
+        html = inline_html(node.children)
+        if html:
+            yield Heading(html=html, level=LEVELS[node.tag])
+        return
+    if node.tag in ("ul", "ol"):
+        items = _items(node, 1)
+        if items:
+            yield BulletList(items=items, ordered=node.tag == "ol")
+        return
+    whole: dict[str, Callable[[Node], Block | None]] = {
+        "img": _image_alone,
+        "iframe": _embed,
+        "figure": _figure,
+        "table": _table,
+        "blockquote": _quote,
+        "pre": _lines,
+    }
+    if node.tag in whole:
+        block = whole[node.tag](node)
+        if block is not None:
+            yield block
+        return
+    yield from _blocks(node.children)  # p and containers, and inline tags around blocks
+
+
+def inline_html(children: Iterable[Node | str]) -> str:
+    """Return running text with the inline tags that are kept; what else stands there becomes text."""
+    return _EDGES.sub("", _SPACE.sub(" ", "".join(_inline(children))))
+
+
+def plain_text(html: str) -> str:
+    """Return the text of an inline HTML that `inline_html` wrote (in it, < and > are tags and nothing else)."""
+    return unescape(_TAG.sub("", html.replace("<br>", " ")))
+
+
+def _inline(children: Iterable[Node | str]) -> Iterator[str]:
+    for child in children:
+        if isinstance(child, str):
+            yield escape(child, quote=False)
+        elif child.tag == "br":
+            yield "<br>"
+        elif child.tag == "a":
+            yield from _link(child)
+        elif child.tag in INLINE:
+            inside = "".join(_inline(child.children))
+            yield f"<{child.tag}>{inside}</{child.tag}>" if inside.strip() else inside
+        elif child.tag in STANDING_ALONE:
+            inside = inline_html(child.children)
+            yield f"<br>{inside}<br>" if inside else ""
+        else:
+            yield from _inline(child.children)
+
+
+def _link(node: Node) -> Iterator[str]:
+    inside = "".join(_inline(node.children))
+    url = link_url(node.attributes.get("href", ""))
+    if url is None or not inside.strip():
+        yield inside
+        return
+    title = node.attributes.get("title", "").strip()[:200]
+    more = f' title="{escape(title)}"' if title else ""
+    yield f'<a href="{escape(url)}"{more}>{inside}</a>'
+
+
+def link_url(url: str) -> str | None:
+    """Return a link's target if it may be one: http, https, mailto, tel, a path of the site, or a place on the page."""
+    url = url.strip()
+    if not url or len(url) > URL_CHARACTERS_MAX or re.search(r"[\s\\\x00-\x1f\x7f]", url):
+        return None
+    if url.startswith("//"):
+        url = "https:" + url
+    if url.startswith(("/", "#")):
+        return url
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return None
+    if parts.scheme in ("mailto", "tel"):
+        return url
+    return url if parts.scheme in ("http", "https") and parts.hostname else None
+
+
+def image_url(url: str) -> str | None:
+    """Return an image's or file's address if it may be one: http, https or a path of the site."""
+    target = link_url(url)
+    return target if target is not None and target.startswith(("/", "http:", "https:")) else None
+
+
+def _pixels(text: str) -> int | None:
+    found = re.match(r"^\s*(\d{1,5})(?:px)?\s*$", text)
+    return int(found[1]) if found and 1 <= int(found[1]) <= 20_000 else None
+
+
+def _image(node: Node) -> Image | None:
+    url = image_url(node.attributes.get("src", ""))
+    if url is None:
+        return None
+    alt = _SPACE.sub(" ", node.attributes.get("alt", "")).strip()
+    width, height = (_pixels(node.attributes.get(name, "")) for name in ("width", "height"))
+    return Image(url=url, alt=alt, width=width, height=height)
+
+
+def _image_alone(node: Node) -> Block | None:
+    # Markdown has no other place for a caption: ![alt](/media/x.jpg "caption")
+    image = _image(node)
+    caption = _SPACE.sub(" ", node.attributes.get("title", "")).strip()
+    return None if image is None else Figure(caption=caption, image=image)
+
+
+def _figure(node: Node) -> Block | None:
+    caption = " ".join(one.text for one in node.elements("figcaption")).strip()
+    for inner in node.elements("table", "iframe", "blockquote"):
+        block = next(iter(_block(inner)), None)
+        if isinstance(block, Table) and caption and not block.caption:
+            return Table(block.rows, caption)
+        if block is not None:
+            return block
+    image = next((found for one in node.elements("img") if (found := _image(one))), None)
+    if image is None and not caption:
+        return None
+    return Figure(caption=caption, image=image)
+
+
+def _items(node: Node, depth: int) -> list[Item]:
+    items = []
+    for one in node.children:
+        if isinstance(one, str) or one.tag in ("ul", "ol"):
+            # Old editors write a list beside its item instead of in it.
+            below = [] if isinstance(one, str) else _items(one, depth)
+            text = inline_html([one]) if isinstance(one, str) else ""
+            items += below + ([Item(text)] if text else [])
+            continue
+        lists = [child for child in one.children if isinstance(child, Node) and child.tag in ("ul", "ol")]
+        text = inline_html(child for child in one.children if child not in lists)
+        inner = [item for inner_list in lists for item in _items(inner_list, depth + 1)]
+        if depth >= LIST_DEPTH_MAX:  # deeper ones go on in the deepest that there is
+            items += ([Item(text)] if text else []) + inner
+        elif text or inner:
+            items.append(Item(text, inner, ordered=bool(lists) and lists[0].tag == "ol"))
+    return items
+
+
+def _quote(node: Node) -> Block | None:
+    paragraphs = []
+    for block in _blocks(node.children):
+        if isinstance(block, Paragraph | Heading):
+            paragraphs.append(block.html)
+        elif isinstance(block, Quote):
+            paragraphs += block.paragraphs
+        elif isinstance(block, BulletList):
+            paragraphs += [item.html for item in block.items]
+    return Quote(paragraphs) if paragraphs else None
+
+
+def _table(node: Node) -> Block | None:
+    rows = []
+    for row in _rows(node):
+        cells = [one for one in row.children if isinstance(one, Node) and one.tag in ("td", "th")]
+        if cells:
+            rows.append([_cell(cell) for cell in cells])
+    captions = [one.text for one in node.children if isinstance(one, Node) and one.tag == "caption"]
+    return Table(rows, captions[0] if captions else "") if rows else None
+
+
+def _rows(node: Node) -> Iterator[Node]:
+    for child in node.children:
+        if isinstance(child, Node) and child.tag == "tr":
+            yield child
+        elif isinstance(child, Node) and child.tag in ("thead", "tbody", "tfoot"):
+            yield from _rows(child)
+
+
+def _cell(node: Node) -> Cell:
+    spans = [node.attributes.get(name, "") for name in ("colspan", "rowspan")]
+    columns, rows = (int(span) if span.isascii() and span.isdigit() and len(span) < 5 else 1 for span in spans)
+    return Cell(
+        inline_html(node.children), node.tag == "th", colspan=min(max(columns, 1), 100), rowspan=min(max(rows, 1), 500)
+    )
+
+
+def _lines(node: Node) -> Block | None:
+    lines = "".join(_inline(node.children)).strip("\n").split("\n")
+    html = "<br>".join(lines)
+    return Paragraph(html=html) if html.strip() else None
+
+
+def _embed(node: Node) -> Block | None:
+    return embed_of(node.attributes.get("src", ""), node.attributes.get("title", ""))
+
+
+def embed_of(url: str, title: str = "") -> Embed | None:
+    """Return the video that an address shows, if its platform is allowed."""
+    for provider, pattern in _EMBEDS:
+        found = pattern.match(url.strip())
+        if found:
+            return Embed(provider=provider, id=found[1], title=_SPACE.sub(" ", title).strip()[:255])
+    return None

@@ -1,0 +1,170 @@
+"""WordPress exports (WXR), RSS 2.0 and Atom → articles. Pure.
+
+All three are XML that others wrote: entities are never expanded and nothing is fetched.
+"""
+
+import io
+from collections.abc import Iterator
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from lxml import etree
+
+from services.ingest.imports.item import (
+    Imported,
+    Item,
+    ReadError,
+    blocks,
+    count,
+    each,
+    figure,
+    instant,
+    line,
+    old_url,
+    only_text,
+    words,
+)
+from shared.articles import Author
+
+CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
+CREATOR = "{http://purl.org/dc/elements/1.1/}creator"
+ATOM = "{http://www.w3.org/2005/Atom}"
+MEDIA = "{http://search.yahoo.com/mrss/}"
+WORDPRESS = "{http://wordpress.org/export/"
+VIEWS = ("post_views_count", "views", "_post_views", "views_count")
+"""Under these names the common counters of WordPress keep what they counted."""
+
+
+def _elements(content: bytes, *tags: str) -> Iterator[etree._Element]:
+    if b"<!ENTITY" in content[:100_000]:
+        raise ReadError("declares entities; such XML is not read")
+    options = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
+    try:
+        for _, element in etree.iterparse(io.BytesIO(content), events=("end",), tag=tags, **options):
+            yield element
+            element.clear()
+            while element.getprevious() is not None:  # else all that was read stays in memory
+                del element.getparent()[0]
+    except etree.XMLSyntaxError as error:
+        raise ReadError(f"is no well-formed XML: {error}") from error
+
+
+def read_wxr(content: bytes, name: str) -> Iterator[Item]:
+    """Read the posts of a WordPress export."""
+    pictures = {
+        _wp(one, "post_id"): _wp(one, "attachment_url")
+        for one in _elements(content, "item")
+        if _wp(one, "post_type") == "attachment"
+    }
+
+    def read(item: object, place: str) -> Imported:
+        assert isinstance(item, etree._Element)  # noqa: SLF001 - the only name that the type has
+        link = item.findtext("link") or ""
+        meta = {
+            _wp(one, "meta_key"): _wp(one, "meta_value") for one in item if etree.QName(one).localname == "postmeta"
+        }
+        by_domain: dict[str, list[str]] = {"category": [], "post_tag": []}
+        for one in item.findall("category"):
+            by_domain.setdefault(one.get("domain", ""), []).append(one.get("nicename") or line(one.text))
+        tags = [line(one.text) for one in item.findall("category") if one.get("domain") == "post_tag"]
+        excerpt = next((one.text for one in item if one.tag.endswith("excerpt/}encoded")), "") or ""
+        author = line(item.findtext(CREATOR))
+        views = next((found for key in VIEWS if (found := count(meta.get(key))) is not None), None)
+        return Imported(
+            place=place,
+            external_id=item.findtext("guid") or _wp(item, "post_id"),
+            title=words(item.findtext("title")),
+            lead=only_text(blocks(excerpt)) if excerpt.strip() else "",
+            body=blocks(item.findtext(CONTENT) or "", link),
+            section=(by_domain["category"] or [""])[0],
+            authors=[Author(author)] if author else [],
+            tags=[tag for tag in tags if tag],
+            published_at=_wordpress_time(item),
+            slug=_wp(item, "post_name"),
+            old_urls=old_url(link),
+            views=views,
+            is_public=_wp(item, "status") == "publish" and not _wp(item, "post_password"),
+            lead_image=figure(pictures.get(meta.get("_thumbnail_id", "")), base=link),
+        )
+
+    posts = (one for one in _elements(content, "item") if _wp(one, "post_type") == "post")
+    yield from each(posts, read, "post")
+
+
+def _wp(item: etree._Element, name: str) -> str:
+    """Return what an element of the wp namespace says; the namespace has the export's version in it."""
+    for child in item:
+        if isinstance(child.tag, str) and child.tag.startswith(WORDPRESS) and child.tag.endswith(f"}}{name}"):
+            return line(child.text)
+    return ""
+
+
+def _wordpress_time(item: etree._Element) -> datetime | None:
+    gmt = _wp(item, "post_date_gmt")
+    return (
+        instant(f"{gmt.replace(' ', 'T')}+00:00")
+        if gmt and not gmt.startswith("0000")
+        else instant(item.findtext("pubDate"))
+    )
+
+
+def read_feed(content: bytes, name: str) -> Iterator[Item]:
+    """Read the items of an RSS 2.0 or Atom feed. A feed that has summaries only gives articles of these."""
+    yield from each(_elements(content, "item", f"{ATOM}entry"), _feed_item, "item")
+
+
+def _feed_item(item: object, place: str) -> Imported:
+    assert isinstance(item, etree._Element)  # noqa: SLF001 - the only name that the type has
+    return _atom(item, place) if item.tag.startswith(ATOM) else _rss(item, place)
+
+
+def _rss(item: etree._Element, place: str) -> Imported:
+    link = line(item.findtext("link"))
+    summary, content = item.findtext("description") or "", item.findtext(CONTENT) or ""
+    author = line(item.findtext(CREATOR)) or line(item.findtext("author"))
+    enclosure = item.find("enclosure")
+    picture = enclosure.get("url") if enclosure is not None and enclosure.get("type", "").startswith("image/") else None
+    thumbnail = item.find(f"{MEDIA}content")
+    if picture is None and thumbnail is not None:
+        picture = thumbnail.get("url")
+    return Imported(
+        place=place,
+        external_id=line(item.findtext("guid")) or link,
+        title=words(item.findtext("title")),
+        lead=only_text(blocks(summary)) if content and summary.strip() else "",
+        body=blocks(content or summary, link),
+        section=line(item.findtext("category")),
+        authors=[Author(author)] if author and "@" not in author else [],
+        published_at=instant(item.findtext("pubDate")),
+        old_urls=old_url(link),
+        lead_image=figure(picture, base=link),
+    )
+
+
+def _atom(entry: etree._Element, place: str) -> Imported:
+    links = [one for one in entry.findall(f"{ATOM}link") if one.get("rel", "alternate") == "alternate"]
+    link = links[0].get("href", "") if links else ""
+    summary, content = _atom_html(entry.find(f"{ATOM}summary")), _atom_html(entry.find(f"{ATOM}content"))
+    names = [line(one.findtext(f"{ATOM}name")) for one in entry.findall(f"{ATOM}author")]
+    categories = [line(one.get("label") or one.get("term")) for one in entry.findall(f"{ATOM}category")]
+    published = entry.findtext(f"{ATOM}published") or entry.findtext(f"{ATOM}updated")
+    return Imported(
+        place=place,
+        external_id=line(entry.findtext(f"{ATOM}id")) or link,
+        title=words(entry.findtext(f"{ATOM}title")),
+        lead=only_text(blocks(summary)) if content and summary.strip() else "",
+        body=blocks(content or summary, link),
+        section=categories[0] if categories else "",
+        authors=[Author(one) for one in names if one],
+        published_at=instant(published),
+        old_urls=old_url(link) if urlsplit(link).path else [],
+    )
+
+
+def _atom_html(element: etree._Element | None) -> str:
+    if element is None:
+        return ""
+    if element.get("type") == "xhtml":
+        return str(etree.tostring(element, encoding="unicode", method="html", with_tail=False))
+    text = element.text or ""
+    return text if element.get("type") == "html" else text.replace("&", "&amp;").replace("<", "&lt;")

@@ -1,0 +1,1 @@
+"""The roles of the ingest service: wiring only."""

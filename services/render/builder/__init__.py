@@ -1,0 +1,1 @@
+"""Articles → rows that pages are made of."""

@@ -1,0 +1,1 @@
+"""Article state → documents. Pure."""

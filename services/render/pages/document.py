@@ -1,0 +1,55 @@
+"""A document as it is served: its bytes, the same compressed, and a strong tag for each form. Pure."""
+
+import gzip
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import brotli
+
+from shared.http.negotiation import IDENTITY
+
+COMPRESSED_FROM_BYTES = 600
+CODINGS = ("br", "gzip")
+"""What a document is compressed with, the best first."""
+TAG_ENDS = {IDENTITY: "", "br": "-br", "gzip": "-gz"}
+"""Not "-gzip": the gateway takes that ending for its own and cuts it off."""
+BROTLI_QUALITY = 7
+"""As quick as gzip, and a twelfth smaller: 0.3 ms for a page. 9 and more take ten times as long for a page."""
+BROTLI_WINDOW = 18
+"""Looks back 256 KB, more than a page has; the default takes megabytes for each."""
+HTML = "text/html; charset=utf-8"
+
+
+@dataclass(frozen=True)
+class Document:
+    """What one URL serves. Equal bytes have equal tags, whoever made them and when."""
+
+    body: bytes
+    media_type: str = HTML
+    brotli_quality: int = BROTLI_QUALITY
+
+    @cached_property
+    def tag(self) -> str:
+        """The checksum of the bytes."""
+        return hashlib.sha256(self.body).hexdigest()[:20]
+
+    @property
+    def codings(self) -> tuple[str, ...]:
+        """In what it can be had beside its plain bytes; nothing if it is too small to gain anything."""
+        return CODINGS if len(self.body) >= COMPRESSED_FROM_BYTES else ()
+
+    def etag(self, coding: str) -> str:
+        """Return the strong entity tag of the document in a coding."""
+        return f'"{self.tag}{TAG_ENDS[coding]}"'
+
+    def encoded(self, coding: str) -> bytes:
+        """Return the bytes in a coding: about 0.3 ms for a page."""
+        match coding:
+            case "br":
+                quality = self.brotli_quality
+                return bytes(brotli.compress(self.body, mode=brotli.MODE_TEXT, quality=quality, lgwin=BROTLI_WINDOW))
+            case "gzip":
+                return gzip.compress(self.body, 6, mtime=0)
+            case _:
+                return self.body

@@ -1,0 +1,127 @@
+"""Articles → RSS 2.0 and Atom. Pure: no clock; a feed is as new as its newest article."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from xml.etree import ElementTree as ET
+
+from services.render.pages.article_text import summary
+from services.render.pages.document import Document
+from services.render.pages.structured_data import own_images, permanent_id, zoned
+from shared.articles import Article, Image, article_path
+from shared.sites import Section, Site
+
+FEED_ARTICLES_MAX = 30
+ATOM = "http://www.w3.org/2005/Atom"
+DUBLIN_CORE = "http://purl.org/dc/elements/1.1/"
+NOTHING_YET = datetime(2026, 1, 1, tzinfo=UTC)
+"""The date of a feed without articles: Atom wants one."""
+
+ET.register_namespace("atom", ATOM)
+ET.register_namespace("dc", DUBLIN_CORE)
+
+
+def feed_path(section: Section | None, kind: str) -> str:
+    """Return a feed's path; `kind` is rss or atom."""
+    return f"/{section.slug}/{kind}.xml" if section else f"/{kind}.xml"
+
+
+def feed_title(site: Site, section: Section | None) -> str:
+    """Return a feed's title."""
+    return f"{section.name} – {site.name}" if section else site.name
+
+
+def rss(articles: Sequence[Article], site: Site, section: Section | None, public_url: str) -> Document:
+    """Return the RSS 2.0 feed of a site or of a section."""
+    root = ET.Element("rss", version="2.0")
+    channel = ET.SubElement(root, "channel")
+    _text(channel, "title", feed_title(site, section))
+    _text(channel, "link", public_url + (f"/{section.slug}/" if section else "/"))
+    _text(channel, "description", site.tagline or site.name)
+    _text(channel, "language", site.language)
+    _text(channel, "lastBuildDate", _rfc822(_newest(articles)))
+    here = {"href": public_url + feed_path(section, "rss"), "rel": "self", "type": "application/rss+xml"}
+    ET.SubElement(channel, f"{{{ATOM}}}link", here)
+    if site.hub:
+        ET.SubElement(channel, f"{{{ATOM}}}link", {"href": site.hub, "rel": "hub"})
+    for article in articles:
+        item = ET.SubElement(channel, "item")
+        _text(item, "title", article.title)
+        _text(item, "link", public_url + article_path(article))
+        _text(item, "guid", permanent_id(article, site), isPermaLink="false")
+        _text(item, "description", summary(article))
+        if article.published_at:
+            _text(item, "pubDate", _rfc822(article.published_at))
+        for name in _creators(article):
+            _text(item, f"{{{DUBLIN_CORE}}}creator", name)
+        for category in _categories(article, site):
+            _text(item, "category", category)
+        if images := own_images(article):
+            ET.SubElement(item, "enclosure", _enclosure(images[0], public_url, "url"))
+    return Document(_bytes(root), "application/rss+xml; charset=utf-8")
+
+
+def atom(articles: Sequence[Article], site: Site, section: Section | None, public_url: str) -> Document:
+    """Return the Atom feed (RFC 4287) of a site or of a section."""
+    root = ET.Element("feed", {"xmlns": ATOM, "xml:lang": site.language})
+    _text(root, "title", feed_title(site, section))
+    _text(root, "id", public_url + feed_path(section, "atom"))
+    _text(root, "updated", zoned(_newest(articles), site))
+    kind = "application/atom+xml"
+    ET.SubElement(root, "link", {"href": public_url + feed_path(section, "atom"), "rel": "self", "type": kind})
+    if site.hub:
+        ET.SubElement(root, "link", {"href": site.hub, "rel": "hub"})
+    home = public_url + (f"/{section.slug}/" if section else "/")
+    ET.SubElement(root, "link", {"href": home, "rel": "alternate", "type": "text/html"})
+    _text(ET.SubElement(root, "author"), "name", site.agency or site.name)
+    for article in articles:
+        entry = ET.SubElement(root, "entry")
+        _text(entry, "title", article.title)
+        _text(entry, "id", permanent_id(article, site))
+        url = public_url + article_path(article)
+        ET.SubElement(entry, "link", {"href": url, "rel": "alternate", "type": "text/html"})
+        if article.published_at:
+            _text(entry, "published", zoned(article.published_at, site))
+        _text(entry, "updated", zoned(article.modified_at, site))
+        for name in _creators(article):
+            _text(ET.SubElement(entry, "author"), "name", name)
+        for category in _categories(article, site):
+            ET.SubElement(entry, "category", {"term": category})
+        if images := own_images(article):
+            ET.SubElement(entry, "link", {"rel": "enclosure", **_enclosure(images[0], public_url, "href")})
+        _text(entry, "summary", summary(article))
+    return Document(_bytes(root), f"{kind}; charset=utf-8")
+
+
+def _text(parent: ET.Element, name: str, text: str, **attributes: str) -> None:
+    ET.SubElement(parent, name, attributes).text = text
+
+
+def _bytes(root: ET.Element) -> bytes:
+    ET.indent(root)
+    return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'.encode()
+
+
+def _newest(articles: Sequence[Article]) -> datetime:
+    return max((article.modified_at for article in articles), default=NOTHING_YET)
+
+
+def _rfc822(instant: datetime) -> str:
+    return format_datetime(instant.astimezone(UTC), usegmt=True)
+
+
+def _creators(article: Article) -> list[str]:
+    names = [author.name for author in article.authors]
+    return names or ([article.source.name] if article.source else [])
+
+
+def _categories(article: Article, site: Site) -> list[str]:
+    section = site.section(article.section)
+    return [*([section.name] if section else []), *article.tags]
+
+
+def _enclosure(image: Image, public_url: str, address: str) -> dict[str, str]:
+    """Return an image as readers may fetch it; RSS wants a length, and 0 is said where it is not known."""
+    kinds = {"png": "image/png", "webp": "image/webp", "avif": "image/avif", "gif": "image/gif"}
+    kind = kinds.get(image.url.rsplit(".", 1)[-1].lower(), "image/jpeg")
+    return {address: public_url + image.url, "length": str(image.bytes or 0), "type": kind}

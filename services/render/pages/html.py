@@ -1,0 +1,170 @@
+"""State → pages. Pure: the same articles, site, address and theme give the same bytes."""
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from services.render.pages.article_text import (
+    body_lines,
+    local_date,
+    local_day,
+    month_name,
+    plain,
+    source_label,
+    summary,
+    tag_slug,
+)
+from services.render.pages.document import Document
+from services.render.pages.feeds import feed_path, feed_title
+from services.render.pages.page_data import Around, ListOf, Part
+from services.render.pages.paths import month_path, page_path, section_path, tag_path
+from services.render.pages.search_query import RANKED_MAX, Found, Terms, Wanted, excerpt, marked
+from services.render.pages.srcset import plain_copy, srcset
+from services.render.pages.structured_data import (
+    breadcrumbs,
+    is_own,
+    news_article,
+    own_images,
+    permanent_id,
+    published,
+    zoned,
+)
+from services.render.pages.themes import theme_of
+from services.render.pages.translations import counted, error_words, is_vietnamese, language_name, words_of
+from shared.articles import Article, Embed, article_path
+from shared.sites import Section, Site
+
+
+def render_article(article: Article, around: Around, site: Site, public_url: str) -> Document:
+    """Render an article's page."""
+    words = words_of(site)
+    images = own_images(article)
+    return _render(
+        "article.html",
+        site,
+        public_url,
+        article_path(article),
+        article=article,
+        around=around,
+        section=site.section(article.section),
+        description=(article.seo.description if article.seo else "") or summary(article),
+        images=images,
+        own_canonical=article.seo.canonical if article.seo else None,
+        permanent_id=permanent_id(article, site),
+        published=published(article, site),
+        modified=zoned(article.modified_at, site),
+        data=[news_article(article, site, public_url), breadcrumbs(article, site, public_url, words["home"])],
+        quote=lambda text: quote(text, safe=""),
+    )
+
+
+def render_home(
+    lead: Article | None,
+    newest: Sequence[Article],
+    sections: Sequence[tuple[Section, Sequence[Article]]],
+    site: Site,
+    public_url: str,
+) -> Document:
+    """Render the home page: the first story, the newest, and some of each section."""
+    return _render("home.html", site, public_url, "/", lead=lead, newest=newest, by_section=sections)
+
+
+def render_list(of: ListOf, part: Part, site: Site, public_url: str) -> Document:
+    """Render one page of the list of a section, a tag or a month."""
+    return _render("list.html", site, public_url, page_path(of.path, part.number), of=of, part=part, section=of.section)
+
+
+def render_months(months: Sequence[tuple[int, int, int]], site: Site, public_url: str) -> Document:
+    """Render the archive: each month with its number of articles."""
+    return _render("archive.html", site, public_url, "/luu-tru/", months=months)
+
+
+def render_site_map(
+    sections: Sequence[tuple[Section, Sequence[Article]]],
+    tags: Sequence[tuple[str, int]],
+    months: Sequence[tuple[int, int, int]],
+    site: Site,
+    public_url: str,
+) -> Document:
+    """Render the site map for people: sections, tags, months, feeds, and who is responsible."""
+    return _render("site_map.html", site, public_url, "/so-do-site", by_section=sections, tags=tags, months=months)
+
+
+def render_search(wanted: Wanted, found: Found, site: Site, public_url: str) -> Document:
+    """Render what a search found, or its empty form."""
+    return _render(
+        "search.html",
+        site,
+        public_url,
+        "/tim-kiem",
+        wanted=wanted,
+        found=found,
+        marked=marked,
+        excerpt=_excerpt,
+        most=RANKED_MAX,
+    )
+
+
+def _excerpt(article: Article, terms: Terms) -> str:
+    return excerpt([article.lead, *body_lines(article)] if article.lead else body_lines(article), terms)
+
+
+def render_error(site: Site, public_url: str, status: int) -> Document:
+    """Render an error page in the site's own clothes."""
+    title, text = error_words(site, status)
+    return _render("error.html", site, public_url, "/", title=title, text=text, status=status)
+
+
+def embed_url(embed: Embed) -> str:
+    """Return where a video can be watched. Pages load nothing from there: it is a link."""
+    hosts = {"youtube": "https://www.youtube.com/watch?v=", "vimeo": "https://vimeo.com/"}
+    return hosts[embed.provider] + embed.id
+
+
+def _render(template: str, site: Site, public_url: str, path: str, **given: Any) -> Document:
+    theme = theme_of(site)
+    everywhere: dict[str, Any] = {
+        "site": site,
+        "public_url": public_url,
+        "path": path,
+        "canonical": public_url + path,
+        "on_this_machine": urlsplit(public_url).hostname in ("localhost", "127.0.0.1", "::1"),
+        "asset": theme.paths.__getitem__,
+        "style_path": theme.paths["site.css"],
+        "script_path": theme.paths["site.js"],
+        "icon_path": theme.paths["icon.svg"],
+        "emblem_path": site.emblem or theme.emblem,
+        "early_script": theme.early_script,
+        "words": words_of(site),
+        "locale": site.language.replace("-", "_")
+        if "-" in site.language
+        else "vi_VN"
+        if is_vietnamese(site)
+        else "en_GB",
+        "section": None,
+        "article_path": article_path,
+        "section_path": section_path,
+        "tag_path": tag_path,
+        "tag_slug": tag_slug,
+        "month_path": month_path,
+        "page_path": page_path,
+        "feed_path": feed_path,
+        "feed_title": feed_title,
+        "month_name": lambda year, month: month_name(year, month, site.language),
+        "summary": summary,
+        "plain": plain,
+        "srcset": srcset,
+        "plain_copy": plain_copy,
+        "is_own": is_own,
+        "own_images": own_images,
+        "embed_url": embed_url,
+        "zoned": lambda instant: zoned(instant, site),
+        "date": lambda article: local_date(article.published_at, site.zone, site.language, article.date_precision),
+        "source_label": source_label,
+        "language_name": lambda language: language_name(site, language),
+        "day": lambda instant: local_day(instant, site.zone, site.language),
+        "counted": lambda count, more: counted(site, count, more=more),
+        "local": lambda instant: local_date(instant, site.zone, site.language),
+    }
+    html = theme.templates.get_template(template).render(**{**everywhere, **given})
+    return Document(html.encode())

@@ -1,0 +1,82 @@
+"""What there is → sitemaps for search engines. Pure; which news are new enough is decided by who asks."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timedelta
+from xml.etree import ElementTree as ET
+
+from services.render.pages.document import Document
+from services.render.pages.structured_data import zoned
+from shared.articles import MEDIA_PREFIX, Article, article_path
+from shared.sites import Site
+
+SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
+IMAGE = "http://www.google.com/schemas/sitemap-image/1.1"
+NEWS = "http://www.google.com/schemas/sitemap-news/0.9"
+PART_NUMBERS = 10_000
+"""Articles of one part: those of so many public numbers. A part's place never changes; 50,000 URLs are allowed."""
+NEWS_ARTICLES_MAX = 1_000
+NEWS_AGE = timedelta(days=2)
+XML_TYPE = "application/xml; charset=utf-8"
+
+ET.register_namespace("image", IMAGE)
+ET.register_namespace("news", NEWS)
+
+
+def part_path(part: int) -> str:
+    """Return the path of one part, counted from 0."""
+    return f"/sitemap-articles-{part + 1}.xml"
+
+
+def index(parts: Iterable[tuple[int, datetime]], site: Site, public_url: str) -> Document:
+    """Return the index: the part of lists, and each part of articles with its newest change."""
+    root = ET.Element("sitemapindex", xmlns=SITEMAP)
+    _entry(root, "sitemap", f"{public_url}/sitemap-pages.xml")
+    for part, changed_at in parts:
+        _entry(root, "sitemap", public_url + part_path(part), zoned(changed_at, site))
+    return _document(root)
+
+
+def addresses(paths: Iterable[tuple[str, datetime | None, str | None]], site: Site, public_url: str) -> Document:
+    """Return one part: paths, each with the time of its last change and the path of its picture, where known."""
+    root = ET.Element("urlset", xmlns=SITEMAP)
+    for path, changed_at, picture in paths:
+        url = _entry(root, "url", public_url + path, zoned(changed_at, site) if changed_at else None)
+        if picture and picture.startswith(MEDIA_PREFIX):
+            ET.SubElement(ET.SubElement(url, f"{{{IMAGE}}}image"), f"{{{IMAGE}}}loc").text = public_url + picture
+    return _document(root)
+
+
+def news(articles: Sequence[Article], site: Site, public_url: str) -> Document:
+    """Return the news sitemap of these articles."""
+    root = ET.Element("urlset", {"xmlns": SITEMAP})
+    for article in articles:
+        assert article.published_at is not None
+        url = _entry(root, "url", public_url + article_path(article))
+        told = ET.SubElement(url, f"{{{NEWS}}}news")
+        publication = ET.SubElement(told, f"{{{NEWS}}}publication")
+        ET.SubElement(publication, f"{{{NEWS}}}name").text = site.name
+        ET.SubElement(publication, f"{{{NEWS}}}language").text = site.language.split("-", 1)[0]
+        ET.SubElement(told, f"{{{NEWS}}}publication_date").text = zoned(article.published_at, site)
+        ET.SubElement(told, f"{{{NEWS}}}title").text = article.title
+    return _document(root)
+
+
+def robots(public_url: str) -> Document:
+    """Return robots.txt: everything but searches may be read."""
+    lines = ("User-agent: *", "Disallow: /tim-kiem", "Disallow: /api/", "")
+    maps = (f"Sitemap: {public_url}/sitemap.xml", f"Sitemap: {public_url}/news-sitemap.xml", "")
+    return Document("\n".join((*lines, *maps)).encode(), "text/plain; charset=utf-8")
+
+
+def _entry(root: ET.Element, name: str, url: str, changed_at: str | None = None) -> ET.Element:
+    entry = ET.SubElement(root, name)
+    ET.SubElement(entry, "loc").text = url
+    if changed_at:
+        ET.SubElement(entry, "lastmod").text = changed_at
+    return entry
+
+
+def _document(root: ET.Element) -> Document:
+    ET.indent(root)
+    text = f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
+    return Document(text.encode(), XML_TYPE)

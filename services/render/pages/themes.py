@@ -1,0 +1,167 @@
+"""How a portal looks: our theme, or a folder of a site's own whose files win over ours.
+
+A theme is read once, when a process starts, and proved: every kind of page is made of it (`proof.py`), so that a
+template that fails is told to the operator and never to a reader. Files have their checksum in their address.
+"""
+
+import base64
+import hashlib
+import re
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import msgspec
+from jinja2 import (
+    ChoiceLoader,
+    Environment,
+    FileSystemLoader,
+    PrefixLoader,
+    StrictUndefined,
+    TemplateError,
+    TemplateSyntaxError,
+)
+
+from services.render.pages.document import Document
+from services.render.pages.template_compiler import QuickEnvironment
+from shared.sites import Site, SitesError
+
+OURS = Path(__file__).parent.parent / "theme"
+TYPES = {
+    ".css": "text/css; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".webp": "image/webp",
+    ".avif": "image/avif",
+    ".woff2": "font/woff2",
+}
+"""What a theme may bring, beside templates. Anything else in its folder is refused: it would be left out silently."""
+FILES_BYTES_MAX = 8 * 1024 * 1024
+EMBLEMS = ("emblem.svg", "emblem.png", "emblem.webp")
+_CSS_URL = re.compile(r"""url\(\s*["']?([^"')]+)["']?\s*\)""")
+
+
+class ThemeError(SitesError):
+    """A theme cannot be used; the message says which file and why."""
+
+
+@dataclass(frozen=True)
+class Theme:
+    """A theme, read and compiled."""
+
+    templates: Environment
+    paths: dict[str, str]
+    """Where each of its files is served, by its name."""
+    assets: dict[str, Document]
+    """What is served there."""
+    early_script: str
+    """Stands in the page itself: a reader's text size and contrast hold before anything is painted."""
+    changed_at: float
+    """When one of its files last changed, in seconds since 1970."""
+
+    @property
+    def early_script_hash(self) -> str:
+        """What the pages' policy allows beside files."""
+        return base64.b64encode(hashlib.sha256(self.early_script.encode()).digest()).decode()
+
+    @property
+    def emblem(self) -> str:
+        """Where its emblem is served; ours is the icon."""
+        return next((self.paths[name] for name in EMBLEMS if name in self.paths), self.paths["icon.svg"])
+
+
+def theme_of(site: Site) -> Theme:
+    """Return a site's theme.
+
+    Raises:
+        ThemeError: its folder cannot be used.
+    """
+    return read_theme(site.theme)
+
+
+@cache
+def read_theme(folder: str) -> Theme:
+    """Read our theme and, over it, the one in a folder ("": ours alone).
+
+    Raises:
+        ThemeError: the folder is missing, too large, or has a file that no theme has.
+    """
+    own = Path(folder) if folder else None
+    if own is not None and not own.is_dir():
+        raise ThemeError(f"theme {folder}: there is no such folder")
+    files = _files(OURS) | (_files(own) if own else {})
+    contents = {name: file.read_bytes() for name, file in files.items() if file.suffix != ".html"}
+    if sum(map(len, contents.values())) > FILES_BYTES_MAX:
+        raise ThemeError(f"theme {folder}: its files are larger than {FILES_BYTES_MAX // 1024 // 1024} MiB together")
+    try:
+        texts = {
+            name: contents.pop(name).decode()
+            for name in ("preferences.js", "site.css", "extra.css")
+            if name in contents
+        }
+    except UnicodeDecodeError as error:
+        raise ThemeError(f"theme {folder}: a style or script is not UTF-8: {error}") from error
+    documents = {name: Document(content, TYPES[Path(name).suffix]) for name, content in contents.items()}
+    paths = {name: _path(name, document) for name, document in documents.items()}
+    style = "\n".join(texts[name] for name in ("site.css", "extra.css") if name in texts)
+    documents["site.css"] = Document(_with_paths(style, paths, folder).encode(), TYPES[".css"])
+    paths["site.css"] = _path("site.css", documents["site.css"])
+    return Theme(
+        _environment(own),
+        paths,
+        {paths[name]: document for name, document in documents.items()},
+        texts["preferences.js"].strip(),
+        max(file.stat().st_mtime for file in files.values()),
+    )
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    found = {str(file.relative_to(folder)): file for file in sorted(folder.rglob("*")) if file.is_file()}
+    for name in found:
+        if Path(name).suffix not in {*TYPES, ".html", ".md"}:
+            raise ThemeError(
+                f"theme {folder}: {name} is no template and of no kind that is served ({', '.join(TYPES)})"
+            )
+    return {name: file for name, file in found.items() if Path(name).suffix != ".md"}
+
+
+def _path(name: str, document: Document) -> str:
+    file = Path(name)
+    return f"/theme/{'-'.join([*file.parent.parts, file.stem])}-{document.tag[:12]}{file.suffix}"
+
+
+def _with_paths(style: str, paths: dict[str, str], folder: str) -> str:
+    """Replace each name of a file of the theme by its address."""
+
+    def address(found: re.Match[str]) -> str:
+        name = found[1]
+        if name.startswith(("data:", "#")):
+            return found[0]
+        if name not in paths:
+            raise ThemeError(f"theme {folder}: its style names {name}, which is not in its folder")
+        return f'url("{paths[name]}")'
+
+    return _CSS_URL.sub(address, style)
+
+
+def _environment(own: Path | None) -> Environment:
+    environment = QuickEnvironment(
+        loader=ChoiceLoader(
+            [FileSystemLoader([own, OURS] if own else [OURS]), PrefixLoader({"ours": FileSystemLoader(OURS)})]
+        ),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    environment.policies["json.dumps_function"] = lambda told, **_: msgspec.json.encode(told).decode()
+    for name in environment.list_templates(extensions=["html"]):
+        try:
+            environment.get_template(name)
+        except TemplateError as error:
+            line = f", line {error.lineno}" if isinstance(error, TemplateSyntaxError) else ""
+            raise ThemeError(f"theme {own}: {name}{line}: {error}") from error
+    return environment

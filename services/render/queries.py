@@ -1,0 +1,16 @@
+"""The service's SQL statements by name, for each schema that can hold a generation."""
+
+import re
+
+from shared.postgres import Queries, read_queries
+
+PLACES = ("render", "render_2", "render_3")
+"""The schemas that can hold a generation. The first is also home of what is common to all."""
+_TEMPLATES = read_queries(__package__)
+GENERATIONS = {
+    place: Queries({name: re.sub(r"\bgeneration\.", f"{place}.", text) for name, text in _TEMPLATES.items()})
+    for place in PLACES
+}
+"""The statements, for each generation."""
+SQL = GENERATIONS[PLACES[0]]
+"""For statements that concern no generation."""

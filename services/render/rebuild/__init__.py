@@ -1,0 +1,1 @@
+"""Another generation: built, checked, swapped, rolled back."""

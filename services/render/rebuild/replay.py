@@ -1,0 +1,124 @@
+"""Kafka `articles`, from its beginning → a generation, beside builders at work.
+
+The topic is compacted: it holds the newest state of each article, and for a while those before it. Versions decide, as
+they do for the builders.
+"""
+
+import time
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import asynccontextmanager
+
+import asyncpg
+import msgspec
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from services.render.builder import store
+from services.render.queries import GENERATIONS
+from shared.articles import Article
+from shared.kafka.connection import KafkaAccess
+from shared.postgres import POSTGRES_UNFIT
+from shared.sites import Sites
+from shared.topics import ARTICLES
+
+BATCH_ARTICLES = 200
+POLL_MS = 200
+
+
+class Replay:
+    """Brings a generation up to the topic's end, again and again.
+
+    `versions`: what the topic holds of each article; None after a tombstone. `unreadable`: records that say no article
+    that could be kept, by their place in the topic, each with the reason.
+    """
+
+    def __init__(self, consumer: AIOKafkaConsumer, connection: asyncpg.Connection, place: str, sites: Sites) -> None:
+        self._consumer = consumer
+        self._connection = connection
+        self._sql = GENERATIONS[place]
+        self._sites = sites
+        self.versions: dict[str, int | None] = {}
+        self.unreadable: dict[str, str] = {}
+
+    async def ends(self) -> Mapping[TopicPartition, int]:
+        """Return where the topic ends now: all that a builder can have read is before it."""
+        return dict(await self._consumer.end_offsets(list(self._consumer.assignment())))
+
+    async def catch_up(self, ends: Mapping[TopicPartition, int], deadline: float = float("inf")) -> bool:
+        """Take in all that stands before `ends`; False if the deadline (time.monotonic) came first."""
+        while any([await self._consumer.position(part) < end for part, end in ends.items()]):
+            if time.monotonic() > deadline:
+                return False
+            fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_ARTICLES)
+            await self._take([record for records in fetched.values() for record in records])
+        return True
+
+    async def _take(self, records: Iterable[ConsumerRecord]) -> None:
+        newest: dict[str, Article] = {}
+        gone: set[str] = set()
+        for record in records:
+            one = (record.key or b"").decode("utf-8", "replace")
+            try:
+                article = self._read(record.value)
+            except (msgspec.DecodeError, LookupError) as error:
+                self.unreadable[f"{record.partition}:{record.offset}"] = str(error)[:200]
+                continue
+            if article is None:
+                gone.add(one)
+                newest.pop(one, None)
+            elif article.id not in newest or newest[article.id].version <= article.version:
+                newest[article.id] = article
+        if newest or gone:
+            await self._write(newest.values(), gone)
+
+    def _read(self, value: bytes | None) -> Article | None:
+        if value is None:
+            return None
+        article = msgspec.json.decode(value, type=Article)
+        if article.site not in self._sites:
+            raise LookupError(f"unknown-site: {article.site}")
+        return article
+
+    async def _write(self, newest: Iterable[Article], gone: set[str]) -> None:
+        articles = [(one, self._sites[one.site]) for one in newest]
+        async with self._connection.transaction():
+            if gone:
+                await self._connection.execute(self._sql["forget_articles"], list(gone))
+            if not await self._put(articles):
+                for placed in articles:
+                    if not await self._put([placed]):
+                        self.unreadable[placed[0].id] = "Postgres cannot store it"
+        self.versions |= dict.fromkeys(gone)
+        for article, _ in articles:
+            self.versions[article.id] = max(article.version, self.versions.get(article.id) or 0)
+
+    async def _put(self, articles: list[store.Placed]) -> bool:
+        if not articles:
+            return True
+        try:
+            async with self._connection.transaction():
+                await store.put(self._connection, self._sql, articles)
+        except POSTGRES_UNFIT:
+            return False
+        return True
+
+
+@asynccontextmanager
+async def replaying(
+    kafka: KafkaAccess, connection: asyncpg.Connection, place: str, sites: Sites
+) -> AsyncIterator[Replay]:
+    """Read the topic from its beginning, as the builder does.
+
+    Uncommitted records too: a transaction that a killed relay left open would hide all that came after it, and it
+    would be taken for lost. What is aborted was sent again, in the same versions.
+    """
+    consumer = AIOKafkaConsumer(**kafka.client, enable_auto_commit=False, fetch_max_wait_ms=100)
+    await consumer.start()
+    try:
+        cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - it has no other door
+        parts = [TopicPartition(ARTICLES.name, number) for number in cluster.partitions_for_topic(ARTICLES.name) or ()]
+        consumer.assign(parts)
+        await consumer.seek_to_beginning(*parts)
+        yield Replay(consumer, connection, place, sites)
+    finally:
+        await consumer.stop()

@@ -1,0 +1,35 @@
+"""Role `builder`: consumes `articles` and writes pages."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from services.render.builder.consumer import Builder
+from services.render.settings import RenderSettings
+from shared.kafka.consumer import consuming, make_broker, subscribe
+from shared.kafka.producer import Producer
+from shared.postgres import open_pool
+from shared.role import Process, Role
+from shared.sites import read_sites
+from shared.topics import ARTICLES
+from shared.tracing import consumer_middlewares, start_tracing, stop_tracing
+
+
+@asynccontextmanager
+async def run_builder(settings: RenderSettings, process: Process) -> AsyncIterator[Role]:
+    """Run the builder."""
+    start_tracing("render", settings.traces)
+    pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_render", size=4)
+    producer = Producer(settings.kafka)
+    producer.start()
+    building = Builder(pool, producer, read_sites(settings.sites), settings.public_url)
+    deriving = process.spawn(building.derive_anew(), "make rows anew")
+    broker = make_broker(settings.kafka, consumer_middlewares())
+    subscribe(broker, ARTICLES.name, settings.group, building.on_article, process)
+    try:
+        async with consuming(broker, settings.kafka, process):
+            yield Role("builder", problems=building.problems)
+    finally:
+        deriving.cancel()
+        await producer.stop()
+        pool.terminate()
+        await stop_tracing()

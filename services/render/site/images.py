@@ -1,0 +1,47 @@
+"""`/media/…`: the public copies of the media store."""
+
+import re
+
+import obstore
+from obstore.exceptions import NotFoundError
+from obstore.store import ObjectStore
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.render.site.responses import FOR_EVER, FOR_OTHERS, problem, safe_headers
+from shared.http.negotiation import is_known
+from shared.logs import log
+from shared.object_store import NAME_PATTERN, PUBLIC, STORE_AWAY, TYPES
+
+IMAGE_NAME = re.compile(NAME_PATTERN)
+IMAGE_HEADERS = {
+    **safe_headers(),
+    **FOR_OTHERS,
+    "cache-control": FOR_EVER,
+    "content-security-policy": "default-src 'none'; sandbox",
+}
+NO_IMAGE = "There is no image by that name."
+
+
+class Images:
+    """Serves the public copies of the media store. A name stands for one content for ever."""
+
+    def __init__(self, store: ObjectStore) -> None:
+        self._store = store
+
+    async def image(self, request: Request) -> Response:
+        """`GET /media/NAME`."""
+        name = request.path_params["name"]
+        if not IMAGE_NAME.match(name):
+            raise problem(404, NO_IMAGE)
+        headers = {**IMAGE_HEADERS, "etag": f'"{name}"'}
+        if is_known(headers["etag"], request.headers.get("if-none-match", "")):
+            return Response(None, 304, headers)
+        try:
+            content = bytes(await (await obstore.get_async(self._store, PUBLIC + name)).bytes_async())
+        except (FileNotFoundError, NotFoundError) as error:
+            raise problem(404, NO_IMAGE) from error  # not kept: it may be there soon
+        except STORE_AWAY as error:
+            log.warning("The media store does not answer", reason=repr(error)[:500])
+            raise problem(503, "The media store does not answer now.", retry_after="5") from error
+        return Response(content, media_type=TYPES[name.rpartition(".")[2]], headers=headers)

@@ -1,0 +1,1 @@
+"""Admin commands: verify, rebuild, adjust, dlq."""

@@ -1,0 +1,207 @@
+"""`python -m services.stats adjust …`: change a total by an amount that nobody measured, with who and why.
+
+An adjustment goes the way of all others: through Kafka `counter-adjustments` into Postgres, once. Nothing is ever
+changed or deleted: a reversal is an adjustment of the opposite amount, whose id follows from the first one's, so that
+there can be only one.
+"""
+
+import argparse
+import asyncio
+import getpass
+import logging
+import sys
+import time
+from typing import get_args
+from uuid import UUID, uuid4, uuid5
+
+import asyncpg
+import msgspec
+
+from services.stats.settings import StatsSettings
+from shared.events import Adjustment, Measure
+from shared.kafka.producer import Producer
+from shared.logs import configure_logs
+from shared.postgres import POSTGRES_AWAY, open_pool
+from shared.retry import until_done
+from shared.sites import Sites, read_sites
+from shared.topics import COUNTER_ADJUSTMENTS
+
+REVERSALS = UUID("5b0c5f5c-5d0b-4c39-9a55-6d5d6a1f3f0e")
+"""Namespace of the ids of reversals."""
+POSTGRES_SECONDS = 15.0
+KAFKA_SECONDS = 15.0
+ENTERED_SECONDS = 15.0
+ENTERED_POLL_SECONDS = 0.1
+
+READ_ADJUSTMENTS = """
+SELECT id, site, article, measure, amount, who, why, at
+FROM stats.adjustments
+WHERE $1::text IS NULL OR site = $1
+ORDER BY at, id
+"""
+READ_ADJUSTMENT = "SELECT id, site, article, measure, amount FROM stats.adjustments WHERE id = $1"
+
+
+class AdjustFailed(Exception):  # noqa: N818 - reads as it is said
+    """An adjustment cannot be made; the message is for the person at the terminal."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--amount", type=int, help="what to add to the total; may be negative")
+    what.add_argument("--reverse", metavar="ID", help="take an adjustment back, by another one")
+    what.add_argument("--list", action="store_true", help="show all adjustments, or those of --site")
+    parser.add_argument("--site", help="slug of the site, as in sites.toml")
+    parser.add_argument("--article", help="id of the article; default: the site's own counter")
+    parser.add_argument("--measure", choices=get_args(Measure), help="default: what the site shows")
+    parser.add_argument("--who", help="who answers for it; default: your login name")
+    parser.add_argument("--why", help="the reason, for whoever reads the list in ten years")
+
+
+def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
+    """Run the command and return its exit code."""
+    configure_logs("stats", "critical")
+    logging.disable()  # what goes wrong is one sentence of ours
+    try:
+        asyncio.run(_adjust(arguments, settings))
+    except AdjustFailed as error:
+        print(f"adjust: {error}", file=sys.stderr)
+        return 1
+    except POSTGRES_AWAY as error:
+        print(f"adjust: Postgres: {error!r}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _adjust(arguments: argparse.Namespace, settings: StatsSettings) -> None:
+    sites = read_sites(settings.sites)
+    if arguments.amount is None and arguments.reverse is None and not arguments.list:
+        raise AdjustFailed("say --amount N, --reverse ID or --list")
+    if not arguments.list and not arguments.why:
+        raise AdjustFailed("say --why: an amount that nobody measured needs its reason")
+    if arguments.site is not None and arguments.site not in sites:
+        raise AdjustFailed(f"there is no site {arguments.site!r} in {settings.sites}")
+    try:
+        async with asyncio.timeout(POSTGRES_SECONDS):
+            pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_stats", size=1)
+    except TimeoutError:
+        raise AdjustFailed(f"Postgres cannot be reached within {POSTGRES_SECONDS:g} s") from None
+    try:
+        if arguments.list:
+            await _list(pool, arguments.site)
+        elif arguments.reverse is not None:
+            await _reverse(pool, settings, arguments)
+        else:
+            await _enter(pool, settings, _new(arguments, sites))
+    finally:
+        await pool.close()
+
+
+def _new(arguments: argparse.Namespace, sites: Sites) -> Adjustment:
+    if arguments.site is None:
+        raise AdjustFailed("say --site")
+    if arguments.amount == 0:
+        raise AdjustFailed("an amount of 0 changes nothing")
+    return Adjustment(
+        id=str(uuid4()),
+        site=arguments.site,
+        article=arguments.article,
+        measure=arguments.measure or sites[arguments.site].default_measure,
+        amount=arguments.amount,
+        who=_who(arguments),
+        why=arguments.why,
+        at=time.time_ns() // 1_000_000,
+    )
+
+
+def _who(arguments: argparse.Namespace) -> str:
+    try:
+        return arguments.who or getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise AdjustFailed("your login has no name; say --who") from error
+
+
+def reversal_id(adjustment_id: str) -> str:
+    """Return the id that the reversal of an adjustment has."""
+    return str(uuid5(REVERSALS, adjustment_id))
+
+
+async def _reverse(pool: asyncpg.Pool, settings: StatsSettings, arguments: argparse.Namespace) -> None:
+    if arguments.site or arguments.article or arguments.measure:
+        raise AdjustFailed("a reversal has the site, article and measure of what it reverses; leave them out")
+    reversed_id = arguments.reverse
+    row = await pool.fetchrow(READ_ADJUSTMENT, reversed_id)
+    if row is None:
+        raise AdjustFailed(f"there is no adjustment {reversed_id}; --list shows them")
+    reversal = reversal_id(reversed_id)
+    if await pool.fetchrow(READ_ADJUSTMENT, reversal) is not None:
+        print(f"{reversed_id} is already reversed by {reversal}; nothing was changed")
+        return
+    adjustment = Adjustment(
+        id=reversal,
+        site=row["site"],
+        article=row["article"] or None,
+        measure=row["measure"],
+        amount=-row["amount"],
+        who=_who(arguments),
+        why=f"reverses {reversed_id}: {arguments.why}",
+        at=time.time_ns() // 1_000_000,
+    )
+    await _enter(pool, settings, adjustment)
+
+
+async def _enter(pool: asyncpg.Pool, settings: StatsSettings, adjustment: Adjustment) -> None:
+    """Publish an adjustment, and wait until it is in Postgres."""
+    try:
+        value = msgspec.json.encode(adjustment)
+        msgspec.json.decode(value, type=Adjustment)  # what its reader would refuse is refused here
+    except (msgspec.ValidationError, UnicodeEncodeError) as error:
+        raise AdjustFailed(f"this is no adjustment: {error}") from error
+    producer = Producer(settings.kafka)
+    producer.start()
+    try:
+        async with asyncio.timeout(KAFKA_SECONDS):
+            key = adjustment.id.encode()
+            await until_done(lambda: producer.send(COUNTER_ADJUSTMENTS.name, value, key=key))
+    except TimeoutError:
+        raise AdjustFailed(
+            f"Kafka at {settings.kafka} did not confirm {adjustment.id} within {KAFKA_SECONDS:g} s"
+            f"{_because(producer)}. It may still arrive: look at --list before you try again"
+        ) from None
+    finally:
+        await producer.stop()
+    await _wait_until_entered(pool, adjustment)
+    of = f"{adjustment.site} {adjustment.article}" if adjustment.article else adjustment.site
+    print(f"{adjustment.id}: {adjustment.amount:+,} {adjustment.measure} of {of}")
+
+
+def _because(producer: Producer) -> str:
+    return f" ({producer.problem})" if producer.problem else ""
+
+
+async def _wait_until_entered(pool: asyncpg.Pool, adjustment: Adjustment) -> None:
+    try:
+        async with asyncio.timeout(ENTERED_SECONDS):
+            while True:
+                if await pool.fetchrow(READ_ADJUSTMENT, adjustment.id) is not None:
+                    return
+                await asyncio.sleep(ENTERED_POLL_SECONDS)
+    except TimeoutError:
+        raise AdjustFailed(
+            f"{adjustment.id} is in Kafka and not in the counter after {ENTERED_SECONDS:g} s. Is a counter running? "
+            "It will be entered then; do not send it again"
+        ) from None
+
+
+async def _list(pool: asyncpg.Pool, site: str | None) -> None:
+    rows = await pool.fetch(READ_ADJUSTMENTS, site)
+    ids = {row["id"] for row in rows}
+    print(f"{'id':<36}  {'at':<20}  {'site':<16}  {'article':<36}  {'measure':<8}  {'amount':>15}  who: why")
+    for row in rows:
+        reversal = reversal_id(row["id"])
+        note = f" (reversed by {reversal})" if reversal in ids else ""
+        print(
+            f"{row['id']:<36}  {row['at']:%Y-%m-%dT%H:%M:%SZ}  {row['site']:<16}  {row['article'] or '(site)':<36}  "
+            f"{row['measure']:<8}  {row['amount']:>+15,}  {row['who']}: {row['why']}{note}"
+        )

@@ -1,0 +1,291 @@
+"""`python -m services.stats dlq list|show|replay`: look at dead letters, and send them on their way once more.
+
+A dead letter is known by its place in the dead-letter topic, written PARTITION:OFFSET. Its headers tell why it is
+there and where it came from (`shared.kafka.dead_letters`). Letters stay where they are; Kafka deletes them after
+their retention.
+"""
+
+import argparse
+import asyncio
+import logging
+import re
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.structs import ConsumerRecord
+
+from services.stats.log_reader import log_reader, read_range
+from services.stats.settings import StatsSettings
+from shared.kafka.connection import KafkaAccess
+from shared.kafka.producer import KAFKA_ERRORS, Producer
+from shared.logs import configure_logs
+from shared.retry import until_done
+from shared.topics import PAGE_VIEWS, TOPICS, Topic
+
+KAFKA_SECONDS = 15.0
+VALUE_CHARACTERS_SHOWN = 60
+LIST_LETTERS = 50
+BY_NAME = {topic.name: topic for topic in TOPICS}
+
+
+class DlqFailed(Exception):  # noqa: N818 - reads as it is said
+    """The command cannot be carried out; the message is for the person at the terminal."""
+
+
+@dataclass(frozen=True)
+class Letter:
+    """One dead letter."""
+
+    partition: int
+    offset: int
+    at: str
+    """When it was found unreadable: RFC 3339 in UTC."""
+    reason: str
+    source: TopicPartition | None
+    """None if its headers do not tell."""
+    source_offset: int
+    key: bytes | None
+    """Of the original record."""
+    value: bytes | None
+    headers: list[tuple[str, bytes]]
+
+    @property
+    def name(self) -> str:
+        """The letter's place in the dead-letter topic."""
+        return f"{self.partition}:{self.offset}"
+
+    @property
+    def origin(self) -> str:
+        """The original record's place."""
+        return f"{self.source.topic}-{self.source.partition}-{self.source_offset}" if self.source else "?"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    listing = verbs.add_parser("list", help="show dead letters, the newest last")
+    listing.add_argument("--reason", help="only those of this reason")
+    listing.add_argument("--limit", type=int, default=LIST_LETTERS, help=f"at most so many; default: {LIST_LETTERS}")
+    showing = verbs.add_parser("show", help="show one letter whole")
+    showing.add_argument("letter", type=_place, metavar="PARTITION:OFFSET")
+    replaying = verbs.add_parser("replay", help="send letters to the topic they came from")
+    replaying.add_argument("letters", nargs="*", type=_place, metavar="PARTITION:OFFSET")
+    replaying.add_argument("--reason", help="all of this reason")
+    replaying.add_argument("--all", action="store_true", help="all there are")
+    replaying.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
+    for verb in (listing, showing, replaying):
+        verb.add_argument("--topic", choices=list(BY_NAME), default=PAGE_VIEWS.name, help=f"default: {PAGE_VIEWS.name}")
+
+
+def _place(text: str) -> tuple[int, int]:
+    if not re.fullmatch("[0-9]{1,9}:[0-9]{1,18}", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no PARTITION:OFFSET, such as 3:17")
+    partition, offset = text.split(":")
+    return int(partition), int(offset)
+
+
+def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
+    """Run the command and return its exit code."""
+    configure_logs("stats", "critical")
+    logging.disable()  # what goes wrong is one sentence of ours
+    topic = BY_NAME[arguments.topic]
+    verb = {"list": _list, "show": _show, "replay": _replay}[arguments.verb]
+    try:
+        asyncio.run(verb(arguments, topic, settings.kafka))
+    except DlqFailed as error:
+        print(f"dlq: {error}", file=sys.stderr)
+        return 1
+    except KAFKA_ERRORS as error:
+        print(f"dlq: {asyncio.run(settings.kafka.explain(error))}", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _list(arguments: argparse.Namespace, topic: Topic, kafka: KafkaAccess) -> None:
+    letters = [letter for letter in await _read_all(topic, kafka) if _is_of(letter, arguments.reason)]
+    shown = letters[-arguments.limit :] if arguments.limit > 0 else []
+    if shown:
+        print(f"{'letter':<12}  {'at':<19}  {'reason':<14}  {'source':<26}  {'bytes':>6}  value")
+    for letter in shown:
+        size = "null" if letter.value is None else str(len(letter.value))
+        print(
+            f"{letter.name:<12}  {letter.at[:19]:<19}  {printable(letter.reason):<14}  {letter.origin:<26}  {size:>6}  "
+            f"{printable(letter.value or b'')[:VALUE_CHARACTERS_SHOWN]}"
+        )
+    print(f"{len(shown)} of {len(letters)} dead letters of {topic.name}")
+
+
+async def _show(arguments: argparse.Namespace, topic: Topic, kafka: KafkaAccess) -> None:
+    partition, offset = arguments.letter
+    async with log_reader(kafka) as reader:
+        letter = await _read_one(reader, topic, await _ranges(reader, topic, kafka), partition, offset)
+    for name, value in letter.headers:
+        print(f"{printable(name)}: {printable(value)}")
+    if letter.value is None:
+        print("no value (null)")
+    else:
+        print(f"{len(letter.value)} bytes:")
+        print(printable(letter.value))
+
+
+async def _replay(arguments: argparse.Namespace, topic: Topic, kafka: KafkaAccess) -> None:
+    if not arguments.letters and not arguments.reason and not arguments.all:
+        raise DlqFailed("say which letters: PARTITION:OFFSET …, --reason R or --all")
+    if arguments.letters and (arguments.reason or arguments.all):
+        raise DlqFailed("name letters, or choose them by --reason or --all; not both")
+    if arguments.letters:
+        async with log_reader(kafka) as reader:
+            ranges = await _ranges(reader, topic, kafka)
+            chosen = [await _read_one(reader, topic, ranges, *place) for place in arguments.letters]
+    else:
+        chosen = [letter for letter in await _read_all(topic, kafka) if _is_of(letter, arguments.reason)]
+    chosen = list({letter.origin if letter.source else letter.name: letter for letter in chosen}.values())
+    kept = {letter.name: why for letter in chosen if (why := _why_not(letter, topic))}
+    if topic.config["cleanup.policy"] == "compact":
+        kept |= await _outdated([letter for letter in chosen if letter.name not in kept], kafka)
+    for name, why in kept.items():
+        print(f"{name} is not replayed: {why}")
+    sending = [letter for letter in chosen if letter.name not in kept]
+    if arguments.dry_run:
+        for letter in sending:
+            print(f"{letter.name} would be sent again as {letter.origin} was")
+        print(f"{len(sending)} letters would be replayed; nothing was sent")
+        return
+    await _send(sending, kafka)
+    print(f"{len(sending)} letters replayed to {topic.name}")
+    if sending and topic is PAGE_VIEWS:
+        print(
+            "An event's id keeps a second replay from counting twice for 90 minutes, "
+            "and for 49 hours if the event is half an hour late or more."
+        )
+    if arguments.letters and kept:
+        raise DlqFailed(f"{len(kept)} of the letters you named were not replayed")
+
+
+def _is_of(letter: Letter, reason: str | None) -> bool:
+    """Tell whether a letter has this reason; a longer one (an error's text) may be given by its first word."""
+    return reason is None or letter.reason == reason or letter.reason.startswith(f"{reason}:")
+
+
+def _why_not(letter: Letter, topic: Topic) -> str | None:
+    if letter.value is None:
+        return "it has no value (null), so there is nothing to send"
+    if letter.source is None or letter.source.topic != topic.name:
+        return "its headers do not tell where it came from"
+    return None
+
+
+async def _outdated(letters: list[Letter], kafka: KafkaAccess) -> dict[str, str]:
+    """Tell which letters a newer message of the same key has overtaken.
+
+    In a compacted topic the last message of a key stands for it: an old one must not become the last.
+    """
+    overtaken: dict[str, str] = {}
+    async with log_reader(kafka) as reader:
+        for letter in letters:
+            assert letter.source is not None, "letters without a source are sorted out before"
+            ends = await reader.end_offsets([letter.source])
+            begins = await reader.beginning_offsets([letter.source])
+            begin = max(letter.source_offset + 1, begins[letter.source])
+            async for records in read_range(reader, letter.source, begin, ends[letter.source]):
+                if any(record.key == letter.key for record in records):
+                    overtaken[letter.name] = f"a newer message of the same key is on {letter.source.topic}"
+    return overtaken
+
+
+async def _send(letters: Iterable[Letter], kafka: KafkaAccess) -> None:
+    """Send letters to where they came from, one after the other, each acknowledged."""
+    producer = Producer(kafka)
+    producer.start()
+    sent = 0
+    try:
+        for letter in letters:
+            async with asyncio.timeout(KAFKA_SECONDS):
+                await until_done(partial(_send_one, producer, letter))
+            sent += 1
+    except TimeoutError:
+        raise DlqFailed(
+            f"{producer.problem or 'Kafka does not acknowledge'}; "
+            f"{sent} letters were replayed within {KAFKA_SECONDS:g} s"
+        ) from None
+    finally:
+        await producer.stop()
+
+
+async def _send_one(producer: Producer, letter: Letter) -> None:
+    assert letter.source is not None, "letters without a source are sorted out before"
+    topic, partition = letter.source
+    await producer.send(topic, letter.value, key=letter.key, partition=partition)
+
+
+async def _read_all(topic: Topic, kafka: KafkaAccess) -> list[Letter]:
+    """Read all letters that are there now, in the order of time."""
+    letters: list[Letter] = []
+    async with log_reader(kafka) as reader:
+        for partition, (begin, end) in (await _ranges(reader, topic, kafka)).items():
+            async for records in read_range(reader, partition, begin, end):
+                letters += map(read_letter, records)
+    return sorted(letters, key=lambda letter: (letter.at, letter.partition, letter.offset))
+
+
+async def _ranges(reader: AIOKafkaConsumer, topic: Topic, kafka: KafkaAccess) -> dict[TopicPartition, tuple[int, int]]:
+    """Return the first offset and the end of each partition of the dead-letter topic."""
+    admin = AIOKafkaAdminClient(**kafka.client)
+    try:
+        await admin.start()
+        described = (await admin.describe_topics([topic.dead_letters]))[0]
+    finally:
+        await admin.close()
+    if described["error_code"]:
+        raise DlqFailed(f"Kafka has no topic {topic.dead_letters}")
+    partitions = sorted(TopicPartition(topic.dead_letters, one["partition"]) for one in described["partitions"])
+    begins = await reader.beginning_offsets(partitions)
+    ends = await reader.end_offsets(partitions)
+    return {partition: (begins[partition], ends[partition]) for partition in partitions}
+
+
+async def _read_one(
+    reader: AIOKafkaConsumer,
+    topic: Topic,
+    ranges: dict[TopicPartition, tuple[int, int]],
+    partition: int,
+    offset: int,
+) -> Letter:
+    place = TopicPartition(topic.dead_letters, partition)
+    begin, end = ranges.get(place, (0, 0))
+    if begin <= offset < end:
+        async for records in read_range(reader, place, offset, offset + 1):
+            for record in records:
+                return read_letter(record)
+    raise DlqFailed(f"there is no letter {partition}:{offset} in {topic.dead_letters}")
+
+
+def read_letter(record: ConsumerRecord) -> Letter:
+    """Return what a record of a dead-letter topic says; without headers its source is None."""
+    headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
+    topic, partition, offset = (headers.get(name, "") for name in ("topic", "partition", "offset"))
+    told = bool(topic) and partition.isdecimal() and offset.isdecimal()
+    # The counter gives a letter a key of its own, since page views have none.
+    own_key = f"{topic}-{partition}-{offset}".encode()
+    return Letter(
+        partition=record.partition,
+        offset=record.offset,
+        at=headers.get("at") or datetime.fromtimestamp(record.timestamp / 1000, UTC).isoformat(),
+        reason=headers.get("reason", "?"),
+        source=TopicPartition(topic, int(partition)) if told else None,
+        source_offset=int(offset) if told else -1,
+        key=None if record.key == own_key else record.key,
+        value=record.value,
+        headers=list(record.headers),
+    )
+
+
+def printable(value: bytes | str) -> str:
+    """Return text that can do a terminal no harm: what is not printable is written as an escape."""
+    text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
+    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

@@ -1,0 +1,306 @@
+"""`python -m services.stats rebuild`: count the retained log again, beside the counts that are being read, and swap.
+
+A generation is a whole set of counts with its own offsets. The rebuild fills a new one from the log's beginning with
+the counter's own fold, while the counters go on with the present one. When it has caught up it locks their offsets,
+counts the last records, and makes the new generation the current one in the same transaction: readers see the old
+numbers, then the new ones. The counters are fenced, and go on from the new generation's offsets and snapshots.
+
+What Kafka has deleted cannot be counted again. Local days that the log does not hold whole keep their counts.
+"""
+
+import argparse
+import asyncio
+import sys
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from services.stats.counting.decoding import Records, read
+from services.stats.counting.rules import DAY_SECONDS, UNKNOWN_SITE, Deltas, count_batch
+from services.stats.counting.seen_ids import PastIds
+from services.stats.counting.snapshots import to_bytes
+from services.stats.counting.state import Memory
+from services.stats.counting.store import Position, apply, read_positions, save_snapshot
+from services.stats.counting.topic_identity import read_log
+from services.stats.local_time import HOUR_SECONDS, day_start
+from services.stats.queries import SQL
+from services.stats.settings import StatsSettings
+from shared.kafka.connection import KafkaAccess
+from shared.kafka.producer import KAFKA_ERRORS
+from shared.postgres import POSTGRES_AWAY, open_pool
+from shared.sites import Sites, read_sites
+from shared.topics import PAGE_VIEWS
+
+LOCK = 0x72656275  # "rebu": one rebuild at a time
+WARM_UP_MILLISECONDS = 65 * 60_000
+"""Memory that begins empty knows everybody after an hour, and an event may be 5 minutes ahead."""
+SWAP_SECONDS = 3.0
+"""How long counters may wait for the swap; if it takes longer the rebuild catches up again first."""
+BATCH_RECORDS = 20_000
+TABLES = ["offsets", "counts", "online", "visitor_days", "ledger", "referrers", "snapshots", "past_ids", "generations"]
+"""What has a generation."""
+BEGINNING = -(2**53)
+"""Before all days."""
+
+
+class Refused(Exception):  # noqa: N818 - reads as it is said
+    """The rebuild cannot go on; the text is the sentence for the operator."""
+
+
+@dataclass
+class Rebuilt:
+    """One partition of the new generation."""
+
+    position: Position
+    memory: Memory = field(default_factory=Memory)
+    past: list[PastIds] = field(default_factory=list)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "--new-log",
+        action="store_true",
+        help="the topic was made anew: keep all counts as they are and go on with the new log from its beginning",
+    )
+
+
+def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
+    """Rebuild, and return the exit code."""
+    try:
+        asyncio.run(_rebuild(settings, new_log=arguments.new_log))
+    except Refused as refusal:
+        print(f"rebuild: {refusal}", file=sys.stderr)
+        return 1
+    except KafkaError as error:
+        why = asyncio.run(settings.kafka.explain(error))
+        print(f"rebuild: {why}; nothing has changed, run it again", file=sys.stderr)
+        return 1
+    except (*POSTGRES_AWAY, *KAFKA_ERRORS) as error:
+        print(f"rebuild: {error!r}; nothing has changed, run it again", file=sys.stderr)
+        return 1
+    return 0
+
+
+async def _rebuild(settings: StatsSettings, *, new_log: bool) -> None:
+    url = settings.database_url.get_secret_value()
+    pool = await open_pool(url, role="presstally_stats", statement_timeout_seconds=120)
+    sites = read_sites(settings.sites)
+    try:
+        async with _only_one(url) as lock, _consuming(settings.kafka) as consumer:
+            building = Building(pool, lock, consumer, sites, new_log=new_log)
+            await building.begin()
+            await building.catch_up()
+            while not await building.swap():
+                await building.catch_up()
+            await building.drop_old()
+    finally:
+        pool.terminate()
+
+
+@asynccontextmanager
+async def _only_one(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Hold the lock that keeps a second rebuild away, on the connection that will swap."""
+    connection = await asyncpg.connect(url, server_settings={"role": "presstally_stats"}, command_timeout=300)
+    try:
+        if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
+            raise Refused("another rebuild is under way")
+        yield connection
+    finally:
+        await connection.close()
+
+
+@asynccontextmanager
+async def _consuming(kafka: KafkaAccess) -> AsyncIterator[Any]:
+    consumer = AIOKafkaConsumer(
+        **kafka.client, enable_auto_commit=False, auto_offset_reset="none", fetch_max_wait_ms=100
+    )
+    await consumer.start()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+class Building:
+    """A generation in the making."""
+
+    def __init__(
+        self, pool: asyncpg.Pool, lock: asyncpg.Connection, consumer: Any, sites: Sites, *, new_log: bool
+    ) -> None:
+        self._pool = pool
+        self._lock = lock
+        self._consumer = consumer
+        self._sites = sites
+        self._new_log = new_log
+        self._old = self._gen = 0
+        self._parts: dict[TopicPartition, Rebuilt] = {}
+        self._cuts: dict[str, int] = {}
+        """Site → first day that is counted again. What is before it is kept, and all of a site that is not here."""
+
+    async def begin(self) -> None:
+        """Make the generation, or begin anew the one that a killed rebuild left."""
+        consumer = self._consumer
+        identity, numbers = await read_log(consumer._client, PAGE_VIEWS.name)  # noqa: SLF001 - it has no other door
+        partitions = [TopicPartition(PAGE_VIEWS.name, number) for number in numbers]
+        consumer.assign(partitions)
+        beginnings = await consumer.beginning_offsets(partitions)
+        self._old = await self._pool.fetchval(SQL["current_gen"])
+        counted = await self._pool.fetch(SQL["read_partitions"], self._old, PAGE_VIEWS.name, numbers)
+        same_log = all(row["topic_id"] in ("", identity.topic_id) for row in counted)
+        if same_log == self._new_log:
+            raise Refused(
+                "the counts stand for this very log; leave --new-log away"
+                if same_log
+                else "this topic is another one than the counts stand for; --new-log keeps them and goes on with it"
+            )
+        for leftover in await self._pool.fetch(SQL["building_gens"]):
+            await self._drop(leftover["gen"])
+        self._gen = await self._pool.fetchval(SQL["begin_gen"])
+        places = {one.partition: beginnings[one] for one in partitions}
+        positions = await read_positions(self._pool, PAGE_VIEWS.name, places, identity, self._gen)
+        self._parts = {one: Rebuilt(positions[one.partition]) for one in partitions}
+        for one in partitions:
+            consumer.seek(one, beginnings[one])
+        if self._new_log:
+            await self._keep(self._pool)  # all of it, before the first record of the new log is added
+            await self._pool.execute(
+                SQL["note_new_log"], self._gen, PAGE_VIEWS.name, list(places), list(places.values())
+            )
+        else:
+            self._cuts = await self._find_cuts(beginnings, counted)
+        print(f"generation {self._gen} is being built; readers go on with {self._old}", flush=True)
+
+    async def _find_cuts(self, beginnings: dict[TopicPartition, int], counted: list[Any]) -> dict[str, int]:
+        """Return for each site the first local day that the log holds whole."""
+        newest = {row["part"]: row["newest_arrived"] for row in counted}
+        broken = {row["part"] for row in await self._pool.fetch(SQL["broken_parts"], self._old, PAGE_VIEWS.name)}
+        since = [
+            await self._first_arrival(one, newest.get(one.partition, 0))
+            for one, beginning in beginnings.items()
+            if beginning > 0 or one.partition in broken
+        ]
+        if not since:  # nothing was ever deleted: everything is counted again
+            return dict.fromkeys((*self._sites, UNKNOWN_SITE), BEGINNING)
+        warm = max(since) + WARM_UP_MILLISECONDS
+        cuts = {slug: _next_day(warm, slug, self._sites) for slug in self._sites}
+        cuts[UNKNOWN_SITE] = -(-warm // 1000 // DAY_SECONDS) * DAY_SECONDS
+        for slug, cut in cuts.items():
+            print(f"{slug}: days before {datetime.fromtimestamp(cut, UTC):%Y-%m-%d %H:%M} UTC keep their counts")
+        return cuts
+
+    async def _first_arrival(self, partition: TopicPartition, newest_counted: int) -> int:
+        """Return when the oldest retained record of a partition arrived; when none is left, the newest counted."""
+        begin = await self._consumer.position(partition)
+        ends = await self._consumer.end_offsets([partition])
+        if ends[partition] <= begin:
+            return newest_counted
+        record = await self._consumer.getone(partition)
+        self._consumer.seek(partition, begin)
+        return int(record.timestamp)
+
+    async def catch_up(self, ends: dict[TopicPartition, int] | None = None, deadline: float = float("inf")) -> bool:
+        """Count until the log's end as it is now, or until the given offsets; False if the deadline came first."""
+        wanted = ends or await self._consumer.end_offsets(list(self._parts))
+        # By the consumer's place: the end of a transaction takes an offset too, and no record.
+        while [one for one in self._parts if await self._consumer.position(one) < wanted[one]]:
+            if time.monotonic() > deadline:
+                return False
+            fetched = await self._consumer.getmany(timeout_ms=200, max_records=BATCH_RECORDS)
+            for one, records in fetched.items():
+                await self._count(one, self._parts[one], records)
+        return True
+
+    async def _count(self, partition: TopicPartition, part: Rebuilt, fetched: list[Any]) -> None:
+        records = Records.fetched(fetched)
+        deltas = count_batch(read(records, self._sites), part.memory, records, part.past)
+        after = part.position._replace(
+            next_offset=int(records.offset[-1]) + 1,
+            newest_arrived=max(part.position.newest_arrived, deltas.newest_arrived),
+        )
+        deltas = counted_again(deltas, self._cuts)
+        await apply(self._pool, partition.topic, partition.partition, deltas, position=part.position, new=after)
+        part.position = after
+
+    async def swap(self) -> bool:
+        """Take the counters' place; False if the last records took too long and it must be tried again."""
+        for one, part in self._parts.items():
+            await save_snapshot(self._pool, one.topic, one.partition, part.position, to_bytes(part.memory))
+        transaction = self._lock.transaction()
+        await transaction.start()
+        try:
+            # Counters wait here: their compare-and-set wants these rows.
+            rows = await self._lock.fetch(SQL["lock_offsets"], self._old, PAGE_VIEWS.name)
+            if not self._new_log:
+                stand = {TopicPartition(PAGE_VIEWS.name, row["part"]): row["next_offset"] for row in rows}
+                ends = {one: stand.get(one, 0) for one in self._parts}
+                if not await self.catch_up(ends, time.monotonic() + SWAP_SECONDS):
+                    await transaction.rollback()
+                    print("the last records took too long; catching up again", flush=True)
+                    return False
+                await self._keep(self._lock)
+            await self._lock.execute(SQL["keep_gaps"], self._old, self._gen)
+            await self._lock.execute(SQL["settle_ledger"], self._gen)
+            await self._lock.execute(SQL["delete_gen"], self._old)
+            await self._lock.execute(SQL["make_current"], self._gen)
+            await self._lock.execute(SQL["delete_offsets"], self._old)
+        except BaseException:
+            await transaction.rollback()
+            raise
+        await transaction.commit()
+        print(f"generation {self._gen} is current", flush=True)
+        return True
+
+    async def _keep(self, connection: asyncpg.Pool | asyncpg.Connection) -> None:
+        """Add what is not counted again to the new generation."""
+        slugs = list(self._cuts)
+        cuts = [self._cuts[slug] for slug in slugs]
+        hours = [cut // HOUR_SECONDS * HOUR_SECONDS for cut in cuts]
+        await connection.execute(SQL["keep_counts"], self._old, self._gen, slugs, cuts, hours)
+        for query in ("keep_totals", "keep_visitor_days", "keep_ledger", "keep_referrers"):
+            await connection.execute(SQL[query], self._old, self._gen, slugs, cuts)
+
+    async def drop_old(self) -> None:
+        """Delete the generation that nobody reads any more."""
+        await self._drop(self._old)
+
+    async def _drop(self, gen: int) -> None:
+        for table in TABLES:
+            await self._pool.execute(f"DELETE FROM stats.{table} WHERE gen = $1", gen)  # noqa: S608 - our own names
+
+
+def counted_again(deltas: Deltas, cuts: Mapping[str, int]) -> Deltas:
+    """Return the deltas without what is kept from the old generation, and without letters that were sent already."""
+
+    def is_new(site: str, start: int) -> bool:
+        return start >= cuts.get(site, BEGINNING)
+
+    return replace(
+        deltas,
+        days=[one for one in deltas.days if is_new(one.site, one.day)],
+        # An hour that begins just before the day (where offsets are not whole hours) is counted again whole.
+        spans=[
+            one for one in deltas.spans if one.start >= cuts.get(one.site, BEGINNING) // HOUR_SECONDS * HOUR_SECONDS
+        ],
+        first_sights=[one for one in deltas.first_sights if is_new(one.site, one.day)],
+        ledger=type(deltas.ledger)({key: events for key, events in deltas.ledger.items() if is_new(*key[:2])}),
+        referrers=type(deltas.referrers)({key: n for key, n in deltas.referrers.items() if is_new(*key[:2])}),
+        dead_letters=[],
+    )
+
+
+def _next_day(at_milliseconds: int, slug: str, sites: Sites) -> int:
+    """Return the start of the first local day that begins at or after an instant."""
+    zone = sites[slug].zone
+    start = day_start(at_milliseconds, zone)
+    if start * 1000 >= at_milliseconds:
+        return start
+    noon_after = datetime.fromtimestamp(start, zone) + timedelta(days=1, hours=12)
+    return day_start(int(noon_after.timestamp() * 1000), zone)

@@ -1,0 +1,320 @@
+"""`python -m services.stats verify`: recount the log that Kafka still has, and compare it with what is stored.
+
+The counters may go on meanwhile: counts and offsets are read in one transaction, and the log is read to exactly
+those offsets. `sites.toml` must be the one that was counted with: another zone makes other days.
+"""
+
+import argparse
+import asyncio
+import logging
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, tzinfo
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError
+
+from services.stats.admin.reference_model import (
+    WHOLE_SITE,
+    Bucket,
+    Entry,
+    Expected,
+    Numbers,
+    Origin,
+    Recount,
+    Slack,
+    next_day_start,
+)
+from services.stats.counting.topic_identity import read_identity
+from services.stats.log_reader import log_reader, read_range
+from services.stats.settings import StatsSettings
+from shared.kafka.producer import KAFKA_ERRORS
+from shared.logs import configure_logs
+from shared.postgres import POSTGRES_AWAY, open_pool
+from shared.sites import Site, Sites, read_sites
+from shared.topics import PAGE_VIEWS
+
+POSTGRES_SECONDS = 15.0
+STATEMENT_SECONDS = 600.0
+COUNTS_WHOLE_AFTER_MILLISECONDS = 65 * 60_000
+"""An event may be 5 minutes ahead of its arrival, and what begins a visit may be an hour before it."""
+LEDGER_WHOLE_AFTER_MILLISECONDS = 50 * 3_600_000
+"""A late event may repeat one that arrived 49 hours before."""
+STEPS_KEPT_SECONDS = 40 * 86_400
+"""Older steps are dropped in Postgres, as no window shows them."""
+MEASURES = ("views", "visits", "visitors")
+
+READ_OFFSETS = """
+SELECT part, next_offset, newest_arrived, topic_id, EXISTS (
+    SELECT FROM stats.gaps WHERE gaps.gen = offsets.gen AND gaps.topic = offsets.topic AND gaps.part = offsets.part
+) AS has_gap
+FROM stats.offsets
+WHERE gen = $1 AND topic = $2
+ORDER BY part
+"""
+READ_COUNTS = """
+SELECT site, article, grain, start,
+    sum(views)::bigint AS views, sum(visits)::bigint AS visits, sum(visitors)::bigint AS visitors
+FROM stats.counts
+WHERE gen = $1
+GROUP BY site, article, grain, start
+"""
+READ_LEDGER = """
+SELECT site, day, outcome, reason, sum(events)::bigint AS events
+FROM stats.ledger
+WHERE gen = $1
+GROUP BY site, day, outcome, reason
+"""
+READ_REFERRERS = """
+SELECT site, day, host, sum(visits)::bigint AS visits
+FROM stats.referrers
+WHERE gen = $1
+GROUP BY site, day, host
+"""
+
+
+class VerifyFailed(Exception):  # noqa: N818 - reads as it is said
+    """Counts and log cannot be compared; the message is for the person at the terminal."""
+
+
+class Counted(NamedTuple):
+    """How far a partition is counted."""
+
+    next_offset: int
+    newest_arrived: int
+    """Of the records counted: milliseconds since 1970 UTC."""
+    topic_id: str
+    has_gap: bool
+
+
+@dataclass
+class Stored:
+    """What Postgres held at one instant."""
+
+    partitions: dict[int, Counted] = field(default_factory=dict)
+    counts: dict[Bucket, Numbers] = field(default_factory=dict)
+    ledger: dict[Entry, int] = field(default_factory=dict)
+    referrers: dict[Origin, int] = field(default_factory=dict)
+
+
+class Drift(NamedTuple):
+    """One number that is not what it must be. `start` is seconds since 1970 UTC; 0 for the total."""
+
+    site: str
+    article: str
+    grain: str
+    start: int
+    measure: str
+    expected: int
+    stored: int
+
+
+@dataclass
+class Comparison:
+    """What comparing found."""
+
+    counters: int = 0
+    """How many numbers were compared."""
+    drifts: list[Drift] = field(default_factory=list)
+
+    def note(self, drift: Drift, slack: Slack | None = None) -> None:
+        """Compare one number."""
+        self.counters += 1
+        fewer, more = (slack.fewer, slack.more) if slack else (0, 0)
+        if not -fewer <= drift.stored - drift.expected <= more:
+            self.drifts.append(drift)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments: there are none."""
+
+
+def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
+    """Run the command and return its exit code: 0 if every number is what it must be."""
+    configure_logs("stats", "critical")
+    logging.disable()  # what goes wrong is one sentence of ours
+    try:
+        return asyncio.run(_verify(settings))
+    except VerifyFailed as error:
+        print(f"verify: {error}", file=sys.stderr)
+    except KAFKA_ERRORS as error:
+        print(f"verify: {asyncio.run(settings.kafka.explain(error))}", file=sys.stderr)
+    return 1
+
+
+async def _verify(settings: StatsSettings) -> int:
+    sites = read_sites(settings.sites)
+    try:
+        stored = await _read_stored(settings.database_url.get_secret_value())
+    except POSTGRES_AWAY as error:
+        raise VerifyFailed(f"Postgres: {error!r}") from error
+    async with log_reader(settings.kafka) as reader:
+        expected, lost_until = await _recount_log(reader, stored.partitions, sites)
+    if lost_until is not None:
+        print(
+            f"Kafka has lost records from before {_local(lost_until // 1000, UTC)}; whole days after it are compared."
+        )
+    comparison = compare(stored, expected, sites, lost_until)
+    for drift in comparison.drifts:
+        print(_sentence(drift, sites))
+    if comparison.drifts:
+        print(f"drift in {len(comparison.drifts)} of {comparison.counters} counters")
+        return 1
+    print(f"drift 0 over {comparison.counters} counters, {expected.records} records")
+    return 0
+
+
+async def _read_stored(database_url: str) -> Stored:
+    try:
+        async with asyncio.timeout(POSTGRES_SECONDS):
+            pool = await open_pool(
+                database_url, role="presstally_stats", size=1, statement_timeout_seconds=STATEMENT_SECONDS
+            )
+    except TimeoutError:
+        raise VerifyFailed(f"Postgres cannot be reached within {POSTGRES_SECONDS:g} s") from None
+    try:
+        async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            gen = await connection.fetchval("SELECT gen FROM stats.generations WHERE state = 'current'")
+            offsets = await connection.fetch(READ_OFFSETS, gen, PAGE_VIEWS.name)
+            counts = await connection.fetch(READ_COUNTS, gen)
+            ledger = await connection.fetch(READ_LEDGER, gen)
+            referrers = await connection.fetch(READ_REFERRERS, gen)
+    finally:
+        await pool.close()
+    return Stored(
+        {part: Counted(*counted) for part, *counted in offsets},
+        {Bucket(*row[:4]): Numbers(*row[4:]) for row in map(tuple, counts)},
+        {Entry(*row[:4]): row[4] for row in map(tuple, ledger)},
+        {Origin(*row[:3]): row[3] for row in map(tuple, referrers)},
+    )
+
+
+async def _recount_log(
+    reader: AIOKafkaConsumer, counted: Mapping[int, Counted], sites: Sites
+) -> tuple[Expected, int | None]:
+    """Recount what was counted and is still there.
+
+    Returns:
+        What must be stored, and the time of arrival (milliseconds) up to which records are missing; None if none are.
+    """
+    recounting = Recount(sites)
+    lost_until: int | None = None
+    places = [TopicPartition(PAGE_VIEWS.name, part) for part in counted]
+    begins = await reader.beginning_offsets(places) if places else {}
+    ends = await reader.end_offsets(places) if places else {}
+    if places:
+        await _check_identity(reader, counted)
+    for place in places:
+        of_place, begin = counted[place.partition], begins[place]
+        if of_place.next_offset > ends[place]:
+            raise VerifyFailed(
+                f"partition {place.partition} is counted to {of_place.next_offset} and the log ends at {ends[place]}"
+            )
+        recounting.begin_partition()
+        first_arrived = None
+        try:
+            async for records in read_range(reader, place, begin, of_place.next_offset):
+                first_arrived = records[0].timestamp if records and first_arrived is None else first_arrived
+                for record in records:
+                    recounting.enter(record.timestamp, record.value)
+        except OffsetOutOfRangeError as error:
+            raise VerifyFailed("Kafka deleted old records while they were read; run it again") from error
+        if begin > 0 or of_place.has_gap:
+            lost_until = max(lost_until or 0, of_place.newest_arrived if first_arrived is None else first_arrived)
+    if lost_until == 0:  # a new log without a record: all that is stored was counted in another one
+        lost_until = time.time_ns() // 1_000_000
+    return recounting.finish(), lost_until
+
+
+async def _check_identity(reader: AIOKafkaConsumer, counted: Mapping[int, Counted]) -> None:
+    identity = await read_identity(reader._client, PAGE_VIEWS.name)  # noqa: SLF001 - it has no other door
+    others = {one.topic_id for one in counted.values()} - {"", identity.topic_id}
+    if others:
+        raise VerifyFailed(
+            f"the counts are of topic {', '.join(sorted(others))} and this {PAGE_VIEWS.name} is {identity.topic_id}"
+        )
+
+
+def compare(stored: Stored, expected: Expected, sites: Mapping[str, Site], lost_until: int | None) -> Comparison:
+    """Compare what is stored with what must be.
+
+    Args:
+        stored: From Postgres.
+        expected: From the log.
+        sites: By slug; their zones say where days begin.
+        lost_until: Records that arrived before it (milliseconds) may be missing in the log: then only buckets and
+            days are compared that the log holds whole, and totals are compared with the sum of the stored days.
+            None: nothing is missing.
+    """
+    comparison = Comparison()
+    newest = max((one.newest_arrived for one in stored.partitions.values()), default=0)
+    first_step = newest // 1000 - STEPS_KEPT_SECONDS
+    for bucket in sorted(stored.counts.keys() | expected.counts.keys()):
+        if bucket.grain == "step" and bucket.start < first_step:
+            continue
+        if lost_until is not None and bucket.start < _whole_from(
+            bucket.site, sites, lost_until + COUNTS_WHOLE_AFTER_MILLISECONDS
+        ):
+            continue
+        must = expected.counts.get(bucket, Numbers())
+        _compare_numbers(comparison, bucket, must, stored.counts.get(bucket, Numbers()), expected.slack.get(bucket))
+    if lost_until is not None:
+        for bucket, must in _sums_of_days(stored):
+            _compare_numbers(comparison, bucket, must, stored.counts.get(bucket, Numbers()))
+    for entry in sorted(stored.ledger.keys() | expected.ledger.keys()):
+        if lost_until is None or entry.day >= _whole_from(
+            entry.site, sites, lost_until + LEDGER_WHOLE_AFTER_MILLISECONDS
+        ):
+            events = expected.ledger.get(entry, 0), stored.ledger.get(entry, 0)
+            measure = f"{entry.outcome} {entry.reason}".rstrip()
+            comparison.note(Drift(entry.site, WHOLE_SITE, "ledger", entry.day, measure, *events))
+    for origin in sorted(stored.referrers.keys() | expected.referrers.keys()):
+        if lost_until is None or origin.day >= _whole_from(
+            origin.site, sites, lost_until + COUNTS_WHOLE_AFTER_MILLISECONDS
+        ):
+            visits = expected.referrers.get(origin, 0), stored.referrers.get(origin, 0)
+            measure = f"visits from {origin.host or 'nowhere'}"
+            comparison.note(Drift(origin.site, WHOLE_SITE, "referrers", origin.day, measure, *visits))
+    return comparison
+
+
+def _compare_numbers(
+    comparison: Comparison, bucket: Bucket, must: Numbers, there: Numbers, slack: Slack | None = None
+) -> None:
+    for measure in MEASURES:
+        drift = Drift(*bucket, measure, getattr(must, measure), getattr(there, measure))
+        comparison.note(drift, slack if measure == "visitors" else None)
+
+
+def _sums_of_days(stored: Stored) -> Iterator[tuple[Bucket, Numbers]]:
+    """Yield each total's bucket with the sum of its stored days."""
+    sums = {bucket: Numbers() for bucket in stored.counts if bucket.grain == "total"}
+    for bucket, numbers in stored.counts.items():
+        if bucket.grain == "day":
+            total = sums.setdefault(Bucket(bucket.site, bucket.article, "total", 0), Numbers())
+            for measure in MEASURES:
+                setattr(total, measure, getattr(total, measure) + getattr(numbers, measure))
+    yield from sorted(sums.items())
+
+
+def _whole_from(site: str, sites: Mapping[str, Site], instant_milliseconds: int) -> int:
+    return next_day_start(instant_milliseconds, _zone(site, sites))
+
+
+def _zone(site: str, sites: Mapping[str, Site]) -> tzinfo:
+    return sites[site].zone if site in sites else UTC
+
+
+def _local(seconds: int, zone: tzinfo) -> str:
+    return datetime.fromtimestamp(seconds, zone).isoformat()
+
+
+def _sentence(drift: Drift, sites: Mapping[str, Site]) -> str:
+    where: list[Any] = [drift.site, drift.article or "(site)", drift.grain]
+    if drift.grain != "total":
+        where.append(_local(drift.start, _zone(drift.site, sites)))
+    change = drift.stored - drift.expected
+    return f"{' '.join(where)} {drift.measure}: expected {drift.expected}, stored {drift.stored}, drift {change:+}"

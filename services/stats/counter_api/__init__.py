@@ -1,0 +1,1 @@
+"""The counter: JSON, badge, fragment, live stream, Prometheus."""

@@ -1,0 +1,78 @@
+"""Postgres → the four numbers of a counter, in one query."""
+
+import time
+from datetime import datetime
+from typing import Literal
+
+import asyncpg
+import msgspec
+
+from services.stats.counting.rules import ONLINE_MILLISECONDS, WHOLE_SITE
+from services.stats.counting.state import ONLINE_STEP_MILLISECONDS
+from services.stats.local_time import day_start, hour_start, step_start, week_start
+from services.stats.queries import SQL
+from shared.events import Measure
+from shared.sites import Site
+
+Window = Literal["calendar", "rolling"]
+DAY_MILLISECONDS = 86_400_000
+
+
+class CounterNumbers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The access counter of a site, or of one of its articles."""
+
+    site: str
+    article: str | None = None
+    online: int
+    today: int
+    week: int
+    total: int
+    measure: Measure
+    window: Window
+    timezone: str
+    as_of: str
+    """When Postgres was asked: RFC 3339, in the site's zone."""
+    stale: bool = False
+    """Postgres is away and this is the last good answer. Left out when false."""
+
+
+async def read_counter(
+    pool: asyncpg.Pool, site: Site, article: str | None, measure: Measure, window: Window
+) -> CounterNumbers:
+    """Read a counter as it stands now.
+
+    Args:
+        pool: Where the counts are.
+        site: Its zone and first weekday decide where today and the week begin.
+        article: An article's id, or None for the whole site. One never seen reads as zeros.
+        measure: What is counted. An article's visits and visitors are those that began on it.
+        window: calendar: local day and week; rolling: last 24 hours (5-minute steps) and 7 days (hours).
+
+    Raises:
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is away.
+    """
+    now = time.time_ns() // 1_000_000
+    first_online_step = (now - ONLINE_MILLISECONDS) // ONLINE_STEP_MILLISECONDS + 1
+    if window == "calendar":
+        spans = (
+            "day",
+            "day",
+            day_start(now, site.zone),
+            week_start(now, site.zone, site.first_weekday_number),
+        )
+    else:
+        spans = ("step", "hour", step_start(now - DAY_MILLISECONDS), hour_start(now - 7 * DAY_MILLISECONDS))
+    row = await pool.fetchrow(SQL["read_counter"], site.slug, article or WHOLE_SITE, first_online_step, *spans, measure)
+    assert row is not None, "sums always give a row"
+    return CounterNumbers(
+        site=site.slug,
+        article=article,
+        online=row["online"],
+        today=row["today"],
+        week=row["week"],
+        total=row["total"],
+        measure=measure,
+        window=window,
+        timezone=site.timezone,
+        as_of=datetime.fromtimestamp(now // 1000, site.zone).isoformat(),
+    )

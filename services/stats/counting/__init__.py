@@ -1,0 +1,1 @@
+"""Page events → counts, exactly once."""

@@ -1,0 +1,43 @@
+"""Kafka `counter-adjustments` → Postgres: amounts that nobody measured, apart from those that were."""
+
+from datetime import UTC, datetime
+from functools import partial
+
+import asyncpg
+from aiokafka.structs import ConsumerRecord
+from faststream.kafka import KafkaBroker
+
+from services.stats.counting.rules import WHOLE_SITE
+from services.stats.queries import SQL
+from shared.events import Adjustment
+from shared.kafka.consumer import subscribe
+from shared.kafka.producer import Producer
+from shared.retry import deal_with
+from shared.role import Process
+from shared.topics import COUNTER_ADJUSTMENTS
+
+GROUP = "stats-adjustments"
+
+
+def subscribe_adjustments(broker: KafkaBroker, pool: asyncpg.Pool, producer: Producer, process: Process) -> None:
+    """Have the broker hand each adjustment on."""
+    subscribe(broker, COUNTER_ADJUSTMENTS.name, GROUP, partial(enter_adjustment, pool, producer), process)
+
+
+async def enter_adjustment(pool: asyncpg.Pool, producer: Producer, record: ConsumerRecord) -> None:
+    """Enter one adjustment, once: its id is the key. A tombstone removes nothing that was audited."""
+
+    async def enter(adjustment: Adjustment) -> None:
+        await pool.execute(
+            SQL["enter_adjustment"],
+            adjustment.id,
+            adjustment.site,
+            adjustment.article or WHOLE_SITE,
+            adjustment.measure,
+            adjustment.amount,
+            adjustment.who,
+            adjustment.why,
+            datetime.fromtimestamp(adjustment.at / 1000, UTC),
+        )
+
+    await deal_with(producer, record, Adjustment, enter)

@@ -1,0 +1,47 @@
+"""Dead letters: committed with the batch that met them, then taken to `page-views.dlq`.
+
+A delivery that dies between Kafka's acknowledgement and the delete is repeated; the key (topic, partition,
+offset) tells that it is the same letter.
+"""
+
+import asyncio
+
+import asyncpg
+
+from services.stats.queries import SQL
+from shared.kafka.dead_letters import dead_letter_headers
+from shared.kafka.producer import Producer, Unavailable
+from shared.logs import log
+from shared.metrics import DEAD_LETTERS
+from shared.postgres import POSTGRES_AWAY
+from shared.topics import PAGE_VIEWS
+
+BATCH_LETTERS = 200
+IDLE_SECONDS = 1.0
+
+
+async def deliver(pool: asyncpg.Pool, producer: Producer) -> None:
+    """Run for ever; wait out a Postgres or Kafka that is away."""
+    DEAD_LETTERS.labels(PAGE_VIEWS.name)  # at 0 from the start: an alert sees no rise of what was not there before
+    while True:
+        try:
+            if await _deliver_batch(pool, producer):
+                continue
+        except (Unavailable, *POSTGRES_AWAY) as error:
+            log.warning("Dead letters wait", reason=repr(error))
+        await asyncio.sleep(IDLE_SECONDS)
+
+
+async def _deliver_batch(pool: asyncpg.Pool, producer: Producer) -> int:
+    letters = await pool.fetch(SQL["read_dead_letters"], BATCH_LETTERS)
+    for letter in letters:
+        place = (letter["topic"], letter["part"], letter["offset"])
+        await producer.send(
+            f"{letter['topic']}.dlq",
+            letter["value"],
+            key="-".join(map(str, place)).encode(),
+            headers=dead_letter_headers(letter["reason"], *place, letter["at"].timestamp()),
+        )
+        await pool.execute(SQL["delete_dead_letter"], *place)
+        DEAD_LETTERS.labels(letter["topic"]).inc()
+    return len(letters)

@@ -1,0 +1,45 @@
+"""What must add up, looked at all the time: what was read against the ledger, and totals against their days.
+
+Each record has an offset of its own, so that a partition tells how many it has passed, and the ledger must have as
+many entries. That is exact, is one look at one state of Postgres, and reads no log. `verify` recounts the log itself.
+"""
+
+import asyncio
+from collections.abc import Iterable
+
+import asyncpg
+
+from services.stats.metrics import DIFFERENCE
+from services.stats.queries import SQL
+from shared.logs import log
+from shared.postgres import POSTGRES_AWAY
+from shared.sites import Sites
+
+RECONCILE_SECONDS = 30.0
+
+
+async def reconcile_forever(pool: asyncpg.Pool, sites: Sites) -> None:
+    """Look for ever. While Postgres is away there is no number: a gap in a graph is no lie."""
+    while True:
+        try:
+            found = await differences(pool, sites)
+        except POSTGRES_AWAY:
+            DIFFERENCE.clear()
+        else:
+            for check, events in found.items():
+                DIFFERENCE.labels(check).set(events)
+                if events:
+                    log.error(
+                        "Counts do not add up; `python -m services.stats verify` tells more", check=check, by=events
+                    )
+        await asyncio.sleep(RECONCILE_SECONDS)
+
+
+async def differences(pool: asyncpg.Pool, sites: Iterable[str]) -> dict[str, int]:
+    """Return by how many events each check fails, over all partitions: {"ledger": n, "totals": n}.
+
+    Raises:
+        POSTGRES_AWAY: it cannot be told now.
+    """
+    (found,) = await pool.fetch(SQL["read_differences"], list(sites))
+    return dict(found)

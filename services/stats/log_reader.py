@@ -1,0 +1,59 @@
+"""Reads ranges of a topic's records, outside of any consumer group."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.structs import ConsumerRecord
+
+from shared.kafka.connection import KafkaAccess
+
+SILENT_MILLISECONDS = 15_000
+"""A broker that has records and sends none for so long is not going to."""
+
+
+FETCH_RECORDS = 20_000
+
+
+PARTITION_FETCH_BYTES = 8 * 1024 * 1024
+
+
+@asynccontextmanager
+async def log_reader(kafka: KafkaAccess) -> AsyncIterator[AIOKafkaConsumer]:
+    """Yield a consumer without a group, which reads where it is told to and leaves no trace.
+
+    Raises:
+        KafkaError: Kafka cannot be reached.
+    """
+    consumer = AIOKafkaConsumer(
+        **kafka.client,
+        group_id=None,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+    )
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+async def read_range(
+    reader: AIOKafkaConsumer, partition: TopicPartition, begin: int, end: int
+) -> AsyncIterator[list[ConsumerRecord]]:
+    """Yield the records of a partition from offset `begin` to before `end`, in order, in lists.
+
+    Raises:
+        KafkaError: `begin` is not in the log (any more), or the broker sends nothing.
+    """
+    if begin >= end:
+        return
+    reader.assign([partition])
+    reader.seek(partition, begin)
+    while await reader.position(partition) < end:
+        before = await reader.position(partition)
+        fetched = await reader.getmany(partition, timeout_ms=SILENT_MILLISECONDS, max_records=FETCH_RECORDS)
+        yield [record for record in fetched.get(partition, []) if record.offset < end]
+        if await reader.position(partition) == before:
+            raise TimeoutError(f"{partition.topic}-{partition.partition}: no records from offset {before} on")

@@ -1,0 +1,6 @@
+"""The service's SQL statements, by name."""
+
+from shared.postgres import read_queries
+
+SQL = read_queries(__package__)
+STATISTICS_SQL = read_queries(__package__, "sql/statistics.sql")

@@ -1,0 +1,1 @@
+"""The roles of the stats service: wiring only."""

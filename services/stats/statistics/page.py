@@ -1,0 +1,103 @@
+"""Numbers → the statistics page, as HTML that is whole without scripts. Pure."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from importlib.resources import files
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from services.stats.counting.rules import DIRECT, OTHER_HOSTS
+from services.stats.statistics.formatting import Writing
+from services.stats.statistics.page_data import Numbers
+from services.stats.statistics.periods import PERIOD_STEPS
+from services.stats.statistics.top_articles import Read
+from services.stats.statistics.translations import WORDS, Language
+from shared.sites import Site
+
+HOSTS_SHOWN = 15
+ASSETS = {
+    name: files(__package__).joinpath(f"assets/{file}").read_bytes()
+    for name, file in {
+        "statistics.css": "statistics.css",
+        "statistics.js": "statistics.js",
+        "uplot.js": "vendor/uplot.js",
+        "uplot.css": "vendor/uplot.css",
+    }.items()
+}
+
+_environment = Environment(
+    loader=PackageLoader(__package__, "templates"),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+
+
+def render_page(numbers: Numbers, site: Site, language: Language, base_url: str, link: Any, *, robots: bool) -> str:
+    """Render the page.
+
+    Args:
+        numbers: What it shows.
+        site: Whose it is.
+        language: Of the page.
+        base_url: Where readers reach the portal.
+        link: Makes the query of a link from named values.
+        robots: Whether search engines may list it.
+    """
+    writing = Writing(site, language)
+    series = numbers.series
+    edges = zip(series.starts[:-1], series.starts[1:], strict=True)
+    names = [writing.bucket(start, end, series.step) for start, end in edges]
+    return _environment.get_template("statistics.html").render(
+        site=site,
+        language=language,
+        words=WORDS[language],
+        write=writing,
+        numbers=numbers,
+        as_of=int(datetime.fromisoformat(numbers.counter.as_of).timestamp()),
+        rows=list(zip(series.starts[:-1], names, series.counts, strict=True)),
+        step=PERIOD_STEPS[numbers.period],
+        hosts=_hosts(numbers.referrers, WORDS[language]),
+        visits=sum(visits for _, visits in numbers.referrers),
+        base_url=base_url,
+        link=link,
+        robots=robots,
+        asset=asset_url,
+        measures=("views", "visits", "visitors"),
+    )
+
+
+def render_fragment(articles: Sequence[Read], site: Site, base_url: str, number: Any, numbers_wanted: bool) -> str:
+    """Render most read as a list to be set into another page."""
+    return _environment.get_template("top_articles.html").render(
+        articles=articles, base_url=base_url, number=number, write=Writing(site, "vi"), numbers_wanted=numbers_wanted
+    )
+
+
+def render_door(site: Site, language: Language, *, wrong: bool) -> str:
+    """Render the page that asks for a token."""
+    return _environment.get_template("token_required.html").render(
+        site=site, language=language, words=WORDS[language], asset=asset_url, wrong=wrong
+    )
+
+
+def asset_url(name: str) -> str:
+    """Return an asset's address; another content has another address."""
+    return f"/stats/assets/{name}?v={_CHECKSUMS[name]}"
+
+
+def _hosts(referrers: Sequence[tuple[str, int]], words: Mapping[str, Any]) -> list[tuple[str, int]]:
+    """Return the largest hosts, and those that are not told apart in one line, the direct visits last."""
+    named = [(host, visits) for host, visits in referrers if host not in (DIRECT, OTHER_HOSTS)]
+    counted = dict(referrers)
+    rest = sum(visits for _, visits in named[HOSTS_SHOWN:]) + counted.get(OTHER_HOSTS, 0)
+    lines = named[:HOSTS_SHOWN]
+    lines += [(words["other"], rest)] if rest else []
+    lines += [(words["direct"], counted[DIRECT])] if counted.get(DIRECT) else []
+    return lines
+
+
+_CHECKSUMS = {name: hashlib.sha256(content).hexdigest()[:12] for name, content in ASSETS.items()}

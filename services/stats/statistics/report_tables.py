@@ -1,0 +1,79 @@
+"""Answers → tables for people: heads in their language, and notes that say what the numbers are. Pure."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from services.stats.statistics.formatting import Writing
+from services.stats.statistics.spreadsheets import Cell, Table
+from services.stats.statistics.time_series import MEASURES, Series
+from services.stats.statistics.top_articles import Read, SectionCounts
+from services.stats.statistics.translations import WORDS, Language
+from shared.sites import Site
+
+
+class Frame(NamedTuple):
+    """What all tables of an export have in common."""
+
+    site: Site
+    language: Language
+    as_of: int
+    of: str
+    """Which part of the site, or which period; may be empty."""
+
+    @property
+    def notes(self) -> list[str]:
+        """What a reader must know."""
+        words, writing = WORDS[self.language], Writing(self.site, self.language)
+        whose = f"{self.site.name}. {words['as_of']} {writing.time(self.as_of)} ({self.site.timezone})."
+        return [whose, *([words.get(self.of, self.of)] if self.of else []), *words["meanings"][:4]]
+
+    def section(self, slug: str | None) -> str:
+        """Return a section's name."""
+        known = self.site.section(slug) if slug else None
+        return known.name if known else slug or WORDS[self.language]["no_section"]
+
+
+def history_table(series: Series, frame: Frame) -> Table:
+    """Return a series."""
+    words, writing = WORDS[frame.language], Writing(frame.site, frame.language)
+    shape = "%Y-%m-%d %H:%M" if series.step == "hour" else "%Y-%m-%d"
+    rows: list[list[Cell]] = []
+    for start, end, counts in zip(series.starts[:-1], series.starts[1:], series.counts, strict=True):
+        last = end if series.step == "hour" else end - 1  # the last day, and not the one after it
+        names = [writing.local(start).strftime(shape), writing.local(last).strftime(shape)]
+        rows.append([*names, *(counts.of(measure) for measure in MEASURES)])
+    heads = [words["begin"], words["end"], *(words[measure] for measure in MEASURES)]
+    return Table(f"{words['export_history']} {words['steps'][series.step]}", frame.notes, heads, rows)
+
+
+def top_table(articles: Sequence[Read], frame: Frame, base_url: str, *, online: bool) -> Table:
+    """Return most read, or what is being read now."""
+    words = WORDS[frame.language]
+    rows: list[list[Cell]] = []
+    for rank, one in enumerate(articles, 1):
+        title = one.title or (words["removed"] if one.state == "killed" else words["unnamed"])
+        numbers = [one.online] if online else [one.counts.of(measure) for measure in MEASURES]
+        address = base_url + one.path if one.path else None
+        rows.append([rank, title, frame.section(one.section), *numbers, address, one.state, one.article])
+    measured = [words["online"]] if online else [words[measure] for measure in MEASURES]
+    heads = [
+        words["rank"],
+        words["article"],
+        words["section"],
+        *measured,
+        words["address"],
+        words["state"],
+        words["id"],
+    ]
+    return Table(words["online_now"] if online else words["export_top"], frame.notes, heads, rows)
+
+
+def sections_table(sections: Sequence[SectionCounts], frame: Frame) -> Table:
+    """Return what was read in each section."""
+    words = WORDS[frame.language]
+    rows: list[list[Cell]] = [
+        [frame.section(one.section), one.articles, *(one.counts.of(measure) for measure in MEASURES)]
+        for one in sections
+    ]
+    heads = [words["section"], words["articles"], *(words[measure] for measure in MEASURES)]
+    return Table(words["export_sections"], frame.notes, heads, rows)

@@ -1,0 +1,332 @@
+"""The statistics over HTTP: the page, history, most read, sections, exports and the fragment.
+
+They read more than a counter does, so they have connections of their own and keep their answers for some seconds: a
+rush on this page can slow down this page only.
+"""
+
+import time
+from collections.abc import Awaitable, Sequence
+from functools import partial
+from typing import Any, NamedTuple, TypeVar, get_args
+
+import asyncpg
+import msgspec
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from services.stats.query_params import ANY_ORIGIN, one_of
+from services.stats.statistics.access import Access, link_query
+from services.stats.statistics.page import ASSETS, render_door, render_fragment, render_page
+from services.stats.statistics.periods import BadSpan, Period, Step, TopPeriod, asked_span, edges
+from services.stats.statistics.report import Gathering
+from services.stats.statistics.report_tables import Frame, history_table, sections_table, top_table
+from services.stats.statistics.spreadsheets import XLSX_TYPE, Table, to_csv, to_xlsx
+from services.stats.statistics.time_series import MEASURES, Counts, local_time
+from services.stats.statistics.top_articles import LIMIT_MAX, DaySpan, Read, span_of
+from services.stats.statistics.translations import language_of
+from shared.events import Measure
+from shared.http.problems import Problem
+from shared.postgres import POSTGRES_AWAY
+from shared.sites import Site, Sites
+
+_Answer = TypeVar("_Answer")
+PAGE_HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
+ASSET_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
+ID_CHARACTERS_MAX = 64
+DAYS_MAX = 400
+"""A year of most read takes seconds to sum; more is for the exports of history."""
+
+
+class Place(NamedTuple):
+    """What was asked of `top`."""
+
+    period: str
+    span: DaySpan | None
+    """None: who is being read now."""
+    measure: Measure
+    section: str | None
+    limit: int
+
+
+class Statistics:
+    """The statistics' HTTP side."""
+
+    def __init__(self, pool: asyncpg.Pool, sites: Sites, tokens: str, public_url: str | None) -> None:
+        self._gathering = Gathering(pool)
+        self._sites = sites
+        self._access = Access(sites, tokens)
+        self._public_url = public_url
+
+    @property
+    def routes(self) -> list[Route]:
+        """All of them. They stand after the counter's routes, whose paths are more exact."""
+        kinds = ("json", "csv", "xlsx")
+        tables = {"history": self.history, "top": self.top, "sections": self.sections}
+        return [
+            Route("/stats/assets/{name}", asset),
+            *(
+                Route(f"/stats/{{site}}/{name}" + ("" if kind == "json" else f".{kind}"), _named(act, kind))
+                for name, act in tables.items()
+                for kind in kinds
+            ),
+            Route("/stats/{site}/top.html", self.fragment),
+            Route("/stats/{site}", self.page),
+            Route("/stats/{site}/", self.without_slash),
+        ]
+
+    async def page(self, request: Request) -> Response:
+        """`GET /stats/{site}?period=24h|7d|30d|365d&lang=vi|en`."""
+        site = self._site(request)
+        language = language_of(request.query_params.get("lang"), site.language)
+        try:
+            self._access.check(request, site)
+        except Problem as refusal:
+            if "text/html" not in request.headers.get("accept", ""):
+                raise
+            html = render_door(site, language, wrong="token" in request.query_params)
+            return HTMLResponse(html, 401, {**PAGE_HEADERS, **refusal.headers})
+        period: Period = one_of(request, "period", "7d", get_args(Period))
+        numbers = await _or_503(self._gathering.page(site, period))
+        link = partial(link_query, request, site)
+        html = render_page(numbers, site, language, self._base_url(site), link, robots=site.statistics == "public")
+        return HTMLResponse(html, headers={**PAGE_HEADERS, **self._caching(site, 5)})
+
+    async def without_slash(self, request: Request) -> Response:
+        """Send `/stats/{site}/` to the page."""
+        query = f"?{request.url.query}" if request.url.query else ""
+        return RedirectResponse(f"/stats/{self._site(request).slug}{query}", 308)
+
+    async def history(self, request: Request, kind: str) -> Response:
+        """`GET /stats/{site}/history?step=&from=&to=&measure=&article=&section=`, also `.csv` and `.xlsx`."""
+        site = self._open(request)
+        step: Step = one_of(request, "step", "day", get_args(Step))
+        article, section = _id(request, "article"), self._section(request, site)
+        if (article or section) and step == "hour":
+            raise Problem(
+                422, "Articles and sections are kept by day; ask for step=day.", field="step", headers=ANY_ORIGIN
+            )
+        if article and section:
+            raise Problem(422, "Ask for an article or for a section.", field="section", headers=ANY_ORIGIN)
+        measures = MEASURES if "measure" not in request.query_params else (_measure(request, "views"),)
+        query = request.query_params
+        try:
+            begin, end = asked_span(query.get("from"), query.get("to"), step, int(time.time()), site)
+            starts = edges(begin, end, step, site)
+        except (BadSpan, OverflowError) as error:
+            raise Problem(422, str(error), field="from", headers=ANY_ORIGIN) from error
+        series = await _or_503(
+            self._gathering.series(site, step, starts[0], starts[-1], article=article, section=section)
+        )
+        if kind != "json":
+            frame = _frame(request, site, series.as_of, " ".join(one for one in (section, article) if one))
+            return self._file(site, f"history-{step}", kind, [history_table(series, frame)])
+        answer = {
+            "site": site.slug,
+            **({"article": article} if article else {}),
+            **({"section": section} if section else {}),
+            "step": step,
+            "from": local_time(starts[0], site),
+            "to": local_time(starts[-1], site),
+            "timezone": site.timezone,
+            "as_of": local_time(series.as_of, site),
+            "buckets": [
+                {"start": local_time(start, site), **_told(counts, measures)}
+                for start, counts in zip(starts[:-1], series.counts, strict=True)
+            ],
+            "total": _told(series.total, measures),
+            "before": _told(series.before, measures),
+        }
+        return self._json(site, answer)
+
+    async def top(self, request: Request, kind: str) -> Response:
+        """`GET /stats/{site}/top?period=&limit=&measure=&section=`, or `from` and `to`; also `.csv` and `.xlsx`."""
+        site = self._open(request)
+        place = self._place(request, site)
+        articles = await self._articles(site, place, public_only=False)
+        as_of = int(time.time())
+        if kind != "json":
+            frame = _frame(request, site, as_of, place.period)
+            return self._file(site, f"top-{place.period}", kind, await self._sheets(place, articles, frame))
+        answer = {
+            "site": site.slug,
+            "period": place.period,
+            **({"section": place.section} if place.section else {}),
+            "measure": "online" if place.span is None else place.measure,
+            "timezone": site.timezone,
+            "as_of": local_time(as_of, site),
+            "articles": [
+                {
+                    "article": one.article,
+                    "title": one.title,
+                    "section": one.section,
+                    "url": self._base_url(site) + one.path if one.path else None,
+                    **({"online": one.online} if place.span is None else _told(one.counts, MEASURES)),
+                }
+                for one in articles
+            ],
+        }
+        return self._json(site, answer)
+
+    async def sections(self, request: Request, kind: str) -> Response:
+        """`GET /stats/{site}/sections?period=`, or `from` and `to`; also `.csv` and `.xlsx`."""
+        site = self._open(request)
+        place = self._place(request, site, default="month")
+        if place.span is None:
+            raise Problem(422, "Sections have no numbers of this moment.", field="period", headers=ANY_ORIGIN)
+        sections = await _or_503(self._gathering.sections(site, place.span))
+        as_of = int(time.time())
+        if kind != "json":
+            frame = _frame(request, site, as_of, place.period)
+            return self._file(site, f"sections-{place.period}", kind, [sections_table(sections, frame)])
+        told = [
+            {"section": one.section or None, "articles": one.articles, **_told(one.counts, MEASURES)}
+            for one in sections
+        ]
+        return self._json(
+            site,
+            {"site": site.slug, "period": place.period, "as_of": local_time(as_of, site), "sections": told},
+        )
+
+    async def fragment(self, request: Request) -> Response:
+        """`GET /stats/{site}/top.html`: an `<ol>` of links for other pages; only articles that are live."""
+        site = self._open(request)
+        place = self._place(request, site)
+        articles = await self._articles(site, place, public_only=True)
+
+        def number(one: Read) -> int:
+            return one.online if place.span is None else one.counts.of(place.measure)
+
+        wanted = one_of(request, "numbers", "yes", ("yes", "no")) == "yes"
+        html = render_fragment(articles, site, self._base_url(site), number, numbers_wanted=wanted)
+        return HTMLResponse(html, headers={**self._caching(site, 15), **ANY_ORIGIN})
+
+    async def _articles(self, site: Site, place: Place, *, public_only: bool) -> Sequence[Read]:
+        reading = (
+            self._gathering.online_now(site, place.section, public_only=public_only)
+            if place.span is None
+            else self._gathering.most_read(site, place.span, place.measure, place.section, public_only=public_only)
+        )
+        return (await _or_503(reading))[: place.limit]
+
+    async def _sheets(self, place: Place, articles: Sequence[Read], frame: Frame) -> list[Table]:
+        """Return most read; in a workbook the sections of the same span come after it."""
+        sheets = [top_table(articles, frame, self._base_url(frame.site), online=place.span is None)]
+        if place.span is not None:
+            sections = await _or_503(self._gathering.sections(frame.site, place.span))
+            sheets.append(sections_table(sections, frame))
+        return sheets
+
+    def _place(self, request: Request, site: Site, default: str = "today") -> Place:
+        query = request.query_params
+        section, limit = self._section(request, site), _limit(request)
+        if "from" in query or "to" in query:
+            try:
+                begin, end = asked_span(query.get("from"), query.get("to"), "day", int(time.time()), site)
+                days = edges(begin, end, "day", site)
+            except (BadSpan, OverflowError) as error:
+                raise Problem(422, str(error), field="from", headers=ANY_ORIGIN) from error
+            if len(days) > DAYS_MAX + 1:
+                raise Problem(422, f"At most {DAYS_MAX} days are put together.", field="from", headers=ANY_ORIGIN)
+            name = f"{local_time(days[0], site)[:10]}_{local_time(days[-1] - 1, site)[:10]}"
+            return Place(name, DaySpan("day", days[0], days[-1]), _measure(request, "views"), section, limit)
+        period = one_of(request, "period", default, (*get_args(TopPeriod), "now"))
+        span = None if period == "now" else span_of(period, site)
+        return Place(period, span, _measure(request, "views"), section, limit)
+
+    def _site(self, request: Request) -> Site:
+        slug = request.path_params["site"]
+        if slug not in self._sites:
+            raise Problem(404, f"There is no site {slug!r} here.", headers=ANY_ORIGIN)
+        return self._sites[slug]
+
+    def _open(self, request: Request) -> Site:
+        site = self._site(request)
+        self._access.check(request, site)
+        return site
+
+    def _section(self, request: Request, site: Site) -> str | None:
+        slug = request.query_params.get("section")
+        if slug is not None and site.section(slug) is None:
+            names = ", ".join(section.slug for section in site.sections)
+            raise Problem(422, f"There is no section {slug!r}; there are {names}.", field="section", headers=ANY_ORIGIN)
+        return slug
+
+    def _base_url(self, site: Site) -> str:
+        return self._public_url or site.origins[0]
+
+    def _caching(self, site: Site, seconds: int) -> dict[str, str]:
+        if site.statistics == "token":
+            return {"cache-control": "private, no-store"}
+        return {"cache-control": f"public, max-age={seconds}, stale-while-revalidate=60"}
+
+    def _json(self, site: Site, answer: dict[str, Any]) -> Response:
+        headers = {**self._caching(site, 5), **ANY_ORIGIN}
+        return Response(msgspec.json.encode(answer), media_type="application/json", headers=headers)
+
+    def _file(self, site: Site, name: str, kind: str, tables: Sequence[Table]) -> Response:
+        content, media = (
+            (to_csv(tables[0]), "text/csv; charset=utf-8") if kind == "csv" else (to_xlsx(tables), XLSX_TYPE)
+        )
+        day = local_time(int(time.time()), site)[:10]
+        headers = {
+            **self._caching(site, 5),
+            "content-disposition": f'attachment; filename="{site.slug}-{name}-{day}.{kind}"',
+            "x-content-type-options": "nosniff",
+        }
+        return Response(content, media_type=media, headers=headers)
+
+
+async def asset(request: Request) -> Response:
+    """`GET /stats/assets/{name}`: what the page is made with. Another content has another `v`."""
+    name = request.path_params["name"]
+    if name not in ASSETS:
+        raise Problem(404, "There is nothing by that name.")
+    headers = {"cache-control": "public, max-age=31536000, immutable", "x-content-type-options": "nosniff"}
+    return Response(ASSETS[name], media_type=ASSET_TYPES[name.rpartition(".")[2]], headers=headers)
+
+
+def _named(act: Any, kind: str) -> Any:
+    async def handle(request: Request) -> Response:
+        answer: Response = await act(request, kind)
+        return answer
+
+    return handle
+
+
+def _frame(request: Request, site: Site, as_of: int, of: str) -> Frame:
+    return Frame(site, language_of(request.query_params.get("lang"), site.language), as_of, of)
+
+
+async def _or_503(reading: Awaitable[_Answer]) -> _Answer:
+    try:
+        return await reading
+    except POSTGRES_AWAY as error:
+        raise Problem(503, "The numbers cannot be read now.", headers={"retry-after": "5", **ANY_ORIGIN}) from error
+
+
+def _told(counts: Counts, measures: Sequence[Measure]) -> dict[str, int]:
+    return {measure: counts.of(measure) for measure in measures}
+
+
+def _measure(request: Request, default: Measure) -> Measure:
+    return one_of(request, "measure", default, get_args(Measure))
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", "10")
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LIMIT_MAX:
+        raise Problem(422, f"limit is a number from 1 to {LIMIT_MAX}.", field="limit", headers=ANY_ORIGIN)
+    return int(text[:9])
+
+
+def _id(request: Request, name: str) -> str | None:
+    text = request.query_params.get(name)
+    if text is not None and not 1 <= len(text) <= ID_CHARACTERS_MAX:
+        raise Problem(422, f"{name} has 1 to {ID_CHARACTERS_MAX} characters.", field=name, headers=ANY_ORIGIN)
+    return text

@@ -1,0 +1,143 @@
+"""Postgres → series and sums over time: history, comparison, referrers, ledger."""
+
+import time
+from collections.abc import Sequence
+from datetime import datetime
+
+import asyncpg
+import msgspec
+
+from services.stats.counting.rules import DIRECT, WHOLE_SITE
+from services.stats.queries import STATISTICS_SQL as SQL
+from services.stats.statistics.periods import Period, Span, Step, earlier_start, edges, period_days, stretches
+from shared.events import Measure
+from shared.sites import Site
+
+MEASURES: tuple[Measure, ...] = ("views", "visits", "visitors")
+
+
+class Counts(msgspec.Struct, frozen=True):
+    """The three measures of one span. Visitors of several days are the sum of the days' visitors."""
+
+    views: int = 0
+    visits: int = 0
+    visitors: int = 0
+
+    def of(self, measure: Measure) -> int:
+        """Return one measure."""
+        number: int = getattr(self, measure)
+        return number
+
+
+class Series(msgspec.Struct, frozen=True):
+    """Counts in buckets: `starts` has one more than `counts`, the end of the last one."""
+
+    step: Step
+    starts: list[int]
+    counts: list[Counts]
+    before: Counts
+    """As many buckets just before the first one."""
+    as_of: int
+
+    @property
+    def total(self) -> Counts:
+        """The sums of all buckets."""
+        return _sum(self.counts)
+
+
+class Comparison(msgspec.Struct, frozen=True):
+    """A period's counts, and the same length of time just before it."""
+
+    whole: Counts
+    now: Counts
+    """Of the part that is compared."""
+    before: Counts | None
+    """None if counting began later than this stretch."""
+
+
+class Ledger(msgspec.Struct, frozen=True):
+    """What became of every record that was read, by local day of arrival."""
+
+    outcomes: dict[str, int]
+    """counted, late, duplicate, bot, dead_lettered."""
+    bots: dict[str, int]
+    """By reason, most first."""
+    dead: dict[str, int]
+
+    @property
+    def received(self) -> int:
+        """All of them."""
+        return sum(self.outcomes.values())
+
+    @property
+    def people(self) -> int:
+        """Signs of people: counted, in time or late."""
+        return self.outcomes.get("counted", 0) + self.outcomes.get("late", 0)
+
+
+async def read_series(
+    pool: asyncpg.Pool, site: Site, step: Step, begin: int, end: int, *, article: str | None, section: str | None
+) -> Series:
+    """Read all buckets that touch [begin, end), and as many before them.
+
+    Raises:
+        BadSpan: there are too many.
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is away.
+    """
+    starts = edges(begin, end, step, site)
+    count = len(starts) - 1
+    first_before = earlier_start(starts[0], step, count, site)
+    all_starts = edges(first_before, starts[-1], step, site, most=2 * count)[:-1]
+    span = (all_starts[0], starts[-1], all_starts)
+    if section is not None:
+        rows = await pool.fetch(SQL["section_series"], site.slug, section, *span)
+    else:
+        grain = "hour" if step == "hour" else "day"
+        rows = await pool.fetch(SQL["series"], site.slug, article or WHOLE_SITE, grain, *span)
+    found = {place: Counts(*numbers) for place, *numbers in map(tuple, rows)}
+    counts = [found.get(place, Counts()) for place in range(2 * count)]
+    return Series(step, starts, counts[count:], _sum(counts[:count]), int(time.time()))
+
+
+async def read_comparison(pool: asyncpg.Pool, site: Site, period: Period) -> Comparison:
+    """Read a period's counts and those just before it."""
+    parts = stretches(period, int(time.time()), site)
+    spans = [(number, span) for number, part in enumerate(parts) for span in part]
+    rows = await pool.fetch(
+        SQL["stretches"], site.slug, [number for number, _ in spans], *_columns([span for _, span in spans])
+    )
+    whole, now, before = (Counts(*row[1:]) for row in map(tuple, rows))
+    first_hour = await pool.fetchval(SQL["first_hour"], site.slug)
+    is_counted_whole = first_hour is not None and first_hour <= min(span.begin for span in parts[2])
+    return Comparison(whole, now, before if is_counted_whole else None)
+
+
+async def read_referrers(pool: asyncpg.Pool, site: Site, period: Period) -> list[tuple[str, int]]:
+    """Return the hosts that visits came from and their number, most first; "" is none."""
+    rows = await pool.fetch(SQL["referrers_of"], site.slug, *period_days(period, int(time.time()), site))
+    return sorted(((row["host"], row["visits"]) for row in rows), key=lambda one: one[0] == DIRECT)
+
+
+async def read_ledger(pool: asyncpg.Pool, site: Site, period: Period) -> Ledger:
+    """Return what became of what arrived on the local days of a period."""
+    rows = await pool.fetch(SQL["ledger_of"], site.slug, *period_days(period, int(time.time()), site))
+    outcomes: dict[str, int] = {}
+    reasons: dict[str, dict[str, int]] = {"bot": {}, "dead_lettered": {}}
+    for outcome, reason, events in rows:
+        outcomes[outcome] = outcomes.get(outcome, 0) + events
+        if outcome in reasons:
+            reasons[outcome][reason] = events
+    return Ledger(outcomes, reasons["bot"], reasons["dead_lettered"])
+
+
+def local_time(seconds: int, site: Site) -> str:
+    """Return an instant as RFC 3339, in the site's zone."""
+    return datetime.fromtimestamp(seconds, site.zone).isoformat()
+
+
+def _sum(counts: Sequence[Counts]) -> Counts:
+    return Counts(*(sum(one.of(measure) for one in counts) for measure in MEASURES))
+
+
+def _columns(spans: list[Span]) -> tuple[list[str], list[int], list[int]]:
+    return [one.grain for one in spans], [one.begin for one in spans], [one.end for one in spans]

@@ -1,0 +1,179 @@
+"""The one HTTP port of a process: health, metrics, and the routes of its roles."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from granian._granian import RSGIHTTPProtocol as HTTPProtocol
+from granian.constants import Interfaces
+from granian.rsgi import Scope as RsgiRequest
+from granian.server.embed import Server
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Match, Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.http.asgi_bridge import serve_asgi
+from shared.http.problems import EXCEPTION_HANDLERS, Problem
+from shared.metrics import HTTP_SECONDS
+from shared.role import Answer, HotHandler, Role, _nothing_at_hand
+
+HOLD_SECONDS = 1.5
+"""How long a request waits for a role that is starting. A gateway sends requests as soon as the port is open: an answer
+"starting" would be a fault to a reader, though others serve."""
+
+
+CONNECTIONS_MAX = 20_000
+"""Requests that are served at once. Granian's own bound is its backlog, which a few hundred open streams fill."""
+
+
+BACKLOG = 4_096
+
+
+HEALTH = ("/livez", "/readyz", "/metrics")
+
+
+ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+
+
+class Front:
+    """The process's one HTTP port: health and metrics always, the roles' routes once they run."""
+
+    def __init__(self) -> None:
+        self.roles: list[Role] = []
+        self.starting: list[str] = []
+        self.draining = False
+        self._opened = asyncio.Event()
+        self._hot: dict[str, HotHandler] = {}
+        self._at_hand: list[Callable[[RsgiRequest], Awaitable[Answer | None]]] = []
+        self._inside: ASGIApp = Starlette(routes=[Route("/{path:path}", _starting, methods=ALL_METHODS)])
+        self._health = Starlette(
+            routes=[
+                Route("/livez", self._livez),
+                Route("/readyz", self._readyz),
+                Route("/metrics", _metrics),
+            ]
+        )
+
+    def open(self, role: Role) -> None:
+        """Route requests to a role that has started; what only a starting one could answer is 503."""
+        self.roles.append(role)
+        self.starting.remove(role.name)
+        self._hot |= {path: _timed_hot(path, handler) for path, handler in role.hot.items()}
+        if role.at_hand is not _nothing_at_hand:
+            self._at_hand.append(role.at_hand)
+        routes = [route for one in self.roles for route in one.routes]
+        if self.starting:
+            routes.append(Route("/{path:path}", _starting, methods=ALL_METHODS))
+        self._inside = _timed(Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS))
+        self._opened.set()
+        self._opened = asyncio.Event()
+
+    async def __rsgi__(self, request: RsgiRequest, protocol: HTTPProtocol) -> None:
+        """Serve one request."""
+        path = request.path
+        if self.starting and path not in HEALTH:
+            await self._hold(request)
+        hot = self._hot.get(path)
+        if hot is not None:
+            await hot(request, protocol)
+            return
+        for look in self._at_hand:
+            answer = await look(request)
+            if answer is not None:
+                protocol.response_bytes(answer.status, answer.headers, answer.body)
+                answer.served.inc()
+                return
+        if path in HEALTH:
+            await serve_asgi(self._health, request, protocol)
+        else:
+            await serve_asgi(self._inside, request, protocol)
+
+    async def _hold(self, request: RsgiRequest) -> None:
+        """Wait until a role that serves this has started, for HOLD_SECONDS at most."""
+        scope = {"type": "http", "path": request.path, "method": request.method, "headers": []}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(HOLD_SECONDS):
+                while self.starting and not self._is_served(request.path, scope):
+                    await self._opened.wait()
+
+    def _is_served(self, path: str, scope: Scope) -> bool:
+        routes = (route for role in self.roles for route in role.routes)
+        return path in self._hot or any(route.matches(scope)[0] is not Match.NONE for route in routes)
+
+    async def _livez(self, request: Request) -> Response:
+        stuck = [f"{role.name}: {reason}" for role in self.roles if (reason := role.stuck())]
+        return JSONResponse({"alive": not stuck, "stuck": stuck}, 503 if stuck else 200)
+
+    async def _readyz(self, request: Request) -> Response:
+        problems = [f"{name}: starting" for name in self.starting]
+        problems += [f"{role.name}: {problem}" for role in self.roles for problem in role.problems()]
+        if self.draining:
+            problems.append("stopping")
+        concerns = [f"{role.name}: {concern}" for role in self.roles for concern in role.concerns()]
+        answer = {"ready": not problems, "problems": problems, "concerns": concerns}
+        return JSONResponse(answer, 503 if problems else 200)
+
+
+async def _starting(request: Request) -> Response:
+    return Problem(503, "The service is starting.", headers={"retry-after": "1"}).response()
+
+
+async def _metrics(request: Request) -> Response:
+    return PlainTextResponse(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+
+def _timed_hot(path: str, handler: HotHandler) -> HotHandler:
+    observers: dict[tuple[str, int], Callable[[float], None]] = {}
+
+    async def timed(request: RsgiRequest, protocol: HTTPProtocol) -> int:
+        begun = time.perf_counter()
+        code = await handler(request, protocol)
+        method = request.method if request.method in ALL_METHODS else "other"
+        observe = observers.get((method, code))
+        if observe is None:
+            observe = observers[method, code] = HTTP_SECONDS.labels(method, path, code).observe
+        observe(time.perf_counter() - begun)
+        return code
+
+    return timed
+
+
+def _timed(app: ASGIApp) -> ASGIApp:
+    async def timed(scope: Scope, receive: Receive, send: Send) -> None:
+        begun = time.perf_counter()
+        code = 500
+
+        async def watched(message: Message) -> None:
+            nonlocal code
+            if message["type"] == "http.response.start":
+                code = message["status"]
+            await send(message)
+
+        try:
+            await app(scope, receive, watched)
+        finally:
+            if not scope.get("presstally.stream"):
+                route = getattr(scope.get("route"), "path", "unmatched")
+                method = scope["method"] if scope["method"] in ALL_METHODS else "other"
+                HTTP_SECONDS.labels(method, route, code).observe(time.perf_counter() - begun)
+
+    return timed
+
+
+def http_server(app: Any, host: str, port: int, interface: Interfaces = Interfaces.RSGI) -> Server:
+    """Return the HTTP server of a process; it serves on the loop that runs its `serve()`."""
+    return Server(
+        app,
+        host,
+        port,
+        interface=interface,
+        websockets=False,
+        log_enabled=False,
+        backlog=BACKLOG,
+        backpressure=CONNECTIONS_MAX,
+    )

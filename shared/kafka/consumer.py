@@ -1,0 +1,134 @@
+"""Single-record consumers on FastStream: each record is acknowledged only after it was processed."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker, KafkaMessage
+
+from shared.kafka.connection import KafkaAccess
+from shared.kafka.producer import CONNECT_RETRY_SECONDS, KAFKA_ERRORS
+from shared.logs import log
+from shared.metrics import DEAD_LETTERS
+from shared.role import Process
+from shared.tracing import failed as trace_failed
+
+SESSION_TIMEOUT_MS = 6_000
+"""Silence after which Kafka gives a killed consumer's work to another: the least that brokers allow by default."""
+
+
+HEARTBEAT_MS = 1_000
+
+
+def make_broker(kafka: KafkaAccess, middlewares: Sequence[Any] = ()) -> KafkaBroker:
+    """Return a FastStream broker that logs through us and never creates topics by the way."""
+    return KafkaBroker(
+        kafka.bootstrap,
+        security=kafka.security,
+        allow_auto_create_topics=False,
+        graceful_timeout=5,
+        logger=logging.getLogger("faststream"),
+        middlewares=middlewares,
+    )
+
+
+def subscribe(
+    broker: KafkaBroker,
+    topic: str,
+    group: str,
+    handle: Callable[[ConsumerRecord], Awaitable[None]],
+    process: Process,
+) -> None:
+    """Hand the topic's records to `handle`, one after the other, each acknowledged only after it returned.
+
+    FastStream logs what a handler raises and goes on behind the record. Here that stops the process,
+    and no later record is acknowledged: after a restart the record comes again.
+    """
+    failed = False
+    DEAD_LETTERS.labels(topic)  # at 0 from the start: an alert sees no rise of what was not there before
+
+    async def on_message(message: KafkaMessage) -> None:
+        nonlocal failed
+        if failed:
+            return
+        try:
+            await handle(message.raw_message)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the record was not dealt with
+            failed = True
+            trace_failed(error)
+            log.error("A record cannot be dealt with", topic=topic, exc_info=error)
+            process.fail(f"a record of {topic}: {error!r}")
+            return
+        try:
+            await message.ack()
+        except KafkaError as error:  # the partition went to another member, who will see the record again
+            log.warning("An acknowledgement was refused", topic=topic, reason=repr(error))
+
+    broker.subscriber(
+        topic,
+        group_id=group,
+        auto_offset_reset="earliest",
+        ack_policy=AckPolicy.MANUAL,
+        parser=_parsed,
+        decoder=_undecoded,
+        session_timeout_ms=SESSION_TIMEOUT_MS,
+        heartbeat_interval_ms=HEARTBEAT_MS,
+    )(on_message)
+
+
+async def _parsed(record: ConsumerRecord, parse: Callable[[ConsumerRecord], Awaitable[KafkaMessage]]) -> KafkaMessage:
+    """Parse a record as FastStream does, without headers that are no text: it would log them and skip the record."""
+    message = await parse(replace(record, headers=tuple(one for one in record.headers if _is_text(one[1]))))
+    message.raw_message = record
+    return message
+
+
+def _is_text(value: bytes | None) -> bool:
+    if value is None:
+        return False
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+async def _undecoded(message: KafkaMessage) -> bytes | None:
+    record: Any = message.raw_message
+    return record.value  # type: ignore[no-any-return]
+
+
+@asynccontextmanager
+async def consuming(broker: KafkaBroker, kafka: KafkaAccess, process: Process) -> AsyncIterator[asyncio.Task[None]]:
+    """Run a broker's subscribers in the background, and yield the task that starts them.
+
+    Nobody waits for the start: joining a group takes as long as Kafka needs to give up on a member that was
+    killed, and what else the process does must not stand still meanwhile.
+    """
+    starting = process.spawn(_start(broker, kafka), "join consumer groups")
+    try:
+        yield starting
+    finally:
+        starting.cancel()
+        await asyncio.wait([starting])
+        await broker.stop()
+
+
+async def _start(broker: KafkaBroker, kafka: KafkaAccess) -> None:
+    said = False
+    while True:
+        try:
+            await broker.start()
+        except KAFKA_ERRORS:
+            if not said:
+                log.warning("Kafka is not there yet; waiting for it", reason=await kafka.why_not())
+                said = True
+            await asyncio.sleep(CONNECT_RETRY_SECONDS)
+        else:
+            return

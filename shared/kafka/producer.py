@@ -1,0 +1,148 @@
+"""Kafka: a producer that answers within a deadline, whatever the brokers do."""
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, ProducerFenced
+
+from shared.kafka.connection import KafkaAccess
+from shared.logs import log
+
+KAFKA_ERRORS = (KafkaError, OSError, asyncio.TimeoutError)
+Headers = Sequence[tuple[str, bytes]]
+
+CONNECT_RETRY_SECONDS = 0.5
+STOP_SECONDS = 3.0
+
+
+class Unavailable(Exception):  # noqa: N818 - it names a state, which callers turn into 503 or a retry
+    """Kafka did not acknowledge in time. The message may still arrive: its reader must know it by its id."""
+
+
+class Producer:
+    """An idempotent `acks=all` producer that connects by itself and never waits for ever.
+
+    aiokafka's idempotent producer keeps a batch until it is delivered, with no deadline and no bound, and its
+    `stop()` waits for that. So the deadline, the bound and the bounded stop stand here.
+
+    Args:
+        kafka: How Kafka is reached.
+        deadline_seconds: How long `send` waits for the acknowledgement.
+        in_flight_max: Messages without acknowledgement, above which `send` refuses at once.
+    """
+
+    def __init__(self, kafka: KafkaAccess, *, deadline_seconds: float = 5.0, in_flight_max: int = 20_000) -> None:
+        self._kafka = kafka
+        self._away = f"Kafka at {kafka} cannot be reached"
+        self._deadline_seconds = deadline_seconds
+        self._in_flight_max = in_flight_max
+        self._in_flight = 0
+        self._producer: AIOKafkaProducer | None = None
+        self._connecting: asyncio.Task[None] | None = None
+        self._failing = False
+
+    def start(self) -> None:
+        """Begin to connect; returns at once."""
+        self._connecting = asyncio.create_task(self._connect(), name="connect to Kafka")
+
+    @property
+    def problem(self) -> str | None:
+        """Why messages cannot be sent now, in words; None when they can."""
+        if self._producer is None:
+            return self._away
+        if self._failing:
+            return "Kafka does not acknowledge in time"
+        return None
+
+    @property
+    def in_flight(self) -> int:
+        """Messages that wait for their acknowledgement."""
+        return self._in_flight
+
+    async def _connect(self) -> None:
+        said = False
+        while True:
+            producer = AIOKafkaProducer(
+                **self._kafka.client,
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=2,
+                max_batch_size=128 * 1024,
+                request_timeout_ms=3_000,
+            )
+            try:
+                await producer.start()
+            except KAFKA_ERRORS:
+                await stop_producer(producer)
+                self._away = await self._kafka.why_not()
+                if not said:
+                    log.warning("Kafka is not there yet; waiting for it", reason=self._away)
+                    said = True
+                await asyncio.sleep(CONNECT_RETRY_SECONDS)
+            else:
+                self._producer, self._failing = producer, False
+                return
+
+    async def send(
+        self,
+        topic: str,
+        value: bytes | None,
+        *,
+        key: bytes | None = None,
+        partition: int | None = None,
+        headers: Headers | None = None,
+    ) -> None:
+        """Send one message and wait until Kafka has it.
+
+        Raises:
+            Unavailable: no acknowledgement within the deadline.
+        """
+        producer = self._producer
+        if producer is None:
+            raise Unavailable(self._away)
+        if self._in_flight >= self._in_flight_max:
+            raise Unavailable(f"{self._in_flight} messages already wait for Kafka")
+        self._in_flight += 1
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                acknowledged = await producer.send(topic, value, key=key, partition=partition, headers=headers)
+                await asyncio.shield(acknowledged)
+        except (OutOfOrderSequenceNumber, ProducerFenced) as error:
+            self._rebuild(producer, error)
+            raise Unavailable(repr(error)) from error
+        except KAFKA_ERRORS as error:
+            self._failing = True
+            raise Unavailable(repr(error)) from error
+        else:
+            self._failing = False
+        finally:
+            self._in_flight -= 1
+
+    def _rebuild(self, broken: AIOKafkaProducer, error: Exception) -> None:
+        if self._producer is not broken:
+            return  # another message met the same error first
+        log.error("The producer cannot go on; making a new one", reason=repr(error))
+        self._producer = None
+        self._retired = asyncio.create_task(stop_producer(broken), name="stop the broken producer")
+        self.start()
+
+    async def stop(self) -> None:
+        """Deliver what is under way and leave, within a bound."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._connecting
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            await stop_producer(producer)
+
+
+async def stop_producer(producer: AIOKafkaProducer) -> None:
+    """Stop a producer within a bound: its own `stop` waits for ever for what it cannot deliver."""
+    try:
+        async with asyncio.timeout(STOP_SECONDS):
+            await producer.stop()
+    except KAFKA_ERRORS as error:
+        log.warning("The producer did not stop in time", reason=repr(error))

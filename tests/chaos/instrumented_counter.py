@@ -1,0 +1,113 @@
+"""`python -m tests.chaos.instrumented_counter JSON`: the real counter, with something done to it before it starts.
+
+The keys of the JSON object, each of them optional:
+
+    point, deed, call   At the call-th commit, at this point, do this to the own process.
+    clock_days          After a while the process's clock jumps by so many days.
+    slow_load_seconds   Loading partitions takes so much longer.
+    commits             `refuse` or `hang`: what Kafka does when it is told the offsets.
+    broken              Break a safeguard, for a negative control (`negative.BREAKAGES`).
+
+Points: `before` the transaction, `inside` it (the suite makes commits slow meanwhile), `after` the commit and before
+memory knows of it. Deeds: `kill` and `stop` are signals to the own process; `block` holds up the event loop.
+"""
+
+import asyncio
+import json
+import os
+import runpy
+import signal
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import GroupAuthorizationFailedError
+
+from services.stats.counting import consumer
+
+CLOCK_JUMPS_AFTER_SECONDS = 5.0
+INSIDE_SECONDS = 0.4
+BLOCK_SECONDS = 6.5
+DAY_NANOSECONDS = 86_400_000_000_000
+
+DEEDS: dict[str, Callable[[], None]] = {
+    "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
+    "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
+    "block": lambda: time.sleep(BLOCK_SECONDS),
+}
+
+
+def hook(point: str, deed: str, call: int) -> None:
+    """Do a deed at a point of one commit."""
+    apply, calls = consumer.apply, 0
+
+    async def hooked(*arguments: Any, **named: Any) -> None:
+        nonlocal calls
+        calls += 1
+        here = point if calls == call else None
+        if here == "before":
+            DEEDS[deed]()
+        if here == "inside":
+            asyncio.get_running_loop().call_later(INSIDE_SECONDS, DEEDS[deed])
+        await apply(*arguments, **named)
+        if here == "after":
+            DEEDS[deed]()
+
+    consumer.apply = hooked
+
+
+def jump_clock(days: float) -> None:
+    """Let the wall clock of this process jump; what the broker and the monotonic clock say stays right."""
+    begun, now, now_ns = time.monotonic(), time.time, time.time_ns
+
+    def jump() -> int:
+        return int(days * DAY_NANOSECONDS) if time.monotonic() - begun > CLOCK_JUMPS_AFTER_SECONDS else 0
+
+    time.time = lambda: now() + jump() / 1e9
+    time.time_ns = lambda: now_ns() + jump()
+
+
+def load_slowly(seconds: float) -> None:
+    """Let every load of partitions take longer."""
+    load = consumer.Counter._load
+
+    async def slowly(self: consumer.Counter, *arguments: Any, **named: Any) -> None:
+        await asyncio.sleep(seconds)
+        await load(self, *arguments, **named)
+
+    consumer.Counter._load = slowly
+
+
+def spoil_commits(how: str) -> None:
+    """Let every commit of offsets to Kafka be refused, or never end."""
+
+    async def spoiled(*_: Any) -> None:
+        if how == "hang":
+            await asyncio.Event().wait()
+        raise GroupAuthorizationFailedError("not yours")
+
+    AIOKafkaConsumer.commit = spoiled
+
+
+def main() -> None:
+    tricks = json.loads(sys.argv[1])
+    if "deed" in tricks:
+        hook(tricks["point"], tricks["deed"], tricks["call"])
+    if "clock_days" in tricks:
+        jump_clock(tricks["clock_days"])
+    if "slow_load_seconds" in tricks:
+        load_slowly(tricks["slow_load_seconds"])
+    if "commits" in tricks:
+        spoil_commits(tricks["commits"])
+    if "broken" in tricks:
+        from tests.chaos.negative_controls import BREAKAGES
+
+        BREAKAGES[tricks["broken"]]()
+    sys.argv = ["services.stats", "counter"]
+    runpy.run_module("services.stats", run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()

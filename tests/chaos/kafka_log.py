@@ -1,0 +1,178 @@
+"""Kafka's side: a sender that gives up nothing, and what the log really has."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.structs import ConsumerRecord
+
+from shared.kafka.connection import KafkaAccess
+from shared.topics import PAGE_VIEWS, create_topics
+from tests.chaos.oracle import Sending
+from tests.chaos.polling import comes_true
+
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that Kafka is away is what is done here
+
+FAULTS = (KafkaError, OSError, TimeoutError)
+SEND_SECONDS = 30.0
+STOP_SECONDS = 3.0
+DELETE_SECONDS = 20.0
+RETRY_SECONDS = 0.3
+
+
+class Sender:
+    """Sends until everything is acknowledged; what was not is sent again, with the same id."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self._bootstrap = bootstrap
+        self._producer: AIOKafkaProducer | None = None
+        self.acknowledged = 0
+
+    async def send(self, sendings: Sequence[Sending]) -> None:
+        pending = list(sendings)
+        while pending:
+            missing: list[Sending] = []
+            try:
+                async with asyncio.timeout(SEND_SECONDS):
+                    missing = await self._attempt(pending)
+            except FAULTS:
+                missing = pending
+            if missing:
+                await self.stop()
+                await asyncio.sleep(RETRY_SECONDS)
+            self.acknowledged += len(pending) - len(missing)
+            pending = missing
+
+    async def _attempt(self, sendings: Sequence[Sending]) -> list[Sending]:
+        """Send once, and return what was not acknowledged."""
+        if self._producer is None:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._bootstrap, enable_idempotence=True, acks="all", linger_ms=2
+            )
+            self._producer = producer
+            await producer.start()
+        # A record without a value must have a key; nobody reads it.
+        waiting = [
+            await self._producer.send(PAGE_VIEWS.name, value, key=None if value else b"null", partition=partition)
+            for partition, value in sendings
+        ]
+        results = await asyncio.gather(*waiting, return_exceptions=True)
+        return [one for one, result in zip(sendings, results, strict=True) if isinstance(result, BaseException)]
+
+    async def stop(self) -> None:
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            with contextlib.suppress(*FAULTS):
+                async with asyncio.timeout(STOP_SECONDS):
+                    await producer.stop()
+
+
+@dataclass
+class LogReader:
+    """Reads the log by itself, from where it stopped last time."""
+
+    bootstrap: str
+    partitions: int
+    rubbish: set[bytes | None]
+    """What no counter can read; the history goes on adding to it."""
+    next_offsets: dict[int, int] = field(default_factory=dict)
+    records: int = 0
+    ids: set[bytes] = field(default_factory=set)
+    """Distinct events: an event's bytes are its own, since they have its id."""
+    dead: set[tuple[int, int]] = field(default_factory=set)
+    """(partition, offset) of rubbish."""
+
+    async def ends(self) -> dict[int, int]:
+        """Return the next offset of each partition."""
+        async with self._consumer() as consumer:
+            ends = await consumer.end_offsets(self._parts(PAGE_VIEWS.name))
+        return {part.partition: offset for part, offset in ends.items()}
+
+    async def read_on(self) -> dict[int, int]:
+        """Read up to the log's present end, and return the ends."""
+        async with self._consumer() as consumer:
+            parts = self._parts(PAGE_VIEWS.name)
+            ends = await consumer.end_offsets(parts)
+            async for record in _all(consumer, parts, self.next_offsets, ends):
+                self.records += 1
+                if record.value in self.rubbish:
+                    self.dead.add((record.partition, record.offset))
+                else:
+                    self.ids.add(record.value)
+        self.next_offsets = {part.partition: offset for part, offset in ends.items()}
+        return self.next_offsets
+
+    async def buried(self) -> set[tuple[int, int]]:
+        """Return (partition, offset) of all records that the dead-letter topic has."""
+        async with self._consumer() as consumer:
+            parts = self._parts(PAGE_VIEWS.dead_letters)
+            ends = await consumer.end_offsets(parts)
+            headers = [dict(record.headers) async for record in _all(consumer, parts, {}, ends)]
+        return {(int(one["partition"]), int(one["offset"])) for one in headers}
+
+    def _parts(self, topic: str) -> list[TopicPartition]:
+        return [TopicPartition(topic, number) for number in range(self.partitions)]
+
+    @asynccontextmanager
+    async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
+        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, fetch_max_wait_ms=50, auto_offset_reset="none")
+        await consumer.start()
+        try:
+            yield consumer
+        finally:
+            await consumer.stop()
+
+
+async def _all(
+    consumer: AIOKafkaConsumer,
+    parts: list[TopicPartition],
+    begins: dict[int, int],
+    ends: dict[TopicPartition, int],
+) -> AsyncIterator[ConsumerRecord]:
+    consumer.assign(parts)
+    for part in parts:
+        consumer.seek(part, begins.get(part.partition, 0))
+    waiting = {part for part in parts if begins.get(part.partition, 0) < ends[part]}
+    while waiting:
+        for part, records in (await consumer.getmany(timeout_ms=500)).items():
+            for record in records:
+                if record.offset < ends[part]:
+                    yield record
+            if records[-1].offset + 1 >= ends[part]:
+                waiting.discard(part)
+
+
+async def begin_new_log(bootstrap: str, partitions: int) -> None:
+    """Delete all topics and create them anew, empty."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        there = [PAGE_VIEWS.name, PAGE_VIEWS.dead_letters]
+        await admin.delete_topics([name for name in await admin.list_topics() if name in there])
+
+        async def are_gone() -> bool:
+            return not set(await admin.list_topics()) & set(there)
+
+        assert await comes_true(are_gone, DELETE_SECONDS), "Kafka does not delete its topics"
+    finally:
+        await admin.close()
+    await create_all_topics(bootstrap, partitions)
+
+
+async def create_all_topics(bootstrap: str, partitions: int) -> None:
+    """Create the topics, however long the broker needs for its own start."""
+    async with asyncio.timeout(30):
+        while True:
+            try:
+                created = await create_topics(KafkaAccess(bootstrap), partitions, 1)
+            except FAULTS:
+                created = ["not yet"]
+            if not created:
+                return
+            await asyncio.sleep(0.1)

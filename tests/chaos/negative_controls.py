@@ -1,0 +1,240 @@
+"""Negative controls: counters without one of their safeguards, and the deeds by which that shows.
+
+A check that has never been red proves nothing. So each safeguard is taken away, in a process or a database of the
+suite's own, and the same deeds are done to a whole counter and to the broken one, over the same log: the one must
+count exactly, and the other must be found out.
+"""
+
+import asyncio
+import re
+import signal
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tests.chaos.assertions import Verdict
+from tests.chaos.cluster import Cluster, Installation
+from tests.chaos.faults import HOOK_SECONDS
+from tests.chaos.kafka_log import LogReader, Sender
+from tests.chaos.oracle import History
+from tests.chaos.polling import comes_true, wait_until
+
+COMMIT = "SELECT pg_get_functiondef('stats.apply_batch'::regproc)"
+SLOW_LOAD_SECONDS = 2.0
+ROUNDS = 12
+COUNTED_SECONDS = 30.0
+BROKEN_SECONDS = 5.0
+"""How long a broken counter is waited for: it may never come to the end."""
+
+
+@dataclass
+class Side:
+    """One of the two that are compared: the whole counter, or the broken one."""
+
+    installation: Installation
+    broken: str | None
+
+    async def start(self, *, ready: bool = True, **tricks: Any) -> Any:
+        if self.broken:
+            tricks["broken"] = self.broken
+        return await self.installation.start_counter(ready=ready, **tricks)
+
+
+@dataclass
+class Trial:
+    """A script of deeds in the making: both sides count the same log."""
+
+    cluster: Cluster
+    history: History
+    log: LogReader
+    sender: Sender
+
+    async def send(self, rounds: int = ROUNDS) -> None:
+        for _ in range(rounds):
+            await self.sender.send(self.history.next_round(time.time_ns() // 1_000_000))
+
+    async def counted(self, side: Side) -> None:
+        """Wait until a side stands at the end of the log."""
+        ends = await self.log.ends()
+        assert await side.installation.books.stand_at(ends, COUNTED_SECONDS), "the log was not counted before the deeds"
+
+
+# --- What is broken -------------------------------------------------------------------------------------------------
+
+
+def latest_without_seek() -> None:
+    """Let Kafka and its client choose where reading begins: at what comes next."""
+    from aiokafka import AIOKafkaConsumer
+
+    _begin_with_latest()
+    AIOKafkaConsumer.seek = lambda *_: None
+
+
+def no_pause_on_assignment() -> None:
+    """Take records from the moment of the assignment, and go on with them when the load has ended."""
+    from aiokafka import AIOKafkaConsumer
+
+    from services.stats.counting.consumer import Counter
+
+    _begin_with_latest()
+    seek, on_batch = AIOKafkaConsumer.seek, Counter._on_batch
+    AIOKafkaConsumer.pause = lambda *_: None
+    # `_hold` parks at 0, which is left out; `_load` seeks to where the partition stands, which is done.
+    AIOKafkaConsumer.seek = lambda self, partition, offset: seek(self, partition, offset) if offset else None
+
+    async def unguarded(self: Counter, records: list[Any]) -> None:
+        wanted = {(record.topic, record.partition) for record in records}
+
+        async def are_loaded() -> bool:
+            return wanted <= {tuple(partition) for partition in self._owned}
+
+        await comes_true(are_loaded, COUNTED_SECONDS)
+        await on_batch(self, records)
+
+    async def always(*_: Any) -> bool:
+        return True
+
+    Counter._on_batch = unguarded
+    Counter._is_current = always
+
+
+def _begin_with_latest() -> None:
+    """Without a seek the client begins where Kafka's copy of the offsets says; so there is none, and it is the end."""
+    from faststream.kafka import KafkaBroker
+
+    from services.stats.counting.offset_reporter import Telling
+
+    Telling.tell = lambda _: None
+    subscriber = KafkaBroker.subscriber
+
+    def from_latest(self: KafkaBroker, *topics: str, **options: Any) -> Any:
+        if options.get("auto_offset_reset") == "none":
+            options["auto_offset_reset"] = "latest"
+            options["group_id"] += "-broken"
+        return subscriber(self, *topics, **options)
+
+    KafkaBroker.subscriber = from_latest
+
+
+def offset_apart() -> None:
+    """Move the offset by a statement of its own, after the counts were committed."""
+    from services.stats.counting import consumer
+
+    apply = consumer.apply
+
+    async def apart(pool: Any, topic: str, partition: int, *arguments: Any, position: Any, new: Any) -> None:
+        await apply(pool, topic, partition, *arguments, position=position, new=new)
+        await pool.execute(
+            "UPDATE stats.offsets SET next_offset = $3 WHERE topic = $1 AND part = $2",
+            topic,
+            partition,
+            new.next_offset,
+        )
+
+    consumer.apply = apart
+
+
+async def counts_without_offset(installation: Installation) -> None:
+    """Let the commit leave the offset where it stands."""
+    await _edit_commit(installation, r"next_offset = new_offset", "next_offset = old_offset")
+
+
+async def commit_without_compare(installation: Installation) -> None:
+    """Let the commit move the offset from wherever it stands."""
+    await _edit_commit(installation, r"AND epoch = of_epoch AND next_offset = old_offset", "")
+
+
+async def _edit_commit(installation: Installation, words: str, other_words: str) -> None:
+    cluster, database = installation.cluster, installation.database
+    text = await cluster.admin(database, COMMIT)
+    edited, edits = re.subn(words.replace(" ", r"\s+"), other_words, text, count=1)
+    assert edits == 1, f"the commit does not say {words!r} any more"
+    await cluster.admin(database, edited)
+
+
+async def _whole(installation: Installation) -> None:
+    pass
+
+
+BREAKAGES: dict[str, Callable[[], None]] = {
+    "latest": latest_without_seek,
+    "no pause": no_pause_on_assignment,
+    "offset apart": offset_apart,
+}
+"""What `hooked_counter` does to its own process."""
+
+
+# --- Deeds ----------------------------------------------------------------------------------------------------------
+
+
+async def wake_behind_another(trial: Trial, side: Side) -> None:
+    """Freeze a counter with a batch in hand, let another count on, and wake it."""
+    sleeper = await side.start(ready=False, point="before", deed="stop", call=2)
+    await wait_until(lambda: sleeper.frozen, HOOK_SECONDS, "a frozen counter")
+    await side.start(ready=False)
+    await trial.counted(side)
+    sleeper.signal(signal.SIGCONT)
+
+
+async def die_after_commit(trial: Trial, side: Side) -> None:
+    """Kill a counter when the server has answered, and let another go on."""
+    victim = await side.start(ready=False, point="after", deed="kill", call=2)
+    await wait_until(lambda: not victim.alive, HOOK_SECONDS, "a killed counter")
+    await side.start()
+
+
+async def count_and_leave(trial: Trial, side: Side) -> None:
+    """Count and leave, as a whole counter: what is sent next must be found by the one that comes."""
+    first = await side.installation.start_counter()
+    await trial.counted(side)
+    await side.installation.stop_counter(first)
+
+
+async def load_slowly(trial: Trial, side: Side) -> None:
+    """Let a counter come that loads slowly, so that records arrive before it knows where it stands."""
+    await side.start(ready=False, slow_load_seconds=SLOW_LOAD_SECONDS)
+
+
+@dataclass(frozen=True)
+class Control:
+    """A safeguard: how it is taken away, and the deeds; more is sent before each of them and at the end."""
+
+    deeds: tuple[Callable[[Trial, Side], Awaitable[None]], ...]
+    broken_process: str | None = None
+    broken_database: Callable[[Installation], Awaitable[None]] = _whole
+
+
+CONTROLS = {
+    "no-compare-and-set": Control((wake_behind_another,), broken_database=commit_without_compare),
+    "offset-apart": Control((die_after_commit,), "offset apart", counts_without_offset),
+    "latest-without-seek": Control((count_and_leave, load_slowly), "latest"),
+    "no-pause-on-assignment": Control((count_and_leave, load_slowly), "no pause"),
+}
+
+
+async def run_control(cluster: Cluster, control: Control, seed: int) -> tuple[Verdict, Verdict]:
+    """Do the deeds to both sides at once, over one log; return what was found on the whole and on the broken one."""
+    await cluster.begin_new_log()
+    # Without rubbish: a dead letter that is stored a second time is refused by its key, and would save the broken one.
+    history = History(seed, cluster.partitions, with_rubbish=False)
+    log = cluster.log_reader(history.rubbish)
+    trial = Trial(cluster, history, log, cluster.sender())
+    sides = [Side(await cluster.install(log), None), Side(await cluster.install(log), control.broken_process)]
+    await control.broken_database(sides[1].installation)
+    try:
+        for deed in control.deeds:
+            await trial.send()
+            doing = [asyncio.create_task(deed(trial, side)) for side in sides]
+            await asyncio.gather(*doing)
+        until = time.monotonic() + 2 * SLOW_LOAD_SECONDS
+        while time.monotonic() < until:  # all the while that the broken one loads, and after that
+            await trial.send(1)
+            await asyncio.sleep(0.1)
+        whole = await sides[0].installation.books.check(history.expected)
+        broken = await sides[1].installation.books.check(history.expected, quiet_seconds=BROKEN_SECONDS)
+    finally:
+        for side in sides:
+            await side.installation.stop()
+        await trial.sender.stop()
+    return whole, broken

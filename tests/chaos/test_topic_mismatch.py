@@ -1,0 +1,161 @@
+"""Logs that are not what the counts stand for: the counter stops with a sentence, or notes what was lost."""
+
+import asyncio
+import json
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from aiokafka import TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from tests.chaos.cluster import PARTITIONS, Cluster, Installation, RunningCounter
+from tests.chaos.polling import comes_true, wait_until
+
+ROOT = Path(__file__).parent.parent.parent
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+    """A broker and a database server of these tests' own."""
+    cluster = Cluster(tmp_path_factory.mktemp("logs"))
+    try:
+        await cluster.start()
+        yield cluster
+    finally:
+        await cluster.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def here(cluster: Cluster) -> AsyncIterator[Installation]:
+    """An empty log and an empty database."""
+    await cluster.begin_new_log()
+    installation = await cluster.install(cluster.log_reader(set()))
+    yield installation
+    await installation.stop()
+
+
+def view(number: int) -> bytes:
+    event = {"id": str(uuid.uuid4()), "site": "haihau", "kind": "view", "path": "/", "visitor": f"{number:016x}"}
+    return json.dumps({**event, "at": time.time_ns() // 1_000_000}).encode()
+
+
+async def send(cluster: Cluster, values: list[bytes], partition: int | None = None) -> None:
+    sender = cluster.sender()
+    await sender.send(
+        [(number % PARTITIONS if partition is None else partition, value) for number, value in enumerate(values)]
+    )
+    await sender.stop()
+
+
+async def ask(here: Installation, query: str) -> Any:
+    connection = await asyncpg.connect(here.cluster.url(here.database))
+    try:
+        return await connection.fetchval(query)
+    finally:
+        await connection.close()
+
+
+async def views(here: Installation, wanted: int) -> None:
+    """Wait until so many views are counted."""
+    query = """SELECT coalesce(sum(views), 0) FROM stats.counts JOIN stats.generations USING (gen)
+        WHERE state = 'current' AND site = 'haihau' AND article = '' AND grain = 'total'"""
+
+    async def are_counted() -> bool:
+        return bool(await ask(here, query) == wanted)
+
+    assert await comes_true(are_counted, 20), f"{wanted} views"
+
+
+async def last_words(here: Installation, counter: RunningCounter) -> str:
+    """Wait until a counter has stopped by itself, and return what it logged."""
+    await wait_until(lambda: not counter.alive, 30, "the counter's end")
+    assert counter.part.process is not None
+    assert counter.part.process.returncode == 1
+    return (here.cluster.folder / "logs" / f"{counter.part.name}.log").read_text()
+
+
+async def command(here: Installation, *arguments: str) -> subprocess.CompletedProcess[str]:
+    part = here._part("command", ["services.stats", *arguments], here.cluster.url(here.database))
+    return await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "services.stats", *arguments],
+        cwd=ROOT,
+        env=part.environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+async def test_a_topic_made_anew_stops_the_counter(cluster: Cluster, here: Installation) -> None:
+    """A topic that was deleted and made again is told, whatever its length, and --new-log keeps what was counted."""
+    await here.ensure_counters(1)
+    await send(cluster, [view(number) for number in range(60)])
+    await views(here, 60)
+    await here.stop()
+    await cluster.begin_new_log()
+    await send(cluster, [view(number) for number in range(90)])
+    assert "was it deleted and made again" in await last_words(here, await here.start_counter(ready=False))
+    await views(here, 60)
+    refused = await command(here, "rebuild")
+    assert (refused.returncode, "--new-log keeps them" in refused.stderr) == (1, True)
+    done = await command(here, "rebuild", "--new-log")
+    assert done.returncode == 0, done.stderr
+    await views(here, 150)
+    await here.ensure_counters(1)
+    await send(cluster, [view(number) for number in range(30)])
+    await views(here, 180)
+    for verb in ("verify", "rebuild", "verify"):
+        done = await command(here, verb)
+        assert done.returncode == 0, done.stdout + done.stderr
+    await views(here, 180)
+
+
+async def test_a_log_shorter_than_the_counts_stops_the_counter(cluster: Cluster, here: Installation) -> None:
+    """If Kafka has lost records that are counted, nothing is counted in their place."""
+    await here.ensure_counters(1)
+    await send(cluster, [view(number) for number in range(60)])
+    await views(here, 60)
+    await here.stop()
+    await cluster.admin(here.database, "UPDATE stats.offsets SET next_offset = next_offset + 5 WHERE part = 2")
+    assert "the log ends at 10: Kafka has lost records" in await last_words(here, await here.start_counter(ready=False))
+
+
+async def test_deleted_records_are_noted(cluster: Cluster, here: Installation) -> None:
+    """Records that Kafka deleted before they were counted make a row and a metric, and counting goes on behind them."""
+    await here.ensure_counters(1)
+    await send(cluster, [view(number) for number in range(60)])
+    await views(here, 60)
+    await here.stop()
+    await send(cluster, [view(number) for number in range(20)], partition=4)
+    admin = AIOKafkaAdminClient(bootstrap_servers=cluster.bootstrap)
+    await admin.start()
+    await admin.delete_records({TopicPartition("page-views", 4): RecordsToDelete(before_offset=17)})
+    await admin.close()
+    await here.ensure_counters(1)
+    await views(here, 60 + 13)
+    assert await ask(here, "SELECT (part, first_lost, next_there) = (4, 10, 17) FROM stats.gaps")
+    await send(cluster, [view(number) for number in range(5)], partition=4)
+    await views(here, 60 + 18)
+    assert (await command(here, "verify")).returncode == 0
+
+
+async def test_a_flood_of_rubbish_stops_the_counter(cluster: Cluster, here: Installation) -> None:
+    """When most of what comes cannot be read, the counter stops before it has emptied the topic."""
+    counter = await here.start_counter()
+    await send(cluster, [view(number) for number in range(300)], partition=1)
+    await views(here, 300)
+    await send(cluster, [b"rubbish"] * 5_000, partition=1)
+    assert "cannot be read" in await last_words(here, counter)
+    buried = await ask(here, "SELECT coalesce(sum(events), 0) FROM stats.ledger WHERE outcome = 'dead_lettered'")
+    assert buried <= 1_500
+    await views(here, 300)

@@ -1,0 +1,186 @@
+"""Bearer tokens: good ones, bad ones, and Postgres being away."""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import pytest
+
+from services.ingest.auth.tokens import KEPT_SECONDS, SCOPES, Tokens, create, hash_of
+from shared.http.problems import Problem
+from shared.postgres import open_pool
+
+ROOT = Path(__file__).parent.parent.parent.parent
+
+
+class Clock:
+    """Seconds that go by when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
+    pool = await open_pool(database, role="presstally_ingest", size=2)
+    yield pool
+    pool.terminate()
+
+
+async def refused(tokens: Tokens, authorization: str | None, scope: str = "read", site: str | None = None) -> Problem:
+    with pytest.raises(Problem) as raised:
+        await tokens.require(authorization, scope, site)
+    return raised.value
+
+
+async def is_good(tokens: Tokens, token: str) -> bool:
+    try:
+        await tokens.require(f"Bearer {token}", "events")
+    except Problem as problem:
+        if problem.status != 503:
+            raise
+        return False
+    return True
+
+
+async def allow_connections(database: str, allowed: bool) -> None:
+    server, name = database.rsplit("/", 1)
+    connection = await asyncpg.connect(f"{server}/postgres")
+    await connection.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS {str(allowed).lower()}")
+    if not allowed:
+        await connection.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+    await connection.close()
+
+
+async def test_a_good_token_tells_who_and_what_for(pool: asyncpg.Pool) -> None:
+    """A token is known again by its secret alone, with its name, scopes and sites."""
+    token = await create(pool, name="Trần Thị Lan", scopes=["write"], sites=["haihau"])
+    assert len(token) == len("pt_12345678_") + 43
+    found = await Tokens(pool).require(f"Bearer {token}", "write", "haihau")
+    assert (found.name, found.sites) == ("Trần Thị Lan", {"haihau"})
+    assert found.scopes == {"read", "write"}
+    stored = await pool.fetchrow("SELECT * FROM ingest.tokens")
+    assert stored["hash"] == hash_of(token)
+    assert token[12:] not in str(stored)
+    assert stored["used_at"] is not None
+
+
+async def test_what_is_no_good_token_is_401(pool: asyncpg.Pool) -> None:
+    """No header, another scheme, a wrong form, an unknown prefix and a wrong secret are 401 with a challenge."""
+    token = await create(pool, name="Lan", scopes=["read"])
+    tokens = Tokens(pool)
+    other = token[:-1] + ("A" if token[-1] != "A" else "B")
+    wrong = [None, "", "Basic abc", "Bearer", f"Bearer {token}x", "Bearer pt_00000000_" + "a" * 43, f"Bearer {other}"]
+    for turn in ("before it is known", "and after"):
+        for authorization in wrong:
+            problem = await refused(tokens, authorization)
+            assert problem.status == 401, (turn, authorization)
+            assert problem.headers["www-authenticate"].startswith('Bearer realm="presstally"')
+        await tokens.require(f"bearer {token}", "read")
+
+
+async def test_a_missing_scope_or_site_is_named(pool: asyncpg.Pool) -> None:
+    """A token without the scope is 403 and told which; on another site, it is told that."""
+    tokens = Tokens(pool)
+    given = {scope: await create(pool, name=scope, scopes=[scope], sites=["haihau"]) for scope in SCOPES}
+    allowed = {
+        "read": {"read"},
+        "write": {"read", "write"},
+        "publish": {"read", "write", "publish"},
+        "admin": set(SCOPES),
+        "events": {"events"},
+    }
+    for scope, token in given.items():
+        for wanted in SCOPES:
+            if wanted in allowed[scope]:
+                await tokens.require(f"Bearer {token}", wanted, "haihau")
+                continue
+            problem = await refused(tokens, f"Bearer {token}", wanted)
+            assert (problem.status, problem.extensions["missing_scope"]) == (403, wanted)
+            assert f'scope="{wanted}"' in problem.headers["www-authenticate"]
+    problem = await refused(tokens, f"Bearer {given['read']}", "read", "giao-thuy")
+    assert (problem.status, "giao-thuy" in problem.detail) == (403, True)
+
+
+async def test_a_token_ends(pool: asyncpg.Pool) -> None:
+    """An expired token is refused at once, even while it is remembered; a revoked one within a minute."""
+    clock = Clock()
+    tokens = Tokens(pool, clock=clock)
+    ends = datetime.now(UTC) + timedelta(seconds=0.5)
+    short = await create(pool, name="Lan", scopes=["read"], expires_at=ends)
+    await tokens.require(f"Bearer {short}", "read")
+    while datetime.now(UTC) < ends:
+        pass
+    assert "expired" in (await refused(tokens, f"Bearer {short}")).detail
+    token = await create(pool, name="Lan", scopes=["read"])
+    await tokens.require(f"Bearer {token}", "read")
+    await pool.execute("UPDATE ingest.tokens SET revoked_at = now()")
+    clock.now += 61
+    for _ in range(2):
+        problem = await refused(tokens, f"Bearer {token}")
+        assert (problem.status, problem.detail) == (401, "Your token was revoked.")
+
+
+async def test_known_tokens_outlive_a_short_absence_of_postgres(pool: asyncpg.Pool, database: str) -> None:
+    """While Postgres is away a known token is good for 10 minutes, an unknown one is 503; then all is as before."""
+    clock = Clock()
+    tokens = Tokens(pool, clock=clock)
+    known = await create(pool, name="Máy chủ", scopes=["events"])
+    unknown = await create(pool, name="Máy khác", scopes=["events"])
+    await tokens.require(f"Bearer {known}", "events")
+    await allow_connections(database, False)
+    try:
+        clock.now += KEPT_SECONDS - 1
+        for _ in range(3):
+            await tokens.require(f"Bearer {known}", "events")
+        assert (await refused(tokens, f"Bearer {known[:-1]}-", "events")).status == 401
+        problem = await refused(tokens, f"Bearer {unknown}", "events")
+        assert (problem.status, problem.headers["retry-after"]) == (503, "2")
+        clock.now += 2
+        assert (await refused(tokens, f"Bearer {known}", "events")).status == 503
+    finally:
+        await allow_connections(database, True)
+    for token in (known, unknown):
+        async with asyncio.timeout(10):  # connections that were ended are found out one by one
+            while not await is_good(tokens, token):
+                pass
+
+
+def token_command(system: object, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **system.environment,  # type: ignore[attr-defined]
+        "DATABASE_URL": system.database_url,  # type: ignore[attr-defined]
+        "KAFKA_BOOTSTRAP": system.kafka,  # type: ignore[attr-defined]
+    }
+    command = [sys.executable, "-m", "services.ingest", "token", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
+def test_tokens_are_made_listed_and_revoked(system: object) -> None:
+    """The command prints a token once and alone, lists it without its secret, and takes it back."""
+    made = token_command(system, "create", "--name", "Phóng viên", "--scope", "write,events", "--site", "haihau")
+    token = made.stdout.strip()
+    assert (made.returncode, len(token)) == (0, 55), made.stderr
+    listed = token_command(system, "list").stdout
+    line = next(line for line in listed.splitlines() if line.startswith(token[3:11]))
+    assert "Phóng viên" in line
+    assert "events,write" in line
+    assert token[12:] not in listed
+    assert token_command(system, "revoke", token).stdout.startswith("revoked")
+    line = next(line for line in token_command(system, "list").stdout.splitlines() if line.startswith(token[3:11]))
+    assert "revoked 20" in line
+    for wrong, words in (
+        (("revoke", "00000000"), "there is no token"),
+        (("create", "--name", "x", "--scope", "rule"), "there is no scope 'rule'"),
+        (("create", "--name", "x", "--scope", "read", "--site", "khong-co"), "there is no site 'khong-co'"),
+        (("create", "--name", " ", "--scope", "read"), "a name has"),
+    ):
+        failed = token_command(system, *wrong)
+        assert (failed.returncode, words in failed.stderr, failed.stdout) == (1, True, ""), failed.stderr

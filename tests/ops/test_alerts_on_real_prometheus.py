@@ -1,0 +1,263 @@
+"""Real faults in the real system make the shipped alerts fire on a real Prometheus, and the alerts end after them."""
+
+import asyncio
+import contextlib
+import json
+import re
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+import yaml
+
+from tests.chaos.polling import wait_until
+from tests.conftest import PERSON, free_ports, wait_for
+from tests.ops.prometheus import RULES, Prometheus, running_prometheus, write_targets
+from tests.soak.client import AWAY, Client
+from tests.soak.system import DATABASE, House
+
+SERVICES = ("ingest", "stats", "render")
+ROLES = {name: f"services.{name}" for name in SERVICES}
+UPSTREAMS = {"COLLECTOR": "ingest", "ARTICLES": "ingest", "STATS": "stats", "RENDER": "render"}
+SECONDS_OF = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+DURATION = r"(\d+)([smhdw])"
+FLOOD_REQUESTS = 130
+FLOOD_EVENTS = 100
+READERS = 40
+FIRES_SECONDS = 60.0
+LAGS_SECONDS = 150.0
+"""CountingLags speaks of records that have waited for 60 s: that is a threshold, and stays."""
+ENDS_SECONDS = 120.0
+TAMPER = """UPDATE stats.ledger SET events = events + {by} WHERE (gen, site, day, outcome, reason, part) =
+    (SELECT gen, site, day, outcome, reason, part FROM stats.ledger ORDER BY 1, 2, 3, 4, 5, 6 LIMIT 1)"""
+PROVOKED = {
+    *("EventsWait", "SpoolInUse", "SpoolFilling", "CollectorErrors", "OutboxStuck", "CountsDisagree"),
+    *("PortalFromMemory", "TargetDown", "ServiceMissing", "CountingLags", "CountsLate"),
+}
+"""Others may fire, too: in a window of seconds a busy machine is a slow one."""
+
+
+def minutes_as_seconds(rules: str) -> str:
+    """Return rules in which time passes sixty times as fast: each `for`, range and `offset` is a sixtieth.
+
+    So `for: 5m` is 5s and `[1h]` is [60s]. Nothing else changes: no expression, threshold, label or name.
+    """
+
+    def faster(found: re.Match[str]) -> str:
+        number, unit = int(found[2]), SECONDS_OF[found[3]]
+        return f"{found[1]}{max(1, number * unit // 60)}s{found[4]}"
+
+    for before, after in ((r"\bfor: ", r"\b"), (r"\[", r"\]"), (r"\boffset ", r"\b")):
+        rules = re.sub(f"({before}){DURATION}({after})", faster, rules)
+    return rules
+
+
+def test_only_durations_are_made_shorter() -> None:
+    """The scaled rules are the shipped ones in all but their durations, each of which is a sixtieth."""
+    assert minutes_as_seconds("rate(a:ratio_rate5m[15m]) > 60 offset 1w\nfor: 2m\nfor: 30s") == (
+        "rate(a:ratio_rate5m[15s]) > 60 offset 10080s\nfor: 2s\nfor: 1s"
+    )
+    for file in RULES.glob("*.yml"):
+        shipped, scaled = file.read_text(), minutes_as_seconds(file.read_text())
+        spots = rf"(?<=\bfor: ){DURATION}|(?<=\[){DURATION}(?=\])|(?<=\boffset ){DURATION}"
+        assert re.sub(spots, "_", scaled) == re.sub(spots, "_", shipped)
+        assert all(
+            re.fullmatch(r"\d+s", rule["for"])
+            for group in yaml.safe_load(scaled)["groups"]
+            for rule in group["rules"]
+            if "for" in rule
+        )
+
+
+@dataclass
+class Alerts:
+    """What a Prometheus says."""
+
+    prometheus: Prometheus
+
+    def firing(self) -> list[dict[str, str]]:
+        return [one["labels"] for one in self.prometheus.ask("alerts")["alerts"] if one["state"] == "firing"]
+
+    def has(self, **labels: str) -> bool:
+        return any(labels.items() <= alert.items() for alert in self.firing())
+
+    async def fires(self, alert: str, seconds: float = FIRES_SECONDS, **labels: str) -> None:
+        await self._wait(lambda: self.has(alertname=alert, **labels), seconds, f"{alert} fires")
+
+    async def ends(self, alert: str, seconds: float = ENDS_SECONDS, **labels: str) -> None:
+        await self._wait(lambda: not self.has(alertname=alert, **labels), seconds, f"{alert} ends")
+
+    def provoked(self) -> list[dict[str, str]]:
+        """Return what fires of the provoked alerts, but for tickets about the days that an error budget is made of."""
+        tickets = {"alertname": {"CollectorErrors", "CountsLate"}, "severity": {"ticket"}}
+        return [
+            one
+            for one in self.firing()
+            if one["alertname"] in PROVOKED and not all(one[name] in values for name, values in tickets.items())
+        ]
+
+    async def _wait(self, look: Any, seconds: float, what: str) -> None:
+        try:
+            await wait_until(look, seconds, what)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; firing: {self.firing()}") from None
+
+
+@contextlib.contextmanager
+def frozen(house: House, name: str) -> Iterator[None]:
+    """Stop a part where it is: its connections stay open, and nobody answers on them."""
+    pid = house.pid(name)
+    assert pid is not None
+    parent = psutil.Process(pid)
+    parent.suspend()  # first: so that it has no more children
+    tree = [parent, *parent.children(recursive=True)]
+    for process in tree:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.suspend()
+    try:
+        yield
+    finally:
+        for process in reversed(tree):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process.resume()
+
+
+def views(count: int) -> bytes:
+    path = "/" + "a" * 200
+    events = [{"id": str(uuid.uuid4()), "site": "haihau", "kind": "view", "path": path} for _ in range(count)]
+    return json.dumps(events).encode()
+
+
+async def send(client: Client, count: int, agent: str = PERSON) -> None:
+    with contextlib.suppress(*AWAY):
+        await client.request("POST", "/e", views(count), content_type="application/json", user_agent=agent)
+
+
+async def come(house: House) -> None:
+    """Be counted a little, for ever: one reader, so on one partition."""
+    with contextlib.closing(Client(house.ports["ingest"])) as client:
+        while True:
+            await send(client, 2)
+            await asyncio.sleep(1)
+
+
+async def read(house: House) -> None:
+    """Read the home page, for ever."""
+    with contextlib.closing(Client(house.gateway_port)) as client:
+        while True:
+            with contextlib.suppress(*AWAY):
+                await client.request("GET", "/", user_agent=PERSON)
+            await asyncio.sleep(0.25)
+
+
+async def come_once(house: House) -> None:
+    """Let readers come who are on all partitions."""
+    with contextlib.closing(Client(house.ports["ingest"])) as client:
+        await asyncio.gather(*(send(client, 1, f"{PERSON} person/{number}") for number in range(READERS)))
+
+
+async def flood(house: House) -> None:
+    """Send as much at once as a collector does not like to hold, for ever."""
+    with contextlib.closing(Client(house.ports["ingest"])) as client:
+        while True:
+            await asyncio.gather(*(send(client, FLOOD_EVENTS) for _ in range(FLOOD_REQUESTS)))
+            await asyncio.sleep(0.5)
+
+
+@contextlib.asynccontextmanager
+async def meanwhile(work: Any) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        assert not task.done(), task.exception()
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def edit(house: House, token: str, path: str, fields: dict[str, str] | None = None) -> dict[str, Any]:
+    body = json.dumps(fields).encode() if fields else b""
+    with contextlib.closing(Client(house.gateway_port)) as client:
+        reply = await client.request(
+            "POST", f"/api{path}", body, authorization=f"Bearer {token}", content_type="application/json"
+        )
+    assert not reply.is_fault, reply
+    return dict(json.loads(reply.body))
+
+
+async def kafka_away(house: House, alerts: Alerts, article: str, token: str) -> None:
+    """Kafka does not answer; readers keep coming, an editor publishes, and somebody has changed a number by hand."""
+    await house.cluster.admin(DATABASE, TAMPER.format(by=7))
+    with frozen(house, "kafka"):
+        await edit(house, token, f"/articles/{article}/publish")
+        async with meanwhile(flood(house)):
+            await alerts.fires("EventsWait")
+            await alerts.fires("SpoolInUse")
+            await alerts.fires("SpoolFilling")
+            await alerts.fires("CollectorErrors", severity="page")
+        await alerts.fires("OutboxStuck")
+        await alerts.fires("CountsDisagree", check="ledger")
+    await house.cluster.admin(DATABASE, TAMPER.format(by=-7))
+    for alert in ("EventsWait", "SpoolInUse", "SpoolFilling", "OutboxStuck"):
+        await alerts.ends(alert)
+
+
+async def postgres_away(house: House, alerts: Alerts, folder: Path) -> None:
+    """Postgres does not answer; readers keep coming; and a service ends, and then is not even known any more."""
+    with frozen(house, "postgres"):
+        await come_once(house)
+        await alerts.fires("PortalFromMemory")
+        house.down.add("render")
+        await house.cluster.kill(house.parts["render"])
+        await alerts.fires("TargetDown", job="render")
+        write_targets(folder, {"render": None})
+        await alerts.fires("ServiceMissing", job="render")
+        await alerts.ends("TargetDown")
+        await alerts.fires("CountingLags", LAGS_SECONDS)
+    await alerts.fires("CountsLate", severity="page")
+    house.cluster.spawn(house.parts["render"])
+    await house.is_ready("render")
+    write_targets(folder, {"render": f"127.0.0.1:{house.ports['render']}"})
+    for alert in ("PortalFromMemory", "ServiceMissing", "CountingLags"):
+        await alerts.ends(alert)
+
+
+@pytest.mark.timeout(600)
+async def test_faults_make_the_alerts_fire_and_their_ends_end_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Kafka frozen, a ledger changed, Postgres frozen, a service ended: each main alert fires, and ends."""
+    monkeypatch.setenv("PRESSTALLY_SPOOL_BYTES_MAX", str(8 * 1024**2))
+    monkeypatch.setenv("PRESSTALLY_PUBLISH_DEADLINE_SECONDS", "14")
+    rules, folder = tmp_path / "rules", tmp_path / "prometheus"
+    rules.mkdir()
+    folder.mkdir()
+    for file in RULES.glob("*.yml"):
+        (rules / file.name).write_text(minutes_as_seconds(file.read_text()))
+    house = House(tmp_path, ROLES, UPSTREAMS)
+    try:
+        await house.start()
+        done = await house.command("services.ingest", "token", "create", "--name", "Minh", "--scope", "admin")
+        token = done.stdout.strip()
+        fields = {"site": "haihau", "section": "tin-tuc", "title": "Chợ phiên", "body": "<p>Thân bài.</p>"}
+        article = (await edit(house, token, "/articles", fields))["id"]
+        targets = {name: f"127.0.0.1:{house.ports[name]}" for name in SERVICES}
+        with running_prometheus(folder, free_ports(1), targets, wait_for, rules) as prometheus:
+            alerts = Alerts(prometheus)
+            async with meanwhile(come(house)), meanwhile(read(house)):
+                counted = "sum(presstally_consume_events_total) > 5"
+                await wait_until(lambda: prometheus.query(counted), FIRES_SECONDS, "the first counts")
+                assert alerts.provoked() == []
+                await kafka_away(house, alerts, article, token)
+                await postgres_away(house, alerts, folder)
+                adds_up = 'presstally_reconcile_difference_events{check="ledger"} == 0'
+                await wait_until(lambda: prometheus.query(adds_up), ENDS_SECONDS, "a ledger that adds up")
+                await wait_until(lambda: not alerts.provoked(), ENDS_SECONDS, "the end of all alerts")
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n{house.last_words()}") from error
+    finally:
+        await house.stop()

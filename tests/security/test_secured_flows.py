@@ -1,0 +1,275 @@
+"""Both flows over TLS, with passwords and certificates, under rights of one's own; and who is refused."""
+
+import asyncio
+import ssl
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+import trustme
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    KafkaError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+    for_code,
+)
+from aiokafka.protocol.admin import CreateAclsRequest
+
+from shared.acls import READS, WRITES
+from shared.kafka.connection import KafkaAccess, tls_context
+from shared.kafka.producer import stop_producer
+from shared.postgres import open_pool
+from shared.topics import TOPICS
+from tests.e2e.conftest import Editors
+from tests.security.conftest import SERVICES, Secured, Stores
+
+TABLES = {"ingest": "outbox", "stats": "counts", "render": "listings"}
+
+
+def test_page_views_are_counted(secured: Secured, wait: Callable[..., Any]) -> None:
+    """A view comes from the collector through Kafka and Postgres to the counter, all of it over TLS."""
+    body = f'{{"id": "{uuid.uuid4()}", "site": "haihau", "kind": "view", "path": "/"}}'.encode()
+    before = secured.request("GET", "/stats/haihau/counter?measure=views").json()["total"]
+    answer = secured.request("POST", "/e", body, content_type="application/json")
+    assert answer.status == 202, answer.text
+    wait(lambda: secured.request("GET", "/stats/haihau/counter?measure=views").json()["total"] == before + 1, 10)
+
+
+def test_an_article_gets_to_its_readers(secured: Secured, wait: Callable[..., Any]) -> None:
+    """An article goes through the outbox, Kafka, the builder and back until it is live, and has its page."""
+    editors = Editors(secured)
+    article = editors.publish(editors.create("Bài qua TLS")["id"])
+    live = editors.publication(article["id"])
+    assert live["status"] == "live", live
+    page = secured.request("GET", "/" + live["url"].split("/", 3)[3])
+    assert (page.status, "Bài qua TLS" in page.text) == (200, True)
+    wait(lambda: secured.ask("stats", "GET", "/readyz").json()["ready"], 10)
+
+
+def test_the_commands_work_as_operator(secured: Secured, stores: Stores) -> None:
+    """Whoever has the operator's rights can create topics, correct a total, prove the numbers and count again."""
+    for module, *arguments in (
+        ("shared.topics",),
+        ("services.stats", "adjust", "--site", "haihau", "--amount", "3", "--who", "Lan", "--why", "thử"),
+        ("services.stats", "verify"),
+        ("services.stats", "rebuild"),
+        ("services.stats", "dlq", "list"),
+        ("services.render", "rebuild"),
+    ):
+        done = stores.run("operator", module, *arguments)
+        assert done.returncode == 0, (module, arguments, done.stdout + done.stderr)
+
+
+async def test_every_way_in(stores: Stores) -> None:
+    """Passwords by each mechanism, and a certificate, are let in."""
+    accesses = [stores.access("presstally-ingest", mechanism=one) for one in ("SCRAM-SHA-512", "SCRAM-SHA-256")]
+    accesses.append(stores.access("plain", mechanism="PLAIN", password=stores.kafka.plain_password))
+    with_certificate = stores.tls(stores.folder / "render.pem", stores.folder / "render.key")
+    accesses.append(stores.access("", bootstrap=stores.kafka.mtls_bootstrap, protocol="SSL", tls=with_certificate))
+    assert [await access.why_not() for access in accesses] == [
+        f"Kafka at {access.bootstrap} answers again" for access in accesses
+    ]
+
+
+WRONG: dict[str, tuple[Callable[[Stores], dict[str, Any]], str]] = {
+    "a wrong password": (lambda _: {"password": "wrong"}, "refuses user 'presstally-stats' or its password"),
+    "an unknown user": (lambda _: {"username": "nobody"}, "refuses user 'nobody' or its password"),
+    "another authority": (
+        lambda stores: {"tls": another_authority(stores.folder)},
+        "shows a certificate that is not trusted (KAFKA_CA_FILE): unable to get local issuer certificate",
+    ),
+    "another name": (
+        lambda stores: {"bootstrap": stores.kafka.bootstrap.replace("127.0.0.1", "localhost")},
+        "(KAFKA_CA_FILE): Hostname mismatch, certificate is not valid for 'localhost'",
+    ),
+    "a plain client": (lambda _: {"protocol": "PLAINTEXT", "tls": None}, "wants TLS or a password"),
+    "a password without TLS": (lambda _: {"protocol": "SASL_PLAINTEXT", "tls": None}, "wants TLS"),
+    "TLS without a password": (lambda _: {"protocol": "SSL"}, "or a password"),
+    "no certificate": (
+        lambda stores: {"protocol": "SSL", "bootstrap": stores.kafka.mtls_bootstrap},
+        "wants a certificate (KAFKA_CERTIFICATE_FILE)",
+    ),
+}
+
+
+def another_authority(folder: Path) -> ssl.SSLContext:
+    file = folder / "another.pem"
+    trustme.CA().cert_pem.write_to_path(str(file))
+    return tls_context(file, None, None, None)
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+async def test_who_is_refused_is_told_why(stores: Stores, wrong: str) -> None:
+    """Whoever comes with something wrong is refused, in words that name what to look at, and without the password."""
+    changed, words = WRONG[wrong]
+    access = stores.access("presstally-stats", **changed(stores))
+    said = await access.why_not()
+    assert words in said
+    assert access.password not in said
+    producer = AIOKafkaProducer(**access.client, request_timeout_ms=3_000)
+    with pytest.raises(KafkaError):
+        await producer.start()
+    await producer.stop()
+    await asyncio.sleep(0.2)  # aiokafka does not wait for what it closes, and the loop ends with the test
+
+
+FORBIDDEN = {
+    "render writes page views": ("presstally-render", "write", "page-views"),
+    "render writes articles": ("presstally-render", "write", "articles"),
+    "render reads page views": ("presstally-render", "read", "page-views"),
+    "render joins the counters": ("presstally-render", "join", "stats-counter"),
+    "stats writes page views": ("presstally-stats", "write", "page-views"),
+    "stats writes articles": ("presstally-stats", "write", "articles"),
+    "stats writes totals": ("presstally-stats", "write", "counter-adjustments"),
+    "stats says what is live": ("presstally-stats", "write", "pages-live"),
+    "stats reads dead letters": ("presstally-stats", "read", "page-views.dlq"),
+    "stats fences the relay": ("presstally-stats", "fence", "presstally-ingest-relay"),
+    "ingest says what is live": ("presstally-ingest", "write", "pages-live"),
+    "ingest reads page views": ("presstally-ingest", "read", "page-views"),
+    "ingest joins the builders": ("presstally-ingest", "join", "render-builder"),
+    "ingest makes topics": ("presstally-ingest", "create", "page-views-2"),
+    "operator deletes topics": ("presstally-operator", "delete", "page-views"),
+    "operator gives itself rights": ("presstally-operator", "allow", "page-views"),
+}
+REFUSALS = (
+    ClusterAuthorizationFailedError,
+    GroupAuthorizationFailedError,
+    TopicAlreadyExistsError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+
+
+async def attempt(access: KafkaAccess, deed: str, name: str) -> None:
+    """Do something in Kafka.
+
+    Raises:
+        REFUSALS: Kafka does not allow it.
+    """
+    if deed in ("write", "fence"):
+        transactional_id = name if deed == "fence" else None
+        producer = AIOKafkaProducer(**access.client, transactional_id=transactional_id, enable_idempotence=True)
+        try:
+            async with asyncio.timeout(10):
+                await producer.start()
+                await producer.send_and_wait(name, b"{}", key=b"k", partition=0)
+        finally:
+            await stop_producer(producer)
+    elif deed in ("read", "join"):
+        group = {"group_id": name} if deed == "join" else {}
+        consumer = AIOKafkaConsumer(**access.client, **group, auto_offset_reset="earliest")
+        try:
+            async with asyncio.timeout(10):
+                await consumer.start()
+                if deed == "join":
+                    consumer.subscribe(["articles", "pages-live"])
+                else:
+                    if name not in await consumer.topics():  # not even described
+                        raise TopicAuthorizationFailedError(name)
+                    consumer.assign([TopicPartition(name, 0)])
+                await consumer.getone()
+        finally:
+            await consumer.stop()
+    else:
+        admin = AIOKafkaAdminClient(**access.client)
+        await admin.start()
+        try:
+            await administer(admin, deed, name)
+        finally:
+            await admin.close()
+
+
+async def administer(admin: AIOKafkaAdminClient, deed: str, name: str) -> None:
+    if deed == "create":
+        answer = await admin.create_topics([NewTopic(name, 1, 1)])
+        code = answer.topic_errors[0][1]
+    elif deed == "delete":
+        answer = await admin.delete_topics([name])
+        code = answer.topic_error_codes[0][1]
+    else:
+        request = CreateAclsRequest(2, name, 3, "User:presstally-operator", "*", 2, 3)
+        answer = await admin._send_request(request)
+        code = answer.creation_responses[0][0]
+    if code:
+        raise for_code(code)(name)
+
+
+def who_is(stores: Stores, user: str) -> KafkaAccess:
+    if user != "presstally-render":
+        return stores.access(user)
+    tls = stores.tls(stores.folder / "render.pem", stores.folder / "render.key")
+    return stores.access("", bootstrap=stores.kafka.mtls_bootstrap, protocol="SSL", tls=tls)
+
+
+@pytest.mark.parametrize("forbidden", FORBIDDEN)
+async def test_a_service_cannot_do_what_others_do(stores: Stores, forbidden: str) -> None:
+    """Each service's user is refused what is not its work, by the broker."""
+    user, deed, name = FORBIDDEN[forbidden]
+    with pytest.raises(REFUSALS):
+        await attempt(who_is(stores, user), deed, name)
+
+
+async def test_what_is_forbidden_is_possible_for_who_may(secured: Secured, stores: Stores) -> None:
+    """The same deeds go through for those whose work they are: the refusals above are no faults of the test."""
+    await attempt(who_is(stores, "presstally-render"), "write", "articles.dlq")
+    await attempt(who_is(stores, "presstally-stats"), "write", "page-views.dlq")
+    await attempt(who_is(stores, "presstally-operator"), "read", "page-views.dlq")
+    with pytest.raises(TopicAlreadyExistsError):
+        await attempt(who_is(stores, "presstally-operator"), "create", "page-views")
+
+
+def test_every_right_is_of_somebodys_work() -> None:
+    """Nobody may write what it reads, and each topic has one service that writes it."""
+    for service, topics in WRITES.items():
+        assert not set(topics) & set(READS[service])
+    writers = {topic: [service for service, topics in WRITES.items() if topic in topics] for topic in TOPICS}
+    assert all(len(services) == 1 for services in writers.values()), writers
+
+
+@pytest.mark.parametrize("service", SERVICES)
+async def test_a_login_takes_its_own_role_only(stores: Stores, service: str) -> None:
+    """A service's login acts as its role, and can neither act as another, nor read or change another's tables."""
+    pool = await open_pool(stores.url(service), role=f"presstally_{service}", size=1)
+    try:
+        for other in SERVICES:
+            statements = [f"CREATE TABLE {other}.mine ()", f"DROP SCHEMA {other} CASCADE"]
+            if other != service:
+                statements += [f"SET ROLE presstally_{other}", f"SELECT * FROM {other}.{TABLES[other]}"]
+            for statement in statements:
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await pool.execute(statement)
+        for statement in (
+            "CREATE TABLE public.mine ()",
+            "SELECT * FROM public.presstally_migrations",
+            "SET ROLE presstally",
+        ):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await pool.execute(statement)
+    finally:
+        pool.terminate()
+
+
+async def test_postgres_is_reached_over_tls_or_not_at_all(stores: Stores) -> None:
+    """Another authority, another name, no TLS and a wrong password are refused by what the error says."""
+    right = stores.url("stats")
+    another_authority(stores.folder)
+    wrong = {
+        right.replace(str(stores.ca), str(stores.folder / "another.pem")): "CERTIFICATE_VERIFY_FAILED",
+        right.replace("@localhost", "@127.0.0.1"): "IP address mismatch",
+        right.replace("verify-full", "disable"): "no encryption",
+        right.replace("database-password-of-", "wrong-"): "password authentication failed",
+    }
+    for url, words in wrong.items():
+        with pytest.raises((asyncpg.PostgresError, OSError), match=words):
+            await asyncpg.connect(url)
+    connection = await asyncpg.connect(right)
+    assert await connection.fetchval("SELECT version FROM pg_stat_ssl WHERE pid = pg_backend_pid()") == "TLSv1.3"
+    await connection.close()

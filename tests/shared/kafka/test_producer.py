@@ -1,0 +1,34 @@
+"""The producer, without a Kafka to talk to: it answers all the same."""
+
+import asyncio
+import time
+
+import pytest
+
+from shared.kafka.connection import KafkaAccess
+from shared.kafka.producer import Producer, Unavailable
+
+NOBODY = KafkaAccess("127.0.0.1:1")
+
+
+async def test_without_kafka_a_send_is_refused_in_time() -> None:
+    """While Kafka is away, sending is refused at once and readiness says why."""
+    producer = Producer(NOBODY, deadline_seconds=1)
+    producer.start()
+    await asyncio.sleep(0.1)
+    begun = time.monotonic()
+    with pytest.raises(Unavailable, match=NOBODY.bootstrap):
+        await producer.send("page-views", b"1")
+    assert time.monotonic() - begun < 1
+    assert producer.problem
+    assert producer.in_flight == 0
+    await producer.stop()
+
+
+async def test_stopping_without_kafka_is_bounded() -> None:
+    """A producer that never reached Kafka stops at once."""
+    producer = Producer(NOBODY)
+    producer.start()
+    await asyncio.sleep(0.1)
+    async with asyncio.timeout(5):
+        await producer.stop()

@@ -1,0 +1,187 @@
+"""What is measured beside the load: each process's memory, and how long a view takes to the counter on the page."""
+
+import asyncio
+import json
+import time
+import uuid
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+import psutil
+
+from tests.conftest import PERSON
+from tests.soak.client import AWAY, Client
+from tests.soak.load import RETRY_SECONDS, streamed_totals
+from tests.soak.system import House
+
+SAMPLE_SECONDS = 5.0
+PROBE_SITE = "giao-thuy"
+PROBE_SECONDS = 1.0
+WARM_UP_SHARE = 1 / 3
+TELLING_SECONDS = 300.0
+"""Less than five minutes tell nothing."""
+WINDOW_SECONDS = 30
+MINUTE_MB_MAX = 1.0
+"""A kilobyte kept of each request would be ten times as much; a counter keeps the ids of an hour."""
+GROWTH_MB_MAX = 40.0
+"""From the first to the last quarter, by medians, whatever the steps."""
+KAFKA_MB_MAX = 900.0
+"""Java fills the heap that it was given (512 MB) before it collects: what tells is that it stays within."""
+MEGABYTE = 1024 * 1024
+
+
+@dataclass
+class Life:
+    """One process from its start to its end: (seconds since the soak began, memory in bytes)."""
+
+    name: str
+    pid: int
+    samples: list[tuple[float, int]] = field(default_factory=list)
+
+    @property
+    def warm(self) -> list[tuple[float, int]]:
+        """What came after the first third."""
+        return self.samples[int(len(self.samples) * WARM_UP_SHARE) :]
+
+    @property
+    def warm_seconds(self) -> float:
+        return self.warm[-1][0] - self.warm[0][0] if self.warm else 0.0
+
+    @property
+    def minute_mb(self) -> float:
+        """Megabytes that it grows by in a minute, by the median of all half-minutes after the first third.
+
+        A counter that takes over the partitions of one that was killed needs more from then on: that is a step, and no
+        growth. What leaks grows all the time.
+        """
+        step = round(WINDOW_SECONDS / SAMPLE_SECONDS)
+        sizes = [size for _, size in self.warm]
+        grown = [b - a for a, b in zip(sizes, sizes[step:], strict=False)]
+        return median(grown) / MEGABYTE * 60 / WINDOW_SECONDS if grown else 0.0
+
+    @property
+    def growth_mb(self) -> float:
+        """Megabytes from the first quarter to the last, both after the first third."""
+        sizes = [size for _, size in self.warm]
+        quarter = max(1, len(sizes) // 4)
+        return (median(sizes[-quarter:]) - median(sizes[:quarter])) / MEGABYTE if sizes else 0.0
+
+    @property
+    def is_told(self) -> bool:
+        return self.warm_seconds >= TELLING_SECONDS
+
+    def finding(self) -> str | None:
+        """Say what is wrong with this life, or nothing."""
+        peak = max((size for _, size in self.samples), default=0) / MEGABYTE
+        if self.name == "kafka":
+            return f"kafka has {peak:.0f} MB, more than {KAFKA_MB_MAX:.0f}" if peak > KAFKA_MB_MAX else None
+        if self.is_told and self.minute_mb > MINUTE_MB_MAX:
+            return f"{self.name} grows by {self.minute_mb:.2f} MB a minute after its first third"
+        if self.is_told and self.growth_mb > GROWTH_MB_MAX:
+            return f"{self.name} has grown by {self.growth_mb:.0f} MB after its first third"
+        return None
+
+
+def private_bytes(pid: int) -> int:
+    """Return the resident memory that a process and its children share with nobody (RssAnon).
+
+    Postgres's shared buffers are counted by the kernel for each of its processes; they are bounded, and left out.
+    """
+    try:
+        tree = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
+    except psutil.NoSuchProcess:
+        return 0
+    total = 0
+    for one in tree:
+        try:
+            lines = Path(f"/proc/{one}/status").read_text(encoding="ascii", errors="replace").splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon:"))
+    return total
+
+
+class Memory:
+    """The lives of all processes of a house."""
+
+    def __init__(self, house: House, begun: float) -> None:
+        self._house = house
+        self._begun = begun
+        self.lives: list[Life] = []
+
+    async def run(self) -> None:
+        """Sample for ever."""
+        while True:
+            await asyncio.to_thread(self._sample)
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    def _sample(self) -> None:
+        at = time.monotonic() - self._begun
+        known = {(life.name, life.pid): life for life in self.lives}
+        for name in self._house.parts:
+            pid = self._house.pid(name)
+            if pid is None:
+                continue
+            life = known.get((name, pid))
+            if life is None:
+                life = Life(name, pid)
+                self.lives.append(life)
+            if size := private_bytes(pid):
+                life.samples.append((at, size))
+
+    def names(self) -> list[str]:
+        """Return the parts that were seen, in the order of their start."""
+        return list(dict.fromkeys(life.name for life in self.lives))
+
+    def longest(self, name: str) -> Life:
+        """Return the longest life of a part, which tells most."""
+        return max((life for life in self.lives if life.name == name), key=lambda life: life.warm_seconds)
+
+    def total_mb(self) -> float:
+        """Return what all that run have now."""
+        newest = {life.name: life.samples[-1][1] for life in self.lives if life.samples}
+        return sum(newest.values()) / MEGABYTE
+
+
+class Probe:
+    """Sends a view and waits until a live stream tells it, again and again."""
+
+    def __init__(self, port: int, begun: float) -> None:
+        self._client = Client(port)
+        self._port = port
+        self._begun = begun
+        self._stop = asyncio.Event()
+        self.sent = 0
+        self.delays: list[tuple[float, float]] = []
+        """(seconds since the soak began, seconds from the first try to the live stream)"""
+
+    async def run(self) -> None:
+        """Probe until `stop`."""
+        totals = streamed_totals(self._port, PROBE_SITE)
+        base = (await anext(totals))[1]
+        while not self._stop.is_set():
+            sent = time.monotonic()
+            await self._send()
+            self.sent += 1
+            async for at, total in totals:
+                if total >= base + self.sent:
+                    self.delays.append((sent - self._begun, max(0.0, at - sent)))
+                    break
+            await asyncio.sleep(max(0.0, sent + PROBE_SECONDS - time.monotonic()))
+        await totals.aclose()  # type: ignore[attr-defined]
+        self._client.close()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    async def _send(self) -> None:
+        event = {"id": str(uuid.uuid4()), "site": PROBE_SITE, "kind": "view", "path": "/probe"}
+        while True:
+            try:
+                reply = await self._client.request("POST", "/e", json.dumps(event).encode(), user_agent=PERSON)
+            except AWAY:
+                reply = None
+            if reply is not None and reply.status == 202:
+                return
+            await asyncio.sleep(RETRY_SECONDS)

@@ -1,0 +1,206 @@
+"""The whole system with its roles apart, as one who scales them runs it, in the hands of the soak.
+
+Whatever dies is started again. The house keeps the books of who died by a fault and who by itself.
+"""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import psutil
+
+from deploy.local.supervisor import Part
+from tests.chaos.cluster import TEMPLATE, Cluster
+from tests.chaos.polling import wait_until
+from tests.conftest import ROOT, SITES, STATISTICS_TOKENS, answers, free_ports
+
+DATABASE = "soak"
+ROLES = {
+    "collector-1": "services.ingest collector",
+    "collector-2": "services.ingest collector",
+    "articles": "services.ingest articles",
+    "counter-1": "services.stats counter",
+    "counter-2": "services.stats counter",
+    "widget": "services.stats widget",
+    "builder": "services.render builder",
+    "site-1": "services.render site",
+    "site-2": "services.render site",
+}
+UPSTREAMS = {"COLLECTOR": "collector", "ARTICLES": "articles", "STATS": "widget", "RENDER": "site"}
+"""Which of them the gateway asks: name of its variable → how the parts' names begin."""
+START_SECONDS = 60.0
+TEND_SECONDS = 0.5
+LEAVE_SECONDS = 12.0
+
+
+class House:
+    """One Kafka, one Postgres, a gateway, and processes of ours: by default each role apart."""
+
+    def __init__(
+        self, folder: Path, roles: Mapping[str, str] = ROLES, upstreams: Mapping[str, str] = UPSTREAMS
+    ) -> None:
+        self._folder = folder
+        self.roles = roles
+        self._upstreams = upstreams
+        self.cluster = Cluster(folder)
+        self.gateway_port = 0
+        self.ports: dict[str, int] = {}
+        self.parts: dict[str, Part] = {}
+        self.down: set[str] = set()
+        """Parts that a fault keeps down."""
+        self.deaths: Counter[str] = Counter()
+        self.killed: Counter[str] = Counter()
+
+    @property
+    def url(self) -> str:
+        return self.cluster.url(DATABASE)
+
+    @property
+    def bootstrap(self) -> str:
+        return self.cluster.bootstrap
+
+    def environment(self) -> dict[str, str]:
+        """Return what a program needs that works on this house."""
+        return {
+            **os.environ,
+            "DATABASE_URL": self.url,
+            "KAFKA_BOOTSTRAP": self.bootstrap,
+            "PRESSTALLY_SITES": str(self._folder / "sites.toml"),
+            "PRESSTALLY_PUBLIC_URL": f"http://localhost:{self.gateway_port}",
+            "PRESSTALLY_TRUSTED_PROXIES": "127.0.0.1/32",
+            "PRESSTALLY_STATISTICS_TOKENS": STATISTICS_TOKENS,
+            "PRESSTALLY_SPOOL": str(self._folder / "spool"),
+            "PRESSTALLY_MEDIA": (self._folder / "media").as_uri(),
+            "PRESSTALLY_SESSION_TIMEOUT_MS": "4000",
+            "PYTHONUNBUFFERED": "1",
+        }
+
+    async def start(self) -> None:
+        """Start everything and wait until it is ready."""
+        await self.cluster.start()
+        self.gateway_port = free_ports(len(self.roles) + 1)
+        self.ports = {name: self.gateway_port + 1 + number for number, name in enumerate(self.roles)}
+        (self._folder / "sites.toml").write_text(SITES)
+        await self.cluster.admin("postgres", f"CREATE DATABASE {DATABASE} TEMPLATE {TEMPLATE}")
+        self.parts = {"kafka": self.cluster.kafka, "postgres": self.cluster.postgres}
+        for name in self.roles:
+            self._start(name, self._role(name))
+        for name in self.roles:
+            await wait_until(self.parts[name].is_ready, START_SECONDS, f"readiness of {name}")
+        self._start("gateway", self._gateway())
+        await wait_until(self.parts["gateway"].is_ready, START_SECONDS, "the gateway")
+
+    def _start(self, name: str, part: Part) -> None:
+        self.parts[name] = part
+        self.cluster.spawn(part)
+
+    def _role(self, name: str) -> Part:
+        port = self.ports[name]
+        url = f"http://127.0.0.1:{port}/readyz"
+        environment = {**self.environment(), "PRESSTALLY_HTTP_PORT": str(port)}
+        return Part(name, [sys.executable, "-m", *self.roles[name].split()], lambda: answers(url), environment)
+
+    def _gateway(self) -> Part:
+        def of(begin: str) -> str:
+            return " ".join(f"127.0.0.1:{port}" for name, port in self.ports.items() if name.startswith(begin))
+
+        home = str(self._folder / "caddy")
+        environment = {
+            **os.environ,
+            "GATEWAY_ADDRESS": f"http://:{self.gateway_port}",
+            "GATEWAY_BIND": "127.0.0.1",
+            "XDG_DATA_HOME": home,
+            "XDG_CONFIG_HOME": home,
+            "HOME": home,
+            **{f"{name}_UPSTREAM": of(begin) for name, begin in self._upstreams.items()},
+        }
+        caddy = [str(Path(sys.executable).parent / "caddy"), "run", "--adapter", "caddyfile"]
+        url = f"http://127.0.0.1:{self.gateway_port}/t.js"
+        return Part(
+            "gateway", [*caddy, "--config", str(ROOT / "deploy/gateway/Caddyfile")], lambda: answers(url), environment
+        )
+
+    def pid(self, name: str) -> int | None:
+        """Return the process of a part, or None while it is down."""
+        process = self.parts[name].process
+        return process.pid if process is not None and process.poll() is None else None
+
+    async def kill(self, name: str, down_seconds: float) -> None:
+        """Kill -9 a part with its children, and let it be down for so long at least."""
+        self.down.add(name)
+        self.killed[name] += 1
+        await self.cluster.kill(self.parts[name])
+        await asyncio.sleep(down_seconds)
+        self.down.discard(name)
+
+    async def freeze(self, name: str, seconds: float) -> None:
+        """Stop a part's processes where they are, and let them go on."""
+        pid = self.pid(name)
+        assert pid is not None, f"{name} is down"
+        tree = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
+        for process in tree:
+            process.suspend()
+        await asyncio.sleep(seconds)
+        for process in tree:
+            process.resume()
+
+    async def replace(self, name: str) -> int:
+        """Stop a part, start it again as a new version would be, wait until it is ready; return its exit code."""
+        process = self.parts[name].process
+        assert process is not None
+        self.down.add(name)
+        process.send_signal(signal.SIGTERM)
+        code = await asyncio.to_thread(process.wait, LEAVE_SECONDS)
+        self.cluster.spawn(self.parts[name])
+        self.down.discard(name)
+        await self.is_ready(name)
+        return code
+
+    async def tend(self) -> None:
+        """Start again what has died, for ever."""
+        while True:
+            for name, part in self.parts.items():
+                if name not in self.down and self.pid(name) is None:
+                    self.deaths[name] += 1
+                    self.cluster.spawn(part)
+            await asyncio.sleep(TEND_SECONDS)
+
+    async def is_ready(self, name: str) -> None:
+        """Wait until a part is ready again."""
+        await wait_until(self.parts[name].is_ready, START_SECONDS, f"readiness of {name}")
+
+    async def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of ours on this house, to its end."""
+        command, environment = [sys.executable, "-m", *arguments], self.environment()
+        return await asyncio.to_thread(
+            subprocess.run, command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+        )
+
+    async def leave(self) -> dict[str, str]:
+        """Ask the roles to stop, all at once, and return how each did not leave as it should."""
+        processes = {name: process for name in self.roles if (process := self.parts[name].process) is not None}
+        for process in processes.values():
+            process.send_signal(signal.SIGTERM)
+        wrong = {}
+        for name, process in processes.items():
+            try:
+                code = await asyncio.to_thread(process.wait, LEAVE_SECONDS)
+            except subprocess.TimeoutExpired:
+                wrong[name] = f"did not leave within {LEAVE_SECONDS:g} s"
+            else:
+                if code != 0:
+                    wrong[name] = f"left with {code}"
+        return wrong
+
+    def last_words(self) -> str:
+        """Return the last lines of each part's log, for a failure's message."""
+        files = sorted((self._folder / "logs").glob("*.log"))
+        return "\n".join(f"{file.stem}:\n" + "\n".join(file.read_text().splitlines()[-6:]) for file in files)
+
+    async def stop(self) -> None:
+        await self.cluster.stop()

@@ -1,0 +1,455 @@
+"""The plain recount, rule by rule: it is the definition that the fast code and the stored counts are held against."""
+
+import json
+import uuid
+from collections import Counter
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from services.stats.admin.reference_model import Bucket, Entry, Expected, Numbers, day_start, next_day_start, recount
+from services.stats.admin.verify import Comparison, Counted, Stored, compare
+from shared.sites import Site, Sites
+
+NAMES = {
+    "haihau": "Asia/Ho_Chi_Minh",
+    "kathmandu": "Asia/Kathmandu",
+    "berlin": "Europe/Berlin",
+    "beirut": "Asia/Beirut",
+}
+SITES = Sites(
+    {
+        slug: Site(slug=slug, name=slug, origins=[f"https://{slug}.example"], timezone=timezone)
+        for slug, timezone in NAMES.items()
+    }
+)
+MINUTE = 60_000
+HOUR = 60 * MINUTE
+DAY = 24 * HOUR
+ANN, BOB = "a" * 16, "b" * 16
+Record = tuple[int, int, bytes | None]
+
+
+def instant(text: str) -> int:
+    """Milliseconds of an ISO time with its offset."""
+    return int(datetime.fromisoformat(text).timestamp() * 1000)
+
+
+NOON = instant("2026-11-24T12:00+07:00")
+
+
+def record(number: int, *, arrived: int | None = None, **fields: Any) -> Record:
+    event = {
+        "id": str(uuid.UUID(int=number)),
+        "site": "haihau",
+        "kind": "view",
+        "path": "/",
+        "at": NOON,
+        "visitor": ANN,
+    }
+    event.update(fields)
+    return (number, event["at"] if arrived is None else arrived, json.dumps(event).encode())
+
+
+def fold(*records: Record) -> Expected:
+    return recount({0: records}, SITES)
+
+
+def total(expected: Expected, article: str = "", site: str = "haihau") -> tuple[int, int, int]:
+    numbers = expected.counts.get(Bucket(site, article, "total", 0), Numbers())
+    return numbers.views, numbers.visits, numbers.visitors
+
+
+def days(expected: Expected, site: str = "haihau") -> dict[str, tuple[int, int, int]]:
+    """{local time at which a day begins: (views, visits, visitors)}."""
+    zone = ZoneInfo(NAMES[site])
+    return {
+        datetime.fromtimestamp(bucket.start, zone).isoformat(): (numbers.views, numbers.visits, numbers.visitors)
+        for bucket, numbers in sorted(expected.counts.items())
+        if (bucket.site, bucket.article, bucket.grain) == (site, "", "day")
+    }
+
+
+def outcomes(expected: Expected) -> dict[str, int]:
+    summed: Counter[str] = Counter()
+    for entry, events in expected.ledger.items():
+        summed[f"{entry.outcome}:{entry.reason}" if entry.reason else entry.outcome] += events
+    return dict(summed)
+
+
+def test_a_view_counts_in_each_of_its_buckets() -> None:
+    """A view is in the step, hour, day and total of the site and in the day and total of its article."""
+    at = instant("2026-11-24T12:07:31+07:00")
+    expected = fold(record(0, at=at, article="bai-1"))
+    day = instant("2026-11-24T00:00+07:00") // 1000
+    assert expected.counts == {
+        Bucket("haihau", "", "step", instant("2026-11-24T12:05+07:00") // 1000): Numbers(1, 1, 1),
+        Bucket("haihau", "", "hour", instant("2026-11-24T12:00+07:00") // 1000): Numbers(1, 1, 1),
+        Bucket("haihau", "", "day", day): Numbers(1, 1, 1),
+        Bucket("haihau", "", "total", 0): Numbers(1, 1, 1),
+        Bucket("haihau", "bai-1", "day", day): Numbers(1, 1, 1),
+        Bucket("haihau", "bai-1", "total", 0): Numbers(1, 1, 1),
+    }
+    assert dict(expected.ledger) == {("haihau", day, "counted", ""): 1}
+    assert expected.records == 1
+
+
+@pytest.mark.parametrize(
+    ("value", "reason"),
+    [
+        (None, "null"),
+        (b" " * 8_193, "oversize"),
+        (b"{", "not-json"),
+        (b"\xff", "not-json"),
+        (b'{"id":"x"}', "schema"),
+        (record(1, id="0" * 36)[2], "schema"),
+        (record(1, id="00000000-0000-0000-0000-00000000000g")[2], "schema"),
+        (record(1, visitor="z" * 16)[2], "schema"),
+        (record(1, visitor_prev="\N{ARABIC-INDIC DIGIT ONE}" * 16)[2], "schema"),
+        (record(1, site="khong-co")[2], "unknown-site"),
+    ],
+)
+def test_what_cannot_be_read_is_a_dead_letter_of_no_site(value: bytes | None, reason: str) -> None:
+    """A record whose site cannot be told is dead-lettered under the UTC day of its arrival."""
+    arrived = instant("2026-11-24T03:00+07:00")
+    expected = fold((0, arrived, value), record(2))
+    utc_day = instant("2026-11-23T00:00+00:00") // 1000
+    assert expected.ledger["unknown", utc_day, "dead_lettered", reason] == 1
+    assert total(expected) == (1, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"article": "x\0"}, "nul-character"),
+        ({"bot": "x\0"}, "nul-character"),
+        ({"at": NOON + 5 * MINUTE + 1}, "future"),
+        ({"at": NOON - 48 * HOUR - 1}, "too-old"),
+        ({"at": NOON + DAY, "article": "\0"}, "nul-character"),
+    ],
+)
+def test_what_cannot_be_counted_is_a_dead_letter_of_its_site(fields: dict[str, Any], reason: str) -> None:
+    """A readable event that cannot be counted is dead-lettered under its site's day of arrival, first reason first."""
+    expected = fold(record(0, arrived=NOON, **fields))
+    day = instant("2026-11-24T00:00+07:00") // 1000
+    assert dict(expected.ledger) == {("haihau", day, "dead_lettered", reason): 1}
+    assert not expected.counts
+
+
+def test_the_limits_of_time_and_size_still_count() -> None:
+    """An event 5 minutes ahead, one 48 hours old and one of 8192 bytes are not dead letters."""
+    value = record(2)[2]
+    assert value is not None
+    expected = fold(
+        record(0, at=NOON + 5 * MINUTE, arrived=NOON),
+        record(1, at=NOON - 48 * HOUR, arrived=NOON),
+        (2, NOON, value.ljust(8_192)),
+    )
+    assert outcomes(expected) == {"counted": 2, "late": 1}
+
+
+def test_late_means_more_than_five_minutes_and_counts_in_its_own_time() -> None:
+    """An event that took longer than 5 minutes is late in the ledger, and in the bucket of its own time."""
+    expected = fold(
+        record(0, arrived=NOON + 5 * MINUTE), record(1, arrived=NOON + DAY, visitor=BOB, at=NOON + 5 * MINUTE)
+    )
+    assert outcomes(expected) == {"counted": 1, "late": 1}
+    assert days(expected) == {"2026-11-24T00:00:00+07:00": (2, 2, 2)}
+    assert {entry.day for entry in expected.ledger} == {
+        instant("2026-11-24T00:00+07:00") // 1000,
+        instant("2026-11-25T00:00+07:00") // 1000,
+    }
+
+
+def test_an_id_counts_once_whatever_its_case_and_site() -> None:
+    """The same id in capitals, or on another site, is a duplicate."""
+    one = "abcdef00-0000-4000-8000-000000000000"
+    expected = fold(record(0, id=one), record(1, id=one.upper()), record(2, id=one, site="berlin"))
+    assert outcomes(expected) == {"counted": 1, "duplicate": 2}
+    assert total(expected) == (1, 1, 1)
+
+
+def test_a_dead_letter_leaves_its_id_free() -> None:
+    """An id that came in a dead letter is counted when it comes again in a good event."""
+    expected = fold(record(0, at=NOON + DAY, arrived=NOON), record(0))
+    assert outcomes(expected) == {"dead_lettered:future": 1, "counted": 1}
+
+
+def at_turns(*slots: int) -> list[Record]:
+    """The same id once in each of these half-hours (of arrival and of its own time)."""
+    return [record(0, at=NOON + slot * 30 * MINUTE) for slot in slots]
+
+
+def test_ids_are_remembered_for_two_half_hours_in_which_anything_arrived() -> None:
+    """An id is known in its half-hour and the next two with arrivals; silence of any length does not count."""
+    filler = [record(n, at=NOON + n * 30 * MINUTE, visitor=BOB) for n in range(1, 4)]
+    assert outcomes(fold(*at_turns(0), *filler[:1], *at_turns(2)))["duplicate"] == 1
+    assert "duplicate" not in outcomes(fold(*at_turns(0), *filler[:2], *at_turns(3)))
+    assert outcomes(fold(*at_turns(0, 500)))["duplicate"] == 1
+
+
+def test_a_repetition_keeps_an_id_remembered() -> None:
+    """A duplicate renews the memory of its id."""
+    filler = [record(n, at=NOON + n * 30 * MINUTE, visitor=BOB) for n in range(1, 7)]
+    records = [*at_turns(0), filler[0], *at_turns(2), filler[2], *at_turns(4)]
+    assert outcomes(fold(*records)) == {"counted": 3, "duplicate": 2}
+
+
+def test_a_late_event_is_known_for_forty_nine_hours() -> None:
+    """An event half an hour late or more is held against ids of the last 98 half-hours."""
+    filler = [record(n, at=NOON + n * 30 * MINUTE, visitor=BOB) for n in range(1, 100)]
+
+    def sent_again(slot: int, at: int) -> dict[str, int]:
+        again = record(0, at=at, arrived=NOON + slot * 30 * MINUTE)
+        return outcomes(fold(record(0), *filler[: slot - 1], again))
+
+    assert sent_again(90, NOON)["duplicate"] == 1
+    assert sent_again(98, NOON + 2 * HOUR)["duplicate"] == 1
+    assert "duplicate" not in sent_again(99, NOON + 2 * HOUR)
+    assert sent_again(10, NOON + 10 * 30 * MINUTE - 30 * MINUTE)["duplicate"] == 1
+    assert "duplicate" not in sent_again(10, NOON + 10 * 30 * MINUTE - 30 * MINUTE + 1)
+
+
+def test_arrival_that_goes_backwards_begins_no_half_hour() -> None:
+    """Arrivals that jump back and forth over the start of a half-hour stay in the later one."""
+    jumps = [record(n, at=NOON - (n % 2), visitor=BOB) for n in range(1, 9)]
+    assert outcomes(fold(record(0, at=NOON - MINUTE), *jumps, record(0)))["duplicate"] == 1
+
+
+def test_bots_are_in_the_ledger_only() -> None:
+    """A bot's view is in the ledger with its reason, in no count, and makes no reader known."""
+    expected = fold(record(0, bot="crawler"), record(1, at=NOON + MINUTE))
+    assert outcomes(expected) == {"bot:crawler": 1, "counted": 1}
+    assert total(expected) == (1, 1, 1)
+
+
+def test_a_visit_ends_after_thirty_quiet_minutes() -> None:
+    """Thirty minutes without view or ping do not end a visit, and a millisecond more does."""
+    assert total(fold(record(0), record(1, at=NOON + 30 * MINUTE)))[1] == 1
+    assert total(fold(record(0), record(1, at=NOON + 30 * MINUTE + 1)))[1] == 2
+
+
+def test_pings_keep_a_visit_and_leaves_do_not() -> None:
+    """A ping keeps a visit alive; a leave neither keeps one nor makes anybody known."""
+    later = record(2, at=NOON + 40 * MINUTE)
+    assert total(fold(record(0), record(1, kind="ping", at=NOON + 20 * MINUTE), later)) == (2, 1, 1)
+    assert total(fold(record(0), record(1, kind="leave", at=NOON + 20 * MINUTE), later)) == (2, 2, 1)
+    assert total(fold(record(0, kind="leave"), record(1, at=NOON + 1))) == (1, 1, 1)
+
+
+def test_a_ping_that_comes_first_makes_a_reader_known() -> None:
+    """A view within 30 minutes of a ping by somebody new begins no visit, and is a visitor all the same."""
+    assert total(fold(record(0, kind="ping"), record(1, at=NOON + MINUTE))) == (1, 0, 1)
+
+
+def test_a_late_view_does_not_move_a_reader_back() -> None:
+    """A view from before the newest one begins no visit and leaves the newest time as it is."""
+    expected = fold(
+        record(0), record(1, at=NOON - 2 * HOUR, arrived=NOON), record(2, at=NOON + 30 * MINUTE, arrived=NOON)
+    )
+    assert total(expected)[1] == 1
+
+
+def test_a_view_without_key_is_a_view_only() -> None:
+    """Without a visitor key a view makes no visit and no visitor."""
+    assert total(fold(record(0, visitor=None), record(1, visitor=None))) == (2, 0, 0)
+
+
+def test_visitor_keys_are_numbers() -> None:
+    """A key in capitals is the same reader."""
+    assert total(fold(record(0), record(1, visitor=ANN.upper()))) == (2, 1, 1)
+
+
+def test_a_reader_of_two_sites_is_known_to_each() -> None:
+    """The same key on another site is another reader."""
+    expected = fold(record(0), record(1, site="berlin"))
+    assert (total(expected), total(expected, site="berlin")) == ((1, 1, 1), (1, 1, 1))
+
+
+def test_a_visitor_belongs_to_the_article_where_the_day_began() -> None:
+    """The first view of the day in the log's order makes the visitor, for the site and for its article."""
+    expected = fold(record(0, article="bai-1"), record(1, article="bai-2"), record(2, article="bai-1", at=NOON + DAY))
+    assert (total(expected), total(expected, "bai-1"), total(expected, "bai-2")) == ((3, 2, 2), (2, 2, 2), (1, 0, 0))
+
+
+def test_midnight_joins_the_keys_of_a_reader() -> None:
+    """Over midnight in Hải Hậu a reader is on one visit, and a visitor of both days."""
+    expected = fold(
+        record(0, at=instant("2026-11-24T23:59:59+07:00")),
+        record(1, at=instant("2026-11-25T00:00:01+07:00"), visitor=BOB, visitor_prev=ANN),
+        record(2, at=instant("2026-11-25T00:10:00+07:00"), visitor=BOB, visitor_prev=ANN),
+    )
+    assert days(expected) == {"2026-11-24T00:00:00+07:00": (1, 1, 1), "2026-11-25T00:00:00+07:00": (2, 0, 1)}
+
+
+def test_seven_in_the_morning_is_no_midnight() -> None:
+    """Where UTC begins a day, at 07:00 in Hải Hậu, nothing begins."""
+    expected = fold(
+        record(0, at=instant("2026-11-24T06:59+07:00")),
+        record(1, at=instant("2026-11-24T07:01+07:00")),
+    )
+    assert days(expected) == {"2026-11-24T00:00:00+07:00": (2, 1, 1)}
+    assert {entry.day for entry in expected.ledger} == {instant("2026-11-24T00:00+07:00") // 1000}
+
+
+def test_either_key_comes_first() -> None:
+    """A new reader with two keys is known under both, unless it only leaves; a known key needs no other."""
+    both = record(0, visitor=BOB, visitor_prev=ANN)
+    assert total(fold(both, record(1, visitor=ANN, at=NOON + MINUTE)))[1] == 1
+    leaves = record(0, visitor=BOB, visitor_prev=ANN, kind="leave")
+    assert total(fold(leaves, record(1, visitor=ANN)))[1] == 1
+    joins = record(1, visitor=BOB, visitor_prev=ANN, kind="leave")
+    assert total(fold(record(0), joins, record(2, visitor=BOB)))[1] == 1
+    apart = [record(0, visitor=ANN), record(1, visitor=BOB), record(2, visitor=BOB, visitor_prev=ANN, at=NOON + HOUR)]
+    again = record(3, visitor=ANN, at=NOON + HOUR)
+    assert total(fold(*apart, again))[1] == 4
+
+
+def test_readers_are_forgotten_like_ids() -> None:
+    """A reader not touched in this half-hour or the two before it with arrivals is new, whatever its keys."""
+    filler = [record(n, at=NOON + n * 30 * MINUTE, visitor=None) for n in range(1, 3)]
+    back = record(9, at=NOON, arrived=NOON + 90 * MINUTE)
+    assert total(fold(record(0), filler[0], back))[1] == 1
+    assert total(fold(record(0), *filler, back))[1] == 2
+    assert (
+        total(fold(record(0), *filler, record(9, at=NOON, arrived=NOON + 90 * MINUTE, visitor=BOB, visitor_prev=ANN)))[
+            1
+        ]
+        == 2
+    )
+
+
+def test_summer_time_makes_short_and_long_days() -> None:
+    """In Berlin the day of spring has 23 hours and the day of autumn 25."""
+    spring = [
+        record(n, site="berlin", at=instant(text))
+        for n, text in enumerate(["2026-03-29T00:00+01:00", "2026-03-29T23:59:59+02:00", "2026-03-30T00:00+02:00"])
+    ]
+    assert days(fold(*spring), "berlin") == {
+        "2026-03-29T00:00:00+01:00": (2, 2, 1),
+        "2026-03-30T00:00:00+02:00": (1, 0, 1),
+    }
+    autumn = [
+        record(n, site="berlin", at=instant(text))
+        for n, text in enumerate(
+            ["2026-10-25T00:00+02:00", "2026-10-25T02:30+02:00", "2026-10-25T02:30+01:00", "2026-10-25T23:59:59+01:00"]
+        )
+    ]
+    assert days(fold(*autumn), "berlin") == {"2026-10-25T00:00:00+02:00": (4, 4, 1)}
+
+
+def test_a_day_without_midnight_begins_at_its_first_instant() -> None:
+    """In Beirut summer time skips midnight: the day begins at one o'clock, which is the instant after 23:59:59."""
+    at = instant("2026-03-29T01:00+03:00")
+    expected = fold(record(0, site="beirut", at=at - 1), record(1, site="beirut", at=at))
+    assert days(expected, "beirut") == {
+        "2026-03-28T00:00:00+02:00": (1, 1, 1),
+        "2026-03-29T01:00:00+03:00": (1, 0, 1),
+    }
+
+
+def test_kathmandu_has_quarters() -> None:
+    """A day in Kathmandu begins at 18:15 UTC, and its hours are those of UTC."""
+    at = instant("2026-11-24T00:00+05:45")
+    expected = fold(record(0, site="kathmandu", at=at - 1), record(1, site="kathmandu", at=at))
+    assert days(expected, "kathmandu") == {
+        "2026-11-23T00:00:00+05:45": (1, 1, 1),
+        "2026-11-24T00:00:00+05:45": (1, 0, 1),
+    }
+    hour = instant("2026-11-23T18:00+00:00") // 1000
+    assert expected.counts[Bucket("kathmandu", "", "hour", hour)] == Numbers(2, 1, 2)
+
+
+def test_partitions_add_up_and_visitors_are_distinct() -> None:
+    """Partitions remember apart; a key on two of them is one visitor, whose place is open between the two views."""
+    expected = recount({0: [record(0, article="bai-1")], 1: [record(0, article="bai-2"), record(1)]}, SITES)
+    assert total(expected) == (3, 2, 1)
+    assert outcomes(expected) == {"counted": 3}
+    slack = {bucket: (one.fewer, one.more) for bucket, one in expected.slack.items() if bucket.grain == "total"}
+    assert slack == {Bucket("haihau", "bai-1", "total", 0): (1, 0), Bucket("haihau", "bai-2", "total", 0): (0, 1)}
+    assert total(recount({0: [record(0)], 1: [record(0, visitor=BOB)]}, SITES)) == (2, 2, 2)
+    assert recount({}, SITES).counts == {}
+
+
+def test_the_next_day_begins_at_or_after_an_instant() -> None:
+    """The next local day is today's where the instant is its first, and tomorrow's a millisecond later."""
+    zone = ZoneInfo("Asia/Beirut")
+    start = instant("2026-03-29T01:00+03:00")
+    assert next_day_start(start, zone) * 1000 == start
+    assert next_day_start(start - 1, zone) * 1000 == start
+    assert next_day_start(start + 1, zone) * 1000 == instant("2026-03-30T00:00+03:00")
+    assert day_start(start, UTC) * 1000 == instant("2026-03-28T00:00+00:00")
+
+
+def stored_of(expected: Expected) -> Stored:
+    """What is stored if every rule was followed."""
+    counts = {bucket: replace(numbers) for bucket, numbers in expected.counts.items()}
+    partitions = {0: Counted(expected.records, NOON, "", has_gap=False)}
+    return Stored(partitions, counts, dict(expected.ledger), dict(expected.referrers))
+
+
+def drifts(comparison: Comparison) -> list[tuple[str, str, str, int, int]]:
+    return [(one.article, one.grain, one.measure, one.expected, one.stored) for one in comparison.drifts]
+
+
+def test_drift_names_the_counter() -> None:
+    """Comparing finds every number that is too high, too low or missing, and nothing else."""
+    expected = fold(record(0, article="bai-1"), record(1, bot="crawler"))
+    stored = stored_of(expected)
+    assert compare(stored, expected, SITES, None) == Comparison(counters=6 * 3 + 2 + 1)
+    stored.counts[Bucket("haihau", "bai-1", "total", 0)].views += 1
+    stored.counts[Bucket("haihau", "bai-2", "total", 0)] = Numbers(visits=2)
+    del stored.ledger[Entry("haihau", instant("2026-11-24T00:00+07:00") // 1000, "bot", "crawler")]
+    assert drifts(compare(stored, expected, SITES, None)) == [
+        ("bai-1", "total", "views", 1, 2),
+        ("bai-2", "total", "visits", 0, 2),
+        ("", "ledger", "bot crawler", 1, 0),
+    ]
+
+
+def test_a_visitor_of_two_partitions_may_stand_in_either_place() -> None:
+    """Which partition's view made a visitor is not drift; a visitor too many is."""
+    expected = recount({0: [record(0, article="bai-1")], 1: [record(0, article="bai-2")]}, SITES)
+    stored = stored_of(expected)
+    for grain, start in (("day", instant("2026-11-24T00:00+07:00") // 1000), ("total", 0)):
+        stored.counts[Bucket("haihau", "bai-1", grain, start)].visitors = 0  # type: ignore[arg-type]
+        stored.counts[Bucket("haihau", "bai-2", grain, start)].visitors = 1  # type: ignore[arg-type]
+    assert not compare(stored, expected, SITES, None).drifts
+    stored.counts[Bucket("haihau", "bai-2", "total", 0)].visitors = 2
+    assert drifts(compare(stored, expected, SITES, None)) == [("bai-2", "total", "visitors", 0, 2)]
+
+
+def test_where_the_log_lost_its_beginning_whole_days_are_compared() -> None:
+    """Days that the log does not hold whole are passed over, and totals are held against the stored days."""
+    times = [NOON + n * HOUR for n in range(5 * 24)]
+    everything = [record(n, at=at, visitor=f"{n // 24:016x}") for n, at in enumerate(times)]
+    stored = stored_of(fold(*everything))
+    lost_until = times[10]
+    left = fold(*everything[10:])
+    comparison = compare(stored, left, SITES, lost_until)
+    assert (comparison.drifts, comparison.counters > 100) == ([], True)
+    assert compare(stored, left, SITES, None).drifts
+
+    tomorrow, in_three_days = (instant(f"2026-11-{day}T00:00+07:00") // 1000 for day in (25, 27))
+    stored.counts[Bucket("haihau", "", "day", tomorrow)].views += 1
+    stored.ledger[Entry("haihau", tomorrow, "counted", "")] += 1
+    stored.ledger[Entry("haihau", in_three_days, "counted", "")] += 1
+    assert drifts(compare(stored, left, SITES, lost_until)) == [
+        ("", "day", "views", 24, 25),
+        ("", "total", "views", 121, 120),
+        ("", "ledger", "counted", 24, 25),
+    ]
+    too_late = instant("2026-11-24T22:56+07:00")  # 65 minutes before midnight are needed
+    assert drifts(compare(stored, left, SITES, too_late))[0] == ("", "total", "views", 121, 120)
+
+
+def test_old_steps_are_passed_over() -> None:
+    """Steps of more than 40 days ago are dropped in Postgres, and are not missed."""
+    expected = fold(record(0), record(1, at=NOON + 41 * DAY))
+    stored = stored_of(expected)
+    stored.partitions[0] = Counted(2, NOON + 41 * DAY, "", has_gap=False)
+    del stored.counts[Bucket("haihau", "", "step", NOON // 1000)]
+    assert not compare(stored, expected, SITES, None).drifts

@@ -1,0 +1,158 @@
+"""What readers cost Postgres, and what they get while it is away. On a real Postgres, behind a proxy that can fail."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import asyncpg
+import pytest
+
+from services.stats.counter_api import counter_cache as module
+from services.stats.counter_api.counter_cache import (
+    ARTICLES_MAX,
+    ARTICLES_WAITING_MAX,
+    Away,
+    Busy,
+    CounterKey,
+    Counters,
+)
+from services.stats.counter_api.prometheus_exporter import export
+from services.stats.metrics import COUNTER_READS, SITE_COUNTER
+from shared.postgres import open_pool
+from shared.role import Process
+from tests.chaos.proxy import Proxy
+from tests.stats.support import SITE, count_views, sites_of
+
+KEY = CounterKey(SITE, None, "visits", "calendar")
+
+
+@dataclass
+class Reading:
+    counters: Counters
+    proxy: Proxy
+    direct: asyncpg.Connection
+
+    def queries(self) -> float:
+        return float(COUNTER_READS.labels("read")._value.get() + COUNTER_READS.labels("failed")._value.get())
+
+
+@pytest.fixture
+async def reading(database: str, tmp_path: Path) -> AsyncIterator[Reading]:
+    proxy = Proxy(urlsplit(database).port or 0)
+    port = await proxy.start()
+    through = database.replace(f":{urlsplit(database).port}/", f":{port}/")
+    pool = await open_pool(through, role="presstally_stats", size=4, statement_timeout_seconds=2)
+    direct = await asyncpg.connect(database)
+    process = Process()
+    yield Reading(Counters(pool, sites_of(tmp_path), process), proxy, direct)
+    assert process.failure is None
+    pool.terminate()
+    await direct.close()
+    await proxy.stop()
+
+
+def article(number: int) -> CounterKey:
+    return CounterKey(SITE, f"bai-{number}", "views", "calendar")
+
+
+async def test_ten_thousand_readers_cost_one_query(reading: Reading) -> None:
+    """However many ask at once, a counter is read once, and all get the same numbers."""
+    await count_views(reading.direct, 7)
+    before = reading.queries()
+    known = await asyncio.gather(*(reading.counters.get(KEY) for _ in range(10_000)))
+    assert reading.queries() == before + 1
+    assert {one.numbers.total for one in known} == {7}
+
+
+async def test_numbers_are_a_second_old_at_most(reading: Reading) -> None:
+    """After a second the counter is read again."""
+    first = await reading.counters.get(KEY)
+    await count_views(reading.direct, 1)
+    await asyncio.sleep(max(0.0, first.until - time.monotonic()))
+    assert (await reading.counters.get(KEY)).numbers.total == 1
+
+
+async def test_invented_articles_do_not_grow_memory(reading: Reading) -> None:
+    """Many more articles than are kept can be asked for; they all read as zeros, and memory has its bound."""
+    numbers = range(ARTICLES_MAX + 500)
+    for begin in range(0, len(numbers), ARTICLES_WAITING_MAX):
+        asked = [reading.counters.get(article(number)) for number in numbers[begin : begin + ARTICLES_WAITING_MAX]]
+        assert {one.numbers.total for one in await asyncio.gather(*asked)} == {0}
+    assert len(reading.counters._of_articles) == ARTICLES_MAX
+
+
+async def test_a_flood_of_articles_is_refused_and_sites_are_not(reading: Reading) -> None:
+    """Of a flood of articles as many are read as may wait; the others are refused at once, and a site is answered."""
+    flood = [asyncio.create_task(_outcome(reading.counters, article(number))) for number in range(2_000)]
+    await asyncio.sleep(0)
+    assert (await reading.counters.get(KEY)).numbers.total == 0
+    outcomes = await asyncio.gather(*flood)
+    assert outcomes.count("busy") == 2_000 - ARTICLES_WAITING_MAX
+    assert outcomes.count("read") == ARTICLES_WAITING_MAX
+    assert len(reading.counters._of_articles) == ARTICLES_WAITING_MAX
+
+
+async def _outcome(counters: Counters, key: CounterKey) -> str:
+    try:
+        await counters.get(key)
+    except Busy:
+        return "busy"
+    except Away:
+        return "away"
+    return "read"
+
+
+async def test_the_last_good_numbers_stay_while_postgres_hangs(reading: Reading) -> None:
+    """When Postgres hangs, one reader waits a second and the next ones not at all; they get old numbers, marked."""
+    await count_views(reading.direct, 5)
+    good = await reading.counters.get(KEY)
+    assert not good.numbers.stale
+    reading.proxy.freeze()
+    await asyncio.sleep(max(0.0, good.until - time.monotonic()))
+    late = await reading.counters.get(KEY)
+    begun = time.monotonic()
+    for _ in range(100):
+        late = await reading.counters.get(KEY)
+    assert time.monotonic() - begun < 0.5
+    assert (late.numbers.stale, late.numbers.total, late.numbers.as_of) == (True, 5, good.numbers.as_of)
+    await count_views(reading.direct, 1)
+    reading.proxy.thaw()
+    deadline = time.monotonic() + 10
+    while (again := await reading.counters.get(KEY)).numbers.stale:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+    assert again.numbers.total == 6
+    assert reading.counters.problem is None
+
+
+async def test_without_good_numbers_there_is_no_answer(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Numbers that were never read, or more than a day ago, are not told."""
+    await reading.counters.get(KEY)
+    await reading.proxy.stop()
+    with pytest.raises(Away):
+        await reading.counters.get(article(1))
+    assert reading.counters.problem
+    await asyncio.sleep(1)
+    assert (await reading.counters.get(KEY)).numbers.stale
+    monkeypatch.setattr(module, "STALE_SECONDS_MAX", 0.5)
+    with pytest.raises(Away):
+        await reading.counters.get(KEY)
+
+
+async def test_prometheus_has_the_sites_counters(reading: Reading, tmp_path: Path) -> None:
+    """All measures and windows of every declared site are exported, and none of them while Postgres is away."""
+    await count_views(reading.direct, 3)
+    sites = sites_of(tmp_path)
+    assert await export(reading.counters, sites)
+    values = {tuple(one.labels.values()): one.value for metric in SITE_COUNTER.collect() for one in metric.samples}
+    windows = [
+        (measure, window) for measure in ("views", "visits", "visitors") for window in ("today", "week", "total")
+    ]
+    assert set(values) == {(site, *one) for site in sites for one in [*windows, ("visitors", "online")]}
+    assert {value for labels, value in values.items() if labels[0] == SITE} == {3}
+    await reading.proxy.stop()
+    assert not await export(reading.counters, sites)
+    assert [one for metric in SITE_COUNTER.collect() for one in metric.samples] == []

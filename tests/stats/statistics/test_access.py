@@ -1,0 +1,70 @@
+"""Who may see the statistics."""
+
+import pytest
+from starlette.requests import Request
+
+from services.stats.statistics.access import Access, link_query
+from shared.http.problems import Problem
+from shared.settings import SettingsError
+from shared.sites import Site, Sites
+
+OPEN = Site(slug="open", name="O", origins=["https://o.example"], timezone="UTC")
+SHUT = Site(slug="shut", name="S", origins=["https://s.example"], timezone="UTC", statistics="token")
+SITES = Sites(open=OPEN, shut=SHUT)
+TOKENS = (
+    "# of the management\nshut abcdefghijklmnop\n\nshut qrstuvwxyz0123456   # the next one\nopen 0123456789abcdefg\n"
+)
+
+
+def request(query: str = "", authorization: str = "") -> Request:
+    headers = [(b"authorization", authorization.encode())] if authorization else []
+    return Request({"type": "http", "method": "GET", "path": "/", "query_string": query.encode(), "headers": headers})
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        request("token=abcdefghijklmnop"),
+        request("token=qrstuvwxyz0123456"),
+        request(authorization="Bearer abcdefghijklmnop"),
+    ],
+)
+def test_a_token_opens_its_site(asked: Request) -> None:
+    """Each of a site's tokens opens it, as a header or in the address."""
+    Access(SITES, TOKENS).check(asked, SHUT)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        request(),
+        request("token="),
+        request("token=0123456789abcdefg"),
+        request("token=abcdefghijklmno"),
+        request(authorization="Basic abcdefghijklmnop"),
+        request(authorization="Bearer x"),
+    ],
+)
+def test_anything_else_does_not(asked: Request) -> None:
+    """No token, another site's and a wrong one are refused with 401; a public site asks nobody."""
+    access = Access(SITES, TOKENS)
+    with pytest.raises(Problem) as refused:
+        access.check(asked, SHUT)
+    assert refused.value.status == 401
+    access.check(asked, OPEN)
+
+
+def test_bad_tokens_stop_the_start() -> None:
+    """A short token, a line that is none, and a site without its token are all told at once, and no token is."""
+    with pytest.raises(SettingsError) as refused:
+        Access(SITES, "shut short\nnobody abcdefghijklmnop\nopen\n")
+    told = str(refused.value)
+    assert all(word in told for word in ("line 1", "line 2", "line 3", "site shut"))
+    assert "abcdefghijklmnop" not in told
+
+
+def test_a_token_in_the_address_goes_along() -> None:
+    """Links of a page that was opened by its address keep the token; those of a public site have none."""
+    asked = request("token=abcdefghijklmnop&period=7d")
+    assert link_query(asked, SHUT, period="24h", lang=None) == "?period=24h&token=abcdefghijklmnop"
+    assert link_query(asked, OPEN, period="24h") == "?period=24h"

@@ -1,0 +1,215 @@
+"""Series, most read and ledger, read from a real Postgres and compared with plain sums."""
+
+import random
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+from aiokafka.structs import ConsumerRecord
+
+from services.stats.counting.article_titles import save_link, save_title
+from services.stats.statistics.periods import bucket_start, earlier_start, edges, next_start
+from services.stats.statistics.time_series import Counts, read_comparison, read_ledger, read_referrers, read_series
+from services.stats.statistics.top_articles import DaySpan, read_most_read, read_online_now, read_sections, span_of
+from shared.events import PageLive
+from shared.kafka.connection import KafkaAccess
+from shared.kafka.producer import Producer
+from shared.postgres import open_pool
+from shared.sites import Site
+
+SITE = Site(slug="haihau", name="H", origins=["https://haihau.example"], timezone="Asia/Ho_Chi_Minh")
+DAY = 86_400
+NOWHERE = Producer(KafkaAccess("localhost:1"))
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
+    pool = await open_pool(database, role="presstally_stats")
+    yield pool
+    await pool.close()
+
+
+async def put(pool: asyncpg.Pool, *rows: tuple[Any, ...]) -> None:
+    """Rows of (article, grain, start, part, views, visits, visitors)."""
+    await pool.executemany(
+        "INSERT INTO stats.counts (gen, site, article, grain, start, part, views, visits, visitors) "
+        "VALUES (1, 'haihau', $1, $2, $3, $4, $5, $6, $7)",
+        rows,
+    )
+
+
+def article(number: int, version: int = 1, state: str = "published", **fields: Any) -> ConsumerRecord:
+    whole = {"id": f"bai-{number}", "site": "haihau", "version": version, "state": state, "section": "tin-tuc"}
+    value = msgspec.json.encode({**whole, "title": f"Bài {number}, bản {version}", "body": [], **fields})
+    return record("articles", f"bai-{number}", value)
+
+
+def live(number: int, version: int, status: Any, url: str | None) -> ConsumerRecord:
+    told = PageLive(article=f"bai-{number}", version=version, status=status, url=url, reason=None, at=1)
+    return record("pages-live", f"bai-{number}", msgspec.json.encode(told))
+
+
+def record(topic: str, key: str, value: bytes | None) -> ConsumerRecord:
+    return ConsumerRecord(topic, 0, 0, 0, 0, key.encode(), value, None, 0, 0, ())
+
+
+async def test_a_series_has_every_bucket_and_the_right_sums(pool: asyncpg.Pool) -> None:
+    """Random days of several partitions come back by day, week and month as plain sums, and empty days as zeros."""
+    chance, today = random.Random(7), bucket_start(int(time.time()), "day", SITE)
+    days = [earlier_start(today, "day", number, SITE) for number in chance.sample(range(200), 90)]
+    rows = [("", "day", day, part, *(chance.randrange(50) for _ in range(3))) for day in days for part in range(3)]
+    await put(pool, *rows, ("bai-1", "day", days[0], 0, 5, 4, 3), ("", "total", 0, 0, 9, 9, 9))
+    for step in ("day", "week", "month"):
+        begin = earlier_start(bucket_start(today, step, SITE), step, 5, SITE)
+        end = next_start(bucket_start(today, step, SITE), step, SITE)
+        series = await read_series(pool, SITE, step, begin, end, article=None, section=None)
+        assert len(series.counts) == 6
+        for start, finish, counts in zip(series.starts, series.starts[1:], series.counts, strict=False):
+            within = [row[4:] for row in rows if start <= row[2] < finish]
+            assert counts == Counts(*(sum(column) for column in zip(*within, strict=True))), step
+        first_before = earlier_start(begin, step, 6, SITE)
+        assert series.before.views == sum(row[4] for row in rows if first_before <= row[2] < begin)
+    one = await read_series(pool, SITE, "day", days[0], days[0] + 1, article="bai-1", section=None)
+    assert one.counts == [Counts(5, 4, 3)]
+
+
+async def test_hours_are_read_apart_from_days(pool: asyncpg.Pool) -> None:
+    """Steps of an hour read hours, and nothing of days or 5-minute steps."""
+    hour = bucket_start(int(time.time()), "hour", SITE)
+    await put(pool, ("", "hour", hour, 0, 3, 2, 1), ("", "step", hour, 0, 3, 2, 1), ("", "day", hour, 0, 3, 2, 1))
+    series = await read_series(pool, SITE, "hour", hour - 3_600, hour + 1, article=None, section=None)
+    assert series.counts == [Counts(), Counts(3, 2, 1)]
+
+
+async def test_most_read_adds_partitions_and_days(pool: asyncpg.Pool) -> None:
+    """Most read of a span is the plain sum of its days over all partitions, in order, at most a hundred."""
+    chance, today = random.Random(3), bucket_start(int(time.time()), "day", SITE)
+    rows = [
+        (f"bai-{number}", "day", earlier_start(today, "day", day, SITE), part, chance.randrange(1, 99), 1, 0)
+        for number in range(150)
+        for day in range(4)
+        for part in range(2)
+    ]
+    await put(pool, *rows)
+    sums: Counter[str] = Counter()
+    for name, _, start, _, views, *_ in rows:
+        if start >= earlier_start(today, "day", 2, SITE):
+            sums[name] += views
+    span = DaySpan("day", earlier_start(today, "day", 2, SITE), next_start(today, "day", SITE))
+    found = await read_most_read(pool, SITE, span, "views", None, public_only=False)
+    assert [(one.article, one.counts.views) for one in found] == sorted(
+        sums.items(), key=lambda one: (-one[1], one[0])
+    )[:100]
+    assert await read_most_read(pool, SITE, span, "visitors", None, public_only=False) == []
+    assert await read_most_read(pool, SITE, span, "views", None, public_only=True) == []
+
+
+async def test_titles_and_links_are_the_newest(pool: asyncpg.Pool) -> None:
+    """An older version changes nothing; what is withdrawn loses its link, and what is killed its title as well."""
+    today = span_of("today", SITE)
+    await put(pool, *((f"bai-{number}", "day", today.begin, 0, 10 - number, 1, 1) for number in range(6)))
+    for told in (
+        *(article(number) for number in range(5)),
+        article(0, version=3),
+        article(0, version=2),
+        article(2, version=2, state="killed"),
+        article(4, section="van-hoa", version=2),
+    ):
+        await save_title(pool, NOWHERE, told)
+    await save_title(pool, NOWHERE, record("articles", "bai-3", None))
+    for told in (
+        *(live(number, 1, "live", f"https://haihau.example/bai-{number}.html") for number in range(5)),
+        live(1, 2, "withdrawn", None),
+        live(1, 1, "live", "https://haihau.example/old.html"),
+        live(2, 2, "withdrawn", None),
+        live(3, 1, "withdrawn", None),
+        live(4, 2, "failed", None),
+    ):
+        await save_link(pool, NOWHERE, told)
+    found = await read_most_read(pool, SITE, today, "views", None, public_only=False)
+    assert [(one.title, one.path) for one in found] == [
+        ("Bài 0, bản 3", "/bai-0.html"),
+        ("Bài 1, bản 1", None),
+        (None, None),
+        (None, None),
+        ("Bài 4, bản 2", "/bai-4.html"),
+        (None, None),
+    ]
+    shown = await read_most_read(pool, SITE, today, "views", None, public_only=True)
+    assert [one.article for one in shown] == ["bai-0", "bai-4"]
+    of_section = await read_most_read(pool, SITE, today, "views", "van-hoa", public_only=False)
+    assert [one.article for one in of_section] == ["bai-4"]
+    sections = {one.section: (one.articles, one.counts.views) for one in await read_sections(pool, SITE, today)}
+    assert sections == {"tin-tuc": (4, 10 + 9 + 8 + 7), "van-hoa": (1, 6), "": (1, 5)}
+    series = await read_series(pool, SITE, "day", today.begin, today.end, article=None, section="van-hoa")
+    assert series.total == Counts(6, 1, 1)
+
+
+async def test_online_by_article_counts_five_minutes_only(pool: asyncpg.Pool) -> None:
+    """Readers of all partitions whose last sign is less than 300 s old are on their article; older steps are not."""
+    step = int(time.time()) // 5
+    await pool.executemany(
+        "INSERT INTO stats.online (gen, site, article, part, first_step, readers) VALUES (1, 'haihau', $1, $2, $3, $4)",
+        [
+            ("", 0, step - 3, [99]),
+            ("bai-1", 0, step - 3, [2, 0, 1]),
+            ("bai-1", 1, step - 70, [50, *[0] * 60, 1]),
+            ("bai-2", 0, step - 100, [7, 7]),
+            ("bai-3", 0, step, []),
+        ],
+    )
+    found = await read_online_now(pool, SITE, None, public_only=False)
+    assert [(one.article, one.online) for one in found] == [("bai-1", 4)]
+
+
+async def test_the_ledger_balances_and_hosts_are_summed(pool: asyncpg.Pool) -> None:
+    """Received is the sum of all outcomes of the period's days; hosts come by number, the direct ones last."""
+    today = bucket_start(int(time.time()), "day", SITE)
+    old = earlier_start(today, "day", 9, SITE)
+    rows = [
+        (today, "counted", "", 10),
+        (today, "bot", "crawler", 4),
+        (today, "late", "", 2),
+        (today, "duplicate", "", 1),
+    ]
+    rows += [(today, "dead_lettered", "schema", 1), (old, "counted", "", 100)]
+    await pool.executemany(
+        "INSERT INTO stats.ledger (gen, site, day, outcome, reason, part, events) "
+        "VALUES (1, 'haihau', $1, $2, $3, 0, $4)",
+        rows,
+    )
+    ledger = await read_ledger(pool, SITE, "7d")
+    assert (ledger.received, ledger.people, ledger.bots, ledger.dead) == (18, 12, {"crawler": 4}, {"schema": 1})
+    await pool.executemany(
+        "INSERT INTO stats.referrers (gen, site, day, part, host, visits) VALUES (1, 'haihau', $1, $2, $3, $4)",
+        [
+            (today, 0, "", 9),
+            (today, 0, "zalo.me", 2),
+            (today, 1, "zalo.me", 3),
+            (today, 0, "b.vn", 4),
+            (old, 0, "b.vn", 9),
+        ],
+    )
+    assert await read_referrers(pool, SITE, "7d") == [("zalo.me", 5), ("b.vn", 4), ("", 9)]
+
+
+async def test_today_is_compared_with_as_much_of_another_day(pool: asyncpg.Pool) -> None:
+    """Seven days until now stand against the seven before until the same time of day, if those were counted whole."""
+    now = int(time.time())
+    today = bucket_start(now, "day", SITE)
+    steps = [today + 300 * number for number in range(288)]
+    passed = [step for step in steps if step < now - now % 300]
+    week = [earlier_start(today, "day", number, SITE) for number in range(14)]
+    await put(pool, *(("", "day", day, 0, 288, 0, 0) for day in week[1:]), ("", "day", today, 0, len(passed), 0, 0))
+    assert (await read_comparison(pool, SITE, "7d")).before is None
+    await put(pool, ("", "hour", week[13], 0, 1, 0, 0), *(("", "step", step, 0, 1, 0, 0) for step in passed))
+    await put(pool, *(("", "step", step - 7 * DAY, 0, 1, 0, 0) for step in steps))
+    found = await read_comparison(pool, SITE, "7d")
+    if bucket_start(int(time.time()), "day", SITE) == today and int(time.time()) // 300 == now // 300:
+        assert found.whole.views == 6 * 288 + len(passed)
+        assert found.now == found.before == Counts(6 * 288 + len(passed), 0, 0)
+    assert len(edges(week[6], today, "day", SITE)) == 7

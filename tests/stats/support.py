@@ -1,0 +1,109 @@
+"""A real widget process on a database of the test's own, and views without a Kafka."""
+
+import asyncio
+import os
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import asyncpg
+
+from services.stats.counting.state import ONLINE_STEP_MILLISECONDS
+from services.stats.local_time import day_start
+from shared.sites import Sites, read_sites
+from tests.conftest import ROOT, SITES, STATISTICS_TOKENS, Answer, answers, free_ports, lower
+
+SITE = "haihau"
+
+
+def written_sites(folder: Path) -> Path:
+    file = folder / "sites.toml"
+    file.write_text(SITES, encoding="utf-8")
+    return file
+
+
+def sites_of(folder: Path) -> Sites:
+    return read_sites(written_sites(folder))
+
+
+@dataclass
+class WidgetProcess:
+    """`python -m services.stats widget`, running."""
+
+    port: int
+    process: subprocess.Popen[bytes]
+
+    async def get(self, path: str, method: str = "GET", **headers: str) -> Answer:
+        return await asyncio.to_thread(self._get, path, method, headers)
+
+    def _get(self, path: str, method: str, headers: dict[str, str]) -> Answer:
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=named, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                return Answer(response.status, lower(response.headers), response.read())
+        except urllib.error.HTTPError as error:
+            return Answer(error.code, lower(error.headers), error.read())
+
+
+@asynccontextmanager
+async def running_widget(database: str, folder: Path, **settings: str) -> AsyncIterator[WidgetProcess]:
+    port = free_ports(1)
+    environment = {
+        **os.environ,
+        "PRESSTALLY_STATISTICS_TOKENS": STATISTICS_TOKENS,
+        "KAFKA_BOOTSTRAP": "127.0.0.1:9",  # the widget has nothing to do with Kafka
+        "DATABASE_URL": database,
+        "PRESSTALLY_SITES": str(written_sites(folder)),
+        "PRESSTALLY_HTTP_PORT": str(port),
+        "PRESSTALLY_TRUSTED_PROXIES": "127.0.0.1/32",
+        **settings,
+    }
+    command = [sys.executable, "-m", "services.stats", "widget"]
+    process = await asyncio.to_thread(subprocess.Popen, command, cwd=ROOT, env=environment)
+    try:
+        for _ in range(200):
+            if await asyncio.to_thread(answers, f"http://127.0.0.1:{port}/readyz"):
+                break
+            await asyncio.sleep(0.1)
+        yield WidgetProcess(port, process)
+    finally:
+        process.terminate()
+        assert await asyncio.to_thread(process.wait, 20) == 0
+
+
+async def count_views(pool: asyncpg.Pool | asyncpg.Connection, views: int, article: str = "") -> None:
+    """Add views of now to what is counted, and as many readers online, as the counter's transaction would."""
+    now = time.time_ns() // 1_000_000
+    for grain, start in (("day", day_start(now, ZoneInfo("Asia/Ho_Chi_Minh"))), ("total", 0)):
+        await pool.execute(
+            """
+            INSERT INTO stats.counts AS c (gen, site, article, grain, start, part, views, visits, visitors)
+            VALUES (1, $1, $2, $3, $4, 0, $5, $5, $5)
+            ON CONFLICT (gen, site, article, grain, start, part)
+            DO UPDATE SET views = c.views + $5, visits = c.visits + $5, visitors = c.visitors + $5
+            """,
+            SITE,
+            article,
+            grain,
+            start,
+            views,
+        )
+    await pool.execute(
+        """
+        INSERT INTO stats.online (gen, site, article, part, first_step, readers)
+        VALUES (1, $1, $2, 0, $3, ARRAY[$4::int])
+        ON CONFLICT (gen, site, article, part) DO UPDATE SET first_step = $3, readers = ARRAY[$4::int]
+        """,
+        SITE,
+        article,
+        now // ONLINE_STEP_MILLISECONDS,
+        views,
+    )

@@ -1,0 +1,131 @@
+"""`make pictures`: start a copy of its own, publish the sample on it, and take README's pictures in Chromium."""
+
+import io
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import uuid
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Browser, sync_playwright
+
+from deploy.local.postgres import Postgres
+from tests.conftest import PORTS_OF_A_COPY, free_ports
+from tools.demo_site.publishing import publish_sample
+
+ROOT = Path(__file__).parent.parent.parent
+PICTURES = ROOT / "docs/images"
+DESKTOP, PHONE = (1280, 900), (360, 780)
+SHOWN: dict[str, tuple[str, tuple[int, int], str]] = {
+    "home": ("home", DESKTOP, "light"),
+    "article": ("article", DESKTOP, "light"),
+    "search": ("search", DESKTOP, "light"),
+    "phone-home": ("home", PHONE, "light"),
+    "phone-article": ("article", PHONE, "light"),
+    "phone-dark": ("article", PHONE, "dark"),
+}
+"""Each picture: which page, on which screen, in which light."""
+QUALITY = 80
+READERS = 20
+AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
+
+
+def take(browser: Browser, url: str, size: tuple[int, int], scheme: str) -> Image.Image:
+    """Return the first screen of a page, once its pictures and its counter are there."""
+    width, height = size
+    context = browser.new_context(
+        viewport={"width": width, "height": height},
+        color_scheme="dark" if scheme == "dark" else "light",
+        device_scale_factor=1 if width > 1000 else 2,
+        user_agent=AGENT,
+    )
+    page = context.new_page()
+    page.goto(url, wait_until="networkidle")
+    picture = Image.open(io.BytesIO(page.screenshot()))
+    context.close()
+    return picture
+
+
+def foot(browser: Browser, url: str) -> Image.Image:
+    """Return the foot of a page with contact and counter."""
+    page = browser.new_page(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}, user_agent=AGENT)
+    page.goto(url, wait_until="networkidle")
+    picture = Image.open(io.BytesIO(page.locator(".foot").screenshot()))
+    page.close()
+    return picture
+
+
+def beside(pictures: list[Image.Image]) -> Image.Image:
+    """Return pictures of one height next to each other."""
+    gap = 24
+    joined = Image.new("RGB", (sum(one.width + gap for one in pictures) - gap, pictures[0].height), "white")
+    left = 0
+    for one in pictures:
+        joined.paste(one, (left, 0))
+        left += one.width + gap
+    return joined
+
+
+def save(picture: Image.Image, name: str) -> None:
+    """Write a picture as WebP and tell its size."""
+    file = PICTURES / f"{name}.webp"
+    picture.convert("RGB").save(file, "WEBP", quality=QUALITY, method=6)
+    print(f"{file.relative_to(ROOT)}  {picture.width} x {picture.height}  {file.stat().st_size // 1024} kB")
+
+
+def main() -> int:
+    """Make all pictures."""
+    with tempfile.TemporaryDirectory(prefix="presstally-pictures-", ignore_cleanup_errors=True) as home:
+        port = free_ports(PORTS_OF_A_COPY)
+        theirs = ("KAFKA_BOOTSTRAP", "DATABASE_URL", "PRESSTALLY_SITES")
+        environment = {name: value for name, value in os.environ.items() if name not in theirs}
+        environment |= {"PRESSTALLY_HOME": home, "PRESSTALLY_PORT": str(port)}
+        Path(home).chmod(0o755)
+        subprocess.run([sys.executable, "-m", "deploy.local", "up"], cwd=ROOT, env=environment, check=True)
+        try:
+            pictures_of(f"http://localhost:{port}", token(Path(home), port, environment))
+        finally:
+            subprocess.run([sys.executable, "-m", "deploy.local", "down"], cwd=ROOT, env=environment, check=True)
+    return 0
+
+
+def token(home: Path, port: int, environment: dict[str, str]) -> str:
+    """Return a token that may do everything on the copy."""
+    stores = {"DATABASE_URL": Postgres(home / "postgres", port + 6).url, "KAFKA_BOOTSTRAP": f"127.0.0.1:{port + 4}"}
+    command = [sys.executable, "-m", "services.ingest", "token", "create", "--name", "Mẫu", "--scope", "admin"]
+    done = subprocess.run(command, cwd=ROOT, env={**environment, **stores}, check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def read(url: str, path: str) -> None:
+    """Let readers come, so that the counter has something to show."""
+    for reader in range(READERS):
+        event = {"id": str(uuid.uuid4()), "site": "haihau", "kind": "view", "path": path}
+        headers = {"content-type": "application/json", "user-agent": f"{AGENT} reader/{reader}"}
+        urllib.request.urlopen(urllib.request.Request(f"{url}/e", json.dumps(event).encode(), headers)).close()
+    time.sleep(2)  # the counter tells what it has counted within one
+
+
+def pictures_of(url: str, admin: str) -> None:
+    """Publish the sample and take the pictures."""
+    paths = publish_sample(url, admin)
+    read(url, paths["article"])
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
+        taken = {name: take(browser, url + paths[page], size, scheme) for name, (page, size, scheme) in SHOWN.items()}
+        for name in ("home", "article", "search"):
+            save(taken[name], name)
+        save(beside([taken[name] for name in taken if name.startswith("phone")]), "phone")
+        save(foot(browser, url + paths["article"]), "counter")
+        browser.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
