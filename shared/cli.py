@@ -9,7 +9,7 @@ from typing import Any
 from shared.process import run_service
 from shared.role import RoleStarter
 from shared.settings import Settings, SettingsError
-from shared.sites import SitesError, read_sites
+from shared.sites import Sites, SitesError, read_sites
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,24 @@ def service_main(
     settings_type: type[Settings],
     roles: Mapping[str, RoleStarter],
     commands: Mapping[str, Command] | None = None,
+    check: Callable[[Any, Sites], None] = lambda _settings, _sites: None,
 ) -> int:
-    """Run roles (all, if none is named) or a command, and return the exit code."""
+    """Run roles (all, if none is named) or a command, and return the exit code.
+
+    Args:
+        service: The service's name.
+        settings_type: Reads the environment.
+        roles: By name.
+        commands: By name.
+        check: Raises SettingsError or SitesError if the settings do not fit the sites.
+    """
     commands = commands or {}
     wanted = sys.argv[1:2]
     command = commands.get(wanted[0]) if wanted else None
     arguments = _parse(service, roles, commands, command)
     try:
         settings = settings_type.load()
-        read_sites(settings.sites)
+        check(settings, read_sites(settings.sites))
     except (SettingsError, SitesError) as error:
         print(f"{service}: {error}", file=sys.stderr)
         return 1

@@ -3,11 +3,13 @@
 import sys
 
 from services.render.export import command as export_command
+from services.render.pages.theme_check import prove
 from services.render.rebuild import command as rebuild_command
 from services.render.roles.builder import run_builder
 from services.render.roles.site import run_site
 from services.render.settings import RenderSettings
 from shared.cli import Command, service_main
+from shared.sites import Sites
 
 ROLES = {"builder": run_builder, "site": run_site}
 COMMANDS = {
@@ -20,5 +22,16 @@ COMMANDS = {
     "export": Command("write a complete static copy of a site", export_command.add_arguments, export_command.run),
 }
 
+
+def check_themes(settings: RenderSettings, sites: Sites) -> None:
+    """Make a page of each kind by each site's theme, so that a faulty one is found at the start.
+
+    Raises:
+        SitesError: a theme cannot be used.
+    """
+    for site in sites.values():
+        prove(site)
+
+
 if __name__ == "__main__":
-    sys.exit(service_main("render", RenderSettings, ROLES, COMMANDS))
+    sys.exit(service_main("render", RenderSettings, ROLES, COMMANDS, check=check_themes))

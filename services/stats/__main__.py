@@ -6,7 +6,9 @@ from services.stats.admin import adjust, dlq, rebuild, verify
 from services.stats.roles.counter import run_counter
 from services.stats.roles.widget import run_widget
 from services.stats.settings import StatsSettings
+from services.stats.statistics.access import Access
 from shared.cli import Command, service_main
+from shared.sites import Sites
 
 ROLES = {"counter": run_counter, "widget": run_widget}
 COMMANDS = {
@@ -18,5 +20,15 @@ COMMANDS = {
     "verify": Command("recount the log and compare it with the counters", verify.add_arguments, verify.run),
 }
 
+
+def check_tokens(settings: StatsSettings, sites: Sites) -> None:
+    """Check that the tokens of the statistics fit the sites.
+
+    Raises:
+        SettingsError: they do not.
+    """
+    Access(sites, settings.statistics_tokens.get_secret_value())
+
+
 if __name__ == "__main__":
-    sys.exit(service_main("stats", StatsSettings, ROLES, COMMANDS))
+    sys.exit(service_main("stats", StatsSettings, ROLES, COMMANDS, check=check_tokens))

@@ -1,14 +1,10 @@
 """Settings of the stats service."""
 
-from typing import Self
-
 from pydantic import Field, SecretStr
 
-from services.stats.statistics.access import Access
 from shared.http.client_address import TrustedProxies
 from shared.kafka.consumer import SESSION_TIMEOUT_MS
 from shared.settings import Settings
-from shared.sites import read_sites
 
 
 class StatsSettings(Settings):
@@ -37,15 +33,3 @@ class StatsSettings(Settings):
     live_streams_per_address: int = Field(
         default=200, ge=1, le=15_000, description="Most open live streams of one address: a school is one address"
     )
-
-    @classmethod
-    def load(cls) -> Self:
-        """Read the environment, and check that the tokens fit the sites.
-
-        Raises:
-            SettingsError: one or more variables are missing or wrong.
-            SitesError: the sites' file cannot be used.
-        """
-        settings = super().load()
-        Access(read_sites(settings.sites), settings.statistics_tokens.get_secret_value())
-        return settings
