@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError, for_code
 from aiokafka.protocol.admin import CreateAclsRequest
 
-from shared.kafka.connection import KafkaAccess
+from shared.kafka.connection import KafkaConfig
 from shared.settings import Settings, SettingsError
 from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS, PAGE_VIEWS, PAGES_LIVE, TOPICS, Topic
 
@@ -41,7 +41,7 @@ OPERATOR = "operator"
 """Whoever creates topics and runs the commands: adjust, dlq, verify, rebuild."""
 
 
-class Right(NamedTuple):
+class Acl(NamedTuple):
     """One thing that somebody may do."""
 
     kind: Kind
@@ -51,30 +51,30 @@ class Right(NamedTuple):
     """The name stands for all that begin with it."""
 
 
-def rights() -> dict[str, list[Right]]:
+def rights() -> dict[str, list[Acl]]:
     """Return the rights of each service, and of the operator. Who may read or write may also describe."""
-    found: dict[str, list[Right]] = {}
+    found: dict[str, list[Acl]] = {}
     for service, topics in READS.items():
-        found[service] = [Right("topic", topic.name, "read") for topic in topics]
-        found[service] += [Right("topic", topic.dead_letters, "write") for topic in topics]
-        found[service] += [Right("group", f"{service}-", "read", is_prefix=True)]
+        found[service] = [Acl("topic", topic.name, "read") for topic in topics]
+        found[service] += [Acl("topic", topic.dead_letters, "write") for topic in topics]
+        found[service] += [Acl("group", f"{service}-", "read", is_prefix=True)]
     for service, topics in WRITES.items():
-        found[service] += [Right("topic", topic.name, "write") for topic in topics]
-    found["ingest"] += [Right("transactional-id", "presstally-ingest-", "write", is_prefix=True)]
-    found["stats"] += [Right("topic", topic.dead_letters, "describe") for topic in TOPICS]
+        found[service] += [Acl("topic", topic.name, "write") for topic in topics]
+    found["ingest"] += [Acl("transactional-id", "presstally-ingest-", "write", is_prefix=True)]
+    found["stats"] += [Acl("topic", topic.dead_letters, "describe") for topic in TOPICS]
     names = [name for topic in TOPICS for name in (topic.name, topic.dead_letters)]
     operations: tuple[Operation, ...] = ("create", "read", "write")
-    found[OPERATOR] = [Right("topic", name, operation) for name in names for operation in operations]
+    found[OPERATOR] = [Acl("topic", name, operation) for name in names for operation in operations]
     return found
 
 
-def as_arguments(principal: str, right: Right) -> str:
+def as_arguments(principal: str, right: Acl) -> str:
     """Return a right as arguments of `kafka-acls.sh`."""
     pattern = " --resource-pattern-type prefixed" if right.is_prefix else ""
     return f"--add --allow-principal {principal} --operation {right.operation} --{right.kind} {right.name}{pattern}"
 
 
-async def create_rights(kafka: KafkaAccess, principals: Mapping[str, str]) -> int:
+async def create_rights(kafka: KafkaConfig, principals: Mapping[str, str]) -> int:
     """Make the rights, and return how many. Those that are there already stay.
 
     Args:
@@ -135,7 +135,7 @@ def _main() -> int:
     try:
         made = asyncio.run(create_rights(settings.kafka, principals))
     except (KafkaError, OSError) as error:
-        print(f"rights: {asyncio.run(settings.kafka.explain(error))}", file=sys.stderr)
+        print(f"rights: {asyncio.run(settings.kafka.describe_error(error))}", file=sys.stderr)
         return 1
     print(f"{made} rights are there")
     return 0

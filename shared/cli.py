@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.process import run_service
-from shared.role import RoleStarter
+from shared.role import RoleFactory
 from shared.settings import Settings, SettingsError
 from shared.sites import Sites, SitesError, read_sites
 
@@ -24,7 +24,7 @@ class Command:
 def service_main(
     service: str,
     settings_type: type[Settings],
-    roles: Mapping[str, RoleStarter],
+    roles: Mapping[str, RoleFactory],
     commands: Mapping[str, Command] | None = None,
     check: Callable[[Any, Sites], None] = lambda _settings, _sites: None,
 ) -> int:
@@ -53,7 +53,7 @@ def service_main(
 
 
 def _parse(
-    service: str, roles: Mapping[str, RoleStarter], commands: Mapping[str, Command], command: Command | None
+    service: str, roles: Mapping[str, RoleFactory], commands: Mapping[str, Command], command: Command | None
 ) -> argparse.Namespace:
     program = f"python -m services.{service}"
     if command is not None:

@@ -15,7 +15,7 @@ QUIET = {
 }
 
 
-def _action_first(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def _default_logger_name(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
     event.setdefault("logger", "presstally")
     return event
 
@@ -27,7 +27,7 @@ def configure_logs(service: str, level: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="at"),
         structlog.processors.format_exc_info,
-        _action_first,
+        _default_logger_name,
     ]
     structlog.configure(
         processors=[*common, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

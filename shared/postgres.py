@@ -10,7 +10,7 @@ import asyncpg.pool
 
 from shared.logs import log
 
-POSTGRES_UNFIT: Final = (
+POSTGRES_DATA_ERRORS: Final = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
@@ -18,7 +18,7 @@ POSTGRES_UNFIT: Final = (
 )
 """What Postgres cannot store, however often it is tried, such as a text with a NUL. Catch it before POSTGRES_AWAY."""
 
-POSTGRES_AWAY: Final = (
+POSTGRES_UNAVAILABLE: Final = (
     OSError,
     TimeoutError,
     asyncpg.InterfaceError,
@@ -46,15 +46,15 @@ CONNECT_SECONDS = 5.0
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
-class Queries(dict[str, str]):
+class NamedQueries(dict[str, str]):
     """Named SQL statements of one file. A name that is not there is a KeyError at import time of its user."""
 
 
-def read_queries(package: str, file: str = "sql/queries.sql") -> Queries:
+def read_queries(package: str, file: str = "sql/queries.sql") -> NamedQueries:
     """Read the statements of a `.sql` file: each begins with a line `-- name: what_it_does`."""
     text = files(package).joinpath(file).read_text(encoding="utf-8")
     parts = _NAME.split(text)[1:]
-    queries = Queries(zip(parts[::2], (part.strip() for part in parts[1::2]), strict=True))
+    queries = NamedQueries(zip(parts[::2], (part.strip() for part in parts[1::2]), strict=True))
     if len(queries) * 2 != len(parts):
         raise ValueError(f"{package}/{file} names a query twice")
     return queries
@@ -95,7 +95,7 @@ async def open_pool(
             )
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError):
             raise
-        except POSTGRES_AWAY as error:
+        except POSTGRES_UNAVAILABLE as error:
             if not said:
                 log.warning("Postgres is not there yet; waiting for it", reason=repr(error))
                 said = True

@@ -21,16 +21,16 @@ from contextlib import AsyncExitStack
 import uvloop
 
 from shared import __version__
-from shared.http.app import Front, http_server
+from shared.http.app import HttpApp, http_server
 from shared.logs import configure_logs, log
 from shared.metrics import BUILD_INFO
 from shared.process_metrics import watch_process
-from shared.role import Process, RoleStarter
+from shared.role import Process, RoleFactory
 from shared.settings import Settings
 
 STOP_SECONDS = 9.0
 """Bound on a graceful stop; supervisors wait 10 seconds or more before they kill."""
-LEFTOVER_SECONDS = 1.0
+FORCE_EXIT_SECONDS = 1.0
 """For tasks of libraries that are still there when all roles have stopped."""
 
 GC_THRESHOLD = 50_000
@@ -38,7 +38,7 @@ GC_THRESHOLD = 50_000
 takes a tenth of the time."""
 
 
-def run_service(service: str, roles: Mapping[str, RoleStarter], settings: Settings, wanted: Sequence[str] = ()) -> int:
+def run_service(service: str, roles: Mapping[str, RoleFactory], settings: Settings, wanted: Sequence[str] = ()) -> int:
     """Run a service until it is told to stop, and return the process's exit code.
 
     Args:
@@ -62,21 +62,21 @@ def raise_open_files_limit() -> int:
     return hard
 
 
-async def _run(roles: Mapping[str, RoleStarter], settings: Settings) -> int:
+async def _run(roles: Mapping[str, RoleFactory], settings: Settings) -> int:
     process = Process()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.stop.set)
-    front = Front()
-    front.starting = list(roles)
-    server = http_server(front, settings.http_host, settings.http_port)
+    http_app = HttpApp()
+    http_app.starting = list(roles)
+    server = http_server(http_app, settings.http_host, settings.http_port)
     serving = process.spawn(server.serve(), "http")
     stack = AsyncExitStack()
     watching = process.spawn(watch_process(), "watch the process")
-    starting = process.spawn(_start_roles(stack, front, roles, settings, process), "start")
+    starting = process.spawn(_start_roles(stack, http_app, roles, settings, process), "start")
 
     await process.stop.wait()
-    front.draining = True
+    http_app.draining = True
     watching.cancel()
     log.info("Stopping")
     try:
@@ -92,11 +92,11 @@ async def _run(roles: Mapping[str, RoleStarter], settings: Settings) -> int:
         os._exit(1)
     log.info("Stopped")
     code = 1 if process.failure else 0
-    loop.call_later(LEFTOVER_SECONDS, _leave_all_the_same, code)
+    loop.call_later(FORCE_EXIT_SECONDS, _force_exit, code)
     return code
 
 
-def _leave_all_the_same(code: int) -> None:
+def _force_exit(code: int) -> None:
     """End the process though a task of a library does not hear that it is cancelled: all of ours is done."""
     left = sorted(repr(task.get_coro()) for task in asyncio.all_tasks())
     log.warning("Leaving; some tasks did not end", tasks=left)
@@ -106,14 +106,14 @@ def _leave_all_the_same(code: int) -> None:
 
 async def _start_roles(
     stack: AsyncExitStack,
-    front: Front,
-    roles: Mapping[str, RoleStarter],
+    http_app: HttpApp,
+    roles: Mapping[str, RoleFactory],
     settings: Settings,
     process: Process,
 ) -> None:
-    async def start_role(start: RoleStarter) -> None:
+    async def start_role(start: RoleFactory) -> None:
         role = await stack.enter_async_context(start(settings, process))
-        front.open(role)
+        http_app.open(role)
         log.info("Started", role=role.name, port=settings.http_port)
 
     await asyncio.gather(*(start_role(start) for start in roles.values()))

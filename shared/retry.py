@@ -7,18 +7,18 @@ from typing import TypeVar
 import msgspec
 from aiokafka.structs import ConsumerRecord
 
-from shared.kafka.dead_letters import bury
-from shared.kafka.producer import Producer, Unavailable
+from shared.kafka.dead_letters import send_to_dead_letters
+from shared.kafka.producer import KafkaUnavailable, Producer
 from shared.logs import log
-from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT
-from shared.tracing import failed
+from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE
+from shared.tracing import record_failure
 
 _Message = TypeVar("_Message")
 RETRY_SECONDS = 0.5
 _Result = TypeVar("_Result")
 
 
-async def until_done(
+async def retry_until_done(
     act: Callable[[], Awaitable[_Result]], waits_for: Callable[[str | None], None] = lambda _: None
 ) -> _Result:
     """Do it until it is done, and return its result.
@@ -34,9 +34,9 @@ async def until_done(
     while True:
         try:
             result = await act()
-        except POSTGRES_UNFIT:
+        except POSTGRES_DATA_ERRORS:
             raise
-        except (Unavailable, *POSTGRES_AWAY) as error:
+        except (KafkaUnavailable, *POSTGRES_UNAVAILABLE) as error:
             if not said:
                 log.warning("Waiting", reason=repr(error))
                 said = True
@@ -47,7 +47,7 @@ async def until_done(
             return result
 
 
-async def deal_with(
+async def handle_record(
     producer: Producer, record: ConsumerRecord, kind: type[_Message], act: Callable[[_Message], Awaitable[object]]
 ) -> None:
     """Decode a record and do what it asks for until that is done.
@@ -58,8 +58,8 @@ async def deal_with(
         return
     try:
         message = msgspec.json.decode(record.value, type=kind)
-        await until_done(lambda: act(message))
-    except (msgspec.DecodeError, *POSTGRES_UNFIT) as error:
-        failed(error)
+        await retry_until_done(lambda: act(message))
+    except (msgspec.DecodeError, *POSTGRES_DATA_ERRORS) as error:
+        record_failure(error)
         reason = f"{type(error).__name__}: {error}"
-        await until_done(lambda: bury(producer, record, reason))
+        await retry_until_done(lambda: send_to_dead_letters(producer, record, reason))

@@ -15,29 +15,29 @@ from shared.logs import log
 from shared.metrics import TASK_FAILURES
 
 
-def _no_problems() -> list[str]:
+def _no_reasons() -> list[str]:
     return []
 
 
-def _not_stuck() -> str | None:
+def _is_alive() -> str | None:
     return None
 
 
-HotHandler = Callable[[RsgiRequest, HTTPProtocol], Awaitable[int]]
+RawHandler = Callable[[RsgiRequest, HTTPProtocol], Awaitable[int]]
 """Answers an RSGI request of any method, and returns the status. It must not raise."""
 
 
-class Answer(NamedTuple):
-    """A whole answer that is at hand."""
+class CachedResponse(NamedTuple):
+    """A complete response from memory."""
 
     status: int
     headers: list[tuple[str, str]]
     body: bytes
     served: Counter
-    """HTTP_AT_HAND with its labels: noting a time of microseconds would cost more than the answer."""
+    """HTTP_CACHED_RESPONSES with its labels: observing a duration of microseconds would cost more than the response."""
 
 
-async def _nothing_at_hand(request: RsgiRequest) -> Answer | None:
+async def _no_cached_response(request: RsgiRequest) -> CachedResponse | None:
     return None
 
 
@@ -47,21 +47,21 @@ class Role:
 
     name: str
     routes: Sequence[BaseRoute] = ()
-    hot: Mapping[str, HotHandler] = field(default_factory=dict)
-    """By path: what is asked for so often that it is answered without a framework."""
-    at_hand: Callable[[RsgiRequest], Awaitable[Answer | None]] = field(default=_nothing_at_hand)
-    """Finds an answer that is ready in memory, before any routing; it may wait to know that the answer is right. None
+    raw_routes: Mapping[str, RawHandler] = field(default_factory=dict)
+    """By path: handlers that speak RSGI without a framework, for the busiest paths."""
+    cached_response: Callable[[RsgiRequest], Awaitable[CachedResponse | None]] = field(default=_no_cached_response)
+    """Looks a response up in a cache, before any routing; it may wait until the response is known to be current. None
     leaves the request to the routes. It must not raise."""
-    problems: Callable[[], list[str]] = field(default=_no_problems)
-    """Why it cannot do its work now, in words; empty means ready."""
-    concerns: Callable[[], list[str]] = field(default=_no_problems)
-    """What an operator should know though the work goes on, such as a dependency that is done without for now."""
-    stuck: Callable[[], str | None] = field(default=_not_stuck)
-    """Why only a restart would help; None while it makes progress. Never a dependency that is away."""
+    not_ready: Callable[[], list[str]] = field(default=_no_reasons)
+    """Why it cannot do its work now, as messages; empty means ready."""
+    degraded: Callable[[], list[str]] = field(default=_no_reasons)
+    """Warnings for an operator while the work goes on, such as a dependency that is unavailable but not needed yet."""
+    liveness_failure: Callable[[], str | None] = field(default=_is_alive)
+    """Why only a restart would help; None while it makes progress. Never an unavailable dependency."""
 
 
 class Process:
-    """The process that a role runs in: it starts tasks, and is told of what must not be survived."""
+    """The process that a role runs in: it starts background tasks, and stops when one fails."""
 
     def __init__(self) -> None:
         self.stop = asyncio.Event()
@@ -76,9 +76,9 @@ class Process:
         return task
 
     def fail(self, reason: str) -> None:
-        """Stop the process loudly: it cannot go on rightly."""
+        """Stop the process with exit code 1: its state can no longer be trusted."""
         self.failure = self.failure or reason
-        log.critical("Stopping: this cannot go on", reason=reason)
+        log.critical("stopping after a fatal error", reason=reason)
         self.stop.set()
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
@@ -86,8 +86,8 @@ class Process:
         if task.cancelled() or task.exception() is None:
             return
         TASK_FAILURES.labels(task.get_name()).inc()
-        log.error("A background task failed", task=task.get_name(), exc_info=task.exception())
+        log.error("background task failed", task=task.get_name(), exc_info=task.exception())
         self.fail(f"{task.get_name()}: {task.exception()!r}")
 
 
-RoleStarter = Callable[[Any, Process], AbstractAsyncContextManager[Role]]
+RoleFactory = Callable[[Any, Process], AbstractAsyncContextManager[Role]]

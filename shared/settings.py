@@ -9,8 +9,8 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.kafka.connection import KafkaAccess, Mechanism, Protocol, access_faults, tls_context
-from shared.tracing import TraceAccess, trace_faults
+from shared.kafka.connection import KafkaConfig, Mechanism, Protocol, config_errors, tls_context
+from shared.tracing import TracingConfig, tracing_errors
 
 PREFIX = "PRESSTALLY_"
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
@@ -88,21 +88,21 @@ class Settings(BaseSettings):
                 name = variable_name(cls, str(item["loc"][0]))
                 faults.append(f"{name}: {'missing' if item['type'] == 'missing' else item['msg']}")
         given = {variable_name(cls, field): value for field, value in from_files.items()}
-        faults += access_faults({**os.environ, **given})
+        faults += config_errors({**os.environ, **given})
         faults += _database_faults(given.get("DATABASE_URL") or os.environ.get("DATABASE_URL"))
         if settings is not None and settings.traces:
-            faults += trace_faults(settings.traces, os.environ)
+            faults += tracing_errors(settings.traces, os.environ)
         if settings is not None and not faults:
             return settings
         lines = "\n".join(f"  {fault}" for fault in faults)
         raise SettingsError(f"{len(faults)} setting(s) cannot be used:\n{lines}")
 
     @cached_property
-    def kafka(self) -> KafkaAccess:
+    def kafka(self) -> KafkaConfig:
         """How every client reaches Kafka."""
         key_password = self.kafka_key_password.get_secret_value()
         encrypted = self.kafka_security_protocol.endswith("SSL")
-        return KafkaAccess(
+        return KafkaConfig(
             self.kafka_bootstrap,
             self.kafka_security_protocol,
             self.kafka_sasl_mechanism,
@@ -114,11 +114,11 @@ class Settings(BaseSettings):
         )
 
     @property
-    def traces(self) -> TraceAccess | None:
+    def traces(self) -> TracingConfig | None:
         """Where traces go; None if tracing is off."""
         if not self.tracing:
             return None
-        return TraceAccess(self.otel_exporter_otlp_endpoint, self.otel_exporter_otlp_headers.get_secret_value())
+        return TracingConfig(self.otel_exporter_otlp_endpoint, self.otel_exporter_otlp_headers.get_secret_value())
 
     @classmethod
     def _from_files(cls, faults: list[str]) -> dict[str, Any]:

@@ -76,7 +76,7 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 class Sites(dict[str, Site]):
     """All sites by slug, in the file's order; the first one answers for hosts that no site claims."""
 
-    def of_host(self, host: str) -> Site:
+    def by_host(self, host: str) -> Site:
         """Return the site that claims `host` (as in the Host header, port included or not)."""
         bare = host.rsplit(":", 1)[0]
         for wanted in (host, bare):

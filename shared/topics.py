@@ -14,7 +14,7 @@ from pydantic import Field
 
 from shared.articles import Article
 from shared.events import Adjustment, PageEvent, PageLive
-from shared.kafka.connection import KafkaAccess
+from shared.kafka.connection import KafkaConfig
 from shared.settings import Settings, SettingsError
 
 DAY_MILLISECONDS = 86_400_000
@@ -83,7 +83,7 @@ class TopicSettings(Settings):
     replication: int = Field(default=1, ge=1, le=7, description="Copies of each topic when it is created")
 
 
-async def create_topics(kafka: KafkaAccess, partitions: int, replication: int) -> list[str]:
+async def create_topics(kafka: KafkaConfig, partitions: int, replication: int) -> list[str]:
     """Create the topics that are missing and return their names.
 
     Raises:
@@ -122,7 +122,7 @@ async def _main() -> int:
             created = await create_topics(settings.kafka, settings.partitions, settings.replication)
         except (KafkaError, OSError) as error:
             if attempt == CREATE_ATTEMPTS:
-                print(f"topics: {await settings.kafka.explain(error)}", file=sys.stderr)
+                print(f"topics: {await settings.kafka.describe_error(error)}", file=sys.stderr)
                 return 1
             await asyncio.sleep(0.5)
         else:

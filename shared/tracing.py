@@ -33,7 +33,7 @@ Carrier = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class TraceAccess:
+class TracingConfig:
     """Where spans go.
 
     Attributes:
@@ -55,7 +55,7 @@ class _Running:
 _running: _Running | None = None
 
 
-def trace_faults(access: TraceAccess, environment: Mapping[str, str]) -> list[str]:
+def tracing_errors(access: TracingConfig, environment: Mapping[str, str]) -> list[str]:
     """Say in words why tracing cannot be on, without showing a key: the SDK would log one that it cannot read."""
     faults = []
     endpoint = access.endpoint
@@ -82,7 +82,7 @@ def _is_installed(module: str) -> bool:
         return False
 
 
-def start_tracing(service: str, access: TraceAccess | None) -> None:
+def start_tracing(service: str, access: TracingConfig | None) -> None:
     """Trace from now on, if it is on. What the usual OTEL_ variables say of sampling, batches and the like holds."""
     global _running  # noqa: PLW0603 - as with logs, a process has one
     if access is None or _running is not None:
@@ -135,7 +135,7 @@ def _is_read(scope: Mapping[str, Any]) -> bool:
     return scope.get("method") in READS
 
 
-def created(topic: str, key: str) -> Carrier:
+def start_outbox_span(topic: str, key: str) -> Carrier:
     """Note that a message is committed to the outbox, and return what it takes along."""
     if _running is None:
         return {}
@@ -147,7 +147,7 @@ def created(topic: str, key: str) -> Carrier:
 
 
 @contextmanager
-def sending(topic: str, key: str, carrier: Carrier | None = None) -> Iterator[list[tuple[str, bytes]]]:
+def producer_span(topic: str, key: str, carrier: Carrier | None = None) -> Iterator[list[tuple[str, bytes]]]:
     """Trace the sending of a message, and yield its Kafka headers; empty if it belongs to no trace.
 
     Args:
@@ -175,7 +175,7 @@ def sending(topic: str, key: str, carrier: Carrier | None = None) -> Iterator[li
         span.end()
 
 
-def failed(error: BaseException) -> None:
+def record_failure(error: BaseException) -> None:
     """Mark what is under way as failed, by the kind of error: its text may hold what was written."""
     if _running is not None:
         from opentelemetry.trace import get_current_span

@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from shared.kafka.connection import KafkaAccess
+from shared.kafka.connection import KafkaConfig
 from shared.topics import PAGE_VIEWS, TOPICS
 
 SERVICES = ("ingest", "stats", "render")
@@ -50,7 +50,7 @@ class Copy(NamedTuple):
     home: Path
     ports: dict[str, int]
     parts: dict[str, int]
-    kafka: KafkaAccess
+    kafka: KafkaConfig
     database_url: str
 
 
@@ -109,7 +109,7 @@ async def _readiness(copy: Copy) -> list[Finding]:
         except OSError as error:
             findings.append(Finding(False, f"{name} does not answer: {error}"))
             continue
-        said = [*answer["problems"], *answer["concerns"]]
+        said = [*answer["problems"], *answer["warnings"]]
         findings += [Finding(False, f"{name}: {sentence}") for sentence in said]
         if not said:
             findings.append(Finding(True, f"{name} is ready"))

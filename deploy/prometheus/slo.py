@@ -37,7 +37,7 @@ class Objective:
 OBJECTIVES = (
     Objective(
         "collect_errors",
-        "CollectorErrors",
+        "CollectorErrorSLO",
         0.999,
         f'sum(rate(http_server_request_duration_seconds_count{{{COLLECT},code=~"5.."}}[WINDOW]))',
         f"sum(rate(http_server_request_duration_seconds_count{{{COLLECT}}}[WINDOW]))",
@@ -45,7 +45,7 @@ OBJECTIVES = (
     ),
     Objective(
         "collect_latency",
-        "CollectorSlow",
+        "CollectorLatencySLO",
         0.99,
         f"(sum(rate(http_server_request_duration_seconds_count{{{COLLECT}}}[WINDOW]))"
         f' - sum(rate(http_server_request_duration_seconds_bucket{{{COLLECT},le="0.1"}}[WINDOW])))',
@@ -54,16 +54,16 @@ OBJECTIVES = (
     ),
     Objective(
         "read_errors",
-        "PortalErrors",
+        "PortalErrorSLO",
         0.999,
         f'sum(rate(http_server_request_duration_seconds_count{{{READ},code=~"5.."}}[WINDOW]))',
         f"(sum(rate(http_server_request_duration_seconds_count{{{READ}}}[WINDOW]))"
-        f" + (sum(rate(http_server_answers_at_hand_total{{{READ}}}[WINDOW])) or vector(0)))",
+        f" + (sum(rate(http_server_cached_responses_total{{{READ}}}[WINDOW])) or vector(0)))",
         "Readers get errors in place of pages or counters.",
     ),
     Objective(
         "freshness",
-        "CountsLate",
+        "CountFreshnessSLO",
         0.99,
         "(sum(rate(presstally_event_delay_seconds_count[WINDOW]))"
         ' - sum(rate(presstally_event_delay_seconds_bucket{le="30.0"}[WINDOW])))',

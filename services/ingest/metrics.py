@@ -4,50 +4,49 @@ from prometheus_client import Counter, Gauge, Histogram
 
 COLLECT_EVENTS = Counter(
     "presstally_collect_events_total",
-    "Events that reached the collector, by site and by what became of them: accepted, bot, or why it was refused.",
+    "Events received by the collector, by site and result: accepted, bot, or the reason of the rejection.",
     ["site", "result"],  # accepted bot invalid too_large origin unknown_site rate token slow unavailable
 )
 PRODUCER_QUEUE = Gauge("presstally_producer_queue_events", "Events that neither Kafka nor the disk has yet.")
 PUBLISH_SECONDS = Histogram(
-    "presstally_publish_duration_seconds",
-    "Time until Kafka acknowledged.",
+    "presstally_producer_ack_seconds",
+    "Time until Kafka acknowledges a batch.",
     ["topic"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 FLIGHT_EVENTS = Histogram(
-    "presstally_publish_flight_events",
-    "Events that were acknowledged together.",
+    "presstally_producer_batch_events",
+    "Events per producer batch.",
     buckets=(1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000),
 )
 SPOOL_BYTES = Gauge("presstally_spool_bytes", "Events on the disk that Kafka does not have yet.")
 SPOOL_BYTES_MAX = Gauge("presstally_spool_bytes_max", "Most bytes that the spool may have.")
 PARTITIONS = Gauge(
-    "presstally_page_views_partitions", "Partitions of page-views, as Kafka tells; 0 while it was never asked."
+    "presstally_page_views_partitions",
+    "Partitions of page-views in Kafka's metadata; 0 until the first metadata arrives.",
 )
 SPOOL_WRITES = Counter("presstally_spool_written_events_total", "Events kept on the disk, for Kafka was away.")
 REPLAYED = Counter("presstally_spool_replayed_events_total", "Events that were brought from the disk to Kafka.")
 SPOOL_CORRUPT = Counter("presstally_spool_corrupt_records_total", "Damaged records of the spool that were passed over.")
 MEDIA_UPLOADS = Counter(
     "presstally_media_uploads_total",
-    "Images that were uploaded whole, by what became of them: stored, known, refused, failed.",
+    "Uploaded images, by result: stored, known, refused, failed.",
     ["result"],
 )
 MEDIA_SECONDS = Histogram(
     "presstally_media_decode_seconds",
-    "From an image in hand to its copies, with the wait for a free decoder.",
+    "Time to decode an image and create its renditions, including queueing.",
     buckets=(0.3, 0.5, 1, 2, 5, 10, 30, 60, 120),
 )
 OUTBOX_PENDING = Gauge("presstally_outbox_pending_messages", "Committed messages that are not in Kafka yet.")
 ARTICLE_CHANGES = Counter(
     "presstally_article_changes_total",
-    "Accepted changes of articles, by what was done: create, edit, submit, approve, publish, kill and so on.",
+    "Accepted changes of articles, by action: create, edit, submit, approve, publish, kill and so on.",
     ["action"],
 )
-SCHEDULE_OVERDUE = Gauge(
-    "presstally_schedule_overdue_seconds", "How long the oldest article waits that should be published or withdrawn."
-)
+SCHEDULE_OVERDUE = Gauge("presstally_schedule_overdue_seconds", "How long the oldest due schedule has waited.")
 PUBLISH_TO_LIVE = Histogram(
-    "presstally_publish_to_live_seconds",
-    "From the commit of a publication to the portal's word that it is live.",
+    "presstally_article_publish_to_live_seconds",
+    "Time from the commit of a publication until the portal reports it live.",
     buckets=(0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60),
 )

@@ -4,24 +4,24 @@ from prometheus_client import Counter, Gauge, Histogram
 
 ARTICLES = Counter(
     "presstally_articles_rendered_total",
-    "Article versions read, by what became of them: live, withdrawn, unchanged, failed.",
+    "Article versions consumed, by result: live, withdrawn, unchanged, failed.",
     ["result"],
 )
 RENDER_SECONDS = Histogram(
     "presstally_render_duration_seconds",
-    "From an article in hand to its pages committed.",
+    "Time from an article's arrival to the commit of its pages.",
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 PUBLISH_DELAY = Histogram(
-    "presstally_publish_delay_seconds",
-    "From the editor's save to the page that readers get.",
+    "presstally_article_render_delay_seconds",
+    "Time from the editor's save to the published page.",
     buckets=(0.1, 0.3, 0.5, 1, 2, 5, 10, 30, 60),
 )
 PAGES = Counter(
-    "presstally_pages_total",
-    "Pages by how they came: memory; memory_alone, while Postgres is away; unchanged, looked at again; made; error.",
-    ["result"],
+    "presstally_page_responses_total",
+    "Page responses by source: cache; cache_stale (Postgres unavailable); revalidated; rendered; error.",
+    ["source"],
 )
 CACHE_BYTES = Gauge("presstally_page_cache_bytes", "Memory that pages take.")
 ARTICLES.labels("failed")  # at 0 from the start: an alert sees no rise of what was not there before
-PAGES.labels("memory_alone")
+PAGES.labels("cache_stale")

@@ -2,13 +2,13 @@
 
 import re
 
-from shared.postgres import Queries, read_queries
+from shared.postgres import NamedQueries, read_queries
 
 PLACES = ("render", "render_2", "render_3")
 """The schemas that can hold a generation. The first is also home of what is common to all."""
 _TEMPLATES = read_queries(__package__)
 GENERATIONS = {
-    place: Queries({name: re.sub(r"\bgeneration\.", f"{place}.", text) for name, text in _TEMPLATES.items()})
+    place: NamedQueries({name: re.sub(r"\bgeneration\.", f"{place}.", text) for name, text in _TEMPLATES.items()})
     for place in PLACES
 }
 """The statements, for each generation."""

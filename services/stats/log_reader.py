@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from shared.kafka.connection import KafkaAccess
+from shared.kafka.connection import KafkaConfig
 
 SILENT_MILLISECONDS = 15_000
 """A broker that has records and sends none for so long is not going to."""
@@ -19,7 +19,7 @@ PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 
 
 @asynccontextmanager
-async def log_reader(kafka: KafkaAccess) -> AsyncIterator[AIOKafkaConsumer]:
+async def log_reader(kafka: KafkaConfig) -> AsyncIterator[AIOKafkaConsumer]:
     """Yield a consumer without a group, which reads where it is told to and leaves no trace.
 
     Raises:

@@ -3,33 +3,33 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 CONSUME_EVENTS = Counter(
-    "presstally_consume_events_total",
-    "The ledger: what became of each event read. received = counted + duplicate + bot + late + dead_lettered.",
+    "presstally_events_processed_total",
+    "The ledger: outcome of each event read. received = counted + duplicate + bot + late + dead_lettered.",
     ["site", "result"],
 )
 BATCH_SECONDS = Histogram(
     "presstally_consume_batch_duration_seconds",
-    "From a batch's counts in hand to their commit, for one partition.",
+    "Time to commit the counts of a batch, for one partition.",
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
 EVENT_DELAY = Histogram(
     "presstally_event_delay_seconds",
-    "From a batch's newest event to its commit.",
+    "Age of a batch's newest event at its commit.",
     buckets=(0.1, 0.3, 0.5, 1, 2, 5, 10, 30, 60, 300, 900),
 )
 LAG = Gauge("presstally_consumer_lag_events", "Records in the log that are not counted yet.", ["partition"])
 LAG_SECONDS = Gauge(
     "presstally_consumer_lag_seconds",
-    "How long the oldest record that is not counted has waited, to the second.",
+    "Age of the oldest record that is not counted.",
     ["partition"],
 )
 ASSIGNED = Gauge("presstally_consumer_assigned_partitions", "Partitions that this process counts.")
-REBALANCES = Counter("presstally_consumer_rebalances_total", "How often Kafka gave out the partitions anew.")
+REBALANCES = Counter("presstally_consumer_rebalances_total", "Consumer group rebalances.")
 RELOADS = Counter("presstally_consumer_reloads_total", "Reloads from Postgres after a doubt, by cause.", ["cause"])
 REPLAYED = Counter("presstally_consumer_replayed_records_total", "Counted records read again to rebuild memory.")
-GAP_RECORDS = Counter("presstally_consumer_gap_records_total", "Records that Kafka deleted before they were counted.")
+GAP_RECORDS = Counter("presstally_consumer_lost_records_total", "Records that Kafka deleted before they were counted.")
 DIFFERENCE = Gauge(
-    "presstally_reconcile_difference_events",
+    "presstally_reconciliation_difference_events",
     "Must be 0. ledger: records read, against the ledger; totals: sites' totals, against the sums of their days.",
     ["check"],
 )
@@ -38,14 +38,14 @@ DEAD_LETTERS_DEPTH = Gauge(
 )
 COMMITTED = Gauge("presstally_consumer_last_commit_timestamp_seconds", "When counts were last committed.")
 COUNTER_READS = Counter(
-    "presstally_counter_reads_total", "Counters read from Postgres for readers; each at most once a second.", ["result"]
+    "presstally_counter_reads_total", "Counters read from Postgres; each at most once a second.", ["result"]
 )
 COUNTER_REFUSALS = Counter(
-    "presstally_counter_refusals_total", "Readers that were sent away, by reason.", ["reason"]
+    "presstally_counter_rejections_total", "Rejected counter requests, by reason.", ["reason"]
 )  # articles_busy, streams_of_address, streams_of_process
 SITE_COUNTER = Gauge(
     "presstally_site_counter",
-    "A site's own counter as its readers see it. Online is distinct visitors of the last 300 s. Absent while unknown.",
+    "A site's public counter. Online is distinct visitors of the last 300 s. Absent while unknown.",
     ["site", "measure", "window"],
 )
 LIVE_STREAMS = Gauge("presstally_live_streams", "Open Server-Sent Events streams.")

@@ -20,9 +20,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.http.asgi_bridge import serve_asgi
 from shared.http.problems import EXCEPTION_HANDLERS, Problem
 from shared.metrics import HTTP_SECONDS
-from shared.role import Answer, HotHandler, Role, _nothing_at_hand
+from shared.role import CachedResponse, RawHandler, Role, _no_cached_response
 
-HOLD_SECONDS = 1.5
+STARTUP_WAIT_SECONDS = 1.5
 """How long a request waits for a role that is starting. A gateway sends requests as soon as the port is open: an answer
 "starting" would be a fault to a reader, though others serve."""
 
@@ -40,7 +40,7 @@ HEALTH = ("/livez", "/readyz", "/metrics")
 ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
-class Front:
+class HttpApp:
     """The process's one HTTP port: health and metrics always, the roles' routes once they run."""
 
     def __init__(self) -> None:
@@ -48,9 +48,9 @@ class Front:
         self.starting: list[str] = []
         self.draining = False
         self._opened = asyncio.Event()
-        self._hot: dict[str, HotHandler] = {}
-        self._at_hand: list[Callable[[RsgiRequest], Awaitable[Answer | None]]] = []
-        self._inside: ASGIApp = Starlette(routes=[Route("/{path:path}", _starting, methods=ALL_METHODS)])
+        self._raw: dict[str, RawHandler] = {}
+        self._lookups: list[Callable[[RsgiRequest], Awaitable[CachedResponse | None]]] = []
+        self._inside: ASGIApp = Starlette(routes=[Route("/{path:path}", _starting_response, methods=ALL_METHODS)])
         self._health = Starlette(
             routes=[
                 Route("/livez", self._livez),
@@ -63,12 +63,12 @@ class Front:
         """Route requests to a role that has started; what only a starting one could answer is 503."""
         self.roles.append(role)
         self.starting.remove(role.name)
-        self._hot |= {path: _timed_hot(path, handler) for path, handler in role.hot.items()}
-        if role.at_hand is not _nothing_at_hand:
-            self._at_hand.append(role.at_hand)
+        self._raw |= {path: _timed_raw(path, handler) for path, handler in role.raw_routes.items()}
+        if role.cached_response is not _no_cached_response:
+            self._lookups.append(role.cached_response)
         routes = [route for one in self.roles for route in one.routes]
         if self.starting:
-            routes.append(Route("/{path:path}", _starting, methods=ALL_METHODS))
+            routes.append(Route("/{path:path}", _starting_response, methods=ALL_METHODS))
         self._inside = _timed(Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS))
         self._opened.set()
         self._opened = asyncio.Event()
@@ -77,49 +77,49 @@ class Front:
         """Serve one request."""
         path = request.path
         if self.starting and path not in HEALTH:
-            await self._hold(request)
-        hot = self._hot.get(path)
-        if hot is not None:
-            await hot(request, protocol)
+            await self._wait_for_role(request)
+        raw = self._raw.get(path)
+        if raw is not None:
+            await raw(request, protocol)
             return
-        for look in self._at_hand:
-            answer = await look(request)
-            if answer is not None:
-                protocol.response_bytes(answer.status, answer.headers, answer.body)
-                answer.served.inc()
+        for lookup in self._lookups:
+            response = await lookup(request)
+            if response is not None:
+                protocol.response_bytes(response.status, response.headers, response.body)
+                response.served.inc()
                 return
         if path in HEALTH:
             await serve_asgi(self._health, request, protocol)
         else:
             await serve_asgi(self._inside, request, protocol)
 
-    async def _hold(self, request: RsgiRequest) -> None:
-        """Wait until a role that serves this has started, for HOLD_SECONDS at most."""
+    async def _wait_for_role(self, request: RsgiRequest) -> None:
+        """Wait until a role that serves this has started, for STARTUP_WAIT_SECONDS at most."""
         scope = {"type": "http", "path": request.path, "method": request.method, "headers": []}
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(HOLD_SECONDS):
-                while self.starting and not self._is_served(request.path, scope):
+            async with asyncio.timeout(STARTUP_WAIT_SECONDS):
+                while self.starting and not self._has_route(request.path, scope):
                     await self._opened.wait()
 
-    def _is_served(self, path: str, scope: Scope) -> bool:
+    def _has_route(self, path: str, scope: Scope) -> bool:
         routes = (route for role in self.roles for route in role.routes)
-        return path in self._hot or any(route.matches(scope)[0] is not Match.NONE for route in routes)
+        return path in self._raw or any(route.matches(scope)[0] is not Match.NONE for route in routes)
 
     async def _livez(self, request: Request) -> Response:
-        stuck = [f"{role.name}: {reason}" for role in self.roles if (reason := role.stuck())]
-        return JSONResponse({"alive": not stuck, "stuck": stuck}, 503 if stuck else 200)
+        failures = [f"{role.name}: {reason}" for role in self.roles if (reason := role.liveness_failure())]
+        return JSONResponse({"alive": not failures, "failures": failures}, 503 if failures else 200)
 
     async def _readyz(self, request: Request) -> Response:
         problems = [f"{name}: starting" for name in self.starting]
-        problems += [f"{role.name}: {problem}" for role in self.roles for problem in role.problems()]
+        problems += [f"{role.name}: {problem}" for role in self.roles for problem in role.not_ready()]
         if self.draining:
             problems.append("stopping")
-        concerns = [f"{role.name}: {concern}" for role in self.roles for concern in role.concerns()]
-        answer = {"ready": not problems, "problems": problems, "concerns": concerns}
+        warnings = [f"{role.name}: {warning}" for role in self.roles for warning in role.degraded()]
+        answer = {"ready": not problems, "problems": problems, "warnings": warnings}
         return JSONResponse(answer, 503 if problems else 200)
 
 
-async def _starting(request: Request) -> Response:
+async def _starting_response(request: Request) -> Response:
     return Problem(503, "The service is starting.", headers={"retry-after": "1"}).response()
 
 
@@ -127,7 +127,7 @@ async def _metrics(request: Request) -> Response:
     return PlainTextResponse(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 
-def _timed_hot(path: str, handler: HotHandler) -> HotHandler:
+def _timed_raw(path: str, handler: RawHandler) -> RawHandler:
     observers: dict[tuple[str, int], Callable[[float], None]] = {}
 
     async def timed(request: RsgiRequest, protocol: HTTPProtocol) -> int:

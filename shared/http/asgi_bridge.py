@@ -1,7 +1,7 @@
 """An ASGI application behind granian's RSGI.
 
 RSGI asks for fewer steps of Python a request than ASGI: a bare answer takes four fifths of the time. The few hot
-routes speak it themselves (`shared.process.Role.hot`); all others are Starlette's, by this bridge.
+routes speak it themselves (`shared.process.Role.raw_routes`); all others are Starlette's, by this bridge.
 """
 
 import contextlib

@@ -38,7 +38,7 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: tuple[Network, 
     return address
 
 
-def household_of(address: str) -> str:
+def address_prefix(address: str) -> str:
     """Return what bounds for one address count by: an IPv4 address, or the /64 that one house gets of IPv6."""
     try:
         ip = ip_address(address)

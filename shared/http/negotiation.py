@@ -6,7 +6,7 @@ IDENTITY = "identity"
 
 
 @lru_cache(maxsize=256)
-def acceptable(accepted: str | None, offered: tuple[str, ...]) -> tuple[str, ...]:
+def accepted_codings(accepted: str | None, offered: tuple[str, ...]) -> tuple[str, ...]:
     """Return the codings that a client takes, the best first (RFC 9110, 12.5.3). It is never empty.
 
     Args:
@@ -39,9 +39,9 @@ def _weight(text: str) -> float:
 
 def takes_gzip(accepted: str) -> bool:
     """Tell whether an Accept-Encoding header lets the answer be gzip."""
-    return acceptable(accepted, ("gzip",))[0] == "gzip"
+    return accepted_codings(accepted, ("gzip",))[0] == "gzip"
 
 
-def is_known(tag: str, if_none_match: str) -> bool:
+def etag_matches(tag: str, if_none_match: str) -> bool:
     """Tell whether a client has the answer of that tag already: the weak comparison of RFC 9110, 13.1.2."""
     return if_none_match.strip() == "*" or tag in (one.strip().removeprefix("W/") for one in if_none_match.split(","))

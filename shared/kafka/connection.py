@@ -39,7 +39,7 @@ _SASL: Mapping[Mechanism, Callable[..., BaseSecurity]] = {
 
 
 @dataclass(frozen=True)
-class KafkaAccess:
+class KafkaConfig:
     """Where Kafka is, and how to be let in."""
 
     bootstrap: str
@@ -78,7 +78,7 @@ class KafkaAccess:
             return _SASL[self.mechanism](self.username, self.password, ssl_context=self.tls)
         return BaseSecurity(ssl_context=self.tls)
 
-    async def why_not(self) -> str:
+    async def diagnose(self) -> str:
         """Try to be let in, and say in words what is in the way: aiokafka's own error does not tell."""
         reasons = []
         for host, port, _ in collect_hosts(self.bootstrap):
@@ -88,9 +88,9 @@ class KafkaAccess:
             reasons.append(f"Kafka at {host}:{port} {reason}")
         return "; ".join(reasons)
 
-    async def explain(self, error: BaseException) -> str:
+    async def describe_error(self, error: BaseException) -> str:
         """Say in words what a client met."""
-        return await self.why_not() if isinstance(error, KafkaConnectionError) else f"Kafka at {self}: {error!r}"
+        return await self.diagnose() if isinstance(error, KafkaConnectionError) else f"Kafka at {self}: {error!r}"
 
     async def _try(self, host: str, port: int) -> str | None:
         try:
@@ -103,10 +103,10 @@ class KafkaAccess:
                 finally:
                     connection.close()
         except (OSError, KafkaError) as error:
-            return self._in_words(error)
+            return self._describe(error)
         return None
 
-    def _in_words(self, error: Exception) -> str:
+    def _describe(self, error: Exception) -> str:
         match error:
             case ssl.SSLCertVerificationError():
                 words = f"shows a certificate that is not trusted (KAFKA_CA_FILE): {error.verify_message}"
@@ -149,7 +149,7 @@ def tls_context(
     return context
 
 
-def access_faults(given: Mapping[str, Any]) -> list[str]:
+def config_errors(given: Mapping[str, Any]) -> list[str]:
     """Say which settings of Kafka do not fit together, by the variables' names.
 
     Args:

@@ -12,12 +12,12 @@ from aiokafka.structs import ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
-from shared.kafka.connection import KafkaAccess
+from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import CONNECT_RETRY_SECONDS, KAFKA_ERRORS
 from shared.logs import log
 from shared.metrics import DEAD_LETTERS
 from shared.role import Process
-from shared.tracing import failed as trace_failed
+from shared.tracing import record_failure
 
 SESSION_TIMEOUT_MS = 6_000
 """Silence after which Kafka gives a killed consumer's work to another: the least that brokers allow by default."""
@@ -26,7 +26,7 @@ SESSION_TIMEOUT_MS = 6_000
 HEARTBEAT_MS = 1_000
 
 
-def make_broker(kafka: KafkaAccess, middlewares: Sequence[Any] = ()) -> KafkaBroker:
+def create_broker(kafka: KafkaConfig, middlewares: Sequence[Any] = ()) -> KafkaBroker:
     """Return a FastStream broker that logs through us and never creates topics by the way."""
     return KafkaBroker(
         kafka.bootstrap,
@@ -61,7 +61,7 @@ def subscribe(
             await handle(message.raw_message)
         except Exception as error:  # noqa: BLE001 - whatever it is, the record was not dealt with
             failed = True
-            trace_failed(error)
+            record_failure(error)
             log.error("A record cannot be dealt with", topic=topic, exc_info=error)
             process.fail(f"a record of {topic}: {error!r}")
             return
@@ -76,7 +76,7 @@ def subscribe(
         auto_offset_reset="earliest",
         ack_policy=AckPolicy.MANUAL,
         parser=_parsed,
-        decoder=_undecoded,
+        decoder=_raw_value,
         session_timeout_ms=SESSION_TIMEOUT_MS,
         heartbeat_interval_ms=HEARTBEAT_MS,
     )(on_message)
@@ -99,13 +99,13 @@ def _is_text(value: bytes | None) -> bool:
     return True
 
 
-async def _undecoded(message: KafkaMessage) -> bytes | None:
+async def _raw_value(message: KafkaMessage) -> bytes | None:
     record: Any = message.raw_message
     return record.value  # type: ignore[no-any-return]
 
 
 @asynccontextmanager
-async def consuming(broker: KafkaBroker, kafka: KafkaAccess, process: Process) -> AsyncIterator[asyncio.Task[None]]:
+async def run_broker(broker: KafkaBroker, kafka: KafkaConfig, process: Process) -> AsyncIterator[asyncio.Task[None]]:
     """Run a broker's subscribers in the background, and yield the task that starts them.
 
     Nobody waits for the start: joining a group takes as long as Kafka needs to give up on a member that was
@@ -120,14 +120,14 @@ async def consuming(broker: KafkaBroker, kafka: KafkaAccess, process: Process) -
         await broker.stop()
 
 
-async def _start(broker: KafkaBroker, kafka: KafkaAccess) -> None:
+async def _start(broker: KafkaBroker, kafka: KafkaConfig) -> None:
     said = False
     while True:
         try:
             await broker.start()
         except KAFKA_ERRORS:
             if not said:
-                log.warning("Kafka is not there yet; waiting for it", reason=await kafka.why_not())
+                log.warning("Kafka is not there yet; waiting for it", reason=await kafka.diagnose())
                 said = True
             await asyncio.sleep(CONNECT_RETRY_SECONDS)
         else:

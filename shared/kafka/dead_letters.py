@@ -10,7 +10,7 @@ from shared.logs import log
 from shared.metrics import DEAD_LETTERS
 
 
-async def bury(producer: Producer, record: ConsumerRecord, reason: str) -> None:
+async def send_to_dead_letters(producer: Producer, record: ConsumerRecord, reason: str) -> None:
     """Take a record that cannot be read to its topic's dead letters.
 
     Raises:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, ProducerFenced
 
-from shared.kafka.connection import KafkaAccess
+from shared.kafka.connection import KafkaConfig
 from shared.logs import log
 
 KAFKA_ERRORS = (KafkaError, OSError, asyncio.TimeoutError)
@@ -17,7 +17,7 @@ CONNECT_RETRY_SECONDS = 0.5
 STOP_SECONDS = 3.0
 
 
-class Unavailable(Exception):  # noqa: N818 - it names a state, which callers turn into 503 or a retry
+class KafkaUnavailable(Exception):  # noqa: N818 - it names a state, which callers turn into 503 or a retry
     """Kafka did not acknowledge in time. The message may still arrive: its reader must know it by its id."""
 
 
@@ -33,7 +33,7 @@ class Producer:
         in_flight_max: Messages without acknowledgement, above which `send` refuses at once.
     """
 
-    def __init__(self, kafka: KafkaAccess, *, deadline_seconds: float = 5.0, in_flight_max: int = 20_000) -> None:
+    def __init__(self, kafka: KafkaConfig, *, deadline_seconds: float = 5.0, in_flight_max: int = 20_000) -> None:
         self._kafka = kafka
         self._away = f"Kafka at {kafka} cannot be reached"
         self._deadline_seconds = deadline_seconds
@@ -76,7 +76,7 @@ class Producer:
                 await producer.start()
             except KAFKA_ERRORS:
                 await stop_producer(producer)
-                self._away = await self._kafka.why_not()
+                self._away = await self._kafka.diagnose()
                 if not said:
                     log.warning("Kafka is not there yet; waiting for it", reason=self._away)
                     said = True
@@ -101,9 +101,9 @@ class Producer:
         """
         producer = self._producer
         if producer is None:
-            raise Unavailable(self._away)
+            raise KafkaUnavailable(self._away)
         if self._in_flight >= self._in_flight_max:
-            raise Unavailable(f"{self._in_flight} messages already wait for Kafka")
+            raise KafkaUnavailable(f"{self._in_flight} messages already wait for Kafka")
         self._in_flight += 1
         try:
             async with asyncio.timeout(self._deadline_seconds):
@@ -111,10 +111,10 @@ class Producer:
                 await asyncio.shield(acknowledged)
         except (OutOfOrderSequenceNumber, ProducerFenced) as error:
             self._rebuild(producer, error)
-            raise Unavailable(repr(error)) from error
+            raise KafkaUnavailable(repr(error)) from error
         except KAFKA_ERRORS as error:
             self._failing = True
-            raise Unavailable(repr(error)) from error
+            raise KafkaUnavailable(repr(error)) from error
         else:
             self._failing = False
         finally:

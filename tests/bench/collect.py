@@ -104,7 +104,7 @@ def _check_all_counted(counting: Counting, collector: Service) -> None:
     """
     time.sleep(2)  # wrk is gone, and its last requests may still be under way
     metrics = collector.get("/metrics")[1].splitlines()
-    (acknowledged,) = [line for line in metrics if line.startswith("presstally_publish_flight_events_sum")]
+    (acknowledged,) = [line for line in metrics if line.startswith("presstally_producer_batch_events_sum")]
     expected = int(float(acknowledged.rsplit(" ", 1)[1]))
     collector.end()
     counter = counting.start("counter")

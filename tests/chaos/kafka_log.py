@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import ConsumerRecord
 
-from shared.kafka.connection import KafkaAccess
+from shared.kafka.connection import KafkaConfig
 from shared.topics import PAGE_VIEWS, create_topics
 from tests.chaos.oracle import Sending
 from tests.chaos.polling import comes_true
@@ -170,7 +170,7 @@ async def create_all_topics(bootstrap: str, partitions: int) -> None:
     async with asyncio.timeout(30):
         while True:
             try:
-                created = await create_topics(KafkaAccess(bootstrap), partitions, 1)
+                created = await create_topics(KafkaConfig(bootstrap), partitions, 1)
             except FAULTS:
                 created = ["not yet"]
             if not created:

@@ -205,7 +205,7 @@ async def has_difference(here: Installation, wanted: dict[str, int]) -> None:
     seen: dict[str, float] = {}
 
     async def look() -> bool:
-        found = metrics(counter, "presstally_reconcile_difference_events")
+        found = metrics(counter, "presstally_reconciliation_difference_events")
         seen.update({re.findall('check="(.*?)"', name)[0]: value for name, value in found.items()})
         return len(seen) == len(wanted)
 

@@ -130,14 +130,14 @@ async def test_frozen_kafka(system: Any, before: int, wait: Wait) -> None:
         refused, kafka = senders.refused, pid(system, "kafka")
         os.kill(kafka, signal.SIGSTOP)
         try:
-            told = wait(lambda: system.get(ready).json()["concerns"], 20, "the concern")
+            told = wait(lambda: system.get(ready).json()["warnings"], 20, "the concern")
             assert "collector: Kafka does not acknowledge" in told[0]
             assert system.get(ready).status == 200
             taken = len(senders.acknowledged)
             wait(lambda: len(senders.acknowledged) > taken + 50, 20, "events that go to the spool")
         finally:
             os.kill(kafka, signal.SIGCONT)
-        wait(lambda: not system.get(ready).json()["concerns"], 60, "Kafka again")
+        wait(lambda: not system.get(ready).json()["warnings"], 60, "Kafka again")
         assert senders.refused == refused
     await check_all_counted_once(system, senders, before, wait)
 

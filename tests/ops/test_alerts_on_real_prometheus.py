@@ -30,13 +30,13 @@ FLOOD_EVENTS = 100
 READERS = 40
 FIRES_SECONDS = 60.0
 LAGS_SECONDS = 150.0
-"""CountingLags speaks of records that have waited for 60 s: that is a threshold, and stays."""
+"""ConsumerLagHigh speaks of records that have waited for 60 s: that is a threshold, and stays."""
 ENDS_SECONDS = 120.0
 TAMPER = """UPDATE stats.ledger SET events = events + {by} WHERE (gen, site, day, outcome, reason, part) =
     (SELECT gen, site, day, outcome, reason, part FROM stats.ledger ORDER BY 1, 2, 3, 4, 5, 6 LIMIT 1)"""
 PROVOKED = {
-    *("EventsWait", "SpoolInUse", "SpoolFilling", "CollectorErrors", "OutboxStuck", "CountsDisagree"),
-    *("PortalFromMemory", "TargetDown", "ServiceMissing", "CountingLags", "CountsLate"),
+    *("ProducerQueueHigh", "SpoolInUse", "SpoolFilling", "CollectorErrorSLO", "OutboxStuck", "CountsInconsistent"),
+    *("PortalServingStale", "TargetDown", "ServiceMissing", "ConsumerLagHigh", "CountFreshnessSLO"),
 }
 """Others may fire, too: in a window of seconds a busy machine is a slow one."""
 
@@ -93,7 +93,7 @@ class Alerts:
 
     def provoked(self) -> list[dict[str, str]]:
         """Return what fires of the provoked alerts, but for tickets about the days that an error budget is made of."""
-        tickets = {"alertname": {"CollectorErrors", "CountsLate"}, "severity": {"ticket"}}
+        tickets = {"alertname": {"CollectorErrorSLO", "CountFreshnessSLO"}, "severity": {"ticket"}}
         return [
             one
             for one in self.firing()
@@ -195,14 +195,14 @@ async def kafka_away(house: House, alerts: Alerts, article: str, token: str) -> 
     with frozen(house, "kafka"):
         await edit(house, token, f"/articles/{article}/publish")
         async with meanwhile(flood(house)):
-            await alerts.fires("EventsWait")
+            await alerts.fires("ProducerQueueHigh")
             await alerts.fires("SpoolInUse")
             await alerts.fires("SpoolFilling")
-            await alerts.fires("CollectorErrors", severity="page")
+            await alerts.fires("CollectorErrorSLO", severity="page")
         await alerts.fires("OutboxStuck")
-        await alerts.fires("CountsDisagree", check="ledger")
+        await alerts.fires("CountsInconsistent", check="ledger")
     await house.cluster.admin(DATABASE, TAMPER.format(by=-7))
-    for alert in ("EventsWait", "SpoolInUse", "SpoolFilling", "OutboxStuck"):
+    for alert in ("ProducerQueueHigh", "SpoolInUse", "SpoolFilling", "OutboxStuck"):
         await alerts.ends(alert)
 
 
@@ -210,19 +210,19 @@ async def postgres_away(house: House, alerts: Alerts, folder: Path) -> None:
     """Postgres does not answer; readers keep coming; and a service ends, and then is not even known any more."""
     with frozen(house, "postgres"):
         await come_once(house)
-        await alerts.fires("PortalFromMemory")
+        await alerts.fires("PortalServingStale")
         house.down.add("render")
         await house.cluster.kill(house.parts["render"])
         await alerts.fires("TargetDown", job="render")
         write_targets(folder, {"render": None})
         await alerts.fires("ServiceMissing", job="render")
         await alerts.ends("TargetDown")
-        await alerts.fires("CountingLags", LAGS_SECONDS)
-    await alerts.fires("CountsLate", severity="page")
+        await alerts.fires("ConsumerLagHigh", LAGS_SECONDS)
+    await alerts.fires("CountFreshnessSLO", severity="page")
     house.cluster.spawn(house.parts["render"])
     await house.is_ready("render")
     write_targets(folder, {"render": f"127.0.0.1:{house.ports['render']}"})
-    for alert in ("PortalFromMemory", "ServiceMissing", "CountingLags"):
+    for alert in ("PortalServingStale", "ServiceMissing", "ConsumerLagHigh"):
         await alerts.ends(alert)
 
 
@@ -249,12 +249,12 @@ async def test_faults_make_the_alerts_fire_and_their_ends_end_them(
         with running_prometheus(folder, free_ports(1), targets, wait_for, rules) as prometheus:
             alerts = Alerts(prometheus)
             async with meanwhile(come(house)), meanwhile(read(house)):
-                counted = "sum(presstally_consume_events_total) > 5"
+                counted = "sum(presstally_events_processed_total) > 5"
                 await wait_until(lambda: prometheus.query(counted), FIRES_SECONDS, "the first counts")
                 assert alerts.provoked() == []
                 await kafka_away(house, alerts, article, token)
                 await postgres_away(house, alerts, folder)
-                adds_up = 'presstally_reconcile_difference_events{check="ledger"} == 0'
+                adds_up = 'presstally_reconciliation_difference_events{check="ledger"} == 0'
                 await wait_until(lambda: prometheus.query(adds_up), ENDS_SECONDS, "a ledger that adds up")
                 await wait_until(lambda: not alerts.provoked(), ENDS_SECONDS, "the end of all alerts")
     except AssertionError as error:

@@ -98,7 +98,7 @@ def test_every_rule_is_evaluated_and_nothing_is_on_fire(prometheus: Prometheus) 
     firing = {
         alert["labels"]["alertname"] for alert in prometheus.ask("alerts")["alerts"] if alert["state"] == "firing"
     }
-    assert firing <= {"DeadLetters", "RebalanceStorm", "RenderingFails"}, firing
+    assert firing <= {"DeadLetters", "RebalanceStorm", "RenderErrors"}, firing
     assert "DeadLetters" in firing
 
 

@@ -17,7 +17,7 @@ from services.render.roles.site import role
 from services.render.site.images import Images
 from services.render.site.portal import Pools, Portal
 from shared.articles import Article, Paragraph, Source
-from shared.http.app import Front
+from shared.http.app import HttpApp
 from shared.object_store import open_store
 from shared.postgres import open_pool
 from shared.sites import Section, Site, Sites
@@ -126,7 +126,7 @@ class TestPortal:
             server="127.0.0.1:443",
         )
         protocol = Protocol()
-        front = Front()
+        front = HttpApp()
         front.starting = ["site"]
         front.open(role(self.portal, Images(open_store(self.media))))
         await front.__rsgi__(asked, protocol)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ import asyncpg
 import pytest
 import trustme
 
-from shared.kafka.connection import KafkaAccess, tls_context
+from shared.kafka.connection import KafkaConfig, tls_context
 from tests.conftest import PERSON, ROOT, SITES, Answer, answers, free_ports, lower, url_of, wait_for
 from tests.security.infrastructure import SecureKafka, SecurePostgres
 
@@ -55,10 +55,10 @@ class Stores:
         process.send_signal(signal.SIGINT if name == "postgres" else signal.SIGKILL)
         process.wait(20)
 
-    def access(self, user: str, **other: Any) -> KafkaAccess:
+    def access(self, user: str, **other: Any) -> KafkaConfig:
         """Return how a user of Kafka gets in, or otherwise."""
         usual = {"protocol": "SASL_SSL", "username": user, "password": self.kafka.passwords.get(user, "")}
-        return KafkaAccess(**{"bootstrap": self.kafka.bootstrap, "tls": self.tls(), **usual, **other})
+        return KafkaConfig(**{"bootstrap": self.kafka.bootstrap, "tls": self.tls(), **usual, **other})
 
     def tls(self, certificate: Path | None = None, key: Path | None = None) -> Any:
         return tls_context(self.ca, certificate, key, None)

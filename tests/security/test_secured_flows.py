@@ -24,7 +24,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.admin import CreateAclsRequest
 
 from shared.acls import READS, WRITES
-from shared.kafka.connection import KafkaAccess, tls_context
+from shared.kafka.connection import KafkaConfig, tls_context
 from shared.kafka.producer import stop_producer
 from shared.postgres import open_pool
 from shared.topics import TOPICS
@@ -74,7 +74,7 @@ async def test_every_way_in(stores: Stores) -> None:
     accesses.append(stores.access("plain", mechanism="PLAIN", password=stores.kafka.plain_password))
     with_certificate = stores.tls(stores.folder / "render.pem", stores.folder / "render.key")
     accesses.append(stores.access("", bootstrap=stores.kafka.mtls_bootstrap, protocol="SSL", tls=with_certificate))
-    assert [await access.why_not() for access in accesses] == [
+    assert [await access.diagnose() for access in accesses] == [
         f"Kafka at {access.bootstrap} answers again" for access in accesses
     ]
 
@@ -111,7 +111,7 @@ async def test_who_is_refused_is_told_why(stores: Stores, wrong: str) -> None:
     """Whoever comes with something wrong is refused, in words that name what to look at, and without the password."""
     changed, words = WRONG[wrong]
     access = stores.access("presstally-stats", **changed(stores))
-    said = await access.why_not()
+    said = await access.diagnose()
     assert words in said
     assert access.password not in said
     producer = AIOKafkaProducer(**access.client, request_timeout_ms=3_000)
@@ -148,7 +148,7 @@ REFUSALS = (
 )
 
 
-async def attempt(access: KafkaAccess, deed: str, name: str) -> None:
+async def attempt(access: KafkaConfig, deed: str, name: str) -> None:
     """Do something in Kafka.
 
     Raises:
@@ -202,7 +202,7 @@ async def administer(admin: AIOKafkaAdminClient, deed: str, name: str) -> None:
         raise for_code(code)(name)
 
 
-def who_is(stores: Stores, user: str) -> KafkaAccess:
+def who_is(stores: Stores, user: str) -> KafkaConfig:
     if user != "presstally-render":
         return stores.access(user)
     tls = stores.tls(stores.folder / "render.pem", stores.folder / "render.key")

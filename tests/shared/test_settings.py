@@ -207,7 +207,7 @@ def test_a_host_finds_its_site(tmp_path: Path) -> None:
     sites = [("a", "https://a.example"), ("b", "http://b.example:8080")]
     file.write_text("".join(f'[[site]]\nslug="{s}"\nname="{s}"\norigins=["{o}"]\ntimezone="UTC"\n' for s, o in sites))
     read = read_sites(file)
-    assert [read.of_host(host).slug for host in ("a.example", "b.example", "b.example:8080", "c", "")] == list("abbaa")
+    assert [read.by_host(host).slug for host in ("a.example", "b.example", "b.example:8080", "c", "")] == list("abbaa")
 
 
 WRONG_TRACING = [

@@ -35,13 +35,13 @@ COLLECTOR = Board(
                 "Acknowledgement",
                 "How long Kafka needs to acknowledge.",
                 "s",
-                quantiles("presstally_publish_duration_seconds"),
+                quantiles("presstally_producer_ack_seconds"),
             ),
             Panel(
                 "Events in a flight",
                 "How many events share an acknowledgement: more under load, which is what makes it cheap.",
                 "short",
-                quantiles("presstally_publish_flight_events"),
+                quantiles("presstally_producer_batch_events"),
             ),
             Panel(
                 "Waiting in memory",

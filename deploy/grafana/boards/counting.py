@@ -33,7 +33,7 @@ COUNTING = Board(
                 "What became of records",
                 "Records a second by outcome. Every record read is exactly one of them.",
                 "cps",
-                {"{{result}}": f"sum by (result) (rate(presstally_consume_events_total{{{SITE}}}[{I}]))"},
+                {"{{result}}": f"sum by (result) (rate(presstally_events_processed_total{{{SITE}}}[{I}]))"},
                 stacked=True,
             ),
             Panel(
@@ -46,7 +46,7 @@ COUNTING = Board(
                 "Differences",
                 "Must be 0. Records read against the ledger, and totals against the sums of their days.",
                 "short",
-                {"{{check}}": "max by (check) (presstally_reconcile_difference_events)"},
+                {"{{check}}": "max by (check) (presstally_reconciliation_difference_events)"},
             ),
             Panel(
                 "Dead letters that are kept",
@@ -59,7 +59,7 @@ COUNTING = Board(
                 "Lost before they were counted",
                 "Records that Kafka deleted too early. Anything above 0 is a loss, and stands in stats.gaps.",
                 "short",
-                {"lost": "sum(presstally_consumer_gap_records_total)"},
+                {"lost": "sum(presstally_consumer_lost_records_total)"},
             ),
         ],
         "Batches": [
@@ -113,7 +113,7 @@ COUNTING = Board(
                 "Answers from memory",
                 "Counters answered before any routing, a second, by status.",
                 "reqps",
-                {"{{code}}": f'sum by (code) (rate(http_server_answers_at_hand_total{{job="stats"}}[{I}]))'},
+                {"{{code}}": f'sum by (code) (rate(http_server_cached_responses_total{{job="stats"}}[{I}]))'},
             ),
             Panel(
                 "Counters read from Postgres",
@@ -127,7 +127,7 @@ COUNTING = Board(
                 "short",
                 {
                     "open": "sum(presstally_live_streams)",
-                    "{{reason}}": or_zero(f"sum by (reason) (rate(presstally_counter_refusals_total[{I}]))"),
+                    "{{reason}}": or_zero(f"sum by (reason) (rate(presstally_counter_rejections_total[{I}]))"),
                 },
             ),
         ],

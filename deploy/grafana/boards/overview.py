@@ -85,7 +85,7 @@ OVERVIEW = Board(
                 "cps",
                 {
                     "accepted": f'sum(rate(presstally_collect_events_total{{{SITE},result=~"accepted|bot"}}[{I}]))',
-                    "counted": f"sum(rate(presstally_consume_events_total{{{SITE}}}[{I}]))",
+                    "counted": f"sum(rate(presstally_events_processed_total{{{SITE}}}[{I}]))",
                 },
             ),
             Panel(
@@ -108,7 +108,7 @@ OVERVIEW = Board(
                 "reqps",
                 {
                     "{{job}}": f"sum by (job) (rate(http_server_request_duration_seconds_count{{{OURS}}}[{I}]))",
-                    "{{job}} at hand": f"sum by (job) (rate(http_server_answers_at_hand_total{{{OURS}}}[{I}]))",
+                    "{{job}} at hand": f"sum by (job) (rate(http_server_cached_responses_total{{{OURS}}}[{I}]))",
                 },
             ),
             Panel(
@@ -127,7 +127,7 @@ OVERVIEW = Board(
                 "short",
                 {
                     "open": "sum(presstally_live_streams)",
-                    "sent away": or_zero(f"sum(rate(presstally_counter_refusals_total[{I}]))"),
+                    "sent away": or_zero(f"sum(rate(presstally_counter_rejections_total[{I}]))"),
                 },
             ),
         ],

@@ -12,13 +12,13 @@ PUBLISHING = Board(
                 "From publication to live",
                 "From the commit of a publication to the portal's word that readers get it.",
                 "s",
-                quantiles("presstally_publish_to_live_seconds"),
+                quantiles("presstally_article_publish_to_live_seconds"),
             ),
             Panel(
                 "From save to page",
                 "From the editor's save to the committed page, as the builder sees it.",
                 "s",
-                quantiles("presstally_publish_delay_seconds"),
+                quantiles("presstally_article_render_delay_seconds"),
             ),
             Panel(
                 "Rendering",
@@ -74,9 +74,9 @@ PUBLISHING = Board(
         "The portal": [
             Panel(
                 "Pages",
-                "Pages a second by how they came. memory_alone means that Postgres is away.",
+                "Page responses by source. cache_stale: served from the cache while Postgres is unavailable.",
                 "reqps",
-                {"{{result}}": f"sum by (result) (rate(presstally_pages_total[{I}]))"},
+                {"{{source}}": f"sum by (source) (rate(presstally_page_responses_total[{I}]))"},
                 stacked=True,
             ),
             Panel(

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from services.ingest.content.errors import ContentError, Fault
 from shared.http.problems import EXCEPTION_HANDLERS, Problem, on_http_exception
 from shared.logs import log
-from shared.postgres import POSTGRES_AWAY
+from shared.postgres import POSTGRES_UNAVAILABLE
 
 ERRORS_MAX = 20
 
@@ -97,5 +97,5 @@ HANDLERS: dict[Any, Any] = {
     RequestValidationError: _on_invalid_request,
     HTTPException: _on_http_exception,
     ContentError: _on_content,
-    **dict.fromkeys(POSTGRES_AWAY, _on_absence),
+    **dict.fromkeys(POSTGRES_UNAVAILABLE, _on_absence),
 }

@@ -16,7 +16,7 @@ from services.ingest.imports.item import ReadError
 from services.ingest.imports.pipeline import Options, Result, run_import
 from shared.http.problems import Problem
 from shared.logs import log
-from shared.postgres import POSTGRES_AWAY
+from shared.postgres import POSTGRES_UNAVAILABLE
 
 router = APIRouter(tags=["Imports"])
 IMPORT_BYTES_MAX = 32 * 1024 * 1024
@@ -77,7 +77,7 @@ async def import_articles(  # noqa: PLR0917 - what the query may have
                 yield msgspec.json.encode(result) + b"\n"
         except ReadError as error:
             yield msgspec.json.encode(Result(place="file", status="failed", reason=str(error)[:500])) + b"\n"
-        except POSTGRES_AWAY as error:
+        except POSTGRES_UNAVAILABLE as error:
             log.warning("Postgres is away; an import broke off", reason=repr(error))
             reason = "the database does not answer now; what stands above is saved, send the file again"
             yield msgspec.json.encode(Result(place="file", status="failed", reason=reason)) + b"\n"

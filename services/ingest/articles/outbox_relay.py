@@ -17,11 +17,11 @@ import msgspec
 from aiokafka import AIOKafkaProducer
 
 from services.ingest.queries import SQL
-from shared.kafka.connection import KafkaAccess
+from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import KAFKA_ERRORS, stop_producer
 from shared.logs import log
-from shared.postgres import POSTGRES_AWAY, Connection
-from shared.tracing import sending
+from shared.postgres import POSTGRES_UNAVAILABLE, Connection
+from shared.tracing import producer_span
 
 TRANSACTIONAL_ID = "presstally-ingest-relay"
 TRANSACTION_TIMEOUT_MS = 10_000
@@ -32,7 +32,7 @@ IDLE_SECONDS = 0.05
 RETRY_SECONDS = 0.5
 
 
-async def relay(pool: asyncpg.Pool, kafka: KafkaAccess) -> None:
+async def relay(pool: asyncpg.Pool, kafka: KafkaConfig) -> None:
     """Run for ever; wait out a Postgres or Kafka that is away."""
     while True:
         try:
@@ -45,7 +45,7 @@ async def relay(pool: asyncpg.Pool, kafka: KafkaAccess) -> None:
                         await connection.execute(SQL["release_relay"])
         except KAFKA_ERRORS as error:  # Postgres's absence may look the same: both are waited out
             log.warning("Committed articles wait for Kafka or Postgres", reason=repr(error))
-        except POSTGRES_AWAY as error:
+        except POSTGRES_UNAVAILABLE as error:
             log.warning("The outbox cannot be read; trying again", reason=repr(error))
         if is_cancelled():  # the pool went first, and its error took the place of the cancellation
             return
@@ -58,7 +58,7 @@ def is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _relay_all(connection: Connection, kafka: KafkaAccess) -> None:
+async def _relay_all(connection: Connection, kafka: KafkaConfig) -> None:
     async with _producer(kafka) as producer:
         while True:
             if not await _relay_batch(connection, producer):
@@ -66,7 +66,7 @@ async def _relay_all(connection: Connection, kafka: KafkaAccess) -> None:
 
 
 @asynccontextmanager
-async def _producer(kafka: KafkaAccess) -> AsyncIterator[AIOKafkaProducer]:
+async def _producer(kafka: KafkaConfig) -> AsyncIterator[AIOKafkaProducer]:
     producer = AIOKafkaProducer(
         **kafka.client,
         transactional_id=TRANSACTIONAL_ID,
@@ -93,7 +93,7 @@ async def _relay_batch(connection: Connection, producer: AIOKafkaProducer) -> in
             sent = []
             for row in rows:
                 carrier = msgspec.json.decode(row["headers"], type=dict[str, str])
-                headers = spans.enter_context(sending(row["topic"], row["key"], carrier))
+                headers = spans.enter_context(producer_span(row["topic"], row["key"], carrier))
                 sent.append(await producer.send(row["topic"], row["value"], key=row["key"].encode(), headers=headers))
             await asyncio.gather(*sent)
     await connection.execute(SQL["delete_from_outbox"], [row["id"] for row in rows])

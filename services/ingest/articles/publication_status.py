@@ -14,8 +14,8 @@ from services.ingest.queries import SQL
 from shared.events import PageLive
 from shared.kafka.producer import Producer
 from shared.logs import log
-from shared.postgres import POSTGRES_AWAY
-from shared.retry import deal_with
+from shared.postgres import POSTGRES_UNAVAILABLE
+from shared.retry import handle_record
 
 GROUP = "ingest-publications"
 POLL_SECONDS = 0.1
@@ -53,7 +53,7 @@ async def save_publication(pool: asyncpg.Pool, producer: Producer, record: Consu
         if row is not None and row["is_new"] and row["told_at"] is not None:
             PUBLISH_TO_LIVE.observe(max(0.0, (at - row["told_at"]).total_seconds()))
 
-    await deal_with(producer, record, PageLive, save)
+    await handle_record(producer, record, PageLive, save)
 
 
 def publication_of(row: asyncpg.Record, wanted: int | None) -> Publication:
@@ -117,7 +117,7 @@ class Publications:
             try:
                 rows = await self._pool.fetch(SQL["publications"], list(self._waiting))
                 self._seen = {row["id"]: row for row in rows}
-            except POSTGRES_AWAY as error:
+            except POSTGRES_UNAVAILABLE as error:
                 log.warning("Publications cannot be read; trying again", reason=repr(error))
             async with self._round:
                 self._round.notify_all()

@@ -21,7 +21,7 @@ from services.ingest.metrics import OUTBOX_PENDING, SCHEDULE_OVERDUE
 from services.ingest.queries import SQL
 from shared.http.problems import Problem
 from shared.logs import log
-from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT
+from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE
 from shared.sites import Sites
 
 TICK_SECONDS = 0.25
@@ -41,7 +41,7 @@ async def schedule(pool: asyncpg.Pool, sites: Sites) -> None:
             if time.monotonic() - swept > SWEEP_SECONDS:
                 await pool.execute(SQL["drop_old_answers"])
                 swept = time.monotonic()
-        except POSTGRES_AWAY as error:
+        except POSTGRES_UNAVAILABLE as error:
             log.warning("The schedule cannot be read; trying again", reason=repr(error))
         await asyncio.sleep(TICK_SECONDS)
 
@@ -68,7 +68,7 @@ async def run_due(pool: asyncpg.Pool, sites: Sites) -> bool:
             async with connection.transaction():  # so that a refusal leaves a transaction to give up in
                 change = _change(kept, sites, is_withdrawal=due["is_withdrawal"], now=now)
                 await save(connection, kept, change, SCHEDULER, "its time came")
-        except (ContentError, Problem, LookupError, *POSTGRES_UNFIT) as error:
+        except (ContentError, Problem, LookupError, *POSTGRES_DATA_ERRORS) as error:
             change = workflow.give_up(kept, f"It could not be published at its time: {error}", now)
             await save(connection, kept, change, SCHEDULER, change.problem or "")
         log.info("Scheduled change", article=kept.head.id, action=change.action, problem=change.problem)

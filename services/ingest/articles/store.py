@@ -16,7 +16,7 @@ from services.ingest.queries import SQL
 from shared.articles import ARTICLE_BYTES_MAX, Article
 from shared.postgres import Connection
 from shared.topics import ARTICLES
-from shared.tracing import created
+from shared.tracing import start_outbox_span
 
 
 class TooLargeError(ValueError):
@@ -115,7 +115,7 @@ def _revision_row(change: Change, actor: Actor, note: str) -> tuple[Any, ...]:
 
 def _outbox_row(change: Change) -> tuple[Any, ...]:
     value = _message(change)
-    return (ARTICLES.name, change.head.id, value, _json(created(ARTICLES.name, change.head.id)))
+    return (ARTICLES.name, change.head.id, value, _json(start_outbox_span(ARTICLES.name, change.head.id)))
 
 
 def _message(change: Change) -> bytes:

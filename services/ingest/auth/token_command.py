@@ -14,7 +14,7 @@ from services.ingest.auth.tokens import SCOPES
 from services.ingest.queries import SQL
 from services.ingest.settings import IngestSettings
 from shared.logs import configure_logs
-from shared.postgres import POSTGRES_AWAY, open_pool
+from shared.postgres import POSTGRES_UNAVAILABLE, open_pool
 from shared.sites import Sites, read_sites
 
 NAME_CHARACTERS_MAX = 150
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace, settings: IngestSettings) -> int:
     except TokenFailed as error:
         print(f"token: {error}", file=sys.stderr)
         return 1
-    except POSTGRES_AWAY as error:
+    except POSTGRES_UNAVAILABLE as error:
         print(f"token: Postgres: {error!r}", file=sys.stderr)
         return 1
     return 0

@@ -20,7 +20,7 @@ import asyncpg
 from services.ingest.queries import SQL
 from shared.http.problems import Problem
 from shared.logs import log
-from shared.postgres import POSTGRES_AWAY
+from shared.postgres import POSTGRES_UNAVAILABLE
 
 SCOPES = ("read", "write", "publish", "admin", "events")
 IMPLIED = {
@@ -140,7 +140,7 @@ class Tokens:
         try:
             async with timeout(LOOK_UP_SECONDS):
                 row = await self._pool.fetchrow(SQL["token"], prefix)
-        except POSTGRES_AWAY as error:
+        except POSTGRES_UNAVAILABLE as error:
             if known and age_seconds < KEPT_SECONDS:
                 log.warning("Tokens cannot be looked up; known ones go on", reason=repr(error))
                 self._away_until = now + AWAY_SECONDS
@@ -161,7 +161,7 @@ class Tokens:
         try:
             async with timeout(LOOK_UP_SECONDS):
                 await self._pool.execute(SQL["mark_token_used"], prefix)
-        except POSTGRES_AWAY as error:  # only the administrator's list would have shown it
+        except POSTGRES_UNAVAILABLE as error:  # only the administrator's list would have shown it
             log.warning("The use of a token was not noted", reason=repr(error))
 
 

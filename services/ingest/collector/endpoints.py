@@ -4,7 +4,7 @@
 brings it to Kafka later. Anything else means that none of them is kept for sure: the sender keeps them, and sends them
 again with the same ids. Every refusal is a problem document, says why in `X-Presstally`, and is counted by its reason.
 
-The handlers speak RSGI, without a framework in between (`shared.process.Role.hot`).
+The handlers speak RSGI, without a framework in between (`shared.process.Role.raw_routes`).
 """
 
 import asyncio
@@ -39,7 +39,7 @@ from services.ingest.metrics import COLLECT_EVENTS
 from shared.events import AGE_MILLISECONDS_MAX, AHEAD_MILLISECONDS_MAX
 from shared.http.client_address import Network, client_address
 from shared.http.problems import Problem
-from shared.kafka.producer import Unavailable
+from shared.kafka.producer import KafkaUnavailable
 from shared.logs import log
 from shared.sites import Site, Sites
 
@@ -239,7 +239,7 @@ class Collector:
     async def _publish(self, made: Sequence[_Made]) -> None:
         try:
             await self.publisher.publish([entry for entry, _, _ in made])
-        except Unavailable as error:
+        except KafkaUnavailable as error:
             _count(made[0][1], "unavailable", len(made))
             raise Problem(
                 503,

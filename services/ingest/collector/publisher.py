@@ -20,8 +20,8 @@ from aiokafka.producer.message_accumulator import BatchBuilder
 
 from services.ingest.collector.spool import Entry, Spool, SpoolFull, open_left_spools
 from services.ingest.metrics import FLIGHT_EVENTS, PARTITIONS, PUBLISH_SECONDS, REPLAYED, SPOOL_CORRUPT, SPOOL_WRITES
-from shared.kafka.connection import KafkaAccess
-from shared.kafka.producer import KAFKA_ERRORS, Unavailable, stop_producer
+from shared.kafka.connection import KafkaConfig
+from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable, stop_producer
 from shared.logs import log
 from shared.role import Process
 
@@ -39,7 +39,7 @@ class _Flight:
     entries: list[Entry] = field(default_factory=list)
     waiting: list[asyncio.Future[None]] = field(default_factory=list)
 
-    def land(self, error: Unavailable | None = None) -> None:
+    def land(self, error: KafkaUnavailable | None = None) -> None:
         for one in self.waiting:
             if not one.done():
                 if error is None:
@@ -60,7 +60,7 @@ class Publisher:
     """
 
     def __init__(
-        self, kafka: KafkaAccess, topic: str, spool: Spool, root: Path, *, deadline_seconds: float, process: Process
+        self, kafka: KafkaConfig, topic: str, spool: Spool, root: Path, *, deadline_seconds: float, process: Process
     ) -> None:
         self._kafka = kafka
         self._topic = topic
@@ -92,7 +92,7 @@ class Publisher:
         landed = self._loop.create_future()
         flight = self._next
         if self._under_way + len(flight.entries) > PENDING_MAX:
-            landed.set_exception(Unavailable(f"{PENDING_MAX} events already wait"))
+            landed.set_exception(KafkaUnavailable(f"{PENDING_MAX} events already wait"))
             return landed
         flight.entries += entries
         flight.waiting.append(landed)
@@ -139,7 +139,7 @@ class Publisher:
             try:
                 await self._fly(flight)
             except BaseException:  # a fault of ours, or the end: nobody may wait for an answer that never comes
-                flight.land(Unavailable("the events were not kept"))
+                flight.land(KafkaUnavailable("the events were not kept"))
                 raise
             finally:
                 self._under_way = 0
@@ -211,7 +211,7 @@ class Publisher:
                 if self._refused is None:
                     log.error("Events are refused: neither Kafka nor the disk takes them", reason=str(error))
                 self._refused = str(error)
-                flight.land(Unavailable(str(error)))
+                flight.land(KafkaUnavailable(str(error)))
                 return
             self._refused = None
         SPOOL_WRITES.inc(len(flight.entries))
@@ -249,7 +249,9 @@ class Publisher:
         except (*KAFKA_ERRORS, KeyError) as error:
             await stop_producer(producer)
             if time.monotonic() - away_since < RETRY_SECONDS * 3:
-                log.warning("Kafka is not there; events wait in the spool", reason=await self._kafka.explain(error))
+                log.warning(
+                    "Kafka is not there; events wait in the spool", reason=await self._kafka.describe_error(error)
+                )
             await asyncio.sleep(RETRY_SECONDS)
         else:
             self._producer = producer
@@ -292,7 +294,7 @@ class Publisher:
         for task in self._running:
             task.cancel()
         await asyncio.wait(self._running)
-        self._next.land(Unavailable("the collector stops"))
+        self._next.land(KafkaUnavailable("the collector stops"))
         if self._producer is not None:
             await stop_producer(self._producer)
         self._spool.close()

@@ -7,7 +7,7 @@ says when it will be full again. Why not a library: ARCHITECTURE.md, "Rate limit
 from functools import lru_cache
 from ipaddress import IPv6Address, ip_address
 
-from shared.http.client_address import household_of
+from shared.http.client_address import address_prefix
 
 BUCKETS_MAX = 200_000
 """Buckets in memory; when there are more, the full ones go first. A bucket is about 150 bytes."""
@@ -59,4 +59,4 @@ def prefix_of(address: str) -> str | None:
     except ValueError:
         return None
     mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
-    return None if (mapped or ip).is_loopback else household_of(address)
+    return None if (mapped or ip).is_loopback else address_prefix(address)

@@ -20,7 +20,7 @@ import asyncpg
 from services.ingest.collector.visitors import local_days
 from services.ingest.queries import SQL
 from shared.logs import log
-from shared.postgres import POSTGRES_AWAY
+from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.sites import Site
 
 SALT_BYTES = 32
@@ -68,7 +68,7 @@ class SharedSecrets:
         try:
             await self.refresh(datetime.now(UTC))
             self.problem = None
-        except POSTGRES_AWAY as error:
+        except POSTGRES_UNAVAILABLE as error:
             if self.problem is None:
                 log.warning("The collectors' secrets cannot be read; trying again", reason=repr(error))
             self.problem = "the salts of the day cannot be read from Postgres"
@@ -92,7 +92,7 @@ class SharedSecrets:
         try:
             async with asyncio.timeout(LOOK_UP_SECONDS):
                 await self._share_salt(site, day, datetime.now(UTC))
-        except POSTGRES_AWAY as error:
+        except POSTGRES_UNAVAILABLE as error:
             log.warning("A salt is made here, for Postgres is away", site=site, day=str(day), reason=repr(error))
             self._salts[site, day] = (secrets.token_bytes(SALT_BYTES), datetime.now(UTC))
             self._unshared.add((site, day))

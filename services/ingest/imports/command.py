@@ -22,7 +22,7 @@ from services.ingest.imports.readers.plain_text import SavedCounter
 from services.ingest.imports.upsert import set_opening_balance
 from services.ingest.queries import SQL
 from services.ingest.settings import IngestSettings
-from shared.postgres import POSTGRES_AWAY, open_pool
+from shared.postgres import POSTGRES_UNAVAILABLE, open_pool
 from shared.sites import Site, read_sites
 
 FILE_BYTES_MAX = 1024 * 1024 * 1024
@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace, settings: IngestSettings) -> int:
     except ImportFailed as error:
         print(f"import: {error}", file=sys.stderr)
         return 1
-    except POSTGRES_AWAY as error:
+    except POSTGRES_UNAVAILABLE as error:
         print(f"import: Postgres: {error!r}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:

@@ -36,7 +36,7 @@ from shared.articles import (
     State,
 )
 from shared.http.problems import Problem
-from shared.postgres import POSTGRES_UNFIT, Connection
+from shared.postgres import POSTGRES_DATA_ERRORS, Connection
 from shared.sites import Site
 
 BATCH_ITEMS = 100
@@ -232,7 +232,7 @@ async def _save_together(
             for number, (item, result) in enumerate(zip(items, results, strict=True)):
                 if options.with_counter and item.views:
                     results[number] = await _with_views(connection, result, item.views, options)
-    except (TooLargeError, asyncpg.IntegrityConstraintViolationError, *POSTGRES_UNFIT):
+    except (TooLargeError, asyncpg.IntegrityConstraintViolationError, *POSTGRES_DATA_ERRORS):
         return done  # one of them is at fault: which one is found one by one
     return done | dict(zip(places, results, strict=True))
 
@@ -254,7 +254,7 @@ async def _save_one(connection: Connection, item: Imported, draft: Draft, option
             result = _result(item, saved, options)
             if options.with_counter and item.views:
                 result = await _with_views(connection, result, item.views, options)
-    except (ContentError, TooLargeError, Problem, *POSTGRES_UNFIT) as error:
+    except (ContentError, TooLargeError, Problem, *POSTGRES_DATA_ERRORS) as error:
         return _failed(item, str(error), options)
     return result
 

@@ -24,7 +24,7 @@ from services.ingest.media.library import MediaStore
 from services.ingest.settings import IngestSettings
 from shared import __version__
 from shared.http import asyncapi
-from shared.kafka.consumer import consuming, make_broker, subscribe
+from shared.kafka.consumer import create_broker, run_broker, subscribe
 from shared.kafka.producer import Producer
 from shared.object_store import open_store
 from shared.postgres import open_pool
@@ -88,7 +88,7 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_ingest")
     producer = Producer(settings.kafka)
     producer.start()
-    broker = make_broker(settings.kafka, consumer_middlewares())
+    broker = create_broker(settings.kafka, consumer_middlewares())
     subscribe(broker, PAGES_LIVE.name, GROUP, partial(save_publication, pool, producer), process)
     publications = Publications(pool, process.stop)
     desk = Desk(pool, Tokens(pool), sites, publications, settings.public_url, MediaStore(open_store(settings.media)))
@@ -98,11 +98,11 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
         process.spawn(publications.watch(), "publications"),
     ]
     try:
-        async with consuming(broker, settings.kafka, process):
+        async with run_broker(broker, settings.kafka, process):
             yield Role(
                 "articles",
                 routes=[Mount("/api", Bounded(editor_api(desk))), *asyncapi.ROUTES],
-                problems=lambda: [producer.problem] if producer.problem else [],
+                not_ready=lambda: [producer.problem] if producer.problem else [],
             )
     finally:
         for work in working:

@@ -48,9 +48,9 @@ async def run_collector(settings: IngestSettings, process: Process) -> AsyncIter
         yield Role(
             "collector",
             routes=[TRACKER],
-            hot={"/e": here.events, "/e/batch": here.batch, "/p.gif": here.pixel},
-            problems=lambda: [publisher.problem] if publisher.problem else [],
-            concerns=lambda: [concern for concern in (publisher.concern, secrets.problem) if concern],
+            raw_routes={"/e": here.events, "/e/batch": here.batch, "/p.gif": here.pixel},
+            not_ready=lambda: [publisher.problem] if publisher.problem else [],
+            degraded=lambda: [concern for concern in (publisher.concern, secrets.problem) if concern],
         )
     finally:
         for task in working:

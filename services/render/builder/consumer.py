@@ -21,14 +21,14 @@ from services.render.pages.html import render_article
 from services.render.pages.page_data import Around
 from shared.articles import Article
 from shared.events import ArticleId, PageLive
-from shared.kafka.dead_letters import bury
+from shared.kafka.dead_letters import send_to_dead_letters
 from shared.kafka.producer import Producer
 from shared.logs import log
-from shared.postgres import POSTGRES_UNFIT
-from shared.retry import until_done
+from shared.postgres import POSTGRES_DATA_ERRORS
+from shared.retry import retry_until_done
 from shared.sites import Site, Sites
 from shared.topics import PAGES_LIVE
-from shared.tracing import failed, sending
+from shared.tracing import producer_span, record_failure
 
 _T = TypeVar("_T")
 PAUSE_SECONDS = 0.002
@@ -49,7 +49,7 @@ class Builder:
 
     async def derive_anew(self) -> None:
         """Make the rows of articles anew that were made by other rules than today's, in the pauses between messages."""
-        count = await until_done(lambda: store.derive_anew(self._pool, self._sites, self._turn))
+        count = await retry_until_done(lambda: store.derive_anew(self._pool, self._sites, self._turn))
         if count:
             log.info("Made the rows of articles anew: their rules changed", articles=count)
 
@@ -67,18 +67,18 @@ class Builder:
         key = record.key or b""
         try:
             live = await (self._render(record.value) if record.value else self._forget(key.decode()))
-        except (msgspec.DecodeError, LookupError, *POSTGRES_UNFIT) as error:
-            failed(error)
+        except (msgspec.DecodeError, LookupError, *POSTGRES_DATA_ERRORS) as error:
+            record_failure(error)
             ARTICLES_RENDERED.labels("failed").inc()
             reason = f"{type(error).__name__}: {error}"
-            await self._persist(lambda: bury(self._producer, record, reason))
+            await self._persist(lambda: send_to_dead_letters(self._producer, record, reason))
             live = _failed(record.value or b"", key.decode("utf-8", "replace"), reason)
         if live is not None:
             await self._tell(live, key)
 
     async def _tell(self, live: PageLive, key: bytes) -> None:
         value = msgspec.json.encode(live)
-        with sending(PAGES_LIVE.name, live.article) as headers:
+        with producer_span(PAGES_LIVE.name, live.article) as headers:
             await self._persist(lambda: self._producer.send(PAGES_LIVE.name, value, key=key, headers=headers))
 
     async def _render(self, value: bytes) -> PageLive | None:
@@ -105,7 +105,7 @@ class Builder:
         return None if version is None else _page_live(article_id, version, "withdrawn", None)
 
     async def _persist(self, act: Callable[[], Awaitable[_T]]) -> _T:
-        return await until_done(act, self._set_waits_for)
+        return await retry_until_done(act, self._set_waits_for)
 
     def problems(self) -> list[str]:
         """Why rendering waits, in words."""

@@ -12,7 +12,7 @@ from services.render.builder import projections
 from services.render.queries import GENERATIONS, SQL
 from shared.articles import Article, article_path
 from shared.logs import log
-from shared.postgres import POSTGRES_UNFIT, Connection, Queries
+from shared.postgres import POSTGRES_DATA_ERRORS, Connection, NamedQueries
 from shared.sites import Site, Sites
 
 Status = Literal["live", "withdrawn"]
@@ -76,7 +76,7 @@ async def derive_anew(pool: asyncpg.Pool, sites: Sites, turn: Callable[[], Await
             try:
                 article = msgspec.json.decode(row["content"], type=Article)
                 await save(pool, article, sites[article.site])
-            except (msgspec.DecodeError, LookupError, *POSTGRES_UNFIT) as error:
+            except (msgspec.DecodeError, LookupError, *POSTGRES_DATA_ERRORS) as error:
                 log.error("The rows of an article cannot be made anew", article=last, reason=repr(error)[:500])
                 continue
             count += 1
@@ -85,14 +85,14 @@ async def derive_anew(pool: asyncpg.Pool, sites: Sites, turn: Callable[[], Await
 
 
 @asynccontextmanager
-async def _live(pool: asyncpg.Pool) -> AsyncIterator[tuple[Connection, Queries]]:
+async def _live(pool: asyncpg.Pool) -> AsyncIterator[tuple[Connection, NamedQueries]]:
     """Yield a transaction and the statements for what readers get. No swap comes between: it waits for the end."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(SQL["hold_swaps_off"])
         yield connection, GENERATIONS[await connection.fetchval(SQL["live_place"])]
 
 
-async def put(connection: "Connection | asyncpg.Connection", sql: Queries, articles: Sequence[Placed]) -> set[str]:
+async def put(connection: "Connection | asyncpg.Connection", sql: NamedQueries, articles: Sequence[Placed]) -> set[str]:
     """Write articles, each once, into a generation; return the ids of those that were new or newer."""
     rows = await connection.fetchmany(sql["save_article"], [_row(article) for article, _ in articles])
     saved = {row["id"] for row in rows}

@@ -29,7 +29,7 @@ from services.render.queries import GENERATIONS, SQL
 from services.render.settings import RenderSettings
 from services.render.site.responses import ASK_FIRST, FOR_EVER, page_policy, safe_headers
 from shared.object_store import PUBLIC, STORE_AWAY, TYPES, open_store
-from shared.postgres import POSTGRES_AWAY
+from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.sites import Site, Sites, read_sites
 
 STATEMENT_SECONDS = 120
@@ -55,7 +55,7 @@ def run(arguments: argparse.Namespace, settings: RenderSettings) -> int:
             return asyncio.run(_export(settings, sites[slug], folder))
     except FolderError as error:
         print(f"export: {error}", file=sys.stderr)
-    except (*STORE_AWAY, *POSTGRES_AWAY) as error:
+    except (*STORE_AWAY, *POSTGRES_UNAVAILABLE) as error:
         print(f"export: {error!r}; what was not replaced is as it was, run it again", file=sys.stderr)
     return 1
 

@@ -20,7 +20,7 @@ from services.render.rebuild.generations import Generation, Refused
 from services.render.rebuild.replay import Replay, replaying
 from services.render.settings import RenderSettings
 from shared.kafka.producer import KAFKA_ERRORS
-from shared.postgres import POSTGRES_AWAY
+from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.sites import Sites, read_sites
 
 ORPHANS_SHARE_MAX = 0.1
@@ -62,8 +62,8 @@ def _run(name: str, act: Callable[[], Coroutine[None, None, None]], settings: Re
     except Refused as refusal:
         print(f"{name}: {refusal}", file=sys.stderr)
     except KafkaError as error:
-        print(f"{name}: {asyncio.run(settings.kafka.explain(error))}; nothing has changed", file=sys.stderr)
-    except (*POSTGRES_AWAY, *KAFKA_ERRORS) as error:
+        print(f"{name}: {asyncio.run(settings.kafka.describe_error(error))}; nothing has changed", file=sys.stderr)
+    except (*POSTGRES_UNAVAILABLE, *KAFKA_ERRORS) as error:
         print(f"{name}: Postgres or Kafka: {error!r}; what readers get has not changed, run it again", file=sys.stderr)
     else:
         return 0

@@ -16,8 +16,8 @@ from aiokafka.structs import ConsumerRecord
 from services.render.builder import store
 from services.render.queries import GENERATIONS
 from shared.articles import Article
-from shared.kafka.connection import KafkaAccess
-from shared.postgres import POSTGRES_UNFIT
+from shared.kafka.connection import KafkaConfig
+from shared.postgres import POSTGRES_DATA_ERRORS
 from shared.sites import Sites
 from shared.topics import ARTICLES
 
@@ -98,14 +98,14 @@ class Replay:
         try:
             async with self._connection.transaction():
                 await store.put(self._connection, self._sql, articles)
-        except POSTGRES_UNFIT:
+        except POSTGRES_DATA_ERRORS:
             return False
         return True
 
 
 @asynccontextmanager
 async def replaying(
-    kafka: KafkaAccess, connection: asyncpg.Connection, place: str, sites: Sites
+    kafka: KafkaConfig, connection: asyncpg.Connection, place: str, sites: Sites
 ) -> AsyncIterator[Replay]:
     """Read the topic from its beginning, as the builder does.
 

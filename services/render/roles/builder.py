@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 
 from services.render.builder.consumer import Builder
 from services.render.settings import RenderSettings
-from shared.kafka.consumer import consuming, make_broker, subscribe
+from shared.kafka.consumer import create_broker, run_broker, subscribe
 from shared.kafka.producer import Producer
 from shared.postgres import open_pool
 from shared.role import Process, Role
@@ -23,11 +23,11 @@ async def run_builder(settings: RenderSettings, process: Process) -> AsyncIterat
     producer.start()
     building = Builder(pool, producer, read_sites(settings.sites), settings.public_url)
     deriving = process.spawn(building.derive_anew(), "make rows anew")
-    broker = make_broker(settings.kafka, consumer_middlewares())
+    broker = create_broker(settings.kafka, consumer_middlewares())
     subscribe(broker, ARTICLES.name, settings.group, building.on_article, process)
     try:
-        async with consuming(broker, settings.kafka, process):
-            yield Role("builder", problems=building.problems)
+        async with run_broker(broker, settings.kafka, process):
+            yield Role("builder", not_ready=building.problems)
     finally:
         deriving.cancel()
         await producer.stop()

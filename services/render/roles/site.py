@@ -19,7 +19,7 @@ from shared.sites import read_sites
 def role(portal: Portal, images: Images) -> Role:
     """Return what the site offers to its process."""
     routes = [Route("/media/{name}", images.image), Route(ROUTE, portal.page), Route(ROUTE, _Refusal())]
-    return Role("site", routes=routes, at_hand=portal.at_hand, concerns=portal.concerns)
+    return Role("site", routes=routes, cached_response=portal.cached_response, degraded=portal.concerns)
 
 
 @asynccontextmanager

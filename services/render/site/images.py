@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.render.site.responses import FOR_EVER, FOR_OTHERS, problem, safe_headers
-from shared.http.negotiation import is_known
+from shared.http.negotiation import etag_matches
 from shared.logs import log
 from shared.object_store import NAME_PATTERN, PUBLIC, STORE_AWAY, TYPES
 
@@ -35,7 +35,7 @@ class Images:
         if not IMAGE_NAME.match(name):
             raise problem(404, NO_IMAGE)
         headers = {**IMAGE_HEADERS, "etag": f'"{name}"'}
-        if is_known(headers["etag"], request.headers.get("if-none-match", "")):
+        if etag_matches(headers["etag"], request.headers.get("if-none-match", "")):
             return Response(None, 304, headers)
         try:
             content = bytes(await (await obstore.get_async(self._store, PUBLIC + name)).bytes_async())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from services.render.metrics import CACHE_BYTES
 from services.render.site.page_reader import Look
 from services.render.site.responses import Forms, Headers
-from shared.role import Answer
+from shared.role import CachedResponse
 
 ENTRY_BYTES = 1_500
 """What an entry takes beside its forms."""
@@ -56,7 +56,7 @@ class Shelf:
         self.drop(place)
         self._entries[place] = entry
 
-    def answer(self, place: Place, entry: Entry, headers: Headers) -> Answer:
+    def answer(self, place: Place, entry: Entry, headers: Headers) -> CachedResponse:
         """Return an entry's answer; what was made for it takes memory from now on."""
         answer = entry.forms.answer(headers)
         if entry.counted_bytes != entry.forms.bytes_size and self._entries.get(place) is entry:

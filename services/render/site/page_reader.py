@@ -14,7 +14,7 @@ from services.render.pages import search_query
 from services.render.pages.page_data import Around
 from services.render.queries import GENERATIONS, PLACES, SQL
 from shared.articles import Article
-from shared.postgres import Connection, Queries
+from shared.postgres import Connection, NamedQueries
 from shared.sites import Section, Site
 
 LISTED = 20
@@ -38,7 +38,7 @@ class Reader:
 
     connection: "Connection | asyncpg.Connection"
     site: Site
-    sql: Queries
+    sql: NamedQueries
     key: list[Any] = field(default_factory=list)
     until: datetime = FAR_AHEAD
     shows: set[str] = field(default_factory=set)

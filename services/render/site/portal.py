@@ -35,8 +35,8 @@ from services.render.site.responses import (
 from services.render.site.routes import Absent, Asked, Moved, Surface, find, page_asked
 from services.render.site.site_versions import Lookout, Looks
 from shared.logs import log
-from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT
-from shared.role import Answer
+from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE
+from shared.role import CachedResponse
 from shared.sites import Site, Sites
 
 HOSTS_MAX = 1_000
@@ -46,7 +46,7 @@ MAKE_SECONDS_MAX = 6.0
 SWEEP_SECONDS = 1.0
 SEARCH = "/tim-kiem"
 SOON = {"retry-after": "5"}
-MEMORY, MEMORY_ALONE = PAGES.labels("memory"), PAGES.labels("memory_alone")
+CACHE, CACHE_STALE = PAGES.labels("cache"), PAGES.labels("cache_stale")
 BROTLI_QUALITY_OF_FILES = 11
 """They are compressed once, for ever."""
 
@@ -88,7 +88,7 @@ class Portal:
         self._errors: dict[tuple[str, int], Forms] = {}
         self._swept: Mapping[str, page_reader.Look] = {}
 
-    async def at_hand(self, request: RsgiRequest) -> Answer | None:
+    async def cached_response(self, request: RsgiRequest) -> CachedResponse | None:
         """Return a page that is in memory, once a look has told that it is right; and files, which are always right."""
         if request.method not in ("GET", "HEAD"):
             return None
@@ -106,7 +106,7 @@ class Portal:
         looks = await self._looks.now()
         if not _is_right(entry, site, looks):
             return None
-        (MEMORY_ALONE if looks is None else MEMORY).inc()
+        (CACHE_STALE if looks is None else CACHE).inc()
         return self._shelf.answer(place, entry, headers)
 
     async def page(self, request: Request) -> Response:
@@ -115,9 +115,9 @@ class Portal:
         try:
             async with asyncio.timeout(MAKE_SECONDS_MAX):
                 return await self._answer(request, site)
-        except POSTGRES_UNFIT:  # an address that cannot be stored cannot be a page
+        except POSTGRES_DATA_ERRORS:  # an address that cannot be stored cannot be a page
             return self._error(site, 404, request)
-        except POSTGRES_AWAY:
+        except POSTGRES_UNAVAILABLE:
             return self._error(site, 503, request)
         except Exception as error:  # noqa: BLE001 - readers get a page, operators the trace
             log.error("A page cannot be made", path=request.url.path, exc_info=error)
@@ -130,7 +130,7 @@ class Portal:
         looks = await self._looks.now()
         entry = self._shelf.get(place) if place else None
         if place and entry and _is_right(entry, site, looks):
-            (MEMORY_ALONE if looks is None else MEMORY).inc()
+            (CACHE_STALE if looks is None else CACHE).inc()
             return as_response(self._shelf.answer(place, entry, request.headers))
         if looks is None:
             return self._error(site, 503, request)
@@ -174,9 +174,9 @@ class Portal:
         key = hashlib.blake2b(repr(reader.key).encode(), digest_size=16).digest()
         shows = tuple(reader.shows)
         if entry is not None and entry.key == key:
-            PAGES.labels("unchanged").inc()  # something of the site changed, but nothing of this page
+            PAGES.labels("revalidated").inc()  # something of the site changed, but nothing of this page
             return Entry(entry.forms, key, look, reader.until.timestamp(), shows)
-        PAGES.labels("made").inc()
+        PAGES.labels("rendered").inc()
         document, changed_at = outcome(), look[1]
         if document.media_type == HTML and changed_at is not None:
             changed_at = max(changed_at, datetime.fromtimestamp(theme_of(site).changed_at, UTC))
@@ -210,13 +210,13 @@ class Portal:
         """Sweep each second."""
         while True:
             await asyncio.sleep(SWEEP_SECONDS)
-            with suppress(*POSTGRES_AWAY):
+            with suppress(*POSTGRES_UNAVAILABLE):
                 await self.sweep()
 
     def _site(self, host: str) -> Site:
         site = self._hosts.get(host)
         if site is None:
-            site = self._sites.of_host(host)
+            site = self._sites.by_host(host)
             if len(self._hosts) < HOSTS_MAX and len(host) <= HOST_CHARACTERS_MAX:
                 self._hosts[host] = site
         return site

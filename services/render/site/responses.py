@@ -9,10 +9,10 @@ from urllib.parse import quote
 from starlette.responses import Response
 
 from services.render.pages.document import Document
-from shared.http.negotiation import IDENTITY, acceptable, is_known
+from shared.http.negotiation import IDENTITY, accepted_codings, etag_matches
 from shared.http.problems import Problem
-from shared.metrics import HTTP_AT_HAND
-from shared.role import Answer
+from shared.metrics import HTTP_CACHED_RESPONSES
+from shared.role import CachedResponse
 
 ROUTE = "/{path:path}"
 """The portal's one route, as metrics name it."""
@@ -96,8 +96,8 @@ class Forms:
         self._headers = {**safe_headers(policy), "cache-control": cache_control, **(headers or {})}
         if document.codings:
             self._headers["vary"] = "accept-encoding"
-        self._whole: dict[str, Answer] = {}
-        self._unchanged: dict[str, Answer] = {}
+        self._whole: dict[str, CachedResponse] = {}
+        self._unchanged: dict[str, CachedResponse] = {}
         self._coding_of = {document.etag(coding): coding for coding in (IDENTITY, *document.codings)}
         self.settles_in: float | None = None
         """Seconds until its date stands for it alone; None: it does. Then `settle` is to be called."""
@@ -116,9 +116,9 @@ class Forms:
     def _tell_date(self, date: datetime) -> None:
         self._headers["last-modified"] = format_datetime(date, usegmt=True)
 
-    def answer(self, headers: Headers) -> Answer:
+    def answer(self, headers: Headers) -> CachedResponse:
         """Return the answer to a request with these headers."""
-        takes = acceptable(headers.get("accept-encoding"), self._codings)
+        takes = accepted_codings(headers.get("accept-encoding"), self._codings)
         if_none_match = headers.get("if-none-match")
         if_modified_since = headers.get("if-modified-since")
         if (if_none_match is not None or if_modified_since is not None) and self._status == 200:
@@ -133,7 +133,7 @@ class Forms:
             coding = self._coding_of.get(if_none_match)  # what browsers send: the one tag as they got it
             if coding in takes:
                 return coding
-            return next((one for one in takes if is_known(self.document.etag(one), if_none_match)), None)
+            return next((one for one in takes if etag_matches(self.document.etag(one), if_none_match)), None)
         if if_modified_since is None or self._changed_at is None:
             return None
         try:
@@ -142,7 +142,7 @@ class Forms:
         except (ValueError, OverflowError):
             return None
 
-    def _make_whole(self, coding: str) -> Answer:
+    def _make_whole(self, coding: str) -> CachedResponse:
         body = self.document.encoded(coding)
         headers = [*self._headers.items(), ("content-type", self.document.media_type)]
         if self._status == 200:
@@ -151,13 +151,17 @@ class Forms:
             headers.append(("content-encoding", coding))
             self.bytes_size += len(body)
         self.bytes_size += FORM_BYTES
-        made = self._whole[coding] = Answer(self._status, headers, body, HTTP_AT_HAND.labels(self._route, self._status))
+        made = self._whole[coding] = CachedResponse(
+            self._status, headers, body, HTTP_CACHED_RESPONSES.labels(self._route, self._status)
+        )
         return made
 
-    def _make_unchanged(self, coding: str) -> Answer:
+    def _make_unchanged(self, coding: str) -> CachedResponse:
         headers = [*self._headers.items(), ("etag", self.document.etag(coding))]
         self.bytes_size += FORM_BYTES
-        made = self._unchanged[coding] = Answer(304, headers, b"", HTTP_AT_HAND.labels(self._route, 304))
+        made = self._unchanged[coding] = CachedResponse(
+            304, headers, b"", HTTP_CACHED_RESPONSES.labels(self._route, 304)
+        )
         return made
 
 
@@ -172,6 +176,6 @@ def problem(status: int, detail: str, **headers: str) -> Problem:
     return Problem(status, detail, headers={**safe_headers(), "cache-control": NOT_KEPT, **named})
 
 
-def as_response(answer: Answer) -> Response:
+def as_response(answer: CachedResponse) -> Response:
     """Return an answer for a framework to send."""
     return Response(answer.body, answer.status, dict(answer.headers))

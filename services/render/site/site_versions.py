@@ -13,7 +13,7 @@ from asyncpg.prepared_stmt import PreparedStatement
 from services.render.queries import GENERATIONS, PLACES
 from services.render.site.page_reader import Look
 from shared.logs import log
-from shared.postgres import POSTGRES_AWAY, Connection
+from shared.postgres import POSTGRES_UNAVAILABLE, Connection
 
 LOOK_SECONDS_MAX = 1.5
 """After which Postgres counts as away."""
@@ -108,7 +108,7 @@ class Looks:
                 self._last = await self._ask()
         except Exception as error:  # noqa: BLE001 - whatever it is, they wait for an answer
             if self.away is None:
-                trace = None if isinstance(error, POSTGRES_AWAY) else error
+                trace = None if isinstance(error, POSTGRES_UNAVAILABLE) else error
                 log.warning("Postgres does not answer: pages come from memory", reason=repr(error), exc_info=trace)
             self.away = repr(error)
             return None

@@ -21,8 +21,8 @@ from services.stats.settings import StatsSettings
 from shared.events import Adjustment, Measure
 from shared.kafka.producer import Producer
 from shared.logs import configure_logs
-from shared.postgres import POSTGRES_AWAY, open_pool
-from shared.retry import until_done
+from shared.postgres import POSTGRES_UNAVAILABLE, open_pool
+from shared.retry import retry_until_done
 from shared.sites import Sites, read_sites
 from shared.topics import COUNTER_ADJUSTMENTS
 
@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
     except AdjustFailed as error:
         print(f"adjust: {error}", file=sys.stderr)
         return 1
-    except POSTGRES_AWAY as error:
+    except POSTGRES_UNAVAILABLE as error:
         print(f"adjust: Postgres: {error!r}", file=sys.stderr)
         return 1
     return 0
@@ -163,7 +163,7 @@ async def _enter(pool: asyncpg.Pool, settings: StatsSettings, adjustment: Adjust
     try:
         async with asyncio.timeout(KAFKA_SECONDS):
             key = adjustment.id.encode()
-            await until_done(lambda: producer.send(COUNTER_ADJUSTMENTS.name, value, key=key))
+            await retry_until_done(lambda: producer.send(COUNTER_ADJUSTMENTS.name, value, key=key))
     except TimeoutError:
         raise AdjustFailed(
             f"Kafka at {settings.kafka} did not confirm {adjustment.id} within {KAFKA_SECONDS:g} s"

@@ -21,10 +21,10 @@ from aiokafka.structs import ConsumerRecord
 
 from services.stats.log_reader import log_reader, read_range
 from services.stats.settings import StatsSettings
-from shared.kafka.connection import KafkaAccess
+from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import KAFKA_ERRORS, Producer
 from shared.logs import configure_logs
-from shared.retry import until_done
+from shared.retry import retry_until_done
 from shared.topics import PAGE_VIEWS, TOPICS, Topic
 
 KAFKA_SECONDS = 15.0
@@ -101,12 +101,12 @@ def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
         print(f"dlq: {error}", file=sys.stderr)
         return 1
     except KAFKA_ERRORS as error:
-        print(f"dlq: {asyncio.run(settings.kafka.explain(error))}", file=sys.stderr)
+        print(f"dlq: {asyncio.run(settings.kafka.describe_error(error))}", file=sys.stderr)
         return 1
     return 0
 
 
-async def _list(arguments: argparse.Namespace, topic: Topic, kafka: KafkaAccess) -> None:
+async def _list(arguments: argparse.Namespace, topic: Topic, kafka: KafkaConfig) -> None:
     letters = [letter for letter in await _read_all(topic, kafka) if _is_of(letter, arguments.reason)]
     shown = letters[-arguments.limit :] if arguments.limit > 0 else []
     if shown:
@@ -120,7 +120,7 @@ async def _list(arguments: argparse.Namespace, topic: Topic, kafka: KafkaAccess)
     print(f"{len(shown)} of {len(letters)} dead letters of {topic.name}")
 
 
-async def _show(arguments: argparse.Namespace, topic: Topic, kafka: KafkaAccess) -> None:
+async def _show(arguments: argparse.Namespace, topic: Topic, kafka: KafkaConfig) -> None:
     partition, offset = arguments.letter
     async with log_reader(kafka) as reader:
         letter = await _read_one(reader, topic, await _ranges(reader, topic, kafka), partition, offset)
@@ -133,7 +133,7 @@ async def _show(arguments: argparse.Namespace, topic: Topic, kafka: KafkaAccess)
         print(printable(letter.value))
 
 
-async def _replay(arguments: argparse.Namespace, topic: Topic, kafka: KafkaAccess) -> None:
+async def _replay(arguments: argparse.Namespace, topic: Topic, kafka: KafkaConfig) -> None:
     if not arguments.letters and not arguments.reason and not arguments.all:
         raise DlqFailed("say which letters: PARTITION:OFFSET …, --reason R or --all")
     if arguments.letters and (arguments.reason or arguments.all):
@@ -180,7 +180,7 @@ def _why_not(letter: Letter, topic: Topic) -> str | None:
     return None
 
 
-async def _outdated(letters: list[Letter], kafka: KafkaAccess) -> dict[str, str]:
+async def _outdated(letters: list[Letter], kafka: KafkaConfig) -> dict[str, str]:
     """Tell which letters a newer message of the same key has overtaken.
 
     In a compacted topic the last message of a key stands for it: an old one must not become the last.
@@ -198,7 +198,7 @@ async def _outdated(letters: list[Letter], kafka: KafkaAccess) -> dict[str, str]
     return overtaken
 
 
-async def _send(letters: Iterable[Letter], kafka: KafkaAccess) -> None:
+async def _send(letters: Iterable[Letter], kafka: KafkaConfig) -> None:
     """Send letters to where they came from, one after the other, each acknowledged."""
     producer = Producer(kafka)
     producer.start()
@@ -206,7 +206,7 @@ async def _send(letters: Iterable[Letter], kafka: KafkaAccess) -> None:
     try:
         for letter in letters:
             async with asyncio.timeout(KAFKA_SECONDS):
-                await until_done(partial(_send_one, producer, letter))
+                await retry_until_done(partial(_send_one, producer, letter))
             sent += 1
     except TimeoutError:
         raise DlqFailed(
@@ -223,7 +223,7 @@ async def _send_one(producer: Producer, letter: Letter) -> None:
     await producer.send(topic, letter.value, key=letter.key, partition=partition)
 
 
-async def _read_all(topic: Topic, kafka: KafkaAccess) -> list[Letter]:
+async def _read_all(topic: Topic, kafka: KafkaConfig) -> list[Letter]:
     """Read all letters that are there now, in the order of time."""
     letters: list[Letter] = []
     async with log_reader(kafka) as reader:
@@ -233,7 +233,7 @@ async def _read_all(topic: Topic, kafka: KafkaAccess) -> list[Letter]:
     return sorted(letters, key=lambda letter: (letter.at, letter.partition, letter.offset))
 
 
-async def _ranges(reader: AIOKafkaConsumer, topic: Topic, kafka: KafkaAccess) -> dict[TopicPartition, tuple[int, int]]:
+async def _ranges(reader: AIOKafkaConsumer, topic: Topic, kafka: KafkaConfig) -> dict[TopicPartition, tuple[int, int]]:
     """Return the first offset and the end of each partition of the dead-letter topic."""
     admin = AIOKafkaAdminClient(**kafka.client)
     try:

@@ -32,9 +32,9 @@ from services.stats.counting.topic_identity import read_log
 from services.stats.local_time import HOUR_SECONDS, day_start
 from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
-from shared.kafka.connection import KafkaAccess
+from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import KAFKA_ERRORS
-from shared.postgres import POSTGRES_AWAY, open_pool
+from shared.postgres import POSTGRES_UNAVAILABLE, open_pool
 from shared.sites import Sites, read_sites
 from shared.topics import PAGE_VIEWS
 
@@ -80,10 +80,10 @@ def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
         print(f"rebuild: {refusal}", file=sys.stderr)
         return 1
     except KafkaError as error:
-        why = asyncio.run(settings.kafka.explain(error))
+        why = asyncio.run(settings.kafka.describe_error(error))
         print(f"rebuild: {why}; nothing has changed, run it again", file=sys.stderr)
         return 1
-    except (*POSTGRES_AWAY, *KAFKA_ERRORS) as error:
+    except (*POSTGRES_UNAVAILABLE, *KAFKA_ERRORS) as error:
         print(f"rebuild: {error!r}; nothing has changed, run it again", file=sys.stderr)
         return 1
     return 0
@@ -118,7 +118,7 @@ async def _only_one(url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @asynccontextmanager
-async def _consuming(kafka: KafkaAccess) -> AsyncIterator[Any]:
+async def _consuming(kafka: KafkaConfig) -> AsyncIterator[Any]:
     consumer = AIOKafkaConsumer(
         **kafka.client, enable_auto_commit=False, auto_offset_reset="none", fetch_max_wait_ms=100
     )

@@ -33,7 +33,7 @@ from services.stats.log_reader import log_reader, read_range
 from services.stats.settings import StatsSettings
 from shared.kafka.producer import KAFKA_ERRORS
 from shared.logs import configure_logs
-from shared.postgres import POSTGRES_AWAY, open_pool
+from shared.postgres import POSTGRES_UNAVAILABLE, open_pool
 from shared.sites import Site, Sites, read_sites
 from shared.topics import PAGE_VIEWS
 
@@ -141,7 +141,7 @@ def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
     except VerifyFailed as error:
         print(f"verify: {error}", file=sys.stderr)
     except KAFKA_ERRORS as error:
-        print(f"verify: {asyncio.run(settings.kafka.explain(error))}", file=sys.stderr)
+        print(f"verify: {asyncio.run(settings.kafka.describe_error(error))}", file=sys.stderr)
     return 1
 
 
@@ -149,7 +149,7 @@ async def _verify(settings: StatsSettings) -> int:
     sites = read_sites(settings.sites)
     try:
         stored = await _read_stored(settings.database_url.get_secret_value())
-    except POSTGRES_AWAY as error:
+    except POSTGRES_UNAVAILABLE as error:
         raise VerifyFailed(f"Postgres: {error!r}") from error
     async with log_reader(settings.kafka) as reader:
         expected, lost_until = await _recount_log(reader, stored.partitions, sites)

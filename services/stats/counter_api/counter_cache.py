@@ -19,7 +19,7 @@ from services.stats.counter_api.counter_query import CounterNumbers, Window, rea
 from services.stats.metrics import COUNTER_READS
 from shared.events import Measure
 from shared.logs import log
-from shared.postgres import POSTGRES_AWAY
+from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.role import Process
 from shared.sites import Sites
 
@@ -150,7 +150,7 @@ class Counters:
         begun = time.monotonic()
         try:
             numbers = await read_counter(self._pool, self._sites[key.site], key.article, key.measure, key.window)
-        except POSTGRES_AWAY as error:
+        except POSTGRES_UNAVAILABLE as error:
             COUNTER_READS.labels("failed").inc()
             if self.problem is None:
                 log.warning("The counts cannot be read; readers get the last ones", reason=repr(error))

@@ -23,10 +23,10 @@ from services.stats.metrics import COUNTER_REFUSALS
 from services.stats.query_params import ANY_ORIGIN, one_of
 from shared.events import ARTICLE_CHARACTERS_MAX, Measure
 from shared.http.client_address import Network, client_address
-from shared.http.negotiation import is_known
+from shared.http.negotiation import etag_matches
 from shared.http.problems import Problem
-from shared.metrics import HTTP_AT_HAND
-from shared.role import Answer
+from shared.metrics import HTTP_CACHED_RESPONSES
+from shared.role import CachedResponse
 from shared.sites import Site, Sites
 
 Form = Literal["", ".svg", ".html"]
@@ -42,10 +42,10 @@ class _Ready:
 
     until: float
     tag: str
-    whole: Answer
-    unchanged: Answer
+    whole: CachedResponse
+    unchanged: CachedResponse
 
-    def answer_to(self, if_none_match: str | None) -> Answer:
+    def answer_to(self, if_none_match: str | None) -> CachedResponse:
         """Return 304 to whoever has it already."""
         known = if_none_match is not None and (self.tag in if_none_match or if_none_match == "*")
         return self.unchanged if known else self.whole
@@ -62,7 +62,7 @@ class Widget:
         self._ready: dict[tuple[str, str], _Ready] = {}
         """By path and query, the newest last. Only queries that mean something are here, so that nobody fills it."""
 
-    async def at_hand(self, request: RsgiRequest) -> Answer | None:
+    async def cached_response(self, request: RsgiRequest) -> CachedResponse | None:
         """Return the answer to a counter's URL if one of this second is there: 10,000 readers cost one query."""
         ready = self._ready.get((request.path, request.query_string))
         if ready is None or request.method != "GET" or time.monotonic() >= ready.until:
@@ -156,8 +156,10 @@ def _make_ready(numbers: CounterNumbers, until: float, draw: "partial[tuple[byte
     headers = [("cache-control", CACHE_CONTROL), ("etag", f"W/{tag}"), *ANY_ORIGIN.items()]
     if numbers.stale:
         headers.append(("x-presstally-stale", numbers.as_of))
-    whole = Answer(200, [("content-type", media_type), *headers], body, HTTP_AT_HAND.labels(route, 200))
-    return _Ready(until, tag, whole, Answer(304, headers, b"", HTTP_AT_HAND.labels(route, 304)))
+    whole = CachedResponse(
+        200, [("content-type", media_type), *headers], body, HTTP_CACHED_RESPONSES.labels(route, 200)
+    )
+    return _Ready(until, tag, whole, CachedResponse(304, headers, b"", HTTP_CACHED_RESPONSES.labels(route, 304)))
 
 
 def etag(body_without_time: bytes) -> str:
@@ -165,7 +167,7 @@ def etag(body_without_time: bytes) -> str:
     return f'"{hashlib.sha256(body_without_time).hexdigest()[:16]}"'
 
 
-def _as_response(answer: Answer) -> Response:
+def _as_response(answer: CachedResponse) -> Response:
     return Response(answer.body, answer.status, dict(answer.headers))
 
 
@@ -175,6 +177,6 @@ SCRIPT = files(__package__).joinpath("widget.js").read_bytes()
 async def _script(request: Request) -> Response:
     tag = f'W/"{hashlib.sha256(SCRIPT).hexdigest()[:16]}"'
     headers = {"cache-control": "public, max-age=3600", "etag": tag, **ANY_ORIGIN}
-    if is_known(tag.removeprefix("W/"), request.headers.get("if-none-match", "")):
+    if etag_matches(tag.removeprefix("W/"), request.headers.get("if-none-match", "")):
         return Response(None, 304, headers)
     return Response(SCRIPT, media_type="text/javascript; charset=utf-8", headers=headers)

@@ -19,7 +19,7 @@ from starlette.types import Message, Receive, Scope, Send
 from services.stats.counter_api.counter_cache import Away, CounterKey, Counters
 from services.stats.counter_api.counter_query import CounterNumbers
 from services.stats.metrics import COUNTER_REFUSALS, LIVE_STREAMS
-from shared.http.client_address import household_of
+from shared.http.client_address import address_prefix
 from shared.http.problems import Problem
 from shared.role import Process
 
@@ -114,7 +114,7 @@ class Live:
         Raises:
             Problem: 429 when the address has too many streams, 503 when the process has.
         """
-        household = household_of(address)
+        household = address_prefix(address)
         refusal = dict(headers) | {"cache-control": "no-store", "retry-after": "30"}
         if self._streams[household] >= self._per_address_max:
             COUNTER_REFUSALS.labels("streams_of_address").inc()

@@ -12,7 +12,7 @@ from services.stats.queries import SQL
 from shared.events import Adjustment
 from shared.kafka.consumer import subscribe
 from shared.kafka.producer import Producer
-from shared.retry import deal_with
+from shared.retry import handle_record
 from shared.role import Process
 from shared.topics import COUNTER_ADJUSTMENTS
 
@@ -40,4 +40,4 @@ async def enter_adjustment(pool: asyncpg.Pool, producer: Producer, record: Consu
             datetime.fromtimestamp(adjustment.at / 1000, UTC),
         )
 
-    await deal_with(producer, record, Adjustment, enter)
+    await handle_record(producer, record, Adjustment, enter)

@@ -17,7 +17,7 @@ from shared.articles import State
 from shared.events import ArticleId, PageLive, SiteSlug
 from shared.kafka.consumer import subscribe
 from shared.kafka.producer import Producer
-from shared.retry import deal_with, until_done
+from shared.retry import handle_record, retry_until_done
 from shared.role import Process
 from shared.topics import ARTICLES, PAGES_LIVE
 
@@ -56,8 +56,8 @@ async def save_title(pool: asyncpg.Pool, producer: Producer, record: ConsumerRec
 
     if record.value is None and record.key is not None:
         key = record.key.decode(errors="replace").replace("\0", "")
-        await until_done(lambda: pool.execute(SQL["forget_article"], key))
-    await deal_with(producer, record, ArticleHead, save)
+        await retry_until_done(lambda: pool.execute(SQL["forget_article"], key))
+    await handle_record(producer, record, ArticleHead, save)
 
 
 async def save_link(pool: asyncpg.Pool, producer: Producer, record: ConsumerRecord) -> None:
@@ -69,4 +69,4 @@ async def save_link(pool: asyncpg.Pool, producer: Producer, record: ConsumerReco
         path = urlsplit(live.url).path if live.status == "live" and live.url else None
         await pool.execute(SQL["save_link"], live.article, live.version, path)
 
-    await deal_with(producer, record, PageLive, save)
+    await handle_record(producer, record, PageLive, save)

@@ -45,7 +45,7 @@ from services.stats.settings import StatsSettings
 from shared.kafka.consumer import HEARTBEAT_MS
 from shared.kafka.producer import KAFKA_ERRORS
 from shared.logs import log
-from shared.postgres import POSTGRES_AWAY, POSTGRES_UNFIT
+from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE
 from shared.role import Process
 from shared.sites import Sites
 from shared.topics import PAGE_VIEWS
@@ -154,7 +154,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             except WrongLog as error:
                 self._process.fail(str(error))
                 return
-            except (*POSTGRES_AWAY, *KAFKA_ERRORS) as error:
+            except (*POSTGRES_UNAVAILABLE, *KAFKA_ERRORS) as error:
                 if assignment != self._assignment:
                     return
                 self.waits_for = f"partitions cannot be loaded: {error!r}"
@@ -204,7 +204,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         except TooManyDeadLetters as error:
             self._process.fail(str(error))
         except Exception as error:  # noqa: BLE001 - FastStream must not see it
-            if isinstance(error, POSTGRES_AWAY) and not isinstance(error, POSTGRES_UNFIT):
+            if isinstance(error, POSTGRES_UNAVAILABLE) and not isinstance(error, POSTGRES_DATA_ERRORS):
                 log.warning("Whether a batch was committed is unknown; asking Postgres", reason=repr(error))
                 self._hold_if_owned(partition, owned, "postgres")
                 return
@@ -307,7 +307,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
                         if owned.unsaved_records and owned.read_next == owned.position.next_offset
                     )
                 )
-        except POSTGRES_AWAY as error:
+        except POSTGRES_UNAVAILABLE as error:
             log.warning("Snapshots were not saved; the log is read again at the next start", reason=repr(error))
 
     @property

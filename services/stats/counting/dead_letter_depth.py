@@ -6,7 +6,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.stats.log_reader import log_reader
 from services.stats.metrics import DEAD_LETTERS_DEPTH
-from shared.kafka.connection import KafkaAccess
+from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import KAFKA_ERRORS
 from shared.logs import log
 from shared.topics import TOPICS, Topic
@@ -15,7 +15,7 @@ LOOK_SECONDS = 15.0
 ANSWER_SECONDS = 10.0
 
 
-async def watch_depth(kafka: KafkaAccess) -> None:
+async def watch_depth(kafka: KafkaConfig) -> None:
     """Look for ever. While Kafka does not tell there is no number: a gap in a graph is no lie."""
     said = False
     while True:
@@ -31,7 +31,7 @@ async def watch_depth(kafka: KafkaAccess) -> None:
         except KAFKA_ERRORS as error:
             DEAD_LETTERS_DEPTH.clear()
             if not said:
-                log.warning("How many dead letters there are is unknown", reason=await kafka.explain(error))
+                log.warning("How many dead letters there are is unknown", reason=await kafka.describe_error(error))
                 said = True
             await asyncio.sleep(LOOK_SECONDS)
 

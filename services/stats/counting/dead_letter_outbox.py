@@ -10,10 +10,10 @@ import asyncpg
 
 from services.stats.queries import SQL
 from shared.kafka.dead_letters import dead_letter_headers
-from shared.kafka.producer import Producer, Unavailable
+from shared.kafka.producer import KafkaUnavailable, Producer
 from shared.logs import log
 from shared.metrics import DEAD_LETTERS
-from shared.postgres import POSTGRES_AWAY
+from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.topics import PAGE_VIEWS
 
 BATCH_LETTERS = 200
@@ -27,7 +27,7 @@ async def deliver(pool: asyncpg.Pool, producer: Producer) -> None:
         try:
             if await _deliver_batch(pool, producer):
                 continue
-        except (Unavailable, *POSTGRES_AWAY) as error:
+        except (KafkaUnavailable, *POSTGRES_UNAVAILABLE) as error:
             log.warning("Dead letters wait", reason=repr(error))
         await asyncio.sleep(IDLE_SECONDS)
 

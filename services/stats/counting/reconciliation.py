@@ -12,7 +12,7 @@ import asyncpg
 from services.stats.metrics import DIFFERENCE
 from services.stats.queries import SQL
 from shared.logs import log
-from shared.postgres import POSTGRES_AWAY
+from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.sites import Sites
 
 RECONCILE_SECONDS = 30.0
@@ -23,7 +23,7 @@ async def reconcile_forever(pool: asyncpg.Pool, sites: Sites) -> None:
     while True:
         try:
             found = await differences(pool, sites)
-        except POSTGRES_AWAY:
+        except POSTGRES_UNAVAILABLE:
             DIFFERENCE.clear()
         else:
             for check, events in found.items():

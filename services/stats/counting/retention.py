@@ -7,7 +7,7 @@ import asyncpg
 from services.stats.counting.state import ONLINE_STEP_MILLISECONDS
 from services.stats.queries import SQL
 from shared.logs import log
-from shared.postgres import POSTGRES_AWAY
+from shared.postgres import POSTGRES_UNAVAILABLE
 
 PRUNE_SECONDS = 3_600
 DAY_SECONDS = 86_400
@@ -28,6 +28,6 @@ async def prune(pool: asyncpg.Pool) -> None:
                 now - STEP_DAYS * DAY_SECONDS,
                 (now - ONLINE_KEPT_SECONDS) * 1000 // ONLINE_STEP_MILLISECONDS,
             )
-        except POSTGRES_AWAY as error:
+        except POSTGRES_UNAVAILABLE as error:
             log.warning("Old rows were not dropped; trying again", reason=repr(error))
         await asyncio.sleep(PRUNE_SECONDS)

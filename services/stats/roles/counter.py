@@ -12,7 +12,7 @@ from services.stats.counting.dead_letter_outbox import deliver
 from services.stats.counting.reconciliation import reconcile_forever
 from services.stats.counting.retention import prune
 from services.stats.settings import StatsSettings
-from shared.kafka.consumer import consuming, make_broker
+from shared.kafka.consumer import create_broker, run_broker
 from shared.kafka.producer import Producer
 from shared.postgres import open_pool
 from shared.role import Process, Role
@@ -27,7 +27,7 @@ async def run_counter(settings: StatsSettings, process: Process) -> AsyncIterato
     producer = Producer(kafka)
     producer.start()
     # Two brokers: counting must not wait until the other groups have been joined.
-    views, amounts = make_broker(kafka), make_broker(kafka)
+    views, amounts = create_broker(kafka), create_broker(kafka)
     sites = read_sites(settings.sites)
     counting = Counter(views, pool, sites, settings, process)
     subscribe_adjustments(amounts, pool, producer, process)
@@ -39,13 +39,13 @@ async def run_counter(settings: StatsSettings, process: Process) -> AsyncIterato
         process.spawn(reconcile_forever(pool, sites), "reconcile"),
     ]
     try:
-        async with consuming(views, kafka, process) as joining, consuming(amounts, kafka, process):
+        async with run_broker(views, kafka, process) as joining, run_broker(amounts, kafka, process):
             tasks.append(process.spawn(_watch(counting, joining), "tell of counting"))
             try:
                 yield Role(
                     "counter",
-                    problems=lambda: counting.problems if joining.done() else ["joining the group of counters"],
-                    stuck=lambda: counting.stuck() if joining.done() else None,
+                    not_ready=lambda: counting.problems if joining.done() else ["joining the group of counters"],
+                    liveness_failure=lambda: counting.stuck() if joining.done() else None,
                 )
             finally:
                 await counting.finish()

@@ -46,7 +46,7 @@ async def run_widget(settings: StatsSettings, process: Process) -> AsyncIterator
     try:
         yield Role(
             "widget",
-            at_hand=here.at_hand,
+            cached_response=here.cached_response,
             routes=[
                 Route("/stats/widget.js", _script),
                 *(Route(f"/stats/{{site}}/counter{form}", partial(here.counter, form=form)) for form in FORMS),
@@ -57,7 +57,7 @@ async def run_widget(settings: StatsSettings, process: Process) -> AsyncIterator
                 Route("/stats/{site}/live", here.live),
                 *statistics.routes,
             ],
-            problems=lambda: [counters.problem] if counters.problem else [],
+            not_ready=lambda: [counters.problem] if counters.problem else [],
         )
     finally:
         exporting.cancel()

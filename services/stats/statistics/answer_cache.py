@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar
 
-from shared.postgres import POSTGRES_AWAY
+from shared.postgres import POSTGRES_UNAVAILABLE
 
 _Answer = TypeVar("_Answer")
 ANSWERS_MAX = 500
@@ -48,7 +48,7 @@ class Fresh:
             asking.add_done_callback(lambda done: self._done(key, done))
         try:
             answer = await asyncio.shield(asking)
-        except POSTGRES_AWAY:
+        except POSTGRES_UNAVAILABLE:
             if known is None or time.monotonic() - known[0] > LAST_GOOD_SECONDS:
                 raise
             answer = known[1]

@@ -27,7 +27,7 @@ from services.stats.statistics.top_articles import LIMIT_MAX, DaySpan, Read, spa
 from services.stats.statistics.translations import language_of
 from shared.events import Measure
 from shared.http.problems import Problem
-from shared.postgres import POSTGRES_AWAY
+from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.sites import Site, Sites
 
 _Answer = TypeVar("_Answer")
@@ -306,7 +306,7 @@ def _frame(request: Request, site: Site, as_of: int, of: str) -> Frame:
 async def _or_503(reading: Awaitable[_Answer]) -> _Answer:
     try:
         return await reading
-    except POSTGRES_AWAY as error:
+    except POSTGRES_UNAVAILABLE as error:
         raise Problem(503, "The numbers cannot be read now.", headers={"retry-after": "5", **ANY_ORIGIN}) from error
 
 

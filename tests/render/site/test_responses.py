@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from services.render.pages.themes import read_theme
 from shared.articles import Paragraph
-from shared.http.negotiation import acceptable
+from shared.http.negotiation import accepted_codings
 
 PLAIN = {None: "identity", "br": "br", "gzip": "gzip"}
 UNPACK = {None: bytes, "br": brotli.decompress, "gzip": gzip.decompress}
@@ -38,13 +38,13 @@ SETTLED_SECONDS = 1.7
 )
 def test_a_client_gets_what_it_takes_best(accepted: str | None, expected: tuple[str, ...]) -> None:
     """Accept-Encoding is read with its weights; what is refused is not sent, and plain bytes are the last resort."""
-    assert acceptable(accepted, ("br", "gzip")) == expected
+    assert accepted_codings(accepted, ("br", "gzip")) == expected
 
 
 @given(st.text(alphabet='brgzip*;q=,.01 "', max_size=40))
 def test_any_accept_encoding_has_an_answer(accepted: str) -> None:
     """Whatever is sent, there is at least one form, each at most once."""
-    taken = acceptable(accepted, ("br", "gzip"))
+    taken = accepted_codings(accepted, ("br", "gzip"))
     assert taken
     assert len(set(taken)) == len(taken)
 

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from shared.kafka.connection import KafkaAccess
-from shared.kafka.producer import Producer, Unavailable
+from shared.kafka.connection import KafkaConfig
+from shared.kafka.producer import KafkaUnavailable, Producer
 
-NOBODY = KafkaAccess("127.0.0.1:1")
+NOBODY = KafkaConfig("127.0.0.1:1")
 
 
 async def test_without_kafka_a_send_is_refused_in_time() -> None:
@@ -17,7 +17,7 @@ async def test_without_kafka_a_send_is_refused_in_time() -> None:
     producer.start()
     await asyncio.sleep(0.1)
     begun = time.monotonic()
-    with pytest.raises(Unavailable, match=NOBODY.bootstrap):
+    with pytest.raises(KafkaUnavailable, match=NOBODY.bootstrap):
         await producer.send("page-views", b"1")
     assert time.monotonic() - begun < 1
     assert producer.problem

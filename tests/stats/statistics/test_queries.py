@@ -16,14 +16,14 @@ from services.stats.statistics.periods import bucket_start, earlier_start, edges
 from services.stats.statistics.time_series import Counts, read_comparison, read_ledger, read_referrers, read_series
 from services.stats.statistics.top_articles import DaySpan, read_most_read, read_online_now, read_sections, span_of
 from shared.events import PageLive
-from shared.kafka.connection import KafkaAccess
+from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import Producer
 from shared.postgres import open_pool
 from shared.sites import Site
 
 SITE = Site(slug="haihau", name="H", origins=["https://haihau.example"], timezone="Asia/Ho_Chi_Minh")
 DAY = 86_400
-NOWHERE = Producer(KafkaAccess("localhost:1"))
+NOWHERE = Producer(KafkaConfig("localhost:1"))
 
 
 @pytest.fixture

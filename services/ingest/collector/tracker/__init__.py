@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from shared.http.negotiation import is_known, takes_gzip
+from shared.http.negotiation import etag_matches, takes_gzip
 
 _PLAIN = files(__package__).joinpath("t.min.js").read_bytes()
 _BODIES = {"identity": _PLAIN, "gzip": gzip.compress(_PLAIN, 9, mtime=0)}
@@ -24,7 +24,7 @@ _HEADERS = {
 async def _script(request: Request) -> Response:
     coding = "gzip" if takes_gzip(request.headers.get("accept-encoding", "")) else "identity"
     headers = {**_HEADERS, "etag": _TAGS[coding]}
-    if is_known(_TAGS[coding], request.headers.get("if-none-match", "")):
+    if etag_matches(_TAGS[coding], request.headers.get("if-none-match", "")):
         return Response(None, 304, headers)
     if coding == "gzip":
         headers["content-encoding"] = coding
