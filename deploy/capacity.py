@@ -24,7 +24,7 @@ class Measured:
     counter_events: float = 208_000
     """Events a second; a bare consumer reads 639,000 on the same machine."""
     counter_idle_bytes: float = 75e6
-    reader_bytes: float = 290
+    visitor_bytes: float = 290
     """Memory of a counter for each reader of the last hour: the whole process with a million readers has 290 MB."""
     page_reads: float = 13_000
     counter_reads: float = 50_000
@@ -46,11 +46,11 @@ class Demand:
     views_per_day: float
     peak_factor: float = 5.0
     """The busiest minute against the day's mean."""
-    signs_per_view: float = 3.0
+    events_per_view: float = 3.0
     """View, pings and leave."""
-    views_per_reader: float = 4.0
+    views_per_visitor: float = 4.0
     """In a day."""
-    reader_hours: float = 1.0
+    visitor_hours: float = 1.0
     pages: int = 100_000
     """Articles that the portal has."""
     pages_read_per_day: int = 20_000
@@ -59,7 +59,7 @@ class Demand:
     """Of all events, those that servers send in batches."""
     replication: int = 3
     retention_days: float = 7.0
-    room: float = 0.5
+    max_utilization: float = 0.5
     """So full may a process be at the peak."""
 
 
@@ -104,7 +104,7 @@ def plan(demand: Demand, measured: Measured = Measured(), prices: Prices = Price
     """
     _check(demand)
     views = demand.views_per_day / DAY_SECONDS * demand.peak_factor
-    events = views * demand.signs_per_view
+    events = views * demand.events_per_view
     single, batched = events * (1 - demand.batched_share), events * demand.batched_share
     loads = {
         "collector": single / measured.collector_singles + batched / measured.collector_batched,
@@ -113,15 +113,15 @@ def plan(demand: Demand, measured: Measured = Measured(), prices: Prices = Price
         "widget": views / measured.counter_reads,
     }
     # Two of each, for one may die; counters have their partitions to divide.
-    count = {name: max(2, ceil(load / demand.room)) for name, load in loads.items()}
+    count = {name: max(2, ceil(load / demand.max_utilization)) for name, load in loads.items()}
     partitions = max(12, 12 * ceil(count["counter"] * 2 / 12))
-    readers_hour = views * 3600 / demand.views_per_reader * demand.reader_hours
-    counter_memory = count["counter"] * measured.counter_idle_bytes + readers_hour * measured.reader_bytes
+    visitors_hour = views * 3600 / demand.views_per_visitor * demand.visitor_hours
+    counter_memory = count["counter"] * measured.counter_idle_bytes + visitors_hour * measured.visitor_bytes
     event_bytes = measured.event_disk_bytes * demand.replication
-    kafka_bytes = demand.views_per_day * demand.signs_per_view * event_bytes * demand.retention_days
-    readers_day = demand.views_per_day / demand.views_per_reader
+    kafka_bytes = demand.views_per_day * demand.events_per_view * event_bytes * demand.retention_days
+    visitors_day = demand.views_per_day / demand.views_per_visitor
     postgres_bytes = (
-        readers_day * 12 * measured.visitor_row_bytes  # keys of twelve days
+        visitors_day * 12 * measured.visitor_row_bytes  # keys of twelve days
         # A year of days by article: a row for each partition on which it was read.
         + demand.pages_read_per_day * 365 * _parts_read(demand, partitions) * measured.count_row_bytes
         + demand.pages * measured.article_bytes
@@ -163,7 +163,7 @@ def _check(demand: Demand) -> None:
         value = getattr(demand, one.name)
         if not value >= 0 or (value == 0 and one.name not in {"pages", "pages_read_per_day", "batched_share"}):
             raise ValueError(f"{one.name} is {value}; it must be more than 0")
-    for name in ("batched_share", "room"):
+    for name in ("batched_share", "max_utilization"):
         if getattr(demand, name) > 1:
             raise ValueError(f"{name} is {getattr(demand, name)}; it is a share, 1 at most")
 
@@ -198,7 +198,7 @@ def size(gigabytes: float) -> str:
     return f"{gigabytes * 1000:.2g} MB" if gigabytes * 1000 < 100 else f"{gigabytes * 1000:.0f} MB"
 
 
-def told(one: Plan) -> str:
+def summary(one: Plan) -> str:
     """Return a plan in words."""
     return "\n".join(
         [
@@ -235,7 +235,7 @@ def main(arguments: list[str] | None = None) -> int:
     demand = Demand(**{one.name: given[one.name] for one in fields(Demand)})
     prices = Prices(**{one.name: given[one.name] for one in fields(Prices)})
     try:
-        print(told(plan(demand, prices=prices)))
+        print(summary(plan(demand, prices=prices)))
     except ValueError as error:
         parser.error(str(error))
     return 0

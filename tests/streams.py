@@ -1,4 +1,4 @@
-"""A small client of Server-Sent Events over bare sockets: thousands of them fit one process."""
+"""A small client of Server-Sent Events over bare sockets: thousands of them fit into one process."""
 
 import asyncio
 import json
@@ -11,28 +11,28 @@ LAST_CHUNK = b"0\r\n\r\n"
 
 
 @dataclass
-class Told:
+class StreamMessage:
     """One message of a stream."""
 
     at: float
-    """time.monotonic, the same in all processes."""
+    """`time.monotonic()`, which is the same clock in all processes."""
     id: str
     numbers: dict[str, Any]
 
 
 @dataclass
 class Stream(asyncio.Protocol):
-    """One open stream. Events are small: each comes as one chunk, and chunk sizes are lines that say nothing."""
+    """One open stream. Events are small: each arrives as one chunk; the lines with chunk sizes are ignored."""
 
     request: bytes
-    on_told: Callable[[Told], None] = lambda _: None
+    on_message: Callable[[StreamMessage], None] = lambda _: None
     status: int = 0
     headers: dict[str, str] = field(default_factory=dict)
-    told: list[Told] = field(default_factory=list)
+    messages: list[StreamMessage] = field(default_factory=list)
     comments: int = 0
     ended: bool = False
     keep: bool = True
-    """Keep all messages, not the newest alone."""
+    """Keep all messages instead of only the newest."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -50,7 +50,7 @@ class Stream(asyncio.Protocol):
             self.status = int(first.split()[1])
             self.headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
             self._rest = rest
-        if self._rest.endswith(LAST_CHUNK):  # the answer is over, though a gateway keeps the line
+        if self._rest.endswith(LAST_CHUNK):  # the response has ended, although a gateway may keep the connection open
             self.ended = True
         *blocks, self._rest = self._rest.split(b"\n\n")
         for block in blocks:
@@ -62,27 +62,31 @@ class Stream(asyncio.Protocol):
     def close(self) -> None:
         self._transport.close()
 
-    async def until(self, look: Callable[["Stream"], Any], seconds: float = 10) -> Any:
-        """Wait until a look at the stream is true, and return what was seen."""
+    async def until(self, condition: Callable[["Stream"], Any], seconds: float = 10) -> Any:
+        """Wait until the condition holds, and return its value."""
         deadline = time.monotonic() + seconds
-        while not (seen := look(self)):
-            assert time.monotonic() < deadline, f"did not come to pass within {seconds} s: {self}"
+        while not (seen := condition(self)):
+            assert time.monotonic() < deadline, f"the condition did not hold within {seconds} s: {self}"
             await asyncio.sleep(0.01)
         return seen
 
     def _take(self, block: str, at: float) -> None:
         fields = dict(line.split(": ", 1) for line in block.split("\n") if ": " in line and line[0] != ":")
         if "data" in fields:
-            told = Told(at, fields.get("id", ""), json.loads(fields["data"]))
-            self.told = [*self.told, told] if self.keep else [told]
-            self.on_told(told)
+            message = StreamMessage(at, fields.get("id", ""), json.loads(fields["data"]))
+            self.messages = [*self.messages, message] if self.keep else [message]
+            self.on_message(message)
         elif any(line.startswith(":") for line in block.split("\n")):
             self.comments += 1
 
 
-async def open_stream(port: int, path: str, on_told: Callable[[Told], None] = lambda _: None, **headers: str) -> Stream:
-    """Open a stream and return as soon as the connection stands."""
+async def open_stream(
+    port: int, path: str, on_message: Callable[[StreamMessage], None] = lambda _: None, **headers: str
+) -> Stream:
+    """Open a stream and return as soon as the connection is established."""
     lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
     request = f"GET {path} HTTP/1.1\r\nhost: localhost\r\naccept: text/event-stream\r\n{lines}\r\n".encode()
-    _, stream = await asyncio.get_running_loop().create_connection(lambda: Stream(request, on_told), "127.0.0.1", port)
+    _, stream = await asyncio.get_running_loop().create_connection(
+        lambda: Stream(request, on_message), "127.0.0.1", port
+    )
     return stream

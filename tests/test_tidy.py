@@ -82,13 +82,12 @@ def test_every_dependency_has_its_reason() -> None:
 
 def test_locks_have_hashes_and_no_addresses() -> None:
     """Every locked package has its hashes, and no lock file says where packages come from."""
-    rivals = "tests/bench/competitors/requirements.txt"
     for name in (
         "requirements.txt",
         "requirements-local.txt",
         "requirements-tracing.txt",
         "requirements-dev.txt",
-        rivals,
+        "tests/bench/competitors/requirements.txt",
     ):
         text = (ROOT / name).read_text(encoding="utf-8")
         packages = re.findall(r"^[a-z0-9-]+==.*$", text, re.MULTILINE)

@@ -26,7 +26,7 @@ SECRETS: Mapping[str, Callable[[], str]] = {
 }
 
 
-def filled(text: str) -> tuple[str, list[str]]:
+def fill_secrets(text: str) -> tuple[str, list[str]]:
     """Return the file with each empty or missing secret generated, and the names of those."""
     lines = text.splitlines()
     made = []
@@ -46,7 +46,7 @@ def main(folder: Path) -> int:
     """Write `.env` in the folder, readable by its owner alone."""
     file = folder / ".env"
     before = file.read_text(encoding="utf-8") if file.exists() else (ROOT / ".env.example").read_text(encoding="utf-8")
-    after, made = filled(before)
+    after, made = fill_secrets(before)
     unfinished = folder / ".env.unfinished"
     handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as output:

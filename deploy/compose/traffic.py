@@ -15,7 +15,7 @@ EVENTS = 10
 BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
 
 
-def ask(url: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
+def send_request(url: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
     """Send a GET, or a POST with a body, and return status and answer.
 
     Raises:
@@ -33,7 +33,7 @@ def ask(url: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes
 
 
 @dataclass
-class Readers:
+class TrafficGenerator:
     """Sends views and reads the page in a thread of its own, between `with` and its end."""
 
     url: str
@@ -57,7 +57,7 @@ class Readers:
         while not self._enough.wait(PAUSE_SECONDS):
             self._send()
             try:
-                status, _ = ask(self.page)
+                status, _ = send_request(self.page)
             except OSError:
                 status = 0
             self.pages += 1
@@ -71,7 +71,7 @@ class Readers:
         body = json.dumps(events).encode()
         while True:
             try:
-                status, _ = ask(f"{self.url}/e", body)
+                status, _ = send_request(f"{self.url}/e", body)
             except OSError:
                 status = 0
             if status == 202:

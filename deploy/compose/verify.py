@@ -20,8 +20,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deploy.compose.init_env import ROOT, filled
-from deploy.compose.traffic import Readers, ask
+from deploy.compose.init_env import ROOT, fill_secrets
+from deploy.compose.traffic import TrafficGenerator, send_request
 
 PROJECT = "presstally-verify"
 UP_SECONDS = 600
@@ -32,7 +32,7 @@ NEXT_IMAGE = "presstally:verify-next"
 TITLE = "Bài của bản kiểm tra"
 
 
-class Wrong(Exception):  # noqa: N818 - it names a state
+class VerificationError(Exception):
     """Something is not as docker-compose.yml promises; the message says what."""
 
 
@@ -43,7 +43,7 @@ class Project:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        text, _ = filled((ROOT / ".env.example").read_text(encoding="utf-8"))
+        text, _ = fill_secrets((ROOT / ".env.example").read_text(encoding="utf-8"))
         self.url = f"http://127.0.0.1:{self.port}"
         self._env = folder / "env"
         self._settings = text
@@ -63,7 +63,7 @@ class Project:
         command = ["docker", "compose", "-p", PROJECT, "--env-file", str(self._env), *self._files, *arguments]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode != 0:
-            raise Wrong(f"docker compose {' '.join(arguments)}: {done.stderr.strip()[-1500:]}")
+            raise VerificationError(f"docker compose {' '.join(arguments)}: {done.stderr.strip()[-1500:]}")
         return done.stdout
 
     def up(self) -> None:
@@ -74,11 +74,11 @@ class Project:
             "up", "-d", "--wait", "--wait-timeout", str(UP_SECONDS), "--scale", f"stats={self.stats}", *services
         )
 
-    def last_words(self) -> str:
+    def last_log_lines(self) -> str:
         """Return the last lines of each container, for a failure's message."""
         try:
             return self.compose("logs", "--no-color", "--tail", "15")
-        except Wrong as wrong:
+        except VerificationError as wrong:
             return str(wrong)
 
     def containers(self) -> list[dict[str, Any]]:
@@ -89,7 +89,7 @@ class Project:
 
     def total(self) -> int:
         """Return the sample site's views."""
-        status, answer = ask(f"{self.url}/stats/haihau/counter?measure=views")
+        status, answer = send_request(f"{self.url}/stats/haihau/counter?measure=views")
         return int(json.loads(answer)["total"]) if status == 200 else -1
 
 
@@ -100,12 +100,12 @@ def _step(text: str, act: Callable[[], object]) -> None:
     print(f" {time.monotonic() - begun:.1f} s", flush=True)
 
 
-def _contained(project: Project) -> None:
+def _check_containers(project: Project) -> None:
     """Check each container against what docker-compose.yml promises."""
     containers = project.containers()
     services = [one["Config"]["Labels"]["com.docker.compose.service"] for one in containers]
     if services.count("stats") != project.stats:
-        raise Wrong(f"{project.stats} counters were asked for, {services.count('stats')} run")
+        raise VerificationError(f"{project.stats} counters were asked for, {services.count('stats')} run")
     for one, service in zip(containers, services, strict=True):
         host = one["HostConfig"]
         faults = {
@@ -125,20 +125,20 @@ def _contained(project: Project) -> None:
             faults["is not healthy"] = one["State"].get("Health", {}).get("Status") != "healthy"
         for fault, is_so in faults.items():
             if is_so:
-                raise Wrong(f"{service} {fault}")
+                raise VerificationError(f"{service} {fault}")
 
 
-def _scraped(project: Project) -> None:
+def _check_targets(project: Project) -> None:
     """Check that Prometheus finds every replica by its service's name."""
-    ask = ["exec", "-T", "prometheus", "wget", "-q", "-O", "-", "http://127.0.0.1:9090/api/v1/query?query=up"]
+    query = ["exec", "-T", "prometheus", "wget", "-q", "-O", "-", "http://127.0.0.1:9090/api/v1/query?query=up"]
     deadline = time.monotonic() + SCRAPE_SECONDS
     while True:
-        samples = json.loads(project.compose(*ask))["data"]["result"]
+        samples = json.loads(project.compose(*query))["data"]["result"]
         up = sorted(sample["metric"]["job"] for sample in samples if sample["value"][1] == "1")
         if up == ["ingest", "prometheus", "render", "stats", "stats", "stats"]:
             return
         if time.monotonic() > deadline:
-            raise Wrong(f"Prometheus finds {up}")
+            raise VerificationError(f"Prometheus finds {up}")
         time.sleep(1)
 
 
@@ -149,9 +149,9 @@ def _publish(project: Project) -> str:
 
     def call(path: str, body: dict[str, Any] | None = None, *, post: bool = True) -> dict[str, Any]:
         sent = json.dumps(body or {}).encode() if post else None
-        status, answer = ask(f"{project.url}/api/articles{path}", sent, Authorization=f"Bearer {token}")
+        status, answer = send_request(f"{project.url}/api/articles{path}", sent, Authorization=f"Bearer {token}")
         if status not in (200, 201):
-            raise Wrong(f"/api/articles{path}: {status} {answer.decode()}")
+            raise VerificationError(f"/api/articles{path}: {status} {answer.decode()}")
         return dict(json.loads(answer))
 
     draft = {"site": "haihau", "section": "tin-tuc", "title": TITLE, "body": "<p>Thân bài.</p>"}
@@ -159,9 +159,9 @@ def _publish(project: Project) -> str:
     call(f"/{article['id']}/publish")
     publication = call(f"/{article['id']}/publication?wait=10s", post=False)
     page = f"{project.url}/{article['slug']}-{article['number']}.html"
-    status, answer = ask(page)
+    status, answer = send_request(page)
     if publication["status"] != "live" or status != 200 or TITLE not in answer.decode():
-        raise Wrong(f"the article is {publication['status']}, and readers get {status}")
+        raise VerificationError(f"the article is {publication['status']}, and readers get {status}")
     return page
 
 
@@ -169,18 +169,18 @@ def _wait_for_total(project: Project, expected: int) -> None:
     deadline = time.monotonic() + COUNT_SECONDS
     while (total := project.total()) != expected:
         if time.monotonic() > deadline:
-            raise Wrong(f"the counter says {total}, and {expected} views were acknowledged")
+            raise VerificationError(f"the counter says {total}, and {expected} views were acknowledged")
         time.sleep(0.5)
 
 
 def _under_load(project: Project, page: str, without: list[str]) -> int:
     """Scale, restart and upgrade while readers read; return how many views were acknowledged."""
-    with Readers(project.url, page) as readers:
+    with TrafficGenerator(project.url, page) as readers:
         project.stats = 3
         _step("scaling to three counters", project.up)
-        _step("looking at each container", lambda: _contained(project))
+        _step("looking at each container", lambda: _check_containers(project))
         if "prometheus" not in without:
-            _step("finding every replica in Prometheus", lambda: _scraped(project))
+            _step("finding every replica in Prometheus", lambda: _check_targets(project))
         for service in ("stats", "ingest", "render", "postgres", "kafka"):
             _step(f"restarting {service}", partial(project.compose, "restart", service))
         _step("waiting until all is healthy", project.up)
@@ -189,7 +189,7 @@ def _under_load(project: Project, page: str, without: list[str]) -> int:
         _step("upgrading to it", project.up)
         images = {one["Config"]["Image"] for one in project.containers()}
         if NEXT_IMAGE not in images or any(name.startswith("presstally:0") for name in images):
-            raise Wrong(f"after the upgrade run {sorted(images)}")
+            raise VerificationError(f"after the upgrade run {sorted(images)}")
     _step(f"counting {readers.acknowledged} views", lambda: _wait_for_total(project, readers.acknowledged))
     print(
         f"presstally: {readers.acknowledged} views acknowledged, {readers.sent_again} requests sent again, "
@@ -198,19 +198,19 @@ def _under_load(project: Project, page: str, without: list[str]) -> int:
     return readers.acknowledged
 
 
-def _again(project: Project, expected: int) -> None:
+def _restart(project: Project, expected: int) -> None:
     project.compose("down")  # the volumes stay
     project.up()
     _wait_for_total(project, expected)
 
 
-def _recount(project: Project) -> None:
+def _verify_counts(project: Project) -> None:
     said = project.compose("exec", "-T", "--index", "1", "stats", "python", "-m", "services.stats", "verify")
     if not said.strip().splitlines()[-1].startswith("drift 0"):
-        raise Wrong(f"verify: {said}")
+        raise VerificationError(f"verify: {said}")
 
 
-def missing() -> str | None:
+def missing_requirement() -> str | None:
     """Say what this machine lacks, or None."""
     if shutil.which("docker") is None:
         return "there is no docker command"
@@ -226,7 +226,7 @@ def missing() -> str | None:
 
 def main(without: list[str]) -> int:
     """Verify; services named in `without` are not started (there is no image of them here)."""
-    lack = missing()
+    lack = missing_requirement()
     if lack:
         print(f"presstally: skipped: {lack}. Only the text was checked, by tests/deploy/test_compose.py")
         return 0
@@ -245,10 +245,10 @@ def main(without: list[str]) -> int:
 
             _step("publishing an article and reading it", publish)
             views = _under_load(project, page, without)
-            _step("stopping all and starting it again", lambda: _again(project, views))
-            _step("counting the log again", lambda: _recount(project))
-        except Wrong as wrong:
-            print(f"\npresstally: {wrong}\n{project.last_words()}", file=sys.stderr)
+            _step("stopping all and starting it again", lambda: _restart(project, views))
+            _step("counting the log again", lambda: _verify_counts(project))
+        except VerificationError as wrong:
+            print(f"\npresstally: {wrong}\n{project.last_log_lines()}", file=sys.stderr)
             return 1
         finally:
             _step("removing it with its volumes", lambda: project.compose("down", "-v", "--remove-orphans"))

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from deploy.local.bootstrap import home
-from deploy.local.stack import Stack, say, started_at, wait_until_free
+from deploy.local.stack import Stack, print_progress, started_at, wait_until_free
 
 STATE_SECONDS = 2.0
 UP_SECONDS = 240.0
@@ -37,7 +37,7 @@ def up() -> int:
     except KeyboardInterrupt:
         child.send_signal(signal.SIGTERM)
         child.wait()
-        say("stopped")
+        print_progress("stopped")
         return 130
 
 
@@ -58,7 +58,7 @@ def _relay(child: subprocess.Popen[bytes], log: Path, start: int) -> int:
             if time.monotonic() > deadline:
                 child.send_signal(signal.SIGTERM)
                 child.wait()
-                say(f"not ready after {UP_SECONDS:g} s; stopped it")
+                print_progress(f"not ready after {UP_SECONDS:g} s; stopped it")
                 return 1
             time.sleep(0.1)
 
@@ -75,13 +75,13 @@ def down() -> int:
     """Stop the system that runs in this home, and wait until all of it has stopped."""
     pid = _supervisor()
     if pid is None:
-        say(f"cannot tell which process runs this copy; {home() / 'stack.json'} does not name it")
+        print_progress(f"cannot tell which process runs this copy; {home() / 'stack.json'} does not name it")
         return 1
     os.kill(pid, signal.SIGTERM)
     if wait_until_free(home() / "stack.lock", DOWN_SECONDS):
-        say("stopped")
+        print_progress("stopped")
         return 0
-    say(f"still stopping after {DOWN_SECONDS:g} s; see {home() / 'logs/supervisor.log'}")
+    print_progress(f"still stopping after {DOWN_SECONDS:g} s; see {home() / 'logs/supervisor.log'}")
     return 1
 
 
@@ -108,7 +108,7 @@ def status() -> int:
 
 def doctor() -> int:
     """Look at the system that runs in this home, and say what is wrong."""
-    from deploy.local.doctor import Copy
+    from deploy.local.doctor import Installation
     from deploy.local.doctor import run as examine
     from shared.settings import Settings
 
@@ -117,7 +117,7 @@ def doctor() -> int:
     os.environ.update(Stack().client_environment())
     settings = Settings.load()
     database_url = settings.database_url.get_secret_value()
-    return examine(Copy(home(), state["ports"], state["parts"], settings.kafka, database_url))
+    return examine(Installation(home(), state["ports"], state["parts"], settings.kafka, database_url))
 
 
 def ingest_command() -> int:

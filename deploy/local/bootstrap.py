@@ -25,12 +25,12 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 PYTHON_MIN = (3, 11)
 JAVA_MIN = 17
 FREE_MB_MIN = 1024
-LEFTOVER_SECONDS = 20.0
+OLD_PROCESS_SECONDS = 20.0
 PORT_NAMES = ("gateway", "ingest", "stats", "render", "kafka", "kafka controller", "postgres")
 KAFKA_PORTS = ("kafka", "kafka controller")
 
 
-class Refused(Exception):  # noqa: N818 - reads as it is said
+class SetupError(Exception):
     """Something that must be mended first; the text is the sentence for the user."""
 
 
@@ -43,7 +43,9 @@ def base_port() -> int:
     """Return the gateway's port; all others follow it."""
     text = os.environ.get("PRESSTALLY_PORT") or "8080"
     if not text.isdigit() or not 1 <= int(text) <= 65535 - len(PORT_NAMES):
-        raise Refused("PRESSTALLY_PORT is {!r}; it must be a number from 1 to {}".format(text, 65535 - len(PORT_NAMES)))
+        raise SetupError(
+            "PRESSTALLY_PORT is {!r}; it must be a number from 1 to {}".format(text, 65535 - len(PORT_NAMES))
+        )
     return int(text)
 
 
@@ -76,12 +78,12 @@ def running_url() -> str | None:
 def check_python() -> None:
     """Refuse a Python that is too old, or one that cannot make a venv."""
     if sys.version_info < PYTHON_MIN:
-        raise Refused("Python {}.{} or newer is needed; python3 is {}".format(*PYTHON_MIN, sys.version.split()[0]))
+        raise SetupError("Python {}.{} or newer is needed; python3 is {}".format(*PYTHON_MIN, sys.version.split()[0]))
     try:
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
     except ImportError as error:
-        raise Refused("Python's venv module is missing; on Debian: apt install python3-venv") from error
+        raise SetupError("Python's venv module is missing; on Debian: apt install python3-venv") from error
 
 
 def check_java() -> None:
@@ -90,20 +92,20 @@ def check_java() -> None:
         return
     java = java_command()
     if java is None:
-        raise Refused(
+        raise SetupError(
             "Java {} or newer is needed for Kafka and none was found; on Debian: "
             "apt install openjdk-17-jre-headless (or set KAFKA_BOOTSTRAP to use a Kafka of yours)".format(JAVA_MIN)
         )
     said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     found = re.search(r'version "(?:1\.)?(\d+)', said)
     if found is None or int(found.group(1)) < JAVA_MIN:
-        raise Refused(
+        raise SetupError(
             "Java {} or newer is needed for Kafka; {} is {}".format(
                 JAVA_MIN, java, found.group(1) if found else "not usable"
             )
         )
     if shutil.which("mvn") is None and not jars_folder().exists():
-        raise Refused("Maven is needed to fetch Kafka and was not found; on Debian: apt install maven")
+        raise SetupError("Maven is needed to fetch Kafka and was not found; on Debian: apt install maven")
 
 
 def java_command() -> str | None:
@@ -117,19 +119,19 @@ def check_disk() -> None:
     """Refuse a disk that is too full for the packages, the broker and the database."""
     text = os.environ.get("PRESSTALLY_MIN_FREE_MB") or str(FREE_MB_MIN)
     if not text.isdigit():
-        raise Refused("PRESSTALLY_MIN_FREE_MB is {!r}; it must be a number of megabytes".format(text))
+        raise SetupError("PRESSTALLY_MIN_FREE_MB is {!r}; it must be a number of megabytes".format(text))
     wanted = int(text)
     for folder in (ROOT, home()):
         while not folder.exists():
             folder = folder.parent
         free = shutil.disk_usage(folder).free // 1024 // 1024
         if free < wanted:
-            raise Refused(
+            raise SetupError(
                 "the disk is too full: {} MB are free at {} and {} MB are needed".format(free, folder, wanted)
             )
 
 
-def wait_for_leftovers() -> None:
+def wait_for_old_processes() -> None:
     """Wait for the parts of a supervisor that was killed: the kernel has told them to stop, which takes a moment."""
     try:
         parts = json.loads((home() / "stack.json").read_text())["parts"].values()
@@ -139,7 +141,7 @@ def wait_for_leftovers() -> None:
     if not alive:
         return
     with step("waiting for the parts of a copy that was killed"):
-        deadline = time.monotonic() + LEFTOVER_SECONDS
+        deadline = time.monotonic() + OLD_PROCESS_SECONDS
         while time.monotonic() < deadline and any(os.path.exists("/proc/{}".format(pid)) for pid in alive):
             time.sleep(0.1)
 
@@ -153,17 +155,17 @@ def check_ports() -> None:
                 probe.bind(("127.0.0.1", port))
             except OSError as error:
                 if error.errno == errno.EACCES:
-                    raise Refused(
+                    raise SetupError(
                         "port {} ({}) may not be opened by this user; set PRESSTALLY_PORT".format(port, name)
                     ) from error
-                raise Refused(
+                raise SetupError(
                     "port {} ({}) is in use{}; stop that program or set PRESSTALLY_PORT to another port".format(
-                        port, name, holder_of(port)
+                        port, name, port_owner(port)
                     )
                 ) from error
 
 
-def holder_of(port: int) -> str:
+def port_owner(port: int) -> str:
     """Return " by NAME (pid N)" for the process that listens on a port, or nothing if that cannot be seen."""
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
@@ -264,9 +266,9 @@ def call(command: list[str], sentence: str) -> None:
         return
     said = log.read_bytes()[start:].decode("utf-8", "replace")
     if "No space left" in said:
-        raise Refused("{}: the disk is full".format(sentence))
+        raise SetupError("{}: the disk is full".format(sentence))
     last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "no output")
-    raise Refused("{}: {} (more in {})".format(sentence, last[:300], log))
+    raise SetupError("{}: {} (more in {})".format(sentence, last[:300], log))
 
 
 def main(verb: str) -> int:
@@ -285,7 +287,7 @@ def main(verb: str) -> int:
             return 0 if verb == "up" else 1
         check_java()
         check_disk()
-        wait_for_leftovers()
+        wait_for_old_processes()
         check_ports()
         install_packages(ROOT / ".venv", ROOT / "requirements-local.txt")
         fetch_jars()
@@ -300,7 +302,7 @@ def main(verb: str) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "run"))
-    except Refused as refusal:
+    except SetupError as refusal:
         print("presstally: {}".format(refusal), file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:

@@ -44,7 +44,7 @@ FROM ingest.articles WHERE publish_due_at <= now() OR unpublish_due_at <= now()
 """
 
 
-class Copy(NamedTuple):
+class Installation(NamedTuple):
     """Where the running copy's parts are."""
 
     home: Path
@@ -58,38 +58,38 @@ class Finding(NamedTuple):
     """What one look found: fine or not, and a sentence."""
 
     is_fine: bool
-    says: str
+    message: str
 
 
-Look = Callable[[Copy], Coroutine[Any, Any, list[Finding]]]
+Check = Callable[[Installation], Coroutine[Any, Any, list[Finding]]]
 
 
-async def examine(copy: Copy) -> list[Finding]:
+async def run_checks(installation: Installation) -> list[Finding]:
     """Take all looks; one that cannot be taken is a finding too."""
     findings = []
-    for name, look in LOOKS.items():
+    for name, check in CHECKS.items():
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
-                findings += await look(copy)
+                findings += await check(installation)
         except (OSError, TimeoutError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             reason = str(error) or type(error).__name__
             findings.append(Finding(False, f"{name} cannot be looked at: {reason}"))
     return findings
 
 
-async def _processes(copy: Copy) -> list[Finding]:
-    states = {name: _state(pid) for name, pid in copy.parts.items()}
+async def _processes(installation: Installation) -> list[Finding]:
+    states = {name: _state(pid) for name, pid in installation.parts.items()}
     findings = [
         Finding(False, f"{name} does not run; the supervisor starts it again")
         for name, state in states.items()
         if state in ("", "Z")
     ]
     findings += [
-        Finding(False, f"{name} is frozen (stopped by a signal): kill -CONT {copy.parts[name]} lets it go on")
+        Finding(False, f"{name} is frozen (stopped by a signal): kill -CONT {installation.parts[name]} lets it go on")
         for name, state in states.items()
         if state == "T"
     ]
-    return findings or [Finding(True, f"{len(copy.parts)} parts run: {', '.join(copy.parts)}")]
+    return findings or [Finding(True, f"{len(installation.parts)} parts run: {', '.join(installation.parts)}")]
 
 
 def _state(pid: int) -> str:
@@ -101,11 +101,11 @@ def _state(pid: int) -> str:
     return stat.rpartition(")")[2].split()[0]
 
 
-async def _readiness(copy: Copy) -> list[Finding]:
+async def _readiness(installation: Installation) -> list[Finding]:
     findings = []
     for name in SERVICES:
         try:
-            answer = json.loads(await _get(f"http://127.0.0.1:{copy.ports[name]}/readyz"))
+            answer = json.loads(await _get(f"http://127.0.0.1:{installation.ports[name]}/readyz"))
         except OSError as error:
             findings.append(Finding(False, f"{name} does not answer: {error}"))
             continue
@@ -116,14 +116,14 @@ async def _readiness(copy: Copy) -> list[Finding]:
     return findings
 
 
-async def _gateway(copy: Copy) -> list[Finding]:
-    await _get(f"http://127.0.0.1:{copy.ports['gateway']}/t.js")
+async def _gateway(installation: Installation) -> list[Finding]:
+    await _get(f"http://127.0.0.1:{installation.ports['gateway']}/t.js")
     return [Finding(True, "the gateway answers")]
 
 
-async def _counting(copy: Copy) -> list[Finding]:
-    stats = await _get(f"http://127.0.0.1:{copy.ports['stats']}/metrics")
-    ingest = await _get(f"http://127.0.0.1:{copy.ports['ingest']}/metrics")
+async def _counting(installation: Installation) -> list[Finding]:
+    stats = await _get(f"http://127.0.0.1:{installation.ports['stats']}/metrics")
+    ingest = await _get(f"http://127.0.0.1:{installation.ports['ingest']}/metrics")
     lag = max(_samples(stats, "presstally_consumer_lag_seconds"), default=0.0)
     records = sum(_samples(stats, "presstally_consumer_lag_events"))
     assigned = sum(_samples(stats, "presstally_consumer_assigned_partitions"))
@@ -141,22 +141,24 @@ async def _counting(copy: Copy) -> list[Finding]:
     return findings or [Finding(True, f"counting keeps up ({lag:.0f} s behind), and the spool is empty")]
 
 
-async def _ledger(copy: Copy) -> list[Finding]:
-    async with _postgres(copy) as postgres:
+async def _ledger(installation: Installation) -> list[Finding]:
+    async with _postgres(installation) as postgres:
         rows = await postgres.fetch(LEDGER, PAGE_VIEWS.name)
         lost = await postgres.fetchval(GAPS)
     findings = [Finding(False, f"Kafka deleted {lost} records before they were counted (stats.gaps)")] if lost else []
     for row in rows:
         if row["events"] != row["records"]:
-            says = f"partition {row['part']}: {row['records']} records were read and {row['events']} are in the ledger"
-            findings.append(Finding(False, f"{says}; run `python -m services.stats verify`"))
+            message = (
+                f"partition {row['part']}: {row['records']} records were read and {row['events']} are in the ledger"
+            )
+            findings.append(Finding(False, f"{message}; run `python -m services.stats verify`"))
     return findings or [Finding(True, f"the ledger balances in {len(rows)} of {len(rows)} partitions")]
 
 
-async def _dead_letters(copy: Copy) -> list[Finding]:
+async def _dead_letters(installation: Installation) -> list[Finding]:
     findings = []
-    partitions = await _partitions(copy, [topic.dead_letters for topic in TOPICS])
-    async with _kafka(copy) as kafka:
+    partitions = await _partitions(installation, [topic.dead_letters for topic in TOPICS])
+    async with _kafka(installation) as kafka:
         for topic in TOPICS:
             numbers = partitions[topic.dead_letters]
             begins, ends = await kafka.beginning_offsets(numbers), await kafka.end_offsets(numbers)
@@ -165,15 +167,15 @@ async def _dead_letters(copy: Copy) -> list[Finding]:
             kept = sum(ends[one] - begins[one] for one in numbers)
             fresh = sum(ends[one] - found.offset for one, found in since.items() if found is not None)
             if fresh:
-                says = f"{fresh} records of {topic.name} could not be read within a day ({kept} in a month)"
+                message = f"{fresh} records of {topic.name} could not be read within a day ({kept} in a month)"
                 findings.append(
-                    Finding(False, f"{says}; `python -m services.stats dlq list` shows those of page-views")
+                    Finding(False, f"{message}; `python -m services.stats dlq list` shows those of page-views")
                 )
     return findings or [Finding(True, "nothing went to the dead letters within a day")]
 
 
-async def _publishing(copy: Copy) -> list[Finding]:
-    async with _postgres(copy) as postgres:
+async def _publishing(installation: Installation) -> list[Finding]:
+    async with _postgres(installation) as postgres:
         oldest = await postgres.fetchval(OUTBOX)
         overdue = await postgres.fetchval(OVERDUE)
         if oldest:  # on its way, or stuck?
@@ -187,13 +189,13 @@ async def _publishing(copy: Copy) -> list[Finding]:
     return findings or [Finding(True, "nothing waits to be published")]
 
 
-async def _disk(copy: Copy) -> list[Finding]:
-    free = shutil.disk_usage(copy.home).free
-    says = f"{free / 1024**3:.1f} GB are free at {copy.home}"
-    return [Finding(free >= FREE_BYTES_MIN, says)]
+async def _disk(installation: Installation) -> list[Finding]:
+    free = shutil.disk_usage(installation.home).free
+    message = f"{free / 1024**3:.1f} GB are free at {installation.home}"
+    return [Finding(free >= FREE_BYTES_MIN, message)]
 
 
-LOOKS: dict[str, Look] = {
+CHECKS: dict[str, Check] = {
     "the list of parts": _processes,
     "readiness": _readiness,
     "the gateway": _gateway,
@@ -223,9 +225,9 @@ async def _get(url: str) -> str:
 
 
 @asynccontextmanager
-async def _postgres(copy: Copy) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+async def _postgres(installation: Installation) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
     try:
-        connection = await asyncpg.connect(copy.database_url, timeout=3)
+        connection = await asyncpg.connect(installation.database_url, timeout=3)
     except TimeoutError:
         raise TimeoutError("Postgres does not answer within 3 s") from None
     try:
@@ -235,8 +237,8 @@ async def _postgres(copy: Copy) -> AsyncIterator["asyncpg.Connection[asyncpg.Rec
 
 
 @asynccontextmanager
-async def _kafka(copy: Copy) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(**copy.kafka.client, group_id=None, request_timeout_ms=3_000)
+async def _kafka(installation: Installation) -> AsyncIterator[AIOKafkaConsumer]:
+    consumer = AIOKafkaConsumer(**installation.kafka.client, group_id=None, request_timeout_ms=3_000)
     try:
         await consumer.start()
         yield consumer
@@ -244,8 +246,8 @@ async def _kafka(copy: Copy) -> AsyncIterator[AIOKafkaConsumer]:
         await consumer.stop()
 
 
-async def _partitions(copy: Copy, topics: list[str]) -> dict[str, list[TopicPartition]]:
-    admin = AIOKafkaAdminClient(**copy.kafka.client, request_timeout_ms=3_000)
+async def _partitions(installation: Installation, topics: list[str]) -> dict[str, list[TopicPartition]]:
+    admin = AIOKafkaAdminClient(**installation.kafka.client, request_timeout_ms=3_000)
     try:
         await admin.start()
         described = await admin.describe_topics(topics)
@@ -257,11 +259,11 @@ async def _partitions(copy: Copy, topics: list[str]) -> dict[str, list[TopicPart
     }
 
 
-def run(copy: Copy) -> int:
+def run(installation: Installation) -> int:
     """Print all findings and return the exit code: 1 if something is wrong."""
-    findings = asyncio.run(examine(copy))
+    findings = asyncio.run(run_checks(installation))
     for finding in findings:
-        print(f"  {'ok   ' if finding.is_fine else 'WRONG'}  {finding.says}")
+        print(f"  {'ok   ' if finding.is_fine else 'WRONG'}  {finding.message}")
     wrong = sum(not finding.is_fine for finding in findings)
     print(f"presstally: {f'{wrong} thing(s) are wrong' if wrong else 'all is well'}")
     return 1 if wrong else 0

@@ -16,7 +16,7 @@ from pathlib import Path
 from deploy.local.bootstrap import ROOT, base_port, home, jars_folder, java_command, needed_ports
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
-from deploy.local.supervisor import Part, StartFailed, Stopped, Supervisor
+from deploy.local.supervisor import ManagedProcess, StartFailed, Stopped, Supervisor
 
 SERVICES = ("ingest", "stats", "render")
 UPSTREAMS = {"COLLECTOR": "ingest", "ARTICLES": "ingest", "STATS": "stats", "RENDER": "render"}
@@ -36,14 +36,14 @@ class Stack:
         self._lock = (self.home / "stack.lock").open("a")
         self._state = self.home / "stack.json"
         self._ready = False
-        self._supervisor = Supervisor(self.home / "logs", say, self._write_state)
+        self._supervisor = Supervisor(self.home / "logs", print_progress, self._write_state)
 
     def run(self) -> int:
         """Start everything, keep it running until a stop is asked for, stop everything."""
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            say(f"already running at {self.url}")
+            print_progress(f"already running at {self.url}")
             return 1
         self._supervisor.catch_signals()
         code = 0
@@ -57,23 +57,25 @@ class Stack:
         except Stopped:
             pass
         except (StartFailed, OSError, subprocess.CalledProcessError) as error:
-            print(f"presstally: {reason_of(error)}", file=sys.stderr, flush=True)
+            print(f"presstally: {failure_reason(error)}", file=sys.stderr, flush=True)
             code = 1
-        say("stopping")
+        print_progress("stopping")
         self._supervisor.stop()
         self._state.unlink(missing_ok=True)
-        say("stopped")
+        print_progress("stopped")
         return code
 
     def _start(self) -> str:
         environment = self._environment()
-        stores: list[Part] = []
+        stores: list[ManagedProcess] = []
         if "kafka" in self.ports:
             kafka = self._kafka()
             with step("preparing Kafka"):
                 kafka.prepare()
             environment["KAFKA_BOOTSTRAP"] = kafka.bootstrap
-            stores.append(Part("kafka", kafka.command(), kafka.is_ready, kafka.environment(), stop_seconds=15))
+            stores.append(
+                ManagedProcess("kafka", kafka.command(), kafka.is_ready, kafka.environment(), stop_seconds=15)
+            )
         if "postgres" in self.ports:
             postgres = self._postgres()
             with step("preparing Postgres"):
@@ -82,7 +84,7 @@ class Stack:
             # SIGINT is Postgres's fast shutdown: it ends sessions, writes a checkpoint and leaves.
             account = {**postgres.as_account(), "cwd": "/"}
             stores.append(
-                Part(
+                ManagedProcess(
                     "postgres",
                     postgres.command(),
                     postgres.is_ready,
@@ -137,17 +139,17 @@ class Stack:
         }
         return {**ours, **os.environ, "PYTHONUNBUFFERED": "1"}
 
-    def _service(self, name: str, environment: dict[str, str]) -> Part:
+    def _service(self, name: str, environment: dict[str, str]) -> ManagedProcess:
         port = self.ports[name]
         own = {"PRESSTALLY_HTTP_HOST": "127.0.0.1", "PRESSTALLY_HTTP_PORT": str(port)}
-        return Part(
+        return ManagedProcess(
             name,
             [sys.executable, "-m", f"services.{name}"],
             lambda: answers(f"http://127.0.0.1:{port}/readyz"),
             {**environment, **own},
         )
 
-    def _gateway(self) -> Part:
+    def _gateway(self) -> ManagedProcess:
         port = self.ports["gateway"]
         caddy_home = str(self.home / "caddy")
         environment = {
@@ -161,7 +163,7 @@ class Stack:
         }
         caddy = str(Path(sys.executable).parent / "caddy")
         config = str(ROOT / "deploy/gateway/Caddyfile")
-        return Part(
+        return ManagedProcess(
             "gateway",
             [caddy, "run", "--config", config, "--adapter", "caddyfile"],
             lambda: answers(f"http://127.0.0.1:{port}/"),
@@ -201,7 +203,7 @@ class Stack:
                 print(f"  {name:<11}{text}", flush=True)
         print("\npresstally: ready. Ctrl-C or `make down` stops it.", flush=True)
 
-    def _write_state(self, _: Sequence[Part]) -> None:
+    def _write_state(self, _: Sequence[ManagedProcess]) -> None:
         parts = {part.name: part.process.pid for part in self._supervisor.parts if part.process}
         state = {
             "pid": os.getpid(),
@@ -227,10 +229,10 @@ class step:  # noqa: N801 - used as a statement
 
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
-            say(f"{self._text} ... {time.monotonic() - self._begun:.1f} s")
+            print_progress(f"{self._text} ... {time.monotonic() - self._begun:.1f} s")
 
 
-def reason_of(error: Exception) -> str:
+def failure_reason(error: Exception) -> str:
     """Say in one sentence why the start failed."""
     said = ""
     if isinstance(error, subprocess.CalledProcessError):
@@ -253,7 +255,7 @@ def loopback() -> str:
         return "127.0.0.1"
 
 
-def say(text: str) -> None:
+def print_progress(text: str) -> None:
     """Print a line of progress."""
     print(f"presstally: {text}", flush=True)
 

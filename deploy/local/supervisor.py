@@ -32,7 +32,7 @@ class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
 
 
 @dataclass
-class Part:
+class ManagedProcess:
     """One program to keep running."""
 
     name: str
@@ -51,11 +51,13 @@ class Part:
 class Supervisor:
     """Runs parts. Use it from the main thread: the kernel's notice of death is bound to it."""
 
-    def __init__(self, logs: Path, say: Callable[[str], None], on_change: Callable[[Sequence[Part]], None]) -> None:
+    def __init__(
+        self, logs: Path, print_progress: Callable[[str], None], on_change: Callable[[Sequence[ManagedProcess]], None]
+    ) -> None:
         self._logs = logs
-        self._say = say
+        self._print_progress = print_progress
         self._on_change = on_change
-        self.parts: list[Part] = []
+        self.parts: list[ManagedProcess] = []
         self._stop_requests = 0
         self._log_starts: dict[str, int] = {}
         logs.mkdir(parents=True, exist_ok=True)
@@ -68,7 +70,7 @@ class Supervisor:
     def _request_stop(self, *_: object) -> None:
         self._stop_requests += 1
 
-    def start(self, parts: Sequence[Part], timeout_seconds: float) -> None:
+    def start(self, parts: Sequence[ManagedProcess], timeout_seconds: float) -> None:
         """Start parts side by side and wait until all are ready.
 
         Raises:
@@ -125,7 +127,7 @@ class Supervisor:
         """Restart what dies, until a stop is asked for."""
         while not self._stop_requests:
             for part in self.parts:
-                self._tend(part)
+                self._restart_if_dead(part)
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
@@ -139,7 +141,7 @@ class Supervisor:
         if self._stop_requests:
             raise Stopped
 
-    def _spawn(self, part: Part) -> None:
+    def _spawn(self, part: ManagedProcess) -> None:
         log = self._logs / f"{part.name}.log"
         if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
             log.replace(log.with_suffix(".log.old"))
@@ -159,7 +161,7 @@ class Supervisor:
         part.restart_at = None
         self._on_change(self.parts)
 
-    def _tend(self, part: Part) -> None:
+    def _restart_if_dead(self, part: ManagedProcess) -> None:
         now = time.monotonic()
         if part.restart_at is not None:
             if now >= part.restart_at:
@@ -169,9 +171,9 @@ class Supervisor:
             settled = now - part.started_at > SETTLED_SECONDS
             part.delay_seconds = shortest if settled else min(part.delay_seconds * 2, longest)
             part.restart_at = now + part.delay_seconds
-            self._say(f"{part.name} ended with code {part.process.returncode}; starting it again")
+            self._print_progress(f"{part.name} ended with code {part.process.returncode}; starting it again")
 
-    def _stop_part(self, part: Part) -> None:
+    def _stop_part(self, part: ManagedProcess) -> None:
         process = part.process
         if process is None or process.poll() is not None:
             return
@@ -180,7 +182,7 @@ class Supervisor:
         while process.poll() is None:
             if self._stop_requests > 1 or time.monotonic() > deadline:
                 if self._stop_requests <= 1:
-                    self._say(f"{part.name} did not stop within {part.stop_seconds:g} s; killing it")
+                    self._print_progress(f"{part.name} did not stop within {part.stop_seconds:g} s; killing it")
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
             time.sleep(POLL_SECONDS)

@@ -31,7 +31,7 @@ class Objective:
     target: float
     bad: str
     all: str
-    says: str
+    description: str
 
 
 OBJECTIVES = (
@@ -102,7 +102,7 @@ def rules() -> dict[str, Any]:
                 ),
                 "labels": {"severity": severity},
                 "annotations": {
-                    "summary": one.says,
+                    "summary": one.description,
                     "description": f"The objective is {one.target:.1%} over 30 days; "
                     "{{ $value | humanizePercentage }} are bad now.",
                     "runbook_url": f"{RUNBOOKS}/{one.alert}.md",

@@ -14,13 +14,13 @@ from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.local.stack import reason_of
+from deploy.local.stack import failure_reason
 from deploy.local.supervisor import StartFailed
 from tests.bench.collect import collect
 from tests.bench.count_latency import delay
 from tests.bench.counter_api import counter_api
 from tests.bench.importing import imports
-from tests.bench.infrastructure import Failed, Stores
+from tests.bench.infrastructure import BenchmarkError, Infrastructure
 from tests.bench.live_latency import live_delay
 from tests.bench.live_streams import live_streams
 from tests.bench.memory import memory
@@ -56,16 +56,16 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is stopped and removed
     print(f"seed {options.seed}, {os.cpu_count()} processors, Python {platform.python_version()}", flush=True)
     with tempfile.TemporaryDirectory(prefix="presstally-bench-", ignore_cleanup_errors=True) as folder:
-        stores = Stores(Path(folder))
+        infrastructure = Infrastructure(Path(folder))
         try:
-            with stores.running(), _load_processes() as pool:
+            with infrastructure.running(), _load_processes() as pool:
                 for name in names.benchmarks or BENCHMARKS:
                     begun = time.monotonic()
                     print(f"\n{name}: {(BENCHMARKS[name].__doc__ or '').splitlines()[0]}", flush=True)
-                    BENCHMARKS[name](stores, options, pool)
+                    BENCHMARKS[name](infrastructure, options, pool)
                     print(f"  ({time.monotonic() - begun:.0f} s)", flush=True)
-        except (Failed, StartFailed, subprocess.CalledProcessError) as error:
-            print(f"bench: {reason_of(error)}", file=sys.stderr)
+        except (BenchmarkError, StartFailed, subprocess.CalledProcessError) as error:
+            print(f"bench: {failure_reason(error)}", file=sys.stderr)
             return 1
         except KeyboardInterrupt:
             return 130

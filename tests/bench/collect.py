@@ -17,9 +17,9 @@ import psutil
 from aiokafka import AIOKafkaProducer
 
 from deploy.local.bootstrap import ROOT
-from deploy.local.supervisor import Part, Supervisor
+from deploy.local.supervisor import ManagedProcess, Supervisor
 from shared.topics import PAGE_VIEWS
-from tests.bench.infrastructure import Counting, Failed, Service, Stores
+from tests.bench.infrastructure import BenchmarkError, Counting, Infrastructure, Service
 from tests.bench.load import PARTITIONS
 from tests.bench.options import Options
 from tests.conftest import answers, free_ports
@@ -41,11 +41,15 @@ class Measured(NamedTuple):
     p99_milliseconds: float
 
 
-def collect(stores: Stores, options: Options, pool: Executor) -> None:
+def collect(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
     """Post events to one collector; 202 means that Kafka has them (acks=all, idempotent; one broker, no fsync)."""
     if shutil.which("wrk") is None:
-        raise Failed("this needs wrk (Debian: apt-get install wrk)")
-    with stores.broker("collect") as kafka, stores.counting(kafka) as counting, hello(counting.supervisor) as bare:
+        raise BenchmarkError("this needs wrk (Debian: apt-get install wrk)")
+    with (
+        infrastructure.broker("collect") as kafka,
+        infrastructure.counting(kafka) as counting,
+        hello(counting.supervisor) as bare,
+    ):
         collector = counting.start("collector", service="ingest")
         wrk(bare, 1), wrk(collector.port, 1, script=True)  # both warm
         print("  round      hello/s     one/s   ratio  p99 ms  events/s by 100  p99 ms")
@@ -94,7 +98,7 @@ def _memory(collector: Service, seconds: int = 30) -> None:
 
 def _check_none_refused(*runs: Measured) -> None:
     if any(run.refused for run in runs):
-        raise Failed(f"{sum(run.refused for run in runs)} requests were refused")
+        raise BenchmarkError(f"{sum(run.refused for run in runs)} requests were refused")
 
 
 def _check_all_counted(counting: Counting, collector: Service) -> None:
@@ -111,7 +115,7 @@ def _check_all_counted(counting: Counting, collector: Service) -> None:
     deadline = time.monotonic() + 120
     while (counted := counting.numbers(measure="views")["total"]) != expected:
         if time.monotonic() > deadline:
-            raise Failed(f"{expected:,} events were acknowledged and {counted:,} counted")
+            raise BenchmarkError(f"{expected:,} events were acknowledged and {counted:,} counted")
         time.sleep(1)
     counter.end()
     print(f"  {expected:,} events were acknowledged, and {counted:,} counted", flush=True)
@@ -123,7 +127,7 @@ def hello(supervisor: Supervisor) -> Iterator[int]:
     port = free_ports(1)
     command = [sys.executable, "-m", "tests.bench.baseline_http", str(port)]
     supervisor.start(
-        [Part("hello", command, lambda: answers(f"http://127.0.0.1:{port}/"), account={"cwd": str(ROOT)})], 20
+        [ManagedProcess("hello", command, lambda: answers(f"http://127.0.0.1:{port}/"), account={"cwd": str(ROOT)})], 20
     )
     yield port
 

@@ -12,10 +12,10 @@ from deploy.local.bootstrap import ROOT, install_packages
 from services.render.pages.article_text import summary
 from services.render.pages.html import srcset
 from shared.articles import Article, Block, BulletList, Figure, Heading, Image, Paragraph, Quote
-from tests.bench.sample_articles import NEWSROOM, write_photos
+from tests.bench.sample_articles import SAMPLE_SITE, write_photos
 
-TEMPLATES = Path(__file__).parent / "rivals"
-VENV = ROOT / ".local-cache" / "rivals"
+TEMPLATES = Path(__file__).parent / "competitors"
+VENV = ROOT / ".local-cache" / "competitors"
 SIZES = "(min-width: 48rem) 46rem, 100vw"
 
 
@@ -46,7 +46,7 @@ def pelican(folder: Path) -> list[str]:
 
 def write(articles: Iterable[Article], folder: Path) -> None:
     """Write the articles as content of both: the same texts, their bodies as ready HTML."""
-    for section in NEWSROOM.sections:
+    for section in SAMPLE_SITE.sections:
         index = folder / "hugo" / section.slug / "_index.html"
         index.parent.mkdir(parents=True)
         index.write_text(json.dumps({"title": section.name}), encoding="utf-8")
@@ -62,7 +62,7 @@ def write(articles: Iterable[Article], folder: Path) -> None:
 
 
 def _local(instant: datetime) -> str:
-    return instant.astimezone(NEWSROOM.zone).isoformat(timespec="seconds")
+    return instant.astimezone(SAMPLE_SITE.zone).isoformat(timespec="seconds")
 
 
 def _front(article: Article) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def _front(article: Article) -> dict[str, Any]:
         "author": article.authors[0].name,
         "source": article.source.name if article.source else "",
         "tag": article.tags,
-        "luu-tru": [f"{at.astimezone(NEWSROOM.zone):%Y-%m}"],
+        "luu-tru": [f"{at.astimezone(SAMPLE_SITE.zone):%Y-%m}"],
         "image": _picture(article),
     }
 
@@ -100,7 +100,7 @@ def _page(article: Article, name: str, body: str) -> str:
     told = {
         "slug": name,
         "date": front["date"],
-        "category": next(one.slug for one in NEWSROOM.sections if one.slug == article.section),
+        "category": next(one.slug for one in SAMPLE_SITE.sections if one.slug == article.section),
         "tags": ", ".join(article.tags),
         "image": json.dumps(front["image"], ensure_ascii=False),
         "writer": front["author"],

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import asyncpg
 
-from tests.bench.infrastructure import Failed, Service, Stores
+from tests.bench.infrastructure import BenchmarkError, Infrastructure, Service
 from tests.bench.load import Sent, Steady, steady
 from tests.bench.measurements import Offsets
 from tests.bench.options import Options
@@ -17,53 +17,53 @@ from tests.bench.options import Options
 PER_SECOND = 1_000
 SECONDS = 20
 VISITORS = 100_000
-LOOK_SECONDS = 0.005
+POLL_SECONDS = 0.005
 EVERY = 10
 COUNTED_WITHIN_SECONDS = 30.0
 
-Look = tuple[float, dict[int, int]]
+OffsetSample = tuple[float, dict[int, int]]
 
 
-def delay(stores: Stores, options: Options, pool: Executor) -> None:
+def delay(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
     """Bring views steadily and look when each tenth is committed."""
-    with stores.broker("delay") as kafka, stores.counting(kafka) as counting:
+    with infrastructure.broker("delay") as kafka, infrastructure.counting(kafka) as counting:
         counter = counting.start("counter")
         job = Steady(kafka, options.seed, PER_SECOND, SECONDS, VISITORS)
-        sent, looks = asyncio.run(_watch(counting.database, counter, job, pool))
+        sent, samples = asyncio.run(_watch(counting.database, counter, job, pool))
         counter.end()
         counting.check_total("views", len(sent))
-    delays = sorted(1_000 * (_counted_at(view, looks) - view.at) for view in sent[::EVERY])
-    gaps = [1_000 * (after[0] - before[0]) for before, after in pairwise(looks)]
+    delays = sorted(1_000 * (_counted_at(view, samples) - view.at) for view in sent[::EVERY])
+    gaps = [1_000 * (after[0] - before[0]) for before, after in pairwise(samples)]
     percent = statistics.quantiles(delays, n=100)
     print(f"  {len(sent):,} views at {PER_SECOND:,}/s; from the event to its commit, of each {EVERY}th:")
     print(f"  p50 {percent[49]:.0f} ms   p99 {percent[98]:.0f} ms   max {delays[-1]:.0f} ms")
     print(f"  Looked every {statistics.median(gaps):.0f} ms: a delay may be told that much too long.", flush=True)
 
 
-async def _watch(database: str, counter: Service, job: Steady, pool: Executor) -> tuple[list[Sent], list[Look]]:
+async def _watch(database: str, counter: Service, job: Steady, pool: Executor) -> tuple[list[Sent], list[OffsetSample]]:
     connection = await asyncpg.connect(database)
     try:
         offsets = Offsets(connection)
         bringing = asyncio.get_running_loop().run_in_executor(pool, steady, job)
-        looks: list[Look] = []
+        samples: list[OffsetSample] = []
         ends: dict[int, int] = {}
         deadline = time.monotonic() + SECONDS + COUNTED_WITHIN_SECONDS
         while True:
             seen = await offsets.by_partition()
-            looks.append((time.monotonic(), seen))
+            samples.append((time.monotonic(), seen))
             if not ends and bringing.done():
                 for view in bringing.result():
                     ends[view.partition] = max(ends.get(view.partition, 0), view.offset + 1)
             if ends and all(seen.get(partition, 0) >= end for partition, end in ends.items()):
-                return bringing.result(), looks
+                return bringing.result(), samples
             counter.check()
-            if looks[-1][0] > deadline:
-                raise Failed(f"not all was counted within {COUNTED_WITHIN_SECONDS:.0f} s after the last view")
-            await asyncio.sleep(LOOK_SECONDS)
+            if samples[-1][0] > deadline:
+                raise BenchmarkError(f"not all was counted within {COUNTED_WITHIN_SECONDS:.0f} s after the last view")
+            await asyncio.sleep(POLL_SECONDS)
     finally:
         await connection.close()
 
 
-def _counted_at(view: Sent, looks: list[Look]) -> float:
-    place = bisect_right(looks, view.offset, key=lambda look: look[1].get(view.partition, 0))
-    return looks[place][0]
+def _counted_at(view: Sent, samples: list[OffsetSample]) -> float:
+    place = bisect_right(samples, view.offset, key=lambda sample: sample[1].get(view.partition, 0))
+    return samples[place][0]

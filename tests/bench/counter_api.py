@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.local.bootstrap import ROOT
-from tests.bench.infrastructure import Service, Stores
+from tests.bench.infrastructure import Infrastructure, Service
 from tests.bench.load import SITE
 from tests.bench.measurements import cpu_of
 from tests.bench.options import Options
@@ -34,13 +34,13 @@ end
 """
 
 
-def counter_api(stores: Stores, options: Options, pool: Executor) -> None:
+def counter_api(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
     """Measure both, round after round; then the counter under a storm of invented articles."""
     wrk = shutil.which("wrk")
     if wrk is None:
         print("  wrk is not installed (apt install wrk): nothing was measured")
         return
-    with stores.counting("127.0.0.1:9") as counting, _hello() as (hello_port, hello_pid):
+    with infrastructure.counting("127.0.0.1:9") as counting, _hello() as (hello_port, hello_pid):
         widget = counting.start("widget")
         url = f"http://127.0.0.1:{widget.port}/stats/{SITE}/counter"
         print(f"  {CONNECTIONS} connections, {SECONDS} s each")

@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncpg
 
 from deploy.local.bootstrap import ROOT
-from tests.bench.infrastructure import Failed, Stores
+from tests.bench.infrastructure import BenchmarkError, Infrastructure
 from tests.bench.options import Options
 
 ARTICLES = 10_000
@@ -38,10 +38,10 @@ def line_of(number: int) -> str:
     return json.dumps(article, ensure_ascii=False)
 
 
-def imports(stores: Stores, options: Options, pool: Executor) -> None:
+def imports(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
     """Import 10,000 articles of 3,000 characters from NDJSON as public ones, with views; then the same file again."""
     # No Kafka is needed: what it is to get waits in the outbox.
-    with stores.counting("127.0.0.1:1") as copy, tempfile.TemporaryDirectory() as folder:
+    with infrastructure.counting("127.0.0.1:1") as copy, tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "bench.ndjson"
         file.write_text("\n".join(map(line_of, range(ARTICLES))), encoding="utf-8")
         for what in ("first run", "second run, which changes nothing"):
@@ -51,7 +51,9 @@ def imports(stores: Stores, options: Options, pool: Executor) -> None:
             print(f"  {what:<34} {seconds:6.1f} s  {ARTICLES / seconds:7,.0f} articles/s", flush=True)
         articles, revisions = asyncio.run(_counts(copy.database))
         if (articles, revisions) != (ARTICLES, ARTICLES):
-            raise Failed(f"there are {articles:,} articles with {revisions:,} revisions instead of {ARTICLES:,}")
+            raise BenchmarkError(
+                f"there are {articles:,} articles with {revisions:,} revisions instead of {ARTICLES:,}"
+            )
 
 
 def _import(database: str, file: Path) -> None:

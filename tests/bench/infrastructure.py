@@ -20,7 +20,7 @@ import asyncpg
 from deploy.local.bootstrap import ROOT, jars_folder, java_command
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
-from deploy.local.supervisor import Part, Supervisor
+from deploy.local.supervisor import ManagedProcess, Supervisor
 from shared.migrate import migrate
 from tests.bench.load import PARTITIONS, SITE
 from tests.conftest import answers, free_ports, url_of
@@ -50,7 +50,7 @@ sections = [
 """
 
 
-class Failed(Exception):  # noqa: N818 - reads as it is said
+class BenchmarkError(Exception):
     """A benchmark cannot go on; the message says why."""
 
 
@@ -58,7 +58,7 @@ class Failed(Exception):  # noqa: N818 - reads as it is said
 class Service:
     """One process of the stats service."""
 
-    part: Part
+    part: ManagedProcess
     port: int
     supervisor: Supervisor
 
@@ -73,7 +73,7 @@ class Service:
 
     def check(self) -> None:
         if not self.runs:
-            raise Failed(f"{self.part.name} ended by itself{self.supervisor.tail(self.part.name)}")
+            raise BenchmarkError(f"{self.part.name} ended by itself{self.supervisor.tail(self.part.name)}")
 
     def get(self, path: str) -> tuple[int, str]:
         """Return status and body; 0 if nobody answers."""
@@ -135,7 +135,7 @@ class Counting:
             "PRESSTALLY_HTTP_HOST": "127.0.0.1",
             "PRESSTALLY_HTTP_PORT": str(port),
         }
-        part = Part(
+        part = ManagedProcess(
             f"{role}-{self._started}",
             [sys.executable, "-m", f"services.{service}", role],
             (lambda: answers(f"http://127.0.0.1:{port}/readyz")) if until_ready else lambda: True,
@@ -152,17 +152,17 @@ class Counting:
         status, body = widget.get(f"/stats/{SITE}/counter?{asked}")
         widget.end()
         if status != 200:
-            raise Failed(f"the widget answered {status}: {body}")
+            raise BenchmarkError(f"the widget answered {status}: {body}")
         return dict(json.loads(body))
 
     def check_total(self, measure: str, expected: int) -> None:
         """Stop the run if the count is not exact."""
         total = self.numbers(measure=measure)["total"]
         if total != expected:
-            raise Failed(f"{total:,} {measure} were counted, not {expected:,}")
+            raise BenchmarkError(f"{total:,} {measure} were counted, not {expected:,}")
 
 
-class Stores:
+class Infrastructure:
     """Everything that the benchmarks run on."""
 
     def __init__(self, folder: Path) -> None:
@@ -179,7 +179,7 @@ class Stores:
         """Run Postgres, with a database that has all migrations to copy from."""
         self._postgres.prepare()
         account = {**self._postgres.as_account(), "cwd": "/"}
-        part = Part(
+        part = ManagedProcess(
             "postgres",
             self._postgres.command(),
             self._postgres.is_ready,
@@ -217,7 +217,7 @@ class Stores:
         """Run a Kafka of its own, with empty topics; yield host:port."""
         java = java_command()
         if java is None:
-            raise Failed("java was not found")
+            raise BenchmarkError("java was not found")
         folder = self._folder / f"kafka-{name}"
         ports = free_ports(2)
         kafka = Kafka(folder, jars_folder(), java, ports, ports + 1)
@@ -230,7 +230,9 @@ class Stores:
             "PRESSTALLY_PARTITIONS": str(PARTITIONS),
         }
         try:
-            part = Part(f"kafka-{name}", kafka.command(), kafka.is_ready, kafka.environment(), stop_seconds=15)
+            part = ManagedProcess(
+                f"kafka-{name}", kafka.command(), kafka.is_ready, kafka.environment(), stop_seconds=15
+            )
             supervisor.start([part], START_SECONDS)
             supervisor.run_once("topics", [sys.executable, "-m", "shared.topics"], environment, START_SECONDS)
             yield kafka.bootstrap

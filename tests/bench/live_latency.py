@@ -10,11 +10,11 @@ from itertools import pairwise
 
 from playwright.sync_api import sync_playwright
 
-from tests.bench.infrastructure import Failed, Service, Stores
+from tests.bench.infrastructure import BenchmarkError, Infrastructure, Service
 from tests.bench.load import SITE, Sent, Steady, steady
 from tests.bench.options import Options
 from tests.browser.test_article_page import CHROMIUM, FLAGS
-from tests.streams import Told, open_stream
+from tests.streams import StreamMessage, open_stream
 
 PER_SECOND = 500
 SECONDS = 30
@@ -33,9 +33,9 @@ Shown = list[tuple[float, int]]
 """When (time.monotonic) which total was shown first, in order."""
 
 
-def live_delay(stores: Stores, options: Options, pool: Executor) -> None:
+def live_delay(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
     """Bring views steadily; the view of rank n is on the page when the total there is n or more."""
-    with stores.broker("live_delay") as kafka, stores.counting(kafka) as counting:
+    with infrastructure.broker("live_delay") as kafka, infrastructure.counting(kafka) as counting:
         counter, widget = counting.start("counter"), counting.start("widget")
         job = Steady(kafka, options.seed, PER_SECOND, SECONDS, VISITORS)
         told: Shown = []
@@ -74,7 +74,7 @@ def _watch_page(widget: Service, job: Steady, pool: Executor) -> tuple[list[Sent
         while not page.evaluate(f"seen.some(([, number]) => number >= {total})"):
             page.wait_for_timeout(200)
             if time.monotonic() > deadline:
-                raise Failed(f"not all was on the page within {SHOWN_WITHIN_SECONDS:.0f} s after the last view")
+                raise BenchmarkError(f"not all was on the page within {SHOWN_WITHIN_SECONDS:.0f} s after the last view")
         seen = page.evaluate("seen")
         browser.close()
     return bringing.result(), [(at - wall_less_monotonic, number) for at, number in seen]
@@ -85,12 +85,14 @@ def _wait_for_last(told: Shown, total: int) -> None:
     deadline = time.monotonic() + SHOWN_WITHIN_SECONDS
     while not told or told[-1][1] < total:
         if time.monotonic() > deadline:
-            raise Failed(f"the stream's client did not have all within {SHOWN_WITHIN_SECONDS:.0f} s after the page")
+            raise BenchmarkError(
+                f"the stream's client did not have all within {SHOWN_WITHIN_SECONDS:.0f} s after the page"
+            )
         time.sleep(0.05)
 
 
 async def _listen(widget: Service, told: Shown, ended: threading.Event) -> None:
-    def note(one: Told) -> None:
+    def note(one: StreamMessage) -> None:
         told.append((one.at, one.numbers["total"]))
 
     stream = await open_stream(widget.port, f"/stats/{SITE}/live?measure=views", note)

@@ -9,11 +9,11 @@ from concurrent.futures import Executor
 from aiokafka import AIOKafkaProducer
 
 from shared.topics import PAGE_VIEWS
-from tests.bench.infrastructure import Failed, Service, Stores
+from tests.bench.infrastructure import BenchmarkError, Infrastructure, Service
 from tests.bench.load import PARTITIONS, SITE, Views, now
 from tests.bench.measurements import cpu_of, memory_mb
 from tests.bench.options import Options
-from tests.streams import Stream, Told, open_stream
+from tests.streams import Stream, StreamMessage, open_stream
 
 STREAMS = 5_000
 OPENED_AT_ONCE = 200
@@ -22,13 +22,13 @@ QUIET_SECONDS = 2.5
 BOUND_SECONDS = 10.0
 
 
-def live_streams(stores: Stores, options: Options, pool: Executor) -> None:
+def live_streams(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
     """Open the streams, then bring a view now and then and wait until every stream has told it."""
     os.environ |= {
         "PRESSTALLY_LIVE_STREAMS_PER_ADDRESS": str(STREAMS + 10),
         "PRESSTALLY_LIVE_STREAMS_MAX": str(STREAMS + 10),
     }
-    with stores.broker("live_streams") as kafka, stores.counting(kafka) as counting:
+    with infrastructure.broker("live_streams") as kafka, infrastructure.counting(kafka) as counting:
         counter, widget = counting.start("counter"), counting.start("widget")
         asyncio.run(_measure(kafka, options.seed, widget))
         widget.end()
@@ -41,7 +41,7 @@ async def _measure(kafka: str, seed: int, widget: Service) -> None:
     delays: list[float] = []
     sent_at: dict[int, float] = {}
 
-    def note(told: Told) -> None:
+    def note(told: StreamMessage) -> None:
         at = sent_at.get(told.numbers["total"])
         if at is not None:
             delays.append(told.at - at)
@@ -52,7 +52,7 @@ async def _measure(kafka: str, seed: int, widget: Service) -> None:
         streams += await asyncio.gather(*(open_stream(widget.port, path, note) for _ in range(OPENED_AT_ONCE)))
     for stream in streams:
         stream.keep = False
-        await stream.until(lambda stream: stream.told, BOUND_SECONDS)
+        await stream.until(lambda stream: stream.messages, BOUND_SECONDS)
     print(f"  {len(streams):,} streams were open after {time.monotonic() - begun:.1f} s", flush=True)
     producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all", enable_idempotence=True)
     await producer.start()
@@ -64,7 +64,7 @@ async def _measure(kafka: str, seed: int, widget: Service) -> None:
         while len(delays) < total * STREAMS:
             await asyncio.sleep(0.01)
             if time.monotonic() - sent_at[total] > BOUND_SECONDS:
-                raise Failed(f"view {total} was on {len(delays) - (total - 1) * STREAMS:,} streams only")
+                raise BenchmarkError(f"view {total} was on {len(delays) - (total - 1) * STREAMS:,} streams only")
     await producer.stop()
     full, peak = memory_mb(widget.pid)
     percent = statistics.quantiles((1_000 * delay for delay in delays), n=100)

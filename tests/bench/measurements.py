@@ -11,7 +11,7 @@ import asyncpg
 import psutil
 
 from shared.topics import PAGE_VIEWS
-from tests.bench.infrastructure import Failed, Service
+from tests.bench.infrastructure import BenchmarkError, Service
 
 OFFSETS = "SELECT part, next_offset FROM stats.offsets WHERE topic = $1"
 FIT_FROM, FIT_TO = 0.10, 0.95
@@ -53,7 +53,7 @@ async def follow(
                     at_first()
             check()
             if time.monotonic() > deadline:
-                raise Failed(f"{counted:,} of {total:,} were counted within {timeout_seconds:.0f} s")
+                raise BenchmarkError(f"{counted:,} of {total:,} were counted within {timeout_seconds:.0f} s")
             await asyncio.sleep(every_seconds)
     finally:
         await connection.close()
@@ -76,7 +76,7 @@ def cpu_of(pid: int) -> float:
     return times.user + times.system
 
 
-def cpu_of_family(pid: int) -> float:
+def cpu_of_tree(pid: int) -> float:
     """Return the processor seconds of a process and of all its children, those included that are gone."""
     seconds = 0.0
     father = psutil.Process(pid)

@@ -6,28 +6,28 @@ import signal
 import time
 from concurrent.futures import Executor
 
-from tests.bench.infrastructure import SESSION_TIMEOUT_MS, Counting, Failed, Service, Stores
+from tests.bench.infrastructure import SESSION_TIMEOUT_MS, BenchmarkError, Counting, Infrastructure, Service
 from tests.bench.load import PARTITIONS, Fill, fill, fills
 from tests.bench.measurements import assigned_partitions, follow, memory_mb
 from tests.bench.options import Options
 
 SECONDS = 60.0
 IDLE_SECONDS = 10.0
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 BOUND_SECONDS = 240.0
 
 
-def memory(stores: Stores, options: Options, pool: Executor) -> None:
+def memory(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
     """Let every visitor come once within a minute; then kill the counter and wait until it counts again."""
     visitors = options.visitors
-    with stores.broker("memory") as kafka, stores.counting(kafka) as counting:
+    with infrastructure.broker("memory") as kafka, infrastructure.counting(kafka) as counting:
         counter = counting.start("counter")
         before, _ = memory_mb(counter.pid)
         jobs = fills(kafka, options.seed, visitors, visitors, each_once=True, seconds=SECONDS)
         bringing = [pool.submit(fill, job) for job in jobs]
         _wait_until_counted(counting, counter, visitors)
         if sum(job.result() for job in bringing) != visitors:
-            raise Failed(f"{visitors:,} views were to be brought")
+            raise BenchmarkError(f"{visitors:,} views were to be brought")
         busy, _ = memory_mb(counter.pid)
         numbers = counting.numbers(measure="views")  # at once: after 300 s nobody is online any more
         time.sleep(IDLE_SECONDS)
@@ -55,7 +55,7 @@ def _wait_until_counted(counting: Counting, counter: Service, views: int) -> flo
         follow(
             counting.database,
             views,
-            every_seconds=LOOK_SECONDS,
+            every_seconds=POLL_SECONDS,
             timeout_seconds=BOUND_SECONDS,
             check=counter.check,
         )
@@ -70,8 +70,8 @@ def _print_return(counting: Counting, visitors: int, pool: Executor, again: Fill
     while not _is_back(counter):
         counter.check()
         if time.monotonic() - begun > BOUND_SECONDS:
-            raise Failed(f"the counter was not ready again within {BOUND_SECONDS:.0f} s")
-        time.sleep(LOOK_SECONDS)
+            raise BenchmarkError(f"the counter was not ready again within {BOUND_SECONDS:.0f} s")
+        time.sleep(POLL_SECONDS)
     ready = time.monotonic() - begun
     bringing.result()
     counted = _wait_until_counted(counting, counter, visitors + PARTITIONS) - begun

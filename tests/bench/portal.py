@@ -17,7 +17,7 @@ from shared.articles import Article, Paragraph
 from shared.postgres import open_pool
 from shared.sites import Section, Site
 from tests.bench.collect import hello, wrk
-from tests.bench.infrastructure import Service, Stores
+from tests.bench.infrastructure import Infrastructure, Service
 from tests.bench.load import SITE
 from tests.bench.options import Options
 
@@ -107,10 +107,10 @@ KINDS = ("one word", "two words", "four words", "without marks", "phrase of two"
 MORE_KINDS = ("typing error", "by date")
 
 
-def portal(stores: Stores, options: Options, pool: Executor) -> None:
+def portal(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
     """Save 50,000 articles, look for words in them, and serve their pages."""
     texts = Texts(options.seed)
-    with stores.broker("portal") as kafka, stores.counting(kafka) as counting:
+    with infrastructure.broker("portal") as kafka, infrastructure.counting(kafka) as counting:
         seconds = asyncio.run(fill(counting.database, texts.articles(ARTICLES), PORTAL))
         print(f"  saved: {ARTICLES / seconds:,.0f} articles a second, {WRITERS} at once", flush=True)
         made = asyncio.run(_make(counting.database))

@@ -17,24 +17,24 @@ from urllib.parse import urlsplit
 
 from deploy.local.bootstrap import ROOT
 from shared.articles import Article, Paragraph
-from tests.bench.infrastructure import Counting, Failed, Service, Stores
-from tests.bench.measurements import cpu_of_family
+from tests.bench.infrastructure import BenchmarkError, Counting, Infrastructure, Service
+from tests.bench.measurements import cpu_of_tree
 from tests.bench.options import Options
-from tests.bench.sample_articles import NEWSROOM, articles
+from tests.bench.sample_articles import SAMPLE_SITE, articles
 
 PER_SECOND = 10
 SECONDS = 30
-DESKS = 12
+EDITORS = 12
 """Editors at work, each at an article of its own: the newest, which stand on the home page. Each waits for its own."""
 WARM_SECONDS = 3
-LOOK_SECONDS = 0.01
+POLL_SECONDS = 0.01
 LIVE_WITHIN_SECONDS = 20.0
 BUILT_WITHIN_SECONDS = 1_200.0
 _VERSION = re.compile(r'presstally:version" content="(\d+)"')
 
 
 @dataclass
-class Desk:
+class EditorClient:
     """An editor, who changes one article again and again, and looks at it as readers do."""
 
     number: int
@@ -49,7 +49,7 @@ class Desk:
     def work(self, begin: float) -> None:
         """Change the article, publish it at its times, and look until it is live everywhere."""
         api, pages = (http.client.HTTPConnection("127.0.0.1", one.port) for one in (self.ingest, self.site))
-        for turn in range(self.number, PER_SECOND * (WARM_SECONDS + SECONDS), DESKS):
+        for turn in range(self.number, PER_SECOND * (WARM_SECONDS + SECONDS), EDITORS):
             title = f"Tin của bàn {self.number} lần {turn}."
             edit = {"title": title, "version": self.version}
             self.version = _call(api, "PATCH", f"/api/articles/{self.article['id']}", self.token, edit)["version"]
@@ -58,7 +58,7 @@ class Desk:
             sent = time.monotonic()
             published = _call(api, "POST", f"/api/articles/{self.article['id']}/publish", self.token, {})
             self.version = published["version"]
-            seen = self._look(pages, title, published["url"], sent)
+            seen = self._poll_pages(pages, title, published["url"], sent)
             if turn >= PER_SECOND * WARM_SECONDS:
                 self.late.append(sent - due)
                 for what, at in seen.items():
@@ -66,7 +66,7 @@ class Desk:
         api.close()
         pages.close()
 
-    def _look(self, pages: http.client.HTTPConnection, title: str, url: str, sent: float) -> dict[str, float]:
+    def _poll_pages(self, pages: http.client.HTTPConnection, title: str, url: str, sent: float) -> dict[str, float]:
         wanted = {"article": urlsplit(url).path, "home": "/", "section": f"/{self.article['section']}/"}
         seen: dict[str, float] = {}
         while len(seen) < len(wanted):
@@ -74,8 +74,10 @@ class Desk:
                 if what not in seen and self._shows(_get(pages, path), what, title):
                     seen[what] = time.monotonic()
             if time.monotonic() - sent > LIVE_WITHIN_SECONDS:
-                raise Failed(f"{title} was only on {list(seen)} {LIVE_WITHIN_SECONDS:.0f} s after it was published")
-            time.sleep(LOOK_SECONDS)
+                raise BenchmarkError(
+                    f"{title} was only on {list(seen)} {LIVE_WITHIN_SECONDS:.0f} s after it was published"
+                )
+            time.sleep(POLL_SECONDS)
         return seen
 
     def _shows(self, page: str, what: str, title: str) -> bool:
@@ -83,9 +85,9 @@ class Desk:
         return title in page and (what != "article" or (found is not None and int(found[1]) == self.version))
 
 
-def publish_live(stores: Stores, options: Options, pool: Executor) -> None:
+def publish_live(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
     """Publish ten changes a second among 10,000 articles, until article, home and section list show each of them."""
-    with stores.broker("publish_live") as kafka, stores.counting(kafka) as copy:
+    with infrastructure.broker("publish_live") as kafka, infrastructure.counting(kafka) as copy:
         _bring_articles(copy, options.articles, options.seed)
         ingest = copy.start("articles", service="ingest")
         builder, site = copy.start("builder", service="render"), copy.start("site", service="render")
@@ -95,21 +97,21 @@ def publish_live(stores: Stores, options: Options, pool: Executor) -> None:
         token = _run(copy, "token", "create", "--name", "Bench", "--scope", "admin").strip()
         api = http.client.HTTPConnection("127.0.0.1", ingest.port)
         last = _call(api, "GET", "/api/articles?limit=100", token)["articles"]  # a batch of the import
-        newest = sorted(last, key=lambda one: str(one["published_at"]), reverse=True)[:DESKS]
-        desks = [Desk(number, one, token, ingest, site, one["version"]) for number, one in enumerate(newest)]
-        pids = {"ingest": ingest.pid, "builder": builder.pid, "site": site.pid, "Postgres": stores.postgres_pid}
-        before = {name: cpu_of_family(pid) for name, pid in pids.items()}
-        with ThreadPoolExecutor(DESKS) as editors:
+        newest = sorted(last, key=lambda one: str(one["published_at"]), reverse=True)[:EDITORS]
+        clients = [EditorClient(number, one, token, ingest, site, one["version"]) for number, one in enumerate(newest)]
+        pids = {"ingest": ingest.pid, "builder": builder.pid, "site": site.pid, "Postgres": infrastructure.postgres_pid}
+        before = {name: cpu_of_tree(pid) for name, pid in pids.items()}
+        with ThreadPoolExecutor(EDITORS) as editors:
             begin = time.monotonic() + 1
-            for done in [editors.submit(desk.work, begin) for desk in desks]:
+            for done in [editors.submit(editor.work, begin) for editor in clients]:
                 done.result()
-        spent = {name: cpu_of_family(pid) - before[name] for name, pid in pids.items()}
+        spent = {name: cpu_of_tree(pid) - before[name] for name, pid in pids.items()}
         for service in (site, builder, ingest):
             service.end()
-    late = [one for desk in desks for one in desk.late]
+    late = [one for editor in clients for one in editor.late]
     load = " ".join(f"{one:.1f}" for one in os.getloadavg())
     print(f"  {len(late)} changes, {PER_SECOND} a second; load {load}; sent late: at most {max(late) * 1_000:.0f} ms")
-    delays = {what: [one for desk in desks for one in desk.delays[what]] for what in desks[0].delays}
+    delays = {what: [one for editor in clients for one in editor.delays[what]] for what in clients[0].delays}
     delays["all three"] = [max(three) for three in zip(*delays.values(), strict=True)]
     for what, seconds in delays.items():
         cuts = statistics.quantiles(seconds, n=100)
@@ -118,14 +120,14 @@ def publish_live(stores: Stores, options: Options, pool: Executor) -> None:
     each = 1_000 / PER_SECOND / (WARM_SECONDS + SECONDS)
     told = ", ".join(f"{name} {seconds * each:.0f} ms" for name, seconds in spent.items())
     print(f"  Processor time of a change, looks and edits included: {told}")
-    print(f"  Looked every {LOOK_SECONDS * 1_000:.0f} ms and more: a delay may be told that much too long.", flush=True)
+    print(f"  Looked every {POLL_SECONDS * 1_000:.0f} ms and more: a delay may be told that much too long.", flush=True)
 
 
 def _bring_articles(copy: Counting, count: int, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "newsroom.ndjson"
         file.write_text("\n".join(_line(one) for one in articles(count, seed)), encoding="utf-8")
-        _run(copy, "import", str(file), "--site", NEWSROOM.slug, "--publish")
+        _run(copy, "import", str(file), "--site", SAMPLE_SITE.slug, "--publish")
 
 
 def _line(article: Article) -> str:
@@ -155,7 +157,7 @@ def _wait_until_built(builder: Service, site: Service, count: int) -> None:
     while sum(site.get(f"/sitemap-articles-{part}.xml")[1].count("<loc>") for part in (1, 2)) < count:
         builder.check()
         if time.monotonic() > deadline:
-            raise Failed(f"not all articles were on their pages within {BUILT_WITHIN_SECONDS:.0f} s")
+            raise BenchmarkError(f"not all articles were on their pages within {BUILT_WITHIN_SECONDS:.0f} s")
         time.sleep(1)
 
 
@@ -165,7 +167,7 @@ def _call(api: http.client.HTTPConnection, method: str, path: str, token: str, b
     answer = api.getresponse()
     text = answer.read()
     if answer.status >= 300:
-        raise Failed(f"{method} {path}: {answer.status} {text.decode()}")
+        raise BenchmarkError(f"{method} {path}: {answer.status} {text.decode()}")
     return dict(json.loads(text))
 
 
@@ -175,5 +177,5 @@ def _get(pages: http.client.HTTPConnection, path: str) -> str:
     answer = pages.getresponse()
     text = answer.read().decode()
     if answer.status not in (200, 301):
-        raise Failed(f"GET {path}: {answer.status}")
+        raise BenchmarkError(f"GET {path}: {answer.status}")
     return text if answer.status == 200 else ""

@@ -30,13 +30,13 @@ from services.render.site.page_reader import LINKED, LISTED
 from shared.articles import Article, article_path
 from shared.object_store import PUBLIC
 from tests.bench import competitors
-from tests.bench.infrastructure import Failed, Stores
-from tests.bench.measurements import cpu_of_family
+from tests.bench.infrastructure import BenchmarkError, Infrastructure
+from tests.bench.measurements import cpu_of_tree
 from tests.bench.options import Options
 from tests.bench.portal import fill
-from tests.bench.sample_articles import NEWSROOM, articles, write_photos
+from tests.bench.sample_articles import SAMPLE_SITE, articles, write_photos
 
-PUBLIC_URL = NEWSROOM.origins[0]
+PUBLIC_URL = SAMPLE_SITE.origins[0]
 NEAR_MAX = 50
 """Articles of a tag that are looked at for related ones, as in `related` of queries.sql."""
 
@@ -51,41 +51,43 @@ class Built:
     """Of the program, and of Postgres if it asked it."""
 
 
-def render(stores: Stores, options: Options, pool: Executor) -> None:
+def render(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
     """Render 10,000 articles with images, lists, feeds and sitemap, beside Hugo and Pelican, on one processor."""
     competitors.install()
     made = list(articles(options.articles, options.seed))
     core = min(os.sched_getaffinity(0))
-    with tempfile.TemporaryDirectory() as name, stores.counting("127.0.0.1:1") as copy:
+    with tempfile.TemporaryDirectory() as name, infrastructure.counting("127.0.0.1:1") as copy:
         folder = Path(name)
         competitors.write(made, folder)
         commands = {"Hugo": competitors.hugo(folder), "Pelican": competitors.pelican(folder)}
         if "export" in COMMANDS:
             write_photos(Path(copy.environment["PRESSTALLY_MEDIA"]) / PUBLIC)
-            asyncio.run(fill(copy.database, made, NEWSROOM))
+            asyncio.run(fill(copy.database, made, SAMPLE_SITE))
             export = [sys.executable, "-m", "services.render", "export", str(folder / "presstally-site")]
             commands = {"Presstally": export, **commands}
         environment = {**os.environ, **copy.environment, **competitors.surroundings(folder)}
         builds: dict[str, list[Built]] = defaultdict(list)
-        with _on(core, stores.postgres_pid):
+        with _on(core, infrastructure.postgres_pid):
             for _ in range(options.rounds):
                 builds["Presstally, in memory"].append(_in_memory(made, core))
                 for who, command in commands.items():
                     site = folder / f"{who.lower()}-site"
                     shutil.rmtree(site, ignore_errors=True)
-                    builds[who].append(_build(command, site, core, environment, stores.postgres_pid))
+                    builds[who].append(_build(command, site, core, environment, infrastructure.postgres_pid))
                     if len(list(site.rglob("bai-*.html"))) != len(made):
-                        raise Failed(f"{who} has not made the {len(made):,} articles")
+                        raise BenchmarkError(f"{who} has not made the {len(made):,} articles")
                     print(f"  {who}: {_said([builds[who][-1]])}", flush=True)
     print(f"  Medians of {options.rounds}, {len(made):,} articles:")
     for who, all_of_it in builds.items():
         print(f"  {who:<22} {_said(all_of_it)}", flush=True)
     ours = "Presstally" if "Presstally" in builds else "Presstally, in memory"
-    for rival in ("Hugo", "Pelican"):
+    for competitor in ("Hugo", "Pelican"):
         ratios = [
-            getattr(_median(builds[ours]), of) / getattr(_median(builds[rival]), of) for of in ("rate", "cpu_rate")
+            getattr(_median(builds[ours]), of) / getattr(_median(builds[competitor]), of) for of in ("rate", "cpu_rate")
         ]
-        print(f"  {ours} / {rival}: {ratios[0]:.2f} by the clock, {ratios[1]:.2f} by processor seconds", flush=True)
+        print(
+            f"  {ours} / {competitor}: {ratios[0]:.2f} by the clock, {ratios[1]:.2f} by processor seconds", flush=True
+        )
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,7 @@ def _on(core: int, postgres_pid: int) -> Iterator[None]:
 
 
 def _build(command: list[str], site: Path, core: int, environment: dict[str, str], postgres_pid: int) -> Built:
-    postgres_before, begun = cpu_of_family(postgres_pid), time.monotonic()
+    postgres_before, begun = cpu_of_tree(postgres_pid), time.monotonic()
     program = subprocess.Popen(
         ["taskset", "--cpu-list", str(core), *command], cwd=ROOT, env=environment, stdout=subprocess.DEVNULL
     )
@@ -130,8 +132,8 @@ def _build(command: list[str], site: Path, core: int, environment: dict[str, str
     seconds = time.monotonic() - begun
     program.returncode = os.waitstatus_to_exitcode(status)
     if program.returncode:
-        raise Failed(f"{' '.join(command)} ended with {program.returncode}")
-    asked = cpu_of_family(postgres_pid) - postgres_before
+        raise BenchmarkError(f"{' '.join(command)} ended with {program.returncode}")
+    asked = cpu_of_tree(postgres_pid) - postgres_before
     return Built(len(list(site.rglob("*.html"))), seconds, used.ru_utime + used.ru_stime + asked)
 
 
@@ -150,29 +152,29 @@ def _in_memory(made: Sequence[Article], core: int) -> Built:
 def _documents(made: Sequence[Article]) -> Iterator[Document]:
     lists: dict[ListOf, list[Article]] = defaultdict(list)
     for article, around in _with_surroundings(made):
-        yield render_article(article, around, NEWSROOM, PUBLIC_URL)
+        yield render_article(article, around, SAMPLE_SITE, PUBLIC_URL)
     for article in reversed(made):
         for of in _lists_of(article):
             lists[of].append(article)
     for of, listed in lists.items():
         for begin in range(0, len(listed), LISTED):
             part = Part(listed[begin : begin + LISTED], begin // LISTED + 1, begin + LISTED < len(listed))
-            yield render_list(of, part, NEWSROOM, PUBLIC_URL)
+            yield render_list(of, part, SAMPLE_SITE, PUBLIC_URL)
     newest = list(reversed(made[-100:]))
-    by_section = [(one, [a for a in newest if a.section == one.slug][:5]) for one in NEWSROOM.sections]
-    yield render_home(newest[0], newest[1:13], by_section, NEWSROOM, PUBLIC_URL)
-    for section in (None, *NEWSROOM.sections):
+    by_section = [(one, [a for a in newest if a.section == one.slug][:5]) for one in SAMPLE_SITE.sections]
+    yield render_home(newest[0], newest[1:13], by_section, SAMPLE_SITE, PUBLIC_URL)
+    for section in (None, *SAMPLE_SITE.sections):
         fed = [one for one in newest if section is None or one.section == section.slug][: feeds.FEED_ARTICLES_MAX]
-        yield feeds.rss(fed, NEWSROOM, section, PUBLIC_URL)
-        yield feeds.atom(fed, NEWSROOM, section, PUBLIC_URL)
+        yield feeds.rss(fed, SAMPLE_SITE, section, PUBLIC_URL)
+        yield feeds.atom(fed, SAMPLE_SITE, section, PUBLIC_URL)
     addresses = [(article_path(one), one.modified_at, own_images(one)[0].url) for one in made]
-    yield sitemaps.addresses(addresses, NEWSROOM, PUBLIC_URL)
+    yield sitemaps.addresses(addresses, SAMPLE_SITE, PUBLIC_URL)
 
 
 def _lists_of(article: Article) -> list[ListOf]:
-    section = NEWSROOM.section(article.section)
+    section = SAMPLE_SITE.section(article.section)
     assert section is not None
-    day = (article.published_at or article.modified_at).astimezone(NEWSROOM.zone)
+    day = (article.published_at or article.modified_at).astimezone(SAMPLE_SITE.zone)
     month = ListOf(month_path(day.year, day.month), month_name(day.year, day.month, "vi"), "archive")
     tags = [ListOf(tag_path(tag), tag, "tag") for tag in article.tags]
     return [ListOf(f"/{section.slug}/", section.name, "section", section), month, *tags]

@@ -29,7 +29,7 @@ from tests.bench.infrastructure import SITES
 from tests.bench.load import SITE
 from tests.bench.portal import Texts
 
-NEWSROOM = msgspec.convert(tomllib.loads(SITES)["site"][0], Site)
+SAMPLE_SITE = msgspec.convert(tomllib.loads(SITES)["site"][0], Site)
 """The site that the processes of the benchmarks know."""
 BEGIN = datetime(2024, 1, 1, 1, tzinfo=UTC)
 TAGS = 200
@@ -42,7 +42,7 @@ def articles(count: int, seed: int) -> Iterator[Article]:
     texts = Texts(seed)
     for number in range(1, count + 1):
         at = BEGIN + timedelta(hours=2 * number)
-        section = NEWSROOM.sections[number % len(NEWSROOM.sections)]
+        section = SAMPLE_SITE.sections[number % len(SAMPLE_SITE.sections)]
         title = texts.words(10).capitalize()
         yield Article(
             id=f"bench-{number}",

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import asyncpg
 
-from tests.bench.infrastructure import Counting, Failed, Service, Stores
+from tests.bench.infrastructure import BenchmarkError, Counting, Infrastructure, Service
 from tests.bench.load import PARTITIONS, Sent, Steady, steady
 from tests.bench.measurements import Offsets, assigned_partitions, follow
 from tests.bench.options import Options
@@ -19,7 +19,7 @@ SECONDS = 40
 VISITORS = 100_000
 JOINS_AT = (8.0, 18.0)
 LEAVES_AT = 28.0
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 SCRAPE_SECONDS = 0.2
 COUNTED_WITHIN_SECONDS = 60.0
 
@@ -32,12 +32,12 @@ class Seen:
     """(time, partitions that have a counter, as the counters tell)."""
     moved: dict[int, list[float]] = field(default_factory=dict)
     """When each partition's offset was seen to have moved."""
-    deeds: list[tuple[float, str]] = field(default_factory=list)
+    actions: list[tuple[float, str]] = field(default_factory=list)
 
 
-def scaling(stores: Stores, options: Options, pool: Executor) -> None:
+def scaling(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
     """One counter, then two, then three, then two, under a steady load."""
-    with stores.broker("scaling") as kafka, stores.counting(kafka) as counting:
+    with infrastructure.broker("scaling") as kafka, infrastructure.counting(kafka) as counting:
         counters = [counting.start("counter")]
         job = Steady(kafka, options.seed, PER_SECOND, SECONDS, VISITORS)
         begun = time.monotonic()
@@ -57,8 +57,8 @@ async def _watch(counting: Counting, counters: list[Service], job: Steady, pool:
     bringing = asyncio.get_running_loop().run_in_executor(pool, steady, job)
     ended = asyncio.Event()
     looking = [
-        asyncio.create_task(_look_at_offsets(counting.database, seen, ended)),
-        asyncio.create_task(_look_at_owners(counters, seen, ended)),
+        asyncio.create_task(_watch_offsets(counting.database, seen, ended)),
+        asyncio.create_task(_watch_assignments(counters, seen, ended)),
     ]
     begun = time.monotonic()
     try:
@@ -66,10 +66,10 @@ async def _watch(counting: Counting, counters: list[Service], job: Steady, pool:
             await asyncio.sleep(begun + at - time.monotonic())
             # In this thread: the kernel ends a service together with the thread that started it.
             counters.append(counting.start("counter", until_ready=False))
-            seen.deeds.append((time.monotonic(), f"a {('second', 'third')[len(counters) - 2]} one is started"))
+            seen.actions.append((time.monotonic(), f"a {('second', 'third')[len(counters) - 2]} one is started"))
         await asyncio.sleep(begun + LEAVES_AT - time.monotonic())
         counters[0].send(signal.SIGTERM)
-        seen.deeds.append((time.monotonic(), "the first one is told to stop"))
+        seen.actions.append((time.monotonic(), "the first one is told to stop"))
         sent = await bringing
     finally:
         ended.set()
@@ -77,7 +77,7 @@ async def _watch(counting: Counting, counters: list[Service], job: Steady, pool:
     return sent, seen
 
 
-async def _look_at_offsets(database: str, seen: Seen, ended: asyncio.Event) -> None:
+async def _watch_offsets(database: str, seen: Seen, ended: asyncio.Event) -> None:
     connection = await asyncpg.connect(database)
     before: dict[int, int] = {}
     try:
@@ -87,12 +87,12 @@ async def _look_at_offsets(database: str, seen: Seen, ended: asyncio.Event) -> N
                 if offset != before.get(partition):
                     seen.moved.setdefault(partition, []).append(time.monotonic())
             before = stands
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
     finally:
         await connection.close()
 
 
-async def _look_at_owners(counters: list[Service], seen: Seen, ended: asyncio.Event) -> None:
+async def _watch_assignments(counters: list[Service], seen: Seen, ended: asyncio.Event) -> None:
     while not ended.is_set():
         begun = time.monotonic()
         running = [counter for counter in counters if counter.runs]
@@ -104,13 +104,13 @@ async def _look_at_owners(counters: list[Service], seen: Seen, ended: asyncio.Ev
 def _wait_until_counted(counting: Counting, counters: list[Service], views: int) -> None:
     def check() -> None:
         if not any(counter.runs for counter in counters):
-            raise Failed("no counter runs any more")
+            raise BenchmarkError("no counter runs any more")
 
     asyncio.run(
         follow(
             counting.database,
             views,
-            every_seconds=LOOK_SECONDS,
+            every_seconds=POLL_SECONDS,
             timeout_seconds=COUNTED_WITHIN_SECONDS,
             check=check,
         )
@@ -119,8 +119,8 @@ def _wait_until_counted(counting: Counting, counters: list[Service], views: int)
 
 def _print(sent: list[Sent], seen: Seen, begun: float, loaded_until: float) -> None:
     print(f"  {len(sent):,} views at {PER_SECOND:,}/s; views and visits are exact")
-    for at, deed in seen.deeds:
-        print(f"  {at - begun:5.1f} s: {deed}")
+    for at, action in seen.actions:
+        print(f"  {at - begun:5.1f} s: {action}")
     orphaned = _spans_without_owner(seen.owned)
     for at, seconds, fewest in orphaned:
         print(f"  {at - begun:5.1f} s: only {fewest} of {PARTITIONS} partitions had a counter, for {seconds:.1f} s")

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from deploy.local.bootstrap import ROOT
 from services.stats.settings import StatsSettings
 from tests.bench.baseline_consumer import SILENCE_SECONDS
-from tests.bench.infrastructure import Failed, Stores
+from tests.bench.infrastructure import BenchmarkError, Infrastructure
 from tests.bench.load import fill, fills
-from tests.bench.measurements import cpu_of, cpu_of_family, follow, rate
+from tests.bench.measurements import cpu_of, cpu_of_tree, follow, rate
 from tests.bench.options import Options
 
 VISITORS = 100_000
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 SLOWEST_PER_SECOND = 5_000
 """Slower than this is given up."""
 
@@ -40,14 +40,14 @@ def batch_records_max() -> int:
     return int(os.environ.get("PRESSTALLY_BATCH_RECORDS_MAX") or default)
 
 
-def throughput(stores: Stores, options: Options, pool: Executor) -> None:
+def throughput(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
     """Fill a topic once; read it bare and count it, round after round."""
-    with stores.broker("throughput") as kafka:
+    with infrastructure.broker("throughput") as kafka:
         begun = time.monotonic()
         sent = sum(pool.map(fill, fills(kafka, options.seed, options.events, VISITORS)))
         print(f"  {sent:,} views of {VISITORS:,} visitors were brought in {time.monotonic() - begun:.1f} s")
         if sent != options.events:
-            raise Failed(f"{options.events:,} were to be brought")
+            raise BenchmarkError(f"{options.events:,} were to be brought")
         most = batch_records_max()
         ways = {"aiokafka's defaults": 0, f"max_records={most}": most}
         print("  round        bare/s   counter/s   ratio  CPU ratio  whole s   CPU s  Postgres CPU s")
@@ -55,7 +55,7 @@ def throughput(stores: Stores, options: Options, pool: Executor) -> None:
         for number in range(1, options.rounds + 1):
             bare = {way: _read_bare(kafka, sent, records) for way, records in ways.items()}
             fastest, bare_cpu = max(bare.values())
-            counted = _count(stores, kafka, sent)
+            counted = _count(infrastructure, kafka, sent)
             ratio = counted.per_second / fastest
             used = (bare_cpu / counted.cpu_seconds, counted.seconds, counted.cpu_seconds, counted.postgres_cpu_seconds)
             rounds.append((fastest, counted.per_second, ratio, *used))
@@ -79,27 +79,27 @@ def _read_bare(kafka: str, views: int, max_records: int) -> tuple[float, float]:
     bound = SILENCE_SECONDS + views / SLOWEST_PER_SECOND
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=bound)
     if done.returncode:
-        raise Failed(f"the bare consumer ended with code {done.returncode}: {done.stderr[-500:]}")
+        raise BenchmarkError(f"the bare consumer ended with code {done.returncode}: {done.stderr[-500:]}")
     cpu, pairs = json.loads(done.stdout)
     samples = [(at, seen) for at, seen in pairs]
     if not samples or samples[-1][1] != views:
-        raise Failed(f"the bare consumer read {samples[-1][1] if samples else 0:,} records of {views:,}")
+        raise BenchmarkError(f"the bare consumer read {samples[-1][1] if samples else 0:,} records of {views:,}")
     return rate(samples, views), cpu
 
 
-def _count(stores: Stores, kafka: str, views: int) -> Counted:
-    with stores.counting(kafka) as counting:
+def _count(infrastructure: Infrastructure, kafka: str, views: int) -> Counted:
+    with infrastructure.counting(kafka) as counting:
         counter = counting.start("counter", until_ready=False)
         used: list[tuple[float, float]] = []
 
         def note() -> None:
-            used.append((cpu_of(counter.pid), cpu_of_family(stores.postgres_pid)))
+            used.append((cpu_of(counter.pid), cpu_of_tree(infrastructure.postgres_pid)))
 
         samples = asyncio.run(
             follow(
                 counting.database,
                 views,
-                every_seconds=LOOK_SECONDS,
+                every_seconds=POLL_SECONDS,
                 timeout_seconds=60 + views / SLOWEST_PER_SECOND,
                 check=counter.check,
                 at_first=note,

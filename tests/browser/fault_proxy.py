@@ -17,27 +17,27 @@ HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "keep-alive"}
 
 
 @dataclass
-class Sent:
+class SentEvent:
     """One sign that a page has sent, and what it was answered (0: nothing)."""
 
-    sign: dict[str, Any]
+    event: dict[str, Any]
     to: str
     status: int
     purpose: str | None
 
     @property
     def kind(self) -> str:
-        return str(self.sign["kind"])
+        return str(self.event["kind"])
 
 
 @dataclass
-class Front:
+class FaultProxy:
     """The server, its pages and its log."""
 
     gateway: str
     mode: Mode = "pass"
     pages: dict[str, str] = field(default_factory=dict)
-    sent: list[Sent] = field(default_factory=list)
+    sent: list[SentEvent] = field(default_factory=list)
     go: threading.Event = field(default_factory=threading.Event)
     """Answers `/go`: how a test that must not attach to a tab tells its page to go on."""
 
@@ -53,17 +53,17 @@ class Front:
         self._server.shutdown()
         self._server.server_close()
 
-    def of_kind(self, kind: str) -> list[Sent]:
+    def of_kind(self, kind: str) -> list[SentEvent]:
         return [one for one in self.sent if one.kind == kind]
 
     @property
     def view_ids(self) -> set[str]:
-        return {one.sign["id"] for one in self.of_kind("view")}
+        return {one.event["id"] for one in self.of_kind("view")}
 
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    front: Front
+    proxy: FaultProxy
 
     def log_message(self, *_: Any) -> None:
         pass
@@ -71,31 +71,31 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         path = urlsplit(self.path).path
         if path == "/go":
-            self.front.go.wait(30)
+            self.proxy.go.wait(30)
             self._answer(200, {"content-type": "text/plain"}, b"")
-        elif path in self.front.pages:
-            self._answer(200, {"content-type": "text/html; charset=utf-8"}, self.front.pages[path].encode())
+        elif path in self.proxy.pages:
+            self._answer(200, {"content-type": "text/html; charset=utf-8"}, self.proxy.pages[path].encode())
         else:
             self._answer(*self._pass_on(None))
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["content-length"]))
-        mode = self.front.mode
+        mode = self.proxy.mode
         status, headers, answer = 0, {}, b""
         if mode == "refuse":
             status, headers = 503, {"retry-after": "1"}
         elif mode != "cut":
             status, headers, answer = self._pass_on(body)
-        told = json.loads(body)
-        for sign in told if isinstance(told, list) else [told]:
-            self.front.sent.append(Sent(sign, self.path, status, self.headers.get("sec-purpose")))
+        events = json.loads(body)
+        for event in events if isinstance(events, list) else [events]:
+            self.proxy.sent.append(SentEvent(event, self.path, status, self.headers.get("sec-purpose")))
         if mode in ("cut", "lose answers"):
             self.close_connection = True
         else:
             self._answer(status, headers, answer)
 
     def _pass_on(self, body: bytes | None) -> tuple[int, dict[str, str], bytes]:
-        connection = http.client.HTTPConnection(urlsplit(self.front.gateway).netloc, timeout=10)
+        connection = http.client.HTTPConnection(urlsplit(self.proxy.gateway).netloc, timeout=10)
         kept = {name: value for name, value in self.headers.items() if name.lower() not in HOP_BY_HOP}
         connection.request(self.command, self.path, body, kept)
         answer = connection.getresponse()

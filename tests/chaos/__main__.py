@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.chaos.assertions import Verdict
 from tests.chaos.cluster import Cluster
-from tests.chaos.faults import FAULTS, Theatre
+from tests.chaos.faults import FAULTS, FaultRunner
 from tests.chaos.negative_controls import CONTROLS, run_control
 
 FINDINGS_SHOWN = 12
@@ -47,19 +47,19 @@ def order_of(names: list[str], chance: random.Random, until: float) -> Iterator[
 
 async def run_faults(cluster: Cluster, names: list[str], seed: int, minutes: float) -> bool:
     """Run faults one after the other on one system; tell whether all went well."""
-    theatre, good = Theatre(cluster, seed), True
+    runner, good = FaultRunner(cluster, seed), True
     try:
         for name in order_of(names, random.Random(seed), time.monotonic() + minutes * 60):
             begun = time.monotonic()
             try:
-                verdict = await theatre.play(FAULTS[name])
+                verdict = await runner.play(FAULTS[name])
             except (AssertionError, TimeoutError) as error:
                 verdict = Verdict(findings=[f"the fault did not come to pass, or nothing came after it: {error!r}"])
             good = good and not verdict.findings
             line(name, begun, verdict, "wrong" if verdict.findings else "exact")
             show(verdict.findings)
     finally:
-        await theatre.close()
+        await runner.close()
     return good
 
 

@@ -16,7 +16,7 @@ import asyncpg
 from shared.topics import PAGE_VIEWS
 from tests.chaos.kafka_log import LogReader
 from tests.chaos.oracle import ARTICLES, MEASURES, SITES, Cell, Expected
-from tests.chaos.polling import comes_true
+from tests.chaos.polling import becomes_true
 
 QUIET_SECONDS = 45.0
 SETTLE_SECONDS = 0.3
@@ -43,7 +43,7 @@ class Verdict:
             self.findings.append(f"{name}: {counted} counted, {expected} expected")
 
 
-class Books:
+class StoredCounts:
     """Reads what was counted in one database."""
 
     def __init__(self, url: str, log: LogReader) -> None:
@@ -54,13 +54,13 @@ class Books:
         """Return where each partition stands."""
         return {row["part"]: row["next_offset"] for row in await self._fetch(OFFSETS, PAGE_VIEWS.name)}
 
-    async def stand_at(self, ends: dict[int, int], seconds: float) -> bool:
+    async def reach(self, ends: dict[int, int], seconds: float) -> bool:
         """Wait until all partitions stand there; tell whether that came to pass in time."""
 
-        async def look() -> bool:
+        async def condition() -> bool:
             return await self.offsets() == ends
 
-        return await comes_true(look, seconds)
+        return await becomes_true(condition, seconds)
 
     async def check(
         self, expected: Expected, widget: str | None = None, quiet_seconds: float = QUIET_SECONDS
@@ -68,7 +68,7 @@ class Books:
         """Wait until the whole log is counted, then compare everything."""
         ends = await self._log.read_on()
         verdict = Verdict(self._log.records)
-        if not await self.stand_at(ends, quiet_seconds):
+        if not await self.reach(ends, quiet_seconds):
             verdict.compare(f"offsets after {quiet_seconds:g} s", await self.offsets(), ends)
         await asyncio.sleep(SETTLE_SECONDS)
         await self._compare_cells(expected, verdict)
@@ -105,12 +105,12 @@ class Books:
     async def _compare_dead_letters(self, verdict: Verdict) -> None:
         """Wait until all dead letters are in their topic: each at least once, and nothing else."""
 
-        async def look() -> bool:
-            return await self._log.buried() == self._log.dead
+        async def condition() -> bool:
+            return await self._log.dead_letters() == self._log.dead
 
-        await comes_true(look, QUIET_SECONDS)
-        buried = await self._log.buried()
-        verdict.compare("dead-letter topic", len(buried), len(self._log.dead))
+        await becomes_true(condition, QUIET_SECONDS)
+        dead_letters = await self._log.dead_letters()
+        verdict.compare("dead-letter topic", len(dead_letters), len(self._log.dead))
 
     async def _fetch(self, sql: str, *arguments: Any) -> list[asyncpg.Record]:
         connection = await asyncpg.connect(self._url)

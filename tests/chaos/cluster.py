@@ -17,9 +17,9 @@ import psutil
 from deploy.local.bootstrap import jars_folder, java_command
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
-from deploy.local.supervisor import Part, Supervisor
+from deploy.local.supervisor import ManagedProcess, Supervisor
 from shared.migrate import migrate
-from tests.chaos.assertions import Books
+from tests.chaos.assertions import StoredCounts
 from tests.chaos.kafka_log import LogReader, Sender, begin_new_log, create_all_topics
 from tests.chaos.polling import wait_until
 from tests.chaos.proxy import Proxy
@@ -36,7 +36,7 @@ TEMPLATE = "template_chaos"
 class RunningCounter:
     """One counter process, and the proxy between it and Postgres."""
 
-    part: Part
+    part: ManagedProcess
     proxy: Proxy
 
     @property
@@ -91,14 +91,14 @@ class Cluster:
         self._postgres.prepare()
         account = {**self._postgres.as_account(), "cwd": "/"}
         # The signals that also end what is frozen: the kernel sends them if this process dies.
-        self.kafka = Part(
+        self.kafka = ManagedProcess(
             "kafka",
             self._kafka.command(),
             self._kafka.is_ready,
             self._kafka.environment(),
             stop_signal=signal.SIGKILL,
         )
-        self.postgres = Part(
+        self.postgres = ManagedProcess(
             "postgres",
             self._postgres.command(),
             self._postgres.is_ready,
@@ -107,21 +107,21 @@ class Cluster:
         )
         self.spawn(self.kafka)
         self.spawn(self.postgres)
-        await self.is_up()
+        await self.wait_until_up()
         await self.admin("postgres", f"CREATE DATABASE {TEMPLATE}")
         await migrate(self.url(TEMPLATE))
         await create_all_topics(self.bootstrap, PARTITIONS)
 
-    def spawn(self, part: Part) -> None:
+    def spawn(self, part: ManagedProcess) -> None:
         if part not in self._supervisor.parts:
             self._supervisor.parts.append(part)
         self._supervisor._spawn(part)
 
-    async def is_up(self) -> None:
+    async def wait_until_up(self) -> None:
         for part in (self.kafka, self.postgres):
             await wait_until(part.is_ready, START_SECONDS, part.name)
 
-    async def kill(self, part: Part) -> None:
+    async def kill(self, part: ManagedProcess) -> None:
         """Kill a part and all its children at once, as a machine that goes dark does."""
         assert part.process is not None
         parent = psutil.Process(part.process.pid)
@@ -146,7 +146,7 @@ class Cluster:
         self._installations += 1
         name = f"chaos_{self._installations}"
         await self.admin("postgres", f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
-        return Installation(self, name, Books(self.url(name), log))
+        return Installation(self, name, StoredCounts(self.url(name), log))
 
     def log_reader(self, rubbish: set[bytes | None]) -> LogReader:
         return LogReader(self.bootstrap, PARTITIONS, rubbish)
@@ -164,16 +164,16 @@ class Installation:
 
     cluster: Cluster
     database: str
-    books: Books
+    stored_counts: StoredCounts
     counters: list[RunningCounter] = field(default_factory=list)
     widget: str | None = None
     _started: int = 0
 
-    async def start_counter(self, *, ready: bool = True, **tricks: Any) -> RunningCounter:
+    async def start_counter(self, *, ready: bool = True, **hooks: Any) -> RunningCounter:
         """Start a counter: the real program, or with `tricks` the one that `hooked_counter` makes of it."""
         proxy = Proxy(self.cluster.postgres_port)
         url = self.cluster.url(self.database).replace(f":{self.cluster.postgres_port}/", f":{await proxy.start()}/")
-        module = ["tests.chaos.instrumented_counter", json.dumps(tricks)] if tricks else ["services.stats", "counter"]
+        module = ["tests.chaos.instrumented_counter", json.dumps(hooks)] if hooks else ["services.stats", "counter"]
         counter = RunningCounter(self._part("counter", module, f"{url}?sslmode=disable"), proxy)
         self.cluster.spawn(counter.part)
         self.counters.append(counter)
@@ -188,7 +188,7 @@ class Installation:
         await wait_until(part.is_ready, START_SECONDS, "the widget's readiness")
         self.widget = f"http://127.0.0.1:{part.environment['PRESSTALLY_HTTP_PORT']}"
 
-    def _part(self, name: str, module: list[str], url: str) -> Part:
+    def _part(self, name: str, module: list[str], url: str) -> ManagedProcess:
         self._started += 1
         with socket.create_server(("127.0.0.1", 0)) as probe:
             port = probe.getsockname()[1]
@@ -206,13 +206,13 @@ class Installation:
         command = [sys.executable, "-m", *module]
         full_name = f"{name}-{self.database}-{self._started}"
         url = f"http://127.0.0.1:{port}/readyz"
-        return Part(full_name, command, lambda: answers(url), environment, stop_signal=signal.SIGKILL)
+        return ManagedProcess(full_name, command, lambda: answers(url), environment, stop_signal=signal.SIGKILL)
 
     async def ensure_counters(self, count: int) -> None:
         """Let exactly so many plain counters run, all of them ready."""
         for counter in list(self.counters):
-            tricked = "tests.chaos.instrumented_counter" in counter.part.command
-            if not counter.alive or tricked or self.counters.index(counter) >= count:
+            is_instrumented = "tests.chaos.instrumented_counter" in counter.part.command
+            if not counter.alive or is_instrumented or self.counters.index(counter) >= count:
                 await self.stop_counter(counter)
         while len(self.counters) < count:
             await self.start_counter(ready=False)

@@ -19,7 +19,7 @@ import psutil
 from tests.chaos.assertions import Verdict
 from tests.chaos.cluster import SESSION_SECONDS, Cluster, Installation, RunningCounter
 from tests.chaos.oracle import History
-from tests.chaos.polling import comes_true, wait_until
+from tests.chaos.polling import becomes_true, wait_until
 from tests.chaos.proxy import Mishap
 
 ROUND_SECONDS = 0.08
@@ -49,7 +49,7 @@ ORDER BY (state = 'active') DESC, state_change DESC LIMIT 1
 
 
 @dataclass
-class Stage:
+class FaultContext:
     """A running system, the load on it, and chance."""
 
     cluster: Cluster
@@ -58,11 +58,11 @@ class Stage:
     chance: random.Random
 
     def __post_init__(self) -> None:
-        self.log = self.installation.books._log
+        self.log = self.installation.stored_counts._log
         self.sender = self.cluster.sender()
 
     @classmethod
-    async def make(cls, cluster: Cluster, seed: int) -> "Stage":
+    async def make(cls, cluster: Cluster, seed: int) -> "FaultContext":
         """Begin a new history over a new log, with the public read side."""
         history = History(seed, cluster.partitions)
         installation = await cluster.install(cluster.log_reader(history.rubbish))
@@ -80,7 +80,7 @@ class Stage:
             await asyncio.sleep(ROUND_SECONDS)
 
     async def check(self) -> Verdict:
-        return await self.installation.books.check(self.history.expected, self.installation.widget)
+        return await self.installation.stored_counts.check(self.history.expected, self.installation.widget)
 
     def some_counter(self) -> RunningCounter:
         return self.chance.choice([one for one in self.installation.counters if one.alive])
@@ -95,25 +95,25 @@ class Stage:
         await self.sender.stop()
 
 
-Fault = Callable[[Stage], Awaitable[None]]
+Fault = Callable[[FaultContext], Awaitable[None]]
 
 
-class Theatre:
+class FaultRunner:
     """Plays faults one after the other on one history. What once went wrong stays wrong, so then it begins anew."""
 
     def __init__(self, cluster: Cluster, seed: int) -> None:
         self._cluster = cluster
         self._seed = seed
-        self._stage: Stage | None = None
+        self._context: FaultContext | None = None
 
     async def play(self, fault: Fault) -> Verdict:
-        if self._stage is None:
+        if self._context is None:
             await self._cluster.begin_new_log()
             self._seed += 1
-            self._stage = await Stage.make(self._cluster, self._seed)
-        good, before = False, self._stage.log.records
+            self._context = await FaultContext.make(self._cluster, self._seed)
+        good, before = False, self._context.log.records
         try:
-            verdict = await under_load(self._stage, fault)
+            verdict = await under_load(self._context, fault)
             verdict.records -= before
             good = not verdict.findings
         finally:
@@ -122,72 +122,72 @@ class Theatre:
         return verdict
 
     async def close(self) -> None:
-        stage, self._stage = self._stage, None
-        if stage is not None:
-            await stage.stop()
+        context, self._context = self._context, None
+        if context is not None:
+            await context.stop()
 
 
-async def under_load(stage: Stage, fault: Fault, counters: int = 2) -> Verdict:
+async def under_load(context: FaultContext, fault: Fault, counters: int = 2) -> Verdict:
     """Let a fault happen while events flow, and compare when everything is counted."""
-    await stage.installation.ensure_counters(counters)
+    await context.installation.ensure_counters(counters)
     stop = asyncio.Event()
-    loading = asyncio.create_task(stage.load(stop))
+    loading = asyncio.create_task(context.load(stop))
     try:
         await asyncio.sleep(LEAD_SECONDS)
         async with asyncio.timeout(FAULT_SECONDS):
-            await fault(stage)
+            await fault(context)
         await asyncio.sleep(LEAD_SECONDS)
     finally:
         stop.set()
         async with asyncio.timeout(FAULT_SECONDS):
             await loading
-    return await stage.check()
+    return await context.check()
 
 
-async def nothing(stage: Stage) -> None:
+async def nothing(context: FaultContext) -> None:
     """Let nothing happen: what the load alone does."""
     await asyncio.sleep(1)
 
 
-async def counter_killed(stage: Stage) -> None:
-    stage.some_counter().signal(signal.SIGKILL)
+async def counter_killed(context: FaultContext) -> None:
+    context.some_counter().signal(signal.SIGKILL)
 
 
-async def counter_frozen(stage: Stage) -> None:
+async def counter_frozen(context: FaultContext) -> None:
     """Freeze a counter for longer than its session: another takes its work, and then it wakes up."""
-    counter = stage.some_counter()
+    counter = context.some_counter()
     counter.signal(signal.SIGSTOP)
     await asyncio.sleep(PAST_SESSION_SECONDS)
     counter.signal(signal.SIGCONT)
 
 
-async def kafka_killed(stage: Stage) -> None:
-    await stage.cluster.kill(stage.cluster.kafka)
-    stage.cluster.spawn(stage.cluster.kafka)
-    await stage.cluster.is_up()
+async def kafka_killed(context: FaultContext) -> None:
+    await context.cluster.kill(context.cluster.kafka)
+    context.cluster.spawn(context.cluster.kafka)
+    await context.cluster.wait_until_up()
 
 
-async def postgres_killed(stage: Stage) -> None:
-    await stage.cluster.kill(stage.cluster.postgres)
+async def postgres_killed(context: FaultContext) -> None:
+    await context.cluster.kill(context.cluster.postgres)
     await asyncio.sleep(1)
-    stage.cluster.spawn(stage.cluster.postgres)
-    await stage.cluster.is_up()
+    context.cluster.spawn(context.cluster.postgres)
+    await context.cluster.wait_until_up()
 
 
-async def rebalance_storm(stage: Stage) -> None:
+async def rebalance_storm(context: FaultContext) -> None:
     """Let a third counter come and go, and every change give out all partitions anew."""
     for _ in range(3):
-        third = await stage.installation.start_counter(ready=False)
+        third = await context.installation.start_counter(ready=False)
         await asyncio.sleep(2)
-        await stage.installation.stop_counter(third)
+        await context.installation.stop_counter(third)
 
 
-async def _mishaps(stage: Stage, mishap: Mishap) -> None:
+async def _mishaps(context: FaultContext, mishap: Mishap) -> None:
     """Let it happen to each counter, again and again: the next one meets a counter that has just reloaded."""
     for _ in range(MISHAPS_EACH):
-        for counter in stage.installation.counters:
+        for counter in context.installation.counters:
             counter.proxy.armed.append(mishap)
-        for counter in stage.installation.counters:
+        for counter in context.installation.counters:
             await wait_until(partial(_has_had_all, counter), MISHAP_SECONDS, f"{mishap} at {counter.part.name}")
 
 
@@ -195,36 +195,36 @@ def _has_had_all(counter: RunningCounter) -> bool:
     return not counter.proxy.armed
 
 
-async def commit_reply_lost(stage: Stage) -> None:
+async def commit_reply_lost(context: FaultContext) -> None:
     """Let commits succeed and their answers be lost."""
-    await _mishaps(stage, "lose reply")
+    await _mishaps(context, "lose reply")
 
 
-async def commit_cut_off(stage: Stage) -> None:
+async def commit_cut_off(context: FaultContext) -> None:
     """Cut connections before the commit reaches the server."""
-    await _mishaps(stage, "cut before")
+    await _mishaps(context, "cut before")
 
 
-async def _committing_backend(stage: Stage) -> int:
+async def _committing_backend(context: FaultContext) -> int:
     """Return the pid of a server process that commits, or was the last to do so, for a counter."""
-    ports = set().union(*(counter.proxy.server_side_ports for counter in stage.installation.counters))
+    ports = set().union(*(counter.proxy.server_side_ports for counter in context.installation.counters))
     sql = COMMITTING_BACKEND.format(ports="{" + ",".join(map(str, ports)) + "}")
 
-    async def look() -> int | None:
+    async def condition() -> int | None:
         nonlocal pid
-        pid = await stage.cluster.admin(stage.installation.database, sql)
+        pid = await context.cluster.admin(context.installation.database, sql)
         return pid
 
     pid: int | None = None
-    assert await comes_true(look, MISHAP_SECONDS), "no backend commits"
+    assert await becomes_true(condition, MISHAP_SECONDS), "no backend commits"
     assert pid is not None
     return pid
 
 
-async def backend_frozen(stage: Stage) -> None:
+async def backend_frozen(context: FaultContext) -> None:
     """Freeze the server process that serves a counter, in the middle of a commit, for longer than it is waited for."""
-    async with slow_commits(stage):
-        backend = psutil.Process(await _committing_backend(stage))
+    async with slow_commits(context):
+        backend = psutil.Process(await _committing_backend(context))
         backend.suspend()
         try:
             await asyncio.sleep(PAST_TIMEOUT_SECONDS)
@@ -232,55 +232,55 @@ async def backend_frozen(stage: Stage) -> None:
             backend.resume()
 
 
-async def backend_terminated(stage: Stage) -> None:
+async def backend_terminated(context: FaultContext) -> None:
     """Let the server end sessions in the middle of a commit: it rolls back."""
-    async with slow_commits(stage):
+    async with slow_commits(context):
         for _ in range(3):
-            pid = await _committing_backend(stage)
-            await stage.cluster.admin(stage.installation.database, f"SELECT pg_terminate_backend({pid})")
+            pid = await _committing_backend(context)
+            await context.cluster.admin(context.installation.database, f"SELECT pg_terminate_backend({pid})")
             await asyncio.sleep(SLOW_COMMIT_SECONDS)
 
 
-async def network_frozen(stage: Stage) -> None:
+async def network_frozen(context: FaultContext) -> None:
     """Let nothing pass between a counter and Postgres for longer than it waits, while Kafka hears it well."""
-    proxy = stage.some_counter().proxy
+    proxy = context.some_counter().proxy
     proxy.freeze()
     await asyncio.sleep(PAST_TIMEOUT_SECONDS)
     proxy.thaw()
 
 
 def clock_jumps(days: float) -> Fault:
-    async def jump(stage: Stage) -> None:
-        await stage.installation.start_counter(clock_days=days)
+    async def jump(context: FaultContext) -> None:
+        await context.installation.start_counter(clock_days=days)
         await asyncio.sleep(6)
 
     return jump
 
 
 @asynccontextmanager
-async def slow_commits(stage: Stage) -> AsyncIterator[None]:
+async def slow_commits(context: FaultContext) -> AsyncIterator[None]:
     """Make every commit last a second after it has moved the offset, so that something can happen inside."""
-    await stage.cluster.admin(stage.installation.database, f"DO $do$ BEGIN {SLOW_COMMITS}; END $do$")
+    await context.cluster.admin(context.installation.database, f"DO $do$ BEGIN {SLOW_COMMITS}; END $do$")
     try:
         yield
     finally:
-        await stage.cluster.admin(stage.installation.database, QUICK_COMMITS)
+        await context.cluster.admin(context.installation.database, QUICK_COMMITS)
 
 
-def at_point(point: str, deed: str) -> Fault:
+def at_point(point: str, action: str) -> Fault:
     """Let a counter kill, freeze or block itself at a point of a commit."""
 
-    async def happen(stage: Stage) -> None:
-        counter = await stage.installation.start_counter(ready=False, point=point, deed=deed, call=HOOK_CALL)
-        slow = slow_commits(stage) if point == "inside" else contextlib.nullcontext()
-        if deed == "block":
+    async def happen(context: FaultContext) -> None:
+        counter = await context.installation.start_counter(ready=False, point=point, action=action, call=HOOK_CALL)
+        slow = slow_commits(context) if point == "inside" else contextlib.nullcontext()
+        if action == "block":
             await wait_until(lambda: counter.ready, HOOK_SECONDS, "readiness")
             await asyncio.sleep(PAST_SESSION_SECONDS)
             return
         async with slow:
-            await wait_until(lambda: counter.frozen or not counter.alive, HOOK_SECONDS, f"{deed} {point} a commit")
-        assert counter.frozen == (deed == "stop")
-        if deed == "stop":
+            await wait_until(lambda: counter.frozen or not counter.alive, HOOK_SECONDS, f"{action} {point} a commit")
+        assert counter.frozen == (action == "stop")
+        if action == "stop":
             await asyncio.sleep(PAST_SESSION_SECONDS)
             counter.signal(signal.SIGCONT)
             await asyncio.sleep(1)
@@ -302,7 +302,9 @@ FAULTS: dict[str, Fault] = {
     "clock-a-day-ahead": clock_jumps(1),
     "clock-a-day-behind": clock_jumps(-1),
     **{
-        f"{deed}-{point}": at_point(point, deed) for point in ("before", "inside", "after") for deed in ("kill", "stop")
+        f"{action}-{point}": at_point(point, action)
+        for point in ("before", "inside", "after")
+        for action in ("kill", "stop")
     },
     "block-before": at_point("before", "block"),
 }

@@ -32,14 +32,14 @@ INSIDE_SECONDS = 0.4
 BLOCK_SECONDS = 6.5
 DAY_NANOSECONDS = 86_400_000_000_000
 
-DEEDS: dict[str, Callable[[], None]] = {
+ACTIONS: dict[str, Callable[[], None]] = {
     "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "stop": lambda: os.kill(os.getpid(), signal.SIGSTOP),
     "block": lambda: time.sleep(BLOCK_SECONDS),
 }
 
 
-def hook(point: str, deed: str, call: int) -> None:
+def hook(point: str, action: str, call: int) -> None:
     """Do a deed at a point of one commit."""
     apply, calls = consumer.apply, 0
 
@@ -48,12 +48,12 @@ def hook(point: str, deed: str, call: int) -> None:
         calls += 1
         here = point if calls == call else None
         if here == "before":
-            DEEDS[deed]()
+            ACTIONS[action]()
         if here == "inside":
-            asyncio.get_running_loop().call_later(INSIDE_SECONDS, DEEDS[deed])
+            asyncio.get_running_loop().call_later(INSIDE_SECONDS, ACTIONS[action])
         await apply(*arguments, **named)
         if here == "after":
-            DEEDS[deed]()
+            ACTIONS[action]()
 
     consumer.apply = hooked
 
@@ -92,19 +92,19 @@ def spoil_commits(how: str) -> None:
 
 
 def main() -> None:
-    tricks = json.loads(sys.argv[1])
-    if "deed" in tricks:
-        hook(tricks["point"], tricks["deed"], tricks["call"])
-    if "clock_days" in tricks:
-        jump_clock(tricks["clock_days"])
-    if "slow_load_seconds" in tricks:
-        load_slowly(tricks["slow_load_seconds"])
-    if "commits" in tricks:
-        spoil_commits(tricks["commits"])
-    if "broken" in tricks:
+    hooks = json.loads(sys.argv[1])
+    if "action" in hooks:
+        hook(hooks["point"], hooks["action"], hooks["call"])
+    if "clock_days" in hooks:
+        jump_clock(hooks["clock_days"])
+    if "slow_load_seconds" in hooks:
+        load_slowly(hooks["slow_load_seconds"])
+    if "commits" in hooks:
+        spoil_commits(hooks["commits"])
+    if "broken" in hooks:
         from tests.chaos.negative_controls import BREAKAGES
 
-        BREAKAGES[tricks["broken"]]()
+        BREAKAGES[hooks["broken"]]()
     sys.argv = ["services.stats", "counter"]
     runpy.run_module("services.stats", run_name="__main__", alter_sys=True)
 

@@ -15,7 +15,7 @@ from aiokafka.structs import ConsumerRecord
 from shared.kafka.connection import KafkaConfig
 from shared.topics import PAGE_VIEWS, create_topics
 from tests.chaos.oracle import Sending
-from tests.chaos.polling import comes_true
+from tests.chaos.polling import becomes_true
 
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that Kafka is away is what is done here
 
@@ -108,7 +108,7 @@ class LogReader:
         self.next_offsets = {part.partition: offset for part, offset in ends.items()}
         return self.next_offsets
 
-    async def buried(self) -> set[tuple[int, int]]:
+    async def dead_letters(self) -> set[tuple[int, int]]:
         """Return (partition, offset) of all records that the dead-letter topic has."""
         async with self._consumer() as consumer:
             parts = self._parts(PAGE_VIEWS.dead_letters)
@@ -159,7 +159,7 @@ async def begin_new_log(bootstrap: str, partitions: int) -> None:
         async def are_gone() -> bool:
             return not set(await admin.list_topics()) & set(there)
 
-        assert await comes_true(are_gone, DELETE_SECONDS), "Kafka does not delete its topics"
+        assert await becomes_true(are_gone, DELETE_SECONDS), "Kafka does not delete its topics"
     finally:
         await admin.close()
     await create_all_topics(bootstrap, partitions)

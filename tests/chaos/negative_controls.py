@@ -18,7 +18,7 @@ from tests.chaos.cluster import Cluster, Installation
 from tests.chaos.faults import HOOK_SECONDS
 from tests.chaos.kafka_log import LogReader, Sender
 from tests.chaos.oracle import History
-from tests.chaos.polling import comes_true, wait_until
+from tests.chaos.polling import becomes_true, wait_until
 
 COMMIT = "SELECT pg_get_functiondef('stats.apply_batch'::regproc)"
 SLOW_LOAD_SECONDS = 2.0
@@ -29,20 +29,20 @@ BROKEN_SECONDS = 5.0
 
 
 @dataclass
-class Side:
+class Subject:
     """One of the two that are compared: the whole counter, or the broken one."""
 
     installation: Installation
     broken: str | None
 
-    async def start(self, *, ready: bool = True, **tricks: Any) -> Any:
+    async def start(self, *, ready: bool = True, **hooks: Any) -> Any:
         if self.broken:
-            tricks["broken"] = self.broken
-        return await self.installation.start_counter(ready=ready, **tricks)
+            hooks["broken"] = self.broken
+        return await self.installation.start_counter(ready=ready, **hooks)
 
 
 @dataclass
-class Trial:
+class Scenario:
     """A script of deeds in the making: both sides count the same log."""
 
     cluster: Cluster
@@ -54,10 +54,12 @@ class Trial:
         for _ in range(rounds):
             await self.sender.send(self.history.next_round(time.time_ns() // 1_000_000))
 
-    async def counted(self, side: Side) -> None:
+    async def counted(self, subject: Subject) -> None:
         """Wait until a side stands at the end of the log."""
         ends = await self.log.ends()
-        assert await side.installation.books.stand_at(ends, COUNTED_SECONDS), "the log was not counted before the deeds"
+        assert await subject.installation.stored_counts.reach(ends, COUNTED_SECONDS), (
+            "the log was not counted before the deeds"
+        )
 
 
 # --- What is broken -------------------------------------------------------------------------------------------------
@@ -89,7 +91,7 @@ def no_pause_on_assignment() -> None:
         async def are_loaded() -> bool:
             return wanted <= {tuple(partition) for partition in self._owned}
 
-        await comes_true(are_loaded, COUNTED_SECONDS)
+        await becomes_true(are_loaded, COUNTED_SECONDS)
         await on_batch(self, records)
 
     async def always(*_: Any) -> bool:
@@ -168,39 +170,39 @@ BREAKAGES: dict[str, Callable[[], None]] = {
 # --- Deeds ----------------------------------------------------------------------------------------------------------
 
 
-async def wake_behind_another(trial: Trial, side: Side) -> None:
+async def wake_behind_another(scenario: Scenario, subject: Subject) -> None:
     """Freeze a counter with a batch in hand, let another count on, and wake it."""
-    sleeper = await side.start(ready=False, point="before", deed="stop", call=2)
+    sleeper = await subject.start(ready=False, point="before", action="stop", call=2)
     await wait_until(lambda: sleeper.frozen, HOOK_SECONDS, "a frozen counter")
-    await side.start(ready=False)
-    await trial.counted(side)
+    await subject.start(ready=False)
+    await scenario.counted(subject)
     sleeper.signal(signal.SIGCONT)
 
 
-async def die_after_commit(trial: Trial, side: Side) -> None:
+async def die_after_commit(scenario: Scenario, subject: Subject) -> None:
     """Kill a counter when the server has answered, and let another go on."""
-    victim = await side.start(ready=False, point="after", deed="kill", call=2)
+    victim = await subject.start(ready=False, point="after", action="kill", call=2)
     await wait_until(lambda: not victim.alive, HOOK_SECONDS, "a killed counter")
-    await side.start()
+    await subject.start()
 
 
-async def count_and_leave(trial: Trial, side: Side) -> None:
+async def count_and_leave(scenario: Scenario, subject: Subject) -> None:
     """Count and leave, as a whole counter: what is sent next must be found by the one that comes."""
-    first = await side.installation.start_counter()
-    await trial.counted(side)
-    await side.installation.stop_counter(first)
+    first = await subject.installation.start_counter()
+    await scenario.counted(subject)
+    await subject.installation.stop_counter(first)
 
 
-async def load_slowly(trial: Trial, side: Side) -> None:
+async def load_slowly(scenario: Scenario, subject: Subject) -> None:
     """Let a counter come that loads slowly, so that records arrive before it knows where it stands."""
-    await side.start(ready=False, slow_load_seconds=SLOW_LOAD_SECONDS)
+    await subject.start(ready=False, slow_load_seconds=SLOW_LOAD_SECONDS)
 
 
 @dataclass(frozen=True)
 class Control:
     """A safeguard: how it is taken away, and the deeds; more is sent before each of them and at the end."""
 
-    deeds: tuple[Callable[[Trial, Side], Awaitable[None]], ...]
+    actions: tuple[Callable[[Scenario, Subject], Awaitable[None]], ...]
     broken_process: str | None = None
     broken_database: Callable[[Installation], Awaitable[None]] = _whole
 
@@ -219,22 +221,22 @@ async def run_control(cluster: Cluster, control: Control, seed: int) -> tuple[Ve
     # Without rubbish: a dead letter that is stored a second time is refused by its key, and would save the broken one.
     history = History(seed, cluster.partitions, with_rubbish=False)
     log = cluster.log_reader(history.rubbish)
-    trial = Trial(cluster, history, log, cluster.sender())
-    sides = [Side(await cluster.install(log), None), Side(await cluster.install(log), control.broken_process)]
-    await control.broken_database(sides[1].installation)
+    scenario = Scenario(cluster, history, log, cluster.sender())
+    subjects = [Subject(await cluster.install(log), None), Subject(await cluster.install(log), control.broken_process)]
+    await control.broken_database(subjects[1].installation)
     try:
-        for deed in control.deeds:
-            await trial.send()
-            doing = [asyncio.create_task(deed(trial, side)) for side in sides]
+        for action in control.actions:
+            await scenario.send()
+            doing = [asyncio.create_task(action(scenario, subject)) for subject in subjects]
             await asyncio.gather(*doing)
         until = time.monotonic() + 2 * SLOW_LOAD_SECONDS
         while time.monotonic() < until:  # all the while that the broken one loads, and after that
-            await trial.send(1)
+            await scenario.send(1)
             await asyncio.sleep(0.1)
-        whole = await sides[0].installation.books.check(history.expected)
-        broken = await sides[1].installation.books.check(history.expected, quiet_seconds=BROKEN_SECONDS)
+        whole = await subjects[0].installation.stored_counts.check(history.expected)
+        broken = await subjects[1].installation.stored_counts.check(history.expected, quiet_seconds=BROKEN_SECONDS)
     finally:
-        for side in sides:
-            await side.installation.stop()
-        await trial.sender.stop()
+        for subject in subjects:
+            await subject.installation.stop()
+        await scenario.sender.stop()
     return whole, broken

@@ -52,7 +52,7 @@ class Cell(NamedTuple):
 
 
 @dataclass
-class Reader:
+class SimulatedVisitor:
     """Somebody who reads, told by a visitor key; lives on one partition."""
 
     site: str
@@ -71,7 +71,7 @@ class Expected:
     """(outcome, reason) → distinct events; duplicates and dead letters are known from the log alone."""
     days: set[tuple[str, int, str]] = field(default_factory=set)
 
-    def enter(self, event: PageEvent, partition: int, *, begins_visit: bool, late: bool) -> None:
+    def enter(self, event: PageEvent, partition: int, *, starts_visit: bool, late: bool) -> None:
         """Book one distinct event."""
         if event.bot is not None:
             self.outcomes["bot", event.bot] += 1
@@ -80,7 +80,7 @@ class Expected:
         if event.kind != "view":
             return
         day = local_day(event.at)
-        counted = ["views"] + ["visits"] * begins_visit
+        counted = ["views"] + ["visits"] * starts_visit
         if event.visitor is not None and (event.site, day, event.visitor) not in self.days:
             self.days.add((event.site, day, event.visitor))
             counted.append("visitors")
@@ -120,8 +120,8 @@ class History:
         self._partitions = partitions
         self._with_rubbish = with_rubbish
         self._round = 0
-        self._readers: list[Reader] = []
-        self._returning: list[Reader] = []
+        self._readers: list[SimulatedVisitor] = []
+        self._returning: list[SimulatedVisitor] = []
         self._recent: list[Sending] = []
         self.expected = Expected()
         self.rubbish: set[bytes | None] = {None}
@@ -154,7 +154,7 @@ class History:
         self._recent = [one for one in self._recent + made if one.value not in self.rubbish][-3_000:]
         return made
 
-    def _event(self, reader: Reader | None, at: int, kind: str = "view", **more: Any) -> PageEvent:
+    def _event(self, reader: SimulatedVisitor | None, at: int, kind: str = "view", **more: Any) -> PageEvent:
         article = self._chance.choice([*ARTICLES, None])
         site = reader.site if reader else self._chance.choice(SITES)
         key = reader.key if reader else None
@@ -164,18 +164,20 @@ class History:
     def _id(self) -> str:
         return str(uuid.UUID(int=self._chance.getrandbits(128)))
 
-    def _person(self, begun: int) -> Reader:
+    def _person(self, begun: int) -> SimulatedVisitor:
         key = f"{self._chance.getrandbits(64):016x}"
-        return Reader(self._chance.choice(SITES), key, self._chance.randrange(self._partitions), begun, self._round)
+        return SimulatedVisitor(
+            self._chance.choice(SITES), key, self._chance.randrange(self._partitions), begun, self._round
+        )
 
-    def _send(self, event: PageEvent, partition: int, *, begins_visit: bool, late: bool = False) -> Sending:
-        self.expected.enter(event, partition, begins_visit=begins_visit, late=late)
+    def _send(self, event: PageEvent, partition: int, *, starts_visit: bool, late: bool = False) -> Sending:
+        self.expected.enter(event, partition, starts_visit=starts_visit, late=late)
         return Sending(partition, msgspec.json.encode(event))
 
     def _new_reader(self, now: int) -> Sending:
         reader = self._person(now)
         self._readers.append(reader)
-        return self._send(self._event(reader, now), reader.partition, begins_visit=True)
+        return self._send(self._event(reader, now), reader.partition, starts_visit=True)
 
     def _known_reader(self, now: int) -> Sending:
         free = (
@@ -189,25 +191,25 @@ class History:
         reader.busy_until_round = self._round
         kind = self._chance.choices(["view", "ping", "leave"], [60, 30, 10])[0]
         at = now - self._chance.randrange(2_000)
-        return self._send(self._event(reader, max(at, reader.begun), kind), reader.partition, begins_visit=False)
+        return self._send(self._event(reader, max(at, reader.begun), kind), reader.partition, starts_visit=False)
 
     def _nobody(self, now: int) -> Sending:
         """Make a view of somebody who asked not to be told apart: no visit, no visitor."""
-        return self._send(self._event(None, now), self._chance.randrange(self._partitions), begins_visit=False)
+        return self._send(self._event(None, now), self._chance.randrange(self._partitions), starts_visit=False)
 
     def _bot(self, now: int) -> Sending:
         reader = self._person(now)
-        return self._send(self._event(reader, now, bot=self._chance.choice(BOTS)), reader.partition, begins_visit=False)
+        return self._send(self._event(reader, now, bot=self._chance.choice(BOTS)), reader.partition, starts_visit=False)
 
     def _late(self, now: int) -> Sending:
         reader = self._person(now)
         at = now - self._chance.randrange(6 * MINUTE, 45 * MINUTE)
-        return self._send(self._event(reader, at), reader.partition, begins_visit=True, late=True)
+        return self._send(self._event(reader, at), reader.partition, starts_visit=True, late=True)
 
     def _very_late(self, now: int) -> Sending:
         reader = self._person(now)
         at = now - self._chance.randrange(60 * MINUTE, 47 * 60 * MINUTE)
-        return self._send(self._event(reader, at), reader.partition, begins_visit=True, late=True)
+        return self._send(self._event(reader, at), reader.partition, starts_visit=True, late=True)
 
     def _twice(self, now: int) -> Sending:
         """Make the first view of a reader who comes twice, and in a later round the view of the second visit."""
@@ -215,11 +217,11 @@ class History:
         if not waiting or self._chance.random() < 0.3:
             reader = self._person(now - 47 * MINUTE)
             self._returning.append(reader)
-            return self._send(self._event(reader, reader.begun), reader.partition, begins_visit=True, late=True)
+            return self._send(self._event(reader, reader.begun), reader.partition, starts_visit=True, late=True)
         reader = waiting[0]
         self._returning.remove(reader)
         return self._send(
-            self._event(reader, reader.begun + 40 * MINUTE), reader.partition, begins_visit=True, late=True
+            self._event(reader, reader.begun + 40 * MINUTE), reader.partition, starts_visit=True, late=True
         )
 
     def _rubbish(self, now: int) -> Sending:

@@ -5,24 +5,24 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-LOOK_SECONDS = 0.05
+POLL_SECONDS = 0.05
 
 
-async def comes_true(look: Callable[[], Awaitable[Any]], seconds: float) -> bool:
+async def becomes_true(condition: Callable[[], Awaitable[Any]], seconds: float) -> bool:
     """Look again and again, and tell whether the look became true in time."""
     deadline = time.monotonic() + seconds
     while True:
-        if await look():
+        if await condition():
             return True
         if time.monotonic() > deadline:
             return False
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
 
 
-async def wait_until(look: Callable[[], Any], seconds: float, what: str) -> None:
+async def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> None:
     """Look in a thread until the look is true."""
 
     async def in_a_thread() -> bool:
-        return bool(await asyncio.to_thread(look))
+        return bool(await asyncio.to_thread(condition))
 
-    assert await comes_true(in_a_thread, seconds), f"{what} did not come to pass within {seconds:g} s"
+    assert await becomes_true(in_a_thread, seconds), f"{what} did not come to pass within {seconds:g} s"

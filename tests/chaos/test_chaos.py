@@ -6,11 +6,11 @@ import pytest
 import pytest_asyncio
 
 from tests.chaos.cluster import Cluster
-from tests.chaos.faults import FAULTS, Theatre
+from tests.chaos.faults import FAULTS, FaultRunner
 from tests.chaos.negative_controls import CONTROLS, run_control
 
 SEED = 20_261_125
-TELLING = [
+SELECTED = [
     "commit-reply-lost",
     "counter-killed",
     "kill-inside",
@@ -34,17 +34,17 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def theatre(cluster: Cluster) -> AsyncIterator[Theatre]:
+async def runner(cluster: Cluster) -> AsyncIterator[FaultRunner]:
     """One history that all faults happen to."""
-    theatre = Theatre(cluster, SEED)
-    yield theatre
-    await theatre.close()
+    runner = FaultRunner(cluster, SEED)
+    yield runner
+    await runner.close()
 
 
-@pytest.mark.parametrize("name", TELLING)
-async def test_counts_are_exact_under_faults(theatre: Theatre, name: str) -> None:
+@pytest.mark.parametrize("name", SELECTED)
+async def test_counts_are_exact_under_faults(runner: FaultRunner, name: str) -> None:
     """After a fault under load, every number in Postgres and over HTTP is what the history comes to."""
-    verdict = await theatre.play(FAULTS[name])
+    verdict = await runner.play(FAULTS[name])
     assert verdict.findings == []
 
 

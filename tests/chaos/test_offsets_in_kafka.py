@@ -14,7 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from services.stats.counting.offset_reporter import LOOK_SECONDS
 from shared.topics import PAGE_VIEWS, TOPICS
 from tests.chaos.cluster import PARTITIONS, SESSION_SECONDS, Cluster, Installation, RunningCounter
-from tests.chaos.polling import comes_true
+from tests.chaos.polling import becomes_true
 from tests.chaos.test_topic_mismatch import ask, command, send, view, views
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -49,7 +49,7 @@ async def outside_lag(here: Installation) -> dict[int, int]:
         offsets = await admin.list_consumer_group_offsets(here.database)
     finally:
         await admin.close()
-    ends = await here.books._log.ends()
+    ends = await here.stored_counts._log.ends()
     told = {place.partition: stood.offset for place, stood in offsets.items() if place.topic == "page-views"}
     return {part: ends[part] - told[part] for part in ends if told.get(part, -1) >= 0}
 
@@ -57,12 +57,12 @@ async def outside_lag(here: Installation) -> dict[int, int]:
 async def has_lag(here: Installation, wanted: dict[int, int], seconds: float = 10) -> None:
     seen: dict[int, int] = {}
 
-    async def look() -> bool:
+    async def condition() -> bool:
         seen.clear()
         seen.update(await outside_lag(here))
         return seen == wanted
 
-    assert await comes_true(look, seconds), seen
+    assert await becomes_true(condition, seconds), seen
 
 
 def metrics(counter: RunningCounter, pattern: str) -> dict[str, float]:
@@ -180,19 +180,19 @@ async def test_dead_letters_are_numbered(cluster: Cluster, here: Installation) -
     dead = "SELECT count(*) FROM stats.dead_letters"
     entered = "SELECT sum(events) FROM stats.ledger WHERE outcome = 'dead_lettered'"
 
-    async def are_buried() -> bool:
+    async def are_dead_lettered() -> bool:
         return bool(await ask(here, entered) == 3 and await ask(here, dead) == 0)
 
-    assert await comes_true(are_buried, 10)
+    assert await becomes_true(are_dead_lettered, 10)
     await here.stop()
     counter = await here.start_counter()
     seen: dict[str, float] = {}
 
-    async def look() -> bool:
+    async def condition() -> bool:
         seen.update(metrics(counter, "presstally_dead_letters_depth"))
         return len(seen) == len(TOPICS)
 
-    assert await comes_true(look, 10)
+    assert await becomes_true(condition, 10)
     assert {re.findall('topic="(.*?)"', name)[0]: letters for name, letters in seen.items()} == {
         topic.name: 3 if topic is PAGE_VIEWS else 0 for topic in TOPICS
     }
@@ -204,10 +204,10 @@ async def has_difference(here: Installation, wanted: dict[str, int]) -> None:
     counter = await here.start_counter()
     seen: dict[str, float] = {}
 
-    async def look() -> bool:
+    async def condition() -> bool:
         found = metrics(counter, "presstally_reconciliation_difference_events")
         seen.update({re.findall('check="(.*?)"', name)[0]: value for name, value in found.items()})
         return len(seen) == len(wanted)
 
-    assert await comes_true(look, 10)
+    assert await becomes_true(condition, 10)
     assert seen == wanted

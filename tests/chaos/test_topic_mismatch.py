@@ -17,7 +17,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from tests.chaos.cluster import PARTITIONS, Cluster, Installation, RunningCounter
-from tests.chaos.polling import comes_true, wait_until
+from tests.chaos.polling import becomes_true, wait_until
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -72,10 +72,10 @@ async def views(here: Installation, wanted: int) -> None:
     async def are_counted() -> bool:
         return bool(await ask(here, query) == wanted)
 
-    assert await comes_true(are_counted, 20), f"{wanted} views"
+    assert await becomes_true(are_counted, 20), f"{wanted} views"
 
 
-async def last_words(here: Installation, counter: RunningCounter) -> str:
+async def last_log_lines(here: Installation, counter: RunningCounter) -> str:
     """Wait until a counter has stopped by itself, and return what it logged."""
     await wait_until(lambda: not counter.alive, 30, "the counter's end")
     assert counter.part.process is not None
@@ -104,7 +104,7 @@ async def test_a_topic_made_anew_stops_the_counter(cluster: Cluster, here: Insta
     await here.stop()
     await cluster.begin_new_log()
     await send(cluster, [view(number) for number in range(90)])
-    assert "was it deleted and made again" in await last_words(here, await here.start_counter(ready=False))
+    assert "was it deleted and made again" in await last_log_lines(here, await here.start_counter(ready=False))
     await views(here, 60)
     refused = await command(here, "rebuild")
     assert (refused.returncode, "--new-log keeps them" in refused.stderr) == (1, True)
@@ -127,7 +127,9 @@ async def test_a_log_shorter_than_the_counts_stops_the_counter(cluster: Cluster,
     await views(here, 60)
     await here.stop()
     await cluster.admin(here.database, "UPDATE stats.offsets SET next_offset = next_offset + 5 WHERE part = 2")
-    assert "the log ends at 10: Kafka has lost records" in await last_words(here, await here.start_counter(ready=False))
+    assert "the log ends at 10: Kafka has lost records" in await last_log_lines(
+        here, await here.start_counter(ready=False)
+    )
 
 
 async def test_deleted_records_are_noted(cluster: Cluster, here: Installation) -> None:
@@ -155,7 +157,7 @@ async def test_a_flood_of_rubbish_stops_the_counter(cluster: Cluster, here: Inst
     await send(cluster, [view(number) for number in range(300)], partition=1)
     await views(here, 300)
     await send(cluster, [b"rubbish"] * 5_000, partition=1)
-    assert "cannot be read" in await last_words(here, counter)
-    buried = await ask(here, "SELECT coalesce(sum(events), 0) FROM stats.ledger WHERE outcome = 'dead_lettered'")
-    assert buried <= 1_500
+    assert "cannot be read" in await last_log_lines(here, counter)
+    dead_letters = await ask(here, "SELECT coalesce(sum(events), 0) FROM stats.ledger WHERE outcome = 'dead_lettered'")
+    assert dead_letters <= 1_500
     await views(here, 300)

@@ -16,14 +16,14 @@ from typing import Any
 import psutil
 import pytest
 
-from deploy.local.bootstrap import Refused, check_python
+from deploy.local.bootstrap import SetupError, check_python
 
 ROOT = Path(__file__).parent.parent.parent
 BOOTSTRAP = ROOT / "deploy/local/bootstrap.py"
 KEEPER = """
 import signal, sys
 from pathlib import Path
-from deploy.local.supervisor import Part, Supervisor
+from deploy.local.supervisor import ManagedProcess, Supervisor
 folder = Path(sys.argv[1])
 def note(parts):
     (folder / "unfinished").write_text(" ".join(str(part.process.pid) for part in parts))
@@ -34,7 +34,9 @@ wait = "import time; time.sleep(1000)"
 sleeper = [sys.executable, "-c", wait]
 stubborn = [sys.executable, "-c", "import signal; signal.signal(15, signal.SIG_IGN); print('up', flush=True); " + wait]
 is_up = lambda: "up" in keeper.tail("stubborn")
-keeper.start([Part("sleeper", sleeper, lambda: True), Part("stubborn", stubborn, is_up, stop_seconds=1)], 10)
+keeper.start(
+    [ManagedProcess("sleeper", sleeper, lambda: True), ManagedProcess("stubborn", stubborn, is_up, stop_seconds=1)], 10
+)
 print("ready", flush=True)
 keeper.keep_running()
 keeper.stop()
@@ -119,7 +121,7 @@ def test_an_old_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     """Python 3.8 can read the bootstrap, and is told what it lacks."""
     ast.parse(BOOTSTRAP.read_text(), feature_version=(3, 8))
     monkeypatch.setattr(sys, "version_info", (3, 8, 10))
-    with pytest.raises(Refused, match=r"Python 3\.11 or newer is needed"):
+    with pytest.raises(SetupError, match=r"Python 3\.11 or newer is needed"):
         check_python()
 
 

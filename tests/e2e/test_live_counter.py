@@ -20,13 +20,13 @@ def views(system: Any, new_id: Callable[[], str], number: int) -> None:
 async def test_a_stream_follows_through_the_gateway(system: Any, new_id: Callable[[], str]) -> None:
     """Every change comes through the gateway at once, nothing is buffered, once a second at most."""
     stream = await open_stream(system.base_port, "/stats/giao-thuy/live")
-    first = (await stream.until(lambda stream: stream.told))[0].numbers["total"]
+    first = (await stream.until(lambda stream: stream.messages))[0].numbers["total"]
     begun = time.monotonic()
     for _ in range(30):
         await asyncio.to_thread(views, system, new_id, 10)
         await asyncio.sleep(0.1)
-    await stream.until(lambda stream: stream.told[-1].numbers["total"] == first + 300)
-    times = [told.at for told in stream.told]
+    await stream.until(lambda stream: stream.messages[-1].numbers["total"] == first + 300)
+    times = [told.at for told in stream.messages]
     assert len(times) >= 3
     assert len(times) <= time.monotonic() - begun + 3
     assert all(after - before > 0.8 for before, after in pairwise(times))

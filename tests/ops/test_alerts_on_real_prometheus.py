@@ -17,8 +17,8 @@ import yaml
 from tests.chaos.polling import wait_until
 from tests.conftest import PERSON, free_ports, wait_for
 from tests.ops.prometheus import RULES, Prometheus, running_prometheus, write_targets
-from tests.soak.client import AWAY, Client
-from tests.soak.system import DATABASE, House
+from tests.soak.client import NO_RESPONSE, Client
+from tests.soak.system import DATABASE, RunningSystem
 
 SERVICES = ("ingest", "stats", "render")
 ROLES = {name: f"services.{name}" for name in SERVICES}
@@ -108,9 +108,9 @@ class Alerts:
 
 
 @contextlib.contextmanager
-def frozen(house: House, name: str) -> Iterator[None]:
+def frozen(system: RunningSystem, name: str) -> Iterator[None]:
     """Stop a part where it is: its connections stay open, and nobody answers on them."""
-    pid = house.pid(name)
+    pid = system.pid(name)
     assert pid is not None
     parent = psutil.Process(pid)
     parent.suspend()  # first: so that it has no more children
@@ -133,36 +133,36 @@ def views(count: int) -> bytes:
 
 
 async def send(client: Client, count: int, agent: str = PERSON) -> None:
-    with contextlib.suppress(*AWAY):
+    with contextlib.suppress(*NO_RESPONSE):
         await client.request("POST", "/e", views(count), content_type="application/json", user_agent=agent)
 
 
-async def come(house: House) -> None:
+async def come(system: RunningSystem) -> None:
     """Be counted a little, for ever: one reader, so on one partition."""
-    with contextlib.closing(Client(house.ports["ingest"])) as client:
+    with contextlib.closing(Client(system.ports["ingest"])) as client:
         while True:
             await send(client, 2)
             await asyncio.sleep(1)
 
 
-async def read(house: House) -> None:
+async def read(system: RunningSystem) -> None:
     """Read the home page, for ever."""
-    with contextlib.closing(Client(house.gateway_port)) as client:
+    with contextlib.closing(Client(system.gateway_port)) as client:
         while True:
-            with contextlib.suppress(*AWAY):
+            with contextlib.suppress(*NO_RESPONSE):
                 await client.request("GET", "/", user_agent=PERSON)
             await asyncio.sleep(0.25)
 
 
-async def come_once(house: House) -> None:
+async def come_once(system: RunningSystem) -> None:
     """Let readers come who are on all partitions."""
-    with contextlib.closing(Client(house.ports["ingest"])) as client:
+    with contextlib.closing(Client(system.ports["ingest"])) as client:
         await asyncio.gather(*(send(client, 1, f"{PERSON} person/{number}") for number in range(READERS)))
 
 
-async def flood(house: House) -> None:
+async def flood(system: RunningSystem) -> None:
     """Send as much at once as a collector does not like to hold, for ever."""
-    with contextlib.closing(Client(house.ports["ingest"])) as client:
+    with contextlib.closing(Client(system.ports["ingest"])) as client:
         while True:
             await asyncio.gather(*(send(client, FLOOD_EVENTS) for _ in range(FLOOD_REQUESTS)))
             await asyncio.sleep(0.5)
@@ -179,49 +179,49 @@ async def meanwhile(work: Any) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def edit(house: House, token: str, path: str, fields: dict[str, str] | None = None) -> dict[str, Any]:
+async def edit(system: RunningSystem, token: str, path: str, fields: dict[str, str] | None = None) -> dict[str, Any]:
     body = json.dumps(fields).encode() if fields else b""
-    with contextlib.closing(Client(house.gateway_port)) as client:
+    with contextlib.closing(Client(system.gateway_port)) as client:
         reply = await client.request(
             "POST", f"/api{path}", body, authorization=f"Bearer {token}", content_type="application/json"
         )
-    assert not reply.is_fault, reply
+    assert not reply.is_server_error, reply
     return dict(json.loads(reply.body))
 
 
-async def kafka_away(house: House, alerts: Alerts, article: str, token: str) -> None:
+async def kafka_away(system: RunningSystem, alerts: Alerts, article: str, token: str) -> None:
     """Kafka does not answer; readers keep coming, an editor publishes, and somebody has changed a number by hand."""
-    await house.cluster.admin(DATABASE, TAMPER.format(by=7))
-    with frozen(house, "kafka"):
-        await edit(house, token, f"/articles/{article}/publish")
-        async with meanwhile(flood(house)):
+    await system.cluster.admin(DATABASE, TAMPER.format(by=7))
+    with frozen(system, "kafka"):
+        await edit(system, token, f"/articles/{article}/publish")
+        async with meanwhile(flood(system)):
             await alerts.fires("ProducerQueueHigh")
             await alerts.fires("SpoolInUse")
             await alerts.fires("SpoolFilling")
             await alerts.fires("CollectorErrorSLO", severity="page")
         await alerts.fires("OutboxStuck")
         await alerts.fires("CountsInconsistent", check="ledger")
-    await house.cluster.admin(DATABASE, TAMPER.format(by=-7))
+    await system.cluster.admin(DATABASE, TAMPER.format(by=-7))
     for alert in ("ProducerQueueHigh", "SpoolInUse", "SpoolFilling", "OutboxStuck"):
         await alerts.ends(alert)
 
 
-async def postgres_away(house: House, alerts: Alerts, folder: Path) -> None:
+async def postgres_away(system: RunningSystem, alerts: Alerts, folder: Path) -> None:
     """Postgres does not answer; readers keep coming; and a service ends, and then is not even known any more."""
-    with frozen(house, "postgres"):
-        await come_once(house)
+    with frozen(system, "postgres"):
+        await come_once(system)
         await alerts.fires("PortalServingStale")
-        house.down.add("render")
-        await house.cluster.kill(house.parts["render"])
+        system.down.add("render")
+        await system.cluster.kill(system.parts["render"])
         await alerts.fires("TargetDown", job="render")
         write_targets(folder, {"render": None})
         await alerts.fires("ServiceMissing", job="render")
         await alerts.ends("TargetDown")
         await alerts.fires("ConsumerLagHigh", LAGS_SECONDS)
     await alerts.fires("CountFreshnessSLO", severity="page")
-    house.cluster.spawn(house.parts["render"])
-    await house.is_ready("render")
-    write_targets(folder, {"render": f"127.0.0.1:{house.ports['render']}"})
+    system.cluster.spawn(system.parts["render"])
+    await system.wait_until_ready("render")
+    write_targets(folder, {"render": f"127.0.0.1:{system.ports['render']}"})
     for alert in ("PortalServingStale", "ServiceMissing", "ConsumerLagHigh"):
         await alerts.ends(alert)
 
@@ -238,26 +238,26 @@ async def test_faults_make_the_alerts_fire_and_their_ends_end_them(
     folder.mkdir()
     for file in RULES.glob("*.yml"):
         (rules / file.name).write_text(minutes_as_seconds(file.read_text()))
-    house = House(tmp_path, ROLES, UPSTREAMS)
+    system = RunningSystem(tmp_path, ROLES, UPSTREAMS)
     try:
-        await house.start()
-        done = await house.command("services.ingest", "token", "create", "--name", "Minh", "--scope", "admin")
+        await system.start()
+        done = await system.command("services.ingest", "token", "create", "--name", "Minh", "--scope", "admin")
         token = done.stdout.strip()
         fields = {"site": "haihau", "section": "tin-tuc", "title": "Chợ phiên", "body": "<p>Thân bài.</p>"}
-        article = (await edit(house, token, "/articles", fields))["id"]
-        targets = {name: f"127.0.0.1:{house.ports[name]}" for name in SERVICES}
+        article = (await edit(system, token, "/articles", fields))["id"]
+        targets = {name: f"127.0.0.1:{system.ports[name]}" for name in SERVICES}
         with running_prometheus(folder, free_ports(1), targets, wait_for, rules) as prometheus:
             alerts = Alerts(prometheus)
-            async with meanwhile(come(house)), meanwhile(read(house)):
+            async with meanwhile(come(system)), meanwhile(read(system)):
                 counted = "sum(presstally_events_processed_total) > 5"
                 await wait_until(lambda: prometheus.query(counted), FIRES_SECONDS, "the first counts")
                 assert alerts.provoked() == []
-                await kafka_away(house, alerts, article, token)
-                await postgres_away(house, alerts, folder)
+                await kafka_away(system, alerts, article, token)
+                await postgres_away(system, alerts, folder)
                 adds_up = 'presstally_reconciliation_difference_events{check="ledger"} == 0'
                 await wait_until(lambda: prometheus.query(adds_up), ENDS_SECONDS, "a ledger that adds up")
                 await wait_until(lambda: not alerts.provoked(), ENDS_SECONDS, "the end of all alerts")
     except AssertionError as error:
-        raise AssertionError(f"{error}\n{house.last_words()}") from error
+        raise AssertionError(f"{error}\n{system.last_log_lines()}") from error
     finally:
-        await house.stop()
+        await system.stop()

@@ -61,7 +61,7 @@ def test_senseless_demands_are_refused() -> None:
     """A demand of nothing, or a share above one, is refused with its name, also by the command."""
     for demand, name in (
         (Demand(0), "views_per_day"),
-        (Demand(1e6, room=2), "room"),
+        (Demand(1e6, max_utilization=2), "max_utilization"),
         (Demand(1e6, peak_factor=-1), "peak"),
     ):
         with pytest.raises(ValueError, match=name):

@@ -5,10 +5,10 @@ import time
 from pathlib import Path
 
 from tests.soak.assertions import check
-from tests.soak.editor_load import Editing
+from tests.soak.editor_load import EditorLoad
 from tests.soak.load import Load
 from tests.soak.measurements import Probe
-from tests.soak.system import House
+from tests.soak.system import RunningSystem
 
 SEED = 20_261_125
 SERVICES = ("ingest", "stats", "render")
@@ -20,27 +20,27 @@ LEAD_SECONDS = 2.0
 async def test_a_rolling_upgrade_loses_nothing_and_nobody_notices(tmp_path: Path) -> None:
     """With two replicas of each service, replacing all six under load costs no event and no request."""
     tmp_path.chmod(0o755)
-    house = House(tmp_path, TWO_OF_EACH, UPSTREAMS)
+    system = RunningSystem(tmp_path, TWO_OF_EACH, UPSTREAMS)
     try:
-        await house.start()
+        await system.start()
         tokens = {}
         for scope in ("events", "admin"):
-            done = await house.command("services.ingest", "token", "create", "--name", scope, "--scope", scope)
+            done = await system.command("services.ingest", "token", "create", "--name", scope, "--scope", scope)
             tokens[scope] = done.stdout.strip()
-        load = Load(house.gateway_port, tokens["events"], SEED)
-        editing = Editing(house.gateway_port, tokens["admin"], load.book, load.live)
-        probe = Probe(house.gateway_port, time.monotonic())
-        working = [asyncio.create_task(one.run()) for one in (load, editing, probe)]
+        load = Load(system.gateway_port, tokens["events"], SEED)
+        editors = EditorLoad(system.gateway_port, tokens["admin"], load.results, load.live)
+        probe = Probe(system.gateway_port, time.monotonic())
+        working = [asyncio.create_task(one.run()) for one in (load, editors, probe)]
         await asyncio.sleep(LEAD_SECONDS)
-        codes = {name: await house.replace(name) for name in TWO_OF_EACH}
+        codes = {name: await system.replace(name) for name in TWO_OF_EACH}
         await asyncio.sleep(LEAD_SECONDS)
-        for one in (load, editing, probe):
+        for one in (load, editors, probe):
             one.stop()
         await asyncio.wait_for(asyncio.gather(*working), 60)
-        found = await check(house, load.book, probe, editing, [])
+        found = await check(system, load.results, probe, editors, [])
     finally:
-        await house.stop()
+        await system.stop()
     assert set(codes.values()) == {0}, codes
     assert found.wrong == []
     assert found.ledger["counted", ""] > 1_000
-    assert len(editing.articles) > 2
+    assert len(editors.articles) > 2

@@ -28,7 +28,7 @@ STATISTICS_TOKEN = f"statistics-token-{secrets.token_hex(8)}"
 
 
 @dataclass
-class Stores:
+class Infrastructure:
     """Kafka and Postgres, and who is who there."""
 
     folder: Path
@@ -72,16 +72,16 @@ class Stores:
         place = owner.split("@")[1]
         return f"postgresql://{login}_login:{self.logins[login]}@{place}?{query}"
 
-    def environment(self, who: str, **other: str) -> dict[str, str]:
+    def environment(self, account: str, **other: str) -> dict[str, str]:
         """Return the environment of a service or of the operator; passwords and addresses stand in files."""
-        password, url = self.folder / f"{who}.kafka", self.folder / f"{who}.url"
-        password.write_text(self.kafka.passwords[f"presstally-{who}"] + "\n")
-        url.write_text(self.url("owner" if who == "operator" else who) + "\n")
+        password, url = self.folder / f"{account}.kafka", self.folder / f"{account}.url"
+        password.write_text(self.kafka.passwords[f"presstally-{account}"] + "\n")
+        url.write_text(self.url("owner" if account == "operator" else account) + "\n")
         ours = {
             "KAFKA_BOOTSTRAP": self.kafka.bootstrap,
             "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
-            "KAFKA_SASL_MECHANISM": "SCRAM-SHA-256" if who == "stats" else "SCRAM-SHA-512",
-            "KAFKA_SASL_USERNAME": f"presstally-{who}",
+            "KAFKA_SASL_MECHANISM": "SCRAM-SHA-256" if account == "stats" else "SCRAM-SHA-512",
+            "KAFKA_SASL_USERNAME": f"presstally-{account}",
             "KAFKA_SASL_PASSWORD_FILE": str(password),
             "KAFKA_CA_FILE": str(self.ca),
             "DATABASE_URL_FILE": str(url),
@@ -93,7 +93,7 @@ class Stores:
             "PRESSTALLY_LOG_LEVEL": "debug",
             "PYTHONUNBUFFERED": "1",
         }
-        if who == "render":  # the third way in: a certificate in place of a password
+        if account == "render":  # the third way in: a certificate in place of a password
             del ours["KAFKA_SASL_MECHANISM"], ours["KAFKA_SASL_USERNAME"], ours["KAFKA_SASL_PASSWORD_FILE"]
             ours |= {
                 "KAFKA_BOOTSTRAP": self.kafka.mtls_bootstrap,
@@ -104,10 +104,10 @@ class Stores:
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("KAFKA_", "DATABASE_"))}
         return {**kept, **ours, **other}
 
-    def run(self, who: str, module: str, *arguments: str, **other: str) -> subprocess.CompletedProcess[str]:
+    def run(self, account: str, module: str, *arguments: str, **other: str) -> subprocess.CompletedProcess[str]:
         """Run a command as somebody, and keep all that it wrote."""
         command = [sys.executable, "-m", module, *arguments]
-        environment = self.environment(who, **other)
+        environment = self.environment(account, **other)
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         with (self.folder / "written.log").open("a") as written:
             written.write(f"{module} {arguments[:1]}\n{done.stdout}{done.stderr}")
@@ -118,7 +118,7 @@ class Stores:
 class Secured:
     """The three services, running."""
 
-    stores: Stores
+    infrastructure: Infrastructure
     ports: Mapping[str, int]
     processes: Mapping[str, subprocess.Popen[bytes]]
     # What `tests.e2e.conftest.Editors` asks for.
@@ -127,11 +127,11 @@ class Secured:
 
     @property
     def database_url(self) -> str:
-        return self.stores.url("ingest")
+        return self.infrastructure.url("ingest")
 
     @property
     def kafka(self) -> str:
-        return self.stores.kafka.bootstrap
+        return self.infrastructure.kafka.bootstrap
 
     def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         owner = "ingest" if path.startswith(("/e", "/api")) else "stats" if path.startswith("/stats") else "render"
@@ -150,19 +150,19 @@ class Secured:
         except urllib.error.HTTPError as error:
             answer = Answer(error.code, lower(error.headers), error.read())
         if kept:
-            with (self.stores.folder / "written.log").open("ab") as written:
+            with (self.infrastructure.folder / "written.log").open("ab") as written:
                 written.write(json.dumps(answer.headers).encode() + answer.body)
         return answer
 
 
 @pytest.fixture(scope="session")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
+def infrastructure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infrastructure]:
     """The stores, with topics, rights, schemas and logins, each made as the documentation says."""
     folder = tmp_path_factory.mktemp("secure")
     authority = trustme.CA()
     ports = free_ports(4)
     kafka = SecureKafka(folder / "kafka", ports, authority)
-    made = Stores(folder, authority, kafka, SecurePostgres(folder / "postgres", ports + 3, authority))
+    made = Infrastructure(folder, authority, kafka, SecurePostgres(folder / "postgres", ports + 3, authority))
     authority.cert_pem.write_to_path(str(made.ca))
     of_render = authority.issue_cert("render.example", common_name="presstally-render")
     of_render.private_key_pem.write_to_path(str(folder / "render.key"))
@@ -188,28 +188,28 @@ def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stores]:
             made.stop(name)
 
 
-async def make_logins(stores: Stores) -> None:
+async def make_logins(infrastructure: Infrastructure) -> None:
     """Make a login for each service, which can take that service's role only."""
-    owner = await asyncpg.connect(stores.url("owner"))
+    owner = await asyncpg.connect(infrastructure.url("owner"))
     for service in SERVICES:
-        stores.logins[service] = f"database-password-of-{service}-{secrets.token_hex(8)}"
-        await owner.execute(f"CREATE ROLE {service}_login LOGIN NOINHERIT PASSWORD '{stores.logins[service]}'")
+        infrastructure.logins[service] = f"database-password-of-{service}-{secrets.token_hex(8)}"
+        await owner.execute(f"CREATE ROLE {service}_login LOGIN NOINHERIT PASSWORD '{infrastructure.logins[service]}'")
         await owner.execute(f"GRANT presstally_{service} TO {service}_login")
     await owner.close()
 
 
 @contextmanager
-def running(stores: Stores, services: tuple[str, ...] = SERVICES, **other: str) -> Iterator[Secured]:
+def running(infrastructure: Infrastructure, services: tuple[str, ...] = SERVICES, **other: str) -> Iterator[Secured]:
     first = free_ports(len(services))
     ports = {service: first + number for number, service in enumerate(services)}
     processes: dict[str, subprocess.Popen[bytes]] = {}
     try:
         for service, port in ports.items():
-            environment = stores.environment(service, PRESSTALLY_HTTP_PORT=str(port), **other)
-            with (stores.folder / f"{service}.log").open("ab") as log:
+            environment = infrastructure.environment(service, PRESSTALLY_HTTP_PORT=str(port), **other)
+            with (infrastructure.folder / f"{service}.log").open("ab") as log:
                 command = [sys.executable, "-m", f"services.{service}"]
                 processes[service] = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        yield Secured(stores, ports, processes, stores.environment("ingest"))
+        yield Secured(infrastructure, ports, processes, infrastructure.environment("ingest"))
     finally:
         for process in processes.values():
             process.terminate()
@@ -218,11 +218,11 @@ def running(stores: Stores, services: tuple[str, ...] = SERVICES, **other: str) 
 
 
 @pytest.fixture(scope="session")
-def secured(stores: Stores) -> Iterator[Secured]:
+def secured(infrastructure: Infrastructure) -> Iterator[Secured]:
     """All three services, ready."""
-    with running(stores) as started:
+    with running(infrastructure) as started:
         for service, port in started.ports.items():
-            log = (stores.folder / f"{service}.log").read_text
+            log = (infrastructure.folder / f"{service}.log").read_text
             try:
                 wait_for(lambda port=port: answers(f"http://127.0.0.1:{port}/readyz"), 90, service)
             except AssertionError:

@@ -37,7 +37,7 @@ ssl.principal.mapping.rules=RULE:^.*CN=([^,]+).*$/$1/
 super.users=User:admin;User:ANONYMOUS
 """
 """User:ANONYMOUS is the controller's plain listener, which is on loopback and speaks to the broker alone."""
-WHO = ("ingest", "stats", "render", "operator")
+ACCOUNTS = ("ingest", "stats", "render", "operator")
 
 
 class SecureKafka(Kafka):
@@ -49,7 +49,9 @@ class SecureKafka(Kafka):
         super().__init__(folder, jars_folder(), java, port, port + 1)
         self._mtls_port = port + 2
         self._authority = authority
-        self.passwords = {f"presstally-{who}": f"kafka-password-of-{who}-{uuid.uuid4().hex}" for who in WHO}
+        self.passwords = {
+            f"presstally-{account}": f"kafka-password-of-{account}-{uuid.uuid4().hex}" for account in ACCOUNTS
+        }
         self.passwords["admin"] = f"kafka-password-of-admin-{uuid.uuid4().hex}"
         self.plain_password = f"kafka-password-of-plain-{uuid.uuid4().hex}"
 

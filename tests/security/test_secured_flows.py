@@ -29,7 +29,7 @@ from shared.kafka.producer import stop_producer
 from shared.postgres import open_pool
 from shared.topics import TOPICS
 from tests.e2e.conftest import Editors
-from tests.security.conftest import SERVICES, Secured, Stores
+from tests.security.conftest import SERVICES, Infrastructure, Secured
 
 TABLES = {"ingest": "outbox", "stats": "counts", "render": "listings"}
 
@@ -54,7 +54,7 @@ def test_an_article_gets_to_its_readers(secured: Secured, wait: Callable[..., An
     wait(lambda: secured.ask("stats", "GET", "/readyz").json()["ready"], 10)
 
 
-def test_the_commands_work_as_operator(secured: Secured, stores: Stores) -> None:
+def test_the_commands_work_as_operator(secured: Secured, infrastructure: Infrastructure) -> None:
     """Whoever has the operator's rights can create topics, correct a total, prove the numbers and count again."""
     for module, *arguments in (
         ("shared.topics",),
@@ -64,37 +64,39 @@ def test_the_commands_work_as_operator(secured: Secured, stores: Stores) -> None
         ("services.stats", "dlq", "list"),
         ("services.render", "rebuild"),
     ):
-        done = stores.run("operator", module, *arguments)
+        done = infrastructure.run("operator", module, *arguments)
         assert done.returncode == 0, (module, arguments, done.stdout + done.stderr)
 
 
-async def test_every_way_in(stores: Stores) -> None:
+async def test_every_way_in(infrastructure: Infrastructure) -> None:
     """Passwords by each mechanism, and a certificate, are let in."""
-    accesses = [stores.access("presstally-ingest", mechanism=one) for one in ("SCRAM-SHA-512", "SCRAM-SHA-256")]
-    accesses.append(stores.access("plain", mechanism="PLAIN", password=stores.kafka.plain_password))
-    with_certificate = stores.tls(stores.folder / "render.pem", stores.folder / "render.key")
-    accesses.append(stores.access("", bootstrap=stores.kafka.mtls_bootstrap, protocol="SSL", tls=with_certificate))
+    accesses = [infrastructure.access("presstally-ingest", mechanism=one) for one in ("SCRAM-SHA-512", "SCRAM-SHA-256")]
+    accesses.append(infrastructure.access("plain", mechanism="PLAIN", password=infrastructure.kafka.plain_password))
+    with_certificate = infrastructure.tls(infrastructure.folder / "render.pem", infrastructure.folder / "render.key")
+    accesses.append(
+        infrastructure.access("", bootstrap=infrastructure.kafka.mtls_bootstrap, protocol="SSL", tls=with_certificate)
+    )
     assert [await access.diagnose() for access in accesses] == [
         f"Kafka at {access.bootstrap} answers again" for access in accesses
     ]
 
 
-WRONG: dict[str, tuple[Callable[[Stores], dict[str, Any]], str]] = {
+WRONG: dict[str, tuple[Callable[[Infrastructure], dict[str, Any]], str]] = {
     "a wrong password": (lambda _: {"password": "wrong"}, "refuses user 'presstally-stats' or its password"),
     "an unknown user": (lambda _: {"username": "nobody"}, "refuses user 'nobody' or its password"),
     "another authority": (
-        lambda stores: {"tls": another_authority(stores.folder)},
+        lambda infrastructure: {"tls": another_authority(infrastructure.folder)},
         "shows a certificate that is not trusted (KAFKA_CA_FILE): unable to get local issuer certificate",
     ),
     "another name": (
-        lambda stores: {"bootstrap": stores.kafka.bootstrap.replace("127.0.0.1", "localhost")},
+        lambda infrastructure: {"bootstrap": infrastructure.kafka.bootstrap.replace("127.0.0.1", "localhost")},
         "(KAFKA_CA_FILE): Hostname mismatch, certificate is not valid for 'localhost'",
     ),
     "a plain client": (lambda _: {"protocol": "PLAINTEXT", "tls": None}, "wants TLS or a password"),
     "a password without TLS": (lambda _: {"protocol": "SASL_PLAINTEXT", "tls": None}, "wants TLS"),
     "TLS without a password": (lambda _: {"protocol": "SSL"}, "or a password"),
     "no certificate": (
-        lambda stores: {"protocol": "SSL", "bootstrap": stores.kafka.mtls_bootstrap},
+        lambda infrastructure: {"protocol": "SSL", "bootstrap": infrastructure.kafka.mtls_bootstrap},
         "wants a certificate (KAFKA_CERTIFICATE_FILE)",
     ),
 }
@@ -107,10 +109,10 @@ def another_authority(folder: Path) -> ssl.SSLContext:
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-async def test_who_is_refused_is_told_why(stores: Stores, wrong: str) -> None:
+async def test_who_is_refused_is_told_why(infrastructure: Infrastructure, wrong: str) -> None:
     """Whoever comes with something wrong is refused, in words that name what to look at, and without the password."""
     changed, words = WRONG[wrong]
-    access = stores.access("presstally-stats", **changed(stores))
+    access = infrastructure.access("presstally-stats", **changed(infrastructure))
     said = await access.diagnose()
     assert words in said
     assert access.password not in said
@@ -148,14 +150,14 @@ REFUSALS = (
 )
 
 
-async def attempt(access: KafkaConfig, deed: str, name: str) -> None:
+async def attempt(access: KafkaConfig, action: str, name: str) -> None:
     """Do something in Kafka.
 
     Raises:
         REFUSALS: Kafka does not allow it.
     """
-    if deed in ("write", "fence"):
-        transactional_id = name if deed == "fence" else None
+    if action in ("write", "fence"):
+        transactional_id = name if action == "fence" else None
         producer = AIOKafkaProducer(**access.client, transactional_id=transactional_id, enable_idempotence=True)
         try:
             async with asyncio.timeout(10):
@@ -163,13 +165,13 @@ async def attempt(access: KafkaConfig, deed: str, name: str) -> None:
                 await producer.send_and_wait(name, b"{}", key=b"k", partition=0)
         finally:
             await stop_producer(producer)
-    elif deed in ("read", "join"):
-        group = {"group_id": name} if deed == "join" else {}
+    elif action in ("read", "join"):
+        group = {"group_id": name} if action == "join" else {}
         consumer = AIOKafkaConsumer(**access.client, **group, auto_offset_reset="earliest")
         try:
             async with asyncio.timeout(10):
                 await consumer.start()
-                if deed == "join":
+                if action == "join":
                     consumer.subscribe(["articles", "pages-live"])
                 else:
                     if name not in await consumer.topics():  # not even described
@@ -182,16 +184,16 @@ async def attempt(access: KafkaConfig, deed: str, name: str) -> None:
         admin = AIOKafkaAdminClient(**access.client)
         await admin.start()
         try:
-            await administer(admin, deed, name)
+            await administer(admin, action, name)
         finally:
             await admin.close()
 
 
-async def administer(admin: AIOKafkaAdminClient, deed: str, name: str) -> None:
-    if deed == "create":
+async def administer(admin: AIOKafkaAdminClient, action: str, name: str) -> None:
+    if action == "create":
         answer = await admin.create_topics([NewTopic(name, 1, 1)])
         code = answer.topic_errors[0][1]
-    elif deed == "delete":
+    elif action == "delete":
         answer = await admin.delete_topics([name])
         code = answer.topic_error_codes[0][1]
     else:
@@ -202,28 +204,28 @@ async def administer(admin: AIOKafkaAdminClient, deed: str, name: str) -> None:
         raise for_code(code)(name)
 
 
-def who_is(stores: Stores, user: str) -> KafkaConfig:
+def config_of(infrastructure: Infrastructure, user: str) -> KafkaConfig:
     if user != "presstally-render":
-        return stores.access(user)
-    tls = stores.tls(stores.folder / "render.pem", stores.folder / "render.key")
-    return stores.access("", bootstrap=stores.kafka.mtls_bootstrap, protocol="SSL", tls=tls)
+        return infrastructure.access(user)
+    tls = infrastructure.tls(infrastructure.folder / "render.pem", infrastructure.folder / "render.key")
+    return infrastructure.access("", bootstrap=infrastructure.kafka.mtls_bootstrap, protocol="SSL", tls=tls)
 
 
 @pytest.mark.parametrize("forbidden", FORBIDDEN)
-async def test_a_service_cannot_do_what_others_do(stores: Stores, forbidden: str) -> None:
+async def test_a_service_cannot_do_what_others_do(infrastructure: Infrastructure, forbidden: str) -> None:
     """Each service's user is refused what is not its work, by the broker."""
-    user, deed, name = FORBIDDEN[forbidden]
+    user, action, name = FORBIDDEN[forbidden]
     with pytest.raises(REFUSALS):
-        await attempt(who_is(stores, user), deed, name)
+        await attempt(config_of(infrastructure, user), action, name)
 
 
-async def test_what_is_forbidden_is_possible_for_who_may(secured: Secured, stores: Stores) -> None:
+async def test_what_is_forbidden_is_possible_for_who_may(secured: Secured, infrastructure: Infrastructure) -> None:
     """The same deeds go through for those whose work they are: the refusals above are no faults of the test."""
-    await attempt(who_is(stores, "presstally-render"), "write", "articles.dlq")
-    await attempt(who_is(stores, "presstally-stats"), "write", "page-views.dlq")
-    await attempt(who_is(stores, "presstally-operator"), "read", "page-views.dlq")
+    await attempt(config_of(infrastructure, "presstally-render"), "write", "articles.dlq")
+    await attempt(config_of(infrastructure, "presstally-stats"), "write", "page-views.dlq")
+    await attempt(config_of(infrastructure, "presstally-operator"), "read", "page-views.dlq")
     with pytest.raises(TopicAlreadyExistsError):
-        await attempt(who_is(stores, "presstally-operator"), "create", "page-views")
+        await attempt(config_of(infrastructure, "presstally-operator"), "create", "page-views")
 
 
 def test_every_right_is_of_somebodys_work() -> None:
@@ -235,9 +237,9 @@ def test_every_right_is_of_somebodys_work() -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_a_login_takes_its_own_role_only(stores: Stores, service: str) -> None:
+async def test_a_login_takes_its_own_role_only(infrastructure: Infrastructure, service: str) -> None:
     """A service's login acts as its role, and can neither act as another, nor read or change another's tables."""
-    pool = await open_pool(stores.url(service), role=f"presstally_{service}", size=1)
+    pool = await open_pool(infrastructure.url(service), role=f"presstally_{service}", size=1)
     try:
         for other in SERVICES:
             statements = [f"CREATE TABLE {other}.mine ()", f"DROP SCHEMA {other} CASCADE"]
@@ -257,12 +259,12 @@ async def test_a_login_takes_its_own_role_only(stores: Stores, service: str) -> 
         pool.terminate()
 
 
-async def test_postgres_is_reached_over_tls_or_not_at_all(stores: Stores) -> None:
+async def test_postgres_is_reached_over_tls_or_not_at_all(infrastructure: Infrastructure) -> None:
     """Another authority, another name, no TLS and a wrong password are refused by what the error says."""
-    right = stores.url("stats")
-    another_authority(stores.folder)
+    right = infrastructure.url("stats")
+    another_authority(infrastructure.folder)
     wrong = {
-        right.replace(str(stores.ca), str(stores.folder / "another.pem")): "CERTIFICATE_VERIFY_FAILED",
+        right.replace(str(infrastructure.ca), str(infrastructure.folder / "another.pem")): "CERTIFICATE_VERIFY_FAILED",
         right.replace("@localhost", "@127.0.0.1"): "IP address mismatch",
         right.replace("verify-full", "disable"): "no encryption",
         right.replace("database-password-of-", "wrong-"): "password authentication failed",

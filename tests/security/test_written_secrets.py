@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.e2e.conftest import Editors
-from tests.security.conftest import SERVICES, STATISTICS_TOKEN, Secured, Stores, running
+from tests.security.conftest import SERVICES, STATISTICS_TOKEN, Infrastructure, Secured, running
 
 WRONG_KAFKA = "a-wrong-password-of-kafka-5c1e"
 WRONG_DATABASE = "a-wrong-password-of-the-database-9d2f"
@@ -60,9 +60,9 @@ def leaks(texts: dict[str, bytes], secrets: Iterable[bytes]) -> list[str]:
     ]
 
 
-async def stored_secrets(stores: Stores) -> list[bytes]:
+async def stored_secrets(infrastructure: Infrastructure) -> list[bytes]:
     """Return the salts of the days and the secret of the partitions."""
-    owner = await asyncpg.connect(stores.url("owner"))
+    owner = await asyncpg.connect(infrastructure.url("owner"))
     try:
         columns = await owner.fetch(
             "SELECT table_name, column_name FROM information_schema.columns "
@@ -90,9 +90,9 @@ def ask_everything(secured: Secured) -> None:
             secured.ask("stats", "GET", f"{path}?token={token}", kept=token != STATISTICS_TOKEN)
 
 
-def starts_wrongly(stores: Stores, seconds: float, **other: str) -> None:
+def starts_wrongly(infrastructure: Infrastructure, seconds: float, **other: str) -> None:
     """Run all services with something wrong for a while, and ask them how they are."""
-    with running(stores, **other) as wrong:
+    with running(infrastructure, **other) as wrong:
         deadline = time.monotonic() + seconds
         for service in SERVICES:
             while time.monotonic() < deadline and wrong.processes[service].poll() is None:
@@ -107,44 +107,44 @@ def starts_wrongly(stores: Stores, seconds: float, **other: str) -> None:
 
 
 @pytest.mark.timeout(600)  # it starts two dozen processes, one after the other
-def test_no_secret_is_written(secured: Secured, stores: Stores, wait: Callable[..., Any]) -> None:
+def test_no_secret_is_written(secured: Secured, infrastructure: Infrastructure, wait: Callable[..., Any]) -> None:
     """Whatever is asked, refused or broken, no password, token, key or salt stands in what was written."""
     editors = Editors(secured)
     editors.publish(editors.create("Bài có bí mật")["id"])
     ask_everything(secured)
     for command in COMMANDS:
-        stores.run("operator", *command)
-    password, url = stores.folder / "wrong.kafka", stores.folder / "wrong.url"
+        infrastructure.run("operator", *command)
+    password, url = infrastructure.folder / "wrong.kafka", infrastructure.folder / "wrong.url"
     password.write_text(WRONG_KAFKA)
-    url.write_text(stores.url("ingest").replace(stores.logins["ingest"], WRONG_DATABASE))
+    url.write_text(infrastructure.url("ingest").replace(infrastructure.logins["ingest"], WRONG_DATABASE))
     sasl = {"KAFKA_SASL_USERNAME": "presstally-stats", "KAFKA_SASL_PASSWORD_FILE": str(password)}
-    sasl |= {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_BOOTSTRAP": stores.kafka.bootstrap}
-    for who in ("services.stats", "services.render"):
-        stores.run("operator", who, "rebuild", **sasl)
-    stores.run("operator", "shared.migrate", DATABASE_URL_FILE=str(url))
-    starts_wrongly(stores, 5, **sasl)
-    starts_wrongly(stores, 5, DATABASE_URL_FILE=str(url))
+    sasl |= {"KAFKA_SECURITY_PROTOCOL": "SASL_SSL", "KAFKA_BOOTSTRAP": infrastructure.kafka.bootstrap}
+    for account in ("services.stats", "services.render"):
+        infrastructure.run("operator", account, "rebuild", **sasl)
+    infrastructure.run("operator", "shared.migrate", DATABASE_URL_FILE=str(url))
+    starts_wrongly(infrastructure, 5, **sasl)
+    starts_wrongly(infrastructure, 5, DATABASE_URL_FILE=str(url))
     unusable = {"DATABASE_URL_FILE": "/nowhere", "DATABASE_URL": url.read_text().replace("postgresql", "mysql")}
     unusable |= {"KAFKA_SASL_PASSWORD": WRONG_KAFKA, "KAFKA_KEY_PASSWORD": KEY_PASSWORD, "PRESSTALLY_HTTP_PORT": "x"}
-    stores.run("operator", "services.stats", KAFKA_SECURITY_PROTOCOL="PLAINTEXT", **unusable)
+    infrastructure.run("operator", "services.stats", KAFKA_SECURITY_PROTOCOL="PLAINTEXT", **unusable)
     for name in ("kafka", "postgres"):
-        stores.stop(name)
+        infrastructure.stop(name)
         ask_everything(secured)
-        stores.run(
+        infrastructure.run(
             "operator", *(("services.stats", "verify") if name == "kafka" else ("services.ingest", "token", "list"))
         )
-        stores.start(name)
+        infrastructure.start(name)
     for service in SERVICES:
         wait(lambda service=service: secured.ask(service, "GET", "/readyz").status == 200, 90, service)
     ask_everything(secured)
 
-    secrets = [one.encode() for one in stores.kafka.passwords.values()]
-    secrets += [one.encode() for one in stores.logins.values()]
-    secrets += [stores.postgres.url.split(":")[2].split("@")[0].encode(), STATISTICS_TOKEN.encode()]
+    secrets = [one.encode() for one in infrastructure.kafka.passwords.values()]
+    secrets += [one.encode() for one in infrastructure.logins.values()]
+    secrets += [infrastructure.postgres.url.split(":")[2].split("@")[0].encode(), STATISTICS_TOKEN.encode()]
     secrets += [one.encode() for one in (WRONG_KAFKA, WRONG_DATABASE, KEY_PASSWORD, BAD_TOKEN)]
     secrets += [token.encode() for token in editors._tokens.values()]
-    secrets += asyncio.run(stored_secrets(stores))
-    texts = written(stores.folder)
+    secrets += asyncio.run(stored_secrets(infrastructure))
+    texts = written(infrastructure.folder)
     assert leaks(texts, secrets) == []
     # What was looked through is what was meant, and a secret in it would have been found.
     assert len(secrets) > 18
@@ -156,9 +156,9 @@ def test_no_secret_is_written(secured: Secured, stores: Stores, wait: Callable[.
             assert leaks({"planted": b"x" + form + b"y"}, [secret])
 
 
-def test_a_command_line_shows_no_secret(stores: Stores) -> None:
+def test_a_command_line_shows_no_secret(infrastructure: Infrastructure) -> None:
     """What `ps` shows of a service, to any account of the machine, has no secret: they come by files."""
-    with running(stores, ("stats",)) as started:
+    with running(infrastructure, ("stats",)) as started:
         pid = started.processes["stats"].pid
         shown = subprocess.run(
             [sys.executable, "-c", f"print(open('/proc/{pid}/cmdline').read(), open('/proc/{pid}/environ').read())"],
@@ -168,6 +168,9 @@ def test_a_command_line_shows_no_secret(stores: Stores) -> None:
         ).stdout
     assert b"services.stats" in shown
     assert (
-        leaks({"ps": shown}, [one.encode() for one in (*stores.kafka.passwords.values(), *stores.logins.values())])
+        leaks(
+            {"ps": shown},
+            [one.encode() for one in (*infrastructure.kafka.passwords.values(), *infrastructure.logins.values())],
+        )
         == []
     )

@@ -19,12 +19,12 @@ from pathlib import Path
 from shared import __version__
 from tests.conftest import ROOT
 from tests.soak import faults
-from tests.soak.assertions import Findings, check, compare_memory, leave
-from tests.soak.editor_load import Editing
+from tests.soak.assertions import Findings, check, compare_memory, stop_roles
+from tests.soak.editor_load import EditorLoad
 from tests.soak.load import Load
-from tests.soak.measurements import Memory, Probe
-from tests.soak.report import Soak, calm, drawing, page, quantile
-from tests.soak.system import House
+from tests.soak.measurements import MemorySampler, Probe
+from tests.soak.report import SoakResult, calm, drawing, page, quantile
+from tests.soak.system import RunningSystem
 
 DRAIN_SECONDS = 120.0
 REPORT = ROOT / "docs/soak.md"
@@ -40,14 +40,19 @@ def arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-async def token(house: House, scope: str) -> str:
-    done = await house.command("services.ingest", "token", "create", "--name", f"soak {scope}", "--scope", scope)
+async def token(system: RunningSystem, scope: str) -> str:
+    done = await system.command("services.ingest", "token", "create", "--name", f"soak {scope}", "--scope", scope)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
 
-async def tell(  # noqa: PLR0917 - all that it tells of
-    given: argparse.Namespace, begun: float, load: Load, probe: Probe, memory: Memory, done: list[faults.Done]
+async def print_progress(  # noqa: PLR0917 - all that it tells of
+    given: argparse.Namespace,
+    begun: float,
+    load: Load,
+    probe: Probe,
+    memory: MemorySampler,
+    done: list[faults.InjectedFault],
 ) -> None:
     """Print a line each minute, for ever."""
     minute = 0
@@ -56,25 +61,26 @@ async def tell(  # noqa: PLR0917 - all that it tells of
         await asyncio.sleep(max(0.0, begun + minute * 60 - time.monotonic()))
         late = [delay for at, delay in probe.delays if at >= (minute - 1) * 60]
         print(
-            f"minute {minute:>3} of {given.minutes:g}: {load.book.events:>8,} events acknowledged, "
+            f"minute {minute:>3} of {given.minutes:g}: {load.results.events:>8,} events acknowledged, "
             f"delay {quantile(late, 0.5):.2f} s (slowest {max(late, default=0):.1f} s), "
-            f"{memory.total_mb():,.0f} MB, {len(load.book.failures)} requests failed, {len(done)} faults",
+            f"{memory.total_mb():,.0f} MB, {len(load.results.failures)} requests failed, {len(done)} faults",
             flush=True,
         )
 
 
-async def soak(house: House, given: argparse.Namespace) -> Soak:
+async def soak(system: RunningSystem, given: argparse.Namespace) -> SoakResult:
     """Let it all happen, and compare."""
-    events, admin = await token(house, "events"), await token(house, "admin")
+    events, admin = await token(system, "events"), await token(system, "admin")
     begun, done = time.monotonic(), []
-    load = Load(house.gateway_port, events, given.seed)
-    editing = Editing(house.gateway_port, admin, load.book, load.live)
-    probe, memory = Probe(house.gateway_port, begun), Memory(house, begun)
-    working = [asyncio.create_task(one.run()) for one in (load, editing, probe)]
+    load = Load(system.gateway_port, events, given.seed)
+    editors = EditorLoad(system.gateway_port, admin, load.results, load.live)
+    probe, memory = Probe(system.gateway_port, begun), MemorySampler(system, begun)
+    working = [asyncio.create_task(one.run()) for one in (load, editors, probe)]
     planned = faults.plan(given.minutes * 60, given.seed)
-    breaking = asyncio.create_task(faults.run(house, planned, begun, done))
+    breaking = asyncio.create_task(faults.run(system, planned, begun, done))
     watching = [
-        asyncio.create_task(one) for one in (house.tend(), memory.run(), tell(given, begun, load, probe, memory, done))
+        asyncio.create_task(one)
+        for one in (system.restart_dead(), memory.run(), print_progress(given, begun, load, probe, memory, done))
     ]
     try:
         ended, _ = await asyncio.wait(
@@ -84,53 +90,53 @@ async def soak(house: House, given: argparse.Namespace) -> Soak:
         )
         for task in ended:
             task.result()
-        for one in (load, editing, probe):
+        for one in (load, editors, probe):
             one.stop()
         await asyncio.wait_for(asyncio.gather(*working, breaking), DRAIN_SECONDS)
-        found = await check(house, load.book, probe, editing, done)
+        found = await check(system, load.results, probe, editors, done)
         compare_memory(memory, found)
     finally:
         for task in (*working, *watching, breaking):
             task.cancel()
         await asyncio.gather(*working, *watching, breaking, return_exceptions=True)
-    await leave(house, found)
-    return told(given, begun, load, editing, probe, memory, done, found, house)
+    await stop_roles(system, found)
+    return collect_result(given, begun, load, editors, probe, memory, done, found, system)
 
 
-def told(  # noqa: PLR0917 - all that took part
+def collect_result(  # noqa: PLR0917 - all that took part
     given: argparse.Namespace,
     begun: float,
     load: Load,
-    editing: Editing,
+    editors: EditorLoad,
     probe: Probe,
-    memory: Memory,
-    done: list[faults.Done],
+    memory: MemorySampler,
+    done: list[faults.InjectedFault],
     found: Findings,
-    house: House,
-) -> Soak:
+    system: RunningSystem,
+) -> SoakResult:
     ask = ["git", "rev-parse", "--short", "HEAD"]
     revision = subprocess.run(ask, cwd=ROOT, capture_output=True, text=True, check=False)
-    return Soak(
+    return SoakResult(
         seed=given.seed,
         minutes=given.minutes,
         command=f'make soak ARGS="{given.minutes:g} --seed {given.seed}"',
         machine=f"{os.cpu_count()} processors, {platform.system()} {platform.machine()}",
         version=f"{__version__} ({revision.stdout.strip()})",
         when=f"{datetime.now(UTC):%Y-%m-%d}",
-        book=load.book,
+        results=load.results,
         found=found,
-        lives=memory.lives,
+        runs=memory.runs,
         longest=[memory.longest(name) for name in memory.names()],
         delays=probe.delays,
         faults=[(one.at - begun, one.until - one.at, one.name) for one in done],
-        restarts=house.killed,
-        publications=[delay for article in editing.articles for delay in article.delays],
-        steps=editing.steps,
+        restarts=system.killed,
+        publications=[delay for article in editors.articles for delay in article.delays],
+        steps=editors.steps,
         messages=load.messages,
     )
 
 
-def write(result: Soak, report: Path) -> None:
+def write(result: SoakResult, report: Path) -> None:
     picture = report.parent / "images" / f"{report.stem}.svg"
     picture.parent.mkdir(parents=True, exist_ok=True)
     picture.write_text(drawing(result), encoding="utf-8")
@@ -142,22 +148,22 @@ async def main() -> int:
     print(f"seed {given.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="presstally-soak-") as folder:
         Path(folder).chmod(0o755)
-        house = House(Path(folder))
+        system = RunningSystem(Path(folder))
         # Asked to stop, it still stops what it has started.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
         try:
-            await house.start()
-            result = await soak(house, given)
+            await system.start()
+            result = await soak(system, given)
             if result.found.wrong:
-                print(house.last_words(), file=sys.stderr)
+                print(system.last_log_lines(), file=sys.stderr)
         except (AssertionError, TimeoutError):
-            print(house.last_words(), file=sys.stderr)
+            print(system.last_log_lines(), file=sys.stderr)
             raise
         finally:
-            await house.stop()
+            await system.stop()
     write(result, given.report)
     still = calm(result)
-    print(f"{result.book.events:,} events, {result.found.verify}; delay in calm {quantile(still, 0.5):.2f} s")
+    print(f"{result.results.events:,} events, {result.found.verify}; delay in calm {quantile(still, 0.5):.2f} s")
     for sentence in result.found.wrong:
         print(f"    {sentence}")
     print("everything held" if not result.found.wrong else f"WRONG; again with --seed {given.seed}")

@@ -6,14 +6,14 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from tests.chaos.assertions import LEDGER, Books
-from tests.chaos.polling import comes_true
+from tests.chaos.assertions import LEDGER, StoredCounts
+from tests.chaos.polling import becomes_true
 from tests.soak.client import Client
-from tests.soak.editor_load import Editing
-from tests.soak.faults import Done
-from tests.soak.load import SITE, Book
-from tests.soak.measurements import PROBE_SITE, Memory, Probe
-from tests.soak.system import House
+from tests.soak.editor_load import EditorLoad
+from tests.soak.faults import InjectedFault
+from tests.soak.load import SITE, LoadResults
+from tests.soak.measurements import PROBE_SITE, MemorySampler, Probe
+from tests.soak.system import RunningSystem
 
 COUNTED_SECONDS = 90.0
 GRACE_SECONDS = 15.0
@@ -36,45 +36,49 @@ class Findings:
             self.wrong.append(sentence)
 
 
-async def check(house: House, book: Book, probe: Probe, editing: Editing, faults: list[Done]) -> Findings:
+async def check(
+    system: RunningSystem, results: LoadResults, probe: Probe, editors: EditorLoad, faults: list[InjectedFault]
+) -> Findings:
     """Wait until all is counted, then compare everything."""
     found = Findings()
-    log = house.cluster.log_reader(set())
-    books = Books(house.url, log)
+    log = system.cluster.log_reader(set())
+    stored_counts = StoredCounts(system.url, log)
     ends = await log.ends()
     found.records = sum(ends.values())
-    found.expect(await books.stand_at(ends, COUNTED_SECONDS), f"the log is not counted after {COUNTED_SECONDS:g} s")
-    await _compare_totals(house, book, probe, found)
-    await _compare_ledger(house.url, book, probe, found)
-    done = await house.command("services.stats", "verify")
+    found.expect(
+        await stored_counts.reach(ends, COUNTED_SECONDS), f"the log is not counted after {COUNTED_SECONDS:g} s"
+    )
+    await _compare_totals(system, results, probe, found)
+    await _compare_ledger(system.url, results, probe, found)
+    done = await system.command("services.stats", "verify")
     found.verify = (done.stdout.strip().splitlines() or [done.stderr.strip()])[-1]
     found.expect(done.returncode == 0, f"verify: {found.verify}")
-    found.wrong += await editing.findings()
-    compare_deaths(house.deaths, house.killed, found)
-    compare_failures(book, faults, found)
+    found.wrong += await editors.findings()
+    compare_deaths(system.deaths, system.killed, found)
+    compare_failures(results, faults, found)
     return found
 
 
-async def _compare_totals(house: House, book: Book, probe: Probe, found: Findings) -> None:
+async def _compare_totals(system: RunningSystem, results: LoadResults, probe: Probe, found: Findings) -> None:
     """Compare what readers see with what was acknowledged: by each way of sending, and of the sites."""
-    client = Client(house.gateway_port)
-    expected = {f"/stats/{SITE}/articles/{article}/counter": views for article, views in book.views.items()}
-    expected |= {f"/stats/{SITE}/counter": sum(book.views.values()), f"/stats/{PROBE_SITE}/counter": probe.sent}
+    client = Client(system.gateway_port)
+    expected = {f"/stats/{SITE}/articles/{article}/counter": views for article, views in results.views.items()}
+    expected |= {f"/stats/{SITE}/counter": sum(results.views.values()), f"/stats/{PROBE_SITE}/counter": probe.sent}
     for path, views in expected.items():
-        slack = book.unsure if "pixel" in path or path == f"/stats/{SITE}/counter" else 0
+        slack = results.unanswered_pixels if "pixel" in path or path == f"/stats/{SITE}/counter" else 0
 
-        async def look(path: str = path, views: int = views, slack: int = slack) -> bool:
+        async def condition(path: str = path, views: int = views, slack: int = slack) -> bool:
             reply = await client.request("GET", f"{path}?measure=views")
             found.counted[path] = json.loads(reply.body)["total"]
             return views <= found.counted[path] <= views + slack
 
-        is_right = await comes_true(look, 5)
+        is_right = await becomes_true(condition, 5)
         may = f" to {views + slack}" if slack else ""
         found.expect(is_right, f"{path}: {found.counted[path]} views counted, {views}{may} acknowledged")
     client.close()
 
 
-async def _compare_ledger(url: str, book: Book, probe: Probe, found: Findings) -> None:
+async def _compare_ledger(url: str, results: LoadResults, probe: Probe, found: Findings) -> None:
     connection = await asyncpg.connect(url)
     try:
         found.ledger = {(row["outcome"], row["reason"]): row["events"] for row in await connection.fetch(LEDGER)}
@@ -85,9 +89,9 @@ async def _compare_ledger(url: str, book: Book, probe: Probe, found: Findings) -
     by_outcome: Counter[str] = Counter()
     for (outcome, _), events in found.ledger.items():
         by_outcome[outcome] += events
-    distinct, least = by_outcome["counted"] + by_outcome["late"], book.events + probe.sent
-    sentence = f"{distinct} events in the ledger, {least} to {least + book.unsure} acknowledged"
-    found.expect(least <= distinct <= least + book.unsure, sentence)
+    distinct, least = by_outcome["counted"] + by_outcome["late"], results.events + probe.sent
+    sentence = f"{distinct} events in the ledger, {least} to {least + results.unanswered_pixels} acknowledged"
+    found.expect(least <= distinct <= least + results.unanswered_pixels, sentence)
     for outcome in ("bot", "dead_lettered"):
         found.expect(by_outcome[outcome] == 0, f"{by_outcome[outcome]} events are {outcome}, and none was sent")
 
@@ -100,11 +104,11 @@ def compare_deaths(deaths: Counter[str], killed: Counter[str], found: Findings) 
         )
 
 
-def compare_failures(book: Book, faults: list[Done], found: Findings) -> None:
+def compare_failures(results: LoadResults, faults: list[InjectedFault], found: Findings) -> None:
     """Requests fail only while a fault lasts, or shortly after."""
     strays = [
         f"{kind}: {what}"
-        for at, kind, what in book.failures
+        for at, kind, what in results.failures
         if not any(fault.at <= at <= fault.until + GRACE_SECONDS for fault in faults)
     ]
     found.stray_failures = len(strays)
@@ -112,13 +116,13 @@ def compare_failures(book: Book, faults: list[Done], found: Findings) -> None:
         found.wrong.append(f"{count} requests failed while nothing was broken ({what})")
 
 
-def compare_memory(memory: Memory, found: Findings) -> None:
+def compare_memory(memory: MemorySampler, found: Findings) -> None:
     """No process grows after it is warm."""
     for name in memory.names():
         if sentence := memory.longest(name).finding():
             found.wrong.append(sentence)
 
 
-async def leave(house: House, found: Findings) -> None:
+async def stop_roles(system: RunningSystem, found: Findings) -> None:
     """Ask all roles to stop: each must leave with 0, in time."""
-    found.wrong += [f"{name} {what}" for name, what in (await house.leave()).items()]
+    found.wrong += [f"{name} {what}" for name, what in (await system.stop_roles()).items()]

@@ -3,7 +3,7 @@
 import asyncio
 from typing import NamedTuple
 
-AWAY = (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
+NO_RESPONSE = (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
 """What is raised when no whole answer came. Whether the request was done is then unknown."""
 
 
@@ -14,7 +14,7 @@ class Reply(NamedTuple):
     body: bytes
 
     @property
-    def is_fault(self) -> bool:
+    def is_server_error(self) -> bool:
         return self.status >= 500
 
 

@@ -10,8 +10,8 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.soak.client import AWAY, Client, Reply
-from tests.soak.load import RETRY_SECONDS, Book
+from tests.soak.client import NO_RESPONSE, Client, Reply
+from tests.soak.load import RETRY_SECONDS, LoadResults
 
 EVERY_SECONDS = 4.0
 WAIT_SECONDS = 8
@@ -19,7 +19,7 @@ LIVE_SECONDS = 90.0
 
 
 @dataclass
-class Edited:
+class EditedArticle:
     """One article and what must be seen of it."""
 
     id: str
@@ -30,16 +30,16 @@ class Edited:
     """Seconds from a step's answer to the page."""
 
 
-class Editing:
+class EditorLoad:
     """Publishes an article every few seconds; changes every second one and withdraws every third."""
 
-    def __init__(self, port: int, token: str, book: Book, live: list[str]) -> None:
+    def __init__(self, port: int, token: str, results: LoadResults, live: list[str]) -> None:
         self._client = Client(port)
         self._token = token
-        self._book = book
+        self._results = results
         self._live = live
         self._stop = asyncio.Event()
-        self.articles: list[Edited] = []
+        self.articles: list[EditedArticle] = []
         self.steps = 0
 
     async def run(self) -> None:
@@ -61,7 +61,7 @@ class Editing:
         title = f"Soak bài số {number}"
         fields = {"site": "haihau", "section": "tin-tuc", "title": title, "slug": f"soak-{number}"}
         fields["body"] = "<p>Thân bài.</p>" * 20
-        article = Edited((await self._call("POST", "/articles", fields))["id"], title)
+        article = EditedArticle((await self._call("POST", "/articles", fields))["id"], title)
         self.articles.append(article)
         await self._step(article, "publish", is_public=True)
         if number % 2 == 0:
@@ -73,16 +73,16 @@ class Editing:
         if number % 3 == 0:
             await self._step(article, "unpublish", is_public=False)
 
-    async def _step(self, article: Edited, name: str, *, is_public: bool) -> None:
-        told = await self._call("POST", f"/articles/{article.id}/{name}")
+    async def _step(self, article: EditedArticle, name: str, *, is_public: bool) -> None:
+        answer = await self._call("POST", f"/articles/{article.id}/{name}")
         begun = time.monotonic()
         self.steps += 1
         article.is_public = is_public
-        article.path = f"/{told['slug']}-{told['number']}.html"
+        article.path = f"/{answer['slug']}-{answer['number']}.html"
         wanted = "live" if is_public else "withdrawn"
         while True:
             seen = await self._call(
-                "GET", f"/articles/{article.id}/publication?wait={WAIT_SECONDS}s&version={told['version']}"
+                "GET", f"/articles/{article.id}/publication?wait={WAIT_SECONDS}s&version={answer['version']}"
             )
             if seen["status"] == wanted:
                 break
@@ -108,9 +108,9 @@ class Editing:
         while True:
             try:
                 came: Any = await self._client.request(method, f"/api{path}", sent, **headers)
-            except AWAY as error:
+            except NO_RESPONSE as error:
                 came = error
-            if self._book.note("editor", came) and isinstance(came, Reply):
+            if self._results.note("editor", came) and isinstance(came, Reply):
                 if came.status == 412 and again:  # the first try was done; its answer was lost
                     return {}
                 assert came.status in (200, 201), f"{method} {path}: {came.status} {came.body.decode()}"

@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from tests.soak.system import House
+from tests.soak.system import RunningSystem
 
 LEAD_SECONDS = 20.0
 TAIL_SHARE = 0.15
@@ -17,24 +17,24 @@ PAST_SESSION_SECONDS = 7.0
 """A counter's session with Kafka is 4 s here."""
 SHORT_SECONDS = 4.0
 
-Deed = Callable[[House], Awaitable[None]]
+Action = Callable[[RunningSystem], Awaitable[None]]
 
 
-def killed(name: str) -> Deed:
-    async def kill(house: House) -> None:
-        await house.kill(name, DOWN_SECONDS)
+def killed(name: str) -> Action:
+    async def kill(system: RunningSystem) -> None:
+        await system.kill(name, DOWN_SECONDS)
 
     return kill
 
 
-def frozen(name: str, seconds: float) -> Deed:
-    async def freeze(house: House) -> None:
-        await house.freeze(name, seconds)
+def frozen(name: str, seconds: float) -> Action:
+    async def freeze(system: RunningSystem) -> None:
+        await system.freeze(name, seconds)
 
     return freeze
 
 
-FAULTS: dict[str, tuple[str, Deed]] = {
+FAULTS: dict[str, tuple[str, Action]] = {
     **{
         f"{name} killed": (name, killed(name))
         for name in ("collector-1", "counter-1", "builder", "site-1", "articles", "widget", "kafka", "postgres")
@@ -48,7 +48,7 @@ FAULTS: dict[str, tuple[str, Deed]] = {
 
 
 @dataclass
-class Done:
+class InjectedFault:
     """A fault that came to pass."""
 
     name: str
@@ -73,13 +73,13 @@ def plan(seconds: float, seed: int) -> list[tuple[float, str]]:
     return planned
 
 
-async def run(house: House, planned: list[tuple[float, str]], begun: float, done: list[Done]) -> None:
+async def run(system: RunningSystem, planned: list[tuple[float, str]], begun: float, done: list[InjectedFault]) -> None:
     """Let all of it happen, one after the other, and note when."""
     for at, name in planned:
         await asyncio.sleep(max(0.0, begun + at - time.monotonic()))
-        part, deed = FAULTS[name]
-        fault = Done(name, time.monotonic(), time.monotonic())
-        await deed(house)
-        await house.is_ready(part)
+        part, action = FAULTS[name]
+        fault = InjectedFault(name, time.monotonic(), time.monotonic())
+        await action(system)
+        await system.wait_until_ready(part)
         fault.until = time.monotonic()
         done.append(fault)

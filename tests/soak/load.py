@@ -16,8 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.conftest import PERSON
-from tests.soak.client import AWAY, Client, Reply
-from tests.streams import Stream, Told, open_stream
+from tests.soak.client import NO_RESPONSE, Client, Reply
+from tests.streams import Stream, StreamMessage, open_stream
 
 SITE = "haihau"
 READERS = 3_000
@@ -34,14 +34,14 @@ RATES = {"single": 60.0, "batch": 4.0, "server": 1.0, "pixel": 5.0, "counter": 2
 
 
 @dataclass
-class Book:
+class LoadResults:
     """What was sent and answered."""
 
     views: Counter[str] = field(default_factory=Counter)
     """Views that were acknowledged, by article: that is, by the way they came."""
-    signs: int = 0
+    other_events: int = 0
     """Pings and leaves that were acknowledged."""
-    unsure: int = 0
+    unanswered_pixels: int = 0
     """Pixels whose answer did not come."""
     requests: Counter[str] = field(default_factory=Counter)
     failures: list[tuple[float, str, str]] = field(default_factory=list)
@@ -49,12 +49,12 @@ class Book:
 
     @property
     def events(self) -> int:
-        return sum(self.views.values()) + self.signs
+        return sum(self.views.values()) + self.other_events
 
     def note(self, kind: str, came: Reply | BaseException) -> bool:
         """Note an answer, or what came instead of one; tell whether it is one."""
         self.requests[kind] += 1
-        if isinstance(came, Reply) and not came.is_fault:
+        if isinstance(came, Reply) and not came.is_server_error:
             return True
         self.failures.append((time.monotonic(), kind, str(came.status) if isinstance(came, Reply) else repr(came)))
         return False
@@ -71,7 +71,7 @@ class Load:
         self._made = itertools.count()
         self._stop = asyncio.Event()
         self._sending: set[asyncio.Task[Any]] = set()
-        self.book = Book()
+        self.results = LoadResults()
         self.live: list[str] = []
         """Paths of articles that are live, for readers to read."""
         self.messages = 0
@@ -128,9 +128,9 @@ class Load:
         """Ask once and note what came."""
         try:
             came: Any = await self._client.request(method, path, body, **headers)
-        except AWAY as error:
+        except NO_RESPONSE as error:
             came = error
-        return came if self.book.note(kind, came) else None
+        return came if self.results.note(kind, came) else None
 
     async def _deliver(self, kind: str, path: str, events: list[dict[str, Any]], **headers: str) -> None:
         """Send events until they are acknowledged, and sometimes once more."""
@@ -145,9 +145,9 @@ class Load:
             await asyncio.sleep(RETRY_SECONDS)
         for event in events:
             if event["kind"] == "view":
-                self.book.views[event["article"]] += 1
+                self.results.views[event["article"]] += 1
             else:
-                self.book.signs += 1
+                self.results.other_events += 1
         if self._chance.random() < TWICE:
             await self._ask(kind, "POST", path, body, content_type="application/json", **headers)
 
@@ -174,9 +174,9 @@ class Load:
         path = f"/p.gif?site={SITE}&path=/soak/pixel&article=soak-pixel"
         reply = await self._ask("pixel", "GET", path, user_agent=self._agent())
         if reply is not None and reply.status == 200:
-            self.book.views["soak-pixel"] += 1
+            self.results.views["soak-pixel"] += 1
         else:
-            self.book.unsure += 1
+            self.results.unanswered_pixels += 1
 
     async def _counter(self) -> None:
         await self._ask("counter", "GET", f"/stats/{SITE}/{self._chance.choice(COUNTERS)}")
@@ -215,16 +215,16 @@ def has_ended(stream: Stream) -> bool:
 async def streamed_totals(port: int, site: str) -> AsyncIterator[tuple[float, int]]:
     """Yield (time.monotonic, views in all) as a site's live stream tells them, over as many streams as it takes."""
     while True:
-        told: asyncio.Queue[Told] = asyncio.Queue()
+        messages: asyncio.Queue[StreamMessage] = asyncio.Queue()
         try:
-            stream = await open_stream(port, f"/stats/{site}/live?measure=views", told.put_nowait)
+            stream = await open_stream(port, f"/stats/{site}/live?measure=views", messages.put_nowait)
         except OSError:
             await asyncio.sleep(RETRY_SECONDS)
             continue
         stream.keep = False
         while not has_ended(stream):
             try:
-                one = await asyncio.wait_for(told.get(), RETRY_SECONDS)
+                one = await asyncio.wait_for(messages.get(), RETRY_SECONDS)
             except TimeoutError:
                 continue
             yield one.at, one.numbers["total"]

@@ -11,15 +11,15 @@ from statistics import median
 import psutil
 
 from tests.conftest import PERSON
-from tests.soak.client import AWAY, Client
+from tests.soak.client import NO_RESPONSE, Client
 from tests.soak.load import RETRY_SECONDS, streamed_totals
-from tests.soak.system import House
+from tests.soak.system import RunningSystem
 
 SAMPLE_SECONDS = 5.0
 PROBE_SITE = "giao-thuy"
 PROBE_SECONDS = 1.0
 WARM_UP_SHARE = 1 / 3
-TELLING_SECONDS = 300.0
+CONCLUSIVE_SECONDS = 300.0
 """Less than five minutes tell nothing."""
 WINDOW_SECONDS = 30
 MINUTE_MB_MAX = 1.0
@@ -32,7 +32,7 @@ MEGABYTE = 1024 * 1024
 
 
 @dataclass
-class Life:
+class ProcessRun:
     """One process from its start to its end: (seconds since the soak began, memory in bytes)."""
 
     name: str
@@ -68,17 +68,17 @@ class Life:
         return (median(sizes[-quarter:]) - median(sizes[:quarter])) / MEGABYTE if sizes else 0.0
 
     @property
-    def is_told(self) -> bool:
-        return self.warm_seconds >= TELLING_SECONDS
+    def is_conclusive(self) -> bool:
+        return self.warm_seconds >= CONCLUSIVE_SECONDS
 
     def finding(self) -> str | None:
         """Say what is wrong with this life, or nothing."""
         peak = max((size for _, size in self.samples), default=0) / MEGABYTE
         if self.name == "kafka":
             return f"kafka has {peak:.0f} MB, more than {KAFKA_MB_MAX:.0f}" if peak > KAFKA_MB_MAX else None
-        if self.is_told and self.minute_mb > MINUTE_MB_MAX:
+        if self.is_conclusive and self.minute_mb > MINUTE_MB_MAX:
             return f"{self.name} grows by {self.minute_mb:.2f} MB a minute after its first third"
-        if self.is_told and self.growth_mb > GROWTH_MB_MAX:
+        if self.is_conclusive and self.growth_mb > GROWTH_MB_MAX:
             return f"{self.name} has grown by {self.growth_mb:.0f} MB after its first third"
         return None
 
@@ -102,13 +102,13 @@ def private_bytes(pid: int) -> int:
     return total
 
 
-class Memory:
+class MemorySampler:
     """The lives of all processes of a house."""
 
-    def __init__(self, house: House, begun: float) -> None:
-        self._house = house
+    def __init__(self, system: RunningSystem, begun: float) -> None:
+        self._system = system
         self._begun = begun
-        self.lives: list[Life] = []
+        self.runs: list[ProcessRun] = []
 
     async def run(self) -> None:
         """Sample for ever."""
@@ -118,29 +118,29 @@ class Memory:
 
     def _sample(self) -> None:
         at = time.monotonic() - self._begun
-        known = {(life.name, life.pid): life for life in self.lives}
-        for name in self._house.parts:
-            pid = self._house.pid(name)
+        known = {(run.name, run.pid): run for run in self.runs}
+        for name in self._system.parts:
+            pid = self._system.pid(name)
             if pid is None:
                 continue
-            life = known.get((name, pid))
-            if life is None:
-                life = Life(name, pid)
-                self.lives.append(life)
+            run = known.get((name, pid))
+            if run is None:
+                run = ProcessRun(name, pid)
+                self.runs.append(run)
             if size := private_bytes(pid):
-                life.samples.append((at, size))
+                run.samples.append((at, size))
 
     def names(self) -> list[str]:
         """Return the parts that were seen, in the order of their start."""
-        return list(dict.fromkeys(life.name for life in self.lives))
+        return list(dict.fromkeys(run.name for run in self.runs))
 
-    def longest(self, name: str) -> Life:
+    def longest(self, name: str) -> ProcessRun:
         """Return the longest life of a part, which tells most."""
-        return max((life for life in self.lives if life.name == name), key=lambda life: life.warm_seconds)
+        return max((run for run in self.runs if run.name == name), key=lambda run: run.warm_seconds)
 
     def total_mb(self) -> float:
         """Return what all that run have now."""
-        newest = {life.name: life.samples[-1][1] for life in self.lives if life.samples}
+        newest = {run.name: run.samples[-1][1] for run in self.runs if run.samples}
         return sum(newest.values()) / MEGABYTE
 
 
@@ -180,7 +180,7 @@ class Probe:
         while True:
             try:
                 reply = await self._client.request("POST", "/e", json.dumps(event).encode(), user_agent=PERSON)
-            except AWAY:
+            except NO_RESPONSE:
                 reply = None
             if reply is not None and reply.status == 202:
                 return

@@ -7,8 +7,8 @@ from html import escape
 from statistics import quantiles
 
 from tests.soak.assertions import Findings
-from tests.soak.load import Book
-from tests.soak.measurements import MEGABYTE, Life
+from tests.soak.load import LoadResults
+from tests.soak.measurements import MEGABYTE, ProcessRun
 
 WIDTH, LEFT, RIGHT = 760, 56, 132
 PANEL, GAP, TOP = 210, 64, 30
@@ -17,7 +17,7 @@ Point = tuple[float, float]
 
 
 @dataclass
-class Soak:
+class SoakResult:
     """All that a report tells."""
 
     seed: int
@@ -26,11 +26,11 @@ class Soak:
     machine: str
     version: str
     when: str
-    book: Book
+    results: LoadResults
     found: Findings
-    lives: list[Life]
+    runs: list[ProcessRun]
     """All lives of all processes."""
-    longest: list[Life]
+    longest: list[ProcessRun]
     """The longest life of each part."""
     delays: list[Point]
     faults: list[tuple[float, float, str]]
@@ -48,7 +48,7 @@ def quantile(values: Sequence[float], share: float) -> float:
     return quantiles(values, n=1000, method="inclusive")[round(share * 1000) - 1]
 
 
-def calm(soak: Soak) -> list[float]:
+def calm(soak: SoakResult) -> list[float]:
     """Return the delays of views that were sent while nothing was broken, nor had been for ten seconds."""
     return [
         delay
@@ -57,13 +57,13 @@ def calm(soak: Soak) -> list[float]:
     ]
 
 
-def page(soak: Soak, picture: str) -> str:
+def page(soak: SoakResult, picture: str) -> str:
     """Return the report as Markdown; `picture` is where the drawing lies, as seen from the page."""
-    found, book = soak.found, soak.book
+    found, results = soak.found, soak.results
     verdict = "everything held." if not found.wrong else f"{len(found.wrong)} promises were broken."
     rows = [
-        ("events acknowledged with 202", f"{book.events:,}"),
-        ("pixels without an answer, counted or not", f"{book.unsure}"),
+        ("events acknowledged with 202", f"{results.events:,}"),
+        ("pixels without an answer, counted or not", f"{results.unanswered_pixels}"),
         ("records in the log", f"{found.records:,}"),
         *[(f"ledger: {outcome} {reason}".rstrip(), f"{events:,}") for (outcome, reason), events in _sorted(found)],
         ("`verify`", found.verify),
@@ -100,7 +100,7 @@ def page(soak: Soak, picture: str) -> str:
         "",
         "| process | killed | longest life | at first | at last | grows in a minute by |",
         "| --- | --- | --- | --- | --- | --- |",
-        *[_life(life, soak.restarts[life.name]) for life in soak.longest],
+        *[_life(run, soak.restarts[run.name]) for run in soak.longest],
         "",
         "## Faults",
         "",
@@ -114,7 +114,7 @@ def page(soak: Soak, picture: str) -> str:
         if not found.stray_failures
         else "| kind | sent | failed |",
         "| --- | --- | --- |",
-        *_requests(book),
+        *_requests(results),
     ]
     return "\n".join(lines) + "\n"
 
@@ -132,31 +132,31 @@ def _broken(found: Findings) -> list[str]:
     return ["## Broken promises", "", *[f"- {sentence}" for sentence in found.wrong], ""] if found.wrong else []
 
 
-def _life(life: Life, killed: int) -> str:
-    warm = life.warm or [(0.0, 0)]
-    told = f"{life.minute_mb:+.2f} MB" if life.is_told else f"({life.minute_mb:+.2f} MB: too short to tell)"
-    lasted = (life.samples[-1][0] - life.samples[0][0]) / 60 if life.samples else 0.0
+def _life(run: ProcessRun, killed: int) -> str:
+    warm = run.warm or [(0.0, 0)]
+    growth = f"{run.minute_mb:+.2f} MB" if run.is_conclusive else f"({run.minute_mb:+.2f} MB: too short to tell)"
+    lasted = (run.samples[-1][0] - run.samples[0][0]) / 60 if run.samples else 0.0
     begin, end = warm[0][1] / MEGABYTE, warm[-1][1] / MEGABYTE
-    return f"| {life.name} | {killed} | {lasted:.1f} min | {begin:.0f} MB | {end:.0f} MB | {told} |"
+    return f"| {run.name} | {killed} | {lasted:.1f} min | {begin:.0f} MB | {end:.0f} MB | {growth} |"
 
 
-def _fault(soak: Soak, begun: float, lasted: float, name: str) -> str:
+def _fault(soak: SoakResult, begun: float, lasted: float, name: str) -> str:
     late = [delay for at, delay in soak.delays if begun - 3 <= at <= begun + lasted + 5]
     return f"| {begun / 60:.1f} min | {name} | {lasted:.1f} s | {max(late, default=0):.1f} s |"
 
 
-def _requests(book: Book) -> list[str]:
-    failed = Counter(kind for _, kind, _ in book.failures)
-    return [f"| {kind} | {count:,} | {failed[kind]} |" for kind, count in book.requests.items()]
+def _requests(results: LoadResults) -> list[str]:
+    failed = Counter(kind for _, kind, _ in results.failures)
+    return [f"| {kind} | {count:,} | {failed[kind]} |" for kind, count in results.requests.items()]
 
 
-def drawing(soak: Soak) -> str:
+def drawing(soak: SoakResult) -> str:
     """Return the picture as SVG: memory of each process above, delays below, faults as lines through both."""
-    seconds = max(soak.minutes * 60, *(at for life in soak.lives for at, _ in life.samples), 1.0)
-    lives = [(life.name, [(at, size / MEGABYTE) for at, size in life.samples]) for life in soak.lives]
-    names = list(dict.fromkeys(name for name, _ in lives))
+    seconds = max(soak.minutes * 60, *(at for run in soak.runs for at, _ in run.samples), 1.0)
+    runs = [(run.name, [(at, size / MEGABYTE) for at, size in run.samples]) for run in soak.runs]
+    names = list(dict.fromkeys(name for name, _ in runs))
     colors = {name: COLORS[number % len(COLORS)] for number, name in enumerate(names)}
-    highest = max((value for _, points in lives for _, value in points), default=1.0) * 1.1
+    highest = max((value for _, points in runs for _, value in points), default=1.0) * 1.1
     slowest = max((delay for _, delay in soak.delays), default=1.0) * 1.1
     below = TOP + PANEL + GAP
     height = below + PANEL + 40
@@ -174,7 +174,7 @@ def drawing(soak: Soak) -> str:
             f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{TOP}" y2="{below + PANEL}" stroke="#c9c9c9" stroke-dasharray="2 3">'
             f"<title>{escape(name)}</title></line>"
         )
-    parts += [_line(points, TOP, highest, seconds, colors[name]) for name, points in lives if len(points) > 1]
+    parts += [_line(points, TOP, highest, seconds, colors[name]) for name, points in runs if len(points) > 1]
     parts += [
         f'<text x="{WIDTH - RIGHT + 10}" y="{TOP + 12 + number * 15}" fill="{colors[name]}">{escape(name)}</text>'
         for number, name in enumerate(names)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.supervisor import Part
+from deploy.local.supervisor import ManagedProcess
 from tests.chaos.cluster import TEMPLATE, Cluster
 from tests.chaos.polling import wait_until
 from tests.conftest import ROOT, SITES, STATISTICS_TOKENS, answers, free_ports
@@ -34,11 +34,11 @@ ROLES = {
 UPSTREAMS = {"COLLECTOR": "collector", "ARTICLES": "articles", "STATS": "widget", "RENDER": "site"}
 """Which of them the gateway asks: name of its variable → how the parts' names begin."""
 START_SECONDS = 60.0
-TEND_SECONDS = 0.5
-LEAVE_SECONDS = 12.0
+RESTART_POLL_SECONDS = 0.5
+STOP_SECONDS = 12.0
 
 
-class House:
+class RunningSystem:
     """One Kafka, one Postgres, a gateway, and processes of ours: by default each role apart."""
 
     def __init__(
@@ -50,7 +50,7 @@ class House:
         self.cluster = Cluster(folder)
         self.gateway_port = 0
         self.ports: dict[str, int] = {}
-        self.parts: dict[str, Part] = {}
+        self.parts: dict[str, ManagedProcess] = {}
         self.down: set[str] = set()
         """Parts that a fault keeps down."""
         self.deaths: Counter[str] = Counter()
@@ -95,17 +95,19 @@ class House:
         self._start("gateway", self._gateway())
         await wait_until(self.parts["gateway"].is_ready, START_SECONDS, "the gateway")
 
-    def _start(self, name: str, part: Part) -> None:
+    def _start(self, name: str, part: ManagedProcess) -> None:
         self.parts[name] = part
         self.cluster.spawn(part)
 
-    def _role(self, name: str) -> Part:
+    def _role(self, name: str) -> ManagedProcess:
         port = self.ports[name]
         url = f"http://127.0.0.1:{port}/readyz"
         environment = {**self.environment(), "PRESSTALLY_HTTP_PORT": str(port)}
-        return Part(name, [sys.executable, "-m", *self.roles[name].split()], lambda: answers(url), environment)
+        return ManagedProcess(
+            name, [sys.executable, "-m", *self.roles[name].split()], lambda: answers(url), environment
+        )
 
-    def _gateway(self) -> Part:
+    def _gateway(self) -> ManagedProcess:
         def of(begin: str) -> str:
             return " ".join(f"127.0.0.1:{port}" for name, port in self.ports.items() if name.startswith(begin))
 
@@ -121,7 +123,7 @@ class House:
         }
         caddy = [str(Path(sys.executable).parent / "caddy"), "run", "--adapter", "caddyfile"]
         url = f"http://127.0.0.1:{self.gateway_port}/t.js"
-        return Part(
+        return ManagedProcess(
             "gateway", [*caddy, "--config", str(ROOT / "deploy/gateway/Caddyfile")], lambda: answers(url), environment
         )
 
@@ -155,22 +157,22 @@ class House:
         assert process is not None
         self.down.add(name)
         process.send_signal(signal.SIGTERM)
-        code = await asyncio.to_thread(process.wait, LEAVE_SECONDS)
+        code = await asyncio.to_thread(process.wait, STOP_SECONDS)
         self.cluster.spawn(self.parts[name])
         self.down.discard(name)
-        await self.is_ready(name)
+        await self.wait_until_ready(name)
         return code
 
-    async def tend(self) -> None:
+    async def restart_dead(self) -> None:
         """Start again what has died, for ever."""
         while True:
             for name, part in self.parts.items():
                 if name not in self.down and self.pid(name) is None:
                     self.deaths[name] += 1
                     self.cluster.spawn(part)
-            await asyncio.sleep(TEND_SECONDS)
+            await asyncio.sleep(RESTART_POLL_SECONDS)
 
-    async def is_ready(self, name: str) -> None:
+    async def wait_until_ready(self, name: str) -> None:
         """Wait until a part is ready again."""
         await wait_until(self.parts[name].is_ready, START_SECONDS, f"readiness of {name}")
 
@@ -181,7 +183,7 @@ class House:
             subprocess.run, command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )
 
-    async def leave(self) -> dict[str, str]:
+    async def stop_roles(self) -> dict[str, str]:
         """Ask the roles to stop, all at once, and return how each did not leave as it should."""
         processes = {name: process for name in self.roles if (process := self.parts[name].process) is not None}
         for process in processes.values():
@@ -189,15 +191,15 @@ class House:
         wrong = {}
         for name, process in processes.items():
             try:
-                code = await asyncio.to_thread(process.wait, LEAVE_SECONDS)
+                code = await asyncio.to_thread(process.wait, STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                wrong[name] = f"did not leave within {LEAVE_SECONDS:g} s"
+                wrong[name] = f"did not leave within {STOP_SECONDS:g} s"
             else:
                 if code != 0:
                     wrong[name] = f"left with {code}"
         return wrong
 
-    def last_words(self) -> str:
+    def last_log_lines(self) -> str:
         """Return the last lines of each part's log, for a failure's message."""
         files = sorted((self._folder / "logs").glob("*.log"))
         return "\n".join(f"{file.stem}:\n" + "\n".join(file.read_text().splitlines()[-6:]) for file in files)

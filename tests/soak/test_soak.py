@@ -5,44 +5,44 @@ from collections import Counter
 
 from tests.soak.assertions import Findings, compare_deaths, compare_failures
 from tests.soak.client import Reply
-from tests.soak.faults import FAULTS, Done, plan
-from tests.soak.load import Book
-from tests.soak.measurements import MEGABYTE, Life
-from tests.soak.report import Soak, drawing, page
+from tests.soak.faults import FAULTS, InjectedFault, plan
+from tests.soak.load import LoadResults
+from tests.soak.measurements import MEGABYTE, ProcessRun
+from tests.soak.report import SoakResult, drawing, page
 
 HALF_AN_HOUR = range(0, 1800, 5)
 
 
-def life(name: str, mb_a_minute: float, *, start_mb: float = 80.0, seconds: range = HALF_AN_HOUR) -> Life:
-    return Life(name, 1, [(at, int((start_mb + mb_a_minute * at / 60) * MEGABYTE)) for at in seconds])
+def run(name: str, mb_a_minute: float, *, start_mb: float = 80.0, seconds: range = HALF_AN_HOUR) -> ProcessRun:
+    return ProcessRun(name, 1, [(at, int((start_mb + mb_a_minute * at / 60) * MEGABYTE)) for at in seconds])
 
 
 def test_a_leak_is_found_and_a_warm_up_is_none() -> None:
     """Growth that goes on is a finding; a warm-up and a step are none; Kafka has a bound of its own."""
-    finding = life("widget", 2.0).finding()
+    finding = run("widget", 2.0).finding()
     assert finding is not None
     assert "widget grows by 2.00 MB a minute" in finding
-    assert life("widget", 0.5).finding() is None
+    assert run("widget", 0.5).finding() is None
     warming = [(at, int((80 + min(at, 500) / 8) * MEGABYTE)) for at in HALF_AN_HOUR]
-    assert Life("widget", 1, warming).finding() is None
-    assert life("widget", 50.0, seconds=range(0, 120, 5)).finding() is None  # too short to tell, and told so
+    assert ProcessRun("widget", 1, warming).finding() is None
+    assert run("widget", 50.0, seconds=range(0, 120, 5)).finding() is None  # too short to tell, and told so
     steps = [(at, int((80 + 12 * (at > 800) + 12 * (at > 1300)) * MEGABYTE)) for at in HALF_AN_HOUR]
-    assert Life("counter-2", 1, steps).finding() is None
+    assert ProcessRun("counter-2", 1, steps).finding() is None
     lumps = [(at, int((80 + 8 * (at // 150)) * MEGABYTE)) for at in HALF_AN_HOUR]
-    assert "has grown by" in (Life("site-1", 1, lumps).finding() or "")
-    assert life("kafka", 20.0).finding() is None
-    assert life("kafka", 100.0).finding() is not None
+    assert "has grown by" in (ProcessRun("site-1", 1, lumps).finding() or "")
+    assert run("kafka", 20.0).finding() is None
+    assert run("kafka", 100.0).finding() is not None
 
 
 def test_failures_are_forgiven_only_while_something_is_broken() -> None:
     """A request that fails during a fault is expected; one that fails in calm is a broken promise."""
-    book, faults = Book(), [Done("kafka killed", 100.0, 108.0)]
-    book.failures = [(101.0, "page", "502"), (115.0, "page", "502")]
+    results, faults = LoadResults(), [InjectedFault("kafka killed", 100.0, 108.0)]
+    results.failures = [(101.0, "page", "502"), (115.0, "page", "502")]
     found = Findings()
-    compare_failures(book, faults, found)
+    compare_failures(results, faults, found)
     assert found.wrong == []
-    book.failures.append((150.0, "page", "502"))
-    compare_failures(book, faults, found)
+    results.failures.append((150.0, "page", "502"))
+    compare_failures(results, faults, found)
     assert found.wrong == ["1 requests failed while nothing was broken (page: 502)"]
 
 
@@ -55,12 +55,12 @@ def test_an_end_that_nobody_caused_is_found() -> None:
 
 def test_only_a_whole_answer_without_fault_counts() -> None:
     """A 5xx or no answer is a failure of the request; a refusal is an answer."""
-    book = Book()
-    assert book.note("single", Reply(202, b""))
-    assert book.note("page", Reply(404, b""))
-    assert not book.note("single", Reply(503, b""))
-    assert not book.note("single", OSError("refused"))
-    assert [kind for _, kind, _ in book.failures] == ["single", "single"]
+    results = LoadResults()
+    assert results.note("single", Reply(202, b""))
+    assert results.note("page", Reply(404, b""))
+    assert not results.note("single", Reply(503, b""))
+    assert not results.note("single", OSError("refused"))
+    assert [kind for _, kind, _ in results.failures] == ["single", "single"]
 
 
 def test_the_plan_is_the_seeds_and_breaks_everything() -> None:
@@ -75,17 +75,17 @@ def test_the_plan_is_the_seeds_and_breaks_everything() -> None:
 def test_the_report_tells_all_and_its_picture_is_well_formed() -> None:
     """The page has every process, fault and broken promise; the picture is XML with a line for each process."""
     found = Findings(wrong=["builder ended"], records=10, ledger={("counted", ""): 10}, verify="drift 0")
-    soak = Soak(
+    soak = SoakResult(
         seed=7,
         minutes=10,
         command="make soak",
         machine="2 processors",
         version="0",
         when="2026-01-01",
-        book=Book(requests=Counter(single=10)),
+        results=LoadResults(requests=Counter(single=10)),
         found=found,
-        lives=[life("widget", 0.1), life("builder", 0.2)],
-        longest=[life("widget", 0.1), life("builder", 0.2)],
+        runs=[run("widget", 0.1), run("builder", 0.2)],
+        longest=[run("widget", 0.1), run("builder", 0.2)],
         delays=[(1.0, 0.2), (60.0, 0.4)],
         faults=[(30.0, 2.0, "kafka killed")],
         restarts=Counter(widget=1),

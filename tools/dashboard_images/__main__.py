@@ -12,10 +12,10 @@ from typing import Any
 from deploy.grafana.__main__ import FOLDER
 from tests.conftest import ROOT, free_ports, wait_for
 from tests.ops.prometheus import Prometheus, running_prometheus
-from tests.soak.editor_load import Editing
+from tests.soak.editor_load import EditorLoad
 from tests.soak.load import Load
 from tests.soak.measurements import Probe
-from tests.soak.system import House
+from tests.soak.system import RunningSystem
 from tools.dashboard_images.drawing import Drawn, Series, drawing
 
 SECONDS = 120
@@ -49,15 +49,15 @@ def legend(target: dict[str, Any], labels: dict[str, str]) -> str:
     return re.sub(r"127\.0\.0\.1:\d+", labels.get("job", "one"), text)
 
 
-async def load(house: House) -> tuple[float, float]:
+async def load(system: RunningSystem) -> tuple[float, float]:
     """Let readers and editors work for a while; return from when until when."""
     tokens = {}
     for scope in ("events", "admin"):
-        done = await house.command("services.ingest", "token", "create", "--name", scope, "--scope", scope)
+        done = await system.command("services.ingest", "token", "create", "--name", scope, "--scope", scope)
         tokens[scope] = done.stdout.strip()
-    readers = Load(house.gateway_port, tokens["events"], 7)
-    editors = Editing(house.gateway_port, tokens["admin"], readers.book, readers.live)
-    probe = Probe(house.gateway_port, time.monotonic())
+    readers = Load(system.gateway_port, tokens["events"], 7)
+    editors = EditorLoad(system.gateway_port, tokens["admin"], readers.results, readers.live)
+    probe = Probe(system.gateway_port, time.monotonic())
     working = [asyncio.create_task(one.run()) for one in (readers, editors, probe)]
     begun = time.time()
     await asyncio.sleep(SECONDS)
@@ -72,19 +72,19 @@ async def main() -> int:
     with tempfile.TemporaryDirectory(prefix="presstally-pictures-") as folder:
         Path(folder).chmod(0o755)
         (Path(folder) / "house").mkdir(mode=0o755)
-        house = House(Path(folder) / "house", {name: f"services.{name}" for name in SERVICES}, UPSTREAMS)
+        system = RunningSystem(Path(folder) / "house", {name: f"services.{name}" for name in SERVICES}, UPSTREAMS)
         try:
-            await house.start()
-            targets = {name: f"127.0.0.1:{house.ports[name]}" for name in SERVICES}
+            await system.start()
+            targets = {name: f"127.0.0.1:{system.ports[name]}" for name in SERVICES}
             with running_prometheus(Path(folder), free_ports(1), targets, wait_for) as prometheus:
-                begun, until = await load(house)
+                begun, until = await load(system)
                 for file in sorted(FOLDER.glob("*.json")):
                     board = json.loads(file.read_text())
                     picture = ROOT / "docs/images" / f"dashboard-{file.stem}.svg"
                     picture.write_text(drawing(board, ask(prometheus, board, begun, until)), encoding="utf-8")
                     print(f"{picture.relative_to(ROOT)}: {picture.stat().st_size // 1024} KB")
         finally:
-            await house.stop()
+            await system.stop()
     return 0
 
 

@@ -8,7 +8,7 @@ from tools.demo_site.articles import LENGTHS, STORIES, TRANSLATION, WITHDRAWN, a
 from tools.demo_site.photos import drawn
 
 
-class Desk:
+class EditorClient:
     """An editor with a token that may do everything."""
 
     def __init__(self, url: str, token: str, site: str = "haihau") -> None:
@@ -54,12 +54,12 @@ class Desk:
 
 def publish_sample(url: str, token: str, site: str = "haihau", *, more: bool = True) -> dict[str, str]:
     """Publish the sample on a site and return the paths of the pages to look at, by name."""
-    desk = Desk(url, token, site)
-    ids, paths = zip(*(desk.publish(story, place) for place, story in enumerate(STORIES)), strict=True)
-    _, translation = desk.publish({**TRANSLATION, "translation_of": ids[0]}, len(STORIES) // 2)
+    editor = EditorClient(url, token, site)
+    ids, paths = zip(*(editor.publish(story, place) for place, story in enumerate(STORIES)), strict=True)
+    _, translation = editor.publish({**TRANSLATION, "translation_of": ids[0]}, len(STORIES) // 2)
     if more:
         for place, story in enumerate(LENGTHS, len(STORIES)):
-            desk.publish(story, place)
+            editor.publish(story, place)
     return {
         "home": "/",
         "article": paths[0],
@@ -74,5 +74,5 @@ def publish_sample(url: str, token: str, site: str = "haihau", *, more: bool = T
         "empty search": "/tim-kiem",
         "site map": "/so-do-site",
         "not found": "/khong-co",
-        "gone": desk.publish(WITHDRAWN, 0)[1],
+        "gone": editor.publish(WITHDRAWN, 0)[1],
     }

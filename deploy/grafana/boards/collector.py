@@ -1,9 +1,9 @@
 """The collector: from a reader's browser to Kafka."""
 
-from deploy.grafana.boards.panels import SITE, Board, I, Panel, quantiles, resources
+from deploy.grafana.boards.panels import SITE, Dashboard, I, Panel, quantiles, resources
 
 COLLECT = 'job="ingest",route=~"/e|/e/batch|/p.gif"'
-COLLECTOR = Board(
+COLLECTOR = Dashboard(
     "presstally-collector",
     "Presstally: collector",
     "From a reader's browser to Kafka: what is taken, refused, kept on disk, and how fast.",

@@ -1,8 +1,8 @@
 """Counting: from Kafka to the counter on the page."""
 
-from deploy.grafana.boards.panels import SITE, Board, I, Panel, or_zero, quantiles, resources
+from deploy.grafana.boards.panels import SITE, Dashboard, I, Panel, or_zero, quantiles, resources
 
-COUNTING = Board(
+COUNTING = Dashboard(
     "presstally-counting",
     "Presstally: counting",
     "From Kafka to the counter on the page: lag, the ledger, batches, rebalances, readers of counters.",

@@ -1,6 +1,6 @@
 """The overview: is it well?"""
 
-from deploy.grafana.boards.panels import BAD, GOOD, OURS, SITE, WARN, Board, I, Panel, or_zero, quantiles, stat
+from deploy.grafana.boards.panels import BAD, GOOD, SERVICES, SITE, WARN, Dashboard, I, Panel, or_zero, quantiles, stat
 
 
 def budget(name: str) -> str:
@@ -8,7 +8,7 @@ def budget(name: str) -> str:
     return f"1 - presstally:slo_{name}:ratio_rate3d / (1 - presstally:slo_{name}:objective_ratio)"
 
 
-OVERVIEW = Board(
+OVERVIEW = Dashboard(
     "presstally-overview",
     "Presstally: overview",
     "Is it well? Readers, promises, delays, and what needs somebody.",
@@ -30,7 +30,7 @@ OVERVIEW = Board(
                 "Targets down",
                 "Processes that do not answer Prometheus.",
                 "short",
-                or_zero(f"count(up{{{OURS}}} == 0)"),
+                or_zero(f"count(up{{{SERVICES}}} == 0)"),
                 (None, GOOD),
                 (1, BAD),
             ),
@@ -63,7 +63,7 @@ OVERVIEW = Board(
         "Promises of 30 days": [
             stat(
                 f"{title}: budget left",
-                f"{says} At the pace of the last three days, so much of the error budget is left; below 0 it is spent.",
+                f"{description} Error budget left at the pace of the last three days; below 0 it is spent.",
                 "percentunit",
                 budget(name),
                 (None, BAD),
@@ -71,7 +71,7 @@ OVERVIEW = Board(
                 (0.5, GOOD),
                 width=6,
             )
-            for title, says, name in (
+            for title, description, name in (
                 ("Collecting", "99.9 % of page views are answered without error.", "collect_errors"),
                 ("Collecting fast", "99 % of page views are kept within 100 ms.", "collect_latency"),
                 ("Reading", "99.9 % of pages and counters are answered without error.", "read_errors"),
@@ -107,8 +107,8 @@ OVERVIEW = Board(
                 "Requests a second by service, those answered from memory included.",
                 "reqps",
                 {
-                    "{{job}}": f"sum by (job) (rate(http_server_request_duration_seconds_count{{{OURS}}}[{I}]))",
-                    "{{job}} at hand": f"sum by (job) (rate(http_server_cached_responses_total{{{OURS}}}[{I}]))",
+                    "{{job}}": f"sum by (job) (rate(http_server_request_duration_seconds_count{{{SERVICES}}}[{I}]))",
+                    "{{job}} at hand": f"sum by (job) (rate(http_server_cached_responses_total{{{SERVICES}}}[{I}]))",
                 },
             ),
             Panel(
@@ -117,7 +117,7 @@ OVERVIEW = Board(
                 "reqps",
                 {
                     "errors": or_zero(
-                        f'sum(rate(http_server_request_duration_seconds_count{{{OURS},code=~"5.."}}[{I}]))'
+                        f'sum(rate(http_server_request_duration_seconds_count{{{SERVICES},code=~"5.."}}[{I}]))'
                     ),
                 },
             ),
@@ -145,7 +145,7 @@ OVERVIEW = Board(
                 "Up",
                 "Replicas that answer, by service.",
                 "short",
-                {"{{job}}": f"sum by (job) (up{{{OURS}}})"},
+                {"{{job}}": f"sum by (job) (up{{{SERVICES}}})"},
                 width=8,
                 height=7,
             ),

@@ -8,7 +8,7 @@ SOURCE = {"type": "prometheus", "uid": "${datasource}"}
 WIDTH = 24
 I = "$__rate_interval"  # noqa: E741 - it stands in every query
 GOOD, WARN, BAD = "green", "orange", "red"
-OURS = 'job=~"ingest|stats|render"'
+SERVICES = 'job=~"ingest|stats|render"'
 SITE = 'site=~"$site"'
 Kind = Literal["timeseries", "stat", "bargauge", "table"]
 
@@ -18,7 +18,7 @@ class Panel:
     """One panel. `queries` maps a legend to PromQL; `unit` is Grafana's name of it."""
 
     title: str
-    says: str
+    description: str
     unit: str
     queries: dict[str, str]
     kind: Kind = "timeseries"
@@ -31,18 +31,20 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Board:
+class Dashboard:
     """One dashboard: rows of panels under their headings."""
 
     uid: str
     title: str
-    says: str
+    description: str
     rows: dict[str, list[Panel]]
 
 
-def stat(title: str, says: str, unit: str, query: str, *steps: tuple[float | None, str], width: int = 4) -> Panel:
+def stat(
+    title: str, description: str, unit: str, query: str, *steps: tuple[float | None, str], width: int = 4
+) -> Panel:
     """Return a panel that shows one number."""
-    return Panel(title, says, unit, {"": query}, "stat", width, 4, steps=steps or ((None, "text"),))
+    return Panel(title, description, unit, {"": query}, "stat", width, 4, steps=steps or ((None, "text"),))
 
 
 def quantiles(metric: str, selector: str = "") -> dict[str, str]:
@@ -138,7 +140,7 @@ def _panel(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
         "id": number,
         "type": panel.kind,
         "title": panel.title,
-        "description": panel.says,
+        "description": panel.description,
         "datasource": SOURCE,
         "gridPos": {"x": x, "y": y, "w": panel.width, "h": panel.height},
         "fieldConfig": {"defaults": defaults, "overrides": []},
@@ -148,7 +150,7 @@ def _panel(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
     }
 
 
-def _layout(board: Board) -> list[dict[str, Any]]:
+def _layout(board: Dashboard) -> list[dict[str, Any]]:
     placed: list[dict[str, Any]] = []
     number = y = 0
     for heading, panels in board.rows.items():
@@ -186,7 +188,7 @@ def _variable(name: str, label: str, query: str) -> dict[str, Any]:
     }
 
 
-def to_json(board: Board) -> dict[str, Any]:
+def to_json(board: Dashboard) -> dict[str, Any]:
     """Return the dashboard as Grafana reads it."""
     source = {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "refresh": 1}
     variables = [source, _variable("site", "Site", "label_values(presstally_site_counter, site)")]
@@ -201,7 +203,7 @@ def to_json(board: Board) -> dict[str, Any]:
     return {
         "uid": board.uid,
         "title": board.title,
-        "description": board.says,
+        "description": board.description,
         "tags": ["presstally"],
         "schemaVersion": 39,
         "version": 1,

@@ -1,8 +1,8 @@
 """Publishing: from an editor's click to the page."""
 
-from deploy.grafana.boards.panels import Board, I, Panel, or_zero, quantiles, resources
+from deploy.grafana.boards.panels import Dashboard, I, Panel, or_zero, quantiles, resources
 
-PUBLISHING = Board(
+PUBLISHING = Dashboard(
     "presstally-publishing",
     "Presstally: publishing",
     "From an editor's click to the page that readers get.",

@@ -138,7 +138,7 @@ async def test_old_numbers_are_marked(database: str, tmp_path: Path, counted: as
     async with running_widget(through, tmp_path) as widget:
         fresh = await widget.get(f"/stats/{SITE}/counter")
         stream = await open_stream(widget.port, f"/stats/{SITE}/live")
-        await stream.until(lambda stream: stream.told)
+        await stream.until(lambda stream: stream.messages)
         await proxy.stop()
         await asyncio.sleep(1.2)
         old = await widget.get(f"/stats/{SITE}/counter")
@@ -152,7 +152,7 @@ async def test_old_numbers_are_marked(database: str, tmp_path: Path, counted: as
         assert (ready.status, "cannot be read" in ready.text) == (503, True)
         assert not stream.ended
         newcomer = await open_stream(widget.port, f"/stats/{SITE}/live")
-        told = await newcomer.until(lambda stream: stream.told)
+        told = await newcomer.until(lambda stream: stream.messages)
         assert told[0].numbers["stale"] is True
         assert not stream.ended
         for one in (stream, newcomer):
@@ -162,20 +162,20 @@ async def test_old_numbers_are_marked(database: str, tmp_path: Path, counted: as
 async def test_a_stream_tells_changes_once_a_second(widget: WidgetProcess, counted: asyncpg.Connection) -> None:
     """While views come all the time, a stream tells the newest once a second at most; then it is silent."""
     stream = await open_stream(widget.port, f"/stats/{SITE}/live")
-    await stream.until(lambda stream: stream.told)
+    await stream.until(lambda stream: stream.messages)
     assert stream.headers["content-type"].startswith("text/event-stream")
     assert stream.headers["x-accel-buffering"] == "no"
     assert "no-transform" in stream.headers["cache-control"]
     for _ in range(50):
         await count_views(counted, 1)
         await asyncio.sleep(0.05)
-    await stream.until(lambda stream: stream.told[-1].numbers["total"] == 50)
-    times = [told.at for told in stream.told]
+    await stream.until(lambda stream: stream.messages[-1].numbers["total"] == 50)
+    times = [told.at for told in stream.messages]
     assert all(after - before > 0.9 for before, after in pairwise(times))
     assert len(times) <= 6
-    quiet = len(stream.told)
+    quiet = len(stream.messages)
     await asyncio.sleep(1.5)
-    assert len(stream.told) == quiet
+    assert len(stream.messages) == quiet
     stream.close()
 
 
@@ -184,14 +184,14 @@ async def test_a_stream_that_comes_again_is_not_told_what_it_knows(
 ) -> None:
     """With Last-Event-ID nothing is repeated; what changed meanwhile is told at once, by any process."""
     first = await open_stream(widget.port, f"/stats/{SITE}/live")
-    told = (await first.until(lambda stream: stream.told))[-1]
+    told = (await first.until(lambda stream: stream.messages))[-1]
     first.close()
     again = await open_stream(widget.port, f"/stats/{SITE}/live", last_event_id=told.id)
     await again.until(lambda stream: stream.status == 200)
     await asyncio.sleep(0.5)
-    assert not again.told
+    assert not again.messages
     await count_views(counted, 1)
-    new = (await again.until(lambda stream: stream.told))[-1]
+    new = (await again.until(lambda stream: stream.messages))[-1]
     assert new.numbers["total"] == told.numbers["total"] + 1
     assert new.id != told.id
     again.close()
@@ -200,7 +200,7 @@ async def test_a_stream_that_comes_again_is_not_told_what_it_knows(
 async def test_streams_have_a_measure_and_a_window(widget: WidgetProcess) -> None:
     """A stream tells the counter that was asked for."""
     stream = await open_stream(widget.port, f"/stats/{SITE}/live?measure=views&window=rolling")
-    told = (await stream.until(lambda stream: stream.told))[-1].numbers
+    told = (await stream.until(lambda stream: stream.messages))[-1].numbers
     assert (told["measure"], told["window"]) == ("views", "rolling")
     stream.close()
 
@@ -237,7 +237,7 @@ async def test_many_streams_leave_room_for_others(database: str, tmp_path: Path)
     many = {"PRESSTALLY_LIVE_STREAMS_PER_ADDRESS": "1000", "PRESSTALLY_LIVE_STREAMS_MAX": "600"}
     async with running_widget(database, tmp_path, **many) as widget:
         streams = await asyncio.gather(*(open_stream(widget.port, f"/stats/{SITE}/live") for _ in range(600)))
-        await asyncio.gather(*(stream.until(lambda stream: stream.told) for stream in streams))
+        await asyncio.gather(*(stream.until(lambda stream: stream.messages) for stream in streams))
         assert (await widget.get("/readyz")).status == 200
         assert (await widget.get(f"/stats/{SITE}/counter")).status == 200
         refused = await widget.get(f"/stats/{SITE}/live")
