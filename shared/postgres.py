@@ -1,6 +1,5 @@
 """Postgres: a pool under the service's own role, and named queries from `.sql` files."""
 
-import asyncio
 import re
 from importlib.resources import files
 from typing import Final, TypeAlias
@@ -8,15 +7,15 @@ from typing import Final, TypeAlias
 import asyncpg
 import asyncpg.pool
 
-from shared.logs import log
+from shared.retry import OnWaiting, retry_until_done
 
 POSTGRES_DATA_ERRORS: Final = (
     asyncpg.DataError,
     asyncpg.IntegrityConstraintViolationError,
     asyncpg.ProgramLimitExceededError,
-    ValueError,  # asyncpg's own refusals of values, before they are sent
+    ValueError,  # values that asyncpg rejects before they are sent
 )
-"""What Postgres cannot store, however often it is tried, such as a text with a NUL. Catch it before POSTGRES_AWAY."""
+"""Values that Postgres never stores, such as a text with a NUL. Catch these before POSTGRES_UNAVAILABLE."""
 
 POSTGRES_UNAVAILABLE: Final = (
     OSError,
@@ -33,7 +32,7 @@ POSTGRES_UNAVAILABLE: Final = (
     asyncpg.InternalServerError,
 )
 """What a lost, restarted or busy Postgres raises. After any of these the outcome of a commit is unknown. Other
-errors (a missing table, a refused permission) are faults of ours: they stop the process."""
+errors (a missing table, a denied permission) are programming or configuration errors: they stop the process."""
 
 Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 """A connection that a pool has lent."""
@@ -41,7 +40,6 @@ Connection: TypeAlias = "asyncpg.pool.PoolConnectionProxy[asyncpg.Record]"
 POOLS: set[asyncpg.Pool] = set()
 """The pools that this process opened, for its metrics; `shared/process_metrics.py` drops those that were closed."""
 
-CONNECT_RETRY_SECONDS = 0.5
 CONNECT_SECONDS = 5.0
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
@@ -61,45 +59,46 @@ def read_queries(package: str, file: str = "sql/queries.sql") -> NamedQueries:
 
 
 async def open_pool(
-    url: str, *, role: str, size: int = 8, statement_timeout_seconds: float = 10, wait: bool = True
+    url: str,
+    *,
+    role: str,
+    size: int = 8,
+    statement_timeout_seconds: float = 10,
+    wait: bool = True,
+    on_waiting: OnWaiting | None = None,
 ) -> asyncpg.Pool:
-    """Open a pool whose connections act as `role`, waiting for as long as Postgres is away.
+    """Open a pool whose connections act as `role`, and wait for as long as Postgres is unavailable.
 
     Args:
         url: postgresql://…, of a login that may act as the role.
         role: The service's database role; it can write its own schema only.
         size: Most connections at once.
         statement_timeout_seconds: The server ends a statement that takes longer.
-        wait: If not, it connects at the first use, and its user meets an absent Postgres there.
+        wait: If not, it connects at the first use, and an unavailable Postgres is met there.
+        on_waiting: Called with the reason while it waits, and with None at the end.
 
     Raises:
-        asyncpg.InvalidPasswordError: and other refusals that waiting does not mend.
+        asyncpg.InvalidPasswordError: and other errors that waiting does not mend.
     """
-    said = False
-    while True:
-        try:
-            pool = await asyncpg.create_pool(
-                url,
-                min_size=1 if wait else 0,
-                timeout=CONNECT_SECONDS,
-                max_size=size,
-                command_timeout=statement_timeout_seconds + 2,
-                server_settings={
-                    "role": role,
-                    "application_name": role,
-                    "statement_timeout": str(int(statement_timeout_seconds * 1000)),
-                    "idle_in_transaction_session_timeout": "5000",
-                    "lock_timeout": "5000",
-                    "timezone": "UTC",
-                },
-            )
-        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError):
-            raise
-        except POSTGRES_UNAVAILABLE as error:
-            if not said:
-                log.warning("Postgres is not there yet; waiting for it", reason=repr(error))
-                said = True
-            await asyncio.sleep(CONNECT_RETRY_SECONDS)
-        else:
-            POOLS.add(pool)
-            return pool
+    pool = await retry_until_done(
+        lambda: asyncpg.create_pool(
+            url,
+            min_size=1 if wait else 0,
+            timeout=CONNECT_SECONDS,
+            max_size=size,
+            command_timeout=statement_timeout_seconds + 2,
+            server_settings={
+                "role": role,
+                "application_name": role,
+                "statement_timeout": str(int(statement_timeout_seconds * 1000)),
+                "idle_in_transaction_session_timeout": "5000",
+                "lock_timeout": "5000",
+                "timezone": "UTC",
+            },
+        ),
+        on=POSTGRES_UNAVAILABLE,
+        what="connect to Postgres",
+        on_waiting=on_waiting,
+    )
+    POOLS.add(pool)
+    return pool

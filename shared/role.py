@@ -6,11 +6,10 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from granian._granian import RSGIHTTPProtocol as HTTPProtocol
-from granian.rsgi import Scope as RsgiRequest
 from prometheus_client import Counter
 from starlette.routing import BaseRoute
 
+from shared.http.rsgi import RsgiProtocol, RsgiRequest
 from shared.logs import log
 from shared.metrics import TASK_FAILURES
 
@@ -23,7 +22,7 @@ def _is_alive() -> str | None:
     return None
 
 
-RawHandler = Callable[[RsgiRequest, HTTPProtocol], Awaitable[int]]
+RawHandler = Callable[[RsgiRequest, RsgiProtocol], Awaitable[int]]
 """Answers an RSGI request of any method, and returns the status. It must not raise."""
 
 

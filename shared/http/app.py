@@ -6,9 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from granian._granian import RSGIHTTPProtocol as HTTPProtocol
 from granian.constants import Interfaces
-from granian.rsgi import Scope as RsgiRequest
 from granian.server.embed import Server
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.applications import Starlette
@@ -19,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.asgi_bridge import serve_asgi
 from shared.http.problems import EXCEPTION_HANDLERS, Problem
+from shared.http.rsgi import RsgiProtocol, RsgiRequest
 from shared.metrics import HTTP_SECONDS
 from shared.role import CachedResponse, RawHandler, Role, _no_cached_response
 
@@ -73,7 +72,7 @@ class HttpApp:
         self._opened.set()
         self._opened = asyncio.Event()
 
-    async def __rsgi__(self, request: RsgiRequest, protocol: HTTPProtocol) -> None:
+    async def __rsgi__(self, request: RsgiRequest, protocol: RsgiProtocol) -> None:
         """Serve one request."""
         path = request.path
         if self.starting and path not in HEALTH:
@@ -130,7 +129,7 @@ async def _metrics(request: Request) -> Response:
 def _timed_raw(path: str, handler: RawHandler) -> RawHandler:
     observers: dict[tuple[str, int], Callable[[float], None]] = {}
 
-    async def timed(request: RsgiRequest, protocol: HTTPProtocol) -> int:
+    async def timed(request: RsgiRequest, protocol: RsgiProtocol) -> int:
         begun = time.perf_counter()
         code = await handler(request, protocol)
         method = request.method if request.method in ALL_METHODS else "other"

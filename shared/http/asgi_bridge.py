@@ -8,15 +8,14 @@ import contextlib
 from typing import Any
 from urllib.parse import quote
 
-from granian._granian import RSGIHTTPProtocol as HTTPProtocol
-from granian._granian import RSGIProtocolClosed as ProtocolClosed
-from granian.rsgi import Scope as Request
 from starlette.types import ASGIApp, Message, Scope
+
+from shared.http.rsgi import RsgiClosed, RsgiProtocol, RsgiRequest
 
 VERSIONS = {"version": "3.0", "spec_version": "2.3"}
 
 
-def asgi_scope(request: Request) -> Scope:
+def asgi_scope(request: RsgiRequest) -> Scope:
     """Return the ASGI scope of a request. Headers that are not ASCII are missing: RSGI does not hand them on."""
     return {
         "type": "http",
@@ -43,7 +42,7 @@ def _address(joined: str) -> tuple[str, int]:
 class _Bridge:
     """One request between the two."""
 
-    def __init__(self, protocol: HTTPProtocol) -> None:
+    def __init__(self, protocol: RsgiProtocol) -> None:
         self._protocol = protocol
         self._chunks: Any = None
         self._received = False
@@ -73,7 +72,7 @@ class _Bridge:
             return
         body = message.get("body", b"")
         more = message.get("more_body", False)
-        with contextlib.suppress(ProtocolClosed):  # the client has gone; `receive` tells the application
+        with contextlib.suppress(RsgiClosed):  # the client has gone; `receive` tells the application
             if self._transport is None and not more:
                 self._protocol.response_bytes(self._status, self._headers, body)
                 return
@@ -83,7 +82,7 @@ class _Bridge:
                 await self._transport.send_bytes(body)
 
 
-async def serve_asgi(app: ASGIApp, request: Request, protocol: HTTPProtocol) -> None:
+async def serve_asgi(app: ASGIApp, request: RsgiRequest, protocol: RsgiProtocol) -> None:
     """Let an ASGI application answer a request."""
     bridge = _Bridge(protocol)
     await app(asgi_scope(request), bridge.receive, bridge.send)

@@ -13,9 +13,10 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from shared.kafka.connection import KafkaConfig
-from shared.kafka.producer import CONNECT_RETRY_SECONDS, KAFKA_ERRORS
+from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable
 from shared.logs import log
 from shared.metrics import DEAD_LETTERS
+from shared.retry import retry_until_done
 from shared.role import Process
 from shared.tracing import record_failure
 
@@ -121,14 +122,10 @@ async def run_broker(broker: KafkaBroker, kafka: KafkaConfig, process: Process) 
 
 
 async def _start(broker: KafkaBroker, kafka: KafkaConfig) -> None:
-    said = False
-    while True:
+    async def start() -> None:
         try:
             await broker.start()
-        except KAFKA_ERRORS:
-            if not said:
-                log.warning("Kafka is not there yet; waiting for it", reason=await kafka.diagnose())
-                said = True
-            await asyncio.sleep(CONNECT_RETRY_SECONDS)
-        else:
-            return
+        except KAFKA_ERRORS as error:
+            raise KafkaUnavailable(await kafka.diagnose()) from error
+
+    await retry_until_done(start, on=KafkaUnavailable, what="join consumer groups")

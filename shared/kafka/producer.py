@@ -9,11 +9,11 @@ from aiokafka.errors import KafkaError, OutOfOrderSequenceNumber, ProducerFenced
 
 from shared.kafka.connection import KafkaConfig
 from shared.logs import log
+from shared.retry import retry_until_done
 
 KAFKA_ERRORS = (KafkaError, OSError, asyncio.TimeoutError)
 Headers = Sequence[tuple[str, bytes]]
 
-CONNECT_RETRY_SECONDS = 0.5
 STOP_SECONDS = 3.0
 
 
@@ -35,7 +35,7 @@ class Producer:
 
     def __init__(self, kafka: KafkaConfig, *, deadline_seconds: float = 5.0, in_flight_max: int = 20_000) -> None:
         self._kafka = kafka
-        self._away = f"Kafka at {kafka} cannot be reached"
+        self._unavailable = f"Kafka at {kafka} cannot be reached"
         self._deadline_seconds = deadline_seconds
         self._in_flight_max = in_flight_max
         self._in_flight = 0
@@ -51,39 +51,30 @@ class Producer:
     def problem(self) -> str | None:
         """Why messages cannot be sent now, in words; None when they can."""
         if self._producer is None:
-            return self._away
+            return self._unavailable
         if self._failing:
             return "Kafka does not acknowledge in time"
         return None
 
-    @property
-    def in_flight(self) -> int:
-        """Messages that wait for their acknowledgement."""
-        return self._in_flight
-
     async def _connect(self) -> None:
-        said = False
-        while True:
-            producer = AIOKafkaProducer(
-                **self._kafka.client,
-                acks="all",
-                enable_idempotence=True,
-                linger_ms=2,
-                max_batch_size=128 * 1024,
-                request_timeout_ms=3_000,
-            )
-            try:
-                await producer.start()
-            except KAFKA_ERRORS:
-                await stop_producer(producer)
-                self._away = await self._kafka.diagnose()
-                if not said:
-                    log.warning("Kafka is not there yet; waiting for it", reason=self._away)
-                    said = True
-                await asyncio.sleep(CONNECT_RETRY_SECONDS)
-            else:
-                self._producer, self._failing = producer, False
-                return
+        await retry_until_done(self._try_connect, on=KafkaUnavailable, what="connect a producer to Kafka")
+
+    async def _try_connect(self) -> None:
+        producer = AIOKafkaProducer(
+            **self._kafka.client,
+            acks="all",
+            enable_idempotence=True,
+            linger_ms=2,
+            max_batch_size=128 * 1024,
+            request_timeout_ms=3_000,
+        )
+        try:
+            await producer.start()
+        except KAFKA_ERRORS as error:
+            await stop_producer(producer)
+            self._unavailable = await self._kafka.diagnose()
+            raise KafkaUnavailable(self._unavailable) from error
+        self._producer, self._failing = producer, False
 
     async def send(
         self,
@@ -101,7 +92,7 @@ class Producer:
         """
         producer = self._producer
         if producer is None:
-            raise KafkaUnavailable(self._away)
+            raise KafkaUnavailable(self._unavailable)
         if self._in_flight >= self._in_flight_max:
             raise KafkaUnavailable(f"{self._in_flight} messages already wait for Kafka")
         self._in_flight += 1

@@ -19,8 +19,8 @@ from aiokafka import AIOKafkaProducer
 from services.ingest.queries import SQL
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import KAFKA_ERRORS, stop_producer
-from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE, Connection
+from shared.retry import Outage
 from shared.tracing import producer_span
 
 TRANSACTIONAL_ID = "presstally-ingest-relay"
@@ -29,27 +29,25 @@ BATCH_MESSAGES = 200
 SEND_SECONDS = 8.0
 START_SECONDS = 15.0
 IDLE_SECONDS = 0.05
-RETRY_SECONDS = 0.5
 
 
 async def relay(pool: asyncpg.Pool, kafka: KafkaConfig) -> None:
-    """Run for ever; wait out a Postgres or Kafka that is away."""
+    """Relay until the task is cancelled; an unavailable Postgres or Kafka is waited for."""
+    outage = Outage("relay the outbox")
     while True:
         try:
             async with pool.acquire() as connection:
                 if await connection.fetchval(SQL["claim_relay"]):
                     try:
                         await connection.execute(SQL["end_if_frozen"])
-                        await _relay_all(connection, kafka)
+                        await _relay_all(connection, kafka, outage)
                     finally:
                         await connection.execute(SQL["release_relay"])
-        except KAFKA_ERRORS as error:  # Postgres's absence may look the same: both are waited out
-            log.warning("Committed articles wait for Kafka or Postgres", reason=repr(error))
-        except POSTGRES_UNAVAILABLE as error:
-            log.warning("The outbox cannot be read; trying again", reason=repr(error))
+        except (*KAFKA_ERRORS, *POSTGRES_UNAVAILABLE) as error:
+            outage.failed(error)
         if is_cancelled():  # the pool went first, and its error took the place of the cancellation
             return
-        await asyncio.sleep(RETRY_SECONDS)
+        await outage.pause()
 
 
 def is_cancelled() -> bool:
@@ -58,10 +56,12 @@ def is_cancelled() -> bool:
     return task is not None and task.cancelling() > 0
 
 
-async def _relay_all(connection: Connection, kafka: KafkaConfig) -> None:
+async def _relay_all(connection: Connection, kafka: KafkaConfig, outage: Outage) -> None:
     async with _producer(kafka) as producer:
         while True:
-            if not await _relay_batch(connection, producer):
+            count = await _relay_batch(connection, producer)
+            outage.ended()
+            if not count:
                 await asyncio.sleep(IDLE_SECONDS)
 
 

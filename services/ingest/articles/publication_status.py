@@ -12,10 +12,10 @@ from aiokafka.structs import ConsumerRecord
 from services.ingest.metrics import PUBLISH_TO_LIVE
 from services.ingest.queries import SQL
 from shared.events import PageLive
+from shared.kafka.dead_letters import handle_record
 from shared.kafka.producer import Producer
-from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE
-from shared.retry import handle_record
+from shared.retry import Outage
 
 GROUP = "ingest-publications"
 POLL_SECONDS = 0.1
@@ -110,6 +110,7 @@ class Publications:
 
     async def watch(self) -> None:
         """Look for all who wait, for ever."""
+        outage = Outage("read what is live")
         while True:
             await asyncio.sleep(POLL_SECONDS)
             if not self._waiting:
@@ -117,7 +118,8 @@ class Publications:
             try:
                 rows = await self._pool.fetch(SQL["publications"], list(self._waiting))
                 self._seen = {row["id"]: row for row in rows}
+                outage.ended()
             except POSTGRES_UNAVAILABLE as error:
-                log.warning("Publications cannot be read; trying again", reason=repr(error))
+                outage.failed(error)
             async with self._round:
                 self._round.notify_all()

@@ -4,7 +4,6 @@ What is due is read from Postgres at each tick, one article after the other, loc
 restart forgets nothing, replicas do not meet, and what fell due during an outage is done after it, in order.
 """
 
-import asyncio
 import time
 from datetime import datetime
 
@@ -22,6 +21,7 @@ from services.ingest.queries import SQL
 from shared.http.problems import Problem
 from shared.logs import log
 from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE
+from shared.retry import run_periodically
 from shared.sites import Sites
 
 TICK_SECONDS = 0.25
@@ -30,20 +30,20 @@ SCHEDULER = Actor("scheduler")
 
 
 async def schedule(pool: asyncpg.Pool, sites: Sites) -> None:
-    """Run for ever; wait out a Postgres that is away."""
+    """Make scheduled changes until the task is cancelled; an unavailable Postgres is waited for."""
     swept = 0.0
-    while True:
-        try:
-            while await run_due(pool, sites):
-                pass
-            SCHEDULE_OVERDUE.set(await pool.fetchval(SQL["overdue_seconds"]))
-            OUTBOX_PENDING.set(await pool.fetchval(SQL["outbox_pending"]))  # here: the relay stands still without Kafka
-            if time.monotonic() - swept > SWEEP_SECONDS:
-                await pool.execute(SQL["drop_old_answers"])
-                swept = time.monotonic()
-        except POSTGRES_UNAVAILABLE as error:
-            log.warning("The schedule cannot be read; trying again", reason=repr(error))
-        await asyncio.sleep(TICK_SECONDS)
+
+    async def tick() -> None:
+        nonlocal swept
+        while await run_due(pool, sites):
+            pass
+        SCHEDULE_OVERDUE.set(await pool.fetchval(SQL["overdue_seconds"]))
+        OUTBOX_PENDING.set(await pool.fetchval(SQL["outbox_pending"]))  # here: the relay waits while Kafka is down
+        if time.monotonic() - swept > SWEEP_SECONDS:
+            await pool.execute(SQL["drop_old_answers"])
+            swept = time.monotonic()
+
+    await run_periodically(tick, every_seconds=TICK_SECONDS, on=POSTGRES_UNAVAILABLE, what="make scheduled changes")
 
 
 async def run_due(pool: asyncpg.Pool, sites: Sites) -> bool:

@@ -16,9 +16,6 @@ from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from granian._granian import RSGIHTTPProtocol as HTTPProtocol
-from granian.rsgi import Scope as Request
-
 from services.ingest.auth.tokens import Tokens
 from services.ingest.collector.bots import bot_reason
 from services.ingest.collector.payloads import (
@@ -39,6 +36,7 @@ from services.ingest.metrics import COLLECT_EVENTS
 from shared.events import AGE_MILLISECONDS_MAX, AHEAD_MILLISECONDS_MAX
 from shared.http.client_address import Network, client_address
 from shared.http.problems import Problem
+from shared.http.rsgi import RsgiProtocol, RsgiRequest
 from shared.kafka.producer import KafkaUnavailable
 from shared.logs import log
 from shared.sites import Site, Sites
@@ -73,22 +71,22 @@ class Collector:
         self._reading: dict[asyncio.Task[Any], float] = {}
         """Requests whose bodies are under way, and since when."""
 
-    async def events(self, request: Request, protocol: HTTPProtocol) -> int:
+    async def events(self, request: RsgiRequest, protocol: RsgiProtocol) -> int:
         """`POST /e`: one event or an array of up to 100, from a page. `OPTIONS /e`: may this origin send?"""
         cors = self._cors(request)
         if request.method == "OPTIONS":
             return await _answered(protocol, cors, self._preflight(request, cors))
         return await _answered(protocol, cors, self._take(request, protocol, cors))
 
-    async def batch(self, request: Request, protocol: HTTPProtocol) -> int:
+    async def batch(self, request: RsgiRequest, protocol: RsgiProtocol) -> int:
         """`POST /e/batch`: up to 500 events from a server, with their readers' addresses and agents."""
         return await _answered(protocol, [], self._take_batch(request, protocol))
 
-    async def pixel(self, request: Request, protocol: HTTPProtocol) -> int:
+    async def pixel(self, request: RsgiRequest, protocol: RsgiProtocol) -> int:
         """`GET /p.gif`: a view by a reader without scripts."""
         return await _answered(protocol, [], self._take_pixel(request))
 
-    async def _body(self, request: Request, protocol: HTTPProtocol, bytes_max: int) -> bytes:
+    async def _body(self, request: RsgiRequest, protocol: RsgiProtocol, bytes_max: int) -> bytes:
         """Read the body as it streams in, and refuse it as soon as it is too large or too slow.
 
         Raises:
@@ -126,7 +124,7 @@ class Collector:
                 del self._reading[reader]
                 reader.cancel()
 
-    async def _take(self, request: Request, protocol: HTTPProtocol, cors: Headers) -> _Answer:
+    async def _take(self, request: RsgiRequest, protocol: RsgiProtocol, cors: Headers) -> _Answer:
         _only(request, "POST")
         if request.headers.get("content-type", "text/plain").split(";")[0].strip().lower() not in CONTENT_TYPES:
             raise Problem(415, f"Send {' or '.join(CONTENT_TYPES)}.", reason="invalid")
@@ -140,7 +138,7 @@ class Collector:
         await self._publish(made)
         return _accepted(made, cors)
 
-    async def _take_batch(self, request: Request, protocol: HTTPProtocol) -> _Answer:
+    async def _take_batch(self, request: RsgiRequest, protocol: RsgiProtocol) -> _Answer:
         _only(request, "POST")
         token = await self.tokens.require(request.headers.get("authorization"), "events")
         signs = decode_batch(await self._body(request, protocol, BATCH_BODY_BYTES_MAX))
@@ -152,7 +150,7 @@ class Collector:
         await self._publish(made)
         return _accepted(made, [])
 
-    async def _take_pixel(self, request: Request) -> _Answer:
+    async def _take_pixel(self, request: RsgiRequest) -> _Answer:
         _only(request, "GET", "HEAD")
         sign = decode_query(dict(parse_qsl(request.query_string)))
         self._site(sign.site)
@@ -162,7 +160,7 @@ class Collector:
             await self._publish(await self._entries([sign], [sender], time.time_ns() // 1_000_000))
         return 200, [("content-type", "image/gif"), ("cache-control", "no-store")], PIXEL
 
-    async def _preflight(self, request: Request, cors: Headers) -> _Answer:
+    async def _preflight(self, request: RsgiRequest, cors: Headers) -> _Answer:
         if not cors:
             origin = request.headers.get("origin", "")
             raise Problem(403, f"No site here has the origin {origin!r}.", reason="origin")
@@ -175,13 +173,13 @@ class Collector:
             raise Problem(422, f"There is no site {slug!r} here.", field="site", reason="unknown_site")
         return site
 
-    def _check_origin(self, request: Request, site: Site) -> None:
+    def _check_origin(self, request: RsgiRequest, site: Site) -> None:
         origin = request.headers.get("origin")
         if origin is None or origin in site.origins or urlsplit(origin).netloc == request.headers.get("host"):
             return
         raise Problem(403, f"Pages of {origin} may not send events of the site {site.slug}.", reason="origin")
 
-    def _cors(self, request: Request) -> Headers:
+    def _cors(self, request: RsgiRequest) -> Headers:
         """Let the pages of any site here read the answer, refusals too; nobody's credentials are wanted."""
         origin = request.headers.get("origin")
         if origin is None:
@@ -200,7 +198,7 @@ class Collector:
                 reason="rate",
             )
 
-    def _sender(self, request: Request) -> Sender:
+    def _sender(self, request: RsgiRequest) -> Sender:
         headers = request.headers
         peer = request.client.rpartition(":")[0].strip("[]")
         forwarded = [value for name, value in headers.items() if name == FORWARDED] if FORWARDED in headers else ()
@@ -252,7 +250,7 @@ class Collector:
             _count(slug, "bot" if bot else "accepted")
 
 
-async def _answered(protocol: HTTPProtocol, cors: Headers, answer: Awaitable[_Answer]) -> int:
+async def _answered(protocol: RsgiProtocol, cors: Headers, answer: Awaitable[_Answer]) -> int:
     """Send what a handler answers, or the problem that it raises, and return the status."""
     try:
         status, headers, body = await answer
@@ -289,7 +287,7 @@ def _count(site: str, result: str, events: int = 1) -> None:
     _counter(site, result)(events)
 
 
-def _only(request: Request, *methods: str) -> None:
+def _only(request: RsgiRequest, *methods: str) -> None:
     if request.method not in methods:
         raise Problem(405, f"Only {' and '.join(methods)}.", headers={"allow": ", ".join(methods)}, reason="invalid")
 

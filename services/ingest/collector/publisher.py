@@ -23,6 +23,7 @@ from services.ingest.metrics import FLIGHT_EVENTS, PARTITIONS, PUBLISH_SECONDS, 
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable, stop_producer
 from shared.logs import log
+from shared.retry import retry_until_done
 from shared.role import Process
 
 PENDING_MAX = 50_000
@@ -30,7 +31,7 @@ PENDING_MAX = 50_000
 BATCH_BYTES = 512 * 1024
 REPLAY_RECORDS = 5_000
 REPLAY_DEADLINE_SECONDS = 15.0
-RETRY_SECONDS = 0.5
+IDLE_SECONDS = 0.1
 LEFT_SPOOLS_SECONDS = 30.0
 
 
@@ -229,10 +230,12 @@ class Publisher:
                 looked_at = time.monotonic()
                 await self._bring_left_spools()
             else:
-                await asyncio.sleep(RETRY_SECONDS / 5)
+                await asyncio.sleep(IDLE_SECONDS)
 
     async def _connect(self) -> None:
-        away_since = self._away_since or time.monotonic()
+        await retry_until_done(self._try_connect, on=KafkaUnavailable, what="connect the collector to Kafka")
+
+    async def _try_connect(self) -> None:
         producer = AIOKafkaProducer(
             **self._kafka.client,
             acks="all",
@@ -248,13 +251,8 @@ class Publisher:
                 PARTITIONS.set(self._partitions)
         except (*KAFKA_ERRORS, KeyError) as error:
             await stop_producer(producer)
-            if time.monotonic() - away_since < RETRY_SECONDS * 3:
-                log.warning(
-                    "Kafka is not there; events wait in the spool", reason=await self._kafka.describe_error(error)
-                )
-            await asyncio.sleep(RETRY_SECONDS)
-        else:
-            self._producer = producer
+            raise KafkaUnavailable(await self._kafka.describe_error(error)) from error
+        self._producer = producer
 
     async def _bring_spool(self) -> None:
         if not await self._empty(self._spool, REPLAY_DEADLINE_SECONDS):

@@ -21,13 +21,14 @@ from services.ingest.collector.visitors import local_days
 from services.ingest.queries import SQL
 from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE
+from shared.retry import retry_until_done, run_periodically
 from shared.sites import Site
 
 SALT_BYTES = 32
 KEPT = timedelta(hours=48)
 REFRESH_SECONDS = 60.0
-RETRY_SECONDS = 1.0
 LOOK_UP_SECONDS = 1.0
+REFRESHING = "read the collectors' secrets"
 
 
 class SharedSecrets:
@@ -53,25 +54,26 @@ class SharedSecrets:
     async def start(self) -> None:
         """Read the secrets: those kept here, at once; otherwise wait for Postgres."""
         await asyncio.to_thread(self._read_file)
-        while self._partition is None:
-            await self._try_refresh()
-            if self._partition is None:
-                await asyncio.sleep(RETRY_SECONDS)
+        if self._partition is None:
+            await retry_until_done(
+                self._refresh_now, on=POSTGRES_UNAVAILABLE, what=REFRESHING, on_waiting=self._set_problem
+            )
 
     async def keep_fresh(self) -> None:
         """Ask for what will be needed and drop what is too old, for as long as the process lives."""
-        while True:
-            await self._try_refresh()
-            await asyncio.sleep(REFRESH_SECONDS if self.problem is None else RETRY_SECONDS)
+        await run_periodically(
+            self._refresh_now,
+            every_seconds=REFRESH_SECONDS,
+            on=POSTGRES_UNAVAILABLE,
+            what=REFRESHING,
+            on_waiting=self._set_problem,
+        )
 
-    async def _try_refresh(self) -> None:
-        try:
-            await self.refresh(datetime.now(UTC))
-            self.problem = None
-        except POSTGRES_UNAVAILABLE as error:
-            if self.problem is None:
-                log.warning("The collectors' secrets cannot be read; trying again", reason=repr(error))
-            self.problem = "the salts of the day cannot be read from Postgres"
+    async def _refresh_now(self) -> None:
+        await self.refresh(datetime.now(UTC))
+
+    def _set_problem(self, waiting_reason: str | None) -> None:
+        self.problem = "the salts of the day cannot be read from Postgres" if waiting_reason else None
 
     @property
     def partition_secret(self) -> bytes:

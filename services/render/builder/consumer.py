@@ -22,9 +22,9 @@ from services.render.pages.page_data import Around
 from shared.articles import Article
 from shared.events import ArticleId, PageLive
 from shared.kafka.dead_letters import send_to_dead_letters
-from shared.kafka.producer import Producer
+from shared.kafka.producer import KafkaUnavailable, Producer
 from shared.logs import log
-from shared.postgres import POSTGRES_DATA_ERRORS
+from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE
 from shared.retry import retry_until_done
 from shared.sites import Site, Sites
 from shared.topics import PAGES_LIVE
@@ -49,7 +49,12 @@ class Builder:
 
     async def derive_anew(self) -> None:
         """Make the rows of articles anew that were made by other rules than today's, in the pauses between messages."""
-        count = await retry_until_done(lambda: store.derive_anew(self._pool, self._sites, self._turn))
+        count = await retry_until_done(
+            lambda: store.derive_anew(self._pool, self._sites, self._turn),
+            on=POSTGRES_UNAVAILABLE,
+            unless=POSTGRES_DATA_ERRORS,
+            what="reindex articles",
+        )
         if count:
             log.info("Made the rows of articles anew: their rules changed", articles=count)
 
@@ -105,7 +110,13 @@ class Builder:
         return None if version is None else _page_live(article_id, version, "withdrawn", None)
 
     async def _persist(self, act: Callable[[], Awaitable[_T]]) -> _T:
-        return await retry_until_done(act, self._set_waits_for)
+        return await retry_until_done(
+            act,
+            on=(KafkaUnavailable, *POSTGRES_UNAVAILABLE),
+            unless=POSTGRES_DATA_ERRORS,
+            what="process an article",
+            on_waiting=self._set_waits_for,
+        )
 
     def problems(self) -> list[str]:
         """Why rendering waits, in words."""

@@ -3,14 +3,12 @@
 import asyncio
 import hashlib
 from collections.abc import Callable, Coroutine, Mapping
-from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import asyncpg
-from granian.rsgi import Scope as RsgiRequest
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
@@ -34,8 +32,10 @@ from services.render.site.responses import (
 )
 from services.render.site.routes import Absent, Asked, Moved, Surface, find, page_asked
 from services.render.site.site_versions import Lookout, Looks
+from shared.http.rsgi import RsgiRequest
 from shared.logs import log
 from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE
+from shared.retry import run_periodically
 from shared.role import CachedResponse
 from shared.sites import Site, Sites
 
@@ -207,11 +207,10 @@ class Portal:
             log.info("Forgot pages that show what was withdrawn", articles=len(gone), pages=count)
 
     async def sweep_forever(self) -> None:
-        """Sweep each second."""
-        while True:
-            await asyncio.sleep(SWEEP_SECONDS)
-            with suppress(*POSTGRES_UNAVAILABLE):
-                await self.sweep()
+        """Evict pages that show withdrawn articles, each second."""
+        await run_periodically(
+            self.sweep, every_seconds=SWEEP_SECONDS, on=POSTGRES_UNAVAILABLE, what="evict withdrawn articles"
+        )
 
     def _site(self, host: str) -> Site:
         site = self._hosts.get(host)

@@ -19,7 +19,7 @@ import msgspec
 
 from services.stats.settings import StatsSettings
 from shared.events import Adjustment, Measure
-from shared.kafka.producer import Producer
+from shared.kafka.producer import KafkaUnavailable, Producer
 from shared.logs import configure_logs
 from shared.postgres import POSTGRES_UNAVAILABLE, open_pool
 from shared.retry import retry_until_done
@@ -163,7 +163,11 @@ async def _enter(pool: asyncpg.Pool, settings: StatsSettings, adjustment: Adjust
     try:
         async with asyncio.timeout(KAFKA_SECONDS):
             key = adjustment.id.encode()
-            await retry_until_done(lambda: producer.send(COUNTER_ADJUSTMENTS.name, value, key=key))
+            await retry_until_done(
+                lambda: producer.send(COUNTER_ADJUSTMENTS.name, value, key=key),
+                on=KafkaUnavailable,
+                what="send an adjustment",
+            )
     except TimeoutError:
         raise AdjustFailed(
             f"Kafka at {settings.kafka} did not confirm {adjustment.id} within {KAFKA_SECONDS:g} s"

@@ -22,7 +22,7 @@ from aiokafka.structs import ConsumerRecord
 from services.stats.log_reader import log_reader, read_range
 from services.stats.settings import StatsSettings
 from shared.kafka.connection import KafkaConfig
-from shared.kafka.producer import KAFKA_ERRORS, Producer
+from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable, Producer
 from shared.logs import configure_logs
 from shared.retry import retry_until_done
 from shared.topics import PAGE_VIEWS, TOPICS, Topic
@@ -206,7 +206,9 @@ async def _send(letters: Iterable[Letter], kafka: KafkaConfig) -> None:
     try:
         for letter in letters:
             async with asyncio.timeout(KAFKA_SECONDS):
-                await retry_until_done(partial(_send_one, producer, letter))
+                await retry_until_done(
+                    partial(_send_one, producer, letter), on=KafkaUnavailable, what="replay a dead letter"
+                )
             sent += 1
     except TimeoutError:
         raise DlqFailed(

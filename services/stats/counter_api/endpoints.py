@@ -9,7 +9,6 @@ from importlib.resources import files
 from typing import Any, Literal, get_args
 
 import msgspec
-from granian.rsgi import Scope as RsgiRequest
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -25,6 +24,7 @@ from shared.events import ARTICLE_CHARACTERS_MAX, Measure
 from shared.http.client_address import Network, client_address
 from shared.http.negotiation import etag_matches
 from shared.http.problems import Problem
+from shared.http.rsgi import RsgiRequest
 from shared.metrics import HTTP_CACHED_RESPONSES
 from shared.role import CachedResponse
 from shared.sites import Site, Sites

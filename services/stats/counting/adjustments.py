@@ -11,8 +11,8 @@ from services.stats.counting.rules import WHOLE_SITE
 from services.stats.queries import SQL
 from shared.events import Adjustment
 from shared.kafka.consumer import subscribe
+from shared.kafka.dead_letters import handle_record
 from shared.kafka.producer import Producer
-from shared.retry import handle_record
 from shared.role import Process
 from shared.topics import COUNTER_ADJUSTMENTS
 

@@ -16,8 +16,10 @@ from services.stats.queries import STATISTICS_SQL as SQL
 from shared.articles import State
 from shared.events import ArticleId, PageLive, SiteSlug
 from shared.kafka.consumer import subscribe
+from shared.kafka.dead_letters import handle_record
 from shared.kafka.producer import Producer
-from shared.retry import handle_record, retry_until_done
+from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE
+from shared.retry import retry_until_done
 from shared.role import Process
 from shared.topics import ARTICLES, PAGES_LIVE
 
@@ -56,7 +58,12 @@ async def save_title(pool: asyncpg.Pool, producer: Producer, record: ConsumerRec
 
     if record.value is None and record.key is not None:
         key = record.key.decode(errors="replace").replace("\0", "")
-        await retry_until_done(lambda: pool.execute(SQL["forget_article"], key))
+        await retry_until_done(
+            lambda: pool.execute(SQL["forget_article"], key),
+            on=POSTGRES_UNAVAILABLE,
+            unless=POSTGRES_DATA_ERRORS,
+            what="forget an article's title",
+        )
     await handle_record(producer, record, ArticleHead, save)
 
 

@@ -46,11 +46,11 @@ from shared.kafka.consumer import HEARTBEAT_MS
 from shared.kafka.producer import KAFKA_ERRORS
 from shared.logs import log
 from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE
+from shared.retry import Outage
 from shared.role import Process
 from shared.sites import Sites
 from shared.topics import PAGE_VIEWS
 
-RETRY_SECONDS = 0.5
 STUCK_SECONDS = 120
 BATCH_TIMEOUT_MS = 50
 FETCH_WAIT_MS = 100
@@ -147,6 +147,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         self._process.spawn(self._load(consumer, list(partitions), self._assignment), "load partitions")
 
     async def _load(self, consumer: Any, partitions: list[TopicPartition], assignment: int) -> None:
+        outage = Outage("restore partitions", self._set_waits_for)
         while True:
             try:
                 found = await load(self._pool, consumer, partitions)
@@ -157,18 +158,20 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
             except (*POSTGRES_UNAVAILABLE, *KAFKA_ERRORS) as error:
                 if assignment != self._assignment:
                     return
-                self.waits_for = f"partitions cannot be loaded: {error!r}"
-                log.warning("Partitions cannot be loaded; trying again", reason=repr(error))
-                await asyncio.sleep(RETRY_SECONDS)
+                outage.failed(error)
+                await outage.pause()
         if assignment != self._assignment:
             return  # another assignment came meanwhile, and with it another load
-        self.waits_for = None
+        outage.ended()
         for partition, owned in found.items():
             self._owned[partition] = owned
             self._loading.discard(partition)
             consumer.seek(partition, owned.read_next)
             consumer.resume(partition)
         ASSIGNED.set(len(self._owned))
+
+    def _set_waits_for(self, reason: str | None) -> None:
+        self.waits_for = f"partitions cannot be restored: {reason}" if reason else None
 
     async def _on_batch(self, records: list) -> None:  # type: ignore[type-arg] # FastStream must not look inside
         """Count what was fetched. Never raises: FastStream would log it and go on behind the records."""

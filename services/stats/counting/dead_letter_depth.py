@@ -7,8 +7,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from services.stats.log_reader import log_reader
 from services.stats.metrics import DEAD_LETTERS_DEPTH
 from shared.kafka.connection import KafkaConfig
-from shared.kafka.producer import KAFKA_ERRORS
-from shared.logs import log
+from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable
+from shared.retry import Outage
 from shared.topics import TOPICS, Topic
 
 LOOK_SECONDS = 15.0
@@ -17,7 +17,7 @@ ANSWER_SECONDS = 10.0
 
 async def watch_depth(kafka: KafkaConfig) -> None:
     """Look for ever. While Kafka does not tell there is no number: a gap in a graph is no lie."""
-    said = False
+    outage = Outage("count dead letters")
     while True:
         try:
             async with log_reader(kafka) as reader:
@@ -26,13 +26,11 @@ async def watch_depth(kafka: KafkaConfig) -> None:
                         found = await depths(reader)
                     for topic, letters in found.items():
                         DEAD_LETTERS_DEPTH.labels(topic.name).set(letters)
-                    said = False
+                    outage.ended()
                     await asyncio.sleep(LOOK_SECONDS)
         except KAFKA_ERRORS as error:
             DEAD_LETTERS_DEPTH.clear()
-            if not said:
-                log.warning("How many dead letters there are is unknown", reason=await kafka.describe_error(error))
-                said = True
+            outage.failed(KafkaUnavailable(await kafka.describe_error(error)))
             await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -4,16 +4,14 @@ A delivery that dies between Kafka's acknowledgement and the delete is repeated;
 offset) tells that it is the same letter.
 """
 
-import asyncio
-
 import asyncpg
 
 from services.stats.queries import SQL
 from shared.kafka.dead_letters import dead_letter_headers
 from shared.kafka.producer import KafkaUnavailable, Producer
-from shared.logs import log
 from shared.metrics import DEAD_LETTERS
 from shared.postgres import POSTGRES_UNAVAILABLE
+from shared.retry import run_periodically
 from shared.topics import PAGE_VIEWS
 
 BATCH_LETTERS = 200
@@ -21,15 +19,15 @@ IDLE_SECONDS = 1.0
 
 
 async def deliver(pool: asyncpg.Pool, producer: Producer) -> None:
-    """Run for ever; wait out a Postgres or Kafka that is away."""
+    """Deliver until the task is cancelled; an unavailable Postgres or Kafka is waited for."""
     DEAD_LETTERS.labels(PAGE_VIEWS.name)  # at 0 from the start: an alert sees no rise of what was not there before
-    while True:
-        try:
-            if await _deliver_batch(pool, producer):
-                continue
-        except (KafkaUnavailable, *POSTGRES_UNAVAILABLE) as error:
-            log.warning("Dead letters wait", reason=repr(error))
-        await asyncio.sleep(IDLE_SECONDS)
+
+    async def deliver_all() -> None:
+        while await _deliver_batch(pool, producer):
+            pass
+
+    unavailable = (KafkaUnavailable, *POSTGRES_UNAVAILABLE)
+    await run_periodically(deliver_all, every_seconds=IDLE_SECONDS, on=unavailable, what="deliver dead letters")
 
 
 async def _deliver_batch(pool: asyncpg.Pool, producer: Producer) -> int:

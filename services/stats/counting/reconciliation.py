@@ -4,7 +4,6 @@ Each record has an offset of its own, so that a partition tells how many it has 
 many entries. That is exact, is one look at one state of Postgres, and reads no log. `verify` recounts the log itself.
 """
 
-import asyncio
 from collections.abc import Iterable
 
 import asyncpg
@@ -13,6 +12,7 @@ from services.stats.metrics import DIFFERENCE
 from services.stats.queries import SQL
 from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE
+from shared.retry import run_periodically
 from shared.sites import Sites
 
 RECONCILE_SECONDS = 30.0
@@ -20,19 +20,21 @@ RECONCILE_SECONDS = 30.0
 
 async def reconcile_forever(pool: asyncpg.Pool, sites: Sites) -> None:
     """Look for ever. While Postgres is away there is no number: a gap in a graph is no lie."""
-    while True:
+
+    async def reconcile() -> None:
         try:
             found = await differences(pool, sites)
         except POSTGRES_UNAVAILABLE:
             DIFFERENCE.clear()
-        else:
-            for check, events in found.items():
-                DIFFERENCE.labels(check).set(events)
-                if events:
-                    log.error(
-                        "Counts do not add up; `python -m services.stats verify` tells more", check=check, by=events
-                    )
-        await asyncio.sleep(RECONCILE_SECONDS)
+            raise
+        for check, events in found.items():
+            DIFFERENCE.labels(check).set(events)
+            if events:
+                log.error("counts do not add up; run `python -m services.stats verify`", check=check, by=events)
+
+    await run_periodically(
+        reconcile, every_seconds=RECONCILE_SECONDS, on=POSTGRES_UNAVAILABLE, what="reconcile the counts"
+    )
 
 
 async def differences(pool: asyncpg.Pool, sites: Iterable[str]) -> dict[str, int]:

@@ -21,7 +21,7 @@ async def test_without_kafka_a_send_is_refused_in_time() -> None:
         await producer.send("page-views", b"1")
     assert time.monotonic() - begun < 1
     assert producer.problem
-    assert producer.in_flight == 0
+    assert producer._in_flight == 0
     await producer.stop()
 
 

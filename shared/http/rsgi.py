@@ -1,0 +1,11 @@
+"""RSGI, granian's own protocol: its types, and the error after a client has left.
+
+Granian publishes the type of a request only. The others are in its extension module, which is private: hence the pin of
+its version in `pyproject.toml`, and this one place that imports them.
+"""
+
+from granian._granian import RSGIHTTPProtocol as RsgiProtocol
+from granian._granian import RSGIProtocolClosed as RsgiClosed
+from granian.rsgi import Scope as RsgiRequest
+
+__all__ = ["RsgiClosed", "RsgiProtocol", "RsgiRequest"]
