@@ -1,16 +1,25 @@
-"""How a panel and a dashboard are written as Grafana's JSON."""
+"""Dashboards as rows of panels, and their JSON by Grafana's own builders (grafana-foundation-sdk)."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Literal
 
-SOURCE = {"type": "prometheus", "uid": "${datasource}"}
+from grafana_foundation_sdk.builders import bargauge, common, dashboard, prometheus, table, timeseries
+from grafana_foundation_sdk.builders import stat as stats
+from grafana_foundation_sdk.cog.encoder import JSONEncoder
+from grafana_foundation_sdk.models import common as options
+from grafana_foundation_sdk.models import dashboard as models
+from grafana_foundation_sdk.models.prometheus import PromQueryFormat
+
+SOURCE = models.DataSourceRef("prometheus", "${datasource}")
 WIDTH = 24
-I = "$__rate_interval"  # noqa: E741 - it stands in every query
+I = "$__rate_interval"  # noqa: E741 - a short name, because every query has it
 GOOD, WARN, BAD = "green", "orange", "red"
 SERVICES = 'job=~"ingest|stats|render"'
 SITE = 'site=~"$site"'
 Kind = Literal["timeseries", "stat", "bargauge", "table"]
+PanelBuilder = timeseries.Panel | stats.Panel | bargauge.Panel | table.Panel
 
 
 @dataclass(frozen=True)
@@ -27,7 +36,6 @@ class Panel:
     stacked: bool = False
     steps: Sequence[tuple[float | None, str]] = ((None, "green"),)
     max_ratio: float | None = None
-    extra: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -98,123 +106,114 @@ def resources(job: str) -> list[Panel]:
     ]
 
 
-def _panel(panel: Panel, number: int, x: int, y: int) -> dict[str, Any]:
-    defaults: dict[str, Any] = {
-        "unit": panel.unit,
-        "min": 0,
-        "thresholds": {
-            "mode": "absolute",
-            "steps": [{"value": value, "color": color} for value, color in panel.steps],
-        },
-    }
+def _timeseries(panel: Panel) -> timeseries.Panel:
+    stacking = options.StackingMode.NORMAL if panel.stacked else options.StackingMode.NONE
+    legend = common.VizLegendOptions().display_mode(options.LegendDisplayMode.LIST)
+    return (
+        timeseries.Panel()
+        .line_width(1)
+        .fill_opacity(25 if panel.stacked else 8)
+        .show_points(options.VisibilityMode.NEVER)
+        .stacking(common.StackingConfig().mode(stacking).group("A"))
+        .legend(legend.placement(options.LegendPlacement.BOTTOM).show_legend(True))
+        .tooltip(common.VizTooltipOptions().mode(options.TooltipDisplayMode.MULTI).sort(options.SortOrder.DESCENDING))
+    )
+
+
+def _last_value() -> common.ReduceDataOptions:
+    return common.ReduceDataOptions().calcs(["lastNotNull"]).fields("").values(False)
+
+
+def _stat(_: Panel) -> stats.Panel:
+    shown = stats.Panel().color_mode(options.BigValueColorMode.VALUE).graph_mode(options.BigValueGraphMode.AREA)
+    return shown.reduce_options(_last_value())
+
+
+def _bargauge(_: Panel) -> bargauge.Panel:
+    return bargauge.Panel().orientation(options.VizOrientation.HORIZONTAL).reduce_options(_last_value())
+
+
+_BUILDERS: dict[Kind, Callable[[Panel], PanelBuilder]] = {
+    "timeseries": _timeseries,
+    "stat": _stat,
+    "bargauge": _bargauge,
+    "table": lambda _: table.Panel(),
+}
+
+
+def _panel(panel: Panel, number: int, x: int, y: int) -> PanelBuilder:
+    thresholds = [models.Threshold(color=color, value=value) for value, color in panel.steps]
+    built = (
+        _BUILDERS[panel.kind](panel)
+        .id(number)
+        .title(panel.title)
+        .description(panel.description)
+        .datasource(SOURCE)
+        .grid_pos(models.GridPos(x=x, y=y, w=panel.width, h=panel.height))
+        .unit(panel.unit)
+        .min(0)
+        .thresholds(dashboard.ThresholdsConfig().mode(models.ThresholdsMode.ABSOLUTE).steps(thresholds))
+    )
     if panel.max_ratio is not None:
-        defaults["max"] = panel.max_ratio
-    options: dict[str, Any] = {}
-    if panel.kind == "timeseries":
-        defaults["custom"] = {
-            "lineWidth": 1,
-            "fillOpacity": 25 if panel.stacked else 8,
-            "showPoints": "never",
-            "stacking": {"mode": "normal" if panel.stacked else "none", "group": "A"},
-        }
-        options = {
-            "legend": {"displayMode": "list", "placement": "bottom", "showLegend": True},
-            "tooltip": {"mode": "multi", "sort": "desc"},
-        }
-    elif panel.kind in ("stat", "bargauge"):
-        options = {"reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False}}
-        options |= (
-            {"colorMode": "value", "graphMode": "area"} if panel.kind == "stat" else {"orientation": "horizontal"}
-        )
-    targets = [
-        {
-            "refId": chr(ord("A") + place),
-            "datasource": SOURCE,
-            "expr": query,
-            "legendFormat": legend or "__auto",
-            **({"instant": True, "range": False, "format": "table"} if panel.kind == "table" else {}),
-        }
-        for place, (legend, query) in enumerate(panel.queries.items())
-    ]
-    return {
-        "id": number,
-        "type": panel.kind,
-        "title": panel.title,
-        "description": panel.description,
-        "datasource": SOURCE,
-        "gridPos": {"x": x, "y": y, "w": panel.width, "h": panel.height},
-        "fieldConfig": {"defaults": defaults, "overrides": []},
-        "options": options,
-        "targets": targets,
-        **panel.extra,
-    }
+        built.max(panel.max_ratio)
+    for letter, (legend, expression) in zip("ABCDEF", panel.queries.items(), strict=False):
+        query = prometheus.Dataquery().ref_id(letter).datasource(SOURCE).expr(expression)
+        query.legend_format(legend or "__auto")
+        if panel.kind == "table":
+            query.instant().format(PromQueryFormat.TABLE)
+        built.with_target(query)
+    return built
 
 
-def _layout(board: Dashboard) -> list[dict[str, Any]]:
-    placed: list[dict[str, Any]] = []
+def _add_rows(built: dashboard.Dashboard, rows: dict[str, list[Panel]]) -> None:
+    """Place the panels from left to right, each row of panels below the one before."""
     number = y = 0
-    for heading, panels in board.rows.items():
+    for heading, panels in rows.items():
         number += 1
-        place = {"x": 0, "y": y, "w": WIDTH, "h": 1}
-        placed.append(
-            {"id": number, "type": "row", "title": heading, "collapsed": False, "gridPos": place, "panels": []}
-        )
+        built.with_row(dashboard.Row(heading).id(number).grid_pos(models.GridPos(x=0, y=y, w=WIDTH, h=1)))
         y += 1
         x = tallest = 0
         for panel in panels:
             if x + panel.width > WIDTH:
                 x, y, tallest = 0, y + tallest, 0
             number += 1
-            placed.append(_panel(panel, number, x, y))
+            built.with_panel(_panel(panel, number, x, y))
             x, tallest = x + panel.width, max(tallest, panel.height)
         y += tallest
-    return placed
 
 
-def _variable(name: str, label: str, query: str) -> dict[str, Any]:
-    return {
-        "name": name,
-        "label": label,
-        "type": "query",
-        "datasource": SOURCE,
-        "query": {"query": query, "refId": name},
-        "definition": query,
-        "refresh": 2,  # when the time range changes
-        "sort": 1,
-        "multi": True,
-        "includeAll": True,
-        "allValue": ".*",
-        "current": {"text": "All", "value": "$__all"},
-    }
-
-
-def to_json(board: Dashboard) -> dict[str, Any]:
+def to_json(described: Dashboard) -> dict[str, Any]:
     """Return the dashboard as Grafana reads it."""
-    source = {"name": "datasource", "label": "Data source", "type": "datasource", "query": "prometheus", "refresh": 1}
-    variables = [source, _variable("site", "Site", "label_values(presstally_site_counter, site)")]
-    starts = {
-        "name": "Starts",
-        "datasource": SOURCE,
-        "enable": True,
-        "iconColor": "blue",
-        "expr": 'changes(process_start_time_seconds{job=~"ingest|stats|render"}[$__rate_interval]) > 0',
-        "titleFormat": "{{job}} started",
-    }
-    return {
-        "uid": board.uid,
-        "title": board.title,
-        "description": board.description,
-        "tags": ["presstally"],
-        "schemaVersion": 39,
-        "version": 1,
-        "editable": False,
-        "timezone": "browser",
-        "refresh": "10s",
-        "time": {"from": "now-3h", "to": "now"},
-        "templating": {"list": variables},
-        "annotations": {"list": [starts]},
-        "links": [
-            {"type": "dashboards", "title": "Presstally", "tags": ["presstally"], "asDropdown": False, "keepTime": True}
-        ],
-        "panels": _layout(board),
-    }
+    site = (
+        dashboard.QueryVariable("site")
+        .label("Site")
+        .datasource(SOURCE)
+        .query({"query": "label_values(presstally_site_counter, site)", "refId": "site"})
+        .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
+        .sort(models.VariableSort.ALPHABETICAL_ASC)
+        .multi(True)
+        .include_all(True)
+        .all_value(".*")
+        .current(models.VariableOption(text="All", value="$__all"))
+    )
+    starts = dashboard.AnnotationQuery().name("Starts").datasource(SOURCE).enable(True).icon_color("blue")
+    links = dashboard.DashboardLink("Presstally").type(models.DashboardLinkType.DASHBOARDS).tags(["presstally"])
+    built = (
+        dashboard.Dashboard(described.title)
+        .uid(described.uid)
+        .description(described.description)
+        .tags(["presstally"])
+        .version(1)
+        .readonly()
+        .timezone("browser")
+        .refresh("10s")
+        .time("now-3h", "now")
+        .with_variable(dashboard.DatasourceVariable("datasource").label("Data source").type("prometheus"))
+        .with_variable(site)
+        .annotation(starts.expr(f"changes(process_start_time_seconds{{{SERVICES}}}[{I}]) > 0"))
+        .link(links.keep_time(True))
+    )
+    _add_rows(built, described.rows)
+    written: dict[str, Any] = json.loads(json.dumps(built.build(), cls=JSONEncoder))
+    written["annotations"]["list"][0]["titleFormat"] = "{{job}} started"  # the builder has no method for it
+    return written
