@@ -1,26 +1,25 @@
-"""Who may do what in Kafka: each service what it needs, and nothing of the others'.
+"""Kafka ACLs: each service may do what it needs, and nothing of the others'.
 
-`python -m shared.acls` prints the rights as arguments of Kafka's own `kafka-acls.sh`; with `--create` they are made.
-What nobody is allowed is forbidden once the broker has an authorizer.
+`python -m shared.acls` prints them as arguments of Kafka's own `kafka-acls.sh`; `--create` creates them. A broker with
+an authorizer denies everything else.
 """
 
 import argparse
-import asyncio
 import sys
 from collections.abc import Mapping
 from typing import Literal, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError, for_code
+from aiokafka.errors import for_code
 from aiokafka.protocol.admin import CreateAclsRequest
 
 from shared.kafka.connection import KafkaConfig
-from shared.settings import Settings, SettingsError
+from shared.settings import Settings
 from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS, PAGE_VIEWS, PAGES_LIVE, TOPICS, Topic
 
 Kind = Literal["topic", "group", "transactional-id"]
 Operation = Literal["read", "write", "create", "describe"]
-# Kafka's own numbers.
+# Numbers of Kafka's protocol.
 KINDS: Mapping[Kind, int] = {"topic": 2, "group": 3, "transactional-id": 5}
 OPERATIONS: Mapping[Operation, int] = {"read": 3, "write": 4, "create": 5, "describe": 8}
 LITERAL, PREFIXED, ALLOW = 3, 4, 3
@@ -38,21 +37,21 @@ WRITES: Mapping[str, tuple[Topic, ...]] = {
     "render": (PAGES_LIVE,),
 }
 OPERATOR = "operator"
-"""Whoever creates topics and runs the commands: adjust, dlq, verify, rebuild."""
+"""Creates topics and runs the commands: adjust, dlq, verify, rebuild."""
 
 
 class Acl(NamedTuple):
-    """One thing that somebody may do."""
+    """One operation that a principal may do."""
 
     kind: Kind
     name: str
     operation: Operation
     is_prefix: bool = False
-    """The name stands for all that begin with it."""
+    """The name is a prefix: it covers all names that begin with it."""
 
 
-def rights() -> dict[str, list[Acl]]:
-    """Return the rights of each service, and of the operator. Who may read or write may also describe."""
+def acls() -> dict[str, list[Acl]]:
+    """Return the ACLs of each service and of the operator. Read and write include describe."""
     found: dict[str, list[Acl]] = {}
     for service, topics in READS.items():
         found[service] = [Acl("topic", topic.name, "read") for topic in topics]
@@ -68,77 +67,72 @@ def rights() -> dict[str, list[Acl]]:
     return found
 
 
-def as_arguments(principal: str, right: Acl) -> str:
-    """Return a right as arguments of `kafka-acls.sh`."""
-    pattern = " --resource-pattern-type prefixed" if right.is_prefix else ""
-    return f"--add --allow-principal {principal} --operation {right.operation} --{right.kind} {right.name}{pattern}"
+def as_arguments(principal: str, acl: Acl) -> str:
+    """Return an ACL as arguments of `kafka-acls.sh`."""
+    pattern = " --resource-pattern-type prefixed" if acl.is_prefix else ""
+    return f"--add --allow-principal {principal} --operation {acl.operation} --{acl.kind} {acl.name}{pattern}"
 
 
-async def create_rights(kafka: KafkaConfig, principals: Mapping[str, str]) -> int:
-    """Make the rights, and return how many. Those that are there already stay.
+async def create_acls(kafka: KafkaConfig, principals: Mapping[str, str]) -> int:
+    """Create the ACLs that are missing, and return how many there are now.
 
     Args:
-        kafka: As somebody who may alter the cluster.
-        principals: Who each service, and the operator, is: {"ingest": "User:ingest", …}.
+        kafka: As a principal that may alter the cluster.
+        principals: Of each service and of the operator: {"ingest": "User:ingest", …}.
 
     Raises:
-        KafkaError: Kafka cannot be reached or refuses.
+        KafkaError: Kafka is unavailable or denies it.
     """
     admin = AIOKafkaAdminClient(**kafka.client, request_timeout_ms=10_000)
     await admin.start()
-    made = 0
+    count = 0
     try:
         for who, principal in principals.items():
-            for right in rights()[who]:
-                pattern = PREFIXED if right.is_prefix else LITERAL
-                place = (KINDS[right.kind], right.name, pattern)
-                request = CreateAclsRequest(*place, principal, ANY_HOST, OPERATIONS[right.operation], ALLOW)
-                answer = await admin._send_request(request)  # noqa: SLF001 - it has no other door
-                code, text = answer.creation_responses[0]
+            for acl in acls()[who]:
+                pattern = PREFIXED if acl.is_prefix else LITERAL
+                resource = (KINDS[acl.kind], acl.name, pattern)
+                request = CreateAclsRequest(*resource, principal, ANY_HOST, OPERATIONS[acl.operation], ALLOW)
+                response = await admin._send_request(request)  # noqa: SLF001 - aiokafka has no public call
+                code, text = response.creation_responses[0]
                 if code:
-                    raise for_code(code)(f"{as_arguments(principal, right)}: {text}")
-                made += 1
+                    raise for_code(code)(f"{as_arguments(principal, acl)}: {text}")
+                count += 1
     finally:
         await admin.close()
-    return made
+    return count
 
 
 def _principal(text: str) -> tuple[str, str]:
     who, is_given, principal = text.partition("=")
-    if who not in rights() or not is_given or not principal.startswith("User:"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not like ingest=User:name; there are {', '.join(rights())}")
+    if who not in acls() or not is_given or not principal.startswith("User:"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not like ingest=User:name; choose from {', '.join(acls())}")
     return who, principal
 
 
 def _main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m shared.acls", description="Who may do what in Kafka.")
+    parser = argparse.ArgumentParser(prog="python -m shared.acls", description="The ACLs of services and operator.")
     parser.add_argument(
         "--principal",
         action="append",
         default=[],
         type=_principal,
         metavar="WHO=User:NAME",
-        help=f"who is who; default: User:presstally-WHO for {', '.join(rights())}",
+        help=f"principal of a service or of the operator; default: User:presstally-WHO for {', '.join(acls())}",
     )
-    parser.add_argument("--create", action="store_true", help="make them in Kafka, as who the settings say we are")
+    parser.add_argument("--create", action="store_true", help="create them in Kafka, as the principal of the settings")
     arguments = parser.parse_args()
-    principals = {who: f"User:presstally-{who}" for who in rights()} | dict(arguments.principal)
+    principals = {who: f"User:presstally-{who}" for who in acls()} | dict(arguments.principal)
     if not arguments.create:
         for who, principal in principals.items():
-            print("\n".join(as_arguments(principal, right) for right in rights()[who]))
+            print("\n".join(as_arguments(principal, acl) for acl in acls()[who]))
         return 0
-    try:
-        settings = Settings.load()
-    except SettingsError as error:
-        print(f"rights: {error}", file=sys.stderr)
-        return 1
-    try:
-        made = asyncio.run(create_rights(settings.kafka, principals))
-    except (KafkaError, OSError) as error:
-        print(f"rights: {asyncio.run(settings.kafka.describe_error(error))}", file=sys.stderr)
-        return 1
-    print(f"{made} rights are there")
-    return 0
+    from shared.cli import module_main
+
+    async def create(settings: Settings) -> None:
+        count = await create_acls(settings.kafka, principals)
+        print(f"{count} ACLs are in Kafka")
+
+    return module_main("acls", Settings, create, uses="Kafka")
 
 
 if __name__ == "__main__":

@@ -1,11 +1,10 @@
-"""`python -m shared.migrate`: bring every service's schema to the newest state, once, under a lock.
+"""`python -m shared.migrate`: upgrade every service's schema, once, under a lock.
 
 Each service keeps plain SQL files in `services/<service>/sql/migrations/NNNN_words.sql`. A file is applied in
 a transaction of its own and never edited afterwards: its checksum is kept, and a changed file stops the run.
-`sql/schema.sql` is the same schema in one piece, for people; a test proves the two equal.
+`sql/schema.sql` is the same schema in one piece, for people; a test compares the two.
 """
 
-import asyncio
 import hashlib
 import re
 import sys
@@ -14,7 +13,9 @@ from pathlib import Path
 
 import asyncpg
 
-from shared.settings import Settings, SettingsError
+from shared.cli import CommandError, module_main
+from shared.postgres import POSTGRES_UNAVAILABLE
+from shared.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 LOCK = 0x70726573737461  # "pressta": one migration run at a time
@@ -32,7 +33,7 @@ CREATE TABLE IF NOT EXISTS public.presstally_migrations (
 
 
 class MigrationError(Exception):
-    """The migrations on disk and those in the database do not fit together."""
+    """The migrations on disk and those in the database contradict each other."""
 
 
 @dataclass(frozen=True)
@@ -60,10 +61,10 @@ def read_migrations(root: Path = ROOT) -> list[Migration]:
 
 
 async def migrate(url: str) -> list[Migration]:
-    """Apply what is missing and return it.
+    """Apply migrations that are missing, and return them.
 
     Raises:
-        MigrationError: an applied file was changed or is gone.
+        MigrationError: an applied file was changed, or a file has a wrong name.
         asyncpg.PostgresError: a statement failed; its file's changes are rolled back.
     """
     connection = await asyncpg.connect(url)
@@ -95,22 +96,20 @@ async def _apply(connection: asyncpg.Connection, migration: Migration, applied: 
     return True
 
 
-async def _main() -> int:
+async def _migrate(settings: Settings) -> None:
     try:
-        settings = Settings.load()
         applied = await migrate(settings.database_url.get_secret_value())
-    except (SettingsError, MigrationError) as error:
-        print(f"migrate: {error}", file=sys.stderr)
-        return 1
-    except (OSError, asyncpg.PostgresError) as error:
-        print(f"migrate: Postgres: {error}", file=sys.stderr)
-        return 1
+    except MigrationError as error:
+        raise CommandError(str(error)) from error
+    except asyncpg.PostgresError as error:
+        if isinstance(error, POSTGRES_UNAVAILABLE):
+            raise
+        raise CommandError(f"Postgres: {error}") from error
     for migration in applied:
         print(f"applied {migration.service}/{migration.name}")
     if not applied:
         print("nothing to apply")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(_main()))
+    sys.exit(module_main("migrate", Settings, _migrate))

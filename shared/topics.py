@@ -1,6 +1,6 @@
-"""The wires: every Kafka topic, its key, its values and how long it keeps them.
+"""Every Kafka topic: its key, its values and how long it keeps them.
 
-`python -m shared.topics` creates those that are missing. Brokers must not create topics by themselves: the
+`python -m shared.topics` creates missing ones. Brokers must not create topics by themselves: the
 number of partitions is part of how visitors are counted.
 """
 
@@ -15,10 +15,12 @@ from pydantic import Field
 from shared.articles import Article
 from shared.events import Adjustment, PageEvent, PageLive
 from shared.kafka.connection import KafkaConfig
-from shared.settings import Settings, SettingsError
+from shared.retry import retry_until_done
+from shared.settings import Settings
 
-DAY_MILLISECONDS = 86_400_000
-CREATE_ATTEMPTS = 60
+DAY_MS = 86_400_000
+CREATE_SECONDS = 30.0
+"""How long `python -m shared.topics` waits for Kafka."""
 
 
 @dataclass(frozen=True)
@@ -33,19 +35,19 @@ class Topic:
 
     @property
     def dead_letters(self) -> str:
-        """Name of the topic that takes what could not be read from this one."""
+        """Name of the topic for records of this one that cannot be processed."""
         return f"{self.name}.dlq"
 
 
 PAGE_VIEWS = Topic(
     "page-views",
-    "none; the partition is HMAC(lasting secret, site, address, user agent), so that one reader stays in one place",
+    "none; the partition is HMAC(lasting secret, site, address, user agent), so that a visitor stays on one partition",
     PageEvent,
-    "Signs of readers, as the collectors accepted them.",
+    "Page events, as the collectors accepted them.",
     # By arrival: an event that waited in a spool must not be deleted for its age.
     {
         "cleanup.policy": "delete",
-        "retention.ms": str(7 * DAY_MILLISECONDS),
+        "retention.ms": str(7 * DAY_MS),
         "message.timestamp.type": "LogAppendTime",
     },
 )
@@ -54,8 +56,8 @@ ARTICLES = Topic(
     "article id",
     Article,
     "The whole state of each article that is or was public, with a rising version. Withdrawal is a state, then a "
-    "tombstone. Drafts never come here. A reader that asks for committed records gets each version in order; after a "
-    "fault some come again, and the newest is always the last.",
+    "tombstone. Drafts never come here. A consumer that reads committed records gets each version in order; after a "
+    "failure some are repeated, and the newest is always the last.",
     {"cleanup.policy": "compact"},
 )
 COUNTER_ADJUSTMENTS = Topic(
@@ -73,11 +75,11 @@ PAGES_LIVE = Topic(
     {"cleanup.policy": "compact"},
 )
 TOPICS = (PAGE_VIEWS, ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE)
-DEAD_LETTER_CONFIG = {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MILLISECONDS)}
+DEAD_LETTER_CONFIG = {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS)}
 
 
 class TopicSettings(Settings):
-    """What creating topics needs on top."""
+    """Settings of `python -m shared.topics`."""
 
     partitions: int = Field(default=12, ge=1, le=1_000, description="Partitions of each topic when it is created")
     replication: int = Field(default=1, ge=1, le=7, description="Copies of each topic when it is created")
@@ -87,18 +89,18 @@ async def create_topics(kafka: KafkaConfig, partitions: int, replication: int) -
     """Create the topics that are missing and return their names.
 
     Raises:
-        KafkaError: Kafka cannot be reached or refuses.
+        KafkaError: Kafka is unavailable or denies it.
     """
     admin = AIOKafkaAdminClient(**kafka.client, request_timeout_ms=10_000)
     await admin.start()
     try:
-        there = set(await admin.list_topics())
+        existing = set(await admin.list_topics())
         wanted = {topic.name: topic.config for topic in TOPICS}
         wanted |= {topic.dead_letters: DEAD_LETTER_CONFIG for topic in TOPICS}
         missing = [
             NewTopic(name, partitions, replication, topic_configs=config)
             for name, config in wanted.items()
-            if name not in there
+            if name not in existing
         ]
         if not missing:
             return []
@@ -111,25 +113,32 @@ async def create_topics(kafka: KafkaConfig, partitions: int, replication: int) -
         await admin.close()
 
 
-async def _main() -> int:
-    try:
-        settings = TopicSettings.load()
-    except SettingsError as error:
-        print(f"topics: {error}", file=sys.stderr)
-        return 1
-    for attempt in range(1, CREATE_ATTEMPTS + 1):
+async def _create(settings: TopicSettings) -> None:
+    error: BaseException | None = None
+
+    async def create() -> list[str]:
+        nonlocal error
         try:
-            created = await create_topics(settings.kafka, settings.partitions, settings.replication)
-        except (KafkaError, OSError) as error:
-            if attempt == CREATE_ATTEMPTS:
-                print(f"topics: {await settings.kafka.describe_error(error)}", file=sys.stderr)
-                return 1
-            await asyncio.sleep(0.5)
-        else:
-            print(f"created {', '.join(created)}" if created else "all topics are there")
-            return 0
-    return 1
+            return await create_topics(settings.kafka, settings.partitions, settings.replication)
+        except (KafkaError, OSError) as latest:
+            error = latest
+            raise
+
+    try:
+        async with asyncio.timeout(CREATE_SECONDS):
+            created = await retry_until_done(create, on=(KafkaError, OSError), what="create topics")
+    except TimeoutError:
+        if error is None:
+            raise
+        raise error from None
+    print(f"created {', '.join(created)}" if created else "all topics exist")
+
+
+def _main() -> int:
+    from shared.cli import module_main
+
+    return module_main("topics", TopicSettings, _create, uses="Kafka")
 
 
 if __name__ == "__main__":
-    sys.exit(asyncio.run(_main()))
+    sys.exit(_main())

@@ -181,7 +181,7 @@ class Stack:
                 "import", ["-m", "services.ingest", "import", str(SAMPLE), *place, *flags], environment
             )
         except StartFailed as failure:
-            if "there is no site" in str(failure):  # a sites.toml of the user's own
+            if "unknown site" in str(failure):  # a sites.toml of the user's own
                 return ""
             raise
         return printed.strip().splitlines()[-1]

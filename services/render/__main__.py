@@ -12,14 +12,28 @@ from shared.cli import Command, service_main
 from shared.sites import Sites
 
 ROLES = {"builder": run_builder, "site": run_site}
+UNCHANGED = "the live portal has not changed, run it again"
 COMMANDS = {
     "rebuild": Command(
-        "make the portal anew from the topic and swap", rebuild_command.add_rebuild_arguments, rebuild_command.rebuild
+        "rebuild the portal from the topic and swap",
+        rebuild_command.add_rebuild_arguments,
+        rebuild_command.rebuild,
+        uses="Postgres or Kafka",
+        after_failure=UNCHANGED,
     ),
     "rollback": Command(
-        "let readers have the former generation again", rebuild_command.add_rollback_arguments, rebuild_command.rollback
+        "swap back to the former generation",
+        rebuild_command.add_rollback_arguments,
+        rebuild_command.rollback,
+        uses="Postgres or Kafka",
+        after_failure=UNCHANGED,
     ),
-    "export": Command("write a complete static copy of a site", export_command.add_arguments, export_command.run),
+    "export": Command(
+        "write a complete static copy of a site",
+        export_command.add_arguments,
+        export_command.run,
+        after_failure=export_command.AFTER_FAILURE,
+    ),
 }
 
 

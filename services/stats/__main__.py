@@ -13,11 +13,22 @@ from shared.sites import Sites
 ROLES = {"counter": run_counter, "widget": run_widget}
 COMMANDS = {
     "adjust": Command(
-        "add an amount that nobody measured to a total, or take one back", adjust.add_arguments, adjust.run
+        "add an amount that nobody measured to a total, or take one back",
+        adjust.add_arguments,
+        adjust.run,
+        uses="Postgres or Kafka",
     ),
-    "dlq": Command("look at dead letters, or send them again", dlq.add_arguments, dlq.run),
-    "rebuild": Command("count the retained log again and swap the counts", rebuild.add_arguments, rebuild.run),
-    "verify": Command("recount the log and compare it with the counters", verify.add_arguments, verify.run),
+    "dlq": Command("show dead letters, or replay them", dlq.add_arguments, dlq.run, uses="Kafka"),
+    "rebuild": Command(
+        "count the retained log again and swap the counts",
+        rebuild.add_arguments,
+        rebuild.run,
+        uses="Postgres or Kafka",
+        after_failure="nothing has changed, run it again",
+    ),
+    "verify": Command(
+        "recount the log and compare it with the counters", verify.add_arguments, verify.run, uses="Postgres or Kafka"
+    ),
 }
 
 

@@ -102,14 +102,14 @@ def test_an_article_is_adjusted_alone(system: Any, new_id: NewId) -> None:
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "say --amount N, --reverse ID or --list"),
-        (["--site", SITE, "--amount", "1"], "say --why"),
-        (["--amount", "1", "--why", "x"], "say --site"),
-        (["--site", "khong-co", "--amount", "1", "--why", "x"], "there is no site 'khong-co'"),
+        ([], "one of --amount, --reverse or --list is required"),
+        (["--site", SITE, "--amount", "1"], "--why is required"),
+        (["--amount", "1", "--why", "x"], "--site is required"),
+        (["--site", "khong-co", "--amount", "1", "--why", "x"], "unknown site 'khong-co'"),
         (["--site", SITE, "--amount", "0", "--why", "x"], "changes nothing"),
-        (["--site", SITE, "--amount", str(2**60), "--why", "x"], "this is no adjustment"),
-        (["--site", SITE, "--amount", "1", "--why", "x" * 501], "this is no adjustment"),
-        (["--reverse", "0f8fad5b-d9cb-469f-a165-70867728950e", "--why", "x"], "there is no adjustment 0f8fad5b"),
+        (["--site", SITE, "--amount", str(2**60), "--why", "x"], "invalid adjustment"),
+        (["--site", SITE, "--amount", "1", "--why", "x" * 501], "invalid adjustment"),
+        (["--reverse", "0f8fad5b-d9cb-469f-a165-70867728950e", "--why", "x"], "unknown adjustment 0f8fad5b"),
     ],
 )
 def test_what_cannot_be_adjusted_is_one_sentence(system: Any, arguments: list[str], words: str) -> None:
@@ -160,7 +160,7 @@ def test_a_letter_without_value_cannot_be_replayed(system: Any, wait: Wait) -> N
     assert done.returncode == 1
     assert f"{letter} is not replayed: it has no value (null)" in done.stdout
     refused = stats(system, "dlq", "replay")
-    assert (refused.returncode, "say which letters" in refused.stderr) == (1, True)
+    assert (refused.returncode, "--reason or --all is required" in refused.stderr) == (1, True)
     dry = stats(system, "dlq", "replay", "--all", "--dry-run")
     assert (dry.returncode, "would be replayed" in dry.stdout) == (0, True), dry.stderr
 

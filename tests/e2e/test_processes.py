@@ -70,7 +70,7 @@ def test_an_unknown_role_is_named() -> None:
     """A role that does not exist is refused with those that do."""
     done = call("services.stats", "counter", "nobody")
     assert done.returncode == 2
-    assert "there is no role 'nobody'; choose from counter, widget" in done.stderr
+    assert "unknown role 'nobody'; choose from counter, widget" in done.stderr
 
 
 def test_a_stop_is_graceful_with_listeners(start: Any, free_ports: Any, wait: Any) -> None:

@@ -1,8 +1,6 @@
 """`python -m services.ingest token create|list|revoke`: give tokens out and take them back."""
 
 import argparse
-import asyncio
-import logging
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -13,17 +11,11 @@ from services.ingest.auth import tokens
 from services.ingest.auth.tokens import SCOPES
 from services.ingest.queries import SQL
 from services.ingest.settings import IngestSettings
-from shared.logs import configure_logs
-from shared.postgres import POSTGRES_UNAVAILABLE, open_pool
+from shared.cli import CommandError, open_command_pool
 from shared.sites import Sites, read_sites
 
 NAME_CHARACTERS_MAX = 150
 DAYS = 365
-POSTGRES_SECONDS = 10.0
-
-
-class TokenFailed(Exception):  # noqa: N818 - reads as it is said
-    """The command cannot be done; the message is for the person at the terminal."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -60,34 +52,12 @@ def _expiry(text: str) -> datetime | None:
     return at
 
 
-def run(arguments: argparse.Namespace, settings: IngestSettings) -> int:
-    """Run the command and return its exit code."""
-    configure_logs("ingest", "critical")
-    logging.disable()  # what goes wrong is one sentence of ours
-    try:
-        asyncio.run(_run(arguments, settings))
-    except TokenFailed as error:
-        print(f"token: {error}", file=sys.stderr)
-        return 1
-    except POSTGRES_UNAVAILABLE as error:
-        print(f"token: Postgres: {error!r}", file=sys.stderr)
-        return 1
-    return 0
-
-
-async def _run(arguments: argparse.Namespace, settings: IngestSettings) -> None:
-    sites = read_sites(settings.sites)
+async def run(arguments: argparse.Namespace, settings: IngestSettings) -> None:
+    """Run the command."""
     if arguments.verb == "create":
-        _check(arguments, sites)
-    try:
-        async with asyncio.timeout(POSTGRES_SECONDS):
-            pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_ingest", size=1)
-    except TimeoutError:
-        raise TokenFailed(f"Postgres cannot be reached within {POSTGRES_SECONDS:g} s") from None
-    try:
+        _check(arguments, read_sites(settings.sites))
+    async with open_command_pool(settings, role="presstally_ingest") as pool:
         await {"create": _create, "list": _list, "revoke": _revoke}[arguments.verb](pool, arguments)
-    finally:
-        await pool.close()
 
 
 def _scopes(given: Sequence[str]) -> list[str]:
@@ -97,12 +67,12 @@ def _scopes(given: Sequence[str]) -> list[str]:
 def _check(arguments: argparse.Namespace, sites: Sites) -> None:
     for scope in _scopes(arguments.scope):
         if scope not in SCOPES:
-            raise TokenFailed(f"there is no scope {scope!r}; choose from {', '.join(SCOPES)}")
+            raise CommandError(f"unknown scope {scope!r}; choose from {', '.join(SCOPES)}")
     for site in arguments.site or ():
         if site not in sites:
-            raise TokenFailed(f"there is no site {site!r}; there are {', '.join(sites)}")
+            raise CommandError(f"unknown site {site!r}; choose from {', '.join(sites)}")
     if not arguments.name.strip() or len(arguments.name) > NAME_CHARACTERS_MAX or "\0" in arguments.name:
-        raise TokenFailed(f"a name has 1 to {NAME_CHARACTERS_MAX} characters")
+        raise CommandError(f"--name must have 1 to {NAME_CHARACTERS_MAX} characters")
 
 
 async def _create(pool: asyncpg.Pool, arguments: argparse.Namespace) -> None:
@@ -143,5 +113,5 @@ async def _revoke(pool: asyncpg.Pool, arguments: argparse.Namespace) -> None:
     prefix = arguments.prefix.removeprefix("pt_")[:8]
     name = await pool.fetchval(SQL["revoke_token"], prefix)
     if name is None:
-        raise TokenFailed(f"there is no token {prefix!r}; `token list` shows them")
+        raise CommandError(f"unknown token {prefix!r}; `token list` shows them")
     print(f"revoked {prefix} of {name}; it stops within 60 s")

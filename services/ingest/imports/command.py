@@ -22,17 +22,13 @@ from services.ingest.imports.readers.plain_text import SavedCounter
 from services.ingest.imports.upsert import set_opening_balance
 from services.ingest.queries import SQL
 from services.ingest.settings import IngestSettings
-from shared.postgres import POSTGRES_UNAVAILABLE, open_pool
+from shared.cli import CommandError, open_command_pool
 from shared.sites import Site, read_sites
 
 FILE_BYTES_MAX = 1024 * 1024 * 1024
 LIVE_POLL_SECONDS = 0.1
 PAGES = ("text", "html", "markdown")
 """Formats of one article a file."""
-
-
-class ImportFailed(Exception):  # noqa: N818 - reads as it is said
-    """An import cannot go on; the message is for the person at the terminal."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,40 +62,23 @@ def _instant(text: str) -> datetime:
     return instant.astimezone(UTC)
 
 
-def run(arguments: argparse.Namespace, settings: IngestSettings) -> int:
-    """Run the command and return its exit code."""
-    try:
-        return asyncio.run(_import(arguments, settings))
-    except ImportFailed as error:
-        print(f"import: {error}", file=sys.stderr)
-        return 1
-    except POSTGRES_UNAVAILABLE as error:
-        print(f"import: Postgres: {error!r}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print("import: stopped; the same command goes on where it was", file=sys.stderr)
-        return 130
-
-
-async def _import(arguments: argparse.Namespace, settings: IngestSettings) -> int:
+async def run(arguments: argparse.Namespace, settings: IngestSettings) -> int:
+    """Run the command and return its exit code: 0 if all was imported."""
     site = read_sites(settings.sites).get(arguments.site)
     if site is None:
-        raise ImportFailed(f"there is no site {arguments.site!r} in {settings.sites}")
+        raise CommandError(f"unknown site {arguments.site!r}; {settings.sites} does not have it")
     if arguments.section is not None and site.section(arguments.section) is None:
         known = ", ".join(section.slug for section in site.sections)
-        raise ImportFailed(f"the site {site.slug} has no section {arguments.section!r}; it has {known}")
+        raise CommandError(f"the site {site.slug} has no section {arguments.section!r}; it has {known}")
     files = [file for path in arguments.files for file in _files(path)]
     if arguments.external_id and len(files) > 1:
-        raise ImportFailed("--external-id names one page; give one file")
+        raise CommandError("--external-id names one page; give one file")
     formats = [_format(file, arguments) for file in files]  # all are looked at before one is written
-    pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_ingest", size=2)
-    run_of = _Run(pool, site, arguments, len(files))
-    try:
+    async with open_command_pool(settings, role="presstally_ingest", size=2) as pool:
+        run_of = _Run(pool, site, arguments, len(files))
         with run_of.progress:
             for file, kind in zip(files, formats, strict=True):
                 await run_of.file(file, kind)
-    finally:
-        await pool.close()
     return run_of.end()
 
 
@@ -113,15 +92,15 @@ def _format(file: Path, arguments: argparse.Namespace) -> str:
     try:
         size = file.stat().st_size
         if size > FILE_BYTES_MAX:
-            raise ImportFailed(f"{file} has {size:,} bytes; {FILE_BYTES_MAX:,} is the most")
+            raise CommandError(f"{file} has {size:,} bytes; {FILE_BYTES_MAX:,} is the most")
         if arguments.format:
             return str(arguments.format)
         with file.open("rb") as opened:
             return format_of(file.name, opened.read(1024 * 1024))
     except OSError as error:
-        raise ImportFailed(f"{file}: {error.strerror}") from error
+        raise CommandError(f"{file}: {error.strerror}") from error
     except ReadError as error:
-        raise ImportFailed(f"{file} {error}") from error
+        raise CommandError(f"{file} {error}") from error
 
 
 class _Run:
@@ -190,7 +169,7 @@ class _Run:
         total = counter.total if counter else None
         site = self._site
         if total is None:
-            raise ImportFailed(f"{file} has no counter total, so there is no opening balance to take over")
+            raise CommandError(f"{file} has no counter total, so there is no opening balance to take over")
         async with self._pool.acquire() as connection, connection.transaction():
             balance = await set_opening_balance(
                 connection,
@@ -244,7 +223,7 @@ def _login_name() -> str:
 
 async def _wait_until_live(pool: asyncpg.Pool, result: Result, timeout_seconds: float) -> str:
     if result.state != "published":
-        raise ImportFailed(f"{result.article} is a {result.state}: it will not be live. Add --publish")
+        raise CommandError(f"{result.article} is a {result.state}: it will not be live. Add --publish")
     try:
         async with asyncio.timeout(timeout_seconds):
             while True:
@@ -252,9 +231,9 @@ async def _wait_until_live(pool: asyncpg.Pool, result: Result, timeout_seconds: 
                 if row and row["version"] is not None and row["version"] >= (result.version or 0):
                     if row["status"] == "live":
                         return str(row["url"])
-                    raise ImportFailed(f"{result.article} is {row['status']}: {row['reason']}")
+                    raise CommandError(f"{result.article} is {row['status']}: {row['reason']}")
                 await asyncio.sleep(LIVE_POLL_SECONDS)
     except TimeoutError:
-        raise ImportFailed(
+        raise CommandError(
             f"{result.article} was saved and is not live after {timeout_seconds:g} s. Is the render service running?"
         ) from None

@@ -6,7 +6,6 @@ serve the folder meanwhile.
 """
 
 import argparse
-import asyncio
 import sys
 import time
 from collections.abc import Iterable, Mapping
@@ -14,7 +13,7 @@ from pathlib import Path
 
 import asyncpg
 import obstore
-from obstore.exceptions import NotFoundError
+from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import ObjectStore
 
 from services.render.crawl.all_pages import Failed, Plan, WholeReader, every_page, plan
@@ -28,13 +27,14 @@ from services.render.pages.themes import theme_of
 from services.render.queries import GENERATIONS, SQL
 from services.render.settings import RenderSettings
 from services.render.site.responses import ASK_FIRST, FOR_EVER, page_policy, safe_headers
-from shared.object_store import PUBLIC, STORE_AWAY, TYPES, open_store
-from shared.postgres import POSTGRES_UNAVAILABLE
-from shared.sites import Site, Sites, read_sites
+from shared.cli import CommandError, unreachable
+from shared.object_store import PUBLIC, TYPES, open_store
+from shared.sites import Site, read_sites
 
 STATEMENT_SECONDS = 120
 IDLE_SECONDS = 600
 """Of the snapshot, while images are fetched."""
+AFTER_FAILURE = "what was not replaced is unchanged, run it again"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,21 +43,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--site", help="the site's slug; not needed if there is only one")
 
 
-def run(arguments: argparse.Namespace, settings: RenderSettings) -> int:
-    """Export, say what was done, and return the exit code: 1 if the copy is not whole."""
-    sites: Sites = read_sites(settings.sites)
+async def run(arguments: argparse.Namespace, settings: RenderSettings) -> int:
+    """Export a site and return the exit code: 1 if the copy is incomplete."""
+    sites = read_sites(settings.sites)
     slug = arguments.site or (next(iter(sites)) if len(sites) == 1 else "")
     if slug not in sites:
-        print(f"export: name one of the sites by --site: {', '.join(sites)}", file=sys.stderr)
-        return 1
+        raise CommandError(f"--site is required: one of {', '.join(sites)}")
     try:
         with open_folder(arguments.folder) as folder:
-            return asyncio.run(_export(settings, sites[slug], folder))
+            return await _export(settings, sites[slug], folder)
     except FolderError as error:
-        print(f"export: {error}", file=sys.stderr)
-    except (*STORE_AWAY, *POSTGRES_UNAVAILABLE) as error:
-        print(f"export: {error!r}; what was not replaced is as it was, run it again", file=sys.stderr)
-    return 1
+        raise CommandError(str(error)) from error
+    except BaseError as error:
+        raise CommandError(f"{unreachable('the media store', error)}; {AFTER_FAILURE}") from error
 
 
 async def _export(settings: RenderSettings, site: Site, folder: Folder) -> int:

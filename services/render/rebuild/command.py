@@ -5,22 +5,17 @@ generation is a set of tables of its own until the swap, which is one transactio
 """
 
 import argparse
-import asyncio
-import sys
 import time
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 
 import asyncpg
-from aiokafka.errors import KafkaError
 
 from services.render.crawl.site_check import Found, look_over, tell
 from services.render.queries import GENERATIONS
 from services.render.rebuild import generations
-from services.render.rebuild.generations import Generation, Refused
+from services.render.rebuild.generations import Generation, GenerationError
 from services.render.rebuild.replay import Replay, replaying
 from services.render.settings import RenderSettings
-from shared.kafka.producer import KAFKA_ERRORS
-from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.sites import Sites, read_sites
 
 ORPHANS_SHARE_MAX = 0.1
@@ -45,32 +40,9 @@ def _add_force(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def rebuild(arguments: argparse.Namespace, settings: RenderSettings) -> int:
-    """Rebuild, say what was done, and return the exit code."""
-    options = {"force": arguments.force, "compare": arguments.compare, "check": arguments.check}
-    return _run("rebuild", lambda: _rebuild(settings, **options), settings)
-
-
-def rollback(arguments: argparse.Namespace, settings: RenderSettings) -> int:
-    """Let readers have the former generation again, and return the exit code."""
-    return _run("rollback", lambda: _rollback(settings, force=arguments.force), settings)
-
-
-def _run(name: str, act: Callable[[], Coroutine[None, None, None]], settings: RenderSettings) -> int:
-    try:
-        asyncio.run(act())
-    except Refused as refusal:
-        print(f"{name}: {refusal}", file=sys.stderr)
-    except KafkaError as error:
-        print(f"{name}: {asyncio.run(settings.kafka.describe_error(error))}; nothing has changed", file=sys.stderr)
-    except (*POSTGRES_UNAVAILABLE, *KAFKA_ERRORS) as error:
-        print(f"{name}: Postgres or Kafka: {error!r}; what readers get has not changed, run it again", file=sys.stderr)
-    else:
-        return 0
-    return 1
-
-
-async def _rebuild(settings: RenderSettings, *, force: bool, compare: bool, check: bool) -> None:
+async def rebuild(arguments: argparse.Namespace, settings: RenderSettings) -> None:
+    """Rebuild the portal beside the live one, check it and swap."""
+    force = arguments.force
     sites = read_sites(settings.sites)
     async with generations.alone(settings.database_url.get_secret_value()) as connection:
         known = await generations.read_generations(connection)
@@ -88,20 +60,22 @@ async def _rebuild(settings: RenderSettings, *, force: bool, compare: bool, chec
             most = await _orphans_max(connection, live, orphans, replay, force=force)
             await _compare_rows(connection, live, place)
             found = await _look_over(connection, place, sites, settings, force=force)
-            if compare:
+            if arguments.compare:
                 await _compare_pages(connection, live, found, sites, settings)
-            if check:
+            if arguments.check:
                 print(f"nothing is swapped; readers go on with {live}")
                 return
             await _swap(connection, replay, known["live"], place, most)
 
 
-async def _rollback(settings: RenderSettings, *, force: bool) -> None:
+async def rollback(arguments: argparse.Namespace, settings: RenderSettings) -> None:
+    """Swap back to the former generation."""
+    force = arguments.force
     sites = read_sites(settings.sites)
     async with generations.alone(settings.database_url.get_secret_value()) as connection:
         known = await generations.read_generations(connection)
         if "former" not in known:
-            raise Refused("there is no former generation: it comes to be with the first rebuild")
+            raise GenerationError("there is no former generation: it comes to be with the first rebuild")
         former, live = known["former"], known["live"].place
         place = former.place
         async with replaying(settings.kafka, connection, place, sites) as replay:
@@ -123,7 +97,7 @@ async def _orphans_max(
     """Return how many articles may be dropped.
 
     Raises:
-        Refused: too many would be.
+        GenerationError: too many would be.
     """
     count = len(await generations.ids(connection, live))
     most = max(1, int(count * ORPHANS_SHARE_MAX))
@@ -131,9 +105,9 @@ async def _orphans_max(
     if force:
         return count
     if count and not replay.versions:
-        raise Refused(f"the topic is empty, and {count} articles are live; --force drops them")
+        raise GenerationError(f"the topic is empty, and {count} articles are live; --force drops them")
     if len(orphans) > most:
-        raise Refused(f"the topic has lost {len(orphans)} of {count} live articles; --force drops them")
+        raise GenerationError(f"the topic has lost {len(orphans)} of {count} live articles; --force drops them")
     return most
 
 
@@ -143,7 +117,7 @@ async def _look_over(
     """Make every page of a generation and follow its links.
 
     Raises:
-        Refused: a page cannot be made, or the portal itself made a link that leads nowhere.
+        GenerationError: a page cannot be made, or the portal itself made a link that leads nowhere.
     """
     begun, seen = time.monotonic(), {}
     for site in sites.values():
@@ -156,7 +130,7 @@ async def _look_over(
     print(f"looked over {count} pages and their links, {rate:,.0f} a second", flush=True)
     faults = sum(len(found.failed) + len(found.broken) for found in seen.values())
     if faults and not force:
-        raise Refused(f"{faults} faults; readers go on as they were. --force swaps all the same")
+        raise GenerationError(f"{faults} faults; readers go on as they were. --force swaps all the same")
     return seen
 
 

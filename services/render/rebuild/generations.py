@@ -17,6 +17,7 @@ import asyncpg
 
 from services.render.queries import GENERATIONS, SQL
 from services.render.rebuild.replay import Replay
+from shared.cli import CommandError
 from shared.logs import log
 
 LOCK = 0x67656E6572617465  # "generate": one rebuild or rollback at a time
@@ -39,8 +40,8 @@ KEYS = {
 """The tables of a generation, each with its key, the article first."""
 
 
-class Refused(Exception):  # noqa: N818 - reads as it is said
-    """It cannot be done; the text is the sentence for the operator."""
+class GenerationError(CommandError):
+    """A generation cannot be built or swapped."""
 
 
 @dataclass(frozen=True)
@@ -60,7 +61,7 @@ async def alone(url: str) -> AsyncIterator[asyncpg.Connection]:
     All is written on this very connection: whoever loses it, and with it the lock, writes nothing more.
 
     Raises:
-        Refused: another one is at work.
+        GenerationError: another one is at work.
     """
     connection = await asyncpg.connect(
         url,
@@ -76,7 +77,7 @@ async def alone(url: str) -> AsyncIterator[asyncpg.Connection]:
     )
     try:
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
-            raise Refused("another rebuild or rollback is under way")
+            raise GenerationError("another rebuild or rollback is under way")
         yield connection
     finally:
         await connection.close(timeout=5)
@@ -95,12 +96,12 @@ async def empty(connection: asyncpg.Connection, place: str) -> None:
     """Empty a spare generation.
 
     Raises:
-        Refused: somebody still reads it.
+        GenerationError: somebody still reads it.
     """
     try:
         await connection.execute(GENERATIONS[place]["empty"])
     except asyncpg.LockNotAvailableError as error:
-        raise Refused(f"somebody reads the tables in {place}, a dump perhaps; try again when that is done") from error
+        raise GenerationError(f"the tables in {place} are being read, perhaps by a dump; try again later") from error
 
 
 async def ids(connection: asyncpg.Connection, place: str) -> set[str]:
@@ -131,7 +132,7 @@ async def empty_spares(connection: asyncpg.Connection) -> None:
     """Empty what nobody can come back to; if somebody reads it, a dump perhaps, the next rebuild does it."""
     for row in await connection.fetch(SQL["generations"]):
         if row["state"] == "spare":
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(GenerationError):
                 await empty(connection, row["place"])
 
 
@@ -139,7 +140,7 @@ async def swap(connection: asyncpg.Connection, replay: Replay, live: str, place:
     """Let readers get another generation, with all that was published until now; return how long builders waited.
 
     Raises:
-        Refused: builders could not be held off, or there are more orphans now.
+        GenerationError: builders could not be held off, or there are more orphans now.
     """
     for _ in range(TRIES_MAX):
         await replay.catch_up(await replay.ends())
@@ -147,7 +148,7 @@ async def swap(connection: asyncpg.Connection, replay: Replay, live: str, place:
             return await _try_to_swap(connection, replay, live, place, orphans_max)
         except (asyncpg.LockNotAvailableError, TimeoutError):
             log.warning("Builders are at work; the swap tries again")
-    raise Refused("builders could not be held off; nothing has changed, run it again")
+    raise GenerationError("builders could not be held off; nothing has changed, run it again")
 
 
 async def _try_to_swap(
@@ -161,7 +162,7 @@ async def _try_to_swap(
             raise TimeoutError
         lost = await orphans(connection, replay, live, place)
         if len(lost) > orphans_max:
-            raise Refused(f"{len(lost)} live articles are not in the topic by now; nothing has changed")
+            raise GenerationError(f"{len(lost)} live articles are not in the topic by now; nothing has changed")
         await connection.execute(SQL["retire_former"])
         await connection.execute(SQL["make_former"], lost)
         await connection.execute(SQL["make_live"], place)

@@ -8,8 +8,6 @@ there can be only one.
 import argparse
 import asyncio
 import getpass
-import logging
-import sys
 import time
 from typing import get_args
 from uuid import UUID, uuid4, uuid5
@@ -18,17 +16,15 @@ import asyncpg
 import msgspec
 
 from services.stats.settings import StatsSettings
+from shared.cli import CommandError, open_command_pool
 from shared.events import Adjustment, Measure
 from shared.kafka.producer import KafkaUnavailable, Producer
-from shared.logs import configure_logs
-from shared.postgres import POSTGRES_UNAVAILABLE, open_pool
 from shared.retry import retry_until_done
 from shared.sites import Sites, read_sites
 from shared.topics import COUNTER_ADJUSTMENTS
 
 REVERSALS = UUID("5b0c5f5c-5d0b-4c39-9a55-6d5d6a1f3f0e")
 """Namespace of the ids of reversals."""
-POSTGRES_SECONDS = 15.0
 KAFKA_SECONDS = 15.0
 ENTERED_SECONDS = 15.0
 ENTERED_POLL_SECONDS = 0.1
@@ -40,10 +36,6 @@ WHERE $1::text IS NULL OR site = $1
 ORDER BY at, id
 """
 READ_ADJUSTMENT = "SELECT id, site, article, measure, amount FROM stats.adjustments WHERE id = $1"
-
-
-class AdjustFailed(Exception):  # noqa: N818 - reads as it is said
-    """An adjustment cannot be made; the message is for the person at the terminal."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,50 +51,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--why", help="the reason, for whoever reads the list in ten years")
 
 
-def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
-    """Run the command and return its exit code."""
-    configure_logs("stats", "critical")
-    logging.disable()  # what goes wrong is one sentence of ours
-    try:
-        asyncio.run(_adjust(arguments, settings))
-    except AdjustFailed as error:
-        print(f"adjust: {error}", file=sys.stderr)
-        return 1
-    except POSTGRES_UNAVAILABLE as error:
-        print(f"adjust: Postgres: {error!r}", file=sys.stderr)
-        return 1
-    return 0
-
-
-async def _adjust(arguments: argparse.Namespace, settings: StatsSettings) -> None:
+async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
+    """Run the command."""
     sites = read_sites(settings.sites)
     if arguments.amount is None and arguments.reverse is None and not arguments.list:
-        raise AdjustFailed("say --amount N, --reverse ID or --list")
+        raise CommandError("one of --amount, --reverse or --list is required")
     if not arguments.list and not arguments.why:
-        raise AdjustFailed("say --why: an amount that nobody measured needs its reason")
+        raise CommandError("--why is required: an amount that nobody measured needs its reason")
     if arguments.site is not None and arguments.site not in sites:
-        raise AdjustFailed(f"there is no site {arguments.site!r} in {settings.sites}")
-    try:
-        async with asyncio.timeout(POSTGRES_SECONDS):
-            pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_stats", size=1)
-    except TimeoutError:
-        raise AdjustFailed(f"Postgres cannot be reached within {POSTGRES_SECONDS:g} s") from None
-    try:
+        raise CommandError(f"unknown site {arguments.site!r}; {settings.sites} does not have it")
+    async with open_command_pool(settings, role="presstally_stats") as pool:
         if arguments.list:
             await _list(pool, arguments.site)
         elif arguments.reverse is not None:
             await _reverse(pool, settings, arguments)
         else:
             await _enter(pool, settings, _new(arguments, sites))
-    finally:
-        await pool.close()
 
 
 def _new(arguments: argparse.Namespace, sites: Sites) -> Adjustment:
     if arguments.site is None:
-        raise AdjustFailed("say --site")
+        raise CommandError("--site is required")
     if arguments.amount == 0:
-        raise AdjustFailed("an amount of 0 changes nothing")
+        raise CommandError("an amount of 0 changes nothing")
     return Adjustment(
         id=str(uuid4()),
         site=arguments.site,
@@ -119,7 +90,7 @@ def _who(arguments: argparse.Namespace) -> str:
     try:
         return arguments.who or getpass.getuser()
     except (KeyError, OSError) as error:
-        raise AdjustFailed("your login has no name; say --who") from error
+        raise CommandError("your login has no name; --who is required") from error
 
 
 def reversal_id(adjustment_id: str) -> str:
@@ -129,11 +100,11 @@ def reversal_id(adjustment_id: str) -> str:
 
 async def _reverse(pool: asyncpg.Pool, settings: StatsSettings, arguments: argparse.Namespace) -> None:
     if arguments.site or arguments.article or arguments.measure:
-        raise AdjustFailed("a reversal has the site, article and measure of what it reverses; leave them out")
+        raise CommandError("a reversal has the site, article and measure of what it reverses; leave them out")
     reversed_id = arguments.reverse
     row = await pool.fetchrow(READ_ADJUSTMENT, reversed_id)
     if row is None:
-        raise AdjustFailed(f"there is no adjustment {reversed_id}; --list shows them")
+        raise CommandError(f"unknown adjustment {reversed_id}; --list shows them")
     reversal = reversal_id(reversed_id)
     if await pool.fetchrow(READ_ADJUSTMENT, reversal) is not None:
         print(f"{reversed_id} is already reversed by {reversal}; nothing was changed")
@@ -157,7 +128,7 @@ async def _enter(pool: asyncpg.Pool, settings: StatsSettings, adjustment: Adjust
         value = msgspec.json.encode(adjustment)
         msgspec.json.decode(value, type=Adjustment)  # what its reader would refuse is refused here
     except (msgspec.ValidationError, UnicodeEncodeError) as error:
-        raise AdjustFailed(f"this is no adjustment: {error}") from error
+        raise CommandError(f"invalid adjustment: {error}") from error
     producer = Producer(settings.kafka)
     producer.start()
     try:
@@ -169,9 +140,9 @@ async def _enter(pool: asyncpg.Pool, settings: StatsSettings, adjustment: Adjust
                 what="send an adjustment",
             )
     except TimeoutError:
-        raise AdjustFailed(
+        raise CommandError(
             f"Kafka at {settings.kafka} did not confirm {adjustment.id} within {KAFKA_SECONDS:g} s"
-            f"{_because(producer)}. It may still arrive: look at --list before you try again"
+            f"{_because(producer)}. It may still arrive: check --list before you try again"
         ) from None
     finally:
         await producer.stop()
@@ -192,7 +163,7 @@ async def _wait_until_entered(pool: asyncpg.Pool, adjustment: Adjustment) -> Non
                     return
                 await asyncio.sleep(ENTERED_POLL_SECONDS)
     except TimeoutError:
-        raise AdjustFailed(
+        raise CommandError(
             f"{adjustment.id} is in Kafka and not in the counter after {ENTERED_SECONDS:g} s. Is a counter running? "
             "It will be entered then; do not send it again"
         ) from None

@@ -7,9 +7,7 @@ their retention.
 
 import argparse
 import asyncio
-import logging
 import re
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -21,9 +19,9 @@ from aiokafka.structs import ConsumerRecord
 
 from services.stats.log_reader import log_reader, read_range
 from services.stats.settings import StatsSettings
+from shared.cli import CommandError
 from shared.kafka.connection import KafkaConfig
-from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable, Producer
-from shared.logs import configure_logs
+from shared.kafka.producer import KafkaUnavailable, Producer
 from shared.retry import retry_until_done
 from shared.topics import PAGE_VIEWS, TOPICS, Topic
 
@@ -31,10 +29,6 @@ KAFKA_SECONDS = 15.0
 VALUE_CHARACTERS_SHOWN = 60
 LIST_LETTERS = 50
 BY_NAME = {topic.name: topic for topic in TOPICS}
-
-
-class DlqFailed(Exception):  # noqa: N818 - reads as it is said
-    """The command cannot be carried out; the message is for the person at the terminal."""
 
 
 @dataclass(frozen=True)
@@ -89,21 +83,10 @@ def _place(text: str) -> tuple[int, int]:
     return int(partition), int(offset)
 
 
-def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
-    """Run the command and return its exit code."""
-    configure_logs("stats", "critical")
-    logging.disable()  # what goes wrong is one sentence of ours
-    topic = BY_NAME[arguments.topic]
+async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
+    """Run the command."""
     verb = {"list": _list, "show": _show, "replay": _replay}[arguments.verb]
-    try:
-        asyncio.run(verb(arguments, topic, settings.kafka))
-    except DlqFailed as error:
-        print(f"dlq: {error}", file=sys.stderr)
-        return 1
-    except KAFKA_ERRORS as error:
-        print(f"dlq: {asyncio.run(settings.kafka.describe_error(error))}", file=sys.stderr)
-        return 1
-    return 0
+    await verb(arguments, BY_NAME[arguments.topic], settings.kafka)
 
 
 async def _list(arguments: argparse.Namespace, topic: Topic, kafka: KafkaConfig) -> None:
@@ -135,9 +118,9 @@ async def _show(arguments: argparse.Namespace, topic: Topic, kafka: KafkaConfig)
 
 async def _replay(arguments: argparse.Namespace, topic: Topic, kafka: KafkaConfig) -> None:
     if not arguments.letters and not arguments.reason and not arguments.all:
-        raise DlqFailed("say which letters: PARTITION:OFFSET …, --reason R or --all")
+        raise CommandError("PARTITION:OFFSET …, --reason or --all is required")
     if arguments.letters and (arguments.reason or arguments.all):
-        raise DlqFailed("name letters, or choose them by --reason or --all; not both")
+        raise CommandError("name letters, or choose them by --reason or --all; not both")
     if arguments.letters:
         async with log_reader(kafka) as reader:
             ranges = await _ranges(reader, topic, kafka)
@@ -164,7 +147,7 @@ async def _replay(arguments: argparse.Namespace, topic: Topic, kafka: KafkaConfi
             "and for 49 hours if the event is half an hour late or more."
         )
     if arguments.letters and kept:
-        raise DlqFailed(f"{len(kept)} of the letters you named were not replayed")
+        raise CommandError(f"{len(kept)} of the letters you named were not replayed")
 
 
 def _is_of(letter: Letter, reason: str | None) -> bool:
@@ -211,7 +194,7 @@ async def _send(letters: Iterable[Letter], kafka: KafkaConfig) -> None:
                 )
             sent += 1
     except TimeoutError:
-        raise DlqFailed(
+        raise CommandError(
             f"{producer.problem or 'Kafka does not acknowledge'}; "
             f"{sent} letters were replayed within {KAFKA_SECONDS:g} s"
         ) from None
@@ -244,7 +227,7 @@ async def _ranges(reader: AIOKafkaConsumer, topic: Topic, kafka: KafkaConfig) ->
     finally:
         await admin.close()
     if described["error_code"]:
-        raise DlqFailed(f"Kafka has no topic {topic.dead_letters}")
+        raise CommandError(f"Kafka has no topic {topic.dead_letters}")
     partitions = sorted(TopicPartition(topic.dead_letters, one["partition"]) for one in described["partitions"])
     begins = await reader.beginning_offsets(partitions)
     ends = await reader.end_offsets(partitions)
@@ -264,7 +247,7 @@ async def _read_one(
         async for records in read_range(reader, place, offset, offset + 1):
             for record in records:
                 return read_letter(record)
-    raise DlqFailed(f"there is no letter {partition}:{offset} in {topic.dead_letters}")
+    raise CommandError(f"there is no letter {partition}:{offset} in {topic.dead_letters}")
 
 
 def read_letter(record: ConsumerRecord) -> Letter:

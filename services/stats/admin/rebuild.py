@@ -9,8 +9,6 @@ What Kafka has deleted cannot be counted again. Local days that the log does not
 """
 
 import argparse
-import asyncio
-import sys
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -20,7 +18,6 @@ from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
 
 from services.stats.counting.decoding import Records, read
 from services.stats.counting.rules import DAY_SECONDS, UNKNOWN_SITE, Deltas, count_batch
@@ -32,9 +29,8 @@ from services.stats.counting.topic_identity import read_log
 from services.stats.local_time import HOUR_SECONDS, day_start
 from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
+from shared.cli import CommandError, open_command_pool
 from shared.kafka.connection import KafkaConfig
-from shared.kafka.producer import KAFKA_ERRORS
-from shared.postgres import POSTGRES_UNAVAILABLE, open_pool
 from shared.sites import Sites, read_sites
 from shared.topics import PAGE_VIEWS
 
@@ -48,10 +44,6 @@ TABLES = ["offsets", "counts", "online", "visitor_days", "ledger", "referrers", 
 """What has a generation."""
 BEGINNING = -(2**53)
 """Before all days."""
-
-
-class Refused(Exception):  # noqa: N818 - reads as it is said
-    """The rebuild cannot go on; the text is the sentence for the operator."""
 
 
 @dataclass
@@ -72,37 +64,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
-    """Rebuild, and return the exit code."""
-    try:
-        asyncio.run(_rebuild(settings, new_log=arguments.new_log))
-    except Refused as refusal:
-        print(f"rebuild: {refusal}", file=sys.stderr)
-        return 1
-    except KafkaError as error:
-        why = asyncio.run(settings.kafka.describe_error(error))
-        print(f"rebuild: {why}; nothing has changed, run it again", file=sys.stderr)
-        return 1
-    except (*POSTGRES_UNAVAILABLE, *KAFKA_ERRORS) as error:
-        print(f"rebuild: {error!r}; nothing has changed, run it again", file=sys.stderr)
-        return 1
-    return 0
-
-
-async def _rebuild(settings: StatsSettings, *, new_log: bool) -> None:
-    url = settings.database_url.get_secret_value()
-    pool = await open_pool(url, role="presstally_stats", statement_timeout_seconds=120)
+async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
+    """Run the command."""
     sites = read_sites(settings.sites)
-    try:
-        async with _only_one(url) as lock, _consuming(settings.kafka) as consumer:
-            building = Building(pool, lock, consumer, sites, new_log=new_log)
-            await building.begin()
+    async with (
+        open_command_pool(settings, role="presstally_stats", size=8, statement_timeout_seconds=120) as pool,
+        _only_one(settings.database_url.get_secret_value()) as lock,
+        _consuming(settings.kafka) as consumer,
+    ):
+        building = Building(pool, lock, consumer, sites, new_log=arguments.new_log)
+        await building.begin()
+        await building.catch_up()
+        while not await building.swap():
             await building.catch_up()
-            while not await building.swap():
-                await building.catch_up()
-            await building.drop_old()
-    finally:
-        pool.terminate()
+        await building.drop_old()
 
 
 @asynccontextmanager
@@ -111,7 +86,7 @@ async def _only_one(url: str) -> AsyncIterator[asyncpg.Connection]:
     connection = await asyncpg.connect(url, server_settings={"role": "presstally_stats"}, command_timeout=300)
     try:
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
-            raise Refused("another rebuild is under way")
+            raise CommandError("another rebuild is under way")
         yield connection
     finally:
         await connection.close()
@@ -156,7 +131,7 @@ class Building:
         counted = await self._pool.fetch(SQL["read_partitions"], self._old, PAGE_VIEWS.name, numbers)
         same_log = all(row["topic_id"] in ("", identity.topic_id) for row in counted)
         if same_log == self._new_log:
-            raise Refused(
+            raise CommandError(
                 "the counts stand for this very log; leave --new-log away"
                 if same_log
                 else "this topic is another one than the counts stand for; --new-log keeps them and goes on with it"

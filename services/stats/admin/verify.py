@@ -5,9 +5,6 @@ those offsets. `sites.toml` must be the one that was counted with: another zone 
 """
 
 import argparse
-import asyncio
-import logging
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -31,13 +28,10 @@ from services.stats.admin.reference_model import (
 from services.stats.counting.topic_identity import read_identity
 from services.stats.log_reader import log_reader, read_range
 from services.stats.settings import StatsSettings
-from shared.kafka.producer import KAFKA_ERRORS
-from shared.logs import configure_logs
-from shared.postgres import POSTGRES_UNAVAILABLE, open_pool
+from shared.cli import CommandError, open_command_pool
 from shared.sites import Site, Sites, read_sites
 from shared.topics import PAGE_VIEWS
 
-POSTGRES_SECONDS = 15.0
 STATEMENT_SECONDS = 600.0
 COUNTS_WHOLE_AFTER_MILLISECONDS = 65 * 60_000
 """An event may be 5 minutes ahead of its arrival, and what begins a visit may be an hour before it."""
@@ -74,10 +68,6 @@ FROM stats.referrers
 WHERE gen = $1
 GROUP BY site, day, host
 """
-
-
-class VerifyFailed(Exception):  # noqa: N818 - reads as it is said
-    """Counts and log cannot be compared; the message is for the person at the terminal."""
 
 
 class Counted(NamedTuple):
@@ -132,25 +122,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments: there are none."""
 
 
-def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
+async def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
     """Run the command and return its exit code: 0 if every number is what it must be."""
-    configure_logs("stats", "critical")
-    logging.disable()  # what goes wrong is one sentence of ours
-    try:
-        return asyncio.run(_verify(settings))
-    except VerifyFailed as error:
-        print(f"verify: {error}", file=sys.stderr)
-    except KAFKA_ERRORS as error:
-        print(f"verify: {asyncio.run(settings.kafka.describe_error(error))}", file=sys.stderr)
-    return 1
-
-
-async def _verify(settings: StatsSettings) -> int:
     sites = read_sites(settings.sites)
-    try:
-        stored = await _read_stored(settings.database_url.get_secret_value())
-    except POSTGRES_UNAVAILABLE as error:
-        raise VerifyFailed(f"Postgres: {error!r}") from error
+    stored = await _read_stored(settings)
     async with log_reader(settings.kafka) as reader:
         expected, lost_until = await _recount_log(reader, stored.partitions, sites)
     if lost_until is not None:
@@ -167,23 +142,17 @@ async def _verify(settings: StatsSettings) -> int:
     return 0
 
 
-async def _read_stored(database_url: str) -> Stored:
-    try:
-        async with asyncio.timeout(POSTGRES_SECONDS):
-            pool = await open_pool(
-                database_url, role="presstally_stats", size=1, statement_timeout_seconds=STATEMENT_SECONDS
-            )
-    except TimeoutError:
-        raise VerifyFailed(f"Postgres cannot be reached within {POSTGRES_SECONDS:g} s") from None
-    try:
-        async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            gen = await connection.fetchval("SELECT gen FROM stats.generations WHERE state = 'current'")
-            offsets = await connection.fetch(READ_OFFSETS, gen, PAGE_VIEWS.name)
-            counts = await connection.fetch(READ_COUNTS, gen)
-            ledger = await connection.fetch(READ_LEDGER, gen)
-            referrers = await connection.fetch(READ_REFERRERS, gen)
-    finally:
-        await pool.close()
+async def _read_stored(settings: StatsSettings) -> Stored:
+    async with (
+        open_command_pool(settings, role="presstally_stats", statement_timeout_seconds=STATEMENT_SECONDS) as pool,
+        pool.acquire() as connection,
+        connection.transaction(isolation="repeatable_read", readonly=True),
+    ):
+        gen = await connection.fetchval("SELECT gen FROM stats.generations WHERE state = 'current'")
+        offsets = await connection.fetch(READ_OFFSETS, gen, PAGE_VIEWS.name)
+        counts = await connection.fetch(READ_COUNTS, gen)
+        ledger = await connection.fetch(READ_LEDGER, gen)
+        referrers = await connection.fetch(READ_REFERRERS, gen)
     return Stored(
         {part: Counted(*counted) for part, *counted in offsets},
         {Bucket(*row[:4]): Numbers(*row[4:]) for row in map(tuple, counts)},
@@ -210,7 +179,7 @@ async def _recount_log(
     for place in places:
         of_place, begin = counted[place.partition], begins[place]
         if of_place.next_offset > ends[place]:
-            raise VerifyFailed(
+            raise CommandError(
                 f"partition {place.partition} is counted to {of_place.next_offset} and the log ends at {ends[place]}"
             )
         recounting.begin_partition()
@@ -221,7 +190,7 @@ async def _recount_log(
                 for record in records:
                     recounting.enter(record.timestamp, record.value)
         except OffsetOutOfRangeError as error:
-            raise VerifyFailed("Kafka deleted old records while they were read; run it again") from error
+            raise CommandError("Kafka deleted old records while they were read; run it again") from error
         if begin > 0 or of_place.has_gap:
             lost_until = max(lost_until or 0, of_place.newest_arrived if first_arrived is None else first_arrived)
     if lost_until == 0:  # a new log without a record: all that is stored was counted in another one
@@ -233,7 +202,7 @@ async def _check_identity(reader: AIOKafkaConsumer, counted: Mapping[int, Counte
     identity = await read_identity(reader._client, PAGE_VIEWS.name)  # noqa: SLF001 - it has no other door
     others = {one.topic_id for one in counted.values()} - {"", identity.topic_id}
     if others:
-        raise VerifyFailed(
+        raise CommandError(
             f"the counts are of topic {', '.join(sorted(others))} and this {PAGE_VIEWS.name} is {identity.topic_id}"
         )
 

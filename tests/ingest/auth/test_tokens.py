@@ -177,9 +177,9 @@ def test_tokens_are_made_listed_and_revoked(system: object) -> None:
     line = next(line for line in token_command(system, "list").stdout.splitlines() if line.startswith(token[3:11]))
     assert "revoked 20" in line
     for wrong, words in (
-        (("revoke", "00000000"), "there is no token"),
-        (("create", "--name", "x", "--scope", "rule"), "there is no scope 'rule'"),
-        (("create", "--name", "x", "--scope", "read", "--site", "khong-co"), "there is no site 'khong-co'"),
+        (("revoke", "00000000"), "unknown token"),
+        (("create", "--name", "x", "--scope", "rule"), "unknown scope 'rule'"),
+        (("create", "--name", "x", "--scope", "read", "--site", "khong-co"), "unknown site 'khong-co'"),
         (("create", "--name", " ", "--scope", "read"), "a name has"),
     ):
         failed = token_command(system, *wrong)
