@@ -69,17 +69,6 @@ def test_every_setting_is_in_the_readme() -> None:
     assert table == known | local
 
 
-def test_every_dependency_has_its_reason() -> None:
-    """ARCHITECTURE.md names each direct dependency of pyproject.toml."""
-    architecture = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
-    project = (ROOT / "pyproject.toml").read_text(encoding="utf-8").split("[tool.", 1)[0]
-    names = re.findall(r'^\s+"([a-z0-9-]+)(?:\[[a-z0-9]+\])?(?:==[\d.!]+)?",', project, re.MULTILINE)
-    for extra in ("local", "tracing"):
-        names += re.findall(r'"([a-z-]+)"', project.split(f"{extra} = [")[1].split("]")[0])
-    assert len(names) > 20
-    assert [name for name in names if f"`{name}`" not in architecture] == []
-
-
 def test_locks_have_hashes_and_no_addresses() -> None:
     """Every locked package has its hashes, and no lock file says where packages come from."""
     for name in (

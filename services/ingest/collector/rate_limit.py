@@ -1,7 +1,7 @@
 """How fast one address may send: a token bucket for each address prefix and site. Pure: the time is handed in.
 
 An IPv4 address counts as itself, IPv6 by its /64, which is what one house gets. Written as GCRA: one number a bucket
-says when it will be full again. Why not a library: ARCHITECTURE.md, "Rate limits by address and site".
+says when it will be full again. Why not a library: docs/decisions/collector.md, "Rate limits by address and site".
 """
 
 from functools import lru_cache
