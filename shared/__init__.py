@@ -5,4 +5,4 @@ Contracts: `events` (what goes over Kafka), `articles` (the article that travels
 `migrate`, `process`. Nothing here knows a service.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
