@@ -26,7 +26,7 @@ def test_project_version_is_the_package_version() -> None:
         ("deploy/Dockerfile", r'image\.version="([^"]+)"'),
         ("docker-compose.yml", r"presstally:(\d[\w.]*)"),
         ("deploy/compose/tracing.yml", r"presstally-traced:(\d[\w.]*)"),
-        ("deploy/k8s/base/kustomization.yaml", r"newTag: (\S+) }"),
+        ("deploy/k8s/base/kustomization.yaml", r"name: presstally, newTag: (\S+) }"),
         ("deploy/k8s/README.md", r"presstally:(\d[\w.]*\d)"),
     ],
 )
