@@ -1,7 +1,7 @@
-"""The wire: every message that goes over Kafka, except the article itself (see `articles`).
+"""The messages on Kafka, except the article itself (see `articles`).
 
-A reader takes fields it does not know in its stride, so that a newer writer can run beside an older reader;
-a missing or wrong field is an error, and the message goes to the dead letters of its topic.
+Consumers ignore unknown fields, so that a newer producer can run beside an older consumer. A missing or invalid field
+is an error, and the message goes to the dead letters of its topic.
 """
 
 from typing import Annotated, Literal
@@ -18,15 +18,15 @@ Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_999, description="si
 Measure = Literal["views", "visits", "visitors"]
 
 PATH_CHARACTERS_MAX = 512
-AGE_MILLISECONDS_MAX = 48 * 3_600_000
-"""What is older when it arrives is not counted: its day is decided."""
-AHEAD_MILLISECONDS_MAX = 5 * 60_000
-"""The same of what lies further in the future: somebody's clock is wrong."""
+AGE_MS_MAX = 48 * 3_600_000
+"""An event that is older when it arrives is not counted: its day is final."""
+AHEAD_MS_MAX = 5 * 60_000
+"""Nor is one that is further in the future: a clock is wrong."""
 REFERRER_CHARACTERS_MAX = 253
 
 
 class PageEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaults=True):
-    """One sign of a reader on a page, as the collector accepted it (topic `page-views`)."""
+    """One event of a visitor on a page, as the collector accepted it (topic `page-views`)."""
 
     id: EventId
     site: SiteSlug
@@ -57,7 +57,7 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class PageLive(msgspec.Struct, frozen=True, kw_only=True):
-    """What the portal now serves for an article (`pages-live`).
+    """The state of an article on the portal (`pages-live`).
 
     `live` means that the public URL serves this version or a newer one.
     """

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line on standard error, for our lines and the libraries' alike."""
+"""Structured logs: one JSON object a line on standard error, for Presstally's lines and the libraries' alike."""
 
 import logging
 import sys
@@ -21,7 +21,7 @@ def _default_logger_name(_: WrappedLogger, __: str, event: EventDict) -> EventDi
 
 
 def configure_logs(service: str, level: str) -> None:
-    """Send every log line of this process, ours and the libraries', to standard error as JSON."""
+    """Send every log line of this process, the libraries' too, to standard error as JSON."""
     common: list[structlog.typing.Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,

@@ -13,7 +13,7 @@ HTTP_CACHED_RESPONSES = Counter(
     "Requests answered from a cache before any routing; not in the durations.",
     ["route", "code"],
 )
-BUILD_INFO = Gauge("presstally_build_info", "Always 1; the labels tell what is running.", ["version", "service"])
+BUILD_INFO = Gauge("presstally_build_info", "Always 1; labelled with what is running.", ["version", "service"])
 TASK_FAILURES = Counter("presstally_task_failures_total", "Background tasks that ended in an error, by name.", ["task"])
 DEAD_LETTERS = Counter(
     "presstally_dead_letters_total", "Records sent to the dead-letter topic of their topic.", ["topic"]

@@ -1,6 +1,6 @@
-"""The media store: public copies that readers get, originals that only editors get. A folder, or S3 by URL.
+"""The media store: public renditions for visitors, originals for editors only. A folder, or S3 by URL.
 
-`public/NAME` holds what stands at /media/NAME. A name is a part of the SHA-256 of the content: it never changes.
+`public/NAME` is served at /media/NAME. A name is a part of the content's SHA-256, so that an object never changes.
 """
 
 from pathlib import Path
@@ -15,12 +15,12 @@ PUBLIC = "public/"
 ORIGINALS = "originals/"
 NAME_PATTERN = r"^[0-9a-f]{32}\.(?:jpg|webp|avif)$"
 TYPES = {"jpg": "image/jpeg", "webp": "image/webp", "avif": "image/avif"}
-STORE_AWAY = (BaseError, OSError)
-"""What the store raises when it cannot do its work now. FileNotFoundError, an OSError, means that nothing is there."""
+STORE_ERRORS = (BaseError, OSError)
+"""Raised by an unavailable store. FileNotFoundError, an OSError, means that the object does not exist."""
 
 
 class StoreError(ValueError):
-    """A URL that names no store; the message says why."""
+    """A URL that cannot be used as a store; the message says why."""
 
 
 def _names_a_store(url: str) -> str:
@@ -28,7 +28,7 @@ def _names_a_store(url: str) -> str:
         try:
             parse_scheme(url)
         except (BaseError, ValueError) as error:
-            raise ValueError("is no folder, file:///… or s3://bucket/prefix") from error
+            raise ValueError("must be a folder, file:///… or s3://bucket/prefix") from error
     return url
 
 
@@ -46,7 +46,7 @@ def open_store(url: str) -> ObjectStore:
     S3's keys, region and endpoint come from the environment: AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL and so on.
 
     Raises:
-        StoreError: the URL cannot be used, or the folder cannot be made.
+        StoreError: the URL cannot be used, or the folder cannot be created.
     """
     scheme, separator, rest = url.partition("://")
     try:

@@ -1,12 +1,12 @@
 """Run a service: its roles, one HTTP port, and a graceful stop.
 
-A role is an async context manager that yields a `Role`. What stands before its `yield` is its start, what
-stands after is its stop. The HTTP port opens first, so that `/livez` answers while a role still waits for
-Postgres or Kafka. Roles start side by side and serve as soon as they are up, so that none waits for another.
+A role is an async context manager that yields a `Role`: the code before its `yield` starts it, the code after stops it.
+The HTTP port opens first, so that `/livez` responds while a role still waits for Postgres or Kafka. Roles start
+concurrently and serve as soon as they are up, so that none waits for another.
 
-SIGTERM or SIGINT: readiness goes off, requests under way are answered, the roles commit and leave, all
-within STOP_SECONDS. A background task that fails, or an impossible state, stops the process with exit
-code 1: the supervisor starts it again from what was committed.
+SIGTERM or SIGINT: readiness turns off, open requests are answered, the roles commit and stop, all within STOP_SECONDS.
+A background task that fails, or an impossible state, stops the process with exit code 1: the supervisor restarts it
+from what was committed.
 """
 
 import asyncio
@@ -24,28 +24,28 @@ from shared import __version__
 from shared.http.app import HttpApp, http_server
 from shared.logs import configure_logs, log
 from shared.metrics import BUILD_INFO
-from shared.process_metrics import watch_process
+from shared.process_metrics import sample_process
 from shared.role import Process, RoleFactory
 from shared.settings import Settings
 
 STOP_SECONDS = 9.0
 """Bound on a graceful stop; supervisors wait 10 seconds or more before they kill."""
 FORCE_EXIT_SECONDS = 1.0
-"""For tasks of libraries that are still there when all roles have stopped."""
+"""For tasks of libraries that still run when all roles have stopped."""
 
 GC_THRESHOLD = 50_000
-"""Requests and batches make many objects that die together and are in no cycle: looking for cycles after every 700
-takes a tenth of the time."""
+"""Requests and batches make many objects that are freed together and are in no cycle: a search for cycles after every
+700 takes a tenth of the time."""
 
 
 def run_service(service: str, roles: Mapping[str, RoleFactory], settings: Settings, wanted: Sequence[str] = ()) -> int:
-    """Run a service until it is told to stop, and return the process's exit code.
+    """Run a service until SIGTERM or SIGINT, and return the process's exit code.
 
     Args:
         service: The service's name, for logs and metrics.
         roles: All its roles by name.
-        settings: Handed to each role.
-        wanted: The roles to run; none named means all.
+        settings: Passed to each role.
+        wanted: Names of the roles to run; empty: all.
     """
     configure_logs(service, settings.log_level)
     raise_open_files_limit()
@@ -56,7 +56,7 @@ def run_service(service: str, roles: Mapping[str, RoleFactory], settings: Settin
 
 
 def raise_open_files_limit() -> int:
-    """Let this process open as many files (and connections) as the system lets it, and return how many."""
+    """Raise the limit of open files (and connections) to the hard limit, and return it."""
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     return hard
@@ -72,13 +72,13 @@ async def _run(roles: Mapping[str, RoleFactory], settings: Settings) -> int:
     server = http_server(http_app, settings.http_host, settings.http_port)
     serving = process.spawn(server.serve(), "http")
     stack = AsyncExitStack()
-    watching = process.spawn(watch_process(), "watch the process")
+    sampling = process.spawn(sample_process(), "sample the process")
     starting = process.spawn(_start_roles(stack, http_app, roles, settings, process), "start")
 
     await process.stop.wait()
     http_app.draining = True
-    watching.cancel()
-    log.info("Stopping")
+    sampling.cancel()
+    log.info("stopping")
     try:
         async with asyncio.timeout(STOP_SECONDS):
             starting.cancel()
@@ -87,19 +87,19 @@ async def _run(roles: Mapping[str, RoleFactory], settings: Settings) -> int:
             await asyncio.wait([serving])
             await stack.aclose()
     except TimeoutError:
-        log.error("The stop took too long; leaving now. What was committed is safe", bound_seconds=STOP_SECONDS)
+        log.error("stop took too long; exiting now, nothing committed is lost", bound_seconds=STOP_SECONDS)
         sys.stderr.flush()
         os._exit(1)
-    log.info("Stopped")
+    log.info("stopped")
     code = 1 if process.failure else 0
     loop.call_later(FORCE_EXIT_SECONDS, _force_exit, code)
     return code
 
 
 def _force_exit(code: int) -> None:
-    """End the process though a task of a library does not hear that it is cancelled: all of ours is done."""
-    left = sorted(repr(task.get_coro()) for task in asyncio.all_tasks())
-    log.warning("Leaving; some tasks did not end", tasks=left)
+    """End the process although a task of a library ignores its cancellation: all roles have stopped."""
+    remaining = sorted(repr(task.get_coro()) for task in asyncio.all_tasks())
+    log.warning("exiting although some tasks did not end", tasks=remaining)
     sys.stderr.flush()
     os._exit(code)
 
@@ -114,6 +114,6 @@ async def _start_roles(
     async def start_role(start: RoleFactory) -> None:
         role = await stack.enter_async_context(start(settings, process))
         http_app.open(role)
-        log.info("Started", role=role.name, port=settings.http_port)
+        log.info("role started", role=role.name, port=settings.http_port)
 
     await asyncio.gather(*(start_role(start) for start in roles.values()))

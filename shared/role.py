@@ -1,4 +1,4 @@
-"""A role: what it offers to its process, and the process that it runs in."""
+"""A role: its interface to its process, and the process that it runs in."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -23,7 +23,7 @@ def _is_alive() -> str | None:
 
 
 RawHandler = Callable[[RsgiRequest, RsgiProtocol], Awaitable[int]]
-"""Answers an RSGI request of any method, and returns the status. It must not raise."""
+"""Serves an RSGI request of any method, and returns the status. It must not raise."""
 
 
 class CachedResponse(NamedTuple):
@@ -42,14 +42,14 @@ async def _no_cached_response(request: RsgiRequest) -> CachedResponse | None:
 
 @dataclass
 class Role:
-    """What a running role offers to its process."""
+    """The interface of a running role to its process."""
 
     name: str
     routes: Sequence[BaseRoute] = ()
     raw_routes: Mapping[str, RawHandler] = field(default_factory=dict)
     """By path: handlers that speak RSGI without a framework, for the busiest paths."""
     cached_response: Callable[[RsgiRequest], Awaitable[CachedResponse | None]] = field(default=_no_cached_response)
-    """Looks a response up in a cache, before any routing; it may wait until the response is known to be current. None
+    """Reads a response from a cache, before any routing; it may wait until the response is known to be current. None
     leaves the request to the routes. It must not raise."""
     not_ready: Callable[[], list[str]] = field(default=_no_reasons)
     """Why it cannot do its work now, as messages; empty means ready."""

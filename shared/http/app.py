@@ -22,20 +22,12 @@ from shared.metrics import HTTP_SECONDS
 from shared.role import CachedResponse, RawHandler, Role, _no_cached_response
 
 STARTUP_WAIT_SECONDS = 1.5
-"""How long a request waits for a role that is starting. A gateway sends requests as soon as the port is open: an answer
-"starting" would be a fault to a reader, though others serve."""
-
-
+"""How long a request waits for a role that is starting. A gateway sends requests as soon as the port is open, and a 503
+would be an error to a visitor, though other replicas serve."""
 CONNECTIONS_MAX = 20_000
-"""Requests that are served at once. Granian's own bound is its backlog, which a few hundred open streams fill."""
-
-
+"""Concurrent requests. Granian's own limit is its backlog, which a few hundred open streams exhaust."""
 BACKLOG = 4_096
-
-
 HEALTH = ("/livez", "/readyz", "/metrics")
-
-
 ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -59,7 +51,7 @@ class HttpApp:
         )
 
     def open(self, role: Role) -> None:
-        """Route requests to a role that has started; what only a starting one could answer is 503."""
+        """Route requests to a role that has started; paths that only a starting one could serve get 503."""
         self.roles.append(role)
         self.starting.remove(role.name)
         self._raw |= {path: _timed_raw(path, handler) for path, handler in role.raw_routes.items()}
@@ -114,8 +106,8 @@ class HttpApp:
         if self.draining:
             problems.append("stopping")
         warnings = [f"{role.name}: {warning}" for role in self.roles for warning in role.degraded()]
-        answer = {"ready": not problems, "problems": problems, "warnings": warnings}
-        return JSONResponse(answer, 503 if problems else 200)
+        response = {"ready": not problems, "problems": problems, "warnings": warnings}
+        return JSONResponse(response, 503 if problems else 200)
 
 
 async def _starting_response(request: Request) -> Response:

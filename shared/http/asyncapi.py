@@ -1,6 +1,6 @@
-"""The AsyncAPI page: what goes over Kafka, for those who want to read it or to write it.
+"""The AsyncAPI page: the messages on Kafka, for programs that consume or produce them.
 
-The document is derived from `topics` and the message types, so it cannot say anything else than the code.
+The document is generated from `topics` and the message types, so that it agrees with the code.
 """
 
 import msgspec
@@ -23,7 +23,7 @@ def asyncapi_document() -> dict[str, object]:
         "info": {
             "title": "Presstally events",
             "version": __version__,
-            "description": "Other programs may read these topics, and may write page-views themselves.",
+            "description": "Other programs may consume these topics, and may produce page-views themselves.",
         },
         "channels": {topic.name: _channel(topic) for topic in TOPICS},
         "operations": {
@@ -41,7 +41,7 @@ def _channel(topic: Topic) -> dict[str, object]:
     return {
         "address": topic.name,
         "description": f"{topic.purpose} Key: {topic.key}. Kafka settings: {config}. "
-        f"What cannot be read goes to {topic.dead_letters}.",
+        f"Invalid records go to {topic.dead_letters}.",
         "messages": {
             name: {
                 "name": name,
@@ -67,7 +67,7 @@ async def _page(request: Request) -> Response:
         }
         for name, value in {**facts, **topic.config}.items():
             parts.append(Markup("<dt>{}</dt><dd>{}</dd>").format(name, value))
-        parts.append(Markup("</dl><table><tr><th>field</th><th>type</th><th>needed</th></tr>"))
+        parts.append(Markup("</dl><table><tr><th>field</th><th>type</th><th>required</th></tr>"))
         for field in msgspec.structs.fields(topic.value):
             kind = msgspec.json.encode(_inline_schema(field.type)).decode()
             row = Markup("<tr><td><code>{}</code></td><td><code>{}</code></td><td>{}</td></tr>")
@@ -86,7 +86,7 @@ _PAGE_HEAD = Markup(
     "<title>Presstally events</title><style>body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;"
     "padding:0 1rem}table{border-collapse:collapse;width:100%}td,th{border:1px solid #ccc;padding:.3rem .6rem;"
     "text-align:left;vertical-align:top;overflow-wrap:anywhere}dt{font-weight:600}dd{margin:0 0 .4rem}"
-    "code{font-size:.9em}</style><h1>Presstally events</h1><p>What goes over Kafka. For programs: "
+    "code{font-size:.9em}</style><h1>Presstally events</h1><p>Messages on Kafka. Machine-readable: "
     '<a href="/asyncapi.json">asyncapi.json</a> (AsyncAPI 3.0).</p>'
 )
 

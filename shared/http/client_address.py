@@ -1,4 +1,4 @@
-"""Who is at the other end of a request, when proxies stand between."""
+"""The address of a client behind proxies."""
 
 from collections.abc import Sequence
 from functools import lru_cache
@@ -18,17 +18,17 @@ def _networks(value: object) -> object:
 
 
 TrustedProxies = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
-"""A setting: networks whose X-Forwarded-For is believed, comma-separated."""
+"""A setting: networks whose X-Forwarded-For is trusted, comma-separated."""
 
 
 def client_address(peer: str, forwarded: Sequence[str], trusted: tuple[Network, ...]) -> str:
     """Return the address that a request came from.
 
     Args:
-        peer: Who opened the connection.
+        peer: Address of the connection's other end.
         forwarded: The X-Forwarded-For headers as they came. Every proxy adds its own peer on the right, so they
-            are read from the right, for as long as a trusted proxy says it.
-        trusted: Networks of our own proxies.
+            are read from the right, for as long as the sender is a trusted proxy.
+        trusted: Networks of trusted proxies.
     """
     address = peer
     for hop in reversed(",".join(forwarded).split(",")):
@@ -39,7 +39,7 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: tuple[Network, 
 
 
 def address_prefix(address: str) -> str:
-    """Return what bounds for one address count by: an IPv4 address, or the /64 that one house gets of IPv6."""
+    """Return the unit of limits per address: an IPv4 address, or the IPv6 /64 that a provider gives to one customer."""
     try:
         ip = ip_address(address)
     except ValueError:

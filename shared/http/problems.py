@@ -16,7 +16,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
-    """A request that cannot be served, with the words its sender should read."""
+    """A request that cannot be served, with a message for the client."""
 
     def __init__(
         self,
@@ -53,26 +53,26 @@ async def on_problem(request: Request, error: Exception) -> Response:
 
 
 async def on_http_exception(request: Request, error: Exception) -> Response:
-    """Answer the framework's own refusals (404, 405, …) as problems too."""
+    """Answer the framework's own errors (404, 405, …) as problems too."""
     assert isinstance(error, HTTPException)
     return Problem(error.status_code, error.detail, headers=error.headers).response()
 
 
-async def on_unfit(request: Request, error: Exception) -> Response:
-    """Answer a value that Postgres cannot hold, such as a NUL in a path: nothing can have that name."""
-    return Problem(404, "There is nothing by that name.").response()
+async def on_invalid_value(request: Request, error: Exception) -> Response:
+    """Answer a value that Postgres cannot store, such as a NUL in a path: nothing can have that name."""
+    return Problem(404, "Not found.").response()
 
 
-async def on_crash(request: Request, error: Exception) -> Response:
-    """Answer an unexpected error without telling the outside what it was; the log has it."""
-    log.error("A request failed", path=request.url.path, exc_info=error)
-    return Problem(500, "This request failed on our side. It has been logged.").response()
+async def on_unexpected_error(request: Request, error: Exception) -> Response:
+    """Answer an unexpected error without its details, which are in the log."""
+    log.error("request failed", path=request.url.path, exc_info=error)
+    return Problem(500, "Internal server error. The error has been logged.").response()
 
 
 EXCEPTION_HANDLERS: dict[Any, Any] = {
     Problem: on_problem,
     HTTPException: on_http_exception,
-    asyncpg.DataError: on_unfit,
-    Exception: on_crash,
+    asyncpg.DataError: on_invalid_value,
+    Exception: on_unexpected_error,
 }
 """How every HTTP application here answers what its handlers raise."""

@@ -21,14 +21,12 @@ from shared.role import Process
 from shared.tracing import record_failure
 
 SESSION_TIMEOUT_MS = 6_000
-"""Silence after which Kafka gives a killed consumer's work to another: the least that brokers allow by default."""
-
-
+"""Silence after which Kafka reassigns a dead consumer's partitions: the least that brokers allow by default."""
 HEARTBEAT_MS = 1_000
 
 
 def create_broker(kafka: KafkaConfig, middlewares: Sequence[Any] = ()) -> KafkaBroker:
-    """Return a FastStream broker that logs through us and never creates topics by the way."""
+    """Return a FastStream broker that uses this process's log and never creates topics."""
     return KafkaBroker(
         kafka.bootstrap,
         security=kafka.security,
@@ -46,13 +44,13 @@ def subscribe(
     handle: Callable[[ConsumerRecord], Awaitable[None]],
     process: Process,
 ) -> None:
-    """Hand the topic's records to `handle`, one after the other, each acknowledged only after it returned.
+    """Pass the topic's records to `handle`, one after the other, each acknowledged only after it returned.
 
-    FastStream logs what a handler raises and goes on behind the record. Here that stops the process,
-    and no later record is acknowledged: after a restart the record comes again.
+    FastStream logs what a handler raises and continues with the next record. Here that stops the process, and no later
+    record is acknowledged: after a restart the record is read again.
     """
     failed = False
-    DEAD_LETTERS.labels(topic)  # at 0 from the start: an alert sees no rise of what was not there before
+    DEAD_LETTERS.labels(topic)  # 0 from the start: an alert cannot see a series begin
 
     async def on_message(message: KafkaMessage) -> None:
         nonlocal failed
@@ -60,16 +58,16 @@ def subscribe(
             return
         try:
             await handle(message.raw_message)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the record was not dealt with
+        except Exception as error:  # noqa: BLE001 - whatever it is, the record was not processed
             failed = True
             record_failure(error)
-            log.error("A record cannot be dealt with", topic=topic, exc_info=error)
+            log.error("record failed", topic=topic, exc_info=error)
             process.fail(f"a record of {topic}: {error!r}")
             return
         try:
             await message.ack()
-        except KafkaError as error:  # the partition went to another member, who will see the record again
-            log.warning("An acknowledgement was refused", topic=topic, reason=repr(error))
+        except KafkaError as error:  # the partition moved to another member, which reads the record again
+            log.warning("acknowledgement rejected", topic=topic, reason=repr(error))
 
     broker.subscriber(
         topic,
@@ -84,7 +82,7 @@ def subscribe(
 
 
 async def _parsed(record: ConsumerRecord, parse: Callable[[ConsumerRecord], Awaitable[KafkaMessage]]) -> KafkaMessage:
-    """Parse a record as FastStream does, without headers that are no text: it would log them and skip the record."""
+    """Parse a record as FastStream does, without binary headers: it would log an error and skip the record."""
     message = await parse(replace(record, headers=tuple(one for one in record.headers if _is_text(one[1]))))
     message.raw_message = record
     return message
@@ -109,8 +107,8 @@ async def _raw_value(message: KafkaMessage) -> bytes | None:
 async def run_broker(broker: KafkaBroker, kafka: KafkaConfig, process: Process) -> AsyncIterator[asyncio.Task[None]]:
     """Run a broker's subscribers in the background, and yield the task that starts them.
 
-    Nobody waits for the start: joining a group takes as long as Kafka needs to give up on a member that was
-    killed, and what else the process does must not stand still meanwhile.
+    The start is not awaited: joining a group takes as long as Kafka needs to give up on a killed member, and the
+    process must do its other work meanwhile.
     """
     starting = process.spawn(_start(broker, kafka), "join consumer groups")
     try:

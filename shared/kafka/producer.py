@@ -1,4 +1,4 @@
-"""Kafka: a producer that answers within a deadline, whatever the brokers do."""
+"""A Kafka producer with a deadline, whatever the brokers do."""
 
 import asyncio
 import contextlib
@@ -17,20 +17,20 @@ Headers = Sequence[tuple[str, bytes]]
 STOP_SECONDS = 3.0
 
 
-class KafkaUnavailable(Exception):  # noqa: N818 - it names a state, which callers turn into 503 or a retry
-    """Kafka did not acknowledge in time. The message may still arrive: its reader must know it by its id."""
+class KafkaUnavailable(Exception):  # noqa: N818 - a state, which callers turn into 503 or a retry
+    """Kafka did not acknowledge in time. The message may still arrive: its consumer must recognise it by its id."""
 
 
 class Producer:
-    """An idempotent `acks=all` producer that connects by itself and never waits for ever.
+    """An idempotent `acks=all` producer that connects by itself and never waits indefinitely.
 
     aiokafka's idempotent producer keeps a batch until it is delivered, with no deadline and no bound, and its
-    `stop()` waits for that. So the deadline, the bound and the bounded stop stand here.
+    `stop()` waits for that. So the deadline, the bound and the bounded stop are here.
 
     Args:
-        kafka: How Kafka is reached.
+        kafka: How to connect.
         deadline_seconds: How long `send` waits for the acknowledgement.
-        in_flight_max: Messages without acknowledgement, above which `send` refuses at once.
+        in_flight_max: Messages without acknowledgement, above which `send` fails at once.
     """
 
     def __init__(self, kafka: KafkaConfig, *, deadline_seconds: float = 5.0, in_flight_max: int = 20_000) -> None:
@@ -44,12 +44,12 @@ class Producer:
         self._failing = False
 
     def start(self) -> None:
-        """Begin to connect; returns at once."""
+        """Start to connect, in the background."""
         self._connecting = asyncio.create_task(self._connect(), name="connect to Kafka")
 
     @property
     def problem(self) -> str | None:
-        """Why messages cannot be sent now, in words; None when they can."""
+        """Why messages cannot be sent now, as a message; None when they can."""
         if self._producer is None:
             return self._unavailable
         if self._failing:
@@ -85,10 +85,10 @@ class Producer:
         partition: int | None = None,
         headers: Headers | None = None,
     ) -> None:
-        """Send one message and wait until Kafka has it.
+        """Send one message and wait for the acknowledgement.
 
         Raises:
-            Unavailable: no acknowledgement within the deadline.
+            KafkaUnavailable: no acknowledgement within the deadline.
         """
         producer = self._producer
         if producer is None:
@@ -114,13 +114,13 @@ class Producer:
     def _rebuild(self, broken: AIOKafkaProducer, error: Exception) -> None:
         if self._producer is not broken:
             return  # another message met the same error first
-        log.error("The producer cannot go on; making a new one", reason=repr(error))
+        log.error("producer broken; replacing it", reason=repr(error))
         self._producer = None
         self._retired = asyncio.create_task(stop_producer(broken), name="stop the broken producer")
         self.start()
 
     async def stop(self) -> None:
-        """Deliver what is under way and leave, within a bound."""
+        """Deliver pending messages and close, within a bound."""
         if self._connecting is not None:
             self._connecting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -131,9 +131,9 @@ class Producer:
 
 
 async def stop_producer(producer: AIOKafkaProducer) -> None:
-    """Stop a producer within a bound: its own `stop` waits for ever for what it cannot deliver."""
+    """Stop a producer within a bound: its own `stop` waits indefinitely for what it cannot deliver."""
     try:
         async with asyncio.timeout(STOP_SECONDS):
             await producer.stop()
     except KAFKA_ERRORS as error:
-        log.warning("The producer did not stop in time", reason=repr(error))
+        log.warning("producer did not stop in time", reason=repr(error))

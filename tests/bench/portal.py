@@ -11,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import accumulate
 
 from services.render.builder import store
-from services.render.pages.article_text import folded
 from services.render.site import page_reader, routes
 from shared.articles import Article, Paragraph
 from shared.postgres import open_pool
 from shared.sites import Section, Site
+from shared.text import fold_diacritics
 from tests.bench.collect import hello, wrk
 from tests.bench.infrastructure import Infrastructure, Service
 from tests.bench.load import SITE
@@ -38,6 +38,7 @@ PORTAL = Site(
     timezone="Asia/Ho_Chi_Minh",
     sections=[Section("tin-tuc", "Tin tức")],
 )
+
 ONSETS = "b c ch d đ g gh gi h kh l m n ng nh ph qu r s t th tr v x"
 NUCLEI = "a á à ả ã ạ ă ắ ằ â ấ ầ ậ e é è ẹ ê ế ề ệ i í ì ị o ó ò ọ ô ố ồ ộ ơ ớ ờ ợ u ú ù ụ ư ứ ừ ự ia ươ iê"
 CODAS = ["", "n", "ng", "m", "t", "c", "p", "nh", "i", "o"]
@@ -95,7 +96,7 @@ class Texts:
             case "frequent words":
                 return " ".join(self.random.sample(self.syllables[:20], self.random.randint(1, 2)))
             case "without marks":
-                return folded(words)
+                return fold_diacritics(words)
             case "phrase of two" | "phrase of three":
                 return f'"{words}"'
             case "typing error":

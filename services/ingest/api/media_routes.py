@@ -24,7 +24,7 @@ from services.ingest.media.library import UPLOAD_BYTES_MAX, Medium, medium_of, r
 from services.ingest.queries import SQL
 from shared.articles import Focus
 from shared.http.problems import Problem
-from shared.object_store import ORIGINALS, STORE_AWAY
+from shared.object_store import ORIGINALS, STORE_ERRORS
 
 router = APIRouter(tags=["Media"])
 ENVELOPE_BYTES_MAX = 64 * 1024
@@ -166,7 +166,7 @@ async def read_original(desk: DeskOf, token: Writer, medium: str) -> Response:
         content = bytes(await got.bytes_async())
     except (FileNotFoundError, NotFoundError) as error:
         raise Problem(404, "The original is not in the store any more.") from error
-    except STORE_AWAY as error:
+    except STORE_ERRORS as error:
         raise Problem(503, "The media store does not answer now.", headers={"retry-after": "5"}) from error
     headers = {
         "content-disposition": f'attachment; filename="{medium[:16]}.{row["type"].partition("/")[2]}"',

@@ -5,8 +5,6 @@ from typing import Any
 
 from markupsafe import Markup
 
-from services.ingest.content.blocks import plain_text
-from services.ingest.content.conversion import inline_parts
 from shared.articles import (
     Article,
     Block,
@@ -24,6 +22,7 @@ from shared.articles import (
     images_of,
 )
 from shared.sites import Site
+from shared.text import inline_html_parts, inline_text
 
 NINJS = "https://www.iptc.org/std/ninjs/ninjs-schema_3.1.json"
 PUB_STATUS = {"published": "usable", "killed": "canceled"}
@@ -207,7 +206,7 @@ def _list(items: list[Item], ordered: bool) -> str:
 
 def body_text(article: Article) -> str:
     """Return the body as plain text, a line for each paragraph, item, cell or caption."""
-    lines = [plain_text(html) for block in article.body for html in inline_parts(block)]
+    lines = [inline_text(html) for block in article.body for html in inline_html_parts(block)]
     return "\n".join(line for line in lines if line)
 
 

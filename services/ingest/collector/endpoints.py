@@ -33,7 +33,7 @@ from services.ingest.collector.salts import SharedSecrets
 from services.ingest.collector.spool import Entry
 from services.ingest.collector.visitors import LocalDays, Reader, Sender, local_days, place_of, visitor_key
 from services.ingest.metrics import COLLECT_EVENTS
-from shared.events import AGE_MILLISECONDS_MAX, AHEAD_MILLISECONDS_MAX
+from shared.events import AGE_MS_MAX, AHEAD_MS_MAX
 from shared.http.client_address import Network, client_address
 from shared.http.problems import Problem
 from shared.http.rsgi import RsgiProtocol, RsgiRequest
@@ -298,7 +298,7 @@ def _check_server_sign(sign: ServerSign, number: int, now: int) -> None:
         ip_address(sign.ip)
     except ValueError:
         raise Problem(422, f"`$[{number}].ip`: {sign.ip!r} is no IP address.", reason="invalid") from None
-    if sign.at is not None and not now - AGE_MILLISECONDS_MAX <= sign.at <= now + AHEAD_MILLISECONDS_MAX:
+    if sign.at is not None and not now - AGE_MS_MAX <= sign.at <= now + AHEAD_MS_MAX:
         raise Problem(
             422, f"`$[{number}].at`: at most 48 hours ago, and at most 5 minutes ahead of us.", reason="invalid"
         )

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from services.ingest.collector.visitors import Reader
 from shared.events import (
-    AGE_MILLISECONDS_MAX,
+    AGE_MS_MAX,
     PATH_CHARACTERS_MAX,
     REFERRER_CHARACTERS_MAX,
     ArticleId,
@@ -111,7 +111,7 @@ def happened_at(sign: Sign, now: int) -> int:
     """Return when it happened, in milliseconds: a server's own time, or `now` less the age, of at most 48 hours."""
     if isinstance(sign, ServerSign) and sign.at is not None:
         return sign.at
-    return now - min(sign.age, AGE_MILLISECONDS_MAX)
+    return now - min(sign.age, AGE_MS_MAX)
 
 
 def page_event(sign: Sign, at: int, reader: Reader) -> bytes:

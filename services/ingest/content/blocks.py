@@ -5,7 +5,7 @@ Every piece of HTML that a block keeps is written here, from text and the few in
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from html import escape, unescape
+from html import escape
 from typing import Literal
 from urllib.parse import urlsplit
 
@@ -99,11 +99,6 @@ def _block(node: Node) -> Iterator[Block]:
 def inline_html(children: Iterable[Node | str]) -> str:
     """Return running text with the inline tags that are kept; what else stands there becomes text."""
     return _EDGES.sub("", _SPACE.sub(" ", "".join(_inline(children))))
-
-
-def plain_text(html: str) -> str:
-    """Return the text of an inline HTML that `inline_html` wrote (in it, < and > are tags and nothing else)."""
-    return unescape(_TAG.sub("", html.replace("<br>", " ")))
 
 
 def _inline(children: Iterable[Node | str]) -> Iterator[str]:

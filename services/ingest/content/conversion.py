@@ -1,6 +1,6 @@
 """What editors sent → the content of an article, and what is still missing before it may be published. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,6 @@ from services.ingest.content import block_models as sent
 from services.ingest.content.article_models import Content
 from services.ingest.content.blocks import blocks_of, embed_of, inline_html
 from services.ingest.content.errors import ContentError, Fault
-from services.ingest.content.normalization import fold
 from services.ingest.content.sanitizer import MarkupError, Node, dropped_tags, markdown_to_html, parse_html
 from shared.articles import (
     LIST_DEPTH_MAX,
@@ -36,6 +35,7 @@ from shared.articles import (
     Source,
     Table,
 )
+from shared.text import fold_diacritics
 
 SLUG_CHARACTERS_MAX = 80
 
@@ -87,7 +87,7 @@ def _field(name: str, value: Any, model: BaseModel, warnings: list[Fault]) -> An
     if name == "lead_image" and value is not None:
         return _figure(value)
     if name == "tags":
-        return list({fold(tag): tag for tag in reversed(value)}.values())[::-1]  # the first spelling stays
+        return list({fold_diacritics(tag): tag for tag in reversed(value)}.values())[::-1]  # the first spelling stays
     return list(dict.fromkeys(value)) if name == "also_in" else value
 
 
@@ -184,22 +184,3 @@ def _embed(one: sent.EmbedIn, place: str) -> Embed:
     if embed is None:
         raise ContentError([Fault(f"{place}.url", "is no address of a video on YouTube or Vimeo")])
     return embed
-
-
-def inline_parts(block: Block) -> Iterator[str]:
-    """Yield each piece of inline HTML in a block, in reading order."""
-    match block:
-        case Paragraph() | Heading():
-            yield block.html
-        case Quote():
-            yield from block.paragraphs
-        case BulletList():
-            yield from _item_parts(block.items)
-        case Table():
-            yield from (cell.html for row in block.rows for cell in row)
-
-
-def _item_parts(items: Sequence[Item]) -> Iterator[str]:
-    for item in items:
-        yield item.html
-        yield from _item_parts(item.items)

@@ -41,9 +41,3 @@ def clean_line(text: str) -> str:
         TextError: as `clean_text`.
     """
     return " ".join(clean_text(text).split())
-
-
-def fold(text: str) -> str:
-    """Return what two spellings of a name have in common: without marks, in small letters, đ as d."""
-    decomposed = unicodedata.normalize("NFD", text.casefold()).replace("đ", "d")
-    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))

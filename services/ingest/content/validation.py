@@ -4,8 +4,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-from services.ingest.content.blocks import plain_text
-from services.ingest.content.conversion import inline_parts
 from services.ingest.content.errors import ContentError, Fault
 from shared.articles import (
     ARTICLE_BYTES_MAX,
@@ -20,6 +18,7 @@ from shared.articles import (
 )
 from shared.http.problems import Problem
 from shared.sites import Site
+from shared.text import inline_html_parts, inline_text
 
 TITLE_CHARACTERS_GOOD = 110
 
@@ -65,7 +64,9 @@ def check_limits(article: Article, site: Site) -> None:
 
 
 def _text_sizes(block: Block) -> Iterator[int]:
-    return (len(html) if len(html) <= TEXT_CHARACTERS_MAX else len(plain_text(html)) for html in inline_parts(block))
+    return (
+        len(html) if len(html) <= TEXT_CHARACTERS_MAX else len(inline_text(html)) for html in inline_html_parts(block)
+    )
 
 
 def publishing_faults(article: Article, site: Site) -> list[Fault]:

@@ -18,7 +18,6 @@ from services.ingest.articles.store import TooLargeError
 from services.ingest.content.block_models import EARLIEST, LATEST, SLUG_PATTERN
 from services.ingest.content.conversion import make_slug
 from services.ingest.content.errors import ContentError
-from services.ingest.content.normalization import fold
 from services.ingest.content.validation import check_limits
 from services.ingest.imports.detection import SOURCE_SYSTEMS
 from services.ingest.imports.item import Imported, Item, Unreadable
@@ -38,6 +37,7 @@ from shared.articles import (
 from shared.http.problems import Problem
 from shared.postgres import POSTGRES_DATA_ERRORS, Connection
 from shared.sites import Site
+from shared.text import fold_diacritics
 
 BATCH_ITEMS = 100
 EXTERNAL_ID_CHARACTERS_MAX = 255
@@ -99,7 +99,7 @@ def draft_of(item: Imported, options: Options) -> Draft:
     body, lead = item.body, item.lead
     if len(lead) > LEAD_CHARACTERS_MAX:  # nothing is lost: it is text of the article as well
         body, lead = [Paragraph(escape(lead, quote=False)), *body], ""
-    tags = {fold(tag): tag for tag in reversed(item.tags) if 0 < len(tag) <= TAG_CHARACTERS_MAX}
+    tags = {fold_diacritics(tag): tag for tag in reversed(item.tags) if 0 < len(tag) <= TAG_CHARACTERS_MAX}
     slug = item.slug if _SLUG.match(item.slug) and len(item.slug) <= 100 else make_slug(item.title)
     fields = {
         **item.more,
@@ -127,7 +127,11 @@ def draft_of(item: Imported, options: Options) -> Draft:
 def _section(item: Imported, options: Options) -> str:
     wanted = item.section
     for section in options.site.sections:
-        if wanted and (wanted == section.slug or fold(wanted) == fold(section.name) or slugify(wanted) == section.slug):
+        if wanted and (
+            wanted == section.slug
+            or fold_diacritics(wanted) == fold_diacritics(section.name)
+            or slugify(wanted) == section.slug
+        ):
             return section.slug
     if options.section is None:
         known = ", ".join(section.slug for section in options.site.sections)

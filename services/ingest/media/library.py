@@ -24,7 +24,7 @@ from services.ingest.queries import SQL
 from shared.articles import MEDIA_PREFIX, Article, Figure, Focus, Image, Rendition
 from shared.http.problems import Problem
 from shared.logs import log
-from shared.object_store import ORIGINALS, PUBLIC, STORE_AWAY
+from shared.object_store import ORIGINALS, PUBLIC, STORE_ERRORS
 from shared.postgres import Connection
 
 UPLOAD_BYTES_MAX = 20 * 1024 * 1024
@@ -146,7 +146,7 @@ async def _store(store: ObjectStore, upload: Upload, made: Made) -> None:
         for copy in made.copies:
             await obstore.put_async(store, PUBLIC + copy.name, upload.file.parent / copy.name)
         await obstore.put_async(store, ORIGINALS + upload.id, upload.file)
-    except STORE_AWAY as error:
+    except STORE_ERRORS as error:
         log.warning("The media store does not take an image", reason=repr(error)[:500])
         detail = "The media store does not answer now. Try again soon."
         raise Problem(503, detail, headers={"retry-after": "5"}) from error

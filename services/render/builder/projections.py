@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import unquote, urlsplit
 
-from services.render.pages.article_text import body_lines, folded, tag_slug
+from services.render.pages.article_text import body_lines, tag_slug
 from services.render.pages.search_query import pairs, words
 from shared.articles import Article, is_public
 from shared.sites import Site
+from shared.text import fold_diacritics
 
-RULES = 1
+RULES = 2
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 NEVER_ENDS = datetime.max.replace(tzinfo=UTC)
 ADDRESS_CHARACTERS_MAX = 2_000
@@ -91,10 +92,10 @@ def search_words(article: Article) -> Words:
     body = words("\n".join(body_lines(article)))
     every = [*titles, *lead, *body]
     return Words(
-        title=folded(article.title),
-        title_words=folded(" ".join(titles)),
-        lead_words=folded(" ".join(lead)),
-        body_words=folded(" ".join(body)),
-        pairs=pairs([folded(word) for word in every]),
+        title=fold_diacritics(article.title),
+        title_words=fold_diacritics(" ".join(titles)),
+        lead_words=fold_diacritics(" ".join(lead)),
+        body_words=fold_diacritics(" ".join(body)),
+        pairs=pairs([fold_diacritics(word) for word in every]),
         marked_words=" ".join(every),
     )

@@ -1,11 +1,8 @@
-"""Words of an article: plain text, summaries, dates as readers write them, folding for search. Pure."""
+"""Words of an article: plain text, summaries, dates as readers write them. Pure."""
 
-import re
-import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import datetime
 from functools import lru_cache
-from html import unescape
 from zoneinfo import ZoneInfo
 
 from slugify import slugify
@@ -13,33 +10,24 @@ from slugify import slugify
 from shared.articles import (
     Article,
     Block,
-    BulletList,
     DatePrecision,
     Embed,
     Figure,
     File,
-    Heading,
-    Item,
     Paragraph,
     Quote,
     Source,
     Table,
 )
+from shared.text import inline_html_parts, inline_text
 
 SUMMARY_CHARACTERS_MAX = 240
 WEEKDAYS_VI = ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ Nhật")
-_TAG = re.compile(r"<[^>]*>")
-_BREAK = re.compile(r"<br\s*/?>")
-
-
-def plain(html: str) -> str:
-    """Return the text of sanitised inline HTML; a line break is a space."""
-    return unescape(_TAG.sub("", _BREAK.sub(" ", html)))
 
 
 def summary(article: Article, characters_max: int = SUMMARY_CHARACTERS_MAX) -> str:
     """Return the lead, or the first paragraph, as plain text cut at a word."""
-    text = article.lead or next((plain(block.html) for block in article.body if isinstance(block, Paragraph)), "")
+    text = article.lead or next((inline_text(block.html) for block in article.body if isinstance(block, Paragraph)), "")
     return shortened(text, characters_max)
 
 
@@ -70,30 +58,18 @@ def source_label(article: Article) -> str:
 
 def _lines(block: Block) -> Iterator[str]:
     match block:
-        case Paragraph() | Heading():
-            yield plain(block.html)
         case Figure():
             yield block.caption
             yield block.image.alt if block.image else ""
-        case BulletList():
-            yield from _items(block.items)
-        case Quote():
-            yield from map(plain, block.paragraphs)
-            yield block.cite or ""
         case Table():
             yield block.caption
-            for row in block.rows:
-                yield " ".join(plain(cell.html) for cell in row)
         case Embed():
             yield block.title
         case File():
             yield block.name
-
-
-def _items(items: Sequence[Item]) -> Iterator[str]:
-    for item in items:
-        yield plain(item.html)
-        yield from _items(item.items)
+    yield from map(inline_text, inline_html_parts(block))
+    if isinstance(block, Quote):
+        yield block.cite or ""
 
 
 def local_date(instant: datetime, zone: ZoneInfo, language: str, precision: DatePrecision = "exact") -> str:
@@ -122,20 +98,3 @@ def month_name(year: int, month: int, language: str) -> str:
 def tag_slug(tag: str) -> str:
     """Return a tag's place in URLs; "" for one without any letter or digit."""
     return slugify(tag, max_length=60)
-
-
-def folded(text: str) -> str:
-    """Return an NFC text in lower case without marks, each character in its place: "Đổi mới" becomes "doi moi"."""
-    return text.translate(_FOLDING)
-
-
-class _Folding(dict[int, str]):
-    """What each character becomes, worked out when it is first met."""
-
-    def __missing__(self, code: int) -> str:
-        base = unicodedata.normalize("NFD", chr(code))[0].lower()
-        self[code] = "d" if base == "đ" else base if len(base) == 1 else chr(code)
-        return self[code]
-
-
-_FOLDING = _Folding()

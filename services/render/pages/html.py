@@ -9,7 +9,6 @@ from services.render.pages.article_text import (
     local_date,
     local_day,
     month_name,
-    plain,
     source_label,
     summary,
     tag_slug,
@@ -33,6 +32,7 @@ from services.render.pages.themes import theme_of
 from services.render.pages.translations import counted, error_words, is_vietnamese, language_name, words_of
 from shared.articles import Article, Embed, article_path
 from shared.sites import Section, Site
+from shared.text import inline_text
 
 
 def render_article(article: Article, around: Around, site: Site, public_url: str) -> Document:
@@ -152,7 +152,7 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "feed_title": feed_title,
         "month_name": lambda year, month: month_name(year, month, site.language),
         "summary": summary,
-        "plain": plain,
+        "plain": inline_text,
         "srcset": srcset,
         "plain_copy": plain_copy,
         "is_own": is_own,

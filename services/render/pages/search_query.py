@@ -13,8 +13,8 @@ from itertools import pairwise
 
 from markupsafe import Markup, escape
 
-from services.render.pages.article_text import folded
 from shared.articles import Article
+from shared.text import fold_diacritics, fold_with_positions
 
 QUERY_CHARACTERS_MAX = 200
 WORDS_MAX = 16
@@ -74,7 +74,8 @@ class Found:
 
 def words(text: str) -> list[str]:
     """Return the words of a text, in lower case, in their order."""
-    return [word[:WORD_CHARACTERS_MAX] for word in _WORD.findall(unicodedata.normalize("NFC", text).lower())]
+    lower = unicodedata.normalize("NFC", text).replace("İ", "i").lower()  # lower() makes two characters of it
+    return [word[:WORD_CHARACTERS_MAX] for word in _WORD.findall(lower)]
 
 
 def pairs(folded_words: Sequence[str]) -> list[str]:
@@ -95,7 +96,7 @@ def parse(query: str) -> Terms | None:
         found = words(match[2] if match[2] is not None else match[4])[: max(0, WORDS_MAX - len(plain_words))]
         if not found:
             continue
-        together = " <-> ".join(folded(word) for word in found)
+        together = " <-> ".join(fold_diacritics(word) for word in found)
         if match[1] or match[3] == "-":
             parts.append(f"!({together})")
             is_indexed = False
@@ -103,9 +104,9 @@ def parse(query: str) -> Terms | None:
         parts.append(f"({together})")
         alone += [f"({together})"] if len(found) == 1 else []
         is_indexed &= len(found) <= 2
-        together_words += pairs([folded(word) for word in found])
-        plain_words += [folded(word) for word in found]
-        with_marks += [word for word in found if folded(word) != word]
+        together_words += pairs([fold_diacritics(word) for word in found])
+        plain_words += [fold_diacritics(word) for word in found]
+        with_marks += [word for word in found if fold_diacritics(word) != word]
     if not plain_words:
         return None
     return Terms(
@@ -125,20 +126,20 @@ def marked(text: str, terms: Terms | None) -> Markup:
         return escape(text)
     parts: list[Markup] = []
     place = 0
-    for match in _WORD.finditer(folded(text)):  # folding keeps each character in its place
+    folded, positions = fold_with_positions(text)
+    for match in _WORD.finditer(folded):
         if match[0] in terms.words:
-            parts += [
-                escape(text[place : match.start()]),
-                Markup("<mark>%s</mark>") % text[match.start() : match.end()],
-            ]
-            place = match.end()
+            begin, end = positions[match.start()], positions[match.end()]
+            parts += [escape(text[place:begin]), Markup("<mark>%s</mark>") % text[begin:end]]
+            place = end
     return Markup("").join([*parts, escape(text[place:])])
 
 
 def excerpt(lines: Sequence[str], terms: Terms) -> str:
     """Return the part of a text in which most of the words stand close together, cut between words."""
     text = " ".join(lines)
-    places = [match.start() for match in _WORD.finditer(folded(text)) if match[0] in terms.words]
+    folded, positions = fold_with_positions(text)
+    places = [positions[match.start()] for match in _WORD.finditer(folded) if match[0] in terms.words]
     if not places:
         return text[:EXCERPT_CHARACTERS].rsplit(" ", 1)[0] + "…" if len(text) > EXCERPT_CHARACTERS else text
     reach = EXCERPT_CHARACTERS - 60

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from services.render.site.responses import FOR_EVER, FOR_OTHERS, problem, safe_headers
 from shared.http.negotiation import etag_matches
 from shared.logs import log
-from shared.object_store import NAME_PATTERN, PUBLIC, STORE_AWAY, TYPES
+from shared.object_store import NAME_PATTERN, PUBLIC, STORE_ERRORS, TYPES
 
 IMAGE_NAME = re.compile(NAME_PATTERN)
 IMAGE_HEADERS = {
@@ -41,7 +41,7 @@ class Images:
             content = bytes(await (await obstore.get_async(self._store, PUBLIC + name)).bytes_async())
         except (FileNotFoundError, NotFoundError) as error:
             raise problem(404, NO_IMAGE) from error  # not kept: it may be there soon
-        except STORE_AWAY as error:
+        except STORE_ERRORS as error:
             log.warning("The media store does not answer", reason=repr(error)[:500])
             raise problem(503, "The media store does not answer now.", retry_after="5") from error
         return Response(content, media_type=TYPES[name.rpartition(".")[2]], headers=headers)

@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.events import AGE_MILLISECONDS_MAX, AHEAD_MILLISECONDS_MAX, PageEvent, SiteSlug
+from shared.events import AGE_MS_MAX, AHEAD_MS_MAX, PageEvent, SiteSlug
 from shared.sites import Site
 
 VALUE_BYTES_MAX = 8_192
@@ -167,8 +167,8 @@ def read(records: Records, sites: Mapping[str, Site]) -> Batch:
         for field in ("article", "bot")
     }
     reasons = {  # the last one that applies is told
-        "too-old": columns["at"] < columns["arrived"] - AGE_MILLISECONDS_MAX,
-        "future": columns["at"] > columns["arrived"] + AHEAD_MILLISECONDS_MAX,
+        "too-old": columns["at"] < columns["arrived"] - AGE_MS_MAX,
+        "future": columns["at"] > columns["arrived"] + AHEAD_MS_MAX,
         "nul-character": _among(columns["article"], unfit["article"]) | _among(columns["bot"], unfit["bot"]),
         "unknown-site": _among(columns["site"], unknown),
         "schema": malformed | _among(columns["site"], misnamed),

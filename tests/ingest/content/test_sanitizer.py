@@ -11,11 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.content.blocks import blocks_of, image_url, inline_html, link_url, plain_text
-from services.ingest.content.conversion import inline_parts, make_slug
-from services.ingest.content.normalization import TextError, clean_line, clean_text, fold
+from services.ingest.content.blocks import blocks_of, image_url, inline_html, link_url
+from services.ingest.content.conversion import make_slug
+from services.ingest.content.normalization import TextError, clean_line, clean_text
 from services.ingest.content.sanitizer import DEPTH_MAX, MarkupError, dropped_tags, markdown_to_html, parse_html
 from shared.articles import Block, BulletList, Cell, Embed, Figure, Heading, Image, Item, Paragraph, Quote, Table
+from shared.text import fold_diacritics, inline_html_parts, inline_text
 
 XSS: list[str] = json.loads((Path(__file__).parent.parent.parent / "data/xss.json").read_text(encoding="utf-8"))
 INLINE = {"a", "em", "strong", "br", "sub", "sup"}
@@ -33,7 +34,7 @@ class Tags(HTMLParser):
 
 
 def only_allowed(block: Block) -> None:
-    for html in inline_parts(block):
+    for html in inline_html_parts(block):
         tags = Tags()
         tags.feed(html)
         for tag, attributes in tags.found:
@@ -65,8 +66,8 @@ def test_no_markup_breaks_the_blocks(html: str) -> None:
     for found in (blocks(html), blocks(markdown_to_html(html))):
         for block in found:
             only_allowed(block)
-            for part in inline_parts(block):
-                assert plain_text(inline_html(parse_html(part).children)).split() == plain_text(part).split()
+            for part in inline_html_parts(block):
+                assert inline_text(inline_html(parse_html(part).children)).split() == inline_text(part).split()
 
 
 def test_html_becomes_blocks() -> None:
@@ -183,5 +184,5 @@ def test_vietnamese_names_and_slugs() -> None:
     assert make_slug("!!!") == make_slug("../../") == "bai-viet"
     assert re.match(r"^[a-z0-9-]{1,80}$", make_slug("Từ " * 200))
     assert re.match(r"^[a-z0-9-]{1,80}$", make_slug("аррlе" * 200))
-    assert fold("Đảng bộ") == fold("đảng BỘ") == "dang bo"
+    assert fold_diacritics("Đảng bộ") == fold_diacritics("đảng BỘ") == "dang bo"
     assert clean_line("Bán") != clean_line("Bạn")

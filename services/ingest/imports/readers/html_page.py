@@ -14,10 +14,10 @@ from urllib.parse import urljoin
 import trafilatura
 from lxml import etree, html
 
-from services.ingest.content.blocks import plain_text
 from services.ingest.imports.item import Imported, Item, ReadError, blocks, each, instant, line, old_url
 from services.ingest.imports.readers.plain_text import SOURCE_LINE, read_counter
 from shared.articles import Author, Block, DatePrecision, Figure, Heading, Paragraph, Source
+from shared.text import inline_text
 
 _CAPTIONS = (
     "//figcaption | //*[contains(@class,'aption') or contains(@class,'chuthich') or contains(@class,'chu-thich')]"
@@ -138,20 +138,20 @@ def _with_figures(tree: Any, url: str) -> dict[str, str]:
 
 def _lead(tree: Any, title: str, found: list[Block]) -> tuple[str, list[Block]]:
     """Take the lead and the repeated title off the text's beginning."""
-    while found and isinstance(found[0], Heading | Paragraph) and line(plain_text(found[0].html)) == title:
+    while found and isinstance(found[0], Heading | Paragraph) and line(inline_text(found[0].html)) == title:
         found = found[1:]
     marked = [line(one.text_content()) for one in tree.xpath(_LEADS)]
     lead = next((one for one in (*marked, _meta(tree, "og:description"), _meta(tree, "description")) if one), "")
     lead = lead if len(lead) <= 1_000 else ""
-    kept = [one for one in found if not (isinstance(one, Paragraph | Heading) and line(plain_text(one.html)) == lead)]
+    kept = [one for one in found if not (isinstance(one, Paragraph | Heading) and line(inline_text(one.html)) == lead)]
     return lead, kept
 
 
 def _source(found: list[Block]) -> tuple[Source | None, list[Block]]:
     """The last line but the counter says where it was taken from."""
-    kept = [one for one in found if not (isinstance(one, Paragraph) and _is_furniture(plain_text(one.html)))]
+    kept = [one for one in found if not (isinstance(one, Paragraph) and _is_furniture(inline_text(one.html)))]
     if kept and isinstance(kept[-1], Paragraph):
-        said = SOURCE_LINE.match(line(plain_text(kept[-1].html)))
+        said = SOURCE_LINE.match(line(inline_text(kept[-1].html)))
         if said:
             return Source(name=said["name"].strip(), label=said["label"].capitalize()), kept[:-1]
     return None, kept
@@ -170,7 +170,7 @@ def _captions(found: list[Block], captions: dict[str, str]) -> list[Block]:
             caption = captions.get(block.image.url) or block.caption
             kept.append(Figure(caption, block.image, block.credit))
             continue
-        text = line(plain_text(block.html)) if isinstance(block, Paragraph) else ""
+        text = line(inline_text(block.html)) if isinstance(block, Paragraph) else ""
         if not text or text not in captions or len(text) > CAPTION_CHARACTERS_MAX:
             kept.append(block)
         elif kept and isinstance(kept[-1], Figure) and kept[-1].image is not None:
