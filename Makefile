@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status doctor import token init verify-compose dashboards pictures pictures-dashboards test bench chaos soak tracker sbom check lock clean
+.PHONY: help run up down status doctor import token init verify-compose dashboards pictures pictures-dashboards test bench chaos soak tracker sbom docs check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -68,6 +68,10 @@ sbom: ## What the image is made of, as CycloneDX: dist/presstally.cdx.json
 	@$(BOOTSTRAP) dev
 	@mkdir -p dist
 	@$(DEV)/python -W ignore -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml --output-reproducible --output-file dist/presstally.cdx.json
+
+docs: ## Build the documentation into dist/docs; fails if a link leads nowhere
+	@$(BOOTSTRAP) dev
+	@$(DEV)/python -m tools.docs_site
 
 check: ## Lint, types and the walls between services
 	@$(BOOTSTRAP) dev

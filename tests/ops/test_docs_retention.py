@@ -33,16 +33,16 @@ def test_figures_are_those_of_the_code() -> None:
     assert salts == f"{KEPT.total_seconds() / 3600:g} hours"
     figures = {
         "page views": f"{LOG_DAYS} days",
-        "what could not be read": f"{int(DEAD_LETTER_CONFIG['retention.ms']) // DAY_MILLISECONDS} days",
+        "dead letters": f"{int(DEAD_LETTER_CONFIG['retention.ms']) // DAY_MILLISECONDS} days",
         "counts of 5 minutes": f"{STEP_DAYS} days",
-        "keys of a day's visitors": f"{VISITOR_DAYS} days",
+        "visitor IDs of a day": f"{VISITOR_DAYS} days",
         "who was online": f"{ONLINE_KEPT_SECONDS // 3600} hour",
-        "ids of past views": f"{PAST_SLOTS_KEPT * SLOT_MILLISECONDS // 3_600_000} hours",
+        "IDs of past views": f"{PAST_SLOTS_KEPT * SLOT_MILLISECONDS // 3_600_000} hours",
         "salts": salts,
-        "answers to repeated requests": answers,
-        "events while Kafka is away": f"until Kafka has them, {spool // 1024**3} GiB for a collector at most",
-        "metrics": f"{kept} days, {size} GB at most",
-        "logs of containers": f"{int(logs['max-size'][:-1]) * int(logs['max-file'])} MB for each container",
+        "responses for repeated requests": answers,
+        "events while Kafka is unavailable": f"until Kafka has them, at most {spool // 1024**3} GiB per collector",
+        "metrics": f"{kept} days, at most {size} GB",
+        "container logs": f"{int(logs['max-size'][:-1]) * int(logs['max-file'])} MB per container",
     }
     assert {what: row[2] for what, row in ROWS.items() if re.search(r"\d", row[2])} == figures
     assert f"older than the log ({LOG_DAYS} days)" in PAGE
@@ -51,7 +51,7 @@ def test_figures_are_those_of_the_code() -> None:
 def test_compacted_topics_are_those_that_keep_all() -> None:
     """The topics with a time are page views and the dead letters; each other one is compacted, as the page says."""
     compacted = {topic.name for topic in TOPICS if topic.config["cleanup.policy"] == "compact"}
-    assert set(re.findall(r"`([a-z-]+)`", ROWS["articles, adjustments, what is live"][1])) == compacted
+    assert set(re.findall(r"`([a-z-]+)`", ROWS["articles, adjustments, live pages"][1])) == compacted
     assert {topic.name for topic in TOPICS} - compacted == {PAGE_VIEWS.name}
 
 

@@ -1,5 +1,5 @@
-// <access-counter site="haihau"></access-counter>: the four numbers of a site, live; README, "Show the counter on any
-// page", has the attributes. What stands inside the tag shows where this script does not run; its numbers stay until
+// <access-counter site="haihau"></access-counter>: the four numbers of a site, live; docs/counters.md has the
+// attributes. What stands inside the tag shows where this script does not run; its numbers stay until
 // newer ones come. Parts to style: title, list, row, label, value.
 const here = new URL("./", import.meta.url).href;
 const words = {

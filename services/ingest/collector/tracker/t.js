@@ -1,4 +1,4 @@
-// Presstally's tracker. This is the source; t.min.js is what is served (`make tracker` makes it, README tells its use).
+// Presstally's tracker. This is the source; t.min.js is what is served (`make tracker` makes it, docs/tracking.md describes its use).
 //
 // A view is sent by fetch with keepalive, because only an answer tells that it was kept (202). It is put into the outbox
 // first, and taken out at 202, or at a refusal that will never get better. What stays there is sent again, oldest
