@@ -27,8 +27,8 @@ NAVIGATION = {
     "Start": ("quickstart", "configuration", "glossary"),
     "Website": ("tracking", "counters", "statistics", "portal", "theming", "static-export"),
     "Editors": ("publishing", "media", "importing", "migrating"),
-    "Operation": ("administration", "backup", "upgrade", "scaling", "kubernetes", "dashboards", "runbooks", "tracing")
-    + ("security", "privacy", "retention"),
+    "Operation": ("administration", "backup", "upgrade", "scaling", "kubernetes", "dashboards", "runbooks", "tracing"),
+    "Review": ("security", "privacy", "retention"),
     "Development": ("architecture", "decisions", "contributing", "testing", "benchmarks", "soak", "changelog"),
 }
 """Pages, and folders of pages, by the caption that they are listed under."""
