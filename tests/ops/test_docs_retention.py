@@ -11,13 +11,13 @@ from services.stats.admin.reference_model import OLD_MILLISECONDS
 from services.stats.counting.retention import DAY_SECONDS, ONLINE_KEPT_SECONDS, STEP_DAYS, VISITOR_DAYS
 from services.stats.counting.state import SLOT_MILLISECONDS
 from services.stats.counting.store import PAST_SLOTS_KEPT
-from shared.topics import DAY_MILLISECONDS, DEAD_LETTER_CONFIG, PAGE_VIEWS, TOPICS
+from shared.topics import DAY_MS, DEAD_LETTER_CONFIG, PAGE_VIEWS, TOPICS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs/retention.md").read_text(encoding="utf-8")
 ROWS = {row[0]: row for row in re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \| ", PAGE, re.MULTILINE)}
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-LOG_DAYS = int(PAGE_VIEWS.config["retention.ms"]) // DAY_MILLISECONDS
+LOG_DAYS = int(PAGE_VIEWS.config["retention.ms"]) // DAY_MS
 
 
 def test_figures_are_those_of_the_code() -> None:
@@ -33,7 +33,7 @@ def test_figures_are_those_of_the_code() -> None:
     assert salts == f"{KEPT.total_seconds() / 3600:g} hours"
     figures = {
         "page views": f"{LOG_DAYS} days",
-        "dead letters": f"{int(DEAD_LETTER_CONFIG['retention.ms']) // DAY_MILLISECONDS} days",
+        "dead letters": f"{int(DEAD_LETTER_CONFIG['retention.ms']) // DAY_MS} days",
         "counts of 5 minutes": f"{STEP_DAYS} days",
         "visitor IDs of a day": f"{VISITOR_DAYS} days",
         "who was online": f"{ONLINE_KEPT_SECONDS // 3600} hour",
@@ -72,7 +72,7 @@ def test_nothing_that_is_kept_is_missing() -> None:
 def test_keys_of_visitors_outlast_what_can_ask_for_them() -> None:
     """visitor_days keeps a day for the log's time, an event's lateness and the day itself, up to the page's bound."""
     (bound,) = re.findall(r"Not above (\d+) days", PAGE)
-    late_days = OLD_MILLISECONDS // DAY_MILLISECONDS
+    late_days = OLD_MILLISECONDS // DAY_MS
     assert int(bound) + late_days + 1 == VISITOR_DAYS
     assert int(bound) >= LOG_DAYS
-    assert DAY_SECONDS * 1000 == DAY_MILLISECONDS
+    assert DAY_SECONDS * 1000 == DAY_MS

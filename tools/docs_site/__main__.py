@@ -20,6 +20,7 @@ OUTSIDE = {
     "ARCHITECTURE.md": "architecture.md",
     "CHANGELOG.md": "changelog.md",
     "CONTRIBUTING.md": "contributing.md",
+    "SECURITY.md": "vulnerabilities.md",
     "deploy/k8s/README.md": "kubernetes.md",
 }
 """Pages that are not in docs/, and their names in the site."""
@@ -28,7 +29,7 @@ NAVIGATION = {
     "Website": ("tracking", "counters", "statistics", "portal", "theming", "static-export"),
     "Editors": ("publishing", "media", "importing", "migrating"),
     "Operation": ("administration", "backup", "upgrade", "scaling", "kubernetes", "dashboards", "runbooks", "tracing"),
-    "Review": ("security", "privacy", "retention"),
+    "Review": ("security", "privacy", "retention", "vulnerabilities"),
     "Development": ("architecture", "decisions", "contributing", "testing", "benchmarks", "soak", "changelog"),
 }
 """Pages, and folders of pages, by the caption that they are listed under."""
@@ -96,12 +97,10 @@ def prepare(folder: Path) -> None:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(file, target)
     for name in FOLDERS:
-        if (folder / name).is_dir():
-            _list_folder(folder / name)
+        _list_folder(folder / name)
     blocks = []
     for caption, names in NAVIGATION.items():
         entries = [f"{name}/index" if name in FOLDERS else name for name in names]
-        entries = [entry for entry in entries if (folder / f"{entry}.md").exists()]
         blocks.append(_toctree(f":caption: {caption}\n:hidden:", entries))
     with (folder / "index.md").open("a", encoding="utf-8") as index:
         index.write("\n" + "\n".join(blocks))
