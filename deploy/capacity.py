@@ -1,7 +1,7 @@
-"""`python -m deploy.capacity --views-per-day N`: what to run for so many readers. Arithmetic over what was measured.
+"""`python -m deploy.capacity --views-per-day N`: what to run for this traffic, computed from measurements.
 
-The measures are our own benches' (docs/scaling.md says how), on 2 processors that the load shared: a machine of its own
-does more. What the model does not know it asks for; the defaults are those of a news portal.
+The measurements come from the project's benchmarks (docs/scaling.md says how), on 2 CPU cores that the load generator
+shared: a dedicated machine does more. Everything else is an option; the defaults are typical of a news portal.
 """
 
 import argparse
@@ -15,57 +15,57 @@ GIGABYTE = 1e9
 
 @dataclass(frozen=True)
 class Measured:
-    """What one process did in the benches."""
+    """What one process did in the benchmarks."""
 
     collector_singles: float = 16_000
-    """Requests of one event a second."""
+    """Requests with one event, per second."""
     collector_batched: float = 180_000
-    """Events a second in batches of servers."""
+    """Events per second, sent in batches by servers."""
     counter_events: float = 208_000
-    """Events a second; a bare consumer reads 639,000 on the same machine."""
+    """Events per second; a consumer that only reads reaches 639,000 on the same machine."""
     counter_idle_bytes: float = 75e6
     visitor_bytes: float = 290
-    """Memory of a counter for each reader of the last hour: the whole process with a million readers has 290 MB."""
+    """Memory of a counter per visitor of the last hour: a process with a million visitors uses 290 MB."""
     page_reads: float = 13_000
     counter_reads: float = 50_000
-    """A second from memory; 0.92 of a bare "hello" under the same server."""
+    """Cached responses per second; 0.92 of a minimal application on the same server."""
     event_disk_bytes: float = 240
-    """A view with article and referrer, in Kafka."""
+    """A view with article and referrer, in Kafka's log."""
     visitor_row_bytes: float = 130
-    """A row of stats.visitor_days with its index."""
+    """A row of stats.visitor_days, including its index."""
     count_row_bytes: float = 330
-    """A row of stats.counts with its index: an article's numbers of a day on a partition."""
+    """A row of stats.counts, including its index: an article's counts of a day on a partition."""
     article_bytes: float = 40_000
-    """An article with its revisions, its words for the search and its message."""
+    """An article with its revisions, its search index and its message."""
 
 
 @dataclass(frozen=True)
 class Demand:
-    """What readers and editors bring."""
+    """Traffic, content and retention."""
 
     views_per_day: float
     peak_factor: float = 5.0
-    """The busiest minute against the day's mean."""
+    """The busiest minute relative to the mean of the day."""
     events_per_view: float = 3.0
     """View, pings and leave."""
     views_per_visitor: float = 4.0
-    """In a day."""
+    """Per day."""
     visitor_hours: float = 1.0
     pages: int = 100_000
-    """Articles that the portal has."""
+    """Articles of the portal."""
     pages_read_per_day: int = 20_000
-    """Articles that anybody reads on a day."""
+    """Distinct articles that are read on a day."""
     batched_share: float = 0.0
-    """Of all events, those that servers send in batches."""
+    """Share of the events that servers send in batches."""
     replication: int = 3
     retention_days: float = 7.0
     max_utilization: float = 0.5
-    """So full may a process be at the peak."""
+    """Share of its capacity that a process may use at the peak."""
 
 
 @dataclass(frozen=True)
 class Prices:
-    """What a month costs, in your money."""
+    """Prices per month, in any currency."""
 
     per_processor: float = 20.0
     per_gigabyte_memory: float = 3.0
@@ -74,7 +74,7 @@ class Prices:
 
 @dataclass(frozen=True)
 class Plan:
-    """What to run. Rates are a second at the peak."""
+    """What to run. Rates are per second at the peak."""
 
     events: float
     views: float
@@ -84,9 +84,9 @@ class Plan:
     sites: int
     widgets: int
     counter_memory_gigabytes: float
-    """Of all counters together."""
+    """All counters together."""
     kafka_megabytes: float
-    """Written a second at the peak, all copies."""
+    """Written per second at the peak, all replicas together."""
     kafka_gigabytes: float
     postgres_gigabytes: float
     postgres_commits: float
@@ -97,10 +97,10 @@ class Plan:
 
 
 def plan(demand: Demand, measured: Measured = Measured(), prices: Prices = Prices()) -> Plan:
-    """Return what the demand needs.
+    """Return what the demand requires.
 
     Raises:
-        ValueError: a number of the demand makes no sense.
+        ValueError: a value of the demand is out of range.
     """
     _check(demand)
     views = demand.views_per_day / DAY_SECONDS * demand.peak_factor
@@ -112,7 +112,7 @@ def plan(demand: Demand, measured: Measured = Measured(), prices: Prices = Price
         "site": views / measured.page_reads,
         "widget": views / measured.counter_reads,
     }
-    # Two of each, for one may die; counters have their partitions to divide.
+    # At least two of each, because one may fail; counters share the partitions.
     count = {name: max(2, ceil(load / demand.max_utilization)) for name, load in loads.items()}
     partitions = max(12, 12 * ceil(count["counter"] * 2 / 12))
     visitors_hour = views * 3600 / demand.views_per_visitor * demand.visitor_hours
@@ -121,12 +121,12 @@ def plan(demand: Demand, measured: Measured = Measured(), prices: Prices = Price
     kafka_bytes = demand.views_per_day * demand.events_per_view * event_bytes * demand.retention_days
     visitors_day = demand.views_per_day / demand.views_per_visitor
     postgres_bytes = (
-        visitors_day * 12 * measured.visitor_row_bytes  # keys of twelve days
-        # A year of days by article: a row for each partition on which it was read.
-        + demand.pages_read_per_day * 365 * _parts_read(demand, partitions) * measured.count_row_bytes
+        visitors_day * 12 * measured.visitor_row_bytes  # visitors of twelve days
+        # A year of article counts per day: one row for each partition with views of the article.
+        + demand.pages_read_per_day * 365 * _partitions_per_article(demand, partitions) * measured.count_row_bytes
         + demand.pages * measured.article_bytes
     )
-    # A counter commits each partition's batch; an idle one waits 100 ms for more.
+    # A counter commits the batch of each partition; an idle one waits 100 ms for more records.
     commits = min(partitions * 10.0, events)
     processors = sum(count.values()) + 2 * demand.replication + 4  # the brokers, and Postgres
     memory = counter_memory / GIGABYTE + 0.4 * (sum(count.values()) - count["counter"]) + 2 * demand.replication + 4
@@ -152,8 +152,8 @@ def plan(demand: Demand, measured: Measured = Measured(), prices: Prices = Price
     )
 
 
-def _parts_read(demand: Demand, partitions: int) -> float:
-    """Return on how many partitions an article is read on a day; few articles are read much, so half of the mean."""
+def _partitions_per_article(demand: Demand, partitions: int) -> float:
+    """Return how many partitions have views of an article on a day: most articles have less than the mean, so half."""
     mean = demand.views_per_day / demand.pages_read_per_day if demand.pages_read_per_day else 0.0
     return min(float(partitions), max(1.0, mean / 2))
 
@@ -162,10 +162,10 @@ def _check(demand: Demand) -> None:
     for one in fields(demand):
         value = getattr(demand, one.name)
         if not value >= 0 or (value == 0 and one.name not in {"pages", "pages_read_per_day", "batched_share"}):
-            raise ValueError(f"{one.name} is {value}; it must be more than 0")
+            raise ValueError(f"{one.name} is {value}; it must be greater than 0")
     for name in ("batched_share", "max_utilization"):
         if getattr(demand, name) > 1:
-            raise ValueError(f"{name} is {getattr(demand, name)}; it is a share, 1 at most")
+            raise ValueError(f"{name} is {getattr(demand, name)}; it must be at most 1")
 
 
 EXAMPLES = (
@@ -190,7 +190,7 @@ def table() -> str:
 
 
 def size(gigabytes: float) -> str:
-    """Return a size for people: two digits."""
+    """Return a size with a unit and two significant digits."""
     if gigabytes >= 1000:
         return f"{gigabytes / 1000:.2g} TB" if gigabytes < 100_000 else f"{gigabytes / 1000:,.0f} TB"
     if gigabytes >= 1:
@@ -199,26 +199,26 @@ def size(gigabytes: float) -> str:
 
 
 def summary(one: Plan) -> str:
-    """Return a plan in words."""
+    """Return a plan as text."""
     return "\n".join(
         [
-            f"at the peak      {one.views:,.0f} views and {one.events:,.0f} events a second",
+            f"at the peak      {one.views:,.0f} views and {one.events:,.0f} events per second",
             f"collectors       {one.collectors}",
-            f"counters         {one.counters}, {size(one.counter_memory_gigabytes)} of memory in all",
+            f"counters         {one.counters}, {size(one.counter_memory_gigabytes)} of memory in total",
             f"sites, widgets   {one.sites} and {one.widgets}",
             f"partitions       {one.partitions} (PRESSTALLY_PARTITIONS; choose before the first start)",
-            f"Kafka            {size(one.kafka_gigabytes)} of disk and {one.kafka_megabytes:,.1f} MB/s, all copies",
+            f"Kafka            {size(one.kafka_gigabytes)} of disk and {one.kafka_megabytes:,.1f} MB/s, all replicas",
             f"Postgres         {size(one.postgres_gigabytes)} of disk, {one.postgres_commits:,.0f} commits/s at most",
-            f"in all           {one.processors:,.0f} processors, {one.memory_gigabytes:,.0f} GB of memory",
-            f"a month          {one.cost:,.0f} at the given prices",
-            f"breaks first     the {one.first_to_break}",
+            f"total            {one.processors:,.0f} processors, {one.memory_gigabytes:,.0f} GB of memory",
+            f"per month        {one.cost:,.0f} at the given prices",
+            f"first bottleneck {one.first_to_break}",
         ]
     )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Print a plan, or the table of the documentation."""
-    parser = argparse.ArgumentParser(prog="python -m deploy.capacity", description="What to run for how many readers.")
+    parser = argparse.ArgumentParser(prog="python -m deploy.capacity", description="What to run for a given traffic.")
     parser.add_argument("--table", action="store_true", help="print the table of docs/scaling.md")
     for kind in (Demand, Prices):
         for one in fields(kind):

@@ -1,1 +1,1 @@
-"""The system under Docker Compose: its secrets, and the proof that it runs."""
+"""The system under Docker Compose: secrets, and verification on a real engine."""

@@ -1,4 +1,4 @@
-"""`make init`: write `.env` with generated secrets. What is there already stays; nothing is ever printed."""
+"""`make init`: write `.env` with generated secrets. Existing values stay; no secret is printed."""
 
 import base64
 import os
@@ -27,32 +27,32 @@ SECRETS: Mapping[str, Callable[[], str]] = {
 
 
 def fill_secrets(text: str) -> tuple[str, list[str]]:
-    """Return the file with each empty or missing secret generated, and the names of those."""
+    """Return the file's text with each empty or missing secret generated, and the names of those secrets."""
     lines = text.splitlines()
-    made = []
+    generated = []
     for name, generate in SECRETS.items():
-        place = next((number for number, line in enumerate(lines) if line.split("=", 1)[0].strip() == name), None)
-        if place is None:
+        index = next((number for number, line in enumerate(lines) if line.split("=", 1)[0].strip() == name), None)
+        if index is None:
             lines.append(f"{name}={generate()}")
-        elif lines[place].split("=", 1)[1].strip(" \"'") == "":
-            lines[place] = f"{name}={generate()}"
+        elif lines[index].split("=", 1)[1].strip(" \"'") == "":
+            lines[index] = f"{name}={generate()}"
         else:
             continue
-        made.append(name)
-    return "\n".join(lines) + "\n", made
+        generated.append(name)
+    return "\n".join(lines) + "\n", generated
 
 
 def main(folder: Path) -> int:
-    """Write `.env` in the folder, readable by its owner alone."""
+    """Write `.env` in the folder, readable only by its owner."""
     file = folder / ".env"
     before = file.read_text(encoding="utf-8") if file.exists() else (ROOT / ".env.example").read_text(encoding="utf-8")
-    after, made = fill_secrets(before)
+    after, generated = fill_secrets(before)
     unfinished = folder / ".env.unfinished"
     handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as output:
         output.write(after)
     unfinished.replace(file)
-    print(f"presstally: {file}: " + (f"generated {', '.join(made)}" if made else "all secrets are there; kept"))
+    print(f"presstally: {file}: " + (f"generated {', '.join(generated)}" if generated else "all secrets exist; kept"))
     return 0
 
 

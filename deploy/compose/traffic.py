@@ -1,4 +1,4 @@
-"""Readers of the sample site for `verify`: views without a pause, each sent until it is acknowledged."""
+"""Traffic of the sample site for `verify`: continuous views, each sent until it is acknowledged."""
 
 import json
 import threading
@@ -16,16 +16,16 @@ BROWSER = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko
 
 
 def send_request(url: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes]:
-    """Send a GET, or a POST with a body, and return status and answer.
+    """Send a GET, or a POST if there is a body; return the status and the response body.
 
     Raises:
-        OSError: there was no answer.
+        OSError: there was no response.
     """
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     named |= {"User-Agent": BROWSER, "Content-Type": "application/json"}
-    request = urllib.request.Request(url, body, named)  # noqa: S310 - loopback, our own
+    request = urllib.request.Request(url, body, named)  # noqa: S310 - loopback, a URL of this system
     try:
-        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - loopback, our own
+        with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310 - loopback, a URL of this system
             return int(response.status), bytes(response.read())
     except urllib.error.HTTPError as error:
         with error:
@@ -34,12 +34,12 @@ def send_request(url: str, body: bytes | None = None, **headers: str) -> tuple[i
 
 @dataclass
 class TrafficGenerator:
-    """Sends views and reads the page in a thread of its own, between `with` and its end."""
+    """Sends views and requests the page in its own thread, for the duration of a `with` block."""
 
     url: str
     page: str
     acknowledged: int = 0
-    sent_again: int = 0
+    retries: int = 0
     pages: int = 0
     pages_failed: int = 0
     _enough: threading.Event = field(default_factory=threading.Event)
@@ -77,5 +77,5 @@ class TrafficGenerator:
             if status == 202:
                 self.acknowledged += EVENTS
                 return
-            self.sent_again += 1
+            self.retries += 1
             time.sleep(RETRY_SECONDS)

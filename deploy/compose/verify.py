@@ -1,10 +1,10 @@
-"""`make verify-compose`: run docker-compose.yml for real, in a project of its own, and look at what came of it.
+"""`make verify-compose`: run docker-compose.yml on a real engine, in its own project, and verify the result.
 
-It starts everything, inspects each container, publishes an article and counts its readers. While they read on it
-scales to three counters, restarts the stores and the services, and replaces the image by another; then it stops all of
-it and starts it again. In the end the counter shows exactly the views that were acknowledged, and the log agrees.
-What this machine cannot do is told and skipped.
-Services named as arguments are left out. PRESSTALLY_COMPOSE_OVERRIDE names a second file, for what this machine needs.
+It starts everything, inspects each container, publishes an article and counts its views. While traffic continues it
+scales to three counters, restarts the stores and the services, and upgrades to another image; then it stops everything
+and starts it again. At the end the counter must show exactly the acknowledged views, and a recount of the log must
+agree. What this machine does not support is reported and skipped. Services named as arguments are left out.
+PRESSTALLY_COMPOSE_OVERRIDE names a second Compose file with settings for this machine.
 """
 
 import json
@@ -33,7 +33,7 @@ TITLE = "Bài của bản kiểm tra"
 
 
 class VerificationError(Exception):
-    """Something is not as docker-compose.yml promises; the message says what."""
+    """The running system differs from docker-compose.yml; the message describes the difference."""
 
 
 class Project:
@@ -59,7 +59,11 @@ class Project:
         self._env.write_text(self._settings, encoding="utf-8")
 
     def compose(self, *arguments: str) -> str:
-        """Run a compose command and return what it printed."""
+        """Run a Compose command and return its output.
+
+        Raises:
+            VerificationError: the command failed.
+        """
         command = ["docker", "compose", "-p", PROJECT, "--env-file", str(self._env), *self._files, *arguments]
         done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         if done.returncode != 0:
@@ -67,7 +71,7 @@ class Project:
         return done.stdout
 
     def up(self) -> None:
-        """Start all and wait until all is healthy."""
+        """Start everything and wait until it is healthy."""
         left_out = {*self._without, *ONE_SHOTS}  # those start because others depend on them
         services = [name for name in self.compose("config", "--services").split() if name not in left_out]
         self.compose(
@@ -75,20 +79,20 @@ class Project:
         )
 
     def last_log_lines(self) -> str:
-        """Return the last lines of each container, for a failure's message."""
+        """Return the last log lines of each container, for an error message."""
         try:
             return self.compose("logs", "--no-color", "--tail", "15")
-        except VerificationError as wrong:
-            return str(wrong)
+        except VerificationError as error:
+            return str(error)
 
     def containers(self) -> list[dict[str, Any]]:
-        """Return what Docker knows of each container."""
+        """Return `docker inspect` of each container."""
         ids = self.compose("ps", "-aq").split()
         done = subprocess.run(["docker", "inspect", *ids], capture_output=True, text=True, check=True)
         return list(json.loads(done.stdout))
 
     def total(self) -> int:
-        """Return the sample site's views."""
+        """Return the sample site's views, or -1 if the counter does not answer."""
         status, answer = send_request(f"{self.url}/stats/haihau/counter?measure=views")
         return int(json.loads(answer)["total"]) if status == 200 else -1
 
@@ -101,35 +105,35 @@ def _step(text: str, act: Callable[[], object]) -> None:
 
 
 def _check_containers(project: Project) -> None:
-    """Check each container against what docker-compose.yml promises."""
+    """Check each container's restrictions and state."""
     containers = project.containers()
     services = [one["Config"]["Labels"]["com.docker.compose.service"] for one in containers]
     if services.count("stats") != project.stats:
-        raise VerificationError(f"{project.stats} counters were asked for, {services.count('stats')} run")
+        raise VerificationError(f"{services.count('stats')} counters are running instead of {project.stats}")
     for one, service in zip(containers, services, strict=True):
         host = one["HostConfig"]
-        faults = {
+        problems = {
             "runs as root": one["Config"]["User"].split(":")[0] in ("", "0", "root"),
             "can write its root": not host["ReadonlyRootfs"],
-            "has capabilities": (host["CapAdd"] or [])
+            "adds capabilities": (host["CapAdd"] or [])
             not in ([], ["CAP_NET_BIND_SERVICE"] if service == "gateway" else []),
             "keeps capabilities": host["CapDrop"] != ["ALL"],
             "may gain privileges": "no-new-privileges:true" not in (host["SecurityOpt"] or []),
             "has no memory limit": not host["Memory"],
             "has no log limit": "max-size" not in host["LogConfig"]["Config"],
-            "is published": service != "gateway" and any((one["NetworkSettings"]["Ports"] or {}).values()),
+            "publishes a port": service != "gateway" and any((one["NetworkSettings"]["Ports"] or {}).values()),
         }
         if service in ONE_SHOTS:
-            faults["did not end well"] = one["State"]["Status"] != "exited" or one["State"]["ExitCode"] != 0
+            problems["failed"] = one["State"]["Status"] != "exited" or one["State"]["ExitCode"] != 0
         else:
-            faults["is not healthy"] = one["State"].get("Health", {}).get("Status") != "healthy"
-        for fault, is_so in faults.items():
-            if is_so:
-                raise VerificationError(f"{service} {fault}")
+            problems["is not healthy"] = one["State"].get("Health", {}).get("Status") != "healthy"
+        for problem, is_present in problems.items():
+            if is_present:
+                raise VerificationError(f"{service} {problem}")
 
 
 def _check_targets(project: Project) -> None:
-    """Check that Prometheus finds every replica by its service's name."""
+    """Check that Prometheus finds every replica by its service name."""
     query = ["exec", "-T", "prometheus", "wget", "-q", "-O", "-", "http://127.0.0.1:9090/api/v1/query?query=up"]
     deadline = time.monotonic() + SCRAPE_SECONDS
     while True:
@@ -143,7 +147,7 @@ def _check_targets(project: Project) -> None:
 
 
 def _publish(project: Project) -> str:
-    """Write an article, publish it, wait until it is live, read it, and return its address."""
+    """Create an article, publish it, wait until it is live, request its page, and return its URL."""
     make = ["exec", "-T", "ingest", "python", "-m", "services.ingest", "token", "create", "--name", "verify"]
     token = project.compose(*make, "--scope", "admin").strip()
 
@@ -161,7 +165,7 @@ def _publish(project: Project) -> str:
     page = f"{project.url}/{article['slug']}-{article['number']}.html"
     status, answer = send_request(page)
     if publication["status"] != "live" or status != 200 or TITLE not in answer.decode():
-        raise VerificationError(f"the article is {publication['status']}, and readers get {status}")
+        raise VerificationError(f"the article is {publication['status']}, and its page answers {status}")
     return page
 
 
@@ -169,16 +173,16 @@ def _wait_for_total(project: Project, expected: int) -> None:
     deadline = time.monotonic() + COUNT_SECONDS
     while (total := project.total()) != expected:
         if time.monotonic() > deadline:
-            raise VerificationError(f"the counter says {total}, and {expected} views were acknowledged")
+            raise VerificationError(f"the counter shows {total} views, but {expected} were acknowledged")
         time.sleep(0.5)
 
 
 def _under_load(project: Project, page: str, without: list[str]) -> int:
-    """Scale, restart and upgrade while readers read; return how many views were acknowledged."""
-    with TrafficGenerator(project.url, page) as readers:
+    """Scale, restart and upgrade under traffic; return how many views were acknowledged."""
+    with TrafficGenerator(project.url, page) as traffic:
         project.stats = 3
         _step("scaling to three counters", project.up)
-        _step("looking at each container", lambda: _check_containers(project))
+        _step("inspecting each container", lambda: _check_containers(project))
         if "prometheus" not in without:
             _step("finding every replica in Prometheus", lambda: _check_targets(project))
         for service in ("stats", "ingest", "render", "postgres", "kafka"):
@@ -189,13 +193,13 @@ def _under_load(project: Project, page: str, without: list[str]) -> int:
         _step("upgrading to it", project.up)
         images = {one["Config"]["Image"] for one in project.containers()}
         if NEXT_IMAGE not in images or any(name.startswith("presstally:0") for name in images):
-            raise VerificationError(f"after the upgrade run {sorted(images)}")
-    _step(f"counting {readers.acknowledged} views", lambda: _wait_for_total(project, readers.acknowledged))
+            raise VerificationError(f"after the upgrade these images run: {sorted(images)}")
+    _step(f"counting {traffic.acknowledged} views", lambda: _wait_for_total(project, traffic.acknowledged))
     print(
-        f"presstally: {readers.acknowledged} views acknowledged, {readers.sent_again} requests sent again, "
-        f"{readers.pages} pages read, {readers.pages_failed} without success"
+        f"presstally: {traffic.acknowledged} views acknowledged, {traffic.retries} retries, "
+        f"{traffic.pages} page requests, {traffic.pages_failed} failed"
     )
-    return readers.acknowledged
+    return traffic.acknowledged
 
 
 def _restart(project: Project, expected: int) -> None:
@@ -205,15 +209,15 @@ def _restart(project: Project, expected: int) -> None:
 
 
 def _verify_counts(project: Project) -> None:
-    said = project.compose("exec", "-T", "--index", "1", "stats", "python", "-m", "services.stats", "verify")
-    if not said.strip().splitlines()[-1].startswith("drift 0"):
-        raise VerificationError(f"verify: {said}")
+    output = project.compose("exec", "-T", "--index", "1", "stats", "python", "-m", "services.stats", "verify")
+    if not output.strip().splitlines()[-1].startswith("drift 0"):
+        raise VerificationError(f"verify: {output}")
 
 
 def missing_requirement() -> str | None:
-    """Say what this machine lacks, or None."""
+    """Return what this machine lacks to run this, or None."""
     if shutil.which("docker") is None:
-        return "there is no docker command"
+        return "no docker command"
     for command, lack in (
         (["docker", "info"], "no Docker engine answers"),
         (["docker", "compose", "version"], "no Compose"),
@@ -225,13 +229,13 @@ def missing_requirement() -> str | None:
 
 
 def main(without: list[str]) -> int:
-    """Verify; services named in `without` are not started (there is no image of them here)."""
+    """Verify, and return the exit code; services named in `without` are not started (their images may be missing)."""
     lack = missing_requirement()
     if lack:
-        print(f"presstally: skipped: {lack}. Only the text was checked, by tests/deploy/test_compose.py")
+        print(f"presstally: skipped: {lack}; tests/deploy/test_compose.py checks only the file")
         return 0
     for name in without:
-        print(f"presstally: skipped: {name}, as asked for")
+        print(f"presstally: skipped: {name}, as requested")
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(folder), without)
         try:
@@ -243,16 +247,16 @@ def main(without: list[str]) -> int:
                 nonlocal page
                 page = _publish(project)
 
-            _step("publishing an article and reading it", publish)
+            _step("publishing an article and requesting its page", publish)
             views = _under_load(project, page, without)
-            _step("stopping all and starting it again", lambda: _restart(project, views))
-            _step("counting the log again", lambda: _verify_counts(project))
-        except VerificationError as wrong:
-            print(f"\npresstally: {wrong}\n{project.last_log_lines()}", file=sys.stderr)
+            _step("stopping everything and starting it again", lambda: _restart(project, views))
+            _step("recounting the log", lambda: _verify_counts(project))
+        except VerificationError as error:
+            print(f"\npresstally: {error}\n{project.last_log_lines()}", file=sys.stderr)
             return 1
         finally:
-            _step("removing it with its volumes", lambda: project.compose("down", "-v", "--remove-orphans"))
-    print("presstally: docker-compose.yml does what it says")
+            _step("removing everything, including volumes", lambda: project.compose("down", "-v", "--remove-orphans"))
+    print("presstally: docker-compose.yml verified")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""`python -m deploy.local run|up|down|status|doctor|import|token`, after `bootstrap.py` has made the machine ready."""
+"""`python -m deploy.local run|up|down|status|doctor|import|token`, after `bootstrap.py` has prepared the machine."""
 
 import contextlib
 import json
@@ -19,7 +19,7 @@ DOWN_SECONDS = 90.0
 
 
 def up() -> int:
-    """Start the system in the background and return when it is ready, or failed."""
+    """Start the system in the background; return when it is ready or has failed."""
     logs = home() / "logs"
     logs.mkdir(parents=True, exist_ok=True)
     log = logs / "supervisor.log"
@@ -42,7 +42,7 @@ def up() -> int:
 
 
 def _relay(child: subprocess.Popen[bytes], log: Path, start: int) -> int:
-    """Print what the supervisor logs until it is ready or has ended."""
+    """Print the supervisor's log until it is ready or has exited."""
     deadline = time.monotonic() + UP_SECONDS
     with log.open("rb") as progress:
         progress.seek(start)
@@ -72,10 +72,10 @@ def _is_ready(pid: int) -> bool:
 
 
 def down() -> int:
-    """Stop the system that runs in this home, and wait until all of it has stopped."""
+    """Stop the system of this home folder, and wait until all of it has stopped."""
     pid = _supervisor()
     if pid is None:
-        print_progress(f"cannot tell which process runs this copy; {home() / 'stack.json'} does not name it")
+        print_progress(f"cannot determine the supervisor's process; {home() / 'stack.json'} does not name it")
         return 1
     os.kill(pid, signal.SIGTERM)
     if wait_until_free(home() / "stack.lock", DOWN_SECONDS):
@@ -86,9 +86,9 @@ def down() -> int:
 
 
 def _supervisor() -> int | None:
-    """Return the process that holds this home's lock, or None if its state file does not say so.
+    """Return the ID of the process that holds this home's lock, or None if its state file does not name it.
 
-    A file left by a supervisor that was killed names a number that may be another program's by now.
+    The file of a killed supervisor has a process ID that may belong to another program by now.
     """
     deadline = time.monotonic() + STATE_SECONDS
     while time.monotonic() < deadline:
@@ -101,27 +101,27 @@ def _supervisor() -> int | None:
 
 
 def status() -> int:
-    """Print what runs."""
+    """Print the state file."""
     print((home() / "stack.json").read_text(encoding="utf-8"))
     return 0
 
 
 def doctor() -> int:
-    """Look at the system that runs in this home, and say what is wrong."""
+    """Check the system of this home folder and report what is wrong."""
     from deploy.local.doctor import Installation
-    from deploy.local.doctor import run as examine
+    from deploy.local.doctor import run as run_doctor
     from shared.settings import Settings
 
-    logging.disable()  # what goes wrong is one sentence of ours
+    logging.disable()  # the checks report failures themselves
     state = json.loads((home() / "stack.json").read_text(encoding="utf-8"))
     os.environ.update(Stack().client_environment())
     settings = Settings.load()
     database_url = settings.database_url.get_secret_value()
-    return examine(Installation(home(), state["ports"], state["parts"], settings.kafka, database_url))
+    return run_doctor(Installation(home(), state["ports"], state["parts"], settings.kafka, database_url))
 
 
 def ingest_command() -> int:
-    """Run a command of the ingest service, such as `import`, on the system that runs in this home."""
+    """Run a command of the ingest service, such as `import`, on the system of this home folder."""
     return Stack().run_command("ingest", sys.argv[1:])
 
 
@@ -142,6 +142,6 @@ if __name__ == "__main__":
     }
     try:
         sys.exit(verbs[sys.argv[1]]())
-    except OSError as fault:
-        print(f"presstally: {fault}", file=sys.stderr)
+    except OSError as error:
+        print(f"presstally: {error}", file=sys.stderr)
         sys.exit(1)

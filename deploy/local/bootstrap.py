@@ -1,7 +1,7 @@
-"""Make a fresh machine ready, then hand over: `python3 deploy/local/bootstrap.py run|up|down|status|doctor|import|token|dev`.
+"""Prepare the machine, then run a verb: `python3 deploy/local/bootstrap.py run|up|down|status|doctor|import|token|dev`.
 
 Runs under the system's Python before anything is installed: standard library only, and it must parse on old
-Pythons, so that these can say that they are too old. Every failure is one sentence and exit code 1.
+Pythons, so that these can report that they are too old. Every failure is one message and exit code 1.
 """
 
 from __future__ import annotations
@@ -31,16 +31,20 @@ KAFKA_PORTS = ("kafka", "kafka controller")
 
 
 class SetupError(Exception):
-    """Something that must be mended first; the text is the sentence for the user."""
+    """The machine or its settings must be fixed first; the text is the message for the user."""
 
 
 def home() -> Path:
-    """Return the folder that holds this copy's data and logs."""
+    """Return the folder with this installation's data and logs."""
     return Path(os.environ.get("PRESSTALLY_HOME") or ROOT / ".local").absolute()
 
 
 def base_port() -> int:
-    """Return the gateway's port; all others follow it."""
+    """Return the gateway's port; the other ports follow it.
+
+    Raises:
+        SetupError: PRESSTALLY_PORT is invalid.
+    """
     text = os.environ.get("PRESSTALLY_PORT") or "8080"
     if not text.isdigit() or not 1 <= int(text) <= 65535 - len(PORT_NAMES):
         raise SetupError(
@@ -50,7 +54,7 @@ def base_port() -> int:
 
 
 def needed_ports() -> dict[str, int]:
-    """Return {name: port} of all ports that this copy will open."""
+    """Return {name: port} of all ports that this installation opens."""
     ports = dict(zip(PORT_NAMES, range(base_port(), base_port() + len(PORT_NAMES))))
     if os.environ.get("KAFKA_BOOTSTRAP"):
         ports = {name: port for name, port in ports.items() if name not in KAFKA_PORTS}
@@ -60,7 +64,7 @@ def needed_ports() -> dict[str, int]:
 
 
 def running_url() -> str | None:
-    """Return the URL of this very copy if it is running, else None: a running copy holds its lock."""
+    """Return the URL of this installation if it is running (it then holds its lock), else None."""
     lock = home() / "stack.lock"
     if not lock.exists():
         return None
@@ -76,7 +80,7 @@ def running_url() -> str | None:
 
 
 def check_python() -> None:
-    """Refuse a Python that is too old, or one that cannot make a venv."""
+    """Check that Python is new enough and can create a venv."""
     if sys.version_info < PYTHON_MIN:
         raise SetupError("Python {}.{} or newer is needed; python3 is {}".format(*PYTHON_MIN, sys.version.split()[0]))
     try:
@@ -87,17 +91,17 @@ def check_python() -> None:
 
 
 def check_java() -> None:
-    """Refuse a machine without Java or Maven, unless Kafka runs elsewhere."""
+    """Check that Java and Maven are installed, unless Kafka runs elsewhere."""
     if os.environ.get("KAFKA_BOOTSTRAP"):
         return
     java = java_command()
     if java is None:
         raise SetupError(
             "Java {} or newer is needed for Kafka and none was found; on Debian: "
-            "apt install openjdk-17-jre-headless (or set KAFKA_BOOTSTRAP to use a Kafka of yours)".format(JAVA_MIN)
+            "apt install openjdk-17-jre-headless (or set KAFKA_BOOTSTRAP to use your own Kafka)".format(JAVA_MIN)
         )
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
-    found = re.search(r'version "(?:1\.)?(\d+)', said)
+    output = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
+    found = re.search(r'version "(?:1\.)?(\d+)', output)
     if found is None or int(found.group(1)) < JAVA_MIN:
         raise SetupError(
             "Java {} or newer is needed for Kafka; {} is {}".format(
@@ -105,18 +109,18 @@ def check_java() -> None:
             )
         )
     if shutil.which("mvn") is None and not jars_folder().exists():
-        raise SetupError("Maven is needed to fetch Kafka and was not found; on Debian: apt install maven")
+        raise SetupError("Maven is needed to download Kafka and was not found; on Debian: apt install maven")
 
 
 def java_command() -> str | None:
-    """Return the java that will run Kafka, or None."""
+    """Return the path of the java program that runs Kafka, or None."""
     if os.environ.get("JAVA_HOME"):
         return shutil.which("java", path=os.path.join(os.environ["JAVA_HOME"], "bin"))
     return shutil.which("java")
 
 
 def check_disk() -> None:
-    """Refuse a disk that is too full for the packages, the broker and the database."""
+    """Check that the disk has space for the packages, the broker and the database."""
     text = os.environ.get("PRESSTALLY_MIN_FREE_MB") or str(FREE_MB_MIN)
     if not text.isdigit():
         raise SetupError("PRESSTALLY_MIN_FREE_MB is {!r}; it must be a number of megabytes".format(text))
@@ -132,7 +136,7 @@ def check_disk() -> None:
 
 
 def wait_for_old_processes() -> None:
-    """Wait for the parts of a supervisor that was killed: the kernel has told them to stop, which takes a moment."""
+    """Wait until the processes of a killed supervisor have exited: the kernel has signalled them, which takes a moment."""
     try:
         parts = json.loads((home() / "stack.json").read_text())["parts"].values()
     except (OSError, ValueError, KeyError):
@@ -140,14 +144,14 @@ def wait_for_old_processes() -> None:
     alive = [pid for pid in parts if os.path.exists("/proc/{}".format(pid))]
     if not alive:
         return
-    with step("waiting for the parts of a copy that was killed"):
+    with step("waiting for the processes of a killed installation"):
         deadline = time.monotonic() + OLD_PROCESS_SECONDS
         while time.monotonic() < deadline and any(os.path.exists("/proc/{}".format(pid)) for pid in alive):
             time.sleep(0.1)
 
 
 def check_ports() -> None:
-    """Refuse if another program has one of our ports; say which and, where the system tells, who."""
+    """Check that all ports are free; the message names the port and, if /proc shows it, the program that uses it."""
     for name, port in needed_ports().items():
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -166,7 +170,7 @@ def check_ports() -> None:
 
 
 def port_owner(port: int) -> str:
-    """Return " by NAME (pid N)" for the process that listens on a port, or nothing if that cannot be seen."""
+    """Return " by NAME (pid N)" for the process that listens on a port, or "" if it is not visible."""
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         with contextlib.suppress(OSError):
@@ -182,13 +186,13 @@ def port_owner(port: int) -> str:
 
 
 def jars_folder() -> Path:
-    """Return where Kafka's jars of this pom lie; the folder is there only if it is complete."""
+    """Return the folder of Kafka's jars for this pom.xml; it exists only if it is complete."""
     pom = (ROOT / "deploy/local/pom.xml").read_bytes()
     return ROOT / ".local-cache" / "kafka-jars-{}".format(hashlib.sha256(pom).hexdigest()[:12])
 
 
 def step(text: str) -> contextlib.AbstractContextManager[None]:
-    """Print a line of progress when the step begins, and its time when it has ended."""
+    """Print a progress line when the step begins, and its duration when it ends."""
 
     @contextlib.contextmanager
     def timed() -> Iterator[None]:
@@ -205,7 +209,7 @@ def step(text: str) -> contextlib.AbstractContextManager[None]:
 
 
 def install_packages(venv: Path, lock: Path) -> None:
-    """Make the venv from the hash-locked file, unless it is there, whole, and of this very file and Python."""
+    """Create the venv from the hash-locked file, unless a complete one for this file and this Python exists."""
     stamp = venv / "presstally-lock"
     wanted = "{} {}.{}".format(hashlib.sha256(lock.read_bytes()).hexdigest(), *sys.version_info[:2])
     if stamp.exists() and stamp.read_text() == wanted:
@@ -213,7 +217,7 @@ def install_packages(venv: Path, lock: Path) -> None:
     with step("installing Python packages ({})".format(lock.name)):
         call(
             [sys.executable, "-m", "venv", "--clear", str(venv)],
-            "the Python environment could not be made",
+            "the Python environment could not be created",
         )
         call(
             [
@@ -232,11 +236,11 @@ def install_packages(venv: Path, lock: Path) -> None:
 
 
 def fetch_jars() -> None:
-    """Fetch Kafka with Maven, once."""
+    """Download Kafka with Maven, once."""
     folder = jars_folder()
     if folder.exists() or os.environ.get("KAFKA_BOOTSTRAP"):
         return
-    with step("fetching Apache Kafka with Maven"):
+    with step("downloading Apache Kafka with Maven"):
         unfinished = folder.with_name(folder.name + ".unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         call(
@@ -250,13 +254,17 @@ def fetch_jars() -> None:
                 "-DincludeScope=runtime",
                 "-DoutputDirectory={}".format(unfinished),
             ],
-            "Kafka could not be fetched",
+            "Kafka could not be downloaded",
         )
         unfinished.rename(folder)
 
 
 def call(command: list[str], sentence: str) -> None:
-    """Run a step's command with its output in a log file; refuse with the reason if it fails."""
+    """Run a command with its output in a log file.
+
+    Raises:
+        SetupError: the command failed; the message is `sentence` with the last line of the output.
+    """
     log = home() / "logs" / "install.log"
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
@@ -264,15 +272,15 @@ def call(command: list[str], sentence: str) -> None:
         code = subprocess.run(command, stdout=output, stderr=subprocess.STDOUT, cwd=str(ROOT), check=False).returncode
     if code == 0:
         return
-    said = log.read_bytes()[start:].decode("utf-8", "replace")
-    if "No space left" in said:
+    output_text = log.read_bytes()[start:].decode("utf-8", "replace")
+    if "No space left" in output_text:
         raise SetupError("{}: the disk is full".format(sentence))
-    last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "no output")
+    last = next((line.strip() for line in reversed(output_text.splitlines()) if line.strip()), "no output")
     raise SetupError("{}: {} (more in {})".format(sentence, last[:300], log))
 
 
 def main(verb: str) -> int:
-    """Check, install and hand over."""
+    """Check the machine, install what is missing, and run the verb."""
     check_python()
     if verb == "dev":
         check_disk()
@@ -302,12 +310,12 @@ def main(verb: str) -> int:
 if __name__ == "__main__":
     try:
         sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "run"))
-    except SetupError as refusal:
-        print("presstally: {}".format(refusal), file=sys.stderr)
+    except SetupError as error:
+        print("presstally: {}".format(error), file=sys.stderr)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)
-    except OSError as fault:
-        reason = "the disk is full" if fault.errno == errno.ENOSPC else fault
+    except OSError as error:
+        reason = "the disk is full" if error.errno == errno.ENOSPC else error
         print("presstally: {}".format(reason), file=sys.stderr)
         sys.exit(1)

@@ -1,4 +1,4 @@
-"""`make doctor`: look at the running copy and say in words what is wrong. It changes nothing."""
+"""`make doctor`: check the local installation and report what is wrong. It changes nothing."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ FROM ingest.articles WHERE publish_due_at <= now() OR unpublish_due_at <= now()
 
 
 class Installation(NamedTuple):
-    """Where the running copy's parts are."""
+    """A running local installation: its processes' ports and IDs (`parts`), and its stores."""
 
     home: Path
     ports: dict[str, int]
@@ -55,7 +55,7 @@ class Installation(NamedTuple):
 
 
 class Finding(NamedTuple):
-    """What one look found: fine or not, and a sentence."""
+    """The result of a check, with a message for the operator."""
 
     is_fine: bool
     message: str
@@ -65,7 +65,7 @@ Check = Callable[[Installation], Coroutine[Any, Any, list[Finding]]]
 
 
 async def run_checks(installation: Installation) -> list[Finding]:
-    """Take all looks; one that cannot be taken is a finding too."""
+    """Run all checks. A check that cannot be completed is a failed one."""
     findings = []
     for name, check in CHECKS.items():
         try:
@@ -73,27 +73,29 @@ async def run_checks(installation: Installation) -> list[Finding]:
                 findings += await check(installation)
         except (OSError, TimeoutError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             reason = str(error) or type(error).__name__
-            findings.append(Finding(False, f"{name} cannot be looked at: {reason}"))
+            findings.append(Finding(False, f"{name}: check failed: {reason}"))
     return findings
 
 
 async def _processes(installation: Installation) -> list[Finding]:
     states = {name: _state(pid) for name, pid in installation.parts.items()}
     findings = [
-        Finding(False, f"{name} does not run; the supervisor starts it again")
+        Finding(False, f"{name} is not running; the supervisor restarts it")
         for name, state in states.items()
         if state in ("", "Z")
     ]
     findings += [
-        Finding(False, f"{name} is frozen (stopped by a signal): kill -CONT {installation.parts[name]} lets it go on")
+        Finding(
+            False, f"{name} is frozen (stopped by a signal); continue it with: kill -CONT {installation.parts[name]}"
+        )
         for name, state in states.items()
         if state == "T"
     ]
-    return findings or [Finding(True, f"{len(installation.parts)} parts run: {', '.join(installation.parts)}")]
+    return findings or [Finding(True, f"{len(installation.parts)} processes running: {', '.join(installation.parts)}")]
 
 
 def _state(pid: int) -> str:
-    """Return the kernel's letter for what a process does; "" if there is none."""
+    """Return the process state letter of proc(5), or "" if there is no such process."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -109,16 +111,16 @@ async def _readiness(installation: Installation) -> list[Finding]:
         except OSError as error:
             findings.append(Finding(False, f"{name} does not answer: {error}"))
             continue
-        said = [*answer["problems"], *answer["warnings"]]
-        findings += [Finding(False, f"{name}: {sentence}") for sentence in said]
-        if not said:
+        messages = [*answer["problems"], *answer["warnings"]]
+        findings += [Finding(False, f"{name}: {sentence}") for sentence in messages]
+        if not messages:
             findings.append(Finding(True, f"{name} is ready"))
     return findings
 
 
 async def _gateway(installation: Installation) -> list[Finding]:
     await _get(f"http://127.0.0.1:{installation.ports['gateway']}/t.js")
-    return [Finding(True, "the gateway answers")]
+    return [Finding(True, "gateway: ok")]
 
 
 async def _counting(installation: Installation) -> list[Finding]:
@@ -131,28 +133,28 @@ async def _counting(installation: Installation) -> list[Finding]:
     spooled = sum(_samples(ingest, "presstally_spool_bytes"))
     findings = []
     if lag > LAG_SECONDS_MAX:
-        findings.append(Finding(False, f"counting is {lag:.0f} s and {records:.0f} records behind"))
+        findings.append(Finding(False, f"consumer lag: {lag:.0f} s, {records:.0f} records"))
     if assigned < partitions:
-        findings.append(Finding(False, f"only {assigned:.0f} of {partitions:.0f} partitions are counted"))
+        findings.append(Finding(False, f"only {assigned:.0f} of {partitions:.0f} partitions are assigned to counters"))
     if spooled:
-        findings.append(
-            Finding(False, f"{spooled:.0f} bytes of page views wait on the collector's disk: Kafka does not take them")
-        )
-    return findings or [Finding(True, f"counting keeps up ({lag:.0f} s behind), and the spool is empty")]
+        findings.append(Finding(False, f"spool: {spooled:.0f} bytes of page views are waiting for Kafka"))
+    return findings or [Finding(True, f"consumer lag: {lag:.1f} s, spool empty")]
 
 
 async def _ledger(installation: Installation) -> list[Finding]:
     async with _postgres(installation) as postgres:
         rows = await postgres.fetch(LEDGER, PAGE_VIEWS.name)
         lost = await postgres.fetchval(GAPS)
-    findings = [Finding(False, f"Kafka deleted {lost} records before they were counted (stats.gaps)")] if lost else []
+    findings = (
+        [Finding(False, f"Kafka deleted {lost} records before they were counted (see stats.gaps)")] if lost else []
+    )
     for row in rows:
         if row["events"] != row["records"]:
             message = (
-                f"partition {row['part']}: {row['records']} records were read and {row['events']} are in the ledger"
+                f"partition {row['part']}: {row['records']} records were processed, but the ledger has {row['events']}"
             )
             findings.append(Finding(False, f"{message}; run `python -m services.stats verify`"))
-    return findings or [Finding(True, f"the ledger balances in {len(rows)} of {len(rows)} partitions")]
+    return findings or [Finding(True, f"ledger: consistent in {len(rows)} of {len(rows)} partitions")]
 
 
 async def _dead_letters(installation: Installation) -> list[Finding]:
@@ -167,43 +169,45 @@ async def _dead_letters(installation: Installation) -> list[Finding]:
             kept = sum(ends[one] - begins[one] for one in numbers)
             fresh = sum(ends[one] - found.offset for one, found in since.items() if found is not None)
             if fresh:
-                message = f"{fresh} records of {topic.name} could not be read within a day ({kept} in a month)"
-                findings.append(
-                    Finding(False, f"{message}; `python -m services.stats dlq list` shows those of page-views")
+                message = (
+                    f"dead letters: {fresh} unreadable records of {topic.name} within a day ({kept} within 30 days)"
                 )
-    return findings or [Finding(True, "nothing went to the dead letters within a day")]
+                findings.append(
+                    Finding(False, f"{message}; list those of page-views with `python -m services.stats dlq list`")
+                )
+    return findings or [Finding(True, "dead letters: none within a day")]
 
 
 async def _publishing(installation: Installation) -> list[Finding]:
     async with _postgres(installation) as postgres:
         oldest = await postgres.fetchval(OUTBOX)
         overdue = await postgres.fetchval(OVERDUE)
-        if oldest:  # on its way, or stuck?
+        if oldest:  # in transit, or stuck
             await asyncio.sleep(OUTBOX_SECONDS)
         still = await postgres.fetchval(OUTBOX)
     findings = []
     if oldest and still == oldest:
-        findings.append(Finding(False, "published messages do not get to Kafka"))
+        findings.append(Finding(False, "outbox: published messages do not reach Kafka"))
     if overdue > LAG_SECONDS_MAX:
-        findings.append(Finding(False, f"an article should have been published or withdrawn {overdue:.0f} s ago"))
-    return findings or [Finding(True, "nothing waits to be published")]
+        findings.append(Finding(False, f"schedule: a publication or withdrawal is {overdue:.0f} s overdue"))
+    return findings or [Finding(True, "outbox and schedule: nothing pending")]
 
 
 async def _disk(installation: Installation) -> list[Finding]:
     free = shutil.disk_usage(installation.home).free
-    message = f"{free / 1024**3:.1f} GB are free at {installation.home}"
+    message = f"disk: {free / 1024**3:.1f} GB free at {installation.home}"
     return [Finding(free >= FREE_BYTES_MIN, message)]
 
 
 CHECKS: dict[str, Check] = {
-    "the list of parts": _processes,
+    "processes": _processes,
     "readiness": _readiness,
-    "the gateway": _gateway,
+    "gateway": _gateway,
     "counting": _counting,
-    "the ledger": _ledger,
+    "ledger": _ledger,
     "dead letters": _dead_letters,
     "publishing": _publishing,
-    "the disk": _disk,
+    "disk": _disk,
 }
 
 
@@ -214,7 +218,7 @@ def _samples(page: str, metric: str) -> Iterator[float]:
 async def _get(url: str) -> str:
     def get() -> bytes:
         try:
-            with urllib.request.urlopen(url, timeout=3) as response:  # noqa: S310 - loopback, our own
+            with urllib.request.urlopen(url, timeout=3) as response:  # noqa: S310 - loopback, a URL of this system
                 return bytes(response.read())
         except urllib.error.HTTPError as error:
             if url.endswith("/readyz"):
@@ -260,10 +264,10 @@ async def _partitions(installation: Installation, topics: list[str]) -> dict[str
 
 
 def run(installation: Installation) -> int:
-    """Print all findings and return the exit code: 1 if something is wrong."""
+    """Print the results of all checks and return the exit code: 1 if one failed."""
     findings = asyncio.run(run_checks(installation))
     for finding in findings:
-        print(f"  {'ok   ' if finding.is_fine else 'WRONG'}  {finding.message}")
-    wrong = sum(not finding.is_fine for finding in findings)
-    print(f"presstally: {f'{wrong} thing(s) are wrong' if wrong else 'all is well'}")
-    return 1 if wrong else 0
+        print(f"  {'ok    ' if finding.is_fine else 'FAILED'}  {finding.message}")
+    failed = sum(not finding.is_fine for finding in findings)
+    print(f"presstally: {f'{failed} check(s) failed' if failed else 'all checks passed'}")
+    return 1 if failed else 0

@@ -7,7 +7,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
-# broker.session.timeout: a broker that was killed may not come back before its session has ended.
+# broker.session.timeout.ms: a killed broker cannot register again before its session has expired.
 PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -35,7 +35,7 @@ LOGGING = f"-Dlog4j2.configurationFile={Path(__file__).parent / 'log4j2.properti
 
 
 class Kafka:
-    """One broker: its data below `folder`, its ports on loopback only."""
+    """One broker with its data below `folder` and its ports on loopback only."""
 
     def __init__(self, folder: Path, jars: Path, java: str, port: int, controller_port: int) -> None:
         self._folder = folder
@@ -67,11 +67,11 @@ class Kafka:
             check=True,
             capture_output=True,
             env=self.environment(),
-            start_new_session=True,  # Ctrl-C is the supervisor's to see, not the tool's
+            start_new_session=True,  # Ctrl-C must reach only the supervisor
         )
 
     def environment(self) -> dict[str, str]:
-        """Return the broker's environment: Java opens files with letters beyond ASCII under a UTF-8 locale only."""
+        """Return the broker's environment: Java opens files with non-ASCII names under a UTF-8 locale only."""
         return {**os.environ, "LC_ALL": "C.UTF-8"}
 
     def command(self) -> list[str]:
@@ -87,7 +87,7 @@ class Kafka:
         return [self._java, *flags, "-cp", self._class_path, "kafka.Kafka", str(self._properties)]
 
     def is_ready(self) -> bool:
-        """Tell whether the broker accepts connections."""
+        """Return whether the broker accepts connections."""
         try:
             with socket.create_connection(("127.0.0.1", self._port), timeout=1):
                 return True
@@ -96,6 +96,6 @@ class Kafka:
 
 
 def _escaped(text: str) -> str:
-    r"""Return the text as a .properties file must have it, which knows Latin-1 and \\uXXXX only."""
+    r"""Return the text escaped for a .properties file, which allows only Latin-1 and \\uXXXX."""
     units = memoryview(text.replace("\\", "\\\\").encode("utf-16-le")).cast("H")
     return "".join(chr(unit) if unit < 128 else f"\\u{unit:04x}" for unit in units)

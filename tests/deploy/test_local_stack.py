@@ -140,7 +140,7 @@ def test_down_stops_no_stranger(tmp_path: Path) -> None:
                 check=False,
             )
         assert (done.returncode, stranger.poll()) == (1, None)
-        assert "cannot tell which process" in done.stdout
+        assert "cannot determine the supervisor's process" in done.stdout
         stranger.kill()
 
 

@@ -79,7 +79,7 @@ def test_the_documented_command_prints_a_plan() -> None:
     (arguments,) = re.findall(r"^    python -m deploy\.capacity (.+)$", page, re.MULTILINE)
     command = [sys.executable, "-m", "deploy.capacity", *arguments.split()]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-    for word in ("collectors", "counters", "partitions", "Kafka", "Postgres", "a month", "breaks first"):
+    for word in ("collectors", "counters", "partitions", "Kafka", "Postgres", "per month", "first bottleneck"):
         assert word in done.stdout
 
 

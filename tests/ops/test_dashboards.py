@@ -84,7 +84,7 @@ def test_every_alert_has_its_runbook() -> None:
     assert set(runbooks) == named
     for name, text in runbooks.items():
         assert text.startswith(f"# {name}\n"), name
-        for part in ("**What it means.**", "**Look.**", "**Do.**"):
+        for part in ("\n## Meaning\n", "\n## Diagnosis\n", "\n## Mitigation\n"):
             assert part in text, name
 
 

@@ -1,4 +1,4 @@
-"""`make doctor` on the running system: silent in health, and in words when something is wrong."""
+"""`make doctor` on the running system: passing checks in health, and messages for what is wrong."""
 
 import asyncio
 import os
@@ -32,8 +32,8 @@ async def poison(kafka: str) -> None:
         await producer.send_and_wait("articles", b"not an article", key=b"x", partition=0)
 
 
-def test_the_doctor_tells_health_from_illness(system: Any, wait: Callable[..., Any]) -> None:
-    """A hole in the ledger, a dead letter and an overdue article are each named, and the exit code is 1."""
+def test_doctor_reports_each_fault_and_exits_with_1(system: Any, wait: Callable[..., Any]) -> None:
+    """A wrong ledger and a dead letter are each reported, and the exit code is 1."""
     system.post_events([{"id": "0f1e2d3c-0000-4000-8000-00000000d0c7", "site": "haihau", "kind": "view", "path": "/"}])
 
     def sentences() -> str:
@@ -41,17 +41,19 @@ def test_the_doctor_tells_health_from_illness(system: Any, wait: Callable[..., A
         return done.stdout + done.stderr
 
     healthy = wait(
-        lambda: print(said := sentences()) or ("ledger balances in 12 of 12" in said and said), 30, "a balanced ledger"
+        lambda: print(said := sentences()) or ("ledger: consistent in 12 of 12" in said and said),
+        30,
+        "a balanced ledger",
     )
     for fine in (
-        "parts run",
+        "processes running",
         "ingest is ready",
         "stats is ready",
         "render is ready",
-        "the gateway answers",
-        "GB are free",
+        "gateway: ok",
+        "GB free",
     ):
-        assert f"ok     {fine}" in healthy or fine in healthy, healthy
+        assert f"ok      {fine}" in healthy or fine in healthy, healthy
     cut = (
         "UPDATE stats.ledger SET events = events {} 1 WHERE (site, day, outcome, reason, part) = "
         "(SELECT site, day, outcome, reason, part FROM stats.ledger ORDER BY part, site, day, outcome, reason LIMIT 1)"
@@ -59,28 +61,29 @@ def test_the_doctor_tells_health_from_illness(system: Any, wait: Callable[..., A
     asyncio.run(execute(system.database_url, cut.format("-")))
     asyncio.run(poison(system.kafka))
     try:
-        wait(lambda: "of articles could not be read" in sentences(), 20, "the dead letter")
+        wait(lambda: "unreadable records of articles" in sentences(), 20, "the dead letter")
         done = doctor(system)
         assert done.returncode == 1
-        assert "are in the ledger; run `python -m services.stats verify`" in done.stdout
-        assert "thing(s) are wrong" in done.stdout
+        assert "but the ledger has" in done.stdout
+        assert "; run `python -m services.stats verify`" in done.stdout
+        assert "check(s) failed" in done.stdout
     finally:
         asyncio.run(execute(system.database_url, cut.format("+")))
-    assert "the ledger balances in 12 of 12 partitions" in sentences()
+    assert "ledger: consistent in 12 of 12 partitions" in sentences()
 
 
 @pytest.mark.parametrize(
-    ("part", "says"),
+    ("part", "messages"),
     [
-        ("stats", ["stats is frozen", "stats does not answer", "ok     render is ready"]),
-        ("postgres", ["postgres is frozen", "the ledger cannot be looked at: Postgres does not answer within 3 s"]),
-        ("gateway", ["gateway is frozen", "the gateway cannot be looked at: timed out", "ok     stats is ready"]),
+        ("stats", ["stats is frozen", "stats does not answer", "ok      render is ready"]),
+        ("postgres", ["postgres is frozen", "ledger: check failed: Postgres does not answer within 3 s"]),
+        ("gateway", ["gateway is frozen", "gateway: check failed: timed out", "ok      stats is ready"]),
     ],
 )
-def test_the_doctor_names_who_does_not_answer(
-    system: Any, wait: Callable[..., Any], part: str, says: list[str]
+def test_doctor_names_frozen_process_and_checks_others(
+    system: Any, wait: Callable[..., Any], part: str, messages: list[str]
 ) -> None:
-    """A part that stands still is named, and the other parts are looked at too."""
+    """A frozen process is named, and the other processes are still checked."""
     pid = system.state()["parts"][part]
     os.kill(pid, signal.SIGSTOP)
     try:
@@ -88,13 +91,13 @@ def test_the_doctor_names_who_does_not_answer(
     finally:
         os.kill(pid, signal.SIGCONT)
     assert done.returncode == 1
-    for sentence in says:
+    for sentence in messages:
         assert sentence in done.stdout, done.stdout
     wait(system.all_ready, 30, "health")
 
 
-def test_the_doctor_of_nothing(tmp_path: Path) -> None:
-    """Where nothing runs the doctor says so and fails."""
+def test_doctor_without_installation_fails(tmp_path: Path) -> None:
+    """Without a running installation the doctor says so and fails."""
     command = [sys.executable, str(ROOT / "deploy/local/bootstrap.py"), "doctor"]
     done = subprocess.run(
         command,

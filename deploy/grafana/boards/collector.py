@@ -1,4 +1,4 @@
-"""The collector: from a reader's browser to Kafka."""
+"""The collector: from a visitor's browser to Kafka."""
 
 from deploy.grafana.boards.panels import SITE, Dashboard, I, Panel, quantiles, resources
 
@@ -6,71 +6,71 @@ COLLECT = 'job="ingest",route=~"/e|/e/batch|/p.gif"'
 COLLECTOR = Dashboard(
     "presstally-collector",
     "Presstally: collector",
-    "From a reader's browser to Kafka: what is taken, refused, kept on disk, and how fast.",
+    "From a visitor's browser to Kafka: accepted, rejected and spooled events, and latency.",
     {
         "Requests": [
             Panel(
                 "Requests",
-                "Requests a second with page views, by answer. 202 is kept, 4xx is refused, 503 comes again later.",
+                "Requests per second with page views, by status. 202: accepted, 4xx: rejected, 503: clients retry.",
                 "reqps",
                 {"{{code}}": f"sum by (code) (rate(http_server_request_duration_seconds_count{{{COLLECT}}}[{I}]))"},
                 stacked=True,
             ),
             Panel(
-                "Time until kept",
-                "From the request's first byte to its 202, the way to Kafka or the disk included.",
+                "Time to 202",
+                "From the first byte of the request to the response, including the write to Kafka or to disk.",
                 "s",
                 quantiles("http_server_request_duration_seconds", COLLECT),
             ),
             Panel(
-                "What became of events",
-                "Events a second by result: accepted, bot, or why they were refused.",
+                "Events by result",
+                "Events per second by result: accepted, bot, or the reason for the rejection.",
                 "cps",
                 {"{{result}}": f"sum by (result) (rate(presstally_collect_events_total{{{SITE}}}[{I}]))"},
                 stacked=True,
             ),
         ],
-        "To Kafka": [
+        "Kafka producer": [
             Panel(
-                "Acknowledgement",
-                "How long Kafka needs to acknowledge.",
+                "Kafka acknowledgement time",
+                "Time from sending a batch to its acknowledgement by Kafka.",
                 "s",
                 quantiles("presstally_producer_ack_seconds"),
             ),
             Panel(
-                "Events in a flight",
-                "How many events share an acknowledgement: more under load, which is what makes it cheap.",
+                "Events per batch",
+                "Events per producer batch. Batches grow under load, which keeps the cost per event low.",
                 "short",
                 quantiles("presstally_producer_batch_events"),
             ),
             Panel(
-                "Waiting in memory",
-                "Events that neither Kafka nor the disk has yet; nobody got a 202 for them.",
+                "Queued in memory",
+                "Events that are neither in Kafka nor on disk yet; none of them has been answered with 202.",
                 "short",
                 {"{{instance}}": "presstally_producer_queue_events"},
             ),
         ],
-        "The spool": [
+        "Spool": [
             Panel(
-                "On the disk",
-                "Bytes that wait for Kafka, and the bound at which page views get 503.",
+                "Spool size",
+                "Spooled bytes waiting for Kafka, and the limit above which page views get 503.",
                 "bytes",
-                {"{{instance}}": "presstally_spool_bytes", "bound": "min(presstally_spool_bytes_max)"},
+                {"{{instance}}": "presstally_spool_bytes", "limit": "min(presstally_spool_bytes_max)"},
             ),
             Panel(
-                "In and out",
-                "Events a second that were kept on the disk, and brought from there to Kafka.",
+                "Spooled and replayed events",
+                "Events per second written to the spool, and replayed from it to Kafka.",
                 "cps",
                 {
-                    "kept": f"sum(rate(presstally_spool_written_events_total[{I}]))",
-                    "brought to Kafka": f"sum(rate(presstally_spool_replayed_events_total[{I}]))",
+                    "spooled": f"sum(rate(presstally_spool_written_events_total[{I}]))",
+                    "replayed": f"sum(rate(presstally_spool_replayed_events_total[{I}]))",
                 },
             ),
             Panel(
-                "Damaged records",
-                "Records that the disk did not give back as they were written. Each cost itself.",
+                "Corrupt spool records",
+                "Spooled records that failed their checksum. All other records stay readable.",
                 "short",
-                {"damaged": "sum(presstally_spool_corrupt_records_total)"},
+                {"corrupt": "sum(presstally_spool_corrupt_records_total)"},
             ),
         ],
         "Processes": resources("ingest"),

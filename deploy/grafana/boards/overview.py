@@ -1,22 +1,22 @@
-"""The overview: is it well?"""
+"""The overview: health, SLOs, and what needs an operator."""
 
 from deploy.grafana.boards.panels import BAD, GOOD, SERVICES, SITE, WARN, Dashboard, I, Panel, or_zero, quantiles, stat
 
 
 def budget(name: str) -> str:
-    """Return the share of the error budget that the last three days left, by the rate at which they burnt it."""
+    """Return PromQL for the share of the error budget that is left at the burn rate of the last three days."""
     return f"1 - presstally:slo_{name}:ratio_rate3d / (1 - presstally:slo_{name}:objective_ratio)"
 
 
 OVERVIEW = Dashboard(
     "presstally-overview",
     "Presstally: overview",
-    "Is it well? Readers, promises, delays, and what needs somebody.",
+    "Health at a glance: visitors, SLOs, delays, and what needs an operator.",
     {
         "Now": [
             stat(
-                "Readers online",
-                "Distinct visitors of the last 300 s, as readers see them.",
+                "Visitors online",
+                "Distinct visitors of the last 300 s, as the public counter shows them.",
                 "short",
                 f'sum(max by (site) (presstally_site_counter{{{SITE},window="online"}}))',
             ),
@@ -28,7 +28,7 @@ OVERVIEW = Dashboard(
             ),
             stat(
                 "Targets down",
-                "Processes that do not answer Prometheus.",
+                "Processes that Prometheus cannot scrape.",
                 "short",
                 or_zero(f"count(up{{{SERVICES}}} == 0)"),
                 (None, GOOD),
@@ -36,15 +36,15 @@ OVERVIEW = Dashboard(
             ),
             stat(
                 "Alerts firing",
-                "The table below names them; each has a runbook in docs/runbooks.",
+                "Number of firing alerts. Each has a runbook in docs/runbooks.",
                 "short",
                 or_zero('count(ALERTS{alertstate="firing"})'),
                 (None, GOOD),
                 (1, WARN),
             ),
             stat(
-                "Counting behind",
-                "How long the oldest uncounted record has waited.",
+                "Counting lag",
+                "Age of the oldest uncounted record.",
                 "s",
                 "max(presstally_consumer_lag_seconds)",
                 (None, GOOD),
@@ -52,18 +52,18 @@ OVERVIEW = Dashboard(
                 (60, BAD),
             ),
             stat(
-                "On the collectors' disks",
-                "Accepted page views that Kafka does not have yet. They are safe, and not counted yet.",
+                "Spooled events",
+                "Accepted page views that are not in Kafka yet. They are safe on disk, but not counted yet.",
                 "bytes",
                 "sum(presstally_spool_bytes)",
                 (None, GOOD),
                 (1, WARN),
             ),
         ],
-        "Promises of 30 days": [
+        "SLOs (30 d)": [
             stat(
                 f"{title}: budget left",
-                f"{description} Error budget left at the pace of the last three days; below 0 it is spent.",
+                f"{description} Error budget left at the burn rate of the last three days; below 0 it is spent.",
                 "percentunit",
                 budget(name),
                 (None, BAD),
@@ -72,16 +72,16 @@ OVERVIEW = Dashboard(
                 width=6,
             )
             for title, description, name in (
-                ("Collecting", "99.9 % of page views are answered without error.", "collect_errors"),
-                ("Collecting fast", "99 % of page views are kept within 100 ms.", "collect_latency"),
-                ("Reading", "99.9 % of pages and counters are answered without error.", "read_errors"),
-                ("Fresh counts", "99 % of batches are counted within 30 s.", "freshness"),
+                ("Collector availability", "99.9 % of page views are answered without error.", "collect_errors"),
+                ("Collector latency", "99 % of page views are accepted within 100 ms.", "collect_latency"),
+                ("Portal availability", "99.9 % of pages and counters are answered without error.", "read_errors"),
+                ("Count freshness", "99 % of batches are counted within 30 s.", "freshness"),
             )
         ],
         "Flow": [
             Panel(
-                "Accepted and counted",
-                "Events a second that collectors accepted, and that counters read. They lie on each other.",
+                "Accepted and counted events",
+                "Events per second accepted by collectors and processed by counters. Both lines should coincide.",
                 "cps",
                 {
                     "accepted": f'sum(rate(presstally_collect_events_total{{{SITE},result=~"accepted|bot"}}[{I}]))',
@@ -89,14 +89,14 @@ OVERVIEW = Dashboard(
                 },
             ),
             Panel(
-                "From event to commit",
-                "How old the newest event of a batch is when its counts are committed.",
+                "Event to commit",
+                "Age of the newest event of a batch when its counts are committed.",
                 "s",
                 quantiles("presstally_event_delay_seconds"),
             ),
             Panel(
-                "Counters of the sites",
-                "Today's visits as readers see them. They fall at midnight and never else.",
+                "Visits today by site",
+                "Today's visits as the public counter shows them. They drop to 0 at midnight, and at no other time.",
                 "short",
                 {
                     "{{site}}": f'max by (site) (presstally_site_counter{{{SITE},measure="visits",window="today"}})',
@@ -104,16 +104,16 @@ OVERVIEW = Dashboard(
             ),
             Panel(
                 "Requests",
-                "Requests a second by service, those answered from memory included.",
+                "Requests per second by service, including cached responses.",
                 "reqps",
                 {
                     "{{job}}": f"sum by (job) (rate(http_server_request_duration_seconds_count{{{SERVICES}}}[{I}]))",
-                    "{{job}} at hand": f"sum by (job) (rate(http_server_cached_responses_total{{{SERVICES}}}[{I}]))",
+                    "{{job}} cached": f"sum by (job) (rate(http_server_cached_responses_total{{{SERVICES}}}[{I}]))",
                 },
             ),
             Panel(
                 "Errors",
-                "Answers with 5xx a second by service.",
+                "Responses with 5xx per second, all services together.",
                 "reqps",
                 {
                     "errors": or_zero(
@@ -123,18 +123,18 @@ OVERVIEW = Dashboard(
             ),
             Panel(
                 "Live streams",
-                "Open streams of counters, and readers a second that were sent away for want of room.",
+                "Open counter streams, and requests per second rejected at the limit.",
                 "short",
                 {
                     "open": "sum(presstally_live_streams)",
-                    "sent away": or_zero(f"sum(rate(presstally_counter_rejections_total[{I}]))"),
+                    "rejected": or_zero(f"sum(rate(presstally_counter_rejections_total[{I}]))"),
                 },
             ),
         ],
-        "What runs": [
+        "Deployment": [
             Panel(
                 "Versions",
-                "What runs. Two versions of a service side by side are a rollout, or a forgotten replica.",
+                "Running replicas by version. Two versions of a service mean a rollout, or a forgotten replica.",
                 "short",
                 {"{{service}} {{version}}": "sum by (service, version) (presstally_build_info)"},
                 "bargauge",
@@ -143,15 +143,15 @@ OVERVIEW = Dashboard(
             ),
             Panel(
                 "Up",
-                "Replicas that answer, by service.",
+                "Replicas that answer Prometheus, by service.",
                 "short",
                 {"{{job}}": f"sum by (job) (up{{{SERVICES}}})"},
                 width=8,
                 height=7,
             ),
             Panel(
-                "Tasks that failed",
-                "Background tasks that ended in an error. Each one stops its process, which is started again.",
+                "Failed background tasks",
+                "Background tasks that ended in an error. Each one stops its process, which is then restarted.",
                 "short",
                 {"failed": or_zero("sum(presstally_task_failures_total)")},
                 width=8,

@@ -24,7 +24,7 @@ PanelBuilder = timeseries.Panel | stats.Panel | bargauge.Panel | table.Panel
 
 @dataclass(frozen=True)
 class Panel:
-    """One panel. `queries` maps a legend to PromQL; `unit` is Grafana's name of it."""
+    """One panel. `queries` maps legends to PromQL; `unit` is Grafana's name for the unit."""
 
     title: str
     description: str
@@ -40,7 +40,7 @@ class Panel:
 
 @dataclass(frozen=True)
 class Dashboard:
-    """One dashboard: rows of panels under their headings."""
+    """One dashboard: panels by the heading of their row."""
 
     uid: str
     title: str
@@ -56,37 +56,37 @@ def stat(
 
 
 def quantiles(metric: str, selector: str = "") -> dict[str, str]:
-    """Return the median and the slow ends of a histogram over all replicas."""
+    """Return {legend: PromQL} for the median, the 95th and the 99th percentile of a histogram over all replicas."""
     buckets = f"sum by (le) (rate({metric}_bucket{{{selector}}}[$__rate_interval]))"
     return {f"p{int(q * 100)}": f"histogram_quantile({q}, {buckets})" for q in (0.5, 0.95, 0.99)}
 
 
 def or_zero(query: str) -> str:
-    """Show 0 where a counter has no series yet, for nothing of the kind ever happened."""
+    """Return PromQL that is 0 where the query has no series yet."""
     return f"({query}) or vector(0)"
 
 
 def resources(job: str) -> list[Panel]:
-    """Return what a service's processes use."""
+    """Return panels of the resources that a service's processes use."""
     one = f'job="{job}"'
     return [
         Panel(
-            "Processor",
-            "Cores that each process uses. One process can use a little more than one: the event loop is one thread.",
+            "CPU usage",
+            "CPU cores used by each process. A process uses little more than one: its event loop is one thread.",
             "short",
             {"{{instance}}": f"rate(process_cpu_seconds_total{{{one}}}[{I}])"},
             width=6,
         ),
         Panel(
             "Memory",
-            "Resident memory of each process. A container is killed at its limit.",
+            "Resident memory of each process. A container is killed when it reaches its limit.",
             "bytes",
             {"{{instance}}": f"process_resident_memory_bytes{{{one}}}"},
             width=6,
         ),
         Panel(
             "Event loop lag",
-            "How much later than asked for tasks wake: 99 of 100 are below. Above 250 ms everything feels slow.",
+            "99th percentile of how late tasks wake up. Above 250 ms everything becomes slow.",
             "s",
             {
                 "{{instance}}": "histogram_quantile(0.99, sum by (instance, le) "
@@ -96,7 +96,7 @@ def resources(job: str) -> list[Panel]:
         ),
         Panel(
             "Postgres connections",
-            "Connections in use, and the most that the pools may open. In use at the bound, requests wait.",
+            "Connections in use, and the pools' maximum. When all are in use, requests wait.",
             "short",
             {
                 "{{state}}": f'sum by (state) (presstally_db_pool_connections{{{one},state=~"used|max"}})',

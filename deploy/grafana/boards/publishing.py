@@ -5,31 +5,31 @@ from deploy.grafana.boards.panels import Dashboard, I, Panel, or_zero, quantiles
 PUBLISHING = Dashboard(
     "presstally-publishing",
     "Presstally: publishing",
-    "From an editor's click to the page that readers get.",
+    "From an editor's click to the published page.",
     {
-        "From click to page": [
+        "Publishing latency": [
             Panel(
-                "From publication to live",
-                "From the commit of a publication to the portal's word that readers get it.",
+                "Publish to live",
+                "From the commit of a publication to the portal's confirmation that it is live.",
                 "s",
                 quantiles("presstally_article_publish_to_live_seconds"),
             ),
             Panel(
-                "From save to page",
-                "From the editor's save to the committed page, as the builder sees it.",
+                "Save to page",
+                "From the editor's save to the committed page, measured by the builder.",
                 "s",
                 quantiles("presstally_article_render_delay_seconds"),
             ),
             Panel(
-                "Rendering",
-                "From an article in hand to its pages committed.",
+                "Render time",
+                "Time to render an article and commit its pages.",
                 "s",
                 quantiles("presstally_render_duration_seconds"),
             ),
         ],
         "Editors": [
             Panel(
-                "What editors do",
+                "Editor actions",
                 "Accepted changes by action.",
                 "short",
                 {"{{action}}": f"sum by (action) (increase(presstally_article_changes_total[{I}]))"},
@@ -37,14 +37,14 @@ PUBLISHING = Dashboard(
             ),
             Panel(
                 "Articles rendered",
-                "Versions that the builder read, by what became of them.",
+                "Article versions that the builder processed, by result.",
                 "short",
                 {"{{result}}": f"sum by (result) (increase(presstally_articles_rendered_total[{I}]))"},
                 stacked=True,
             ),
             Panel(
                 "Outbox and schedule",
-                "Committed messages that Kafka does not have, and how long the oldest due article waits.",
+                "Committed messages that are not in Kafka yet, and how long the oldest due article is overdue.",
                 "short",
                 {
                     "messages": "max(presstally_outbox_pending_messages)",
@@ -55,14 +55,14 @@ PUBLISHING = Dashboard(
         "Images": [
             Panel(
                 "Uploads",
-                "Images that were uploaded whole, by what became of them.",
+                "Completed image uploads by result.",
                 "short",
                 {"{{result}}": or_zero(f"sum by (result) (increase(presstally_media_uploads_total[{I}]))")},
                 width=12,
             ),
             Panel(
-                "Time for an image",
-                "From an image in hand to its copies, with the wait for a free decoder.",
+                "Image processing time",
+                "Time to decode an image and create its renditions, including queueing.",
                 "s",
                 {
                     legend: f"({query} >= 0) or vector(0)"
@@ -71,23 +71,23 @@ PUBLISHING = Dashboard(
                 width=12,
             ),
         ],
-        "The portal": [
+        "Portal": [
             Panel(
-                "Pages",
+                "Page responses",
                 "Page responses by source. cache_stale: served from the cache while Postgres is unavailable.",
                 "reqps",
                 {"{{source}}": f"sum by (source) (rate(presstally_page_responses_total[{I}]))"},
                 stacked=True,
             ),
             Panel(
-                "Time of a page",
-                "From the request's first byte to the answer's last.",
+                "Page response time",
+                "From the first byte of the request to the last byte of the response.",
                 "s",
                 quantiles("http_server_request_duration_seconds", 'job="render"'),
             ),
             Panel(
-                "Memory of pages",
-                "What the portal keeps in memory of pages that were made.",
+                "Page cache size",
+                "Memory used by cached pages.",
                 "bytes",
                 {"{{instance}}": "presstally_page_cache_bytes"},
             ),
