@@ -1,4 +1,4 @@
-"""docs/backup.md, with Postgres's own programs."""
+"""The dump of docs/backup.md, made and restored with Postgres's own programs."""
 
 import re
 import subprocess
@@ -17,9 +17,7 @@ def run(program: str, *arguments: str) -> None:
     subprocess.run([str(POSTGRES_BIN_PATH / program), *arguments], check=True)
 
 
-async def test_a_dump_restores_counts_offsets_and_articles_without_salts(
-    database: str, postgres_url: str, tmp_path: Path
-) -> None:
+async def test_documented_dump_restores_rows_without_salts(database: str, postgres_url: str, tmp_path: Path) -> None:
     """The documented dump, restored into an empty database, has all rows and no salt, and the services' roles work."""
     source = await asyncpg.connect(database)
     columns = "gen, site, article, grain, start, part, views"

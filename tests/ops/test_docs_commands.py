@@ -1,4 +1,4 @@
-"""The commands of README, docs and runbooks: what they name is in docker-compose.yml and in our programs."""
+"""Commands in README, docs and runbooks name services, files, targets and modules that exist; the backup runs."""
 
 import asyncio
 import os
@@ -20,26 +20,26 @@ from shared.topics import TOPICS
 from tests.conftest import free_ports, wait_for
 
 ROOT = Path(__file__).parent.parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "deploy/k8s/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 SERVICES = COMPOSE["services"]
 POSTGRES = SERVICES["postgres"]["environment"]
-STANDS_FOR_ONE = "SERVICE"
-"""What a page writes where its reader puts a service's name."""
+SERVICE_PLACEHOLDER = "SERVICE"
+"""What a page writes in place of a service's name."""
 VERBS = {"up", "stop", "restart", "run", "exec", "ps", "logs", "build", "start"}
 WITH_VALUE = {"-f", "--file", "--scale", "--tail", "-n", "--index"}
 COMMAND = re.compile(r"^(?: {4}|\$ )?((?:docker|python -m|make) .+)$", re.MULTILINE)
 
 
 class Command(NamedTuple):
-    """One program's words, and where they stand."""
+    """The words of one program's call, and the page that has it."""
 
     page: str
     words: tuple[str, ...]
 
 
 def commands() -> Iterator[Command]:
-    """Find them in blocks and in running text, apart where a shell would run them apart."""
+    """Find the commands in blocks and in running text; each program of a shell line is one."""
     for page in PAGES:
         text = page.read_text(encoding="utf-8").replace("\\\n", " ")
         blocks = [*re.findall(r"^```(?:sh)?\n(.+?)^```", text, re.DOTALL | re.MULTILINE), text]
@@ -58,11 +58,11 @@ def commands() -> Iterator[Command]:
                     words.append(word)
 
 
-ALL = sorted(set(commands()))
-DOCKER = [command for command in ALL if command.words[0] == "docker"]
+COMMANDS = sorted(set(commands()))
+DOCKER = [command for command in COMMANDS if command.words[0] == "docker"]
 
 
-def parts_of(words: tuple[str, ...]) -> tuple[str, dict[str, str], list[str]]:
+def parse_compose(words: tuple[str, ...]) -> tuple[str, dict[str, str], list[str]]:
     """Return the verb of a `docker compose` command, its options that have values, and the other words."""
     rest, verb, options, others = list(words[2:]), "", {}, []
     while rest:
@@ -80,25 +80,25 @@ def parts_of(words: tuple[str, ...]) -> tuple[str, dict[str, str], list[str]]:
     return verb, options, others
 
 
-def test_commands_are_found() -> None:
-    """The pages that operators follow have commands, so that the checks below look at something."""
+def test_documented_commands_are_found() -> None:
+    """The pages that operators follow have commands, so that the checks below have something to check."""
     pages = {command.page for command in DOCKER}
     assert {"README.md", "backup.md", "upgrade.md", "scaling.md", "retention.md", "TargetDown.md"} <= pages
     assert len(DOCKER) > 25
 
 
 @pytest.mark.parametrize("command", DOCKER, ids=[f"{one.page} {' '.join(one.words)[:70]}" for one in DOCKER])
-def test_what_a_docker_command_names_is_there(command: Command) -> None:
+def test_docker_command_names_exist(command: Command) -> None:
     """Services, files, volumes, containers, users, databases and brokers are those of docker-compose.yml."""
     words = command.words
     if words[1] == "compose":
-        verb, options, others = parts_of(words)
+        verb, options, others = parse_compose(words)
         assert verb in VERBS, words
         assert all((ROOT / file).exists() for file in options.get("-f", "").split())
         for scaled in options.get("--scale", "").split():
             assert re.fullmatch(r"(ingest|stats|render)=\d+", scaled), words
         named = others[:1] if verb in {"run", "exec"} else others
-        assert set(named) <= {*SERVICES, STANDS_FOR_ONE}, words
+        assert set(named) <= {*SERVICES, SERVICE_PLACEHOLDER}, words
         if verb == "exec":
             check_program(others[0], others[1:])
     elif words[1] == "run":
@@ -116,12 +116,14 @@ def test_what_a_docker_command_names_is_there(command: Command) -> None:
             name, _, value = argument.partition("=")
             assert f"\nARG {name}=" in dockerfile, words
             assert (ROOT / value).exists(), words
+    elif words[1] == "push":
+        assert words[2].startswith("REGISTRY/presstally:"), words
     else:
         assert words[1:3] == ("system", "df"), words
 
 
 def check_program(service: str, words: list[str]) -> None:
-    """Look at what is run inside a container."""
+    """Check a command that runs inside a container."""
     if service == "postgres":
         assert (POSTGRES_BIN_PATH / words[0]).exists(), words
         assert words[words.index("-U") + 1] == POSTGRES["POSTGRES_USER"], words
@@ -136,13 +138,13 @@ def check_program(service: str, words: list[str]) -> None:
             assert words[words.index("--entity-name") + 1] in {topic.name for topic in TOPICS}
 
 
-def ours() -> set[tuple[str, ...]]:
-    """Return each program of ours that a page runs: its module, and its subcommand if it has one."""
+def documented_modules() -> set[tuple[str, ...]]:
+    """Return each module that a page runs, with its subcommand if it has one."""
     found = set()
-    for command in ALL:
+    for command in COMMANDS:
         words = list(command.words)
         if words[:2] == ["docker", "compose"]:
-            verb, _, others = parts_of(command.words)
+            verb, _, others = parse_compose(command.words)
             words = ["python", "-m", *others[1:]] if verb == "run" and len(others) > 1 else []
         if words[:2] == ["python", "-m"] and words[2] not in {"services.SERVICE", "services.X"}:
             is_sub = words[2].startswith("services.") and len(words) > 3 and re.fullmatch(r"[a-z]+", words[3])
@@ -150,23 +152,23 @@ def ours() -> set[tuple[str, ...]]:
     return found
 
 
-def test_every_target_of_make_is_there() -> None:
+def test_make_targets_exist() -> None:
     """Each `make` of the pages has its rule in the Makefile."""
     rules = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    asked = {word for command in ALL if command.words[0] == "make" for word in command.words[1:]}
-    targets = {word for word in asked if re.fullmatch(r"[a-z][a-z-]*", word)}
+    named = {word for command in COMMANDS if command.words[0] == "make" for word in command.words[1:]}
+    targets = {word for word in named if re.fullmatch(r"[a-z][a-z-]*", word)}
     assert {"init", "doctor", "soak", "sbom"} <= targets
     assert targets <= rules
 
 
-def test_the_image_runs_modules() -> None:
+def test_image_entrypoint_runs_modules() -> None:
     """`docker compose run SERVICE MODULE` is `python -m MODULE` in the image."""
     assert 'ENTRYPOINT ["python", "-m"]' in (ROOT / "deploy/Dockerfile").read_text()
 
 
-def test_programs_of_ours_know_what_is_asked_of_them() -> None:
+def test_documented_modules_and_subcommands_exist() -> None:
     """Each `python -m` of the pages is a module, and each subcommand has its help."""
-    programs = ours()
+    programs = documented_modules()
     assert {("services.stats", "verify"), ("services.stats", "rebuild"), ("services.render", "rollback")} <= programs
     for module, *subcommand in sorted(programs):
         file = ROOT / module.replace(".", "/")
@@ -178,8 +180,8 @@ def test_programs_of_ours_know_what_is_asked_of_them() -> None:
             assert "usage:" in done.stdout, command
 
 
-def test_the_documented_backup_comes_back_through_the_socket(tmp_path: Path) -> None:
-    """The lines of backup.md, as written, dump and restore where only Compose's environment knows the password."""
+def test_documented_backup_restores_through_the_socket(tmp_path: Path) -> None:
+    """The commands of backup.md dump and restore as written, with the password in Compose's environment only."""
     server = Postgres(tmp_path / "postgres", free_ports(1))
     server.prepare()
     assert "--auth=scram-sha-256" in POSTGRES["POSTGRES_INITDB_ARGS"]

@@ -1,4 +1,4 @@
-"""docs/migrating.md: each command and query of the page, run on a small sample of what it reads."""
+"""Each command and query of docs/migrating.md, run on a small sample of its input."""
 
 import json
 import re
@@ -36,7 +36,7 @@ INSERT INTO wp_postmeta VALUES (1, 'post_views_count', '17'), (2, 'post_views_co
 """
 
 
-async def test_each_query_gives_the_total(postgres_url: str) -> None:
+async def test_documented_queries_return_totals(postgres_url: str) -> None:
     """The queries for NukeViet, Umami and WordPress find the totals in tables of their shape, and nothing else."""
     connection = await asyncpg.connect(postgres_url)
     transaction = connection.transaction()
@@ -56,15 +56,15 @@ async def test_each_query_gives_the_total(postgres_url: str) -> None:
 
 
 @pytest.mark.parametrize(("script", "said"), list(zip(SCRIPTS, ["3\n", "2 /a.html\n1 /b.html\n"], strict=True)))
-def test_each_command_reads_an_export(script: str, said: str, tmp_path: Path) -> None:
+def test_documented_commands_read_exports(script: str, said: str, tmp_path: Path) -> None:
     """The commands for GoatCounter's export count views of people: no events, no bots, quoted commas and all."""
     (tmp_path / "goatcounter.csv").write_text(GOATCOUNTER)
     done = subprocess.run(["sh", "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout == said
 
 
-def test_nukeviets_articles_bring_their_views(system: Any, wait: Any) -> None:
-    """The documented import of NukeViet's tables publishes the article, whose counter then begins at its old hits."""
+def test_nukeviet_import_takes_over_views(system: Any, wait: Any) -> None:
+    """The documented import of NukeViet's tables publishes the article, whose counter then starts at its old hits."""
     (command,) = re.findall(r"^    python -m (services\.ingest import nukeviet\.json .+)$", PAGE, re.MULTILINE)
     words = command.replace("my-site", "haihau").replace("nukeviet.json", "tests/data/imports/nukeviet.json").split()
     stores = {"DATABASE_URL": system.database_url, "KAFKA_BOOTSTRAP": system.kafka}

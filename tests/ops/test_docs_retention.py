@@ -1,4 +1,4 @@
-"""docs/retention.md: its figures are the code's, and nothing that is kept is missing."""
+"""docs/retention.md: figures are those of the code, and everything that is stored is listed."""
 
 import re
 from pathlib import Path
@@ -20,8 +20,8 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 LOG_DAYS = int(PAGE_VIEWS.config["retention.ms"]) // DAY_MS
 
 
-def test_figures_are_those_of_the_code() -> None:
-    """Each figure in the column "how long" is what the code keeps; no figure stands there that is not compared."""
+def test_retention_figures_match_the_code() -> None:
+    """Each figure in the column "how long" is compared with the code."""
     queries = (ROOT / "services/ingest/sql/queries.sql").read_text()
     command = " ".join(COMPOSE["services"]["prometheus"]["command"])
     logs = COMPOSE["services"]["ingest"]["logging"]["options"]
@@ -48,15 +48,15 @@ def test_figures_are_those_of_the_code() -> None:
     assert f"older than the log ({LOG_DAYS} days)" in PAGE
 
 
-def test_compacted_topics_are_those_that_keep_all() -> None:
-    """The topics with a time are page views and the dead letters; each other one is compacted, as the page says."""
+def test_topics_without_retention_are_compacted() -> None:
+    """Page views and dead letters have a retention; every other topic is compacted, as the page says."""
     compacted = {topic.name for topic in TOPICS if topic.config["cleanup.policy"] == "compact"}
     assert set(re.findall(r"`([a-z-]+)`", ROWS["articles, adjustments, live pages"][1])) == compacted
     assert {topic.name for topic in TOPICS} - compacted == {PAGE_VIEWS.name}
 
 
-def test_nothing_that_is_kept_is_missing() -> None:
-    """Each topic, each table of each service, and each volume of docker-compose.yml stands in the table."""
+def test_every_topic_table_and_volume_is_listed() -> None:
+    """Each topic, each table of each service, and each volume of docker-compose.yml is in the table."""
     where = "".join(row[1] for row in ROWS.values())
     named = set(re.findall(r"`([^`]+)`", where))
     topics = {name for topic in TOPICS for name in (topic.name, topic.dead_letters)}
@@ -69,10 +69,25 @@ def test_nothing_that_is_kept_is_missing() -> None:
     assert topics | tables | set(COMPOSE["volumes"]) == named - {"step", "render_2", "render_3"}
 
 
-def test_keys_of_visitors_outlast_what_can_ask_for_them() -> None:
-    """visitor_days keeps a day for the log's time, an event's lateness and the day itself, up to the page's bound."""
+def test_visitor_retention_exceeds_log_retention() -> None:
+    """visitor_days keeps a day for the retention of the log, the lateness of an event and the day itself."""
     (bound,) = re.findall(r"Not above (\d+) days", PAGE)
     late_days = OLD_MILLISECONDS // DAY_MS
     assert int(bound) + late_days + 1 == VISITOR_DAYS
     assert int(bound) >= LOG_DAYS
     assert DAY_SECONDS * 1000 == DAY_MS
+
+
+def test_named_constants_and_queries_exist() -> None:
+    """Each constant and query that the column "changed by" names is in the file that it names."""
+    file, found = "", 0
+    for row in re.findall(r"^\| (.+) \|$", PAGE, re.MULTILINE):
+        cell = row.split(" | ")[3] if row.count(" | ") > 3 else ""
+        file = next(iter(re.findall(r" in `([^`]+\.(?:py|yml))`", cell)), file)
+        for name in re.findall(r"`([A-Z_]+|x-[a-z]+)` in `?(?:services|docker|the same)", cell):
+            found += 1
+            assert re.search(rf"(?<![\w-]){name}\b", (ROOT / file).read_text(encoding="utf-8")), (name, file)
+        for name in re.findall(r"query `([a-z_]+)`", cell):
+            found += 1
+            assert f"-- name: {name}\n" in (ROOT / "services/ingest/sql/queries.sql").read_text(encoding="utf-8"), name
+    assert found > 6

@@ -1,4 +1,4 @@
-"""docs/upgrade.md: every process is replaced by another, one after the other, under load."""
+"""docs/upgrade.md: every process is replaced, one after the other, under load."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ UPSTREAMS = {"COLLECTOR": "ingest", "ARTICLES": "ingest", "STATS": "stats", "REN
 LEAD_SECONDS = 2.0
 
 
-async def test_a_rolling_upgrade_loses_nothing_and_nobody_notices(tmp_path: Path) -> None:
+async def test_rolling_upgrade_under_load_loses_no_event_and_no_request(tmp_path: Path) -> None:
     """With two replicas of each service, replacing all six under load costs no event and no request."""
     tmp_path.chmod(0o755)
     system = RunningSystem(tmp_path, TWO_OF_EACH, UPSTREAMS)
