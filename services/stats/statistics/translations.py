@@ -157,7 +157,7 @@ WORDS: dict[Language, dict[str, Any]] = {
         "bot": "of bots",
         "dead_lettered": "unreadable",
         "exports": "Downloads",
-        "exports_note": "They open in Excel. from, to, step and section may be set in the address; see docs/statistics.md.",
+        "exports_note": "They open in Excel. Add from, to, step or section to the address: docs/statistics.md.",
         "export_history": "Numbers by",
         "export_top": "Most read",
         "export_sections": "By section",
