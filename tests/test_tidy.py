@@ -8,12 +8,6 @@ from pathlib import Path
 
 import pytest
 
-from services.ingest.settings import IngestSettings
-from services.render.settings import RenderSettings
-from services.stats.settings import StatsSettings
-from shared.settings import variable_name
-from shared.topics import TopicSettings
-
 ROOT = Path(__file__).parent.parent
 PYTHON = [
     file for folder in ("shared", "services", "deploy", "tests") for file in sorted((ROOT / folder).rglob("*.py"))
@@ -54,19 +48,6 @@ def test_nothing_is_left_to_do() -> None:
         file = ROOT / name
         if file.suffix in {".py", ".js", ".css", ".html", ".md", ".toml", ".sql"} and file.exists():
             assert not words.search(file.read_text(encoding="utf-8")), name
-
-
-def test_every_setting_is_documented() -> None:
-    """The tables of docs/configuration.md have each variable, and no other."""
-    page = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
-    table = set(re.findall(r"^\| `((?:PRESSTALLY|KAFKA|DATABASE|OTEL)_[A-Z_]+)` \|", page, re.MULTILINE))
-    local = {"PRESSTALLY_PORT", "PRESSTALLY_HOME", "PRESSTALLY_BIND"}
-    known = {
-        variable_name(settings, field)
-        for settings in (IngestSettings, StatsSettings, RenderSettings, TopicSettings)
-        for field in settings.model_fields
-    }
-    assert table == known | local
 
 
 def test_locks_have_hashes_and_no_addresses() -> None:
