@@ -1,8 +1,8 @@
-"""What the services have in common: the contracts they meet in, and the plumbing they stand on.
+"""Shared by the services: the contracts between them, and plumbing.
 
 Contracts: `events` (what goes over Kafka), `articles` (the article that travels), `topics` (where it goes),
-`sites` (whose portal), `problems` (how errors look). Plumbing: `settings`, `logs`, `kafka`, `postgres`,
-`migrate`, `process`. Nothing here knows a service.
+`sites` (the portals), `http.problems` (errors), `text` (plain and folded text). Plumbing: `settings`, `logs`, `kafka`,
+`postgres`, `retry`, `migrate`, `process`, `cli`. Nothing here imports a service.
 """
 
 __version__ = "0.2.0"

@@ -1,7 +1,7 @@
 """The article as it travels on the topic `articles`: its whole state, with a rising version.
 
-Fields that came later have a default, so that an old message still decodes; a reader takes fields that it does not
-know in its stride. Lengths are in characters after NFC, sizes in pixels, times in UTC.
+Fields that were added later have a default, so that an old message still decodes; consumers ignore unknown fields.
+Lengths are in characters after NFC, sizes in pixels, times in UTC.
 """
 
 from datetime import datetime
@@ -78,7 +78,7 @@ class Focus(msgspec.Struct, frozen=True):
 class Image(msgspec.Struct, frozen=True):
     """An image: `url` shows it in its full size of `width` by `height`; `renditions` are smaller copies.
 
-    `alt` may be empty in a draft, never in what is published. The size of an image that stands elsewhere may be
+    `alt` may be empty in a draft, never in what is published. The size of an image on another server may be
     unknown; pages show a link to it, as they load nothing from elsewhere.
     """
 
@@ -96,7 +96,7 @@ class Image(msgspec.Struct, frozen=True):
 
 
 class Figure(msgspec.Struct, frozen=True, tag="figure", tag_field="type"):
-    """A picture with its caption. A page saved as text keeps the caption and loses the picture: image null."""
+    """A picture with its caption. A page saved as text has the caption only: image null."""
 
     caption: Annotated[str, Meta(max_length=CAPTION_CHARACTERS_MAX)]
     image: Image | None = None
@@ -143,7 +143,7 @@ class Table(msgspec.Struct, frozen=True, tag="table", tag_field="type"):
 
 
 class Embed(msgspec.Struct, frozen=True, tag="embed", tag_field="type"):
-    """A video that stands elsewhere, on a platform that is allowed."""
+    """A video on another platform, one of those that are allowed."""
 
     provider: Literal["youtube", "vimeo"]
     id: Annotated[str, Meta(min_length=1, max_length=40, pattern="^[A-Za-z0-9_-]+$")]
@@ -179,21 +179,21 @@ class Author(msgspec.Struct, frozen=True):
 
 
 class Correction(msgspec.Struct, frozen=True):
-    """What was put right after publication, as readers are told."""
+    """A correction after publication, as the article shows it."""
 
     text: Annotated[str, Meta(min_length=1, max_length=1_000)]
     at: datetime
 
 
 class Rights(msgspec.Struct, frozen=True):
-    """Who holds the rights, and what they say."""
+    """The copyright holder and notice."""
 
     holder: Annotated[str, Meta(max_length=NAME_CHARACTERS_MAX)] = ""
     notice: Annotated[str, Meta(max_length=500)] = ""
 
 
 class Seo(msgspec.Struct, frozen=True):
-    """What search engines are told instead of title and lead."""
+    """Title and description for search engines, instead of title and lead."""
 
     title: Annotated[str, Meta(max_length=70)] = ""
     description: Annotated[str, Meta(max_length=160)] = ""
@@ -221,7 +221,7 @@ class Article(msgspec.Struct, frozen=True, kw_only=True):
     authors: Annotated[list[Author], Meta(max_length=AUTHORS_MAX)] = []
     tags: Annotated[list[str], Meta(max_length=TAGS_MAX)] = []
     published_at: datetime | None = None
-    """When its readers first saw it, wherever that was; None when nobody knows (an old page without a date)."""
+    """When it was first public, here or elsewhere; None when that is unknown (an old page without a date)."""
     date_precision: DatePrecision = "exact"
     """`day`: only the day of `published_at` is known, in the site's zone. `unknown`: publishing sets no date either."""
     kind: Kind = "article"
@@ -244,13 +244,13 @@ class Article(msgspec.Struct, frozen=True, kw_only=True):
     external_id: Annotated[str, Meta(max_length=255)] | None = None
     created_at: datetime | None = None
     old_urls: Annotated[list[OldUrl], Meta(max_length=OLD_URLS_MAX)] = []
-    """Where it stood before us: these paths lead to its page."""
+    """Its former paths, on this or another system: they redirect to its page."""
     translation_of: ArticleId | None = None
     """The article of the same site that says the same in its first language."""
 
 
 def is_public(article: Article, now: datetime) -> bool:
-    """Tell whether readers may see the article at `now`: the one rule for every surface."""
+    """Return whether the article is public at `now`: the one rule for every page, feed and API."""
     begins = (article.first_published_at, article.embargo_until)
     return (
         article.state == "published"
@@ -260,7 +260,7 @@ def is_public(article: Article, now: datetime) -> bool:
 
 
 def article_path(article: Article) -> str:
-    """Return the article's place on its site. The number decides; the slug is for people."""
+    """Return the article's path on its site. The number identifies it; the slug is for people."""
     return f"/{article.slug}-{article.number}.html"
 
 

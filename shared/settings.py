@@ -1,4 +1,4 @@
-"""Settings from the environment, checked at start: one error lists every bad one."""
+"""Settings from the environment, checked at the start: one error lists every invalid one."""
 
 import os
 from functools import cached_property
@@ -18,11 +18,11 @@ SSL_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
 
 
 class SettingsError(Exception):
-    """The environment cannot be used; the message names every bad variable, and no secret's value."""
+    """The environment is invalid; the message names every invalid variable, and no secret's value."""
 
 
 class Settings(BaseSettings):
-    """What every service needs. Each variable may also come from a file: `NAME_FILE=/run/secrets/name`."""
+    """Settings of every service. Each variable may also come from a file: `NAME_FILE=/run/secrets/name`."""
 
     model_config: ClassVar[SettingsConfigDict] = SettingsConfigDict(
         env_prefix=PREFIX, extra="ignore", frozen=True, populate_by_name=True
@@ -35,15 +35,17 @@ class Settings(BaseSettings):
     kafka_sasl_mechanism: Mechanism = Field(
         default="SCRAM-SHA-512", validation_alias="KAFKA_SASL_MECHANISM", description="SCRAM-SHA-…, PLAIN"
     )
-    kafka_sasl_username: str = Field(default="", validation_alias="KAFKA_SASL_USERNAME", description="Who we are")
+    kafka_sasl_username: str = Field(default="", validation_alias="KAFKA_SASL_USERNAME", description="User in Kafka")
     kafka_sasl_password: SecretStr = Field(
         default=SecretStr(""), validation_alias="KAFKA_SASL_PASSWORD", description="Its password"
     )
     kafka_ca_file: Path | None = Field(
-        default=None, validation_alias="KAFKA_CA_FILE", description="PEM of who signed the brokers' certificates"
+        default=None, validation_alias="KAFKA_CA_FILE", description="PEM of the brokers' certificate authority"
     )
     kafka_certificate_file: Path | None = Field(
-        default=None, validation_alias="KAFKA_CERTIFICATE_FILE", description="PEM of our certificate, if brokers ask"
+        default=None,
+        validation_alias="KAFKA_CERTIFICATE_FILE",
+        description="PEM of the client certificate",
     )
     kafka_key_file: Path | None = Field(
         default=None, validation_alias="KAFKA_KEY_FILE", description="PEM of that certificate's key"
@@ -58,17 +60,19 @@ class Settings(BaseSettings):
     public_url: str | None = Field(
         default=None,
         pattern=r"^https?://[^/]+$",
-        description="Where readers reach the portal; default: site's origin",
+        description="Public URL of the portal; default: site's origin",
     )
     log_level: str = Field(
-        default="info", pattern="^(debug|info|warning|error)$", description="Least severe line shown"
+        default="info", pattern="^(debug|info|warning|error)$", description="Least severe level logged"
     )
-    tracing: bool = Field(default=False, description="Send traces of publishing by OTLP over HTTP")
+    tracing: bool = Field(default=False, description="Send traces of publishing by OTLP over HTTP: on or off")
     otel_exporter_otlp_endpoint: str = Field(
-        default="http://localhost:4318", validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT", description="Where traces go"
+        default="http://localhost:4318",
+        validation_alias="OTEL_EXPORTER_OTLP_ENDPOINT",
+        description="OTLP receiver",
     )
     otel_exporter_otlp_headers: SecretStr = Field(
-        default=SecretStr(""), validation_alias="OTEL_EXPORTER_OTLP_HEADERS", description="name=value,… for there"
+        default=SecretStr(""), validation_alias="OTEL_EXPORTER_OTLP_HEADERS", description="Headers for it: name=value,…"
     )
 
     @classmethod
@@ -76,30 +80,30 @@ class Settings(BaseSettings):
         """Read the environment.
 
         Raises:
-            SettingsError: one or more variables are missing or wrong.
+            SettingsError: one or more variables are missing or invalid.
         """
-        faults: list[str] = []
-        from_files = cls._from_files(faults)
+        errors: list[str] = []
+        from_files = cls._from_files(errors)
         settings = None
         try:
             settings = cls(**from_files)
         except ValidationError as error:
             for item in error.errors():
                 name = variable_name(cls, str(item["loc"][0]))
-                faults.append(f"{name}: {'missing' if item['type'] == 'missing' else item['msg']}")
+                errors.append(f"{name}: {'missing' if item['type'] == 'missing' else item['msg']}")
         given = {variable_name(cls, field): value for field, value in from_files.items()}
-        faults += config_errors({**os.environ, **given})
-        faults += _database_faults(given.get("DATABASE_URL") or os.environ.get("DATABASE_URL"))
+        errors += config_errors({**os.environ, **given})
+        errors += _database_errors(given.get("DATABASE_URL") or os.environ.get("DATABASE_URL"))
         if settings is not None and settings.traces:
-            faults += tracing_errors(settings.traces, os.environ)
-        if settings is not None and not faults:
+            errors += tracing_errors(settings.traces, os.environ)
+        if settings is not None and not errors:
             return settings
-        lines = "\n".join(f"  {fault}" for fault in faults)
-        raise SettingsError(f"{len(faults)} setting(s) cannot be used:\n{lines}")
+        lines = "\n".join(f"  {error}" for error in errors)
+        raise SettingsError(f"{len(errors)} invalid setting(s):\n{lines}")
 
     @cached_property
     def kafka(self) -> KafkaConfig:
-        """How every client reaches Kafka."""
+        """How every client connects to Kafka."""
         key_password = self.kafka_key_password.get_secret_value()
         encrypted = self.kafka_security_protocol.endswith("SSL")
         return KafkaConfig(
@@ -115,13 +119,13 @@ class Settings(BaseSettings):
 
     @property
     def traces(self) -> TracingConfig | None:
-        """Where traces go; None if tracing is off."""
+        """How traces are sent; None if tracing is off."""
         if not self.tracing:
             return None
         return TracingConfig(self.otel_exporter_otlp_endpoint, self.otel_exporter_otlp_headers.get_secret_value())
 
     @classmethod
-    def _from_files(cls, faults: list[str]) -> dict[str, Any]:
+    def _from_files(cls, errors: list[str]) -> dict[str, Any]:
         values: dict[str, Any] = {}
         for field in cls.model_fields:
             name = variable_name(cls, field)
@@ -131,9 +135,9 @@ class Settings(BaseSettings):
             try:
                 values[field] = Path(file).read_text(encoding="utf-8").rstrip("\n")
             except OSError as error:
-                faults.append(f"{name}_FILE: {file}: {error.strerror}")
+                errors.append(f"{name}_FILE: {file}: {error.strerror}")
             except UnicodeDecodeError:
-                faults.append(f"{name}_FILE: {file}: not UTF-8")
+                errors.append(f"{name}_FILE: {file}: not UTF-8")
         return values
 
 
@@ -145,25 +149,25 @@ def variable_name(settings: type[Settings], field: str) -> str:
     return str(info.validation_alias) if info.validation_alias else f"{PREFIX}{field.upper()}"
 
 
-def _database_faults(url: str | None) -> list[str]:
-    """Say what of a database's address cannot be used, without showing it: the driver would try for ever."""
+def _database_errors(url: str | None) -> list[str]:
+    """Return what is invalid in a database URL, without its secrets: the driver would retry indefinitely."""
     if not url:
-        return []  # that is told already
+        return []  # reported already
     try:
         parts = urlsplit(url)
         asked = parse_qs(parts.query)
-        parts.port  # noqa: B018 - raises if it is none
+        parts.port  # noqa: B018 - raises if it is invalid
     except ValueError:
         return ["DATABASE_URL: not postgresql://user:password@host:port/database"]
-    faults = []
+    errors = []
     if parts.scheme not in ("postgresql", "postgres"):
-        faults.append("DATABASE_URL: it must begin with postgresql://")
+        errors.append("DATABASE_URL: must begin with postgresql://")
     mode = asked.get("sslmode", ["prefer"])[-1]
     if mode not in SSL_MODES:
-        faults.append(f"DATABASE_URL: sslmode {mode!r} is none of {', '.join(SSL_MODES)}")
+        errors.append(f"DATABASE_URL: sslmode {mode!r} must be one of {', '.join(SSL_MODES)}")
     for name in SSL_FILES:
         unreadable = [file for file in asked.get(name, []) if not os.access(file, os.R_OK)]
-        faults += [f"DATABASE_URL: {name}: {file} cannot be read" for file in unreadable]
+        errors += [f"DATABASE_URL: {name}: {file} cannot be read" for file in unreadable]
     if mode.startswith("verify") and "sslrootcert" not in asked and "PGSSLROOTCERT" not in os.environ:
-        faults.append(f"DATABASE_URL: sslmode={mode} needs sslrootcert=FILE, who signed the server's certificate")
-    return faults
+        errors.append(f"DATABASE_URL: sslmode={mode} needs sslrootcert=FILE, the server's certificate authority")
+    return errors

@@ -15,18 +15,18 @@ WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", 
 
 
 class SitesError(Exception):
-    """`sites.toml` cannot be used; the message lists everything that is wrong with it."""
+    """`sites.toml` is invalid; the message lists every error."""
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A section of the portal: its place in the URL and its name in the menu."""
+    """A section of the portal: its path segment and its name in the menu."""
 
     slug: Annotated[str, Meta(min_length=1, max_length=60, pattern="^[a-z0-9-]+$")]
     name: Annotated[str, Meta(min_length=1, max_length=80)]
 
 
 class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """One portal: where it stands, how it counts and how it writes numbers and dates."""
+    """One portal: its addresses, how it counts, and how it formats numbers and dates."""
 
     slug: SiteSlug
     name: Annotated[str, Meta(min_length=1, max_length=150)]
@@ -42,21 +42,21 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     agency: Annotated[str, Meta(max_length=200)] = ""
     address: Annotated[str, Meta(max_length=300)] = ""
     responsible: Annotated[str, Meta(max_length=200)] = ""
-    """Who answers for the content, as the footer names them."""
+    """The responsible editor, as the footer names them."""
     phone: Annotated[str, Meta(max_length=60)] = ""
     email: Annotated[str, Meta(max_length=200)] = ""
     emblem: Annotated[str, Meta(max_length=300, pattern="^(/[^/].*)?$")] = ""
-    """Path of an image on the portal; without one a star stands there."""
+    """Path of an image on the portal; default: a star."""
     theme: Annotated[str, Meta(max_length=500)] = ""
-    """A folder of templates and styles that win over ours, relative to the sites' file."""
+    """A folder of templates and styles that override the default ones, relative to the sites' file."""
     hub: Annotated[str, Meta(max_length=500, pattern="^(https?://.+)?$")] = ""
-    """A WebSub hub that feeds name to their readers."""
+    """A WebSub hub, as feeds announce it."""
     separate_approver: bool = False
-    """Nobody approves or publishes a text of their own, administrators excepted."""
+    """Authors cannot approve or publish their own texts, except administrators."""
     statistics: Literal["public", "token"] = "public"
     """Who may see the statistics page, history, most read and exports. The counter itself is always public."""
     count_headless_browsers: bool = False
-    """Count browsers that drive themselves as people: for trying the system, never for a real portal."""
+    """Count headless browsers as visitors: for trying the system, never for a real portal."""
 
     @property
     def zone(self) -> ZoneInfo:
@@ -74,7 +74,7 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
 
 
 class Sites(dict[str, Site]):
-    """All sites by slug, in the file's order; the first one answers for hosts that no site claims."""
+    """All sites by slug, in the file's order; the first one serves hosts that no site claims."""
 
     def by_host(self, host: str) -> Site:
         """Return the site that claims `host` (as in the Host header, port included or not)."""
@@ -86,24 +86,24 @@ class Sites(dict[str, Site]):
         return next(iter(self.values()))
 
 
-def _faults(site: Site) -> list[str]:
-    faults = []
+def _site_errors(site: Site) -> list[str]:
+    errors = []
     if site.timezone not in available_timezones():
-        faults.append(f"site {site.slug}: timezone {site.timezone!r} is no IANA time zone")
+        errors.append(f"site {site.slug}: timezone {site.timezone!r} is not an IANA time zone")
     if site.first_weekday not in WEEKDAYS:
-        faults.append(f"site {site.slug}: first_weekday {site.first_weekday!r} is none of {', '.join(WEEKDAYS)}")
+        errors.append(f"site {site.slug}: first_weekday {site.first_weekday!r} must be one of {', '.join(WEEKDAYS)}")
     for origin in site.origins:
         parts = urlsplit(origin)
         if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
-            faults.append(f"site {site.slug}: origin {origin!r} must look like https://example.vn")
-    return faults
+            errors.append(f"site {site.slug}: origin {origin!r} must look like https://example.vn")
+    return errors
 
 
 def read_sites(path: Path) -> Sites:
     """Read and check the sites' file.
 
     Raises:
-        SitesError: the file is missing, is not TOML, or describes a site wrongly.
+        SitesError: the file is missing, is not TOML, or has an invalid site.
     """
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8")).get("site", [])
@@ -111,22 +111,22 @@ def read_sites(path: Path) -> Sites:
         raise SitesError(f"{path}: {error.strerror or error}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SitesError(f"{path} is not TOML: {error}") from error
-    faults: list[str] = []
+    errors: list[str] = []
     sites = Sites()
     for table in tables:
         try:
             site = msgspec.convert(table, Site)
         except msgspec.ValidationError as error:
-            faults.append(f"site {table.get('slug', '?')}: {error}")
+            errors.append(f"site {table.get('slug', '?')}: {error}")
             continue
         if site.theme:
             site = msgspec.structs.replace(site, theme=str((path.parent / site.theme).resolve()))
-        faults += _faults(site)
+        errors += _site_errors(site)
         if site.slug in sites:
-            faults.append(f"site {site.slug} is declared twice")
+            errors.append(f"site {site.slug} is declared twice")
         sites[site.slug] = site
     if not tables:
-        faults.append("it declares no [[site]]")
-    if faults:
-        raise SitesError(f"{path}: " + "; ".join(faults))
+        errors.append("it declares no [[site]]")
+    if errors:
+        raise SitesError(f"{path}: " + "; ".join(errors))
     return sites

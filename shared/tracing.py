@@ -1,7 +1,7 @@
 """Traces of publishing: from an editor's request through Kafka to the page, and back to "it is live".
 
-A trace goes on by its W3C `traceparent`: in a request's headers, beside the message in the outbox, in Kafka's headers.
-Only what comes with one, and what editors or the schedule change, is traced; nothing else in this project is.
+A trace continues by its W3C `traceparent`: in a request's headers, with the message in the outbox, in Kafka's headers.
+Only changes by editors and by the schedule are traced, and whatever arrives with a `traceparent`.
 
 OpenTelemetry is an optional set of packages. Nothing of it is imported before tracing is on, and all of it is here.
 """
@@ -26,7 +26,7 @@ HEADERS = ("OTEL_EXPORTER_OTLP_HEADERS", "OTEL_EXPORTER_OTLP_TRACES_HEADERS")
 _HEADER = re.compile(r"""\s*[!#-'*+\-.0-9A-Z^-z|~]+\s*=[^"\\;\x00-\x1f\x7f-\U0010ffff]*""")
 READS = frozenset({"GET", "HEAD", "OPTIONS"})
 FLUSH_SECONDS = 1.0
-"""How long a stop waits for the last spans. They are worth less than a stop within its bound."""
+"""How long a stop waits for the last spans: a stop within its bound matters more."""
 KEY = "messaging.kafka.message.key"
 Carrier = Mapping[str, str]
 """`traceparent`, and `tracestate` if there is one; empty if nothing is traced."""
@@ -34,11 +34,11 @@ Carrier = Mapping[str, str]
 
 @dataclass(frozen=True)
 class TracingConfig:
-    """Where spans go.
+    """How spans are sent.
 
     Attributes:
         endpoint: Base URL of an OTLP receiver over HTTP.
-        headers: What it wants as headers, such as a key: `name=value,name=value`.
+        headers: Headers for it, such as a key: `name=value,name=value`.
     """
 
     endpoint: str
@@ -55,24 +55,24 @@ class _Running:
 _running: _Running | None = None
 
 
-def tracing_errors(access: TracingConfig, environment: Mapping[str, str]) -> list[str]:
-    """Say in words why tracing cannot be on, without showing a key: the SDK would log one that it cannot read."""
-    faults = []
-    endpoint = access.endpoint
+def tracing_errors(config: TracingConfig, environment: Mapping[str, str]) -> list[str]:
+    """Return why tracing cannot be on, without its secrets: the SDK would log a header that it cannot parse."""
+    errors = []
+    endpoint = config.endpoint
     if not all(_is_installed(name) for name in PACKAGES):
-        faults.append("PRESSTALLY_TRACING: its packages are not installed: requirements-tracing.txt has them")
-    elsewhere = environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-    named = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": elsewhere or endpoint}
-    faults += [f"{name}: not http://…" for name, url in named.items() if not url.startswith(("http://", "https://"))]
-    for name, headers in zip(HEADERS, (access.headers, environment.get(HEADERS[1], "")), strict=True):
+        errors.append("PRESSTALLY_TRACING: its packages are not installed; they are in requirements-tracing.txt")
+    traces_endpoint = environment.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    named = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": traces_endpoint or endpoint}
+    errors += [f"{name}: not http://…" for name, url in named.items() if not url.startswith(("http://", "https://"))]
+    for name, headers in zip(HEADERS, (config.headers, environment.get(HEADERS[1], "")), strict=True):
         if not all(_HEADER.fullmatch(part) for part in headers.split(",") if part):
-            faults.append(f"{name}: not name=value,name=value")
-    faults += [
-        f"{name}: {environment[name]!r} is not offered, only http/protobuf"
+            errors.append(f"{name}: not name=value,name=value")
+    errors += [
+        f"{name}: {environment[name]!r} is not supported, only http/protobuf"
         for name in PROTOCOLS
         if environment.get(name, "http/protobuf") != "http/protobuf"
     ]
-    return faults
+    return errors
 
 
 def _is_installed(module: str) -> bool:
@@ -82,10 +82,10 @@ def _is_installed(module: str) -> bool:
         return False
 
 
-def start_tracing(service: str, access: TracingConfig | None) -> None:
-    """Trace from now on, if it is on. What the usual OTEL_ variables say of sampling, batches and the like holds."""
+def start_tracing(service: str, config: TracingConfig | None) -> None:
+    """Start tracing, if it is configured. The usual OTEL_ variables apply: sampling, batches and so on."""
     global _running  # noqa: PLW0603 - as with logs, a process has one
-    if access is None or _running is not None:
+    if config is None or _running is not None:
         return
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
     from opentelemetry.sdk.resources import Resource
@@ -94,26 +94,26 @@ def start_tracing(service: str, access: TracingConfig | None) -> None:
     from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
     from opentelemetry.util.re import parse_env_headers
 
-    ours = {"service.version": __version__}
+    attributes = {"service.version": __version__}
     if "OTEL_SERVICE_NAME" not in os.environ:
-        ours["service.name"] = f"presstally-{service}"
-    elsewhere = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
-    headers = {} if os.environ.get(HEADERS[1]) else parse_env_headers(access.headers, liberal=True)
+        attributes["service.name"] = f"presstally-{service}"
+    traces_endpoint = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+    headers = {} if os.environ.get(HEADERS[1]) else parse_env_headers(config.headers, liberal=True)
     exporter = OTLPSpanExporter(
-        endpoint=elsewhere or access.endpoint.rstrip("/") + "/v1/traces", headers=headers or None
+        endpoint=traces_endpoint or config.endpoint.rstrip("/") + "/v1/traces", headers=headers or None
     )
-    provider = TracerProvider(resource=Resource.create(ours), shutdown_on_exit=False)
-    # A thread of its own sends; what does not fit into its queue is dropped, so nobody ever waits for it.
+    provider = TracerProvider(resource=Resource.create(attributes), shutdown_on_exit=False)
+    # It sends in a thread of its own and drops what does not fit into its queue, so that no caller waits.
     provider.add_span_processor(BatchSpanProcessor(exporter))
     _running = _Running(provider, provider.get_tracer("presstally", __version__), TraceContextTextMapPropagator())
 
 
 async def stop_tracing() -> None:
-    """Send what is left, within FLUSH_SECONDS."""
+    """Send the remaining spans, within FLUSH_SECONDS."""
     global _running  # noqa: PLW0603
     if _running is None:
         return
-    # The SDK's own stop may take half a minute; a thread that nobody joins cannot hold the process.
+    # The SDK's own stop may take half a minute; a daemon thread cannot block the process's exit.
     stopping = threading.Thread(target=_running.provider.shutdown, daemon=True)
     _running = None
     stopping.start()
@@ -121,9 +121,9 @@ async def stop_tracing() -> None:
 
 
 def http_telemetry() -> dict[str, Any]:
-    """Return FastAPI's `telemetry`: a span for each request that changes something, and nothing beside it.
+    """Return FastAPI's `telemetry`: a span for each request that changes something, and nothing else.
 
-    Reads have none: those who wait for "is it live?" would bury the rest.
+    Reads have none: clients that poll "is it live?" would hide the rest.
     """
     other = {"metrics": False, "logs": False, "operation_spans": False, "auto_configure": False}
     if _running is None:
@@ -136,7 +136,7 @@ def _is_read(scope: Mapping[str, Any]) -> bool:
 
 
 def start_outbox_span(topic: str, key: str) -> Carrier:
-    """Note that a message is committed to the outbox, and return what it takes along."""
+    """Record that a message is committed to the outbox, and return its trace context."""
     if _running is None:
         return {}
     span = _running.tracer.start_span(f"{topic} create", kind=_kind("PRODUCER"), attributes=_message(topic, key))
@@ -151,9 +151,9 @@ def producer_span(topic: str, key: str, carrier: Carrier | None = None) -> Itera
     """Trace the sending of a message, and yield its Kafka headers; empty if it belongs to no trace.
 
     Args:
-        topic: Where it is sent to.
+        topic: Its topic.
         key: Its key.
-        carrier: What it took along from the outbox; without one, it belongs to what is under way here.
+        carrier: Its trace context from the outbox; None: the current span's.
     """
     if _running is None:
         yield _headers(carrier or {})
@@ -176,7 +176,7 @@ def producer_span(topic: str, key: str, carrier: Carrier | None = None) -> Itera
 
 
 def record_failure(error: BaseException) -> None:
-    """Mark what is under way as failed, by the kind of error: its text may hold what was written."""
+    """Mark the current span as failed, by the type of error: its text may contain an article's content."""
     if _running is not None:
         from opentelemetry.trace import get_current_span
 
@@ -217,7 +217,7 @@ def consumer_middlewares() -> Sequence[Any]:
     """Return FastStream's telemetry for a broker's subscribers; none if tracing is off.
 
     FastStream would begin a trace for each record without one, and call it "create". Here such a record has none:
-    a topic that is read again from its beginning is nobody's request.
+    a topic that is read again from its beginning belongs to no request.
     """
     if _running is None:
         return ()
@@ -226,7 +226,7 @@ def consumer_middlewares() -> Sequence[Any]:
     from opentelemetry.metrics import NoOpMeterProvider
 
     class Attributes(KafkaTelemetrySettingsProvider):
-        """As FastStream has them, but the key as text, and no size of what is empty."""
+        """FastStream's attributes, with the key as text, and without the size of an empty value."""
 
         def get_consume_attrs_from_message(self, msg: Any) -> dict[str, Any]:
             attributes = super().get_consume_attrs_from_message(msg)
@@ -234,13 +234,13 @@ def consumer_middlewares() -> Sequence[Any]:
             key = (msg.raw_message.key or b"").decode("utf-8", "replace")
             return {name: value for name, value in attributes.items() if value is not None} | destination | {KEY: key}
 
-    def of_traced(record: ConsumerRecord | None) -> Attributes | None:
+    def provider_of(record: ConsumerRecord | None) -> Attributes | None:
         is_traced = record is not None and any(name == "traceparent" for name, _ in record.headers)
         return Attributes() if is_traced else None
 
     return (
         TelemetryMiddleware(
-            settings_provider_factory=of_traced,
+            settings_provider_factory=provider_of,
             tracer_provider=_running.provider,
             meter_provider=NoOpMeterProvider(),
         ),

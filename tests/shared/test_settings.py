@@ -1,4 +1,4 @@
-"""Settings and sites: everything that is wrong is said at once."""
+"""Settings and sites: one error lists everything that is invalid."""
 
 import sys
 from pathlib import Path
@@ -30,7 +30,7 @@ def test_every_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     text = str(error.value)
     for name in ("KAFKA_BOOTSTRAP", "DATABASE_URL", "_HTTP_PORT", "_LOG_LEVEL", "_TRUSTED_PROXIES"):
         assert name in text
-    assert text.startswith("5 setting(s)")
+    assert text.startswith("5 invalid setting(s)")
 
 
 def test_secrets_come_from_files_and_are_never_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -104,18 +104,18 @@ COMBINATIONS: list[tuple[dict[str, str], list[str]]] = [
         {"KAFKA_SECURITY_PROTOCOL": "SSL", "KAFKA_KEY_FILE": NOWHERE},
         ["KAFKA_CERTIFICATE_FILE: missing; KAFKA_KEY_FILE needs it"],
     ),
-    ({"DATABASE_URL": "mysql://u:a-secret@h/d"}, ["DATABASE_URL: it must begin with postgresql://"]),
+    ({"DATABASE_URL": "mysql://u:a-secret@h/d"}, ["DATABASE_URL: must begin with postgresql://"]),
     (
         {"DATABASE_URL": "postgresql://u:a-secret@h:port/d"},
         ["DATABASE_URL: not postgresql://user:password@host:port/database"],
     ),
     (
         {"DATABASE_URL": "postgresql://u:a-secret@h/d?sslmode=full"},
-        ["DATABASE_URL: sslmode 'full' is none of disable, allow, prefer, require, verify-ca, verify-full"],
+        ["DATABASE_URL: sslmode 'full' must be one of disable, allow, prefer, require, verify-ca, verify-full"],
     ),
     (
         {"DATABASE_URL": "postgresql://u:a-secret@h/d?sslmode=verify-full"},
-        ["DATABASE_URL: sslmode=verify-full needs sslrootcert=FILE, who signed the server's certificate"],
+        ["DATABASE_URL: sslmode=verify-full needs sslrootcert=FILE, the server's certificate authority"],
     ),
     (
         {"DATABASE_URL": f"postgresql://u:a-secret@h/d?sslmode=verify-full&sslrootcert={NOWHERE}"},
@@ -210,6 +210,17 @@ def test_a_host_finds_its_site(tmp_path: Path) -> None:
     assert [read.by_host(host).slug for host in ("a.example", "b.example", "b.example:8080", "c", "")] == list("abbaa")
 
 
+@pytest.mark.parametrize(
+    ("text", "is_on"), [("on", True), ("true", True), ("1", True), ("off", False), ("false", False), ("0", False)]
+)
+def test_tracing_accepts_on_and_true(monkeypatch: pytest.MonkeyPatch, text: str, is_on: bool) -> None:
+    """PRESSTALLY_TRACING is on or off, true or false."""
+    for name, value in {**GOOD, "PRESSTALLY_TRACING": text}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr("shared.settings.tracing_errors", lambda *_: [])
+    assert IngestSettings.load().tracing is is_on
+
+
 WRONG_TRACING = [
     ({"OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4318"}, "OTEL_EXPORTER_OTLP_ENDPOINT: not http://…"),
     ({"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "collector"}, "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: not http://…"),
@@ -220,7 +231,7 @@ WRONG_TRACING = [
     ),
     (
         {"OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"},
-        "OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' is not offered, only http/protobuf",
+        "OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' is not supported, only http/protobuf",
     ),
 ]
 
@@ -245,4 +256,4 @@ def test_tracing_without_its_packages_is_told(monkeypatch: pytest.MonkeyPatch, t
     assert (traces.headers, "secret" in repr(traces)) == ("authorization=Bearer%20a-secret,x-team=web", False)
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk", None)
     (said,) = faults(monkeypatch, **on)
-    assert said == "PRESSTALLY_TRACING: its packages are not installed: requirements-tracing.txt has them"
+    assert said == "PRESSTALLY_TRACING: its packages are not installed; they are in requirements-tracing.txt"
