@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status doctor import token init verify-compose dashboards pictures pictures-dashboards test bench chaos soak tracker sbom docs check lock clean
+.PHONY: help run up down status doctor import token init verify-compose dashboards pictures pictures-dashboards test bench chaos soak tracker words sbom docs check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -63,6 +63,9 @@ pictures-dashboards: ## Draw the pictures of docs/dashboards.md with data from P
 
 tracker: ## Build /t.js from its source (needs Node and npm)
 	cd services/ingest/collector/tracker && npm ci --silent --ignore-scripts && npm run --silent build
+
+words: ## Update the catalogues of the pages' texts and the widget's words (ARGS="--add pl" starts a language)
+	@$(DEV)/python -m tools.words $(ARGS)
 
 sbom: ## Write the image's SBOM as CycloneDX: dist/presstally.cdx.json
 	@$(BOOTSTRAP) dev

@@ -20,7 +20,7 @@ import psutil
 from deploy.local.bootstrap import ROOT
 from services.render.__main__ import COMMANDS
 from services.render.pages import feeds, sitemaps
-from services.render.pages.article_text import month_name
+from services.render.pages.dates import month_name
 from services.render.pages.document import Document
 from services.render.pages.html import render_article, render_home, render_list
 from services.render.pages.page_data import Around, ListOf, Part

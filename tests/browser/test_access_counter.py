@@ -161,7 +161,7 @@ def test_it_can_be_read_aloud_in_peace(system: Any, browser: Browser, wait: Call
     with a_page(browser, code, system.url, reduced_motion="reduce") as page:
         wait(lambda: number(page) >= 0)
         tree = page.locator("access-counter").aria_snapshot()
-        for word in ("Visitors", "Online", "Today", "This week", "All time"):
+        for word in ("Visitor statistics", "Online", "Today", "This week", "All time"):
             assert word in tree
         assert tree.count("definition") == 4
         live = "[aria-live], [role=status], [role=alert], [role=log], output"

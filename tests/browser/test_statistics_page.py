@@ -104,7 +104,7 @@ def test_without_scripts_nothing_is_missing(open_page: Callable[..., Page], peri
     assert page.locator("#series tbody tr").count() == rows
     assert page.locator("access-counter dd").count() == 4
     assert all(text.replace(",", "").isdigit() for text in page.locator("access-counter dd").all_inner_texts())
-    for heading in ("Tổng quan", "Diễn biến", "Đọc nhiều nhất", "Bạn đọc đến từ đâu", "Người và máy", "Sổ đối chiếu"):
+    for heading in ("Tổng quan", "Diễn biến", "Đọc nhiều", "Nguồn truy cập", "Người và bot", "Sổ đối chiếu"):
         assert page.get_by_role("heading", name=heading).is_visible()
 
 
@@ -151,10 +151,10 @@ def test_the_language_can_be_changed(open_page: Callable[..., Page]) -> None:
     """The link to English shows the same period in English, and back."""
     page = open_page("/stats/haihau?period=30d")
     page.get_by_role("link", name="English").click()
-    page.get_by_role("heading", name="Where readers come from").wait_for()
+    page.get_by_role("heading", name="Referrers").wait_for()
     assert page.locator(".tabs [aria-current]").inner_text() == "30 days"
     page.get_by_role("link", name="Tiếng Việt").click()
-    page.get_by_role("heading", name="Bạn đọc đến từ đâu").wait_for()
+    page.get_by_role("heading", name="Nguồn truy cập").wait_for()
 
 
 def test_paper_has_the_whole_table(open_page: Callable[..., Page]) -> None:

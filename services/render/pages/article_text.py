@@ -1,16 +1,14 @@
-"""Words of an article: plain text, summaries, dates as readers write them. Pure."""
+"""Texts of an article: plain text, summaries, tags in URLs. Pure."""
 
 from collections.abc import Iterator
-from datetime import datetime
 from functools import lru_cache
-from zoneinfo import ZoneInfo
 
 from slugify import slugify
 
+from services.render.pages.translations import source_word
 from shared.articles import (
     Article,
     Block,
-    DatePrecision,
     Embed,
     Figure,
     File,
@@ -22,7 +20,6 @@ from shared.articles import (
 from shared.text import inline_html_parts, inline_text
 
 SUMMARY_CHARACTERS_MAX = 240
-WEEKDAYS_VI = ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ Nhật")
 
 
 def summary(article: Article, characters_max: int = SUMMARY_CHARACTERS_MAX) -> str:
@@ -49,11 +46,11 @@ def body_lines(article: Article) -> list[str]:
 
 
 def source_label(article: Article) -> str:
-    """Return the word before a source's name; the Vietnamese one that is given by default stays Vietnamese."""
+    """Return the word before a source's name; the default one is in the article's language."""
     if article.source is None:
         return ""
     is_default = article.source.label == Source("").label
-    return "Source:" if is_default and not article.language.startswith("vi") else article.source.label
+    return source_word(article.language) if is_default else article.source.label
 
 
 def _lines(block: Block) -> Iterator[str]:
@@ -70,28 +67,6 @@ def _lines(block: Block) -> Iterator[str]:
     yield from map(inline_text, inline_html_parts(block))
     if isinstance(block, Quote):
         yield block.cite or ""
-
-
-def local_date(instant: datetime, zone: ZoneInfo, language: str, precision: DatePrecision = "exact") -> str:
-    """Write an instant as the site's readers write dates: "Thứ Sáu, 04/03/2022 08:00", or its day alone."""
-    local = instant.astimezone(zone)
-    vietnamese = language.startswith("vi")
-    weekday = WEEKDAYS_VI[local.weekday()] if vietnamese else f"{local:%A}"
-    day = f"{weekday}, {local_day(instant, zone, language)}"
-    return day if precision == "day" else f"{day} {local.hour:02}:{local.minute:02}"
-
-
-def local_day(instant: datetime, zone: ZoneInfo, language: str) -> str:
-    """Write the day of an instant, where little room is: "04/03/2022" or "4 March 2022"."""
-    local = instant.astimezone(zone)
-    if language.startswith("vi"):  # a list has twenty dates, and strftime takes three times as long
-        return f"{local.day:02}/{local.month:02}/{local.year}"
-    return f"{local.day} {local:%B %Y}"
-
-
-def month_name(year: int, month: int, language: str) -> str:
-    """Write a month: "Tháng 11/2026" or "November 2026"."""
-    return f"Tháng {month}/{year}" if language.startswith("vi") else f"{datetime(year, month, 1):%B %Y}"  # noqa: DTZ001
 
 
 @lru_cache(4_096)  # slugify takes 40 µs, and pages name the same tags over and over

@@ -6,13 +6,11 @@ from urllib.parse import quote, urlsplit
 
 from services.render.pages.article_text import (
     body_lines,
-    local_date,
-    local_day,
-    month_name,
     source_label,
     summary,
     tag_slug,
 )
+from services.render.pages.dates import local_date, local_day, month_name
 from services.render.pages.document import Document
 from services.render.pages.feeds import feed_path, feed_title
 from services.render.pages.page_data import Around, ListOf, Part
@@ -29,7 +27,7 @@ from services.render.pages.structured_data import (
     zoned,
 )
 from services.render.pages.themes import theme_of
-from services.render.pages.translations import counted, error_words, is_vietnamese, language_name, words_of
+from services.render.pages.translations import error_text, language_name, og_locale, result_count, translations
 from shared.articles import Article, Embed, article_path
 from shared.sites import Section, Site
 from shared.text import inline_text
@@ -37,7 +35,6 @@ from shared.text import inline_text
 
 def render_article(article: Article, around: Around, site: Site, public_url: str) -> Document:
     """Render an article's page."""
-    words = words_of(site)
     images = own_images(article)
     return _render(
         "article.html",
@@ -53,7 +50,10 @@ def render_article(article: Article, around: Around, site: Site, public_url: str
         permanent_id=permanent_id(article, site),
         published=published(article, site),
         modified=zoned(article.modified_at, site),
-        data=[news_article(article, site, public_url), breadcrumbs(article, site, public_url, words["home"])],
+        data=[
+            news_article(article, site, public_url),
+            breadcrumbs(article, site, public_url, translations(site)["home"]),
+        ],
         quote=lambda text: quote(text, safe=""),
     )
 
@@ -111,7 +111,7 @@ def _excerpt(article: Article, terms: Terms) -> str:
 
 def render_error(site: Site, public_url: str, status: int) -> Document:
     """Render an error page in the site's own clothes."""
-    title, text = error_words(site, status)
+    title, text = error_text(site, status)
     return _render("error.html", site, public_url, "/", title=title, text=text, status=status)
 
 
@@ -135,12 +135,8 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "icon_path": theme.paths["icon.svg"],
         "emblem_path": site.emblem or theme.emblem,
         "early_script": theme.early_script,
-        "words": words_of(site),
-        "locale": site.language.replace("-", "_")
-        if "-" in site.language
-        else "vi_VN"
-        if is_vietnamese(site)
-        else "en_GB",
+        "words": translations(site),
+        "locale": og_locale(site),
         "section": None,
         "article_path": article_path,
         "section_path": section_path,
@@ -163,7 +159,7 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "source_label": source_label,
         "language_name": lambda language: language_name(site, language),
         "day": lambda instant: local_day(instant, site.zone, site.language),
-        "counted": lambda count, more: counted(site, count, more=more),
+        "result_count": lambda count, more: result_count(site, count, more=more),
         "local": lambda instant: local_date(instant, site.zone, site.language),
     }
     html = theme.templates.get_template(template).render(**{**everywhere, **given})

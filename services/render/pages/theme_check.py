@@ -8,7 +8,7 @@ from services.render.pages import html, page_data
 from services.render.pages.document import Document
 from services.render.pages.search_query import Found, Wanted, parse
 from services.render.pages.themes import ThemeError, theme_of
-from services.render.pages.translations import ERRORS_VIETNAMESE
+from services.render.pages.translations import ERROR_STATUSES
 from shared.articles import (
     Article,
     Author,
@@ -98,7 +98,7 @@ def all_kinds(site: Site, public_url: str) -> dict[str, Document]:
         "search for nothing": html.render_search(Wanted(), Found(), *place),
         "search without results": html.render_search(Wanted("x"), Found(), *place),
         "nearest results": html.render_search(Wanted("x"), Found(two, 2, is_nearest=True, terms=parse("x")), *place),
-        **{f"error {status}": html.render_error(*place, status) for status in ERRORS_VIETNAMESE},
+        **{f"error {status}": html.render_error(*place, status) for status in ERROR_STATUSES},
     }
 
 

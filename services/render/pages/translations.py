@@ -1,206 +1,137 @@
-"""The words of the pages themselves, Vietnamese and English."""
+"""The texts of the portal's pages, in each language."""
 
 from shared.sites import Site
+from shared.translations import (
+    COUNTER_WORDS,
+    LANGUAGES,
+    Words,
+    _,
+    group_thousands,
+    nearest_language,
+    ngettext,
+    pgettext,
+    translate,
+    ui_language,
+)
+
+WORDS = translate(
+    {
+        **COUNTER_WORDS,
+        "about": _("About and contact"),
+        "address": _("Address"),
+        "all_months": _("Archive by month"),
+        "archive": _("Archive"),
+        "back_to_top": _("Back to top"),
+        "by_date": _("Newest first"),
+        "by_relevance": _("Relevance"),
+        "contact": _("Contact"),
+        "contrast": _("High contrast"),
+        "copied": _("Link copied"),
+        "copy_link": _("Copy link"),
+        "correction": _("Correction"),
+        "email": _("E-mail"),
+        "feeds": _("Feeds (RSS, Atom)"),
+        "filters": _("Filter and sort"),
+        "from": pgettext("range", "From"),
+        "highlights": _("Top stories"),
+        "home": _("Home"),
+        "larger": _("Larger text"),
+        "latest": _("Latest"),
+        "link_video": _("Watch the video"),
+        "mail": _("Send by e-mail"),
+        "menu": _("Sections"),
+        "more": _("More"),
+        "most_read": _("Most read"),
+        "nearest": _("No exact match. The closest results:"),
+        "newer": _("Newer"),
+        "newer_page": _("Previous page"),
+        "no_articles": _("There are no articles yet."),
+        "no_results": _("No article was found."),
+        "older": _("Older"),
+        "older_page": _("Next page"),
+        "page": _("Page"),
+        "phone": _("Phone"),
+        "print": pgettext("verb", "Print"),
+        "related": _("Related"),
+        "responsible": _("Responsible for content"),
+        "save": pgettext("verb", "Save"),
+        "search": _("Search"),
+        "search_hint": _("Search all articles"),
+        "section": _("Section"),
+        "sections_all": _("All sections"),
+        "share": pgettext("verb", "Share"),
+        "site_map": _("Site map"),
+        "skip": _("Skip to content"),
+        "smaller": _("Smaller text"),
+        "sort": _("Sort by"),
+        "table": _("Table"),
+        "tag": _("Tag"),
+        "tags": _("Tags"),
+        "to": pgettext("range", "To"),
+        "tools": _("Text size and contrast"),
+        "try_again": _("Try fewer words."),
+    }
+)
+_ERRORS = translate(
+    {
+        "404": [_("Page not found"), _("There is no such page, or it has moved.")],
+        "410": [_("This article was withdrawn"), _("It is no longer on this site.")],
+        "500": [_("Something went wrong"), _("The error has been logged. Please try again in a few minutes.")],
+        "503": [_("Back in a moment"), _("Please try again in a few minutes.")],
+    }
+)
+ERROR_STATUSES = (404, 410, 500, 503)
+_RESULTS = ngettext("{count} result", "{count} results")
+_RESULTS_AT_LEAST = ngettext("{count}+ result", "{count}+ results")
+_OTHERS = translate(
+    {
+        # Translators: og:locale of a site that names no country, as in facebook.com/translations/FacebookLocales.xml.
+        "locale": pgettext("og:locale", "en_GB"),
+        # Translators: before the name of an article's source.
+        "source": _("Source:"),
+    }
+)
+DATE_PATTERNS = translate(
+    {
+        # Translators: the fields are weekday, day, month, month_name, month_short and year; {day:02} is "04".
+        "date_with_weekday": pgettext("date", "{weekday}, {day} {month_name} {year}"),
+        "date": pgettext("date", "{day} {month_name} {year}"),
+        # Translators: month_title is the name of a month that is not part of a date.
+        "month": pgettext("date", "{month_title} {year}"),
+    }
+)
+"""Format strings of `Language.date`."""
 
 
-class Words(dict[str, str]):
-    """Words by name. They are attributes too: that is where a template looks first."""
-
-    def __init__(self, words: dict[str, str]) -> None:
-        super().__init__(words)
-        self.__dict__ = self
+def translations(site: Site) -> Words:
+    """Return the texts of a site's pages."""
+    return WORDS[ui_language(site)]
 
 
-VIETNAMESE = {
-    "about": "Thông tin liên hệ",
-    "address": "Địa chỉ",
-    "all_months": "Lưu trữ theo tháng",
-    "archive": "Lưu trữ",
-    "authors": "Tác giả",
-    "by_date": "Mới nhất trước",
-    "by_fit": "Phù hợp nhất trước",
-    "contact": "Liên hệ",
-    "contrast": "Tương phản cao",
-    "copied": "Đã chép liên kết",
-    "copy_link": "Chép liên kết",
-    "correction": "Đính chính",
-    "counter": "Thống kê truy cập",
-    "download": "Tải về",
-    "email": "Thư điện tử",
-    "feeds": "Kênh tin (RSS, Atom)",
-    "from": "Từ ngày",
-    "highlights": "Tin nổi bật",
-    "home": "Trang chủ",
-    "larger": "Chữ to hơn",
-    "latest": "Tin mới",
-    "link_video": "Xem video",
-    "mail": "Gửi qua thư",
-    "menu": "Chuyên mục",
-    "more": "Xem thêm",
-    "most_read": "Đọc nhiều",
-    "narrow": "Lọc và sắp xếp",
-    "nearest": "Không có bài nào đúng như vậy. Gần giống nhất:",
-    "newer": "Tin mới hơn",
-    "newer_page": "Trang trước",
-    "none": "Chưa có bài viết nào.",
-    "older": "Tin cũ hơn",
-    "older_page": "Trang sau",
-    "online": "Đang online",
-    "page": "Trang",
-    "phone": "Điện thoại",
-    "print": "In trang này",
-    "related": "Tin liên quan",
-    "responsible": "Chịu trách nhiệm nội dung",
-    "result": "kết quả",
-    "results": "kết quả",
-    "save": "Lưu về máy",
-    "search": "Tìm kiếm",
-    "search_hint": "Tìm trong các bài viết, có dấu hay không dấu",
-    "section": "Chuyên mục",
-    "sections_all": "Mọi chuyên mục",
-    "share": "Chia sẻ",
-    "site_map": "Sơ đồ trang",
-    "skip": "Tới nội dung",
-    "smaller": "Chữ nhỏ hơn",
-    "sort": "Thứ tự",
-    "table": "Bảng",
-    "tag": "Từ khóa",
-    "tags": "Từ khóa",
-    "to": "Đến ngày",
-    "today": "Hôm nay",
-    "tools": "Cỡ chữ và tương phản",
-    "top": "Về đầu trang",
-    "total": "Tất cả",
-    "try_again": "Hãy thử ít từ hơn, hoặc gõ không dấu.",
-    "video": "Video",
-    "week": "Trong tuần",
-    "without": "Không tìm thấy bài viết nào.",
-}
-ENGLISH = {
-    "about": "About and contact",
-    "address": "Address",
-    "all_months": "Archive by month",
-    "archive": "Archive",
-    "authors": "Authors",
-    "by_date": "Newest first",
-    "by_fit": "Best match first",
-    "contact": "Contact",
-    "contrast": "High contrast",
-    "copied": "Link copied",
-    "copy_link": "Copy link",
-    "correction": "Correction",
-    "counter": "Visitors",
-    "download": "Download",
-    "email": "E-mail",
-    "feeds": "Feeds (RSS, Atom)",
-    "from": "From",
-    "highlights": "Top stories",
-    "home": "Home",
-    "larger": "Larger text",
-    "latest": "Latest",
-    "link_video": "Watch the video",
-    "mail": "Send by e-mail",
-    "menu": "Sections",
-    "more": "More",
-    "most_read": "Most read",
-    "narrow": "Filter and sort",
-    "nearest": "Nothing matches exactly. The nearest:",
-    "newer": "Newer",
-    "newer_page": "Previous page",
-    "none": "There are no articles yet.",
-    "older": "Older",
-    "older_page": "Next page",
-    "online": "Online",
-    "page": "Page",
-    "phone": "Phone",
-    "print": "Print",
-    "related": "Related",
-    "responsible": "Responsible for content",
-    "result": "result",
-    "results": "results",
-    "save": "Save",
-    "search": "Search",
-    "search_hint": "Search all articles",
-    "section": "Section",
-    "sections_all": "All sections",
-    "share": "Share",
-    "site_map": "Site map",
-    "skip": "Skip to content",
-    "smaller": "Smaller text",
-    "sort": "Order",
-    "table": "Table",
-    "tag": "Tag",
-    "tags": "Tags",
-    "to": "To",
-    "today": "Today",
-    "tools": "Text size and contrast",
-    "top": "Back to top",
-    "total": "All time",
-    "try_again": "Try fewer words.",
-    "video": "Video",
-    "week": "This week",
-    "without": "No article was found.",
-}
-LANGUAGES_VIETNAMESE = {
-    "en": "Tiếng Anh",
-    "fr": "Tiếng Pháp",
-    "ja": "Tiếng Nhật",
-    "km": "Tiếng Khmer",
-    "ko": "Tiếng Hàn",
-    "lo": "Tiếng Lào",
-    "vi": "Tiếng Việt",
-    "zh": "Tiếng Trung",
-}
-LANGUAGES_ENGLISH = {
-    "en": "English",
-    "fr": "French",
-    "ja": "Japanese",
-    "km": "Khmer",
-    "ko": "Korean",
-    "lo": "Lao",
-    "vi": "Vietnamese",
-    "zh": "Chinese",
-}
-ERRORS_VIETNAMESE = {
-    404: ("Không tìm thấy trang", "Trang này không có hoặc đã được chuyển đi."),
-    410: ("Bài viết đã được gỡ", "Bài viết này không còn trên trang."),
-    500: ("Trang gặp lỗi", "Lỗi đã được ghi lại. Xin thử lại sau ít phút."),
-    503: ("Trang tạm thời gián đoạn", "Xin thử lại sau ít phút."),
-}
-ERRORS_ENGLISH = {
-    404: ("Page not found", "There is no such page, or it has moved."),
-    410: ("This article was withdrawn", "It is no longer on this site."),
-    500: ("Something went wrong", "The fault was noted. Please try again in a few minutes."),
-    503: ("Back in a moment", "Please try again in a few minutes."),
-}
-
-
-_WORDS = {True: Words(VIETNAMESE), False: Words(ENGLISH)}
-
-
-def is_vietnamese(site: Site) -> bool:
-    """Tell whether a site's own words are Vietnamese."""
-    return site.language.startswith("vi")
-
-
-def words_of(site: Site) -> Words:
-    """Return the words of a site's pages."""
-    return _WORDS[is_vietnamese(site)]
-
-
-def error_words(site: Site, status: int) -> tuple[str, str]:
+def error_text(site: Site, status: int) -> tuple[str, str]:
     """Return title and sentence of an error page."""
-    return (ERRORS_VIETNAMESE if is_vietnamese(site) else ERRORS_ENGLISH)[status]
+    title, sentence = _ERRORS[ui_language(site)][str(status)]
+    return title, sentence
 
 
-def counted(site: Site, count: int, *, more: bool = False) -> str:
+def result_count(site: Site, count: int, *, more: bool = False) -> str:
     """Write how many results there are, by the rules of the site's language; `more`: at least so many."""
-    words = words_of(site)
-    name = words["result" if count == 1 and not more else "results"]
-    return f"{count:,}{'+' if more else ''} {name}".replace(",", site.thousands_separator)
+    text = LANGUAGES[ui_language(site)].plural(_RESULTS_AT_LEAST if more else _RESULTS, count)
+    return text.format(count=group_thousands(count, site.thousands_separator))
 
 
 def language_name(site: Site, language: str) -> str:
     """Return the name of a language in the site's own."""
-    names = LANGUAGES_VIETNAMESE if is_vietnamese(site) else LANGUAGES_ENGLISH
-    return names.get(language.split("-", 1)[0].lower(), language)
+    return LANGUAGES[ui_language(site)].name_of(language)
+
+
+def og_locale(site: Site) -> str:
+    """Return the site's language and country as Open Graph writes them."""
+    if "-" in site.language:
+        return site.language.replace("-", "_")
+    return str(_OTHERS[ui_language(site)]["locale"])
+
+
+def source_word(language: str) -> str:
+    """Return the word before a source's name in an article's language."""
+    return str(_OTHERS[nearest_language(language)]["source"])

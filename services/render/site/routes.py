@@ -12,7 +12,7 @@ from functools import partial
 from urllib.parse import unquote
 
 from services.render.pages import feeds, html, page_data, paths, sitemaps
-from services.render.pages.article_text import month_name
+from services.render.pages.dates import month_name
 from services.render.pages.document import Document
 from services.render.pages.search_query import PAGE_RESULTS, RANKED_MAX, Wanted
 from services.render.site.page_reader import LISTED, Reader

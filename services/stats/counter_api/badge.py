@@ -5,7 +5,8 @@ from typing import Literal, get_args
 from xml.sax.saxutils import escape
 
 from services.stats.counter_api.counter_query import CounterNumbers
-from services.stats.counter_api.labels import SHOWN, WORDS, Shown, badge_label, with_separator
+from services.stats.counter_api.labels import LABELS, SHOWN, Shown, badge_label
+from shared.translations import group_thousands
 
 Theme = Literal["auto", "light", "dark"]
 THEMES = get_args(Theme)
@@ -105,17 +106,17 @@ def badge(numbers: CounterNumbers, show: Show, theme: Theme, language: str, sepa
         numbers: What to show.
         show: One of the numbers beside its name, or `all` four below each other.
         theme: light or dark; auto follows the reader's system.
-        language: vi or en.
+        language: Code of a language that has a catalogue.
         separator: Between thousands.
     """
     rows = [
-        (_label(numbers, shown, show, language), with_separator(getattr(numbers, shown), separator))
+        (_label(numbers, shown, show, language), group_thousands(getattr(numbers, shown), separator))
         for shown in (SHOWN if show == "all" else (show,))
     ]
     said = " · ".join(f"{label}: {value}" for label, value in rows)
     title = f"{_heading(numbers, language)} · {said}"
     if numbers.stale:
-        title += f" ({WORDS[language]['stale']}: {numbers.as_of})"
+        title += f" ({LABELS[language]['stale']}: {numbers.as_of})"
     labels = max(text_width(label) for label, _ in rows)
     width = round(labels + max(text_width(value) for _, value in rows) + 2 * PADDING_PX + GAP_PX / 2)
     height = HEIGHT_PX * len(rows)
@@ -133,11 +134,11 @@ def badge(numbers: CounterNumbers, show: Show, theme: Theme, language: str, sepa
 
 
 def _label(numbers: CounterNumbers, shown: Shown, show: Show, language: str) -> str:
-    return WORDS[language][shown] if show == "all" else badge_label(language, shown, numbers.measure)
+    return LABELS[language][shown] if show == "all" else badge_label(language, shown, numbers.measure)
 
 
 def _heading(numbers: CounterNumbers, language: str) -> str:
-    return WORDS[language]["article" if numbers.article else "title"]
+    return str(LABELS[language]["article" if numbers.article else "counter"])
 
 
 def _text(kind: str, x: float, place: int, text: str) -> str:

@@ -16,7 +16,6 @@ from services.stats.counter_api.badge import SHOWS, THEMES, badge
 from services.stats.counter_api.counter_cache import Away, Busy, CounterKey, Counters
 from services.stats.counter_api.counter_query import CounterNumbers, Window
 from services.stats.counter_api.fragment import fragment
-from services.stats.counter_api.labels import language_of
 from services.stats.counter_api.live_stream import Live
 from services.stats.metrics import COUNTER_REFUSALS
 from services.stats.query_params import ANY_ORIGIN, one_of
@@ -28,6 +27,7 @@ from shared.http.rsgi import RsgiRequest
 from shared.metrics import HTTP_CACHED_RESPONSES
 from shared.role import CachedResponse
 from shared.sites import Site, Sites
+from shared.translations import ui_language
 
 Form = Literal["", ".svg", ".html"]
 FORMS: tuple[Form, ...] = get_args(Form)
@@ -131,7 +131,7 @@ def _drawing(request: Request, form: Form, site: Site) -> "partial[tuple[bytes, 
     """Check what else was asked for, and return what makes a body and its type of numbers."""
     if form == "":
         return partial(_json)
-    wording: dict[str, Any] = {"language": language_of(site.language), "separator": site.thousands_separator}
+    wording: dict[str, Any] = {"language": ui_language(site), "separator": site.thousands_separator}
     if form == ".html":
         return partial(_html, show=one_of(request, "show", "all", SHOWS), **wording)
     show = one_of(request, "show", "total", SHOWS)

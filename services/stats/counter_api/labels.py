@@ -1,54 +1,29 @@
-"""The counter's words and numbers in the site's own way of writing. Pure. The same words stand in page/widget.js."""
+"""The counter's labels in each language. Pure. Those in widget.js come from here, by `make words`."""
 
 from typing import Literal, get_args
 
 from shared.events import Measure
+from shared.translations import COUNTER_WORDS, _, translate
 
 Shown = Literal["online", "today", "week", "total"]
 SHOWN = get_args(Shown)
 
-WORDS: dict[str, dict[str, str]] = {
-    "vi": {
-        "title": "Thống kê truy cập",
-        "article": "Lượt xem bài viết",
-        "online": "Đang online",
-        "today": "Hôm nay",
-        "week": "Trong tuần",
-        "total": "Tất cả",
-        "stale": "số liệu cũ",
-    },
-    "en": {
-        "title": "Visitors",
-        "article": "Readers of this article",
-        "online": "Online",
-        "today": "Today",
-        "week": "This week",
-        "total": "All time",
-        "stale": "not current",
-    },
-}
-BADGE_LABELS: dict[str, dict[str, str]] = {
-    "vi": {"views": "Lượt xem", "visits": "Lượt truy cập", "visitors": "Lượt người đọc"},
-    "en": {"views": "Views", "visits": "Visits", "visitors": "Readers"},
-}
-BADGE_WINDOWS: dict[str, dict[str, str]] = {
-    "vi": {"today": " hôm nay", "week": " trong tuần", "total": ""},
-    "en": {"today": " today", "week": " this week", "total": ""},
-}
-
-
-def language_of(site_language: str) -> str:
-    """Return the language that there are words in: Vietnamese for a Vietnamese site, English for all others."""
-    return "vi" if site_language.startswith("vi") else "en"
+LABELS = translate(
+    {
+        **COUNTER_WORDS,
+        "article": _("Article statistics"),
+        "stale": _("not current"),
+        "views_today": _("Views today"),
+        "views_week": _("Views this week"),
+        "visits_today": _("Visits today"),
+        "visits_week": _("Visits this week"),
+        "visitors_today": _("Visitors today"),
+        "visitors_week": _("Visitors this week"),
+    }
+)
 
 
 def badge_label(language: str, shown: Shown, measure: Measure) -> str:
-    """Return what a badge with one number says beside it, so that it can be understood alone."""
-    if shown == "online":
-        return WORDS[language]["online"]
-    return BADGE_LABELS[language][measure] + BADGE_WINDOWS[language][shown]
-
-
-def with_separator(number: int, separator: str) -> str:
-    """Write an integer with its thousands parted: 1490782 → "1,490,782"."""
-    return f"{number:,}".replace(",", separator)
+    """Return the label of a badge with one number, complete enough to be understood alone."""
+    name = {"online": "online", "total": measure}.get(shown, f"{measure}_{shown}")
+    return str(LABELS[language][name])

@@ -2,12 +2,14 @@
 // attributes. What stands inside the tag shows where this script does not run; its numbers stay until
 // newer ones come. Parts to style: title, list, row, label, value.
 const here = new URL("./", import.meta.url).href;
+// words: made by `make words`
 const words = {
+  en: { title: "Visitor statistics", online: "Online", today: "Today", week: "This week", total: "All time",
+    views: "Views", visits: "Visits", visitors: "Visitors" },
   vi: { title: "Thống kê truy cập", online: "Đang online", today: "Hôm nay", week: "Trong tuần", total: "Tất cả",
-    views: "Lượt xem", visits: "Lượt truy cập", visitors: "Lượt người đọc" },
-  en: { title: "Visitors", online: "Online", today: "Today", week: "This week", total: "All time",
-    views: "Views", visits: "Visits", visitors: "Readers" },
+    views: "Lượt xem", visits: "Lượt truy cập", visitors: "Khách truy cập" },
 };
+// end of words
 const all = ["online", "today", "week", "total"];
 const POLL_MS = 5000, PATIENCE_MS = 4000, RETRY_LIVE_MS = 60000;
 // :where gives way to whatever the page says about the parts; everything else is inherited from the page.

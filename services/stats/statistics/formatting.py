@@ -2,33 +2,36 @@
 
 from datetime import datetime, timedelta
 
-from services.stats.statistics.translations import WORDS, Language
+from services.stats.statistics.translations import PATTERNS, WORDS
 from shared.sites import Site
+from shared.translations import LANGUAGES, group_thousands
 
 
 class Writing:
     """How a site's numbers and dates are written in a language."""
 
-    def __init__(self, site: Site, language: Language) -> None:
+    def __init__(self, site: Site, language: str) -> None:
         self._site = site
-        self._language = language
+        self._language = LANGUAGES[language]
+        self._words = WORDS[language]
+        self._patterns = PATTERNS[language]
 
     def number(self, number: int) -> str:
         """Return an integer with the site's thousands separator."""
-        return f"{number:,}".replace(",", self._site.thousands_separator)
+        return group_thousands(number, self._site.thousands_separator)
 
     def percent(self, part: float, whole: float, *, sign: bool = False) -> str:
         """Return a share with one decimal: "12,5 %" or "12.5%"."""
-        text = f"{100 * part / whole:+.1f}" if sign else f"{100 * part / whole:.1f}"
-        text = text.replace("-", "−")
-        return f"{text.replace('.', ',')}\N{NO-BREAK SPACE}%" if self._language == "vi" else f"{text}%"
+        number = f"{100 * part / whole:+.1f}" if sign else f"{100 * part / whole:.1f}"
+        number = number.replace("-", "−").replace(".", self._language.decimal_separator)
+        return str(self._patterns["percent"].format(number=number))
 
     def change(self, now: int, before: int) -> str | None:
         """Return by how much a number rose or fell, or None if there was nothing before."""
         if before <= 0:
             return None
         if now == before:
-            return str(WORDS[self._language]["unchanged"])
+            return str(self._words["unchanged"])
         return self.percent(now - before, before, sign=True)
 
     def local(self, seconds: int) -> datetime:
@@ -37,8 +40,7 @@ class Writing:
 
     def date(self, seconds: int) -> str:
         """Return a local date."""
-        local = self.local(seconds)
-        return f"{local:%d/%m/%Y}" if self._language == "vi" else f"{local.day} {local:%b %Y}"
+        return self._language.date(self._patterns["date"], self.local(seconds))
 
     def time(self, seconds: int) -> str:
         """Return a local time with its date."""
@@ -47,10 +49,12 @@ class Writing:
     def bucket(self, start: int, end: int, step: str) -> str:
         """Return a bucket's name."""
         local = self.local(start)
-        day = f"{local:%d/%m}" if self._language == "vi" else f"{local.day} {local:%b}"
+        day = self._day(local)
         if step == "hour":
             return f"{local:%H:%M} {day}"
         if step == "week":
-            last = self.local(end) - timedelta(hours=12)
-            return f"{day} – {last:%d/%m}" if self._language == "vi" else f"{day} – {last.day} {last:%b}"
+            return f"{day} – {self._day(self.local(end) - timedelta(hours=12))}"
         return day
+
+    def _day(self, local: datetime) -> str:
+        return self._language.date(self._patterns["day"], local)

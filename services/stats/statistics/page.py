@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from importlib.resources import files
 from typing import Any
 
@@ -13,8 +14,9 @@ from services.stats.statistics.formatting import Writing
 from services.stats.statistics.page_data import Numbers
 from services.stats.statistics.periods import PERIOD_STEPS
 from services.stats.statistics.top_articles import Read
-from services.stats.statistics.translations import WORDS, Language
+from services.stats.statistics.translations import WORDS, counted_unit
 from shared.sites import Site
+from shared.translations import LANGUAGES, ui_language
 
 HOSTS_SHOWN = 15
 ASSETS = {
@@ -36,7 +38,7 @@ _environment = Environment(
 )
 
 
-def render_page(numbers: Numbers, site: Site, language: Language, base_url: str, link: Any, *, robots: bool) -> str:
+def render_page(numbers: Numbers, site: Site, language: str, base_url: str, link: Any, *, robots: bool) -> str:
     """Render the page.
 
     Args:
@@ -54,8 +56,10 @@ def render_page(numbers: Numbers, site: Site, language: Language, base_url: str,
     return _environment.get_template("statistics.html").render(
         site=site,
         language=language,
+        languages=LANGUAGES,
         words=WORDS[language],
         write=writing,
+        unit=partial(counted_unit, language),
         numbers=numbers,
         as_of=int(datetime.fromisoformat(numbers.counter.as_of).timestamp()),
         rows=list(zip(series.starts[:-1], names, series.counts, strict=True)),
@@ -73,11 +77,15 @@ def render_page(numbers: Numbers, site: Site, language: Language, base_url: str,
 def render_fragment(articles: Sequence[Read], site: Site, base_url: str, number: Any, numbers_wanted: bool) -> str:
     """Render most read as a list to be set into another page."""
     return _environment.get_template("top_articles.html").render(
-        articles=articles, base_url=base_url, number=number, write=Writing(site, "vi"), numbers_wanted=numbers_wanted
+        articles=articles,
+        base_url=base_url,
+        number=number,
+        write=Writing(site, ui_language(site)),
+        numbers_wanted=numbers_wanted,
     )
 
 
-def render_door(site: Site, language: Language, *, wrong: bool) -> str:
+def render_door(site: Site, language: str, *, wrong: bool) -> str:
     """Render the page that asks for a token."""
     return _environment.get_template("token_required.html").render(
         site=site, language=language, words=WORDS[language], asset=asset_url, wrong=wrong

@@ -7,7 +7,7 @@ from services.stats.statistics.formatting import Writing
 from services.stats.statistics.spreadsheets import Cell, Table
 from services.stats.statistics.time_series import MEASURES, Series
 from services.stats.statistics.top_articles import Read, SectionCounts
-from services.stats.statistics.translations import WORDS, Language
+from services.stats.statistics.translations import WORDS
 from shared.sites import Site
 
 
@@ -15,7 +15,7 @@ class Frame(NamedTuple):
     """What all tables of an export have in common."""
 
     site: Site
-    language: Language
+    language: str
     as_of: int
     of: str
     """Which part of the site, or which period; may be empty."""
@@ -43,7 +43,7 @@ def history_table(series: Series, frame: Frame) -> Table:
         names = [writing.local(start).strftime(shape), writing.local(last).strftime(shape)]
         rows.append([*names, *(counts.of(measure) for measure in MEASURES)])
     heads = [words["begin"], words["end"], *(words[measure] for measure in MEASURES)]
-    return Table(f"{words['export_history']} {words['steps'][series.step]}", frame.notes, heads, rows)
+    return Table(words["history_by"][series.step], frame.notes, heads, rows)
 
 
 def top_table(articles: Sequence[Read], frame: Frame, base_url: str, *, online: bool) -> Table:
@@ -51,7 +51,7 @@ def top_table(articles: Sequence[Read], frame: Frame, base_url: str, *, online: 
     words = WORDS[frame.language]
     rows: list[list[Cell]] = []
     for rank, one in enumerate(articles, 1):
-        title = one.title or (words["removed"] if one.state == "killed" else words["unnamed"])
+        title = one.title or (words["removed"] if one.state == "killed" else words["untitled"])
         numbers = [one.online] if online else [one.counts.of(measure) for measure in MEASURES]
         address = base_url + one.path if one.path else None
         rows.append([rank, title, frame.section(one.section), *numbers, address, one.state, one.article])
@@ -65,7 +65,7 @@ def top_table(articles: Sequence[Read], frame: Frame, base_url: str, *, online: 
         words["state"],
         words["id"],
     ]
-    return Table(words["online_now"] if online else words["export_top"], frame.notes, heads, rows)
+    return Table(words["active_now"] if online else words["most_read"], frame.notes, heads, rows)
 
 
 def sections_table(sections: Sequence[SectionCounts], frame: Frame) -> Table:

@@ -24,11 +24,11 @@ from services.stats.statistics.report_tables import Frame, history_table, sectio
 from services.stats.statistics.spreadsheets import XLSX_TYPE, Table, to_csv, to_xlsx
 from services.stats.statistics.time_series import MEASURES, Counts, local_time
 from services.stats.statistics.top_articles import LIMIT_MAX, DaySpan, Read, span_of
-from services.stats.statistics.translations import language_of
 from shared.events import Measure
 from shared.http.problems import Problem
 from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.sites import Site, Sites
+from shared.translations import ui_language
 
 _Answer = TypeVar("_Answer")
 PAGE_HEADERS = {
@@ -81,9 +81,9 @@ class Statistics:
         ]
 
     async def page(self, request: Request) -> Response:
-        """`GET /stats/{site}?period=24h|7d|30d|365d&lang=vi|en`."""
+        """`GET /stats/{site}?period=24h|7d|30d|365d&lang=vi|en|…`."""
         site = self._site(request)
-        language = language_of(request.query_params.get("lang"), site.language)
+        language = ui_language(site, request.query_params.get("lang"))
         try:
             self._access.check(request, site)
         except Problem as refusal:
@@ -300,7 +300,7 @@ def _named(act: Any, kind: str) -> Any:
 
 
 def _frame(request: Request, site: Site, as_of: int, of: str) -> Frame:
-    return Frame(site, language_of(request.query_params.get("lang"), site.language), as_of, of)
+    return Frame(site, ui_language(site, request.query_params.get("lang")), as_of, of)
 
 
 async def _or_503(reading: Awaitable[_Answer]) -> _Answer:

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.render.pages.article_text import local_date, summary
+from services.render.pages.article_text import summary
+from services.render.pages.dates import local_date
 from services.render.pages.html import render_article, render_home, render_list
 from services.render.pages.page_data import Around, ListOf, Part
 from shared.articles import (

@@ -13,8 +13,9 @@ import pytest
 from services.stats.counter_api.badge import SHOWS, THEMES, WIDEST, WIDTHS, badge, text_width
 from services.stats.counter_api.counter_query import CounterNumbers
 from services.stats.counter_api.fragment import fragment
-from services.stats.counter_api.labels import BADGE_LABELS, SHOWN, WORDS, badge_label, language_of, with_separator
+from services.stats.counter_api.labels import LABELS, SHOWN, badge_label
 from shared.events import Measure
+from shared.translations import group_thousands, nearest_language
 
 NUMBERS = CounterNumbers(
     site="haihau",
@@ -96,7 +97,7 @@ def test_a_badge_says_what_it_counts() -> None:
     """A badge stands alone, so its label names the measure and the window."""
     assert badge_label("vi", "total", "views") == "Lượt xem"
     assert badge_label("vi", "today", "visits") == "Lượt truy cập hôm nay"
-    assert badge_label("en", "week", "visitors") == "Readers this week"
+    assert badge_label("en", "week", "visitors") == "Visitors this week"
     assert badge_label("vi", "online", "views") == "Đang online"
 
 
@@ -110,8 +111,8 @@ def test_old_numbers_say_so() -> None:
 
 def test_separators_are_the_sites() -> None:
     """Thousands are parted as the site writes them, and markup as a separator stays text."""
-    assert with_separator(1_490_782, ".") == "1.490.782"
-    assert with_separator(999, ",") == "999"
+    assert group_thousands(1_490_782, ".") == "1.490.782"
+    assert group_thousands(999, ",") == "999"
     assert "1&lt;490&lt;782" in fragment(NUMBERS, "all", "vi", "<")
     assert [text.text for text in drawn(separator="<").iter(f"{SVG}text")][1] == "1<490<782"
 
@@ -154,11 +155,18 @@ def test_the_script_has_the_same_words(language: str) -> None:
     words = re.search(rf"{language}: {{(.*?)}}", SCRIPT, re.DOTALL)
     assert words
     for name in ("title", *SHOWN):
-        assert f'{name}: "{WORDS[language][name]}"' in words[1]
+        assert f'{name}: "{LABELS[language]["counter" if name == "title" else name]}"' in words[1]
     for measure in get_args(Measure):
-        assert f'{measure}: "{BADGE_LABELS[language][measure]}"' in words[1]
+        assert f'{measure}: "{LABELS[language][measure]}"' in words[1]
 
 
 def test_other_languages_read_english() -> None:
     """A site in a language that there are no words in gets English ones."""
-    assert [language_of(one) for one in ("vi", "vi-VN", "en", "fr")] == ["vi", "vi", "en", "en"]
+    assert [nearest_language(one) for one in ("vi", "vi-VN", "VI", "en", "fr", "")] == [
+        "vi",
+        "vi",
+        "vi",
+        "en",
+        "en",
+        "en",
+    ]

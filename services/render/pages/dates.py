@@ -1,0 +1,36 @@
+"""Dates as a site's visitors write them. Pure."""
+
+from datetime import date, datetime
+from functools import lru_cache
+from zoneinfo import ZoneInfo
+
+from services.render.pages.translations import DATE_PATTERNS
+from shared.articles import DatePrecision
+from shared.translations import LANGUAGES, nearest_language
+
+DATES_MAX = 8_192
+"""Cached dates: lists name the same articles again and again, and a cached date takes a fifth of the time."""
+
+
+@lru_cache(DATES_MAX)
+def local_date(instant: datetime, zone: ZoneInfo, language: str, precision: DatePrecision = "exact") -> str:
+    """Write an instant with its weekday: "Thứ Sáu, 04/03/2022 08:00", or its day alone."""
+    local = instant.astimezone(zone)
+    day = _write("date_with_weekday", local, language)
+    return day if precision == "day" else f"{day} {local.hour:02}:{local.minute:02}"
+
+
+@lru_cache(DATES_MAX)
+def local_day(instant: datetime, zone: ZoneInfo, language: str) -> str:
+    """Write the day of an instant, for lists: "04/03/2022" or "4 March 2022"."""
+    return _write("date", instant.astimezone(zone), language)
+
+
+def month_name(year: int, month: int, language: str) -> str:
+    """Write a month: "Tháng 11/2026" or "November 2026"."""
+    return _write("month", date(year, month, 1), language)
+
+
+def _write(pattern: str, day: date, language: str) -> str:
+    code = nearest_language(language)
+    return LANGUAGES[code].date(DATE_PATTERNS[code][pattern], day)

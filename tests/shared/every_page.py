@@ -1,0 +1,145 @@
+"""Prints everything that has texts, rendered for a site of one language, as JSON.
+
+The test of a third language runs `python -m tests.shared.every_page pl` in a copy of the code.
+"""
+
+import json
+import sys
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import product
+from typing import get_args
+
+import msgspec
+
+from services.render.pages.article_text import source_label
+from services.render.pages.dates import local_date, local_day, month_name
+from services.render.pages.html import render_article
+from services.render.pages.page_data import Around
+from services.render.pages.theme_check import all_kinds, sample
+from services.render.pages.translations import language_name, og_locale, result_count
+from services.stats.counter_api.badge import SHOWS, badge
+from services.stats.counter_api.counter_query import CounterNumbers
+from services.stats.counter_api.endpoints import SCRIPT
+from services.stats.counter_api.fragment import fragment
+from services.stats.statistics.formatting import Writing
+from services.stats.statistics.page import render_door, render_page
+from services.stats.statistics.page_data import Numbers
+from services.stats.statistics.report_tables import Frame, history_table, sections_table, top_table
+from services.stats.statistics.time_series import Comparison, Counts, Ledger, Series
+from services.stats.statistics.top_articles import Read, SectionCounts
+from shared.articles import Cell, Embed, Table
+from shared.events import Measure
+from shared.sites import Section, Site
+from shared.translations import ui_language
+
+ORIGIN = "https://one.example"
+AT = datetime(2026, 11, 24, 9, 5, tzinfo=UTC)
+SECONDS = int(AT.timestamp())
+COUNTER = CounterNumbers(
+    site="one",
+    online=20,
+    today=679,
+    week=1_712,
+    total=1_490_782,
+    measure="visitors",
+    window="calendar",
+    timezone="UTC",
+    as_of=AT.isoformat(),
+    stale=True,
+)
+
+
+def portal(site: Site) -> dict[str, str]:
+    """Return a page of each kind, and an article whose table and video have no title of their own."""
+    untitled = [Table([[Cell("–")]]), Embed("youtube", "abcdefghijk")]
+    article = msgspec.structs.replace(sample("news"), language=site.language, body=untitled)
+    return {
+        "portal: untitled": render_article(article, Around(), site, ORIGIN).body.decode(),
+        **{f"portal: {kind}": page.body.decode() for kind, page in all_kinds(site, ORIGIN).items()},
+    }
+
+
+def statistics(site: Site) -> dict[str, str]:
+    """Return the statistics page, full and empty, the page that asks for a token, and the texts of exports."""
+    language, counts = ui_language(site), Counts(5, 2, 1)
+    series = Series("day", [SECONDS, SECONDS + 86_400], [counts], Counts(), SECONDS)
+    articles = [
+        Read("a", "–", None, "published", "/a.html", counts, 1),
+        Read("b", None, None, None, None),
+        Read("c", None, None, "killed", None),
+    ]
+    befores = {"24h": counts, "7d": None, "30d": Counts(1, 1, 1), "365d": counts}
+    comparisons = {period: Comparison(counts, counts, before) for period, before in befores.items()}
+    ledger = Ledger({"counted": 8, "bot": 2}, {"crawler": 1, "headless": 1, "no-user-agent": 1}, {})
+    hosts = [("", 3), ("(other)", 1), ("a.example", 2)]
+    tops = {"today": [], "week": [], "always": articles}
+    full = Numbers(COUNTER, 7, "7d", series, comparisons, tops, articles[:1], ledger, hosts, SECONDS)
+    people = replace(full, period="24h", ledger=Ledger({"counted": 1}, {}, {}))
+    empty = replace(full, period="365d", online=[], ledger=Ledger({}, {}, {}), referrers=[])
+    frame = Frame(site, language, SECONDS, "today")
+    tables = [
+        history_table(series, frame),
+        top_table(articles, frame, ORIGIN, online=False),
+        top_table(articles, frame, ORIGIN, online=True),
+        sections_table([SectionCounts("", 1, counts)], frame),
+    ]
+    texts = [
+        str(cell)
+        for table in tables
+        for cell in (table.title, *table.notes, *table.heads, *(cell for row in table.rows for cell in row))
+    ]
+    pages = {
+        name: render_page(numbers, site, language, ORIGIN, lambda **_: "?", robots=True)
+        for name, numbers in (("full", full), ("people", people), ("empty", empty))
+    }
+    return {
+        **{f"statistics: {name}": page for name, page in pages.items()},
+        "statistics: token": render_door(site, language, wrong=True),
+        "exports": "".join(f"<p>{text}</p>" for text in texts),
+    }
+
+
+def counters(site: Site) -> dict[str, str]:
+    """Return the badge and the counter as HTML, with each of their numbers."""
+    language, drawn = ui_language(site), {}
+    for measure, show in product(get_args(Measure), SHOWS):
+        numbers = msgspec.structs.replace(COUNTER, measure=measure)
+        drawn[f"badge: {measure}, {show}"] = badge(numbers, show, "auto", language, ",")
+        drawn[f"fragment: {measure}, {show}"] = fragment(numbers, show, language, ",")
+    drawn["article"] = fragment(msgspec.structs.replace(COUNTER, article="a"), "all", language, ",")
+    return drawn
+
+
+def main(language: str) -> None:
+    """Print all of it."""
+    site = Site(
+        slug="one",
+        name="–",
+        origins=[ORIGIN],
+        timezone="UTC",
+        language=language,
+        sections=[Section("news", "–")],
+        responsible="–",
+        address="–",
+        phone="–",
+        email="–",
+    )
+    writing = Writing(site, ui_language(site))
+    small = {
+        "results": [result_count(site, count) for count in (1, 3, 5)],
+        "date": local_date(AT, site.zone, language),
+        "day": local_day(AT, site.zone, language),
+        "month": month_name(2026, 11, language),
+        "short day": writing.bucket(SECONDS, SECONDS + 86_400, "day"),
+        "percent": writing.percent(1, 8),
+        "language": language_name(site, "vi"),
+        "og:locale": og_locale(site),
+        "source": source_label(msgspec.structs.replace(sample("news"), language=language)),
+    }
+    pages = {**portal(site), **statistics(site), **counters(site)}
+    print(json.dumps({"pages": pages, "small": small, "widget": SCRIPT.decode()}))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
