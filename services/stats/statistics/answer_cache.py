@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from typing import Any, TypeVar
 
 from shared.postgres import POSTGRES_UNAVAILABLE
+from shared.single_flight import SingleFlight
 
 _Answer = TypeVar("_Answer")
 ANSWERS_MAX = 500
@@ -22,7 +23,7 @@ class Fresh:
 
     def __init__(self) -> None:
         self._kept: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
-        self._asking: dict[Hashable, asyncio.Task[Any]] = {}
+        self._reads = SingleFlight[Hashable, Any]("read statistics")
         self._turns = asyncio.Semaphore(AT_ONCE)
 
     async def get(self, key: Hashable, seconds: float, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
@@ -42,22 +43,13 @@ class Fresh:
             self._kept.move_to_end(key)
             answer: _Answer = known[1]
             return answer
-        asking = self._asking.get(key)
-        if asking is None:  # a task of its own: whoever asked first may go away
-            asking = self._asking[key] = asyncio.create_task(self._ask(key, ask), name="read statistics")
-            asking.add_done_callback(lambda done: self._done(key, done))
         try:
-            answer = await asyncio.shield(asking)
+            answer = await self._reads.run(key, lambda: self._ask(key, ask))
         except POSTGRES_UNAVAILABLE:
             if known is None or time.monotonic() - known[0] > LAST_GOOD_SECONDS:
                 raise
             answer = known[1]
         return answer
-
-    def _done(self, key: Hashable, asking: asyncio.Task[Any]) -> None:
-        self._asking.pop(key, None)
-        if not asking.cancelled():
-            asking.exception()  # looked at, in case that nobody waits any more
 
     async def _ask(self, key: Hashable, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
         async with asyncio.timeout(WAIT_SECONDS), self._turns:
