@@ -152,4 +152,4 @@ async def test_a_folder_of_somebody_else_is_left_alone(system: Any, tmp_path: Pa
     (tmp_path / "letter.txt").write_text("mine")
     assert "is no copy that this command wrote" in export(system, tmp_path, code=1)
     assert [file.name for file in tmp_path.iterdir()] == ["letter.txt"]
-    assert "name one of the sites" in export(system, tmp_path / "new", "--site", "nowhere", code=1)
+    assert "unknown site 'nowhere'" in export(system, tmp_path / "new", "--site", "nowhere", code=1)

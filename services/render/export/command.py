@@ -47,8 +47,10 @@ async def run(arguments: argparse.Namespace, settings: RenderSettings) -> int:
     """Export a site and return the exit code: 1 if the copy is incomplete."""
     sites = read_sites(settings.sites)
     slug = arguments.site or (next(iter(sites)) if len(sites) == 1 else "")
-    if slug not in sites:
+    if not slug:
         raise CommandError(f"--site is required: one of {', '.join(sites)}")
+    if slug not in sites:
+        raise CommandError(f"unknown site {slug!r}; choose from {', '.join(sites)}")
     try:
         with open_folder(arguments.folder) as folder:
             return await _export(settings, sites[slug], folder)
