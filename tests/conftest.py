@@ -1,4 +1,4 @@
-"""Real parts for tests: a Postgres with a fresh database for each test, and the whole system, started once a run."""
+"""Fixtures with real processes: a Postgres with a fresh database per test, and the whole system once per run."""
 
 import asyncio
 import json
@@ -24,7 +24,7 @@ from deploy.local.postgres import Postgres
 from shared.migrate import migrate
 
 ROOT = Path(__file__).parent.parent
-PORTS_OF_A_COPY = 7
+PORTS_PER_INSTALLATION = 7
 SITES = """
 [[site]]
 slug = "haihau"
@@ -55,7 +55,7 @@ PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)
 
 
 def free_ports(count: int) -> int:
-    """Return the first of `count` ports in a row that nobody uses."""
+    """Return the first of `count` consecutive free ports."""
     for base in range(20_000 + os.getpid() % 10_000, 60_000, count):
         probes = [socket.socket() for _ in range(count)]
         try:
@@ -70,14 +70,14 @@ def free_ports(count: int) -> int:
     raise AssertionError("no free ports")
 
 
-def wait_for(look: Callable[[], Any], seconds: float = 20, what: str = "it") -> Any:
-    """Look again and again until the look is true, and return what was seen."""
+def wait_for(condition: Callable[[], Any], seconds: float = 20, what: str = "it") -> Any:
+    """Poll until the condition is true, and return its value."""
     deadline = time.monotonic() + seconds
     while True:
-        seen = look()
+        seen = condition()
         if seen:
             return seen
-        assert time.monotonic() < deadline, f"{what} did not come to pass within {seconds} s; last seen: {seen!r}"
+        assert time.monotonic() < deadline, f"{what}: not within {seconds} s; last value: {seen!r}"
         time.sleep(0.05)
 
 
@@ -99,7 +99,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def template(postgres_url: str) -> str:
-    """A database with all migrations, to be copied."""
+    """A template database with all migrations."""
 
     async def make() -> None:
         connection = await asyncpg.connect(postgres_url)
@@ -117,7 +117,7 @@ def url_of(server: str, database: str) -> str:
 
 @pytest.fixture
 async def database(postgres_url: str, template: str) -> AsyncIterator[str]:
-    """The URL of a database of this test's own, with all migrations."""
+    """The URL of a fresh database with all migrations."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     server = await asyncpg.connect(postgres_url)
     await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
@@ -128,7 +128,7 @@ async def database(postgres_url: str, template: str) -> AsyncIterator[str]:
 
 @dataclass
 class Answer:
-    """What came back over HTTP."""
+    """An HTTP response."""
 
     status: int
     headers: dict[str, str]
@@ -200,12 +200,12 @@ class System:
         return dict(self.get(f"/stats/{site}/counter?{asked}").json())
 
     def another_person(self) -> str:
-        """A user agent that nobody had before: another reader."""
+        """Return a new user agent, which makes another visitor."""
         self.people += 1
         return f"{PERSON} person/{self.people}"
 
     def sample_path(self) -> str:
-        """Return the path of the sample article, wherever it stands by now."""
+        """Return the current path of the sample article."""
         wanted = urllib.parse.quote("Hải Hậu mở lại thư viện")
         (sample,) = self.get(f"/api/articles?site=haihau&q={wanted}").json()["articles"]
         return f"/{sample['slug']}-{sample['number']}.html"
@@ -234,11 +234,11 @@ def answers(url: str) -> bool:
 
 @pytest.fixture(scope="session")
 def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """The whole system, as `make run` starts it, on ports of its own."""
+    """The whole system, as `make run` starts it, on its own ports."""
     home = tmp_path_factory.mktemp("home")
     sites = home / "sites.toml"
     sites.write_text(SITES)
-    port = free_ports(PORTS_OF_A_COPY)
+    port = free_ports(PORTS_PER_INSTALLATION)
     ours = {"PRESSTALLY_HOME": str(home), "PRESSTALLY_PORT": str(port), "PRESSTALLY_SITES": str(sites)}
     ours |= {"PRESSTALLY_STATISTICS_TOKENS": STATISTICS_TOKENS}
     environment = {**os.environ, **ours, "PRESSTALLY_PUBLIC_URL": f"http://localhost:{port}"}
@@ -262,17 +262,17 @@ def is_ready(system: System) -> bool:
 
 @pytest.fixture
 def wait() -> Callable[..., Any]:
-    """Wait until a look is true."""
+    """Wait until a condition is true."""
     return wait_for
 
 
 @pytest.fixture
 def new_id() -> Callable[[], str]:
-    """Make event ids."""
+    """Create event IDs."""
     return lambda: str(uuid.uuid4())
 
 
 @pytest.fixture(name="free_ports")
 def free_ports_fixture() -> Callable[[int], int]:
-    """Find ports in a row that nobody uses."""
+    """Find consecutive free ports."""
     return free_ports

@@ -1,7 +1,7 @@
 """`python -m tests.chaos [--seed N] [--minutes M] [name …]`: all faults under load, then the negative controls.
 
-Prints its seed first: the same seed makes the same events, in the same order of faults. Exit code 1 if a number was
-wrong, or if a broken counter was not found out.
+Prints its seed first: the same seed gives the same events and the same order of faults. Exit code 1 if a number was
+wrong, or if a broken counter was not detected.
 """
 
 import argparse
@@ -27,7 +27,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__.splitlines()[0])
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="default: another each time")
     parser.add_argument(
-        "--minutes", type=float, default=0, help="go on with faults for so long; default: each one once"
+        "--minutes", type=float, default=0, help="repeat the faults for this long; default: each one once"
     )
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join([*FAULTS, *CONTROLS]))
     given = parser.parse_args()
@@ -38,7 +38,7 @@ def arguments() -> argparse.Namespace:
 
 
 def order_of(names: list[str], chance: random.Random, until: float) -> Iterator[str]:
-    """Give each name once in random order, and again in another order while there is time."""
+    """Yield each name once in random order, and again in another order while time remains."""
     while True:
         yield from chance.sample(names, len(names))
         if time.monotonic() > until or not names:
@@ -46,15 +46,15 @@ def order_of(names: list[str], chance: random.Random, until: float) -> Iterator[
 
 
 async def run_faults(cluster: Cluster, names: list[str], seed: int, minutes: float) -> bool:
-    """Run faults one after the other on one system; tell whether all went well."""
+    """Run faults one after the other on one system; return whether all counts were exact."""
     runner, good = FaultRunner(cluster, seed), True
     try:
         for name in order_of(names, random.Random(seed), time.monotonic() + minutes * 60):
             begun = time.monotonic()
             try:
-                verdict = await runner.play(FAULTS[name])
+                verdict = await runner.run(FAULTS[name])
             except (AssertionError, TimeoutError) as error:
-                verdict = Verdict(findings=[f"the fault did not come to pass, or nothing came after it: {error!r}"])
+                verdict = Verdict(findings=[f"the fault was not injected, or the system did not recover: {error!r}"])
             good = good and not verdict.findings
             line(name, begun, verdict, "wrong" if verdict.findings else "exact")
             show(verdict.findings)
@@ -64,24 +64,24 @@ async def run_faults(cluster: Cluster, names: list[str], seed: int, minutes: flo
 
 
 async def run_controls(cluster: Cluster, names: list[str], seed: int) -> bool:
-    """Run negative controls; tell whether each whole counter was exact and each broken one found out."""
+    """Run negative controls; return whether each intact counter was exact and each broken one was detected."""
     good = True
     for name in names:
         begun = time.monotonic()
-        whole, broken = await run_control(cluster, CONTROLS[name], seed)
-        right = not whole.findings and bool(broken.findings)
+        intact, broken = await run_control(cluster, CONTROLS[name], seed)
+        right = not intact.findings and bool(broken.findings)
         good = good and right
-        said = "found out" if broken.findings else "NOT FOUND OUT"
-        line(f"broken: {name}", begun, broken, said)
-        if whole.findings:
-            line("  the whole counter", begun, whole, "wrong")
-            show(whole.findings)
+        status = "detected" if broken.findings else "NOT DETECTED"
+        line(f"broken: {name}", begun, broken, status)
+        if intact.findings:
+            line("  the intact counter", begun, intact, "wrong")
+            show(intact.findings)
     return good
 
 
-def line(name: str, begun: float, verdict: Verdict, said: str) -> None:
+def line(name: str, begun: float, verdict: Verdict, status: str) -> None:
     numbers = f"{verdict.records:>8} events {verdict.lost:>6} lost {verdict.doubled:>6} doubled"
-    print(f"{name:<32}{time.monotonic() - begun:>6.1f} s {numbers}   {said}", flush=True)
+    print(f"{name:<32}{time.monotonic() - begun:>6.1f} s {numbers}   {status}", flush=True)
 
 
 def show(findings: list[str]) -> None:
@@ -98,7 +98,7 @@ async def main() -> int:
     with tempfile.TemporaryDirectory(prefix="presstally-chaos-") as folder:
         Path(folder).chmod(0o755)
         cluster = Cluster(Path(folder))
-        # Asked to stop, it still stops what it has started.
+        # On SIGTERM everything that was started is stopped, too.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
         try:
             await cluster.start()
@@ -107,7 +107,7 @@ async def main() -> int:
             good = await run_controls(cluster, [name for name in wanted if name in CONTROLS], given.seed) and good
         finally:
             await cluster.stop()
-    print("all exact, and every broken counter was found out" if good else f"WRONG; again with --seed {given.seed}")
+    print("all counts exact, every broken counter detected" if good else f"FAILED; repeat with --seed {given.seed}")
     return 0 if good else 1
 
 

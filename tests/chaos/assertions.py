@@ -1,6 +1,6 @@
-"""Counted against expected: number by number in Postgres, over HTTP, and the ledger against the log.
+"""Compares counted with expected numbers: each one in Postgres and over HTTP, and the ledger with the log.
 
-All that the suite knows of the tables of `stats` stands here.
+Everything that the suite knows about the tables of `stats` is in this module.
 """
 
 import asyncio
@@ -29,13 +29,13 @@ OFFSETS = f"SELECT part, next_offset FROM stats.offsets WHERE topic = $1 AND {CU
 
 @dataclass
 class Verdict:
-    """What a comparison has found. Wrong is whatever is in `findings`."""
+    """The result of a comparison; `findings` has one sentence per difference."""
 
     records: int = 0
     lost: int = 0
-    """Views that are missing, by site, partition and 5 minutes."""
+    """Missing views, summed over sites, partitions and 5-minute buckets."""
     doubled: int = 0
-    """Views that are too many, counted in the same way."""
+    """Surplus views, summed in the same way."""
     findings: list[str] = field(default_factory=list)
 
     def compare(self, name: str, counted: Any, expected: Any) -> None:
@@ -44,18 +44,18 @@ class Verdict:
 
 
 class StoredCounts:
-    """Reads what was counted in one database."""
+    """The counts in one database."""
 
     def __init__(self, url: str, log: LogReader) -> None:
         self._url = url
         self._log = log
 
     async def offsets(self) -> dict[int, int]:
-        """Return where each partition stands."""
+        """Return {partition: next offset}."""
         return {row["part"]: row["next_offset"] for row in await self._fetch(OFFSETS, PAGE_VIEWS.name)}
 
     async def reach(self, ends: dict[int, int], seconds: float) -> bool:
-        """Wait until all partitions stand there; tell whether that came to pass in time."""
+        """Wait until all partitions are at these offsets; return whether that happened in time."""
 
         async def condition() -> bool:
             return await self.offsets() == ends
@@ -65,7 +65,7 @@ class StoredCounts:
     async def check(
         self, expected: Expected, widget: str | None = None, quiet_seconds: float = QUIET_SECONDS
     ) -> Verdict:
-        """Wait until the whole log is counted, then compare everything."""
+        """Wait until the whole log is counted, then compare all numbers."""
         ends = await self._log.read_on()
         verdict = Verdict(self._log.records)
         if not await self.reach(ends, quiet_seconds):
@@ -103,7 +103,7 @@ class StoredCounts:
         verdict.compare("ledger, duplicates", ledger.get(("duplicate", ""), 0), repeated)
 
     async def _compare_dead_letters(self, verdict: Verdict) -> None:
-        """Wait until all dead letters are in their topic: each at least once, and nothing else."""
+        """Wait until the dead-letter topic has each dead letter at least once, and nothing else."""
 
         async def condition() -> bool:
             return await self._log.dead_letters() == self._log.dead
@@ -121,7 +121,7 @@ class StoredCounts:
 
 
 def compare_over_http(url: str, expected: Expected, verdict: Verdict) -> None:
-    """Compare what readers see: the counters of sites and of articles."""
+    """Compare the public counters of sites and articles."""
     until = time.monotonic() + SHOWN_SECONDS
     for site in SITES:
         for measure in MEASURES:
@@ -129,7 +129,7 @@ def compare_over_http(url: str, expected: Expected, verdict: Verdict) -> None:
                 path = f"/stats/{site}/articles/{article}/counter" if article else f"/stats/{site}/counter"
                 wanted = expected.total(site, article, measure)
                 shown = _shown(f"{url}{path}?measure={measure}")
-                while shown != wanted and time.monotonic() < until:  # on a busy machine the last numbers stay a while
+                while shown != wanted and time.monotonic() < until:  # on a busy machine the last numbers take a while
                     time.sleep(0.2)
                     shown = _shown(f"{url}{path}?measure={measure}")
                 verdict.compare(f"GET {path} {measure}", shown, wanted)

@@ -1,4 +1,4 @@
-"""Kafka, Postgres and counters of the suite's own, in the hands of somebody who means them harm."""
+"""The suite's own Kafka, Postgres and counters, with methods to kill, freeze and restart them."""
 
 import asyncio
 import contextlib
@@ -57,13 +57,13 @@ class RunningCounter:
         return self.alive and self.part.is_ready()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal; one who has died meanwhile has no need of it."""
+        """Send a signal, unless the process has exited."""
         if self.alive:
             os.kill(self.pid, number)
 
 
 class Cluster:
-    """One broker and one database server. They keep their data when they are killed and started again."""
+    """One broker and one database server. They keep their data when they are killed and restarted."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -74,7 +74,7 @@ class Cluster:
         self._postgres = Postgres(folder / "postgres", ports + 2)
         self.postgres_port = ports + 2
         self.partitions = PARTITIONS
-        # Starts parts as the local copy does, so that the kernel ends them if this process dies.
+        # Starts processes as the local installation does, so that the kernel ends them if this process dies.
         self._supervisor = Supervisor(folder / "logs", print, lambda _: None)
         self._installations = 0
 
@@ -90,7 +90,7 @@ class Cluster:
         self._kafka.prepare()
         self._postgres.prepare()
         account = {**self._postgres.as_account(), "cwd": "/"}
-        # The signals that also end what is frozen: the kernel sends them if this process dies.
+        # These signals also end frozen processes: the kernel sends them if this process dies.
         self.kafka = ManagedProcess(
             "kafka",
             self._kafka.command(),
@@ -122,7 +122,7 @@ class Cluster:
             await wait_until(part.is_ready, START_SECONDS, part.name)
 
     async def kill(self, part: ManagedProcess) -> None:
-        """Kill a part and all its children at once, as a machine that goes dark does."""
+        """Send SIGKILL to a process and all its children at once, as in a power failure."""
         assert part.process is not None
         parent = psutil.Process(part.process.pid)
         for process in [parent, *parent.children(recursive=True)]:
@@ -131,7 +131,7 @@ class Cluster:
         await asyncio.to_thread(part.process.wait)
 
     async def admin(self, database: str, sql: str) -> Any:
-        """Run one statement as the owner of everything."""
+        """Run one statement as the owner of the database."""
         connection = await asyncpg.connect(self.url(database))
         try:
             return await connection.fetchval(sql)
@@ -142,14 +142,14 @@ class Cluster:
         await begin_new_log(self.bootstrap, PARTITIONS)
 
     async def install(self, log: LogReader) -> "Installation":
-        """Make an empty database with a consumer group of its own: who counts into it counts the whole log."""
+        """Create an empty database with its own consumer group, so that its counters count the whole log."""
         self._installations += 1
         name = f"chaos_{self._installations}"
         await self.admin("postgres", f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}")
         return Installation(self, name, StoredCounts(self.url(name), log))
 
-    def log_reader(self, rubbish: set[bytes | None]) -> LogReader:
-        return LogReader(self.bootstrap, PARTITIONS, rubbish)
+    def log_reader(self, invalid_values: set[bytes | None]) -> LogReader:
+        return LogReader(self.bootstrap, PARTITIONS, invalid_values)
 
     def sender(self) -> Sender:
         return Sender(self.bootstrap)
@@ -160,7 +160,7 @@ class Cluster:
 
 @dataclass(eq=False)
 class Installation:
-    """One database and the counters that count into it."""
+    """One database and the counters that write to it."""
 
     cluster: Cluster
     database: str
@@ -170,7 +170,7 @@ class Installation:
     _started: int = 0
 
     async def start_counter(self, *, ready: bool = True, **hooks: Any) -> RunningCounter:
-        """Start a counter: the real program, or with `tricks` the one that `hooked_counter` makes of it."""
+        """Start a counter: the real program, or with `hooks` the one of `instrumented_counter`."""
         proxy = Proxy(self.cluster.postgres_port)
         url = self.cluster.url(self.database).replace(f":{self.cluster.postgres_port}/", f":{await proxy.start()}/")
         module = ["tests.chaos.instrumented_counter", json.dumps(hooks)] if hooks else ["services.stats", "counter"]
@@ -182,7 +182,7 @@ class Installation:
         return counter
 
     async def start_widget(self) -> None:
-        """Start the public read side."""
+        """Start the public counter API."""
         part = self._part("widget", ["services.stats", "widget"], self.cluster.url(self.database))
         self.cluster.spawn(part)
         await wait_until(part.is_ready, START_SECONDS, "the widget's readiness")
@@ -209,7 +209,7 @@ class Installation:
         return ManagedProcess(full_name, command, lambda: answers(url), environment, stop_signal=signal.SIGKILL)
 
     async def ensure_counters(self, count: int) -> None:
-        """Let exactly so many plain counters run, all of them ready."""
+        """Start and stop counters until this many uninstrumented ones are ready."""
         for counter in list(self.counters):
             is_instrumented = "tests.chaos.instrumented_counter" in counter.part.command
             if not counter.alive or is_instrumented or self.counters.index(counter) >= count:
@@ -220,7 +220,7 @@ class Installation:
             await wait_until(lambda one=counter: one.ready, START_SECONDS, f"readiness of {counter.part.name}")
 
     async def stop_counter(self, counter: RunningCounter) -> None:
-        """Ask a counter to leave, and wait until it has."""
+        """Stop a counter and wait until it has exited."""
         counter.proxy.thaw()
         counter.signal(signal.SIGCONT)
         counter.signal(signal.SIGTERM)

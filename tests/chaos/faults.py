@@ -1,7 +1,7 @@
-"""The faults. Each is done to a running system under load, and says so if it did not come to pass.
+"""The faults. Each is injected into a running system under load, and fails if it could not be injected.
 
-Random faults seldom hit the few milliseconds of a commit. So besides those, there are faults that happen at named
-points of a commit, by a hook in the counter or in the proxy before Postgres.
+Random faults seldom hit the few milliseconds of a commit. Therefore some faults occur at named points of a commit, by
+a hook in the counter or in the proxy in front of Postgres.
 """
 
 import asyncio
@@ -24,10 +24,10 @@ from tests.chaos.proxy import Mishap
 
 ROUND_SECONDS = 0.08
 LEAD_SECONDS = 0.5
-"""Load before and after a fault."""
+"""Duration of the load before and after a fault."""
 PAST_SESSION_SECONDS = SESSION_SECONDS + 2.5
 PAST_TIMEOUT_SECONDS = 15.0
-"""Longer than a counter waits for Postgres' answer."""
+"""Longer than a counter's timeout for Postgres."""
 SLOW_COMMIT_SECONDS = 1.0
 FAULT_SECONDS = 60.0
 MISHAPS_EACH = 4
@@ -50,7 +50,7 @@ ORDER BY (state = 'active') DESC, state_change DESC LIMIT 1
 
 @dataclass
 class FaultContext:
-    """A running system, the load on it, and chance."""
+    """What a fault works on: a running system, the load on it, and a random generator."""
 
     cluster: Cluster
     installation: Installation
@@ -63,9 +63,9 @@ class FaultContext:
 
     @classmethod
     async def make(cls, cluster: Cluster, seed: int) -> "FaultContext":
-        """Begin a new history over a new log, with the public read side."""
+        """Start a new history on a new log, with the public counter API."""
         history = History(seed, cluster.partitions)
-        installation = await cluster.install(cluster.log_reader(history.rubbish))
+        installation = await cluster.install(cluster.log_reader(history.invalid_values))
         await installation.start_widget()
         return cls(cluster, installation, history, random.Random(seed))
 
@@ -74,7 +74,7 @@ class FaultContext:
             await self.sender.send(self.history.next_round(time.time_ns() // 1_000_000))
 
     async def load(self, stop: asyncio.Event) -> None:
-        """Send rounds at a bounded rate until told to stop."""
+        """Send rounds at a bounded rate until `stop` is set."""
         while not stop.is_set():
             await self.send_rounds(1)
             await asyncio.sleep(ROUND_SECONDS)
@@ -89,24 +89,19 @@ class FaultContext:
         await self.installation.stop()
         await self.sender.stop()
 
-    async def close(self) -> None:
-        """Stop the counters and the widget; the log stays."""
-        await self.installation.stop()
-        await self.sender.stop()
-
 
 Fault = Callable[[FaultContext], Awaitable[None]]
 
 
 class FaultRunner:
-    """Plays faults one after the other on one history. What once went wrong stays wrong, so then it begins anew."""
+    """Runs faults one after the other on one history. After a wrong count it starts a new history."""
 
     def __init__(self, cluster: Cluster, seed: int) -> None:
         self._cluster = cluster
         self._seed = seed
         self._context: FaultContext | None = None
 
-    async def play(self, fault: Fault) -> Verdict:
+    async def run(self, fault: Fault) -> Verdict:
         if self._context is None:
             await self._cluster.begin_new_log()
             self._seed += 1
@@ -128,7 +123,7 @@ class FaultRunner:
 
 
 async def under_load(context: FaultContext, fault: Fault, counters: int = 2) -> Verdict:
-    """Let a fault happen while events flow, and compare when everything is counted."""
+    """Inject a fault while events are sent, and compare when everything is counted."""
     await context.installation.ensure_counters(counters)
     stop = asyncio.Event()
     loading = asyncio.create_task(context.load(stop))
@@ -145,7 +140,7 @@ async def under_load(context: FaultContext, fault: Fault, counters: int = 2) -> 
 
 
 async def nothing(context: FaultContext) -> None:
-    """Let nothing happen: what the load alone does."""
+    """Inject no fault: the load alone."""
     await asyncio.sleep(1)
 
 
@@ -154,7 +149,7 @@ async def counter_killed(context: FaultContext) -> None:
 
 
 async def counter_frozen(context: FaultContext) -> None:
-    """Freeze a counter for longer than its session: another takes its work, and then it wakes up."""
+    """Freeze a counter for longer than its session, so that another takes over its partitions; then continue it."""
     counter = context.some_counter()
     counter.signal(signal.SIGSTOP)
     await asyncio.sleep(PAST_SESSION_SECONDS)
@@ -175,7 +170,7 @@ async def postgres_killed(context: FaultContext) -> None:
 
 
 async def rebalance_storm(context: FaultContext) -> None:
-    """Let a third counter come and go, and every change give out all partitions anew."""
+    """Start and stop a third counter several times; every change reassigns all partitions."""
     for _ in range(3):
         third = await context.installation.start_counter(ready=False)
         await asyncio.sleep(2)
@@ -183,30 +178,30 @@ async def rebalance_storm(context: FaultContext) -> None:
 
 
 async def _mishaps(context: FaultContext, mishap: Mishap) -> None:
-    """Let it happen to each counter, again and again: the next one meets a counter that has just reloaded."""
+    """Arm each counter's proxy several times: the next mishap hits a counter that has just reloaded."""
     for _ in range(MISHAPS_EACH):
         for counter in context.installation.counters:
             counter.proxy.armed.append(mishap)
         for counter in context.installation.counters:
-            await wait_until(partial(_has_had_all, counter), MISHAP_SECONDS, f"{mishap} at {counter.part.name}")
+            await wait_until(partial(_has_used_all, counter), MISHAP_SECONDS, f"{mishap} at {counter.part.name}")
 
 
-def _has_had_all(counter: RunningCounter) -> bool:
+def _has_used_all(counter: RunningCounter) -> bool:
     return not counter.proxy.armed
 
 
 async def commit_reply_lost(context: FaultContext) -> None:
-    """Let commits succeed and their answers be lost."""
+    """Let commits succeed, but lose their replies."""
     await _mishaps(context, "lose reply")
 
 
 async def commit_cut_off(context: FaultContext) -> None:
-    """Cut connections before the commit reaches the server."""
+    """Cut connections before a commit reaches the server."""
     await _mishaps(context, "cut before")
 
 
 async def _committing_backend(context: FaultContext) -> int:
-    """Return the pid of a server process that commits, or was the last to do so, for a counter."""
+    """Return the process ID of the backend that commits, or last committed, for a counter."""
     ports = set().union(*(counter.proxy.server_side_ports for counter in context.installation.counters))
     sql = COMMITTING_BACKEND.format(ports="{" + ",".join(map(str, ports)) + "}")
 
@@ -222,7 +217,7 @@ async def _committing_backend(context: FaultContext) -> int:
 
 
 async def backend_frozen(context: FaultContext) -> None:
-    """Freeze the server process that serves a counter, in the middle of a commit, for longer than it is waited for."""
+    """Freeze the backend of a counter in the middle of a commit, for longer than the counter's timeout."""
     async with slow_commits(context):
         backend = psutil.Process(await _committing_backend(context))
         backend.suspend()
@@ -233,7 +228,7 @@ async def backend_frozen(context: FaultContext) -> None:
 
 
 async def backend_terminated(context: FaultContext) -> None:
-    """Let the server end sessions in the middle of a commit: it rolls back."""
+    """Terminate backends in the middle of a commit, which is then rolled back."""
     async with slow_commits(context):
         for _ in range(3):
             pid = await _committing_backend(context)
@@ -242,7 +237,7 @@ async def backend_terminated(context: FaultContext) -> None:
 
 
 async def network_frozen(context: FaultContext) -> None:
-    """Let nothing pass between a counter and Postgres for longer than it waits, while Kafka hears it well."""
+    """Forward nothing between a counter and Postgres for longer than its timeout, while Kafka stays reachable."""
     proxy = context.some_counter().proxy
     proxy.freeze()
     await asyncio.sleep(PAST_TIMEOUT_SECONDS)
@@ -259,7 +254,7 @@ def clock_jumps(days: float) -> Fault:
 
 @asynccontextmanager
 async def slow_commits(context: FaultContext) -> AsyncIterator[None]:
-    """Make every commit last a second after it has moved the offset, so that something can happen inside."""
+    """Make every commit last a second after it has updated the offset, so that faults can occur inside it."""
     await context.cluster.admin(context.installation.database, f"DO $do$ BEGIN {SLOW_COMMITS}; END $do$")
     try:
         yield
@@ -268,7 +263,7 @@ async def slow_commits(context: FaultContext) -> AsyncIterator[None]:
 
 
 def at_point(point: str, action: str) -> Fault:
-    """Let a counter kill, freeze or block itself at a point of a commit."""
+    """Return a fault in which a counter kills, freezes or blocks itself at a point of a commit."""
 
     async def happen(context: FaultContext) -> None:
         counter = await context.installation.start_counter(ready=False, point=point, action=action, call=HOOK_CALL)
@@ -308,4 +303,4 @@ FAULTS: dict[str, Fault] = {
     },
     "block-before": at_point("before", "block"),
 }
-"""By name. The last ones: what a counter does to itself, and at which point of a commit."""
+"""By name. The last ones are ACTION-POINT: what a counter does to itself, and at which point of a commit."""

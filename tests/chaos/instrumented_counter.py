@@ -1,15 +1,15 @@
-"""`python -m tests.chaos.instrumented_counter JSON`: the real counter, with something done to it before it starts.
+"""`python -m tests.chaos.instrumented_counter JSON`: the real counter with hooks that are installed before it starts.
 
-The keys of the JSON object, each of them optional:
+The keys of the JSON object, all of them optional:
 
-    point, deed, call   At the call-th commit, at this point, do this to the own process.
-    clock_days          After a while the process's clock jumps by so many days.
-    slow_load_seconds   Loading partitions takes so much longer.
-    commits             `refuse` or `hang`: what Kafka does when it is told the offsets.
-    broken              Break a safeguard, for a negative control (`negative.BREAKAGES`).
+    point, action, call  At this point of the call-th commit, do this to the process itself.
+    clock_days           After a while the process's clock jumps by this many days.
+    slow_load_seconds    Loading partitions takes this much longer.
+    commits              `refuse` or `hang`: how Kafka reacts when offsets are committed to it.
+    broken               Disable a safeguard for a negative control (`negative_controls.BREAKAGES`).
 
-Points: `before` the transaction, `inside` it (the suite makes commits slow meanwhile), `after` the commit and before
-memory knows of it. Deeds: `kill` and `stop` are signals to the own process; `block` holds up the event loop.
+Points: `before` the transaction, `inside` it (the suite makes commits slow meanwhile), `after` the commit but before
+the state in memory is updated. Actions: `kill` and `stop` signal the process itself; `block` blocks its event loop.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ ACTIONS: dict[str, Callable[[], None]] = {
 
 
 def hook(point: str, action: str, call: int) -> None:
-    """Do a deed at a point of one commit."""
+    """Perform an action at a point of one commit."""
     apply, calls = consumer.apply, 0
 
     async def hooked(*arguments: Any, **named: Any) -> None:
@@ -59,7 +59,7 @@ def hook(point: str, action: str, call: int) -> None:
 
 
 def jump_clock(days: float) -> None:
-    """Let the wall clock of this process jump; what the broker and the monotonic clock say stays right."""
+    """Let the wall clock of this process jump; the broker's and the monotonic clock stay right."""
     begun, now, now_ns = time.monotonic(), time.time, time.time_ns
 
     def jump() -> int:
@@ -70,7 +70,7 @@ def jump_clock(days: float) -> None:
 
 
 def load_slowly(seconds: float) -> None:
-    """Let every load of partitions take longer."""
+    """Make every load of partitions take longer."""
     load = consumer.Counter._load
 
     async def slowly(self: consumer.Counter, *arguments: Any, **named: Any) -> None:
@@ -81,7 +81,7 @@ def load_slowly(seconds: float) -> None:
 
 
 def spoil_commits(how: str) -> None:
-    """Let every commit of offsets to Kafka be refused, or never end."""
+    """Make every commit of offsets to Kafka fail, or never return."""
 
     async def spoiled(*_: Any) -> None:
         if how == "hang":

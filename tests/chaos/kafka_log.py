@@ -1,4 +1,4 @@
-"""Kafka's side: a sender that gives up nothing, and what the log really has."""
+"""Kafka's side: a sender that repeats until everything is acknowledged, and a reader of the log."""
 
 import asyncio
 import contextlib
@@ -17,7 +17,7 @@ from shared.topics import PAGE_VIEWS, create_topics
 from tests.chaos.oracle import Sending
 from tests.chaos.polling import becomes_true
 
-logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that Kafka is away is what is done here
+logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # Kafka is made unavailable on purpose
 
 FAULTS = (KafkaError, OSError, TimeoutError)
 SEND_SECONDS = 30.0
@@ -27,7 +27,7 @@ RETRY_SECONDS = 0.3
 
 
 class Sender:
-    """Sends until everything is acknowledged; what was not is sent again, with the same id."""
+    """Sends records until all are acknowledged; repeated ones keep their ID."""
 
     def __init__(self, bootstrap: str) -> None:
         self._bootstrap = bootstrap
@@ -50,14 +50,14 @@ class Sender:
             pending = missing
 
     async def _attempt(self, sendings: Sequence[Sending]) -> list[Sending]:
-        """Send once, and return what was not acknowledged."""
+        """Send once, and return the records that were not acknowledged."""
         if self._producer is None:
             producer = AIOKafkaProducer(
                 bootstrap_servers=self._bootstrap, enable_idempotence=True, acks="all", linger_ms=2
             )
             self._producer = producer
             await producer.start()
-        # A record without a value must have a key; nobody reads it.
+        # A record without a value must have a key, which is not used.
         waiting = [
             await self._producer.send(PAGE_VIEWS.name, value, key=None if value else b"null", partition=partition)
             for partition, value in sendings
@@ -75,18 +75,18 @@ class Sender:
 
 @dataclass
 class LogReader:
-    """Reads the log by itself, from where it stopped last time."""
+    """Reads the log independently of the counters, from where it stopped last time."""
 
     bootstrap: str
     partitions: int
-    rubbish: set[bytes | None]
-    """What no counter can read; the history goes on adding to it."""
+    invalid_values: set[bytes | None]
+    """Values that no counter can read; the history keeps adding to this set."""
     next_offsets: dict[int, int] = field(default_factory=dict)
     records: int = 0
     ids: set[bytes] = field(default_factory=set)
-    """Distinct events: an event's bytes are its own, since they have its id."""
+    """The bytes of distinct events: they differ, because they contain the event's ID."""
     dead: set[tuple[int, int]] = field(default_factory=set)
-    """(partition, offset) of rubbish."""
+    """(partition, offset) of invalid records."""
 
     async def ends(self) -> dict[int, int]:
         """Return the next offset of each partition."""
@@ -95,13 +95,13 @@ class LogReader:
         return {part.partition: offset for part, offset in ends.items()}
 
     async def read_on(self) -> dict[int, int]:
-        """Read up to the log's present end, and return the ends."""
+        """Read up to the current end of the log, and return {partition: end offset}."""
         async with self._consumer() as consumer:
             parts = self._parts(PAGE_VIEWS.name)
             ends = await consumer.end_offsets(parts)
             async for record in _all(consumer, parts, self.next_offsets, ends):
                 self.records += 1
-                if record.value in self.rubbish:
+                if record.value in self.invalid_values:
                     self.dead.add((record.partition, record.offset))
                 else:
                     self.ids.add(record.value)
@@ -109,7 +109,7 @@ class LogReader:
         return self.next_offsets
 
     async def dead_letters(self) -> set[tuple[int, int]]:
-        """Return (partition, offset) of all records that the dead-letter topic has."""
+        """Return the (partition, offset) of all records of the dead-letter topic."""
         async with self._consumer() as consumer:
             parts = self._parts(PAGE_VIEWS.dead_letters)
             ends = await consumer.end_offsets(parts)
@@ -149,7 +149,7 @@ async def _all(
 
 
 async def begin_new_log(bootstrap: str, partitions: int) -> None:
-    """Delete all topics and create them anew, empty."""
+    """Delete all topics and create them again, empty."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
     await admin.start()
     try:
@@ -166,7 +166,7 @@ async def begin_new_log(bootstrap: str, partitions: int) -> None:
 
 
 async def create_all_topics(bootstrap: str, partitions: int) -> None:
-    """Create the topics, however long the broker needs for its own start."""
+    """Create the topics, once the broker has started."""
     async with asyncio.timeout(30):
         while True:
             try:

@@ -1,8 +1,8 @@
-"""Negative controls: counters without one of their safeguards, and the deeds by which that shows.
+"""Negative controls: counters without one of their safeguards, and actions that expose the difference.
 
-A check that has never been red proves nothing. So each safeguard is taken away, in a process or a database of the
-suite's own, and the same deeds are done to a whole counter and to the broken one, over the same log: the one must
-count exactly, and the other must be found out.
+A check that has never failed proves nothing. Therefore each safeguard is disabled, in a process or a database of the
+suite's own, and the same actions are applied to an intact counter and to the broken one, on the same log: the intact
+one must count exactly, and the broken one must be detected.
 """
 
 import asyncio
@@ -25,12 +25,12 @@ SLOW_LOAD_SECONDS = 2.0
 ROUNDS = 12
 COUNTED_SECONDS = 30.0
 BROKEN_SECONDS = 5.0
-"""How long a broken counter is waited for: it may never come to the end."""
+"""Time to wait for a broken counter, which may never reach the end."""
 
 
 @dataclass
 class Subject:
-    """One of the two that are compared: the whole counter, or the broken one."""
+    """One of the two installations that are compared: with intact or with broken counters."""
 
     installation: Installation
     broken: str | None
@@ -43,7 +43,7 @@ class Subject:
 
 @dataclass
 class Scenario:
-    """A script of deeds in the making: both sides count the same log."""
+    """The log that both subjects count, and its sender."""
 
     cluster: Cluster
     history: History
@@ -55,18 +55,18 @@ class Scenario:
             await self.sender.send(self.history.next_round(time.time_ns() // 1_000_000))
 
     async def counted(self, subject: Subject) -> None:
-        """Wait until a side stands at the end of the log."""
+        """Wait until a subject has counted the whole log."""
         ends = await self.log.ends()
         assert await subject.installation.stored_counts.reach(ends, COUNTED_SECONDS), (
-            "the log was not counted before the deeds"
+            "the log was not counted before the actions"
         )
 
 
-# --- What is broken -------------------------------------------------------------------------------------------------
+# --- Broken safeguards ----------------------------------------------------------------------------------------------
 
 
 def latest_without_seek() -> None:
-    """Let Kafka and its client choose where reading begins: at what comes next."""
+    """Start reading where Kafka and its client choose: at the end of the log."""
     from aiokafka import AIOKafkaConsumer
 
     _begin_with_latest()
@@ -74,7 +74,7 @@ def latest_without_seek() -> None:
 
 
 def no_pause_on_assignment() -> None:
-    """Take records from the moment of the assignment, and go on with them when the load has ended."""
+    """Accept records from the moment of the assignment, and process them when the partition is loaded."""
     from aiokafka import AIOKafkaConsumer
 
     from services.stats.counting.consumer import Counter
@@ -82,7 +82,7 @@ def no_pause_on_assignment() -> None:
     _begin_with_latest()
     seek, on_batch = AIOKafkaConsumer.seek, Counter._on_batch
     AIOKafkaConsumer.pause = lambda *_: None
-    # `_hold` parks at 0, which is left out; `_load` seeks to where the partition stands, which is done.
+    # The consumer first parks a partition at offset 0, which is ignored here, and seeks again once it is loaded.
     AIOKafkaConsumer.seek = lambda self, partition, offset: seek(self, partition, offset) if offset else None
 
     async def unguarded(self: Counter, records: list[Any]) -> None:
@@ -102,7 +102,7 @@ def no_pause_on_assignment() -> None:
 
 
 def _begin_with_latest() -> None:
-    """Without a seek the client begins where Kafka's copy of the offsets says; so there is none, and it is the end."""
+    """Commit no offsets to Kafka, so that the client without a seek starts at the end of the log."""
     from faststream.kafka import KafkaBroker
 
     from services.stats.counting.offset_reporter import Telling
@@ -120,7 +120,7 @@ def _begin_with_latest() -> None:
 
 
 def offset_apart() -> None:
-    """Move the offset by a statement of its own, after the counts were committed."""
+    """Update the offset in a separate statement, after the counts were committed."""
     from services.stats.counting import consumer
 
     apply = consumer.apply
@@ -138,12 +138,12 @@ def offset_apart() -> None:
 
 
 async def counts_without_offset(installation: Installation) -> None:
-    """Let the commit leave the offset where it stands."""
+    """Let the commit keep the old offset."""
     await _edit_commit(installation, r"next_offset = new_offset", "next_offset = old_offset")
 
 
 async def commit_without_compare(installation: Installation) -> None:
-    """Let the commit move the offset from wherever it stands."""
+    """Let the commit update the offset without comparing its old value."""
     await _edit_commit(installation, r"AND epoch = of_epoch AND next_offset = old_offset", "")
 
 
@@ -151,11 +151,11 @@ async def _edit_commit(installation: Installation, words: str, other_words: str)
     cluster, database = installation.cluster, installation.database
     text = await cluster.admin(database, COMMIT)
     edited, edits = re.subn(words.replace(" ", r"\s+"), other_words, text, count=1)
-    assert edits == 1, f"the commit does not say {words!r} any more"
+    assert edits == 1, f"the commit has no {words!r} any more"
     await cluster.admin(database, edited)
 
 
-async def _whole(installation: Installation) -> None:
+async def _intact(installation: Installation) -> None:
     pass
 
 
@@ -164,14 +164,14 @@ BREAKAGES: dict[str, Callable[[], None]] = {
     "no pause": no_pause_on_assignment,
     "offset apart": offset_apart,
 }
-"""What `hooked_counter` does to its own process."""
+"""How `instrumented_counter` breaks its own process."""
 
 
-# --- Deeds ----------------------------------------------------------------------------------------------------------
+# --- Actions --------------------------------------------------------------------------------------------------------
 
 
 async def wake_behind_another(scenario: Scenario, subject: Subject) -> None:
-    """Freeze a counter with a batch in hand, let another count on, and wake it."""
+    """Freeze a counter before it commits a batch, let another one count on, and continue the first."""
     sleeper = await subject.start(ready=False, point="before", action="stop", call=2)
     await wait_until(lambda: sleeper.frozen, HOOK_SECONDS, "a frozen counter")
     await subject.start(ready=False)
@@ -180,31 +180,31 @@ async def wake_behind_another(scenario: Scenario, subject: Subject) -> None:
 
 
 async def die_after_commit(scenario: Scenario, subject: Subject) -> None:
-    """Kill a counter when the server has answered, and let another go on."""
+    """Kill a counter right after its commit, and start another one."""
     victim = await subject.start(ready=False, point="after", action="kill", call=2)
     await wait_until(lambda: not victim.alive, HOOK_SECONDS, "a killed counter")
     await subject.start()
 
 
 async def count_and_leave(scenario: Scenario, subject: Subject) -> None:
-    """Count and leave, as a whole counter: what is sent next must be found by the one that comes."""
+    """Count and stop, as an intact counter: the next counter must find the records that are sent afterwards."""
     first = await subject.installation.start_counter()
     await scenario.counted(subject)
     await subject.installation.stop_counter(first)
 
 
 async def load_slowly(scenario: Scenario, subject: Subject) -> None:
-    """Let a counter come that loads slowly, so that records arrive before it knows where it stands."""
+    """Start a counter that loads slowly, so that records arrive before its partitions are loaded."""
     await subject.start(ready=False, slow_load_seconds=SLOW_LOAD_SECONDS)
 
 
 @dataclass(frozen=True)
 class Control:
-    """A safeguard: how it is taken away, and the deeds; more is sent before each of them and at the end."""
+    """How to disable a safeguard, and the actions; events are sent before each action and at the end."""
 
     actions: tuple[Callable[[Scenario, Subject], Awaitable[None]], ...]
     broken_process: str | None = None
-    broken_database: Callable[[Installation], Awaitable[None]] = _whole
+    broken_database: Callable[[Installation], Awaitable[None]] = _intact
 
 
 CONTROLS = {
@@ -216,11 +216,11 @@ CONTROLS = {
 
 
 async def run_control(cluster: Cluster, control: Control, seed: int) -> tuple[Verdict, Verdict]:
-    """Do the deeds to both sides at once, over one log; return what was found on the whole and on the broken one."""
+    """Apply the actions to both subjects at once, on one log; return the verdicts on the intact and the broken one."""
     await cluster.begin_new_log()
-    # Without rubbish: a dead letter that is stored a second time is refused by its key, and would save the broken one.
-    history = History(seed, cluster.partitions, with_rubbish=False)
-    log = cluster.log_reader(history.rubbish)
+    # Without invalid records: storing a dead letter twice violates its key, which would protect the broken counter.
+    history = History(seed, cluster.partitions, with_invalid=False)
+    log = cluster.log_reader(history.invalid_values)
     scenario = Scenario(cluster, history, log, cluster.sender())
     subjects = [Subject(await cluster.install(log), None), Subject(await cluster.install(log), control.broken_process)]
     await control.broken_database(subjects[1].installation)
@@ -230,13 +230,13 @@ async def run_control(cluster: Cluster, control: Control, seed: int) -> tuple[Ve
             doing = [asyncio.create_task(action(scenario, subject)) for subject in subjects]
             await asyncio.gather(*doing)
         until = time.monotonic() + 2 * SLOW_LOAD_SECONDS
-        while time.monotonic() < until:  # all the while that the broken one loads, and after that
+        while time.monotonic() < until:  # while the broken one loads, and afterwards
             await scenario.send(1)
             await asyncio.sleep(0.1)
-        whole = await subjects[0].installation.stored_counts.check(history.expected)
+        intact = await subjects[0].installation.stored_counts.check(history.expected)
         broken = await subjects[1].installation.stored_counts.check(history.expected, quiet_seconds=BROKEN_SECONDS)
     finally:
         for subject in subjects:
             await subject.installation.stop()
         await scenario.sender.stop()
-    return whole, broken
+    return intact, broken

@@ -1,12 +1,12 @@
-"""What must be counted: seeded histories of readers, and the numbers that they come to.
+"""The test oracle: seeded histories of visitors, and the counts that they must produce.
 
-Expected numbers are worked out while events are made, by a book-keeping that knows nothing of how the counter
-works. They are beyond doubt whatever the order of arrival and of retries, because of what the histories avoid:
+Expected counts are computed while events are generated, without any knowledge of how the counter works. They do not
+depend on the order of arrival and of retries, because of how the histories are built:
 
-- A reader has at most one event in a round, and a round is sent only when the last one was acknowledged.
-- A reader's first event is a view; all of a reader's events lie within 15 minutes, so there is exactly one visit.
-- Apart from those, some readers come twice, 40 minutes apart: exactly two visits.
-- Whatever is not acknowledged is sent again under the same id. The log may have it twice; it counts once.
+- A visitor has at most one event in a round, and a round is sent only when the last one was acknowledged.
+- A visitor's first event is a view; all of a visitor's events are within 15 minutes, so there is exactly one visit.
+- Additionally, some visitors come twice, 40 minutes apart: exactly two visits.
+- Events that are not acknowledged are sent again under the same ID. The log may have them twice; they count once.
 """
 
 import json
@@ -34,7 +34,7 @@ MEASURES = ("views", "visits", "visitors")
 
 
 class Sending(NamedTuple):
-    """A record to be sent."""
+    """A record to send."""
 
     partition: int
     value: bytes | None
@@ -53,7 +53,7 @@ class Cell(NamedTuple):
 
 @dataclass
 class SimulatedVisitor:
-    """Somebody who reads, told by a visitor key; lives on one partition."""
+    """A visitor with its visitor ID; all its events are on one partition."""
 
     site: str
     key: str
@@ -64,15 +64,15 @@ class SimulatedVisitor:
 
 @dataclass
 class Expected:
-    """What the counts must be when everything that was sent is counted."""
+    """The counts that must result once everything that was sent is counted."""
 
     cells: Counter[Cell] = field(default_factory=Counter)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """(outcome, reason) → distinct events; duplicates and dead letters are known from the log alone."""
+    """(outcome, reason) → distinct events; duplicates and dead letters follow from the log."""
     days: set[tuple[str, int, str]] = field(default_factory=set)
 
     def enter(self, event: PageEvent, partition: int, *, starts_visit: bool, late: bool) -> None:
-        """Book one distinct event."""
+        """Add one distinct event."""
         if event.bot is not None:
             self.outcomes["bot", event.bot] += 1
             return
@@ -98,7 +98,7 @@ class Expected:
                 self.cells[Cell(event.site, *span, partition, measure)] += 1
 
     def total(self, site: str, article: str, measure: str) -> int:
-        """Return what the counter of a site or an article must show."""
+        """Return the total that the counter of a site or an article must show."""
         return sum(
             number
             for cell, number in self.cells.items()
@@ -107,27 +107,27 @@ class Expected:
 
 
 def local_day(at: int) -> int:
-    """Return when the local day of a time began: seconds since 1970."""
+    """Return the start of the local day of a time in ms, in seconds since 1970."""
     local = datetime.fromtimestamp(at // 1000, ZONE)
     return int(local.replace(hour=0, minute=0, second=0).timestamp())
 
 
 class History:
-    """Makes rounds of events, and keeps what they must come to."""
+    """Generates rounds of events, and computes the expected counts."""
 
-    def __init__(self, seed: int, partitions: int, *, with_rubbish: bool = True) -> None:
+    def __init__(self, seed: int, partitions: int, *, with_invalid: bool = True) -> None:
         self._chance = random.Random(seed)
         self._partitions = partitions
-        self._with_rubbish = with_rubbish
+        self._with_invalid = with_invalid
         self._round = 0
         self._readers: list[SimulatedVisitor] = []
         self._returning: list[SimulatedVisitor] = []
         self._recent: list[Sending] = []
         self.expected = Expected()
-        self.rubbish: set[bytes | None] = {None}
+        self.invalid_values: set[bytes | None] = {None}
 
     def next_round(self, now: int, events: int = ROUND_EVENTS) -> list[Sending]:
-        """Make the next events; `now` is in milliseconds since 1970 UTC."""
+        """Generate the next events; `now` is in milliseconds since 1970 UTC."""
         self._round += 1
         self._readers = [one for one in self._readers if now - one.begun < READER_MILLISECONDS][-2_000:]
         kinds = {
@@ -138,7 +138,7 @@ class History:
             self._late: 3,
             self._very_late: 2,
             self._twice: 4,
-            self._rubbish: int(self._with_rubbish),
+            self._invalid: int(self._with_invalid),
         }
         makers = self._chance.choices(list(kinds), list(kinds.values()), k=events)
         made: list[Sending] = []
@@ -146,12 +146,12 @@ class History:
             sending = make(now)
             made.append(sending)
             if self._chance.random() < DUPLICATES:
-                # At once, or after others came between: a counter that starts anew must know it all the same.
+                # At once, or after other events: a counter that restarts must still recognize it.
                 again = (
                     sending if self._chance.random() < 0.5 or not self._recent else self._chance.choice(self._recent)
                 )
                 made.append(again)
-        self._recent = [one for one in self._recent + made if one.value not in self.rubbish][-3_000:]
+        self._recent = [one for one in self._recent + made if one.value not in self.invalid_values][-3_000:]
         return made
 
     def _event(self, reader: SimulatedVisitor | None, at: int, kind: str = "view", **more: Any) -> PageEvent:
@@ -194,7 +194,7 @@ class History:
         return self._send(self._event(reader, max(at, reader.begun), kind), reader.partition, starts_visit=False)
 
     def _nobody(self, now: int) -> Sending:
-        """Make a view of somebody who asked not to be told apart: no visit, no visitor."""
+        """Generate a view of a visitor who opted out of identification: no visit, no visitor."""
         return self._send(self._event(None, now), self._chance.randrange(self._partitions), starts_visit=False)
 
     def _bot(self, now: int) -> Sending:
@@ -212,7 +212,7 @@ class History:
         return self._send(self._event(reader, at), reader.partition, starts_visit=True, late=True)
 
     def _twice(self, now: int) -> Sending:
-        """Make the first view of a reader who comes twice, and in a later round the view of the second visit."""
+        """Generate the first view of a visitor who comes twice, and in a later round the view of the second visit."""
         waiting = [one for one in self._returning if one.busy_until_round < self._round]
         if not waiting or self._chance.random() < 0.3:
             reader = self._person(now - 47 * MINUTE)
@@ -224,7 +224,7 @@ class History:
             self._event(reader, reader.begun + 40 * MINUTE), reader.partition, starts_visit=True, late=True
         )
 
-    def _rubbish(self, now: int) -> Sending:
+    def _invalid(self, now: int) -> Sending:
         event = {"id": self._id(), "site": "haihau", "kind": "view", "path": "/", "at": now}
         value = self._chance.choice(
             [
@@ -237,5 +237,5 @@ class History:
                 None,
             ]
         )
-        self.rubbish.add(value)
+        self.invalid_values.add(value)
         return Sending(self._chance.randrange(self._partitions), value)

@@ -1,4 +1,4 @@
-"""Waiting for what must come to pass, without holding up the proxies, which live in the same event loop."""
+"""Waiting for conditions without blocking the proxies, which run in the same event loop."""
 
 import asyncio
 import time
@@ -9,7 +9,7 @@ POLL_SECONDS = 0.05
 
 
 async def becomes_true(condition: Callable[[], Awaitable[Any]], seconds: float) -> bool:
-    """Look again and again, and tell whether the look became true in time."""
+    """Poll a condition; return whether it became true in time."""
     deadline = time.monotonic() + seconds
     while True:
         if await condition():
@@ -20,9 +20,13 @@ async def becomes_true(condition: Callable[[], Awaitable[Any]], seconds: float) 
 
 
 async def wait_until(condition: Callable[[], Any], seconds: float, what: str) -> None:
-    """Look in a thread until the look is true."""
+    """Poll a blocking condition in a thread.
+
+    Raises:
+        AssertionError: it did not become true in time.
+    """
 
     async def in_a_thread() -> bool:
         return bool(await asyncio.to_thread(condition))
 
-    assert await becomes_true(in_a_thread, seconds), f"{what} did not come to pass within {seconds:g} s"
+    assert await becomes_true(in_a_thread, seconds), f"{what}: not within {seconds:g} s"

@@ -1,10 +1,10 @@
-"""A TCP proxy in front of Postgres that fails on command, at the one moment that matters.
+"""A TCP proxy in front of Postgres that can fail exactly at a commit.
 
 A batch is committed by one call of `stats.apply_batch`, outside of any transaction block. asyncpg prepares it once
 for each connection: a Parse message has the SQL under a statement's name. Every later call is one packet of
 Bind (which says that name), Execute and Sync; there is no COMMIT on the wire. So the proxy reads the client's
-messages one by one, remembers the names, and knows a commit by its Bind. The server flushes its answer at Sync,
-after the commit: whoever loses that answer cannot know whether the commit took place.
+messages one by one, remembers the names, and recognizes a commit by its Bind. The server flushes its reply at Sync,
+after the commit: a client that loses that reply cannot know whether the commit took place.
 """
 
 import asyncio
@@ -18,19 +18,19 @@ READY_FOR_QUERY = b"Z\x00\x00\x00\x05"
 CHUNK_BYTES = 65_536
 
 Mishap = Literal["lose reply", "cut before"]
-"""What happens to a commit: it is done and nobody hears of it, or it never reaches the server."""
+"""What happens to a commit: it succeeds but its reply is lost, or it never reaches the server."""
 
 
 @dataclass(eq=False)
 class _Link:
-    """One client's connection, and its counterpart to the server."""
+    """One client's connection, and the connection to the server that belongs to it."""
 
     client: asyncio.StreamWriter
     server: asyncio.StreamWriter
     statements: set[bytes] = field(default_factory=set)
-    """Names under which this connection has prepared the call."""
+    """Names of the prepared statements of this connection that call the committing function."""
     deaf: bool = False
-    """The client hears nothing any more; it is cut off when the server has answered."""
+    """The client gets no more replies, and is disconnected once the server has replied."""
 
     def cut(self) -> None:
         for side in (self.client, self.server):
@@ -38,7 +38,7 @@ class _Link:
 
 
 class Proxy:
-    """Stands between one counter and Postgres, on loopback."""
+    """A proxy between one counter and Postgres, on loopback."""
 
     def __init__(self, upstream_port: int) -> None:
         self._upstream_port = upstream_port
@@ -47,10 +47,10 @@ class Proxy:
         self._flowing = asyncio.Event()
         self._flowing.set()
         self.armed: list[Mishap] = []
-        """What will happen to the next commits, one to each."""
+        """Mishaps of the next commits, one for each commit."""
 
     async def start(self) -> int:
-        """Begin to listen, and return the port."""
+        """Start listening, and return the port."""
         self._listener = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         return int(self._listener.sockets[0].getsockname()[1])
 
@@ -64,7 +64,7 @@ class Proxy:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def freeze(self) -> None:
-        """Forward nothing in either direction; connections stay open, as with a cable that was pulled."""
+        """Forward nothing in either direction; connections stay open, as with an unplugged cable."""
         self._flowing.clear()
 
     def thaw(self) -> None:
@@ -72,7 +72,7 @@ class Proxy:
 
     @property
     def server_side_ports(self) -> set[int]:
-        """Ports by which Postgres knows this proxy's connections."""
+        """Ports of this proxy's connections as Postgres sees them."""
         return {link.server.get_extra_info("sockname")[1] for link in self._links}
 
     async def _accept(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
@@ -103,7 +103,7 @@ class Proxy:
             self._tasks.discard(asyncio.current_task())
 
     async def _requests(self, source: asyncio.StreamReader, link: _Link) -> None:
-        """Forward the client's messages, and let happen to commits what is armed."""
+        """Forward the client's messages, and apply armed mishaps to commits."""
         with contextlib.suppress(OSError, asyncio.IncompleteReadError):
             await self._greeting(source, link)
             while True:
@@ -121,7 +121,7 @@ class Proxy:
                 await link.server.drain()
 
     async def _greeting(self, source: asyncio.StreamReader, link: _Link) -> None:
-        """Forward what comes before messages have types: a question for TLS, then the start-up message."""
+        """Forward the untyped messages at the start: the SSL request, then the startup message."""
         while True:
             head = await source.readexactly(8)
             body = await source.readexactly(int.from_bytes(head[:4], "big") - 8)

@@ -1,4 +1,4 @@
-"""What lag tools and autoscalers read in Kafka: as many records as there are, while exactness stays in Postgres."""
+"""The offsets in Kafka, which lag tools and autoscalers read; the exact offsets are in Postgres."""
 
 import asyncio
 import re
@@ -23,7 +23,7 @@ NO_LAG = dict.fromkeys(range(PARTITIONS), 0)
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
-    """A broker and a database server of these tests' own."""
+    """A broker and a database server for these tests."""
     cluster = Cluster(tmp_path_factory.mktemp("offsets"))
     try:
         await cluster.start()
@@ -34,7 +34,7 @@ async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Clu
 
 @pytest_asyncio.fixture(loop_scope="module")
 async def here(cluster: Cluster) -> AsyncIterator[Installation]:
-    """An empty log, an empty database, and a consumer group that nobody knows."""
+    """An empty log, an empty database, and a new consumer group."""
     await cluster.begin_new_log()
     installation = await cluster.install(cluster.log_reader(set()))
     yield installation
@@ -42,7 +42,7 @@ async def here(cluster: Cluster) -> AsyncIterator[Installation]:
 
 
 async def outside_lag(here: Installation) -> dict[int, int]:
-    """Return each partition's lag as tools compute it: the log's end less the group's offset; none without one."""
+    """Return the lag of each partition with a committed offset, as tools compute it: log end minus offset."""
     admin = AIOKafkaAdminClient(bootstrap_servers=here.cluster.bootstrap)
     await admin.start()
     try:
@@ -50,8 +50,8 @@ async def outside_lag(here: Installation) -> dict[int, int]:
     finally:
         await admin.close()
     ends = await here.stored_counts._log.ends()
-    told = {place.partition: stood.offset for place, stood in offsets.items() if place.topic == "page-views"}
-    return {part: ends[part] - told[part] for part in ends if told.get(part, -1) >= 0}
+    committed = {one.partition: meta.offset for one, meta in offsets.items() if one.topic == "page-views"}
+    return {part: ends[part] - committed[part] for part in ends if committed.get(part, -1) >= 0}
 
 
 async def has_lag(here: Installation, wanted: dict[int, int], seconds: float = 10) -> None:
@@ -73,8 +73,8 @@ def metrics(counter: RunningCounter, pattern: str) -> dict[str, float]:
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines) if re.match(pattern, name)}
 
 
-async def test_lag_tools_read_right(cluster: Cluster, here: Installation) -> None:
-    """An empty topic, partitions without a record and counted ones have lag 0, and what nobody counted is their lag."""
+async def test_lag_tools_report_uncounted_records(cluster: Cluster, here: Installation) -> None:
+    """An empty topic, partitions without records and counted ones have lag 0; uncounted records are the lag."""
     await here.ensure_counters(1)
     await has_lag(here, NO_LAG)
     await send(cluster, [view(number) for number in range(30)], partition=2)
@@ -87,8 +87,8 @@ async def test_lag_tools_read_right(cluster: Cluster, here: Installation) -> Non
     await has_lag(here, NO_LAG)
 
 
-async def test_a_stop_leaves_the_last_offsets(cluster: Cluster, here: Installation) -> None:
-    """A counter that is stopped right after it counted has told Kafka all of it, before the next look was due."""
+async def test_stop_commits_the_last_offsets(cluster: Cluster, here: Installation) -> None:
+    """A counter that stops right after it counted has committed everything to Kafka, before the next poll."""
     await here.ensure_counters(1)
     await has_lag(here, NO_LAG)
     for turn in range(1, 4):
@@ -101,8 +101,8 @@ async def test_a_stop_leaves_the_last_offsets(cluster: Cluster, here: Installati
         await here.ensure_counters(1)
 
 
-async def test_after_rebalances_they_are_right(cluster: Cluster, here: Installation) -> None:
-    """Counters that come, die and wake up after others have taken over leave the offsets of those who count."""
+async def test_offsets_after_rebalances_are_right(cluster: Cluster, here: Installation) -> None:
+    """Counters that start, die, or continue after a takeover do not change the offsets of the active ones."""
     await here.ensure_counters(2)
     await send(cluster, [view(number) for number in range(120)])
     await views(here, 120)
@@ -122,8 +122,8 @@ async def test_after_rebalances_they_are_right(cluster: Cluster, here: Installat
     await has_lag(here, NO_LAG)
 
 
-async def test_ends_of_transactions_are_no_lag(cluster: Cluster, here: Installation) -> None:
-    """Views that another program writes in transactions leave no lag behind, and commands come to their end."""
+async def test_transaction_markers_are_not_lag(cluster: Cluster, here: Installation) -> None:
+    """Views that another program writes in transactions leave no lag, and commands finish."""
     await here.ensure_counters(1)
     producer = AIOKafkaProducer(bootstrap_servers=cluster.bootstrap, transactional_id="another-program")
     await producer.start()
@@ -145,8 +145,8 @@ async def test_ends_of_transactions_are_no_lag(cluster: Cluster, here: Installat
 
 
 @pytest.mark.parametrize("how", ["refuse", "hang"])
-async def test_counting_goes_on_when_kafka_takes_no_offsets(cluster: Cluster, here: Installation, how: str) -> None:
-    """Whether Kafka refuses the offsets or never answers, all is counted in time and the counter is well."""
+async def test_counting_continues_when_kafka_rejects_offsets(cluster: Cluster, here: Installation, how: str) -> None:
+    """Whether Kafka rejects the offsets or never answers, everything is counted in time and the counter stays ready."""
     counter = await here.start_counter(commits=how)
     for turn in range(1, 4):
         await send(cluster, [view(number) for number in range(60)])
@@ -159,8 +159,8 @@ async def test_counting_goes_on_when_kafka_takes_no_offsets(cluster: Cluster, he
     assert "Kafka does not take the offsets" in (cluster.folder / "logs" / f"{counter.part.name}.log").read_text()
 
 
-async def test_a_real_fault_is_a_metric(cluster: Cluster, here: Installation) -> None:
-    """Counts that were meddled with show in the metric, and a rebuild mends them."""
+async def test_tampered_counts_set_the_difference_metric(cluster: Cluster, here: Installation) -> None:
+    """Tampered counts show in the metric, and a rebuild corrects them."""
     await here.ensure_counters(1)
     await send(cluster, [view(number) for number in range(60)])
     await views(here, 60)
@@ -173,8 +173,8 @@ async def test_a_real_fault_is_a_metric(cluster: Cluster, here: Installation) ->
     await has_difference(here, {"ledger": 0, "totals": 0})
 
 
-async def test_dead_letters_are_numbered(cluster: Cluster, here: Installation) -> None:
-    """A metric tells how many dead letters each topic has, for as long as Kafka keeps them."""
+async def test_dead_letter_depth_counts_each_topic(cluster: Cluster, here: Installation) -> None:
+    """A metric has the number of dead letters of each topic, as long as Kafka keeps them."""
     await here.ensure_counters(1)
     await send(cluster, [b"not an event"] * 3, partition=1)
     dead = "SELECT count(*) FROM stats.dead_letters"
@@ -199,7 +199,7 @@ async def test_dead_letters_are_numbered(cluster: Cluster, here: Installation) -
 
 
 async def has_difference(here: Installation, wanted: dict[str, int]) -> None:
-    """Start a new counter, which looks at once, and compare what it finds."""
+    """Start a new counter, which reconciles at once, and compare its metric."""
     await here.stop()
     counter = await here.start_counter()
     seen: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Logs that are not what the counts stand for: the counter stops with a sentence, or notes what was lost."""
+"""Topics that do not match the counts: the counter stops with a message, or records what was lost."""
 
 import asyncio
 import json
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
-    """A broker and a database server of these tests' own."""
+    """A broker and a database server for these tests."""
     cluster = Cluster(tmp_path_factory.mktemp("logs"))
     try:
         await cluster.start()
@@ -65,7 +65,7 @@ async def ask(here: Installation, query: str) -> Any:
 
 
 async def views(here: Installation, wanted: int) -> None:
-    """Wait until so many views are counted."""
+    """Wait until this many views are counted."""
     query = """SELECT coalesce(sum(views), 0) FROM stats.counts JOIN stats.generations USING (gen)
         WHERE state = 'current' AND site = 'haihau' AND article = '' AND grain = 'total'"""
 
@@ -76,7 +76,7 @@ async def views(here: Installation, wanted: int) -> None:
 
 
 async def last_log_lines(here: Installation, counter: RunningCounter) -> str:
-    """Wait until a counter has stopped by itself, and return what it logged."""
+    """Wait until a counter has exited on its own, and return its log."""
     await wait_until(lambda: not counter.alive, 30, "the counter's end")
     assert counter.part.process is not None
     assert counter.part.process.returncode == 1
@@ -96,8 +96,8 @@ async def command(here: Installation, *arguments: str) -> subprocess.CompletedPr
     )
 
 
-async def test_a_topic_made_anew_stops_the_counter(cluster: Cluster, here: Installation) -> None:
-    """A topic that was deleted and made again is told, whatever its length, and --new-log keeps what was counted."""
+async def test_recreated_topic_stops_the_counter(cluster: Cluster, here: Installation) -> None:
+    """A topic that was deleted and created again is detected at any length, and --new-log keeps the old counts."""
     await here.ensure_counters(1)
     await send(cluster, [view(number) for number in range(60)])
     await views(here, 60)
@@ -120,8 +120,8 @@ async def test_a_topic_made_anew_stops_the_counter(cluster: Cluster, here: Insta
     await views(here, 180)
 
 
-async def test_a_log_shorter_than_the_counts_stops_the_counter(cluster: Cluster, here: Installation) -> None:
-    """If Kafka has lost records that are counted, nothing is counted in their place."""
+async def test_log_shorter_than_counts_stops_the_counter(cluster: Cluster, here: Installation) -> None:
+    """If Kafka has lost counted records, no new ones are counted at their offsets."""
     await here.ensure_counters(1)
     await send(cluster, [view(number) for number in range(60)])
     await views(here, 60)
@@ -132,8 +132,8 @@ async def test_a_log_shorter_than_the_counts_stops_the_counter(cluster: Cluster,
     )
 
 
-async def test_deleted_records_are_noted(cluster: Cluster, here: Installation) -> None:
-    """Records that Kafka deleted before they were counted make a row and a metric, and counting goes on behind them."""
+async def test_deleted_records_are_recorded_as_gap(cluster: Cluster, here: Installation) -> None:
+    """Records that Kafka deleted uncounted are recorded in a row and a metric, and counting continues after them."""
     await here.ensure_counters(1)
     await send(cluster, [view(number) for number in range(60)])
     await views(here, 60)
@@ -151,12 +151,12 @@ async def test_deleted_records_are_noted(cluster: Cluster, here: Installation) -
     assert (await command(here, "verify")).returncode == 0
 
 
-async def test_a_flood_of_rubbish_stops_the_counter(cluster: Cluster, here: Installation) -> None:
-    """When most of what comes cannot be read, the counter stops before it has emptied the topic."""
+async def test_flood_of_invalid_records_stops_the_counter(cluster: Cluster, here: Installation) -> None:
+    """When most records are unreadable, the counter stops before it has consumed the topic."""
     counter = await here.start_counter()
     await send(cluster, [view(number) for number in range(300)], partition=1)
     await views(here, 300)
-    await send(cluster, [b"rubbish"] * 5_000, partition=1)
+    await send(cluster, [b"invalid"] * 5_000, partition=1)
     assert "cannot be read" in await last_log_lines(here, counter)
     dead_letters = await ask(here, "SELECT coalesce(sum(events), 0) FROM stats.ledger WHERE outcome = 'dead_lettered'")
     assert dead_letters <= 1_500

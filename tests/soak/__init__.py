@@ -1,5 +1,5 @@
-"""Half an hour of everything at once: load, kills and freezes, and then the books.
+"""Half an hour of mixed load with kills and freezes, then assertions on everything that was counted.
 
-house (the processes, roles apart) ← faults (who is killed when) · load, editing (what is asked of it) · watching
-(memory, delay) → checking (what must hold) → report (Markdown and a picture; pure)
+system (the processes, one per role) ← faults (schedule of faults) · load, editor_load (requests) · measurements
+(memory, latency) → assertions → report (Markdown and a picture; pure)
 """

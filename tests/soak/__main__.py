@@ -1,6 +1,6 @@
-"""`python -m tests.soak [MINUTES] [--seed N] [--report FILE]`: half an hour of load with kills, then the books.
+"""`python -m tests.soak [MINUTES] [--seed N] [--report FILE]`: half an hour of load with faults, then assertions.
 
-Exit code 1 if a promise was broken; the report names it. The same seed makes the same order of faults.
+Exit code 1 if an assertion failed; the report names it. The same seed gives the same order of faults.
 """
 
 import argparse
@@ -34,9 +34,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__.splitlines()[0])
     parser.add_argument("minutes", type=float, nargs="?", default=30.0, help="default: 30")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="default: another each time")
-    parser.add_argument(
-        "--report", type=Path, default=REPORT, help="default: docs/soak.md, with docs/images/soak.svg beside it"
-    )
+    parser.add_argument("--report", type=Path, default=REPORT, help="default: docs/soak.md, with docs/images/soak.svg")
     return parser.parse_args()
 
 
@@ -46,7 +44,7 @@ async def token(system: RunningSystem, scope: str) -> str:
     return done.stdout.strip()
 
 
-async def print_progress(  # noqa: PLR0917 - all that it tells of
+async def print_progress(  # noqa: PLR0917 - everything that it prints
     given: argparse.Namespace,
     begun: float,
     load: Load,
@@ -54,7 +52,7 @@ async def print_progress(  # noqa: PLR0917 - all that it tells of
     memory: MemorySampler,
     done: list[faults.InjectedFault],
 ) -> None:
-    """Print a line each minute, for ever."""
+    """Print a line each minute until cancelled."""
     minute = 0
     while True:
         minute += 1
@@ -69,7 +67,7 @@ async def print_progress(  # noqa: PLR0917 - all that it tells of
 
 
 async def soak(system: RunningSystem, given: argparse.Namespace) -> SoakResult:
-    """Let it all happen, and compare."""
+    """Run load and faults, check the results, and return them."""
     events, admin = await token(system, "events"), await token(system, "admin")
     begun, done = time.monotonic(), []
     load = Load(system.gateway_port, events, given.seed)
@@ -77,14 +75,14 @@ async def soak(system: RunningSystem, given: argparse.Namespace) -> SoakResult:
     probe, memory = Probe(system.gateway_port, begun), MemorySampler(system, begun)
     working = [asyncio.create_task(one.run()) for one in (load, editors, probe)]
     planned = faults.plan(given.minutes * 60, given.seed)
-    breaking = asyncio.create_task(faults.run(system, planned, begun, done))
+    injecting = asyncio.create_task(faults.run(system, planned, begun, done))
     watching = [
         asyncio.create_task(one)
         for one in (system.restart_dead(), memory.run(), print_progress(given, begun, load, probe, memory, done))
     ]
     try:
         ended, _ = await asyncio.wait(
-            [*working, *watching, breaking],
+            [*working, *watching, injecting],
             timeout=begun + given.minutes * 60 - time.monotonic(),
             return_when=asyncio.FIRST_EXCEPTION,
         )
@@ -92,18 +90,18 @@ async def soak(system: RunningSystem, given: argparse.Namespace) -> SoakResult:
             task.result()
         for one in (load, editors, probe):
             one.stop()
-        await asyncio.wait_for(asyncio.gather(*working, breaking), DRAIN_SECONDS)
+        await asyncio.wait_for(asyncio.gather(*working, injecting), DRAIN_SECONDS)
         found = await check(system, load.results, probe, editors, done)
         compare_memory(memory, found)
     finally:
-        for task in (*working, *watching, breaking):
+        for task in (*working, *watching, injecting):
             task.cancel()
-        await asyncio.gather(*working, *watching, breaking, return_exceptions=True)
+        await asyncio.gather(*working, *watching, injecting, return_exceptions=True)
     await stop_roles(system, found)
     return collect_result(given, begun, load, editors, probe, memory, done, found, system)
 
 
-def collect_result(  # noqa: PLR0917 - all that took part
+def collect_result(  # noqa: PLR0917 - everything that the result consists of
     given: argparse.Namespace,
     begun: float,
     load: Load,
@@ -114,8 +112,8 @@ def collect_result(  # noqa: PLR0917 - all that took part
     found: Findings,
     system: RunningSystem,
 ) -> SoakResult:
-    ask = ["git", "rev-parse", "--short", "HEAD"]
-    revision = subprocess.run(ask, cwd=ROOT, capture_output=True, text=True, check=False)
+    command = ["git", "rev-parse", "--short", "HEAD"]
+    revision = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     return SoakResult(
         seed=given.seed,
         minutes=given.minutes,
@@ -149,7 +147,7 @@ async def main() -> int:
     with tempfile.TemporaryDirectory(prefix="presstally-soak-") as folder:
         Path(folder).chmod(0o755)
         system = RunningSystem(Path(folder))
-        # Asked to stop, it still stops what it has started.
+        # On SIGTERM everything that was started is stopped, too.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
         try:
             await system.start()
@@ -163,10 +161,10 @@ async def main() -> int:
             await system.stop()
     write(result, given.report)
     still = calm(result)
-    print(f"{result.results.events:,} events, {result.found.verify}; delay in calm {quantile(still, 0.5):.2f} s")
+    print(f"{result.results.events:,} events, {result.found.verify}; delay without faults {quantile(still, 0.5):.2f} s")
     for sentence in result.found.wrong:
         print(f"    {sentence}")
-    print("everything held" if not result.found.wrong else f"WRONG; again with --seed {given.seed}")
+    print("all assertions passed" if not result.found.wrong else f"FAILED; repeat with --seed {given.seed}")
     return 1 if result.found.wrong else 0
 
 

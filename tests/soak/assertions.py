@@ -1,4 +1,4 @@
-"""What must hold when the load has ended. Each broken promise is one sentence."""
+"""Assertions on the system after the load has ended. Each failed one is one sentence."""
 
 import json
 from collections import Counter
@@ -17,12 +17,12 @@ from tests.soak.system import RunningSystem
 
 COUNTED_SECONDS = 90.0
 GRACE_SECONDS = 15.0
-"""After a fault's end, in which requests may still fail that began before."""
+"""Time after a fault in which requests that began earlier may still fail."""
 
 
 @dataclass
 class Findings:
-    """What was compared, and what was wrong."""
+    """What was compared, and the failed assertions (`wrong`)."""
 
     wrong: list[str] = field(default_factory=list)
     records: int = 0
@@ -39,14 +39,14 @@ class Findings:
 async def check(
     system: RunningSystem, results: LoadResults, probe: Probe, editors: EditorLoad, faults: list[InjectedFault]
 ) -> Findings:
-    """Wait until all is counted, then compare everything."""
+    """Wait until everything is counted, then compare all numbers."""
     found = Findings()
     log = system.cluster.log_reader(set())
     stored_counts = StoredCounts(system.url, log)
     ends = await log.ends()
     found.records = sum(ends.values())
     found.expect(
-        await stored_counts.reach(ends, COUNTED_SECONDS), f"the log is not counted after {COUNTED_SECONDS:g} s"
+        await stored_counts.reach(ends, COUNTED_SECONDS), f"the log was not counted within {COUNTED_SECONDS:g} s"
     )
     await _compare_totals(system, results, probe, found)
     await _compare_ledger(system.url, results, probe, found)
@@ -60,7 +60,7 @@ async def check(
 
 
 async def _compare_totals(system: RunningSystem, results: LoadResults, probe: Probe, found: Findings) -> None:
-    """Compare what readers see with what was acknowledged: by each way of sending, and of the sites."""
+    """Compare the public counters with the acknowledged views, per kind of request and per site."""
     client = Client(system.gateway_port)
     expected = {f"/stats/{SITE}/articles/{article}/counter": views for article, views in results.views.items()}
     expected |= {f"/stats/{SITE}/counter": sum(results.views.values()), f"/stats/{PROBE_SITE}/counter": probe.sent}
@@ -93,19 +93,19 @@ async def _compare_ledger(url: str, results: LoadResults, probe: Probe, found: F
     sentence = f"{distinct} events in the ledger, {least} to {least + results.unanswered_pixels} acknowledged"
     found.expect(least <= distinct <= least + results.unanswered_pixels, sentence)
     for outcome in ("bot", "dead_lettered"):
-        found.expect(by_outcome[outcome] == 0, f"{by_outcome[outcome]} events are {outcome}, and none was sent")
+        found.expect(by_outcome[outcome] == 0, f"{by_outcome[outcome]} events are {outcome}, but none was sent")
 
 
 def compare_deaths(deaths: Counter[str], killed: Counter[str], found: Findings) -> None:
-    """Each process that ended was killed by a fault."""
+    """Check that each process that exited was killed by a fault."""
     for name in sorted(deaths.keys() | killed.keys()):
         found.expect(
-            deaths[name] == killed[name], f"{name} ended {deaths[name]} times and was killed {killed[name]} times"
+            deaths[name] == killed[name], f"{name} exited {deaths[name]} times but was killed {killed[name]} times"
         )
 
 
 def compare_failures(results: LoadResults, faults: list[InjectedFault], found: Findings) -> None:
-    """Requests fail only while a fault lasts, or shortly after."""
+    """Check that requests failed only during a fault, or shortly after one."""
     strays = [
         f"{kind}: {what}"
         for at, kind, what in results.failures
@@ -113,16 +113,16 @@ def compare_failures(results: LoadResults, faults: list[InjectedFault], found: F
     ]
     found.stray_failures = len(strays)
     for what, count in Counter(strays).most_common(5):
-        found.wrong.append(f"{count} requests failed while nothing was broken ({what})")
+        found.wrong.append(f"{count} requests failed without a fault ({what})")
 
 
 def compare_memory(memory: MemorySampler, found: Findings) -> None:
-    """No process grows after it is warm."""
+    """Check that no process grows after its warm-up."""
     for name in memory.names():
         if sentence := memory.longest(name).finding():
             found.wrong.append(sentence)
 
 
 async def stop_roles(system: RunningSystem, found: Findings) -> None:
-    """Ask all roles to stop: each must leave with 0, in time."""
+    """Stop all roles: each must exit with code 0, in time."""
     found.wrong += [f"{name} {what}" for name, what in (await system.stop_roles()).items()]

@@ -1,14 +1,14 @@
-"""A small HTTP/1.1 client over kept connections: hundreds of requests a second cost little beside what is measured."""
+"""A small HTTP/1.1 client with keep-alive: hundreds of requests per second must cost little compared to the system."""
 
 import asyncio
 from typing import NamedTuple
 
 NO_RESPONSE = (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
-"""What is raised when no whole answer came. Whether the request was done is then unknown."""
+"""Raised when there was no complete response. It is then unknown whether the request was processed."""
 
 
 class Reply(NamedTuple):
-    """A whole answer."""
+    """A complete response."""
 
     status: int
     body: bytes
@@ -19,17 +19,17 @@ class Reply(NamedTuple):
 
 
 class Client:
-    """Requests to one port. A connection on which something went wrong is closed."""
+    """Requests to one port. A connection is closed after any error."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._idle: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def request(self, method: str, path: str, body: bytes = b"", *, seconds: float = 20, **headers: str) -> Reply:
-        """Send a request and return its answer.
+        """Send a request and return the response.
 
         Raises:
-            OSError, TimeoutError, asyncio.IncompleteReadError: see `AWAY`.
+            OSError, TimeoutError, asyncio.IncompleteReadError: see `NO_RESPONSE`.
         """
         lines = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
         head = f"{method} {path} HTTP/1.1\r\nhost: localhost\r\n{lines}content-length: {len(body)}\r\n\r\n"
@@ -48,7 +48,7 @@ class Client:
         return reply
 
     def _kept(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter] | None:
-        """Return a kept connection that the gateway has not closed meanwhile, as it does after two idle minutes."""
+        """Return an idle connection that is still open: the gateway closes them after two idle minutes."""
         while self._idle:
             reader, writer = self._idle.pop()
             if not reader.at_eof():

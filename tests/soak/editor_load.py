@@ -1,6 +1,6 @@
-"""Editors at work: articles are written, published, changed and withdrawn, and looked at on the portal.
+"""The load of editors: articles are created, published, changed and withdrawn, and checked on the portal.
 
-A request without an answer is sent again with its Idempotency-Key, so that each step is done once.
+A request without a response is repeated with its Idempotency-Key, so that each transition happens once.
 """
 
 import asyncio
@@ -20,14 +20,14 @@ LIVE_SECONDS = 90.0
 
 @dataclass
 class EditedArticle:
-    """One article and what must be seen of it."""
+    """One article and its expected state on the portal."""
 
     id: str
     title: str
     path: str = ""
     is_public: bool = False
     delays: list[float] = field(default_factory=list)
-    """Seconds from a step's answer to the page."""
+    """Seconds from the response to a transition until the page shows it."""
 
 
 class EditorLoad:
@@ -95,10 +95,10 @@ class EditorLoad:
             self._live.remove(article.path)
 
     async def _call(self, method: str, path: str, body: Any = None, **headers: str) -> dict[str, Any]:
-        """Call until there is an answer.
+        """Repeat the request until there is a response, and return its body.
 
         Raises:
-            AssertionError: the answer is a refusal.
+            AssertionError: the response is an error.
         """
         sent = b"" if body is None else json.dumps(body).encode()
         headers |= {"authorization": f"Bearer {self._token}", "content_type": "application/json"}
@@ -107,19 +107,19 @@ class EditorLoad:
         again = False
         while True:
             try:
-                came: Any = await self._client.request(method, f"/api{path}", sent, **headers)
+                outcome: Any = await self._client.request(method, f"/api{path}", sent, **headers)
             except NO_RESPONSE as error:
-                came = error
-            if self._results.note("editor", came) and isinstance(came, Reply):
-                if came.status == 412 and again:  # the first try was done; its answer was lost
+                outcome = error
+            if self._results.note("editor", outcome) and isinstance(outcome, Reply):
+                if outcome.status == 412 and again:  # the first request succeeded, but its response was lost
                     return {}
-                assert came.status in (200, 201), f"{method} {path}: {came.status} {came.body.decode()}"
-                return dict(json.loads(came.body))
+                assert outcome.status in (200, 201), f"{method} {path}: {outcome.status} {outcome.body.decode()}"
+                return dict(json.loads(outcome.body))
             again = True
             await asyncio.sleep(RETRY_SECONDS)
 
     async def findings(self) -> list[str]:
-        """Look at each article as a reader does, and say which is not as its editor left it."""
+        """Request the page of each article and return a message for each that differs from its editor's last change."""
         wrong = []
         for article in self.articles:
             reply = await self._client.request("GET", article.path)

@@ -1,4 +1,4 @@
-"""Who is killed or frozen, and when: each once in an order of the seed, and again while there is time."""
+"""The schedule of kills and freezes: each once in an order derived from the seed, repeated while time remains."""
 
 import asyncio
 import random
@@ -10,11 +10,11 @@ from tests.soak.system import RunningSystem
 
 LEAD_SECONDS = 20.0
 TAIL_SHARE = 0.15
-"""Of the time, nothing happens at the end."""
+"""Share of the time at the end without faults."""
 APART_SECONDS = (14.0, 75.0)
 DOWN_SECONDS = 2.0
 PAST_SESSION_SECONDS = 7.0
-"""A counter's session with Kafka is 4 s here."""
+"""Longer than a counter's Kafka session, which is 4 s here."""
 SHORT_SECONDS = 4.0
 
 Action = Callable[[RunningSystem], Awaitable[None]]
@@ -44,22 +44,22 @@ FAULTS: dict[str, tuple[str, Action]] = {
     "kafka frozen": ("kafka", frozen("kafka", SHORT_SECONDS)),
     "postgres frozen": ("postgres", frozen("postgres", SHORT_SECONDS)),
 }
-"""By name: the part, and what happens to it. The second of each pair is never touched, so that one grows old."""
+"""{name: (process, action)}. The second process of each pair is never touched, so that one runs for the whole time."""
 
 
 @dataclass
 class InjectedFault:
-    """A fault that came to pass."""
+    """A fault that was injected."""
 
     name: str
     at: float
-    """time.monotonic"""
+    """When it was injected, by `time.monotonic()`."""
     until: float
-    """When the part was ready again."""
+    """When the process was ready again."""
 
 
 def plan(seconds: float, seed: int) -> list[tuple[float, str]]:
-    """Return (seconds from the beginning, name of a fault) in order."""
+    """Return [(seconds from the start, name of a fault)] in order."""
     chance = random.Random(seed)
     last = seconds * (1 - TAIL_SHARE)
     apart = min(max((last - LEAD_SECONDS) / len(FAULTS), APART_SECONDS[0]), APART_SECONDS[1])
@@ -74,7 +74,7 @@ def plan(seconds: float, seed: int) -> list[tuple[float, str]]:
 
 
 async def run(system: RunningSystem, planned: list[tuple[float, str]], begun: float, done: list[InjectedFault]) -> None:
-    """Let all of it happen, one after the other, and note when."""
+    """Inject the planned faults one after the other, and record them in `done`."""
     for at, name in planned:
         await asyncio.sleep(max(0.0, begun + at - time.monotonic()))
         part, action = FAULTS[name]

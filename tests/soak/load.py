@@ -1,7 +1,7 @@
-"""What readers and servers send and ask for, at a steady rate, and the book of what was acknowledged.
+"""Requests of visitors and servers at a steady rate, and a record of what was acknowledged.
 
-Whatever gets no 202 is sent again under the same id until it does. Only the pixel cannot be repeated: its id is made by
-the collector. So pixels without an answer are kept apart, as what may or may not have been counted.
+Events without a 202 are sent again under the same ID until they get one. Only the pixel cannot be repeated, because
+the collector creates its ID: pixels without a response are recorded separately, since they may or may not be counted.
 """
 
 import asyncio
@@ -21,47 +21,49 @@ from tests.streams import Stream, StreamMessage, open_stream
 
 SITE = "haihau"
 READERS = 3_000
-"""Of each way to send. So few, that what a counter remembers of them does not look like a leak."""
+"""Visitors per kind of request. So few that a counter's state of them does not look like a leak."""
 STREAMS = 30
 RETRY_SECONDS = 0.5
 TWICE = 0.05
-"""Of what was acknowledged, so much is sent once more."""
+"""Share of the acknowledged events that is sent once more."""
 SEARCHES = ("thu+vien", "h%E1%BB%99i+ngh%E1%BB%8B", "soak", "b%C3%A0i+s%E1%BB%91")
 PAGES = ("/", "/tin-tuc/", "/rss.xml", "/sitemap.xml", "/so-do-site", "/t.js", "/stats/haihau")
 COUNTERS = ("counter", "counter?measure=views&window=rolling", "counter.svg", "counter.html", "top?period=today")
 RATES = {"single": 60.0, "batch": 4.0, "server": 1.0, "pixel": 5.0, "counter": 20.0, "page": 12.0, "search": 2.0}
-"""Requests a second. A batch has 10 events of one reader, one of a server 100 of a hundred readers."""
+"""Requests per second. A batch has 10 events of one visitor; a server sends 100 events of 100 visitors."""
 
 
 @dataclass
 class LoadResults:
-    """What was sent and answered."""
+    """Acknowledged events, and failed requests."""
 
     views: Counter[str] = field(default_factory=Counter)
-    """Views that were acknowledged, by article: that is, by the way they came."""
+    """Acknowledged views by article; each kind of request uses its own article."""
     other_events: int = 0
-    """Pings and leaves that were acknowledged."""
+    """Acknowledged pings and leaves."""
     unanswered_pixels: int = 0
-    """Pixels whose answer did not come."""
+    """Pixels without a response."""
     requests: Counter[str] = field(default_factory=Counter)
     failures: list[tuple[float, str, str]] = field(default_factory=list)
-    """(time.monotonic, kind of request, what came instead)"""
+    """[(time.monotonic(), kind of request, status or error)]"""
 
     @property
     def events(self) -> int:
         return sum(self.views.values()) + self.other_events
 
-    def note(self, kind: str, came: Reply | BaseException) -> bool:
-        """Note an answer, or what came instead of one; tell whether it is one."""
+    def note(self, kind: str, outcome: Reply | BaseException) -> bool:
+        """Record a response or an error; return whether it is a response other than 5xx."""
         self.requests[kind] += 1
-        if isinstance(came, Reply) and not came.is_server_error:
+        if isinstance(outcome, Reply) and not outcome.is_server_error:
             return True
-        self.failures.append((time.monotonic(), kind, str(came.status) if isinstance(came, Reply) else repr(came)))
+        self.failures.append(
+            (time.monotonic(), kind, str(outcome.status) if isinstance(outcome, Reply) else repr(outcome))
+        )
         return False
 
 
 class Load:
-    """Many readers and one server, until told to stop."""
+    """Many visitors and one server, until `stop`."""
 
     def __init__(self, port: int, token: str, seed: int) -> None:
         self._client = Client(port)
@@ -73,12 +75,12 @@ class Load:
         self._sending: set[asyncio.Task[Any]] = set()
         self.results = LoadResults()
         self.live: list[str] = []
-        """Paths of articles that are live, for readers to read."""
+        """Paths of live articles, which visitors request."""
         self.messages = 0
         self.streams = 0
 
     async def run(self) -> None:
-        """Send and ask until `stop`; then send until all is acknowledged."""
+        """Send requests until `stop`; then repeat events until all are acknowledged."""
         kinds: dict[str, Callable[[], Awaitable[None]]] = {
             "single": self._single,
             "batch": self._batch,
@@ -125,12 +127,12 @@ class Load:
         return f"{PERSON} person/{self._chance.randrange(READERS)}"
 
     async def _ask(self, kind: str, method: str, path: str, body: bytes = b"", **headers: str) -> Reply | None:
-        """Ask once and note what came."""
+        """Send one request and record its outcome; return the response unless it failed."""
         try:
-            came: Any = await self._client.request(method, path, body, **headers)
+            outcome: Any = await self._client.request(method, path, body, **headers)
         except NO_RESPONSE as error:
-            came = error
-        return came if self.results.note(kind, came) else None
+            outcome = error
+        return outcome if self.results.note(kind, outcome) else None
 
     async def _deliver(self, kind: str, path: str, events: list[dict[str, Any]], **headers: str) -> None:
         """Send events until they are acknowledged, and sometimes once more."""
@@ -189,7 +191,7 @@ class Load:
         await self._ask("search", "GET", f"/tim-kiem?q={self._chance.choice(SEARCHES)}")
 
     async def _listen(self, number: int) -> None:
-        """Hold a live stream open; one that ends is opened again, as a browser does."""
+        """Keep a live stream open; open it again when it ends, as a browser does."""
         while not self._stop.is_set():
             try:
                 stream = await open_stream(self._port, f"/stats/{SITE}/live", self._hear, user_agent=PERSON)
@@ -208,12 +210,12 @@ class Load:
 
 
 def has_ended(stream: Stream) -> bool:
-    """Tell whether a stream is over, or was none: while nobody serves it the gateway says so, and keeps the line."""
+    """Return whether a stream has ended or failed: without an upstream the gateway answers with an error."""
     return stream.ended or stream.status not in (0, 200)
 
 
 async def streamed_totals(port: int, site: str) -> AsyncIterator[tuple[float, int]]:
-    """Yield (time.monotonic, views in all) as a site's live stream tells them, over as many streams as it takes."""
+    """Yield (time.monotonic(), total views) from a site's live stream, reopening the stream as often as needed."""
     while True:
         messages: asyncio.Queue[StreamMessage] = asyncio.Queue()
         try:

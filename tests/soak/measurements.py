@@ -1,4 +1,4 @@
-"""What is measured beside the load: each process's memory, and how long a view takes to the counter on the page."""
+"""Measurements during the load: memory of each process, and the latency from a view to the live counter."""
 
 import asyncio
 import json
@@ -20,20 +20,20 @@ PROBE_SITE = "giao-thuy"
 PROBE_SECONDS = 1.0
 WARM_UP_SHARE = 1 / 3
 CONCLUSIVE_SECONDS = 300.0
-"""Less than five minutes tell nothing."""
+"""Shorter measurements are not conclusive."""
 WINDOW_SECONDS = 30
 MINUTE_MB_MAX = 1.0
-"""A kilobyte kept of each request would be ten times as much; a counter keeps the ids of an hour."""
+"""A leak of one kilobyte per request would be ten times as much; a counter keeps the IDs of an hour."""
 GROWTH_MB_MAX = 40.0
-"""From the first to the last quarter, by medians, whatever the steps."""
+"""From the first to the last quarter, by medians, including steps."""
 KAFKA_MB_MAX = 900.0
-"""Java fills the heap that it was given (512 MB) before it collects: what tells is that it stays within."""
+"""Java fills its heap (512 MB) before it collects garbage, so only a limit is checked."""
 MEGABYTE = 1024 * 1024
 
 
 @dataclass
 class ProcessRun:
-    """One process from its start to its end: (seconds since the soak began, memory in bytes)."""
+    """One process from its start to its exit; samples are (seconds since the start of the soak, bytes of memory)."""
 
     name: str
     pid: int
@@ -41,7 +41,7 @@ class ProcessRun:
 
     @property
     def warm(self) -> list[tuple[float, int]]:
-        """What came after the first third."""
+        """Samples after the first third, which is the warm-up."""
         return self.samples[int(len(self.samples) * WARM_UP_SHARE) :]
 
     @property
@@ -50,10 +50,10 @@ class ProcessRun:
 
     @property
     def minute_mb(self) -> float:
-        """Megabytes that it grows by in a minute, by the median of all half-minutes after the first third.
+        """Growth in megabytes per minute: the median of all half-minutes after the first third.
 
-        A counter that takes over the partitions of one that was killed needs more from then on: that is a step, and no
-        growth. What leaks grows all the time.
+        A counter that takes over the partitions of a killed one needs more memory from then on: that is a step, not a
+        leak. A leak grows all the time.
         """
         step = round(WINDOW_SECONDS / SAMPLE_SECONDS)
         sizes = [size for _, size in self.warm]
@@ -62,7 +62,7 @@ class ProcessRun:
 
     @property
     def growth_mb(self) -> float:
-        """Megabytes from the first quarter to the last, both after the first third."""
+        """Growth in megabytes from the first quarter to the last one, both after the first third."""
         sizes = [size for _, size in self.warm]
         quarter = max(1, len(sizes) // 4)
         return (median(sizes[-quarter:]) - median(sizes[:quarter])) / MEGABYTE if sizes else 0.0
@@ -72,7 +72,7 @@ class ProcessRun:
         return self.warm_seconds >= CONCLUSIVE_SECONDS
 
     def finding(self) -> str | None:
-        """Say what is wrong with this life, or nothing."""
+        """Return what is wrong with this process's memory, or None."""
         peak = max((size for _, size in self.samples), default=0) / MEGABYTE
         if self.name == "kafka":
             return f"kafka has {peak:.0f} MB, more than {KAFKA_MB_MAX:.0f}" if peak > KAFKA_MB_MAX else None
@@ -84,9 +84,9 @@ class ProcessRun:
 
 
 def private_bytes(pid: int) -> int:
-    """Return the resident memory that a process and its children share with nobody (RssAnon).
+    """Return the private resident memory (RssAnon) of a process and its children.
 
-    Postgres's shared buffers are counted by the kernel for each of its processes; they are bounded, and left out.
+    Postgres's shared buffers are left out: the kernel counts them for each process, and their size is fixed.
     """
     try:
         tree = [pid, *(child.pid for child in psutil.Process(pid).children(recursive=True))]
@@ -103,7 +103,7 @@ def private_bytes(pid: int) -> int:
 
 
 class MemorySampler:
-    """The lives of all processes of a house."""
+    """Samples the memory of all processes of a system."""
 
     def __init__(self, system: RunningSystem, begun: float) -> None:
         self._system = system
@@ -111,7 +111,7 @@ class MemorySampler:
         self.runs: list[ProcessRun] = []
 
     async def run(self) -> None:
-        """Sample for ever."""
+        """Take samples until cancelled."""
         while True:
             await asyncio.to_thread(self._sample)
             await asyncio.sleep(SAMPLE_SECONDS)
@@ -131,21 +131,21 @@ class MemorySampler:
                 run.samples.append((at, size))
 
     def names(self) -> list[str]:
-        """Return the parts that were seen, in the order of their start."""
+        """Return the names of the processes, in the order of their first start."""
         return list(dict.fromkeys(run.name for run in self.runs))
 
     def longest(self, name: str) -> ProcessRun:
-        """Return the longest life of a part, which tells most."""
+        """Return the longest run of a process, which is the most conclusive one."""
         return max((run for run in self.runs if run.name == name), key=lambda run: run.warm_seconds)
 
     def total_mb(self) -> float:
-        """Return what all that run have now."""
+        """Return the newest memory of all processes together."""
         newest = {run.name: run.samples[-1][1] for run in self.runs if run.samples}
         return sum(newest.values()) / MEGABYTE
 
 
 class Probe:
-    """Sends a view and waits until a live stream tells it, again and again."""
+    """Measures the latency: sends a view and waits until a live stream shows it, repeatedly."""
 
     def __init__(self, port: int, begun: float) -> None:
         self._client = Client(port)
@@ -154,7 +154,7 @@ class Probe:
         self._stop = asyncio.Event()
         self.sent = 0
         self.delays: list[tuple[float, float]] = []
-        """(seconds since the soak began, seconds from the first try to the live stream)"""
+        """[(seconds since the start of the soak, seconds from the first attempt to the live stream)]"""
 
     async def run(self) -> None:
         """Probe until `stop`."""

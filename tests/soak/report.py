@@ -1,4 +1,4 @@
-"""The soak as a page for people: Markdown and one picture. Pure."""
+"""The report of a soak: Markdown and one picture. Pure."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ Point = tuple[float, float]
 
 @dataclass
 class SoakResult:
-    """All that a report tells."""
+    """Everything that the report contains."""
 
     seed: int
     minutes: float
@@ -29,12 +29,12 @@ class SoakResult:
     results: LoadResults
     found: Findings
     runs: list[ProcessRun]
-    """All lives of all processes."""
+    """All runs of all processes."""
     longest: list[ProcessRun]
-    """The longest life of each part."""
+    """The longest run of each process."""
     delays: list[Point]
     faults: list[tuple[float, float, str]]
-    """(seconds since the beginning, seconds until the part was ready again, name)"""
+    """[(seconds since the start, seconds until the process was ready again, name)]"""
     restarts: Counter[str]
     publications: list[float]
     steps: int
@@ -42,14 +42,14 @@ class SoakResult:
 
 
 def quantile(values: Sequence[float], share: float) -> float:
-    """Return a quantile; of a single value itself, of none 0."""
+    """Return a quantile; the value itself if there is only one, 0 if there is none."""
     if len(values) < 2:
         return values[0] if values else 0.0
     return quantiles(values, n=1000, method="inclusive")[round(share * 1000) - 1]
 
 
 def calm(soak: SoakResult) -> list[float]:
-    """Return the delays of views that were sent while nothing was broken, nor had been for ten seconds."""
+    """Return the delays of views that were sent without a fault at the time or within ten seconds before."""
     return [
         delay
         for at, delay in soak.delays
@@ -58,59 +58,59 @@ def calm(soak: SoakResult) -> list[float]:
 
 
 def page(soak: SoakResult, picture: str) -> str:
-    """Return the report as Markdown; `picture` is where the drawing lies, as seen from the page."""
+    """Return the report as Markdown; `picture` is the drawing's path relative to the page."""
     found, results = soak.found, soak.results
-    verdict = "everything held." if not found.wrong else f"{len(found.wrong)} promises were broken."
+    verdict = "all assertions passed." if not found.wrong else f"{len(found.wrong)} assertions failed."
     rows = [
         ("events acknowledged with 202", f"{results.events:,}"),
-        ("pixels without an answer, counted or not", f"{results.unanswered_pixels}"),
+        ("pixels without a response, counted or not", f"{results.unanswered_pixels}"),
         ("records in the log", f"{found.records:,}"),
         *[(f"ledger: {outcome} {reason}".rstrip(), f"{events:,}") for (outcome, reason), events in _sorted(found)],
         ("`verify`", found.verify),
-        ("steps of editors (publish, change, withdraw)", f"{soak.steps:,}"),
+        ("transitions by editors (publish, change, withdraw)", f"{soak.steps:,}"),
         (
-            "step to page, median / slowest",
+            "transition to page, median / slowest",
             f"{quantile(soak.publications, 0.5):.2f} s / {max(soak.publications):.1f} s",
         ),
         ("messages on live streams", f"{soak.messages:,}"),
-        ("view to live stream in calm, median / 99 %", _two(calm(soak))),
-        ("view to live stream in all, median / slowest", _two([delay for _, delay in soak.delays], slowest=True)),
-        ("requests that failed while nothing was broken", f"{found.stray_failures}"),
+        ("view to live stream without faults, median / 99 %", _median_and(calm(soak))),
+        ("view to live stream, all, median / slowest", _median_and([delay for _, delay in soak.delays], slowest=True)),
+        ("requests that failed without a fault", f"{found.stray_failures}"),
     ]
     lines = [
         "# Soak",
         "",
         f"{soak.minutes:g} minutes of mixed load through the gateway, with kills (-9) and freezes: {verdict}",
         "",
-        f"Made by `{soak.command}` on {soak.when}, version {soak.version}, {soak.machine};",
-        "the load ran on the same machine. The command writes this page.",
+        f"Created by `{soak.command}` on {soak.when}, version {soak.version}, {soak.machine};",
+        "the load generator ran on the same machine. The command writes this page.",
         "",
         f"![Memory of each process, and the delay from a view to the live counter]({picture})",
         "",
-        "| what | how much |",
+        "| measurement | value |",
         "| --- | --- |",
         *[f"| {name} | {value} |" for name, value in rows],
         "",
-        *_broken(found),
+        *_failures(found),
         "## Processes",
         "",
-        "Private memory (RssAnon, with children) in the longest life, without its first third. Growth is the median of",
-        "all half-minutes: a counter that takes over another's partitions needs more from then on, which is a step.",
-        "Kafka fills the heap that it was given.",
+        "Private memory (RssAnon, with children) of the longest run, without its first third. Growth is the median of",
+        "all half-minutes: a counter that takes over partitions needs more memory from then on, which is a step.",
+        "Kafka fills its heap.",
         "",
-        "| process | killed | longest life | at first | at last | grows in a minute by |",
+        "| process | killed | longest run | at first | at last | growth per minute |",
         "| --- | --- | --- | --- | --- | --- |",
-        *[_life(run, soak.restarts[run.name]) for run in soak.longest],
+        *[_process_row(run, soak.restarts[run.name]) for run in soak.longest],
         "",
         "## Faults",
         "",
-        "| at | what | ready again after | views were late by, at most |",
+        "| at | fault | ready again after | longest delay of views |",
         "| --- | --- | --- | --- |",
-        *[_fault(soak, *fault) for fault in soak.faults],
+        *[_fault_row(soak, *fault) for fault in soak.faults],
         "",
         "## Requests",
         "",
-        "| kind | sent | no answer or 5xx, all during faults |"
+        "| kind | sent | no response or 5xx, all during faults |"
         if not found.stray_failures
         else "| kind | sent | failed |",
         "| --- | --- | --- |",
@@ -123,24 +123,24 @@ def _sorted(found: Findings) -> list[tuple[tuple[str, str], int]]:
     return sorted(found.ledger.items())
 
 
-def _two(values: list[float], *, slowest: bool = False) -> str:
+def _median_and(values: list[float], *, slowest: bool = False) -> str:
     high = (max(values) if values else 0.0) if slowest else quantile(values, 0.99)
     return f"{quantile(values, 0.5):.2f} s / {high:.2f} s ({len(values)} times)"
 
 
-def _broken(found: Findings) -> list[str]:
-    return ["## Broken promises", "", *[f"- {sentence}" for sentence in found.wrong], ""] if found.wrong else []
+def _failures(found: Findings) -> list[str]:
+    return ["## Failed assertions", "", *[f"- {sentence}" for sentence in found.wrong], ""] if found.wrong else []
 
 
-def _life(run: ProcessRun, killed: int) -> str:
+def _process_row(run: ProcessRun, killed: int) -> str:
     warm = run.warm or [(0.0, 0)]
-    growth = f"{run.minute_mb:+.2f} MB" if run.is_conclusive else f"({run.minute_mb:+.2f} MB: too short to tell)"
+    growth = f"{run.minute_mb:+.2f} MB" if run.is_conclusive else f"({run.minute_mb:+.2f} MB: too short)"
     lasted = (run.samples[-1][0] - run.samples[0][0]) / 60 if run.samples else 0.0
     begin, end = warm[0][1] / MEGABYTE, warm[-1][1] / MEGABYTE
     return f"| {run.name} | {killed} | {lasted:.1f} min | {begin:.0f} MB | {end:.0f} MB | {growth} |"
 
 
-def _fault(soak: SoakResult, begun: float, lasted: float, name: str) -> str:
+def _fault_row(soak: SoakResult, begun: float, lasted: float, name: str) -> str:
     late = [delay for at, delay in soak.delays if begun - 3 <= at <= begun + lasted + 5]
     return f"| {begun / 60:.1f} min | {name} | {lasted:.1f} s | {max(late, default=0):.1f} s |"
 
@@ -151,7 +151,7 @@ def _requests(results: LoadResults) -> list[str]:
 
 
 def drawing(soak: SoakResult) -> str:
-    """Return the picture as SVG: memory of each process above, delays below, faults as lines through both."""
+    """Return the picture as SVG: memory of each process above, delays below, faults as vertical lines."""
     seconds = max(soak.minutes * 60, *(at for run in soak.runs for at, _ in run.samples), 1.0)
     runs = [(run.name, [(at, size / MEGABYTE) for at, size in run.samples]) for run in soak.runs]
     names = list(dict.fromkeys(name for name, _ in runs))

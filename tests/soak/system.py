@@ -1,6 +1,6 @@
-"""The whole system with its roles apart, as one who scales them runs it, in the hands of the soak.
+"""The whole system with one process per role, as in a scaled installation, under the control of the soak.
 
-Whatever dies is started again. The house keeps the books of who died by a fault and who by itself.
+Processes that exit are restarted. The system counts exits caused by faults and other exits separately.
 """
 
 import asyncio
@@ -32,14 +32,14 @@ ROLES = {
     "site-2": "services.render site",
 }
 UPSTREAMS = {"COLLECTOR": "collector", "ARTICLES": "articles", "STATS": "widget", "RENDER": "site"}
-"""Which of them the gateway asks: name of its variable → how the parts' names begin."""
+"""The gateway's upstreams: {prefix of its variable: prefix of the processes' names}."""
 START_SECONDS = 60.0
 RESTART_POLL_SECONDS = 0.5
 STOP_SECONDS = 12.0
 
 
 class RunningSystem:
-    """One Kafka, one Postgres, a gateway, and processes of ours: by default each role apart."""
+    """One Kafka, one Postgres, a gateway, and service processes: by default one or two per role."""
 
     def __init__(
         self, folder: Path, roles: Mapping[str, str] = ROLES, upstreams: Mapping[str, str] = UPSTREAMS
@@ -52,7 +52,7 @@ class RunningSystem:
         self.ports: dict[str, int] = {}
         self.parts: dict[str, ManagedProcess] = {}
         self.down: set[str] = set()
-        """Parts that a fault keeps down."""
+        """Processes that a fault keeps down."""
         self.deaths: Counter[str] = Counter()
         self.killed: Counter[str] = Counter()
 
@@ -65,7 +65,7 @@ class RunningSystem:
         return self.cluster.bootstrap
 
     def environment(self) -> dict[str, str]:
-        """Return what a program needs that works on this house."""
+        """Return the environment of a program that uses this system."""
         return {
             **os.environ,
             "DATABASE_URL": self.url,
@@ -128,12 +128,12 @@ class RunningSystem:
         )
 
     def pid(self, name: str) -> int | None:
-        """Return the process of a part, or None while it is down."""
+        """Return the ID of a process, or None while it is down."""
         process = self.parts[name].process
         return process.pid if process is not None and process.poll() is None else None
 
     async def kill(self, name: str, down_seconds: float) -> None:
-        """Kill -9 a part with its children, and let it be down for so long at least."""
+        """Send SIGKILL to a process and its children, and keep it down for at least this time."""
         self.down.add(name)
         self.killed[name] += 1
         await self.cluster.kill(self.parts[name])
@@ -141,7 +141,7 @@ class RunningSystem:
         self.down.discard(name)
 
     async def freeze(self, name: str, seconds: float) -> None:
-        """Stop a part's processes where they are, and let them go on."""
+        """Suspend a process and its children, and resume them after this time."""
         pid = self.pid(name)
         assert pid is not None, f"{name} is down"
         tree = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
@@ -152,7 +152,7 @@ class RunningSystem:
             process.resume()
 
     async def replace(self, name: str) -> int:
-        """Stop a part, start it again as a new version would be, wait until it is ready; return its exit code."""
+        """Replace a process as an upgrade does: stop it, start it, wait until it is ready; return the exit code."""
         process = self.parts[name].process
         assert process is not None
         self.down.add(name)
@@ -164,7 +164,7 @@ class RunningSystem:
         return code
 
     async def restart_dead(self) -> None:
-        """Start again what has died, for ever."""
+        """Restart processes that exited, until cancelled."""
         while True:
             for name, part in self.parts.items():
                 if name not in self.down and self.pid(name) is None:
@@ -173,18 +173,18 @@ class RunningSystem:
             await asyncio.sleep(RESTART_POLL_SECONDS)
 
     async def wait_until_ready(self, name: str) -> None:
-        """Wait until a part is ready again."""
+        """Wait until a process is ready."""
         await wait_until(self.parts[name].is_ready, START_SECONDS, f"readiness of {name}")
 
     async def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Run a command of ours on this house, to its end."""
+        """Run a service's command on this system, to its end."""
         command, environment = [sys.executable, "-m", *arguments], self.environment()
         return await asyncio.to_thread(
             subprocess.run, command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )
 
     async def stop_roles(self) -> dict[str, str]:
-        """Ask the roles to stop, all at once, and return how each did not leave as it should."""
+        """Stop all roles at once; return {name: problem} for those that did not exit properly."""
         processes = {name: process for name in self.roles if (process := self.parts[name].process) is not None}
         for process in processes.values():
             process.send_signal(signal.SIGTERM)
@@ -193,14 +193,14 @@ class RunningSystem:
             try:
                 code = await asyncio.to_thread(process.wait, STOP_SECONDS)
             except subprocess.TimeoutExpired:
-                wrong[name] = f"did not leave within {STOP_SECONDS:g} s"
+                wrong[name] = f"did not exit within {STOP_SECONDS:g} s"
             else:
                 if code != 0:
-                    wrong[name] = f"left with {code}"
+                    wrong[name] = f"exited with {code}"
         return wrong
 
     def last_log_lines(self) -> str:
-        """Return the last lines of each part's log, for a failure's message."""
+        """Return the last lines of each log, for an error message."""
         files = sorted((self._folder / "logs").glob("*.log"))
         return "\n".join(f"{file.stem}:\n" + "\n".join(file.read_text().splitlines()[-6:]) for file in files)
 

@@ -1,4 +1,4 @@
-"""The soak's own judgement: what it must find out, without half an hour of load."""
+"""The assertions and the report of the soak, without half an hour of load."""
 
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -17,15 +17,15 @@ def run(name: str, mb_a_minute: float, *, start_mb: float = 80.0, seconds: range
     return ProcessRun(name, 1, [(at, int((start_mb + mb_a_minute * at / 60) * MEGABYTE)) for at in seconds])
 
 
-def test_a_leak_is_found_and_a_warm_up_is_none() -> None:
-    """Growth that goes on is a finding; a warm-up and a step are none; Kafka has a bound of its own."""
+def test_memory_growth_is_reported_but_warm_up_and_steps_are_not() -> None:
+    """Continuous growth is reported; a warm-up and a step are not; Kafka has its own limit."""
     finding = run("widget", 2.0).finding()
     assert finding is not None
     assert "widget grows by 2.00 MB a minute" in finding
     assert run("widget", 0.5).finding() is None
     warming = [(at, int((80 + min(at, 500) / 8) * MEGABYTE)) for at in HALF_AN_HOUR]
     assert ProcessRun("widget", 1, warming).finding() is None
-    assert run("widget", 50.0, seconds=range(0, 120, 5)).finding() is None  # too short to tell, and told so
+    assert run("widget", 50.0, seconds=range(0, 120, 5)).finding() is None  # too short to be conclusive
     steps = [(at, int((80 + 12 * (at > 800) + 12 * (at > 1300)) * MEGABYTE)) for at in HALF_AN_HOUR]
     assert ProcessRun("counter-2", 1, steps).finding() is None
     lumps = [(at, int((80 + 8 * (at // 150)) * MEGABYTE)) for at in HALF_AN_HOUR]
@@ -34,8 +34,8 @@ def test_a_leak_is_found_and_a_warm_up_is_none() -> None:
     assert run("kafka", 100.0).finding() is not None
 
 
-def test_failures_are_forgiven_only_while_something_is_broken() -> None:
-    """A request that fails during a fault is expected; one that fails in calm is a broken promise."""
+def test_failed_requests_outside_of_faults_are_reported() -> None:
+    """A request may fail during a fault; a failure at another time is reported."""
     results, faults = LoadResults(), [InjectedFault("kafka killed", 100.0, 108.0)]
     results.failures = [(101.0, "page", "502"), (115.0, "page", "502")]
     found = Findings()
@@ -43,18 +43,18 @@ def test_failures_are_forgiven_only_while_something_is_broken() -> None:
     assert found.wrong == []
     results.failures.append((150.0, "page", "502"))
     compare_failures(results, faults, found)
-    assert found.wrong == ["1 requests failed while nothing was broken (page: 502)"]
+    assert found.wrong == ["1 requests failed without a fault (page: 502)"]
 
 
-def test_an_end_that_nobody_caused_is_found() -> None:
-    """A part that ended more often than it was killed is named."""
+def test_exits_without_a_kill_are_reported() -> None:
+    """A process that exited more often than it was killed is named."""
     found = Findings()
     compare_deaths(Counter(widget=1, builder=2), Counter(widget=1, builder=1), found)
-    assert found.wrong == ["builder ended 2 times and was killed 1 times"]
+    assert found.wrong == ["builder exited 2 times but was killed 1 times"]
 
 
-def test_only_a_whole_answer_without_fault_counts() -> None:
-    """A 5xx or no answer is a failure of the request; a refusal is an answer."""
+def test_results_count_5xx_and_missing_responses_as_failures() -> None:
+    """A 5xx or a missing response is a failure of the request; a 4xx is a response."""
     results = LoadResults()
     assert results.note("single", Reply(202, b""))
     assert results.note("page", Reply(404, b""))
@@ -63,8 +63,8 @@ def test_only_a_whole_answer_without_fault_counts() -> None:
     assert [kind for _, kind, _ in results.failures] == ["single", "single"]
 
 
-def test_the_plan_is_the_seeds_and_breaks_everything() -> None:
-    """The same seed gives the same faults; half an hour has each one, and the end is left in peace."""
+def test_plan_depends_on_seed_and_covers_every_fault() -> None:
+    """The same seed gives the same faults; half an hour has each one, and the end has none."""
     planned = plan(1800, 7)
     assert planned == plan(1800, 7)
     assert planned != plan(1800, 8)
@@ -72,8 +72,8 @@ def test_the_plan_is_the_seeds_and_breaks_everything() -> None:
     assert max(at for at, _ in planned) < 1800 * 0.85
 
 
-def test_the_report_tells_all_and_its_picture_is_well_formed() -> None:
-    """The page has every process, fault and broken promise; the picture is XML with a line for each process."""
+def test_report_has_every_section_and_well_formed_picture() -> None:
+    """The page has every process, fault and failed assertion; the picture is XML with a line for each process."""
     found = Findings(wrong=["builder ended"], records=10, ledger={("counted", ""): 10}, verify="drift 0")
     soak = SoakResult(
         seed=7,
@@ -95,7 +95,7 @@ def test_the_report_tells_all_and_its_picture_is_well_formed() -> None:
     )
     text = page(soak, "images/soak.svg")
     for part in (
-        "1 promises were broken",
+        "1 assertions failed",
         "- builder ended",
         "| widget | 1 |",
         "kafka killed",

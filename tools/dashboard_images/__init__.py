@@ -1,1 +1,1 @@
-"""Pictures of the dashboards: the shipped queries, a real Prometheus, a real system under load."""
+"""Pictures of the dashboards from the shipped queries, a real Prometheus and a real system under load."""

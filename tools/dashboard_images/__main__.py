@@ -1,4 +1,4 @@
-"""`make pictures-dashboards`: run the system under load for two minutes, ask Prometheus, and draw each dashboard."""
+"""`make pictures-dashboards`: run the system under load for two minutes, query Prometheus, and draw each dashboard."""
 
 import asyncio
 import json
@@ -26,7 +26,7 @@ UPSTREAMS = {"COLLECTOR": "ingest", "ARTICLES": "ingest", "STATS": "stats", "REN
 
 
 def ask(prometheus: Prometheus, board: dict[str, Any], begun: float, until: float) -> Drawn:
-    """Ask for what each panel shows over the time of the load."""
+    """Query the data of each panel over the time of the load."""
     drawn = Drawn()
     for panel in board["panels"]:
         for target in panel.get("targets", []):
@@ -41,7 +41,7 @@ def ask(prometheus: Prometheus, board: dict[str, Any], begun: float, until: floa
 
 
 def legend(target: dict[str, Any], labels: dict[str, str]) -> str:
-    """Return a series' name by the target's pattern, as Grafana writes it. Addresses of this machine say nothing."""
+    """Return a series' name by the target's pattern, as Grafana does, with local addresses replaced by the job."""
     pattern = target.get("legendFormat", "__auto")
     if pattern == "__auto":
         return ", ".join(value for name, value in labels.items() if name != "__name__")
@@ -50,19 +50,19 @@ def legend(target: dict[str, Any], labels: dict[str, str]) -> str:
 
 
 async def load(system: RunningSystem) -> tuple[float, float]:
-    """Let readers and editors work for a while; return from when until when."""
+    """Run visitors and editors for a while; return the start and the end of the steady load."""
     tokens = {}
     for scope in ("events", "admin"):
         done = await system.command("services.ingest", "token", "create", "--name", scope, "--scope", scope)
         tokens[scope] = done.stdout.strip()
-    readers = Load(system.gateway_port, tokens["events"], 7)
-    editors = EditorLoad(system.gateway_port, tokens["admin"], readers.results, readers.live)
+    visitors = Load(system.gateway_port, tokens["events"], 7)
+    editors = EditorLoad(system.gateway_port, tokens["admin"], visitors.results, visitors.live)
     probe = Probe(system.gateway_port, time.monotonic())
-    working = [asyncio.create_task(one.run()) for one in (readers, editors, probe)]
+    working = [asyncio.create_task(one.run()) for one in (visitors, editors, probe)]
     begun = time.time()
     await asyncio.sleep(SECONDS)
     until = time.time()
-    for one in (readers, editors, probe):
+    for one in (visitors, editors, probe):
         one.stop()
     await asyncio.gather(*working)
     return begun + 15, until
@@ -71,8 +71,8 @@ async def load(system: RunningSystem) -> tuple[float, float]:
 async def main() -> int:
     with tempfile.TemporaryDirectory(prefix="presstally-pictures-") as folder:
         Path(folder).chmod(0o755)
-        (Path(folder) / "house").mkdir(mode=0o755)
-        system = RunningSystem(Path(folder) / "house", {name: f"services.{name}" for name in SERVICES}, UPSTREAMS)
+        (Path(folder) / "system").mkdir(mode=0o755)
+        system = RunningSystem(Path(folder) / "system", {name: f"services.{name}" for name in SERVICES}, UPSTREAMS)
         try:
             await system.start()
             targets = {name: f"127.0.0.1:{system.ports[name]}" for name in SERVICES}

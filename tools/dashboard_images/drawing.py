@@ -1,4 +1,4 @@
-"""A dashboard as one SVG: the committed JSON's panels in their places, with what Prometheus answered. Pure."""
+"""A dashboard as one SVG: the committed JSON's panels in their places, with data from Prometheus. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ class Series:
 
 @dataclass
 class Drawn:
-    """What each panel shows, by its id."""
+    """The series of each panel, by the panel's ID."""
 
     series: dict[int, list[Series]] = field(default_factory=dict)
 
@@ -61,7 +61,7 @@ def drawing(board: dict[str, Any], drawn: Drawn) -> str:
 
 
 def shown(value: float, unit: str) -> str:
-    """Return a number for people, with its unit as Grafana names it."""
+    """Return a number with its unit; `unit` is Grafana's name for it."""
     if not isfinite(value):
         return "–"
     if unit in {"percentunit", "percent"}:

@@ -1,1 +1,1 @@
-"""A small portal to look at: articles of all kinds, with pictures, for browsers, validators and the README."""
+"""A small sample portal with articles of all kinds and pictures, for browser tests, validators and the README."""

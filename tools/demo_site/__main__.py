@@ -1,4 +1,4 @@
-"""`make pictures`: start a copy of its own, publish the sample on it, and take README's pictures in Chromium."""
+"""`make pictures`: start an installation, publish the sample articles, take the README's screenshots in Chromium."""
 
 import io
 import json
@@ -15,7 +15,7 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from deploy.local.postgres import Postgres
-from tests.conftest import PORTS_OF_A_COPY, free_ports
+from tests.conftest import PORTS_PER_INSTALLATION, free_ports
 from tools.demo_site.publishing import publish_sample
 
 ROOT = Path(__file__).parent.parent.parent
@@ -29,14 +29,14 @@ SHOWN: dict[str, tuple[str, tuple[int, int], str]] = {
     "phone-article": ("article", PHONE, "light"),
     "phone-dark": ("article", PHONE, "dark"),
 }
-"""Each picture: which page, on which screen, in which light."""
+"""{picture: (page, viewport, color scheme)}."""
 QUALITY = 80
-READERS = 20
+VISITORS = 20
 AGENT = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
 
 
 def take(browser: Browser, url: str, size: tuple[int, int], scheme: str) -> Image.Image:
-    """Return the first screen of a page, once its pictures and its counter are there."""
+    """Return a screenshot of a page's viewport, once its pictures and its counter are loaded."""
     width, height = size
     context = browser.new_context(
         viewport={"width": width, "height": height},
@@ -52,7 +52,7 @@ def take(browser: Browser, url: str, size: tuple[int, int], scheme: str) -> Imag
 
 
 def foot(browser: Browser, url: str) -> Image.Image:
-    """Return the foot of a page with contact and counter."""
+    """Return a screenshot of a page's footer with contact and counter."""
     page = browser.new_page(viewport={"width": DESKTOP[0], "height": DESKTOP[1]}, user_agent=AGENT)
     page.goto(url, wait_until="networkidle")
     picture = Image.open(io.BytesIO(page.locator(".foot").screenshot()))
@@ -61,7 +61,7 @@ def foot(browser: Browser, url: str) -> Image.Image:
 
 
 def beside(pictures: list[Image.Image]) -> Image.Image:
-    """Return pictures of one height next to each other."""
+    """Return pictures of the same height next to each other."""
     gap = 24
     joined = Image.new("RGB", (sum(one.width + gap for one in pictures) - gap, pictures[0].height), "white")
     left = 0
@@ -72,18 +72,18 @@ def beside(pictures: list[Image.Image]) -> Image.Image:
 
 
 def save(picture: Image.Image, name: str) -> None:
-    """Write a picture as WebP and tell its size."""
+    """Write a picture as WebP and print its size."""
     file = PICTURES / f"{name}.webp"
     picture.convert("RGB").save(file, "WEBP", quality=QUALITY, method=6)
     print(f"{file.relative_to(ROOT)}  {picture.width} x {picture.height}  {file.stat().st_size // 1024} kB")
 
 
 def main() -> int:
-    """Make all pictures."""
+    """Take all screenshots."""
     with tempfile.TemporaryDirectory(prefix="presstally-pictures-", ignore_cleanup_errors=True) as home:
-        port = free_ports(PORTS_OF_A_COPY)
-        theirs = ("KAFKA_BOOTSTRAP", "DATABASE_URL", "PRESSTALLY_SITES")
-        environment = {name: value for name, value in os.environ.items() if name not in theirs}
+        port = free_ports(PORTS_PER_INSTALLATION)
+        ignored = ("KAFKA_BOOTSTRAP", "DATABASE_URL", "PRESSTALLY_SITES")
+        environment = {name: value for name, value in os.environ.items() if name not in ignored}
         environment |= {"PRESSTALLY_HOME": home, "PRESSTALLY_PORT": str(port)}
         Path(home).chmod(0o755)
         subprocess.run([sys.executable, "-m", "deploy.local", "up"], cwd=ROOT, env=environment, check=True)
@@ -95,7 +95,7 @@ def main() -> int:
 
 
 def token(home: Path, port: int, environment: dict[str, str]) -> str:
-    """Return a token that may do everything on the copy."""
+    """Return an admin token of the installation."""
     stores = {"DATABASE_URL": Postgres(home / "postgres", port + 6).url, "KAFKA_BOOTSTRAP": f"127.0.0.1:{port + 4}"}
     command = [sys.executable, "-m", "services.ingest", "token", "create", "--name", "Mẫu", "--scope", "admin"]
     done = subprocess.run(command, cwd=ROOT, env={**environment, **stores}, check=True, capture_output=True, text=True)
@@ -103,16 +103,16 @@ def token(home: Path, port: int, environment: dict[str, str]) -> str:
 
 
 def read(url: str, path: str) -> None:
-    """Let readers come, so that the counter has something to show."""
-    for reader in range(READERS):
+    """Send views, so that the counter has something to show."""
+    for visitor in range(VISITORS):
         event = {"id": str(uuid.uuid4()), "site": "haihau", "kind": "view", "path": path}
-        headers = {"content-type": "application/json", "user-agent": f"{AGENT} reader/{reader}"}
+        headers = {"content-type": "application/json", "user-agent": f"{AGENT} reader/{visitor}"}
         urllib.request.urlopen(urllib.request.Request(f"{url}/e", json.dumps(event).encode(), headers)).close()
-    time.sleep(2)  # the counter tells what it has counted within one
+    time.sleep(2)  # the counter is updated within one second
 
 
 def pictures_of(url: str, admin: str) -> None:
-    """Publish the sample and take the pictures."""
+    """Publish the sample articles and take the screenshots."""
     paths = publish_sample(url, admin)
     read(url, paths["article"])
     with sync_playwright() as playwright:

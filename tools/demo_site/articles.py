@@ -7,9 +7,9 @@ from tools.demo_site.photos import TALL, WIDE, Scene, land, sea, town
 
 
 def figure(scene: Scene, seed: int, alt: str, caption: str = "", credit: str = "", *, tall: bool = False) -> Any:
-    """Return a figure as an article names it, with the picture to be drawn and uploaded in the place of its id."""
-    told = {"caption": caption, "image": {"photo": (scene, TALL if tall else WIDE, seed), "alt": alt}}
-    return told | ({"credit": credit} if credit else {})
+    """Return a figure whose `photo` is drawn and uploaded later, and then replaced by the media ID."""
+    figure = {"caption": caption, "image": {"photo": (scene, TALL if tall else WIDE, seed), "alt": alt}}
+    return figure | ({"credit": credit} if credit else {})
 
 
 def text(*paragraphs: str) -> list[dict[str, Any]]:
@@ -214,7 +214,7 @@ LENGTHS = [
 
 
 def as_sent(story: dict[str, Any], place: int, site: str, figures: Any) -> dict[str, Any]:
-    """Return a story as the API takes it, the older the later its place; `figures` puts media in its figures."""
+    """Return a story as the API accepts it, older with a higher place; `figures` uploads its photos."""
     now = datetime.now(UTC).replace(microsecond=0)
     fields = {name: value for name, value in story.items() if name not in ("featured", "withdrawn")}
     if story.get("featured"):

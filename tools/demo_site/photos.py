@@ -1,4 +1,4 @@
-"""Pictures drawn by numbers, in the sizes that cameras give: land, sea and town. The same seed gives the same bytes."""
+"""Generated pictures in the sizes of camera photos: land, sea and town. The same seed gives the same bytes."""
 
 import io
 from collections.abc import Callable
