@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
-_ENDINGS = "py|js|json|css|html|sql|toml|md|txt|yml|yaml"
+_ENDINGS = "py|js|json|css|html|sql|toml|md|txt|yml|yaml|po"
 _NAME = re.compile(rf"`([\w.*-][\w./*-]*(?:/|\.(?:{_ENDINGS})))`")
 FOREIGN = {"security.txt"}
 """Names of files that are not the repository's."""

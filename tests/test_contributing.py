@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from babel.messages.extract import extract_from_dir
 
 from services.ingest.articles.workflow import STEPS
 from services.ingest.collector.payloads import Sign
@@ -163,6 +164,15 @@ def test_metrics_are_declared_in_the_named_files() -> None:
             makers.add(str(file.relative_to(ROOT)))
     assert makers
     assert makers <= set(named)
+
+
+def test_words_are_marked_in_the_named_files() -> None:
+    """Every message for translation is marked in a named file, and every catalogue is named."""
+    named = set(files("a word of the portal, the counter or the statistics"))
+    marked = {f"{folder}/{path}" for folder in ("services", "shared") for path, *_ in extract_from_dir(ROOT / folder)}
+    assert len(marked) >= 4
+    assert marked <= named
+    assert {str(path.relative_to(ROOT)) for path in (ROOT / "shared/locale").rglob("*.po")} <= named
 
 
 def test_alerts_are_in_the_named_files() -> None:
