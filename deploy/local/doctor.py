@@ -28,15 +28,15 @@ OUTBOX_SECONDS = 2.0
 ANSWER_SECONDS = 10.0
 
 LEDGER = """
-SELECT o.part, o.next_offset - o.unledgered AS records, coalesce(l.events, 0)::bigint AS events
+SELECT o.partition, o.next_offset - o.offsets_without_record AS records, coalesce(l.events, 0)::bigint AS events
 FROM stats.offsets o
-JOIN stats.generations n ON n.gen = o.gen AND n.state = 'current'
-LEFT JOIN (SELECT gen, part, sum(events) AS events FROM stats.ledger GROUP BY gen, part) l
-    ON l.gen = o.gen AND l.part = o.part
+JOIN stats.generations n ON n.generation = o.generation AND n.state = 'current'
+LEFT JOIN (SELECT generation, partition, sum(events) AS events FROM stats.ledger GROUP BY generation, partition) l
+    ON l.generation = o.generation AND l.partition = o.partition
 WHERE o.topic = $1
-ORDER BY o.part
+ORDER BY o.partition
 """
-GAPS = "SELECT coalesce(sum(next_there - first_lost), 0)::bigint FROM stats.gaps"
+GAPS = "SELECT coalesce(sum(next_available - first_lost), 0)::bigint FROM stats.gaps"
 OUTBOX = "SELECT coalesce(min(id), 0) FROM ingest.outbox"
 OVERDUE = """
 SELECT coalesce(max(extract(epoch FROM now() - least(publish_due_at, unpublish_due_at))), 0)::float8
@@ -150,9 +150,7 @@ async def _ledger(installation: Installation) -> list[Finding]:
     )
     for row in rows:
         if row["events"] != row["records"]:
-            message = (
-                f"partition {row['part']}: {row['records']} records were processed, but the ledger has {row['events']}"
-            )
+            message = f"partition {row['partition']}: {row['records']} records were processed, but the ledger has {row['events']}"
             findings.append(Finding(False, f"{message}; run `python -m services.stats verify`"))
     return findings or [Finding(True, f"ledger: consistent in {len(rows)} of {len(rows)} partitions")]
 

@@ -8,17 +8,17 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
-STEP_SECONDS = 300
+BUCKET_5M_SECONDS = 300
 HOUR_SECONDS = 3_600
 QUARTER_SECONDS = 900
 """Offsets from UTC are multiples of this, in all zones since 1972: what holds for one instant of a UTC quarter
 holds for all of it."""
 
 
-def step_start(at_milliseconds: int) -> int:
+def bucket_5m_start(at_milliseconds: int) -> int:
     """Return the start of the 5-minute step."""
     seconds = at_milliseconds // 1000
-    return seconds - seconds % STEP_SECONDS
+    return seconds - seconds % BUCKET_5M_SECONDS
 
 
 def hour_start(at_milliseconds: int) -> int:

@@ -13,7 +13,7 @@ import psutil
 from shared.topics import PAGE_VIEWS
 from tests.bench.infrastructure import BenchmarkError, Service
 
-OFFSETS = "SELECT part, next_offset FROM stats.offsets WHERE topic = $1"
+OFFSETS = "SELECT partition, next_offset FROM stats.offsets WHERE topic = $1"
 FIT_FROM, FIT_TO = 0.10, 0.95
 """The share of the records between which a rate is fitted: no start, and no last small batches."""
 
@@ -28,7 +28,7 @@ class Offsets:
 
     async def by_partition(self) -> dict[int, int]:
         """Return {partition: the offset before which all is counted}."""
-        return {row["part"]: row["next_offset"] for row in await self._connection.fetch(OFFSETS, PAGE_VIEWS.name)}
+        return {row["partition"]: row["next_offset"] for row in await self._connection.fetch(OFFSETS, PAGE_VIEWS.name)}
 
 
 async def follow(

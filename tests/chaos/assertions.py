@@ -21,10 +21,12 @@ from tests.chaos.polling import becomes_true
 QUIET_SECONDS = 45.0
 SETTLE_SECONDS = 0.3
 SHOWN_SECONDS = 10.0
-CURRENT = "gen = (SELECT gen FROM stats.generations WHERE state = 'current')"
-COUNTS = f"SELECT site, article, grain, start, part, views, visits, visitors FROM stats.counts WHERE {CURRENT}"
+CURRENT = "generation = (SELECT generation FROM stats.generations WHERE state = 'current')"
+COUNTS = (
+    f"SELECT site, article, grain, bucket_start, partition, views, visits, visitors FROM stats.counts WHERE {CURRENT}"
+)
 LEDGER = f"SELECT outcome, reason, sum(events)::bigint AS events FROM stats.ledger WHERE {CURRENT} GROUP BY 1, 2"
-OFFSETS = f"SELECT part, next_offset FROM stats.offsets WHERE topic = $1 AND {CURRENT}"
+OFFSETS = f"SELECT partition, next_offset FROM stats.offsets WHERE topic = $1 AND {CURRENT}"
 
 
 @dataclass
@@ -52,7 +54,7 @@ class StoredCounts:
 
     async def offsets(self) -> dict[int, int]:
         """Return {partition: next offset}."""
-        return {row["part"]: row["next_offset"] for row in await self._fetch(OFFSETS, PAGE_VIEWS.name)}
+        return {row["partition"]: row["next_offset"] for row in await self._fetch(OFFSETS, PAGE_VIEWS.name)}
 
     async def reach(self, ends: dict[int, int], seconds: float) -> bool:
         """Wait until all partitions are at these offsets; return whether that happened in time."""
@@ -83,11 +85,11 @@ class StoredCounts:
         for row in await self._fetch(COUNTS):
             for measure in MEASURES:
                 if row[measure]:
-                    where = (row["site"], row["article"], row["grain"], row["start"], row["part"])
+                    where = (row["site"], row["article"], row["grain"], row["bucket_start"], row["partition"])
                     counted[Cell(*where, measure)] = row[measure]
         for cell in sorted(counted.keys() | expected.cells.keys()):
             surplus = counted[cell] - expected.cells[cell]
-            if (cell.grain, cell.measure) == ("step", "views"):
+            if (cell.grain, cell.measure) == ("5m", "views"):
                 verdict.doubled += max(0, surplus)
                 verdict.lost += max(0, -surplus)
             verdict.compare(" ".join(str(part) for part in cell), counted[cell], expected.cells[cell])

@@ -41,7 +41,7 @@ ACTIONS: dict[str, Callable[[], None]] = {
 
 def hook(point: str, action: str, call: int) -> None:
     """Perform an action at a point of one commit."""
-    apply, calls = consumer.apply, 0
+    commit_batch, calls = consumer.commit_batch, 0
 
     async def hooked(*arguments: Any, **named: Any) -> None:
         nonlocal calls
@@ -51,11 +51,11 @@ def hook(point: str, action: str, call: int) -> None:
             ACTIONS[action]()
         if here == "inside":
             asyncio.get_running_loop().call_later(INSIDE_SECONDS, ACTIONS[action])
-        await apply(*arguments, **named)
+        await commit_batch(*arguments, **named)
         if here == "after":
             ACTIONS[action]()
 
-    consumer.apply = hooked
+    consumer.commit_batch = hooked
 
 
 def jump_clock(days: float) -> None:
@@ -71,13 +71,13 @@ def jump_clock(days: float) -> None:
 
 def load_slowly(seconds: float) -> None:
     """Make every load of partitions take longer."""
-    load = consumer.Counter._load
+    reload = consumer.CountingConsumer._reload
 
-    async def slowly(self: consumer.Counter, *arguments: Any, **named: Any) -> None:
+    async def slowly(self: consumer.CountingConsumer, *arguments: Any, **named: Any) -> None:
         await asyncio.sleep(seconds)
-        await load(self, *arguments, **named)
+        await reload(self, *arguments, **named)
 
-    consumer.Counter._load = slowly
+    consumer.CountingConsumer._reload = slowly
 
 
 def spoil_commits(how: str) -> None:

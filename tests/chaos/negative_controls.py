@@ -77,19 +77,19 @@ def no_pause_on_assignment() -> None:
     """Accept records from the moment of the assignment, and process them when the partition is loaded."""
     from aiokafka import AIOKafkaConsumer
 
-    from services.stats.counting.consumer import Counter
+    from services.stats.counting.consumer import CountingConsumer
 
     _begin_with_latest()
-    seek, on_batch = AIOKafkaConsumer.seek, Counter._on_batch
+    seek, on_batch = AIOKafkaConsumer.seek, CountingConsumer._on_batch
     AIOKafkaConsumer.pause = lambda *_: None
     # The consumer first parks a partition at offset 0, which is ignored here, and seeks again once it is loaded.
     AIOKafkaConsumer.seek = lambda self, partition, offset: seek(self, partition, offset) if offset else None
 
-    async def unguarded(self: Counter, records: list[Any]) -> None:
+    async def unguarded(self: CountingConsumer, records: list[Any]) -> None:
         wanted = {(record.topic, record.partition) for record in records}
 
         async def are_loaded() -> bool:
-            return wanted <= {tuple(partition) for partition in self._owned}
+            return wanted <= {tuple(partition) for partition in self._assigned}
 
         await becomes_true(are_loaded, COUNTED_SECONDS)
         await on_batch(self, records)
@@ -97,17 +97,17 @@ def no_pause_on_assignment() -> None:
     async def always(*_: Any) -> bool:
         return True
 
-    Counter._on_batch = unguarded
-    Counter._is_current = always
+    CountingConsumer._on_batch = unguarded
+    CountingConsumer._is_current = always
 
 
 def _begin_with_latest() -> None:
     """Commit no offsets to Kafka, so that the client without a seek starts at the end of the log."""
     from faststream.kafka import KafkaBroker
 
-    from services.stats.counting.offset_reporter import Telling
+    from services.stats.counting.offset_reporter import OffsetReporter
 
-    Telling.tell = lambda _: None
+    OffsetReporter.commit_offsets = lambda _: None
     subscriber = KafkaBroker.subscriber
 
     def from_latest(self: KafkaBroker, *topics: str, **options: Any) -> Any:
@@ -123,28 +123,30 @@ def offset_apart() -> None:
     """Update the offset in a separate statement, after the counts were committed."""
     from services.stats.counting import consumer
 
-    apply = consumer.apply
+    commit_batch = consumer.commit_batch
 
     async def apart(pool: Any, topic: str, partition: int, *arguments: Any, position: Any, new: Any) -> None:
-        await apply(pool, topic, partition, *arguments, position=position, new=new)
+        await commit_batch(pool, topic, partition, *arguments, position=position, new=new)
         await pool.execute(
-            "UPDATE stats.offsets SET next_offset = $3 WHERE topic = $1 AND part = $2",
+            "UPDATE stats.offsets SET next_offset = $3 WHERE topic = $1 AND partition = $2",
             topic,
             partition,
             new.next_offset,
         )
 
-    consumer.apply = apart
+    consumer.commit_batch = apart
 
 
 async def counts_without_offset(installation: Installation) -> None:
     """Let the commit keep the old offset."""
-    await _edit_commit(installation, r"next_offset = new_offset", "next_offset = old_offset")
+    await _edit_commit(
+        installation, r"next_offset = new_position\.next_offset", "next_offset = old_position.next_offset"
+    )
 
 
 async def commit_without_compare(installation: Installation) -> None:
     """Let the commit update the offset without comparing its old value."""
-    await _edit_commit(installation, r"AND epoch = of_epoch AND next_offset = old_offset", "")
+    await _edit_commit(installation, r"AND epoch = old_position\.epoch AND next_offset = old_position\.next_offset", "")
 
 
 async def _edit_commit(installation: Installation, words: str, other_words: str) -> None:

@@ -86,7 +86,7 @@ class Expected:
             counted.append("visitors")
         second = event.at // 1000
         spans = [
-            ("", "step", second // 300 * 300),
+            ("", "5m", second // 300 * 300),
             ("", "hour", second // 3600 * 3600),
             ("", "day", day),
             ("", "total", 0),

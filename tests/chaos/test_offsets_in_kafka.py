@@ -165,8 +165,8 @@ async def test_tampered_counts_set_the_difference_metric(cluster: Cluster, here:
     await send(cluster, [view(number) for number in range(60)])
     await views(here, 60)
     await has_difference(here, {"ledger": 0, "totals": 0})
-    await ask(here, "UPDATE stats.counts SET views = views + 7 WHERE part = 0 AND grain = 'total'")
-    await ask(here, "UPDATE stats.ledger SET events = events - 2 WHERE part = 1")
+    await ask(here, "UPDATE stats.counts SET views = views + 7 WHERE partition = 0 AND grain = 'total'")
+    await ask(here, "UPDATE stats.ledger SET events = events - 2 WHERE partition = 1")
     await has_difference(here, {"ledger": 2, "totals": 7})
     done = await command(here, "rebuild")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -66,7 +66,7 @@ async def ask(here: Installation, query: str) -> Any:
 
 async def views(here: Installation, wanted: int) -> None:
     """Wait until this many views are counted."""
-    query = """SELECT coalesce(sum(views), 0) FROM stats.counts JOIN stats.generations USING (gen)
+    query = """SELECT coalesce(sum(views), 0) FROM stats.counts JOIN stats.generations USING (generation)
         WHERE state = 'current' AND site = 'haihau' AND article = '' AND grain = 'total'"""
 
     async def are_counted() -> bool:
@@ -104,7 +104,7 @@ async def test_recreated_topic_stops_the_counter(cluster: Cluster, here: Install
     await here.stop()
     await cluster.begin_new_log()
     await send(cluster, [view(number) for number in range(90)])
-    assert "was it deleted and made again" in await last_log_lines(here, await here.start_counter(ready=False))
+    assert "was it deleted and created again" in await last_log_lines(here, await here.start_counter(ready=False))
     await views(here, 60)
     refused = await command(here, "rebuild")
     assert (refused.returncode, "--new-log keeps them" in refused.stderr) == (1, True)
@@ -126,7 +126,7 @@ async def test_log_shorter_than_counts_stops_the_counter(cluster: Cluster, here:
     await send(cluster, [view(number) for number in range(60)])
     await views(here, 60)
     await here.stop()
-    await cluster.admin(here.database, "UPDATE stats.offsets SET next_offset = next_offset + 5 WHERE part = 2")
+    await cluster.admin(here.database, "UPDATE stats.offsets SET next_offset = next_offset + 5 WHERE partition = 2")
     assert "the log ends at 10: Kafka has lost records" in await last_log_lines(
         here, await here.start_counter(ready=False)
     )
@@ -145,7 +145,7 @@ async def test_deleted_records_are_recorded_as_gap(cluster: Cluster, here: Insta
     await admin.close()
     await here.ensure_counters(1)
     await views(here, 60 + 13)
-    assert await ask(here, "SELECT (part, first_lost, next_there) = (4, 10, 17) FROM stats.gaps")
+    assert await ask(here, "SELECT (partition, first_lost, next_available) = (4, 10, 17) FROM stats.gaps")
     await send(cluster, [view(number) for number in range(5)], partition=4)
     await views(here, 60 + 18)
     assert (await command(here, "verify")).returncode == 0

@@ -187,9 +187,12 @@ def test_verify_finds_no_drift_and_names_the_counter_that_has_it(system: Any, ne
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.fullmatch(r"drift 0 over [1-9][0-9]* counters, [1-9][0-9]* records", done.stdout.splitlines()[-1])
 
-    site_total = "site = $1 AND article = '' AND grain = 'total' AND gen = (SELECT max(gen) FROM stats.generations)"
-    part = _change(system, f"SELECT min(part) FROM stats.counts WHERE {site_total}", SITE)
-    change = f"UPDATE stats.counts SET visits = visits + $3 WHERE {site_total} AND part = $2"
+    site_total = (
+        "site = $1 AND article = '' AND grain = 'total' "
+        "AND generation = (SELECT max(generation) FROM stats.generations)"
+    )
+    part = _change(system, f"SELECT min(partition) FROM stats.counts WHERE {site_total}", SITE)
+    change = f"UPDATE stats.counts SET visits = visits + $3 WHERE {site_total} AND partition = $2"
     _change(system, change, SITE, part, 7)
     try:
         done = stats(system, "verify")

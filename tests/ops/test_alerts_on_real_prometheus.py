@@ -32,8 +32,8 @@ FIRES_SECONDS = 60.0
 LAGS_SECONDS = 150.0
 """ConsumerLagHigh speaks of records that have waited for 60 s: that is a threshold, and stays."""
 ENDS_SECONDS = 120.0
-TAMPER = """UPDATE stats.ledger SET events = events + {by} WHERE (gen, site, day, outcome, reason, part) =
-    (SELECT gen, site, day, outcome, reason, part FROM stats.ledger ORDER BY 1, 2, 3, 4, 5, 6 LIMIT 1)"""
+TAMPER = """UPDATE stats.ledger SET events = events + {by} WHERE (generation, site, day, outcome, reason, partition) =
+    (SELECT generation, site, day, outcome, reason, partition FROM stats.ledger ORDER BY 1, 2, 3, 4, 5, 6 LIMIT 1)"""
 PROVOKED = {
     *("ProducerQueueHigh", "SpoolInUse", "SpoolFilling", "CollectorErrorSLO", "OutboxStuck", "CountsInconsistent"),
     *("PortalServingStale", "TargetDown", "ServiceMissing", "ConsumerLagHigh", "CountFreshnessSLO"),

@@ -101,11 +101,11 @@ async def test_the_sizes_of_rows_are_measured(database: str) -> None:
     try:
         keys = [("haihau", 1_795_600_000, (number * 0x9E3779B97F4A7C15) % 2**63, 1) for number in range(ROWS)]
         await connection.copy_records_to_table(
-            "visitor_days", schema_name="stats", records=keys, columns=["site", "day", "visitor", "gen"]
+            "visitor_days", schema_name="stats", records=keys, columns=["site", "day", "visitor", "generation"]
         )
         articles = [str(uuid.uuid4()) for _ in range(ROWS // 12)]
         counts = [(1, "haihau", one, "day", 1_795_600_000, part, 3, 0, 0) for one in articles for part in range(12)]
-        columns = ["gen", "site", "article", "grain", "start", "part", "views", "visits", "visitors"]
+        columns = ["generation", "site", "article", "grain", "bucket_start", "partition", "views", "visits", "visitors"]
         await connection.copy_records_to_table("counts", schema_name="stats", records=counts, columns=columns)
         found = {
             name: await connection.fetchval(f"SELECT pg_total_relation_size('stats.{name}')::float8") / rows

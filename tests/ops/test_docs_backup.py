@@ -20,9 +20,11 @@ def run(program: str, *arguments: str) -> None:
 async def test_documented_dump_restores_rows_without_salts(database: str, postgres_url: str, tmp_path: Path) -> None:
     """The documented dump, restored into an empty database, has all rows and no salt, and the services' roles work."""
     source = await asyncpg.connect(database)
-    columns = "gen, site, article, grain, start, part, views"
+    columns = "generation, site, article, grain, bucket_start, partition, views"
     await source.execute(f"INSERT INTO stats.counts ({columns}) VALUES (1, 's', '', 'total', 0, 3, 41)")
-    await source.execute("INSERT INTO stats.offsets (gen, topic, part, next_offset) VALUES (1, 'page-views', 3, 99)")
+    await source.execute(
+        "INSERT INTO stats.offsets (generation, topic, partition, next_offset) VALUES (1, 'page-views', 3, 99)"
+    )
     await source.execute(
         "INSERT INTO ingest.salts (site, day, salt, created_at) VALUES ('s', '2026-01-01', 'x', now())"
     )
@@ -40,8 +42,8 @@ async def test_documented_dump_restores_rows_without_salts(database: str, postgr
     assert await migrate(restored_url) == []
     restored = await asyncpg.connect(restored_url)
     await restored.execute("SET ROLE presstally_stats")
-    assert await restored.fetchval("SELECT views FROM stats.counts WHERE part = 3") == 41
-    assert await restored.fetchval("SELECT next_offset FROM stats.offsets WHERE part = 3") == 99
+    assert await restored.fetchval("SELECT views FROM stats.counts WHERE partition = 3") == 41
+    assert await restored.fetchval("SELECT next_offset FROM stats.offsets WHERE partition = 3") == 99
     await restored.execute("RESET ROLE")
     assert await restored.fetchval("SELECT count(*) FROM ingest.salts") == 0
     await restored.close()

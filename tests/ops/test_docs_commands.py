@@ -213,7 +213,7 @@ def test_documented_backup_restores_through_the_socket(tmp_path: Path) -> None:
         finally:
             await connection.close()
 
-    columns = "gen, site, article, grain, start, part, views"
+    columns = "generation, site, article, grain, bucket_start, partition, views"
     try:
         wait_for(server.is_ready, what="Postgres")
         asyncio.run(migrate(server.url))
@@ -222,7 +222,7 @@ def test_documented_backup_restores_through_the_socket(tmp_path: Path) -> None:
         asyncio.run(ask("UPDATE stats.counts SET views = 0"))
         for section in ("Restore, with Kafka still there", "A new machine"):
             run(section)
-            assert asyncio.run(ask("SELECT views FROM stats.counts WHERE part = 3")) == 41
+            assert asyncio.run(ask("SELECT views FROM stats.counts WHERE partition = 3")) == 41
     finally:
         process.terminate()
         process.wait(20)

@@ -8,9 +8,9 @@ import yaml
 from services.ingest.collector.salts import KEPT
 from services.ingest.settings import IngestSettings
 from services.stats.admin.reference_model import OLD_MILLISECONDS
-from services.stats.counting.retention import DAY_SECONDS, ONLINE_KEPT_SECONDS, STEP_DAYS, VISITOR_DAYS
-from services.stats.counting.state import SLOT_MILLISECONDS
-from services.stats.counting.store import PAST_SLOTS_KEPT
+from services.stats.counting.retention import BUCKET_5M_DAYS, DAY_SECONDS, ONLINE_KEPT_SECONDS, VISITOR_DAYS
+from services.stats.counting.state import WINDOW_MS
+from services.stats.counting.store import EVICTED_WINDOWS_KEPT
 from shared.topics import DAY_MS, DEAD_LETTER_CONFIG, PAGE_VIEWS, TOPICS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -34,10 +34,10 @@ def test_retention_figures_match_the_code() -> None:
     figures = {
         "page views": f"{LOG_DAYS} days",
         "dead letters": f"{int(DEAD_LETTER_CONFIG['retention.ms']) // DAY_MS} days",
-        "counts of 5 minutes": f"{STEP_DAYS} days",
+        "counts of 5 minutes": f"{BUCKET_5M_DAYS} days",
         "visitor IDs of a day": f"{VISITOR_DAYS} days",
         "who was online": f"{ONLINE_KEPT_SECONDS // 3600} hour",
-        "IDs of past views": f"{PAST_SLOTS_KEPT * SLOT_MILLISECONDS // 3_600_000} hours",
+        "IDs of past views": f"{EVICTED_WINDOWS_KEPT * WINDOW_MS // 3_600_000} hours",
         "salts": salts,
         "responses for repeated requests": answers,
         "events while Kafka is unavailable": f"until Kafka has them, at most {spool // 1024**3} GiB per collector",
@@ -66,7 +66,7 @@ def test_every_topic_table_and_volume_is_listed() -> None:
         found = re.findall(r"CREATE TABLE (\S+) \(", schema)
         tables |= {name if "." in name else f"{service}.{name}" for name in found}
     assert len(tables) > 25
-    assert topics | tables | set(COMPOSE["volumes"]) == named - {"step", "render_2", "render_3"}
+    assert topics | tables | set(COMPOSE["volumes"]) == named - {"5m", "render_2", "render_3"}
 
 
 def test_visitor_retention_exceeds_log_retention() -> None:

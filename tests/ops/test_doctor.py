@@ -55,8 +55,9 @@ def test_doctor_reports_each_fault_and_exits_with_1(system: Any, wait: Callable[
     ):
         assert f"ok      {fine}" in healthy or fine in healthy, healthy
     cut = (
-        "UPDATE stats.ledger SET events = events {} 1 WHERE (site, day, outcome, reason, part) = "
-        "(SELECT site, day, outcome, reason, part FROM stats.ledger ORDER BY part, site, day, outcome, reason LIMIT 1)"
+        "UPDATE stats.ledger SET events = events {} 1 WHERE (site, day, outcome, reason, partition) = "
+        "(SELECT site, day, outcome, reason, partition FROM stats.ledger "
+        "ORDER BY partition, site, day, outcome, reason LIMIT 1)"
     )
     asyncio.run(execute(system.database_url, cut.format("-")))
     asyncio.run(poison(system.kafka))

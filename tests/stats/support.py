@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 
 import asyncpg
 
-from services.stats.counting.state import ONLINE_STEP_MILLISECONDS
+from services.stats.counting.state import PRESENCE_BUCKET_MS
 from services.stats.local_time import day_start
 from shared.sites import Sites, read_sites
 from tests.conftest import ROOT, SITES, STATISTICS_TOKENS, Answer, answers, free_ports, lower
@@ -85,9 +85,11 @@ async def count_views(pool: asyncpg.Pool | asyncpg.Connection, views: int, artic
     for grain, start in (("day", day_start(now, ZoneInfo("Asia/Ho_Chi_Minh"))), ("total", 0)):
         await pool.execute(
             """
-            INSERT INTO stats.counts AS c (gen, site, article, grain, start, part, views, visits, visitors)
+            INSERT INTO stats.counts AS c (
+                generation, site, article, grain, bucket_start, partition, views, visits, visitors
+            )
             VALUES (1, $1, $2, $3, $4, 0, $5, $5, $5)
-            ON CONFLICT (gen, site, article, grain, start, part)
+            ON CONFLICT (generation, site, article, grain, bucket_start, partition)
             DO UPDATE SET views = c.views + $5, visits = c.visits + $5, visitors = c.visitors + $5
             """,
             SITE,
@@ -98,12 +100,12 @@ async def count_views(pool: asyncpg.Pool | asyncpg.Connection, views: int, artic
         )
     await pool.execute(
         """
-        INSERT INTO stats.online (gen, site, article, part, first_step, readers)
+        INSERT INTO stats.online (generation, site, article, partition, first_bucket, visitors)
         VALUES (1, $1, $2, 0, $3, ARRAY[$4::int])
-        ON CONFLICT (gen, site, article, part) DO UPDATE SET first_step = $3, readers = ARRAY[$4::int]
+        ON CONFLICT (generation, site, article, partition) DO UPDATE SET first_bucket = $3, visitors = ARRAY[$4::int]
         """,
         SITE,
         article,
-        now // ONLINE_STEP_MILLISECONDS,
+        now // PRESENCE_BUCKET_MS,
         views,
     )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.stats.local_time import day_start, hour_start, step_start, week_start
+from services.stats.local_time import bucket_5m_start, day_start, hour_start, week_start
 
 ZONES = sorted(available_timezones())
 YEAR_2000, YEAR_2040 = 946_684_800_000, 2_208_988_800_000
@@ -58,6 +58,6 @@ def test_every_instant_is_in_its_day(zone: str, instant: int) -> None:
 @given(st.integers(YEAR_2000, YEAR_2040))
 def test_steps_and_hours_hold_their_instants(instant: int) -> None:
     """A step is the 5 minutes, an hour the 60 minutes that hold the instant."""
-    for start, length in ((step_start(instant), 300), (hour_start(instant), 3600)):
+    for start, length in ((bucket_5m_start(instant), 300), (hour_start(instant), 3600)):
         assert start % length == 0
         assert start * 1000 <= instant < (start + length) * 1000

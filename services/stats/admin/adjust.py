@@ -30,10 +30,10 @@ ENTERED_SECONDS = 15.0
 ENTERED_POLL_SECONDS = 0.1
 
 READ_ADJUSTMENTS = """
-SELECT id, site, article, measure, amount, who, why, at
+SELECT id, site, article, measure, amount, who, why, created_at
 FROM stats.adjustments
 WHERE $1::text IS NULL OR site = $1
-ORDER BY at, id
+ORDER BY created_at, id
 """
 READ_ADJUSTMENT = "SELECT id, site, article, measure, amount FROM stats.adjustments WHERE id = $1"
 
@@ -177,6 +177,7 @@ async def _list(pool: asyncpg.Pool, site: str | None) -> None:
         reversal = reversal_id(row["id"])
         note = f" (reversed by {reversal})" if reversal in ids else ""
         print(
-            f"{row['id']:<36}  {row['at']:%Y-%m-%dT%H:%M:%SZ}  {row['site']:<16}  {row['article'] or '(site)':<36}  "
-            f"{row['measure']:<8}  {row['amount']:>+15,}  {row['who']}: {row['why']}{note}"
+            f"{row['id']:<36}  {row['created_at']:%Y-%m-%dT%H:%M:%SZ}  {row['site']:<16}  "
+            f"{row['article'] or '(site)':<36}  {row['measure']:<8}  {row['amount']:>+15,}  "
+            f"{row['who']}: {row['why']}{note}"
         )

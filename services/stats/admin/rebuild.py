@@ -19,13 +19,13 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from services.stats.counting.decoding import Records, read
-from services.stats.counting.rules import DAY_SECONDS, UNKNOWN_SITE, Deltas, count_batch
-from services.stats.counting.seen_ids import PastIds
+from services.stats.counting.decoding import RawBatch, decode
+from services.stats.counting.rules import DAY_SECONDS, UNKNOWN_SITE, CountDeltas, fold_batch
+from services.stats.counting.seen_ids import EvictedIds
 from services.stats.counting.snapshots import to_bytes
-from services.stats.counting.state import Memory
-from services.stats.counting.store import Position, apply, read_positions, save_snapshot
-from services.stats.counting.topic_identity import read_log
+from services.stats.counting.state import PartitionState
+from services.stats.counting.store import Position, commit_batch, read_positions, save_snapshot
+from services.stats.counting.topic_identity import read_topic
 from services.stats.local_time import HOUR_SECONDS, day_start
 from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
@@ -40,7 +40,17 @@ WARM_UP_MILLISECONDS = 65 * 60_000
 SWAP_SECONDS = 3.0
 """How long counters may wait for the swap; if it takes longer the rebuild catches up again first."""
 BATCH_RECORDS = 20_000
-TABLES = ["offsets", "counts", "online", "visitor_days", "ledger", "referrers", "snapshots", "past_ids", "generations"]
+TABLES = [
+    "offsets",
+    "counts",
+    "online",
+    "visitor_days",
+    "ledger",
+    "referrers",
+    "snapshots",
+    "evicted_ids",
+    "generations",
+]
 """What has a generation."""
 BEGINNING = -(2**53)
 """Before all days."""
@@ -51,8 +61,8 @@ class Rebuilt:
     """One partition of the new generation."""
 
     position: Position
-    memory: Memory = field(default_factory=Memory)
-    past: list[PastIds] = field(default_factory=list)
+    state: PartitionState = field(default_factory=PartitionState)
+    evicted_ids: list[EvictedIds] = field(default_factory=list)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -115,7 +125,7 @@ class Building:
         self._consumer = consumer
         self._sites = sites
         self._new_log = new_log
-        self._old = self._gen = 0
+        self._old = self._generation = 0
         self._parts: dict[TopicPartition, Rebuilt] = {}
         self._cuts: dict[str, int] = {}
         """Site → first day that is counted again. What is before it is kept, and all of a site that is not here."""
@@ -123,11 +133,11 @@ class Building:
     async def begin(self) -> None:
         """Make the generation, or begin anew the one that a killed rebuild left."""
         consumer = self._consumer
-        identity, numbers = await read_log(consumer._client, PAGE_VIEWS.name)  # noqa: SLF001 - it has no other door
+        identity, numbers = await read_topic(consumer._client, PAGE_VIEWS.name)  # noqa: SLF001 - it has no other door
         partitions = [TopicPartition(PAGE_VIEWS.name, number) for number in numbers]
         consumer.assign(partitions)
         beginnings = await consumer.beginning_offsets(partitions)
-        self._old = await self._pool.fetchval(SQL["current_gen"])
+        self._old = await self._pool.fetchval(SQL["current_generation"])
         counted = await self._pool.fetch(SQL["read_partitions"], self._old, PAGE_VIEWS.name, numbers)
         same_log = all(row["topic_id"] in ("", identity.topic_id) for row in counted)
         if same_log == self._new_log:
@@ -136,27 +146,29 @@ class Building:
                 if same_log
                 else "this topic is another one than the counts stand for; --new-log keeps them and goes on with it"
             )
-        for leftover in await self._pool.fetch(SQL["building_gens"]):
-            await self._drop(leftover["gen"])
-        self._gen = await self._pool.fetchval(SQL["begin_gen"])
+        for leftover in await self._pool.fetch(SQL["building_generations"]):
+            await self._drop(leftover["generation"])
+        self._generation = await self._pool.fetchval(SQL["begin_generation"])
         places = {one.partition: beginnings[one] for one in partitions}
-        positions = await read_positions(self._pool, PAGE_VIEWS.name, places, identity, self._gen)
+        positions = await read_positions(self._pool, PAGE_VIEWS.name, places, identity, self._generation)
         self._parts = {one: Rebuilt(positions[one.partition]) for one in partitions}
         for one in partitions:
             consumer.seek(one, beginnings[one])
         if self._new_log:
             await self._keep(self._pool)  # all of it, before the first record of the new log is added
             await self._pool.execute(
-                SQL["note_new_log"], self._gen, PAGE_VIEWS.name, list(places), list(places.values())
+                SQL["record_new_log"], self._generation, PAGE_VIEWS.name, list(places), list(places.values())
             )
         else:
             self._cuts = await self._find_cuts(beginnings, counted)
-        print(f"generation {self._gen} is being built; readers go on with {self._old}", flush=True)
+        print(f"generation {self._generation} is being built; readers go on with {self._old}", flush=True)
 
     async def _find_cuts(self, beginnings: dict[TopicPartition, int], counted: list[Any]) -> dict[str, int]:
         """Return for each site the first local day that the log holds whole."""
-        newest = {row["part"]: row["newest_arrived"] for row in counted}
-        broken = {row["part"] for row in await self._pool.fetch(SQL["broken_parts"], self._old, PAGE_VIEWS.name)}
+        newest = {row["partition"]: row["newest_arrived"] for row in counted}
+        broken = {
+            row["partition"] for row in await self._pool.fetch(SQL["partitions_with_gaps"], self._old, PAGE_VIEWS.name)
+        }
         since = [
             await self._first_arrival(one, newest.get(one.partition, 0))
             for one, beginning in beginnings.items()
@@ -194,43 +206,43 @@ class Building:
         return True
 
     async def _count(self, partition: TopicPartition, part: Rebuilt, fetched: list[Any]) -> None:
-        records = Records.fetched(fetched)
-        deltas = count_batch(read(records, self._sites), part.memory, records, part.past)
+        records = RawBatch.fetched(fetched)
+        deltas = fold_batch(decode(records, self._sites), part.state, records, part.evicted_ids)
         after = part.position._replace(
             next_offset=int(records.offset[-1]) + 1,
             newest_arrived=max(part.position.newest_arrived, deltas.newest_arrived),
         )
         deltas = counted_again(deltas, self._cuts)
-        await apply(self._pool, partition.topic, partition.partition, deltas, position=part.position, new=after)
+        await commit_batch(self._pool, partition.topic, partition.partition, deltas, position=part.position, new=after)
         part.position = after
 
     async def swap(self) -> bool:
         """Take the counters' place; False if the last records took too long and it must be tried again."""
         for one, part in self._parts.items():
-            await save_snapshot(self._pool, one.topic, one.partition, part.position, to_bytes(part.memory))
+            await save_snapshot(self._pool, one.topic, one.partition, part.position, to_bytes(part.state))
         transaction = self._lock.transaction()
         await transaction.start()
         try:
             # Counters wait here: their compare-and-set wants these rows.
             rows = await self._lock.fetch(SQL["lock_offsets"], self._old, PAGE_VIEWS.name)
             if not self._new_log:
-                stand = {TopicPartition(PAGE_VIEWS.name, row["part"]): row["next_offset"] for row in rows}
+                stand = {TopicPartition(PAGE_VIEWS.name, row["partition"]): row["next_offset"] for row in rows}
                 ends = {one: stand.get(one, 0) for one in self._parts}
                 if not await self.catch_up(ends, time.monotonic() + SWAP_SECONDS):
                     await transaction.rollback()
                     print("the last records took too long; catching up again", flush=True)
                     return False
                 await self._keep(self._lock)
-            await self._lock.execute(SQL["keep_gaps"], self._old, self._gen)
-            await self._lock.execute(SQL["settle_ledger"], self._gen)
-            await self._lock.execute(SQL["delete_gen"], self._old)
-            await self._lock.execute(SQL["make_current"], self._gen)
+            await self._lock.execute(SQL["move_gaps"], self._old, self._generation)
+            await self._lock.execute(SQL["reset_offsets_without_record"], self._generation)
+            await self._lock.execute(SQL["delete_generation"], self._old)
+            await self._lock.execute(SQL["make_current"], self._generation)
             await self._lock.execute(SQL["delete_offsets"], self._old)
         except BaseException:
             await transaction.rollback()
             raise
         await transaction.commit()
-        print(f"generation {self._gen} is current", flush=True)
+        print(f"generation {self._generation} is current", flush=True)
         return True
 
     async def _keep(self, connection: asyncpg.Pool | asyncpg.Connection) -> None:
@@ -238,20 +250,20 @@ class Building:
         slugs = list(self._cuts)
         cuts = [self._cuts[slug] for slug in slugs]
         hours = [cut // HOUR_SECONDS * HOUR_SECONDS for cut in cuts]
-        await connection.execute(SQL["keep_counts"], self._old, self._gen, slugs, cuts, hours)
-        for query in ("keep_totals", "keep_visitor_days", "keep_ledger", "keep_referrers"):
-            await connection.execute(SQL[query], self._old, self._gen, slugs, cuts)
+        await connection.execute(SQL["copy_kept_counts"], self._old, self._generation, slugs, cuts, hours)
+        for query in ("copy_kept_totals", "copy_kept_visitor_days", "copy_kept_ledger", "copy_kept_referrers"):
+            await connection.execute(SQL[query], self._old, self._generation, slugs, cuts)
 
     async def drop_old(self) -> None:
         """Delete the generation that nobody reads any more."""
         await self._drop(self._old)
 
-    async def _drop(self, gen: int) -> None:
+    async def _drop(self, generation: int) -> None:
         for table in TABLES:
-            await self._pool.execute(f"DELETE FROM stats.{table} WHERE gen = $1", gen)  # noqa: S608 - our own names
+            await self._pool.execute(f"DELETE FROM stats.{table} WHERE generation = $1", generation)  # noqa: S608 - our own names
 
 
-def counted_again(deltas: Deltas, cuts: Mapping[str, int]) -> Deltas:
+def counted_again(deltas: CountDeltas, cuts: Mapping[str, int]) -> CountDeltas:
     """Return the deltas without what is kept from the old generation, and without letters that were sent already."""
 
     def is_new(site: str, start: int) -> bool:
@@ -259,12 +271,14 @@ def counted_again(deltas: Deltas, cuts: Mapping[str, int]) -> Deltas:
 
     return replace(
         deltas,
-        days=[one for one in deltas.days if is_new(one.site, one.day)],
+        day_counts=[one for one in deltas.day_counts if is_new(one.site, one.day)],
         # An hour that begins just before the day (where offsets are not whole hours) is counted again whole.
-        spans=[
-            one for one in deltas.spans if one.start >= cuts.get(one.site, BEGINNING) // HOUR_SECONDS * HOUR_SECONDS
+        bucket_counts=[
+            one
+            for one in deltas.bucket_counts
+            if one.bucket_start >= cuts.get(one.site, BEGINNING) // HOUR_SECONDS * HOUR_SECONDS
         ],
-        first_sights=[one for one in deltas.first_sights if is_new(one.site, one.day)],
+        daily_visitors=[one for one in deltas.daily_visitors if is_new(one.site, one.day)],
         ledger=type(deltas.ledger)({key: events for key, events in deltas.ledger.items() if is_new(*key[:2])}),
         referrers=type(deltas.referrers)({key: n for key, n in deltas.referrers.items() if is_new(*key[:2])}),
         dead_letters=[],

@@ -35,7 +35,7 @@ HOSTS_MAX = 200
 UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 VISITOR_KEY = re.compile("[0-9a-fA-F]{16}")
 
-Grain = Literal["step", "hour", "day", "total"]
+Grain = Literal["5m", "hour", "day", "total"]
 
 
 class Bucket(NamedTuple):
@@ -357,7 +357,7 @@ def buckets_of(event: PageEvent, day: int) -> list[Bucket]:
     """Return the buckets that a view counts in, by its own time; `day` is where its local day begins, in seconds."""
     seconds = event.at // 1000
     buckets = [
-        Bucket(event.site, WHOLE_SITE, "step", seconds // 300 * 300),
+        Bucket(event.site, WHOLE_SITE, "5m", seconds // 300 * 300),
         Bucket(event.site, WHOLE_SITE, "hour", seconds // 3600 * 3600),
         Bucket(event.site, WHOLE_SITE, "day", day),
         Bucket(event.site, WHOLE_SITE, "total", 0),

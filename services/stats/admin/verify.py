@@ -42,30 +42,31 @@ STEPS_KEPT_SECONDS = 40 * 86_400
 MEASURES = ("views", "visits", "visitors")
 
 READ_OFFSETS = """
-SELECT part, next_offset, newest_arrived, topic_id, EXISTS (
-    SELECT FROM stats.gaps WHERE gaps.gen = offsets.gen AND gaps.topic = offsets.topic AND gaps.part = offsets.part
+SELECT partition, next_offset, newest_arrived, topic_id, EXISTS (
+    SELECT FROM stats.gaps
+    WHERE gaps.generation = offsets.generation AND gaps.topic = offsets.topic AND gaps.partition = offsets.partition
 ) AS has_gap
 FROM stats.offsets
-WHERE gen = $1 AND topic = $2
-ORDER BY part
+WHERE generation = $1 AND topic = $2
+ORDER BY partition
 """
 READ_COUNTS = """
-SELECT site, article, grain, start,
+SELECT site, article, grain, bucket_start,
     sum(views)::bigint AS views, sum(visits)::bigint AS visits, sum(visitors)::bigint AS visitors
 FROM stats.counts
-WHERE gen = $1
-GROUP BY site, article, grain, start
+WHERE generation = $1
+GROUP BY site, article, grain, bucket_start
 """
 READ_LEDGER = """
 SELECT site, day, outcome, reason, sum(events)::bigint AS events
 FROM stats.ledger
-WHERE gen = $1
+WHERE generation = $1
 GROUP BY site, day, outcome, reason
 """
 READ_REFERRERS = """
 SELECT site, day, host, sum(visits)::bigint AS visits
 FROM stats.referrers
-WHERE gen = $1
+WHERE generation = $1
 GROUP BY site, day, host
 """
 
@@ -148,11 +149,11 @@ async def _read_stored(settings: StatsSettings) -> Stored:
         pool.acquire() as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
-        gen = await connection.fetchval("SELECT gen FROM stats.generations WHERE state = 'current'")
-        offsets = await connection.fetch(READ_OFFSETS, gen, PAGE_VIEWS.name)
-        counts = await connection.fetch(READ_COUNTS, gen)
-        ledger = await connection.fetch(READ_LEDGER, gen)
-        referrers = await connection.fetch(READ_REFERRERS, gen)
+        generation = await connection.fetchval("SELECT generation FROM stats.generations WHERE state = 'current'")
+        offsets = await connection.fetch(READ_OFFSETS, generation, PAGE_VIEWS.name)
+        counts = await connection.fetch(READ_COUNTS, generation)
+        ledger = await connection.fetch(READ_LEDGER, generation)
+        referrers = await connection.fetch(READ_REFERRERS, generation)
     return Stored(
         {part: Counted(*counted) for part, *counted in offsets},
         {Bucket(*row[:4]): Numbers(*row[4:]) for row in map(tuple, counts)},
@@ -222,7 +223,7 @@ def compare(stored: Stored, expected: Expected, sites: Mapping[str, Site], lost_
     newest = max((one.newest_arrived for one in stored.partitions.values()), default=0)
     first_step = newest // 1000 - STEPS_KEPT_SECONDS
     for bucket in sorted(stored.counts.keys() | expected.counts.keys()):
-        if bucket.grain == "step" and bucket.start < first_step:
+        if bucket.grain == "5m" and bucket.start < first_step:
             continue
         if lost_until is not None and bucket.start < _whole_from(
             bucket.site, sites, lost_until + COUNTS_WHOLE_AFTER_MILLISECONDS

@@ -7,9 +7,9 @@ from typing import Literal
 import asyncpg
 import msgspec
 
-from services.stats.counting.rules import ONLINE_MILLISECONDS, WHOLE_SITE
-from services.stats.counting.state import ONLINE_STEP_MILLISECONDS
-from services.stats.local_time import day_start, hour_start, step_start, week_start
+from services.stats.counting.rules import ONLINE_MS, WHOLE_SITE
+from services.stats.counting.state import PRESENCE_BUCKET_MS
+from services.stats.local_time import bucket_5m_start, day_start, hour_start, week_start
 from services.stats.queries import SQL
 from shared.events import Measure
 from shared.sites import Site
@@ -52,7 +52,7 @@ async def read_counter(
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is away.
     """
     now = time.time_ns() // 1_000_000
-    first_online_step = (now - ONLINE_MILLISECONDS) // ONLINE_STEP_MILLISECONDS + 1
+    first_online_step = (now - ONLINE_MS) // PRESENCE_BUCKET_MS + 1
     if window == "calendar":
         spans = (
             "day",
@@ -61,7 +61,7 @@ async def read_counter(
             week_start(now, site.zone, site.first_weekday_number),
         )
     else:
-        spans = ("step", "hour", step_start(now - DAY_MILLISECONDS), hour_start(now - 7 * DAY_MILLISECONDS))
+        spans = ("5m", "hour", bucket_5m_start(now - DAY_MILLISECONDS), hour_start(now - 7 * DAY_MILLISECONDS))
     row = await pool.fetchrow(SQL["read_counter"], site.slug, article or WHOLE_SITE, first_online_step, *spans, measure)
     assert row is not None, "sums always give a row"
     return CounterNumbers(

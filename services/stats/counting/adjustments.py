@@ -29,7 +29,7 @@ async def enter_adjustment(pool: asyncpg.Pool, producer: Producer, record: Consu
 
     async def enter(adjustment: Adjustment) -> None:
         await pool.execute(
-            SQL["enter_adjustment"],
+            SQL["insert_adjustment"],
             adjustment.id,
             adjustment.site,
             adjustment.article or WHOLE_SITE,

@@ -59,10 +59,10 @@ async def save_title(pool: asyncpg.Pool, producer: Producer, record: ConsumerRec
     if record.value is None and record.key is not None:
         key = record.key.decode(errors="replace").replace("\0", "")
         await retry_until_done(
-            lambda: pool.execute(SQL["forget_article"], key),
+            lambda: pool.execute(SQL["mark_article_killed"], key),
             on=POSTGRES_UNAVAILABLE,
             unless=POSTGRES_DATA_ERRORS,
-            what="forget an article's title",
+            what="remove the title of a killed article",
         )
     await handle_record(producer, record, ArticleHead, save)
 

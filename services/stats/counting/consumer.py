@@ -1,10 +1,10 @@
-"""Role `counter`: Kafka `page-views` → counting → one transaction. Exactly once, by Postgres alone.
+"""Kafka `page-views` → counting → one transaction. Exactly once, by Postgres alone.
 
-Where a partition stands is kept in Postgres, in the transaction that changes its counts, behind a
-compare-and-set. Nothing that Kafka, the group or this process's memory believes can count a record twice or
-pass one over. On any doubt (a lost reply, a fence, a rebalance) the partition is held: paused, its memory
-dropped, its position read from Postgres, and its last hour read again from the log.
-Why this looks as it does stands in ARCHITECTURE.md, "Exactly once".
+The position of a partition is stored in Postgres, in the transaction that changes its counts, behind a
+compare-and-set. Nothing that Kafka, the consumer group or this process's state holds can count a record twice or skip
+one. After any failure of unknown outcome (a lost reply, a fence, a rebalance) the partition is reloaded: it is paused,
+its state is dropped, its position is read from Postgres, and the records of the last hour are read again.
+The reasons are in ARCHITECTURE.md, "Exactly once".
 """
 
 import asyncio
@@ -24,13 +24,13 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 
-from services.stats.counting.dead_letter_limit import TooManyDeadLetters, position_after
-from services.stats.counting.decoding import Records, read
-from services.stats.counting.offset_reporter import Telling
-from services.stats.counting.partitions import Owned, WrongLog, load
-from services.stats.counting.rules import Deltas, count_batch, reaches_back
+from services.stats.counting.dead_letter_limit import DeadLetterLimitExceeded, next_position
+from services.stats.counting.decoding import RawBatch, decode
+from services.stats.counting.offset_reporter import OffsetReporter
+from services.stats.counting.partitions import AssignedPartition, TopicMismatch, restore_partitions
+from services.stats.counting.rules import CountDeltas, fold_batch, needs_evicted_ids
 from services.stats.counting.snapshots import to_bytes
-from services.stats.counting.store import Fenced, Position, apply, read_past_ids, save_snapshot
+from services.stats.counting.store import Fenced, Position, commit_batch, read_evicted_ids, save_snapshot
 from services.stats.metrics import (
     ASSIGNED,
     BATCH_SECONDS,
@@ -54,19 +54,19 @@ from shared.topics import PAGE_VIEWS
 STUCK_SECONDS = 120
 BATCH_TIMEOUT_MS = 50
 FETCH_WAIT_MS = 100
-"""An idle fetch holds up everything else on its connection for so long, such as the offsets that loading asks for."""
+"""An idle fetch delays all other requests on its connection for so long, such as the offsets that a reload reads."""
 PARTITION_FETCH_BYTES = 8 * 1024 * 1024
-"""What waits in memory for each partition; one transaction takes about as much when there is a lot to do."""
+"""Fetched bytes that wait in memory for each partition; a transaction of a busy partition takes about as much."""
 FETCH_BYTES = 16 * 1024 * 1024
 SNAPSHOT_RECORDS = 30_000
-"""A snapshot follows at least so many records, or as many as it has entries: writing it stays a small part."""
-SNAPSHOTS_AT_ONCE = 2
-FINISH_SECONDS = 2.0
+"""A snapshot follows after at least so many records, or after as many as it has entries: so it stays a small cost."""
+CONCURRENT_SNAPSHOTS = 2
+DRAIN_SECONDS = 2.0
 SAVE_SECONDS = 2.5
 
 
-class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
-    """The one loop that counts."""
+class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
+    """Consumes `page-views` and counts them."""
 
     def __init__(
         self, broker: KafkaBroker, pool: asyncpg.Pool, sites: Sites, settings: StatsSettings, process: Process
@@ -75,15 +75,17 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         self._sites = sites
         self._process = process
         self._dead_letters_max = settings.dead_letters_max
-        self._owned: dict[TopicPartition, Owned] = {}
-        self._loading: set[TopicPartition] = set()
+        self._assigned: dict[TopicPartition, AssignedPartition] = {}
+        self._reloading: set[TopicPartition] = set()
         self._assignment = 0
-        self._saving = 0  # snapshots, each a copy of a partition's memory
+        self._saving = 0  # snapshots in progress, each a copy of a partition's state
         self._finished = False
-        self._counting = asyncio.Lock()  # held while fetched records are in hand
-        self.telling = Telling(self._owned, lambda: self._consumer, self._is_at_work, process)
+        self._counting = asyncio.Lock()  # locked while fetched records are in progress
+        self.offset_reporter = OffsetReporter(
+            self._assigned, lambda: self._consumer, self._has_records_in_progress, process
+        )
         self._progress = time.monotonic()
-        self.waits_for: str | None = None
+        self.waiting_reason: str | None = None
         self._subscriber = broker.subscriber(
             PAGE_VIEWS.name,
             batch=True,
@@ -107,7 +109,7 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
     def _consumer(self) -> Any:
         return self._subscriber.consumer  # FastStream sets it before it subscribes, so before any callback
 
-    # FastStream would build a message object and decode headers for each record; the handler takes them as they are.
+    # FastStream would build a message object and decode headers for each record; the handler takes raw records.
     async def _raw_message(self, records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
         return KafkaMessage(
             body=[],
@@ -121,38 +123,38 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
         return list(message.raw_message)
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
-        """Forget everything: from now on somebody else may count these."""
+        """Drop all state: from now on another counter may count these partitions."""
         self._assignment += 1
-        self._owned.clear()
-        self._loading.clear()
-        self.telling.forget()
+        self._assigned.clear()
+        self._reloading.clear()
+        self.offset_reporter.reset()
         ASSIGNED.set(0)
 
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
-        """Hold the new partitions before the first await: aiokafka already fetches for them."""
+        """Pause the new partitions before the first await: aiokafka already fetches for them."""
         REBALANCES.inc()
-        self._hold(assigned, "assigned")
+        self._pause_and_reload(assigned, "assigned")
 
-    def _hold(self, partitions: Collection[TopicPartition], cause: str) -> None:
-        """Pause partitions and read the truth in a task of its own; an error in a callback would only be logged."""
+    def _pause_and_reload(self, partitions: Collection[TopicPartition], cause: str) -> None:
+        """Pause partitions and reload them in a task: an error in a rebalance callback would only be logged."""
         if not partitions:
             return
         RELOADS.labels(cause).inc(len(partitions))
         consumer = self._consumer
         consumer.pause(*partitions)
         for partition in partitions:
-            self.telling.hold(partition, self._owned.pop(partition, None))
-            self._loading.add(partition)
-            consumer.seek(partition, 0)  # any valid place: aiokafka must not ask Kafka for a committed offset
-        self._process.spawn(self._load(consumer, list(partitions), self._assignment), "load partitions")
+            self.offset_reporter.track_reloading(partition, self._assigned.pop(partition, None))
+            self._reloading.add(partition)
+            consumer.seek(partition, 0)  # any valid offset: aiokafka must not ask Kafka for a committed one
+        self._process.spawn(self._reload(consumer, list(partitions), self._assignment), "reload partitions")
 
-    async def _load(self, consumer: Any, partitions: list[TopicPartition], assignment: int) -> None:
-        outage = Outage("restore partitions", self._set_waits_for)
+    async def _reload(self, consumer: Any, partitions: list[TopicPartition], assignment: int) -> None:
+        outage = Outage("restore partitions", self._set_waiting_reason)
         while True:
             try:
-                found = await load(self._pool, consumer, partitions)
+                restored = await restore_partitions(self._pool, consumer, partitions)
                 break
-            except WrongLog as error:
+            except TopicMismatch as error:
                 self._process.fail(str(error))
                 return
             except (*POSTGRES_UNAVAILABLE, *KAFKA_ERRORS) as error:
@@ -161,185 +163,199 @@ class Counter(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has n
                 outage.failed(error)
                 await outage.pause()
         if assignment != self._assignment:
-            return  # another assignment came meanwhile, and with it another load
+            return  # another assignment came meanwhile, and with it another reload
         outage.ended()
-        for partition, owned in found.items():
-            self._owned[partition] = owned
-            self._loading.discard(partition)
+        for partition, owned in restored.items():
+            self._assigned[partition] = owned
+            self._reloading.discard(partition)
             consumer.seek(partition, owned.read_next)
             consumer.resume(partition)
-        ASSIGNED.set(len(self._owned))
+        ASSIGNED.set(len(self._assigned))
 
-    def _set_waits_for(self, reason: str | None) -> None:
-        self.waits_for = f"partitions cannot be restored: {reason}" if reason else None
+    def _set_waiting_reason(self, reason: str | None) -> None:
+        self.waiting_reason = f"partitions cannot be restored: {reason}" if reason else None
 
-    async def _on_batch(self, records: list) -> None:  # type: ignore[type-arg] # FastStream must not look inside
-        """Count what was fetched. Never raises: FastStream would log it and go on behind the records."""
+    async def _on_batch(self, records: list) -> None:  # type: ignore[type-arg] # FastStream must not inspect it
+        """Count fetched records. Never raises: FastStream would log it and go on after the records."""
         async with self._counting:
             if not self._finished:
-                await self._count_parts(records)
+                await self._count_by_partition(records)
 
-    async def _count_parts(self, records: list[ConsumerRecord]) -> None:
+    async def _count_by_partition(self, records: list[ConsumerRecord]) -> None:
         edges = [0, len(records)]
-        if records[0].partition != records[-1].partition:  # one partition's records stand together
+        if records[0].partition != records[-1].partition:  # the records of a partition are contiguous
             numbers = np.array([record.partition for record in records])
             edges[1:1] = (np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist()
         for begin, end in pairwise(edges):
             partition = TopicPartition(PAGE_VIEWS.name, records[begin].partition)
-            part = records[begin:end]
-            owned = self._owned.get(partition)
-            if owned is None or not await self._is_current(partition, part):
+            fetched = records[begin:end]
+            owned = self._assigned.get(partition)
+            if owned is None or not await self._is_current(partition, fetched):
                 continue
             if owned.committing is not None:
                 await asyncio.wait([owned.committing])
-            if self._owned.get(partition) is owned:  # otherwise its last batch failed, or it was revoked meanwhile
-                async with self._doubts(partition, owned):
-                    await self._count(partition, owned, part)
+            if self._assigned.get(partition) is owned:  # otherwise its last batch failed, or it was revoked meanwhile
+                async with self._reload_on_failure(partition, owned):
+                    await self._process_records(partition, owned, fetched)
 
     @asynccontextmanager
-    async def _doubts(self, partition: TopicPartition, owned: Owned) -> AsyncIterator[None]:
-        """Hold the partition on any doubt, and stop the process on a fault of ours. Raises nothing."""
+    async def _reload_on_failure(self, partition: TopicPartition, owned: AssignedPartition) -> AsyncIterator[None]:
+        """Reload the partition after a failure of unknown outcome, and stop the process on an internal error.
+
+        Raises nothing.
+        """
         try:
             yield
         except Fenced as error:
-            log.warning("Another counter was here", reason=str(error))
-            self._hold_if_owned(partition, owned, "fenced")
-        except TooManyDeadLetters as error:
+            log.warning("partition fenced by another consumer", reason=str(error))
+            self._reload_if_assigned(partition, owned, "fenced")
+        except DeadLetterLimitExceeded as error:
             self._process.fail(str(error))
         except Exception as error:  # noqa: BLE001 - FastStream must not see it
             if isinstance(error, POSTGRES_UNAVAILABLE) and not isinstance(error, POSTGRES_DATA_ERRORS):
-                log.warning("Whether a batch was committed is unknown; asking Postgres", reason=repr(error))
-                self._hold_if_owned(partition, owned, "postgres")
+                log.warning("outcome of a commit is unknown; reading it from Postgres", reason=repr(error))
+                self._reload_if_assigned(partition, owned, "postgres")
                 return
-            # A fault of ours: stop, and start again from what is committed.
-            log.error("Counting failed", partition=partition.partition, exc_info=error)
+            # An internal error: stop, and start again from the committed position.
+            log.error("counting failed", partition=partition.partition, exc_info=error)
             self._process.fail(f"counting failed: {error!r}")
 
-    def _hold_if_owned(self, partition: TopicPartition, owned: Owned, cause: str) -> None:
-        if self._owned.get(partition) is owned:  # otherwise it was revoked meanwhile
-            self._hold([partition], cause)
+    def _reload_if_assigned(self, partition: TopicPartition, owned: AssignedPartition, cause: str) -> None:
+        if self._assigned.get(partition) is owned:  # otherwise it was revoked meanwhile
+            self._pause_and_reload([partition], cause)
 
     async def _is_current(self, partition: TopicPartition, fetched: list[ConsumerRecord]) -> bool:
-        """Tell whether the consumer still stands behind these records.
+        """Return whether the consumer's position is still after these records.
 
-        If it was sought elsewhere since they were fetched (revoked, given back and loaded while the handler was at
-        another partition), they would be counted before the memory that they need is rebuilt.
+        If it was moved since they were fetched (revoked, assigned again and reloaded while the handler was busy with
+        another partition), they would be counted before the state that they need is rebuilt.
         """
         try:
             return int(await self._consumer.position(partition)) > int(fetched[-1].offset)
-        except IllegalStateError:  # it is not ours any more
+        except IllegalStateError:  # it is no longer assigned
             return False
 
-    async def _count(self, partition: TopicPartition, owned: Owned, fetched: list[ConsumerRecord]) -> None:
-        """Fold records into memory, and begin to commit what is new. The next batch waits for that commit."""
-        records = Records.fetched(fetched)
+    async def _process_records(
+        self, partition: TopicPartition, owned: AssignedPartition, fetched: list[ConsumerRecord]
+    ) -> None:
+        """Fold records into the state, and begin to commit new ones. The next batch waits for that commit."""
+        records = RawBatch.fetched(fetched)
         records = records[int(np.searchsorted(records.offset, owned.read_next)) :]
         first_new = int(np.searchsorted(records.offset, owned.position.next_offset))
-        if first_new:  # counted already: only what they leave in memory matters
+        if first_new:  # already counted: only their effect on the state matters
             await self._fold(partition, owned, records[:first_new])
             REPLAYED.inc(first_new)
         new = records[first_new:]
         if not len(new):
             return
         deltas = await self._fold(partition, owned, new)
-        after = position_after(owned.position, new, deltas, self._dead_letters_max)
+        after = next_position(owned.position, new, deltas, self._dead_letters_max)
         snapshot = None
-        if self._saving < SNAPSHOTS_AT_ONCE and owned.unsaved_records >= self._snapshot_records(partition, owned):
-            snapshot, owned.unsaved_records = to_bytes(owned.memory), 0
+        if self._saving < CONCURRENT_SNAPSHOTS and owned.unsaved_records >= self._snapshot_records(partition, owned):
+            snapshot, owned.unsaved_records = to_bytes(owned.state), 0
             self._saving += 1
         owned.committing = self._process.spawn(
             self._commit(partition, owned, deltas, after, snapshot), f"commit {partition.partition}"
         )
-        await asyncio.sleep(0)  # hand it to Postgres before the next fold keeps this loop busy
+        await asyncio.sleep(0)  # send it to Postgres before the next fold keeps this loop busy
 
-    def _snapshot_records(self, partition: TopicPartition, owned: Owned) -> int:
+    def _snapshot_records(self, partition: TopicPartition, owned: AssignedPartition) -> int:
         """Return after how many records a snapshot is due: sooner when there is nothing else to do."""
         if (self._consumer.highwater(partition) or 0) <= owned.read_next:
-            return max(SNAPSHOT_RECORDS // 6, owned.memory.entries // 4)
-        return max(SNAPSHOT_RECORDS, owned.memory.entries)
+            return max(SNAPSHOT_RECORDS // 6, owned.state.entries // 4)
+        return max(SNAPSHOT_RECORDS, owned.state.entries)
 
-    async def _fold(self, partition: TopicPartition, owned: Owned, records: Records) -> Deltas:
-        batch = read(records, self._sites)
-        if not reaches_back(batch):
-            owned.past = None
-        elif owned.past is None:
-            owned.past = await read_past_ids(self._pool, partition.topic, partition.partition, owned.position.gen)
-        deltas = count_batch(batch, owned.memory, records, owned.past)
+    async def _fold(self, partition: TopicPartition, owned: AssignedPartition, records: RawBatch) -> CountDeltas:
+        batch = decode(records, self._sites)
+        if not needs_evicted_ids(batch):
+            owned.evicted_ids = None
+        elif owned.evicted_ids is None:
+            owned.evicted_ids = await read_evicted_ids(
+                self._pool, partition.topic, partition.partition, owned.position.generation
+            )
+        deltas = fold_batch(batch, owned.state, records, owned.evicted_ids)
         owned.read_next = int(records.offset[-1]) + 1
         owned.unsaved_records += len(records)
         self._progress = time.monotonic()
         return deltas
 
     async def _commit(
-        self, partition: TopicPartition, owned: Owned, deltas: Deltas, after: Position, snapshot: bytes | None
+        self,
+        partition: TopicPartition,
+        owned: AssignedPartition,
+        deltas: CountDeltas,
+        after: Position,
+        snapshot: bytes | None,
     ) -> None:
-        begun = time.perf_counter()
-        async with self._doubts(partition, owned):
-            await apply(self._pool, partition.topic, partition.partition, deltas, position=owned.position, new=after)
+        started = time.perf_counter()
+        topic, number = partition.topic, partition.partition
+        async with self._reload_on_failure(partition, owned):
+            await commit_batch(self._pool, topic, number, deltas, position=owned.position, new=after)
             owned.position = after
             self._progress = time.monotonic()
-            _observe(deltas, time.perf_counter() - begun)
+            _observe(deltas, time.perf_counter() - started)
             if snapshot is not None:
-                await save_snapshot(self._pool, partition.topic, partition.partition, after, snapshot)
+                await save_snapshot(self._pool, topic, number, after, snapshot)
         if snapshot is not None:
             self._saving -= 1
 
-    def _is_at_work(self) -> bool:
-        """Tell whether records may be in hand that are not counted, or that this process leaves to the next one."""
+    def _has_records_in_progress(self) -> bool:
+        """Return whether fetched records may be uncounted, or left by this process to the next one."""
         return self._counting.locked() or self._process.stop.is_set()
 
-    async def finish(self) -> None:
-        """Count nothing more, finish what is in hand and under way, and tell Kafka the last offsets."""
-        self._assignment += 1  # partitions that are still being loaded stay paused
-        self._finished = True  # what is fetched from now on is left to the next counter
+    async def drain(self) -> None:
+        """Count no further records, finish those in progress, and commit the last offsets to Kafka."""
+        self._assignment += 1  # partitions that are still reloading stay paused
+        self._finished = True  # records fetched from now on are left to the next counter
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FINISH_SECONDS), self._counting:
-                committing = [owned.committing for owned in self._owned.values() if owned.committing is not None]
+            async with asyncio.timeout(DRAIN_SECONDS), self._counting:
+                committing = [owned.committing for owned in self._assigned.values() if owned.committing is not None]
                 if committing:
                     await asyncio.wait(committing)
-        await self.telling.tell_last()
+        await self.offset_reporter.commit_final()
 
-    async def save(self) -> None:
-        """Save what is remembered: the next counter begins at once."""
+    async def save_snapshots(self) -> None:
+        """Save the state of all partitions, so that the next counter starts without reading records again."""
         try:
             async with asyncio.timeout(SAVE_SECONDS):
                 await asyncio.gather(
                     *(
-                        save_snapshot(self._pool, one.topic, one.partition, owned.position, to_bytes(owned.memory))
-                        for one, owned in self._owned.items()
+                        save_snapshot(self._pool, one.topic, one.partition, owned.position, to_bytes(owned.state))
+                        for one, owned in self._assigned.items()
                         if owned.unsaved_records and owned.read_next == owned.position.next_offset
                     )
                 )
         except POSTGRES_UNAVAILABLE as error:
-            log.warning("Snapshots were not saved; the log is read again at the next start", reason=repr(error))
+            log.warning("snapshots were not saved; the next start reads the log again", reason=repr(error))
 
     @property
-    def problems(self) -> list[str]:
-        """Why counting waits, in words."""
-        if self.waits_for:
-            return [self.waits_for]
-        if self._loading:
-            return [f"{len(self._loading)} partitions are being loaded"]
-        replaying = sum(owned.is_replaying for owned in self._owned.values())
-        return [f"the memory of {replaying} partitions is being rebuilt"] if replaying else []
+    def not_ready(self) -> list[str]:
+        """Why counting waits, as messages."""
+        if self.waiting_reason:
+            return [self.waiting_reason]
+        if self._reloading:
+            return [f"{len(self._reloading)} partitions are being loaded"]
+        replaying = sum(owned.is_replaying for owned in self._assigned.values())
+        return [f"the state of {replaying} partitions is being rebuilt"] if replaying else []
 
-    def stuck(self) -> str | None:
-        """Tell when there is work, nothing is waited for, and still nothing moves."""
-        behind = any(
-            (self._consumer.highwater(partition) or 0) > owned.reached for partition, owned in self._owned.items()
+    def liveness_failure(self) -> str | None:
+        """Return a message if records wait, no dependency is unavailable, and still no batch is counted."""
+        is_behind = any(
+            (self._consumer.highwater(partition) or 0) > owned.counted_up_to
+            for partition, owned in self._assigned.items()
         )
         silent_seconds = time.monotonic() - self._progress
-        if not behind or self.waits_for:
-            self._progress = time.monotonic() if not behind else self._progress
+        if not is_behind or self.waiting_reason:
+            self._progress = time.monotonic() if not is_behind else self._progress
             return None
         return f"no batch for {silent_seconds:.0f} s with records waiting" if silent_seconds > STUCK_SECONDS else None
 
 
-def _observe(deltas: Deltas, seconds: float) -> None:
+def _observe(deltas: CountDeltas, seconds: float) -> None:
     now = time.time()
     BATCH_SECONDS.observe(seconds)
     COMMITTED.set(now)
-    if deltas.newest:
-        EVENT_DELAY.observe(max(0.0, now - deltas.newest / 1000))
+    if deltas.newest_event:
+        EVENT_DELAY.observe(max(0.0, now - deltas.newest_event / 1000))
     for (site, _, outcome, _), events in deltas.ledger.items():
         CONSUME_EVENTS.labels(site, outcome).inc(events)

@@ -1,43 +1,44 @@
-"""Where a partition stands after a batch, unless the batch is a flood of records that cannot be read."""
+"""The position of a partition after a batch, unless too many of its latest records are dead letters."""
 
-from services.stats.counting.decoding import Records
-from services.stats.counting.rules import Deltas
+from services.stats.counting.decoding import RawBatch
+from services.stats.counting.rules import CountDeltas
 from services.stats.counting.store import Position
 
 WINDOW_RECORDS = 1_000
 
 
-class TooManyDeadLetters(Exception):  # noqa: N818 - it names a state
-    """So much cannot be read that the fault is more likely ours than the senders'."""
+class DeadLetterLimitExceeded(Exception):  # noqa: N818 - it names a state
+    """So many records are unreadable that an error of this version is more likely than one of the senders."""
 
 
-def position_after(position: Position, records: Records, deltas: Deltas, dead_letters_max: int) -> Position:
-    """Return where a partition stands after a batch.
+def next_position(position: Position, records: RawBatch, deltas: CountDeltas, dead_letters_max: int) -> Position:
+    """Return the position of a partition after a batch.
 
     Args:
-        position: Where it stood.
-        records: The batch; one at least.
-        deltas: What the batch changes.
-        dead_letters_max: Dead letters in a window, above which it is a flood if they are most of the window.
+        position: Before the batch.
+        records: The batch; at least one record.
+        deltas: The changes of the batch.
+        dead_letters_max: Dead letters in a window of 1,000 records; the limit is exceeded when there are more and
+            they are most of the window.
 
     Raises:
-        TooManyDeadLetters: most of what came lately cannot be read.
+        DeadLetterLimitExceeded: most of the latest records are unreadable.
     """
     window_records = position.window_records + len(records)
-    window_dead = position.window_dead + len(deltas.dead_letters)
-    if window_dead > dead_letters_max and window_dead * 2 > window_records:
-        raise TooManyDeadLetters(
-            f"{window_dead} of the last {window_records} records of page-views cannot be read "
-            f"(the newest: {deltas.dead_letters[-1].reason}); nothing of them was committed. If the senders are at "
-            f"fault and not this version, raise PRESSTALLY_DEAD_LETTERS_MAX"
+    window_dead_letters = position.window_dead_letters + len(deltas.dead_letters)
+    if window_dead_letters > dead_letters_max and window_dead_letters * 2 > window_records:
+        raise DeadLetterLimitExceeded(
+            f"{window_dead_letters} of the last {window_records} records of page-views are unreadable "
+            f"(the newest: {deltas.dead_letters[-1].reason}); none of this batch was committed. If the error is in the "
+            f"senders and not in this version, raise PRESSTALLY_DEAD_LETTERS_MAX"
         )
     if window_records >= WINDOW_RECORDS:
-        window_records = window_dead = 0
+        window_records = window_dead_letters = 0
     next_offset = int(records.offset[-1]) + 1
     return position._replace(
         next_offset=next_offset,
         newest_arrived=max(position.newest_arrived, deltas.newest_arrived),
         window_records=window_records,
-        window_dead=window_dead,
-        unledgered=position.unledgered + next_offset - position.next_offset - len(records),
+        window_dead_letters=window_dead_letters,
+        offsets_without_record=(position.offsets_without_record + next_offset - position.next_offset - len(records)),
     )

@@ -33,12 +33,12 @@ async def deliver(pool: asyncpg.Pool, producer: Producer) -> None:
 async def _deliver_batch(pool: asyncpg.Pool, producer: Producer) -> int:
     letters = await pool.fetch(SQL["read_dead_letters"], BATCH_LETTERS)
     for letter in letters:
-        place = (letter["topic"], letter["part"], letter["offset"])
+        place = (letter["topic"], letter["partition"], letter["offset"])
         await producer.send(
             f"{letter['topic']}.dlq",
             letter["value"],
             key="-".join(map(str, place)).encode(),
-            headers=dead_letter_headers(letter["reason"], *place, letter["at"].timestamp()),
+            headers=dead_letter_headers(letter["reason"], *place, letter["created_at"].timestamp()),
         )
         await pool.execute(SQL["delete_dead_letter"], *place)
         DEAD_LETTERS.labels(letter["topic"]).inc()

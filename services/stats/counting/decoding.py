@@ -25,11 +25,11 @@ CHUNK_RECORDS = 1_000
 """Events become columns while they are still in the processor's cache."""
 
 Integers: TypeAlias = NDArray[np.int64]
-Keys: TypeAlias = NDArray[np.uint64]
+Unsigned: TypeAlias = NDArray[np.uint64]
 Flags: TypeAlias = NDArray[np.bool_]
 
 
-class Record(NamedTuple):
+class RawRecord(NamedTuple):
     """One Kafka record of `page-views`."""
 
     offset: int
@@ -39,8 +39,8 @@ class Record(NamedTuple):
 
 
 @dataclass(slots=True, frozen=True)
-class Records:
-    """Records of one partition, in order, as columns: a tuple for each would take as long as decoding it."""
+class RawBatch:
+    """RawBatch of one partition, in order, as columns: a tuple for each would take as long as decoding it."""
 
     offset: Integers
     arrived: Integers
@@ -50,18 +50,18 @@ class Records:
         """Return the number of records."""
         return len(self.values)
 
-    def __getitem__(self, part: slice) -> "Records":
+    def __getitem__(self, part: slice) -> "RawBatch":
         """Return a part of them."""
-        return Records(self.offset[part], self.arrived[part], self.values[part])
+        return RawBatch(self.offset[part], self.arrived[part], self.values[part])
 
     @classmethod
-    def of(cls, records: Sequence[Record]) -> "Records":
+    def of(cls, records: Sequence[RawRecord]) -> "RawBatch":
         """Turn records into columns."""
         offsets, arrived, values = zip(*records, strict=True) if records else ((), (), ())
         return cls(np.array(offsets, np.int64), np.array(arrived, np.int64), values)
 
     @classmethod
-    def fetched(cls, records: Sequence[Any]) -> "Records":
+    def fetched(cls, records: Sequence[Any]) -> "RawBatch":
         """Turn aiokafka's ConsumerRecords of one partition into columns."""
         first, count = records[0].offset, len(records)
         if records[-1].offset - first + 1 == count:  # no holes, as compaction and transactions leave them
@@ -80,7 +80,7 @@ class DeadLetter(NamedTuple):
     value: bytes | None
 
 
-class Refusal(NamedTuple):
+class Rejection(NamedTuple):
     """Where a dead letter stands in the ledger: site is None if it could not be told."""
 
     letter: DeadLetter
@@ -89,7 +89,7 @@ class Refusal(NamedTuple):
 
 
 @dataclass(slots=True, frozen=True)
-class Batch:
+class EventBatch:
     """Readable events of one partition, in order, as columns of equal length."""
 
     offset: Integers
@@ -101,12 +101,12 @@ class Batch:
     """0 is: no article."""
     bot: Integers
     """0 is: a person."""
-    id_hash: Keys
+    id_hash: Unsigned
     """With `id_low` it tells ids apart exactly; alone it spreads them well."""
-    id_low: Keys
-    visitor: Keys
+    id_low: Unsigned
+    visitor: Unsigned
     has_visitor: Flags
-    visitor_prev: Keys
+    visitor_prev: Unsigned
     has_prev: Flags
     referrer: Integers
     """0 is: none."""
@@ -115,7 +115,7 @@ class Batch:
     articles: list[str]
     bots: list[str]
     referrers: list[str | None]
-    refusals: list[Refusal]
+    rejections: list[Rejection]
 
     def __len__(self) -> int:
         """Return the number of events."""
@@ -143,20 +143,20 @@ _UUID_DIGITS = [place for place in range(36) if place not in _UUID_HYPHENS]
 _ID_MIXER = np.uint64(0x9E3779B97F4A7C15)
 
 
-def read(records: Records, sites: Mapping[str, Site]) -> Batch:
-    """Turn records of one partition into a batch; what cannot be counted is in `refusals`."""
-    refusals: list[Refusal] = []
-    numbering = {name: _Numbering() for name in ("site", "kind")}
-    numbering |= {name: _Numbering(None) for name in ("article", "bot", "referrer")}
+def decode(records: RawBatch, sites: Mapping[str, Site]) -> EventBatch:
+    """Turn records of one partition into a batch; what cannot be counted is in `rejections`."""
+    rejections: list[Rejection] = []
+    dictionaries = {name: _Dictionary() for name in ("site", "kind")}
+    dictionaries |= {name: _Dictionary(None) for name in ("article", "bot", "referrer")}
     parts = []
     for begin in range(0, len(records), CHUNK_RECORDS):
-        places, events = _decode_all(records, begin, refusals)
+        places, events = _decode_all(records, begin, rejections)
         if events:
-            parts.append(_columns(places, events, numbering))
+            parts.append(_columns(places, events, dictionaries))
     if not parts:
-        return _empty(refusals)
+        return _empty(rejections)
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    names = {name: list(numbers) for name, numbers in numbering.items()}
+    names = {name: list(numbers) for name, numbers in dictionaries.items()}
     places, malformed = columns.pop("place"), columns.pop("malformed")
     columns |= {"offset": records.offset[places], "arrived": records.arrived[places]}
     columns["kind"] = np.array([_KINDS[kind] for kind in names["kind"]], np.int64)[columns["kind"]]
@@ -169,25 +169,25 @@ def read(records: Records, sites: Mapping[str, Site]) -> Batch:
     reasons = {  # the last one that applies is told
         "too-old": columns["at"] < columns["arrived"] - AGE_MS_MAX,
         "future": columns["at"] > columns["arrived"] + AHEAD_MS_MAX,
-        "nul-character": _among(columns["article"], unfit["article"]) | _among(columns["bot"], unfit["bot"]),
-        "unknown-site": _among(columns["site"], unknown),
-        "schema": malformed | _among(columns["site"], misnamed),
+        "nul-character": _is_in(columns["article"], unfit["article"]) | _is_in(columns["bot"], unfit["bot"]),
+        "unknown-site": _is_in(columns["site"], unknown),
+        "schema": malformed | _is_in(columns["site"], misnamed),
     }
     told = {int(row): reason for reason, bad in reasons.items() if bad.any() for row in np.flatnonzero(bad)}
     for row, reason in told.items():
         site = None if reason in ("schema", "unknown-site") else names["site"][columns["site"][row]]
-        refusals.append(_refusal(records, int(places[row]), reason, site))
+        rejections.append(_rejection(records, int(places[row]), reason, site))
     if told:
-        refusals.sort(key=lambda refusal: refusal.letter.offset)
+        rejections.sort(key=lambda rejection: rejection.letter.offset)
         fit = np.array([row not in told for row in range(len(places))])
         columns = {name: column[fit] for name, column in columns.items()}
-    return Batch(
+    return EventBatch(
         **columns,
         sites=[sites.get(name) for name in names["site"]],
         articles=names["article"],
         bots=names["bot"],
         referrers=names["referrer"],
-        refusals=refusals,
+        rejections=rejections,
     )
 
 
@@ -199,12 +199,12 @@ def _is_slug(name: str) -> bool:
     return True
 
 
-def _refusal(records: Records, place: int, reason: str, site: str | None) -> Refusal:
+def _rejection(records: RawBatch, place: int, reason: str, site: str | None) -> Rejection:
     letter = DeadLetter(int(records.offset[place]), reason, records.values[place])
-    return Refusal(letter, site, int(records.arrived[place]))
+    return Rejection(letter, site, int(records.arrived[place]))
 
 
-def _decode_all(records: Records, begin: int, refusals: list[Refusal]) -> tuple[Integers, list[PageEvent]]:
+def _decode_all(records: RawBatch, begin: int, rejections: list[Rejection]) -> tuple[Integers, list[PageEvent]]:
     """Decode a chunk; return the places and the events of what can be read."""
     values: Any = records.values[begin : begin + CHUNK_RECORDS]
     places = np.arange(begin, begin + len(values))
@@ -214,8 +214,8 @@ def _decode_all(records: Records, begin: int, refusals: list[Refusal]) -> tuple[
     except (TypeError, msgspec.DecodeError, UnicodeDecodeError):
         pass
     decoded = [_decode_one(value) for value in values]
-    refusals += [
-        _refusal(records, begin + place, event, None) for place, event in enumerate(decoded) if isinstance(event, str)
+    rejections += [
+        _rejection(records, begin + place, event, None) for place, event in enumerate(decoded) if isinstance(event, str)
     ]
     readable = [not isinstance(event, str) for event in decoded]
     return places[readable], [event for event in decoded if not isinstance(event, str)]
@@ -235,7 +235,7 @@ def _decode_one(value: bytes | None) -> PageEvent | str:
         return "not-json"
 
 
-class _Numbering(defaultdict[Any, int]):
+class _Dictionary(defaultdict[Any, int]):
     """Gives each name a number in the order of appearance; `first` have the first ones."""
 
     def __init__(self, *first: Any) -> None:
@@ -251,32 +251,32 @@ class _Numbering(defaultdict[Any, int]):
         return np.array([self[name] for name in names], np.int64)
 
 
-def _columns(places: Integers, events: list[PageEvent], numbering: dict[str, _Numbering]) -> dict[str, Any]:
+def _columns(places: Integers, events: list[PageEvent], dictionaries: dict[str, _Dictionary]) -> dict[str, Any]:
     """Return a chunk's columns, its places among the records, and which events are malformed."""
-    characters = _characters([event.id for event in events], 36)
-    halves, malformed = _packed(characters[:, _UUID_DIGITS])
+    characters = _ascii_codes([event.id for event in events], 36)
+    halves, malformed = _parse_hex(characters[:, _UUID_DIGITS])
     malformed |= (characters[:, _UUID_HYPHENS] != ord("-")).any(1)
-    has_visitor, visitor, bad_visitors = _keys([event.visitor for event in events])
-    has_prev, visitor_prev, bad_before = _keys([event.visitor_prev for event in events])
+    has_visitor, visitor, bad_visitors = _visitor_ids([event.visitor for event in events])
+    has_prev, visitor_prev, bad_before = _visitor_ids([event.visitor_prev for event in events])
     return {
         "place": places,
         "malformed": malformed | bad_visitors | bad_before,
         "at": np.array([event.at for event in events], np.int64),
-        "site": numbering["site"].column([event.site for event in events]),
-        "kind": numbering["kind"].column([event.kind for event in events]),
-        "article": numbering["article"].column([event.article for event in events]),
-        "bot": numbering["bot"].column([event.bot for event in events]),
+        "site": dictionaries["site"].column([event.site for event in events]),
+        "kind": dictionaries["kind"].column([event.kind for event in events]),
+        "article": dictionaries["article"].column([event.article for event in events]),
+        "bot": dictionaries["bot"].column([event.bot for event in events]),
         "id_hash": (halves[:, 0] * _ID_MIXER) ^ halves[:, 1],
         "id_low": halves[:, 1],
         "visitor": visitor,
         "has_visitor": has_visitor,
         "visitor_prev": visitor_prev,
         "has_prev": has_prev,
-        "referrer": numbering["referrer"].column([event.referrer for event in events]),
+        "referrer": dictionaries["referrer"].column([event.referrer for event in events]),
     }
 
 
-def _keys(visitors: list[str | None]) -> tuple[Flags, Keys, Flags]:
+def _visitor_ids(visitors: list[str | None]) -> tuple[Flags, Unsigned, Flags]:
     """Return which events have a key, the keys as numbers, and which are malformed."""
     if not any(visitors):  # so it is with visitor_prev, but for an hour after midnight
         none = np.zeros(len(visitors), np.bool_)
@@ -286,16 +286,16 @@ def _keys(visitors: list[str | None]) -> tuple[Flags, Keys, Flags]:
     if None in visitors:
         has = np.array([key is not None for key in visitors], np.bool_)
         texts = [key or NO_VISITOR for key in visitors]
-    packed, bad = _packed(_characters(texts, 16))
+    packed, bad = _parse_hex(_ascii_codes(texts, 16))
     return has, packed[:, 0], bad
 
 
-def _characters(texts: Sequence[str], width: int) -> NDArray[np.uint8]:
+def _ascii_codes(texts: Sequence[str], width: int) -> NDArray[np.uint8]:
     # The schema has checked the lengths; a character beyond ASCII becomes one "?".
     return np.frombuffer("".join(texts).encode("ascii", "replace"), np.uint8).reshape(len(texts), width)
 
 
-def _packed(characters: NDArray[np.uint8]) -> tuple[Keys, Flags]:
+def _parse_hex(characters: NDArray[np.uint8]) -> tuple[Unsigned, Flags]:
     """Turn rows of hexadecimal digits into rows of 64-bit numbers, and tell which rows are none."""
     nibbles = _NIBBLES[characters]
     pairs = (nibbles[:, ::2] << 4) | nibbles[:, 1::2]
@@ -303,7 +303,7 @@ def _packed(characters: NDArray[np.uint8]) -> tuple[Keys, Flags]:
     return numbers, (nibbles == NO_DIGIT).any(1)
 
 
-def _among(column: Integers, numbers: list[int]) -> Flags:
+def _is_in(column: Integers, numbers: list[int]) -> Flags:
     return np.isin(column, numbers) if numbers else np.zeros(len(column), np.bool_)
 
 
@@ -315,18 +315,18 @@ def _is_storable(name: str | None) -> bool:
         return False
 
 
-def _empty(refusals: list[Refusal]) -> Batch:
+def _empty(rejections: list[Rejection]) -> EventBatch:
     integers, keys, flags = np.zeros(0, np.int64), np.zeros(0, np.uint64), np.zeros(0, np.bool_)
     columns: dict[str, Any] = dict.fromkeys(
         ("offset", "arrived", "at", "kind", "site", "article", "bot", "referrer"), integers
     )
     columns |= dict.fromkeys(("id_hash", "id_low", "visitor", "visitor_prev"), keys)
     columns |= dict.fromkeys(("has_visitor", "has_prev"), flags)
-    return Batch(
+    return EventBatch(
         **columns,
         sites=[],
         articles=[],
         bots=[],
         referrers=[],
-        refusals=refusals,
+        rejections=rejections,
     )

@@ -1,7 +1,7 @@
-"""How far counting is behind, in seconds: since when has the oldest record that is not counted been in the log?
+"""Consumer lag in seconds: how long has the oldest uncounted record been in the log?
 
-Kafka tells where the log ends, not when a record came. So each look remembers the end that it saw: what is
-not counted now came before the first look that saw it. That is right to the second between two looks.
+Kafka reports where the log ends, not when a record arrived. So each poll stores the end that it saw: an uncounted
+record arrived before the first poll that saw it. That is right to the interval between two polls.
 """
 
 from collections import deque
@@ -14,13 +14,14 @@ class Lag:
 
     _ends: "deque[tuple[int, float]]" = field(default_factory=deque)
 
-    def look(self, end: int, counted: int, newest_arrived_seconds: float, now_seconds: float) -> float:
-        """Return how long the oldest record that is not counted has waited; 0 when all are.
+    def update(self, end: int, counted_up_to: int, newest_arrived_seconds: float, now_seconds: float) -> float:
+        """Return how many seconds the oldest uncounted record has waited; 0 when all are counted.
 
         Args:
-            end: The offset behind the log's last record.
-            counted: The offset of the first record that is not counted.
-            newest_arrived_seconds: When the newest counted record came: what is behind at the first look came after it.
+            end: The offset after the log's last record.
+            counted_up_to: The offset of the first uncounted record.
+            newest_arrived_seconds: When the newest counted record arrived: at the first poll all uncounted records
+                arrived after it.
             now_seconds: Seconds since 1970 UTC.
         """
         if not self._ends:
@@ -29,7 +30,7 @@ class Lag:
             )
         elif end > self._ends[-1][0]:
             self._ends.append((end, now_seconds))
-        while len(self._ends) > 1 and self._ends[0][0] <= counted:
+        while len(self._ends) > 1 and self._ends[0][0] <= counted_up_to:
             self._ends.popleft()
         last_end, seen_at = self._ends[0]
-        return now_seconds - seen_at if counted < last_end else 0.0
+        return now_seconds - seen_at if counted_up_to < last_end else 0.0

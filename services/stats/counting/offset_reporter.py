@@ -1,7 +1,7 @@
-"""What others see of counting: the gauges of lag, and the offsets in Kafka that lag tools and autoscalers read.
+"""What others see of counting: the lag gauges, and the offsets in Kafka that lag tools and autoscalers read.
 
-Counting stands on Postgres alone. Kafka's copy of the offsets follows it, for others; nothing here reads it back, and
-that it is late, refused or not there changes no count.
+Counting relies on Postgres alone. Kafka's copy of the offsets follows it, for others; nothing here reads it back, and
+no count changes if it is late, rejected or missing.
 """
 
 import asyncio
@@ -14,149 +14,154 @@ from aiokafka import TopicPartition
 from aiokafka.errors import IllegalStateError
 
 from services.stats.counting.lag import Lag
-from services.stats.counting.partitions import Owned
+from services.stats.counting.partitions import AssignedPartition
 from services.stats.metrics import LAG, LAG_SECONDS
 from shared.logs import log
 from shared.role import Process
 
-LOOK_SECONDS = 1.0
-TELL_SECONDS = 3.0
-"""Kafka has so long to take the offsets; later ones are told by the next look."""
-TELL_AGAIN_SECONDS = 60.0
-"""Offsets that did not change are told again: somebody may have reset the group's."""
-REFUSED_SECONDS = 10.0
-LAST_SECONDS = 1.0
+POLL_SECONDS = 1.0
+COMMIT_TIMEOUT_SECONDS = 3.0
+"""Time for Kafka to accept offsets; later ones are committed at the next poll."""
+RECOMMIT_SECONDS = 60.0
+"""Unchanged offsets are committed again after this time: somebody may have reset the group's."""
+BACKOFF_SECONDS = 10.0
+FINAL_COMMIT_SECONDS = 1.0
 
 
-class Telling:
-    """Tells of the partitions that a counter owns.
+class OffsetReporter:
+    """Reports the progress of the partitions that are assigned to a counter.
 
     Args:
-        owned: The counter's own, as it changes.
-        consumer: Returns the AIOKafkaConsumer; None before the first partition came and after the stop.
-        in_hand: Whether fetched records are being counted at this moment.
+        assigned: The counter's partitions; the mapping changes.
+        consumer: Returns the AIOKafkaConsumer; None before the first assignment and after the stop.
+        has_records_in_progress: Whether fetched records are being counted at this moment.
+        process: Runs the commits.
     """
 
     def __init__(
         self,
-        owned: Mapping[TopicPartition, Owned],
+        assigned: Mapping[TopicPartition, AssignedPartition],
         consumer: Callable[[], Any],
-        in_hand: Callable[[], bool],
+        has_records_in_progress: Callable[[], bool],
         process: Process,
     ) -> None:
-        self._owned = owned
+        self._assigned = assigned
         self._consumer = consumer
-        self._in_hand = in_hand
+        self._has_records_in_progress = has_records_in_progress
         self._process = process
-        self._held: dict[TopicPartition, tuple[Lag, int]] = {}
-        """Lag and place of what is being loaded again: while Postgres is away it falls behind like all else."""
-        self._stood: dict[TopicPartition, tuple[int, int]] = {}
-        self._told: dict[TopicPartition, int] = {}
-        self._told_all_at = 0.0
-        self._under_way: asyncio.Task[None] | None = None
-        self._refused_at: float | None = None
+        self._reloading: dict[TopicPartition, tuple[Lag, int]] = {}
+        """Lag and offset of reloading partitions: while Postgres is unavailable their lag grows like all others'."""
+        self._last_seen: dict[TopicPartition, tuple[int, int]] = {}
+        self._committed: dict[TopicPartition, int] = {}
+        self._committed_all_at = 0.0
+        self._in_progress: asyncio.Task[None] | None = None
+        self._rejected_at: float | None = None
 
     async def run(self) -> None:
-        """Look and tell for ever, once a second: what changed twice in between is told once."""
+        """Update the gauges and commit offsets once a second, until cancelled."""
         while True:
-            await self.look()
-            self.tell()
-            await asyncio.sleep(LOOK_SECONDS)
+            await self.update_lag()
+            self.commit_offsets()
+            await asyncio.sleep(POLL_SECONDS)
 
-    def hold(self, partition: TopicPartition, owned: Owned | None) -> None:
-        """Go on telling how far a partition is behind, though it is not owned until it is loaded again."""
+    def track_reloading(self, partition: TopicPartition, owned: AssignedPartition | None) -> None:
+        """Go on reporting the lag of a partition while it is reloading and thus not in the assigned ones."""
         if owned is not None:
-            self._held[partition] = owned.lag, owned.reached
+            self._reloading[partition] = owned.lag, owned.counted_up_to
 
-    def forget(self) -> None:
-        """Tell nothing more of any partition: from now on they may be somebody else's.
+    def reset(self) -> None:
+        """Stop reporting all partitions: from now on they may be assigned to another counter.
 
-        A commit that still waits for the coordinator is given up. It would go out under the membership that is joined
-        next, and move offsets that another counter tells.
+        A commit that still waits for the coordinator is cancelled. It would go out under the next membership, and
+        move offsets that another counter reports.
         """
-        if self._under_way is not None:
-            self._under_way.cancel()
-            self._under_way = None
-        self._held.clear()
-        self._stood.clear()
-        self._told = {}
-        self._refused_at = None
+        if self._in_progress is not None:
+            self._in_progress.cancel()
+            self._in_progress = None
+        self._reloading.clear()
+        self._last_seen.clear()
+        self._committed = {}
+        self._rejected_at = None
         LAG.clear()
         LAG_SECONDS.clear()
 
-    async def look(self) -> None:
-        """See how far each partition is counted, and set the gauges from what the last fetches told."""
+    async def update_lag(self) -> None:
+        """Update how far each partition is counted, and set the gauges from the ends that the last fetches returned."""
         consumer = self._consumer()
         if consumer is None:  # the counter has stopped
             return
-        for partition, (lag, reached) in list(self._held.items()):
-            if partition in self._owned:
-                del self._held[partition]
+        for partition, (lag, counted_up_to) in list(self._reloading.items()):
+            if partition in self._assigned:
+                del self._reloading[partition]
             elif partition in consumer.assignment() and (end := consumer.highwater(partition)) is not None:
-                self._show(partition, lag, end, reached)
-        for partition, owned in list(self._owned.items()):
+                self._set_gauges(partition, lag, end, counted_up_to)
+        for partition, owned in list(self._assigned.items()):
             try:
-                await self._see_reached(consumer, partition, owned)
+                await self._update_counted(consumer, partition, owned)
                 end = consumer.highwater(partition)
-            except IllegalStateError:  # it is not ours any more
+            except IllegalStateError:  # it is no longer assigned
                 continue
-            if end is not None and self._owned.get(partition) is owned:
-                self._show(partition, owned.lag, end, owned.reached, owned.position.newest_arrived / 1000)
+            if end is not None and self._assigned.get(partition) is owned:
+                newest_arrived_seconds = owned.position.newest_arrived / 1000
+                self._set_gauges(partition, owned.lag, end, owned.counted_up_to, newest_arrived_seconds)
 
     @staticmethod
-    def _show(partition: TopicPartition, lag: Lag, end: int, reached: int, arrived: float = 0.0) -> None:
-        LAG.labels(partition.partition).set(max(0, end - reached))
-        LAG_SECONDS.labels(partition.partition).set(lag.look(end, reached, arrived, time.time()))
+    def _set_gauges(
+        partition: TopicPartition, lag: Lag, end: int, counted_up_to: int, newest_arrived_seconds: float = 0.0
+    ) -> None:
+        LAG.labels(partition.partition).set(max(0, end - counted_up_to))
+        seconds = lag.update(end, counted_up_to, newest_arrived_seconds, time.time())
+        LAG_SECONDS.labels(partition.partition).set(seconds)
 
-    async def _see_reached(self, consumer: Any, partition: TopicPartition, owned: Owned) -> None:
-        """Note up to where nothing is left to count.
+    async def _update_counted(self, consumer: Any, partition: TopicPartition, owned: AssignedPartition) -> None:
+        """Update the offset before which nothing is left to count.
 
-        The end of a transaction takes an offset and is no record. Behind the last record the consumer passes over it,
-        and the counts never do. So the consumer's place stands for the counts' when nothing has moved since the last
-        look and nothing is in hand.
+        The end of a transaction takes an offset and is no record. The consumer skips it after the last record, and the
+        counts never do. So the consumer's position is taken for the counts' when neither has moved since the last poll
+        and no records are in progress.
         """
-        place = int(await consumer.position(partition))
-        stands = place, owned.position.next_offset
-        at_rest = not self._in_hand() and owned.is_committed and self._stood.get(partition) == stands
-        self._stood[partition] = stands
-        if at_rest and not owned.is_replaying:
-            owned.passed = place
+        position = int(await consumer.position(partition))
+        seen = position, owned.position.next_offset
+        is_idle = not self._has_records_in_progress() and owned.is_committed and self._last_seen.get(partition) == seen
+        self._last_seen[partition] = seen
+        if is_idle and not owned.is_replaying:
+            owned.skipped_to = position
 
-    def tell(self) -> None:
-        """Begin to tell Kafka what changed, unless it is still being told something, or has just refused."""
+    def commit_offsets(self) -> None:
+        """Begin to commit changed offsets to Kafka, unless a commit is in progress or was just rejected."""
         now = time.monotonic()
-        if self._under_way is not None and not self._under_way.done():
+        if self._in_progress is not None and not self._in_progress.done():
             return
-        if self._refused_at is not None and now - self._refused_at < REFUSED_SECONDS:
+        if self._rejected_at is not None and now - self._rejected_at < BACKOFF_SECONDS:
             return
-        if now - self._told_all_at > TELL_AGAIN_SECONDS:
-            self._told, self._told_all_at = {}, now
-        news = {
-            partition: owned.reached
-            for partition, owned in self._owned.items()
-            if self._told.get(partition) != owned.reached
+        if now - self._committed_all_at > RECOMMIT_SECONDS:
+            self._committed, self._committed_all_at = {}, now
+        changed = {
+            partition: owned.counted_up_to
+            for partition, owned in self._assigned.items()
+            if self._committed.get(partition) != owned.counted_up_to
         }
-        if news:
-            self._under_way = self._process.spawn(self._commit(news, self._told), "tell Kafka the offsets")
+        if changed:
+            self._in_progress = self._process.spawn(self._commit(changed, self._committed), "commit offsets to Kafka")
 
-    async def tell_last(self) -> None:
-        """Tell where everything stands, within a bound: the counter stops."""
+    async def commit_final(self) -> None:
+        """Commit the last offsets, within a time limit: the counter stops."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(LAST_SECONDS):
-                if self._under_way is not None:
-                    await asyncio.wait([self._under_way])
-                self.tell()
-                if self._under_way is not None:
-                    await asyncio.wait([self._under_way])
+            async with asyncio.timeout(FINAL_COMMIT_SECONDS):
+                if self._in_progress is not None:
+                    await asyncio.wait([self._in_progress])
+                self.commit_offsets()
+                if self._in_progress is not None:
+                    await asyncio.wait([self._in_progress])
 
-    async def _commit(self, offsets: dict[TopicPartition, int], told: dict[TopicPartition, int]) -> None:
+    async def _commit(self, offsets: dict[TopicPartition, int], committed: dict[TopicPartition, int]) -> None:
         try:
-            async with asyncio.timeout(TELL_SECONDS):
+            async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
                 await self._consumer().commit(offsets)
-        except Exception as error:  # noqa: BLE001 - whatever it is, counting goes on without
-            if self._refused_at is None:
-                log.warning("Kafka does not take the offsets; who reads them there sees old ones", reason=repr(error))
-            self._refused_at = time.monotonic()
+        except Exception as error:  # noqa: BLE001 - counting goes on without it in any case
+            if self._rejected_at is None:
+                log.warning("Kafka does not accept the offsets; lag tools see old ones", reason=repr(error))
+            self._rejected_at = time.monotonic()
         else:
-            self._refused_at = None
-            told.update(offsets)
+            self._rejected_at = None
+            committed.update(offsets)

@@ -1,4 +1,4 @@
-"""What a counter starts from when it gets partitions: Postgres' position, a snapshot of memory, and the right log."""
+"""Restores assigned partitions: the position in Postgres, a snapshot of the state, and the check of the topic."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,119 +9,122 @@ import asyncpg
 from aiokafka import TopicPartition
 
 from services.stats.counting.lag import Lag
-from services.stats.counting.seen_ids import PastIds
-from services.stats.counting.state import Memory
-from services.stats.counting.store import Position, pass_gap, read_positions, read_snapshot
-from services.stats.counting.topic_identity import Identity, read_identity
+from services.stats.counting.seen_ids import EvictedIds
+from services.stats.counting.state import PartitionState
+from services.stats.counting.store import Position, read_positions, read_snapshot, skip_gap
+from services.stats.counting.topic_identity import TopicIdentity, read_identity
 from services.stats.metrics import GAP_RECORDS
 from shared.logs import log
 
 
-class WrongLog(Exception):  # noqa: N818 - it names a state
-    """The log is not the one that the counts stand for: counting on would be wrong whatever came of it."""
+class TopicMismatch(Exception):  # noqa: N818 - it names a state
+    """The topic is not the one that was counted: going on would give wrong counts in any case."""
 
 
 @dataclass
-class Owned:
-    """A partition that this process counts: where it stands, and what it remembers."""
+class AssignedPartition:
+    """A partition that this process counts: its position and its state."""
 
     position: Position
-    """Where it stands in Postgres, once `committing` is done."""
+    """In Postgres, once `committing` is done."""
     read_next: int
-    """All records before it were folded into `memory`."""
-    memory: Memory
-    past: list[PastIds] | None = None
-    """Ids that left memory, while there are events so old that they matter."""
+    """All records before this offset were folded into `state`."""
+    state: PartitionState
+    evicted_ids: list[EvictedIds] | None = None
+    """Ids that the state evicted, while there are events so old that they matter."""
     committing: asyncio.Task[None] | None = None
     unsaved_records: int = 0
-    """Records folded since the last snapshot."""
+    """Number of records folded since the last snapshot."""
     lag: Lag = field(default_factory=Lag)
-    passed: int = 0
-    """How far the consumer has passed over what holds no record; see `telling`."""
+    skipped_to: int = 0
+    """How far the consumer has skipped offsets without a record; see `offset_reporter`."""
 
     @property
     def is_committed(self) -> bool:
-        """Tell whether Postgres has all that was folded."""
+        """Whether Postgres has all that was folded."""
         return self.committing is None or self.committing.done()
 
     @property
-    def reached(self) -> int:
+    def counted_up_to(self) -> int:
         """The offset before which nothing is left to count."""
-        return max(self.position.next_offset, self.passed)
+        return max(self.position.next_offset, self.skipped_to)
 
     @property
     def is_replaying(self) -> bool:
-        """Tell whether memory is still being rebuilt from records that are counted already."""
+        """Whether the state is still being rebuilt from records that are already counted."""
         return self.read_next < self.position.next_offset
 
 
-async def load(pool: asyncpg.Pool, consumer: Any, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, Owned]:
-    """Return what each partition starts from; `read_next` is where it must be read from.
+async def restore_partitions(
+    pool: asyncpg.Pool, consumer: Any, partitions: Sequence[TopicPartition]
+) -> dict[TopicPartition, AssignedPartition]:
+    """Return the starting point of each partition; it must be read from `read_next` on.
 
     Args:
-        pool: Where the counts are.
-        consumer: An AIOKafkaConsumer; it is asked, not moved.
+        pool: Postgres.
+        consumer: An AIOKafkaConsumer; its positions are not changed.
         partitions: Of one topic.
 
     Raises:
-        WrongLog: the topic was made anew, or Kafka has lost records that are counted.
-        KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: one of the two is away.
+        TopicMismatch: the topic was deleted and created again, or Kafka has lost records that are counted.
+        KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Kafka or Postgres is
+            unavailable.
     """
     topic = partitions[0].topic
     beginnings = await consumer.beginning_offsets(partitions)
     ends = await consumer.end_offsets(partitions)
-    identity = await read_identity(consumer._client, topic)  # noqa: SLF001 - it has no other door
-    places = {one.partition: beginnings[one] for one in partitions}
-    positions = await read_positions(pool, topic, places, identity)
+    identity = await read_identity(consumer._client, topic)  # noqa: SLF001 - there is no public attribute
+    first_offsets = {one.partition: beginnings[one] for one in partitions}
+    positions = await read_positions(pool, topic, first_offsets, identity)
     for one in partitions:
-        fault = _mismatch(positions[one.partition], ends[one], identity)
-        if fault:
-            raise WrongLog(f"{topic}-{one.partition}: {fault}")
-    if await _pass_gaps(pool, partitions, positions, beginnings):
-        positions = await read_positions(pool, topic, places, identity)
-    found = {}
-    for one in partitions:  # one after the other: what travels is as large as what is made of it
+        mismatch = _topic_mismatch(positions[one.partition], ends[one], identity)
+        if mismatch:
+            raise TopicMismatch(f"{topic}-{one.partition}: {mismatch}")
+    if await _skip_gaps(pool, partitions, positions, beginnings):
+        positions = await read_positions(pool, topic, first_offsets, identity)
+    restored = {}
+    for one in partitions:  # one after the other: a snapshot on the wire is as large as the state made of it
         snapshot = await read_snapshot(pool, topic, one.partition, positions[one.partition])
-        saved_at, memory = snapshot or (beginnings[one], Memory())
-        found[one] = Owned(positions[one.partition], max(saved_at, beginnings[one]), memory)
-    return found
+        saved_at, state = snapshot or (beginnings[one], PartitionState())
+        restored[one] = AssignedPartition(positions[one.partition], max(saved_at, beginnings[one]), state)
+    return restored
 
 
-def _mismatch(position: Position, end: int, identity: Identity) -> str | None:
-    """Tell why the log is not the one that the counts stand for."""
+def _topic_mismatch(position: Position, end: int, identity: TopicIdentity) -> str | None:
+    """Return why the topic is not the one that was counted, or None if it is."""
     if position.identity != identity:
         return (
-            f"the counts stand for topic {position.identity.topic_id} of cluster {position.identity.cluster}, and "
-            f"this is topic {identity.topic_id} of cluster {identity.cluster}: was it deleted and made again? "
-            "Nothing is counted until `python -m services.stats rebuild --new-log` says so"
+            f"the counts are of topic {position.identity.topic_id} of cluster {position.identity.cluster}, and "
+            f"this is topic {identity.topic_id} of cluster {identity.cluster}: was it deleted and created again? "
+            "Nothing is counted until `python -m services.stats rebuild --new-log` is run"
         )
     if position.next_offset > end:
         return (
-            f"the counts stand at {position.next_offset} and the log ends at {end}: Kafka has lost records. Bring them "
-            "back, or let `python -m services.stats rebuild` count what is left"
+            f"the counts are at offset {position.next_offset} and the log ends at {end}: Kafka has lost records. "
+            "Restore them, or run `python -m services.stats rebuild` to count what is left"
         )
     return None
 
 
-async def _pass_gaps(
+async def _skip_gaps(
     pool: asyncpg.Pool,
     partitions: Sequence[TopicPartition],
     positions: dict[int, Position],
     beginnings: dict[TopicPartition, int],
 ) -> bool:
-    """Move over records that Kafka deleted before they were counted, and note them; tell whether there were any."""
+    """Skip records that Kafka deleted before they were counted, and store the gaps; return whether there were any."""
     found = False
     for one in partitions:
         position, beginning = positions[one.partition], beginnings[one]
         if position.next_offset >= beginning:
             continue
         found = True
-        if await pass_gap(pool, one.topic, one.partition, position, beginning):
+        if await skip_gap(pool, one.topic, one.partition, position, beginning):
             GAP_RECORDS.inc(beginning - position.next_offset)
             log.error(
-                "Kafka deleted records before they were counted; the gap is noted in stats.gaps",
+                "Kafka deleted records before they were counted; the gap is stored in stats.gaps",
                 partition=one.partition,
                 first_lost=position.next_offset,
-                next_there=beginning,
+                next_available=beginning,
             )
     return found

@@ -1,8 +1,8 @@
-"""The counting rules: a pure fold of records into deltas. It knows no clock, no socket and no database.
+"""The counting rules: a pure fold of records into deltas. It has no clock, no socket and no database.
 
-What a record means depends on the record (its event and the time at which Kafka got it) and on what the
-partition remembers (`memory`). All of a reader's events are in one partition, so each partition's deltas add up.
-The rules: ARCHITECTURE.md, "Counting rules". The same rules in plain words and slow code: `recount`.
+The meaning of a record depends on the record (its event, and the time at which Kafka received it) and on the state of
+its partition (`state`). All events of a visitor are in one partition, so the deltas of all partitions add up.
+The rules: ARCHITECTURE.md, "Counting rules". The same rules in plain words and slow code: `admin.reference_model`.
 """
 
 import re
@@ -14,38 +14,38 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from services.stats.counting.decoding import VIEW, Batch, DeadLetter, Flags, Integers, Record, Records, read
-from services.stats.counting.seen_ids import PastIds, find
-from services.stats.counting.state import PAST_SLOTS, SLOT_MILLISECONDS, Memory, Readers, Signs
-from services.stats.local_time import HOUR_SECONDS, QUARTER_SECONDS, STEP_SECONDS, day_start
+from services.stats.counting.decoding import VIEW, DeadLetter, EventBatch, Flags, Integers, RawBatch, RawRecord, decode
+from services.stats.counting.seen_ids import EvictedIds, find_ids
+from services.stats.counting.state import EVICTED_WINDOWS, WINDOW_MS, PartitionState, VisitorEvents, VisitorTable
+from services.stats.local_time import BUCKET_5M_SECONDS, HOUR_SECONDS, QUARTER_SECONDS, day_start
 from shared.sites import Site
 
-ONLINE_MILLISECONDS = 300_000
-LATE_MILLISECONDS = 300_000
-"""An event that took longer than this to reach Kafka is entered as late; it counts in the bucket of its own time."""
-STALE_MILLISECONDS = SLOT_MILLISECONDS
-"""An event that is older than this when it arrives is looked up among the ids that left memory."""
+ONLINE_MS = 300_000
+LATE_MS = 300_000
+"""An event that took longer than this to reach Kafka is recorded as late; it counts in the bucket of its own time."""
+STALE_MS = WINDOW_MS
+"""An event that is older than this when it arrives is also looked up among the ids that the state has evicted."""
 WHOLE_SITE = ""
-"""Stands for the site itself where an article id would stand."""
+"""The site itself, in place of an article id."""
 UNKNOWN_SITE = "unknown"
-"""Stands in the ledger where a dead letter does not tell its site."""
+"""The site of ledger entries for dead letters whose site is not known."""
 DAY_SECONDS = 86_400
 DIRECT = ""
-"""Stands for a referrer that is not told, or is a page of the site itself."""
+"""The host of a visit without a referrer, or from a page of the site itself."""
 OTHER_HOSTS = "(other)"
-"""Stands for what is no host name, and for the hosts beyond HOSTS_MAX."""
+"""The host of referrers that are no host name, and of the hosts beyond HOSTS_MAX."""
 HOSTS_MAX = 200
 """Hosts of a site's local day on a partition that have a row of their own: senders can make up any number."""
 _HOST = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,9}")
 
-Outcome = Literal["counted", "duplicate", "bot", "late", "dead_lettered"]
+LedgerOutcome = Literal["counted", "duplicate", "bot", "late", "dead_lettered"]
 DUPLICATE, BOT = 2, 3
-"""Kinds of ledger entries in a column: 0 counted, 1 late, 2 duplicate, and the bots by their reason from 3."""
-_OUTCOMES: tuple[tuple[Outcome, str], ...] = (("counted", ""), ("late", ""), ("duplicate", ""))
+"""Codes of ledger entries in a column: 0 counted, 1 late, 2 duplicate, and from 3 on the bots by their reason."""
+_OUTCOMES: tuple[tuple[LedgerOutcome, str], ...] = (("counted", ""), ("late", ""), ("duplicate", ""))
 
 
 class DayCount(NamedTuple):
-    """Views and visits of a site (or of an article of it) on one local day."""
+    """Views and visits of a site (or of one of its articles) on one local day."""
 
     site: str
     article: str
@@ -54,167 +54,187 @@ class DayCount(NamedTuple):
     visits: int
 
 
-class SpanCount(NamedTuple):
-    """Views and visits of a site in a 5-minute step or an hour."""
+class BucketCount(NamedTuple):
+    """Views and visits of a site in a bucket of 5 minutes or of an hour."""
 
     site: str
-    grain: Literal["step", "hour"]
-    start: int
+    grain: Literal["5m", "hour"]
+    bucket_start: int
     views: int
     visits: int
 
 
-class FirstSight(NamedTuple):
-    """A key's first view of a local day: it makes one daily visitor, of the article where the day began."""
+class NewDailyVisitor(NamedTuple):
+    """The first view of a visitor ID on a local day: it makes one daily visitor, of the article where the day began."""
 
     site: str
     day: int
     visitor: int
-    """The 16 hex digits as a signed number of 64 bits."""
+    """The 16 hex digits as a signed 64-bit integer."""
     article: str
-    step: int
-    hour: int
+    bucket_5m: int
+    bucket_hour: int
 
 
-class Online(NamedTuple):
-    """Readers of a site or an article, by the 5-second step in which they were last seen."""
+class PresenceSnapshot(NamedTuple):
+    """Visitors of a site or an article, by the 5-second presence bucket in which they were last seen."""
 
     site: str
     article: str
-    first_step: int
-    readers: list[int]
+    first_bucket: int
+    visitors: list[int]
 
 
 @dataclass(slots=True)
-class Deltas:
-    """What a batch changes. Starts and days are seconds since 1970 UTC."""
+class CountDeltas:
+    """The changes that a batch makes. Bucket starts and days are seconds since 1970 UTC."""
 
-    days: list[DayCount] = field(default_factory=list)
-    spans: list[SpanCount] = field(default_factory=list)
-    first_sights: list[FirstSight] = field(default_factory=list)
-    """Candidates: the store drops those that an earlier batch has."""
-    online: list[Online] = field(default_factory=list)
-    """Replaces what was stored of these."""
-    ledger: Counter[tuple[str, int, Outcome, str]] = field(default_factory=Counter)
+    day_counts: list[DayCount] = field(default_factory=list)
+    bucket_counts: list[BucketCount] = field(default_factory=list)
+    daily_visitors: list[NewDailyVisitor] = field(default_factory=list)
+    """Candidates: the store drops those that an earlier batch had."""
+    presence: list[PresenceSnapshot] = field(default_factory=list)
+    """Replaces the stored presence of these sites and articles."""
+    ledger: Counter[tuple[str, int, LedgerOutcome, str]] = field(default_factory=Counter)
     """(site, local day of arrival, outcome, reason) → events."""
     referrers: Counter[tuple[str, int, str]] = field(default_factory=Counter)
-    """(site, local day, host) → visits, in the order in which the hosts came."""
+    """(site, local day, host) → visits, in the order in which the hosts appeared."""
     dead_letters: list[DeadLetter] = field(default_factory=list)
-    past_ids: list[PastIds] = field(default_factory=list)
-    newest: int = 0
-    """Time of the newest event, in milliseconds."""
+    evicted_ids: list[EvictedIds] = field(default_factory=list)
+    newest_event: int = 0
+    """Time of the newest event, in milliseconds since 1970 UTC."""
     newest_arrived: int = 0
+    """Time at which Kafka received the newest record, in milliseconds since 1970 UTC."""
 
 
-def count(
-    records: Sequence[Record], memory: Memory, sites: Mapping[str, Site], past: list[PastIds] | None = None
-) -> Deltas:
-    """Fold records of one partition, in order, into deltas; `memory` moves on with them.
+def fold(
+    records: Sequence[RawRecord],
+    state: PartitionState,
+    sites: Mapping[str, Site],
+    evicted: list[EvictedIds] | None = None,
+) -> CountDeltas:
+    """Fold records of one partition, in order, into deltas, and update `state`.
 
     Args:
-        records: What follows the records that `memory` has seen.
-        memory: Is changed.
+        records: The records after those that `state` has seen.
+        state: Is changed.
         sites: By slug.
-        past: Ids that left memory earlier; needed if `reaches_back(batch)`. Those that leave now are appended.
+        evicted: Ids that the state evicted earlier; needed if `needs_evicted_ids(batch)`. Newly evicted ids are
+            appended.
     """
-    columns = Records.of(records)
-    return count_batch(read(columns, sites), memory, columns, past)
+    columns = RawBatch.of(records)
+    return fold_batch(decode(columns, sites), state, columns, evicted)
 
 
-def reaches_back(batch: Batch) -> bool:
-    """Tell whether the batch has events so old that ids which left memory matter."""
-    return bool(len(batch) and (batch.arrived - batch.at >= STALE_MILLISECONDS).any())
+def needs_evicted_ids(batch: EventBatch) -> bool:
+    """Return whether the batch has events so old that evicted ids matter."""
+    return bool(len(batch) and (batch.arrived - batch.at >= STALE_MS).any())
 
 
-def count_batch(batch: Batch, memory: Memory, records: Records, past: list[PastIds] | None = None) -> Deltas:
-    """Fold a batch that was read from `records`; see `count`."""
-    deltas = Deltas()
-    past = past if past is not None else []
-    repeated = np.zeros(len(batch), np.bool_)
-    begins = np.zeros(len(batch), np.bool_)
-    first = np.zeros(len(batch), np.bool_)
+def fold_batch(
+    batch: EventBatch, state: PartitionState, records: RawBatch, evicted: list[EvictedIds] | None = None
+) -> CountDeltas:
+    """Fold a batch that was decoded from `records`; see `fold`."""
+    deltas = CountDeltas()
+    evicted = evicted if evicted is not None else []
+    is_duplicate = np.zeros(len(batch), np.bool_)
+    starts_visit = np.zeros(len(batch), np.bool_)
+    is_first_of_day = np.zeros(len(batch), np.bool_)
     days = _local_days(batch.at, batch)
-    for begin, end, slot, offset in _half_hours(records, batch, memory):
-        if slot is not None:
-            left = memory.enter(slot, offset)
-            if left is not None:
-                deltas.past_ids.append(left)
-                past.append(left)
+    for begin, end, window_index, offset in _split_by_window(records, batch, state):
+        if window_index is not None:
+            newly_evicted = state.open_window(window_index, offset)
+            if newly_evicted is not None:
+                deltas.evicted_ids.append(newly_evicted)
+                evicted.append(newly_evicted)
         part = slice(begin, end)
-        repeated[part] = memory.ids.see(batch.id_hash[part], batch.id_low[part], memory.turn)
-        _look_back(batch, part, repeated, memory, past)
+        is_duplicate[part] = state.seen_ids.add(batch.id_hash[part], batch.id_low[part], state.window_seq)
+        _mark_stale_duplicates(batch, part, is_duplicate, state, evicted)
         for number, site in enumerate(batch.sites):
-            signs = begin + np.flatnonzero(
-                (batch.site[part] == number) & (batch.bot[part] == 0) & batch.has_visitor[part] & ~repeated[part]
+            rows = begin + np.flatnonzero(
+                (batch.site[part] == number) & (batch.bot[part] == 0) & batch.has_visitor[part] & ~is_duplicate[part]
             )
-            if site is not None and len(signs):
-                readers = memory.readers.setdefault(site.slug, Readers())
-                readers.advance(int(batch.arrived[signs].max()))
-                begins[signs], first[signs] = _see(batch, signs, days, readers, memory.turn)
-    _enter_ledger(batch, repeated, deltas)
-    counted = ~repeated & (batch.bot == 0)
+            if site is not None and len(rows):
+                visitors = state.visitors.setdefault(site.slug, VisitorTable())
+                visitors.advance_ring(int(batch.arrived[rows].max()))
+                starts_visit[rows], is_first_of_day[rows] = _update_visitors(
+                    batch, rows, days, visitors, state.window_seq
+                )
+    _add_ledger_entries(batch, is_duplicate, deltas)
+    counted = ~is_duplicate & (batch.bot == 0)
     views = np.flatnonzero(counted & (batch.kind == VIEW))
-    _enter_counts(batch, views, begins, days, deltas)
-    _enter_referrers(batch, views[begins[views]], days, deltas)
-    _enter_sights(batch, np.flatnonzero(first), days, deltas)
-    _enter_online(memory, deltas)
-    deltas.newest = int(batch.at.max(initial=0))
+    _add_counts(batch, views, starts_visit, days, deltas)
+    _add_referrers(batch, views[starts_visit[views]], days, deltas)
+    _add_daily_visitors(batch, np.flatnonzero(is_first_of_day), days, deltas)
+    _add_presence(state, deltas)
+    deltas.newest_event = int(batch.at.max(initial=0))
     deltas.newest_arrived = int(records.arrived.max(initial=0))
     return deltas
 
 
-def _half_hours(records: Records, batch: Batch, memory: Memory) -> list[tuple[int, int, int | None, int]]:
-    """Cut the batch where half-hours begin: (begin, end, the half-hour that begins or None, its first offset)."""
-    slots = np.maximum.accumulate(records.arrived // SLOT_MILLISECONDS)
-    present = memory.slots[-1] if memory.slots else -1
-    before = np.concatenate(([present], np.maximum(slots[:-1], present)))
-    turns = np.flatnonzero(slots > before)
-    offsets = records.offset[turns].tolist()
-    places = np.searchsorted(batch.offset, offsets).tolist()
-    cuts: list[tuple[int, int, int | None, int]] = []
-    first_end = places[0] if places else len(batch)
+def _split_by_window(
+    records: RawBatch, batch: EventBatch, state: PartitionState
+) -> list[tuple[int, int, int | None, int]]:
+    """Split the batch where windows begin.
+
+    Returns:
+        (begin, end, index of the window that begins or None, offset of its first record) for each part.
+    """
+    window_indexes = np.maximum.accumulate(records.arrived // WINDOW_MS)
+    current = state.window_indexes[-1] if state.window_indexes else -1
+    before = np.concatenate(([current], np.maximum(window_indexes[:-1], current)))
+    first_records = np.flatnonzero(window_indexes > before)
+    offsets = records.offset[first_records].tolist()
+    rows = np.searchsorted(batch.offset, offsets).tolist()
+    parts: list[tuple[int, int, int | None, int]] = []
+    first_end = rows[0] if rows else len(batch)
     if first_end > 0:
-        cuts.append((0, first_end, None, 0))
-    for number, (turn, place, offset) in enumerate(zip(turns.tolist(), places, offsets, strict=True)):
-        end = places[number + 1] if number + 1 < len(places) else len(batch)
-        cuts.append((place, end, int(slots[turn]), offset))
-    return cuts
+        parts.append((0, first_end, None, 0))
+    for number, (record, row, offset) in enumerate(zip(first_records.tolist(), rows, offsets, strict=True)):
+        end = rows[number + 1] if number + 1 < len(rows) else len(batch)
+        parts.append((row, end, int(window_indexes[record]), offset))
+    return parts
 
 
-def _look_back(batch: Batch, part: slice, repeated: Flags, memory: Memory, past: list[PastIds]) -> None:
-    """Tell events that were counted before an outage: their ids have left memory, and their age says so."""
-    if not past:
+def _mark_stale_duplicates(
+    batch: EventBatch, part: slice, is_duplicate: Flags, state: PartitionState, evicted: list[EvictedIds]
+) -> None:
+    """Mark old events that were counted before an outage: the state has evicted their ids."""
+    if not evicted:
         return
-    stale = (batch.arrived[part] - batch.at[part] >= STALE_MILLISECONDS) & ~repeated[part]
-    places = part.start + np.flatnonzero(stale)
-    for ids in past:
-        if len(places) and ids.slot >= memory.slots[-1] - PAST_SLOTS and ids.closed_at <= batch.offset[part.start]:
-            known = find(ids.id_hash, ids.id_low, batch.id_hash[places], batch.id_low[places]) >= 0
-            repeated[places[known]] = True
-            places = places[~known]
+    stale = (batch.arrived[part] - batch.at[part] >= STALE_MS) & ~is_duplicate[part]
+    rows = part.start + np.flatnonzero(stale)
+    oldest_window_index = state.window_indexes[-1] - EVICTED_WINDOWS
+    for ids in evicted:
+        if len(rows) and ids.window_index >= oldest_window_index and ids.evicted_at_offset <= batch.offset[part.start]:
+            known = find_ids(ids.id_hash, ids.id_low, batch.id_hash[rows], batch.id_low[rows]) >= 0
+            is_duplicate[rows[known]] = True
+            rows = rows[~known]
 
 
-def _see(batch: Batch, signs: Integers, days: Integers, readers: Readers, turn: int) -> tuple[Flags, Flags]:
-    articles = batch.article[signs]
+def _update_visitors(
+    batch: EventBatch, rows: Integers, days: Integers, visitors: VisitorTable, window_seq: int
+) -> tuple[Flags, Flags]:
+    articles = batch.article[rows]
     used = np.flatnonzero(np.bincount(articles))
     numbers = np.zeros(len(batch.articles), np.int64)
-    numbers[used] = readers.number([batch.articles[number] for number in used.tolist()])
-    return readers.see(
-        Signs(
-            batch.at[signs],
-            batch.kind[signs],
-            numbers[articles],
-            days[signs],
-            batch.visitor[signs],
-            batch.visitor_prev[signs],
-            batch.has_prev[signs],
+    numbers[used] = visitors.article_numbers([batch.articles[number] for number in used.tolist()])
+    return visitors.update(
+        VisitorEvents(
+            at=batch.at[rows],
+            kind=batch.kind[rows],
+            article=numbers[articles],
+            day=days[rows],
+            visitor=batch.visitor[rows],
+            visitor_prev=batch.visitor_prev[rows],
+            has_prev=batch.has_prev[rows],
         ),
-        turn,
+        window_seq,
     )
 
 
-def _local_days(times: Integers, batch: Batch) -> Integers:
-    """Return the start of the local day of each time, in its event's site."""
+def _local_days(times: Integers, batch: EventBatch) -> Integers:
+    """Return the start of the local day of each time, in the zone of its event's site."""
     days = np.zeros(len(times), np.int64)
     quarters = times // (QUARTER_SECONDS * 1000)
     for number, site in enumerate(batch.sites):
@@ -226,78 +246,79 @@ def _local_days(times: Integers, batch: Batch) -> Integers:
     return days
 
 
-def _enter_ledger(batch: Batch, repeated: Flags, deltas: Deltas) -> None:
-    for letter, slug, arrived in batch.refusals:
+def _add_ledger_entries(batch: EventBatch, is_duplicate: Flags, deltas: CountDeltas) -> None:
+    for dead_letter, slug, arrived in batch.rejections:
         site = next((one for one in batch.sites if one is not None and one.slug == slug), None)
         day = day_start(arrived, site.zone) if site else arrived // 1000 // DAY_SECONDS * DAY_SECONDS
-        deltas.dead_letters.append(letter)
-        deltas.ledger[slug or UNKNOWN_SITE, day, "dead_lettered", letter.reason] += 1
+        deltas.dead_letters.append(dead_letter)
+        deltas.ledger[slug or UNKNOWN_SITE, day, "dead_lettered", dead_letter.reason] += 1
     if not len(batch):
         return
-    late = batch.arrived - batch.at > LATE_MILLISECONDS
-    entry = np.where(repeated, DUPLICATE, np.where(batch.bot > 0, batch.bot - 1 + BOT, late))
+    late = batch.arrived - batch.at > LATE_MS
+    code = np.where(is_duplicate, DUPLICATE, np.where(batch.bot > 0, batch.bot - 1 + BOT, late))
     slugs = _slugs(batch)
-    for (number, day, kind), events in _sums(batch.site, _local_days(batch.arrived, batch), entry):
+    for (number, day, kind), events in _group_sums(batch.site, _local_days(batch.arrived, batch), code):
         outcome, reason = _OUTCOMES[kind] if kind < BOT else ("bot", batch.bots[kind - BOT + 1])
         deltas.ledger[slugs[number], day, outcome, reason] += events[0]
 
 
-def _slugs(batch: Batch) -> list[str]:
+def _slugs(batch: EventBatch) -> list[str]:
     return [site.slug if site else UNKNOWN_SITE for site in batch.sites]
 
 
-def _enter_counts(batch: Batch, views: Integers, begins: Flags, days: Integers, deltas: Deltas) -> None:
+def _add_counts(batch: EventBatch, views: Integers, starts_visit: Flags, days: Integers, deltas: CountDeltas) -> None:
     if not len(views):
         return
-    site, visits, seconds = batch.site[views], begins[views].astype(np.int64), batch.at[views] // 1000
+    site, visits, seconds = batch.site[views], starts_visit[views].astype(np.int64), batch.at[views] // 1000
     slugs = _slugs(batch)
-    for (number, article, day), sums in _sums(site, batch.article[views], days[views], extra=visits):
+    for (number, article, day), sums in _group_sums(site, batch.article[views], days[views], extra=visits):
         if article:
-            deltas.days.append(DayCount(slugs[number], batch.articles[article], day, *sums))
-    for (number, day), sums in _sums(site, days[views], extra=visits):
-        deltas.days.append(DayCount(slugs[number], WHOLE_SITE, day, *sums))
-    for grain, length in (("step", STEP_SECONDS), ("hour", HOUR_SECONDS)):
-        for (number, span), sums in _sums(site, seconds // length, extra=visits):
-            deltas.spans.append(SpanCount(slugs[number], grain, span * length, *sums))  # type: ignore[arg-type]
+            deltas.day_counts.append(DayCount(slugs[number], batch.articles[article], day, *sums))
+    for (number, day), sums in _group_sums(site, days[views], extra=visits):
+        deltas.day_counts.append(DayCount(slugs[number], WHOLE_SITE, day, *sums))
+    grains: tuple[tuple[Literal["5m", "hour"], int], ...] = (("5m", BUCKET_5M_SECONDS), ("hour", HOUR_SECONDS))
+    for grain, bucket_seconds in grains:
+        for (number, bucket), sums in _group_sums(site, seconds // bucket_seconds, extra=visits):
+            deltas.bucket_counts.append(BucketCount(slugs[number], grain, bucket * bucket_seconds, *sums))
 
 
-def _sums(*columns: Integers, extra: Integers | None = None) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
+def _group_sums(*columns: Integers, extra: Integers | None = None) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
     """Group rows by columns: [(their values, (number of rows, sum of `extra`))]."""
     code, sizes, values = np.zeros(len(columns[0]), np.int64), [], []
     for column in columns:
-        found, place = _places(column)
-        code = code * len(found) + place
+        found, index = _dense_index(column)
+        code = code * len(found) + index
         sizes.append(len(found))
         values.append(found)
-    groups, place = _places(code)
-    totals = [np.bincount(place, minlength=len(groups))]
+    groups, index = _dense_index(code)
+    totals = [np.bincount(index, minlength=len(groups))]
     if extra is not None:
-        totals.append(np.bincount(place, weights=extra, minlength=len(groups)).astype(np.int64))
-    there = np.flatnonzero(totals[0])
-    groups = groups[there]
+        totals.append(np.bincount(index, weights=extra, minlength=len(groups)).astype(np.int64))
+    present = np.flatnonzero(totals[0])
+    groups = groups[present]
     keys: list[list[int]] = []
     for size, found in zip(reversed(sizes), reversed(values), strict=True):
         keys.append(found[groups % size].tolist())
         groups = groups // size
-    sums = zip(*(total[there].tolist() for total in totals), strict=True)
+    sums = zip(*(total[present].tolist() for total in totals), strict=True)
     return list(zip(zip(*reversed(keys), strict=True), sums, strict=True))
 
 
-def _places(column: Integers) -> tuple[Integers, Integers]:
-    """Return values, and where among them each row's is. Values that lie close together need no sorting."""
+def _dense_index(column: Integers) -> tuple[Integers, Integers]:
+    """Return values, and the index of each row's value among them. Values that are close together need no sorting."""
     lowest = column.min()
     if column.max() - lowest <= 4 * len(column):
         return np.arange(lowest, column.max() + 1), column - lowest
     return np.unique(column, return_inverse=True)
 
 
-def _enter_referrers(batch: Batch, visits: Integers, days: Integers, deltas: Deltas) -> None:
-    """Note where each visit came from: the referrer of the view that begins it."""
+def _add_referrers(batch: EventBatch, visits: Integers, days: Integers, deltas: CountDeltas) -> None:
+    """Add the host of each visit: the referrer of the view that starts it."""
     slugs = _slugs(batch)
     own = [own_hosts(site) if site else frozenset() for site in batch.sites]
     rows = zip(batch.site[visits].tolist(), days[visits].tolist(), batch.referrer[visits].tolist(), strict=True)
     for (site, day, referrer), number in Counter(rows).items():
-        deltas.referrers[slugs[site], day, host_of(batch.referrers[referrer], own[site])] += number
+        deltas.referrers[slugs[site], day, visit_host(batch.referrers[referrer], own[site])] += number
 
 
 def own_hosts(site: Site) -> frozenset[str]:
@@ -305,8 +326,8 @@ def own_hosts(site: Site) -> frozenset[str]:
     return frozenset((urlsplit(origin).hostname or "").removeprefix("www.") for origin in site.origins)
 
 
-def host_of(referrer: str | None, own: frozenset[str]) -> str:
-    """Return the host that a visit is put down to."""
+def visit_host(referrer: str | None, own: frozenset[str]) -> str:
+    """Return the host to which a visit is attributed."""
     if referrer is None:
         return DIRECT
     host = referrer.lower().removeprefix("www.")
@@ -315,29 +336,31 @@ def host_of(referrer: str | None, own: frozenset[str]) -> str:
     return host if _HOST.fullmatch(host) else OTHER_HOSTS
 
 
-def _enter_sights(batch: Batch, sights: Integers, days: Integers, deltas: Deltas) -> None:
-    if not len(sights):
+def _add_daily_visitors(batch: EventBatch, rows: Integers, days: Integers, deltas: CountDeltas) -> None:
+    if not len(rows):
         return
-    seconds = batch.at[sights] // 1000
+    seconds = batch.at[rows] // 1000
     columns = (
-        batch.site[sights],
-        days[sights],
-        batch.visitor[sights].view(np.int64),
-        batch.article[sights],
-        seconds // STEP_SECONDS * STEP_SECONDS,
+        batch.site[rows],
+        days[rows],
+        batch.visitor[rows].view(np.int64),
+        batch.article[rows],
+        seconds // BUCKET_5M_SECONDS * BUCKET_5M_SECONDS,
         seconds // HOUR_SECONDS * HOUR_SECONDS,
     )
     slugs = _slugs(batch)
-    for site, day, visitor, article, step, hour in zip(*(column.tolist() for column in columns), strict=True):
+    for site, day, visitor, article, bucket_5m, bucket_hour in zip(
+        *(column.tolist() for column in columns), strict=True
+    ):
         name = batch.articles[article] or WHOLE_SITE
-        deltas.first_sights.append(FirstSight(slugs[site], day, visitor, name, step, hour))
+        deltas.daily_visitors.append(NewDailyVisitor(slugs[site], day, visitor, name, bucket_5m, bucket_hour))
 
 
-def _enter_online(memory: Memory, deltas: Deltas) -> None:
-    for site, readers in memory.readers.items():
-        if readers.changed:
-            names = list(readers.articles)
-            numbers = sorted(readers.changed)
-            for number, (first_step, people) in zip(numbers, readers.online(numbers), strict=True):
-                deltas.online.append(Online(site, names[number] or WHOLE_SITE, first_step, people))
-            readers.changed = set()
+def _add_presence(state: PartitionState, deltas: CountDeltas) -> None:
+    for site, visitors in state.visitors.items():
+        if visitors.changed:
+            names = list(visitors.articles)
+            numbers = sorted(visitors.changed)
+            for number, (first_bucket, counts) in zip(numbers, visitors.presence(numbers), strict=True):
+                deltas.presence.append(PresenceSnapshot(site, names[number] or WHOLE_SITE, first_bucket, counts))
+            visitors.changed = set()

@@ -1,93 +1,97 @@
-"""The ids of recent events, in numpy tables: which of a batch were seen before. Pure."""
+"""The ids of recent events, in sorted numpy columns: they show which events of a batch are duplicates. Pure."""
 
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from services.stats.counting.decoding import Flags, Integers, Keys
+from services.stats.counting.decoding import Flags, Integers, Unsigned
 
-Small = NDArray[np.int32]
+Int32s = NDArray[np.int32]
 
 
-def _integers() -> Integers:
+def empty_integers() -> Integers:
+    """Return an empty column of int64."""
     return np.zeros(0, np.int64)
 
 
-def _small() -> Small:
+def empty_int32() -> Int32s:
+    """Return an empty column of int32."""
     return np.zeros(0, np.int32)
 
 
-def _keys() -> Keys:
+def empty_unsigned() -> Unsigned:
+    """Return an empty column of uint64."""
     return np.zeros(0, np.uint64)
 
 
 @dataclass(slots=True)
-class PastIds:
-    """Ids that left memory when a half-hour began."""
+class EvictedIds:
+    """Ids that the state evicted when a window began."""
 
-    closed_at: int
-    """Offset of the first record that they are not remembered at."""
-    slot: int
-    """The half-hour in which they were last seen."""
-    id_hash: Keys
-    id_low: Keys
+    evicted_at_offset: int
+    """Offset of the first record at which they are no longer in the state."""
+    window_index: int
+    """The window in which they were last seen: time of arrival divided by 30 minutes."""
+    id_hash: Unsigned
+    id_low: Unsigned
 
 
 @dataclass(slots=True)
-class Ids:
-    """Remembered event ids, sorted by hash."""
+class SeenIds:
+    """Event ids of the newest windows, sorted by hash."""
 
-    hash: Keys = field(default_factory=_keys)
-    low: Keys = field(default_factory=_keys)
-    turn: Small = field(default_factory=_small)
+    hash: Unsigned = field(default_factory=empty_unsigned)
+    low: Unsigned = field(default_factory=empty_unsigned)
+    window_seq: Int32s = field(default_factory=empty_int32)
+    """Sequence number of the window in which an id was last seen."""
 
-    def see(self, id_hash: Keys, id_low: Keys, turn: int) -> Flags:
-        """Remember the ids of a batch, and tell which are repetitions of one remembered or earlier in the batch."""
+    def add(self, id_hash: Unsigned, id_low: Unsigned, window_seq: int) -> Flags:
+        """Add the ids of a batch; return which of them repeat a known one or an earlier one of the batch."""
         order = np.argsort(id_hash, kind="stable")
         hashes, lows = id_hash[order], id_low[order]
         same_hash, other_low = hashes[1:] == hashes[:-1], lows[1:] != lows[:-1]
-        if (same_hash & other_low).any():  # two ids of one hash: only then the slower sort is needed
+        if (same_hash & other_low).any():  # two ids with one hash: only then the slower sort is needed
             order = np.lexsort((id_low, id_hash))
             hashes, lows = id_hash[order], id_low[order]
             same_hash, other_low = hashes[1:] == hashes[:-1], lows[1:] != lows[:-1]
         first = np.ones(len(order), np.bool_)
         first[1:] = ~same_hash | other_low
-        place = find(self.hash, self.low, hashes[first], lows[first])
-        known = place >= 0
-        self.turn[place[known]] = turn
+        rows = find_ids(self.hash, self.low, hashes[first], lows[first])
+        known = rows >= 0
+        self.window_seq[rows[known]] = window_seq
         repeated = ~first
         repeated[first] = known
-        seen = np.empty(len(order), np.bool_)
-        seen[order] = repeated
+        is_duplicate = np.empty(len(order), np.bool_)
+        is_duplicate[order] = repeated
         new = np.flatnonzero(first)[~known]
-        where = np.searchsorted(self.hash, hashes[new])
-        self.hash = np.insert(self.hash, where, hashes[new])
-        self.low = np.insert(self.low, where, lows[new])
-        self.turn = np.insert(self.turn, where, turn)
-        return seen
+        insert_at = np.searchsorted(self.hash, hashes[new])
+        self.hash = np.insert(self.hash, insert_at, hashes[new])
+        self.low = np.insert(self.low, insert_at, lows[new])
+        self.window_seq = np.insert(self.window_seq, insert_at, window_seq)
+        return is_duplicate
 
-    def forget(self, before_turn: int) -> tuple[Keys, Keys]:
-        """Drop what was last seen before a turn, and return it."""
-        old = self.turn < before_turn
-        gone = self.hash[old], self.low[old]
-        self.hash, self.low, self.turn = self.hash[~old], self.low[~old], self.turn[~old]
-        return gone
+    def evict(self, before_window_seq: int) -> tuple[Unsigned, Unsigned]:
+        """Remove the ids that were last seen before a window, and return their two columns."""
+        old = self.window_seq < before_window_seq
+        evicted = self.hash[old], self.low[old]
+        self.hash, self.low, self.window_seq = self.hash[~old], self.low[~old], self.window_seq[~old]
+        return evicted
 
 
-def find(hashes: Keys, lows: Keys, wanted_hash: Keys, wanted_low: Keys) -> Integers:
-    """Return where each wanted id stands in the sorted columns, or -1."""
-    place = np.searchsorted(hashes, wanted_hash)
-    found = np.full(len(place), -1, np.int64)
-    looking = np.arange(len(place))
-    while len(looking):  # more than once only if two ids have the same hash
-        at = place[looking]
+def find_ids(hashes: Unsigned, lows: Unsigned, wanted_hash: Unsigned, wanted_low: Unsigned) -> Integers:
+    """Return the row of each wanted id in the sorted columns, or -1."""
+    row = np.searchsorted(hashes, wanted_hash)
+    found = np.full(len(row), -1, np.int64)
+    pending = np.arange(len(row))
+    while len(pending):  # more than once only if two ids have the same hash
+        at = row[pending]
         inside = at < len(hashes)
-        looking, at = looking[inside], at[inside]
-        same_hash = hashes[at] == wanted_hash[looking]
-        looking, at = looking[same_hash], at[same_hash]
-        hit = lows[at] == wanted_low[looking]
-        found[looking[hit]] = at[hit]
-        looking = looking[~hit]
-        place[looking] += 1
+        pending, at = pending[inside], at[inside]
+        same_hash = hashes[at] == wanted_hash[pending]
+        pending, at = pending[same_hash], at[same_hash]
+        hit = lows[at] == wanted_low[pending]
+        found[pending[hit]] = at[hit]
+        pending = pending[~hit]
+        row[pending] += 1
     return found

@@ -1,73 +1,73 @@
-"""Memory as bytes, and back: what a restart begins with. Pure."""
+"""Partition state as bytes, and back: a restart begins with a snapshot. Pure."""
 
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from services.stats.counting.seen_ids import Ids
-from services.stats.counting.state import Memory, Readers
+from services.stats.counting.seen_ids import SeenIds
+from services.stats.counting.state import PartitionState, VisitorTable
 
 FORMAT = 1
-"""Of snapshots. It rises when a rule changes what is remembered; then the log is read again."""
+"""Of snapshots. It increases when a rule changes the content of the state; then the log is read again."""
 
 
-class _SavedReaders(msgspec.Struct):
+class _SavedVisitors(msgspec.Struct):
     columns: list[bytes]
     articles: list[str | None]
-    ring_step: int
+    ring_bucket: int = msgspec.field(name="ring_step")
 
 
-class _Saved(msgspec.Struct):
+class _Saved(msgspec.Struct):  # the names that format 1 has in the bytes are kept
     format: int
-    turn: int
-    slots: list[int]
-    ids: list[bytes]
-    readers: dict[str, _SavedReaders]
+    window_seq: int = msgspec.field(name="turn")
+    window_indexes: list[int] = msgspec.field(name="slots")
+    seen_ids: list[bytes] = msgspec.field(name="ids")
+    visitors: dict[str, _SavedVisitors] = msgspec.field(name="readers")
 
 
-_READER_COLUMNS = ("key", "key_row", "key_day", "at", "step", "article", "turn")
-_ID_COLUMNS = ("hash", "low", "turn")
-_KINDS = {"key": np.uint64, "hash": np.uint64, "low": np.uint64, "key_day": np.int64, "at": np.int64}
+_VISITOR_COLUMNS = ("visitor_id", "id_row", "id_day", "last_seen", "bucket", "article", "window_seq")
+_ID_COLUMNS = ("hash", "low", "window_seq")
+_TYPES = {"visitor_id": np.uint64, "hash": np.uint64, "low": np.uint64, "id_day": np.int64, "last_seen": np.int64}
 
 
-def to_bytes(memory: Memory) -> bytes:
-    """Return a snapshot of the memory."""
+def to_bytes(state: PartitionState) -> bytes:
+    """Return a snapshot of the state."""
     saved = _Saved(
         FORMAT,
-        memory.turn,
-        memory.slots,
-        [getattr(memory.ids, name).tobytes() for name in _ID_COLUMNS],
+        state.window_seq,
+        state.window_indexes,
+        [getattr(state.seen_ids, name).tobytes() for name in _ID_COLUMNS],
         {
-            site: _SavedReaders(
-                [getattr(readers, name).tobytes() for name in _READER_COLUMNS],
-                list(readers.articles),
-                readers.ring_step,
+            site: _SavedVisitors(
+                [getattr(visitors, name).tobytes() for name in _VISITOR_COLUMNS],
+                list(visitors.articles),
+                visitors.ring_bucket,
             )
-            for site, readers in memory.readers.items()
+            for site, visitors in state.visitors.items()
         },
     )
     return msgspec.msgpack.encode(saved)
 
 
-def from_bytes(snapshot: bytes) -> Memory | None:
-    """Return the memory of a snapshot, or None if it is of another format: then the log is read again."""
+def from_bytes(snapshot: bytes) -> PartitionState | None:
+    """Return the state of a snapshot, or None if it is of another format: then the log is read again."""
     try:
         saved = msgspec.msgpack.decode(snapshot, type=_Saved)
     except msgspec.DecodeError:
         return None
     if saved.format != FORMAT:
         return None
-    memory = Memory(saved.turn, saved.slots, Ids(**_arrays(_ID_COLUMNS, saved.ids)))
-    for site, one in saved.readers.items():
-        readers = Readers(**_arrays(_READER_COLUMNS, one.columns))
-        readers.articles = {name: number for number, name in enumerate(one.articles)}
-        readers.ring_step = one.ring_step
-        readers.refill()
-        memory.readers[site] = readers
-    return memory
+    state = PartitionState(saved.window_seq, saved.window_indexes, SeenIds(**_arrays(_ID_COLUMNS, saved.seen_ids)))
+    for site, one in saved.visitors.items():
+        visitors = VisitorTable(**_arrays(_VISITOR_COLUMNS, one.columns))
+        visitors.articles = {name: number for number, name in enumerate(one.articles)}
+        visitors.ring_bucket = one.ring_bucket
+        visitors.rebuild_ring()
+        state.visitors[site] = visitors
+    return state
 
 
 def _arrays(names: tuple[str, ...], columns: list[bytes]) -> dict[str, Any]:
     pairs = zip(names, columns, strict=True)
-    return {name: np.frombuffer(column, _KINDS.get(name, np.int32)).copy() for name, column in pairs}
+    return {name: np.frombuffer(column, _TYPES.get(name, np.int32)).copy() for name, column in pairs}

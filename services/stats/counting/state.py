@@ -1,235 +1,252 @@
-"""What a counter remembers of one partition: ids, readers, and when they were seen. Pure.
+"""The state of one partition: recent event ids, and its visitors with the time when they were last seen. Pure.
 
-The log of a partition is divided into half-hours of arrival. What was last touched in this half-hour or in one of
-the two before it *in which anything arrived* is remembered: an hour at least, and an outage of any length does not
-count. Batches are cut where half-hours begin, so what is remembered depends on the log alone, never on how it was
-fetched. That makes the memory a cache: a snapshot of it, or the log itself, rebuilds it exactly.
+The log of a partition is divided into windows of 30 minutes of arrival. An entry is kept if it was last touched in the
+current window or in one of the two before it *in which anything arrived*: an hour at least, and an outage of any
+length does not count. Batches are split where windows begin, so the state depends on the log alone, never on how it
+was fetched. That makes the state a cache: a snapshot of it, or the log itself, rebuilds it exactly.
 """
 
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.stats.counting.decoding import LEAVE, VIEW, Flags, Integers, Keys
-from services.stats.counting.seen_ids import Ids, PastIds, Small, _integers, _keys, _small
+from services.stats.counting.decoding import LEAVE, VIEW, Flags, Integers, Unsigned
+from services.stats.counting.seen_ids import (
+    EvictedIds,
+    Int32s,
+    SeenIds,
+    empty_int32,
+    empty_integers,
+    empty_unsigned,
+)
 
-SLOT_MILLISECONDS = 1_800_000
-REMEMBERED_TURNS = 2
-PAST_SLOTS = 98
-"""Ids that left memory tell late events for 49 hours more: an event may be 48 hours late."""
-VISIT_MILLISECONDS = 1_800_000
-ONLINE_STEP_MILLISECONDS = 5_000
+WINDOW_MS = 1_800_000
+DEDUP_WINDOWS = 2
+EVICTED_WINDOWS = 98
+"""Evicted ids identify late duplicates for 49 more hours: an event may be 48 hours late."""
+VISIT_TIMEOUT_MS = 1_800_000
+PRESENCE_BUCKET_MS = 5_000
 NOT_ONLINE = -1
-RING_STEPS = 128
-RING_BEHIND = 62
-"""Steps kept behind the newest arrival: 300 s of being online, and 5 minutes that an event may be ahead."""
+RING_BUCKETS = 128
+RING_LAG_BUCKETS = 62
+"""Buckets kept behind the newest arrival: 300 s of being online, and 5 minutes that an event may be ahead."""
 
 
 @dataclass(slots=True)
-class Signs:
-    """Human signs of one site that have a visitor key, in order, as columns."""
+class VisitorEvents:
+    """Human events of one site that have a visitor ID, in order, as columns."""
 
     at: Integers
     kind: Integers
     article: Integers
-    """Numbers of `Readers.articles`."""
+    """Numbers of `VisitorTable.articles`."""
     day: Integers
-    visitor: Keys
-    visitor_prev: Keys
+    visitor: Unsigned
+    visitor_prev: Unsigned
     has_prev: Flags
 
 
 @dataclass(slots=True)
-class Readers:
-    """The readers of one site: their keys, sorted, and a row for each person."""
+class VisitorTable:
+    """The visitors of one site: their IDs, sorted, and one row for each visitor.
 
-    key: Keys = field(default_factory=_keys)
-    key_row: Small = field(default_factory=_small)
-    key_day: Integers = field(default_factory=_integers)
-    """The local day for which the key was handed on as a visitor; -1 before that."""
-    at: Integers = field(default_factory=_integers)
-    """Newest view or ping."""
-    step: Small = field(default_factory=_small)
-    """The 5-second step in which the reader was last seen, or NOT_ONLINE."""
-    article: Small = field(default_factory=_small)
-    """Where the last view was."""
-    turn: Small = field(default_factory=_small)
+    Two IDs share a row when the second one names the first one as its ID of the day before.
+    """
+
+    visitor_id: Unsigned = field(default_factory=empty_unsigned)
+    id_row: Int32s = field(default_factory=empty_int32)
+    id_day: Integers = field(default_factory=empty_integers)
+    """The local day for which the ID was reported as a daily visitor; -1 before that."""
+    last_seen: Integers = field(default_factory=empty_integers)
+    """Time of the newest view or ping."""
+    bucket: Int32s = field(default_factory=empty_int32)
+    """The presence bucket in which the visitor was last seen, or NOT_ONLINE."""
+    article: Int32s = field(default_factory=empty_int32)
+    """Article of the last view."""
+    window_seq: Int32s = field(default_factory=empty_int32)
     articles: dict[str | None, int] = field(default_factory=lambda: {None: 0})
-    ring: Small = field(default_factory=lambda: np.zeros((1, RING_STEPS), np.int32))
-    """Readers by article (0: the whole site) and by step modulo RING_STEPS."""
-    ring_step: int = 0
-    """Step of the newest arrival that the ring has been moved to."""
+    ring: Int32s = field(default_factory=lambda: np.zeros((1, RING_BUCKETS), np.int32))
+    """Number of visitors by article (0: the whole site) and by presence bucket modulo RING_BUCKETS."""
+    ring_bucket: int = 0
+    """Bucket of the newest arrival to which the ring was advanced."""
     changed: set[int] = field(default_factory=set)
     """Articles whose row of the ring has changed since it was last stored."""
 
-    def number(self, names: list[str | None]) -> Integers:
-        """Return the articles' numbers; new ones get one."""
+    def article_numbers(self, names: list[str | None]) -> Integers:
+        """Return the numbers of articles; new ones are assigned one."""
         numbers = [self.articles.setdefault(name, len(self.articles)) for name in names]
         missing = len(self.articles) - len(self.ring)
         if missing > 0:  # at least doubled, so that growing costs little
             grown = max(missing, len(self.ring))
-            self.ring = np.concatenate((self.ring, np.zeros((grown, RING_STEPS), np.int32)))
+            self.ring = np.concatenate((self.ring, np.zeros((grown, RING_BUCKETS), np.int32)))
         return np.array(numbers, np.int64)
 
-    def see(self, signs: Signs, turn: int) -> tuple[Flags, Flags]:
-        """Move readers on; return which signs begin a visit, and which are the first sight of a key's day."""
-        row = self._rows_of(signs, turn)
-        begins = np.zeros(len(row), np.bool_)
+    def update(self, events: VisitorEvents, window_seq: int) -> tuple[Flags, Flags]:
+        """Apply events; return which of them start a visit, and which are the first view of an ID's day."""
+        row = self._rows_for(events, window_seq)
+        starts_visit = np.zeros(len(row), np.bool_)
         known = np.flatnonzero(row >= 0)
         if len(known):
-            begins[known] = self._move(row[known], signs.at[known], signs.kind[known], signs.article[known], turn)
-        return begins, self._first_sights(signs)
+            starts_visit[known] = self._apply(
+                row[known], events.at[known], events.kind[known], events.article[known], window_seq
+            )
+        return starts_visit, self._first_of_day(events)
 
-    def _rows_of(self, signs: Signs, turn: int) -> Integers:
-        """Return each sign's row, making rows for new readers; -1 for a leave of nobody known."""
-        row = self._find(signs.visitor)
+    def _rows_for(self, events: VisitorEvents, window_seq: int) -> Integers:
+        """Return the row of each event, adding rows for new visitors; -1 for a leave of an unknown visitor."""
+        row = self._find_rows(events.visitor)
         unknown = np.flatnonzero(row < 0)
         if not len(unknown):
             return row
-        rows_before = len(self.at)
-        if signs.has_prev[unknown].any() or (signs.kind[unknown] == LEAVE).any():
-            keys, rows = self._introduce(signs, unknown, row)
+        rows_before = len(self.last_seen)
+        if events.has_prev[unknown].any() or (events.kind[unknown] == LEAVE).any():
+            ids, rows = self._link_new(events, unknown, row)
         else:
-            keys, inverse = np.unique(signs.visitor[unknown], return_inverse=True)
-            rows = rows_before + np.arange(len(keys))
+            ids, inverse = np.unique(events.visitor[unknown], return_inverse=True)
+            rows = rows_before + np.arange(len(ids))
             row[unknown] = rows[inverse]
-        where = np.searchsorted(self.key, keys)
-        self.key = np.insert(self.key, where, keys)
-        self.key_row = np.insert(self.key_row, where, rows.astype(np.int32))
-        self.key_day = np.insert(self.key_day, where, -1)
+        insert_at = np.searchsorted(self.visitor_id, ids)
+        self.visitor_id = np.insert(self.visitor_id, insert_at, ids)
+        self.id_row = np.insert(self.id_row, insert_at, rows.astype(np.int32))
+        self.id_day = np.insert(self.id_day, insert_at, -1)
         new = int(rows.max(initial=-1)) + 1 - rows_before
         if new > 0:
-            self.at = np.concatenate((self.at, np.full(new, -1, np.int64)))
-            self.step = np.concatenate((self.step, np.full(new, NOT_ONLINE, np.int32)))
+            self.last_seen = np.concatenate((self.last_seen, np.full(new, -1, np.int64)))
+            self.bucket = np.concatenate((self.bucket, np.full(new, NOT_ONLINE, np.int32)))
             self.article = np.concatenate((self.article, np.zeros(new, np.int32)))
-            self.turn = np.concatenate((self.turn, np.full(new, turn, np.int32)))
+            self.window_seq = np.concatenate((self.window_seq, np.full(new, window_seq, np.int32)))
         return row
 
-    def _introduce(self, signs: Signs, unknown: Integers, row: Integers) -> tuple[Keys, Integers]:
-        """Meet unknown keys one by one, since one may be another's of yesterday; return new keys, sorted, and rows."""
-        before = self._find(signs.visitor_prev[unknown])
-        rows = len(self.at)
-        met: dict[int, int] = {}
-        for place, known_before in zip(unknown.tolist(), before.tolist(), strict=True):
-            key = int(signs.visitor[place])
-            who = met.get(key)
-            if who is None:
-                prev = int(signs.visitor_prev[place]) if signs.has_prev[place] else None
-                if prev is not None:
-                    who = known_before if known_before >= 0 else met.get(prev)
-                if who is None:
-                    if signs.kind[place] == LEAVE:
-                        continue  # who was never here cannot leave
-                    who, rows = rows, rows + 1
-                    if prev is not None:
-                        met[prev] = who
-                met[key] = who
-            row[place] = who
-        keys = np.array(sorted(met), np.uint64)
-        return keys, np.array([met[int(key)] for key in keys], np.int64)
+    def _link_new(self, events: VisitorEvents, unknown: Integers, row: Integers) -> tuple[Unsigned, Integers]:
+        """Assign rows to unknown IDs one by one, since one may continue another; return sorted IDs and rows."""
+        rows_of_previous = self._find_rows(events.visitor_prev[unknown])
+        rows = len(self.last_seen)
+        assigned: dict[int, int] = {}
+        for event, row_of_previous in zip(unknown.tolist(), rows_of_previous.tolist(), strict=True):
+            visitor = int(events.visitor[event])
+            visitor_row = assigned.get(visitor)
+            if visitor_row is None:
+                previous = int(events.visitor_prev[event]) if events.has_prev[event] else None
+                if previous is not None:
+                    visitor_row = row_of_previous if row_of_previous >= 0 else assigned.get(previous)
+                if visitor_row is None:
+                    if events.kind[event] == LEAVE:
+                        continue  # a visitor who was never here cannot leave
+                    visitor_row, rows = rows, rows + 1
+                    if previous is not None:
+                        assigned[previous] = visitor_row
+                assigned[visitor] = visitor_row
+            row[event] = visitor_row
+        ids = np.array(sorted(assigned), np.uint64)
+        return ids, np.array([assigned[int(one)] for one in ids], np.int64)
 
-    def _find(self, keys: Keys) -> Integers:
-        place = np.searchsorted(self.key, keys)
-        if not len(self.key):
-            return np.full(len(keys), -1, np.int64)
-        inside = np.minimum(place, len(self.key) - 1)
-        return np.where(self.key[inside] == keys, self.key_row[inside], -1).astype(np.int64)
+    def _find_rows(self, ids: Unsigned) -> Integers:
+        place = np.searchsorted(self.visitor_id, ids)
+        if not len(self.visitor_id):
+            return np.full(len(ids), -1, np.int64)
+        inside = np.minimum(place, len(self.visitor_id) - 1)
+        return np.where(self.visitor_id[inside] == ids, self.id_row[inside], -1).astype(np.int64)
 
-    def _move(self, row: Integers, at: Integers, kind: Integers, article: Integers, turn: int) -> Flags:
-        """Fold each reader's signs, in order, into its row; return which begin a visit."""
+    def _apply(self, row: Integers, at: Integers, kind: Integers, article: Integers, window_seq: int) -> Flags:
+        """Fold the events of each visitor, in order, into its row; return which of them start a visit."""
         order = np.argsort(row, kind="stable")
         row, at, kind, article = row[order], at[order], kind[order], article[order]
         first = np.ones(len(row), np.bool_)
         first[1:] = row[1:] != row[:-1]
         starts = np.flatnonzero(first)
-        person = row[starts]
-        # Times from the oldest that matters on; who is new, or was last seen before it, was seen just before a visit.
-        base = int(at.min()) - VISIT_MILLISECONDS - 1
+        visitor = row[starts]
+        # Times from the oldest that matters on. A new visitor, or one last seen earlier, is taken as last seen just
+        # before a visit could start.
+        base = int(at.min()) - VISIT_TIMEOUT_MS - 1
         time = at - base
-        seen_before = np.maximum(self.at[person] - base, 0)
-        signs = np.where(kind == LEAVE, 0, time)
-        newest = np.concatenate(([0], signs[:-1]))
+        seen_before = np.maximum(self.last_seen[visitor] - base, 0)
+        activity = np.where(kind == LEAVE, 0, time)
+        newest = np.concatenate(([0], activity[:-1]))
         newest[starts] = seen_before
-        # One running maximum for all readers: each one's times are lifted above all times of those before.
+        # One running maximum for all visitors: the times of each are lifted above all times of those before.
         lift = (np.cumsum(first) - 1) * (int(max(time.max(), seen_before.max())) + 1)
         newest = np.maximum.accumulate(newest + lift) - lift
-        begins = (kind == VIEW) & (time - newest > VISIT_MILLISECONDS)
-        current = time >= newest  # a late sign does not move a reader back
+        starts_visit = (kind == VIEW) & (time - newest > VISIT_TIMEOUT_MS)
+        current = time >= newest  # a late event does not move a visitor back
         number = np.arange(len(row))
         last = np.maximum.reduceat(np.where(current, number, -1), starts)
         last_view = np.maximum.reduceat(np.where(current & (kind == VIEW), number, -1), starts)
-        step = np.where(kind == LEAVE, NOT_ONLINE, at // ONLINE_STEP_MILLISECONDS)
-        self._move_online(
-            person,
-            np.where(last >= 0, step[last], self.step[person]),
-            np.where(last_view >= 0, article[last_view], self.article[person]),
+        bucket = np.where(kind == LEAVE, NOT_ONLINE, at // PRESENCE_BUCKET_MS)
+        self._move_presence(
+            visitor,
+            np.where(last >= 0, bucket[last], self.bucket[visitor]),
+            np.where(last_view >= 0, article[last_view], self.article[visitor]),
         )
-        newest_sign = np.maximum.reduceat(signs, starts)  # 0 if all were leaves
-        self.at[person] = np.maximum(self.at[person], np.where(newest_sign > 0, newest_sign + base, -1))
-        self.turn[person] = turn
-        back = np.empty(len(order), np.bool_)
-        back[order] = begins
-        return back
+        newest_activity = np.maximum.reduceat(activity, starts)  # 0 if all were leaves
+        self.last_seen[visitor] = np.maximum(
+            self.last_seen[visitor], np.where(newest_activity > 0, newest_activity + base, -1)
+        )
+        self.window_seq[visitor] = window_seq
+        in_order = np.empty(len(order), np.bool_)
+        in_order[order] = starts_visit
+        return in_order
 
-    def _move_online(self, person: Integers, step: Integers, article: Integers) -> None:
-        old_step, old_article = self.step[person], self.article[person]
-        moved = (old_step != step) | (old_article != article)
-        self._ring_add(old_article[moved], old_step[moved], -1)
-        self._ring_add(article[moved], step[moved], +1)
-        self.step[person], self.article[person] = step, article
+    def _move_presence(self, visitor: Integers, bucket: Integers, article: Integers) -> None:
+        old_bucket, old_article = self.bucket[visitor], self.article[visitor]
+        moved = (old_bucket != bucket) | (old_article != article)
+        self._add_to_ring(old_article[moved], old_bucket[moved], -1)
+        self._add_to_ring(article[moved], bucket[moved], +1)
+        self.bucket[visitor], self.article[visitor] = bucket, article
 
-    def _ring_add(self, article: Integers | Small, step: Integers | Small, change: int) -> None:
-        inside = (step >= self.ring_step - RING_BEHIND) & (step != NOT_ONLINE)
-        article, step = article[inside], step[inside] % RING_STEPS
-        np.add.at(self.ring[0], step, change)
+    def _add_to_ring(self, article: Integers | Int32s, bucket: Integers | Int32s, change: int) -> None:
+        inside = (bucket >= self.ring_bucket - RING_LAG_BUCKETS) & (bucket != NOT_ONLINE)
+        article, bucket = article[inside], bucket[inside] % RING_BUCKETS
+        np.add.at(self.ring[0], bucket, change)
         on_article = article > 0
-        np.add.at(self.ring, (article[on_article], step[on_article]), change)
-        if len(step):
+        np.add.at(self.ring, (article[on_article], bucket[on_article]), change)
+        if len(bucket):
             self.changed.add(0)
             self.changed.update(np.unique(article[on_article]).tolist())
 
-    def _first_sights(self, signs: Signs) -> Flags:
-        """Tell which views hand a key on as a visitor of its day: the first ones of days not handed on yet."""
-        first = np.zeros(len(signs.at), np.bool_)
-        views = np.flatnonzero(signs.kind == VIEW)
+    def _first_of_day(self, events: VisitorEvents) -> Flags:
+        """Return which views report an ID as a visitor of its day: the first ones of days not reported before."""
+        first = np.zeros(len(events.at), np.bool_)
+        views = np.flatnonzero(events.kind == VIEW)
         if len(views):
-            place = np.searchsorted(self.key, signs.visitor[views])
-            fresh = self.key_day[place] != signs.day[views]
-            self.key_day[place] = signs.day[views]
-            views, place = views[fresh], place[fresh]
-            days, day = np.unique(signs.day[views], return_inverse=True)
+            place = np.searchsorted(self.visitor_id, events.visitor[views])
+            new = self.id_day[place] != events.day[views]
+            self.id_day[place] = events.day[views]
+            views, place = views[new], place[new]
+            days, day = np.unique(events.day[views], return_inverse=True)
             _, firsts = np.unique(place * max(1, len(days)) + day, return_index=True)
             first[views[firsts]] = True
         return first
 
-    def advance(self, arrived: int) -> None:
-        """Move the ring on to the newest arrival: steps that fell out of it are free for new ones."""
-        step = arrived // ONLINE_STEP_MILLISECONDS
-        if step <= self.ring_step:
+    def advance_ring(self, arrived: int) -> None:
+        """Advance the ring to the newest arrival (milliseconds): buckets that fell out of it are free for new ones."""
+        bucket = arrived // PRESENCE_BUCKET_MS
+        if bucket <= self.ring_bucket:
             return
-        free = np.arange(max(self.ring_step, step - RING_STEPS) + 1, step + 1) + (RING_STEPS - RING_BEHIND - 1)
-        self.ring[:, free % RING_STEPS] = 0
-        self.ring_step = step
+        free = np.arange(max(self.ring_bucket, bucket - RING_BUCKETS) + 1, bucket + 1) + (
+            RING_BUCKETS - RING_LAG_BUCKETS - 1
+        )
+        self.ring[:, free % RING_BUCKETS] = 0
+        self.ring_bucket = bucket
 
-    def online(self, numbers: list[int]) -> list[tuple[int, list[int]]]:
-        """Return for each article the first step and the readers in each step from there, without zeros around."""
-        begin = self.ring_step - RING_BEHIND
-        steps = self.ring[numbers][:, np.arange(begin, begin + RING_STEPS) % RING_STEPS]
-        filled = steps != 0
+    def presence(self, numbers: list[int]) -> list[tuple[int, list[int]]]:
+        """Return for each article the first bucket and the visitors of each bucket from there, without zeros around."""
+        begin = self.ring_bucket - RING_LAG_BUCKETS
+        buckets = self.ring[numbers][:, np.arange(begin, begin + RING_BUCKETS) % RING_BUCKETS]
+        filled = buckets != 0
         firsts = filled.argmax(1)
-        ends = np.where(filled.any(1), RING_STEPS - filled[:, ::-1].argmax(1), firsts)
-        edges = zip(steps, firsts.tolist(), ends.tolist(), strict=True)
-        return [(begin + first, row[first:end].tolist()) for row, first, end in edges]
+        ends = np.where(filled.any(1), RING_BUCKETS - filled[:, ::-1].argmax(1), firsts)
+        rows = zip(buckets, firsts.tolist(), ends.tolist(), strict=True)
+        return [(begin + first, row[first:end].tolist()) for row, first, end in rows]
 
-    def forget(self, before_turn: int) -> None:
-        """Drop readers last touched before a turn, their keys, and articles that nobody is on."""
-        kept = self.turn >= before_turn
+    def evict(self, before_window_seq: int) -> None:
+        """Remove visitors last touched before a window, their IDs, and articles without visitors."""
+        kept = self.window_seq >= before_window_seq
         new_row = np.cumsum(kept) - 1
-        keys = kept[self.key_row]
-        self.key, self.key_day = self.key[keys], self.key_day[keys]
-        self.key_row = new_row[self.key_row[keys]].astype(np.int32)
-        self.at, self.step, self.turn = self.at[kept], self.step[kept], self.turn[kept]
-        self.article = self.article[kept]
+        kept_ids = kept[self.id_row]
+        self.visitor_id, self.id_day = self.visitor_id[kept_ids], self.id_day[kept_ids]
+        self.id_row = new_row[self.id_row[kept_ids]].astype(np.int32)
+        self.last_seen, self.bucket = self.last_seen[kept], self.bucket[kept]
+        self.window_seq, self.article = self.window_seq[kept], self.article[kept]
         self._drop_articles()
 
     def _drop_articles(self) -> None:
@@ -241,36 +258,37 @@ class Readers:
         self.changed = {int(number[old]) for old in self.changed}
         self.ring = self.ring[used]
 
-    def refill(self) -> None:
-        """Make the ring anew from the rows."""
-        self.ring = np.zeros((max(1, len(self.articles)), RING_STEPS), np.int32)
-        self._ring_add(self.article, self.step, +1)
+    def rebuild_ring(self) -> None:
+        """Recompute the ring from the rows."""
+        self.ring = np.zeros((max(1, len(self.articles)), RING_BUCKETS), np.int32)
+        self._add_to_ring(self.article, self.bucket, +1)
 
 
 @dataclass(slots=True)
-class Memory:
-    """What one partition remembers."""
+class PartitionState:
+    """The state of one partition after all records that were folded."""
 
-    turn: int = 0
-    slots: list[int] = field(default_factory=list)
-    """The half-hours of the newest turns, the present one last."""
-    ids: Ids = field(default_factory=Ids)
-    readers: dict[str, Readers] = field(default_factory=dict)
+    window_seq: int = 0
+    """Number of windows opened so far: windows without arrivals have none."""
+    window_indexes: list[int] = field(default_factory=list)
+    """Indexes (time of arrival divided by WINDOW_MS) of the newest windows, the current one last."""
+    seen_ids: SeenIds = field(default_factory=SeenIds)
+    visitors: dict[str, VisitorTable] = field(default_factory=dict)
     """By site."""
 
-    def enter(self, slot: int, offset: int) -> PastIds | None:
-        """Begin a half-hour: forget what is too old, and return the ids that left."""
-        self.turn += 1
-        self.slots.append(slot)
-        if len(self.slots) <= REMEMBERED_TURNS + 1:
+    def open_window(self, window_index: int, offset: int) -> EvictedIds | None:
+        """Open a window at the record of an offset: evict entries that are too old, and return the evicted ids."""
+        self.window_seq += 1
+        self.window_indexes.append(window_index)
+        if len(self.window_indexes) <= DEDUP_WINDOWS + 1:
             return None
-        oldest = self.slots.pop(0)
-        hashes, lows = self.ids.forget(self.turn - REMEMBERED_TURNS)
-        for readers in self.readers.values():
-            readers.forget(self.turn - REMEMBERED_TURNS)
-        return PastIds(offset, oldest, hashes, lows) if len(hashes) else None
+        oldest = self.window_indexes.pop(0)
+        hashes, lows = self.seen_ids.evict(self.window_seq - DEDUP_WINDOWS)
+        for visitors in self.visitors.values():
+            visitors.evict(self.window_seq - DEDUP_WINDOWS)
+        return EvictedIds(offset, oldest, hashes, lows) if len(hashes) else None
 
     @property
     def entries(self) -> int:
-        """Number of ids and readers that are remembered."""
-        return len(self.ids.hash) + sum(len(readers.key) for readers in self.readers.values())
+        """Number of event ids and visitor IDs in the state."""
+        return len(self.seen_ids.hash) + sum(len(visitors.visitor_id) for visitors in self.visitors.values())

@@ -1,154 +1,175 @@
 """Deltas → Postgres: one server-side call, one transaction, behind a compare-and-set on the offset."""
 
-from collections.abc import Sequence
-from typing import Any, NamedTuple, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
 
 import asyncpg
 import numpy as np
 
-from services.stats.counting.rules import HOSTS_MAX, OTHER_HOSTS, Deltas
-from services.stats.counting.seen_ids import PastIds
+from services.stats.counting.decoding import DeadLetter
+from services.stats.counting.rules import HOSTS_MAX, OTHER_HOSTS, BucketCount, CountDeltas, DayCount, NewDailyVisitor
+from services.stats.counting.seen_ids import EvictedIds
 from services.stats.counting.snapshots import from_bytes
-from services.stats.counting.state import PAST_SLOTS, SLOT_MILLISECONDS, Memory
-from services.stats.counting.topic_identity import Identity
+from services.stats.counting.state import EVICTED_WINDOWS, WINDOW_MS, PartitionState
+from services.stats.counting.topic_identity import TopicIdentity
 from services.stats.queries import SQL
 
-PAST_SLOTS_KEPT = PAST_SLOTS + 12
-"""Longer than they are looked at: a counter that replays from its snapshot sees what it saw the first time."""
+EVICTED_WINDOWS_KEPT = EVICTED_WINDOWS + 12
+"""Longer than they are looked up: a counter that replays from its snapshot finds the same ids as the first time."""
 
-_Row = TypeVar("_Row", bound=tuple[Any, ...])
+Columns = dict[str, list[Any]]
+"""A composite argument of `stats.apply_batch`: values by column name. asyncpg sets its fields by name."""
 
 
 class Position(NamedTuple):
-    """Where a partition stands in Postgres."""
+    """How far a partition is counted, as in `stats.offsets`."""
 
-    gen: int
+    generation: int
     epoch: int
     next_offset: int
     newest_arrived: int = 0
     window_records: int = 0
-    window_dead: int = 0
-    unledgered: int = 0
-    identity: Identity = Identity("", "")
+    window_dead_letters: int = 0
+    offsets_without_record: int = 0
+    identity: TopicIdentity = TopicIdentity("", "")
 
 
-class Fenced(Exception):  # noqa: N818 - it names what happened to us
-    """Somebody else has moved the partition on: nothing was applied, and our memory is worth nothing."""
+class Fenced(Exception):  # noqa: N818 - the term of stream processing
+    """Another consumer has moved the partition on: nothing was applied, and this process's state is out of date."""
 
 
 async def read_positions(
-    pool: asyncpg.Pool, topic: str, beginnings: dict[int, int], identity: Identity, gen: int | None = None
+    pool: asyncpg.Pool, topic: str, beginnings: dict[int, int], identity: TopicIdentity, generation: int | None = None
 ) -> dict[int, Position]:
-    """Return where partitions stand. One never seen before starts at the log's beginning.
+    """Return the positions of partitions. One without a position begins at the start of the log.
 
     Args:
-        pool: Where the counts are.
+        pool: Postgres.
         topic: The topic's name.
         beginnings: {partition: first offset that the log still has}.
-        identity: Of the log; it is noted for partitions that have none yet.
-        gen: The generation; None is the one that readers read.
+        identity: Of the topic; it is stored for partitions that have none yet.
+        generation: None is the current one.
     """
-    parts = sorted(beginnings)
-    gen = await pool.fetchval(SQL["current_gen"]) if gen is None else gen
-    await pool.execute(SQL["begin_partitions"], gen, topic, parts, [beginnings[part] for part in parts], *identity)
-    rows = await pool.fetch(SQL["read_partitions"], gen, topic, parts)
+    partitions = sorted(beginnings)
+    generation = await pool.fetchval(SQL["current_generation"]) if generation is None else generation
+    first_offsets = [beginnings[partition] for partition in partitions]
+    await pool.execute(SQL["begin_partitions"], generation, topic, partitions, first_offsets, *identity)
+    rows = await pool.fetch(SQL["read_partitions"], generation, topic, partitions)
     return {
-        row["part"]: Position(
-            gen,
+        row["partition"]: Position(
+            generation,
             row["epoch"],
             row["next_offset"],
             row["newest_arrived"],
             row["window_records"],
-            row["window_dead"],
-            row["unledgered"],
-            Identity(row["cluster"], row["topic_id"]),
+            row["window_dead_letters"],
+            row["offsets_without_record"],
+            TopicIdentity(row["cluster"], row["topic_id"]),
         )
         for row in rows
     }
 
 
-async def apply(
-    pool: asyncpg.Pool, topic: str, partition: int, deltas: Deltas, *, position: Position, new: Position
+async def commit_batch(
+    pool: asyncpg.Pool, topic: str, partition: int, deltas: CountDeltas, *, position: Position, new: Position
 ) -> None:
     """Commit a batch of one partition: its deltas and its new offset, or nothing.
 
     Raises:
-        Fenced: the partition does not stand at `position` any more.
-        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: whether it was committed is unknown;
+        Fenced: the partition is no longer at `position`.
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: it is unknown whether it was committed;
             read the position again.
     """
-    ledger = [(*entry, events) for entry, events in sorted(deltas.ledger.items())]
-    begins, ends, readers = _flat([one.readers for one in deltas.online])
     applied = await pool.fetchval(
         SQL["apply_batch"],
-        position.gen,
         topic,
         partition,
-        position.epoch,
-        position.next_offset,
-        new.next_offset,
-        new.newest_arrived,
-        new.window_records,
-        new.window_dead,
-        new.unledgered,
+        _position_fields(position),
+        _position_fields(new),
+        {
+            "hosts_max": HOSTS_MAX,
+            "other_hosts": OTHER_HOSTS,
+            "oldest_window_index": new.newest_arrived // WINDOW_MS - EVICTED_WINDOWS_KEPT,
+        },
         # Sorted, so that every transaction locks rows in the same order, and neighbours are written together.
-        *_columns(sorted(deltas.days), 5),
-        *_columns(sorted(deltas.spans), 5),
-        *_columns(sorted(deltas.first_sights), 6),
-        *_columns([one[:3] for one in deltas.online], 3),
-        begins,
-        ends,
-        readers,
-        *_columns(ledger, 5),
-        *_columns([(*place, visits) for place, visits in deltas.referrers.items()], 4),  # in the order they came
-        HOSTS_MAX,
-        OTHER_HOSTS,
-        *_columns(deltas.dead_letters, 3),
-        [ids.closed_at for ids in deltas.past_ids],
-        [ids.slot for ids in deltas.past_ids],
-        [np.concatenate((ids.id_hash, ids.id_low)).tobytes() for ids in deltas.past_ids],
-        new.newest_arrived // SLOT_MILLISECONDS - PAST_SLOTS_KEPT,
+        columns_of(DayCount, sorted(deltas.day_counts)),
+        columns_of(BucketCount, sorted(deltas.bucket_counts)),
+        columns_of(NewDailyVisitor, sorted(deltas.daily_visitors)),
+        _presence_columns(deltas),
+        _named_columns(
+            ("site", "day", "outcome", "reason", "events"),
+            [(*entry, events) for entry, events in sorted(deltas.ledger.items())],
+        ),
+        _named_columns(  # in the order in which the hosts appeared
+            ("site", "day", "host", "visits"), [(*host, visits) for host, visits in deltas.referrers.items()]
+        ),
+        columns_of(DeadLetter, deltas.dead_letters),
+        {
+            "evicted_at_offset": [ids.evicted_at_offset for ids in deltas.evicted_ids],
+            "window_index": [ids.window_index for ids in deltas.evicted_ids],
+            "ids": [np.concatenate((ids.id_hash, ids.id_low)).tobytes() for ids in deltas.evicted_ids],
+        },
     )
     if not applied:
-        raise Fenced(f"{topic}-{partition} does not stand at {position.next_offset} any more")
+        raise Fenced(f"{topic}-{partition} is no longer at {position.next_offset}")
 
 
-def _columns(rows: Sequence[_Row], width: int) -> list[list[Any]]:
-    return [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in range(width)]
+def _position_fields(position: Position) -> dict[str, int]:
+    fields = position._asdict()
+    del fields["identity"]
+    return fields
 
 
-def _flat(lists: list[list[int]]) -> tuple[list[int], list[int], list[int]]:
-    """Return lists end to end, and where each begins and ends, as Postgres counts: from 1, ends included."""
-    ends = np.cumsum([len(one) for one in lists], dtype=np.int64).tolist()
-    begins = [1, *(end + 1 for end in ends[:-1])] if lists else []
-    return begins, ends, [number for one in lists for number in one]
+def columns_of(row_type: type[NamedTuple], rows: Sequence[tuple[Any, ...]]) -> Columns:
+    """Return the columns of rows of a NamedTuple, by their names; without rows each column is an empty list."""
+    return _named_columns(row_type._fields, rows)
 
 
-async def save_snapshot(pool: asyncpg.Pool, topic: str, partition: int, position: Position, memory: bytes) -> None:
-    """Keep what a counter remembers at a position. An older snapshot never replaces a newer one."""
-    await pool.execute(SQL["save_snapshot"], position.gen, topic, partition, position.next_offset, memory)
+def _named_columns(names: Iterable[str], rows: Sequence[tuple[Any, ...]]) -> Columns:
+    if not rows:
+        return {name: [] for name in names}
+    return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
+
+
+def _presence_columns(deltas: CountDeltas) -> Columns:
+    """Return presence as columns; the visitors of all rows are one list, since Postgres has no arrays of lists."""
+    ends = np.cumsum([len(one.visitors) for one in deltas.presence], dtype=np.int64).tolist()
+    return {
+        "site": [one.site for one in deltas.presence],
+        "article": [one.article for one in deltas.presence],
+        "first_bucket": [one.first_bucket for one in deltas.presence],
+        "visitors": [number for one in deltas.presence for number in one.visitors],
+        "visitors_begin": [1, *(end + 1 for end in ends[:-1])] if ends else [],
+        "visitors_end": ends,
+    }
+
+
+async def save_snapshot(pool: asyncpg.Pool, topic: str, partition: int, position: Position, state: bytes) -> None:
+    """Store the state of a partition at a position. An older snapshot never replaces a newer one."""
+    await pool.execute(SQL["save_snapshot"], position.generation, topic, partition, position.next_offset, state)
 
 
 async def read_snapshot(
     pool: asyncpg.Pool, topic: str, partition: int, position: Position
-) -> tuple[int, Memory] | None:
+) -> tuple[int, PartitionState] | None:
     """Return the newest snapshot that is not ahead of the counts, and its offset; None without a usable one."""
-    row = await pool.fetchrow(SQL["read_snapshot"], position.gen, topic, partition, position.next_offset)
-    memory = from_bytes(row["memory"]) if row else None
-    return (row["offset"], memory) if row and memory else None
+    row = await pool.fetchrow(SQL["read_snapshot"], position.generation, topic, partition, position.next_offset)
+    state = from_bytes(row["state"]) if row else None
+    return (row["offset"], state) if row and state else None
 
 
-async def read_past_ids(pool: asyncpg.Pool, topic: str, partition: int, gen: int) -> list[PastIds]:
-    """Return the ids that left a partition's memory in the last two days."""
-    rows = await pool.fetch(SQL["read_past_ids"], gen, topic, partition)
+async def read_evicted_ids(pool: asyncpg.Pool, topic: str, partition: int, generation: int) -> list[EvictedIds]:
+    """Return the ids that the state of a partition evicted in the last two days."""
+    rows = await pool.fetch(SQL["read_evicted_ids"], generation, topic, partition)
     return [
-        PastIds(row["closed_at"], row["slot"], *np.frombuffer(row["ids"], np.uint64).reshape(2, -1)) for row in rows
+        EvictedIds(row["evicted_at_offset"], row["window_index"], *np.frombuffer(row["ids"], np.uint64).reshape(2, -1))
+        for row in rows
     ]
 
 
-async def pass_gap(pool: asyncpg.Pool, topic: str, partition: int, position: Position, beginning: int) -> bool:
-    """Move a partition over records that Kafka has deleted, and note how many; False if somebody else has moved it."""
+async def skip_gap(pool: asyncpg.Pool, topic: str, partition: int, position: Position, beginning: int) -> bool:
+    """Move a partition over records that Kafka has deleted, and store the gap; False if another consumer moved it."""
     moved = await pool.fetchval(
-        SQL["pass_gap"], position.gen, topic, partition, position.epoch, position.next_offset, beginning
+        SQL["skip_gap"], position.generation, topic, partition, position.epoch, position.next_offset, beginning
     )
     return bool(moved)

@@ -1,6 +1,6 @@
-"""Which log the offsets count: the id of the Kafka cluster and of the topic.
+"""The identity of a topic whose offsets are stored: the ids of the Kafka cluster and of the topic.
 
-Offsets mean something in one log only. A topic that was deleted and made again has its old name and a new id.
+Offsets are valid in one topic only. A topic that was deleted and created again has its old name and a new id.
 aiokafka speaks an older version of Kafka's Metadata request, without topic ids; this is version 10 of it
 (KIP-516, Kafka 2.8 and newer).
 """
@@ -23,8 +23,8 @@ from aiokafka.protocol.types import (
 )
 
 
-class Identity(NamedTuple):
-    """A log's name for good."""
+class TopicIdentity(NamedTuple):
+    """Identifies a topic beyond its name: both ids never change."""
 
     cluster: str
     topic_id: str
@@ -107,27 +107,27 @@ class _MetadataRequest(Request[_MetadataRequestStruct]):  # type: ignore[misc]
         return request_struct_class([(UUID(int=0), self._topic, {})], False, False, False, {})
 
 
-async def read_identity(client: Any, topic: str) -> Identity:
-    """Ask a broker which cluster it is of, and the id of a topic; see `read_log`."""
-    identity, _ = await read_log(client, topic)
+async def read_identity(client: Any, topic: str) -> TopicIdentity:
+    """Read the identity of a topic from a broker; see `read_topic`."""
+    identity, _ = await read_topic(client, topic)
     return identity
 
 
-async def read_log(client: Any, topic: str) -> tuple[Identity, list[int]]:
-    """Ask a broker for a topic's identity and its partitions.
+async def read_topic(client: Any, topic: str) -> tuple[TopicIdentity, list[int]]:
+    """Read the identity of a topic and its partitions from a broker.
 
     Args:
-        client: An AIOKafkaClient, such as a consumer has.
+        client: The AIOKafkaClient of a consumer.
         topic: The topic's name.
 
     Raises:
-        KafkaError: no broker answers, or the topic is not there.
+        KafkaError: no broker responds, or the topic does not exist.
     """
     node = client.get_random_node()
     if node is None:
         raise KafkaError("no broker is known yet")
-    answer = await client.send(node, _MetadataRequest(topic))
-    error, name, topic_id, _, partitions, *_ = answer.topics[0]
+    response = await client.send(node, _MetadataRequest(topic))
+    error, name, topic_id, _, partitions, *_ = response.topics[0]
     if error or name != topic:
         raise KafkaError(f"{topic}: error {error}")
-    return Identity(answer.cluster_id or "", str(topic_id)), sorted(partition for _, partition, *_ in partitions)
+    return TopicIdentity(response.cluster_id or "", str(topic_id)), sorted(partition for _, partition, *_ in partitions)

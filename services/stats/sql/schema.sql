@@ -1,95 +1,95 @@
--- The stats service: counts and the Kafka offsets they stand for, changed in one transaction.
+-- The stats service: counts and the Kafka offsets up to which they were counted, changed in one transaction.
 CREATE SCHEMA stats;
 
 CREATE TABLE stats.generations (
-    gen integer PRIMARY KEY,
+    generation integer PRIMARY KEY,
     state text NOT NULL CHECK (state IN ('building', 'current')),
     started_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE stats.generations IS 'Readers read the current one; a rebuild makes the next one.';
+COMMENT ON TABLE stats.generations IS 'Sets of counts. Queries read the current one; a rebuild fills the next one.';
 CREATE UNIQUE INDEX generations_state ON stats.generations (state);
-INSERT INTO stats.generations (gen, state) VALUES (1, 'current');
+INSERT INTO stats.generations (generation, state) VALUES (1, 'current');
 
 CREATE TABLE stats.offsets (
     topic text NOT NULL,
-    part integer NOT NULL,
+    partition integer NOT NULL,
     epoch bigint NOT NULL DEFAULT 0,
     next_offset bigint NOT NULL,
-    gen integer NOT NULL,
+    generation integer NOT NULL,
     cluster text NOT NULL DEFAULT '',
     topic_id text NOT NULL DEFAULT '',
     newest_arrived bigint NOT NULL DEFAULT 0,
     window_records integer NOT NULL DEFAULT 0,
-    window_dead integer NOT NULL DEFAULT 0,
-    unledgered bigint NOT NULL DEFAULT 0,
-    PRIMARY KEY (gen, topic, part)
+    window_dead_letters integer NOT NULL DEFAULT 0,
+    offsets_without_record bigint NOT NULL DEFAULT 0,
+    PRIMARY KEY (generation, topic, partition)
 ) WITH (fillfactor = 20);
 COMMENT ON COLUMN stats.offsets.next_offset IS 'All records before it are in the counts; none after it is.';
-COMMENT ON COLUMN stats.offsets.epoch IS 'Rises when next_offset is moved otherwise than by counting: over a gap, or by a rebuild.';
-COMMENT ON COLUMN stats.offsets.cluster IS 'The Kafka cluster whose offsets these are; empty until a counter has asked.';
-COMMENT ON COLUMN stats.offsets.topic_id IS 'The topic''s own id: another one under the same name is another topic.';
+COMMENT ON COLUMN stats.offsets.epoch IS 'Increases when next_offset is moved other than by counting: over a gap, or by a rebuild.';
+COMMENT ON COLUMN stats.offsets.cluster IS 'The Kafka cluster of these offsets; empty until a counter has read it.';
+COMMENT ON COLUMN stats.offsets.topic_id IS 'The id of the topic: a topic of the same name with another id is another topic.';
 COMMENT ON COLUMN stats.offsets.newest_arrived IS 'When Kafka got the newest record that is counted: milliseconds since 1970 UTC.';
-COMMENT ON COLUMN stats.offsets.window_dead IS 'Dead letters among the last window_records records: too many stop the counter.';
-COMMENT ON COLUMN stats.offsets.unledgered IS 'Offsets before next_offset that no ledger row stands for: from before counting began, deleted before they were counted, or the end of a transaction. The rest are in the ledger.';
+COMMENT ON COLUMN stats.offsets.window_dead_letters IS 'Dead letters among the last window_records records: too many stop the counter.';
+COMMENT ON COLUMN stats.offsets.offsets_without_record IS 'Offsets before next_offset without a ledger entry: from before counting began, deleted before they were counted, or the end of a transaction. All others are in the ledger.';
 
 CREATE TABLE stats.counts (
     site text NOT NULL,
     article text NOT NULL,
-    grain text NOT NULL CHECK (grain IN ('step', 'hour', 'day', 'total')),
-    start bigint NOT NULL,
-    part integer NOT NULL,
+    grain text NOT NULL CHECK (grain IN ('5m', 'hour', 'day', 'total')),
+    bucket_start bigint NOT NULL,
+    partition integer NOT NULL,
     views bigint NOT NULL DEFAULT 0,
     visits bigint NOT NULL DEFAULT 0,
     visitors bigint NOT NULL DEFAULT 0,
-    gen integer NOT NULL,
-    PRIMARY KEY (gen, site, article, grain, start, part)
+    generation integer NOT NULL,
+    PRIMARY KEY (generation, site, article, grain, bucket_start, partition)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE stats.counts IS 'Human counts, a row for each partition, so that no two counters touch one row.';
 COMMENT ON COLUMN stats.counts.article IS 'Article id; empty for the whole site.';
-COMMENT ON COLUMN stats.counts.start IS 'Seconds since 1970 UTC; 0 for the total. A step has 5 minutes.';
+COMMENT ON COLUMN stats.counts.bucket_start IS 'Seconds since 1970 UTC; 0 for the total.';
 
 CREATE TABLE stats.online (
-    gen integer NOT NULL,
+    generation integer NOT NULL,
     site text NOT NULL,
     article text NOT NULL,
-    part integer NOT NULL,
-    first_step bigint NOT NULL,
-    readers integer[] NOT NULL,
-    PRIMARY KEY (gen, site, article, part)
+    partition integer NOT NULL,
+    first_bucket bigint NOT NULL,
+    visitors integer[] NOT NULL,
+    PRIMARY KEY (generation, site, article, partition)
 ) WITH (fillfactor = 50);
-COMMENT ON TABLE stats.online IS 'Readers by when they were last seen, in steps of 5 seconds from first_step. Old steps stop counting by themselves.';
+COMMENT ON TABLE stats.online IS 'Visitors by when they were last seen, in buckets of 5 seconds from first_bucket (seconds since 1970 UTC, divided by 5). Old buckets stop counting by themselves.';
 
 CREATE TABLE stats.visitor_days (
     site text NOT NULL,
     day bigint NOT NULL,
     visitor bigint NOT NULL,
-    gen integer NOT NULL,
-    PRIMARY KEY (gen, site, day, visitor)
+    generation integer NOT NULL,
+    PRIMARY KEY (generation, site, day, visitor)
 );
-COMMENT ON TABLE stats.visitor_days IS 'Which keys were seen on which local day: what makes daily visitors distinct.';
+COMMENT ON TABLE stats.visitor_days IS 'The visitor IDs of each local day: they make daily visitors distinct.';
 
 CREATE TABLE stats.ledger (
     site text NOT NULL,
     day bigint NOT NULL,
     outcome text NOT NULL CHECK (outcome IN ('counted', 'duplicate', 'bot', 'late', 'dead_lettered')),
     reason text NOT NULL,
-    part integer NOT NULL,
+    partition integer NOT NULL,
     events bigint NOT NULL,
-    gen integer NOT NULL,
-    PRIMARY KEY (gen, site, day, outcome, reason, part)
+    generation integer NOT NULL,
+    PRIMARY KEY (generation, site, day, outcome, reason, partition)
 ) WITH (fillfactor = 70);
-COMMENT ON TABLE stats.ledger IS 'What became of every record read, by local day of its arrival.';
+COMMENT ON TABLE stats.ledger IS 'Outcome of every record read, by local day of its arrival.';
 
 CREATE TABLE stats.dead_letters (
     topic text NOT NULL,
-    part integer NOT NULL,
+    partition integer NOT NULL,
     "offset" bigint NOT NULL,
     reason text NOT NULL,
     value bytea,
-    at timestamptz NOT NULL DEFAULT now(),
-    PRIMARY KEY (topic, part, "offset")
+    created_at timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (topic, partition, "offset")
 );
-COMMENT ON TABLE stats.dead_letters IS 'On their way to the dead-letter topic; deleted once Kafka has them.';
+COMMENT ON TABLE stats.dead_letters IS 'Waiting for delivery to the dead-letter topic; deleted once Kafka has them.';
 
 CREATE TABLE stats.adjustments (
     id text PRIMARY KEY,
@@ -99,55 +99,55 @@ CREATE TABLE stats.adjustments (
     amount bigint NOT NULL,
     who text NOT NULL,
     why text NOT NULL,
-    at timestamptz NOT NULL
+    created_at timestamptz NOT NULL
 );
 COMMENT ON TABLE stats.adjustments IS 'Audited amounts that nobody measured, such as opening balances. Never mixed into counts.';
 CREATE INDEX adjustments_of ON stats.adjustments (site, article, measure);
 
 CREATE TABLE stats.snapshots (
-    gen integer NOT NULL,
+    generation integer NOT NULL,
     topic text NOT NULL,
-    part integer NOT NULL,
+    partition integer NOT NULL,
     "offset" bigint NOT NULL,
-    memory bytea NOT NULL,
-    PRIMARY KEY (gen, topic, part)
+    state bytea NOT NULL,
+    PRIMARY KEY (generation, topic, partition)
 );
-ALTER TABLE stats.snapshots ALTER COLUMN memory SET STORAGE EXTERNAL;
-COMMENT ON TABLE stats.snapshots IS 'What a counter remembers after all records before the offset. A cache: the log can rebuild it.';
+ALTER TABLE stats.snapshots ALTER COLUMN state SET STORAGE EXTERNAL;
+COMMENT ON TABLE stats.snapshots IS 'State of a partition after all records before the offset. A cache: it can be rebuilt from the log.';
 
-CREATE TABLE stats.past_ids (
-    gen integer NOT NULL,
+CREATE TABLE stats.evicted_ids (
+    generation integer NOT NULL,
     topic text NOT NULL,
-    part integer NOT NULL,
-    closed_at bigint NOT NULL,
-    slot bigint NOT NULL,
+    partition integer NOT NULL,
+    evicted_at_offset bigint NOT NULL,
+    window_index bigint NOT NULL,
     ids bytea NOT NULL,
-    PRIMARY KEY (gen, topic, part, closed_at)
+    PRIMARY KEY (generation, topic, partition, evicted_at_offset)
 );
-ALTER TABLE stats.past_ids ALTER COLUMN ids SET STORAGE EXTERNAL;
-COMMENT ON TABLE stats.past_ids IS 'Event ids that left a counter''s memory at an offset: they tell a late event that was counted before an outage.';
+ALTER TABLE stats.evicted_ids ALTER COLUMN ids SET STORAGE EXTERNAL;
+COMMENT ON TABLE stats.evicted_ids IS 'Event ids that a partition''s state dropped at an offset: they identify a late event that was counted before an outage.';
 
 CREATE TABLE stats.gaps (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    gen integer NOT NULL,
+    generation integer NOT NULL,
     topic text NOT NULL,
-    part integer NOT NULL,
+    partition integer NOT NULL,
     first_lost bigint NOT NULL,
-    next_there bigint NOT NULL,
+    next_available bigint NOT NULL,
     found_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE stats.gaps IS 'Records that Kafka deleted before they were counted. Each one is somebody''s alert.';
+COMMENT ON TABLE stats.gaps IS 'Records that Kafka deleted before they were counted. Each row raises an alert.';
 
 CREATE TABLE stats.referrers (
-    gen integer NOT NULL,
+    generation integer NOT NULL,
     site text NOT NULL,
     day bigint NOT NULL,
-    part integer NOT NULL,
+    partition integer NOT NULL,
     host text NOT NULL,
     visits bigint NOT NULL,
-    PRIMARY KEY (gen, site, day, part, host)
+    PRIMARY KEY (generation, site, day, partition, host)
 ) WITH (fillfactor = 70);
-COMMENT ON TABLE stats.referrers IS 'Where visits came from, by local day. An empty host: typed, bookmarked, or not told.';
+COMMENT ON TABLE stats.referrers IS 'Referrer hosts of visits, by local day. An empty host: direct or unknown.';
 
 CREATE TABLE stats.articles (
     id text PRIMARY KEY,
@@ -157,133 +157,224 @@ CREATE TABLE stats.articles (
     section text NOT NULL,
     title text
 );
-COMMENT ON TABLE stats.articles IS 'Titles and sections, as the topic articles tells them. The title of a killed article is null.';
+COMMENT ON TABLE stats.articles IS 'Titles and sections from the topic articles. The title of a killed article is null.';
 
 CREATE TABLE stats.links (
     article text PRIMARY KEY,
     version integer NOT NULL,
     path text
 );
-COMMENT ON TABLE stats.links IS 'Where the portal serves an article, as pages-live tells it; null once it was withdrawn.';
+COMMENT ON TABLE stats.links IS 'Path under which the portal serves an article, from the topic pages-live; null once it was withdrawn.';
 
-CREATE INDEX counts_of_articles ON stats.counts (gen, site, grain, start) WHERE article <> '';
-COMMENT ON INDEX stats.counts_of_articles IS 'For most read: the rows of a day without those of all other days. Counts are not in it, so that adding to a count does not touch it.';
+CREATE INDEX counts_of_articles ON stats.counts (generation, site, grain, bucket_start) WHERE article <> '';
+COMMENT ON INDEX stats.counts_of_articles IS 'For the top articles: the rows of a day without those of all other days. Counts are not in it, so that adding to a count does not change it.';
 
--- One call applies a batch of one partition: the offset moves only if it stands where the caller read it, and
--- everything else follows in the same transaction. Returns false, and changes nothing, when it stands elsewhere.
+-- The arguments of `stats.apply_batch`: one type for each table, with an array for each column. A caller sets fields by
+-- name, so that no two columns can be swapped. Arrays of one value have equal lengths; element n of each makes row n.
+CREATE TYPE stats.batch_position AS (
+    generation integer,
+    epoch bigint,
+    next_offset bigint,
+    newest_arrived bigint,
+    window_records integer,
+    window_dead_letters integer,
+    offsets_without_record bigint
+);
+COMMENT ON TYPE stats.batch_position IS 'How far a partition is counted: its row of stats.offsets.';
+
+CREATE TYPE stats.batch_limits AS (
+    hosts_max integer,
+    other_hosts text,
+    oldest_window_index bigint
+);
+COMMENT ON TYPE stats.batch_limits IS 'Bounds of referrers and evicted_ids: rows of a day, the name of the rest, and the oldest window that is kept.';
+
+CREATE TYPE stats.batch_day_counts AS (
+    site text[],
+    article text[],
+    day bigint[],
+    views bigint[],
+    visits bigint[]
+);
+
+CREATE TYPE stats.batch_bucket_counts AS (
+    site text[],
+    grain text[],
+    bucket_start bigint[],
+    views bigint[],
+    visits bigint[]
+);
+
+CREATE TYPE stats.batch_daily_visitors AS (
+    site text[],
+    day bigint[],
+    visitor bigint[],
+    article text[],
+    bucket_5m bigint[],
+    bucket_hour bigint[]
+);
+
+CREATE TYPE stats.batch_presence AS (
+    site text[],
+    article text[],
+    first_bucket bigint[],
+    visitors integer[],
+    visitors_begin integer[],
+    visitors_end integer[]
+);
+COMMENT ON TYPE stats.batch_presence IS 'visitors has those of all rows one after the other; a row''s are from visitors_begin to visitors_end, counted from 1.';
+
+CREATE TYPE stats.batch_ledger AS (
+    site text[],
+    day bigint[],
+    outcome text[],
+    reason text[],
+    events bigint[]
+);
+
+CREATE TYPE stats.batch_referrers AS (
+    site text[],
+    day bigint[],
+    host text[],
+    visits bigint[]
+);
+
+CREATE TYPE stats.batch_dead_letters AS (
+    "offset" bigint[],
+    reason text[],
+    value bytea[]
+);
+
+CREATE TYPE stats.batch_evicted_ids AS (
+    evicted_at_offset bigint[],
+    window_index bigint[],
+    ids bytea[]
+);
+
+-- One call applies a batch of one partition: the offset moves only if it is where the caller read it, and
+-- everything else follows in the same transaction. Returns false, and changes nothing, when it is elsewhere.
 CREATE FUNCTION stats.apply_batch(
-    of_gen integer, of_topic text, of_part integer, of_epoch bigint, old_offset bigint, new_offset bigint,
-    arrived bigint, records integer, dead integer, without_ledger bigint,
-    day_sites text[], day_articles text[], day_starts bigint[], day_views bigint[], day_visits bigint[],
-    span_sites text[], span_grains text[], span_starts bigint[], span_views bigint[], span_visits bigint[],
-    sight_sites text[], sight_days bigint[], sight_visitors bigint[], sight_articles text[],
-    sight_steps bigint[], sight_hours bigint[],
-    online_sites text[], online_articles text[], online_steps bigint[], online_begins integer[], online_ends integer[],
-    online_readers integer[],
-    ledger_sites text[], ledger_days bigint[], ledger_outcomes text[], ledger_reasons text[], ledger_events bigint[],
-    referrer_sites text[], referrer_days bigint[], referrer_hosts text[], referrer_visits bigint[],
-    hosts_max integer, other_hosts text,
-    dead_offsets bigint[], dead_reasons text[], dead_values bytea[],
-    past_closed bigint[], past_slots bigint[], past_values bytea[], past_oldest_slot bigint
+    batch_topic text, batch_partition integer, old_position stats.batch_position, new_position stats.batch_position,
+    limits stats.batch_limits, day_counts stats.batch_day_counts, bucket_counts stats.batch_bucket_counts,
+    daily_visitors stats.batch_daily_visitors, presence stats.batch_presence, ledger_entries stats.batch_ledger,
+    referrer_visits stats.batch_referrers, unreadable stats.batch_dead_letters, evicted stats.batch_evicted_ids
 ) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = stats, pg_temp
 AS $$
 BEGIN
     UPDATE offsets
-    SET next_offset = new_offset, newest_arrived = arrived, window_records = records, window_dead = dead,
-        unledgered = without_ledger
-    WHERE gen = of_gen AND topic = of_topic AND part = of_part AND epoch = of_epoch AND next_offset = old_offset;
+    SET next_offset = new_position.next_offset,
+        newest_arrived = new_position.newest_arrived,
+        window_records = new_position.window_records,
+        window_dead_letters = new_position.window_dead_letters,
+        offsets_without_record = new_position.offsets_without_record
+    WHERE generation = old_position.generation AND topic = batch_topic AND partition = batch_partition
+        AND epoch = old_position.epoch AND next_offset = old_position.next_offset;
     IF NOT FOUND THEN
         RETURN false;
     END IF;
 
-    INSERT INTO counts AS c (gen, site, article, grain, start, part, views, visits)
-    SELECT of_gen, d.site, d.article, d.grain, d.start, of_part, d.views, d.visits
+    INSERT INTO counts AS c (generation, site, article, grain, bucket_start, partition, views, visits)
+    SELECT old_position.generation, d.site, d.article, d.grain, d.bucket_start, batch_partition, d.views, d.visits
     FROM (
-        SELECT site, article, 'day' AS grain, start, views, visits
-        FROM unnest(day_sites, day_articles, day_starts, day_views, day_visits)
-            AS u (site, article, start, views, visits)
+        SELECT site, article, 'day' AS grain, day AS bucket_start, views, visits
+        FROM unnest(day_counts.site, day_counts.article, day_counts.day, day_counts.views, day_counts.visits)
+            AS u (site, article, day, views, visits)
         UNION ALL
         SELECT site, article, 'total', 0, sum(views), sum(visits)
-        FROM unnest(day_sites, day_articles, day_views, day_visits) AS u (site, article, views, visits)
+        FROM unnest(day_counts.site, day_counts.article, day_counts.views, day_counts.visits)
+            AS u (site, article, views, visits)
         GROUP BY site, article
         UNION ALL
-        SELECT site, '', grain, start, views, visits
-        FROM unnest(span_sites, span_grains, span_starts, span_views, span_visits)
-            AS u (site, grain, start, views, visits)
+        SELECT site, '', grain, bucket_start, views, visits
+        FROM unnest(
+            bucket_counts.site, bucket_counts.grain, bucket_counts.bucket_start, bucket_counts.views,
+            bucket_counts.visits
+        ) AS u (site, grain, bucket_start, views, visits)
     ) AS d
-    ON CONFLICT (gen, site, article, grain, start, part) DO UPDATE
+    ON CONFLICT (generation, site, article, grain, bucket_start, partition) DO UPDATE
     SET views = c.views + EXCLUDED.views, visits = c.visits + EXCLUDED.visits;
 
-    WITH sights AS (
-        SELECT * FROM unnest(sight_sites, sight_days, sight_visitors, sight_articles, sight_steps, sight_hours)
-            AS s (site, day, visitor, article, step, hour)
+    WITH seen AS (
+        SELECT * FROM unnest(
+            daily_visitors.site, daily_visitors.day, daily_visitors.visitor, daily_visitors.article,
+            daily_visitors.bucket_5m, daily_visitors.bucket_hour
+        ) AS s (site, day, visitor, article, bucket_5m, bucket_hour)
     ), new AS (
-        INSERT INTO visitor_days (gen, site, day, visitor) SELECT of_gen, site, day, visitor FROM sights
+        INSERT INTO visitor_days (generation, site, day, visitor)
+        SELECT old_position.generation, site, day, visitor FROM seen
         ON CONFLICT DO NOTHING
         RETURNING site, day, visitor
     )
-    INSERT INTO counts AS c (gen, site, article, grain, start, part, visitors)
-    SELECT of_gen, sights.site, b.article, b.grain, b.start, of_part, count(*)
-    FROM new JOIN sights USING (site, day, visitor)
+    INSERT INTO counts AS c (generation, site, article, grain, bucket_start, partition, visitors)
+    SELECT old_position.generation, seen.site, b.article, b.grain, b.bucket_start, batch_partition, count(*)
+    FROM new JOIN seen USING (site, day, visitor)
     CROSS JOIN LATERAL (
-        VALUES ('', 'step', sights.step), ('', 'hour', sights.hour), ('', 'day', day), ('', 'total', 0),
-            (nullif(sights.article, ''), 'day', day), (nullif(sights.article, ''), 'total', 0)
-    ) AS b (article, grain, start)
+        VALUES ('', '5m', seen.bucket_5m), ('', 'hour', seen.bucket_hour), ('', 'day', day), ('', 'total', 0),
+            (nullif(seen.article, ''), 'day', day), (nullif(seen.article, ''), 'total', 0)
+    ) AS b (article, grain, bucket_start)
     WHERE b.article IS NOT NULL
-    GROUP BY sights.site, b.article, b.grain, b.start
-    ON CONFLICT (gen, site, article, grain, start, part) DO UPDATE SET visitors = c.visitors + EXCLUDED.visitors;
+    GROUP BY seen.site, b.article, b.grain, b.bucket_start
+    ON CONFLICT (generation, site, article, grain, bucket_start, partition) DO UPDATE
+    SET visitors = c.visitors + EXCLUDED.visitors;
 
-    INSERT INTO online AS o (gen, site, article, part, first_step, readers)
-    SELECT of_gen, d.site, d.article, of_part, d.step, coalesce(online_readers[d.begins : d.ends], '{}')
-    FROM unnest(online_sites, online_articles, online_steps, online_begins, online_ends)
-        AS d (site, article, step, begins, ends)
-    ON CONFLICT (gen, site, article, part) DO UPDATE
-    SET first_step = EXCLUDED.first_step, readers = EXCLUDED.readers;
+    INSERT INTO online AS o (generation, site, article, partition, first_bucket, visitors)
+    SELECT old_position.generation, d.site, d.article, batch_partition, d.first_bucket,
+        coalesce(presence.visitors[d.visitors_begin : d.visitors_end], '{}')
+    FROM unnest(
+        presence.site, presence.article, presence.first_bucket, presence.visitors_begin, presence.visitors_end
+    ) AS d (site, article, first_bucket, visitors_begin, visitors_end)
+    ON CONFLICT (generation, site, article, partition) DO UPDATE
+    SET first_bucket = EXCLUDED.first_bucket, visitors = EXCLUDED.visitors;
 
-    INSERT INTO ledger AS l (gen, site, day, outcome, reason, part, events)
-    SELECT of_gen, d.site, d.day, d.outcome, d.reason, of_part, d.events
-    FROM unnest(ledger_sites, ledger_days, ledger_outcomes, ledger_reasons, ledger_events)
-        AS d (site, day, outcome, reason, events)
-    ON CONFLICT (gen, site, day, outcome, reason, part) DO UPDATE SET events = l.events + EXCLUDED.events;
+    INSERT INTO ledger AS l (generation, site, day, outcome, reason, partition, events)
+    SELECT old_position.generation, d.site, d.day, d.outcome, d.reason, batch_partition, d.events
+    FROM unnest(
+        ledger_entries.site, ledger_entries.day, ledger_entries.outcome, ledger_entries.reason, ledger_entries.events
+    ) AS d (site, day, outcome, reason, events)
+    ON CONFLICT (generation, site, day, outcome, reason, partition) DO UPDATE SET events = l.events + EXCLUDED.events;
 
     -- The first hosts_max hosts of a site's day on this partition have rows of their own, in the log's order; visits
     -- from further ones share a row. Only what was counted before decides, so a rebuild decides the same.
-    WITH brought AS (
+    WITH added AS (
         SELECT d.*, EXISTS (
             SELECT FROM referrers AS r
-            WHERE r.gen = of_gen AND r.site = d.site AND r.day = d.day AND r.part = of_part AND r.host = d.host
-        ) OR d.host IN ('', other_hosts) AS has_row
-        FROM unnest(referrer_sites, referrer_days, referrer_hosts, referrer_visits) WITH ORDINALITY
-            AS d (site, day, host, visits, place)
+            WHERE r.generation = old_position.generation AND r.site = d.site AND r.day = d.day
+                AND r.partition = batch_partition AND r.host = d.host
+        ) OR d.host IN ('', limits.other_hosts) AS has_row
+        FROM unnest(referrer_visits.site, referrer_visits.day, referrer_visits.host, referrer_visits.visits)
+            WITH ORDINALITY AS d (site, day, host, visits, position)
     ), rows_before AS (
         SELECT d.site, d.day, (
             SELECT count(*) FROM referrers AS r
-            WHERE r.gen = of_gen AND r.site = d.site AND r.day = d.day AND r.part = of_part
-                AND r.host NOT IN ('', other_hosts)
+            WHERE r.generation = old_position.generation AND r.site = d.site AND r.day = d.day
+                AND r.partition = batch_partition AND r.host NOT IN ('', limits.other_hosts)
         ) AS hosts
-        FROM (SELECT DISTINCT site, day FROM brought WHERE NOT has_row) AS d
+        FROM (SELECT DISTINCT site, day FROM added WHERE NOT has_row) AS d
     ), numbered AS (
-        SELECT brought.*, hosts + row_number() OVER (PARTITION BY site, day, has_row ORDER BY place) AS number
-        FROM brought LEFT JOIN rows_before USING (site, day)
+        SELECT added.*, hosts + row_number() OVER (PARTITION BY site, day, has_row ORDER BY added.position) AS number
+        FROM added LEFT JOIN rows_before USING (site, day)
     )
-    INSERT INTO referrers AS r (gen, site, day, part, host, visits)
-    SELECT of_gen, site, day, of_part, CASE WHEN has_row OR number <= hosts_max THEN host ELSE other_hosts END,
-        sum(visits)
+    INSERT INTO referrers AS r (generation, site, day, partition, host, visits)
+    SELECT old_position.generation, site, day, batch_partition,
+        CASE WHEN has_row OR number <= limits.hosts_max THEN host ELSE limits.other_hosts END, sum(visits)
     FROM numbered
     GROUP BY 2, 3, 5
-    ON CONFLICT (gen, site, day, part, host) DO UPDATE SET visits = r.visits + EXCLUDED.visits;
+    ON CONFLICT (generation, site, day, partition, host) DO UPDATE SET visits = r.visits + EXCLUDED.visits;
 
-    INSERT INTO dead_letters (topic, part, "offset", reason, value)
-    SELECT of_topic, of_part, d."offset", d.reason, d.value
-    FROM unnest(dead_offsets, dead_reasons, dead_values) AS d ("offset", reason, value);
+    INSERT INTO dead_letters (topic, partition, "offset", reason, value)
+    SELECT batch_topic, batch_partition, d."offset", d.reason, d.value
+    FROM unnest(unreadable."offset", unreadable.reason, unreadable.value) AS d ("offset", reason, value);
 
-    INSERT INTO past_ids (gen, topic, part, closed_at, slot, ids)
-    SELECT of_gen, of_topic, of_part, d.closed_at, d.slot, d.ids
-    FROM unnest(past_closed, past_slots, past_values) AS d (closed_at, slot, ids);
-    IF cardinality(past_closed) > 0 THEN
-        DELETE FROM past_ids WHERE gen = of_gen AND topic = of_topic AND part = of_part AND slot < past_oldest_slot;
+    INSERT INTO evicted_ids (generation, topic, partition, evicted_at_offset, window_index, ids)
+    SELECT old_position.generation, batch_topic, batch_partition, d.evicted_at_offset, d.window_index, d.ids
+    FROM unnest(evicted.evicted_at_offset, evicted.window_index, evicted.ids)
+        AS d (evicted_at_offset, window_index, ids);
+    IF cardinality(evicted.ids) > 0 THEN
+        DELETE FROM evicted_ids AS e
+        WHERE e.generation = old_position.generation AND e.topic = batch_topic AND e.partition = batch_partition
+            AND e.window_index < limits.oldest_window_index;
     END IF;
     RETURN true;
 END

@@ -1,51 +1,53 @@
--- Queries of the statistics page and of the exports. What is read grows with the span that is asked for.
+-- Queries of the statistics page and of the exports. The number of rows read grows with the requested range.
 
 -- name: series
--- $4, $5: begin and end. $6: starts of the buckets. A row belongs to the bucket in which it begins; empty ones are not told.
-SELECT width_bucket(start, $6::bigint[]) - 1 AS place, sum(views)::bigint AS views, sum(visits)::bigint AS visits,
-    sum(visitors)::bigint AS visitors
+-- $4, $5: begin and end. $6: starts of the buckets. A row belongs to the bucket in which it begins; empty ones have none.
+SELECT width_bucket(bucket_start, $6::bigint[]) - 1 AS bucket, sum(views)::bigint AS views,
+    sum(visits)::bigint AS visits, sum(visitors)::bigint AS visitors
 FROM stats.counts
-WHERE gen = (SELECT gen FROM stats.generations WHERE state = 'current')
-    AND site = $1 AND article = $2 AND grain = $3 AND start >= $4 AND start < $5
+WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current')
+    AND site = $1 AND article = $2 AND grain = $3 AND bucket_start >= $4 AND bucket_start < $5
 GROUP BY 1
 
 -- name: section_series
 -- $2: the section. Articles have days only.
-SELECT width_bucket(start, $5::bigint[]) - 1 AS place, sum(views)::bigint AS views, sum(visits)::bigint AS visits,
-    sum(visitors)::bigint AS visitors
+SELECT width_bucket(bucket_start, $5::bigint[]) - 1 AS bucket, sum(views)::bigint AS views,
+    sum(visits)::bigint AS visits, sum(visitors)::bigint AS visitors
 FROM stats.counts JOIN stats.articles AS a ON a.id = counts.article AND a.site = $1 AND a.section = $2
-WHERE gen = (SELECT gen FROM stats.generations WHERE state = 'current')
-    AND counts.site = $1 AND article <> '' AND grain = 'day' AND start >= $3 AND start < $4
+WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current')
+    AND counts.site = $1 AND article <> '' AND grain = 'day' AND bucket_start >= $3 AND bucket_start < $4
 GROUP BY 1
 
--- name: stretches
--- Sums over stretches of time: a stretch may be put together of several spans. $2: number of the stretch of each span.
+-- name: comparison_sums
+-- Sums over ranges; a range may consist of several spans. $2: number of the range of each span.
 WITH g AS (
-    SELECT gen FROM stats.generations WHERE state = 'current'
+    SELECT generation FROM stats.generations WHERE state = 'current'
 )
-SELECT stretch, coalesce(sum(views), 0)::bigint AS views, coalesce(sum(visits), 0)::bigint AS visits,
+SELECT range_number, coalesce(sum(views), 0)::bigint AS views, coalesce(sum(visits), 0)::bigint AS visits,
     coalesce(sum(visitors), 0)::bigint AS visitors
-FROM unnest($2::integer[], $3::text[], $4::bigint[], $5::bigint[]) AS s (stretch, grain, begin, finish)
+FROM unnest($2::integer[], $3::text[], $4::bigint[], $5::bigint[]) AS s (range_number, grain, begin, finish)
 CROSS JOIN g
 LEFT JOIN stats.counts AS c
-    ON c.gen = g.gen AND c.site = $1 AND c.article = '' AND c.grain = s.grain AND c.start >= begin AND c.start < finish
-GROUP BY stretch
-ORDER BY stretch
+    ON c.generation = g.generation AND c.site = $1 AND c.article = '' AND c.grain = s.grain
+        AND c.bucket_start >= begin AND c.bucket_start < finish
+GROUP BY range_number
+ORDER BY range_number
 
 -- name: first_hour
--- When counting began: a stretch that was not counted whole is nothing to compare with.
-SELECT start FROM stats.counts
-WHERE gen = (SELECT gen FROM stats.generations WHERE state = 'current') AND site = $1 AND article = '' AND grain = 'hour'
-ORDER BY start LIMIT 1
+-- When counting began: a range that was counted in part only is no basis for a comparison.
+SELECT bucket_start FROM stats.counts
+WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current')
+    AND site = $1 AND article = '' AND grain = 'hour'
+ORDER BY bucket_start LIMIT 1
 
--- name: most_read
--- $2: day, or total. $3, $4: first start and end. $5: measure. $6: section, or null. $7: only what readers may see.
+-- name: top_articles
+-- $2: day, or total. $3, $4: first bucket_start and end. $5: measure. $6: section, or null. $7: only public articles.
 WITH g AS (
-    SELECT gen FROM stats.generations WHERE state = 'current'
+    SELECT generation FROM stats.generations WHERE state = 'current'
 ), counted AS (
     SELECT article, sum(views)::bigint AS views, sum(visits)::bigint AS visits, sum(visitors)::bigint AS visitors
-    FROM stats.counts JOIN g USING (gen)
-    WHERE site = $1 AND article <> '' AND grain = $2 AND start >= $3 AND start < $4
+    FROM stats.counts JOIN g USING (generation)
+    WHERE site = $1 AND article <> '' AND grain = $2 AND bucket_start >= $3 AND bucket_start < $4
     GROUP BY article
 )
 SELECT article, title, section, state, path, views, visits, visitors
@@ -58,13 +60,14 @@ ORDER BY CASE $5 WHEN 'views' THEN views WHEN 'visits' THEN visits ELSE visitors
 LIMIT $8
 
 -- name: online_now
--- $2: first 5-second step that is still online.
+-- $2: first presence bucket that is still online.
 WITH g AS (
-    SELECT gen FROM stats.generations WHERE state = 'current'
+    SELECT generation FROM stats.generations WHERE state = 'current'
 ), here AS (
-    SELECT article, sum((SELECT sum(n) FROM unnest(readers[greatest(1, $2 - first_step + 1) : ]) AS n))::bigint AS online
-    FROM stats.online JOIN g USING (gen)
-    WHERE site = $1 AND article <> '' AND first_step + cardinality(readers) > $2
+    SELECT article,
+        sum((SELECT sum(n) FROM unnest(visitors[greatest(1, $2 - first_bucket + 1) : ]) AS n))::bigint AS online
+    FROM stats.online JOIN g USING (generation)
+    WHERE site = $1 AND article <> '' AND first_bucket + cardinality(visitors) > $2
     GROUP BY article
 )
 SELECT article, title, section, state, path, online
@@ -77,35 +80,33 @@ LIMIT $5
 
 -- name: sections
 WITH g AS (
-    SELECT gen FROM stats.generations WHERE state = 'current'
+    SELECT generation FROM stats.generations WHERE state = 'current'
 )
 SELECT coalesce(section, '') AS section, count(DISTINCT article)::bigint AS articles, sum(views)::bigint AS views,
     sum(visits)::bigint AS visits, sum(visitors)::bigint AS visitors
-FROM stats.counts JOIN g USING (gen) LEFT JOIN stats.articles AS a ON a.id = counts.article AND a.site = $1
-WHERE counts.site = $1 AND article <> '' AND grain = $2 AND start >= $3 AND start < $4
+FROM stats.counts JOIN g USING (generation) LEFT JOIN stats.articles AS a ON a.id = counts.article AND a.site = $1
+WHERE counts.site = $1 AND article <> '' AND grain = $2 AND bucket_start >= $3 AND bucket_start < $4
 GROUP BY 1
 ORDER BY 3 DESC, 1
 
--- name: ledger_of
+-- name: ledger_totals
 SELECT outcome, reason, sum(events)::bigint AS events
 FROM stats.ledger
-WHERE gen = (SELECT gen FROM stats.generations WHERE state = 'current') AND site = $1 AND day >= $2 AND day < $3
+WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current')
+    AND site = $1 AND day >= $2 AND day < $3
 GROUP BY outcome, reason
 ORDER BY events DESC, outcome, reason
 
--- name: referrers_of
+-- name: referrer_totals
 SELECT host, sum(visits)::bigint AS visits
 FROM stats.referrers
-WHERE gen = (SELECT gen FROM stats.generations WHERE state = 'current') AND site = $1 AND day >= $2 AND day < $3
+WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current')
+    AND site = $1 AND day >= $2 AND day < $3
 GROUP BY host
 ORDER BY visits DESC, host
 
--- name: adjusted
+-- name: adjustment_totals
 SELECT measure, sum(amount)::bigint AS amount FROM stats.adjustments WHERE site = $1 AND article = '' GROUP BY measure
-
--- name: counted_until
-SELECT coalesce(max(newest_arrived), 0) FROM stats.offsets
-WHERE gen = (SELECT gen FROM stats.generations WHERE state = 'current')
 
 -- name: save_article
 -- An older version never replaces a newer one.
@@ -115,7 +116,7 @@ SET site = EXCLUDED.site, version = EXCLUDED.version, state = EXCLUDED.state, se
     title = EXCLUDED.title
 WHERE a.version < EXCLUDED.version
 
--- name: forget_article
+-- name: mark_article_killed
 UPDATE stats.articles SET state = 'killed', title = NULL WHERE id = $1
 
 -- name: save_link

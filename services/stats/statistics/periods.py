@@ -6,7 +6,7 @@ All edges are seconds since 1970 UTC. A period's buckets are given by their star
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, NamedTuple
 
-from services.stats.local_time import HOUR_SECONDS, STEP_SECONDS, day_start, week_start
+from services.stats.local_time import BUCKET_5M_SECONDS, HOUR_SECONDS, day_start, week_start
 from shared.sites import Site
 
 Step = Literal["hour", "day", "week", "month"]
@@ -23,7 +23,7 @@ FIRST_YEAR, LAST_YEAR = 2000, 2200
 class Span(NamedTuple):
     """Rows of one grain that begin in [begin, end)."""
 
-    grain: Literal["step", "hour", "day"]
+    grain: Literal["5m", "hour", "day"]
     begin: int
     end: int
 
@@ -151,11 +151,11 @@ def stretches(period: Period, now: int, site: Site) -> tuple[list[Span], list[Sp
     length of time just before, up to the same time of day: today until now is not held against a whole day. Steps are
     kept for 40 days, so a year is compared in whole days, until yesterday.
     """
-    step = now - now % STEP_SECONDS
+    step = now - now % BUCKET_5M_SECONDS
     if period == "24h":
         day = 24 * HOUR_SECONDS
-        whole = [Span("step", step + STEP_SECONDS - day, step + STEP_SECONDS)]
-        return whole, [Span("step", step - day, step)], [Span("step", step - 2 * day, step - day)]
+        whole = [Span("5m", step + BUCKET_5M_SECONDS - day, step + BUCKET_5M_SECONDS)]
+        return whole, [Span("5m", step - day, step)], [Span("5m", step - 2 * day, step - day)]
     days = PERIOD_DAYS[period]
     today = bucket_start(now, "day", site)
     first = earlier_start(today, "day", days - 1, site)
@@ -167,8 +167,8 @@ def stretches(period: Period, now: int, site: Site) -> tuple[list[Span], list[Sp
         return whole, [until], [Span("day", earlier_start(first, "day", days - 1, site), first)]
     return (
         whole,
-        [until, Span("step", today, step)],
-        [Span("day", first_before, day_before), Span("step", day_before, min(day_before + step - today, first))],
+        [until, Span("5m", today, step)],
+        [Span("day", first_before, day_before), Span("5m", day_before, min(day_before + step - today, first))],
     )
 
 

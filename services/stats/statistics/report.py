@@ -6,7 +6,7 @@ import time
 import asyncpg
 
 from services.stats.counter_api.counter_query import read_counter
-from services.stats.queries import STATISTICS_SQL as SQL
+from services.stats.queries import SQL, STATISTICS_SQL
 from services.stats.statistics.answer_cache import Fresh
 from services.stats.statistics.page_data import Numbers
 from services.stats.statistics.periods import PERIOD_STEPS, Period, Step, period_edges
@@ -98,7 +98,7 @@ class Gathering:
                 ("referrers", site.slug, period, today), AGES[period], lambda: read_referrers(self._pool, site, period)
             ),
             self.online_now(site),
-            self._fresh.get("until", NOW_SECONDS, lambda: self._pool.fetchval(SQL["counted_until"])),
+            self._fresh.get("until", NOW_SECONDS, lambda: self._pool.fetchval(SQL["newest_counted"])),
             *(self.most_read(site, span, "views") for span in tops.values()),
         )
         comparisons = {one: await self._comparison(site, one) for one in PERIOD_STEPS}
@@ -122,7 +122,7 @@ class Gathering:
         )
 
     async def _adjusted(self, site: Site) -> int:
-        rows = await self._pool.fetch(SQL["adjusted"], site.slug)
+        rows = await self._pool.fetch(STATISTICS_SQL["adjustment_totals"], site.slug)
         amount: int = dict(map(tuple, rows)).get(site.default_measure, 0)
         return amount
 

@@ -104,7 +104,7 @@ async def read_comparison(pool: asyncpg.Pool, site: Site, period: Period) -> Com
     parts = stretches(period, int(time.time()), site)
     spans = [(number, span) for number, part in enumerate(parts) for span in part]
     rows = await pool.fetch(
-        SQL["stretches"], site.slug, [number for number, _ in spans], *_columns([span for _, span in spans])
+        SQL["comparison_sums"], site.slug, [number for number, _ in spans], *_columns([span for _, span in spans])
     )
     whole, now, before = (Counts(*row[1:]) for row in map(tuple, rows))
     first_hour = await pool.fetchval(SQL["first_hour"], site.slug)
@@ -114,13 +114,13 @@ async def read_comparison(pool: asyncpg.Pool, site: Site, period: Period) -> Com
 
 async def read_referrers(pool: asyncpg.Pool, site: Site, period: Period) -> list[tuple[str, int]]:
     """Return the hosts that visits came from and their number, most first; "" is none."""
-    rows = await pool.fetch(SQL["referrers_of"], site.slug, *period_days(period, int(time.time()), site))
+    rows = await pool.fetch(SQL["referrer_totals"], site.slug, *period_days(period, int(time.time()), site))
     return sorted(((row["host"], row["visits"]) for row in rows), key=lambda one: one[0] == DIRECT)
 
 
 async def read_ledger(pool: asyncpg.Pool, site: Site, period: Period) -> Ledger:
     """Return what became of what arrived on the local days of a period."""
-    rows = await pool.fetch(SQL["ledger_of"], site.slug, *period_days(period, int(time.time()), site))
+    rows = await pool.fetch(SQL["ledger_totals"], site.slug, *period_days(period, int(time.time()), site))
     outcomes: dict[str, int] = {}
     reasons: dict[str, dict[str, int]] = {"bot": {}, "dead_lettered": {}}
     for outcome, reason, events in rows:

@@ -5,8 +5,8 @@ import time
 import asyncpg
 import msgspec
 
-from services.stats.counting.rules import ONLINE_MILLISECONDS
-from services.stats.counting.state import ONLINE_STEP_MILLISECONDS
+from services.stats.counting.rules import ONLINE_MS
+from services.stats.counting.state import PRESENCE_BUCKET_MS
 from services.stats.queries import STATISTICS_SQL as SQL
 from services.stats.statistics.periods import TopPeriod, top_span
 from services.stats.statistics.time_series import Counts
@@ -69,7 +69,7 @@ async def read_most_read(
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is away.
     """
     rows = await pool.fetch(
-        SQL["most_read"], site.slug, span.grain, span.begin, span.end, measure, section, public_only, LIMIT_MAX
+        SQL["top_articles"], site.slug, span.grain, span.begin, span.end, measure, section, public_only, LIMIT_MAX
     )
     return [
         Read(article, title, section, state, path, Counts(*numbers))
@@ -80,7 +80,7 @@ async def read_most_read(
 async def read_online_now(pool: asyncpg.Pool, site: Site, section: str | None, *, public_only: bool) -> list[Read]:
     """Return the 100 articles that most readers are on now."""
     now = time.time_ns() // 1_000_000
-    first_step = (now - ONLINE_MILLISECONDS) // ONLINE_STEP_MILLISECONDS + 1
+    first_step = (now - ONLINE_MS) // PRESENCE_BUCKET_MS + 1
     rows = await pool.fetch(SQL["online_now"], site.slug, first_step, section, public_only, LIMIT_MAX)
     return [
         Read(article, title, section, state, path, online=online)

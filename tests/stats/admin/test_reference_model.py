@@ -86,7 +86,7 @@ def test_a_view_counts_in_each_of_its_buckets() -> None:
     expected = fold(record(0, at=at, article="bai-1"))
     day = instant("2026-11-24T00:00+07:00") // 1000
     assert expected.counts == {
-        Bucket("haihau", "", "step", instant("2026-11-24T12:05+07:00") // 1000): Numbers(1, 1, 1),
+        Bucket("haihau", "", "5m", instant("2026-11-24T12:05+07:00") // 1000): Numbers(1, 1, 1),
         Bucket("haihau", "", "hour", instant("2026-11-24T12:00+07:00") // 1000): Numbers(1, 1, 1),
         Bucket("haihau", "", "day", day): Numbers(1, 1, 1),
         Bucket("haihau", "", "total", 0): Numbers(1, 1, 1),
@@ -451,5 +451,5 @@ def test_old_steps_are_passed_over() -> None:
     expected = fold(record(0), record(1, at=NOON + 41 * DAY))
     stored = stored_of(expected)
     stored.partitions[0] = Counted(2, NOON + 41 * DAY, "", has_gap=False)
-    del stored.counts[Bucket("haihau", "", "step", NOON // 1000)]
+    del stored.counts[Bucket("haihau", "", "5m", NOON // 1000)]
     assert not compare(stored, expected, SITES, None).drifts

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.stats.admin.reference_model import recount, referrer_host
-from services.stats.counting.decoding import VALUE_BYTES_MAX, Record
-from services.stats.counting.rules import Deltas, count, host_of, own_hosts
-from services.stats.counting.seen_ids import PastIds
+from services.stats.counting.decoding import VALUE_BYTES_MAX, RawRecord
+from services.stats.counting.rules import CountDeltas, fold, own_hosts, visit_host
+from services.stats.counting.seen_ids import EvictedIds
 from services.stats.counting.snapshots import from_bytes, to_bytes
-from services.stats.counting.state import Memory
+from services.stats.counting.state import PartitionState
 from services.stats.local_time import day_start
 from shared.sites import Site, Sites
 
@@ -27,7 +27,7 @@ MINUTE = 60_000
 ANN, BOB = "a" * 16, "b" * 16
 
 
-def record(offset: int, *, arrived: int | None = None, **fields: Any) -> Record:
+def record(offset: int, *, arrived: int | None = None, **fields: Any) -> RawRecord:
     event = {
         "id": str(uuid.UUID(int=offset)),
         "site": "haihau",
@@ -37,27 +37,27 @@ def record(offset: int, *, arrived: int | None = None, **fields: Any) -> Record:
         "visitor": ANN,
     }
     event.update(fields)
-    return Record(offset, event["at"] if arrived is None else arrived, json.dumps(event).encode())
+    return RawRecord(offset, event["at"] if arrived is None else arrived, json.dumps(event).encode())
 
 
-def fold(*records: Record, memory: Memory | None = None) -> Deltas:
-    return count(records, memory or Memory(), SITES)
+def fold_records(*records: RawRecord, state: PartitionState | None = None) -> CountDeltas:
+    return fold(records, state or PartitionState(), SITES)
 
 
-def total(deltas: Deltas, measure: str = "views", article: str = "") -> int:
-    return sum(getattr(one, measure) for one in deltas.days if one.article == article)
+def total(deltas: CountDeltas, measure: str = "views", article: str = "") -> int:
+    return sum(getattr(one, measure) for one in deltas.day_counts if one.article == article)
 
 
-def online(memory: Memory, now: int, article: str | None = None) -> int:
+def online(state: PartitionState, now: int, article: str | None = None) -> int:
     """Return who is online at `now`, as a reader of the stored steps would."""
-    readers = memory.readers.get("haihau")
-    if readers is None or article not in readers.articles:
+    visitors = state.visitors.get("haihau")
+    if visitors is None or article not in visitors.articles:
         return 0
-    first_step, steps = readers.online([readers.articles[article]])[0]
-    return sum(n for step, n in enumerate(steps, first_step) if step > (now - 300_000) // 5_000)
+    first_bucket, counts = visitors.presence([visitors.articles[article]])[0]
+    return sum(n for bucket, n in enumerate(counts, first_bucket) if bucket > (now - 300_000) // 5_000)
 
 
-def outcomes(deltas: Deltas) -> dict[str, int]:
+def outcomes(deltas: CountDeltas) -> dict[str, int]:
     summed: Counter[str] = Counter()
     for (_, _, outcome, reason), events in deltas.ledger.items():
         summed[f"{outcome}:{reason}" if reason else outcome] += events
@@ -66,20 +66,20 @@ def outcomes(deltas: Deltas) -> dict[str, int]:
 
 def test_a_view_counts_for_the_site_and_its_article() -> None:
     """A view is in the step, hour and day of the site and in the day of its article."""
-    deltas = fold(record(0, article="bai-1"))
+    deltas = fold_records(record(0, article="bai-1"))
     day = day_start(NOON, SITE.zone)
-    assert sorted(deltas.days) == [("haihau", "", day, 1, 1), ("haihau", "bai-1", day, 1, 1)]
-    assert sorted(deltas.spans) == [
+    assert sorted(deltas.day_counts) == [("haihau", "", day, 1, 1), ("haihau", "bai-1", day, 1, 1)]
+    assert sorted(deltas.bucket_counts) == [
+        ("haihau", "5m", NOON // 1000, 1, 1),
         ("haihau", "hour", NOON // 1000, 1, 1),
-        ("haihau", "step", NOON // 1000, 1, 1),
     ]
 
 
 def test_pings_and_leaves_are_no_views() -> None:
     """A ping keeps a reader online and a leave ends it; neither is a view or a visit."""
-    memory = Memory()
-    deltas = fold(record(0, kind="ping"), record(1, kind="leave", at=NOON + 1), memory=memory)
-    assert (total(deltas), total(deltas, "visits"), online(memory, NOON)) == (0, 0, 0)
+    state = PartitionState()
+    deltas = fold_records(record(0, kind="ping"), record(1, kind="leave", at=NOON + 1), state=state)
+    assert (total(deltas), total(deltas, "visits"), online(state, NOON)) == (0, 0, 0)
     assert outcomes(deltas) == {"counted": 2}
 
 
@@ -87,30 +87,33 @@ def test_a_visit_ends_after_thirty_quiet_minutes() -> None:
     """Thirty minutes without a sign keep a visit, counted from the last view or ping; a millisecond more ends it."""
     gaps = [0, 30 * MINUTE, 30 * MINUTE, 30 * MINUTE + 1]
     times = [NOON + sum(gaps[: n + 1]) for n in range(len(gaps))]
-    assert total(fold(*(record(n, at=at) for n, at in enumerate(times))), "visits") == 2
+    assert total(fold_records(*(record(n, at=at) for n, at in enumerate(times))), "visits") == 2
 
 
 def test_a_ping_keeps_a_visit_alive() -> None:
     """A reader who sat on one page for an hour, pinging, and reads on, is still on the same visit."""
     pings = [record(n, kind="ping", at=NOON + n * 10 * MINUTE) for n in range(1, 7)]
-    assert total(fold(record(0), *pings, record(9, at=NOON + 65 * MINUTE)), "visits") == 1
+    assert total(fold_records(record(0), *pings, record(9, at=NOON + 65 * MINUTE)), "visits") == 1
 
 
 def test_a_leave_does_not_begin_or_keep_a_visit() -> None:
     """A leave by somebody never seen leaves no trace: the view after it begins a visit."""
-    assert total(fold(record(0, kind="leave"), record(1, at=NOON + MINUTE)), "visits") == 1
-    kept = fold(record(0), record(1, kind="leave", at=NOON + 20 * MINUTE), record(2, at=NOON + 40 * MINUTE))
+    assert total(fold_records(record(0, kind="leave"), record(1, at=NOON + MINUTE)), "visits") == 1
+    kept = fold_records(record(0), record(1, kind="leave", at=NOON + 20 * MINUTE), record(2, at=NOON + 40 * MINUTE))
     assert total(kept, "visits") == 2
 
 
 def test_the_same_id_counts_once() -> None:
     """A repeated id is a duplicate, in the same batch and in a later one, however its letters are written."""
-    memory = Memory()
-    assert outcomes(fold(record(0), record(0), memory=memory)) == {"counted": 1, "duplicate": 1}
-    again = fold(record(0), memory=memory)
+    state = PartitionState()
+    assert outcomes(fold_records(record(0), record(0), state=state)) == {"counted": 1, "duplicate": 1}
+    again = fold_records(record(0), state=state)
     assert (outcomes(again), total(again)) == ({"duplicate": 1}, 0)
     letters = "abcdefab-0000-4000-8000-abcdefabcdef"
-    assert outcomes(fold(record(1, id=letters), record(2, id=letters.upper()))) == {"counted": 1, "duplicate": 1}
+    assert outcomes(fold_records(record(1, id=letters), record(2, id=letters.upper()))) == {
+        "counted": 1,
+        "duplicate": 1,
+    }
 
 
 def test_ids_that_share_their_hash_are_told_apart() -> None:
@@ -118,96 +121,96 @@ def test_ids_that_share_their_hash_are_told_apart() -> None:
     mixer, low = 0x9E3779B97F4A7C15, 12_345
     other_low = (low ^ (mixer * 1)) % 2**64  # cancels a high half of 1 instead of 0
     ids = [str(uuid.UUID(int=low)), str(uuid.UUID(int=(1 << 64) | other_low))]
-    memory = Memory()
-    assert outcomes(fold(record(0, id=ids[0]), record(1, id=ids[1]), memory=memory)) == {"counted": 2}
-    assert len(set(memory.ids.hash.tolist())) == 1
-    both = fold(record(2, id=ids[1]), record(3, id=ids[0]), record(4, id=ids[1]), memory=memory)
+    state = PartitionState()
+    assert outcomes(fold_records(record(0, id=ids[0]), record(1, id=ids[1]), state=state)) == {"counted": 2}
+    assert len(set(state.seen_ids.hash.tolist())) == 1
+    both = fold_records(record(2, id=ids[1]), record(3, id=ids[0]), record(4, id=ids[1]), state=state)
     assert outcomes(both) == {"duplicate": 3}
 
 
 def test_an_outage_of_any_length_does_not_double() -> None:
     """An id that comes again after hours in which nothing arrived is a duplicate: the outage does not count."""
-    memory = Memory()
-    fold(record(0), record(1, visitor=BOB), memory=memory)
-    after = fold(record(0, at=NOON, arrived=NOON + 47 * 60 * MINUTE), memory=memory)
+    state = PartitionState()
+    fold_records(record(0), record(1, visitor=BOB), state=state)
+    after = fold_records(record(0, at=NOON, arrived=NOON + 47 * 60 * MINUTE), state=state)
     assert outcomes(after) == {"duplicate": 1}
 
 
 def test_a_copy_kept_through_an_outage_of_one_collector_does_not_double() -> None:
-    """An event that comes again hours later, while others went on, is known by ids that have left memory."""
-    memory, past = Memory(), []
+    """An event that comes again hours later, while others went on, is known by ids that have left state."""
+    state, past = PartitionState(), []
     others = [record(n, at=NOON + n * 10 * MINUTE, visitor=BOB) for n in range(1, 60)]
-    left: list[PastIds] = fold(record(0), *others, memory=memory).past_ids
+    left: list[EvictedIds] = fold_records(record(0), *others, state=state).evicted_ids
     assert left
     copy = record(0, at=NOON, arrived=NOON + 600 * MINUTE)._replace(offset=99)
     past += left
-    assert outcomes(count([copy], memory, SITES, past)) == {"duplicate": 1}
+    assert outcomes(fold([copy], state, SITES, past)) == {"duplicate": 1}
 
 
 def test_bots_are_counted_beside_people() -> None:
     """A bot's events are in the ledger with their reason and in no count."""
-    memory = Memory()
-    deltas = fold(record(0, bot="crawler"), record(1, bot="headless"), record(2), memory=memory)
+    state = PartitionState()
+    deltas = fold_records(record(0, bot="crawler"), record(1, bot="headless"), record(2), state=state)
     assert outcomes(deltas) == {"bot:crawler": 1, "bot:headless": 1, "counted": 1}
-    assert (total(deltas), online(memory, NOON), len(deltas.first_sights)) == (1, 1, 1)
+    assert (total(deltas), online(state, NOON), len(deltas.daily_visitors)) == (1, 1, 1)
 
 
 def test_without_a_key_a_view_is_a_view_only() -> None:
     """A view without a visitor key counts as a view, and makes no visit, no visitor and nobody online."""
-    memory = Memory()
-    deltas = fold(record(0, visitor=None), memory=memory)
-    seen = (total(deltas), total(deltas, "visits"), online(memory, NOON), deltas.first_sights)
+    state = PartitionState()
+    deltas = fold_records(record(0, visitor=None), state=state)
+    seen = (total(deltas), total(deltas, "visits"), online(state, NOON), deltas.daily_visitors)
     assert seen == (1, 0, 0, [])
 
 
 def test_midnight_neither_doubles_online_nor_makes_a_visit() -> None:
     """A reader whose key changes at midnight is one person online, on one visit, a visitor of both days."""
     midnight = day_start(NOON, SITE.zone) * 1000 + 86_400_000
-    memory = Memory()
-    deltas = fold(
+    state = PartitionState()
+    deltas = fold_records(
         record(0, at=midnight - 1000, visitor=ANN),
         record(1, at=midnight + 1000, visitor=BOB, visitor_prev=ANN),
         record(2, at=midnight + 2000, visitor=BOB, visitor_prev=ANN),
         record(3, at=midnight - 500, arrived=midnight + 3000, visitor=ANN),
-        memory=memory,
+        state=state,
     )
-    assert (online(memory, midnight), total(deltas, "visits"), total(deltas)) == (1, 1, 4)
-    assert [f"{sight.visitor % 2**64:016x}" for sight in deltas.first_sights] == [ANN, BOB]
+    assert (online(state, midnight), total(deltas, "visits"), total(deltas)) == (1, 1, 4)
+    assert [f"{sight.visitor % 2**64:016x}" for sight in deltas.daily_visitors] == [ANN, BOB]
 
 
 def test_midnight_in_utc_changes_nothing() -> None:
     """06:59 and 07:01 in Hải Hậu, on either side of midnight in UTC, are one visit on one day by one visitor."""
     utc_midnight = NOON // 86_400_000 * 86_400_000
-    deltas = fold(record(0, at=utc_midnight - MINUTE), record(1, at=utc_midnight + MINUTE))
-    assert [(one.views, one.visits) for one in deltas.days] == [(2, 1)]
-    assert len(deltas.first_sights) == 1
+    deltas = fold_records(record(0, at=utc_midnight - MINUTE), record(1, at=utc_midnight + MINUTE))
+    assert [(one.views, one.visits) for one in deltas.day_counts] == [(2, 1)]
+    assert len(deltas.daily_visitors) == 1
 
 
 def test_online_on_an_article_follows_the_last_view() -> None:
     """A reader is online on the article viewed last, and on one article only."""
-    memory = Memory()
-    fold(
+    state = PartitionState()
+    fold_records(
         record(0, article="bai-1"),
         record(1, article="bai-2", at=NOON + 10_000),
         record(2, kind="ping", at=NOON + 20_000),
-        memory=memory,
+        state=state,
     )
-    assert [online(memory, NOON, article) for article in (None, "bai-1", "bai-2")] == [1, 0, 1]
+    assert [online(state, NOON, article) for article in (None, "bai-1", "bai-2")] == [1, 0, 1]
 
 
 def test_online_falls_by_itself() -> None:
     """Who was last seen 300 seconds ago is online no more, though nobody wrote anything since."""
-    memory = Memory()
-    fold(record(0), record(1, visitor=BOB, at=NOON + 200_000), memory=memory)
-    assert [online(memory, NOON + second * 1000) for second in (0, 294, 300, 494, 505)] == [2, 2, 1, 1, 0]
+    state = PartitionState()
+    fold_records(record(0), record(1, visitor=BOB, at=NOON + 200_000), state=state)
+    assert [online(state, NOON + second * 1000) for second in (0, 294, 300, 494, 505)] == [2, 2, 1, 1, 0]
 
 
 def test_what_cannot_be_read_is_a_dead_letter_and_the_rest_counts() -> None:
     """Each kind of bad record goes to the dead letters with its reason; the good ones around it are counted."""
     bad = [
-        ("null", Record(1, NOON, None)),
-        ("not-json", Record(2, NOON, b"{")),
-        ("schema", Record(3, NOON, b'{"id":"x"}')),
+        ("null", RawRecord(1, NOON, None)),
+        ("not-json", RawRecord(2, NOON, b"{")),
+        ("schema", RawRecord(3, NOON, b'{"id":"x"}')),
         ("unknown-site", record(4, site="khong-co")),
         ("future", record(5, at=NOON + 6 * MINUTE, arrived=NOON)),
         ("too-old", record(6, at=NOON - 49 * 60 * MINUTE, arrived=NOON)),
@@ -216,7 +219,7 @@ def test_what_cannot_be_read_is_a_dead_letter_and_the_rest_counts() -> None:
         ("schema", record(9, id="g" * 36)),
         ("schema", record(10, visitor="không-phải-khóa!")),
     ]
-    deltas = fold(record(0), *(one for _, one in bad), record(11))
+    deltas = fold_records(record(0), *(one for _, one in bad), record(11))
     assert [letter.reason for letter in deltas.dead_letters] == [reason for reason, _ in bad]
     assert [letter.offset for letter in deltas.dead_letters] == list(range(1, 11))
     assert total(deltas) == 2
@@ -225,16 +228,16 @@ def test_what_cannot_be_read_is_a_dead_letter_and_the_rest_counts() -> None:
 
 def test_a_late_event_counts_in_the_bucket_of_its_own_time() -> None:
     """A view that arrived a day late is in yesterday's bucket, and in the ledger as late."""
-    deltas = fold(record(0, at=NOON - 86_400_000, arrived=NOON))
+    deltas = fold_records(record(0, at=NOON - 86_400_000, arrived=NOON))
     assert outcomes(deltas) == {"late": 1}
-    assert [one.day for one in deltas.days] == [day_start(NOON, SITE.zone) - 86_400]
+    assert [one.day for one in deltas.day_counts] == [day_start(NOON, SITE.zone) - 86_400]
 
 
 def test_a_late_view_of_somebody_seen_since_begins_no_visit() -> None:
     """A view that comes late, from before what is known of its reader, moves nobody and begins no visit."""
-    memory = Memory()
-    deltas = fold(record(0), record(1, at=NOON - 50 * MINUTE, arrived=NOON + 1), memory=memory)
-    assert (total(deltas), total(deltas, "visits"), online(memory, NOON)) == (2, 1, 1)
+    state = PartitionState()
+    deltas = fold_records(record(0), record(1, at=NOON - 50 * MINUTE, arrived=NOON + 1), state=state)
+    assert (total(deltas), total(deltas, "visits"), online(state, NOON)) == (2, 1, 1)
 
 
 KEYS = [ANN, BOB, "c" * 16, None]
@@ -252,12 +255,12 @@ signs = st.tuples(
 )
 
 
-def history(drawn: Sequence[tuple[Any, ...]]) -> list[Record]:
+def history(drawn: Sequence[tuple[Any, ...]]) -> list[RawRecord]:
     arrived, records = NOON, []
     for offset, (kind, gap, delay, visitor, before, article, bot, site, referrer, repeats) in enumerate(drawn):
         arrived += gap
         if repeats and repeats <= offset:
-            records.append(Record(offset, arrived, records[offset - repeats].value))
+            records.append(RawRecord(offset, arrived, records[offset - repeats].value))
             continue
         fields = {"kind": kind, "visitor": visitor, "visitor_prev": before, "article": article, "bot": bot}
         fields["referrer"] = referrer
@@ -265,52 +268,62 @@ def history(drawn: Sequence[tuple[Any, ...]]) -> list[Record]:
     return records
 
 
-def fold_in_cuts(records: list[Record], cuts: Sequence[int], memory: Memory, past: list[PastIds]) -> list[Deltas]:
+def fold_in_cuts(
+    records: list[RawRecord], cuts: Sequence[int], state: PartitionState, past: list[EvictedIds]
+) -> list[CountDeltas]:
     edges = [0, *sorted(cuts), len(records)]
-    return [count(records[a:b], memory, SITES, past) for a, b in pairwise(edges)]
+    return [fold(records[a:b], state, SITES, past) for a, b in pairwise(edges)]
 
 
-def summed(batches: list[Deltas]) -> dict[str, Any]:
+def summed(batches: list[CountDeltas]) -> dict[str, Any]:
     """What a history of batches leaves behind in the store."""
     views, visits, ledger, referrers = Counter(), Counter(), Counter(), Counter()
     sights, stored_online, dead = {}, {}, []
     for deltas in batches:
-        for site, article, day, day_views, day_visits in deltas.days:
+        for site, article, day, day_views, day_visits in deltas.day_counts:
             for place in ((site, article, "day", day), (site, article, "total", 0)):
                 views[place] += day_views
                 visits[place] += day_visits
-        for site, grain, start, span_views, span_visits in deltas.spans:
+        for site, grain, start, span_views, span_visits in deltas.bucket_counts:
             views[site, "", grain, start] += span_views
             visits[site, "", grain, start] += span_visits
-        for sight in deltas.first_sights:
+        for sight in deltas.daily_visitors:
             sights.setdefault(sight[:3], sight)
         ledger.update(deltas.ledger)
         referrers.update(deltas.referrers)
         dead += deltas.dead_letters
-        stored_online.update({(one.site, one.article): one[2:] for one in deltas.online})
+        stored_online.update({(one.site, one.article): one[2:] for one in deltas.presence})
     counts = {"views": +views, "visits": +visits, "referrers": referrers}
     return {**counts, "sights": sights, "ledger": ledger, "dead": dead}
 
 
-def snapshot(memory: Memory) -> dict[str, Any]:
-    """Return what a memory holds, whatever its rows are numbered."""
-    readers = {}
-    for site, one in memory.readers.items():
+def snapshot(state: PartitionState) -> dict[str, Any]:
+    """Return the content of a state, however its rows are numbered."""
+    tables = {}
+    for site, one in state.visitors.items():
         names = list(one.articles)
         rows = [
-            (int(one.at[row]), int(one.step[row]), names[one.article[row]], int(one.turn[row]))
-            for row in range(len(one.at))
+            (int(one.last_seen[row]), int(one.bucket[row]), names[one.article[row]], int(one.window_seq[row]))
+            for row in range(len(one.last_seen))
         ]
-        keys = zip(one.key.tolist(), one.key_day.tolist(), one.key_row.tolist(), strict=True)
-        people = {key: (day, rows[row]) for key, day, row in keys}
-        live = {}
+        ids = zip(one.visitor_id.tolist(), one.id_day.tolist(), one.id_row.tolist(), strict=True)
+        visitors = {visitor: (day, rows[row]) for visitor, day, row in ids}
+        presence = {}
+        oldest = state.window_indexes[-1] * 360 - 60
         for number in {0, *one.article.tolist()}:
-            first_step, steps = one.online([number])[0]
-            recent = {step: n for step, n in enumerate(steps, first_step) if n and step >= memory.slots[-1] * 360 - 60}
-            live[names[number]] = recent
-        readers[site] = (people, live)
-    ids = sorted(zip(memory.ids.hash.tolist(), memory.ids.low.tolist(), memory.ids.turn.tolist(), strict=True))
-    return {"turn": memory.turn, "slots": memory.slots, "ids": ids, "readers": readers}
+            first_bucket, counts = one.presence([number])[0]
+            presence[names[number]] = {
+                bucket: n for bucket, n in enumerate(counts, first_bucket) if n and bucket >= oldest
+            }
+        tables[site] = (visitors, presence)
+    seen = state.seen_ids
+    seen_ids = sorted(zip(seen.hash.tolist(), seen.low.tolist(), seen.window_seq.tolist(), strict=True))
+    return {
+        "window_seq": state.window_seq,
+        "window_indexes": state.window_indexes,
+        "seen_ids": seen_ids,
+        "visitors": tables,
+    }
 
 
 histories = st.lists(signs, max_size=50)
@@ -322,7 +335,7 @@ cuts = st.lists(st.integers(0, 50), max_size=6)
 def test_batches_may_be_cut_anywhere(drawn: list[tuple[Any, ...]], where: list[int]) -> None:
     """However a history is cut into batches, the same is counted and the same is remembered."""
     records = history(drawn)
-    whole, parts = Memory(), Memory()
+    whole, parts = PartitionState(), PartitionState()
     at_once = fold_in_cuts(records, [], whole, [])
     in_parts = fold_in_cuts(records, [min(cut, len(records)) for cut in where], parts, [])
     assert summed(in_parts) == summed(at_once)
@@ -332,20 +345,20 @@ def test_batches_may_be_cut_anywhere(drawn: list[tuple[Any, ...]], where: list[i
 @settings(deadline=None, max_examples=300)
 @given(histories, st.integers(0, 50), st.integers(0, 50))
 def test_a_rebuilt_memory_counts_on_as_the_lost_one(drawn: list[tuple[Any, ...]], saved: int, restart: int) -> None:
-    """After a restart anywhere, a snapshot and the records since then give the same memory and the same counts."""
+    """After a restart anywhere, a snapshot and the records since then give the same state and the same counts."""
     records = history(drawn)
     saved, restart = sorted((min(saved, len(records)), min(restart, len(records))))
-    memory, past = Memory(), []
-    count(records[:saved], memory, SITES, past)
-    kept = to_bytes(memory)
-    count(records[saved:restart], memory, SITES, past)
+    state, past = PartitionState(), []
+    fold(records[:saved], state, SITES, past)
+    kept = to_bytes(state)
+    fold(records[saved:restart], state, SITES, past)
     rebuilt = from_bytes(kept)
     assert rebuilt is not None
     stored = list(past)
-    count(records[saved:restart], rebuilt, SITES, stored[:])
-    assert snapshot(rebuilt) == snapshot(memory)
-    lost = count(records[restart:], memory, SITES, past)
-    after = count(records[restart:], rebuilt, SITES, stored)
+    fold(records[saved:restart], rebuilt, SITES, stored[:])
+    assert snapshot(rebuilt) == snapshot(state)
+    lost = fold(records[restart:], state, SITES, past)
+    after = fold(records[restart:], rebuilt, SITES, stored)
     assert summed([lost]) == summed([after])
 
 
@@ -354,10 +367,10 @@ def test_a_rebuilt_memory_counts_on_as_the_lost_one(drawn: list[tuple[Any, ...]]
 def test_random_histories_count_as_the_plain_recount_counts(drawn: list[tuple[Any, ...]], where: list[int]) -> None:
     """Whatever happened, and however it was cut into batches, every counter and the ledger are the slow model's."""
     records = history(drawn)
-    stored = summed(fold_in_cuts(records, [min(cut, len(records)) for cut in where], Memory(), []))
+    stored = summed(fold_in_cuts(records, [min(cut, len(records)) for cut in where], PartitionState(), []))
     visitors: Counter[tuple[str, str, str, int]] = Counter()
     for site, day, _, article, step, hour in stored["sights"].values():
-        visitors.update([(site, "", "step", step), (site, "", "hour", hour)])
+        visitors.update([(site, "", "5m", step), (site, "", "hour", hour)])
         for name in {"", article}:
             visitors.update([(site, name, "day", day), (site, name, "total", 0)])
     expected = recount({0: records}, SITES)
@@ -371,7 +384,7 @@ def test_random_histories_count_as_the_plain_recount_counts(drawn: list[tuple[An
 @given(st.one_of(st.text(max_size=80), st.from_regex(r"\A(www\.)?[A-Za-z0-9.-]{1,70}\Z")))
 def test_hosts_are_named_as_the_plain_recount_names_them(referrer: str) -> None:
     """Whatever a sender writes as referrer, both codes put the visit down to the same host, and it can be stored."""
-    host = host_of(referrer, own_hosts(SITE))
+    host = visit_host(referrer, own_hosts(SITE))
     assert host == referrer_host(referrer, SITE)
     assert "\0" not in host
     host.encode()
@@ -379,7 +392,7 @@ def test_hosts_are_named_as_the_plain_recount_names_them(referrer: str) -> None:
 
 def test_a_visit_is_put_down_to_where_it_came_from() -> None:
     """The view that begins a visit tells its host; later views of the visit, pings and bots tell nothing."""
-    deltas = fold(
+    deltas = fold_records(
         record(0, referrer="www.google.com"),
         record(1, referrer="zalo.me", at=NOON + MINUTE),
         record(2, referrer="zalo.me", visitor=BOB, bot="crawler"),
@@ -397,4 +410,4 @@ def test_a_visit_is_put_down_to_where_it_came_from() -> None:
 def test_a_snapshot_of_another_format_is_not_used() -> None:
     """What another version remembered differently is not trusted: the log is read instead."""
     assert from_bytes(b"") is None
-    assert from_bytes(to_bytes(Memory()).replace(b"\xa6format\x01", b"\xa6format\x00")) is None
+    assert from_bytes(to_bytes(PartitionState()).replace(b"\xa6format\x01", b"\xa6format\x00")) is None

@@ -3,19 +3,23 @@
 import asyncio
 from collections.abc import AsyncIterator
 from itertools import pairwise
+from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import asyncpg
 import msgspec
+import numpy as np
 import pytest
 
 from services.stats.admin.reference_model import recount
-from services.stats.counting.decoding import DeadLetter, Record
-from services.stats.counting.rules import DayCount, Deltas, FirstSight, Online, SpanCount, count
-from services.stats.counting.state import Memory
-from services.stats.counting.store import Fenced, Position, apply, pass_gap, read_positions
-from services.stats.counting.topic_identity import Identity
+from services.stats.counting import store
+from services.stats.counting.decoding import DeadLetter, RawRecord
+from services.stats.counting.rules import BucketCount, CountDeltas, DayCount, NewDailyVisitor, PresenceSnapshot, fold
+from services.stats.counting.seen_ids import EvictedIds
+from services.stats.counting.state import PartitionState
+from services.stats.counting.store import Fenced, Position, commit_batch, read_positions, skip_gap
+from services.stats.counting.topic_identity import TopicIdentity
 from shared.events import PageEvent
 from shared.postgres import open_pool
 from shared.sites import Site, Sites
@@ -23,7 +27,7 @@ from shared.sites import Site, Sites
 NOON = 1_795_496_400_000  # 2026-11-24T12:00 in Hải Hậu
 VIEW: dict[str, Any] = {"site": "haihau", "kind": "view", "path": "/", "at": NOON}
 SITES = Sites(haihau=Site(slug="haihau", name="H", origins=["https://haihau.example"], timezone="Asia/Ho_Chi_Minh"))
-LOG = Identity("cluster", "topic-id")
+LOG = TopicIdentity("cluster", "topic-id")
 
 
 @pytest.fixture
@@ -33,13 +37,18 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
     await pool.close()
 
 
-def some_deltas(views: int = 1, visitors: tuple[int, ...] = ()) -> Deltas:
-    deltas = Deltas()
-    deltas.days += [DayCount("haihau", "", 86_400, views, 1), DayCount("haihau", "bai-1", 86_400, views, 1)]
-    deltas.spans += [SpanCount("haihau", "hour", 90_000, views, 1)]
-    deltas.online += [Online("haihau", "", 1000, [views, 0, 3]), Online("haihau", "bai-1", 1000, [])]
+def some_deltas(views: int = 1, visitors: tuple[int, ...] = ()) -> CountDeltas:
+    deltas = CountDeltas()
+    deltas.day_counts += [DayCount("haihau", "", 86_400, views, 1), DayCount("haihau", "bai-1", 86_400, views, 1)]
+    deltas.bucket_counts += [BucketCount("haihau", "hour", 90_000, views, 1)]
+    deltas.presence += [
+        PresenceSnapshot("haihau", "", 1000, [views, 0, 3]),
+        PresenceSnapshot("haihau", "bai-1", 1000, []),
+    ]
     deltas.ledger["haihau", 0, "counted", ""] += views
-    deltas.first_sights += [FirstSight("haihau", 86_400, visitor, "bai-1", 86_700, 90_000) for visitor in visitors]
+    deltas.daily_visitors += [
+        NewDailyVisitor("haihau", 86_400, visitor, "bai-1", 86_700, 90_000) for visitor in visitors
+    ]
     return deltas
 
 
@@ -57,7 +66,7 @@ async def test_a_batch_moves_counts_and_offset_together(pool: asyncpg.Pool) -> N
     for turn in range(3):
         position = await stands(pool)
         assert position.next_offset == turn * 10
-        await apply(
+        await commit_batch(
             pool,
             "page-views",
             0,
@@ -66,19 +75,21 @@ async def test_a_batch_moves_counts_and_offset_together(pool: asyncpg.Pool) -> N
             new=position._replace(next_offset=position.next_offset + 10),
         )
     assert await total(pool) == 6
-    assert await pool.fetchval("SELECT readers FROM stats.online WHERE article = ''") == [2, 0, 3]
-    assert await pool.fetchval("SELECT readers FROM stats.online WHERE article = 'bai-1'") == []
+    assert await pool.fetchval("SELECT visitors FROM stats.online WHERE article = ''") == [2, 0, 3]
+    assert await pool.fetchval("SELECT visitors FROM stats.online WHERE article = 'bai-1'") == []
     assert await pool.fetchval("SELECT events FROM stats.ledger") == 6
 
 
 async def test_a_stale_position_changes_nothing(pool: asyncpg.Pool) -> None:
     """Whoever holds an old position, or an old epoch, is fenced off, and nothing is counted."""
     position = await stands(pool)
-    await apply(pool, "page-views", 0, some_deltas(), position=position, new=position._replace(next_offset=5))
+    await commit_batch(pool, "page-views", 0, some_deltas(), position=position, new=position._replace(next_offset=5))
     now = await stands(pool)
-    for stale in (position, now._replace(epoch=1), now._replace(next_offset=4), now._replace(gen=2)):
+    for stale in (position, now._replace(epoch=1), now._replace(next_offset=4), now._replace(generation=2)):
         with pytest.raises(Fenced):
-            await apply(pool, "page-views", 0, some_deltas(), position=stale, new=position._replace(next_offset=9))
+            await commit_batch(
+                pool, "page-views", 0, some_deltas(), position=stale, new=position._replace(next_offset=9)
+            )
     assert await total(pool) == 1
     assert (await stands(pool)).next_offset == 5
 
@@ -87,7 +98,7 @@ async def test_of_two_at_once_one_wins(pool: asyncpg.Pool) -> None:
     """Ten counters that apply the same batch at the same moment count it once."""
     position = await stands(pool)
     new = position._replace(next_offset=5)
-    tries = [apply(pool, "page-views", 0, some_deltas(), position=position, new=new) for _ in range(10)]
+    tries = [commit_batch(pool, "page-views", 0, some_deltas(), position=position, new=new) for _ in range(10)]
     outcomes = await asyncio.gather(*tries, return_exceptions=True)
     assert sum(outcome is None for outcome in outcomes) == 1
     assert sum(isinstance(outcome, Fenced) for outcome in outcomes) == 9
@@ -98,7 +109,7 @@ async def test_a_visitor_counts_once_a_day_over_all_batches(pool: asyncpg.Pool) 
     """A key that an earlier batch brought, on whatever partition, makes no second visitor of the day."""
     for part, visitors in ((0, (1, -2)), (0, (-2,)), (1, (-2, 3))):
         position = await stands(pool, part)
-        await apply(
+        await commit_batch(
             pool,
             "page-views",
             part,
@@ -110,7 +121,7 @@ async def test_a_visitor_counts_once_a_day_over_all_batches(pool: asyncpg.Pool) 
     assert {(row["article"], row["grain"]): row["n"] for row in rows} == {
         ("", "day"): 3,
         ("", "hour"): 3,
-        ("", "step"): 3,
+        ("", "5m"): 3,
         ("", "total"): 3,
         ("bai-1", "day"): 3,
         ("bai-1", "total"): 3,
@@ -124,12 +135,12 @@ async def test_made_up_hosts_share_a_row(pool: asyncpg.Pool, cuts: tuple[int, ..
     records = []
     for place, host in enumerate(hosts):
         event = PageEvent(id=str(UUID(int=place)), visitor=f"{place:016x}", referrer=host, **VIEW)
-        records.append(Record(place, NOON, msgspec.json.encode(event)))
-    memory = Memory()
+        records.append(RawRecord(place, NOON, msgspec.json.encode(event)))
+    memory = PartitionState()
     for begin, end in pairwise([0, *cuts, len(records)]):
         position = await stands(pool)
-        deltas = count(records[begin:end], memory, SITES)
-        await apply(pool, "page-views", 0, deltas, position=position, new=position._replace(next_offset=end))
+        deltas = fold(records[begin:end], memory, SITES)
+        await commit_batch(pool, "page-views", 0, deltas, position=position, new=position._replace(next_offset=end))
     rows = await pool.fetch("SELECT site, day, host, visits FROM stats.referrers")
     stored = {tuple(row)[:3]: row["visits"] for row in rows}
     assert stored == {tuple(origin): visits for origin, visits in recount({0: records}, SITES).referrers.items()}
@@ -143,7 +154,7 @@ async def test_a_batch_that_cannot_be_stored_leaves_nothing(pool: asyncpg.Pool) 
     deltas = some_deltas()
     deltas.dead_letters += [DeadLetter(7, "twice", b""), DeadLetter(7, "twice", b"")]
     with pytest.raises(asyncpg.UniqueViolationError):
-        await apply(pool, "page-views", 0, deltas, position=position, new=position._replace(next_offset=9))
+        await commit_batch(pool, "page-views", 0, deltas, position=position, new=position._replace(next_offset=9))
     assert await total(pool) == 0
     assert await stands(pool) == position
 
@@ -151,19 +162,132 @@ async def test_a_batch_that_cannot_be_stored_leaves_nothing(pool: asyncpg.Pool) 
 async def test_a_gap_is_noted_and_fences(pool: asyncpg.Pool) -> None:
     """Records that were deleted before they were counted make a row with their number, and the old position is void."""
     position = await stands(pool)
-    assert await pass_gap(pool, "page-views", 0, position, 70)
-    assert not await pass_gap(pool, "page-views", 0, position, 80)
+    assert await skip_gap(pool, "page-views", 0, position, 70)
+    assert not await skip_gap(pool, "page-views", 0, position, 80)
     moved = await stands(pool)
     assert (moved.next_offset, moved.epoch) == (70, 1)
-    row = await pool.fetchrow("SELECT first_lost, next_there FROM stats.gaps")
+    row = await pool.fetchrow("SELECT first_lost, next_available FROM stats.gaps")
     assert row is not None
     assert tuple(row) == (0, 70)
     with pytest.raises(Fenced):
-        await apply(pool, "page-views", 0, some_deltas(), position=position, new=position._replace(next_offset=9))
+        await commit_batch(
+            pool, "page-views", 0, some_deltas(), position=position, new=position._replace(next_offset=9)
+        )
 
 
 async def test_the_log_of_the_counts_is_noted_once(pool: asyncpg.Pool) -> None:
     """The first counter notes which log it counts; another log under the same name does not replace it."""
     assert (await stands(pool)).identity == LOG
-    again = await read_positions(pool, "page-views", {0: 0}, Identity("cluster", "another"))
+    again = await read_positions(pool, "page-views", {0: 0}, TopicIdentity("cluster", "another"))
     assert again[0].identity == LOG
+
+
+def full_deltas() -> CountDeltas:
+    """Deltas with another value in each column of each table."""
+    deltas = CountDeltas()
+    deltas.day_counts = [DayCount("haihau", "bai-1", 86_400, 11, 12)]
+    deltas.bucket_counts = [BucketCount("haihau", "hour", 90_000, 13, 14)]
+    deltas.daily_visitors = [NewDailyVisitor("haihau", 86_401, -15, "bai-2", 86_700, 93_600)]
+    deltas.presence = [
+        PresenceSnapshot("haihau", "bai-3", 1_000, [16, 17]),
+        PresenceSnapshot("haihau", "", 1_001, [18]),
+    ]
+    deltas.ledger["haihau", 86_402, "bot", "crawler"] = 19
+    deltas.referrers["haihau", 86_403, "google.com"] = 20
+    deltas.dead_letters = [DeadLetter(21, "schema", b"22")]
+    deltas.evicted_ids = [EvictedIds(23, 24, np.array([25], np.uint64), np.array([26], np.uint64))]
+    return deltas
+
+
+STORED = {
+    "counts": [
+        ("", "5m", 86_700, 0, 0, 1),
+        ("", "day", 86_401, 0, 0, 1),
+        ("", "hour", 90_000, 13, 14, 0),
+        ("", "hour", 93_600, 0, 0, 1),
+        ("", "total", 0, 0, 0, 1),
+        ("bai-1", "day", 86_400, 11, 12, 0),
+        ("bai-1", "total", 0, 11, 12, 0),
+        ("bai-2", "day", 86_401, 0, 0, 1),
+        ("bai-2", "total", 0, 0, 0, 1),
+    ],
+    "visitor_days": [(86_401, -15)],
+    "online": [("", 1_001, [18]), ("bai-3", 1_000, [16, 17])],
+    "ledger": [(86_402, "bot", "crawler", 19)],
+    "referrers": [(86_403, "google.com", 20)],
+    "dead_letters": [(21, "schema", b"22")],
+    "evicted_ids": [(23, 24, np.array([25, 26], np.uint64).tobytes())],
+    "offsets": [(27, 28, 29, 30, 31)],
+}
+COLUMNS = {
+    "counts": "article, grain, bucket_start, views, visits, visitors",
+    "visitor_days": "day, visitor",
+    "online": "article, first_bucket, visitors",
+    "ledger": "day, outcome, reason, events",
+    "referrers": "day, host, visits",
+    "dead_letters": '"offset", reason, value',
+    "evicted_ids": "evicted_at_offset, window_index, ids",
+    "offsets": "next_offset, newest_arrived, window_records, window_dead_letters, offsets_without_record",
+}
+
+
+async def commit_full_deltas(pool: asyncpg.Pool) -> dict[str, list[tuple[Any, ...]]]:
+    position = await stands(pool)
+    new = Position(position.generation, position.epoch, 27, 28, 29, 30, 31, LOG)
+    await commit_batch(pool, "page-views", 0, full_deltas(), position=position, new=new)
+    return {
+        table: sorted(map(tuple, await pool.fetch(f"SELECT {names} FROM stats.{table}")))
+        for table, names in COLUMNS.items()
+    }
+
+
+async def test_commit_batch_with_another_value_in_each_column_stores_each_in_its_own(pool: asyncpg.Pool) -> None:
+    """Each value of a batch is in the column of its name."""
+    assert await commit_full_deltas(pool) == STORED
+
+
+async def test_commit_batch_with_columns_in_another_order_stores_the_same(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The order of columns has no effect: a swapped pair cannot get into the other one's column."""
+    named_columns = store._named_columns
+    monkeypatch.setattr(store, "_named_columns", lambda *rows: dict(reversed(named_columns(*rows).items())))
+    assert await commit_full_deltas(pool) == STORED
+
+
+async def test_commit_batch_with_an_unknown_column_is_refused(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A column under a name that the table's argument does not have fails before anything is sent."""
+    named_columns = store._named_columns
+    renamed = {"views": "clicks"}
+    monkeypatch.setattr(
+        store,
+        "_named_columns",
+        lambda *rows: {renamed.get(name, name): column for name, column in named_columns(*rows).items()},
+    )
+    with pytest.raises(asyncpg.DataError, match="'clicks' is not a valid element of composite type batch_day_counts"):
+        await commit_full_deltas(pool)
+    assert await total(pool) == 0
+
+
+async def test_batch_types_have_the_columns_that_are_sent(pool: asyncpg.Pool) -> None:
+    """Each composite argument has all fields of its type: a missing one would be NULL."""
+    sent: list[set[str]] = []
+
+    async def record(_: str, *arguments: Any) -> bool:
+        sent.extend(set(one) for one in arguments if isinstance(one, dict))
+        return True
+
+    position = await stands(pool)
+    await commit_batch(
+        SimpleNamespace(fetchval=record), "page-views", 0, full_deltas(), position=position, new=position
+    )  # type: ignore[arg-type]
+    types = await pool.fetch(
+        """SELECT array_agg(attribute.attname::text) AS names
+        FROM pg_proc AS f CROSS JOIN unnest(f.proargtypes) WITH ORDINALITY AS argument (type, number)
+        JOIN pg_type AS t ON t.oid = argument.type JOIN pg_attribute AS attribute ON attribute.attrelid = t.typrelid
+        WHERE f.oid = 'stats.apply_batch'::regproc GROUP BY argument.number ORDER BY argument.number"""
+    )
+    assert [set(row["names"]) for row in types] == sent
+    assert len(sent) == 11

@@ -63,7 +63,7 @@ def test_a_period_is_compared_with_as_much_time_before_it(zone: str, now: int, p
     _, compared, before = stretches(period, now, site(zone))
     assert max(span.end for span in before) <= min(span.begin for span in compared)
     assert all(span.begin <= span.end <= now for span in [*compared, *before])
-    partial = [sum(span.end - span.begin for span in part if span.grain == "step") for part in (compared, before)]
+    partial = [sum(span.end - span.begin for span in part if span.grain == "5m") for part in (compared, before)]
     assert partial[1] <= partial[0] < 26 * 3600
     days = [
         len(edges(span.begin, span.end, "day", site(zone))) - 1

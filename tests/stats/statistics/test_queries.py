@@ -36,7 +36,7 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
 async def put(pool: asyncpg.Pool, *rows: tuple[Any, ...]) -> None:
     """Rows of (article, grain, start, part, views, visits, visitors)."""
     await pool.executemany(
-        "INSERT INTO stats.counts (gen, site, article, grain, start, part, views, visits, visitors) "
+        "INSERT INTO stats.counts (generation, site, article, grain, bucket_start, partition, views, visits, visitors) "
         "VALUES (1, 'haihau', $1, $2, $3, $4, $5, $6, $7)",
         rows,
     )
@@ -80,7 +80,7 @@ async def test_a_series_has_every_bucket_and_the_right_sums(pool: asyncpg.Pool) 
 async def test_hours_are_read_apart_from_days(pool: asyncpg.Pool) -> None:
     """Steps of an hour read hours, and nothing of days or 5-minute steps."""
     hour = bucket_start(int(time.time()), "hour", SITE)
-    await put(pool, ("", "hour", hour, 0, 3, 2, 1), ("", "step", hour, 0, 3, 2, 1), ("", "day", hour, 0, 3, 2, 1))
+    await put(pool, ("", "hour", hour, 0, 3, 2, 1), ("", "5m", hour, 0, 3, 2, 1), ("", "day", hour, 0, 3, 2, 1))
     series = await read_series(pool, SITE, "hour", hour - 3_600, hour + 1, article=None, section=None)
     assert series.counts == [Counts(), Counts(3, 2, 1)]
 
@@ -153,7 +153,8 @@ async def test_online_by_article_counts_five_minutes_only(pool: asyncpg.Pool) ->
     """Readers of all partitions whose last sign is less than 300 s old are on their article; older steps are not."""
     step = int(time.time()) // 5
     await pool.executemany(
-        "INSERT INTO stats.online (gen, site, article, part, first_step, readers) VALUES (1, 'haihau', $1, $2, $3, $4)",
+        "INSERT INTO stats.online (generation, site, article, partition, first_bucket, visitors) "
+        "VALUES (1, 'haihau', $1, $2, $3, $4)",
         [
             ("", 0, step - 3, [99]),
             ("bai-1", 0, step - 3, [2, 0, 1]),
@@ -178,14 +179,15 @@ async def test_the_ledger_balances_and_hosts_are_summed(pool: asyncpg.Pool) -> N
     ]
     rows += [(today, "dead_lettered", "schema", 1), (old, "counted", "", 100)]
     await pool.executemany(
-        "INSERT INTO stats.ledger (gen, site, day, outcome, reason, part, events) "
+        "INSERT INTO stats.ledger (generation, site, day, outcome, reason, partition, events) "
         "VALUES (1, 'haihau', $1, $2, $3, 0, $4)",
         rows,
     )
     ledger = await read_ledger(pool, SITE, "7d")
     assert (ledger.received, ledger.people, ledger.bots, ledger.dead) == (18, 12, {"crawler": 4}, {"schema": 1})
     await pool.executemany(
-        "INSERT INTO stats.referrers (gen, site, day, part, host, visits) VALUES (1, 'haihau', $1, $2, $3, $4)",
+        "INSERT INTO stats.referrers (generation, site, day, partition, host, visits) "
+        "VALUES (1, 'haihau', $1, $2, $3, $4)",
         [
             (today, 0, "", 9),
             (today, 0, "zalo.me", 2),
@@ -206,8 +208,8 @@ async def test_today_is_compared_with_as_much_of_another_day(pool: asyncpg.Pool)
     week = [earlier_start(today, "day", number, SITE) for number in range(14)]
     await put(pool, *(("", "day", day, 0, 288, 0, 0) for day in week[1:]), ("", "day", today, 0, len(passed), 0, 0))
     assert (await read_comparison(pool, SITE, "7d")).before is None
-    await put(pool, ("", "hour", week[13], 0, 1, 0, 0), *(("", "step", step, 0, 1, 0, 0) for step in passed))
-    await put(pool, *(("", "step", step - 7 * DAY, 0, 1, 0, 0) for step in steps))
+    await put(pool, ("", "hour", week[13], 0, 1, 0, 0), *(("", "5m", step, 0, 1, 0, 0) for step in passed))
+    await put(pool, *(("", "5m", step - 7 * DAY, 0, 1, 0, 0) for step in steps))
     found = await read_comparison(pool, SITE, "7d")
     if bucket_start(int(time.time()), "day", SITE) == today and int(time.time()) // 300 == now // 300:
         assert found.whole.views == 6 * 288 + len(passed)
