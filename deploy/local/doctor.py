@@ -150,7 +150,8 @@ async def _ledger(installation: Installation) -> list[Finding]:
     )
     for row in rows:
         if row["events"] != row["records"]:
-            message = f"partition {row['partition']}: {row['records']} records were processed, but the ledger has {row['events']}"
+            records = f"{row['records']} records were processed, but the ledger has {row['events']}"
+            message = f"partition {row['partition']}: {records}"
             findings.append(Finding(False, f"{message}; run `python -m services.stats verify`"))
     return findings or [Finding(True, f"ledger: consistent in {len(rows)} of {len(rows)} partitions")]
 

@@ -84,7 +84,7 @@ def test_named_constants_and_queries_exist() -> None:
     for row in re.findall(r"^\| (.+) \|$", PAGE, re.MULTILINE):
         cell = row.split(" | ")[3] if row.count(" | ") > 3 else ""
         file = next(iter(re.findall(r" in `([^`]+\.(?:py|yml))`", cell)), file)
-        for name in re.findall(r"`([A-Z_]+|x-[a-z]+)` in `?(?:services|docker|the same)", cell):
+        for name in re.findall(r"`([A-Z0-9_]+|x-[a-z]+)` in `?(?:services|docker|the same)", cell):
             found += 1
             assert re.search(rf"(?<![\w-]){name}\b", (ROOT / file).read_text(encoding="utf-8")), (name, file)
         for name in re.findall(r"query `([a-z_]+)`", cell):
