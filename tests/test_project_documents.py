@@ -1,6 +1,7 @@
 """ARCHITECTURE.md, CONTRIBUTING.md, docs/decisions and CHANGELOG.md are true, complete and short."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,24 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
         file = (document.parent / name).resolve() if name else document
         assert file.exists(), target
         assert not anchor or anchor in anchors(file), target
+
+
+def code_words() -> frozenset[str]:
+    """Return all words of the code."""
+    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    endings = {".py", ".sql", ".js", ".html", ".toml", ".yml", ".yaml"}
+    code = [name for name in tracked if Path(name).suffix in endings and not name.startswith("tests/test_")]
+    return frozenset(word for name in code for word in re.findall(r"\w+", (ROOT / name).read_text(encoding="utf-8")))
+
+
+def test_named_symbols_exist() -> None:
+    """Every table, column, function, metric, setting and class in backticks is a word of the code."""
+    words = code_words()
+    for document in [ROOT / "ARCHITECTURE.md", ROOT / "CONTRIBUTING.md", *DECISIONS]:
+        for name in re.findall(r"`([A-Za-z]\w*(?:\.[a-z_]\w*)*)(?:\(\))?`", document.read_text(encoding="utf-8")):
+            if "_" in name or "." in name or name.lower() != name:
+                unknown = [part for part in name.split(".") if "SERVICE" not in part and part not in words]
+                assert unknown == [], f"{document.name}: {name}"
 
 
 def test_architecture_is_short() -> None:
