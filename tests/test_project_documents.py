@@ -50,10 +50,11 @@ def test_links_between_documents_lead_somewhere(document: Path) -> None:
 
 
 def code_words() -> frozenset[str]:
-    """Return all words of the code."""
+    """Return all words of the code, without those of migrations, which name what there was."""
     tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
     endings = {".py", ".sql", ".js", ".html", ".toml", ".yml", ".yaml"}
-    code = [name for name in tracked if Path(name).suffix in endings and not name.startswith("tests/test_")]
+    code = [name for name in tracked if Path(name).suffix in endings and "/migrations/" not in name]
+    code = [name for name in code if not name.startswith("tests/test_")]
     return frozenset(word for name in code for word in re.findall(r"\w+", (ROOT / name).read_text(encoding="utf-8")))
 
 
@@ -65,6 +66,16 @@ def test_named_symbols_exist() -> None:
             if "_" in name or "." in name or name.lower() != name:
                 unknown = [part for part in name.split(".") if "SERVICE" not in part and part not in words]
                 assert unknown == [], f"{document.name}: {name}"
+
+
+def test_named_tables_and_columns_exist() -> None:
+    """Every table, function and column that is named with its Postgres schema is in that service's schema.sql."""
+    for document in [ROOT / "ARCHITECTURE.md", *DECISIONS]:
+        text = document.read_text(encoding="utf-8")
+        for service, name, column in re.findall(r"`(ingest|stats|render)\.(\w+)(?:\.(\w+))?`", text):
+            schema = (ROOT / f"services/{service}/sql/schema.sql").read_text(encoding="utf-8")
+            assert re.search(rf"(TABLE|VIEW|FUNCTION) {service}\.{name}\b", schema), name
+            assert not column or re.search(rf"^    {column} ", schema, re.MULTILINE), column
 
 
 def test_architecture_is_short() -> None:
