@@ -38,7 +38,12 @@ def configure_logs(service: str, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*common[:3], structlog.stdlib.ExtraAdder(), *common[3:]],
+            foreign_pre_chain=[
+                *common[:3],
+                structlog.stdlib.ExtraAdder(),
+                structlog.stdlib.add_logger_name,
+                *common[3:],
+            ],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(ensure_ascii=False),

@@ -1,0 +1,145 @@
+"""A process's HTTP port: health, and the routes of roles that start and stop."""
+
+import asyncio
+import json
+from typing import Any
+
+import pytest
+from prometheus_client import Counter
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from shared.http.app import HttpApp
+from shared.role import CachedResponse, Role
+from tests.shared.http.fakes import FakeProtocol, FakeRequest
+
+SERVED = Counter("test_app_served", "For this test.")
+
+
+async def get(app: HttpApp, path: str, method: str = "GET") -> FakeProtocol:
+    protocol = FakeProtocol()
+    await app.__rsgi__(FakeRequest(path, method), protocol)  # type: ignore[arg-type]
+    return protocol
+
+
+async def hello(request: Request) -> Response:
+    return PlainTextResponse("hello")
+
+
+async def broken(request: Request) -> Response:
+    raise RuntimeError("a secret")
+
+
+def app_with(*roles: Role, starting: tuple[str, ...] = ()) -> HttpApp:
+    app = HttpApp()
+    app.starting = [*(role.name for role in roles), *starting]
+    for role in roles:
+        app.open(role)
+    return app
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "status", "expected"),
+    [
+        (Role("a"), "/livez", 200, {"alive": True, "failures": []}),
+        (Role("a", liveness_failure=lambda: "stuck"), "/livez", 503, {"alive": False, "failures": ["a: stuck"]}),
+        (Role("a"), "/readyz", 200, {"ready": True, "problems": [], "warnings": []}),
+        (
+            Role("a", not_ready=lambda: ["no x"]),
+            "/readyz",
+            503,
+            {"ready": False, "problems": ["a: no x"], "warnings": []},
+        ),
+        (
+            Role("a", degraded=lambda: ["no y"]),
+            "/readyz",
+            200,
+            {"ready": True, "problems": [], "warnings": ["a: no y"]},
+        ),
+    ],
+)
+async def test_health_reports_what_the_roles_report(
+    role: Role, path: str, status: int, expected: dict[str, Any]
+) -> None:
+    """Liveness and readiness are 503 with a reason; a warning leaves a process ready."""
+    protocol = await get(app_with(role), path)
+    assert (protocol.status, json.loads(protocol.body)) == (status, expected)
+
+
+async def test_readiness_names_starting_roles_and_a_stop() -> None:
+    """A process whose roles start, or that stops, is alive and not ready."""
+    app = app_with(Role("a"), starting=("b",))
+    assert json.loads((await get(app, "/readyz")).body)["problems"] == ["b: starting"]
+    assert (await get(app, "/livez")).status == 200
+    app.open(Role("b"))
+    app.draining = True
+    assert json.loads((await get(app, "/readyz")).body)["problems"] == ["stopping"]
+
+
+async def test_metrics_are_served_before_any_role() -> None:
+    """Prometheus reads a process that has not started yet."""
+    protocol = await get(app_with(starting=("a",)), "/metrics")
+    assert protocol.status == 200
+    assert b"http_server_request_duration_seconds" in protocol.body
+
+
+async def test_routes_of_all_roles_are_served() -> None:
+    """Each role's routes are there; other paths are a 404 problem."""
+    app = app_with(Role("a", [Route("/a", hello)]), Role("b", [Route("/b", hello)]))
+    assert [(await get(app, path)).status for path in ("/a", "/b", "/c")] == [200, 200, 404]
+
+
+async def test_request_waits_for_a_role_that_starts() -> None:
+    """A request that comes too early is served as soon as its role is up."""
+    app = app_with(starting=("a", "b"))
+    waiting = asyncio.create_task(get(app, "/a"))
+    await asyncio.sleep(0.01)
+    app.open(Role("b", [Route("/b", hello)]))
+    await asyncio.sleep(0.01)
+    assert not waiting.done()
+    app.open(Role("a", [Route("/a", hello)]))
+    assert (await waiting).body == b"hello"
+
+
+async def test_request_for_a_role_that_does_not_start_gets_503(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a bounded time the client is asked to come back; other roles serve meanwhile."""
+    monkeypatch.setattr("shared.http.app.STARTUP_WAIT_SECONDS", 0.01)
+    app = app_with(Role("a", [Route("/a", hello)]), starting=("b",))
+    protocol = await get(app, "/b")
+    assert (protocol.status, dict(protocol.headers)["retry-after"]) == (503, "1")
+    assert (await get(app, "/a")).status == 200
+
+
+async def test_raw_route_bypasses_the_framework() -> None:
+    """A raw handler gets RSGI's own request and protocol, for any method."""
+    seen = []
+
+    async def raw(request: Any, protocol: Any) -> int:
+        seen.append(request.method)
+        protocol.response_bytes(202, [], b"")
+        return 202
+
+    app = app_with(Role("a", raw_routes={"/e": raw}))
+    assert [(await get(app, "/e", method)).status for method in ("POST", "BREW")] == [202, 202]
+    assert seen == ["POST", "BREW"]
+
+
+async def test_cached_response_comes_before_the_routes() -> None:
+    """A response from a role's cache is sent and counted; None leaves the request to the routes."""
+
+    async def cached(request: Any) -> CachedResponse | None:
+        return CachedResponse(200, [("x-cache", "hit")], b"cached", SERVED) if request.path == "/a" else None
+
+    app = app_with(Role("a", [Route("/{path:path}", hello)], cached_response=cached))
+    before = SERVED._value.get()
+    assert [(await get(app, path)).body for path in ("/a", "/b")] == [b"cached", b"hello"]
+    assert SERVED._value.get() == before + 1
+
+
+async def test_unexpected_error_of_a_route_is_a_500() -> None:
+    """A route that fails is a problem document without the error's text."""
+    protocol = FakeProtocol()
+    with pytest.raises(RuntimeError):  # Starlette raises it again, for the server's log
+        await app_with(Role("a", [Route("/a", broken)])).__rsgi__(FakeRequest("/a"), protocol)  # type: ignore[arg-type]
+    assert (protocol.status, b"a secret" in protocol.body) == (500, False)
