@@ -1,8 +1,8 @@
-"""How things enter: signs of readers, and articles.
+"""Takes in page events and articles.
 
-    browser → collector → visitors (keys, bots) → Kafka `page-views`
-    file    → imports   → articles → Postgres + outbox → relay → Kafka `articles`
-                             ▲ publications ◀──── Kafka `pages-live` (what the portal serves)
+    browser → collector → visitors, bots → Kafka `page-views`
+    file    → imports   → articles → Postgres + outbox → outbox relay → Kafka `articles`
+                             ▲ publication status ◀──── Kafka `pages-live` (what the portal serves)
 
-Roles: `collector` (public), `articles` (editor API, relay, publications).
+Roles: `collector` (public), `articles` (editor API, outbox relay, scheduler, publication status).
 """

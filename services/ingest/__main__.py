@@ -12,12 +12,12 @@ from shared.cli import Command, service_main
 ROLES = {"collector": run_collector, "articles": run_articles}
 COMMANDS = {
     "import": Command(
-        "saved pages, feeds and exports become articles",
+        "import saved pages, feeds and exports as articles",
         imports.add_arguments,
         imports.run,
         after_failure="run it again; it continues where it stopped",
     ),
-    "token": Command("give bearer tokens out and take them back", token_command.add_arguments, token_command.run),
+    "token": Command("create, list and revoke bearer tokens", token_command.add_arguments, token_command.run),
 }
 
 if __name__ == "__main__":

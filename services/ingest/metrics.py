@@ -7,27 +7,27 @@ COLLECT_EVENTS = Counter(
     "Events received by the collector, by site and result: accepted, bot, or the reason of the rejection.",
     ["site", "result"],  # accepted bot invalid too_large origin unknown_site rate token slow unavailable
 )
-PRODUCER_QUEUE = Gauge("presstally_producer_queue_events", "Events that neither Kafka nor the disk has yet.")
-PUBLISH_SECONDS = Histogram(
+PRODUCER_QUEUE = Gauge("presstally_producer_queue_events", "Events that are neither in Kafka nor in the spool yet.")
+ACK_SECONDS = Histogram(
     "presstally_producer_ack_seconds",
     "Time until Kafka acknowledges a batch.",
     ["topic"],
     buckets=(0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5),
 )
-FLIGHT_EVENTS = Histogram(
+BATCH_EVENTS = Histogram(
     "presstally_producer_batch_events",
     "Events per producer batch.",
     buckets=(1, 3, 10, 30, 100, 300, 1_000, 3_000, 10_000),
 )
-SPOOL_BYTES = Gauge("presstally_spool_bytes", "Events on the disk that Kafka does not have yet.")
-SPOOL_BYTES_MAX = Gauge("presstally_spool_bytes_max", "Most bytes that the spool may have.")
+SPOOL_BYTES = Gauge("presstally_spool_bytes", "Bytes of spooled events that are not in Kafka yet.")
+SPOOL_BYTES_MAX = Gauge("presstally_spool_bytes_max", "Size limit of the spool in bytes.")
 PARTITIONS = Gauge(
     "presstally_page_views_partitions",
     "Partitions of page-views in Kafka's metadata; 0 until the first metadata arrives.",
 )
-SPOOL_WRITES = Counter("presstally_spool_written_events_total", "Events kept on the disk, for Kafka was away.")
-REPLAYED = Counter("presstally_spool_replayed_events_total", "Events that were brought from the disk to Kafka.")
-SPOOL_CORRUPT = Counter("presstally_spool_corrupt_records_total", "Damaged records of the spool that were passed over.")
+SPOOL_WRITES = Counter("presstally_spool_written_events_total", "Events spooled to disk while Kafka was unavailable.")
+REPLAYED = Counter("presstally_spool_replayed_events_total", "Spooled events that were drained to Kafka.")
+SPOOL_CORRUPT = Counter("presstally_spool_corrupt_records_total", "Corrupt spool records that were skipped.")
 MEDIA_UPLOADS = Counter(
     "presstally_media_uploads_total",
     "Uploaded images, by result: stored, known, refused, failed.",

@@ -10,16 +10,20 @@ from shared.settings import Settings
 
 
 class IngestSettings(Settings):
-    """What the ingest service needs on top of the common settings."""
+    """The settings of the ingest service, in addition to the common ones."""
 
-    trusted_proxies: TrustedProxies = Field(default=(), description="Networks whose X-Forwarded-For is believed")
+    trusted_proxies: TrustedProxies = Field(default=(), description="Networks whose X-Forwarded-For is trusted")
     publish_deadline_seconds: float = Field(
-        default=3.0, gt=0, le=30, description="How long events wait for Kafka before they go to the spool"
+        default=3.0, gt=0, le=30, description="How long events wait for Kafka before they are spooled"
     )
-    spool: Path = Field(default=Path(".local/spool"), description="Folder that keeps events while Kafka is away")
-    spool_bytes_max: int = Field(default=1024**3, ge=1024**2, description="Most bytes in one collector's spool")
+    spool: Path = Field(
+        default=Path(".local/spool"), description="Folder of the spool, for events while Kafka is unavailable"
+    )
+    spool_bytes_max: int = Field(
+        default=1024**3, ge=1024**2, description="Size limit of one collector's spool in bytes"
+    )
     media: StoreUrl = ".local/media"
     rate_per_second: float = Field(
-        default=100, ge=0, description="Events a second of one address on a site; 0 is no limit"
+        default=100, ge=0, description="Events per second of one address on a site; 0 means no limit"
     )
-    rate_burst: int = Field(default=2_000, ge=500, description="Events at once of one address on a site")
+    rate_burst: int = Field(default=2_000, ge=500, description="Burst of events of one address on a site")

@@ -1,4 +1,4 @@
-"""Editors of the running system: a token for each scope, and one call for all requests."""
+"""Editors of the running system: a token for each scope, and helpers for requests."""
 
 import io
 import json
@@ -14,7 +14,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 class Editors:
-    """Calls the editor API under a token of a scope."""
+    """Calls the editor API with a token of a scope."""
 
     def __init__(self, system: Any) -> None:
         self.system = system
@@ -25,8 +25,8 @@ class Editors:
         if (scope, site) not in self._tokens:
             command = [sys.executable, "-m", "services.ingest", "token", "create", "--name", f"Người {scope}"]
             command += ["--scope", scope, *(["--site", site] if site else [])]
-            ours = {"DATABASE_URL": self.system.database_url, "KAFKA_BOOTSTRAP": self.system.kafka}
-            environment = {**self.system.environment, **ours}
+            stores = {"DATABASE_URL": self.system.database_url, "KAFKA_BOOTSTRAP": self.system.kafka}
+            environment = {**self.system.environment, **stores}
             done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
             self._tokens[scope, site] = done.stdout.strip()
         return self._tokens[scope, site]
@@ -36,8 +36,8 @@ class Editors:
     ) -> Any:
         """Send a request and return its answer."""
         sent = body if isinstance(body, bytes) or body is None else json.dumps(body).encode()
-        ours = {"content_type": "application/json", "authorization": f"Bearer {self.token(scope, site)}"}
-        return self.system.request(method, f"/api{path}", sent, **{**ours, **headers})
+        defaults = {"content_type": "application/json", "authorization": f"Bearer {self.token(scope, site)}"}
+        return self.system.request(method, f"/api{path}", sent, **{**defaults, **headers})
 
     def upload(self, content: bytes, **query: Any) -> Any:
         """Upload an image and return the answer."""

@@ -1,4 +1,4 @@
-"""What is committed reaches Kafka, all of it and in order, while the ingest process is killed again and again."""
+"""Committed articles reach Kafka, all of them and in order, while the ingest process is killed repeatedly."""
 
 import asyncio
 import os
@@ -26,26 +26,26 @@ WRITERS = 4
 
 
 class Writer(threading.Thread):
-    """Edits and publishes one article for as long as it is told to, through kills of the server."""
+    """Edits and publishes one article until stopped, through kills of the server."""
 
     def __init__(self, editors: Any, number: int, stop: threading.Event) -> None:
         super().__init__(daemon=True)
         self.editors, self.number, self.stop = editors, number, stop
         self.article = ""
         self.acknowledged: list[int] = []
-        self.fault: BaseException | None = None
+        self.error: BaseException | None = None
 
     def run(self) -> None:
         try:
             given = {"site": "haihau", "section": "tin-tuc", "title": f"Bài {self.number}", "body": "<p>0</p>"}
             self.article = self.post("/articles", given)["id"]
-            turn = 0
+            attempt = 0
             while not self.stop.is_set():
-                turn += 1
-                self.edit(f"<p>Lần {turn} của bài {self.number}</p>")
+                attempt += 1
+                self.edit(f"<p>Lần {attempt} của bài {self.number}</p>")
                 self.acknowledged.append(self.post(f"/articles/{self.article}/publish", None)["version"])
-        except BaseException as fault:  # noqa: BLE001 - the test shows it
-            self.fault = fault
+        except BaseException as error:  # noqa: BLE001 - reported by the test
+            self.error = error
 
     def call(self, *arguments: Any, **headers: str) -> Any:
         while True:
@@ -70,7 +70,7 @@ class Writer(threading.Thread):
             answer = self.call("PATCH", f"/articles/{self.article}", {"version": version, "body": body})
             if answer.status == 200:
                 return
-            assert answer.status == 412, answer.text  # the answer to the first attempt was lost in a kill
+            assert answer.status == 412, answer.text  # the response to the first attempt was lost in a kill
 
 
 async def read_topic(bootstrap: str, wanted: set[str]) -> dict[str, list[Article]]:
@@ -99,7 +99,7 @@ async def wait_for_outbox(connection: asyncpg.Connection) -> None:
             await asyncio.sleep(0.1)
 
 
-async def test_every_committed_version_arrives_in_order(system: Any, editors: Any, wait: Any) -> None:
+async def test_outbox_relay_through_kills_delivers_all_versions_in_order(system: Any, editors: Any, wait: Any) -> None:
     """Through kill -9 at any point every published version reaches Kafka as committed, in order, the newest last."""
     editors.token("admin")
     stop = threading.Event()
@@ -116,12 +116,13 @@ async def test_every_committed_version_arrives_in_order(system: Any, editors: An
     stop.set()
     for writer in writers:
         await asyncio.to_thread(writer.join, 30)
-        assert writer.fault is None, writer.fault
+        assert writer.error is None, writer.error
     connection = await asyncpg.connect(system.database_url)
     try:
         await wait_for_outbox(connection)
         rows = await connection.fetch(
-            "SELECT article, content FROM ingest.revisions WHERE is_told AND article = ANY ($1) ORDER BY version",
+            "SELECT article, content FROM ingest.revisions"
+            " WHERE is_public_change AND article = ANY ($1) ORDER BY version",
             [writer.article for writer in writers],
         )
     finally:
@@ -139,12 +140,12 @@ async def test_every_committed_version_arrives_in_order(system: Any, editors: An
         assert editors.publication(writer.article)["live_version"] == writer.acknowledged[-1]
 
 
-def test_an_absence_of_postgres_is_503_and_nothing_is_doubled(system: Any, editors: Any, wait: Any) -> None:
-    """While Postgres is killed, requests are refused with 503; sent again with their key, each is done once."""
+def test_post_while_postgres_is_down_is_503_and_done_once(system: Any, editors: Any, wait: Any) -> None:
+    """While Postgres is killed, requests get 503; repeated with their key, each takes effect once."""
     editors.token("admin")
     editors.create("Trước khi Postgres chết")
     seen: set[int] = set()
-    made = []
+    created = []
     for number in range(60):
         if number in (10, 30):
             os.kill(system.state()["parts"]["postgres"], signal.SIGKILL)
@@ -154,7 +155,7 @@ def test_an_absence_of_postgres_is_503_and_nothing_is_doubled(system: Any, edito
             answer = editors.call("POST", "/articles", body, "admin", idempotency_key=f"qua-con-{number}")
             seen.add(answer.status)
             if answer.status == 201:
-                made.append(answer.json()["id"])
+                created.append(answer.json()["id"])
                 break
             assert answer.status in (502, 503), answer.text
             assert time.monotonic() < deadline
@@ -162,13 +163,13 @@ def test_an_absence_of_postgres_is_503_and_nothing_is_doubled(system: Any, edito
     assert 503 in seen
     wait(system.all_ready)
     found = editors.call("GET", "/articles?limit=100&tag=qua%20c%C6%A1n", None, "admin").json()["articles"]
-    assert [one["id"] for one in found] == made[::-1]
+    assert [one["id"] for one in found] == created[::-1]
 
 
-def test_another_replica_takes_over_from_a_frozen_one(
+def test_outbox_relay_of_frozen_replica_is_taken_over(
     system: Any, editors: Any, wait: Any, free_ports: Any, tmp_path: Path
 ) -> None:
-    """A replica that is frozen with the relay's lock is replaced within 40 s; when it wakes up all goes on."""
+    """A replica that is frozen with the relay lock is replaced within 40 s; after it resumes, publishing goes on."""
     article = editors.create("Trong lúc đông cứng")["id"]
     port = free_ports(1)
     ours = {"DATABASE_URL": system.database_url, "KAFKA_BOOTSTRAP": system.kafka, "PRESSTALLY_HTTP_PORT": str(port)}
@@ -204,21 +205,21 @@ def is_ready(url: str) -> bool:
         return False
 
 
-async def test_a_relay_that_was_left_behind_cannot_write(system: Any, editors: Any) -> None:
-    """Whoever takes over fences off the relay before it: what that one still holds is refused by the broker."""
+async def test_outbox_relay_fenced_producer_cannot_write(system: Any, editors: Any) -> None:
+    """A new relay fences the former one: the broker rejects what that one still sends."""
     first = AIOKafkaProducer(bootstrap_servers=system.kafka, transactional_id=f"{TRANSACTIONAL_ID}-test")
     second = AIOKafkaProducer(bootstrap_servers=system.kafka, transactional_id=f"{TRANSACTIONAL_ID}-test")
     await first.start()
     await first.begin_transaction()
     await first.send_and_wait("articles.dlq", b"before", key=b"fence")
     await second.start()
-    refused = False
+    rejected = False
     try:
         await first.send_and_wait("articles.dlq", b"late", key=b"fence")
         await first.commit_transaction()
-    except Exception as error:  # noqa: BLE001 - the client has several names for it
-        refused = any(word in repr(error) for word in ("Fenced", "InvalidProducerEpoch", "InvalidTxnState"))
+    except Exception as error:  # noqa: BLE001 - the client raises several types
+        rejected = any(word in repr(error) for word in ("Fenced", "InvalidProducerEpoch", "InvalidTxnState"))
     finally:
         await second.stop()
         await asyncio.wait([asyncio.ensure_future(first.stop())], timeout=5)
-    assert refused
+    assert rejected

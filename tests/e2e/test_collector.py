@@ -1,4 +1,4 @@
-"""The public write edge, over real sockets: what is refused and why, and that nobody can stop it answering others."""
+"""The public endpoints of the collector over real sockets: rejections, and robustness against clients."""
 
 import json
 import random
@@ -22,12 +22,12 @@ def view(new_id: NewId, site: str = "haihau", **more: Any) -> dict[str, Any]:
 
 
 def direct(system: Any) -> str:
-    """The collector's own port, where the test is a proxy that is believed."""
+    """Return the URL of the collector's own port, which trusts the test as a proxy."""
     return f"http://127.0.0.1:{system.port('ingest')}"
 
 
 def counted(system: Any, result: str) -> int:
-    """How many events the collector's ledger has with that result."""
+    """Return the number of events with a result in the collector's metrics."""
     lines = system.get(f"{direct(system)}/metrics").text.splitlines()
     wanted = [line for line in lines if line.startswith("presstally_collect_events_total{") and f'"{result}"' in line]
     return sum(int(float(line.rsplit(" ", 1)[1])) for line in wanted)
@@ -56,10 +56,10 @@ def token(system: Any) -> str:
         ({}, {"content_type": "application/xml"}, 415, "invalid"),
     ],
 )
-def test_each_refusal_says_why_and_is_counted(  # noqa: PLR0917
+def test_invalid_event_is_rejected_with_reason_and_counted(  # noqa: PLR0917
     system: Any, new_id: NewId, change: dict[str, Any], headers: dict[str, str], status: int, reason: str
 ) -> None:
-    """A refused event gets a problem document, a header with the reason, and a place in the ledger metric."""
+    """A rejected event gets a problem document, a header with the reason, and a count in the metrics."""
     before = counted(system, reason)
     answer = system.post_events({**view(new_id), **change}, **headers)
     assert answer.status == status, answer.text
@@ -69,34 +69,34 @@ def test_each_refusal_says_why_and_is_counted(  # noqa: PLR0917
     assert counted(system, reason) == before + 1
 
 
-def test_a_page_may_read_why_it_was_refused(system: Any, new_id: NewId) -> None:
-    """Refusals too carry the CORS headers of an allowed origin, without credentials; others get none."""
-    ours = {"origin": "https://giaothuy.example"}
-    answer = system.post_events({**view(new_id), "kind": "click"}, **ours)
-    assert answer.headers["access-control-allow-origin"] == ours["origin"]
+def test_rejection_has_cors_headers_for_allowed_origins_only(system: Any, new_id: NewId) -> None:
+    """Rejections too carry the CORS headers of an allowed origin, without credentials; other origins get none."""
+    allowed = {"origin": "https://giaothuy.example"}
+    answer = system.post_events({**view(new_id), "kind": "click"}, **allowed)
+    assert answer.headers["access-control-allow-origin"] == allowed["origin"]
     assert "x-presstally" in answer.headers["access-control-expose-headers"]
     assert "access-control-allow-credentials" not in answer.headers
     assert "access-control-allow-origin" not in system.post_events(view(new_id), origin="https://other.example").headers
-    assert system.request("OPTIONS", "/e", **ours).status == 204
+    assert system.request("OPTIONS", "/e", **allowed).status == 204
     assert system.request("OPTIONS", "/e", origin="https://other.example").status == 403
     # One site's pages may not send another site's events.
-    assert system.post_events(view(new_id), **ours).status == 403
-    assert system.post_events(view(new_id, site="giao-thuy"), **ours).status == 202
+    assert system.post_events(view(new_id), **allowed).status == 403
+    assert system.post_events(view(new_id, site="giao-thuy"), **allowed).status == 202
 
 
-def test_programs_and_prefetches_are_counted_apart(system: Any, new_id: NewId) -> None:
-    """What is no person is taken, and the answer says that it is counted apart and why."""
+def test_bot_event_is_accepted_and_reported_as_bot(system: Any, new_id: NewId) -> None:
+    """Events of bots and prefetches are accepted, and the response names the reason."""
     for headers, reason in (
         ({"user_agent": "Googlebot/2.1"}, "crawler"),
         ({"user_agent": ""}, "no-user-agent"),
         ({"sec_purpose": "prefetch;prerender"}, "prefetch"),
     ):
         answer = system.post_events(view(new_id), **headers)
-        assert (answer.status, answer.headers["x-presstally"]) == (202, f"counted apart because {reason}")
+        assert (answer.status, answer.headers["x-presstally"]) == (202, f"counted as bot: {reason}")
 
 
-def test_the_pixel_counts_a_view(system: Any, wait: Wait) -> None:
-    """The pixel is a GIF that counts a view for its site and article; a bad address is told."""
+def test_pixel_counts_a_view(system: Any, wait: Wait) -> None:
+    """The pixel is a GIF that counts a view for its site and article; an invalid query is rejected."""
     before = system.counter(measure="views")["total"]
     answer = system.get("/p.gif?site=haihau&path=/tin.html&article=px", user_agent=system.another_person())
     assert (answer.status, answer.headers["content-type"]) == (200, "image/gif")
@@ -108,8 +108,8 @@ def test_the_pixel_counts_a_view(system: Any, wait: Wait) -> None:
     assert system.request("POST", "/p.gif", b"").status == 405
 
 
-def test_a_server_sends_for_its_readers(system: Any, new_id: NewId, token: str, wait: Wait) -> None:
-    """A batch with a token counts each event for its own reader and at its own time."""
+def test_batch_counts_each_event_for_its_visitor(system: Any, new_id: NewId, token: str, wait: Wait) -> None:
+    """A batch with a token counts each event for its own visitor and at its own time."""
     before = {measure: system.counter(measure=measure)["total"] for measure in ("views", "visits")}
     hour_ago = int(time.time() * 1000) - 3_600_000
     events = [
@@ -128,7 +128,7 @@ def test_a_server_sends_for_its_readers(system: Any, new_id: NewId, token: str, 
 
 
 @pytest.mark.parametrize(
-    ("change", "status", "words"),
+    ("change", "status", "message"),
     [
         ({"ip": "nobody"}, 422, "$[0].ip"),
         ({"at": 1_000}, 422, "$[0].at"),
@@ -136,24 +136,24 @@ def test_a_server_sends_for_its_readers(system: Any, new_id: NewId, token: str, 
         ({"site": "nowhere"}, 422, "nowhere"),
     ],
 )
-def test_a_servers_fault_is_told_at_once(  # noqa: PLR0917
-    system: Any, new_id: NewId, token: str, change: dict[str, Any], status: int, words: str
+def test_batch_with_invalid_event_names_number_and_field(  # noqa: PLR0917
+    system: Any, new_id: NewId, token: str, change: dict[str, Any], status: int, message: str
 ) -> None:
-    """What the counter would only find later is refused at the door, with the event's number and field."""
+    """What the counter would only find later is rejected with the number and field of the event."""
     event = {**view(new_id), "ip": "198.51.100.1", "agent": "x", **change}
     answer = system.request("POST", "/e/batch", json.dumps([event]).encode(), authorization=f"Bearer {token}")
     assert answer.status == status
-    assert words in answer.json()["detail"]
+    assert message in answer.json()["detail"]
 
 
-def test_a_batch_needs_a_token(system: Any) -> None:
-    """Without a good token nothing is taken."""
+def test_batch_without_valid_token_is_401(system: Any) -> None:
+    """Without a valid token no batch is accepted."""
     assert system.request("POST", "/e/batch", b"[]").status == 401
     assert system.request("POST", "/e/batch", b"[]", authorization="Bearer pt_00000000_" + "a" * 43).status == 401
 
 
-def test_one_address_cannot_flood_and_others_go_on(system: Any, new_id: NewId) -> None:
-    """Beyond the burst an address gets 429 with the time to wait, and another address is taken meanwhile."""
+def test_flooding_address_gets_429_and_others_do_not(system: Any, new_id: NewId) -> None:
+    """Beyond the burst an address gets 429 with the time to wait, and another address is accepted meanwhile."""
     url = f"{direct(system)}/e"
     flood, other = f"203.0.113.{random.randrange(256)}", f"198.51.100.{random.randrange(256)}"
 
@@ -163,15 +163,15 @@ def test_one_address_cannot_flood_and_others_go_on(system: Any, new_id: NewId) -
 
     answers = [post(flood) for _ in range(30)]
     assert [answer.status for answer in answers[:20]] == [202] * 20
-    refused = [answer for answer in answers if answer.status == 429]
-    assert refused
-    assert int(refused[0].headers["retry-after"]) >= 1
-    assert refused[0].headers["x-presstally"] == "ignored because rate"
+    rejected = [answer for answer in answers if answer.status == 429]
+    assert rejected
+    assert int(rejected[0].headers["retry-after"]) >= 1
+    assert rejected[0].headers["x-presstally"] == "ignored because rate"
     assert post(other).status == 202
 
 
-def test_a_forged_address_changes_nothing(system: Any, new_id: NewId, wait: Wait) -> None:
-    """Through the gateway a reader's own X-Forwarded-For makes no new visitor."""
+def test_forwarded_header_of_client_is_ignored(system: Any, new_id: NewId, wait: Wait) -> None:
+    """Through the gateway a client's own X-Forwarded-For makes no new visitor."""
     before = system.counter(measure="visitors")["total"]
     agent = system.another_person()
     for number in range(5):
@@ -203,15 +203,15 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("body", HOSTILE, ids=range(len(HOSTILE)))
-def test_hostile_bodies_are_refused(system: Any, body: bytes) -> None:
-    """Whatever the body is, the answer is a problem document of the sender's fault."""
+def test_hostile_body_is_rejected_as_client_error(system: Any, body: bytes) -> None:
+    """Whatever the body is, the response is a problem document with a 4xx status."""
     answer = system.post_events(body)
     assert 400 <= answer.status < 500, answer.text
     assert answer.json()["status"] == answer.status
 
 
-def test_random_bodies_never_break_it(system: Any, new_id: NewId) -> None:
-    """Valid events with random damage are taken or refused, never a failure of ours."""
+def test_randomly_damaged_event_is_never_a_server_error(system: Any, new_id: NewId) -> None:
+    """Valid events with random damage are accepted or rejected, and never cause a 5xx."""
     chosen = random.Random(7)
     whole = json.dumps(view(new_id, article="a", referrer="https://a.example/b", age=5)).encode()
     for _ in range(400):
@@ -229,8 +229,8 @@ def connected(system: Any) -> Iterator[socket.socket]:
         yield one
 
 
-def test_a_body_without_an_end_is_cut(system: Any) -> None:
-    """A chunked body is refused when it passes the limit, however it goes on."""
+def test_endless_chunked_body_is_rejected_at_the_limit(system: Any) -> None:
+    """A chunked body is rejected when it exceeds the limit, however it goes on."""
     with connected(system) as one:
         one.settimeout(15)
         one.sendall(b"POST /e HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ntransfer-encoding: chunked\r\n\r\n")
@@ -239,12 +239,12 @@ def test_a_body_without_an_end_is_cut(system: Any) -> None:
             for _ in range(10_000):
                 one.sendall(chunk)
         except OSError:
-            return  # closed in our face, which is an answer too
-        raise AssertionError("80 MB were taken")
+            return  # closing the connection is a valid rejection too
+        raise AssertionError("80 MB were accepted")
 
 
-def test_slow_and_idle_senders_hold_nobody_up(system: Any, new_id: NewId) -> None:
-    """Behind 10,000 idle connections and many half-sent bodies others are answered, and the slow get a 408."""
+def test_slow_and_idle_connections_do_not_block_others(system: Any, new_id: NewId) -> None:
+    """With 10,000 idle connections and many partial bodies others are served, and the slow ones get a 408."""
     half = b"POST /e HTTP/1.1\r\nhost: x\r\ncontent-type: text/plain\r\ncontent-length: 100\r\n\r\n{"
     opened: list[socket.socket] = []
     try:

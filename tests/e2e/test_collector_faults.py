@@ -1,4 +1,4 @@
-"""What got a 202 is counted once, whatever dies: Kafka, Postgres or the collector, under load, through the gateway."""
+"""Events with a 202 are counted once, whatever fails under load: Kafka, Postgres or the collector."""
 
 import asyncio
 import json
@@ -21,14 +21,14 @@ PARTITIONS = 12
 
 
 class Senders:
-    """Pages that send view after view, each again and again until it gets its 202, as the tracker does."""
+    """Clients that send views, each repeatedly until it gets its 202, as the tracker does."""
 
     def __init__(self, system: Any) -> None:
         self._system = system
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=self._send, args=(number,)) for number in range(SENDERS)]
         self.acknowledged: list[str] = []
-        self.refused = 0
+        self.rejected = 0
         for thread in self._threads:
             thread.start()
 
@@ -46,7 +46,7 @@ class Senders:
                     self.acknowledged.append(identity)
                     break
                 assert answer is None or answer.status in (500, 502, 503), answer.text
-                self.refused += 1
+                self.rejected += 1
                 time.sleep(0.2)
             time.sleep(0.01)
 
@@ -80,12 +80,12 @@ async def ids_in_the_topic(system: Any) -> set[str]:
     consumer = AIOKafkaConsumer(bootstrap_servers=system.kafka, enable_auto_commit=False)
     await consumer.start()
     try:
-        places = [TopicPartition("page-views", number) for number in range(PARTITIONS)]
-        consumer.assign(places)
+        partitions = [TopicPartition("page-views", number) for number in range(PARTITIONS)]
+        consumer.assign(partitions)
         await consumer.seek_to_beginning()
-        ends = await consumer.end_offsets(places)
+        ends = await consumer.end_offsets(partitions)
         found: set[str] = set()
-        while any([await consumer.position(place) < end for place, end in ends.items()]):
+        while any([await consumer.position(partition) < end for partition, end in ends.items()]):
             for records in (await consumer.getmany(timeout_ms=500)).values():
                 for record in records:
                     try:
@@ -98,7 +98,7 @@ async def ids_in_the_topic(system: Any) -> set[str]:
 
 
 async def check_all_counted_once(system: Any, senders: Senders, before: int, wait: Wait) -> None:
-    """Every id that got a 202 is in the log, and the counter rose by exactly so many."""
+    """Check that every acknowledged ID is in the topic, and that the counter rose by exactly their number."""
     acknowledged = senders.acknowledged
     assert len(acknowledged) > 100
     wait(lambda: system.counter(SITE, measure="views")["total"] >= before + len(acknowledged), 60, "the views")
@@ -113,37 +113,37 @@ def before(system: Any, wait: Wait) -> int:
     return int(system.counter(SITE, measure="views")["total"])
 
 
-async def test_killed_kafka(system: Any, before: int, wait: Wait) -> None:
-    """While Kafka is killed and comes back, events are taken (on the disk) and all are counted once."""
+async def test_kafka_killed_events_are_spooled_and_counted_once(system: Any, before: int, wait: Wait) -> None:
+    """While Kafka is killed and restarts, events are accepted into the spool and all are counted once."""
     with sending(system) as senders:
-        refused, old = senders.refused, pid(system, "kafka")
+        rejected, old = senders.rejected, pid(system, "kafka")
         os.kill(old, signal.SIGKILL)
         wait(lambda: back(system, "kafka", old), 60, "Kafka")
-        assert senders.refused == refused, "a collector with a spool refuses nothing while Kafka is away"
+        assert senders.rejected == rejected, "a collector with a spool rejects nothing while Kafka is unavailable"
     await check_all_counted_once(system, senders, before, wait)
 
 
-async def test_frozen_kafka(system: Any, before: int, wait: Wait) -> None:
-    """While Kafka stands still, events are taken after the deadline, and readiness tells; all are counted once."""
+async def test_kafka_frozen_events_are_spooled_and_readiness_warns(system: Any, before: int, wait: Wait) -> None:
+    """While Kafka is frozen, events are accepted after the deadline, and readiness warns; all are counted once."""
     ready = f"http://127.0.0.1:{system.port('ingest')}/readyz"
     with sending(system) as senders:
-        refused, kafka = senders.refused, pid(system, "kafka")
+        rejected, kafka = senders.rejected, pid(system, "kafka")
         os.kill(kafka, signal.SIGSTOP)
         try:
-            told = wait(lambda: system.get(ready).json()["warnings"], 20, "the concern")
-            assert "collector: Kafka does not acknowledge" in told[0]
+            warnings = wait(lambda: system.get(ready).json()["warnings"], 20, "the warning")
+            assert "collector: Kafka unavailable" in warnings[0]
             assert system.get(ready).status == 200
-            taken = len(senders.acknowledged)
-            wait(lambda: len(senders.acknowledged) > taken + 50, 20, "events that go to the spool")
+            accepted = len(senders.acknowledged)
+            wait(lambda: len(senders.acknowledged) > accepted + 50, 20, "spooled events")
         finally:
             os.kill(kafka, signal.SIGCONT)
         wait(lambda: not system.get(ready).json()["warnings"], 60, "Kafka again")
-        assert senders.refused == refused
+        assert senders.rejected == rejected
     await check_all_counted_once(system, senders, before, wait)
 
 
-async def test_killed_collector(system: Any, before: int, wait: Wait) -> None:
-    """A collector that is killed has kept what it acknowledged; what it had not is sent again and counts once."""
+async def test_collector_killed_acknowledged_events_are_counted_once(system: Any, before: int, wait: Wait) -> None:
+    """A killed collector has stored what it acknowledged; the rest is sent again and counted once."""
     with sending(system) as senders:
         for _ in range(2):
             old = pid(system, "ingest")
@@ -152,34 +152,34 @@ async def test_killed_collector(system: Any, before: int, wait: Wait) -> None:
     await check_all_counted_once(system, senders, before, wait)
 
 
-async def test_killed_collector_while_kafka_is_away(system: Any, before: int, wait: Wait) -> None:
-    """What is on the disk survives the collector's kill, and reaches Kafka after both are back."""
+async def test_collector_killed_while_kafka_is_down_spool_survives(system: Any, before: int, wait: Wait) -> None:
+    """Spooled events survive a kill of the collector, and reach Kafka once both are back."""
     with sending(system) as senders:
         kafka, ingest = pid(system, "kafka"), pid(system, "ingest")
         os.kill(kafka, signal.SIGSTOP)
-        taken = len(senders.acknowledged)
-        wait(lambda: len(senders.acknowledged) > taken + 200, 30, "events that go to the spool")
+        accepted = len(senders.acknowledged)
+        wait(lambda: len(senders.acknowledged) > accepted + 200, 30, "spooled events")
         os.kill(ingest, signal.SIGKILL)
         wait(lambda: pid(system, "ingest") != ingest, 20, "ingest")
-        taken = len(senders.acknowledged)
-        wait(lambda: len(senders.acknowledged) > taken + 50, 30, "events taken by the new one")
+        accepted = len(senders.acknowledged)
+        wait(lambda: len(senders.acknowledged) > accepted + 50, 30, "events accepted by the new one")
         os.kill(kafka, signal.SIGKILL)
         wait(lambda: back(system, "kafka", kafka), 60, "Kafka")
     await check_all_counted_once(system, senders, before, wait)
 
 
-async def test_postgres_away(system: Any, before: int, wait: Wait) -> None:
-    """While Postgres is away, collecting goes on, also by a collector that starts meanwhile."""
+async def test_postgres_frozen_events_are_accepted(system: Any, before: int, wait: Wait) -> None:
+    """While Postgres is frozen, events are accepted, also by a collector that starts meanwhile."""
     with sending(system) as senders:
         postgres, ingest = pid(system, "postgres"), pid(system, "ingest")
         os.kill(postgres, signal.SIGSTOP)
         try:
-            taken = len(senders.acknowledged)
-            wait(lambda: len(senders.acknowledged) > taken + 100, 20, "events without Postgres")
+            accepted = len(senders.acknowledged)
+            wait(lambda: len(senders.acknowledged) > accepted + 100, 20, "events without Postgres")
             os.kill(ingest, signal.SIGKILL)
             wait(lambda: pid(system, "ingest") != ingest, 20, "ingest")
-            taken = len(senders.acknowledged)
-            wait(lambda: len(senders.acknowledged) > taken + 100, 40, "events by the new collector")
+            accepted = len(senders.acknowledged)
+            wait(lambda: len(senders.acknowledged) > accepted + 100, 40, "events by the new collector")
         finally:
             os.kill(postgres, signal.SIGCONT)
         wait(system.all_ready, 60, "the system")

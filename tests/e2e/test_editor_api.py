@@ -1,4 +1,4 @@
-"""Editors at work over HTTP, with real processes: from the draft to the page."""
+"""The editor API over HTTP with real processes: from the draft to the page."""
 
 import concurrent.futures
 import time
@@ -13,8 +13,8 @@ def path_of(url: str) -> str:
     return "/" + url.split("/", 3)[3]
 
 
-def test_from_draft_to_page(system: Any, editors: Any) -> None:
-    """A draft is nowhere; submitted, approved and published it is live, and the URL serves that very version."""
+def test_draft_is_live_once_published(system: Any, editors: Any) -> None:
+    """A draft is not public; submitted, approved and published it is live, and the URL serves that version."""
     draft = editors.create("Chợ phiên mở lại", lead="Sáng 4/3.", tags=["chợ"], source={"name": "Báo Mẫu"})
     assert (draft["state"], draft["version"], draft["url"]) == ("draft", 1, None)
     for path in (
@@ -27,16 +27,16 @@ def test_from_draft_to_page(system: Any, editors: Any) -> None:
         assert draft["title"] not in system.get(path).text
     assert editors.publication(draft["id"])["status"] == "not_published"
     published = editors.publish(draft["id"])
-    told = editors.publication(draft["id"], version=published["version"])
-    assert (told["status"], told["live_version"], told["url"]) == ("live", 4, published["url"])
-    page = system.get(path_of(told["url"])).text
+    status = editors.publication(draft["id"], version=published["version"])
+    assert (status["status"], status["live_version"], status["url"]) == ("live", 4, published["url"])
+    page = system.get(path_of(status["url"])).text
     assert 'presstally:version" content="4"' in page
     assert "Theo Báo Mẫu" in page
     assert system.get(f"/api/articles/{draft['id']}").json()["version"] == 4
 
 
-def test_a_writer_cannot_publish(system: Any, editors: Any) -> None:
-    """Without a token nothing is written; a writer's token can neither approve nor publish nor withdraw."""
+def test_write_token_cannot_publish(system: Any, editors: Any) -> None:
+    """Without a token nothing is written; a write token can neither approve nor publish nor withdraw."""
     draft = editors.create("Bài của phóng viên")
     assert system.request("POST", "/api/articles", b"{}", content_type="application/json").status == 401
     for name in ("approve", "refuse", "publish", "schedule", "unpublish", "archive", "kill"):
@@ -49,19 +49,19 @@ def test_a_writer_cannot_publish(system: Any, editors: Any) -> None:
     assert editors.call("GET", f"/articles/{draft['id']}", scope="events").status == 403
 
 
-def test_nobody_approves_their_own_text_where_the_site_says_so(editors: Any) -> None:
-    """On a site with separate_approver the writer of a version cannot approve it; somebody else can."""
+def test_separate_approver_own_version_cannot_be_approved(editors: Any) -> None:
+    """With separate_approver the author of a version cannot approve it; another editor can."""
     given = {"site": "giao-thuy", "section": "tin-tuc", "title": "Bài tự duyệt", "body": "<p>x</p>"}
     article = editors.call("POST", "/articles", given, "publish", "giao-thuy").json()["id"]
     assert editors.call("POST", f"/articles/{article}/submit", None, "publish", "giao-thuy").status == 200
     own = editors.call("POST", f"/articles/{article}/approve", None, "publish", "giao-thuy")
-    assert (own.status, "somebody else" in own.json()["detail"]) == (403, True)
+    assert (own.status, "another editor" in own.json()["detail"]) == (403, True)
     assert editors.step(article, "approve")["state"] == "approved"
     assert editors.call("POST", f"/articles/{article}/publish", None, "publish", "giao-thuy").status == 403
 
 
-def test_a_refusal_goes_back_with_its_reason(editors: Any) -> None:
-    """Refusing needs a reason; the article is a draft again, and its writer reads why."""
+def test_refuse_needs_reason_and_returns_article_to_draft(editors: Any) -> None:
+    """Refusing requires a reason; the article is a draft again, and the revision has the reason."""
     article = editors.create("Bài bị trả")["id"]
     editors.step(article, "submit")
     assert editors.call("POST", f"/articles/{article}/refuse", {}, "publish").json()["errors"][0]["field"] == "reason"
@@ -72,13 +72,13 @@ def test_a_refusal_goes_back_with_its_reason(editors: Any) -> None:
     assert (again.status, again.json()["possible_from"]) == (409, ["in_review"])
 
 
-def test_an_administrator_does_both_steps_at_once(editors: Any) -> None:
+def test_admin_publishes_draft_directly(editors: Any) -> None:
     """An administrator may publish a draft directly."""
     article = editors.create("Tin khẩn")["id"]
     assert editors.call("POST", f"/articles/{article}/publish", None, "admin").json()["state"] == "published"
 
 
-def test_updates_are_not_lost(editors: Any) -> None:
+def test_edit_without_current_version_is_rejected(editors: Any) -> None:
     """An edit names its version: without one it is 428, of an old one 412 with the current version."""
     draft = editors.create("Bài hai người sửa")
     path = f"/articles/{draft['id']}"
@@ -97,8 +97,8 @@ def test_updates_are_not_lost(editors: Any) -> None:
     assert editors.call("GET", path).json()["version"] == 3
 
 
-def test_a_repeated_post_is_done_once(editors: Any) -> None:
-    """The same Idempotency-Key gives the same answer, also at the same moment; with another body it is 422."""
+def test_idempotency_key_repeated_post_takes_effect_once(editors: Any) -> None:
+    """The same Idempotency-Key gives the same response, also concurrently; with another body it is 422."""
     body = {"site": "haihau", "section": "tin-tuc", "title": "Gửi hai lần", "body": "<p>x</p>"}
     with concurrent.futures.ThreadPoolExecutor(6) as pool:
         sent = [pool.submit(editors.call, "POST", "/articles", body, idempotency_key="khoa-1") for _ in range(6)]
@@ -114,8 +114,8 @@ def test_a_repeated_post_is_done_once(editors: Any) -> None:
     assert editors.call("POST", "/articles", body, idempotency_key="x" * 256).status == 422
 
 
-def test_an_external_id_is_one_article(editors: Any) -> None:
-    """The same external id of a source is refused with the article that has it; another source may have it too."""
+def test_external_id_is_unique_per_source(editors: Any) -> None:
+    """A known external ID of a source is rejected with its article; another source may have it too."""
     first = editors.create("Bài ngoài", source_system="cms-cu", external_id="42")
     again = {"site": "haihau", "section": "tin-tuc", "title": "x", "source_system": "cms-cu", "external_id": "42"}
     answer = editors.call("POST", "/articles", again)
@@ -125,8 +125,8 @@ def test_an_external_id_is_one_article(editors: Any) -> None:
     assert [one["id"] for one in found] == [first["id"]]
 
 
-def test_a_live_page_stays_while_its_successor_is_written(system: Any, editors: Any) -> None:
-    """Edits of a public article reach readers when they are published, not before; then the old URL redirects."""
+def test_edit_of_published_article_is_live_only_when_published(system: Any, editors: Any) -> None:
+    """Edits of a public article become public when they are published; then the old URL redirects."""
     draft = editors.create("Bản đầu tiên")
     before = editors.publish(draft["id"])
     editors.publication(draft["id"])
@@ -141,8 +141,8 @@ def test_a_live_page_stays_while_its_successor_is_written(system: Any, editors: 
     assert (moved.status, moved.headers["location"]) == (301, path_of(after["url"]))
 
 
-def test_withdrawal_and_return(system: Any, editors: Any) -> None:
-    """Unpublished is 404 and can come back; killed, with its reason, is 410 for ever."""
+def test_unpublished_article_can_return_and_killed_cannot(system: Any, editors: Any) -> None:
+    """Unpublished is 404 and can be published again; killed, with its reason, is 410 permanently."""
     article = editors.create("Bài rút rồi trả")["id"]
     url = editors.publish(article)["url"]
     assert editors.call("POST", f"/articles/{article}/kill", scope="publish").json()["errors"][0]["field"] == "reason"
@@ -155,8 +155,8 @@ def test_withdrawal_and_return(system: Any, editors: Any) -> None:
     assert (revisions[0]["who"], revisions[0]["note"]) == ("Người publish", "sai sự thật")
 
 
-def test_scheduled_articles_go_live_in_time(system: Any, editors: Any) -> None:
-    """A scheduled article is live within 2 s of its time, hidden before it, and gone after its end."""
+def test_scheduled_article_is_live_within_two_seconds(system: Any, editors: Any) -> None:
+    """A scheduled article is live within 2 s of its time, hidden before it, and withdrawn after its end."""
     begins = datetime.now(UTC) + timedelta(seconds=1.5)
     ends = begins + timedelta(seconds=3)
     draft = editors.create("Bài hẹn giờ", embargo_until=begins.isoformat(), unpublish_at=ends.isoformat())
@@ -177,8 +177,8 @@ def test_scheduled_articles_go_live_in_time(system: Any, editors: Any) -> None:
     assert ends <= seen[2] <= ends + timedelta(seconds=2)
 
 
-def test_versions_can_be_compared_and_restored(editors: Any) -> None:
-    """Any version can be read, compared with another, and made the newest again without losing those between."""
+def test_versions_are_read_compared_and_restored(editors: Any) -> None:
+    """Any version can be read, compared with another, and restored without losing those between."""
     article = editors.create("Nguyên bản")["id"]
     path = f"/articles/{article}"
     editors.call("PATCH", path, {"version": 1, "title": "Sửa", "body": "<p>Khác.</p>", "note": "sửa lỗi"})
@@ -197,9 +197,9 @@ def test_versions_can_be_compared_and_restored(editors: Any) -> None:
     assert (audit[0]["article"], audit[0]["action"], audit[0]["who"]) == (article, "restore", "Người write")
 
 
-def test_lists_are_filtered_and_paged(system: Any, editors: Any) -> None:
-    """A list goes through all articles once, newest first, and each filter keeps what it names."""
-    made = [
+def test_list_articles_is_filtered_and_paged(system: Any, editors: Any) -> None:
+    """Pages list all articles once, newest first, and each filter returns what it names."""
+    created = [
         editors.create(f"Đợt {n}", tags=["lọc"], authors=[{"name": "Lê Lọc"}], section="thong-bao")["id"]
         for n in range(5)
     ]
@@ -208,20 +208,20 @@ def test_lists_are_filtered_and_paged(system: Any, editors: Any) -> None:
         page = editors.call("GET", f"/articles?site=haihau&tag=l%E1%BB%8Dc&limit=2{cursor}", scope="read").json()
         found += [one["id"] for one in page["articles"]]
         cursor = f"&cursor={page['next']}"
-    assert found == made[::-1]
+    assert found == created[::-1]
     for query in ("author=L%C3%AA%20L%E1%BB%8Dc", "q=%C4%90%E1%BB%A2T", "section=thong-bao&state=draft"):
         ids = [
             one["id"] for one in editors.call("GET", f"/articles?{query}&limit=100", scope="read").json()["articles"]
         ]
-        assert set(made) <= set(ids), query
+        assert set(created) <= set(ids), query
     assert editors.call("GET", "/articles?state=killed&tag=l%E1%BB%8Dc", scope="read").json()["articles"] == []
     assert system.get("/api/articles?tag=l%E1%BB%8Dc").json()["articles"] == []
     for query in ("cursor=x", "limit=0", "limit=x", "state=x", "modified_since=x", "nothing=1", "q=%00"):
         assert editors.call("GET", f"/articles?{query}", scope="read").status == 422, query
 
 
-def test_views_for_others(editors: Any, system: Any) -> None:
-    """Ninjs and schema.org have what they need, open to read for what is public, and hide what is not."""
+def test_ninjs_and_jsonld_exports_of_public_article(editors: Any, system: Any) -> None:
+    """Ninjs and schema.org exports are complete, readable without a token when public, and hidden otherwise."""
     url = editors.image()["url"]
     fields = {
         "authors": [{"name": "Trần Nam"}],
@@ -243,7 +243,7 @@ def test_views_for_others(editors: Any, system: Any) -> None:
     assert ld.json()["url"] == published["url"]
 
 
-def test_markdown_and_blocks_are_bodies_too(editors: Any) -> None:
+def test_body_accepts_html_markdown_and_blocks(editors: Any) -> None:
     """A body may be HTML, Markdown or blocks: each is stored as blocks, composed and sanitised."""
     markdown = editors.create("Bằng Markdown", body="## Mục\n\nBa\u0323n **đọc**", body_format="markdown")
     assert [block["type"] for block in markdown["body"]] == ["heading", "paragraph"]
@@ -254,8 +254,8 @@ def test_markdown_and_blocks_are_bodies_too(editors: Any) -> None:
     assert "video" in dropped["warnings"][0]["fault"]
 
 
-def test_what_was_read_can_be_sent_back(editors: Any) -> None:
-    """An article that is read and replaced by itself stays what it was, with every kind of block."""
+def test_replace_with_read_article_changes_nothing(editors: Any) -> None:
+    """An article that is read and replaced by itself stays the same, with every kind of block."""
     copy = {"url": "/media/a-320.jpg", "width": 320, "height": 200, "type": "image/jpeg"}
     image = {"url": "/media/a.jpg", "alt": "Ảnh", "width": 640, "height": 400, "renditions": [copy]}
     body = [
@@ -287,19 +287,19 @@ def test_what_was_read_can_be_sent_back(editors: Any) -> None:
 
 
 @pytest.mark.parametrize("wait", ["x", "-1s", "31s", "1e9", ""])
-def test_a_wait_has_a_bound(editors: Any, wait: str) -> None:
-    """How long to wait is a time of at most 30 s."""
+def test_publication_wait_out_of_range_is_422(editors: Any, wait: str) -> None:
+    """The time to wait is a duration of at most 30 s."""
     article = editors.create("Bài chờ")["id"]
     assert editors.call("GET", f"/articles/{article}/publication?wait={wait}").status == 422
 
 
-async def test_a_portal_that_cannot_render_is_told(system: Any, editors: Any) -> None:
-    """While the portal does not answer the version is rendering; its failure reaches the editor with the reason."""
+async def test_publication_failed_render_is_reported_with_reason(system: Any, editors: Any) -> None:
+    """A version is rendering until the portal reports it; a failure reaches the editor with the reason."""
     article = editors.create("Bài hỏng")["id"]
     published = editors.publish(article)
     editors.publication(article)
     connection = await asyncpg.connect(system.database_url)
-    try:  # another site than those that the builder knows: it cannot render that
+    try:  # a site that the builder does not know, and so cannot render
         value = await connection.fetchval("SELECT live FROM ingest.articles WHERE id = $1", article)
         value = value.replace('"haihau"', '"khong-co"').replace(
             f'"version": {published["version"]}', f'"version": {published["version"] + 1}'
@@ -310,6 +310,6 @@ async def test_a_portal_that_cannot_render_is_told(system: Any, editors: Any) ->
     finally:
         await connection.close()
     deadline = time.monotonic() + 10
-    while (told := editors.publication(article, wait="0s"))["status"] != "failed":
-        assert time.monotonic() < deadline, told
-    assert "unknown-site" in told["reason"]
+    while (status := editors.publication(article, wait="0s"))["status"] != "failed":
+        assert time.monotonic() < deadline, status
+    assert "unknown-site" in status["reason"]

@@ -1,4 +1,4 @@
-"""Imports with real processes: the command and the API, twice, dry, broken off, and with what readers see of it."""
+"""Imports with real processes: the command and the API, repeated, dry, interrupted, and their results on the portal."""
 
 import asyncio
 import json
@@ -24,8 +24,8 @@ def environment(system: Any) -> dict[str, str]:
 
 
 def run(system: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
-    ours = command(system, *arguments)
-    return subprocess.run(ours, cwd=ROOT, env=environment(system), capture_output=True, text=True, check=False)
+    words = command(system, *arguments)
+    return subprocess.run(words, cwd=ROOT, env=environment(system), capture_output=True, text=True, check=False)
 
 
 def lines_of(count: int, name: str, **more: Any) -> bytes:
@@ -44,8 +44,8 @@ async def rows(system: Any, query: str, *arguments: Any) -> Any:
         await connection.close()
 
 
-async def test_every_format_goes_in_and_a_second_run_changes_nothing(system: Any) -> None:
-    """A folder with all formats is imported; its second run says of each article that it is unchanged."""
+async def test_import_all_formats_twice_changes_nothing_the_second_time(system: Any) -> None:
+    """A folder with all formats is imported; the second run reports each article as unchanged."""
     arguments = (str(DATA), "--section", "tin-tuc", "--publish", "--with-counter")
     dry = run(system, *arguments, "--dry-run")
     assert "dry run, nothing was written: 15 created" in dry.stderr, dry.stderr
@@ -62,13 +62,15 @@ async def test_every_format_goes_in_and_a_second_run_changes_nothing(system: Any
     assert await rows(system, "SELECT count(*) FROM ingest.revisions") == outbox
 
 
-async def test_what_readers_get_of_an_import(system: Any, editors: Any, wait: Callable[..., Any]) -> None:
-    """What was public is live with its old date and addresses, and has the views it had; what was a draft is not."""
+async def test_imported_article_is_live_with_date_urls_and_views(
+    system: Any, editors: Any, wait: Callable[..., Any]
+) -> None:
+    """Public articles are live with their date, old URLs and views; drafts are not."""
     run(system, str(DATA / "nukeviet.json"), "--publish", "--with-counter")
     article = await rows(system, "SELECT id FROM ingest.articles WHERE external_id = 'nv4_vi_news_15'")
-    told = editors.publication(article)
-    assert told["status"] == "live"
-    page = system.get("/" + told["url"].split("/", 3)[3]).text
+    status = editors.publication(article)
+    assert status["status"] == "live"
+    page = system.get("/" + status["url"].split("/", 3)[3]).text
     for text in ("Cầu dài 40 mét.", "Báo Nam Định", "01/03/2019"):
         assert text in page
     public = system.get(f"/api/articles/{article}").json()
@@ -79,8 +81,8 @@ async def test_what_readers_get_of_an_import(system: Any, editors: Any, wait: Ca
     assert draft == "draft"
 
 
-async def test_editors_outlive_a_second_import(system: Any, editors: Any) -> None:
-    """What editors changed or withdrew after an import stays so, when the same file comes again."""
+async def test_import_again_keeps_changes_of_editors(system: Any, editors: Any) -> None:
+    """What editors changed or withdrew after an import stays so when the same file is imported again."""
     content = lines_of(2, "bien-tap")
     first, second = imported(editors, content, publish="true")
     answer = editors.call("PATCH", f"/articles/{first['article']}", {"version": 1, "title": "Đã sửa"})
@@ -100,8 +102,8 @@ def imported(editors: Any, content: bytes, scope: str = "admin", **query: str) -
     return [json.loads(line) for line in answer.body.splitlines()]
 
 
-def test_a_result_for_each_line(editors: Any) -> None:
-    """The API answers a line for each article, in order; one that fails says why and keeps no other from it."""
+def test_api_import_returns_one_result_per_line(editors: Any) -> None:
+    """The API returns one line per article, in order; a failed one has its reason and does not stop the others."""
     results = imported(editors, (DATA / "bulk.ndjson").read_bytes().replace(b'"a-', b'"api-'), "write")
     assert [one["place"] for one in results] == [f"line {number}" for number in (1, 2, 4, 5, 6, 7, 8)]
     assert [one["status"] for one in results] == ["created", "created", *["failed"] * 5]
@@ -113,8 +115,8 @@ def test_a_result_for_each_line(editors: Any) -> None:
     assert other[0]["title"] == "Đê biển được gia cố"
 
 
-def test_imports_have_their_scopes_and_bounds(system: Any, editors: Any) -> None:
-    """Publishing and balances need an administrator; unknown sites, sections, formats and giants are refused."""
+def test_api_import_enforces_scopes_and_limits(system: Any, editors: Any) -> None:
+    """Publishing and balances need admin; unknown sites, sections, formats and oversized files are rejected."""
     body = lines_of(1, "quyen")
     for query, scope, status in (
         ("site=haihau&publish=true", "publish", 403),
@@ -128,14 +130,14 @@ def test_imports_have_their_scopes_and_bounds(system: Any, editors: Any) -> None
     ):
         assert editors.call("POST", f"/imports?{query}", body, scope).status == status, query
     assert system.request("POST", "/api/imports?site=haihau", body).status == 401
-    giant = editors.call("POST", "/imports?site=haihau", bytes(33 * 1024 * 1024))
-    assert (giant.status, giant.json()["limit"]) == (413, 32 * 1024 * 1024)
+    oversized = editors.call("POST", "/imports?site=haihau", bytes(33 * 1024 * 1024))
+    assert (oversized.status, oversized.json()["limit"]) == (413, 32 * 1024 * 1024)
     broken = imported(editors, b"<rss><item><title>x</title></item>", format="feed", section="tin-tuc")
     assert (broken[-1]["status"], "well-formed" in broken[-1]["reason"]) == ("failed", True)
 
 
-async def test_an_import_that_was_killed_goes_on(system: Any, tmp_path: Path) -> None:
-    """An import that is killed in the middle has saved whole articles; the same command brings the rest, each once."""
+async def test_killed_import_is_completed_by_repeating_it(system: Any, tmp_path: Path) -> None:
+    """A killed import has saved whole articles; the same command imports the rest, each once."""
     file = tmp_path / "nhieu.ndjson"
     file.write_bytes(lines_of(3_000, "gian-doan"))
     count = "SELECT count(*) FROM ingest.articles WHERE external_id LIKE 'gian-doan-%'"
@@ -143,22 +145,22 @@ async def test_an_import_that_was_killed_goes_on(system: Any, tmp_path: Path) ->
         *command(system, str(file)), cwd=ROOT, env=environment(system), stdout=asyncio.subprocess.DEVNULL
     )
     async with asyncio.timeout(60):
-        while await rows(system, count) == 0:  # noqa: ASYNC110 - another process does it
+        while await rows(system, count) == 0:  # noqa: ASYNC110 - another process writes it
             await asyncio.sleep(0.02)
     killed.kill()
     await killed.wait()
-    there = await rows(system, count)
-    assert 0 < there < 3_000
+    saved = await rows(system, count)
+    assert 0 < saved < 3_000
     done = run(system, str(file))
     assert done.returncode == 0, done.stderr
-    assert f"{3_000 - there:,} created" in done.stderr
+    assert f"{3_000 - saved:,} created" in done.stderr
     assert await rows(system, count) == 3_000
     revisions = "SELECT count(*) FROM ingest.revisions WHERE content ->> 'external_id' LIKE 'gian-doan-%'"
     assert await rows(system, revisions) == 3_000
 
 
-def test_pictures_that_are_not_there_stop_a_publication(editors: Any) -> None:
-    """An image that is not in the store keeps an article from the public; one that is there is filled in."""
+def test_import_with_missing_image_is_not_published(editors: Any) -> None:
+    """An image that is not in the store prevents the publication; a stored one is filled in."""
     image = editors.image()
     for url, status in (("/media/khong.jpg", "failed"), (image["url"], "created")):
         body = [{"type": "figure", "caption": "Ảnh", "image": {"url": url, "alt": "Ảnh"}}]

@@ -1,4 +1,4 @@
-"""Images over HTTP: from the upload to the page, and what hostile uploads come to."""
+"""Images over HTTP: from the upload to the page, and hostile uploads."""
 
 import concurrent.futures
 import hashlib
@@ -13,7 +13,7 @@ from PIL import Image
 
 
 def photo(color: str = "red", size: tuple[int, int] = (1_800, 1_200)) -> bytes:
-    """A photo with the place where it was taken."""
+    """Return a photo with the GPS position where it was taken."""
     exif = Image.Exif()
     exif[0x0112] = 6
     exif[0x010F] = "TELEPHONE-MAKER"
@@ -27,22 +27,22 @@ def files(system: Any) -> set[str]:
     return {str(file.relative_to(system.home / "media")) for file in (system.home / "media").rglob("*.*")}
 
 
-def test_from_upload_to_page(system: Any, editors: Any) -> None:
-    """A photo is uploaded; an article that names it by its id is published; the page offers copies that are there."""
+def test_uploaded_image_is_on_the_published_page(system: Any, editors: Any) -> None:
+    """A photo is uploaded; an article that refers to it by ID is published; the page offers renditions that exist."""
     content = photo()
     answer = editors.upload(content, file_name="cho-con.jpg", focus_x=0.25, focus_y=0.75)
     assert (answer.status, answer.json()["id"]) == (201, hashlib.sha256(content).hexdigest())
-    medium = answer.json()
-    assert (medium["width"], medium["height"], medium["file_name"]) == (1_200, 1_800, "cho-con.jpg")
-    assert medium["image"]["focus"] == {"x": 0.25, "y": 0.75}
-    figure = {"type": "figure", "caption": "Cổng chợ", "image": {"media": medium["id"], "alt": "Cổng chợ"}}
+    item = answer.json()
+    assert (item["width"], item["height"], item["file_name"]) == (1_200, 1_800, "cho-con.jpg")
+    assert item["image"]["focus"] == {"x": 0.25, "y": 0.75}
+    figure = {"type": "figure", "caption": "Cổng chợ", "image": {"media": item["id"], "alt": "Cổng chợ"}}
     draft = editors.create("Bài có ảnh", body=[figure], lead_image={**figure, "credit": "T.N."})
-    assert draft["body"][0]["image"] == {**medium["image"], "alt": "Cổng chợ"} == draft["lead_image"]["image"]
+    assert draft["body"][0]["image"] == {**item["image"], "alt": "Cổng chợ"} == draft["lead_image"]["image"]
     published = editors.publish(draft["id"])
     assert editors.publication(draft["id"])["status"] == "live"
     page = system.get("/" + published["url"].split("/", 3)[3]).text
     assert 'width="1200" height="1800"' in page
-    for one in (medium["image"], *medium["image"]["renditions"]):
+    for one in (item["image"], *item["image"]["renditions"]):
         assert one["url"] in page
         got = system.get(one["url"])
         kind = one.get("type", "image/jpeg")
@@ -52,12 +52,12 @@ def test_from_upload_to_page(system: Any, editors: Any) -> None:
         assert b"TELEPHONE" not in got.body
         with Image.open(io.BytesIO(got.body)) as image:
             assert image.size == (one["width"], one["height"])
-    again = system.get(medium["image"]["url"], if_none_match=got.headers["etag"])
+    again = system.get(item["image"]["url"], if_none_match=got.headers["etag"])
     assert again.status in (200, 304)
 
 
-def test_the_same_file_is_one_medium(system: Any, editors: Any) -> None:
-    """The same file again, also at the same moment and as a form, is the medium that is there."""
+def test_upload_same_file_again_returns_stored_image(system: Any, editors: Any) -> None:
+    """The same file again, also concurrently and as a form, is the stored image."""
     content = photo("green")
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         answers = list(pool.map(lambda _: editors.upload(content), range(3)))
@@ -71,8 +71,8 @@ def test_the_same_file_is_one_medium(system: Any, editors: Any) -> None:
     assert files(system) == before
 
 
-def test_the_original_is_private(system: Any, editors: Any) -> None:
-    """The original comes back byte for byte to editors, as a file to save, and to nobody else."""
+def test_original_is_served_to_editors_only(system: Any, editors: Any) -> None:
+    """The original is served byte for byte to editors, as a download, and to nobody else."""
     content = photo("blue")
     medium = editors.upload(content).json()["id"]
     got = editors.call("GET", f"/media/{medium}/original")
@@ -86,8 +86,8 @@ def test_the_original_is_private(system: Any, editors: Any) -> None:
     assert system.request("POST", "/api/media", content).status == 401
 
 
-def test_the_list_is_paged_and_the_focus_can_be_set(editors: Any) -> None:
-    """Images are listed newest first, page by page; a focus point reaches articles that are written after it."""
+def test_media_list_is_paged_and_focus_can_be_set(editors: Any) -> None:
+    """Images are listed newest first, page by page; a focus point applies to articles saved after it."""
     ids = [editors.image((n, 1, 1))["media"] for n in range(3)]
     first = editors.call("GET", "/media?limit=2", scope="read").json()
     assert [one["id"] for one in first["media"]] == ids[:0:-1]
@@ -105,8 +105,8 @@ def test_the_list_is_paged_and_the_focus_can_be_set(editors: Any) -> None:
         assert editors.call("GET", path, scope="read").status == 404
 
 
-def test_an_article_cannot_name_a_missing_image(editors: Any) -> None:
-    """An unknown medium is refused by its field; an unknown address of the portal cannot be approved or published."""
+def test_article_with_missing_image_is_rejected(editors: Any) -> None:
+    """An unknown media ID is rejected; an unknown URL of the portal cannot be approved or published."""
     figure = {"type": "figure", "caption": "Ảnh", "image": {"media": "0" * 64, "alt": "x"}}
     given = {"site": "haihau", "section": "tin-tuc", "title": "Ảnh không có", "body": [figure]}
     answer = editors.call("POST", "/articles", given)
@@ -123,8 +123,8 @@ def test_an_article_cannot_name_a_missing_image(editors: Any) -> None:
             assert (answer.status, answer.json()["errors"][0]["field"]) == (422, "body.0.image.url"), url
 
 
-def test_an_image_in_html_is_known_by_its_address(editors: Any) -> None:
-    """HTML and Markdown name an image by its address; size and copies are filled in."""
+def test_image_in_html_is_resolved_by_url(editors: Any) -> None:
+    """HTML and Markdown refer to an image by URL; size and renditions are filled in."""
     image = editors.image()
     html = f'<figure><img src="{image["renditions"][-1]["url"]}" alt="Ảnh" width=1><figcaption>C</figcaption></figure>'
     for fields in (
@@ -135,7 +135,7 @@ def test_an_image_in_html_is_known_by_its_address(editors: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "status", "says"),
+    ("content", "status", "message"),
     [
         (b"", 422, "empty"),
         (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", 415, "SVG"),
@@ -147,12 +147,14 @@ def test_an_image_in_html_is_known_by_its_address(editors: Any) -> None:
         (bytes(30 * 1024 * 1024), 413, "20,971,520"),
     ],
 )
-def test_hostile_uploads_leave_nothing(system: Any, editors: Any, content: bytes, status: int, says: str) -> None:
-    """What is no image, damaged or too large gets its reason, and neither a file nor a row is left of it."""
+def test_hostile_upload_is_rejected_and_leaves_nothing(
+    system: Any, editors: Any, content: bytes, status: int, message: str
+) -> None:
+    """A file that is not an image, damaged or too large is rejected, and leaves neither file nor row."""
     before = files(system)
     for name in ("a.jpg", "..%2F..%2Fetc%2Fpasswd"):
         answer = editors.upload(content, file_name=name)
-        assert (answer.status, says in answer.json()["detail"]) == (status, True), answer.text
+        assert (answer.status, message in answer.json()["detail"]) == (status, True), answer.text
         assert answer.headers["content-type"] == "application/problem+json"
     assert files(system) == before
     assert editors.call("GET", f"/media/{hashlib.sha256(content).hexdigest()}", scope="read").status == 404
@@ -173,14 +175,14 @@ ODD_NAME = b'--x\r\nContent-Disposition: form-data; name="\xff"; filename="\xff"
         (b"--x\r\n" * 5_000, FORM, 400),
     ],
 )
-def test_broken_forms_are_refused(editors: Any, body: bytes, kind: str, status: int) -> None:
-    """A form that cannot be read, or has no file, is a clear refusal."""
+def test_broken_form_is_rejected(editors: Any, body: bytes, kind: str, status: int) -> None:
+    """An unreadable form, or one without a file, is rejected."""
     answer = editors.call("POST", "/media", body, content_type=kind)
     assert (answer.status, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
 
 
-def test_the_api_answers_while_images_are_decoded(editors: Any) -> None:
-    """Large pictures are decoded beside the API: it answers others at once, and all uploads succeed."""
+def test_api_responds_while_images_are_decoded(editors: Any) -> None:
+    """Large images are decoded in other processes: the API responds meanwhile, and all uploads succeed."""
     large = [photo(color, (7_000, 7_000)) for color in ("orange", "purple", "olive")]
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         uploads = [pool.submit(editors.upload, content) for content in large]
@@ -193,8 +195,8 @@ def test_the_api_answers_while_images_are_decoded(editors: Any) -> None:
     assert slowest < 5
 
 
-async def test_a_store_that_is_away_is_told(system: Any, editors: Any) -> None:
-    """While the store takes nothing an upload is 503 and leaves no row; after that the same file is taken."""
+async def test_upload_while_store_is_unavailable_is_503(system: Any, editors: Any) -> None:
+    """While the store is unavailable an upload is 503 and leaves no row; later the same file is accepted."""
     folder: Path = system.home / "media"
     aside = folder.with_name("media-aside")
     content = photo("pink", (300, 200))

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import yaml
 
-from services.ingest.collector.salts import KEPT
+from services.ingest.collector.salts import SALT_RETENTION
 from services.ingest.settings import IngestSettings
 from services.stats.admin.reference_model import OLD_MILLISECONDS
 from services.stats.counting.retention import BUCKET_5M_DAYS, DAY_SECONDS, ONLINE_KEPT_SECONDS, VISITOR_DAYS
@@ -30,7 +30,7 @@ def test_retention_figures_match_the_code() -> None:
     (size,) = re.findall(r"retention\.size=\$\{PROMETHEUS_RETENTION_SIZE:-(\d+)GB\}", command)
     (salts,) = re.findall(r"DELETE FROM ingest\.salts WHERE created_at < now\(\) - interval '(\d+ hours)'", queries)
     (answers,) = re.findall(r"idempotency_keys WHERE created_at < now\(\) - interval '(\d+ days)'", queries)
-    assert salts == f"{KEPT.total_seconds() / 3600:g} hours"
+    assert salts == f"{SALT_RETENTION.total_seconds() / 3600:g} hours"
     figures = {
         "page views": f"{LOG_DAYS} days",
         "dead letters": f"{int(DEAD_LETTER_CONFIG['retention.ms']) // DAY_MS} days",

@@ -1,4 +1,4 @@
-"""`/api/articles`: create, replace, patch, and the steps of the workflow."""
+"""`/api/articles`: create, replace, patch, and the workflow transitions."""
 
 from dataclasses import replace
 from datetime import datetime
@@ -12,27 +12,26 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.api.dependencies import (
+    ApiContext,
+    ApiContextDep,
     ArticleId,
-    Desk,
-    DeskOf,
-    Writer,
-    actor_of,
+    WriteToken,
     check_version,
-    needs,
-    the_article,
+    load_article,
+    require_scope,
 )
-from services.ingest.api.idempotency import once
-from services.ingest.api.schemas import ArticleView, answers, view, with_version
+from services.ingest.api.idempotency import run_once
+from services.ingest.api.schemas import ArticleResponse, article_response, article_with_etag, response_docs
 from services.ingest.articles import workflow
-from services.ingest.articles.store import database_time, insert, save
-from services.ingest.articles.workflow import STEPS, Change, Kept
+from services.ingest.articles.store import database_time, insert_article, save_change
+from services.ingest.articles.workflow import TRANSITIONS, ArticleChange, StoredArticle
 from services.ingest.auth.tokens import Token
-from services.ingest.content.article_models import CONTENT, ArticleIn, ArticlePatch, ArticleReplacement, Note
+from services.ingest.content.article_models import CONTENT_FIELDS, ArticleIn, ArticlePatch, ArticleReplacement, Note
 from services.ingest.content.block_models import Instant
-from services.ingest.content.conversion import Converted, convert, make_slug
-from services.ingest.content.errors import ContentError, Fault
+from services.ingest.content.conversion import ConvertedContent, convert, make_slug
+from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.content.validation import check_limits
-from services.ingest.media.library import with_media
+from services.ingest.media.library import resolve_images
 from services.ingest.queries import SQL
 from shared.articles import Article
 from shared.http.problems import Problem
@@ -42,11 +41,11 @@ router = APIRouter()
 IdempotencyKey = Annotated[
     str | None,
     Header(
-        description="Any text that this request alone has: sent again, it gets the same answer and is not done twice",
+        description="Any text unique to this request: repeated, it returns the same response and has no second effect",
         max_length=255,
     ),
 ]
-IfMatch = Annotated[str | None, Header(description='The version that you change, as its ETag: "3"', max_length=200)]
+IfMatch = Annotated[str | None, Header(description='ETag of the version to change: "3"', max_length=200)]
 
 
 @router.post(
@@ -54,15 +53,15 @@ IfMatch = Annotated[str | None, Header(description='The version that you change,
     status_code=201,
     tags=["Write"],
     summary="Create a draft",
-    responses=answers(201, ArticleView, problems=(403, 404, 409)),
+    responses=response_docs(201, ArticleResponse, problems=(403, 404, 409)),
 )
 async def create_article(
-    request: Request, desk: DeskOf, token: Writer, sent: ArticleIn, idempotency_key: IdempotencyKey = None
+    request: Request, context: ApiContextDep, token: WriteToken, sent: ArticleIn, idempotency_key: IdempotencyKey = None
 ) -> Response:
-    """Create a draft. Readers do not see it before it is approved and published."""
-    site = desk.site(sent.site)
+    """Create a draft. It is not public before it is approved and published."""
+    site = context.site(sent.site)
     token.check("write", site.slug)
-    converted: Converted = await desk.convert(convert, sent, CONTENT)
+    converted: ConvertedContent = await context.convert(convert, sent, CONTENT_FIELDS)
     fields = converted.fields
     if "language" not in sent.model_fields_set:
         fields["language"] = site.language
@@ -85,179 +84,185 @@ async def create_article(
             external_id=external[1],
             **fields,
         )
-        article = await with_media(connection, article)
+        article = await resolve_images(connection, article)
         check_limits(article, site)
-        change = Change("create", article, None, is_told=False)
-        await insert(connection, change, actor_of(token), sent.note)
-        return _answer(desk, Kept(article, None), now, converted.warnings, status=201)
+        change = ArticleChange("create", article, None, is_public_change=False)
+        await insert_article(connection, change, token.actor, sent.note)
+        return _response(context, StoredArticle(article, None), now, converted.warnings, status=201)
 
-    return await once(desk.pool, request, token, act)
+    return await run_once(context.pool, request, token, act)
 
 
 async def _check_external(connection: Connection, token: Token, system: str | None, external_id: str | None) -> None:
     if external_id is None:
         return
-    await connection.execute(SQL["lock_external"], system, external_id)
+    await connection.execute(SQL["lock_external_id"], system, external_id)
     known = await connection.fetchval(SQL["article_by_external_id"], system, external_id)
     if known is not None:
-        kept = await the_article(connection, known, token, "write")
-        detail = f"The article {known} has this external_id already; change that one."
-        raise Problem(409, detail, article=known, version=kept.head.version)
+        stored = await load_article(connection, known, token, "write")
+        detail = f"The article {known} already has this external_id; change that one."
+        raise Problem(409, detail, article=known, version=stored.head.version)
 
 
 @router.put(
     "/articles/{article_id}",
     tags=["Write"],
     summary="Replace the content",
-    responses=answers(200, ArticleView, problems=(403, 404, 409, 412, 428)),
+    responses=response_docs(200, ArticleResponse, problems=(403, 404, 409, 412, 428)),
 )
 async def replace_article(
     *,
     request: Request,
-    desk: DeskOf,
-    token: Writer,
+    context: ApiContextDep,
+    token: WriteToken,
     article_id: ArticleId,
     sent: ArticleReplacement,
     if_match: IfMatch = None,
 ) -> Response:
-    """Replace the content as a new version. What is left out goes back to its default; the live copy stays."""
-    return await _edit(request, desk, token, article_id, sent, CONTENT)
+    """Replace the content as a new version. Omitted fields are reset to defaults; the published version stays."""
+    return await _edit(request, context, token, article_id, sent, CONTENT_FIELDS)
 
 
 @router.patch(
     "/articles/{article_id}",
     tags=["Write"],
     summary="Change some fields",
-    responses=answers(200, ArticleView, problems=(403, 404, 409, 412, 428)),
+    responses=response_docs(200, ArticleResponse, problems=(403, 404, 409, 412, 428)),
 )
 async def patch_article(
     *,
     request: Request,
-    desk: DeskOf,
-    token: Writer,
+    context: ApiContextDep,
+    token: WriteToken,
     article_id: ArticleId,
     sent: ArticlePatch,
     if_match: IfMatch = None,
 ) -> Response:
-    """Change some fields as a new version (RFC 7396: null takes a field away). The live copy stays."""
+    """Change some fields as a new version (RFC 7396: null removes a field). The published version stays."""
     assert isinstance(sent, BaseModel)
-    names = [name for name in CONTENT if name in sent.model_fields_set]
-    faults = [
-        Fault(name, "cannot be taken away") for name in names if name in ("title", "section") and _is_null(sent, name)
+    names = [name for name in CONTENT_FIELDS if name in sent.model_fields_set]
+    errors = [
+        FieldError(name, "cannot be removed") for name in names if name in ("title", "section") and _is_null(sent, name)
     ]
-    if faults:
-        raise ContentError(faults)
-    return await _edit(request, desk, token, article_id, sent, names)
+    if errors:
+        raise InvalidContentError(errors)
+    return await _edit(request, context, token, article_id, sent, names)
 
 
 def _is_null(sent: BaseModel, name: str) -> bool:
     return getattr(sent, name) is None
 
 
-async def _edit(  # noqa: PLR0917 - what the two routes got
-    request: Request, desk: Desk, token: Token, article_id: str, sent: Any, names: list[str]
+async def _edit(  # noqa: PLR0917 - the parameters of the two routes
+    request: Request, context: ApiContext, token: Token, article_id: str, sent: Any, names: list[str]
 ) -> Response:
-    converted: Converted = await desk.convert(convert, sent, names)
-    async with desk.pool.acquire() as connection, connection.transaction():
-        kept = await the_article(connection, article_id, token, "write", for_update=True)
-        check_version(request, sent.version, kept, must=True)
-        site = desk.site(kept.head.site)
+    converted: ConvertedContent = await context.convert(convert, sent, names)
+    async with context.pool.acquire() as connection, connection.transaction():
+        stored = await load_article(connection, article_id, token, "write", for_update=True)
+        check_version(request, sent.version, stored, is_required=True)
+        site = context.site(stored.head.site)
         now = await database_time(connection)
         by_publisher = token.allows("publish", site.slug)
-        change = workflow.edit(kept, converted.fields, by_publisher=by_publisher, now=now)
-        change = replace(change, head=await with_media(connection, change.head))
+        change = workflow.edit_article(stored, converted.fields, by_publisher=by_publisher, now=now)
+        change = replace(change, head=await resolve_images(connection, change.head))
         check_limits(change.head, site)
-        await save(connection, kept, change, actor_of(token), sent.note)
-    return _answer(desk, _after(change, kept), now, converted.warnings)
+        await save_change(connection, stored, change, token.actor, sent.note)
+    return _response(context, _stored_after(change, stored), now, converted.warnings)
 
 
-def _after(change: Change, before: Kept) -> Kept:
-    return Kept(change.head, change.live, before.written_by, change.problem)
+def _stored_after(change: ArticleChange, before: StoredArticle) -> StoredArticle:
+    return StoredArticle(change.head, change.live, before.author_token, change.schedule_error)
 
 
-def _answer(desk: Desk, kept: Kept, now: datetime, warnings: list[Fault] | None = None, status: int = 200) -> Response:
-    shown = view(kept, desk.url_of(kept.head.site), now, warnings or [])
-    headers = {"location": f"/api/articles/{kept.head.id}"} if status == 201 else {}
-    return with_version(shown, status, **headers)
+def _response(
+    context: ApiContext,
+    stored: StoredArticle,
+    now: datetime,
+    warnings: list[FieldError] | None = None,
+    status: int = 200,
+) -> Response:
+    shown = article_response(stored, context.site_url(stored.head.site), now, warnings or [])
+    headers = {"location": f"/api/articles/{stored.head.id}"} if status == 201 else {}
+    return article_with_etag(shown, status, **headers)
 
 
-class StepIn(BaseModel):
-    """Why, and which version is meant."""
+class TransitionRequest(BaseModel):
+    """The reason, and the version to change."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"reason": "thiếu nguồn ảnh"}]})
 
-    reason: Note = Field("", description="needed to refuse and to kill; the revision keeps it")
-    note: Note = Field("", description="the same as reason")
+    reason: Note = Field("", description="required to refuse and to kill; stored with the revision")
+    note: Note = Field("", description="same as reason")
     version: int | None = Field(None, ge=1, le=2**31 - 1)
 
 
-class TimedStepIn(StepIn):
-    """The same, with a time."""
+class ScheduleRequest(TransitionRequest):
+    """The same, with a publication time."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"publish_at": "2026-12-01T07:00:00+07:00"}]}
     )
 
-    publish_at: Instant | None = Field(None, description="null: at once; left out: the article's own publish_at")
+    publish_at: Instant | None = Field(None, description="null: now; omitted: the article's own publish_at")
 
 
-async def _take(  # noqa: PLR0917 - what each route of a step got
-    name: str, request: Request, desk: Desk, token: Token, article_id: str, sent: StepIn | None
+async def _apply(  # noqa: PLR0917 - the parameters of each transition route
+    name: str, request: Request, context: ApiContext, token: Token, article_id: str, sent: TransitionRequest | None
 ) -> Response:
-    step = STEPS[name]
+    transition = TRANSITIONS[name]
     reason = (sent.reason or sent.note) if sent else ""
-    if step.needs_reason and not reason:
-        raise ContentError([Fault("reason", f"is missing: say why you {name} it")])
+    if transition.needs_reason and not reason:
+        raise InvalidContentError([FieldError("reason", f"is required to {name} an article")])
     timed = sent is not None and "publish_at" in sent.model_fields_set
     publish_at = getattr(sent, "publish_at", None) if timed else msgspec.UNSET
 
     async def act(connection: Connection) -> Response:
-        kept = await the_article(connection, article_id, token, step.scope, for_update=True)
-        check_version(request, sent.version if sent else None, kept, must=False)
-        site = desk.site(kept.head.site)
+        stored = await load_article(connection, article_id, token, transition.scope, for_update=True)
+        check_version(request, sent.version if sent else None, stored, is_required=False)
+        site = context.site(stored.head.site)
         is_admin = token.allows("admin", site.slug)
-        own = kept.written_by == token.prefix and name in ("approve", "schedule", "publish")
-        if own and site.separate_approver and not is_admin:
-            raise Problem(403, "You wrote this version; on this site somebody else approves and publishes it.")
+        is_own = stored.author_token == token.prefix and name in ("approve", "schedule", "publish")
+        if is_own and site.separate_approver and not is_admin:
+            raise Problem(403, "You wrote this version; on this site another editor must approve and publish it.")
         now = await database_time(connection)
         if name in ("approve", "schedule", "publish"):
-            kept = replace(kept, head=await with_media(connection, kept.head, strict=True))
-        change = workflow.take(name, kept, site, now, is_admin=is_admin, publish_at=publish_at)
-        await save(connection, kept, change, actor_of(token), reason)
-        return _answer(desk, _after(change, kept), now)
+            stored = replace(stored, head=await resolve_images(connection, stored.head, strict=True))
+        change = workflow.apply_transition(name, stored, site, now, is_admin=is_admin, publish_at=publish_at)
+        await save_change(connection, stored, change, token.actor, reason)
+        return _response(context, _stored_after(change, stored), now)
 
-    return await once(desk.pool, request, token, act)
+    return await run_once(context.pool, request, token, act)
 
 
-def _add_step(name: str) -> None:
-    step = STEPS[name]
-    body: Any = TimedStepIn if name in ("publish", "schedule") else StepIn
-    caller: Any = Annotated[Token, needs(step.scope)]
+def _add_transition_route(name: str) -> None:
+    transition = TRANSITIONS[name]
+    body: Any = ScheduleRequest if name in ("publish", "schedule") else TransitionRequest
+    caller: Any = Annotated[Token, require_scope(transition.scope)]
 
-    async def take_step(
+    async def transition_article(
         *,
         request: Request,
-        desk: DeskOf,
+        context: ApiContextDep,
         token: caller,
         article_id: ArticleId,
         sent: body | None = None,
         if_match: IfMatch = None,
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
-        return await _take(name, request, desk, token, article_id, sent)
+        return await _apply(name, request, context, token, article_id, sent)
 
-    begins = ", ".join(sorted(step.begins))
+    from_states = ", ".join(sorted(transition.from_states))
     router.add_api_route(
         f"/articles/{{article_id}}/{name}",
-        take_step,
+        transition_article,
         methods=["POST"],
         tags=["Workflow"],
         operation_id=f"{name}_article",
-        summary=step.summary,
-        description=f"From {begins} to {step.ends}. Needs the scope `{step.scope}`.",
-        responses=answers(200, ArticleView, problems=(403, 404, 409, 412)),
+        summary=transition.summary,
+        description=f"From {from_states} to {transition.to_state}. Needs the scope `{transition.scope}`.",
+        responses=response_docs(200, ArticleResponse, problems=(403, 404, 409, 412)),
     )
 
 
-for _name in STEPS:
-    _add_step(_name)
+for _name in TRANSITIONS:
+    _add_transition_route(_name)

@@ -1,4 +1,4 @@
-"""Bounds on request bodies: bytes, JSON depth, and how long they may take."""
+"""Limits on request bodies: size and JSON nesting depth."""
 
 import re
 from collections.abc import AsyncGenerator
@@ -12,26 +12,26 @@ BODY_BYTES_MAX = 2 * 1024 * 1024
 
 
 DRAINED_BYTES_MAX = 64 * 1024 * 1024
-"""What is too large is read to its end, up to here: many clients and gateways read no answer before they have sent."""
+"""A body that is too large is read to its end, up to this size: many clients read the response only after sending."""
 
 
-STREAMED = ("/media", "/imports")
-"""Routes that read their bodies themselves, with bounds of their own."""
+STREAMING_ROUTES = ("/media", "/imports")
+"""Routes that read their bodies themselves, with limits of their own."""
 
 
 JSON_DEPTH_MAX = 60
 
 
-async def bounded(request: Request, limit: int, envelope: int = 0) -> AsyncGenerator[bytes, None]:
-    """Yield a body's chunks.
+async def limited_body(request: Request, limit: int, envelope: int = 0) -> AsyncGenerator[bytes, None]:
+    """Yield the chunks of a request body.
 
     Args:
-        request: Its body is read by nobody else.
-        limit: In bytes.
-        envelope: What may be around it, in bytes.
+        request: Its body has not been read.
+        limit: Maximum size of the content, in bytes.
+        envelope: Allowed overhead, such as that of a form, in bytes.
 
     Raises:
-        Problem: 413, it is larger.
+        Problem: 413 if it is larger.
     """
     size = 0
     async for chunk in request.stream():
@@ -45,24 +45,26 @@ async def bounded(request: Request, limit: int, envelope: int = 0) -> AsyncGener
 
 
 def too_large(size: int, limit: int) -> Problem:
-    """Return the refusal of a file that has too many bytes."""
-    return Problem(413, f"The file has {size:,} bytes; {limit:,} is the most.", limit=limit, size=size)
+    """Return the problem of a file that is too large."""
+    return Problem(413, f"The file must have at most {limit:,} bytes (got {size:,}).", limit=limit, size=size)
 
 
-class Bounded:
-    """Reads a request's body before the API does, and refuses what is too large or too deep."""
+class BodyLimitMiddleware:
+    """Reads request bodies ahead of the API, and rejects those that are too large or nested too deep."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one request."""
-        streamed = scope["type"] == "http" and scope["path"].removeprefix(scope.get("root_path", "")) in STREAMED
+        """Serve a request."""
+        streamed = (
+            scope["type"] == "http" and scope["path"].removeprefix(scope.get("root_path", "")) in STREAMING_ROUTES
+        )
         if streamed or scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
         try:
-            body = await _read(Request(scope, receive))
+            body = await _read_limited(Request(scope, receive))
         except Problem as problem:
             await problem.response()(scope, receive, send)
             return
@@ -78,7 +80,7 @@ class Bounded:
         await self._app(scope, replay, send)
 
 
-async def _read(request: Request) -> bytes:
+async def _read_limited(request: Request) -> bytes:
     body = bytearray()
     size = 0
     async for chunk in request.stream():
@@ -89,16 +91,16 @@ async def _read(request: Request) -> bytes:
             break
     if size > BODY_BYTES_MAX:
         more = " or more" if size > DRAINED_BYTES_MAX else ""
-        detail = f"The body has {size:,} bytes{more}; {BODY_BYTES_MAX:,} is the most."
+        detail = f"The body must have at most {BODY_BYTES_MAX:,} bytes (got {size:,}{more})."
         raise Problem(413, detail, limit=BODY_BYTES_MAX, size=size)
     depth = _json_depth(bytes(body))
     if depth > JSON_DEPTH_MAX:
-        detail = f"The body has {depth:,} arrays and objects inside each other; {JSON_DEPTH_MAX} is the most."
+        detail = f"The body must be nested at most {JSON_DEPTH_MAX} levels deep (got {depth:,})."
         raise Problem(400, detail, limit=JSON_DEPTH_MAX, size=depth)
     return bytes(body)
 
 
-# To the end if it does not end: each byte is read once, whatever comes.
+# An unterminated string matches to the end of the body, so that matching takes linear time.
 _STRING = re.compile(rb'"(?:[^"\\]|\\.)*+(?:"|\\?\Z)', re.DOTALL)
 
 

@@ -8,7 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.ingest.content.errors import ContentError, Fault
+from services.ingest.content.errors import FieldError, InvalidContentError
 from shared.http.problems import EXCEPTION_HANDLERS, Problem, on_http_exception
 from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE
@@ -16,52 +16,52 @@ from shared.postgres import POSTGRES_UNAVAILABLE
 ERRORS_MAX = 20
 
 
-_TAGS = {"text", "blocks", "paragraph", "heading", "figure", "list", "quote", "table", "embed", "file"}
+_BLOCK_TAGS = {"text", "blocks", "paragraph", "heading", "figure", "list", "quote", "table", "embed", "file"}
 
 
-def content_problem(error: ContentError) -> Problem:
-    """Return the problem document of content that cannot be taken or published."""
-    return _problem(error.faults)
+def validation_problem(error: InvalidContentError) -> Problem:
+    """Return the problem document of content that cannot be accepted or published."""
+    return _problem_of_errors(error.errors)
 
 
-def _problem(faults: Sequence[Fault]) -> Problem:
+def _problem_of_errors(faults: Sequence[FieldError]) -> Problem:
     shown = list(faults[:ERRORS_MAX])
-    first = "; ".join(f"{fault.field}: {fault.fault}" for fault in shown[:3])
+    first = "; ".join(f"{one.field}: {one.message}" for one in shown[:3])
     more = f"; and {len(faults) - 3} more" if len(faults) > 3 else ""
     return Problem(422, f"{first}{more}", errors=shown)
 
 
-def _field_of(place: Sequence[int | str]) -> str:
-    """Return a field's name as its sender wrote it: pydantic adds the names of the kinds it tried."""
+def _field_path(place: Sequence[int | str]) -> str:
+    """Return the path of a field in the request, without the union tags that pydantic adds."""
     parts = list(place[1:]) if place and place[0] == "body" else list(place)
-    kept = [part for index, part in enumerate(parts) if not _is_tag(parts, index)]
-    return ".".join(str(part) for part in kept) or "body"
+    stored = [part for index, part in enumerate(parts) if not _is_union_tag(parts, index)]
+    return ".".join(str(part) for part in stored) or "body"
 
 
-def _is_tag(parts: Sequence[int | str], index: int) -> bool:
-    if index == 0 or parts[index] not in _TAGS:
+def _is_union_tag(parts: Sequence[int | str], index: int) -> bool:
+    if index == 0 or parts[index] not in _BLOCK_TAGS:
         return False
     after_body = parts[0] == "body" and index == 1
     return after_body or (parts[0] == "body" and isinstance(parts[index - 1], int) and index == 3)
 
 
-def _fault(item: dict[str, Any]) -> Fault:
-    place = _field_of(item["loc"])
+def _field_error(item: dict[str, Any]) -> FieldError:
+    place = _field_path(item["loc"])
     context = item.get("ctx") or {}
     value = item.get("input")
-    # The size after NFC, which is what the limit is for; not that of what was typed.
+    # The limits apply to the size after NFC normalization, not to the size as sent.
     size = context.get("actual_length", len(value) if isinstance(value, str | list) else None)
-    for name, words in (("max_length", "is the most"), ("min_length", "is the least")):
+    for name, bound in (("max_length", "at most"), ("min_length", "at least")):
         if name in context:
             unit = "characters" if isinstance(value, str) else "entries"
             limit = int(context[name])
-            return Fault(place, f"has {size or 0:,} {unit}; {limit:,} {words}", limit, size)
+            return FieldError(place, f"must have {bound} {limit:,} {unit} (got {size or 0:,})", limit, size)
     if item["type"] == "extra_forbidden":
-        return Fault(place, "is no field here")
+        return FieldError(place, "unknown field")
     if item["type"] == "missing":
-        return Fault(place, "is missing")
+        return FieldError(place, "is required")
     limits = [context[name] for name in ("le", "lt", "ge", "gt") if isinstance(context.get(name), int)]
-    return Fault(place, item["msg"].removeprefix("Value error, ")[:300], limits[0] if limits else None)
+    return FieldError(place, item["msg"].removeprefix("Value error, ")[:300], limits[0] if limits else None)
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
@@ -70,25 +70,25 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
     not_json = [item for item in items if item["type"] == "json_invalid"]
     if not_json:
         reason = (not_json[0].get("ctx") or {}).get("error", "")
-        return Problem(400, f"The body is not JSON: {reason} at position {not_json[0]['loc'][-1]}.").response()
-    return _problem([_fault(item) for item in items]).response()
+        return Problem(400, f"The body is not valid JSON: {reason} at position {not_json[0]['loc'][-1]}.").response()
+    return _problem_of_errors([_field_error(item) for item in items]).response()
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if error.status_code == 400:  # FastAPI's only one, and it does not say why
-        return Problem(400, "The body is not JSON in UTF-8, or has a number of thousands of digits.").response()
+    if error.status_code == 400:  # FastAPI raises no other 400, and without a reason
+        return Problem(400, "The body is not JSON in UTF-8, or has a number with too many digits.").response()
     return await on_http_exception(request, error)
 
 
-async def _on_content(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ContentError)
-    return content_problem(error).response()
+async def _on_content_invalid(request: Request, error: Exception) -> Response:
+    assert isinstance(error, InvalidContentError)
+    return validation_problem(error).response()
 
 
-async def _on_absence(request: Request, error: Exception) -> Response:
-    log.warning("Postgres is away; the request was refused", reason=repr(error))
-    detail = "The database does not answer now. Try again soon, with the same Idempotency-Key."
+async def _on_database_unavailable(request: Request, error: Exception) -> Response:
+    log.warning("request rejected: Postgres is unavailable", reason=repr(error))
+    detail = "The database is unavailable; retry later with the same Idempotency-Key."
     return Problem(503, detail, headers={"retry-after": "2"}).response()
 
 
@@ -96,6 +96,6 @@ HANDLERS: dict[Any, Any] = {
     **EXCEPTION_HANDLERS,
     RequestValidationError: _on_invalid_request,
     HTTPException: _on_http_exception,
-    ContentError: _on_content,
-    **dict.fromkeys(POSTGRES_UNAVAILABLE, _on_absence),
+    InvalidContentError: _on_content_invalid,
+    **dict.fromkeys(POSTGRES_UNAVAILABLE, _on_database_unavailable),
 }

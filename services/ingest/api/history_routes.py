@@ -1,4 +1,4 @@
-"""`/api/articles/{id}/revisions` and `/api/audit`: who did what; differences; an old version made the newest."""
+"""`/api/articles/{id}/revisions`, `/diff`, `/restore` and `/api/audit`: the history of articles."""
 
 import difflib
 from typing import Annotated
@@ -10,35 +10,34 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.api.dependencies import (
-    Admin,
+    AdminToken,
+    ApiContextDep,
     ArticleId,
-    DeskOf,
-    Reader,
-    Writer,
-    actor_of,
+    ReadToken,
+    WriteToken,
     check_version,
-    the_article,
+    load_article,
 )
-from services.ingest.api.idempotency import once
-from services.ingest.api.pagination import Cursor, Filter, Limit, next_of, start_of
+from services.ingest.api.idempotency import run_once
+from services.ingest.api.pagination import Cursor, Filter, Limit, decode_cursor, encode_cursor
 from services.ingest.api.schemas import (
-    ArticleView,
-    Audit,
+    ArticleDiff,
+    ArticleResponse,
     AuditEntry,
-    Difference,
+    AuditPage,
     FieldChange,
     Revision,
     RevisionList,
-    answers,
-    json,
-    view,
-    with_version,
+    article_response,
+    article_with_etag,
+    json_response,
+    response_docs,
 )
 from services.ingest.articles import workflow
-from services.ingest.articles.store import database_time, save
-from services.ingest.articles.workflow import Kept
+from services.ingest.articles.store import database_time, save_change
+from services.ingest.articles.workflow import StoredArticle
 from services.ingest.content.article_models import Note
-from services.ingest.content.errors import ContentError, Fault
+from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.content.validation import check_limits
 from services.ingest.queries import SQL
 from shared.articles import Article
@@ -51,22 +50,22 @@ router = APIRouter()
 @router.get(
     "/articles/{article_id}/revisions",
     summary="List all changes of an article",
-    responses=answers(200, RevisionList, problems=(403, 404)),
+    responses=response_docs(200, RevisionList, problems=(403, 404)),
     tags=["Revisions"],
 )
 async def list_revisions(
-    desk: DeskOf, token: Reader, article_id: ArticleId, cursor: Cursor = None, limit: Limit = 50
+    context: ApiContextDep, token: ReadToken, article_id: ArticleId, cursor: Cursor = None, limit: Limit = 50
 ) -> Response:
-    """Who did what, when and why; newest first."""
-    start = min(start_of(cursor), 2**31 - 1)
-    async with desk.pool.acquire() as connection:
-        await the_article(connection, article_id, token, "read")
-        rows = await connection.fetch(SQL["revisions"], article_id, start, limit)
+    """Who changed what, when and why; newest first."""
+    start = min(decode_cursor(cursor), 2**31 - 1)
+    async with context.pool.acquire() as connection:
+        await load_article(connection, article_id, token, "read")
+        rows = await connection.fetch(SQL["list_revisions"], article_id, start, limit)
     revisions = [Revision(**dict(row)) for row in rows]
-    return json(RevisionList(revisions, next_of(rows, limit, revisions[-1].version if revisions else 0)))
+    return json_response(RevisionList(revisions, encode_cursor(rows, limit, revisions[-1].version if revisions else 0)))
 
 
-async def _version(connection: Connection, article_id: str, version: int) -> Article:
+async def _read_version(connection: Connection, article_id: str, version: int) -> Article:
     content = await connection.fetchval(SQL["revision"], article_id, version)
     if content is None:
         raise Problem(404, f"The article {article_id!r} has no version {version}.")
@@ -76,47 +75,47 @@ async def _version(connection: Connection, article_id: str, version: int) -> Art
 @router.get(
     "/articles/{article_id}/revisions/{version}",
     summary="Read one version",
-    responses=answers(200, Article, problems=(403, 404)),
+    responses=response_docs(200, Article, problems=(403, 404)),
     tags=["Revisions"],
 )
-async def get_revision(desk: DeskOf, token: Reader, article_id: ArticleId, version: int) -> Response:
-    """The article as it was after that change."""
-    async with desk.pool.acquire() as connection:
-        await the_article(connection, article_id, token, "read")
-        return json(await _version(connection, article_id, _bounded(version)))
+async def get_revision(context: ApiContextDep, token: ReadToken, article_id: ArticleId, version: int) -> Response:
+    """Return the article as it was after that change."""
+    async with context.pool.acquire() as connection:
+        await load_article(connection, article_id, token, "read")
+        return json_response(await _read_version(connection, article_id, _storable(version)))
 
 
-def _bounded(version: int) -> int:
+def _storable(version: int) -> int:
     return version if 1 <= version < 2**31 else 0
 
 
 @router.get(
     "/articles/{article_id}/diff",
     summary="Compare two versions",
-    responses=answers(200, Difference, problems=(403, 404)),
+    responses=response_docs(200, ArticleDiff, problems=(403, 404)),
     tags=["Revisions"],
 )
 async def get_diff(
-    desk: DeskOf,
-    token: Reader,
+    context: ApiContextDep,
+    token: ReadToken,
     article_id: ArticleId,
     before: Annotated[int, Query(alias="from", ge=1, le=2**31 - 1)],
     after: Annotated[int, Query(alias="to", ge=1, le=2**31 - 1)],
 ) -> Response:
-    """Each field that differs, and the body as a unified diff with a line for each block."""
-    async with desk.pool.acquire() as connection:
-        await the_article(connection, article_id, token, "read")
-        one, other = [await _version(connection, article_id, version) for version in (before, after)]
-    return json(await desk.convert(difference, one, other))
+    """Return each field that differs, and the body as a unified diff with one line per block."""
+    async with context.pool.acquire() as connection:
+        await load_article(connection, article_id, token, "read")
+        one, other = [await _read_version(connection, article_id, version) for version in (before, after)]
+    return json_response(await context.convert(diff_articles, one, other))
 
 
-def difference(before: Article, after: Article) -> Difference:
-    """Return what differs between two versions of an article."""
+def diff_articles(before: Article, after: Article) -> ArticleDiff:
+    """Return the differences between two versions of an article."""
     names = [name for name in Article.__struct_fields__ if name not in ("body", "version", "modified_at")]
     pairs = [(name, getattr(before, name), getattr(after, name)) for name in names]
     one, other = ([msgspec.json.encode(block).decode() for block in article.body] for article in (before, after))
     named = (f"version {before.version}", f"version {after.version}")
-    return Difference(
+    return ArticleDiff(
         before.id,
         before.version,
         after.version,
@@ -125,65 +124,72 @@ def difference(before: Article, after: Article) -> Difference:
     )
 
 
-class RestoreIn(BaseModel):
-    """Which version comes back."""
+class RestoreRequest(BaseModel):
+    """The version to restore."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"version": 2, "note": "bản cũ đúng"}]})
 
-    version: int = Field(ge=1, le=2**31 - 1, description="the version whose content comes back")
+    version: int = Field(ge=1, le=2**31 - 1, description="the version whose content is restored")
     note: Note = ""
 
 
 @router.post(
     "/articles/{article_id}/restore",
-    summary="Make an old version the newest",
-    responses=answers(200, ArticleView, problems=(403, 404, 409, 412)),
+    summary="Restore an old version",
+    responses=response_docs(200, ArticleResponse, problems=(403, 404, 409, 412)),
     tags=["Revisions"],
 )
 async def restore_article(
-    request: Request, desk: DeskOf, token: Writer, article_id: ArticleId, sent: RestoreIn
+    request: Request, context: ApiContextDep, token: WriteToken, article_id: ArticleId, sent: RestoreRequest
 ) -> Response:
-    """The old content as a new version, a draft: nothing that came between is lost."""
+    """Restore the content of an old version as a new draft version. The versions between are kept."""
 
     async def act(connection: Connection) -> Response:
-        kept = await the_article(connection, article_id, token, "write", for_update=True)
-        check_version(request, None, kept, must=False)
-        site = desk.site(kept.head.site)
-        old = await _version(connection, article_id, sent.version)
-        fields = {name: getattr(old, name) for name in Article.__struct_fields__ if name not in _OWN}
+        stored = await load_article(connection, article_id, token, "write", for_update=True)
+        check_version(request, None, stored, is_required=False)
+        site = context.site(stored.head.site)
+        old = await _read_version(connection, article_id, sent.version)
+        fields = {name: getattr(old, name) for name in Article.__struct_fields__ if name not in _NOT_RESTORED}
         now = await database_time(connection)
         by_publisher = token.allows("publish", site.slug)
-        change = workflow.edit(kept, fields, by_publisher=by_publisher, now=now, action="restore")
+        change = workflow.edit_article(stored, fields, by_publisher=by_publisher, now=now, action="restore")
         check_limits(change.head, site)
         note = sent.note or f"version {sent.version} restored"
-        await save(connection, kept, change, actor_of(token), note)
-        after = Kept(change.head, change.live, token.prefix)
-        return with_version(view(after, desk.url_of(site.slug), now))
+        await save_change(connection, stored, change, token.actor, note)
+        after = StoredArticle(change.head, change.live, token.prefix)
+        return article_with_etag(article_response(after, context.site_url(site.slug), now))
 
-    return await once(desk.pool, request, token, act)
+    return await run_once(context.pool, request, token, act)
 
 
-_OWN = {"id", "number", "site", "version", "state", "modified_at", "first_published_at", "created_at"} | {
+_NOT_RESTORED = {"id", "number", "site", "version", "state", "modified_at", "first_published_at", "created_at"} | {
     "source_system",
     "external_id",
 }
-"""Fields that no version brings back."""
+"""Fields that a restore does not change."""
 
 
-@router.get("/audit", summary="Who did what", responses=answers(200, Audit, problems=(403, 404)), tags=["Revisions"])
+@router.get(
+    "/audit",
+    summary="Read the audit log",
+    responses=response_docs(200, AuditPage, problems=(403, 404)),
+    tags=["Revisions"],
+)
 async def get_audit(
     *,
-    desk: DeskOf,
-    token: Admin,
+    context: ApiContextDep,
+    token: AdminToken,
     site: Filter = None,
     who: Filter = None,
     action: Filter = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Response:
-    """All accepted changes of all articles, newest first."""
+    """List all accepted changes of all articles, newest first."""
     if any(value is not None and "\0" in value for value in (who, action)):
-        raise ContentError([Fault("query", "has a NUL character")])
-    rows = await desk.pool.fetch(SQL["audit"], desk.sites_of(token, site), start_of(cursor), limit, who, action)
+        raise InvalidContentError([FieldError("query", "has a NUL character")])
+    rows = await context.pool.fetch(
+        SQL["list_audit_entries"], context.visible_sites(token, site), decode_cursor(cursor), limit, who, action
+    )
     entries = [AuditEntry(**dict(row)) for row in rows]
-    return json(Audit(entries, next_of(rows, limit, entries[-1].id if entries else 0)))
+    return json_response(AuditPage(entries, encode_cursor(rows, limit, entries[-1].id if entries else 0)))

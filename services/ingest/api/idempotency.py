@@ -1,4 +1,4 @@
-"""The same POST sent twice does its work once, and gets the same answer twice."""
+"""Idempotency keys: a repeated POST takes effect once and returns the stored response."""
 
 import contextlib
 import hashlib
@@ -17,42 +17,42 @@ from shared.postgres import Connection
 
 HEADER = "idempotency-key"
 REPLAYED = {"idempotent-replayed": "true"}
-KEPT_HEADERS = ("etag", "location", "content-type")
+STORED_HEADERS = ("etag", "location", "content-type")
 _KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
 
 
-async def once(
+async def run_once(
     pool: asyncpg.Pool, request: Request, token: Token, act: Callable[[Connection], Awaitable[Response]]
 ) -> Response:
-    """Do `act` in a transaction; with an Idempotency-Key, only if it was not done before.
+    """Run `act` in a transaction; with an Idempotency-Key, only if that key was not used before.
 
-    The answer is kept in the same transaction, for 7 days. A refusal (an exception) keeps nothing.
+    The response is stored in the same transaction, for 7 days. An exception stores nothing.
 
     Raises:
-        Problem: 422, the key is none, or was sent with another request.
+        Problem: 422 if the key is malformed, or was used with a different request.
     """
     key = request.headers.get(HEADER)
     async with pool.acquire() as connection, connection.transaction():
         if key is None:
             return await act(connection)
         if not _KEY.match(key):
-            raise Problem(422, "Idempotency-Key has 1 to 255 visible ASCII characters.")
+            raise Problem(422, "Idempotency-Key must have 1 to 255 visible ASCII characters.")
         await connection.execute(SQL["lock_idempotency_key"], token.prefix, key)
-        row = await connection.fetchrow(SQL["kept_answer"], token.prefix, key)
+        row = await connection.fetchrow(SQL["stored_response"], token.prefix, key)
         fingerprint = _fingerprint(request, await request.body())
         if row is None:
             response = await act(connection)
-            headers = {name: response.headers[name] for name in KEPT_HEADERS if name in response.headers}
-            kept = (response.status_code, msgspec.json.encode(headers).decode(), bytes(response.body))
-            await connection.execute(SQL["keep_answer"], token.prefix, key, fingerprint, *kept)
+            headers = {name: response.headers[name] for name in STORED_HEADERS if name in response.headers}
+            stored = (response.status_code, msgspec.json.encode(headers).decode(), bytes(response.body))
+            await connection.execute(SQL["store_response"], token.prefix, key, fingerprint, *stored)
             return response
     if row["fingerprint"] != fingerprint:
-        raise Problem(422, "This Idempotency-Key was sent before, with another request. Use a new one.")
+        raise Problem(422, "This Idempotency-Key was used with a different request; use a new one.")
     return Response(row["body"], row["status"], {**msgspec.json.decode(row["headers"]), **REPLAYED})
 
 
 def _fingerprint(request: Request, body: bytes) -> bytes:
     with contextlib.suppress(msgspec.DecodeError, UnicodeDecodeError):
-        # The order of fields and the white space make no difference.
+        # Field order and white space do not matter.
         body = msgspec.json.encode(msgspec.json.decode(body), order="sorted")
     return hashlib.sha256(f"{request.method} {request.url.path}\0".encode() + body).digest()

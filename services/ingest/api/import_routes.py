@@ -1,4 +1,4 @@
-"""`/api/imports`: a file of many articles, and a result for each of them as a line of JSON."""
+"""`/api/imports`: import a file of articles, and return one line of JSON for each."""
 
 from collections.abc import AsyncGenerator
 from typing import Annotated, Any
@@ -8,12 +8,12 @@ from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from services.ingest.api.body_limits import bounded
-from services.ingest.api.dependencies import DeskOf, Writer
-from services.ingest.api.schemas import answers
-from services.ingest.imports.detection import READERS, format_of
-from services.ingest.imports.item import ReadError
-from services.ingest.imports.pipeline import Options, Result, run_import
+from services.ingest.api.body_limits import limited_body
+from services.ingest.api.dependencies import ApiContextDep, WriteToken
+from services.ingest.api.schemas import response_docs
+from services.ingest.imports.detection import READERS, detect_format
+from services.ingest.imports.item import FormatError
+from services.ingest.imports.pipeline import ImportOptions, ImportResult, run_import
 from shared.http.problems import Problem
 from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE
@@ -29,39 +29,41 @@ FORMATS = sorted(READERS)
 @router.post(
     "/imports",
     summary="Import many articles",
-    responses=answers(200, Result, problems=(403, 404), media=NDJSON),
+    responses=response_docs(200, ImportResult, problems=(403, 404), media=NDJSON),
     openapi_extra=_BODY,
 )
-async def import_articles(  # noqa: PLR0917 - what the query may have
+async def import_articles(  # noqa: PLR0917 - the query parameters
     request: Request,
-    desk: DeskOf,
-    token: Writer,
+    context: ApiContextDep,
+    token: WriteToken,
     site: Annotated[str, Query(max_length=40)],
-    section: Annotated[str | None, Query(max_length=60, description="for what has none that the site has")] = None,
-    format: Annotated[  # noqa: A002 - the name in the query
+    section: Annotated[
+        str | None, Query(max_length=60, description="for articles without a section of the site")
+    ] = None,
+    format: Annotated[  # noqa: A002 - the query parameter's name
         str | None, Query(pattern=f"^({'|'.join(FORMATS)})$", description=f"{', '.join(FORMATS)}; default: ndjson")
     ] = None,
-    file_name: Annotated[str, Query(max_length=200, description="tells the format, if that is not said")] = "",
+    file_name: Annotated[str, Query(max_length=200, description="determines the format if `format` is not given")] = "",
     publish: Annotated[bool, Query(description="needs the scope admin: the import is the approval")] = False,
     with_counter: Annotated[bool, Query(description="needs the scope admin: views become opening balances")] = False,
-    dry_run: Annotated[bool, Query(description="tell what would be made, and write nothing")] = False,
+    dry_run: Annotated[bool, Query(description="report the results without writing anything")] = False,
 ) -> Response:
-    """Import a file as the command does. The answer is one line for each article; a failure keeps no other from it.
+    """Import a file as the command does. The response has one line per article; a failure does not stop the rest.
 
-    The same file again changes nothing, so that an import that broke off is simply sent again.
+    Importing the same file again changes nothing, so an interrupted import can simply be repeated.
     """
-    kept = desk.site(site)
-    token.check("admin" if publish or with_counter else "write", kept.slug)
-    if section is not None and kept.section(section) is None:
-        known = ", ".join(one.slug for one in kept.sections)
-        raise Problem(422, f"There is no section {section!r} on {kept.slug}; there are {known}.")
-    content = b"".join([chunk async for chunk in bounded(request, IMPORT_BYTES_MAX)])
+    target = context.site(site)
+    token.check("admin" if publish or with_counter else "write", target.slug)
+    if section is not None and target.section(section) is None:
+        known = ", ".join(one.slug for one in target.sections)
+        raise Problem(422, f"Unknown section {section!r} on {target.slug}; known sections: {known}.")
+    content = b"".join([chunk async for chunk in limited_body(request, IMPORT_BYTES_MAX)])
     try:
-        kind = format or (format_of(file_name, content) if file_name else "ndjson")
-    except ReadError as error:
+        kind = format or (detect_format(file_name, content) if file_name else "ndjson")
+    except FormatError as error:
         raise Problem(422, f"The file {error}.") from error
-    options = Options(
-        site=kept,
+    options = ImportOptions(
+        site=target,
         format=kind,
         file_name=file_name or "an import over the API",
         who=token.name,
@@ -73,17 +75,17 @@ async def import_articles(  # noqa: PLR0917 - what the query may have
 
     async def lines() -> AsyncGenerator[bytes, None]:
         try:
-            async for result in run_import(desk.pool, READERS[kind](content, file_name), options):
+            async for result in run_import(context.pool, READERS[kind](content, file_name), options):
                 yield msgspec.json.encode(result) + b"\n"
-        except ReadError as error:
-            yield msgspec.json.encode(Result(place="file", status="failed", reason=str(error)[:500])) + b"\n"
+        except FormatError as error:
+            yield msgspec.json.encode(ImportResult(place="file", status="failed", reason=str(error)[:500])) + b"\n"
         except POSTGRES_UNAVAILABLE as error:
-            log.warning("Postgres is away; an import broke off", reason=repr(error))
-            reason = "the database does not answer now; what stands above is saved, send the file again"
-            yield msgspec.json.encode(Result(place="file", status="failed", reason=reason)) + b"\n"
-        except Exception:  # noqa: BLE001 - the answer has begun: its last line must tell that it is not whole
-            log.exception("An import failed", format=kind)
-            reason = "this failed on our side and has been logged; what stands above is saved"
-            yield msgspec.json.encode(Result(place="file", status="failed", reason=reason)) + b"\n"
+            log.warning("import interrupted: Postgres is unavailable", reason=repr(error))
+            reason = "the database is unavailable; the results above are saved, send the file again"
+            yield msgspec.json.encode(ImportResult(place="file", status="failed", reason=reason)) + b"\n"
+        except Exception:  # noqa: BLE001 - the response has started: its last line must report that it is incomplete
+            log.exception("import failed", format=kind)
+            reason = "internal server error (logged); the results above are saved"
+            yield msgspec.json.encode(ImportResult(place="file", status="failed", reason=reason)) + b"\n"
 
     return StreamingResponse(lines(), media_type=NDJSON, headers={"cache-control": "no-store"})

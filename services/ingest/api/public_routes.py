@@ -1,4 +1,4 @@
-"""`/api/articles`: list and read; ninjs and schema.org; is it live?"""
+"""`/api/articles`: list and read articles, export them as ninjs and schema.org, and read publication status."""
 
 import re
 from datetime import UTC, datetime
@@ -9,15 +9,23 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
-from services.ingest.api.dependencies import ArticleId, Desk, DeskOf, MaybeCaller, the_article
-from services.ingest.api.pagination import Cursor, Filter, Limit, next_of, start_of
-from services.ingest.api.schemas import ArticleList, ArticleView, PublicArticleList, answers, json, view, with_version
+from services.ingest.api.dependencies import ApiContext, ApiContextDep, ArticleId, OptionalToken, load_article
+from services.ingest.api.pagination import Cursor, Filter, Limit, decode_cursor, encode_cursor
+from services.ingest.api.schemas import (
+    ArticleList,
+    ArticleResponse,
+    PublicArticleList,
+    article_response,
+    article_with_etag,
+    json_response,
+    response_docs,
+)
 from services.ingest.articles import syndication
-from services.ingest.articles.publication_status import Publication
-from services.ingest.articles.store import kept_of, read
+from services.ingest.articles.publication_status import PublicationStatus
+from services.ingest.articles.store import read_article, stored_article
 from services.ingest.auth.tokens import Token
 from services.ingest.content.block_models import Instant
-from services.ingest.content.errors import ContentError, Fault
+from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.queries import SQL
 from shared.articles import Article, State, is_public
 from shared.http.problems import Problem
@@ -31,7 +39,7 @@ VersionNumber = Annotated[int, Query(ge=1, le=2**31 - 1)]
 
 
 class Filters(BaseModel):
-    """Which articles are listed; what is not given does not filter."""
+    """Filters of the list; an omitted one does not filter."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -40,7 +48,7 @@ class Filters(BaseModel):
     section: Filter = None
     tag: Filter = None
     author: Filter = None
-    q: Annotated[str | None, Query(max_length=255, description="a part of the title")] = None
+    q: Annotated[str | None, Query(max_length=255, description="part of the title")] = None
     source_system: Filter = None
     external_id: Filter = None
     modified_since: Instant | None = None
@@ -52,23 +60,25 @@ class Filters(BaseModel):
     "/articles",
     tags=["Read"],
     summary="List articles, newest first",
-    responses=answers(200, ArticleList, PublicArticleList, problems=(403, 404)),
+    responses=response_docs(200, ArticleList, PublicArticleList, problems=(403, 404)),
 )
-async def list_articles(desk: DeskOf, token: MaybeCaller, filters: Annotated[Filters, Query()]) -> Response:
-    """Without a token: what is public. With one (scope read): all that editors work on, drafts too."""
+async def list_articles(context: ApiContextDep, token: OptionalToken, filters: Annotated[Filters, Query()]) -> Response:
+    """Without a token: public articles. With one (scope read): all articles, in their working versions."""
     wanted = [filters.section, filters.tag, filters.author, filters.q]
     if any(value is not None and "\0" in value for value in [*wanted, filters.source_system, filters.external_id]):
-        raise ContentError([Fault("query", "has a NUL character")])
-    start, limit, now = start_of(filters.cursor), filters.limit, datetime.now(UTC)
+        raise InvalidContentError([FieldError("query", "must not contain a NUL character")])
+    start, limit, now = decode_cursor(filters.cursor), filters.limit, datetime.now(UTC)
     if token is None:
-        sites = None if filters.site is None else [desk.site(filters.site).slug]
-        rows = await desk.pool.fetch(SQL["lives"], sites, start, limit, *wanted)
+        sites = None if filters.site is None else [context.site(filters.site).slug]
+        rows = await context.pool.fetch(SQL["list_published"], sites, start, limit, *wanted)
         lives = [msgspec.json.decode(row["live"], type=Article) for row in rows]
         last = lives[-1].number if lives else 0
-        return json(PublicArticleList([live for live in lives if is_public(live, now)], next_of(rows, limit, last)))
-    rows = await desk.pool.fetch(
-        SQL["heads"],
-        desk.sites_of(token, filters.site),
+        return json_response(
+            PublicArticleList([live for live in lives if is_public(live, now)], encode_cursor(rows, limit, last))
+        )
+    rows = await context.pool.fetch(
+        SQL["list_articles"],
+        context.visible_sites(token, filters.site),
         start,
         limit,
         filters.state,
@@ -77,53 +87,57 @@ async def list_articles(desk: DeskOf, token: MaybeCaller, filters: Annotated[Fil
         filters.external_id,
         filters.modified_since,
     )
-    found = [kept_of(row["content"], row["live"], row["written_by"], row["problem"]) for row in rows]
-    heads = [view(kept, desk.url_of(kept.head.site), now) for kept in found if kept.head.site in desk.sites]
-    return json(ArticleList(heads, next_of(rows, limit, found[-1].head.number if found else 0)))
+    found = [stored_article(row) for row in rows]
+    heads = [
+        article_response(stored, context.site_url(stored.head.site), now)
+        for stored in found
+        if stored.head.site in context.sites
+    ]
+    return json_response(ArticleList(heads, encode_cursor(rows, limit, found[-1].head.number if found else 0)))
 
 
-async def _public(connection: Connection, article_id: str) -> Article:
-    kept = await read(connection, article_id)
-    live = kept.live if kept is not None else None
+async def _read_public(connection: Connection, article_id: str) -> Article:
+    stored = await read_article(connection, article_id)
+    live = stored.live if stored is not None else None
     if live is not None and live.state == "killed":
         raise Problem(410, "This article was withdrawn.")
     if live is None or not is_public(live, datetime.now(UTC)):
-        raise Problem(404, f"There is no public article {article_id!r}.")
+        raise Problem(404, f"Public article {article_id!r} not found.")
     return live
 
 
-async def _seen(desk: Desk, token: Token | None, article_id: str) -> Article:
-    async with desk.pool.acquire() as connection:
+async def _read_visible(context: ApiContext, token: Token | None, article_id: str) -> Article:
+    async with context.pool.acquire() as connection:
         if token is None:
-            return await _public(connection, article_id)
-        return (await the_article(connection, article_id, token, "read")).head
+            return await _read_public(connection, article_id)
+        return (await load_article(connection, article_id, token, "read")).head
 
 
-_READ = (403, 404, 410)
+_READ_PROBLEMS = (403, 404, 410)
 
 
 @router.get(
     "/articles/{article_id}.ninjs",
     summary="Read an article as ninjs 3.1",
-    responses=answers(200, problems=_READ),
+    responses=response_docs(200, problems=_READ_PROBLEMS),
     tags=["Exchange"],
 )
-async def get_ninjs(desk: DeskOf, token: MaybeCaller, article_id: ArticleId) -> Response:
-    """For news agencies. Without a token: what readers get; with one: the head."""
-    article = await _seen(desk, token, article_id)
-    return json(syndication.ninjs(article, desk.site(article.site), desk.url_of(article.site)))
+async def get_ninjs(context: ApiContextDep, token: OptionalToken, article_id: ArticleId) -> Response:
+    """For news agencies. Without a token: the published version; with one: the working version."""
+    article = await _read_visible(context, token, article_id)
+    return json_response(syndication.ninjs(article, context.site(article.site), context.site_url(article.site)))
 
 
 @router.get(
     "/articles/{article_id}.jsonld",
     summary="Read an article as schema.org NewsArticle",
-    responses=answers(200, problems=_READ, media="application/ld+json"),
+    responses=response_docs(200, problems=_READ_PROBLEMS, media="application/ld+json"),
     tags=["Exchange"],
 )
-async def get_jsonld(desk: DeskOf, token: MaybeCaller, article_id: ArticleId) -> Response:
-    """For search engines. Without a token: what readers get; with one: the head."""
-    article = await _seen(desk, token, article_id)
-    found = syndication.jsonld(article, desk.site(article.site), desk.url_of(article.site))
+async def get_jsonld(context: ApiContextDep, token: OptionalToken, article_id: ArticleId) -> Response:
+    """For search engines. Without a token: the published version; with one: the working version."""
+    article = await _read_visible(context, token, article_id)
+    found = syndication.jsonld(article, context.site(article.site), context.site_url(article.site))
     return Response(msgspec.json.encode(found), media_type="application/ld+json")
 
 
@@ -131,57 +145,59 @@ async def get_jsonld(desk: DeskOf, token: MaybeCaller, article_id: ArticleId) ->
     "/articles/{article_id}",
     tags=["Read"],
     summary="Read an article",
-    responses=answers(200, ArticleView, Article, problems=_READ),
+    responses=response_docs(200, ArticleResponse, Article, problems=_READ_PROBLEMS),
 )
 async def get_article(
-    desk: DeskOf,
-    token: MaybeCaller,
+    context: ApiContextDep,
+    token: OptionalToken,
     article_id: ArticleId,
-    copy: Annotated[Literal["head", "live"], Query(description="with a token: which of the two")] = "head",
+    copy: Annotated[
+        Literal["head", "live"], Query(description="with a token: the working version or the published one")
+    ] = "head",
 ) -> Response:
-    """Without a token: what readers get. With one (scope read): the head, with its version as the ETag."""
-    async with desk.pool.acquire() as connection:
+    """Without a token: the published version. With one (scope read): the working version, with an ETag."""
+    async with context.pool.acquire() as connection:
         if token is None:
-            return json(await _public(connection, article_id))
-        kept = await the_article(connection, article_id, token, "read")
+            return json_response(await _read_public(connection, article_id))
+        stored = await load_article(connection, article_id, token, "read")
     if copy == "live":
-        if kept.live is None:
+        if stored.live is None:
             raise Problem(404, "This article was never public.")
-        return json(kept.live)
-    return with_version(view(kept, desk.url_of(kept.head.site), datetime.now(UTC)))
+        return json_response(stored.live)
+    return article_with_etag(article_response(stored, context.site_url(stored.head.site), datetime.now(UTC)))
 
 
 @router.get(
     "/articles/{article_id}/publication",
     tags=["Read"],
-    summary="Is it live?",
-    responses=answers(200, Publication, problems=(403, 404)),
+    summary="Read the publication status",
+    responses=response_docs(200, PublicationStatus, problems=(403, 404)),
 )
 async def get_publication(
-    desk: DeskOf,
-    token: MaybeCaller,
+    context: ApiContextDep,
+    token: OptionalToken,
     article_id: ArticleId,
     version: VersionNumber | None = None,
     wait: Annotated[
-        str, Query(description="how long to wait for the answer: 10s, 500ms; at most 30s", max_length=12)
+        str, Query(description="how long to wait for a final status: 10s, 500ms; at most 30s", max_length=12)
     ] = "0s",
 ) -> Response:
-    """Tell what the portal serves: queued → rendering → live, or failed with its reason, or withdrawn."""
+    """Return what the portal serves: queued → rendering → live, or failed with its reason, or withdrawn."""
     found = _WAIT.match(wait)
     if found is None:
-        raise ContentError([Fault("wait", "is no time: write 10s or 500ms")])
+        raise InvalidContentError([FieldError("wait", "must be a duration such as 10s or 500ms")])
     seconds = float(found[1]) / (1000 if found[2] == "ms" else 1)
     if seconds > WAIT_SECONDS_MAX:
-        fault = f"is {seconds:g} s; {WAIT_SECONDS_MAX:g} s is the most"
-        raise ContentError([Fault("wait", fault, int(WAIT_SECONDS_MAX), int(seconds))])
-    row = await desk.publications.read(article_id)
-    if row is None or (token is None and row["told_version"] is None):
-        raise Problem(404, f"There is no article {article_id!r}.")
+        message = f"must be at most {WAIT_SECONDS_MAX:g} s (got {seconds:g} s)"
+        raise InvalidContentError([FieldError("wait", message, int(WAIT_SECONDS_MAX), int(seconds))])
+    row = await context.publications.read(article_id)
+    if row is None or (token is None and row["published_version"] is None):
+        raise Problem(404, f"Article {article_id!r} not found.")
     if token is not None:
         token.check("read", row["site"])
-    answer = await desk.publications.wait(article_id, version, seconds)
-    assert answer is not None, "articles are never deleted"
-    if token is None:  # what editors work on is theirs
-        answer.head_version = row["told_version"]
-        answer.reason = "this version is not published" if answer.status == "not_published" else answer.reason
-    return json(answer)
+    status = await context.publications.wait(article_id, version, seconds)
+    assert status is not None, "articles are never deleted"
+    if token is None:  # without a token, nothing about unpublished versions
+        status.head_version = row["published_version"]
+        status.reason = "this version is not published" if status.status == "not_published" else status.reason
+    return json_response(status)

@@ -1,4 +1,4 @@
-"""What the editor API answers: views, errors with the field and the sizes, and the bounds of a request."""
+"""Response bodies of the editor API, and their OpenAPI documentation."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -7,46 +7,46 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from services.ingest.articles.publication_status import Publication
-from services.ingest.articles.workflow import Kept, allowed_steps
-from services.ingest.content.errors import Fault
-from services.ingest.content.validation import warnings_of
-from services.ingest.imports.pipeline import Result
-from services.ingest.media.library import Medium
+from services.ingest.articles.publication_status import PublicationStatus
+from services.ingest.articles.workflow import StoredArticle, allowed_transitions
+from services.ingest.content.errors import FieldError
+from services.ingest.content.validation import editor_warnings
+from services.ingest.imports.pipeline import ImportResult
+from services.ingest.media.library import MediaItem
 from shared.articles import Article, State, article_path, is_public
 
 
-class ArticleView(Article, frozen=True, kw_only=True):
-    """An article as its editors see it: the head, and what readers get of it."""
+class ArticleResponse(Article, frozen=True, kw_only=True):
+    """An article for editors: the working version, and the state of the published one."""
 
     live_version: int | None
-    """The version that was last given to readers, or taken from them; null: never public."""
+    """The version that was last published or withdrawn; null: never public."""
     live_state: State | None
     url: str | None
-    """Where readers find it; null while they cannot."""
+    """Public URL; null while the article is not public."""
     problem: str | None
-    """Why the scheduler could not publish it."""
+    """Why the scheduler could not publish it; null: no error."""
     steps: list[str]
-    """The steps that its state allows."""
-    warnings: list[Fault]
+    """The workflow transitions that its state allows."""
+    warnings: list[FieldError]
 
 
 class ArticleList(msgspec.Struct):
-    """A page of articles as editors see them, newest first; `next` is the `cursor` of the page that follows."""
+    """A page of articles for editors, newest first; `next` is the `cursor` of the following page."""
 
-    articles: list[ArticleView]
+    articles: list[ArticleResponse]
     next: str | None
 
 
 class PublicArticleList(msgspec.Struct):
-    """A page of articles as readers get them."""
+    """A page of public articles."""
 
     articles: list[Article]
     next: str | None
 
 
-class Revision(msgspec.Struct):
-    """One accepted change: who did what, when and why."""
+class Revision(msgspec.Struct, rename={"is_public_change": "is_told"}):
+    """An accepted change: who did what, when and why."""
 
     version: int
     action: str
@@ -54,8 +54,8 @@ class Revision(msgspec.Struct):
     who: str
     note: str
     at: datetime
-    is_told: bool
-    """Readers got something else by it."""
+    is_public_change: bool
+    """It changed the published version."""
 
 
 class RevisionList(msgspec.Struct):
@@ -66,7 +66,7 @@ class RevisionList(msgspec.Struct):
 
 
 class AuditEntry(msgspec.Struct):
-    """One accepted change of any article."""
+    """An accepted change of any article."""
 
     id: int
     article: str
@@ -80,7 +80,7 @@ class AuditEntry(msgspec.Struct):
     at: datetime
 
 
-class Audit(msgspec.Struct):
+class AuditPage(msgspec.Struct):
     """A page of the audit log, newest first."""
 
     entries: list[AuditEntry]
@@ -95,8 +95,8 @@ class FieldChange(msgspec.Struct):
     after: Any
 
 
-class Difference(msgspec.Struct):
-    """What differs between two versions; the body as a unified diff, a line for each block."""
+class ArticleDiff(msgspec.Struct):
+    """The differences between two versions; the body as a unified diff with one line per block."""
 
     article: str
     before: int
@@ -108,18 +108,18 @@ class Difference(msgspec.Struct):
 class MediaList(msgspec.Struct):
     """A page of images, newest first."""
 
-    media: list[Medium]
+    media: list[MediaItem]
     next: str | None
 
 
 class ProblemDocument(msgspec.Struct, omit_defaults=True):
-    """RFC 9457. `errors` names each field that is wrong, with its limit and the value's size."""
+    """A problem document (RFC 9457). `errors` lists each invalid field with its limit and the size of the value."""
 
     type: str
     title: str
     status: int
     detail: str
-    errors: list[Fault] = []
+    errors: list[FieldError] = []
     version: int | None = None
     missing_scope: str | None = None
     state: str | None = None
@@ -128,57 +128,62 @@ class ProblemDocument(msgspec.Struct, omit_defaults=True):
 
 
 _REFERENCE = "#/components/schemas/{name}"
-_KINDS = (
+_TYPES = (
     Article,
-    ArticleView,
+    ArticleResponse,
     ArticleList,
     PublicArticleList,
     RevisionList,
-    Audit,
-    Difference,
-    Publication,
-    Medium,
+    AuditPage,
+    ArticleDiff,
+    PublicationStatus,
+    MediaItem,
     MediaList,
-    Result,
+    ImportResult,
     ProblemDocument,
 )
-_refs, SCHEMAS = msgspec.json.schema_components(_KINDS, ref_template=_REFERENCE)
-_SCHEMA: dict[type, dict[str, Any]] = dict(zip(_KINDS, _refs, strict=True))
-ETAG = {"ETag": {"schema": {"type": "string"}, "description": 'The version, such as "3"; send it back as If-Match'}}
+_refs, SCHEMAS = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
+_SCHEMA: dict[type, dict[str, Any]] = dict(zip(_TYPES, _refs, strict=True))
+ETAG = {"ETag": {"schema": {"type": "string"}, "description": 'The version, such as "3"; to be sent as If-Match'}}
 
 
-def answers(status: int, *kinds: type, problems: Sequence[int] = (), media: str = "application/json") -> Any:
-    """Return the documented answers of a route: what it gives, and its problems."""
-    schemas = [_SCHEMA[kind] for kind in kinds]
+def response_docs(status: int, *types: type, problems: Sequence[int] = (), media: str = "application/json") -> Any:
+    """Return the OpenAPI responses of a route: its result and its problems."""
+    schemas = [_SCHEMA[kind] for kind in types]
     schema = {} if not schemas else schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     problem = {"content": {"application/problem+json": {"schema": _SCHEMA[ProblemDocument]}}}
-    found: dict[int | str, Any] = {code: dict(problem) for code in (*problems, 400, 401, 413, 422, 503)}
-    found[status] = {"content": {media: {"schema": schema}}, **({"headers": ETAG} if ArticleView in kinds else {})}
-    return found
+    responses: dict[int | str, Any] = {code: dict(problem) for code in (*problems, 400, 401, 413, 422, 503)}
+    responses[status] = {
+        "content": {media: {"schema": schema}},
+        **({"headers": ETAG} if ArticleResponse in types else {}),
+    }
+    return responses
 
 
-def view(kept: Kept, public_url: str, now: datetime, warnings: Sequence[Fault] = ()) -> ArticleView:
-    """Return the article as its editors see it."""
-    fields = {name: getattr(kept.head, name) for name in Article.__struct_fields__}
-    live = kept.live
+def article_response(
+    stored: StoredArticle, public_url: str, now: datetime, warnings: Sequence[FieldError] = ()
+) -> ArticleResponse:
+    """Return an article for editors, with warnings about it."""
+    fields = {name: getattr(stored.head, name) for name in Article.__struct_fields__}
+    live = stored.live
     is_open = live is not None and is_public(live, now)
-    return ArticleView(
+    return ArticleResponse(
         **fields,
         live_version=None if live is None else live.version,
         live_state=None if live is None else live.state,
         url=public_url + article_path(live) if live is not None and is_open else None,
-        problem=kept.problem,
-        steps=allowed_steps(kept),
-        warnings=[*warnings, *warnings_of(kept.head)],
+        problem=stored.schedule_error,
+        steps=allowed_transitions(stored),
+        warnings=[*warnings, *editor_warnings(stored.head)],
     )
 
 
-def json(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Return an answer in JSON."""
-    kept = {"cache-control": "no-store", **(headers or {})}
-    return Response(msgspec.json.encode(value), status, kept, "application/json")
+def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """Return a JSON response that is not cached."""
+    all_headers = {"cache-control": "no-store", **(headers or {})}
+    return Response(msgspec.json.encode(value), status, all_headers, "application/json")
 
 
-def with_version(value: ArticleView, status: int = 200, **headers: str) -> Response:
-    """Return an article with its version as the ETag."""
-    return json(value, status, {"etag": f'"{value.version}"', **headers})
+def article_with_etag(value: ArticleResponse, status: int = 200, **headers: str) -> Response:
+    """Return a response with an article, and its version as the ETag."""
+    return json_response(value, status, {"etag": f'"{value.version}"', **headers})

@@ -1,11 +1,11 @@
-"""The outbox relay: takes what was committed to Kafka, in order, until Kafka has it.
+"""The outbox relay: sends committed messages from Postgres to Kafka, in order.
 
-One relay works at a time, behind a Postgres lock; other replicas stand by. Postgres ends the session of one that is
-frozen, and another takes over. The lock alone is not enough: the frozen one may wake up with messages still in its
-memory, and what it sends then would be the newest of a compacted topic. So it sends in Kafka transactions under one id
-for all relays: whoever begins fences off those before, and the broker refuses what they still send.
+One relay is active at a time, under a Postgres advisory lock; the other replicas stand by. Postgres ends the session of
+a frozen relay, and another takes over. The lock alone is not enough: a frozen relay may resume with messages in memory,
+and would send them as the newest of a compacted topic. Messages are therefore sent in Kafka transactions with one
+transactional ID for all relays: a new relay fences the former ones, and the broker rejects what they still send.
 
-A relay that dies between Kafka's commit and the delete sends those messages again: readers know them by their version.
+A relay that dies between Kafka's commit and the delete causes duplicates: consumers recognise them by their version.
 """
 
 import asyncio
@@ -31,27 +31,27 @@ START_SECONDS = 15.0
 IDLE_SECONDS = 0.05
 
 
-async def relay(pool: asyncpg.Pool, kafka: KafkaConfig) -> None:
-    """Relay until the task is cancelled; an unavailable Postgres or Kafka is waited for."""
+async def run_outbox_relay(pool: asyncpg.Pool, kafka: KafkaConfig) -> None:
+    """Relay messages until cancelled; retry while Postgres or Kafka is unavailable."""
     outage = Outage("relay the outbox")
     while True:
         try:
             async with pool.acquire() as connection:
                 if await connection.fetchval(SQL["claim_relay"]):
                     try:
-                        await connection.execute(SQL["end_if_frozen"])
+                        await connection.execute(SQL["set_idle_timeout"])
                         await _relay_all(connection, kafka, outage)
                     finally:
                         await connection.execute(SQL["release_relay"])
         except (*KAFKA_ERRORS, *POSTGRES_UNAVAILABLE) as error:
             outage.failed(error)
-        if is_cancelled():  # the pool went first, and its error took the place of the cancellation
+        if is_cancelled():  # closing the pool raised an error that replaced the cancellation
             return
         await outage.pause()
 
 
 def is_cancelled() -> bool:
-    """Tell whether the running task was told to end."""
+    """Return whether the current task is being cancelled."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
@@ -78,7 +78,7 @@ async def _producer(kafka: KafkaConfig) -> AsyncIterator[AIOKafkaProducer]:
     )
     try:
         async with asyncio.timeout(START_SECONDS):
-            await producer.start()  # from here on, no relay before this one can write
+            await producer.start()  # fences all former relays
         yield producer
     finally:
         await stop_producer(producer)
@@ -88,7 +88,7 @@ async def _relay_batch(connection: Connection, producer: AIOKafkaProducer) -> in
     rows = await connection.fetch(SQL["read_outbox"], BATCH_MESSAGES)
     if not rows:
         return 0
-    with ExitStack() as spans:  # they end when Kafka has committed
+    with ExitStack() as spans:  # spans end after Kafka's commit
         async with asyncio.timeout(SEND_SECONDS), producer.transaction():
             sent = []
             for row in rows:

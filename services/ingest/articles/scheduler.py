@@ -1,7 +1,7 @@
-"""Publishes and withdraws articles when their time comes.
+"""Publishes and withdraws articles at their scheduled times.
 
-What is due is read from Postgres at each tick, one article after the other, locked: nothing is kept in memory, so a
-restart forgets nothing, replicas do not meet, and what fell due during an outage is done after it, in order.
+At each tick the due articles are read from Postgres, one at a time, under a row lock. No schedule is kept in memory, so
+a restart loses nothing, replicas do not conflict, and changes that fell due during an outage run after it, in order.
 """
 
 import time
@@ -11,11 +11,11 @@ import asyncpg
 import msgspec
 
 from services.ingest.articles import workflow
-from services.ingest.articles.store import database_time, read, save
-from services.ingest.articles.workflow import Change, Kept
+from services.ingest.articles.store import database_time, read_article, save_change
+from services.ingest.articles.workflow import ArticleChange, StoredArticle
 from services.ingest.auth.actors import Actor
-from services.ingest.content.errors import ContentError
-from services.ingest.content.validation import publishing_faults
+from services.ingest.content.errors import InvalidContentError
+from services.ingest.content.validation import publishing_errors
 from services.ingest.metrics import OUTBOX_PENDING, SCHEDULE_OVERDUE
 from services.ingest.queries import SQL
 from shared.http.problems import Problem
@@ -25,61 +25,69 @@ from shared.retry import run_periodically
 from shared.sites import Sites
 
 TICK_SECONDS = 0.25
-SWEEP_SECONDS = 600.0
+CLEANUP_SECONDS = 600.0
 SCHEDULER = Actor("scheduler")
 
 
-async def schedule(pool: asyncpg.Pool, sites: Sites) -> None:
-    """Make scheduled changes until the task is cancelled; an unavailable Postgres is waited for."""
-    swept = 0.0
+async def run_scheduler(pool: asyncpg.Pool, sites: Sites) -> None:
+    """Run due changes until cancelled; retry while Postgres is unavailable."""
+    cleaned_at = 0.0
 
     async def tick() -> None:
-        nonlocal swept
-        while await run_due(pool, sites):
+        nonlocal cleaned_at
+        while await run_next_due(pool, sites):
             pass
         SCHEDULE_OVERDUE.set(await pool.fetchval(SQL["overdue_seconds"]))
-        OUTBOX_PENDING.set(await pool.fetchval(SQL["outbox_pending"]))  # here: the relay waits while Kafka is down
-        if time.monotonic() - swept > SWEEP_SECONDS:
-            await pool.execute(SQL["drop_old_answers"])
-            swept = time.monotonic()
+        # Measured here because the relay blocks while Kafka is unavailable.
+        OUTBOX_PENDING.set(await pool.fetchval(SQL["count_pending_messages"]))
+        if time.monotonic() - cleaned_at > CLEANUP_SECONDS:
+            await pool.execute(SQL["delete_old_responses"])
+            cleaned_at = time.monotonic()
 
-    await run_periodically(tick, every_seconds=TICK_SECONDS, on=POSTGRES_UNAVAILABLE, what="make scheduled changes")
+    await run_periodically(tick, every_seconds=TICK_SECONDS, on=POSTGRES_UNAVAILABLE, what="run scheduled changes")
 
 
-async def run_due(pool: asyncpg.Pool, sites: Sites) -> bool:
-    """Do the first thing that is due and that nobody else does; tell whether there was one.
+async def run_next_due(pool: asyncpg.Pool, sites: Sites) -> bool:
+    """Run the first due change that no other replica has locked; return whether there was one.
 
     Raises:
-        asyncpg.PostgresError, OSError: nothing was done, or Postgres is away.
+        asyncpg.PostgresError, OSError: nothing was changed, or Postgres is unavailable.
     """
     async with pool.acquire() as connection, connection.transaction():
-        due = await connection.fetchrow(SQL["due"])
+        due = await connection.fetchrow(SQL["next_due"])
         if due is None:
             return False
         now = await database_time(connection)
         try:
-            kept = await read(connection, due["id"], for_update=True)
-            assert kept is not None, "it is locked"
+            stored = await read_article(connection, due["id"], for_update=True)
+            assert stored is not None, "it is locked"
         except msgspec.MsgspecError as error:
-            await connection.execute(SQL["give_up_unreadable"], due["id"], f"It cannot be read: {error}")
-            log.error("A scheduled article cannot be read", article=due["id"], reason=str(error))
+            await connection.execute(SQL["cancel_unreadable"], due["id"], f"The article cannot be decoded: {error}")
+            log.error("scheduled article cannot be decoded; schedule cancelled", article=due["id"], reason=str(error))
             return True
         try:
-            async with connection.transaction():  # so that a refusal leaves a transaction to give up in
-                change = _change(kept, sites, is_withdrawal=due["is_withdrawal"], now=now)
-                await save(connection, kept, change, SCHEDULER, "its time came")
-        except (ContentError, Problem, LookupError, *POSTGRES_DATA_ERRORS) as error:
-            change = workflow.give_up(kept, f"It could not be published at its time: {error}", now)
-            await save(connection, kept, change, SCHEDULER, change.problem or "")
-        log.info("Scheduled change", article=kept.head.id, action=change.action, problem=change.problem)
+            async with (
+                connection.transaction()
+            ):  # a savepoint: after an error the schedule is cancelled in the outer transaction
+                change = _due_change(stored, sites, is_withdrawal=due["is_withdrawal"], now=now)
+                await save_change(connection, stored, change, SCHEDULER, "scheduled time reached")
+        except (InvalidContentError, Problem, LookupError, *POSTGRES_DATA_ERRORS) as error:
+            change = workflow.cancel_schedule(stored, f"It could not be published at the scheduled time: {error}", now)
+            await save_change(connection, stored, change, SCHEDULER, change.schedule_error or "")
+        log.info(
+            "scheduled change applied",
+            article=stored.head.id,
+            action=change.action,
+            schedule_error=change.schedule_error,
+        )
         return True
 
 
-def _change(kept: Kept, sites: Sites, *, is_withdrawal: bool, now: datetime) -> Change:
-    site = sites[kept.head.site]
+def _due_change(stored: StoredArticle, sites: Sites, *, is_withdrawal: bool, now: datetime) -> ArticleChange:
+    site = sites[stored.head.site]
     if is_withdrawal:
-        return workflow.take("unpublish", kept, site, now)
-    faults = publishing_faults(kept.head, site)
-    if faults:
-        raise ContentError(faults)
-    return workflow.publish(kept, kept.head, now)
+        return workflow.apply_transition("unpublish", stored, site, now)
+    errors = publishing_errors(stored.head, site)
+    if errors:
+        raise InvalidContentError(errors)
+    return workflow.publish_article(stored, stored.head, now)

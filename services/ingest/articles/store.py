@@ -1,15 +1,16 @@
-"""Changes of articles into Postgres: the article, its revision and what Kafka is to be told, in one transaction.
+"""Stores a change of an article in Postgres: the article, its revision and its outbox message, in one transaction.
 
-What stands in the outbox is exactly what was committed; the relay takes it to Kafka.
+The outbox holds exactly what was committed; the relay publishes it to Kafka (articles.outbox_relay).
 """
 
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+import asyncpg
 import msgspec
 
-from services.ingest.articles.workflow import Change, Kept
+from services.ingest.articles.workflow import ArticleChange, StoredArticle
 from services.ingest.auth.actors import Actor
 from services.ingest.metrics import ARTICLE_CHANGES
 from services.ingest.queries import SQL
@@ -19,70 +20,72 @@ from shared.topics import ARTICLES
 from shared.tracing import start_outbox_span
 
 
-class TooLargeError(ValueError):
-    """An article that Kafka would not take: it would stop the relay for ever."""
+class ArticleTooLargeError(ValueError):
+    """An article too large for a Kafka message, which would block the relay indefinitely."""
 
 
-async def read(connection: Connection, article_id: str, *, for_update: bool = False) -> Kept | None:
-    """Return an article, or None; for an update it is locked until the transaction ends."""
+async def read_article(connection: Connection, article_id: str, *, for_update: bool = False) -> StoredArticle | None:
+    """Return an article, or None; with `for_update` its row is locked until the transaction ends."""
     row = await connection.fetchrow(SQL["article_for_update" if for_update else "article"], article_id)
-    return None if row is None else kept_of(row["content"], row["live"], row["written_by"], row["problem"])
+    return None if row is None else stored_article(row)
 
 
-def kept_of(content: str, live: str | None, written_by: str | None, problem: str | None) -> Kept:
-    """Return the article of a row's columns."""
-    return Kept(
-        msgspec.json.decode(content, type=Article),
-        None if live is None else msgspec.json.decode(live, type=Article),
-        written_by,
-        problem,
+def stored_article(row: asyncpg.Record) -> StoredArticle:
+    """Return the article of a row with content, live, author_token and schedule_error."""
+    return StoredArticle(
+        msgspec.json.decode(row["content"], type=Article),
+        None if row["live"] is None else msgspec.json.decode(row["live"], type=Article),
+        row["author_token"],
+        row["schedule_error"],
     )
 
 
-async def insert(connection: Connection, change: Change, actor: Actor, note: str = "") -> None:
-    """Save a new article with its first revision.
+async def insert_article(connection: Connection, change: ArticleChange, actor: Actor, note: str = "") -> None:
+    """Insert a new article with its first revision.
 
     Raises:
-        asyncpg.UniqueViolationError: its external id is another article's.
-        TooLargeError: it is too large for a message.
+        asyncpg.UniqueViolationError: another article has its external ID.
+        ArticleTooLargeError: it is too large for a Kafka message.
     """
     await connection.execute(SQL["insert_article"], *_article_row(change, actor))
-    await _note(connection, change, actor, note)
+    await _append_revision(connection, change, actor, note)
 
 
-async def insert_many(connection: Connection, changes: Sequence[Change], actor: Actor) -> None:
-    """Save new articles as `insert` does, in a few steps for all of them.
+async def insert_articles(connection: Connection, changes: Sequence[ArticleChange], actor: Actor) -> None:
+    """Insert new articles as `insert_article` does, with a few statements for all of them.
 
     Raises:
         asyncpg.PostgresError: one of them cannot be stored.
-        TooLargeError: one of them is too large for a message.
+        ArticleTooLargeError: one of them is too large for a Kafka message.
     """
-    told = [_outbox_row(change) for change in changes if change.is_told]
+    messages = [_outbox_row(change) for change in changes if change.is_public_change]
     await connection.executemany(SQL["insert_article"], [_article_row(change, actor) for change in changes])
     await connection.executemany(SQL["insert_revision"], [_revision_row(change, actor, "") for change in changes])
-    await connection.executemany(SQL["put_in_outbox"], told)
+    await connection.executemany(SQL["insert_into_outbox"], messages)
     for change in changes:
         ARTICLE_CHANGES.labels(change.action).inc()
 
 
-def _article_row(change: Change, actor: Actor) -> tuple[Any, ...]:
+def _article_row(change: ArticleChange, actor: Actor) -> tuple[Any, ...]:
     head = change.head
-    names = (head.id, head.number, head.site, head.version, head.state, head.title, head.source_system)
+    identity = (head.id, head.number, head.site, head.version, head.state, head.title, head.source_system)
     content = (head.external_id, _json(head), _json(change.live), change.unpublish_due_at)
-    return (*names, *content, actor.token, head.modified_at)
+    return (*identity, *content, actor.token, head.modified_at)
 
 
-async def save(connection: Connection, before: Kept, change: Change, actor: Actor, note: str = "") -> None:
-    """Save a change of an article that `read` has locked.
+async def save_change(
+    connection: Connection, before: StoredArticle, change: ArticleChange, actor: Actor, note: str = ""
+) -> None:
+    """Store a change of an article that `read_article` has locked.
 
     Raises:
-        RuntimeError: the article is not at the version before: it was not locked.
-        TooLargeError: it is too large for a message.
+        RuntimeError: the article is not at the version before the change: it was not locked.
+        ArticleTooLargeError: it is too large for a Kafka message.
     """
     head = change.head
     is_text = change.action in ("edit", "restore", "import")
     done = await connection.fetchval(
-        SQL["change_article"],
+        SQL["update_article"],
         head.id,
         head.version,
         head.state,
@@ -91,38 +94,40 @@ async def save(connection: Connection, before: Kept, change: Change, actor: Acto
         _json(change.live),
         change.publish_due_at,
         change.unpublish_due_at,
-        change.problem,
-        actor.token if is_text else before.written_by,
+        change.schedule_error,
+        actor.token if is_text else before.author_token,
         head.modified_at,
     )
     if done is None:
         raise RuntimeError(f"article {head.id} is not at version {head.version - 1}")
-    await _note(connection, change, actor, note)
+    await _append_revision(connection, change, actor, note)
 
 
-async def _note(connection: Connection, change: Change, actor: Actor, note: str) -> None:
+async def _append_revision(connection: Connection, change: ArticleChange, actor: Actor, note: str) -> None:
     await connection.execute(SQL["insert_revision"], *_revision_row(change, actor, note))
-    if change.is_told:  # a draft stays in here: what was never public cannot leak
-        await connection.execute(SQL["put_in_outbox"], *_outbox_row(change))
+    if change.is_public_change:  # drafts never leave Postgres
+        await connection.execute(SQL["insert_into_outbox"], *_outbox_row(change))
     ARTICLE_CHANGES.labels(change.action).inc()
 
 
-def _revision_row(change: Change, actor: Actor, note: str) -> tuple[Any, ...]:
+def _revision_row(change: ArticleChange, actor: Actor, note: str) -> tuple[Any, ...]:
     head = change.head
-    said = (change.action, head.state, actor.name, actor.token, note)
-    return (head.id, head.version, *said, head.site, _json(head), change.is_told, head.modified_at)
+    described = (change.action, head.state, actor.name, actor.token, note)
+    return (head.id, head.version, *described, head.site, _json(head), change.is_public_change, head.modified_at)
 
 
-def _outbox_row(change: Change) -> tuple[Any, ...]:
+def _outbox_row(change: ArticleChange) -> tuple[Any, ...]:
     value = _message(change)
     return (ARTICLES.name, change.head.id, value, _json(start_outbox_span(ARTICLES.name, change.head.id)))
 
 
-def _message(change: Change) -> bytes:
+def _message(change: ArticleChange) -> bytes:
     assert change.live is not None
     value = msgspec.json.encode(change.live)
     if len(value) > ARTICLE_BYTES_MAX:
-        raise TooLargeError(f"the article has {len(value):,} bytes as JSON; {ARTICLE_BYTES_MAX:,} is the most")
+        raise ArticleTooLargeError(
+            f"the article has {len(value):,} bytes as JSON; {ARTICLE_BYTES_MAX:,} is the maximum"
+        )
     return value
 
 
@@ -131,6 +136,6 @@ def _json(content: Any) -> str | None:
 
 
 async def database_time(connection: Connection) -> datetime:
-    """Return Postgres's time: the one clock that all replicas share."""
+    """Return the time of Postgres, the clock that all replicas share."""
     now: datetime = await connection.fetchval("SELECT clock_timestamp()")
     return now

@@ -1,4 +1,4 @@
-"""An article as others want it: ninjs 3.1 for agencies, schema.org for search engines. Pure."""
+"""Exports articles for other systems: ninjs 3.1 for agencies, schema.org for search engines. Pure."""
 
 from datetime import datetime
 from typing import Any
@@ -156,14 +156,14 @@ def _figures(article: Article) -> list[Figure]:
 
 
 def _uri(article: Article, site: Site, public_url: str) -> str:
-    """Return the tag URI that names the article for ever, whatever becomes of its URL."""
+    """Return the tag URI that identifies the article permanently, even if its URL changes."""
     host = public_url.split("://", 1)[1].split(":", 1)[0]
     year = (article.created_at or article.modified_at).astimezone(site.zone).year
     return f"tag:{host},{year}:article/{article.id}"
 
 
 def body_html(article: Article, public_url: str) -> str:
-    """Return the body as HTML for others: absolute addresses, nothing of our theme."""
+    """Return the body as plain HTML with absolute URLs, independent of the theme."""
     return "\n".join(_html(block, public_url) for block in article.body)
 
 
@@ -205,13 +205,13 @@ def _list(items: list[Item], ordered: bool) -> str:
 
 
 def body_text(article: Article) -> str:
-    """Return the body as plain text, a line for each paragraph, item, cell or caption."""
+    """Return the body as plain text, one line per paragraph, item, cell or caption."""
     lines = [inline_text(html) for block in article.body for html in inline_html_parts(block)]
     return "\n".join(line for line in lines if line)
 
 
 def absolute(url: str, public_url: str) -> str:
-    """Return an address that holds elsewhere too."""
+    """Return an absolute URL."""
     return public_url + url if url.startswith("/") else url
 
 

@@ -1,7 +1,8 @@
-"""From draft to the public and back: which steps there are, who may take them, what becomes of the article. Pure.
+"""The editorial workflow: the transitions between states, the scopes they need, and their results. Pure.
 
-An article is two: the head, which editors work on, and the live copy, which readers get. Each accepted change, a step
-as much as an edit, is the head's next version. What readers get changes by publish, unpublish, archive and kill only.
+An article has a working version (`head`), which editors change, and a published version (`live`), which readers see.
+Each accepted change, an edit or a transition, makes the next version of the head. Only publish, unpublish, archive and
+kill change the published version.
 
     draft → in_review → approved → scheduled → published → unpublished | archived | killed
 """
@@ -13,111 +14,118 @@ from typing import Any
 import msgspec
 
 from services.ingest.content.conversion import make_slug
-from services.ingest.content.errors import ContentError, Fault
-from services.ingest.content.validation import publishing_faults
+from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.validation import publishing_errors
 from shared.articles import Article, State
 from shared.http.problems import Problem
 from shared.sites import Site
 
 
 @dataclass(frozen=True)
-class Step:
-    """A step of the workflow: from which states of the head, to which, and with what scope."""
+class Transition:
+    """A transition of the workflow: the states of the head it starts from, its result, and the scope it needs."""
 
-    begins: frozenset[State]
-    ends: State
+    from_states: frozenset[State]
+    to_state: State
     scope: str
     summary: str
     needs_reason: bool = False
     is_withdrawal: bool = False
-    """It takes the live copy from readers; `begins` are states of the live copy."""
+    """It withdraws the published version; `from_states` are then states of that version."""
 
 
-STEPS: dict[str, Step] = {
-    "submit": Step(frozenset({"draft"}), "in_review", "write", "Hand a draft in for review"),
-    "approve": Step(frozenset({"in_review"}), "approved", "publish", "Approve what is in review (duyệt)"),
-    "refuse": Step(
+TRANSITIONS: dict[str, Transition] = {
+    "submit": Transition(frozenset({"draft"}), "in_review", "write", "Submit a draft for review"),
+    "approve": Transition(frozenset({"in_review"}), "approved", "publish", "Approve an article in review (duyệt)"),
+    "refuse": Transition(
         frozenset({"in_review", "approved", "scheduled"}),
         "draft",
         "publish",
-        "Send it back to its writer, with a reason",
+        "Reject it: back to its author, with a reason",
         needs_reason=True,
     ),
-    "schedule": Step(frozenset({"approved", "scheduled"}), "scheduled", "publish", "Publish it at a time"),
-    "unschedule": Step(frozenset({"scheduled"}), "approved", "publish", "Take it out of the schedule"),
-    "publish": Step(
+    "schedule": Transition(frozenset({"approved", "scheduled"}), "scheduled", "publish", "Schedule its publication"),
+    "unschedule": Transition(frozenset({"scheduled"}), "approved", "publish", "Cancel the schedule"),
+    "publish": Transition(
         frozenset({"approved", "scheduled", "unpublished", "archived"}),
         "published",
         "publish",
-        "Publish what is approved (đăng), at once or when its time comes",
+        "Publish an approved article (đăng), now or at its scheduled time",
     ),
-    "unpublish": Step(
-        frozenset({"published"}), "unpublished", "publish", "Take it from readers; its URL is 404", is_withdrawal=True
+    "unpublish": Transition(
+        frozenset({"published"}),
+        "unpublished",
+        "publish",
+        "Withdraw it from the portal; its URL is 404",
+        is_withdrawal=True,
     ),
-    "archive": Step(
+    "archive": Transition(
         frozenset({"published", "unpublished"}),
         "archived",
         "publish",
-        "Put it away for good, without deleting it",
+        "Archive it: off the portal, not deleted",
         is_withdrawal=True,
     ),
-    "kill": Step(
+    "kill": Transition(
         frozenset({"published", "unpublished", "archived"}),
         "killed",
         "publish",
-        "Withdraw it for ever, with a reason; its URL is 410",
+        "Withdraw it permanently, with a reason; its URL is 410",
         needs_reason=True,
         is_withdrawal=True,
     ),
 }
 
 
-BOTH_STEPS: frozenset[State] = frozenset({"draft", "in_review"})
-"""From here administrators may publish: approval and publication at once."""
+ADMIN_PUBLISHABLE_STATES: frozenset[State] = frozenset({"draft", "in_review"})
+"""Administrators may also publish from these states, which approves and publishes in one transition."""
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredArticle:
     """An article as it is stored."""
 
     head: Article
     live: Article | None
-    written_by: str | None = None
-    """The token whose text the head is."""
-    problem: str | None = None
-    """Why the scheduler could not do what was asked of it."""
+    author_token: str | None = None
+    """Prefix of the token that wrote the text of the head."""
+    schedule_error: str | None = None
+    """Why the scheduler could not publish or withdraw it."""
 
 
 @dataclass(frozen=True)
-class Change:
-    """What an accepted change makes of an article."""
+class ArticleChange:
+    """The result of an accepted change."""
 
     action: str
     head: Article
     live: Article | None
-    is_told: bool
-    """Readers get something else now: the live copy goes to Kafka."""
+    is_public_change: bool
+    """It changes the published version, which goes to Kafka."""
     publish_due_at: datetime | None = None
     unpublish_due_at: datetime | None = None
-    problem: str | None = None
+    schedule_error: str | None = None
 
 
-def edit(kept: Kept, fields: dict[str, Any], *, by_publisher: bool, now: datetime, action: str = "edit") -> Change:
-    """Change the head's content. What was approved has to be approved again.
+def edit_article(
+    stored: StoredArticle, fields: dict[str, Any], *, by_publisher: bool, now: datetime, action: str = "edit"
+) -> ArticleChange:
+    """Change the content of the head. An approved article has to be approved again.
 
     Args:
-        kept: The article.
+        stored: The article as stored.
         fields: The fields of the content that change.
-        by_publisher: What a publisher changes stays in review; what others change is a draft.
+        by_publisher: Whether the editor may publish: then an article in review stays in review. Otherwise the result
+            is a draft.
         now: The time of the change.
-        action: What the revision says was done.
+        action: The action that the revision records.
 
     Raises:
-        Problem: 409, the article is killed.
+        Problem: 409 if the article is killed.
     """
-    head = kept.head
+    head = stored.head
     if head.state == "killed":
-        raise Problem(409, "The article is killed: it cannot be changed any more.", state=head.state)
+        raise Problem(409, "The article is killed and cannot be changed.", state=head.state)
     if "title" in fields and fields.get("slug") is None:
         made_of_title = head.slug == make_slug(head.title)
         fields = {**fields, "slug": make_slug(fields["title"]) if made_of_title or "slug" in fields else head.slug}
@@ -126,129 +134,139 @@ def edit(kept: Kept, fields: dict[str, Any], *, by_publisher: bool, now: datetim
     under_review = head.state in ("in_review", "approved", "scheduled")
     state: State = "in_review" if by_publisher and under_review else "draft"
     head = msgspec.structs.replace(head, **fields, state=state, version=head.version + 1, modified_at=now)
-    return _change(action, kept, head)
+    return _head_change(action, stored, head)
 
 
-def take(
+def apply_transition(
     name: str,
-    kept: Kept,
+    stored: StoredArticle,
     site: Site,
     now: datetime,
     *,
     is_admin: bool = False,
     publish_at: datetime | msgspec.UnsetType | None = msgspec.UNSET,
-) -> Change:
-    """Take a step.
+) -> ArticleChange:
+    """Apply a transition.
 
     Args:
-        name: Of STEPS.
-        kept: The article.
+        name: A key of TRANSITIONS.
+        stored: The article as stored.
         site: Its site.
-        now: The time of the step.
-        is_admin: Administrators may publish what is not approved yet: both steps at once.
-        publish_at: The time to publish at; None means at once; unset means the article's own.
+        now: The time of the transition.
+        is_admin: Whether to allow ADMIN_PUBLISHABLE_STATES as well.
+        publish_at: When to publish; None means now, UNSET the article's own `publish_at`.
 
     Raises:
-        Problem: 409, the article's state does not allow it.
-        ContentError: something is missing before it may be published.
+        Problem: 409 if the article's state does not allow it.
+        InvalidContentError: the article is not complete enough to be published.
     """
-    step = STEPS[name]
-    head = kept.head
-    if step.is_withdrawal:
-        return _withdraw(name, step, kept, now)
-    begins = step.begins | BOTH_STEPS if is_admin and name in ("publish", "schedule") else step.begins
-    if head.state not in begins:
-        raise _not_from(name, head.state, sorted(begins))
+    transition = TRANSITIONS[name]
+    head = stored.head
+    if transition.is_withdrawal:
+        return _withdraw(name, transition, stored, now)
+    from_states = (
+        transition.from_states | ADMIN_PUBLISHABLE_STATES
+        if is_admin and name in ("publish", "schedule")
+        else transition.from_states
+    )
+    if head.state not in from_states:
+        raise _invalid_transition(name, head.state, sorted(from_states))
     if name in ("approve", "schedule", "publish"):
-        faults = publishing_faults(head, site)
-        if faults:
-            raise ContentError(faults)
+        errors = publishing_errors(head, site)
+        if errors:
+            raise InvalidContentError(errors)
     if name in ("schedule", "publish"):
-        return _publish(name, kept, now, publish_at)
-    return _change(name, kept, _next(head, step.ends, now))
+        return _publish(name, stored, now, publish_at)
+    return _head_change(name, stored, _with_state(head, transition.to_state, now))
 
 
-def _publish(name: str, kept: Kept, now: datetime, publish_at: datetime | msgspec.UnsetType | None) -> Change:
-    head = kept.head
+def _publish(
+    name: str, stored: StoredArticle, now: datetime, publish_at: datetime | msgspec.UnsetType | None
+) -> ArticleChange:
+    head = stored.head
     if publish_at is not msgspec.UNSET:
         head = msgspec.structs.replace(head, publish_at=publish_at)
     due = max((at for at in (head.publish_at, head.embargo_until) if at is not None), default=None)
     if name == "schedule" and due is None:
-        raise ContentError([Fault("publish_at", "is missing: when is it to be published?")])
+        raise InvalidContentError([FieldError("publish_at", "is missing: a schedule needs a time")])
     if head.unpublish_at is not None and head.unpublish_at <= max(now, due or now):
-        raise ContentError([Fault("unpublish_at", "is over before readers could see it")])
+        raise InvalidContentError([FieldError("unpublish_at", "is before the article would be published")])
     if due is not None and (name == "schedule" or due > now):
-        head = _next(head, "scheduled", now)
-        return _change("schedule", kept, head)
-    return publish(kept, head, now)
+        head = _with_state(head, "scheduled", now)
+        return _head_change("schedule", stored, head)
+    return publish_article(stored, head, now)
 
 
-def publish(kept: Kept, head: Article, now: datetime, action: str = "publish") -> Change:
-    """Make the head the live copy: readers get it from now on."""
-    head = _next(head, "published", now)
+def publish_article(stored: StoredArticle, head: Article, now: datetime, action: str = "publish") -> ArticleChange:
+    """Make the head the published version."""
+    head = _with_state(head, "published", now)
     head = msgspec.structs.replace(head, first_published_at=head.first_published_at or now)
     if head.published_at is None and head.date_precision != "unknown":
         head = msgspec.structs.replace(head, published_at=head.first_published_at)
-    return Change(action, head, head, is_told=True, unpublish_due_at=head.unpublish_at)
+    return ArticleChange(action, head, head, is_public_change=True, unpublish_due_at=head.unpublish_at)
 
 
-def _withdraw(name: str, step: Step, kept: Kept, now: datetime) -> Change:
-    head, live = kept.head, kept.live
+def _withdraw(name: str, transition: Transition, stored: StoredArticle, now: datetime) -> ArticleChange:
+    head, live = stored.head, stored.live
     if live is None and not (name == "kill" and head.state != "killed"):
-        raise _not_from(name, head.state, sorted(step.begins))
-    if live is not None and live.state not in step.begins:
-        raise _not_from(name, live.state, sorted(step.begins))
+        raise _invalid_transition(name, head.state, sorted(transition.from_states))
+    if live is not None and live.state not in transition.from_states:
+        raise _invalid_transition(name, live.state, sorted(transition.from_states))
     if live is not None:
-        live = msgspec.structs.replace(live, state=step.ends, version=head.version + 1, modified_at=now)
-    if name == "kill" or kept.live is None:
-        head = _next(head, step.ends, now)
-    elif head.state in step.begins:  # no text is waiting that readers have not seen
+        live = msgspec.structs.replace(live, state=transition.to_state, version=head.version + 1, modified_at=now)
+    if name == "kill" or stored.live is None:
+        head = _with_state(head, transition.to_state, now)
+    elif head.state in transition.from_states:  # the head has no unpublished changes
         assert live is not None
         head = live
     else:
         head = msgspec.structs.replace(head, version=head.version + 1, modified_at=now)
-    waiting = head.state == "scheduled"
-    return Change(name, head, live, is_told=live is not None, publish_due_at=due_at(head) if waiting else None)
-
-
-def due_at(head: Article) -> datetime | None:
-    """Return when a scheduled article is to be published."""
-    return max((at for at in (head.publish_at, head.embargo_until) if at is not None), default=None)
-
-
-def give_up(kept: Kept, reason: str, now: datetime) -> Change:
-    """Take a scheduled article out of the schedule: it can never succeed, and its editors must see why."""
-    return replace(_change("give-up", kept, _next(kept.head, "draft", now)), problem=reason)
-
-
-def _change(action: str, kept: Kept, head: Article) -> Change:
-    """A change of the head alone: what readers get stays, and so does the time at which they no longer get it."""
-    live = kept.live
-    unpublish_due_at = live.unpublish_at if live is not None and live.state == "published" else None
-    publish_due_at = due_at(head) if head.state == "scheduled" else None
-    return Change(action, head, live, is_told=False, publish_due_at=publish_due_at, unpublish_due_at=unpublish_due_at)
-
-
-def _next(head: Article, state: State, now: datetime) -> Article:
-    return msgspec.structs.replace(head, state=state, version=head.version + 1, modified_at=now)
-
-
-def _not_from(name: str, state: State, begins: list[State]) -> Problem:
-    return Problem(
-        409,
-        f"{name} is not possible from {state}; it is from {', '.join(begins)}.",
-        state=state,
-        possible_from=begins,
+    is_scheduled = head.state == "scheduled"
+    return ArticleChange(
+        name, head, live, is_public_change=live is not None, publish_due_at=due_at(head) if is_scheduled else None
     )
 
 
-def allowed_steps(kept: Kept) -> list[str]:
-    """Return the steps that the article's state allows, whoever asks."""
-    live_state = kept.live.state if kept.live is not None else None
-    found = []
-    for name, step in STEPS.items():
-        state = live_state if step.is_withdrawal else kept.head.state
-        never_live = name == "kill" and live_state is None and kept.head.state != "killed"
-        if state in step.begins or never_live:
-            found.append(name)
-    return found
+def due_at(head: Article) -> datetime | None:
+    """Return the time at which a scheduled article is due for publication."""
+    return max((at for at in (head.publish_at, head.embargo_until) if at is not None), default=None)
+
+
+def cancel_schedule(stored: StoredArticle, reason: str, now: datetime) -> ArticleChange:
+    """Cancel a schedule that can never succeed, and record the reason for the editors."""
+    return replace(_head_change("give-up", stored, _with_state(stored.head, "draft", now)), schedule_error=reason)
+
+
+def _head_change(action: str, stored: StoredArticle, head: Article) -> ArticleChange:
+    """A change of the head only: the published version and the time of its withdrawal stay the same."""
+    live = stored.live
+    unpublish_due_at = live.unpublish_at if live is not None and live.state == "published" else None
+    publish_due_at = due_at(head) if head.state == "scheduled" else None
+    return ArticleChange(
+        action, head, live, is_public_change=False, publish_due_at=publish_due_at, unpublish_due_at=unpublish_due_at
+    )
+
+
+def _with_state(head: Article, state: State, now: datetime) -> Article:
+    return msgspec.structs.replace(head, state=state, version=head.version + 1, modified_at=now)
+
+
+def _invalid_transition(name: str, state: State, from_states: list[State]) -> Problem:
+    return Problem(
+        409,
+        f"{name} is not possible from {state}; it is possible from {', '.join(from_states)}.",
+        state=state,
+        possible_from=from_states,
+    )
+
+
+def allowed_transitions(stored: StoredArticle) -> list[str]:
+    """Return the transitions that the article's state allows, regardless of the caller's scopes."""
+    live_state = stored.live.state if stored.live is not None else None
+    allowed = []
+    for name, transition in TRANSITIONS.items():
+        state = live_state if transition.is_withdrawal else stored.head.state
+        never_live = name == "kill" and live_state is None and stored.head.state != "killed"
+        if state in transition.from_states or never_live:
+            allowed.append(name)
+    return allowed

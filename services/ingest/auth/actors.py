@@ -1,11 +1,11 @@
-"""Who changes an article: a token, the scheduler or an import."""
+"""The actor of a change: the holder of a token, the scheduler or an import."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Actor:
-    """Who makes a change: a name for people, and the prefix of the token, if there is one."""
+    """Who makes a change: a readable name, and the prefix of the token, if any."""
 
     name: str
     token: str | None = None

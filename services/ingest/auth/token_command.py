@@ -1,4 +1,4 @@
-"""`python -m services.ingest token create|list|revoke`: give tokens out and take them back."""
+"""`python -m services.ingest token create|list|revoke`: manage bearer tokens."""
 
 import argparse
 import sys
@@ -21,8 +21,8 @@ DAYS = 365
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="create|list|revoke")
-    create = verbs.add_parser("create", help="make a token and print it, this once")
-    create.add_argument("--name", required=True, help="who holds it: a person, or a program")
+    create = verbs.add_parser("create", help="create a token and print it; it is not shown again")
+    create.add_argument("--name", required=True, help="the holder: a person or a program")
     create.add_argument(
         "--scope",
         required=True,
@@ -30,12 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help=f"one of {', '.join(SCOPES)}; several with commas. write includes read, publish includes write, "
         "admin includes all; events is for /e/batch",
     )
-    create.add_argument("--site", action="append", help="a site that it may act on; repeat it for more; default: all")
+    create.add_argument("--site", action="append", help="a site that it may access; repeatable; default: all")
     create.add_argument(
         "--expires", type=_expiry, default=str(DAYS), metavar="DAYS|DATE|never", help=f"default: {DAYS} days"
     )
     verbs.add_parser("list", help="show all tokens, without their secrets")
-    revoke = verbs.add_parser("revoke", help="take a token back; it stops within 60 s")
+    revoke = verbs.add_parser("revoke", help="revoke a token; takes effect within 60 s")
     revoke.add_argument("prefix", help="the 8 digits after pt_, or the whole token")
 
 
@@ -48,7 +48,7 @@ def _expiry(text: str) -> datetime | None:
     except (ValueError, OverflowError) as error:
         raise argparse.ArgumentTypeError(f"{text!r} is neither days, nor a date like 2027-01-31, nor never") from error
     if at <= now:
-        raise argparse.ArgumentTypeError(f"{text} is already over")
+        raise argparse.ArgumentTypeError(f"{text} is in the past")
     return at
 
 
@@ -83,15 +83,15 @@ async def _create(pool: asyncpg.Pool, arguments: argparse.Namespace) -> None:
         sites=arguments.site,
         expires_at=arguments.expires,
     )
-    # Only the token goes to standard output, so that TOKEN=$(…) holds it.
-    until = arguments.expires.date() if arguments.expires else "it is revoked"
-    print(f"good until {until}; it is not shown again:", file=sys.stderr)
+    # Only the token goes to standard output, for TOKEN=$(…).
+    until = arguments.expires.date() if arguments.expires else "revoked"
+    print(f"valid until {until}; it is not shown again:", file=sys.stderr)
     print(token)
 
 
 async def _list(pool: asyncpg.Pool, arguments: argparse.Namespace) -> None:
     lines = [("prefix", "name", "scopes", "sites", "created", "last used", "state")]
-    for row in await pool.fetch(SQL["tokens"]):
+    for row in await pool.fetch(SQL["list_tokens"]):
         day = {name: row[name].date().isoformat() if row[name] else "never" for name in ("created_at", "used_at")}
         sites = "all" if row["sites"] is None else ",".join(row["sites"])
         scopes = ",".join(row["scopes"])
@@ -105,13 +105,13 @@ def _state(row: asyncpg.Record) -> str:
     if row["revoked_at"] is not None:
         return f"revoked {row['revoked_at'].date()}"
     if row["expires_at"] is None:
-        return "good"
-    return f"{'good until' if row['expires_at'] > datetime.now(UTC) else 'expired'} {row['expires_at'].date()}"
+        return "valid"
+    return f"{'valid until' if row['expires_at'] > datetime.now(UTC) else 'expired'} {row['expires_at'].date()}"
 
 
 async def _revoke(pool: asyncpg.Pool, arguments: argparse.Namespace) -> None:
     prefix = arguments.prefix.removeprefix("pt_")[:8]
     name = await pool.fetchval(SQL["revoke_token"], prefix)
     if name is None:
-        raise CommandError(f"unknown token {prefix!r}; `token list` shows them")
-    print(f"revoked {prefix} of {name}; it stops within 60 s")
+        raise CommandError(f"unknown token {prefix!r}; see `token list`")
+    print(f"revoked {prefix} of {name}; takes effect within 60 s")

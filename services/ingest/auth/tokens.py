@@ -1,8 +1,8 @@
-"""Bearer tokens: who calls, and what they may do.
+"""Bearer tokens: authentication of callers, their scopes and sites.
 
-A token is `pt_PREFIX_SECRET`: 8 hex digits to look it up by, and 32 random bytes in base64url. Only its SHA-256 is
-stored. A token that was found good is remembered: for 60 s nothing is asked again, so a revocation takes effect
-within 60 s; and while Postgres is away it goes on being good until 10 minutes after it was last found so.
+A token is `pt_PREFIX_SECRET`: 8 hex digits as the lookup key, and 32 random bytes in base64url. Only its SHA-256 is
+stored. A valid token is cached for 60 s, so a revocation takes effect within 60 s. While Postgres is unavailable, a
+cached token stays valid until 10 minutes after its last successful lookup.
 """
 
 import hashlib
@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 
 import asyncpg
 
+from services.ingest.auth.actors import Actor
 from services.ingest.queries import SQL
 from shared.http.problems import Problem
 from shared.logs import log
@@ -30,13 +31,13 @@ IMPLIED = {
     "admin": set(SCOPES),
     "events": {"events"},
 }
-"""What each scope allows: whoever may write may see what is written; `events` stands for itself."""
+"""The scopes that each scope includes."""
 
 FRESH_SECONDS = 60.0
-KEPT_SECONDS = 600.0
-LOOK_UP_SECONDS = 2.0
-AWAY_SECONDS = 2.0
-"""After a failed look-up, known tokens are not looked up again for so long: their requests must not wait."""
+STALE_SECONDS_MAX = 600.0
+LOOKUP_TIMEOUT_SECONDS = 2.0
+BACKOFF_SECONDS = 2.0
+"""After a failed lookup, cached tokens are not looked up again for this time, so that requests do not wait."""
 SECRET_BYTES = 32
 _TOKEN = re.compile(r"^pt_(?P<prefix>[0-9a-f]{8})_[A-Za-z0-9_-]{43}$")
 _BEARER = re.compile(r"^bearer +(?P<token>\S+) *$", re.IGNORECASE)
@@ -44,125 +45,130 @@ _BEARER = re.compile(r"^bearer +(?P<token>\S+) *$", re.IGNORECASE)
 
 @dataclass(frozen=True)
 class Token:
-    """A token that was found good: who holds it, and what for."""
+    """A valid token: its holder, scopes and sites."""
 
     prefix: str
     name: str
     scopes: frozenset[str]
-    """All that it allows, implied scopes included."""
+    """Granted scopes, with the included ones."""
     sites: frozenset[str] | None
-    """The sites it may act on; None means all."""
+    """The sites it may access; None means all."""
     expires_at: datetime | None
 
+    @property
+    def actor(self) -> Actor:
+        """The actor that revisions name for changes made with this token."""
+        return Actor(self.name, self.prefix)
+
     def allows(self, scope: str, site: str | None = None) -> bool:
-        """Tell whether it has the scope, and on that site."""
+        """Return whether it has the scope, on the given site if any."""
         return scope in self.scopes and (site is None or self.sites is None or site in self.sites)
 
     def check(self, scope: str, site: str | None = None) -> None:
-        """Refuse what it does not allow.
+        """Require a scope, on the given site if any.
 
         Raises:
-            Problem: 403, which names the missing scope, or the site.
+            Problem: 403, naming the missing scope or the site.
         """
         if scope not in self.scopes:
             challenge = {"www-authenticate": f'Bearer realm="presstally", error="insufficient_scope", scope="{scope}"'}
             raise Problem(
                 403,
-                f"This needs a token with the scope {scope!r}; yours has {', '.join(sorted(self.scopes))}.",
+                f"Requires the scope {scope!r}; the token has {', '.join(sorted(self.scopes))}.",
                 headers=challenge,
                 missing_scope=scope,
             )
         if not self.allows(scope, site):
-            raise Problem(403, f"Your token does not act on the site {site!r}.")
+            raise Problem(403, f"The token has no access to the site {site!r}.")
 
 
 @dataclass(frozen=True)
-class _Known:
+class _CachedToken:
     hash: bytes
     token: Token
-    found_good_at: float
+    validated_at: float
 
 
 class Tokens:
-    """Tells the tokens of requests.
+    """Looks up and caches the tokens of requests.
 
     Args:
-        pool: Of the role presstally_ingest.
-        clock: Monotonic seconds.
+        pool: Connected as the role presstally_ingest.
+        clock: Returns monotonic time in seconds.
     """
 
     def __init__(self, pool: asyncpg.Pool, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._pool = pool
         self._clock = clock
-        self._known: dict[str, _Known] = {}  # only tokens that were found good: no stranger fills it
-        self._away_until = 0.0
+        self._cache: dict[str, _CachedToken] = {}  # valid tokens only, so that callers cannot fill it
+        self._backoff_until = 0.0
 
     async def require(self, authorization: str | None, scope: str, site: str | None = None) -> Token:
-        """Return the token of an Authorization header, if it has the scope (on the site, if one is named).
+        """Return the token of an Authorization header and require a scope, on the given site if any.
 
         Raises:
-            Problem: 401 without a good token; 403 without the scope or the site; 503 for a token that is not
-                known here while Postgres is away.
+            Problem: 401 without a valid token; 403 without the scope or the site; 503 for a token that is not
+                cached while Postgres is unavailable.
         """
         token = await self.identify(authorization)
         token.check(scope, site)
         return token
 
     async def identify(self, authorization: str | None) -> Token:
-        """Return the token of an Authorization header, whatever it allows.
+        """Return the token of an Authorization header, whatever its scopes.
 
         Raises:
-            Problem: 401 or 503, as `require`.
+            Problem: 401 or 503, like `require`.
         """
         if authorization is None:
             raise Problem(
                 401,
-                "Send a token: Authorization: Bearer pt_…",
+                "A token is required: Authorization: Bearer pt_…",
                 headers={"www-authenticate": 'Bearer realm="presstally"'},
             )
         bearer = _BEARER.match(authorization)
         found = _TOKEN.match(bearer["token"]) if bearer else None
         if bearer is None or found is None:
-            raise _refused("This is no token. One looks like: Authorization: Bearer pt_…")
-        token = await self._look_up(found["prefix"], hash_of(bearer["token"]))
+            raise _invalid_token("Malformed token; expected: Authorization: Bearer pt_…")
+        token = await self._lookup(found["prefix"], hash_token(bearer["token"]))
         if token.expires_at is not None and token.expires_at <= datetime.now(UTC):
-            raise _refused(f"Your token expired at {token.expires_at.isoformat()}.")
+            raise _invalid_token(f"The token expired at {token.expires_at.isoformat()}.")
         return token
 
-    async def _look_up(self, prefix: str, digest: bytes) -> Token:
-        known = self._known.get(prefix)
+    async def _lookup(self, prefix: str, digest: bytes) -> Token:
+        known = self._cache.get(prefix)
         if known is not None and not hmac.compare_digest(known.hash, digest):
-            raise _refused("This token is not known.")
+            raise _invalid_token("Unknown token.")
         now = self._clock()
-        age_seconds = now - known.found_good_at if known else KEPT_SECONDS
-        if known and (age_seconds < FRESH_SECONDS or (now < self._away_until and age_seconds < KEPT_SECONDS)):
+        age_seconds = now - known.validated_at if known else STALE_SECONDS_MAX
+        if known and (age_seconds < FRESH_SECONDS or (now < self._backoff_until and age_seconds < STALE_SECONDS_MAX)):
             return known.token
         try:
-            async with timeout(LOOK_UP_SECONDS):
+            async with timeout(LOOKUP_TIMEOUT_SECONDS):
                 row = await self._pool.fetchrow(SQL["token"], prefix)
         except POSTGRES_UNAVAILABLE as error:
-            if known and age_seconds < KEPT_SECONDS:
-                log.warning("Tokens cannot be looked up; known ones go on", reason=repr(error))
-                self._away_until = now + AWAY_SECONDS
+            if known and age_seconds < STALE_SECONDS_MAX:
+                log.warning("cannot look up tokens; cached ones stay valid", reason=repr(error))
+                self._backoff_until = now + BACKOFF_SECONDS
                 return known.token
-            detail = "Tokens cannot be checked now. Try again soon."
+            detail = "Tokens cannot be verified at the moment; retry later."
             raise Problem(503, detail, headers={"retry-after": "2"}) from error
-        self._known.pop(prefix, None)
+        self._cache.pop(prefix, None)
         if row is None or not hmac.compare_digest(row["hash"], digest):
-            raise _refused("This token is not known.")
+            raise _invalid_token("Unknown token.")
         if row["revoked_at"] is not None:
-            raise _refused("Your token was revoked.")
+            raise _invalid_token("The token was revoked.")
         token = _token(row)
-        self._known[prefix] = _Known(digest, token, now)
+        self._cache[prefix] = _CachedToken(digest, token, now)
         await self._mark_used(prefix)
         return token
 
     async def _mark_used(self, prefix: str) -> None:
         try:
-            async with timeout(LOOK_UP_SECONDS):
+            async with timeout(LOOKUP_TIMEOUT_SECONDS):
                 await self._pool.execute(SQL["mark_token_used"], prefix)
-        except POSTGRES_UNAVAILABLE as error:  # only the administrator's list would have shown it
-            log.warning("The use of a token was not noted", reason=repr(error))
+        except POSTGRES_UNAVAILABLE as error:  # affects only the output of `token list`
+            log.warning("cannot record the use of a token", reason=repr(error))
 
 
 def _token(row: asyncpg.Record) -> Token:
@@ -171,13 +177,13 @@ def _token(row: asyncpg.Record) -> Token:
     return Token(row["prefix"], row["name"], allowed, sites, row["expires_at"])
 
 
-def _refused(detail: str) -> Problem:
+def _invalid_token(detail: str) -> Problem:
     challenge = 'Bearer realm="presstally", error="invalid_token"'
     return Problem(401, detail, headers={"www-authenticate": challenge})
 
 
-def hash_of(token: str) -> bytes:
-    """Return what is stored of a token."""
+def hash_token(token: str) -> bytes:
+    """Return the SHA-256 of a token, which is what is stored."""
     return hashlib.sha256(token.encode()).digest()
 
 
@@ -189,23 +195,23 @@ async def create(
     sites: Sequence[str] | None = None,
     expires_at: datetime | None = None,
 ) -> str:
-    """Make a token and return it, for the only time that it can be seen.
+    """Create a token and return it; it cannot be read again later.
 
     Args:
-        pool: Of the role presstally_ingest.
-        name: Who holds it; the audit log will say so.
-        scopes: Of SCOPES.
-        sites: The sites that it may act on; None means all.
-        expires_at: When it ends; None means never.
+        pool: Connected as the role presstally_ingest.
+        name: Who holds it, as the audit log will name it.
+        scopes: Members of SCOPES.
+        sites: The sites that it may access; None means all.
+        expires_at: When it expires; None means never.
 
     Raises:
-        asyncpg.PostgresError, OSError: it was not made, or Postgres is away.
+        asyncpg.PostgresError, OSError: it was not created, or Postgres is unavailable.
     """
     while True:
         prefix = secrets.token_hex(4)
         token = f"pt_{prefix}_{secrets.token_urlsafe(SECRET_BYTES)}"
-        made = await pool.fetchval(
-            SQL["insert_token"], prefix, hash_of(token), name, list(scopes), sites and list(sites), expires_at
+        inserted = await pool.fetchval(
+            SQL["insert_token"], prefix, hash_token(token), name, list(scopes), sites and list(sites), expires_at
         )
-        if made is not None:  # otherwise the prefix is taken already
+        if inserted is not None:  # otherwise the prefix is taken
             return token

@@ -1,37 +1,37 @@
-"""User agent → the reason why it is a program, or None. Pure."""
+"""Detects bots by their user agent. Pure."""
 
 from functools import lru_cache
 
 import re2
 from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 
-from services.ingest.collector.visitors import Sender
+from services.ingest.collector.visitors import ClientInfo
 
-HEADLESS = r"(?i)HeadlessChrome|PhantomJS|SlimerJS|Selenium|WebDriver|Playwright|Puppeteer|Cypress"
-
-
-def _compiled() -> re2.Set:
-    """All patterns as one automaton: 1.5 µs an agent, whatever it is; one after the other they take 170."""
-    programs = re2.Set.SearchSet()
-    for pattern in (HEADLESS, *(entry["pattern"] for entry in CRAWLER_USER_AGENTS_DATA)):
-        programs.Add(pattern)
-    programs.Compile()
-    return programs
+HEADLESS_PATTERN = r"(?i)HeadlessChrome|PhantomJS|SlimerJS|Selenium|WebDriver|Playwright|Puppeteer|Cypress"
 
 
-_programs = _compiled()
+def _compile_bot_patterns() -> re2.Set:
+    """Compile all patterns into one automaton: 1.5 µs per user agent, against 170 µs one after the other."""
+    patterns = re2.Set.SearchSet()
+    for pattern in (HEADLESS_PATTERN, *(entry["pattern"] for entry in CRAWLER_USER_AGENTS_DATA)):
+        patterns.Add(pattern)
+    patterns.Compile()
+    return patterns
 
 
-def bot_reason(sender: Sender, *, count_headless: bool = False) -> str | None:
-    """Tell why a sender is a program rather than a person: a short reason, or None.
+_bot_patterns = _compile_bot_patterns()
+
+
+def bot_reason(client: ClientInfo, *, count_headless: bool = False) -> str | None:
+    """Return the reason why a client is a bot, or None for a person.
 
     Args:
-        sender: Its agent and what its browser says that it does.
-        count_headless: Treat browsers that drive themselves as people (to try the system).
+        client: Its user agent and its prefetch header.
+        count_headless: Treat headless browsers as people, for test sites.
     """
-    if sender.prefetches:
+    if client.is_prefetch:
         return "prefetch"
-    reason = _agent_reason(sender.user_agent)
+    reason = _agent_reason(client.user_agent)
     return None if reason == "headless" and count_headless else reason
 
 
@@ -39,7 +39,7 @@ def bot_reason(sender: Sender, *, count_headless: bool = False) -> str | None:
 def _agent_reason(user_agent: str) -> str | None:
     if not user_agent.strip():
         return "no-user-agent"
-    matches = _programs.Match(user_agent)
+    matches = _bot_patterns.Match(user_agent)
     if not matches:
         return None
     return "headless" if 0 in matches else "crawler"

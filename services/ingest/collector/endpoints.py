@@ -1,10 +1,10 @@
-"""Role `collector`: the public write edge. A request → signs → who is it → page events → Kafka or the spool → 202.
+"""HTTP endpoints of the collector: request → payloads → visitor identities → page events → Kafka or the spool → 202.
 
-202 means that every event of the request is in Kafka (`acks=all`), or forced to the disk of this collector, which
-brings it to Kafka later. Anything else means that none of them is kept for sure: the sender keeps them, and sends them
-again with the same ids. Every refusal is a problem document, says why in `X-Presstally`, and is counted by its reason.
+202 means that every event of the request is in Kafka (`acks=all`), or synced to this collector's disk and drained to
+Kafka later. Any other status means that the events may be lost: the client keeps them and sends them again with the
+same IDs. Every rejection is a problem document, gives its reason in `X-Presstally`, and is counted by that reason.
 
-The handlers speak RSGI, without a framework in between (`shared.process.Role.raw_routes`).
+The handlers speak RSGI, without a framework in between (`shared.role.Role.raw_routes`).
 """
 
 import asyncio
@@ -19,19 +19,26 @@ from urllib.parse import parse_qsl, urlsplit
 from services.ingest.auth.tokens import Tokens
 from services.ingest.collector.bots import bot_reason
 from services.ingest.collector.payloads import (
-    ServerSign,
-    Sign,
-    decode,
+    EventPayload,
+    ServerEventPayload,
     decode_batch,
-    decode_query,
-    happened_at,
-    page_event,
+    decode_events,
+    decode_pixel_query,
+    encode_page_event,
+    event_time,
 )
-from services.ingest.collector.publisher import Publisher
-from services.ingest.collector.rate_limit import Rates
-from services.ingest.collector.salts import SharedSecrets
-from services.ingest.collector.spool import Entry
-from services.ingest.collector.visitors import LocalDays, Reader, Sender, local_days, place_of, visitor_key
+from services.ingest.collector.publisher import EventPublisher
+from services.ingest.collector.rate_limit import RateLimiter
+from services.ingest.collector.salts import SaltStore
+from services.ingest.collector.spool import SpooledEvent
+from services.ingest.collector.visitors import (
+    ClientInfo,
+    LocalDays,
+    VisitorIdentity,
+    derive_partition_hash,
+    derive_visitor_id,
+    local_days,
+)
 from services.ingest.metrics import COLLECT_EVENTS
 from shared.events import AGE_MS_MAX, AHEAD_MS_MAX
 from shared.http.client_address import Network, client_address
@@ -44,60 +51,60 @@ from shared.sites import Site, Sites
 BODY_BYTES_MAX = 64 * 1024
 BATCH_BODY_BYTES_MAX = 512 * 1024
 BODY_SECONDS = 10.0
-FORWARDED = "x-forwarded-for"
+FORWARDED_HEADER = "x-forwarded-for"
 CONTENT_TYPES = ("application/json", "text/plain")
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
-JSON = ("content-type", "application/json")
-EXPOSED = ("access-control-expose-headers", "x-presstally, retry-after")
+JSON_CONTENT_TYPE = ("content-type", "application/json")
+EXPOSED_HEADERS = ("access-control-expose-headers", "x-presstally, retry-after")
 
 Headers = list[tuple[str, str]]
-_Answer = tuple[int, Headers, bytes]
-_Made = tuple[Entry, str, str | None]
+_Response = tuple[int, Headers, bytes]
+_BuiltEvent = tuple[SpooledEvent, str, str | None]
 
 
 @dataclass
-class Collector:
-    """Everything that a request needs."""
+class CollectorEndpoints:
+    """The handlers of `/e`, `/e/batch` and `/p.gif`, with everything they need."""
 
     sites: Sites
-    secrets: SharedSecrets
-    publisher: Publisher
+    salts: SaltStore
+    publisher: EventPublisher
     tokens: Tokens
-    rates: Rates
+    rate_limiter: RateLimiter
     trusted_proxies: tuple[Network, ...]
 
     def __post_init__(self) -> None:
         self._origins = {origin for site in self.sites.values() for origin in site.origins}
-        self._reading: dict[asyncio.Task[Any], float] = {}
-        """Requests whose bodies are under way, and since when."""
+        self._body_readers: dict[asyncio.Task[Any], float] = {}
+        """Tasks that are reading a body, with their start in monotonic seconds."""
 
     async def events(self, request: RsgiRequest, protocol: RsgiProtocol) -> int:
-        """`POST /e`: one event or an array of up to 100, from a page. `OPTIONS /e`: may this origin send?"""
+        """`POST /e`: one event or an array of up to 100, from a page. `OPTIONS /e`: the CORS preflight."""
         cors = self._cors(request)
         if request.method == "OPTIONS":
-            return await _answered(protocol, cors, self._preflight(request, cors))
-        return await _answered(protocol, cors, self._take(request, protocol, cors))
+            return await _respond(protocol, cors, self._preflight(request, cors))
+        return await _respond(protocol, cors, self._accept_events(request, protocol, cors))
 
     async def batch(self, request: RsgiRequest, protocol: RsgiProtocol) -> int:
-        """`POST /e/batch`: up to 500 events from a server, with their readers' addresses and agents."""
-        return await _answered(protocol, [], self._take_batch(request, protocol))
+        """`POST /e/batch`: up to 500 events from a server, with the addresses and user agents of its visitors."""
+        return await _respond(protocol, [], self._accept_batch(request, protocol))
 
     async def pixel(self, request: RsgiRequest, protocol: RsgiProtocol) -> int:
-        """`GET /p.gif`: a view by a reader without scripts."""
-        return await _answered(protocol, [], self._take_pixel(request))
+        """`GET /p.gif`: a view by a browser without scripts."""
+        return await _respond(protocol, [], self._accept_pixel(request))
 
     async def _body(self, request: RsgiRequest, protocol: RsgiProtocol, bytes_max: int) -> bytes:
-        """Read the body as it streams in, and refuse it as soon as it is too large or too slow.
+        """Read the streamed body, and reject it as soon as it is too large or too slow.
 
         Raises:
-            Problem: 413, 408.
+            Problem: 413 or 408.
         """
         length = int(request.headers.get("content-length") or 0)
         if length > bytes_max:
             raise _too_large(bytes_max)
-        reader = asyncio.current_task()
-        assert reader is not None, "granian runs a task for each request"
-        self._reading[reader] = time.monotonic()
+        task = asyncio.current_task()
+        assert task is not None, "granian runs a task for each request"
+        self._body_readers[task] = time.monotonic()
         try:
             if length:
                 return await protocol()
@@ -108,69 +115,70 @@ class Collector:
                 if len(body) > bytes_max:
                     raise _too_large(bytes_max)
         except asyncio.CancelledError:
-            if reader in self._reading:
+            if task in self._body_readers:
                 raise
             raise Problem(408, f"The body took more than {BODY_SECONDS:.0f} s.", reason="slow") from None
         finally:
-            self._reading.pop(reader, None)
+            self._body_readers.pop(task, None)
         return bytes(body)
 
-    async def end_slow_bodies(self) -> None:
-        """Refuse bodies that take too long. One look a second costs less than a timer for each request."""
+    async def cancel_slow_bodies(self) -> None:
+        """Cancel reads of bodies that take too long. A check per second costs less than a timer per request."""
         while True:
             await asyncio.sleep(1)
-            late = time.monotonic() - BODY_SECONDS
-            for reader in [reader for reader, begun in self._reading.items() if begun < late]:
-                del self._reading[reader]
-                reader.cancel()
+            deadline = time.monotonic() - BODY_SECONDS
+            for task in [task for task, begun in self._body_readers.items() if begun < deadline]:
+                del self._body_readers[task]
+                task.cancel()
 
-    async def _take(self, request: RsgiRequest, protocol: RsgiProtocol, cors: Headers) -> _Answer:
-        _only(request, "POST")
+    async def _accept_events(self, request: RsgiRequest, protocol: RsgiProtocol, cors: Headers) -> _Response:
+        _require_method(request, "POST")
         if request.headers.get("content-type", "text/plain").split(";")[0].strip().lower() not in CONTENT_TYPES:
-            raise Problem(415, f"Send {' or '.join(CONTENT_TYPES)}.", reason="invalid")
-        signs = decode(await self._body(request, protocol, BODY_BYTES_MAX))
-        sender = self._sender(request)
-        for slug in {sign.site for sign in signs}:
+            raise Problem(415, f"Unsupported media type; use {' or '.join(CONTENT_TYPES)}.", reason="invalid")
+        payloads = decode_events(await self._body(request, protocol, BODY_BYTES_MAX))
+        client = self._client_info(request)
+        for slug in {payload.site for payload in payloads}:
             self._check_origin(request, self._site(slug))
-            self._check_rate(slug, sender.address, sum(sign.site == slug for sign in signs))
+            self._check_rate(slug, client.address, sum(payload.site == slug for payload in payloads))
         now = time.time_ns() // 1_000_000
-        made = await self._entries(signs, [sender] * len(signs), now)
-        await self._publish(made)
-        return _accepted(made, cors)
+        built = await self._build_events(payloads, [client] * len(payloads), now)
+        await self._publish(built)
+        return _accepted_response(built, cors)
 
-    async def _take_batch(self, request: RsgiRequest, protocol: RsgiProtocol) -> _Answer:
-        _only(request, "POST")
+    async def _accept_batch(self, request: RsgiRequest, protocol: RsgiProtocol) -> _Response:
+        _require_method(request, "POST")
         token = await self.tokens.require(request.headers.get("authorization"), "events")
-        signs = decode_batch(await self._body(request, protocol, BATCH_BODY_BYTES_MAX))
+        payloads = decode_batch(await self._body(request, protocol, BATCH_BODY_BYTES_MAX))
         now = time.time_ns() // 1_000_000
-        for number, sign in enumerate(signs):
-            token.check("events", self._site(sign.site).slug)
-            _check_server_sign(sign, number, now)
-        made = await self._entries(signs, [Sender(sign.ip, sign.agent, sign.gpc) for sign in signs], now)
-        await self._publish(made)
-        return _accepted(made, [])
+        for number, payload in enumerate(payloads):
+            token.check("events", self._site(payload.site).slug)
+            _check_server_event(payload, number, now)
+        clients = [ClientInfo(payload.ip, payload.agent, payload.gpc) for payload in payloads]
+        built = await self._build_events(payloads, clients, now)
+        await self._publish(built)
+        return _accepted_response(built, [])
 
-    async def _take_pixel(self, request: RsgiRequest) -> _Answer:
-        _only(request, "GET", "HEAD")
-        sign = decode_query(dict(parse_qsl(request.query_string)))
-        self._site(sign.site)
-        sender = self._sender(request)
-        self._check_rate(sign.site, sender.address, 1)
+    async def _accept_pixel(self, request: RsgiRequest) -> _Response:
+        _require_method(request, "GET", "HEAD")
+        payload = decode_pixel_query(dict(parse_qsl(request.query_string)))
+        self._site(payload.site)
+        client = self._client_info(request)
+        self._check_rate(payload.site, client.address, 1)
         if request.method == "GET":
-            await self._publish(await self._entries([sign], [sender], time.time_ns() // 1_000_000))
+            await self._publish(await self._build_events([payload], [client], time.time_ns() // 1_000_000))
         return 200, [("content-type", "image/gif"), ("cache-control", "no-store")], PIXEL
 
-    async def _preflight(self, request: RsgiRequest, cors: Headers) -> _Answer:
+    async def _preflight(self, request: RsgiRequest, cors: Headers) -> _Response:
         if not cors:
             origin = request.headers.get("origin", "")
-            raise Problem(403, f"No site here has the origin {origin!r}.", reason="origin")
+            raise Problem(403, f"No site has the origin {origin!r}.", reason="origin")
         allow = [("access-control-allow-methods", "POST"), ("access-control-allow-headers", "content-type")]
         return 204, [*cors, *allow, ("access-control-max-age", "86400")], b""
 
     def _site(self, slug: str) -> Site:
         site = self.sites.get(slug)
         if site is None:
-            raise Problem(422, f"There is no site {slug!r} here.", field="site", reason="unknown_site")
+            raise Problem(422, f"Unknown site {slug!r}.", field="site", reason="unknown_site")
         return site
 
     def _check_origin(self, request: RsgiRequest, site: Site) -> None:
@@ -180,129 +188,144 @@ class Collector:
         raise Problem(403, f"Pages of {origin} may not send events of the site {site.slug}.", reason="origin")
 
     def _cors(self, request: RsgiRequest) -> Headers:
-        """Let the pages of any site here read the answer, refusals too; nobody's credentials are wanted."""
+        """Return the CORS headers that let pages of all sites read any response, without credentials."""
         origin = request.headers.get("origin")
         if origin is None:
             return []
         if origin in self._origins or urlsplit(origin).netloc == request.headers.get("host"):
-            return [("access-control-allow-origin", origin), ("vary", "origin"), EXPOSED]
+            return [("access-control-allow-origin", origin), ("vary", "origin"), EXPOSED_HEADERS]
         return []
 
     def _check_rate(self, slug: str, address: str, events: int) -> None:
-        wait_seconds = self.rates.take(slug, address, events, time.monotonic())
+        wait_seconds = self.rate_limiter.acquire(slug, address, events, time.monotonic())
         if wait_seconds:
             raise Problem(
                 429,
-                "Too many events from this address. Keep them and send them again with the same ids.",
+                "Too many events from this address; retry later with the same IDs.",
                 headers={"retry-after": str(int(wait_seconds) + 1)},
                 reason="rate",
             )
 
-    def _sender(self, request: RsgiRequest) -> Sender:
+    def _client_info(self, request: RsgiRequest) -> ClientInfo:
         headers = request.headers
         peer = request.client.rpartition(":")[0].strip("[]")
-        forwarded = [value for name, value in headers.items() if name == FORWARDED] if FORWARDED in headers else ()
+        forwarded: Sequence[str] = ()
+        if FORWARDED_HEADER in headers:
+            forwarded = [value for name, value in headers.items() if name == FORWARDED_HEADER]
         address = client_address(peer, forwarded, self.trusted_proxies)
         agent = headers.get("user-agent")
-        if agent is None:  # RSGI hands on what is ASCII; an agent that is not is an agent all the same
+        if agent is None:  # RSGI omits headers that are not ASCII, but the client did send a user agent
             agent = "not ASCII" if "user-agent" in headers else ""
         purpose = headers.get("sec-purpose") or headers.get("purpose") or headers.get("x-moz") or ""
-        return Sender(address, agent, headers.get("sec-gpc") == "1", "prefetch" in purpose or "prerender" in purpose)
+        is_prefetch = "prefetch" in purpose or "prerender" in purpose
+        return ClientInfo(address, agent, headers.get("sec-gpc") == "1", is_prefetch)
 
-    async def _entries(self, signs: Sequence[Sign], senders: Sequence[Sender], now: int) -> list[_Made]:
-        """Return for each sign what travels, its site, and why its sender is no person."""
-        readers: dict[tuple[str, LocalDays, Sender], Reader] = {}  # an array's events have one reader
-        made = []
-        for sign, sender in zip(signs, senders, strict=True):
-            site = self.sites[sign.site]
-            at = happened_at(sign, now)
+    async def _build_events(
+        self, payloads: Sequence[EventPayload], clients: Sequence[ClientInfo], now: int
+    ) -> list[_BuiltEvent]:
+        """Return for each payload its spooled event, its site, and the bot reason."""
+        identities: dict[tuple[str, LocalDays, ClientInfo], VisitorIdentity] = {}  # an array is from one visitor
+        built = []
+        for payload, client in zip(payloads, clients, strict=True):
+            site = self.sites[payload.site]
+            at = event_time(payload, now)
             days = local_days(at, site.zone)
-            reader = readers.get((site.slug, days, sender))
-            if reader is None:
-                reader = readers[site.slug, days, sender] = await self._reader(site, days, sender)
-            made.append((Entry(reader.place, page_event(sign, at, reader)), site.slug, reader.bot))
-        return made
+            identity = identities.get((site.slug, days, client))
+            if identity is None:
+                identity = identities[site.slug, days, client] = await self._identify(site, days, client)
+            event = SpooledEvent(identity.partition_hash, encode_page_event(payload, at, identity))
+            built.append((event, site.slug, identity.bot))
+        return built
 
-    async def _reader(self, site: Site, days: LocalDays, sender: Sender) -> Reader:
-        who = (site.slug, sender.address, sender.user_agent)
-        key = key_before = None
-        if not sender.keeps_private:
-            salt = self.secrets.salt(site.slug, days.today) or await self.secrets.find_salt(site.slug, days.today)
-            key = visitor_key(salt, *who)
+    async def _identify(self, site: Site, days: LocalDays, client: ClientInfo) -> VisitorIdentity:
+        origin = (site.slug, client.address, client.user_agent)
+        visitor_id = previous_visitor_id = None
+        if not client.has_gpc:
+            salt = self.salts.salt(site.slug, days.today) or await self.salts.get_or_create_salt(site.slug, days.today)
+            visitor_id = derive_visitor_id(salt, *origin)
             if days.yesterday:
-                key_before = visitor_key(await self.secrets.find_salt(site.slug, days.yesterday), *who)
-        bot = bot_reason(sender, count_headless=site.count_headless_browsers)
-        return Reader(place_of(self.secrets.partition_secret, *who), key, key_before, bot)
+                previous_salt = await self.salts.get_or_create_salt(site.slug, days.yesterday)
+                previous_visitor_id = derive_visitor_id(previous_salt, *origin)
+        partition_hash = derive_partition_hash(self.salts.partition_secret, *origin)
+        bot = bot_reason(client, count_headless=site.count_headless_browsers)
+        return VisitorIdentity(partition_hash, visitor_id, previous_visitor_id, bot)
 
-    async def _publish(self, made: Sequence[_Made]) -> None:
+    async def _publish(self, built: Sequence[_BuiltEvent]) -> None:
         try:
-            await self.publisher.publish([entry for entry, _, _ in made])
+            await self.publisher.publish([event for event, _, _ in built])
         except KafkaUnavailable as error:
-            _count(made[0][1], "unavailable", len(made))
+            _record_result(built[0][1], "unavailable", len(built))
             raise Problem(
                 503,
-                "Not accepted now. Keep it and send it again with the same id.",
+                "Events cannot be accepted at the moment; retry later with the same IDs.",
                 headers={"retry-after": "5"},
                 reason="unavailable",
                 counted=True,
             ) from error
-        for _, slug, bot in made:
-            _count(slug, "bot" if bot else "accepted")
+        for _, slug, bot in built:
+            _record_result(slug, "bot" if bot else "accepted")
 
 
-async def _answered(protocol: RsgiProtocol, cors: Headers, answer: Awaitable[_Answer]) -> int:
-    """Send what a handler answers, or the problem that it raises, and return the status."""
+async def _respond(protocol: RsgiProtocol, cors: Headers, response: Awaitable[_Response]) -> int:
+    """Send the response of a handler, or the problem that it raises, and return the status."""
     try:
-        status, headers, body = await answer
+        status, headers, body = await response
     except Problem as problem:
-        status, headers, body = _refusal(problem, cors)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the sender keeps the events
-        log.error("A request failed", exc_info=error)
-        status, headers, body = _refusal(Problem(500, "This request failed on our side.", reason="failed"), cors)
+        status, headers, body = _problem_response(problem, cors)
+    except Exception as error:  # noqa: BLE001 - the client must get a response, to keep the events
+        log.error("request failed", exc_info=error)
+        status, headers, body = _problem_response(Problem(500, "Internal server error.", reason="failed"), cors)
     protocol.response_bytes(status, headers, body)
     return status
 
 
-def _refusal(problem: Problem, cors: Headers) -> _Answer:
+def _problem_response(problem: Problem, cors: Headers) -> _Response:
     reason = problem.extensions.get("reason", "token" if problem.status in (401, 403) else "invalid")
     if not problem.extensions.pop("counted", False):
-        _count("unknown", reason)
+        _record_result("unknown", reason)
     response = problem.response()
     headers = [(name.decode("latin-1"), value.decode("latin-1")) for name, value in response.raw_headers]
     return problem.status, [*headers, *cors, ("x-presstally", f"ignored because {reason}")], bytes(response.body)
 
 
-def _accepted(made: Sequence[_Made], cors: Headers) -> _Answer:
-    bots = {bot for _, _, bot in made if bot}
-    told = [("x-presstally", f"counted apart because {', '.join(sorted(bots))}")] if bots else []
-    return 202, [JSON, *cors, *told], b'{"accepted":%d}' % len(made)
+def _accepted_response(built: Sequence[_BuiltEvent], cors: Headers) -> _Response:
+    bots = {bot for _, _, bot in built if bot}
+    headers = [("x-presstally", f"counted as bot: {', '.join(sorted(bots))}")] if bots else []
+    return 202, [JSON_CONTENT_TYPE, *cors, *headers], b'{"accepted":%d}' % len(built)
 
 
 @lru_cache(maxsize=1_000)
-def _counter(site: str, result: str) -> Callable[[float], None]:
+def _result_counter(site: str, result: str) -> Callable[[float], None]:
     return COLLECT_EVENTS.labels(site, result).inc
 
 
-def _count(site: str, result: str, events: int = 1) -> None:
-    _counter(site, result)(events)
+def _record_result(site: str, result: str, events: int = 1) -> None:
+    _result_counter(site, result)(events)
 
 
-def _only(request: RsgiRequest, *methods: str) -> None:
+def _require_method(request: RsgiRequest, *methods: str) -> None:
     if request.method not in methods:
-        raise Problem(405, f"Only {' and '.join(methods)}.", headers={"allow": ", ".join(methods)}, reason="invalid")
-
-
-def _check_server_sign(sign: ServerSign, number: int, now: int) -> None:
-    """Refuse at once what the counter would refuse later, when nobody could be told any more."""
-    try:
-        ip_address(sign.ip)
-    except ValueError:
-        raise Problem(422, f"`$[{number}].ip`: {sign.ip!r} is no IP address.", reason="invalid") from None
-    if sign.at is not None and not now - AGE_MS_MAX <= sign.at <= now + AHEAD_MS_MAX:
         raise Problem(
-            422, f"`$[{number}].at`: at most 48 hours ago, and at most 5 minutes ahead of us.", reason="invalid"
+            405,
+            f"Method not allowed; use {' or '.join(methods)}.",
+            headers={"allow": ", ".join(methods)},
+            reason="invalid",
+        )
+
+
+def _check_server_event(payload: ServerEventPayload, number: int, now: int) -> None:
+    """Reject here what the counter would reject later, when the client can no longer be informed."""
+    try:
+        ip_address(payload.ip)
+    except ValueError:
+        raise Problem(422, f"`$[{number}].ip`: {payload.ip!r} is not an IP address.", reason="invalid") from None
+    if payload.at is not None and not now - AGE_MS_MAX <= payload.at <= now + AHEAD_MS_MAX:
+        raise Problem(
+            422,
+            f"`$[{number}].at`: must be at most 48 hours ago, and at most 5 minutes in the future.",
+            reason="invalid",
         )
 
 
 def _too_large(bytes_max: int) -> Problem:
-    return Problem(413, f"The body is larger than {bytes_max} bytes.", reason="too_large")
+    return Problem(413, f"The body must have at most {bytes_max:,} bytes.", reason="too_large")

@@ -1,4 +1,4 @@
-"""What senders write, and the page event that it becomes. Pure: the time and the sender are handed in."""
+"""Decodes request bodies into event payloads, and encodes page events. Pure."""
 
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import msgspec
 from msgspec import Meta
 
-from services.ingest.collector.visitors import Reader
+from services.ingest.collector.visitors import VisitorIdentity
 from shared.events import (
     AGE_MS_MAX,
     PATH_CHARACTERS_MAX,
@@ -23,8 +23,8 @@ BATCH_EVENTS_MAX = 500
 _Millis = Annotated[int, Meta(ge=0, le=253_402_300_799_999, description="since 1970-01-01 UTC, in milliseconds")]
 
 
-class Sign(msgspec.Struct, gc=False, kw_only=True):
-    """What a page sends. Its time is the collector's clock less its `age`, so no sender's clock is believed."""
+class EventPayload(msgspec.Struct, gc=False, kw_only=True):
+    """An event as a page sends it. Its time is the collector's clock minus `age`: client clocks are not trusted."""
 
     id: UUID
     site: SiteSlug
@@ -32,114 +32,114 @@ class Sign(msgspec.Struct, gc=False, kw_only=True):
     path: Annotated[str, Meta(min_length=1, max_length=4_096)]
     article: ArticleId | None = None
     referrer: Annotated[str, Meta(max_length=4_096)] | None = None
-    age: Annotated[int, Meta(ge=0, description="milliseconds since it happened, for a retry")] = 0
+    age: Annotated[int, Meta(ge=0, description="milliseconds since the event, for a retry")] = 0
 
 
-class ServerSign(Sign, kw_only=True):
-    """What a server sends for its readers: their address and agent, and its own time if it likes."""
+class ServerEventPayload(EventPayload, kw_only=True):
+    """An event that a server sends for a visitor: with address and user agent, and optionally its own time."""
 
     ip: Annotated[str, Meta(min_length=2, max_length=45)]
     agent: Annotated[str, Meta(max_length=2_048)] = ""
     at: _Millis | None = None
     gpc: bool = False
-    """The reader's browser sent `Sec-GPC: 1`."""
+    """The visitor's browser sent `Sec-GPC: 1`."""
 
 
-_decode_one = msgspec.json.Decoder(Sign).decode
-_decode_many = msgspec.json.Decoder(Annotated[list[Sign], Meta(min_length=1, max_length=EVENTS_MAX)]).decode
+_decode_one = msgspec.json.Decoder(EventPayload).decode
+_decode_many = msgspec.json.Decoder(Annotated[list[EventPayload], Meta(min_length=1, max_length=EVENTS_MAX)]).decode
 _decode_batch = msgspec.json.Decoder(
-    Annotated[list[ServerSign], Meta(min_length=1, max_length=BATCH_EVENTS_MAX)]
+    Annotated[list[ServerEventPayload], Meta(min_length=1, max_length=BATCH_EVENTS_MAX)]
 ).decode
 _encode = msgspec.json.Encoder().encode
 
 
-def decode(body: bytes) -> list[Sign]:
+def decode_events(body: bytes) -> list[EventPayload]:
     """Decode one event or an array of up to 100.
 
     Raises:
-        Problem: 400 for what is not JSON, 422 for what is not an event; it names the field.
+        Problem: 400 for invalid JSON; 422 for an invalid event, naming the field.
     """
     if body.lstrip()[:1] == b"[":
-        signs: list[Sign] = _decoded(_decode_many, body)
-        return signs
+        payloads: list[EventPayload] = _decoded(_decode_many, body)
+        return payloads
     return [_decoded(_decode_one, body)]
 
 
-def decode_batch(body: bytes) -> list[ServerSign]:
-    """Decode an array of up to 500 events of a server.
+def decode_batch(body: bytes) -> list[ServerEventPayload]:
+    """Decode an array of up to 500 events from a server.
 
     Raises:
-        Problem: as `decode`.
+        Problem: as `decode_events`.
     """
-    signs: list[ServerSign] = _decoded(_decode_batch, body)
-    return signs
+    payloads: list[ServerEventPayload] = _decoded(_decode_batch, body)
+    return payloads
 
 
-def decode_query(query: dict[str, str]) -> Sign:
-    """Decode the pixel's query: a view, with an id made here.
+def decode_pixel_query(query: dict[str, str]) -> EventPayload:
+    """Decode the query of the pixel: a view, with a new event ID.
 
     Raises:
-        Problem: 422.
+        Problem: 422 for a missing or invalid parameter.
     """
     fields = {name: query[name] for name in ("site", "path", "article") if query.get(name)}
     if any("\0" in value for value in fields.values()):
-        raise _nul()
+        raise _nul_character()
     try:
-        return msgspec.convert({"id": uuid4(), "kind": "view", **fields}, Sign)
+        return msgspec.convert({"id": uuid4(), "kind": "view", **fields}, EventPayload)
     except msgspec.ValidationError as error:
-        raise Problem(422, f"The pixel's address is not complete: {error}", reason="invalid") from error
+        raise Problem(422, f"Invalid pixel query: {error}", reason="invalid") from error
 
 
 def _decoded(decoder: Any, body: bytes) -> Any:
     if rb"\u0000" in body:
-        raise _nul()
+        raise _nul_character()
     try:
         return decoder(body)
     except msgspec.ValidationError as error:
         raise Problem(422, str(error), reason="invalid") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Problem(400, f"The body is not JSON: {error}", reason="invalid") from error
+        raise Problem(400, f"The body is not valid JSON: {error}", reason="invalid") from error
     except RecursionError as error:
-        raise Problem(400, "The body is nested too deep.", reason="invalid") from error
+        raise Problem(400, "The body is nested too deeply.", reason="invalid") from error
 
 
-def _nul() -> Problem:
-    return Problem(422, "There is a NUL character (\\u0000), which no field may have.", reason="invalid")
+def _nul_character() -> Problem:
+    return Problem(422, "NUL characters (\\u0000) are not allowed.", reason="invalid")
 
 
-def happened_at(sign: Sign, now: int) -> int:
-    """Return when it happened, in milliseconds: a server's own time, or `now` less the age, of at most 48 hours."""
-    if isinstance(sign, ServerSign) and sign.at is not None:
-        return sign.at
-    return now - min(sign.age, AGE_MS_MAX)
+def event_time(payload: EventPayload, now: int) -> int:
+    """Return the time of the event in milliseconds: a server's own, or `now` minus the age, clamped to 48 hours."""
+    if isinstance(payload, ServerEventPayload) and payload.at is not None:
+        return payload.at
+    return now - min(payload.age, AGE_MS_MAX)
 
 
-def page_event(sign: Sign, at: int, reader: Reader) -> bytes:
-    """Return the event as it travels (topic `page-views`)."""
+def encode_page_event(payload: EventPayload, at: int, visitor: VisitorIdentity) -> bytes:
+    """Return the event as JSON for the topic `page-views`."""
     return _encode(
         PageEvent(
-            id=sign.id,  # type: ignore[arg-type] # encodes as its text; making that here takes longer
-            site=sign.site,
-            kind=sign.kind,
-            path=normalise_path(sign.path),
+            id=payload.id,  # type: ignore[arg-type] # encodes as its text; making that here takes longer
+            site=payload.site,
+            kind=payload.kind,
+            path=normalise_path(payload.path),
             at=at,
-            article=sign.article,
-            visitor=reader.key,
-            visitor_prev=reader.key_before,
-            bot=reader.bot,
-            referrer=referrer_host(sign.referrer),
+            article=payload.article,
+            visitor=visitor.visitor_id,
+            visitor_prev=visitor.previous_visitor_id,
+            bot=visitor.bot,
+            referrer=referrer_host(payload.referrer),
         )
     )
 
 
 def normalise_path(path: str) -> str:
-    """Return the path without query and fragment, beginning with one slash, of at most 512 characters."""
+    """Return the path without query and fragment, with one leading slash and at most 512 characters."""
     bare = path.split("#", 1)[0].split("?", 1)[0]
     return "/" + bare.lstrip("/")[: PATH_CHARACTERS_MAX - 1]
 
 
 def referrer_host(referrer: str | None) -> str | None:
-    """Return only the host of a referrer; what else it says is nobody's business."""
+    """Return only the host of a referrer, for privacy; None without a host."""
     if not referrer:
         return None
     try:

@@ -1,10 +1,10 @@
-"""Events → Kafka, or the spool while Kafka is away. Whoever waits for `publish` may answer 202 after it.
+"""Publishes events to Kafka, or to the spool while Kafka is unavailable. After `publish` a request may get its 202.
 
-Events that come in while a flight is under way leave together with the next one: one batch for each partition, so
-that Kafka's and the disk's acknowledgements are shared by many. aiokafka's idempotent producer keeps what it cannot
-deliver for ever and never says so. Here a flight has a deadline: after it the events go to the spool, the producer is
-given up with what it holds (Kafka may have it: the ids tell), and every flight goes to the spool until a new producer
-has brought Kafka the whole spool, in order.
+This is a group commit: events that arrive while a batch is in flight form the next batch, so that many events share
+one acknowledgement of Kafka or of the disk. aiokafka's idempotent producer keeps undelivered messages indefinitely and
+reports no error. A batch therefore has a deadline: after it, its events are spooled and the producer is discarded
+with the messages it still holds (Kafka may have them; event IDs make duplicates harmless). All batches are then spooled
+until a new producer has drained the whole spool to Kafka, in order.
 """
 
 import asyncio
@@ -18,8 +18,8 @@ from pathlib import Path
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from services.ingest.collector.spool import Entry, Spool, SpoolFull, open_left_spools
-from services.ingest.metrics import FLIGHT_EVENTS, PARTITIONS, PUBLISH_SECONDS, REPLAYED, SPOOL_CORRUPT, SPOOL_WRITES
+from services.ingest.collector.spool import Spool, SpooledEvent, SpoolFull, open_orphaned_spools
+from services.ingest.metrics import ACK_SECONDS, BATCH_EVENTS, PARTITIONS, REPLAYED, SPOOL_CORRUPT, SPOOL_WRITES
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable, stop_producer
 from shared.logs import log
@@ -27,37 +27,38 @@ from shared.retry import retry_until_done
 from shared.role import Process
 
 PENDING_MAX = 50_000
-"""Events that wait for a flight, above which none is taken: memory stays bounded whatever Kafka and the disk do."""
+"""Maximum of unacknowledged events; above it new ones are rejected, which bounds memory."""
 BATCH_BYTES = 512 * 1024
 REPLAY_RECORDS = 5_000
 REPLAY_DEADLINE_SECONDS = 15.0
 IDLE_SECONDS = 0.1
-LEFT_SPOOLS_SECONDS = 30.0
+ORPHAN_SCAN_SECONDS = 30.0
 
 
 @dataclass(slots=True)
-class _Flight:
-    entries: list[Entry] = field(default_factory=list)
-    waiting: list[asyncio.Future[None]] = field(default_factory=list)
+class _Batch:
+    events: list[SpooledEvent] = field(default_factory=list)
+    waiters: list[asyncio.Future[None]] = field(default_factory=list)
 
-    def land(self, error: KafkaUnavailable | None = None) -> None:
-        for one in self.waiting:
-            if not one.done():
+    def complete(self, error: KafkaUnavailable | None = None) -> None:
+        for waiter in self.waiters:
+            if not waiter.done():
                 if error is None:
-                    one.set_result(None)
+                    waiter.set_result(None)
                 else:
-                    one.set_exception(error)
+                    waiter.set_exception(error)
 
 
-class Publisher:
-    """The way of events out of the collector.
+class EventPublisher:
+    """Publishes the events of one collector.
 
     Args:
-        kafka: How Kafka is reached.
-        topic: Where the events go.
-        spool: Takes them while Kafka is away. What it holds at the start is brought first.
-        root: Folder of the spools of all replicas; those left by gone ones are brought too.
-        deadline_seconds: How long a flight waits for Kafka before it goes to the spool.
+        kafka: Connection settings.
+        topic: Destination of the events.
+        spool: Stores events while Kafka is unavailable. Events that it holds at the start are drained first.
+        root: Folder of the spools of all replicas; orphaned ones are drained too.
+        deadline_seconds: How long a batch waits for Kafka before it is spooled.
+        process: Runs the background tasks.
     """
 
     def __init__(
@@ -70,95 +71,95 @@ class Publisher:
         self._deadline_seconds = deadline_seconds
         self._process = process
         self._loop = asyncio.get_running_loop()
-        self._next = _Flight()
+        self._next = _Batch()
         self._wake = asyncio.Event()
-        self._gate = asyncio.Lock()
-        """Whoever holds it writes to the spool, or decides that nobody needs to any more."""
+        self._spool_lock = asyncio.Lock()
+        """Held to write to the spool, or to switch back from the spool to Kafka."""
         self._producer: AIOKafkaProducer | None = None
         self._partitions = 0
-        self._under_way = 0
-        self._away_since: float | None = time.monotonic()
-        """Since when events go to the spool."""
-        self._refused: str | None = None
-        self._running = [
-            process.spawn(self._dispatch(), "dispatch events"),
-            process.spawn(self._bring(), "bring the spool"),
+        self._in_flight = 0
+        self._unavailable_since: float | None = time.monotonic()
+        """Start of the current outage in monotonic seconds, while events are spooled."""
+        self._spool_error: str | None = None
+        self._tasks = [
+            process.spawn(self._batch_loop(), "publish batches"),
+            process.spawn(self._drain_loop(), "drain the spool"),
         ]
 
-    def publish(self, entries: Sequence[Entry]) -> asyncio.Future[None]:
-        """Take events, and return a future that is done when Kafka or the disk has all of them.
+    def publish(self, events: Sequence[SpooledEvent]) -> asyncio.Future[None]:
+        """Queue events, and return a future that completes when Kafka or the disk has all of them.
 
-        It raises Unavailable when neither takes them; the sender must keep them.
+        The future raises KafkaUnavailable if neither accepts them; the client must then keep them.
         """
-        landed = self._loop.create_future()
-        flight = self._next
-        if self._under_way + len(flight.entries) > PENDING_MAX:
-            landed.set_exception(KafkaUnavailable(f"{PENDING_MAX} events already wait"))
-            return landed
-        flight.entries += entries
-        flight.waiting.append(landed)
+        completed = self._loop.create_future()
+        batch = self._next
+        if self._in_flight + len(batch.events) > PENDING_MAX:
+            completed.set_exception(KafkaUnavailable(f"{PENDING_MAX} events are already queued"))
+            return completed
+        batch.events += events
+        batch.waiters.append(completed)
         self._wake.set()
-        return landed
+        return completed
 
     @property
-    def _is_direct(self) -> bool:
-        """New events go straight to Kafka: the spool is empty."""
-        return self._away_since is None
+    def _bypasses_spool(self) -> bool:
+        """Whether new events go directly to Kafka: the spool is empty."""
+        return self._unavailable_since is None
 
     @property
-    def waiting_events(self) -> int:
-        """Events that nobody has acknowledged yet."""
-        return self._under_way + len(self._next.entries)
+    def pending_events(self) -> int:
+        """Number of unacknowledged events."""
+        return self._in_flight + len(self._next.events)
 
     @property
     def spool_bytes(self) -> int:
-        """Size of what waits on the disk."""
+        """Bytes in the spool."""
         return self._spool.bytes
 
     @property
     def problem(self) -> str | None:
-        """Why no event can be taken now; None when they can."""
-        if self._is_direct:
+        """Why events are rejected; None if they are accepted."""
+        if self._bypasses_spool:
             return None
-        return self._refused or (None if self._spool.has_room else "the spool is full")
+        return self._spool_error or (None if self._spool.has_room else "the spool is full")
 
     @property
-    def concern(self) -> str | None:
-        """What an operator should know though events are taken: Kafka is away."""
-        if self._away_since is None:
+    def warning(self) -> str | None:
+        """The duration of an outage of Kafka during which events are accepted; None without one."""
+        if self._unavailable_since is None:
             return None
-        seconds = time.monotonic() - self._away_since
-        return f"Kafka does not acknowledge since {seconds:.0f} s; {self._spool.bytes} bytes wait in the spool"
+        seconds = time.monotonic() - self._unavailable_since
+        return f"Kafka unavailable for {seconds:.0f} s; {self._spool.bytes} bytes in the spool"
 
-    async def _dispatch(self) -> None:
-        """Send flight after flight, for as long as the process lives. One at a time: two would only be smaller."""
+    async def _batch_loop(self) -> None:
+        """Flush batches until cancelled, one at a time: concurrent ones would only be smaller."""
         while True:
             await self._wake.wait()
             self._wake.clear()
-            flight, self._next = self._next, _Flight()
-            self._under_way = len(flight.entries)
+            batch, self._next = self._next, _Batch()
+            self._in_flight = len(batch.events)
             try:
-                await self._fly(flight)
-            except BaseException:  # a fault of ours, or the end: nobody may wait for an answer that never comes
-                flight.land(KafkaUnavailable("the events were not kept"))
+                await self._flush(batch)
+            except BaseException:  # also on cancellation, so that no request waits indefinitely
+                batch.complete(KafkaUnavailable("the events were not stored"))
                 raise
             finally:
-                self._under_way = 0
+                self._in_flight = 0
 
-    async def _fly(self, flight: _Flight) -> None:
-        if not flight.entries:
-            flight.land()
+    async def _flush(self, batch: _Batch) -> None:
+        if not batch.events:
+            batch.complete()
             return
-        FLIGHT_EVENTS.observe(len(flight.entries))
-        begun = time.perf_counter()
-        if self._is_direct and await self._send(flight.entries, self._deadline_seconds):
-            flight.land()
-            PUBLISH_SECONDS.labels(self._topic).observe(time.perf_counter() - begun)
+        BATCH_EVENTS.observe(len(batch.events))
+        started_at = time.perf_counter()
+        if self._bypasses_spool and await self._send_to_kafka(batch.events, self._deadline_seconds):
+            batch.complete()
+            ACK_SECONDS.labels(self._topic).observe(time.perf_counter() - started_at)
         else:
-            await self._keep(flight)
+            await self._spool_batch(batch)
 
-    async def _send(self, entries: Sequence[Entry], deadline_seconds: float) -> bool:
-        """Bring entries to Kafka; return whether it has acknowledged all of them in time. If not, it counts as away."""
+    async def _send_to_kafka(self, events: Sequence[SpooledEvent], deadline_seconds: float) -> bool:
+        """Send events to Kafka; return whether all are acknowledged in time. If not, the producer is discarded."""
         producer = self._producer
         if producer is None:
             return False
@@ -166,69 +167,69 @@ class Publisher:
             async with asyncio.timeout(deadline_seconds):
                 sent = [
                     await producer.send_batch(batch, self._topic, partition=partition)
-                    for partition, batch in self._batches(producer, entries)
+                    for partition, batch in self._batches(producer, events)
                 ]
                 for outcome in await asyncio.gather(*sent, return_exceptions=True):
                     if isinstance(outcome, BaseException):
                         raise outcome
         except KAFKA_ERRORS as error:
-            self._lose(producer, error)
+            self._discard_producer(producer, error)
             return False
         return True
 
-    def _batches(self, producer: AIOKafkaProducer, entries: Sequence[Entry]) -> list[tuple[int, BatchBuilder]]:
+    def _batches(self, producer: AIOKafkaProducer, events: Sequence[SpooledEvent]) -> list[tuple[int, BatchBuilder]]:
         by_partition: dict[int, list[bytes]] = defaultdict(list)
-        for place, value in entries:
-            by_partition[place % self._partitions].append(value)
+        for partition_hash, value in events:
+            by_partition[partition_hash % self._partitions].append(value)
         batches = []
         for partition, values in by_partition.items():
             batch = producer.create_batch()
             for value in values:
-                if batch.append(timestamp=None, key=None, value=value) is None:  # it is full
+                if batch.append(timestamp=None, key=None, value=value) is None:  # the batch is full
                     batches.append((partition, batch))
                     batch = producer.create_batch()
                     fits = batch.append(timestamp=None, key=None, value=value)
-                    assert fits is not None, "an event is far smaller than a batch"
+                    assert fits is not None, "an event is much smaller than a batch"
             batches.append((partition, batch))
         return batches
 
-    def _lose(self, producer: AIOKafkaProducer, error: BaseException) -> None:
-        """Give a producer up: events go to the spool until another one has brought Kafka all of that."""
+    def _discard_producer(self, producer: AIOKafkaProducer, error: BaseException) -> None:
+        """Discard a producer: events are spooled until another producer has drained the spool."""
         if self._producer is not producer:
-            return  # a flight and a left spool met the same error
-        log.warning("Kafka does not acknowledge; events go to the spool", reason=repr(error))
+            return  # another send has discarded it already
+        log.warning("Kafka unavailable; spooling events", reason=repr(error))
         self._producer = None
-        self._away_since = time.monotonic()
-        self._process.spawn(stop_producer(producer), "give up a producer")
+        self._unavailable_since = time.monotonic()
+        self._process.spawn(stop_producer(producer), "discard a producer")
 
-    async def _keep(self, flight: _Flight) -> None:
-        async with self._gate:
-            if self._is_direct and await self._send(flight.entries, self._deadline_seconds):
-                flight.land()
+    async def _spool_batch(self, batch: _Batch) -> None:
+        async with self._spool_lock:
+            if self._bypasses_spool and await self._send_to_kafka(batch.events, self._deadline_seconds):
+                batch.complete()
                 return
             try:
-                await asyncio.to_thread(self._spool.append, flight.entries)
+                await asyncio.to_thread(self._spool.append, batch.events)
             except SpoolFull as error:
-                if self._refused is None:
-                    log.error("Events are refused: neither Kafka nor the disk takes them", reason=str(error))
-                self._refused = str(error)
-                flight.land(KafkaUnavailable(str(error)))
+                if self._spool_error is None:
+                    log.error("rejecting events: neither Kafka nor the spool accepts them", reason=str(error))
+                self._spool_error = str(error)
+                batch.complete(KafkaUnavailable(str(error)))
                 return
-            self._refused = None
-        SPOOL_WRITES.inc(len(flight.entries))
-        flight.land()
+            self._spool_error = None
+        SPOOL_WRITES.inc(len(batch.events))
+        batch.complete()
 
-    async def _bring(self) -> None:
-        """Connect, bring Kafka the spool, let events go straight to Kafka; begin again whenever it is lost."""
-        looked_at = 0.0
+    async def _drain_loop(self) -> None:
+        """Connect and drain the spools, again after each outage, until cancelled."""
+        scanned_at = 0.0
         while True:
             if self._producer is None:
                 await self._connect()
-            elif not self._is_direct:
-                await self._bring_spool()
-            elif time.monotonic() - looked_at > LEFT_SPOOLS_SECONDS:
-                looked_at = time.monotonic()
-                await self._bring_left_spools()
+            elif not self._bypasses_spool:
+                await self._drain_own_spool()
+            elif time.monotonic() - scanned_at > ORPHAN_SCAN_SECONDS:
+                scanned_at = time.monotonic()
+                await self._drain_orphaned_spools()
             else:
                 await asyncio.sleep(IDLE_SECONDS)
 
@@ -254,45 +255,45 @@ class Publisher:
             raise KafkaUnavailable(await self._kafka.describe_error(error)) from error
         self._producer = producer
 
-    async def _bring_spool(self) -> None:
-        if not await self._empty(self._spool, REPLAY_DEADLINE_SECONDS):
+    async def _drain_own_spool(self) -> None:
+        if not await self._drain(self._spool, REPLAY_DEADLINE_SECONDS):
             return
-        async with self._gate:  # nobody writes now: what came meanwhile is brought, and the way is free
-            if await self._empty(self._spool, self._deadline_seconds):
-                self._away_since = self._refused = None
-                log.info("Kafka acknowledges; events go straight to it")
+        async with self._spool_lock:  # no writes now: drain the rest, then bypass the spool
+            if await self._drain(self._spool, self._deadline_seconds):
+                self._unavailable_since = self._spool_error = None
+                log.info("Kafka available; spool drained")
 
-    async def _empty(self, spool: Spool, deadline_seconds: float) -> bool:
-        """Bring Kafka all that a spool holds; return whether it has everything."""
-        while entries := await asyncio.to_thread(spool.read, REPLAY_RECORDS):
-            if not await self._send(entries, deadline_seconds):
+    async def _drain(self, spool: Spool, deadline_seconds: float) -> bool:
+        """Send all events of a spool to Kafka; return whether the spool is empty."""
+        while events := await asyncio.to_thread(spool.read, REPLAY_RECORDS):
+            if not await self._send_to_kafka(events, deadline_seconds):
                 spool.rewind()
                 return False
-            REPLAYED.inc(len(entries))
-            await asyncio.to_thread(spool.drop_read)
-        await asyncio.to_thread(spool.drop_read)
+            REPLAYED.inc(len(events))
+            await asyncio.to_thread(spool.delete_read_segments)
+        await asyncio.to_thread(spool.delete_read_segments)
         SPOOL_CORRUPT.inc(spool.corrupt_records)
         spool.corrupt_records = 0
         return True
 
-    async def _bring_left_spools(self) -> None:
-        """Bring what replicas left that are gone."""
-        for spool in await asyncio.to_thread(open_left_spools, self._root, 0):
+    async def _drain_orphaned_spools(self) -> None:
+        """Drain the spools of replicas that no longer run."""
+        for spool in await asyncio.to_thread(open_orphaned_spools, self._root, 0):
             try:
-                if await self._empty(spool, REPLAY_DEADLINE_SECONDS):
-                    log.info("Brought Kafka what another collector had left", folder=spool.folder.name)
+                if await self._drain(spool, REPLAY_DEADLINE_SECONDS):
+                    log.info("drained an orphaned spool", folder=spool.folder.name)
             finally:
                 spool.close()
 
     async def stop(self) -> None:
-        """Land what is under way, and close the spool; bounded by the deadline."""
+        """Complete queued events within the deadline, then stop the tasks and close the spool."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._deadline_seconds + 1):
-                await self.publish([])  # lands after all that is under way
-        for task in self._running:
+                await self.publish([])  # completes after all queued events
+        for task in self._tasks:
             task.cancel()
-        await asyncio.wait(self._running)
-        self._next.land(KafkaUnavailable("the collector stops"))
+        await asyncio.wait(self._tasks)
+        self._next.complete(KafkaUnavailable("the collector is stopping"))
         if self._producer is not None:
             await stop_producer(self._producer)
         self._spool.close()

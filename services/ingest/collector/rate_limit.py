@@ -1,7 +1,8 @@
-"""How fast one address may send: a token bucket for each address prefix and site. Pure: the time is handed in.
+"""Rate limits: a token bucket per site and address prefix. Pure: the caller passes the time.
 
-An IPv4 address counts as itself, IPv6 by its /64, which is what one house gets. Written as GCRA: one number a bucket
-says when it will be full again. Why not a library: docs/decisions/collector.md, "Rate limits by address and site".
+IPv4 addresses are limited one by one, IPv6 addresses by /64, the usual prefix of a household. Implemented as GCRA: each
+bucket is the time at which it will be full again. Why no library: "Rate limits by address and site" in
+docs/decisions/collector.md.
 """
 
 from functools import lru_cache
@@ -10,15 +11,15 @@ from ipaddress import IPv6Address, ip_address
 from shared.http.client_address import address_prefix
 
 BUCKETS_MAX = 200_000
-"""Buckets in memory; when there are more, the full ones go first. A bucket is about 150 bytes."""
+"""Limit of buckets in memory; above it, full ones are evicted first. A bucket takes about 150 bytes."""
 
 
-class Rates:
-    """The buckets of one collector.
+class RateLimiter:
+    """The buckets of one collector process.
 
     Args:
-        per_second: Events that an address may send for ever; 0 means no limit.
-        burst: Events that it may send at once, after a silence.
+        per_second: Sustained rate of events per address; 0 means no limit.
+        burst: Events that an idle address may send at once.
     """
 
     def __init__(self, per_second: float, burst: int) -> None:
@@ -26,14 +27,14 @@ class Rates:
         self._burst_seconds = burst * self._interval_seconds
         self._full_at: dict[tuple[str, str], float] = {}
 
-    def take(self, site: str, address: str, events: int, now_seconds: float) -> float:
-        """Take events out of the bucket; return 0, or after how many seconds there will be enough.
+    def acquire(self, site: str, address: str, events: int, now_seconds: float) -> float:
+        """Take events from a bucket; return 0.0, or the seconds to wait if the bucket does not have enough.
 
-        A machine's own loopback has no limit: whoever sends from there is its operator.
+        Loopback addresses have no limit: they belong to the operator.
         """
         if not self._interval_seconds:
             return 0.0
-        prefix = prefix_of(address)
+        prefix = rate_limit_key(address)
         if prefix is None:
             return 0.0
         key = (site, prefix)
@@ -42,18 +43,18 @@ class Rates:
         if missing_seconds > 1e-6:
             return missing_seconds
         if len(self._full_at) >= BUCKETS_MAX and key not in self._full_at:
-            self._make_room(now_seconds)
+            self._evict(now_seconds)
         self._full_at[key] = full_at
         return 0.0
 
-    def _make_room(self, now_seconds: float) -> None:
+    def _evict(self, now_seconds: float) -> None:
         kept = {key: full_at for key, full_at in self._full_at.items() if full_at > now_seconds}
         self._full_at = kept if len(kept) < BUCKETS_MAX else dict(list(kept.items())[BUCKETS_MAX // 2 :])
 
 
 @lru_cache(maxsize=50_000)
-def prefix_of(address: str) -> str | None:
-    """Return what is limited together: an IPv4 address, or an IPv6 /64; None for loopback and what is no address."""
+def rate_limit_key(address: str) -> str | None:
+    """Return the prefix of an address: IPv4 itself, IPv6 its /64; None for loopback and invalid addresses."""
     try:
         ip = ip_address(address)
     except ValueError:

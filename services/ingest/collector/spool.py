@@ -1,12 +1,12 @@
-"""Events on disk while Kafka is away: an append-only log that is forced to the disk before anybody is answered.
+"""Events on disk while Kafka is unavailable: an append-only log that is synced before requests are acknowledged.
 
-A spool is a folder of segments. A record is a mark, the payload's length, a CRC-32 of all that follows it, the
-reader's place (`visitors.place_of`) and the event. A kill may leave half a record at the end, which nobody was told is
-kept: it is cut off. A record damaged otherwise is passed over, counted, and its segment is set aside for a look.
-Reading begins at the first segment; a segment is deleted when Kafka has all of it. After a kill some records are
-therefore sent twice, with the same ids: the counter knows them.
+A spool is a folder of segments. A record is a magic number, the length of the event, a CRC-32 of the bytes after it,
+the partition hash (`visitors.derive_partition_hash`) and the event. A kill may leave an incomplete record at the end,
+which was never acknowledged: it is ignored. Any other corrupt record is skipped and counted, and its segment is kept
+as `.damaged`. Reading starts at the first segment; a segment is deleted when Kafka has all of it. After a kill some
+records are therefore sent twice, with the same event IDs, and the counter drops the duplicates.
 
-All methods block: call those that touch the disk in a thread.
+All methods block: call those that access the disk in a thread.
 """
 
 import fcntl
@@ -22,35 +22,35 @@ from shared.logs import log
 
 WINDOW_BYTES = 1024 * 1024
 SEGMENT_BYTES = 16 * 1024 * 1024
-MARK = b"\xf5pe\n"
-_HEAD = struct.Struct("<4sII")  # mark, bytes of the payload, CRC-32 of place and payload
-_PLACE = struct.Struct("<Q")
-_OVERHEAD = _HEAD.size + _PLACE.size
+MAGIC = b"\xf5pe\n"
+_HEADER = struct.Struct("<4sII")  # magic number, bytes of the event, CRC-32 of partition hash and event
+_PARTITION_HASH = struct.Struct("<Q")
+_OVERHEAD = _HEADER.size + _PARTITION_HASH.size
 PAYLOAD_BYTES_MAX = 64 * 1024
 
 
-class SpoolFull(Exception):  # noqa: N818 - it names a state
-    """The bound is reached, or the disk takes nothing more; nothing of this call is kept."""
+class SpoolFull(Exception):  # noqa: N818 - names a state
+    """The size limit is reached, or the disk rejects writes; no event of the call is stored."""
 
 
-class Entry(NamedTuple):
-    """An event on its way."""
+class SpooledEvent(NamedTuple):
+    """An encoded event with its partition hash."""
 
-    place: int
-    """64 bits that are the same for all events of a reader; modulo the partitions it is the partition."""
+    partition_hash: int
+    """64 bits, the same for all events of a visitor; modulo the number of partitions it is the partition."""
     value: bytes
 
 
 class Spool:
-    """One process's spool. Opening it takes a lock: two processes never share one.
+    """The spool of one process. It is locked while open, so that two processes never share one.
 
     Args:
-        folder: Is made if it is not there.
-        bytes_max: Bound on all segments together.
+        folder: Created if missing.
+        bytes_max: Size limit of all segments together.
 
     Raises:
-        BlockingIOError: another process has it.
-        OSError: the folder cannot be used.
+        BlockingIOError: another process has locked it.
+        OSError: the folder is not usable.
     """
 
     def __init__(self, folder: Path, bytes_max: int) -> None:
@@ -64,8 +64,8 @@ class Spool:
         except BlockingIOError:
             os.close(self._lock)
             raise
-        self._guard = threading.Lock()
-        """One thread at a time: what is being written must not be taken for read."""
+        self._mutex = threading.Lock()
+        """Serialises threads: a record that is being written must not be read."""
         self._sizes = {number: self._path(number).stat().st_size for number in self._numbers_on_disk()}
         self._bytes = sum(self._sizes.values())
         self._writing: int | None = None
@@ -73,7 +73,7 @@ class Spool:
         self._next_number = max(self._sizes, default=0) + 1
         self._read_number = min(self._sizes, default=self._next_number)
         self._read_at = 0
-        self._damaged: set[int] = set()
+        self._quarantined: set[int] = set()
 
     @property
     def bytes(self) -> int:
@@ -82,57 +82,57 @@ class Spool:
 
     @property
     def has_room(self) -> bool:
-        """Tell whether it takes another record."""
+        """Whether it accepts another record."""
         return self._bytes < self._bytes_max
 
-    def append(self, entries: Sequence[Entry]) -> None:
-        """Keep entries: when this returns, they are on the disk.
+    def append(self, events: Sequence[SpooledEvent]) -> None:
+        """Append events and sync them to disk.
 
         Raises:
-            SpoolFull: nothing of them is kept.
+            SpoolFull: none of them is stored.
         """
-        data = b"".join(_record(entry) for entry in entries)
-        with self._guard:
+        data = b"".join(_record(event) for event in events)
+        with self._mutex:
             if self._bytes + len(data) > self._bytes_max:
-                raise SpoolFull(f"the spool holds {self._bytes} bytes, and may hold {self._bytes_max}")
+                raise SpoolFull(f"the spool has {self._bytes} bytes of at most {self._bytes_max}")
             try:
                 number = self._segment()
                 _write_all(self._file, data)
                 os.fdatasync(self._file)
             except OSError as error:
-                self._give_up_segment()
-                raise SpoolFull(f"the spool cannot be written: {error}") from error
+                self._seal_segment()
+                raise SpoolFull(f"cannot write to the spool: {error}") from error
             self._sizes[number] += len(data)
             self._bytes += len(data)
 
-    def read(self, records_max: int) -> list[Entry]:
-        """Return the next entries in order, and move on behind them; empty when everything was read."""
-        entries: list[Entry] = []
-        with self._guard:
-            while len(entries) < records_max and not self._is_read():
+    def read(self, records_max: int) -> list[SpooledEvent]:
+        """Return the next events in order, and advance the read position; empty at the end."""
+        events: list[SpooledEvent] = []
+        with self._mutex:
+            while len(events) < records_max and not self._is_read():
                 size = self._sizes.get(self._read_number)
                 if size is None or self._read_at >= size:
                     self._read_number = min(number for number in self._sizes if number > self._read_number)
                     self._read_at = 0
                     continue
-                entries += self._read_segment(size, records_max - len(entries))
-        return entries
+                events += self._read_segment(size, records_max - len(events))
+        return events
 
     def rewind(self) -> None:
-        """Read again from the first record that is still here."""
-        with self._guard:
+        """Move the read position back to the first remaining record."""
+        with self._mutex:
             self._read_number = min(self._sizes, default=self._next_number)
             self._read_at = 0
 
-    def drop_read(self) -> None:
-        """Delete the segments of which everything was read: Kafka has it."""
-        with self._guard:
+    def delete_read_segments(self) -> None:
+        """Delete the segments that were read completely."""
+        with self._mutex:
             for number in sorted(self._sizes):
                 if number > self._read_number or (number == self._read_number and self._read_at < self._sizes[number]):
                     break
                 if number == self._writing:
                     self._close_segment()
-                if number in self._damaged:
+                if number in self._quarantined:
                     self._path(number).rename(self._path(number).with_suffix(".damaged"))
                 else:
                     self._path(number).unlink()
@@ -144,7 +144,7 @@ class Spool:
         )
 
     def close(self) -> None:
-        """Close the files and give the lock back."""
+        """Close the files and release the lock."""
         self._close_segment()
         os.close(self._lock)
 
@@ -165,15 +165,15 @@ class Spool:
             _sync_folder(self.folder)
         return self._writing
 
-    def _give_up_segment(self) -> None:
-        """After a failed write or sync nobody knows what is on the disk: cut off what was not acknowledged."""
+    def _seal_segment(self) -> None:
+        """Truncate unacknowledged bytes after a failed write or sync, and close the segment."""
         number = self._writing
         if number is None:
             return
         try:
             os.ftruncate(self._file, self._sizes[number])
-        except OSError as error:  # reading stops at the known size all the same
-            log.warning("A spool segment keeps what was not acknowledged", reason=repr(error))
+        except OSError as error:  # reading stops at the known size anyway
+            log.warning("cannot truncate unacknowledged bytes of a spool segment", reason=repr(error))
         self._close_segment()
 
     def _close_segment(self) -> None:
@@ -181,69 +181,69 @@ class Spool:
             os.close(self._file)
             self._writing = None
 
-    def _read_segment(self, size: int, records_max: int, window_bytes: int = WINDOW_BYTES) -> list[Entry]:
-        """Read whole records from where reading stands; pass over what is damaged."""
+    def _read_segment(self, size: int, records_max: int, window_bytes: int = WINDOW_BYTES) -> list[SpooledEvent]:
+        """Read complete records from the read position; skip corrupt ones."""
         with self._path(self._read_number).open("rb") as file:
             file.seek(self._read_at)
             data = file.read(min(window_bytes, size - self._read_at))
         is_last = self._read_at + len(data) >= size
-        entries: list[Entry] = []
+        events: list[SpooledEvent] = []
         at = 0
-        while at < len(data) and len(entries) < records_max:
-            entry = _entry_at(data, at)
-            if entry is not None:
-                entries.append(entry)
-                at += _OVERHEAD + len(entry.value)
+        while at < len(data) and len(events) < records_max:
+            event = _event_at(data, at)
+            if event is not None:
+                events.append(event)
+                at += _OVERHEAD + len(event.value)
             elif not is_last:
-                if at == 0:  # damaged, for a window holds several whole records: look at all that follows
+                if at == 0:  # corrupt, because a window holds several records: search all that follows
                     return self._read_segment(size, records_max, size)
                 break
             else:
                 following = _next_record(data, at + 1)
                 if following is not None or not _is_torn(data, at):
-                    self._note_damage(self._read_at + at)
+                    self._quarantine(self._read_at + at)
                 at = len(data) if following is None else following
         self._read_at += at
-        return entries
+        return events
 
-    def _note_damage(self, at: int) -> None:
+    def _quarantine(self, at: int) -> None:
         self.corrupt_records += 1
-        self._damaged.add(self._read_number)
-        log.error("A record of the spool is damaged and passed over", segment=self._read_number, position=at)
+        self._quarantined.add(self._read_number)
+        log.error("skipped a corrupt spool record", segment=self._read_number, position=at)
 
 
-def _record(entry: Entry) -> bytes:
-    payload = _PLACE.pack(entry.place) + entry.value
-    return _HEAD.pack(MARK, len(entry.value), zlib.crc32(payload)) + payload
+def _record(event: SpooledEvent) -> bytes:
+    payload = _PARTITION_HASH.pack(event.partition_hash) + event.value
+    return _HEADER.pack(MAGIC, len(event.value), zlib.crc32(payload)) + payload
 
 
-def _entry_at(data: bytes, at: int) -> Entry | None:
-    """Return the whole and undamaged record that begins at `at`, or None."""
+def _event_at(data: bytes, at: int) -> SpooledEvent | None:
+    """Return the event of the valid record at offset `at`, or None."""
     if at + _OVERHEAD > len(data):
         return None
-    mark, length, checksum = _HEAD.unpack_from(data, at)
+    mark, length, checksum = _HEADER.unpack_from(data, at)
     end = at + _OVERHEAD + length
-    if mark != MARK or length > PAYLOAD_BYTES_MAX or end > len(data):
+    if mark != MAGIC or length > PAYLOAD_BYTES_MAX or end > len(data):
         return None
-    payload = data[at + _HEAD.size : end]
+    payload = data[at + _HEADER.size : end]
     if zlib.crc32(payload) != checksum:
         return None
-    return Entry(_PLACE.unpack_from(payload)[0], payload[_PLACE.size :])
+    return SpooledEvent(_PARTITION_HASH.unpack_from(payload)[0], payload[_PARTITION_HASH.size :])
 
 
 def _next_record(data: bytes, begin: int) -> int | None:
-    at = data.find(MARK, begin)
-    while at >= 0 and _entry_at(data, at) is None:
-        at = data.find(MARK, at + 1)
+    at = data.find(MAGIC, begin)
+    while at >= 0 and _event_at(data, at) is None:
+        at = data.find(MAGIC, at + 1)
     return at if at >= 0 else None
 
 
 def _is_torn(data: bytes, at: int) -> bool:
-    """Tell whether the last record was merely cut off by a kill, and so never acknowledged."""
-    if at + _HEAD.size > len(data):
+    """Return whether the last record is incomplete after a kill, and so never acknowledged."""
+    if at + _HEADER.size > len(data):
         return True
-    mark, length, _ = _HEAD.unpack_from(data, at)
-    return bool(mark == MARK and length <= PAYLOAD_BYTES_MAX and at + _OVERHEAD + length > len(data))
+    mark, length, _ = _HEADER.unpack_from(data, at)
+    return bool(mark == MAGIC and length <= PAYLOAD_BYTES_MAX and at + _OVERHEAD + length > len(data))
 
 
 def _write_all(file: int, data: bytes) -> None:
@@ -261,10 +261,10 @@ def _sync_folder(folder: Path) -> None:
 
 
 def open_spool(root: Path, bytes_max: int) -> Spool:
-    """Open the first spool under `root` that no process has: replicas may share the folder.
+    """Open the first unlocked spool under `root`: replicas may share the folder.
 
     Raises:
-        OSError: the folder cannot be used.
+        OSError: the folder is not usable.
     """
     number = 0
     while True:
@@ -274,8 +274,8 @@ def open_spool(root: Path, bytes_max: int) -> Spool:
             number += 1
 
 
-def open_left_spools(root: Path, bytes_max: int) -> list[Spool]:
-    """Open the spools under `root` that hold something and that no process has: their collectors are gone."""
+def open_orphaned_spools(root: Path, bytes_max: int) -> list[Spool]:
+    """Open the non-empty unlocked spools under `root`: their collectors no longer run."""
     found = []
     for folder in sorted(root.iterdir()):
         if folder.name.isdigit() and any(folder.glob("*.spool")):

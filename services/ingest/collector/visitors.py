@@ -1,8 +1,8 @@
-"""Who a sign comes from, without keeping who that is. Pure: salts and times are handed in.
+"""Pseudonymous visitor IDs and partition hashes. Pure.
 
-A visitor key is HMAC(random salt of the site's local day, site, address, user agent), so that nobody can join
-two days, not even we once the salt is dropped. In the first hour after local midnight yesterday's key
-travels along, so that a reader who stays over midnight is neither two people online nor a second visit.
+A visitor ID is HMAC(random salt of the site's local day, site, address, user agent). IDs of different days cannot be
+linked, not even by the operator once the salts are deleted. In the first hour after local midnight an event also
+carries the previous day's ID, so that a visitor who stays over midnight is not counted twice online or as a new visit.
 Rules: ARCHITECTURE.md, "Counting rules".
 """
 
@@ -16,61 +16,61 @@ from zoneinfo import ZoneInfo
 
 VISITOR_HEX_DIGITS = 16
 MIDNIGHT_OVERLAP = timedelta(hours=1)
-QUARTER_MILLISECONDS = 15 * 60_000
+QUARTER_HOUR_MS = 15 * 60_000
 
 
-class Sender(NamedTuple):
-    """Where a request came from; it lives for one request and is stored nowhere."""
+class ClientInfo(NamedTuple):
+    """The client of a request; it is never stored."""
 
     address: str
     user_agent: str
-    keeps_private: bool = False
-    """The reader's browser sends `Sec-GPC: 1`: count the view, make no key."""
-    prefetches: bool = False
-    """The browser fetches ahead: nobody has seen the page yet."""
+    has_gpc: bool = False
+    """The browser sends `Sec-GPC: 1`: the view is counted without a visitor ID."""
+    is_prefetch: bool = False
+    """The browser prefetches or prerenders: the page has not been seen."""
 
 
-class Reader(NamedTuple):
-    """What is known of a sender on one site: enough to count, too little to tell who it is."""
+class VisitorIdentity(NamedTuple):
+    """The pseudonymous identity of a client on one site."""
 
-    place: int
-    """See `place_of`."""
-    key: str | None
-    key_before: str | None
+    partition_hash: int
+    """See `derive_partition_hash`."""
+    visitor_id: str | None
+    previous_visitor_id: str | None
     bot: str | None
 
 
 @dataclass(frozen=True)
 class LocalDays:
-    """The site's local day of an instant, and the day before while the midnight overlap lasts."""
+    """The local day of an instant, and the previous day during the overlap after midnight."""
 
     today: date
     yesterday: date | None
 
 
-def local_days(at_milliseconds: int, zone: ZoneInfo) -> LocalDays:
-    """Return the local days whose salts make the keys of an event at `at_milliseconds`."""
-    return _days_of_quarter(at_milliseconds // QUARTER_MILLISECONDS, zone)
+def local_days(timestamp_ms: int, zone: ZoneInfo) -> LocalDays:
+    """Return the local days whose salts the visitor IDs of an event at `timestamp_ms` need."""
+    return _days_of_quarter_hour(timestamp_ms // QUARTER_HOUR_MS, zone)
 
 
 @lru_cache(maxsize=10_000)
-def _days_of_quarter(quarter: int, zone: ZoneInfo) -> LocalDays:
-    # All zones are whole quarters of an hour from UTC, so a quarter lies within one local day.
-    local = datetime.fromtimestamp(quarter * QUARTER_MILLISECONDS / 1000, zone)
-    before = (local - MIDNIGHT_OVERLAP).date()
-    return LocalDays(local.date(), before if before != local.date() else None)
+def _days_of_quarter_hour(quarter: int, zone: ZoneInfo) -> LocalDays:
+    # All UTC offsets are multiples of a quarter hour, so each quarter hour is within one local day.
+    local = datetime.fromtimestamp(quarter * QUARTER_HOUR_MS / 1000, zone)
+    overlap_day = (local - MIDNIGHT_OVERLAP).date()
+    return LocalDays(local.date(), overlap_day if overlap_day != local.date() else None)
 
 
-def visitor_key(salt: bytes, site: str, address: str, user_agent: str) -> str:
-    """Return the 16 hex digits that stand for one reader on one site on one local day."""
+def derive_visitor_id(salt: bytes, site: str, address: str, user_agent: str) -> str:
+    """Return the visitor ID on one site and local day: 16 hex digits."""
     return _digest(salt, site, address, user_agent).hex()[:VISITOR_HEX_DIGITS]
 
 
-def place_of(secret: bytes, site: str, address: str, user_agent: str) -> int:
-    """Return 64 bits that are the same for all of a reader's events, today and tomorrow: they choose the partition."""
+def derive_partition_hash(secret: bytes, site: str, address: str, user_agent: str) -> int:
+    """Return 64 bits that choose the partition: the same for all events of a visitor, on every day."""
     return int.from_bytes(_digest(secret, site, address, user_agent)[:8])
 
 
 def _digest(key: bytes, *parts: str) -> bytes:
-    # A zero byte between parts: ("a", "bc") and ("ab", "c") must differ.
+    # A NUL byte between the parts, so that ("a", "bc") and ("ab", "c") differ.
     return hmac.digest(key, "\0".join(parts).encode("utf-8", "surrogateescape"), hashlib.sha256)

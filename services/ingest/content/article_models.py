@@ -1,6 +1,6 @@
-"""What editors send: the pydantic models of the write API, with limits and examples.
+"""Request models of the write API: articles, with limits and examples.
 
-Lengths are of the text after NFC. What looks wrong is refused with its field; nothing is cut to fit.
+Lengths are of the text after NFC. Invalid values are rejected with the name of the field; nothing is truncated.
 """
 
 from typing import Annotated, Any, Literal, get_origin, get_type_hints
@@ -40,7 +40,7 @@ from shared.events import ARTICLE_CHARACTERS_MAX
 
 
 class SourceIn(Input):
-    """Who wrote it first."""
+    """The original source."""
 
     name: Name = Field(examples=["Báo Nam Định"])
     label: Annotated[Line, Field(max_length=40)] = "Theo"
@@ -48,7 +48,7 @@ class SourceIn(Input):
 
 
 class AuthorIn(Input):
-    """A person or an organisation."""
+    """An author: a person or an organisation."""
 
     name: Name
     role: Annotated[Line, Field(max_length=60)] = ""
@@ -56,21 +56,21 @@ class AuthorIn(Input):
 
 
 class CorrectionIn(Input):
-    """What was put right, as readers are told."""
+    """A published correction."""
 
     text: Annotated[Line, Field(min_length=1, max_length=1_000)]
     at: Instant
 
 
 class RightsIn(Input):
-    """Who holds the rights."""
+    """The rights holder."""
 
     holder: Annotated[Line, Field(max_length=NAME_CHARACTERS_MAX)] = ""
     notice: Annotated[Line, Field(max_length=500)] = ""
 
 
 class SeoIn(Input):
-    """What search engines are told."""
+    """Metadata for search engines."""
 
     title: Annotated[Line, Field(max_length=70)] = ""
     description: Annotated[Line, Field(max_length=160)] = ""
@@ -95,12 +95,12 @@ class Content(Input):
     section: SectionSlug
     lead: Annotated[Line, Field(max_length=LEAD_CHARACTERS_MAX, description="sapo; plain text")] = ""
     body: Body = Field([])
-    body_format: Literal["html", "markdown"] = Field("html", description="what `body` is, if it is a text")
+    body_format: Literal["html", "markdown"] = Field("html", description="the format of `body`, if it is a text")
     kind: Kind = "article"
     kicker: Annotated[Line, Field(max_length=TITLE_CHARACTERS_MAX)] = ""
     subtitle: Annotated[Line, Field(max_length=TITLE_CHARACTERS_MAX)] = ""
     slug: str | None = Field(
-        None, min_length=1, max_length=100, pattern=SLUG_PATTERN, description="default: made of the title"
+        None, min_length=1, max_length=100, pattern=SLUG_PATTERN, description="default: derived from the title"
     )
     lead_image: FigureIn | None = None
     also_in: list[SectionSlug] = Field([], max_length=10)
@@ -109,9 +109,9 @@ class Content(Input):
     tags: list[TagName] = Field([], max_length=TAGS_MAX)
     language: str = Field("vi", pattern="^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8}){0,3}$", description="BCP 47")
     place: Annotated[Line, Field(max_length=NAME_CHARACTERS_MAX)] = ""
-    published_at: Instant | None = Field(None, description="when readers first saw it, elsewhere; null: not known")
+    published_at: Instant | None = Field(None, description="first publication elsewhere; null: unknown")
     date_precision: DatePrecision = "exact"
-    publish_at: Instant | None = Field(None, description="not before this time, once it is approved and scheduled")
+    publish_at: Instant | None = Field(None, description="earliest publication, once approved and scheduled")
     unpublish_at: Instant | None = None
     embargo_until: Instant | None = None
     priority: int = Field(5, ge=1, le=9)
@@ -122,18 +122,18 @@ class Content(Input):
     seo: SeoIn | None = None
     allow_print: bool = True
     old_urls: list[OldUrl] = Field(
-        [], max_length=OLD_URLS_MAX, description="paths where it stood before, such as /news/bai-1.html: they lead here"
+        [], max_length=OLD_URLS_MAX, description="former paths, such as /news/bai-1.html, which redirect here"
     )
     translation_of: str | None = Field(
         None,
         min_length=1,
         max_length=ARTICLE_CHARACTERS_MAX,
-        description="id of the article of the same site that this one translates: their pages name each other",
+        description="ID of the article of the same site that this one translates; their pages link to each other",
     )
 
 
-CONTENT = [name for name in Content.model_fields if name != "body_format"]
-"""The fields of an article's content."""
+CONTENT_FIELDS = [name for name in Content.model_fields if name != "body_format"]
+"""Names of the content fields of an article."""
 Note = Annotated[Line, Field(max_length=NOTE_CHARACTERS_MAX)]
 
 EXAMPLE: dict[str, Any] = {
@@ -151,13 +151,13 @@ EXAMPLE: dict[str, Any] = {
 
 
 class ArticleIn(Content):
-    """A new article. It begins as a draft."""
+    """A new article. It starts as a draft."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [EXAMPLE]})
 
     site: str = Field(min_length=1, max_length=40, pattern="^[a-z0-9-]+$")
     source_system: Annotated[Line, Field(min_length=1, max_length=255)] | None = Field(
-        None, description="where external_id is unique; default: api"
+        None, description="the namespace of external_id; default: api"
     )
     external_id: Annotated[Line, Field(min_length=1, max_length=255)] | None = None
     note: Note = ""
@@ -173,16 +173,16 @@ READ_ONLY = frozenset(
     {"id", "number", "site", "state", "modified_at", "first_published_at", "created_at", "source_system", "external_id"}
     | {"live_version", "live_state", "url", "problem", "steps", "warnings"}
 )
-"""What an article that was read has besides its content."""
+"""Fields that the API returns besides the content."""
 
 
 class ArticleReplacement(Content):
-    """All fields of an article anew; what is left out goes back to its default.
+    """Replaces all content fields of an article; omitted fields are reset to their defaults.
 
-    An article may be sent back as it was read: its version says what is replaced; what only we write is passed over.
+    An article may be sent back as it was read: `version` is the version to replace, and read-only fields are ignored.
     """
 
-    version: int | None = Field(None, ge=1, le=2**31 - 1, description="the version that it replaces, or If-Match")
+    version: int | None = Field(None, ge=1, le=2**31 - 1, description="the version to replace; or If-Match")
     note: Note = ""
 
     @model_validator(mode="before")
@@ -194,14 +194,14 @@ class ArticleReplacement(Content):
 
 
 class _Patch(Input):
-    """Some fields of an article; what is left out stays, null takes away (RFC 7396)."""
+    """Changes some fields of an article: omitted fields stay, null removes a field (RFC 7396)."""
 
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={"examples": [{"version": 1, "title": "Tựa đề mới", "note": "đổi tựa đề"}]},
     )
 
-    version: int | None = Field(None, ge=1, le=2**31 - 1, description="the version that it changes, or If-Match")
+    version: int | None = Field(None, ge=1, le=2**31 - 1, description="the version to change; or If-Match")
     note: Note = ""
 
 

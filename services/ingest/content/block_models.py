@@ -1,6 +1,6 @@
-"""The pieces that articles are sent in: texts, addresses, times, and the blocks of a body.
+"""Request models of the write API: texts, URLs, times, and the blocks of a body.
 
-Lengths are of the text after NFC. What looks wrong is refused with its field; nothing is cut to fit.
+Lengths are of the text after NFC. Invalid values are rejected with the name of the field; nothing is truncated.
 """
 
 from datetime import UTC, datetime
@@ -40,25 +40,25 @@ def _cleaned(value: Any, clean: Any) -> Any:
     try:
         return clean(value)
     except TextError as error:
-        raise PydanticCustomError("character", "{fault}", {"fault": str(error)}) from error
+        raise PydanticCustomError("character", "{message}", {"message": str(error)}) from error
 
 
 def _link(value: str | None) -> str | None:
     if value is not None and (link_url(value) is None or not value.startswith(("http:", "https:", "/"))):
-        raise PydanticCustomError("url", "is no address: it begins with https://, http:// or /")
+        raise PydanticCustomError("url", "must be a URL that starts with https://, http:// or /")
     return value
 
 
 def _image_address(value: str) -> str:
     target = image_url(value)
     if target is None:
-        raise PydanticCustomError("url", "is no address of an image or file: it begins with /, https:// or http://")
+        raise PydanticCustomError("url", "must be the URL of an image or file, starting with /, https:// or http://")
     return target
 
 
 def _in_range(value: datetime | None) -> datetime | None:
     if value is not None and not EARLIEST <= value <= LATEST:
-        raise PydanticCustomError("instant", "is not between the years 1900 and 2200")
+        raise PydanticCustomError("instant", "must be between the years 1900 and 2200")
     return value.astimezone(UTC) if value else None
 
 
@@ -71,27 +71,27 @@ Address = Annotated[str, Field(max_length=2_000), AfterValidator(_link)]
 ImageAddress = Annotated[str, Field(min_length=1, max_length=2_000), AfterValidator(_image_address)]
 Inline = Annotated[
     Text,
-    Field(max_length=64_000, description="HTML: a, em, strong, br, sub, sup; other tags go, their text stays"),
+    Field(max_length=64_000, description="HTML: a, em, strong, br, sub, sup; other tags are removed, their text stays"),
 ]
 OldUrl = Annotated[Line, Field(min_length=2, max_length=OLD_URL_CHARACTERS_MAX, pattern="^/[^ ]+$")]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_range), Field(description="RFC 3339 with zone")]
 
 
 class Input(BaseModel):
-    """What is sent has only fields that are known."""
+    """Base of request models: unknown fields are rejected."""
 
     model_config = ConfigDict(extra="forbid")
 
 
 class FocusIn(Input):
-    """The point that a crop must keep, as parts of width and height."""
+    """The point that a crop must keep, as fractions of width and height."""
 
     x: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
     y: float = Field(0.5, ge=0, le=1, allow_inf_nan=False)
 
 
 class RenditionIn(Input):
-    """A smaller copy of an image, as the media store gave it."""
+    """A rendition of an image, as the media store returned it."""
 
     url: ImageAddress
     width: int = Field(ge=1, le=20_000)
@@ -100,29 +100,29 @@ class RenditionIn(Input):
 
 
 class ImageIn(Input):
-    """An image: of the media store by `media` alone (its address and copies are filled in), or by its address.
+    """An image: by `media`, its ID in the media store (URL and renditions are filled in), or by its URL.
 
-    `alt` may be empty in a draft, not in what is published.
+    `alt` may be empty in a draft, but not in a published article.
     """
 
     url: ImageAddress = Field("", validate_default=False)
     alt: Annotated[Line, Field(max_length=ALT_CHARACTERS_MAX)] = ""
     width: int | None = Field(None, ge=1, le=20_000)
     height: int | None = Field(None, ge=1, le=20_000)
-    media: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="id in the media store")
+    media: str | None = Field(None, pattern="^[0-9a-f]{64}$", description="ID in the media store")
     renditions: list[RenditionIn] = Field([], max_length=30)
     focus: FocusIn | None = None
     bytes: int | None = Field(None, ge=0, le=2**40)
 
     @model_validator(mode="after")
-    def _named(self) -> "ImageIn":
+    def _require_source(self) -> "ImageIn":
         if not self.url and not self.media:
-            raise PydanticCustomError("image", "needs the id of a medium, or a url")
+            raise PydanticCustomError("image", "must have a media ID or a url")
         return self
 
 
 class FigureIn(Input):
-    """A picture with its caption."""
+    """An image with its caption."""
 
     type: Literal["figure"] = "figure"
     caption: Annotated[Line, Field(max_length=CAPTION_CHARACTERS_MAX)] = ""
@@ -162,7 +162,7 @@ class ListIn(Input):
 
 
 class QuoteIn(Input):
-    """Somebody else's words."""
+    """A quotation."""
 
     type: Literal["quote"]
     paragraphs: list[Inline] = Field(min_length=1, max_length=100)
@@ -187,7 +187,7 @@ class TableIn(Input):
 
 
 class EmbedIn(Input):
-    """A video on YouTube or Vimeo, by its address."""
+    """A video on YouTube or Vimeo, by its URL."""
 
     type: Literal["embed"]
     url: str | None = Field(None, max_length=2_000, examples=["https://www.youtube.com/watch?v=dQw4w9WgXcQ"])
@@ -196,9 +196,9 @@ class EmbedIn(Input):
     title: Annotated[Line, Field(max_length=TITLE_CHARACTERS_MAX)] = ""
 
     @model_validator(mode="after")
-    def _named(self) -> "EmbedIn":
+    def _require_source(self) -> "EmbedIn":
         if self.url is None and (self.provider is None or self.id is None):
-            raise PydanticCustomError("embed", "needs a url, or a provider and an id")
+            raise PydanticCustomError("embed", "must have a url, or a provider and an id")
         return self
 
 

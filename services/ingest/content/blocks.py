@@ -1,6 +1,6 @@
-"""A tree of allowed markup → the blocks of an article's body. Pure.
+"""Converts a tree of allowed markup into the blocks of an article body. Pure.
 
-Every piece of HTML that a block keeps is written here, from text and the few inline tags; nothing is copied as it came.
+The HTML in blocks is generated here from text and the allowed inline tags; nothing is copied from the input.
 """
 
 import re
@@ -9,7 +9,7 @@ from html import escape
 from typing import Literal
 from urllib.parse import urlsplit
 
-from services.ingest.content.sanitizer import INLINE, Node
+from services.ingest.content.sanitizer import INLINE_TAGS, Node
 from shared.articles import (
     LIST_DEPTH_MAX,
     Block,
@@ -26,9 +26,22 @@ from shared.articles import (
 )
 
 URL_CHARACTERS_MAX = 2_000
-LEVELS = {"h1": 2, "h2": 2, "h3": 3, "h4": 4, "h5": 4, "h6": 4}
-CONTAINERS = {"div", "section", "article", "main", "header", "dl", "dt", "dd", "figcaption", "li", "picture"}
-STANDING_ALONE = {"img", "iframe", "figure", "table", "ul", "ol", "blockquote", "pre", "p", "hr", *LEVELS, *CONTAINERS}
+HEADING_LEVELS = {"h1": 2, "h2": 2, "h3": 3, "h4": 4, "h5": 4, "h6": 4}
+CONTAINER_TAGS = {"div", "section", "article", "main", "header", "dl", "dt", "dd", "figcaption", "li", "picture"}
+BLOCK_TAGS = {
+    "img",
+    "iframe",
+    "figure",
+    "table",
+    "ul",
+    "ol",
+    "blockquote",
+    "pre",
+    "p",
+    "hr",
+    *HEADING_LEVELS,
+    *CONTAINER_TAGS,
+}
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _TAG = re.compile(r"<[^>]*>")
 _EDGES = re.compile(r"^(?:\s|<br>)+|(?:\s|<br>)+$")
@@ -42,45 +55,45 @@ _EMBEDS: tuple[tuple[Literal["youtube", "vimeo"], re.Pattern[str]], ...] = (
 )
 
 
-def blocks_of(root: Node) -> list[Block]:
-    """Return the blocks of a body."""
+def tree_to_blocks(root: Node) -> list[Block]:
+    """Return the blocks of a body's tree."""
     return list(_blocks(root.children))
 
 
 def _blocks(children: Iterable[Node | str]) -> Iterator[Block]:
-    running: list[Node | str] = []
+    inline: list[Node | str] = []
     for child in children:
-        if isinstance(child, str) or (child.tag not in STANDING_ALONE and not _holds_blocks(child)):
-            running.append(child)
+        if isinstance(child, str) or (child.tag not in BLOCK_TAGS and not _contains_blocks(child)):
+            inline.append(child)
             continue
-        yield from _paragraph(running)
-        running = []
+        yield from _paragraph(inline)
+        inline = []
         yield from _block(child)
-    yield from _paragraph(running)
+    yield from _paragraph(inline)
 
 
-def _holds_blocks(node: Node) -> bool:
-    return node.tag in INLINE and any(True for _ in node.elements(*STANDING_ALONE))
+def _contains_blocks(node: Node) -> bool:
+    return node.tag in INLINE_TAGS and any(True for _ in node.elements(*BLOCK_TAGS))
 
 
-def _paragraph(running: list[Node | str]) -> Iterator[Block]:
-    html = inline_html(running)
+def _paragraph(inline: list[Node | str]) -> Iterator[Block]:
+    html = inline_html(inline)
     if html:
         yield Paragraph(html=html)
 
 
 def _block(node: Node) -> Iterator[Block]:
-    if node.tag in LEVELS:
+    if node.tag in HEADING_LEVELS:
         html = inline_html(node.children)
         if html:
-            yield Heading(html=html, level=LEVELS[node.tag])
+            yield Heading(html=html, level=HEADING_LEVELS[node.tag])
         return
     if node.tag in ("ul", "ol"):
         items = _items(node, 1)
         if items:
             yield BulletList(items=items, ordered=node.tag == "ol")
         return
-    whole: dict[str, Callable[[Node], Block | None]] = {
+    converters: dict[str, Callable[[Node], Block | None]] = {
         "img": _image_alone,
         "iframe": _embed,
         "figure": _figure,
@@ -88,16 +101,16 @@ def _block(node: Node) -> Iterator[Block]:
         "blockquote": _quote,
         "pre": _lines,
     }
-    if node.tag in whole:
-        block = whole[node.tag](node)
+    if node.tag in converters:
+        block = converters[node.tag](node)
         if block is not None:
             yield block
         return
-    yield from _blocks(node.children)  # p and containers, and inline tags around blocks
+    yield from _blocks(node.children)  # paragraphs, containers, and inline tags around blocks
 
 
 def inline_html(children: Iterable[Node | str]) -> str:
-    """Return running text with the inline tags that are kept; what else stands there becomes text."""
+    """Return inline content as HTML with the allowed inline tags; of other elements, only the text is kept."""
     return _EDGES.sub("", _SPACE.sub(" ", "".join(_inline(children))))
 
 
@@ -109,10 +122,10 @@ def _inline(children: Iterable[Node | str]) -> Iterator[str]:
             yield "<br>"
         elif child.tag == "a":
             yield from _link(child)
-        elif child.tag in INLINE:
+        elif child.tag in INLINE_TAGS:
             inside = "".join(_inline(child.children))
             yield f"<{child.tag}>{inside}</{child.tag}>" if inside.strip() else inside
-        elif child.tag in STANDING_ALONE:
+        elif child.tag in BLOCK_TAGS:
             inside = inline_html(child.children)
             yield f"<br>{inside}<br>" if inside else ""
         else:
@@ -131,7 +144,7 @@ def _link(node: Node) -> Iterator[str]:
 
 
 def link_url(url: str) -> str | None:
-    """Return a link's target if it may be one: http, https, mailto, tel, a path of the site, or a place on the page."""
+    """Return a valid link target (http, https, mailto, tel, a path or a fragment), else None."""
     url = url.strip()
     if not url or len(url) > URL_CHARACTERS_MAX or re.search(r"[\s\\\x00-\x1f\x7f]", url):
         return None
@@ -149,7 +162,7 @@ def link_url(url: str) -> str | None:
 
 
 def image_url(url: str) -> str | None:
-    """Return an image's or file's address if it may be one: http, https or a path of the site."""
+    """Return a valid URL of an image or file (http, https or a path), else None."""
     target = link_url(url)
     return target if target is not None and target.startswith(("/", "http:", "https:")) else None
 
@@ -169,7 +182,7 @@ def _image(node: Node) -> Image | None:
 
 
 def _image_alone(node: Node) -> Block | None:
-    # Markdown has no other place for a caption: ![alt](/media/x.jpg "caption")
+    # The title is the caption, as in Markdown: ![alt](/media/x.jpg "caption")
     image = _image(node)
     caption = _SPACE.sub(" ", node.attributes.get("title", "")).strip()
     return None if image is None else Figure(caption=caption, image=image)
@@ -193,7 +206,7 @@ def _items(node: Node, depth: int) -> list[Item]:
     items = []
     for one in node.children:
         if isinstance(one, str) or one.tag in ("ul", "ol"):
-            # Old editors write a list beside its item instead of in it.
+            # Old editors put a nested list after its item instead of inside it.
             below = [] if isinstance(one, str) else _items(one, depth)
             text = inline_html([one]) if isinstance(one, str) else ""
             items += below + ([Item(text)] if text else [])
@@ -201,7 +214,7 @@ def _items(node: Node, depth: int) -> list[Item]:
         lists = [child for child in one.children if isinstance(child, Node) and child.tag in ("ul", "ol")]
         text = inline_html(child for child in one.children if child not in lists)
         inner = [item for inner_list in lists for item in _items(inner_list, depth + 1)]
-        if depth >= LIST_DEPTH_MAX:  # deeper ones go on in the deepest that there is
+        if depth >= LIST_DEPTH_MAX:  # deeper items are added to the deepest allowed list
             items += ([Item(text)] if text else []) + inner
         elif text or inner:
             items.append(Item(text, inner, ordered=bool(lists) and lists[0].tag == "ol"))
@@ -253,11 +266,11 @@ def _lines(node: Node) -> Block | None:
 
 
 def _embed(node: Node) -> Block | None:
-    return embed_of(node.attributes.get("src", ""), node.attributes.get("title", ""))
+    return parse_embed(node.attributes.get("src", ""), node.attributes.get("title", ""))
 
 
-def embed_of(url: str, title: str = "") -> Embed | None:
-    """Return the video that an address shows, if its platform is allowed."""
+def parse_embed(url: str, title: str = "") -> Embed | None:
+    """Return the video at a URL of an allowed platform, else None."""
     for provider, pattern in _EMBEDS:
         found = pattern.match(url.strip())
         if found:

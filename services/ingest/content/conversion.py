@@ -1,4 +1,4 @@
-"""What editors sent → the content of an article, and what is still missing before it may be published. Pure."""
+"""Converts request models into the content of an article. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -10,8 +10,8 @@ from slugify import slugify
 
 from services.ingest.content import block_models as sent
 from services.ingest.content.article_models import Content
-from services.ingest.content.blocks import blocks_of, embed_of, inline_html
-from services.ingest.content.errors import ContentError, Fault
+from services.ingest.content.blocks import inline_html, parse_embed, tree_to_blocks
+from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.content.sanitizer import MarkupError, Node, dropped_tags, markdown_to_html, parse_html
 from shared.articles import (
     LIST_DEPTH_MAX,
@@ -41,35 +41,35 @@ SLUG_CHARACTERS_MAX = 80
 
 
 @dataclass
-class Converted:
-    """Fields of the article, and what its editor should know though it is no fault."""
+class ConvertedContent:
+    """The content fields of an article, and warnings for its editor."""
 
     fields: dict[str, Any]
-    warnings: list[Fault] = field(default_factory=list)
+    warnings: list[FieldError] = field(default_factory=list)
 
 
 def make_slug(title: str) -> str:
-    """Return the readable part of an article's URL: đ is d, marks fall away, words stay whole."""
+    """Return the slug of a title: without diacritics, đ as d, cut at word boundaries."""
     slug = slugify(title[:1_000], max_length=SLUG_CHARACTERS_MAX, word_boundary=True)
     return slug.strip("-") or "bai-viet"
 
 
-def convert(model: BaseModel, names: Iterable[str]) -> Converted:
-    """Return the named fields of what was sent as the article has them.
+def convert(model: BaseModel, names: Iterable[str]) -> ConvertedContent:
+    """Return the named fields of a request model as the fields of an article.
 
     Raises:
-        ContentError: a body or a block's HTML cannot be taken.
+        InvalidContentError: the body or the HTML of a block is invalid.
     """
-    converted = Converted({})
+    converted = ConvertedContent({})
     for name in names:
         value = getattr(model, name)
-        if value is None:  # of a patch: back to the default
+        if value is None:  # null in a patch resets to the default
             value = Content.model_fields[name].get_default(call_default_factory=True)
         converted.fields[name] = _field(name, value, model, converted.warnings)
     return converted
 
 
-_KINDS: dict[str, Any] = {
+_STRUCTS: dict[str, Any] = {
     "source": Source,
     "authors": list[Author],
     "corrections": list[Correction],
@@ -78,61 +78,61 @@ _KINDS: dict[str, Any] = {
 }
 
 
-def _field(name: str, value: Any, model: BaseModel, warnings: list[Fault]) -> Any:
+def _field(name: str, value: Any, model: BaseModel, warnings: list[FieldError]) -> Any:
     if name == "body":
         return _body(value, getattr(model, "body_format", None) or "html", warnings)
-    if name in _KINDS and value is not None:
+    if name in _STRUCTS and value is not None:
         plain = [one.model_dump() for one in value] if isinstance(value, list) else value.model_dump()
-        return msgspec.convert(plain, _KINDS[name])
+        return msgspec.convert(plain, _STRUCTS[name])
     if name == "lead_image" and value is not None:
         return _figure(value)
     if name == "tags":
-        return list({fold_diacritics(tag): tag for tag in reversed(value)}.values())[::-1]  # the first spelling stays
+        return list({fold_diacritics(tag): tag for tag in reversed(value)}.values())[::-1]  # keeps the first spelling
     return list(dict.fromkeys(value)) if name == "also_in" else value
 
 
-def _body(value: Any, body_format: str, warnings: list[Fault]) -> list[Block]:
+def _body(value: Any, body_format: str, warnings: list[FieldError]) -> list[Block]:
     if isinstance(value, str):
         try:
             html = markdown_to_html(value) if body_format == "markdown" else value
             root = parse_html(html)
         except MarkupError as error:
-            raise ContentError([Fault("body", str(error), error.limit, error.size)]) from error
+            raise InvalidContentError([FieldError("body", str(error), error.limit, error.size)]) from error
         dropped = dropped_tags(html)
         if dropped:
-            warnings.append(Fault("body", f"was taken without these tags: {', '.join(dropped)}"))
-        return blocks_of(root)
+            warnings.append(FieldError("body", f"these tags were removed: {', '.join(dropped)}"))
+        return tree_to_blocks(root)
     return [_block(one, f"body.{number}") for number, one in enumerate(value)]
 
 
-def _block(one: Any, place: str) -> Block:
+def _block(one: Any, path: str) -> Block:
     block: Block
     match one:
         case sent.ParagraphIn():
-            block = Paragraph(_inline(one.html, f"{place}.html"))
+            block = Paragraph(_inline(one.html, f"{path}.html"))
         case sent.HeadingIn():
-            block = Heading(_inline(one.html, f"{place}.html"), one.level)
+            block = Heading(_inline(one.html, f"{path}.html"), one.level)
         case sent.FigureIn():
             block = _figure(one)
         case sent.ListIn():
-            block = BulletList(_items(one.items, f"{place}.items", 1), one.ordered)
+            block = BulletList(_items(one.items, f"{path}.items", 1), one.ordered)
         case sent.QuoteIn():
-            quoted = [_inline(html, f"{place}.paragraphs.{number}") for number, html in enumerate(one.paragraphs)]
+            quoted = [_inline(html, f"{path}.paragraphs.{number}") for number, html in enumerate(one.paragraphs)]
             block = Quote(quoted, one.cite)
         case sent.TableIn():
-            block = Table([_row(row, f"{place}.rows.{y}") for y, row in enumerate(one.rows)], one.caption)
+            block = Table([_row(row, f"{path}.rows.{y}") for y, row in enumerate(one.rows)], one.caption)
         case sent.EmbedIn():
-            block = _embed(one, place)
+            block = _embed(one, path)
         case _:
             block = File(one.url, one.name, one.media, one.bytes)
     return block
 
 
-def _inline(html: str, place: str) -> str:
+def _inline(html: str, path: str) -> str:
     try:
         root: Node = parse_html(html)
     except MarkupError as error:
-        raise ContentError([Fault(place, str(error), error.limit, error.size)]) from error
+        raise InvalidContentError([FieldError(path, str(error), error.limit, error.size)]) from error
     return inline_html(root.children)
 
 
@@ -154,33 +154,33 @@ def _figure(one: sent.FigureIn) -> Figure:
     return Figure(one.caption, image, one.credit)
 
 
-def _items(items: list[sent.ItemIn], place: str, depth: int) -> list[Item]:
+def _items(items: list[sent.ItemIn], path: str, depth: int) -> list[Item]:
     if depth > LIST_DEPTH_MAX:
-        fault = f"has lists {depth} deep; {LIST_DEPTH_MAX} is the most"
-        raise ContentError([Fault(place, fault, LIST_DEPTH_MAX, depth)])
+        message = f"must be nested at most {LIST_DEPTH_MAX} lists deep (got {depth})"
+        raise InvalidContentError([FieldError(path, message, LIST_DEPTH_MAX, depth)])
     return [
         Item(
-            _inline(one.html, f"{place}.{number}.html"),
-            _items(one.items, f"{place}.{number}.items", depth + 1) if one.items else [],
+            _inline(one.html, f"{path}.{number}.html"),
+            _items(one.items, f"{path}.{number}.items", depth + 1) if one.items else [],
             one.ordered,
         )
         for number, one in enumerate(items)
     ]
 
 
-def _row(row: list[sent.CellIn], place: str) -> list[Cell]:
+def _row(row: list[sent.CellIn], path: str) -> list[Cell]:
     return [
-        Cell(_inline(cell.html, f"{place}.{x}.html"), cell.header, cell.colspan, cell.rowspan)
+        Cell(_inline(cell.html, f"{path}.{x}.html"), cell.header, cell.colspan, cell.rowspan)
         for x, cell in enumerate(row)
     ]
 
 
-def _embed(one: sent.EmbedIn, place: str) -> Embed:
+def _embed(one: sent.EmbedIn, path: str) -> Embed:
     if one.url is None:
         assert one.provider is not None
         assert one.id is not None
         return Embed(one.provider, one.id, one.title)
-    embed = embed_of(one.url, one.title)
+    embed = parse_embed(one.url, one.title)
     if embed is None:
-        raise ContentError([Fault(f"{place}.url", "is no address of a video on YouTube or Vimeo")])
+        raise InvalidContentError([FieldError(f"{path}.url", "must be the URL of a video on YouTube or Vimeo")])
     return embed

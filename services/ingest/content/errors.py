@@ -5,18 +5,18 @@ from collections.abc import Sequence
 import msgspec
 
 
-class Fault(msgspec.Struct, frozen=True, omit_defaults=True):
-    """One thing that is wrong: the field, and where it helps the limit and the value's size."""
+class FieldError(msgspec.Struct, frozen=True, omit_defaults=True, rename={"message": "fault"}):
+    """An invalid field, with the limit and the size of the value where they help."""
 
     field: str
-    fault: str
+    message: str
     limit: int | None = None
     size: int | None = None
 
 
-class ContentError(Exception):
-    """Content that cannot be taken, or cannot be published."""
+class InvalidContentError(Exception):
+    """Content that cannot be accepted, or cannot be published."""
 
-    def __init__(self, faults: Sequence[Fault]) -> None:
-        super().__init__("; ".join(f"{fault.field}: {fault.fault}" for fault in faults))
-        self.faults = list(faults)
+    def __init__(self, errors: Sequence[FieldError]) -> None:
+        super().__init__("; ".join(f"{error.field}: {error.message}" for error in errors))
+        self.errors = list(errors)

@@ -1,6 +1,6 @@
-"""Text at the door: NFC, no characters that nobody can see. Pure.
+"""Normalises input text: NFC, without control and zero-width characters. Pure.
 
-Two texts that look the same are the same from here on: "Bạn" typed as one letter or as three.
+Texts that look the same become equal, such as "Bạn" typed with precomposed or with combining characters.
 """
 
 import re
@@ -13,14 +13,14 @@ _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029]")
 
 
 class TextError(ValueError):
-    """A text that cannot be taken; the message says which character, and where."""
+    """Text with an invalid character; the message names the character and its position."""
 
 
 def clean_text(text: str) -> str:
-    """Return a text of several lines in NFC, without zero-width characters and with plain line ends.
+    """Return multi-line text in NFC, without zero-width characters and with line feeds as line ends.
 
     Raises:
-        TextError: it has a control character, a half of a surrogate pair, or one that turns the direction.
+        TextError: it has a control character, a direction override or a lone surrogate.
     """
     for pattern, what in ((_CONTROL, "the control character"), (_DIRECTION, "the direction character")):
         found = pattern.search(text)
@@ -30,14 +30,14 @@ def clean_text(text: str) -> str:
         text.encode()
     except UnicodeEncodeError as error:
         code = ord(text[error.start])
-        raise TextError(f"has half a character, U+{code:04X}, at position {error.start}") from error
+        raise TextError(f"has the lone surrogate U+{code:04X} at position {error.start}") from error
     return unicodedata.normalize("NFC", _LINE_ENDS.sub("\n", _INVISIBLE.sub("", text)))
 
 
 def clean_line(text: str) -> str:
-    """Return a text of one line: as `clean_text`, with each run of white space as one space, none at the ends.
+    """Return single-line text: like `clean_text`, with white space collapsed and trimmed.
 
     Raises:
-        TextError: as `clean_text`.
+        TextError: like `clean_text`.
     """
     return " ".join(clean_text(text).split())

@@ -1,4 +1,4 @@
-"""`python -m services.ingest import PATH… --site …`: saved pages, feeds and exports become articles."""
+"""`python -m services.ingest import PATH… --site …`: import saved pages, feeds and exports as articles."""
 
 import argparse
 import asyncio
@@ -15,9 +15,9 @@ import asyncpg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from services.ingest.imports.detection import READERS, format_of
-from services.ingest.imports.item import Imported, Item, ReadError
-from services.ingest.imports.pipeline import Options, Result, run_import
+from services.ingest.imports.detection import READERS, detect_format
+from services.ingest.imports.item import FormatError, ImportItem, ItemOrError
+from services.ingest.imports.pipeline import ImportOptions, ImportResult, run_import
 from services.ingest.imports.readers.plain_text import SavedCounter
 from services.ingest.imports.upsert import set_opening_balance
 from services.ingest.queries import SQL
@@ -28,37 +28,39 @@ from shared.sites import Site, read_sites
 FILE_BYTES_MAX = 1024 * 1024 * 1024
 LIVE_POLL_SECONDS = 0.1
 PAGES = ("text", "html", "markdown")
-"""Formats of one article a file."""
+"""Formats with one article per file."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
     parser.add_argument("files", nargs="+", type=Path, metavar="PATH", help="a file, or a folder with all its files")
     parser.add_argument("--site", required=True, help="slug of the site, as in sites.toml")
-    parser.add_argument("--section", help="slug of the section for what has none that the site has")
-    parser.add_argument("--format", choices=READERS, help="default: told by the file's name and its beginning")
+    parser.add_argument("--section", help="slug of the section for articles without a section of the site")
+    parser.add_argument("--format", choices=READERS, help="default: detected from the file's name and content")
     parser.add_argument(
-        "--publish", action="store_true", help="make public what was public at its source; otherwise all are drafts"
+        "--publish",
+        action="store_true",
+        help="publish articles that are public at their source; otherwise all are drafts",
     )
     parser.add_argument(
         "--with-counter",
         action="store_true",
-        help="make the page's counter total, and the views of each article, audited opening balances",
+        help="make the counter total of the page and the views of articles audited opening balances",
     )
-    parser.add_argument("--dry-run", action="store_true", help="show what would be made, and write nothing")
+    parser.add_argument("--dry-run", action="store_true", help="show the results without writing anything")
     parser.add_argument(
-        "--published-at", type=_instant, help="when readers first saw it, with zone; default: as it says"
+        "--published-at", type=_instant, help="first publication, with time zone; default: from the file"
     )
-    parser.add_argument("--external-id", help="the page's id at its source; default: what the format has")
-    parser.add_argument("--who", default=None, help="who answers for the import; default: your login name")
-    parser.add_argument("--wait", action="store_true", help="wait until readers can open it, and print its URL")
-    parser.add_argument("--wait-seconds", type=float, default=30, help="how long; default: 30")
+    parser.add_argument("--external-id", help="ID of the page at its source; default: from the file")
+    parser.add_argument("--who", default=None, help="who is responsible for the import; default: your login name")
+    parser.add_argument("--wait", action="store_true", help="wait until it is live, and print its URL")
+    parser.add_argument("--wait-seconds", type=float, default=30, help="timeout of --wait; default: 30")
 
 
 def _instant(text: str) -> datetime:
     instant = datetime.fromisoformat(text)
     if instant.tzinfo is None:
-        raise argparse.ArgumentTypeError(f"{text} has no zone; write 2026-03-04T08:00+07:00")
+        raise argparse.ArgumentTypeError(f"{text} has no time zone; expected the form 2026-03-04T08:00+07:00")
     return instant.astimezone(UTC)
 
 
@@ -72,14 +74,14 @@ async def run(arguments: argparse.Namespace, settings: IngestSettings) -> int:
         raise CommandError(f"the site {site.slug} has no section {arguments.section!r}; it has {known}")
     files = [file for path in arguments.files for file in _files(path)]
     if arguments.external_id and len(files) > 1:
-        raise CommandError("--external-id names one page; give one file")
-    formats = [_format(file, arguments) for file in files]  # all are looked at before one is written
+        raise CommandError("--external-id requires exactly one file")
+    formats = [_format(file, arguments) for file in files]  # all files are checked before anything is written
     async with open_command_pool(settings, role="presstally_ingest", size=2) as pool:
-        run_of = _Run(pool, site, arguments, len(files))
-        with run_of.progress:
+        importer = _Run(pool, site, arguments, len(files))
+        with importer.progress:
             for file, kind in zip(files, formats, strict=True):
-                await run_of.file(file, kind)
-    return run_of.end()
+                await importer.file(file, kind)
+    return importer.end()
 
 
 def _files(path: Path) -> Sequence[Path]:
@@ -92,39 +94,39 @@ def _format(file: Path, arguments: argparse.Namespace) -> str:
     try:
         size = file.stat().st_size
         if size > FILE_BYTES_MAX:
-            raise CommandError(f"{file} has {size:,} bytes; {FILE_BYTES_MAX:,} is the most")
+            raise CommandError(f"{file} must have at most {FILE_BYTES_MAX:,} bytes (got {size:,})")
         if arguments.format:
             return str(arguments.format)
         with file.open("rb") as opened:
-            return format_of(file.name, opened.read(1024 * 1024))
+            return detect_format(file.name, opened.read(1024 * 1024))
     except OSError as error:
         raise CommandError(f"{file}: {error.strerror}") from error
-    except ReadError as error:
+    except FormatError as error:
         raise CommandError(f"{file} {error}") from error
 
 
 class _Run:
-    """One run of the command: its options, its progress bar, and what became of the items."""
+    """A run of the command: its options, progress bar and results."""
 
     def __init__(self, pool: asyncpg.Pool, site: Site, arguments: argparse.Namespace, files: int) -> None:
         self._pool = pool
         self._site = site
         self._arguments = arguments
         self._who = arguments.who or _login_name()
-        self._became: Counter[str] = Counter()
-        self._begun = datetime.now(UTC)
+        self._results: Counter[str] = Counter()
+        self._started_at = datetime.now(UTC)
         console = Console(stderr=True)
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        per_second = TextColumn("{task.fields[told]}")
+        per_second = TextColumn("{task.fields[done]}")
         self.progress = Progress(*columns, TimeElapsedColumn(), per_second, console=console, transient=True)
         self.progress.disable = not console.is_terminal
-        self._bar = self.progress.add_task("files", total=files, told="")
+        self._bar = self.progress.add_task("files", total=files, done="")
         self._is_quiet = console.is_terminal and sys.stdout.isatty()
 
     async def file(self, file: Path, kind: str) -> None:
         """Import a file."""
         arguments = self._arguments
-        options = Options(
+        options = ImportOptions(
             site=self._site,
             format=kind,
             file_name=file.name,
@@ -138,38 +140,38 @@ class _Run:
         )
         counters: list[SavedCounter | None] = []
         try:
-            items = _watched(READERS[kind](file.read_bytes(), file.name), counters)
+            items = _collect_counters(READERS[kind](file.read_bytes(), file.name), counters)
             async for result in run_import(self._pool, items, options):
-                await self._tell(file, kind, result)
-        except (ReadError, OSError) as error:
-            self._became["failed"] += 1
-            self._say(f"import: {file}: {error}", sys.stderr)
+                await self._report(file, kind, result)
+        except (FormatError, OSError) as error:
+            self._results["failed"] += 1
+            self._print(f"import: {file}: {error}", sys.stderr)
         else:
             if arguments.with_counter and kind in ("text", "html") and not arguments.dry_run:
-                await self._bring_counter(file, next((one for one in counters if one), None))
+                await self._import_counter(file, next((one for one in counters if one), None))
         self.progress.advance(self._bar)
 
-    async def _tell(self, file: Path, kind: str, result: Result) -> None:
-        self._became[result.status] += 1
-        self.progress.update(self._bar, told=f"{self._became.total():,} articles")
+    async def _report(self, file: Path, kind: str, result: ImportResult) -> None:
+        self._results[result.status] += 1
+        self.progress.update(self._bar, done=f"{self._results.total():,} articles")
         if result.status == "failed":
             where = "" if kind in PAGES else f", {result.place}"
-            self._say(f"import: {file}{where}: {result.reason}", sys.stderr)
+            self._print(f"import: {file}{where}: {result.reason}", sys.stderr)
             return
         if not self._is_quiet or kind in PAGES:
-            self._say(_line(result))
+            self._print(_line(result))
         if self._arguments.wait and not result.dry_run:
-            self._say(await _wait_until_live(self._pool, result, self._arguments.wait_seconds))
+            self._print(await _wait_until_live(self._pool, result, self._arguments.wait_seconds))
 
-    def _say(self, text: str, output: TextIO | None = None) -> None:
+    def _print(self, text: str, output: TextIO | None = None) -> None:
         with contextlib.suppress(BrokenPipeError):
             print(text, file=output or sys.stdout)
 
-    async def _bring_counter(self, file: Path, counter: SavedCounter | None) -> None:
+    async def _import_counter(self, file: Path, counter: SavedCounter | None) -> None:
         total = counter.total if counter else None
         site = self._site
         if total is None:
-            raise CommandError(f"{file} has no counter total, so there is no opening balance to take over")
+            raise CommandError(f"{file} has no counter total to import as an opening balance")
         async with self._pool.acquire() as connection, connection.transaction():
             balance = await set_opening_balance(
                 connection,
@@ -180,30 +182,30 @@ class _Run:
                 who=self._who,
                 why=f"total on the saved page {file.name}",
             )
-        note = "" if balance == total else f" (the page says {total:,}; the first one stands until it is reversed)"
-        self._say(f"opening balance of {site.slug}: {balance:,} {site.default_measure}{note}")
+        note = "" if balance == total else f" (the page has {total:,}; the first import is kept until it is reversed)"
+        self._print(f"opening balance of {site.slug}: {balance:,} {site.default_measure}{note}")
 
     def end(self) -> int:
-        """Print the sum of all, if there was more than one, and return the exit code."""
-        total = self._became.total()
+        """Print a summary if there was more than one result, and return the exit code."""
+        total = self._results.total()
         if total > 1 or self._arguments.dry_run:
-            seconds = (datetime.now(UTC) - self._begun).total_seconds()
-            told = ", ".join(f"{count:,} {status}" for status, count in sorted(self._became.items()))
-            would = "dry run, nothing was written: " if self._arguments.dry_run else ""
-            self._say(
-                f"{would}{told or 'no articles'}; {seconds:.1f} s, {total / max(seconds, 0.001):,.0f}/s", sys.stderr
+            seconds = (datetime.now(UTC) - self._started_at).total_seconds()
+            summary = ", ".join(f"{count:,} {status}" for status, count in sorted(self._results.items()))
+            prefix = "dry run, nothing was written: " if self._arguments.dry_run else ""
+            self._print(
+                f"{prefix}{summary or 'no articles'}; {seconds:.1f} s, {total / max(seconds, 0.001):,.0f}/s", sys.stderr
             )
-        return 1 if self._became["failed"] else 0
+        return 1 if self._results["failed"] else 0
 
 
-def _watched(items: Iterator[Item], counters: list[SavedCounter | None]) -> Iterator[Item]:
+def _collect_counters(items: Iterator[ItemOrError], counters: list[SavedCounter | None]) -> Iterator[ItemOrError]:
     for item in items:
-        if isinstance(item, Imported):
+        if isinstance(item, ImportItem):
             counters.append(item.counter)
         yield item
 
 
-def _line(result: Result) -> str:
+def _line(result: ImportResult) -> str:
     more = f" (opening balance {result.opening_balance:,} views)" if result.opening_balance is not None else ""
     if result.dry_run:
         day = f", {result.published_at:%Y-%m-%d}" if result.published_at else ", date unknown"
@@ -217,17 +219,17 @@ def _line(result: Result) -> str:
 def _login_name() -> str:
     try:
         return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
+    except (KeyError, OSError):  # users of containers may have no name
         return "import"
 
 
-async def _wait_until_live(pool: asyncpg.Pool, result: Result, timeout_seconds: float) -> str:
+async def _wait_until_live(pool: asyncpg.Pool, result: ImportResult, timeout_seconds: float) -> str:
     if result.state != "published":
-        raise CommandError(f"{result.article} is a {result.state}: it will not be live. Add --publish")
+        raise CommandError(f"{result.article} has the state {result.state} and will not be live; add --publish")
     try:
         async with asyncio.timeout(timeout_seconds):
             while True:
-                row = await pool.fetchrow(SQL["publications"], [result.article])
+                row = await pool.fetchrow(SQL["publication_status"], [result.article])
                 if row and row["version"] is not None and row["version"] >= (result.version or 0):
                     if row["status"] == "live":
                         return str(row["url"])
@@ -235,5 +237,5 @@ async def _wait_until_live(pool: asyncpg.Pool, result: Result, timeout_seconds: 
                 await asyncio.sleep(LIVE_POLL_SECONDS)
     except TimeoutError:
         raise CommandError(
-            f"{result.article} was saved and is not live after {timeout_seconds:g} s. Is the render service running?"
+            f"{result.article} was saved but is not live after {timeout_seconds:g} s; is the render service running?"
         ) from None

@@ -1,26 +1,26 @@
-"""Which reader reads a file. Pure: the name's ending and the content's beginning decide."""
+"""Detects the format of a file by its name and the start of its content. Pure."""
 
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from services.ingest.imports.item import Imported, Item, Reader, ReadError
+from services.ingest.imports.item import FormatError, FormatReader, ImportItem, ItemOrError
 from services.ingest.imports.readers.feeds import read_feed, read_wxr
 from services.ingest.imports.readers.html_page import read_html
 from services.ingest.imports.readers.json_exports import read_ghost, read_ninjs, read_nukeviet
 from services.ingest.imports.readers.markdown_ndjson import read_markdown, read_ndjson
-from services.ingest.imports.readers.plain_text import PageError, read_page
+from services.ingest.imports.readers.plain_text import PageError, read_saved_page
 
 
-def read_text(content: bytes, name: str) -> Iterator[Item]:
-    """Read a page saved as plain text. Its text is its id, without the counter."""
+def read_text(content: bytes, name: str) -> Iterator[ItemOrError]:
+    """Read a page saved as plain text. Its text without the counter is its external ID."""
     try:
-        page = read_page(content.decode("utf-8-sig"))
+        page = read_saved_page(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise ReadError(f"is not UTF-8: {error}") from error
+        raise FormatError(f"is not UTF-8: {error}") from error
     except PageError as error:
-        raise ReadError(str(error)) from error
+        raise FormatError(str(error)) from error
     text = "\0".join([page.title, page.lead, repr(page.body), repr(page.source)])
-    yield Imported(
+    yield ImportItem(
         place="page",
         external_id=text,
         title=page.title,
@@ -32,7 +32,7 @@ def read_text(content: bytes, name: str) -> Iterator[Item]:
     )
 
 
-READERS: dict[str, Reader] = {
+READERS: dict[str, FormatReader] = {
     "text": read_text,
     "html": read_html,
     "markdown": read_markdown,
@@ -44,8 +44,8 @@ READERS: dict[str, Reader] = {
     "ndjson": read_ndjson,
 }
 SOURCE_SYSTEMS = {"text": "saved-page"}
-"""Where external ids are unique, if nobody says otherwise: the format's own name, else."""
-_ENDINGS = {
+"""Namespaces of external IDs by format; the default is the name of the format."""
+_EXTENSIONS = {
     **dict.fromkeys((".txt", ""), "text"),
     **dict.fromkeys((".html", ".htm", ".xhtml"), "html"),
     **dict.fromkeys((".md", ".markdown"), "markdown"),
@@ -54,20 +54,20 @@ _ENDINGS = {
 }
 
 
-def format_of(name: str, content: bytes) -> str:
+def detect_format(name: str, content: bytes) -> str:
     """Return the format of a file.
 
     Raises:
-        ReadError: nothing here reads such a file.
+        FormatError: no reader supports the file.
     """
-    ending = PurePath(name).suffix.lower()
+    extension = PurePath(name).suffix.lower()
     head = content[: 64 * 1024]
-    if ending == ".xml":
+    if extension == ".xml":
         return "wxr" if b"http://wordpress.org/export/" in head else "feed"
-    if ending == ".json":
+    if extension == ".json":
         if b'"phpmyadmin"' in head.lower() or b'"type":"header"' in head or b'"type": "header"' in head:
             return "nukeviet"
         return "ghost" if b'"posts"' in content or b'"db"' in head[:2_000] else "ninjs"
-    if ending not in _ENDINGS:
-        raise ReadError(f"has an unknown ending {ending!r}; say its --format: {', '.join(READERS)}")
-    return _ENDINGS[ending]
+    if extension not in _EXTENSIONS:
+        raise FormatError(f"has the unknown extension {extension!r}; set --format: {', '.join(READERS)}")
+    return _EXTENSIONS[extension]

@@ -1,4 +1,4 @@
-"""What readers read → drafts of a site → Postgres, a batch a transaction, with a result for each item."""
+"""The import pipeline: items of format readers → drafts → Postgres, one transaction per batch, one result per item."""
 
 import asyncio
 import hashlib
@@ -14,14 +14,14 @@ import asyncpg
 import msgspec
 from slugify import slugify
 
-from services.ingest.articles.store import TooLargeError
+from services.ingest.articles.store import ArticleTooLargeError
 from services.ingest.content.block_models import EARLIEST, LATEST, SLUG_PATTERN
 from services.ingest.content.conversion import make_slug
-from services.ingest.content.errors import ContentError
+from services.ingest.content.errors import InvalidContentError
 from services.ingest.content.validation import check_limits
 from services.ingest.imports.detection import SOURCE_SYSTEMS
-from services.ingest.imports.item import Imported, Item, Unreadable
-from services.ingest.imports.upsert import Draft, Saved, create_many, save, set_opening_balance
+from services.ingest.imports.item import ImportItem, ItemOrError, UnreadableItem
+from services.ingest.imports.upsert import ImportedDraft, UpsertResult, create_drafts, set_opening_balance, upsert_draft
 from services.ingest.queries import SQL
 from shared.articles import (
     AUTHORS_MAX,
@@ -45,26 +45,26 @@ _SLUG = re.compile(SLUG_PATTERN)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Options:
-    """How to import."""
+class ImportOptions:
+    """Options of an import."""
 
     site: Site
     format: str
     file_name: str
     who: str
     section: str | None = None
-    """For what has no section, or none that the site has."""
+    """For articles without a section of the site."""
     publish: bool = False
-    """Make public what was public at its source."""
+    """Publish articles that are public at their source."""
     with_counter: bool = False
-    """Views of articles before us become audited opening balances."""
+    """Make the views counted at the source audited opening balances."""
     dry_run: bool = False
     external_id: str | None = None
     published_at: datetime | None = None
 
 
-class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What became of an item, or would become in a dry run."""
+class ImportResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """The result of an item, or its expected result in a dry run."""
 
     place: str
     status: Literal["created", "changed", "unchanged", "failed"]
@@ -78,16 +78,16 @@ class Result(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     published_at: datetime | None = None
     old_urls: list[str] = []
     opening_balance: int | None = None
-    """Views that it had before us."""
+    """Views counted before the import."""
     dry_run: bool = False
 
 
-def draft_of(item: Imported, options: Options) -> Draft:
-    """Return what an item becomes on a site.
+def to_draft(item: ImportItem, options: ImportOptions) -> ImportedDraft:
+    """Convert an item into a draft for a site.
 
     Raises:
-        ContentError, Problem, msgspec.ValidationError: it breaks a limit, or stands in no section.
-        ValueError: the same, in words.
+        ContentError, Problem, msgspec.ValidationError: it exceeds a limit.
+        ValueError: it has no external ID, or no section of the site.
     """
     site = options.site
     section = _section(item, options)
@@ -97,7 +97,7 @@ def draft_of(item: Imported, options: Options) -> Draft:
     if at is not None and not EARLIEST <= at <= LATEST:
         at = None
     body, lead = item.body, item.lead
-    if len(lead) > LEAD_CHARACTERS_MAX:  # nothing is lost: it is text of the article as well
+    if len(lead) > LEAD_CHARACTERS_MAX:  # moved to the body, so that nothing is lost
         body, lead = [Paragraph(escape(lead, quote=False)), *body], ""
     tags = {fold_diacritics(tag): tag for tag in reversed(item.tags) if 0 < len(tag) <= TAG_CHARACTERS_MAX}
     slug = item.slug if _SLUG.match(item.slug) and len(item.slug) <= 100 else make_slug(item.title)
@@ -117,14 +117,14 @@ def draft_of(item: Imported, options: Options) -> Draft:
         "lead_image": item.lead_image,
         "old_urls": list(dict.fromkeys(item.old_urls))[:OLD_URLS_MAX],
     }
-    draft = Draft(site.slug, *_external(item, options), fields)
+    draft = ImportedDraft(site.slug, *_external_id(item, options), fields)
     article = draft.article(1, 1, datetime.now(UTC))
     check_limits(article, site)
     msgspec.json.decode(msgspec.json.encode(article), type=Article)  # each field has its limit there
     return draft
 
 
-def _section(item: Imported, options: Options) -> str:
+def _section(item: ImportItem, options: ImportOptions) -> str:
     wanted = item.section
     for section in options.site.sections:
         if wanted and (
@@ -135,61 +135,63 @@ def _section(item: Imported, options: Options) -> str:
             return section.slug
     if options.section is None:
         known = ", ".join(section.slug for section in options.site.sections)
-        said = f"the site has no section {wanted[:60]!r}" if wanted else "it has no section"
-        raise ValueError(f"{said}; say in which one it goes ({known})")
+        message = f"the site has no section {wanted[:60]!r}" if wanted else "it has no section"
+        raise ValueError(f"{message}; choose one with --section: {known}")
     return options.section
 
 
-def _external(item: Imported, options: Options) -> tuple[str, str]:
+def _external_id(item: ImportItem, options: ImportOptions) -> tuple[str, str]:
     site = options.site.slug
     if options.format == "text":
-        # Without its counter: the same page saved a day later has other numbers and is the same page.
+        # Without its counter: the same page saved a day later has other numbers.
         own = hashlib.sha256(f"{site}\0{item.external_id}".encode()).hexdigest()
         return SOURCE_SYSTEMS["text"], options.external_id or own
     external = options.external_id or item.external_id
     if not external:
-        raise ValueError("it has no id, so that a second run would make it twice")
+        raise ValueError("it has no external ID, so a second run would create a duplicate")
     if len(external) > EXTERNAL_ID_CHARACTERS_MAX:
         external = hashlib.sha256(external.encode()).hexdigest()
     return f"{options.format}:{site}", external
 
 
-Prepared = tuple[Imported, Draft] | Result
+PreparedItem = tuple[ImportItem, ImportedDraft] | ImportResult
 
 
-def prepare(items: Iterator[Item], options: Options) -> list[Prepared]:
-    """Read and convert the next items; an empty list is the end."""
-    found: list[Prepared] = []
+def prepare_batch(items: Iterator[ItemOrError], options: ImportOptions) -> list[PreparedItem]:
+    """Read and convert the next items; an empty list means the end."""
+    found: list[PreparedItem] = []
     for item in islice(items, BATCH_ITEMS):
-        if isinstance(item, Unreadable):
-            found.append(Result(place=item.place, status="failed", reason=item.reason, dry_run=options.dry_run))
+        if isinstance(item, UnreadableItem):
+            found.append(ImportResult(place=item.place, status="failed", reason=item.reason, dry_run=options.dry_run))
             continue
         try:
-            found.append((item, draft_of(item, options)))
-        except (ContentError, Problem, msgspec.ValidationError, ValueError) as error:
+            found.append((item, to_draft(item, options)))
+        except (InvalidContentError, Problem, msgspec.ValidationError, ValueError) as error:
             found.append(_failed(item, str(error), options))
     return found
 
 
-def _failed(item: Imported, reason: str, options: Options) -> Result:
+def _failed(item: ImportItem, reason: str, options: ImportOptions) -> ImportResult:
     title = item.title[:255]
-    return Result(place=item.place, status="failed", reason=reason[:500], title=title, dry_run=options.dry_run)
+    return ImportResult(place=item.place, status="failed", reason=reason[:500], title=title, dry_run=options.dry_run)
 
 
-async def run_import(pool: asyncpg.Pool, items: Iterator[Item], options: Options) -> AsyncIterator[Result]:
-    """Import items; the next batch is read while Postgres has the last one.
+async def run_import(
+    pool: asyncpg.Pool, items: Iterator[ItemOrError], options: ImportOptions
+) -> AsyncIterator[ImportResult]:
+    """Import items; the next batch is read while the previous one is saved.
 
-    What was committed stays: after an interruption the same import goes over it without changing anything.
+    Committed batches stay: repeating an interrupted import does not change them.
 
     Raises:
-        ReadError: the file is damaged from some item on; what came before is saved.
-        asyncpg.PostgresError, OSError: Postgres is away; the batches before are saved.
+        FormatError: the file is damaged; the items before are saved.
+        asyncpg.PostgresError, OSError: Postgres is unavailable; the batches before are saved.
     """
-    batch = await asyncio.to_thread(prepare, items, options)
+    batch = await asyncio.to_thread(prepare_batch, items, options)
     while batch:
-        saving = asyncio.create_task(_save(pool, batch, options))
+        saving = asyncio.create_task(_save_prepared(pool, batch, options))
         try:
-            following = await asyncio.to_thread(prepare, items, options)
+            following = await asyncio.to_thread(prepare_batch, items, options)
         finally:
             results = await saving
         for result in results:
@@ -197,76 +199,80 @@ async def run_import(pool: asyncpg.Pool, items: Iterator[Item], options: Options
         batch = following
 
 
-async def _save(pool: asyncpg.Pool, batch: list[Prepared], options: Options) -> list[Result]:
+async def _save_prepared(pool: asyncpg.Pool, batch: list[PreparedItem], options: ImportOptions) -> list[ImportResult]:
     now = datetime.now(UTC)
     async with pool.acquire() as connection, connection.transaction():
-        done = {} if options.dry_run else await _save_together(connection, batch, options, now)
+        done = {} if options.dry_run else await _save_batch(connection, batch, options, now)
         return [
-            one if isinstance(one, Result) else done.get(place) or await _save_one(connection, *one, options, now)
+            one if isinstance(one, ImportResult) else done.get(place) or await _save_one(connection, *one, options, now)
             for place, one in enumerate(batch)
         ]
 
 
-async def _save_together(
-    connection: Connection, batch: list[Prepared], options: Options, now: datetime
-) -> dict[int, Result]:
-    """Do at once what most items of a batch are: new and without images, or there and unchanged. By their places."""
-    drafts = {place: one for place, one in enumerate(batch) if not isinstance(one, Result)}
+async def _save_batch(
+    connection: Connection, batch: list[PreparedItem], options: ImportOptions, now: datetime
+) -> dict[int, ImportResult]:
+    """Save together the new items without images and the unchanged ones; return results by position in the batch."""
+    drafts = {place: one for place, one in enumerate(batch) if not isinstance(one, ImportResult)}
     by_id = {draft.external_id: place for place, (_, draft) in reversed(drafts.items())}
     ids = list(by_id)
     if not ids:
         return {}
     system = next(iter(drafts.values()))[1].source_system
-    await connection.execute(SQL["lock_externals"], system, ids)
-    done: dict[int, Result] = {}
-    for row in await connection.fetch(SQL["imported_many"], system, ids):
+    await connection.execute(SQL["lock_external_ids"], system, ids)
+    done: dict[int, ImportResult] = {}
+    for row in await connection.fetch(SQL["imported_articles"], system, ids):
         place = by_id.pop(row["external_id"])
         item, draft = drafts[place]
         if row["checksum"] == draft.checksum() and (row["was_public"] or not (options.publish and item.is_public)):
             done[place] = _unchanged(item, row)
-            if options.with_counter and item.views:  # an earlier import may have left it out
-                done[place] = await _with_views(connection, done[place], item.views, options)
+            if options.with_counter and item.views:  # an earlier import may have omitted it
+                done[place] = await _with_opening_balance(connection, done[place], item.views, options)
     places = [place for place in by_id.values() if not _has_images(drafts[place][1])]
     items = [drafts[place][0] for place in places]
     publish = [options.publish and item.is_public for item in items]
     try:
         async with connection.transaction():
-            made = await create_many(connection, [drafts[place][1] for place in places], publish, now, options.who)
+            made = await create_drafts(connection, [drafts[place][1] for place in places], publish, now, options.who)
             results = [_result(item, saved, options) for item, saved in zip(items, made, strict=True)]
             for number, (item, result) in enumerate(zip(items, results, strict=True)):
                 if options.with_counter and item.views:
-                    results[number] = await _with_views(connection, result, item.views, options)
-    except (TooLargeError, asyncpg.IntegrityConstraintViolationError, *POSTGRES_DATA_ERRORS):
-        return done  # one of them is at fault: which one is found one by one
+                    results[number] = await _with_opening_balance(connection, result, item.views, options)
+    except (ArticleTooLargeError, asyncpg.IntegrityConstraintViolationError, *POSTGRES_DATA_ERRORS):
+        return done  # one of them is invalid: they are saved one by one to find it
     return done | dict(zip(places, results, strict=True))
 
 
-def _has_images(draft: Draft) -> bool:
+def _has_images(draft: ImportedDraft) -> bool:
     return draft.fields["lead_image"] is not None or any(isinstance(one, Figure) for one in draft.fields["body"])
 
 
-def _unchanged(item: Imported, row: asyncpg.Record) -> Result:
+def _unchanged(item: ImportItem, row: asyncpg.Record) -> ImportResult:
     known = {"article": row["id"], **{name: row[name] for name in ("number", "version", "state", "title")}}
-    return Result(place=item.place, status="unchanged", **known)
+    return ImportResult(place=item.place, status="unchanged", **known)
 
 
-async def _save_one(connection: Connection, item: Imported, draft: Draft, options: Options, now: datetime) -> Result:
+async def _save_one(
+    connection: Connection, item: ImportItem, draft: ImportedDraft, options: ImportOptions, now: datetime
+) -> ImportResult:
     publish = options.publish and item.is_public
     try:
-        async with connection.transaction():  # one that fails does not keep the others from it
-            saved = await save(connection, draft, publish=publish, now=now, who=options.who, dry_run=options.dry_run)
+        async with connection.transaction():  # a savepoint: one failure does not prevent the others
+            saved = await upsert_draft(
+                connection, draft, publish=publish, now=now, who=options.who, dry_run=options.dry_run
+            )
             result = _result(item, saved, options)
             if options.with_counter and item.views:
-                result = await _with_views(connection, result, item.views, options)
-    except (ContentError, TooLargeError, Problem, *POSTGRES_DATA_ERRORS) as error:
+                result = await _with_opening_balance(connection, result, item.views, options)
+    except (InvalidContentError, ArticleTooLargeError, Problem, *POSTGRES_DATA_ERRORS) as error:
         return _failed(item, str(error), options)
     return result
 
 
-def _result(item: Imported, saved: Saved, options: Options) -> Result:
+def _result(item: ImportItem, saved: UpsertResult, options: ImportOptions) -> ImportResult:
     article = saved.article
     is_there = saved.change != "created" or not options.dry_run
-    return Result(
+    return ImportResult(
         place=item.place,
         status=saved.change,
         title=article.title,
@@ -281,7 +287,9 @@ def _result(item: Imported, saved: Saved, options: Options) -> Result:
     )
 
 
-async def _with_views(connection: Connection, result: Result, views: int, options: Options) -> Result:
+async def _with_opening_balance(
+    connection: Connection, result: ImportResult, views: int, options: ImportOptions
+) -> ImportResult:
     balance = views
     if not options.dry_run:
         balance = await set_opening_balance(
@@ -291,6 +299,6 @@ async def _with_views(connection: Connection, result: Result, views: int, option
             measure="views",
             amount=views,
             who=options.who,
-            why=f"views before us, in {options.file_name}"[:500],
+            why=f"views before the import, from {options.file_name}"[:500],
         )
     return msgspec.structs.replace(result, opening_balance=balance)

@@ -1,4 +1,4 @@
-"""Role `articles`: the editor API, the outbox relay, the scheduler, and what the portal says is live."""
+"""Role `articles`: the editor API, the outbox relay, the scheduler and the publication status."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -12,13 +12,13 @@ from fastapi_offline import FastAPIOffline
 from starlette.routing import Mount
 
 from services.ingest.api import article_routes, history_routes, import_routes, media_routes, public_routes
-from services.ingest.api.body_limits import Bounded
-from services.ingest.api.dependencies import Desk
+from services.ingest.api.body_limits import BodyLimitMiddleware
+from services.ingest.api.dependencies import ApiContext
 from services.ingest.api.errors import HANDLERS
 from services.ingest.api.schemas import SCHEMAS
-from services.ingest.articles.outbox_relay import relay
-from services.ingest.articles.publication_status import GROUP, Publications, save_publication
-from services.ingest.articles.scheduler import schedule
+from services.ingest.articles.outbox_relay import run_outbox_relay
+from services.ingest.articles.publication_status import CONSUMER_GROUP, PublicationTracker, save_publication
+from services.ingest.articles.scheduler import run_scheduler
 from services.ingest.auth.tokens import Tokens
 from services.ingest.media.library import MediaStore
 from services.ingest.settings import IngestSettings
@@ -33,20 +33,20 @@ from shared.sites import read_sites
 from shared.topics import PAGES_LIVE
 from shared.tracing import consumer_middlewares, http_telemetry, start_tracing, stop_tracing
 
-END_SECONDS = 4.0
+SHUTDOWN_SECONDS = 4.0
 DESCRIPTION = """\
-Articles come in as drafts, are submitted, approved and published; readers get them within a second.
+Articles are created as drafts, submitted, approved and published; the portal shows them within a second.
 
-- **Tokens**: `Authorization: Bearer pt_…`, with the scope that a route names. What is public needs none.
-- **Versions**: each accepted change is the next version. An edit says which version it changes
-  (`If-Match: "3"` or the field `version`); if another came first, it is 412 and nothing is lost.
-- **Repetition**: a POST with an `Idempotency-Key` may be sent again; it is done once.
-- **Images**: `POST /media` first; an article then names the image by its id (`"image": {"media": "…", "alt": "…"}`).
-- **Errors**: RFC 9457; `errors` names each field with its limit and the value's size.
+- **Tokens**: `Authorization: Bearer pt_…`, with the scope that the route requires. Public content needs no token.
+- **Versions**: each accepted change makes the next version. An edit names the version that it changes
+  (`If-Match: "3"` or the field `version`); if another change came first, the response is 412 and nothing is lost.
+- **Retries**: a POST with an `Idempotency-Key` can be repeated safely; it takes effect once.
+- **Images**: `POST /media` first; the article then refers to the image by ID (`"image": {"media": "…", "alt": "…"}`).
+- **Errors**: RFC 9457; `errors` lists each invalid field with its limit and the size of the value.
 """
 
 
-def editor_api(desk: Desk) -> FastAPI:
+def editor_api(context: ApiContext) -> FastAPI:
     """Build the API below `/api`."""
     api = FastAPIOffline(
         title="Presstally editor API",
@@ -55,8 +55,8 @@ def editor_api(desk: Desk) -> FastAPI:
         exception_handlers=HANDLERS,
         telemetry=http_telemetry(),
     )
-    api.state.desk = desk
-    # Reading first: `/articles/{id}.ninjs` must not be taken for an id.
+    api.state.context = context
+    # The public routes first: `/articles/{id}.ninjs` must not match `/articles/{id}`.
     api.include_router(public_routes.router)
     api.include_router(article_routes.router)
     api.include_router(history_routes.router)
@@ -82,32 +82,34 @@ def editor_api(desk: Desk) -> FastAPI:
 
 @asynccontextmanager
 async def run_articles(settings: IngestSettings, process: Process) -> AsyncIterator[Role]:
-    """Run the editor API, the relay, the scheduler and the reader of `pages-live`."""
+    """Run the editor API, the outbox relay, the scheduler and the consumer of `pages-live`."""
     start_tracing("ingest", settings.traces)
     sites = read_sites(settings.sites)
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_ingest")
     producer = Producer(settings.kafka)
     producer.start()
     broker = create_broker(settings.kafka, consumer_middlewares())
-    subscribe(broker, PAGES_LIVE.name, GROUP, partial(save_publication, pool, producer), process)
-    publications = Publications(pool, process.stop)
-    desk = Desk(pool, Tokens(pool), sites, publications, settings.public_url, MediaStore(open_store(settings.media)))
-    working = [
-        process.spawn(relay(pool, settings.kafka), "outbox relay"),
-        process.spawn(schedule(pool, sites), "scheduler"),
-        process.spawn(publications.watch(), "publications"),
+    subscribe(broker, PAGES_LIVE.name, CONSUMER_GROUP, partial(save_publication, pool, producer), process)
+    tracker = PublicationTracker(pool, process.stop)
+    context = ApiContext(
+        pool, Tokens(pool), sites, tracker, settings.public_url, MediaStore(open_store(settings.media))
+    )
+    tasks = [
+        process.spawn(run_outbox_relay(pool, settings.kafka), "outbox relay"),
+        process.spawn(run_scheduler(pool, sites), "scheduler"),
+        process.spawn(tracker.poll_waiters(), "publication status"),
     ]
     try:
         async with run_broker(broker, settings.kafka, process):
             yield Role(
                 "articles",
-                routes=[Mount("/api", Bounded(editor_api(desk))), *asyncapi.ROUTES],
+                routes=[Mount("/api", BodyLimitMiddleware(editor_api(context))), *asyncapi.ROUTES],
                 not_ready=lambda: [producer.problem] if producer.problem else [],
             )
     finally:
-        for work in working:
-            work.cancel()
-        await asyncio.wait(working, timeout=END_SECONDS)  # the relay gives its lock back: another takes over at once
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=SHUTDOWN_SECONDS)  # the relay releases its lock, so that another takes over
         await producer.stop()
         pool.terminate()
         await stop_tracing()

@@ -5,10 +5,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.ingest.auth.tokens import Tokens
-from services.ingest.collector.endpoints import Collector
-from services.ingest.collector.publisher import Publisher
-from services.ingest.collector.rate_limit import Rates
-from services.ingest.collector.salts import SharedSecrets
+from services.ingest.collector.endpoints import CollectorEndpoints
+from services.ingest.collector.publisher import EventPublisher
+from services.ingest.collector.rate_limit import RateLimiter
+from services.ingest.collector.salts import SaltStore
 from services.ingest.collector.spool import open_spool
 from services.ingest.collector.tracker import TRACKER
 from services.ingest.metrics import PRODUCER_QUEUE, SPOOL_BYTES, SPOOL_BYTES_MAX
@@ -21,12 +21,12 @@ from shared.topics import PAGE_VIEWS
 
 @asynccontextmanager
 async def run_collector(settings: IngestSettings, process: Process) -> AsyncIterator[Role]:
-    """Run the collector. It serves as soon as it knows its secrets: from Postgres, or as it kept them on its disk."""
+    """Run the collector. It serves once it has its secrets, from Postgres or from its copy on disk."""
     sites = read_sites(settings.sites)
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_ingest", size=4, wait=False)
     spool = await asyncio.to_thread(open_spool, settings.spool, settings.spool_bytes_max)
-    secrets = SharedSecrets(pool, settings.spool / "secrets.json", sites.values())
-    publisher = Publisher(
+    salts = SaltStore(pool, settings.spool / "secrets.json", sites.values())
+    publisher = EventPublisher(
         settings.kafka,
         PAGE_VIEWS.name,
         spool,
@@ -34,26 +34,26 @@ async def run_collector(settings: IngestSettings, process: Process) -> AsyncIter
         deadline_seconds=settings.publish_deadline_seconds,
         process=process,
     )
-    await secrets.start()
-    rates = Rates(settings.rate_per_second, settings.rate_burst)
-    here = Collector(sites, secrets, publisher, Tokens(pool), rates, settings.trusted_proxies)
-    PRODUCER_QUEUE.set_function(lambda: publisher.waiting_events)
+    await salts.start()
+    rate_limiter = RateLimiter(settings.rate_per_second, settings.rate_burst)
+    endpoints = CollectorEndpoints(sites, salts, publisher, Tokens(pool), rate_limiter, settings.trusted_proxies)
+    PRODUCER_QUEUE.set_function(lambda: publisher.pending_events)
     SPOOL_BYTES.set_function(lambda: publisher.spool_bytes)
     SPOOL_BYTES_MAX.set(settings.spool_bytes_max)
-    working = [
-        process.spawn(secrets.keep_fresh(), "renew salts"),
-        process.spawn(here.end_slow_bodies(), "end slow bodies"),
+    tasks = [
+        process.spawn(salts.run_refresh(), "refresh salts"),
+        process.spawn(endpoints.cancel_slow_bodies(), "cancel slow bodies"),
     ]
     try:
         yield Role(
             "collector",
             routes=[TRACKER],
-            raw_routes={"/e": here.events, "/e/batch": here.batch, "/p.gif": here.pixel},
+            raw_routes={"/e": endpoints.events, "/e/batch": endpoints.batch, "/p.gif": endpoints.pixel},
             not_ready=lambda: [publisher.problem] if publisher.problem else [],
-            degraded=lambda: [concern for concern in (publisher.concern, secrets.problem) if concern],
+            degraded=lambda: [warning for warning in (publisher.warning, salts.problem) if warning],
         )
     finally:
-        for task in working:
+        for task in tasks:
             task.cancel()
         await publisher.stop()
         pool.terminate()

@@ -1,60 +1,60 @@
--- name: share_secret
--- The first collector to come makes the secret; all others read it.
-WITH made AS (
+-- name: get_or_create_secret
+-- The first collector inserts the secret; all others read it.
+WITH inserted AS (
     INSERT INTO ingest.secrets (name, value) VALUES ($1, $2) ON CONFLICT DO NOTHING RETURNING value
 )
-SELECT value FROM made UNION ALL SELECT value FROM ingest.secrets WHERE name = $1 LIMIT 1
+SELECT value FROM inserted UNION ALL SELECT value FROM ingest.secrets WHERE name = $1 LIMIT 1
 
--- name: share_salt
-WITH made AS (
+-- name: get_or_create_salt
+WITH inserted AS (
     INSERT INTO ingest.salts (site, day, salt, created_at) VALUES ($1, $2, $3, $4)
     ON CONFLICT DO NOTHING RETURNING salt, created_at
 )
-SELECT salt, created_at FROM made
+SELECT salt, created_at FROM inserted
 UNION ALL
 SELECT salt, created_at FROM ingest.salts WHERE site = $1 AND day = $2
 LIMIT 1
 
--- name: drop_old_salts
+-- name: delete_old_salts
 DELETE FROM ingest.salts WHERE created_at < now() - interval '48 hours'
 
 -- name: next_number
 SELECT nextval('ingest.article_numbers')
 
--- name: lock_external
--- Two imports of the same page at the same moment: the second waits, then finds the first one's article.
+-- name: lock_external_id
+-- Of two concurrent imports of the same page, the second waits and then finds the first one's article.
 SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended($2, 0)))
 
 -- name: article_by_external_id
 SELECT id FROM ingest.articles WHERE source_system = $1 AND external_id = $2
 
 -- name: article
-SELECT content, live, problem, written_by FROM ingest.articles WHERE id = $1
+SELECT content, live, author_token, schedule_error FROM ingest.articles WHERE id = $1
 
 -- name: article_for_update
-SELECT content, live, problem, written_by FROM ingest.articles WHERE id = $1 FOR UPDATE
+SELECT content, live, author_token, schedule_error FROM ingest.articles WHERE id = $1 FOR UPDATE
 
 -- name: insert_article
 INSERT INTO ingest.articles (
-    id, number, site, version, state, title, source_system, external_id, content, live, unpublish_due_at, written_by,
+    id, number, site, version, state, title, source_system, external_id, content, live, unpublish_due_at, author_token,
     created_at, modified_at
 )
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb, $11, $12, $13, $13)
 
--- name: change_article
+-- name: update_article
 UPDATE ingest.articles
 SET version = $2, state = $3, title = $4, content = $5::jsonb, live = $6::jsonb,
-    publish_due_at = $7, unpublish_due_at = $8, problem = $9, written_by = $10, modified_at = $11
+    publish_due_at = $7, unpublish_due_at = $8, schedule_error = $9, author_token = $10, modified_at = $11
 WHERE id = $1 AND version = $2 - 1
 RETURNING id
 
 -- name: insert_revision
-INSERT INTO ingest.revisions (article, version, action, state, who, token, note, site, content, is_told, at)
+INSERT INTO ingest.revisions (article, version, action, state, who, token, note, site, content, is_public_change, at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11)
 
--- name: heads
--- $1 and so on: null does not filter.
-SELECT content, live, problem, written_by FROM ingest.articles
+-- name: list_articles
+-- A parameter that is null does not filter.
+SELECT content, live, author_token, schedule_error FROM ingest.articles
 WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND number < $2
   AND ($4::text IS NULL OR state = $4)
   AND ($5::text IS NULL OR content ->> 'section' = $5)
@@ -66,7 +66,7 @@ WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND number < $2
   AND ($11::timestamptz IS NULL OR modified_at >= $11)
 ORDER BY number DESC LIMIT $3
 
--- name: lives
+-- name: list_published
 SELECT live FROM ingest.articles
 WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND number < $2 AND live ->> 'state' = 'published'
   AND ($4::text IS NULL OR live ->> 'section' = $4)
@@ -75,23 +75,23 @@ WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND number < $2 AND live ->> 'stat
   AND ($7::text IS NULL OR strpos(lower(live ->> 'title'), lower($7)) > 0)
 ORDER BY number DESC LIMIT $3
 
--- name: revisions
-SELECT version, action, state, who, note, at, is_told FROM ingest.revisions
+-- name: list_revisions
+SELECT version, action, state, who, note, at, is_public_change FROM ingest.revisions
 WHERE article = $1 AND version < $2
 ORDER BY version DESC LIMIT $3
 
 -- name: revision
 SELECT content FROM ingest.revisions WHERE article = $1 AND version = $2
 
--- name: audit
+-- name: list_audit_entries
 SELECT id, article, version, action, state, who, note, site, content ->> 'title' AS title, at FROM ingest.revisions
 WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND id < $2
   AND ($4::text IS NULL OR who = $4)
   AND ($5::text IS NULL OR action = $5)
 ORDER BY id DESC LIMIT $3
 
--- name: due
--- Other replicas pass over what one works on. Times are Postgres's: all replicas have the same.
+-- name: next_due
+-- Replicas skip rows locked by another. Times are from Postgres, the clock that all replicas share.
 SELECT id,
        coalesce(unpublish_due_at <= now() AND unpublish_due_at <= coalesce(publish_due_at, 'infinity'), false)
            AS is_withdrawal
@@ -101,9 +101,9 @@ ORDER BY least(publish_due_at, unpublish_due_at)
 LIMIT 1
 FOR UPDATE SKIP LOCKED
 
--- name: give_up_unreadable
+-- name: cancel_unreadable
 UPDATE ingest.articles
-SET publish_due_at = NULL, unpublish_due_at = NULL, state = 'draft', problem = $2,
+SET publish_due_at = NULL, unpublish_due_at = NULL, state = 'draft', schedule_error = $2,
     content = jsonb_set(content, '{state}', '"draft"')
 WHERE id = $1
 
@@ -112,32 +112,32 @@ SELECT coalesce(max(extract(epoch FROM now() - least(publish_due_at, unpublish_d
 FROM ingest.articles
 WHERE publish_due_at <= now() OR unpublish_due_at <= now()
 
--- name: outbox_pending
+-- name: count_pending_messages
 SELECT count(*) FROM ingest.outbox
 
 -- name: lock_idempotency_key
--- The same request twice at the same moment: the second waits, then finds the first one's answer.
+-- Of two concurrent identical requests, the second waits and then finds the first one's response.
 SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended($2, 1)))
 
--- name: kept_answer
+-- name: stored_response
 SELECT fingerprint, status, headers, body FROM ingest.idempotency_keys WHERE token = $1 AND key = $2
 
--- name: keep_answer
+-- name: store_response
 INSERT INTO ingest.idempotency_keys (token, key, fingerprint, status, headers, body)
 VALUES ($1, $2, $3, $4, $5::jsonb, $6)
 
--- name: drop_old_answers
+-- name: delete_old_responses
 DELETE FROM ingest.idempotency_keys WHERE created_at < now() - interval '7 days'
 
--- name: put_in_outbox
+-- name: insert_into_outbox
 INSERT INTO ingest.outbox (topic, key, value, headers) VALUES ($1, $2, $3, $4::jsonb)
 
 -- name: claim_relay
--- One relay at a time keeps the order; the lock lives as long as the connection.
+-- A single relay keeps the order. The lock is released with the connection.
 SELECT pg_try_advisory_lock(hashtext('ingest.outbox'))
 
--- name: end_if_frozen
--- A frozen relay would hold the lock for ever. One that works is never idle for so long.
+-- name: set_idle_timeout
+-- Ends the session of a frozen relay, which would keep the lock. A working one is never idle for so long.
 SET idle_session_timeout = '20s'
 
 -- name: release_relay
@@ -159,7 +159,7 @@ RETURNING adjustment
 SELECT amount FROM ingest.opening_balances WHERE site = $1 AND article = coalesce($2, '') AND measure = $3
 
 -- name: save_publication
--- A late message about an older version changes nothing. `told_at`: when the version was committed for readers.
+-- A late message about an older version has no effect. `committed_at`: when the version was published.
 WITH before AS (
     SELECT version FROM ingest.publications WHERE article = $1
 ), saved AS (
@@ -172,13 +172,13 @@ WITH before AS (
     RETURNING version
 )
 SELECT (SELECT version FROM before) IS DISTINCT FROM version AS is_new,
-       (SELECT at FROM ingest.revisions WHERE article = $1 AND version = $2 AND is_told) AS told_at
+       (SELECT at FROM ingest.revisions WHERE article = $1 AND version = $2 AND is_public_change) AS committed_at
 FROM saved
 
--- name: publications
--- What is known of each article: the last version that readers were to get, and what the portal told.
-SELECT a.id, a.version AS head_version, a.state, (a.live ->> 'version')::integer AS told_version,
-       a.live ->> 'state' AS live_state, a.site, a.problem,
+-- name: publication_status
+-- Of each article: the last version that was published, and what the portal reported.
+SELECT a.id, a.version AS head_version, a.state, (a.live ->> 'version')::integer AS published_version,
+       a.live ->> 'state' AS live_state, a.site, a.schedule_error,
        EXISTS (SELECT FROM ingest.outbox o WHERE o.key = a.id AND o.topic = 'articles') AS is_queued,
        p.version, p.status, p.url, p.reason, p.at
 FROM ingest.articles a LEFT JOIN ingest.publications p ON p.article = a.id
@@ -193,7 +193,7 @@ RETURNING prefix
 SELECT prefix, hash, name, scopes, sites, created_at, expires_at, revoked_at, used_at
 FROM ingest.tokens WHERE prefix = $1
 
--- name: tokens
+-- name: list_tokens
 SELECT prefix, name, scopes, sites, created_at, expires_at, revoked_at, used_at
 FROM ingest.tokens ORDER BY created_at, prefix
 
@@ -203,45 +203,45 @@ UPDATE ingest.tokens SET used_at = now() WHERE prefix = $1
 -- name: revoke_token
 UPDATE ingest.tokens SET revoked_at = coalesce(revoked_at, now()) WHERE prefix = $1 RETURNING name
 
--- name: insert_medium
--- Two uploads of the same file at the same moment: the second one finds the row.
-INSERT INTO ingest.media (id, type, file_name, bytes, width, height, copies, names, focus_x, focus_y, who, token)
+-- name: insert_media_item
+-- Of two concurrent uploads of the same file, the second finds the row.
+INSERT INTO ingest.media (id, type, file_name, bytes, width, height, renditions, rendition_names, focus_x, focus_y, who, token)
 VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $10, $11, $12)
 ON CONFLICT DO NOTHING
 
--- name: medium
-SELECT id, type, file_name, bytes, width, height, copies, focus_x, focus_y, who, created_at
+-- name: media_item
+SELECT id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at
 FROM ingest.media WHERE id = $1
 
--- name: media
-SELECT id, type, file_name, bytes, width, height, copies, focus_x, focus_y, who, created_at
+-- name: list_media
+SELECT id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at
 FROM ingest.media
 WHERE (created_at, id) < ($1, $2)
 ORDER BY created_at DESC, id DESC LIMIT $3
 
 -- name: set_focus
 UPDATE ingest.media SET focus_x = $2, focus_y = $3 WHERE id = $1
-RETURNING id, type, file_name, bytes, width, height, copies, focus_x, focus_y, who, created_at
+RETURNING id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at
 
--- name: media_of
--- By id, or by the name of any copy.
-SELECT id, type, file_name, bytes, width, height, copies, focus_x, focus_y, who, created_at, names
-FROM ingest.media WHERE id = ANY ($1::text[]) OR names && $2::text[]
+-- name: find_media
+-- By id, or by the name of any rendition.
+SELECT id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at, rendition_names
+FROM ingest.media WHERE id = ANY ($1::text[]) OR rendition_names && $2::text[]
 
--- name: imported
+-- name: imported_article
 SELECT a.id, i.checksum FROM ingest.articles a LEFT JOIN ingest.imports i ON i.article = a.id
 WHERE a.source_system = $1 AND a.external_id = $2
 
--- name: note_import
+-- name: save_import
 INSERT INTO ingest.imports (article, checksum, at) VALUES ($1, $2, $3)
 ON CONFLICT (article) DO UPDATE SET checksum = EXCLUDED.checksum, at = EXCLUDED.at
 
--- name: lock_externals
--- In one order, so that two imports wait for each other and do not block each other.
+-- name: lock_external_ids
+-- In a fixed order, so that concurrent imports cannot deadlock.
 SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended(external_id, 0)))
 FROM (SELECT unnest($2::text[]) AS external_id ORDER BY 1) AS wanted
 
--- name: imported_many
+-- name: imported_articles
 SELECT a.external_id, a.id, a.number, a.version, a.state, a.title, a.live IS NOT NULL AS was_public, i.checksum
 FROM ingest.articles a LEFT JOIN ingest.imports i ON i.article = a.id
 WHERE a.source_system = $1 AND a.external_id = ANY ($2::text[])

@@ -1,4 +1,4 @@
--- The ingest service: articles with their outbox, what is live, and the collectors' shared secrets.
+-- The ingest service: articles with their outbox, publication status, and the collectors' shared secrets.
 CREATE SCHEMA ingest;
 
 CREATE TABLE ingest.secrets (
@@ -6,7 +6,7 @@ CREATE TABLE ingest.secrets (
     value bytea NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE ingest.secrets IS 'Lasting secrets that all collectors share, made at first use.';
+COMMENT ON TABLE ingest.secrets IS 'Permanent secrets that all collectors share, created on first use.';
 
 CREATE TABLE ingest.salts (
     site text NOT NULL,
@@ -15,7 +15,7 @@ CREATE TABLE ingest.salts (
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (site, day)
 );
-COMMENT ON TABLE ingest.salts IS 'One random salt for each site and local day; dropped after 48 hours.';
+COMMENT ON TABLE ingest.salts IS 'One random salt per site and local day; deleted after 48 hours.';
 
 CREATE SEQUENCE ingest.article_numbers;
 
@@ -36,15 +36,15 @@ CREATE TABLE ingest.articles (
     live jsonb,
     publish_due_at timestamptz,
     unpublish_due_at timestamptz,
-    problem text,
-    written_by text,
+    schedule_error text,
+    author_token text,
     UNIQUE (source_system, external_id),
     CHECK ((source_system IS NULL) = (external_id IS NULL))
 );
-COMMENT ON COLUMN ingest.articles.content IS 'The head: what editors work on. version and state are its own.';
-COMMENT ON COLUMN ingest.articles.live IS 'What readers get, as it last travelled on the topic articles; null: never public.';
-COMMENT ON COLUMN ingest.articles.problem IS 'Why the scheduler gave the article up; null when all is well.';
-COMMENT ON COLUMN ingest.articles.written_by IS 'Prefix of the token whose text the head is.';
+COMMENT ON COLUMN ingest.articles.content IS 'The working version, which editors change. Its version and state are its own.';
+COMMENT ON COLUMN ingest.articles.live IS 'The published version, as last sent to the topic articles; null: never public.';
+COMMENT ON COLUMN ingest.articles.schedule_error IS 'Why the scheduler cancelled the schedule; null: no error.';
+COMMENT ON COLUMN ingest.articles.author_token IS 'Prefix of the token that wrote the text of the working version.';
 CREATE INDEX articles_newest ON ingest.articles (site, number DESC);
 CREATE INDEX articles_publish_due ON ingest.articles (publish_due_at) WHERE publish_due_at IS NOT NULL;
 CREATE INDEX articles_unpublish_due ON ingest.articles (unpublish_due_at) WHERE unpublish_due_at IS NOT NULL;
@@ -57,8 +57,8 @@ CREATE TABLE ingest.outbox (
     headers jsonb NOT NULL DEFAULT '{}'
 );
 CREATE INDEX outbox_key ON ingest.outbox (key);
-COMMENT ON TABLE ingest.outbox IS 'Messages committed with what they tell of; the relay deletes what Kafka has.';
-COMMENT ON COLUMN ingest.outbox.headers IS 'The trace that a message belongs to, if there is one, as W3C names it.';
+COMMENT ON TABLE ingest.outbox IS 'Messages committed together with the changes they report; the relay deletes those that Kafka has.';
+COMMENT ON COLUMN ingest.outbox.headers IS 'The message''s trace context as W3C headers; empty if not traced.';
 
 CREATE TABLE ingest.opening_balances (
     site text NOT NULL,
@@ -71,7 +71,7 @@ CREATE TABLE ingest.opening_balances (
     at timestamptz NOT NULL,
     PRIMARY KEY (site, article, measure)
 );
-COMMENT ON TABLE ingest.opening_balances IS 'Totals that an import brought along, at most one for each counter.';
+COMMENT ON TABLE ingest.opening_balances IS 'Totals imported from former counters, at most one per counter.';
 
 CREATE TABLE ingest.publications (
     article text PRIMARY KEY,
@@ -100,10 +100,10 @@ CREATE TABLE ingest.tokens (
     revoked_at timestamptz,
     used_at timestamptz
 );
-COMMENT ON TABLE ingest.tokens IS 'Who may call the editor API. A row stays after its revocation: the audit log names it.';
-COMMENT ON COLUMN ingest.tokens.hash IS 'SHA-256 of the token. The token has 256 random bits, so that nothing slower is needed.';
-COMMENT ON COLUMN ingest.tokens.sites IS 'The sites that it may act on; null means all.';
-COMMENT ON COLUMN ingest.tokens.used_at IS 'When it was last looked up, which each process does at most once in a minute.';
+COMMENT ON TABLE ingest.tokens IS 'Bearer tokens of the editor API. Revoked rows stay, because the audit log refers to them.';
+COMMENT ON COLUMN ingest.tokens.hash IS 'SHA-256 of the token. The token has 256 random bits, so a slower hash is not needed.';
+COMMENT ON COLUMN ingest.tokens.sites IS 'The sites that the token may access; null: all.';
+COMMENT ON COLUMN ingest.tokens.used_at IS 'Last lookup; each process looks a token up at most once a minute.';
 
 GRANT SELECT, INSERT, UPDATE ON ingest.tokens TO presstally_ingest;
 
@@ -117,14 +117,14 @@ CREATE TABLE ingest.revisions (
     note text NOT NULL,
     site text NOT NULL,
     content jsonb NOT NULL,
-    is_told boolean NOT NULL,
+    is_public_change boolean NOT NULL,
     at timestamptz NOT NULL,
     id bigint GENERATED ALWAYS AS IDENTITY,
     PRIMARY KEY (article, version)
 );
-COMMENT ON TABLE ingest.revisions IS 'Every accepted change of an article: who did what, when and why. Nothing is ever changed here.';
-COMMENT ON COLUMN ingest.revisions.content IS 'The head after the change.';
-COMMENT ON COLUMN ingest.revisions.is_told IS 'The change went to the topic articles.';
+COMMENT ON TABLE ingest.revisions IS 'Every accepted change of an article: who, what, when and why. Append-only.';
+COMMENT ON COLUMN ingest.revisions.content IS 'The working version after the change.';
+COMMENT ON COLUMN ingest.revisions.is_public_change IS 'The change was sent to the topic articles.';
 CREATE INDEX revisions_site ON ingest.revisions (site, id DESC);
 
 CREATE TABLE ingest.idempotency_keys (
@@ -137,7 +137,7 @@ CREATE TABLE ingest.idempotency_keys (
     created_at timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (token, key)
 );
-COMMENT ON TABLE ingest.idempotency_keys IS 'Answers to POST requests, for those that are sent again; dropped after 7 days.';
+COMMENT ON TABLE ingest.idempotency_keys IS 'Responses to POST requests, replayed when a request is repeated; deleted after 7 days.';
 CREATE INDEX idempotency_keys_age ON ingest.idempotency_keys (created_at);
 
 GRANT SELECT, INSERT ON ingest.revisions TO presstally_ingest;
@@ -150,8 +150,8 @@ CREATE TABLE ingest.media (
     bytes bigint NOT NULL,
     width integer NOT NULL,
     height integer NOT NULL,
-    copies jsonb NOT NULL,
-    names text[] NOT NULL,
+    renditions jsonb NOT NULL,
+    rendition_names text[] NOT NULL,
     focus_x double precision CHECK (focus_x BETWEEN 0 AND 1),
     focus_y double precision CHECK (focus_y BETWEEN 0 AND 1),
     who text NOT NULL,
@@ -159,12 +159,12 @@ CREATE TABLE ingest.media (
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     CHECK ((focus_x IS NULL) = (focus_y IS NULL))
 );
-COMMENT ON TABLE ingest.media IS 'Images in the media store. A row is written after all its files are there.';
-COMMENT ON COLUMN ingest.media.id IS 'SHA-256 of the original: the same file is one medium.';
-COMMENT ON COLUMN ingest.media.width IS 'In pixels, as people see it: the rotation that the camera noted is applied.';
-COMMENT ON COLUMN ingest.media.copies IS 'What readers get, the widest JPEG first: name, width, height, type.';
-COMMENT ON COLUMN ingest.media.names IS 'The names of all copies: which medium does an address belong to?';
-CREATE INDEX media_names ON ingest.media USING gin (names);
+COMMENT ON TABLE ingest.media IS 'Images in the media store. A row is written after all its files are stored.';
+COMMENT ON COLUMN ingest.media.id IS 'SHA-256 of the original: the same file is stored once.';
+COMMENT ON COLUMN ingest.media.width IS 'In pixels, after applying the EXIF orientation.';
+COMMENT ON COLUMN ingest.media.renditions IS 'The public renditions, widest JPEG first: name, width, height, type.';
+COMMENT ON COLUMN ingest.media.rendition_names IS 'Names of all renditions, to find the image of a URL.';
+CREATE INDEX media_rendition_names ON ingest.media USING gin (rendition_names);
 CREATE INDEX media_newest ON ingest.media (created_at, id);
 
 GRANT SELECT, INSERT, UPDATE ON ingest.media TO presstally_ingest;
@@ -174,6 +174,6 @@ CREATE TABLE ingest.imports (
     checksum bytea NOT NULL CHECK (length(checksum) = 32),
     at timestamptz NOT NULL
 );
-COMMENT ON TABLE ingest.imports IS 'Of each article that was imported: SHA-256 of what the import said last.';
+COMMENT ON TABLE ingest.imports IS 'For each imported article, SHA-256 of the content that was last imported.';
 
 GRANT SELECT, INSERT, UPDATE ON ingest.imports TO presstally_ingest;

@@ -1,4 +1,4 @@
-"""Bearer tokens: good ones, bad ones, and Postgres being away."""
+"""Bearer tokens: valid ones, invalid ones, and an unavailable Postgres."""
 
 import asyncio
 import subprocess
@@ -10,7 +10,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from services.ingest.auth.tokens import KEPT_SECONDS, SCOPES, Tokens, create, hash_of
+from services.ingest.auth.tokens import SCOPES, STALE_SECONDS_MAX, Tokens, create, hash_token
 from shared.http.problems import Problem
 from shared.postgres import open_pool
 
@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent.parent.parent
 
 
 class Clock:
-    """Seconds that go by when told to."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = 1_000.0
@@ -34,13 +34,15 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
     pool.terminate()
 
 
-async def refused(tokens: Tokens, authorization: str | None, scope: str = "read", site: str | None = None) -> Problem:
+async def problem_of(
+    tokens: Tokens, authorization: str | None, scope: str = "read", site: str | None = None
+) -> Problem:
     with pytest.raises(Problem) as raised:
         await tokens.require(authorization, scope, site)
     return raised.value
 
 
-async def is_good(tokens: Tokens, token: str) -> bool:
+async def is_accepted(tokens: Tokens, token: str) -> bool:
     try:
         await tokens.require(f"Bearer {token}", "events")
     except Problem as problem:
@@ -59,35 +61,35 @@ async def allow_connections(database: str, allowed: bool) -> None:
     await connection.close()
 
 
-async def test_a_good_token_tells_who_and_what_for(pool: asyncpg.Pool) -> None:
-    """A token is known again by its secret alone, with its name, scopes and sites."""
+async def test_require_valid_token_returns_holder_scopes_and_sites(pool: asyncpg.Pool) -> None:
+    """A token is identified by its secret alone, with its name, scopes and sites."""
     token = await create(pool, name="Trần Thị Lan", scopes=["write"], sites=["haihau"])
     assert len(token) == len("pt_12345678_") + 43
     found = await Tokens(pool).require(f"Bearer {token}", "write", "haihau")
     assert (found.name, found.sites) == ("Trần Thị Lan", {"haihau"})
     assert found.scopes == {"read", "write"}
     stored = await pool.fetchrow("SELECT * FROM ingest.tokens")
-    assert stored["hash"] == hash_of(token)
+    assert stored["hash"] == hash_token(token)
     assert token[12:] not in str(stored)
     assert stored["used_at"] is not None
 
 
-async def test_what_is_no_good_token_is_401(pool: asyncpg.Pool) -> None:
-    """No header, another scheme, a wrong form, an unknown prefix and a wrong secret are 401 with a challenge."""
+async def test_require_invalid_token_is_401_with_challenge(pool: asyncpg.Pool) -> None:
+    """A missing header, another scheme, a malformed or unknown token and a wrong secret are 401 with a challenge."""
     token = await create(pool, name="Lan", scopes=["read"])
     tokens = Tokens(pool)
     other = token[:-1] + ("A" if token[-1] != "A" else "B")
     wrong = [None, "", "Basic abc", "Bearer", f"Bearer {token}x", "Bearer pt_00000000_" + "a" * 43, f"Bearer {other}"]
-    for turn in ("before it is known", "and after"):
+    for moment in ("before it is cached", "and after"):
         for authorization in wrong:
-            problem = await refused(tokens, authorization)
-            assert problem.status == 401, (turn, authorization)
+            problem = await problem_of(tokens, authorization)
+            assert problem.status == 401, (moment, authorization)
             assert problem.headers["www-authenticate"].startswith('Bearer realm="presstally"')
         await tokens.require(f"bearer {token}", "read")
 
 
-async def test_a_missing_scope_or_site_is_named(pool: asyncpg.Pool) -> None:
-    """A token without the scope is 403 and told which; on another site, it is told that."""
+async def test_require_missing_scope_or_site_is_403_naming_it(pool: asyncpg.Pool) -> None:
+    """A token without the scope or the site is 403, and the problem names it."""
     tokens = Tokens(pool)
     given = {scope: await create(pool, name=scope, scopes=[scope], sites=["haihau"]) for scope in SCOPES}
     allowed = {
@@ -102,34 +104,34 @@ async def test_a_missing_scope_or_site_is_named(pool: asyncpg.Pool) -> None:
             if wanted in allowed[scope]:
                 await tokens.require(f"Bearer {token}", wanted, "haihau")
                 continue
-            problem = await refused(tokens, f"Bearer {token}", wanted)
+            problem = await problem_of(tokens, f"Bearer {token}", wanted)
             assert (problem.status, problem.extensions["missing_scope"]) == (403, wanted)
             assert f'scope="{wanted}"' in problem.headers["www-authenticate"]
-    problem = await refused(tokens, f"Bearer {given['read']}", "read", "giao-thuy")
+    problem = await problem_of(tokens, f"Bearer {given['read']}", "read", "giao-thuy")
     assert (problem.status, "giao-thuy" in problem.detail) == (403, True)
 
 
-async def test_a_token_ends(pool: asyncpg.Pool) -> None:
-    """An expired token is refused at once, even while it is remembered; a revoked one within a minute."""
+async def test_require_expired_or_revoked_token_is_401(pool: asyncpg.Pool) -> None:
+    """An expired token is rejected at once, even while it is cached; a revoked one within a minute."""
     clock = Clock()
     tokens = Tokens(pool, clock=clock)
-    ends = datetime.now(UTC) + timedelta(seconds=0.5)
-    short = await create(pool, name="Lan", scopes=["read"], expires_at=ends)
+    expires_at = datetime.now(UTC) + timedelta(seconds=0.5)
+    short = await create(pool, name="Lan", scopes=["read"], expires_at=expires_at)
     await tokens.require(f"Bearer {short}", "read")
-    while datetime.now(UTC) < ends:
+    while datetime.now(UTC) < expires_at:
         pass
-    assert "expired" in (await refused(tokens, f"Bearer {short}")).detail
+    assert "expired" in (await problem_of(tokens, f"Bearer {short}")).detail
     token = await create(pool, name="Lan", scopes=["read"])
     await tokens.require(f"Bearer {token}", "read")
     await pool.execute("UPDATE ingest.tokens SET revoked_at = now()")
     clock.now += 61
     for _ in range(2):
-        problem = await refused(tokens, f"Bearer {token}")
-        assert (problem.status, problem.detail) == (401, "Your token was revoked.")
+        problem = await problem_of(tokens, f"Bearer {token}")
+        assert (problem.status, problem.detail) == (401, "The token was revoked.")
 
 
-async def test_known_tokens_outlive_a_short_absence_of_postgres(pool: asyncpg.Pool, database: str) -> None:
-    """While Postgres is away a known token is good for 10 minutes, an unknown one is 503; then all is as before."""
+async def test_require_while_postgres_is_unavailable_accepts_cached_tokens(pool: asyncpg.Pool, database: str) -> None:
+    """While Postgres is unavailable a cached token is valid for 10 minutes, and an unknown one is 503."""
     clock = Clock()
     tokens = Tokens(pool, clock=clock)
     known = await create(pool, name="Máy chủ", scopes=["events"])
@@ -137,19 +139,19 @@ async def test_known_tokens_outlive_a_short_absence_of_postgres(pool: asyncpg.Po
     await tokens.require(f"Bearer {known}", "events")
     await allow_connections(database, False)
     try:
-        clock.now += KEPT_SECONDS - 1
+        clock.now += STALE_SECONDS_MAX - 1
         for _ in range(3):
             await tokens.require(f"Bearer {known}", "events")
-        assert (await refused(tokens, f"Bearer {known[:-1]}-", "events")).status == 401
-        problem = await refused(tokens, f"Bearer {unknown}", "events")
+        assert (await problem_of(tokens, f"Bearer {known[:-1]}-", "events")).status == 401
+        problem = await problem_of(tokens, f"Bearer {unknown}", "events")
         assert (problem.status, problem.headers["retry-after"]) == (503, "2")
         clock.now += 2
-        assert (await refused(tokens, f"Bearer {known}", "events")).status == 503
+        assert (await problem_of(tokens, f"Bearer {known}", "events")).status == 503
     finally:
         await allow_connections(database, True)
     for token in (known, unknown):
-        async with asyncio.timeout(10):  # connections that were ended are found out one by one
-            while not await is_good(tokens, token):
+        async with asyncio.timeout(10):  # terminated connections are discovered one by one
+            while not await is_accepted(tokens, token):
                 pass
 
 
@@ -163,11 +165,11 @@ def token_command(system: object, *arguments: str) -> subprocess.CompletedProces
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_tokens_are_made_listed_and_revoked(system: object) -> None:
-    """The command prints a token once and alone, lists it without its secret, and takes it back."""
-    made = token_command(system, "create", "--name", "Phóng viên", "--scope", "write,events", "--site", "haihau")
-    token = made.stdout.strip()
-    assert (made.returncode, len(token)) == (0, 55), made.stderr
+def test_token_command_creates_lists_and_revokes(system: object) -> None:
+    """The command prints a token once and alone, lists it without its secret, and revokes it."""
+    created = token_command(system, "create", "--name", "Phóng viên", "--scope", "write,events", "--site", "haihau")
+    token = created.stdout.strip()
+    assert (created.returncode, len(token)) == (0, 55), created.stderr
     listed = token_command(system, "list").stdout
     line = next(line for line in listed.splitlines() if line.startswith(token[3:11]))
     assert "Phóng viên" in line
@@ -176,11 +178,11 @@ def test_tokens_are_made_listed_and_revoked(system: object) -> None:
     assert token_command(system, "revoke", token).stdout.startswith("revoked")
     line = next(line for line in token_command(system, "list").stdout.splitlines() if line.startswith(token[3:11]))
     assert "revoked 20" in line
-    for wrong, words in (
+    for wrong, message in (
         (("revoke", "00000000"), "unknown token"),
         (("create", "--name", "x", "--scope", "rule"), "unknown scope 'rule'"),
         (("create", "--name", "x", "--scope", "read", "--site", "khong-co"), "unknown site 'khong-co'"),
-        (("create", "--name", " ", "--scope", "read"), "a name has"),
+        (("create", "--name", " ", "--scope", "read"), "--name must have"),
     ):
         failed = token_command(system, *wrong)
-        assert (failed.returncode, words in failed.stderr, failed.stdout) == (1, True, ""), failed.stderr
+        assert (failed.returncode, message in failed.stderr, failed.stdout) == (1, True, ""), failed.stderr

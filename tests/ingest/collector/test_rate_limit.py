@@ -1,36 +1,36 @@
-"""How fast one address may send."""
+"""Rate limits by address and site."""
 
 import pytest
 
 from services.ingest.collector import rate_limit as module
-from services.ingest.collector.rate_limit import Rates, prefix_of
+from services.ingest.collector.rate_limit import RateLimiter, rate_limit_key
 
 
-def test_a_school_is_counted_and_a_flood_is_not() -> None:
-    """A burst of 2,000 and 100/s pass from one address; what is faster waits, and passes after the told time."""
-    rates = Rates(100, 2_000)
-    assert all(rates.take("haihau", "203.0.113.7", 1, 0.0) == 0 for _ in range(2_000))
-    wait = rates.take("haihau", "203.0.113.7", 1, 0.0)
+def test_acquire_burst_and_sustained_rate_are_allowed_beyond_is_delayed() -> None:
+    """A burst of 2,000 and then 100/s are allowed from one address; beyond that, the returned delay is sufficient."""
+    rates = RateLimiter(100, 2_000)
+    assert all(rates.acquire("haihau", "203.0.113.7", 1, 0.0) == 0 for _ in range(2_000))
+    wait = rates.acquire("haihau", "203.0.113.7", 1, 0.0)
     assert wait == pytest.approx(0.01)
-    assert rates.take("haihau", "203.0.113.7", 1, wait + 0.001) == 0
-    taken = sum(rates.take("haihau", "203.0.113.7", 1, 1 + n / 1_000) == 0 for n in range(10_000))
+    assert rates.acquire("haihau", "203.0.113.7", 1, wait + 0.001) == 0
+    taken = sum(rates.acquire("haihau", "203.0.113.7", 1, 1 + n / 1_000) == 0 for n in range(10_000))
     assert 1_000 < taken <= 1_101
 
 
-def test_buckets_are_apart_for_addresses_and_sites() -> None:
-    """One address's flood on one site takes nothing from another address or site."""
-    rates = Rates(1, 1)
-    assert rates.take("haihau", "203.0.113.7", 1, 0.0) == 0
-    assert rates.take("haihau", "203.0.113.7", 1, 0.0) > 0
-    assert rates.take("giao-thuy", "203.0.113.7", 1, 0.0) == 0
-    assert rates.take("haihau", "203.0.113.8", 1, 0.0) == 0
+def test_acquire_other_address_or_site_has_its_own_bucket() -> None:
+    """A flood from one address on one site does not affect another address or site."""
+    rates = RateLimiter(1, 1)
+    assert rates.acquire("haihau", "203.0.113.7", 1, 0.0) == 0
+    assert rates.acquire("haihau", "203.0.113.7", 1, 0.0) > 0
+    assert rates.acquire("giao-thuy", "203.0.113.7", 1, 0.0) == 0
+    assert rates.acquire("haihau", "203.0.113.8", 1, 0.0) == 0
 
 
-def test_a_refused_request_takes_nothing() -> None:
-    """What was refused does not lengthen the wait."""
-    rates = Rates(1, 10)
-    assert rates.take("haihau", "203.0.113.7", 11, 0.0) > 0
-    assert rates.take("haihau", "203.0.113.7", 10, 0.0) == 0
+def test_acquire_rejected_request_takes_nothing() -> None:
+    """A rejected request does not lengthen the delay."""
+    rates = RateLimiter(1, 10)
+    assert rates.acquire("haihau", "203.0.113.7", 11, 0.0) > 0
+    assert rates.acquire("haihau", "203.0.113.7", 10, 0.0) == 0
 
 
 @pytest.mark.parametrize(
@@ -45,23 +45,23 @@ def test_a_refused_request_takes_nothing() -> None:
         ("unknown", None),
     ],
 )
-def test_what_is_limited_together(address: str, prefix: str | None) -> None:
-    """An IPv4 address stands for itself and IPv6 for its /64; loopback is the operator's own."""
-    assert prefix_of(address) == prefix
+def test_rate_limit_key_of_address_is_its_prefix(address: str, prefix: str | None) -> None:
+    """IPv4 addresses are limited one by one and IPv6 by /64; loopback has no limit."""
+    assert rate_limit_key(address) == prefix
 
 
-def test_memory_stays_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Any number of addresses fits into the bound, and the busy ones stay limited while there is room."""
+def test_buckets_above_the_limit_are_evicted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The number of buckets is bounded, and busy addresses stay limited while there is room."""
     monkeypatch.setattr(module, "BUCKETS_MAX", 1_000)
-    rates = Rates(1, 5)
+    rates = RateLimiter(1, 5)
     for n in range(20_000):
-        rates.take("haihau", f"2001:db8:{n % 65536:x}:1::1", 1, n / 100)
+        rates.acquire("haihau", f"2001:db8:{n % 65536:x}:1::1", 1, n / 100)
     assert len(rates._full_at) <= 1_000
-    assert rates.take("haihau", "192.0.2.1", 5, 200.0) == 0
-    assert rates.take("haihau", "192.0.2.1", 1, 200.0) > 0
+    assert rates.acquire("haihau", "192.0.2.1", 5, 200.0) == 0
+    assert rates.acquire("haihau", "192.0.2.1", 1, 200.0) > 0
 
 
-def test_no_limit_is_no_limit() -> None:
-    """A rate of 0 lets everything pass."""
-    rates = Rates(0, 500)
-    assert all(rates.take("haihau", "203.0.113.7", 500, 0.0) == 0 for _ in range(100))
+def test_acquire_with_rate_zero_is_unlimited() -> None:
+    """A rate of 0 means no limit."""
+    rates = RateLimiter(0, 500)
+    assert all(rates.acquire("haihau", "203.0.113.7", 500, 0.0) == 0 for _ in range(100))

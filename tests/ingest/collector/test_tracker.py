@@ -1,4 +1,4 @@
-"""What is served at /t.js: made of the source, small, and told apart by what a client takes."""
+"""The served tracker: built from the source, small, and negotiated by coding."""
 
 import gzip
 import shutil
@@ -14,8 +14,8 @@ FOLDER = Path(__file__).parent.parent.parent.parent / "services/ingest/collector
 SERVED_BYTES_MAX = 1_200
 
 
-def test_what_is_served_is_made_of_the_source(tmp_path: Path) -> None:
-    """t.min.js is byte for byte what `make tracker` makes of t.js with the locked minifier."""
+def test_minified_tracker_equals_built_source(tmp_path: Path) -> None:
+    """t.min.js is byte for byte what `make tracker` builds from t.js with the locked minifier."""
     for name in ("t.js", "package.json", "package-lock.json"):
         shutil.copy(FOLDER / name, tmp_path)
     for command in (["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], ["npm", "run", "build"]):
@@ -24,15 +24,15 @@ def test_what_is_served_is_made_of_the_source(tmp_path: Path) -> None:
     assert (tmp_path / "t.min.js").read_bytes() == (FOLDER / "t.min.js").read_bytes(), "run `make tracker`"
 
 
-def test_the_lock_says_not_where_packages_come_from() -> None:
-    """The minifier's lock has a checksum for each package and no address of a registry."""
+def test_lock_file_has_checksums_and_no_registry_urls() -> None:
+    """The lock file of the minifier has a checksum for each package and no registry URL."""
     lock = (FOLDER / "package-lock.json").read_text()
     assert '"resolved"' not in lock
     assert lock.count('"integrity"') == lock.count('"node_modules/') > 0
 
 
-def test_a_reader_loads_at_most_1200_bytes(system: Any) -> None:
-    """Through the gateway the compressed tracker has at most 1,200 bytes, whatever else the client takes."""
+def test_tracker_over_gateway_has_at_most_1200_bytes(system: Any) -> None:
+    """Through the gateway the compressed tracker has at most 1,200 bytes, whatever else the client accepts."""
     plain = system.get("/t.js", accept_encoding="identity")
     assert "content-encoding" not in plain.headers
     assert plain.body == (FOLDER / "t.min.js").read_bytes()
@@ -44,8 +44,8 @@ def test_a_reader_loads_at_most_1200_bytes(system: Any) -> None:
         assert gzip.decompress(small.body) == plain.body
 
 
-def test_an_unchanged_tracker_is_not_sent_again(system: Any) -> None:
-    """Each form has a tag of its own; who has it gets 304, and caches are told what it depends on."""
+def test_tracker_with_known_etag_is_304(system: Any) -> None:
+    """Each coding has its own ETag; a request with it gets 304, and `vary` names the header."""
     tags = set()
     for accepted in ("gzip", "identity"):
         first = system.get("/t.js", accept_encoding=accepted)
@@ -72,12 +72,12 @@ def test_an_unchanged_tracker_is_not_sent_again(system: Any) -> None:
         ("x-gzippy", False),
     ],
 )
-def test_only_those_who_take_gzip_get_it(accepted: str, takes: bool) -> None:
-    """Accept-Encoding is read as HTTP says, with its weights."""
+def test_takes_gzip_follows_accept_encoding(accepted: str, takes: bool) -> None:
+    """Accept-Encoding is evaluated as in RFC 9110, with weights."""
     assert takes_gzip(accepted) is takes
 
 
-def test_any_tag_is_known_to_a_star() -> None:
-    """`If-None-Match: *` is every tag; an empty one is none."""
+def test_etag_matches_star_and_not_empty() -> None:
+    """`If-None-Match: *` matches every ETag; an empty header matches none."""
     assert etag_matches('"a"', "*")
     assert not etag_matches('"a"', "")

@@ -1,4 +1,4 @@
-"""HTML, Markdown and text at the door: what passes, what does not, and how long it may take."""
+"""Sanitising of HTML, Markdown and text: allowed markup, limits and run time."""
 
 import contextlib
 import json
@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.content.blocks import blocks_of, image_url, inline_html, link_url
+from services.ingest.content.blocks import image_url, inline_html, link_url, tree_to_blocks
 from services.ingest.content.conversion import make_slug
 from services.ingest.content.normalization import TextError, clean_line, clean_text
 from services.ingest.content.sanitizer import DEPTH_MAX, MarkupError, dropped_tags, markdown_to_html, parse_html
@@ -23,7 +23,7 @@ INLINE = {"a", "em", "strong", "br", "sub", "sup"}
 
 
 class Tags(HTMLParser):
-    """Collects what a browser would see as tags and attributes."""
+    """Collects the tags and attributes that a browser would parse."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -47,12 +47,12 @@ def only_allowed(block: Block) -> None:
 
 
 def blocks(html: str) -> list[Block]:
-    return blocks_of(parse_html(html))
+    return tree_to_blocks(parse_html(html))
 
 
 @pytest.mark.parametrize("hostile", XSS)
-def test_nothing_that_runs_gets_through(hostile: str) -> None:
-    """Of each known attack, as HTML, as Markdown and inside other markup, only text and harmless tags are left."""
+def test_parse_html_known_attacks_leave_only_allowed_markup(hostile: str) -> None:
+    """Of each known attack, as HTML, as Markdown and inside other markup, only text and allowed tags are left."""
     for html in (hostile, f"<p>a {hostile} b</p>", f"<ul><li>{hostile}<table><tr><td>{hostile}", f"<b>{hostile}"):
         for found in (blocks(html), blocks(markdown_to_html(html))):
             for block in found:
@@ -61,8 +61,8 @@ def test_nothing_that_runs_gets_through(hostile: str) -> None:
 
 
 @given(st.text(alphabet=st.sampled_from("<>/=\"'&;!-? abpiu\n\tscriptonload:()x[]`#*_|"), max_size=120))
-def test_no_markup_breaks_the_blocks(html: str) -> None:
-    """Whatever is sent as HTML or Markdown becomes blocks of allowed parts, and parses to itself again."""
+def test_parse_html_arbitrary_markup_becomes_stable_blocks(html: str) -> None:
+    """Any HTML or Markdown becomes blocks of allowed parts, which parse to themselves again."""
     for found in (blocks(html), blocks(markdown_to_html(html))):
         for block in found:
             only_allowed(block)
@@ -94,7 +94,7 @@ def test_html_becomes_blocks() -> None:
 
 
 def test_markdown_becomes_blocks() -> None:
-    """Markdown has headings, emphasis, lists, tables, and figures whose caption is the image's title."""
+    """Markdown has headings, emphasis, lists, tables, and figures whose caption is the title of the image."""
     text = '## Mục\n\nxin *chào* **bạn**\n\n1. một\n\n|a|\n|-|\n|b|\n\n![mô tả](/media/a.jpg "Chú thích")\n'
     assert blocks(markdown_to_html(text)) == [
         Heading("Mục", 2),
@@ -105,8 +105,8 @@ def test_markdown_becomes_blocks() -> None:
     ]
 
 
-def test_markup_without_end_is_refused_soon() -> None:
-    """What would take a sanitiser quadratic time is refused or done within seconds."""
+def test_parse_html_pathological_markup_ends_soon() -> None:
+    """Markup that would take a sanitiser quadratic time is rejected or parsed within seconds."""
     hostile = (
         "<div>" * 40_000,
         "<div></x>" * 20_000,
@@ -129,21 +129,21 @@ def test_markup_without_end_is_refused_soon() -> None:
             assert time.monotonic() - begun < 15, html[:20]
 
 
-def test_a_refusal_has_the_limit_and_the_size() -> None:
-    """Markup that is too long or too deep is refused with both numbers."""
+def test_parse_html_over_limit_names_limit_and_size() -> None:
+    """The error of markup that is too long or nested too deep has the limit and the size."""
     for html, limit, size in (("<div>" * 100, DEPTH_MAX, 100), ("x" * 250_001, 250_000, 250_001)):
-        with pytest.raises(MarkupError) as refused:
+        with pytest.raises(MarkupError) as raised:
             blocks(html)
-        assert (refused.value.limit, refused.value.size) == (limit, size)
+        assert (raised.value.limit, raised.value.size) == (limit, size)
 
 
-def test_the_sender_is_told_what_was_dropped() -> None:
-    """Tags that do not pass are named; harmless ones that become text are not."""
+def test_dropped_tags_names_removed_tags_only() -> None:
+    """Removed tags are named; harmless ones that become text are not."""
     assert dropped_tags("<p><span>a</span><script>b</script><VIDEO>") == ["script", "video"]
 
 
-def test_addresses_that_may_stand_in_a_page() -> None:
-    """Links go to the web, to mail, telephone or the site itself; images come from the web or the site."""
+def test_link_url_accepts_allowed_targets_only() -> None:
+    """Links go to the web, mail, telephone or the site itself; images come from the web or the site."""
     for url in ("https://a.vn/x?y=1", "http://a.vn", "mailto:a@b.vn", "tel:+84123", "/tin-tuc/", "#muc"):
         assert link_url(url) == url
     assert link_url("//a.vn/x") == "https://a.vn/x"
@@ -162,23 +162,23 @@ def test_addresses_that_may_stand_in_a_page() -> None:
     assert image_url("mailto:a@b.vn") is None
 
 
-def test_texts_are_composed_and_visible() -> None:
-    """Text is NFC without zero-width characters; control and direction characters are refused with their place."""
+def test_clean_text_composes_and_rejects_hidden_characters() -> None:
+    """Text is NFC without zero-width characters; control and direction characters are rejected with their position."""
     assert clean_line("  Ba\u0323n\u200b \n đọc\u00ad ") == "Bạn đọc"
     assert clean_text("a\r\nb\u2028c") == "a\nb\nc"
-    for hostile, words in (
+    for hostile, message in (
         ("a\0", "U+0000 at position 1"),
         ("\x1b[31m", "U+001B"),
         ("\u202egnp", "direction character U+202E"),
-        ("\ud83d", "half a character, U+D83D"),
+        ("\ud83d", "lone surrogate U+D83D"),
         ("\uffff", "U+FFFF"),
     ):
-        with pytest.raises(TextError, match=re.escape(words)):
+        with pytest.raises(TextError, match=re.escape(message)):
             clean_line(hostile)
 
 
-def test_vietnamese_names_and_slugs() -> None:
-    """đ is d in slugs and folds; Bán and Bạn stay two titles; a title without letters has a slug all the same."""
+def test_make_slug_and_fold_of_vietnamese() -> None:
+    """đ is d in slugs and folds; Bán and Bạn stay two titles; a title without letters has a slug too."""
     assert make_slug("Đường Đê: Bạn & bán — 50%") == "duong-de-ban-ban-50"
     assert make_slug("Ba\u0323n đọc") == make_slug("Bạn đọc") == "ban-doc"
     assert make_slug("!!!") == make_slug("../../") == "bai-viet"

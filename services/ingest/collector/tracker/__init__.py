@@ -1,4 +1,4 @@
-"""`GET /t.js`: the tracker, as `make tracker` has made it of t.js, and compressed once when the process starts."""
+"""`GET /t.js`: the tracker, minified by `make tracker` and compressed once at process start."""
 
 import gzip
 import hashlib
@@ -12,7 +12,7 @@ from shared.http.negotiation import etag_matches, takes_gzip
 
 _PLAIN = files(__package__).joinpath("t.min.js").read_bytes()
 _BODIES = {"identity": _PLAIN, "gzip": gzip.compress(_PLAIN, 9, mtime=0)}
-# A tag for each form of the bytes. Not "TAG-gzip": the gateway takes such an ending for its own and cuts it off.
+# An ETag per coding. No suffix such as "TAG-gzip": the gateway would take it for its own and strip it.
 _TAGS = {coding: f'"{hashlib.sha256(body).hexdigest()[:16]}"' for coding, body in _BODIES.items()}
 _HEADERS = {
     "cache-control": "public, max-age=3600, stale-while-revalidate=86400",

@@ -1,6 +1,6 @@
 """WordPress exports (WXR), RSS 2.0 and Atom → articles. Pure.
 
-All three are XML that others wrote: entities are never expanded and nothing is fetched.
+They are untrusted XML: entities are never expanded and nothing is fetched.
 """
 
 import io
@@ -11,18 +11,18 @@ from urllib.parse import urlsplit
 from lxml import etree
 
 from services.ingest.imports.item import (
-    Imported,
-    Item,
-    ReadError,
-    blocks,
-    count,
-    each,
-    figure,
-    instant,
-    line,
-    old_url,
-    only_text,
-    words,
+    FormatError,
+    ImportItem,
+    ItemOrError,
+    html_to_blocks,
+    html_to_line,
+    image_figure,
+    one_line,
+    paragraph_text,
+    parse_count,
+    parse_old_url,
+    parse_time,
+    read_each,
 )
 from shared.articles import Author
 
@@ -32,24 +32,24 @@ ATOM = "{http://www.w3.org/2005/Atom}"
 MEDIA = "{http://search.yahoo.com/mrss/}"
 WORDPRESS = "{http://wordpress.org/export/"
 VIEWS = ("post_views_count", "views", "_post_views", "views_count")
-"""Under these names the common counters of WordPress keep what they counted."""
+"""Meta keys under which common WordPress plugins store view counts."""
 
 
 def _elements(content: bytes, *tags: str) -> Iterator[etree._Element]:
     if b"<!ENTITY" in content[:100_000]:
-        raise ReadError("declares entities; such XML is not read")
+        raise FormatError("declares entities, which are not supported")
     options = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
     try:
         for _, element in etree.iterparse(io.BytesIO(content), events=("end",), tag=tags, **options):
             yield element
             element.clear()
-            while element.getprevious() is not None:  # else all that was read stays in memory
+            while element.getprevious() is not None:  # frees the memory of read elements
                 del element.getparent()[0]
     except etree.XMLSyntaxError as error:
-        raise ReadError(f"is no well-formed XML: {error}") from error
+        raise FormatError(f"is not well-formed XML: {error}") from error
 
 
-def read_wxr(content: bytes, name: str) -> Iterator[Item]:
+def read_wxr(content: bytes, name: str) -> Iterator[ItemOrError]:
     """Read the posts of a WordPress export."""
     pictures = {
         _wp(one, "post_id"): _wp(one, "attachment_url")
@@ -57,107 +57,107 @@ def read_wxr(content: bytes, name: str) -> Iterator[Item]:
         if _wp(one, "post_type") == "attachment"
     }
 
-    def read(item: object, place: str) -> Imported:
-        assert isinstance(item, etree._Element)  # noqa: SLF001 - the only name that the type has
+    def read(item: object, place: str) -> ImportItem:
+        assert isinstance(item, etree._Element)  # noqa: SLF001 - lxml has no public name for it
         link = item.findtext("link") or ""
         meta = {
             _wp(one, "meta_key"): _wp(one, "meta_value") for one in item if etree.QName(one).localname == "postmeta"
         }
         by_domain: dict[str, list[str]] = {"category": [], "post_tag": []}
         for one in item.findall("category"):
-            by_domain.setdefault(one.get("domain", ""), []).append(one.get("nicename") or line(one.text))
-        tags = [line(one.text) for one in item.findall("category") if one.get("domain") == "post_tag"]
+            by_domain.setdefault(one.get("domain", ""), []).append(one.get("nicename") or one_line(one.text))
+        tags = [one_line(one.text) for one in item.findall("category") if one.get("domain") == "post_tag"]
         excerpt = next((one.text for one in item if one.tag.endswith("excerpt/}encoded")), "") or ""
-        author = line(item.findtext(CREATOR))
-        views = next((found for key in VIEWS if (found := count(meta.get(key))) is not None), None)
-        return Imported(
+        author = one_line(item.findtext(CREATOR))
+        views = next((found for key in VIEWS if (found := parse_count(meta.get(key))) is not None), None)
+        return ImportItem(
             place=place,
             external_id=item.findtext("guid") or _wp(item, "post_id"),
-            title=words(item.findtext("title")),
-            lead=only_text(blocks(excerpt)) if excerpt.strip() else "",
-            body=blocks(item.findtext(CONTENT) or "", link),
+            title=html_to_line(item.findtext("title")),
+            lead=paragraph_text(html_to_blocks(excerpt)) if excerpt.strip() else "",
+            body=html_to_blocks(item.findtext(CONTENT) or "", link),
             section=(by_domain["category"] or [""])[0],
             authors=[Author(author)] if author else [],
             tags=[tag for tag in tags if tag],
             published_at=_wordpress_time(item),
             slug=_wp(item, "post_name"),
-            old_urls=old_url(link),
+            old_urls=parse_old_url(link),
             views=views,
             is_public=_wp(item, "status") == "publish" and not _wp(item, "post_password"),
-            lead_image=figure(pictures.get(meta.get("_thumbnail_id", "")), base=link),
+            lead_image=image_figure(pictures.get(meta.get("_thumbnail_id", "")), base=link),
         )
 
     posts = (one for one in _elements(content, "item") if _wp(one, "post_type") == "post")
-    yield from each(posts, read, "post")
+    yield from read_each(posts, read, "post")
 
 
 def _wp(item: etree._Element, name: str) -> str:
-    """Return what an element of the wp namespace says; the namespace has the export's version in it."""
+    """Return the text of an element of the wp namespace, whose URL contains the export's version."""
     for child in item:
         if isinstance(child.tag, str) and child.tag.startswith(WORDPRESS) and child.tag.endswith(f"}}{name}"):
-            return line(child.text)
+            return one_line(child.text)
     return ""
 
 
 def _wordpress_time(item: etree._Element) -> datetime | None:
     gmt = _wp(item, "post_date_gmt")
     return (
-        instant(f"{gmt.replace(' ', 'T')}+00:00")
+        parse_time(f"{gmt.replace(' ', 'T')}+00:00")
         if gmt and not gmt.startswith("0000")
-        else instant(item.findtext("pubDate"))
+        else parse_time(item.findtext("pubDate"))
     )
 
 
-def read_feed(content: bytes, name: str) -> Iterator[Item]:
-    """Read the items of an RSS 2.0 or Atom feed. A feed that has summaries only gives articles of these."""
-    yield from each(_elements(content, "item", f"{ATOM}entry"), _feed_item, "item")
+def read_feed(content: bytes, name: str) -> Iterator[ItemOrError]:
+    """Read the items of an RSS 2.0 or Atom feed. Items without content use their summary as the body."""
+    yield from read_each(_elements(content, "item", f"{ATOM}entry"), _feed_item, "item")
 
 
-def _feed_item(item: object, place: str) -> Imported:
-    assert isinstance(item, etree._Element)  # noqa: SLF001 - the only name that the type has
+def _feed_item(item: object, place: str) -> ImportItem:
+    assert isinstance(item, etree._Element)  # noqa: SLF001 - lxml has no public name for it
     return _atom(item, place) if item.tag.startswith(ATOM) else _rss(item, place)
 
 
-def _rss(item: etree._Element, place: str) -> Imported:
-    link = line(item.findtext("link"))
+def _rss(item: etree._Element, place: str) -> ImportItem:
+    link = one_line(item.findtext("link"))
     summary, content = item.findtext("description") or "", item.findtext(CONTENT) or ""
-    author = line(item.findtext(CREATOR)) or line(item.findtext("author"))
+    author = one_line(item.findtext(CREATOR)) or one_line(item.findtext("author"))
     enclosure = item.find("enclosure")
     picture = enclosure.get("url") if enclosure is not None and enclosure.get("type", "").startswith("image/") else None
     thumbnail = item.find(f"{MEDIA}content")
     if picture is None and thumbnail is not None:
         picture = thumbnail.get("url")
-    return Imported(
+    return ImportItem(
         place=place,
-        external_id=line(item.findtext("guid")) or link,
-        title=words(item.findtext("title")),
-        lead=only_text(blocks(summary)) if content and summary.strip() else "",
-        body=blocks(content or summary, link),
-        section=line(item.findtext("category")),
+        external_id=one_line(item.findtext("guid")) or link,
+        title=html_to_line(item.findtext("title")),
+        lead=paragraph_text(html_to_blocks(summary)) if content and summary.strip() else "",
+        body=html_to_blocks(content or summary, link),
+        section=one_line(item.findtext("category")),
         authors=[Author(author)] if author and "@" not in author else [],
-        published_at=instant(item.findtext("pubDate")),
-        old_urls=old_url(link),
-        lead_image=figure(picture, base=link),
+        published_at=parse_time(item.findtext("pubDate")),
+        old_urls=parse_old_url(link),
+        lead_image=image_figure(picture, base=link),
     )
 
 
-def _atom(entry: etree._Element, place: str) -> Imported:
+def _atom(entry: etree._Element, place: str) -> ImportItem:
     links = [one for one in entry.findall(f"{ATOM}link") if one.get("rel", "alternate") == "alternate"]
     link = links[0].get("href", "") if links else ""
     summary, content = _atom_html(entry.find(f"{ATOM}summary")), _atom_html(entry.find(f"{ATOM}content"))
-    names = [line(one.findtext(f"{ATOM}name")) for one in entry.findall(f"{ATOM}author")]
-    categories = [line(one.get("label") or one.get("term")) for one in entry.findall(f"{ATOM}category")]
+    names = [one_line(one.findtext(f"{ATOM}name")) for one in entry.findall(f"{ATOM}author")]
+    categories = [one_line(one.get("label") or one.get("term")) for one in entry.findall(f"{ATOM}category")]
     published = entry.findtext(f"{ATOM}published") or entry.findtext(f"{ATOM}updated")
-    return Imported(
+    return ImportItem(
         place=place,
-        external_id=line(entry.findtext(f"{ATOM}id")) or link,
-        title=words(entry.findtext(f"{ATOM}title")),
-        lead=only_text(blocks(summary)) if content and summary.strip() else "",
-        body=blocks(content or summary, link),
+        external_id=one_line(entry.findtext(f"{ATOM}id")) or link,
+        title=html_to_line(entry.findtext(f"{ATOM}title")),
+        lead=paragraph_text(html_to_blocks(summary)) if content and summary.strip() else "",
+        body=html_to_blocks(content or summary, link),
         section=categories[0] if categories else "",
         authors=[Author(one) for one in names if one],
-        published_at=instant(published),
-        old_urls=old_url(link) if urlsplit(link).path else [],
+        published_at=parse_time(published),
+        old_urls=parse_old_url(link) if urlsplit(link).path else [],
     )
 
 

@@ -1,7 +1,7 @@
 """A saved web page in HTML → an article. Pure.
 
-trafilatura finds the text among menus and footers. What it does not know are the habits of Vietnamese portals: captions
-in tables, "Theo …" as the last line, dates by day and month, the counter block. These are ours.
+trafilatura separates the text from menus and footers. This module adds the conventions of Vietnamese portals: captions
+in tables, "Theo …" as the last line, dates as day/month/year, and the counter block.
 """
 
 import json
@@ -14,7 +14,16 @@ from urllib.parse import urljoin
 import trafilatura
 from lxml import etree, html
 
-from services.ingest.imports.item import Imported, Item, ReadError, blocks, each, instant, line, old_url
+from services.ingest.imports.item import (
+    FormatError,
+    ImportItem,
+    ItemOrError,
+    html_to_blocks,
+    one_line,
+    parse_old_url,
+    parse_time,
+    read_each,
+)
 from services.ingest.imports.readers.plain_text import SOURCE_LINE, read_counter
 from shared.articles import Author, Block, DatePrecision, Figure, Heading, Paragraph, Source
 from shared.text import inline_text
@@ -33,35 +42,35 @@ CAPTION_CHARACTERS_MAX = 500
 DATE_CHARACTERS_MAX = 80
 
 
-def read_html(content: bytes, name: str) -> Iterator[Item]:
-    """Read a page."""
-    yield from each([content], lambda one, place: _page(one, place, name), "page")
+def read_html(content: bytes, name: str) -> Iterator[ItemOrError]:
+    """Read a saved page; it yields one item."""
+    yield from read_each([content], lambda one, place: _page(one, place, name), "page")
 
 
-def _page(content: Any, place: str, name: str) -> Imported:
+def _page(content: Any, place: str, name: str) -> ImportItem:
     text = _decoded(content)
     try:
         tree = html.document_fromstring(text)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
-        raise ReadError(f"is no HTML: {error}") from error
+        raise FormatError(f"is not HTML: {error}") from error
     for one in list(tree.iter(*_NOT_TEXT)):
         if one.get("type") != "application/ld+json":
             one.drop_tree()
     linked = _linked_data(tree)
-    counter = read_counter([line(one.text_content()) for one in tree.xpath(_COUNTERS)])
+    counter = read_counter([one_line(one.text_content()) for one in tree.xpath(_COUNTERS)])
     url = _attribute(tree, "//link[@rel='canonical']/@href") or _meta(tree, "og:url")
     title = _title(tree)
-    at, precision = _time(tree, linked)  # before its line is taken out of the text
+    at, precision = _time(tree, linked)  # before the date line is removed from the text
     captions = _with_figures(tree, url)
     found = _body(etree.tostring(tree, encoding="unicode", method="html"), url)
     lead, found = _lead(tree, title, found)
     source, found = _source(found)
     found = _captions(found, captions)
     if not found:
-        raise ReadError("has no text that can be told from its menus")
-    author = line(_first_name(linked.get("author"))) or _meta(tree, "author")
-    section = _meta(tree, "article:section") or line(linked.get("articleSection"))
-    return Imported(
+        raise FormatError("has no article text")
+    author = one_line(_first_name(linked.get("author"))) or _meta(tree, "author")
+    section = _meta(tree, "article:section") or one_line(linked.get("articleSection"))
+    return ImportItem(
         place=place,
         external_id=url or name,
         title=title,
@@ -70,11 +79,11 @@ def _page(content: Any, place: str, name: str) -> Imported:
         section=section,
         source=source,
         authors=[Author(author)] if author and len(author) <= 150 else [],
-        tags=[line(one) for one in tree.xpath("//meta[@property='article:tag']/@content")][:20],
+        tags=[one_line(one) for one in tree.xpath("//meta[@property='article:tag']/@content")][:20],
         published_at=at,
         date_precision=precision,
-        old_urls=old_url(url),
-        language=line(tree.get("lang")),
+        old_urls=parse_old_url(url),
+        language=one_line(tree.get("lang")),
         counter=counter,
     )
 
@@ -87,15 +96,15 @@ def _decoded(content: bytes) -> str:
         except (UnicodeDecodeError, LookupError):
             continue
         return re.sub(r"^\s*<\?xml[^>]*\?>", "", text)
-    raise ReadError("is in no encoding that is known")
+    raise FormatError("has an unknown encoding")
 
 
 def _title(tree: Any) -> str:
-    headings = [line(one.text_content()) for one in tree.xpath("//h1")]
-    whole = line(tree.findtext(".//title"))
+    headings = [one_line(one.text_content()) for one in tree.xpath("//h1")]
+    whole = one_line(tree.findtext(".//title"))
     title = _meta(tree, "og:title") or next((one for one in headings if one), "") or whole
     if not title:
-        raise ReadError("has no title")
+        raise FormatError("has no title")
     return title
 
 
@@ -110,67 +119,69 @@ def _body(text: str, url: str) -> list[Block]:
         include_formatting=True,
         include_tables=True,
     )
-    return blocks(extracted or "", url)
+    return html_to_blocks(extracted or "", url)
 
 
 def _with_figures(tree: Any, url: str) -> dict[str, str]:
-    """Make figures of tables that hold one picture, take lines of the date away, and return captions.
+    """Convert tables with one image into figures, remove date lines, and return the captions.
 
-    By the picture's address, because trafilatura lets captions fall; one without a picture is under its own text.
+    Captions are keyed by image URL, because trafilatura drops them; one without an image is keyed by its own text.
     """
-    captions = {(said := line(one.text_content())): said for one in tree.xpath(_CAPTIONS)}
+    captions = {(text_value := one_line(one.text_content())): text_value for one in tree.xpath(_CAPTIONS)}
     for one in tree.xpath("//figure[count(.//img)=1] | //table[count(.//img)=1][not(.//table)]"):
-        image, caption = one.xpath(".//img")[0], line(one.text_content())
+        image, caption = one.xpath(".//img")[0], one_line(one.text_content())
         if len(caption) > CAPTION_CHARACTERS_MAX or one.getparent() is None:
             continue
-        captions[urljoin(url, line(image.get("src")))] = caption
+        captions[urljoin(url, one_line(image.get("src")))] = caption
         figure = html.Element("figure")
         figure.append(image)
         figure.tail, image.tail = one.tail, None
         one.getparent().replace(one, figure)
     for one in tree.xpath(_DATES):
-        said = line(one.text_content())
-        if one.getparent() is not None and len(said) < DATE_CHARACTERS_MAX and _DAY.search(said):
+        text_value = one_line(one.text_content())
+        if one.getparent() is not None and len(text_value) < DATE_CHARACTERS_MAX and _DAY.search(text_value):
             one.drop_tree()
     captions.pop("", None)
     return captions
 
 
 def _lead(tree: Any, title: str, found: list[Block]) -> tuple[str, list[Block]]:
-    """Take the lead and the repeated title off the text's beginning."""
-    while found and isinstance(found[0], Heading | Paragraph) and line(inline_text(found[0].html)) == title:
+    """Remove the lead and a repeated title from the start of the text, and return the lead."""
+    while found and isinstance(found[0], Heading | Paragraph) and one_line(inline_text(found[0].html)) == title:
         found = found[1:]
-    marked = [line(one.text_content()) for one in tree.xpath(_LEADS)]
+    marked = [one_line(one.text_content()) for one in tree.xpath(_LEADS)]
     lead = next((one for one in (*marked, _meta(tree, "og:description"), _meta(tree, "description")) if one), "")
     lead = lead if len(lead) <= 1_000 else ""
-    kept = [one for one in found if not (isinstance(one, Paragraph | Heading) and line(inline_text(one.html)) == lead)]
+    kept = [
+        one for one in found if not (isinstance(one, Paragraph | Heading) and one_line(inline_text(one.html)) == lead)
+    ]
     return lead, kept
 
 
 def _source(found: list[Block]) -> tuple[Source | None, list[Block]]:
-    """The last line but the counter says where it was taken from."""
+    """Return the source named in the last line before the counter, and the remaining blocks."""
     kept = [one for one in found if not (isinstance(one, Paragraph) and _is_furniture(inline_text(one.html)))]
     if kept and isinstance(kept[-1], Paragraph):
-        said = SOURCE_LINE.match(line(inline_text(kept[-1].html)))
-        if said:
-            return Source(name=said["name"].strip(), label=said["label"].capitalize()), kept[:-1]
+        text_value = SOURCE_LINE.match(one_line(inline_text(kept[-1].html)))
+        if text_value:
+            return Source(name=text_value["name"].strip(), label=text_value["label"].capitalize()), kept[:-1]
     return None, kept
 
 
 def _is_furniture(text: str) -> bool:
-    lines = [line(text)]
-    return read_counter(lines) is not None or line(text).lower() in ("thống kê truy cập", "lượt truy cập")
+    lines = [one_line(text)]
+    return read_counter(lines) is not None or one_line(text).lower() in ("thống kê truy cập", "lượt truy cập")
 
 
 def _captions(found: list[Block], captions: dict[str, str]) -> list[Block]:
-    """A paragraph that the page marks as a caption belongs to the picture before it, or is what is left of one."""
+    """Turn paragraphs marked as captions into captions of the preceding image, or into figures without an image."""
     kept: list[Block] = []
     for block in found:
         if isinstance(block, Figure) and block.image is not None:
             caption = captions.get(block.image.url) or block.caption
             kept.append(Figure(caption, block.image, block.credit))
             continue
-        text = line(inline_text(block.html)) if isinstance(block, Paragraph) else ""
+        text = one_line(inline_text(block.html)) if isinstance(block, Paragraph) else ""
         if not text or text not in captions or len(text) > CAPTION_CHARACTERS_MAX:
             kept.append(block)
         elif kept and isinstance(kept[-1], Figure) and kept[-1].image is not None:
@@ -181,18 +192,18 @@ def _captions(found: list[Block], captions: dict[str, str]) -> list[Block]:
 
 
 def _time(tree: Any, linked: dict[str, Any]) -> tuple[datetime | None, DatePrecision]:
-    exact = [_meta(tree, "article:published_time"), line(linked.get("datePublished"))]
-    exact += [line(one) for one in tree.xpath("//time/@datetime")]
-    for said in exact:
-        found = instant(said)
+    exact = [_meta(tree, "article:published_time"), one_line(linked.get("datePublished"))]
+    exact += [one_line(one) for one in tree.xpath("//time/@datetime")]
+    for text_value in exact:
+        found = parse_time(text_value)
         if found is not None:
-            return found, "exact" if "T" in said or ":" in said else "day"
+            return found, "exact" if "T" in text_value or ":" in text_value else "day"
     for one in tree.xpath(_DATES):
-        said = line(one.text_content())
-        day = _DAY.search(said) if len(said) < DATE_CHARACTERS_MAX else None
+        text_value = one_line(one.text_content())
+        day = _DAY.search(text_value) if len(text_value) < DATE_CHARACTERS_MAX else None
         if day is None:
             continue
-        hour = _HOUR.search(said)
+        hour = _HOUR.search(text_value)
         parts = (int(day[3]), int(day[2]), int(day[1]), *((int(hour[1]), int(hour[2])) if hour else ()))
         try:
             return datetime(*parts), "exact" if hour else "day"  # noqa: DTZ001
@@ -206,17 +217,17 @@ def _meta(tree: Any, name: str) -> str:
 
 
 def _attribute(tree: Any, path: str) -> str:
-    return next((said for one in tree.xpath(path) if (said := line(one))), "")
+    return next((text_value for one in tree.xpath(path) if (text_value := one_line(one))), "")
 
 
 def _linked_data(tree: Any) -> dict[str, Any]:
-    """Return the page's own schema.org article, if it has one."""
+    """Return the schema.org article embedded in the page, or {}."""
     for one in tree.xpath("//script[@type='application/ld+json']"):
         try:
-            said = json.loads(one.text or "")
+            text_value = json.loads(one.text or "")
         except (ValueError, RecursionError):
             continue
-        graph = said.get("@graph", [said]) if isinstance(said, dict) else said
+        graph = text_value.get("@graph", [text_value]) if isinstance(text_value, dict) else text_value
         for node in graph if isinstance(graph, list) else []:
             if isinstance(node, dict) and "Article" in str(node.get("@type")):
                 return node

@@ -1,4 +1,4 @@
-"""Markdown with front matter, and articles as the API takes them, one a line (NDJSON) → articles. Pure."""
+"""Markdown with front matter, and NDJSON with articles as in the API → articles. Pure."""
 
 import re
 from collections.abc import Iterator
@@ -9,22 +9,22 @@ import msgspec
 import yaml
 from pydantic import ValidationError
 
-from services.ingest.content.article_models import CONTENT, ArticleIn
+from services.ingest.content.article_models import CONTENT_FIELDS, ArticleIn
 from services.ingest.content.conversion import convert
-from services.ingest.content.errors import ContentError
+from services.ingest.content.errors import InvalidContentError
 from services.ingest.content.sanitizer import markdown_to_html
 from services.ingest.imports.item import (
-    Imported,
-    Item,
-    ReadError,
-    Unreadable,
-    blocks,
-    count,
-    each,
-    figure,
-    instant,
-    line,
-    old_url,
+    FormatError,
+    ImportItem,
+    ItemOrError,
+    UnreadableItem,
+    html_to_blocks,
+    image_figure,
+    one_line,
+    parse_count,
+    parse_old_url,
+    parse_time,
+    read_each,
 )
 from services.ingest.imports.readers.json_exports import read_ninjs_item
 from shared.articles import Author, Source
@@ -33,57 +33,57 @@ _FRONT = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?)\n\1[ \t]*(?:\n|\Z)", re.DOTALL
 _FIRST_HEADING = re.compile(r"\A\s*# +(.+?)\s*#*\s*(?:\n|\Z)")
 
 
-def read_markdown(content: bytes, name: str) -> Iterator[Item]:
-    """Read a page in Markdown; its fields stand before it in YAML, between lines of ---."""
+def read_markdown(content: bytes, name: str) -> Iterator[ItemOrError]:
+    """Read a page in Markdown with YAML front matter between lines of ---."""
     try:
         text = content.decode("utf-8-sig").replace("\r\n", "\n")
     except UnicodeDecodeError as error:
-        raise ReadError(f"is not UTF-8: {error}") from error
-    yield from each([text], lambda one, place: _markdown(str(one), place, name), "page")
+        raise FormatError(f"is not UTF-8: {error}") from error
+    yield from read_each([text], lambda one, place: _markdown(str(one), place, name), "page")
 
 
-def _markdown(text: str, place: str, name: str) -> Imported:
+def _markdown(text: str, place: str, name: str) -> ImportItem:
     front = _FRONT.match(text)
     fields: Any = {}
     if front is not None:
         if front[1] == "+++":
-            raise ReadError("has its fields in TOML; YAML between lines of --- is read")
+            raise FormatError("has TOML front matter; only YAML between lines of --- is supported")
         try:
             fields = yaml.safe_load(front[2]) or {}
         except yaml.YAMLError as error:
-            raise ReadError(f"has fields that are no YAML: {error}") from error
+            raise FormatError(f"has front matter that is not YAML: {error}") from error
         if not isinstance(fields, dict):
-            raise ReadError("has fields that are no names with values")
+            raise FormatError("has front matter that is not a mapping")
         text = text[front.end() :]
     heading = _FIRST_HEADING.match(text)
     if heading is not None and "title" not in fields:
         fields["title"], text = heading[1], text[heading.end() :]
-    elif heading is not None and line(fields["title"]) == line(heading[1]):
+    elif heading is not None and one_line(fields["title"]) == one_line(heading[1]):
         text = text[heading.end() :]
     if "title" not in fields:
-        raise ReadError("has no title: neither a field nor a first heading")
+        raise FormatError("has no title: neither in the front matter nor as a first heading")
     at, precision = _time(fields.get("date"))
-    url = line(fields.get("url") or fields.get("permalink"))
-    aliases = [path for one in _list(fields.get("aliases")) for path in old_url(one)]
+    url = one_line(fields.get("url") or fields.get("permalink"))
+    aliases = [path for one in _list(fields.get("aliases")) for path in parse_old_url(one)]
     source = fields.get("source")
-    return Imported(
+    return ImportItem(
         place=place,
-        external_id=line(fields.get("id") or url or name),
-        title=line(fields["title"]),
-        lead=line(fields.get("description") or fields.get("summary") or fields.get("lead")),
-        body=blocks(markdown_to_html(text), url),
-        section=line((_list(fields.get("section")) or _list(fields.get("categories")) or [""])[0]),
-        source=Source(line(source)) if source else None,
-        authors=[Author(line(one)) for one in _list(fields.get("author") or fields.get("authors"))],
-        tags=[line(one) for one in _list(fields.get("tags"))],
+        external_id=one_line(fields.get("id") or url or name),
+        title=one_line(fields["title"]),
+        lead=one_line(fields.get("description") or fields.get("summary") or fields.get("lead")),
+        body=html_to_blocks(markdown_to_html(text), url),
+        section=one_line((_list(fields.get("section")) or _list(fields.get("categories")) or [""])[0]),
+        source=Source(one_line(source)) if source else None,
+        authors=[Author(one_line(one)) for one in _list(fields.get("author") or fields.get("authors"))],
+        tags=[one_line(one) for one in _list(fields.get("tags"))],
         published_at=at,
         date_precision=precision,
-        slug=line(fields.get("slug")),
-        old_urls=[*old_url(url), *aliases],
-        views=count(fields.get("views")),
+        slug=one_line(fields.get("slug")),
+        old_urls=[*parse_old_url(url), *aliases],
+        views=parse_count(fields.get("views")),
         is_public=not fields.get("draft", False),
-        lead_image=figure(fields.get("image"), fields.get("image_alt"), fields.get("image_caption"), url),
-        language=line(fields.get("language") or fields.get("lang")),
+        lead_image=image_figure(fields.get("image"), fields.get("image_alt"), fields.get("image_caption"), url),
+        language=one_line(fields.get("language") or fields.get("lang")),
     )
 
 
@@ -93,12 +93,12 @@ def _list(value: Any) -> list[Any]:
 
 def _time(value: Any) -> tuple[datetime | None, Any]:
     if isinstance(value, date) and not isinstance(value, datetime):
-        return instant(f"{value.isoformat()}T00:00:00"), "day"
+        return parse_time(f"{value.isoformat()}T00:00:00"), "day"
     if isinstance(value, datetime):
         value = value.isoformat()
     if isinstance(value, str) and re.fullmatch(r"\d{4}-\d\d-\d\d", value.strip()):
-        return instant(f"{value.strip()}T00:00:00"), "day"
-    return instant(value), "exact"
+        return parse_time(f"{value.strip()}T00:00:00"), "day"
+    return parse_time(value), "exact"
 
 
 class _Extra(msgspec.Struct):
@@ -106,8 +106,8 @@ class _Extra(msgspec.Struct):
     is_public: bool = True
 
 
-def read_ndjson(content: bytes, name: str) -> Iterator[Item]:
-    """Read one article a line: as `POST /api/articles` takes it, with `views` and `is_public` besides; or ninjs."""
+def read_ndjson(content: bytes, name: str) -> Iterator[ItemOrError]:
+    """Read one article per line: as in `POST /api/articles`, optionally with `views` and `is_public`, or as ninjs."""
     for number, row in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
         if not row.strip():
             continue
@@ -115,39 +115,39 @@ def read_ndjson(content: bytes, name: str) -> Iterator[Item]:
         try:
             given = msgspec.json.decode(row)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            yield Unreadable(place, f"is no JSON: {error}")
+            yield UnreadableItem(place, f"is not JSON: {error}")
             continue
-        yield from (_placed(item, place) for item in each([given], _line, "line"))
+        yield from (_placed(item, place) for item in read_each([given], _line, "line"))
 
 
-def _placed(item: Item, place: str) -> Item:
-    return Unreadable(place, item.reason) if isinstance(item, Unreadable) else _with_place(item, place)
+def _placed(item: ItemOrError, place: str) -> ItemOrError:
+    return UnreadableItem(place, item.reason) if isinstance(item, UnreadableItem) else _with_place(item, place)
 
 
-def _with_place(item: Imported, place: str) -> Imported:
-    return Imported(**{**item.__dict__, "place": place})
+def _with_place(item: ImportItem, place: str) -> ImportItem:
+    return ImportItem(**{**item.__dict__, "place": place})
 
 
-def _line(given: Any, place: str) -> Imported:
+def _line(given: Any, place: str) -> ImportItem:
     if not isinstance(given, dict):
-        raise ReadError("is no object")
+        raise FormatError("is no object")
     if "uri" in given and "title" not in given:
         return read_ninjs_item(given, place)
     extra = msgspec.convert({key: given[key] for key in ("views", "is_public") if key in given}, _Extra)
-    # Where it goes is said by the import; its section may be a name.
+    # The import determines the site; the section may be a name.
     kept = {key: value for key, value in given.items() if key not in ("views", "is_public", "site", "section")}
     sent = {**kept, "site": "any", "section": "any"}
     try:
         model = ArticleIn.model_validate(sent)
-        fields = convert(model, CONTENT).fields
+        fields = convert(model, CONTENT_FIELDS).fields
     except ValidationError as error:
-        faults = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3]]
-        raise ReadError("; ".join(faults)) from error
-    except ContentError as error:
-        raise ReadError(str(error)) from error
+        errors = [f"{'.'.join(map(str, one['loc']))}: {one['msg']}" for one in error.errors()[:3]]
+        raise FormatError("; ".join(errors)) from error
+    except InvalidContentError as error:
+        raise FormatError(str(error)) from error
     if not model.external_id:
-        raise ReadError("has no external_id: without one a second run would make it twice")
-    return Imported(
+        raise FormatError("has no external_id; without one, a second run would create a duplicate")
+    return ImportItem(
         place=place,
         external_id=model.external_id,
         section=str(given.get("section", "")),
@@ -156,7 +156,7 @@ def _line(given: Any, place: str) -> Imported:
         is_public=extra.is_public,
         language=model.language if "language" in model.model_fields_set else "",
         **{key: fields[key] for key in _TAKEN},
-        more={key: fields[key] for key in model.model_fields_set & set(CONTENT) - {*_TAKEN, *_OTHERS}},
+        more={key: fields[key] for key in model.model_fields_set & set(CONTENT_FIELDS) - {*_TAKEN, *_OTHERS}},
     )
 
 

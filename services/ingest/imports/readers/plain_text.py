@@ -1,8 +1,7 @@
-"""A saved portal page as plain text → its parts. Pure.
+"""A portal page saved as plain text → its parts. Pure.
 
-The shape, as Vietnamese portals print it: a title line; the lead; photo captions standing alone; paragraphs;
-a source line "Theo …"; the counter block "Thống kê truy cập" with its four numbers. The block is the
-page's furniture: it is never part of the body.
+The format of Vietnamese portals: a title line, the lead, photo captions on separate lines, paragraphs, a source line
+"Theo …", and the counter block "Thống kê truy cập" with four numbers, which is never part of the body.
 """
 
 import re
@@ -16,7 +15,7 @@ TITLE_CHARACTERS_MAX = 255
 LEAD_CHARACTERS_MAX = 1_000
 PARAGRAPH_CHARACTERS_MAX = 10_000
 CAPTION_CHARACTERS_MAX = 200
-"""A line longer than this is running text, wherever it stands."""
+"""A longer line is a paragraph."""
 
 SOURCE_LINE = re.compile(r"^(?P<label>Theo|Nguồn)(?:\s*:\s*|\s+)(?P<name>[^.!?]{1,150})$", re.IGNORECASE)
 _COUNTER_TITLE = re.compile(r"^(?:thống kê|lượt) truy cập\s*:?$", re.IGNORECASE)
@@ -36,12 +35,12 @@ _COUNTER_NAMES = {
 
 
 class PageError(ValueError):
-    """The text is no saved page; the message says what is missing."""
+    """The text is not a saved page; the message names what is missing."""
 
 
 @dataclass(frozen=True)
 class SavedCounter:
-    """The numbers of a saved page's counter block; None where a line is missing."""
+    """The numbers of the counter block; None for a missing line."""
 
     online: int | None = None
     today: int | None = None
@@ -60,11 +59,11 @@ class SavedPage:
     counter: SavedCounter | None
 
 
-def read_page(text: str) -> SavedPage:
+def read_saved_page(text: str) -> SavedPage:
     """Read a saved page.
 
     Raises:
-        PageError: there is no title or no text below it, or a part is longer than an article may have.
+        PageError: there is no title or no text, or a part is too long for an article.
     """
     lines = [" ".join(line.split()) for line in unicodedata.normalize("NFC", text).lstrip("\ufeff").splitlines()]
     counter, lines = _take_counter(lines)
@@ -73,17 +72,17 @@ def read_page(text: str) -> SavedPage:
         raise PageError("there is no text")
     title, *rest = lines
     if not rest:
-        raise PageError("there is a title and nothing below it")
+        raise PageError("there is no text after the title")
     lead, *rest = rest
-    if len(lead) > LEAD_CHARACTERS_MAX:  # a page without a lead begins with its first paragraph
+    if len(lead) > LEAD_CHARACTERS_MAX:  # a page without a lead
         lead, rest = "", [lead, *rest]
     limits = [
         ("title", title, TITLE_CHARACTERS_MAX),
         *(("paragraph", one, PARAGRAPH_CHARACTERS_MAX) for one in rest),
     ]
-    for name, part, most in limits:
-        if len(part) > most:
-            raise PageError(f"the {name} has {len(part)} characters; {most} is the most")
+    for name, part, limit in limits:
+        if len(part) > limit:
+            raise PageError(f"the {name} must have at most {limit} characters (got {len(part)})")
     return SavedPage(title, lead, _blocks(rest), source, counter)
 
 
@@ -95,7 +94,7 @@ def _blocks(lines: list[str]) -> list[Block]:
 
 
 def _is_caption(index: int, lines: list[str]) -> bool:
-    """A caption is a short line that the picture left behind: first below the lead, or marked "Ảnh: …"."""
+    """Return whether a line is a caption: a short line after the lead, or one that starts with "Ảnh: …"."""
     line = lines[index]
     if len(line) > CAPTION_CHARACTERS_MAX:
         return False
@@ -119,7 +118,7 @@ def _take_counter(lines: list[str]) -> tuple[SavedCounter | None, list[str]]:
 
 
 def read_counter(lines: list[str]) -> SavedCounter | None:
-    """Return the counter block among lines of one line each, or None."""
+    """Return the counter block in lines of text, or None."""
     return _take_counter(lines)[0]
 
 
