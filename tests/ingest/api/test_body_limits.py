@@ -1,0 +1,107 @@
+"""Limits on request bodies: size, nesting depth, and bodies that are streamed."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+from starlette.types import Message, Receive, Scope, Send
+
+from services.ingest.api.body_limits import BODY_BYTES_MAX, JSON_DEPTH_MAX, BodyLimitMiddleware, limited_body
+from shared.http.problems import Problem
+
+
+async def run(body: list[bytes], path: str = "/articles", method: str = "POST") -> tuple[int, bytes, bytes]:
+    """Return the status and body of the response, and the body that the application got."""
+    got = bytearray()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        while True:
+            message = await receive()
+            got.extend(message["body"])
+            if not message["more_body"]:
+                break
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"ok"})
+
+    chunks = iter([*body[:-1], body[-1]])
+    left = len(body)
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        nonlocal left
+        left -= 1
+        return {"type": "http.request", "body": next(chunks), "more_body": left > 0}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "headers": [], "query_string": b""}
+    await BodyLimitMiddleware(app)(scope, receive, send)
+    return sent[0]["status"], sent[1]["body"], bytes(got)
+
+
+async def test_middleware_passes_body_in_one_piece() -> None:
+    """A body within the limits reaches the application unchanged, whatever its chunks."""
+    assert await run([b'{"a":', b"", b'"[[["}']) == (200, b"ok", b'{"a":"[[["}')
+
+
+@pytest.mark.parametrize("extra", [1, 5_000_000])
+async def test_middleware_too_large_body_is_413_with_sizes(extra: int) -> None:
+    """A body above the limit is a 413 that names limit and size, also when it is much larger."""
+    status, body, got = await run([b"x" * BODY_BYTES_MAX, b"x" * extra])
+    assert (status, got) == (413, b"")
+    assert f'"limit":{BODY_BYTES_MAX},"size":{BODY_BYTES_MAX + extra}'.encode() in body
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"[" * JSON_DEPTH_MAX + b"]" * JSON_DEPTH_MAX, 200),
+        (b"[" * (JSON_DEPTH_MAX + 1) + b"]" * (JSON_DEPTH_MAX + 1), 400),
+        (b'{"a":' * (JSON_DEPTH_MAX + 1), 400),
+        (b'"' + b"[" * 1_000 + b'"', 200),
+        (b'"\\"' + b"[" * 1_000 + b'"', 200),
+        (b'"' + b"[" * 1_000, 200),
+        (b'"\\', 200),
+        (b"[]" * 1_000, 200),
+        (b'"a' * 100_000, 200),
+    ],
+)
+async def test_middleware_limits_json_depth_outside_strings(body: bytes, status: int) -> None:
+    """Arrays and objects are counted outside strings; unterminated strings take linear time."""
+    assert (await run([body]))[0] == status
+
+
+@pytest.mark.parametrize(("path", "method"), [("/media", "POST"), ("/imports", "POST"), ("/articles", "GET")])
+async def test_middleware_leaves_streaming_routes_alone(path: str, method: str) -> None:
+    """Routes that read their bodies themselves, and methods without one, get the body as it is."""
+    body = b"[" * 100
+    assert await run([body], path, method) == (200, b"ok", body)
+
+
+async def chunks_of(body: bytes, limit: int, envelope: int = 0) -> list[bytes]:
+    async def stream() -> AsyncIterator[Message]:
+        for start in range(0, len(body), 10):
+            yield {"type": "http.request", "body": body[start : start + 10], "more_body": start + 10 < len(body)}
+
+    messages = stream()
+
+    async def receive() -> Any:
+        return await anext(messages)
+
+    request = Request({"type": "http", "method": "POST", "headers": []}, receive)
+    return [chunk async for chunk in limited_body(request, limit, envelope)]
+
+
+async def test_limited_body_within_limit_yields_all_chunks() -> None:
+    """A body of exactly the limit, or within limit and envelope, is yielded completely."""
+    assert b"".join(await chunks_of(b"x" * 30, 30)) == b"x" * 30
+    assert b"".join(await chunks_of(b"x" * 35, 30, 5)) == b"x" * 35
+
+
+async def test_limited_body_above_limit_raises_413_with_sizes() -> None:
+    """A larger body is read to its end, and then a 413 names the limit and the size."""
+    with pytest.raises(Problem) as raised:
+        await chunks_of(b"x" * 36, 30, 5)
+    assert (raised.value.status, raised.value.extensions) == (413, {"limit": 30, "size": 36})
