@@ -12,9 +12,9 @@ from typing import get_args
 import pytest
 from babel.messages.extract import extract_from_dir
 
-from services.ingest.articles.workflow import STEPS
-from services.ingest.collector.payloads import Sign
-from services.ingest.content.article_models import CONTENT
+from services.ingest.articles.workflow import TRANSITIONS
+from services.ingest.collector.payloads import EventPayload
+from services.ingest.content.article_models import CONTENT_FIELDS
 from services.ingest.imports.detection import READERS
 from services.ingest.settings import IngestSettings
 from services.render.settings import RenderSettings
@@ -70,7 +70,7 @@ def test_page_event_fields_are_in_the_named_files() -> None:
     assert without(names, "shared/events.py", change) == set()
     assert without(names, "services/ingest/collector/payloads.py", change) == set()
     assert without(names, "services/stats/counting/decoding.py", change) == {"path"}
-    assert without(Sign.__struct_fields__, "services/ingest/collector/tracker/t.js", change) == set()
+    assert without(EventPayload.__struct_fields__, "services/ingest/collector/tracker/t.js", change) == set()
 
 
 def test_counting_rules_are_in_both_implementations_and_the_document() -> None:
@@ -104,17 +104,17 @@ def test_topics_are_in_the_named_files() -> None:
 def test_article_fields_are_in_the_named_files() -> None:
     """Each field that editors write is in the request model, in the conversion and in the article of the topic."""
     change = "a field of an article"
-    assert len(CONTENT) > 20
-    assert set(CONTENT) <= set(Article.__struct_fields__)
+    assert len(CONTENT_FIELDS) > 20
+    assert set(CONTENT_FIELDS) <= set(Article.__struct_fields__)
     assert without(Article.__struct_fields__, "shared/articles.py", change) == set()
-    assert without(CONTENT, "services/ingest/content/article_models.py", change) == set()
+    assert without(CONTENT_FIELDS, "services/ingest/content/article_models.py", change) == set()
 
 
 def test_workflow_steps_are_in_the_named_files() -> None:
     """Each step is in workflow.py and in the documented table."""
     change = "a step of the workflow"
-    assert without(STEPS, "services/ingest/articles/workflow.py", change) == set()
-    assert {name for name in STEPS if f"`{name}`" not in manual(change)} == set()
+    assert without(TRANSITIONS, "services/ingest/articles/workflow.py", change) == set()
+    assert {name for name in TRANSITIONS if f"`{name}`" not in manual(change)} == set()
 
 
 def test_import_formats_have_their_readers_in_the_named_package() -> None:
