@@ -13,7 +13,7 @@ SiteSlug = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[a-z0-9-]+
 EventId = Annotated[str, Meta(min_length=36, max_length=36, description="UUID made by the sender")]
 ARTICLE_CHARACTERS_MAX = 64
 ArticleId = Annotated[str, Meta(min_length=1, max_length=ARTICLE_CHARACTERS_MAX)]
-VisitorKey = Annotated[str, Meta(min_length=16, max_length=16, description="16 hex digits, new each local day")]
+VisitorId = Annotated[str, Meta(min_length=16, max_length=16, description="16 hex digits, new each local day")]
 Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_999, description="since 1970-01-01 UTC, in milliseconds")]
 Measure = Literal["views", "visits", "visitors"]
 
@@ -34,8 +34,8 @@ class PageEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaul
     path: Annotated[str, Meta(min_length=1, max_length=PATH_CHARACTERS_MAX)]
     at: Milliseconds
     article: ArticleId | None = None
-    visitor: VisitorKey | None = None
-    visitor_prev: VisitorKey | None = None
+    visitor: VisitorId | None = None
+    visitor_prev: VisitorId | None = None
     bot: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     referrer: Annotated[str, Meta(min_length=1, max_length=REFERRER_CHARACTERS_MAX)] | None = None
 

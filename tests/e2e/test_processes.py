@@ -1,4 +1,4 @@
-"""A service's process: how it is called, how it stops, how it tells that something is missing."""
+"""A service's process: its arguments, its stop, and its readiness without stores."""
 
 import asyncio
 import os
@@ -33,10 +33,12 @@ def start(system: Any, tmp_path: Path) -> Iterator[Callable[..., subprocess.Pope
 
     def start(*arguments: str, **environment: str) -> subprocess.Popen[bytes]:
         stores = {"DATABASE_URL": system.database_url, "KAFKA_BOOTSTRAP": system.kafka}
-        ours = {**stores, "PRESSTALLY_SPOOL": str(tmp_path / "spool"), **environment}
+        settings = {**stores, "PRESSTALLY_SPOOL": str(tmp_path / "spool"), **environment}
         with (tmp_path / "log").open("ab") as log:
             command = [sys.executable, "-m", *arguments]
-            process = subprocess.Popen(command, cwd=ROOT, env={**system.environment, **ours}, stdout=log, stderr=log)
+            process = subprocess.Popen(
+                command, cwd=ROOT, env={**system.environment, **settings}, stdout=log, stderr=log
+            )
         started.append(process)
         return process
 
@@ -57,8 +59,8 @@ def status(url: str) -> int:
         return 0
 
 
-def test_bad_settings_are_all_named_at_start() -> None:
-    """A service that cannot start says everything that is wrong, in one go, and exits with 1."""
+def test_invalid_settings_are_all_named_at_start() -> None:
+    """A service with invalid settings lists all of them and exits with 1."""
     done = call("services.stats", PRESSTALLY_HTTP_PORT="x")
     assert done.returncode == 1
     for name in ("KAFKA_BOOTSTRAP", "DATABASE_URL", "PRESSTALLY_HTTP_PORT"):
@@ -66,14 +68,14 @@ def test_bad_settings_are_all_named_at_start() -> None:
     assert "Traceback" not in done.stderr
 
 
-def test_an_unknown_role_is_named() -> None:
-    """A role that does not exist is refused with those that do."""
+def test_unknown_role_is_rejected() -> None:
+    """An unknown role is an error that lists the known ones."""
     done = call("services.stats", "counter", "nobody")
     assert done.returncode == 2
     assert "unknown role 'nobody'; choose from counter, widget" in done.stderr
 
 
-def test_a_stop_is_graceful_with_listeners(start: Any, free_ports: Any, wait: Any) -> None:
+def test_stop_with_open_live_streams_is_graceful(start: Any, free_ports: Any, wait: Any) -> None:
     """On SIGTERM a process with an open live stream ends it and exits with 0 within 10 seconds."""
     port = free_ports(1)
     process = start("services.stats", "widget", PRESSTALLY_HTTP_PORT=str(port))
@@ -87,8 +89,8 @@ def test_a_stop_is_graceful_with_listeners(start: Any, free_ports: Any, wait: An
         stream.read()  # the stream has ended
 
 
-def test_without_its_stores_a_process_lives_and_is_not_ready(start: Any, free_ports: Any, wait: Any) -> None:
-    """While Kafka and Postgres are away a service is alive, says what it waits for, and stops in time."""
+def test_process_without_stores_is_alive_and_not_ready(start: Any, free_ports: Any, wait: Any) -> None:
+    """While Kafka and Postgres are unavailable a service is alive, not ready, and stops in time."""
     port = free_ports(1)
     nowhere = f"postgresql://nobody:x@{NOBODY}/x"
     process = start("services.ingest", PRESSTALLY_HTTP_PORT=str(port), KAFKA_BOOTSTRAP=NOBODY, DATABASE_URL=nowhere)
@@ -102,8 +104,8 @@ def test_without_its_stores_a_process_lives_and_is_not_ready(start: Any, free_po
 
 
 @pytest.mark.parametrize("topic", ["counter-adjustments", "pages-live", "articles"])
-async def test_unreadable_messages_go_to_their_dead_letters(system: Any, topic: str) -> None:
-    """On each topic, a message that cannot be read goes to the dead letters with its reason and its place."""
+async def test_invalid_messages_go_to_the_dead_letters(system: Any, topic: str) -> None:
+    """On each topic, an invalid message goes to the dead letters with its reason and source."""
     rubbish = f"rubbish {uuid.uuid4()}".encode()
     producer = AIOKafkaProducer(bootstrap_servers=system.kafka)
     await producer.start()

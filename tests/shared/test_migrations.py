@@ -1,4 +1,4 @@
-"""The schema: what migrations build, and who may write where."""
+"""Migrations: the schema that they build, and the rights of each service's role."""
 
 import subprocess
 from pathlib import Path
@@ -38,13 +38,13 @@ async def test_migrations_build_the_schema_files(database: str, postgres_url: st
         await server.close()
 
 
-async def test_a_second_run_applies_nothing(database: str) -> None:
+async def test_second_run_applies_nothing(database: str) -> None:
     """Migrating an up-to-date database changes nothing."""
     assert await migrate(database) == []
 
 
-async def test_an_edited_migration_stops_the_run(database: str) -> None:
-    """A migration that was changed after it was applied is refused by its name."""
+async def test_edited_migration_stops_the_run(database: str) -> None:
+    """A migration that was changed after it was applied is an error that names it."""
     connection = await asyncpg.connect(database)
     await connection.execute("UPDATE public.presstally_migrations SET sha256 = 'x' WHERE service = 'stats'")
     await connection.close()
@@ -62,8 +62,8 @@ def test_migrations_are_named_and_ordered() -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_a_service_writes_its_own_schema_only(database: str, service: str) -> None:
-    """A service's role may write the tables of its schema and may not even look into the others."""
+async def test_service_writes_its_own_schema_only(database: str, service: str) -> None:
+    """A service's role may write the tables of its own schema, and may not read the others."""
     tables = {"ingest": "ingest.outbox", "stats": "stats.counts", "render": "render.listings"}
     connection = await asyncpg.connect(database, server_settings={"role": f"presstally_{service}"})
     try:

@@ -20,8 +20,8 @@ def _empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def test_every_bad_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """One error names each missing and each wrong variable."""
+def test_every_invalid_setting_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One error names each missing and each invalid variable."""
     monkeypatch.setenv("PRESSTALLY_HTTP_PORT", "many")
     monkeypatch.setenv("PRESSTALLY_LOG_LEVEL", "loud")
     monkeypatch.setenv("PRESSTALLY_TRUSTED_PROXIES", "everybody")
@@ -47,7 +47,7 @@ def test_secrets_come_from_files_and_are_never_shown(monkeypatch: pytest.MonkeyP
     assert "secret" not in str(error.value)
 
 
-def test_a_secret_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_secret_file_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     """A *_FILE that cannot be read is an error that names it."""
     monkeypatch.setenv("KAFKA_BOOTSTRAP", GOOD["KAFKA_BOOTSTRAP"])
     monkeypatch.setenv("DATABASE_URL_FILE", "/nowhere/url")
@@ -55,8 +55,8 @@ def test_a_secret_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatc
         IngestSettings.load()
 
 
-def faults(monkeypatch: pytest.MonkeyPatch, **given: str) -> list[str]:
-    """Return what is said of an environment; nothing if it is good."""
+def errors_of(monkeypatch: pytest.MonkeyPatch, **given: str) -> list[str]:
+    """Return the errors of an environment; none if it is valid."""
     for name, value in {**GOOD, **given}.items():
         monkeypatch.setenv(name, value)
     try:
@@ -132,42 +132,42 @@ COMBINATIONS: list[tuple[dict[str, str], list[str]]] = [
 
 
 @pytest.mark.parametrize(("given", "said"), COMBINATIONS)
-def test_what_does_not_fit_together_is_told(
+def test_contradicting_settings_are_named(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, str], said: list[str]
 ) -> None:
-    """Each setting of TLS and passwords that is missing, idle or wrong is named in the one list, and no secret is."""
-    found = faults(monkeypatch, **given)
+    """Each setting of TLS and passwords that is missing, unused or invalid is in the one list, and no secret is."""
+    found = errors_of(monkeypatch, **given)
     assert found == said
     assert not any("a-secret" in line for line in found)
 
 
-def test_certificates_are_read_at_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Files that are no PEM, and a key of another certificate, are told; good ones are taken."""
+def test_certificates_are_checked_at_the_start(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Files that are not PEM, and a key of another certificate, are errors; valid ones are accepted."""
     authority = trustme.CA()
-    ours, another = authority.issue_cert("a.example"), authority.issue_cert("b.example")
+    own, another = authority.issue_cert("a.example"), authority.issue_cert("b.example")
     ca, certificate, key, other_key, rubbish = (tmp_path / name for name in ("ca", "certificate", "key", "other", "no"))
     authority.cert_pem.write_to_path(str(ca))
-    ours.cert_chain_pems[0].write_to_path(str(certificate))
-    ours.private_key_pem.write_to_path(str(key))
+    own.cert_chain_pems[0].write_to_path(str(certificate))
+    own.private_key_pem.write_to_path(str(key))
     another.private_key_pem.write_to_path(str(other_key))
     rubbish.write_text("no PEM")
     files = {"KAFKA_CA_FILE": str(ca), "KAFKA_CERTIFICATE_FILE": str(certificate), "KAFKA_KEY_FILE": str(key)}
     files |= {"KAFKA_SECURITY_PROTOCOL": "SSL"}
-    assert faults(monkeypatch, **files) == []
-    (said,) = faults(monkeypatch, **files | {"KAFKA_CA_FILE": str(rubbish)})
+    assert errors_of(monkeypatch, **files) == []
+    (said,) = errors_of(monkeypatch, **files | {"KAFKA_CA_FILE": str(rubbish)})
     assert said == f"KAFKA_CA_FILE: {rubbish}: no PEM"
-    (said,) = faults(monkeypatch, **files | {"KAFKA_KEY_FILE": str(other_key)})
+    (said,) = errors_of(monkeypatch, **files | {"KAFKA_KEY_FILE": str(other_key)})
     assert said.endswith(f"{other_key}: the key is not the certificate's")
 
 
-def test_the_sample_sites_are_good() -> None:
+def test_sample_sites_are_valid() -> None:
     """The shipped sites.toml declares haihau as the design says."""
     site = read_sites(ROOT / "sites.toml")["haihau"]
     assert (site.timezone, site.language, site.first_weekday) == ("Asia/Ho_Chi_Minh", "vi", "monday")
     assert (site.thousands_separator, site.default_measure) == (",", "visits")
 
 
-def test_every_fault_of_the_sites_is_named(tmp_path: Path) -> None:
+def test_every_error_of_the_sites_is_named(tmp_path: Path) -> None:
     """One error lists what is wrong with all sites of the file."""
     file = tmp_path / "sites.toml"
     file.write_text(
@@ -193,7 +193,7 @@ def test_every_fault_of_the_sites_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "[[site]", "\xff"])
-def test_a_file_without_sites_is_refused(tmp_path: Path, text: str) -> None:
+def test_file_without_sites_is_rejected(tmp_path: Path, text: str) -> None:
     """An empty or broken file is an error that names the file."""
     file = tmp_path / "sites.toml"
     file.write_bytes(text.encode("latin-1"))
@@ -201,7 +201,7 @@ def test_a_file_without_sites_is_refused(tmp_path: Path, text: str) -> None:
         read_sites(file)
 
 
-def test_a_host_finds_its_site(tmp_path: Path) -> None:
+def test_host_selects_its_site(tmp_path: Path) -> None:
     """A host that a site claims gets that site, with or without its port; any other gets the first."""
     file = tmp_path / "sites.toml"
     sites = [("a", "https://a.example"), ("b", "http://b.example:8080")]
@@ -240,20 +240,20 @@ WRONG_TRACING = [
 def test_tracing_settings_are_checked_if_it_is_on(
     monkeypatch: pytest.MonkeyPatch, given: dict[str, str], said: str
 ) -> None:
-    """What tracing cannot use is told at the start, and no key is shown; while it is off, nobody minds."""
-    assert faults(monkeypatch, PRESSTALLY_TRACING="off", **given) == []
-    assert said in faults(monkeypatch, PRESSTALLY_TRACING="on", **given)
-    assert not [one for one in faults(monkeypatch) if "secret" in one]
+    """Invalid tracing settings are errors at the start, without keys; while tracing is off they are ignored."""
+    assert errors_of(monkeypatch, PRESSTALLY_TRACING="off", **given) == []
+    assert said in errors_of(monkeypatch, PRESSTALLY_TRACING="on", **given)
+    assert not [one for one in errors_of(monkeypatch) if "secret" in one]
 
 
-def test_tracing_without_its_packages_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Who turns tracing on without its packages is told which file has them; its key may come from a file."""
+def test_tracing_without_its_packages_is_an_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Tracing without its packages is an error that names the file that has them; its key may come from a file."""
     (tmp_path / "key").write_text("authorization=Bearer%20a-secret,x-team=web\n")
     on = {"PRESSTALLY_TRACING": "on", "OTEL_EXPORTER_OTLP_HEADERS_FILE": str(tmp_path / "key")}
-    assert faults(monkeypatch, **on) == []
+    assert errors_of(monkeypatch, **on) == []
     traces = IngestSettings.load().traces
     assert traces is not None
     assert (traces.headers, "secret" in repr(traces)) == ("authorization=Bearer%20a-secret,x-team=web", False)
     monkeypatch.setitem(sys.modules, "opentelemetry.sdk", None)
-    (said,) = faults(monkeypatch, **on)
+    (said,) = errors_of(monkeypatch, **on)
     assert said == "PRESSTALLY_TRACING: its packages are not installed; they are in requirements-tracing.txt"

@@ -24,13 +24,13 @@ TRUSTED = (ip_network("10.0.0.0/8"), ip_network("127.0.0.1/32"))
         ("", ["198.51.100.1"], ""),
     ],
 )
-def test_only_trusted_proxies_are_believed(peer: str, forwarded: list[str], address: str) -> None:
+def test_only_trusted_proxies_set_the_address(peer: str, forwarded: list[str], address: str) -> None:
     """X-Forwarded-For is read from the right, as far as our own proxies wrote it."""
     assert client_address(peer, forwarded, TRUSTED) == address
 
 
-def test_proxies_are_set_as_networks() -> None:
-    """A setting lists networks with commas between; what is none is refused."""
+def test_trusted_proxies_are_networks() -> None:
+    """A setting lists networks with commas between; anything else is rejected."""
     adapter = TypeAdapter(TrustedProxies)
     assert adapter.validate_python("10.0.0.0/8, 127.0.0.1/32,") == TRUSTED
     with pytest.raises(ValueError, match="does not appear to be"):

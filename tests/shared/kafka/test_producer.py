@@ -1,4 +1,4 @@
-"""The producer, without a Kafka to talk to: it answers all the same."""
+"""The producer without Kafka: every call returns within its deadline."""
 
 import asyncio
 import time
@@ -11,8 +11,8 @@ from shared.kafka.producer import KafkaUnavailable, Producer
 NOBODY = KafkaConfig("127.0.0.1:1")
 
 
-async def test_without_kafka_a_send_is_refused_in_time() -> None:
-    """While Kafka is away, sending is refused at once and readiness says why."""
+async def test_send_without_kafka_fails_in_time() -> None:
+    """While Kafka is unavailable, sending fails at once and readiness has the reason."""
     producer = Producer(NOBODY, deadline_seconds=1)
     producer.start()
     await asyncio.sleep(0.1)
@@ -25,7 +25,7 @@ async def test_without_kafka_a_send_is_refused_in_time() -> None:
     await producer.stop()
 
 
-async def test_stopping_without_kafka_is_bounded() -> None:
+async def test_stop_without_kafka_is_bounded() -> None:
     """A producer that never reached Kafka stops at once."""
     producer = Producer(NOBODY)
     producer.start()
