@@ -1,8 +1,7 @@
-"""A Chromium of our own, driven over its debugging pipe.
+"""A Chromium that is driven over its debugging pipe.
 
-Playwright makes every tab believe that it is seen, and turns the back/forward cache and prerendering off. These are
-what the tracker's tests are about, so they ask the browser itself, and as little as possible: a tab that is not
-attached can prerender.
+Playwright makes every tab visible, and disables the back/forward cache and prerendering. The tracker's tests need all
+of these, so they talk to the browser directly, and as little as possible: only a tab without a debugger prerenders.
 """
 
 import contextlib
@@ -19,12 +18,12 @@ CHROMIUM = "/usr/bin/chromium"
 ANSWER_SECONDS = 20.0
 
 
-class PageLeft(Exception):  # noqa: N818 - it says what happened
-    """The page gave way to another before it answered."""
+class PageLeft(Exception):  # noqa: N818 - not an error
+    """The tab navigated to another page before it answered."""
 
 
 class Chromium:
-    """One browser: one person."""
+    """One browser with its own profile: one visitor."""
 
     def __init__(self, user_agent: str) -> None:
         to_it, self._write = os.pipe()
@@ -35,7 +34,7 @@ class Chromium:
         flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
         flags += ["--disable-background-timer-throttling", "--disable-component-update"]
         flags += ["--remote-debugging-pipe", f"--user-data-dir={self._profile.name}", f"--user-agent={user_agent}"]
-        wired = f'exec "$@" 3<&{to_it} 4>&{from_it}'  # the pipe's ends are 3 and 4 by Chromium's rule
+        wired = f'exec "$@" 3<&{to_it} 4>&{from_it}'  # Chromium expects the pipe on descriptors 3 and 4
         self._process = subprocess.Popen(
             ["bash", "-c", wired, "chromium", CHROMIUM, *flags, "about:blank"],
             pass_fds=(to_it, from_it),
@@ -69,7 +68,7 @@ class Chromium:
         return dict(json.loads(message))
 
     def open(self, url: str, *, behind: bool = False, attach: bool = True) -> "Tab":
-        """Open a tab, in front or behind the others."""
+        """Open a tab in the foreground, or in the background."""
         target = self.call("Target.createTarget", url=url, background=behind)["targetId"]
         tab = Tab(self, target)
         if attach:
@@ -86,7 +85,7 @@ class Chromium:
 
 
 class Tab:
-    """One tab. Only an attached one can be asked."""
+    """One tab. Only an attached one can run scripts."""
 
     def __init__(self, browser: Chromium, target: str) -> None:
         self._browser = browser
@@ -114,11 +113,11 @@ class Tab:
             with contextlib.suppress(PageLeft):
                 if self.js(expression):
                     return
-            assert time.monotonic() < deadline, f"never so: {expression}"
+            assert time.monotonic() < deadline, f"not within {seconds} s: {expression}"
             time.sleep(0.05)
 
     def go(self, url: str) -> None:
-        """Follow a link, as a reader does."""
+        """Navigate to a URL, as by a link."""
         self.js(f"window.left = true; location.href = {json.dumps(url)}; 0")
         self.until("!window.left && document.readyState == 'complete'")
 
@@ -129,7 +128,7 @@ class Tab:
         self._browser.call("Target.activateTarget", targetId=self._target)
 
     def offline(self, yes: bool) -> None:
-        """Pull the network's plug, or put it back; the page is told as by a real one."""
+        """Disconnect or reconnect the network; the page gets the usual events."""
         self._browser.call("Network.enable", self._session)
         self._browser.call(
             "Network.emulateNetworkConditions",

@@ -1,4 +1,4 @@
-"""The sample portal, published once on the running system, and the validators, installed once by their lock."""
+"""The sample portal, published once on the running system, and the validators, installed once from their lock."""
 
 import hashlib
 import subprocess
@@ -16,18 +16,18 @@ LOCKED = Path(__file__).parent / "npm"
 
 @pytest.fixture(scope="session")
 def sample(system: Any) -> dict[str, str]:
-    """Publish the sample articles; return the pages to look at, by name."""
+    """Publish the sample articles; return {name: path} of typical pages."""
     command = [sys.executable, "-m", "services.ingest", "token", "create", "--name", "Mẫu", "--scope", "admin"]
-    ours = {"DATABASE_URL": system.database_url, "KAFKA_BOOTSTRAP": system.kafka}
+    stores = {"DATABASE_URL": system.database_url, "KAFKA_BOOTSTRAP": system.kafka}
     done = subprocess.run(
-        command, cwd=ROOT, env={**system.environment, **ours}, capture_output=True, text=True, check=True
+        command, cwd=ROOT, env={**system.environment, **stores}, capture_output=True, text=True, check=True
     )
     return publish_sample(system.url, done.stdout.strip(), more=False)
 
 
 @pytest.fixture(scope="session")
 def validators() -> Path:
-    """Install Lighthouse and the Nu HTML checker as locked, unless they are there; return where."""
+    """Install Lighthouse and the Nu HTML checker from the lock, unless installed; return their folder."""
     lock = (LOCKED / "package-lock.json").read_bytes()
     folder = ROOT / ".local-cache" / f"npm-{hashlib.sha256(lock).hexdigest()[:12]}"
     if not (folder / "installed").exists():

@@ -1,7 +1,7 @@
-"""A front for the tracker's tests: pages of ours before the real collector, which can be made to fail in all ways.
+"""A proxy for the tracker's tests: it serves test pages, forwards events to the real collector, and can fail.
 
-What a page sends goes on to the real gateway as it came, with its Host and its browser's name, so that the real
-counter counts it. The front writes down what passed.
+Requests are forwarded to the real gateway unchanged, with their Host and User-Agent, so that the real counter counts
+them. The proxy records all events.
 """
 
 import http.client
@@ -18,7 +18,7 @@ HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "keep-alive"}
 
 @dataclass
 class SentEvent:
-    """One sign that a page has sent, and what it was answered (0: nothing)."""
+    """One event that a page has sent, and the status of the response (0: none)."""
 
     event: dict[str, Any]
     to: str
@@ -32,14 +32,14 @@ class SentEvent:
 
 @dataclass
 class FaultProxy:
-    """The server, its pages and its log."""
+    """The server, its pages and the recorded events."""
 
     gateway: str
     mode: Mode = "pass"
     pages: dict[str, str] = field(default_factory=dict)
     sent: list[SentEvent] = field(default_factory=list)
     go: threading.Event = field(default_factory=threading.Event)
-    """Answers `/go`: how a test that must not attach to a tab tells its page to go on."""
+    """Answers `/go`: signals a page to continue, for tests that must not attach to the tab."""
 
     def start(self) -> None:
         handler = type("Handler", (_Handler,), {"front": self})

@@ -33,7 +33,7 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def a_page(browser: Browser, html: str, url: str, **context: Any) -> Iterator[Page]:
-    """Show HTML of our own as if the address served it."""
+    """Show the given HTML as if the URL served it."""
     own: BrowserContext = browser.new_context(**context)
     page = own.new_page()
     page.add_init_script(SHIFTS)
@@ -49,7 +49,7 @@ def html(system: Any, body: str, lang: str = "vi", head: str = "") -> str:
 
 
 def views(system: Any, new_id: Callable[[], str], number: int, article: str | None = None) -> None:
-    """Send views of one new reader."""
+    """Send views of one new visitor."""
     more = {"article": article} if article else {}
     events = [{"id": new_id(), "site": "giao-thuy", "kind": "view", "path": "/", **more} for _ in range(number)]
     assert system.post_events(events, user_agent=system.another_person()).status == 202
@@ -64,7 +64,7 @@ def number(page: Page, name: str = "total") -> int:
 def test_numbers_change_while_events_flow(
     system: Any, browser: Browser, new_id: Callable[[], str], wait: Callable[..., Any], width: int
 ) -> None:
-    """On phone and desktop the open page follows the events, more than once, without moving anything."""
+    """On phone and desktop the open page follows the events, more than once, without a layout shift."""
     piece = system.get("/stats/giao-thuy/counter.html").text
     tag = f'<access-counter site="giao-thuy" separator=".">{piece}</access-counter>'
     code = html(system, f"<p>before</p>{tag}<p>after</p>")
@@ -95,10 +95,10 @@ def test_numbers_change_while_events_flow(
         assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 
-def test_an_articles_views_show(
+def test_article_attribute_shows_views_of_article(
     system: Any, browser: Browser, new_id: Callable[[], str], wait: Callable[..., Any]
 ) -> None:
-    """With the attribute `article` the tag shows that article's views, and follows them."""
+    """With the attribute `article` the element shows that article's views, and follows them."""
     article = new_id()
     code = html(system, f'<access-counter site="giao-thuy" article="{article}"></access-counter>')
     with a_page(browser, code, system.url) as page:
@@ -108,8 +108,8 @@ def test_an_articles_views_show(
         wait(lambda: number(page) == 3)
 
 
-def test_the_fallback_keeps_its_place(system: Any, browser: Browser, wait: Callable[..., Any]) -> None:
-    """What an include wrote inside the tag is shown without scripts, and its numbers stay until newer ones come."""
+def test_fallback_is_shown_until_newer_numbers_arrive(system: Any, browser: Browser, wait: Callable[..., Any]) -> None:
+    """Server-side included content is shown without scripts, and its numbers stay until newer ones arrive."""
     piece = system.get("/stats/giao-thuy/counter.html").text.replace(">0<", ">7<")
     tag = f'<access-counter site="giao-thuy">{piece}</access-counter>'
     with a_page(browser, html(system, tag), system.url, java_script_enabled=False) as page:
@@ -123,8 +123,8 @@ def test_the_fallback_keeps_its_place(system: Any, browser: Browser, wait: Calla
         assert rendered == dict(shown)
 
 
-def test_the_portals_counter_shows_without_scripts(system: Any, browser: Browser) -> None:
-    """On a portal page without scripts a picture shows the four numbers of now, and a link has them as text."""
+def test_portal_counter_without_scripts_is_an_image(system: Any, browser: Browser) -> None:
+    """On a portal page without scripts an image shows the current numbers, and a link leads to them as text."""
     context = browser.new_context(java_script_enabled=False, viewport={"width": 360, "height": 700})
     page = context.new_page()
     page.goto(system.url)
@@ -136,7 +136,9 @@ def test_the_portals_counter_shows_without_scripts(system: Any, browser: Browser
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_it_wears_the_pages_clothes(system: Any, browser: Browser, wait: Callable[..., Any], scheme: str) -> None:
+def test_widget_inherits_style_of_the_page(
+    system: Any, browser: Browser, wait: Callable[..., Any], scheme: str
+) -> None:
     """Font and colours are the page's, light or dark, and each part can be styled from outside."""
     head = """<style>
       body { font: 21px monospace; color: rgb(1, 2, 3); background: white }
@@ -155,8 +157,8 @@ def test_it_wears_the_pages_clothes(system: Any, browser: Browser, wait: Callabl
         assert style == ["monospace", "21px", colour, "300", "underline"]
 
 
-def test_it_can_be_read_aloud_in_peace(system: Any, browser: Browser, wait: Callable[..., Any]) -> None:
-    """Names stand beside numbers for a screen reader, changes are not announced, and nothing is animated."""
+def test_widget_is_accessible_to_screen_readers(system: Any, browser: Browser, wait: Callable[..., Any]) -> None:
+    """Screen readers get names with the numbers, changes are not announced, and nothing is animated."""
     code = html(system, '<access-counter site="giao-thuy"></access-counter>', lang="en")
     with a_page(browser, code, system.url, reduced_motion="reduce") as page:
         wait(lambda: number(page) >= 0)
@@ -169,8 +171,8 @@ def test_it_can_be_read_aloud_in_peace(system: Any, browser: Browser, wait: Call
         assert page.evaluate("document.getAnimations().length") == 0
 
 
-def test_a_hidden_tab_listens_to_nothing(system: Any, browser: Browser, wait: Callable[..., Any]) -> None:
-    """While the tab is hidden the stream is closed, and it opens again when the tab is looked at."""
+def test_hidden_tab_closes_its_stream(system: Any, browser: Browser, wait: Callable[..., Any]) -> None:
+    """While the tab is hidden the stream is closed, and it opens again when the tab is visible."""
     code = html(system, '<access-counter site="giao-thuy"></access-counter>')
     hide = """(hidden) => {
       Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
@@ -185,10 +187,10 @@ def test_a_hidden_tab_listens_to_nothing(system: Any, browser: Browser, wait: Ca
         wait(lambda: page.evaluate(state) == 1)
 
 
-def test_without_a_stream_it_asks(
+def test_rejected_stream_falls_back_to_polling(
     system: Any, browser: Browser, new_id: Callable[[], str], wait: Callable[..., Any]
 ) -> None:
-    """Where the stream is refused the numbers come by asking now and then."""
+    """When the stream is rejected, the numbers are polled."""
     code = html(system, '<access-counter site="giao-thuy"></access-counter>')
     context = browser.new_context()
     page = context.new_page()
@@ -202,8 +204,8 @@ def test_without_a_stream_it_asks(
     context.close()
 
 
-def test_its_attributes_can_change(system: Any, browser: Browser, wait: Callable[..., Any]) -> None:
-    """Site, language and numbers can change on an open page; a language without words of its own reads English."""
+def test_changed_attributes_update_the_widget(system: Any, browser: Browser, wait: Callable[..., Any]) -> None:
+    """Site, language and numbers can change on an open page; an unsupported language falls back to English."""
     code = html(system, '<access-counter site="haihau" show="online total" lang="fr"></access-counter>')
     with a_page(browser, code, system.url) as page:
         wait(lambda: number(page) >= 0)

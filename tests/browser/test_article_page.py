@@ -36,7 +36,7 @@ def browser(playwright: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture
 def own_browser(system: Any, playwright: Playwright) -> Iterator[Browser]:
-    """A browser that is one person throughout: a context's user agent is not on what a page sends as it closes."""
+    """A browser with one user agent throughout: events sent while a page closes ignore a context's user agent."""
     agent = f"--user-agent={system.another_person()}"
     chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=[*FLAGS, agent])
     yield chromium
@@ -56,7 +56,7 @@ def numbers(page: Page) -> dict[str, int]:
 
 
 def settled(system: Any) -> dict[str, int]:
-    """Return the counter once the readers of earlier tests have left it."""
+    """Return the counter once the visitors of earlier tests are offline."""
     before = system.counter()
     while True:
         time.sleep(1)
@@ -75,28 +75,28 @@ def shows(page: Page, **wanted: int) -> None:
         )
 
 
-def test_a_view_of_mine_shows_in_the_counter(system: Any, browser: Browser, article_url: str) -> None:
-    """Opening the article counts my view: the counter on the page goes up while I look at it."""
+def test_own_view_shows_in_the_counter(system: Any, browser: Browser, article_url: str) -> None:
+    """Opening the article counts the view, and the counter on the open page shows it."""
     before = settled(system)
     context = browser.new_context(user_agent=system.another_person())
     page = context.new_page()
-    faults: list[str] = []
-    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    page.on("pageerror", lambda error: faults.append(str(error)))
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    errors: list[str] = []
+    page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    requested: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
     page.goto(article_url)
     shows(page, online=before["online"] + 1, today=before["today"] + 1, total=before["total"] + 1)
     assert numbers(page)["week"] == before["week"] + 1
-    assert not faults
-    assert all(url.startswith((system.url, "data:")) for url in asked), asked
+    assert not errors
+    assert all(url.startswith((system.url, "data:")) for url in requested), requested
     context.close()
 
 
-def test_somebody_elses_view_shows_too(
+def test_view_of_another_visitor_shows_in_open_page(
     system: Any, browser: Browser, article_url: str, new_id: Callable[[], str]
 ) -> None:
-    """While the page is open, another reader's view changes its numbers without a reload."""
+    """While the page is open, another visitor's view changes its numbers without a reload."""
     context = browser.new_context(user_agent=system.another_person())
     page = context.new_page()
     page.goto(article_url)
@@ -107,8 +107,8 @@ def test_somebody_elses_view_shows_too(
     context.close()
 
 
-def test_leaving_ends_being_online(system: Any, own_browser: Browser, article_url: str, wait: Wait) -> None:
-    """Closing the page takes the reader off the online number; the view stays counted."""
+def test_leaving_decreases_online_number(system: Any, own_browser: Browser, article_url: str, wait: Wait) -> None:
+    """Closing the page removes the visitor from the online number; the view stays counted."""
     before = settled(system)
     page = own_browser.new_page()
     page.goto(article_url)
@@ -118,8 +118,8 @@ def test_leaving_ends_being_online(system: Any, own_browser: Browser, article_ur
     assert system.counter()["total"] == before["total"] + 1
 
 
-def test_a_reader_without_scripts_is_counted(system: Any, browser: Browser, article_url: str, wait: Wait) -> None:
-    """Without scripts the page is whole, its counter block has its words, and the pixel counts the view."""
+def test_visitor_without_scripts_is_counted(system: Any, browser: Browser, article_url: str, wait: Wait) -> None:
+    """Without scripts the page is complete, its counter block has its labels, and the pixel counts the view."""
     before = system.counter()["total"]
     context = browser.new_context(user_agent=system.another_person(), java_script_enabled=False)
     page = context.new_page()
@@ -130,7 +130,7 @@ def test_a_reader_without_scripts_is_counted(system: Any, browser: Browser, arti
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280])
-def test_the_page_fits_its_screen(browser: Browser, article_url: str, width: int) -> None:
+def test_article_page_fits_every_screen(browser: Browser, article_url: str, width: int) -> None:
     """On a phone, a tablet and a desktop nothing is wider than the screen."""
     context = browser.new_context(viewport={"width": width, "height": 800})
     page = context.new_page()

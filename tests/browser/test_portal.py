@@ -1,4 +1,4 @@
-"""The portal's pages in real Chromium: nothing foreign, nothing blocked, accessible, and their buttons work."""
+"""The portal's pages in real Chromium: no third-party requests, nothing blocked, accessible, and working buttons."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ from shared.articles import (
     article_path,
 )
 
-pytestmark = pytest.mark.timeout(300)  # the first test that asks for the sample publishes it
+pytestmark = pytest.mark.timeout(300)  # the first test that uses the sample publishes it
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 BODY = [
     Paragraph('Đoạn <em>một</em> có <a href="https://elsewhere.example/">liên kết</a>.'),
@@ -62,7 +62,7 @@ async def publish(kafka: str, articles: list[Article]) -> None:
 
 @pytest.fixture(scope="module")
 def paths(system: Any) -> dict[str, str]:
-    """Publish three articles with all kinds of blocks; return the pages to look at."""
+    """Publish three articles with all kinds of blocks; return {name: path} of typical pages."""
     now = datetime.now(UTC)
     articles = [
         Article(
@@ -116,17 +116,17 @@ def context(chromium: Browser, system: Any) -> Iterator[BrowserContext]:
     context.close()
 
 
-def test_no_page_breaks_a_rule_of_accessibility(
+def test_portal_pages_pass_axe(
     system: Any, chromium: Browser, context: BrowserContext, paths: dict[str, str], sample: dict[str, str]
 ) -> None:
     """Axe finds nothing on any kind of page: light and dark, in high contrast, and with the largest text."""
     axe = Axe()
-    looks = ({}, {"contrast": "high"}, {"size": "larger"})
+    preferences = ({}, {"contrast": "high"}, {"size": "larger"})
     pages = {**paths, **sample}
     for scheme in ("light", "dark"):
         page = context.new_page()
         page.emulate_media(color_scheme=scheme)
-        for look in looks:
+        for look in preferences:
             page.add_init_script(f"localStorage.setItem('presstally-look', {json.dumps(json.dumps(look))})")
             for name, path in pages.items():
                 if "size" in look and name not in ("article", "home", "search"):
@@ -138,7 +138,7 @@ def test_no_page_breaks_a_rule_of_accessibility(
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280])
-def test_every_page_fits_its_screen(system: Any, chromium: Browser, paths: dict[str, str], width: int) -> None:
+def test_portal_pages_fit_every_screen(system: Any, chromium: Browser, paths: dict[str, str], width: int) -> None:
     """On a phone, a tablet and a desktop nothing is wider than the screen, with the largest text too."""
     context = chromium.new_context(viewport={"width": width, "height": 800}, user_agent=system.another_person())
     page = context.new_page()
@@ -150,22 +150,24 @@ def test_every_page_fits_its_screen(system: Any, chromium: Browser, paths: dict[
     context.close()
 
 
-def test_pages_are_strict(system: Any, context: BrowserContext, paths: dict[str, str]) -> None:
-    """No page asks another host, sets a cookie, or has anything that its own policy forbids."""
+def test_portal_pages_respect_their_policy(system: Any, context: BrowserContext, paths: dict[str, str]) -> None:
+    """No page requests another host, sets a cookie, or violates its own policy."""
     page = context.new_page()
     blocked: list[str] = []
-    asked: list[str] = []
-    page.on("console", lambda said: blocked.append(said.text) if "Content Security Policy" in said.text else None)
+    requested: list[str] = []
+    page.on(
+        "console", lambda message: blocked.append(message.text) if "Content Security Policy" in message.text else None
+    )
     page.on("pageerror", lambda error: blocked.append(str(error)))
-    page.on("request", lambda request: asked.append(request.url))
+    page.on("request", lambda request: requested.append(request.url))
     for path in paths.values():
         page.goto(system.url + path)
     assert not blocked
-    assert all(url.startswith((system.url, "data:")) for url in asked), asked
+    assert all(url.startswith((system.url, "data:")) for url in requested), requested
     assert context.cookies() == []
 
 
-def look_of(page: Page) -> tuple[str, str]:
+def preferences_of(page: Page) -> tuple[str, str]:
     return tuple(
         page.evaluate(
             "[getComputedStyle(document.documentElement).fontSize, document.documentElement.dataset.contrast || '']"
@@ -173,26 +175,26 @@ def look_of(page: Page) -> tuple[str, str]:
     )
 
 
-def test_text_size_and_contrast_are_remembered(system: Any, context: BrowserContext, paths: dict[str, str]) -> None:
+def test_text_size_and_contrast_are_stored(system: Any, context: BrowserContext, paths: dict[str, str]) -> None:
     """The buttons change text size and contrast, and the next page has them before anything is painted."""
     page = context.new_page()
     page.goto(system.url + paths["article"])
-    before = look_of(page)
+    before = preferences_of(page)
     page.get_by_role("button", name="Chữ to hơn").click()
     page.get_by_role("button", name="Tương phản cao").click()
-    after = look_of(page)
+    after = preferences_of(page)
     assert float(after[0][:-2]) > float(before[0][:-2])
     assert after[1] == "high"
     page.goto(system.url + "/tin-tuc/")
-    assert look_of(page) == after
+    assert preferences_of(page) == after
     assert page.get_by_role("button", name="Tương phản cao").get_attribute("aria-pressed") == "true"
     page.get_by_role("button", name="Chữ nhỏ hơn").click()
     page.get_by_role("button", name="Tương phản cao").click()
-    assert look_of(page) == before
+    assert preferences_of(page) == before
 
 
-def test_keys_reach_everything(system: Any, context: BrowserContext, paths: dict[str, str]) -> None:
-    """The first key leads to the skip link, that one to the content; a search works by keys alone."""
+def test_keyboard_reaches_content_and_search(system: Any, context: BrowserContext, paths: dict[str, str]) -> None:
+    """The first Tab leads to the skip link, which leads to the content; a search works by keyboard alone."""
     page = context.new_page()
     page.goto(system.url + paths["article"])
     page.keyboard.press("Tab")
@@ -206,10 +208,8 @@ def test_keys_reach_everything(system: Any, context: BrowserContext, paths: dict
     assert page.locator("mark").count() > 0
 
 
-def test_an_article_prints_without_the_portal_around_it(
-    system: Any, context: BrowserContext, paths: dict[str, str]
-) -> None:
-    """On paper are title, text, source and address, and neither menu nor buttons."""
+def test_printed_article_omits_navigation(system: Any, context: BrowserContext, paths: dict[str, str]) -> None:
+    """The print has title, text, source and URL, but neither menu nor buttons."""
     page = context.new_page()
     page.goto(system.url + paths["article"])
     page.emulate_media(media="print")
@@ -220,8 +220,10 @@ def test_an_article_prints_without_the_portal_around_it(
     assert page.locator(".print-only").inner_text().endswith(f" · {system.url}{paths['article']}")
 
 
-def test_a_page_is_shown_fast_and_stands_still(system: Any, context: BrowserContext, paths: dict[str, str]) -> None:
-    """Nothing of a page jumps after it was painted, and it is painted within the state portals' 2.5 s."""
+def test_portal_page_paints_fast_without_layout_shift(
+    system: Any, context: BrowserContext, paths: dict[str, str]
+) -> None:
+    """The layout does not shift, and the largest element is painted within 2.5 s, the limit for state portals."""
     page = context.new_page()
     page.add_init_script(
         "window.shift = 0; window.largest = 0;"

@@ -1,4 +1,4 @@
-"""The statistics page in real Chromium, on the real system: as management opens it, and as a screen reader meets it."""
+"""The statistics page in real Chromium, on the real system, with scripts, without them, and for screen readers."""
 
 import time
 import uuid
@@ -25,18 +25,18 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def open_page(system: Any, browser: Browser) -> Iterator[Callable[..., Page]]:
-    """Open the page in a context of its own; what its console or its requests complain about fails the test."""
-    contexts, faults = [], []
+    """Open the page in its own context; console errors and third-party requests fail the test."""
+    contexts, errors = [], []
 
     def open_it(path: str = "/stats/haihau", *, width: int = 1280, **options: Any) -> Page:
         context = browser.new_context(viewport={"width": width, "height": 900}, **options)
         contexts.append(context)
         page = context.new_page()
-        page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
         page.on(
             "request",
-            lambda request: None if request.url.startswith((system.url, "data:")) else faults.append(request.url),
+            lambda request: None if request.url.startswith((system.url, "data:")) else errors.append(request.url),
         )
         page.goto(system.url + path)
         return page
@@ -44,12 +44,12 @@ def open_page(system: Any, browser: Browser) -> Iterator[Callable[..., Page]]:
     yield open_it
     for context in contexts:
         context.close()
-    assert not faults
+    assert not errors
 
 
 @pytest.fixture(scope="module", autouse=True)
-def some_readers(system: Any) -> None:
-    """A few views, a bot and a repetition, so that no part of the page is empty."""
+def some_traffic(system: Any) -> None:
+    """A few views, a bot and a duplicate, so that no part of the page is empty."""
     event = {"id": new_id(), "site": "haihau", "kind": "view", "path": "/", "referrer": "https://zalo.me/"}
     for _ in range(2):
         system.post_events(event, user_agent=system.another_person())
@@ -73,8 +73,8 @@ def violations(page: Page) -> list[str]:
 
 @pytest.mark.parametrize("period", PERIODS)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_screen_reader_finds_its_way(open_page: Callable[..., Page], period: str, scheme: str) -> None:
-    """Axe finds nothing to complain about, in both languages' pages, light and dark, for every period."""
+def test_statistics_page_passes_axe(open_page: Callable[..., Page], period: str, scheme: str) -> None:
+    """Axe reports no violation in both languages, light and dark, for every period."""
     language = "vi" if scheme == "light" else "en"
     page = open_page(f"/stats/haihau?period={period}&lang={language}", color_scheme=scheme)
     page.locator("#chart canvas").wait_for()
@@ -83,8 +83,10 @@ def test_a_screen_reader_finds_its_way(open_page: Callable[..., Page], period: s
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280])
-def test_the_page_fits_its_screen(open_page: Callable[..., Page], wait: Callable[..., Any], width: int) -> None:
-    """On a phone, a tablet and a desktop nothing is wider than the screen, and the chart is as wide as its place."""
+def test_statistics_page_fits_every_screen(
+    open_page: Callable[..., Page], wait: Callable[..., Any], width: int
+) -> None:
+    """On a phone, a tablet and a desktop nothing is wider than the screen, and the chart fills its container."""
     page = open_page(width=width)
     page.locator("#chart canvas").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -98,8 +100,8 @@ def test_the_page_fits_its_screen(open_page: Callable[..., Page], wait: Callable
 
 
 @pytest.mark.parametrize(("period", "rows"), [("24h", 24), ("7d", 7), ("30d", 30), ("365d", 53)])
-def test_without_scripts_nothing_is_missing(open_page: Callable[..., Page], period: str, rows: int) -> None:
-    """With scripts off the four numbers, the table of the course and all other parts are there."""
+def test_statistics_page_without_scripts_is_complete(open_page: Callable[..., Page], period: str, rows: int) -> None:
+    """Without scripts the four numbers, the table of the time series and all other parts are present."""
     page = open_page(f"/stats/haihau?period={period}", java_script_enabled=False)
     assert page.locator("#series tbody tr").count() == rows
     assert page.locator("access-counter dd").count() == 4
@@ -108,8 +110,8 @@ def test_without_scripts_nothing_is_missing(open_page: Callable[..., Page], peri
         assert page.get_by_role("heading", name=heading).is_visible()
 
 
-def test_the_ledger_on_the_page_adds_up(open_page: Callable[..., Page]) -> None:
-    """What was received is the sum of what became of it, as printed, and the bot is told with its reason."""
+def test_ledger_on_page_adds_up(open_page: Callable[..., Page]) -> None:
+    """The received events are the sum of all outcomes, and the bot is listed with its reason."""
     page = open_page("/stats/haihau?period=24h")
     numbers = [int(text.replace(",", "")) for text in page.locator("#ledger-line dd").all_inner_texts()]
     assert numbers[0] == sum(numbers[1:]) > 0
@@ -117,18 +119,20 @@ def test_the_ledger_on_the_page_adds_up(open_page: Callable[..., Page]) -> None:
     assert "zalo.me" in page.locator("#referrers-table").inner_text()
 
 
-def test_the_numbers_live(system: Any, open_page: Callable[..., Page], wait: Callable[..., Any]) -> None:
-    """While the page is open, a reader who comes is in the four numbers without a reload."""
+def test_open_statistics_page_updates_live(
+    system: Any, open_page: Callable[..., Page], wait: Callable[..., Any]
+) -> None:
+    """While the page is open, a new visitor shows in the four numbers without a reload."""
     page = open_page()
     total = page.locator('access-counter [data-counter="total"]')
     total.wait_for()
     before = int(total.inner_text().replace(",", ""))
     event = {"id": new_id(), "site": "haihau", "kind": "view", "path": "/"}
     assert system.post_events(event, user_agent=system.another_person()).status == 202
-    wait(lambda: int(total.inner_text().replace(",", "")) > before, 15, "the reader on the page")
+    wait(lambda: int(total.inner_text().replace(",", "")) > before, 15, "the visitor on the page")
 
 
-def test_the_keyboard_reaches_everything(open_page: Callable[..., Page]) -> None:
+def test_keyboard_reaches_all_controls(open_page: Callable[..., Page]) -> None:
     """Tab goes through skip link, periods, tables and downloads in order; Enter on a period shows it."""
     page = open_page()
     page.locator("#chart canvas").wait_for()
@@ -147,7 +151,7 @@ def test_the_keyboard_reaches_everything(open_page: Callable[..., Page]) -> None
     assert page.locator(".tabs [aria-current]").inner_text() == "30 ngày"
 
 
-def test_the_language_can_be_changed(open_page: Callable[..., Page]) -> None:
+def test_language_link_keeps_the_period(open_page: Callable[..., Page]) -> None:
     """The link to English shows the same period in English, and back."""
     page = open_page("/stats/haihau?period=30d")
     page.get_by_role("link", name="English").click()
@@ -157,8 +161,8 @@ def test_the_language_can_be_changed(open_page: Callable[..., Page]) -> None:
     page.get_by_role("heading", name="Nguồn truy cập").wait_for()
 
 
-def test_paper_has_the_whole_table(open_page: Callable[..., Page]) -> None:
-    """Printed, no table is cut by its scroll box, and what is for screens only is left out."""
+def test_print_shows_the_whole_table(open_page: Callable[..., Page]) -> None:
+    """In print no table is cut by its scroll box, and elements for screens only are hidden."""
     page = open_page("/stats/haihau?period=365d")
     page.locator("#chart canvas").wait_for()
     page.emulate_media(media="print")
@@ -170,8 +174,8 @@ def test_paper_has_the_whole_table(open_page: Callable[..., Page]) -> None:
     assert page.pdf(format="A4").startswith(b"%PDF")
 
 
-def test_the_door_takes_the_token(system: Any, open_page: Callable[..., Page]) -> None:
-    """A site behind a token shows a form; a wrong token is told, the right one opens, and links keep it."""
+def test_token_in_url_opens_page_and_is_kept_in_links(system: Any, open_page: Callable[..., Page]) -> None:
+    """A token in the URL opens a protected site's page, and its links keep the token."""
     token = system.environment["PRESSTALLY_STATISTICS_TOKENS"].split()[1]
     page = open_page(f"/stats/giao-thuy?token={token}")
     page.get_by_role("link", name="30 ngày").click()
@@ -180,8 +184,8 @@ def test_the_door_takes_the_token(system: Any, open_page: Callable[..., Page]) -
     assert token in (page.get_by_role("link", name="Số liệu theo ngày, CSV").get_attribute("href") or "")
 
 
-def test_the_door_itself_is_usable(system: Any, browser: Browser) -> None:
-    """Without a token there is a labelled field; what is typed there opens the page."""
+def test_token_form_rejects_wrong_and_accepts_right_token(system: Any, browser: Browser) -> None:
+    """Without a token there is a labelled field; a wrong token shows an alert, the right one opens the page."""
     token = system.environment["PRESSTALLY_STATISTICS_TOKENS"].split()[1]
     context = browser.new_context()
     page = context.new_page()

@@ -1,4 +1,4 @@
-"""The tracker in real Chromium before the real counter: whatever happens, each view is counted exactly once."""
+"""The tracker in real Chromium with the real counter: each view is counted exactly once, also after failures."""
 
 import json
 import time
@@ -19,7 +19,7 @@ QUICK_PINGS = (
 
 @dataclass
 class BrowserVisitor:
-    """A reader with a browser of their own, on pages about one article that nobody else reads."""
+    """A visitor with a browser of its own, on pages of an article without other visitors."""
 
     system: Any
     proxy: FaultProxy
@@ -30,7 +30,7 @@ class BrowserVisitor:
     new_id: Callable[[], str]
 
     def page(self, path: str, head: str = "", tag: str = "data-local", article: str | None = None) -> str:
-        """Put a page on the site and return its URL."""
+        """Add a page to the proxy and return its URL."""
         meta = f'<meta name="presstally:article" content="{article or self.article}">'
         script = f'<script defer src="/t.js" data-site="haihau" {tag}></script>'
         self.proxy.pages[path] = (
@@ -39,17 +39,17 @@ class BrowserVisitor:
         return self.proxy.url + path
 
     def counted(self, article: str | None = None) -> int:
-        """Return the counter's views of the article, after everything this reader has sent was counted."""
+        """Return the counter's views of the article, once everything that this visitor has sent is counted."""
         marker = f"marker-{time.time_ns()}"
         event = {"id": self.new_id(), "site": "haihau", "kind": "view", "path": "/marker", "article": marker}
         assert self.system.post_events(event, user_agent=self.agent).status == 202
         total = lambda of: self.system.get(f"/stats/haihau/articles/{of}/counter").json()["total"]  # noqa: E731
-        self.wait(lambda: total(marker) == 1)  # same reader, same partition: all before it is counted too
-        time.sleep(1.1)  # an answer is kept for a second
+        self.wait(lambda: total(marker) == 1)  # same visitor, same partition: everything before it is counted, too
+        time.sleep(1.1)  # responses are cached for a second
         return int(total(article or self.article))
 
     def arrived(self, views: int) -> None:
-        """Wait until so many different views were answered with 202, and a little longer for one too many."""
+        """Wait until this many distinct views were answered with 202, and then for surplus ones."""
         kept = lambda: {one.event["id"] for one in self.proxy.of_kind("view") if one.status == 202}  # noqa: E731
         self.wait(lambda: len(kept()) >= views, what=f"{views} views")
         time.sleep(0.5)
@@ -76,8 +76,8 @@ def outbox(tab: Tab) -> list[str]:
     return list(tab.js("Object.keys(localStorage).filter((key) => key.startsWith('presstally '))"))
 
 
-def test_each_load_of_a_page_is_one_view(visitor: BrowserVisitor) -> None:
-    """Opening a page counts once, loading it again once more; no cookie is set and nothing is left behind."""
+def test_each_page_load_is_one_view(visitor: BrowserVisitor) -> None:
+    """Opening a page counts once, loading it again once more; no cookie is set and no storage is left."""
     tab = visitor.browser.open(visitor.page("/load"))
     visitor.arrived(1)
     assert visitor.counted() == 1
@@ -89,8 +89,8 @@ def test_each_load_of_a_page_is_one_view(visitor: BrowserVisitor) -> None:
     assert len(visitor.proxy.of_kind("leave")) == 1
 
 
-def test_a_page_restored_by_going_back_is_a_view(visitor: BrowserVisitor) -> None:
-    """Going back shows the kept page without loading it: that is one more view of it, under its own path."""
+def test_page_restored_from_bfcache_is_a_view(visitor: BrowserVisitor) -> None:
+    """Going back restores the page without loading it, which is one more view under its own path."""
     canonical = '<link rel="canonical" href="https://haihau.example/one.html">'
     tab = visitor.browser.open(
         visitor.page("/one", canonical + "<script>onpageshow = (e) => window.kept = e.persisted</script>")
@@ -106,8 +106,8 @@ def test_a_page_restored_by_going_back_is_a_view(visitor: BrowserVisitor) -> Non
     assert visitor.counted() == 3
 
 
-def test_a_prerendered_page_counts_when_it_is_shown(visitor: BrowserVisitor, new_id: Callable[[], str]) -> None:
-    """Chromium prerenders the next page: nothing is counted until the reader goes there, then one view."""
+def test_prerendered_page_counts_when_it_is_shown(visitor: BrowserVisitor, new_id: Callable[[], str]) -> None:
+    """A page that Chromium prerenders is not counted until the visitor opens it."""
     rules = '{"prerender": [{"source": "list", "urls": ["/next"], "eagerness": "immediate"}]}'
     going = "<script>fetch('/go').then(() => location.href = '/next')</script>"
     visitor.page("/next")
@@ -126,8 +126,8 @@ def test_a_prerendered_page_counts_when_it_is_shown(visitor: BrowserVisitor, new
     assert visitor.counted() == 1
 
 
-def test_a_tab_behind_counts_when_it_is_seen(visitor: BrowserVisitor) -> None:
-    """A tab that was opened behind another is no view until it comes to the front, and then one; no leave before."""
+def test_background_tab_counts_when_it_becomes_visible(visitor: BrowserVisitor) -> None:
+    """A tab opened in the background is counted once it becomes visible; before, it sends no leave either."""
     visitor.browser.open(visitor.page("/front"))
     visitor.arrived(1)
     never_seen = visitor.browser.open(visitor.page("/never"), behind=True)
@@ -143,8 +143,8 @@ def test_a_tab_behind_counts_when_it_is_seen(visitor: BrowserVisitor) -> None:
     assert visitor.counted() == 2
 
 
-def test_pings_are_sent_only_while_the_page_is_seen(visitor: BrowserVisitor) -> None:
-    """A page that is seen pings each minute (here: 0.6 s) from when it was shown; one behind another does not."""
+def test_pings_are_sent_only_while_page_is_visible(visitor: BrowserVisitor) -> None:
+    """A visible page pings each minute (here: 0.6 s); a hidden one does not."""
     tab = visitor.browser.open(visitor.page("/ping", QUICK_PINGS))
     visitor.wait(lambda: len(visitor.proxy.of_kind("ping")) >= 2)
     other = visitor.browser.open("about:blank")
@@ -160,7 +160,7 @@ def test_pings_are_sent_only_while_the_page_is_seen(visitor: BrowserVisitor) -> 
     assert visitor.counted() == 1
 
 
-def test_an_application_counts_each_new_path(visitor: BrowserVisitor, new_id: Callable[[], str]) -> None:
+def test_single_page_app_counts_each_new_path(visitor: BrowserVisitor, new_id: Callable[[], str]) -> None:
     """pushState, replaceState and going back are views if the path is another one, with the new page's article."""
     tab = visitor.browser.open(visitor.page("/app", '<link rel="canonical" href="/app">'))
     visitor.arrived(1)
@@ -184,8 +184,8 @@ def test_an_application_counts_each_new_path(visitor: BrowserVisitor, new_id: Ca
     assert (visitor.counted(), visitor.counted(second)) == (1, 4)
 
 
-def test_a_move_just_before_leaving_is_not_lost(visitor: BrowserVisitor) -> None:
-    """A path that an application shows for a blink before the reader leaves is counted as it goes away."""
+def test_path_change_just_before_leaving_is_counted(visitor: BrowserVisitor) -> None:
+    """A path that an application shows just before the visitor leaves is sent as the page closes."""
     tab = visitor.browser.open(visitor.page("/blink"))
     visitor.arrived(1)
     tab.js("history.pushState(0, '', '/blink/next'); location.href = 'about:blank'; 0")
@@ -193,8 +193,8 @@ def test_a_move_just_before_leaving_is_not_lost(visitor: BrowserVisitor) -> None
     assert visitor.counted() == 2
 
 
-def test_a_view_while_the_network_is_cut_is_sent_when_it_is_back(visitor: BrowserVisitor) -> None:
-    """What happens offline is kept, sent with its age when the network returns, and counted once."""
+def test_offline_view_is_sent_after_reconnecting(visitor: BrowserVisitor) -> None:
+    """An offline view is stored, sent with its age when the network returns, and counted once."""
     tab = visitor.browser.open(visitor.page("/cut"))
     visitor.arrived(1)
     tab.offline(True)
@@ -210,8 +210,8 @@ def test_a_view_while_the_network_is_cut_is_sent_when_it_is_back(visitor: Browse
     assert visitor.counted() == 2
 
 
-def test_what_an_earlier_page_could_not_send_goes_first(visitor: BrowserVisitor) -> None:
-    """With the collector away two pages are read; the next page sends their views, oldest first, each counted once."""
+def test_next_page_sends_stored_views_first(visitor: BrowserVisitor) -> None:
+    """Views that two pages could not send are sent by the next page, oldest first, and counted once."""
     visitor.proxy.mode = "cut"
     tab = visitor.browser.open(visitor.page("/away-1"))
     visitor.wait(lambda: len(visitor.proxy.view_ids) == 1)
@@ -227,8 +227,8 @@ def test_what_an_earlier_page_could_not_send_goes_first(visitor: BrowserVisitor)
     assert visitor.counted() == 3
 
 
-def test_a_refusal_is_tried_again_while_the_page_is_open(visitor: BrowserVisitor) -> None:
-    """A collector that answers 503 gets the same view again, not before its Retry-After, and counts it once."""
+def test_view_is_retried_after_503(visitor: BrowserVisitor) -> None:
+    """After a 503 the same view is sent again, not before its Retry-After, and counted once."""
     visitor.proxy.mode = "refuse"
     begun = time.monotonic()
     tab = visitor.browser.open(visitor.page("/refused"))
@@ -241,8 +241,8 @@ def test_a_refusal_is_tried_again_while_the_page_is_open(visitor: BrowserVisitor
     assert visitor.counted() == 1
 
 
-def test_a_lost_answer_does_not_count_twice(visitor: BrowserVisitor) -> None:
-    """The collector took the view but its answer never came: the view is sent again and still counted once."""
+def test_lost_response_does_not_count_twice(visitor: BrowserVisitor) -> None:
+    """A view whose response was lost is sent again and still counted once."""
     visitor.proxy.mode = "lose answers"
     tab = visitor.browser.open(visitor.page("/lost"))
     visitor.wait(lambda: visitor.proxy.of_kind("view"))
@@ -254,8 +254,8 @@ def test_a_lost_answer_does_not_count_twice(visitor: BrowserVisitor) -> None:
     assert visitor.counted() == 1
 
 
-def test_two_tabs_share_an_outbox(visitor: BrowserVisitor) -> None:
-    """Two tabs whose views could not be sent lose none and count none twice, whoever sends them."""
+def test_two_tabs_share_one_outbox(visitor: BrowserVisitor) -> None:
+    """Two tabs with unsent views lose none and count none twice, whichever tab sends them."""
     visitor.proxy.mode = "cut"
     first = visitor.browser.open(visitor.page("/tab-1"))
     visitor.wait(lambda: len(outbox(first)) == 1)
@@ -270,8 +270,8 @@ def test_two_tabs_share_an_outbox(visitor: BrowserVisitor) -> None:
     assert visitor.counted() == 2
 
 
-def test_the_outbox_goes_with_the_leave(visitor: BrowserVisitor) -> None:
-    """A reader who leaves while the collector refuses: the beacon takes the view along, and the next page adds none."""
+def test_leave_beacon_includes_the_outbox(visitor: BrowserVisitor) -> None:
+    """When a visitor leaves after a 503, the beacon includes the view, and the next page does not repeat it."""
     visitor.proxy.mode = "refuse"
     tab = visitor.browser.open(visitor.page("/leaving"))
     visitor.wait(lambda: visitor.proxy.of_kind("view"))
@@ -285,8 +285,8 @@ def test_the_outbox_goes_with_the_leave(visitor: BrowserVisitor) -> None:
     assert visitor.counted() == 2
 
 
-def test_the_outbox_is_bounded_and_forgets(visitor: BrowserVisitor) -> None:
-    """What never gets better, or is half an hour old, is dropped; at most 50 views wait; strange clocks do no harm."""
+def test_outbox_is_bounded_and_expires(visitor: BrowserVisitor) -> None:
+    """Permanently rejected and half an hour old views are dropped; at most 50 are stored; wrong clocks do no harm."""
     tab = visitor.browser.open(visitor.page("/refused-for-good", article="x" * 65))
     visitor.wait(lambda: [one for one in visitor.proxy.of_kind("view") if one.status == 422])
     tab.until("localStorage.length == 0")
@@ -317,20 +317,20 @@ def test_the_outbox_is_bounded_and_forgets(visitor: BrowserVisitor) -> None:
         "localStorage.full = 'x'.repeat(5242880 - 4)",
     ],
 )
-def test_it_counts_without_storage(visitor: BrowserVisitor, broken: str) -> None:
-    """Where storage is denied, missing or full, a view is counted and, refused at first, sent again; no error shows."""
+def test_view_is_counted_without_storage(visitor: BrowserVisitor, broken: str) -> None:
+    """Without usable storage a view is counted, also after a first 503, and no error occurs."""
     visitor.proxy.mode = "refuse"
     tab = visitor.browser.open(
-        visitor.page("/private", f"<script>window.faults = []; onerror = (e) => faults.push(e); {broken}</script>")
+        visitor.page("/private", f"<script>window.errors = []; onerror = (e) => errors.push(e); {broken}</script>")
     )
     visitor.wait(lambda: visitor.proxy.of_kind("view"))
     visitor.proxy.mode = "pass"
     visitor.arrived(1)
-    assert tab.js("faults") == []
+    assert tab.js("errors") == []
     assert visitor.counted() == 1
 
 
-def test_readers_and_editors_can_opt_out(visitor: BrowserVisitor) -> None:
+def test_visitor_can_opt_out_by_link(visitor: BrowserVisitor) -> None:
     """After a link to #presstally-off nothing is sent from this browser, until one to #presstally-on."""
     tab = visitor.browser.open(visitor.page("/opt") + "#presstally-off")
     time.sleep(1)
@@ -343,8 +343,8 @@ def test_readers_and_editors_can_opt_out(visitor: BrowserVisitor) -> None:
     assert visitor.counted() == 1
 
 
-def test_localhost_counts_only_where_the_tag_says_so(visitor: BrowserVisitor) -> None:
-    """A page that is being built on localhost sends nothing without data-local."""
+def test_localhost_counts_only_with_data_local(visitor: BrowserVisitor) -> None:
+    """A page on localhost sends nothing without data-local."""
     tab = visitor.browser.open(visitor.page("/local", tag=""))
     tab.until("window.presstally")
     time.sleep(0.5)
@@ -353,24 +353,24 @@ def test_localhost_counts_only_where_the_tag_says_so(visitor: BrowserVisitor) ->
     assert visitor.proxy.sent == []
 
 
-def test_manual_mode_counts_what_it_is_told(visitor: BrowserVisitor) -> None:
-    """With data-manual only presstally.view(path) counts; a tag that stands on the page twice counts once."""
+def test_manual_mode_counts_only_explicit_views(visitor: BrowserVisitor) -> None:
+    """With data-manual only presstally.view(path) counts; a page that includes the script twice counts once."""
     twice = '<script defer src="/t.js" data-site="haihau" data-local data-manual></script>'
     tab = visitor.browser.open(visitor.page("/manual", twice, tag="data-local data-manual"))
     tab.until("window.presstally")
     tab.js("history.pushState(0, '', '/manual/2'); 0")
     time.sleep(0.7)
     assert visitor.proxy.sent == []
-    tab.js("presstally.view('/told'); 0")
+    tab.js("presstally.view('/explicit'); 0")
     visitor.arrived(1)
     tab.js("presstally.view(); 0")
     visitor.arrived(2)
-    assert [one.event["path"] for one in visitor.proxy.of_kind("view")] == ["/told", "/manual/2"]
+    assert [one.event["path"] for one in visitor.proxy.of_kind("view")] == ["/explicit", "/manual/2"]
     assert visitor.counted() == 2
 
 
-def test_another_endpoint_and_a_foreign_referrer(visitor: BrowserVisitor) -> None:
-    """data-endpoint says where signs go; of the page that a reader came from, only its host is told."""
+def test_data_endpoint_and_foreign_referrer_are_used(visitor: BrowserVisitor) -> None:
+    """data-endpoint sets the collector's URL; of a foreign referrer only the host is sent."""
     elsewhere = visitor.proxy.url.replace("localhost", "127.0.0.1")
     visitor.proxy.pages["/elsewhere"] = "<h1>Elsewhere"
     tab = visitor.browser.open(elsewhere + "/elsewhere?secret=1")

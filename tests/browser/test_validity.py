@@ -36,10 +36,10 @@ SLOW_4G = {"offline": False, "latency": 150, "downloadThroughput": 1_600_000 / 8
 LIGHTHOUSE_TRIES = 3
 PHONE_SLOWER = 4.0
 DESKTOP_INDEX = 1_500
-"""Lighthouse slows the processor down by 4, which makes a phone of a desktop that it gives this index. A machine that
-is slower at the moment, because others work on it, is slowed down by as much less."""
+"""Lighthouse throttles the CPU by 4, which simulates a phone on a desktop with this benchmark index. A machine that
+is slower at the moment, because it is busy, is throttled correspondingly less."""
 pytestmark = pytest.mark.timeout(300)
-"""The first of them installs the validators and publishes the sample."""
+"""The first test installs the validators and publishes the sample."""
 
 
 @pytest.fixture(scope="module")
@@ -51,14 +51,16 @@ def chromium() -> Iterator[Browser]:
 
 
 def check(validators: Path, *files: Path) -> list[dict[str, Any]]:
-    """Return all that the Nu checker has to say of these files, warnings too."""
+    """Return all messages of the Nu checker about these files, including warnings."""
     jar = validators / "vnu-jar/build/dist/vnu.jar"
     command = ["java", "-jar", str(jar), "--format", "json", "--stdout", "--exit-zero-always", "--also-check-css"]
     done = subprocess.run([*command, *map(str, files)], capture_output=True, text=True, check=True)
     return list(json.loads(done.stdout)["messages"])
 
 
-def test_every_kind_of_page_is_valid(system: Any, sample: dict[str, str], validators: Path, tmp_path: Path) -> None:
+def test_every_kind_of_page_is_valid_html(
+    system: Any, sample: dict[str, str], validators: Path, tmp_path: Path
+) -> None:
     """The Nu checker has neither errors nor warnings: for served pages, both languages, a theme, and errors."""
     for name, path in sample.items():
         (tmp_path / f"served {name}.html").write_bytes(system.get(path).body)
@@ -70,48 +72,48 @@ def test_every_kind_of_page_is_valid(system: Any, sample: dict[str, str], valida
     assert check(validators, *files) == []
 
 
-def test_the_checker_would_find_a_fault(validators: Path, tmp_path: Path) -> None:
-    """A page with one wrong nesting is not passed over."""
+def test_checker_reports_invalid_nesting(validators: Path, tmp_path: Path) -> None:
+    """The checker reports a page with one wrong nesting."""
     page = all_kinds(VIETNAMESE, VIETNAMESE.origins[0])["home"].body
     (tmp_path / "wrong.html").write_bytes(page.replace(b"</main>", b"<p><div></p></main>"))
     assert check(validators, tmp_path / "wrong.html")
 
 
-def test_styles_are_valid(validators: Path, tmp_path: Path) -> None:
-    """Every rule of our style is one that the checker knows, but for the parts of a component, which it cannot read."""
+def test_site_css_is_valid(validators: Path, tmp_path: Path) -> None:
+    """The checker accepts every rule of site.css except ::part(), which it does not support."""
     style = read_theme("").assets[read_theme("").paths["site.css"]].body.decode()
     (tmp_path / "site.css").write_text(style)
     lines = style.splitlines()
-    said = check(validators, tmp_path / "site.css")
-    assert [one for one in said if "::part(" not in lines[one["lastLine"] - 1]] == []
+    messages = check(validators, tmp_path / "site.css")
+    assert [one for one in messages if "::part(" not in lines[one["lastLine"] - 1]] == []
 
 
 @pytest.mark.parametrize("name", ["home", "article"])
-def test_lighthouse_is_content(
+def test_lighthouse_scores_at_least_95(
     system: Any, sample: dict[str, str], validators: Path, tmp_path: Path, name: str
 ) -> None:
     """Speed, accessibility, good practice and search engines: 95 or more of 100 on a phone, for home and article."""
     command = [str(validators / ".bin/lighthouse"), system.url + sample[name], "--quiet", "--output=json"]
     command += [f"--output-path={tmp_path}/report.json", f"--chrome-flags=--headless=new {' '.join(ARGUMENTS)}"]
     scores: dict[str, float] = {}
-    faults: list[str] = []
+    problems: list[str] = []
     slower = PHONE_SLOWER
     for _ in range(LIGHTHOUSE_TRIES):
         environment = {**os.environ, "CHROME_PATH": CHROMIUM}
         phone = f"--throttling.cpuSlowdownMultiplier={slower:.1f}"
         done = subprocess.run([*command, phone], env=environment, capture_output=True, text=True, check=False)
         if done.returncode != 0:  # on a busy machine it may miss the beginning of its own trace
-            faults = [done.stderr]
+            problems = [done.stderr]
             continue
         report = json.loads((tmp_path / "report.json").read_text())
         found = {kind: category["score"] for kind, category in report["categories"].items()}
         scores = {kind: max(score, scores.get(kind, 0)) for kind, score in found.items()}
-        faults = [f"{one['id']} {one['score']}" for one in report["audits"].values() if one["score"] not in (None, 1)]
+        problems = [f"{one['id']} {one['score']}" for one in report["audits"].values() if one["score"] not in (None, 1)]
         if min(scores.values()) >= 0.95:
             break
         slower = max(1.0, min(PHONE_SLOWER, PHONE_SLOWER * report["environment"]["benchmarkIndex"] / DESKTOP_INDEX))
-    assert len(scores) == 4, faults
-    assert min(scores.values()) >= 0.95, (scores, faults)
+    assert len(scores) == 4, problems
+    assert min(scores.values()) >= 0.95, (scores, problems)
 
 
 def on_a_slow_line(browser: Browser, system: Any) -> Page:
@@ -135,8 +137,8 @@ def on_a_slow_line(browser: Browser, system: Any) -> Page:
 
 
 @pytest.mark.parametrize("name", ["home", "article", "section"])
-def test_a_slow_line_gets_a_good_page(system: Any, chromium: Browser, sample: dict[str, str], name: str) -> None:
-    """The largest part is painted within 2.5 s and nothing jumps by more than 0.1, what comes later included."""
+def test_slow_connection_meets_web_vitals(system: Any, chromium: Browser, sample: dict[str, str], name: str) -> None:
+    """The largest element is painted within 2.5 s and the layout shifts by less than 0.1, including late content."""
     page = on_a_slow_line(chromium, system)
     page.goto(system.url + sample[name], wait_until="networkidle")
     page.evaluate("document.querySelector('footer.foot').scrollIntoView()")
@@ -147,8 +149,8 @@ def test_a_slow_line_gets_a_good_page(system: Any, chromium: Browser, sample: di
     page.context.close()
 
 
-def test_a_page_is_light(system: Any, chromium: Browser, sample: dict[str, str]) -> None:
-    """Text, style and scripts of an article are 40 kB, no script holds up painting, and one picture is urgent."""
+def test_article_page_is_small_and_unblocked(system: Any, chromium: Browser, sample: dict[str, str]) -> None:
+    """An article without pictures is 40 kB, no script blocks rendering, and one picture has high priority."""
     page = chromium.new_context(user_agent=system.another_person(), viewport={"width": 360, "height": 740}).new_page()
     sizes: dict[str, int] = {}
     page.on("requestfinished", lambda one: sizes.update({one.url: one.sizes()["responseBodySize"]}))
@@ -169,8 +171,8 @@ def test_a_page_is_light(system: Any, chromium: Browser, sample: dict[str, str])
     page.context.close()
 
 
-def test_every_vietnamese_letter_has_one_face(system: Any, chromium: Browser, sample: dict[str, str]) -> None:
-    """A title with all letters and marks is set in one face alone, and so is the text."""
+def test_vietnamese_text_uses_one_font(system: Any, chromium: Browser, sample: dict[str, str]) -> None:
+    """A title with all Vietnamese letters is rendered in a single font, and so is the text."""
     letters = "aàáảãạăằắẳẵặâầấẩẫậeèéẻẽẹêềếểễệiìíỉĩịoòóỏõọôồốổỗộơờớởỡợuùúủũụưừứửữựyỳýỷỹỵđ"
     page = chromium.new_page()
     page.goto(system.url + sample["article"])
@@ -189,8 +191,8 @@ def test_every_vietnamese_letter_has_one_face(system: Any, chromium: Browser, sa
     page.close()
 
 
-def test_a_phone_has_its_menu_without_scripts(system: Any, chromium: Browser, sample: dict[str, str]) -> None:
-    """On a phone one touch opens all sections, the site map and the contact, without any script."""
+def test_phone_menu_works_without_scripts(system: Any, chromium: Browser, sample: dict[str, str]) -> None:
+    """On a phone one tap opens all sections, the site map and the contact, without any script."""
     context = chromium.new_context(
         viewport={"width": 360, "height": 740}, java_script_enabled=False, user_agent=system.another_person()
     )
@@ -205,10 +207,8 @@ def test_a_phone_has_its_menu_without_scripts(system: Any, chromium: Browser, sa
     context.close()
 
 
-def test_both_languages_of_an_article_lead_to_each_other(
-    system: Any, chromium: Browser, sample: dict[str, str]
-) -> None:
-    """What an editor sent as a translation stands on the page of the first language, and back."""
+def test_translations_link_to_each_other(system: Any, chromium: Browser, sample: dict[str, str]) -> None:
+    """A translation is linked on the page of the first language, and the other way round."""
     page = chromium.new_page()
     page.goto(system.url + sample["article"])
     page.locator(".translation a").click()
@@ -220,16 +220,16 @@ def test_both_languages_of_an_article_lead_to_each_other(
     page.close()
 
 
-def test_the_lock_says_not_where_packages_come_from() -> None:
-    """The validators' lock has a checksum for each package and no address of a registry."""
+def test_validators_lock_has_checksums_and_no_urls() -> None:
+    """The validators' lock has a checksum for each package and no registry URL."""
     lock = (Path(__file__).parent / "npm/package-lock.json").read_text()
     assert '"resolved"' not in lock
     packages = json.loads(lock)["packages"]
     assert all("integrity" in package for name, package in packages.items() if name)
 
 
-def test_the_page_that_was_killed_is_gone(sample: dict[str, str], system: Any) -> None:
-    """Among the pages looked at are a 404 and a 410, in the site's own clothes."""
+def test_killed_and_missing_pages_have_site_error_pages(sample: dict[str, str], system: Any) -> None:
+    """The pages for 404 and 410 have the site's design."""
     for name, status in (("not found", 404), ("gone", 410)):
         with pytest.raises(urllib.error.HTTPError) as refused:
             urllib.request.urlopen(system.url + sample[name])

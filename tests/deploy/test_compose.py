@@ -33,7 +33,7 @@ def default(text: str) -> str:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_container_is_contained(name: str) -> None:
+def test_every_container_is_hardened(name: str) -> None:
     """Each container is non-root and read-only, without capabilities, within bounds of memory, processes and logs."""
     service = SERVICES[name]
     uid = service["user"].split(":")[0]
@@ -52,7 +52,7 @@ def test_every_container_is_contained(name: str) -> None:
 
 
 def test_only_the_gateway_is_published() -> None:
-    """No other container has a port on the host, and only the gateway stands in a network with a way out."""
+    """No other container has a port on the host, and only the gateway is in a network with access to the outside."""
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["gateway"]
     open_networks = {name for name, network in COMPOSE["networks"].items() if not network.get("internal")}
     assert open_networks == {"edge"}
@@ -62,7 +62,7 @@ def test_only_the_gateway_is_published() -> None:
 
 
 def test_images_are_exact_and_replaceable() -> None:
-    """Every image is an exact tag behind a variable, and Kafka, Postgres and Caddy are what the local copy runs."""
+    """Every image is an exact tag in a variable; Kafka, Postgres and Caddy have the local installation's versions."""
     images = {name: service["image"] for name, service in SERVICES.items()}
     for image in images.values():
         assert re.fullmatch(r"\$\{[A-Z_]+_IMAGE:-[a-z/]+:v?\d+\.\d+(\.\d+)?\}", image), image
@@ -74,8 +74,8 @@ def test_images_are_exact_and_replaceable() -> None:
     assert default(images["postgres"]).endswith(":" + postgres)
 
 
-def test_health_and_order() -> None:
-    """Stores are healthy before the jobs, these done before the services, and those ready before the gateway."""
+def test_services_start_in_order_of_health() -> None:
+    """Stores are healthy before jobs, jobs done before services, and services ready before the gateway."""
     for name, service in SERVICES.items():
         if name in JOBS:
             assert service["restart"] == "no"
@@ -95,7 +95,7 @@ def test_health_and_order() -> None:
 
 
 def test_state_is_in_named_volumes() -> None:
-    """What must survive is in a named volume, the spool too, and nothing else on the host can be written."""
+    """Persistent data, including the spool, is in named volumes, and nothing else on the host is writable."""
     for name, service in SERVICES.items():
         mounts = service.get("volumes", [])
         named = [mount for mount in mounts if not mount.startswith("./")]
@@ -112,7 +112,7 @@ def test_state_is_in_named_volumes() -> None:
 
 
 def test_no_secret_has_a_default() -> None:
-    """Passwords and the cluster's id come from .env or nothing starts, and the example has none."""
+    """Passwords and the cluster's ID must come from .env, and the example has none."""
     for name in SECRETS:
         uses = re.findall(r"\$\{" + name + r"([^}]*)\}", TEXT)
         assert uses
@@ -121,8 +121,8 @@ def test_no_secret_has_a_default() -> None:
     assert not re.search(r"(PASSWORD|SECRET|TOKEN)[A-Z_]*: *[\"']?[a-z0-9]", TEXT)
 
 
-def test_make_init_generates_once(tmp_path: Path) -> None:
-    """The file is readable by its owner alone, a second run keeps every secret, and an emptied one is made anew."""
+def test_make_init_generates_each_secret_once(tmp_path: Path) -> None:
+    """The file is readable only by its owner, a second run keeps every secret, and an empty one is generated again."""
     command = [sys.executable, "-m", "deploy.compose.init_env", str(tmp_path)]
     first = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     file = tmp_path / ".env"
@@ -142,8 +142,8 @@ def test_make_init_generates_once(tmp_path: Path) -> None:
     assert re.search(r"^GRAFANA_PASSWORD=\S{22,}$", again, re.MULTILINE)
 
 
-def test_services_scale_and_are_told_apart_by_command() -> None:
-    """One image runs all our containers, each command is a module that exists, and the gateway finds them by name."""
+def test_services_share_one_image_and_differ_by_command() -> None:
+    """One image runs all app containers, each command is a module, and the gateway uses the services' names."""
     assert len({SERVICES[name]["image"] for name in APP_SERVICES}) == 1
     caddy = (ROOT / "deploy/gateway/Caddyfile").read_text()
     for name in APP_SERVICES:
@@ -156,7 +156,7 @@ def test_services_scale_and_are_told_apart_by_command() -> None:
 
 
 def test_the_image_is_slim_and_locked() -> None:
-    """The image is built in stages from the hash-locked list, holds no compiler or pip, and runs as nobody special."""
+    """The image is built in stages from the hash-locked list, has no compiler or pip, and runs unprivileged."""
     text = (ROOT / "deploy/Dockerfile").read_text()
     stages = re.findall(r"^FROM \$\{PYTHON_IMAGE\}", text, re.MULTILINE)
     assert len(stages) == 2
@@ -172,8 +172,8 @@ def test_the_image_is_slim_and_locked() -> None:
     assert not any(line.startswith("!") and "env" in line for line in ignored)
 
 
-def test_tracing_is_an_image_of_its_own() -> None:
-    """The overlay builds both services that trace with its packages; the image is otherwise without them."""
+def test_tracing_overlay_builds_a_separate_image() -> None:
+    """The overlay builds both tracing services with the tracing packages; the default image has none of them."""
     overlay = yaml.safe_load((ROOT / "deploy/compose/tracing.yml").read_text())
     assert set(overlay["services"]) == {"ingest", "render"}
     for name, service in overlay["services"].items():
@@ -186,8 +186,8 @@ def test_tracing_is_an_image_of_its_own() -> None:
     assert "opentelemetry-sdk" not in (ROOT / "requirements.txt").read_text()
 
 
-def test_verifying_without_docker_says_what_it_skipped() -> None:
-    """Where there is no Docker the command says so, says what stands in for it, and does not fail."""
+def test_verify_without_docker_reports_what_is_skipped() -> None:
+    """Without Docker the command says so, names the test that remains, and does not fail."""
     command = [sys.executable, "-m", "deploy.compose.verify"]
     done = subprocess.run(command, cwd=ROOT, env={"PATH": "/nowhere"}, capture_output=True, text=True, check=False)
     assert done.returncode == 0

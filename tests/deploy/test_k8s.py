@@ -1,4 +1,4 @@
-"""The kustomize base, read as text: what it promises of each workload."""
+"""The kustomize base, read as YAML: hardening, probes and policies of each workload."""
 
 from pathlib import Path
 from typing import Any
@@ -16,23 +16,23 @@ SERVICES = ("ingest", "stats", "render")
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
-def test_each_pod_is_contained(name: str) -> None:
+def test_each_pod_is_hardened(name: str) -> None:
     """Each pod is non-root and read-only, without a token, and without capabilities but the gateway's one."""
     pod = WORKLOADS[name]["spec"]["template"]["spec"]
     assert pod["automountServiceAccountToken"] is False
     assert pod["securityContext"]["runAsNonRoot"] is True
     (container,) = pod["containers"]
-    held = container["securityContext"]
-    assert held["readOnlyRootFilesystem"] is True
-    assert held["allowPrivilegeEscalation"] is False
-    assert held["capabilities"]["drop"] == ["ALL"]
-    assert held["capabilities"].get("add", []) == (["NET_BIND_SERVICE"] if name == "gateway" else [])
+    security = container["securityContext"]
+    assert security["readOnlyRootFilesystem"] is True
+    assert security["allowPrivilegeEscalation"] is False
+    assert security["capabilities"]["drop"] == ["ALL"]
+    assert security["capabilities"].get("add", []) == (["NET_BIND_SERVICE"] if name == "gateway" else [])
     assert container["resources"]["limits"]["memory"]
 
 
 @pytest.mark.parametrize("name", SERVICES)
 def test_services_have_probes_budgets_and_scaling(name: str) -> None:
-    """Liveness and readiness differ, stops are waited for, and each service has a budget and an autoscaler."""
+    """Liveness and readiness differ, pods have time to stop, and each service has a budget and an autoscaler."""
     pod = WORKLOADS[name]["spec"]["template"]["spec"]
     (container,) = pod["containers"]
     assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
@@ -44,7 +44,7 @@ def test_services_have_probes_budgets_and_scaling(name: str) -> None:
 
 
 def test_collectors_keep_their_spools_and_counters_do_not_surge() -> None:
-    """Each collector has a disk of its own that holds its spool; a rollout of counters starts none too many."""
+    """Each collector has its own disk for its spool; a rollout of counters never starts a surplus pod."""
     ingest = WORKLOADS["ingest"]
     assert ingest["kind"] == "StatefulSet"
     (claim,) = ingest["spec"]["volumeClaimTemplates"]
@@ -55,8 +55,8 @@ def test_collectors_keep_their_spools_and_counters_do_not_surge() -> None:
     assert WORKLOADS["stats"]["spec"]["strategy"]["rollingUpdate"] == {"maxSurge": 0, "maxUnavailable": 1}
 
 
-def test_networks_are_closed_but_for_what_is_named() -> None:
-    """A policy closes everything; only the gateway is open to all."""
+def test_network_policies_deny_by_default() -> None:
+    """A policy denies everything; only the gateway accepts traffic from anywhere."""
     policies = {one["metadata"]["name"]: one["spec"] for one in OBJECTS if one["kind"] == "NetworkPolicy"}
     assert policies["closed"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     public = [name for name, spec in policies.items() for rule in spec.get("ingress", []) if "from" not in rule]

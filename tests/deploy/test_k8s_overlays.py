@@ -1,4 +1,4 @@
-"""The kustomize overlays, built by kubectl: Kubernetes's schemas, and our checks of operators' objects."""
+"""The kustomize overlays, built by kubectl: Kubernetes's schemas, and checks of the operators' objects."""
 
 import re
 import subprocess
@@ -36,35 +36,35 @@ def of(kind: str, objects: list[Object] = WHOLE) -> dict[str, Object]:
 
 
 def pods(objects: list[Object]) -> dict[str, Object]:
-    """Return name → pod template of each workload."""
+    """Return {name: pod template} of each workload."""
     kinds = {"Deployment", "StatefulSet", "Job"}
     return {one["metadata"]["name"]: one["spec"]["template"] for one in objects if one["kind"] in kinds}
 
 
 def selects(selector: Object, labels: dict[str, str]) -> bool:
-    """Tell whether a label selector takes these labels."""
+    """Return whether a label selector matches these labels."""
     exact = all(labels.get(name) == value for name, value in selector.get("matchLabels", {}).items())
     listed = all(labels.get(one["key"]) in one["values"] for one in selector.get("matchExpressions", []))
     return exact and listed
 
 
 @pytest.mark.parametrize("name", BUILDS)
-def test_what_is_built_is_valid(name: str, tmp_path: Path) -> None:
-    """Each built-in object passes its schema strictly; only the kinds of the named operators are unknown."""
+def test_built_objects_match_their_schema(name: str, tmp_path: Path) -> None:
+    """Each built-in object passes its schema strictly; only the operators' kinds are unknown."""
     file = tmp_path / "built.yaml"
     file.write_text(TEXTS[name])
     command = [str(TOOLS / "kubernetes-validate"), "--strict", str(file)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    said = done.stdout + done.stderr
-    assert done.returncode == 0, said
-    assert set(re.findall(r"Couldn't find schema for kind (\w+)", said)) == CUSTOM & {
+    output = done.stdout + done.stderr
+    assert done.returncode == 0, output
+    assert set(re.findall(r"Couldn't find schema for kind (\w+)", output)) == CUSTOM & {
         one["kind"] for one in OBJECTS[name]
     }
 
 
 @pytest.mark.parametrize("name", BUILDS)
-def test_selectors_and_references_meet(name: str) -> None:
-    """Services, budgets and autoscalers select what is there, and each claim, mount and patch has its counterpart."""
+def test_selectors_and_references_resolve(name: str) -> None:
+    """Services, budgets and autoscalers select existing objects, and each mount has its volume."""
     objects = OBJECTS[name]
     templates = pods(objects)
     for kind in ("Service", "PodDisruptionBudget"):
@@ -91,7 +91,7 @@ def test_selectors_and_references_meet(name: str) -> None:
 
 @pytest.mark.parametrize("name", BUILDS)
 def test_every_image_is_exact_and_set_in_one_place(name: str) -> None:
-    """No image is without a tag or `latest`, and the kustomization's list, where a digest goes, names them all."""
+    """No image is without a tag or `latest`, and the kustomization's list, where digests are set, names them all."""
     listed = {one["name"] for one in yaml.safe_load((K8S / "base/kustomization.yaml").read_text())["images"]}
     for pod in pods(OBJECTS[name]).values():
         image = pod["spec"]["containers"][0]["image"]
@@ -100,8 +100,8 @@ def test_every_image_is_exact_and_set_in_one_place(name: str) -> None:
         assert re.fullmatch(r"\d+\.\d+\.\d+", tag), image
 
 
-def test_counters_scale_by_what_waits_for_them() -> None:
-    """KEDA reads the lag of the counters' group, keeps two at least, and never more than there are partitions."""
+def test_counters_scale_by_consumer_lag() -> None:
+    """KEDA reads the lag of the counters' group, and keeps between two counters and the number of partitions."""
     for name in ("overlays/keda", "overlays/strimzi-cnpg"):
         assert "stats" not in of("HorizontalPodAutoscaler", OBJECTS[name])
         assert "replicas" not in of("Deployment", OBJECTS[name])["stats"]["spec"]
@@ -124,8 +124,8 @@ def test_counters_scale_by_what_waits_for_them() -> None:
         assert reference["name"] in secrets or reference["name"] == "presstally-cluster-ca-cert"
 
 
-def test_kafka_is_three_brokers_behind_tls_and_passwords() -> None:
-    """Strimzi's Kafka keeps each record on two of three machines at least, and lets in who has TLS and a password."""
+def test_kafka_has_three_brokers_with_tls_and_scram() -> None:
+    """Strimzi's Kafka keeps each record on at least two of three brokers, and requires TLS and a password."""
     (pool,) = of("KafkaNodePool").values()
     assert pool["metadata"]["labels"]["strimzi.io/cluster"] in of("Kafka")
     assert (pool["spec"]["replicas"], sorted(pool["spec"]["roles"])) == (3, ["broker", "controller"])
@@ -142,7 +142,7 @@ def test_kafka_is_three_brokers_behind_tls_and_passwords() -> None:
     assert {"topicOperator", "userOperator"} <= set(of("Kafka")["presstally"]["spec"]["entityOperator"])
 
 
-def test_topics_are_those_of_the_code() -> None:
+def test_topics_match_the_code() -> None:
     """Each topic, with its dead letters, has the partitions and the configuration that the code gives it."""
     wanted = {topic.name: topic.config for topic in TOPICS}
     wanted |= {topic.dead_letters: DEAD_LETTER_CONFIG for topic in TOPICS}
@@ -179,7 +179,7 @@ def test_each_service_has_its_own_user_and_reads_its_password() -> None:
             assert "Create" not in acl["operations"] or name == "presstally-operator"
 
 
-def test_users_may_what_the_rights_say() -> None:
+def test_users_have_exactly_the_acls_of_the_code() -> None:
     """Each user's access list is exactly `shared/acls.py`'s, with the Describe that reading and writing imply."""
     kinds = {"topic": "topic", "group": "group", "transactionalId": "transactional-id"}
 
@@ -228,8 +228,8 @@ def test_only_the_collector_writes_views_and_only_the_counter_reads_them() -> No
     assert (may("Write", "counter-adjustments"), may("Read", "counter-adjustments")) == ({"ingest"}, {"stats"})
 
 
-def test_postgres_is_three_and_its_owner_may_make_roles() -> None:
-    """CloudNativePG's cluster waits for a second machine at each commit, and its owner may make the services' roles."""
+def test_postgres_has_three_instances_and_owner_with_createrole() -> None:
+    """Each commit waits for a second instance, and the owner may create the services' roles."""
     spec = of("Cluster")["presstally-db"]["spec"]
     assert spec["instances"] == 3
     assert spec["postgresql"]["synchronous"]["number"] == 1
@@ -239,11 +239,11 @@ def test_postgres_is_three_and_its_owner_may_make_roles() -> None:
     assert re.search(r":\d+\.\d+$", spec["imageName"])
 
 
-def test_nobody_reaches_anything_but_what_is_named() -> None:
-    """Everything is closed both ways; Kafka is reached by those who use it alone, and Postgres never by the gateway."""
+def test_network_policies_allow_only_named_traffic() -> None:
+    """Everything is denied by default; only Kafka's clients reach Kafka, and the gateway never reaches Postgres."""
     policies = {name: one["spec"] for name, one in of("NetworkPolicy").items()}
     assert policies["closed"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
-    assert "services-reach-their-stores" not in policies  # the base's broad one
+    assert "services-reach-their-stores" not in policies  # the base's broader one
 
     def reach(port: int) -> set[str]:
         labels = {name: pod["metadata"]["labels"] for name, pod in pods(WHOLE).items()}

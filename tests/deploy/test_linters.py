@@ -1,4 +1,4 @@
-"""Linters of other people over what operators get: the Dockerfile, compose, YAML, shell and Kubernetes's schemas."""
+"""Third-party linters for the Dockerfile, Compose, YAML and shell files."""
 
 import subprocess
 import sys
@@ -26,8 +26,8 @@ def run(*command: str) -> subprocess.CompletedProcess[str]:
     ],
     ids=lambda command: command[0],
 )
-def test_the_linter_finds_nothing(command: tuple[str, ...]) -> None:
-    """Each file passes its linter; what is excepted has its reason beside it."""
+def test_linter_reports_nothing_on_shipped_files(command: tuple[str, ...]) -> None:
+    """Each file passes its linter; each exception has its reason next to it."""
     done = run(*command)
     assert done.returncode == 0, done.stdout + done.stderr
 
@@ -46,8 +46,8 @@ def test_the_linter_finds_nothing(command: tuple[str, ...]) -> None:
     ],
     ids=lambda value: value[0] if isinstance(value, tuple) else "",
 )
-def test_the_linter_finds_what_is_wrong(tmp_path: Path, command: tuple[str, ...], name: str, text: str) -> None:
-    """Each linter runs for real: it refuses a file with a fault."""
+def test_linter_reports_a_faulty_file(tmp_path: Path, command: tuple[str, ...], name: str, text: str) -> None:
+    """Each linter really runs: it rejects a faulty file."""
     file = tmp_path / name
     file.write_text(text)
     assert run(*command, str(file)).returncode != 0

@@ -1,4 +1,4 @@
-"""`make run`, `make up` and `make down` as their users meet them."""
+"""`make run`, `make up` and `make down` as their users see them."""
 
 import ast
 import contextlib
@@ -44,52 +44,56 @@ keeper.stop()
 
 
 def bootstrap(verb: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    ours = {"PRESSTALLY_HOME": str(home), **environment}
+    settings = {"PRESSTALLY_HOME": str(home), **environment}
     return subprocess.run(
-        [sys.executable, str(BOOTSTRAP), verb], env={**os.environ, **ours}, capture_output=True, text=True, check=False
+        [sys.executable, str(BOOTSTRAP), verb],
+        env={**os.environ, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
-def one_sentence(done: subprocess.CompletedProcess[str], *words: str) -> None:
+def assert_one_message(done: subprocess.CompletedProcess[str], *parts: str) -> None:
     assert done.returncode == 1, done.stdout
     assert done.stderr.startswith("presstally: ")
     assert done.stderr.count("\n") == 1
-    for word in words:
-        assert word in done.stderr
+    for part in parts:
+        assert part in done.stderr
 
 
-def test_a_port_in_use_is_named(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
-    """A port that another program has is named with its use and its holder."""
+def test_port_in_use_is_reported_with_its_owner(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
+    """A port that another program uses is reported with its name and that program."""
     base = free_ports(7)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", base + 2))
         taken.listen()
         done = bootstrap("up", tmp_path, PRESSTALLY_PORT=str(base))
-    one_sentence(done, f"port {base + 2} (stats) is in use", f"(pid {os.getpid()})", "PRESSTALLY_PORT")
+    assert_one_message(done, f"port {base + 2} (stats) is in use", f"(pid {os.getpid()})", "PRESSTALLY_PORT")
 
 
 @pytest.mark.parametrize("port", ["http", "0", "65535"])
-def test_a_port_that_is_none_is_refused(tmp_path: Path, port: str) -> None:
+def test_invalid_port_is_rejected(tmp_path: Path, port: str) -> None:
     """PRESSTALLY_PORT must leave room for all ports."""
-    one_sentence(bootstrap("up", tmp_path, PRESSTALLY_PORT=port), "PRESSTALLY_PORT", repr(port))
+    assert_one_message(bootstrap("up", tmp_path, PRESSTALLY_PORT=port), "PRESSTALLY_PORT", repr(port))
 
 
-def test_missing_java_and_maven_are_named(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
-    """Without Java, or without Maven and Kafka's jars, one sentence says what to install."""
+def test_missing_or_old_java_is_reported(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
+    """Without Java, or with an old one, one message says what to install."""
     port = str(free_ports(7))
     empty = tmp_path / "bin"
     empty.mkdir()
-    one_sentence(
+    assert_one_message(
         bootstrap("up", tmp_path, PRESSTALLY_PORT=port, PATH=str(empty), JAVA_HOME=""), "Java 17", "apt install"
     )
     for name, text in {"java": "echo 'openjdk version \"11.0.2\"' >&2"}.items():
         (empty / name).write_text(f"#!/bin/sh\n{text}\n")
         (empty / name).chmod(0o755)
-    one_sentence(bootstrap("up", tmp_path, PRESSTALLY_PORT=port, PATH=str(empty), JAVA_HOME=""), "is 11")
+    assert_one_message(bootstrap("up", tmp_path, PRESSTALLY_PORT=port, PATH=str(empty), JAVA_HOME=""), "is 11")
 
 
-def test_missing_maven_is_named(tmp_path: Path) -> None:
-    """A fresh copy without Maven is told to install it."""
+def test_missing_maven_is_reported(tmp_path: Path) -> None:
+    """A fresh clone without Maven gets a message that says how to install it."""
     copy = tmp_path / "copy/deploy/local"
     copy.mkdir(parents=True)
     for name in ("bootstrap.py", "pom.xml"):
@@ -102,33 +106,33 @@ def test_missing_maven_is_named(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, str(copy / "bootstrap.py"), "up"], env=environment, capture_output=True, text=True, check=False
     )
-    one_sentence(done, "Maven", "apt install maven")
+    assert_one_message(done, "Maven", "apt install maven")
 
 
-def test_a_full_disk_is_named(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
-    """Too little room is told before anything is written."""
+def test_full_disk_is_reported(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
+    """Too little disk space is reported before anything is written."""
     done = bootstrap("up", tmp_path, PRESSTALLY_PORT=str(free_ports(7)), PRESSTALLY_MIN_FREE_MB="999999999")
-    one_sentence(done, "the disk is too full", "999999999 MB are needed")
+    assert_one_message(done, "the disk is too full", "999999999 MB are needed")
 
 
-def test_a_bad_disk_limit_is_named(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
-    """A limit that is no number is told by its name."""
+def test_invalid_disk_limit_is_reported(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
+    """A limit that is not a number is reported with its name."""
     done = bootstrap("up", tmp_path, PRESSTALLY_PORT=str(free_ports(7)), PRESSTALLY_MIN_FREE_MB="much")
-    one_sentence(done, "PRESSTALLY_MIN_FREE_MB", "'much'")
+    assert_one_message(done, "PRESSTALLY_MIN_FREE_MB", "'much'")
 
 
-def test_an_old_python_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python 3.8 can read the bootstrap, and is told what it lacks."""
+def test_old_python_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Python 3.8 can parse the bootstrap, which then reports the required version."""
     ast.parse(BOOTSTRAP.read_text(), feature_version=(3, 8))
     monkeypatch.setattr(sys, "version_info", (3, 8, 10))
     with pytest.raises(SetupError, match=r"Python 3\.11 or newer is needed"):
         check_python()
 
 
-def test_down_stops_no_stranger(tmp_path: Path) -> None:
-    """A state file left by a killed supervisor, whose number another program has by now, harms nobody."""
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"]) as stranger:
-        (tmp_path / "stack.json").write_text(json.dumps({"pid": stranger.pid, "started": "1"}))
+def test_down_never_stops_another_program(tmp_path: Path) -> None:
+    """A stale state file with the process ID of another program does not stop that program."""
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"]) as other:
+        (tmp_path / "stack.json").write_text(json.dumps({"pid": other.pid, "started": "1"}))
         with (tmp_path / "stack.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             done = subprocess.run(
@@ -139,28 +143,28 @@ def test_down_stops_no_stranger(tmp_path: Path) -> None:
                 text=True,
                 check=False,
             )
-        assert (done.returncode, stranger.poll()) == (1, None)
+        assert (done.returncode, other.poll()) == (1, None)
         assert "cannot determine the supervisor's process" in done.stdout
-        stranger.kill()
+        other.kill()
 
 
-def test_down_without_up_says_so(tmp_path: Path) -> None:
-    """Stopping what does not run is no error."""
+def test_down_without_up_succeeds(tmp_path: Path) -> None:
+    """Stopping an installation that is not running is not an error."""
     done = bootstrap("down", tmp_path)
     assert (done.returncode, done.stdout) == (0, "presstally: nothing is running\n")
 
 
-def test_a_second_up_says_that_it_runs(system: Any) -> None:
-    """`make up` on a running copy says where it runs, changes nothing and succeeds."""
+def test_second_up_reports_running_installation(system: Any) -> None:
+    """`make up` on a running installation prints its URL, changes nothing and succeeds."""
     before = system.state()
-    ours = {name: system.environment[name] for name in ("PRESSTALLY_HOME", "PRESSTALLY_PORT")}
-    done = bootstrap("up", system.home, **ours)
+    settings = {name: system.environment[name] for name in ("PRESSTALLY_HOME", "PRESSTALLY_PORT")}
+    done = bootstrap("up", system.home, **settings)
     assert (done.returncode, done.stdout) == (0, f"presstally: already running at {system.url}\n")
     assert system.state() == before
 
 
-def test_what_dies_comes_back(system: Any, wait: Callable[..., Any]) -> None:
-    """The gateway, killed, is back within 10 seconds and serves."""
+def test_killed_gateway_is_restarted(system: Any, wait: Callable[..., Any]) -> None:
+    """A killed gateway is restarted within 10 seconds and serves requests."""
     victim = system.state()["parts"]["gateway"]
     os.kill(victim, signal.SIGKILL)
     wait(lambda: system.state()["parts"]["gateway"] != victim, 10)
@@ -182,7 +186,7 @@ def keeper(tmp_path: Path) -> Any:
         assert process.stdout.readline() == "ready\n"
         yield process
         process.kill()
-    for pid in pids(tmp_path):  # the stubborn one ignores the kernel's SIGTERM
+    for pid in pids(tmp_path):  # the stubborn process ignores the kernel's SIGTERM
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
@@ -191,8 +195,8 @@ def pids(folder: Path) -> list[int]:
     return [int(pid) for pid in (folder / "pids").read_text().split()]
 
 
-def test_a_part_that_dies_is_started_again(tmp_path: Path, keeper: Any, wait: Callable[..., Any]) -> None:
-    """A killed part runs again soon, and its neighbour never stopped."""
+def test_killed_process_is_restarted(tmp_path: Path, keeper: Any, wait: Callable[..., Any]) -> None:
+    """A killed process is restarted soon, and the other one keeps running."""
     sleeper, stubborn = pids(tmp_path)
     os.kill(sleeper, signal.SIGKILL)
     wait(lambda: pids(tmp_path)[0] != sleeper, 10)
@@ -200,16 +204,16 @@ def test_a_part_that_dies_is_started_again(tmp_path: Path, keeper: Any, wait: Ca
     assert psutil.pid_exists(pids(tmp_path)[0])
 
 
-def test_a_stop_is_bounded(tmp_path: Path, keeper: Any) -> None:
-    """A part that will not stop is killed after its time, and nothing is left."""
+def test_stop_kills_stubborn_process_after_timeout(tmp_path: Path, keeper: Any) -> None:
+    """A process that does not stop is killed after its timeout, and none is left."""
     keeper.send_signal(signal.SIGINT)
     assert keeper.wait(10) == 0
     assert "stubborn did not stop within 1 s; killing it" in keeper.stdout.read()
     assert not any(psutil.pid_exists(pid) for pid in pids(tmp_path))
 
 
-def test_nothing_outlives_its_keeper(tmp_path: Path, keeper: Any, wait: Callable[..., Any]) -> None:
-    """When the supervisor itself is killed, the kernel tells its parts."""
+def test_processes_end_with_a_killed_supervisor(tmp_path: Path, keeper: Any, wait: Callable[..., Any]) -> None:
+    """When the supervisor itself is killed, the kernel signals its processes."""
     sleeper, stubborn = pids(tmp_path)
     keeper.kill()
     keeper.wait()

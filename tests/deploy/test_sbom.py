@@ -1,4 +1,4 @@
-"""`make sbom`: what the image is made of."""
+"""`make sbom`: the components of the image."""
 
 import json
 import re
@@ -9,7 +9,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def locked() -> dict[str, tuple[str, set[str]]]:
-    """Return name → (version, hashes) of what the image installs."""
+    """Return {name: (version, hashes)} of the packages in the image."""
     text = (ROOT / "requirements.txt").read_text()
     found = {}
     for block in re.split(r"\n(?=[a-z0-9])", text):
@@ -19,7 +19,7 @@ def locked() -> dict[str, tuple[str, set[str]]]:
     return found
 
 
-def test_the_sbom_names_every_locked_package_with_version_and_hashes() -> None:
+def test_sbom_lists_every_locked_package() -> None:
     """Each package of requirements.txt is in the file with its version, purl and hashes, and no other is."""
     done = subprocess.run(["make", "-s", "sbom"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
@@ -39,7 +39,7 @@ def test_the_sbom_names_every_locked_package_with_version_and_hashes() -> None:
     assert str(ROOT) not in text
 
 
-def test_the_image_says_what_it_is() -> None:
+def test_image_labels_match_the_project() -> None:
     """The image's labels name its title, licence, version and revision, and the version is the project's."""
     text = (ROOT / "deploy/Dockerfile").read_text()
     version = re.findall(r'^version = "(.+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)[0]

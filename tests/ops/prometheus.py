@@ -21,7 +21,7 @@ SECONDS = {"$__rate_interval": "15s", "$__interval": "5s", "$site": ".*"}
 
 @dataclass
 class Prometheus:
-    """Its HTTP API."""
+    """The HTTP API of a Prometheus."""
 
     url: str
 
@@ -34,7 +34,7 @@ class Prometheus:
             raise AssertionError(f"{query}: {error.read().decode()}") from None
 
     def query(self, expression: str) -> list[Any]:
-        """Return the samples of an instant query, in which Grafana's variables stand."""
+        """Return the samples of an instant query, which may contain Grafana's variables."""
         for name, value in SECONDS.items():
             expression = expression.replace(name, value)
         return list(self.ask("query", query=expression)["result"])
@@ -45,7 +45,7 @@ class Prometheus:
 
 
 def write_targets(folder: Path, targets: dict[str, str | None]) -> None:
-    """Tell a running Prometheus where each job is; None: nowhere, as DNS says of a service without replicas."""
+    """Set the target of each job of a running Prometheus; None is a service without replicas."""
     for job, target in targets.items():
         found = [] if target is None else [{"targets": [target]}]
         new = folder / f"{job}.new"
@@ -57,7 +57,7 @@ def write_targets(folder: Path, targets: dict[str, str | None]) -> None:
 def running_prometheus(
     folder: Path, port: int, targets: dict[str, str], wait: Callable[..., Any], rules: Path = RULES
 ) -> Iterator[Prometheus]:
-    """Run it; `targets` maps each job of the shipped configuration to host:port, and `rules` has the rule files."""
+    """Run Prometheus; `targets` maps each job of the shipped configuration to host:port, `rules` has the rule files."""
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config["rule_files"] = [str(rules / "*.yml")]
@@ -97,13 +97,13 @@ def running_prometheus(
 
 
 def names_in(text: str) -> set[str]:
-    """Return the metrics of ours that PromQL names, each without the ending of a histogram's series."""
+    """Return Presstally's metrics that are used in PromQL, without the suffix of a histogram's series."""
     found = re.findall(r"\b(?:presstally|http_server)_[a-z0-9_]+", text)
     return {re.sub(r"_(bucket|sum|count)$", "", name) for name in found}
 
 
 def exposed_by(text: str) -> set[str]:
-    """Return the metrics of ours that a /metrics page has."""
+    """Return Presstally's metrics on a /metrics page."""
     families = re.findall(r"^# TYPE (\S+) \w+$", text, re.MULTILINE)
-    ours = {name for name in families if name.startswith(("presstally_", "http_server_"))}
-    return {name for name in ours if not name.endswith("_created")}
+    named = {name for name in families if name.startswith(("presstally_", "http_server_"))}
+    return {name for name in named if not name.endswith("_created")}

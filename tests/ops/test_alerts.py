@@ -1,4 +1,4 @@
-"""Each alert fires when it must and is silent in health, as promtool's own test of rules sees it."""
+"""Each alert fires when it must and is silent in health, tested with `promtool test rules`."""
 
 import subprocess
 from pathlib import Path
@@ -57,7 +57,7 @@ HEALTH = {
 
 
 class Case(NamedTuple):
-    """What is otherwise than in health (None: the series is gone), and when the alert must be firing."""
+    """The changes to the healthy series (None removes a series), and the time at which the alert must fire."""
 
     alert: str
     severity: str
@@ -160,20 +160,20 @@ def run(folder: Path, tests: list[dict[str, Any]], interval_minutes: int = 1) ->
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_nothing_fires_in_health(tmp_path: Path) -> None:
-    """A system that is well fires no alert, however long it runs."""
-    said = 'ALERTS{alertstate="firing"}'
-    run(tmp_path, [suite({}, "100m", said, []), suite({}, "600m", said, [])])
+def test_no_alert_fires_in_health(tmp_path: Path) -> None:
+    """A healthy system fires no alert, also after many hours."""
+    firing_alerts = 'ALERTS{alertstate="firing"}'
+    run(tmp_path, [suite({}, "100m", firing_alerts, []), suite({}, "600m", firing_alerts, [])])
 
 
 @pytest.mark.parametrize("case", CASES, ids=[f"{case.alert} {case.severity} {n}" for n, case in enumerate(CASES)])
-def test_the_alert_fires(case: Case, tmp_path: Path) -> None:
-    """The alert fires, with its severity, after what it warns of has lasted."""
+def test_alert_fires_with_its_severity(case: Case, tmp_path: Path) -> None:
+    """The alert fires with its severity once its condition has lasted."""
     expression = firing(case.alert, case.severity).replace(" > 0", " > bool 0")
     run(tmp_path, [suite(case.changed, case.at, expression, [{"labels": "{}", "value": 1}])], case.interval_minutes)
 
 
-def test_every_alert_has_a_case() -> None:
+def test_every_shipped_alert_has_a_case() -> None:
     """No alert of the shipped rules is without a case."""
     groups = [group for file in sorted(RULES.glob("*.yml")) for group in yaml.safe_load(file.read_text())["groups"]]
     rules = {

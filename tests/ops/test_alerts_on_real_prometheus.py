@@ -1,4 +1,4 @@
-"""Real faults in the real system make the shipped alerts fire on a real Prometheus, and the alerts end after them."""
+"""Faults in the real system make the shipped alerts fire on a real Prometheus, and the alerts end afterwards."""
 
 import asyncio
 import contextlib
@@ -30,7 +30,7 @@ FLOOD_EVENTS = 100
 READERS = 40
 FIRES_SECONDS = 60.0
 LAGS_SECONDS = 150.0
-"""ConsumerLagHigh speaks of records that have waited for 60 s: that is a threshold, and stays."""
+"""ConsumerLagHigh fires for records that have waited for 60 s: that is a threshold, which is not scaled."""
 ENDS_SECONDS = 120.0
 TAMPER = """UPDATE stats.ledger SET events = events + {by} WHERE (generation, site, day, outcome, reason, partition) =
     (SELECT generation, site, day, outcome, reason, partition FROM stats.ledger ORDER BY 1, 2, 3, 4, 5, 6 LIMIT 1)"""
@@ -38,11 +38,11 @@ PROVOKED = {
     *("ProducerQueueHigh", "SpoolInUse", "SpoolFilling", "CollectorErrorSLO", "OutboxStuck", "CountsInconsistent"),
     *("PortalServingStale", "TargetDown", "ServiceMissing", "ConsumerLagHigh", "CountFreshnessSLO"),
 }
-"""Others may fire, too: in a window of seconds a busy machine is a slow one."""
+"""Others may fire, too, because a busy machine is slow within windows of seconds."""
 
 
 def minutes_as_seconds(rules: str) -> str:
-    """Return rules in which time passes sixty times as fast: each `for`, range and `offset` is a sixtieth.
+    """Return rules scaled to a sixtieth of the time: each `for`, range and `offset`.
 
     So `for: 5m` is 5s and `[1h]` is [60s]. Nothing else changes: no expression, threshold, label or name.
     """
@@ -56,8 +56,8 @@ def minutes_as_seconds(rules: str) -> str:
     return rules
 
 
-def test_only_durations_are_made_shorter() -> None:
-    """The scaled rules are the shipped ones in all but their durations, each of which is a sixtieth."""
+def test_scaled_rules_differ_only_in_durations() -> None:
+    """The scaled rules equal the shipped ones except for their durations, which are a sixtieth."""
     assert minutes_as_seconds("rate(a:ratio_rate5m[15m]) > 60 offset 1w\nfor: 2m\nfor: 30s") == (
         "rate(a:ratio_rate5m[15s]) > 60 offset 10080s\nfor: 2s\nfor: 1s"
     )
@@ -75,7 +75,7 @@ def test_only_durations_are_made_shorter() -> None:
 
 @dataclass
 class Alerts:
-    """What a Prometheus says."""
+    """The alerts of a Prometheus."""
 
     prometheus: Prometheus
 
@@ -92,7 +92,7 @@ class Alerts:
         await self._wait(lambda: not self.has(alertname=alert, **labels), seconds, f"{alert} ends")
 
     def provoked(self) -> list[dict[str, str]]:
-        """Return what fires of the provoked alerts, but for tickets about the days that an error budget is made of."""
+        """Return the provoked alerts that fire, except tickets about windows of days of an error budget."""
         tickets = {"alertname": {"CollectorErrorSLO", "CountFreshnessSLO"}, "severity": {"ticket"}}
         return [
             one
@@ -109,11 +109,11 @@ class Alerts:
 
 @contextlib.contextmanager
 def frozen(system: RunningSystem, name: str) -> Iterator[None]:
-    """Stop a part where it is: its connections stay open, and nobody answers on them."""
+    """Suspend a process: its connections stay open but do not respond."""
     pid = system.pid(name)
     assert pid is not None
     parent = psutil.Process(pid)
-    parent.suspend()  # first: so that it has no more children
+    parent.suspend()  # first, so that it starts no more children
     tree = [parent, *parent.children(recursive=True)]
     for process in tree:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -137,16 +137,16 @@ async def send(client: Client, count: int, agent: str = PERSON) -> None:
         await client.request("POST", "/e", views(count), content_type="application/json", user_agent=agent)
 
 
-async def come(system: RunningSystem) -> None:
-    """Be counted a little, for ever: one reader, so on one partition."""
+async def send_views(system: RunningSystem) -> None:
+    """Send a few views of one visitor, so on one partition, until cancelled."""
     with contextlib.closing(Client(system.ports["ingest"])) as client:
         while True:
             await send(client, 2)
             await asyncio.sleep(1)
 
 
-async def read(system: RunningSystem) -> None:
-    """Read the home page, for ever."""
+async def request_pages(system: RunningSystem) -> None:
+    """Request the home page until cancelled."""
     with contextlib.closing(Client(system.gateway_port)) as client:
         while True:
             with contextlib.suppress(*NO_RESPONSE):
@@ -154,14 +154,14 @@ async def read(system: RunningSystem) -> None:
             await asyncio.sleep(0.25)
 
 
-async def come_once(system: RunningSystem) -> None:
-    """Let readers come who are on all partitions."""
+async def send_views_to_all_partitions(system: RunningSystem) -> None:
+    """Send views of many visitors, so on all partitions."""
     with contextlib.closing(Client(system.ports["ingest"])) as client:
         await asyncio.gather(*(send(client, 1, f"{PERSON} person/{number}") for number in range(READERS)))
 
 
 async def flood(system: RunningSystem) -> None:
-    """Send as much at once as a collector does not like to hold, for ever."""
+    """Send more events at once than a collector may queue, until cancelled."""
     with contextlib.closing(Client(system.ports["ingest"])) as client:
         while True:
             await asyncio.gather(*(send(client, FLOOD_EVENTS) for _ in range(FLOOD_REQUESTS)))
@@ -189,8 +189,8 @@ async def edit(system: RunningSystem, token: str, path: str, fields: dict[str, s
     return dict(json.loads(reply.body))
 
 
-async def kafka_away(system: RunningSystem, alerts: Alerts, article: str, token: str) -> None:
-    """Kafka does not answer; readers keep coming, an editor publishes, and somebody has changed a number by hand."""
+async def freeze_kafka(system: RunningSystem, alerts: Alerts, article: str, token: str) -> None:
+    """Freeze Kafka while events arrive, an editor publishes, and a row of the ledger is changed by hand."""
     await system.cluster.admin(DATABASE, TAMPER.format(by=7))
     with frozen(system, "kafka"):
         await edit(system, token, f"/articles/{article}/publish")
@@ -206,10 +206,10 @@ async def kafka_away(system: RunningSystem, alerts: Alerts, article: str, token:
         await alerts.ends(alert)
 
 
-async def postgres_away(system: RunningSystem, alerts: Alerts, folder: Path) -> None:
-    """Postgres does not answer; readers keep coming; and a service ends, and then is not even known any more."""
+async def freeze_postgres(system: RunningSystem, alerts: Alerts, folder: Path) -> None:
+    """Freeze Postgres while events arrive; then kill a service, and remove its target."""
     with frozen(system, "postgres"):
-        await come_once(system)
+        await send_views_to_all_partitions(system)
         await alerts.fires("PortalServingStale")
         system.down.add("render")
         await system.cluster.kill(system.parts["render"])
@@ -227,10 +227,8 @@ async def postgres_away(system: RunningSystem, alerts: Alerts, folder: Path) -> 
 
 
 @pytest.mark.timeout(600)
-async def test_faults_make_the_alerts_fire_and_their_ends_end_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Kafka frozen, a ledger changed, Postgres frozen, a service ended: each main alert fires, and ends."""
+async def test_faults_fire_alerts_that_end_after_recovery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Kafka frozen, ledger changed, Postgres frozen, service killed: each main alert fires, and ends."""
     monkeypatch.setenv("PRESSTALLY_SPOOL_BYTES_MAX", str(8 * 1024**2))
     monkeypatch.setenv("PRESSTALLY_PUBLISH_DEADLINE_SECONDS", "14")
     rules, folder = tmp_path / "rules", tmp_path / "prometheus"
@@ -248,12 +246,12 @@ async def test_faults_make_the_alerts_fire_and_their_ends_end_them(
         targets = {name: f"127.0.0.1:{system.ports[name]}" for name in SERVICES}
         with running_prometheus(folder, free_ports(1), targets, wait_for, rules) as prometheus:
             alerts = Alerts(prometheus)
-            async with meanwhile(come(system)), meanwhile(read(system)):
+            async with meanwhile(send_views(system)), meanwhile(request_pages(system)):
                 counted = "sum(presstally_events_processed_total) > 5"
                 await wait_until(lambda: prometheus.query(counted), FIRES_SECONDS, "the first counts")
                 assert alerts.provoked() == []
-                await kafka_away(system, alerts, article, token)
-                await postgres_away(system, alerts, folder)
+                await freeze_kafka(system, alerts, article, token)
+                await freeze_postgres(system, alerts, folder)
                 adds_up = 'presstally_reconciliation_difference_events{check="ledger"} == 0'
                 await wait_until(lambda: prometheus.query(adds_up), ENDS_SECONDS, "a ledger that adds up")
                 await wait_until(lambda: not alerts.provoked(), ENDS_SECONDS, "the end of all alerts")

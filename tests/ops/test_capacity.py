@@ -1,4 +1,4 @@
-"""The capacity model: what it says follows from its inputs, its sizes are real, and the page has its table."""
+"""The capacity model: its arithmetic, its measured row sizes, and its table in the documentation."""
 
 import re
 import subprocess
@@ -17,13 +17,13 @@ ROWS = 60_000
 BILLION = Demand(1e9, pages=2_000_000)
 
 
-def test_the_page_has_the_table_of_the_model() -> None:
+def test_scaling_page_has_the_table_of_the_model() -> None:
     """docs/scaling.md shows what the code computes."""
     assert table() in (ROOT / "docs/scaling.md").read_text(encoding="utf-8")
 
 
-def test_more_readers_never_need_less() -> None:
-    """Each number of the plan grows, or stays, with the views of a day."""
+def test_more_views_never_need_less() -> None:
+    """Each number of the plan grows, or stays the same, with the daily views."""
     plans = [plan(Demand(10.0**power)) for power in range(3, 10)]
     for name in (
         "events",
@@ -39,8 +39,8 @@ def test_more_readers_never_need_less() -> None:
         assert values == sorted(values), name
 
 
-def test_a_plan_is_arithmetic_that_a_reader_can_check() -> None:
-    """A billion views with peaks of five times, three signs each, half full: the numbers by hand."""
+def test_plan_of_a_billion_views_matches_manual_calculation() -> None:
+    """A billion views, five-fold peaks, three events per view, half utilization: numbers calculated by hand."""
     one = plan(BILLION)
     assert one.views == pytest.approx(57_870, rel=1e-3)
     assert one.events == pytest.approx(173_611, rel=1e-3)
@@ -54,11 +54,11 @@ def test_a_plan_is_arithmetic_that_a_reader_can_check() -> None:
     batched = plan(replace(BILLION, batched_share=1.0))
     assert batched.collectors == 2
     assert batched.first_to_break == "site"
-    assert plan(Demand(10)).collectors == 2  # one may die
+    assert plan(Demand(10)).collectors == 2  # one may fail
 
 
-def test_senseless_demands_are_refused() -> None:
-    """A demand of nothing, or a share above one, is refused with its name, also by the command."""
+def test_invalid_demand_is_rejected() -> None:
+    """A demand of zero, or a share above one, is rejected with its name, also by the command."""
     for demand, name in (
         (Demand(0), "views_per_day"),
         (Demand(1e6, max_utilization=2), "max_utilization"),
@@ -73,8 +73,8 @@ def test_senseless_demands_are_refused() -> None:
         assert said in done.stderr
 
 
-def test_the_documented_command_prints_a_plan() -> None:
-    """The command that the page shows runs, and tells partitions, replicas, sizes and cost."""
+def test_documented_capacity_command_prints_a_plan() -> None:
+    """The documented command runs, and prints partitions, replicas, sizes and cost."""
     page = (ROOT / "docs/scaling.md").read_text(encoding="utf-8")
     (arguments,) = re.findall(r"^    python -m deploy\.capacity (.+)$", page, re.MULTILINE)
     command = [sys.executable, "-m", "deploy.capacity", *arguments.split()]
@@ -83,8 +83,8 @@ def test_the_documented_command_prints_a_plan() -> None:
         assert word in done.stdout
 
 
-def test_sizes_are_for_people() -> None:
-    """Sizes have two digits and the unit that suits them."""
+def test_sizes_have_two_digits_and_a_unit() -> None:
+    """Sizes have two significant digits and a suitable unit."""
     assert [size(value) for value in (0.03, 0.152, 1.44, 85.2, 1_512, 15_120)] == [
         "30 MB",
         "152 MB",
@@ -95,8 +95,8 @@ def test_sizes_are_for_people() -> None:
     ]
 
 
-async def test_the_sizes_of_rows_are_measured(database: str) -> None:
-    """A key of a day and a day's count of an article take in Postgres, with their indexes, what the model says."""
+async def test_row_sizes_match_measured_tables(database: str) -> None:
+    """A visitor ID and a daily article count take, with their indexes, the size that the model assumes."""
     connection = await asyncpg.connect(database)
     try:
         keys = [("haihau", 1_795_600_000, (number * 0x9E3779B97F4A7C15) % 2**63, 1) for number in range(ROWS)]

@@ -1,4 +1,4 @@
-"""The dashboards' pictures: what is drawn is what was answered, and the committed ones show today's panels."""
+"""The pictures of the dashboards: they draw the queried data, and the committed ones show the current panels."""
 
 import json
 import xml.etree.ElementTree as ET
@@ -19,8 +19,8 @@ def texts(svg: str) -> list[str]:
 
 
 @pytest.mark.parametrize("name", BOARDS)
-def test_the_committed_picture_shows_every_panel(name: str) -> None:
-    """Each panel of today's dashboard is in its committed picture; if not, run `make pictures-dashboards`."""
+def test_committed_picture_shows_every_panel(name: str) -> None:
+    """Each panel of the dashboard is in its committed picture; if not, run `make pictures-dashboards`."""
     picture = (ROOT / "docs/images" / f"dashboard-{Path(name).stem}.svg").read_text(encoding="utf-8")
     drawn = texts(picture)
     for panel in BOARDS[name]["panels"]:
@@ -45,7 +45,13 @@ def test_lines_bars_and_numbers_are_drawn() -> None:
     assert "–" in texts(svg)
 
 
-def test_numbers_have_their_units() -> None:
-    """Shares, seconds, bytes and counts are written as people read them."""
-    said = [shown(0.999, "percentunit"), shown(0.25, "s"), shown(3, "s"), shown(2.5e6, "bytes"), shown(1_234, "short")]
-    assert said == ["99.9 %", "250 ms", "3 s", "2.5 MB", "1.23 k"]
+def test_numbers_are_shown_with_units() -> None:
+    """Shares, seconds, bytes and counts have readable units."""
+    texts_shown = [
+        shown(0.999, "percentunit"),
+        shown(0.25, "s"),
+        shown(3, "s"),
+        shown(2.5e6, "bytes"),
+        shown(1_234, "short"),
+    ]
+    assert texts_shown == ["99.9 %", "250 ms", "3 s", "2.5 MB", "1.23 k"]

@@ -1,4 +1,4 @@
-"""Dashboards and rules as files: what is committed is what the code writes, and each panel says what it shows."""
+"""Dashboards and rules as files: the committed files match the code, and each panel has its description."""
 
 import json
 import re
@@ -23,14 +23,14 @@ def alerts() -> list[dict[str, Any]]:
     return [rule for group in groups for rule in group["rules"] if "alert" in rule]
 
 
-def test_committed_files_are_what_the_code_writes() -> None:
+def test_committed_dashboards_match_the_code() -> None:
     """`make dashboards` would change nothing."""
     assert {file.name: file.read_text(encoding="utf-8") for file in FOLDER.glob("*.json")} == files()
     assert slo.FILE.read_text(encoding="utf-8") == slo.text()
 
 
 @pytest.mark.parametrize(("name", "panel"), PANELS, ids=[f"{name}: {panel['title']}" for name, panel in PANELS])
-def test_each_panel_says_what_it_shows(name: str, panel: dict[str, Any]) -> None:
+def test_each_panel_has_description_unit_and_source(name: str, panel: dict[str, Any]) -> None:
     """A panel has a title, a description, a unit, the chosen data source, and rates over Grafana's own interval."""
     assert panel["title"]
     assert panel["description"].endswith((".", "..."))
@@ -44,8 +44,8 @@ def test_each_panel_says_what_it_shows(name: str, panel: dict[str, Any]) -> None
 
 
 @pytest.mark.parametrize("name", BOARDS)
-def test_boards_are_stable_and_fit(name: str) -> None:
-    """A dashboard has a fixed uid, is not editable, has its variables, and its panels do not cover each other."""
+def test_dashboards_have_fixed_uid_and_no_overlap(name: str) -> None:
+    """A dashboard has a fixed uid, is not editable, has its variables, and its panels do not overlap."""
     board = BOARDS[name]
     assert board["uid"].startswith("presstally-")
     assert board["editable"] is False
@@ -61,7 +61,7 @@ def test_boards_are_stable_and_fit(name: str) -> None:
     assert len(ids) == len(set(ids))
 
 
-def test_provisioning_names_what_is_there() -> None:
+def test_provisioning_matches_compose_mounts() -> None:
     """The data source's uid is fixed, and dashboards are read from where compose mounts them, and cannot be changed."""
     folder = ROOT / "deploy/grafana/provisioning"
     (source,) = yaml.safe_load((folder / "datasources/prometheus.yaml").read_text())["datasources"]
@@ -73,7 +73,7 @@ def test_provisioning_names_what_is_there() -> None:
 
 
 def test_every_alert_has_its_runbook() -> None:
-    """Each alert has a severity, a sentence and a runbook that exists, and no runbook is left over."""
+    """Each alert has a severity, a sentence and a runbook that exists, and there is no other runbook."""
     named = set()
     for alert in alerts():
         assert alert["labels"]["severity"] in {"page", "ticket", "warning"}
@@ -88,7 +88,7 @@ def test_every_alert_has_its_runbook() -> None:
             assert part in text, name
 
 
-def test_prometheus_takes_the_rules(tmp_path: Path) -> None:
+def test_promtool_accepts_the_configuration(tmp_path: Path) -> None:
     """Promtool accepts the shipped configuration with its rules."""
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
     assert config["rule_files"] == ["/etc/prometheus/rules/*.yml"]

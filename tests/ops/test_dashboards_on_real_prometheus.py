@@ -1,4 +1,4 @@
-"""What operators see, from a real Prometheus that scrapes the real system."""
+"""Dashboards and rules on a real Prometheus that scrapes the real system."""
 
 import asyncio
 import itertools
@@ -35,7 +35,7 @@ def view(path: str = "/") -> dict[str, str]:
 
 
 def load(system: Any, enough: threading.Event) -> None:
-    """Publish, read and count a little, with some of what goes wrong every day."""
+    """Publish, read and count a little, including common errors."""
     editors = Editors(system)
     for number in itertools.count():
         if enough.wait(0.1):
@@ -71,7 +71,7 @@ def prometheus(system: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             loading.join()
 
 
-def test_every_panel_has_data(prometheus: Prometheus, wait: Callable[..., Any]) -> None:
+def test_every_panel_query_returns_data(prometheus: Prometheus, wait: Callable[..., Any]) -> None:
     """Each query of each dashboard returns at least one number from the running system."""
     empty: dict[str, str] = {}
 
@@ -89,8 +89,8 @@ def test_every_panel_has_data(prometheus: Prometheus, wait: Callable[..., Any]) 
         raise AssertionError("\n".join(empty)) from None
 
 
-def test_every_rule_is_evaluated_and_nothing_is_on_fire(prometheus: Prometheus) -> None:
-    """Prometheus evaluates each rule without error; in health only the provoked faults may show."""
+def test_every_rule_is_evaluated_without_unexpected_alerts(prometheus: Prometheus) -> None:
+    """Prometheus evaluates each rule without error; in health only the alerts of provoked errors may fire."""
     groups = prometheus.ask("rules")["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     assert len(rules) > 50
@@ -102,8 +102,8 @@ def test_every_rule_is_evaluated_and_nothing_is_on_fire(prometheus: Prometheus) 
     assert "DeadLetters" in firing
 
 
-def test_all_that_is_exposed_is_used_and_all_that_is_used_is_exposed(system: Any, prometheus: Prometheus) -> None:
-    """Each metric of ours stands in a panel or an alert, and each one that stands there is exposed."""
+def test_exposed_metrics_are_exactly_the_used_ones(system: Any, prometheus: Prometheus) -> None:
+    """Each exposed metric is used in a panel or an alert, and each used one is exposed."""
     exposed = set().union(*(exposed_by(page) for page in metrics_pages(system).values()))
     rules = "".join(file.read_text() for file in (ROOT / "deploy/prometheus/rules").glob("*.yml"))
     used = names_in(rules + "".join(json.dumps(board) for board in BOARDS.values()))
@@ -111,7 +111,7 @@ def test_all_that_is_exposed_is_used_and_all_that_is_used_is_exposed(system: Any
     assert used - exposed == set()
 
 
-def test_paths_and_ids_add_no_series(system: Any, prometheus: Prometheus) -> None:
+def test_random_paths_and_ids_add_no_series(system: Any, prometheus: Prometheus) -> None:
     """Ten thousand random paths, articles and queries leave the number of series as it was."""
 
     def series() -> int:

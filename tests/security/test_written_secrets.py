@@ -1,4 +1,4 @@
-"""No secret is written anywhere: through start, both flows, every failure, commands, error pages and metrics."""
+"""No secret is written to logs or responses: at the start, in both flows, failures, commands, errors and metrics."""
 
 import asyncio
 import base64
@@ -34,7 +34,7 @@ COMMANDS = (
 
 
 def forms(secret: bytes) -> Iterator[bytes]:
-    """Yield a secret as it might be written: itself, quoted, hexadecimal, base64, and as Python shows bytes."""
+    """Yield a secret in each form in which it might be written: plain, quoted, hexadecimal, base64, and as repr()."""
     yield secret
     yield urllib.parse.quote(secret).encode()
     yield secret.hex().encode()
@@ -44,13 +44,13 @@ def forms(secret: bytes) -> Iterator[bytes]:
 
 
 def written(folder: Path) -> dict[str, bytes]:
-    """Return all that the services and commands wrote, by file."""
+    """Return {file name: everything that services and commands wrote}."""
     found = {file.name: file.read_bytes() for file in folder.glob("*.log")}
     return {name: text for name, text in found.items() if name not in ("kafka.log", "postgres.log")}
 
 
 def leaks(texts: dict[str, bytes], secrets: Iterable[bytes]) -> list[str]:
-    """Return where which secret stands."""
+    """Return which secret occurs in which file."""
     return [
         f"{form[:12]!r}… in {name}"
         for name, text in texts.items()
@@ -75,7 +75,7 @@ async def stored_secrets(infrastructure: Infrastructure) -> list[bytes]:
 
 
 def ask_everything(secured: Secured) -> None:
-    """Make every kind of answer: pages, metrics, health, and each refusal."""
+    """Request every kind of response: pages, metrics, health, and each error."""
     bad = {"authorization": f"Bearer {BAD_TOKEN}"}
     for service in SERVICES:
         for path in ("/metrics", "/readyz", "/livez", "/nowhere"):
@@ -85,13 +85,13 @@ def ask_everything(secured: Secured) -> None:
     secured.ask("ingest", "POST", "/e/batch", b"[]", **bad)
     secured.ask("ingest", "POST", "/api/articles", b"{", **bad)
     secured.ask("ingest", "POST", "/e", b"{", content_type="application/json")
-    for token in ("", STATISTICS_TOKEN, BAD_TOKEN):  # who has the token gets links that carry it, and nobody else
+    for token in ("", STATISTICS_TOKEN, BAD_TOKEN):  # only a client with the token gets links that contain it
         for path in ("/stats/giao-thuy", "/stats/giao-thuy/top"):
             secured.ask("stats", "GET", f"{path}?token={token}", kept=token != STATISTICS_TOKEN)
 
 
 def starts_wrongly(infrastructure: Infrastructure, seconds: float, **other: str) -> None:
-    """Run all services with something wrong for a while, and ask them how they are."""
+    """Run all services with wrong settings for a while, and request their health and metrics."""
     with running(infrastructure, **other) as wrong:
         deadline = time.monotonic() + seconds
         for service in SERVICES:
@@ -108,7 +108,7 @@ def starts_wrongly(infrastructure: Infrastructure, seconds: float, **other: str)
 
 @pytest.mark.timeout(600)  # it starts two dozen processes, one after the other
 def test_no_secret_is_written(secured: Secured, infrastructure: Infrastructure, wait: Callable[..., Any]) -> None:
-    """Whatever is asked, refused or broken, no password, token, key or salt stands in what was written."""
+    """Whatever is requested, rejected or broken, no password, token, key or salt is written."""
     editors = Editors(secured)
     editors.publish(editors.create("Bài có bí mật")["id"])
     ask_everything(secured)
@@ -146,18 +146,18 @@ def test_no_secret_is_written(secured: Secured, infrastructure: Infrastructure, 
     secrets += asyncio.run(stored_secrets(infrastructure))
     texts = written(infrastructure.folder)
     assert leaks(texts, secrets) == []
-    # What was looked through is what was meant, and a secret in it would have been found.
+    # The searched texts are the intended ones, and a secret in them would have been found.
     assert len(secrets) > 18
     everything = b"".join(texts.values())
-    for said in (b"refuses user 'presstally-stats'", b"password authentication failed", b"cannot be reached"):
-        assert said in everything, said
+    for message in (b"refuses user 'presstally-stats'", b"password authentication failed", b"cannot be reached"):
+        assert message in everything, message
     for secret in secrets:
         for form in forms(secret):
             assert leaks({"planted": b"x" + form + b"y"}, [secret])
 
 
-def test_a_command_line_shows_no_secret(infrastructure: Infrastructure) -> None:
-    """What `ps` shows of a service, to any account of the machine, has no secret: they come by files."""
+def test_command_line_and_environment_have_no_secret(infrastructure: Infrastructure) -> None:
+    """What `ps` shows of a service has no secret, because secrets are read from files."""
     with running(infrastructure, ("stats",)) as started:
         pid = started.processes["stats"].pid
         shown = subprocess.run(
