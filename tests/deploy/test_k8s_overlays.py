@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from shared.acls import rights
+from shared.acls import acls
 from shared.topics import DEAD_LETTER_CONFIG, TOPICS
 
 ROOT = Path(__file__).parent.parent.parent
@@ -194,17 +194,17 @@ def test_users_have_exactly_the_acls_of_the_code() -> None:
         return found
 
     users = of("KafkaUser")
-    assert set(users) == {f"presstally-{who}" for who in rights()} | {"presstally-keda"}
-    for who, wanted in rights().items():
-        exact = {(right.kind, right.name, right.is_prefix, right.operation) for right in wanted}
+    assert set(users) == {f"presstally-{account}" for account in acls()} | {"presstally-keda"}
+    for account, wanted in acls().items():
+        exact = {(acl.kind, acl.name, acl.is_prefix, acl.operation) for acl in wanted}
         implied = {
             (kind, name, is_prefix, "describe")
             for kind, name, is_prefix, operation in exact
             if operation in {"read", "write"}
         }
-        is_shown = shown(users[f"presstally-{who}"])
-        assert exact <= is_shown, who
-        assert is_shown <= exact | implied, who
+        is_shown = shown(users[f"presstally-{account}"])
+        assert exact <= is_shown, account
+        assert is_shown <= exact | implied, account
     assert shown(users["presstally-keda"]) == {
         ("topic", "page-views", False, "describe"),
         ("group", "stats-counter", False, "describe"),
