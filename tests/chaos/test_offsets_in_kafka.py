@@ -11,7 +11,7 @@ import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
-from services.stats.counting.offset_reporter import LOOK_SECONDS
+from services.stats.counting.offset_reporter import POLL_SECONDS
 from shared.topics import PAGE_VIEWS, TOPICS
 from tests.chaos.cluster import PARTITIONS, SESSION_SECONDS, Cluster, Installation, RunningCounter
 from tests.chaos.polling import becomes_true
@@ -114,7 +114,7 @@ async def test_offsets_after_rebalances_are_right(cluster: Cluster, here: Instal
     await views(here, 240)
     await has_lag(here, NO_LAG)
     frozen.signal(signal.SIGCONT)
-    await asyncio.sleep(3 * LOOK_SECONDS)
+    await asyncio.sleep(3 * POLL_SECONDS)
     await has_lag(here, NO_LAG)
     here.counters[1].signal(signal.SIGKILL)
     await send(cluster, [view(number) for number in range(60)])
@@ -151,7 +151,7 @@ async def test_counting_continues_when_kafka_rejects_offsets(cluster: Cluster, h
     for turn in range(1, 4):
         await send(cluster, [view(number) for number in range(60)])
         await views(here, 60 * turn)
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(POLL_SECONDS)
     assert counter.ready
     assert await outside_lag(here) == {}
     counter.signal(signal.SIGTERM)
