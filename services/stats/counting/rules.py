@@ -349,11 +349,15 @@ def _add_daily_visitors(batch: EventBatch, rows: Integers, days: Integers, delta
         seconds // HOUR_SECONDS * HOUR_SECONDS,
     )
     slugs = _slugs(batch)
+    added: set[tuple[int, int, int]] = set()
     for site, day, visitor, article, bucket_5m, bucket_hour in zip(
         *(column.tolist() for column in columns), strict=True
     ):
-        name = batch.articles[article] or WHOLE_SITE
-        deltas.daily_visitors.append(NewDailyVisitor(slugs[site], day, visitor, name, bucket_5m, bucket_hour))
+        # A batch of several windows may contain a first view twice: the visitor was evicted in between.
+        if (site, day, visitor) not in added:
+            added.add((site, day, visitor))
+            name = batch.articles[article] or WHOLE_SITE
+            deltas.daily_visitors.append(NewDailyVisitor(slugs[site], day, visitor, name, bucket_5m, bucket_hour))
 
 
 def _add_presence(state: PartitionState, deltas: CountDeltas) -> None:

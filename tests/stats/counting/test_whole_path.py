@@ -1,0 +1,177 @@
+"""RawBatch → fold → SQL → what readers get, on a real Postgres, against the reference model.
+
+The fold alone is independent of how a history is cut into batches; the SQL with several windows in one commit was not,
+so a rebuild counted a visitor several times. These histories take the whole path.
+"""
+
+import asyncio
+import uuid
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import asyncpg
+import pytest
+
+from services.stats.admin.reference_model import recount
+from services.stats.counting.decoding import RawBatch, RawRecord, decode
+from services.stats.counting.rules import fold_batch, needs_evicted_ids
+from services.stats.counting.snapshots import from_bytes, to_bytes
+from services.stats.counting.state import PartitionState
+from services.stats.counting.store import Position, commit_batch, read_evicted_ids, read_positions
+from services.stats.counting.topic_identity import TopicIdentity
+from shared.postgres import open_pool
+from tests.stats.counting.test_rules import MINUTE, NOON, SITES, record
+
+TABLES = ("counts", "online", "visitor_days", "ledger", "dead_letters", "evicted_ids", "referrers", "offsets")
+
+
+async def count_all(
+    pool: asyncpg.Pool, partition: int, records: Sequence[RawRecord], cuts: Sequence[tuple[int, bool]]
+) -> None:
+    """Count a partition in batches; a cut is (place, whether the counter restarts there from a snapshot)."""
+    state = PartitionState()
+    position = (await read_positions(pool, "page-views", {partition: 0}, TopicIdentity("c", "t")))[partition]
+    edges = sorted((min(place, len(records)), restart) for place, restart in cuts)
+    begin = 0
+    for end, restart in [*edges, (len(records), False)]:
+        if end > begin:
+            position = await count_one(pool, partition, RawBatch.of(records[begin:end]), state, position)
+            begin = end
+        if restart:
+            restored = from_bytes(to_bytes(state))
+            assert restored is not None
+            state = restored
+
+
+async def count_one(
+    pool: asyncpg.Pool, partition: int, records: RawBatch, state: PartitionState, position: Position
+) -> Position:
+    batch = decode(records, SITES)
+    evicted = (
+        await read_evicted_ids(pool, "page-views", partition, position.generation) if needs_evicted_ids(batch) else None
+    )
+    deltas = fold_batch(batch, state, records, evicted)
+    after = position._replace(
+        next_offset=int(records.offset[-1]) + 1,
+        newest_arrived=max(position.newest_arrived, deltas.newest_arrived),
+    )
+    await commit_batch(pool, "page-views", partition, deltas, position=position, new=after)
+    return after
+
+
+async def stored(pool: asyncpg.Pool) -> dict[str, Any]:
+    counts = await pool.fetch(
+        "SELECT site, article, grain, bucket_start, sum(views)::int AS views, sum(visits)::int AS visits, "
+        "sum(visitors)::int AS visitors FROM stats.counts GROUP BY 1, 2, 3, 4"
+    )
+    ledger = await pool.fetch(
+        "SELECT site, day, outcome, reason, sum(events)::int FROM stats.ledger GROUP BY 1, 2, 3, 4"
+    )
+    referrers = await pool.fetch("SELECT site, day, host, sum(visits)::int FROM stats.referrers GROUP BY 1, 2, 3")
+    return {
+        "counts": {tuple(row)[:4]: tuple(row)[4:] for row in counts if any(tuple(row)[4:])},
+        "ledger": {tuple(row)[:4]: row[4] for row in ledger},
+        "referrers": {tuple(row)[:3]: row[3] for row in referrers if row[3]},
+    }
+
+
+def expected(partitions: dict[int, list[RawRecord]]) -> dict[str, Any]:
+    must = recount(partitions, SITES)
+    return {
+        "counts": {
+            tuple(bucket): (one.views, one.visits, one.visitors)
+            for bucket, one in must.counts.items()
+            if one.views or one.visits or one.visitors
+        },
+        "ledger": {tuple(entry): events for entry, events in must.ledger.items() if events},
+        "referrers": {tuple(origin): visits for origin, visits in must.referrers.items() if visits},
+    }
+
+
+async def test_visitor_in_several_windows_of_one_batch_counts_once(database: str) -> None:
+    """A visitor who views in two windows of one commit is one visitor, as when they are committed apart."""
+    others = [("b" * 16, 30), ("c" * 16, 60), ("d" * 16, 90), ("e" * 16, 120)]
+    seen = [("a" * 16, 0), *others, ("a" * 16, 121)]
+    records = [record(n, at=NOON + minutes * MINUTE, visitor=who) for n, (who, minutes) in enumerate(seen)]
+    pool = await open_pool(database, role="presstally_stats", size=2)
+    try:
+        await count_all(pool, 0, records, [])
+        assert await stored(pool) == expected({0: records})
+    finally:
+        await pool.close()
+
+
+def long_history(seed: int) -> dict[int, list[RawRecord]]:
+    """Some days of 2 partitions: visitors who come and go over windows, late and repeated events, outages."""
+    random = Random(seed)
+    people = [f"{number:016x}" for number in range(random.choice((3, 8, 40)))]
+    partitions: dict[int, list[RawRecord]] = {0: [], 1: []}
+    for partition, records in partitions.items():
+        arrived = NOON + random.randrange(86_400_000)
+        mine = people[partition::2] or people
+        for offset in range(random.randrange(20, 250)):
+            arrived += random.choice((0, 1000, MINUTE, 10 * MINUTE, 31 * MINUTE, random.choice((200, 900)) * MINUTE))
+            if records and random.random() < 0.08:
+                records.append(RawRecord(offset, arrived, random.choice(records).value))
+                continue
+            delay = random.choice((0, 0, 0, 0, 5000, 35 * MINUTE, 3 * 60 * MINUTE, 47 * 60 * MINUTE, -MINUTE))
+            records.append(
+                record(
+                    offset,
+                    id=str(uuid.UUID(int=(partition << 64) + offset)),
+                    at=arrived - delay,
+                    arrived=arrived,
+                    kind=random.choice(("view", "view", "view", "ping", "leave")),
+                    visitor=random.choice((*mine, None)),
+                    article=random.choice((None, "bai-1", "bai-2")),
+                    bot=random.choice((None, None, None, None, "crawler")),
+                    site=random.choice(("haihau", "haihau", "kathmandu", "khong-co")),
+                    referrer=random.choice((None, None, "www.google.com", "Zalo.ME", "x")),
+                )
+            )
+    return partitions
+
+
+def random_cuts(random: Random, records: Sequence[RawRecord]) -> list[tuple[int, bool]]:
+    """Where batches end, and where the counter is restarted from a snapshot; sometimes nowhere, as in a rebuild."""
+    count = random.choice((0, 0, 1, 5, 40))
+    return [(random.randrange(len(records) + 1), random.random() < 0.3) for _ in range(count)]
+
+
+@pytest.mark.parametrize("number", range(25))
+def test_random_history_through_postgres_equals_reference_model(postgres_pool: Any, number: int) -> None:
+    """However days of events are cut, restarted and committed, or rebuilt, each stored number is the model's."""
+    seed = Random().randrange(10**9)
+    print(f"seed {seed}")  # shown when it fails
+    partitions = long_history(seed)
+    random = Random(seed + 1)
+
+    async def run(pool: asyncpg.Pool) -> None:
+        async with pool.acquire() as connection:
+            await connection.execute("; ".join(f"DELETE FROM stats.{table}" for table in TABLES))
+        for partition, records in partitions.items():
+            await count_all(pool, partition, records, random_cuts(random, records))
+        assert await stored(pool) == expected(partitions)
+
+    postgres_pool(run)
+
+
+@pytest.fixture(scope="module")
+def postgres_pool(postgres_url: str, template: str) -> Any:
+    """Run a coroutine on a pool of a database of its own, from a test that is not a coroutine."""
+    name = f"test_whole_{id(object())}"
+
+    async def make(action: str) -> None:
+        server = await asyncpg.connect(postgres_url)
+        await server.execute(action)
+        await server.close()
+
+    runner = asyncio.Runner()
+    runner.run(make(f"CREATE DATABASE {name} TEMPLATE {template}"))
+    url = postgres_url.rsplit("/", 1)[0] + "/" + name
+    pool = runner.run(open_pool(url, role="presstally_stats", size=2))
+    yield lambda work: runner.run(work(pool))
+    pool.terminate()
+    runner.run(make(f"DROP DATABASE {name} WITH (FORCE)"))
+    runner.close()
