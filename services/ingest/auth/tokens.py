@@ -22,6 +22,7 @@ from services.ingest.queries import SQL
 from shared.http.problems import Problem
 from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE
+from shared.single_flight import SingleFlight
 
 SCOPES = ("read", "write", "publish", "admin", "events")
 IMPLIED = {
@@ -102,6 +103,7 @@ class Tokens:
         self._clock = clock
         self._cache: dict[str, _CachedToken] = {}  # valid tokens only, so that callers cannot fill it
         self._backoff_until = 0.0
+        self._validations = SingleFlight[tuple[str, bytes], Token]("validate a token")
 
     async def require(self, authorization: str | None, scope: str, site: str | None = None) -> Token:
         """Return the token of an Authorization header and require a scope, on the given site if any.
@@ -143,11 +145,15 @@ class Tokens:
         age_seconds = now - known.validated_at if known else STALE_SECONDS_MAX
         if known and (age_seconds < FRESH_SECONDS or (now < self._backoff_until and age_seconds < STALE_SECONDS_MAX)):
             return known.token
+        return await self._validations.run((prefix, digest), lambda: self._validate(prefix, digest))
+
+    async def _validate(self, prefix: str, digest: bytes) -> Token:
+        known, now = self._cache.get(prefix), self._clock()
         try:
             async with timeout(LOOKUP_TIMEOUT_SECONDS):
                 row = await self._pool.fetchrow(SQL["token"], prefix)
         except POSTGRES_UNAVAILABLE as error:
-            if known and age_seconds < STALE_SECONDS_MAX:
+            if known and now - known.validated_at < STALE_SECONDS_MAX:
                 log.warning("cannot look up tokens; cached ones stay valid", reason=repr(error))
                 self._backoff_until = now + BACKOFF_SECONDS
                 return known.token

@@ -111,6 +111,25 @@ async def test_require_missing_scope_or_site_is_403_naming_it(pool: asyncpg.Pool
     assert (problem.status, "giao-thuy" in problem.detail) == (403, True)
 
 
+async def test_concurrent_requests_validate_a_token_once(pool: asyncpg.Pool) -> None:
+    """Fifty requests with a token that is not cached cause one query; a wrong secret beside them is still 401."""
+    calls = []
+
+    class CountingPool:
+        execute = pool.execute
+
+        async def fetchrow(self, query: str, *arguments: object) -> object:
+            calls.append(arguments)
+            return await pool.fetchrow(query, *arguments)
+
+    token = await create(pool, name="Lan", scopes=["read"])
+    tokens = Tokens(CountingPool())  # type: ignore[arg-type]
+    other = token[:-1] + ("A" if token[-1] != "A" else "B")
+    requests = [tokens.require(f"Bearer {token}", "read") for _ in range(50)]
+    found, problem = await asyncio.gather(asyncio.gather(*requests), problem_of(tokens, f"Bearer {other}"))
+    assert ({one.name for one in found}, problem.status, len(calls)) == ({"Lan"}, 401, 2)
+
+
 async def test_require_expired_or_revoked_token_is_401(pool: asyncpg.Pool) -> None:
     """An expired token is rejected at once, even while it is cached; a revoked one within a minute."""
     clock = Clock()
