@@ -1,20 +1,32 @@
-"""Habits that a machine can check."""
+"""Conventions of code, texts and documentation that a machine can check."""
 
 import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 ROOT = Path(__file__).parent.parent
 PYTHON = [
-    file for folder in ("shared", "services", "deploy", "tests") for file in sorted((ROOT / folder).rglob("*.py"))
+    file
+    for folder in ("shared", "services", "deploy", "tests", "tools")
+    for file in sorted((ROOT / folder).rglob("*.py"))
 ]
 TRACKED = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True).stdout.splitlines()
 FUNCTION_LINES_MAX = 70
 FILE_LINES_MAX = 400
+README_LINES_MAX = 130
+TEST_NAME_WORDS_MIN = 3
+NOT_OURS = re.compile(
+    r"(^|/)(LICENSE|package-lock\.json|requirements[a-z-]*\.txt)$|\.LICENSE$|(^|/)vendor/|^tests/data/|^docs/images/"
+    r"|^deploy/grafana/dashboards/|\.(webp|png|svg|ico|woff2|po|mo)$|(^|/)t\.js$|^services/.*/assets/uplot"
+)
+"""Files that are not written here by hand: licences, locks, vendored and generated files, test data, images."""
 
 
 def functions(file: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -22,18 +34,60 @@ def functions(file: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
-def test_every_test_says_what_must_hold() -> None:
+def texts() -> Iterator[tuple[str, str]]:
+    """Yield (name, text) of each tracked text file that is written by hand."""
+    for name in TRACKED:
+        file = ROOT / name
+        if not NOT_OURS.search(name) and file.is_file():
+            try:
+                yield name, file.read_text(encoding="utf-8")
+            except UnicodeDecodeError:
+                continue
+
+
+def test_texts_name_no_registry_and_no_machine_path() -> None:
+    """No file names a host of a package registry, or a folder of the machine on which it was written."""
+    hosts = r"pypi\.org|pythonhosted\.|npmjs\.|maven\.org|repo\.maven|sonatype|deb\.debian|proxy\.golang|crates\.io"
+    folders = r"(?<![\w.~-])/(?:root|home/\w+|Users/\w+|work)/\w"
+    pattern = re.compile(f"{hosts}|{folders}")
+    found = [f"{name}: {pattern.search(text)}" for name, text in texts() if pattern.search(text)]
+    assert [one for one in found if not one.startswith("tests/test_tidy.py")] == []
+
+
+def test_every_test_has_a_one_sentence_docstring() -> None:
     """Each test has a docstring of one sentence."""
     for file in (ROOT / "tests").rglob("test_*.py"):
         for function in functions(file):
             if function.name.startswith("test_"):
-                said = ast.get_docstring(function) or ""
-                assert said.endswith("."), f"{file.name}: {function.name}"
-                assert "\n" not in said, f"{file.name}: {function.name}"
+                docstring = ast.get_docstring(function) or ""
+                assert docstring.endswith("."), f"{file.name}: {function.name}"
+                assert "\n" not in docstring, f"{file.name}: {function.name}"
 
 
-def test_functions_and_files_stay_readable() -> None:
-    """No function is longer than 70 lines and no file of ours longer than 400."""
+def test_every_test_name_has_three_words() -> None:
+    """The name of each test has subject, condition and result: at least three words after `test_`."""
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        for function in functions(file):
+            if function.name.startswith("test_"):
+                words = function.name.split("_")[1:]
+                assert len(words) >= TEST_NAME_WORDS_MIN, f"{file.name}: {function.name}"
+
+
+def test_readme_stays_short() -> None:
+    """README.md has at most 130 lines."""
+    assert len((ROOT / "README.md").read_text(encoding="utf-8").splitlines()) <= README_LINES_MAX
+
+
+@pytest.mark.parametrize("name", [name for name in TRACKED if name.endswith(".md") and not NOT_OURS.search(name)])
+def test_markdown_tables_are_rendered(name: str) -> None:
+    """No paragraph of a page begins with a pipe, as a broken table does."""
+    tokens = MarkdownIt("commonmark").enable("table").parse((ROOT / name).read_text(encoding="utf-8"))
+    paragraphs = [text.content for opening, text in pairwise(tokens) if opening.type == "paragraph_open"]
+    assert [text[:80] for text in paragraphs if text.lstrip().startswith("|")] == []
+
+
+def test_functions_and_files_stay_short() -> None:
+    """No function is longer than 70 lines and no file of the project longer than 400."""
     for file in PYTHON:
         if "tests" not in file.parts:
             assert len(file.read_text(encoding="utf-8").splitlines()) <= FILE_LINES_MAX, file
@@ -41,8 +95,8 @@ def test_functions_and_files_stay_readable() -> None:
             assert (function.end_lineno or 0) - function.lineno < FUNCTION_LINES_MAX, f"{file}: {function.name}"
 
 
-def test_nothing_is_left_to_do() -> None:
-    """No file has a note that something is to be done later."""
+def test_no_file_has_a_reminder() -> None:
+    """No file has a note about unfinished work."""
     words = re.compile(r"\b(TO" + r"DO|FIX" + r"ME|X" + r"XX)\b")
     for name in TRACKED:
         file = ROOT / name
@@ -50,8 +104,8 @@ def test_nothing_is_left_to_do() -> None:
             assert not words.search(file.read_text(encoding="utf-8")), name
 
 
-def test_locks_have_hashes_and_no_addresses() -> None:
-    """Every locked package has its hashes, and no lock file says where packages come from."""
+def test_locks_have_hashes_and_no_urls() -> None:
+    """Every locked package has its hashes, and no lock file has a URL."""
     for name in (
         "requirements.txt",
         "requirements-local.txt",
@@ -67,7 +121,7 @@ def test_locks_have_hashes_and_no_addresses() -> None:
         assert "index-url" not in text
 
 
-def test_walls_between_services_hold() -> None:
+def test_import_contracts_hold() -> None:
     """Services do not import each other, shared imports no service, pure modules do no input or output."""
     linter = Path(sys.executable).parent / "lint-imports"
     done = subprocess.run([str(linter), "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
@@ -76,6 +130,6 @@ def test_walls_between_services_hold() -> None:
 
 @pytest.mark.parametrize("name", ["requirements.txt", "requirements-local.txt", "requirements-tracing.txt"])
 def test_smaller_locks_agree_with_the_larger(name: str) -> None:
-    """What runs is what was tested: the same versions stand in every lock file."""
+    """The versions that run are those that were tested: every lock file has the same."""
     everything = set(re.findall(r"^[a-z0-9-]+==[^ ;]+", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE))
     assert set(re.findall(r"^[a-z0-9-]+==[^ ;]+", (ROOT / name).read_text(), re.MULTILINE)) <= everything

@@ -45,7 +45,7 @@ def ours(fields: dict[str, Any]) -> dict[str, Any]:
     return {"site": "haihau", "section": "tin-tuc", "title": "Bài thử", "body": "<p>x</p>", **fields}
 
 
-def test_naughty_strings(system: Any, editors: Any) -> None:
+def test_naughty_strings_are_shown_as_text(system: Any, editors: Any) -> None:
     """Each string of the Big List, in every field, is taken and shown as text or refused by the field's name."""
     taken = 0
     for text in NAUGHTY:
@@ -72,7 +72,7 @@ def test_naughty_strings(system: Any, editors: Any) -> None:
             assert editors.call("GET", f"/articles/{article['id']}{kind}", scope="read").status == 200
 
 
-def test_naughty_strings_elsewhere(editors: Any) -> None:
+def test_naughty_strings_as_filters_find_nothing(editors: Any) -> None:
     """The same strings as filters, keys and versions are refused or find nothing."""
     for text in NAUGHTY[::5]:
         quoted = urllib.parse.quote(text.encode("utf-8", "surrogatepass"))
