@@ -40,7 +40,7 @@ async def retry_until_done(
     Args:
         act: It must be harmless to repeat: whether a failed attempt took effect is unknown.
         on: Errors that a later attempt may not meet. Others are raised.
-        unless: Those of them that are raised all the same.
+        unless: Subclasses of `on` that are raised nevertheless.
         what: The work, for the log: "connect to Postgres".
         on_waiting: See `OnWaiting`.
     """

@@ -26,7 +26,7 @@ IN_WORDS = {
     "PRESSTALLY_TRUSTED_PROXIES": {"none": ()},
     "PRESSTALLY_TRACING": {"off": False},
 }
-"""Defaults that are described, each with the value that it stands for."""
+"""Defaults that the tables describe, each with its value."""
 FIELDS: list[tuple[str, FieldInfo]] = [
     (variable_name(settings, name), field)
     for settings in (IngestSettings, StatsSettings, RenderSettings, TopicSettings)

@@ -256,8 +256,6 @@ SURFACES: tuple[tuple[re.Pattern[str], Surface], ...] = tuple(
         (r"/.*", _former),
     )
 )
-KEPT_QUERY = ("trang",)
-"""The parts of a query that make another page; all others are ignored but by searches and former addresses."""
 
 
 def find(path: str, query_string: str, query: Mapping[str, str], public_url: str) -> tuple[Surface, Asked]:

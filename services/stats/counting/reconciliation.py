@@ -41,7 +41,7 @@ async def differences(pool: asyncpg.Pool, sites: Iterable[str]) -> dict[str, int
     """Return by how many events each check fails, over all partitions: {"ledger": n, "totals": n}.
 
     Raises:
-        POSTGRES_AWAY: it cannot be told now.
+        POSTGRES_UNAVAILABLE: the counts cannot be read now.
     """
     (found,) = await pool.fetch(SQL["read_differences"], list(sites))
     return dict(found)

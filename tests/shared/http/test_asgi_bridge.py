@@ -62,7 +62,7 @@ async def test_client_that_left_is_no_error() -> None:
 
 
 async def test_receive_after_the_body_waits_for_the_disconnect() -> None:
-    """An application that reads on after the body is told when the client leaves."""
+    """An application that reads on after the body gets the client's disconnect."""
     messages = []
 
     async def app(scope: Any, receive: Any, send: Any) -> None:
