@@ -66,6 +66,7 @@ class _Counter:
     """When the next look is due, after a good one as after a failed one."""
     failing: bool = False
     reading: asyncio.Task[None] | None = None
+    """Not a `SingleFlight`: callers wait for WAIT_SECONDS only, and the read fills this entry, which may be evicted."""
 
 
 class Counters:
