@@ -3,7 +3,7 @@
 import sys
 
 from services.render.export import command as export_command
-from services.render.pages.theme_check import prove
+from services.render.pages.theme_check import check_theme
 from services.render.rebuild import command as rebuild_command
 from services.render.roles.builder import run_builder
 from services.render.roles.site import run_site
@@ -44,7 +44,7 @@ def check_themes(settings: RenderSettings, sites: Sites) -> None:
         SitesError: a theme cannot be used.
     """
     for site in sites.values():
-        prove(site)
+        check_theme(site)
 
 
 if __name__ == "__main__":

@@ -4,13 +4,13 @@ import re
 
 from shared.postgres import NamedQueries, read_queries
 
-PLACES = ("render", "render_2", "render_3")
+SCHEMAS = ("render", "render_2", "render_3")
 """The schemas that can hold a generation. The first is also home of what is common to all."""
 _TEMPLATES = read_queries(__package__)
 GENERATIONS = {
-    place: NamedQueries({name: re.sub(r"\bgeneration\.", f"{place}.", text) for name, text in _TEMPLATES.items()})
-    for place in PLACES
+    schema: NamedQueries({name: re.sub(r"\bgeneration\.", f"{schema}.", text) for name, text in _TEMPLATES.items()})
+    for schema in SCHEMAS
 }
 """The statements, for each generation."""
-SQL = GENERATIONS[PLACES[0]]
+SQL = GENERATIONS[SCHEMAS[0]]
 """For statements that concern no generation."""

@@ -8,6 +8,7 @@ import urllib.parse
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Executor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import accumulate
 
 from services.render.builder import store
@@ -95,7 +96,7 @@ class Texts:
         match kind:
             case "frequent words":
                 return " ".join(self.random.sample(self.syllables[:20], self.random.randint(1, 2)))
-            case "without marks":
+            case "without diacritics":
                 return fold_diacritics(words)
             case "phrase of two" | "phrase of three":
                 return f'"{words}"'
@@ -104,7 +105,15 @@ class Texts:
         return words
 
 
-KINDS = ("one word", "two words", "four words", "without marks", "phrase of two", "phrase of three", "frequent words")
+KINDS = (
+    "one word",
+    "two words",
+    "four words",
+    "without diacritics",
+    "phrase of two",
+    "phrase of three",
+    "frequent words",
+)
 MORE_KINDS = ("typing error", "by date")
 
 
@@ -114,8 +123,8 @@ def portal(infrastructure: Infrastructure, options: Options, pool: Executor) -> 
     with infrastructure.broker("portal") as kafka, infrastructure.counting(kafka) as counting:
         seconds = asyncio.run(fill(counting.database, texts.articles(ARTICLES), PORTAL))
         print(f"  saved: {ARTICLES / seconds:,.0f} articles a second, {WRITERS} at once", flush=True)
-        made = asyncio.run(_make(counting.database))
-        print(f"  made anew: {made:,.0f} article pages a second, in one process", flush=True)
+        rendered = asyncio.run(_render(counting.database))
+        print(f"  rendered: {rendered:,.0f} article pages a second, in one process", flush=True)
         site = counting.start("site", service="render")
         _search(site, texts)
         with hello(counting.supervisor) as yardstick:
@@ -139,13 +148,13 @@ async def fill(database: str, articles: Iterable[Article], site: Site) -> float:
     return seconds
 
 
-async def _make(database: str) -> float:
+async def _render(database: str) -> float:
     connections = await open_pool(database, role="presstally_render", size=1)
     begun, count = time.monotonic(), 500
     for number in range(1_000, 1_000 + count):
-        surface, asked = routes.find(f"/bai-{number}-{number}.html", "", {}, PORTAL.origins[0])
-        _, make, _ = await page_reader.at_one_moment(connections, PORTAL, lambda reader: surface(reader, asked))  # noqa: B023
-        assert make().encoded("br")
+        handler, request = routes.match_route(f"/bai-{number}-{number}.html", "", {}, PORTAL.origins[0])
+        _, render, _ = await page_reader.read_snapshot(connections, PORTAL, partial(handler, request=request))
+        assert render().encoded("br")
     seconds = time.monotonic() - begun
     await connections.close()
     return count / seconds

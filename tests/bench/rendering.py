@@ -23,10 +23,10 @@ from services.render.pages import feeds, sitemaps
 from services.render.pages.dates import month_name
 from services.render.pages.document import Document
 from services.render.pages.html import render_article, render_home, render_list
-from services.render.pages.page_data import Around, ListOf, Part
+from services.render.pages.page_data import ListInfo, ListPage, RelatedArticles
 from services.render.pages.paths import month_path, tag_path
-from services.render.pages.structured_data import own_images
-from services.render.site.page_reader import LINKED, LISTED
+from services.render.pages.structured_data import hosted_images
+from services.render.site.page_reader import LIST_PAGE_SIZE, RELATED_MAX
 from shared.articles import Article, article_path
 from shared.object_store import PUBLIC
 from tests.bench import competitors
@@ -150,15 +150,19 @@ def _in_memory(made: Sequence[Article], core: int) -> Built:
 
 
 def _documents(made: Sequence[Article]) -> Iterator[Document]:
-    lists: dict[ListOf, list[Article]] = defaultdict(list)
+    lists: dict[ListInfo, list[Article]] = defaultdict(list)
     for article, around in _with_surroundings(made):
         yield render_article(article, around, SAMPLE_SITE, PUBLIC_URL)
     for article in reversed(made):
         for of in _lists_of(article):
             lists[of].append(article)
     for of, listed in lists.items():
-        for begin in range(0, len(listed), LISTED):
-            part = Part(listed[begin : begin + LISTED], begin // LISTED + 1, begin + LISTED < len(listed))
+        for begin in range(0, len(listed), LIST_PAGE_SIZE):
+            part = ListPage(
+                listed[begin : begin + LIST_PAGE_SIZE],
+                begin // LIST_PAGE_SIZE + 1,
+                begin + LIST_PAGE_SIZE < len(listed),
+            )
             yield render_list(of, part, SAMPLE_SITE, PUBLIC_URL)
     newest = list(reversed(made[-100:]))
     by_section = [(one, [a for a in newest if a.section == one.slug][:5]) for one in SAMPLE_SITE.sections]
@@ -167,20 +171,20 @@ def _documents(made: Sequence[Article]) -> Iterator[Document]:
         fed = [one for one in newest if section is None or one.section == section.slug][: feeds.FEED_ARTICLES_MAX]
         yield feeds.rss(fed, SAMPLE_SITE, section, PUBLIC_URL)
         yield feeds.atom(fed, SAMPLE_SITE, section, PUBLIC_URL)
-    addresses = [(article_path(one), one.modified_at, own_images(one)[0].url) for one in made]
-    yield sitemaps.addresses(addresses, SAMPLE_SITE, PUBLIC_URL)
+    addresses = [(article_path(one), one.modified_at, hosted_images(one)[0].url) for one in made]
+    yield sitemaps.urls(addresses, SAMPLE_SITE, PUBLIC_URL)
 
 
-def _lists_of(article: Article) -> list[ListOf]:
+def _lists_of(article: Article) -> list[ListInfo]:
     section = SAMPLE_SITE.section(article.section)
     assert section is not None
     day = (article.published_at or article.modified_at).astimezone(SAMPLE_SITE.zone)
-    month = ListOf(month_path(day.year, day.month), month_name(day.year, day.month, "vi"), "archive")
-    tags = [ListOf(tag_path(tag), tag, "tag") for tag in article.tags]
-    return [ListOf(f"/{section.slug}/", section.name, "section", section), month, *tags]
+    month = ListInfo(month_path(day.year, day.month), month_name(day.year, day.month, "vi"), "archive")
+    tags = [ListInfo(tag_path(tag), tag, "tag") for tag in article.tags]
+    return [ListInfo(f"/{section.slug}/", section.name, "section", section), month, *tags]
 
 
-def _with_surroundings(made: Sequence[Article]) -> Iterator[tuple[Article, Around]]:
+def _with_surroundings(made: Sequence[Article]) -> Iterator[tuple[Article, RelatedArticles]]:
     of_section: dict[str, list[Article]] = defaultdict(list)
     of_tag: dict[str, list[Article]] = defaultdict(list)
     place = {}
@@ -190,8 +194,8 @@ def _with_surroundings(made: Sequence[Article]) -> Iterator[tuple[Article, Aroun
     for article in made:
         row, here = of_section[article.section], place[article.number]
         shared = Counter(near.number for tag in article.tags for near in of_tag[tag][: -NEAR_MAX - 1 : -1])
-        related = [made[number - 1] for number, _ in shared.most_common(LINKED)]
+        related = [made[number - 1] for number, _ in shared.most_common(RELATED_MAX)]
         newer, older = (row[at] if 0 <= at < len(row) else None for at in (here + 1, here - 1))
-        yield article, Around(newer, older, related)
+        yield article, RelatedArticles(newer, older, related)
         for tag in article.tags:
             of_tag[tag].append(article)

@@ -14,7 +14,7 @@ import msgspec
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from services.render.pages.theme_check import all_kinds
+from services.render.pages.theme_check import render_every_kind
 from services.render.pages.themes import read_theme
 from shared.sites import Section, Site
 
@@ -65,7 +65,7 @@ def test_every_kind_of_page_is_valid_html(
     for name, path in sample.items():
         (tmp_path / f"served {name}.html").write_bytes(system.get(path).body)
     for kind, site in (("vi", VIETNAMESE), ("en", ENGLISH), ("theme", THEMED)):
-        for name, document in all_kinds(site, site.origins[0]).items():
+        for name, document in render_every_kind(site, site.origins[0]).items():
             (tmp_path / f"{kind} {name}.html").write_bytes(document.body)
     files = sorted(tmp_path.glob("*.html"))
     assert len(files) > 60
@@ -74,7 +74,7 @@ def test_every_kind_of_page_is_valid_html(
 
 def test_checker_reports_invalid_nesting(validators: Path, tmp_path: Path) -> None:
     """The checker reports a page with one wrong nesting."""
-    page = all_kinds(VIETNAMESE, VIETNAMESE.origins[0])["home"].body
+    page = render_every_kind(VIETNAMESE, VIETNAMESE.origins[0])["home"].body
     (tmp_path / "wrong.html").write_bytes(page.replace(b"</main>", b"<p><div></p></main>"))
     assert check(validators, tmp_path / "wrong.html")
 

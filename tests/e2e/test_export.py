@@ -79,7 +79,7 @@ async def test_a_copy_is_the_live_site(system: Any, editors: Any, tmp_path: Path
     killed = published(editors, "Bài sẽ gỡ khỏi bản sao")
     folder = tmp_path / "copy"
     said = export(system, folder)
-    assert "0 as they were, 0 removed" in said
+    assert "0 unchanged, 0 removed" in said
     pages = pages_of(folder)
     assert len(pages) > 60
     for address, file in pages.items():
@@ -150,6 +150,6 @@ def follow_all(system: Any, url: str, pages: dict[str, Path]) -> None:
 async def test_a_folder_of_somebody_else_is_left_alone(system: Any, tmp_path: Path) -> None:
     """A folder that no export wrote is refused, and so is a site that is not there; nothing in it changes."""
     (tmp_path / "letter.txt").write_text("mine")
-    assert "is no copy that this command wrote" in export(system, tmp_path, code=1)
+    assert "it is not an export" in export(system, tmp_path, code=1)
     assert [file.name for file in tmp_path.iterdir()] == ["letter.txt"]
     assert "unknown site 'nowhere'" in export(system, tmp_path / "new", "--site", "nowhere", code=1)

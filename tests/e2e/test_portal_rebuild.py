@@ -75,7 +75,8 @@ async def execute(url: str, query: str, *arguments: Any) -> None:
 
 
 async def live(system: Any) -> str:
-    return str((await fetch(system.database_url, "SELECT place FROM render.generations WHERE state = 'live'"))[0][0])
+    rows = await fetch(system.database_url, "SELECT schema_name FROM render.generations WHERE state = 'live'")
+    return str(rows[0][0])
 
 
 async def send(system: Any, key: str, value: bytes | None) -> None:
@@ -129,9 +130,9 @@ async def test_what_was_lost_comes_back_and_what_never_was_goes(system: Any, edi
         f"INSERT INTO {place}.articles (id, site, number, section, version, state, path, listed_at, content) "
         "VALUES ('stranger', 'haihau', 999999, 'tin-tuc', 1, 'published', '/x-999999.html', now(), '{}')",
     )
-    await execute(system.database_url, "UPDATE render.sites SET generation = generation + 1")
+    await execute(system.database_url, "UPDATE render.sites SET version = version + 1")
     assert system.get(address).status == 404
-    assert "not in the topic and is dropped: stranger" in run(system, "rebuild")
+    assert "articles that are not in the topic and are dropped: 1: stranger" in run(system, "rebuild")
     assert system.get(address).body == page.body
     assert system.get("/tag/dung-lai/").body == tag.body
     assert system.get(f"/x-{gone['number']}.html").status == 410
@@ -146,8 +147,8 @@ async def test_a_rebuild_gives_the_same_bytes(system: Any, editors: Any) -> None
     before = everything(system)
     assert len(before) > 40
     said = run(system, "rebuild", "--compare")
-    assert "all rows are as the live ones" in said
-    assert re.search(r"haihau: \d+ pages, 0 of them other than the live ones", said)
+    assert "all rows are the same as the live ones" in said
+    assert re.search(r"haihau: \d+ pages, 0 of them different from the live ones", said)
     assert everything(system) == before
     assert system.get("/cu/bai.aspx?id=77").status == 301
 
@@ -156,11 +157,9 @@ async def test_a_replay_writes_nothing(system: Any, editors: Any, wait: Any) -> 
     """The same message again changes no row and raises no generation; readers' copies stay good."""
     article, address = publish(editors, "Bài đến hai lần")
     place = await live(system)
-    tables = ("articles", "listings", "search", "old_addresses", "boundaries")
+    tables = ("articles", "listings", "search", "old_addresses", "visibility_changes")
     rows = " UNION ALL ".join(f"SELECT '{table}', xmin::text, ctid::text FROM {place}.{table}" for table in tables)
-    query = (
-        f"SELECT * FROM ({rows}) every UNION ALL SELECT site, generation::text, '' FROM render.sites ORDER BY 1, 2, 3"
-    )
+    query = f"SELECT * FROM ({rows}) every UNION ALL SELECT site, version::text, '' FROM render.sites ORDER BY 1, 2, 3"
     content = (await fetch(system.database_url, f"SELECT content FROM {place}.articles WHERE id = $1", article["id"]))[
         0
     ]
@@ -185,7 +184,7 @@ async def test_nothing_that_happens_meanwhile_is_lost_or_comes_back(system: Any,
     killed, killed_address = publish(editors, "Bài sẽ gỡ trong lúc dựng lại")
     buried, buried_address = publish(editors, "Bài sẽ xóa hẳn trong lúc dựng lại")
     before = await live(system)
-    with stopped_after(system, "looked over"):
+    with stopped_after(system, "checked"):
         _, new_address = publish(editors, "Bài mới trong lúc dựng lại")
         head = editors.call(
             "PATCH", f"/articles/{old['id']}", {"title": "Bài đã sửa", "version": old["version"]}
@@ -207,14 +206,14 @@ async def test_nothing_that_happens_meanwhile_is_lost_or_comes_back(system: Any,
     assert (system.get(killed_address).status, system.get(buried_address).status) == (410, 404)
 
 
-@pytest.mark.parametrize("line", ["made", "looked over"])
+@pytest.mark.parametrize("line", ["rebuilt", "checked"])
 async def test_a_rebuild_that_is_killed_harms_nothing(system: Any, editors: Any, line: str) -> None:
     """It leaves what readers get alone, keeps a second one away until then, and the next one starts clean."""
     _, address = publish(editors, "Bài trong lúc dựng lại bị ngắt")
     place, page = await live(system), system.get(address)
     with stopped_after(system, line) as process:
-        assert "another rebuild or rollback is under way" in run(system, "rebuild", code=1)
-        assert "another rebuild or rollback is under way" in run(system, "rollback", code=1)
+        assert "another rebuild or rollback is running" in run(system, "rebuild", code=1)
+        assert "another rebuild or rollback is running" in run(system, "rollback", code=1)
         process.kill()
     assert (await live(system), system.get(address).body) == (place, page.body)
     run(system, "rebuild")
@@ -228,9 +227,9 @@ async def test_a_swap_waits_for_a_builder_and_outlives_a_frozen_one(system: Any,
     place = await live(system)
     pool = await open_pool(system.database_url, role="presstally_render", size=1)
     frozen = await pool.acquire()
-    with stopped_after(system, "looked over") as process:
+    with stopped_after(system, "checked") as process:
         await frozen.execute("BEGIN")
-        await frozen.execute(store.SQL["hold_swaps_off"])
+        await frozen.execute(store.SQL["lock_swap_shared"])
         process.send_signal(signal.SIGCONT)
         await asyncio.sleep(2)
         assert await live(system) == place
@@ -259,9 +258,9 @@ async def test_a_lost_topic_does_not_empty_the_portal(system: Any, database: str
     assert "has lost 40 of 40 live articles" in run(system, "rebuild", code=1, database=database)
     assert (await fetch(database, count.format("render")))[0][0] == 40
     said = run(system, "rebuild", "--force", database=database)
-    assert "readers get render_2 now" in said
+    assert "render_2 is live now" in said
     assert (await fetch(database, count.format("render_2")))[0][0] == 0
-    assert "readers get render now" in run(system, "rollback", database=database)
+    assert "render is live now" in run(system, "rollback", database=database)
     assert (await fetch(database, count.format("render")))[0][0] == 40
 
 

@@ -13,7 +13,7 @@ import msgspec
 import pytest
 
 from services.render.builder import store
-from services.render.roles.site import role
+from services.render.roles.site import site_role
 from services.render.site.images import Images
 from services.render.site.portal import Pools, Portal
 from shared.articles import Article, Paragraph, Source
@@ -85,7 +85,7 @@ class TestPortal:
         }
         return Article(**{**given, **fields})
 
-    async def put(self, article: Article) -> store.Standing:
+    async def put(self, article: Article) -> store.PublishedState:
         """Let the builder save an article."""
         self.articles[article.number] = article
         return await store.save(self.pool, article, self.site)
@@ -128,7 +128,7 @@ class TestPortal:
         protocol = Protocol()
         front = HttpApp()
         front.starting = ["site"]
-        front.open(role(self.portal, Images(open_store(self.media))))
+        front.open(site_role(self.portal, Images(open_store(self.media))))
         await front.__rsgi__(asked, protocol)  # type: ignore[arg-type]
         assert protocol.got
         return protocol.got

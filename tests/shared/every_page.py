@@ -15,8 +15,8 @@ import msgspec
 from services.render.pages.article_text import source_label
 from services.render.pages.dates import local_date, local_day, month_name
 from services.render.pages.html import render_article
-from services.render.pages.page_data import Around
-from services.render.pages.theme_check import all_kinds, sample
+from services.render.pages.page_data import RelatedArticles
+from services.render.pages.theme_check import render_every_kind, sample_article
 from services.render.pages.translations import language_name, og_locale, result_count
 from services.stats.counter_api.badge import SHOWS, badge
 from services.stats.counter_api.counter_query import CounterNumbers
@@ -53,10 +53,10 @@ COUNTER = CounterNumbers(
 def portal(site: Site) -> dict[str, str]:
     """Return a page of each kind, and an article whose table and video have no title of their own."""
     untitled = [Table([[Cell("–")]]), Embed("youtube", "abcdefghijk")]
-    article = msgspec.structs.replace(sample("news"), language=site.language, body=untitled)
+    article = msgspec.structs.replace(sample_article("news"), language=site.language, body=untitled)
     return {
-        "portal: untitled": render_article(article, Around(), site, ORIGIN).body.decode(),
-        **{f"portal: {kind}": page.body.decode() for kind, page in all_kinds(site, ORIGIN).items()},
+        "portal: untitled": render_article(article, RelatedArticles(), site, ORIGIN).body.decode(),
+        **{f"portal: {kind}": page.body.decode() for kind, page in render_every_kind(site, ORIGIN).items()},
     }
 
 
@@ -135,7 +135,7 @@ def main(language: str) -> None:
         "percent": writing.percent(1, 8),
         "language": language_name(site, "vi"),
         "og:locale": og_locale(site),
-        "source": source_label(msgspec.structs.replace(sample("news"), language=language)),
+        "source": source_label(msgspec.structs.replace(sample_article("news"), language=language)),
     }
     pages = {**portal(site), **statistics(site), **counters(site)}
     print(json.dumps({"pages": pages, "small": small, "widget": SCRIPT.decode()}))

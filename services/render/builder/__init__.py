@@ -1,1 +1,1 @@
-"""Articles → rows that pages are made of."""
+"""Articles → the rows of their pages."""

@@ -1,27 +1,27 @@
-"""An article → the rows that its surfaces are made of: where it is listed, where it stood, its words. Pure.
+"""An article → the rows of its pages: its lists, old URLs, search terms and visibility. Pure.
 
-A change of these rules raises RULES: builders then make all rows anew at their next start.
+A change of these projections raises PROJECTION_VERSION: builders then rebuild all rows at their next start.
 """
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from urllib.parse import unquote, urlsplit
 
-from services.render.pages.article_text import body_lines, tag_slug
+from services.render.pages.article_text import searchable_lines, tag_slug
 from services.render.pages.search_query import pairs, words
 from shared.articles import Article, is_public
 from shared.sites import Site
 from shared.text import fold_diacritics
 
-RULES = 2
+PROJECTION_VERSION = 2
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 NEVER_ENDS = datetime.max.replace(tzinfo=UTC)
 ADDRESS_CHARACTERS_MAX = 2_000
 
 
 @dataclass(frozen=True)
-class Words:
-    """The words of an article, joined by spaces: without marks, and as they are written; and each two neighbours."""
+class SearchTerms:
+    """The words of an article, joined by spaces: without diacritics, and as written; and the pairs of neighbours."""
 
     title: str
     title_words: str
@@ -31,10 +31,10 @@ class Words:
     marked_words: str
 
 
-def public_times(article: Article) -> tuple[datetime | None, datetime]:
-    """Return from when until when readers may see it; from None: not at all.
+def visibility_window(article: Article) -> tuple[datetime | None, datetime]:
+    """Return from when until when the article is public; from None: never.
 
-    What was committed as public is public at once, also for a database whose clock is behind.
+    An article that was committed as public is public at once, also for a database whose clock is behind.
     """
     until = article.unpublish_at or NEVER_ENDS
     if article.state != "published":
@@ -45,25 +45,25 @@ def public_times(article: Article) -> tuple[datetime | None, datetime]:
     return max(begins, default=ALWAYS), until
 
 
-def listed_at(article: Article) -> datetime:
-    """Return what lists are ordered by: when readers first saw it, here or elsewhere."""
+def sort_time(article: Article) -> datetime:
+    """Return the sort key of lists: when the article was first public, here or elsewhere."""
     return article.published_at or article.first_published_at or article.modified_at
 
 
-def front_until(article: Article) -> datetime | None:
-    """Return until when it stands first on the home page, if it does."""
+def featured_until(article: Article) -> datetime | None:
+    """Return until when the article comes first on the home page; None if it does not."""
     return max((time for time in (article.pinned_until, article.featured_until) if time), default=None)
 
 
-def boundaries(article: Article) -> list[datetime]:
-    """Return the times at which pages change by themselves."""
-    times = {*public_times(article), article.pinned_until, article.featured_until}
+def visibility_changes(article: Article) -> list[datetime]:
+    """Return the times at which pages change although nothing is written."""
+    times = {*visibility_window(article), article.pinned_until, article.featured_until}
     return sorted(time for time in times if time is not None and ALWAYS < time < NEVER_ENDS)
 
 
-def lists(article: Article, site: Site) -> dict[str, str]:
-    """Return the lists that show it, by key, each with its name."""
-    local = listed_at(article).astimezone(site.zone)
+def list_keys(article: Article, site: Site) -> dict[str, str]:
+    """Return the names of the lists that show the article, by list key."""
+    local = sort_time(article).astimezone(site.zone)
     found = {f"section/{section}": section for section in (article.section, *article.also_in)}
     found |= {f"tag/{slug}": tag for tag in reversed(article.tags) if (slug := tag_slug(tag))}
     if article.translation_of:
@@ -71,8 +71,8 @@ def lists(article: Article, site: Site) -> dict[str, str]:
     return found | {f"month/{local:%Y-%m}": ""}
 
 
-def old_addresses(article: Article) -> list[str]:
-    """Return its former addresses as path and query, whatever host they were on."""
+def old_urls(article: Article) -> list[str]:
+    """Return the article's old URLs as path and query, without the host."""
     found = set()
     for url in article.old_urls:
         try:
@@ -85,13 +85,13 @@ def old_addresses(article: Article) -> list[str]:
     return sorted(found)
 
 
-def search_words(article: Article) -> Words:
-    """Return what a search looks into."""
+def search_terms(article: Article) -> SearchTerms:
+    """Return the words that a search looks for."""
     title = " ".join(part for part in (article.title, article.kicker, article.subtitle) if part)
     titles, lead = words(title) + words(" ".join(article.tags)), words(article.lead)
-    body = words("\n".join(body_lines(article)))
+    body = words("\n".join(searchable_lines(article)))
     every = [*titles, *lead, *body]
-    return Words(
+    return SearchTerms(
         title=fold_diacritics(article.title),
         title_words=fold_diacritics(" ".join(titles)),
         lead_words=fold_diacritics(" ".join(lead)),

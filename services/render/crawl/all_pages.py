@@ -1,7 +1,7 @@
-"""A generation → every page of a site, in bulk: for a static copy, and to look a rebuild over before readers get it.
+"""A generation → every page of a site, in bulk: for a static export, and to check a rebuild before its swap.
 
-Each page is made by the same surface that readers ask, from the same statements. What differs is how often Postgres is
-asked: for many articles at once, for a list once, and for each content once.
+Each page is rendered by the route handler that serves it, from the same statements. Only the number of queries differs:
+one for many articles, one for a whole list, and one for each content.
 """
 
 import asyncio
@@ -17,134 +17,138 @@ import msgspec
 from services.render.pages import paths
 from services.render.pages.document import Document
 from services.render.pages.feeds import feed_path
-from services.render.pages.page_data import Around
+from services.render.pages.page_data import RelatedArticles
 from services.render.pages.sitemaps import PART_NUMBERS, part_path
 from services.render.site import routes
-from services.render.site.page_reader import LISTED, Reader
-from services.render.site.routes import Absent, Moved
+from services.render.site.page_reader import LIST_PAGE_SIZE, PageReader
+from services.render.site.routes import NotFound, Redirect
 from shared.articles import Article
 
 BATCH_ARTICLES = 200
-SHELF_ARTICLES_MAX = 12_000
-"""Decoded articles that are kept, of about 20 KB each: tags make neighbours of articles far from one another."""
+DECODED_ARTICLES_MAX = 12_000
+"""Decoded articles that are kept, of about 20 KB each: tags relate articles that are far apart."""
 LIST_ARTICLES_MAX = 10_000_000
 
 
 @dataclass(frozen=True)
-class Failed:
-    """A page that cannot be made."""
+class RenderFailure:
+    """A page that cannot be rendered."""
 
     reason: str
 
 
-Outcome = Document | Moved | Absent | Failed
+PageResult = Document | Redirect | NotFound | RenderFailure
 
 
 @dataclass
-class WholeReader(Reader):
-    """Reads many pages; what they need of articles and lists is read ahead, and decoded once."""
+class BulkPageReader(PageReader):
+    """Reads many pages; the rows of articles and lists are prefetched, and each content is decoded once."""
 
-    shelf: OrderedDict[str, Article] = field(default_factory=OrderedDict)
-    rows_ahead: dict[int, asyncpg.Record] = field(default_factory=dict)
-    around_ahead: dict[int, list[asyncpg.Record]] = field(default_factory=dict)
-    list_ahead: tuple[str, list[asyncpg.Record]] = ("", [])
+    decoded: OrderedDict[str, Article] = field(default_factory=OrderedDict)
+    prefetched_rows: dict[int, asyncpg.Record] = field(default_factory=dict)
+    prefetched_related: dict[int, list[asyncpg.Record]] = field(default_factory=dict)
+    prefetched_list: tuple[str, list[asyncpg.Record]] = ("", [])
 
     def decode(self, row: asyncpg.Record) -> Article:
-        """Return the article of a row, from the shelf if it is there."""
-        article = self.shelf.get(row["id"]) if "id" in row else None
+        """Return the article of a row, decoded before or now."""
+        article = self.decoded.get(row["id"]) if "id" in row else None
         if article is None:
             article = msgspec.json.decode(row["content"], type=Article)
-            self.shelf[article.id] = article
+            self.decoded[article.id] = article
         return article
 
     async def article_row(self, number: int) -> asyncpg.Record | None:
-        """Return an article's row that was read ahead, or ask for it."""
-        return self.rows_ahead.get(number) or await super().article_row(number)
+        """Return an article's row, prefetched or queried."""
+        return self.prefetched_rows.get(number) or await super().article_row(number)
 
-    async def around(self, article: Article) -> Around:
-        """Return what stands around an article that was read ahead."""
-        rows = self.around_ahead.get(article.number)
-        return await super().around(article) if rows is None else self.arranged(article, rows)
+    async def related_articles(self, article: Article) -> RelatedArticles:
+        """Return the articles that an article's page links to, prefetched or queried."""
+        rows = self.prefetched_related.get(article.number)
+        return await super().related_articles(article) if rows is None else self.arrange_related(article, rows)
 
-    async def listed(self, name: str, page: int = 1, size: int = LISTED) -> tuple[list[Article], bool]:
-        """Return one page of a list, which is read when its first page is asked for."""
-        if size != LISTED:
+    async def listed(self, name: str, page: int = 1, size: int = LIST_PAGE_SIZE) -> tuple[list[Article], bool]:
+        """Return one page of a list; the first request for a list reads all of it."""
+        if size != LIST_PAGE_SIZE:
             return await super().listed(name, page, size)
-        if self.list_ahead[0] != name:
+        if self.prefetched_list[0] != name:
             everything = (self.site.slug, name, LIST_ARTICLES_MAX, 0, False)
-            self._clear_shelf()
-            self.list_ahead = name, await self.connection.fetch(self.sql["listed"], *everything)
-        rows = self.list_ahead[1][(page - 1) * size :]
-        await self._fill_shelf(rows[:size])
-        return self.note(rows[:size]), len(rows) > size
+            self._trim_decoded()
+            self.prefetched_list = name, await self.connection.fetch(self.sql["listed"], *everything)
+        rows = self.prefetched_list[1][(page - 1) * size :]
+        await self._load_missing(rows[:size])
+        return self.track(rows[:size]), len(rows) > size
 
-    async def read_ahead(self, numbers: Sequence[int]) -> None:
-        """Read articles, and what stands around them."""
-        self._clear_shelf()
+    async def prefetch(self, numbers: Sequence[int]) -> None:
+        """Read articles and their related articles."""
+        self._trim_decoded()
         rows = await self.connection.fetch(self.sql["articles_of_numbers"], self.site.slug, list(numbers))
         articles = [self.decode(row) for row in rows]
-        await self._fill_shelf(rows)
-        near = await self.neighbours(articles, with_contents=False)
-        await self._fill_shelf(near)
-        self.rows_ahead |= {row["number"]: row for row in rows}
-        around = defaultdict(list)
-        for row in near:
-            around[articles[row["n"] - 1].number].append(row)
-        self.around_ahead |= {article.number: around[article.number] for article in articles}
+        await self._load_missing(rows)
+        related_rows = await self.related_rows(articles, with_contents=False)
+        await self._load_missing(related_rows)
+        self.prefetched_rows |= {row["number"]: row for row in rows}
+        related = defaultdict(list)
+        for row in related_rows:
+            related[articles[row["n"] - 1].number].append(row)
+        self.prefetched_related |= {article.number: related[article.number] for article in articles}
 
-    def forget(self, numbers: Iterable[int]) -> None:
-        """Let go of what was read ahead."""
+    def release(self, numbers: Iterable[int]) -> None:
+        """Drop the prefetched rows of articles."""
         for number in numbers:
-            self.rows_ahead.pop(number, None)
-            self.around_ahead.pop(number, None)
+            self.prefetched_rows.pop(number, None)
+            self.prefetched_related.pop(number, None)
 
-    async def _fill_shelf(self, rows: Iterable[asyncpg.Record]) -> None:
+    async def _load_missing(self, rows: Iterable[asyncpg.Record]) -> None:
         missing = set()
         for row in rows:
-            if row["id"] in self.shelf:
-                self.shelf.move_to_end(row["id"])  # what is used goes last
+            if row["id"] in self.decoded:
+                self.decoded.move_to_end(row["id"])  # the least recently used are dropped first
             else:
                 missing.add(row["id"])
-        for row in await self.connection.fetch(self.sql["contents"], list(missing)) if missing else ():
+        for row in await self.connection.fetch(self.sql["article_contents"], list(missing)) if missing else ():
             self.decode(row)
 
-    def _clear_shelf(self) -> None:
-        while len(self.shelf) > SHELF_ARTICLES_MAX:
-            self.shelf.popitem(last=False)
+    def _trim_decoded(self) -> None:
+        while len(self.decoded) > DECODED_ARTICLES_MAX:
+            self.decoded.popitem(last=False)
 
 
-async def answer(reader: Reader, address: str, public_url: str) -> Outcome:
-    """Return what the portal answers at an address: a path, perhaps with a query."""
-    path, _, query = address.partition("?")
-    surface, asked = routes.find(unquote(path), query, dict(parse_qsl(query)), public_url)
-    reader.key.clear()
+async def render_url(reader: PageReader, url: str, public_url: str) -> PageResult:
+    """Return the portal's response to a URL: a path, perhaps with a query.
+
+    Raises:
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError: Postgres is unavailable.
+    """
+    path, _, query = url.partition("?")
+    handler, request = routes.match_route(unquote(path), query, dict(parse_qsl(query)), public_url)
+    reader.dependencies.clear()
     try:
-        outcome = await surface(reader, asked)
-        return outcome if isinstance(outcome, Moved | Absent) else outcome()
+        result = await handler(reader, request)
+        return result if isinstance(result, Redirect | NotFound) else result()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
         raise
-    except Exception as error:  # noqa: BLE001 - whatever is wrong with one page, the others are made
-        return Failed(repr(error)[:300])
+    except Exception as error:  # noqa: BLE001 - one page that fails must not stop the others
+        return RenderFailure(repr(error)[:300])
 
 
 @dataclass(frozen=True)
-class Plan:
-    """All addresses of a site: articles by number, then the lists and all else."""
+class SiteUrls:
+    """All URLs of a site: articles by number, then lists and everything else."""
 
     articles: dict[int, str]
     others: list[str]
 
     @property
-    def addresses(self) -> set[str]:
+    def all(self) -> set[str]:
         """All of them."""
         return {*self.articles.values(), *self.others}
 
 
-async def plan(reader: Reader) -> Plan:
-    """Find all addresses at which there is something."""
+async def site_urls(reader: PageReader) -> SiteUrls:
+    """Return all URLs of a site that have a page."""
     site = reader.site
-    articles = {row[0]: row[1] for row in await reader.rows("whole_articles")}
-    counts = dict(await reader.rows("whole_lists"))
+    articles = {row[0]: row[1] for row in await reader.rows("all_articles")}
+    counts = dict(await reader.rows("all_lists"))
     lists = {f"section/{one.slug}": paths.section_path(one.slug) for one in site.sections}
     lists |= {name: f"/{name}/" for name in counts if name.startswith("tag/")}
     for name in counts:
@@ -154,34 +158,34 @@ async def plan(reader: Reader) -> Plan:
     others = [
         paths.page_path(path, number)
         for name, path in lists.items()
-        for number in range(1, min(routes.PAGES_MAX, max(1, -(-counts.get(name, 0) // LISTED))) + 1)
+        for number in range(1, min(routes.PAGES_MAX, max(1, -(-counts.get(name, 0) // LIST_PAGE_SIZE))) + 1)
     ]
     parts = [int(row[0]) for row in await reader.rows("sitemap_parts", PART_NUMBERS)]
     others += ["/", "/so-do-site", "/luu-tru/", "/tim-kiem"]
     others += [feed_path(section, kind) for section in (None, *site.sections) for kind in ("rss", "atom")]
     others += [*map(part_path, parts), "/sitemap-pages.xml", "/sitemap.xml", "/news-sitemap.xml", "/robots.txt"]
-    return Plan(articles, others)
+    return SiteUrls(articles, others)
 
 
-async def every_page(reader: WholeReader, of: Plan, public_url: str) -> AsyncIterator[tuple[str, Outcome]]:
-    """Make each page of a plan. The next articles are read while these are made."""
-    batches = _batched(list(of.articles))
-    ahead = asyncio.create_task(reader.read_ahead(batches[0])) if batches else None
+async def render_all(reader: BulkPageReader, urls: SiteUrls, public_url: str) -> AsyncIterator[tuple[str, PageResult]]:
+    """Render each URL. The next batch of articles is read meanwhile."""
+    batches = _batched(list(urls.articles))
+    prefetch = asyncio.create_task(reader.prefetch(batches[0])) if batches else None
     try:
         for number, batch in enumerate(batches):
-            assert ahead is not None
-            await ahead
+            assert prefetch is not None
+            await prefetch
             if number + 1 < len(batches):
-                ahead = asyncio.create_task(reader.read_ahead(batches[number + 1]))
+                prefetch = asyncio.create_task(reader.prefetch(batches[number + 1]))
             for one in batch:
-                yield of.articles[one], await answer(reader, of.articles[one], public_url)
-                await asyncio.sleep(0)  # what Postgres has sent meanwhile is taken
-            reader.forget(batch)
+                yield urls.articles[one], await render_url(reader, urls.articles[one], public_url)
+                await asyncio.sleep(0)  # lets the prefetch take what Postgres has sent
+            reader.release(batch)
     finally:
-        if ahead is not None:
-            await asyncio.wait([ahead])
-    for address in of.others:
-        yield address, await answer(reader, address, public_url)
+        if prefetch is not None:
+            await asyncio.wait([prefetch])
+    for url in urls.others:
+        yield url, await render_url(reader, url, public_url)
 
 
 def _batched(numbers: list[Any]) -> list[list[Any]]:

@@ -1,4 +1,4 @@
-"""Every page of a site, made and its links followed: what is wrong with a generation, in words."""
+"""Renders every page of a site, resolves its links, and reports what is wrong with a generation."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -6,88 +6,89 @@ from dataclasses import dataclass, field
 
 import asyncpg
 
-from services.render.crawl.all_pages import Failed, Plan, WholeReader, answer, every_page, plan
-from services.render.crawl.links import medium, own_links
+from services.render.crawl.all_pages import BulkPageReader, RenderFailure, SiteUrls, render_all, render_url, site_urls
+from services.render.crawl.links import media_name, own_links
 from services.render.pages.document import Document
 from services.render.pages.themes import theme_of
 from services.render.queries import GENERATIONS
-from services.render.site.page_reader import Reader
-from services.render.site.routes import Moved
+from services.render.site.page_reader import PageReader
+from services.render.site.routes import Redirect
 from shared.sites import Site
 
 SHOWN_MAX = 10
 SOURCES_MAX = 20
-"""Pages that are remembered for each address that is not in the plan."""
+"""Pages that are kept for each link that is not one of the site's URLs."""
 
 
 @dataclass
-class Found:
-    """What a look at every page of a site found. `tags`: the entity tag of each document, by address."""
+class SiteCheckReport:
+    """The result of a check of every page of a site."""
 
-    tags: dict[str, str] = field(default_factory=dict)
+    checksums: dict[str, str] = field(default_factory=dict)
+    """Of each document, by URL."""
     failed: dict[str, str] = field(default_factory=dict)
-    """Pages that cannot be made or are not there, each with the reason."""
+    """URLs whose page cannot be rendered or does not exist, each with the reason."""
     broken: dict[str, str] = field(default_factory=dict)
-    """Links that the portal made itself and that lead nowhere, each with a page on which it stands."""
+    """Broken links that the portal made itself, each with a page that has it."""
     editors_broken: dict[str, str] = field(default_factory=dict)
-    """The same for links that editors wrote into a text."""
-    moved: dict[str, str] = field(default_factory=dict)
-    """Links that lead to a redirection, and where that leads."""
+    """Broken links that editors wrote into a text, each with a page that has it."""
+    redirects: dict[str, str] = field(default_factory=dict)
+    """Links that lead to a redirect, each with its target."""
 
 
-class Links:
-    """Takes note of the links of each document, and follows those that lead elsewhere than the plan says."""
+class LinkChecker:
+    """Records the links of each document, and resolves those that are not one of the site's URLs."""
 
-    def __init__(self, of: Plan, site: Site, public_url: str) -> None:
-        self._known = of.addresses | theme_of(site).assets.keys()
+    def __init__(self, urls: SiteUrls, site: Site, public_url: str) -> None:
+        self._known = urls.all | theme_of(site).assets.keys()
         self._public_url = public_url
-        self._strange: dict[str, list[str]] = defaultdict(list)
+        self._unknown: dict[str, list[str]] = defaultdict(list)
 
-    def note(self, address: str, links: set[str]) -> None:
-        """Take note of a document's links. Whether an image is in the store is not looked at here."""
+    def record(self, url: str, links: set[str]) -> None:
+        """Record a document's links. Images are not looked up in the media store here."""
         for link in links - self._known:
-            if medium(link) is None and len(self._strange[link]) < SOURCES_MAX:
-                self._strange[link].append(address)
+            if media_name(link) is None and len(self._unknown[link]) < SOURCES_MAX:
+                self._unknown[link].append(url)
 
-    async def follow(self, reader: Reader, found: Found) -> None:
-        """Find out where they lead."""
-        for link, sources in sorted(self._strange.items()):
-            outcome = await answer(reader, link, self._public_url)
-            if isinstance(outcome, Document):
+    async def resolve(self, reader: PageReader, report: SiteCheckReport) -> None:
+        """Request the unknown links, and report the broken ones and the redirects."""
+        for link, sources in sorted(self._unknown.items()):
+            result = await render_url(reader, link, self._public_url)
+            if isinstance(result, Document):
                 continue
-            if isinstance(outcome, Moved):
-                found.moved[link] = outcome.path
+            if isinstance(result, Redirect):
+                report.redirects[link] = result.path
                 continue
-            ours = [source for source in sources if not await _wrote(reader, source, link)]
-            place = found.broken if ours else found.editors_broken
-            place[link] = (ours or sources)[0]
+            portal_sources = [source for source in sources if not await _is_editor_link(reader, source, link)]
+            broken = report.broken if portal_sources else report.editors_broken
+            broken[link] = (portal_sources or sources)[0]
 
 
-async def _wrote(reader: Reader, source: str, link: str) -> bool:
-    """Tell whether a link on an article's page stands in the article's own text."""
-    return bool(await reader.connection.fetchval(reader.sql["text_has"], reader.site.slug, source, link))
+async def _is_editor_link(reader: PageReader, source: str, link: str) -> bool:
+    """Return whether a link on an article's page is in the article's own text."""
+    return bool(await reader.connection.fetchval(reader.sql["text_contains"], reader.site.slug, source, link))
 
 
-async def look_over(connection: asyncpg.Connection, place: str, site: Site, public_url: str) -> Found:
-    """Make every page of a site, in one snapshot of a generation, and follow all links."""
-    found = Found()
+async def check_site(connection: asyncpg.Connection, schema: str, site: Site, public_url: str) -> SiteCheckReport:
+    """Render every page of a site, in one snapshot of a generation, and resolve all links."""
+    report = SiteCheckReport()
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        reader = WholeReader(connection, site, GENERATIONS[place])
-        of = await plan(reader)
-        links = Links(of, site, public_url)
-        async for address, outcome in every_page(reader, of, public_url):
-            if isinstance(outcome, Document):
-                found.tags[address] = outcome.tag
-                links.note(address, own_links(outcome, public_url))
+        reader = BulkPageReader(connection, site, GENERATIONS[schema])
+        urls = await site_urls(reader)
+        links = LinkChecker(urls, site, public_url)
+        async for url, result in render_all(reader, urls, public_url):
+            if isinstance(result, Document):
+                report.checksums[url] = result.checksum
+                links.record(url, own_links(result, public_url))
             else:
-                found.failed[address] = outcome.reason if isinstance(outcome, Failed) else str(outcome)
-        await links.follow(reader, found)
-    return found
+                report.failed[url] = result.reason if isinstance(result, RenderFailure) else str(result)
+        await links.resolve(reader, report)
+    return report
 
 
-def tell(what: str, found: Mapping[str, str] | Iterable[str]) -> None:
-    """Print how many there are, and name the first ones."""
-    told = [f"{one} ({why})" for one, why in found.items()] if isinstance(found, Mapping) else list(found)
-    if told:
-        shown = ", ".join(told[:SHOWN_MAX]) + (", …" if len(told) > SHOWN_MAX else "")
-        print(f"{len(told)} times: {what}: {shown}", flush=True)
+def print_findings(title: str, found: Mapping[str, str] | Iterable[str]) -> None:
+    """Print the number of findings and the first ones; print nothing if there are none."""
+    lines = [f"{one} ({reason})" for one, reason in found.items()] if isinstance(found, Mapping) else list(found)
+    if lines:
+        shown = ", ".join(lines[:SHOWN_MAX]) + (", …" if len(lines) > SHOWN_MAX else "")
+        print(f"{title}: {len(lines)}: {shown}", flush=True)

@@ -1,1 +1,1 @@
-"""The portal as static files."""
+"""Static export of a site."""

@@ -1,8 +1,8 @@
-"""`python -m services.render export DIR`: a complete static copy of a site, for any server of files.
+"""`python -m services.render export DIR`: a complete static export of a site, for any file server.
 
-All of it is made from one snapshot, by the same surfaces that readers ask, and has the same bytes. Images are there
-before the pages that show them, articles before the lists that lead to them, and what is gone goes last: a server may
-serve the folder meanwhile.
+Everything is rendered from one snapshot, by the route handlers that serve the portal, and has the same bytes. Images
+are written before the pages that show them, articles before the lists that link to them, and stale files are removed
+last: a server may serve the folder meanwhile.
 """
 
 import argparse
@@ -16,35 +16,35 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import ObjectStore
 
-from services.render.crawl.all_pages import Failed, Plan, WholeReader, every_page, plan
-from services.render.crawl.links import medium, own_links
-from services.render.crawl.site_check import Found, Links, tell
-from services.render.export.folder import Folder, FolderError, file_name, open_folder
+from services.render.crawl.all_pages import BulkPageReader, RenderFailure, SiteUrls, render_all, site_urls
+from services.render.crawl.links import media_name, own_links
+from services.render.crawl.site_check import LinkChecker, SiteCheckReport, print_findings
+from services.render.export.folder import ExportFolder, ExportFolderError, file_name, open_folder
 from services.render.export.server_configs import Redirects, caddyfile, netlify_headers, netlify_redirects, nginx_map
 from services.render.pages.document import Document
 from services.render.pages.html import render_error
 from services.render.pages.themes import theme_of
 from services.render.queries import GENERATIONS, SQL
 from services.render.settings import RenderSettings
-from services.render.site.responses import ASK_FIRST, FOR_EVER, page_policy, safe_headers
+from services.render.site.responses import CACHE_IMMUTABLE, CACHE_REVALIDATE, page_csp, security_headers
 from shared.cli import CommandError, unreachable
 from shared.object_store import PUBLIC, TYPES, open_store
 from shared.sites import Site, read_sites
 
 STATEMENT_SECONDS = 120
 IDLE_SECONDS = 600
-"""Of the snapshot, while images are fetched."""
+"""Postgres ends the snapshot if it is idle for so long, while images are fetched."""
 AFTER_FAILURE = "what was not replaced is unchanged, run it again"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.add_argument("folder", metavar="DIR", type=Path, help="where the copy stands or shall stand")
+    parser.add_argument("folder", metavar="DIR", type=Path, help="folder of the export")
     parser.add_argument("--site", help="the site's slug; not needed if there is only one")
 
 
 async def run(arguments: argparse.Namespace, settings: RenderSettings) -> int:
-    """Export a site and return the exit code: 1 if the copy is incomplete."""
+    """Export a site and return the exit code: 1 if the export is incomplete."""
     sites = read_sites(settings.sites)
     slug = arguments.site or (next(iter(sites)) if len(sites) == 1 else "")
     if not slug:
@@ -54,13 +54,13 @@ async def run(arguments: argparse.Namespace, settings: RenderSettings) -> int:
     try:
         with open_folder(arguments.folder) as folder:
             return await _export(settings, sites[slug], folder)
-    except FolderError as error:
+    except ExportFolderError as error:
         raise CommandError(str(error)) from error
     except BaseError as error:
         raise CommandError(f"{unreachable('the media store', error)}; {AFTER_FAILURE}") from error
 
 
-async def _export(settings: RenderSettings, site: Site, folder: Folder) -> int:
+async def _export(settings: RenderSettings, site: Site, folder: ExportFolder) -> int:
     begun = time.monotonic()
     connection = await asyncpg.connect(
         settings.database_url.get_secret_value(),
@@ -75,73 +75,73 @@ async def _export(settings: RenderSettings, site: Site, folder: Folder) -> int:
     )
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
-            sql = GENERATIONS[await connection.fetchval(SQL["live_place"])]
-            reader = WholeReader(connection, site, sql)
-            copying = Copying(folder, open_store(settings.media), settings.public_url or site.origins[0])
-            found = await copying.everything(reader)
+            sql = GENERATIONS[await connection.fetchval(SQL["live_schema"])]
+            reader = BulkPageReader(connection, site, sql)
+            exporter = SiteExporter(folder, open_store(settings.media), settings.public_url or site.origins[0])
+            report = await exporter.export_site(reader)
     finally:
         await connection.close(timeout=5)
-    is_whole = not (found.failed or found.broken or copying.missing)
-    if is_whole:
-        folder.remove_the_rest()
-    count, seconds = len(found.tags), time.monotonic() - begun
+    is_complete = not (report.failed or report.broken or exporter.missing)
+    if is_complete:
+        folder.remove_stale()
+    count, seconds = len(report.checksums), time.monotonic() - begun
     print(
         f"{site.slug}: {count} pages, {count / seconds:,.0f} a second; "
-        f"{folder.written} files written, {folder.same} as they were, {folder.removed} removed"
+        f"{folder.written} files written, {folder.unchanged} unchanged, {folder.removed} removed"
     )
-    tell("page cannot be made", found.failed)
-    tell("link leads nowhere", found.broken)
-    tell("image is not in the media store", copying.missing)
-    tell("link in a text leads nowhere, which its editors may want to know", found.editors_broken)
-    if not is_whole:
-        print("export: the copy is not whole; nothing was removed from it", file=sys.stderr)
-    return 0 if is_whole else 1
+    print_findings("pages that cannot be rendered", report.failed)
+    print_findings("broken links", report.broken)
+    print_findings("images missing from the media store", exporter.missing)
+    print_findings("broken links in texts, for their editors", report.editors_broken)
+    if not is_complete:
+        print("export: the export is incomplete; no stale file was removed", file=sys.stderr)
+    return 0 if is_complete else 1
 
 
-class Copying:
-    """Makes all of a site and puts it into a folder. `missing`: images that the store has not, and who shows them."""
+class SiteExporter:
+    """Renders all of a site into a folder. `missing`: images that are not in the media store, each with its page."""
 
-    def __init__(self, folder: Folder, store: ObjectStore, public_url: str) -> None:
+    def __init__(self, folder: ExportFolder, store: ObjectStore, public_url: str) -> None:
         self._folder = folder
         self._store = store
         self._public_url = public_url
         self._media: set[str] = set()
         self.missing: dict[str, str] = {}
 
-    async def everything(self, reader: WholeReader) -> Found:
-        """Put all of a site into the folder, and return what was found on the way."""
-        found, of = Found(), await plan(reader)
-        links = Links(of, reader.site, self._public_url)
+    async def export_site(self, reader: BulkPageReader) -> SiteCheckReport:
+        """Write all of a site into the folder, and return the report of its check."""
+        report, urls = SiteCheckReport(), await site_urls(reader)
+        links = LinkChecker(urls, reader.site, self._public_url)
         for path, document in theme_of(reader.site).assets.items():
             self._put(path, document)
         for status in (404, 410):
             self._put(f"/{status}.html", render_error(reader.site, self._public_url, status))
-        async for address, outcome in every_page(reader, of, self._public_url):
-            if not isinstance(outcome, Document):
-                found.failed[address] = outcome.reason if isinstance(outcome, Failed) else str(outcome)
+        async for url, result in render_all(reader, urls, self._public_url):
+            if not isinstance(result, Document):
+                report.failed[url] = result.reason if isinstance(result, RenderFailure) else str(result)
                 continue
-            found.tags[address] = outcome.tag
-            own = own_links(outcome, self._public_url)
-            links.note(address, own)
-            await self._put_media(own, address)
-            self._put(address, outcome)
-        await links.follow(reader, found)
-        self._put_settings(reader.site, await _redirects(reader, found, of))
-        return found
+            report.checksums[url] = result.checksum
+            own = own_links(result, self._public_url)
+            links.record(url, own)
+            await self._put_media(own, url)
+            self._put(url, result)
+        await links.resolve(reader, report)
+        self._put_server_configs(reader.site, await _redirects(reader, report, urls))
+        return report
 
-    def _put(self, address: str, document: Document) -> None:
-        self._folder.put(file_name(address, document.media_type), document)
+    def _put(self, url: str, document: Document) -> None:
+        self._folder.put(file_name(url, document.media_type), document)
 
     async def _put_media(self, links: Iterable[str], page: str) -> None:
-        """Put the images that a page shows. A name stands for one content for ever."""
+        """Write the images that a page shows. A name never changes its content."""
         for link in sorted(set(links) - self._media):
-            name = medium(link)
+            name = media_name(link)
             if name is None:
                 continue
             self._media.add(link)
             file = link.lstrip("/")
             if self._folder.has(file):
-                self._folder.keep(file)
+                self._folder.mark_current(file)
                 continue
             try:
                 content = bytes(await (await obstore.get_async(self._store, PUBLIC + name)).bytes_async())
@@ -150,30 +150,30 @@ class Copying:
                 continue
             self._folder.put(file, Document(content, TYPES[name.rpartition(".")[2]]), may_compress=False)
 
-    def _put_settings(self, site: Site, redirects: Redirects) -> None:
-        headers = {**safe_headers(page_policy(theme_of(site).early_script_hash)), "cache-control": ASK_FIRST}
+    def _put_server_configs(self, site: Site, redirects: Redirects) -> None:
+        headers = {**security_headers(page_csp(theme_of(site).inline_script_hash)), "cache-control": CACHE_REVALIDATE}
         texts = {
-            "Caddyfile": caddyfile(redirects, headers, FOR_EVER),
+            "Caddyfile": caddyfile(redirects, headers, CACHE_IMMUTABLE),
             "redirects.nginx": nginx_map(redirects),
             "_redirects": netlify_redirects(redirects),
-            "_headers": netlify_headers(headers, FOR_EVER),
+            "_headers": netlify_headers(headers, CACHE_IMMUTABLE),
         }
         for name, text in texts.items():
             self._folder.put(name, Document(text.encode(), "text/plain"), may_compress=False)
 
 
-async def _redirects(reader: WholeReader, found: Found, of: Plan) -> Redirects:
-    taken, moved, gone = of.addresses, dict(found.moved), set()
-    for address, path, state, is_public in await reader.rows("whole_old_addresses"):
-        if address in taken:
-            continue  # an address of ours wins over a former one
+async def _redirects(reader: BulkPageReader, report: SiteCheckReport, urls: SiteUrls) -> Redirects:
+    pages, moved, gone = urls.all, dict(report.redirects), set()
+    for url, path, state, is_public in await reader.rows("all_old_addresses"):
+        if url in pages:
+            continue  # a page wins over an old URL
         if is_public:
-            moved[address] = path
+            moved[url] = path
         elif state == "killed":
-            gone.add(address)
-    for path, state in await reader.rows("whole_gone"):
-        if state == "killed" and path not in taken:
+            gone.add(url)
+    for path, state in await reader.rows("all_hidden"):
+        if state == "killed" and path not in pages:
             gone.add(path)
     moved.setdefault("/favicon.ico", theme_of(reader.site).paths["icon.svg"])
-    numbers: Mapping[int, str] = of.articles
+    numbers: Mapping[int, str] = urls.articles
     return Redirects(dict(sorted(moved.items())), sorted(gone), numbers)

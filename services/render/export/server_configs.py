@@ -1,15 +1,15 @@
-"""Redirections and headers of a static copy, as servers of files read them. Pure."""
+"""Redirects and headers of a static export, in the formats of file servers. Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-NOTE = "Written by `python -m services.render export`; the next export writes it anew."
+NOTE = "Written by `python -m services.render export`; the next export replaces it."
 
 
 @dataclass(frozen=True)
 class Redirects:
-    """What a copy cannot say by files: where former addresses lead, what is gone, and each article by its number."""
+    """Responses that files cannot express: redirects of old URLs, gone paths, and each article's path by number."""
 
     moved: Mapping[str, str]
     gone: Iterable[str]
@@ -26,7 +26,7 @@ def netlify_redirects(redirects: Redirects) -> str:
     return "\n".join(lines) + "\n"
 
 
-def netlify_headers(page_headers: Mapping[str, str], for_ever: str) -> str:
+def netlify_headers(page_headers: Mapping[str, str], immutable: str) -> str:
     """Return a file `_headers`, as Netlify and Cloudflare Pages read it."""
     lines = [
         f"# {NOTE}",
@@ -34,7 +34,7 @@ def netlify_headers(page_headers: Mapping[str, str], for_ever: str) -> str:
         *(f"  {name}: {value}" for name, value in page_headers.items() if name != "cache-control"),
     ]
     for folder in ("/theme/*", "/media/*"):
-        lines += [folder, f"  cache-control: {for_ever}"]
+        lines += [folder, f"  cache-control: {immutable}"]
     return "\n".join(lines) + "\n"
 
 
@@ -47,10 +47,10 @@ def nginx_map(redirects: Redirects) -> str:
     return "\n".join(lines) + "\n"
 
 
-def caddyfile(redirects: Redirects, page_headers: Mapping[str, str], for_ever: str) -> str:
-    """Return a whole configuration of Caddy: `caddy run --config DIR/Caddyfile` serves the copy.
+def caddyfile(redirects: Redirects, page_headers: Mapping[str, str], immutable: str) -> str:
+    """Return a complete Caddyfile: `caddy run --config DIR/Caddyfile` serves the export.
 
-    A counter behind the same name goes before it, as in deploy/gateway/Caddyfile.
+    A counter under the same host name is routed before it, as in deploy/gateway/Caddyfile.
     """
     with_query = {address: to for address, to in redirects.moved.items() if "?" in address}
     plain = {address: to for address, to in redirects.moved.items() if "?" not in address}
@@ -78,7 +78,7 @@ def caddyfile(redirects: Redirects, page_headers: Mapping[str, str], for_ever: s
 {headers}
 		}}
 		@lasting path /theme/* /media/*
-		header @lasting cache-control "{for_ever}"
+		header @lasting cache-control "{immutable}"
 		@rss path */rss.xml
 		header @rss content-type "application/rss+xml; charset=utf-8"
 		@atom path */atom.xml
@@ -125,7 +125,7 @@ def _map(source: str, target: str, entries: Mapping[str, str], tabs: int = 1) ->
 
 
 def _caddy(text: str) -> str:
-    escaped = text.replace('"', '\\"').replace("\n", " ")  # nothing else is special in a quoted word
+    escaped = text.replace('"', '\\"').replace("\n", " ")  # no other character is special in a quoted string
     return f'"{escaped}"'
 
 

@@ -23,20 +23,20 @@ SUMMARY_CHARACTERS_MAX = 240
 
 
 def summary(article: Article, characters_max: int = SUMMARY_CHARACTERS_MAX) -> str:
-    """Return the lead, or the first paragraph, as plain text cut at a word."""
+    """Return the lead, or the first paragraph, as plain text truncated between words."""
     text = article.lead or next((inline_text(block.html) for block in article.body if isinstance(block, Paragraph)), "")
-    return shortened(text, characters_max)
+    return truncate(text, characters_max)
 
 
-def shortened(text: str, characters_max: int) -> str:
-    """Return a text of at most `characters_max` characters and an ellipsis, cut between words."""
+def truncate(text: str, characters_max: int) -> str:
+    """Return at most `characters_max` characters of a text, truncated between words, with an ellipsis."""
     if len(text) <= characters_max:
         return text
     return text[: characters_max + 1].rsplit(" ", 1)[0][:characters_max].rstrip(" ,;:") + "…"
 
 
-def body_lines(article: Article) -> list[str]:
-    """Return the body as lines of plain text: what a search finds beside title and lead."""
+def searchable_lines(article: Article) -> list[str]:
+    """Return the lines of plain text that a search finds besides title and lead."""
     figures = [article.lead_image] if article.lead_image else []
     lines = [line for block in (*figures, *article.body) for line in _lines(block)]
     if article.source:
@@ -46,7 +46,7 @@ def body_lines(article: Article) -> list[str]:
 
 
 def source_label(article: Article) -> str:
-    """Return the word before a source's name; the default one is in the article's language."""
+    """Return the label before a source's name; the default one is in the article's language."""
     if article.source is None:
         return ""
     is_default = article.source.label == Source("").label
@@ -69,7 +69,7 @@ def _lines(block: Block) -> Iterator[str]:
         yield block.cite or ""
 
 
-@lru_cache(4_096)  # slugify takes 40 µs, and pages name the same tags over and over
+@lru_cache(4_096)  # slugify takes 40 µs, and many pages have the same tags
 def tag_slug(tag: str) -> str:
-    """Return a tag's place in URLs; "" for one without any letter or digit."""
+    """Return a tag's slug in URLs; "" if it has no letter or digit."""
     return slugify(tag, max_length=60)

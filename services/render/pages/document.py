@@ -1,4 +1,4 @@
-"""A document as it is served: its bytes, the same compressed, and a strong tag for each form. Pure."""
+"""A document as it is served: its bytes, the same compressed, and a strong entity tag for each coding. Pure."""
 
 import gzip
 import hashlib
@@ -11,37 +11,37 @@ from shared.http.negotiation import IDENTITY
 
 COMPRESSED_FROM_BYTES = 600
 CODINGS = ("br", "gzip")
-"""What a document is compressed with, the best first."""
-TAG_ENDS = {IDENTITY: "", "br": "-br", "gzip": "-gz"}
-"""Not "-gzip": the gateway takes that ending for its own and cuts it off."""
+"""Content codings of a document, the best first."""
+ETAG_SUFFIXES = {IDENTITY: "", "br": "-br", "gzip": "-gz"}
+"""Not "-gzip": the gateway treats that suffix as its own and removes it."""
 BROTLI_QUALITY = 7
-"""As quick as gzip, and a twelfth smaller: 0.3 ms for a page. 9 and more take ten times as long for a page."""
+"""As fast as gzip, and a twelfth smaller: 0.3 ms for a page. 9 and more take ten times as long."""
 BROTLI_WINDOW = 18
-"""Looks back 256 KB, more than a page has; the default takes megabytes for each."""
+"""A window of 256 KB, more than a page has; the default takes megabytes of memory for each."""
 HTML = "text/html; charset=utf-8"
 
 
 @dataclass(frozen=True)
 class Document:
-    """What one URL serves. Equal bytes have equal tags, whoever made them and when."""
+    """The content of one URL. Equal bytes have equal entity tags in every process."""
 
     body: bytes
     media_type: str = HTML
     brotli_quality: int = BROTLI_QUALITY
 
     @cached_property
-    def tag(self) -> str:
+    def checksum(self) -> str:
         """The checksum of the bytes."""
         return hashlib.sha256(self.body).hexdigest()[:20]
 
     @property
     def codings(self) -> tuple[str, ...]:
-        """In what it can be had beside its plain bytes; nothing if it is too small to gain anything."""
+        """Its codings besides identity; none if it is too small to gain anything."""
         return CODINGS if len(self.body) >= COMPRESSED_FROM_BYTES else ()
 
     def etag(self, coding: str) -> str:
         """Return the strong entity tag of the document in a coding."""
-        return f'"{self.tag}{TAG_ENDS[coding]}"'
+        return f'"{self.checksum}{ETAG_SUFFIXES[coding]}"'
 
     def encoded(self, coding: str) -> bytes:
         """Return the bytes in a coding: about 0.3 ms for a page."""

@@ -7,7 +7,7 @@ from xml.etree import ElementTree as ET
 
 from services.render.pages.article_text import summary
 from services.render.pages.document import Document
-from services.render.pages.structured_data import own_images, permanent_id, zoned
+from services.render.pages.structured_data import hosted_images, local_iso, permanent_id
 from shared.articles import Article, Image, article_path
 from shared.sites import Section, Site
 
@@ -15,7 +15,7 @@ FEED_ARTICLES_MAX = 30
 ATOM = "http://www.w3.org/2005/Atom"
 DUBLIN_CORE = "http://purl.org/dc/elements/1.1/"
 NOTHING_YET = datetime(2026, 1, 1, tzinfo=UTC)
-"""The date of a feed without articles: Atom wants one."""
+"""The date of a feed without articles: Atom requires one."""
 
 ET.register_namespace("atom", ATOM)
 ET.register_namespace("dc", DUBLIN_CORE)
@@ -56,7 +56,7 @@ def rss(articles: Sequence[Article], site: Site, section: Section | None, public
             _text(item, f"{{{DUBLIN_CORE}}}creator", name)
         for category in _categories(article, site):
             _text(item, "category", category)
-        if images := own_images(article):
+        if images := hosted_images(article):
             ET.SubElement(item, "enclosure", _enclosure(images[0], public_url, "url"))
     return Document(_bytes(root), "application/rss+xml; charset=utf-8")
 
@@ -66,7 +66,7 @@ def atom(articles: Sequence[Article], site: Site, section: Section | None, publi
     root = ET.Element("feed", {"xmlns": ATOM, "xml:lang": site.language})
     _text(root, "title", feed_title(site, section))
     _text(root, "id", public_url + feed_path(section, "atom"))
-    _text(root, "updated", zoned(_newest(articles), site))
+    _text(root, "updated", local_iso(_newest(articles), site))
     kind = "application/atom+xml"
     ET.SubElement(root, "link", {"href": public_url + feed_path(section, "atom"), "rel": "self", "type": kind})
     if site.hub:
@@ -81,13 +81,13 @@ def atom(articles: Sequence[Article], site: Site, section: Section | None, publi
         url = public_url + article_path(article)
         ET.SubElement(entry, "link", {"href": url, "rel": "alternate", "type": "text/html"})
         if article.published_at:
-            _text(entry, "published", zoned(article.published_at, site))
-        _text(entry, "updated", zoned(article.modified_at, site))
+            _text(entry, "published", local_iso(article.published_at, site))
+        _text(entry, "updated", local_iso(article.modified_at, site))
         for name in _creators(article):
             _text(ET.SubElement(entry, "author"), "name", name)
         for category in _categories(article, site):
             ET.SubElement(entry, "category", {"term": category})
-        if images := own_images(article):
+        if images := hosted_images(article):
             ET.SubElement(entry, "link", {"rel": "enclosure", **_enclosure(images[0], public_url, "href")})
         _text(entry, "summary", summary(article))
     return Document(_bytes(root), f"{kind}; charset=utf-8")
@@ -120,8 +120,8 @@ def _categories(article: Article, site: Site) -> list[str]:
     return [*([section.name] if section else []), *article.tags]
 
 
-def _enclosure(image: Image, public_url: str, address: str) -> dict[str, str]:
-    """Return an image as readers may fetch it; RSS wants a length, and 0 is said where it is not known."""
+def _enclosure(image: Image, public_url: str, url_attribute: str) -> dict[str, str]:
+    """Return the attributes of an enclosure; RSS requires a length, which is 0 if it is unknown."""
     kinds = {"png": "image/png", "webp": "image/webp", "avif": "image/avif", "gif": "image/gif"}
     kind = kinds.get(image.url.rsplit(".", 1)[-1].lower(), "image/jpeg")
-    return {address: public_url + image.url, "length": str(image.bytes or 0), "type": kind}
+    return {url_attribute: public_url + image.url, "length": str(image.bytes or 0), "type": kind}

@@ -1,11 +1,11 @@
-"""State → pages. Pure: the same articles, site, address and theme give the same bytes."""
+"""Articles → pages. Pure: the same articles, site, URL and theme give the same bytes."""
 
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 from services.render.pages.article_text import (
-    body_lines,
+    searchable_lines,
     source_label,
     summary,
     tag_slug,
@@ -13,18 +13,18 @@ from services.render.pages.article_text import (
 from services.render.pages.dates import local_date, local_day, month_name
 from services.render.pages.document import Document
 from services.render.pages.feeds import feed_path, feed_title
-from services.render.pages.page_data import Around, ListOf, Part
+from services.render.pages.page_data import ListInfo, ListPage, RelatedArticles
 from services.render.pages.paths import month_path, page_path, section_path, tag_path
-from services.render.pages.search_query import RANKED_MAX, Found, Terms, Wanted, excerpt, marked
-from services.render.pages.srcset import plain_copy, srcset
+from services.render.pages.search_query import RANKED_MAX, ParsedQuery, SearchRequest, SearchResult, excerpt, highlight
+from services.render.pages.srcset import fallback_image, srcset
 from services.render.pages.structured_data import (
     breadcrumbs,
-    is_own,
+    hosted_images,
+    is_hosted,
+    local_iso,
     news_article,
-    own_images,
     permanent_id,
-    published,
-    zoned,
+    published_date,
 )
 from services.render.pages.themes import theme_of
 from services.render.pages.translations import error_text, language_name, og_locale, result_count, translations
@@ -33,23 +33,23 @@ from shared.sites import Section, Site
 from shared.text import inline_text
 
 
-def render_article(article: Article, around: Around, site: Site, public_url: str) -> Document:
+def render_article(article: Article, related: RelatedArticles, site: Site, public_url: str) -> Document:
     """Render an article's page."""
-    images = own_images(article)
+    images = hosted_images(article)
     return _render(
         "article.html",
         site,
         public_url,
         article_path(article),
         article=article,
-        around=around,
+        related=related,
         section=site.section(article.section),
         description=(article.seo.description if article.seo else "") or summary(article),
         images=images,
-        own_canonical=article.seo.canonical if article.seo else None,
+        canonical_override=article.seo.canonical if article.seo else None,
         permanent_id=permanent_id(article, site),
-        published=published(article, site),
-        modified=zoned(article.modified_at, site),
+        published_date=published_date(article, site),
+        modified_date=local_iso(article.modified_at, site),
         data=[
             news_article(article, site, public_url),
             breadcrumbs(article, site, public_url, translations(site)["home"]),
@@ -65,13 +65,14 @@ def render_home(
     site: Site,
     public_url: str,
 ) -> Document:
-    """Render the home page: the first story, the newest, and some of each section."""
+    """Render the home page: the lead story, the newest articles, and some of each section."""
     return _render("home.html", site, public_url, "/", lead=lead, newest=newest, by_section=sections)
 
 
-def render_list(of: ListOf, part: Part, site: Site, public_url: str) -> Document:
+def render_list(info: ListInfo, page: ListPage, site: Site, public_url: str) -> Document:
     """Render one page of the list of a section, a tag or a month."""
-    return _render("list.html", site, public_url, page_path(of.path, part.number), of=of, part=part, section=of.section)
+    path = page_path(info.path, page.number)
+    return _render("list.html", site, public_url, path, list_info=info, list_page=page, section=info.section)
 
 
 def render_months(months: Sequence[tuple[int, int, int]], site: Site, public_url: str) -> Document:
@@ -86,37 +87,42 @@ def render_site_map(
     site: Site,
     public_url: str,
 ) -> Document:
-    """Render the site map for people: sections, tags, months, feeds, and who is responsible."""
+    """Render the site map for visitors: sections, tags, months, feeds and contact."""
     return _render("site_map.html", site, public_url, "/so-do-site", by_section=sections, tags=tags, months=months)
 
 
-def render_search(wanted: Wanted, found: Found, site: Site, public_url: str) -> Document:
-    """Render what a search found, or its empty form."""
+def render_search(search: SearchRequest, result: SearchResult, site: Site, public_url: str) -> Document:
+    """Render the results of a search, or its empty form."""
     return _render(
         "search.html",
         site,
         public_url,
         "/tim-kiem",
-        wanted=wanted,
-        found=found,
-        marked=marked,
+        search=search,
+        result=result,
+        highlight=highlight,
         excerpt=_excerpt,
-        most=RANKED_MAX,
+        count_max=RANKED_MAX,
     )
 
 
-def _excerpt(article: Article, terms: Terms) -> str:
-    return excerpt([article.lead, *body_lines(article)] if article.lead else body_lines(article), terms)
+def _excerpt(article: Article, terms: ParsedQuery) -> str:
+    return excerpt([article.lead, *searchable_lines(article)] if article.lead else searchable_lines(article), terms)
 
 
 def render_error(site: Site, public_url: str, status: int) -> Document:
-    """Render an error page in the site's own clothes."""
+    """Render an error page with the site's theme."""
     title, text = error_text(site, status)
     return _render("error.html", site, public_url, "/", title=title, text=text, status=status)
 
 
+def _visible_date(article: Article, site: Site) -> str:
+    assert article.published_at is not None
+    return local_date(article.published_at, site.zone, site.language, article.date_precision)
+
+
 def embed_url(embed: Embed) -> str:
-    """Return where a video can be watched. Pages load nothing from there: it is a link."""
+    """Return the URL of a video's page. Pages only link to it: they load nothing from other hosts."""
     hosts = {"youtube": "https://www.youtube.com/watch?v=", "vimeo": "https://vimeo.com/"}
     return hosts[embed.provider] + embed.id
 
@@ -128,13 +134,13 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "public_url": public_url,
         "path": path,
         "canonical": public_url + path,
-        "on_this_machine": urlsplit(public_url).hostname in ("localhost", "127.0.0.1", "::1"),
+        "is_local": urlsplit(public_url).hostname in ("localhost", "127.0.0.1", "::1"),
         "asset": theme.paths.__getitem__,
         "style_path": theme.paths["site.css"],
         "script_path": theme.paths["site.js"],
         "icon_path": theme.paths["icon.svg"],
         "emblem_path": site.emblem or theme.emblem,
-        "early_script": theme.early_script,
+        "inline_script": theme.inline_script,
         "words": translations(site),
         "locale": og_locale(site),
         "section": None,
@@ -150,17 +156,19 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "summary": summary,
         "plain": inline_text,
         "srcset": srcset,
-        "plain_copy": plain_copy,
-        "is_own": is_own,
-        "own_images": own_images,
+        "fallback_image": fallback_image,
+        "is_hosted": is_hosted,
+        "hosted_images": hosted_images,
         "embed_url": embed_url,
-        "zoned": lambda instant: zoned(instant, site),
-        "date": lambda article: local_date(article.published_at, site.zone, site.language, article.date_precision),
+        "local_iso": lambda instant: local_iso(instant, site),
+        "visible_date": lambda article: local_date(
+            article.published_at, site.zone, site.language, article.date_precision
+        ),
         "source_label": source_label,
         "language_name": lambda language: language_name(site, language),
-        "day": lambda instant: local_day(instant, site.zone, site.language),
+        "visible_day": lambda instant: local_day(instant, site.zone, site.language),
         "result_count": lambda count, more: result_count(site, count, more=more),
-        "local": lambda instant: local_date(instant, site.zone, site.language),
+        "visible_time": lambda instant: local_date(instant, site.zone, site.language),
     }
     html = theme.templates.get_template(template).render(**{**everywhere, **given})
     return Document(html.encode())

@@ -1,4 +1,4 @@
-"""The values that pages are made of beside articles. Pure."""
+"""The data of pages besides articles. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,18 +8,18 @@ from shared.sites import Section
 
 
 @dataclass(frozen=True)
-class Around:
-    """What stands around an article: the next newer and older of its section, what is like it, and translations."""
+class RelatedArticles:
+    """Links of an article's page: the next newer and older one of its section, similar ones, and translations."""
 
     newer: Article | None = None
     older: Article | None = None
-    related: Sequence[Article] = ()
+    similar: Sequence[Article] = ()
     translations: Sequence[Article] = ()
 
 
 @dataclass(frozen=True)
-class Part:
-    """One page of a list that may have many."""
+class ListPage:
+    """One page of a list."""
 
     articles: Sequence[Article]
     number: int = 1
@@ -27,8 +27,8 @@ class Part:
 
 
 @dataclass(frozen=True)
-class ListOf:
-    """What a list is of: its place, its title, and what it is called in one word."""
+class ListInfo:
+    """A list: its path, its title, and its kind (section, tag or archive)."""
 
     path: str
     title: str

@@ -1,6 +1,6 @@
-"""What a reader types → what Postgres looks for, and what is marked in the answer. Pure.
+"""A visitor's search → the query for Postgres, and the highlighted words in the results. Pure.
 
-All is looked for without marks ("dang bo" finds "Đảng bộ"); what was typed with marks comes first where it stands so.
+Search ignores diacritics ("dang bo" finds "Đảng bộ"); for words typed with diacritics, exact matches rank first.
 """
 
 import re
@@ -21,11 +21,11 @@ WORDS_MAX = 16
 WORD_CHARACTERS_MAX = 60
 PAGE_RESULTS = 10
 RANKED_MAX = 200
-"""So many of the newest that fit are put in order of fitness; all others are found by date."""
-FEW_MAX = 10_000
-"""So many that fit are put in order by their dates; of more, the newest are looked for one by one."""
-LIKENESSES = ("0.6", "0.4")
-"""How like a title must be to be offered when nothing fits. The lower one is tried last, for it costs most."""
+"""So many of the newest matches are ranked by relevance; all others are found by date."""
+SMALL_RESULT_MAX = 10_000
+"""Up to so many matches are sorted by date; with more, a scan from the newest on finds them."""
+SIMILARITY_THRESHOLDS = ("0.6", "0.4")
+"""How similar a title must be to be offered when nothing matches. The lower one is tried last: it costs most."""
 EXCERPT_CHARACTERS = 260
 
 _TERM = re.compile(r'(-?)"([^"]*)"?|(-?)(\S+)')
@@ -33,8 +33,8 @@ _WORD = re.compile(r"[^\W_]+")
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """A search as it was asked for."""
+class SearchRequest:
+    """A search as it was requested."""
 
     query: str = ""
     section: str = ""
@@ -45,11 +45,18 @@ class Wanted:
 
 
 @dataclass(frozen=True)
-class Terms:
-    """A query for Postgres: `folded` must fit. Indexes find `indexed` and `pairs`, one of which may be None.
+class ParsedQuery:
+    """A query for Postgres.
 
-    `is_indexed`: these two say all of it. They do not of longer phrases, for the index holds no positions. `phrase` are
-    all words together; `marked` are the words with marks, as they should stand.
+    Attributes:
+        folded: Must match, without diacritics.
+        indexed: The single words, which an index finds; may be None.
+        pairs: The pairs of words, which an index finds; may be None.
+        is_indexed: Whether `indexed` and `pairs` are equivalent to `folded`. Not for longer phrases: the index has no
+            positions.
+        phrase: All words as one phrase.
+        with_diacritics: The words that were typed with diacritics, as typed.
+        words: All words, without diacritics.
     """
 
     folded: str
@@ -57,19 +64,19 @@ class Terms:
     pairs: str | None
     is_indexed: bool
     phrase: str
-    marked: str | None
+    with_diacritics: str | None
     words: frozenset[str]
 
 
 @dataclass(frozen=True)
-class Found:
-    """One page of results. `count` stops at RANKED_MAX. `nearest`: nothing fits, but these are like it."""
+class SearchResult:
+    """One page of results. `count` stops at RANKED_MAX. `is_nearest`: nothing matches, but these are similar."""
 
     articles: Sequence[Article] = ()
     count: int = 0
     has_more: bool = False
     is_nearest: bool = False
-    terms: Terms | None = None
+    terms: ParsedQuery | None = None
 
 
 def words(text: str) -> list[str]:
@@ -79,18 +86,18 @@ def words(text: str) -> list[str]:
 
 
 def pairs(folded_words: Sequence[str]) -> list[str]:
-    """Return each two neighbours, once, as "cho phien"."""
+    """Return each pair of neighbouring words, once, as "cho phien"."""
     return sorted({f"{first} {second}" for first, second in pairwise(folded_words)})
 
 
-def parse(query: str) -> Terms | None:
-    """Read a query: words, "phrases", and -words that must not be there. None if it has no word to look for."""
+def parse(query: str) -> ParsedQuery | None:
+    """Parse a query of words, "phrases" and excluded -words. None if it has no word to search for."""
     query = unicodedata.normalize("NFC", query.replace("“", '"').replace("”", '"'))[:QUERY_CHARACTERS_MAX]
     parts: list[str] = []
     alone: list[str] = []
     is_indexed = True
     plain_words: list[str] = []
-    with_marks: list[str] = []
+    with_diacritics: list[str] = []
     together_words: list[str] = []
     for match in _TERM.finditer(query):
         found = words(match[2] if match[2] is not None else match[4])[: max(0, WORDS_MAX - len(plain_words))]
@@ -106,44 +113,44 @@ def parse(query: str) -> Terms | None:
         is_indexed &= len(found) <= 2
         together_words += pairs([fold_diacritics(word) for word in found])
         plain_words += [fold_diacritics(word) for word in found]
-        with_marks += [word for word in found if fold_diacritics(word) != word]
+        with_diacritics += [word for word in found if fold_diacritics(word) != word]
     if not plain_words:
         return None
-    return Terms(
+    return ParsedQuery(
         folded=" & ".join(parts),
         indexed=" & ".join(alone) or None,
         is_indexed=is_indexed,
         pairs=" & ".join(f"'{pair}'" for pair in together_words) or None,
         phrase=" <-> ".join(plain_words),
-        marked=" & ".join(with_marks) or None,
+        with_diacritics=" & ".join(with_diacritics) or None,
         words=frozenset(plain_words),
     )
 
 
-def marked(text: str, terms: Terms | None) -> Markup:
-    """Return a text with the query's words marked, escaped."""
+def highlight(text: str, terms: ParsedQuery | None) -> Markup:
+    """Return a text with the query's words highlighted, escaped."""
     if terms is None:
         return escape(text)
     parts: list[Markup] = []
-    place = 0
+    done = 0
     folded, positions = fold_with_positions(text)
     for match in _WORD.finditer(folded):
         if match[0] in terms.words:
             begin, end = positions[match.start()], positions[match.end()]
-            parts += [escape(text[place:begin]), Markup("<mark>%s</mark>") % text[begin:end]]
-            place = end
-    return Markup("").join([*parts, escape(text[place:])])
+            parts += [escape(text[done:begin]), Markup("<mark>%s</mark>") % text[begin:end]]
+            done = end
+    return Markup("").join([*parts, escape(text[done:])])
 
 
-def excerpt(lines: Sequence[str], terms: Terms) -> str:
-    """Return the part of a text in which most of the words stand close together, cut between words."""
+def excerpt(lines: Sequence[str], terms: ParsedQuery) -> str:
+    """Return the part of a text with most of the words close together, cut between words."""
     text = " ".join(lines)
-    folded, positions = fold_with_positions(text)
-    places = [positions[match.start()] for match in _WORD.finditer(folded) if match[0] in terms.words]
-    if not places:
+    folded, indexes = fold_with_positions(text)
+    positions = [indexes[match.start()] for match in _WORD.finditer(folded) if match[0] in terms.words]
+    if not positions:
         return text[:EXCERPT_CHARACTERS].rsplit(" ", 1)[0] + "…" if len(text) > EXCERPT_CHARACTERS else text
     reach = EXCERPT_CHARACTERS - 60
-    best = max(enumerate(places), key=lambda one: bisect_left(places, one[1] + reach) - one[0])[1]
+    best = max(enumerate(positions), key=lambda one: bisect_left(positions, one[1] + reach) - one[0])[1]
     begin = max(0, best - 60)
     if begin:
         begin = text.find(" ", begin) + 1

@@ -1,11 +1,11 @@
-"""What there is → sitemaps for search engines. Pure; which news are new enough is decided by who asks."""
+"""Rows → sitemaps for search engines. Pure; the caller selects the articles of the news sitemap."""
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from xml.etree import ElementTree as ET
 
 from services.render.pages.document import Document
-from services.render.pages.structured_data import zoned
+from services.render.pages.structured_data import local_iso
 from shared.articles import MEDIA_PREFIX, Article, article_path
 from shared.sites import Site
 
@@ -13,7 +13,7 @@ SITEMAP = "http://www.sitemaps.org/schemas/sitemap/0.9"
 IMAGE = "http://www.google.com/schemas/sitemap-image/1.1"
 NEWS = "http://www.google.com/schemas/sitemap-news/0.9"
 PART_NUMBERS = 10_000
-"""Articles of one part: those of so many public numbers. A part's place never changes; 50,000 URLs are allowed."""
+"""Public numbers in one part. An article stays in its part; the protocol allows 50,000 URLs."""
 NEWS_ARTICLES_MAX = 1_000
 NEWS_AGE = timedelta(days=2)
 XML_TYPE = "application/xml; charset=utf-8"
@@ -28,21 +28,21 @@ def part_path(part: int) -> str:
 
 
 def index(parts: Iterable[tuple[int, datetime]], site: Site, public_url: str) -> Document:
-    """Return the index: the part of lists, and each part of articles with its newest change."""
+    """Return the sitemap index: the part with lists, and each part with articles and its newest change."""
     root = ET.Element("sitemapindex", xmlns=SITEMAP)
     _entry(root, "sitemap", f"{public_url}/sitemap-pages.xml")
     for part, changed_at in parts:
-        _entry(root, "sitemap", public_url + part_path(part), zoned(changed_at, site))
+        _entry(root, "sitemap", public_url + part_path(part), local_iso(changed_at, site))
     return _document(root)
 
 
-def addresses(paths: Iterable[tuple[str, datetime | None, str | None]], site: Site, public_url: str) -> Document:
-    """Return one part: paths, each with the time of its last change and the path of its picture, where known."""
+def urls(paths: Iterable[tuple[str, datetime | None, str | None]], site: Site, public_url: str) -> Document:
+    """Return one part: paths, each with the time of its last change and the path of its image, where known."""
     root = ET.Element("urlset", xmlns=SITEMAP)
-    for path, changed_at, picture in paths:
-        url = _entry(root, "url", public_url + path, zoned(changed_at, site) if changed_at else None)
-        if picture and picture.startswith(MEDIA_PREFIX):
-            ET.SubElement(ET.SubElement(url, f"{{{IMAGE}}}image"), f"{{{IMAGE}}}loc").text = public_url + picture
+    for path, changed_at, image in paths:
+        url = _entry(root, "url", public_url + path, local_iso(changed_at, site) if changed_at else None)
+        if image and image.startswith(MEDIA_PREFIX):
+            ET.SubElement(ET.SubElement(url, f"{{{IMAGE}}}image"), f"{{{IMAGE}}}loc").text = public_url + image
     return _document(root)
 
 
@@ -52,17 +52,17 @@ def news(articles: Sequence[Article], site: Site, public_url: str) -> Document:
     for article in articles:
         assert article.published_at is not None
         url = _entry(root, "url", public_url + article_path(article))
-        told = ET.SubElement(url, f"{{{NEWS}}}news")
-        publication = ET.SubElement(told, f"{{{NEWS}}}publication")
+        entry = ET.SubElement(url, f"{{{NEWS}}}news")
+        publication = ET.SubElement(entry, f"{{{NEWS}}}publication")
         ET.SubElement(publication, f"{{{NEWS}}}name").text = site.name
         ET.SubElement(publication, f"{{{NEWS}}}language").text = site.language.split("-", 1)[0]
-        ET.SubElement(told, f"{{{NEWS}}}publication_date").text = zoned(article.published_at, site)
-        ET.SubElement(told, f"{{{NEWS}}}title").text = article.title
+        ET.SubElement(entry, f"{{{NEWS}}}publication_date").text = local_iso(article.published_at, site)
+        ET.SubElement(entry, f"{{{NEWS}}}title").text = article.title
     return _document(root)
 
 
 def robots(public_url: str) -> Document:
-    """Return robots.txt: everything but searches may be read."""
+    """Return robots.txt: everything but searches and the API is allowed."""
     lines = ("User-agent: *", "Disallow: /tim-kiem", "Disallow: /api/", "")
     maps = (f"Sitemap: {public_url}/sitemap.xml", f"Sitemap: {public_url}/news-sitemap.xml", "")
     return Document("\n".join((*lines, *maps)).encode(), "text/plain; charset=utf-8")

@@ -1,4 +1,4 @@
-"""An image → which of its copies a browser may choose from. Pure."""
+"""An image → the renditions from which a browser may choose. Pure."""
 
 from shared.articles import Image
 
@@ -7,12 +7,12 @@ WIDEST = 20_000
 
 
 def srcset(image: Image, kind: str = "", widest: int = WIDEST) -> str:
-    """Return the image's copies of a media type, for browsers to choose from; "" if there is no choice.
+    """Return the `srcset` of the image's renditions of a media type; "" if there is none.
 
     Args:
-        image: Of the article.
-        kind: A media type; without one, itself and the copies that any browser shows.
-        widest: Where it is shown small, wider copies are not offered, in pixels.
+        image: An image of the article.
+        kind: A media type; without one, the image itself and the renditions that any browser shows.
+        widest: Wider renditions are left out, in pixels: for images that are shown small.
     """
     of_kind = [one for one in image.renditions if one.type == kind or (not kind and one.type not in MODERN)]
     offered = {one.width: one.url for one in of_kind if one.width <= widest}
@@ -21,7 +21,7 @@ def srcset(image: Image, kind: str = "", widest: int = WIDEST) -> str:
     return ", ".join(f"{url} {width}w" for width, url in sorted(offered.items()))
 
 
-def plain_copy(image: Image, widest: int) -> str:
-    """Return the address of the widest copy that any browser shows and that is not wider; else of the image itself."""
+def fallback_image(image: Image, widest: int) -> str:
+    """Return the URL of the widest rendition up to `widest` that any browser shows; else of the image itself."""
     fitting = [(one.width, one.url) for one in image.renditions if one.type not in MODERN and one.width <= widest]
     return max(fitting)[1] if fitting else image.url

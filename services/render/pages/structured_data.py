@@ -15,25 +15,25 @@ def permanent_id(article: Article, site: Site) -> str:
     return f"tag:{host},2026:article/{article.id}"
 
 
-def zoned(instant: datetime, site: Site) -> str:
+def local_iso(instant: datetime, site: Site) -> str:
     """Write an instant in the site's zone, to the second: 2026-11-24T10:00:00+07:00."""
     return instant.astimezone(site.zone).isoformat(timespec="seconds")
 
 
-def published(article: Article, site: Site) -> str | None:
+def published_date(article: Article, site: Site) -> str | None:
     """Return when readers first saw it, as precisely as it is known; None when nobody knows."""
     if article.published_at is None or article.date_precision == "unknown":
         return None
-    text = zoned(article.published_at, site)
+    text = local_iso(article.published_at, site)
     return text[:10] if article.date_precision == "day" else text
 
 
-def own_images(article: Article) -> list[Image]:
+def hosted_images(article: Article) -> list[Image]:
     """Return the images that the portal itself keeps: no page loads another."""
-    return [image for image in images_of(article) if is_own(image)]
+    return [image for image in images_of(article) if is_hosted(image)]
 
 
-def is_own(image: Image) -> bool:
+def is_hosted(image: Image) -> bool:
     """Tell whether the portal keeps the image."""
     return image.url.startswith(MEDIA_PREFIX)
 
@@ -65,11 +65,11 @@ def news_article(article: Article, site: Site, public_url: str) -> dict[str, Any
         "inLanguage": article.language,
         "articleSection": section.name if section else None,
         "keywords": article.tags,
-        "datePublished": published(article, site),
-        "dateModified": zoned(article.modified_at, site),
+        "datePublished": published_date(article, site),
+        "dateModified": local_iso(article.modified_at, site),
         "author": authors or [publisher],
         "publisher": publisher,
-        "image": [_image(image, public_url) for image in own_images(article)],
+        "image": [_image(image, public_url) for image in hosted_images(article)],
         "contentLocation": {"@type": "Place", "name": article.place} if article.place else None,
         "sourceOrganization": {"@type": "Organization", "name": article.source.name} if article.source else None,
         "isBasedOn": article.source.url if article.source else None,

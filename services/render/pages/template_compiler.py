@@ -1,8 +1,8 @@
-"""Jinja2 with less between a template and its page: the same bytes, in two thirds of the time.
+"""Jinja2 with a faster code generator: the same bytes, in two thirds of the time.
 
-At each call Jinja looks whether the function wants its context, and it wraps each escaped text in an object of its own
-that the next line joins to others. Here templates call functions as Python does (one that is marked with `pass_context`
-or its like gets none), and texts stay texts.
+At each call Jinja checks whether the function takes its context, and it wraps each escaped text in a Markup object that
+is then joined to others. Here templates call functions directly (one with `pass_context` or the like gets none), and
+escaped texts are plain strings. It overrides private methods of Jinja's code generator, so jinja2 is pinned.
 """
 
 from typing import Any
@@ -10,21 +10,21 @@ from typing import Any
 from jinja2 import Environment, nodes
 from jinja2.compiler import CodeGenerator, Frame
 from markupsafe import Markup, escape
-from markupsafe import _escape_inner as escape_text  # type: ignore[attr-defined]  # without the object around it
+from markupsafe import _escape_inner as escape_text  # type: ignore[attr-defined]  # without the Markup object around it
 
 
-def shown(value: Any) -> str:
-    """Return a value as it stands in a page: escaped, unless it is markup already."""
+def escape_value(value: Any) -> str:
+    """Return a value as text of a page: escaped, unless it is markup already."""
     if type(value) is str:
         return escape_text(value)
     return value if type(value) is Markup else escape(value)
 
 
-class _Directly(CodeGenerator):
-    """Writes a template as Python."""
+class _DirectCodeGenerator(CodeGenerator):
+    """Compiles a template to Python that calls functions directly."""
 
     def visit_Template(self, node: nodes.Template, frame: Frame | None = None) -> None:  # noqa: N802 - Jinja's names
-        self.writeline("shown = environment.shown")
+        self.writeline("escape_value = environment.escape_value")
         super().visit_Template(node, frame)
 
     def visit_Call(self, node: nodes.Call, frame: Frame, forward_caller: bool = False) -> None:  # noqa: N802
@@ -42,13 +42,13 @@ class _Directly(CodeGenerator):
 
     def _output_child_pre(self, node: nodes.Expr, frame: Frame, finalize: CodeGenerator._FinalizeInfo) -> None:
         if frame.eval_ctx.autoescape and not frame.eval_ctx.volatile:
-            self.write("shown(")
+            self.write("escape_value(")
         else:
             super()._output_child_pre(node, frame, finalize)
 
 
-class QuickEnvironment(Environment):
-    """Jinja2's, with our compiler."""
+class FastEnvironment(Environment):
+    """Jinja2's environment with the faster code generator."""
 
-    code_generator_class = _Directly
-    shown = staticmethod(shown)
+    code_generator_class = _DirectCodeGenerator
+    escape_value = staticmethod(escape_value)

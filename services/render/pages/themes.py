@@ -1,7 +1,7 @@
-"""How a portal looks: our theme, or a folder of a site's own whose files win over ours.
+"""Themes: the default one, or a site's own folder whose files override it.
 
-A theme is read once, when a process starts, and proved: every kind of page is made of it (`proof.py`), so that a
-template that fails is told to the operator and never to a reader. Files have their checksum in their address.
+A theme is read once, when a process starts, and checked (`theme_check.py`): every kind of page is rendered with it, so
+that the operator learns of a faulty template before any visitor. Files have their checksum in their URL.
 """
 
 import base64
@@ -23,10 +23,10 @@ from jinja2 import (
 )
 
 from services.render.pages.document import Document
-from services.render.pages.template_compiler import QuickEnvironment
+from services.render.pages.template_compiler import FastEnvironment
 from shared.sites import Site, SitesError
 
-OURS = Path(__file__).parent.parent / "theme"
+DEFAULT_THEME = Path(__file__).parent.parent / "theme"
 TYPES = {
     ".css": "text/css; charset=utf-8",
     ".js": "text/javascript; charset=utf-8",
@@ -37,7 +37,7 @@ TYPES = {
     ".avif": "image/avif",
     ".woff2": "font/woff2",
 }
-"""What a theme may bring, beside templates. Anything else in its folder is refused: it would be left out silently."""
+"""Files that a theme may have besides templates. Others are refused: they would silently not be served."""
 FILES_BYTES_MAX = 8 * 1024 * 1024
 EMBLEMS = ("emblem.svg", "emblem.png", "emblem.webp")
 _CSS_URL = re.compile(r"""url\(\s*["']?([^"')]+)["']?\s*\)""")
@@ -53,22 +53,22 @@ class Theme:
 
     templates: Environment
     paths: dict[str, str]
-    """Where each of its files is served, by its name."""
+    """The URL path of each of its files, by name."""
     assets: dict[str, Document]
-    """What is served there."""
-    early_script: str
-    """Stands in the page itself: a reader's text size and contrast hold before anything is painted."""
+    """Its files, by URL path."""
+    inline_script: str
+    """Inline in each page: sets the visitor's text size and contrast before anything is painted."""
     changed_at: float
     """When one of its files last changed, in seconds since 1970."""
 
     @property
-    def early_script_hash(self) -> str:
-        """What the pages' policy allows beside files."""
-        return base64.b64encode(hashlib.sha256(self.early_script.encode()).digest()).decode()
+    def inline_script_hash(self) -> str:
+        """The script's SHA-256, for the pages' Content-Security-Policy."""
+        return base64.b64encode(hashlib.sha256(self.inline_script.encode()).digest()).decode()
 
     @property
     def emblem(self) -> str:
-        """Where its emblem is served; ours is the icon."""
+        """The URL path of its emblem; without one, of its icon."""
         return next((self.paths[name] for name in EMBLEMS if name in self.paths), self.paths["icon.svg"])
 
 
@@ -83,15 +83,15 @@ def theme_of(site: Site) -> Theme:
 
 @cache
 def read_theme(folder: str) -> Theme:
-    """Read our theme and, over it, the one in a folder ("": ours alone).
+    """Read the default theme and, over it, the one in a folder ("": the default alone).
 
     Raises:
-        ThemeError: the folder is missing, too large, or has a file that no theme has.
+        ThemeError: the folder is missing, too large, or has a file of an unknown kind.
     """
     own = Path(folder) if folder else None
     if own is not None and not own.is_dir():
-        raise ThemeError(f"theme {folder}: there is no such folder")
-    files = _files(OURS) | (_files(own) if own else {})
+        raise ThemeError(f"theme {folder}: no such folder")
+    files = _files(DEFAULT_THEME) | (_files(own) if own else {})
     contents = {name: file.read_bytes() for name, file in files.items() if file.suffix != ".html"}
     if sum(map(len, contents.values())) > FILES_BYTES_MAX:
         raise ThemeError(f"theme {folder}: its files are larger than {FILES_BYTES_MAX // 1024 // 1024} MiB together")
@@ -122,20 +122,20 @@ def _files(folder: Path) -> dict[str, Path]:
     for name in found:
         if Path(name).suffix not in {*TYPES, ".html", ".md"}:
             raise ThemeError(
-                f"theme {folder}: {name} is no template and of no kind that is served ({', '.join(TYPES)})"
+                f"theme {folder}: {name} is neither a template nor of a kind that is served ({', '.join(TYPES)})"
             )
     return {name: file for name, file in found.items() if Path(name).suffix != ".md"}
 
 
 def _path(name: str, document: Document) -> str:
     file = Path(name)
-    return f"/theme/{'-'.join([*file.parent.parts, file.stem])}-{document.tag[:12]}{file.suffix}"
+    return f"/theme/{'-'.join([*file.parent.parts, file.stem])}-{document.checksum[:12]}{file.suffix}"
 
 
 def _with_paths(style: str, paths: dict[str, str], folder: str) -> str:
-    """Replace each name of a file of the theme by its address."""
+    """Replace each name of a file of the theme by its URL."""
 
-    def address(found: re.Match[str]) -> str:
+    def url(found: re.Match[str]) -> str:
         name = found[1]
         if name.startswith(("data:", "#")):
             return found[0]
@@ -143,13 +143,16 @@ def _with_paths(style: str, paths: dict[str, str], folder: str) -> str:
             raise ThemeError(f"theme {folder}: its style names {name}, which is not in its folder")
         return f'url("{paths[name]}")'
 
-    return _CSS_URL.sub(address, style)
+    return _CSS_URL.sub(url, style)
 
 
 def _environment(own: Path | None) -> Environment:
-    environment = QuickEnvironment(
+    environment = FastEnvironment(
         loader=ChoiceLoader(
-            [FileSystemLoader([own, OURS] if own else [OURS]), PrefixLoader({"ours": FileSystemLoader(OURS)})]
+            [
+                FileSystemLoader([own, DEFAULT_THEME] if own else [DEFAULT_THEME]),
+                PrefixLoader({"default": FileSystemLoader(DEFAULT_THEME)}),
+            ]
         ),
         autoescape=True,
         undefined=StrictUndefined,
@@ -157,7 +160,7 @@ def _environment(own: Path | None) -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.policies["json.dumps_function"] = lambda told, **_: msgspec.json.encode(told).decode()
+    environment.policies["json.dumps_function"] = lambda value, **_: msgspec.json.encode(value).decode()
     for name in environment.list_templates(extensions=["html"]):
         try:
             environment.get_template(name)

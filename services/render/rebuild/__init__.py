@@ -1,1 +1,1 @@
-"""Another generation: built, checked, swapped, rolled back."""
+"""Builds another generation, checks it, swaps it in, and rolls back."""

@@ -1,7 +1,7 @@
-"""`python -m services.render rebuild`: make the portal anew from the topic, look it over, swap; `rollback` swaps back.
+"""`python -m services.render rebuild`: rebuild the portal from the topic, check it, swap; `rollback` swaps back.
 
-Builders and readers go on meanwhile. What fails or is killed on the way leaves what readers get alone: the next
-generation is a set of tables of its own until the swap, which is one transaction.
+Builders and the site go on meanwhile. A rebuild that fails or is killed does not change the live portal: the next
+generation is a separate set of tables until the swap, which is one transaction.
 """
 
 import argparse
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 import asyncpg
 
-from services.render.crawl.site_check import Found, look_over, tell
+from services.render.crawl.site_check import SiteCheckReport, check_site, print_findings
 from services.render.queries import GENERATIONS
 from services.render.rebuild import generations
 from services.render.rebuild.generations import Generation, GenerationError
@@ -19,13 +19,13 @@ from services.render.settings import RenderSettings
 from shared.sites import Sites, read_sites
 
 ORPHANS_SHARE_MAX = 0.1
-"""Of the live articles: if the topic has lost more, it is more likely wrong than they are."""
+"""Of the live articles: a topic that has lost more is more likely wrong than they are."""
 
 
 def add_rebuild_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments of `rebuild`."""
-    parser.add_argument("--compare", action="store_true", help="also make every live page, and name those that change")
-    parser.add_argument("--check", action="store_true", help="build and look over, but do not swap")
+    parser.add_argument("--compare", action="store_true", help="also render every live page; list those that change")
+    parser.add_argument("--check", action="store_true", help="build and check, but do not swap")
     _add_force(parser)
 
 
@@ -36,59 +36,59 @@ def add_rollback_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _add_force(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--force", action="store_true", help="swap although pages fail, links are broken or the topic lost articles"
+        "--force", action="store_true", help="swap even if pages fail, links are broken or the topic lost articles"
     )
 
 
 async def rebuild(arguments: argparse.Namespace, settings: RenderSettings) -> None:
-    """Rebuild the portal beside the live one, check it and swap."""
+    """Rebuild the portal next to the live one, check it and swap."""
     force = arguments.force
     sites = read_sites(settings.sites)
-    async with generations.alone(settings.database_url.get_secret_value()) as connection:
+    async with generations.exclusive_connection(settings.database_url.get_secret_value()) as connection:
         known = await generations.read_generations(connection)
-        live, place = known["live"].place, known["spare"].place
-        await generations.empty(connection, place)
-        async with replaying(settings.kafka, connection, place, sites) as replay:
+        live, schema = known["live"].schema, known["spare"].schema
+        await generations.truncate(connection, schema)
+        async with replaying(settings.kafka, connection, schema, sites) as replay:
             begun = time.monotonic()
             await replay.catch_up(await replay.ends())
             count = sum(version is not None for version in replay.versions.values())
             seconds = time.monotonic() - begun
-            print(f"made {count} articles anew in {place}, {count / max(seconds, 0.001):,.0f} a second", flush=True)
-            tell("record cannot be kept", replay.unreadable)
-            await connection.execute(GENERATIONS[place]["analyze"], place)
-            orphans = await generations.orphans(connection, replay, live, place)
+            print(f"rebuilt {count} articles in {schema}, {count / max(seconds, 0.001):,.0f} a second", flush=True)
+            print_findings("records that cannot be stored", replay.unreadable)
+            await connection.execute(GENERATIONS[schema]["analyze"], schema)
+            orphans = await generations.orphans(connection, replay, live, schema)
             most = await _orphans_max(connection, live, orphans, replay, force=force)
-            await _compare_rows(connection, live, place)
-            found = await _look_over(connection, place, sites, settings, force=force)
+            await _compare_rows(connection, live, schema)
+            reports = await _check_sites(connection, schema, sites, settings, force=force)
             if arguments.compare:
-                await _compare_pages(connection, live, found, sites, settings)
+                await _compare_pages(connection, live, reports, sites, settings)
             if arguments.check:
-                print(f"nothing is swapped; readers go on with {live}")
+                print(f"not swapped; {live} is still live")
                 return
-            await _swap(connection, replay, known["live"], place, most)
+            await _swap(connection, replay, known["live"], schema, most)
 
 
 async def rollback(arguments: argparse.Namespace, settings: RenderSettings) -> None:
     """Swap back to the former generation."""
     force = arguments.force
     sites = read_sites(settings.sites)
-    async with generations.alone(settings.database_url.get_secret_value()) as connection:
+    async with generations.exclusive_connection(settings.database_url.get_secret_value()) as connection:
         known = await generations.read_generations(connection)
         if "former" not in known:
-            raise GenerationError("there is no former generation: it comes to be with the first rebuild")
-        former, live = known["former"], known["live"].place
-        place = former.place
-        async with replaying(settings.kafka, connection, place, sites) as replay:
+            raise GenerationError("there is no former generation before the first rebuild")
+        former, live = known["former"], known["live"].schema
+        schema = former.schema
+        async with replaying(settings.kafka, connection, schema, sites) as replay:
             await replay.catch_up(await replay.ends())
-            tell("record cannot be kept", replay.unreadable)
-            # What was withdrawn since, and is gone from the topic, stays away. What the rebuild dropped comes back.
-            gone = await generations.ids(connection, place) - replay.versions.keys() - set(former.orphans)
-            await connection.execute(GENERATIONS[place]["forget_articles"], list(gone))
-            orphans = await generations.orphans(connection, replay, live, place)
+            print_findings("records that cannot be stored", replay.unreadable)
+            # Articles that were withdrawn since, and are gone from the topic, stay removed; the rebuild's orphans stay.
+            gone = await generations.article_ids(connection, schema) - replay.versions.keys() - set(former.orphans)
+            await connection.execute(GENERATIONS[schema]["delete_articles"], list(gone))
+            orphans = await generations.orphans(connection, replay, live, schema)
             most = await _orphans_max(connection, live, orphans, replay, force=force)
-            await _compare_rows(connection, live, place)
-            await _look_over(connection, place, sites, settings, force=force)
-            await _swap(connection, replay, known["live"], place, most)
+            await _compare_rows(connection, live, schema)
+            await _check_sites(connection, schema, sites, settings, force=force)
+            await _swap(connection, replay, known["live"], schema, most)
 
 
 async def _orphans_max(
@@ -97,11 +97,11 @@ async def _orphans_max(
     """Return how many articles may be dropped.
 
     Raises:
-        GenerationError: too many would be.
+        GenerationError: more would be dropped.
     """
-    count = len(await generations.ids(connection, live))
+    count = len(await generations.article_ids(connection, live))
     most = max(1, int(count * ORPHANS_SHARE_MAX))
-    tell("article is not in the topic and is dropped", orphans)
+    print_findings("articles that are not in the topic and are dropped", orphans)
     if force:
         return count
     if count and not replay.versions:
@@ -111,48 +111,54 @@ async def _orphans_max(
     return most
 
 
-async def _look_over(
-    connection: asyncpg.Connection, place: str, sites: Sites, settings: RenderSettings, *, force: bool
-) -> dict[str, Found]:
-    """Make every page of a generation and follow its links.
+async def _check_sites(
+    connection: asyncpg.Connection, schema: str, sites: Sites, settings: RenderSettings, *, force: bool
+) -> dict[str, SiteCheckReport]:
+    """Render every page of a generation and resolve its links.
 
     Raises:
-        GenerationError: a page cannot be made, or the portal itself made a link that leads nowhere.
+        GenerationError: a page cannot be rendered, or a link that the portal itself made is broken.
     """
-    begun, seen = time.monotonic(), {}
+    begun, reports = time.monotonic(), {}
     for site in sites.values():
-        seen[site.slug] = found = await look_over(connection, place, site, settings.public_url or site.origins[0])
-        tell(f"page of {site.slug} cannot be made", found.failed)
-        tell(f"link of {site.slug} leads nowhere", found.broken)
-        tell(f"link in a text of {site.slug} leads nowhere, which its editors may want to know", found.editors_broken)
-    count = sum(len(found.tags) for found in seen.values())
+        reports[site.slug] = report = await check_site(connection, schema, site, settings.public_url or site.origins[0])
+        print_findings(f"{site.slug}: pages that cannot be rendered", report.failed)
+        print_findings(f"{site.slug}: broken links", report.broken)
+        print_findings(f"{site.slug}: broken links in texts, for their editors", report.editors_broken)
+    count = sum(len(report.checksums) for report in reports.values())
     rate = count / max(time.monotonic() - begun, 0.001)
-    print(f"looked over {count} pages and their links, {rate:,.0f} a second", flush=True)
-    faults = sum(len(found.failed) + len(found.broken) for found in seen.values())
-    if faults and not force:
-        raise GenerationError(f"{faults} faults; readers go on as they were. --force swaps all the same")
-    return seen
+    print(f"checked {count} pages and their links, {rate:,.0f} a second", flush=True)
+    errors = sum(len(report.failed) + len(report.broken) for report in reports.values())
+    if errors and not force:
+        raise GenerationError(f"{errors} errors; the live portal has not changed. --force swaps anyway")
+    return reports
 
 
-async def _compare_rows(connection: asyncpg.Connection, live: str, place: str) -> None:
-    differ = await generations.that_differ(connection, live, place)
-    tell("article has other rows than the live one", differ)
+async def _compare_rows(connection: asyncpg.Connection, live: str, schema: str) -> None:
+    differ = await generations.differing_articles(connection, live, schema)
+    print_findings("articles whose rows differ from the live ones", differ)
     if not differ:
-        print("all rows are as the live ones", flush=True)
+        print("all rows are the same as the live ones", flush=True)
 
 
 async def _compare_pages(
-    connection: asyncpg.Connection, live: str, seen: Mapping[str, Found], sites: Sites, settings: RenderSettings
+    connection: asyncpg.Connection,
+    live: str,
+    reports: Mapping[str, SiteCheckReport],
+    sites: Sites,
+    settings: RenderSettings,
 ) -> None:
     for site in sites.values():
-        now = (await look_over(connection, live, site, settings.public_url or site.origins[0])).tags
-        then = seen[site.slug].tags
+        now = (await check_site(connection, live, site, settings.public_url or site.origins[0])).checksums
+        then = reports[site.slug].checksums
         differ = sorted(address for address in now.keys() | then.keys() if now.get(address) != then.get(address))
-        tell(f"page of {site.slug} changes", differ)
-        print(f"{site.slug}: {len(then)} pages, {len(differ)} of them other than the live ones", flush=True)
+        print_findings(f"{site.slug}: pages that change", differ)
+        print(f"{site.slug}: {len(then)} pages, {len(differ)} of them different from the live ones", flush=True)
 
 
-async def _swap(connection: asyncpg.Connection, replay: Replay, live: Generation, place: str, orphans_max: int) -> None:
-    seconds = await generations.swap(connection, replay, live.place, place, orphans_max)
-    print(f"readers get {place} now; builders waited {seconds * 1000:.0f} ms. `rollback` brings {live.place} back")
-    await generations.empty_spares(connection)
+async def _swap(
+    connection: asyncpg.Connection, replay: Replay, live: Generation, schema: str, orphans_max: int
+) -> None:
+    seconds = await generations.swap(connection, replay, live.schema, schema, orphans_max)
+    print(f"{schema} is live now; builders waited {seconds * 1000:.0f} ms. `rollback` makes {live.schema} live again")
+    await generations.truncate_spares(connection)

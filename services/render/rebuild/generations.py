@@ -1,8 +1,8 @@
-"""The generations of the portal: which one readers get, and how another takes its place.
+"""The generations of the portal: which one is live, and how another replaces it.
 
 A generation is a set of tables in one of three schemas. `render.generations` says which one is live, which one was live
-before, and which one is spare: the next one is built in that. Readers find the live one in the snapshot in which they
-read, so a swap is one transaction that changes rows; nobody waits for it but builders.
+before (former), and which one is spare: the next one is built there. The site reads the live one's name in the snapshot
+in which it reads the pages, so a swap is one transaction that updates rows; only builders wait for it.
 """
 
 import contextlib
@@ -24,44 +24,44 @@ LOCK = 0x67656E6572617465  # "generate": one rebuild or rollback at a time
 LOCK_WAIT_SECONDS = 4.0
 """How long a swap waits for builders, and builders for it: less than the 5 s after which they would give up."""
 SWAP_SECONDS = 3.0
-"""How long builders may stand still; if the last records take longer, the next generation catches up again first."""
+"""How long builders may wait; if the last records take longer, the next generation catches up again first."""
 TRIES_MAX = 20
 STATEMENT_SECONDS = 600
 IDLE_SECONDS = 60
-"""Postgres ends a transaction of a rebuild that does nothing for so long: it is frozen."""
+"""Postgres ends a rebuild's transaction that is idle for so long: the process is frozen."""
 
 KEYS = {
     "articles": ("id",),
     "listings": ("article", "list"),
     "old_addresses": ("article", "site", "address"),
     "search": ("article",),
-    "boundaries": ("article", "at"),
+    "visibility_changes": ("article", "at"),
 }
-"""The tables of a generation, each with its key, the article first."""
+"""The tables of a generation, each with its key, the article's id first."""
 
 
 class GenerationError(CommandError):
-    """A generation cannot be built or swapped."""
+    """A rebuild or rollback was refused; the text is the message for the operator."""
 
 
 @dataclass(frozen=True)
 class Generation:
-    """One of the three: `orphans` are articles that its successor was made without."""
+    """One of the three. `orphans` are its articles that are not in its successor."""
 
-    place: str
+    schema: str
     state: Literal["live", "former", "spare"]
     made_at: datetime | None
     orphans: tuple[str, ...]
 
 
 @asynccontextmanager
-async def alone(url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Yield a connection that builds and swaps, while no other rebuild or rollback can.
+async def exclusive_connection(url: str) -> AsyncIterator[asyncpg.Connection]:
+    """Yield the connection of a rebuild or rollback, with the lock that excludes any other.
 
-    All is written on this very connection: whoever loses it, and with it the lock, writes nothing more.
+    Everything is written on this connection: a process that loses it, and with it the lock, writes nothing more.
 
     Raises:
-        GenerationError: another one is at work.
+        GenerationError: another rebuild or rollback is running.
     """
     connection = await asyncpg.connect(
         url,
@@ -77,7 +77,7 @@ async def alone(url: str) -> AsyncIterator[asyncpg.Connection]:
     )
     try:
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
-            raise GenerationError("another rebuild or rollback is under way")
+            raise GenerationError("another rebuild or rollback is running")
         yield connection
     finally:
         await connection.close(timeout=5)
@@ -87,36 +87,38 @@ async def read_generations(connection: asyncpg.Connection) -> dict[str, Generati
     """Return the live, the former and a spare generation by their state; there may be no former one."""
     rows = await connection.fetch(SQL["generations"])
     return {
-        row["state"]: Generation(row["place"], row["state"], row["made_at"], tuple(row["orphans"]))
+        row["state"]: Generation(row["schema_name"], row["state"], row["made_at"], tuple(row["orphans"]))
         for row in reversed(rows)
     }
 
 
-async def empty(connection: asyncpg.Connection, place: str) -> None:
-    """Empty a spare generation.
+async def truncate(connection: asyncpg.Connection, schema: str) -> None:
+    """Truncate a spare generation.
 
     Raises:
-        GenerationError: somebody still reads it.
+        GenerationError: another session reads it.
     """
     try:
-        await connection.execute(GENERATIONS[place]["empty"])
+        await connection.execute(GENERATIONS[schema]["truncate"])
     except asyncpg.LockNotAvailableError as error:
-        raise GenerationError(f"the tables in {place} are being read, perhaps by a dump; try again later") from error
+        raise GenerationError(
+            f"another session, such as a dump, reads the tables in {schema}; try again when it is done"
+        ) from error
 
 
-async def ids(connection: asyncpg.Connection, place: str) -> set[str]:
-    """Return the articles of a generation."""
-    return {row["id"] for row in await connection.fetch(GENERATIONS[place]["ids"])}
+async def article_ids(connection: asyncpg.Connection, schema: str) -> set[str]:
+    """Return the ids of the articles of a generation."""
+    return {row["id"] for row in await connection.fetch(GENERATIONS[schema]["article_ids"])}
 
 
-async def orphans(connection: asyncpg.Connection, replay: Replay, live: str, place: str) -> list[str]:
-    """Return the live articles that another generation has not, and of which the topic has not even a tombstone."""
-    lost = await ids(connection, live) - replay.versions.keys()
-    return sorted(lost - await ids(connection, place))
+async def orphans(connection: asyncpg.Connection, replay: Replay, live: str, schema: str) -> list[str]:
+    """Return the live articles that are missing in another generation and have no record in the topic."""
+    lost = await article_ids(connection, live) - replay.versions.keys()
+    return sorted(lost - await article_ids(connection, schema))
 
 
-async def that_differ(connection: asyncpg.Connection, one: str, other: str) -> list[str]:
-    """Return the articles that have other rows in one generation than in another, or are in one only."""
+async def differing_articles(connection: asyncpg.Connection, one: str, other: str) -> list[str]:
+    """Return the articles whose rows differ between two generations, or that are in one only."""
     found: set[str] = set()
     for table, key in KEYS.items():
         article = key[0]
@@ -128,43 +130,43 @@ async def that_differ(connection: asyncpg.Connection, one: str, other: str) -> l
     return sorted(found)
 
 
-async def empty_spares(connection: asyncpg.Connection) -> None:
-    """Empty what nobody can come back to; if somebody reads it, a dump perhaps, the next rebuild does it."""
+async def truncate_spares(connection: asyncpg.Connection) -> None:
+    """Truncate the spare generations; one that another session reads is left to the next rebuild."""
     for row in await connection.fetch(SQL["generations"]):
         if row["state"] == "spare":
             with contextlib.suppress(GenerationError):
-                await empty(connection, row["place"])
+                await truncate(connection, row["schema_name"])
 
 
-async def swap(connection: asyncpg.Connection, replay: Replay, live: str, place: str, orphans_max: int) -> float:
-    """Let readers get another generation, with all that was published until now; return how long builders waited.
+async def swap(connection: asyncpg.Connection, replay: Replay, live: str, schema: str, orphans_max: int) -> float:
+    """Make another generation live, with everything published until now; return how long builders waited, in seconds.
 
     Raises:
-        GenerationError: builders could not be held off, or there are more orphans now.
+        GenerationError: the lock against builders could not be taken, or there are more orphans now.
     """
     for _ in range(TRIES_MAX):
         await replay.catch_up(await replay.ends())
         try:
-            return await _try_to_swap(connection, replay, live, place, orphans_max)
+            return await _try_to_swap(connection, replay, live, schema, orphans_max)
         except (asyncpg.LockNotAvailableError, TimeoutError):
-            log.warning("Builders are at work; the swap tries again")
-    raise GenerationError("builders could not be held off; nothing has changed, run it again")
+            log.warning("builders are writing; retrying the swap")
+    raise GenerationError("could not lock builders out; nothing has changed, run it again")
 
 
 async def _try_to_swap(
-    connection: asyncpg.Connection, replay: Replay, live: str, place: str, orphans_max: int
+    connection: asyncpg.Connection, replay: Replay, live: str, schema: str, orphans_max: int
 ) -> float:
     async with connection.transaction():
-        await connection.execute(SQL["end_soon_if_frozen"])
-        await connection.execute(SQL["hold_writers_off"])
+        await connection.execute(SQL["set_idle_timeout"])
+        await connection.execute(SQL["lock_swap_exclusive"])
         begun = time.monotonic()
         if not await replay.catch_up(await replay.ends(), begun + SWAP_SECONDS):
             raise TimeoutError
-        lost = await orphans(connection, replay, live, place)
+        lost = await orphans(connection, replay, live, schema)
         if len(lost) > orphans_max:
-            raise GenerationError(f"{len(lost)} live articles are not in the topic by now; nothing has changed")
+            raise GenerationError(f"{len(lost)} live articles are missing from the topic now; nothing has changed")
         await connection.execute(SQL["retire_former"])
         await connection.execute(SQL["make_former"], lost)
-        await connection.execute(SQL["make_live"], place)
-        await connection.execute(GENERATIONS[place]["raise_all_generations"])
+        await connection.execute(SQL["make_live"], schema)
+        await connection.execute(GENERATIONS[schema]["bump_all_site_versions"])
     return time.monotonic() - begun

@@ -1,7 +1,7 @@
-"""Kafka `articles`, from its beginning → a generation, beside builders at work.
+"""Kafka `articles`, from its beginning → a generation, while builders are running.
 
-The topic is compacted: it holds the newest state of each article, and for a while those before it. Versions decide, as
-they do for the builders.
+The topic is compacted: it has the newest state of each article, and for a while earlier ones. The version decides, as
+for the builders.
 """
 
 import time
@@ -26,34 +26,35 @@ POLL_MS = 200
 
 
 class Replay:
-    """Brings a generation up to the topic's end, again and again.
+    """Replays the topic into a generation, and catches up with its end repeatedly.
 
-    `versions`: what the topic holds of each article; None after a tombstone. `unreadable`: records that say no article
-    that could be kept, by their place in the topic, each with the reason.
+    Attributes:
+        versions: The version of each article in the topic; None after a tombstone.
+        unreadable: Records that could not be stored, by "partition:offset" or article id, each with the reason.
     """
 
-    def __init__(self, consumer: AIOKafkaConsumer, connection: asyncpg.Connection, place: str, sites: Sites) -> None:
+    def __init__(self, consumer: AIOKafkaConsumer, connection: asyncpg.Connection, schema: str, sites: Sites) -> None:
         self._consumer = consumer
         self._connection = connection
-        self._sql = GENERATIONS[place]
+        self._sql = GENERATIONS[schema]
         self._sites = sites
         self.versions: dict[str, int | None] = {}
         self.unreadable: dict[str, str] = {}
 
     async def ends(self) -> Mapping[TopicPartition, int]:
-        """Return where the topic ends now: all that a builder can have read is before it."""
+        """Return the topic's end offsets now: every record that a builder can have read is before them."""
         return dict(await self._consumer.end_offsets(list(self._consumer.assignment())))
 
     async def catch_up(self, ends: Mapping[TopicPartition, int], deadline: float = float("inf")) -> bool:
-        """Take in all that stands before `ends`; False if the deadline (time.monotonic) came first."""
+        """Replay all records before `ends`; False if the deadline (time.monotonic) came first."""
         while any([await self._consumer.position(part) < end for part, end in ends.items()]):
             if time.monotonic() > deadline:
                 return False
             fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_ARTICLES)
-            await self._take([record for records in fetched.values() for record in records])
+            await self._replay([record for records in fetched.values() for record in records])
         return True
 
-    async def _take(self, records: Iterable[ConsumerRecord]) -> None:
+    async def _replay(self, records: Iterable[ConsumerRecord]) -> None:
         newest: dict[str, Article] = {}
         gone: set[str] = set()
         for record in records:
@@ -83,7 +84,7 @@ class Replay:
         articles = [(one, self._sites[one.site]) for one in newest]
         async with self._connection.transaction():
             if gone:
-                await self._connection.execute(self._sql["forget_articles"], list(gone))
+                await self._connection.execute(self._sql["delete_articles"], list(gone))
             if not await self._put(articles):
                 for placed in articles:
                     if not await self._put([placed]):
@@ -92,12 +93,12 @@ class Replay:
         for article, _ in articles:
             self.versions[article.id] = max(article.version, self.versions.get(article.id) or 0)
 
-    async def _put(self, articles: list[store.Placed]) -> bool:
+    async def _put(self, articles: list[store.SiteArticle]) -> bool:
         if not articles:
             return True
         try:
             async with self._connection.transaction():
-                await store.put(self._connection, self._sql, articles)
+                await store.save_all(self._connection, self._sql, articles)
         except POSTGRES_DATA_ERRORS:
             return False
         return True
@@ -105,20 +106,20 @@ class Replay:
 
 @asynccontextmanager
 async def replaying(
-    kafka: KafkaConfig, connection: asyncpg.Connection, place: str, sites: Sites
+    kafka: KafkaConfig, connection: asyncpg.Connection, schema: str, sites: Sites
 ) -> AsyncIterator[Replay]:
     """Read the topic from its beginning, as the builder does.
 
-    Uncommitted records too: a transaction that a killed relay left open would hide all that came after it, and it
-    would be taken for lost. What is aborted was sent again, in the same versions.
+    Uncommitted records too: a transaction that a killed relay left open would hide all later records, and they would
+    count as lost. Records of an aborted transaction were sent again, with the same versions.
     """
     consumer = AIOKafkaConsumer(**kafka.client, enable_auto_commit=False, fetch_max_wait_ms=100)
     await consumer.start()
     try:
-        cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - it has no other door
+        cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - there is no public API
         parts = [TopicPartition(ARTICLES.name, number) for number in cluster.partitions_for_topic(ARTICLES.name) or ()]
         consumer.assign(parts)
         await consumer.seek_to_beginning(*parts)
-        yield Replay(consumer, connection, place, sites)
+        yield Replay(consumer, connection, schema, sites)
     finally:
         await consumer.stop()

@@ -21,15 +21,15 @@ async def run_builder(settings: RenderSettings, process: Process) -> AsyncIterat
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_render", size=4)
     producer = Producer(settings.kafka)
     producer.start()
-    building = Builder(pool, producer, read_sites(settings.sites), settings.public_url)
-    deriving = process.spawn(building.derive_anew(), "make rows anew")
+    builder = Builder(pool, producer, read_sites(settings.sites), settings.public_url)
+    reindexing = process.spawn(builder.reindex(), "reindex")
     broker = create_broker(settings.kafka, consumer_middlewares())
-    subscribe(broker, ARTICLES.name, settings.group, building.on_article, process)
+    subscribe(broker, ARTICLES.name, settings.group, builder.on_article, process)
     try:
         async with run_broker(broker, settings.kafka, process):
-            yield Role("builder", not_ready=building.problems)
+            yield Role("builder", not_ready=builder.not_ready)
     finally:
-        deriving.cancel()
+        reindexing.cancel()
         await producer.stop()
         pool.terminate()
         await stop_tracing()

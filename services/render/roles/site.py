@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from services.render.settings import RenderSettings
 from services.render.site.images import Images
-from services.render.site.portal import Pools, Portal, _Refusal
+from services.render.site.portal import MethodNotAllowed, Pools, Portal
 from services.render.site.responses import ROUTE
 from shared.object_store import open_store
 from shared.postgres import open_pool
@@ -16,27 +16,27 @@ from shared.role import Process, Role
 from shared.sites import read_sites
 
 
-def role(portal: Portal, images: Images) -> Role:
-    """Return what the site offers to its process."""
-    routes = [Route("/media/{name}", images.image), Route(ROUTE, portal.page), Route(ROUTE, _Refusal())]
-    return Role("site", routes=routes, cached_response=portal.cached_response, degraded=portal.concerns)
+def site_role(portal: Portal, images: Images) -> Role:
+    """Return the role that serves a portal and its images."""
+    routes = [Route("/media/{name}", images.image), Route(ROUTE, portal.page), Route(ROUTE, MethodNotAllowed())]
+    return Role("site", routes=routes, cached_response=portal.cached_response, degraded=portal.warnings)
 
 
 @asynccontextmanager
 async def run_site(settings: RenderSettings, process: Process) -> AsyncIterator[Role]:
     """Run the public pages."""
     url = settings.database_url.get_secret_value()
-    open_ours = partial(open_pool, url, role="presstally_render")
+    open_site_pool = partial(open_pool, url, role="presstally_render")
     pools = Pools(
-        looks=await open_ours(size=1, statement_timeout_seconds=1),
-        pages=await open_ours(size=6, statement_timeout_seconds=3),
-        searches=await open_ours(size=3, statement_timeout_seconds=3),
+        versions=await open_site_pool(size=1, statement_timeout_seconds=1),
+        pages=await open_site_pool(size=6, statement_timeout_seconds=3),
+        searches=await open_site_pool(size=3, statement_timeout_seconds=3),
     )
     portal = Portal(pools, read_sites(settings.sites), settings.public_url, settings.page_cache_bytes_max)
-    sweeping = process.spawn(portal.sweep_forever(), "sweep pages")
+    eviction = process.spawn(portal.run_eviction(), "evict withdrawn pages")
     try:
-        yield role(portal, Images(open_store(settings.media)))
+        yield site_role(portal, Images(open_store(settings.media)))
     finally:
-        sweeping.cancel()
+        eviction.cancel()
         for pool in pools:
             pool.terminate()

@@ -1,4 +1,4 @@
-"""`/media/…`: the public copies of the media store."""
+"""`/media/…`: the public images of the media store."""
 
 import re
 
@@ -8,23 +8,23 @@ from obstore.store import ObjectStore
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.render.site.responses import FOR_EVER, FOR_OTHERS, problem, safe_headers
+from services.render.site.responses import CACHE_IMMUTABLE, CROSS_ORIGIN_HEADERS, problem, security_headers
 from shared.http.negotiation import etag_matches
 from shared.logs import log
 from shared.object_store import NAME_PATTERN, PUBLIC, STORE_ERRORS, TYPES
 
 IMAGE_NAME = re.compile(NAME_PATTERN)
 IMAGE_HEADERS = {
-    **safe_headers(),
-    **FOR_OTHERS,
-    "cache-control": FOR_EVER,
+    **security_headers(),
+    **CROSS_ORIGIN_HEADERS,
+    "cache-control": CACHE_IMMUTABLE,
     "content-security-policy": "default-src 'none'; sandbox",
 }
-NO_IMAGE = "There is no image by that name."
+NO_IMAGE = "No such image."
 
 
 class Images:
-    """Serves the public copies of the media store. A name stands for one content for ever."""
+    """Serves the public images of the media store. A name never changes its content."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
@@ -40,8 +40,8 @@ class Images:
         try:
             content = bytes(await (await obstore.get_async(self._store, PUBLIC + name)).bytes_async())
         except (FileNotFoundError, NotFoundError) as error:
-            raise problem(404, NO_IMAGE) from error  # not kept: it may be there soon
+            raise problem(404, NO_IMAGE) from error  # not cacheable: the image may be uploaded soon
         except STORE_ERRORS as error:
-            log.warning("The media store does not answer", reason=repr(error)[:500])
-            raise problem(503, "The media store does not answer now.", retry_after="5") from error
+            log.warning("The media store is unavailable", reason=repr(error)[:500])
+            raise problem(503, "The media store is unavailable.", retry_after="5") from error
         return Response(content, media_type=TYPES[name.rpartition(".")[2]], headers=headers)

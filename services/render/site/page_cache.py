@@ -1,89 +1,91 @@
-"""Pages in memory, each served only while Postgres says that nothing has changed, or while Postgres is away."""
+"""Rendered pages in memory. A page is served while its site's version is current, or while Postgres is unavailable."""
 
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
 
 from services.render.metrics import CACHE_BYTES
-from services.render.site.page_reader import Look
-from services.render.site.responses import Forms, Headers
+from services.render.site.page_reader import SiteVersion
+from services.render.site.responses import HeaderReader, Representations
 from shared.role import CachedResponse
 
-ENTRY_BYTES = 1_500
-"""What an entry takes beside its forms."""
+PAGE_OVERHEAD_BYTES = 1_500
+"""Memory that a cached page takes besides its representations."""
 
 
-Place = tuple[str, str, int]
-"""What an entry is of: site, path, and page of a list."""
+PageKey = tuple[str, str, int]
+"""Site, path, and page number of a list."""
 
 
 @dataclass(slots=True)
-class Entry:
-    """A page, and what it was made of. `look`: when that was last found to be so."""
+class CachedPage:
+    """A rendered page, and what it was rendered from."""
 
-    forms: Forms
-    key: bytes
-    """Checksum of what it was made of."""
-    look: Look
-    until: float
-    """When it must not be served any more, whatever else, in seconds since 1970."""
-    shows: tuple[str, ...]
-    """Ids of the articles that are seen on it, as `reading.Reader` notes them."""
+    representations: Representations
+    dependency_hash: bytes
+    """Of `PageReader.dependencies`."""
+    site_version: SiteVersion
+    """The newest version of the site at which the page was known to be right."""
+    expires_at: float
+    """When it must not be served any more, in seconds since 1970."""
+    article_ids: tuple[str, ...]
+    """The articles on it, as in `PageReader.article_ids`."""
     counted_bytes: int = 0
 
-    def is_over(self) -> bool:
-        """Tell whether its time is up."""
-        return time.time() >= self.until
+    def is_expired(self) -> bool:
+        """Return whether it must not be served any more."""
+        return time.time() >= self.expires_at
 
 
-class Shelf:
-    """Entries by place; those not asked for longest go first."""
+class PageCache:
+    """Pages by key, with a limit on their memory; the least recently used are evicted first."""
 
     def __init__(self, bytes_max: int) -> None:
         self._bytes_max = bytes_max
         self._bytes = 0
-        self._entries: OrderedDict[Place, Entry] = OrderedDict()
+        self._pages: OrderedDict[PageKey, CachedPage] = OrderedDict()
 
-    def get(self, place: Place) -> Entry | None:
-        """Return an entry, if it is there."""
-        entry = self._entries.get(place)
-        if entry is not None:
-            self._entries.move_to_end(place)
-        return entry
+    def get(self, key: PageKey) -> CachedPage | None:
+        """Return a page, if it is cached."""
+        page = self._pages.get(key)
+        if page is not None:
+            self._pages.move_to_end(key)
+        return page
 
-    def put(self, place: Place, entry: Entry) -> None:
-        """Keep an entry."""
-        self.drop(place)
-        self._entries[place] = entry
+    def put(self, key: PageKey, page: CachedPage) -> None:
+        """Cache a page; its memory counts from its first response on."""
+        self.evict(key)
+        self._pages[key] = page
 
-    def answer(self, place: Place, entry: Entry, headers: Headers) -> CachedResponse:
-        """Return an entry's answer; what was made for it takes memory from now on."""
-        answer = entry.forms.answer(headers)
-        if entry.counted_bytes != entry.forms.bytes_size and self._entries.get(place) is entry:
-            self._count(entry)
-        return answer
+    def response(self, key: PageKey, page: CachedPage, headers: HeaderReader) -> CachedResponse:
+        """Return the response to a request, and count the memory of a representation made for it."""
+        response = page.representations.response(headers)
+        if page.counted_bytes != page.representations.bytes_size and self._pages.get(key) is page:
+            self._count(page)
+        return response
 
-    def _count(self, entry: Entry) -> None:
-        self._bytes += entry.forms.bytes_size - entry.counted_bytes + (0 if entry.counted_bytes else ENTRY_BYTES)
-        entry.counted_bytes = entry.forms.bytes_size
+    def _count(self, page: CachedPage) -> None:
+        overhead = 0 if page.counted_bytes else PAGE_OVERHEAD_BYTES
+        self._bytes += page.representations.bytes_size - page.counted_bytes + overhead
+        page.counted_bytes = page.representations.bytes_size
         while self._bytes > self._bytes_max:
-            self.drop(next(iter(self._entries)))
+            self.evict(next(iter(self._pages)))
         CACHE_BYTES.set(self._bytes)
 
-    def drop(self, place: Place | None) -> None:
-        """Forget an entry, if there is one."""
-        entry = self._entries.pop(place, None) if place else None
-        if entry is not None and entry.counted_bytes:
-            self._bytes -= entry.counted_bytes + ENTRY_BYTES
-            entry.counted_bytes = 0
+    def evict(self, key: PageKey | None) -> None:
+        """Remove a page, if it is cached."""
+        page = self._pages.pop(key, None) if key else None
+        if page is not None and page.counted_bytes:
+            self._bytes -= page.counted_bytes + PAGE_OVERHEAD_BYTES
+            page.counted_bytes = 0
 
-    def shown(self) -> set[str]:
-        """Return the ids of all articles that are seen on entries."""
-        return {one for entry in self._entries.values() for one in entry.shows}
+    def article_ids(self) -> set[str]:
+        """Return the ids of all articles that are on cached pages."""
+        return {one for page in self._pages.values() for one in page.article_ids}
 
-    def drop_showing(self, articles: set[str]) -> int:
-        """Forget the entries on which any of these is seen, and return how many there were."""
-        places = [place for place, entry in self._entries.items() if not articles.isdisjoint(entry.shows)]
-        for place in places:
-            self.drop(place)
-        return len(places)
+    def evict_articles(self, article_ids: set[str]) -> int:
+        """Remove the pages that show any of these articles, and return how many they were."""
+        keys = [key for key, page in self._pages.items() if not article_ids.isdisjoint(page.article_ids)]
+        for key in keys:
+            self.evict(key)
+        return len(keys)

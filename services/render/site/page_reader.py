@@ -1,4 +1,4 @@
-"""Postgres → what one page is made of, as of one moment."""
+"""Postgres → the rows of one page, read in one snapshot."""
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -11,55 +11,64 @@ import msgspec
 
 from services.render.builder import projections
 from services.render.pages import search_query
-from services.render.pages.page_data import Around
-from services.render.queries import GENERATIONS, PLACES, SQL
+from services.render.pages.page_data import RelatedArticles
+from services.render.queries import GENERATIONS, SCHEMAS, SQL
 from shared.articles import Article
 from shared.postgres import Connection, NamedQueries
 from shared.sites import Section, Site
 
-LISTED = 20
-LINKED = 5
-"""Related articles, and those of each section on the home page."""
+LIST_PAGE_SIZE = 20
+RELATED_MAX = 5
+"""Related articles of a page."""
 ACQUIRE_SECONDS = 3.0
 LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 FAR_AHEAD = datetime(9999, 1, 1, tzinfo=UTC)
-ANY = "*"
-"""In place of an article's id: all of them."""
+ANY_ARTICLE = "*"
+"""In place of an article's id: the page depends on articles that cannot be listed."""
+
+SiteVersion = tuple[int, datetime | None]
+"""A site's version number, and when its pages last changed. Equal versions mean equal pages."""
+NO_VERSION: SiteVersion = (0, None)
+"""The version of a site that never had an article."""
 
 
 @dataclass
-class Reader:
-    """Reads for one page, in one transaction, and notes what the page depends on.
+class PageReader:
+    """Reads the rows of one page in one transaction, and tracks what the page depends on.
 
-    `sql` are the statements for one generation. `key` tells two states of a page apart; `until` is when it must no
-    longer be served, whatever happens; `shows` are the ids of the articles on it, and ANY if it tells more of articles
-    than can be named.
+    Attributes:
+        connection: In a read-only transaction.
+        site: The page's site.
+        sql: The statements for one generation.
+        dependencies: Equal lists mean equal pages.
+        expires_at: When the page must no longer be served, whether or not anything was written.
+        article_ids: The articles on the page; ANY_ARTICLE if it also depends on others.
     """
 
     connection: "Connection | asyncpg.Connection"
     site: Site
     sql: NamedQueries
-    key: list[Any] = field(default_factory=list)
-    until: datetime = FAR_AHEAD
-    shows: set[str] = field(default_factory=set)
+    dependencies: list[Any] = field(default_factory=list)
+    expires_at: datetime = FAR_AHEAD
+    article_ids: set[str] = field(default_factory=set)
 
     async def articles(self, query: str, *arguments: object) -> list[Article]:
-        """Return the articles of a query, and note them."""
-        return self.note(await self.connection.fetch(self.sql[query], self.site.slug, *arguments))
+        """Return the articles of a query, and track them."""
+        return self.track(await self.connection.fetch(self.sql[query], self.site.slug, *arguments))
 
     async def rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
-        """Return the rows of a query that is not of articles, and note them."""
+        """Return the rows of a query that does not return articles, and track them."""
         rows = [tuple(row) for row in await self.connection.fetch(self.sql[query], self.site.slug, *arguments)]
-        self.key.append(rows)
-        self.shows.add(ANY)
+        self.dependencies.append(rows)
+        self.article_ids.add(ANY_ARTICLE)
         return rows
 
-    def note(self, rows: Sequence[asyncpg.Record]) -> list[Article]:
-        """Decode articles and note them."""
+    def track(self, rows: Sequence[asyncpg.Record]) -> list[Article]:
+        """Decode articles, and record that the page depends on them."""
         articles = [self.decode(row) for row in rows]
-        self.key.append([(article.id, article.version) for article in articles])
-        self.shows |= {intern(article.id) for article in articles}
-        self.until = min([self.until, *(row["public_until"].replace(tzinfo=UTC) for row in rows)])
+        self.dependencies.append([(article.id, article.version) for article in articles])
+        self.article_ids |= {intern(article.id) for article in articles}
+        self.expires_at = min([self.expires_at, *(row["public_until"].replace(tzinfo=UTC) for row in rows)])
         return articles
 
     def decode(self, row: asyncpg.Record) -> Article:
@@ -67,125 +76,123 @@ class Reader:
         return msgspec.json.decode(row["content"], type=Article)
 
     async def article_row(self, number: int) -> asyncpg.Record | None:
-        """Return the row of the article with a public number, whether readers may see it or not."""
+        """Return the row of the article with a public number, whether it is public or not."""
         return await self.connection.fetchrow(self.sql["articles_of_numbers"], self.site.slug, [number])
 
-    async def listed(self, name: str, page: int = 1, size: int = LISTED) -> tuple[list[Article], bool]:
+    async def listed(self, name: str, page: int = 1, size: int = LIST_PAGE_SIZE) -> tuple[list[Article], bool]:
         """Return one page of a list, and whether there is another."""
         articles = await self.articles("listed", name, size + 1, (page - 1) * size, True)
         return articles[:size], len(articles) > size
 
-    async def around(self, article: Article) -> Around:
-        """Return what stands around an article."""
-        return self.arranged(article, await self.neighbours([article]))
+    async def related_articles(self, article: Article) -> RelatedArticles:
+        """Return the articles that an article's page links to."""
+        return self.arrange_related(article, await self.related_rows([article]))
 
-    async def neighbours(self, articles: Sequence[Article], *, with_contents: bool = True) -> list[asyncpg.Record]:
-        """Return what stands around each of some articles; `n` of a row is the article's place, from 1."""
+    async def related_rows(self, articles: Sequence[Article], *, with_contents: bool = True) -> list[asyncpg.Record]:
+        """Return the rows of the related articles of some articles; `n` is the article's index, from 1."""
         return await self.connection.fetch(
-            self.sql["around"],
+            self.sql["related_articles"],
             self.site.slug,
             [f"section/{one.section}" for one in articles],
-            [projections.listed_at(one) for one in articles],
+            [projections.sort_time(one) for one in articles],
             [one.number for one in articles],
             [
-                " ".join(name for name in projections.lists(one, self.site) if name.startswith("tag/"))
+                " ".join(name for name in projections.list_keys(one, self.site) if name.startswith("tag/"))
                 for one in articles
             ],
             [one.translation_of or one.id for one in articles],
-            LINKED,
+            RELATED_MAX,
             with_contents,
         )
 
-    def arranged(self, article: Article, rows: Sequence[asyncpg.Record]) -> Around:
-        """Put in order what stands around an article, and note it."""
+    def arrange_related(self, article: Article, rows: Sequence[asyncpg.Record]) -> RelatedArticles:
+        """Order the related articles of an article, and track them."""
         rows = sorted(rows, key=lambda row: (row["shared"], row["listed_at"], row["number"]), reverse=True)
         newer, older, related, translations = (
-            self.note([row for row in rows if row["kind"] == kind])
+            self.track([row for row in rows if row["kind"] == kind])
             for kind in ("newer", "older", "related", "translation")
         )
-        related = [one for one in related if one.id not in {one.id for one in older[:1]}]  # it stands there already
+        related = [one for one in related if one.id not in {one.id for one in older[:1]}]  # linked as the older one
         known = {one.id for one in (*related, *older[:1])}
-        related += [one for one in older if one.id not in known][: LINKED - len(related)]
+        related += [one for one in older if one.id not in known][: RELATED_MAX - len(related)]
         same = {one.language: one for one in sorted(translations, key=lambda one: one.number, reverse=True)}
         others = [one for _, one in sorted(same.items()) if one.language != article.language]
-        return Around(newer[0] if newer else None, older[0] if older else None, related, others)
+        return RelatedArticles(newer[0] if newer else None, older[0] if older else None, related, others)
 
     async def by_section(self, size: int) -> list[tuple[Section, list[Article]]]:
-        """Return each section with its newest articles, but those that have none."""
+        """Return each section with its newest articles, without the empty sections."""
         found = [(one, (await self.listed(f"section/{one.slug}", 1, size))[0]) for one in self.site.sections]
         return [(section, articles) for section, articles in found if articles]
 
-    async def search(self, wanted: search_query.Wanted) -> search_query.Found:
-        """Look for articles."""
-        terms = search_query.parse(wanted.query)
+    async def search(self, search: search_query.SearchRequest) -> search_query.SearchResult:
+        """Return one page of search results."""
+        terms = search_query.parse(search.query)
         if terms is None:
-            return search_query.Found()
+            return search_query.SearchResult()
         await self.connection.execute(self.sql["prepare_search"])
         zone, day = self.site.zone, timedelta(days=1)
-        since = datetime.combine(wanted.since, datetime.min.time(), zone) if wanted.since else LONG_AGO
-        until = datetime.combine(wanted.until + day, datetime.min.time(), zone) if wanted.until else FAR_AHEAD
+        since = datetime.combine(search.since, datetime.min.time(), zone) if search.since else LONG_AGO
+        until = datetime.combine(search.until + day, datetime.min.time(), zone) if search.until else FAR_AHEAD
         size = search_query.PAGE_RESULTS
-        place = (size + 1, (wanted.page - 1) * size)
-        fits = (terms.indexed, terms.pairs, terms.folded)
-        filters = (wanted.section, since, until)
-        if wanted.by_date:
-            found = await self.articles("search_by_date", *fits, *filters, *place, terms.is_indexed)
-            return search_query.Found(found[:size], 0, len(found) > size, terms=terms)
-        given = (*fits, terms.phrase, terms.marked, *filters, search_query.RANKED_MAX, search_query.FEW_MAX, *place)
+        limit_offset = (size + 1, (search.page - 1) * size)
+        matches = (terms.indexed, terms.pairs, terms.folded)
+        filters = (search.section, since, until)
+        if search.by_date:
+            found = await self.articles("search_by_date", *matches, *filters, *limit_offset, terms.is_indexed)
+            return search_query.SearchResult(found[:size], 0, len(found) > size, terms=terms)
+        limits = (search_query.RANKED_MAX, search_query.SMALL_RESULT_MAX, *limit_offset)
+        given = (*matches, terms.phrase, terms.with_diacritics, *filters, *limits)
         rows = await self.connection.fetch(self.sql["search"], self.site.slug, *given, terms.is_indexed)
-        if not rows and wanted.page == 1 and not (wanted.section or wanted.since or wanted.until):
+        if not rows and search.page == 1 and not (search.section or search.since or search.until):
             nearest = await self._nearest(" ".join(sorted(terms.words)))
-            return search_query.Found(nearest, len(nearest), is_nearest=bool(nearest), terms=terms)
-        articles = self.note(rows)
+            return search_query.SearchResult(nearest, len(nearest), is_nearest=bool(nearest), terms=terms)
+        articles = self.track(rows)
         count = rows[0]["found"] if rows else 0
-        return search_query.Found(articles[:size], count, len(articles) > size, terms=terms)
+        return search_query.SearchResult(articles[:size], count, len(articles) > size, terms=terms)
 
     async def _nearest(self, words: str) -> list[Article]:
-        for likeness in search_query.LIKENESSES:
-            await self.connection.execute(self.sql["set_likeness"], likeness)
-            if found := await self.articles("search_nearest", words, LINKED):
+        for threshold in search_query.SIMILARITY_THRESHOLDS:
+            await self.connection.execute(self.sql["set_similarity_threshold"], threshold)
+            if found := await self.articles("search_nearest", words, RELATED_MAX):
                 return found
         return []
 
 
-Look = tuple[int, datetime | None]
-"""A site's generation, and when its pages last changed. Equal looks mean equal pages."""
-NEVER_WRITTEN: Look = (0, None)
-"""How a site stands that never had an article."""
+_last_schema = SCHEMAS[0]
+"""The schema that was live when this process last read: it seldom changes, so it is read first."""
 
 
-_last_place = PLACES[0]
-"""The generation that readers got when this process looked last: it seldom changes, so it is asked first."""
-
-
-async def _looked(connection: Connection, site: Site) -> asyncpg.Record:
-    global _last_place  # noqa: PLW0603 - a guess that is checked each time
+async def _read_site_version(connection: Connection, site: Site) -> asyncpg.Record:
+    global _last_schema  # noqa: PLW0603 - a guess that is checked each time
     while True:
-        asked = _last_place
-        row = await connection.fetchrow(GENERATIONS[asked]["look"], site.slug)
+        schema = _last_schema
+        row = await connection.fetchrow(GENERATIONS[schema]["site_version"], site.slug)
         assert row is not None
-        if row["place"] == asked:
+        if row["schema_name"] == schema:
             return row
-        _last_place = row["place"]
+        _last_schema = row["schema_name"]
 
 
-async def withdrawn(pool: asyncpg.Pool, articles: Iterable[str]) -> set[str]:
-    """Return those of the articles that readers may not see now."""
-    place = await pool.fetchval(SQL["live_place"])
-    return {row["id"] for row in await pool.fetch(GENERATIONS[place]["withdrawn"], list(articles))}
+async def hidden_articles(pool: asyncpg.Pool, article_ids: Iterable[str]) -> set[str]:
+    """Return those of the given articles that are not public now."""
+    schema = await pool.fetchval(SQL["live_schema"])
+    return {row["id"] for row in await pool.fetch(GENERATIONS[schema]["hidden_articles"], list(article_ids))}
 
 
-async def at_one_moment(
-    pool: asyncpg.Pool, site: Site, read: Callable[[Reader], Awaitable[Any]]
-) -> tuple[Look, Any, Reader]:
-    """Read in one snapshot; return the look that goes with it, what was read, and what was noted.
+async def read_snapshot(
+    pool: asyncpg.Pool, site: Site, read: Callable[[PageReader], Awaitable[Any]]
+) -> tuple[SiteVersion, Any, PageReader]:
+    """Read in one snapshot.
 
-    Which generation is read is a row of the same snapshot: a swap meanwhile changes nothing of it.
+    The live generation is a row of the same snapshot, so a swap meanwhile changes nothing of what is read.
+
+    Returns:
+        The site's version in that snapshot, the result of `read`, and the reader with the tracked dependencies.
     """
     async with (
         pool.acquire(timeout=ACQUIRE_SECONDS) as connection,
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
-        row = await _looked(connection, site)
-        reader = Reader(connection, site, GENERATIONS[row["place"]], [row["number"]])
-        return (row["generation"], row["changed_at"]), await read(reader), reader
+        row = await _read_site_version(connection, site)
+        reader = PageReader(connection, site, GENERATIONS[row["schema_name"]], [row["number"]])
+        return (row["version"], row["changed_at"]), await read(reader), reader

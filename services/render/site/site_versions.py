@@ -1,7 +1,7 @@
-"""How sites stand in Postgres, asked once for all requests that want to know at the moment.
+"""Site versions in Postgres, read once for all requests that need them at the same moment.
 
-A look is shared by the requests that came before it began, so that a page is never older than what was committed when
-it was asked for. No message could promise that: it would reach one replica before another.
+A query is shared by the requests that arrived before it began, so a page is never older than what was committed when
+it was requested. A message could not guarantee that: it would reach one replica before another.
 """
 
 import asyncio
@@ -10,109 +10,110 @@ from collections.abc import Awaitable, Callable, Mapping
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
 
-from services.render.queries import GENERATIONS, PLACES
-from services.render.site.page_reader import Look
+from services.render.queries import GENERATIONS, SCHEMAS
+from services.render.site.page_reader import SiteVersion
 from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE, Connection
 
-LOOK_SECONDS_MAX = 1.5
-"""After which Postgres counts as away."""
+QUERY_SECONDS_MAX = 1.5
+"""A query that takes longer counts as Postgres being unavailable."""
 
-_Waiter = asyncio.Future[Mapping[str, Look] | None]
+_Waiter = asyncio.Future[Mapping[str, SiteVersion] | None]
 
 
-class Lookout:
-    """A connection that is kept for looks: a pool would ask twice, to look and to clean up. One look at a time."""
+class SiteVersionQuery:
+    """Reads all sites' versions on a connection of its own: a pool adds a query to reset it. One query at a time."""
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
         self._connection: Connection | None = None
         self._statement: PreparedStatement | None = None
-        self._place = PLACES[0]  # the generation that readers got last: it seldom changes, so it is asked first
+        self._schema = SCHEMAS[0]  # the schema that was live last: it seldom changes, so it is read first
 
-    async def look(self) -> Mapping[str, Look]:
-        """Return how all sites stand now.
+    async def query(self) -> Mapping[str, SiteVersion]:
+        """Return the versions of all sites, by slug.
 
         Raises:
-            asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is away.
+            asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
         """
         try:
             while True:
                 if self._connection is None:
                     self._connection = await self._pool.acquire()
                 if self._statement is None:
-                    self._statement = await self._connection.prepare(GENERATIONS[self._place]["looks"])
+                    self._statement = await self._connection.prepare(GENERATIONS[self._schema]["site_versions"])
                 rows = await self._statement.fetch()
-                if not rows or rows[0]["place"] == self._place:
-                    return {site: (generation, at) for _, site, generation, at in rows}
-                self._place, self._statement = rows[0]["place"], None
+                if not rows or rows[0]["schema_name"] == self._schema:
+                    return {site: (version, changed_at) for _, site, version, changed_at in rows}
+                self._schema, self._statement = rows[0]["schema_name"], None
         except BaseException:
-            await self._give_up()
+            await self._discard_connection()
             raise
 
-    async def _give_up(self) -> None:
-        # Ended, not handed back as it is: the pool would wait for the answer that never came.
+    async def _discard_connection(self) -> None:
+        # Terminated before its release: the pool would wait for the response that never came.
         connection, self._connection, self._statement = self._connection, None, None
         if connection is not None:
             connection.terminate()
             await self._pool.release(connection)
 
 
-class Looks:
-    """Shares looks among all who want one."""
+class SiteVersionWatcher:
+    """Shares site version queries among concurrent requests."""
 
-    def __init__(self, ask: Callable[[], Awaitable[Mapping[str, Look]]]) -> None:
-        self._ask = ask
+    def __init__(self, query: Callable[[], Awaitable[Mapping[str, SiteVersion]]]) -> None:
+        self._query = query
         self._loop = asyncio.get_running_loop()
-        self._waiting: list[_Waiter] = []
-        self._answering: asyncio.Task[None] | None = None
-        self._last: Mapping[str, Look] = {}
-        self.away: str | None = None
+        self._waiters: list[_Waiter] = []
+        self._serving: asyncio.Task[None] | None = None
+        self._last: Mapping[str, SiteVersion] = {}
+        self.unavailable_reason: str | None = None
         """Why Postgres does not answer; None when it does."""
 
-    def now(self) -> Awaitable[Mapping[str, Look] | None]:
-        """Tell how all sites stand, by a look that begins after this call; None while Postgres is away.
+    def current(self) -> Awaitable[Mapping[str, SiteVersion] | None]:
+        """Return all sites' versions, by a query that begins after this call; None while Postgres is unavailable.
 
-        A site that never had an article is missing. No coroutine: each would cost a request as much as all else here.
+        A site that never had an article is missing. Not a coroutine: creating one would cost a request as much as all
+        the rest of this call.
         """
         waiter: _Waiter = self._loop.create_future()
-        if self.away is not None:
+        if self.unavailable_reason is not None:
             waiter.set_result(None)
             return waiter
-        self._waiting.append(waiter)
-        if self._answering is None:
-            self._answering = self._loop.create_task(self._answer_all())
+        self._waiters.append(waiter)
+        if self._serving is None:
+            self._serving = self._loop.create_task(self._serve_waiters())
         return waiter
 
-    def may_stand(self, site: str, look: Look) -> bool:
-        """Tell whether a site may still stand so: no later look is known. To be sure takes a look of one's own."""
-        return self._last.get(site, look) == look
+    def may_be_current(self, site: str, version: SiteVersion) -> bool:
+        """Return False if a later version of the site is known. True does not say that there is none."""
+        return self._last.get(site, version) == version
 
-    async def again(self) -> Mapping[str, Look] | None:
-        """Tell the same, and find out whether Postgres is back."""
-        return await (self._look() if self.away else self.now())
+    async def recheck(self) -> Mapping[str, SiteVersion] | None:
+        """Return the same as `current`, and ask Postgres even if it was unavailable."""
+        return await (self._read() if self.unavailable_reason else self.current())
 
-    async def _answer_all(self) -> None:
-        # Whoever comes while a look is under way waits for the next one: this one began before they came.
-        while self._waiting:
-            waiters, self._waiting = self._waiting, []
-            looks = None if self.away else await self._look()
+    async def _serve_waiters(self) -> None:
+        # A request that arrives during a query waits for the next one: this one began before it.
+        while self._waiters:
+            waiters, self._waiters = self._waiters, []
+            versions = None if self.unavailable_reason else await self._read()
             for waiter in waiters:
                 if not waiter.done():
-                    waiter.set_result(looks)
-        self._answering = None
+                    waiter.set_result(versions)
+        self._serving = None
 
-    async def _look(self) -> Mapping[str, Look] | None:
+    async def _read(self) -> Mapping[str, SiteVersion] | None:
         try:
-            async with asyncio.timeout(LOOK_SECONDS_MAX):
-                self._last = await self._ask()
-        except Exception as error:  # noqa: BLE001 - whatever it is, they wait for an answer
-            if self.away is None:
+            async with asyncio.timeout(QUERY_SECONDS_MAX):
+                self._last = await self._query()
+        except Exception as error:  # noqa: BLE001 - requests are waiting, whatever went wrong
+            if self.unavailable_reason is None:
                 trace = None if isinstance(error, POSTGRES_UNAVAILABLE) else error
-                log.warning("Postgres does not answer: pages come from memory", reason=repr(error), exc_info=trace)
-            self.away = repr(error)
+                log.warning("Postgres is unavailable; serving cached pages", reason=repr(error), exc_info=trace)
+            self.unavailable_reason = repr(error)
             return None
-        if self.away is not None:
-            log.info("Postgres answers again")
-            self.away = None
+        if self.unavailable_reason is not None:
+            log.info("Postgres is available again")
+            self.unavailable_reason = None
         return self._last

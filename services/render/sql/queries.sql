@@ -1,20 +1,20 @@
--- "generation." stands for the schema of a generation: render, render_2 or render_3 (see schema.sql).
+-- "generation." is replaced by the schema of a generation: render, render_2 or render_3 (see schema.sql).
 
 -- name: save_article
--- An older version changes nothing, and neither does the same one: no row comes back.
+-- An older version changes nothing, and neither does the same one: no row is returned.
 INSERT INTO generation.articles AS a (id, site, number, section, version, state, path, listed_at, modified_at,
-                                  public_from, public_until, front_until, content, derived)
+                                  public_from, public_until, featured_until, content, projection_version)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13::jsonb, $14)
 ON CONFLICT (id) DO UPDATE
 SET site = EXCLUDED.site, section = EXCLUDED.section, version = EXCLUDED.version, state = EXCLUDED.state,
     path = EXCLUDED.path, listed_at = EXCLUDED.listed_at, modified_at = EXCLUDED.modified_at,
-    public_from = EXCLUDED.public_from, public_until = EXCLUDED.public_until, front_until = EXCLUDED.front_until,
-    content = EXCLUDED.content, derived = EXCLUDED.derived
-WHERE a.version < EXCLUDED.version OR (a.version = EXCLUDED.version AND a.derived <> EXCLUDED.derived)
+    public_from = EXCLUDED.public_from, public_until = EXCLUDED.public_until, featured_until = EXCLUDED.featured_until,
+    content = EXCLUDED.content, projection_version = EXCLUDED.projection_version
+WHERE a.version < EXCLUDED.version OR (a.version = EXCLUDED.version AND a.projection_version <> EXCLUDED.projection_version)
 RETURNING id
 
--- name: standing
--- What readers get of an article now.
+-- name: published_state
+-- The stored version of an article, and whether it is public now.
 SELECT a.version, a.site, a.path, p.id IS NOT NULL AS is_public
 FROM generation.articles a LEFT JOIN generation.public_articles p USING (id)
 WHERE a.id = $1
@@ -22,20 +22,20 @@ WHERE a.id = $1
 -- name: site_of
 SELECT site FROM generation.articles WHERE id = $1 FOR UPDATE
 
--- name: forget_articles
+-- name: delete_articles
 DELETE FROM generation.articles WHERE id = ANY ($1) RETURNING site, version
 
--- name: drop_listings
+-- name: delete_listings
 DELETE FROM generation.listings WHERE article = ANY ($1)
 
--- name: drop_old_addresses
+-- name: delete_old_addresses
 DELETE FROM generation.old_addresses WHERE article = ANY ($1)
 
--- name: drop_search
+-- name: delete_search
 DELETE FROM generation.search WHERE article = ANY ($1)
 
--- name: drop_boundaries
-DELETE FROM generation.boundaries WHERE article = ANY ($1)
+-- name: delete_visibility_changes
+DELETE FROM generation.visibility_changes WHERE article = ANY ($1)
 
 -- name: save_listings
 INSERT INTO generation.listings (article, site, listed_at, number, list, name)
@@ -44,8 +44,8 @@ SELECT $1, $2, $3, $4, list, name FROM unnest($5::text[], $6::text[]) AS given (
 -- name: save_old_addresses
 INSERT INTO generation.old_addresses (article, site, address) SELECT $1, $2, unnest($3::text[])
 
--- name: save_boundaries
-INSERT INTO generation.boundaries (article, site, at) SELECT $1, $2, unnest($3::timestamptz[])
+-- name: save_visibility_changes
+INSERT INTO generation.visibility_changes (article, site, at) SELECT $1, $2, unnest($3::timestamptz[])
 
 -- name: save_search
 INSERT INTO generation.search (article, site, listed_at, section, title, title_words, words, pairs, marked_words)
@@ -54,32 +54,32 @@ VALUES ($1, $2, $3, $4, $5, to_tsvector('simple', $6),
         || to_tsvector('simple', $8),
     array_to_tsvector($9::text[]), to_tsvector('simple', $10))
 
--- name: raise_generation
-INSERT INTO render.sites AS s (site, generation, changed_at) VALUES ($1, 1, now())
-ON CONFLICT (site) DO UPDATE SET generation = s.generation + 1, changed_at = greatest(s.changed_at, now())
+-- name: bump_site_version
+INSERT INTO render.sites AS s (site, version, changed_at) VALUES ($1, 1, now())
+ON CONFLICT (site) DO UPDATE SET version = s.version + 1, changed_at = greatest(s.changed_at, now())
 
--- name: derived_otherwise
--- Articles whose rows were made by other rules than today's, some at a time.
-SELECT id, content FROM generation.articles WHERE derived <> $1 AND id > $2 ORDER BY id LIMIT 100
+-- name: outdated_rows
+-- Articles whose rows were made by another version of the projections, some at a time.
+SELECT id, content FROM generation.articles WHERE projection_version <> $1 AND id > $2 ORDER BY id LIMIT 100
 
--- name: look
--- What tells whether a page is still right: it changes with each write, and when a time comes. And which generation
--- readers get: if it is not the one that was asked, ask that one.
-SELECT (SELECT place FROM render.generations WHERE state = 'live') AS place,
+-- name: site_version
+-- The site's version: it changes with each write, and when an article's visibility changes by time. And the schema that
+-- is live: if it is not the one that was asked, ask that one.
+SELECT (SELECT schema_name FROM render.generations WHERE state = 'live') AS schema_name,
     (SELECT number FROM render.generations WHERE state = 'live') AS number,
-    coalesce((SELECT generation FROM render.sites WHERE site = $1), 0) AS generation,
+    coalesce((SELECT version FROM render.sites WHERE site = $1), 0) AS version,
     greatest((SELECT changed_at FROM render.sites WHERE site = $1),
-             (SELECT max(at) FROM generation.boundaries WHERE site = $1 AND at <= now())) AS changed_at
+             (SELECT max(at) FROM generation.visibility_changes WHERE site = $1 AND at <= now())) AS changed_at
 
--- name: looks
--- The same of all sites that ever had an article.
-SELECT (SELECT place FROM render.generations WHERE state = 'live') AS place, s.site, s.generation,
+-- name: site_versions
+-- The same for all sites that ever had an article.
+SELECT (SELECT schema_name FROM render.generations WHERE state = 'live') AS schema_name, s.site, s.version,
     greatest(s.changed_at,
-             (SELECT max(b.at) FROM generation.boundaries b WHERE b.site = s.site AND b.at <= now())) AS changed_at
+             (SELECT max(b.at) FROM generation.visibility_changes b WHERE b.site = s.site AND b.at <= now())) AS changed_at
 FROM render.sites s
 
--- name: withdrawn
--- Those of the given articles that readers may not see now.
+-- name: hidden_articles
+-- Those of the given articles that are not public now.
 SELECT given.id FROM unnest($1::text[]) AS given (id)
 WHERE NOT EXISTS (SELECT FROM generation.public_articles p WHERE p.id = given.id)
 
@@ -103,25 +103,25 @@ WHERE site = $1
 ORDER BY listed_at DESC, number DESC
 LIMIT $2
 
--- name: front
+-- name: featured
 SELECT content, public_until FROM generation.public_articles
-WHERE site = $1 AND front_until > now()
+WHERE site = $1 AND featured_until > now()
 ORDER BY (content ->> 'pinned_until')::timestamptz > now() DESC NULLS LAST, (content ->> 'priority')::integer,
     listed_at DESC, number DESC
 LIMIT $2
 
 -- name: listed
--- $5: with their contents. Who reads many pages reads each content once.
+-- $5: with their contents. A caller that reads many pages reads each content once.
 SELECT a.id, CASE WHEN $5 THEN a.content END AS content, a.public_until
 FROM generation.listings l JOIN generation.public_articles a ON a.id = l.article
 WHERE l.site = $1 AND l.list = $2
 ORDER BY l.listed_at DESC, l.number DESC
 LIMIT $3 OFFSET $4
 
--- name: around
--- What stands around each of the given articles: the next newer of its section, the next older ones, and older ones
--- that share most tags (what is published later changes no older article's page), and what says the same in another
--- language. The last of a kind first to last by (shared, listed_at, number); $8 as above.
+-- name: related_articles
+-- The related articles of each of the given articles: the next newer one of its section, the next older ones, the older
+-- ones that share most tags (so that a later article changes no older page), and its translations. The caller orders each
+-- kind by (shared, listed_at, number), descending; $8: with their contents.
 SELECT given.n::integer AS n, near.kind, near.shared, near.listed_at, near.number,
     a.id, CASE WHEN $8 THEN a.content END AS content, a.public_until
 FROM unnest($2::text[], $3::timestamptz[], $4::bigint[], $5::text[], $6::text[])
@@ -164,24 +164,24 @@ FROM unnest($2::text[], $3::timestamptz[], $4::bigint[], $5::text[], $6::text[])
     ) near
     JOIN generation.articles a ON a.id = near.article
 
--- name: contents
+-- name: article_contents
 SELECT id, content FROM generation.articles WHERE id = ANY ($1)
 
--- name: whole_articles
--- Every public article of a site, so that neighbours stand together.
+-- name: all_articles
+-- Every public article of a site, so that neighbours follow one another.
 SELECT number, path FROM generation.public_articles
 WHERE site = $1
 ORDER BY section, listed_at DESC, number DESC
 
--- name: whole_lists
+-- name: all_lists
 SELECT l.list, count(*)::integer AS articles
 FROM generation.listings l JOIN generation.public_articles a ON a.id = l.article
 WHERE l.site = $1
 GROUP BY l.list
 ORDER BY l.list
 
--- name: whole_old_addresses
--- Former addresses, each with the article that it leads to: as article_of_old_address chooses it.
+-- name: all_old_addresses
+-- Old URLs, each with its article, chosen as article_of_old_address does.
 SELECT DISTINCT ON (o.address) o.address, a.path, a.state, p.id IS NOT NULL AS is_public
 FROM generation.old_addresses o
 JOIN generation.articles a ON a.id = o.article
@@ -189,8 +189,8 @@ LEFT JOIN generation.public_articles p USING (id)
 WHERE o.site = $1
 ORDER BY o.address, p.id IS NULL, a.number
 
--- name: whole_gone
--- Addresses of articles that are not for readers any more.
+-- name: all_hidden
+-- Paths of articles that are not public any more.
 SELECT a.path, a.state FROM generation.articles a LEFT JOIN generation.public_articles p USING (id)
 WHERE a.site = $1 AND p.id IS NULL
 ORDER BY a.number
@@ -239,11 +239,11 @@ ORDER BY listed_at DESC, number DESC
 LIMIT $3
 
 -- name: search
--- The newest of those with the words in their title and of those with them anywhere, the fittest first.
--- $2 and $3 are what indexes find: words and pairs of words, null if there are none; $4 is the whole query, and $14
--- tells whether it says no more than these; $5 all words together; $6 words with marks; $7 section, $8 since, $9 until;
--- $10 most to be ranked. Few that fit ($11) are found by an index and put in order. Of more, the newest are found by
--- looking through all from the newest on: the function behind the operator @@ keeps the planner from the index.
+-- The newest articles with the words in their title and the newest with them anywhere, the best match first.
+-- $2 and $3 are for indexes: words and pairs of words, null if there are none; $4 is the whole query, and $14 says
+-- whether $2 and $3 are equivalent to it; $5 all words as a phrase; $6 words with diacritics; $7 section, $8 since,
+-- $9 until; $10 limit of the ranking. If at most $11 match, an index finds them and they are sorted. If more match, a
+-- scan from the newest on finds the newest: the function behind the operator @@ keeps the planner from the index.
 WITH fitting AS MATERIALIZED (
     SELECT s.article, s.listed_at FROM generation.search s
     WHERE s.site = $1
@@ -274,7 +274,7 @@ WITH fitting AS MATERIALIZED (
         (s.title_words @@ $4::text::tsquery)::integer * 4 + (body.words @@ $5::text::tsquery)::integer * 2
             + ts_rank(body.words, $4::text::tsquery) AS fitness
     FROM candidates JOIN generation.search s USING (article),
-        LATERAL (SELECT s.words || '' AS words OFFSET 0) body  -- unpacked once, and not for each question
+        LATERAL (SELECT s.words || '' AS words OFFSET 0) body  -- unpacked once, not for each use
 )
 SELECT a.content, a.public_until, count(*) OVER () AS found
 FROM ranked r JOIN generation.articles a ON a.id = r.article
@@ -292,51 +292,51 @@ ORDER BY s.listed_at DESC, a.number DESC
 LIMIT $8 OFFSET $9
 
 -- name: prepare_search
--- Until the transaction's end: how frequent the words are decides how they are best looked for, so that no plan fits
--- all; and to read a row's words is far dearer than Postgres thinks, so that only an index may be asked for them.
+-- Until the transaction's end: the best plan depends on how frequent the words are, so no generic plan fits all; and
+-- reading a row's words costs far more than Postgres estimates, so only indexes may be used for them.
 SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
     set_config('enable_seqscan', 'off', true),
     set_config('max_parallel_workers_per_gather', '0', true),
     set_config('jit', 'off', true)
 
--- name: set_likeness
+-- name: set_similarity_threshold
 SELECT set_config('pg_trgm.word_similarity_threshold', $1, true)
 
 -- name: search_nearest
 WITH near AS MATERIALIZED (
-    SELECT s.article, s.listed_at, word_similarity($2, s.title) AS likeness
+    SELECT s.article, s.listed_at, word_similarity($2, s.title) AS similarity
     FROM generation.search s
     WHERE s.site = $1 AND $2 <% s.title
-    ORDER BY likeness DESC, s.listed_at DESC
+    ORDER BY similarity DESC, s.listed_at DESC
     LIMIT 20 * $3
 )
 SELECT a.content, a.public_until
 FROM near n JOIN generation.public_articles a ON a.id = n.article
-ORDER BY n.likeness DESC, n.listed_at DESC, a.number DESC
+ORDER BY n.similarity DESC, n.listed_at DESC, a.number DESC
 LIMIT $3
 
 -- name: generations
-SELECT place, state, number, made_at, orphans FROM render.generations ORDER BY place
+SELECT schema_name, state, number, made_at, orphans FROM render.generations ORDER BY schema_name
 
--- name: hold_swaps_off
--- Whoever writes to the live generation holds this until the end of the transaction; a swap waits for all of them.
+-- name: lock_swap_shared
+-- A writer to the live generation keeps this lock until the end of its transaction; a swap waits for all of them.
 SELECT pg_advisory_xact_lock_shared(6776174)
 
--- name: hold_writers_off
+-- name: lock_swap_exclusive
 SELECT pg_advisory_xact_lock(6776174)
 
--- name: end_soon_if_frozen
--- Builders wait for a swap: one that was frozen must not hold them.
+-- name: set_idle_timeout
+-- Builders wait for a swap: a frozen one must not block them.
 SELECT set_config('idle_in_transaction_session_timeout', '5s', true)
 
--- name: live_place
-SELECT place FROM render.generations WHERE state = 'live'
+-- name: live_schema
+SELECT schema_name FROM render.generations WHERE state = 'live'
 
--- name: ids
+-- name: article_ids
 SELECT id FROM generation.articles
 
--- name: empty
-TRUNCATE generation.articles, generation.listings, generation.old_addresses, generation.search, generation.boundaries
+-- name: truncate
+TRUNCATE generation.articles, generation.listings, generation.old_addresses, generation.search, generation.visibility_changes
 
 -- name: analyze
 SELECT render.analyze_generation($1)
@@ -350,14 +350,14 @@ UPDATE render.generations SET state = 'former', orphans = $1 WHERE state = 'live
 -- name: make_live
 UPDATE render.generations
 SET state = 'live', orphans = '{}', made_at = now(), number = 1 + (SELECT max(number) FROM render.generations)
-WHERE place = $1
+WHERE schema_name = $1
 
--- name: raise_all_generations
-INSERT INTO render.sites AS s (site, generation, changed_at)
+-- name: bump_all_site_versions
+INSERT INTO render.sites AS s (site, version, changed_at)
 SELECT site, 1, now() FROM (SELECT site FROM render.sites UNION SELECT site FROM generation.articles) every
-ON CONFLICT (site) DO UPDATE SET generation = s.generation + 1, changed_at = greatest(s.changed_at, now())
+ON CONFLICT (site) DO UPDATE SET version = s.version + 1, changed_at = greatest(s.changed_at, now())
 
--- name: text_has
+-- name: text_contains
 SELECT EXISTS (
     SELECT FROM generation.articles
     WHERE site = $1 AND path = $2 AND position($3 IN replace(content::text, '&amp;', '&')) > 0

@@ -1,17 +1,17 @@
--- The render service: the newest state of each article, and what its surfaces are made of.
+-- The render service: the newest state of each article, and the rows that pages are made of.
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE SCHEMA render;
 CREATE SCHEMA render_2;
 CREATE SCHEMA render_3;
 
 -- A generation of the portal is a set of tables. There are three, each in its schema; render.generations says which
--- one readers get. What changes these tables changes all three.
+-- one is live. A migration of these tables changes all three.
 DO $do$
 DECLARE
-    place text;
+    schema_name text;
 BEGIN
-    FOREACH place IN ARRAY ARRAY['render', 'render_2', 'render_3'] LOOP
-        PERFORM set_config('search_path', place || ', public', true);
+    FOREACH schema_name IN ARRAY ARRAY['render', 'render_2', 'render_3'] LOOP
+        PERFORM set_config('search_path', schema_name || ', public', true);
 
         CREATE TABLE articles (
             id text PRIMARY KEY,
@@ -26,21 +26,21 @@ BEGIN
             public_from timestamptz,
             public_until timestamptz NOT NULL DEFAULT 'infinity',
             modified_at timestamptz NOT NULL DEFAULT '-infinity',
-            front_until timestamptz,
-            derived integer NOT NULL DEFAULT 0,
+            featured_until timestamptz,
+            projection_version integer NOT NULL DEFAULT 0,
             UNIQUE (site, number)
         );
-        COMMENT ON COLUMN articles.listed_at IS 'What lists are ordered by: when readers first saw it, here or elsewhere.';
-        COMMENT ON COLUMN articles.public_from IS 'Null: not for readers, whatever the time.';
-        COMMENT ON COLUMN articles.front_until IS 'Until then it stands before newer ones on the home page.';
-        COMMENT ON COLUMN articles.derived IS 'Version of the rules by which the rows below were made of it.';
+        COMMENT ON COLUMN articles.listed_at IS 'Sort key of lists: when it was first public, here or elsewhere.';
+        COMMENT ON COLUMN articles.public_from IS 'Null: never public.';
+        COMMENT ON COLUMN articles.featured_until IS 'Until then it comes before newer ones on the home page.';
+        COMMENT ON COLUMN articles.projection_version IS 'Version of the projections that made the rows below.';
         CREATE INDEX articles_listed ON articles (site, listed_at DESC, number DESC) WHERE public_from IS NOT NULL;
-        CREATE INDEX articles_front ON articles (site, front_until) WHERE front_until IS NOT NULL;
-        CREATE INDEX articles_derived ON articles (derived);
+        CREATE INDEX articles_featured ON articles (site, featured_until) WHERE featured_until IS NOT NULL;
+        CREATE INDEX articles_projection_version ON articles (projection_version);
 
         CREATE VIEW public_articles AS
         SELECT * FROM articles WHERE public_from <= now() AND now() < public_until;
-        COMMENT ON VIEW public_articles IS 'What readers may see at this moment: every surface reads it.';
+        COMMENT ON VIEW public_articles IS 'The articles that are public now: every page reads it.';
 
         CREATE TABLE listings (
             site text NOT NULL,
@@ -60,7 +60,7 @@ BEGIN
             article text NOT NULL REFERENCES articles ON DELETE CASCADE,
             PRIMARY KEY (site, address, article)
         );
-        COMMENT ON TABLE old_addresses IS 'Where articles stood before, on this site or its predecessor: path and query.';
+        COMMENT ON TABLE old_addresses IS 'Former URLs of articles, on this site or its predecessor: path and query.';
         CREATE INDEX old_addresses_article ON old_addresses (article);
 
         CREATE TABLE search (
@@ -74,26 +74,26 @@ BEGIN
             pairs tsvector NOT NULL,
             marked_words tsvector NOT NULL
         );
-        COMMENT ON TABLE search IS 'The words of public articles: folded (no marks, lower case), and as written.';
-        COMMENT ON COLUMN search.pairs IS 'Folded words that stand together: most Vietnamese words have two syllables.';
+        COMMENT ON TABLE search IS 'The words of public articles: folded (no diacritics, lower case), and as written.';
+        COMMENT ON COLUMN search.pairs IS 'Pairs of neighbouring folded words: most Vietnamese words have two syllables.';
         CREATE INDEX search_listed ON search (site, listed_at DESC);
         CREATE INDEX search_title_words ON search USING gin (title_words);
         CREATE INDEX search_words ON search USING gin (words);
         CREATE INDEX search_pairs ON search USING gin (pairs);
         CREATE INDEX search_title ON search USING gin (title gin_trgm_ops);
 
-        CREATE TABLE boundaries (
+        CREATE TABLE visibility_changes (
             site text NOT NULL,
             at timestamptz NOT NULL,
             article text NOT NULL REFERENCES articles ON DELETE CASCADE,
             PRIMARY KEY (article, at)
         );
-        COMMENT ON TABLE boundaries IS 'When pages change though nothing is written: an embargo ends, a time is up.';
-        CREATE INDEX boundaries_at ON boundaries (site, at);
+        COMMENT ON TABLE visibility_changes IS 'When pages change although nothing is written: an embargo or a publication period ends.';
+        CREATE INDEX visibility_changes_at ON visibility_changes (site, at);
 
         GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON
-            articles, public_articles, listings, old_addresses, search, boundaries TO presstally_render;
-        EXECUTE format('GRANT USAGE ON SCHEMA %I TO presstally_render', place);
+            articles, public_articles, listings, old_addresses, search, visibility_changes TO presstally_render;
+        EXECUTE format('GRANT USAGE ON SCHEMA %I TO presstally_render', schema_name);
     END LOOP;
     PERFORM set_config('search_path', '"$user", public', true);
 END
@@ -101,37 +101,37 @@ $do$;
 
 CREATE TABLE render.sites (
     site text PRIMARY KEY,
-    generation bigint NOT NULL,
+    version bigint NOT NULL,
     changed_at timestamptz NOT NULL
 );
-COMMENT ON TABLE render.sites IS 'Rises with each change of a site''s articles, in the same transaction.';
+COMMENT ON TABLE render.sites IS 'The version rises with each change of a site''s articles, in the same transaction.';
 
 CREATE TABLE render.generations (
-    place text PRIMARY KEY,
+    schema_name text PRIMARY KEY,
     state text NOT NULL CHECK (state IN ('live', 'former', 'spare')),
     number bigint NOT NULL,
     made_at timestamptz,
     orphans text[] NOT NULL DEFAULT '{}'
 );
 CREATE UNIQUE INDEX generations_state ON render.generations (state) WHERE state <> 'spare';
-INSERT INTO render.generations (place, state, number) VALUES
+INSERT INTO render.generations (schema_name, state, number) VALUES
     ('render', 'live', 1), ('render_2', 'spare', 0), ('render_3', 'spare', 0);
-COMMENT ON TABLE render.generations IS 'The schemas that hold a generation: the one that readers get, the former one, and one to build the next in.';
-COMMENT ON COLUMN render.generations.number IS 'Rises with each swap: pages that were made of another generation are made anew.';
-COMMENT ON COLUMN render.generations.orphans IS 'Of the former one: its articles that its successor was made without, as the topic did not hold them.';
+COMMENT ON TABLE render.generations IS 'The schemas of the generations: the live one, the former one, and a spare one in which the next is built.';
+COMMENT ON COLUMN render.generations.number IS 'Rises with each swap: pages that were rendered from another generation are rendered again.';
+COMMENT ON COLUMN render.generations.orphans IS 'Of the former one: its articles that are not in its successor, because the topic did not contain them.';
 
-CREATE FUNCTION render.analyze_generation(place text) RETURNS void
+CREATE FUNCTION render.analyze_generation(schema_name text) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF place NOT IN ('render', 'render_2', 'render_3') THEN
-        RAISE EXCEPTION 'there is no generation in %', place;
+    IF schema_name NOT IN ('render', 'render_2', 'render_3') THEN
+        RAISE EXCEPTION 'no generation in schema %', schema_name;
     END IF;
-    EXECUTE format('ANALYZE %1$I.articles, %1$I.listings, %1$I.old_addresses, %1$I.search, %1$I.boundaries', place);
+    EXECUTE format('ANALYZE %1$I.articles, %1$I.listings, %1$I.old_addresses, %1$I.search, %1$I.visibility_changes', schema_name);
 END
 $$;
-COMMENT ON FUNCTION render.analyze_generation IS 'Lets a rebuild, which does not own its tables, tell the planner what they hold.';
+COMMENT ON FUNCTION render.analyze_generation IS 'Lets a rebuild, which does not own its tables, update the planner''s statistics of them.';
 REVOKE EXECUTE ON FUNCTION render.analyze_generation FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION render.analyze_generation TO presstally_render;
 

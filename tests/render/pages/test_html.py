@@ -9,7 +9,7 @@ import msgspec
 from services.render.pages.article_text import summary
 from services.render.pages.dates import local_date
 from services.render.pages.html import render_article, render_home, render_list
-from services.render.pages.page_data import Around, ListOf, Part
+from services.render.pages.page_data import ListInfo, ListPage, RelatedArticles
 from shared.articles import (
     Article,
     Author,
@@ -65,12 +65,12 @@ ARTICLE = Article(
 
 
 def page_of(article: Article, site: Site = SITE, url: str = URL) -> str:
-    return render_article(article, Around(), site, url).body.decode()
+    return render_article(article, RelatedArticles(), site, url).body.decode()
 
 
 def list_of(article: Article) -> str:
-    of = ListOf("/tin-tuc/", "Tin tức", "section", SITE.sections[0])
-    return render_list(of, Part([article]), SITE, URL).body.decode()
+    of = ListInfo("/tin-tuc/", "Tin tức", "section", SITE.sections[0])
+    return render_list(of, ListPage([article]), SITE, URL).body.decode()
 
 
 def home_of(article: Article) -> str:
@@ -105,10 +105,10 @@ def test_a_page_shows_all_parts_of_its_article() -> None:
 
 def test_the_same_state_gives_the_same_bytes() -> None:
     """Rendering twice gives one ETag; another title, another one."""
-    page = render_article(ARTICLE, Around(), SITE, URL)
-    again = render_article(ARTICLE, Around(), SITE, URL)
-    assert (again.body, again.tag, again.encoded("gzip")) == (page.body, page.tag, page.encoded("gzip"))
-    assert render_article(changed(title="Khác"), Around(), SITE, URL).tag != page.tag
+    page = render_article(ARTICLE, RelatedArticles(), SITE, URL)
+    again = render_article(ARTICLE, RelatedArticles(), SITE, URL)
+    assert (again.body, again.checksum, again.encoded("gzip")) == (page.body, page.checksum, page.encoded("gzip"))
+    assert render_article(changed(title="Khác"), RelatedArticles(), SITE, URL).checksum != page.checksum
 
 
 def test_the_tracker_counts_on_localhost_only_where_the_site_is_there() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from markupsafe import escape
 
 from services.render.pages import search_query
-from services.render.pages.search_query import excerpt, marked, parse, words
+from services.render.pages.search_query import excerpt, highlight, parse, words
 from shared.articles import Paragraph
 from shared.text import fold_diacritics
 
@@ -67,7 +67,7 @@ async def test_what_is_frequent_is_found_as_what_is_rare(portal: Any, monkeypatc
         await portal.add(number, title=f"Tin {number}", body=[Paragraph(f"Ruộng {words} vụ {number}")])
     queries = ("muối", '"muối mặn"', '"ruộng muối mặn"', "muoi -man", "ruộng muối", '"ruộng mặn muối vụ"')
     few = [[await titles(portal, query, f"&trang={page}") for page in (1, 2)] for query in queries]
-    monkeypatch.setattr(search_query, "FEW_MAX", 5)
+    monkeypatch.setattr(search_query, "SMALL_RESULT_MAX", 5)
     assert [[await titles(portal, query, f"&trang={page}") for page in (1, 2)] for query in queries] == few
     assert few[0] == [[f"Tin {number}" for number in range(top, top - 10, -1)] for top in (40, 30)]
 
@@ -120,14 +120,14 @@ async def test_what_was_found_is_marked_and_escaped(portal: Any) -> None:
 )
 def test_marked_words_keep_their_spelling(text: str, query: str, shown: str) -> None:
     """A word is marked as it is written, though folding makes it longer or shorter."""
-    assert marked(text, parse(query)).startswith(shown)
+    assert highlight(text, parse(query)).startswith(shown)
 
 
 @given(st.text(max_size=80))
 def test_marking_changes_nothing_but_marks(text: str) -> None:
     """Without its marks, a marked text is the text."""
     terms = parse(text)
-    assert unescape(marked(text, terms).replace("<mark>", "").replace("</mark>", "")) == unescape(escape(text))
+    assert unescape(highlight(text, terms).replace("<mark>", "").replace("</mark>", "")) == unescape(escape(text))
 
 
 def test_every_folded_letter_is_still_a_word() -> None:
@@ -144,7 +144,7 @@ def test_any_query_is_words_and_our_operators_alone(query: str) -> None:
     if terms is not None:
         for built in (terms.folded, terms.indexed or terms.folded):
             assert re.fullmatch(r"(!?\(\w+( <-> \w+)*\))( & !?\(\w+( <-> \w+)*\))*", built)
-        assert str(marked(query, terms)).count("<mark>") == str(marked(query, terms)).count("</mark>")
+        assert str(highlight(query, terms)).count("<mark>") == str(highlight(query, terms)).count("</mark>")
 
 
 def test_an_excerpt_is_where_the_words_are() -> None:

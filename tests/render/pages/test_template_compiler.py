@@ -6,7 +6,7 @@ import pytest
 from jinja2 import DictLoader, Environment, StrictUndefined, UndefinedError
 from markupsafe import Markup
 
-from services.render.pages.template_compiler import QuickEnvironment
+from services.render.pages.template_compiler import FastEnvironment
 
 TEMPLATES = {
     "base": """{% from "macros" import named with context %}<title>{% block title %}{{ site }}{% endblock %}</title>
@@ -51,12 +51,12 @@ def page(kind: type[Environment], text: str) -> str:
 @pytest.mark.parametrize("text", HOSTILE)
 def test_templates_give_the_bytes_that_jinja_gives(text: str) -> None:
     """Blocks, macros, calls of every form, loops, filters and escaping come out as from Jinja's own compiler."""
-    assert page(QuickEnvironment, text) == page(Environment, text)
+    assert page(FastEnvironment, text) == page(Environment, text)
 
 
 def test_what_is_not_there_is_a_fault() -> None:
     """A name that nobody gave, and a part that an object does not have, are told and not left empty."""
-    environment = QuickEnvironment(autoescape=True, undefined=StrictUndefined)
+    environment = FastEnvironment(autoescape=True, undefined=StrictUndefined)
     for template in ("{{ nothing }}", "{{ nothing() }}", "{{ text.nothing }}", "{{ text.nothing() }}"):
         with pytest.raises(UndefinedError):
             environment.from_string(template).render(text="x")

@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from services.render.pages.theme_check import all_kinds, prove
+from services.render.pages.theme_check import check_theme, render_every_kind
 from services.render.pages.themes import ThemeError, read_theme
 from services.render.site.portal import Pools, Portal
 from shared.sites import Site, Sites, read_sites
@@ -30,14 +30,14 @@ def themed(folder: Path) -> Site:
 
 def test_a_themes_files_win_template_by_template() -> None:
     """The example changes contact, title, emblem and colours; all else is as ours, and no page lacks its own style."""
-    own, ours = all_kinds(themed(EXAMPLE), URL), all_kinds(SITE, URL)
+    own, ours = render_every_kind(themed(EXAMPLE), URL), render_every_kind(SITE, URL)
     theme = read_theme(str(EXAMPLE))
     for name, document in own.items():
         page = document.body.decode()
         assert page.count("Ghi rõ nguồn khi đăng lại") == 1, name
         assert theme.paths["site.css"] in page
         assert theme.paths["emblem.svg"] in page
-        assert document.tag != ours[name].tag
+        assert document.checksum != ours[name].checksum
     assert "<title>Đổi mới | Hải Hậu</title>" in own["article"].body.decode()
     style = theme.assets[theme.paths["site.css"]].body.decode()
     assert style.index("--brand: #9c1c1f") < style.index("--brand: #0b5d4e")  # ours first, then what was added
@@ -48,7 +48,7 @@ def test_an_address_changes_with_its_bytes(tmp_path: Path) -> None:
     """A changed picture changes the style that names it, and so each page and its tag; the same files give the same."""
     first, second, same = (shutil.copytree(EXAMPLE, tmp_path / name) for name in ("first", "second", "same"))
     (second / "hoa/song.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
-    tags = [all_kinds(themed(folder), URL)["home"].tag for folder in (first, second, same)]
+    tags = [render_every_kind(themed(folder), URL)["home"].checksum for folder in (first, second, same)]
     assert tags[0] == tags[2] != tags[1]
     assert read_theme(str(first)).paths["site.css"] != read_theme(str(second)).paths["site.css"]
 
@@ -94,7 +94,7 @@ def test_what_fails_is_told_with_its_place(tmp_path: Path, fault: str) -> None:
     name, content, told = BROKEN[fault]
     (tmp_path / name).write_text(content)
     with pytest.raises(ThemeError, match=re.escape(told)):
-        prove(themed(tmp_path))
+        check_theme(themed(tmp_path))
 
 
 def test_the_service_does_not_start_with_a_broken_theme(tmp_path: Path) -> None:

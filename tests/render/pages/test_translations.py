@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 from typing import Any
 
-from services.render.pages.theme_check import all_kinds
+from services.render.pages.theme_check import render_every_kind
 from services.render.pages.translations import WORDS, result_count
 from shared.articles import Correction, Figure, Image, Paragraph, Source
 
@@ -96,7 +96,7 @@ def test_both_languages_have_the_same_words(english: Any) -> None:
     assert ENGLISH.keys() == VIETNAMESE.keys()
     assert {word for word in ENGLISH.values() if word in VIETNAMESE.values()} == set()
     assert [word for word in ENGLISH.values() if VIETNAMESE_LETTER.search(word)] == []
-    pages = all_kinds(english.site, "https://haihau.example")
+    pages = render_every_kind(english.site, "https://haihau.example")
     assert len(pages) > 15
     counts = result_count(english.site, 1), result_count(english.site, 1234, more=True)
     assert counts == ("1 result", "1,234+ results")

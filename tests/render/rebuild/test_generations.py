@@ -17,18 +17,20 @@ async def test_rows_are_made_anew_behind_edits(portal: Any, monkeypatch: Any) ->
     for number in range(1, 6):
         await portal.add(number, section="van-hoa" if number == 3 else "tin-tuc")
     await portal.pool.execute("UPDATE render.articles SET content = '{}' WHERE number = 3")
-    monkeypatch.setattr(projections, "RULES", projections.RULES + 1)
+    monkeypatch.setattr(projections, "PROJECTION_VERSION", projections.PROJECTION_VERSION + 1)
     turns = asyncio.Queue[None]()
-    waiting = asyncio.create_task(store.derive_anew(portal.pool, Sites(haihau=SITE), turns.get))
+    waiting = asyncio.create_task(store.reindex(portal.pool, Sites(haihau=SITE), turns.get))
     await turns.put(None)
     await portal.change(5, title="Bài được sửa trong lúc đó")
     assert "Bài được sửa trong lúc đó" in (await portal.get("/bai-so-5-5.html")).text
     for _ in range(10):
         await turns.put(None)
     assert await waiting in (3, 4)
-    rows = await portal.pool.fetch("SELECT number FROM render.articles WHERE derived <> $1", projections.RULES)
+    rows = await portal.pool.fetch(
+        "SELECT number FROM render.articles WHERE projection_version <> $1", projections.PROJECTION_VERSION
+    )
     assert [row["number"] for row in rows] == [3]
-    assert await store.derive_anew(portal.pool, Sites(haihau=SITE), turns.get) == 0
+    assert await store.reindex(portal.pool, Sites(haihau=SITE), turns.get) == 0
 
 
 async def test_a_reader_stays_in_its_snapshot(portal: Any) -> None:
@@ -36,11 +38,11 @@ async def test_a_reader_stays_in_its_snapshot(portal: Any) -> None:
     await portal.add(1, title="Bài của thế hệ trước")
     seen: list[str] = []
 
-    async def read(reader: page_reader.Reader) -> None:
+    async def read(reader: page_reader.PageReader) -> None:
         await swap(portal.pool, "render_2")
         seen.extend(article.title for article in await reader.articles("newest", 5))
 
-    await page_reader.at_one_moment(portal.pool, SITE, read)
+    await page_reader.read_snapshot(portal.pool, SITE, read)
     assert seen == ["Bài của thế hệ trước"]
     assert (await portal.get("/bai-so-1-1.html")).status == 404
     await portal.add(1, title="Bài của thế hệ sau")
@@ -51,8 +53,8 @@ async def test_a_reader_stays_in_its_snapshot(portal: Any) -> None:
 
 async def swap(pool: asyncpg.Pool, place: str) -> None:
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(SQL["hold_writers_off"])
+        await connection.execute(SQL["lock_swap_exclusive"])
         await connection.execute(SQL["retire_former"])
         await connection.execute(SQL["make_former"], [])
         await connection.execute(SQL["make_live"], place)
-        await connection.execute(GENERATIONS[place]["raise_all_generations"])
+        await connection.execute(GENERATIONS[place]["bump_all_site_versions"])

@@ -154,7 +154,7 @@ async def test_a_replay_writes_nothing(portal: Any) -> None:
     second = await portal.change(5, title=f"{SECRET} trở lại")
 
     async def rows() -> list[Any]:
-        tables = ("articles", "listings", "search", "old_addresses", "boundaries", "sites")
+        tables = ("articles", "listings", "search", "old_addresses", "visibility_changes", "sites")
         return [await portal.pool.fetch(f"SELECT xmin, ctid, * FROM render.{table}") for table in tables]
 
     before, seen = await rows(), await all_surfaces(portal)
@@ -216,7 +216,7 @@ async def test_pages_come_from_memory_while_postgres_is_away(portal: Any) -> Non
     lost = await portal.get("/tin-tuc/")
     assert (lost.status, lost.headers["retry-after"]) == (503, "5")
     assert "Trang tạm thời gián đoạn" in lost.text
-    assert portal.portal.concerns()
+    assert portal.portal.warnings()
     await asyncio.sleep((end - datetime.now(UTC)).total_seconds() + 0.05)
     assert (await portal.get("/bai-so-5-5.html")).status == 503
 
