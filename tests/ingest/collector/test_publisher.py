@@ -1,0 +1,224 @@
+"""Group commit to Kafka or the spool, with a fake producer (with Kafka: tests/e2e/test_collector_faults.py)."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka.errors import KafkaConnectionError
+
+from services.ingest.collector import publisher as module
+from services.ingest.collector.publisher import EventPublisher
+from services.ingest.collector.spool import Spool, SpooledEvent
+from shared.kafka.connection import KafkaConfig
+from shared.kafka.producer import KafkaUnavailable
+from shared.role import Process
+
+PARTITIONS = 4
+
+
+class Broker:
+    """The state that all producers of a test share."""
+
+    def __init__(self) -> None:
+        self.is_up = True
+        self.hold: asyncio.Event | None = None
+        self.log: dict[int, list[bytes]] = {number: [] for number in range(PARTITIONS)}
+        self.sends = 0
+
+    @property
+    def values(self) -> list[bytes]:
+        return [value for values in self.log.values() for value in values]
+
+
+class Batch(list[bytes]):
+    """Two values fill a batch."""
+
+    def append(self, *, timestamp: None, key: None, value: bytes) -> object:  # type: ignore[override]
+        if len(self) == 2:
+            return None
+        super().append(value)
+        return self
+
+
+class Producer:
+    """Implements what the publisher uses of AIOKafkaProducer."""
+
+    broker: Broker
+
+    def __init__(self, **options: Any) -> None:
+        assert (options["acks"], options["enable_idempotence"]) == ("all", True)
+
+    async def start(self) -> None:
+        if not self.broker.is_up:
+            raise KafkaConnectionError("down")
+
+    async def stop(self) -> None:
+        pass
+
+    async def partitions_for(self, topic: str) -> set[int]:
+        return set(range(PARTITIONS))
+
+    def create_batch(self) -> Batch:
+        return Batch()
+
+    async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> asyncio.Future[None]:
+        self.broker.sends += 1
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if not self.broker.is_up:
+            future.set_exception(KafkaConnectionError("down"))
+            return future
+        if self.broker.hold is not None:
+            await self.broker.hold.wait()
+        self.broker.log[partition] += batch
+        future.set_result(None)
+        return future
+
+
+@pytest.fixture
+def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
+    Producer.broker = Broker()
+    monkeypatch.setattr(module, "AIOKafkaProducer", Producer)
+    monkeypatch.setattr(module, "ORPHAN_SCAN_SECONDS", 0.05)
+    monkeypatch.setattr(module, "IDLE_SECONDS", 0.01)
+    return Producer.broker
+
+
+def start(folder: Path) -> EventPublisher:
+    spool = Spool(folder / "0", 10_000)
+    kafka = KafkaConfig("localhost:1")
+    return EventPublisher(kafka, "page-views", spool, folder, deadline_seconds=0.3, process=Process())
+
+
+@pytest.fixture
+async def publisher(broker: Broker, tmp_path: Path) -> AsyncIterator[EventPublisher]:
+    publisher = start(tmp_path)
+    yield publisher
+    await publisher.stop()
+
+
+def events(count: int, size: int = 10) -> list[SpooledEvent]:
+    return [SpooledEvent(number, f"{number} ".encode().ljust(size, b".")) for number in range(count)]
+
+
+async def until(condition: Any) -> None:
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - the publisher has no event for it
+            await asyncio.sleep(0.01)
+
+
+async def test_publish_sends_events_to_partitions_of_their_hashes(broker: Broker, publisher: EventPublisher) -> None:
+    """Events go to hash modulo partitions, in order, in as many batches as needed."""
+    await until(lambda: publisher.warning is None)
+    await publisher.publish(events(12))
+    for partition, values in broker.log.items():
+        assert values == [event.value for event in events(12) if event.partition_hash % PARTITIONS == partition]
+    assert broker.sends == 2 * PARTITIONS
+    assert (publisher.pending_events, publisher.problem, publisher.spool_bytes) == (0, None, 0)
+
+
+async def test_publish_during_a_flush_shares_the_next_batch(broker: Broker, publisher: EventPublisher) -> None:
+    """Requests that arrive while a batch is in flight are acknowledged together."""
+    await until(lambda: publisher.warning is None)
+    broker.hold = asyncio.Event()
+    first = publisher.publish(events(1))
+    await until(lambda: broker.sends == 1)
+    later = [publisher.publish(events(1)) for _ in range(2)]
+    assert publisher.pending_events == 3
+    broker.hold.set()
+    await asyncio.gather(first, *later)
+    assert broker.sends == 2
+
+
+async def test_publish_without_kafka_is_spooled_and_drained_later(broker: Broker, publisher: EventPublisher) -> None:
+    """While Kafka is down events are acknowledged from the spool, with a warning; later Kafka gets all, in order."""
+    await until(lambda: publisher.warning is None)
+    broker.is_up = False
+    await publisher.publish(events(6))
+    await publisher.publish(events(6))
+    assert broker.values == []
+    assert publisher.spool_bytes > 0
+    assert "Kafka unavailable" in str(publisher.warning)
+    assert publisher.problem is None
+    broker.is_up = True
+    await until(lambda: publisher.warning is None)
+    assert (len(broker.values), publisher.spool_bytes) == (12, 0)
+    assert broker.log[1] == [event.value for event in [*events(6), *events(6)] if event.partition_hash % 4 == 1]
+
+
+async def test_publish_to_hanging_kafka_is_spooled_after_the_deadline(
+    broker: Broker, publisher: EventPublisher
+) -> None:
+    """A broker that does not acknowledge within the deadline counts as down."""
+    await until(lambda: publisher.warning is None)
+    broker.hold = asyncio.Event()
+    await asyncio.wait_for(publisher.publish(events(1)), 3)
+    assert publisher.spool_bytes > 0 or broker.values
+    assert publisher.warning is not None
+    broker.hold.set()
+    await until(lambda: publisher.warning is None)
+    assert broker.values == [events(1)[0].value]
+
+
+async def test_publish_without_kafka_and_with_full_spool_is_rejected(broker: Broker, publisher: EventPublisher) -> None:
+    """When neither Kafka nor the spool accepts events the request fails, and a problem is reported until it is over."""
+    await until(lambda: publisher.warning is None)
+    broker.is_up = False
+    with pytest.raises(KafkaUnavailable, match="spool"):
+        await publisher.publish(events(10, 2_000))
+    assert "spool" in str(publisher.problem)
+    await publisher.publish(events(1))
+    assert publisher.problem is None
+
+
+async def test_publish_above_pending_limit_is_rejected(
+    broker: Broker, publisher: EventPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Above the limit of pending events a request is rejected at once, which bounds memory."""
+    await until(lambda: publisher.warning is None)
+    monkeypatch.setattr(module, "PENDING_MAX", 5)
+    broker.hold = asyncio.Event()
+    accepted = publisher.publish(events(6))
+    await until(lambda: broker.sends)
+    with pytest.raises(KafkaUnavailable, match="already queued"):
+        await publisher.publish(events(1))
+    broker.hold.set()
+    await accepted
+
+
+async def test_orphaned_spool_of_another_collector_is_drained(
+    broker: Broker, publisher: EventPublisher, tmp_path: Path
+) -> None:
+    """A spool that a gone replica left is sent to Kafka and emptied."""
+    orphan = Spool(tmp_path / "7", 10_000)
+    orphan.append(events(5))
+    orphan.close()
+    await until(lambda: len(broker.values) == 5)
+    await until(lambda: not list((tmp_path / "7").glob("*.spool")))
+    assert sorted(broker.values) == sorted(event.value for event in events(5))
+
+
+async def test_stop_completes_queued_events(broker: Broker, tmp_path: Path) -> None:
+    """Events that are queued at the stop are acknowledged first."""
+    publisher = start(tmp_path)
+    await until(lambda: publisher.warning is None)
+    futures = [publisher.publish(events(3)) for _ in range(3)]
+    await publisher.stop()
+    assert all(future.done() and future.exception() is None for future in futures)
+    assert len(broker.values) == 9
+
+
+async def test_restart_drains_the_spool_of_the_former_process(broker: Broker, tmp_path: Path) -> None:
+    """Events that a stopped collector had spooled are sent by its successor."""
+    broker.is_up = False
+    former = start(tmp_path)
+    await former.publish(events(4))
+    await former.stop()
+    broker.is_up = True
+    publisher = start(tmp_path)
+    try:
+        await until(lambda: publisher.warning is None)
+        assert sorted(broker.values) == sorted(event.value for event in events(4))
+    finally:
+        await publisher.stop()

@@ -1,0 +1,60 @@
+"""Normalisation of input text."""
+
+import unicodedata
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ingest.content.normalization import TextError, clean_line, clean_text
+
+
+@pytest.mark.parametrize(
+    ("text", "cleaned"),
+    [
+        ("", ""),
+        (" \u00a0 \t ", ""),
+        ("Ba\u0323n", "Bạn"),
+        ("a\u200bb\u2060c\ufeffd\u00ade", "abcde"),
+        ("a\r\nb\rc\nd", "a b c d"),
+        ("  a \t b\u3000c ", "a b c"),
+    ],
+)
+def test_clean_line_is_one_trimmed_nfc_line(text: str, cleaned: str) -> None:
+    """White space is collapsed, zero-width characters are removed, and the text is NFC."""
+    assert clean_line(text) == cleaned
+
+
+def test_clean_text_keeps_lines_and_normalises_their_ends() -> None:
+    """All kinds of line ends become line feeds; indentation and blank lines stay."""
+    assert clean_text("a\r\n  b\r\rc\u2028d\u2029e\n") == "a\n  b\n\nc\nd\ne\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("ab\x00", "the control character U+0000 at position 2"),
+        ("\x7f", "the control character U+007F at position 0"),
+        ("a\x85", "the control character U+0085 at position 1"),
+        ("a\u202eb", "the direction character U+202E at position 1"),
+        ("\u2069", "the direction character U+2069 at position 0"),
+        ("a\ud800", "the lone surrogate U+D800 at position 1"),
+    ],
+)
+def test_clean_text_invalid_character_is_named_with_position(text: str, message: str) -> None:
+    """Control and direction characters and lone surrogates are rejected by code point and position."""
+    with pytest.raises(TextError) as raised:
+        clean_text(text)
+    assert str(raised.value) == f"has {message}"
+
+
+@given(st.text(max_size=80))
+def test_clean_line_is_idempotent(text: str) -> None:
+    """Cleaned text is NFC, encodable, and stays the same when cleaned again."""
+    try:
+        cleaned = clean_line(text)
+    except TextError:
+        return
+    assert clean_line(cleaned) == cleaned
+    assert unicodedata.is_normalized("NFC", cleaned)
+    assert cleaned.encode().decode() == cleaned
