@@ -50,10 +50,10 @@ LOAD_PROCESSES = 2
 
 
 def main() -> int:
-    """Run the benchmarks that were named, or all."""
+    """Run the named benchmarks, or all."""
     names = _parse()
     options = Options(names.events, names.rounds, names.visitors, names.seed, names.articles)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what runs is stopped and removed
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is stopped and removed
     print(f"seed {options.seed}, {os.cpu_count()} processors, Python {platform.python_version()}", flush=True)
     with tempfile.TemporaryDirectory(prefix="presstally-bench-", ignore_cleanup_errors=True) as folder:
         infrastructure = Infrastructure(Path(folder))
@@ -74,13 +74,13 @@ def main() -> int:
 
 @contextmanager
 def _load_processes() -> Iterator[Executor]:
-    # Spawned, not forked: a fork would keep the stores' sockets open. Ctrl-C is this process's to see.
+    # Spawned, not forked: a fork would keep sockets open. Ctrl-C must reach only this process.
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(LOAD_PROCESSES, context, signal.signal, (signal.SIGINT, signal.SIG_IGN))
     try:
         yield pool
     finally:
-        # After a failure, one may still be bringing views to a Kafka that is gone; it would try for ever.
+        # After a failure, one may still be sending views to a stopped Kafka, and would retry indefinitely.
         for process in list(pool._processes.values()):
             process.terminate()
         pool.shutdown(cancel_futures=True)

@@ -1,7 +1,7 @@
-"""The yardstick: a bare aiokafka consumer that reads the whole topic and does nothing but count the records.
+"""The baseline: an aiokafka consumer that reads the whole topic and only counts the records.
 
-`python -m tests.bench.baseline_consumer HOST:PORT VIEWS MAX_RECORDS` prints as JSON the processor seconds after the
-first records, and a list of [seconds, records so far]; MAX_RECORDS 0 leaves everything as aiokafka has it.
+`python -m tests.bench.baseline_consumer HOST:PORT VIEWS MAX_RECORDS` prints as JSON the CPU seconds after the first
+records, and a list of [seconds, records so far]; MAX_RECORDS 0 keeps aiokafka's defaults.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ SILENCE_SECONDS = 20.0
 
 
 async def read_all(kafka: str, views: int, max_records: int) -> tuple[float, list[tuple[float, int]]]:
-    """Read the topic from its beginning; return the processor seconds, and when how many records had come."""
+    """Read the topic from its beginning; return the CPU seconds, and [(time, records so far)]."""
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="none")
     await consumer.start()
     try:

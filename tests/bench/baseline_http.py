@@ -1,4 +1,4 @@
-"""The yardstick of HTTP: the least that an ASGI application can do, under the same server.
+"""The HTTP baseline: a minimal ASGI application on the same server.
 
 `python -m tests.bench.baseline_http PORT`
 """

@@ -1,4 +1,4 @@
-"""How many events the collector takes, acknowledged by Kafka, beside a bare ASGI "hello" under the same server."""
+"""Events per second that the collector accepts, acknowledged by Kafka, compared with a minimal ASGI application."""
 
 import asyncio
 import shutil
@@ -33,7 +33,7 @@ SCRIPT = Path(__file__).with_name("events.lua")
 
 
 class Measured(NamedTuple):
-    """What wrk tells of one run."""
+    """The results of one run of wrk."""
 
     per_second: float
     refused: int
@@ -57,9 +57,9 @@ def collect(infrastructure: Infrastructure, options: Options, pool: Executor) ->
         singles, batches = [row[1].per_second for row in rows], [row[2].per_second * BATCH for row in rows]
         ratio = statistics.median(one.per_second / bare.per_second for bare, one, _ in rows)
         top = asyncio.run(_produce(kafka))
-        print(f"  median  {statistics.median(singles):,.0f}/s one by one, ratio {ratio:.3f}")
+        print(f"  median  {statistics.median(singles):,.0f}/s single events, ratio {ratio:.3f}")
         by_100 = statistics.median(batches)
-        print(f"  by 100: {by_100:,.0f} events/s; a bare producer {top:,.0f}/s, ratio {by_100 / top:.3f}")
+        print(f"  by 100: {by_100:,.0f} events/s; producer alone {top:,.0f}/s, ratio {by_100 / top:.3f}")
         _calm(collector, statistics.median(singles) / 2)
         _memory(collector)
         _check_all_counted(counting, collector)
@@ -79,7 +79,7 @@ def _round(number: int, hello: int, collector: Service) -> tuple[Measured, Measu
 
 
 def _calm(collector: Service, per_second: float) -> None:
-    """Print the delay at half the top rate."""
+    """Print the latency at half of the maximum rate."""
     pause = 1_000 * CALM_CONNECTIONS / per_second
     calm = wrk(collector.port, SECONDS, script=True, pause=round(pause), connections=CALM_CONNECTIONS)
     _check_none_refused(calm)
@@ -102,11 +102,11 @@ def _check_none_refused(*runs: Measured) -> None:
 
 
 def _check_all_counted(counting: Counting, collector: Service) -> None:
-    """Stop the run if the counter does not find each event that Kafka acknowledged.
+    """Stop the run unless the counter counts each event that Kafka acknowledged.
 
-    wrk leaves without waiting for its last answers: their events are acknowledged, though nobody heard it.
+    wrk exits without waiting for its last responses: the events of those are acknowledged, too.
     """
-    time.sleep(2)  # wrk is gone, and its last requests may still be under way
+    time.sleep(2)  # wrk has exited, but its last requests may still be in progress
     metrics = collector.get("/metrics")[1].splitlines()
     (acknowledged,) = [line for line in metrics if line.startswith("presstally_producer_batch_events_sum")]
     expected = int(float(acknowledged.rsplit(" ", 1)[1]))
@@ -123,7 +123,7 @@ def _check_all_counted(counting: Counting, collector: Service) -> None:
 
 @contextmanager
 def hello(supervisor: Supervisor) -> Iterator[int]:
-    """Run the yardstick and yield its port."""
+    """Run the baseline and yield its port."""
     port = free_ports(1)
     command = [sys.executable, "-m", "tests.bench.baseline_http", str(port)]
     supervisor.start(
@@ -158,7 +158,7 @@ def wrk(
 
 
 async def _produce(kafka: str) -> float:
-    """Return how many like events a second one bare idempotent producer brings."""
+    """Return how many similar events per second an idempotent producer alone sends."""
     producer = AIOKafkaProducer(bootstrap_servers=kafka, enable_idempotence=True, acks="all", linger_ms=5)
     await producer.start()
     try:
@@ -168,7 +168,7 @@ async def _produce(kafka: str) -> float:
             % (str(uuid.uuid4()).encode(), number % 2000, number % 2000)
             for number in range(PRODUCER_EVENTS)
         ]
-        topic = f"{PAGE_VIEWS.name}.dlq"  # its like, but nobody counts what lands there
+        topic = f"{PAGE_VIEWS.name}.dlq"  # a similar topic that is not counted
         begun = time.monotonic()
         sent = [await producer.send(topic, value, partition=number % PARTITIONS) for number, value in enumerate(values)]
         await asyncio.gather(*sent)

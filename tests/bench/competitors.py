@@ -1,4 +1,4 @@
-"""Hugo and Pelican, what is measured against: articles → their content files → their own programs."""
+"""Hugo and Pelican, for comparison: articles → their content files → their programs."""
 
 import json
 from collections import defaultdict
@@ -20,7 +20,7 @@ SIZES = "(min-width: 48rem) 46rem, 100vw"
 
 
 def install() -> None:
-    """Install both from their locked requirements: they are heavy, and nothing but this benchmark needs them."""
+    """Install both from their locked requirements: they are large, and only this benchmark needs them."""
     VENV.parent.mkdir(exist_ok=True)
     install_packages(VENV, TEMPLATES / "requirements.txt")
 
@@ -33,7 +33,7 @@ def hugo(folder: Path) -> list[str]:
 
 
 def surroundings(folder: Path) -> dict[str, str]:
-    """Return the environment of both: Hugo's one processor, and its photos."""
+    """Return the environment of both: a single CPU core for Hugo, and its photos."""
     return {"GOMAXPROCS": "1", "HUGO_STATICDIR": str(folder / "static")}
 
 
@@ -45,7 +45,7 @@ def pelican(folder: Path) -> list[str]:
 
 
 def write(articles: Iterable[Article], folder: Path) -> None:
-    """Write the articles as content of both: the same texts, their bodies as ready HTML."""
+    """Write the articles as content for both: the same texts, with bodies in HTML."""
     for section in SAMPLE_SITE.sections:
         index = folder / "hugo" / section.slug / "_index.html"
         index.parent.mkdir(parents=True)
@@ -91,13 +91,13 @@ def _picture(article: Article) -> dict[str, Any]:
     for one in image.renditions:
         copies[one.url.rpartition(".")[2]].append({"url": one.url, "width": one.width})
     copies["jpg"].append({"url": image.url, "width": image.width})
-    told = {"url": image.url, "alt": image.alt, "width": image.width, "height": image.height, "copies": copies}
-    return {**told, "caption": article.lead_image.caption, "credit": article.lead_image.credit}
+    described = {"url": image.url, "alt": image.alt, "width": image.width, "height": image.height, "copies": copies}
+    return {**described, "caption": article.lead_image.caption, "credit": article.lead_image.credit}
 
 
 def _page(article: Article, name: str, body: str) -> str:
     front = _front(article)
-    told = {
+    described = {
         "slug": name,
         "date": front["date"],
         "category": next(one.slug for one in SAMPLE_SITE.sections if one.slug == article.section),
@@ -106,7 +106,7 @@ def _page(article: Article, name: str, body: str) -> str:
         "writer": front["author"],
         **{name: front[name] for name in ("description", "lead", "id", "source")},
     }
-    metas = "\n".join(f'<meta name="{key}" content="{escape(value)}">' for key, value in told.items())
+    metas = "\n".join(f'<meta name="{key}" content="{escape(value)}">' for key, value in described.items())
     return f"<html><head><title>{escape(article.title)}</title>\n{metas}\n</head><body>\n{body}\n</body></html>"
 
 
@@ -130,4 +130,4 @@ def _html(block: Block) -> str:
             shown = f'<img src="{image.url}" alt="{escape(image.alt)}" {size} srcset="{srcset(image)}" sizes="{SIZES}">'
             caption = f"<figcaption>{escape(block.caption)} <small>{escape(block.credit or '')}</small></figcaption>"
             return f"<figure><picture>{sources}{shown}</picture>{caption}</figure>"
-    raise TypeError(f"the newsroom makes no {type(block).__name__}")
+    raise TypeError(f"the sample has no {type(block).__name__}")

@@ -1,4 +1,4 @@
-"""How long after it happened a view is in the counts, while views come steadily."""
+"""The latency from a view to its committed count, at a steady rate of views."""
 
 import asyncio
 import statistics
@@ -25,7 +25,7 @@ OffsetSample = tuple[float, dict[int, int]]
 
 
 def delay(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
-    """Bring views steadily and look when each tenth is committed."""
+    """Send views steadily and measure when each tenth is committed."""
     with infrastructure.broker("delay") as kafka, infrastructure.counting(kafka) as counting:
         counter = counting.start("counter")
         job = Steady(kafka, options.seed, PER_SECOND, SECONDS, VISITORS)
@@ -37,25 +37,25 @@ def delay(infrastructure: Infrastructure, options: Options, pool: Executor) -> N
     percent = statistics.quantiles(delays, n=100)
     print(f"  {len(sent):,} views at {PER_SECOND:,}/s; from the event to its commit, of each {EVERY}th:")
     print(f"  p50 {percent[49]:.0f} ms   p99 {percent[98]:.0f} ms   max {delays[-1]:.0f} ms")
-    print(f"  Looked every {statistics.median(gaps):.0f} ms: a delay may be told that much too long.", flush=True)
+    print(f"  Polled every {statistics.median(gaps):.0f} ms: a latency may be overestimated by that much.", flush=True)
 
 
 async def _watch(database: str, counter: Service, job: Steady, pool: Executor) -> tuple[list[Sent], list[OffsetSample]]:
     connection = await asyncpg.connect(database)
     try:
         offsets = Offsets(connection)
-        bringing = asyncio.get_running_loop().run_in_executor(pool, steady, job)
+        sending = asyncio.get_running_loop().run_in_executor(pool, steady, job)
         samples: list[OffsetSample] = []
         ends: dict[int, int] = {}
         deadline = time.monotonic() + SECONDS + COUNTED_WITHIN_SECONDS
         while True:
             seen = await offsets.by_partition()
             samples.append((time.monotonic(), seen))
-            if not ends and bringing.done():
-                for view in bringing.result():
+            if not ends and sending.done():
+                for view in sending.result():
                     ends[view.partition] = max(ends.get(view.partition, 0), view.offset + 1)
             if ends and all(seen.get(partition, 0) >= end for partition, end in ends.items()):
-                return bringing.result(), samples
+                return sending.result(), samples
             counter.check()
             if samples[-1][0] > deadline:
                 raise BenchmarkError(f"not all was counted within {COUNTED_WITHIN_SECONDS:.0f} s after the last view")

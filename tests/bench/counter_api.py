@@ -1,4 +1,4 @@
-"""Requests a second on `GET /stats/{site}/counter`, beside a bare ASGI hello, in alternation."""
+"""Requests per second on `GET /stats/{site}/counter`, alternating with a minimal ASGI application."""
 
 import re
 import shutil
@@ -35,7 +35,7 @@ end
 
 
 def counter_api(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
-    """Measure both, round after round; then the counter under a storm of invented articles."""
+    """Measure both in rounds; then the counter under a flood of requests for invented articles."""
     wrk = shutil.which("wrk")
     if wrk is None:
         print("  wrk is not installed (apt install wrk): nothing was measured")
@@ -72,10 +72,10 @@ def _print_storm(wrk: str, url: str, widget: Service) -> None:
         )
         time.sleep(1)
         stormy = _run(wrk, url, widget.pid, connections=2)
-        told = storm.communicate()[0]
-    print("  The site's counter on 2 connections, alone and while 64 others ask for articles that nobody wrote:")
+        output = storm.communicate()[0]
+    print("  The site's counter on 2 connections, alone and while 64 others request articles that do not exist:")
     print(
-        f"  p99 {calm[1]:.1f} ms and {stormy[1]:.1f} ms; the storm had {_figure(told, 'Requests/sec'):,.0f} answers/s,"
+        f"  p99 {calm[1]:.1f} ms and {stormy[1]:.1f} ms; the flood had {_figure(output, 'Requests/sec'):,.0f} resp./s,"
     )
     status, metrics = widget.get("/metrics")
     reads = re.search(r'presstally_counter_reads_total\{result="read"\} (\S+)', metrics) if status == 200 else None
@@ -107,24 +107,24 @@ def _script(text: str) -> Iterator[str]:
 
 
 def _run(wrk: str, url: str, pid: int, lua: str = "", connections: int = CONNECTIONS) -> tuple[float, float, float]:
-    """Return requests a second, p99 in milliseconds, and the server's processor seconds a request."""
+    """Return requests per second, p99 in milliseconds, and the server's CPU seconds per request."""
     time.sleep(PAUSE_SECONDS)
     with _script(lua) as script:
         command = [wrk, "-t1", f"-c{connections}", f"-d{SECONDS}", "--latency", "-s", script, url]
         before = cpu_of(pid)
-        told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         used = cpu_of(pid) - before
-    requests = _figure(told, r"\s(\d+) requests in")
-    return _figure(told, "Requests/sec"), _milliseconds(told), used / requests
+    requests = _figure(output, r"\s(\d+) requests in")
+    return _figure(output, "Requests/sec"), _milliseconds(output), used / requests
 
 
-def _figure(told: str, name: str) -> float:
-    found = re.search(name if "(" in name else rf"{name}:\s+([\d.]+)", told)
-    assert found, told
+def _figure(output: str, name: str) -> float:
+    found = re.search(name if "(" in name else rf"{name}:\s+([\d.]+)", output)
+    assert found, output
     return float(found[1])
 
 
-def _milliseconds(told: str) -> float:
-    found = re.search(r"99%\s+([\d.]+)(us|ms|s)", told)
-    assert found, told
+def _milliseconds(output: str) -> float:
+    found = re.search(r"99%\s+([\d.]+)(us|ms|s)", output)
+    assert found, output
     return float(found[1]) * {"us": 0.001, "ms": 1.0, "s": 1000.0}[found[2]]

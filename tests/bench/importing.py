@@ -1,4 +1,4 @@
-"""How fast the command imports articles, the first time and again."""
+"""Articles per second of the import command, on the first and on a repeated run."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ SENTENCE = "Bà con xã viên xuống đồng từ sớm, chuẩn bị cho vụ 
 
 
 def line_of(number: int) -> str:
-    """Return an article of about 3,000 characters, as portals have them."""
+    """Return an article of about 3,000 characters, as is typical of portals."""
     paragraphs = "".join(f"<p>{SENTENCE * 8}<strong>{number}</strong>.</p>" for _ in range(6))
     article = {
         "external_id": f"bench-{number}",
@@ -40,7 +40,7 @@ def line_of(number: int) -> str:
 
 def imports(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
     """Import 10,000 articles of 3,000 characters from NDJSON as public ones, with views; then the same file again."""
-    # No Kafka is needed: what it is to get waits in the outbox.
+    # No Kafka is needed: its messages stay in the outbox.
     with infrastructure.counting("127.0.0.1:1") as copy, tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "bench.ndjson"
         file.write_text("\n".join(map(line_of, range(ARTICLES))), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A real Kafka and Postgres in a folder of their own, fresh databases, and service processes on top."""
+"""A real Kafka and Postgres in a temporary folder, fresh databases, and service processes."""
 
 import asyncio
 import json
@@ -28,7 +28,7 @@ from tests.conftest import answers, free_ports, url_of
 TEMPLATE = "template_bench"
 START_SECONDS = 60.0
 SESSION_TIMEOUT_MS = 4_000
-"""As in the local copy: Kafka is near."""
+"""As in the local installation."""
 SITES = f"""
 [[site]]
 slug = "{SITE}"
@@ -51,7 +51,7 @@ sections = [
 
 
 class BenchmarkError(Exception):
-    """A benchmark cannot go on; the message says why."""
+    """A benchmark cannot continue; the message says why."""
 
 
 @dataclass
@@ -73,10 +73,10 @@ class Service:
 
     def check(self) -> None:
         if not self.runs:
-            raise BenchmarkError(f"{self.part.name} ended by itself{self.supervisor.tail(self.part.name)}")
+            raise BenchmarkError(f"{self.part.name} exited on its own{self.supervisor.tail(self.part.name)}")
 
     def get(self, path: str) -> tuple[int, str]:
-        """Return status and body; 0 if nobody answers."""
+        """Return status and body; status 0 if there is no response."""
         try:
             with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as response:
                 return response.status, response.read().decode()
@@ -90,7 +90,7 @@ class Service:
         self.part.process.send_signal(number)
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> None:
-        """Signal it and wait until it is gone."""
+        """Send a signal and wait until the process has exited."""
         assert self.part.process is not None
         self.send(number)
         self.part.process.wait(20)
@@ -114,7 +114,7 @@ class Counting:
 
     @property
     def environment(self) -> dict[str, str]:
-        """What a process or command is told of this copy."""
+        """Environment of a process or command on this database and topic."""
         return {
             "KAFKA_BOOTSTRAP": self.kafka,
             "DATABASE_URL": self.database,
@@ -146,7 +146,7 @@ class Counting:
         return Service(part, port, self._supervisor)
 
     def numbers(self, **query: str) -> dict[str, Any]:
-        """Return what the widget tells about the site, so that no benchmark depends on the tables."""
+        """Return the site's counter from a widget process, so that no benchmark depends on the tables."""
         asked = "&".join(f"{name}={value}" for name, value in query.items())
         widget = self.start("widget")
         status, body = widget.get(f"/stats/{SITE}/counter?{asked}")
@@ -176,7 +176,7 @@ class Infrastructure:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Run Postgres, with a database that has all migrations to copy from."""
+        """Run Postgres, with a template database that has all migrations."""
         self._postgres.prepare()
         account = {**self._postgres.as_account(), "cwd": "/"}
         part = ManagedProcess(
@@ -214,7 +214,7 @@ class Infrastructure:
 
     @contextmanager
     def broker(self, name: str) -> Iterator[str]:
-        """Run a Kafka of its own, with empty topics; yield host:port."""
+        """Run a new Kafka with empty topics; yield host:port."""
         java = java_command()
         if java is None:
             raise BenchmarkError("java was not found")
@@ -242,9 +242,9 @@ class Infrastructure:
 
     @contextmanager
     def counting(self, kafka: str) -> Iterator[Counting]:
-        """Make a fresh database and group to count into; stop and remove all of it at the end."""
+        """Create a fresh database and consumer group; stop and remove everything at the end."""
         name = f"bench_{uuid.uuid4().hex[:12]}"
-        # A checkpoint now is one less in the middle of what is measured.
+        # A checkpoint now avoids one during the measurement.
         asyncio.run(self._execute(f"CREATE DATABASE {name} TEMPLATE {TEMPLATE}", "CHECKPOINT"))
         supervisor = self._new_supervisor()
         try:

@@ -1,4 +1,4 @@
-"""From a view to its number on an open page, at 500 views a second: in a stream's client and in Chromium."""
+"""The latency from a view to the number on an open page, at 500 views per second: a stream client and Chromium."""
 
 import asyncio
 import statistics
@@ -30,11 +30,11 @@ PAGE = """<!doctype html><script>
 <access-counter site="SITE" measure="views"></access-counter>"""
 
 Shown = list[tuple[float, int]]
-"""When (time.monotonic) which total was shown first, in order."""
+"""[(time.monotonic(), total that was then shown first)], in order."""
 
 
 def live_delay(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
-    """Bring views steadily; the view of rank n is on the page when the total there is n or more."""
+    """Send views steadily; the n-th view is on the page when the total there is at least n."""
     with infrastructure.broker("live_delay") as kafka, infrastructure.counting(kafka) as counting:
         counter, widget = counting.start("counter"), counting.start("widget")
         job = Steady(kafka, options.seed, PER_SECOND, SECONDS, VISITORS)
@@ -50,7 +50,7 @@ def live_delay(infrastructure: Infrastructure, options: Options, pool: Executor)
             listening.join()
         widget.end()
         counter.end()
-    print(f"  {len(sent):,} views at {PER_SECOND}/s, brought to Kafka as the collector does")
+    print(f"  {len(sent):,} views at {PER_SECOND}/s, sent to Kafka as the collector does")
     for name, seen in (("a stream's client", told), ("the page in Chromium", shown)):
         delays = _delays(sent, seen)
         percent = statistics.quantiles(delays, n=100)
@@ -68,7 +68,7 @@ def _watch_page(widget: Service, job: Steady, pool: Executor) -> tuple[list[Sent
         page.goto(f"http://127.0.0.1:{widget.port}/page")
         page.wait_for_selector("[data-counter=total]")
         wall_less_monotonic = time.time() - time.monotonic()
-        bringing = pool.submit(steady, job)
+        sending = pool.submit(steady, job)
         deadline = time.monotonic() + job.seconds + SHOWN_WITHIN_SECONDS
         total = job.per_second * job.seconds
         while not page.evaluate(f"seen.some(([, number]) => number >= {total})"):
@@ -77,7 +77,7 @@ def _watch_page(widget: Service, job: Steady, pool: Executor) -> tuple[list[Sent
                 raise BenchmarkError(f"not all was on the page within {SHOWN_WITHIN_SECONDS:.0f} s after the last view")
         seen = page.evaluate("seen")
         browser.close()
-    return bringing.result(), [(at - wall_less_monotonic, number) for at, number in seen]
+    return sending.result(), [(at - wall_less_monotonic, number) for at, number in seen]
 
 
 def _wait_for_last(told: Shown, total: int) -> None:

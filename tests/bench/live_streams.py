@@ -1,4 +1,4 @@
-"""Thousands of open live streams on one process: its memory, and how soon a view is on all of them."""
+"""Thousands of open live streams on one process: its memory, and the latency from a view to all of them."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ BOUND_SECONDS = 10.0
 
 
 def live_streams(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
-    """Open the streams, then bring a view now and then and wait until every stream has told it."""
+    """Open the streams, then send a view now and then and wait until every stream shows it."""
     os.environ |= {
         "PRESSTALLY_LIVE_STREAMS_PER_ADDRESS": str(STREAMS + 10),
         "PRESSTALLY_LIVE_STREAMS_MAX": str(STREAMS + 10),
@@ -71,6 +71,6 @@ async def _measure(kafka: str, seed: int, widget: Service) -> None:
     print(f"  resident MB: {empty:.0f} without streams, {full:.0f} with them, {peak:.0f} at most")
     print(f"  from a view to its number on all streams ({CHANGES} views): p50 {percent[49]:.0f} ms, ", end="")
     print(f"p99 {percent[98]:.0f} ms, max {1_000 * max(delays):.0f} ms")
-    print(f"  processor seconds of the process meanwhile: {cpu_of(widget.pid) - cpu:.1f}", flush=True)
+    print(f"  CPU seconds of the process meanwhile: {cpu_of(widget.pid) - cpu:.1f}", flush=True)
     for stream in streams:
         stream.close()

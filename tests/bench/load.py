@@ -1,6 +1,6 @@
-"""Page views by the seed, and the two ways to bring them: as fast as it goes, or steadily as readers come.
+"""Generated page views, sent as fast as possible or at a steady rate.
 
-What is here runs in processes of its own, so that making events does not slow down who watches.
+This code runs in its own processes, so that generating events does not slow down the measurement.
 """
 
 import asyncio
@@ -24,16 +24,16 @@ SITE = "haihau"
 PARTITIONS = 12
 ARTICLES = 2_000
 BATCH_BYTES = 128 * 1024
-"""As the collector's producer."""
+"""As in the collector's producer."""
 REFERRERS = (None, "www.google.com", "www.facebook.com", "zalo.me", "www.bing.com")
 WORDS = ("hoi", "nghi", "so", "ket", "cong", "tac", "phong", "chong", "thien", "tai", "nam", "hoc", "moi", "le", "hoi")
 
-# A new topic has no leaders for a moment, and aiokafka would say so among the figures. It asks again by itself.
+# A new topic has no leaders for a moment; aiokafka retries, but would log that among the results.
 logging.getLogger("aiokafka").setLevel(logging.CRITICAL)
 
 
 class Views:
-    """An endless, seeded source of views: few articles are read much, most are read little."""
+    """An endless, seeded source of views: few articles get most of the views."""
 
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
@@ -44,7 +44,7 @@ class Views:
         self._drawn: list[int] = []
 
     def value(self, visitor: int, at: int) -> bytes:
-        """Return one view as it stands in Kafka."""
+        """Return one view as encoded in Kafka."""
         if not self._drawn:
             self._drawn = self._chance.choices(range(ARTICLES), cum_weights=self._weights, k=10_000)
         article = self._drawn.pop()
@@ -81,33 +81,33 @@ def share_of(total: int, partition: int) -> int:
 
 
 def now() -> int:
-    """Return the time as events have it."""
+    """Return the current time in milliseconds, as in events."""
     return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True)
 class Fill:
-    """A number of views to bring in big batches."""
+    """A number of views to send in large batches."""
 
     kafka: str
     seed: int
     partitions: tuple[int, ...]
     views: int
-    """On all partitions of the topic; a fill brings the share of its own."""
+    """On all partitions of the topic; a fill sends the share of its partitions."""
     visitors: int
     each_once: bool = False
-    """Every visitor comes exactly once, in the order of the numbers."""
+    """Every visitor comes exactly once, in numerical order."""
     seconds: float = 0.0
-    """Spread over so long; 0 is as fast as it goes."""
+    """Duration; 0 is as fast as possible."""
 
 
 def fill(job: Fill) -> int:
-    """Bring the views into the topic and return their number. Runs in a process of its own."""
+    """Send the views to the topic and return their number. Runs in its own process."""
     return uvloop.run(_fill(job))
 
 
 async def _fill(job: Fill) -> int:
-    # Idempotent: a batch that is sent again after a lost answer is there once, so that the number is exact.
+    # Idempotent: a batch that is repeated after a lost response is stored once, so the number is exact.
     producer = AIOKafkaProducer(
         bootstrap_servers=job.kafka, acks="all", enable_idempotence=True, max_batch_size=BATCH_BYTES
     )
@@ -122,12 +122,12 @@ async def _send_all(job: Fill, producer: AIOKafkaProducer) -> int:
     views = Views(job.seed + job.partitions[0])
     waiting = {number: _visitors(job, views, number) for number in job.partitions}
     all_of_them = sum(share_of(job.views, number) for number in job.partitions)
-    # A tenth of a second's events together when they are spread: what a busy collector sends.
-    most = max(1, int(all_of_them / job.seconds / 10 / len(waiting))) if job.seconds else all_of_them
+    # Batches of a tenth of a second when they are spread, as a busy collector sends.
+    records_max = max(1, int(all_of_them / job.seconds / 10 / len(waiting))) if job.seconds else all_of_them
     begun, sent, acknowledged = time.monotonic(), 0, []
     while waiting:
         for number in list(waiting):
-            batch, ended = _next_batch(producer, views, waiting[number], most)
+            batch, ended = _next_batch(producer, views, waiting[number], records_max)
             if batch.record_count():
                 acknowledged.append(await producer.send_batch(batch, PAGE_VIEWS.name, partition=number))
                 sent += batch.record_count()
@@ -144,9 +144,11 @@ def _visitors(job: Fill, views: Views, partition: int) -> Iterator[int]:
         yield partition + PARTITIONS * place if job.each_once else views.visitor(job.visitors, partition)
 
 
-def _next_batch(producer: AIOKafkaProducer, views: Views, visitors: Iterator[int], most: int) -> tuple[Any, bool]:
+def _next_batch(
+    producer: AIOKafkaProducer, views: Views, visitors: Iterator[int], records_max: int
+) -> tuple[Any, bool]:
     batch, at = producer.create_batch(), now()
-    while batch.record_count() < most and batch.size() < BATCH_BYTES - 1_024:
+    while batch.record_count() < records_max and batch.size() < BATCH_BYTES - 1_024:
         visitor = next(visitors, None)
         if visitor is None:
             return batch, True
@@ -157,7 +159,7 @@ def _next_batch(producer: AIOKafkaProducer, views: Views, visitors: Iterator[int
 
 @dataclass(frozen=True)
 class Steady:
-    """Views that come one by one, spread evenly."""
+    """Single views at a constant rate."""
 
     kafka: str
     seed: int
@@ -168,7 +170,7 @@ class Steady:
 
 @dataclass(frozen=True)
 class Sent:
-    """A view that Kafka has: where it stands, and when it happened (time.monotonic is the same in all processes)."""
+    """A view in Kafka: its position, and when it occurred, by time.monotonic(), which all processes share."""
 
     visitor: int
     partition: int
@@ -177,7 +179,7 @@ class Sent:
 
 
 def steady(job: Steady) -> list[Sent]:
-    """Bring the views and return all of them. Runs in a process of its own."""
+    """Send the views and return all of them. Runs in its own process."""
     return uvloop.run(_steady(job))
 
 
@@ -198,13 +200,16 @@ async def _steady(job: Steady) -> list[Sent]:
                 partition = visitor % PARTITIONS
                 sending.append((visitor, at, await producer.send(PAGE_VIEWS.name, value, partition=partition)))
             await asyncio.sleep(0.001)
-        told = await asyncio.gather(*(future for _, _, future in sending))
+        acknowledged = await asyncio.gather(*(future for _, _, future in sending))
     finally:
         await producer.stop()
-    return [Sent(visitor, one.partition, one.offset, at) for (visitor, at, _), one in zip(sending, told, strict=True)]
+    return [
+        Sent(visitor, one.partition, one.offset, at)
+        for (visitor, at, _), one in zip(sending, acknowledged, strict=True)
+    ]
 
 
 def fills(kafka: str, seed: int, views: int, visitors: int, **more: Any) -> list[Fill]:
-    """Return two fills that together bring all the views: one for each half of the partitions."""
+    """Return two fills that together send all views: one for each half of the partitions."""
     halves = (tuple(range(0, PARTITIONS, 2)), tuple(range(1, PARTITIONS, 2)))
     return [Fill(kafka, seed, half, views, visitors, **more) for half in halves]

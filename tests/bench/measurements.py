@@ -1,4 +1,4 @@
-"""What the benchmarks look at from outside: committed offsets, processor time, memory, metrics."""
+"""Measurements from outside: committed offsets, CPU time, memory, metrics."""
 
 import asyncio
 import re
@@ -15,19 +15,19 @@ from tests.bench.infrastructure import BenchmarkError, Service
 
 OFFSETS = "SELECT partition, next_offset FROM stats.offsets WHERE topic = $1"
 FIT_FROM, FIT_TO = 0.10, 0.95
-"""The share of the records between which a rate is fitted: no start, and no last small batches."""
+"""Rates are fitted between these shares of the records, without the start and the last small batches."""
 
 Sample = tuple[float, int]
 
 
 class Offsets:
-    """Reads how far counting has come, over one connection."""
+    """Reads the committed offsets over one connection."""
 
     def __init__(self, connection: asyncpg.Connection) -> None:
         self._connection = connection
 
     async def by_partition(self) -> dict[int, int]:
-        """Return {partition: the offset before which all is counted}."""
+        """Return {partition: next offset}."""
         return {row["partition"]: row["next_offset"] for row in await self._connection.fetch(OFFSETS, PAGE_VIEWS.name)}
 
 
@@ -40,7 +40,7 @@ async def follow(
     check: Callable[[], None],
     at_first: Callable[[], None] = lambda: None,
 ) -> list[Sample]:
-    """Look until so many records are counted; return [(time, records counted)], from the first movement on."""
+    """Poll until this many records are counted; return [(time, records counted)], starting with the first commit."""
     connection = await asyncpg.connect(database)
     samples: list[Sample] = []
     deadline = time.monotonic() + timeout_seconds
@@ -61,26 +61,26 @@ async def follow(
 
 
 def rate(samples: list[Sample], total: int) -> float:
-    """Return records a second, fitted to the middle of the samples."""
+    """Return records per second, fitted to the middle of the samples."""
     middle = [sample for sample in samples if FIT_FROM * total <= sample[1] <= FIT_TO * total]
     if len(middle) < 3:
-        middle = samples  # it was over too soon
+        middle = samples  # the run was too short
     if len(middle) < 2:
         return float("nan")
     return statistics.linear_regression(*zip(*middle, strict=True)).slope
 
 
 def cpu_of(pid: int) -> float:
-    """Return the processor seconds that a process has used."""
+    """Return the CPU seconds of a process."""
     times = psutil.Process(pid).cpu_times()
     return times.user + times.system
 
 
 def cpu_of_tree(pid: int) -> float:
-    """Return the processor seconds of a process and of all its children, those included that are gone."""
+    """Return the CPU seconds of a process and of all its children, including exited ones."""
     seconds = 0.0
-    father = psutil.Process(pid)
-    for process in (father, *father.children(recursive=True)):
+    parent = psutil.Process(pid)
+    for process in (parent, *parent.children(recursive=True)):
         try:
             seconds += sum(process.cpu_times()[:4])
         except psutil.NoSuchProcess:
@@ -89,13 +89,13 @@ def cpu_of_tree(pid: int) -> float:
 
 
 def memory_mb(pid: int) -> tuple[float, float]:
-    """Return the memory in use and the most that ever was, in MB of a million bytes."""
+    """Return the resident memory and its peak, in MB of a million bytes."""
     status = Path(f"/proc/{pid}/status").read_text()
     return tuple(int(re.search(rf"{name}:\s+(\d+) kB", status)[1]) * 1024 / 1e6 for name in ("VmRSS", "VmHWM"))  # type: ignore[index,return-value]
 
 
 def assigned_partitions(service: Service) -> int:
-    """Return how many partitions a counter says it counts; 0 if it does not answer."""
+    """Return how many partitions a counter is assigned by its metrics; 0 if it does not answer."""
     _, body = service.get("/metrics")
     found = re.search(r"^presstally_consumer_assigned_partitions (\S+)", body, re.MULTILINE)
     return int(float(found[1])) if found else 0

@@ -1,4 +1,4 @@
-"""What a million readers at once cost in memory, and how soon a killed counter is back with them."""
+"""Memory of a counter with a million visitors at once, and how soon a killed counter has recovered."""
 
 import asyncio
 import json
@@ -24,15 +24,15 @@ def memory(infrastructure: Infrastructure, options: Options, pool: Executor) -> 
         counter = counting.start("counter")
         before, _ = memory_mb(counter.pid)
         jobs = fills(kafka, options.seed, visitors, visitors, each_once=True, seconds=SECONDS)
-        bringing = [pool.submit(fill, job) for job in jobs]
+        sending = [pool.submit(fill, job) for job in jobs]
         _wait_until_counted(counting, counter, visitors)
-        if sum(job.result() for job in bringing) != visitors:
-            raise BenchmarkError(f"{visitors:,} views were to be brought")
+        if sum(job.result() for job in sending) != visitors:
+            raise BenchmarkError(f"{visitors:,} views were expected")
         busy, _ = memory_mb(counter.pid)
         numbers = counting.numbers(measure="views")  # at once: after 300 s nobody is online any more
         time.sleep(IDLE_SECONDS)
         idle, peak = memory_mb(counter.pid)
-        print(f"  {visitors:,} visitors within {SECONDS:.0f} s; online as the widget tells: {numbers['online']:,}")
+        print(f"  {visitors:,} visitors within {SECONDS:.0f} s; online by the widget: {numbers['online']:,}")
         print(
             f"  resident MB: {before:.0f} at the start, {busy:.0f} when all were counted, "
             f"{idle:.0f} after {IDLE_SECONDS:.0f} s without views; {peak:.0f} at most",
@@ -41,7 +41,7 @@ def memory(infrastructure: Infrastructure, options: Options, pool: Executor) -> 
         counter.end(signal.SIGKILL)
         _print_return(counting, visitors, pool, _again(kafka, options))
         counting.check_total("views", visitors + PARTITIONS)
-        # A memory that was rebuilt knows them: a second view soon after is no second visit.
+        # The rebuilt state knows the visitors: a second view soon after is not a second visit.
         counting.check_total("visits", visitors)
 
 
@@ -66,14 +66,14 @@ def _wait_until_counted(counting: Counting, counter: Service, views: int) -> flo
 def _print_return(counting: Counting, visitors: int, pool: Executor, again: Fill) -> None:
     begun = time.monotonic()
     counter = counting.start("counter", until_ready=False)
-    bringing = pool.submit(fill, again)
+    sending = pool.submit(fill, again)
     while not _is_back(counter):
         counter.check()
         if time.monotonic() - begun > BOUND_SECONDS:
             raise BenchmarkError(f"the counter was not ready again within {BOUND_SECONDS:.0f} s")
         time.sleep(POLL_SECONDS)
     ready = time.monotonic() - begun
-    bringing.result()
+    sending.result()
     counted = _wait_until_counted(counting, counter, visitors + PARTITIONS) - begun
     print(f"  killed and started again, with {visitors:,} events of history: ready after {ready:.1f} s,")
     print(f"  the first new view of every partition counted after {counted:.1f} s.")
@@ -84,6 +84,6 @@ def _print_return(counting: Counting, visitors: int, pool: Executor, again: Fill
 
 
 def _is_back(counter: Service) -> bool:
-    """Tell whether it is ready, with nothing being loaded and all partitions its own."""
+    """Return whether it is ready, without loading partitions and with all of them assigned."""
     status, body = counter.get("/readyz")
     return status == 200 and not json.loads(body)["problems"] and assigned_partitions(counter) == PARTITIONS

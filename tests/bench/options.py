@@ -1,11 +1,11 @@
-"""What can be chosen on the command line."""
+"""Options of the command line."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Options:
-    """How much is measured."""
+    """Sizes and seed of the benchmarks."""
 
     events: int
     rounds: int

@@ -1,4 +1,4 @@
-"""How fast a portal of 50,000 articles saves, searches and serves; serving beside a bare ASGI hello."""
+"""Saving, searching and serving with 50,000 articles; serving compared with a minimal ASGI application."""
 
 import asyncio
 import random
@@ -26,7 +26,7 @@ ARTICLES = 50_000
 WRITERS = 4
 WORDS = 300
 REAL_WORDS = 2_000
-"""Of the newest article: its page is as long as a long one of a real portal."""
+"""Length of the newest article, which is that of a long article of a real portal."""
 SYLLABLES = 6_000
 SEARCHES = 100
 WARM = 10
@@ -86,7 +86,7 @@ class Texts:
             )
 
     def query(self, kind: str) -> str:
-        """Return what somebody may look for, of a text or of the most frequent words."""
+        """Return a search query from a text, or from the most frequent words."""
         text = self.random.choice(self.texts).split()
         count = {"one word": 1, "two words": 2, "phrase of two": 2, "phrase of three": 3, "typing error": 2}.get(
             kind, 4
@@ -118,7 +118,7 @@ MORE_KINDS = ("typing error", "by date")
 
 
 def portal(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
-    """Save 50,000 articles, look for words in them, and serve their pages."""
+    """Save 50,000 articles, search them, and serve their pages."""
     texts = Texts(options.seed)
     with infrastructure.broker("portal") as kafka, infrastructure.counting(kafka) as counting:
         seconds = asyncio.run(fill(counting.database, texts.articles(ARTICLES), PORTAL))
@@ -199,5 +199,5 @@ def _serve(site: Service, yardstick: int, rounds: int) -> None:
             ratios[form].append(served.per_second / bare)
             line += f", {form} {served.per_second:,.0f}/s (p99 {served.p99_milliseconds:.1f} ms)"
         print(line, flush=True)
-    told = ", ".join(f"{form} {statistics.median(values):.2f}" for form, values in ratios.items())
-    print(f"  a page of {size:,} bytes from memory, by hello's requests a second: {told}", flush=True)
+    ratios_shown = ", ".join(f"{form} {statistics.median(values):.2f}" for form, values in ratios.items())
+    print(f"  a page of {size:,} bytes from memory, by hello's requests a second: {ratios_shown}", flush=True)

@@ -1,4 +1,4 @@
-"""From an editor's request to what readers get: how long until a changed article is live, among 10,000 others."""
+"""The latency from an editor's request until a changed article is live, among 10,000 others."""
 
 import http.client
 import json
@@ -25,7 +25,7 @@ from tests.bench.sample_articles import SAMPLE_SITE, articles
 PER_SECOND = 10
 SECONDS = 30
 EDITORS = 12
-"""Editors at work, each at an article of its own: the newest, which stand on the home page. Each waits for its own."""
+"""Concurrent editors, each with one of the newest articles, which are on the home page."""
 WARM_SECONDS = 3
 POLL_SECONDS = 0.01
 LIVE_WITHIN_SECONDS = 20.0
@@ -35,7 +35,7 @@ _VERSION = re.compile(r'presstally:version" content="(\d+)"')
 
 @dataclass
 class EditorClient:
-    """An editor, who changes one article again and again, and looks at it as readers do."""
+    """An editor who repeatedly changes one article and polls its pages."""
 
     number: int
     article: dict[str, Any]
@@ -47,7 +47,7 @@ class EditorClient:
     late: list[float] = field(default_factory=list)
 
     def work(self, begin: float) -> None:
-        """Change the article, publish it at its times, and look until it is live everywhere."""
+        """Change the article, publish it on schedule, and poll until it is live on all pages."""
         api, pages = (http.client.HTTPConnection("127.0.0.1", one.port) for one in (self.ingest, self.site))
         for turn in range(self.number, PER_SECOND * (WARM_SECONDS + SECONDS), EDITORS):
             title = f"Tin của bàn {self.number} lần {turn}."
@@ -88,7 +88,7 @@ class EditorClient:
 def publish_live(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
     """Publish ten changes a second among 10,000 articles, until article, home and section list show each of them."""
     with infrastructure.broker("publish_live") as kafka, infrastructure.counting(kafka) as copy:
-        _bring_articles(copy, options.articles, options.seed)
+        _import_articles(copy, options.articles, options.seed)
         ingest = copy.start("articles", service="ingest")
         builder, site = copy.start("builder", service="render"), copy.start("site", service="render")
         begun = time.monotonic()
@@ -118,12 +118,15 @@ def publish_live(infrastructure: Infrastructure, options: Options, pool: Executo
         most = f"p50 {cuts[49] * 1_000:.0f} ms, p99 {cuts[98] * 1_000:.0f} ms, most {max(seconds) * 1_000:.0f} ms"
         print(f"  from the request to {what:<9}: {most}", flush=True)
     each = 1_000 / PER_SECOND / (WARM_SECONDS + SECONDS)
-    told = ", ".join(f"{name} {seconds * each:.0f} ms" for name, seconds in spent.items())
-    print(f"  Processor time of a change, looks and edits included: {told}")
-    print(f"  Looked every {POLL_SECONDS * 1_000:.0f} ms and more: a delay may be told that much too long.", flush=True)
+    spent_shown = ", ".join(f"{name} {seconds * each:.0f} ms" for name, seconds in spent.items())
+    print(f"  CPU time per change, including polls and edits: {spent_shown}")
+    print(
+        f"  Polled every {POLL_SECONDS * 1_000:.0f} ms or more: a latency may be overestimated by that much.",
+        flush=True,
+    )
 
 
-def _bring_articles(copy: Counting, count: int, seed: int) -> None:
+def _import_articles(copy: Counting, count: int, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "newsroom.ndjson"
         file.write_text("\n".join(_line(one) for one in articles(count, seed)), encoding="utf-8")
@@ -131,8 +134,8 @@ def _bring_articles(copy: Counting, count: int, seed: int) -> None:
 
 
 def _line(article: Article) -> str:
-    """Return an article as the import reads it; its photos would have to be in the media store."""
-    told = {
+    """Return an article in the import's format, without photos."""
+    item = {
         "external_id": article.id,
         "section": article.section,
         "title": article.title,
@@ -142,11 +145,11 @@ def _line(article: Article) -> str:
         "authors": [author.name for author in article.authors],
         "published_at": str(article.published_at),
     }
-    return json.dumps(told, ensure_ascii=False)
+    return json.dumps(item, ensure_ascii=False)
 
 
 def _run(copy: Counting, *command: str) -> str:
-    """Run a command of ingest and return what it says."""
+    """Run a command of ingest and return its output."""
     environment = {**os.environ, **copy.environment}
     program = [sys.executable, "-m", "services.ingest", *command]
     return subprocess.run(program, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
@@ -172,7 +175,7 @@ def _call(api: http.client.HTTPConnection, method: str, path: str, token: str, b
 
 
 def _get(pages: http.client.HTTPConnection, path: str) -> str:
-    """Return what a reader gets; "" where another address is named, for a new title has a new one."""
+    """Return a page, or "" for a redirect: a new title has a new URL."""
     pages.request("GET", path, headers={"host": "localhost"})
     answer = pages.getresponse()
     text = answer.read().decode()

@@ -1,4 +1,4 @@
-"""How fast a whole portal is made, beside Hugo and Pelican: the same articles, the same blocks, one processor."""
+"""Rendering a whole portal, compared with Hugo and Pelican: the same articles and blocks, one CPU core."""
 
 import asyncio
 import os
@@ -38,7 +38,7 @@ from tests.bench.sample_articles import SAMPLE_SITE, articles, write_photos
 
 PUBLIC_URL = SAMPLE_SITE.origins[0]
 NEAR_MAX = 50
-"""Articles of a tag that are looked at for related ones, as in `related` of queries.sql."""
+"""Articles of a tag that are considered as related ones, as in queries.sql."""
 
 
 @dataclass(frozen=True)
@@ -48,11 +48,11 @@ class Built:
     pages: int
     seconds: float
     cpu_seconds: float
-    """Of the program, and of Postgres if it asked it."""
+    """CPU seconds of the program and of Postgres."""
 
 
 def render(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
-    """Render 10,000 articles with images, lists, feeds and sitemap, beside Hugo and Pelican, on one processor."""
+    """Render 10,000 articles with images, lists, feeds and sitemap, compared with Hugo and Pelican, on one CPU core."""
     competitors.install()
     made = list(articles(options.articles, options.seed))
     core = min(os.sched_getaffinity(0))
@@ -92,7 +92,7 @@ def render(infrastructure: Infrastructure, options: Options, pool: Executor) -> 
 
 @dataclass(frozen=True)
 class Medians:
-    """Pages a second, by the clock and by processor seconds."""
+    """Pages per second of wall-clock time and of CPU time."""
 
     rate: float
     cpu_rate: float
@@ -110,7 +110,7 @@ def _said(builds: Sequence[Built]) -> str:
 
 @contextmanager
 def _on(core: int, postgres_pid: int) -> Iterator[None]:
-    """Let Postgres share the one processor: what it does for us is ours."""
+    """Pin Postgres to the same CPU core, because its work belongs to the measured one."""
     postgres = psutil.Process(postgres_pid)
     before = {one: one.cpu_affinity() for one in (postgres, *postgres.children(recursive=True))}
     for one in before:
@@ -138,7 +138,7 @@ def _build(command: list[str], site: Path, core: int, environment: dict[str, str
 
 
 def _in_memory(made: Sequence[Article], core: int) -> Built:
-    """Make the same documents without Postgres and without files: what templates and texts take."""
+    """Render the same documents without Postgres and without files: the time of templates and texts alone."""
     before = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {core})
     try:

@@ -1,4 +1,4 @@
-"""A portal with images, tags, months and sections, made up from a seed."""
+"""A generated portal with images, tags, months and sections."""
 
 import tomllib
 from collections.abc import Iterator
@@ -85,7 +85,7 @@ def _figure(texts: Texts, number: int) -> Figure:
 
 
 def _photo(number: int, alt: str) -> Image:
-    """Make a photo with the copies that the media store makes. They are few, so that copying them weighs little."""
+    """Return a photo with the renditions that the media store creates. There are few, so that copying them is cheap."""
     copies = [
         Rendition(_address(number, width, ending), width, width * SIZE[1] // SIZE[0], kind)
         for ending, kind in TYPES.items()
@@ -99,7 +99,7 @@ def _address(number: int, width: int, ending: str) -> str:
 
 
 def write_photos(folder: Path) -> None:
-    """Put a file at the place of each photo and copy. None of those who are measured looks inside."""
+    """Write a file for each photo and rendition. None of the measured programs reads its contents."""
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(PHOTOS):
         photo = _photo(number, "")

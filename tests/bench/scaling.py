@@ -1,4 +1,4 @@
-"""Counters that join and leave while views come: exact totals, and how long a partition has no counter."""
+"""Counters that join and leave under load: exact totals, and the time in which a partition has no counter."""
 
 import asyncio
 import signal
@@ -26,12 +26,12 @@ COUNTED_WITHIN_SECONDS = 60.0
 
 @dataclass
 class Seen:
-    """What was seen from outside."""
+    """Observations from outside."""
 
     owned: list[tuple[float, int]] = field(default_factory=list)
-    """(time, partitions that have a counter, as the counters tell)."""
+    """[(time, partitions with a counter, by the counters' metrics)]."""
     moved: dict[int, list[float]] = field(default_factory=dict)
-    """When each partition's offset was seen to have moved."""
+    """{partition: times at which its offset had changed}."""
     actions: list[tuple[float, str]] = field(default_factory=list)
 
 
@@ -54,9 +54,9 @@ def scaling(infrastructure: Infrastructure, options: Options, pool: Executor) ->
 
 async def _watch(counting: Counting, counters: list[Service], job: Steady, pool: Executor) -> tuple[list[Sent], Seen]:
     seen = Seen()
-    bringing = asyncio.get_running_loop().run_in_executor(pool, steady, job)
+    sending = asyncio.get_running_loop().run_in_executor(pool, steady, job)
     ended = asyncio.Event()
-    looking = [
+    watching = [
         asyncio.create_task(_watch_offsets(counting.database, seen, ended)),
         asyncio.create_task(_watch_assignments(counters, seen, ended)),
     ]
@@ -69,11 +69,11 @@ async def _watch(counting: Counting, counters: list[Service], job: Steady, pool:
             seen.actions.append((time.monotonic(), f"a {('second', 'third')[len(counters) - 2]} one is started"))
         await asyncio.sleep(begun + LEAVES_AT - time.monotonic())
         counters[0].send(signal.SIGTERM)
-        seen.actions.append((time.monotonic(), "the first one is told to stop"))
-        sent = await bringing
+        seen.actions.append((time.monotonic(), "the first one is stopped"))
+        sent = await sending
     finally:
         ended.set()
-        await asyncio.gather(*looking)
+        await asyncio.gather(*watching)
     return sent, seen
 
 
@@ -125,7 +125,7 @@ def _print(sent: list[Sent], seen: Seen, begun: float, loaded_until: float) -> N
     for at, seconds, fewest in orphaned:
         print(f"  {at - begun:5.1f} s: only {fewest} of {PARTITIONS} partitions had a counter, for {seconds:.1f} s")
     longest = max((seconds for _, seconds, _ in orphaned), default=0.0)
-    print(f"  longest time that any partition had no counter: {longest:.1f} s (seen every {SCRAPE_SECONDS} s)")
+    print(f"  longest time that any partition had no counter: {longest:.1f} s (polled every {SCRAPE_SECONDS} s)")
     seconds, at = max(_standstills(seen.moved, loaded_until))
     print(f"  longest time that a partition was not counted while views came: {seconds:.1f} s, at {at - begun:.1f} s")
     if max(owned for _, owned in seen.owned) > PARTITIONS:

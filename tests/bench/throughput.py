@@ -1,4 +1,4 @@
-"""How fast the counter counts a full topic, beside a bare consumer that only reads it, in alternation."""
+"""Records per second of the counter on a full topic, alternating with a consumer that only reads it."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from tests.bench.options import Options
 VISITORS = 100_000
 POLL_SECONDS = 0.05
 SLOWEST_PER_SECOND = 5_000
-"""Slower than this is given up."""
+"""A slower run is aborted."""
 
 
 @dataclass
@@ -35,19 +35,19 @@ class Counted:
 
 
 def batch_records_max() -> int:
-    """Return the counter's own bound on a batch, as its process will have it."""
+    """Return the counter's maximum batch size, as its process reads it."""
     default = StatsSettings.model_fields["batch_records_max"].default
     return int(os.environ.get("PRESSTALLY_BATCH_RECORDS_MAX") or default)
 
 
 def throughput(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
-    """Fill a topic once; read it bare and count it, round after round."""
+    """Fill a topic once; in each round, only read it and count it."""
     with infrastructure.broker("throughput") as kafka:
         begun = time.monotonic()
         sent = sum(pool.map(fill, fills(kafka, options.seed, options.events, VISITORS)))
-        print(f"  {sent:,} views of {VISITORS:,} visitors were brought in {time.monotonic() - begun:.1f} s")
+        print(f"  {sent:,} views of {VISITORS:,} visitors were sent in {time.monotonic() - begun:.1f} s")
         if sent != options.events:
-            raise BenchmarkError(f"{options.events:,} were to be brought")
+            raise BenchmarkError(f"{options.events:,} were expected")
         most = batch_records_max()
         ways = {"aiokafka's defaults": 0, f"max_records={most}": most}
         print("  round        bare/s   counter/s   ratio  CPU ratio  whole s   CPU s  Postgres CPU s")
@@ -60,8 +60,8 @@ def throughput(infrastructure: Infrastructure, options: Options, pool: Executor)
             used = (bare_cpu / counted.cpu_seconds, counted.seconds, counted.cpu_seconds, counted.postgres_cpu_seconds)
             rounds.append((fastest, counted.per_second, ratio, *used))
             _print_line(str(number), rounds[-1])
-            told = ", ".join(f"{way} {speed:,.0f}/s" for way, (speed, _) in bare.items())
-            print(f"          bare: {told}", flush=True)
+            rates = ", ".join(f"{way} {speed:,.0f}/s" for way, (speed, _) in bare.items())
+            print(f"          bare: {rates}", flush=True)
         _print_line("median", tuple(statistics.median(column) for column in zip(*rounds, strict=True)))
     print("  The faster bare one is compared. Rates are fitted between 10 % and 95 % of the records; 'whole' runs from")
     print("  the first commit seen to the last, and the CPU seconds are of that time. The CPU ratio compares the two")

@@ -38,7 +38,7 @@ def view(new_id: NewId, **more: Any) -> bytes:
 
 
 def produce(system: Any, *values: bytes | None, topic: str = "page-views", key: bytes = b"a key") -> None:
-    """Put records on a topic, past whoever else writes to it."""
+    """Write records to a topic, in addition to its usual producers."""
 
     async def send() -> None:
         producer = AIOKafkaProducer(bootstrap_servers=system.kafka)

@@ -1,4 +1,4 @@
-"""The portal can be made anew from Kafka, while it runs, and brought back."""
+"""The portal can be rebuilt from Kafka while it runs, and rolled back."""
 
 import asyncio
 import re

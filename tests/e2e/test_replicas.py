@@ -1,4 +1,4 @@
-"""The portal's processes over HTTP: replicas never serve what is old, and go on while Kafka or Postgres is away."""
+"""The portal's replicas never serve outdated pages, and continue while Kafka or Postgres is unavailable."""
 
 import asyncio
 import http.client

@@ -109,7 +109,7 @@ def test_what_cannot_be_answered_is_told_in_words(system: Any, path: str) -> Non
 
 
 def test_there_is_nothing_of_unknown_sites(system: Any) -> None:
-    """A site that is not declared is a 404, whatever is asked of it; so is an asset that is none."""
+    """An undeclared site is a 404 for every request; so is an unknown asset."""
     for path in ("", "/top", "/history.csv", "/top.html", "/sections"):
         assert system.get(f"/stats/khong-co{path}").status == 404
     assert system.get("/stats/assets/secrets.txt").status == 404

@@ -31,7 +31,7 @@ def test_bot_reason_with_count_headless_accepts_headless_only() -> None:
 
 
 def test_bot_reason_prefetch_precedes_user_agent() -> None:
-    """A prefetch is a prefetch whoever sends it: the page may still be shown to a person later."""
+    """A prefetch is recognized from any client: the page may still be shown to a person later."""
     assert bot_reason(ClientInfo("", CHROME, is_prefetch=True)) == "prefetch"
     assert bot_reason(ClientInfo("", "Googlebot/2.1", is_prefetch=True)) == "prefetch"
     assert bot_reason(ClientInfo("", CHROME, has_gpc=True)) is None

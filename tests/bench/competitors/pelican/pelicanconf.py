@@ -1,4 +1,4 @@
-"""What is measured against: the same blocks as our theme has. What Pelican does not know stands below."""
+"""Pelican's settings for the comparison: the same blocks as Presstally's theme. Functions add what Pelican lacks."""
 
 import json
 from collections import Counter, defaultdict
@@ -59,7 +59,7 @@ def around(article: Any, articles: list[Any]) -> list[Any]:
 
 
 def news_article(article: Any, url: str) -> dict[str, Any]:
-    """Return what search engines are told."""
+    """Return the structured data for search engines."""
     image = json.loads(article.image)
     site = {"@type": "NewsMediaOrganization", "name": "Ủy ban nhân dân huyện Hải Hậu", "url": SITEURL + "/"}
     picture = {"@type": "ImageObject", "url": SITEURL + image["url"], "caption": image["alt"]}
