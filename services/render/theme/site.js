@@ -1,4 +1,4 @@
-// What a page can do beside being read. All of it is extra: without this script nothing is missing but these buttons.
+// Optional features of a page: without this script only these buttons are missing.
 const root = document.documentElement;
 const show = (name) => document.querySelectorAll(`[data-with-script~="${name}"]`).forEach((part) => (part.hidden = false));
 const on = (name, act) => document.querySelectorAll(`[data-do="${name}"]`).forEach((part) => part.addEventListener("click", () => act(part)));
@@ -7,7 +7,7 @@ const on = (name, act) => document.querySelectorAll(`[data-do="${name}"]`).forEa
 const sizes = ["small", "", "large", "larger"];
 const remember = () => {
   const look = { size: root.dataset.size, contrast: root.dataset.contrast };
-  try { localStorage.setItem("presstally-look", JSON.stringify(look)); } catch { /* it holds for this page */ }
+  try { localStorage.setItem("presstally-look", JSON.stringify(look)); } catch { /* then it applies to this page only */ }
 };
 const resize = (step) => {
   const next = sizes[Math.min(sizes.length - 1, Math.max(0, sizes.indexOf(root.dataset.size || "") + step))];
@@ -16,13 +16,13 @@ const resize = (step) => {
 };
 on("larger", () => resize(1));
 on("smaller", () => resize(-1));
-const tell = () => document.querySelectorAll('[data-do="contrast"]').forEach((part) => part.setAttribute("aria-pressed", String(root.dataset.contrast === "high")));
+const showContrast = () => document.querySelectorAll('[data-do="contrast"]').forEach((part) => part.setAttribute("aria-pressed", String(root.dataset.contrast === "high")));
 on("contrast", () => {
   if (root.dataset.contrast) delete root.dataset.contrast; else root.dataset.contrast = "high";
   remember();
-  tell();
+  showContrast();
 });
-tell();
+showContrast();
 show("look");
 
 on("print", () => print());

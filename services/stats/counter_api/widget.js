@@ -1,6 +1,6 @@
 // <access-counter site="haihau"></access-counter>: the four numbers of a site, live; docs/counters.md has the
-// attributes. What stands inside the tag shows where this script does not run; its numbers stay until
-// newer ones come. Parts to style: title, list, row, label, value.
+// attributes. The content of the tag shows where this script does not run; its numbers stay until newer ones
+// arrive. Parts to style: title, list, row, label, value.
 const here = new URL("./", import.meta.url).href;
 // words: made by `make words`
 const words = {
@@ -54,11 +54,11 @@ class AccessCounter extends HTMLElement {
     if (!document.hidden) this.resume();
   }
 
-  // At once, with the numbers of the fallback if it has some: nothing moves when the first ones come. Words and numbers
-  // are the page's own elements, so that its searches and styles reach them; around them stand the parts.
+  // Drawn at once, with the numbers of the fallback if it has some, so that the layout does not shift later. Words and
+  // numbers are slotted elements of the page, which its searches and styles reach; the parts are in the shadow tree.
   draw(article, show) {
-    const lang = (this.closest("[lang]")?.lang || "vi").slice(0, 2);
-    const known = words[lang] ? lang : "en", own = words[known];
+    const lang = this.closest("[lang]")?.lang || "vi";
+    const known = [lang, lang.split("-")[0]].find((one) => Object.hasOwn(words, one)) ?? "en", own = words[known];
     const make = (tag, set, ...inside) => {
       const made = Object.assign(document.createElement(tag), set);
       made.append(...inside);
@@ -95,12 +95,12 @@ class AccessCounter extends HTMLElement {
       this.stopPolling();
       this.show(JSON.parse(event.data));
     };
-    this.events.onerror = () => { // the browser tries again by itself, unless it was refused
+    this.events.onerror = () => { // the browser reconnects by itself, unless the server rejected it
       if (this.events?.readyState !== EventSource.CLOSED) return;
       this.poll();
       this.again = setTimeout(() => this.resume(), RETRY_LIVE_MS);
     };
-    this.patience = setTimeout(() => this.poll(), PATIENCE_MS); // a proxy may keep the stream to itself
+    this.patience = setTimeout(() => this.poll(), PATIENCE_MS); // a proxy may buffer the stream
   }
 
   pause() {
@@ -125,7 +125,7 @@ class AccessCounter extends HTMLElement {
     this.timer = 0;
   }
 
-  // No live region: a screen reader finds the numbers when its user goes there, and is not told of each change.
+  // No live region: a screen reader reads the numbers when its user goes there, and does not announce each change.
   show(numbers) {
     const separator = this.getAttribute("separator") ?? ",";
     for (const [name, field] of Object.entries(this.fields)) {

@@ -1,4 +1,4 @@
-"""A portal in English, and articles that stand there in two languages."""
+"""A portal in English, and articles in two languages."""
 
 import re
 from datetime import UTC, datetime, timedelta
@@ -15,7 +15,7 @@ READ_ALOUD = ("alt", "title", "aria-label", "placeholder", "content", "data-done
 
 
 class Texts(HTMLParser):
-    """All that a reader of a page sees, hears or is told."""
+    """All text of a page, visible or announced."""
 
     def __init__(self, page: str) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ async def test_nothing_vietnamese_is_left_on_an_english_portal(english: Any) -> 
 
 
 def test_both_languages_have_the_same_words(english: Any) -> None:
-    """No word is the same in both, no English one is Vietnamese, and every kind of page is made with them."""
+    """No word is the same in both, no English one is Vietnamese, and every kind of page renders with them."""
     assert ENGLISH.keys() == VIETNAMESE.keys()
     assert {word for word in ENGLISH.values() if word in VIETNAMESE.values()} == set()
     assert [word for word in ENGLISH.values() if VIETNAMESE_LETTER.search(word)] == []
@@ -103,7 +103,7 @@ def test_both_languages_have_the_same_words(english: Any) -> None:
 
 
 async def test_translations_name_each_other_while_both_are_public(portal: Any) -> None:
-    """Links by hreflang stand on both pages, both ways, and on neither once one of them is withdrawn or not yet out."""
+    """Both pages have hreflang links to each other, and neither has once one of them is withdrawn or embargoed."""
     alternate = re.compile(r'<link rel="alternate" hreflang="(\w+)" href="([^"]+)">')
     await portal.add(5)
     await portal.add(6, language="en", title="Number five", translation_of="a-5")

@@ -1,4 +1,4 @@
-// What the page gains by scripts: a chart of its table, and numbers that stay fresh. Without scripts nothing is missing.
+// Enhancements: a chart of the table, and numbers that refresh. The page is complete without scripts.
 const chart = document.getElementById("chart");
 const look = 15000;
 let plot;
@@ -36,7 +36,7 @@ function draw() {
   }, [names.map((_, place) => place), ...columns], chart);
 }
 
-// The same page again, and what has changed of it; not what somebody's focus or selection is in.
+// Fetch the page again and replace the parts that changed, except one that contains the focus or the selection.
 async function refresh() {
   if (document.hidden) return;
   const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => undefined);
