@@ -1,4 +1,4 @@
-"""What machines are told of an article inside its page: schema.org, and parts of OpenGraph and Dublin Core. Pure."""
+"""Structured data of an article in its page: schema.org, and parts of OpenGraph and Dublin Core. Pure."""
 
 from datetime import datetime
 from typing import Any

@@ -79,7 +79,7 @@ async def test_feeds_name_the_sites_hub(portal: Any, path: str) -> None:
 
 
 async def test_an_empty_feed_is_a_feed(portal: Any) -> None:
-    """A portal without articles has feeds, sitemaps and lists all the same."""
+    """A portal without articles still has feeds, sitemaps and lists."""
     for path in ("/rss.xml", "/atom.xml"):
         assert not feedparser.parse((await portal.get(path)).body).bozo
     for path in ("/", "/tin-tuc/", "/sitemap.xml", "/sitemap-pages.xml", "/news-sitemap.xml", "/so-do-site"):

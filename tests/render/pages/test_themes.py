@@ -1,4 +1,4 @@
-"""Themes of sites: their files win over ours, and what fails is told before anybody reads."""
+"""Themes of sites: their files override the default theme, and errors are reported before any request."""
 
 import base64
 import hashlib
@@ -54,7 +54,7 @@ def test_an_address_changes_with_its_bytes(tmp_path: Path) -> None:
 
 
 async def test_pages_and_files_of_two_sites(portal: Any, tmp_path: Path) -> None:
-    """Each site has its own look and policy, also where both stand in one process; files are served for ever."""
+    """Each site has its own theme and policy, also within one process; assets are cached permanently."""
     folder = shutil.copytree(EXAMPLE, tmp_path / "own")
     (folder / "preferences.js").write_text("document.documentElement.dataset.mine = 1")
     own = msgspec.structs.replace(themed(folder), slug="rieng", origins=["https://rieng.example"])

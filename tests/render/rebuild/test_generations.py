@@ -13,7 +13,7 @@ from tests.render.conftest import SITE
 
 
 async def test_rows_are_made_anew_behind_edits(portal: Any, monkeypatch: Any) -> None:
-    """Rows of other rules are made anew one by one; an edit waits for none, what is broken is passed over."""
+    """Rows of an older projection are rebuilt one by one; edits do not wait for them, and broken rows are skipped."""
     for number in range(1, 6):
         await portal.add(number, section="van-hoa" if number == 3 else "tin-tuc")
     await portal.pool.execute("UPDATE render.articles SET content = '{}' WHERE number = 3")

@@ -50,7 +50,7 @@ def test_any_accept_encoding_has_an_answer(accepted: str) -> None:
 
 
 async def test_each_form_has_a_tag_of_its_own(portal: Any) -> None:
-    """A document has one body in three forms with three strong tags; each is 304 to whoever has it and takes it."""
+    """A document has one body in three encodings with three strong ETags; each gives 304 to a client that has it."""
     await portal.add(5, body=[Paragraph("Thân bài dài. " * 60)])
     for address in ("/", "/bai-so-5-5.html", "/rss.xml", *read_theme("").assets):
         plain = await portal.get(address)
@@ -73,12 +73,12 @@ async def test_each_form_has_a_tag_of_its_own(portal: Any) -> None:
             assert "content-encoding" not in known.headers
         assert (await portal.get(address, if_none_match="*")).status == 304
         assert (await portal.get(address, if_none_match='"x"')).status == 200
-        # A form that a client does not take is none that it can be told to use.
+        # An encoding that a client does not accept never gives 304.
         assert (await portal.get(address, accept_encoding="gzip", if_none_match=tags["br"])).status == 200
 
 
 async def test_a_date_stands_for_one_state(portal: Any) -> None:
-    """Whoever asks by date alone gets 304 once the second of the change is over, and never keeps what has changed."""
+    """A request by date alone gets 304 once the second of the change is over, and never for a changed document."""
     await portal.add(5)
     first = await portal.get("/bai-so-5-5.html")
     await portal.change(5, title="Lần hai")
