@@ -2,10 +2,10 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import parse_qsl
 
 import asyncpg
@@ -38,6 +38,7 @@ from shared.logs import log
 from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE
 from shared.retry import run_periodically
 from shared.role import CachedResponse
+from shared.single_flight import SingleFlight
 from shared.sites import Site, Sites
 
 HOSTS_MAX = 1_000
@@ -73,7 +74,7 @@ class Portal:
 
     def __init__(self, pools: Pools, sites: Sites, public_url: str | None, cache_bytes_max: int) -> None:
         self._pools = pools
-        self._in_progress: dict[tuple[str, str], tuple[SiteVersion, asyncio.Task[PageResult]]] = {}
+        self._renders = SingleFlight[tuple[str, str, SiteVersion], PageResult]("render a page")
         self._sites = sites
         self._public_url = public_url
         self._cache = PageCache(cache_bytes_max)
@@ -139,8 +140,8 @@ class Portal:
         if versions is None:
             return self._error(site, 503, request)
         version = versions.get(site.slug, page_reader.NO_VERSION)
-        match result := await self._single_flight(
-            (site.slug, f"{path}?{query}"), version, lambda: self._render(site, handler, page_request, cached)
+        match result := await self._renders.run(
+            (site.slug, f"{path}?{query}", version), lambda: self._render(site, handler, page_request, cached)
         ):
             case Redirect(to):
                 self._cache.evict(key)
@@ -154,18 +155,6 @@ class Portal:
         if not self._versions.may_be_current(site.slug, result.site_version):
             self._evicted_at = {}  # it may show an article that was withdrawn while it was rendered
         return as_response(self._cache.response(key, result, request.headers))
-
-    async def _single_flight(
-        self, key: tuple[str, str], version: SiteVersion, render: Callable[[], Coroutine[Any, Any, PageResult]]
-    ) -> PageResult:
-        """Render once for all concurrent requests for the same page at the same site version."""
-        running = self._in_progress.get(key)
-        if running is not None and running[0] == version:
-            return await asyncio.shield(running[1])
-        task = asyncio.create_task(render())
-        entry = self._in_progress[key] = version, task
-        task.add_done_callback(lambda _: self._in_progress.pop(key) if self._in_progress.get(key) == entry else None)
-        return await asyncio.shield(task)
 
     async def _render(
         self, site: Site, handler: RouteHandler, request: PageRequest, cached: CachedPage | None
