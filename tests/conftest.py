@@ -189,7 +189,7 @@ class System:
             return Answer(error.code, lower(error.headers), error.read())
 
     def get(self, path: str, **headers: str) -> Answer:
-        return self.request("GET", path, **headers)
+        return self.request("GET", path, None, **headers)
 
     def post_events(self, events: Any, **headers: str) -> Answer:
         body = events if isinstance(events, bytes) else json.dumps(events).encode()

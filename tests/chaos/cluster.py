@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,10 @@ class RunningCounter:
         """Send a signal, unless the process has exited."""
         if self.alive:
             os.kill(self.pid, number)
+
+
+def _is_ready(counter: RunningCounter) -> bool:
+    return counter.ready
 
 
 class Cluster:
@@ -217,7 +222,7 @@ class Installation:
         while len(self.counters) < count:
             await self.start_counter(ready=False)
         for counter in self.counters:
-            await wait_until(lambda one=counter: one.ready, START_SECONDS, f"readiness of {counter.part.name}")
+            await wait_until(partial(_is_ready, counter), START_SECONDS, f"readiness of {counter.part.name}")
 
     async def stop_counter(self, counter: RunningCounter) -> None:
         """Stop a counter and wait until it has exited."""

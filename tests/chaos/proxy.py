@@ -76,13 +76,15 @@ class Proxy:
         return {link.server.get_extra_info("sockname")[1] for link in self._links}
 
     async def _accept(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        self._tasks.add(asyncio.current_task())
+        task = asyncio.current_task()
+        assert task is not None
+        self._tasks.add(task)
         try:
             await self._flowing.wait()
             from_server, to_server = await asyncio.open_connection("127.0.0.1", self._upstream_port)
         except (OSError, asyncio.CancelledError):
             to_client.transport.abort()
-            self._tasks.discard(asyncio.current_task())
+            self._tasks.discard(task)
             return
         link = _Link(to_client, to_server)
         self._links.add(link)
@@ -100,7 +102,7 @@ class Proxy:
             await asyncio.gather(*ways, return_exceptions=True)
             link.cut()
             self._links.discard(link)
-            self._tasks.discard(asyncio.current_task())
+            self._tasks.discard(task)
 
     async def _requests(self, source: asyncio.StreamReader, link: _Link) -> None:
         """Forward the client's messages, and apply armed mishaps to commits."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.soak.client import NO_RESPONSE, Client, Reply
-from tests.soak.load import RETRY_SECONDS, LoadResults
+from tests.soak.load import REQUEST_SECONDS, RETRY_SECONDS, LoadResults
 
 EVERY_SECONDS = 4.0
 WAIT_SECONDS = 8
@@ -107,7 +107,9 @@ class EditorLoad:
         again = False
         while True:
             try:
-                outcome: Any = await self._client.request(method, f"/api{path}", sent, **headers)
+                outcome: Any = await self._client.request(
+                    method, f"/api{path}", sent, seconds=REQUEST_SECONDS, **headers
+                )
             except NO_RESPONSE as error:
                 outcome = error
             if self._results.note("editor", outcome) and isinstance(outcome, Reply):

@@ -11,7 +11,7 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ READERS = 3_000
 """Visitors per kind of request. So few that a counter's state of them does not look like a leak."""
 STREAMS = 30
 RETRY_SECONDS = 0.5
+REQUEST_SECONDS = 20.0
 TWICE = 0.05
 """Share of the acknowledged events that is sent once more."""
 SEARCHES = ("thu+vien", "h%E1%BB%99i+ngh%E1%BB%8B", "soak", "b%C3%A0i+s%E1%BB%91")
@@ -81,7 +82,7 @@ class Load:
 
     async def run(self) -> None:
         """Send requests until `stop`; then repeat events until all are acknowledged."""
-        kinds: dict[str, Callable[[], Awaitable[None]]] = {
+        kinds: dict[str, Callable[[], Coroutine[Any, Any, None]]] = {
             "single": self._single,
             "batch": self._batch,
             "server": self._server,
@@ -101,10 +102,10 @@ class Load:
     def stop(self) -> None:
         self._stop.set()
 
-    async def _pace(self, per_second: float, send: Callable[[], Awaitable[None]]) -> None:
+    async def _pace(self, per_second: float, send: Callable[[], Coroutine[Any, Any, None]]) -> None:
         begun = time.monotonic()
         for number in itertools.count(1):
-            task = asyncio.create_task(send())  # type: ignore[arg-type]
+            task = asyncio.create_task(send())
             self._sending.add(task)
             task.add_done_callback(self._ended)
             delay = begun + number / per_second - time.monotonic()
@@ -129,7 +130,7 @@ class Load:
     async def _ask(self, kind: str, method: str, path: str, body: bytes = b"", **headers: str) -> Reply | None:
         """Send one request and record its outcome; return the response unless it failed."""
         try:
-            outcome: Any = await self._client.request(method, path, body, **headers)
+            outcome: Any = await self._client.request(method, path, body, seconds=REQUEST_SECONDS, **headers)
         except NO_RESPONSE as error:
             outcome = error
         return outcome if self.results.note(kind, outcome) else None

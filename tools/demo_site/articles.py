@@ -220,4 +220,5 @@ def as_sent(story: dict[str, Any], place: int, site: str, figures: Any) -> dict[
     if story.get("featured"):
         fields["featured_until"] = (now + timedelta(days=30)).isoformat()
     at = now - timedelta(hours=1 + 7 * place)
-    return figures({"site": site, "published_at": at.isoformat(), **fields})
+    sent: dict[str, Any] = figures({"site": site, "published_at": at.isoformat(), **fields})
+    return sent

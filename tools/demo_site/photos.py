@@ -32,9 +32,10 @@ def _hills(image: Image.Image, seed: int, level: float, colour: Colour) -> None:
     width, height = image.size
     random = np.random.default_rng(seed)
     x = np.arange(width + 1)
-    line = sum(
+    waves = [
         height * 0.05 / wave * np.sin(x / width * wave * 5 + random.uniform(0, 6)) for wave in (1.0, 2.2, 4.7, 11.0)
-    )
+    ]
+    line = np.sum(waves, axis=0)
     points = [(int(at), int(height * level + up)) for at, up in zip(x, line, strict=True)]
     ImageDraw.Draw(image).polygon([(0, height), *points, (width, height)], fill=colour)
 
