@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--article", help="id of the article; default: the site's own counter")
     parser.add_argument("--measure", choices=get_args(Measure), help="default: what the site shows")
     parser.add_argument("--who", help="who answers for it; default: your login name")
-    parser.add_argument("--why", help="the reason, for whoever reads the list in ten years")
+    parser.add_argument("--why", help="the reason, for the audit")
 
 
 async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:

@@ -1,4 +1,4 @@
-"""How many dead letters each topic has: what its dead-letter topic still holds, whoever wrote it."""
+"""The number of dead letters of each topic that its dead-letter topic still holds."""
 
 import asyncio
 
@@ -16,7 +16,7 @@ ANSWER_SECONDS = 10.0
 
 
 async def watch_depth(kafka: KafkaConfig) -> None:
-    """Look for ever. While Kafka does not tell there is no number: a gap in a graph is no lie."""
+    """Poll until cancelled. While Kafka is unavailable the gauge has no value, which shows as a gap in graphs."""
     outage = Outage("count dead letters")
     while True:
         try:

@@ -19,7 +19,7 @@ RECONCILE_SECONDS = 30.0
 
 
 async def reconcile_forever(pool: asyncpg.Pool, sites: Sites) -> None:
-    """Look for ever. While Postgres is away there is no number: a gap in a graph is no lie."""
+    """Poll until cancelled. While Postgres is unavailable the gauge has no value, which shows as a gap in graphs."""
 
     async def reconcile() -> None:
         try:

@@ -113,7 +113,7 @@ async def read_comparison(pool: asyncpg.Pool, site: Site, period: Period) -> Com
 
 
 async def read_referrers(pool: asyncpg.Pool, site: Site, period: Period) -> list[tuple[str, int]]:
-    """Return the hosts that visits came from and their number, most first; "" is none."""
+    """Return [(referring host, visits)], most visits first; "" is a direct visit."""
     rows = await pool.fetch(SQL["referrer_totals"], site.slug, *period_days(period, int(time.time()), site))
     return sorted(((row["host"], row["visits"]) for row in rows), key=lambda one: one[0] == DIRECT)
 

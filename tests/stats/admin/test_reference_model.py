@@ -241,7 +241,7 @@ def test_pings_keep_a_visit_and_leaves_do_not() -> None:
 
 
 def test_a_ping_that_comes_first_makes_a_reader_known() -> None:
-    """A view within 30 minutes of a ping by somebody new begins no visit, and is a visitor all the same."""
+    """A view within 30 minutes of a new visitor's ping begins no visit, but counts as a visitor."""
     assert total(fold(record(0, kind="ping"), record(1, at=NOON + MINUTE))) == (1, 0, 1)
 
 
@@ -423,7 +423,7 @@ def test_a_visitor_of_two_partitions_may_stand_in_either_place() -> None:
 
 
 def test_where_the_log_lost_its_beginning_whole_days_are_compared() -> None:
-    """Days that the log does not hold whole are passed over, and totals are held against the stored days."""
+    """Days that the log has only in part are skipped, and totals are compared with the stored days."""
     times = [NOON + n * HOUR for n in range(5 * 24)]
     everything = [record(n, at=at, visitor=f"{n // 24:016x}") for n, at in enumerate(times)]
     stored = stored_of(fold(*everything))

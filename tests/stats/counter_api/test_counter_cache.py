@@ -1,4 +1,4 @@
-"""What readers cost Postgres, and what they get while it is away. On a real Postgres, behind a proxy that can fail."""
+"""The load of counter requests on Postgres, and responses while it is unavailable; with a proxy that can fail."""
 
 import asyncio
 import time
@@ -143,7 +143,7 @@ async def test_without_good_numbers_there_is_no_answer(reading: Reading, monkeyp
 
 
 async def test_prometheus_has_the_sites_counters(reading: Reading, tmp_path: Path) -> None:
-    """All measures and windows of every declared site are exported, and none of them while Postgres is away."""
+    """All measures and windows of every declared site are exported, and none of them while Postgres is unavailable."""
     await count_views(reading.direct, 3)
     sites = sites_of(tmp_path)
     assert await export(reading.counters, sites)

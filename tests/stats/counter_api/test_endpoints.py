@@ -113,7 +113,7 @@ async def test_an_article_nobody_saw_reads_as_zeros(widget: WidgetProcess, artic
 
 
 async def test_queries_nobody_asked_for_are_not_kept(widget: WidgetProcess) -> None:
-    """Invented parameters change nothing and are answered all the same."""
+    """Unknown parameters are ignored."""
     for number in range(50):
         answer = await widget.get(f"/stats/{SITE}/counter?_={number}")
         assert (answer.status, set(answer.json())) == (200, FIELDS)
@@ -182,7 +182,7 @@ async def test_a_stream_tells_changes_once_a_second(widget: WidgetProcess, count
 async def test_a_stream_that_comes_again_is_not_told_what_it_knows(
     widget: WidgetProcess, counted: asyncpg.Connection
 ) -> None:
-    """With Last-Event-ID nothing is repeated; what changed meanwhile is told at once, by any process."""
+    """With Last-Event-ID nothing is repeated; changes since then are sent at once, by any process."""
     first = await open_stream(widget.port, f"/stats/{SITE}/live")
     told = (await first.until(lambda stream: stream.messages))[-1]
     first.close()

@@ -89,7 +89,7 @@ async def test_whatever_was_counted_adds_up(pool: asyncpg.Pool) -> None:
     ],
 )
 async def test_a_fault_is_found(pool: asyncpg.Pool, meddling: str, wanted: tuple[int, int]) -> None:
-    """Each change of one table alone is told by its size, and none of them hides another."""
+    """Each change of a single table is reported with its size, and none of them hides another."""
     await count_all(pool)
     before = await pool.fetchrow("SELECT sum(visitors) FROM stats.counts WHERE partition = 1 AND grain = 'total'")
     assert before is not None

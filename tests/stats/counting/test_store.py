@@ -81,7 +81,7 @@ async def test_a_batch_moves_counts_and_offset_together(pool: asyncpg.Pool) -> N
 
 
 async def test_a_stale_position_changes_nothing(pool: asyncpg.Pool) -> None:
-    """Whoever holds an old position, or an old epoch, is fenced off, and nothing is counted."""
+    """A counter with an old position, or an old epoch, is fenced, and nothing is counted."""
     position = await stands(pool)
     await commit_batch(pool, "page-views", 0, some_deltas(), position=position, new=position._replace(next_offset=5))
     now = await stands(pool)
@@ -130,7 +130,7 @@ async def test_a_visitor_counts_once_a_day_over_all_batches(pool: asyncpg.Pool) 
 
 @pytest.mark.parametrize("cuts", [(), (1, 150, 199, 200, 201, 450)])
 async def test_made_up_hosts_share_a_row(pool: asyncpg.Pool, cuts: tuple[int, ...]) -> None:
-    """However it is cut into batches, the first 200 hosts of a day are told apart and the rest is one, as recounted."""
+    """In any split into batches the first 200 hosts of a day are distinguished and the rest is one, as recounted."""
     hosts = [*(f"h{number}.example" for number in range(300)), "h7.example", "h299.example", None, "x"] * 2
     records = []
     for place, host in enumerate(hosts):

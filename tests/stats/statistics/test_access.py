@@ -55,7 +55,7 @@ def test_anything_else_does_not(asked: Request) -> None:
 
 
 def test_bad_tokens_stop_the_start() -> None:
-    """A short token, a line that is none, and a site without its token are all told at once, and no token is."""
+    """A short token, an invalid line and a site without a token are all reported at once, without any token."""
     with pytest.raises(SettingsError) as refused:
         Access(SITES, "shut short\nnobody abcdefghijklmnop\nopen\n")
     told = str(refused.value)

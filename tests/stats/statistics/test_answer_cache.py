@@ -1,4 +1,4 @@
-"""Short-lived answers: one question at a time, and the last good answer while Postgres is away."""
+"""Short-lived answers: one read at a time, and the last good answer while Postgres is unavailable."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ async def test_many_who_ask_at_once_make_one_question() -> None:
 
 
 async def test_the_last_good_answer_stands_while_postgres_is_away() -> None:
-    """An old answer is given when asking fails; without one the failure is told; a fault of ours always is."""
+    """An old answer is returned when a read fails; without one the error is raised, and a bug always is."""
     fresh = Fresh()
 
     async def answer() -> str:

@@ -128,7 +128,7 @@ def test_a_week_begins_as_the_site_says() -> None:
     ],
 )
 def test_what_cannot_be_shown_is_refused(begin: str, end: str | None) -> None:
-    """A date that is none, a time without offset, an end before its begin and too many buckets are refused in words."""
+    """An invalid date, a time without offset, an end before the start and too many buckets are rejected."""
     here, now = site(), instant("2026-11-25T12:00+07:00")
     with pytest.raises(BadSpan, match=r"\w"):
         edges(*asked_span(begin, end, "day", now, here), "day", here)
