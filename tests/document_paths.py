@@ -11,7 +11,7 @@ FOREIGN = {"security.txt"}
 
 
 def find_paths(line: str) -> tuple[list[Path], list[str]]:
-    """Return the files and folders that a line names in backticks, and the names for which there are none.
+    """Return the files and folders that a line names in backticks, and the names without a file.
 
     A name without a folder is searched in the folders that the line named before, and then at the root. SERVICE stands
     for any service, and `*` is a wildcard.
