@@ -72,7 +72,7 @@ class Editors:
         return self.step(article, "publish")
 
     def publication(self, article: str, **query: Any) -> dict[str, Any]:
-        """Ask whether it is live; waits for 8 s unless told otherwise."""
+        """Return the publication status; waits for 8 s by default."""
         asked = "&".join(f"{name}={value}" for name, value in {"wait": "8s", **query}.items())
         return dict(self.call("GET", f"/articles/{article}/publication?{asked}", scope="read").json())
 

@@ -121,7 +121,7 @@ async def test_relay_of_a_second_replica_waits_for_the_lock(pool: asyncpg.Pool) 
 
 
 async def test_is_cancelled_only_in_a_cancelled_task() -> None:
-    """The relay tells a cancellation from the error of a pool that closes under it."""
+    """A cancellation is distinguished from other errors by the state of the task."""
     assert not is_cancelled()
     seen = []
 

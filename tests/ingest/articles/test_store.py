@@ -118,3 +118,35 @@ async def test_read_article_unknown_is_none(pool: asyncpg.Pool) -> None:
     async with pool.acquire() as connection, connection.transaction():
         assert await read_article(connection, "x") is None
         assert await read_article(connection, "x", for_update=True) is None
+
+
+async def insert_draft(pool: asyncpg.Pool, article: Article) -> StoredArticle:
+    async with pool.acquire() as connection:
+        await insert_article(connection, ArticleChange("create", article, None, is_public_change=False), EDITOR)
+    return StoredArticle(article, None, EDITOR.token)
+
+
+async def test_save_change_of_old_version_raises_and_writes_nothing(
+    pool: asyncpg.Pool, new_article: NewArticle
+) -> None:
+    """Of two changes made from the same version, the second raises an error and writes nothing."""
+    stored = await insert_draft(pool, new_article())
+    change = workflow.edit_article(stored, {"title": "Một"}, by_publisher=False, now=stored.head.modified_at)
+    for attempt in range(2):
+        async with pool.acquire() as connection:
+            if attempt == 0:
+                await save_change(connection, stored, change, EDITOR)
+                continue
+            with pytest.raises(RuntimeError, match="not at version 1"):
+                await save_change(connection, stored, change, EDITOR)
+    assert await pool.fetchval("SELECT count(*) FROM ingest.revisions") == 2
+
+
+async def test_revisions_update_or_delete_by_service_role_is_denied(
+    pool: asyncpg.Pool, new_article: NewArticle
+) -> None:
+    """The database role of the service may neither change nor delete a revision."""
+    await insert_draft(pool, new_article())
+    for statement in ("UPDATE ingest.revisions SET who = 'x'", "DELETE FROM ingest.revisions"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await pool.execute(statement)

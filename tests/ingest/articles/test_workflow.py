@@ -1,22 +1,15 @@
-"""The editorial workflow: transitions, scheduled changes and stored versions."""
+"""The editorial workflow: transitions and edits."""
 
-import asyncio
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import asyncpg
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.articles import workflow
-from services.ingest.articles.scheduler import run_next_due
-from services.ingest.articles.store import insert_article, read_article, save_change
 from services.ingest.articles.workflow import (
     TRANSITIONS,
-    ArticleChange,
     StoredArticle,
     allowed_transitions,
     apply_transition,
@@ -26,7 +19,6 @@ from services.ingest.auth.actors import Actor
 from services.ingest.content.errors import InvalidContentError
 from shared.articles import Article, Figure, Image, Paragraph, is_public
 from shared.http.problems import Problem
-from shared.postgres import open_pool
 from shared.sites import Section, Site, Sites
 
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
@@ -148,119 +140,3 @@ def test_publish_with_unknown_date_keeps_it_unknown() -> None:
     """Publishing does not date an article whose date is known to be unknown."""
     unknown = walk(StoredArticle(article(date_precision="unknown"), None), "submit", "approve", "publish")
     assert unknown.head.published_at is None
-
-
-@pytest.fixture
-async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
-    pool = await open_pool(database, role="presstally_ingest")
-    yield pool
-    await pool.close()
-
-
-async def insert_and_walk(
-    pool: asyncpg.Pool, head: Article, *steps: str, publish_at: datetime | None = None
-) -> StoredArticle:
-    async with pool.acquire() as connection, connection.transaction():
-        await insert_article(connection, ArticleChange("create", head, None, is_public_change=False), EDITOR)
-        for name in steps:
-            stored = await read_article(connection, head.id, for_update=True)
-            assert stored is not None
-            timed = {"publish_at": publish_at} if name == "schedule" else {}
-            await save_change(
-                connection, stored, apply_transition(name, stored, SITE, datetime.now(UTC), **timed), EDITOR
-            )
-        stored = await read_article(connection, head.id)
-        assert stored is not None
-        return stored
-
-
-async def fetch_article(pool: asyncpg.Pool, article_id: str) -> StoredArticle:
-    async with pool.acquire() as connection:
-        stored = await read_article(connection, article_id)
-    assert stored is not None
-    return stored
-
-
-TO_SCHEDULED = ("submit", "approve", "schedule")
-
-
-async def test_scheduler_concurrent_replicas_publish_each_due_article_once(pool: asyncpg.Pool) -> None:
-    """Four concurrent schedulers publish each of twenty due articles once, and leave the one that is not due."""
-    past, future = datetime.now(UTC) - timedelta(hours=2), datetime.now(UTC) + timedelta(hours=1)
-    for number in range(1, 21):
-        await insert_and_walk(pool, article(id=f"a-{number}", number=number), *TO_SCHEDULED, publish_at=past)
-    await insert_and_walk(pool, article(id="later", number=99), *TO_SCHEDULED, publish_at=future)
-
-    async def work() -> int:
-        done = 0
-        while await run_next_due(pool, SITES):
-            done += 1
-        return done
-
-    assert sum(await asyncio.gather(*(work() for _ in range(4)))) == 20
-    messages = await pool.fetch("SELECT key, value FROM ingest.outbox ORDER BY id")
-    assert sorted(row["key"] for row in messages) == sorted(f"a-{number}" for number in range(1, 21))
-    assert (await fetch_article(pool, "later")).head.state == "scheduled"
-    assert await pool.fetchval("SELECT count(*) FROM ingest.revisions WHERE who = 'scheduler'") == 20
-
-
-async def test_scheduler_after_outage_catches_up_in_order(pool: asyncpg.Pool) -> None:
-    """Changes that fell due during an outage are made in order, and the article is not public in between."""
-    past = datetime.now(UTC) - timedelta(hours=2)
-    head = article(unpublish_at=datetime.now(UTC) + timedelta(seconds=0.3))
-    await insert_and_walk(pool, head, *TO_SCHEDULED, publish_at=past)
-    await asyncio.sleep(0.4)
-    while await run_next_due(pool, SITES):
-        pass
-    values = [row["value"] for row in await pool.fetch("SELECT value FROM ingest.outbox ORDER BY id")]
-    messages = [msgspec.json.decode(value, type=Article) for value in values]
-    assert [one.state for one in messages] == ["published", "unpublished"]
-    assert not any(is_public(one, datetime.now(UTC)) for one in messages)
-    assert [one.version for one in messages] == [5, 6]
-
-
-@pytest.mark.parametrize("broken", ["caption", "section", "unreadable"])
-async def test_scheduler_unpublishable_article_is_unscheduled_with_reason(pool: asyncpg.Pool, broken: str) -> None:
-    """An unpublishable scheduled article becomes a draft with the reason, and does not block others."""
-    past = datetime.now(UTC) - timedelta(hours=1)
-    await insert_and_walk(pool, article(), *TO_SCHEDULED, publish_at=past)
-    await insert_and_walk(pool, article(id="good", number=2), *TO_SCHEDULED, publish_at=datetime.now(UTC))
-    changes = {
-        "caption": """jsonb_set(content, '{body}', '[{"type": "figure", "caption": ""}]')""",
-        "section": """jsonb_set(content, '{section}', '"da-bo"')""",
-        "unreadable": """jsonb_set(content, '{body}', '7')""",
-    }
-    await pool.execute(f"UPDATE ingest.articles SET content = {changes[broken]} WHERE id = 'a-1'")
-    while await run_next_due(pool, SITES):
-        pass
-    row = await pool.fetchrow("SELECT state, schedule_error, publish_due_at FROM ingest.articles WHERE id = 'a-1'")
-    assert (row["state"], row["publish_due_at"]) == ("draft", None)
-    reasons = {
-        "caption": "body.0.caption: is required",
-        "section": "unknown section",
-        "unreadable": "cannot be decoded",
-    }
-    assert reasons[broken] in row["schedule_error"]
-    assert (await fetch_article(pool, "good")).head.state == "published"
-
-
-async def test_save_change_of_old_version_raises_and_writes_nothing(pool: asyncpg.Pool) -> None:
-    """Of two changes made from the same version, the second raises an error and writes nothing."""
-    stored = await insert_and_walk(pool, article())
-    change = workflow.edit_article(stored, {"title": "Một"}, by_publisher=False, now=NOW)
-    for attempt in range(2):
-        async with pool.acquire() as connection:
-            if attempt == 0:
-                await save_change(connection, stored, change, EDITOR)
-                continue
-            with pytest.raises(RuntimeError, match="not at version 1"):
-                await save_change(connection, stored, change, EDITOR)
-    assert await pool.fetchval("SELECT count(*) FROM ingest.revisions") == 2
-
-
-async def test_revisions_update_or_delete_by_service_role_is_denied(pool: asyncpg.Pool) -> None:
-    """The database role of the service may neither change nor delete a revision."""
-    await insert_and_walk(pool, article())
-    for statement in ("UPDATE ingest.revisions SET who = 'x'", "DELETE FROM ingest.revisions"):
-        with pytest.raises(asyncpg.InsufficientPrivilegeError):
-            await pool.execute(statement)
