@@ -82,8 +82,8 @@ def test_global_privacy_control_makes_no_visitor(system: Any, new_id: NewId, wai
 @pytest.mark.parametrize(
     ("body", "headers", "status", "words"),
     [
-        (b"{", {}, 400, "not JSON"),
-        (b"\xff\xfe", {}, 400, "not JSON"),
+        (b"{", {}, 400, "not valid JSON"),
+        (b"\xff\xfe", {}, 400, "not valid JSON"),
         (b"[]", {}, 422, "length"),
         (b'{"id":"x","site":"haihau","kind":"view","path":"/"}', {}, 422, "$.id"),
         (b'{"id":"0f8fad5b-d9cb-469f-a165-70867728950e","site":"haihau","path":"/"}', {}, 422, "kind"),
@@ -91,9 +91,9 @@ def test_global_privacy_control_makes_no_visitor(system: Any, new_id: NewId, wai
             b'{"id":"0f8fad5b-d9cb-469f-a165-70867728950e","site":"no","kind":"view","path":"/"}',
             {},
             422,
-            "no site 'no'",
+            "Unknown site 'no'",
         ),
-        (b"x" * 70_000, {}, 413, "larger than 65536"),
+        (b"x" * 70_000, {}, 413, "at most 65,536 bytes"),
         (b"{}", {"content_type": "application/xml"}, 415, "application/json"),
         (
             b'{"id":"0f8fad5b-d9cb-469f-a165-70867728950e","site":"haihau","kind":"view","path":"/"}',
