@@ -11,6 +11,11 @@ from msgspec import Meta
 
 from shared.events import Measure, SiteSlug
 
+TAG_AUTHORITY = (
+    r"^(tag:([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|[A-Za-z0-9._-]+@[a-z0-9.-]+)"
+    r",\d{4}(-\d\d(-\d\d)?)?)?$"
+)
+"""The authority of a tag URI (RFC 4151): a host or mail address that was one's own on a date, and that date."""
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 
 
@@ -33,6 +38,8 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     origins: Annotated[list[str], Meta(min_length=1)]
     """The site's own addresses; the first is its canonical one."""
     timezone: str
+    identity: Annotated[str, Meta(max_length=300, pattern=TAG_AUTHORITY)] = ""
+    """The authority and date of its articles' permanent ids: "tag:haihau.example,2026". Never to be changed."""
     language: str = "vi"
     first_weekday: str = "monday"
     thousands_separator: Annotated[str, Meta(max_length=1)] = ","
@@ -57,6 +64,11 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Who may see the statistics page, history, most read and exports. The counter itself is always public."""
     count_headless_browsers: bool = False
     """Count headless browsers as visitors: for trying the system, never for a real portal."""
+
+    @property
+    def tag_authority(self) -> str:
+        """The beginning of its articles' tag URIs. The default depends on the slug alone, not on the site's address."""
+        return self.identity or f"tag:{self.slug}.presstally.example,2026"
 
     @property
     def zone(self) -> ZoneInfo:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from deploy.local.bootstrap import ROOT, install_packages
-from services.render.pages.article_text import summary
 from services.render.pages.html import srcset
 from shared.articles import Article, Block, BulletList, Figure, Heading, Image, Paragraph, Quote
+from shared.structured_data import summary
 from tests.bench.sample_articles import SAMPLE_SITE, write_photos
 
 TEMPLATES = Path(__file__).parent / "competitors"

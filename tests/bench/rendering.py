@@ -25,10 +25,10 @@ from services.render.pages.document import Document
 from services.render.pages.html import render_article, render_home, render_list
 from services.render.pages.page_data import ListInfo, ListPage, RelatedArticles
 from services.render.pages.paths import month_path, tag_path
-from services.render.pages.structured_data import hosted_images
 from services.render.site.page_reader import LIST_PAGE_SIZE, RELATED_MAX
 from shared.articles import Article, article_path
 from shared.object_store import PUBLIC
+from shared.structured_data import hosted_images
 from tests.bench import competitors
 from tests.bench.infrastructure import BenchmarkError, Infrastructure
 from tests.bench.measurements import cpu_of_tree

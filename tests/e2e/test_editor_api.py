@@ -234,13 +234,13 @@ def test_ninjs_and_jsonld_exports_of_public_article(editors: Any, system: Any) -
     published = editors.publish(article)
     ninjs = system.get(f"/api/articles/{article}.ninjs").json()
     assert (ninjs["pubStatus"], ninjs["by"], ninjs["version"]) == ("usable", "Trần Nam", str(published["version"]))
-    assert ninjs["uri"].startswith("tag:localhost,20")
+    assert ninjs["uri"] == f"tag:haihau.presstally.example,2026:article/{article}"
     assert ninjs["associations"][0]["renditions"][0]["href"] == system.url + url
     assert ninjs["bodies"][0]["value"].startswith("<p>Một <strong>hai</strong></p>")
     ld = system.get(f"/api/articles/{article}.jsonld")
     assert ld.headers["content-type"] == "application/ld+json"
     assert (ld.json()["@type"], ld.json()["datePublished"]) == ("NewsArticle", "2026-03-04T08:00:00+07:00")
-    assert ld.json()["url"] == published["url"]
+    assert (ld.json()["url"], ld.json()["@id"]) == (published["url"], ninjs["uri"])
 
 
 def test_body_accepts_html_markdown_and_blocks(editors: Any) -> None:

@@ -27,6 +27,7 @@ SITE = Site(
     slug="haihau",
     name="Hải Hậu",
     origins=[URL],
+    identity="tag:haihau.example,2026",
     timezone="Asia/Ho_Chi_Minh",
     sections=[Section("tin-tuc", "Tin tức"), Section("van-hoa", "Văn hóa")],
     agency="UBND huyện Hải Hậu",

@@ -5,6 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from shared.article_identity import local_iso, permanent_id, published_instant
 from shared.articles import (
     Article,
     Block,
@@ -13,15 +14,15 @@ from shared.articles import (
     Figure,
     File,
     Heading,
-    Image,
     Item,
     Paragraph,
     Quote,
     Table,
     article_path,
-    images_of,
 )
+from shared.embeds import embed_url
 from shared.sites import Site
+from shared.structured_data import news_article
 from shared.text import inline_html_parts, inline_text
 
 NINJS = "https://www.iptc.org/std/ninjs/ninjs-schema_3.1.json"
@@ -37,7 +38,7 @@ def ninjs(article: Article, site: Site, public_url: str) -> dict[str, Any]:
     subjects = [{"name": section.name if section else article.section, "code": article.section}]
     subjects += [{"name": tag} for tag in article.tags]
     return {
-        "uri": _uri(article, site, public_url),
+        "uri": permanent_id(article, site),
         "standard": {"name": "ninjs", "version": "3.1", "schema": NINJS},
         "type": {"photo": "picture", "video": "video"}.get(article.kind, "text"),
         "version": str(article.version),
@@ -60,7 +61,7 @@ def ninjs(article: Article, site: Site, public_url: str) -> dict[str, Any]:
         "firstCreated": _instant(article.created_at or article.modified_at),
         "versionCreated": _instant(article.modified_at),
         **_given(
-            contentCreated=_instant(article.published_at),
+            contentCreated=_instant(published_instant(article)),
             embargoedUntil=_instant(article.embargo_until),
             expires=_instant(article.unpublish_at),
             by=", ".join(author.name for author in article.authors),
@@ -102,64 +103,14 @@ def _picture(figure: Figure, number: int, public_url: str) -> dict[str, Any]:
 
 
 def jsonld(article: Article, site: Site, public_url: str) -> dict[str, Any]:
-    """Return an article as schema.org NewsArticle (JSON-LD)."""
-    url = public_url + article_path(article)
-    publisher = {"@type": "Organization", "name": site.agency or site.name, "url": public_url}
-    authors = [{"@type": "Person", "name": author.name, **_given(url=author.url)} for author in article.authors]
-    section = site.section(article.section)
-    return {
-        "@context": "https://schema.org",
-        "@type": "NewsArticle",
-        "@id": url,
-        "url": url,
-        "mainEntityOfPage": url,
-        "identifier": article.id,
-        "version": article.version,
-        "headline": article.title,
-        "inLanguage": article.language,
-        "articleSection": section.name if section else article.section,
-        "articleBody": body_text(article),
-        "dateModified": _local(article.modified_at, site),
-        "author": authors or publisher,
-        "publisher": publisher,
-        **_given(
-            alternativeHeadline=article.subtitle or article.kicker,
-            description=article.lead,
-            datePublished=_local(article.published_at, site),
-            dateCreated=_local(article.created_at, site),
-            expires=_local(article.unpublish_at, site),
-            keywords=article.tags,
-            image=[_image_object(image, public_url) for image in images_of(article)],
-            contentLocation=article.place and {"@type": "Place", "name": article.place},
-            sourceOrganization=article.source and {"@type": "Organization", "name": article.source.name},
-            isBasedOn=article.source and article.source.url,
-            copyrightHolder=article.rights
-            and article.rights.holder
-            and {"@type": "Organization", "name": article.rights.holder},
-            copyrightNotice=article.rights and article.rights.notice,
-            correction=[
-                {"@type": "CorrectionComment", "text": one.text, "datePublished": _local(one.at, site)}
-                for one in article.corrections
-            ],
-        ),
-    }
-
-
-def _image_object(image: Image, public_url: str) -> dict[str, Any]:
-    size = _given(width=image.width, height=image.height, caption=image.alt)
-    return {"@type": "ImageObject", "url": absolute(image.url, public_url), **size}
+    """Return an article as schema.org NewsArticle (JSON-LD): as on its page, with the text of its body."""
+    created = _given(dateCreated=article.created_at and local_iso(article.created_at, site))
+    return {**news_article(article, site, public_url), "articleBody": body_text(article), **created}
 
 
 def _figures(article: Article) -> list[Figure]:
     lead = [article.lead_image] if article.lead_image is not None else []
     return [*lead, *(block for block in article.body if isinstance(block, Figure))]
-
-
-def _uri(article: Article, site: Site, public_url: str) -> str:
-    """Return the tag URI that identifies the article permanently, even if its URL changes."""
-    host = public_url.split("://", 1)[1].split(":", 1)[0]
-    year = (article.created_at or article.modified_at).astimezone(site.zone).year
-    return f"tag:{host},{year}:article/{article.id}"
 
 
 def body_html(article: Article, public_url: str) -> str:
@@ -188,8 +139,8 @@ def _html(block: Block, public_url: str) -> str:  # noqa: PLR0911 - one for each
             rows = ("".join(_cell(cell.html, "th" if cell.header else "td") for cell in row) for row in block.rows)
             return f"<table>{''.join(f'<tr>{row}</tr>' for row in rows)}</table>"
         case Embed():
-            url = {"youtube": "https://www.youtube.com/watch?v=", "vimeo": "https://vimeo.com/"}[block.provider]
-            return Markup('<p><a href="{}">{}</a></p>').format(url + block.id, block.title or url + block.id)
+            url = embed_url(block)
+            return Markup('<p><a href="{}">{}</a></p>').format(url, block.title or url)
         case File():
             return Markup('<p><a href="{}">{}</a></p>').format(absolute(block.url, public_url), block.name)
 
@@ -217,10 +168,6 @@ def absolute(url: str, public_url: str) -> str:
 
 def _instant(instant: datetime | None) -> str | None:
     return None if instant is None else instant.isoformat().replace("+00:00", "Z")
-
-
-def _local(instant: datetime | None, site: Site) -> str | None:
-    return None if instant is None else instant.astimezone(site.zone).isoformat(timespec="seconds")
 
 
 def _given(**fields: Any) -> dict[str, Any]:

@@ -6,7 +6,6 @@ The HTML in blocks is generated here from text and the allowed inline tags; noth
 import re
 from collections.abc import Callable, Iterable, Iterator
 from html import escape
-from typing import Literal
 from urllib.parse import urlsplit
 
 from services.ingest.content.sanitizer import INLINE_TAGS, Node
@@ -15,7 +14,6 @@ from shared.articles import (
     Block,
     BulletList,
     Cell,
-    Embed,
     Figure,
     Heading,
     Image,
@@ -24,6 +22,7 @@ from shared.articles import (
     Quote,
     Table,
 )
+from shared.embeds import parse_embed
 
 URL_CHARACTERS_MAX = 2_000
 HEADING_LEVELS = {"h1": 2, "h2": 2, "h3": 3, "h4": 4, "h5": 4, "h6": 4}
@@ -45,14 +44,6 @@ BLOCK_TAGS = {
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 _TAG = re.compile(r"<[^>]*>")
 _EDGES = re.compile(r"^(?:\s|<br>)+|(?:\s|<br>)+$")
-_EMBEDS: tuple[tuple[Literal["youtube", "vimeo"], re.Pattern[str]], ...] = (
-    (
-        "youtube",
-        re.compile(r"^https://(?:www\.)?youtube(?:-nocookie)?\.com/(?:embed/|watch\?v=)([\w-]{6,40})", re.ASCII),
-    ),
-    ("youtube", re.compile(r"^https://youtu\.be/([\w-]{6,40})", re.ASCII)),
-    ("vimeo", re.compile(r"^https://(?:player\.)?vimeo\.com/(?:video/)?(\d{4,20})")),
-)
 
 
 def tree_to_blocks(root: Node) -> list[Block]:
@@ -267,12 +258,3 @@ def _lines(node: Node) -> Block | None:
 
 def _embed(node: Node) -> Block | None:
     return parse_embed(node.attributes.get("src", ""), node.attributes.get("title", ""))
-
-
-def parse_embed(url: str, title: str = "") -> Embed | None:
-    """Return the video at a URL of an allowed platform, else None."""
-    for provider, pattern in _EMBEDS:
-        found = pattern.match(url.strip())
-        if found:
-            return Embed(provider=provider, id=found[1], title=_SPACE.sub(" ", title).strip()[:255])
-    return None

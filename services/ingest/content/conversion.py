@@ -10,7 +10,7 @@ from slugify import slugify
 
 from services.ingest.content import block_models as sent
 from services.ingest.content.article_models import Content
-from services.ingest.content.blocks import inline_html, parse_embed, tree_to_blocks
+from services.ingest.content.blocks import inline_html, tree_to_blocks
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.content.sanitizer import MarkupError, Node, dropped_tags, markdown_to_html, parse_html
 from shared.articles import (
@@ -35,6 +35,7 @@ from shared.articles import (
     Source,
     Table,
 )
+from shared.embeds import parse_embed
 from shared.text import fold_diacritics
 
 SLUG_CHARACTERS_MAX = 80

@@ -12,27 +12,11 @@ from shared.articles import (
     Embed,
     Figure,
     File,
-    Paragraph,
     Quote,
     Source,
     Table,
 )
 from shared.text import inline_html_parts, inline_text
-
-SUMMARY_CHARACTERS_MAX = 240
-
-
-def summary(article: Article, characters_max: int = SUMMARY_CHARACTERS_MAX) -> str:
-    """Return the lead, or the first paragraph, as plain text truncated between words."""
-    text = article.lead or next((inline_text(block.html) for block in article.body if isinstance(block, Paragraph)), "")
-    return truncate(text, characters_max)
-
-
-def truncate(text: str, characters_max: int) -> str:
-    """Return at most `characters_max` characters of a text, truncated between words, with an ellipsis."""
-    if len(text) <= characters_max:
-        return text
-    return text[: characters_max + 1].rsplit(" ", 1)[0][:characters_max].rstrip(" ,;:") + "…"
 
 
 def searchable_lines(article: Article) -> list[str]:

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from xml.etree import ElementTree as ET
 
-from services.render.pages.article_text import summary
 from services.render.pages.document import Document
-from services.render.pages.structured_data import hosted_images, local_iso, permanent_id
+from shared.article_identity import local_iso, permanent_id, published_date, published_instant
 from shared.articles import Article, Image, article_path
 from shared.sites import Section, Site
+from shared.structured_data import hosted_images, summary
 
 FEED_ARTICLES_MAX = 30
 ATOM = "http://www.w3.org/2005/Atom"
@@ -50,8 +50,10 @@ def rss(articles: Sequence[Article], site: Site, section: Section | None, public
         _text(item, "link", public_url + article_path(article))
         _text(item, "guid", permanent_id(article, site), isPermaLink="false")
         _text(item, "description", summary(article))
-        if article.published_at:
-            _text(item, "pubDate", _rfc822(article.published_at))
+        if published := published_instant(article):
+            _text(item, "pubDate", _rfc822(published))
+        elif day := published_date(article, site):  # a pubDate would need a time of day
+            _text(item, f"{{{DUBLIN_CORE}}}date", day)
         for name in _creators(article):
             _text(item, f"{{{DUBLIN_CORE}}}creator", name)
         for category in _categories(article, site):
@@ -80,8 +82,10 @@ def atom(articles: Sequence[Article], site: Site, section: Section | None, publi
         _text(entry, "id", permanent_id(article, site))
         url = public_url + article_path(article)
         ET.SubElement(entry, "link", {"href": url, "rel": "alternate", "type": "text/html"})
-        if article.published_at:
-            _text(entry, "published", local_iso(article.published_at, site))
+        if published := published_instant(article):
+            _text(entry, "published", local_iso(published, site))
+        elif day := published_date(article, site):  # `published` would need a time of day
+            _text(entry, f"{{{DUBLIN_CORE}}}date", day)
         _text(entry, "updated", local_iso(article.modified_at, site))
         for name in _creators(article):
             _text(ET.SubElement(entry, "author"), "name", name)

@@ -7,7 +7,6 @@ from urllib.parse import quote, urlsplit
 from services.render.pages.article_text import (
     searchable_lines,
     source_label,
-    summary,
     tag_slug,
 )
 from services.render.pages.dates import local_date, local_day, month_name
@@ -17,19 +16,14 @@ from services.render.pages.page_data import ListInfo, ListPage, RelatedArticles
 from services.render.pages.paths import month_path, page_path, section_path, tag_path
 from services.render.pages.search_query import RANKED_MAX, ParsedQuery, SearchRequest, SearchResult, excerpt, highlight
 from services.render.pages.srcset import fallback_image, srcset
-from services.render.pages.structured_data import (
-    breadcrumbs,
-    hosted_images,
-    is_hosted,
-    local_iso,
-    news_article,
-    permanent_id,
-    published_date,
-)
+from services.render.pages.structured_data import breadcrumbs
 from services.render.pages.themes import theme_of
 from services.render.pages.translations import error_text, language_name, og_locale, result_count, translations
-from shared.articles import Article, Embed, article_path
+from shared.article_identity import local_iso, permanent_id, published_date
+from shared.articles import Article, article_path
+from shared.embeds import PLATFORM_NAMES, embed_url
 from shared.sites import Section, Site
+from shared.structured_data import hosted_images, is_hosted, news_article, summary
 from shared.text import inline_text
 
 
@@ -121,12 +115,6 @@ def _visible_date(article: Article, site: Site) -> str:
     return local_date(article.published_at, site.zone, site.language, article.date_precision)
 
 
-def embed_url(embed: Embed) -> str:
-    """Return the URL of a video's page. Pages only link to it: they load nothing from other hosts."""
-    hosts = {"youtube": "https://www.youtube.com/watch?v=", "vimeo": "https://vimeo.com/"}
-    return hosts[embed.provider] + embed.id
-
-
 def _render(template: str, site: Site, public_url: str, path: str, **given: Any) -> Document:
     theme = theme_of(site)
     everywhere: dict[str, Any] = {
@@ -160,6 +148,7 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "is_hosted": is_hosted,
         "hosted_images": hosted_images,
         "embed_url": embed_url,
+        "platform_names": PLATFORM_NAMES,
         "local_iso": lambda instant: local_iso(instant, site),
         "visible_date": lambda article: local_date(
             article.published_at, site.zone, site.language, article.date_precision

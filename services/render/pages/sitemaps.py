@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from xml.etree import ElementTree as ET
 
 from services.render.pages.document import Document
-from services.render.pages.structured_data import local_iso
+from shared.article_identity import local_iso, published_date
 from shared.articles import MEDIA_PREFIX, Article, article_path
 from shared.sites import Site
 
@@ -50,13 +50,14 @@ def news(articles: Sequence[Article], site: Site, public_url: str) -> Document:
     """Return the news sitemap of these articles."""
     root = ET.Element("urlset", {"xmlns": SITEMAP})
     for article in articles:
-        assert article.published_at is not None
+        published = published_date(article, site)
+        assert published is not None
         url = _entry(root, "url", public_url + article_path(article))
         entry = ET.SubElement(url, f"{{{NEWS}}}news")
         publication = ET.SubElement(entry, f"{{{NEWS}}}publication")
         ET.SubElement(publication, f"{{{NEWS}}}name").text = site.name
         ET.SubElement(publication, f"{{{NEWS}}}language").text = site.language.split("-", 1)[0]
-        ET.SubElement(entry, f"{{{NEWS}}}publication_date").text = local_iso(article.published_at, site)
+        ET.SubElement(entry, f"{{{NEWS}}}publication_date").text = published
         ET.SubElement(entry, f"{{{NEWS}}}title").text = article.title
     return _document(root)
 

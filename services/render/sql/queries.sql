@@ -234,6 +234,7 @@ ORDER BY number
 SELECT content, public_until FROM generation.public_articles
 WHERE site = $1 AND listed_at > now() - $2::interval AND listed_at <= now()
     AND (content ->> 'published_at') IS NOT NULL
+    AND (content ->> 'date_precision') IS DISTINCT FROM 'unknown'
     AND (content -> 'seo' ->> 'noindex') IS DISTINCT FROM 'true'
 ORDER BY listed_at DESC, number DESC
 LIMIT $3

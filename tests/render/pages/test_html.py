@@ -6,7 +6,6 @@ from zoneinfo import ZoneInfo
 
 import msgspec
 
-from services.render.pages.article_text import summary
 from services.render.pages.dates import local_date
 from services.render.pages.html import render_article, render_home, render_list
 from services.render.pages.page_data import ListInfo, ListPage, RelatedArticles
@@ -29,6 +28,7 @@ from shared.articles import (
     is_public,
 )
 from shared.sites import Section, Site
+from shared.structured_data import summary
 
 URL = "https://haihau.example"
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)

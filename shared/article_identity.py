@@ -1,0 +1,40 @@
+"""The identity and the dates of an article, the same on its page, in feeds, sitemaps and exports. Pure."""
+
+from datetime import datetime
+from urllib.parse import quote
+
+from shared.articles import Article
+from shared.sites import Site
+
+_UNRESERVED = "-._~:@!$&'()*+,;="
+"""Characters that a tag URI may have besides letters and digits (RFC 3986, pchar)."""
+
+
+def permanent_id(article: Article, site: Site) -> str:
+    """Return the article's tag URI (RFC 4151): `tag:haihau.example,2026:article/ID`.
+
+    It depends on the site's `identity` and the article's id only, so no change of title, slug, section or of the site's
+    address changes it. The ids are UUIDs, so no two articles have the same URI, in whichever installation they are.
+    """
+    return f"{site.tag_authority}:article/{quote(article.id, safe=_UNRESERVED)}"
+
+
+def local_iso(instant: datetime, site: Site) -> str:
+    """Return an instant in the site's zone, to the second: 2026-11-24T10:00:00+07:00."""
+    return instant.astimezone(site.zone).isoformat(timespec="seconds")
+
+
+def published_instant(article: Article) -> datetime | None:
+    """Return when the article was first public; None if its time of day is unknown."""
+    return article.published_at if article.date_precision == "exact" else None
+
+
+def published_date(article: Article, site: Site) -> str | None:
+    """Return when the article was first public, as precisely as it is known; None if it is unknown.
+
+    An ISO 8601 date and time in the site's zone, or the date alone (2026-11-24).
+    """
+    if article.published_at is None or article.date_precision == "unknown":
+        return None
+    text = local_iso(article.published_at, site)
+    return text[:10] if article.date_precision == "day" else text

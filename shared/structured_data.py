@@ -1,0 +1,96 @@
+"""An article as schema.org NewsArticle (JSON-LD): the same on its page and in the API. Pure."""
+
+from typing import Any
+
+from shared.article_identity import local_iso, permanent_id, published_date
+from shared.articles import MEDIA_PREFIX, Article, Correction, Image, Paragraph, article_path, images_of
+from shared.sites import Site
+from shared.text import inline_text
+
+SUMMARY_CHARACTERS_MAX = 240
+
+
+def summary(article: Article, characters_max: int = SUMMARY_CHARACTERS_MAX) -> str:
+    """Return the lead, or the first paragraph, as plain text truncated between words."""
+    first = next((inline_text(block.html) for block in article.body if isinstance(block, Paragraph)), "")
+    return truncate(article.lead or first, characters_max)
+
+
+def truncate(text: str, characters_max: int) -> str:
+    """Return at most `characters_max` characters of a text, truncated between words, with an ellipsis."""
+    if len(text) <= characters_max:
+        return text
+    return text[: characters_max + 1].rsplit(" ", 1)[0][:characters_max].rstrip(" ,;:") + "…"
+
+
+def is_hosted(image: Image) -> bool:
+    """Return whether the portal itself serves the image."""
+    return image.url.startswith(MEDIA_PREFIX)
+
+
+def hosted_images(article: Article) -> list[Image]:
+    """Return the images that the portal itself serves: pages show no others."""
+    return [image for image in images_of(article) if is_hosted(image)]
+
+
+def publisher(site: Site, public_url: str) -> dict[str, Any]:
+    """Return a site's publisher as schema.org NewsMediaOrganization."""
+    logo = {"@type": "ImageObject", "url": public_url + site.emblem} if site.emblem else None
+    return _present(
+        {"@type": "NewsMediaOrganization", "name": site.agency or site.name, "url": f"{public_url}/", "logo": logo}
+    )
+
+
+def news_article(article: Article, site: Site, public_url: str) -> dict[str, Any]:
+    """Return an article as schema.org NewsArticle."""
+    url = public_url + article_path(article)
+    section = site.section(article.section)
+    organization = publisher(site, public_url)
+    authors = [_present({"@type": "Person", "name": one.name, "url": one.url}) for one in article.authors]
+    source, rights = article.source, article.rights
+    return _present(
+        {
+            "@context": "https://schema.org",
+            "@type": "NewsArticle",
+            "@id": permanent_id(article, site),
+            "identifier": article.id,
+            "version": article.version,
+            "url": url,
+            "mainEntityOfPage": url,
+            "headline": article.title,
+            "alternativeHeadline": article.subtitle or article.kicker,
+            "description": summary(article),
+            "inLanguage": article.language,
+            "articleSection": section.name if section else article.section,
+            "keywords": article.tags,
+            "datePublished": published_date(article, site),
+            "dateModified": local_iso(article.modified_at, site),
+            "expires": local_iso(article.unpublish_at, site) if article.unpublish_at else None,
+            "author": authors or [organization],
+            "publisher": organization,
+            "image": [_image_object(image, public_url) for image in hosted_images(article)],
+            "contentLocation": {"@type": "Place", "name": article.place} if article.place else None,
+            "sourceOrganization": {"@type": "Organization", "name": source.name} if source else None,
+            "isBasedOn": source.url if source else None,
+            "copyrightHolder": {"@type": "Organization", "name": rights.holder} if rights and rights.holder else None,
+            "copyrightNotice": rights.notice if rights else None,
+            "correction": [_correction(one, site) for one in article.corrections],
+        }
+    )
+
+
+def _correction(correction: Correction, site: Site) -> dict[str, str]:
+    return {
+        "@type": "CorrectionComment",
+        "text": correction.text,
+        "datePublished": local_iso(correction.at, site),
+    }
+
+
+def _image_object(image: Image, public_url: str) -> dict[str, Any]:
+    size = {"width": image.width, "height": image.height}
+    return _present({"@type": "ImageObject", "url": public_url + image.url, "caption": image.alt, **size})
+
+
+def _present(properties: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in properties.items() if value}
