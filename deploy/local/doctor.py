@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.connection import READ_COMMITTED, KafkaConfig
 from shared.topics import PAGE_VIEWS, TOPICS
 
 SERVICES = ("ingest", "stats", "render")
@@ -241,7 +241,9 @@ async def _postgres(installation: Installation) -> AsyncIterator["asyncpg.Connec
 
 @asynccontextmanager
 async def _kafka(installation: Installation) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(**installation.kafka.client, group_id=None, request_timeout_ms=3_000)
+    consumer = AIOKafkaConsumer(
+        **installation.kafka.client, group_id=None, isolation_level=READ_COMMITTED, request_timeout_ms=3_000
+    )
     try:
         await consumer.start()
         yield consumer

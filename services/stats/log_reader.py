@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.connection import READ_COMMITTED, KafkaConfig
 
 SILENT_MILLISECONDS = 15_000
 """A broker that has records and sends none for so long is not going to."""
@@ -30,6 +30,7 @@ async def log_reader(kafka: KafkaConfig) -> AsyncIterator[AIOKafkaConsumer]:
         group_id=None,
         enable_auto_commit=False,
         auto_offset_reset="none",
+        isolation_level=READ_COMMITTED,
         max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
     )
     try:

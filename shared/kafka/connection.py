@@ -5,7 +5,7 @@ import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from aiokafka.conn import collect_hosts, create_conn
 from aiokafka.errors import (
@@ -22,6 +22,9 @@ from faststream.security import BaseSecurity, SASLPlaintext, SASLScram256, SASLS
 Protocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 Mechanism = Literal["SCRAM-SHA-512", "SCRAM-SHA-256", "PLAIN"]
 PROBE_SECONDS = 3.0
+READ_COMMITTED: Final = "read_committed"
+"""The isolation level of every consumer: aborted records are skipped, those of an open transaction wait. With
+it `end_offsets` returns the last stable offset: the end of what can be read now."""
 NO_TLS_ANSWER = ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
 """OpenSSL's reasons when the other side does not speak TLS."""
 PROBABLY_MISSING: Mapping[Protocol, str] = {

@@ -12,7 +12,7 @@ from aiokafka.structs import ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.connection import READ_COMMITTED, KafkaConfig
 from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable
 from shared.logs import log
 from shared.metrics import DEAD_LETTERS
@@ -76,6 +76,7 @@ def subscribe(
         ack_policy=AckPolicy.MANUAL,
         parser=_parsed,
         decoder=_raw_value,
+        isolation_level=READ_COMMITTED,
         session_timeout_ms=SESSION_TIMEOUT_MS,
         heartbeat_interval_ms=HEARTBEAT_MS,
     )(on_message)

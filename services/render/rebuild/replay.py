@@ -16,7 +16,7 @@ from aiokafka.structs import ConsumerRecord
 from services.render.builder import store
 from services.render.queries import GENERATIONS
 from shared.articles import Article
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.connection import READ_COMMITTED, KafkaConfig
 from shared.postgres import POSTGRES_DATA_ERRORS
 from shared.sites import Sites
 from shared.topics import ARTICLES
@@ -108,12 +108,14 @@ class Replay:
 async def replaying(
     kafka: KafkaConfig, connection: asyncpg.Connection, schema: str, sites: Sites
 ) -> AsyncIterator[Replay]:
-    """Read the topic from its beginning, as the builder does.
+    """Read the topic from its beginning, as the builder does: committed records only.
 
-    Uncommitted records too: a transaction that a killed relay left open would hide all later records, and they would
-    count as lost. Records of an aborted transaction were sent again, with the same versions.
+    Records behind a transaction that a killed relay left open come later, to the builder: Kafka aborts it after its
+    timeout, or the next relay does.
     """
-    consumer = AIOKafkaConsumer(**kafka.client, enable_auto_commit=False, fetch_max_wait_ms=100)
+    consumer = AIOKafkaConsumer(
+        **kafka.client, enable_auto_commit=False, isolation_level=READ_COMMITTED, fetch_max_wait_ms=100
+    )
     await consumer.start()
     try:
         cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - there is no public API

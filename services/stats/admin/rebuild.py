@@ -30,7 +30,7 @@ from services.stats.local_time import HOUR_SECONDS, day_start
 from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError, open_command_pool
-from shared.kafka.connection import KafkaConfig
+from shared.kafka.connection import READ_COMMITTED, KafkaConfig
 from shared.sites import Sites, read_sites
 from shared.topics import PAGE_VIEWS
 
@@ -105,7 +105,11 @@ async def _only_one(url: str) -> AsyncIterator[asyncpg.Connection]:
 @asynccontextmanager
 async def _consuming(kafka: KafkaConfig) -> AsyncIterator[Any]:
     consumer = AIOKafkaConsumer(
-        **kafka.client, enable_auto_commit=False, auto_offset_reset="none", fetch_max_wait_ms=100
+        **kafka.client,
+        enable_auto_commit=False,
+        auto_offset_reset="none",
+        isolation_level=READ_COMMITTED,
+        fetch_max_wait_ms=100,
     )
     await consumer.start()
     try:

@@ -42,6 +42,7 @@ from services.stats.metrics import (
     REPLAYED,
 )
 from services.stats.settings import StatsSettings
+from shared.kafka.connection import READ_COMMITTED
 from shared.kafka.consumer import HEARTBEAT_MS
 from shared.kafka.producer import KAFKA_ERRORS
 from shared.logs import log
@@ -94,6 +95,7 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             group_id=settings.group,
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="none",
+            isolation_level=READ_COMMITTED,
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=HEARTBEAT_MS,
             fetch_max_wait_ms=FETCH_WAIT_MS,
@@ -261,7 +263,7 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
 
     def _snapshot_records(self, partition: TopicPartition, owned: AssignedPartition) -> int:
         """Return after how many records a snapshot is due: sooner when there is nothing else to do."""
-        if (self._consumer.highwater(partition) or 0) <= owned.read_next:
+        if (self._consumer.last_stable_offset(partition) or 0) <= owned.read_next:
             return max(SNAPSHOT_RECORDS // 6, owned.state.entries // 4)
         return max(SNAPSHOT_RECORDS, owned.state.entries)
 
@@ -339,9 +341,12 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         return [f"the state of {replaying} partitions is being rebuilt"] if replaying else []
 
     def liveness_failure(self) -> str | None:
-        """Return a message if records wait, no dependency is unavailable, and still no batch is counted."""
+        """Return a message if records wait, no dependency is unavailable, and still no batch is counted.
+
+        Records behind an open transaction do not count as waiting: only its producer can end it.
+        """
         is_behind = any(
-            (self._consumer.highwater(partition) or 0) > owned.counted_up_to
+            (self._consumer.last_stable_offset(partition) or 0) > owned.counted_up_to
             for partition, owned in self._assigned.items()
         )
         silent_seconds = time.monotonic() - self._progress
