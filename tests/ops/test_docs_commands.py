@@ -1,6 +1,7 @@
 """Commands in README, docs and runbooks name services, files, targets and modules that exist; the backup runs."""
 
 import asyncio
+import json
 import os
 import re
 import shlex
@@ -17,7 +18,7 @@ import yaml
 from deploy.local.postgres import POSTGRES_BIN_PATH, Postgres
 from shared.migrate import migrate
 from shared.topics import TOPICS
-from tests.conftest import free_ports, wait_for
+from tests.conftest import System, free_ports, wait_for
 
 ROOT = Path(__file__).parent.parent.parent
 PAGES = [ROOT / "README.md", ROOT / "deploy/k8s/README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -226,3 +227,27 @@ def test_documented_backup_restores_through_the_socket(tmp_path: Path) -> None:
     finally:
         process.terminate()
         process.wait(20)
+
+
+@pytest.mark.parametrize(
+    ("page", "section", "title"),
+    [
+        ("README.md", "Publish an article", "Chợ phiên Cồn mở lại"),
+        ("docs/publishing.md", "Write, approve and publish an article", "Chợ phiên Cồn họp trở lại"),
+    ],
+)
+def test_documented_requests_publish_an_article(system: System, page: str, section: str, title: str) -> None:
+    """The commands of the page, as written but for port and interpreter, end with an article that readers can open."""
+    text = (ROOT / page).read_text(encoding="utf-8").partition(f"## {section}\n")[2]
+    (script,) = re.findall(r"\A[^`]*^```\n(.+?)^```", text, re.DOTALL | re.MULTILINE)
+    script = script.replace("http://localhost:8080", system.url)
+    script = re.sub(r"make -s token ARGS='(.+?)'", rf"{sys.executable} -m deploy.local token \1", script)
+    command = ["bash", "-euc", script]
+    done = subprocess.run(command, cwd=ROOT, env=system.environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    publication = json.loads(done.stdout[done.stdout.rindex('{"article"') :])
+    assert publication["status"] == "live", done.stdout
+    path = publication["url"].removeprefix(system.url)
+    answer = system.get(path)
+    assert answer.status == 200
+    assert title in answer.body.decode()
