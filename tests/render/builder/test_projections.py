@@ -1,0 +1,63 @@
+"""The rows of an article: its visibility, lists, old URLs and search terms."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.render.builder import projections
+from services.render.pages.theme_check import sample_article
+from shared.sites import Site
+
+AT = datetime(2026, 3, 31, 18, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+SITE = Site(slug="s", name="S", origins=["https://s.example"], timezone="Asia/Ho_Chi_Minh")
+
+
+def article(**fields: Any) -> Any:
+    times = {"modified_at": AT, "first_published_at": AT, "published_at": AT}
+    return msgspec.structs.replace(sample_article("tin"), **{**times, **fields})
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({}, (projections.ALWAYS, projections.NEVER_ENDS)),
+        ({"unpublish_at": AT + HOUR}, (projections.ALWAYS, AT + HOUR)),
+        ({"embargo_until": AT + HOUR}, (AT + HOUR, projections.NEVER_ENDS)),
+        ({"state": "killed"}, (None, projections.NEVER_ENDS)),
+    ],
+)
+def test_visibility_window_of_each_state(fields: Any, expected: Any) -> None:
+    """A published article is public at once or after its embargo, until its expiry; another one never."""
+    assert projections.visibility_window(article(**fields)) == expected
+
+
+def test_visibility_changes_are_the_future_times_in_order() -> None:
+    """Embargo, expiry and the end of a feature change pages; the open ends of a window do not."""
+    one = article(embargo_until=AT + HOUR, unpublish_at=AT + 4 * HOUR, pinned_until=AT + 2 * HOUR)
+    assert projections.visibility_changes(one) == [AT + HOUR, AT + 2 * HOUR, AT + 4 * HOUR]
+    assert projections.visibility_changes(article()) == []
+    assert projections.featured_until(one) == AT + 2 * HOUR
+
+
+def test_list_keys_use_the_sites_month() -> None:
+    """An article is listed by section, tag, original and the month of its date in the site's zone."""
+    one = article(also_in=["van-hoa"], tags=["Chợ phiên", "…"], translation_of="a-1")
+    keys = {"section/tin", "section/van-hoa", "tag/cho-phien", "translation/a-1", "month/2026-04"}
+    assert projections.list_keys(one, SITE).keys() == keys
+
+
+def test_old_urls_are_paths_with_queries() -> None:
+    """The host is dropped and escapes are decoded; the home page and invalid URLs are left out."""
+    one = article(old_urls=["https://cu.example/a%20b.aspx?id=7", "/x", "https://cu.example/", "//[bad"])
+    assert projections.old_urls(one) == ["/a b.aspx?id=7", "/x"]
+
+
+def test_search_terms_have_both_spellings() -> None:
+    """Terms are found with and without diacritics, and pairs of neighbours are terms too."""
+    terms = projections.search_terms(article(title="Chợ Cồn", kicker="", subtitle="", tags=[], lead="Đông vui"))
+    assert (terms.title, terms.title_words, terms.lead_words) == ("cho con", "cho con", "dong vui")
+    assert terms.marked_words.startswith("chợ cồn đông vui")
+    assert {"cho con", "con dong", "dong vui"} <= set(terms.pairs)

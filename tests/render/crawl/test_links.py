@@ -1,0 +1,34 @@
+"""The links of a document within its site."""
+
+import pytest
+
+from services.render.crawl.links import media_name, own_links
+from services.render.pages.document import Document
+
+URL = "https://haihau.example"
+NAME = f"{'a' * 64}.jpg"
+
+
+def test_own_links_of_html_are_the_sites_paths() -> None:
+    """Absolute and relative links and every candidate of a srcset count; other hosts and services do not."""
+    html = (
+        f'<a href="{URL}/a.html#x">A</a><a href="/b/?q=1&amp;r=2">B</a><a href="//other.example/c">C</a>'
+        '<img src="/media/d.jpg" srcset="/media/d-320.jpg 320w, /media/d-640.jpg 640w"><a href="https://other.example/">'
+        '<a href="#top">T</a><script src="/t.js"></script><a href="/stats/haihau">S</a>'
+    )
+    expected = {"/a.html", "/b/?q=1&r=2", "/media/d.jpg", "/media/d-320.jpg", "/media/d-640.jpg"}
+    assert own_links(Document(html.encode()), URL) == expected
+
+
+def test_own_links_of_xml_are_elements_and_attributes() -> None:
+    """Feeds and sitemaps link by elements and by attributes; other documents have no links."""
+    xml = f'<loc>{URL}/a.html</loc><link href="{URL}/atom.xml"/><enclosure url="{URL}/media/a.jpg"/><link>{URL}/</link>'
+    found = own_links(Document(xml.encode(), "application/xml"), URL)
+    assert found == {"/a.html", "/atom.xml", "/media/a.jpg", "/"}
+    assert own_links(Document(b'href="/a"', "text/plain"), URL) == set()
+
+
+@pytest.mark.parametrize(("link", "name"), [("/media/../x", None), ("/a.html", None), ("/media/", None)])
+def test_media_name_of_other_links_is_none(link: str, name: str | None) -> None:
+    """Only a name of the media store is one."""
+    assert media_name(link) == name

@@ -1,0 +1,66 @@
+"""The folder of an export: files are replaced only when they change, and stale ones are removed."""
+
+import gzip
+from pathlib import Path
+
+import pytest
+
+from services.render.export.folder import MANIFEST, ExportFolderError, file_name, open_folder
+from services.render.pages.document import HTML, Document
+
+LARGE = Document(b"<p>" + b"x" * 2_000)
+
+
+@pytest.mark.parametrize(
+    ("url", "media_type", "expected"),
+    [
+        ("/", HTML, "index.html"),
+        ("/tin-tuc/", HTML, "tin-tuc/index.html"),
+        ("/bai-1.html", HTML, "bai-1.html"),
+        ("/so-do-site", HTML, "so-do-site/index.html"),
+        ("/rss.xml", "application/rss+xml", "rss.xml"),
+    ],
+)
+def test_file_name_is_what_a_file_server_serves(url: str, media_type: str, expected: str) -> None:
+    """A page without an ending of its own is the index of its folder."""
+    assert file_name(url, media_type) == expected
+
+
+@pytest.mark.parametrize("url", ["/../x.html", "/a//b.html", "/./a"])
+def test_file_name_outside_the_folder_is_rejected(url: str) -> None:
+    """A path with empty or dot parts has no file."""
+    with pytest.raises(ValueError, match="not a path"):
+        file_name(url, HTML)
+
+
+def test_second_export_writes_changes_only_and_removes_stale_files(tmp_path: Path) -> None:
+    """Unchanged files stay as they are, with their compressed forms; files of former exports go with their folders."""
+    with open_folder(tmp_path) as folder:
+        for name in ("a.html", "b.html", "old/c.html"):
+            folder.put(name, LARGE)
+        folder.remove_stale()
+        assert (folder.written, folder.unchanged, folder.removed) == (3, 0, 0)
+    assert gzip.decompress((tmp_path / "a.html.gz").read_bytes()) == LARGE.body
+    (tmp_path / "mine.txt").write_text("kept")
+    written_at = (tmp_path / "a.html").stat().st_mtime_ns
+    with open_folder(tmp_path) as folder:
+        folder.put("a.html", LARGE)
+        folder.put("b.html", Document(b"small"))
+        folder.remove_stale()
+        assert (folder.written, folder.unchanged, folder.removed) == (1, 1, 3)
+    assert (tmp_path / "a.html").stat().st_mtime_ns == written_at
+    left = {str(file.relative_to(tmp_path)) for file in tmp_path.rglob("*")}
+    assert left == {MANIFEST, "a.html", "a.html.gz", "b.html", "mine.txt"}
+
+
+def test_open_folder_of_somebody_else_or_in_use_is_refused(tmp_path: Path) -> None:
+    """A folder with other files, and one that another export is writing, are not touched."""
+    (tmp_path / "letter.txt").write_text("mine")
+    with pytest.raises(ExportFolderError, match="not an export"), open_folder(tmp_path):
+        pass
+    with (
+        open_folder(tmp_path / "new"),
+        pytest.raises(ExportFolderError, match="another export"),
+        open_folder(tmp_path / "new"),
+    ):
+        pass
