@@ -1,10 +1,10 @@
-"""The counts: exact, and read in one look.
+"""The counts: exact, and read with one query.
 
-    Kafka `page-views` → counter → counting (pure) → calendar (pure) → store → Postgres, offsets and counts together
-    Kafka `counter-adjustments` → adjustments → Postgres
-    Kafka `articles`, `pages-live` → titles → Postgres
-    Postgres → history, most_read → gathering → statistics → the statistics page and the exports
-    Postgres → reading → widget → live → the counter on the page
+    Kafka `page-views` → counting.consumer → decoding, rules (pure) → store → Postgres, offsets and counts together
+    Kafka `counter-adjustments` → counting.adjustments → Postgres
+    Kafka `articles`, `pages-live` → counting.article_titles → Postgres
+    Postgres → statistics.time_series, top_articles → report → routes → the statistics page and the exports
+    Postgres → counter_api.counter_query → counter_cache → endpoints, live_stream → the counter on the page
 
 Roles: `counter` (consumer), `widget` (public reads).
 """

@@ -6,7 +6,7 @@ from services.stats.admin import adjust, dlq, rebuild, verify
 from services.stats.roles.counter import run_counter
 from services.stats.roles.widget import run_widget
 from services.stats.settings import StatsSettings
-from services.stats.statistics.access import Access
+from services.stats.statistics.access import StatisticsAuth
 from shared.cli import Command, service_main
 from shared.sites import Sites
 
@@ -38,7 +38,7 @@ def check_tokens(settings: StatsSettings, sites: Sites) -> None:
     Raises:
         SettingsError: they do not.
     """
-    Access(sites, settings.statistics_tokens.get_secret_value())
+    StatisticsAuth(sites, settings.statistics_tokens.get_secret_value())
 
 
 if __name__ == "__main__":

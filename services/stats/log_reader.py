@@ -1,4 +1,4 @@
-"""Reads ranges of a topic's records, outside of any consumer group."""
+"""Reads ranges of a topic's records, without a consumer group."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -8,19 +8,15 @@ from aiokafka.structs import ConsumerRecord
 
 from shared.kafka.connection import READ_COMMITTED, KafkaConfig
 
-SILENT_MILLISECONDS = 15_000
-"""A broker that has records and sends none for so long is not going to."""
-
-
+SILENCE_MS = 15_000
+"""A broker that has records and sends none for this time is taken to be unavailable."""
 FETCH_RECORDS = 20_000
-
-
 PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 
 
 @asynccontextmanager
 async def log_reader(kafka: KafkaConfig) -> AsyncIterator[AIOKafkaConsumer]:
-    """Yield a consumer without a group, which reads where it is told to and leaves no trace.
+    """Yield a consumer without a group, which commits nothing.
 
     Raises:
         KafkaError: Kafka cannot be reached.
@@ -54,7 +50,7 @@ async def read_range(
     reader.seek(partition, begin)
     while await reader.position(partition) < end:
         before = await reader.position(partition)
-        fetched = await reader.getmany(partition, timeout_ms=SILENT_MILLISECONDS, max_records=FETCH_RECORDS)
+        fetched = await reader.getmany(partition, timeout_ms=SILENCE_MS, max_records=FETCH_RECORDS)
         yield [record for record in fetched.get(partition, []) if record.offset < end]
         if await reader.position(partition) == before:
             raise TimeoutError(f"{partition.topic}-{partition.partition}: no records from offset {before} on")

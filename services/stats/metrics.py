@@ -25,8 +25,8 @@ LAG_SECONDS = Gauge(
 )
 ASSIGNED = Gauge("presstally_consumer_assigned_partitions", "Partitions that this process counts.")
 REBALANCES = Counter("presstally_consumer_rebalances_total", "Consumer group rebalances.")
-RELOADS = Counter("presstally_consumer_reloads_total", "Reloads from Postgres after a doubt, by cause.", ["cause"])
-REPLAYED = Counter("presstally_consumer_replayed_records_total", "Counted records read again to rebuild memory.")
+RELOADS = Counter("presstally_consumer_reloads_total", "Partitions reloaded from Postgres, by cause.", ["cause"])
+REPLAYED = Counter("presstally_consumer_replayed_records_total", "Counted records read again to rebuild state.")
 GAP_RECORDS = Counter("presstally_consumer_lost_records_total", "Records that Kafka deleted before they were counted.")
 DIFFERENCE = Gauge(
     "presstally_reconciliation_difference_events",
@@ -40,7 +40,7 @@ COMMITTED = Gauge("presstally_consumer_last_commit_timestamp_seconds", "When cou
 COUNTER_READS = Counter(
     "presstally_counter_reads_total", "Counters read from Postgres; each at most once a second.", ["result"]
 )
-COUNTER_REFUSALS = Counter(
+COUNTER_REJECTIONS = Counter(
     "presstally_counter_rejections_total", "Rejected counter requests, by reason.", ["reason"]
 )  # articles_busy, streams_of_address, streams_of_process
 SITE_COUNTER = Gauge(

@@ -1,4 +1,4 @@
-"""What all of the read side does with a request's parameters."""
+"""Query parameters of the public read API."""
 
 from typing import TypeVar
 
@@ -11,14 +11,14 @@ ANY_ORIGIN = {"access-control-allow-origin": "*"}
 _Choice = TypeVar("_Choice", bound=str)
 
 
-def one_of(request: Request, name: str, default: _Choice, choices: tuple[_Choice, ...]) -> _Choice:
+def choice_param(request: Request, name: str, default: _Choice, choices: tuple[_Choice, ...]) -> _Choice:
     """Return a parameter's value.
 
     Raises:
-        Problem: 422, it is none of the choices.
+        Problem: 422, it is not one of the choices.
     """
     value = request.query_params.get(name, default)
     for choice in choices:
         if value == choice:
             return choice
-    raise Problem(422, f"{name} is one of {', '.join(choices)}; {value!r} is not.", field=name, headers=ANY_ORIGIN)
+    raise Problem(422, f"{name} must be one of {', '.join(choices)}; got {value!r}.", field=name, headers=ANY_ORIGIN)

@@ -8,9 +8,9 @@ from shared.settings import Settings
 
 
 class StatsSettings(Settings):
-    """What the stats service needs on top of the common settings."""
+    """Settings of the stats service in addition to the common ones."""
 
-    batch_records_max: int = Field(default=40_000, ge=1, le=100_000, description="Most records in one transaction")
+    batch_records_max: int = Field(default=40_000, ge=1, le=100_000, description="Maximum records in one transaction")
     dead_letters_max: int = Field(
         default=500,
         ge=0,
@@ -21,15 +21,18 @@ class StatsSettings(Settings):
         default=SESSION_TIMEOUT_MS,
         ge=1_000,
         le=300_000,
-        description="Silence after which Kafka gives a counter's work to another",
+        description="Time without a heartbeat after which Kafka assigns a counter's partitions to others",
     )
     statistics_tokens: SecretStr = Field(
         default=SecretStr(""),
-        description="Lines `site token`: who may see the statistics of sites that ask for a token",
+        description="Lines `site token`: tokens for the statistics of sites that require one",
     )
     group: str = Field(default="stats-counter", description="Kafka consumer group of the counters")
-    trusted_proxies: TrustedProxies = Field(default=(), description="Networks whose X-Forwarded-For is believed")
-    live_streams_max: int = Field(default=10_000, ge=1, le=15_000, description="Most open live streams of a process")
+    trusted_proxies: TrustedProxies = Field(default=(), description="Networks whose X-Forwarded-For is trusted")
+    live_streams_max: int = Field(default=10_000, ge=1, le=15_000, description="Maximum open live streams of a process")
     live_streams_per_address: int = Field(
-        default=200, ge=1, le=15_000, description="Most open live streams of one address: a school is one address"
+        default=200,
+        ge=1,
+        le=15_000,
+        description="Maximum open live streams of one address: a school is one address",
     )

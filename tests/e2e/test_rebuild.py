@@ -118,4 +118,4 @@ def test_another_log_is_never_taken_for_ours(system: Any) -> None:
     """--new-log is refused while the topic is the one that was counted."""
     done = command(system, "rebuild", "--new-log")
     assert (done.returncode, done.stdout) == (1, "")
-    assert "leave --new-log away" in done.stderr
+    assert "omit --new-log" in done.stderr

@@ -7,7 +7,7 @@ import yaml
 
 from services.ingest.collector.salts import SALT_RETENTION
 from services.ingest.settings import IngestSettings
-from services.stats.admin.reference_model import OLD_MILLISECONDS
+from services.stats.admin.reference_model import OLD_MS
 from services.stats.counting.retention import BUCKET_5M_DAYS, DAY_SECONDS, ONLINE_KEPT_SECONDS, VISITOR_DAYS
 from services.stats.counting.state import WINDOW_MS
 from services.stats.counting.store import EVICTED_WINDOWS_KEPT
@@ -72,7 +72,7 @@ def test_every_topic_table_and_volume_is_listed() -> None:
 def test_visitor_retention_exceeds_log_retention() -> None:
     """visitor_days keeps a day for the retention of the log, the lateness of an event and the day itself."""
     (bound,) = re.findall(r"Not above (\d+) days", PAGE)
-    late_days = OLD_MILLISECONDS // DAY_MS
+    late_days = OLD_MS // DAY_MS
     assert int(bound) + late_days + 1 == VISITOR_DAYS
     assert int(bound) >= LOG_DAYS
     assert DAY_SECONDS * 1000 == DAY_MS

@@ -19,15 +19,15 @@ from services.render.pages.page_data import RelatedArticles
 from services.render.pages.theme_check import render_every_kind, sample_article
 from services.render.pages.translations import language_name, og_locale, result_count
 from services.stats.counter_api.badge import SHOWS, badge
-from services.stats.counter_api.counter_query import CounterNumbers
-from services.stats.counter_api.endpoints import SCRIPT
+from services.stats.counter_api.counter_query import CounterValues
+from services.stats.counter_api.endpoints import WIDGET_SCRIPT
 from services.stats.counter_api.fragment import fragment
-from services.stats.statistics.formatting import Writing
-from services.stats.statistics.page import render_door, render_page
-from services.stats.statistics.page_data import Numbers
-from services.stats.statistics.report_tables import Frame, history_table, sections_table, top_table
-from services.stats.statistics.time_series import Comparison, Counts, Ledger, Series
-from services.stats.statistics.top_articles import Read, SectionCounts
+from services.stats.statistics.formatting import Formatter
+from services.stats.statistics.page import render_page, render_token_form
+from services.stats.statistics.page_data import PageData
+from services.stats.statistics.report_tables import ReportFrame, history_table, sections_table, top_table
+from services.stats.statistics.time_series import Comparison, Counts, Ledger, TimeSeries
+from services.stats.statistics.top_articles import SectionCounts, TopArticle
 from shared.articles import Cell, Embed, Table
 from shared.events import Measure
 from shared.sites import Section, Site
@@ -36,7 +36,7 @@ from shared.translations import ui_language
 ORIGIN = "https://one.example"
 AT = datetime(2026, 11, 24, 9, 5, tzinfo=UTC)
 SECONDS = int(AT.timestamp())
-COUNTER = CounterNumbers(
+COUNTER = CounterValues(
     site="one",
     online=20,
     today=679,
@@ -63,21 +63,21 @@ def portal(site: Site) -> dict[str, str]:
 def statistics(site: Site) -> dict[str, str]:
     """Return the statistics page, full and empty, the page that asks for a token, and the texts of exports."""
     language, counts = ui_language(site), Counts(5, 2, 1)
-    series = Series("day", [SECONDS, SECONDS + 86_400], [counts], Counts(), SECONDS)
+    series = TimeSeries("day", [SECONDS, SECONDS + 86_400], [counts], Counts(), SECONDS)
     articles = [
-        Read("a", "–", None, "published", "/a.html", counts, 1),
-        Read("b", None, None, None, None),
-        Read("c", None, None, "killed", None),
+        TopArticle("a", "–", None, "published", "/a.html", counts, 1),
+        TopArticle("b", None, None, None, None),
+        TopArticle("c", None, None, "killed", None),
     ]
     befores = {"24h": counts, "7d": None, "30d": Counts(1, 1, 1), "365d": counts}
     comparisons = {period: Comparison(counts, counts, before) for period, before in befores.items()}
     ledger = Ledger({"counted": 8, "bot": 2}, {"crawler": 1, "headless": 1, "no-user-agent": 1}, {})
     hosts = [("", 3), ("(other)", 1), ("a.example", 2)]
     tops = {"today": [], "week": [], "always": articles}
-    full = Numbers(COUNTER, 7, "7d", series, comparisons, tops, articles[:1], ledger, hosts, SECONDS)
+    full = PageData(COUNTER, 7, "7d", series, comparisons, tops, articles[:1], ledger, hosts, SECONDS)
     people = replace(full, period="24h", ledger=Ledger({"counted": 1}, {}, {}))
     empty = replace(full, period="365d", online=[], ledger=Ledger({}, {}, {}), referrers=[])
-    frame = Frame(site, language, SECONDS, "today")
+    frame = ReportFrame(site, language, SECONDS, "today")
     tables = [
         history_table(series, frame),
         top_table(articles, frame, ORIGIN, online=False),
@@ -95,7 +95,7 @@ def statistics(site: Site) -> dict[str, str]:
     }
     return {
         **{f"statistics: {name}": page for name, page in pages.items()},
-        "statistics: token": render_door(site, language, wrong=True),
+        "statistics: token": render_token_form(site, language, wrong=True),
         "exports": "".join(f"<p>{text}</p>" for text in texts),
     }
 
@@ -125,7 +125,7 @@ def main(language: str) -> None:
         phone="–",
         email="–",
     )
-    writing = Writing(site, ui_language(site))
+    writing = Formatter(site, ui_language(site))
     small = {
         "results": [result_count(site, count) for count in (1, 3, 5)],
         "date": local_date(AT, site.zone, language),
@@ -138,7 +138,7 @@ def main(language: str) -> None:
         "source": source_label(msgspec.structs.replace(sample_article("news"), language=language)),
     }
     pages = {**portal(site), **statistics(site), **counters(site)}
-    print(json.dumps({"pages": pages, "small": small, "widget": SCRIPT.decode()}))
+    print(json.dumps({"pages": pages, "small": small, "widget": WIDGET_SCRIPT.decode()}))
 
 
 if __name__ == "__main__":

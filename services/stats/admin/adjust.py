@@ -26,8 +26,8 @@ from shared.topics import COUNTER_ADJUSTMENTS
 REVERSALS = UUID("5b0c5f5c-5d0b-4c39-9a55-6d5d6a1f3f0e")
 """Namespace of the ids of reversals."""
 KAFKA_SECONDS = 15.0
-ENTERED_SECONDS = 15.0
-ENTERED_POLL_SECONDS = 0.1
+APPLIED_SECONDS = 15.0
+APPLIED_POLL_SECONDS = 0.1
 
 READ_ADJUSTMENTS = """
 SELECT id, site, article, measure, amount, who, why, created_at
@@ -66,7 +66,7 @@ async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
         elif arguments.reverse is not None:
             await _reverse(pool, settings, arguments)
         else:
-            await _enter(pool, settings, _new(arguments, sites))
+            await _submit(pool, settings, _new(arguments, sites))
 
 
 def _new(arguments: argparse.Namespace, sites: Sites) -> Adjustment:
@@ -119,10 +119,10 @@ async def _reverse(pool: asyncpg.Pool, settings: StatsSettings, arguments: argpa
         why=f"reverses {reversed_id}: {arguments.why}",
         at=time.time_ns() // 1_000_000,
     )
-    await _enter(pool, settings, adjustment)
+    await _submit(pool, settings, adjustment)
 
 
-async def _enter(pool: asyncpg.Pool, settings: StatsSettings, adjustment: Adjustment) -> None:
+async def _submit(pool: asyncpg.Pool, settings: StatsSettings, adjustment: Adjustment) -> None:
     """Publish an adjustment, and wait until it is in Postgres."""
     try:
         value = msgspec.json.encode(adjustment)
@@ -142,29 +142,29 @@ async def _enter(pool: asyncpg.Pool, settings: StatsSettings, adjustment: Adjust
     except TimeoutError:
         raise CommandError(
             f"Kafka at {settings.kafka} did not confirm {adjustment.id} within {KAFKA_SECONDS:g} s"
-            f"{_because(producer)}. It may still arrive: check --list before you try again"
+            f"{_failure_reason(producer)}. It may still arrive: check --list before you try again"
         ) from None
     finally:
         await producer.stop()
-    await _wait_until_entered(pool, adjustment)
+    await _wait_until_applied(pool, adjustment)
     of = f"{adjustment.site} {adjustment.article}" if adjustment.article else adjustment.site
     print(f"{adjustment.id}: {adjustment.amount:+,} {adjustment.measure} of {of}")
 
 
-def _because(producer: Producer) -> str:
+def _failure_reason(producer: Producer) -> str:
     return f" ({producer.problem})" if producer.problem else ""
 
 
-async def _wait_until_entered(pool: asyncpg.Pool, adjustment: Adjustment) -> None:
+async def _wait_until_applied(pool: asyncpg.Pool, adjustment: Adjustment) -> None:
     try:
-        async with asyncio.timeout(ENTERED_SECONDS):
+        async with asyncio.timeout(APPLIED_SECONDS):
             while True:
                 if await pool.fetchrow(READ_ADJUSTMENT, adjustment.id) is not None:
                     return
-                await asyncio.sleep(ENTERED_POLL_SECONDS)
+                await asyncio.sleep(APPLIED_POLL_SECONDS)
     except TimeoutError:
         raise CommandError(
-            f"{adjustment.id} is in Kafka and not in the counter after {ENTERED_SECONDS:g} s. Is a counter running? "
+            f"{adjustment.id} is in Kafka and not in the counter after {APPLIED_SECONDS:g} s. Is a counter running? "
             "It will be entered then; do not send it again"
         ) from None
 

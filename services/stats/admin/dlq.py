@@ -1,8 +1,8 @@
-"""`python -m services.stats dlq list|show|replay`: look at dead letters, and send them on their way once more.
+"""`python -m services.stats dlq list|show|replay`: show dead letters, and send them to their topic again.
 
-A dead letter is known by its place in the dead-letter topic, written PARTITION:OFFSET. Its headers tell why it is
-there and where it came from (`shared.kafka.dead_letters`). Letters stay where they are; Kafka deletes them after
-their retention.
+A dead letter is identified by its position in the dead-letter topic, written PARTITION:OFFSET. Its headers contain the
+reason and the position of the original record (`shared.kafka.dead_letters`). A replay does not remove it; Kafka deletes
+dead letters after their retention.
 """
 
 import argparse
@@ -27,12 +27,12 @@ from shared.topics import PAGE_VIEWS, TOPICS, Topic
 
 KAFKA_SECONDS = 15.0
 VALUE_CHARACTERS_SHOWN = 60
-LIST_LETTERS = 50
+LIST_LIMIT = 50
 BY_NAME = {topic.name: topic for topic in TOPICS}
 
 
 @dataclass(frozen=True)
-class Letter:
+class DeadLetterRecord:
     """One dead letter."""
 
     partition: int
@@ -41,7 +41,7 @@ class Letter:
     """When it was found unreadable: RFC 3339 in UTC."""
     reason: str
     source: TopicPartition | None
-    """None if its headers do not tell."""
+    """None if its headers do not contain it."""
     source_offset: int
     key: bytes | None
     """Of the original record."""
@@ -50,12 +50,12 @@ class Letter:
 
     @property
     def name(self) -> str:
-        """The letter's place in the dead-letter topic."""
+        """Its position in the dead-letter topic."""
         return f"{self.partition}:{self.offset}"
 
     @property
     def origin(self) -> str:
-        """The original record's place."""
+        """The position of the original record."""
         return f"{self.source.topic}-{self.source.partition}-{self.source_offset}" if self.source else "?"
 
 
@@ -64,21 +64,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     verbs = parser.add_subparsers(dest="verb", required=True)
     listing = verbs.add_parser("list", help="show dead letters, the newest last")
     listing.add_argument("--reason", help="only those of this reason")
-    listing.add_argument("--limit", type=int, default=LIST_LETTERS, help=f"at most so many; default: {LIST_LETTERS}")
-    showing = verbs.add_parser("show", help="show one letter whole")
-    showing.add_argument("letter", type=_place, metavar="PARTITION:OFFSET")
-    replaying = verbs.add_parser("replay", help="send letters to the topic they came from")
-    replaying.add_argument("letters", nargs="*", type=_place, metavar="PARTITION:OFFSET")
+    listing.add_argument("--limit", type=int, default=LIST_LIMIT, help=f"maximum number; default: {LIST_LIMIT}")
+    showing = verbs.add_parser("show", help="show one dead letter with headers and value")
+    showing.add_argument("letter", type=_parse_position, metavar="PARTITION:OFFSET")
+    replaying = verbs.add_parser("replay", help="send dead letters to their original topic")
+    replaying.add_argument("letters", nargs="*", type=_parse_position, metavar="PARTITION:OFFSET")
     replaying.add_argument("--reason", help="all of this reason")
-    replaying.add_argument("--all", action="store_true", help="all there are")
-    replaying.add_argument("--dry-run", action="store_true", help="say what would be sent, and send nothing")
+    replaying.add_argument("--all", action="store_true", help="all dead letters")
+    replaying.add_argument("--dry-run", action="store_true", help="show what would be sent, and send nothing")
     for verb in (listing, showing, replaying):
         verb.add_argument("--topic", choices=list(BY_NAME), default=PAGE_VIEWS.name, help=f"default: {PAGE_VIEWS.name}")
 
 
-def _place(text: str) -> tuple[int, int]:
+def _parse_position(text: str) -> tuple[int, int]:
     if not re.fullmatch("[0-9]{1,9}:[0-9]{1,18}", text):
-        raise argparse.ArgumentTypeError(f"{text!r} is no PARTITION:OFFSET, such as 3:17")
+        raise argparse.ArgumentTypeError(f"{text!r} is not PARTITION:OFFSET, such as 3:17")
     partition, offset = text.split(":")
     return int(partition), int(offset)
 
@@ -124,19 +124,19 @@ async def _replay(arguments: argparse.Namespace, topic: Topic, kafka: KafkaConfi
     if arguments.letters:
         async with log_reader(kafka) as reader:
             ranges = await _ranges(reader, topic, kafka)
-            chosen = [await _read_one(reader, topic, ranges, *place) for place in arguments.letters]
+            chosen = [await _read_one(reader, topic, ranges, *position) for position in arguments.letters]
     else:
         chosen = [letter for letter in await _read_all(topic, kafka) if _is_of(letter, arguments.reason)]
     chosen = list({letter.origin if letter.source else letter.name: letter for letter in chosen}.values())
-    kept = {letter.name: why for letter in chosen if (why := _why_not(letter, topic))}
+    rejected = {letter.name: reason for letter in chosen if (reason := _rejection_reason(letter, topic))}
     if topic.config["cleanup.policy"] == "compact":
-        kept |= await _outdated([letter for letter in chosen if letter.name not in kept], kafka)
-    for name, why in kept.items():
-        print(f"{name} is not replayed: {why}")
-    sending = [letter for letter in chosen if letter.name not in kept]
+        rejected |= await _outdated([letter for letter in chosen if letter.name not in rejected], kafka)
+    for name, reason in rejected.items():
+        print(f"{name} is not replayed: {reason}")
+    sending = [letter for letter in chosen if letter.name not in rejected]
     if arguments.dry_run:
         for letter in sending:
-            print(f"{letter.name} would be sent again as {letter.origin} was")
+            print(f"{letter.name} would be sent again to the partition of {letter.origin}")
         print(f"{len(sending)} letters would be replayed; nothing was sent")
         return
     await _send(sending, kafka)
@@ -146,43 +146,43 @@ async def _replay(arguments: argparse.Namespace, topic: Topic, kafka: KafkaConfi
             "An event's id keeps a second replay from counting twice for 90 minutes, "
             "and for 49 hours if the event is half an hour late or more."
         )
-    if arguments.letters and kept:
-        raise CommandError(f"{len(kept)} of the letters you named were not replayed")
+    if arguments.letters and rejected:
+        raise CommandError(f"{len(rejected)} of the letters you named were not replayed")
 
 
-def _is_of(letter: Letter, reason: str | None) -> bool:
-    """Tell whether a letter has this reason; a longer one (an error's text) may be given by its first word."""
+def _is_of(letter: DeadLetterRecord, reason: str | None) -> bool:
+    """Return whether a dead letter has this reason; of a longer one (an error message) the first word is enough."""
     return reason is None or letter.reason == reason or letter.reason.startswith(f"{reason}:")
 
 
-def _why_not(letter: Letter, topic: Topic) -> str | None:
+def _rejection_reason(letter: DeadLetterRecord, topic: Topic) -> str | None:
     if letter.value is None:
         return "it has no value (null), so there is nothing to send"
     if letter.source is None or letter.source.topic != topic.name:
-        return "its headers do not tell where it came from"
+        return "its headers do not contain its original position"
     return None
 
 
-async def _outdated(letters: list[Letter], kafka: KafkaConfig) -> dict[str, str]:
-    """Tell which letters a newer message of the same key has overtaken.
+async def _outdated(letters: list[DeadLetterRecord], kafka: KafkaConfig) -> dict[str, str]:
+    """Return the dead letters that a newer message of the same key has superseded.
 
-    In a compacted topic the last message of a key stands for it: an old one must not become the last.
+    In a compacted topic the last message of a key is its state: an old one must not become the last.
     """
-    overtaken: dict[str, str] = {}
+    superseded: dict[str, str] = {}
     async with log_reader(kafka) as reader:
         for letter in letters:
-            assert letter.source is not None, "letters without a source are sorted out before"
+            assert letter.source is not None, "dead letters without a source were removed before"
             ends = await reader.end_offsets([letter.source])
             begins = await reader.beginning_offsets([letter.source])
             begin = max(letter.source_offset + 1, begins[letter.source])
             async for records in read_range(reader, letter.source, begin, ends[letter.source]):
                 if any(record.key == letter.key for record in records):
-                    overtaken[letter.name] = f"a newer message of the same key is on {letter.source.topic}"
-    return overtaken
+                    superseded[letter.name] = f"a newer message of the same key is on {letter.source.topic}"
+    return superseded
 
 
-async def _send(letters: Iterable[Letter], kafka: KafkaConfig) -> None:
-    """Send letters to where they came from, one after the other, each acknowledged."""
+async def _send(letters: Iterable[DeadLetterRecord], kafka: KafkaConfig) -> None:
+    """Send dead letters to their original partitions, one after the other, each acknowledged."""
     producer = Producer(kafka)
     producer.start()
     sent = 0
@@ -202,19 +202,19 @@ async def _send(letters: Iterable[Letter], kafka: KafkaConfig) -> None:
         await producer.stop()
 
 
-async def _send_one(producer: Producer, letter: Letter) -> None:
-    assert letter.source is not None, "letters without a source are sorted out before"
+async def _send_one(producer: Producer, letter: DeadLetterRecord) -> None:
+    assert letter.source is not None, "dead letters without a source were removed before"
     topic, partition = letter.source
     await producer.send(topic, letter.value, key=letter.key, partition=partition)
 
 
-async def _read_all(topic: Topic, kafka: KafkaConfig) -> list[Letter]:
-    """Read all letters that are there now, in the order of time."""
-    letters: list[Letter] = []
+async def _read_all(topic: Topic, kafka: KafkaConfig) -> list[DeadLetterRecord]:
+    """Read all dead letters, ordered by time."""
+    letters: list[DeadLetterRecord] = []
     async with log_reader(kafka) as reader:
         for partition, (begin, end) in (await _ranges(reader, topic, kafka)).items():
             async for records in read_range(reader, partition, begin, end):
-                letters += map(read_letter, records)
+                letters += map(read_dead_letter, records)
     return sorted(letters, key=lambda letter: (letter.at, letter.partition, letter.offset))
 
 
@@ -240,30 +240,30 @@ async def _read_one(
     ranges: dict[TopicPartition, tuple[int, int]],
     partition: int,
     offset: int,
-) -> Letter:
-    place = TopicPartition(topic.dead_letters, partition)
-    begin, end = ranges.get(place, (0, 0))
+) -> DeadLetterRecord:
+    position = TopicPartition(topic.dead_letters, partition)
+    begin, end = ranges.get(position, (0, 0))
     if begin <= offset < end:
-        async for records in read_range(reader, place, offset, offset + 1):
+        async for records in read_range(reader, position, offset, offset + 1):
             for record in records:
-                return read_letter(record)
+                return read_dead_letter(record)
     raise CommandError(f"there is no letter {partition}:{offset} in {topic.dead_letters}")
 
 
-def read_letter(record: ConsumerRecord) -> Letter:
-    """Return what a record of a dead-letter topic says; without headers its source is None."""
+def read_dead_letter(record: ConsumerRecord) -> DeadLetterRecord:
+    """Decode a record of a dead-letter topic; without headers its source is None."""
     headers = {name: value.decode("utf-8", "replace") for name, value in record.headers}
     topic, partition, offset = (headers.get(name, "") for name in ("topic", "partition", "offset"))
-    told = bool(topic) and partition.isdecimal() and offset.isdecimal()
-    # The counter gives a letter a key of its own, since page views have none.
+    has_source = bool(topic) and partition.isdecimal() and offset.isdecimal()
+    # The counter sets this key, since page views have none.
     own_key = f"{topic}-{partition}-{offset}".encode()
-    return Letter(
+    return DeadLetterRecord(
         partition=record.partition,
         offset=record.offset,
         at=headers.get("at") or datetime.fromtimestamp(record.timestamp / 1000, UTC).isoformat(),
         reason=headers.get("reason", "?"),
-        source=TopicPartition(topic, int(partition)) if told else None,
-        source_offset=int(offset) if told else -1,
+        source=TopicPartition(topic, int(partition)) if has_source else None,
+        source_offset=int(offset) if has_source else -1,
         key=None if record.key == own_key else record.key,
         value=record.value,
         headers=list(record.headers),
@@ -271,6 +271,6 @@ def read_letter(record: ConsumerRecord) -> Letter:
 
 
 def printable(value: bytes | str) -> str:
-    """Return text that can do a terminal no harm: what is not printable is written as an escape."""
+    """Return text that is safe for a terminal: non-printable characters are written as escapes."""
     text = value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else value
     return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)

@@ -1,11 +1,11 @@
-"""`python -m services.stats rebuild`: count the retained log again, beside the counts that are being read, and swap.
+"""`python -m services.stats rebuild`: count the retained log again into a new generation, and swap.
 
-A generation is a whole set of counts with its own offsets. The rebuild fills a new one from the log's beginning with
-the counter's own fold, while the counters go on with the present one. When it has caught up it locks their offsets,
-counts the last records, and makes the new generation the current one in the same transaction: readers see the old
-numbers, then the new ones. The counters are fenced, and go on from the new generation's offsets and snapshots.
+A generation is a complete set of counts with its own offsets. The rebuild fills a new one from the beginning of the log
+with the counter's own fold, while the counters continue with the current one. When it has caught up it locks their
+offsets, counts the last records, and makes the new generation the current one in the same transaction: queries see the
+old counts, then the new ones. The counters are fenced, and continue from the new generation's offsets and snapshots.
 
-What Kafka has deleted cannot be counted again. Local days that the log does not hold whole keep their counts.
+Records that Kafka has deleted cannot be counted again. Local days that the log has only in part keep their counts.
 """
 
 import argparse
@@ -35,10 +35,10 @@ from shared.sites import Sites, read_sites
 from shared.topics import PAGE_VIEWS
 
 LOCK = 0x72656275  # "rebu": one rebuild at a time
-WARM_UP_MILLISECONDS = 65 * 60_000
-"""Memory that begins empty knows everybody after an hour, and an event may be 5 minutes ahead."""
+WARM_UP_MS = 65 * 60_000
+"""A state that begins empty knows every visitor after an hour, and an event may be 5 minutes ahead."""
 SWAP_SECONDS = 3.0
-"""How long counters may wait for the swap; if it takes longer the rebuild catches up again first."""
+"""How long counters may wait for the swap; if it takes longer, the rebuild catches up again first."""
 BATCH_RECORDS = 20_000
 TABLES = [
     "offsets",
@@ -51,13 +51,13 @@ TABLES = [
     "evicted_ids",
     "generations",
 ]
-"""What has a generation."""
+"""Tables with rows of a generation."""
 BEGINNING = -(2**53)
 """Before all days."""
 
 
 @dataclass
-class Rebuilt:
+class RebuiltPartition:
     """One partition of the new generation."""
 
     position: Position
@@ -70,7 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--new-log",
         action="store_true",
-        help="the topic was made anew: keep all counts as they are and go on with the new log from its beginning",
+        help="the topic was created again: keep all counts and continue with the new log from its beginning",
     )
 
 
@@ -82,17 +82,17 @@ async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
         _only_one(settings.database_url.get_secret_value()) as lock,
         _consuming(settings.kafka) as consumer,
     ):
-        building = Building(pool, lock, consumer, sites, new_log=arguments.new_log)
-        await building.begin()
-        await building.catch_up()
-        while not await building.swap():
-            await building.catch_up()
-        await building.drop_old()
+        rebuild = Rebuild(pool, lock, consumer, sites, new_log=arguments.new_log)
+        await rebuild.begin()
+        await rebuild.catch_up()
+        while not await rebuild.swap():
+            await rebuild.catch_up()
+        await rebuild.drop_old()
 
 
 @asynccontextmanager
 async def _only_one(url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Hold the lock that keeps a second rebuild away, on the connection that will swap."""
+    """Hold the lock that prevents a second rebuild, on the connection that will swap."""
     connection = await asyncpg.connect(url, server_settings={"role": "presstally_stats"}, command_timeout=300)
     try:
         if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
@@ -118,8 +118,8 @@ async def _consuming(kafka: KafkaConfig) -> AsyncIterator[Any]:
         await consumer.stop()
 
 
-class Building:
-    """A generation in the making."""
+class Rebuild:
+    """A generation that is being filled."""
 
     def __init__(
         self, pool: asyncpg.Pool, lock: asyncpg.Connection, consumer: Any, sites: Sites, *, new_log: bool
@@ -130,14 +130,14 @@ class Building:
         self._sites = sites
         self._new_log = new_log
         self._old = self._generation = 0
-        self._parts: dict[TopicPartition, Rebuilt] = {}
-        self._cuts: dict[str, int] = {}
-        """Site → first day that is counted again. What is before it is kept, and all of a site that is not here."""
+        self._partitions: dict[TopicPartition, RebuiltPartition] = {}
+        self._recounted_from: dict[str, int] = {}
+        """Site → first day that is counted again. Earlier days are kept, and all days of sites that are not here."""
 
     async def begin(self) -> None:
-        """Make the generation, or begin anew the one that a killed rebuild left."""
+        """Create the generation, after deleting one that a killed rebuild left."""
         consumer = self._consumer
-        identity, numbers = await read_topic(consumer._client, PAGE_VIEWS.name)  # noqa: SLF001 - it has no other door
+        identity, numbers = await read_topic(consumer._client, PAGE_VIEWS.name)  # noqa: SLF001 - there is no public attribute
         partitions = [TopicPartition(PAGE_VIEWS.name, number) for number in numbers]
         consumer.assign(partitions)
         beginnings = await consumer.beginning_offsets(partitions)
@@ -146,41 +146,45 @@ class Building:
         same_log = all(row["topic_id"] in ("", identity.topic_id) for row in counted)
         if same_log == self._new_log:
             raise CommandError(
-                "the counts stand for this very log; leave --new-log away"
+                "the counts are of this topic; omit --new-log"
                 if same_log
-                else "this topic is another one than the counts stand for; --new-log keeps them and goes on with it"
+                else "the counts are of another topic; --new-log keeps them and continues with this one"
             )
         for leftover in await self._pool.fetch(SQL["building_generations"]):
             await self._drop(leftover["generation"])
         self._generation = await self._pool.fetchval(SQL["begin_generation"])
-        places = {one.partition: beginnings[one] for one in partitions}
-        positions = await read_positions(self._pool, PAGE_VIEWS.name, places, identity, self._generation)
-        self._parts = {one: Rebuilt(positions[one.partition]) for one in partitions}
+        first_offsets = {one.partition: beginnings[one] for one in partitions}
+        positions = await read_positions(self._pool, PAGE_VIEWS.name, first_offsets, identity, self._generation)
+        self._partitions = {one: RebuiltPartition(positions[one.partition]) for one in partitions}
         for one in partitions:
             consumer.seek(one, beginnings[one])
         if self._new_log:
-            await self._keep(self._pool)  # all of it, before the first record of the new log is added
+            await self._copy_kept_rows(self._pool)  # all rows, before the first record of the new log is added
             await self._pool.execute(
-                SQL["record_new_log"], self._generation, PAGE_VIEWS.name, list(places), list(places.values())
+                SQL["record_new_log"],
+                self._generation,
+                PAGE_VIEWS.name,
+                list(first_offsets),
+                list(first_offsets.values()),
             )
         else:
-            self._cuts = await self._find_cuts(beginnings, counted)
-        print(f"generation {self._generation} is being built; readers go on with {self._old}", flush=True)
+            self._recounted_from = await self._first_complete_days(beginnings, counted)
+        print(f"generation {self._generation} is being built; queries continue with {self._old}", flush=True)
 
-    async def _find_cuts(self, beginnings: dict[TopicPartition, int], counted: list[Any]) -> dict[str, int]:
-        """Return for each site the first local day that the log holds whole."""
+    async def _first_complete_days(self, beginnings: dict[TopicPartition, int], counted: list[Any]) -> dict[str, int]:
+        """Return for each site the first local day that the log has completely."""
         newest = {row["partition"]: row["newest_arrived"] for row in counted}
-        broken = {
+        with_gaps = {
             row["partition"] for row in await self._pool.fetch(SQL["partitions_with_gaps"], self._old, PAGE_VIEWS.name)
         }
         since = [
             await self._first_arrival(one, newest.get(one.partition, 0))
             for one, beginning in beginnings.items()
-            if beginning > 0 or one.partition in broken
+            if beginning > 0 or one.partition in with_gaps
         ]
-        if not since:  # nothing was ever deleted: everything is counted again
+        if not since:  # no record was ever deleted: everything is counted again
             return dict.fromkeys((*self._sites, UNKNOWN_SITE), BEGINNING)
-        warm = max(since) + WARM_UP_MILLISECONDS
+        warm = max(since) + WARM_UP_MS
         cuts = {slug: _next_day(warm, slug, self._sites) for slug in self._sites}
         cuts[UNKNOWN_SITE] = -(-warm // 1000 // DAY_SECONDS) * DAY_SECONDS
         for slug, cut in cuts.items():
@@ -199,44 +203,46 @@ class Building:
 
     async def catch_up(self, ends: dict[TopicPartition, int] | None = None, deadline: float = float("inf")) -> bool:
         """Count until the log's end as it is now, or until the given offsets; False if the deadline came first."""
-        wanted = ends or await self._consumer.end_offsets(list(self._parts))
-        # By the consumer's place: the end of a transaction takes an offset too, and no record.
-        while [one for one in self._parts if await self._consumer.position(one) < wanted[one]]:
+        wanted = ends or await self._consumer.end_offsets(list(self._partitions))
+        # By the consumer's position: the end of a transaction takes an offset too, and is no record.
+        while [one for one in self._partitions if await self._consumer.position(one) < wanted[one]]:
             if time.monotonic() > deadline:
                 return False
             fetched = await self._consumer.getmany(timeout_ms=200, max_records=BATCH_RECORDS)
             for one, records in fetched.items():
-                await self._count(one, self._parts[one], records)
+                await self._count(one, self._partitions[one], records)
         return True
 
-    async def _count(self, partition: TopicPartition, part: Rebuilt, fetched: list[Any]) -> None:
+    async def _count(self, partition: TopicPartition, rebuilt: RebuiltPartition, fetched: list[Any]) -> None:
         records = RawBatch.fetched(fetched)
-        deltas = fold_batch(decode(records, self._sites), part.state, records, part.evicted_ids)
-        after = part.position._replace(
+        deltas = fold_batch(decode(records, self._sites), rebuilt.state, records, rebuilt.evicted_ids)
+        after = rebuilt.position._replace(
             next_offset=int(records.offset[-1]) + 1,
-            newest_arrived=max(part.position.newest_arrived, deltas.newest_arrived),
+            newest_arrived=max(rebuilt.position.newest_arrived, deltas.newest_arrived),
         )
-        deltas = counted_again(deltas, self._cuts)
-        await commit_batch(self._pool, partition.topic, partition.partition, deltas, position=part.position, new=after)
-        part.position = after
+        deltas = without_kept_days(deltas, self._recounted_from)
+        await commit_batch(
+            self._pool, partition.topic, partition.partition, deltas, position=rebuilt.position, new=after
+        )
+        rebuilt.position = after
 
     async def swap(self) -> bool:
-        """Take the counters' place; False if the last records took too long and it must be tried again."""
-        for one, part in self._parts.items():
-            await save_snapshot(self._pool, one.topic, one.partition, part.position, to_bytes(part.state))
+        """Make the generation the current one; False if the last records took too long and it must be tried again."""
+        for one, rebuilt in self._partitions.items():
+            await save_snapshot(self._pool, one.topic, one.partition, rebuilt.position, to_bytes(rebuilt.state))
         transaction = self._lock.transaction()
         await transaction.start()
         try:
-            # Counters wait here: their compare-and-set wants these rows.
+            # Counters wait here: their compare-and-set needs these rows.
             rows = await self._lock.fetch(SQL["lock_offsets"], self._old, PAGE_VIEWS.name)
             if not self._new_log:
-                stand = {TopicPartition(PAGE_VIEWS.name, row["partition"]): row["next_offset"] for row in rows}
-                ends = {one: stand.get(one, 0) for one in self._parts}
+                positions = {TopicPartition(PAGE_VIEWS.name, row["partition"]): row["next_offset"] for row in rows}
+                ends = {one: positions.get(one, 0) for one in self._partitions}
                 if not await self.catch_up(ends, time.monotonic() + SWAP_SECONDS):
                     await transaction.rollback()
                     print("the last records took too long; catching up again", flush=True)
                     return False
-                await self._keep(self._lock)
+                await self._copy_kept_rows(self._lock)
             await self._lock.execute(SQL["move_gaps"], self._old, self._generation)
             await self._lock.execute(SQL["reset_offsets_without_record"], self._generation)
             await self._lock.execute(SQL["delete_generation"], self._old)
@@ -249,17 +255,17 @@ class Building:
         print(f"generation {self._generation} is current", flush=True)
         return True
 
-    async def _keep(self, connection: asyncpg.Pool | asyncpg.Connection) -> None:
-        """Add what is not counted again to the new generation."""
-        slugs = list(self._cuts)
-        cuts = [self._cuts[slug] for slug in slugs]
+    async def _copy_kept_rows(self, connection: asyncpg.Pool | asyncpg.Connection) -> None:
+        """Copy the rows that are not counted again into the new generation."""
+        slugs = list(self._recounted_from)
+        cuts = [self._recounted_from[slug] for slug in slugs]
         hours = [cut // HOUR_SECONDS * HOUR_SECONDS for cut in cuts]
         await connection.execute(SQL["copy_kept_counts"], self._old, self._generation, slugs, cuts, hours)
         for query in ("copy_kept_totals", "copy_kept_visitor_days", "copy_kept_ledger", "copy_kept_referrers"):
             await connection.execute(SQL[query], self._old, self._generation, slugs, cuts)
 
     async def drop_old(self) -> None:
-        """Delete the generation that nobody reads any more."""
+        """Delete the former generation."""
         await self._drop(self._old)
 
     async def _drop(self, generation: int) -> None:
@@ -267,8 +273,8 @@ class Building:
             await self._pool.execute(f"DELETE FROM stats.{table} WHERE generation = $1", generation)  # noqa: S608 - our own names
 
 
-def counted_again(deltas: CountDeltas, cuts: Mapping[str, int]) -> CountDeltas:
-    """Return the deltas without what is kept from the old generation, and without letters that were sent already."""
+def without_kept_days(deltas: CountDeltas, cuts: Mapping[str, int]) -> CountDeltas:
+    """Return the deltas without the days that are kept, and without dead letters, which were sent already."""
 
     def is_new(site: str, start: int) -> bool:
         return start >= cuts.get(site, BEGINNING)
@@ -276,7 +282,7 @@ def counted_again(deltas: CountDeltas, cuts: Mapping[str, int]) -> CountDeltas:
     return replace(
         deltas,
         day_counts=[one for one in deltas.day_counts if is_new(one.site, one.day)],
-        # An hour that begins just before the day (where offsets are not whole hours) is counted again whole.
+        # An hour that begins just before the day (where UTC offsets are not full hours) is counted again completely.
         bucket_counts=[
             one
             for one in deltas.bucket_counts
@@ -289,11 +295,11 @@ def counted_again(deltas: CountDeltas, cuts: Mapping[str, int]) -> CountDeltas:
     )
 
 
-def _next_day(at_milliseconds: int, slug: str, sites: Sites) -> int:
+def _next_day(timestamp_ms: int, slug: str, sites: Sites) -> int:
     """Return the start of the first local day that begins at or after an instant."""
     zone = sites[slug].zone
-    start = day_start(at_milliseconds, zone)
-    if start * 1000 >= at_milliseconds:
+    start = day_start(timestamp_ms, zone)
+    if start * 1000 >= timestamp_ms:
         return start
     noon_after = datetime.fromtimestamp(start, zone) + timedelta(days=1, hours=12)
     return day_start(int(noon_after.timestamp() * 1000), zone)

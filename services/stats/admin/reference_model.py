@@ -1,7 +1,7 @@
-"""The counting rules once more, slowly and plainly: what the counts of a log must be. Pure.
+"""The counting rules as a slow and plain reference model: the correct counts of a log. Pure.
 
-It shares no code with `counting`, on purpose. `verify` compares it with what is stored, and property tests compare
-it with the fast code, so a fault of one of the two shows. Each function says one rule.
+It shares no code with `counting`, on purpose. `verify` compares it with the stored counts, and property tests compare
+it with the fast code, so that an error in one of the two shows. Each function states one rule.
 """
 
 import re
@@ -18,28 +18,28 @@ import msgspec
 from shared.events import PageEvent
 from shared.sites import Site
 
-MINUTE_MILLISECONDS = 60_000
-HALF_HOUR_MILLISECONDS = 30 * MINUTE_MILLISECONDS
-VISIT_MILLISECONDS = 30 * MINUTE_MILLISECONDS
-LATE_MILLISECONDS = 5 * MINUTE_MILLISECONDS
-FUTURE_MILLISECONDS = 5 * MINUTE_MILLISECONDS
-OLD_MILLISECONDS = 48 * 60 * MINUTE_MILLISECONDS
+MINUTE_MS = 60_000
+WINDOW_MS = 30 * MINUTE_MS
+VISIT_TIMEOUT_MS = 30 * MINUTE_MS
+LATE_MS = 5 * MINUTE_MS
+FUTURE_MS = 5 * MINUTE_MS
+OLD_MS = 48 * 60 * MINUTE_MS
 VALUE_BYTES_MAX = 8_192
-REMEMBERED_TURNS = 2
-PAST_ID_SLOTS = 98
+DEDUP_WINDOWS = 2
+EVICTED_WINDOWS = 98
 """49 hours: an event may be 48 hours late."""
 WHOLE_SITE = ""
 UNKNOWN_SITE = "unknown"
 OTHER_HOSTS = "(other)"
 HOSTS_MAX = 200
 UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-VISITOR_KEY = re.compile("[0-9a-fA-F]{16}")
+VISITOR_ID = re.compile("[0-9a-fA-F]{16}")
 
 Grain = Literal["5m", "hour", "day", "total"]
 
 
 class Bucket(NamedTuple):
-    """One counter: a site (article is empty) or an article, over one span. Seconds since 1970 UTC; 0 for the total."""
+    """A site (article is empty) or an article in one bucket. `start`: seconds since 1970 UTC; 0 for the total."""
 
     site: str
     article: str
@@ -47,8 +47,8 @@ class Bucket(NamedTuple):
     start: int
 
 
-class Entry(NamedTuple):
-    """One line of the ledger. `day` is the start of the day of arrival, in seconds since 1970 UTC."""
+class LedgerKey(NamedTuple):
+    """The key of a ledger entry. `day` is the start of the day of arrival, in seconds since 1970 UTC."""
 
     site: str
     day: int
@@ -56,8 +56,8 @@ class Entry(NamedTuple):
     reason: str
 
 
-class Origin(NamedTuple):
-    """Where visits of a local day came from; the host is empty if it was not told, or is the site's own."""
+class ReferrerKey(NamedTuple):
+    """The referrer of visits of a local day; the host is empty if it is unknown or the site's own."""
 
     site: str
     day: int
@@ -65,8 +65,8 @@ class Origin(NamedTuple):
 
 
 @dataclass(slots=True)
-class Numbers:
-    """What a bucket holds."""
+class Totals:
+    """The counts of a bucket."""
 
     views: int = 0
     visits: int = 0
@@ -74,11 +74,11 @@ class Numbers:
 
 
 @dataclass(slots=True)
-class Slack:
-    """How many visitors fewer or more a bucket may hold, because a key came on several partitions.
+class Tolerance:
+    """How many visitors fewer or more a bucket may have, because a visitor ID was on several partitions.
 
-    Such a visitor counts once, in the buckets of the view that was counted first. Which one that was is not written
-    in the log: the partitions are counted side by side.
+    Such a visitor counts once, in the buckets of the view that was counted first. The log does not say which one that
+    was: partitions are counted concurrently.
     """
 
     fewer: int = 0
@@ -87,32 +87,32 @@ class Slack:
 
 @dataclass(slots=True)
 class Expected:
-    """What must be stored after all these records."""
+    """The values that must be stored after all these records."""
 
-    counts: defaultdict[Bucket, Numbers] = field(default_factory=lambda: defaultdict(Numbers))
-    ledger: defaultdict[Entry, int] = field(default_factory=lambda: defaultdict(int))
-    referrers: defaultdict[Origin, int] = field(default_factory=lambda: defaultdict(int))
-    slack: defaultdict[Bucket, Slack] = field(default_factory=lambda: defaultdict(Slack))
+    counts: defaultdict[Bucket, Totals] = field(default_factory=lambda: defaultdict(Totals))
+    ledger: defaultdict[LedgerKey, int] = field(default_factory=lambda: defaultdict(int))
+    referrers: defaultdict[ReferrerKey, int] = field(default_factory=lambda: defaultdict(int))
+    tolerance: defaultdict[Bucket, Tolerance] = field(default_factory=lambda: defaultdict(Tolerance))
     records: int = 0
 
 
 @dataclass(slots=True)
-class Reader:
-    """One person on one site, under one or more keys."""
+class VisitorState:
+    """One visitor of one site, with one or more visitor IDs."""
 
-    at: int | None
+    last_seen: int | None
     """Newest view or ping, in milliseconds; None before the first."""
-    turn: int
+    window_seq: int
 
 
-class Sighting(NamedTuple):
-    """When an id was last seen."""
+class SeenAt(NamedTuple):
+    """The window in which an id was last seen."""
 
-    turn: int
-    slot: int
+    window_seq: int
+    window_index: int
 
 
-class Refused(Exception):  # noqa: N818 - its text is the reason of the dead letter
+class InvalidRecord(Exception):  # noqa: N818 - its text is the reason of the dead letter
     """A record that cannot be counted."""
 
 
@@ -124,104 +124,104 @@ def recount(partitions: Mapping[int, Iterable[tuple[int, int, bytes | None]]], s
             value).
         sites: By slug.
     """
-    recounting = Recount(sites)
+    counter = ReferenceCounter(sites)
     for records in partitions.values():
-        recounting.begin_partition()
+        counter.begin_partition()
         for _, arrived, value in records:
-            recounting.enter(arrived, value)
-    return recounting.finish()
+            counter.add(arrived, value)
+    return counter.finish()
 
 
-class Recount:
-    """A recount under way: hand in one partition after the other, each from its first record on."""
+class ReferenceCounter:
+    """Counts a log slowly: add one partition after the other, each from its first record on."""
 
     def __init__(self, sites: Mapping[str, Site]) -> None:
         self._sites = sites
         self._expected = Expected()
-        self._visitors: dict[tuple[str, int, str], list[list[Bucket]]] = {}
-        """(site, local day, key) → the buckets of its first view on each partition."""
+        self._daily_visitors: dict[tuple[str, int, str], list[list[Bucket]]] = {}
+        """(site, local day, visitor ID) → the buckets of its first view on each partition."""
         self.begin_partition()
 
     def begin_partition(self) -> None:
-        """Begin another partition: what was remembered of the one before does not matter to it."""
-        self._turn = 0
-        self._slot = -1
-        self._ids: dict[str, Sighting] = {}
-        self._readers: dict[tuple[str, str], Reader] = {}
+        """Begin another partition: the state of the one before has no effect on it."""
+        self._window_seq = 0
+        self._window_index = -1
+        self._seen_ids: dict[str, SeenAt] = {}
+        self._visitors: dict[tuple[str, str], VisitorState] = {}
         self._seen: set[tuple[str, int, str]] = set()
         self._hosts: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
-        """(site, local day) → the first hosts that visits came from on this partition."""
+        """(site, local day) → the first referrer hosts of visits on this partition."""
 
-    def enter(self, arrived: int, value: bytes | None) -> None:
+    def add(self, arrived: int, value: bytes | None) -> None:
         """Count the partition's next record."""
         self._expected.records += 1
-        self._move_on(arrived)
+        self._advance_window(arrived)
         try:
             event = read_event(value)
             site = self._known_site(event)
-        except Refused as reason:
-            self._note(UNKNOWN_SITE, day_start(arrived, UTC), "dead_lettered", str(reason))
+        except InvalidRecord as reason:
+            self._add_to_ledger(UNKNOWN_SITE, day_start(arrived, UTC), "dead_lettered", str(reason))
             return
         day_of_arrival = day_start(arrived, site.zone)
         try:
             check_text(event)
             check_time(event, arrived)
-        except Refused as reason:
-            self._note(event.site, day_of_arrival, "dead_lettered", str(reason))
+        except InvalidRecord as reason:
+            self._add_to_ledger(event.site, day_of_arrival, "dead_lettered", str(reason))
             return
         if self._is_duplicate(event, arrived):
-            self._note(event.site, day_of_arrival, "duplicate", "")
+            self._add_to_ledger(event.site, day_of_arrival, "duplicate", "")
         elif event.bot is not None:
-            self._note(event.site, day_of_arrival, "bot", event.bot)
+            self._add_to_ledger(event.site, day_of_arrival, "bot", event.bot)
         else:
-            late = arrived - event.at > LATE_MILLISECONDS
-            self._note(event.site, day_of_arrival, "late" if late else "counted", "")
+            late = arrived - event.at > LATE_MS
+            self._add_to_ledger(event.site, day_of_arrival, "late" if late else "counted", "")
             self._count(event, site)
 
     def finish(self) -> Expected:
-        """Return what must be stored; nothing can be entered after that."""
-        for first, *others in self._visitors.values():
+        """Return the expected values; no record can be added after that."""
+        for first, *others in self._daily_visitors.values():
             for bucket in first:
                 self._expected.counts[bucket].visitors += 1
             for bucket in {bucket for buckets in others for bucket in buckets}.difference(first):
-                self._expected.slack[bucket].more += 1
+                self._expected.tolerance[bucket].more += 1
             for bucket in first:
                 if any(bucket not in buckets for buckets in others):
-                    self._expected.slack[bucket].fewer += 1
+                    self._expected.tolerance[bucket].fewer += 1
         return self._expected
 
-    def _note(self, site: str, day: int, outcome: str, reason: str) -> None:
-        self._expected.ledger[Entry(site, day, outcome, reason)] += 1
+    def _add_to_ledger(self, site: str, day: int, outcome: str, reason: str) -> None:
+        self._expected.ledger[LedgerKey(site, day, outcome, reason)] += 1
 
-    def _move_on(self, arrived: int) -> None:
-        """The log is divided into half-hours of arrival. A turn is one in which anything arrived, good or bad."""
-        slot = arrived // HALF_HOUR_MILLISECONDS
-        if slot > self._slot:  # an arrival that goes backwards stays in the present half-hour
-            self._slot = slot
-            self._turn += 1
+    def _advance_window(self, arrived: int) -> None:
+        """The log is divided into windows of 30 minutes of arrival. Only windows with any record are numbered."""
+        window_index = arrived // WINDOW_MS
+        if window_index > self._window_index:  # an arrival that goes backwards stays in the current window
+            self._window_index = window_index
+            self._window_seq += 1
 
-    def _is_remembered(self, turn: int) -> bool:
-        """What was last touched in this turn or in one of the two before it is remembered."""
-        return turn >= self._turn - REMEMBERED_TURNS
+    def _is_in_state(self, window_seq: int) -> bool:
+        """The state has what was last touched in this window or in one of the two before it."""
+        return window_seq >= self._window_seq - DEDUP_WINDOWS
 
     def _known_site(self, event: PageEvent) -> Site:
         if event.site not in self._sites:
-            raise Refused("unknown-site")
+            raise InvalidRecord("unknown-site")
         return self._sites[event.site]
 
     def _is_duplicate(self, event: PageEvent, arrived: int) -> bool:
-        """An id counts once: while it is remembered, and for events half an hour late or more, 49 hours long."""
+        """An id counts once: while it is in the state, and for events half an hour late or more, for 49 hours."""
         key = event.id.lower()
-        before = self._ids.get(key)
-        self._ids[key] = Sighting(self._turn, self._slot)  # a repetition is a sighting, too
+        before = self._seen_ids.get(key)
+        self._seen_ids[key] = SeenAt(self._window_seq, self._window_index)  # a duplicate renews it
         if before is None:
             return False
-        if self._is_remembered(before.turn):
+        if self._is_in_state(before.window_seq):
             return True
-        return arrived - event.at >= HALF_HOUR_MILLISECONDS and before.slot >= self._slot - PAST_ID_SLOTS
+        return arrived - event.at >= WINDOW_MS and before.window_index >= self._window_index - EVICTED_WINDOWS
 
     def _count(self, event: PageEvent, site: Site) -> None:
-        begins_visit = self._move_reader(event)
+        starts_visit = self._update_visitor(event)
         if event.kind != "view":
             return
         day = day_start(event.at, site.zone)
@@ -229,20 +229,20 @@ class Recount:
         for bucket in buckets:
             numbers = self._expected.counts[bucket]
             numbers.views += 1
-            numbers.visits += begins_visit
-        if begins_visit:
-            self._note_referrer(event, site, day)
+            numbers.visits += starts_visit
+        if starts_visit:
+            self._add_referrer(event, site, day)
         if event.visitor is not None:
-            self._see_visitor((event.site, day, event.visitor.lower()), buckets)
+            self._add_daily_visitor((event.site, day, event.visitor.lower()), buckets)
 
-    def _see_visitor(self, visitor: tuple[str, int, str], buckets: list[Bucket]) -> None:
-        """A visitor is a key's first view of the site's local day; it belongs where that view belongs."""
+    def _add_daily_visitor(self, visitor: tuple[str, int, str], buckets: list[Bucket]) -> None:
+        """A visitor is an ID's first view of the site's local day; it counts in the buckets of that view."""
         if visitor not in self._seen:
             self._seen.add(visitor)
-            self._visitors.setdefault(visitor, []).append(buckets)
+            self._daily_visitors.setdefault(visitor, []).append(buckets)
 
-    def _note_referrer(self, event: PageEvent, site: Site, day: int) -> None:
-        """A visit came from the host of its first view. After so many hosts a day and partition, the rest is one."""
+    def _add_referrer(self, event: PageEvent, site: Site, day: int) -> None:
+        """A visit is attributed to the host of its first view. Hosts beyond a day's limit share one."""
         host = referrer_host(event.referrer, site)
         if host not in ("", OTHER_HOSTS):
             known = self._hosts[event.site, day]
@@ -250,39 +250,39 @@ class Recount:
                 host = OTHER_HOSTS
             else:
                 known.add(host)
-        self._expected.referrers[Origin(event.site, day, host)] += 1
+        self._expected.referrers[ReferrerKey(event.site, day, host)] += 1
 
-    def _move_reader(self, event: PageEvent) -> bool:
-        """Tell whether the event begins a visit: a view without view or ping in the 30 minutes before."""
-        reader = self._meet(event)
-        if reader is None:
+    def _update_visitor(self, event: PageEvent) -> bool:
+        """Return whether the event starts a visit: a view without view or ping in the 30 minutes before."""
+        visitor = self._visitor_of(event)
+        if visitor is None:
             return False
-        reader.turn = self._turn
-        before = reader.at
+        visitor.window_seq = self._window_seq
+        before = visitor.last_seen
         if event.kind != "leave":
-            reader.at = event.at if before is None else max(before, event.at)
-        return event.kind == "view" and (before is None or event.at - before > VISIT_MILLISECONDS)
+            visitor.last_seen = event.at if before is None else max(before, event.at)
+        return event.kind == "view" and (before is None or event.at - before > VISIT_TIMEOUT_MS)
 
-    def _meet(self, event: PageEvent) -> Reader | None:
-        """Return the event's reader. At midnight `visitor_prev` joins yesterday's key: both are one reader."""
+    def _visitor_of(self, event: PageEvent) -> VisitorState | None:
+        """Return the event's visitor. At midnight `visitor_prev` names yesterday's ID: both are one visitor."""
         if event.visitor is None:
             return None
         key = (event.site, event.visitor.lower())
-        reader = self._known_reader(key)
-        if reader is not None:
-            return reader
-        key_before = (event.site, event.visitor_prev.lower()) if event.visitor_prev is not None else key
-        reader = self._known_reader(key_before)
-        if reader is None:
+        visitor = self._known_visitor(key)
+        if visitor is not None:
+            return visitor
+        previous_key = (event.site, event.visitor_prev.lower()) if event.visitor_prev is not None else key
+        visitor = self._known_visitor(previous_key)
+        if visitor is None:
             if event.kind == "leave":
-                return None  # who was never here cannot leave
-            reader = Reader(None, self._turn)
-        self._readers[key] = self._readers[key_before] = reader
-        return reader
+                return None  # a visitor who was never here cannot leave
+            visitor = VisitorState(None, self._window_seq)
+        self._visitors[key] = self._visitors[previous_key] = visitor
+        return visitor
 
-    def _known_reader(self, key: tuple[str, str]) -> Reader | None:
-        reader = self._readers.get(key)
-        return reader if reader is not None and self._is_remembered(reader.turn) else None
+    def _known_visitor(self, key: tuple[str, str]) -> VisitorState | None:
+        visitor = self._visitors.get(key)
+        return visitor if visitor is not None and self._is_in_state(visitor.window_seq) else None
 
 
 _decode = msgspec.json.Decoder(PageEvent).decode
@@ -295,18 +295,18 @@ def read_event(value: bytes | None) -> PageEvent:
         Refused: null, oversize, not-json or schema.
     """
     if value is None:
-        raise Refused("null")
+        raise InvalidRecord("null")
     if len(value) > VALUE_BYTES_MAX:
-        raise Refused("oversize")
+        raise InvalidRecord("oversize")
     try:
         event = _decode(value)
     except msgspec.ValidationError as error:
-        raise Refused("schema") from error
+        raise InvalidRecord("schema") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Refused("not-json") from error
+        raise InvalidRecord("not-json") from error
     keys = [key for key in (event.visitor, event.visitor_prev) if key is not None]
-    if not UUID.fullmatch(event.id) or not all(VISITOR_KEY.fullmatch(key) for key in keys):
-        raise Refused("schema")
+    if not UUID.fullmatch(event.id) or not all(VISITOR_ID.fullmatch(key) for key in keys):
+        raise InvalidRecord("schema")
     return event
 
 
@@ -320,11 +320,11 @@ def check_text(event: PageEvent) -> None:
         if text is None:
             continue
         try:
-            unfit = b"\0" in text.encode()
+            invalid = b"\0" in text.encode()
         except UnicodeEncodeError:
-            unfit = True
-        if unfit:
-            raise Refused("nul-character")
+            invalid = True
+        if invalid:
+            raise InvalidRecord("nul-character")
 
 
 def check_time(event: PageEvent, arrived: int) -> None:
@@ -333,14 +333,14 @@ def check_time(event: PageEvent, arrived: int) -> None:
     Raises:
         Refused: future or too-old.
     """
-    if event.at > arrived + FUTURE_MILLISECONDS:
-        raise Refused("future")
-    if event.at < arrived - OLD_MILLISECONDS:
-        raise Refused("too-old")
+    if event.at > arrived + FUTURE_MS:
+        raise InvalidRecord("future")
+    if event.at < arrived - OLD_MS:
+        raise InvalidRecord("too-old")
 
 
 def referrer_host(referrer: str | None, site: Site) -> str:
-    """Return the host of another site, without "www."; empty for none, "(other)" for what is no host name."""
+    """Return the host of another site, without "www."; empty for none, "(other)" if it is not a host name."""
     if referrer is None:
         return ""
     host = referrer.lower().removeprefix("www.")
@@ -354,7 +354,7 @@ def referrer_host(referrer: str | None, site: Site) -> str:
 
 
 def buckets_of(event: PageEvent, day: int) -> list[Bucket]:
-    """Return the buckets that a view counts in, by its own time; `day` is where its local day begins, in seconds."""
+    """Return the buckets of a view, by its own time; `day` is the start of its local day, in seconds."""
     seconds = event.at // 1000
     buckets = [
         Bucket(event.site, WHOLE_SITE, "5m", seconds // 300 * 300),
@@ -367,15 +367,15 @@ def buckets_of(event: PageEvent, day: int) -> list[Bucket]:
     return buckets
 
 
-def day_start(at_milliseconds: int, zone: tzinfo) -> int:
+def day_start(timestamp_ms: int, zone: tzinfo) -> int:
     """Return the first instant of the local day, in seconds since 1970 UTC."""
-    return first_instant(datetime.fromtimestamp(at_milliseconds // 1000, zone).date(), zone)
+    return first_instant(datetime.fromtimestamp(timestamp_ms // 1000, zone).date(), zone)
 
 
-def next_day_start(at_milliseconds: int, zone: tzinfo) -> int:
+def next_day_start(timestamp_ms: int, zone: tzinfo) -> int:
     """Return the first instant of the first local day that begins at or after an instant, in seconds."""
-    start = day_start(at_milliseconds, zone)
-    if start * 1000 >= at_milliseconds:
+    start = day_start(timestamp_ms, zone)
+    if start * 1000 >= timestamp_ms:
         return start
     return first_instant(datetime.fromtimestamp(start, zone).date() + timedelta(days=1), zone)
 

@@ -1,7 +1,7 @@
-"""`python -m services.stats verify`: recount the log that Kafka still has, and compare it with what is stored.
+"""`python -m services.stats verify`: recount the log that Kafka still has, and compare it with the stored counts.
 
-The counters may go on meanwhile: counts and offsets are read in one transaction, and the log is read to exactly
-those offsets. `sites.toml` must be the one that was counted with: another zone makes other days.
+Counters may run meanwhile: counts and offsets are read in one transaction, and the log is read to exactly those
+offsets. `sites.toml` must be the one that was used for counting: another zone makes other days.
 """
 
 import argparse
@@ -17,12 +17,12 @@ from aiokafka.errors import OffsetOutOfRangeError
 from services.stats.admin.reference_model import (
     WHOLE_SITE,
     Bucket,
-    Entry,
     Expected,
-    Numbers,
-    Origin,
-    Recount,
-    Slack,
+    LedgerKey,
+    ReferenceCounter,
+    ReferrerKey,
+    Tolerance,
+    Totals,
     next_day_start,
 )
 from services.stats.counting.topic_identity import read_identity
@@ -33,12 +33,12 @@ from shared.sites import Site, Sites, read_sites
 from shared.topics import PAGE_VIEWS
 
 STATEMENT_SECONDS = 600.0
-COUNTS_WHOLE_AFTER_MILLISECONDS = 65 * 60_000
-"""An event may be 5 minutes ahead of its arrival, and what begins a visit may be an hour before it."""
-LEDGER_WHOLE_AFTER_MILLISECONDS = 50 * 3_600_000
-"""A late event may repeat one that arrived 49 hours before."""
-STEPS_KEPT_SECONDS = 40 * 86_400
-"""Older steps are dropped in Postgres, as no window shows them."""
+COUNTS_COMPLETE_AFTER_MS = 65 * 60_000
+"""An event may be 5 minutes ahead of its arrival, and whether it starts a visit depends on the hour before it."""
+LEDGER_COMPLETE_AFTER_MS = 50 * 3_600_000
+"""A late event may be a duplicate of one that arrived 49 hours before."""
+BUCKET_5M_KEPT_SECONDS = 40 * 86_400
+"""Older 5m buckets are deleted in Postgres, as no window contains them."""
 MEASURES = ("views", "visits", "visitors")
 
 READ_OFFSETS = """
@@ -71,7 +71,7 @@ GROUP BY site, day, host
 """
 
 
-class Counted(NamedTuple):
+class PartitionProgress(NamedTuple):
     """How far a partition is counted."""
 
     next_offset: int
@@ -82,17 +82,17 @@ class Counted(NamedTuple):
 
 
 @dataclass
-class Stored:
-    """What Postgres held at one instant."""
+class StoredCounts:
+    """The content of Postgres at one instant."""
 
-    partitions: dict[int, Counted] = field(default_factory=dict)
-    counts: dict[Bucket, Numbers] = field(default_factory=dict)
-    ledger: dict[Entry, int] = field(default_factory=dict)
-    referrers: dict[Origin, int] = field(default_factory=dict)
+    partitions: dict[int, PartitionProgress] = field(default_factory=dict)
+    counts: dict[Bucket, Totals] = field(default_factory=dict)
+    ledger: dict[LedgerKey, int] = field(default_factory=dict)
+    referrers: dict[ReferrerKey, int] = field(default_factory=dict)
 
 
 class Drift(NamedTuple):
-    """One number that is not what it must be. `start` is seconds since 1970 UTC; 0 for the total."""
+    """A stored value that differs from the expected one. `start` is seconds since 1970 UTC; 0 for the total."""
 
     site: str
     article: str
@@ -104,17 +104,17 @@ class Drift(NamedTuple):
 
 
 @dataclass
-class Comparison:
-    """What comparing found."""
+class VerifyReport:
+    """The result of the report."""
 
     counters: int = 0
-    """How many numbers were compared."""
+    """How many values were compared."""
     drifts: list[Drift] = field(default_factory=list)
 
-    def note(self, drift: Drift, slack: Slack | None = None) -> None:
-        """Compare one number."""
+    def add(self, drift: Drift, tolerance: Tolerance | None = None) -> None:
+        """Compare one value."""
         self.counters += 1
-        fewer, more = (slack.fewer, slack.more) if slack else (0, 0)
+        fewer, more = (tolerance.fewer, tolerance.more) if tolerance else (0, 0)
         if not -fewer <= drift.stored - drift.expected <= more:
             self.drifts.append(drift)
 
@@ -124,26 +124,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 async def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
-    """Run the command and return its exit code: 0 if every number is what it must be."""
+    """Run the command and return its exit code: 0 if every stored value is as expected."""
     sites = read_sites(settings.sites)
     stored = await _read_stored(settings)
     async with log_reader(settings.kafka) as reader:
         expected, lost_until = await _recount_log(reader, stored.partitions, sites)
     if lost_until is not None:
-        print(
-            f"Kafka has lost records from before {_local(lost_until // 1000, UTC)}; whole days after it are compared."
-        )
-    comparison = compare(stored, expected, sites, lost_until)
-    for drift in comparison.drifts:
-        print(_sentence(drift, sites))
-    if comparison.drifts:
-        print(f"drift in {len(comparison.drifts)} of {comparison.counters} counters")
+        since = _local(lost_until // 1000, UTC)
+        print(f"Kafka has lost records from before {since}; complete days after it are compared.")
+    report = compare(stored, expected, sites, lost_until)
+    for drift in report.drifts:
+        print(_message(drift, sites))
+    if report.drifts:
+        print(f"drift in {len(report.drifts)} of {report.counters} counters")
         return 1
-    print(f"drift 0 over {comparison.counters} counters, {expected.records} records")
+    print(f"drift 0 over {report.counters} counters, {expected.records} records")
     return 0
 
 
-async def _read_stored(settings: StatsSettings) -> Stored:
+async def _read_stored(settings: StatsSettings) -> StoredCounts:
     async with (
         open_command_pool(settings, role="presstally_stats", statement_timeout_seconds=STATEMENT_SECONDS) as pool,
         pool.acquire() as connection,
@@ -154,53 +153,54 @@ async def _read_stored(settings: StatsSettings) -> Stored:
         counts = await connection.fetch(READ_COUNTS, generation)
         ledger = await connection.fetch(READ_LEDGER, generation)
         referrers = await connection.fetch(READ_REFERRERS, generation)
-    return Stored(
-        {part: Counted(*counted) for part, *counted in offsets},
-        {Bucket(*row[:4]): Numbers(*row[4:]) for row in map(tuple, counts)},
-        {Entry(*row[:4]): row[4] for row in map(tuple, ledger)},
-        {Origin(*row[:3]): row[3] for row in map(tuple, referrers)},
+    return StoredCounts(
+        {number: PartitionProgress(*counted) for number, *counted in offsets},
+        {Bucket(*row[:4]): Totals(*row[4:]) for row in map(tuple, counts)},
+        {LedgerKey(*row[:4]): row[4] for row in map(tuple, ledger)},
+        {ReferrerKey(*row[:3]): row[3] for row in map(tuple, referrers)},
     )
 
 
 async def _recount_log(
-    reader: AIOKafkaConsumer, counted: Mapping[int, Counted], sites: Sites
+    reader: AIOKafkaConsumer, counted: Mapping[int, PartitionProgress], sites: Sites
 ) -> tuple[Expected, int | None]:
-    """Recount what was counted and is still there.
+    """Recount the records that were counted and are still in the log.
 
     Returns:
-        What must be stored, and the time of arrival (milliseconds) up to which records are missing; None if none are.
+        The expected values, and the time of arrival (milliseconds) up to which records are missing; None if none are.
     """
-    recounting = Recount(sites)
+    counter = ReferenceCounter(sites)
     lost_until: int | None = None
-    places = [TopicPartition(PAGE_VIEWS.name, part) for part in counted]
-    begins = await reader.beginning_offsets(places) if places else {}
-    ends = await reader.end_offsets(places) if places else {}
-    if places:
+    partitions = [TopicPartition(PAGE_VIEWS.name, number) for number in counted]
+    begins = await reader.beginning_offsets(partitions) if partitions else {}
+    ends = await reader.end_offsets(partitions) if partitions else {}
+    if partitions:
         await _check_identity(reader, counted)
-    for place in places:
-        of_place, begin = counted[place.partition], begins[place]
-        if of_place.next_offset > ends[place]:
+    for partition in partitions:
+        progress, begin = counted[partition.partition], begins[partition]
+        if progress.next_offset > ends[partition]:
             raise CommandError(
-                f"partition {place.partition} is counted to {of_place.next_offset} and the log ends at {ends[place]}"
+                f"partition {partition.partition} is counted to {progress.next_offset} "
+                f"and the log ends at {ends[partition]}"
             )
-        recounting.begin_partition()
+        counter.begin_partition()
         first_arrived = None
         try:
-            async for records in read_range(reader, place, begin, of_place.next_offset):
+            async for records in read_range(reader, partition, begin, progress.next_offset):
                 first_arrived = records[0].timestamp if records and first_arrived is None else first_arrived
                 for record in records:
-                    recounting.enter(record.timestamp, record.value)
+                    counter.add(record.timestamp, record.value)
         except OffsetOutOfRangeError as error:
             raise CommandError("Kafka deleted old records while they were read; run it again") from error
-        if begin > 0 or of_place.has_gap:
-            lost_until = max(lost_until or 0, of_place.newest_arrived if first_arrived is None else first_arrived)
-    if lost_until == 0:  # a new log without a record: all that is stored was counted in another one
+        if begin > 0 or progress.has_gap:
+            lost_until = max(lost_until or 0, progress.newest_arrived if first_arrived is None else first_arrived)
+    if lost_until == 0:  # an empty new log: everything stored was counted from another one
         lost_until = time.time_ns() // 1_000_000
-    return recounting.finish(), lost_until
+    return counter.finish(), lost_until
 
 
-async def _check_identity(reader: AIOKafkaConsumer, counted: Mapping[int, Counted]) -> None:
-    identity = await read_identity(reader._client, PAGE_VIEWS.name)  # noqa: SLF001 - it has no other door
+async def _check_identity(reader: AIOKafkaConsumer, counted: Mapping[int, PartitionProgress]) -> None:
+    identity = await read_identity(reader._client, PAGE_VIEWS.name)  # noqa: SLF001 - there is no public attribute
     others = {one.topic_id for one in counted.values()} - {"", identity.topic_id}
     if others:
         raise CommandError(
@@ -208,70 +208,70 @@ async def _check_identity(reader: AIOKafkaConsumer, counted: Mapping[int, Counte
         )
 
 
-def compare(stored: Stored, expected: Expected, sites: Mapping[str, Site], lost_until: int | None) -> Comparison:
-    """Compare what is stored with what must be.
+def compare(
+    stored: StoredCounts, expected: Expected, sites: Mapping[str, Site], lost_until: int | None
+) -> VerifyReport:
+    """Compare stored and expected values.
 
     Args:
         stored: From Postgres.
         expected: From the log.
-        sites: By slug; their zones say where days begin.
+        sites: By slug; their zones determine where days begin.
         lost_until: Records that arrived before it (milliseconds) may be missing in the log: then only buckets and
-            days are compared that the log holds whole, and totals are compared with the sum of the stored days.
+            days are compared that the log has completely, and totals are compared with the sum of the stored days.
             None: nothing is missing.
     """
-    comparison = Comparison()
+    report = VerifyReport()
     newest = max((one.newest_arrived for one in stored.partitions.values()), default=0)
-    first_step = newest // 1000 - STEPS_KEPT_SECONDS
+    first_bucket = newest // 1000 - BUCKET_5M_KEPT_SECONDS
     for bucket in sorted(stored.counts.keys() | expected.counts.keys()):
-        if bucket.grain == "5m" and bucket.start < first_step:
+        if bucket.grain == "5m" and bucket.start < first_bucket:
             continue
-        if lost_until is not None and bucket.start < _whole_from(
-            bucket.site, sites, lost_until + COUNTS_WHOLE_AFTER_MILLISECONDS
+        if lost_until is not None and bucket.start < _complete_from(
+            bucket.site, sites, lost_until + COUNTS_COMPLETE_AFTER_MS
         ):
             continue
-        must = expected.counts.get(bucket, Numbers())
-        _compare_numbers(comparison, bucket, must, stored.counts.get(bucket, Numbers()), expected.slack.get(bucket))
+        must = expected.counts.get(bucket, Totals())
+        _compare_numbers(report, bucket, must, stored.counts.get(bucket, Totals()), expected.tolerance.get(bucket))
     if lost_until is not None:
         for bucket, must in _sums_of_days(stored):
-            _compare_numbers(comparison, bucket, must, stored.counts.get(bucket, Numbers()))
+            _compare_numbers(report, bucket, must, stored.counts.get(bucket, Totals()))
     for entry in sorted(stored.ledger.keys() | expected.ledger.keys()):
-        if lost_until is None or entry.day >= _whole_from(
-            entry.site, sites, lost_until + LEDGER_WHOLE_AFTER_MILLISECONDS
-        ):
+        if lost_until is None or entry.day >= _complete_from(entry.site, sites, lost_until + LEDGER_COMPLETE_AFTER_MS):
             events = expected.ledger.get(entry, 0), stored.ledger.get(entry, 0)
             measure = f"{entry.outcome} {entry.reason}".rstrip()
-            comparison.note(Drift(entry.site, WHOLE_SITE, "ledger", entry.day, measure, *events))
+            report.add(Drift(entry.site, WHOLE_SITE, "ledger", entry.day, measure, *events))
     for origin in sorted(stored.referrers.keys() | expected.referrers.keys()):
-        if lost_until is None or origin.day >= _whole_from(
-            origin.site, sites, lost_until + COUNTS_WHOLE_AFTER_MILLISECONDS
+        if lost_until is None or origin.day >= _complete_from(
+            origin.site, sites, lost_until + COUNTS_COMPLETE_AFTER_MS
         ):
             visits = expected.referrers.get(origin, 0), stored.referrers.get(origin, 0)
             measure = f"visits from {origin.host or 'nowhere'}"
-            comparison.note(Drift(origin.site, WHOLE_SITE, "referrers", origin.day, measure, *visits))
-    return comparison
+            report.add(Drift(origin.site, WHOLE_SITE, "referrers", origin.day, measure, *visits))
+    return report
 
 
 def _compare_numbers(
-    comparison: Comparison, bucket: Bucket, must: Numbers, there: Numbers, slack: Slack | None = None
+    report: VerifyReport, bucket: Bucket, must: Totals, stored: Totals, tolerance: Tolerance | None = None
 ) -> None:
     for measure in MEASURES:
-        drift = Drift(*bucket, measure, getattr(must, measure), getattr(there, measure))
-        comparison.note(drift, slack if measure == "visitors" else None)
+        drift = Drift(*bucket, measure, getattr(must, measure), getattr(stored, measure))
+        report.add(drift, tolerance if measure == "visitors" else None)
 
 
-def _sums_of_days(stored: Stored) -> Iterator[tuple[Bucket, Numbers]]:
+def _sums_of_days(stored: StoredCounts) -> Iterator[tuple[Bucket, Totals]]:
     """Yield each total's bucket with the sum of its stored days."""
-    sums = {bucket: Numbers() for bucket in stored.counts if bucket.grain == "total"}
+    sums = {bucket: Totals() for bucket in stored.counts if bucket.grain == "total"}
     for bucket, numbers in stored.counts.items():
         if bucket.grain == "day":
-            total = sums.setdefault(Bucket(bucket.site, bucket.article, "total", 0), Numbers())
+            total = sums.setdefault(Bucket(bucket.site, bucket.article, "total", 0), Totals())
             for measure in MEASURES:
                 setattr(total, measure, getattr(total, measure) + getattr(numbers, measure))
     yield from sorted(sums.items())
 
 
-def _whole_from(site: str, sites: Mapping[str, Site], instant_milliseconds: int) -> int:
-    return next_day_start(instant_milliseconds, _zone(site, sites))
+def _complete_from(site: str, sites: Mapping[str, Site], timestamp_ms: int) -> int:
+    return next_day_start(timestamp_ms, _zone(site, sites))
 
 
 def _zone(site: str, sites: Mapping[str, Site]) -> tzinfo:
@@ -282,7 +282,7 @@ def _local(seconds: int, zone: tzinfo) -> str:
     return datetime.fromtimestamp(seconds, zone).isoformat()
 
 
-def _sentence(drift: Drift, sites: Mapping[str, Site]) -> str:
+def _message(drift: Drift, sites: Mapping[str, Site]) -> str:
     where: list[Any] = [drift.site, drift.article or "(site)", drift.grain]
     if drift.grain != "total":
         where.append(_local(drift.start, _zone(drift.site, sites)))

@@ -1,10 +1,10 @@
-"""A counter as a picture: SVG whose text is measured, light and dark, with words for screen readers. Pure."""
+"""A counter as an SVG image: measured text, light and dark, with a text alternative for screen readers. Pure."""
 
 import unicodedata
 from typing import Literal, get_args
 from xml.sax.saxutils import escape
 
-from services.stats.counter_api.counter_query import CounterNumbers
+from services.stats.counter_api.counter_query import CounterValues
 from services.stats.counter_api.labels import LABELS, SHOWN, Shown, badge_label
 from shared.translations import group_thousands
 
@@ -14,7 +14,7 @@ Show = Literal["online", "today", "week", "total", "all"]
 SHOWS = get_args(Show)
 
 # Advance widths of DejaVu Sans, in thousandths of the font size; Verdana has the same ones within a hair.
-# Vietnamese marks take no room of their own, so letters are looked up without them; the horns of Ơ and Ư do.
+# Diacritics take no extra width, so letters are looked up without them; the horns of Ơ and Ư do.
 WIDTHS = {
     letter: width
     for width, letters in {
@@ -74,7 +74,7 @@ WIDTHS = {
     for letter in letters
 }
 WIDEST = 1_000
-"""What a letter without an entry is taken for: too wide looks better than cut off."""
+"""The width of a letter without an entry: too wide looks better than cut off."""
 HORN = "\u031b"
 
 FONT_PX = 11
@@ -88,7 +88,7 @@ STYLE = {
 
 
 def text_width(text: str) -> float:
-    """Return how wide a text is at FONT_PX, in pixels."""
+    """Return the width of a text at FONT_PX, in pixels."""
     return sum(_width(letter) for letter in unicodedata.normalize("NFC", text)) * FONT_PX / 1_000
 
 
@@ -99,24 +99,24 @@ def _width(letter: str) -> int:
     return WIDTHS.get(letter, WIDEST)
 
 
-def badge(numbers: CounterNumbers, show: Show, theme: Theme, language: str, separator: str) -> str:
+def badge(values: CounterValues, show: Show, theme: Theme, language: str, separator: str) -> str:
     """Draw a counter.
 
     Args:
-        numbers: What to show.
-        show: One of the numbers beside its name, or `all` four below each other.
-        theme: light or dark; auto follows the reader's system.
+        values: The counter.
+        show: One of the values with its name, or `all` four below each other.
+        theme: light or dark; auto follows the visitor's system.
         language: Code of a language that has a catalogue.
         separator: Between thousands.
     """
     rows = [
-        (_label(numbers, shown, show, language), group_thousands(getattr(numbers, shown), separator))
+        (_label(values, shown, show, language), group_thousands(getattr(values, shown), separator))
         for shown in (SHOWN if show == "all" else (show,))
     ]
-    said = " · ".join(f"{label}: {value}" for label, value in rows)
-    title = f"{_heading(numbers, language)} · {said}"
-    if numbers.stale:
-        title += f" ({LABELS[language]['stale']}: {numbers.as_of})"
+    text = " · ".join(f"{label}: {value}" for label, value in rows)
+    title = f"{_heading(values, language)} · {text}"
+    if values.stale:
+        title += f" ({LABELS[language]['stale']}: {values.as_of})"
     labels = max(text_width(label) for label, _ in rows)
     width = round(labels + max(text_width(value) for _, value in rows) + 2 * PADDING_PX + GAP_PX / 2)
     height = HEIGHT_PX * len(rows)
@@ -133,16 +133,16 @@ def badge(numbers: CounterNumbers, show: Show, theme: Theme, language: str, sepa
     )
 
 
-def _label(numbers: CounterNumbers, shown: Shown, show: Show, language: str) -> str:
-    return LABELS[language][shown] if show == "all" else badge_label(language, shown, numbers.measure)
+def _label(values: CounterValues, shown: Shown, show: Show, language: str) -> str:
+    return LABELS[language][shown] if show == "all" else badge_label(language, shown, values.measure)
 
 
-def _heading(numbers: CounterNumbers, language: str) -> str:
-    return str(LABELS[language]["article" if numbers.article else "counter"])
+def _heading(values: CounterValues, language: str) -> str:
+    return str(LABELS[language]["article" if values.article else "counter"])
 
 
 def _text(kind: str, x: float, place: int, text: str) -> str:
-    # textLength makes a reader's other font as wide as was measured.
+    # textLength makes the text as wide as measured in any other font.
     y = HEIGHT_PX * place + 14
     return f'<text class="{kind}" x="{x:.1f}" y="{y}" textLength="{text_width(text):.1f}">{escape(text)}</text>'
 

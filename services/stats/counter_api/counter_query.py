@@ -1,4 +1,4 @@
-"""Postgres → the four numbers of a counter, in one query."""
+"""Postgres → the four values of a counter, in one query."""
 
 import time
 from datetime import datetime
@@ -15,10 +15,10 @@ from shared.events import Measure
 from shared.sites import Site
 
 Window = Literal["calendar", "rolling"]
-DAY_MILLISECONDS = 86_400_000
+DAY_MS = 86_400_000
 
 
-class CounterNumbers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class CounterValues(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The access counter of a site, or of one of its articles."""
 
     site: str
@@ -31,28 +31,28 @@ class CounterNumbers(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     window: Window
     timezone: str
     as_of: str
-    """When Postgres was asked: RFC 3339, in the site's zone."""
+    """When Postgres was read: RFC 3339, in the site's zone."""
     stale: bool = False
-    """Postgres is away and this is the last good answer. Left out when false."""
+    """Postgres is unavailable and these are the last good values. Left out when false."""
 
 
 async def read_counter(
     pool: asyncpg.Pool, site: Site, article: str | None, measure: Measure, window: Window
-) -> CounterNumbers:
-    """Read a counter as it stands now.
+) -> CounterValues:
+    """Read the current values of a counter.
 
     Args:
-        pool: Where the counts are.
-        site: Its zone and first weekday decide where today and the week begin.
-        article: An article's id, or None for the whole site. One never seen reads as zeros.
-        measure: What is counted. An article's visits and visitors are those that began on it.
+        pool: Postgres.
+        site: Its zone and first weekday determine the start of today and of the week.
+        article: An article's id, or None for the whole site. An unknown one has zeros.
+        measure: An article's visits and visitors are those that began on it.
         window: calendar: local day and week; rolling: last 24 hours (5-minute steps) and 7 days (hours).
 
     Raises:
-        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is away.
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
     """
     now = time.time_ns() // 1_000_000
-    first_online_step = (now - ONLINE_MS) // PRESENCE_BUCKET_MS + 1
+    first_online_bucket = (now - ONLINE_MS) // PRESENCE_BUCKET_MS + 1
     if window == "calendar":
         spans = (
             "day",
@@ -61,10 +61,12 @@ async def read_counter(
             week_start(now, site.zone, site.first_weekday_number),
         )
     else:
-        spans = ("5m", "hour", bucket_5m_start(now - DAY_MILLISECONDS), hour_start(now - 7 * DAY_MILLISECONDS))
-    row = await pool.fetchrow(SQL["read_counter"], site.slug, article or WHOLE_SITE, first_online_step, *spans, measure)
+        spans = ("5m", "hour", bucket_5m_start(now - DAY_MS), hour_start(now - 7 * DAY_MS))
+    row = await pool.fetchrow(
+        SQL["read_counter"], site.slug, article or WHOLE_SITE, first_online_bucket, *spans, measure
+    )
     assert row is not None, "sums always give a row"
-    return CounterNumbers(
+    return CounterValues(
         site=site.slug,
         article=article,
         online=row["online"],

@@ -1,4 +1,4 @@
-"""Role `widget`: the public read side. Stateless; reads a fixed number of rows for a counter, at most once a second."""
+"""The counter over HTTP. Stateless; reads a fixed number of rows for a counter, at most once a second."""
 
 import hashlib
 import time
@@ -13,12 +13,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.stats.counter_api.badge import SHOWS, THEMES, badge
-from services.stats.counter_api.counter_cache import Away, Busy, CounterKey, Counters
-from services.stats.counter_api.counter_query import CounterNumbers, Window
+from services.stats.counter_api.counter_cache import CounterCache, CounterKey, CountsUnavailable, TooManyReads
+from services.stats.counter_api.counter_query import CounterValues, Window
 from services.stats.counter_api.fragment import fragment
-from services.stats.counter_api.live_stream import Live
-from services.stats.metrics import COUNTER_REFUSALS
-from services.stats.query_params import ANY_ORIGIN, one_of
+from services.stats.counter_api.live_stream import LiveStreams
+from services.stats.metrics import COUNTER_REJECTIONS
+from services.stats.query_params import ANY_ORIGIN, choice_param
 from shared.events import ARTICLE_CHARACTERS_MAX, Measure
 from shared.http.client_address import Network, client_address
 from shared.http.negotiation import etag_matches
@@ -33,61 +33,65 @@ Form = Literal["", ".svg", ".html"]
 FORMS: tuple[Form, ...] = get_args(Form)
 
 CACHE_CONTROL = "public, max-age=1, stale-while-revalidate=10"
-ANSWERS_MAX = 2_048
+PREPARED_MAX = 2_048
 
 
 @dataclass(frozen=True, slots=True)
-class _Ready:
-    """An answer as bytes, for as long as its counter is fresh."""
+class _PreparedResponse:
+    """A response as bytes, valid while its counter is fresh."""
 
-    until: float
-    tag: str
-    whole: CachedResponse
-    unchanged: CachedResponse
+    fresh_until: float
+    etag: str
+    full: CachedResponse
+    not_modified: CachedResponse
 
-    def answer_to(self, if_none_match: str | None) -> CachedResponse:
-        """Return 304 to whoever has it already."""
-        known = if_none_match is not None and (self.tag in if_none_match or if_none_match == "*")
-        return self.unchanged if known else self.whole
+    def for_client(self, if_none_match: str | None) -> CachedResponse:
+        """Return 304 if the client has it already."""
+        known = if_none_match is not None and (self.etag in if_none_match or if_none_match == "*")
+        return self.not_modified if known else self.full
 
 
-class Widget:
+class CounterEndpoints:
     """The counter's HTTP side."""
 
-    def __init__(self, sites: Sites, counters: Counters, live: Live, trusted_proxies: tuple[Network, ...] = ()) -> None:
+    def __init__(
+        self, sites: Sites, counters: CounterCache, live: LiveStreams, trusted_proxies: tuple[Network, ...] = ()
+    ) -> None:
         self._sites = sites
         self._counters = counters
         self._live = live
         self._trusted_proxies = trusted_proxies
-        self._ready: dict[tuple[str, str], _Ready] = {}
-        """By path and query, the newest last. Only queries that mean something are here, so that nobody fills it."""
+        self._prepared: dict[tuple[str, str], _PreparedResponse] = {}
+        """By path and query, the newest last. Only known parameters are here, so that clients cannot fill it."""
 
     async def cached_response(self, request: RsgiRequest) -> CachedResponse | None:
-        """Return the answer to a counter's URL if one of this second is there: 10,000 readers cost one query."""
-        ready = self._ready.get((request.path, request.query_string))
-        if ready is None or request.method != "GET" or time.monotonic() >= ready.until:
+        """Return the response of a counter's URL if it is fresh: 10,000 clients cost one query."""
+        ready = self._prepared.get((request.path, request.query_string))
+        if ready is None or request.method != "GET" or time.monotonic() >= ready.fresh_until:
             return None
-        return ready.answer_to(request.headers.get("if-none-match"))
+        return ready.for_client(request.headers.get("if-none-match"))
 
     async def counter(self, request: Request, form: Form) -> Response:
-        """`GET /stats/{site}[/articles/{id}]/counter[.svg|.html]`: an article's views, unless asked otherwise."""
+        """`GET /stats/{site}[/articles/{id}]/counter[.svg|.html]`: an article's views by default."""
         site = self._site(request)
         article = request.path_params.get("article")
         if article is not None and not (len(article) <= ARTICLE_CHARACTERS_MAX and article.isprintable()):
             raise Problem(404, "No article has such an id.", headers=ANY_ORIGIN)
         key = self._key(request, site, article)
-        draw = _drawing(request, form, site)
+        render = _renderer(request, form, site)
         try:
-            known = await self._counters.get(key)
-        except Away as error:
-            raise Problem(503, "The counts cannot be read now.", headers={"retry-after": "2", **ANY_ORIGIN}) from error
-        except Busy as error:
-            COUNTER_REFUSALS.labels("articles_busy").inc()
+            cached = await self._counters.get(key)
+        except CountsUnavailable as error:
+            raise Problem(
+                503, "Counts are temporarily unavailable.", headers={"retry-after": "2", **ANY_ORIGIN}
+            ) from error
+        except TooManyReads as error:
+            COUNTER_REJECTIONS.labels("articles_busy").inc()
             detail = "Too many articles' counters are being read at once."
             raise Problem(503, detail, headers={"retry-after": "1", **ANY_ORIGIN}) from error
-        ready = _make_ready(known.numbers, known.until, draw, request.scope["route"].path)
-        self._keep(request, form, ready)
-        return _as_response(ready.answer_to(request.headers.get("if-none-match")))
+        ready = _prepare(cached.values, cached.fresh_until, render, request.scope["route"].path)
+        self._store(request, form, ready)
+        return _as_response(ready.for_client(request.headers.get("if-none-match")))
 
     async def live(self, request: Request) -> Response:
         """`GET /stats/{site}/live`: the site's counter whenever it changed, at most once a second."""
@@ -95,13 +99,15 @@ class Widget:
         peer = request.client.host if request.client else ""
         address = client_address(peer, request.headers.getlist("x-forwarded-for"), self._trusted_proxies)
         headers = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no", **ANY_ORIGIN}
-        stream = self._live.stream(key, address, request.headers.get("last-event-id", ""), headers)
-        request.scope["presstally.stream"] = True  # its duration is the reader's, not ours
+        stream = self._live.open_stream(key, address, request.headers.get("last-event-id", ""), headers)
+        request.scope["presstally.stream"] = True  # the client determines its duration
         return stream
 
     def _key(self, request: Request, site: Site, article: str | None) -> CounterKey:
-        measure = one_of(request, "measure", site.default_measure if article is None else "views", get_args(Measure))
-        return CounterKey(site.slug, article, measure, one_of(request, "window", "calendar", get_args(Window)))
+        measure = choice_param(
+            request, "measure", site.default_measure if article is None else "views", get_args(Measure)
+        )
+        return CounterKey(site.slug, article, measure, choice_param(request, "window", "calendar", get_args(Window)))
 
     def _site(self, request: Request) -> Site:
         slug = request.path_params["site"]
@@ -109,15 +115,15 @@ class Widget:
             raise Problem(404, f"There is no site {slug!r} here.", headers=ANY_ORIGIN)
         return self._sites[slug]
 
-    def _keep(self, request: Request, form: Form, ready: _Ready) -> None:
-        asked = [name for name, _ in request.query_params.multi_items()]
-        if len(set(asked)) < len(asked) or not set(asked) <= PARAMETERS[form]:
+    def _store(self, request: Request, form: Form, ready: _PreparedResponse) -> None:
+        names = [name for name, _ in request.query_params.multi_items()]
+        if len(set(names)) < len(names) or not set(names) <= PARAMETERS[form]:
             return
         url = (request.scope["path"], request.scope["query_string"].decode())
-        self._ready.pop(url, None)
-        self._ready[url] = ready
-        if len(self._ready) > ANSWERS_MAX:
-            del self._ready[next(iter(self._ready))]
+        self._prepared.pop(url, None)
+        self._prepared[url] = ready
+        if len(self._prepared) > PREPARED_MAX:
+            del self._prepared[next(iter(self._prepared))]
 
 
 PARAMETERS: Mapping[Form, set[str]] = {
@@ -127,56 +133,59 @@ PARAMETERS: Mapping[Form, set[str]] = {
 }
 
 
-def _drawing(request: Request, form: Form, site: Site) -> "partial[tuple[bytes, str]]":
-    """Check what else was asked for, and return what makes a body and its type of numbers."""
+def _renderer(request: Request, form: Form, site: Site) -> "partial[tuple[bytes, str]]":
+    """Check the other parameters, and return a function that makes a body and its media type from values."""
     if form == "":
         return partial(_json)
-    wording: dict[str, Any] = {"language": ui_language(site), "separator": site.thousands_separator}
+    style: dict[str, Any] = {"language": ui_language(site), "separator": site.thousands_separator}
     if form == ".html":
-        return partial(_html, show=one_of(request, "show", "all", SHOWS), **wording)
-    show = one_of(request, "show", "total", SHOWS)
-    return partial(_svg, show=show, theme=one_of(request, "theme", "auto", THEMES), **wording)
+        return partial(_html, show=choice_param(request, "show", "all", SHOWS), **style)
+    show = choice_param(request, "show", "total", SHOWS)
+    return partial(_svg, show=show, theme=choice_param(request, "theme", "auto", THEMES), **style)
 
 
-def _json(numbers: CounterNumbers) -> tuple[bytes, str]:
-    return msgspec.json.encode(numbers), "application/json"
+def _json(values: CounterValues) -> tuple[bytes, str]:
+    return msgspec.json.encode(values), "application/json"
 
 
-def _svg(numbers: CounterNumbers, **how: Any) -> tuple[bytes, str]:
-    return badge(numbers, **how).encode(), "image/svg+xml; charset=utf-8"
+def _svg(values: CounterValues, **style: Any) -> tuple[bytes, str]:
+    return badge(values, **style).encode(), "image/svg+xml; charset=utf-8"
 
 
-def _html(numbers: CounterNumbers, **how: Any) -> tuple[bytes, str]:
-    return fragment(numbers, **how).encode(), "text/html; charset=utf-8"
+def _html(values: CounterValues, **style: Any) -> tuple[bytes, str]:
+    return fragment(values, **style).encode(), "text/html; charset=utf-8"
 
 
-def _make_ready(numbers: CounterNumbers, until: float, draw: "partial[tuple[bytes, str]]", route: str) -> _Ready:
-    body, media_type = draw(numbers)
-    tag = etag(draw(msgspec.structs.replace(numbers, as_of=""))[0])
+def _prepare(
+    values: CounterValues, fresh_until: float, render: "partial[tuple[bytes, str]]", route: str
+) -> _PreparedResponse:
+    body, media_type = render(values)
+    tag = etag(render(msgspec.structs.replace(values, as_of=""))[0])
     headers = [("cache-control", CACHE_CONTROL), ("etag", f"W/{tag}"), *ANY_ORIGIN.items()]
-    if numbers.stale:
-        headers.append(("x-presstally-stale", numbers.as_of))
-    whole = CachedResponse(
-        200, [("content-type", media_type), *headers], body, HTTP_CACHED_RESPONSES.labels(route, 200)
+    if values.stale:
+        headers.append(("x-presstally-stale", values.as_of))
+    full = CachedResponse(200, [("content-type", media_type), *headers], body, HTTP_CACHED_RESPONSES.labels(route, 200))
+    return _PreparedResponse(
+        fresh_until, tag, full, CachedResponse(304, headers, b"", HTTP_CACHED_RESPONSES.labels(route, 304))
     )
-    return _Ready(until, tag, whole, CachedResponse(304, headers, b"", HTTP_CACHED_RESPONSES.labels(route, 304)))
 
 
 def etag(body_without_time: bytes) -> str:
-    """Return a tag of what the answer says: one that differs only in its time is the same answer (weakly)."""
+    """Return the entity tag of a body: two bodies that differ only in their time are the same (weakly)."""
     return f'"{hashlib.sha256(body_without_time).hexdigest()[:16]}"'
 
 
-def _as_response(answer: CachedResponse) -> Response:
-    return Response(answer.body, answer.status, dict(answer.headers))
+def _as_response(cached: CachedResponse) -> Response:
+    return Response(cached.body, cached.status, dict(cached.headers))
 
 
-SCRIPT = files(__package__).joinpath("widget.js").read_bytes()
+WIDGET_SCRIPT = files(__package__).joinpath("widget.js").read_bytes()
 
 
-async def _script(request: Request) -> Response:
-    tag = f'W/"{hashlib.sha256(SCRIPT).hexdigest()[:16]}"'
+async def widget_script(request: Request) -> Response:
+    """`GET /stats/widget.js`: the script of the element `<access-counter>`."""
+    tag = f'W/"{hashlib.sha256(WIDGET_SCRIPT).hexdigest()[:16]}"'
     headers = {"cache-control": "public, max-age=3600", "etag": tag, **ANY_ORIGIN}
     if etag_matches(tag.removeprefix("W/"), request.headers.get("if-none-match", "")):
         return Response(None, 304, headers)
-    return Response(SCRIPT, media_type="text/javascript; charset=utf-8", headers=headers)
+    return Response(WIDGET_SCRIPT, media_type="text/javascript; charset=utf-8", headers=headers)

@@ -1,9 +1,9 @@
-"""The sites' own counters in Prometheus. The same from each process: take `max by (site, measure, window)`."""
+"""The counters of sites in Prometheus. Each process exports the same: use `max by (site, measure, window)`."""
 
 import asyncio
 from typing import get_args
 
-from services.stats.counter_api.counter_cache import Away, CounterKey, Counters
+from services.stats.counter_api.counter_cache import CounterCache, CounterKey, CountsUnavailable
 from services.stats.metrics import SITE_COUNTER
 from shared.events import Measure
 from shared.sites import Sites
@@ -12,31 +12,31 @@ EXPORT_SECONDS = 15.0
 RETRY_SECONDS = 1.0
 
 
-async def export_forever(counters: Counters, sites: Sites) -> None:
-    """Renew `presstally_site_counter` of all declared sites, for ever."""
+async def run_exporter(counters: CounterCache, sites: Sites) -> None:
+    """Update `presstally_site_counter` of all sites, until cancelled."""
     while True:
-        known = await export(counters, sites)
-        await asyncio.sleep(EXPORT_SECONDS if known else RETRY_SECONDS)
+        is_known = await export(counters, sites)
+        await asyncio.sleep(EXPORT_SECONDS if is_known else RETRY_SECONDS)
 
 
-async def export(counters: Counters, sites: Sites) -> bool:
-    """Set the gauges of all sites, or take them all away when Postgres is away: a gap in a graph is no lie.
+async def export(counters: CounterCache, sites: Sites) -> bool:
+    """Set the gauges of all sites, or remove all while Postgres is unavailable: a gap is better than an old value.
 
     Returns:
-        Whether they are there now.
+        Whether they are set.
     """
-    values: dict[tuple[str, str, str], int] = {}
+    gauges: dict[tuple[str, str, str], int] = {}
     try:
         for slug in sites:
             for measure in get_args(Measure):
-                numbers = await counters.look(CounterKey(slug, None, measure, "calendar"))
-                values[slug, measure, "today"] = numbers.today
-                values[slug, measure, "week"] = numbers.week
-                values[slug, measure, "total"] = numbers.total
-                values[slug, "visitors", "online"] = numbers.online
-    except Away:
+                counter = await counters.refresh(CounterKey(slug, None, measure, "calendar"))
+                gauges[slug, measure, "today"] = counter.today
+                gauges[slug, measure, "week"] = counter.week
+                gauges[slug, measure, "total"] = counter.total
+                gauges[slug, "visitors", "online"] = counter.online
+    except CountsUnavailable:
         SITE_COUNTER.clear()
         return False
-    for labels, value in values.items():
+    for labels, value in gauges.items():
         SITE_COUNTER.labels(*labels).set(value)
     return True

@@ -1,4 +1,4 @@
-"""Kafka `counter-adjustments` → Postgres: amounts that nobody measured, apart from those that were."""
+"""Kafka `counter-adjustments` → Postgres: amounts that were not measured, stored apart from measured counts."""
 
 from datetime import UTC, datetime
 from functools import partial
@@ -20,14 +20,14 @@ GROUP = "stats-adjustments"
 
 
 def subscribe_adjustments(broker: KafkaBroker, pool: asyncpg.Pool, producer: Producer, process: Process) -> None:
-    """Have the broker hand each adjustment on."""
-    subscribe(broker, COUNTER_ADJUSTMENTS.name, GROUP, partial(enter_adjustment, pool, producer), process)
+    """Subscribe to adjustments."""
+    subscribe(broker, COUNTER_ADJUSTMENTS.name, GROUP, partial(apply_adjustment, pool, producer), process)
 
 
-async def enter_adjustment(pool: asyncpg.Pool, producer: Producer, record: ConsumerRecord) -> None:
-    """Enter one adjustment, once: its id is the key. A tombstone removes nothing that was audited."""
+async def apply_adjustment(pool: asyncpg.Pool, producer: Producer, record: ConsumerRecord) -> None:
+    """Insert one adjustment, once: its id is the key. A tombstone does not remove it, as it was audited."""
 
-    async def enter(adjustment: Adjustment) -> None:
+    async def insert(adjustment: Adjustment) -> None:
         await pool.execute(
             SQL["insert_adjustment"],
             adjustment.id,
@@ -40,4 +40,4 @@ async def enter_adjustment(pool: asyncpg.Pool, producer: Producer, record: Consu
             datetime.fromtimestamp(adjustment.at / 1000, UTC),
         )
 
-    await handle_record(producer, record, Adjustment, enter)
+    await handle_record(producer, record, Adjustment, insert)

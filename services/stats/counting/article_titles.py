@@ -1,7 +1,7 @@
-"""Kafka `articles` and `pages-live` → Postgres: what an article is called, and where readers find it.
+"""Kafka `articles` and `pages-live` → Postgres: title, section and path of each article.
 
-The counts know ids only. The state and the title come from `articles`; the link comes from `pages-live`, which tells
-what the portal really serves.
+Counts have article ids only. The state and the title come from `articles`; the path comes from `pages-live`, which has
+the versions that the portal really serves.
 """
 
 from functools import partial
@@ -28,7 +28,7 @@ PAGES_LIVE_GROUP = "stats-pages-live"
 
 
 class ArticleHead(msgspec.Struct, frozen=True, kw_only=True):
-    """What the counts need of an article. The body is not decoded."""
+    """The fields of an article that the statistics show. The body is not decoded."""
 
     id: ArticleId
     site: SiteSlug
@@ -39,15 +39,15 @@ class ArticleHead(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def subscribe_titles(broker: KafkaBroker, pool: asyncpg.Pool, producer: Producer, process: Process) -> None:
-    """Have the broker hand on each article and each page that went live."""
+    """Subscribe to articles and to live pages."""
     subscribe(broker, ARTICLES.name, ARTICLES_GROUP, partial(save_title, pool, producer), process)
     subscribe(broker, PAGES_LIVE.name, PAGES_LIVE_GROUP, partial(save_link, pool, producer), process)
 
 
 async def save_title(pool: asyncpg.Pool, producer: Producer, record: ConsumerRecord) -> None:
-    """Save what one record of `articles` tells; an older version changes nothing.
+    """Save one record of `articles`; an older version changes nothing.
 
-    A killed article keeps its counts and loses its title. So does one whose tombstone came.
+    A killed article keeps its counts and loses its title, and so does one with a tombstone.
     """
 
     async def save(article: ArticleHead) -> None:
@@ -68,7 +68,7 @@ async def save_title(pool: asyncpg.Pool, producer: Producer, record: ConsumerRec
 
 
 async def save_link(pool: asyncpg.Pool, producer: Producer, record: ConsumerRecord) -> None:
-    """Save what one record of `pages-live` tells; an older version changes nothing."""
+    """Save one record of `pages-live`; an older version changes nothing."""
 
     async def save(live: PageLive) -> None:
         if live.status == "failed":

@@ -1,4 +1,4 @@
-"""The number of dead letters of each topic that its dead-letter topic still holds."""
+"""The number of dead letters of each topic: all records in its dead-letter topic, from any sender."""
 
 import asyncio
 
@@ -11,41 +11,41 @@ from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable
 from shared.retry import Outage
 from shared.topics import TOPICS, Topic
 
-LOOK_SECONDS = 15.0
-ANSWER_SECONDS = 10.0
+POLL_SECONDS = 15.0
+TIMEOUT_SECONDS = 10.0
 
 
-async def watch_depth(kafka: KafkaConfig) -> None:
-    """Poll until cancelled. While Kafka is unavailable the gauge has no value, which shows as a gap in graphs."""
+async def run_depth_metrics(kafka: KafkaConfig) -> None:
+    """Poll until cancelled. While Kafka is unavailable there are no gauges: a gap is better than an old value."""
     outage = Outage("count dead letters")
     while True:
         try:
             async with log_reader(kafka) as reader:
                 while True:
-                    async with asyncio.timeout(ANSWER_SECONDS):
+                    async with asyncio.timeout(TIMEOUT_SECONDS):
                         found = await depths(reader)
-                    for topic, letters in found.items():
-                        DEAD_LETTERS_DEPTH.labels(topic.name).set(letters)
+                    for topic, records in found.items():
+                        DEAD_LETTERS_DEPTH.labels(topic.name).set(records)
                     outage.ended()
-                    await asyncio.sleep(LOOK_SECONDS)
+                    await asyncio.sleep(POLL_SECONDS)
         except KAFKA_ERRORS as error:
             DEAD_LETTERS_DEPTH.clear()
             outage.failed(KafkaUnavailable(await kafka.describe_error(error)))
-            await asyncio.sleep(LOOK_SECONDS)
+            await asyncio.sleep(POLL_SECONDS)
 
 
 async def depths(reader: AIOKafkaConsumer) -> dict[Topic, int]:
-    """Return how many records the dead-letter topic of each topic holds; topics without one are left out.
+    """Return how many records are in the dead-letter topic of each topic; topics without one are left out.
 
     Raises:
-        KafkaError, OSError, TimeoutError: Kafka does not tell.
+        KafkaError, OSError, TimeoutError: Kafka is unavailable.
     """
-    cluster = await reader._client.fetch_all_metadata()  # noqa: SLF001 - it has no other door
-    places = {
+    cluster = await reader._client.fetch_all_metadata()  # noqa: SLF001 - there is no public method
+    partitions = {
         topic: [TopicPartition(topic.dead_letters, number) for number in numbers]
         for topic in TOPICS
         if (numbers := cluster.partitions_for_topic(topic.dead_letters))
     }
-    every = [place for of_topic in places.values() for place in of_topic]
-    begins, ends = await reader.beginning_offsets(every), await reader.end_offsets(every)
-    return {topic: sum(ends[place] - begins[place] for place in of_topic) for topic, of_topic in places.items()}
+    all_partitions = [one for of_topic in partitions.values() for one in of_topic]
+    begins, ends = await reader.beginning_offsets(all_partitions), await reader.end_offsets(all_partitions)
+    return {topic: sum(ends[one] - begins[one] for one in of_topic) for topic, of_topic in partitions.items()}

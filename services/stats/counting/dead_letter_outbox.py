@@ -1,7 +1,7 @@
-"""Dead letters: committed with the batch that met them, then taken to `page-views.dlq`.
+"""The outbox of dead letters: committed with their batch, then delivered to `page-views.dlq`.
 
-A delivery that dies between Kafka's acknowledgement and the delete is repeated; the key (topic, partition,
-offset) tells that it is the same letter.
+A delivery that is interrupted between Kafka's acknowledgement and the delete is repeated; the key (topic, partition,
+offset) identifies the duplicate.
 """
 
 import asyncpg
@@ -14,13 +14,13 @@ from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.retry import run_periodically
 from shared.topics import PAGE_VIEWS
 
-BATCH_LETTERS = 200
+BATCH_RECORDS = 200
 IDLE_SECONDS = 1.0
 
 
-async def deliver(pool: asyncpg.Pool, producer: Producer) -> None:
+async def run_dead_letter_delivery(pool: asyncpg.Pool, producer: Producer) -> None:
     """Deliver until the task is cancelled; an unavailable Postgres or Kafka is waited for."""
-    DEAD_LETTERS.labels(PAGE_VIEWS.name)  # at 0 from the start: an alert sees no rise of what was not there before
+    DEAD_LETTERS.labels(PAGE_VIEWS.name)  # at 0 from the start: an alert sees no increase of a new series
 
     async def deliver_all() -> None:
         while await _deliver_batch(pool, producer):
@@ -31,15 +31,15 @@ async def deliver(pool: asyncpg.Pool, producer: Producer) -> None:
 
 
 async def _deliver_batch(pool: asyncpg.Pool, producer: Producer) -> int:
-    letters = await pool.fetch(SQL["read_dead_letters"], BATCH_LETTERS)
-    for letter in letters:
-        place = (letter["topic"], letter["partition"], letter["offset"])
+    dead_letters = await pool.fetch(SQL["read_dead_letters"], BATCH_RECORDS)
+    for dead_letter in dead_letters:
+        position = (dead_letter["topic"], dead_letter["partition"], dead_letter["offset"])
         await producer.send(
-            f"{letter['topic']}.dlq",
-            letter["value"],
-            key="-".join(map(str, place)).encode(),
-            headers=dead_letter_headers(letter["reason"], *place, letter["created_at"].timestamp()),
+            f"{dead_letter['topic']}.dlq",
+            dead_letter["value"],
+            key="-".join(map(str, position)).encode(),
+            headers=dead_letter_headers(dead_letter["reason"], *position, dead_letter["created_at"].timestamp()),
         )
-        await pool.execute(SQL["delete_dead_letter"], *place)
-        DEAD_LETTERS.labels(letter["topic"]).inc()
-    return len(letters)
+        await pool.execute(SQL["delete_dead_letter"], *position)
+        DEAD_LETTERS.labels(dead_letter["topic"]).inc()
+    return len(dead_letters)

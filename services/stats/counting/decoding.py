@@ -1,7 +1,7 @@
-"""Kafka records → columns: decode, check, and sort out what cannot be counted. Pure.
+"""Kafka records → columns: decode, validate, and reject records that cannot be counted. Pure.
 
-A batch is a table: one row for each readable event, one array for each field. Names (sites, articles, reasons)
-are numbers that point into lists of their own. What comes after never looks at a single event.
+A batch is a table: one row for each valid event, one array for each field. Names (sites, articles, reasons) are
+dictionary-encoded: numbers that are indexes of lists of names. Later code works on columns, never on single events.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ from shared.events import AGE_MS_MAX, AHEAD_MS_MAX, PageEvent, SiteSlug
 from shared.sites import Site
 
 VALUE_BYTES_MAX = 8_192
-"""Many times what the largest valid event takes; more is rubbish that should not be decoded."""
+"""Many times the size of the largest valid event; a larger value is not decoded."""
 VIEW, PING, LEAVE = range(3)
 NO_VISITOR = "0" * 16
 NO_DIGIT = 255
@@ -34,7 +34,7 @@ class RawRecord(NamedTuple):
 
     offset: int
     arrived: int
-    """When Kafka got it: milliseconds since 1970 UTC."""
+    """When Kafka received it: milliseconds since 1970 UTC."""
     value: bytes | None
 
 
@@ -50,9 +50,9 @@ class RawBatch:
         """Return the number of records."""
         return len(self.values)
 
-    def __getitem__(self, part: slice) -> "RawBatch":
-        """Return a part of them."""
-        return RawBatch(self.offset[part], self.arrived[part], self.values[part])
+    def __getitem__(self, rows: slice) -> "RawBatch":
+        """Return a slice of the records."""
+        return RawBatch(self.offset[rows], self.arrived[rows], self.values[rows])
 
     @classmethod
     def of(cls, records: Sequence[RawRecord]) -> "RawBatch":
@@ -73,7 +73,7 @@ class RawBatch:
 
 
 class DeadLetter(NamedTuple):
-    """A record that cannot be counted, and why."""
+    """A record that cannot be counted, and the reason."""
 
     offset: int
     reason: str
@@ -81,16 +81,16 @@ class DeadLetter(NamedTuple):
 
 
 class Rejection(NamedTuple):
-    """Where a dead letter stands in the ledger: site is None if it could not be told."""
+    """A dead letter with the data of its ledger entry: site is None if it is unknown."""
 
-    letter: DeadLetter
+    dead_letter: DeadLetter
     site: str | None
     arrived: int
 
 
 @dataclass(slots=True, frozen=True)
 class EventBatch:
-    """Readable events of one partition, in order, as columns of equal length."""
+    """Valid events of one partition, in order, as columns of equal length."""
 
     offset: Integers
     arrived: Integers
@@ -98,20 +98,20 @@ class EventBatch:
     kind: Integers
     site: Integers
     article: Integers
-    """0 is: no article."""
+    """0: no article."""
     bot: Integers
-    """0 is: a person."""
+    """0: a person."""
     id_hash: Unsigned
-    """With `id_low` it tells ids apart exactly; alone it spreads them well."""
+    """Together with `id_low` it is equivalent to the id; alone it is a good hash."""
     id_low: Unsigned
     visitor: Unsigned
     has_visitor: Flags
     visitor_prev: Unsigned
     has_prev: Flags
     referrer: Integers
-    """0 is: none."""
+    """0: none."""
     sites: list[Site | None]
-    """None for a site that is not ours: no event that was kept is of it."""
+    """None for an unknown site: no valid event is of it."""
     articles: list[str]
     bots: list[str]
     referrers: list[str | None]
@@ -123,7 +123,7 @@ class EventBatch:
 
 
 def _without_pattern(event: type[msgspec.Struct]) -> type[msgspec.Struct]:
-    """Return the same struct without the pattern of `site`, which takes a third of the decoding; `read` checks it."""
+    """Return the same struct without the pattern of `site`, which takes a third of the decoding; `decode` checks it."""
     hints = get_type_hints(event, include_extras=True) | {"site": str}
     fields = [
         (one.name, hints[one.name]) if one.required else (one.name, hints[one.name], one.default)
@@ -139,48 +139,47 @@ _NIBBLES = np.full(256, NO_DIGIT, np.uint8)
 for _digit in range(16):
     _NIBBLES[ord(f"{_digit:x}")] = _NIBBLES[ord(f"{_digit:X}")] = _digit
 _UUID_HYPHENS = [8, 13, 18, 23]
-_UUID_DIGITS = [place for place in range(36) if place not in _UUID_HYPHENS]
+_UUID_DIGITS = [row for row in range(36) if row not in _UUID_HYPHENS]
 _ID_MIXER = np.uint64(0x9E3779B97F4A7C15)
 
 
 def decode(records: RawBatch, sites: Mapping[str, Site]) -> EventBatch:
-    """Turn records of one partition into a batch; what cannot be counted is in `rejections`."""
+    """Decode records of one partition; those that cannot be counted are in `rejections`."""
     rejections: list[Rejection] = []
     dictionaries = {name: _Dictionary() for name in ("site", "kind")}
     dictionaries |= {name: _Dictionary(None) for name in ("article", "bot", "referrer")}
     parts = []
     for begin in range(0, len(records), CHUNK_RECORDS):
-        places, events = _decode_all(records, begin, rejections)
+        rows, events = _decode_all(records, begin, rejections)
         if events:
-            parts.append(_columns(places, events, dictionaries))
+            parts.append(_columns(rows, events, dictionaries))
     if not parts:
         return _empty(rejections)
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     names = {name: list(numbers) for name, numbers in dictionaries.items()}
-    places, malformed = columns.pop("place"), columns.pop("malformed")
-    columns |= {"offset": records.offset[places], "arrived": records.arrived[places]}
+    rows, malformed = columns.pop("row"), columns.pop("malformed")
+    columns |= {"offset": records.offset[rows], "arrived": records.arrived[rows]}
     columns["kind"] = np.array([_KINDS[kind] for kind in names["kind"]], np.int64)[columns["kind"]]
-    unknown = [place for place, name in enumerate(names["site"]) if name not in sites]
-    misnamed = [place for place in unknown if not _is_slug(names["site"][place])]
-    unfit = {
-        field: [place for place, name in enumerate(names[field]) if not _is_storable(name)]
-        for field in ("article", "bot")
+    unknown = [row for row, name in enumerate(names["site"]) if name not in sites]
+    misnamed = [row for row in unknown if not _is_slug(names["site"][row])]
+    invalid = {
+        field: [row for row, name in enumerate(names[field]) if not _is_storable(name)] for field in ("article", "bot")
     }
-    reasons = {  # the last one that applies is told
+    reasons = {  # the last one that applies is used
         "too-old": columns["at"] < columns["arrived"] - AGE_MS_MAX,
         "future": columns["at"] > columns["arrived"] + AHEAD_MS_MAX,
-        "nul-character": _is_in(columns["article"], unfit["article"]) | _is_in(columns["bot"], unfit["bot"]),
+        "nul-character": _is_in(columns["article"], invalid["article"]) | _is_in(columns["bot"], invalid["bot"]),
         "unknown-site": _is_in(columns["site"], unknown),
         "schema": malformed | _is_in(columns["site"], misnamed),
     }
-    told = {int(row): reason for reason, bad in reasons.items() if bad.any() for row in np.flatnonzero(bad)}
-    for row, reason in told.items():
+    rejected = {int(row): reason for reason, bad in reasons.items() if bad.any() for row in np.flatnonzero(bad)}
+    for row, reason in rejected.items():
         site = None if reason in ("schema", "unknown-site") else names["site"][columns["site"][row]]
-        rejections.append(_rejection(records, int(places[row]), reason, site))
-    if told:
-        rejections.sort(key=lambda rejection: rejection.letter.offset)
-        fit = np.array([row not in told for row in range(len(places))])
-        columns = {name: column[fit] for name, column in columns.items()}
+        rejections.append(_rejection(records, int(rows[row]), reason, site))
+    if rejected:
+        rejections.sort(key=lambda rejection: rejection.dead_letter.offset)
+        valid = np.array([row not in rejected for row in range(len(rows))])
+        columns = {name: column[valid] for name, column in columns.items()}
     return EventBatch(
         **columns,
         sites=[sites.get(name) for name in names["site"]],
@@ -199,30 +198,30 @@ def _is_slug(name: str) -> bool:
     return True
 
 
-def _rejection(records: RawBatch, place: int, reason: str, site: str | None) -> Rejection:
-    letter = DeadLetter(int(records.offset[place]), reason, records.values[place])
-    return Rejection(letter, site, int(records.arrived[place]))
+def _rejection(records: RawBatch, row: int, reason: str, site: str | None) -> Rejection:
+    letter = DeadLetter(int(records.offset[row]), reason, records.values[row])
+    return Rejection(letter, site, int(records.arrived[row]))
 
 
 def _decode_all(records: RawBatch, begin: int, rejections: list[Rejection]) -> tuple[Integers, list[PageEvent]]:
-    """Decode a chunk; return the places and the events of what can be read."""
+    """Decode a chunk; return the row numbers and the events of readable records."""
     values: Any = records.values[begin : begin + CHUNK_RECORDS]
-    places = np.arange(begin, begin + len(values))
+    rows = np.arange(begin, begin + len(values))
     try:
         if max(map(len, values)) <= VALUE_BYTES_MAX:
-            return places, list(map(_decode, values))
+            return rows, list(map(_decode, values))
     except (TypeError, msgspec.DecodeError, UnicodeDecodeError):
         pass
     decoded = [_decode_one(value) for value in values]
     rejections += [
-        _rejection(records, begin + place, event, None) for place, event in enumerate(decoded) if isinstance(event, str)
+        _rejection(records, begin + row, event, None) for row, event in enumerate(decoded) if isinstance(event, str)
     ]
     readable = [not isinstance(event, str) for event in decoded]
-    return places[readable], [event for event in decoded if not isinstance(event, str)]
+    return rows[readable], [event for event in decoded if not isinstance(event, str)]
 
 
 def _decode_one(value: bytes | None) -> PageEvent | str:
-    """Return the event, or the reason why there is none."""
+    """Return the event, or the reason why it is rejected."""
     if value is None:
         return "null"
     if len(value) > VALUE_BYTES_MAX:
@@ -236,7 +235,7 @@ def _decode_one(value: bytes | None) -> PageEvent | str:
 
 
 class _Dictionary(defaultdict[Any, int]):
-    """Gives each name a number in the order of appearance; `first` have the first ones."""
+    """Assigns a number to each name in the order of appearance; `first` are the first ones."""
 
     def __init__(self, *first: Any) -> None:
         super().__init__()
@@ -246,20 +245,20 @@ class _Dictionary(defaultdict[Any, int]):
 
     def column(self, names: list[Any]) -> Integers:
         """Return the names' numbers."""
-        if len(set(names)) == 1:  # one site, no bot: the usual case needs no look at each
+        if len(set(names)) == 1:  # one site, no bot: the usual case needs no loop
             return np.full(len(names), self[names[0]], np.int64)
         return np.array([self[name] for name in names], np.int64)
 
 
-def _columns(places: Integers, events: list[PageEvent], dictionaries: dict[str, _Dictionary]) -> dict[str, Any]:
-    """Return a chunk's columns, its places among the records, and which events are malformed."""
+def _columns(rows: Integers, events: list[PageEvent], dictionaries: dict[str, _Dictionary]) -> dict[str, Any]:
+    """Return a chunk's columns, with its row numbers among the records, and which events are malformed."""
     characters = _ascii_codes([event.id for event in events], 36)
     halves, malformed = _parse_hex(characters[:, _UUID_DIGITS])
     malformed |= (characters[:, _UUID_HYPHENS] != ord("-")).any(1)
     has_visitor, visitor, bad_visitors = _visitor_ids([event.visitor for event in events])
     has_prev, visitor_prev, bad_before = _visitor_ids([event.visitor_prev for event in events])
     return {
-        "place": places,
+        "row": rows,
         "malformed": malformed | bad_visitors | bad_before,
         "at": np.array([event.at for event in events], np.int64),
         "site": dictionaries["site"].column([event.site for event in events]),
@@ -277,15 +276,15 @@ def _columns(places: Integers, events: list[PageEvent], dictionaries: dict[str, 
 
 
 def _visitor_ids(visitors: list[str | None]) -> tuple[Flags, Unsigned, Flags]:
-    """Return which events have a key, the keys as numbers, and which are malformed."""
-    if not any(visitors):  # so it is with visitor_prev, but for an hour after midnight
+    """Return which events have a visitor ID, the IDs as numbers, and which are malformed."""
+    if not any(visitors):  # the usual case of visitor_prev, except in the hour after midnight
         none = np.zeros(len(visitors), np.bool_)
         return none, np.zeros(len(visitors), np.uint64), none
     has = np.ones(len(visitors), np.bool_)
     texts: list[Any] = visitors
     if None in visitors:
-        has = np.array([key is not None for key in visitors], np.bool_)
-        texts = [key or NO_VISITOR for key in visitors]
+        has = np.array([visitor is not None for visitor in visitors], np.bool_)
+        texts = [visitor or NO_VISITOR for visitor in visitors]
     packed, bad = _parse_hex(_ascii_codes(texts, 16))
     return has, packed[:, 0], bad
 
@@ -296,7 +295,7 @@ def _ascii_codes(texts: Sequence[str], width: int) -> NDArray[np.uint8]:
 
 
 def _parse_hex(characters: NDArray[np.uint8]) -> tuple[Unsigned, Flags]:
-    """Turn rows of hexadecimal digits into rows of 64-bit numbers, and tell which rows are none."""
+    """Parse rows of hexadecimal digits into rows of 64-bit numbers, and return which rows are invalid."""
     nibbles = _NIBBLES[characters]
     pairs = (nibbles[:, ::2] << 4) | nibbles[:, 1::2]
     numbers = np.ascontiguousarray(pairs).view(">u8").astype(np.uint64)
@@ -308,7 +307,7 @@ def _is_in(column: Integers, numbers: list[int]) -> Flags:
 
 
 def _is_storable(name: str | None) -> bool:
-    """Tell whether Postgres can store the text: JSON can write characters that it cannot."""
+    """Return whether Postgres can store the text: JSON can contain characters that it cannot."""
     try:
         return name is None or b"\0" not in name.encode()
     except UnicodeEncodeError:

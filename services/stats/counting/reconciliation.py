@@ -1,7 +1,7 @@
-"""What must add up, looked at all the time: what was read against the ledger, and totals against their days.
+"""Continuous checks of the counts: records read against the ledger, and totals against the sums of their days.
 
-Each record has an offset of its own, so that a partition tells how many it has passed, and the ledger must have as
-many entries. That is exact, is one look at one state of Postgres, and reads no log. `verify` recounts the log itself.
+Each record has an offset of its own, so a partition's offset is the number of records that it has passed, and the
+ledger must have as many entries. That is exact, needs one query, and reads no log. `verify` recounts the log itself.
 """
 
 from collections.abc import Iterable
@@ -18,8 +18,8 @@ from shared.sites import Sites
 RECONCILE_SECONDS = 30.0
 
 
-async def reconcile_forever(pool: asyncpg.Pool, sites: Sites) -> None:
-    """Poll until cancelled. While Postgres is unavailable the gauge has no value, which shows as a gap in graphs."""
+async def run_reconciliation(pool: asyncpg.Pool, sites: Sites) -> None:
+    """Check until cancelled. While Postgres is unavailable there are no gauges: a gap is better than an old value."""
 
     async def reconcile() -> None:
         try:

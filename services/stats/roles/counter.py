@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from services.stats.counting.adjustments import subscribe_adjustments
 from services.stats.counting.article_titles import subscribe_titles
 from services.stats.counting.consumer import CountingConsumer
-from services.stats.counting.dead_letter_depth import watch_depth
-from services.stats.counting.dead_letter_outbox import deliver
-from services.stats.counting.reconciliation import reconcile_forever
+from services.stats.counting.dead_letter_depth import run_depth_metrics
+from services.stats.counting.dead_letter_outbox import run_dead_letter_delivery
+from services.stats.counting.reconciliation import run_reconciliation
 from services.stats.counting.retention import run_retention
 from services.stats.settings import StatsSettings
 from shared.kafka.consumer import create_broker, run_broker
@@ -33,10 +33,10 @@ async def run_counter(settings: StatsSettings, process: Process) -> AsyncIterato
     subscribe_adjustments(others, pool, producer, process)
     subscribe_titles(others, pool, producer, process)
     tasks = [
-        process.spawn(deliver(pool, producer), "deliver dead letters"),
+        process.spawn(run_dead_letter_delivery(pool, producer), "deliver dead letters"),
         process.spawn(run_retention(pool), "delete expired rows"),
-        process.spawn(watch_depth(kafka), "watch dead letters"),
-        process.spawn(reconcile_forever(pool, sites), "reconcile"),
+        process.spawn(run_depth_metrics(kafka), "watch dead letters"),
+        process.spawn(run_reconciliation(pool, sites), "reconcile"),
     ]
     try:
         async with run_broker(views, kafka, process) as joining, run_broker(others, kafka, process):

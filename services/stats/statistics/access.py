@@ -1,4 +1,4 @@
-"""Who may see a site's statistics: everybody, or who has a token of the site."""
+"""Access to a site's statistics: public, or with a token of the site."""
 
 import hashlib
 import hmac
@@ -13,34 +13,34 @@ from shared.sites import Site, Sites
 TOKEN_CHARACTERS_MIN = 16
 
 
-class Access:
-    """The tokens, as checksums: comparing them takes the same time whatever is wrong."""
+class StatisticsAuth:
+    """The tokens, as checksums that are compared in constant time."""
 
     def __init__(self, sites: Sites, tokens: str) -> None:
-        """Take lines of `site token`.
+        """Parse lines of `site token`.
 
         Raises:
-            SettingsError: a line is malformed, a token is short, or a site that asks for one has none.
+            SettingsError: a line is malformed, a token is short, or a site that requires one has none.
         """
         self._checksums: dict[str, list[bytes]] = {}
-        faults = []
+        errors = []
         for number, line in enumerate(tokens.splitlines(), 1):
             words = line.split("#")[0].split()
             if not words:
                 continue
             if len(words) != 2 or words[0] not in sites:
-                faults.append(f"line {number} is not `site token` with a site of ours")
+                errors.append(f"line {number} is not `site token` with a site of sites.toml")
             elif len(words[1]) < TOKEN_CHARACTERS_MIN:
-                faults.append(f"line {number}: a token has {TOKEN_CHARACTERS_MIN} characters or more")
+                errors.append(f"line {number}: a token must have at least {TOKEN_CHARACTERS_MIN} characters")
             else:
                 self._checksums.setdefault(words[0], []).append(_checksum(words[1]))
-        asking = [site.slug for site in sites.values() if site.statistics == "token"]
-        faults += [f"site {slug} asks for a token, and there is none" for slug in asking if slug not in self._checksums]
-        if faults:
-            raise SettingsError("PRESSTALLY_STATISTICS_TOKENS: " + "; ".join(faults))
+        required = [site.slug for site in sites.values() if site.statistics == "token"]
+        errors += [f"site {slug} requires a token, and has none" for slug in required if slug not in self._checksums]
+        if errors:
+            raise SettingsError("PRESSTALLY_STATISTICS_TOKENS: " + "; ".join(errors))
 
     def check(self, request: Request, site: Site) -> None:
-        """Let the request pass, or refuse it.
+        """Check that a request may read a site's statistics.
 
         Raises:
             Problem: 401.
@@ -54,17 +54,17 @@ class Access:
         if not any(known):
             raise Problem(
                 401,
-                "These statistics ask for a token: `Authorization: Bearer …`, or `?token=…` in the address.",
+                "These statistics require a token: `Authorization: Bearer …`, or `?token=…` in the address.",
                 headers={"www-authenticate": "Bearer", "cache-control": "no-store"},
             )
 
 
-def link_query(request: Request, site: Site, **query: str | int | None) -> str:
-    """Return the query of a link to another view of the same statistics; a token in the address goes along."""
+def query_with_token(request: Request, site: Site, **query: str | int | None) -> str:
+    """Return the query of a link to another view of the same statistics, with the token if the address has one."""
     if site.statistics == "token" and "token" in request.query_params:
         query["token"] = request.query_params["token"]
-    told = {name: value for name, value in query.items() if value is not None}
-    return f"?{urlencode(told)}" if told else "?"
+    given = {name: value for name, value in query.items() if value is not None}
+    return f"?{urlencode(given)}" if given else "?"
 
 
 def _checksum(token: str) -> bytes:

@@ -1,4 +1,4 @@
-"""Answers kept for some seconds: however many ask, Postgres is asked once; while it is away, the last answer stands."""
+"""Query results cached for some seconds: Postgres is read once for all clients; old ones cover an outage."""
 
 import asyncio
 import time
@@ -9,53 +9,53 @@ from typing import Any, TypeVar
 from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.single_flight import SingleFlight
 
-_Answer = TypeVar("_Answer")
-ANSWERS_MAX = 500
+_T = TypeVar("_T")
+RESULTS_MAX = 500
 LAST_GOOD_SECONDS = 3_600
-"""An older answer is no answer any more."""
-AT_ONCE = 3
-"""Different questions that Postgres is asked at the same time, so that counters are never short of it."""
+"""Older results are not returned."""
+CONCURRENT_READS = 3
+"""Different queries at the same time, so that enough of Postgres is left for counters."""
 WAIT_SECONDS = 15.0
 
 
-class Fresh:
-    """A small cache in one process."""
+class AnswerCache:
+    """A small cache of query results in one process."""
 
     def __init__(self) -> None:
-        self._kept: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        self._results: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
         self._reads = SingleFlight[Hashable, Any]("read statistics")
-        self._turns = asyncio.Semaphore(AT_ONCE)
+        self._semaphore = asyncio.Semaphore(CONCURRENT_READS)
 
-    async def get(self, key: Hashable, seconds: float, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
-        """Return an answer that is at most so old, or the last good one while Postgres is away.
+    async def get(self, key: Hashable, seconds: float, load: Callable[[], Awaitable[_T]]) -> _T:
+        """Return a result that is at most `seconds` old, or the last good one while Postgres is unavailable.
 
         Args:
-            key: Of the question, complete: equal keys have equal answers.
-            seconds: How old the answer may be.
-            ask: Asks Postgres.
+            key: Identifies the query and all its arguments.
+            seconds: Maximum age of the result.
+            load: Reads the result from Postgres.
 
         Raises:
-            asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is away and there is no
-                answer of the last hour.
+            asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable and there is
+                no result of the last hour.
         """
-        known = self._kept.get(key)
+        known = self._results.get(key)
         if known is not None and time.monotonic() - known[0] < seconds:
-            self._kept.move_to_end(key)
-            answer: _Answer = known[1]
-            return answer
+            self._results.move_to_end(key)
+            result: _T = known[1]
+            return result
         try:
-            answer = await self._reads.run(key, lambda: self._ask(key, ask))
+            result = await self._reads.run(key, lambda: self._load(key, load))
         except POSTGRES_UNAVAILABLE:
             if known is None or time.monotonic() - known[0] > LAST_GOOD_SECONDS:
                 raise
-            answer = known[1]
-        return answer
+            result = known[1]
+        return result
 
-    async def _ask(self, key: Hashable, ask: Callable[[], Awaitable[_Answer]]) -> _Answer:
-        async with asyncio.timeout(WAIT_SECONDS), self._turns:
-            answer = await ask()
-        self._kept[key] = (time.monotonic(), answer)
-        self._kept.move_to_end(key)
-        while len(self._kept) > ANSWERS_MAX:
-            self._kept.popitem(last=False)
-        return answer
+    async def _load(self, key: Hashable, load: Callable[[], Awaitable[_T]]) -> _T:
+        async with asyncio.timeout(WAIT_SECONDS), self._semaphore:
+            result = await load()
+        self._results[key] = (time.monotonic(), result)
+        self._results.move_to_end(key)
+        while len(self._results) > RESULTS_MAX:
+            self._results.popitem(last=False)
+        return result

@@ -1,4 +1,4 @@
-"""Numbers, dates and shares as a site writes them. Pure."""
+"""Numbers, dates and percentages in the format of a site. Pure."""
 
 from datetime import datetime, timedelta
 
@@ -7,8 +7,8 @@ from shared.sites import Site
 from shared.translations import LANGUAGES, group_thousands
 
 
-class Writing:
-    """How a site's numbers and dates are written in a language."""
+class Formatter:
+    """Formats a site's numbers and dates in a language."""
 
     def __init__(self, site: Site, language: str) -> None:
         self._site = site
@@ -21,13 +21,13 @@ class Writing:
         return group_thousands(number, self._site.thousands_separator)
 
     def percent(self, part: float, whole: float, *, sign: bool = False) -> str:
-        """Return a share with one decimal: "12,5 %" or "12.5%"."""
+        """Return a percentage with one decimal: "12,5 %" or "12.5%"."""
         number = f"{100 * part / whole:+.1f}" if sign else f"{100 * part / whole:.1f}"
         number = number.replace("-", "−").replace(".", self._language.decimal_separator)
         return str(self._patterns["percent"].format(number=number))
 
     def change(self, now: int, before: int) -> str | None:
-        """Return by how much a number rose or fell, or None if there was nothing before."""
+        """Return the change of a number in percent, or None if there was nothing before."""
         if before <= 0:
             return None
         if now == before:

@@ -1,4 +1,4 @@
-"""Numbers → the statistics page, as HTML that is whole without scripts. Pure."""
+"""Page data → the statistics page, as HTML that is complete without scripts. Pure."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -10,10 +10,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from services.stats.counting.rules import DIRECT, OTHER_HOSTS
-from services.stats.statistics.formatting import Writing
-from services.stats.statistics.page_data import Numbers
-from services.stats.statistics.periods import PERIOD_STEPS
-from services.stats.statistics.top_articles import Read
+from services.stats.statistics.formatting import Formatter
+from services.stats.statistics.page_data import PageData
+from services.stats.statistics.periods import PERIOD_BUCKETS
+from services.stats.statistics.top_articles import TopArticle
 from services.stats.statistics.translations import WORDS, counted_unit
 from shared.sites import Site
 from shared.translations import LANGUAGES, ui_language
@@ -38,32 +38,32 @@ _environment = Environment(
 )
 
 
-def render_page(numbers: Numbers, site: Site, language: str, base_url: str, link: Any, *, robots: bool) -> str:
+def render_page(numbers: PageData, site: Site, language: str, base_url: str, link: Any, *, robots: bool) -> str:
     """Render the page.
 
     Args:
-        numbers: What it shows.
-        site: Whose it is.
+        numbers: Its values.
+        site: Of the statistics.
         language: Of the page.
-        base_url: Where readers reach the portal.
-        link: Makes the query of a link from named values.
+        base_url: Of the portal.
+        link: Returns the query of a link for named values.
         robots: Whether search engines may list it.
     """
-    writing = Writing(site, language)
+    formatter = Formatter(site, language)
     series = numbers.series
     edges = zip(series.starts[:-1], series.starts[1:], strict=True)
-    names = [writing.bucket(start, end, series.step) for start, end in edges]
+    names = [formatter.bucket(start, end, series.step) for start, end in edges]
     return _environment.get_template("statistics.html").render(
         site=site,
         language=language,
         languages=LANGUAGES,
         words=WORDS[language],
-        write=writing,
+        write=formatter,
         unit=partial(counted_unit, language),
         numbers=numbers,
         as_of=int(datetime.fromisoformat(numbers.counter.as_of).timestamp()),
         rows=list(zip(series.starts[:-1], names, series.counts, strict=True)),
-        step=PERIOD_STEPS[numbers.period],
+        step=PERIOD_BUCKETS[numbers.period],
         hosts=_hosts(numbers.referrers, WORDS[language]),
         visits=sum(visits for _, visits in numbers.referrers),
         base_url=base_url,
@@ -74,18 +74,18 @@ def render_page(numbers: Numbers, site: Site, language: str, base_url: str, link
     )
 
 
-def render_fragment(articles: Sequence[Read], site: Site, base_url: str, number: Any, numbers_wanted: bool) -> str:
-    """Render most read as a list to be set into another page."""
+def render_fragment(articles: Sequence[TopArticle], site: Site, base_url: str, number: Any, with_numbers: bool) -> str:
+    """Render the top articles as a list for another page."""
     return _environment.get_template("top_articles.html").render(
         articles=articles,
         base_url=base_url,
         number=number,
-        write=Writing(site, ui_language(site)),
-        numbers_wanted=numbers_wanted,
+        write=Formatter(site, ui_language(site)),
+        numbers_wanted=with_numbers,
     )
 
 
-def render_door(site: Site, language: str, *, wrong: bool) -> str:
+def render_token_form(site: Site, language: str, *, wrong: bool) -> str:
     """Render the page that asks for a token."""
     return _environment.get_template("token_required.html").render(
         site=site, language=language, words=WORDS[language], asset=asset_url, wrong=wrong
@@ -93,12 +93,12 @@ def render_door(site: Site, language: str, *, wrong: bool) -> str:
 
 
 def asset_url(name: str) -> str:
-    """Return an asset's address; another content has another address."""
+    """Return an asset's URL; it changes with the content."""
     return f"/stats/assets/{name}?v={_CHECKSUMS[name]}"
 
 
 def _hosts(referrers: Sequence[tuple[str, int]], words: Mapping[str, Any]) -> list[tuple[str, int]]:
-    """Return the largest hosts, and those that are not told apart in one line, the direct visits last."""
+    """Return the largest hosts, the sum of all others, and the direct visits last."""
     named = [(host, visits) for host, visits in referrers if host not in (DIRECT, OTHER_HOSTS)]
     counted = dict(referrers)
     rest = sum(visits for _, visits in named[HOSTS_SHOWN:]) + counted.get(OTHER_HOSTS, 0)

@@ -3,25 +3,25 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from services.stats.counter_api.counter_query import CounterNumbers
+from services.stats.counter_api.counter_query import CounterValues
 from services.stats.statistics.periods import Period
-from services.stats.statistics.time_series import Comparison, Ledger, Series
-from services.stats.statistics.top_articles import Read
+from services.stats.statistics.time_series import Comparison, Ledger, TimeSeries
+from services.stats.statistics.top_articles import TopArticle
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """Everything that the page shows of one site and period."""
+class PageData:
+    """The values of one site and period."""
 
-    counter: CounterNumbers
+    counter: CounterValues
     adjusted: int
-    """How much of the counter's total was brought."""
+    """Sum of the adjustments in the counter's total."""
     period: Period
-    series: Series
+    series: TimeSeries
     comparisons: Mapping[Period, Comparison]
-    most_read: Mapping[str, Sequence[Read]]
-    online: Sequence[Read]
+    most_read: Mapping[str, Sequence[TopArticle]]
+    online: Sequence[TopArticle]
     ledger: Ledger
     referrers: Sequence[tuple[str, int]]
     counted_until: int
-    """When the newest record counted had arrived: seconds since 1970 UTC; 0 if there is none."""
+    """When the newest counted record arrived: seconds since 1970 UTC; 0 if there is none."""

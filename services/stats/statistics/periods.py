@@ -1,6 +1,6 @@
-"""Spans of time that the statistics show, in a site's own calendar. Pure: the present is handed in.
+"""Time ranges of the statistics, in a site's own calendar. Pure: the current time is an argument.
 
-All edges are seconds since 1970 UTC. A period's buckets are given by their starts and the end of the last one.
+All edges are seconds since 1970 UTC. A period's buckets are given as their starts and the end of the last one.
 """
 
 from datetime import UTC, date, datetime, timedelta
@@ -9,18 +9,18 @@ from typing import Literal, NamedTuple
 from services.stats.local_time import BUCKET_5M_SECONDS, HOUR_SECONDS, day_start, week_start
 from shared.sites import Site
 
-Step = Literal["hour", "day", "week", "month"]
+BucketSize = Literal["hour", "day", "week", "month"]
 Period = Literal["24h", "7d", "30d", "365d"]
 TopPeriod = Literal["today", "week", "month", "always"]
 BUCKETS_MAX = {"hour": 31 * 24 + 1, "day": 1_100, "week": 530, "month": 240}
-"""Three years of days, ten of weeks, twenty of months: what one answer may hold."""
+"""Three years of days, ten of weeks, twenty of months: the maximum of one response."""
 DEFAULT_BUCKETS = {"hour": 24, "day": 30, "week": 12, "month": 12}
 PERIOD_DAYS = {"24h": 1, "7d": 7, "30d": 30, "365d": 365}
-PERIOD_STEPS: dict[Period, Step] = {"24h": "hour", "7d": "day", "30d": "day", "365d": "week"}
+PERIOD_BUCKETS: dict[Period, BucketSize] = {"24h": "hour", "7d": "day", "30d": "day", "365d": "week"}
 FIRST_YEAR, LAST_YEAR = 2000, 2200
 
 
-class Span(NamedTuple):
+class TimeRange(NamedTuple):
     """Rows of one grain that begin in [begin, end)."""
 
     grain: Literal["5m", "hour", "day"]
@@ -28,8 +28,8 @@ class Span(NamedTuple):
     end: int
 
 
-class BadSpan(ValueError):  # noqa: N818 - reads as it is said
-    """What was asked for cannot be shown; the text says why."""
+class InvalidRange(ValueError):  # noqa: N818 - reads as it is said
+    """The requested range cannot be shown; the message says why."""
 
 
 def first_instant(day: date, site: Site) -> int:
@@ -43,7 +43,7 @@ def local_date(seconds: int, site: Site) -> date:
     return datetime.fromtimestamp(seconds, site.zone).date()
 
 
-def bucket_start(seconds: int, step: Step, site: Site) -> int:
+def bucket_start(seconds: int, step: BucketSize, site: Site) -> int:
     """Return the start of the bucket that an instant is in. Hours are those of UTC, as they are counted."""
     if step == "hour":
         return seconds - seconds % HOUR_SECONDS
@@ -54,7 +54,7 @@ def bucket_start(seconds: int, step: Step, site: Site) -> int:
     return first_instant(local_date(seconds, site).replace(day=1), site)
 
 
-def next_start(start: int, step: Step, site: Site) -> int:
+def next_start(start: int, step: BucketSize, site: Site) -> int:
     """Return the start of the bucket after the one that begins at `start`."""
     if step == "hour":
         return start + HOUR_SECONDS
@@ -64,7 +64,7 @@ def next_start(start: int, step: Step, site: Site) -> int:
     return first_instant(day + timedelta(days=7 if step == "week" else 1), site)
 
 
-def earlier_start(start: int, step: Step, count: int, site: Site) -> int:
+def start_before(start: int, step: BucketSize, count: int, site: Site) -> int:
     """Return the start of the bucket `count` buckets before."""
     if step == "hour":
         return start - count * HOUR_SECONDS
@@ -75,107 +75,112 @@ def earlier_start(start: int, step: Step, count: int, site: Site) -> int:
     return first_instant(day - timedelta(days=count * (7 if step == "week" else 1)), site)
 
 
-def edges(begin: int, end: int, step: Step, site: Site, *, most: int | None = None) -> list[int]:
+def bucket_edges(begin: int, end: int, step: BucketSize, site: Site, *, limit: int | None = None) -> list[int]:
     """Return the starts of all buckets that touch [begin, end), and the end of the last one.
 
     Raises:
-        BadSpan: there are more than one answer may hold, or none.
+        BadSpan: there are more than `limit`, or none.
     """
     if end <= begin:
-        raise BadSpan("`to` must be after `from`")
-    most = BUCKETS_MAX[step] if most is None else most
+        raise InvalidRange("`to` must be after `from`")
+    limit = BUCKETS_MAX[step] if limit is None else limit
     starts = [bucket_start(begin, step, site)]
     while starts[-1] < end:
         starts.append(next_start(starts[-1], step, site))
-        if len(starts) > most + 1:
-            raise BadSpan(f"this is more than {most} buckets of a {step}; ask for less at once, or for a larger step")
+        if len(starts) > limit + 1:
+            raise InvalidRange(f"more than {limit} buckets of a {step}; give a shorter range or a larger step")
     return starts
 
 
-def asked_span(begin: str | None, end: str | None, step: Step, now: int, site: Site) -> tuple[int, int]:
-    """Return the span that `from` and `to` ask for.
+def parse_range(begin: str | None, end: str | None, step: BucketSize, now: int, site: Site) -> tuple[int, int]:
+    """Return the range of the parameters `from` and `to`.
 
     Args:
-        begin: A local date, or an instant as RFC 3339; None: as many buckets as are usual, the present one last.
+        begin: A local date, or an instant as RFC 3339; None: the default number of buckets, the current one last.
         end: A local date, which is in it, or an instant, which is not; None: now.
-        step: Decides how long the usual span is.
+        step: Determines the length of the default range.
         now: In seconds.
-        site: Its zone decides where dates begin.
+        site: Its zone determines where dates begin.
 
     Raises:
-        BadSpan: one of them is neither a date nor an instant with its offset, or is out of all reason.
+        BadSpan: one of them is neither a date nor an instant with its offset, or is out of range.
     """
-    until = now + 1 if end is None else _edge("to", end, site, is_end=True)
+    until = now + 1 if end is None else _parse_edge("to", end, site, is_end=True)
     if begin is not None:
-        return _edge("from", begin, site, is_end=False), until
-    return earlier_start(bucket_start(until - 1, step, site), step, DEFAULT_BUCKETS[step] - 1, site), until
+        return _parse_edge("from", begin, site, is_end=False), until
+    return start_before(bucket_start(until - 1, step, site), step, DEFAULT_BUCKETS[step] - 1, site), until
 
 
-def _edge(name: str, text: str, site: Site, *, is_end: bool) -> int:
-    fault = BadSpan(f"`{name}` is a date like 2026-03-04, or a time like 2026-03-04T08:00:00+07:00; {text!r} is not")
+def _parse_edge(name: str, text: str, site: Site, *, is_end: bool) -> int:
+    error = InvalidRange(
+        f"`{name}` must be a date like 2026-03-04, or a time like 2026-03-04T08:00:00+07:00; got {text!r}"
+    )
     try:
         if len(text) == len("2026-03-04"):
             day = date.fromisoformat(text)
             if not FIRST_YEAR <= day.year <= LAST_YEAR:
-                raise fault
+                raise error
             return first_instant(day + timedelta(days=1 if is_end else 0), site)
         instant = datetime.fromisoformat(text.replace(" ", "+"))  # a "+" that a form made a space
-    except ValueError as error:
-        raise fault from error
+    except ValueError as invalid:
+        raise error from invalid
     if instant.tzinfo is None or not FIRST_YEAR <= instant.year <= LAST_YEAR:
-        raise fault
+        raise error
     return int(instant.timestamp())
 
 
-def top_span(period: TopPeriod, now: int, site: Site) -> tuple[Literal["day", "total"], int, int]:
-    """Return the grain, the begin and the end of a period of most read."""
+def top_range(period: TopPeriod, now: int, site: Site) -> tuple[Literal["day", "total"], int, int]:
+    """Return the grain, the begin and the end of a period of the top articles."""
     if period == "always":
         return "total", 0, 1
-    step: Step = "day" if period == "today" else period
+    step: BucketSize = "day" if period == "today" else period
     begin = bucket_start(now, step, site)
     return "day", begin, next_start(begin, step, site)
 
 
 def period_edges(period: Period, now: int, site: Site) -> list[int]:
-    """Return the buckets of a shown period: whole ones, the present one last and under way."""
-    step = PERIOD_STEPS[period]
+    """Return the bucket edges of a period: complete buckets, and the current one last."""
+    step = PERIOD_BUCKETS[period]
     count = {"24h": 24, "7d": 7, "30d": 30, "365d": 53}[period]
     last = bucket_start(now, step, site)
-    return edges(earlier_start(last, step, count - 1, site), next_start(last, step, site), step, site)
+    return bucket_edges(start_before(last, step, count - 1, site), next_start(last, step, site), step, site)
 
 
-def stretches(period: Period, now: int, site: Site) -> tuple[list[Span], list[Span], list[Span]]:
-    """Return what a period's number is summed from, what of it is compared, and what it is compared with.
+def comparison_ranges(period: Period, now: int, site: Site) -> tuple[list[TimeRange], list[TimeRange], list[TimeRange]]:
+    """Return the ranges of a period's sum, of the compared part of it, and of the time that it is compared with.
 
-    The 24 hours are rolling, in 5-minute steps; the others are local days, today's included. Compared is the same
-    length of time just before, up to the same time of day: today until now is not held against a whole day. Steps are
-    kept for 40 days, so a year is compared in whole days, until yesterday.
+    The 24 hours are rolling, in 5m buckets; the others are local days, including today. The comparison is with the same
+    length of time just before, up to the same time of day: today until now is not compared with a complete day. 5m
+    buckets are kept for 40 days, so a year is compared in complete days, until yesterday.
     """
     step = now - now % BUCKET_5M_SECONDS
     if period == "24h":
         day = 24 * HOUR_SECONDS
-        whole = [Span("5m", step + BUCKET_5M_SECONDS - day, step + BUCKET_5M_SECONDS)]
-        return whole, [Span("5m", step - day, step)], [Span("5m", step - 2 * day, step - day)]
+        whole = [TimeRange("5m", step + BUCKET_5M_SECONDS - day, step + BUCKET_5M_SECONDS)]
+        return whole, [TimeRange("5m", step - day, step)], [TimeRange("5m", step - 2 * day, step - day)]
     days = PERIOD_DAYS[period]
     today = bucket_start(now, "day", site)
-    first = earlier_start(today, "day", days - 1, site)
-    whole = [Span("day", first, today + 1)]
-    until = Span("day", first, today)
-    day_before = earlier_start(today, "day", days, site)
-    first_before = earlier_start(first, "day", days, site)
+    first = start_before(today, "day", days - 1, site)
+    whole = [TimeRange("day", first, today + 1)]
+    until = TimeRange("day", first, today)
+    day_before = start_before(today, "day", days, site)
+    first_before = start_before(first, "day", days, site)
     if period == "365d":
-        return whole, [until], [Span("day", earlier_start(first, "day", days - 1, site), first)]
+        return whole, [until], [TimeRange("day", start_before(first, "day", days - 1, site), first)]
     return (
         whole,
-        [until, Span("5m", today, step)],
-        [Span("day", first_before, day_before), Span("5m", day_before, min(day_before + step - today, first))],
+        [until, TimeRange("5m", today, step)],
+        [
+            TimeRange("day", first_before, day_before),
+            TimeRange("5m", day_before, min(day_before + step - today, first)),
+        ],
     )
 
 
 def period_days(period: Period, now: int, site: Site) -> tuple[int, int]:
-    """Return the local days that a period touches, for what is kept by days only: begin and end."""
+    """Return the local days that a period touches, for tables that have days only: begin and end."""
     if period == "24h":
         begin = bucket_start(now - 24 * HOUR_SECONDS, "day", site)
     else:
-        begin = earlier_start(bucket_start(now, "day", site), "day", PERIOD_DAYS[period] - 1, site)
+        begin = start_before(bucket_start(now, "day", site), "day", PERIOD_DAYS[period] - 1, site)
     return begin, next_start(bucket_start(now, "day", site), "day", site)

@@ -1,30 +1,30 @@
-"""Answers → tables for people: heads in their language, and notes that say what the numbers are. Pure."""
+"""Statistics → tables of exports, with translated headings and explanatory notes. Pure."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from services.stats.statistics.formatting import Writing
+from services.stats.statistics.formatting import Formatter
 from services.stats.statistics.spreadsheets import Cell, Table
-from services.stats.statistics.time_series import MEASURES, Series
-from services.stats.statistics.top_articles import Read, SectionCounts
+from services.stats.statistics.time_series import MEASURES, TimeSeries
+from services.stats.statistics.top_articles import SectionCounts, TopArticle
 from services.stats.statistics.translations import WORDS
 from shared.sites import Site
 
 
-class Frame(NamedTuple):
-    """What all tables of an export have in common."""
+class ReportFrame(NamedTuple):
+    """The context of all tables of an export."""
 
     site: Site
     language: str
     as_of: int
     of: str
-    """Which part of the site, or which period; may be empty."""
+    """The part of the site, or the period; may be empty."""
 
     @property
     def notes(self) -> list[str]:
-        """What a reader must know."""
-        words, writing = WORDS[self.language], Writing(self.site, self.language)
-        whose = f"{self.site.name}. {words['as_of']} {writing.time(self.as_of)} ({self.site.timezone})."
+        """Notes above the table."""
+        words, formatter = WORDS[self.language], Formatter(self.site, self.language)
+        whose = f"{self.site.name}. {words['as_of']} {formatter.time(self.as_of)} ({self.site.timezone})."
         return [whose, *([words.get(self.of, self.of)] if self.of else []), *words["meanings"][:4]]
 
     def section(self, slug: str | None) -> str:
@@ -33,20 +33,20 @@ class Frame(NamedTuple):
         return known.name if known else slug or WORDS[self.language]["no_section"]
 
 
-def history_table(series: Series, frame: Frame) -> Table:
+def history_table(series: TimeSeries, frame: ReportFrame) -> Table:
     """Return a series."""
-    words, writing = WORDS[frame.language], Writing(frame.site, frame.language)
+    words, formatter = WORDS[frame.language], Formatter(frame.site, frame.language)
     shape = "%Y-%m-%d %H:%M" if series.step == "hour" else "%Y-%m-%d"
     rows: list[list[Cell]] = []
     for start, end, counts in zip(series.starts[:-1], series.starts[1:], series.counts, strict=True):
         last = end if series.step == "hour" else end - 1  # the last day, and not the one after it
-        names = [writing.local(start).strftime(shape), writing.local(last).strftime(shape)]
+        names = [formatter.local(start).strftime(shape), formatter.local(last).strftime(shape)]
         rows.append([*names, *(counts.of(measure) for measure in MEASURES)])
     heads = [words["begin"], words["end"], *(words[measure] for measure in MEASURES)]
     return Table(words["history_by"][series.step], frame.notes, heads, rows)
 
 
-def top_table(articles: Sequence[Read], frame: Frame, base_url: str, *, online: bool) -> Table:
+def top_table(articles: Sequence[TopArticle], frame: ReportFrame, base_url: str, *, online: bool) -> Table:
     """Return most read, or what is being read now."""
     words = WORDS[frame.language]
     rows: list[list[Cell]] = []
@@ -68,7 +68,7 @@ def top_table(articles: Sequence[Read], frame: Frame, base_url: str, *, online: 
     return Table(words["active_now"] if online else words["most_read"], frame.notes, heads, rows)
 
 
-def sections_table(sections: Sequence[SectionCounts], frame: Frame) -> Table:
+def sections_table(sections: Sequence[SectionCounts], frame: ReportFrame) -> Table:
     """Return what was read in each section."""
     words = WORDS[frame.language]
     rows: list[list[Cell]] = [

@@ -1,7 +1,7 @@
-"""The statistics over HTTP: the page, history, most read, sections, exports and the fragment.
+"""The statistics over HTTP: the page, history, top articles, sections, exports and the fragment.
 
-They read more than a counter does, so they have connections of their own and keep their answers for some seconds: a
-rush on this page can slow down this page only.
+They read more than a counter does, so they have a separate connection pool and cache their results for some seconds:
+many requests for this page can slow down this page only.
 """
 
 import time
@@ -15,22 +15,22 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import Route
 
-from services.stats.query_params import ANY_ORIGIN, one_of
-from services.stats.statistics.access import Access, link_query
-from services.stats.statistics.page import ASSETS, render_door, render_fragment, render_page
-from services.stats.statistics.periods import BadSpan, Period, Step, TopPeriod, asked_span, edges
-from services.stats.statistics.report import Gathering
-from services.stats.statistics.report_tables import Frame, history_table, sections_table, top_table
+from services.stats.query_params import ANY_ORIGIN, choice_param
+from services.stats.statistics.access import StatisticsAuth, query_with_token
+from services.stats.statistics.page import ASSETS, render_fragment, render_page, render_token_form
+from services.stats.statistics.periods import BucketSize, InvalidRange, Period, TopPeriod, bucket_edges, parse_range
+from services.stats.statistics.report import ReportReader
+from services.stats.statistics.report_tables import ReportFrame, history_table, sections_table, top_table
 from services.stats.statistics.spreadsheets import XLSX_TYPE, Table, to_csv, to_xlsx
 from services.stats.statistics.time_series import MEASURES, Counts, local_time
-from services.stats.statistics.top_articles import LIMIT_MAX, DaySpan, Read, span_of
+from services.stats.statistics.top_articles import LIMIT_MAX, DayRange, TopArticle, range_of
 from shared.events import Measure
 from shared.http.problems import Problem
 from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.sites import Site, Sites
 from shared.translations import ui_language
 
-_Answer = TypeVar("_Answer")
+_T = TypeVar("_T")
 PAGE_HEADERS = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
     "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
@@ -40,38 +40,38 @@ PAGE_HEADERS = {
 ASSET_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 ID_CHARACTERS_MAX = 64
 DAYS_MAX = 400
-"""A year of most read takes seconds to sum; more is for the exports of history."""
+"""Summing the top articles of a year takes seconds; longer ranges are for the exports of history."""
 
 
-class Place(NamedTuple):
-    """What was asked of `top`."""
+class TopQuery(NamedTuple):
+    """The parameters of `top`."""
 
     period: str
-    span: DaySpan | None
-    """None: who is being read now."""
+    span: DayRange | None
+    """None: the articles that are read now."""
     measure: Measure
     section: str | None
     limit: int
 
 
-class Statistics:
-    """The statistics' HTTP side."""
+class StatisticsRoutes:
+    """The handlers of the statistics."""
 
     def __init__(self, pool: asyncpg.Pool, sites: Sites, tokens: str, public_url: str | None) -> None:
-        self._gathering = Gathering(pool)
+        self._reader = ReportReader(pool)
         self._sites = sites
-        self._access = Access(sites, tokens)
+        self._auth = StatisticsAuth(sites, tokens)
         self._public_url = public_url
 
     @property
     def routes(self) -> list[Route]:
-        """All of them. They stand after the counter's routes, whose paths are more exact."""
+        """All routes. They follow the counter's routes, whose paths are more specific."""
         kinds = ("json", "csv", "xlsx")
         tables = {"history": self.history, "top": self.top, "sections": self.sections}
         return [
             Route("/stats/assets/{name}", asset),
             *(
-                Route(f"/stats/{{site}}/{name}" + ("" if kind == "json" else f".{kind}"), _named(act, kind))
+                Route(f"/stats/{{site}}/{name}" + ("" if kind == "json" else f".{kind}"), _with_file_kinds(act, kind))
                 for name, act in tables.items()
                 for kind in kinds
             ),
@@ -85,43 +85,46 @@ class Statistics:
         site = self._site(request)
         language = ui_language(site, request.query_params.get("lang"))
         try:
-            self._access.check(request, site)
-        except Problem as refusal:
+            self._auth.check(request, site)
+        except Problem as problem:
             if "text/html" not in request.headers.get("accept", ""):
                 raise
-            html = render_door(site, language, wrong="token" in request.query_params)
-            return HTMLResponse(html, 401, {**PAGE_HEADERS, **refusal.headers})
-        period: Period = one_of(request, "period", "7d", get_args(Period))
-        numbers = await _or_503(self._gathering.page(site, period))
-        link = partial(link_query, request, site)
+            html = render_token_form(site, language, wrong="token" in request.query_params)
+            return HTMLResponse(html, 401, {**PAGE_HEADERS, **problem.headers})
+        period: Period = choice_param(request, "period", "7d", get_args(Period))
+        numbers = await _read_or_503(self._reader.page(site, period))
+        link = partial(query_with_token, request, site)
         html = render_page(numbers, site, language, self._base_url(site), link, robots=site.statistics == "public")
         return HTMLResponse(html, headers={**PAGE_HEADERS, **self._caching(site, 5)})
 
     async def without_slash(self, request: Request) -> Response:
-        """Send `/stats/{site}/` to the page."""
+        """Redirect `/stats/{site}/` to the page."""
         query = f"?{request.url.query}" if request.url.query else ""
         return RedirectResponse(f"/stats/{self._site(request).slug}{query}", 308)
 
     async def history(self, request: Request, kind: str) -> Response:
         """`GET /stats/{site}/history?step=&from=&to=&measure=&article=&section=`, also `.csv` and `.xlsx`."""
-        site = self._open(request)
-        step: Step = one_of(request, "step", "day", get_args(Step))
+        site = self._check_access(request)
+        step: BucketSize = choice_param(request, "step", "day", get_args(BucketSize))
         article, section = _id(request, "article"), self._section(request, site)
         if (article or section) and step == "hour":
             raise Problem(
-                422, "Articles and sections are kept by day; ask for step=day.", field="step", headers=ANY_ORIGIN
+                422,
+                "Articles and sections are counted by day; use step=day.",
+                field="step",
+                headers=ANY_ORIGIN,
             )
         if article and section:
-            raise Problem(422, "Ask for an article or for a section.", field="section", headers=ANY_ORIGIN)
+            raise Problem(422, "Give either `article` or `section`, not both.", field="section", headers=ANY_ORIGIN)
         measures = MEASURES if "measure" not in request.query_params else (_measure(request, "views"),)
         query = request.query_params
         try:
-            begin, end = asked_span(query.get("from"), query.get("to"), step, int(time.time()), site)
-            starts = edges(begin, end, step, site)
-        except (BadSpan, OverflowError) as error:
+            begin, end = parse_range(query.get("from"), query.get("to"), step, int(time.time()), site)
+            starts = bucket_edges(begin, end, step, site)
+        except (InvalidRange, OverflowError) as error:
             raise Problem(422, str(error), field="from", headers=ANY_ORIGIN) from error
-        series = await _or_503(
-            self._gathering.series(site, step, starts[0], starts[-1], article=article, section=section)
+        series = await _read_or_503(
+            self._reader.series(site, step, starts[0], starts[-1], article=article, section=section)
         )
         if kind != "json":
             frame = _frame(request, site, series.as_of, " ".join(one for one in (section, article) if one))
@@ -136,28 +139,28 @@ class Statistics:
             "timezone": site.timezone,
             "as_of": local_time(series.as_of, site),
             "buckets": [
-                {"start": local_time(start, site), **_told(counts, measures)}
+                {"start": local_time(start, site), **_series_json(counts, measures)}
                 for start, counts in zip(starts[:-1], series.counts, strict=True)
             ],
-            "total": _told(series.total, measures),
-            "before": _told(series.before, measures),
+            "total": _series_json(series.total, measures),
+            "before": _series_json(series.before, measures),
         }
         return self._json(site, answer)
 
     async def top(self, request: Request, kind: str) -> Response:
         """`GET /stats/{site}/top?period=&limit=&measure=&section=`, or `from` and `to`; also `.csv` and `.xlsx`."""
-        site = self._open(request)
-        place = self._place(request, site)
-        articles = await self._articles(site, place, public_only=False)
+        site = self._check_access(request)
+        top = self._parse_top_query(request, site)
+        articles = await self._articles(site, top, public_only=False)
         as_of = int(time.time())
         if kind != "json":
-            frame = _frame(request, site, as_of, place.period)
-            return self._file(site, f"top-{place.period}", kind, await self._sheets(place, articles, frame))
+            frame = _frame(request, site, as_of, top.period)
+            return self._file(site, f"top-{top.period}", kind, await self._sheets(top, articles, frame))
         answer = {
             "site": site.slug,
-            "period": place.period,
-            **({"section": place.section} if place.section else {}),
-            "measure": "online" if place.span is None else place.measure,
+            "period": top.period,
+            **({"section": top.section} if top.section else {}),
+            "measure": "online" if top.span is None else top.measure,
             "timezone": site.timezone,
             "as_of": local_time(as_of, site),
             "articles": [
@@ -166,7 +169,7 @@ class Statistics:
                     "title": one.title,
                     "section": one.section,
                     "url": self._base_url(site) + one.path if one.path else None,
-                    **({"online": one.online} if place.span is None else _told(one.counts, MEASURES)),
+                    **({"online": one.online} if top.span is None else _series_json(one.counts, MEASURES)),
                 }
                 for one in articles
             ],
@@ -175,69 +178,69 @@ class Statistics:
 
     async def sections(self, request: Request, kind: str) -> Response:
         """`GET /stats/{site}/sections?period=`, or `from` and `to`; also `.csv` and `.xlsx`."""
-        site = self._open(request)
-        place = self._place(request, site, default="month")
-        if place.span is None:
-            raise Problem(422, "Sections have no numbers of this moment.", field="period", headers=ANY_ORIGIN)
-        sections = await _or_503(self._gathering.sections(site, place.span))
+        site = self._check_access(request)
+        top = self._parse_top_query(request, site, default="month")
+        if top.span is None:
+            raise Problem(422, "`period=now` is not available for sections.", field="period", headers=ANY_ORIGIN)
+        sections = await _read_or_503(self._reader.sections(site, top.span))
         as_of = int(time.time())
         if kind != "json":
-            frame = _frame(request, site, as_of, place.period)
-            return self._file(site, f"sections-{place.period}", kind, [sections_table(sections, frame)])
+            frame = _frame(request, site, as_of, top.period)
+            return self._file(site, f"sections-{top.period}", kind, [sections_table(sections, frame)])
         told = [
-            {"section": one.section or None, "articles": one.articles, **_told(one.counts, MEASURES)}
+            {"section": one.section or None, "articles": one.articles, **_series_json(one.counts, MEASURES)}
             for one in sections
         ]
         return self._json(
             site,
-            {"site": site.slug, "period": place.period, "as_of": local_time(as_of, site), "sections": told},
+            {"site": site.slug, "period": top.period, "as_of": local_time(as_of, site), "sections": told},
         )
 
     async def fragment(self, request: Request) -> Response:
         """`GET /stats/{site}/top.html`: an `<ol>` of links for other pages; only articles that are live."""
-        site = self._open(request)
-        place = self._place(request, site)
-        articles = await self._articles(site, place, public_only=True)
+        site = self._check_access(request)
+        top = self._parse_top_query(request, site)
+        articles = await self._articles(site, top, public_only=True)
 
-        def number(one: Read) -> int:
-            return one.online if place.span is None else one.counts.of(place.measure)
+        def number(one: TopArticle) -> int:
+            return one.online if top.span is None else one.counts.of(top.measure)
 
-        wanted = one_of(request, "numbers", "yes", ("yes", "no")) == "yes"
-        html = render_fragment(articles, site, self._base_url(site), number, numbers_wanted=wanted)
+        wanted = choice_param(request, "numbers", "yes", ("yes", "no")) == "yes"
+        html = render_fragment(articles, site, self._base_url(site), number, with_numbers=wanted)
         return HTMLResponse(html, headers={**self._caching(site, 15), **ANY_ORIGIN})
 
-    async def _articles(self, site: Site, place: Place, *, public_only: bool) -> Sequence[Read]:
+    async def _articles(self, site: Site, top: TopQuery, *, public_only: bool) -> Sequence[TopArticle]:
         reading = (
-            self._gathering.online_now(site, place.section, public_only=public_only)
-            if place.span is None
-            else self._gathering.most_read(site, place.span, place.measure, place.section, public_only=public_only)
+            self._reader.online_now(site, top.section, public_only=public_only)
+            if top.span is None
+            else self._reader.top_articles(site, top.span, top.measure, top.section, public_only=public_only)
         )
-        return (await _or_503(reading))[: place.limit]
+        return (await _read_or_503(reading))[: top.limit]
 
-    async def _sheets(self, place: Place, articles: Sequence[Read], frame: Frame) -> list[Table]:
-        """Return most read; in a workbook the sections of the same span come after it."""
-        sheets = [top_table(articles, frame, self._base_url(frame.site), online=place.span is None)]
-        if place.span is not None:
-            sections = await _or_503(self._gathering.sections(frame.site, place.span))
+    async def _sheets(self, top: TopQuery, articles: Sequence[TopArticle], frame: ReportFrame) -> list[Table]:
+        """Return the top articles; in a workbook the sections of the same range follow."""
+        sheets = [top_table(articles, frame, self._base_url(frame.site), online=top.span is None)]
+        if top.span is not None:
+            sections = await _read_or_503(self._reader.sections(frame.site, top.span))
             sheets.append(sections_table(sections, frame))
         return sheets
 
-    def _place(self, request: Request, site: Site, default: str = "today") -> Place:
+    def _parse_top_query(self, request: Request, site: Site, default: str = "today") -> TopQuery:
         query = request.query_params
         section, limit = self._section(request, site), _limit(request)
         if "from" in query or "to" in query:
             try:
-                begin, end = asked_span(query.get("from"), query.get("to"), "day", int(time.time()), site)
-                days = edges(begin, end, "day", site)
-            except (BadSpan, OverflowError) as error:
+                begin, end = parse_range(query.get("from"), query.get("to"), "day", int(time.time()), site)
+                days = bucket_edges(begin, end, "day", site)
+            except (InvalidRange, OverflowError) as error:
                 raise Problem(422, str(error), field="from", headers=ANY_ORIGIN) from error
             if len(days) > DAYS_MAX + 1:
-                raise Problem(422, f"At most {DAYS_MAX} days are put together.", field="from", headers=ANY_ORIGIN)
+                raise Problem(422, f"A range has at most {DAYS_MAX} days.", field="from", headers=ANY_ORIGIN)
             name = f"{local_time(days[0], site)[:10]}_{local_time(days[-1] - 1, site)[:10]}"
-            return Place(name, DaySpan("day", days[0], days[-1]), _measure(request, "views"), section, limit)
-        period = one_of(request, "period", default, (*get_args(TopPeriod), "now"))
-        span = None if period == "now" else span_of(period, site)
-        return Place(period, span, _measure(request, "views"), section, limit)
+            return TopQuery(name, DayRange("day", days[0], days[-1]), _measure(request, "views"), section, limit)
+        period = choice_param(request, "period", default, (*get_args(TopPeriod), "now"))
+        span = None if period == "now" else range_of(period, site)
+        return TopQuery(period, span, _measure(request, "views"), section, limit)
 
     def _site(self, request: Request) -> Site:
         slug = request.path_params["site"]
@@ -245,9 +248,9 @@ class Statistics:
             raise Problem(404, f"There is no site {slug!r} here.", headers=ANY_ORIGIN)
         return self._sites[slug]
 
-    def _open(self, request: Request) -> Site:
+    def _check_access(self, request: Request) -> Site:
         site = self._site(request)
-        self._access.check(request, site)
+        self._auth.check(request, site)
         return site
 
     def _section(self, request: Request, site: Site) -> str | None:
@@ -283,15 +286,15 @@ class Statistics:
 
 
 async def asset(request: Request) -> Response:
-    """`GET /stats/assets/{name}`: what the page is made with. Another content has another `v`."""
+    """`GET /stats/assets/{name}`: a style sheet or script of the page. Its `v` changes with its content."""
     name = request.path_params["name"]
     if name not in ASSETS:
-        raise Problem(404, "There is nothing by that name.")
+        raise Problem(404, "Not found.")
     headers = {"cache-control": "public, max-age=31536000, immutable", "x-content-type-options": "nosniff"}
     return Response(ASSETS[name], media_type=ASSET_TYPES[name.rpartition(".")[2]], headers=headers)
 
 
-def _named(act: Any, kind: str) -> Any:
+def _with_file_kinds(act: Any, kind: str) -> Any:
     async def handle(request: Request) -> Response:
         answer: Response = await act(request, kind)
         return answer
@@ -299,34 +302,36 @@ def _named(act: Any, kind: str) -> Any:
     return handle
 
 
-def _frame(request: Request, site: Site, as_of: int, of: str) -> Frame:
-    return Frame(site, ui_language(site, request.query_params.get("lang")), as_of, of)
+def _frame(request: Request, site: Site, as_of: int, of: str) -> ReportFrame:
+    return ReportFrame(site, ui_language(site, request.query_params.get("lang")), as_of, of)
 
 
-async def _or_503(reading: Awaitable[_Answer]) -> _Answer:
+async def _read_or_503(reading: Awaitable[_T]) -> _T:
     try:
         return await reading
     except POSTGRES_UNAVAILABLE as error:
-        raise Problem(503, "The numbers cannot be read now.", headers={"retry-after": "5", **ANY_ORIGIN}) from error
+        raise Problem(
+            503, "Statistics are temporarily unavailable.", headers={"retry-after": "5", **ANY_ORIGIN}
+        ) from error
 
 
-def _told(counts: Counts, measures: Sequence[Measure]) -> dict[str, int]:
+def _series_json(counts: Counts, measures: Sequence[Measure]) -> dict[str, int]:
     return {measure: counts.of(measure) for measure in measures}
 
 
 def _measure(request: Request, default: Measure) -> Measure:
-    return one_of(request, "measure", default, get_args(Measure))
+    return choice_param(request, "measure", default, get_args(Measure))
 
 
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", "10")
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LIMIT_MAX:
-        raise Problem(422, f"limit is a number from 1 to {LIMIT_MAX}.", field="limit", headers=ANY_ORIGIN)
+        raise Problem(422, f"limit must be a number from 1 to {LIMIT_MAX}.", field="limit", headers=ANY_ORIGIN)
     return int(text[:9])
 
 
 def _id(request: Request, name: str) -> str | None:
     text = request.query_params.get(name)
     if text is not None and not 1 <= len(text) <= ID_CHARACTERS_MAX:
-        raise Problem(422, f"{name} has 1 to {ID_CHARACTERS_MAX} characters.", field=name, headers=ANY_ORIGIN)
+        raise Problem(422, f"{name} must have 1 to {ID_CHARACTERS_MAX} characters.", field=name, headers=ANY_ORIGIN)
     return text

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import xlsxwriter
 
 Cell = str | int | None
-FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r")
-"""A spreadsheet takes what begins so for a formula: an article's title must never be one."""
+FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
+"""A spreadsheet treats a text that begins with one of these as a formula: a title must never be one."""
 XLSX_TYPE = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 @dataclass(frozen=True)
 class Table:
-    """What is exported: a title, notes for the reader, and rows under their heads."""
+    """An exported table: a title, notes, and rows under their headings."""
 
     title: str
     notes: Sequence[str]
@@ -24,16 +24,16 @@ class Table:
 
 
 def to_csv(table: Table) -> bytes:
-    """Return UTF-8 with a byte order mark, by which Excel tells it; lines end as RFC 4180 wants. No notes."""
+    """Return UTF-8 with a byte order mark, by which Excel recognises it; lines end as in RFC 4180. No notes."""
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(table.heads)
-    writer.writerows([_harmless(cell) for cell in row] for row in table.rows)
+    writer.writerows([_without_formula(cell) for cell in row] for row in table.rows)
     return text.getvalue().encode("utf-8-sig")
 
 
 def to_xlsx(tables: Sequence[Table]) -> bytes:
-    """Return a workbook with a sheet for each table. Texts are texts there, whatever they begin with."""
+    """Return a workbook with a sheet for each table. Texts are never formulas there, whatever they begin with."""
     file = io.BytesIO()
     with xlsxwriter.Workbook(file, {"in_memory": True}) as book:
         styles = {
@@ -64,12 +64,12 @@ def to_xlsx(tables: Sequence[Table]) -> bytes:
     return file.getvalue()
 
 
-def _harmless(cell: Cell) -> Cell:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_SIGNS) else cell
+def _without_formula(cell: Cell) -> Cell:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(FORMULA_PREFIXES) else cell
 
 
 def _printable(text: str) -> str:
-    """Return the text without control characters: XML has no place for them."""
+    """Return the text without control characters, which XML does not allow."""
     return "".join(letter for letter in text if letter >= " ")
 
 

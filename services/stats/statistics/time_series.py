@@ -1,4 +1,4 @@
-"""Postgres → series and sums over time: history, comparison, referrers, ledger."""
+"""Postgres → time series and sums: history, comparison, referrers, ledger."""
 
 import time
 from collections.abc import Sequence
@@ -9,7 +9,15 @@ import msgspec
 
 from services.stats.counting.rules import DIRECT, WHOLE_SITE
 from services.stats.queries import STATISTICS_SQL as SQL
-from services.stats.statistics.periods import Period, Span, Step, earlier_start, edges, period_days, stretches
+from services.stats.statistics.periods import (
+    BucketSize,
+    Period,
+    TimeRange,
+    bucket_edges,
+    comparison_ranges,
+    period_days,
+    start_before,
+)
 from shared.events import Measure
 from shared.sites import Site
 
@@ -17,7 +25,7 @@ MEASURES: tuple[Measure, ...] = ("views", "visits", "visitors")
 
 
 class Counts(msgspec.Struct, frozen=True):
-    """The three measures of one span. Visitors of several days are the sum of the days' visitors."""
+    """The three measures of one range. Visitors of several days are the sum of the days' visitors."""
 
     views: int = 0
     visits: int = 0
@@ -29,10 +37,10 @@ class Counts(msgspec.Struct, frozen=True):
         return number
 
 
-class Series(msgspec.Struct, frozen=True):
+class TimeSeries(msgspec.Struct, frozen=True):
     """Counts in buckets: `starts` has one more than `counts`, the end of the last one."""
 
-    step: Step
+    step: BucketSize
     starts: list[int]
     counts: list[Counts]
     before: Counts
@@ -52,11 +60,11 @@ class Comparison(msgspec.Struct, frozen=True):
     now: Counts
     """Of the part that is compared."""
     before: Counts | None
-    """None if counting began later than this stretch."""
+    """None if counting began later than this range."""
 
 
 class Ledger(msgspec.Struct, frozen=True):
-    """What became of every record that was read, by local day of arrival."""
+    """Outcome of every record that was read, by local day of arrival."""
 
     outcomes: dict[str, int]
     """counted, late, duplicate, bot, dead_lettered."""
@@ -71,23 +79,23 @@ class Ledger(msgspec.Struct, frozen=True):
 
     @property
     def people(self) -> int:
-        """Signs of people: counted, in time or late."""
+        """Human events: counted, on time or late."""
         return self.outcomes.get("counted", 0) + self.outcomes.get("late", 0)
 
 
 async def read_series(
-    pool: asyncpg.Pool, site: Site, step: Step, begin: int, end: int, *, article: str | None, section: str | None
-) -> Series:
+    pool: asyncpg.Pool, site: Site, step: BucketSize, begin: int, end: int, *, article: str | None, section: str | None
+) -> TimeSeries:
     """Read all buckets that touch [begin, end), and as many before them.
 
     Raises:
         BadSpan: there are too many.
-        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is away.
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
     """
-    starts = edges(begin, end, step, site)
+    starts = bucket_edges(begin, end, step, site)
     count = len(starts) - 1
-    first_before = earlier_start(starts[0], step, count, site)
-    all_starts = edges(first_before, starts[-1], step, site, most=2 * count)[:-1]
+    first_before = start_before(starts[0], step, count, site)
+    all_starts = bucket_edges(first_before, starts[-1], step, site, limit=2 * count)[:-1]
     span = (all_starts[0], starts[-1], all_starts)
     if section is not None:
         rows = await pool.fetch(SQL["section_series"], site.slug, section, *span)
@@ -96,20 +104,20 @@ async def read_series(
         rows = await pool.fetch(SQL["series"], site.slug, article or WHOLE_SITE, grain, *span)
     found = {place: Counts(*numbers) for place, *numbers in map(tuple, rows)}
     counts = [found.get(place, Counts()) for place in range(2 * count)]
-    return Series(step, starts, counts[count:], _sum(counts[:count]), int(time.time()))
+    return TimeSeries(step, starts, counts[count:], _sum(counts[:count]), int(time.time()))
 
 
 async def read_comparison(pool: asyncpg.Pool, site: Site, period: Period) -> Comparison:
     """Read a period's counts and those just before it."""
-    parts = stretches(period, int(time.time()), site)
-    spans = [(number, span) for number, part in enumerate(parts) for span in part]
+    ranges = comparison_ranges(period, int(time.time()), site)
+    spans = [(number, span) for number, one in enumerate(ranges) for span in one]
     rows = await pool.fetch(
         SQL["comparison_sums"], site.slug, [number for number, _ in spans], *_columns([span for _, span in spans])
     )
     whole, now, before = (Counts(*row[1:]) for row in map(tuple, rows))
     first_hour = await pool.fetchval(SQL["first_hour"], site.slug)
-    is_counted_whole = first_hour is not None and first_hour <= min(span.begin for span in parts[2])
-    return Comparison(whole, now, before if is_counted_whole else None)
+    is_complete = first_hour is not None and first_hour <= min(span.begin for span in ranges[2])
+    return Comparison(whole, now, before if is_complete else None)
 
 
 async def read_referrers(pool: asyncpg.Pool, site: Site, period: Period) -> list[tuple[str, int]]:
@@ -119,7 +127,7 @@ async def read_referrers(pool: asyncpg.Pool, site: Site, period: Period) -> list
 
 
 async def read_ledger(pool: asyncpg.Pool, site: Site, period: Period) -> Ledger:
-    """Return what became of what arrived on the local days of a period."""
+    """Return the outcomes of the records that arrived on the local days of a period."""
     rows = await pool.fetch(SQL["ledger_totals"], site.slug, *period_days(period, int(time.time()), site))
     outcomes: dict[str, int] = {}
     reasons: dict[str, dict[str, int]] = {"bot": {}, "dead_lettered": {}}
@@ -139,5 +147,5 @@ def _sum(counts: Sequence[Counts]) -> Counts:
     return Counts(*(sum(one.of(measure) for one in counts) for measure in MEASURES))
 
 
-def _columns(spans: list[Span]) -> tuple[list[str], list[int], list[int]]:
+def _columns(spans: list[TimeRange]) -> tuple[list[str], list[int], list[int]]:
     return [one.grain for one in spans], [one.begin for one in spans], [one.end for one in spans]

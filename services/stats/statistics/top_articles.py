@@ -1,4 +1,4 @@
-"""Postgres → most read and online now, with titles and links; sections."""
+"""Postgres → top articles and active articles, with titles and links; sections."""
 
 import time
 
@@ -8,7 +8,7 @@ import msgspec
 from services.stats.counting.rules import ONLINE_MS
 from services.stats.counting.state import PRESENCE_BUCKET_MS
 from services.stats.queries import STATISTICS_SQL as SQL
-from services.stats.statistics.periods import TopPeriod, top_span
+from services.stats.statistics.periods import TopPeriod, top_range
 from services.stats.statistics.time_series import Counts
 from shared.events import Measure
 from shared.sites import Site
@@ -16,79 +16,81 @@ from shared.sites import Site
 LIMIT_MAX = 100
 
 
-class Read(msgspec.Struct, frozen=True):
-    """An article and its numbers."""
+class TopArticle(msgspec.Struct, frozen=True):
+    """An article and its counts."""
 
     article: str
     title: str | None
     """None if it was killed, or if only its id is known."""
     section: str | None
     state: str | None
-    """As the topic `articles` has it; None if it was never there."""
+    """As in the topic `articles`; None if it was never there."""
     path: str | None
-    """Where the portal serves it now."""
+    """Path under which the portal serves it now."""
     counts: Counts = Counts()
     online: int = 0
 
 
 class SectionCounts(msgspec.Struct, frozen=True):
-    """A section and its numbers; the slug is empty for articles that no section is known of."""
+    """A section and its counts; the slug is empty for articles without a known section."""
 
     section: str
     articles: int
     counts: Counts
 
 
-class DaySpan(msgspec.Struct, frozen=True):
-    """What most read is asked for: days from begin to before end, or everything (`total`)."""
+class DayRange(msgspec.Struct, frozen=True):
+    """Days from begin to before end, or all time (`total`)."""
 
     grain: str
     begin: int
     end: int
 
 
-def span_of(period: TopPeriod, site: Site) -> DaySpan:
-    """Return the span of a period, as it is now."""
-    return DaySpan(*top_span(period, int(time.time()), site))
+def range_of(period: TopPeriod, site: Site) -> DayRange:
+    """Return the current range of a period."""
+    return DayRange(*top_range(period, int(time.time()), site))
 
 
-async def read_most_read(
-    pool: asyncpg.Pool, site: Site, span: DaySpan, measure: Measure, section: str | None, *, public_only: bool
-) -> list[Read]:
-    """Return the 100 articles read most. The rows looked at are those of the span's days.
+async def read_top_articles(
+    pool: asyncpg.Pool, site: Site, span: DayRange, measure: Measure, section: str | None, *, public_only: bool
+) -> list[TopArticle]:
+    """Return the 100 top articles. Only rows of the range's days are read.
 
     Args:
-        pool: Where the counts are.
+        pool: Postgres.
         site: Of the articles.
-        span: Local days, or everything.
-        measure: What they are ordered by. Visits and visitors of an article are those that began on it.
+        span: Local days, or all time.
+        measure: The order. Visits and visitors of an article are those that began on it.
         section: Only articles of this section.
         public_only: Only articles that the portal serves now.
 
     Raises:
-        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is away.
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
     """
     rows = await pool.fetch(
         SQL["top_articles"], site.slug, span.grain, span.begin, span.end, measure, section, public_only, LIMIT_MAX
     )
     return [
-        Read(article, title, section, state, path, Counts(*numbers))
+        TopArticle(article, title, section, state, path, Counts(*numbers))
         for article, title, section, state, path, *numbers in map(tuple, rows)
     ]
 
 
-async def read_online_now(pool: asyncpg.Pool, site: Site, section: str | None, *, public_only: bool) -> list[Read]:
-    """Return the 100 articles that most readers are on now."""
+async def read_online_now(
+    pool: asyncpg.Pool, site: Site, section: str | None, *, public_only: bool
+) -> list[TopArticle]:
+    """Return the 100 articles with the most active visitors."""
     now = time.time_ns() // 1_000_000
-    first_step = (now - ONLINE_MS) // PRESENCE_BUCKET_MS + 1
-    rows = await pool.fetch(SQL["online_now"], site.slug, first_step, section, public_only, LIMIT_MAX)
+    first_bucket = (now - ONLINE_MS) // PRESENCE_BUCKET_MS + 1
+    rows = await pool.fetch(SQL["online_now"], site.slug, first_bucket, section, public_only, LIMIT_MAX)
     return [
-        Read(article, title, section, state, path, online=online)
+        TopArticle(article, title, section, state, path, online=online)
         for article, title, section, state, path, online in map(tuple, rows)
     ]
 
 
-async def read_sections(pool: asyncpg.Pool, site: Site, span: DaySpan) -> list[SectionCounts]:
-    """Return what was read in each section."""
+async def read_sections(pool: asyncpg.Pool, site: Site, span: DayRange) -> list[SectionCounts]:
+    """Return the counts of each section."""
     rows = await pool.fetch(SQL["sections"], site.slug, span.grain, span.begin, span.end)
     return [SectionCounts(section, articles, Counts(*numbers)) for section, articles, *numbers in map(tuple, rows)]

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.stats.admin.reference_model import Bucket, Entry, Expected, Numbers, day_start, next_day_start, recount
-from services.stats.admin.verify import Comparison, Counted, Stored, compare
+from services.stats.admin.reference_model import Bucket, Expected, LedgerKey, Totals, day_start, next_day_start, recount
+from services.stats.admin.verify import PartitionProgress, StoredCounts, VerifyReport, compare
 from shared.sites import Site, Sites
 
 NAMES = {
@@ -59,7 +59,7 @@ def fold(*records: Record) -> Expected:
 
 
 def total(expected: Expected, article: str = "", site: str = "haihau") -> tuple[int, int, int]:
-    numbers = expected.counts.get(Bucket(site, article, "total", 0), Numbers())
+    numbers = expected.counts.get(Bucket(site, article, "total", 0), Totals())
     return numbers.views, numbers.visits, numbers.visitors
 
 
@@ -86,12 +86,12 @@ def test_a_view_counts_in_each_of_its_buckets() -> None:
     expected = fold(record(0, at=at, article="bai-1"))
     day = instant("2026-11-24T00:00+07:00") // 1000
     assert expected.counts == {
-        Bucket("haihau", "", "5m", instant("2026-11-24T12:05+07:00") // 1000): Numbers(1, 1, 1),
-        Bucket("haihau", "", "hour", instant("2026-11-24T12:00+07:00") // 1000): Numbers(1, 1, 1),
-        Bucket("haihau", "", "day", day): Numbers(1, 1, 1),
-        Bucket("haihau", "", "total", 0): Numbers(1, 1, 1),
-        Bucket("haihau", "bai-1", "day", day): Numbers(1, 1, 1),
-        Bucket("haihau", "bai-1", "total", 0): Numbers(1, 1, 1),
+        Bucket("haihau", "", "5m", instant("2026-11-24T12:05+07:00") // 1000): Totals(1, 1, 1),
+        Bucket("haihau", "", "hour", instant("2026-11-24T12:00+07:00") // 1000): Totals(1, 1, 1),
+        Bucket("haihau", "", "day", day): Totals(1, 1, 1),
+        Bucket("haihau", "", "total", 0): Totals(1, 1, 1),
+        Bucket("haihau", "bai-1", "day", day): Totals(1, 1, 1),
+        Bucket("haihau", "bai-1", "total", 0): Totals(1, 1, 1),
     }
     assert dict(expected.ledger) == {("haihau", day, "counted", ""): 1}
     assert expected.records == 1
@@ -360,7 +360,7 @@ def test_kathmandu_has_quarters() -> None:
         "2026-11-24T00:00:00+05:45": (1, 0, 1),
     }
     hour = instant("2026-11-23T18:00+00:00") // 1000
-    assert expected.counts[Bucket("kathmandu", "", "hour", hour)] == Numbers(2, 1, 2)
+    assert expected.counts[Bucket("kathmandu", "", "hour", hour)] == Totals(2, 1, 2)
 
 
 def test_partitions_add_up_and_visitors_are_distinct() -> None:
@@ -368,7 +368,7 @@ def test_partitions_add_up_and_visitors_are_distinct() -> None:
     expected = recount({0: [record(0, article="bai-1")], 1: [record(0, article="bai-2"), record(1)]}, SITES)
     assert total(expected) == (3, 2, 1)
     assert outcomes(expected) == {"counted": 3}
-    slack = {bucket: (one.fewer, one.more) for bucket, one in expected.slack.items() if bucket.grain == "total"}
+    slack = {bucket: (one.fewer, one.more) for bucket, one in expected.tolerance.items() if bucket.grain == "total"}
     assert slack == {Bucket("haihau", "bai-1", "total", 0): (1, 0), Bucket("haihau", "bai-2", "total", 0): (0, 1)}
     assert total(recount({0: [record(0)], 1: [record(0, visitor=BOB)]}, SITES)) == (2, 2, 2)
     assert recount({}, SITES).counts == {}
@@ -384,14 +384,14 @@ def test_the_next_day_begins_at_or_after_an_instant() -> None:
     assert day_start(start, UTC) * 1000 == instant("2026-03-28T00:00+00:00")
 
 
-def stored_of(expected: Expected) -> Stored:
+def stored_of(expected: Expected) -> StoredCounts:
     """What is stored if every rule was followed."""
     counts = {bucket: replace(numbers) for bucket, numbers in expected.counts.items()}
-    partitions = {0: Counted(expected.records, NOON, "", has_gap=False)}
-    return Stored(partitions, counts, dict(expected.ledger), dict(expected.referrers))
+    partitions = {0: PartitionProgress(expected.records, NOON, "", has_gap=False)}
+    return StoredCounts(partitions, counts, dict(expected.ledger), dict(expected.referrers))
 
 
-def drifts(comparison: Comparison) -> list[tuple[str, str, str, int, int]]:
+def drifts(comparison: VerifyReport) -> list[tuple[str, str, str, int, int]]:
     return [(one.article, one.grain, one.measure, one.expected, one.stored) for one in comparison.drifts]
 
 
@@ -399,10 +399,10 @@ def test_drift_names_the_counter() -> None:
     """Comparing finds every number that is too high, too low or missing, and nothing else."""
     expected = fold(record(0, article="bai-1"), record(1, bot="crawler"))
     stored = stored_of(expected)
-    assert compare(stored, expected, SITES, None) == Comparison(counters=6 * 3 + 2 + 1)
+    assert compare(stored, expected, SITES, None) == VerifyReport(counters=6 * 3 + 2 + 1)
     stored.counts[Bucket("haihau", "bai-1", "total", 0)].views += 1
-    stored.counts[Bucket("haihau", "bai-2", "total", 0)] = Numbers(visits=2)
-    del stored.ledger[Entry("haihau", instant("2026-11-24T00:00+07:00") // 1000, "bot", "crawler")]
+    stored.counts[Bucket("haihau", "bai-2", "total", 0)] = Totals(visits=2)
+    del stored.ledger[LedgerKey("haihau", instant("2026-11-24T00:00+07:00") // 1000, "bot", "crawler")]
     assert drifts(compare(stored, expected, SITES, None)) == [
         ("bai-1", "total", "views", 1, 2),
         ("bai-2", "total", "visits", 0, 2),
@@ -435,8 +435,8 @@ def test_where_the_log_lost_its_beginning_whole_days_are_compared() -> None:
 
     tomorrow, in_three_days = (instant(f"2026-11-{day}T00:00+07:00") // 1000 for day in (25, 27))
     stored.counts[Bucket("haihau", "", "day", tomorrow)].views += 1
-    stored.ledger[Entry("haihau", tomorrow, "counted", "")] += 1
-    stored.ledger[Entry("haihau", in_three_days, "counted", "")] += 1
+    stored.ledger[LedgerKey("haihau", tomorrow, "counted", "")] += 1
+    stored.ledger[LedgerKey("haihau", in_three_days, "counted", "")] += 1
     assert drifts(compare(stored, left, SITES, lost_until)) == [
         ("", "day", "views", 24, 25),
         ("", "total", "views", 121, 120),
@@ -450,6 +450,6 @@ def test_old_steps_are_passed_over() -> None:
     """Steps of more than 40 days ago are dropped in Postgres, and are not missed."""
     expected = fold(record(0), record(1, at=NOON + 41 * DAY))
     stored = stored_of(expected)
-    stored.partitions[0] = Counted(2, NOON + 41 * DAY, "", has_gap=False)
+    stored.partitions[0] = PartitionProgress(2, NOON + 41 * DAY, "", has_gap=False)
     del stored.counts[Bucket("haihau", "", "5m", NOON // 1000)]
     assert not compare(stored, expected, SITES, None).drifts

@@ -11,13 +11,13 @@ import msgspec
 import pytest
 
 from services.stats.counter_api.badge import SHOWS, THEMES, WIDEST, WIDTHS, badge, text_width
-from services.stats.counter_api.counter_query import CounterNumbers
+from services.stats.counter_api.counter_query import CounterValues
 from services.stats.counter_api.fragment import fragment
 from services.stats.counter_api.labels import LABELS, SHOWN, badge_label
 from shared.events import Measure
 from shared.translations import group_thousands, nearest_language
 
-NUMBERS = CounterNumbers(
+NUMBERS = CounterValues(
     site="haihau",
     online=20,
     today=679,

@@ -14,10 +14,10 @@ from services.stats.counter_api import counter_cache as module
 from services.stats.counter_api.counter_cache import (
     ARTICLES_MAX,
     ARTICLES_WAITING_MAX,
-    Away,
-    Busy,
+    CounterCache,
     CounterKey,
-    Counters,
+    CountsUnavailable,
+    TooManyReads,
 )
 from services.stats.counter_api.prometheus_exporter import export
 from services.stats.metrics import COUNTER_READS, SITE_COUNTER
@@ -31,7 +31,7 @@ KEY = CounterKey(SITE, None, "visits", "calendar")
 
 @dataclass
 class Reading:
-    counters: Counters
+    counters: CounterCache
     proxy: Proxy
     direct: asyncpg.Connection
 
@@ -47,7 +47,7 @@ async def reading(database: str, tmp_path: Path) -> AsyncIterator[Reading]:
     pool = await open_pool(through, role="presstally_stats", size=4, statement_timeout_seconds=2)
     direct = await asyncpg.connect(database)
     process = Process()
-    yield Reading(Counters(pool, sites_of(tmp_path), process), proxy, direct)
+    yield Reading(CounterCache(pool, sites_of(tmp_path), process), proxy, direct)
     assert process.failure is None
     pool.terminate()
     await direct.close()
@@ -64,15 +64,15 @@ async def test_ten_thousand_readers_cost_one_query(reading: Reading) -> None:
     before = reading.queries()
     known = await asyncio.gather(*(reading.counters.get(KEY) for _ in range(10_000)))
     assert reading.queries() == before + 1
-    assert {one.numbers.total for one in known} == {7}
+    assert {one.values.total for one in known} == {7}
 
 
 async def test_numbers_are_a_second_old_at_most(reading: Reading) -> None:
     """After a second the counter is read again."""
     first = await reading.counters.get(KEY)
     await count_views(reading.direct, 1)
-    await asyncio.sleep(max(0.0, first.until - time.monotonic()))
-    assert (await reading.counters.get(KEY)).numbers.total == 1
+    await asyncio.sleep(max(0.0, first.fresh_until - time.monotonic()))
+    assert (await reading.counters.get(KEY)).values.total == 1
 
 
 async def test_invented_articles_do_not_grow_memory(reading: Reading) -> None:
@@ -80,7 +80,7 @@ async def test_invented_articles_do_not_grow_memory(reading: Reading) -> None:
     numbers = range(ARTICLES_MAX + 500)
     for begin in range(0, len(numbers), ARTICLES_WAITING_MAX):
         asked = [reading.counters.get(article(number)) for number in numbers[begin : begin + ARTICLES_WAITING_MAX]]
-        assert {one.numbers.total for one in await asyncio.gather(*asked)} == {0}
+        assert {one.values.total for one in await asyncio.gather(*asked)} == {0}
     assert len(reading.counters._of_articles) == ARTICLES_MAX
 
 
@@ -88,19 +88,19 @@ async def test_a_flood_of_articles_is_refused_and_sites_are_not(reading: Reading
     """Of a flood of articles as many are read as may wait; the others are refused at once, and a site is answered."""
     flood = [asyncio.create_task(_outcome(reading.counters, article(number))) for number in range(2_000)]
     await asyncio.sleep(0)
-    assert (await reading.counters.get(KEY)).numbers.total == 0
+    assert (await reading.counters.get(KEY)).values.total == 0
     outcomes = await asyncio.gather(*flood)
     assert outcomes.count("busy") == 2_000 - ARTICLES_WAITING_MAX
     assert outcomes.count("read") == ARTICLES_WAITING_MAX
     assert len(reading.counters._of_articles) == ARTICLES_WAITING_MAX
 
 
-async def _outcome(counters: Counters, key: CounterKey) -> str:
+async def _outcome(counters: CounterCache, key: CounterKey) -> str:
     try:
         await counters.get(key)
-    except Busy:
+    except TooManyReads:
         return "busy"
-    except Away:
+    except CountsUnavailable:
         return "away"
     return "read"
 
@@ -109,22 +109,22 @@ async def test_the_last_good_numbers_stay_while_postgres_hangs(reading: Reading)
     """When Postgres hangs, one reader waits a second and the next ones not at all; they get old numbers, marked."""
     await count_views(reading.direct, 5)
     good = await reading.counters.get(KEY)
-    assert not good.numbers.stale
+    assert not good.values.stale
     reading.proxy.freeze()
-    await asyncio.sleep(max(0.0, good.until - time.monotonic()))
+    await asyncio.sleep(max(0.0, good.fresh_until - time.monotonic()))
     late = await reading.counters.get(KEY)
     begun = time.monotonic()
     for _ in range(100):
         late = await reading.counters.get(KEY)
     assert time.monotonic() - begun < 0.5
-    assert (late.numbers.stale, late.numbers.total, late.numbers.as_of) == (True, 5, good.numbers.as_of)
+    assert (late.values.stale, late.values.total, late.values.as_of) == (True, 5, good.values.as_of)
     await count_views(reading.direct, 1)
     reading.proxy.thaw()
     deadline = time.monotonic() + 10
-    while (again := await reading.counters.get(KEY)).numbers.stale:
+    while (again := await reading.counters.get(KEY)).values.stale:
         assert time.monotonic() < deadline
         await asyncio.sleep(0.05)
-    assert again.numbers.total == 6
+    assert again.values.total == 6
     assert reading.counters.problem is None
 
 
@@ -132,13 +132,13 @@ async def test_without_good_numbers_there_is_no_answer(reading: Reading, monkeyp
     """Numbers that were never read, or more than a day ago, are not told."""
     await reading.counters.get(KEY)
     await reading.proxy.stop()
-    with pytest.raises(Away):
+    with pytest.raises(CountsUnavailable):
         await reading.counters.get(article(1))
     assert reading.counters.problem
     await asyncio.sleep(1)
-    assert (await reading.counters.get(KEY)).numbers.stale
+    assert (await reading.counters.get(KEY)).values.stale
     monkeypatch.setattr(module, "STALE_SECONDS_MAX", 0.5)
-    with pytest.raises(Away):
+    with pytest.raises(CountsUnavailable):
         await reading.counters.get(KEY)
 
 

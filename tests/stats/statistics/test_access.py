@@ -3,7 +3,7 @@
 import pytest
 from starlette.requests import Request
 
-from services.stats.statistics.access import Access, link_query
+from services.stats.statistics.access import StatisticsAuth, query_with_token
 from shared.http.problems import Problem
 from shared.settings import SettingsError
 from shared.sites import Site, Sites
@@ -31,7 +31,7 @@ def request(query: str = "", authorization: str = "") -> Request:
 )
 def test_a_token_opens_its_site(asked: Request) -> None:
     """Each of a site's tokens opens it, as a header or in the address."""
-    Access(SITES, TOKENS).check(asked, SHUT)
+    StatisticsAuth(SITES, TOKENS).check(asked, SHUT)
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_a_token_opens_its_site(asked: Request) -> None:
 )
 def test_anything_else_does_not(asked: Request) -> None:
     """No token, another site's and a wrong one are refused with 401; a public site asks nobody."""
-    access = Access(SITES, TOKENS)
+    access = StatisticsAuth(SITES, TOKENS)
     with pytest.raises(Problem) as refused:
         access.check(asked, SHUT)
     assert refused.value.status == 401
@@ -57,7 +57,7 @@ def test_anything_else_does_not(asked: Request) -> None:
 def test_bad_tokens_stop_the_start() -> None:
     """A short token, an invalid line and a site without a token are all reported at once, without any token."""
     with pytest.raises(SettingsError) as refused:
-        Access(SITES, "shut short\nnobody abcdefghijklmnop\nopen\n")
+        StatisticsAuth(SITES, "shut short\nnobody abcdefghijklmnop\nopen\n")
     told = str(refused.value)
     assert all(word in told for word in ("line 1", "line 2", "line 3", "site shut"))
     assert "abcdefghijklmnop" not in told
@@ -66,5 +66,5 @@ def test_bad_tokens_stop_the_start() -> None:
 def test_a_token_in_the_address_goes_along() -> None:
     """Links of a page that was opened by its address keep the token; those of a public site have none."""
     asked = request("token=abcdefghijklmnop&period=7d")
-    assert link_query(asked, SHUT, period="24h", lang=None) == "?period=24h&token=abcdefghijklmnop"
-    assert link_query(asked, OPEN, period="24h") == "?period=24h"
+    assert query_with_token(asked, SHUT, period="24h", lang=None) == "?period=24h&token=abcdefghijklmnop"
+    assert query_with_token(asked, OPEN, period="24h") == "?period=24h"

@@ -4,12 +4,12 @@ import asyncio
 
 import pytest
 
-from services.stats.statistics.answer_cache import ANSWERS_MAX, Fresh
+from services.stats.statistics.answer_cache import RESULTS_MAX, AnswerCache
 
 
 async def test_many_who_ask_at_once_make_one_question() -> None:
     """A hundred who ask the same at the same moment get one answer, and so does who comes soon after."""
-    fresh, asked = Fresh(), 0
+    fresh, asked = AnswerCache(), 0
 
     async def ask() -> int:
         nonlocal asked
@@ -23,8 +23,8 @@ async def test_many_who_ask_at_once_make_one_question() -> None:
 
 
 async def test_the_last_good_answer_stands_while_postgres_is_away() -> None:
-    """An old answer is returned when a read fails; without one the error is raised, and a bug always is."""
-    fresh = Fresh()
+    """An old result is returned when a read fails; without one the error is raised, and a bug always is."""
+    fresh = AnswerCache()
 
     async def answer() -> str:
         return "good"
@@ -45,7 +45,7 @@ async def test_the_last_good_answer_stands_while_postgres_is_away() -> None:
 
 async def test_who_asked_first_may_go_away() -> None:
     """A cancelled request does not take the answer from those who wait for the same."""
-    fresh, gate = Fresh(), asyncio.Event()
+    fresh, gate = AnswerCache(), asyncio.Event()
 
     async def ask() -> int:
         await gate.wait()
@@ -60,11 +60,11 @@ async def test_who_asked_first_may_go_away() -> None:
 
 async def test_made_up_questions_do_not_fill_memory() -> None:
     """Only so many answers are kept."""
-    fresh = Fresh()
+    fresh = AnswerCache()
 
     async def ask() -> int:
         return 1
 
-    for number in range(ANSWERS_MAX + 50):
+    for number in range(RESULTS_MAX + 50):
         await fresh.get(number, 60, ask)
-    assert len(fresh._kept) == ANSWERS_MAX
+    assert len(fresh._results) == RESULTS_MAX

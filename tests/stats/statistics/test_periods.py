@@ -8,17 +8,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.stats.statistics.periods import (
-    BadSpan,
+    BucketSize,
+    InvalidRange,
     Period,
-    Step,
-    asked_span,
+    bucket_edges,
     bucket_start,
-    earlier_start,
-    edges,
+    comparison_ranges,
+    parse_range,
     period_days,
     period_edges,
-    stretches,
-    top_span,
+    start_before,
+    top_range,
 )
 from shared.sites import Site
 
@@ -41,16 +41,16 @@ ZONES = [
 ]
 zones = st.sampled_from(ZONES)
 times = st.integers(instant("2001-01-01T00:00+00:00"), instant("2040-01-01T00:00+00:00"))
-steps: st.SearchStrategy[Step] = st.sampled_from(["hour", "day", "week", "month"])
+steps: st.SearchStrategy[BucketSize] = st.sampled_from(["hour", "day", "week", "month"])
 
 
 @given(zones, times, steps, st.integers(1, 60))
-def test_buckets_are_whole_and_follow_each_other(zone: str, now: int, step: Step, count: int) -> None:
+def test_buckets_are_whole_and_follow_each_other(zone: str, now: int, step: BucketSize, count: int) -> None:
     """An instant is in its bucket, each start is in its own, and so many buckets back and forth is where one was."""
     here = site(zone)
     last = bucket_start(now, step, here)
-    first = earlier_start(last, step, count, here)
-    starts = edges(first, now + 1, step, here)
+    first = start_before(last, step, count, here)
+    starts = bucket_edges(first, now + 1, step, here)
     assert len(starts) == count + 2
     assert starts[-2] == last <= now < starts[-1]
     assert all(bucket_start(start, step, here) == start for start in starts)
@@ -60,13 +60,13 @@ def test_buckets_are_whole_and_follow_each_other(zone: str, now: int, step: Step
 @given(zones, times, st.sampled_from(["24h", "7d", "30d", "365d"]))
 def test_a_period_is_compared_with_as_much_time_before_it(zone: str, now: int, period: Period) -> None:
     """What is compared and what it is compared with never overlap, and have as many days and as much of today."""
-    _, compared, before = stretches(period, now, site(zone))
+    _, compared, before = comparison_ranges(period, now, site(zone))
     assert max(span.end for span in before) <= min(span.begin for span in compared)
     assert all(span.begin <= span.end <= now for span in [*compared, *before])
     partial = [sum(span.end - span.begin for span in part if span.grain == "5m") for part in (compared, before)]
     assert partial[1] <= partial[0] < 26 * 3600
     days = [
-        len(edges(span.begin, span.end, "day", site(zone))) - 1
+        len(bucket_edges(span.begin, span.end, "day", site(zone))) - 1
         for part in (compared, before)
         for span in part
         if span.grain == "day"
@@ -82,33 +82,33 @@ def test_a_period_holds_now(zone: str, now: int, period: Period) -> None:
     assert starts[-2] <= now < starts[-1]
     begin, end = period_days(period, now, here)
     assert begin <= now < end
-    whole, _, _ = stretches(period, now, here)
+    whole, _, _ = comparison_ranges(period, now, here)
     assert any(span.begin <= bucket_start(now, "day", here) for span in whole)
 
 
 def test_dates_are_local_and_the_last_one_is_in_it() -> None:
     """Dates in an address are the site's days, both included; as instants, the end is not."""
-    begin, end = asked_span("2026-03-04", "2026-03-05", "day", 0, site())
+    begin, end = parse_range("2026-03-04", "2026-03-05", "day", 0, site())
     assert (begin, end) == (instant("2026-03-04T00:00+07:00"), instant("2026-03-06T00:00+07:00"))
-    begin, end = asked_span("2026-03-04T01:00:00Z", "2026-03-04T03:00:00 07:00", "hour", 0, site())
+    begin, end = parse_range("2026-03-04T01:00:00Z", "2026-03-04T03:00:00 07:00", "hour", 0, site())
     assert (begin, end) == (instant("2026-03-04T08:00+07:00"), instant("2026-03-04T03:00+07:00"))
 
 
 def test_days_of_summer_time_are_one_bucket_each() -> None:
     """The short and the long day of Berlin are one day each, and the week has seven of them."""
     berlin = site("Europe/Berlin")
-    begin, end = asked_span("2026-03-28", "2026-03-30", "day", 0, berlin)
-    assert [b - a for a, b in pairwise(edges(begin, end, "day", berlin))] == [86_400, 82_800, 86_400]
-    begin, end = asked_span("2026-10-19", "2026-10-25", "week", 0, berlin)
-    assert [b - a for a, b in pairwise(edges(begin, end, "week", berlin))] == [7 * 86_400 + 3_600]
+    begin, end = parse_range("2026-03-28", "2026-03-30", "day", 0, berlin)
+    assert [b - a for a, b in pairwise(bucket_edges(begin, end, "day", berlin))] == [86_400, 82_800, 86_400]
+    begin, end = parse_range("2026-10-19", "2026-10-25", "week", 0, berlin)
+    assert [b - a for a, b in pairwise(bucket_edges(begin, end, "week", berlin))] == [7 * 86_400 + 3_600]
 
 
 def test_a_week_begins_as_the_site_says() -> None:
     """Most read of this week begins on the site's own first weekday."""
     wednesday = instant("2026-11-25T12:00+07:00")
-    assert top_span("week", wednesday, site())[1] == instant("2026-11-23T00:00+07:00")
-    assert top_span("week", wednesday, site(first_weekday="sunday"))[1] == instant("2026-11-22T00:00+07:00")
-    assert top_span("month", wednesday, site())[1:] == (
+    assert top_range("week", wednesday, site())[1] == instant("2026-11-23T00:00+07:00")
+    assert top_range("week", wednesday, site(first_weekday="sunday"))[1] == instant("2026-11-22T00:00+07:00")
+    assert top_range("month", wednesday, site())[1:] == (
         instant("2026-11-01T00:00+07:00"),
         instant("2026-12-01T00:00+07:00"),
     )
@@ -130,5 +130,5 @@ def test_a_week_begins_as_the_site_says() -> None:
 def test_what_cannot_be_shown_is_refused(begin: str, end: str | None) -> None:
     """An invalid date, a time without offset, an end before the start and too many buckets are rejected."""
     here, now = site(), instant("2026-11-25T12:00+07:00")
-    with pytest.raises(BadSpan, match=r"\w"):
-        edges(*asked_span(begin, end, "day", now, here), "day", here)
+    with pytest.raises(InvalidRange, match=r"\w"):
+        bucket_edges(*parse_range(begin, end, "day", now, here), "day", here)

@@ -12,9 +12,9 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from services.stats.counting.article_titles import save_link, save_title
-from services.stats.statistics.periods import bucket_start, earlier_start, edges, next_start
+from services.stats.statistics.periods import bucket_edges, bucket_start, next_start, start_before
 from services.stats.statistics.time_series import Counts, read_comparison, read_ledger, read_referrers, read_series
-from services.stats.statistics.top_articles import DaySpan, read_most_read, read_online_now, read_sections, span_of
+from services.stats.statistics.top_articles import DayRange, range_of, read_online_now, read_sections, read_top_articles
 from shared.events import PageLive
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import Producer
@@ -60,18 +60,18 @@ def record(topic: str, key: str, value: bytes | None) -> ConsumerRecord:
 async def test_a_series_has_every_bucket_and_the_right_sums(pool: asyncpg.Pool) -> None:
     """Random days of several partitions come back by day, week and month as plain sums, and empty days as zeros."""
     chance, today = random.Random(7), bucket_start(int(time.time()), "day", SITE)
-    days = [earlier_start(today, "day", number, SITE) for number in chance.sample(range(200), 90)]
+    days = [start_before(today, "day", number, SITE) for number in chance.sample(range(200), 90)]
     rows = [("", "day", day, part, *(chance.randrange(50) for _ in range(3))) for day in days for part in range(3)]
     await put(pool, *rows, ("bai-1", "day", days[0], 0, 5, 4, 3), ("", "total", 0, 0, 9, 9, 9))
     for step in ("day", "week", "month"):
-        begin = earlier_start(bucket_start(today, step, SITE), step, 5, SITE)
+        begin = start_before(bucket_start(today, step, SITE), step, 5, SITE)
         end = next_start(bucket_start(today, step, SITE), step, SITE)
         series = await read_series(pool, SITE, step, begin, end, article=None, section=None)
         assert len(series.counts) == 6
         for start, finish, counts in zip(series.starts, series.starts[1:], series.counts, strict=False):
             within = [row[4:] for row in rows if start <= row[2] < finish]
             assert counts == Counts(*(sum(column) for column in zip(*within, strict=True))), step
-        first_before = earlier_start(begin, step, 6, SITE)
+        first_before = start_before(begin, step, 6, SITE)
         assert series.before.views == sum(row[4] for row in rows if first_before <= row[2] < begin)
     one = await read_series(pool, SITE, "day", days[0], days[0] + 1, article="bai-1", section=None)
     assert one.counts == [Counts(5, 4, 3)]
@@ -89,7 +89,7 @@ async def test_most_read_adds_partitions_and_days(pool: asyncpg.Pool) -> None:
     """Most read of a span is the plain sum of its days over all partitions, in order, at most a hundred."""
     chance, today = random.Random(3), bucket_start(int(time.time()), "day", SITE)
     rows = [
-        (f"bai-{number}", "day", earlier_start(today, "day", day, SITE), part, chance.randrange(1, 99), 1, 0)
+        (f"bai-{number}", "day", start_before(today, "day", day, SITE), part, chance.randrange(1, 99), 1, 0)
         for number in range(150)
         for day in range(4)
         for part in range(2)
@@ -97,20 +97,20 @@ async def test_most_read_adds_partitions_and_days(pool: asyncpg.Pool) -> None:
     await put(pool, *rows)
     sums: Counter[str] = Counter()
     for name, _, start, _, views, *_ in rows:
-        if start >= earlier_start(today, "day", 2, SITE):
+        if start >= start_before(today, "day", 2, SITE):
             sums[name] += views
-    span = DaySpan("day", earlier_start(today, "day", 2, SITE), next_start(today, "day", SITE))
-    found = await read_most_read(pool, SITE, span, "views", None, public_only=False)
+    span = DayRange("day", start_before(today, "day", 2, SITE), next_start(today, "day", SITE))
+    found = await read_top_articles(pool, SITE, span, "views", None, public_only=False)
     assert [(one.article, one.counts.views) for one in found] == sorted(
         sums.items(), key=lambda one: (-one[1], one[0])
     )[:100]
-    assert await read_most_read(pool, SITE, span, "visitors", None, public_only=False) == []
-    assert await read_most_read(pool, SITE, span, "views", None, public_only=True) == []
+    assert await read_top_articles(pool, SITE, span, "visitors", None, public_only=False) == []
+    assert await read_top_articles(pool, SITE, span, "views", None, public_only=True) == []
 
 
 async def test_titles_and_links_are_the_newest(pool: asyncpg.Pool) -> None:
     """An older version changes nothing; what is withdrawn loses its link, and what is killed its title as well."""
-    today = span_of("today", SITE)
+    today = range_of("today", SITE)
     await put(pool, *((f"bai-{number}", "day", today.begin, 0, 10 - number, 1, 1) for number in range(6)))
     for told in (
         *(article(number) for number in range(5)),
@@ -130,7 +130,7 @@ async def test_titles_and_links_are_the_newest(pool: asyncpg.Pool) -> None:
         live(4, 2, "failed", None),
     ):
         await save_link(pool, NOWHERE, told)
-    found = await read_most_read(pool, SITE, today, "views", None, public_only=False)
+    found = await read_top_articles(pool, SITE, today, "views", None, public_only=False)
     assert [(one.title, one.path) for one in found] == [
         ("Bài 0, bản 3", "/bai-0.html"),
         ("Bài 1, bản 1", None),
@@ -139,9 +139,9 @@ async def test_titles_and_links_are_the_newest(pool: asyncpg.Pool) -> None:
         ("Bài 4, bản 2", "/bai-4.html"),
         (None, None),
     ]
-    shown = await read_most_read(pool, SITE, today, "views", None, public_only=True)
+    shown = await read_top_articles(pool, SITE, today, "views", None, public_only=True)
     assert [one.article for one in shown] == ["bai-0", "bai-4"]
-    of_section = await read_most_read(pool, SITE, today, "views", "van-hoa", public_only=False)
+    of_section = await read_top_articles(pool, SITE, today, "views", "van-hoa", public_only=False)
     assert [one.article for one in of_section] == ["bai-4"]
     sections = {one.section: (one.articles, one.counts.views) for one in await read_sections(pool, SITE, today)}
     assert sections == {"tin-tuc": (4, 10 + 9 + 8 + 7), "van-hoa": (1, 6), "": (1, 5)}
@@ -170,7 +170,7 @@ async def test_online_by_article_counts_five_minutes_only(pool: asyncpg.Pool) ->
 async def test_the_ledger_balances_and_hosts_are_summed(pool: asyncpg.Pool) -> None:
     """Received is the sum of all outcomes of the period's days; hosts come by number, the direct ones last."""
     today = bucket_start(int(time.time()), "day", SITE)
-    old = earlier_start(today, "day", 9, SITE)
+    old = start_before(today, "day", 9, SITE)
     rows = [
         (today, "counted", "", 10),
         (today, "bot", "crawler", 4),
@@ -205,7 +205,7 @@ async def test_today_is_compared_with_as_much_of_another_day(pool: asyncpg.Pool)
     today = bucket_start(now, "day", SITE)
     steps = [today + 300 * number for number in range(288)]
     passed = [step for step in steps if step < now - now % 300]
-    week = [earlier_start(today, "day", number, SITE) for number in range(14)]
+    week = [start_before(today, "day", number, SITE) for number in range(14)]
     await put(pool, *(("", "day", day, 0, 288, 0, 0) for day in week[1:]), ("", "day", today, 0, len(passed), 0, 0))
     assert (await read_comparison(pool, SITE, "7d")).before is None
     await put(pool, ("", "hour", week[13], 0, 1, 0, 0), *(("", "5m", step, 0, 1, 0, 0) for step in passed))
@@ -214,4 +214,4 @@ async def test_today_is_compared_with_as_much_of_another_day(pool: asyncpg.Pool)
     if bucket_start(int(time.time()), "day", SITE) == today and int(time.time()) // 300 == now // 300:
         assert found.whole.views == 6 * 288 + len(passed)
         assert found.now == found.before == Counts(6 * 288 + len(passed), 0, 0)
-    assert len(edges(week[6], today, "day", SITE)) == 7
+    assert len(bucket_edges(week[6], today, "day", SITE)) == 7
