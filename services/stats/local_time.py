@@ -40,15 +40,18 @@ def week_start(timestamp_ms: int, zone: ZoneInfo, first_weekday: int) -> int:
         first_weekday: As in `datetime.weekday()`: Monday is 0.
     """
     local = datetime.fromtimestamp(timestamp_ms / 1000, zone).date()
-    return _first_instant(local - timedelta(days=(local.weekday() - first_weekday) % 7), zone)
+    return date_start(local - timedelta(days=(local.weekday() - first_weekday) % 7), zone)
 
 
 @lru_cache(maxsize=4_096)
 def _quarter_day_start(quarter: int, zone: ZoneInfo) -> int:
-    return _first_instant(datetime.fromtimestamp(quarter * QUARTER_SECONDS, zone).date(), zone)
+    return date_start(datetime.fromtimestamp(quarter * QUARTER_SECONDS, zone).date(), zone)
 
 
-def _first_instant(day: date, zone: ZoneInfo) -> int:
-    # Through UTC and back: a midnight that summer time skips comes out as the first instant after it.
+def date_start(day: date, zone: ZoneInfo) -> int:
+    """Return the first instant of a local date, in seconds since 1970.
+
+    Through UTC: where summer time skips midnight, the day begins at the first instant after it.
+    """
     midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
     return int(midnight.astimezone(UTC).timestamp())

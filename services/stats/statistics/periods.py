@@ -3,10 +3,10 @@
 All edges are seconds since 1970 UTC. A period's buckets are given as their starts and the end of the last one.
 """
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 
-from services.stats.local_time import BUCKET_5M_SECONDS, HOUR_SECONDS, day_start, week_start
+from services.stats.local_time import BUCKET_5M_SECONDS, HOUR_SECONDS, date_start, day_start, week_start
 from shared.sites import Site
 
 BucketSize = Literal["hour", "day", "week", "month"]
@@ -32,12 +32,6 @@ class InvalidRange(ValueError):  # noqa: N818 - reads as it is said
     """The requested range cannot be shown; the message says why."""
 
 
-def first_instant(day: date, site: Site) -> int:
-    """Return when a local date begins."""
-    midnight = datetime(day.year, day.month, day.day, tzinfo=site.zone)
-    return int(midnight.astimezone(UTC).timestamp())
-
-
 def local_date(seconds: int, site: Site) -> date:
     """Return the local date of an instant."""
     return datetime.fromtimestamp(seconds, site.zone).date()
@@ -51,7 +45,7 @@ def bucket_start(seconds: int, step: BucketSize, site: Site) -> int:
         return day_start(seconds * 1000, site.zone)
     if step == "week":
         return week_start(seconds * 1000, site.zone, site.first_weekday_number)
-    return first_instant(local_date(seconds, site).replace(day=1), site)
+    return date_start(local_date(seconds, site).replace(day=1), site.zone)
 
 
 def next_start(start: int, step: BucketSize, site: Site) -> int:
@@ -60,8 +54,8 @@ def next_start(start: int, step: BucketSize, site: Site) -> int:
         return start + HOUR_SECONDS
     day = local_date(start, site)
     if step == "month":
-        return first_instant((day.replace(day=1) + timedelta(days=32)).replace(day=1), site)
-    return first_instant(day + timedelta(days=7 if step == "week" else 1), site)
+        return date_start((day.replace(day=1) + timedelta(days=32)).replace(day=1), site.zone)
+    return date_start(day + timedelta(days=7 if step == "week" else 1), site.zone)
 
 
 def start_before(start: int, step: BucketSize, count: int, site: Site) -> int:
@@ -71,8 +65,8 @@ def start_before(start: int, step: BucketSize, count: int, site: Site) -> int:
     day = local_date(start, site)
     if step == "month":
         months = day.year * 12 + day.month - 1 - count
-        return first_instant(date(months // 12, months % 12 + 1, 1), site)
-    return first_instant(day - timedelta(days=count * (7 if step == "week" else 1)), site)
+        return date_start(date(months // 12, months % 12 + 1, 1), site.zone)
+    return date_start(day - timedelta(days=count * (7 if step == "week" else 1)), site.zone)
 
 
 def bucket_edges(begin: int, end: int, step: BucketSize, site: Site, *, limit: int | None = None) -> list[int]:
@@ -120,7 +114,7 @@ def _parse_edge(name: str, text: str, site: Site, *, is_end: bool) -> int:
             day = date.fromisoformat(text)
             if not FIRST_YEAR <= day.year <= LAST_YEAR:
                 raise error
-            return first_instant(day + timedelta(days=1 if is_end else 0), site)
+            return date_start(day + timedelta(days=1 if is_end else 0), site.zone)
         instant = datetime.fromisoformat(text.replace(" ", "+"))  # a "+" that a form made a space
     except ValueError as invalid:
         raise error from invalid

@@ -40,7 +40,7 @@ async def rich(portal: Any) -> Any:
 
 
 @pytest.mark.parametrize("path", ["/rss.xml", "/atom.xml", "/tin-tuc/rss.xml", "/tin-tuc/atom.xml"])
-async def test_feeds_are_read_whole(portal: Any, path: str) -> None:
+async def test_feeds_have_ids_links_dates_and_authors(portal: Any, path: str) -> None:
     """A feed reader finds title, absolute links, permanent ids, dates, authors and summaries; text stays text."""
     article = await rich(portal)
     await portal.add(4)
@@ -67,7 +67,7 @@ async def test_feeds_are_read_whole(portal: Any, path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/rss.xml", "/atom.xml", "/tin-tuc/rss.xml"])
-async def test_feeds_name_the_sites_hub(portal: Any, path: str) -> None:
+async def test_feeds_have_the_sites_websub_hub(portal: Any, path: str) -> None:
     """With a WebSub hub in the site's settings each feed names it and itself once; without one, none."""
     feed = feedparser.parse((await portal.get(path)).body)
     assert [link for link in feed.feed.links if link.rel == "hub"] == []
@@ -78,15 +78,15 @@ async def test_feeds_name_the_sites_hub(portal: Any, path: str) -> None:
     assert told == {"hub": ["https://hub.example/"], "self": [URL + path]}
 
 
-async def test_an_empty_feed_is_a_feed(portal: Any) -> None:
-    """A portal without articles still has feeds, sitemaps and lists."""
+async def test_feeds_of_an_empty_portal_are_valid(portal: Any) -> None:
+    """A portal without articles has valid feeds, sitemaps and lists."""
     for path in ("/rss.xml", "/atom.xml"):
         assert not feedparser.parse((await portal.get(path)).body).bozo
     for path in ("/", "/tin-tuc/", "/sitemap.xml", "/sitemap-pages.xml", "/news-sitemap.xml", "/so-do-site"):
         assert (await portal.get(path)).status == 200, path
 
 
-async def test_sitemaps_hold_every_page(portal: Any) -> None:
+async def test_sitemaps_have_every_page(portal: Any) -> None:
     """The index leads to parts by public number; each address is there once, answers 200, and says when it changed."""
     await rich(portal)
     await portal.add(10_001)
@@ -104,7 +104,7 @@ async def test_sitemaps_hold_every_page(portal: Any) -> None:
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+07:00", date) for date in dates)
 
 
-async def test_sitemaps_fit_their_schemas(portal: Any) -> None:
+async def test_sitemaps_are_valid_by_their_schemas(portal: Any) -> None:
     """Index, parts and news are valid by the protocol's rules, with pictures and news, and without any article."""
     schema = etree.XMLSchema(etree.parse(SCHEMAS / "sitemap.xsd"))
 
@@ -126,7 +126,7 @@ async def test_sitemaps_fit_their_schemas(portal: Any) -> None:
     assert not schema.validate(root)
 
 
-async def test_news_leave_the_news_sitemap_as_time_passes(portal: Any) -> None:
+async def test_news_sitemap_drops_articles_older_than_two_days(portal: Any) -> None:
     """What is older than two days is not in it, though nothing was written since."""
     now = datetime.now(UTC)
     two_days = timedelta(days=2)
@@ -144,7 +144,7 @@ async def test_news_leave_the_news_sitemap_as_time_passes(portal: Any) -> None:
     assert await names() == ["Bài số 3"]
 
 
-async def test_metadata_is_understood(portal: Any) -> None:
+async def test_article_metadata_is_parsed_by_others(portal: Any) -> None:
     """Parsers find NewsArticle, breadcrumbs, OpenGraph and Dublin Core, whole, absolute and in the site's zone."""
     article = await rich(portal)
     page = (await portal.get("/bai-so-5-5.html")).text
@@ -181,7 +181,7 @@ async def test_metadata_is_understood(portal: Any) -> None:
     assert core["DC.source"] == "Báo Nam Định"
 
 
-async def test_robots_may_read_all_but_searches(portal: Any) -> None:
+async def test_robots_txt_allows_all_but_searches(portal: Any) -> None:
     """robots.txt lets articles, lists and feeds be read, and names both sitemaps."""
     text = (await portal.get("/robots.txt")).text
     robots = RobotFileParser()

@@ -81,7 +81,7 @@ def changed(**fields: object) -> Article:
     return msgspec.structs.replace(ARTICLE, **fields)
 
 
-def test_a_page_shows_all_parts_of_its_article() -> None:
+def test_article_page_shows_all_parts() -> None:
     """Title, section, date, lead, body, figures, source, counter and article id are on the page."""
     page = page_of(ARTICLE)
     for part in (
@@ -103,7 +103,7 @@ def test_a_page_shows_all_parts_of_its_article() -> None:
         assert part in page, part
 
 
-def test_the_same_state_gives_the_same_bytes() -> None:
+def test_render_article_of_the_same_state_gives_the_same_bytes() -> None:
     """Rendering twice gives one ETag; another title, another one."""
     page = render_article(ARTICLE, RelatedArticles(), SITE, URL)
     again = render_article(ARTICLE, RelatedArticles(), SITE, URL)
@@ -111,7 +111,7 @@ def test_the_same_state_gives_the_same_bytes() -> None:
     assert render_article(changed(title="Khác"), RelatedArticles(), SITE, URL).checksum != page.checksum
 
 
-def test_the_tracker_counts_on_localhost_only_where_the_site_is_there() -> None:
+def test_tracker_counts_localhost_only_for_a_local_site() -> None:
     """A page tells the tracker to count on localhost if its canonical address is on this machine."""
     assert '<script defer src="/t.js" data-site="haihau"></script>' in page_of(ARTICLE)
     for here in ("http://localhost:8080", "http://127.0.0.1", "http://[::1]:9000"):
@@ -119,8 +119,8 @@ def test_the_tracker_counts_on_localhost_only_where_the_site_is_there() -> None:
     assert "data-local" not in page_of(ARTICLE, url="https://localhost.example")
 
 
-def test_an_unknown_date_is_not_invented() -> None:
-    """An article whose date nobody knows shows none."""
+def test_unknown_date_is_not_shown() -> None:
+    """An article with an unknown date shows no date."""
     assert "<time" not in page_of(changed(published_at=None))
 
 
@@ -141,7 +141,7 @@ def test_pages_load_nothing_from_elsewhere() -> None:
 
 
 def test_counts_are_never_part_of_a_page() -> None:
-    """A page has the counter's place and, for readers without scripts, a picture that is drawn as they look."""
+    """A page has an element for the counter and, without scripts, an image that is drawn on request."""
     for page in (page_of(ARTICLE), list_of(ARTICLE), home_of(ARTICLE)):
         found = re.search(r"<access-counter .*?</access-counter>", page, re.DOTALL)
         assert found
@@ -152,7 +152,7 @@ def test_counts_are_never_part_of_a_page() -> None:
         assert "data-counter" not in page
 
 
-def test_a_list_shows_its_newest_articles() -> None:
+def test_list_page_shows_its_articles() -> None:
     """A section's list has its name, and a link, date and summary of each article."""
     page = list_of(ARTICLE)
     assert '<a href="/doi-moi-o-hai-hau-7.html">Đổi mới ở Hải Hậu</a>' in page
@@ -160,7 +160,7 @@ def test_a_list_shows_its_newest_articles() -> None:
     assert 'rel="canonical" href="https://haihau.example/tin-tuc/"' in page
 
 
-def test_summaries_end_at_a_word() -> None:
+def test_summary_ends_at_a_word() -> None:
     """A long lead is cut between words."""
     short = summary(changed(lead="từ " * 200))
     assert len(short) <= 241
@@ -174,7 +174,7 @@ def test_dates_are_in_the_sites_zone_and_language() -> None:
     assert local_date(late, ZoneInfo("Europe/London"), "en") == "Tuesday, 24 November 2026 17:30"
 
 
-def test_only_what_is_published_and_due_is_public() -> None:
+def test_is_public_only_when_published_and_due() -> None:
     """Of all states only published is public, and not before its time."""
     states = ["draft", "in_review", "approved", "scheduled", "unpublished", "archived", "killed"]
     assert not any(is_public(changed(state=state), NOW) for state in states)
@@ -186,7 +186,7 @@ def test_only_what_is_published_and_due_is_public() -> None:
     assert is_public(changed(unpublish_at=later, embargo_until=NOW), NOW)
 
 
-def test_every_kind_of_block_is_shown() -> None:
+def test_article_page_shows_every_kind_of_block() -> None:
     """Lists, quotes, tables, embeds, files and images with smaller copies are on the page, hostile text escaped."""
     hostile = '"><script>alert(1)</script>'
     copies = [
@@ -220,7 +220,7 @@ def test_every_kind_of_block_is_shown() -> None:
     assert 'src="https://elsewhere' not in page
 
 
-def test_an_old_message_still_decodes() -> None:
+def test_old_article_message_decodes() -> None:
     """An article as the first version of the model wrote it is still read, and shown as it was."""
     old = {
         "id": "a-1",

@@ -1,4 +1,4 @@
-"""Search: with and without marks, in their order, with phrases, filters and typing errors."""
+"""Search: with and without diacritics, ranking, phrases, filters and typing errors."""
 
 import re
 import unicodedata
@@ -23,8 +23,8 @@ async def titles(portal: Any, query: str, more: str = "") -> list[str]:
     return [re.sub("<[^>]+>", "", title) for title in found]
 
 
-async def test_marks_are_not_needed_and_count(portal: Any) -> None:
-    """Without marks all are found; with marks what is written so comes first, and the others after."""
+async def test_search_ignores_diacritics_and_ranks_exact_matches_first(portal: Any) -> None:
+    """A query without diacritics finds every spelling; with diacritics, exact matches come first."""
     await portal.add(1, title="Bạn đọc viết")
     await portal.add(2, title="Bán đấu giá")
     await portal.add(3, title="Đảng bộ huyện", body=[Paragraph("Các bạn đoàn viên")])
@@ -36,7 +36,7 @@ async def test_marks_are_not_needed_and_count(portal: Any) -> None:
         assert (await titles(portal, query))[0] == "Đảng bộ huyện", query
 
 
-async def test_phrases_and_exclusions(portal: Any) -> None:
+async def test_search_for_phrases_and_exclusions(portal: Any) -> None:
     """Quoted words stand together, a word after a minus is not there, and words that stand together come first."""
     await portal.add(1, title="Hội nghị", body=[Paragraph("Chợ phiên Cồn đông vui")])
     await portal.add(2, title="Lễ hội", body=[Paragraph("Phiên họp bàn về chợ")])
@@ -47,7 +47,7 @@ async def test_phrases_and_exclusions(portal: Any) -> None:
     assert await titles(portal, "-họp") == []
 
 
-async def test_a_phrase_is_one_in_the_title_too(portal: Any) -> None:
+async def test_search_for_a_phrase_in_the_title(portal: Any) -> None:
     """Words of a phrase that stand apart in a title are no find; long and excluded phrases are exact."""
     await portal.add(1, title="Phiên họp ở chợ", body=[Paragraph("Chợ lớn, phiên sau")])
     await portal.add(2, title="Họp chợ phiên cồn")
@@ -60,7 +60,7 @@ async def test_a_phrase_is_one_in_the_title_too(portal: Any) -> None:
     assert await titles(portal, '"chợ phiên"', "&sap-xep=ngay") == ["Chợ phiên", "Họp chợ phiên cồn"]
 
 
-async def test_what_is_frequent_is_found_as_what_is_rare(portal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_search_for_frequent_words_finds_the_same(portal: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Few finds are ordered and many are looked through: both ways have the same results in the same order."""
     for number in range(1, 41):
         words = "muối mặn" if number % 3 else "mặn muối"
@@ -72,7 +72,7 @@ async def test_what_is_frequent_is_found_as_what_is_rare(portal: Any, monkeypatc
     assert few[0] == [[f"Tin {number}" for number in range(top, top - 10, -1)] for top in (40, 30)]
 
 
-async def test_filters_and_order(portal: Any) -> None:
+async def test_search_filters_and_order(portal: Any) -> None:
     """Section and local days narrow a search; by date the newest come first; all pages together hold all, once."""
     for number in range(1, 26):
         await portal.add(number, title=f"Tin muối {number}", section="van-hoa" if number % 5 == 0 else "tin-tuc")
@@ -87,7 +87,7 @@ async def test_filters_and_order(portal: Any) -> None:
     assert "26 kết quả" in (await portal.get("/tim-kiem?q=mu%E1%BB%91i")).text
 
 
-async def test_typing_errors_are_helped(portal: Any) -> None:
+async def test_search_with_typing_errors_offers_similar_titles(portal: Any) -> None:
     """When nothing fits, the nearest titles are shown and said to be that; nonsense finds nothing."""
     await portal.add(1, title="Thư viện lưu động")
     page = (await portal.get("/tim-kiem?q=thu+vein")).text
@@ -97,7 +97,7 @@ async def test_typing_errors_are_helped(portal: Any) -> None:
     assert "Không tìm thấy" in (await portal.get("/tim-kiem?q=qqqxxzz")).text
 
 
-async def test_what_was_found_is_marked_and_escaped(portal: Any) -> None:
+async def test_results_are_highlighted_and_escaped(portal: Any) -> None:
     """The words are marked in title and excerpt as they are written there; markup of any origin stays text."""
     await portal.add(
         1, title="Đổi <b>mới</b>", lead="", body=[Paragraph("đầu " * 300 + "đổi mới &lt;script&gt; " + "sau " * 99)]
@@ -118,14 +118,14 @@ async def test_what_was_found_is_marked_and_escaped(portal: Any) -> None:
         (unicodedata.normalize("NFD", "Đổi mới"), "doi", f"<mark>{unicodedata.normalize('NFD', 'Đổi')}</mark> "),
     ],
 )
-def test_marked_words_keep_their_spelling(text: str, query: str, shown: str) -> None:
+def test_highlight_keeps_the_spelling(text: str, query: str, shown: str) -> None:
     """A word is marked as it is written, though folding makes it longer or shorter."""
     assert highlight(text, parse(query)).startswith(shown)
 
 
 @given(st.text(max_size=80))
-def test_marking_changes_nothing_but_marks(text: str) -> None:
-    """Without its marks, a marked text is the text."""
+def test_highlight_adds_nothing_but_marks(text: str) -> None:
+    """Without its marks, a highlighted text is the text."""
     terms = parse(text)
     assert unescape(highlight(text, terms).replace("<mark>", "").replace("</mark>", "")) == unescape(escape(text))
 
@@ -138,7 +138,7 @@ def test_every_folded_letter_is_still_a_word() -> None:
 
 
 @given(st.text(alphabet="ab đ\"-“”\x00!&|<>()'\\:*", max_size=60))
-def test_any_query_is_words_and_our_operators_alone(query: str) -> None:
+def test_parse_of_any_query_has_only_words_and_known_operators(query: str) -> None:
     """Whatever is typed, Postgres gets words, our own operators and nothing else."""
     terms = parse(query)
     if terms is not None:
@@ -147,7 +147,7 @@ def test_any_query_is_words_and_our_operators_alone(query: str) -> None:
         assert str(highlight(query, terms)).count("<mark>") == str(highlight(query, terms)).count("</mark>")
 
 
-def test_an_excerpt_is_where_the_words_are() -> None:
+def test_excerpt_is_where_the_words_are() -> None:
     """An excerpt holds the words, is cut between words and says where it was cut."""
     terms = parse("muối sớm")
     assert terms

@@ -49,12 +49,12 @@ def page(kind: type[Environment], text: str) -> str:
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_templates_give_the_bytes_that_jinja_gives(text: str) -> None:
+def test_fast_environment_gives_the_bytes_of_jinja(text: str) -> None:
     """Blocks, macros, calls of every form, loops, filters and escaping come out as from Jinja's own compiler."""
     assert page(FastEnvironment, text) == page(Environment, text)
 
 
-def test_what_is_not_there_is_a_fault() -> None:
+def test_undefined_variable_is_an_error() -> None:
     """An undefined name, and an attribute that an object does not have, raise an error instead of being empty."""
     environment = FastEnvironment(autoescape=True, undefined=StrictUndefined)
     for template in ("{{ nothing }}", "{{ nothing() }}", "{{ text.nothing }}", "{{ text.nothing() }}"):

@@ -28,8 +28,8 @@ def themed(folder: Path) -> Site:
     return msgspec.structs.replace(SITE, theme=str(folder))
 
 
-def test_a_themes_files_win_template_by_template() -> None:
-    """The example changes contact, title, emblem and colours; all else is as ours, and no page lacks its own style."""
+def test_theme_overrides_the_default_file_by_file() -> None:
+    """The example changes contact, title, emblem and colours; all else is the default, and no page lacks its style."""
     own, ours = render_every_kind(themed(EXAMPLE), URL), render_every_kind(SITE, URL)
     theme = read_theme(str(EXAMPLE))
     for name, document in own.items():
@@ -44,7 +44,7 @@ def test_a_themes_files_win_template_by_template() -> None:
     assert f'url("{theme.paths["hoa/song.svg"]}")' in style
 
 
-def test_an_address_changes_with_its_bytes(tmp_path: Path) -> None:
+def test_file_url_changes_with_its_bytes(tmp_path: Path) -> None:
     """A changed picture changes the style that names it, and so each page and its tag; the same files give the same."""
     first, second, same = (shutil.copytree(EXAMPLE, tmp_path / name) for name in ("first", "second", "same"))
     (second / "hoa/song.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg"/>')
@@ -53,7 +53,7 @@ def test_an_address_changes_with_its_bytes(tmp_path: Path) -> None:
     assert read_theme(str(first)).paths["site.css"] != read_theme(str(second)).paths["site.css"]
 
 
-async def test_pages_and_files_of_two_sites(portal: Any, tmp_path: Path) -> None:
+async def test_two_sites_have_their_own_pages_and_files(portal: Any, tmp_path: Path) -> None:
     """Each site has its own theme and policy, also within one process; assets are cached permanently."""
     folder = shutil.copytree(EXAMPLE, tmp_path / "own")
     (folder / "preferences.js").write_text("document.documentElement.dataset.mine = 1")
@@ -89,7 +89,7 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("fault", BROKEN)
-def test_what_fails_is_told_with_its_place(tmp_path: Path, fault: str) -> None:
+def test_faulty_theme_is_reported_with_file_and_line(tmp_path: Path, fault: str) -> None:
     """A theme that cannot make every page is refused, with file and line."""
     name, content, told = BROKEN[fault]
     (tmp_path / name).write_text(content)
@@ -97,7 +97,7 @@ def test_what_fails_is_told_with_its_place(tmp_path: Path, fault: str) -> None:
         check_theme(themed(tmp_path))
 
 
-def test_the_service_does_not_start_with_a_broken_theme(tmp_path: Path) -> None:
+def test_service_with_a_faulty_theme_does_not_start(tmp_path: Path) -> None:
     """The operator reads one sentence with file and line, before a port is open; other services do not mind."""
     (tmp_path / "themes/own").mkdir(parents=True)
     (tmp_path / "themes/own/article.html").write_text("{{ article.titel }}")

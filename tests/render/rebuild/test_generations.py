@@ -12,8 +12,8 @@ from shared.sites import Sites
 from tests.render.conftest import SITE
 
 
-async def test_rows_are_made_anew_behind_edits(portal: Any, monkeypatch: Any) -> None:
-    """Rows of an older projection are rebuilt one by one; edits do not wait for them, and broken rows are skipped."""
+async def test_reindex_rebuilds_outdated_rows_behind_edits(portal: Any, monkeypatch: Any) -> None:
+    """Outdated rows are rebuilt one by one; an edit does not wait for them, and a broken row is skipped."""
     for number in range(1, 6):
         await portal.add(number, section="van-hoa" if number == 3 else "tin-tuc")
     await portal.pool.execute("UPDATE render.articles SET content = '{}' WHERE number = 3")
@@ -33,8 +33,8 @@ async def test_rows_are_made_anew_behind_edits(portal: Any, monkeypatch: Any) ->
     assert await store.reindex(portal.pool, Sites(haihau=SITE), turns.get) == 0
 
 
-async def test_a_reader_stays_in_its_snapshot(portal: Any) -> None:
-    """A reader that began before a swap reads the former generation to its end; the next one reads the new one."""
+async def test_read_snapshot_during_a_swap_reads_one_generation(portal: Any) -> None:
+    """A read that began before a swap reads the former generation to its end; the next one reads the new one."""
     await portal.add(1, title="Bài của thế hệ trước")
     seen: list[str] = []
 

@@ -36,20 +36,20 @@ SETTLED_SECONDS = 1.7
         ("br;q=much", ("identity",)),
     ],
 )
-def test_a_client_gets_what_it_takes_best(accepted: str | None, expected: tuple[str, ...]) -> None:
+def test_accepted_codings_best_first(accepted: str | None, expected: tuple[str, ...]) -> None:
     """Accept-Encoding is read with its weights; what is refused is not sent, and plain bytes are the last resort."""
     assert accepted_codings(accepted, ("br", "gzip")) == expected
 
 
 @given(st.text(alphabet='brgzip*;q=,.01 "', max_size=40))
-def test_any_accept_encoding_has_an_answer(accepted: str) -> None:
+def test_accepted_codings_of_any_header_has_a_result(accepted: str) -> None:
     """Whatever is sent, there is at least one form, each at most once."""
     taken = accepted_codings(accepted, ("br", "gzip"))
     assert taken
     assert len(set(taken)) == len(taken)
 
 
-async def test_each_form_has_a_tag_of_its_own(portal: Any) -> None:
+async def test_etag_differs_between_codings(portal: Any) -> None:
     """A document has one body in three encodings with three strong ETags; each gives 304 to a client that has it."""
     await portal.add(5, body=[Paragraph("Thân bài dài. " * 60)])
     for address in ("/", "/bai-so-5-5.html", "/rss.xml", *read_theme("").assets):
@@ -77,7 +77,7 @@ async def test_each_form_has_a_tag_of_its_own(portal: Any) -> None:
         assert (await portal.get(address, accept_encoding="gzip", if_none_match=tags["br"])).status == 200
 
 
-async def test_a_date_stands_for_one_state(portal: Any) -> None:
+async def test_last_modified_identifies_one_state(portal: Any) -> None:
     """A request by date alone gets 304 once the second of the change is over, and never for a changed document."""
     await portal.add(5)
     first = await portal.get("/bai-so-5-5.html")
@@ -103,8 +103,8 @@ SAFE = {
 }
 
 
-async def test_every_kind_of_answer_is_safe(portal: Any) -> None:
-    """Pages, files, feeds, redirects and errors have the headers that keep readers safe, and say how long they last."""
+async def test_security_headers_on_every_kind_of_response(portal: Any) -> None:
+    """Pages, files, feeds, redirects and errors have security headers and a cache lifetime."""
     await portal.add(5, slug="moi")
     await portal.add(6)
     await portal.change(6, state="killed")
@@ -148,8 +148,8 @@ async def test_every_kind_of_answer_is_safe(portal: Any) -> None:
     await check(200, ask_first, await portal.get("/moi-5.html"))
 
 
-async def test_a_page_is_whole_in_its_policy(portal: Any) -> None:
-    """The one script that stands in a page is the one that the policy names, and nothing else is written into it."""
+async def test_page_works_under_its_csp(portal: Any) -> None:
+    """The only inline script of a page is the one that the policy allows."""
     await portal.add(5)
     for address in ("/", "/bai-so-5-5.html", "/khong-co"):
         page = await portal.get(address)
@@ -158,8 +158,8 @@ async def test_a_page_is_whole_in_its_policy(portal: Any) -> None:
         assert " onclick=" not in page.text
 
 
-async def test_head_and_get_have_the_same_headers(portal: Any) -> None:
-    """`HEAD` is answered as `GET` is, made and from memory."""
+async def test_head_has_the_headers_of_get(portal: Any) -> None:
+    """`HEAD` has the headers of `GET`, rendered and cached."""
     await portal.add(5)
     for address in ("/bai-so-5-5.html", "/", "/tim-kiem?q=bai", "/khong-co", "/x-5.html"):
         head, got = await portal.request("HEAD", address), await portal.get(address)
@@ -168,8 +168,8 @@ async def test_head_and_get_have_the_same_headers(portal: Any) -> None:
         assert head.status == got.status == again.status
 
 
-async def test_a_strange_address_is_not_taken_for_another(portal: Any) -> None:
-    """A page in memory answers for its own address alone: not for one that only looks like it, nor another's page."""
+async def test_unusual_url_is_not_taken_for_another(portal: Any) -> None:
+    """A cached page is served for its own URL only, not for a similar one."""
     for number in range(1, 26):
         await portal.add(number)
     first, second = await portal.get("/tin-tuc/"), await portal.get("/tin-tuc/?trang=2")

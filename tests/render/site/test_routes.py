@@ -15,7 +15,7 @@ SECRET_WORDS = ("zebra", "Zebra", "ngựa vằn", "ngua van", "ngua-van")
 
 
 async def all_surfaces(portal: Any) -> dict[str, str]:
-    """Return every document of the portal that a reader or a machine can come to, by following all links."""
+    """Return every document of the portal that is reachable by links."""
     seen: dict[str, str] = {}
     ahead = ["/", "/robots.txt", "/rss.xml", "/atom.xml", "/sitemap.xml", "/news-sitemap.xml", "/so-do-site"]
     ahead += ["/sitemap-pages.xml", "/sitemap-articles-1.xml", "/luu-tru/", "/tin-tuc/", "/van-hoa/", "/tag/ngua-van/"]
@@ -59,8 +59,8 @@ async def surround(portal: Any) -> None:
         await portal.add(number, tags=["chung"])
 
 
-async def test_a_published_article_is_on_every_surface(portal: Any) -> None:
-    """Page, home, lists, tag, month, feeds, sitemaps, site map, search and its neighbours all show it."""
+async def test_published_article_is_on_every_page(portal: Any) -> None:
+    """Page, home, lists, tag, month, feeds, sitemaps, site map, search and related articles show it."""
     await surround(portal)
     await portal.put(secret(portal))
     found = set(leaks(await all_surfaces(portal)))
@@ -95,7 +95,7 @@ async def test_a_published_article_is_on_every_surface(portal: Any) -> None:
 
 
 @pytest.mark.parametrize("state", ["killed", "unpublished", "archived"])
-async def test_a_withdrawal_reaches_every_surface(portal: Any, state: str) -> None:
+async def test_withdrawn_article_is_on_no_page(portal: Any, state: str) -> None:
     """Nothing shows it any more, its addresses are 410 or 404, and late or double events change nothing."""
     await surround(portal)
     published = secret(portal, old_urls=["http://old.example/tin/zebra.aspx?id=5"])
@@ -118,7 +118,7 @@ async def test_a_withdrawal_reaches_every_surface(portal: Any, state: str) -> No
 
 
 @pytest.mark.parametrize("state", ["published", "scheduled", "approved"])
-async def test_an_embargo_leaks_nowhere(portal: Any, state: str) -> None:
+async def test_embargoed_article_is_on_no_page(portal: Any, state: str) -> None:
     """What is not to be seen yet is on no surface: no list, feed, sitemap, tag, month, search, count or neighbour."""
     await surround(portal)
     before = await all_surfaces(portal)
@@ -131,8 +131,8 @@ async def test_an_embargo_leaks_nowhere(portal: Any, state: str) -> None:
         assert (await portal.get(address)).status == 404
 
 
-async def test_times_take_effect_without_a_write(portal: Any) -> None:
-    """An embargo ends and a time runs out on the moment, on pages that were in memory too."""
+async def test_visibility_changes_by_time_without_a_write(portal: Any) -> None:
+    """An embargo and a publication period end at their time, on cached pages too."""
     await surround(portal)
     now = datetime.now(UTC)
     begin, end = now + timedelta(seconds=1), now + timedelta(seconds=2)
@@ -146,7 +146,7 @@ async def test_times_take_effect_without_a_write(portal: Any) -> None:
     assert leaks(await all_surfaces(portal)) == []
 
 
-async def test_a_replay_writes_nothing(portal: Any) -> None:
+async def test_redelivered_article_writes_nothing(portal: Any) -> None:
     """The whole history again leaves every row as it was, and every page its bytes and tag."""
     await surround(portal)
     first = secret(portal)
@@ -166,7 +166,7 @@ async def test_a_replay_writes_nothing(portal: Any) -> None:
     assert [(await portal.get(address)).headers.get("etag") for address in seen] == tags
 
 
-async def test_a_later_article_changes_only_what_shows_it(portal: Any) -> None:
+async def test_later_article_changes_only_pages_that_show_it(portal: Any) -> None:
     """Publishing leaves the pages of all others as they were, but the one to which it is now the next."""
     await surround(portal)
     paths = [f"/bai-so-{number}-{number}.html" for number in (3, 4, 6, 7)]
@@ -176,7 +176,7 @@ async def test_a_later_article_changes_only_what_shows_it(portal: Any) -> None:
     assert [old == new for old, new in zip(before, after, strict=True)] == [True, True, True, False]
 
 
-async def test_the_number_decides(portal: Any) -> None:
+async def test_article_url_is_matched_by_its_number(portal: Any) -> None:
     """Any slug before the number leads to the newest address, in one step, with whatever query."""
     await portal.add(5)
     await portal.change(5, slug="ten-thu-hai")
@@ -188,8 +188,8 @@ async def test_the_number_decides(portal: Any) -> None:
     assert (await portal.get("/khong-co-999999999999999999.html")).status == 404
 
 
-async def test_imported_addresses_lead_to_the_article(portal: Any) -> None:
-    """Former addresses, with query or marks, are 301 to the newest one; a present page wins over a former one."""
+async def test_old_url_redirects_to_the_article(portal: Any) -> None:
+    """Old URLs, with query or diacritics, redirect to the newest article; a present page wins over an old URL."""
     former = ["http://old.example/tin-tuc/cho-con-31.html", "/Default.aspx?tabid=7&id=9", "/tin/chợ%20cồn", "/?p=12"]
     await portal.add(5, old_urls=[*former, "/bai-so-6-6.html"])
     await portal.add(6)
@@ -202,7 +202,7 @@ async def test_imported_addresses_lead_to_the_article(portal: Any) -> None:
     assert (await portal.get("/tin-tuc/cho-con-31.html")).status == 404
 
 
-async def test_pages_come_from_memory_while_postgres_is_away(portal: Any) -> None:
+async def test_cached_pages_are_served_while_postgres_is_unavailable(portal: Any) -> None:
     """What was asked for before goes on being served; what was not is 503, and a time that runs out holds."""
     end = datetime.now(UTC) + timedelta(seconds=1)
     await portal.add(5, unpublish_at=end)
@@ -221,7 +221,7 @@ async def test_pages_come_from_memory_while_postgres_is_away(portal: Any) -> Non
     assert (await portal.get("/bai-so-5-5.html")).status == 503
 
 
-async def test_many_at_once_get_their_own_answers(portal: Any) -> None:
+async def test_concurrent_requests_get_their_own_responses(portal: Any) -> None:
     """Requests at the same moment share work, never each other's pages, and all see what was just committed."""
     await portal.add(5, old_urls=["/a.aspx?id=5"])
     await portal.add(6, old_urls=["/a.aspx?id=6"])
@@ -238,7 +238,7 @@ async def test_many_at_once_get_their_own_answers(portal: Any) -> None:
                 assert ("<h1>Bài số 6</h1>" in answer.text) == ("6-6" in address)
 
 
-async def test_lists_have_pages(portal: Any) -> None:
+async def test_list_with_many_articles_has_pages(portal: Any) -> None:
     """A list of more than one page has them all, each article once; there is no page behind the last."""
     for number in range(1, 46):
         await portal.add(number)
@@ -250,7 +250,7 @@ async def test_lists_have_pages(portal: Any) -> None:
         assert (await portal.get(f"/tin-tuc/?trang={wrong}")).status == 404
 
 
-async def test_what_is_pinned_stands_first_until_its_time(portal: Any) -> None:
+async def test_pinned_article_comes_first_until_its_time(portal: Any) -> None:
     """A pinned article leads the home page before a newer one, and no longer than it is pinned."""
     end = datetime.now(UTC) + timedelta(seconds=1)
     await portal.add(1, pinned_until=end)
@@ -263,7 +263,7 @@ async def test_what_is_pinned_stands_first_until_its_time(portal: Any) -> None:
         await asyncio.sleep(seconds)
 
 
-async def test_strange_addresses_are_not_found(portal: Any) -> None:
+async def test_unknown_urls_are_not_found(portal: Any) -> None:
     """No address makes the portal fail."""
     for address in ("/\x00", "/\n", "/a\x00-5.html", "/tag/--/", "/luu-tru/0000/13/", "/sitemap-articles-0.xml", "//x"):
         assert (await portal.get(address)).status == 404, address
