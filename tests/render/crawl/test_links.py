@@ -6,7 +6,7 @@ from services.render.crawl.links import media_name, own_links
 from services.render.pages.document import Document
 
 URL = "https://haihau.example"
-NAME = f"{'a' * 64}.jpg"
+NAME = f"{'a' * 32}.jpg"
 
 
 def test_own_links_of_html_are_the_sites_paths() -> None:
@@ -28,7 +28,9 @@ def test_own_links_of_xml_are_elements_and_attributes() -> None:
     assert own_links(Document(b'href="/a"', "text/plain"), URL) == set()
 
 
-@pytest.mark.parametrize(("link", "name"), [("/media/../x", None), ("/a.html", None), ("/media/", None)])
-def test_media_name_of_other_links_is_none(link: str, name: str | None) -> None:
-    """Only a name of the media store is one."""
+@pytest.mark.parametrize(
+    ("link", "name"), [(f"/media/{NAME}", NAME), ("/media/../x", None), ("/a.html", None), (f"/media/{NAME}/x", None)]
+)
+def test_media_name_of_a_link(link: str, name: str | None) -> None:
+    """Only a whole name of the media store is one."""
     assert media_name(link) == name

@@ -1,0 +1,47 @@
+"""`export` writes the served bytes of every URL, and reports what is missing."""
+
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+
+from services.render.crawl.all_pages import BulkPageReader
+from services.render.export.command import SiteExporter
+from services.render.export.folder import open_folder
+from services.render.queries import SQL
+from shared.articles import Figure, Image
+from shared.object_store import open_store
+
+URL = "https://haihau.example"
+MISSING = f"/media/{'b' * 32}.jpg"
+
+
+async def test_export_site_writes_pages_redirects_and_reports_missing_images(
+    portal: Any, database: str, tmp_path: Path
+) -> None:
+    """Each page is a file with the served bytes; old and killed URLs are in the server configurations."""
+    await portal.add(1, old_urls=["/cu.aspx?id=1"], lead_image=Figure("Chợ", Image(MISSING, "Chợ", 640, 480)))
+    await portal.add(2)
+    await portal.change(2, state="killed")
+    connection = await asyncpg.connect(database, server_settings={"role": "presstally_render"})
+    try:
+        with open_folder(tmp_path / "export") as folder:
+            exporter = SiteExporter(folder, open_store(str(tmp_path / "media")), URL)
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                report = await exporter.export_site(BulkPageReader(connection, portal.site, SQL))
+    finally:
+        await connection.close()
+    assert (report.failed, report.broken) == ({}, {})
+    assert exporter.missing.keys() == {MISSING}
+    for url, file in {"/": "index.html", "/bai-so-1-1.html": "bai-so-1-1.html", "/rss.xml": "rss.xml"}.items():
+        assert (tmp_path / "export" / file).read_bytes() == (await portal.get(url)).body
+    assert "/cu.aspx id=1 /bai-so-1-1.html 301" in (tmp_path / "export/_redirects").read_text()
+    assert "/bai-so-2-2.html /410.html 410" in (tmp_path / "export/_redirects").read_text()
+    assert (tmp_path / "export/404.html").exists()
+
+
+@pytest.fixture(autouse=True)
+def media_folder(tmp_path: Path) -> None:
+    """An empty media store."""
+    (tmp_path / "media").mkdir(exist_ok=True)

@@ -1,0 +1,114 @@
+"""A generation is replayed, compared and swapped in, and the former one is kept for a rollback."""
+
+from collections.abc import AsyncIterator
+from types import SimpleNamespace
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+from aiokafka import TopicPartition
+
+from services.render.queries import GENERATIONS
+from services.render.rebuild import generations
+from services.render.rebuild.replay import Replay
+from shared.articles import Article
+from shared.sites import Sites
+from tests.render.conftest import SITE
+
+PARTITION = TopicPartition("articles", 0)
+
+
+class Consumer:
+    """A topic in a list, as far as a replay reads it."""
+
+    def __init__(self, records: list[tuple[str, Article | bytes | None]]) -> None:
+        self.records = records
+        self.at = 0
+
+    def assignment(self) -> set[TopicPartition]:
+        return {PARTITION}
+
+    async def end_offsets(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        return dict.fromkeys(partitions, len(self.records))
+
+    async def position(self, _: TopicPartition) -> int:
+        return self.at
+
+    async def getmany(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
+        begin, self.at = self.at, len(self.records)
+        found = [
+            SimpleNamespace(
+                partition=0,
+                offset=offset,
+                key=key.encode(),
+                value=msgspec.json.encode(value) if isinstance(value, Article) else value,
+            )
+            for offset, (key, value) in enumerate(self.records[begin:], begin)
+        ]
+        return {PARTITION: found}
+
+
+@pytest.fixture
+async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
+    """The connection of a rebuild, with its lock."""
+    async with generations.exclusive_connection(database) as connection:
+        yield connection
+
+
+def replay_of(connection: Any, records: list[tuple[str, Article | bytes | None]]) -> Replay:
+    consumer: Any = Consumer(records)
+    return Replay(consumer, connection, "render_2", Sites({SITE.slug: SITE}))
+
+
+async def test_catch_up_keeps_the_newest_version_of_each_article(portal: Any, connection: Any) -> None:
+    """Versions decide and not the order; a tombstone removes, and an unreadable record is reported with its offset."""
+    first, gone = portal.article(1), portal.article(2)
+    second = msgspec.structs.replace(first, version=2, title="Mới")
+    stranger = portal.article(3, site="elsewhere")
+    records = [("a-1", second), ("a-2", gone), ("a-1", first), ("a-2", None), ("x", b"{"), ("a-3", stranger)]
+    replay = replay_of(connection, records)
+    assert await replay.catch_up(await replay.ends())
+    assert replay.versions == {"a-1": 2, "a-2": None}
+    assert replay.unreadable.keys() == {"0:4", "0:5"}
+    assert "unknown-site" in replay.unreadable["0:5"]
+    rows = await connection.fetch("SELECT id, version FROM render_2.articles")
+    assert [tuple(row) for row in rows] == [("a-1", 2)]
+    replay_2 = replay_of(connection, [("a-1", second)])
+    assert not await replay_2.catch_up(await replay_2.ends(), deadline=0)
+
+
+async def test_swap_makes_the_next_generation_live_and_keeps_orphans(portal: Any, connection: Any) -> None:
+    """The live articles that the topic does not contain are counted, named and kept in the former generation."""
+    same = await portal.add(1)
+    lost = await portal.add(2)
+    known = await generations.read_generations(connection)
+    assert (known["live"].schema, known["spare"].schema, "former" in known) == ("render", "render_2", False)
+    replay = replay_of(connection, [("a-1", same)])
+    await replay.catch_up(await replay.ends())
+    await connection.execute(GENERATIONS["render_2"]["analyze"], "render_2")
+    assert await generations.orphans(connection, replay, "render", "render_2") == [lost.id]
+    assert await generations.differing_articles(connection, "render", "render_2") == [lost.id]
+    with pytest.raises(generations.GenerationError, match="1 live articles are missing"):
+        await generations.swap(connection, replay, "render", "render_2", 0)
+    assert (await portal.get("/bai-so-2-2.html")).status == 200
+    assert await generations.swap(connection, replay, "render", "render_2", 1) < 3
+    assert [(await portal.get(f"/bai-so-{number}-{number}.html")).status for number in (1, 2)] == [200, 404]
+    known = await generations.read_generations(connection)
+    assert (known["live"].schema, known["former"].schema, known["former"].orphans) == ("render_2", "render", ("a-2",))
+    await generations.truncate_spares(connection)
+    assert await generations.article_ids(connection, "render") == {"a-1", "a-2"}
+
+
+async def test_exclusive_connection_and_truncate_while_in_use_are_refused(portal: Any, connection: Any) -> None:
+    """A second rebuild is refused, and a spare generation that another session reads is not truncated."""
+    url = str(portal.pool._connect_args[0])
+    with pytest.raises(generations.GenerationError, match="another rebuild or rollback is running"):
+        async with generations.exclusive_connection(url):
+            pass
+    await connection.execute("SET lock_timeout = 50")
+    async with portal.pool.acquire() as reader, reader.transaction():
+        await reader.fetch("SELECT FROM render_3.articles")
+        with pytest.raises(generations.GenerationError, match="another session"):
+            await generations.truncate(connection, "render_3")
+    await generations.truncate(connection, "render_3")
