@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 import asyncpg
 
 from services.stats.counting.state import PRESENCE_BUCKET_MS
-from services.stats.local_time import day_start
+from services.stats.local_calendar import day_start
 from shared.sites import Sites, read_sites
 from tests.conftest import ROOT, SITES, STATISTICS_TOKENS, Answer, answers, free_ports, lower
 

@@ -11,7 +11,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Mount
 
-from services.ingest.api import article_routes, history_routes, import_routes, media_routes, public_routes
+from services.ingest.api import article_routes, history_routes, import_routes, media_routes, public_article_routes
 from services.ingest.api.body_limits import BodyLimitMiddleware
 from services.ingest.api.dependencies import ApiContext
 from services.ingest.api.errors import HANDLERS
@@ -57,7 +57,7 @@ def editor_api(context: ApiContext) -> FastAPI:
     )
     api.state.context = context
     # The public routes first: `/articles/{id}.ninjs` must not match `/articles/{id}`.
-    api.include_router(public_routes.router)
+    api.include_router(public_article_routes.router)
     api.include_router(article_routes.router)
     api.include_router(history_routes.router)
     api.include_router(media_routes.router)

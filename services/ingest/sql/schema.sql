@@ -1,4 +1,5 @@
 -- The ingest service: articles with their outbox, publication status, and the collectors' shared secrets.
+-- For reading: what runs are the migrations, and a test compares their result with this file.
 CREATE SCHEMA ingest;
 
 CREATE TABLE ingest.secrets (

@@ -21,7 +21,7 @@ from services.render.pages.page_data import RelatedArticles
 from services.render.pages.sitemaps import PART_NUMBERS, part_path
 from services.render.site import routes
 from services.render.site.page_reader import LIST_PAGE_SIZE, PageReader
-from services.render.site.routes import NotFound, Redirect
+from services.render.site.redirects_and_gone import NoPage, Redirect
 from shared.articles import Article
 
 BATCH_ARTICLES = 200
@@ -37,7 +37,7 @@ class RenderFailure:
     reason: str
 
 
-PageResult = Document | Redirect | NotFound | RenderFailure
+PageResult = Document | Redirect | NoPage | RenderFailure
 
 
 @dataclass
@@ -124,7 +124,7 @@ async def render_url(reader: PageReader, url: str, public_url: str) -> PageResul
     reader.dependencies.clear()
     try:
         result = await handler(reader, request)
-        return result if isinstance(result, Redirect | NotFound) else result()
+        return result if isinstance(result, Redirect | NoPage) else result()
     except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
         raise
     except Exception as error:  # noqa: BLE001 - one page that fails must not stop the others

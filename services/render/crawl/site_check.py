@@ -12,7 +12,7 @@ from services.render.pages.document import Document
 from services.render.pages.themes import theme_of
 from services.render.queries import GENERATIONS
 from services.render.site.page_reader import PageReader
-from services.render.site.routes import Redirect
+from services.render.site.redirects_and_gone import Redirect
 from shared.sites import Site
 
 SHOWN_MAX = 10

@@ -26,7 +26,7 @@ from services.render.pages.html import render_error
 from services.render.pages.themes import theme_of
 from services.render.queries import GENERATIONS, SQL
 from services.render.settings import RenderSettings
-from services.render.site.responses import CACHE_IMMUTABLE, CACHE_REVALIDATE, page_csp, security_headers
+from services.render.site.representations import CACHE_IMMUTABLE, CACHE_REVALIDATE, page_csp, security_headers
 from shared.cli import CommandError, unreachable
 from shared.object_store import PUBLIC, TYPES, open_store
 from shared.sites import Site, read_sites

@@ -9,7 +9,7 @@ from starlette.routing import Route
 from services.render.settings import RenderSettings
 from services.render.site.images import Images
 from services.render.site.portal import MethodNotAllowed, Pools, Portal
-from services.render.site.responses import ROUTE
+from services.render.site.representations import ROUTE
 from shared.object_store import open_store
 from shared.postgres import open_pool
 from shared.role import Process, Role

@@ -8,7 +8,7 @@ from obstore.store import ObjectStore
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.render.site.responses import CACHE_IMMUTABLE, CROSS_ORIGIN_HEADERS, problem, security_headers
+from services.render.site.representations import CACHE_IMMUTABLE, CROSS_ORIGIN_HEADERS, problem, security_headers
 from shared.http.negotiation import etag_matches
 from shared.logs import log
 from shared.object_store import NAME_PATTERN, PUBLIC, STORE_ERRORS, TYPES

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from services.render.metrics import CACHE_BYTES
 from services.render.site.page_reader import SiteVersion
-from services.render.site.responses import HeaderReader, Representations
+from services.render.site.representations import HeaderReader, Representations
 from shared.role import CachedResponse
 
 PAGE_OVERHEAD_BYTES = 1_500

@@ -20,7 +20,8 @@ from services.render.pages.themes import theme_of
 from services.render.site import page_reader
 from services.render.site.page_cache import CachedPage, PageCache, PageKey
 from services.render.site.page_reader import SiteVersion
-from services.render.site.responses import (
+from services.render.site.redirects_and_gone import NoPage, Redirect
+from services.render.site.representations import (
     CACHE_IMMUTABLE,
     CACHE_NO_STORE,
     CROSS_ORIGIN_HEADERS,
@@ -31,7 +32,7 @@ from services.render.site.responses import (
     problem,
     redirect,
 )
-from services.render.site.routes import NotFound, PageRequest, Redirect, RouteHandler, match_route, page_number
+from services.render.site.routes import PageRequest, RouteHandler, match_route, page_number
 from services.render.site.site_versions import SiteVersionQuery, SiteVersionWatcher
 from shared.http.rsgi import RsgiRequest
 from shared.logs import log
@@ -52,7 +53,7 @@ CACHE, CACHE_STALE = PAGES.labels("cache"), PAGES.labels("cache_stale")
 FILE_BROTLI_QUALITY = 11
 """Files of a theme are compressed once in a process."""
 
-PageResult = CachedPage | Redirect | NotFound
+PageResult = CachedPage | Redirect | NoPage
 
 
 def _file(document: Document, cache_control: str) -> Representations:
@@ -146,7 +147,7 @@ class Portal:
             case Redirect(to):
                 self._cache.evict(key)
                 return redirect(to)
-            case NotFound(status):
+            case NoPage(status):
                 self._cache.evict(key)
                 return self._error(site, status, request)
         if key is None:
@@ -161,7 +162,7 @@ class Portal:
     ) -> PageResult:
         pool = self._pools.searches if request.path == SEARCH else self._pools.pages
         version, result, reader = await page_reader.read_snapshot(pool, site, lambda reader: handler(reader, request))
-        if isinstance(result, Redirect | NotFound):
+        if isinstance(result, Redirect | NoPage):
             return result
         dependency_hash = hashlib.blake2b(repr(reader.dependencies).encode(), digest_size=16).digest()
         expires_at, article_ids = reader.expires_at.timestamp(), tuple(reader.article_ids)

@@ -9,36 +9,21 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
-from urllib.parse import unquote
 
 from services.render.pages import feeds, html, page_data, paths, sitemaps
 from services.render.pages.dates import month_name
 from services.render.pages.document import Document
 from services.render.pages.search_query import PAGE_RESULTS, RANKED_MAX, SearchRequest
 from services.render.site.page_reader import LIST_PAGE_SIZE, PageReader
-from shared.articles import State
+from services.render.site.redirects_and_gone import NoPage, Redirect, find_old_url, redirect_or_gone
 from shared.sites import Section
 
 PAGES_MAX = 5_000
 NUMBER_MAX = 2**53
 
 
-@dataclass(frozen=True)
-class Redirect:
-    """The page has another URL: 301."""
-
-    path: str
-
-
-@dataclass(frozen=True)
-class NotFound:
-    """No page has this URL: 404, or 410 if its article was killed."""
-
-    status: int = 404
-
-
 Render = Callable[[], Document]
-RouteResult = Render | Redirect | NotFound
+RouteResult = Render | Redirect | NoPage
 RouteHandler = Callable[[PageReader, "PageRequest"], Awaitable[RouteResult]]
 
 
@@ -82,10 +67,10 @@ async def _list(
     reader: PageReader, request: PageRequest, info: page_data.ListInfo, name: str, *, may_be_empty: bool = False
 ) -> RouteResult:
     if request.page == 0:
-        return NotFound()
+        return NoPage()
     articles, has_more = await reader.listed(name, request.page)
     if not articles and not (may_be_empty and request.page == 1):
-        return NotFound()
+        return NoPage()
     reader.dependencies.append(info.title)
     page = page_data.ListPage(articles, request.page, has_more)
     return partial(html.render_list, info, page, reader.site, request.public_url)
@@ -103,7 +88,7 @@ async def _tag(reader: PageReader, request: PageRequest) -> RouteResult:
     name = f"tag/{request.parts['tag']}"
     names = await reader.rows("list_name", name)
     if not names:
-        return NotFound()
+        return NoPage()
     return await _list(reader, request, page_data.ListInfo(f"/{name}/", str(names[0][0]), "tag"), name)
 
 
@@ -137,7 +122,7 @@ async def _search(reader: PageReader, request: PageRequest) -> RouteResult:
         page=request.page or 1,
     )
     if not search.by_date and search.page * PAGE_RESULTS > RANKED_MAX * 2:
-        return NotFound()
+        return NoPage()
     result = await reader.search(search)
     reader.dependencies.append(result)
     return partial(html.render_search, search, result, reader.site, request.public_url)
@@ -173,10 +158,10 @@ async def _sitemap_part(reader: PageReader, request: PageRequest) -> RouteResult
     part = int(request.parts["part"])
     begin = (part - 1) * sitemaps.PART_NUMBERS
     if not 0 <= begin < NUMBER_MAX:
-        return NotFound()
+        return NoPage()
     found = await reader.rows("sitemap_part", begin, begin + sitemaps.PART_NUMBERS)
     rows = [(str(path), at, picture) for path, at, picture in found]
-    return partial(sitemaps.urls, rows, reader.site, request.public_url) if rows else NotFound()
+    return partial(sitemaps.urls, rows, reader.site, request.public_url) if rows else NoPage()
 
 
 async def _sitemap_pages(reader: PageReader, request: PageRequest) -> RouteResult:
@@ -206,26 +191,16 @@ async def _article(reader: PageReader, request: PageRequest) -> RouteResult:
         found = await _old_url(reader, request)
         if isinstance(found, Redirect) or row is None:
             return found
-        return _redirect_or_gone(row["path"], row["state"], is_public=row["is_public"])
+        return redirect_or_gone(row["path"], row["state"], is_public=row["is_public"])
     if not row["is_public"]:
-        return _redirect_or_gone(row["path"], row["state"], is_public=False)
+        return redirect_or_gone(row["path"], row["state"], is_public=False)
     article = reader.track([row])[0]
     related = await reader.related_articles(article)
     return partial(html.render_article, article, related, reader.site, request.public_url)
 
 
 async def _old_url(reader: PageReader, request: PageRequest) -> RouteResult:
-    """Redirect to the article that had this URL before."""
-    with_query = f"{request.path}?{request.query_string}" if request.query_string else request.path
-    addresses = list({with_query: 0, unquote(with_query): 0, request.path: 0})
-    row = await reader.connection.fetchrow(reader.sql["article_of_old_address"], reader.site.slug, addresses)
-    return NotFound() if row is None else _redirect_or_gone(row["path"], row["state"], is_public=row["is_public"])
-
-
-def _redirect_or_gone(path: str, state: State, *, is_public: bool) -> RouteResult:
-    if is_public:
-        return Redirect(path)
-    return NotFound(410 if state == "killed" else 404)
+    return await find_old_url(reader, request.path, request.query_string)
 
 
 async def _add_slash(reader: PageReader, request: PageRequest) -> RouteResult:

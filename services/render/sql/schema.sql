@@ -1,4 +1,5 @@
 -- The render service: the newest state of each article, and the rows that pages are made of.
+-- For reading: what runs are the migrations, and a test compares their result with this file.
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
 CREATE SCHEMA render;
 CREATE SCHEMA render_2;

@@ -26,7 +26,7 @@ from services.stats.counting.snapshots import to_bytes
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import Position, commit_batch, read_positions, save_snapshot
 from services.stats.counting.topic_identity import read_topic
-from services.stats.local_time import HOUR_SECONDS, day_start
+from services.stats.local_calendar import HOUR_SECONDS, day_start
 from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError, open_command_pool

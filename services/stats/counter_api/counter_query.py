@@ -9,7 +9,7 @@ import msgspec
 
 from services.stats.counting.rules import ONLINE_MS, WHOLE_SITE
 from services.stats.counting.state import PRESENCE_BUCKET_MS
-from services.stats.local_time import bucket_5m_start, day_start, hour_start, week_start
+from services.stats.local_calendar import bucket_5m_start, day_start, hour_start, week_start
 from services.stats.queries import SQL
 from shared.events import Measure
 from shared.sites import Site

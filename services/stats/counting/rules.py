@@ -17,7 +17,7 @@ import numpy as np
 from services.stats.counting.decoding import VIEW, DeadLetter, EventBatch, Flags, Integers, RawBatch, RawRecord, decode
 from services.stats.counting.seen_ids import EvictedIds, find_ids
 from services.stats.counting.state import EVICTED_WINDOWS, WINDOW_MS, PartitionState, VisitorEvents, VisitorTable
-from services.stats.local_time import BUCKET_5M_SECONDS, HOUR_SECONDS, QUARTER_SECONDS, day_start
+from services.stats.local_calendar import BUCKET_5M_SECONDS, HOUR_SECONDS, QUARTER_SECONDS, day_start
 from shared.sites import Site
 
 ONLINE_MS = 300_000

@@ -1,4 +1,5 @@
 -- The stats service: counts and the Kafka offsets up to which they were counted, changed in one transaction.
+-- For reading: what runs are the migrations, and a test compares their result with this file.
 CREATE SCHEMA stats;
 
 CREATE TABLE stats.generations (

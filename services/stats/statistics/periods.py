@@ -6,7 +6,7 @@ All edges are seconds since 1970 UTC. A period's buckets are given as their star
 from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 
-from services.stats.local_time import BUCKET_5M_SECONDS, HOUR_SECONDS, date_start, day_start, week_start
+from services.stats.local_calendar import BUCKET_5M_SECONDS, HOUR_SECONDS, date_start, day_start, week_start
 from shared.sites import Site
 
 BucketSize = Literal["hour", "day", "week", "month"]
@@ -73,7 +73,7 @@ def bucket_edges(begin: int, end: int, step: BucketSize, site: Site, *, limit: i
     """Return the starts of all buckets that touch [begin, end), and the end of the last one.
 
     Raises:
-        BadSpan: there are more than `limit`, or none.
+        InvalidRange: there are more than `limit`, or none.
     """
     if end <= begin:
         raise InvalidRange("`to` must be after `from`")
@@ -97,7 +97,7 @@ def parse_range(begin: str | None, end: str | None, step: BucketSize, now: int, 
         site: Its zone determines where dates begin.
 
     Raises:
-        BadSpan: one of them is neither a date nor an instant with its offset, or is out of range.
+        InvalidRange: one of them is neither a date nor an instant with its offset, or is out of range.
     """
     until = now + 1 if end is None else _parse_edge("to", end, site, is_end=True)
     if begin is not None:

@@ -89,7 +89,7 @@ async def read_series(
     """Read all buckets that touch [begin, end), and as many before them.
 
     Raises:
-        BadSpan: there are too many.
+        InvalidRange: there are too many.
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
     """
     starts = bucket_edges(begin, end, step, site)

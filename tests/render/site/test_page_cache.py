@@ -5,7 +5,7 @@ import time
 from services.render.metrics import CACHE_BYTES
 from services.render.pages.document import Document
 from services.render.site.page_cache import PAGE_OVERHEAD_BYTES, CachedPage, PageCache, PageKey
-from services.render.site.responses import REPRESENTATION_OVERHEAD_BYTES, Representations
+from services.render.site.representations import REPRESENTATION_OVERHEAD_BYTES, Representations
 
 PAGE_BYTES = 500
 COST_BYTES = PAGE_BYTES + PAGE_OVERHEAD_BYTES + REPRESENTATION_OVERHEAD_BYTES

@@ -16,7 +16,7 @@ from services.stats.counting.rules import CountDeltas, fold, own_hosts, visit_ho
 from services.stats.counting.seen_ids import EvictedIds
 from services.stats.counting.snapshots import from_bytes, to_bytes
 from services.stats.counting.state import PartitionState
-from services.stats.local_time import day_start
+from services.stats.local_calendar import day_start
 from shared.sites import Site, Sites
 
 SITE = Site(slug="haihau", name="Hải Hậu", origins=["https://haihau.example"], timezone="Asia/Ho_Chi_Minh")

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.stats.local_time import bucket_5m_start, day_start, hour_start, week_start
+from services.stats.local_calendar import bucket_5m_start, day_start, hour_start, week_start
 
 ZONES = sorted(available_timezones())
 YEAR_2000, YEAR_2040 = 946_684_800_000, 2_208_988_800_000
