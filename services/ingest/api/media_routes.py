@@ -120,12 +120,10 @@ async def list_media(
             raise Problem(422, "Invalid cursor.")
     rows = await context.pool.fetch(SQL["list_media"], before, last, limit + 1)
     found = [media_item(row) for row in rows[:limit]]
-    more = f"{found[-1].created_at.astimezone(UTC).isoformat().replace('+00:00', 'Z')}_{found[-1].id}"
-    return (
-        json_response(MediaList(found, more if len(rows) > limit else None))
-        if found
-        else json_response(MediaList([], None))
-    )
+    following = None
+    if len(rows) > limit:
+        following = f"{found[-1].created_at.astimezone(UTC).isoformat().replace('+00:00', 'Z')}_{found[-1].id}"
+    return json_response(MediaList(found, following))
 
 
 @router.get(
