@@ -42,7 +42,7 @@ class FaultProxy:
     """Answers `/go`: signals a page to continue, for tests that must not attach to the tab."""
 
     def start(self) -> None:
-        handler = type("Handler", (_Handler,), {"front": self})
+        handler = type("Handler", (_Handler,), {"proxy": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
         self._server.daemon_threads = True
         self.url = f"http://localhost:{self._server.server_port}"
