@@ -55,16 +55,16 @@ def produce(system: Any, *values: bytes | None, topic: str = "page-views", key: 
 def letter_of(system: Any, wait: Wait, words: str, *arguments: str) -> str:
     """Wait until `dlq list` shows a line with these words, and return its PARTITION:OFFSET."""
 
-    def look() -> str | None:
+    def find() -> str | None:
         done = stats(system, "dlq", "list", "--limit", "1000", *arguments)
         assert done.returncode == 0, done.stderr
         lines = [line for line in done.stdout.splitlines() if words in line]
         return lines[-1].split()[0] if lines else None
 
-    return str(wait(look, 30, f"a dead letter with {words}"))
+    return str(wait(find, 30, f"a dead letter with {words}"))
 
 
-def test_an_adjustment_and_its_reversal(system: Any, wait: Wait) -> None:
+def test_adjustment_and_its_reversal_change_the_total(system: Any, wait: Wait) -> None:
     """An adjustment changes the total at once, its reversal takes that back, and a second one changes nothing."""
     before = total(system)
     made = stats(system, "adjust", "--site", SITE, "--amount", "41", "--who", "Lan", "--why", "the old counter's total")
@@ -88,7 +88,7 @@ def test_an_adjustment_and_its_reversal(system: Any, wait: Wait) -> None:
     assert lines[1].startswith(reversal)
 
 
-def test_an_article_is_adjusted_alone(system: Any, new_id: NewId) -> None:
+def test_adjustment_of_an_article_leaves_its_site(system: Any, new_id: NewId) -> None:
     """An adjustment of an article's visits is in that article's counter and not in the site's."""
     article, before = new_id(), total(system, "visits")
     place = ["--site", SITE, "--article", article, "--measure", "visits"]
@@ -112,7 +112,7 @@ def test_an_article_is_adjusted_alone(system: Any, new_id: NewId) -> None:
         (["--reverse", "0f8fad5b-d9cb-469f-a165-70867728950e", "--why", "x"], "unknown adjustment 0f8fad5b"),
     ],
 )
-def test_what_cannot_be_adjusted_is_one_sentence(system: Any, arguments: list[str], words: str) -> None:
+def test_invalid_adjustment_is_refused_with_one_message(system: Any, arguments: list[str], words: str) -> None:
     """An adjustment that cannot be made is refused in one sentence, and nothing is sent."""
     done = stats(system, "adjust", *arguments)
     assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (1, "", 1)
@@ -134,7 +134,7 @@ def test_dead_letters_are_listed_and_shown(system: Any, new_id: NewId, wait: Wai
     assert (nowhere.returncode, "there is no letter 0:999999999" in nowhere.stderr) == (1, True)
 
 
-def test_a_replayed_letter_counts_once(system: Any, new_id: NewId, wait: Wait) -> None:
+def test_replayed_dead_letter_counts_once(system: Any, new_id: NewId, wait: Wait) -> None:
     """An event that was too early is counted once its time has come and it is replayed, twice or not."""
     before, article = total(system), new_id()
     ahead = time.time_ns() // 1_000_000 + 304_000
@@ -152,7 +152,7 @@ def test_a_replayed_letter_counts_once(system: Any, new_id: NewId, wait: Wait) -
     assert system.get(f"/stats/{SITE}/articles/{article}/counter").json()["total"] == 1
 
 
-def test_a_letter_without_value_cannot_be_replayed(system: Any, wait: Wait) -> None:
+def test_dead_letter_without_value_is_not_replayed(system: Any, wait: Wait) -> None:
     """A null is not replayed, which is said; without a selection nothing is."""
     produce(system, None)
     letter = letter_of(system, wait, " null ")
@@ -165,7 +165,7 @@ def test_a_letter_without_value_cannot_be_replayed(system: Any, wait: Wait) -> N
     assert (dry.returncode, "would be replayed" in dry.stdout) == (0, True), dry.stderr
 
 
-def test_an_overtaken_letter_is_not_replayed(system: Any, new_id: NewId, wait: Wait) -> None:
+def test_superseded_dead_letter_is_not_replayed(system: Any, new_id: NewId, wait: Wait) -> None:
     """In a compacted topic an old message does not become the last of its key."""
     mark, topic = new_id(), "counter-adjustments"
     produce(system, f'"{mark}"'.encode(), topic=topic, key=mark.encode())
@@ -178,7 +178,7 @@ def test_an_overtaken_letter_is_not_replayed(system: Any, new_id: NewId, wait: W
     assert f"{letter} is not replayed: a newer message of the same key is on {topic}" in done.stdout
 
 
-def test_verify_finds_no_drift_and_names_the_counter_that_has_it(system: Any, new_id: NewId) -> None:
+def test_verify_names_the_counter_with_drift(system: Any, new_id: NewId) -> None:
     """The stored numbers are those of the log; a number changed by hand is found and named."""
     article = new_id()
     events = [{"id": new_id(), "site": SITE, "kind": "view", "path": "/", "article": article} for _ in range(3)]

@@ -17,7 +17,7 @@ def views(system: Any, new_id: Callable[[], str], number: int) -> None:
     assert system.post_events(events, user_agent=system.another_person()).status == 202
 
 
-async def test_a_stream_follows_through_the_gateway(system: Any, new_id: Callable[[], str]) -> None:
+async def test_stream_follows_views_through_the_gateway(system: Any, new_id: Callable[[], str]) -> None:
     """Every change comes through the gateway at once, nothing is buffered, once a second at most."""
     stream = await open_stream(system.base_port, "/stats/giao-thuy/live")
     first = (await stream.until(lambda stream: stream.messages))[0].numbers["total"]
@@ -26,14 +26,14 @@ async def test_a_stream_follows_through_the_gateway(system: Any, new_id: Callabl
         await asyncio.to_thread(views, system, new_id, 10)
         await asyncio.sleep(0.1)
     await stream.until(lambda stream: stream.messages[-1].numbers["total"] == first + 300)
-    times = [told.at for told in stream.messages]
+    times = [message.at for message in stream.messages]
     assert len(times) >= 3
     assert len(times) <= time.monotonic() - begun + 3
     assert all(after - before > 0.8 for before, after in pairwise(times))
     stream.close()
 
 
-def test_every_form_passes_the_gateway(system: Any) -> None:
+def test_every_counter_form_passes_the_gateway(system: Any) -> None:
     """Picture, fragment and script come through the gateway with their types, and known ones turn into 304."""
     for path, media_type in (
         ("/stats/giao-thuy/counter.svg?show=all&theme=dark", "image/svg+xml"),
@@ -46,7 +46,7 @@ def test_every_form_passes_the_gateway(system: Any) -> None:
         assert system.get(path, if_none_match="*" if "widget" not in path else answer.headers["etag"]).status == 304
 
 
-def test_prometheus_sees_what_readers_see(system: Any, new_id: Callable[[], str], wait: Wait) -> None:
+def test_prometheus_has_the_public_values(system: Any, new_id: Callable[[], str], wait: Wait) -> None:
     """The sites' counters on the stats service's metrics follow the counter."""
     views(system, new_id, 3)
     page = f"http://127.0.0.1:{system.port('stats')}/metrics"

@@ -30,7 +30,7 @@ def command(system: Any, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-class Readers:
+class Traffic:
     """People who read while something else happens."""
 
     def __init__(self, system: Any) -> None:
@@ -38,7 +38,7 @@ class Readers:
         self.accepted = 0
         self.seen: list[int] = []
         self.going = True
-        self.threads = [threading.Thread(target=self.send), threading.Thread(target=self.look)]
+        self.threads = [threading.Thread(target=self.send), threading.Thread(target=self.poll)]
 
     def send(self) -> None:
         while self.going:
@@ -49,42 +49,42 @@ class Readers:
             if self.system.post_events(events, user_agent=self.system.another_person()).status == 202:
                 self.accepted += len(events)
 
-    def look(self) -> None:
+    def poll(self) -> None:
         while self.going:
             self.seen.append(self.system.counter("giao-thuy", measure="views")["total"])
             time.sleep(0.02)
 
 
 @pytest.fixture
-def readers(system: Any) -> Iterator[Readers]:
-    readers = Readers(system)
-    for thread in readers.threads:
+def traffic(system: Any) -> Iterator[Traffic]:
+    traffic = Traffic(system)
+    for thread in traffic.threads:
         thread.start()
-    yield readers
-    readers.going = False
-    for thread in readers.threads:
+    yield traffic
+    traffic.going = False
+    for thread in traffic.threads:
         thread.join()
 
 
-def test_a_rebuild_under_load_changes_no_number(system: Any, readers: Readers, wait: Wait) -> None:
+def test_rebuild_under_load_changes_no_count(system: Any, traffic: Traffic, wait: Wait) -> None:
     """While people read, the log is counted again and swapped in: no counter ever falls, and nothing is lost."""
-    before = system.counter("giao-thuy", measure="views")["total"] - readers.accepted
+    before = system.counter("giao-thuy", measure="views")["total"] - traffic.accepted
     balance = command(system, "adjust", "--site", "giao-thuy", "--measure", "views", "--amount", "7", "--why", "test")
     assert balance.returncode == 0, balance.stderr
-    wait(lambda: readers.accepted > 200)
+    wait(lambda: traffic.accepted > 200)
     for _ in range(2):
         done = command(system, "rebuild")
         assert done.returncode == 0, done.stderr
         assert "is current" in done.stdout
-    readers.going = False
-    for thread in readers.threads:
+    traffic.going = False
+    for thread in traffic.threads:
         thread.join()
-    assert readers.seen == sorted(readers.seen)
+    assert traffic.seen == sorted(traffic.seen)
     settled = wait(lambda: _unchanged(system), 30)
-    assert settled >= readers.accepted + 7
+    assert settled >= traffic.accepted + 7
     done = command(system, "verify")
     assert done.returncode == 0, done.stdout[-2000:]
-    assert before <= readers.seen[0]
+    assert before <= traffic.seen[0]
 
 
 def _unchanged(system: Any) -> int | None:
@@ -93,7 +93,7 @@ def _unchanged(system: Any) -> int | None:
     return int(before) if system.counter("giao-thuy", measure="views")["total"] == before else None
 
 
-async def test_a_rebuild_mends_what_was_spoilt(system: Any, wait: Wait) -> None:
+async def test_rebuild_repairs_manipulated_counts(system: Any, wait: Wait) -> None:
     """Counts that somebody spoilt are right again after a rebuild, and online is as it was."""
     assert command(system, "verify").returncode == 0
     right = system.counter("giao-thuy", measure="visits")
@@ -114,7 +114,7 @@ async def test_a_rebuild_mends_what_was_spoilt(system: Any, wait: Wait) -> None:
     assert (await asyncio.to_thread(command, system, "verify")).returncode == 0
 
 
-def test_another_log_is_never_taken_for_ours(system: Any) -> None:
+def test_rebuild_with_new_log_on_the_same_topic_is_refused(system: Any) -> None:
     """--new-log is refused while the topic is the one that was counted."""
     done = command(system, "rebuild", "--new-log")
     assert (done.returncode, done.stdout) == (1, "")

@@ -31,7 +31,7 @@ def views_of(system: Any, article: str) -> int:
     return next((one["views"] for one in found if one["article"] == article), 0)
 
 
-def test_a_view_reaches_history_most_read_and_online(system: Any, new_id: NewId, wait: Wait) -> None:
+def test_view_reaches_history_top_articles_and_online(system: Any, new_id: NewId, wait: Wait) -> None:
     """Views of an article show in today's bucket, in most read with its title and link, and among what is read now."""
     article, path = sample(system)
     wait(lambda: system.get("/stats/haihau/top?period=now").status == 200)
@@ -57,14 +57,14 @@ def test_a_view_reaches_history_most_read_and_online(system: Any, new_id: NewId,
     assert "Hải Hậu mở lại" in page
 
 
-def test_the_parts_of_an_answer_agree(system: Any) -> None:
+def test_json_csv_and_xlsx_have_the_same_values(system: Any) -> None:
     """The files say the same as the JSON answer, hour by hour and article by article."""
     for query in ("step=hour", "step=day", "step=week", "step=month"):
-        told = system.get(f"/stats/haihau/history?{query}").json()["buckets"]
+        buckets = system.get(f"/stats/haihau/history?{query}").json()["buckets"]
         content = system.get(f"/stats/haihau/history.csv?{query}").body
         rows = list(csv.reader(io.StringIO(content.decode("utf-8-sig"), newline="")))[1:]
         assert [[int(cell) for cell in row[2:]] for row in rows] == [
-            [one["views"], one["visits"], one["visitors"]] for one in told
+            [one["views"], one["visits"], one["visitors"]] for one in buckets
         ]
     answer = system.get("/stats/haihau/top.xlsx?period=always&limit=100&lang=en")
     assert 'filename="haihau-top-always' in answer.headers["content-disposition"]
@@ -74,7 +74,7 @@ def test_the_parts_of_an_answer_agree(system: Any) -> None:
     assert "Hải Hậu mở lại thư viện lưu động cho học sinh các xã ven biển" in titles
 
 
-def test_the_fragment_is_a_plain_list(system: Any) -> None:
+def test_fragment_is_a_plain_list(system: Any) -> None:
     """Pages of other origins may fetch most read as a list of links; articles that are not live are not in it."""
     answer = system.get("/stats/haihau/top.html?period=always&numbers=no")
     assert answer.headers["access-control-allow-origin"] == "*"
@@ -101,14 +101,14 @@ def test_the_fragment_is_a_plain_list(system: Any) -> None:
         "top.html?numbers=maybe",
     ],
 )
-def test_what_cannot_be_answered_is_told_in_words(system: Any, path: str) -> None:
+def test_invalid_requests_get_clear_problems(system: Any, path: str) -> None:
     """A bad value is a problem document of status 422 that names the field."""
     answer = system.get(f"/stats/haihau/{path}")
     assert (answer.status, answer.headers["content-type"]) == (422, "application/problem+json")
     assert answer.json()["field"]
 
 
-def test_there_is_nothing_of_unknown_sites(system: Any) -> None:
+def test_unknown_site_is_not_found(system: Any) -> None:
     """An undeclared site is a 404 for every request; so is an unknown asset."""
     for path in ("", "/top", "/history.csv", "/top.html", "/sections"):
         assert system.get(f"/stats/khong-co{path}").status == 404
@@ -120,7 +120,7 @@ PRIVATE = ["", "/top", "/top.csv", "/top.xlsx", "/top.html", "/history", "/histo
 
 
 @pytest.mark.parametrize("path", PRIVATE)
-def test_a_site_behind_a_token_shows_nothing_without_it(system: Any, path: str) -> None:
+def test_site_with_a_token_requires_it(system: Any, path: str) -> None:
     """Page, data and exports ask for the token; with it they answer, and no cache keeps them. The counter is public."""
     url = f"/stats/giao-thuy{path}"
     token = system.environment["PRESSTALLY_STATISTICS_TOKENS"].split()[1]
@@ -137,7 +137,7 @@ def test_a_site_behind_a_token_shows_nothing_without_it(system: Any, path: str) 
     assert system.get("/stats/giao-thuy/counter").status == 200
 
 
-def test_the_page_runs_nothing_foreign(system: Any) -> None:
+def test_page_loads_nothing_from_elsewhere(system: Any) -> None:
     """The policy allows no inline script and no other origin, and no referrer leaves the page."""
     answer = system.get("/stats/haihau")
     policy = answer.headers["content-security-policy"]
@@ -150,8 +150,8 @@ def test_the_page_runs_nothing_foreign(system: Any) -> None:
         assert (asset.status, "immutable" in asset.headers["cache-control"]) == (200, True)
 
 
-def test_the_vendored_files_have_their_licences() -> None:
-    """Beside each vendored library stands its licence."""
+def test_vendored_files_have_their_licences() -> None:
+    """Each vendored library has its licence next to it."""
     root = Path(__file__).parent.parent.parent
     for folder, name in (("services/stats/statistics/assets/vendor", "uplot"), ("tests/browser/vendor", "axe")):
         assert (root / folder / f"{name}.LICENSE").stat().st_size > 500

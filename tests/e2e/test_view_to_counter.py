@@ -19,8 +19,8 @@ def view(new_id: NewId, site: str = "haihau", **more: Any) -> dict[str, Any]:
     return {"id": new_id(), "site": site, "kind": "view", "path": "/tin.html", **more}
 
 
-def test_a_view_raises_all_four_numbers(system: Any, new_id: NewId, wait: Wait) -> None:
-    """A new reader's view raises online, today, week and total by one."""
+def test_view_raises_all_four_values(system: Any, new_id: NewId, wait: Wait) -> None:
+    """A new visitor's view raises online, today, week and total by one."""
     before = system.counter()
     answer = system.post_events(view(new_id), user_agent=system.another_person())
     assert answer.status == 202
@@ -31,7 +31,7 @@ def test_a_view_raises_all_four_numbers(system: Any, new_id: NewId, wait: Wait) 
     assert after["measure"] == "visits"
 
 
-def test_an_event_sent_twice_counts_once(system: Any, new_id: NewId, wait: Wait) -> None:
+def test_event_sent_twice_counts_once(system: Any, new_id: NewId, wait: Wait) -> None:
     """The same id, sent again, is not counted again."""
     before = system.counter(measure="views")["total"]
     event, agent = view(new_id), system.another_person()
@@ -42,8 +42,8 @@ def test_an_event_sent_twice_counts_once(system: Any, new_id: NewId, wait: Wait)
     assert system.counter(measure="views")["total"] == before + 2
 
 
-def test_a_reader_who_goes_on_reading_makes_one_visit(system: Any, new_id: NewId, wait: Wait) -> None:
-    """Many views of one reader within minutes are one visit and one visitor."""
+def test_visitor_with_many_views_makes_one_visit(system: Any, new_id: NewId, wait: Wait) -> None:
+    """Many views of one visitor within minutes are one visit and one visitor."""
     before = {measure: system.counter(measure=measure)["total"] for measure in ("views", "visits", "visitors")}
     events = [view(new_id) for _ in range(100)]
     assert system.post_events(events, user_agent=system.another_person()).status == 202
@@ -52,7 +52,7 @@ def test_a_reader_who_goes_on_reading_makes_one_visit(system: Any, new_id: NewId
         wait(lambda m=measure: system.counter(measure=m)["total"] == before[m] + 1, what=measure)
 
 
-def test_an_article_has_a_counter_of_its_own(system: Any, new_id: NewId, wait: Wait) -> None:
+def test_article_has_its_own_counter(system: Any, new_id: NewId, wait: Wait) -> None:
     """A view with an article id counts for that article; an article nobody saw reads as zeros."""
     article = new_id()
     path = f"/stats/haihau/articles/{article}/counter"
@@ -62,7 +62,7 @@ def test_an_article_has_a_counter_of_its_own(system: Any, new_id: NewId, wait: W
     assert (numbers["online"], numbers["today"], numbers["total"], numbers["measure"]) == (1, 1, 1, "views")
 
 
-def test_programs_are_not_people(system: Any, new_id: NewId, wait: Wait) -> None:
+def test_bots_are_not_in_human_counts(system: Any, new_id: NewId, wait: Wait) -> None:
     """A crawler's view is accepted and never in human numbers."""
     before = system.counter("giao-thuy")["total"]
     crawler = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
@@ -103,7 +103,7 @@ def test_global_privacy_control_makes_no_visitor(system: Any, new_id: NewId, wai
         ),
     ],
 )
-def test_bad_input_gets_a_clear_problem(
+def test_invalid_input_gets_a_clear_problem(
     system: Any, body: bytes, headers: dict[str, str], status: int, words: str
 ) -> None:
     """What cannot be accepted is refused with a problem document that says why."""
@@ -121,7 +121,7 @@ def test_unknown_site_has_no_counter(system: Any) -> None:
     assert (answer.status, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
-def test_the_counter_can_be_cached(system: Any, wait: Wait) -> None:
+def test_counter_is_cacheable(system: Any, wait: Wait) -> None:
     """The counter has an ETag that turns into 304, a short max-age, and may be read from any page."""
 
     def revalidated() -> Any:
@@ -133,7 +133,7 @@ def test_the_counter_can_be_cached(system: Any, wait: Wait) -> None:
     wait(revalidated)
 
 
-def test_internal_pages_stay_inside(system: Any) -> None:
+def test_internal_pages_are_not_public(system: Any) -> None:
     """Health and metrics answer on the services' own ports and not through the gateway."""
     for path in ("/livez", "/readyz", "/metrics"):
         assert system.get(path).status == 404
@@ -141,7 +141,7 @@ def test_internal_pages_stay_inside(system: Any) -> None:
             assert system.get(f"http://127.0.0.1:{system.port(service)}{path}").status == 200
 
 
-async def test_a_record_that_cannot_be_read_is_a_dead_letter(system: Any, new_id: NewId, wait: Wait) -> None:
+async def test_unreadable_record_is_a_dead_letter(system: Any, new_id: NewId, wait: Wait) -> None:
     """Rubbish on the topic goes to the dead letters with its reason; what came with it is counted."""
     before = system.counter("giao-thuy", measure="views")["total"]
     good = view(new_id, "giao-thuy", at=time.time_ns() // 1_000_000, visitor="0123456789abcdef")
@@ -169,7 +169,7 @@ async def _find(bootstrap: str, topic: str, value: bytes) -> Any:
         await consumer.stop()
 
 
-def test_kills_lose_and_double_nothing(system: Any, new_id: NewId, wait: Wait) -> None:
+def test_killed_processes_lose_and_double_nothing(system: Any, new_id: NewId, wait: Wait) -> None:
     """Whatever is killed in the middle, every event that got a 202 is counted, and counted once."""
     before = system.counter("giao-thuy", measure="views")["total"]
     accepted: set[str] = set()

@@ -80,7 +80,7 @@ async def running_widget(database: str, folder: Path, **settings: str) -> AsyncI
 
 
 async def count_views(pool: asyncpg.Pool | asyncpg.Connection, views: int, article: str = "") -> None:
-    """Add views of now to what is counted, and as many readers online, as the counter's transaction would."""
+    """Add current views to the counts, and as many visitors online, as the counter's transaction would."""
     now = time.time_ns() // 1_000_000
     for grain, start in (("day", day_start(now, ZoneInfo("Asia/Ho_Chi_Minh"))), ("total", 0)):
         await pool.execute(

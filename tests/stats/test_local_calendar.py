@@ -31,7 +31,7 @@ def at(text: str) -> int:
         ("America/Sao_Paulo", "2018-11-04T12:00:00-02:00", "2018-11-04T01:00:00-02:00"),  # has no midnight
     ],
 )
-def test_a_day_begins_when_the_site_says(zone: str, instant: str, start: str) -> None:
+def test_day_begins_in_the_zone_of_the_site(zone: str, instant: str, start: str) -> None:
     """A local day begins at its first instant, in any zone, on days of 23, 24 and 25 hours."""
     assert day_start(at(instant) * 1000, ZoneInfo(zone)) == at(start)
 
@@ -39,7 +39,7 @@ def test_a_day_begins_when_the_site_says(zone: str, instant: str, start: str) ->
 @pytest.mark.parametrize(
     ("first_weekday", "start"), [(0, "2026-11-23"), (6, "2026-11-22"), (1, "2026-11-24"), (2, "2026-11-18")]
 )
-def test_a_week_begins_on_the_sites_first_weekday(first_weekday: int, start: str) -> None:
+def test_week_begins_on_the_first_weekday_of_the_site(first_weekday: int, start: str) -> None:
     """On Tuesday 24 November 2026 the week began on the site's own first weekday."""
     now = at("2026-11-24T10:00:00+07:00") * 1000
     assert week_start(now, ZoneInfo("Asia/Ho_Chi_Minh"), first_weekday) == at(f"{start}T00:00:00+07:00")
@@ -56,8 +56,8 @@ def test_every_instant_is_in_its_day(zone: str, instant: int) -> None:
 
 
 @given(st.integers(YEAR_2000, YEAR_2040))
-def test_steps_and_hours_hold_their_instants(instant: int) -> None:
-    """A step is the 5 minutes, an hour the 60 minutes that hold the instant."""
+def test_buckets_and_hours_contain_their_instants(instant: int) -> None:
+    """A 5m bucket is the 5 minutes, an hour the 60 minutes that contain the instant."""
     for start, length in ((bucket_5m_start(instant), 300), (hour_start(instant), 3600)):
         assert start % length == 0
         assert start * 1000 <= instant < (start + length) * 1000

@@ -1,4 +1,4 @@
-"""The plain recount, rule by rule: it is the definition that the fast code and the stored counts are held against."""
+"""The reference model, rule by rule: the fast code and the stored counts are compared with it."""
 
 import json
 import uuid
@@ -80,7 +80,7 @@ def outcomes(expected: Expected) -> dict[str, int]:
     return dict(summed)
 
 
-def test_a_view_counts_in_each_of_its_buckets() -> None:
+def test_view_counts_in_each_of_its_buckets() -> None:
     """A view is in the step, hour, day and total of the site and in the day and total of its article."""
     at = instant("2026-11-24T12:07:31+07:00")
     expected = fold(record(0, at=at, article="bai-1"))
@@ -112,8 +112,8 @@ def test_a_view_counts_in_each_of_its_buckets() -> None:
         (record(1, site="khong-co")[2], "unknown-site"),
     ],
 )
-def test_what_cannot_be_read_is_a_dead_letter_of_no_site(value: bytes | None, reason: str) -> None:
-    """A record whose site cannot be told is dead-lettered under the UTC day of its arrival."""
+def test_unreadable_record_is_a_dead_letter_of_unknown_site(value: bytes | None, reason: str) -> None:
+    """A record whose site is unknown is dead-lettered under the UTC day of its arrival."""
     arrived = instant("2026-11-24T03:00+07:00")
     expected = fold((0, arrived, value), record(2))
     utc_day = instant("2026-11-23T00:00+00:00") // 1000
@@ -131,7 +131,7 @@ def test_what_cannot_be_read_is_a_dead_letter_of_no_site(value: bytes | None, re
         ({"at": NOON + DAY, "article": "\0"}, "nul-character"),
     ],
 )
-def test_what_cannot_be_counted_is_a_dead_letter_of_its_site(fields: dict[str, Any], reason: str) -> None:
+def test_invalid_event_is_a_dead_letter_of_its_site(fields: dict[str, Any], reason: str) -> None:
     """A readable event that cannot be counted is dead-lettered under its site's day of arrival, first reason first."""
     expected = fold(record(0, arrived=NOON, **fields))
     day = instant("2026-11-24T00:00+07:00") // 1000
@@ -139,7 +139,7 @@ def test_what_cannot_be_counted_is_a_dead_letter_of_its_site(fields: dict[str, A
     assert not expected.counts
 
 
-def test_the_limits_of_time_and_size_still_count() -> None:
+def test_events_at_the_limits_of_time_and_size_count() -> None:
     """An event 5 minutes ahead, one 48 hours old and one of 8192 bytes are not dead letters."""
     value = record(2)[2]
     assert value is not None
@@ -151,7 +151,7 @@ def test_the_limits_of_time_and_size_still_count() -> None:
     assert outcomes(expected) == {"counted": 2, "late": 1}
 
 
-def test_late_means_more_than_five_minutes_and_counts_in_its_own_time() -> None:
+def test_event_after_five_minutes_is_late_and_counts_in_its_own_time() -> None:
     """An event that took longer than 5 minutes is late in the ledger, and in the bucket of its own time."""
     expected = fold(
         record(0, arrived=NOON + 5 * MINUTE), record(1, arrived=NOON + DAY, visitor=BOB, at=NOON + 5 * MINUTE)
@@ -164,7 +164,7 @@ def test_late_means_more_than_five_minutes_and_counts_in_its_own_time() -> None:
     }
 
 
-def test_an_id_counts_once_whatever_its_case_and_site() -> None:
+def test_id_in_another_case_or_site_counts_once() -> None:
     """The same id in capitals, or on another site, is a duplicate."""
     one = "abcdef00-0000-4000-8000-000000000000"
     expected = fold(record(0, id=one), record(1, id=one.upper()), record(2, id=one, site="berlin"))
@@ -172,7 +172,7 @@ def test_an_id_counts_once_whatever_its_case_and_site() -> None:
     assert total(expected) == (1, 1, 1)
 
 
-def test_a_dead_letter_leaves_its_id_free() -> None:
+def test_id_of_a_dead_letter_is_not_a_duplicate() -> None:
     """An id that came in a dead letter is counted when it comes again in a good event."""
     expected = fold(record(0, at=NOON + DAY, arrived=NOON), record(0))
     assert outcomes(expected) == {"dead_lettered:future": 1, "counted": 1}
@@ -183,7 +183,7 @@ def at_turns(*slots: int) -> list[Record]:
     return [record(0, at=NOON + slot * 30 * MINUTE) for slot in slots]
 
 
-def test_ids_are_remembered_for_two_half_hours_in_which_anything_arrived() -> None:
+def test_ids_are_known_for_two_windows_with_arrivals() -> None:
     """An id is known in its half-hour and the next two with arrivals; silence of any length does not count."""
     filler = [record(n, at=NOON + n * 30 * MINUTE, visitor=BOB) for n in range(1, 4)]
     assert outcomes(fold(*at_turns(0), *filler[:1], *at_turns(2)))["duplicate"] == 1
@@ -191,15 +191,15 @@ def test_ids_are_remembered_for_two_half_hours_in_which_anything_arrived() -> No
     assert outcomes(fold(*at_turns(0, 500)))["duplicate"] == 1
 
 
-def test_a_repetition_keeps_an_id_remembered() -> None:
+def test_duplicate_renews_its_id() -> None:
     """A duplicate renews the memory of its id."""
     filler = [record(n, at=NOON + n * 30 * MINUTE, visitor=BOB) for n in range(1, 7)]
     records = [*at_turns(0), filler[0], *at_turns(2), filler[2], *at_turns(4)]
     assert outcomes(fold(*records)) == {"counted": 3, "duplicate": 2}
 
 
-def test_a_late_event_is_known_for_forty_nine_hours() -> None:
-    """An event half an hour late or more is held against ids of the last 98 half-hours."""
+def test_late_duplicate_is_found_for_forty_nine_hours() -> None:
+    """An event half an hour late or more is compared with the ids of the last 98 windows."""
     filler = [record(n, at=NOON + n * 30 * MINUTE, visitor=BOB) for n in range(1, 100)]
 
     def sent_again(slot: int, at: int) -> dict[str, int]:
@@ -213,26 +213,26 @@ def test_a_late_event_is_known_for_forty_nine_hours() -> None:
     assert "duplicate" not in sent_again(10, NOON + 10 * 30 * MINUTE - 30 * MINUTE + 1)
 
 
-def test_arrival_that_goes_backwards_begins_no_half_hour() -> None:
+def test_arrival_that_goes_backwards_opens_no_window() -> None:
     """Arrivals that jump back and forth over the start of a half-hour stay in the later one."""
     jumps = [record(n, at=NOON - (n % 2), visitor=BOB) for n in range(1, 9)]
     assert outcomes(fold(record(0, at=NOON - MINUTE), *jumps, record(0)))["duplicate"] == 1
 
 
 def test_bots_are_in_the_ledger_only() -> None:
-    """A bot's view is in the ledger with its reason, in no count, and makes no reader known."""
+    """A bot's view is in the ledger with its reason, in no count, and makes no visitor known."""
     expected = fold(record(0, bot="crawler"), record(1, at=NOON + MINUTE))
     assert outcomes(expected) == {"bot:crawler": 1, "counted": 1}
     assert total(expected) == (1, 1, 1)
 
 
-def test_a_visit_ends_after_thirty_quiet_minutes() -> None:
+def test_visit_ends_after_thirty_minutes_of_inactivity() -> None:
     """Thirty minutes without view or ping do not end a visit, and a millisecond more does."""
     assert total(fold(record(0), record(1, at=NOON + 30 * MINUTE)))[1] == 1
     assert total(fold(record(0), record(1, at=NOON + 30 * MINUTE + 1)))[1] == 2
 
 
-def test_pings_keep_a_visit_and_leaves_do_not() -> None:
+def test_pings_extend_a_visit_and_leaves_do_not() -> None:
     """A ping keeps a visit alive; a leave neither keeps one nor makes anybody known."""
     later = record(2, at=NOON + 40 * MINUTE)
     assert total(fold(record(0), record(1, kind="ping", at=NOON + 20 * MINUTE), later)) == (2, 1, 1)
@@ -240,12 +240,12 @@ def test_pings_keep_a_visit_and_leaves_do_not() -> None:
     assert total(fold(record(0, kind="leave"), record(1, at=NOON + 1))) == (1, 1, 1)
 
 
-def test_a_ping_that_comes_first_makes_a_reader_known() -> None:
+def test_ping_before_any_view_makes_the_visitor_known() -> None:
     """A view within 30 minutes of a new visitor's ping begins no visit, but counts as a visitor."""
     assert total(fold(record(0, kind="ping"), record(1, at=NOON + MINUTE))) == (1, 0, 1)
 
 
-def test_a_late_view_does_not_move_a_reader_back() -> None:
+def test_late_view_does_not_move_a_visitor_back() -> None:
     """A view from before the newest one begins no visit and leaves the newest time as it is."""
     expected = fold(
         record(0), record(1, at=NOON - 2 * HOUR, arrived=NOON), record(2, at=NOON + 30 * MINUTE, arrived=NOON)
@@ -253,30 +253,30 @@ def test_a_late_view_does_not_move_a_reader_back() -> None:
     assert total(expected)[1] == 1
 
 
-def test_a_view_without_key_is_a_view_only() -> None:
+def test_view_without_visitor_id_is_a_view_only() -> None:
     """Without a visitor key a view makes no visit and no visitor."""
     assert total(fold(record(0, visitor=None), record(1, visitor=None))) == (2, 0, 0)
 
 
-def test_visitor_keys_are_numbers() -> None:
-    """A key in capitals is the same reader."""
+def test_visitor_id_in_capitals_is_the_same_visitor() -> None:
+    """A visitor ID in capitals is the same visitor."""
     assert total(fold(record(0), record(1, visitor=ANN.upper()))) == (2, 1, 1)
 
 
-def test_a_reader_of_two_sites_is_known_to_each() -> None:
-    """The same key on another site is another reader."""
+def test_visitor_of_two_sites_is_separate_on_each() -> None:
+    """The same visitor ID on another site is another visitor."""
     expected = fold(record(0), record(1, site="berlin"))
     assert (total(expected), total(expected, site="berlin")) == ((1, 1, 1), (1, 1, 1))
 
 
-def test_a_visitor_belongs_to_the_article_where_the_day_began() -> None:
+def test_visitor_counts_for_the_article_where_the_day_began() -> None:
     """The first view of the day in the log's order makes the visitor, for the site and for its article."""
     expected = fold(record(0, article="bai-1"), record(1, article="bai-2"), record(2, article="bai-1", at=NOON + DAY))
     assert (total(expected), total(expected, "bai-1"), total(expected, "bai-2")) == ((3, 2, 2), (2, 2, 2), (1, 0, 0))
 
 
-def test_midnight_joins_the_keys_of_a_reader() -> None:
-    """Over midnight in Hải Hậu a reader is on one visit, and a visitor of both days."""
+def test_midnight_joins_the_ids_of_a_visitor() -> None:
+    """Over midnight in Hải Hậu a visitor is on one visit, and a visitor of both days."""
     expected = fold(
         record(0, at=instant("2026-11-24T23:59:59+07:00")),
         record(1, at=instant("2026-11-25T00:00:01+07:00"), visitor=BOB, visitor_prev=ANN),
@@ -285,7 +285,7 @@ def test_midnight_joins_the_keys_of_a_reader() -> None:
     assert days(expected) == {"2026-11-24T00:00:00+07:00": (1, 1, 1), "2026-11-25T00:00:00+07:00": (2, 0, 1)}
 
 
-def test_seven_in_the_morning_is_no_midnight() -> None:
+def test_midnight_of_utc_changes_no_day() -> None:
     """Where UTC begins a day, at 07:00 in Hải Hậu, nothing begins."""
     expected = fold(
         record(0, at=instant("2026-11-24T06:59+07:00")),
@@ -295,8 +295,8 @@ def test_seven_in_the_morning_is_no_midnight() -> None:
     assert {entry.day for entry in expected.ledger} == {instant("2026-11-24T00:00+07:00") // 1000}
 
 
-def test_either_key_comes_first() -> None:
-    """A new reader with two keys is known under both, unless it only leaves; a known key needs no other."""
+def test_ids_of_two_days_in_either_order_are_one_visitor() -> None:
+    """A new visitor with two IDs is known under both, unless it only leaves; a known ID needs no other."""
     both = record(0, visitor=BOB, visitor_prev=ANN)
     assert total(fold(both, record(1, visitor=ANN, at=NOON + MINUTE)))[1] == 1
     leaves = record(0, visitor=BOB, visitor_prev=ANN, kind="leave")
@@ -308,8 +308,8 @@ def test_either_key_comes_first() -> None:
     assert total(fold(*apart, again))[1] == 4
 
 
-def test_readers_are_forgotten_like_ids() -> None:
-    """A reader not touched in this half-hour or the two before it with arrivals is new, whatever its keys."""
+def test_visitors_are_evicted_like_ids() -> None:
+    """A visitor without events in this window or the two before it with arrivals is new, whatever its IDs."""
     filler = [record(n, at=NOON + n * 30 * MINUTE, visitor=None) for n in range(1, 3)]
     back = record(9, at=NOON, arrived=NOON + 90 * MINUTE)
     assert total(fold(record(0), filler[0], back))[1] == 1
@@ -322,7 +322,7 @@ def test_readers_are_forgotten_like_ids() -> None:
     )
 
 
-def test_summer_time_makes_short_and_long_days() -> None:
+def test_days_of_summer_time_have_their_length() -> None:
     """In Berlin the day of spring has 23 hours and the day of autumn 25."""
     spring = [
         record(n, site="berlin", at=instant(text))
@@ -341,7 +341,7 @@ def test_summer_time_makes_short_and_long_days() -> None:
     assert days(fold(*autumn), "berlin") == {"2026-10-25T00:00:00+02:00": (4, 4, 1)}
 
 
-def test_a_day_without_midnight_begins_at_its_first_instant() -> None:
+def test_day_without_midnight_begins_at_its_first_instant() -> None:
     """In Beirut summer time skips midnight: the day begins at one o'clock, which is the instant after 23:59:59."""
     at = instant("2026-03-29T01:00+03:00")
     expected = fold(record(0, site="beirut", at=at - 1), record(1, site="beirut", at=at))
@@ -351,7 +351,7 @@ def test_a_day_without_midnight_begins_at_its_first_instant() -> None:
     }
 
 
-def test_kathmandu_has_quarters() -> None:
+def test_zone_with_a_quarter_hour_offset_has_correct_days() -> None:
     """A day in Kathmandu begins at 18:15 UTC, and its hours are those of UTC."""
     at = instant("2026-11-24T00:00+05:45")
     expected = fold(record(0, site="kathmandu", at=at - 1), record(1, site="kathmandu", at=at))
@@ -368,13 +368,13 @@ def test_partitions_add_up_and_visitors_are_distinct() -> None:
     expected = recount({0: [record(0, article="bai-1")], 1: [record(0, article="bai-2"), record(1)]}, SITES)
     assert total(expected) == (3, 2, 1)
     assert outcomes(expected) == {"counted": 3}
-    slack = {bucket: (one.fewer, one.more) for bucket, one in expected.tolerance.items() if bucket.grain == "total"}
-    assert slack == {Bucket("haihau", "bai-1", "total", 0): (1, 0), Bucket("haihau", "bai-2", "total", 0): (0, 1)}
+    tolerance = {bucket: (one.fewer, one.more) for bucket, one in expected.tolerance.items() if bucket.grain == "total"}
+    assert tolerance == {Bucket("haihau", "bai-1", "total", 0): (1, 0), Bucket("haihau", "bai-2", "total", 0): (0, 1)}
     assert total(recount({0: [record(0)], 1: [record(0, visitor=BOB)]}, SITES)) == (2, 2, 2)
     assert recount({}, SITES).counts == {}
 
 
-def test_the_next_day_begins_at_or_after_an_instant() -> None:
+def test_next_day_begins_at_or_after_an_instant() -> None:
     """The next local day is today's where the instant is its first, and tomorrow's a millisecond later."""
     zone = ZoneInfo("Asia/Beirut")
     start = instant("2026-03-29T01:00+03:00")
@@ -395,7 +395,7 @@ def drifts(comparison: VerifyReport) -> list[tuple[str, str, str, int, int]]:
     return [(one.article, one.grain, one.measure, one.expected, one.stored) for one in comparison.drifts]
 
 
-def test_drift_names_the_counter() -> None:
+def test_drift_names_its_counter() -> None:
     """Comparing finds every number that is too high, too low or missing, and nothing else."""
     expected = fold(record(0, article="bai-1"), record(1, bot="crawler"))
     stored = stored_of(expected)
@@ -410,7 +410,7 @@ def test_drift_names_the_counter() -> None:
     ]
 
 
-def test_a_visitor_of_two_partitions_may_stand_in_either_place() -> None:
+def test_visitor_on_two_partitions_is_within_tolerance() -> None:
     """Which partition's view made a visitor is not drift; a visitor too many is."""
     expected = recount({0: [record(0, article="bai-1")], 1: [record(0, article="bai-2")]}, SITES)
     stored = stored_of(expected)
@@ -422,7 +422,7 @@ def test_a_visitor_of_two_partitions_may_stand_in_either_place() -> None:
     assert drifts(compare(stored, expected, SITES, None)) == [("bai-2", "total", "visitors", 0, 2)]
 
 
-def test_where_the_log_lost_its_beginning_whole_days_are_compared() -> None:
+def test_log_without_its_beginning_compares_complete_days() -> None:
     """Days that the log has only in part are skipped, and totals are compared with the stored days."""
     times = [NOON + n * HOUR for n in range(5 * 24)]
     everything = [record(n, at=at, visitor=f"{n // 24:016x}") for n, at in enumerate(times)]
@@ -446,7 +446,7 @@ def test_where_the_log_lost_its_beginning_whole_days_are_compared() -> None:
     assert drifts(compare(stored, left, SITES, too_late))[0] == ("", "total", "views", 121, 120)
 
 
-def test_old_steps_are_passed_over() -> None:
+def test_expired_5m_buckets_are_not_compared() -> None:
     """Steps of more than 40 days ago are dropped in Postgres, and are not missed."""
     expected = fold(record(0), record(1, at=NOON + 41 * DAY))
     stored = stored_of(expected)

@@ -41,8 +41,8 @@ def drawn(show: str = "total", theme: str = "auto", language: str = "vi", separa
     return ET.fromstring(badge(NUMBERS, show, theme, language, separator))  # type: ignore[arg-type]
 
 
-def test_every_vietnamese_letter_is_measured() -> None:
-    """No letter of Vietnamese is guessed, and a mark takes no room."""
+def test_text_width_knows_every_vietnamese_letter() -> None:
+    """Every Vietnamese letter has a width, and a diacritic takes no extra width."""
     for letter in [*VIETNAMESE, *"đĐ"]:
         assert text_width(letter) < WIDEST * 11 / 1_000, letter
         assert text_width(unicodedata.normalize("NFD", letter)) == text_width(letter)
@@ -50,7 +50,7 @@ def test_every_vietnamese_letter_is_measured() -> None:
     assert text_width("Ợ") > text_width("O")
 
 
-def test_a_known_text_has_its_width() -> None:
+def test_text_width_of_a_known_text_is_correct() -> None:
     """Texts are as wide as DejaVu Sans sets them, to a tenth of a pixel."""
     assert text_width("1,490,782") == pytest.approx(7 * 6.996 + 2 * 3.498, abs=0.05)
     assert text_width("Đang online") == pytest.approx(66.3, abs=0.05)
@@ -60,7 +60,7 @@ def test_a_known_text_has_its_width() -> None:
 @pytest.mark.parametrize("show", SHOWS)
 @pytest.mark.parametrize("theme", THEMES)
 @pytest.mark.parametrize("language", ["vi", "en"])
-def test_every_badge_holds_its_text(show: str, theme: str, language: str) -> None:
+def test_badge_contains_its_text(show: str, theme: str, language: str) -> None:
     """Every badge is well-formed, and each of its texts lies inside and beside the others."""
     image = drawn(show, theme, language)
     width, height = int(image.attrib["width"]), int(image.attrib["height"])
@@ -76,8 +76,8 @@ def test_every_badge_holds_its_text(show: str, theme: str, language: str) -> Non
         assert label[1] + 4 <= value[0]
 
 
-def test_a_badge_can_be_read_aloud() -> None:
-    """The picture has a role, a title and a label that say its name and numbers."""
+def test_badge_has_a_text_alternative() -> None:
+    """The image has a role, a title and a label with its name and values."""
     image = drawn("all")
     assert image.attrib["role"] == "img"
     title = image.findtext(f"{SVG}title")
@@ -85,31 +85,31 @@ def test_a_badge_can_be_read_aloud() -> None:
     assert image.attrib["aria-label"] == title
 
 
-def test_a_badge_follows_light_and_dark() -> None:
-    """Without a theme the reader's system decides; with one it does not."""
+def test_badge_follows_light_and_dark() -> None:
+    """Without a theme the visitor's system decides; with one it does not."""
     assert "prefers-color-scheme:dark" in badge(NUMBERS, "total", "auto", "vi", ",")
     light, dark = (badge(NUMBERS, "total", theme, "vi", ",") for theme in ("light", "dark"))
     assert "prefers-color-scheme" not in light + dark
     assert light != dark
 
 
-def test_a_badge_says_what_it_counts() -> None:
-    """A badge stands alone, so its label names the measure and the window."""
+def test_badge_names_its_measure() -> None:
+    """A badge has no context, so its label names the measure and the window."""
     assert badge_label("vi", "total", "views") == "Lượt xem"
     assert badge_label("vi", "today", "visits") == "Lượt truy cập hôm nay"
     assert badge_label("en", "week", "visitors") == "Visitors this week"
     assert badge_label("vi", "online", "views") == "Đang online"
 
 
-def test_old_numbers_say_so() -> None:
-    """A badge and a fragment of numbers that are not current tell it, and since when."""
+def test_stale_badge_and_fragment_are_marked() -> None:
+    """A badge and a fragment of stale values say so, and since when."""
     old = msgspec.structs.replace(NUMBERS, stale=True)
     assert NUMBERS.as_of not in badge(NUMBERS, "total", "auto", "vi", ",") + fragment(NUMBERS, "all", "vi", ",")
     assert f"số liệu cũ: {NUMBERS.as_of}" in badge(old, "total", "auto", "vi", ",")
     assert f'<time datetime="{NUMBERS.as_of}">' in fragment(old, "all", "vi", ",")
 
 
-def test_separators_are_the_sites() -> None:
+def test_separators_are_those_of_the_site() -> None:
     """Thousands are parted as the site writes them, and markup as a separator stays text."""
     assert group_thousands(1_490_782, ".") == "1.490.782"
     assert group_thousands(999, ",") == "999"
@@ -117,7 +117,7 @@ def test_separators_are_the_sites() -> None:
     assert [text.text for text in drawn(separator="<").iter(f"{SVG}text")][1] == "1<490<782"
 
 
-def test_the_fragment_has_the_four_numbers() -> None:
+def test_fragment_has_the_four_values() -> None:
     """The piece of HTML has each number beside its name, in the site's language, and is well-formed."""
 
     class Texts(HTMLParser):
@@ -142,7 +142,7 @@ def test_the_fragment_has_the_four_numbers() -> None:
     assert parser.texts == wanted.split("|")
 
 
-def test_a_fragment_of_one_number_says_what_it_counts() -> None:
+def test_fragment_of_one_value_names_its_measure() -> None:
     """One number alone has the measure in its name, as on a badge."""
     article = msgspec.structs.replace(NUMBERS, article="bai-1", measure="views")
     assert 'Lượt xem: <b data-counter="total">1,490,782</b>' in fragment(article, "total", "vi", ",")
@@ -150,7 +150,7 @@ def test_a_fragment_of_one_number_says_what_it_counts() -> None:
 
 
 @pytest.mark.parametrize("language", ["vi", "en"])
-def test_the_script_has_the_same_words(language: str) -> None:
+def test_script_has_the_same_labels(language: str) -> None:
     """The component, the badge and the fragment name things alike."""
     words = re.search(rf"{language}: {{(.*?)}}", SCRIPT, re.DOTALL)
     assert words
@@ -160,7 +160,7 @@ def test_the_script_has_the_same_words(language: str) -> None:
         assert f'{measure}: "{LABELS[language][measure]}"' in words[1]
 
 
-def test_other_languages_read_english() -> None:
+def test_other_languages_use_english() -> None:
     """A site in a language that there are no words in gets English ones."""
     assert [nearest_language(one) for one in ("vi", "vi-VN", "VI", "en", "fr", "")] == [
         "vi",

@@ -58,8 +58,8 @@ def article(number: int) -> CounterKey:
     return CounterKey(SITE, f"bai-{number}", "views", "calendar")
 
 
-async def test_ten_thousand_readers_cost_one_query(reading: Reading) -> None:
-    """However many ask at once, a counter is read once, and all get the same numbers."""
+async def test_ten_thousand_requests_cost_one_query(reading: Reading) -> None:
+    """For any number of concurrent requests a counter is read once, and all get the same values."""
     await count_views(reading.direct, 7)
     before = reading.queries()
     known = await asyncio.gather(*(reading.counters.get(KEY) for _ in range(10_000)))
@@ -67,7 +67,7 @@ async def test_ten_thousand_readers_cost_one_query(reading: Reading) -> None:
     assert {one.values.total for one in known} == {7}
 
 
-async def test_numbers_are_a_second_old_at_most(reading: Reading) -> None:
+async def test_values_are_at_most_a_second_old(reading: Reading) -> None:
     """After a second the counter is read again."""
     first = await reading.counters.get(KEY)
     await count_views(reading.direct, 1)
@@ -75,7 +75,7 @@ async def test_numbers_are_a_second_old_at_most(reading: Reading) -> None:
     assert (await reading.counters.get(KEY)).values.total == 1
 
 
-async def test_invented_articles_do_not_grow_memory(reading: Reading) -> None:
+async def test_invented_articles_do_not_grow_the_cache(reading: Reading) -> None:
     """Many more articles than are kept can be asked for; they all read as zeros, and memory has its bound."""
     numbers = range(ARTICLES_MAX + 500)
     for begin in range(0, len(numbers), ARTICLES_WAITING_MAX):
@@ -84,7 +84,7 @@ async def test_invented_articles_do_not_grow_memory(reading: Reading) -> None:
     assert len(reading.counters._of_articles) == ARTICLES_MAX
 
 
-async def test_a_flood_of_articles_is_refused_and_sites_are_not(reading: Reading) -> None:
+async def test_flood_of_articles_is_refused_and_sites_are_not(reading: Reading) -> None:
     """Of a flood of articles as many are read as may wait; the others are refused at once, and a site is answered."""
     flood = [asyncio.create_task(_outcome(reading.counters, article(number))) for number in range(2_000)]
     await asyncio.sleep(0)
@@ -105,8 +105,8 @@ async def _outcome(counters: CounterCache, key: CounterKey) -> str:
     return "read"
 
 
-async def test_the_last_good_numbers_stay_while_postgres_hangs(reading: Reading) -> None:
-    """When Postgres hangs, one reader waits a second and the next ones not at all; they get old numbers, marked."""
+async def test_last_good_values_stay_while_postgres_hangs(reading: Reading) -> None:
+    """When Postgres hangs, one request waits a second, the next ones do not; they get old values, marked as stale."""
     await count_views(reading.direct, 5)
     good = await reading.counters.get(KEY)
     assert not good.values.stale
@@ -128,8 +128,8 @@ async def test_the_last_good_numbers_stay_while_postgres_hangs(reading: Reading)
     assert reading.counters.problem is None
 
 
-async def test_without_good_numbers_there_is_no_answer(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Numbers that were never read, or more than a day ago, are not told."""
+async def test_cache_without_good_values_raises(reading: Reading, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values that were never read, or more than a day ago, are not returned."""
     await reading.counters.get(KEY)
     await reading.proxy.stop()
     with pytest.raises(CountsUnavailable):
@@ -142,7 +142,7 @@ async def test_without_good_numbers_there_is_no_answer(reading: Reading, monkeyp
         await reading.counters.get(KEY)
 
 
-async def test_prometheus_has_the_sites_counters(reading: Reading, tmp_path: Path) -> None:
+async def test_prometheus_has_the_counters_of_sites(reading: Reading, tmp_path: Path) -> None:
     """All measures and windows of every declared site are exported, and none of them while Postgres is unavailable."""
     await count_views(reading.direct, 3)
     sites = sites_of(tmp_path)

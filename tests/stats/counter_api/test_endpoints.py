@@ -31,7 +31,7 @@ async def widget(database: str, tmp_path: Path, counted: asyncpg.Connection) -> 
         yield running
 
 
-async def test_all_forms_of_a_counter_agree(widget: WidgetProcess, counted: asyncpg.Connection) -> None:
+async def test_counter_forms_have_the_same_values(widget: WidgetProcess, counted: asyncpg.Connection) -> None:
     """JSON, picture and fragment show the same numbers, of a site and of an article, and may be read from anywhere."""
     await count_views(counted, 1_234)
     await count_views(counted, 1_234, "bai-1")
@@ -53,7 +53,7 @@ async def test_all_forms_of_a_counter_agree(widget: WidgetProcess, counted: asyn
 
 
 @pytest.mark.parametrize("form", ["", ".svg", ".html"])
-async def test_an_answer_that_is_known_is_not_sent_again(widget: WidgetProcess, form: str) -> None:
+async def test_counter_with_a_known_etag_is_not_modified(widget: WidgetProcess, form: str) -> None:
     """The tag turns into 304 from memory as from Postgres, and another tag does not."""
     path = f"/stats/{SITE}/counter{form}"
     first = await widget.get(path)
@@ -68,8 +68,8 @@ async def test_an_answer_that_is_known_is_not_sent_again(widget: WidgetProcess, 
     assert (head.status, head.body, head.headers["etag"]) == (200, b"", first.headers["etag"])
 
 
-async def test_a_change_changes_the_tag(widget: WidgetProcess, counted: asyncpg.Connection) -> None:
-    """Once something was counted the old tag gets the new numbers."""
+async def test_counter_change_changes_the_etag(widget: WidgetProcess, counted: asyncpg.Connection) -> None:
+    """After a new count the old tag gets the new values."""
     before = await widget.get(f"/stats/{SITE}/counter")
     await count_views(counted, 1)
     await asyncio.sleep(1.1)
@@ -94,7 +94,7 @@ async def test_a_change_changes_the_tag(widget: WidgetProcess, counted: asyncpg.
         (f"/stats/{SITE}/counter.png", 404, "Not Found"),
     ],
 )
-async def test_what_is_not_there_is_a_clear_problem(widget: WidgetProcess, path: str, status: int, words: str) -> None:
+async def test_invalid_request_is_a_clear_problem(widget: WidgetProcess, path: str, status: int, words: str) -> None:
     """Unknown sites and values are problem documents that say why, readable from any page."""
     answer = await widget.get(path)
     assert answer.status == status
@@ -103,7 +103,7 @@ async def test_what_is_not_there_is_a_clear_problem(widget: WidgetProcess, path:
 
 
 @pytest.mark.parametrize("article", ["chưa-ai-xem", "<script>", "a b", "%", "'", "x" * 64])
-async def test_an_article_nobody_saw_reads_as_zeros(widget: WidgetProcess, article: str) -> None:
+async def test_counter_of_an_unseen_article_is_zero(widget: WidgetProcess, article: str) -> None:
     """Whatever an article is called, its counter is there, escaped, with zeros."""
     path = f"/stats/{SITE}/articles/{quote(article, safe='')}/counter"
     answer = await widget.get(path)
@@ -112,7 +112,7 @@ async def test_an_article_nobody_saw_reads_as_zeros(widget: WidgetProcess, artic
         assert "<script>" not in (await widget.get(path + form)).text
 
 
-async def test_queries_nobody_asked_for_are_not_kept(widget: WidgetProcess) -> None:
+async def test_unknown_parameters_are_not_cached(widget: WidgetProcess) -> None:
     """Unknown parameters are ignored."""
     for number in range(50):
         answer = await widget.get(f"/stats/{SITE}/counter?_={number}")
@@ -122,7 +122,7 @@ async def test_queries_nobody_asked_for_are_not_kept(widget: WidgetProcess) -> N
     assert reads < 50
 
 
-async def test_the_script_is_small(widget: WidgetProcess) -> None:
+async def test_script_is_small(widget: WidgetProcess) -> None:
     """The component is one script of at most 3 KB gzipped, and can be cached."""
     script = await widget.get("/stats/widget.js")
     assert script.headers["content-type"] == "text/javascript; charset=utf-8"
@@ -131,7 +131,7 @@ async def test_the_script_is_small(widget: WidgetProcess) -> None:
     assert (await widget.get("/stats/widget.js", if_none_match=script.headers["etag"])).status == 304
 
 
-async def test_old_numbers_are_marked(database: str, tmp_path: Path, counted: asyncpg.Connection) -> None:
+async def test_counter_during_an_outage_is_stale(database: str, tmp_path: Path, counted: asyncpg.Connection) -> None:
     """With Postgres away a known counter is served with its time and a mark, and streams stay open."""
     proxy = Proxy(urlsplit(database).port or 0)
     through = database.replace(f":{urlsplit(database).port}/", f":{await proxy.start()}/")
@@ -152,15 +152,15 @@ async def test_old_numbers_are_marked(database: str, tmp_path: Path, counted: as
         assert (ready.status, "cannot be read" in ready.text) == (503, True)
         assert not stream.ended
         newcomer = await open_stream(widget.port, f"/stats/{SITE}/live")
-        told = await newcomer.until(lambda stream: stream.messages)
-        assert told[0].numbers["stale"] is True
+        messages = await newcomer.until(lambda stream: stream.messages)
+        assert messages[0].numbers["stale"] is True
         assert not stream.ended
         for one in (stream, newcomer):
             one.close()
 
 
-async def test_a_stream_tells_changes_once_a_second(widget: WidgetProcess, counted: asyncpg.Connection) -> None:
-    """While views come all the time, a stream tells the newest once a second at most; then it is silent."""
+async def test_stream_sends_changes_once_a_second(widget: WidgetProcess, counted: asyncpg.Connection) -> None:
+    """While views arrive continuously, a stream sends the newest values at most once a second; then it is silent."""
     stream = await open_stream(widget.port, f"/stats/{SITE}/live")
     await stream.until(lambda stream: stream.messages)
     assert stream.headers["content-type"].startswith("text/event-stream")
@@ -170,7 +170,7 @@ async def test_a_stream_tells_changes_once_a_second(widget: WidgetProcess, count
         await count_views(counted, 1)
         await asyncio.sleep(0.05)
     await stream.until(lambda stream: stream.messages[-1].numbers["total"] == 50)
-    times = [told.at for told in stream.messages]
+    times = [message.at for message in stream.messages]
     assert all(after - before > 0.9 for before, after in pairwise(times))
     assert len(times) <= 6
     quiet = len(stream.messages)
@@ -179,34 +179,34 @@ async def test_a_stream_tells_changes_once_a_second(widget: WidgetProcess, count
     stream.close()
 
 
-async def test_a_stream_that_comes_again_is_not_told_what_it_knows(
+async def test_stream_after_reconnect_does_not_repeat_a_message(
     widget: WidgetProcess, counted: asyncpg.Connection
 ) -> None:
     """With Last-Event-ID nothing is repeated; changes since then are sent at once, by any process."""
     first = await open_stream(widget.port, f"/stats/{SITE}/live")
-    told = (await first.until(lambda stream: stream.messages))[-1]
+    message = (await first.until(lambda stream: stream.messages))[-1]
     first.close()
-    again = await open_stream(widget.port, f"/stats/{SITE}/live", last_event_id=told.id)
+    again = await open_stream(widget.port, f"/stats/{SITE}/live", last_event_id=message.id)
     await again.until(lambda stream: stream.status == 200)
     await asyncio.sleep(0.5)
     assert not again.messages
     await count_views(counted, 1)
     new = (await again.until(lambda stream: stream.messages))[-1]
-    assert new.numbers["total"] == told.numbers["total"] + 1
-    assert new.id != told.id
+    assert new.numbers["total"] == message.numbers["total"] + 1
+    assert new.id != message.id
     again.close()
 
 
-async def test_streams_have_a_measure_and_a_window(widget: WidgetProcess) -> None:
-    """A stream tells the counter that was asked for."""
+async def test_stream_has_the_requested_measure_and_window(widget: WidgetProcess) -> None:
+    """A stream sends the requested counter."""
     stream = await open_stream(widget.port, f"/stats/{SITE}/live?measure=views&window=rolling")
-    told = (await stream.until(lambda stream: stream.messages))[-1].numbers
-    assert (told["measure"], told["window"]) == ("views", "rolling")
+    message = (await stream.until(lambda stream: stream.messages))[-1].numbers
+    assert (message["measure"], message["window"]) == ("views", "rolling")
     stream.close()
 
 
-async def test_an_address_has_a_bound_on_its_streams(widget: WidgetProcess) -> None:
-    """One address, or one IPv6 network, gets so many streams, as the trusted proxy tells it; others are not touched."""
+async def test_streams_of_one_address_are_limited(widget: WidgetProcess) -> None:
+    """The streams of one address, or one IPv6 network, are limited, as the trusted proxy reports it; others are not."""
     streams = [await _opened(widget, "203.0.113.7") for _ in range(5)]
     assert {stream.status for stream in streams} == {200}
     refused = await widget.get(f"/stats/{SITE}/live", x_forwarded_for="198.51.100.1, 203.0.113.7")
@@ -232,7 +232,7 @@ async def _opened(widget: WidgetProcess, address: str) -> Stream:
     return stream
 
 
-async def test_many_streams_leave_room_for_others(database: str, tmp_path: Path) -> None:
+async def test_many_streams_leave_capacity_for_requests(database: str, tmp_path: Path) -> None:
     """With hundreds of open streams requests are answered; at the process's bound only streams are refused."""
     many = {"PRESSTALLY_LIVE_STREAMS_PER_ADDRESS": "1000", "PRESSTALLY_LIVE_STREAMS_MAX": "600"}
     async with running_widget(database, tmp_path, **many) as widget:

@@ -34,8 +34,14 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
 
 
 def event(number: int, at: int, **fields: object) -> bytes:
-    sign = {"id": f"00000000-0000-4000-8000-{number:012x}", "site": "haihau", "kind": "view", "path": "/", "at": at}
-    return json.dumps({**sign, "visitor": f"{number % 9:016x}", **fields}).encode()
+    common = {
+        "id": f"00000000-0000-4000-8000-{number:012x}",
+        "site": "haihau",
+        "kind": "view",
+        "path": "/",
+        "at": at,
+    }
+    return json.dumps({**common, "visitor": f"{number % 9:016x}", **fields}).encode()
 
 
 def history(part: int) -> list[RawRecord]:
@@ -68,7 +74,7 @@ async def count_all(pool: asyncpg.Pool) -> None:
             await commit_batch(pool, "page-views", part, deltas, position=position, new=after)
 
 
-async def test_whatever_was_counted_adds_up(pool: asyncpg.Pool) -> None:
+async def test_differences_after_counting_are_zero(pool: asyncpg.Pool) -> None:
     """Before the first record, and after repetitions, bots, rubbish, gaps and transactions, nothing differs."""
     assert await differences(pool, SITES) == NOTHING
     await count_all(pool)
@@ -88,7 +94,9 @@ async def test_whatever_was_counted_adds_up(pool: asyncpg.Pool) -> None:
         ("UPDATE stats.counts SET visitors = 0 WHERE partition = 1 AND grain = 'total' AND article = ''", (0, 18)),
     ],
 )
-async def test_a_fault_is_found(pool: asyncpg.Pool, meddling: str, wanted: tuple[int, int]) -> None:
+async def test_differences_after_a_manipulation_have_its_size(
+    pool: asyncpg.Pool, meddling: str, wanted: tuple[int, int]
+) -> None:
     """Each change of a single table is reported with its size, and none of them hides another."""
     await count_all(pool)
     before = await pool.fetchrow("SELECT sum(visitors) FROM stats.counts WHERE partition = 1 AND grain = 'total'")
@@ -101,7 +109,7 @@ async def test_a_fault_is_found(pool: asyncpg.Pool, meddling: str, wanted: tuple
         assert found == dict(zip(("ledger", "totals"), wanted, strict=True))
 
 
-async def test_a_partition_counted_twice_is_found(pool: asyncpg.Pool) -> None:
+async def test_differences_after_a_partition_counted_twice_have_its_size(pool: asyncpg.Pool) -> None:
     """If the offsets of a partition are lost and its log is counted again, the difference is all that was counted."""
     await count_all(pool)
     records = history(0)
@@ -114,8 +122,8 @@ async def test_a_partition_counted_twice_is_found(pool: asyncpg.Pool) -> None:
     assert await differences(pool, SITES) == {"ledger": len(records), "totals": 0}
 
 
-async def test_the_migration_takes_what_was_counted_as_it_is(pool: asyncpg.Pool) -> None:
-    """The statement that a rebuild and the migration end with leaves no difference, whatever the ledger holds."""
+async def test_reset_offsets_without_record_leaves_no_difference(pool: asyncpg.Pool) -> None:
+    """The statement at the end of a rebuild leaves no difference, whatever the ledger has."""
     await count_all(pool)
     await pool.execute("DELETE FROM stats.ledger WHERE day < (SELECT max(day) FROM stats.ledger)")
     assert (await differences(pool, SITES))["ledger"] > 0

@@ -49,7 +49,7 @@ def total(deltas: CountDeltas, measure: str = "views", article: str = "") -> int
 
 
 def online(state: PartitionState, now: int, article: str | None = None) -> int:
-    """Return who is online at `now`, as a reader of the stored steps would."""
+    """Return how many are online at `now`, from the stored presence."""
     visitors = state.visitors.get("haihau")
     if visitors is None or article not in visitors.articles:
         return 0
@@ -64,8 +64,8 @@ def outcomes(deltas: CountDeltas) -> dict[str, int]:
     return dict(summed)
 
 
-def test_a_view_counts_for_the_site_and_its_article() -> None:
-    """A view is in the step, hour and day of the site and in the day of its article."""
+def test_view_counts_for_the_site_and_its_article() -> None:
+    """A view is in the 5m bucket, hour and day of the site and in the day of its article."""
     deltas = fold_records(record(0, article="bai-1"))
     day = day_start(NOON, SITE.zone)
     assert sorted(deltas.day_counts) == [("haihau", "", day, 1, 1), ("haihau", "bai-1", day, 1, 1)]
@@ -75,35 +75,35 @@ def test_a_view_counts_for_the_site_and_its_article() -> None:
     ]
 
 
-def test_pings_and_leaves_are_no_views() -> None:
-    """A ping keeps a reader online and a leave ends it; neither is a view or a visit."""
+def test_pings_and_leaves_are_not_views() -> None:
+    """A ping keeps a visitor online and a leave ends it; neither is a view or a visit."""
     state = PartitionState()
     deltas = fold_records(record(0, kind="ping"), record(1, kind="leave", at=NOON + 1), state=state)
     assert (total(deltas), total(deltas, "visits"), online(state, NOON)) == (0, 0, 0)
     assert outcomes(deltas) == {"counted": 2}
 
 
-def test_a_visit_ends_after_thirty_quiet_minutes() -> None:
-    """Thirty minutes without a sign keep a visit, counted from the last view or ping; a millisecond more ends it."""
+def test_visit_ends_after_thirty_minutes_of_inactivity() -> None:
+    """Thirty minutes without an event keep a visit, counted from the last view or ping; a millisecond more ends it."""
     gaps = [0, 30 * MINUTE, 30 * MINUTE, 30 * MINUTE + 1]
     times = [NOON + sum(gaps[: n + 1]) for n in range(len(gaps))]
     assert total(fold_records(*(record(n, at=at) for n, at in enumerate(times))), "visits") == 2
 
 
-def test_a_ping_keeps_a_visit_alive() -> None:
-    """A reader who sat on one page for an hour, pinging, and reads on, is still on the same visit."""
+def test_ping_extends_a_visit() -> None:
+    """A visitor who stays on one page for an hour, pinging, and views another one, is still on the same visit."""
     pings = [record(n, kind="ping", at=NOON + n * 10 * MINUTE) for n in range(1, 7)]
     assert total(fold_records(record(0), *pings, record(9, at=NOON + 65 * MINUTE)), "visits") == 1
 
 
-def test_a_leave_does_not_begin_or_keep_a_visit() -> None:
+def test_leave_neither_starts_nor_extends_a_visit() -> None:
     """A leave by somebody never seen leaves no trace: the view after it begins a visit."""
     assert total(fold_records(record(0, kind="leave"), record(1, at=NOON + MINUTE)), "visits") == 1
     kept = fold_records(record(0), record(1, kind="leave", at=NOON + 20 * MINUTE), record(2, at=NOON + 40 * MINUTE))
     assert total(kept, "visits") == 2
 
 
-def test_the_same_id_counts_once() -> None:
+def test_same_id_counts_once() -> None:
     """A repeated id is a duplicate, in the same batch and in a later one, however its letters are written."""
     state = PartitionState()
     assert outcomes(fold_records(record(0), record(0), state=state)) == {"counted": 1, "duplicate": 1}
@@ -116,7 +116,7 @@ def test_the_same_id_counts_once() -> None:
     }
 
 
-def test_ids_that_share_their_hash_are_told_apart() -> None:
+def test_ids_with_one_hash_are_distinct() -> None:
     """Two ids that fall on the same hash are two ids, and each is found again."""
     mixer, low = 0x9E3779B97F4A7C15, 12_345
     other_low = (low ^ (mixer * 1)) % 2**64  # cancels a high half of 1 instead of 0
@@ -128,7 +128,7 @@ def test_ids_that_share_their_hash_are_told_apart() -> None:
     assert outcomes(both) == {"duplicate": 3}
 
 
-def test_an_outage_of_any_length_does_not_double() -> None:
+def test_outage_of_any_length_does_not_double_counts() -> None:
     """An id that comes again after hours in which nothing arrived is a duplicate: the outage does not count."""
     state = PartitionState()
     fold_records(record(0), record(1, visitor=BOB), state=state)
@@ -136,8 +136,8 @@ def test_an_outage_of_any_length_does_not_double() -> None:
     assert outcomes(after) == {"duplicate": 1}
 
 
-def test_a_copy_kept_through_an_outage_of_one_collector_does_not_double() -> None:
-    """An event that comes again hours later, while others went on, is known by ids that have left state."""
+def test_duplicate_from_a_collector_after_an_outage_counts_once() -> None:
+    """An event that comes again hours later, while others went on, is found among the evicted ids."""
     state, past = PartitionState(), []
     others = [record(n, at=NOON + n * 10 * MINUTE, visitor=BOB) for n in range(1, 60)]
     left: list[EvictedIds] = fold_records(record(0), *others, state=state).evicted_ids
@@ -147,7 +147,7 @@ def test_a_copy_kept_through_an_outage_of_one_collector_does_not_double() -> Non
     assert outcomes(fold([copy], state, SITES, past)) == {"duplicate": 1}
 
 
-def test_bots_are_counted_beside_people() -> None:
+def test_bots_are_in_the_ledger_only() -> None:
     """A bot's events are in the ledger with their reason and in no count."""
     state = PartitionState()
     deltas = fold_records(record(0, bot="crawler"), record(1, bot="headless"), record(2), state=state)
@@ -155,7 +155,7 @@ def test_bots_are_counted_beside_people() -> None:
     assert (total(deltas), online(state, NOON), len(deltas.daily_visitors)) == (1, 1, 1)
 
 
-def test_without_a_key_a_view_is_a_view_only() -> None:
+def test_view_without_visitor_id_is_a_view_only() -> None:
     """A view without a visitor key counts as a view, and makes no visit, no visitor and nobody online."""
     state = PartitionState()
     deltas = fold_records(record(0, visitor=None), state=state)
@@ -163,8 +163,8 @@ def test_without_a_key_a_view_is_a_view_only() -> None:
     assert seen == (1, 0, 0, [])
 
 
-def test_midnight_neither_doubles_online_nor_makes_a_visit() -> None:
-    """A reader whose key changes at midnight is one person online, on one visit, a visitor of both days."""
+def test_midnight_neither_doubles_online_nor_starts_a_visit() -> None:
+    """A visitor whose ID changes at midnight is one person online, on one visit, a visitor of both days."""
     midnight = day_start(NOON, SITE.zone) * 1000 + 86_400_000
     state = PartitionState()
     deltas = fold_records(
@@ -178,7 +178,7 @@ def test_midnight_neither_doubles_online_nor_makes_a_visit() -> None:
     assert [f"{sight.visitor % 2**64:016x}" for sight in deltas.daily_visitors] == [ANN, BOB]
 
 
-def test_midnight_in_utc_changes_nothing() -> None:
+def test_midnight_of_utc_changes_nothing() -> None:
     """06:59 and 07:01 in Hải Hậu, on either side of midnight in UTC, are one visit on one day by one visitor."""
     utc_midnight = NOON // 86_400_000 * 86_400_000
     deltas = fold_records(record(0, at=utc_midnight - MINUTE), record(1, at=utc_midnight + MINUTE))
@@ -187,7 +187,7 @@ def test_midnight_in_utc_changes_nothing() -> None:
 
 
 def test_online_on_an_article_follows_the_last_view() -> None:
-    """A reader is online on the article viewed last, and on one article only."""
+    """A visitor is online on the article viewed last, and on one article only."""
     state = PartitionState()
     fold_records(
         record(0, article="bai-1"),
@@ -198,14 +198,14 @@ def test_online_on_an_article_follows_the_last_view() -> None:
     assert [online(state, NOON, article) for article in (None, "bai-1", "bai-2")] == [1, 0, 1]
 
 
-def test_online_falls_by_itself() -> None:
+def test_online_decreases_without_events() -> None:
     """Who was last seen 300 seconds ago is online no more, though nobody wrote anything since."""
     state = PartitionState()
     fold_records(record(0), record(1, visitor=BOB, at=NOON + 200_000), state=state)
     assert [online(state, NOON + second * 1000) for second in (0, 294, 300, 494, 505)] == [2, 2, 1, 1, 0]
 
 
-def test_what_cannot_be_read_is_a_dead_letter_and_the_rest_counts() -> None:
+def test_unreadable_records_are_dead_letters_and_the_rest_counts() -> None:
     """Each kind of bad record goes to the dead letters with its reason; the good ones around it are counted."""
     bad = [
         ("null", RawRecord(1, NOON, None)),
@@ -226,22 +226,22 @@ def test_what_cannot_be_read_is_a_dead_letter_and_the_rest_counts() -> None:
     assert sum(outcomes(deltas).values()) == 12
 
 
-def test_a_late_event_counts_in_the_bucket_of_its_own_time() -> None:
+def test_late_event_counts_in_the_bucket_of_its_own_time() -> None:
     """A view that arrived a day late is in yesterday's bucket, and in the ledger as late."""
     deltas = fold_records(record(0, at=NOON - 86_400_000, arrived=NOON))
     assert outcomes(deltas) == {"late": 1}
     assert [one.day for one in deltas.day_counts] == [day_start(NOON, SITE.zone) - 86_400]
 
 
-def test_a_late_view_of_somebody_seen_since_begins_no_visit() -> None:
-    """A view that comes late, from before what is known of its reader, moves nobody and begins no visit."""
+def test_late_view_of_an_active_visitor_starts_no_visit() -> None:
+    """A view that comes late, from before the last known event of its visitor, moves nobody and begins no visit."""
     state = PartitionState()
     deltas = fold_records(record(0), record(1, at=NOON - 50 * MINUTE, arrived=NOON + 1), state=state)
     assert (total(deltas), total(deltas, "visits"), online(state, NOON)) == (2, 1, 1)
 
 
 KEYS = [ANN, BOB, "c" * 16, None]
-signs = st.tuples(
+events = st.tuples(
     st.sampled_from(["view", "view", "view", "ping", "leave"]),
     st.sampled_from([0, 1000, MINUTE, 10 * MINUTE, 29 * MINUTE, 31 * MINUTE, 200 * MINUTE]),  # since the one before
     st.sampled_from([0, 0, 0, 0, 5000, 4 * MINUTE, 35 * MINUTE, 90 * MINUTE, 47 * 60 * MINUTE, -MINUTE]),  # its delay
@@ -326,14 +326,14 @@ def snapshot(state: PartitionState) -> dict[str, Any]:
     }
 
 
-histories = st.lists(signs, max_size=50)
+histories = st.lists(events, max_size=50)
 cuts = st.lists(st.integers(0, 50), max_size=6)
 
 
 @settings(deadline=None, max_examples=400)
 @given(histories, cuts)
-def test_batches_may_be_cut_anywhere(drawn: list[tuple[Any, ...]], where: list[int]) -> None:
-    """However a history is cut into batches, the same is counted and the same is remembered."""
+def test_batches_split_anywhere_give_the_same_counts_and_state(drawn: list[tuple[Any, ...]], where: list[int]) -> None:
+    """However a history is cut into batches, the counts and the state are the same."""
     records = history(drawn)
     whole, parts = PartitionState(), PartitionState()
     at_once = fold_in_cuts(records, [], whole, [])
@@ -344,7 +344,7 @@ def test_batches_may_be_cut_anywhere(drawn: list[tuple[Any, ...]], where: list[i
 
 @settings(deadline=None, max_examples=300)
 @given(histories, st.integers(0, 50), st.integers(0, 50))
-def test_a_rebuilt_memory_counts_on_as_the_lost_one(drawn: list[tuple[Any, ...]], saved: int, restart: int) -> None:
+def test_restored_state_continues_like_the_lost_one(drawn: list[tuple[Any, ...]], saved: int, restart: int) -> None:
     """After a restart anywhere, a snapshot and the records since then give the same state and the same counts."""
     records = history(drawn)
     saved, restart = sorted((min(saved, len(records)), min(restart, len(records))))
@@ -364,7 +364,7 @@ def test_a_rebuilt_memory_counts_on_as_the_lost_one(drawn: list[tuple[Any, ...]]
 
 @settings(deadline=None, max_examples=400)
 @given(histories, cuts)
-def test_random_histories_count_as_the_plain_recount_counts(drawn: list[tuple[Any, ...]], where: list[int]) -> None:
+def test_random_history_equals_the_reference_model(drawn: list[tuple[Any, ...]], where: list[int]) -> None:
     """Whatever happened, and however it was cut into batches, every counter and the ledger are the slow model's."""
     records = history(drawn)
     stored = summed(fold_in_cuts(records, [min(cut, len(records)) for cut in where], PartitionState(), []))
@@ -382,16 +382,16 @@ def test_random_histories_count_as_the_plain_recount_counts(drawn: list[tuple[An
 
 
 @given(st.one_of(st.text(max_size=80), st.from_regex(r"\A(www\.)?[A-Za-z0-9.-]{1,70}\Z")))
-def test_hosts_are_named_as_the_plain_recount_names_them(referrer: str) -> None:
-    """Whatever a sender writes as referrer, both codes put the visit down to the same host, and it can be stored."""
+def test_visit_host_equals_the_reference_model(referrer: str) -> None:
+    """For any referrer both implementations attribute the visit to the same host, and it can be stored."""
     host = visit_host(referrer, own_hosts(SITE))
     assert host == referrer_host(referrer, SITE)
     assert "\0" not in host
     host.encode()
 
 
-def test_a_visit_is_put_down_to_where_it_came_from() -> None:
-    """The view that begins a visit tells its host; later views of the visit, pings and bots tell nothing."""
+def test_visit_is_attributed_to_the_referrer_of_its_first_view() -> None:
+    """The view that starts a visit determines its host; later views of the visit, pings and bots do not."""
     deltas = fold_records(
         record(0, referrer="www.google.com"),
         record(1, referrer="zalo.me", at=NOON + MINUTE),
@@ -407,7 +407,7 @@ def test_a_visit_is_put_down_to_where_it_came_from() -> None:
     }
 
 
-def test_a_snapshot_of_another_format_is_not_used() -> None:
+def test_snapshot_of_another_format_is_ignored() -> None:
     """What another version remembered differently is not trusted: the log is read instead."""
     assert from_bytes(b"") is None
     assert from_bytes(to_bytes(PartitionState()).replace(b"\xa6format\x01", b"\xa6format\x00")) is None

@@ -57,15 +57,15 @@ async def total(pool: asyncpg.Pool, measure: str = "views") -> int:
     return int(await pool.fetchval(query))
 
 
-async def stands(pool: asyncpg.Pool, part: int = 0, beginning: int = 0) -> Position:
+async def current_position(pool: asyncpg.Pool, part: int = 0, beginning: int = 0) -> Position:
     return (await read_positions(pool, "page-views", {part: beginning}, LOG))[part]
 
 
-async def test_a_batch_moves_counts_and_offset_together(pool: asyncpg.Pool) -> None:
+async def test_commit_batch_moves_counts_and_offset_together(pool: asyncpg.Pool) -> None:
     """After a batch both its counts and its offset are there, added to what was there before."""
-    for turn in range(3):
-        position = await stands(pool)
-        assert position.next_offset == turn * 10
+    for number in range(3):
+        position = await current_position(pool)
+        assert position.next_offset == number * 10
         await commit_batch(
             pool,
             "page-views",
@@ -80,23 +80,23 @@ async def test_a_batch_moves_counts_and_offset_together(pool: asyncpg.Pool) -> N
     assert await pool.fetchval("SELECT events FROM stats.ledger") == 6
 
 
-async def test_a_stale_position_changes_nothing(pool: asyncpg.Pool) -> None:
+async def test_commit_batch_with_a_stale_position_changes_nothing(pool: asyncpg.Pool) -> None:
     """A counter with an old position, or an old epoch, is fenced, and nothing is counted."""
-    position = await stands(pool)
+    position = await current_position(pool)
     await commit_batch(pool, "page-views", 0, some_deltas(), position=position, new=position._replace(next_offset=5))
-    now = await stands(pool)
+    now = await current_position(pool)
     for stale in (position, now._replace(epoch=1), now._replace(next_offset=4), now._replace(generation=2)):
         with pytest.raises(Fenced):
             await commit_batch(
                 pool, "page-views", 0, some_deltas(), position=stale, new=position._replace(next_offset=9)
             )
     assert await total(pool) == 1
-    assert (await stands(pool)).next_offset == 5
+    assert (await current_position(pool)).next_offset == 5
 
 
-async def test_of_two_at_once_one_wins(pool: asyncpg.Pool) -> None:
+async def test_commit_batch_ten_times_at_once_counts_once(pool: asyncpg.Pool) -> None:
     """Ten counters that apply the same batch at the same moment count it once."""
-    position = await stands(pool)
+    position = await current_position(pool)
     new = position._replace(next_offset=5)
     tries = [commit_batch(pool, "page-views", 0, some_deltas(), position=position, new=new) for _ in range(10)]
     outcomes = await asyncio.gather(*tries, return_exceptions=True)
@@ -105,10 +105,10 @@ async def test_of_two_at_once_one_wins(pool: asyncpg.Pool) -> None:
     assert await total(pool) == 1
 
 
-async def test_a_visitor_counts_once_a_day_over_all_batches(pool: asyncpg.Pool) -> None:
-    """A key that an earlier batch brought, on whatever partition, makes no second visitor of the day."""
+async def test_visitor_in_several_batches_counts_once_a_day(pool: asyncpg.Pool) -> None:
+    """A visitor ID of an earlier batch, on any partition, makes no second visitor of the day."""
     for part, visitors in ((0, (1, -2)), (0, (-2,)), (1, (-2, 3))):
-        position = await stands(pool, part)
+        position = await current_position(pool, part)
         await commit_batch(
             pool,
             "page-views",
@@ -129,7 +129,7 @@ async def test_a_visitor_counts_once_a_day_over_all_batches(pool: asyncpg.Pool) 
 
 
 @pytest.mark.parametrize("cuts", [(), (1, 150, 199, 200, 201, 450)])
-async def test_made_up_hosts_share_a_row(pool: asyncpg.Pool, cuts: tuple[int, ...]) -> None:
+async def test_invented_hosts_share_a_row(pool: asyncpg.Pool, cuts: tuple[int, ...]) -> None:
     """In any split into batches the first 200 hosts of a day are distinguished and the rest is one, as recounted."""
     hosts = [*(f"h{number}.example" for number in range(300)), "h7.example", "h299.example", None, "x"] * 2
     records = []
@@ -138,7 +138,7 @@ async def test_made_up_hosts_share_a_row(pool: asyncpg.Pool, cuts: tuple[int, ..
         records.append(RawRecord(place, NOON, msgspec.json.encode(event)))
     memory = PartitionState()
     for begin, end in pairwise([0, *cuts, len(records)]):
-        position = await stands(pool)
+        position = await current_position(pool)
         deltas = fold(records[begin:end], memory, SITES)
         await commit_batch(pool, "page-views", 0, deltas, position=position, new=position._replace(next_offset=end))
     rows = await pool.fetch("SELECT site, day, host, visits FROM stats.referrers")
@@ -148,23 +148,23 @@ async def test_made_up_hosts_share_a_row(pool: asyncpg.Pool, cuts: tuple[int, ..
     assert sum(stored.values()) == len(records) == await total(pool, "visits")
 
 
-async def test_a_batch_that_cannot_be_stored_leaves_nothing(pool: asyncpg.Pool) -> None:
-    """If any part of a batch is refused, neither its counts nor its offset are there."""
-    position = await stands(pool)
+async def test_commit_batch_with_invalid_rows_stores_nothing(pool: asyncpg.Pool) -> None:
+    """If any row of a batch is rejected, neither its counts nor its offset are there."""
+    position = await current_position(pool)
     deltas = some_deltas()
     deltas.dead_letters += [DeadLetter(7, "twice", b""), DeadLetter(7, "twice", b"")]
     with pytest.raises(asyncpg.UniqueViolationError):
         await commit_batch(pool, "page-views", 0, deltas, position=position, new=position._replace(next_offset=9))
     assert await total(pool) == 0
-    assert await stands(pool) == position
+    assert await current_position(pool) == position
 
 
-async def test_a_gap_is_noted_and_fences(pool: asyncpg.Pool) -> None:
+async def test_skip_gap_stores_the_gap_and_fences(pool: asyncpg.Pool) -> None:
     """Records that were deleted before they were counted make a row with their number, and the old position is void."""
-    position = await stands(pool)
+    position = await current_position(pool)
     assert await skip_gap(pool, "page-views", 0, position, 70)
     assert not await skip_gap(pool, "page-views", 0, position, 80)
-    moved = await stands(pool)
+    moved = await current_position(pool)
     assert (moved.next_offset, moved.epoch) == (70, 1)
     row = await pool.fetchrow("SELECT first_lost, next_available FROM stats.gaps")
     assert row is not None
@@ -175,9 +175,9 @@ async def test_a_gap_is_noted_and_fences(pool: asyncpg.Pool) -> None:
         )
 
 
-async def test_the_log_of_the_counts_is_noted_once(pool: asyncpg.Pool) -> None:
-    """The first counter notes which log it counts; another log under the same name does not replace it."""
-    assert (await stands(pool)).identity == LOG
+async def test_topic_identity_is_stored_once(pool: asyncpg.Pool) -> None:
+    """The first counter stores the identity of its topic; another topic of the same name does not replace it."""
+    assert (await current_position(pool)).identity == LOG
     again = await read_positions(pool, "page-views", {0: 0}, TopicIdentity("cluster", "another"))
     assert again[0].identity == LOG
 
@@ -232,7 +232,7 @@ COLUMNS = {
 
 
 async def commit_full_deltas(pool: asyncpg.Pool) -> dict[str, list[tuple[Any, ...]]]:
-    position = await stands(pool)
+    position = await current_position(pool)
     new = Position(position.generation, position.epoch, 27, 28, 29, 30, 31, LOG)
     await commit_batch(pool, "page-views", 0, full_deltas(), position=position, new=new)
     return {
@@ -279,7 +279,7 @@ async def test_batch_types_have_the_columns_that_are_sent(pool: asyncpg.Pool) ->
         sent.extend(set(one) for one in arguments if isinstance(one, dict))
         return True
 
-    position = await stands(pool)
+    position = await current_position(pool)
     await commit_batch(
         SimpleNamespace(fetchval=record), "page-views", 0, full_deltas(), position=position, new=position
     )  # type: ignore[arg-type]

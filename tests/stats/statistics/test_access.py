@@ -29,7 +29,7 @@ def request(query: str = "", authorization: str = "") -> Request:
         request(authorization="Bearer abcdefghijklmnop"),
     ],
 )
-def test_a_token_opens_its_site(asked: Request) -> None:
+def test_token_of_the_site_grants_access(asked: Request) -> None:
     """Each of a site's tokens opens it, as a header or in the address."""
     StatisticsAuth(SITES, TOKENS).check(asked, SHUT)
 
@@ -45,8 +45,8 @@ def test_a_token_opens_its_site(asked: Request) -> None:
         request(authorization="Bearer x"),
     ],
 )
-def test_anything_else_does_not(asked: Request) -> None:
-    """No token, another site's and a wrong one are refused with 401; a public site asks nobody."""
+def test_missing_or_wrong_token_is_refused(asked: Request) -> None:
+    """No token, another site's and a wrong one are refused with 401; a public site requires none."""
     access = StatisticsAuth(SITES, TOKENS)
     with pytest.raises(Problem) as refused:
         access.check(asked, SHUT)
@@ -54,16 +54,16 @@ def test_anything_else_does_not(asked: Request) -> None:
     access.check(asked, OPEN)
 
 
-def test_bad_tokens_stop_the_start() -> None:
+def test_invalid_tokens_stop_the_start() -> None:
     """A short token, an invalid line and a site without a token are all reported at once, without any token."""
     with pytest.raises(SettingsError) as refused:
         StatisticsAuth(SITES, "shut short\nnobody abcdefghijklmnop\nopen\n")
-    told = str(refused.value)
-    assert all(word in told for word in ("line 1", "line 2", "line 3", "site shut"))
-    assert "abcdefghijklmnop" not in told
+    message = str(refused.value)
+    assert all(word in message for word in ("line 1", "line 2", "line 3", "site shut"))
+    assert "abcdefghijklmnop" not in message
 
 
-def test_a_token_in_the_address_goes_along() -> None:
+def test_links_keep_a_token_of_the_address() -> None:
     """Links of a page that was opened by its address keep the token; those of a public site have none."""
     asked = request("token=abcdefghijklmnop&period=7d")
     assert query_with_token(asked, SHUT, period="24h", lang=None) == "?period=24h&token=abcdefghijklmnop"

@@ -7,9 +7,9 @@ import pytest
 from services.stats.statistics.answer_cache import RESULTS_MAX, AnswerCache
 
 
-async def test_many_who_ask_at_once_make_one_question() -> None:
+async def test_concurrent_requests_make_one_read() -> None:
     """A hundred who ask the same at the same moment get one answer, and so does who comes soon after."""
-    fresh, asked = AnswerCache(), 0
+    cache, asked = AnswerCache(), 0
 
     async def ask() -> int:
         nonlocal asked
@@ -17,14 +17,14 @@ async def test_many_who_ask_at_once_make_one_question() -> None:
         await asyncio.sleep(0.01)
         return asked
 
-    assert set(await asyncio.gather(*(fresh.get("x", 60, ask) for _ in range(100)))) == {1}
-    assert await fresh.get("x", 60, ask) == 1
-    assert await fresh.get("x", 0, ask) == 2
+    assert set(await asyncio.gather(*(cache.get("x", 60, ask) for _ in range(100)))) == {1}
+    assert await cache.get("x", 60, ask) == 1
+    assert await cache.get("x", 0, ask) == 2
 
 
-async def test_the_last_good_answer_stands_while_postgres_is_away() -> None:
+async def test_last_good_result_is_returned_during_an_outage() -> None:
     """An old result is returned when a read fails; without one the error is raised, and a bug always is."""
-    fresh = AnswerCache()
+    cache = AnswerCache()
 
     async def answer() -> str:
         return "good"
@@ -36,35 +36,35 @@ async def test_the_last_good_answer_stands_while_postgres_is_away() -> None:
         raise KeyError("fault")
 
     with pytest.raises(OSError, match="away"):
-        await fresh.get("x", 60, away)
-    assert await fresh.get("x", 0, answer) == "good"
-    assert await fresh.get("x", 0, away) == "good"
+        await cache.get("x", 60, away)
+    assert await cache.get("x", 0, answer) == "good"
+    assert await cache.get("x", 0, away) == "good"
     with pytest.raises(KeyError):
-        await fresh.get("x", 0, fault)
+        await cache.get("x", 0, fault)
 
 
-async def test_who_asked_first_may_go_away() -> None:
+async def test_cancelled_first_request_does_not_cancel_the_read() -> None:
     """A cancelled request does not take the answer from those who wait for the same."""
-    fresh, gate = AnswerCache(), asyncio.Event()
+    cache, gate = AnswerCache(), asyncio.Event()
 
     async def ask() -> int:
         await gate.wait()
         return 7
 
-    first, second = (asyncio.create_task(fresh.get("x", 60, ask)) for _ in range(2))
+    first, second = (asyncio.create_task(cache.get("x", 60, ask)) for _ in range(2))
     await asyncio.sleep(0)
     first.cancel()
     gate.set()
     assert await second == 7
 
 
-async def test_made_up_questions_do_not_fill_memory() -> None:
+async def test_invented_queries_do_not_fill_the_cache() -> None:
     """Only so many answers are kept."""
-    fresh = AnswerCache()
+    cache = AnswerCache()
 
     async def ask() -> int:
         return 1
 
     for number in range(RESULTS_MAX + 50):
-        await fresh.get(number, 60, ask)
-    assert len(fresh._results) == RESULTS_MAX
+        await cache.get(number, 60, ask)
+    assert len(cache._results) == RESULTS_MAX

@@ -45,7 +45,7 @@ steps: st.SearchStrategy[BucketSize] = st.sampled_from(["hour", "day", "week", "
 
 
 @given(zones, times, steps, st.integers(1, 60))
-def test_buckets_are_whole_and_follow_each_other(zone: str, now: int, step: BucketSize, count: int) -> None:
+def test_buckets_are_complete_and_contiguous(zone: str, now: int, step: BucketSize, count: int) -> None:
     """An instant is in its bucket, each start is in its own, and so many buckets back and forth is where one was."""
     here = site(zone)
     last = bucket_start(now, step, here)
@@ -58,7 +58,7 @@ def test_buckets_are_whole_and_follow_each_other(zone: str, now: int, step: Buck
 
 
 @given(zones, times, st.sampled_from(["24h", "7d", "30d", "365d"]))
-def test_a_period_is_compared_with_as_much_time_before_it(zone: str, now: int, period: Period) -> None:
+def test_period_is_compared_with_the_same_time_before(zone: str, now: int, period: Period) -> None:
     """What is compared and what it is compared with never overlap, and have as many days and as much of today."""
     _, compared, before = comparison_ranges(period, now, site(zone))
     assert max(span.end for span in before) <= min(span.begin for span in compared)
@@ -75,7 +75,7 @@ def test_a_period_is_compared_with_as_much_time_before_it(zone: str, now: int, p
 
 
 @given(zones, times, st.sampled_from(["24h", "7d", "30d", "365d"]))
-def test_a_period_holds_now(zone: str, now: int, period: Period) -> None:
+def test_period_contains_now(zone: str, now: int, period: Period) -> None:
     """The buckets shown and the days of the ledger end after now, and the sums reach now."""
     here = site(zone)
     starts = period_edges(period, now, here)
@@ -86,7 +86,7 @@ def test_a_period_holds_now(zone: str, now: int, period: Period) -> None:
     assert any(span.begin <= bucket_start(now, "day", here) for span in whole)
 
 
-def test_dates_are_local_and_the_last_one_is_in_it() -> None:
+def test_dates_are_local_and_the_last_one_is_included() -> None:
     """Dates in an address are the site's days, both included; as instants, the end is not."""
     begin, end = parse_range("2026-03-04", "2026-03-05", "day", 0, site())
     assert (begin, end) == (instant("2026-03-04T00:00+07:00"), instant("2026-03-06T00:00+07:00"))
@@ -103,7 +103,7 @@ def test_days_of_summer_time_are_one_bucket_each() -> None:
     assert [b - a for a, b in pairwise(bucket_edges(begin, end, "week", berlin))] == [7 * 86_400 + 3_600]
 
 
-def test_a_week_begins_as_the_site_says() -> None:
+def test_week_begins_on_the_first_weekday_of_the_site() -> None:
     """Most read of this week begins on the site's own first weekday."""
     wednesday = instant("2026-11-25T12:00+07:00")
     assert top_range("week", wednesday, site())[1] == instant("2026-11-23T00:00+07:00")
@@ -127,7 +127,7 @@ def test_a_week_begins_as_the_site_says() -> None:
         ("2026-03-04T08:00:00+99:00", None),
     ],
 )
-def test_what_cannot_be_shown_is_refused(begin: str, end: str | None) -> None:
+def test_invalid_range_is_refused_with_a_message(begin: str, end: str | None) -> None:
     """An invalid date, a time without offset, an end before the start and too many buckets are rejected."""
     here, now = site(), instant("2026-11-25T12:00+07:00")
     with pytest.raises(InvalidRange, match=r"\w"):

@@ -49,15 +49,15 @@ def article(number: int, version: int = 1, state: str = "published", **fields: A
 
 
 def live(number: int, version: int, status: Any, url: str | None) -> ConsumerRecord:
-    told = PageLive(article=f"bai-{number}", version=version, status=status, url=url, reason=None, at=1)
-    return record("pages-live", f"bai-{number}", msgspec.json.encode(told))
+    event = PageLive(article=f"bai-{number}", version=version, status=status, url=url, reason=None, at=1)
+    return record("pages-live", f"bai-{number}", msgspec.json.encode(event))
 
 
 def record(topic: str, key: str, value: bytes | None) -> ConsumerRecord:
     return ConsumerRecord(topic, 0, 0, 0, 0, key.encode(), value, None, 0, 0, ())
 
 
-async def test_a_series_has_every_bucket_and_the_right_sums(pool: asyncpg.Pool) -> None:
+async def test_series_has_every_bucket_and_correct_sums(pool: asyncpg.Pool) -> None:
     """Random days of several partitions come back by day, week and month as plain sums, and empty days as zeros."""
     chance, today = random.Random(7), bucket_start(int(time.time()), "day", SITE)
     days = [start_before(today, "day", number, SITE) for number in chance.sample(range(200), 90)]
@@ -77,7 +77,7 @@ async def test_a_series_has_every_bucket_and_the_right_sums(pool: asyncpg.Pool) 
     assert one.counts == [Counts(5, 4, 3)]
 
 
-async def test_hours_are_read_apart_from_days(pool: asyncpg.Pool) -> None:
+async def test_series_of_hours_ignores_other_grains(pool: asyncpg.Pool) -> None:
     """Steps of an hour read hours, and nothing of days or 5-minute steps."""
     hour = bucket_start(int(time.time()), "hour", SITE)
     await put(pool, ("", "hour", hour, 0, 3, 2, 1), ("", "5m", hour, 0, 3, 2, 1), ("", "day", hour, 0, 3, 2, 1))
@@ -85,7 +85,7 @@ async def test_hours_are_read_apart_from_days(pool: asyncpg.Pool) -> None:
     assert series.counts == [Counts(), Counts(3, 2, 1)]
 
 
-async def test_most_read_adds_partitions_and_days(pool: asyncpg.Pool) -> None:
+async def test_top_articles_add_partitions_and_days(pool: asyncpg.Pool) -> None:
     """Most read of a span is the plain sum of its days over all partitions, in order, at most a hundred."""
     chance, today = random.Random(3), bucket_start(int(time.time()), "day", SITE)
     rows = [
@@ -108,20 +108,20 @@ async def test_most_read_adds_partitions_and_days(pool: asyncpg.Pool) -> None:
     assert await read_top_articles(pool, SITE, span, "views", None, public_only=True) == []
 
 
-async def test_titles_and_links_are_the_newest(pool: asyncpg.Pool) -> None:
+async def test_titles_and_links_have_the_newest_version(pool: asyncpg.Pool) -> None:
     """An older version changes nothing; what is withdrawn loses its link, and what is killed its title as well."""
     today = range_of("today", SITE)
     await put(pool, *((f"bai-{number}", "day", today.begin, 0, 10 - number, 1, 1) for number in range(6)))
-    for told in (
+    for event in (
         *(article(number) for number in range(5)),
         article(0, version=3),
         article(0, version=2),
         article(2, version=2, state="killed"),
         article(4, section="van-hoa", version=2),
     ):
-        await save_title(pool, NOWHERE, told)
+        await save_title(pool, NOWHERE, event)
     await save_title(pool, NOWHERE, record("articles", "bai-3", None))
-    for told in (
+    for event in (
         *(live(number, 1, "live", f"https://haihau.example/bai-{number}.html") for number in range(5)),
         live(1, 2, "withdrawn", None),
         live(1, 1, "live", "https://haihau.example/old.html"),
@@ -129,7 +129,7 @@ async def test_titles_and_links_are_the_newest(pool: asyncpg.Pool) -> None:
         live(3, 1, "withdrawn", None),
         live(4, 2, "failed", None),
     ):
-        await save_link(pool, NOWHERE, told)
+        await save_link(pool, NOWHERE, event)
     found = await read_top_articles(pool, SITE, today, "views", None, public_only=False)
     assert [(one.title, one.path) for one in found] == [
         ("Bài 0, bản 3", "/bai-0.html"),
@@ -150,7 +150,7 @@ async def test_titles_and_links_are_the_newest(pool: asyncpg.Pool) -> None:
 
 
 async def test_online_by_article_counts_five_minutes_only(pool: asyncpg.Pool) -> None:
-    """Readers of all partitions whose last sign is less than 300 s old are on their article; older steps are not."""
+    """Visitors of all partitions whose last event is less than 300 s old are on their article; older ones are not."""
     step = int(time.time()) // 5
     await pool.executemany(
         "INSERT INTO stats.online (generation, site, article, partition, first_bucket, visitors) "
@@ -167,7 +167,7 @@ async def test_online_by_article_counts_five_minutes_only(pool: asyncpg.Pool) ->
     assert [(one.article, one.online) for one in found] == [("bai-1", 4)]
 
 
-async def test_the_ledger_balances_and_hosts_are_summed(pool: asyncpg.Pool) -> None:
+async def test_ledger_balances_and_hosts_are_summed(pool: asyncpg.Pool) -> None:
     """Received is the sum of all outcomes of the period's days; hosts come by number, the direct ones last."""
     today = bucket_start(int(time.time()), "day", SITE)
     old = start_before(today, "day", 9, SITE)
@@ -199,8 +199,8 @@ async def test_the_ledger_balances_and_hosts_are_summed(pool: asyncpg.Pool) -> N
     assert await read_referrers(pool, SITE, "7d") == [("zalo.me", 5), ("b.vn", 4), ("", 9)]
 
 
-async def test_today_is_compared_with_as_much_of_another_day(pool: asyncpg.Pool) -> None:
-    """Seven days until now stand against the seven before until the same time of day, if those were counted whole."""
+async def test_today_is_compared_with_the_same_part_of_another_day(pool: asyncpg.Pool) -> None:
+    """Seven days until now are compared with the seven before until the same time of day, if those are complete."""
     now = int(time.time())
     today = bucket_start(now, "day", SITE)
     steps = [today + 300 * number for number in range(288)]

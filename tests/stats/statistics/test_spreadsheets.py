@@ -18,7 +18,7 @@ def table(titles: list[str]) -> Table:
     return Table("Bài đọc nhiều", ["=ghi chú"], ["Bài", "Lượt"], [[title, 1_234] for title in titles])
 
 
-def test_csv_is_what_excel_reads() -> None:
+def test_csv_is_readable_by_excel() -> None:
     """It begins with the byte order mark, lines end with CRLF, and every text comes back but for formulas' quotes."""
     content = to_csv(table(TITLES))
     assert content.startswith(b"\xef\xbb\xbf")
@@ -29,15 +29,15 @@ def test_csv_is_what_excel_reads() -> None:
 
 
 @given(st.text(max_size=20))
-def test_no_text_of_a_csv_is_a_formula(title: str) -> None:
+def test_csv_texts_are_never_formulas(title: str) -> None:
     """Whatever an article is called, its cell does not begin like a formula."""
     rows = list(csv.reader(io.StringIO(to_csv(table([title])).decode("utf-8-sig", "surrogatepass"), newline="")))
     assert not rows[1][0].startswith(("=", "+", "-", "@", "\t", "\r"))
 
 
 @pytest.mark.parametrize("title", TITLES)
-def test_texts_of_a_workbook_are_texts(title: str) -> None:
-    """A title that looks like a formula is a text in the workbook, and numbers are numbers."""
+def test_workbook_texts_are_texts(title: str) -> None:
+    """A title that begins like a formula is a text in the workbook, and numbers are numbers."""
     book = openpyxl.load_workbook(io.BytesIO(to_xlsx([table([title]), replace(table([]), title="Chuyên mục")])))
     assert len(book.worksheets) == 2
     sheet = book.worksheets[0]
