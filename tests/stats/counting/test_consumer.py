@@ -1,0 +1,182 @@
+"""The counting consumer without Kafka: batches by partition, commits, fencing and reloads."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import asyncpg
+import pytest
+from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError
+from faststream.kafka import KafkaBroker
+
+from services.stats.counting.consumer import STUCK_SECONDS, CountingConsumer
+from services.stats.counting.partitions import AssignedPartition
+from services.stats.counting.state import PartitionState
+from services.stats.counting.store import read_positions
+from services.stats.counting.topic_identity import TopicIdentity
+from services.stats.settings import StatsSettings
+from shared.postgres import open_pool
+from shared.role import Process
+from tests.stats.counting.test_rules import NOON, SITES, record
+
+LOG = TopicIdentity("cluster", "topic-id")
+
+
+@dataclass
+class Consumer:
+    """Of an AIOKafkaConsumer what the counting consumer calls."""
+
+    positions: dict[TopicPartition, int] = field(default_factory=dict)
+    paused: set[TopicPartition] = field(default_factory=set)
+
+    async def position(self, partition: TopicPartition) -> int:
+        return self.positions[partition]
+
+    def highwater(self, partition: TopicPartition) -> int:
+        return self.positions[partition]
+
+    last_stable_offset = highwater
+
+    async def beginning_offsets(self, _: object) -> None:
+        raise KafkaConnectionError("a reload waits for Kafka")
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        self.paused.update(partitions)
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self.positions[partition] = offset
+
+
+@dataclass
+class Counting:
+    """A counting consumer on a real Postgres."""
+
+    counting: CountingConsumer
+    pool: asyncpg.Pool
+    process: Process
+    consumer: Consumer
+
+    async def assign(self, *numbers: int) -> None:
+        positions = await read_positions(self.pool, "page-views", dict.fromkeys(numbers, 0), LOG)
+        for number in numbers:
+            partition = TopicPartition("page-views", number)
+            next_offset = positions[number].next_offset
+            self.counting._assigned[partition] = AssignedPartition(positions[number], next_offset, PartitionState())
+
+    async def fetch(self, *records: tuple[int, int, bytes | None]) -> None:
+        """Hand over fetched records (partition, offset, value), and wait for their commits."""
+        for number, offset, _ in records:
+            self.consumer.positions[TopicPartition("page-views", number)] = offset + 1
+        await self.counting._on_batch(
+            [SimpleNamespace(partition=n, offset=o, timestamp=NOON, value=v) for n, o, v in records]
+        )
+        tasks = [one.committing for one in self.counting._assigned.values() if one.committing]
+        await asyncio.gather(*tasks)
+
+    async def views(self) -> int:
+        total = "SELECT coalesce(sum(views), 0) FROM stats.counts WHERE grain = 'total' AND article = ''"
+        return int(await self.pool.fetchval(total))
+
+    async def offsets(self) -> dict[int, int]:
+        return dict(map(tuple, await self.pool.fetch("SELECT partition, next_offset FROM stats.offsets")))
+
+
+@pytest.fixture
+async def here(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Counting]:
+    pool = await open_pool(database, role="presstally_stats", size=4)
+    process = Process()
+    consumer = Consumer()
+    monkeypatch.setattr(CountingConsumer, "_consumer", property(lambda _: consumer))
+    settings = StatsSettings(database_url=database, kafka_bootstrap="127.0.0.1:1", dead_letters_max=5)
+    counting = CountingConsumer(KafkaBroker(), pool, SITES, settings, process)
+    yield Counting(counting, pool, process, consumer)
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        if task.get_name() == "reload partitions":
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+    await pool.close()
+
+
+def view(offset: int) -> bytes | None:
+    return record(offset).value
+
+
+async def test_batch_of_two_partitions_commits_each_with_its_offset(here: Counting) -> None:
+    """The records of each partition are committed together with its own offset."""
+    await here.assign(0, 1)
+    await here.fetch((0, 0, view(1)), (0, 1, view(2)), (1, 0, view(3)))
+    assert (await here.views(), await here.offsets()) == (3, {0: 2, 1: 1})
+
+
+async def test_batch_of_counted_records_only_rebuilds_the_state(here: Counting) -> None:
+    """Records before the committed offset are folded into the state and not counted again."""
+    await here.assign(0)
+    await here.fetch((0, 0, view(1)), (0, 1, view(2)))
+    await here.assign(0)
+    assigned = here.counting._assigned[TopicPartition("page-views", 0)]
+    assigned.read_next = 0
+    assert here.counting.not_ready == ["the state of 1 partitions is being rebuilt"]
+    await here.fetch((0, 0, view(1)), (0, 1, view(2)), (0, 2, view(1)), (0, 3, view(9)))
+    assert (await here.views(), await here.offsets()) == (3, {0: 4})
+    assert here.counting.not_ready == []
+
+
+async def test_batch_of_a_revoked_partition_is_ignored(here: Counting) -> None:
+    """Records of a partition that is not assigned, or that were fetched before a seek, are not counted."""
+    await here.assign(0)
+    await here.fetch((1, 0, view(1)))
+    here.consumer.positions[TopicPartition("page-views", 0)] = 0  # sought back since the fetch
+    await here.counting._count_by_partition([SimpleNamespace(partition=0, offset=5, timestamp=NOON, value=view(2))])
+    assert await here.views() == 0
+    await here.counting.on_partitions_revoked([])
+    await here.fetch((0, 0, view(3)))
+    assert await here.views() == 0
+
+
+async def test_batch_after_another_consumer_reloads_the_partition(here: Counting) -> None:
+    """A fenced commit counts nothing; the partition is paused and reloaded, and the process goes on."""
+    await here.assign(0)
+    partition = TopicPartition("page-views", 0)
+    await here.pool.execute("UPDATE stats.offsets SET next_offset = 7")
+    await here.fetch((0, 0, view(1)))
+    assert await here.views() == 0
+    assert partition not in here.counting._assigned
+    assert here.consumer.paused == {partition}
+    assert "partitions cannot be restored" in here.counting.not_ready[0]
+    assert here.process.failure is None
+
+
+async def test_batch_of_mostly_dead_letters_stops_the_process(here: Counting) -> None:
+    """Above the limit of dead letters nothing is committed, and the process fails with a message."""
+    await here.assign(0)
+    await here.fetch(*((0, offset, b"rubbish") for offset in range(6)))
+    assert await here.offsets() == {0: 0}
+    assert "6 of the last 6 records of page-views are unreadable" in str(here.process.failure)
+
+
+async def test_drain_and_save_snapshots_leave_the_state_for_the_next_counter(here: Counting) -> None:
+    """After a drain further records are ignored, and the snapshot is at the committed offset."""
+    await here.assign(0)
+    await here.fetch((0, 0, view(1)))
+    here.counting.offset_reporter.commit_offsets = lambda: None  # type: ignore[method-assign]
+    await here.counting.drain()
+    await here.counting.save_snapshots()
+    await here.fetch((0, 1, view(2)))
+    assert await here.views() == 1
+    assert await here.pool.fetchval('SELECT "offset" FROM stats.snapshots WHERE partition = 0') == 1
+
+
+async def test_liveness_fails_when_records_wait_without_progress(here: Counting) -> None:
+    """Waiting records without a batch for STUCK_SECONDS are a liveness failure, unless a dependency is unavailable."""
+    await here.assign(0)
+    here.consumer.positions[TopicPartition("page-views", 0)] = 0
+    assert here.counting.liveness_failure() is None
+    here.consumer.positions[TopicPartition("page-views", 0)] = 10
+    here.counting._progress -= STUCK_SECONDS + 1
+    assert "with records waiting" in str(here.counting.liveness_failure())
+    here.counting.waiting_reason = "Postgres"
+    assert here.counting.liveness_failure() is None

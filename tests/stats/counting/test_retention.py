@@ -1,0 +1,51 @@
+"""Expired rows are deleted, and the others stay."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+import asyncpg
+import pytest
+
+from services.stats.counting.retention import BUCKET_5M_DAYS, ONLINE_KEPT_SECONDS, VISITOR_DAYS, run_retention
+from shared.postgres import open_pool
+
+NEWEST = 1_795_496_400
+DAY = 86_400
+
+
+@pytest.fixture
+async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
+    pool = await open_pool(database, role="presstally_stats", size=2)
+    yield pool
+    await pool.close()
+
+
+async def test_retention_deletes_rows_older_than_the_newest_record_allows(pool: asyncpg.Pool) -> None:
+    """Rows expire by the arrival of the newest counted record; hours, days and totals never do."""
+    offsets = "INSERT INTO stats.offsets (generation, topic, partition, next_offset, newest_arrived) VALUES "
+    await pool.execute(f"{offsets} (1, 'page-views', 0, 5, $1)", NEWEST * 1000)
+    visitors = "INSERT INTO stats.visitor_days (generation, site, day, visitor) VALUES (1, 'haihau', $1, 1)"
+    for day in (NEWEST - VISITOR_DAYS * DAY, NEWEST - VISITOR_DAYS * DAY - 1):
+        await pool.execute(visitors, day)
+    counts = "INSERT INTO stats.counts (generation, site, article, grain, bucket_start, partition) VALUES "
+    for grain in ("5m", "hour", "day", "total"):
+        for start in (NEWEST - BUCKET_5M_DAYS * DAY, NEWEST - BUCKET_5M_DAYS * DAY - 300):
+            await pool.execute(f"{counts} (1, 'haihau', '', $1, $2, 0)", grain, start)
+    online = "INSERT INTO stats.online (generation, site, article, partition, first_bucket, visitors) VALUES "
+    oldest = (NEWEST - ONLINE_KEPT_SECONDS) // 5
+    for number, first_bucket in enumerate((oldest - 3, oldest - 4)):
+        await pool.execute(f"{online} (1, 'haihau', '', $1, $2, '{{1, 0, 2}}')", number, first_bucket)
+    task = asyncio.create_task(run_retention(pool))
+    deadline = time.monotonic() + 10
+    while await pool.fetchval("SELECT count(*) FROM stats.counts WHERE grain = '5m'") == 2:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert await pool.fetchval("SELECT array_agg(day) FROM stats.visitor_days") == [NEWEST - VISITOR_DAYS * DAY]
+    assert await pool.fetchval("SELECT array_agg(partition) FROM stats.online") == [0]
+    left = await pool.fetch("SELECT grain, count(*) AS rows FROM stats.counts GROUP BY grain")
+    assert dict(map(tuple, left)) == {"5m": 1, "hour": 2, "day": 2, "total": 2}

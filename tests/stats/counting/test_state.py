@@ -1,0 +1,106 @@
+"""The state of a partition: windows, visitors and presence."""
+
+from typing import Any
+
+import numpy as np
+
+from services.stats.counting.decoding import LEAVE, PING, VIEW
+from services.stats.counting.state import (
+    DEDUP_WINDOWS,
+    PRESENCE_BUCKET_MS,
+    VISIT_TIMEOUT_MS,
+    PartitionState,
+    VisitorEvents,
+    VisitorTable,
+)
+
+NOW = 1_795_496_400_000
+
+
+def events(*rows: tuple[int, int, int], **columns: Any) -> VisitorEvents:
+    """Return events of (time after NOW, kind, visitor)."""
+    at, kind, visitor = (np.array(column, np.int64) for column in zip(*rows, strict=True))
+    previous = columns.get("previous", [None] * len(rows))
+    return VisitorEvents(
+        at=at + NOW,
+        kind=kind,
+        article=np.array(columns.get("article", [0] * len(rows)), np.int64),
+        day=np.array(columns.get("day", [1] * len(rows)), np.int64),
+        visitor=visitor.astype(np.uint64),
+        visitor_prev=np.array([one or 0 for one in previous], np.uint64),
+        has_prev=np.array([one is not None for one in previous]),
+    )
+
+
+def online(table: VisitorTable, article: int = 0) -> int:
+    (_, visitors) = table.presence([article])[0]
+    return sum(visitors)
+
+
+def test_update_view_after_the_timeout_starts_a_visit() -> None:
+    """A visit starts with a view more than 30 minutes after the last view or ping, and not earlier."""
+    table = VisitorTable()
+    starts, first = table.update(
+        events((0, VIEW, 1), (VISIT_TIMEOUT_MS, VIEW, 1), (2 * VISIT_TIMEOUT_MS + 1, VIEW, 1)), 1
+    )
+    assert starts.tolist() == [True, False, True]
+    assert first.tolist() == [True, False, False]
+
+
+def test_update_linked_id_shares_the_row_of_its_predecessor() -> None:
+    """An ID that names a known one as its predecessor continues its visit, and is a visitor of its own day."""
+    table = VisitorTable()
+    table.update(events((0, VIEW, 1)), 1)
+    starts, first = table.update(events((1_000, VIEW, 2), previous=[1], day=[2]), 1)
+    assert (starts.tolist(), first.tolist()) == ([False], [True])
+    assert len(table.last_seen) == 1
+    assert table.visitor_id.tolist() == [1, 2]
+
+
+def test_update_leave_of_an_unknown_visitor_adds_no_row() -> None:
+    """A leave of a visitor who was never here has no effect."""
+    table = VisitorTable()
+    starts, first = table.update(events((0, LEAVE, 1)), 1)
+    assert (starts.tolist(), first.tolist(), len(table.visitor_id)) == ([False], [False], 0)
+
+
+def test_presence_follows_pings_articles_and_leaves() -> None:
+    """A visitor is in one bucket and on one article; a leave removes it from both."""
+    table = VisitorTable()
+    table.advance_ring(NOW)
+    one, two = table.article_numbers(["bai-1", "bai-2"]).tolist()
+    table.update(events((0, VIEW, 1), (0, VIEW, 2), article=[one, one]), 1)
+    assert (online(table), online(table, one)) == (2, 2)
+    table.update(events((PRESENCE_BUCKET_MS, VIEW, 2), (6_000, PING, 1), article=[two, two]), 1)
+    assert (online(table), online(table, one), online(table, two)) == (2, 1, 1)
+    table.update(events((7_000, LEAVE, 1), article=[0]), 1)
+    assert (online(table), online(table, one), online(table, two)) == (1, 0, 1)
+
+
+def test_rebuild_ring_equals_the_updated_ring() -> None:
+    """The ring that is recomputed from the rows has the same presence as the one that was updated."""
+    table = VisitorTable()
+    table.advance_ring(NOW)
+    article = int(table.article_numbers(["bai-1"])[0])
+    table.update(events(*((number * 3_000, VIEW, number) for number in range(1, 9)), article=[article] * 8), 1)
+    before = table.presence([0, article])
+    table.rebuild_ring()
+    assert table.presence([0, article]) == before
+
+
+def test_open_window_evicts_entries_after_two_windows_with_arrivals() -> None:
+    """Ids and visitors stay for two further windows; a window without arrivals is never opened and does not count."""
+    state = PartitionState()
+    assert state.open_window(10, 0) is None
+    state.seen_ids.add(np.array([1], np.uint64), np.array([2], np.uint64), state.window_seq)
+    state.visitors["haihau"] = VisitorTable()
+    state.visitors["haihau"].update(events((0, VIEW, 1)), state.window_seq)
+    assert state.entries == 2
+    for number in range(DEDUP_WINDOWS):
+        assert state.open_window(90 + number, 100 + number) is None
+    evicted = state.open_window(200, 300)
+    assert evicted is not None
+    assert (evicted.evicted_at_offset, evicted.window_index) == (300, 10)
+    assert (evicted.id_hash.tolist(), evicted.id_low.tolist()) == ([1], [2])
+    assert state.entries == 0
+    assert state.window_indexes == [90, 91, 200]

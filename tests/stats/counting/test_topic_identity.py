@@ -1,0 +1,55 @@
+"""The identity of a topic, read with a newer Metadata request than aiokafka's."""
+
+from io import BytesIO
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID
+
+import pytest
+from aiokafka.errors import KafkaError
+
+from services.stats.counting.topic_identity import _MetadataRequest, _Uuid, read_identity, read_topic
+
+TOPIC_ID = UUID("0191f0de-aaaa-7000-8000-000000000001")
+
+
+class Client:
+    """An AIOKafkaClient with one broker, or none."""
+
+    def __init__(self, *topic: Any, node: int | None = 1) -> None:
+        self.topic, self.node, self.sent = topic, node, []
+
+    def get_random_node(self) -> int | None:
+        return self.node
+
+    async def send(self, node: int, request: Any) -> Any:
+        self.sent.append((node, request))
+        return SimpleNamespace(topics=[self.topic], cluster_id="a-cluster")
+
+
+def described(error: int = 0, name: str = "page-views") -> Client:
+    partitions = [(0, number, 1, 0, [1], [1], [], {}) for number in (2, 0, 1)]
+    return Client(error, name, TOPIC_ID, False, partitions, 0, {})
+
+
+async def test_read_topic_returns_identity_and_sorted_partitions() -> None:
+    """Cluster id, topic id and the partitions in order come from the response of one broker."""
+    client = described()
+    identity, partitions = await read_topic(client, "page-views")
+    assert identity == ("a-cluster", str(TOPIC_ID))
+    assert partitions == [0, 1, 2]
+    assert await read_identity(client, "page-views") == identity
+    assert isinstance(client.sent[0][1], _MetadataRequest)
+
+
+@pytest.mark.parametrize("client", [described(error=3), described(name="articles"), Client(node=None)])
+async def test_read_topic_without_the_topic_or_a_broker_raises(client: Client) -> None:
+    """An error code, another topic's response and a client without brokers are KafkaErrors."""
+    with pytest.raises(KafkaError):
+        await read_topic(client, "page-views")
+
+
+def test_uuid_is_encoded_as_16_bytes() -> None:
+    """A topic id has 16 bytes on the wire."""
+    assert _Uuid.decode(BytesIO(_Uuid.encode(TOPIC_ID))) == TOPIC_ID
+    assert len(_Uuid.encode(TOPIC_ID)) == 16

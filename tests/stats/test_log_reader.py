@@ -1,0 +1,60 @@
+"""Ranges of a partition's records, read without a consumer group."""
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+
+from services.stats.log_reader import read_range
+
+PARTITION = TopicPartition("page-views", 0)
+
+
+class Reader:
+    """A consumer of one partition whose log has some offsets, fetched a few at a time."""
+
+    def __init__(self, offsets: list[int], end: int, *, is_silent: bool = False) -> None:
+        self.offsets, self.end, self.is_silent = offsets, end, is_silent
+        self.at = -1
+        self.assigned: list[TopicPartition] = []
+
+    def assign(self, partitions: list[TopicPartition]) -> None:
+        self.assigned = partitions
+
+    def seek(self, _: TopicPartition, offset: int) -> None:
+        self.at = offset
+
+    async def position(self, _: TopicPartition) -> int:
+        return self.at
+
+    async def getmany(self, partition: TopicPartition, **_: Any) -> dict[TopicPartition, list[Any]]:
+        if self.is_silent:
+            return {}
+        found = [offset for offset in self.offsets if offset >= self.at][:2]
+        self.at = found[-1] + 1 if found else self.end
+        return {partition: [SimpleNamespace(offset=offset) for offset in found]}
+
+
+async def read(reader: Reader, begin: int, end: int) -> list[int]:
+    ranges: Any = read_range(reader, PARTITION, begin, end)  # type: ignore[arg-type]
+    return [record.offset async for records in ranges for record in records]
+
+
+async def test_read_range_yields_records_before_the_end() -> None:
+    """Records from begin to before end are returned in order, also over gaps at the end of the range."""
+    assert await read(Reader([3, 4, 6, 7, 8], 9), 3, 7) == [3, 4, 6]
+    assert await read(Reader([3, 4], 9), 3, 9) == [3, 4]
+
+
+async def test_read_range_without_offsets_reads_nothing() -> None:
+    """An empty range assigns no partition."""
+    reader = Reader([], 9)
+    assert await read(reader, 5, 5) == []
+    assert reader.assigned == []
+
+
+async def test_read_range_of_a_silent_broker_times_out() -> None:
+    """A broker that sends nothing is a TimeoutError that names the position."""
+    with pytest.raises(TimeoutError, match="page-views-0: no records from offset 3 on"):
+        await read(Reader([3], 9, is_silent=True), 3, 9)
