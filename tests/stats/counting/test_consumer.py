@@ -146,7 +146,7 @@ async def test_batch_after_another_consumer_reloads_the_partition(here: Counting
     assert await here.views() == 0
     assert partition not in here.counting._assigned
     assert here.consumer.paused == {partition}
-    assert "partitions cannot be restored" in here.counting.not_ready[0]
+    assert here.counting.not_ready != []
     assert here.process.failure is None
 
 
