@@ -19,7 +19,7 @@ def test_add_ids_returns_duplicates_of_the_state_and_of_the_batch() -> None:
 
 
 def test_add_ids_with_one_hash_are_distinct() -> None:
-    """Two ids with the same hash are told by their low half, in one batch and over two."""
+    """Two ids with the same hash differ by their low half, in one batch and over two."""
     seen = SeenIds()
     assert seen.add(ids(7, 7, 7), ids(2, 1, 2), 1).tolist() == [False, False, True]
     assert seen.add(ids(7, 7), ids(3, 1), 1).tolist() == [False, True]
