@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 
 from services.stats.counter_api.counter_query import read_counter
-from services.stats.local_time import bucket_5m_start, day_start, hour_start, week_start
+from services.stats.local_calendar import bucket_5m_start, day_start, hour_start, week_start
 from shared.postgres import open_pool
 from shared.sites import Site
 

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from services.stats.local_time import day_start, hour_start
+from services.stats.local_calendar import day_start, hour_start
 from services.stats.statistics.report import ReportReader
 from services.stats.statistics.top_articles import DayRange
 from shared.postgres import open_pool
