@@ -1,4 +1,4 @@
-"""Settings and sites: one error lists everything that is invalid."""
+"""Settings: one error lists everything that is invalid."""
 
 import sys
 from pathlib import Path
@@ -8,9 +8,7 @@ import trustme
 
 from services.ingest.settings import IngestSettings
 from shared.settings import SettingsError
-from shared.sites import SitesError, read_sites
 
-ROOT = Path(__file__).parent.parent.parent
 GOOD = {"KAFKA_BOOTSTRAP": "127.0.0.1:9092", "DATABASE_URL": "postgresql://u:secret@127.0.0.1/db"}
 
 
@@ -158,56 +156,6 @@ def test_certificates_are_checked_at_the_start(monkeypatch: pytest.MonkeyPatch, 
     assert said == f"KAFKA_CA_FILE: {rubbish}: no PEM"
     (said,) = errors_of(monkeypatch, **files | {"KAFKA_KEY_FILE": str(other_key)})
     assert said.endswith(f"{other_key}: the key is not the certificate's")
-
-
-def test_sample_sites_are_valid() -> None:
-    """The shipped sites.toml declares haihau as the design says."""
-    site = read_sites(ROOT / "sites.toml")["haihau"]
-    assert (site.timezone, site.language, site.first_weekday) == ("Asia/Ho_Chi_Minh", "vi", "monday")
-    assert (site.thousands_separator, site.default_measure) == (",", "visits")
-
-
-def test_every_error_of_the_sites_is_named(tmp_path: Path) -> None:
-    """One error lists what is wrong with all sites of the file."""
-    file = tmp_path / "sites.toml"
-    file.write_text(
-        """
-        [[site]]
-        slug = "a"
-        name = "A"
-        origins = ["haihau.example"]
-        timezone = "Asia/Nowhere"
-        first_weekday = "Thứ Hai"
-        [[site]]
-        slug = "b"
-        name = "B"
-        origins = ["https://b.example"]
-        timezone = "UTC"
-        colour = "red"
-        """
-    )
-    with pytest.raises(SitesError) as error:
-        read_sites(file)
-    for words in ("Asia/Nowhere", "Thứ Hai", "haihau.example", "site b", "colour"):
-        assert words in str(error.value)
-
-
-@pytest.mark.parametrize("text", ["", "[[site]", "\xff"])
-def test_file_without_sites_is_rejected(tmp_path: Path, text: str) -> None:
-    """An empty or broken file is an error that names the file."""
-    file = tmp_path / "sites.toml"
-    file.write_bytes(text.encode("latin-1"))
-    with pytest.raises(SitesError, match=r"sites\.toml"):
-        read_sites(file)
-
-
-def test_host_selects_its_site(tmp_path: Path) -> None:
-    """A host that a site claims gets that site, with or without its port; any other gets the first."""
-    file = tmp_path / "sites.toml"
-    sites = [("a", "https://a.example"), ("b", "http://b.example:8080")]
-    file.write_text("".join(f'[[site]]\nslug="{s}"\nname="{s}"\norigins=["{o}"]\ntimezone="UTC"\n' for s, o in sites))
-    read = read_sites(file)
-    assert [read.by_host(host).slug for host in ("a.example", "b.example", "b.example:8080", "c", "")] == list("abbaa")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,56 @@
+"""Gauges of the pools and the histogram of the event loop's lag."""
+
+import asyncio
+import time
+from contextlib import suppress
+from typing import Any
+
+from shared import process_metrics
+from shared.metrics import LOOP_LAG, POOL
+from shared.postgres import POOLS, open_pool
+
+
+def connections(state: str) -> float:
+    return float(POOL.labels(state)._value.get())
+
+
+def lags() -> tuple[float, float]:
+    """Return count and sum of the observed lags."""
+    samples = {sample.name.rsplit("_", 1)[1]: sample.value for sample in LOOP_LAG.collect()[0].samples}
+    return samples["count"], samples["sum"]
+
+
+async def sampled(seconds: float, block_seconds: float = 0.0) -> None:
+    """Run the sampler for a while, and block the event loop once."""
+    task = asyncio.create_task(process_metrics.sample_process())
+    await asyncio.sleep(0)
+    time.sleep(block_seconds)  # noqa: ASYNC251
+    await asyncio.sleep(seconds)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+
+
+async def test_sample_process_blocked_loop_is_observed_as_lag(monkeypatch: Any) -> None:
+    """A loop that was blocked for 0.2 s has that lag; samples of an idle loop are never negative."""
+    monkeypatch.setattr(process_metrics, "SAMPLE_SECONDS", 0.02)
+    count, total = lags()
+    await sampled(0.1, block_seconds=0.2)
+    new_count, new_total = lags()
+    assert new_count - count >= 2
+    assert 0.1 < new_total - total < 2
+
+
+async def test_sample_process_counts_used_and_idle_connections(database: str, monkeypatch: Any) -> None:
+    """Connections of all open pools are counted by state, and a closed pool is forgotten."""
+    monkeypatch.setattr(process_metrics, "SAMPLE_SECONDS", 0.02)
+    POOLS.clear()
+    pool = await open_pool(database, role="presstally_render", size=3)
+    async with pool.acquire(), pool.acquire():
+        await sampled(0.1)
+        size = pool.get_size()
+        assert (connections("used"), connections("idle"), connections("max")) == (2, size - 2, 3)
+    await pool.close()
+    await sampled(0.1)
+    assert [connections(state) for state in ("used", "idle", "max")] == [0, 0, 0]
+    assert pool not in POOLS
