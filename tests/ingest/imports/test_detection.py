@@ -1,9 +1,11 @@
-"""Detection of import formats by file name and content."""
+"""Detection of import formats by file name and content, and the reader of each; hostile files."""
 
 import pytest
 
 from services.ingest.imports.detection import READERS, detect_format
-from services.ingest.imports.item import FormatError, ImportItem
+from services.ingest.imports.item import FormatError, ImportItem, UnreadableItem
+from services.ingest.imports.pipeline import to_draft
+from tests.ingest.imports.samples import DATA, options, read
 
 
 @pytest.mark.parametrize(
@@ -48,3 +50,81 @@ def test_read_text_external_id_ignores_the_counter() -> None:
     assert isinstance(second, ImportItem)
     assert first.external_id == second.external_id
     assert (first.counter, first.date_precision) != (second.counter, "exact")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "count"),
+    [
+        ("wordpress.xml", "wxr", 2),
+        ("feed.rss", "feed", 2),
+        ("feed.atom", "feed", 1),
+        ("ghost.json", "ghost", 2),
+        ("nukeviet.json", "nukeviet", 2),
+        ("ninjs.json", "ninjs", 1),
+        ("bulk.ndjson", "ndjson", 3),
+        ("trang.md", "markdown", 1),
+        ("trang.html", "html", 1),
+    ],
+)
+def test_each_format_is_detected_and_read(name: str, kind: str, count: int) -> None:
+    """A format is detected from name and content; its items have an external ID, a title and a body."""
+    assert detect_format(name, (DATA / name).read_bytes()) == kind
+    items = [item for item in read(name) if isinstance(item, ImportItem)]
+    assert len(items) == count
+    assert all(item.external_id and item.title and item.body for item in items)
+    assert len({item.external_id for item in items}) == count
+    if kind != "ndjson":
+        for item in items:
+            assert to_draft(item, options(kind, section="thong-bao")).fields["section"] in ("tin-tuc", "thong-bao")
+
+
+BOMB = (
+    b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
+    b"<rss><channel><item><title>&b;</title></item></channel></rss>"
+)
+SPY = b'<?xml version="1.0"?><!DOCTYPE a [<!ENTITY x SYSTEM "file:///etc/passwd">]><rss><item><title>&x;</title></item></rss>'
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.xml", BOMB),
+        ("a.rss", SPY),
+        ("a.xml", b"<rss><item>"),
+        ("a.xml", b"\x00\xff"),
+        ("a.json", b"[" * 100_000),
+        ("a.json", b'{"db": []}'),
+        ("a.json", b'[{"type":"header"}]'),
+        ("a.txt", b"\xff\xfe"),
+        ("a.txt", b"Title"),
+        ("a.md", b"\xff"),
+        ("a.xyz", b"x"),
+    ],
+)
+def test_readers_invalid_file_raises_format_error(name: str, content: bytes) -> None:
+    """Entities are not expanded, other files are not opened, and a file without its format is rejected."""
+    with pytest.raises(FormatError):
+        list(READERS[detect_format(name, content)](content, name))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.md", b"---\na: [\n---\nx"),
+        ("a.md", b"---\na: !!python/object/apply:os.system [true]\n---\n# x\n\ny"),
+        ("a.md", b"no title"),
+        ("a.md", b"+++\na=1\n+++\nx"),
+        ("a.html", b""),
+        ("a.html", b"<html><body><p>x</p>"),
+        ("a.ndjson", b"[" * 100_000),
+        ("a.ndjson", b'{"external_id": "1", "title": "x\\u0000", "body": ""}'),
+        ("a.json", b'{"uri": 1, "bodies": 5}'),
+        ("a.json", b"{}"),
+    ],
+)
+def test_readers_invalid_item_is_unreadable_with_reason(name: str, content: bytes) -> None:
+    """An item that cannot be imported is reported with a reason, and raises nothing."""
+    items = list(READERS[detect_format(name, content)](content, name))
+    assert len(items) == 1
+    assert isinstance(items[0], UnreadableItem), items
+    assert items[0].reason

@@ -1,0 +1,133 @@
+"""What the routes share: sites, tokens, article IDs and version checks."""
+
+import asyncio
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from starlette.requests import Request
+
+from services.ingest.api.dependencies import ApiContext, check_version, load_article
+from services.ingest.articles.workflow import StoredArticle
+from services.ingest.auth.tokens import Token, Tokens
+from shared.http.problems import Problem
+
+NOW = datetime(2026, 11, 24, tzinfo=UTC)
+
+
+def request(if_match: str | None) -> Request:
+    headers = [] if if_match is None else [(b"if-match", if_match.encode())]
+    return Request({"type": "http", "method": "PUT", "path": "/", "query_string": b"", "headers": headers})
+
+
+async def token_of(api: Any, scope: str) -> Token:
+    context: ApiContext = api.context
+    return await Tokens(context.pool).require(f"Bearer {await api.token(scope)}", "read")
+
+
+@pytest.mark.parametrize(
+    ("if_match", "body_version"),
+    [
+        ("3", None),
+        ('"3"', None),
+        ('W/"3"', None),
+        ('"3-gzip"', None),
+        ('"1", "3"', None),
+        ("*", None),
+        (None, 3),
+        ('"3"', 3),
+        ("*", 3),
+    ],
+)
+def test_check_version_of_the_newest_version_passes(new_article: Any, if_match: str | None, body_version: Any) -> None:
+    """The version may be named by If-Match, also as a proxy changed it, or in the body."""
+    check_version(request(if_match), body_version, StoredArticle(new_article(version=3), None), is_required=True)
+
+
+@pytest.mark.parametrize(
+    ("if_match", "body_version", "status"),
+    [
+        (None, None, 428),
+        ('"2"', None, 412),
+        ('"1", "2"', None, 412),
+        (None, 4, 412),
+        ("*", 2, 412),
+        ('"3"', 2, 412),
+        ('"2"', 3, 412),
+        ('"three"', None, 400),
+        ('"3", x', None, 400),
+        ("", None, 400),
+    ],
+)
+def test_check_version_of_another_version_is_rejected(
+    new_article: Any, if_match: str | None, body_version: Any, status: int
+) -> None:
+    """A change without a version, of another one, or with an unreadable If-Match is a problem with its status."""
+    stored = StoredArticle(new_article(version=3), None)
+    with pytest.raises(Problem) as rejected:
+        check_version(request(if_match), body_version, stored, is_required=True)
+    assert rejected.value.status == status
+    if status != 400:
+        assert rejected.value.extensions["version"] == 3
+
+
+def test_check_version_without_one_passes_where_it_is_not_required(new_article: Any) -> None:
+    """A workflow transition needs no version, but a wrong one is rejected there too."""
+    stored = StoredArticle(new_article(version=3), None)
+    check_version(request(None), None, stored, is_required=False)
+    with pytest.raises(Problem):
+        check_version(request('"2"'), None, stored, is_required=False)
+
+
+async def test_load_article_needs_scope_and_an_existing_article(api: Any) -> None:
+    """An unknown article is 404, and a token without the scope gets 403."""
+    article = await api.create("Tựa")
+    async with api.context.pool.acquire() as connection:
+        reading = await token_of(api, "read")
+        assert (await load_article(connection, article["id"], reading, "read")).head.title == "Tựa"
+        for article_id, scope, status in ((article["id"], "write", 403), ("nothing", "read", 404)):
+            with pytest.raises(Problem) as rejected:
+                await load_article(connection, article_id, reading, scope)
+            assert rejected.value.status == status
+
+
+async def test_article_id_with_other_characters_is_404(api: Any) -> None:
+    """An ID that no article can have is not looked up in Postgres."""
+    cases: list[Any] = ["a%20b", "x" * 65, "%00", "a%2Fb"]
+    for article_id in cases:
+        assert (await api.call("GET", f"/articles/{article_id}")).status == 404
+
+
+async def test_visible_sites_are_those_of_the_token(api: Any) -> None:
+    """A token of some sites lists theirs; one of all sites lists all; an unknown site is 404 with the known ones."""
+    context: ApiContext = api.context
+    everywhere = Token("12345678", "An", frozenset({"read"}), None, None)
+    limited = Token("12345678", "An", frozenset({"read"}), frozenset({"x", "haihau"}), None)
+    elsewhere = Token("12345678", "An", frozenset({"read"}), frozenset({"x"}), None)
+    assert context.visible_sites(everywhere, None) is None
+    assert context.visible_sites(limited, None) == ["haihau", "x"]
+    assert context.visible_sites(limited, "haihau") == ["haihau"]
+    for token, site, status in ((everywhere, "nowhere", 404), (elsewhere, "haihau", 403)):
+        with pytest.raises(Problem) as rejected:
+            context.visible_sites(token, site)
+        assert rejected.value.status == status
+
+
+async def test_convert_runs_two_at_a_time(api: Any) -> None:
+    """Conversions run in threads, off the event loop, and not more than two at once."""
+    running, most, lock = 0, 0, threading.Lock()
+
+    def work(number: int) -> int:
+        nonlocal running, most
+        with lock:
+            running += 1
+            most = max(most, running)
+        time.sleep(0.02)
+        with lock:
+            running -= 1
+        return number * 2
+
+    assert await asyncio.gather(*(api.context.convert(work, number) for number in range(6))) == [0, 2, 4, 6, 8, 10]
+    assert most == 2

@@ -1,0 +1,85 @@
+"""Revisions, differences, restoring and the audit log."""
+
+from typing import Any
+
+from services.ingest.api.history_routes import diff_articles
+from shared.articles import Paragraph
+
+
+async def with_versions(api: Any, titles: list[str]) -> str:
+    """Return the path of an article with a version for each title."""
+    article = await api.create(titles[0])
+    path = f"/articles/{article['id']}"
+    for version, title in enumerate(titles[1:], 1):
+        sent = {"title": title, "version": version, "note": f"lần {version}"}
+        assert (await api.call("PATCH", path, sent)).status == 200
+    return path
+
+
+def test_diff_articles_has_changed_fields_and_blocks_only(new_article: Any) -> None:
+    """Fields that are equal are left out, the body is a unified diff of blocks, and equal versions have no diff."""
+    before = new_article(version=1, body=[Paragraph("một"), Paragraph("hai")])
+    after = new_article(version=2, title="Mới", body=[Paragraph("một"), Paragraph("ba")])
+    found = diff_articles(before, after)
+    assert [(change.field, change.before, change.after) for change in found.fields] == [("title", "Tựa", "Mới")]
+    assert found.body[:2] == ["--- version 1", "+++ version 2"]
+    assert [line[0] for line in found.body[3:]] == [" ", "-", "+"]
+    same = diff_articles(before, before)
+    assert (same.fields, same.body) == ([], [])
+
+
+async def test_list_revisions_is_newest_first_and_paged(api: Any) -> None:
+    """Each change has a revision with who, what and why; the cursor continues after the last one."""
+    path = await with_versions(api, ["a", "b", "c"])
+    page = (await api.call("GET", f"{path}/revisions?limit=2", scope="read")).json()
+    assert [(one["version"], one["action"], one["note"]) for one in page["revisions"]] == [
+        (3, "edit", "lần 2"),
+        (2, "edit", "lần 1"),
+    ]
+    rest = (await api.call("GET", f"{path}/revisions?limit=2&cursor={page['next']}", scope="read")).json()
+    assert [(one["version"], one["who"]) for one in rest["revisions"]] == [(1, "Người write")]
+    assert rest["next"] is None
+
+
+async def test_get_revision_returns_that_version(api: Any) -> None:
+    """A version is returned as it was; one that never was, or that Postgres cannot store, is 404."""
+    path = await with_versions(api, ["a", "b"])
+    assert (await api.call("GET", f"{path}/revisions/1", scope="read")).json()["title"] == "a"
+    for version in (0, 3, -1, 2**31, 10**30):
+        assert (await api.call("GET", f"{path}/revisions/{version}", scope="read")).status == 404, version
+    diff = (await api.call("GET", f"{path}/diff?from=1&to=2", scope="read")).json()
+    assert "title" in [change["field"] for change in diff["fields"]]
+
+
+async def test_restore_is_a_new_version_with_the_old_content(api: Any) -> None:
+    """A restore adds a version; those between stay, and its note names the version."""
+    path = await with_versions(api, ["a", "b"])
+    restored = await api.call("POST", f"{path}/restore", {"version": 1})
+    assert (restored.status, restored.json()["version"], restored.json()["title"]) == (200, 3, "a")
+    (newest, *_) = (await api.call("GET", f"{path}/revisions", scope="read")).json()["revisions"]
+    assert (newest["action"], newest["note"]) == ("restore", "version 1 restored")
+    assert (await api.call("POST", f"{path}/restore", {"version": 9})).status == 404
+    assert (await api.call("POST", f"{path}/restore", {"version": 1}, if_match='"1"')).status == 412
+
+
+async def test_audit_with_invalid_query_is_rejected(api: Any) -> None:
+    """The audit log needs the scope admin, and its filters are checked."""
+    cases: list[Any] = [
+        ("", "publish", 403),
+        ("?site=nowhere", "admin", 404),
+        ("?who=%00", "admin", 422),
+        ("?limit=0", "admin", 422),
+    ]
+    for query, scope, status in cases:
+        assert (await api.call("GET", f"/audit{query}", scope=scope)).status == status
+
+
+async def test_audit_is_filtered_by_who_and_action(api: Any) -> None:
+    """Entries of all articles come newest first; filters select by actor and action."""
+    await with_versions(api, ["a", "b"])
+    await api.create("c")
+    everything = (await api.call("GET", "/audit", scope="admin")).json()["entries"]
+    assert [(one["title"], one["action"]) for one in everything] == [("c", "create"), ("b", "edit"), ("a", "create")]
+    edits = (await api.call("GET", "/audit?action=edit", scope="admin")).json()["entries"]
+    assert [one["version"] for one in edits] == [2]
+    assert (await api.call("GET", "/audit?who=nobody", scope="admin")).json()["entries"] == []

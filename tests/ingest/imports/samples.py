@@ -1,0 +1,28 @@
+"""Sample files of each import format."""
+
+from pathlib import Path
+from typing import Any
+
+from services.ingest.imports.detection import READERS, detect_format
+from services.ingest.imports.pipeline import ImportOptions
+from shared.sites import Section, Site
+
+DATA = Path(__file__).parent.parent.parent / "data/imports"
+SITE = Site(
+    slug="mau",
+    name="Mẫu",
+    origins=["https://mau.example"],
+    timezone="Asia/Ho_Chi_Minh",
+    sections=[Section("tin-tuc", "Tin tức"), Section("thong-bao", "Thông báo")],
+)
+
+
+def read(name: str) -> list[Any]:
+    """Read a sample file, with the reader of its format."""
+    content = (DATA / name).read_bytes()
+    return list(READERS[detect_format(name, content)](content, name))
+
+
+def options(kind: str, **more: Any) -> ImportOptions:
+    """Return the options of an import into the sample site."""
+    return ImportOptions(site=SITE, format=kind, file_name="x", who="T", **more)
