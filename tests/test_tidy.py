@@ -169,3 +169,42 @@ def test_smaller_locks_agree_with_the_larger(name: str) -> None:
     """The versions that run are those that were tested: every lock file has the same."""
     everything = set(re.findall(r"^[a-z0-9-]+==[^ ;]+", (ROOT / "requirements-dev.txt").read_text(), re.MULTILINE))
     assert set(re.findall(r"^[a-z0-9-]+==[^ ;]+", (ROOT / name).read_text(), re.MULTILINE)) <= everything
+
+
+UNTESTED_ALONE = re.compile(
+    r"/(__init__|__main__|metrics|settings|queries)\.py$"  # declarations, and the command line's entry
+    r"|/roles/"  # wiring of a process: tests/e2e starts each role
+    r"|/(page_data|rsgi|actors|translations)\.py$"  # types and texts without behaviour
+)
+"""Modules without logic of their own."""
+TESTED_ELSEWHERE = {
+    "services/ingest/collector/endpoints.py": "tests/e2e/test_collector.py, over real sockets",
+    "services/ingest/imports/command.py": "tests/e2e/test_imports.py, as a process",
+    "services/render/rebuild/command.py": "tests/e2e/test_portal_rebuild.py, as a process",
+    "services/render/rebuild/replay.py": "tests/render/rebuild/test_swap.py",
+    "services/render/site/portal.py": "tests/render/site/test_routes.py, through the portal",
+    "services/stats/admin/adjust.py": "tests/e2e/test_commands.py, with Kafka",
+    "services/stats/counter_api/badge.py": "tests/stats/counter_api/test_badge_and_fragment.py",
+    "services/stats/counter_api/fragment.py": "tests/stats/counter_api/test_badge_and_fragment.py",
+    "services/stats/counter_api/labels.py": "tests/stats/counter_api/test_badge_and_fragment.py",
+    "services/stats/counting/dead_letter_depth.py": "tests/chaos/test_offsets_in_kafka.py, with Kafka",
+    "services/stats/counting/offset_reporter.py": "tests/chaos/test_offsets_in_kafka.py, with Kafka",
+    "services/stats/statistics/page.py": "tests/e2e/test_statistics.py, and in browsers",
+    "services/stats/statistics/routes.py": "tests/e2e/test_statistics.py",
+    "services/stats/statistics/time_series.py": "tests/stats/statistics/test_queries.py",
+    "services/stats/statistics/top_articles.py": "tests/stats/statistics/test_queries.py",
+}
+"""{module without a test file beside its name: where it is tested}. It only gets shorter."""
+
+
+def test_every_module_has_tests_beside_its_name() -> None:
+    """Each module of services/ and shared/ has tests/<its path>/test_<its name>, and the exceptions are true."""
+    modules = [name for name in TRACKED if name.startswith(("services/", "shared/")) and name.endswith(".py")]
+    missing = []
+    for name in modules:
+        folder, _, file = name.removeprefix("services/").rpartition("/")
+        if not UNTESTED_ALONE.search(name) and not (ROOT / "tests" / folder / f"test_{file}").exists():
+            missing.append(name)
+    assert sorted(missing) == sorted(TESTED_ELSEWHERE)
+    for name, places in TESTED_ELSEWHERE.items():
+        assert (ROOT / places.partition(",")[0]).exists(), name

@@ -8,7 +8,7 @@ from services.render.crawl.all_pages import BulkPageReader, RenderFailure, SiteU
 from services.render.pages.document import Document
 from services.render.queries import GENERATIONS
 from services.render.site.page_reader import LIST_PAGE_SIZE, PageReader
-from services.render.site.routes import NotFound, Redirect
+from services.render.site.redirects_and_gone import NoPage, Redirect
 from tests.render.conftest import SITE, URL
 
 
@@ -39,7 +39,7 @@ async def test_render_url_of_other_urls_gives_redirect_not_found_or_failure(
     async with portal.pool.acquire() as connection:
         reader = PageReader(connection, SITE, GENERATIONS["render"])
         assert isinstance(await render_url(reader, "/khac-1.html", URL), Redirect)
-        assert isinstance(await render_url(reader, "/khac-9.html", URL), NotFound)
+        assert isinstance(await render_url(reader, "/khac-9.html", URL), NoPage)
         broken = BulkPageReader(connection, SITE, GENERATIONS["render"])
         monkeypatch.setattr(broken, "decode", lambda _: 1 / 0)
         result = await render_url(broken, "/bai-so-1-1.html", URL)
