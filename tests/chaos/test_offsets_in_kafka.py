@@ -156,7 +156,7 @@ async def test_counting_continues_when_kafka_rejects_offsets(cluster: Cluster, h
     assert await outside_lag(here) == {}
     counter.signal(signal.SIGTERM)
     assert await asyncio.to_thread(counter.part.process.wait, 15) == 0  # type: ignore[union-attr]
-    assert "Kafka does not take the offsets" in (cluster.folder / "logs" / f"{counter.part.name}.log").read_text()
+    assert "Kafka does not accept the offsets" in (cluster.folder / "logs" / f"{counter.part.name}.log").read_text()
 
 
 async def test_tampered_counts_set_the_difference_metric(cluster: Cluster, here: Installation) -> None:
