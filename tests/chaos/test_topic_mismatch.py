@@ -157,7 +157,7 @@ async def test_flood_of_invalid_records_stops_the_counter(cluster: Cluster, here
     await send(cluster, [view(number) for number in range(300)], partition=1)
     await views(here, 300)
     await send(cluster, [b"invalid"] * 5_000, partition=1)
-    assert "cannot be read" in await last_log_lines(here, counter)
+    assert "are unreadable" in await last_log_lines(here, counter)
     dead_letters = await ask(here, "SELECT coalesce(sum(events), 0) FROM stats.ledger WHERE outcome = 'dead_lettered'")
     assert dead_letters <= 1_500
     await views(here, 300)
