@@ -15,8 +15,14 @@ PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 
 
 @asynccontextmanager
-async def log_reader(kafka: KafkaConfig) -> AsyncIterator[AIOKafkaConsumer]:
+async def log_reader(
+    kafka: KafkaConfig, partition_fetch_bytes: int = PARTITION_FETCH_BYTES
+) -> AsyncIterator[AIOKafkaConsumer]:
     """Yield a consumer without a group, which commits nothing.
+
+    Args:
+        kafka: How to connect.
+        partition_fetch_bytes: Fetched bytes that may wait in memory for each partition.
 
     Raises:
         KafkaError: Kafka cannot be reached.
@@ -27,7 +33,7 @@ async def log_reader(kafka: KafkaConfig) -> AsyncIterator[AIOKafkaConsumer]:
         enable_auto_commit=False,
         auto_offset_reset="none",
         isolation_level=READ_COMMITTED,
-        max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+        max_partition_fetch_bytes=partition_fetch_bytes,
     )
     try:
         await consumer.start()

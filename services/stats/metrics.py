@@ -27,6 +27,10 @@ ASSIGNED = Gauge("presstally_consumer_assigned_partitions", "Partitions that thi
 REBALANCES = Counter("presstally_consumer_rebalances_total", "Consumer group rebalances.")
 RELOADS = Counter("presstally_consumer_reloads_total", "Partitions reloaded from Postgres, by cause.", ["cause"])
 REPLAYED = Counter("presstally_consumer_replayed_records_total", "Counted records read again to rebuild state.")
+COUNTING_STOPPED = Gauge(
+    "presstally_consumer_counting_stopped",
+    "1 while nothing is counted because the log is not the one that was counted.",
+)
 GAP_RECORDS = Counter("presstally_consumer_lost_records_total", "Records that Kafka deleted before they were counted.")
 DIFFERENCE = Gauge(
     "presstally_reconciliation_difference_events",

@@ -25,6 +25,8 @@ PROBE_SECONDS = 3.0
 READ_COMMITTED: Final = "read_committed"
 """The isolation level of every consumer: aborted records are skipped, those of an open transaction wait. With
 it `end_offsets` returns the last stable offset: the end of what can be read now."""
+METADATA_MAX_AGE_MS = 5_000
+"""How soon a client learns of new partitions, and of a topic that was created again."""
 NO_TLS_ANSWER = ("WRONG_VERSION_NUMBER", "UNEXPECTED_EOF", "PACKET_LENGTH_TOO_LONG", "RECORD_LAYER_FAILURE")
 """OpenSSL's reasons when the other side does not speak TLS."""
 PROBABLY_MISSING: Mapping[Protocol, str] = {
@@ -61,7 +63,11 @@ class KafkaConfig:
     @property
     def client(self) -> dict[str, Any]:
         """Arguments of every aiokafka client."""
-        return {"bootstrap_servers": self.bootstrap, **self._connection}
+        return {
+            "bootstrap_servers": self.bootstrap,
+            "metadata_max_age_ms": METADATA_MAX_AGE_MS,
+            **self._connection,
+        }
 
     @property
     def _connection(self) -> dict[str, Any]:

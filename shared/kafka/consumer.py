@@ -12,7 +12,7 @@ from aiokafka.structs import ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
-from shared.kafka.connection import READ_COMMITTED, KafkaConfig
+from shared.kafka.connection import METADATA_MAX_AGE_MS, READ_COMMITTED, KafkaConfig
 from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable
 from shared.logs import log
 from shared.metrics import DEAD_LETTERS
@@ -31,6 +31,7 @@ def create_broker(kafka: KafkaConfig, middlewares: Sequence[Any] = ()) -> KafkaB
         kafka.bootstrap,
         security=kafka.security,
         allow_auto_create_topics=False,
+        metadata_max_age_ms=METADATA_MAX_AGE_MS,
         graceful_timeout=5,
         logger=logging.getLogger("faststream"),
         middlewares=middlewares,

@@ -174,11 +174,18 @@ class Installation:
     widget: str | None = None
     _started: int = 0
 
-    async def start_counter(self, *, ready: bool = True, **hooks: Any) -> RunningCounter:
-        """Start a counter: the real program, or with `hooks` the one of `instrumented_counter`."""
+    async def start_counter(self, *, ready: bool = True, with_widget: bool = False, **hooks: Any) -> RunningCounter:
+        """Start a counter: the real program, or with `hooks` the one of `instrumented_counter`.
+
+        Args:
+            ready: Wait until it is ready.
+            with_widget: Run the public counter API in the same process.
+            hooks: See `instrumented_counter`.
+        """
         proxy = Proxy(self.cluster.postgres_port)
         url = self.cluster.url(self.database).replace(f":{self.cluster.postgres_port}/", f":{await proxy.start()}/")
-        module = ["tests.chaos.instrumented_counter", json.dumps(hooks)] if hooks else ["services.stats", "counter"]
+        module = ["tests.chaos.instrumented_counter", json.dumps(hooks)] if hooks else ["services.stats"]
+        module += [] if hooks or with_widget else ["counter"]
         counter = RunningCounter(self._part("counter", module, f"{url}?sslmode=disable"), proxy)
         self.cluster.spawn(counter.part)
         self.counters.append(counter)

@@ -5,6 +5,8 @@ import json
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 import uuid
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -75,6 +77,27 @@ async def views(here: Installation, wanted: int) -> None:
     assert await becomes_true(are_counted, 20), f"{wanted} views"
 
 
+async def not_ready_reason(counter: RunningCounter) -> str:
+    """Wait until a counter has stopped counting, and return its readiness; the process must go on."""
+    url = f"http://127.0.0.1:{counter.part.environment['PRESSTALLY_HTTP_PORT']}/readyz"
+
+    def read() -> str:
+        try:
+            with urllib.request.urlopen(url, timeout=5) as response:
+                return str(response.read().decode())
+        except urllib.error.HTTPError as error:
+            return error.read().decode()
+        except OSError:
+            return ""
+
+    async def condition() -> bool:
+        return "Nothing is counted" in await asyncio.to_thread(read)
+
+    assert await becomes_true(condition, 30), read()
+    assert counter.alive
+    return read()
+
+
 async def last_log_lines(here: Installation, counter: RunningCounter) -> str:
     """Wait until a counter has exited on its own, and return its log."""
     await wait_until(lambda: not counter.alive, 30, "the counter's end")
@@ -104,7 +127,7 @@ async def test_recreated_topic_stops_the_counter(cluster: Cluster, here: Install
     await here.stop()
     await cluster.begin_new_log()
     await send(cluster, [view(number) for number in range(90)])
-    assert "was it deleted and created again" in await last_log_lines(here, await here.start_counter(ready=False))
+    assert "was it deleted and created again" in await not_ready_reason(await here.start_counter(ready=False))
     await views(here, 60)
     refused = await command(here, "rebuild")
     assert (refused.returncode, "--new-log keeps them" in refused.stderr) == (1, True)
@@ -127,9 +150,8 @@ async def test_log_shorter_than_counts_stops_the_counter(cluster: Cluster, here:
     await views(here, 60)
     await here.stop()
     await cluster.admin(here.database, "UPDATE stats.offsets SET next_offset = next_offset + 5 WHERE partition = 2")
-    assert "the log ends at 10: Kafka has lost records" in await last_log_lines(
-        here, await here.start_counter(ready=False)
-    )
+    reason = await not_ready_reason(await here.start_counter(ready=False))
+    assert "the log ends at 10: Kafka has lost records" in reason
 
 
 async def test_deleted_records_are_recorded_as_gap(cluster: Cluster, here: Installation) -> None:

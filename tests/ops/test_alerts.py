@@ -44,6 +44,7 @@ HEALTH = {
     "presstally_page_views_partitions": "12x700",
     "presstally_consumer_rebalances_total": "1x700",
     "presstally_consumer_lost_records_total": "0x700",
+    "presstally_consumer_counting_stopped": "0x700",
     'presstally_reconciliation_difference_events{check="ledger"}': "0x700",
     'presstally_reconciliation_difference_events{check="totals"}': "0x700",
     'presstally_dead_letters_total{topic="page-views"}': "3x700",
@@ -100,6 +101,7 @@ CASES = [
     Case("PartitionsUnassigned", "page", {'presstally_consumer_assigned_partitions{instance="s"}': "8x60"}),
     Case("PartitionsUnassigned", "page", {'presstally_consumer_assigned_partitions{instance="s"}': None}),
     Case("RebalanceStorm", "warning", {"presstally_consumer_rebalances_total": "0+1x60"}),
+    Case("CountingStopped", "page", {"presstally_consumer_counting_stopped": "0x20 1x40"}),
     Case("UncountedRecordsDeleted", "page", {"presstally_consumer_lost_records_total": "0x20 7x40"}),
     Case("DeadLetters", "ticket", {'presstally_dead_letters_total{topic="page-views"}': "3x25 4x40"}),
     Case(

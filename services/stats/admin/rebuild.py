@@ -19,7 +19,9 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from services.stats.admin.lost_records import continue_after_lost_records, refuse_lost_records
 from services.stats.counting.decoding import RawBatch, decode
+from services.stats.counting.log_check import record_checksum
 from services.stats.counting.rules import DAY_SECONDS, UNKNOWN_SITE, CountDeltas, fold_batch
 from services.stats.counting.seen_ids import EvictedIds
 from services.stats.counting.snapshots import to_bytes
@@ -27,6 +29,7 @@ from services.stats.counting.state import PartitionState
 from services.stats.counting.store import Position, commit_batch, read_positions, save_snapshot
 from services.stats.counting.topic_identity import read_topic
 from services.stats.local_calendar import HOUR_SECONDS, day_start
+from services.stats.log_reader import log_reader
 from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError, open_command_pool
@@ -72,6 +75,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="the topic was created again: keep all counts and continue with the new log from its beginning",
     )
+    parser.add_argument(
+        "--lost-records",
+        action="store_true",
+        help="Kafka has lost records that are counted: keep all counts and continue with those that arrived later",
+    )
 
 
 async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
@@ -82,6 +90,11 @@ async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
         _only_one(settings.database_url.get_secret_value()) as lock,
         _consuming(settings.kafka) as consumer,
     ):
+        async with log_reader(settings.kafka) as reader:
+            if arguments.lost_records:
+                await continue_after_lost_records(pool, reader)
+                return
+            await refuse_lost_records(pool, reader)
         rebuild = Rebuild(pool, lock, consumer, sites, new_log=arguments.new_log)
         await rebuild.begin()
         await rebuild.catch_up()
@@ -182,6 +195,8 @@ class Rebuild:
             for one, beginning in beginnings.items()
             if beginning > 0 or one.partition in with_gaps
         ]
+        if counted_until := await self._pool.fetchval(SQL["counted_until"], self._old, PAGE_VIEWS.name):
+            since.append(counted_until)
         if not since:  # no record was ever deleted: everything is counted again
             return dict.fromkeys((*self._sites, UNKNOWN_SITE), BEGINNING)
         warm = max(since) + WARM_UP_MS
@@ -218,6 +233,7 @@ class Rebuild:
         deltas = fold_batch(decode(records, self._sites), rebuilt.state, records, rebuilt.evicted_ids)
         after = rebuilt.position._replace(
             next_offset=int(records.offset[-1]) + 1,
+            last_record=record_checksum(int(records.arrived[-1]), records.values[-1]),
             newest_arrived=max(rebuilt.position.newest_arrived, deltas.newest_arrived),
         )
         deltas = without_kept_days(deltas, self._recounted_from)

@@ -45,7 +45,10 @@ READ_OFFSETS = """
 SELECT partition, next_offset, newest_arrived, topic_id, EXISTS (
     SELECT FROM stats.gaps
     WHERE gaps.generation = offsets.generation AND gaps.topic = offsets.topic AND gaps.partition = offsets.partition
-) AS has_gap
+) AS has_gap, (
+    SELECT coalesce(max(counted_until), 0) FROM stats.gaps
+    WHERE gaps.generation = offsets.generation AND gaps.topic = offsets.topic AND gaps.partition = offsets.partition
+) AS counted_until
 FROM stats.offsets
 WHERE generation = $1 AND topic = $2
 ORDER BY partition
@@ -79,6 +82,8 @@ class PartitionProgress(NamedTuple):
     """Of the records counted: milliseconds since 1970 UTC."""
     topic_id: str
     has_gap: bool
+    counted_until: int = 0
+    """Records that arrived until then (milliseconds) may be counted and gone from the log; 0: none."""
 
 
 @dataclass
@@ -193,7 +198,8 @@ async def _recount_log(
         except OffsetOutOfRangeError as error:
             raise CommandError("Kafka deleted old records while they were read; run it again") from error
         if begin > 0 or progress.has_gap:
-            lost_until = max(lost_until or 0, progress.newest_arrived if first_arrived is None else first_arrived)
+            available_from = progress.newest_arrived if first_arrived is None else first_arrived
+            lost_until = max(lost_until or 0, available_from, progress.counted_until)
     if lost_until == 0:  # an empty new log: everything stored was counted from another one
         lost_until = time.time_ns() // 1_000_000
     return counter.finish(), lost_until

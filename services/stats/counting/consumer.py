@@ -26,6 +26,8 @@ from faststream.kafka.message import KafkaMessage
 
 from services.stats.counting.dead_letter_limit import DeadLetterLimitExceeded, next_position
 from services.stats.counting.decoding import RawBatch, decode
+from services.stats.counting.log_check import CHECK_SECONDS, LogChecker, current_connection
+from services.stats.counting.log_watch import LogWatch
 from services.stats.counting.offset_reporter import OffsetReporter
 from services.stats.counting.partitions import AssignedPartition, TopicMismatch, restore_partitions
 from services.stats.counting.rules import CountDeltas, fold_batch, needs_evicted_ids
@@ -85,6 +87,8 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         self.offset_reporter = OffsetReporter(
             self._assigned, lambda: self._consumer, self._has_records_in_progress, process
         )
+        self.log_checker = LogChecker(settings.kafka)
+        self.log_watch = LogWatch(self.log_checker, self._assigned, self.offset_reporter, self._reload_if_assigned)
         self._progress = time.monotonic()
         self.waiting_reason: str | None = None
         self._subscriber = broker.subscriber(
@@ -135,6 +139,8 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
     async def on_partitions_assigned(self, assigned: Collection[TopicPartition]) -> None:
         """Pause the new partitions before the first await: aiokafka already fetches for them."""
         REBALANCES.inc()
+        if not assigned:
+            self.log_watch.set_mismatch(None)  # others count, and check what they count
         self._pause_and_reload(assigned, "assigned")
 
     def _pause_and_reload(self, partitions: Collection[TopicPartition], cause: str) -> None:
@@ -154,11 +160,15 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         outage = Outage("restore partitions", self._set_waiting_reason)
         while True:
             try:
-                restored = await restore_partitions(self._pool, consumer, partitions)
+                everything = {*self._assigned, *self._reloading}
+                restored = await restore_partitions(self._pool, consumer, self.log_checker, partitions, everything)
                 break
             except TopicMismatch as error:
-                self._process.fail(str(error))
-                return
+                if assignment != self._assignment:
+                    return
+                outage.ended()
+                self.stop_counting(str(error))
+                await asyncio.sleep(CHECK_SECONDS)
             except (*POSTGRES_UNAVAILABLE, *KAFKA_ERRORS) as error:
                 if assignment != self._assignment:
                     return
@@ -167,12 +177,18 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         if assignment != self._assignment:
             return  # another assignment came meanwhile, and with it another reload
         outage.ended()
+        self.log_watch.set_mismatch(None)
         for partition, owned in restored.items():
             self._assigned[partition] = owned
             self._reloading.discard(partition)
             consumer.seek(partition, owned.read_next)
             consumer.resume(partition)
         ASSIGNED.set(len(self._assigned))
+
+    def stop_counting(self, mismatch: str) -> None:
+        """Count nothing while the log is not the one that was counted; each reload checks whether it is again."""
+        self.log_watch.set_mismatch(mismatch)
+        self._pause_and_reload(list(self._assigned), "mismatch")
 
     def _set_waiting_reason(self, reason: str | None) -> None:
         self.waiting_reason = f"partitions cannot be restored: {reason}" if reason else None
@@ -193,6 +209,9 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             fetched = records[begin:end]
             owned = self._assigned.get(partition)
             if owned is None or not await self._is_current(partition, fetched):
+                continue
+            if owned.connection is not current_connection(self._consumer, partition):
+                self._reload_if_assigned(partition, owned, "reconnected")
                 continue
             if owned.committing is not None:
                 await asyncio.wait([owned.committing])
@@ -333,6 +352,8 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
     @property
     def not_ready(self) -> list[str]:
         """Why counting waits, as messages."""
+        if problem := self.log_watch.problem:
+            return [problem]
         if self.waiting_reason:
             return [self.waiting_reason]
         if self._reloading:
@@ -346,11 +367,12 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         Records behind an open transaction do not count as waiting: only its producer can end it.
         """
         is_behind = any(
-            (self._consumer.last_stable_offset(partition) or 0) > owned.counted_up_to
+            max(self._consumer.last_stable_offset(partition) or 0, self.log_watch.ends.get(partition, 0))
+            > owned.counted_up_to
             for partition, owned in self._assigned.items()
         )
         silent_seconds = time.monotonic() - self._progress
-        if not is_behind or self.waiting_reason:
+        if not is_behind or self.waiting_reason or self.log_watch.problem:
             self._progress = time.monotonic() if not is_behind else self._progress
             return None
         return f"no batch for {silent_seconds:.0f} s with records waiting" if silent_seconds > STUCK_SECONDS else None

@@ -1,6 +1,7 @@
 """The position of a partition after a batch, unless too many of its latest records are dead letters."""
 
 from services.stats.counting.decoding import RawBatch
+from services.stats.counting.log_check import record_checksum
 from services.stats.counting.rules import CountDeltas
 from services.stats.counting.store import Position
 
@@ -41,4 +42,5 @@ def next_position(position: Position, records: RawBatch, deltas: CountDeltas, de
         window_records=window_records,
         window_dead_letters=window_dead_letters,
         offsets_without_record=(position.offsets_without_record + next_offset - position.next_offset - len(records)),
+        last_record=record_checksum(int(records.arrived[-1]), records.values[-1]),
     )

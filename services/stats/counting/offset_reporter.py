@@ -6,6 +6,7 @@ no count changes if it is late, rejected or missing.
 
 import asyncio
 import contextlib
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -49,8 +50,12 @@ class OffsetReporter:
         self._consumer = consumer
         self._has_records_in_progress = has_records_in_progress
         self._process = process
-        self._reloading: dict[TopicPartition, tuple[Lag, int]] = {}
+        self._reloading: dict[TopicPartition, tuple[Lag, int] | None] = {}
         """Lag and offset of reloading partitions: while Postgres is unavailable their lag grows like all others'."""
+        self.read_ends: dict[TopicPartition, int] = {}
+        """Ends of the log that another consumer has read: if fetches fail, those of this one stay as they were."""
+        self.is_lag_unknown = False
+        """Whether the offsets of reloading partitions are of another log; then their lag is not a number."""
         self._last_seen: dict[TopicPartition, tuple[int, int]] = {}
         self._committed: dict[TopicPartition, int] = {}
         self._committed_all_at = 0.0
@@ -66,8 +71,8 @@ class OffsetReporter:
 
     def track_reloading(self, partition: TopicPartition, owned: AssignedPartition | None) -> None:
         """Go on reporting the lag of a partition while it is reloading and thus not in the assigned ones."""
-        if owned is not None:
-            self._reloading[partition] = owned.lag, owned.counted_up_to
+        if owned is not None or partition not in self._reloading:
+            self._reloading[partition] = None if owned is None else (owned.lag, owned.counted_up_to)
 
     def reset(self) -> None:
         """Stop reporting all partitions: from now on they may be assigned to another counter.
@@ -79,6 +84,7 @@ class OffsetReporter:
             self._in_progress.cancel()
             self._in_progress = None
         self._reloading.clear()
+        self.read_ends.clear()
         self._last_seen.clear()
         self._committed = {}
         self._rejected_at = None
@@ -90,20 +96,28 @@ class OffsetReporter:
         consumer = self._consumer()
         if consumer is None:  # the counter has stopped
             return
-        for partition, (lag, counted_up_to) in list(self._reloading.items()):
+        for partition, tracked in list(self._reloading.items()):
             if partition in self._assigned:
                 del self._reloading[partition]
-            elif partition in consumer.assignment() and (end := consumer.highwater(partition)) is not None:
-                self._set_gauges(partition, lag, end, counted_up_to)
+            elif self.is_lag_unknown:
+                LAG.labels(partition.partition).set(math.nan)
+                LAG_SECONDS.labels(partition.partition).set(math.nan)
+            elif tracked and partition in consumer.assignment() and (end := self._end(consumer, partition)) is not None:
+                self._set_gauges(partition, tracked[0], end, tracked[1])
         for partition, owned in list(self._assigned.items()):
             try:
                 await self._update_counted(consumer, partition, owned)
-                end = consumer.highwater(partition)
+                end = self._end(consumer, partition)
             except IllegalStateError:  # it is no longer assigned
                 continue
             if end is not None and self._assigned.get(partition) is owned:
                 newest_arrived_seconds = owned.position.newest_arrived / 1000
                 self._set_gauges(partition, owned.lag, end, owned.counted_up_to, newest_arrived_seconds)
+
+    def _end(self, consumer: Any, partition: TopicPartition) -> int | None:
+        """Return the end of the log that was seen last; None if none was yet."""
+        ends = [end for end in (consumer.highwater(partition), self.read_ends.get(partition)) if end is not None]
+        return max(ends, default=None)
 
     @staticmethod
     def _set_gauges(

@@ -1,7 +1,7 @@
 """Restores assigned partitions: the position in Postgres, a snapshot of the state, and the check of the topic."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,10 +9,10 @@ import asyncpg
 from aiokafka import TopicPartition
 
 from services.stats.counting.lag import Lag
+from services.stats.counting.log_check import LogChecker, PartitionLog, connect_to_leader
 from services.stats.counting.seen_ids import EvictedIds
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import Position, read_positions, read_snapshot, skip_gap
-from services.stats.counting.topic_identity import TopicIdentity, read_identity
 from services.stats.metrics import GAP_RECORDS
 from shared.logs import log
 
@@ -30,6 +30,8 @@ class AssignedPartition:
     read_next: int
     """All records before this offset were folded into `state`."""
     state: PartitionState
+    connection: Any = None
+    """Through which the log was fetched when it was compared with the position; see `log_check.current_connection`."""
     evicted_ids: list[EvictedIds] | None = None
     """Ids that the state evicted, while there are events so old that they matter."""
     committing: asyncio.Task[None] | None = None
@@ -56,54 +58,61 @@ class AssignedPartition:
 
 
 async def restore_partitions(
-    pool: asyncpg.Pool, consumer: Any, partitions: Sequence[TopicPartition]
+    pool: asyncpg.Pool,
+    consumer: Any,
+    checker: LogChecker,
+    partitions: Sequence[TopicPartition],
+    all_assigned: Collection[TopicPartition],
 ) -> dict[TopicPartition, AssignedPartition]:
     """Return the starting point of each partition; it must be read from `read_next` on.
 
     Args:
         pool: Postgres.
-        consumer: An AIOKafkaConsumer; its positions are not changed.
+        consumer: The AIOKafkaConsumer that is going to read them; its positions are not changed.
+        checker: Compares the positions with the log.
         partitions: Of one topic.
+        all_assigned: All partitions that this process counts: none continues while the log of one is another one.
 
     Raises:
         TopicMismatch: the topic was deleted and created again, or Kafka has lost records that are counted.
+        UnknownTopicOrPartitionError: the topic does not exist.
         KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Kafka or Postgres is
             unavailable.
     """
     topic = partitions[0].topic
-    beginnings = await consumer.beginning_offsets(partitions)
-    ends = await consumer.end_offsets(partitions)
-    identity = await read_identity(consumer._client, topic)  # noqa: SLF001 - there is no public attribute
-    first_offsets = {one.partition: beginnings[one] for one in partitions}
+    # First the connections, then the check: what the consumer fetches through another connection may be another log.
+    connections = {one: await connect_to_leader(consumer, one) for one in partitions}
+    checked = sorted({*partitions, *all_assigned})
+    identity, _ = await checker.read_topic(topic)
+    beginnings = await checker.beginnings(checked)
+    first_offsets = {one.partition: beginnings[one] for one in checked}
     positions = await read_positions(pool, topic, first_offsets, identity)
-    for one in partitions:
-        mismatch = _topic_mismatch(positions[one.partition], ends[one], identity)
-        if mismatch:
-            raise TopicMismatch(f"{topic}-{one.partition}: {mismatch}")
+    logs = await checker.check(topic, positions)
+    refuse_mismatches(topic, logs)
+    beginnings = {one: logs[one.partition].beginning for one in partitions}
     if await _skip_gaps(pool, partitions, positions, beginnings):
         positions = await read_positions(pool, topic, first_offsets, identity)
     restored = {}
     for one in partitions:  # one after the other: a snapshot on the wire is as large as the state made of it
         snapshot = await read_snapshot(pool, topic, one.partition, positions[one.partition])
         saved_at, state = snapshot or (beginnings[one], PartitionState())
-        restored[one] = AssignedPartition(positions[one.partition], max(saved_at, beginnings[one]), state)
+        restored[one] = AssignedPartition(
+            positions[one.partition], max(saved_at, beginnings[one]), state, connections[one]
+        )
     return restored
 
 
-def _topic_mismatch(position: Position, end: int, identity: TopicIdentity) -> str | None:
-    """Return why the topic is not the one that was counted, or None if it is."""
-    if position.identity != identity:
-        return (
-            f"the counts are of topic {position.identity.topic_id} of cluster {position.identity.cluster}, and "
-            f"this is topic {identity.topic_id} of cluster {identity.cluster}: was it deleted and created again? "
-            "Nothing is counted until `python -m services.stats rebuild --new-log` is run"
-        )
-    if position.next_offset > end:
-        return (
-            f"the counts are at offset {position.next_offset} and the log ends at {end}: Kafka has lost records. "
-            "Restore them, or run `python -m services.stats rebuild` to count what is left"
-        )
-    return None
+def refuse_mismatches(topic: str, logs: Mapping[int, PartitionLog]) -> None:
+    """Refuse to count while the log of a partition is not the one that was counted.
+
+    Raises:
+        TopicMismatch: with the first such partition, and the number of further ones.
+    """
+    mismatches = [(number, one.mismatch) for number, one in sorted(logs.items()) if one.mismatch]
+    if mismatches:
+        (number, first), *others = mismatches
+        further = f" ({len(others)} other partitions: the same)" if others else ""
+        raise TopicMismatch(f"{topic}-{number}{further}: {first.message}")
 
 
 async def _skip_gaps(

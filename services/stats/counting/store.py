@@ -32,6 +32,8 @@ class Position(NamedTuple):
     window_dead_letters: int = 0
     offsets_without_record: int = 0
     identity: TopicIdentity = TopicIdentity("", "")
+    last_record: int | None = None
+    """Checksum of the record before `next_offset`; None if it is unknown."""
 
 
 class Fenced(Exception):  # noqa: N818 - the term of stream processing
@@ -65,6 +67,7 @@ async def read_positions(
             row["window_dead_letters"],
             row["offsets_without_record"],
             TopicIdentity(row["cluster"], row["topic_id"]),
+            row["last_record"],
         )
         for row in rows
     }
@@ -114,7 +117,7 @@ async def commit_batch(
         raise Fenced(f"{topic}-{partition} is no longer at {position.next_offset}")
 
 
-def _position_fields(position: Position) -> dict[str, int]:
+def _position_fields(position: Position) -> dict[str, int | None]:
     fields = position._asdict()
     del fields["identity"]
     return fields

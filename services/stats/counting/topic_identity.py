@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     AbstractType,
@@ -121,13 +121,16 @@ async def read_topic(client: Any, topic: str) -> tuple[TopicIdentity, list[int]]
         topic: The topic's name.
 
     Raises:
-        KafkaError: no broker responds, or the topic does not exist.
+        UnknownTopicOrPartitionError: the topic does not exist.
+        KafkaError: no broker responds.
     """
     node = client.get_random_node()
     if node is None:
         raise KafkaError("no broker is known yet")
     response = await client.send(node, _MetadataRequest(topic))
     error, name, topic_id, _, partitions, *_ = response.topics[0]
+    if error == UnknownTopicOrPartitionError.errno:
+        raise UnknownTopicOrPartitionError(topic)
     if error or name != topic:
         raise KafkaError(f"{topic}: error {error}")
     return TopicIdentity(response.cluster_id or "", str(topic_id)), sorted(partition for _, partition, *_ in partitions)

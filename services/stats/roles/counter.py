@@ -41,6 +41,7 @@ async def run_counter(settings: StatsSettings, process: Process) -> AsyncIterato
     try:
         async with run_broker(views, kafka, process) as joining, run_broker(others, kafka, process):
             tasks.append(process.spawn(_report_offsets(consumer, joining), "report offsets"))
+            tasks.append(process.spawn(consumer.log_watch.run(), "compare the log with the counts"))
             try:
                 yield Role(
                     "counter",
@@ -54,6 +55,7 @@ async def run_counter(settings: StatsSettings, process: Process) -> AsyncIterato
         for task in tasks:
             task.cancel()
         await producer.stop()
+        await consumer.log_checker.close()
         pool.terminate()
 
 

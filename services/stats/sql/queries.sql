@@ -11,7 +11,7 @@ WHERE offsets.topic_id = ''
 
 -- name: read_partitions
 SELECT partition, epoch, next_offset, newest_arrived, window_records, window_dead_letters, offsets_without_record,
-    cluster, topic_id
+    cluster, topic_id, last_record
 FROM stats.offsets WHERE generation = $1 AND topic = $2 AND partition = ANY ($3::integer[])
 
 -- name: apply_batch
@@ -39,12 +39,41 @@ ORDER BY evicted_at_offset
 -- The epoch increases: a counter that still has the old position is fenced.
 WITH moved AS (
     UPDATE stats.offsets
-    SET next_offset = $6, epoch = epoch + 1, offsets_without_record = offsets_without_record + $6 - $5
+    SET next_offset = $6, epoch = epoch + 1, offsets_without_record = offsets_without_record + $6 - $5,
+        last_record = NULL
     WHERE generation = $1 AND topic = $2 AND partition = $3 AND epoch = $4 AND next_offset = $5
     RETURNING 1
 )
 INSERT INTO stats.gaps (generation, topic, partition, first_lost, next_available)
 SELECT $1, $2, $3, $5, $6 FROM moved RETURNING id
+
+-- name: continue_after_lost_records
+-- The ledger keeps the entries of records that are gone: offsets_without_record becomes smaller, also negative.
+UPDATE stats.offsets
+SET next_offset = $6, epoch = epoch + 1, offsets_without_record = offsets_without_record + $6 - $5, last_record = NULL
+WHERE generation = $1 AND topic = $2 AND partition = $3 AND epoch = $4 AND next_offset = $5
+RETURNING newest_arrived
+
+-- name: move_snapshot_back
+-- What the state knows was counted, and stays counted: a copy of a lost event that is sent again is a duplicate.
+UPDATE stats.snapshots SET "offset" = $4 WHERE generation = $1 AND topic = $2 AND partition = $3 AND "offset" > $4
+
+-- name: move_evicted_ids_back
+-- To offsets before all records, each another one: so they are looked up, and no later eviction meets them.
+UPDATE stats.evicted_ids AS e SET evicted_at_offset = moved.evicted_at_offset
+FROM (
+    SELECT evicted_at_offset AS was, least(0, min(evicted_at_offset) OVER ()) - row_number() OVER (ORDER BY
+        evicted_at_offset) AS evicted_at_offset
+    FROM stats.evicted_ids WHERE generation = $1 AND topic = $2 AND partition = $3
+) AS moved
+WHERE generation = $1 AND topic = $2 AND partition = $3 AND e.evicted_at_offset = moved.was AND moved.was > $4
+
+-- name: record_lost_records
+INSERT INTO stats.gaps (generation, topic, partition, first_lost, next_available, counted_until)
+VALUES ($1, $2, $3, $4, $4, $5)
+
+-- name: counted_until
+SELECT coalesce(max(counted_until), 0) FROM stats.gaps WHERE generation = $1 AND topic = $2
 
 -- name: read_differences
 -- Differences; each must be 0. `ledger`: offsets that partitions have passed, compared with their ledger entries.

@@ -23,6 +23,7 @@ CREATE TABLE stats.offsets (
     window_records integer NOT NULL DEFAULT 0,
     window_dead_letters integer NOT NULL DEFAULT 0,
     offsets_without_record bigint NOT NULL DEFAULT 0,
+    last_record bigint,
     PRIMARY KEY (generation, topic, partition)
 ) WITH (fillfactor = 20);
 COMMENT ON COLUMN stats.offsets.next_offset IS 'All records before it are in the counts; none after it is.';
@@ -32,6 +33,7 @@ COMMENT ON COLUMN stats.offsets.topic_id IS 'The id of the topic: a topic of the
 COMMENT ON COLUMN stats.offsets.newest_arrived IS 'When Kafka got the newest record that is counted: milliseconds since 1970 UTC.';
 COMMENT ON COLUMN stats.offsets.window_dead_letters IS 'Dead letters among the last window_records records: too many stop the counter.';
 COMMENT ON COLUMN stats.offsets.offsets_without_record IS 'Offsets before next_offset without a ledger entry: from before counting began, deleted before they were counted, or the end of a transaction. All others are in the ledger.';
+COMMENT ON COLUMN stats.offsets.last_record IS 'Checksum of the record before next_offset: the log must still have it there. Null: unknown.';
 
 CREATE TABLE stats.counts (
     site text NOT NULL,
@@ -135,9 +137,11 @@ CREATE TABLE stats.gaps (
     partition integer NOT NULL,
     first_lost bigint NOT NULL,
     next_available bigint NOT NULL,
-    found_at timestamptz NOT NULL DEFAULT now()
+    found_at timestamptz NOT NULL DEFAULT now(),
+    counted_until bigint NOT NULL DEFAULT 0
 );
 COMMENT ON TABLE stats.gaps IS 'Records that Kafka deleted before they were counted. Each row raises an alert.';
+COMMENT ON COLUMN stats.gaps.counted_until IS 'Records that arrived until then (milliseconds since 1970 UTC) may be counted and gone from the log: a rebuild keeps the counts of their days. 0: none.';
 
 CREATE TABLE stats.referrers (
     generation integer NOT NULL,
@@ -179,7 +183,8 @@ CREATE TYPE stats.batch_position AS (
     newest_arrived bigint,
     window_records integer,
     window_dead_letters integer,
-    offsets_without_record bigint
+    offsets_without_record bigint,
+    last_record bigint
 );
 COMMENT ON TYPE stats.batch_position IS 'How far a partition is counted: its row of stats.offsets.';
 
@@ -269,7 +274,8 @@ BEGIN
         newest_arrived = new_position.newest_arrived,
         window_records = new_position.window_records,
         window_dead_letters = new_position.window_dead_letters,
-        offsets_without_record = new_position.offsets_without_record
+        offsets_without_record = new_position.offsets_without_record,
+        last_record = new_position.last_record
     WHERE generation = old_position.generation AND topic = batch_topic AND partition = batch_partition
         AND epoch = old_position.epoch AND next_offset = old_position.next_offset;
     IF NOT FOUND THEN
@@ -298,10 +304,12 @@ BEGIN
     SET views = c.views + EXCLUDED.views, visits = c.visits + EXCLUDED.visits;
 
     WITH seen AS (
-        SELECT * FROM unnest(
+        -- Once a visitor and day: the caller may have forgotten that it reported it. The earliest view decides.
+        SELECT DISTINCT ON (site, day, visitor) site, day, visitor, article, bucket_5m, bucket_hour FROM unnest(
             daily_visitors.site, daily_visitors.day, daily_visitors.visitor, daily_visitors.article,
             daily_visitors.bucket_5m, daily_visitors.bucket_hour
         ) AS s (site, day, visitor, article, bucket_5m, bucket_hour)
+        ORDER BY site, day, visitor, bucket_5m, article
     ), new AS (
         INSERT INTO visitor_days (generation, site, day, visitor)
         SELECT old_position.generation, site, day, visitor FROM seen

@@ -15,6 +15,7 @@ import pytest
 from services.stats.admin.reference_model import recount
 from services.stats.counting import store
 from services.stats.counting.decoding import DeadLetter, RawRecord
+from services.stats.counting.log_check import record_checksum
 from services.stats.counting.rules import BucketCount, CountDeltas, DayCount, NewDailyVisitor, PresenceSnapshot, fold
 from services.stats.counting.seen_ids import EvictedIds
 from services.stats.counting.state import PartitionState
@@ -103,6 +104,38 @@ async def test_commit_batch_ten_times_at_once_counts_once(pool: asyncpg.Pool) ->
     assert sum(outcome is None for outcome in outcomes) == 1
     assert sum(isinstance(outcome, Fenced) for outcome in outcomes) == 9
     assert await total(pool) == 1
+
+
+async def test_visitor_reported_twice_in_a_batch_counts_once(pool: asyncpg.Pool) -> None:
+    """A caller that reports a daily visitor several times makes one visitor, in the earliest bucket."""
+    # Guards against a join of each copy with the one inserted key: it counted a visitor for each copy.
+    position = await current_position(pool)
+    deltas = CountDeltas()
+    deltas.daily_visitors += [
+        NewDailyVisitor("haihau", 86_400, 1, article, bucket, 90_000)
+        for article, bucket in (("bai-2", 87_000), ("bai-1", 86_700), ("bai-1", 86_700))
+    ]
+    await commit_batch(pool, "page-views", 0, deltas, position=position, new=position._replace(next_offset=5))
+    assert await total(pool, "visitors") == 1
+    buckets = await pool.fetch("SELECT bucket_start, visitors FROM stats.counts WHERE grain = '5m'")
+    assert [tuple(one) for one in buckets] == [(86_700, 1)]
+    assert await pool.fetchval("SELECT sum(visitors) FROM stats.counts WHERE article <> '' AND grain = 'day'") == 1
+
+
+async def test_last_record_is_stored_with_the_offset_and_dropped_by_a_gap(pool: asyncpg.Pool) -> None:
+    """The checksum of the last record changes in the transaction of the offset; after a gap it is unknown."""
+    position = await current_position(pool)
+    new = position._replace(next_offset=5, last_record=record_checksum(NOON, b"value"))
+    await commit_batch(pool, "page-views", 0, CountDeltas(), position=position, new=new)
+    stored = await current_position(pool)
+    assert stored.last_record == record_checksum(NOON, b"value")
+    with pytest.raises(Fenced):
+        await commit_batch(
+            pool, "page-views", 0, CountDeltas(), position=position, new=new._replace(last_record=1, next_offset=9)
+        )
+    assert (await current_position(pool)).last_record == stored.last_record
+    assert await skip_gap(pool, "page-views", 0, stored, 9)
+    assert (await current_position(pool)).last_record is None
 
 
 async def test_visitor_in_several_batches_counts_once_a_day(pool: asyncpg.Pool) -> None:

@@ -1,0 +1,216 @@
+"""Compares stored positions with the log: does it still hold, at the same offset, the record that was counted last?
+
+A position is valid in the log that it was counted in, and in no other. Kafka may delete a topic and create it again,
+lose its tail (an older data directory, an election of an incomplete replica), and give the lost offsets to other
+records. Offsets alone do not show that once the log has outgrown the position; the last counted record does.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+from typing import Any, Literal, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.client import ConnectionGroup
+from aiokafka.errors import KafkaConnectionError
+
+from services.stats.counting.store import Position
+from services.stats.counting.topic_identity import TopicIdentity, read_topic
+from services.stats.log_reader import log_reader
+from shared.kafka.connection import KafkaConfig
+
+CHECK_SECONDS = 5.0
+"""From one check of a counter's partitions to the next."""
+REPLY_SECONDS = 10.0
+FETCH_BYTES = 1024 * 1024
+RESTORE_KAFKA = "Restore Kafka's newest data, and counting continues by itself. If they are gone, run"
+"""Precedes the command of a message: what was counted and is lost in Kafka must not be lost in Postgres too."""
+
+
+class Mismatch(NamedTuple):
+    """A partition whose log is not the one that was counted, and why."""
+
+    kind: Literal["other topic", "lost records"]
+    message: str
+
+
+class PartitionLog(NamedTuple):
+    """A partition's log, compared with the stored position."""
+
+    beginning: int
+    end: int
+    """The last stable offset: the end of the committed records."""
+    mismatch: Mismatch | None
+
+
+def record_checksum(arrived: int, value: bytes | None) -> int:
+    """Return the checksum of a record in 63 bits: of its arrival (milliseconds) and its value."""
+    content = b"-" if value is None else b"+" + value
+    digest = hashlib.blake2b(b"%d" % arrived + content, digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
+
+
+class LogChecker:
+    """Reads the log through a consumer without a group, which does not disturb the counting one."""
+
+    def __init__(self, kafka: KafkaConfig) -> None:
+        self._kafka = kafka
+        self._reader: AIOKafkaConsumer | None = None
+        self._stack = AsyncExitStack()
+        self._lock = asyncio.Lock()
+
+    async def read_topic(self, topic: str) -> tuple[TopicIdentity, list[int]]:
+        """Return the identity of a topic and its partitions.
+
+        Raises:
+            UnknownTopicOrPartitionError: it does not exist.
+            KafkaError, OSError, TimeoutError: Kafka is unavailable.
+        """
+        async with self._lock:
+            try:
+                async with asyncio.timeout(REPLY_SECONDS):
+                    return await read_topic((await self._open())._client, topic)  # noqa: SLF001 - it has no public attribute
+            except BaseException:
+                await self._discard()
+                raise
+
+    async def beginnings(self, partitions: list[TopicPartition]) -> dict[TopicPartition, int]:
+        """Return the first offset that the log still has, for each partition.
+
+        Raises:
+            KafkaError, OSError, TimeoutError: Kafka is unavailable.
+        """
+        async with self._lock:
+            try:
+                async with asyncio.timeout(REPLY_SECONDS):
+                    return dict(await (await self._open()).beginning_offsets(partitions))
+            except BaseException:
+                await self._discard()
+                raise
+
+    async def check(self, topic: str, positions: Mapping[int, Position]) -> dict[int, PartitionLog]:
+        """Compare the positions of partitions with the log. They must have been read before: the log only grows.
+
+        Raises:
+            UnknownTopicOrPartitionError: the topic does not exist.
+            KafkaError, OSError, TimeoutError: Kafka is unavailable.
+        """
+        async with self._lock:
+            try:
+                async with asyncio.timeout(REPLY_SECONDS):
+                    return await compare_with_log(await self._open(), topic, positions)
+            except BaseException:
+                await self._discard()
+                raise
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self._discard()
+
+    async def _open(self) -> AIOKafkaConsumer:
+        if self._reader is None:
+            self._reader = await self._stack.enter_async_context(log_reader(self._kafka, FETCH_BYTES))
+        return self._reader
+
+    async def _discard(self) -> None:
+        stack, self._stack, self._reader = self._stack, AsyncExitStack(), None
+        await stack.aclose()
+
+
+async def compare_with_log(
+    reader: AIOKafkaConsumer, topic: str, positions: Mapping[int, Position]
+) -> dict[int, PartitionLog]:
+    """Compare positions with the log through a given reader; see `LogChecker.check`."""
+    identity, numbers = await read_topic(reader._client, topic)  # noqa: SLF001 - it has no public attribute
+    places = [TopicPartition(topic, number) for number in positions if number in numbers]
+    beginnings = await reader.beginning_offsets(places) if places else {}
+    ends = await reader.end_offsets(places) if places else {}
+    last_records = {
+        place: position.next_offset - 1
+        for place in places
+        if (position := positions[place.partition]).identity == identity
+        and position.last_record is not None
+        and beginnings[place] < position.next_offset <= ends[place]
+    }
+    found = await _read_checksums(reader, last_records)
+    compared = {}
+    for number, position in positions.items():
+        place = TopicPartition(topic, number)
+        end = ends.get(place, 0)
+        mismatch = find_mismatch(position, identity, end)
+        if mismatch is None and place in last_records and found[place] != position.last_record:
+            mismatch = _lost(f"the record before offset {position.next_offset} is not the one that was counted there")
+        compared[number] = PartitionLog(beginnings.get(place, 0), end, mismatch)
+    return compared
+
+
+def find_mismatch(position: Position, identity: TopicIdentity, end: int) -> Mismatch | None:
+    """Compare a position with the identity of the topic and the end of the partition's log."""
+    if position.identity != identity:
+        return Mismatch(
+            "other topic",
+            f"the counts are of topic {position.identity.topic_id} of cluster {position.identity.cluster}, and "
+            f"this is topic {identity.topic_id} of cluster {identity.cluster}: was it deleted and created again? "
+            f"Nothing is counted. {RESTORE_KAFKA} `python -m services.stats rebuild --new-log`: it keeps all counts "
+            "and continues with the new log from its beginning",
+        )
+    if position.next_offset > end:
+        return _lost(f"the counts are at offset {position.next_offset} and the log ends at {end}")
+    return None
+
+
+def _lost(symptom: str) -> Mismatch:
+    return Mismatch(
+        "lost records",
+        f"{symptom}: Kafka has lost records that are counted. Nothing is counted. {RESTORE_KAFKA} `python -m "
+        "services.stats rebuild --lost-records`: it keeps all counts and continues with the records that arrived later",
+    )
+
+
+async def _read_checksums(
+    reader: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, int | None]:
+    """Return the checksum of the record at an offset of each partition; None where there is no record."""
+    if not offsets:
+        return {}
+    found: dict[TopicPartition, int | None] = {}
+    reader.assign(list(offsets))
+    for place, offset in offsets.items():
+        reader.seek(place, offset)
+    while missing := [place for place in offsets if place not in found]:
+        fetched = await reader.getmany(*missing, timeout_ms=200)
+        for place in missing:
+            if records := fetched.get(place):
+                first = records[0]
+                at_offset = first.offset == offsets[place]
+                found[place] = record_checksum(first.timestamp, first.value) if at_offset else None
+            elif await reader.position(place) > offsets[place]:  # the end of a transaction, which is no record
+                found[place] = None
+            if place in found:
+                reader.pause(place)
+    return found
+
+
+def current_connection(consumer: Any, partition: TopicPartition) -> Any:
+    """Return the connection through which a consumer fetches a partition; None if it has none at this moment.
+
+    Kafka cannot lose records behind an open connection to the partition's leader: it must restart, or another broker
+    must become the leader. After either the log may be another one.
+    """
+    client = consumer._client  # noqa: SLF001 - there is no public attribute
+    leader = client.cluster.leader_for_partition(partition)
+    return client._conns.get((leader, ConnectionGroup.DEFAULT))  # noqa: SLF001 - there is no public attribute
+
+
+async def connect_to_leader(consumer: Any, partition: TopicPartition) -> Any:
+    """Return the connection through which a consumer is going to fetch a partition.
+
+    Raises:
+        KafkaConnectionError: the leader is unknown or cannot be reached.
+    """
+    client = consumer._client  # noqa: SLF001 - there is no public attribute
+    leader = client.cluster.leader_for_partition(partition)
+    if leader is None or leader < 0 or not await client.ready(leader):
+        raise KafkaConnectionError(f"{partition.topic}-{partition.partition} has no leader that can be reached")
+    return current_connection(consumer, partition)
