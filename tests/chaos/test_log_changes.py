@@ -144,7 +144,7 @@ async def restore_data(cluster: Cluster, copy: Path) -> None:
 
 async def test_records_deleted_under_a_frozen_counter_become_a_gap(cluster: Cluster, here: Installation) -> None:
     """Retention that overtakes a frozen counter is a gap of the right size, and counting continues behind it."""
-    # Guards against a consumer that fetches before the log's beginning for ever: ready, lag 0, nothing counted.
+    # Guards against a consumer that fetches before the log's beginning without end: ready, lag 0, nothing counted.
     counter = await here.start_counter(with_widget=True)
     await send(cluster, [view(number) for number in range(60)])
     await views(here, 60)
@@ -228,7 +228,7 @@ async def test_deleted_topic_stops_a_running_counter(cluster: Cluster, here: Ins
 async def test_lost_tail_stops_counting_and_loses_nothing(
     cluster: Cluster, here: Installation, tmp_path: Path, outgrown: bool
 ) -> None:
-    """A Kafka with older data stops counting, whether or not its log outgrows the position; nothing uncounted is lost."""
+    """A Kafka with older data stops counting, whether or not its log outgrows the position, and loses nothing."""
     # Guards against counting from the middle of the new log: 1,319 of 1,676 views were counted.
     counter = await here.start_counter(with_widget=True)
     await send(cluster, [view(number) for number in range(600)])
