@@ -2,7 +2,8 @@
 
 import sys
 
-from services.stats.admin import adjust, dlq, rebuild, verify
+from services.stats.admin import adjust, dlq, rebuild
+from services.stats.admin.verify import command as verify
 from services.stats.roles.counter import run_counter
 from services.stats.roles.widget import run_widget
 from services.stats.settings import StatsSettings

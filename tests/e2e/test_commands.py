@@ -200,7 +200,7 @@ def test_verify_names_the_counter_with_drift(system: Any, new_id: NewId) -> None
         _change(system, change, SITE, part, -7)
     assert done.returncode == 1
     *_, named, last = done.stdout.splitlines()
-    assert re.fullmatch(rf"{SITE} \(site\) total visits: expected \d+, stored \d+, drift \+7", named)
+    assert re.fullmatch(rf"{SITE} \(site\) total partition {part} visits: expected \d+, stored \d+, drift \+7", named)
     assert re.fullmatch(r"drift in 1 of \d+ counters", last)
 
 

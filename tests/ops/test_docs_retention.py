@@ -7,7 +7,7 @@ import yaml
 
 from services.ingest.collector.salts import SALT_RETENTION
 from services.ingest.settings import IngestSettings
-from services.stats.admin.reference_model import OLD_MS
+from services.stats.admin.reference_events import OLD_MS
 from services.stats.counting.retention import BUCKET_5M_DAYS, DAY_SECONDS, ONLINE_KEPT_SECONDS, VISITOR_DAYS
 from services.stats.counting.state import WINDOW_MS
 from services.stats.counting.store import EVICTED_WINDOWS_KEPT

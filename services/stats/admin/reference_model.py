@@ -4,17 +4,24 @@ It shares no code with `counting`, on purpose. `verify` compares it with the sto
 it with the fast code, so that an error in one of the two shows. Each function states one rule.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta, tzinfo
-from functools import lru_cache
-from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
+from datetime import UTC
+from typing import NamedTuple
 
-import msgspec
-
+from services.stats.admin.reference_events import (
+    OTHER_HOSTS,
+    WHOLE_SITE,
+    Bucket,
+    InvalidRecord,
+    buckets_of,
+    check_text,
+    check_time,
+    day_start,
+    read_event,
+    referrer_host,
+)
 from shared.events import PageEvent
 from shared.sites import Site
 
@@ -22,29 +29,14 @@ MINUTE_MS = 60_000
 WINDOW_MS = 30 * MINUTE_MS
 VISIT_TIMEOUT_MS = 30 * MINUTE_MS
 LATE_MS = 5 * MINUTE_MS
-FUTURE_MS = 5 * MINUTE_MS
-OLD_MS = 48 * 60 * MINUTE_MS
-VALUE_BYTES_MAX = 8_192
 DEDUP_WINDOWS = 2
 EVICTED_WINDOWS = 98
 """49 hours: an event may be 48 hours late."""
-WHOLE_SITE = ""
+PRESENCE_BUCKET_MS = 5_000
+PRESENCE_BUCKETS = 62
+"""Presence is stored for 300 s and one started bucket on either side, before the newest arrival of the site."""
 UNKNOWN_SITE = "unknown"
-OTHER_HOSTS = "(other)"
 HOSTS_MAX = 200
-UUID = re.compile("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-VISITOR_ID = re.compile("[0-9a-fA-F]{16}")
-
-Grain = Literal["5m", "hour", "day", "total"]
-
-
-class Bucket(NamedTuple):
-    """A site (article is empty) or an article in one bucket. `start`: seconds since 1970 UTC; 0 for the total."""
-
-    site: str
-    article: str
-    grain: Grain
-    start: int
 
 
 class LedgerKey(NamedTuple):
@@ -62,6 +54,14 @@ class ReferrerKey(NamedTuple):
     site: str
     day: int
     host: str
+
+
+class PresenceKey(NamedTuple):
+    """A site (article is empty) or an article, and a presence bucket: seconds since 1970 UTC, divided by 5."""
+
+    site: str
+    article: str
+    bucket: int
 
 
 @dataclass(slots=True)
@@ -86,13 +86,32 @@ class Tolerance:
 
 
 @dataclass(slots=True)
-class Expected:
-    """The values that must be stored after all these records."""
+class PartitionValues:
+    """The values of one partition. Its counts have no visitors: those are distinct over all partitions."""
 
     counts: defaultdict[Bucket, Totals] = field(default_factory=lambda: defaultdict(Totals))
     ledger: defaultdict[LedgerKey, int] = field(default_factory=lambda: defaultdict(int))
     referrers: defaultdict[ReferrerKey, int] = field(default_factory=lambda: defaultdict(int))
+    presence: defaultdict[PresenceKey, int] = field(default_factory=lambda: defaultdict(int))
+    without_view: defaultdict[PresenceKey, int] = field(default_factory=lambda: defaultdict(int))
+    """Visitors of a site in `presence` of whom the log has pings and no view, so that their article is unknown."""
+    presence_from: dict[str, int] = field(default_factory=dict)
+    """Site → first presence bucket that is exact after the site's newest arrival."""
+    records: int = 0
+    newest_arrived: int = 0
+
+
+@dataclass(slots=True)
+class Expected:
+    """The values that must be stored after all these records: by partition, and summed over all of them."""
+
+    partitions: dict[int, PartitionValues] = field(default_factory=dict)
+    counts: defaultdict[Bucket, Totals] = field(default_factory=lambda: defaultdict(Totals))
+    ledger: defaultdict[LedgerKey, int] = field(default_factory=lambda: defaultdict(int))
+    referrers: defaultdict[ReferrerKey, int] = field(default_factory=lambda: defaultdict(int))
     tolerance: defaultdict[Bucket, Tolerance] = field(default_factory=lambda: defaultdict(Tolerance))
+    daily_visitors: defaultdict[tuple[str, int], set[int]] = field(default_factory=lambda: defaultdict(set))
+    """(site, local day) → its visitor IDs as signed 64-bit integers."""
     records: int = 0
 
 
@@ -103,6 +122,10 @@ class VisitorState:
     last_seen: int | None
     """Newest view or ping, in milliseconds; None before the first."""
     window_seq: int
+    bucket: int | None = None
+    """The presence bucket in which the visitor was last seen; None before that, and after a leave."""
+    article: str | None = None
+    """Of the newest view; empty if it was of no article, None before the first view."""
 
 
 class SeenAt(NamedTuple):
@@ -110,10 +133,6 @@ class SeenAt(NamedTuple):
 
     window_seq: int
     window_index: int
-
-
-class InvalidRecord(Exception):  # noqa: N818 - its text is the reason of the dead letter
-    """A record that cannot be counted."""
 
 
 def recount(partitions: Mapping[int, Iterable[tuple[int, int, bytes | None]]], sites: Mapping[str, Site]) -> Expected:
@@ -125,8 +144,8 @@ def recount(partitions: Mapping[int, Iterable[tuple[int, int, bytes | None]]], s
         sites: By slug.
     """
     counter = ReferenceCounter(sites)
-    for records in partitions.values():
-        counter.begin_partition()
+    for number, records in partitions.items():
+        counter.begin_partition(number)
         for _, arrived, value in records:
             counter.add(arrived, value)
     return counter.finish()
@@ -140,10 +159,15 @@ class ReferenceCounter:
         self._expected = Expected()
         self._daily_visitors: dict[tuple[str, int, str], list[list[Bucket]]] = {}
         """(site, local day, visitor ID) → the buckets of its first view on each partition."""
-        self.begin_partition()
+        self._reset(PartitionValues())
 
-    def begin_partition(self) -> None:
+    def begin_partition(self, number: int) -> None:
         """Begin another partition: the state of the one before has no effect on it."""
+        self._finish_presence()
+        self._reset(self._expected.partitions.setdefault(number, PartitionValues()))
+
+    def _reset(self, values: PartitionValues) -> None:
+        self._values = values
         self._window_seq = 0
         self._window_index = -1
         self._seen_ids: dict[str, SeenAt] = {}
@@ -154,7 +178,8 @@ class ReferenceCounter:
 
     def add(self, arrived: int, value: bytes | None) -> None:
         """Count the partition's next record."""
-        self._expected.records += 1
+        self._values.records += 1
+        self._values.newest_arrived = max(self._values.newest_arrived, arrived)
         self._advance_window(arrived)
         try:
             event = read_event(value)
@@ -176,11 +201,16 @@ class ReferenceCounter:
         else:
             late = arrived - event.at > LATE_MS
             self._add_to_ledger(event.site, day_of_arrival, "late" if late else "counted", "")
-            self._count(event, site)
+            self._count(event, site, arrived)
 
     def finish(self) -> Expected:
         """Return the expected values; no record can be added after that."""
-        for first, *others in self._daily_visitors.values():
+        self._finish_presence()
+        for values in self._expected.partitions.values():
+            self._add_partition(values)
+        for (site, day, visitor_id), (first, *others) in self._daily_visitors.items():
+            number = int(visitor_id, 16)
+            self._expected.daily_visitors[site, day].add(number - (number >> 63 << 64))
             for bucket in first:
                 self._expected.counts[bucket].visitors += 1
             for bucket in {bucket for buckets in others for bucket in buckets}.difference(first):
@@ -190,8 +220,31 @@ class ReferenceCounter:
                     self._expected.tolerance[bucket].fewer += 1
         return self._expected
 
+    def _add_partition(self, values: PartitionValues) -> None:
+        self._expected.records += values.records
+        for bucket, numbers in values.counts.items():
+            self._expected.counts[bucket].views += numbers.views
+            self._expected.counts[bucket].visits += numbers.visits
+        for entry, events in values.ledger.items():
+            self._expected.ledger[entry] += events
+        for referrer, visits in values.referrers.items():
+            self._expected.referrers[referrer] += visits
+
+    def _finish_presence(self) -> None:
+        """Count the visitors of the partition by the bucket in which they were last seen."""
+        present = {id(visitor): (site, visitor) for (site, _), visitor in self._visitors.items()}
+        for site, visitor in present.values():
+            bucket = visitor.bucket
+            if bucket is None or bucket < self._values.presence_from[site]:
+                continue
+            self._values.presence[PresenceKey(site, WHOLE_SITE, bucket)] += 1
+            if visitor.article is None:
+                self._values.without_view[PresenceKey(site, WHOLE_SITE, bucket)] += 1
+            elif visitor.article:
+                self._values.presence[PresenceKey(site, visitor.article, bucket)] += 1
+
     def _add_to_ledger(self, site: str, day: int, outcome: str, reason: str) -> None:
-        self._expected.ledger[LedgerKey(site, day, outcome, reason)] += 1
+        self._values.ledger[LedgerKey(site, day, outcome, reason)] += 1
 
     def _advance_window(self, arrived: int) -> None:
         """The log is divided into windows of 30 minutes of arrival. Only windows with any record are numbered."""
@@ -220,14 +273,17 @@ class ReferenceCounter:
             return True
         return arrived - event.at >= WINDOW_MS and before.window_index >= self._window_index - EVICTED_WINDOWS
 
-    def _count(self, event: PageEvent, site: Site) -> None:
+    def _count(self, event: PageEvent, site: Site, arrived: int) -> None:
+        if event.visitor is not None:
+            first = arrived // PRESENCE_BUCKET_MS - PRESENCE_BUCKETS
+            self._values.presence_from[event.site] = max(self._values.presence_from.get(event.site, first), first)
         starts_visit = self._update_visitor(event)
         if event.kind != "view":
             return
         day = day_start(event.at, site.zone)
         buckets = buckets_of(event, day)
         for bucket in buckets:
-            numbers = self._expected.counts[bucket]
+            numbers = self._values.counts[bucket]
             numbers.views += 1
             numbers.visits += starts_visit
         if starts_visit:
@@ -250,7 +306,7 @@ class ReferenceCounter:
                 host = OTHER_HOSTS
             else:
                 known.add(host)
-        self._expected.referrers[ReferrerKey(event.site, day, host)] += 1
+        self._values.referrers[ReferrerKey(event.site, day, host)] += 1
 
     def _update_visitor(self, event: PageEvent) -> bool:
         """Return whether the event starts a visit: a view without view or ping in the 30 minutes before."""
@@ -259,9 +315,17 @@ class ReferenceCounter:
             return False
         visitor.window_seq = self._window_seq
         before = visitor.last_seen
+        if before is None or event.at >= before:
+            self._update_presence(visitor, event)
         if event.kind != "leave":
             visitor.last_seen = event.at if before is None else max(before, event.at)
         return event.kind == "view" and (before is None or event.at - before > VISIT_TIMEOUT_MS)
+
+    def _update_presence(self, visitor: VisitorState, event: PageEvent) -> None:
+        """A visitor is present where the newest view was, since the newest view or ping; a leave ends it."""
+        visitor.bucket = None if event.kind == "leave" else event.at // PRESENCE_BUCKET_MS
+        if event.kind == "view":
+            visitor.article = event.article or ""
 
     def _visitor_of(self, event: PageEvent) -> VisitorState | None:
         """Return the event's visitor. At midnight `visitor_prev` names yesterday's ID: both are one visitor."""
@@ -283,108 +347,3 @@ class ReferenceCounter:
     def _known_visitor(self, key: tuple[str, str]) -> VisitorState | None:
         visitor = self._visitors.get(key)
         return visitor if visitor is not None and self._is_in_state(visitor.window_seq) else None
-
-
-_decode = msgspec.json.Decoder(PageEvent).decode
-
-
-def read_event(value: bytes | None) -> PageEvent:
-    """Return the event of a record's value.
-
-    Raises:
-        Refused: null, oversize, not-json or schema.
-    """
-    if value is None:
-        raise InvalidRecord("null")
-    if len(value) > VALUE_BYTES_MAX:
-        raise InvalidRecord("oversize")
-    try:
-        event = _decode(value)
-    except msgspec.ValidationError as error:
-        raise InvalidRecord("schema") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise InvalidRecord("not-json") from error
-    keys = [key for key in (event.visitor, event.visitor_prev) if key is not None]
-    if not UUID.fullmatch(event.id) or not all(VISITOR_ID.fullmatch(key) for key in keys):
-        raise InvalidRecord("schema")
-    return event
-
-
-def check_text(event: PageEvent) -> None:
-    """Check that Postgres can store the event's article and bot.
-
-    Raises:
-        Refused: nul-character.
-    """
-    for text in (event.article, event.bot):
-        if text is None:
-            continue
-        try:
-            invalid = b"\0" in text.encode()
-        except UnicodeEncodeError:
-            invalid = True
-        if invalid:
-            raise InvalidRecord("nul-character")
-
-
-def check_time(event: PageEvent, arrived: int) -> None:
-    """Check that the event's own time is near its arrival.
-
-    Raises:
-        Refused: future or too-old.
-    """
-    if event.at > arrived + FUTURE_MS:
-        raise InvalidRecord("future")
-    if event.at < arrived - OLD_MS:
-        raise InvalidRecord("too-old")
-
-
-def referrer_host(referrer: str | None, site: Site) -> str:
-    """Return the host of another site, without "www."; empty for none, "(other)" if it is not a host name."""
-    if referrer is None:
-        return ""
-    host = referrer.lower().removeprefix("www.")
-    for origin in site.origins:
-        if (urlsplit(origin).hostname or "").removeprefix("www.") == host:
-            return ""
-    labels = host.split(".")
-    letters = set("abcdefghijklmnopqrstuvwxyz0123456789-")
-    well_formed = 2 <= len(labels) <= 10 and all(1 <= len(one) <= 63 and set(one) <= letters for one in labels)
-    return host if well_formed else OTHER_HOSTS
-
-
-def buckets_of(event: PageEvent, day: int) -> list[Bucket]:
-    """Return the buckets of a view, by its own time; `day` is the start of its local day, in seconds."""
-    seconds = event.at // 1000
-    buckets = [
-        Bucket(event.site, WHOLE_SITE, "5m", seconds // 300 * 300),
-        Bucket(event.site, WHOLE_SITE, "hour", seconds // 3600 * 3600),
-        Bucket(event.site, WHOLE_SITE, "day", day),
-        Bucket(event.site, WHOLE_SITE, "total", 0),
-    ]
-    if event.article:
-        buckets += [Bucket(event.site, event.article, "day", day), Bucket(event.site, event.article, "total", 0)]
-    return buckets
-
-
-def day_start(timestamp_ms: int, zone: tzinfo) -> int:
-    """Return the first instant of the local day, in seconds since 1970 UTC."""
-    return first_instant(datetime.fromtimestamp(timestamp_ms // 1000, zone).date(), zone)
-
-
-def next_day_start(timestamp_ms: int, zone: tzinfo) -> int:
-    """Return the first instant of the first local day that begins at or after an instant, in seconds."""
-    start = day_start(timestamp_ms, zone)
-    if start * 1000 >= timestamp_ms:
-        return start
-    return first_instant(datetime.fromtimestamp(start, zone).date() + timedelta(days=1), zone)
-
-
-@lru_cache(maxsize=1_024)
-def first_instant(day: date, zone: tzinfo) -> int:
-    """Return when a local date begins, in seconds since 1970 UTC.
-
-    Through UTC: where summer time skips midnight, the day begins at the first instant after it.
-    """
-    midnight = datetime(day.year, day.month, day.day, tzinfo=zone)
-    return int(midnight.astimezone(UTC).timestamp())

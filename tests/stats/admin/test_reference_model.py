@@ -3,15 +3,14 @@
 import json
 import uuid
 from collections import Counter
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.stats.admin.reference_model import Bucket, Expected, LedgerKey, Totals, day_start, next_day_start, recount
-from services.stats.admin.verify import PartitionProgress, StoredCounts, VerifyReport, compare
+from services.stats.admin.reference_events import Bucket, day_start
+from services.stats.admin.reference_model import Expected, Totals, recount
 from shared.sites import Site, Sites
 
 NAMES = {
@@ -374,82 +373,10 @@ def test_partitions_add_up_and_visitors_are_distinct() -> None:
     assert recount({}, SITES).counts == {}
 
 
-def test_next_day_begins_at_or_after_an_instant() -> None:
-    """The next local day is today's where the instant is its first, and tomorrow's a millisecond later."""
+def test_day_without_midnight_is_found_from_both_sides() -> None:
+    """The day of Beirut whose midnight is skipped begins at its first instant, and not a millisecond before."""
     zone = ZoneInfo("Asia/Beirut")
     start = instant("2026-03-29T01:00+03:00")
-    assert next_day_start(start, zone) * 1000 == start
-    assert next_day_start(start - 1, zone) * 1000 == start
-    assert next_day_start(start + 1, zone) * 1000 == instant("2026-03-30T00:00+03:00")
+    assert day_start(start, zone) * 1000 == start
+    assert day_start(start - 1, zone) * 1000 == instant("2026-03-28T00:00+02:00")
     assert day_start(start, UTC) * 1000 == instant("2026-03-28T00:00+00:00")
-
-
-def stored_of(expected: Expected) -> StoredCounts:
-    """What is stored if every rule was followed."""
-    counts = {bucket: replace(numbers) for bucket, numbers in expected.counts.items()}
-    partitions = {0: PartitionProgress(expected.records, NOON, "", has_gap=False)}
-    return StoredCounts(partitions, counts, dict(expected.ledger), dict(expected.referrers))
-
-
-def drifts(comparison: VerifyReport) -> list[tuple[str, str, str, int, int]]:
-    return [(one.article, one.grain, one.measure, one.expected, one.stored) for one in comparison.drifts]
-
-
-def test_drift_names_its_counter() -> None:
-    """Comparing finds every number that is too high, too low or missing, and nothing else."""
-    expected = fold(record(0, article="bai-1"), record(1, bot="crawler"))
-    stored = stored_of(expected)
-    assert compare(stored, expected, SITES, None) == VerifyReport(counters=6 * 3 + 2 + 1)
-    stored.counts[Bucket("haihau", "bai-1", "total", 0)].views += 1
-    stored.counts[Bucket("haihau", "bai-2", "total", 0)] = Totals(visits=2)
-    del stored.ledger[LedgerKey("haihau", instant("2026-11-24T00:00+07:00") // 1000, "bot", "crawler")]
-    assert drifts(compare(stored, expected, SITES, None)) == [
-        ("bai-1", "total", "views", 1, 2),
-        ("bai-2", "total", "visits", 0, 2),
-        ("", "ledger", "bot crawler", 1, 0),
-    ]
-
-
-def test_visitor_on_two_partitions_is_within_tolerance() -> None:
-    """Which partition's view made a visitor is not drift; a visitor too many is."""
-    expected = recount({0: [record(0, article="bai-1")], 1: [record(0, article="bai-2")]}, SITES)
-    stored = stored_of(expected)
-    for grain, start in (("day", instant("2026-11-24T00:00+07:00") // 1000), ("total", 0)):
-        stored.counts[Bucket("haihau", "bai-1", grain, start)].visitors = 0  # type: ignore[arg-type]
-        stored.counts[Bucket("haihau", "bai-2", grain, start)].visitors = 1  # type: ignore[arg-type]
-    assert not compare(stored, expected, SITES, None).drifts
-    stored.counts[Bucket("haihau", "bai-2", "total", 0)].visitors = 2
-    assert drifts(compare(stored, expected, SITES, None)) == [("bai-2", "total", "visitors", 0, 2)]
-
-
-def test_log_without_its_beginning_compares_complete_days() -> None:
-    """Days that the log has only in part are skipped, and totals are compared with the stored days."""
-    times = [NOON + n * HOUR for n in range(5 * 24)]
-    everything = [record(n, at=at, visitor=f"{n // 24:016x}") for n, at in enumerate(times)]
-    stored = stored_of(fold(*everything))
-    lost_until = times[10]
-    left = fold(*everything[10:])
-    comparison = compare(stored, left, SITES, lost_until)
-    assert (comparison.drifts, comparison.counters > 100) == ([], True)
-    assert compare(stored, left, SITES, None).drifts
-
-    tomorrow, in_three_days = (instant(f"2026-11-{day}T00:00+07:00") // 1000 for day in (25, 27))
-    stored.counts[Bucket("haihau", "", "day", tomorrow)].views += 1
-    stored.ledger[LedgerKey("haihau", tomorrow, "counted", "")] += 1
-    stored.ledger[LedgerKey("haihau", in_three_days, "counted", "")] += 1
-    assert drifts(compare(stored, left, SITES, lost_until)) == [
-        ("", "day", "views", 24, 25),
-        ("", "total", "views", 121, 120),
-        ("", "ledger", "counted", 24, 25),
-    ]
-    too_late = instant("2026-11-24T22:56+07:00")  # 65 minutes before midnight are needed
-    assert drifts(compare(stored, left, SITES, too_late))[0] == ("", "total", "views", 121, 120)
-
-
-def test_expired_5m_buckets_are_not_compared() -> None:
-    """Steps of more than 40 days ago are dropped in Postgres, and are not missed."""
-    expected = fold(record(0), record(1, at=NOON + 41 * DAY))
-    stored = stored_of(expected)
-    stored.partitions[0] = PartitionProgress(2, NOON + 41 * DAY, "", has_gap=False)
-    del stored.counts[Bucket("haihau", "", "5m", NOON // 1000)]
-    assert not compare(stored, expected, SITES, None).drifts

@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.stats.admin.reference_model import recount, referrer_host
+from services.stats.admin.reference_events import referrer_host
+from services.stats.admin.reference_model import recount
 from services.stats.counting.decoding import VALUE_BYTES_MAX, RawRecord
 from services.stats.counting.rules import CountDeltas, fold, own_hosts, visit_host
 from services.stats.counting.seen_ids import EvictedIds

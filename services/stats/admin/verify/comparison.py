@@ -1,0 +1,269 @@
+"""Stored values against expected ones. Pure.
+
+A partition whose counted records are all in the log must have exactly the reference model's values. Where Kafka has
+deleted counted records, values that those records can have touched have bounds: the model's value, and at most as many
+more as there are deleted records. Those values must then also add up: totals, days, hours and 5m buckets, articles,
+referrers, visitors and the ledger. A gap excuses nothing of this: its records were never counted.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping
+from datetime import UTC, tzinfo
+from typing import NamedTuple
+
+from services.stats.admin.reference_events import WHOLE_SITE, Bucket, day_start
+from services.stats.admin.reference_model import (
+    PRESENCE_BUCKET_MS,
+    Expected,
+    LedgerKey,
+    PartitionValues,
+    Tolerance,
+    Totals,
+)
+from services.stats.admin.verify.sums import check_sums
+from services.stats.admin.verify.values import UNBOUNDED, Drift, Gap, LogSpan, StoredValues, VerifyReport
+from shared.sites import Site
+
+AHEAD_MS = 5 * 60_000
+"""An event may be so much newer than its arrival."""
+VISIT_COMPLETE_AFTER_MS = AHEAD_MS + 30 * 60_000
+"""Whether a view starts a visit depends on the half hour before it."""
+PRESENCE_COMPLETE_AFTER_MS = 65 * 60_000
+"""Whether two IDs are one visitor depends on the hour before."""
+LEDGER_COMPLETE_AFTER_MS = 50 * 3_600_000
+"""A late event may be a duplicate of one that arrived 49 hours before."""
+BUCKET_5M_KEPT_SECONDS = 40 * 86_400
+"""Older 5m buckets are deleted in Postgres, as no window contains them."""
+VISITOR_DAYS_KEPT_SECONDS = 12 * 86_400
+PRESENCE_KEPT_MS = 3_600_000
+
+
+class Loss(NamedTuple):
+    """Records of a partition that were counted and are no longer in the log."""
+
+    records: int
+    until_ms: int
+    """They arrived before this."""
+
+
+def find_losses(stored: StoredValues, expected: Expected, spans: Mapping[int, LogSpan]) -> dict[int, Loss]:
+    """Return the losses by partition, for those that have one."""
+    losses = {}
+    for number, progress in stored.partitions.items():
+        span = spans[number]
+        counted = progress.next_offset - progress.offsets_without_record
+        missing = counted - expected.partitions[number].records
+        if missing > 0 and (span.begin > 0 or any(gap.partition == number for gap in stored.gaps)):
+            available_from = progress.newest_arrived if span.first_arrived is None else span.first_arrived
+            until = max([available_from, *(gap.counted_until for gap in stored.gaps if gap.partition == number)])
+            losses[number] = Loss(missing, min(until or stored.clock_ms, stored.clock_ms))
+    return losses
+
+
+def has_new_log(gaps: list[Gap], partition: int) -> bool:
+    """Return whether counts of a partition are also of an earlier log (`rebuild --new-log`)."""
+    return any(gap.partition == partition and gap.begins_new_log for gap in gaps)
+
+
+def compare(
+    stored: StoredValues, expected: Expected, spans: Mapping[int, LogSpan], sites: Mapping[str, Site]
+) -> VerifyReport:
+    """Compare stored and expected values.
+
+    Args:
+        stored: From Postgres.
+        expected: From the log.
+        spans: By partition: what the log still has.
+        sites: By slug; their zones determine where days begin.
+    """
+    comparison = _Comparison(stored, expected, spans, sites)
+    for number in sorted(
+        stored.partitions.keys() | stored.counts.keys() | stored.ledger.keys() | stored.presence.keys()
+    ):
+        comparison.compare_partition(number)
+    comparison.compare_visitors()
+    comparison.compare_visitor_days()
+    if comparison.losses:
+        first_bucket = stored.newest_ms // 1000 - BUCKET_5M_KEPT_SECONDS
+        first_day = stored.newest_ms // 1000 - VISITOR_DAYS_KEPT_SECONDS
+        check_sums(comparison.report, stored, comparison.zone, first_bucket, first_day)
+    return comparison.report
+
+
+class _Comparison:
+    def __init__(
+        self, stored: StoredValues, expected: Expected, spans: Mapping[int, LogSpan], sites: Mapping[str, Site]
+    ) -> None:
+        self._stored = stored
+        self._expected = expected
+        self._spans = spans
+        self._sites = sites
+        self.losses = find_losses(stored, expected, spans)
+        self._missing = sum(loss.records for loss in self.losses.values())
+        self._touched_ms = max((loss.until_ms + AHEAD_MS for loss in self.losses.values()), default=0)
+        self.report = VerifyReport()
+
+    def zone(self, site: str) -> tzinfo:
+        """Return a site's zone; UTC for a site that is no longer in sites.toml."""
+        return self._sites[site].zone if site in self._sites else UTC
+
+    def compare_partition(self, number: int) -> None:
+        """Compare everything that is stored by partition."""
+        must = self._expected.partitions.get(number, PartitionValues())
+        loss = self.losses.get(number)
+        if number in self._stored.partitions:
+            self._compare_offsets(number, must)
+        self._compare_counts(number, must, loss)
+        self._compare_ledger(number, must, loss)
+        self._compare_referrers(number, must, loss)
+        self._compare_presence(number, must, loss)
+
+    def _compare_offsets(self, number: int, must: PartitionValues) -> None:
+        progress, begin = self._stored.partitions[number], self._spans[number].begin
+
+        def check(kind: str, measure: str, stored: int, low: int, high: int | None = None) -> None:
+            at_most = low if high is None else high
+            self.report.check(Drift("", "", kind, None, measure, stored, low, at_most, number))
+
+        ledger = sum(self._stored.ledger[number].values())
+        check("offsets", "ledger entries", ledger, progress.next_offset - progress.offsets_without_record)
+        new_log = has_new_log(self._stored.gaps, number)
+        gaps = _gaps_of_log(self._stored.gaps, number)
+        without_record = progress.next_offset - must.records
+        if begin == 0 and number not in self.losses:
+            check("offsets", "offsets_without_record", progress.offsets_without_record, without_record)
+            check("offsets", "newest_arrived", progress.newest_arrived, must.newest_arrived)
+        else:
+            known = sum(gap.next_available - gap.first_lost for gap in gaps) + without_record - begin
+            low = -UNBOUNDED if new_log else known
+            check("offsets", "offsets_without_record", progress.offsets_without_record, low, without_record)
+            check("offsets", "newest_arrived", progress.newest_arrived, must.newest_arrived, UNBOUNDED)
+        for gap in gaps:
+            kind = f"gap {gap.first_lost} to {gap.next_available}"
+            check(kind, "records in the log", self._spans[number].records_in_gaps.get(gap, 0), 0)
+            check(kind, "end", gap.next_available, gap.first_lost, progress.next_offset)
+
+    def _compare_counts(self, number: int, must: PartitionValues, loss: Loss | None) -> None:
+        there = self._stored.counts[number]
+        for bucket in sorted(there.keys() | must.counts.keys()):
+            if self._is_expired(bucket):
+                continue
+            expected, stored = must.counts.get(bucket, Totals()), there.get(bucket, Totals())
+            touched_ms = 0 if bucket.grain == "total" else bucket.start * 1000
+            for measure in ("views", "visits"):
+                value = getattr(expected, measure)
+                low, high = value, value
+                if loss is not None and touched_ms < loss.until_ms + AHEAD_MS:
+                    low, high = 0, value + loss.records
+                elif loss is not None and measure == "visits" and touched_ms < loss.until_ms + VISIT_COMPLETE_AFTER_MS:
+                    low = 0
+                self._check_bucket(bucket, measure, getattr(stored, measure), (low, high), number)
+
+    def _is_expired(self, bucket: Bucket) -> bool:
+        return bucket.grain == "5m" and bucket.start < self._stored.newest_ms // 1000 - BUCKET_5M_KEPT_SECONDS
+
+    def _check_bucket(
+        self, bucket: Bucket, measure: str, stored: int, bounds: tuple[int, int], partition: int | None = None
+    ) -> None:
+        start = None if bucket.grain == "total" else bucket.start
+        self.report.check(Drift(bucket.site, bucket.article, bucket.grain, start, measure, stored, *bounds, partition))
+
+    def _compare_ledger(self, number: int, must: PartitionValues, loss: Loss | None) -> None:
+        there = self._stored.ledger[number]
+        keys = there.keys() | must.ledger.keys()
+        may_be_duplicates: defaultdict[tuple[str, int], int] = defaultdict(int)
+        for key, events in must.ledger.items():
+            if key.outcome != "dead_lettered":
+                may_be_duplicates[key.site, key.day] += events
+        for key in sorted(keys):
+            low = high = must.ledger.get(key, 0)
+            if loss is not None and key.day * 1000 < loss.until_ms + LEDGER_COMPLETE_AFTER_MS:
+                if key.day * 1000 < loss.until_ms:
+                    high += loss.records
+                if key.outcome == "duplicate":
+                    high += may_be_duplicates[key.site, key.day]
+                elif key.outcome != "dead_lettered":
+                    low = 0
+            place = (key.site, WHOLE_SITE, "ledger", key.day, f"{key.outcome} {key.reason}".rstrip())
+            self.report.check(Drift(*place, there.get(key, 0), low, high, number))
+        if loss is not None:
+            self._compare_days_of_ledger(number, must, loss, keys)
+
+    def _compare_days_of_ledger(self, number: int, must: PartitionValues, loss: Loss, keys: set[LedgerKey]) -> None:
+        """The sum of a day's outcomes depends on no earlier record."""
+        for site, day in sorted({(key.site, key.day) for key in keys}):
+            of_day = [key for key in keys if (key.site, key.day) == (site, day)]
+            low = high = sum(must.ledger.get(key, 0) for key in of_day)
+            if day * 1000 < loss.until_ms:
+                high += loss.records
+            stored = sum(self._stored.ledger[number].get(key, 0) for key in of_day)
+            self.report.check(Drift(site, WHOLE_SITE, "ledger", day, "events", stored, low, high, number))
+
+    def _compare_referrers(self, number: int, must: PartitionValues, loss: Loss | None) -> None:
+        there = self._stored.referrers[number]
+        for key in sorted(there.keys() | must.referrers.keys()):
+            low = high = must.referrers.get(key, 0)
+            if loss is not None and key.day * 1000 < loss.until_ms + VISIT_COMPLETE_AFTER_MS:
+                low, high = 0, high + loss.records
+            measure = f"visits from {key.host or 'nowhere'}"
+            stored = there.get(key, 0)
+            self.report.check(Drift(key.site, WHOLE_SITE, "referrers", key.day, measure, stored, low, high, number))
+
+    def _compare_presence(self, number: int, must: PartitionValues, loss: Loss | None) -> None:
+        """Compare who is online; buckets that no window can contain any more may be stored or not."""
+        there = self._stored.presence[number]
+        oldest = (self._stored.newest_ms - PRESENCE_KEPT_MS) // PRESENCE_BUCKET_MS
+        for key in sorted(there.keys() | must.presence.keys()):
+            if key.bucket < max(oldest, must.presence_from.get(key.site, oldest)):
+                continue
+            low = high = must.presence.get(key, 0)
+            at_ms = key.bucket * PRESENCE_BUCKET_MS
+            if loss is not None and at_ms < loss.until_ms + PRESENCE_COMPLETE_AFTER_MS:
+                low, high = 0, high + loss.records
+            elif loss is not None and key.article:
+                high += must.without_view.get(key._replace(article=WHOLE_SITE), 0)
+            stored, seconds = there.get(key, 0), at_ms // 1000
+            self.report.check(Drift(key.site, key.article, "online", seconds, "visitors", stored, low, high, number))
+
+    def compare_visitors(self) -> None:
+        """Compare visitors, which are distinct over all partitions."""
+        there: defaultdict[Bucket, int] = defaultdict(int)
+        for counts in self._stored.counts.values():
+            for bucket, totals in counts.items():
+                there[bucket] += totals.visitors
+        for bucket in sorted(there.keys() | self._expected.counts.keys()):
+            if not self._is_expired(bucket):
+                self._check_bucket(bucket, "visitors", there.get(bucket, 0), self._bounds_of_visitors(bucket))
+
+    def _bounds_of_visitors(self, bucket: Bucket) -> tuple[int, int]:
+        expected = self._expected.counts.get(bucket, Totals()).visitors
+        tolerance = self._expected.tolerance.get(bucket, Tolerance())
+        low, high = expected - tolerance.fewer, expected + tolerance.more
+        if not self.losses:
+            return low, high
+        if bucket.grain == "total" or bucket.start * 1000 < self._touched_ms:
+            return 0, high + self._missing
+        day_ms = day_start(bucket.start * 1000, self.zone(bucket.site)) * 1000
+        return (low if day_ms >= self._touched_ms else 0), high
+
+    def compare_visitor_days(self) -> None:
+        """Compare the visitor IDs of each day that is still kept."""
+        first = self._stored.newest_ms // 1000 - VISITOR_DAYS_KEPT_SECONDS
+        stored, expected = self._stored.daily_visitors, self._expected.daily_visitors
+        for site, day in sorted(stored.keys() | expected.keys()):
+            if day < first:
+                continue
+            must, there = expected.get((site, day), set()), stored.get((site, day), set())
+            place = (site, WHOLE_SITE, "visitor_days", day)
+            self.report.check(Drift(*place, "visitor IDs", len(must & there), len(must), len(must)))
+            other = self._missing if day * 1000 < self._touched_ms else 0
+            self.report.check(Drift(*place, "visitor IDs that are not in the log", len(there - must), 0, other))
+
+
+def _gaps_of_log(gaps: list[Gap], partition: int) -> list[Gap]:
+    """Return the gaps of the present log: those after the last row that begins a new one."""
+    found: list[Gap] = []
+    for gap in gaps:
+        if gap.partition == partition:
+            found = [] if gap.begins_new_log else [*found, gap]
+    return found

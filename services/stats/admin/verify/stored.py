@@ -1,0 +1,68 @@
+"""Reads the stored values that `verify` compares, all of one instant."""
+
+from typing import Any
+
+from asyncpg.pool import PoolConnectionProxy
+
+from services.stats.admin.reference_events import Bucket
+from services.stats.admin.reference_model import LedgerKey, PresenceKey, ReferrerKey, Totals
+from services.stats.admin.verify.values import Gap, PartitionProgress, StoredValues
+from shared.topics import PAGE_VIEWS
+
+READ_GENERATION = "SELECT generation FROM stats.generations WHERE state = 'current'"
+READ_CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
+READ_OFFSETS = """
+SELECT partition, next_offset, newest_arrived, offsets_without_record, topic_id
+FROM stats.offsets
+WHERE generation = $1 AND topic = $2
+ORDER BY partition
+"""
+READ_GAPS = """
+SELECT partition, first_lost, next_available, counted_until
+FROM stats.gaps
+WHERE generation = $1 AND topic = $2
+ORDER BY id
+"""
+READ_COUNTS = """
+SELECT partition, site, article, grain, bucket_start, views, visits, visitors
+FROM stats.counts
+WHERE generation = $1
+"""
+READ_LEDGER = "SELECT partition, site, day, outcome, reason, events FROM stats.ledger WHERE generation = $1"
+READ_REFERRERS = "SELECT partition, site, day, host, visits FROM stats.referrers WHERE generation = $1"
+READ_PRESENCE = """
+SELECT partition, site, article, first_bucket + number - 1 AS bucket, seen.visitors
+FROM stats.online, unnest(online.visitors) WITH ORDINALITY AS seen (visitors, number)
+WHERE generation = $1 AND seen.visitors <> 0
+"""
+READ_VISITOR_DAYS = """
+SELECT site, day, array_agg(visitor) AS visitors
+FROM stats.visitor_days
+WHERE generation = $1
+GROUP BY site, day
+"""
+
+
+async def read_stored(connection: PoolConnectionProxy) -> StoredValues:
+    """Read the values of the current generation. The connection has a transaction that is `repeatable_read`."""
+    generation = await connection.fetchval(READ_GENERATION)
+    stored = StoredValues(clock_ms=await connection.fetchval(READ_CLOCK))
+    for row in await connection.fetch(READ_OFFSETS, generation, PAGE_VIEWS.name):
+        number, *progress = tuple(row)
+        stored.partitions[number] = PartitionProgress(*progress)
+    stored.gaps = [Gap(*tuple(row)) for row in await connection.fetch(READ_GAPS, generation, PAGE_VIEWS.name)]
+    async for number, *row in _rows(connection, READ_COUNTS, generation):
+        stored.counts[number][Bucket(*row[:4])] = Totals(*row[4:])
+    async for number, *row in _rows(connection, READ_LEDGER, generation):
+        stored.ledger[number][LedgerKey(*row[:4])] = row[4]
+    async for number, *row in _rows(connection, READ_REFERRERS, generation):
+        stored.referrers[number][ReferrerKey(*row[:3])] = row[3]
+    async for number, *row in _rows(connection, READ_PRESENCE, generation):
+        stored.presence[number][PresenceKey(*row[:3])] = row[3]
+    async for site, day, visitors in _rows(connection, READ_VISITOR_DAYS, generation):
+        stored.daily_visitors[site, day] = set(visitors)
+    return stored
+
+
+def _rows(connection: PoolConnectionProxy, query: str, generation: int) -> Any:
+    return connection.cursor(query, generation, prefetch=5_000)

@@ -1,0 +1,104 @@
+"""Stored values that must add up, whatever the log still has. Pure."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from datetime import tzinfo
+
+from services.stats.admin.reference_events import WHOLE_SITE, Bucket, day_start
+from services.stats.admin.reference_model import Totals
+from services.stats.admin.verify.values import Drift, StoredValues, VerifyReport
+
+HOUR_SECONDS = 3_600
+MEASURES = ("views", "visits", "visitors")
+
+
+def check_sums(
+    report: VerifyReport, stored: StoredValues, zone: Callable[[str], tzinfo], first_bucket: int, first_day: int
+) -> None:
+    """Check that totals are the sums of their days, days of their hours and 5m buckets, and so on.
+
+    Args:
+        report: Is extended.
+        stored: From Postgres.
+        zone: Returns the zone of a site.
+        first_bucket: 5m buckets before it may be deleted.
+        first_day: Visitor IDs of days before it may be deleted.
+    """
+    for number, counts in sorted(stored.counts.items()):
+        _check_counts(report, counts, number, zone, first_bucket)
+        _check_referrers(report, stored, number)
+    days: defaultdict[tuple[str, int], int] = defaultdict(int)
+    for counts in stored.counts.values():
+        for bucket, totals in counts.items():
+            if bucket.grain == "day" and bucket.article == WHOLE_SITE and bucket.start >= first_day:
+                days[bucket.site, bucket.start] += totals.visitors
+    for site, day in sorted(days.keys() | {key for key in stored.daily_visitors if key[1] >= first_day}):
+        ids = len(stored.daily_visitors.get((site, day), set()))
+        report.check(Drift(site, WHOLE_SITE, "day", day, "visitors by their IDs", days[site, day], ids, ids))
+
+
+def _check_counts(
+    report: VerifyReport, counts: dict[Bucket, Totals], number: int, zone: Callable[[str], tzinfo], first_bucket: int
+) -> None:
+    sums: defaultdict[tuple[str, Bucket], Totals] = defaultdict(Totals)
+    old_hours: set[Bucket] = set()
+    for bucket, totals in counts.items():
+        if bucket.grain == "total":
+            continue
+        if bucket.grain == "day":
+            _add(sums["days", bucket._replace(grain="total", start=0)], totals)
+            if bucket.article:
+                _add(sums["articles", bucket._replace(article=WHOLE_SITE)], totals)
+            continue
+        day = Bucket(bucket.site, WHOLE_SITE, "day", day_start(bucket.start * 1000, zone(bucket.site)))
+        _add(sums[bucket.grain, day], totals)
+        if bucket.grain == "hour" and (bucket.start - day.start) % HOUR_SECONDS and not bucket.start % HOUR_SECONDS:
+            # Counted before hours were local ones, in a zone of half or quarter hours.
+            following = day_start((bucket.start + HOUR_SECONDS) * 1000, zone(bucket.site))
+            old_hours |= {day, day._replace(start=following)}
+    for bucket, totals in sorted(counts.items(), key=lambda one: one[0]):
+        if bucket.grain == "total":
+            _check(report, "sum of its days", bucket, totals, sums["days", bucket], partition=number)
+        elif bucket.grain == "day" and bucket.article == WHOLE_SITE:
+            if bucket not in old_hours:
+                _check(report, "sum of its hours", bucket, totals, sums["hour", bucket], partition=number)
+            if bucket.start >= first_bucket:
+                _check(report, "sum of its 5m buckets", bucket, totals, sums["5m", bucket], partition=number)
+    for (part, bucket), totals in sorted(sums.items(), key=lambda one: one[0]):
+        if part == "articles":
+            site = counts.get(bucket, Totals())
+            for measure in MEASURES:
+                stored, most = getattr(totals, measure), getattr(site, measure)
+                place = (bucket.site, WHOLE_SITE, "day", bucket.start)
+                report.check(Drift(*place, f"{measure} of all articles", stored, 0, most, number))
+        elif bucket not in counts and not (part == "hour" and bucket in old_hours):
+            _check(report, f"sum of its {part}", bucket, Totals(), totals, partition=number)
+
+
+def _check(report: VerifyReport, what: str, bucket: Bucket, totals: Totals, summed: Totals, *, partition: int) -> None:
+    start = None if bucket.grain == "total" else bucket.start
+    for measure in MEASURES:
+        value = getattr(summed, measure)
+        place = (bucket.site, bucket.article, bucket.grain, start)
+        report.check(Drift(*place, f"{measure} as the {what}", getattr(totals, measure), value, value, partition))
+
+
+def _check_referrers(report: VerifyReport, stored: StoredValues, number: int) -> None:
+    visits: defaultdict[tuple[str, int], int] = defaultdict(int)
+    for key, value in stored.referrers[number].items():
+        visits[key.site, key.day] += value
+    days = {
+        (bucket.site, bucket.start): totals.visits
+        for bucket, totals in stored.counts[number].items()
+        if bucket.grain == "day" and bucket.article == WHOLE_SITE
+    }
+    for site, day in sorted(visits.keys() | days.keys()):
+        value = days.get((site, day), 0)
+        place = (site, WHOLE_SITE, "referrers", day)
+        report.check(Drift(*place, "visits of all hosts", visits[site, day], value, value, number))
+
+
+def _add(total: Totals, more: Totals) -> None:
+    total.views += more.views
+    total.visits += more.visits
+    total.visitors += more.visitors

@@ -1,0 +1,103 @@
+"""The values that `verify` compares: what Postgres holds, what the log still has, and what differs. Pure."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from services.stats.admin.reference_events import Bucket
+from services.stats.admin.reference_model import LedgerKey, PresenceKey, ReferrerKey, Totals
+
+UNBOUNDED = 2**63
+
+
+class PartitionProgress(NamedTuple):
+    """How far a partition is counted: its row of `stats.offsets`."""
+
+    next_offset: int
+    newest_arrived: int
+    """Of the records counted: milliseconds since 1970 UTC."""
+    offsets_without_record: int
+    topic_id: str
+
+
+class Gap(NamedTuple):
+    """A row of `stats.gaps`: records that Kafka deleted before they were counted.
+
+    Equal offsets: another log begins there (`rebuild --new-log`), or Kafka lost counted records (`--lost-records`).
+    """
+
+    partition: int
+    first_lost: int
+    next_available: int
+    counted_until: int = 0
+    """Records that arrived until then (milliseconds) may be counted and gone from the log; 0: none."""
+
+    @property
+    def begins_new_log(self) -> bool:
+        """Whether a new log begins here, so that earlier counts and gaps are of another one."""
+        return self.first_lost == self.next_available
+
+
+@dataclass
+class StoredValues:
+    """The content of Postgres at one instant, by partition."""
+
+    partitions: dict[int, PartitionProgress] = field(default_factory=dict)
+    gaps: list[Gap] = field(default_factory=list)
+    counts: defaultdict[int, dict[Bucket, Totals]] = field(default_factory=lambda: defaultdict(dict))
+    ledger: defaultdict[int, dict[LedgerKey, int]] = field(default_factory=lambda: defaultdict(dict))
+    referrers: defaultdict[int, dict[ReferrerKey, int]] = field(default_factory=lambda: defaultdict(dict))
+    presence: defaultdict[int, dict[PresenceKey, int]] = field(default_factory=lambda: defaultdict(dict))
+    daily_visitors: dict[tuple[str, int], set[int]] = field(default_factory=dict)
+    """(site, local day) → visitor IDs as signed 64-bit integers; of all partitions."""
+    clock_ms: int = 0
+    """Postgres' clock at that instant."""
+
+    @property
+    def newest_ms(self) -> int:
+        """The newest arrival, bounded by Postgres' clock: a record may be stamped far ahead."""
+        newest = max((one.newest_arrived for one in self.partitions.values()), default=0)
+        return min(newest, self.clock_ms)
+
+
+class LogSpan(NamedTuple):
+    """The part of a partition's log that was counted and is still there."""
+
+    begin: int
+    first_arrived: int | None
+    """Arrival of its first record, in milliseconds; None if it has no record."""
+    records_in_gaps: dict[Gap, int]
+    """Records in the log that a gap calls lost."""
+
+
+class Drift(NamedTuple):
+    """A stored value that is outside its expected bounds."""
+
+    site: str
+    """Empty for a value of a partition."""
+    article: str
+    kind: str
+    """The grain of a count, or the table."""
+    start: int | None
+    """Seconds since 1970 UTC; None for a total."""
+    measure: str
+    stored: int
+    expected: int
+    at_most: int
+    """Equal to `expected`, unless the log no longer has all records."""
+    partition: int | None = None
+
+
+@dataclass
+class VerifyReport:
+    """The result of `verify`."""
+
+    counters: int = 0
+    """How many values were compared."""
+    drifts: list[Drift] = field(default_factory=list)
+
+    def check(self, drift: Drift) -> None:
+        """Compare one value."""
+        self.counters += 1
+        if not drift.expected <= drift.stored <= drift.at_most:
+            self.drifts.append(drift)

@@ -1,0 +1,218 @@
+"""`verify` names every stored value that was changed, on a real Kafka and Postgres, with and without a gap.
+
+Each kind of stored value is corrupted, one at a time, and restored. Before, changes of online, visitor IDs and
+adjustments passed with drift 0, and one row in `stats.gaps` hid a whole day.
+"""
+
+import asyncio
+import contextlib
+import io
+import json
+import os
+import re
+import time
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from itertools import product
+from unittest import mock
+
+import asyncpg
+import pytest
+import pytest_asyncio
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+
+from services.stats.admin.verify import command
+from services.stats.settings import StatsSettings
+from shared.cli import CommandError
+from tests.chaos.cluster import PARTITIONS, Cluster, Installation
+from tests.chaos.polling import becomes_true
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+GAP_PARTITION = 4
+TABLES = ("counts", "online", "visitor_days", "ledger", "referrers", "adjustments", "offsets", "gaps")
+ONE = "ctid = (SELECT ctid FROM stats.{table} WHERE {where} ORDER BY partition = 4 DESC LIMIT 1)"
+FORGED = "'00000000-0000-0000-0000-000000000001', 'haihau', '', 'visits', 500000, 'x', 'x', now()"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
+    """A broker and a database server for these tests."""
+    cluster = Cluster(tmp_path_factory.mktemp("verify"))
+    try:
+        await cluster.start()
+        yield cluster
+    finally:
+        await cluster.stop()
+
+
+def one(table: str, where: str = "true") -> str:
+    return ONE.format(table=table, where=where)
+
+
+def corruptions() -> Iterator[tuple[str, str]]:
+    """Yield (statement, pattern of the sentence that must name it)."""
+    places = [(grain, "") for grain in ("5m", "hour", "day", "total")] + [("day", "bai-1"), ("total", "bai-1")]
+    for (grain, article), measure in product(places, ("views", "visits", "visitors")):
+        row = one("counts", f"grain = '{grain}' AND article = '{article}' AND {measure} > 0")
+        name = rf"haihau {re.escape(article or '(site)')} {grain} .*{measure}"
+        yield f"UPDATE stats.counts SET {measure} = {measure} + 1000000 WHERE {row}", name
+    for grain in ("5m", "hour", "day", "total"):
+        row = one("counts", f"grain = '{grain}' AND article = '' AND views > 0")
+        yield f"DELETE FROM stats.counts WHERE {row}", rf"haihau \(site\) .*\b{grain}.*views"
+    everywhere = "UPDATE stats.counts SET views = views + 1000000 WHERE article = '' AND partition = 4"
+    yield everywhere, r"haihau \(site\) day .*views"
+    yield "UPDATE stats.online SET visitors = array_fill(1000, ARRAY[cardinality(visitors)])", r"haihau .* online .*"
+    yield f"DELETE FROM stats.online WHERE {one('online', 'partition <> 4')}", r"haihau .* online .*"
+    row = "generation, site, 'bai-9', partition, first_bucket, visitors"
+    added = f"INSERT INTO stats.online SELECT {row} FROM stats.online WHERE article = '' AND partition <> 4"
+    yield added, "haihau bai-9 online"
+    yield "DELETE FROM stats.visitor_days", r"haihau \(site\) visitor_days"
+    yield "DELETE FROM stats.visitor_days WHERE visitor = (SELECT max(visitor) FROM stats.visitor_days)", "visitor_days"
+    yield (
+        "INSERT INTO stats.visitor_days SELECT site, day, -77, generation FROM stats.visitor_days LIMIT 1",
+        "visitor_days .*not in the log|visitors by their IDs",
+    )
+    yield f"UPDATE stats.ledger SET events = events + 1 WHERE {one('ledger')}", "ledger"
+    yield f"DELETE FROM stats.ledger WHERE {one('ledger')}", "ledger"
+    yield "UPDATE stats.ledger SET outcome = 'late' WHERE partition = 0 AND outcome = 'counted'", "ledger .*late"
+    yield f"UPDATE stats.referrers SET visits = visits + 7 WHERE {one('referrers')}", "referrers"
+    yield f"UPDATE stats.referrers SET host = 'x.example' WHERE {one('referrers', 'partition = 1')}", "from x.example"
+    yield f"DELETE FROM stats.referrers WHERE {one('referrers')}", "referrers"
+    yield "UPDATE stats.adjustments SET amount = amount * 1000", "adjustment .*fields that differ and amount"
+    yield "UPDATE stats.adjustments SET amount = amount * 1000", r"haihau \(site\) adjustments visits"
+    yield "UPDATE stats.adjustments SET who = 'somebody else'", "adjustment .*fields that differ and who"
+    yield f"INSERT INTO stats.adjustments VALUES ({FORGED})", "adjustment 0.*1 rows: expected 0, stored 1"
+    yield "DELETE FROM stats.adjustments", "adjustment .*rows: expected 1, stored 0"
+    columns = "generation, topic, partition, first_lost, next_available"
+    forged = f"INSERT INTO stats.gaps ({columns}) VALUES (1, 'page-views', 2, 1, 4)"
+    yield forged, "gap 1 to 4 partition 2 records in the log: expected 0, stored 3"
+    for change in ("next_offset = next_offset - 1", "offsets_without_record = offsets_without_record + 1"):
+        yield f"UPDATE stats.offsets SET {change} WHERE partition = 0", "offsets partition 0"
+    yield "UPDATE stats.offsets SET next_offset = next_offset + 1 WHERE partition = 0", "partition 0 is counted to"
+    yield "UPDATE stats.offsets SET newest_arrived = 5 WHERE partition = 0", "offsets partition 0 newest_arrived"
+
+
+def event(number: int) -> bytes:
+    fields = {
+        "id": str(uuid.uuid4()),
+        "site": "haihau",
+        "kind": "ping" if number % 7 == 6 else "view",
+        "path": "/",
+        "visitor": f"{number // 2:016x}",
+        "article": (None, "bai-1", "bai-2")[number % 3],
+        "bot": "crawler" if number % 11 == 10 else None,
+        "referrer": ("www.google.com", "zalo.me", None)[number % 3],
+        "at": time.time_ns() // 1_000_000,
+    }
+    return json.dumps(fields).encode()
+
+
+async def send(cluster: Cluster, count: int, partition: int | None = None) -> None:
+    sender = cluster.sender()
+    numbers = range(count)
+    await sender.send([(n // 2 % PARTITIONS if partition is None else partition, event(n)) for n in numbers])
+    await sender.stop()
+
+
+async def send_adjustment(cluster: Cluster) -> None:
+    adjustment = {"id": str(uuid.uuid4()), "site": "haihau", "article": None, "measure": "visits", "amount": 500_000}
+    adjustment |= {"who": "test", "why": "opening balance", "at": time.time_ns() // 1_000_000}
+    producer = AIOKafkaProducer(bootstrap_servers=cluster.bootstrap)
+    await producer.start()
+    value = json.dumps(adjustment).encode()
+    await producer.send_and_wait("counter-adjustments", value, key=str(adjustment["id"]).encode())
+    await producer.stop()
+
+
+async def verify(here: Installation) -> tuple[int, str]:
+    """Run the command in this process; return its exit code and all that it prints."""
+    part = here._part("command", ["services.stats", "verify"], here.cluster.url(here.database))
+    with mock.patch.dict(os.environ, part.environment):
+        settings = StatsSettings()
+    output = io.StringIO()
+    settle = mock.patch("services.stats.admin.verify.adjustments.SETTLE_SECONDS", 0.3)
+    with contextlib.redirect_stdout(output), settle:
+        try:
+            code = await command.run(command.argparse.Namespace(), settings)
+        except CommandError as error:
+            code = 1
+            print(error)
+    return code, output.getvalue()
+
+
+async def count_all(here: Installation, adjustments: int) -> None:
+    """Count everything with one counter, and stop it."""
+    await here.ensure_counters(1)
+    log = here.cluster.log_reader(set())
+    ends = await log.read_on()
+    assert await here.stored_counts.reach(ends, 30)
+    url = here.cluster.url(here.database)
+    connection = await asyncpg.connect(url)
+
+    async def are_entered() -> bool:
+        return bool(await connection.fetchval("SELECT count(*) FROM stats.adjustments") == adjustments)
+
+    assert await becomes_true(are_entered, 20)
+    await connection.close()
+    await here.stop()
+
+
+async def check_corruptions(here: Installation) -> list[str]:
+    """Corrupt each kind and restore it; return those that `verify` does not name."""
+    connection = await asyncpg.connect(here.cluster.url(here.database))
+    await connection.execute("CREATE SCHEMA backup")
+    for table in TABLES:
+        await connection.execute(f"CREATE TABLE backup.{table} AS TABLE stats.{table}")
+    missed = []
+    for statement, pattern in corruptions():
+        changed = await connection.execute(statement)
+        code, output = await verify(here)
+        if changed.endswith(" 0") or code != 1 or not re.search(pattern, output):
+            missed.append(f"{statement}: {changed}, {code}, {output[-600:]}")
+        async with connection.transaction():
+            for table in TABLES:
+                await connection.execute(f"DELETE FROM stats.{table}")
+                overriding = "OVERRIDING SYSTEM VALUE " if table == "gaps" else ""
+                await connection.execute(f"INSERT INTO stats.{table} {overriding}SELECT * FROM backup.{table}")
+    await connection.close()
+    code, output = await verify(here)
+    assert code == 0, output
+    return missed
+
+
+@pytest.mark.timeout(400)
+async def test_verify_names_each_corrupted_kind(cluster: Cluster) -> None:
+    """Every stored kind that is changed, added or deleted is named, and nothing before or after."""
+    here = await cluster.install(cluster.log_reader(set()))
+    await send(cluster, 240)
+    await send_adjustment(cluster)
+    await count_all(here, adjustments=1)
+    code, output = await verify(here)
+    assert code == 0, output
+    assert await check_corruptions(here) == []
+
+
+@pytest.mark.timeout(400)
+async def test_verify_names_each_corrupted_kind_beside_a_gap(cluster: Cluster) -> None:
+    """A gap excuses its records and nothing else: the same changes are named, also on the partition of the gap."""
+    await cluster.begin_new_log()
+    here = await cluster.install(cluster.log_reader(set()))
+    await send(cluster, 240)
+    await count_all(here, adjustments=1)
+    await send(cluster, 20, partition=GAP_PARTITION)
+    admin = AIOKafkaAdminClient(bootstrap_servers=cluster.bootstrap)
+    await admin.start()
+    lost = {TopicPartition("page-views", GAP_PARTITION): RecordsToDelete(before_offset=50)}
+    await admin.delete_records(lost)
+    await admin.close()
+    await asyncio.sleep(0.1)
+    await send(cluster, 24)
+    await count_all(here, adjustments=1)
+    connection = await asyncpg.connect(here.cluster.url(here.database))
+    gaps = await connection.fetch("SELECT first_lost, next_available FROM stats.gaps")
+    await connection.close()
+    assert [tuple(row) for row in gaps] == [(40, 50)]
+    code, output = await verify(here)
+    assert (code, "40 counted records" in output) == (0, True), output
+    assert await check_corruptions(here) == []
