@@ -40,6 +40,8 @@ from shared.topics import PAGE_VIEWS
 LOCK = 0x72656275  # "rebu": one rebuild at a time
 WARM_UP_MS = 65 * 60_000
 """A state that begins empty knows every visitor after an hour, and an event may be 5 minutes ahead."""
+LEDGER_WARM_UP_MS = 50 * 3_600_000
+"""An event is at most 48 hours older than its arrival: then it repeats no id that only a deleted record had."""
 SWAP_SECONDS = 3.0
 """How long counters may wait for the swap; if it takes longer, the rebuild catches up again first."""
 BATCH_RECORDS = 20_000
@@ -146,6 +148,8 @@ class Rebuild:
         self._partitions: dict[TopicPartition, RebuiltPartition] = {}
         self._recounted_from: dict[str, int] = {}
         """Site → first day that is counted again. Earlier days are kept, and all days of sites that are not here."""
+        self._ledger_from: dict[str, int] = {}
+        """The same for the ledger: on a few more days an event can be a duplicate of a deleted record."""
 
     async def begin(self) -> None:
         """Create the generation, after deleting one that a killed rebuild left."""
@@ -181,11 +185,11 @@ class Rebuild:
                 list(first_offsets.values()),
             )
         else:
-            self._recounted_from = await self._first_complete_days(beginnings, counted)
+            await self._find_complete_days(beginnings, counted)
         print(f"generation {self._generation} is being built; queries continue with {self._old}", flush=True)
 
-    async def _first_complete_days(self, beginnings: dict[TopicPartition, int], counted: list[Any]) -> dict[str, int]:
-        """Return for each site the first local day that the log has completely."""
+    async def _find_complete_days(self, beginnings: dict[TopicPartition, int], counted: list[Any]) -> None:
+        """Find for each site the first local day that the log has completely."""
         newest = {row["partition"]: row["newest_arrived"] for row in counted}
         with_gaps = {
             row["partition"] for row in await self._pool.fetch(SQL["partitions_with_gaps"], self._old, PAGE_VIEWS.name)
@@ -198,12 +202,17 @@ class Rebuild:
         if counted_until := await self._pool.fetchval(SQL["counted_until"], self._old, PAGE_VIEWS.name):
             since.append(counted_until)
         if not since:  # no record was ever deleted: everything is counted again
-            return dict.fromkeys((*self._sites, UNKNOWN_SITE), BEGINNING)
-        warm = max(since) + WARM_UP_MS
-        cuts = {slug: _next_day(warm, slug, self._sites) for slug in self._sites}
-        cuts[UNKNOWN_SITE] = -(-warm // 1000 // DAY_SECONDS) * DAY_SECONDS
-        for slug, cut in cuts.items():
+            self._recounted_from = dict.fromkeys((*self._sites, UNKNOWN_SITE), BEGINNING)
+            self._ledger_from = self._recounted_from
+            return
+        self._recounted_from = self._days_after(max(since) + WARM_UP_MS)
+        self._ledger_from = self._days_after(max(since) + LEDGER_WARM_UP_MS)
+        for slug, cut in self._recounted_from.items():
             print(f"{slug}: days before {datetime.fromtimestamp(cut, UTC):%Y-%m-%d %H:%M} UTC keep their counts")
+
+    def _days_after(self, timestamp_ms: int) -> dict[str, int]:
+        cuts = {slug: _next_day(timestamp_ms, slug, self._sites) for slug in self._sites}
+        cuts[UNKNOWN_SITE] = -(-timestamp_ms // 1000 // DAY_SECONDS) * DAY_SECONDS
         return cuts
 
     async def _first_arrival(self, partition: TopicPartition, newest_counted: int) -> int:
@@ -236,7 +245,7 @@ class Rebuild:
             last_record=record_checksum(int(records.arrived[-1]), records.values[-1]),
             newest_arrived=max(rebuilt.position.newest_arrived, deltas.newest_arrived),
         )
-        deltas = without_kept_days(deltas, self._recounted_from)
+        deltas = without_kept_days(deltas, self._recounted_from, self._ledger_from)
         await commit_batch(
             self._pool, partition.topic, partition.partition, deltas, position=rebuilt.position, new=after
         )
@@ -277,8 +286,10 @@ class Rebuild:
         cuts = [self._recounted_from[slug] for slug in slugs]
         hours = [cut // HOUR_SECONDS * HOUR_SECONDS for cut in cuts]
         await connection.execute(SQL["copy_kept_counts"], self._old, self._generation, slugs, cuts, hours)
-        for query in ("copy_kept_totals", "copy_kept_visitor_days", "copy_kept_ledger", "copy_kept_referrers"):
+        for query in ("copy_kept_totals", "copy_kept_visitor_days", "copy_kept_referrers"):
             await connection.execute(SQL[query], self._old, self._generation, slugs, cuts)
+        days = [self._ledger_from[slug] for slug in slugs]
+        await connection.execute(SQL["copy_kept_ledger"], self._old, self._generation, slugs, days)
 
     async def drop_old(self) -> None:
         """Delete the former generation."""
@@ -289,11 +300,14 @@ class Rebuild:
             await self._pool.execute(f"DELETE FROM stats.{table} WHERE generation = $1", generation)  # noqa: S608 - our own names
 
 
-def without_kept_days(deltas: CountDeltas, cuts: Mapping[str, int]) -> CountDeltas:
+def without_kept_days(deltas: CountDeltas, cuts: Mapping[str, int], ledger_cuts: Mapping[str, int]) -> CountDeltas:
     """Return the deltas without the days that are kept, and without dead letters, which were sent already."""
 
     def is_new(site: str, start: int) -> bool:
         return start >= cuts.get(site, BEGINNING)
+
+    def is_new_in_ledger(site: str, start: int) -> bool:
+        return start >= ledger_cuts.get(site, BEGINNING)
 
     return replace(
         deltas,
@@ -305,7 +319,9 @@ def without_kept_days(deltas: CountDeltas, cuts: Mapping[str, int]) -> CountDelt
             if one.bucket_start >= cuts.get(one.site, BEGINNING) // HOUR_SECONDS * HOUR_SECONDS
         ],
         daily_visitors=[one for one in deltas.daily_visitors if is_new(one.site, one.day)],
-        ledger=type(deltas.ledger)({key: events for key, events in deltas.ledger.items() if is_new(*key[:2])}),
+        ledger=type(deltas.ledger)(
+            {key: events for key, events in deltas.ledger.items() if is_new_in_ledger(*key[:2])}
+        ),
         referrers=type(deltas.referrers)({key: n for key, n in deltas.referrers.items() if is_new(*key[:2])}),
         dead_letters=[],
     )

@@ -16,7 +16,11 @@ ONLINE_KEPT_SECONDS = 3_600
 
 
 async def run_retention(pool: asyncpg.Pool) -> None:
-    """Delete expired rows once an hour. Time is that of the newest record counted, not this machine's."""
+    """Delete expired rows once an hour.
+
+    Time is that of the newest record counted, bounded by Postgres' clock: after an outage nothing expires before it is
+    counted, and a record that is stamped far ahead expires nothing.
+    """
 
     async def delete_expired() -> None:
         now = await pool.fetchval(SQL["newest_counted"]) // 1000

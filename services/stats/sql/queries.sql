@@ -103,7 +103,8 @@ WITH days AS (DELETE FROM stats.visitor_days WHERE day < $1),
 DELETE FROM stats.counts WHERE grain = '5m' AND bucket_start < $2
 
 -- name: newest_counted
-SELECT coalesce(max(newest_arrived), 0) FROM stats.offsets
+-- The newest arrival, but not after Postgres' clock: one record that is stamped far ahead must not expire anything.
+SELECT least(coalesce(max(newest_arrived), 0), (extract(epoch FROM now()) * 1000)::bigint) FROM stats.offsets
 WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current')
 
 -- name: read_dead_letters

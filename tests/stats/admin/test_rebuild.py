@@ -36,7 +36,7 @@ def deltas(site: str = "kathmandu") -> CountDeltas:
 
 def test_without_kept_days_removes_earlier_days_and_dead_letters() -> None:
     """Only days from the first counted one on stay, with the hour in which it begins; dead letters were sent before."""
-    found = without_kept_days(deltas(), {"kathmandu": FIRST_DAY})
+    found = without_kept_days(deltas(), {"kathmandu": FIRST_DAY}, {"kathmandu": FIRST_DAY})
     assert [one.day for one in found.day_counts] == [FIRST_DAY]
     assert [one.bucket_start for one in found.bucket_counts] == [FIRST_DAY - 900, FIRST_DAY + 2_700]
     assert [one.day for one in found.daily_visitors] == [FIRST_DAY]
@@ -47,7 +47,7 @@ def test_without_kept_days_removes_earlier_days_and_dead_letters() -> None:
 
 def test_without_kept_days_of_a_site_without_kept_days_keeps_all() -> None:
     """A site that is not in the mapping is counted from its first record on."""
-    found = without_kept_days(deltas("haihau"), {"kathmandu": FIRST_DAY})
+    found = without_kept_days(deltas("haihau"), {"kathmandu": FIRST_DAY}, {"kathmandu": FIRST_DAY})
     assert (len(found.day_counts), len(found.bucket_counts), len(found.ledger)) == (2, 3, 2)
 
 

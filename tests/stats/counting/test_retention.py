@@ -11,8 +11,10 @@ import pytest
 from services.stats.counting.retention import BUCKET_5M_DAYS, ONLINE_KEPT_SECONDS, VISITOR_DAYS, run_retention
 from shared.postgres import open_pool
 
-NEWEST = 1_795_496_400
+NEWEST = 1_700_000_000
+"""Before Postgres' clock, which bounds it."""
 DAY = 86_400
+AHEAD = int(time.time()) + 400 * DAY
 
 
 @pytest.fixture
@@ -49,3 +51,21 @@ async def test_retention_deletes_rows_older_than_the_newest_record_allows(pool: 
     assert await pool.fetchval("SELECT array_agg(partition) FROM stats.online") == [0]
     left = await pool.fetch("SELECT grain, count(*) AS rows FROM stats.counts GROUP BY grain")
     assert dict(map(tuple, left)) == {"5m": 1, "hour": 2, "day": 2, "total": 2}
+
+
+async def test_retention_after_a_record_stamped_far_ahead_deletes_nothing(pool: asyncpg.Pool) -> None:
+    """One record that is stamped 400 days ahead leaves the 5m buckets, visitor IDs and presence of now as they are."""
+    now = int(time.time())
+    offsets = "INSERT INTO stats.offsets (generation, topic, partition, next_offset, newest_arrived) VALUES "
+    await pool.execute(f"{offsets} (1, 'page-views', 0, 1, $1), (1, 'page-views', 1, 1, $2)", now * 1000, AHEAD * 1000)
+    columns = "site, article, grain, bucket_start, partition, generation"
+    await pool.execute(f"INSERT INTO stats.counts ({columns}) VALUES ('haihau', '', '5m', $1, 0, 1)", now // 300 * 300)
+    await pool.execute("INSERT INTO stats.visitor_days VALUES ('haihau', $1, 7, 1)", now - DAY)
+    await pool.execute("INSERT INTO stats.online VALUES (1, 'haihau', '', 0, $1, '{1}')", now // 5)
+    task = asyncio.create_task(run_retention(pool))
+    await asyncio.sleep(0.5)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    for table in ("counts", "visitor_days", "online"):
+        assert await pool.fetchval(f"SELECT count(*) FROM stats.{table}") == 1, table

@@ -1,0 +1,130 @@
+"""`rebuild` on a real Postgres and a log in memory: counting a trimmed log again changes no stored value."""
+
+import uuid
+from collections.abc import Sequence
+from random import Random
+from typing import Any
+
+import asyncpg
+import pytest
+from aiokafka import TopicPartition
+
+from services.stats.admin import rebuild
+from services.stats.admin.rebuild import Rebuild
+from services.stats.counting.decoding import RawRecord
+from services.stats.counting.topic_identity import TopicIdentity
+from tests.stats.counting.test_rules import MINUTE, NOON, SITES, record
+from tests.stats.counting.test_whole_path import TABLES, count_all, long_history, postgres_pool, stored
+
+__all__ = ["postgres_pool"]
+HOUR = 60 * MINUTE
+
+
+class Fetched:
+    """A record as a consumer returns it."""
+
+    def __init__(self, one: RawRecord) -> None:
+        self.offset, self.timestamp, self.value = one
+
+
+class FakeConsumer:
+    """A consumer of a log in memory that Kafka has trimmed."""
+
+    _client = None
+
+    def __init__(self, partitions: dict[int, list[RawRecord]], begins: dict[int, int]) -> None:
+        self._logs = {TopicPartition("page-views", number): records for number, records in partitions.items()}
+        self._begins = {TopicPartition("page-views", number): begin for number, begin in begins.items()}
+        self._positions = dict(self._begins)
+
+    def assign(self, partitions: Sequence[TopicPartition]) -> None:
+        assert set(partitions) == set(self._logs)
+
+    async def beginning_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return {one: self._begins[one] for one in partitions}
+
+    async def end_offsets(self, partitions: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return {one: len(self._logs[one]) for one in partitions}
+
+    async def position(self, partition: TopicPartition) -> int:
+        return self._positions[partition]
+
+    def seek(self, partition: TopicPartition, offset: int) -> None:
+        self._positions[partition] = offset
+
+    async def getone(self, partition: TopicPartition) -> Fetched:
+        return Fetched(self._logs[partition][self._positions[partition]])
+
+    async def getmany(self, *, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Fetched]]:
+        fetched = {}
+        for one, records in self._logs.items():
+            begin = self._positions[one]
+            if begin < len(records):
+                fetched[one] = [Fetched(record) for record in records[begin : begin + 70]]
+                self._positions[one] = begin + len(fetched[one])
+        return fetched
+
+
+async def rebuild_trimmed(pool: asyncpg.Pool, partitions: dict[int, list[RawRecord]], begins: dict[int, int]) -> None:
+    """Rebuild from a log that begins at these offsets."""
+    async with pool.acquire() as lock:
+        running = Rebuild(pool, lock, FakeConsumer(partitions, begins), SITES, new_log=False)  # type: ignore[arg-type]
+        await running.begin()
+        assert await running.swap()
+        await running.drop_old()
+
+
+@pytest.fixture(autouse=True)
+def same_topic(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The topic is the one that was counted."""
+
+    async def read_topic(client: Any, topic: str) -> tuple[TopicIdentity, list[int]]:
+        return TopicIdentity("c", "t"), [0, 1]
+
+    monkeypatch.setattr(rebuild, "read_topic", read_topic)
+
+
+async def clear(pool: asyncpg.Pool) -> None:
+    async with pool.acquire() as connection:
+        await connection.execute("; ".join(f"DELETE FROM stats.{table}" for table in TABLES))
+
+
+def test_duplicates_of_deleted_records_stay_duplicates(postgres_pool: Any) -> None:
+    """An event that repeats a deleted record stays a duplicate in the ledger; it became late."""
+    again = record(0, at=NOON, visitor="a" * 16)
+    others = [record(n, at=NOON + n * HOUR, visitor=f"{n:016x}") for n in range(1, 47)]
+    repeated = RawRecord(47, NOON + 47 * HOUR, again.value)
+    partitions = {0: [again, *others, repeated], 1: [record(0, id=str(uuid.uuid4()), at=NOON)]}
+
+    async def run(pool: asyncpg.Pool) -> None:
+        await clear(pool)
+        for number, records in partitions.items():
+            await count_all(pool, number, records, [])
+        before = await stored(pool)
+        assert sum(events for key, events in before["ledger"].items() if key[2] == "duplicate") == 1
+        await rebuild_trimmed(pool, partitions, {0: 1, 1: 0})
+        assert await stored(pool) == before
+
+    postgres_pool(run)
+
+
+@pytest.mark.parametrize("number", range(12))
+def test_rebuild_of_a_random_trimmed_log_changes_nothing(postgres_pool: Any, number: int) -> None:
+    """Wherever Kafka has trimmed the log, each stored value is after a rebuild what it was."""
+    seed = Random().randrange(10**9)
+    print(f"seed {seed}")  # shown when it fails
+    partitions = long_history(seed)
+    random = Random(seed + 1)
+    begins = {
+        partition: random.choice((0, random.randrange(len(records) + 1))) for partition, records in partitions.items()
+    }
+
+    async def run(pool: asyncpg.Pool) -> None:
+        await clear(pool)
+        for partition, records in partitions.items():
+            await count_all(pool, partition, records, [])
+        before = await stored(pool)
+        await rebuild_trimmed(pool, partitions, begins)
+        assert await stored(pool) == before
+
+    postgres_pool(run)
