@@ -3,13 +3,13 @@
 import json
 import uuid
 from collections import Counter
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from services.stats.admin.reference_events import Bucket, day_start
+from services.stats.admin.reference_events import Bucket
 from services.stats.admin.reference_model import Expected, Totals, recount
 from shared.sites import Site, Sites
 
@@ -371,12 +371,3 @@ def test_partitions_add_up_and_visitors_are_distinct() -> None:
     assert tolerance == {Bucket("haihau", "bai-1", "total", 0): (1, 0), Bucket("haihau", "bai-2", "total", 0): (0, 1)}
     assert total(recount({0: [record(0)], 1: [record(0, visitor=BOB)]}, SITES)) == (2, 2, 2)
     assert recount({}, SITES).counts == {}
-
-
-def test_day_without_midnight_is_found_from_both_sides() -> None:
-    """The day of Beirut whose midnight is skipped begins at its first instant, and not a millisecond before."""
-    zone = ZoneInfo("Asia/Beirut")
-    start = instant("2026-03-29T01:00+03:00")
-    assert day_start(start, zone) * 1000 == start
-    assert day_start(start - 1, zone) * 1000 == instant("2026-03-28T00:00+02:00")
-    assert day_start(start, UTC) * 1000 == instant("2026-03-28T00:00+00:00")

@@ -1,6 +1,5 @@
 """The comparison of `verify`: what differs is named, and what Kafka has deleted is compared by bounds and sums."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -9,8 +8,6 @@ import pytest
 
 from services.stats.admin.reference_events import Bucket
 from services.stats.admin.reference_model import Expected, LedgerKey, PresenceKey, Totals, recount
-from services.stats.admin.verify.adjustments import AdjustmentRow, compare_adjustments, expected_adjustments
-from services.stats.admin.verify.command import drift_message
 from services.stats.admin.verify.comparison import compare
 from services.stats.admin.verify.values import Gap, LogSpan, PartitionProgress, StoredValues, VerifyReport
 from tests.stats.admin.test_reference_model import DAY, HOUR, MINUTE, NOON, SITES, Record, fold, instant, record
@@ -60,20 +57,6 @@ def test_drift_names_the_value() -> None:
         ("", "ledger", "bot fetcher", 0, 1),
         ("", "referrers", "visits from nowhere", 1, 0),
     ]
-
-
-def test_message_names_place_and_bounds() -> None:
-    """The sentence has site, article, kind, local time and partition, and the bounds where there are any."""
-    expected = fold(record(0, article="bai-1"))
-    stored = stored_of(expected)
-    stored.counts[0][Bucket("haihau", "bai-1", "day", TODAY)].views = 3
-    (one,) = compare(stored, expected, whole(expected), SITES).drifts
-    place = "haihau bai-1 day 2026-11-24T00:00:00+07:00 partition 0 views"
-    assert drift_message(one, SITES) == f"{place}: expected 1, stored 3, drift +2"
-    elsewhere = drift_message(one._replace(site="elsewhere", article="", partition=None), SITES)
-    assert elsewhere.startswith("elsewhere (site) day 2026-11-23T17:00:00+00:00 views: expected 1")
-    assert drift_message(one._replace(at_most=2), SITES) == f"{place}: expected 1 to 2, stored 3, drift +1"
-    assert drift_message(one._replace(at_most=2**63, stored=0), SITES).endswith("at least 1, stored 0, drift -1")
 
 
 def test_visitor_of_two_partitions_may_be_in_either_place() -> None:
@@ -211,34 +194,3 @@ def test_record_stamped_far_ahead_excuses_no_bucket() -> None:
     stored.clock_ms = NOON + MINUTE
     del stored.counts[0][Bucket("haihau", "", "5m", NOON // 1000)]
     assert ("", "5m", "views", 1, 0) in drifts(compare(stored, expected, whole(expected), SITES))
-
-
-def adjustment(number: int, **fields: Any) -> bytes:
-    given = {"id": f"{number:036}", "site": "haihau", "article": None, "measure": "visits", "amount": 5, "who": "an"}
-    return json.dumps({**given, "why": "opening balance", "at": NOON, **fields}).encode()
-
-
-def test_adjustments_are_compared_with_their_topic() -> None:
-    """The first record of an id counts; changed, added and deleted rows are named, and so is each sum."""
-    values = [
-        adjustment(1),
-        adjustment(1, amount=9),
-        adjustment(2, article="bai-1"),
-        None,
-        b"{",
-        adjustment(3, why="\0"),
-    ]
-    expected = expected_adjustments(values)
-    assert [(one.article, one.amount) for one in expected.values()] == [("", 5), ("bai-1", 5)]
-    first, second = expected
-    assert not compare_adjustments(dict(expected), expected).drifts
-    forged = {"f": AdjustmentRow("haihau", "", "views", 1_000, "x", "x", expected[first].created_at)}
-    changed = {first: expected[first]._replace(amount=5_000, who="x")} | forged
-    assert drifts(compare_adjustments(changed, expected)) == [
-        ("", f"adjustment {first}", "fields that differ and amount and who", 0, 2),
-        ("bai-1", f"adjustment {second}", "rows", 1, 0),
-        ("", "adjustment f", "rows", 0, 1),
-        ("", "adjustments", "views", 0, 1_000),
-        ("", "adjustments", "visits", 5, 5_000),
-        ("bai-1", "adjustments", "visits", 5, 0),
-    ]
