@@ -285,7 +285,8 @@ class Rebuild:
         slugs = list(self._recounted_from)
         cuts = [self._recounted_from[slug] for slug in slugs]
         hours = [cut // HOUR_SECONDS * HOUR_SECONDS for cut in cuts]
-        await connection.execute(SQL["copy_kept_counts"], self._old, self._generation, slugs, cuts, hours)
+        for query in ("copy_kept_counts", "copy_kept_visitors"):
+            await connection.execute(SQL[query], self._old, self._generation, slugs, cuts, hours)
         for query in ("copy_kept_totals", "copy_kept_visitor_days", "copy_kept_referrers"):
             await connection.execute(SQL[query], self._old, self._generation, slugs, cuts)
         days = [self._ledger_from[slug] for slug in slugs]

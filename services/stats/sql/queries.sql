@@ -169,6 +169,19 @@ WHERE generation = $1 AND grain <> 'total'
 ON CONFLICT (generation, site, article, grain, bucket_start, partition) DO UPDATE
 SET views = c.views + EXCLUDED.views, visits = c.visits + EXCLUDED.visits, visitors = c.visitors + EXCLUDED.visitors
 
+-- name: copy_kept_visitors
+-- In zones whose day does not begin on the hour, the hour that spans $4 is counted again whole, but for its visitors of
+-- the day before: their first view may be in a record that is deleted. They are kept, from the 5-minute buckets.
+INSERT INTO stats.counts AS c (generation, site, article, grain, bucket_start, partition, visitors)
+SELECT $2, site, article, b.grain, b.bucket_start, partition, sum(visitors)
+FROM stats.counts JOIN unnest($3::text[], $4::bigint[], $5::bigint[]) AS cut (site, day, hour) USING (site)
+CROSS JOIN LATERAL (VALUES ('5m', counts.bucket_start), ('hour', cut.hour)) AS b (grain, bucket_start)
+WHERE generation = $1 AND counts.grain = '5m' AND counts.bucket_start >= cut.hour AND counts.bucket_start < cut.day
+    AND visitors > 0
+GROUP BY site, article, b.grain, b.bucket_start, partition
+ON CONFLICT (generation, site, article, grain, bucket_start, partition) DO UPDATE
+SET visitors = c.visitors + EXCLUDED.visitors
+
 -- name: copy_kept_totals
 -- A total is the sum of its days.
 INSERT INTO stats.counts AS c (generation, site, article, grain, bucket_start, partition, views, visits, visitors)
