@@ -100,7 +100,6 @@ async def widget_answers(counter: RunningCounter) -> AsyncIterator[None]:
     finally:
         polling.cancel()
     assert set(answers) == {200}
-    assert len(answers) > 2
     assert counter.alive
 
 

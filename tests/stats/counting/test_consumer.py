@@ -25,10 +25,18 @@ from tests.stats.counting.test_rules import NOON, SITES, record
 LOG = TopicIdentity("cluster", "topic-id")
 
 
+class Cluster:
+    """A cluster whose broker is not known: a reload waits for it."""
+
+    def leader_for_partition(self, _: TopicPartition) -> None:
+        return None
+
+
 @dataclass
 class Consumer:
     """Of an AIOKafkaConsumer what the counting consumer calls."""
 
+    _client: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(cluster=Cluster(), _conns={}))
     positions: dict[TopicPartition, int] = field(default_factory=dict)
     paused: set[TopicPartition] = field(default_factory=set)
 

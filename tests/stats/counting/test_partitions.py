@@ -9,11 +9,13 @@ import asyncpg
 import pytest
 from aiokafka import TopicPartition
 
+from services.stats.counting.log_check import compare_with_log
 from services.stats.counting.partitions import AssignedPartition, TopicMismatch, restore_partitions
 from services.stats.counting.rules import fold
 from services.stats.counting.snapshots import to_bytes
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import Position, commit_batch, save_snapshot
+from services.stats.counting.topic_identity import read_topic
 from shared.postgres import open_pool
 from tests.stats.counting.test_rules import SITES, record, snapshot
 from tests.stats.counting.test_topic_identity import Client
@@ -38,12 +40,39 @@ def consumer(beginnings: dict[TopicPartition, int], ends: dict[TopicPartition, i
     async def end_offsets(_: Any) -> dict[TopicPartition, int]:
         return ends
 
-    client = Client(0, "page-views", TOPIC_IDS[topic_id], False, [], 0, {})
+    async def ready(_: int) -> bool:
+        return True
+
+    partitions = [(0, one.partition, 1, 0, [1], [1], [], {}) for one in beginnings]
+    client: Any = Client(0, "page-views", TOPIC_IDS[topic_id], False, partitions, 0, {})
+    client.cluster = SimpleNamespace(leader_for_partition=lambda _: 1)
+    client.ready, client._conns = ready, {}
     return SimpleNamespace(beginning_offsets=beginning_offsets, end_offsets=end_offsets, _client=client)
 
 
+class Checker:
+    """The checker, reading through the same consumer."""
+
+    def __init__(self, reader: Any) -> None:
+        self.reader = reader
+        self.beginnings = reader.beginning_offsets
+
+    async def read_topic(self, topic: str) -> Any:
+        return await read_topic(self.reader._client, topic)
+
+    async def check(self, topic: str, positions: Any) -> Any:
+        return await compare_with_log(self.reader, topic, positions)
+
+
+async def restore_all(
+    pool: asyncpg.Pool, reader: Any, partitions: list[TopicPartition]
+) -> dict[TopicPartition, AssignedPartition]:
+    checker: Any = Checker(reader)
+    return await restore_partitions(pool, reader, checker, partitions, partitions)
+
+
 async def restore(pool: asyncpg.Pool, begin: int = 0, end: int = 100, topic_id: int = 0) -> AssignedPartition:
-    return (await restore_partitions(pool, consumer({ZERO: begin}, {ZERO: end}, topic_id), [ZERO]))[ZERO]
+    return (await restore_all(pool, consumer({ZERO: begin}, {ZERO: end}, topic_id), [ZERO]))[ZERO]
 
 
 async def count(pool: asyncpg.Pool, position: Position, number: int) -> tuple[Position, PartitionState]:
@@ -56,7 +85,7 @@ async def count(pool: asyncpg.Pool, position: Position, number: int) -> tuple[Po
 
 async def test_restore_new_partitions_begins_at_the_start_of_the_log(pool: asyncpg.Pool) -> None:
     """Partitions without a position begin at the log's beginning, with an empty state."""
-    restored = await restore_partitions(pool, consumer({ZERO: 0, ONE: 40}, {ZERO: 9, ONE: 90}), [ZERO, ONE])
+    restored = await restore_all(pool, consumer({ZERO: 0, ONE: 40}, {ZERO: 9, ONE: 90}), [ZERO, ONE])
     assert {one: (part.read_next, part.position.next_offset) for one, part in restored.items()} == {
         ZERO: (0, 0),
         ONE: (40, 40),
