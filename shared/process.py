@@ -4,7 +4,8 @@ A role is an async context manager that yields a `Role`: the code before its `yi
 The HTTP port opens first, so that `/livez` responds while a role still waits for Postgres or Kafka. Roles start
 concurrently and serve as soon as they are up, so that none waits for another.
 
-SIGTERM or SIGINT: readiness turns off, open requests are answered, the roles commit and stop, all within STOP_SECONDS.
+SIGTERM or SIGINT: readiness turns off, connections close after their next response, open requests are answered, the
+roles commit and stop, all within STOP_SECONDS.
 A background task that fails, or an impossible state, stops the process with exit code 1: the supervisor restarts it
 from what was committed.
 """
@@ -30,6 +31,8 @@ from shared.settings import Settings
 
 STOP_SECONDS = 9.0
 """Bound on a graceful stop; supervisors wait 10 seconds or more before they kill."""
+DRAIN_SECONDS = 0.25
+"""How long a stopping process still serves and closes each connection after its response (shared/http/draining.py)."""
 FORCE_EXIT_SECONDS = 1.0
 """For tasks of libraries that still run when all roles have stopped."""
 
@@ -83,6 +86,7 @@ async def _run(roles: Mapping[str, RoleFactory], settings: Settings) -> int:
         async with asyncio.timeout(STOP_SECONDS):
             starting.cancel()
             await asyncio.wait([starting])
+            await asyncio.sleep(DRAIN_SECONDS)
             server.stop()  # type: ignore[no-untyped-call]
             await asyncio.wait([serving])
             await stack.aclose()

@@ -16,6 +16,7 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.asgi_bridge import serve_asgi
+from shared.http.draining import ClosingProtocol
 from shared.http.problems import EXCEPTION_HANDLERS, Problem
 from shared.http.rsgi import RsgiProtocol, RsgiRequest
 from shared.metrics import HTTP_SECONDS
@@ -67,6 +68,8 @@ class HttpApp:
     async def __rsgi__(self, request: RsgiRequest, protocol: RsgiProtocol) -> None:
         """Serve one request."""
         path = request.path
+        if self.draining:
+            protocol = ClosingProtocol(protocol)  # type: ignore[assignment]
         if self.starting and path not in HEALTH:
             await self._wait_for_role(request)
         raw = self._raw.get(path)

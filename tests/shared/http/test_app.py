@@ -143,3 +143,18 @@ async def test_unexpected_error_of_a_route_is_a_500() -> None:
     with pytest.raises(RuntimeError):  # Starlette raises it again, for the server's log
         await app_with(Role("a", [Route("/a", broken)])).__rsgi__(FakeRequest("/a"), protocol)  # type: ignore[arg-type]
     assert (protocol.status, b"a secret" in protocol.body) == (500, False)
+
+
+async def test_connection_of_a_draining_server_closes_after_its_response() -> None:
+    """A gateway must not send a request on a connection that a stopping server is about to close."""
+
+    async def raw(request: Any, protocol: Any) -> int:
+        protocol.response_bytes(200, [("x-kept", "1")], b"ok")
+        return 200
+
+    app = app_with(Role("one", routes=[Route("/hello", hello)], raw_routes={"/raw": raw}))
+    assert ("connection", "close") not in (await get(app, "/raw")).headers
+    app.draining = True
+    assert (await get(app, "/raw")).headers == [("x-kept", "1"), ("connection", "close")]
+    assert ("connection", "close") in (await get(app, "/hello")).headers
+    assert ("connection", "close") in (await get(app, "/readyz")).headers

@@ -1,0 +1,45 @@
+"""Close the gateway's connections before the server closes them."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from shared.http.rsgi import RsgiProtocol
+
+CONNECTION_CLOSE = ("connection", "close")
+
+
+class ClosingProtocol:
+    """An RSGI protocol whose responses announce that their connection ends.
+
+    A gateway that sends a POST on an idle connection at the moment when a stopping server closes it gets no response
+    and may not repeat the request: a 502 for the visitor. A connection that was announced as closing is not used again.
+    """
+
+    def __init__(self, protocol: RsgiProtocol) -> None:
+        self._protocol = protocol
+
+    def __aiter__(self) -> Any:
+        return self._protocol.__aiter__()
+
+    async def __call__(self) -> bytes:
+        """Return the request's whole body."""
+        return await self._protocol()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._protocol, name)
+
+    def response_empty(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
+        """Send a response without a body."""
+        self._protocol.response_empty(status, [*headers, CONNECTION_CLOSE])
+
+    def response_str(self, status: int, headers: Iterable[tuple[str, str]], body: str) -> None:
+        """Send a response with a text."""
+        self._protocol.response_str(status, [*headers, CONNECTION_CLOSE], body)
+
+    def response_bytes(self, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
+        """Send a response with a body."""
+        self._protocol.response_bytes(status, [*headers, CONNECTION_CLOSE], body)
+
+    def response_stream(self, status: int, headers: Iterable[tuple[str, str]]) -> Any:
+        """Begin a response in pieces, and return its transport."""
+        return self._protocol.response_stream(status, [*headers, CONNECTION_CLOSE])
