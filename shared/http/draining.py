@@ -9,7 +9,7 @@ CONNECTION_CLOSE = ("connection", "close")
 
 
 class ClosingProtocol:
-    """An RSGI protocol whose responses announce that their connection ends.
+    """An RSGI protocol, as far as this project uses it, whose responses announce that their connection ends.
 
     A gateway that sends a POST on an idle connection at the moment when a stopping server closes it gets no response
     and may not repeat the request: a 502 for the visitor. A connection that was announced as closing is not used again.
@@ -25,16 +25,9 @@ class ClosingProtocol:
         """Return the request's whole body."""
         return await self._protocol()
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._protocol, name)
-
-    def response_empty(self, status: int, headers: Iterable[tuple[str, str]]) -> None:
-        """Send a response without a body."""
-        self._protocol.response_empty(status, [*headers, CONNECTION_CLOSE])
-
-    def response_str(self, status: int, headers: Iterable[tuple[str, str]], body: str) -> None:
-        """Send a response with a text."""
-        self._protocol.response_str(status, [*headers, CONNECTION_CLOSE], body)
+    async def client_disconnect(self) -> None:
+        """Wait until the client has left."""
+        await self._protocol.client_disconnect()
 
     def response_bytes(self, status: int, headers: Iterable[tuple[str, str]], body: bytes) -> None:
         """Send a response with a body."""
