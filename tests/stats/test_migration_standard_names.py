@@ -15,6 +15,7 @@ from shared import migrate
 from shared.postgres import open_pool
 from shared.sites import Site
 from tests.conftest import url_of
+from tests.stats.statistics.test_queries import at_once
 
 SITE = Site(slug="haihau", name="Hải Hậu", origins=["https://haihau.example"], timezone="Asia/Ho_Chi_Minh")
 LOG = TopicIdentity("cluster", "topic-id")
@@ -72,22 +73,22 @@ async def test_migration_0005_with_former_rows_keeps_all_of_them(
     await connection.execute(FORMER.format(now=now, **times))
 
     applied = [one.name for one in await migrate.migrate(empty_database)]
-    assert applied == ["0005_standard_names.sql", "0006_last_record.sql"]
+    assert applied == ["0005_standard_names.sql", "0006_last_record.sql", "0007_shared_reads.sql"]
 
     pool = await open_pool(empty_database, role="presstally_stats", size=1)
-    calendar = await read_counter(pool, SITE, None, "views", "calendar")
+    calendar = await at_once(pool, read_counter, SITE, None, "views", "calendar")
     assert (calendar.online, calendar.today, calendar.total) == (5, 6, 1060)
-    rolling = await read_counter(pool, SITE, None, "views", "rolling")
+    rolling = await at_once(pool, read_counter, SITE, None, "views", "rolling")
     assert (rolling.today, rolling.week) == (7, 5)
-    article = await read_counter(pool, SITE, "bai-1", "visits", "calendar")
+    article = await at_once(pool, read_counter, SITE, "bai-1", "visits", "calendar")
     assert (article.today, article.total) == (1, 1)
     positions = await read_positions(pool, "page-views", {0: 0}, LOG)
     assert positions == {0: Position(1, 2, 90, 77, 40, 3, 5, LOG)}
     (evicted,) = await read_evicted_ids(pool, "page-views", 0, 1)
     assert (evicted.evicted_at_offset, evicted.window_index) == (50, 31)
     assert (evicted.id_hash.tolist(), evicted.id_low.tolist()) == ([1], [2])
-    assert (await read_ledger(pool, SITE, "24h")).outcomes == {"counted": 80, "bot": 5}
-    assert await read_referrers(pool, SITE, "24h") == [("google.com", 2)]
+    assert (await at_once(pool, read_ledger, SITE, "24h")).outcomes == {"counted": 80, "bot": 5}
+    assert await at_once(pool, read_referrers, SITE, "24h") == [("google.com", 2)]
     await pool.close()
     rest = await connection.fetchrow(
         """SELECT (SELECT (partition, created_at) = (0, '2026-11-24T05:00:00Z') FROM stats.dead_letters) AS dead_letter,

@@ -1,9 +1,10 @@
-"""A cache of counters in one process: each is read at most once a second, however many clients request it.
+"""A cache of counters in one process: each is read a few times a second, however many clients request it.
 
-Clients never wait long. While Postgres is unavailable they get the last good values, marked stale, and none of them
-waits for the next attempt. The counters of sites are few and are kept permanently. Clients can invent any number of
-articles, so these have limits in memory, in concurrent queries and in waiting clients; a flood of them is rejected
-without an effect on the counters of sites.
+Values are returned for as long as all widgets return them (`shared_reads`), so no number falls for a visitor whose
+requests alternate between widgets. Clients never wait long. While Postgres is unavailable they get the last good
+values, marked stale, and none of them waits for the next attempt. The counters of sites are few and are kept
+permanently. Clients can invent any number of articles, so these have limits in memory, in concurrent queries and in
+waiting clients; a flood of them is rejected without an effect on the counters of sites.
 """
 
 import asyncio
@@ -15,7 +16,7 @@ from typing import NamedTuple
 import asyncpg
 import msgspec
 
-from services.stats.counter_api.counter_query import CounterValues, Window, read_counter
+from services.stats.counter_api.counter_query import CounterValues, Window, read_shared_counter
 from services.stats.metrics import COUNTER_READS
 from shared.events import Measure
 from shared.logs import log
@@ -23,7 +24,8 @@ from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.role import Process
 from shared.sites import Sites
 
-FRESH_SECONDS = 1.0
+RETRY_SECONDS = 1.0
+"""Between two attempts while Postgres is unavailable."""
 WAIT_SECONDS = 1.0
 """Longest that a client waits before it gets the last good values."""
 STALE_SECONDS_MAX = 86_400.0
@@ -62,11 +64,17 @@ class TooManyReads(Exception):  # noqa: N818 - it names what happened
 class _CacheEntry:
     values: CounterValues | None = None
     read_at: float = float("-inf")
-    next_read_at: float = float("-inf")
-    """When the next read is due, after a good one as after a failed one."""
+    """When the read of `values` was begun."""
+    fresh_until: float = float("-inf")
+    retry_at: float = float("-inf")
+    """When the next read is due, after a failed one."""
     failing: bool = False
     reading: asyncio.Task[None] | None = None
     """Not a `SingleFlight`: callers wait for WAIT_SECONDS only, and the read fills this entry, which may be evicted."""
+
+    def is_current(self, arrived: float) -> bool:
+        """Return whether the values are for a request of this time: still valid, or read after it."""
+        return self.values is not None and (time.monotonic() < self.fresh_until or arrived <= self.read_at)
 
 
 class CounterCache:
@@ -86,37 +94,42 @@ class CounterCache:
         """Return a counter's values, at most a second old, or the last good ones marked stale.
 
         Raises:
-            Away: Postgres does not answer and no good values of the last day are known.
-            Busy: it is an article's counter that is not cached, and too many of them are being read.
+            CountsUnavailable: Postgres does not answer and no good values of the last day are known.
+            TooManyReads: it is an article's counter that is not cached, and too many of them are being read.
         """
         if self._articles_waiting >= ARTICLES_WAITING_MAX and key.article and key not in self._of_articles:
             raise TooManyReads  # before it is in memory: a flood does not evict cached counters
-        counter = self._find(key)
-        if time.monotonic() < counter.next_read_at:
-            return _cached(counter)
-        if counter.reading is None:
-            self._start_read(key, counter)
-        if not counter.failing:
+        counter, arrived = self._find(key), time.monotonic()
+        while not counter.is_current(arrived):
+            now = time.monotonic()
+            if counter.failing and now < counter.retry_at:
+                break
+            if counter.reading is None:
+                self._start_read(key, counter)
+            if counter.failing:
+                break
             reading = counter.reading
             assert reading is not None, "it was just started or is in progress"
-            done, _ = await asyncio.wait([reading], timeout=WAIT_SECONDS)
+            done, _ = await asyncio.wait([reading], timeout=max(0.0, arrived + WAIT_SECONDS - now))
             if not done:
                 counter.failing = True
         return _cached(counter)
 
     async def refresh(self, key: CounterKey) -> CounterValues:
-        """Read a counter now, however fresh the cached values are.
+        """Return a counter's values, and never the last good ones.
 
         Raises:
-            Away: Postgres does not answer.
+            CountsUnavailable: Postgres does not answer.
         """
-        counter = self._find(key)
-        if counter.reading is None:
-            self._start_read(key, counter)
-        assert counter.reading is not None
-        await asyncio.wait([counter.reading])
-        if counter.failing or counter.values is None:
-            raise CountsUnavailable
+        counter, arrived = self._find(key), time.monotonic()
+        while counter.failing or not counter.is_current(arrived):
+            if counter.reading is None:
+                self._start_read(key, counter)
+            assert counter.reading is not None
+            await asyncio.wait([counter.reading])
+            if counter.failing:
+                raise CountsUnavailable
+        assert counter.values is not None, "it is current"
         return counter.values
 
     def _find(self, key: CounterKey) -> _CacheEntry:
@@ -150,19 +163,21 @@ class CounterCache:
     async def _read(self, key: CounterKey, counter: _CacheEntry) -> None:
         started = time.monotonic()
         try:
-            values = await read_counter(self._pool, self._sites[key.site], key.article, key.measure, key.window)
+            values, fresh_until = await read_shared_counter(
+                self._pool, self._sites[key.site], key.article, key.measure, key.window
+            )
         except POSTGRES_UNAVAILABLE as error:
             COUNTER_READS.labels("failed").inc()
             if self.problem is None:
                 log.warning("counts cannot be read; clients get the last ones", reason=repr(error))
             self.problem = "the counts cannot be read"
             counter.failing = True
-            counter.next_read_at = time.monotonic() + FRESH_SECONDS
+            counter.retry_at = time.monotonic() + RETRY_SECONDS
         else:
             COUNTER_READS.labels("read").inc()
             self.problem = None
             counter.values, counter.read_at, counter.failing = values, started, False
-            counter.next_read_at = started + FRESH_SECONDS
+            counter.fresh_until = fresh_until
         finally:
             counter.reading = None
 
@@ -172,6 +187,6 @@ def _cached(counter: _CacheEntry) -> CachedCounter:
     if counter.values is None or now - counter.read_at > STALE_SECONDS_MAX:
         raise CountsUnavailable
     if not counter.failing:
-        return CachedCounter(counter.values, counter.next_read_at)
-    soon = now + FRESH_SECONDS / 4  # the read in progress may end at any moment
-    return CachedCounter(msgspec.structs.replace(counter.values, stale=True), max(counter.next_read_at, soon))
+        return CachedCounter(counter.values, counter.fresh_until)
+    soon = now + RETRY_SECONDS / 4  # the read in progress may end at any moment
+    return CachedCounter(msgspec.structs.replace(counter.values, stale=True), max(counter.retry_at, soon))

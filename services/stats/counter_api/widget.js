@@ -50,6 +50,7 @@ class AccessCounter extends HTMLElement {
     const of = article === null ? "" : `articles/${encodeURIComponent(article)}/`;
     this.url = `${site}${of}counter?${query}`.replace(/\?$/, "");
     this.live = article === null && `${site}live?${query}`.replace(/\?$/, "");
+    this.shownAt = 0; // other numbers
     this.draw(article, get("show"));
     if (!document.hidden) this.resume();
   }
@@ -112,7 +113,7 @@ class AccessCounter extends HTMLElement {
   poll() {
     this.stopPolling();
     const ask = async () => {
-      const answer = await fetch(this.url).catch(() => {});
+      const answer = await fetch(this.url, { cache: "no-cache" }).catch(() => {}); // a browser's cache may be older
       if (answer?.ok && this.timer) this.show(await answer.json());
     };
     this.timer = setInterval(ask, POLL_MS * (1 + Math.random() / 5));
@@ -126,13 +127,17 @@ class AccessCounter extends HTMLElement {
   }
 
   // No live region: a screen reader reads the numbers when its user goes there, and does not announce each change.
+  // What is older than what is shown is not shown, whichever server, cache or stream it comes from.
   show(numbers) {
+    const at = Date.parse(numbers.as_of);
+    this.toggleAttribute("stale", !!numbers.stale);
+    if (at < this.shownAt) return;
+    this.shownAt = at;
     const separator = this.getAttribute("separator") ?? ",";
     for (const [name, field] of Object.entries(this.fields)) {
       const text = String(numbers[name]).replace(/\B(?=(\d{3})+$)/g, () => separator);
       if (field.textContent !== text) field.textContent = text;
     }
-    this.toggleAttribute("stale", !!numbers.stale);
   }
 }
 

@@ -99,6 +99,7 @@ SELECT (SELECT coalesce(sum(events), 0) FROM partitions)::bigint AS ledger,
 -- $1: days before it can get no more records: those would be too old. $2: 5m buckets before it are in no window.
 -- $3: presence buckets before it are no longer online; a counter writes the row again when it must.
 WITH days AS (DELETE FROM stats.visitor_days WHERE day < $1),
+    reads AS (DELETE FROM stats.shared_reads WHERE valid_until < now() - interval '1 minute'),
     presence AS (DELETE FROM stats.online WHERE first_bucket + cardinality(visitors) < $3)
 DELETE FROM stats.counts WHERE grain = '5m' AND bucket_start < $2
 
@@ -149,6 +150,23 @@ SELECT
     (coalesce((SELECT number FROM summed WHERE grain = 'total'), 0) + coalesce((
         SELECT sum(amount) FROM stats.adjustments WHERE site = $1 AND article = $2 AND measure = $8
     ), 0))::bigint AS total
+
+-- name: find_shared_read
+-- A read of more than $2 ahead was made before the server's clock was set back; it is not returned.
+SELECT value, read_at, extract(epoch FROM valid_until - now())::float8 AS valid_seconds FROM stats.shared_reads
+WHERE key = $1 AND valid_until > now() AND read_at < now() + $2
+
+-- name: store_shared_read
+-- Only after the previous one: another widget may return that one until it expires.
+INSERT INTO stats.shared_reads AS s (key, read_at, valid_until, value) VALUES ($1, $3, $4, $5)
+ON CONFLICT (key) DO UPDATE
+SET read_at = EXCLUDED.read_at, valid_until = EXCLUDED.valid_until, value = EXCLUDED.value
+WHERE s.valid_until <= EXCLUDED.read_at OR s.read_at >= EXCLUDED.read_at + $2
+RETURNING true
+
+-- name: begin_snapshot
+-- The first statement of a transaction takes its snapshot; now() was before it, clock_timestamp() is after it.
+SELECT now() AS begun_at, clock_timestamp() AS taken_by
 
 -- name: building_generations
 SELECT generation FROM stats.generations WHERE state = 'building'

@@ -171,6 +171,15 @@ CREATE TABLE stats.links (
 );
 COMMENT ON TABLE stats.links IS 'Path under which the portal serves an article, from the topic pages-live; null once it was withdrawn.';
 
+-- What all widgets show for a moment: so a visitor whose requests alternate between them sees no number fall.
+CREATE UNLOGGED TABLE stats.shared_reads (
+    key text PRIMARY KEY,
+    read_at timestamptz NOT NULL,
+    valid_until timestamptz NOT NULL,
+    value bytea NOT NULL
+) WITH (fillfactor = 50);
+COMMENT ON TABLE stats.shared_reads IS 'Numbers that one widget has read and all widgets return until valid_until, by the clock of Postgres. A cache: unlogged, and expired rows are deleted.';
+
 CREATE INDEX counts_of_articles ON stats.counts (generation, site, grain, bucket_start) WHERE article <> '';
 COMMENT ON INDEX stats.counts_of_articles IS 'For the top articles: the rows of a day without those of all other days. Counts are not in it, so that adding to a count does not change it.';
 

@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Hashable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from shared.postgres import POSTGRES_UNAVAILABLE
@@ -18,11 +19,19 @@ CONCURRENT_READS = 3
 WAIT_SECONDS = 15.0
 
 
+@dataclass(slots=True)
+class _Result:
+    value: Any
+    begun_at: float
+    """When its read was begun: a result is no younger than that."""
+    fresh_until: float
+
+
 class AnswerCache:
     """A small cache of query results in one process."""
 
     def __init__(self) -> None:
-        self._results: OrderedDict[Hashable, tuple[float, Any]] = OrderedDict()
+        self._results: OrderedDict[Hashable, _Result] = OrderedDict()
         self._reads = SingleFlight[Hashable, Any]("read statistics")
         self._semaphore = asyncio.Semaphore(CONCURRENT_READS)
 
@@ -38,23 +47,45 @@ class AnswerCache:
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable and there is
                 no result of the last hour.
         """
+
+        async def load_for_seconds() -> tuple[_T, float]:
+            begun = time.monotonic()
+            return await load(), begun + seconds
+
         known = self._results.get(key)
-        if known is not None and time.monotonic() - known[0] < seconds:
+        if known is not None and time.monotonic() - known.begun_at >= seconds:
+            known.fresh_until = float("-inf")
+        return await self.get_valid(key, load_for_seconds)
+
+    async def get_valid(self, key: Hashable, load: Callable[[], Awaitable[tuple[_T, float]]]) -> _T:
+        """Return a result that is valid, or the last good one while Postgres is unavailable.
+
+        Args:
+            key: Identifies the query and all its arguments.
+            load: Reads the result from Postgres, and says until when (time.monotonic) it is valid.
+
+        Raises:
+            asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable and there is
+                no result of the last hour.
+        """
+        known = self._results.get(key)
+        if known is not None and time.monotonic() < known.fresh_until:
             self._results.move_to_end(key)
-            result: _T = known[1]
+            result: _T = known.value
             return result
         try:
             result = await self._reads.run(key, lambda: self._load(key, load))
         except POSTGRES_UNAVAILABLE:
-            if known is None or time.monotonic() - known[0] > LAST_GOOD_SECONDS:
+            if known is None or time.monotonic() - known.begun_at > LAST_GOOD_SECONDS:
                 raise
-            result = known[1]
+            result = known.value
         return result
 
-    async def _load(self, key: Hashable, load: Callable[[], Awaitable[_T]]) -> _T:
+    async def _load(self, key: Hashable, load: Callable[[], Awaitable[tuple[_T, float]]]) -> _T:
+        begun = time.monotonic()
         async with asyncio.timeout(WAIT_SECONDS), self._semaphore:
-            result = await load()
-        self._results[key] = (time.monotonic(), result)
+            result, fresh_until = await load()
+        self._results[key] = _Result(result, begun, fresh_until)
         self._results.move_to_end(key)
         while len(self._results) > RESULTS_MAX:
             self._results.popitem(last=False)

@@ -1,17 +1,24 @@
-"""The data of the statistics page, read through a cache: each query has its own maximum age."""
+"""The data of the statistics page and of its exports. All numbers of one answer are read in one snapshot.
 
-import asyncio
-import time
+Numbers of different ages contradict each other: more views today than in 7 days. So the page is one cached report of
+one moment, the same for all widgets; each table of an export is read in one snapshot, too.
+"""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import TypeVar
 
 import asyncpg
+import msgspec
 
 from services.stats.counter_api.counter_query import read_counter
 from services.stats.queries import SQL, STATISTICS_SQL
+from services.stats.shared_reads import Snapshot, open_snapshot, shared_read
 from services.stats.statistics.answer_cache import AnswerCache
 from services.stats.statistics.page_data import PageData
 from services.stats.statistics.periods import PERIOD_BUCKETS, BucketSize, Period, period_edges
 from services.stats.statistics.time_series import (
-    Comparison,
     TimeSeries,
     read_comparison,
     read_ledger,
@@ -30,10 +37,22 @@ from services.stats.statistics.top_articles import (
 from shared.events import Measure
 from shared.sites import Site
 
+_T = TypeVar("_T")
 NOW_SECONDS, TODAY_SECONDS, DAYS_SECONDS, LONG_SECONDS = 2.0, 5.0, 15.0, 60.0
-AGES: dict[Period, float] = {"24h": TODAY_SECONDS, "7d": DAYS_SECONDS, "30d": LONG_SECONDS, "365d": LONG_SECONDS}
+PAGE_SECONDS = 3.0
+"""The page is valid for so long, or for ten times as long as it takes to read, but at most for a minute."""
 LONG_SPAN_SECONDS = 8 * 86_400
 PAGE_ARTICLES = 10
+
+
+@dataclass(frozen=True)
+class TopReport:
+    """Most read articles and sections of one moment."""
+
+    as_of: int
+    """Seconds since 1970 UTC."""
+    articles: list[TopArticle]
+    sections: list[SectionCounts]
 
 
 class ReportReader:
@@ -58,85 +77,109 @@ class ReportReader:
         return await self._cache.get(
             ("series", site.slug, step, begin, end, article, section),
             LONG_SECONDS if section else age,
-            lambda: read_series(self._pool, site, step, begin, end, article=article, section=section),
+            lambda: self._in_snapshot(
+                lambda snapshot: read_series(snapshot, site, step, begin, end, article=article, section=section)
+            ),
         )
 
     async def top_articles(
-        self, site: Site, span: DayRange, measure: Measure, section: str | None = None, *, public_only: bool = False
-    ) -> list[TopArticle]:
-        """Return the 100 top articles."""
+        self,
+        site: Site,
+        span: DayRange,
+        measure: Measure,
+        section: str | None = None,
+        *,
+        public_only: bool = False,
+        with_sections: bool = False,
+    ) -> TopReport:
+        """Return the 100 top articles, and if wanted the counts of each section."""
+
+        async def read(snapshot: Snapshot) -> TopReport:
+            articles = await read_top_articles(snapshot, site, span, measure, section, public_only=public_only)
+            sections = await read_sections(snapshot, site, span) if with_sections else []
+            return TopReport(snapshot.at_seconds, articles, sections)
+
         return await self._cache.get(
-            ("most read", site.slug, span, measure, section, public_only),
+            ("most read", site.slug, span, measure, section, public_only, with_sections),
             self._age(span),
-            lambda: read_top_articles(self._pool, site, span, measure, section, public_only=public_only),
+            lambda: self._in_snapshot(read),
         )
 
-    async def online_now(
-        self, site: Site, section: str | None = None, *, public_only: bool = False
-    ) -> list[TopArticle]:
+    async def online_now(self, site: Site, section: str | None = None, *, public_only: bool = False) -> TopReport:
         """Return the 100 articles with the most active visitors."""
+
+        async def read(snapshot: Snapshot) -> TopReport:
+            articles = await read_online_now(snapshot, site, section, public_only=public_only)
+            return TopReport(snapshot.at_seconds, articles, [])
+
         return await self._cache.get(
-            ("online", site.slug, section, public_only),
-            NOW_SECONDS,
-            lambda: read_online_now(self._pool, site, section, public_only=public_only),
+            ("online", site.slug, section, public_only), NOW_SECONDS, lambda: self._in_snapshot(read)
         )
 
-    async def sections(self, site: Site, span: DayRange) -> list[SectionCounts]:
+    async def sections(self, site: Site, span: DayRange) -> TopReport:
         """Return the counts of each section."""
-        return await self._cache.get(
-            ("sections", site.slug, span), self._age(span), lambda: read_sections(self._pool, site, span)
-        )
+
+        async def read(snapshot: Snapshot) -> TopReport:
+            return TopReport(snapshot.at_seconds, [], await read_sections(snapshot, site, span))
+
+        return await self._cache.get(("sections", site.slug, span), self._age(span), lambda: self._in_snapshot(read))
 
     async def page(self, site: Site, period: Period) -> PageData:
-        """Return the data of the page."""
-        edges = period_edges(period, int(time.time()), site)
-        today = range_of("today", site)
-        tops = {one: range_of(one, site) for one in ("today", "week", "always")}
-        counter, adjusted, series, ledger, referrers, online, until, *lists = await asyncio.gather(
-            self._cache.get(
-                ("counter", site.slug),
-                NOW_SECONDS,
-                lambda: read_counter(self._pool, site, None, site.default_measure, "calendar"),
-            ),
-            self._cache.get(("adjusted", site.slug), DAYS_SECONDS, lambda: self._adjustment_total(site)),
-            self.series(site, PERIOD_BUCKETS[period], edges[0], edges[-1]),
-            self._cache.get(
-                ("ledger", site.slug, period, today), TODAY_SECONDS, lambda: read_ledger(self._pool, site, period)
-            ),
-            self._cache.get(
-                ("referrers", site.slug, period, today), AGES[period], lambda: read_referrers(self._pool, site, period)
-            ),
-            self.online_now(site),
-            self._cache.get("until", NOW_SECONDS, lambda: self._pool.fetchval(SQL["newest_counted"])),
-            *(self.top_articles(site, span, "views") for span in tops.values()),
-        )
-        comparisons = {one: await self._comparison(site, one) for one in PERIOD_BUCKETS}
-        most_read = {one: articles[:PAGE_ARTICLES] for one, articles in zip(tops, lists, strict=True)}
-        return PageData(
-            counter,
-            adjusted,
-            period,
-            series,
-            comparisons,
-            most_read,
-            online[:PAGE_ARTICLES],
-            ledger,
-            referrers,
-            until // 1000,
-        )
+        """Return the data of the page: of one moment, and the same for all widgets."""
+        key = msgspec.json.encode(
+            ["page", FORMAT, site.slug, period, site.timezone, site.first_weekday, site.default_measure]
+        ).decode()
 
-    async def _comparison(self, site: Site, period: Period) -> Comparison:
-        return await self._cache.get(
-            ("comparison", site.slug, period), AGES[period], lambda: read_comparison(self._pool, site, period)
-        )
+        async def load(snapshot: Snapshot) -> bytes:
+            return msgspec.json.encode(await read_page(snapshot, site, period))
 
-    async def _adjustment_total(self, site: Site) -> int:
-        rows = await self._pool.fetch(STATISTICS_SQL["adjustment_totals"], site.slug)
-        amount: int = dict(map(tuple, rows)).get(site.default_measure, 0)
-        return amount
+        async def read() -> tuple[PageData, float]:
+            found = await shared_read(self._pool, key, PAGE_SECONDS, load)
+            assert found is not None, "a page is always stored"
+            return msgspec.json.decode(found.value, type=PageData), found.fresh_until
+
+        return await self._cache.get_valid(key, read)
+
+    async def _in_snapshot(self, read: Callable[[Snapshot], Awaitable[_T]]) -> _T:
+        async with self._pool.acquire() as connection, open_snapshot(connection) as snapshot:
+            return await read(snapshot)
 
     @staticmethod
     def _age(span: DayRange) -> float:
         if span.grain == "total" or span.end - span.begin > LONG_SPAN_SECONDS:
             return LONG_SECONDS
         return TODAY_SECONDS if span.end - span.begin < LONG_SPAN_SECONDS // 4 else DAYS_SECONDS
+
+
+async def read_page(snapshot: Snapshot, site: Site, period: Period) -> PageData:
+    """Read all numbers of the page in one snapshot.
+
+    Raises:
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
+    """
+    now = snapshot.at_seconds
+    edges = period_edges(period, now, site)
+    most_read = {
+        one: await read_top_articles(snapshot, site, range_of(one, now, site), "views", None, public_only=False)
+        for one in ("today", "week", "always")
+    }
+    adjusted = await snapshot.connection.fetch(STATISTICS_SQL["adjustment_totals"], site.slug)
+    online = await read_online_now(snapshot, site, None, public_only=False)
+    return PageData(
+        counter=await read_counter(snapshot, site, None, site.default_measure, "calendar"),
+        adjusted=dict(map(tuple, adjusted)).get(site.default_measure, 0),
+        period=period,
+        series=await read_series(
+            snapshot, site, PERIOD_BUCKETS[period], edges[0], edges[-1], article=None, section=None
+        ),
+        comparisons={one: await read_comparison(snapshot, site, one) for one in PERIOD_BUCKETS},
+        most_read={one: articles[:PAGE_ARTICLES] for one, articles in most_read.items()},
+        online=online[:PAGE_ARTICLES],
+        ledger=await read_ledger(snapshot, site, period),
+        referrers=await read_referrers(snapshot, site, period),
+        counted_until=await snapshot.connection.fetchval(SQL["newest_counted"]) // 1000,
+    )
+
+
+FORMAT = hashlib.sha256(msgspec.json.encode(msgspec.json.schema(PageData))).hexdigest()[:8]
+"""Widgets of two versions share a page if they write it the same way."""

@@ -19,7 +19,7 @@ from services.stats.query_params import ANY_ORIGIN, choice_param
 from services.stats.statistics.access import StatisticsAuth, query_with_token
 from services.stats.statistics.page import ASSETS, render_fragment, render_page, render_token_form
 from services.stats.statistics.periods import BucketSize, InvalidRange, Period, TopPeriod, bucket_edges, parse_range
-from services.stats.statistics.report import ReportReader
+from services.stats.statistics.report import ReportReader, TopReport
 from services.stats.statistics.report_tables import ReportFrame, history_table, sections_table, top_table
 from services.stats.statistics.spreadsheets import XLSX_TYPE, Table, to_csv, to_xlsx
 from services.stats.statistics.time_series import MEASURES, Counts, local_time
@@ -128,7 +128,7 @@ class StatisticsRoutes:
         )
         if kind != "json":
             frame = _frame(request, site, series.as_of, " ".join(one for one in (section, article) if one))
-            return self._file(site, f"history-{step}", kind, [history_table(series, frame)])
+            return self._file(site, f"history-{step}", kind, [history_table(series, frame)], series.as_of)
         answer = {
             "site": site.slug,
             **({"article": article} if article else {}),
@@ -151,18 +151,21 @@ class StatisticsRoutes:
         """`GET /stats/{site}/top?period=&limit=&measure=&section=`, or `from` and `to`; also `.csv` and `.xlsx`."""
         site = self._check_access(request)
         top = self._parse_top_query(request, site)
-        articles = await self._articles(site, top, public_only=False)
-        as_of = int(time.time())
+        report = await self._top_report(site, top, with_sections=kind == "xlsx")
+        articles = report.articles[: top.limit]
         if kind != "json":
-            frame = _frame(request, site, as_of, top.period)
-            return self._file(site, f"top-{top.period}", kind, await self._sheets(top, articles, frame))
+            frame = _frame(request, site, report.as_of, top.period)
+            sheets = [top_table(articles, frame, self._base_url(site), online=top.span is None)]
+            if top.span is not None and kind == "xlsx":
+                sheets.append(sections_table(report.sections, frame))
+            return self._file(site, f"top-{top.period}", kind, sheets, report.as_of)
         answer = {
             "site": site.slug,
             "period": top.period,
             **({"section": top.section} if top.section else {}),
             "measure": "online" if top.span is None else top.measure,
             "timezone": site.timezone,
-            "as_of": local_time(as_of, site),
+            "as_of": local_time(report.as_of, site),
             "articles": [
                 {
                     "article": one.article,
@@ -182,48 +185,44 @@ class StatisticsRoutes:
         top = self._parse_top_query(request, site, default="month")
         if top.span is None:
             raise Problem(422, "`period=now` is not available for sections.", field="period", headers=ANY_ORIGIN)
-        sections = await _read_or_503(self._reader.sections(site, top.span))
-        as_of = int(time.time())
+        report = await _read_or_503(self._reader.sections(site, top.span))
         if kind != "json":
-            frame = _frame(request, site, as_of, top.period)
-            return self._file(site, f"sections-{top.period}", kind, [sections_table(sections, frame)])
-        told = [
+            frame = _frame(request, site, report.as_of, top.period)
+            tables = [sections_table(report.sections, frame)]
+            return self._file(site, f"sections-{top.period}", kind, tables, report.as_of)
+        sections = [
             {"section": one.section or None, "articles": one.articles, **_series_json(one.counts, MEASURES)}
-            for one in sections
+            for one in report.sections
         ]
         return self._json(
             site,
-            {"site": site.slug, "period": top.period, "as_of": local_time(as_of, site), "sections": told},
+            {"site": site.slug, "period": top.period, "as_of": local_time(report.as_of, site), "sections": sections},
         )
 
     async def fragment(self, request: Request) -> Response:
         """`GET /stats/{site}/top.html`: an `<ol>` of links for other pages; only articles that are live."""
         site = self._check_access(request)
         top = self._parse_top_query(request, site)
-        articles = await self._articles(site, top, public_only=True)
+        report = await self._top_report(site, top, public_only=True)
 
         def number(one: TopArticle) -> int:
             return one.online if top.span is None else one.counts.of(top.measure)
 
         wanted = choice_param(request, "numbers", "yes", ("yes", "no")) == "yes"
-        html = render_fragment(articles, site, self._base_url(site), number, with_numbers=wanted)
+        html = render_fragment(report.articles[: top.limit], site, self._base_url(site), number, with_numbers=wanted)
         return HTMLResponse(html, headers={**self._caching(site, 15), **ANY_ORIGIN})
 
-    async def _articles(self, site: Site, top: TopQuery, *, public_only: bool) -> Sequence[TopArticle]:
-        reading = (
-            self._reader.online_now(site, top.section, public_only=public_only)
-            if top.span is None
-            else self._reader.top_articles(site, top.span, top.measure, top.section, public_only=public_only)
+    async def _top_report(
+        self, site: Site, top: TopQuery, *, public_only: bool = False, with_sections: bool = False
+    ) -> TopReport:
+        """Return the top articles, and for a workbook the sections of the same range and moment."""
+        if top.span is None:
+            return await _read_or_503(self._reader.online_now(site, top.section, public_only=public_only))
+        return await _read_or_503(
+            self._reader.top_articles(
+                site, top.span, top.measure, top.section, public_only=public_only, with_sections=with_sections
+            )
         )
-        return (await _read_or_503(reading))[: top.limit]
-
-    async def _sheets(self, top: TopQuery, articles: Sequence[TopArticle], frame: ReportFrame) -> list[Table]:
-        """Return the top articles; in a workbook the sections of the same range follow."""
-        sheets = [top_table(articles, frame, self._base_url(frame.site), online=top.span is None)]
-        if top.span is not None:
-            sections = await _read_or_503(self._reader.sections(frame.site, top.span))
-            sheets.append(sections_table(sections, frame))
-        return sheets
 
     def _parse_top_query(self, request: Request, site: Site, default: str = "today") -> TopQuery:
         query = request.query_params
@@ -239,7 +238,7 @@ class StatisticsRoutes:
             name = f"{local_time(days[0], site)[:10]}_{local_time(days[-1] - 1, site)[:10]}"
             return TopQuery(name, DayRange("day", days[0], days[-1]), _measure(request, "views"), section, limit)
         period = choice_param(request, "period", default, (*get_args(TopPeriod), "now"))
-        span = None if period == "now" else range_of(period, site)
+        span = None if period == "now" else range_of(period, int(time.time()), site)
         return TopQuery(period, span, _measure(request, "views"), section, limit)
 
     def _site(self, request: Request) -> Site:
@@ -272,13 +271,14 @@ class StatisticsRoutes:
         headers = {**self._caching(site, 5), **ANY_ORIGIN}
         return Response(msgspec.json.encode(answer), media_type="application/json", headers=headers)
 
-    def _file(self, site: Site, name: str, kind: str, tables: Sequence[Table]) -> Response:
+    def _file(self, site: Site, name: str, kind: str, tables: Sequence[Table], as_of: int) -> Response:
         content, media = (
             (to_csv(tables[0]), "text/csv; charset=utf-8") if kind == "csv" else (to_xlsx(tables), XLSX_TYPE)
         )
-        day = local_time(int(time.time()), site)[:10]
+        day = local_time(as_of, site)[:10]
         headers = {
             **self._caching(site, 5),
+            "x-presstally-as-of": local_time(as_of, site),
             "content-disposition": f'attachment; filename="{site.slug}-{name}-{day}.{kind}"',
             "x-content-type-options": "nosniff",
         }

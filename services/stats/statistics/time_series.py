@@ -1,14 +1,13 @@
 """Postgres → time series and sums: history, comparison, referrers, ledger."""
 
-import time
 from collections.abc import Sequence
 from datetime import datetime
 
-import asyncpg
 import msgspec
 
 from services.stats.counting.rules import DIRECT, WHOLE_SITE
 from services.stats.queries import STATISTICS_SQL as SQL
+from services.stats.shared_reads import Snapshot
 from services.stats.statistics.periods import (
     BucketSize,
     Period,
@@ -84,7 +83,7 @@ class Ledger(msgspec.Struct, frozen=True):
 
 
 async def read_series(
-    pool: asyncpg.Pool, site: Site, step: BucketSize, begin: int, end: int, *, article: str | None, section: str | None
+    snapshot: Snapshot, site: Site, step: BucketSize, begin: int, end: int, *, article: str | None, section: str | None
 ) -> TimeSeries:
     """Read all buckets that touch [begin, end), and as many before them.
 
@@ -98,37 +97,41 @@ async def read_series(
     all_starts = bucket_edges(first_before, starts[-1], step, site, limit=2 * count)[:-1]
     span = (all_starts[0], starts[-1], all_starts)
     if section is not None:
-        rows = await pool.fetch(SQL["section_series"], site.slug, section, *span)
+        rows = await snapshot.connection.fetch(SQL["section_series"], site.slug, section, *span)
     else:
         grain = "hour" if step == "hour" else "day"
-        rows = await pool.fetch(SQL["series"], site.slug, article or WHOLE_SITE, grain, *span)
+        rows = await snapshot.connection.fetch(SQL["series"], site.slug, article or WHOLE_SITE, grain, *span)
     found = {place: Counts(*numbers) for place, *numbers in map(tuple, rows)}
     counts = [found.get(place, Counts()) for place in range(2 * count)]
-    return TimeSeries(step, starts, counts[count:], _sum(counts[:count]), int(time.time()))
+    return TimeSeries(step, starts, counts[count:], _sum(counts[:count]), snapshot.at_seconds)
 
 
-async def read_comparison(pool: asyncpg.Pool, site: Site, period: Period) -> Comparison:
+async def read_comparison(snapshot: Snapshot, site: Site, period: Period) -> Comparison:
     """Read a period's counts and those just before it."""
-    ranges = comparison_ranges(period, int(time.time()), site)
+    ranges = comparison_ranges(period, snapshot.at_seconds, site)
     spans = [(number, span) for number, one in enumerate(ranges) for span in one]
-    rows = await pool.fetch(
+    rows = await snapshot.connection.fetch(
         SQL["comparison_sums"], site.slug, [number for number, _ in spans], *_columns([span for _, span in spans])
     )
     whole, now, before = (Counts(*row[1:]) for row in map(tuple, rows))
-    first_hour = await pool.fetchval(SQL["first_hour"], site.slug)
+    first_hour = await snapshot.connection.fetchval(SQL["first_hour"], site.slug)
     is_complete = first_hour is not None and first_hour <= min(span.begin for span in ranges[2])
     return Comparison(whole, now, before if is_complete else None)
 
 
-async def read_referrers(pool: asyncpg.Pool, site: Site, period: Period) -> list[tuple[str, int]]:
+async def read_referrers(snapshot: Snapshot, site: Site, period: Period) -> list[tuple[str, int]]:
     """Return [(referring host, visits)], most visits first; "" is a direct visit."""
-    rows = await pool.fetch(SQL["referrer_totals"], site.slug, *period_days(period, int(time.time()), site))
+    rows = await snapshot.connection.fetch(
+        SQL["referrer_totals"], site.slug, *period_days(period, snapshot.at_seconds, site)
+    )
     return sorted(((row["host"], row["visits"]) for row in rows), key=lambda one: one[0] == DIRECT)
 
 
-async def read_ledger(pool: asyncpg.Pool, site: Site, period: Period) -> Ledger:
+async def read_ledger(snapshot: Snapshot, site: Site, period: Period) -> Ledger:
     """Return the outcomes of the records that arrived on the local days of a period."""
-    rows = await pool.fetch(SQL["ledger_totals"], site.slug, *period_days(period, int(time.time()), site))
+    rows = await snapshot.connection.fetch(
+        SQL["ledger_totals"], site.slug, *period_days(period, snapshot.at_seconds, site)
+    )
     outcomes: dict[str, int] = {}
     reasons: dict[str, dict[str, int]] = {"bot": {}, "dead_lettered": {}}
     for outcome, reason, events in rows:

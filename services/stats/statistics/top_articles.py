@@ -1,13 +1,11 @@
 """Postgres → top articles and active articles, with titles and links; sections."""
 
-import time
-
-import asyncpg
 import msgspec
 
 from services.stats.counting.rules import ONLINE_MS
 from services.stats.counting.state import PRESENCE_BUCKET_MS
 from services.stats.queries import STATISTICS_SQL as SQL
+from services.stats.shared_reads import Snapshot
 from services.stats.statistics.periods import TopPeriod, top_range
 from services.stats.statistics.time_series import Counts
 from shared.events import Measure
@@ -47,18 +45,18 @@ class DayRange(msgspec.Struct, frozen=True):
     end: int
 
 
-def range_of(period: TopPeriod, site: Site) -> DayRange:
-    """Return the current range of a period."""
-    return DayRange(*top_range(period, int(time.time()), site))
+def range_of(period: TopPeriod, now: int, site: Site) -> DayRange:
+    """Return the range of a period at an instant (seconds)."""
+    return DayRange(*top_range(period, now, site))
 
 
 async def read_top_articles(
-    pool: asyncpg.Pool, site: Site, span: DayRange, measure: Measure, section: str | None, *, public_only: bool
+    snapshot: Snapshot, site: Site, span: DayRange, measure: Measure, section: str | None, *, public_only: bool
 ) -> list[TopArticle]:
     """Return the 100 top articles. Only rows of the range's days are read.
 
     Args:
-        pool: Postgres.
+        snapshot: Of Postgres.
         site: Of the articles.
         span: Local days, or all time.
         measure: The order. Visits and visitors of an article are those that began on it.
@@ -68,7 +66,7 @@ async def read_top_articles(
     Raises:
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
     """
-    rows = await pool.fetch(
+    rows = await snapshot.connection.fetch(
         SQL["top_articles"], site.slug, span.grain, span.begin, span.end, measure, section, public_only, LIMIT_MAX
     )
     return [
@@ -78,19 +76,18 @@ async def read_top_articles(
 
 
 async def read_online_now(
-    pool: asyncpg.Pool, site: Site, section: str | None, *, public_only: bool
+    snapshot: Snapshot, site: Site, section: str | None, *, public_only: bool
 ) -> list[TopArticle]:
     """Return the 100 articles with the most active visitors."""
-    now = time.time_ns() // 1_000_000
-    first_bucket = (now - ONLINE_MS) // PRESENCE_BUCKET_MS + 1
-    rows = await pool.fetch(SQL["online_now"], site.slug, first_bucket, section, public_only, LIMIT_MAX)
+    first_bucket = (snapshot.at_ms - ONLINE_MS) // PRESENCE_BUCKET_MS + 1
+    rows = await snapshot.connection.fetch(SQL["online_now"], site.slug, first_bucket, section, public_only, LIMIT_MAX)
     return [
         TopArticle(article, title, section, state, path, online=online)
         for article, title, section, state, path, online in map(tuple, rows)
     ]
 
 
-async def read_sections(pool: asyncpg.Pool, site: Site, span: DayRange) -> list[SectionCounts]:
+async def read_sections(snapshot: Snapshot, site: Site, span: DayRange) -> list[SectionCounts]:
     """Return the counts of each section."""
-    rows = await pool.fetch(SQL["sections"], site.slug, span.grain, span.begin, span.end)
+    rows = await snapshot.connection.fetch(SQL["sections"], site.slug, span.grain, span.begin, span.end)
     return [SectionCounts(section, articles, Counts(*numbers)) for section, articles, *numbers in map(tuple, rows)]

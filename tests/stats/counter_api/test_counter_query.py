@@ -3,12 +3,14 @@
 import time
 from collections.abc import AsyncIterator
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 import pytest
 
-from services.stats.counter_api.counter_query import read_counter
+from services.stats.counter_api.counter_query import CounterValues, read_counter
 from services.stats.local_calendar import bucket_5m_start, day_start, hour_start, week_start
+from services.stats.shared_reads import open_snapshot
 from shared.postgres import open_pool
 from shared.sites import Site
 
@@ -25,6 +27,11 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
     pool = await open_pool(database, role="presstally_stats", size=1)
     yield pool
     await pool.close()
+
+
+async def read(pool: asyncpg.Pool, *arguments: Any) -> CounterValues:
+    async with pool.acquire() as connection, open_snapshot(connection) as snapshot:
+        return await read_counter(snapshot, *arguments)
 
 
 async def test_read_counter_calendar_sums_local_day_week_and_total(pool: asyncpg.Pool) -> None:
@@ -46,11 +53,11 @@ async def test_read_counter_calendar_sums_local_day_week_and_total(pool: asyncpg
         "INSERT INTO stats.adjustments (id, site, article, measure, amount, who, why, created_at) "
         "VALUES ('a', 'haihau', '', 'views', 1000, 'An', 'opening', now())"
     )
-    views = await read_counter(pool, SITE, None, "views", "calendar")
+    views = await read(pool, SITE, None, "views", "calendar")
     assert (views.today, views.week, views.total, views.online) == (7, 7, 1_100, 0)
-    visits = await read_counter(pool, SITE, None, "visits", "calendar")
+    visits = await read(pool, SITE, None, "visits", "calendar")
     assert (visits.today, visits.total) == (4, 50)
-    article = await read_counter(pool, SITE, "bai-1", "views", "calendar")
+    article = await read(pool, SITE, "bai-1", "views", "calendar")
     assert (article.today, article.total, article.article) == (2, 0, "bai-1")
     assert views.timezone == "Asia/Ho_Chi_Minh"
     assert datetime.fromisoformat(views.as_of).utcoffset() == datetime.now(SITE.zone).utcoffset()
@@ -69,7 +76,7 @@ async def test_read_counter_rolling_sums_5m_buckets_and_hours(pool: asyncpg.Pool
             (1, "", "hour", first_hour - 3_600, 0, 500, 0, 0),
         ],
     )
-    counter = await read_counter(pool, SITE, None, "views", "rolling")
+    counter = await read(pool, SITE, None, "views", "rolling")
     assert (counter.today, counter.week) == (3, 11)
 
 
@@ -79,4 +86,4 @@ async def test_read_counter_online_has_the_last_300_seconds(pool: asyncpg.Pool) 
     rows = [(0, bucket - 3, [2, 0, 1]), (1, bucket - 70, [50, *[0] * 60, 1]), (2, bucket - 100, [7, 7])]
     insert = "INSERT INTO stats.online (generation, site, article, partition, first_bucket, visitors) "
     await pool.executemany(f"{insert} VALUES (1, 'haihau', '', $1, $2, $3)", rows)
-    assert (await read_counter(pool, SITE, None, "visits", "calendar")).online == 4
+    assert (await read(pool, SITE, None, "visits", "calendar")).online == 4

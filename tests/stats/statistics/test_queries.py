@@ -12,6 +12,7 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from services.stats.counting.article_titles import save_link, save_title
+from services.stats.shared_reads import open_snapshot
 from services.stats.statistics.periods import bucket_edges, bucket_start, next_start, start_before
 from services.stats.statistics.time_series import Counts, read_comparison, read_ledger, read_referrers, read_series
 from services.stats.statistics.top_articles import DayRange, range_of, read_online_now, read_sections, read_top_articles
@@ -31,6 +32,12 @@ async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
     pool = await open_pool(database, role="presstally_stats")
     yield pool
     await pool.close()
+
+
+async def at_once(pool: asyncpg.Pool, read: Any, *arguments: Any, **named: Any) -> Any:
+    """Read in a snapshot of its own."""
+    async with pool.acquire() as connection, open_snapshot(connection) as snapshot:
+        return await read(snapshot, *arguments, **named)
 
 
 async def put(pool: asyncpg.Pool, *rows: tuple[Any, ...]) -> None:
@@ -66,14 +73,14 @@ async def test_series_has_every_bucket_and_correct_sums(pool: asyncpg.Pool) -> N
     for step in ("day", "week", "month"):
         begin = start_before(bucket_start(today, step, SITE), step, 5, SITE)
         end = next_start(bucket_start(today, step, SITE), step, SITE)
-        series = await read_series(pool, SITE, step, begin, end, article=None, section=None)
+        series = await at_once(pool, read_series, SITE, step, begin, end, article=None, section=None)
         assert len(series.counts) == 6
         for start, finish, counts in zip(series.starts, series.starts[1:], series.counts, strict=False):
             within = [row[4:] for row in rows if start <= row[2] < finish]
             assert counts == Counts(*(sum(column) for column in zip(*within, strict=True))), step
         first_before = start_before(begin, step, 6, SITE)
         assert series.before.views == sum(row[4] for row in rows if first_before <= row[2] < begin)
-    one = await read_series(pool, SITE, "day", days[0], days[0] + 1, article="bai-1", section=None)
+    one = await at_once(pool, read_series, SITE, "day", days[0], days[0] + 1, article="bai-1", section=None)
     assert one.counts == [Counts(5, 4, 3)]
 
 
@@ -81,7 +88,7 @@ async def test_series_of_hours_ignores_other_grains(pool: asyncpg.Pool) -> None:
     """Steps of an hour read hours, and nothing of days or 5-minute steps."""
     hour = bucket_start(int(time.time()), "hour", SITE)
     await put(pool, ("", "hour", hour, 0, 3, 2, 1), ("", "5m", hour, 0, 3, 2, 1), ("", "day", hour, 0, 3, 2, 1))
-    series = await read_series(pool, SITE, "hour", hour - 3_600, hour + 1, article=None, section=None)
+    series = await at_once(pool, read_series, SITE, "hour", hour - 3_600, hour + 1, article=None, section=None)
     assert series.counts == [Counts(), Counts(3, 2, 1)]
 
 
@@ -100,17 +107,17 @@ async def test_top_articles_add_partitions_and_days(pool: asyncpg.Pool) -> None:
         if start >= start_before(today, "day", 2, SITE):
             sums[name] += views
     span = DayRange("day", start_before(today, "day", 2, SITE), next_start(today, "day", SITE))
-    found = await read_top_articles(pool, SITE, span, "views", None, public_only=False)
+    found = await at_once(pool, read_top_articles, SITE, span, "views", None, public_only=False)
     assert [(one.article, one.counts.views) for one in found] == sorted(
         sums.items(), key=lambda one: (-one[1], one[0])
     )[:100]
-    assert await read_top_articles(pool, SITE, span, "visitors", None, public_only=False) == []
-    assert await read_top_articles(pool, SITE, span, "views", None, public_only=True) == []
+    assert await at_once(pool, read_top_articles, SITE, span, "visitors", None, public_only=False) == []
+    assert await at_once(pool, read_top_articles, SITE, span, "views", None, public_only=True) == []
 
 
 async def test_titles_and_links_have_the_newest_version(pool: asyncpg.Pool) -> None:
     """An older version changes nothing; what is withdrawn loses its link, and what is killed its title as well."""
-    today = range_of("today", SITE)
+    today = range_of("today", int(time.time()), SITE)
     await put(pool, *((f"bai-{number}", "day", today.begin, 0, 10 - number, 1, 1) for number in range(6)))
     for event in (
         *(article(number) for number in range(5)),
@@ -130,7 +137,7 @@ async def test_titles_and_links_have_the_newest_version(pool: asyncpg.Pool) -> N
         live(4, 2, "failed", None),
     ):
         await save_link(pool, NOWHERE, event)
-    found = await read_top_articles(pool, SITE, today, "views", None, public_only=False)
+    found = await at_once(pool, read_top_articles, SITE, today, "views", None, public_only=False)
     assert [(one.title, one.path) for one in found] == [
         ("Bài 0, bản 3", "/bai-0.html"),
         ("Bài 1, bản 1", None),
@@ -139,13 +146,15 @@ async def test_titles_and_links_have_the_newest_version(pool: asyncpg.Pool) -> N
         ("Bài 4, bản 2", "/bai-4.html"),
         (None, None),
     ]
-    shown = await read_top_articles(pool, SITE, today, "views", None, public_only=True)
+    shown = await at_once(pool, read_top_articles, SITE, today, "views", None, public_only=True)
     assert [one.article for one in shown] == ["bai-0", "bai-4"]
-    of_section = await read_top_articles(pool, SITE, today, "views", "van-hoa", public_only=False)
+    of_section = await at_once(pool, read_top_articles, SITE, today, "views", "van-hoa", public_only=False)
     assert [one.article for one in of_section] == ["bai-4"]
-    sections = {one.section: (one.articles, one.counts.views) for one in await read_sections(pool, SITE, today)}
+    sections = {
+        one.section: (one.articles, one.counts.views) for one in await at_once(pool, read_sections, SITE, today)
+    }
     assert sections == {"tin-tuc": (4, 10 + 9 + 8 + 7), "van-hoa": (1, 6), "": (1, 5)}
-    series = await read_series(pool, SITE, "day", today.begin, today.end, article=None, section="van-hoa")
+    series = await at_once(pool, read_series, SITE, "day", today.begin, today.end, article=None, section="van-hoa")
     assert series.total == Counts(6, 1, 1)
 
 
@@ -163,7 +172,7 @@ async def test_online_by_article_counts_five_minutes_only(pool: asyncpg.Pool) ->
             ("bai-3", 0, step, []),
         ],
     )
-    found = await read_online_now(pool, SITE, None, public_only=False)
+    found = await at_once(pool, read_online_now, SITE, None, public_only=False)
     assert [(one.article, one.online) for one in found] == [("bai-1", 4)]
 
 
@@ -183,7 +192,7 @@ async def test_ledger_balances_and_hosts_are_summed(pool: asyncpg.Pool) -> None:
         "VALUES (1, 'haihau', $1, $2, $3, 0, $4)",
         rows,
     )
-    ledger = await read_ledger(pool, SITE, "7d")
+    ledger = await at_once(pool, read_ledger, SITE, "7d")
     assert (ledger.received, ledger.people, ledger.bots, ledger.dead) == (18, 12, {"crawler": 4}, {"schema": 1})
     await pool.executemany(
         "INSERT INTO stats.referrers (generation, site, day, partition, host, visits) "
@@ -196,7 +205,7 @@ async def test_ledger_balances_and_hosts_are_summed(pool: asyncpg.Pool) -> None:
             (old, 0, "b.vn", 9),
         ],
     )
-    assert await read_referrers(pool, SITE, "7d") == [("zalo.me", 5), ("b.vn", 4), ("", 9)]
+    assert await at_once(pool, read_referrers, SITE, "7d") == [("zalo.me", 5), ("b.vn", 4), ("", 9)]
 
 
 async def test_today_is_compared_with_the_same_part_of_another_day(pool: asyncpg.Pool) -> None:
@@ -207,10 +216,10 @@ async def test_today_is_compared_with_the_same_part_of_another_day(pool: asyncpg
     passed = [step for step in steps if step < now - now % 300]
     week = [start_before(today, "day", number, SITE) for number in range(14)]
     await put(pool, *(("", "day", day, 0, 288, 0, 0) for day in week[1:]), ("", "day", today, 0, len(passed), 0, 0))
-    assert (await read_comparison(pool, SITE, "7d")).before is None
+    assert (await at_once(pool, read_comparison, SITE, "7d")).before is None
     await put(pool, ("", "hour", week[13], 0, 1, 0, 0), *(("", "5m", step, 0, 1, 0, 0) for step in passed))
     await put(pool, *(("", "5m", step - 7 * DAY, 0, 1, 0, 0) for step in steps))
-    found = await read_comparison(pool, SITE, "7d")
+    found = await at_once(pool, read_comparison, SITE, "7d")
     if bucket_start(int(time.time()), "day", SITE) == today and int(time.time()) // 300 == now // 300:
         assert found.whole.views == 6 * 288 + len(passed)
         assert found.now == found.before == Counts(6 * 288 + len(passed), 0, 0)

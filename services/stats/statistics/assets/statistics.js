@@ -1,6 +1,6 @@
 // Enhancements: a chart of the table, and numbers that refresh. The page is complete without scripts.
 const chart = document.getElementById("chart");
-const look = 15000;
+const REFRESH_MS = 5000;
 let plot;
 
 function draw() {
@@ -36,20 +36,27 @@ function draw() {
   }, [names.map((_, place) => place), ...columns], chart);
 }
 
-// Fetch the page again and replace the parts that changed, except one that contains the focus or the selection.
+// Fetch the page again and replace all numbers, so that they are of one moment: none while one of them contains the
+// focus or the selection, and none if the answer is older than what is shown.
 async function refresh() {
   if (document.hidden) return;
   const answer = await fetch(location.href, { headers: { accept: "text/html" } }).catch(() => undefined);
   if (!answer?.ok) return;
   const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
-  for (const part of document.querySelectorAll("[data-live]")) {
+  const moment = (page) => Date.parse(page.querySelector("#as-of time")?.dateTime);
+  if (!(moment(fresh) > moment(document))) return;
+  const parts = [...document.querySelectorAll("[data-live]")];
+  const selection = getSelection();
+  if (parts.some((part) => part.contains(document.activeElement) || (!selection.isCollapsed && selection.containsNode(part, true)))) return;
+  const rows = document.getElementById("series").innerHTML;
+  for (const part of parts) {
     const newer = fresh.getElementById(part.id);
-    const busy = part.contains(document.activeElement) || (!getSelection().isCollapsed && part.contains(getSelection().anchorNode));
-    if (newer && !busy && newer.innerHTML !== part.innerHTML) part.replaceWith(document.importNode(newer, true));
+    if (newer && newer.innerHTML !== part.innerHTML) part.replaceWith(document.importNode(newer, true));
   }
+  if (document.getElementById("series").innerHTML !== rows) draw();
 }
 
 draw();
 new ResizeObserver(() => plot?.setSize({ width: chart.clientWidth, height: 290 })).observe(chart.parentElement);
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", draw);
-setInterval(refresh, look);
+setInterval(refresh, REFRESH_MS);
