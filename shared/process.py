@@ -15,7 +15,6 @@ import gc
 import os
 import resource
 import signal
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack
 
@@ -23,7 +22,7 @@ import uvloop
 
 from shared import __version__
 from shared.http.app import HttpApp, http_server
-from shared.logs import configure_logs, log
+from shared.logs import configure_logs, flush_logs, log
 from shared.metrics import BUILD_INFO
 from shared.process_metrics import sample_process
 from shared.role import Process, RoleFactory
@@ -92,7 +91,7 @@ async def _run(roles: Mapping[str, RoleFactory], settings: Settings) -> int:
             await stack.aclose()
     except TimeoutError:
         log.error("stop took too long; exiting now, nothing committed is lost", bound_seconds=STOP_SECONDS)
-        sys.stderr.flush()
+        flush_logs()
         os._exit(1)
     log.info("stopped")
     code = 1 if process.failure else 0
@@ -104,7 +103,7 @@ def _force_exit(code: int) -> None:
     """End the process although a task of a library ignores its cancellation: all roles have stopped."""
     remaining = sorted(repr(task.get_coro()) for task in asyncio.all_tasks())
     log.warning("exiting although some tasks did not end", tasks=remaining)
-    sys.stderr.flush()
+    flush_logs()
     os._exit(code)
 
 

@@ -19,6 +19,9 @@ from shared.retry import retry_until_done
 from shared.settings import Settings
 
 DAY_MS = 86_400_000
+PAGE_VIEWS_PARTITION_BYTES = 3 * 1024**3
+"""Bound on a partition of page-views, so that a flood cannot fill the disk. With 12 partitions it has room for a week
+of 260 events of 240 bytes per second."""
 CREATE_SECONDS = 30.0
 """How long `python -m shared.topics` waits for Kafka."""
 
@@ -48,6 +51,7 @@ PAGE_VIEWS = Topic(
     {
         "cleanup.policy": "delete",
         "retention.ms": str(7 * DAY_MS),
+        "retention.bytes": str(PAGE_VIEWS_PARTITION_BYTES),
         "message.timestamp.type": "LogAppendTime",
     },
 )

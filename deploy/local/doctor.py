@@ -22,6 +22,7 @@ from shared.topics import PAGE_VIEWS, TOPICS
 
 SERVICES = ("ingest", "stats", "render")
 LAG_SECONDS_MAX = 60
+ADDRESS_SHARE_MAX = 0.9
 FREE_BYTES_MIN = 1024**3
 DAY_SECONDS = 86_400
 OUTBOX_SECONDS = 2.0
@@ -141,6 +142,16 @@ async def _counting(installation: Installation) -> list[Finding]:
     return findings or [Finding(True, f"consumer lag: {lag:.1f} s, spool empty")]
 
 
+async def _visitors(installation: Installation) -> list[Finding]:
+    page = await _get(f"http://127.0.0.1:{installation.ports['ingest']}/metrics")
+    share = max(_samples(page, "presstally_collect_address_share_ratio"), default=0.0)
+    if share < ADDRESS_SHARE_MAX:
+        return [Finding(True, "visitors: views come from different addresses, or are few")]
+    message = f"visitors: {share:.0%} of the recent views came from one address"
+    advice = "unless that is your own test, name the network of the proxy in front in PRESSTALLY_TRUSTED_PROXIES"
+    return [Finding(False, f"{message}; {advice}")]
+
+
 async def _ledger(installation: Installation) -> list[Finding]:
     async with _postgres(installation) as postgres:
         rows = await postgres.fetch(LEDGER, PAGE_VIEWS.name)
@@ -203,6 +214,7 @@ CHECKS: dict[str, Check] = {
     "readiness": _readiness,
     "gateway": _gateway,
     "counting": _counting,
+    "visitors": _visitors,
     "ledger": _ledger,
     "dead letters": _dead_letters,
     "publishing": _publishing,

@@ -131,13 +131,15 @@ class Stack:
         defaults = {
             "PRESSTALLY_SITES": str(ROOT / "sites.toml"),
             "PRESSTALLY_PUBLIC_URL": self.url,
-            "PRESSTALLY_TRUSTED_PROXIES": "127.0.0.1/32",
             "PRESSTALLY_SPOOL": str(self.home / "spool"),
             "PRESSTALLY_MEDIA": (self.home / "media").absolute().as_uri(),
             # Kafka is local, so a killed counter can be detected sooner than over a network.
             "PRESSTALLY_SESSION_TIMEOUT_MS": "4000",
         }
-        return {**defaults, **os.environ, "PYTHONUNBUFFERED": "1"}
+        # The gateway is one of the proxies; a proxy of the operator in front of it may be on this machine, too.
+        trusted = f"127.0.0.1/32 ::1/128 {os.environ.get('PRESSTALLY_TRUSTED_PROXIES', '')}".strip()
+        own = {"PRESSTALLY_TRUSTED_PROXIES": trusted, "PYTHONUNBUFFERED": "1"}
+        return {**defaults, **os.environ, **own}
 
     def _service(self, name: str, environment: dict[str, str]) -> ManagedProcess:
         port = self.ports[name]

@@ -4,6 +4,7 @@ The kernel signals each process when the supervisor dies (PR_SET_PDEATHSIG), so 
 kill -9. Each process has its own session: the terminal's Ctrl-C reaches only the supervisor.
 """
 
+import contextlib
 import ctypes
 import os
 import signal
@@ -14,10 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from deploy.local.log_files import bound_log
+
 POLL_SECONDS = 0.05
 RESTART_DELAY_SECONDS = (0.5, 5.0)
 SETTLED_SECONDS = 10.0
-LOG_BYTES_MAX = 10 * 1024 * 1024
+LOG_CHECK_SECONDS = 1.0
 TAIL_LINES = 8
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -124,8 +127,12 @@ class Supervisor:
         return printed
 
     def keep_running(self) -> None:
-        """Restart processes that exit, until a stop is requested."""
+        """Restart processes that exit and bound the log files, until a stop is requested."""
+        logs_checked_at = 0.0
         while not self._stop_requests:
+            if time.monotonic() - logs_checked_at > LOG_CHECK_SECONDS:
+                logs_checked_at = time.monotonic()
+                self._bound_logs()
             for part in self.parts:
                 self._restart_if_dead(part)
             time.sleep(POLL_SECONDS)
@@ -143,8 +150,6 @@ class Supervisor:
 
     def _spawn(self, part: ManagedProcess) -> None:
         log = self._logs / f"{part.name}.log"
-        if log.exists() and log.stat().st_size > LOG_BYTES_MAX:
-            log.replace(log.with_suffix(".log.old"))
         with log.open("ab") as output:
             self._log_starts[part.name] = output.tell()
             part.process = subprocess.Popen(
@@ -160,6 +165,15 @@ class Supervisor:
         part.started_at = time.monotonic()
         part.restart_at = None
         self._on_change(self.parts)
+
+    def _bound_logs(self) -> None:
+        for log in self._logs.glob("*.log"):
+            try:
+                if bound_log(log):
+                    self._log_starts[log.stem] = 0
+            except OSError as error:
+                with contextlib.suppress(OSError):  # the supervisor's own log may be on the same full disk
+                    self._print_progress(f"cannot keep the old part of {log.name}: {error.strerror}")
 
     def _restart_if_dead(self, part: ManagedProcess) -> None:
         now = time.monotonic()

@@ -7,6 +7,10 @@ COLLECT_EVENTS = Counter(
     "Events received by the collector, by site and result: accepted, bot, or the reason of the rejection.",
     ["site", "result"],  # accepted bot invalid too_large origin unknown_site rate token slow unavailable
 )
+ADDRESS_SHARE = Gauge(
+    "presstally_collect_address_share_ratio",
+    "Share of the last 1,000 views that came from the most frequent address; 0 with fewer than 100 views.",
+)
 PRODUCER_QUEUE = Gauge("presstally_producer_queue_events", "Events that are neither in Kafka nor in the spool yet.")
 ACK_SECONDS = Histogram(
     "presstally_producer_ack_seconds",

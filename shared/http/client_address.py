@@ -1,27 +1,46 @@
-"""The address of a client behind proxies."""
+"""The address of a client behind proxies.
 
+Only X-Forwarded-For is read, never `Forwarded` (RFC 7239) or X-Real-IP: a proxy that maintains one of these headers
+passes the others on as the client sent them.
+"""
+
+import re
 from collections.abc import Sequence
 from functools import lru_cache
-from ipaddress import IPv4Address, IPv4Network, IPv6Network, ip_address, ip_network
-from typing import Annotated
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Annotated, NamedTuple
 
 from pydantic import BeforeValidator
 from pydantic_settings import NoDecode
 
 Network = IPv4Network | IPv6Network
+HOP_CHARACTERS_MAX = 64
+"""A longer element of X-Forwarded-For is no address."""
+_HOP = re.compile(
+    r"(?P<v4>[\d.]+)(?::\d{1,5})?|\[(?P<bracketed>[0-9a-fA-F:.]+)(?:%[^\]]*)?\](?::\d{1,5})?|(?P<v6>[0-9a-fA-F:.]+)(?:%.*)?"
+)
+
+
+class ClientAddress(NamedTuple):
+    """The address of a client as far as it is known."""
+
+    address: str
+    """In its canonical form; an IPv4 address that is mapped into IPv6 is an IPv4 address."""
+    is_exact: bool = True
+    """False if a trusted proxy named no readable address: then `address` is the proxy's, and limits apply to it."""
 
 
 def _networks(value: object) -> object:
     if isinstance(value, str):
-        return tuple(ip_network(part.strip()) for part in value.split(",") if part.strip())
+        return tuple(ip_network(part) for part in value.replace(",", " ").split())
     return value
 
 
 TrustedProxies = Annotated[tuple[Network, ...], NoDecode, BeforeValidator(_networks)]
-"""A setting: networks whose X-Forwarded-For is trusted, comma-separated."""
+"""A setting: networks whose X-Forwarded-For is trusted, separated by commas or spaces."""
 
 
-def client_address(peer: str, forwarded: Sequence[str], trusted: tuple[Network, ...]) -> str:
+def client_address(peer: str, forwarded: Sequence[str], trusted: tuple[Network, ...]) -> ClientAddress:
     """Return the address that a request came from.
 
     Args:
@@ -30,12 +49,39 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: tuple[Network, 
             are read from the right, for as long as the sender is a trusted proxy.
         trusted: Networks of trusted proxies.
     """
-    address = peer
-    for hop in reversed(",".join(forwarded).split(",")):
-        if not hop.strip() or not _is_trusted(address, trusted):
+    address = parse_address(peer)
+    if address is None:
+        return ClientAddress(peer, is_exact=False)
+    for hop in reversed(",".join(forwarded).split(",")) if forwarded else ():
+        if not _is_trusted(address, trusted):
             break
-        address = hop.strip()
-    return address
+        before = parse_address(hop)
+        if before is None:
+            return ClientAddress(str(address), is_exact=False)
+        address = before
+    return ClientAddress(str(address))
+
+
+def parse_address(text: str) -> IPv4Address | IPv6Address | None:
+    """Return the address in an element of X-Forwarded-For: bare, or with a port; None if there is none.
+
+    `1.2.3.4:5678`, `[2001:db8::1]:80` and `[2001:db8::1]` are read, and a zone (`fe80::1%eth0`) is dropped. `unknown`,
+    an obfuscated identifier (`_hidden`) and everything else is no address.
+    """
+    text = text.strip()
+    return _parsed(text) if len(text) <= HOP_CHARACTERS_MAX else None
+
+
+@lru_cache(maxsize=10_000)
+def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+    hop = _HOP.fullmatch(text)
+    if hop is None:
+        return None
+    try:
+        ip = ip_address(hop["v4"] or hop["bracketed"] or hop["v6"])
+    except ValueError:
+        return None
+    return getattr(ip, "ipv4_mapped", None) or ip
 
 
 def address_prefix(address: str) -> str:
@@ -50,9 +96,5 @@ def address_prefix(address: str) -> str:
 
 
 @lru_cache(maxsize=10_000)
-def _is_trusted(address: str, trusted: tuple[Network, ...]) -> bool:
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return False
+def _is_trusted(ip: IPv4Address | IPv6Address, trusted: tuple[Network, ...]) -> bool:
     return any(ip in network for network in trusted)

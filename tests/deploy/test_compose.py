@@ -152,7 +152,21 @@ def test_services_share_one_image_and_differ_by_command() -> None:
         if name not in JOBS:
             assert f"{name}:8000" in caddy
     subnet = COMPOSE["networks"]["front"]["ipam"]["config"][0]["subnet"]
-    assert SERVICES["ingest"]["environment"]["PRESSTALLY_TRUSTED_PROXIES"] == subnet
+    for name in ("ingest", "stats"):  # the gateway, and what the operator names in .env
+        trusted = SERVICES[name]["environment"]["PRESSTALLY_TRUSTED_PROXIES"]
+        assert trusted == f"{subnet} ${{PRESSTALLY_TRUSTED_PROXIES:-}}"
+    edge = COMPOSE["networks"]["edge"]["ipam"]["config"][0]["subnet"]
+    assert default(edge) == "172.31.251.0/24"  # so that its first address can be named
+
+
+def test_no_log_grows_without_bound() -> None:
+    """Docker rotates what each container prints, and no program writes log files beside that."""
+    for name, service in SERVICES.items():
+        assert service["logging"] == {"driver": "json-file", "options": {"max-size": "10m", "max-file": "3"}}, name
+    assert "loggc" not in SERVICES["kafka"]["environment"]["EXTRA_ARGS"]  # the image's own log of the collector
+    caddy = (ROOT / "deploy/gateway/Caddyfile").read_text()
+    assert "exclude http\n" in caddy
+    assert "output file" not in caddy
 
 
 def test_the_image_is_slim_and_locked() -> None:

@@ -17,6 +17,7 @@ import psutil
 import pytest
 
 from deploy.local.bootstrap import SetupError, check_python
+from deploy.local.log_files import bound_log
 
 ROOT = Path(__file__).parent.parent.parent
 BOOTSTRAP = ROOT / "deploy/local/bootstrap.py"
@@ -210,6 +211,48 @@ def test_stop_kills_stubborn_process_after_timeout(tmp_path: Path, keeper: Any) 
     assert keeper.wait(10) == 0
     assert "stubborn did not stop within 1 s; killing it" in keeper.stdout.read()
     assert not any(psutil.pid_exists(pid) for pid in pids(tmp_path))
+
+
+CHATTERBOX = r"""
+import sys
+from pathlib import Path
+from deploy.local import log_files
+from deploy.local.supervisor import ManagedProcess, Supervisor
+log_files.bound_log.__defaults__ = (100_000,)
+keeper = Supervisor(Path(sys.argv[1]), print, lambda parts: None)
+keeper.catch_signals()
+flood = "import time\nfor n in range(10**9):\n print(f'line {n}', flush=True)\n if n % 1000 == 0: time.sleep(0.02)"
+keeper.start([ManagedProcess("flood", [sys.executable, "-c", flood], lambda: True)], 10)
+keeper.keep_running()
+keeper.stop()
+"""
+
+
+def test_log_of_running_process_is_bounded(tmp_path: Path, wait: Callable[..., Any]) -> None:
+    """A process that floods its log gets a bounded file while it runs, and its newest lines are kept in order."""
+    with subprocess.Popen([sys.executable, "-c", CHATTERBOX, str(tmp_path)], cwd=ROOT) as keeper:
+        older = tmp_path / "flood.log.old"
+        wait(older.exists, 10)
+        first = older.read_bytes()
+        wait(lambda: older.read_bytes() != first, 10)  # it is bounded more than once
+        keeper.send_signal(signal.SIGINT)
+        assert keeper.wait(20) == 0
+    numbers = [int(line.split()[1]) for line in older.read_text().splitlines()[1:]]
+    assert numbers == list(range(numbers[0], numbers[-1] + 1))
+    assert older.stat().st_size <= 2_000_000
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["flood.log", "flood.log.old"]
+
+
+def test_log_that_cannot_be_copied_is_emptied(tmp_path: Path) -> None:
+    """A log that is too large is emptied although there is no place for its copy: a full disk would be worse."""
+    log = tmp_path / "a.log"
+    log.write_bytes(b"x" * 101)
+    (tmp_path / "a.log.unfinished").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        bound_log(log, 100)
+    assert log.stat().st_size == 0
+    assert not bound_log(log, 100)
+    assert not bound_log(tmp_path / "missing.log", 100)
 
 
 def test_processes_end_with_a_killed_supervisor(tmp_path: Path, keeper: Any, wait: Callable[..., Any]) -> None:

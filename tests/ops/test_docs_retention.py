@@ -5,13 +5,14 @@ from pathlib import Path
 
 import yaml
 
+from deploy.local.log_files import LOG_BYTES_MAX
 from services.ingest.collector.salts import SALT_RETENTION
 from services.ingest.settings import IngestSettings
 from services.stats.admin.reference_events import OLD_MS
 from services.stats.counting.retention import BUCKET_5M_DAYS, DAY_SECONDS, ONLINE_KEPT_SECONDS, VISITOR_DAYS
 from services.stats.counting.state import WINDOW_MS
 from services.stats.counting.store import EVICTED_WINDOWS_KEPT
-from shared.topics import DAY_MS, DEAD_LETTER_CONFIG, PAGE_VIEWS, TOPICS
+from shared.topics import DAY_MS, DEAD_LETTER_CONFIG, PAGE_VIEWS, PAGE_VIEWS_PARTITION_BYTES, TOPICS
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs/retention.md").read_text(encoding="utf-8")
@@ -32,7 +33,7 @@ def test_retention_figures_match_the_code() -> None:
     (answers,) = re.findall(r"idempotency_keys WHERE created_at < now\(\) - interval '(\d+ days)'", queries)
     assert salts == f"{SALT_RETENTION.total_seconds() / 3600:g} hours"
     figures = {
-        "page views": f"{LOG_DAYS} days",
+        "page views": f"{LOG_DAYS} days, at most {PAGE_VIEWS_PARTITION_BYTES // 1024**3} GiB per partition",
         "dead letters": f"{int(DEAD_LETTER_CONFIG['retention.ms']) // DAY_MS} days",
         "counts of 5 minutes": f"{BUCKET_5M_DAYS} days",
         "visitor IDs of a day": f"{VISITOR_DAYS} days",
@@ -42,6 +43,7 @@ def test_retention_figures_match_the_code() -> None:
         "responses for repeated requests": answers,
         "events while Kafka is unavailable": f"until Kafka has them, at most {spool // 1024**3} GiB per collector",
         "metrics": f"{kept} days, at most {size} GB",
+        "logs of the local installation": f"{2 * LOG_BYTES_MAX // 1024**2} MB per program",
         "container logs": f"{int(logs['max-size'][:-1]) * int(logs['max-file'])} MB per container",
     }
     assert {what: row[2] for what, row in ROWS.items() if re.search(r"\d", row[2])} == figures

@@ -1,12 +1,15 @@
 """Logs are one JSON object a line on standard error."""
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from shared.logs import FOLD_SECONDS, KINDS_MAX, FoldingHandler
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = """
@@ -59,3 +62,57 @@ def test_level_decides_what_is_logged(level: str, count: int) -> None:
     lines = lines_of(level)
     assert len(lines) == count
     assert "noise" not in [line["event"] for line in lines]
+
+
+FLOOD = """
+import logging
+from shared import logs
+logs.configure_logs("stats", "info")
+for number in range(1_000):
+    logging.getLogger("aiokafka.conn").error("Unable connect to node with id %s: %s", number, "Connect call failed")
+for number in range(1_000):
+    logging.getLogger("another.library").warning(f"attempt {number} failed")
+for number in range(100):
+    logs.log.warning("cannot reach Postgres", attempt=number)
+"""
+
+
+def test_repeated_lines_are_folded_into_one_with_their_number() -> None:
+    """A flood of a library's lines is one line and a number; Presstally's own first ones are written; none is lost."""
+    done = subprocess.run([sys.executable, "-c", FLOOD], cwd=ROOT, capture_output=True, text=True, check=True)
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    written = {
+        logger: [line for line in lines if line["logger"] == logger] for logger in {one["logger"] for one in lines}
+    }
+    assert [line.get("repeated") for line in written["aiokafka.conn"]] == [None, 999]
+    assert [line.get("repeated") for line in written["another.library"]] == [None] * 30 + [970]
+    assert [line.get("repeated") for line in written["presstally"]] == [None] * 20 + [80]
+    assert written["presstally"][-1]["attempt"] == 99
+
+
+def test_folded_lines_are_reported_when_their_time_is_over(capsys: pytest.CaptureFixture[str]) -> None:
+    """After a minute, the number is reported although nothing more is logged, and the next line is written again."""
+    now = 0.0
+    handler = FoldingHandler(lambda: now)
+
+    def fail(number: int) -> str:
+        handler.handle(logging.LogRecord("a.library", logging.ERROR, "", 0, "failure %s", (number,), None))
+        return capsys.readouterr().err
+
+    assert fail(1) == "failure 1\n"
+    assert fail(2) + fail(3) == ""
+    now = FOLD_SECONDS
+    handler.report_folded()
+    assert capsys.readouterr().err == "failure 3\n"
+    assert fail(4) == "failure 4\n"
+    assert fail(5) == ""
+    now = 2 * FOLD_SECONDS
+    assert fail(6) == "failure 5\nfailure 6\n"
+
+
+def test_folded_kinds_are_bounded(capsys: pytest.CaptureFixture[str]) -> None:
+    """Memory is bounded by the number of kinds, and a forgotten kind loses no number."""
+    handler = FoldingHandler()
+    for number in range(2 * KINDS_MAX):
+        handler.handle(logging.LogRecord(f"library.{number}", logging.ERROR, "", 0, "failure", (), None))
+    assert len(handler._folds) <= KINDS_MAX

@@ -36,6 +36,7 @@ def test_topics_of_states_are_compacted_and_page_views_kept_seven_days() -> None
     assert PAGE_VIEWS.config == {
         "cleanup.policy": "delete",
         "retention.ms": str(7 * DAY_MS),
+        "retention.bytes": str(3 * 1024**3),
         "message.timestamp.type": "LogAppendTime",
     }
     for topic in (ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE):

@@ -10,13 +10,14 @@ The handlers speak RSGI, without a framework in between (`shared.role.Role.raw_r
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from services.ingest.auth.tokens import Tokens
+from services.ingest.collector.address_share import AddressShare
 from services.ingest.collector.bots import bot_reason
 from services.ingest.collector.payloads import (
     EventPayload,
@@ -28,7 +29,7 @@ from services.ingest.collector.payloads import (
     event_time,
 )
 from services.ingest.collector.publisher import EventPublisher
-from services.ingest.collector.rate_limit import RateLimiter
+from services.ingest.collector.rate_limit import RateLimiter, rate_limit_key
 from services.ingest.collector.salts import SaltStore
 from services.ingest.collector.spool import SpooledEvent
 from services.ingest.collector.visitors import (
@@ -41,7 +42,7 @@ from services.ingest.collector.visitors import (
 )
 from services.ingest.metrics import COLLECT_EVENTS
 from shared.events import AGE_MS_MAX, AHEAD_MS_MAX
-from shared.http.client_address import Network, client_address
+from shared.http.client_address import Network, client_address, parse_address
 from shared.http.problems import Problem
 from shared.http.rsgi import RsgiProtocol, RsgiRequest
 from shared.kafka.producer import KafkaUnavailable
@@ -72,6 +73,7 @@ class CollectorEndpoints:
     tokens: Tokens
     rate_limiter: RateLimiter
     trusted_proxies: tuple[Network, ...]
+    address_share: AddressShare = field(default_factory=AddressShare)
 
     def __post_init__(self) -> None:
         self._origins = {origin for site in self.sites.values() for origin in site.origins}
@@ -139,10 +141,11 @@ class CollectorEndpoints:
         client = self._client_info(request)
         for slug in {payload.site for payload in payloads}:
             self._check_origin(request, self._site(slug))
-            self._check_rate(slug, client.address, sum(payload.site == slug for payload in payloads))
+            self._check_rate(slug, client.limit_key, sum(payload.site == slug for payload in payloads))
         now = time.time_ns() // 1_000_000
         built = await self._build_events(payloads, [client] * len(payloads), now)
         await self._publish(built)
+        self._observe_address(payloads, client)
         return _accepted_response(built, cors)
 
     async def _accept_batch(self, request: RsgiRequest, protocol: RsgiProtocol) -> _Response:
@@ -153,7 +156,7 @@ class CollectorEndpoints:
         for number, payload in enumerate(payloads):
             token.check("events", self._site(payload.site).slug)
             _check_server_event(payload, number, now)
-        clients = [ClientInfo(payload.ip, payload.agent, payload.gpc) for payload in payloads]
+        clients = [_batch_client(payload) for payload in payloads]
         built = await self._build_events(payloads, clients, now)
         await self._publish(built)
         return _accepted_response(built, [])
@@ -163,9 +166,10 @@ class CollectorEndpoints:
         payload = decode_pixel_query(dict(parse_qsl(request.query_string)))
         self._site(payload.site)
         client = self._client_info(request)
-        self._check_rate(payload.site, client.address, 1)
+        self._check_rate(payload.site, client.limit_key, 1)
         if request.method == "GET":
             await self._publish(await self._build_events([payload], [client], time.time_ns() // 1_000_000))
+            self._observe_address([payload], client)
         return 200, [("content-type", "image/gif"), ("cache-control", "no-store")], PIXEL
 
     async def _preflight(self, request: RsgiRequest, cors: Headers) -> _Response:
@@ -196,8 +200,8 @@ class CollectorEndpoints:
             return [("access-control-allow-origin", origin), ("vary", "origin"), EXPOSED_HEADERS]
         return []
 
-    def _check_rate(self, slug: str, address: str, events: int) -> None:
-        wait_seconds = self.rate_limiter.acquire(slug, address, events, time.monotonic())
+    def _check_rate(self, slug: str, limit_key: str | None, events: int) -> None:
+        wait_seconds = self.rate_limiter.acquire(slug, limit_key, events, time.monotonic())
         if wait_seconds:
             raise Problem(
                 429,
@@ -210,15 +214,21 @@ class CollectorEndpoints:
         headers = request.headers
         peer = request.client.rpartition(":")[0].strip("[]")
         forwarded: Sequence[str] = ()
-        if FORWARDED_HEADER in headers:
-            forwarded = [value for name, value in headers.items() if name == FORWARDED_HEADER]
-        address = client_address(peer, forwarded, self.trusted_proxies)
+        if FORWARDED_HEADER in headers:  # RSGI omits values that are not ASCII; one that is missing names no address
+            forwarded = [value for name, value in headers.items() if name == FORWARDED_HEADER] or [""]
+        address, is_exact = client_address(peer, forwarded, self.trusted_proxies)
         agent = headers.get("user-agent")
         if agent is None:  # RSGI omits headers that are not ASCII, but the client did send a user agent
             agent = "not ASCII" if "user-agent" in headers else ""
         purpose = headers.get("sec-purpose") or headers.get("purpose") or headers.get("x-moz") or ""
         is_prefetch = "prefetch" in purpose or "prerender" in purpose
-        return ClientInfo(address, agent, headers.get("sec-gpc") == "1", is_prefetch)
+        limit_key = rate_limit_key(address, is_exact=is_exact)
+        return ClientInfo(address, agent, headers.get("sec-gpc") == "1", is_prefetch, limit_key)
+
+    def _observe_address(self, payloads: Sequence[EventPayload], client: ClientInfo) -> None:
+        for payload in payloads:
+            if payload.kind == "view":
+                self.address_share.add(client.address)
 
     async def _build_events(
         self, payloads: Sequence[EventPayload], clients: Sequence[ClientInfo], now: int
@@ -311,6 +321,11 @@ def _require_method(request: RsgiRequest, *methods: str) -> None:
             headers={"allow": ", ".join(methods)},
             reason="invalid",
         )
+
+
+def _batch_client(payload: ServerEventPayload) -> ClientInfo:
+    address = str(parse_address(payload.ip) or payload.ip)
+    return ClientInfo(address, payload.agent, payload.gpc, limit_key=rate_limit_key(address))
 
 
 def _check_server_event(payload: ServerEventPayload, number: int, now: int) -> None:

@@ -6,9 +6,8 @@ docs/decisions/collector.md.
 """
 
 from functools import lru_cache
-from ipaddress import IPv6Address, ip_address
 
-from shared.http.client_address import address_prefix
+from shared.http.client_address import address_prefix, parse_address
 
 BUCKETS_MAX = 200_000
 """Limit of buckets in memory; above it, full ones are evicted first. A bucket takes about 150 bytes."""
@@ -27,14 +26,17 @@ class RateLimiter:
         self._burst_seconds = burst * self._interval_seconds
         self._full_at: dict[tuple[str, str], float] = {}
 
-    def acquire(self, site: str, address: str, events: int, now_seconds: float) -> float:
+    def acquire(self, site: str, prefix: str | None, events: int, now_seconds: float) -> float:
         """Take events from a bucket; return 0.0, or the seconds to wait if the bucket does not have enough.
 
-        Loopback addresses have no limit: they belong to the operator.
+        Args:
+            site: Slug of the site.
+            prefix: See `rate_limit_key`.
+            events: Number of events.
+            now_seconds: Monotonic time.
         """
         if not self._interval_seconds:
             return 0.0
-        prefix = rate_limit_key(address)
         if prefix is None:
             return 0.0
         key = (site, prefix)
@@ -53,11 +55,15 @@ class RateLimiter:
 
 
 @lru_cache(maxsize=50_000)
-def rate_limit_key(address: str) -> str | None:
-    """Return the prefix of an address: IPv4 itself, IPv6 its /64; None for loopback and invalid addresses."""
-    try:
-        ip = ip_address(address)
-    except ValueError:
-        return None
-    mapped = ip.ipv4_mapped if isinstance(ip, IPv6Address) else None
-    return None if (mapped or ip).is_loopback else address_prefix(address)
+def rate_limit_key(address: str, *, is_exact: bool = True) -> str | None:
+    """Return the unit of limits: an IPv4 address, or the /64 of an IPv6 address; None for no limit.
+
+    Loopback addresses have no limit: they belong to the operator. That of a proxy that named no visitor has one, like
+    everything that is not known exactly.
+    """
+    return None if is_exact and _is_loopback(address) else address_prefix(address)
+
+
+def _is_loopback(address: str) -> bool:
+    ip = parse_address(address)
+    return ip is not None and ip.is_loopback

@@ -28,6 +28,8 @@ class ClientInfo(NamedTuple):
     """The browser sends `Sec-GPC: 1`: the view is counted without a visitor ID."""
     is_prefetch: bool = False
     """The browser prefetches or prerenders: the page has not been seen."""
+    limit_key: str | None = None
+    """The unit of limits per address, see `rate_limit.rate_limit_key`; None for no limit."""
 
 
 class VisitorIdentity(NamedTuple):

@@ -11,7 +11,7 @@ from services.ingest.collector.rate_limit import RateLimiter
 from services.ingest.collector.salts import SaltStore
 from services.ingest.collector.spool import open_spool
 from services.ingest.collector.tracker import TRACKER
-from services.ingest.metrics import PRODUCER_QUEUE, SPOOL_BYTES, SPOOL_BYTES_MAX
+from services.ingest.metrics import ADDRESS_SHARE, PRODUCER_QUEUE, SPOOL_BYTES, SPOOL_BYTES_MAX
 from services.ingest.settings import IngestSettings
 from shared.postgres import open_pool
 from shared.role import Process, Role
@@ -37,6 +37,7 @@ async def run_collector(settings: IngestSettings, process: Process) -> AsyncIter
     await salts.start()
     rate_limiter = RateLimiter(settings.rate_per_second, settings.rate_burst)
     endpoints = CollectorEndpoints(sites, salts, publisher, Tokens(pool), rate_limiter, settings.trusted_proxies)
+    ADDRESS_SHARE.set_function(endpoints.address_share.largest_share)
     PRODUCER_QUEUE.set_function(lambda: publisher.pending_events)
     SPOOL_BYTES.set_function(lambda: publisher.spool_bytes)
     SPOOL_BYTES_MAX.set(settings.spool_bytes_max)

@@ -97,7 +97,7 @@ class CounterEndpoints:
         """`GET /stats/{site}/live`: the site's counter whenever it changed, at most once a second."""
         key = self._key(request, self._site(request), None)
         peer = request.client.host if request.client else ""
-        address = client_address(peer, request.headers.getlist("x-forwarded-for"), self._trusted_proxies)
+        address = client_address(peer, request.headers.getlist("x-forwarded-for"), self._trusted_proxies).address
         headers = {"cache-control": "no-store, no-transform", "x-accel-buffering": "no", **ANY_ORIGIN}
         stream = self._live.open_stream(key, address, request.headers.get("last-event-id", ""), headers)
         request.scope["presstally.stream"] = True  # the client determines its duration

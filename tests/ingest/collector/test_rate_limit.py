@@ -42,12 +42,19 @@ def test_acquire_rejected_request_takes_nothing() -> None:
         ("2001:db8:1:2::9", "2001:db8:1:2::/64"),
         ("127.0.0.1", None),
         ("::1", None),
-        ("unknown", None),
+        ("::ffff:127.0.0.1", None),
+        ("unknown", "unknown"),
     ],
 )
 def test_rate_limit_key_of_address_is_its_prefix(address: str, prefix: str | None) -> None:
     """IPv4 addresses are limited one by one and IPv6 by /64; loopback has no limit."""
     assert rate_limit_key(address) == prefix
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "203.0.113.7", "unknown", ""])
+def test_rate_limit_key_of_inexact_address_is_never_unlimited(address: str) -> None:
+    """What a proxy did not say exactly is limited, even on loopback."""
+    assert rate_limit_key(address, is_exact=False) is not None
 
 
 def test_buckets_above_the_limit_are_evicted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,145 @@
+"""Visitors behind two and three real Caddies in a row are the same visitors as without any."""
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import PERSON, answers, free_ports, wait_for
+
+SITE = "haihau"
+READERS = 10
+CONFIG = """
+{{
+	admin off
+	auto_https off
+	persist_config off
+	servers {{
+		trusted_proxies static 127.0.0.1/32 ::1/128
+	}}
+}}
+http://:{port} {{
+	bind 127.0.0.1 ::1
+	respond /alive 200
+	reverse_proxy {upstream}
+}}
+"""
+
+
+@pytest.fixture(scope="module")
+def outermost(system: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Two proxies in front of the gateway, the outer over IPv4 and the inner over IPv6; yield the outer one's port."""
+    ports = free_ports(2)
+    folder = tmp_path_factory.mktemp("proxies")
+    processes = []
+    caddy = str(Path(sys.executable).parent / "caddy")
+    for port, upstream in ((ports, f"[::1]:{ports + 1}"), (ports + 1, f"127.0.0.1:{system.base_port}")):
+        config = folder / f"{port}.caddyfile"
+        config.write_text(CONFIG.format(port=port, upstream=upstream))
+        own = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
+        with (folder / f"{port}.log").open("wb") as log:
+            command = [caddy, "run", "--config", str(config), "--adapter", "caddyfile"]
+            processes.append(subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log))
+    try:
+        for port in (ports, ports + 1):
+            wait_for(lambda port=port: answers(f"http://127.0.0.1:{port}/alive"), 20, "a proxy")
+        yield ports
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait(20)
+
+
+def send_view(port: int, source: str, agent: str, *forwarded: str, host: str = "127.0.0.1") -> int:
+    """Send a view from a source address, with X-Forwarded-For headers of its own invention; return the status."""
+    connection = http.client.HTTPConnection(host, port, 10, source_address=(source, 0))
+    event = {"id": str(uuid.uuid4()), "site": SITE, "kind": "view", "path": "/proxies.html"}
+    try:
+        connection.putrequest("POST", "/e")
+        body = json.dumps(event).encode()
+        headers = [("content-type", "application/json"), ("content-length", str(len(body))), ("user-agent", agent)]
+        for name, value in [*headers, *(("x-forwarded-for", value) for value in forwarded)]:
+            connection.putheader(name, value.encode("latin-1"))
+        connection.endheaders(body)
+        return connection.getresponse().status
+    finally:
+        connection.close()
+
+
+def visitors_and_views(system: Any) -> tuple[int, int]:
+    visitors, views = (system.counter(SITE, measure=measure)["total"] for measure in ("visitors", "views"))
+    return int(visitors), int(views)
+
+
+SPOOFED = (
+    (),
+    ("203.0.113.99",),
+    ("203.0.113.99", "unknown"),
+    ("127.0.0.1, ::1",),
+    ("10.0.0.1, 127.0.0.1",),
+    ("\xe9",),
+    ("203.0.113.99:80, [::1]:80",),
+    ("for=203.0.113.99",),
+    (",,,",),
+    ("x" * 8_000,),
+)
+
+
+def test_readers_behind_proxies_are_the_readers_that_come_straight(
+    system: Any, outermost: int, wait: Callable[..., Any]
+) -> None:
+    """Ten readers behind three proxies are ten visitors, whatever they invent, and the same ten with fewer proxies."""
+    agent = f"{PERSON} proxies/{uuid.uuid4()}"
+    before = visitors_and_views(system)
+    for number, spoofed in enumerate(SPOOFED):
+        assert send_view(outermost, f"127.1.0.{number + 1}", agent, *spoofed) == 202
+    expected = (before[0] + READERS, before[1] + READERS)
+    wait(lambda: visitors_and_views(system) == expected, 20, f"{expected} visitors and views")
+    for number, spoofed in enumerate(SPOOFED):
+        assert send_view(outermost + 1, f"127.1.0.{number + 1}", agent, *reversed(spoofed)) == 202  # one proxy less
+        assert send_view(system.base_port, f"127.1.0.{number + 1}", agent, *spoofed) == 202  # straight to the gateway
+    expected = (before[0] + READERS, before[1] + 3 * READERS)
+    wait(lambda: visitors_and_views(system) == expected, 20, f"{expected} visitors and views")
+
+
+def test_readers_over_ipv6_are_told_from_each_other(system: Any, outermost: int, wait: Callable[..., Any]) -> None:
+    """What a trusted load balancer in front says is believed through all proxies, IPv6 and ports included."""
+    agent = f"{PERSON} proxies/{uuid.uuid4()}"
+    before = visitors_and_views(system)
+    for port in (outermost, outermost + 1, system.base_port):
+        for number in range(READERS):
+            address = f"2001:DB8:0:{number}::1"
+            for written in (address, f"[{address}]", f"203.0.113.1, [{address}]:{40_000 + number}"):
+                assert send_view(port, "::1", agent, written, host="::1") == 202
+    expected = (before[0] + READERS, before[1] + 9 * READERS)
+    wait(lambda: visitors_and_views(system) == expected, 20, f"{expected} visitors and views")
+
+
+def test_one_address_for_nearly_all_views_is_reported(system: Any, wait: Callable[..., Any]) -> None:
+    """When a proxy hides the visitors, `make doctor` and a metric report it; views from many addresses end it."""
+    command = [sys.executable, "-m", "deploy.local", "doctor"]
+    agent = f"{PERSON} proxies/{uuid.uuid4()}"
+
+    def doctor() -> str:
+        done = subprocess.run(command, env=system.environment, capture_output=True, text=True, check=False)
+        return next(line for line in done.stdout.splitlines() if "visitors:" in line)
+
+    def send(source: Callable[[int], str]) -> None:
+        for block in range(10):
+            views = [{"id": str(uuid.uuid4()), "site": SITE, "kind": "view", "path": "/one.html"} for _ in range(100)]
+            assert system.post_events(views, x_forwarded_for=source(block), user_agent=agent).status == 202
+
+    send(lambda _: "198.51.100.1")
+    assert "FAILED  visitors: 100% of the recent views came from one address" in doctor()
+    assert "PRESSTALLY_TRUSTED_PROXIES" in doctor()
+    metrics = system.get(f"http://127.0.0.1:{system.port('ingest')}/metrics").text
+    assert "\npresstally_collect_address_share_ratio 1.0\n" in metrics
+    send(lambda block: f"198.51.100.{block}")
+    assert "ok      visitors: views come from different addresses" in doctor()
