@@ -20,10 +20,14 @@ def bucket_5m_start(timestamp_ms: int) -> int:
     return seconds - seconds % BUCKET_5M_SECONDS
 
 
-def hour_start(timestamp_ms: int) -> int:
-    """Return the start of the UTC hour (rolling windows need no local hours)."""
-    seconds = timestamp_ms // 1000
-    return seconds - seconds % HOUR_SECONDS
+def hour_start(timestamp_ms: int, zone: ZoneInfo) -> int:
+    """Return the start of the site's hour: hours are counted from the start of the local day.
+
+    So a day consists of whole buckets in each zone, also where UTC offsets are not full hours. Where summer time is
+    half an hour, the last hour of two days a year has 30 minutes.
+    """
+    day, seconds = day_start(timestamp_ms, zone), timestamp_ms // 1000
+    return seconds - (seconds - day) % HOUR_SECONDS
 
 
 def day_start(timestamp_ms: int, zone: ZoneInfo) -> int:

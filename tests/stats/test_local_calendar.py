@@ -56,8 +56,19 @@ def test_every_instant_is_in_its_day(zone: str, instant: int) -> None:
 
 
 @given(st.integers(YEAR_2000, YEAR_2040))
-def test_buckets_and_hours_contain_their_instants(instant: int) -> None:
-    """A 5m bucket is the 5 minutes, an hour the 60 minutes that contain the instant."""
-    for start, length in ((bucket_5m_start(instant), 300), (hour_start(instant), 3600)):
-        assert start % length == 0
-        assert start * 1000 <= instant < (start + length) * 1000
+def test_bucket_5m_contains_its_instant(instant: int) -> None:
+    """A 5m bucket is the 5 minutes that contain the instant."""
+    start = bucket_5m_start(instant)
+    assert start % 300 == 0
+    assert start * 1000 <= instant < (start + 300) * 1000
+
+
+@given(st.sampled_from(ZONES), st.integers(YEAR_2000, YEAR_2040))
+def test_hour_is_in_one_day_and_has_whole_buckets(zone: str, instant: int) -> None:
+    """In any zone, an hour contains its instant, is of one local day, and consists of whole 5m buckets."""
+    site = ZoneInfo(zone)
+    start = hour_start(instant, site)
+    assert start * 1000 <= instant < (start + 3_600) * 1000
+    assert day_start(start * 1000, site) == day_start(instant, site)
+    assert hour_start(start * 1000, site) == start
+    assert start % 300 == 0

@@ -69,7 +69,7 @@ async def test_migration_0005_with_former_rows_keeps_all_of_them(
         await migrate.migrate(empty_database)
     connection = await asyncpg.connect(empty_database)
     now = await connection.fetchval("SELECT (extract(epoch FROM now()) * 1000)::bigint")
-    times = {"day": day_start(now, SITE.zone), "hour": hour_start(now), "bucket_5m": bucket_5m_start(now)}
+    times = {"day": day_start(now, SITE.zone), "hour": hour_start(now, SITE.zone), "bucket_5m": bucket_5m_start(now)}
     await connection.execute(FORMER.format(now=now, **times))
 
     applied = [one.name for one in await migrate.migrate(empty_database)]

@@ -28,7 +28,7 @@ from services.stats.counting.snapshots import to_bytes
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import Position, commit_batch, read_positions, save_snapshot
 from services.stats.counting.topic_identity import read_topic
-from services.stats.local_calendar import HOUR_SECONDS, day_start
+from services.stats.local_calendar import day_start
 from services.stats.log_reader import log_reader
 from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
@@ -284,10 +284,7 @@ class Rebuild:
         """Copy the rows that are not counted again into the new generation."""
         slugs = list(self._recounted_from)
         cuts = [self._recounted_from[slug] for slug in slugs]
-        hours = [cut // HOUR_SECONDS * HOUR_SECONDS for cut in cuts]
-        for query in ("copy_kept_counts", "copy_kept_visitors"):
-            await connection.execute(SQL[query], self._old, self._generation, slugs, cuts, hours)
-        for query in ("copy_kept_totals", "copy_kept_visitor_days", "copy_kept_referrers"):
+        for query in ("copy_kept_counts", "copy_kept_totals", "copy_kept_visitor_days", "copy_kept_referrers"):
             await connection.execute(SQL[query], self._old, self._generation, slugs, cuts)
         days = [self._ledger_from[slug] for slug in slugs]
         await connection.execute(SQL["copy_kept_ledger"], self._old, self._generation, slugs, days)
@@ -313,12 +310,7 @@ def without_kept_days(deltas: CountDeltas, cuts: Mapping[str, int], ledger_cuts:
     return replace(
         deltas,
         day_counts=[one for one in deltas.day_counts if is_new(one.site, one.day)],
-        # An hour that begins just before the day (where UTC offsets are not full hours) is counted again completely.
-        bucket_counts=[
-            one
-            for one in deltas.bucket_counts
-            if one.bucket_start >= cuts.get(one.site, BEGINNING) // HOUR_SECONDS * HOUR_SECONDS
-        ],
+        bucket_counts=[one for one in deltas.bucket_counts if is_new(one.site, one.bucket_start)],
         daily_visitors=[one for one in deltas.daily_visitors if is_new(one.site, one.day)],
         ledger=type(deltas.ledger)(
             {key: events for key, events in deltas.ledger.items() if is_new_in_ledger(*key[:2])}

@@ -108,7 +108,7 @@ def buckets_of(event: PageEvent, day: int) -> list[Bucket]:
     seconds = event.at // 1000
     buckets = [
         Bucket(event.site, WHOLE_SITE, "5m", seconds // 300 * 300),
-        Bucket(event.site, WHOLE_SITE, "hour", seconds // 3600 * 3600),
+        Bucket(event.site, WHOLE_SITE, "hour", day + (seconds - day) // 3600 * 3600),
         Bucket(event.site, WHOLE_SITE, "day", day),
         Bucket(event.site, WHOLE_SITE, "total", 0),
     ]

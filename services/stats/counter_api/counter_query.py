@@ -93,7 +93,7 @@ async def read_counter(
             week_start(now, site.zone, site.first_weekday_number),
         )
     else:
-        spans = ("5m", "hour", bucket_5m_start(now - DAY_MS), hour_start(now - 7 * DAY_MS))
+        spans = ("5m", "hour", bucket_5m_start(now - DAY_MS), hour_start(now - 7 * DAY_MS, site.zone))
     row = await snapshot.connection.fetchrow(
         SQL["read_counter"], site.slug, article or WHOLE_SITE, first_online_bucket, *spans, measure
     )

@@ -276,10 +276,18 @@ def _add_counts(batch: EventBatch, views: Integers, starts_visit: Flags, days: I
             deltas.day_counts.append(DayCount(slugs[number], batch.articles[article], day, *sums))
     for (number, day), sums in _group_sums(site, days[views], extra=visits):
         deltas.day_counts.append(DayCount(slugs[number], WHOLE_SITE, day, *sums))
-    grains: tuple[tuple[Literal["5m", "hour"], int], ...] = (("5m", BUCKET_5M_SECONDS), ("hour", HOUR_SECONDS))
-    for grain, bucket_seconds in grains:
-        for (number, bucket), sums in _group_sums(site, seconds // bucket_seconds, extra=visits):
-            deltas.bucket_counts.append(BucketCount(slugs[number], grain, bucket * bucket_seconds, *sums))
+    grains: tuple[tuple[Literal["5m", "hour"], Integers], ...] = (
+        ("5m", seconds - seconds % BUCKET_5M_SECONDS),
+        ("hour", _hour_starts(seconds, days[views])),
+    )
+    for grain, starts in grains:
+        for (number, bucket), sums in _group_sums(site, starts // BUCKET_5M_SECONDS, extra=visits):
+            deltas.bucket_counts.append(BucketCount(slugs[number], grain, bucket * BUCKET_5M_SECONDS, *sums))
+
+
+def _hour_starts(seconds: Integers, days: Integers) -> Integers:
+    """Return the start of the hour of each time; hours are counted from the start of the local day."""
+    return seconds - (seconds - days) % HOUR_SECONDS
 
 
 def _group_sums(*columns: Integers, extra: Integers | None = None) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
@@ -345,8 +353,8 @@ def _add_daily_visitors(batch: EventBatch, rows: Integers, days: Integers, delta
         days[rows],
         batch.visitor[rows].view(np.int64),
         batch.article[rows],
-        seconds // BUCKET_5M_SECONDS * BUCKET_5M_SECONDS,
-        seconds // HOUR_SECONDS * HOUR_SECONDS,
+        seconds - seconds % BUCKET_5M_SECONDS,
+        _hour_starts(seconds, days[rows]),
     )
     slugs = _slugs(batch)
     added: set[tuple[int, int, int]] = set()

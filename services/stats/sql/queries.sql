@@ -178,27 +178,13 @@ INSERT INTO stats.generations (generation, state) SELECT max(generation) + 1, 'b
 SELECT partition, next_offset FROM stats.offsets WHERE generation = $1 AND topic = $2 ORDER BY partition FOR UPDATE
 
 -- name: copy_kept_counts
--- $3: sites that are counted again, $4: from which day on, $5: from which hour on. Of other sites all is kept.
+-- $3: sites that are counted again, $4: from which day on. Of other sites all is kept.
 INSERT INTO stats.counts AS c (generation, site, article, grain, bucket_start, partition, views, visits, visitors)
 SELECT $2, site, article, grain, bucket_start, partition, views, visits, visitors
-FROM stats.counts LEFT JOIN unnest($3::text[], $4::bigint[], $5::bigint[]) AS cut (site, day, hour) USING (site)
-WHERE generation = $1 AND grain <> 'total'
-    AND (cut.day IS NULL OR bucket_start < CASE grain WHEN 'day' THEN cut.day ELSE cut.hour END)
+FROM stats.counts LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) USING (site)
+WHERE generation = $1 AND grain <> 'total' AND (cut.day IS NULL OR bucket_start < cut.day)
 ON CONFLICT (generation, site, article, grain, bucket_start, partition) DO UPDATE
 SET views = c.views + EXCLUDED.views, visits = c.visits + EXCLUDED.visits, visitors = c.visitors + EXCLUDED.visitors
-
--- name: copy_kept_visitors
--- In zones whose day does not begin on the hour, the hour that spans $4 is counted again whole, but for its visitors of
--- the day before: their first view may be in a record that is deleted. They are kept, from the 5-minute buckets.
-INSERT INTO stats.counts AS c (generation, site, article, grain, bucket_start, partition, visitors)
-SELECT $2, site, article, b.grain, b.bucket_start, partition, sum(visitors)
-FROM stats.counts JOIN unnest($3::text[], $4::bigint[], $5::bigint[]) AS cut (site, day, hour) USING (site)
-CROSS JOIN LATERAL (VALUES ('5m', counts.bucket_start), ('hour', cut.hour)) AS b (grain, bucket_start)
-WHERE generation = $1 AND counts.grain = '5m' AND counts.bucket_start >= cut.hour AND counts.bucket_start < cut.day
-    AND visitors > 0
-GROUP BY site, article, b.grain, b.bucket_start, partition
-ON CONFLICT (generation, site, article, grain, bucket_start, partition) DO UPDATE
-SET visitors = c.visitors + EXCLUDED.visitors
 
 -- name: copy_kept_totals
 -- A total is the sum of its days.

@@ -6,7 +6,7 @@ All edges are seconds since 1970 UTC. A period's buckets are given as their star
 from datetime import date, datetime, timedelta
 from typing import Literal, NamedTuple
 
-from services.stats.local_calendar import BUCKET_5M_SECONDS, HOUR_SECONDS, date_start, day_start, week_start
+from services.stats.local_calendar import BUCKET_5M_SECONDS, HOUR_SECONDS, date_start, day_start, hour_start, week_start
 from shared.sites import Site
 
 BucketSize = Literal["hour", "day", "week", "month"]
@@ -38,9 +38,9 @@ def local_date(seconds: int, site: Site) -> date:
 
 
 def bucket_start(seconds: int, step: BucketSize, site: Site) -> int:
-    """Return the start of the bucket that an instant is in. Hours are those of UTC, as they are counted."""
+    """Return the start of the bucket that an instant is in."""
     if step == "hour":
-        return seconds - seconds % HOUR_SECONDS
+        return hour_start(seconds * 1000, site.zone)
     if step == "day":
         return day_start(seconds * 1000, site.zone)
     if step == "week":
@@ -50,8 +50,8 @@ def bucket_start(seconds: int, step: BucketSize, site: Site) -> int:
 
 def next_start(start: int, step: BucketSize, site: Site) -> int:
     """Return the start of the bucket after the one that begins at `start`."""
-    if step == "hour":
-        return start + HOUR_SECONDS
+    if step == "hour":  # the last one of a day may be shorter
+        return hour_start((start + HOUR_SECONDS) * 1000, site.zone)
     day = local_date(start, site)
     if step == "month":
         return date_start((day.replace(day=1) + timedelta(days=32)).replace(day=1), site.zone)
@@ -61,7 +61,9 @@ def next_start(start: int, step: BucketSize, site: Site) -> int:
 def start_before(start: int, step: BucketSize, count: int, site: Site) -> int:
     """Return the start of the bucket `count` buckets before."""
     if step == "hour":
-        return start - count * HOUR_SECONDS
+        for _ in range(count):
+            start = hour_start(start * 1000 - 1, site.zone)
+        return start
     day = local_date(start, site)
     if step == "month":
         months = day.year * 12 + day.month - 1 - count

@@ -23,7 +23,7 @@ FIRST_DAY = seconds("2026-11-24T00:00+05:45")
 def deltas(site: str = "kathmandu") -> CountDeltas:
     found = CountDeltas(
         day_counts=[DayCount(site, "", day, 1, 1) for day in (FIRST_DAY - 86_400, FIRST_DAY)],
-        bucket_counts=[BucketCount(site, "hour", FIRST_DAY + offset, 1, 1) for offset in (-4_500, -900, 2_700)],
+        bucket_counts=[BucketCount(site, "hour", FIRST_DAY + offset, 1, 1) for offset in (-7_200, -3_600, 0)],
         daily_visitors=[NewDailyVisitor(site, day, 1, "", day, day) for day in (FIRST_DAY - 86_400, FIRST_DAY)],
         presence=[PresenceSnapshot(site, "", 1, [1])],
         dead_letters=[DeadLetter(1, "schema", b"")],
@@ -35,10 +35,10 @@ def deltas(site: str = "kathmandu") -> CountDeltas:
 
 
 def test_without_kept_days_removes_earlier_days_and_dead_letters() -> None:
-    """Only days from the first counted one on stay, with the hour in which it begins; dead letters were sent before."""
+    """Only days from the first counted one on stay, with their hours; dead letters were sent before."""
     found = without_kept_days(deltas(), {"kathmandu": FIRST_DAY}, {"kathmandu": FIRST_DAY})
     assert [one.day for one in found.day_counts] == [FIRST_DAY]
-    assert [one.bucket_start for one in found.bucket_counts] == [FIRST_DAY - 900, FIRST_DAY + 2_700]
+    assert [one.bucket_start for one in found.bucket_counts] == [FIRST_DAY]
     assert [one.day for one in found.daily_visitors] == [FIRST_DAY]
     assert [key[1] for key in found.ledger] == [FIRST_DAY]
     assert [key[1] for key in found.referrers] == [FIRST_DAY]

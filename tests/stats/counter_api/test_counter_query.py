@@ -66,7 +66,7 @@ async def test_read_counter_calendar_sums_local_day_week_and_total(pool: asyncpg
 async def test_read_counter_rolling_sums_5m_buckets_and_hours(pool: asyncpg.Pool) -> None:
     """The rolling day is the 5m buckets of 24 hours, the rolling week the hours of 7 days."""
     now = time.time_ns() // 1_000_000
-    first_5m, first_hour = bucket_5m_start(now - DAY_MS), hour_start(now - 7 * DAY_MS)
+    first_5m, first_hour = bucket_5m_start(now - DAY_MS), hour_start(now - 7 * DAY_MS, SITE.zone)
     await pool.executemany(
         INSERT,
         [

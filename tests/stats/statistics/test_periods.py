@@ -1,12 +1,15 @@
 """Spans of time in a site's calendar: pure."""
 
-from datetime import datetime
+from bisect import bisect
+from datetime import date, datetime, timedelta
 from itertools import pairwise
+from zoneinfo import available_timezones
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.stats.local_calendar import date_start
 from services.stats.statistics.periods import (
     BucketSize,
     InvalidRange,
@@ -14,6 +17,7 @@ from services.stats.statistics.periods import (
     bucket_edges,
     bucket_start,
     comparison_ranges,
+    local_date,
     parse_range,
     period_days,
     period_edges,
@@ -21,6 +25,8 @@ from services.stats.statistics.periods import (
     top_range,
 )
 from shared.sites import Site
+
+DAY = timedelta(days=1)
 
 
 def site(zone: str = "Asia/Ho_Chi_Minh", first_weekday: str = "monday") -> Site:
@@ -132,3 +138,54 @@ def test_invalid_range_is_refused_with_a_message(begin: str, end: str | None) ->
     here, now = site(), instant("2026-11-25T12:00+07:00")
     with pytest.raises(InvalidRange, match=r"\w"):
         bucket_edges(*parse_range(begin, end, "day", now, here), "day", here)
+
+
+@given(
+    st.sampled_from(sorted(available_timezones())),
+    st.dates(date(2000, 1, 2), date(2040, 1, 1)),
+    st.lists(st.integers(-3 * 86_400, 3 * 86_400), max_size=20),
+)
+def test_hours_of_a_day_are_the_day(zone: str, day: date, offsets: list[int]) -> None:
+    """In any zone a day's hours have all of its instants and no others, in as many buckets as the day has hours."""
+    here = site(zone)
+    try:
+        begin, end = parse_range(day.isoformat(), day.isoformat(), "hour", 0, here)
+    except InvalidRange:
+        assert date_start(day, here.zone) == date_start(day + timedelta(days=1), here.zone)  # Samoa skipped one
+        return
+    if begin == end:
+        return
+    starts = bucket_edges(begin, end, "hour", here)
+    assert (starts[0], starts[-1]) == (begin, end) == (date_start(day, here.zone), date_start(day + DAY, here.zone))
+    assert len(starts) - 1 == -(-(end - begin) // 3_600)
+    for instant in (begin + offset for offset in offsets):
+        place = bisect(starts, instant) - 1
+        assert (0 <= place < len(starts) - 1) == (local_date(instant, here) == day)
+        if 0 <= place < len(starts) - 1:
+            assert bucket_start(instant, "hour", here) == starts[place]
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "buckets"),
+    [
+        ("Asia/Kolkata", "2026-03-04", 24),  # +05:30
+        ("Asia/Kathmandu", "2026-03-04", 24),  # +05:45
+        ("Australia/Eucla", "2026-03-04", 24),  # +08:45
+        ("Pacific/Marquesas", "2026-03-04", 24),  # -09:30
+        ("America/St_Johns", "2026-03-08", 23),  # -03:30, summer time begins
+        ("America/St_Johns", "2026-11-01", 25),
+        ("Pacific/Chatham", "2026-04-05", 25),  # +13:45 to +12:45
+        ("Europe/Berlin", "2026-03-29", 23),
+        ("Africa/Cairo", "2026-04-24", 23),  # has no midnight
+        ("Australia/Lord_Howe", "2026-04-05", 25),  # half an hour longer
+        ("Australia/Lord_Howe", "2026-10-04", 24),  # half an hour shorter
+        ("Asia/Pyongyang", "2018-05-04", 24),  # its offset changed by half an hour
+        ("America/Caracas", "2016-05-01", 24),
+    ],
+)
+def test_day_has_as_many_hours(zone: str, day: str, buckets: int) -> None:
+    """A day of hours has 24 buckets, and 23 or 25 where summer time begins or ends; never those of its neighbours."""
+    here = site(zone)
+    starts = bucket_edges(*parse_range(day, day, "hour", 0, here), "hour", here)
+    assert len(starts) - 1 == buckets
+    assert starts[0] == date_start(date.fromisoformat(day), here.zone)

@@ -4,6 +4,7 @@ import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from datetime import date
 from typing import Any
 
 import asyncpg
@@ -12,15 +13,20 @@ import pytest
 from aiokafka.structs import ConsumerRecord
 
 from services.stats.counting.article_titles import save_link, save_title
+from services.stats.counting.decoding import RawBatch, decode
+from services.stats.counting.rules import fold_batch
+from services.stats.counting.state import PartitionState
+from services.stats.local_calendar import date_start
 from services.stats.shared_reads import open_snapshot
-from services.stats.statistics.periods import bucket_edges, bucket_start, next_start, start_before
+from services.stats.statistics.periods import bucket_edges, bucket_start, next_start, parse_range, start_before
 from services.stats.statistics.time_series import Counts, read_comparison, read_ledger, read_referrers, read_series
 from services.stats.statistics.top_articles import DayRange, range_of, read_online_now, read_sections, read_top_articles
 from shared.events import PageLive
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import Producer
 from shared.postgres import open_pool
-from shared.sites import Site
+from shared.sites import Site, Sites
+from tests.stats.counting.test_rules import record as raw_record
 
 SITE = Site(slug="haihau", name="H", origins=["https://haihau.example"], timezone="Asia/Ho_Chi_Minh")
 DAY = 86_400
@@ -224,3 +230,23 @@ async def test_today_is_compared_with_the_same_part_of_another_day(pool: asyncpg
         assert found.whole.views == 6 * 288 + len(passed)
         assert found.now == found.before == Counts(6 * 288 + len(passed), 0, 0)
     assert len(bucket_edges(week[6], today, "day", SITE)) == 7
+
+
+@pytest.mark.parametrize(
+    "zone",
+    ["Asia/Kolkata", "Asia/Kathmandu", "Australia/Eucla", "Pacific/Marquesas", "Asia/Ho_Chi_Minh", "Pacific/Chatham"],
+)
+async def test_hours_of_a_day_have_its_events_only(pool: asyncpg.Pool, zone: str) -> None:
+    """With an event every 15 minutes, a day by hours has 24 buckets and 96 events, as the day has; so has its week."""
+    site = Site(slug="haihau", name="H", origins=["https://haihau.example"], timezone=zone)
+    begin = date_start(date(2026, 11, 24), site.zone)
+    times = range(begin - DAY // 2, begin + DAY + DAY // 2, 900)
+    records = [raw_record(number, at=seconds * 1000) for number, seconds in enumerate(times)]
+    deltas = fold_batch(decode(RawBatch.of(records), Sites(haihau=site)), PartitionState(), RawBatch.of(records), None)
+    await put(pool, *(("", one.grain, one.bucket_start, 0, one.views, 0, 0) for one in deltas.bucket_counts))
+    await put(pool, *(("", "day", one.day, 0, one.views, 0, 0) for one in deltas.day_counts))
+    span = parse_range("2026-11-24", "2026-11-24", "hour", 0, site)
+    hours = await at_once(pool, read_series, site, "hour", *span, article=None, section=None)
+    day = await at_once(pool, read_series, site, "day", *span, article=None, section=None)
+    assert [one.views for one in hours.counts] == [4] * 24
+    assert hours.total == day.total == Counts(96)

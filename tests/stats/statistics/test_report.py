@@ -26,7 +26,7 @@ async def count(pool: asyncpg.Pool, views: int) -> None:
     now = time.time_ns() // 1_000_000
     rows = [
         ("", "day", day_start(now, SITE.zone)),
-        ("", "hour", hour_start(now)),
+        ("", "hour", hour_start(now, SITE.zone)),
         ("", "total", 0),
         ("bai-1", "day", day_start(now, SITE.zone)),
         ("bai-1", "total", 0),
