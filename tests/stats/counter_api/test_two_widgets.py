@@ -172,7 +172,7 @@ async def test_stream_and_polls_never_fall(database: str, two_widgets: tuple[int
 
 
 async def test_expired_reads_of_articles_are_deleted(database: str, two_widgets: tuple[int, int, int]) -> None:
-    """A counter is one row, and one of an unknown article is none."""
+    """A counter is one row, and that of an unknown article has no row."""
     port, *_ = two_widgets
     connection: Any = await asyncpg.connect(database)
     await count_views(connection, 1, "bai-1")
