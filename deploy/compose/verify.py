@@ -160,7 +160,7 @@ def _publish(project: Project) -> str:
 
     draft = {"site": "haihau", "section": "tin-tuc", "title": TITLE, "body": "<p>Thân bài.</p>"}
     article = call("", draft)
-    call(f"/{article['id']}/publish")
+    call(f"/{article['id']}/publish", {"version": article["version"]})
     publication = call(f"/{article['id']}/publication?wait=10s", post=False)
     page = f"{project.url}/{article['slug']}-{article['number']}.html"
     status, answer = send_request(page)

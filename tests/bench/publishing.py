@@ -56,7 +56,9 @@ class EditorClient:
             due = begin + turn / PER_SECOND
             time.sleep(max(0.0, due - time.monotonic()))
             sent = time.monotonic()
-            published = _call(api, "POST", f"/api/articles/{self.article['id']}/publish", self.token, {})
+            published = _call(
+                api, "POST", f"/api/articles/{self.article['id']}/publish", self.token, {"version": self.version}
+            )
             self.version = published["version"]
             seen = self._poll_pages(pages, title, published["url"], sent)
             if turn >= PER_SECOND * WARM_SECONDS:

@@ -59,9 +59,14 @@ class Editors:
         assert answer.status == 201, answer.text
         return dict(answer.json())
 
+    def version(self, article: str) -> int:
+        """Return the working version of an article."""
+        return int(self.call("GET", f"/articles/{article}", scope="read").json()["version"])
+
     def step(self, article: str, name: str, body: Any = None) -> dict[str, Any]:
-        """Take a step of the workflow and return the article."""
-        answer = self.call("POST", f"/articles/{article}/{name}", body, "write" if name == "submit" else "publish")
+        """Take a step of the workflow, of the version that is read first, and return the article."""
+        scope, sent = "write" if name == "submit" else "publish", {"version": self.version(article), **(body or {})}
+        answer = self.call("POST", f"/articles/{article}/{name}", sent, scope)
         assert answer.status == 200, answer.text
         return dict(answer.json())
 

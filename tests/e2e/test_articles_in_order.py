@@ -42,8 +42,8 @@ class Writer(threading.Thread):
             attempt = 0
             while not self.stop.is_set():
                 attempt += 1
-                self.edit(f"<p>Lần {attempt} của bài {self.number}</p>")
-                self.acknowledged.append(self.post(f"/articles/{self.article}/publish", None)["version"])
+                edited = {"version": self.edit(f"<p>Lần {attempt} của bài {self.number}</p>")}
+                self.acknowledged.append(self.post(f"/articles/{self.article}/publish", edited)["version"])
         except BaseException as error:  # noqa: BLE001 - reported by the test
             self.error = error
 
@@ -64,12 +64,12 @@ class Writer(threading.Thread):
         assert answer.status in (200, 201), answer.text
         return dict(answer.json())
 
-    def edit(self, body: str) -> None:
+    def edit(self, body: str) -> int:
         while True:
             version = self.call("GET", f"/articles/{self.article}", None).json()["version"]
             answer = self.call("PATCH", f"/articles/{self.article}", {"version": version, "body": body})
             if answer.status == 200:
-                return
+                return int(answer.json()["version"])
             assert answer.status == 412, answer.text  # the response to the first attempt was lost in a kill
 
 
@@ -177,7 +177,7 @@ def test_outbox_relay_of_frozen_replica_is_taken_over(
     with (tmp_path / "log").open("wb") as log:
         command = [sys.executable, "-m", "services.ingest", "articles"]
         second = subprocess.Popen(command, cwd=ROOT, env={**system.environment, **ours}, stdout=log, stderr=log)
-    token = {"authorization": f"Bearer {editors.token('admin')}"}
+    token = {"authorization": f"Bearer {editors.token('admin')}", "if_match": f'"{editors.version(article)}"'}
 
     def ask(method: str, path: str) -> Any:
         return system.request(method, f"http://127.0.0.1:{port}/api/articles/{article}/{path}", **token)

@@ -44,7 +44,7 @@ def test_write_token_cannot_publish(system: Any, editors: Any) -> None:
         assert (answer.status, answer.json()["missing_scope"]) == (403, "publish"), name
     assert editors.call("POST", "/articles", {}, scope="read").status == 403
     elsewhere = editors.call("PATCH", f"/articles/{draft['id']}", {"version": 1}, "write", "giao-thuy")
-    assert elsewhere.status == 403
+    assert (elsewhere.status, elsewhere.json()["detail"]) == (404, f"Article {draft['id']!r} not found.")
     assert editors.call("GET", "/audit", scope="publish").status == 403
     assert editors.call("GET", f"/articles/{draft['id']}", scope="events").status == 403
 
@@ -54,10 +54,11 @@ def test_separate_approver_own_version_cannot_be_approved(editors: Any) -> None:
     given = {"site": "giao-thuy", "section": "tin-tuc", "title": "Bài tự duyệt", "body": "<p>x</p>"}
     article = editors.call("POST", "/articles", given, "publish", "giao-thuy").json()["id"]
     assert editors.call("POST", f"/articles/{article}/submit", None, "publish", "giao-thuy").status == 200
-    own = editors.call("POST", f"/articles/{article}/approve", None, "publish", "giao-thuy")
+    own = editors.call("POST", f"/articles/{article}/approve", {"version": 2}, "publish", "giao-thuy")
     assert (own.status, "another editor" in own.json()["detail"]) == (403, True)
     assert editors.step(article, "approve")["state"] == "approved"
-    assert editors.call("POST", f"/articles/{article}/publish", None, "publish", "giao-thuy").status == 403
+    own = editors.call("POST", f"/articles/{article}/publish", {"version": 3}, "publish", "giao-thuy")
+    assert (own.status, "another editor" in own.json()["detail"]) == (403, True)
 
 
 def test_refuse_needs_reason_and_returns_article_to_draft(editors: Any) -> None:
@@ -68,14 +69,15 @@ def test_refuse_needs_reason_and_returns_article_to_draft(editors: Any) -> None:
     assert editors.step(article, "refuse", {"reason": "thiếu nguồn"})["state"] == "draft"
     last = editors.call("GET", f"/articles/{article}/revisions?limit=1", scope="read").json()["revisions"][0]
     assert (last["action"], last["who"], last["note"]) == ("refuse", "Người publish", "thiếu nguồn")
-    again = editors.call("POST", f"/articles/{article}/approve", None, "publish")
+    again = editors.call("POST", f"/articles/{article}/approve", {"version": 3}, "publish")
     assert (again.status, again.json()["possible_from"]) == (409, ["in_review"])
 
 
 def test_admin_publishes_draft_directly(editors: Any) -> None:
     """An administrator may publish a draft directly."""
     article = editors.create("Tin khẩn")["id"]
-    assert editors.call("POST", f"/articles/{article}/publish", None, "admin").json()["state"] == "published"
+    assert editors.call("POST", f"/articles/{article}/publish", None, "admin").status == 428
+    assert editors.call("POST", f"/articles/{article}/publish", {"version": 1}, "admin").json()["state"] == "published"
 
 
 def test_edit_without_current_version_is_rejected(editors: Any) -> None:

@@ -203,7 +203,7 @@ def publish(editors: Editors, article: str, *, flags: str = "01") -> tuple[str, 
     """Publish as a client that has a trace of its own, and return that trace and the client's span."""
     trace, span = secrets.token_hex(16), secrets.token_hex(8)
     sent = {"traceparent": f"00-{trace}-{span}-{flags}", "tracestate": STATE, "baggage": f"who={BAGGAGE}"}
-    answer = editors.call("POST", f"/articles/{article}/publish", None, "publish", **sent)
+    answer = editors.call("POST", f"/articles/{article}/publish", {"version": 3}, "publish", **sent)
     assert answer.status == 200, answer.text
     assert editors.publication(article)["status"] == "live"
     return trace, span
@@ -243,7 +243,7 @@ def test_scheduled_publication_begins_a_trace(traced: Traced, editors: Editors) 
     """A scheduled publication has a trace of its own, which begins at its commit."""
     article = approved(editors)
     due = (datetime.now(UTC) + timedelta(seconds=1)).isoformat()
-    answer = editors.call("POST", f"/articles/{article}/schedule", {"publish_at": due}, "publish")
+    answer = editors.call("POST", f"/articles/{article}/schedule", {"publish_at": due, "version": 3}, "publish")
     assert answer.status == 200, answer.text
 
     def scheduled() -> Any:

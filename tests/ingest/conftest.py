@@ -87,23 +87,32 @@ class EditorApi:
 
     def __init__(self, context: ApiContext) -> None:
         self.context = context
-        self._app = BodyLimitMiddleware(editor_api(context))
-        self._tokens: dict[str, str] = {}
+        self.app = editor_api(context)
+        self._app = BodyLimitMiddleware(self.app)
+        self._tokens: dict[tuple[str, str | None], str] = {}
 
-    async def token(self, scope: str) -> str:
-        """Return a token with a scope."""
-        if scope not in self._tokens:
-            self._tokens[scope] = await create(self.context.pool, name=f"Người {scope}", scopes=[scope])
-        return self._tokens[scope]
+    async def token(self, scope: str, at: str | None = None) -> str:
+        """Return a token with a scope, for one site if `at` names it."""
+        if (scope, at) not in self._tokens:
+            name = f"Người {scope}" if at is None else f"Người {scope} {len(self._tokens)}"
+            sites = None if at is None else [at]
+            self._tokens[scope, at] = await create(self.context.pool, name=name, scopes=[scope], sites=sites)
+        return self._tokens[scope, at]
 
     async def call(
-        self, method: str, path: str, body: Any = None, scope: str | None = "write", **headers: str
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        scope: str | None = "write",
+        at: str | None = None,
+        **headers: str,
     ) -> Response:
-        """Send a request with a token of a scope, or without one."""
+        """Send a request with a token of a scope, for one site if `at` names it, or without one."""
         sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
         all_headers = {"content-type": "application/json", **{name.replace("_", "-"): v for name, v in headers.items()}}
         if scope is not None:
-            all_headers["authorization"] = f"Bearer {await self.token(scope)}"
+            all_headers["authorization"] = f"Bearer {await self.token(scope, at)}"
         path, _, query = path.partition("?")
         scope_of_request = {
             "type": "http",
@@ -144,6 +153,26 @@ class EditorApi:
         response = await self.call("POST", "/articles", given)
         assert response.status == 201, response.body
         return dict(response.json())
+
+
+OTHER_NAME = "Giao Thủy"
+
+
+@pytest.fixture
+async def tenants(pool: asyncpg.Pool, site: Site, tmp_path: Path) -> EditorApi:
+    """The editor API of two sites: `haihau`, and `giao-thuy`, whose versions another editor approves."""
+    other = Site(
+        slug="giao-thuy",
+        name=OTHER_NAME,
+        origins=["https://giaothuy.example"],
+        timezone="Asia/Ho_Chi_Minh",
+        separate_approver=True,
+        sections=[Section("tin-tuc", "Tin tức"), Section("bien-dong", "Biển Đông")],
+    )
+    tracker = PublicationTracker(pool, asyncio.Event())
+    media = MediaStore(open_store(str(tmp_path / "media")))
+    sites = Sites({site.slug: site, other.slug: other})
+    return EditorApi(ApiContext(pool, Tokens(pool), sites, tracker, site.origins[0], media))
 
 
 @pytest.fixture

@@ -179,7 +179,7 @@ async def meanwhile(work: Any) -> AsyncIterator[None]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def edit(system: RunningSystem, token: str, path: str, fields: dict[str, str] | None = None) -> dict[str, Any]:
+async def edit(system: RunningSystem, token: str, path: str, fields: dict[str, Any] | None = None) -> dict[str, Any]:
     body = json.dumps(fields).encode() if fields else b""
     with contextlib.closing(Client(system.gateway_port)) as client:
         reply = await client.request(
@@ -193,7 +193,7 @@ async def freeze_kafka(system: RunningSystem, alerts: Alerts, article: str, toke
     """Freeze Kafka while events arrive, an editor publishes, and a row of the ledger is changed by hand."""
     await system.cluster.admin(DATABASE, TAMPER.format(by=7))
     with frozen(system, "kafka"):
-        await edit(system, token, f"/articles/{article}/publish")
+        await edit(system, token, f"/articles/{article}/publish", {"version": 1})
         async with meanwhile(flood(system)):
             await alerts.fires("ProducerQueueHigh")
             await alerts.fires("SpoolInUse")

@@ -42,7 +42,7 @@ def load(system: Any, enough: threading.Event) -> None:
             return
         if number % 10 == 0:
             article = editors.create(f"Bài số {number}")
-            editors.call("POST", f"/articles/{article['id']}/publish", None, "admin")
+            editors.call("POST", f"/articles/{article['id']}/publish", {"version": 1}, "admin")
         system.post_events([view() for _ in range(20)], user_agent=system.another_person())
         system.post_events([{"site": "haihau"}])
         for path in ("/", "/khong-co", "/stats/haihau/counter"):

@@ -24,6 +24,7 @@ class EditedArticle:
 
     id: str
     title: str
+    version: int
     path: str = ""
     is_public: bool = False
     delays: list[float] = field(default_factory=list)
@@ -61,20 +62,23 @@ class EditorLoad:
         title = f"Soak bài số {number}"
         fields = {"site": "haihau", "section": "tin-tuc", "title": title, "slug": f"soak-{number}"}
         fields["body"] = "<p>Thân bài.</p>" * 20
-        article = EditedArticle((await self._call("POST", "/articles", fields))["id"], title)
+        created = await self._call("POST", "/articles", fields)
+        article = EditedArticle(created["id"], title, created["version"])
         self.articles.append(article)
         await self._step(article, "publish", is_public=True)
         if number % 2 == 0:
             article.title = f"{title}, sửa"
             path = f"/articles/{article.id}"
             version = (await self._call("GET", path))["version"]
-            await self._call("PATCH", path, {"title": article.title}, if_match=f'"{version}"')
+            edited = await self._call("PATCH", path, {"title": article.title}, if_match=f'"{version}"')
+            article.version = edited["version"]
             await self._step(article, "publish", is_public=True)
         if number % 3 == 0:
             await self._step(article, "unpublish", is_public=False)
 
     async def _step(self, article: EditedArticle, name: str, *, is_public: bool) -> None:
-        answer = await self._call("POST", f"/articles/{article.id}/{name}")
+        answer = await self._call("POST", f"/articles/{article.id}/{name}", {"version": article.version})
+        article.version = answer["version"]
         begun = time.monotonic()
         self.steps += 1
         article.is_public = is_public

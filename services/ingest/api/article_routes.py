@@ -15,6 +15,7 @@ from services.ingest.api.dependencies import (
     ApiContext,
     ApiContextDep,
     ArticleId,
+    VersionRule,
     WriteToken,
     check_version,
     load_article,
@@ -38,6 +39,8 @@ from shared.http.problems import Problem
 from shared.postgres import Connection
 
 router = APIRouter()
+APPROVALS = ("approve", "schedule", "publish")
+"""Transitions that make what somebody has read public, now or later: they name the version that was read."""
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -59,8 +62,7 @@ async def create_article(
     request: Request, context: ApiContextDep, token: WriteToken, sent: ArticleIn, idempotency_key: IdempotencyKey = None
 ) -> Response:
     """Create a draft. It is not public before it is approved and published."""
-    site = context.site(sent.site)
-    token.check("write", site.slug)
+    site = context.site_of_caller(token, "write", sent.site)
     converted: ConvertedContent = await context.convert(convert, sent, CONTENT_FIELDS)
     fields = converted.fields
     if "language" not in sent.model_fields_set:
@@ -69,7 +71,7 @@ async def create_article(
 
     async def act(connection: Connection) -> Response:
         external = (sent.source_system or "api", sent.external_id) if sent.external_id else (None, None)
-        await _check_external(connection, token, *external)
+        await _check_external(connection, site.slug, *external)
         now = await database_time(connection)
         article = Article(
             id=str(uuid4()),
@@ -93,15 +95,14 @@ async def create_article(
     return await run_once(context.pool, request, token, act)
 
 
-async def _check_external(connection: Connection, token: Token, system: str | None, external_id: str | None) -> None:
+async def _check_external(connection: Connection, site: str, system: str | None, external_id: str | None) -> None:
     if external_id is None:
         return
-    await connection.execute(SQL["lock_external_id"], system, external_id)
-    known = await connection.fetchval(SQL["article_by_external_id"], system, external_id)
+    await connection.execute(SQL["lock_external_ids"], site, system, [external_id])
+    known = await connection.fetchrow(SQL["article_by_external_id"], site, system, external_id)
     if known is not None:
-        stored = await load_article(connection, known, token, "write")
-        detail = f"The article {known} already has this external_id; change that one."
-        raise Problem(409, detail, article=known, version=stored.head.version)
+        detail = f"The article {known['id']} already has this external_id; change that one."
+        raise Problem(409, detail, article=known["id"], version=known["version"])
 
 
 @router.put(
@@ -159,7 +160,7 @@ async def _edit(  # noqa: PLR0917 - the parameters of the two routes
     converted: ConvertedContent = await context.convert(convert, sent, names)
     async with context.pool.acquire() as connection, connection.transaction():
         stored = await load_article(connection, article_id, token, "write", for_update=True)
-        check_version(request, sent.version, stored, is_required=True)
+        await check_version(connection, request, sent.version, stored, VersionRule.REQUIRED)
         site = context.site(stored.head.site)
         now = await database_time(connection)
         by_publisher = token.allows("publish", site.slug)
@@ -171,7 +172,7 @@ async def _edit(  # noqa: PLR0917 - the parameters of the two routes
 
 
 def _stored_after(change: ArticleChange, before: StoredArticle) -> StoredArticle:
-    return StoredArticle(change.head, change.live, before.author_token, change.schedule_error)
+    return StoredArticle(change.head, change.live, before.author, change.schedule_error)
 
 
 def _response(
@@ -218,15 +219,18 @@ async def _apply(  # noqa: PLR0917 - the parameters of each transition route
 
     async def act(connection: Connection) -> Response:
         stored = await load_article(connection, article_id, token, transition.scope, for_update=True)
-        check_version(request, sent.version if sent else None, stored, is_required=False)
+        rule = VersionRule.EXACT if name in APPROVALS else VersionRule.OPTIONAL
+        await check_version(connection, request, sent.version if sent else None, stored, rule)
         site = context.site(stored.head.site)
         is_admin = token.allows("admin", site.slug)
-        is_own = stored.author_token == token.prefix and name in ("approve", "schedule", "publish")
+        is_own = stored.is_author(token.actor) and name in APPROVALS
         if is_own and site.separate_approver and not is_admin:
             raise Problem(403, "You wrote this version; on this site another editor must approve and publish it.")
         now = await database_time(connection)
-        if name in ("approve", "schedule", "publish"):
-            stored = replace(stored, head=await resolve_images(connection, stored.head, strict=True))
+        if name in APPROVALS:
+            resolved = await resolve_images(connection, stored.head, strict=True)
+            if stored.head.state in ("draft", "in_review"):  # what was approved already is published as it is
+                stored = replace(stored, head=resolved)
         change = workflow.apply_transition(name, stored, site, now, is_admin=is_admin, publish_at=publish_at)
         await save_change(connection, stored, change, token.actor, reason)
         return _response(context, _stored_after(change, stored), now)
@@ -252,6 +256,7 @@ def _add_transition_route(name: str) -> None:
         return await _apply(name, request, context, token, article_id, sent)
 
     from_states = ", ".join(sorted(transition.from_states))
+    version = " Requires the version that was read, as `If-Match` or `version`." if name in APPROVALS else ""
     router.add_api_route(
         f"/articles/{{article_id}}/{name}",
         transition_article,
@@ -259,8 +264,8 @@ def _add_transition_route(name: str) -> None:
         tags=["Workflow"],
         operation_id=f"{name}_article",
         summary=transition.summary,
-        description=f"From {from_states} to {transition.to_state}. Needs the scope `{transition.scope}`.",
-        responses=response_docs(200, ArticleResponse, problems=(403, 404, 409, 412)),
+        description=f"From {from_states} to {transition.to_state}. Needs the scope `{transition.scope}`.{version}",
+        responses=response_docs(200, ArticleResponse, problems=(403, 404, 409, 412, *((428,) if version else ()))),
     )
 
 

@@ -4,6 +4,8 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC
+from enum import Enum, auto
 from typing import Annotated, Any
 
 import asyncpg
@@ -15,7 +17,9 @@ from services.ingest.articles.publication_status import PublicationTracker
 from services.ingest.articles.store import read_article
 from services.ingest.articles.workflow import StoredArticle
 from services.ingest.auth.tokens import Token, Tokens
+from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.media.library import MediaStore
+from services.ingest.queries import SQL
 from shared.http.problems import Problem
 from shared.postgres import Connection
 from shared.sites import Site, Sites
@@ -40,14 +44,46 @@ class ApiContext:
     """Limits the threads that convert article bodies."""
 
     def site(self, slug: str) -> Site:
-        """Return a site.
+        """Return a site that the caller may know.
 
         Raises:
-            Problem: 404 for an unknown site.
+            Problem: 404 for a site that is not configured.
         """
         if slug not in self.sites:
-            raise Problem(404, f"Unknown site {slug[:40]!r}; known sites: {', '.join(self.sites)}.")
+            raise Problem(404, f"Unknown site {slug[:40]!r}.")
         return self.sites[slug]
+
+    def site_of_caller(self, token: Token, scope: str, slug: str) -> Site:
+        """Return a site that a request names, once the token has the scope there.
+
+        Raises:
+            Problem: 403 without the scope or the site, also if there is no such site; 404 for an unknown site, if the
+                token may access all.
+        """
+        token.check(scope, slug)
+        if slug not in self.sites:
+            known = ", ".join(site for site in self.sites if token.reaches(site))
+            raise Problem(404, f"Unknown site {slug[:40]!r}; known sites: {known}.")
+        return self.sites[slug]
+
+    def default_site(self, token: Token, scope: str, slug: str | None, host: str) -> Site:
+        """Return the site that a request names; else the token's only one, else the one that was asked by its host.
+
+        Raises:
+            Problem: like `site_of_caller`.
+            InvalidContentError: no site is named, and the token has several that do not include that of the host.
+        """
+        if slug is not None:
+            return self.site_of_caller(token, scope, slug)
+        token.check(scope)
+        reached = [site for site in self.sites.values() if token.reaches(site.slug)]
+        if len(reached) == 1:
+            return reached[0]
+        asked = self.sites.by_host(host)
+        if asked not in reached:
+            names = ", ".join(site.slug for site in reached) or "the token's sites are not configured"
+            raise InvalidContentError([FieldError("site", f"is required: {names}")])
+        return asked
 
     def site_url(self, site: str) -> str:
         """Return the public base URL of a site."""
@@ -65,8 +101,7 @@ class ApiContext:
             Problem: 403 or 404 if it may not read the requested site.
         """
         if site is not None:
-            token.check("read", self.site(site).slug)
-            return [site]
+            return [self.site_of_caller(token, "read", site).slug]
         return None if token.sites is None else sorted(token.sites)
 
 
@@ -109,39 +144,59 @@ ArticleId = Annotated[str, Depends(_article_id)]
 async def load_article(
     connection: Connection, article_id: str, token: Token, scope: str, *, for_update: bool = False
 ) -> StoredArticle:
-    """Return an article that the token may access.
+    """Return an article of a site that the token may access.
 
     Raises:
-        Problem: 404 if not found; 403 if the token lacks the scope or the site.
+        Problem: 403 if the token lacks the scope; 404 if there is no such article on its sites.
     """
+    token.check(scope)
     stored = await read_article(connection, article_id, for_update=for_update)
-    if stored is None:
-        raise Problem(404, f"Article {article_id!r} not found.")
-    token.check(scope, stored.head.site)
+    if stored is None or not token.reaches(stored.head.site):
+        raise article_not_found(article_id)
     return stored
 
 
-def check_version(request: Request, body_version: int | None, stored: StoredArticle, *, is_required: bool) -> None:
+def article_not_found(article_id: str) -> Problem:
+    """Return the problem of an article that does not exist, or that the caller may not know about."""
+    return Problem(404, f"Article {article_id!r} not found.")
+
+
+class VersionRule(Enum):
+    """Whether a request must name the version that it changes."""
+
+    OPTIONAL = auto()
+    REQUIRED = auto()
+    """If-Match: * is accepted: the request replaces content, whatever it was."""
+    EXACT = auto()
+    """The request approves or publishes what the caller has read, so `*` is not enough."""
+
+
+async def check_version(
+    connection: Connection, request: Request, body_version: int | None, stored: StoredArticle, rule: VersionRule
+) -> None:
     """Reject a change of a version that is no longer the newest.
 
     Args:
+        connection: In the transaction that locked the article.
         request: Its If-Match names versions, such as "3", or * for any.
         body_version: The version in the body.
         stored: The article as stored.
-        is_required: Whether to reject a change without a version.
+        rule: Whether to reject a change without a version.
 
     Raises:
-        Problem: 412 with the current version; 428 without a version; 400 for an invalid If-Match.
+        Problem: 412 with the current version and who made it when; 428 without a version; 400 for an invalid If-Match.
     """
     current = stored.head.version
     named = request.headers.get("if-match")
-    if named is None and body_version is None:
-        if not is_required:
+    is_any = named is not None and named.strip() == "*"
+    if body_version is None and (named is None or (is_any and rule is VersionRule.EXACT)):
+        if rule is VersionRule.OPTIONAL:
             return
-        detail = f'Name the version to change: send If-Match: "{current}" or the field `version`.'
+        what = "that you have read" if rule is VersionRule.EXACT else "to change"
+        detail = f'Name the version {what}: send If-Match: "{current}" or the field `version`.'
         raise Problem(428, detail, version=current)
     wanted = [] if body_version is None else [{body_version}]
-    if named is not None and named.strip() != "*":
+    if named is not None and not is_any:
         found = [_IF_MATCH.match(part.strip()) for part in named.split(",")]
         if not all(found):
             raise Problem(400, 'Invalid If-Match; expected versions, such as "3", or *.')
@@ -149,5 +204,16 @@ def check_version(request: Request, body_version: int | None, stored: StoredArti
     for versions in wanted:
         if current not in versions:
             others = " or ".join(map(str, sorted(versions)))
-            detail = f"The change is of version {others}, but the article is at version {current}. Read it again first."
-            raise Problem(412, detail, headers={"etag": f'"{current}"'}, version=current)
+            raise await _version_conflict(connection, stored, others)
+
+
+async def _version_conflict(connection: Connection, stored: StoredArticle, named: str) -> Problem:
+    current = stored.head.version
+    rows = await connection.fetch(SQL["list_revisions"], stored.head.id, current + 1, 1)
+    detail = f"The request names version {named}, but the article is at version {current}"
+    extensions: dict[str, Any] = {"version": current}
+    if rows:
+        who, action, at = rows[0]["who"], rows[0]["action"], rows[0]["at"].astimezone(UTC)
+        detail += f", which {who} made by {action} at {at:%Y-%m-%d %H:%M:%S} UTC"
+        extensions |= {"changed_by": who, "changed_at": at, "action": action}
+    return Problem(412, f"{detail}. Read it again first.", headers={"etag": f'"{current}"'}, **extensions)

@@ -14,6 +14,7 @@ from services.ingest.api.dependencies import (
     ApiContextDep,
     ArticleId,
     ReadToken,
+    VersionRule,
     WriteToken,
     check_version,
     load_article,
@@ -146,7 +147,7 @@ async def restore_article(
 
     async def act(connection: Connection) -> Response:
         stored = await load_article(connection, article_id, token, "write", for_update=True)
-        check_version(request, None, stored, is_required=False)
+        await check_version(connection, request, None, stored, VersionRule.OPTIONAL)
         site = context.site(stored.head.site)
         old = await _read_version(connection, article_id, sent.version)
         fields = {name: getattr(old, name) for name in Article.__struct_fields__ if name not in _NOT_RESTORED}
@@ -156,7 +157,7 @@ async def restore_article(
         check_limits(change.head, site)
         note = sent.note or f"version {sent.version} restored"
         await save_change(connection, stored, change, token.actor, note)
-        after = StoredArticle(change.head, change.live, token.prefix)
+        after = StoredArticle(change.head, change.live, token.actor)
         return article_with_etag(article_response(after, context.site_url(site.slug), now))
 
     return await run_once(context.pool, request, token, act)

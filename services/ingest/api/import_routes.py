@@ -52,8 +52,7 @@ async def import_articles(  # noqa: PLR0917 - the query parameters
 
     Importing the same file again changes nothing, so an interrupted import can simply be repeated.
     """
-    target = context.site(site)
-    token.check("admin" if publish or with_counter else "write", target.slug)
+    target = context.site_of_caller(token, "admin" if publish or with_counter else "write", site)
     if section is not None and target.section(section) is None:
         known = ", ".join(one.slug for one in target.sections)
         raise Problem(422, f"Unknown section {section!r} on {target.slug}; known sections: {known}.")
@@ -66,7 +65,7 @@ async def import_articles(  # noqa: PLR0917 - the query parameters
         site=target,
         format=kind,
         file_name=file_name or "an import over the API",
-        who=token.name,
+        actor=token.actor,
         section=section,
         publish=publish,
         with_counter=with_counter,

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Annotated, Any
 
+import asyncpg
 import obstore
 from fastapi import APIRouter, Query
 from obstore.exceptions import NotFoundError
@@ -16,8 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.api.body_limits import limited_body, too_large
-from services.ingest.api.dependencies import ApiContextDep, ReadToken, WriteToken
+from services.ingest.api.dependencies import ApiContext, ApiContextDep, ReadToken, WriteToken
 from services.ingest.api.schemas import MediaList, json_response, response_docs
+from services.ingest.auth.tokens import Token
 from services.ingest.content.block_models import FocusIn
 from services.ingest.content.normalization import TextError, clean_line
 from services.ingest.media.library import UPLOAD_BYTES_MAX, MediaItem, media_item, receive_upload, store_image
@@ -30,7 +32,7 @@ router = APIRouter(tags=["Media"])
 ENVELOPE_BYTES_MAX = 64 * 1024
 """Maximum overhead of a form around its file."""
 FILE_NAME_CHARACTERS_MAX = 200
-_ID = re.compile(r"^[0-9a-f]{64}$")
+_ID = re.compile(r"^[0-9a-f]{64}\Z")
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _FORM = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
 _BODY = {
@@ -40,6 +42,9 @@ _BODY = {
         "content": {"application/octet-stream": _BINARY, "multipart/form-data": {"schema": _FORM}},
     }
 }
+SiteSlug = Annotated[
+    str | None, Query(max_length=40, description="the image's site; default: the token's only one, or that of the host")
+]
 Fraction = Annotated[
     float | None, Query(ge=0, le=1, allow_inf_nan=False, description="fraction of the width or height")
 ]
@@ -49,7 +54,7 @@ Fraction = Annotated[
     "/media",
     status_code=201,
     summary="Upload an image",
-    responses={**response_docs(201, MediaItem, problems=(403, 415)), 200: response_docs(200, MediaItem)[200]},
+    responses={**response_docs(201, MediaItem, problems=(403, 404, 415)), 200: response_docs(200, MediaItem)[200]},
     openapi_extra=_BODY,
 )
 async def upload_image(  # noqa: PLR0917 - the query parameters
@@ -61,14 +66,16 @@ async def upload_image(  # noqa: PLR0917 - the query parameters
     ] = "",
     focus_x: Fraction = None,
     focus_y: Fraction = None,
+    site: SiteSlug = None,
 ) -> Response:
-    """Store an image. Its renditions have no metadata; the original stays private. 200 if it is already stored."""
+    """Store an image of a site. Its renditions have no metadata; the original stays private. 200 if it is stored."""
+    target = context.default_site(token, "write", site, request.headers.get("host", ""))
     if (focus_x is None) != (focus_y is None):
         raise Problem(422, "focus_x and focus_y must be given together.")
     focus = None if focus_x is None or focus_y is None else Focus(focus_x, focus_y)
     chunks, name = await _uploaded_file(request)
     async with receive_upload(chunks, _clean_name(file_name or name)) as upload:
-        item, is_new = await store_image(context.pool, context.media, upload, focus, token.actor)
+        item, is_new = await store_image(context.pool, context.media, target.slug, upload, focus, token.actor)
     return json_response(item, 201 if is_new else 200, {"location": f"/api/media/{item.id}"})
 
 
@@ -101,28 +108,32 @@ def _clean_name(name: str) -> str:
         raise Problem(422, f"The file name {error}.") from error
 
 
-@router.get("/media", summary="List images, newest first", responses=response_docs(200, MediaList, problems=(403,)))
+@router.get("/media", summary="List images, newest first", responses=response_docs(200, MediaList, problems=(403, 404)))
 async def list_media(
     context: ApiContextDep,
     token: ReadToken,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    site: SiteSlug = None,
 ) -> Response:
-    """List the images in the media store."""
-    before, last = datetime(2200, 1, 1, tzinfo=UTC), ""
+    """List the images of a site, or of all sites that the token may access."""
+    before, last, last_site = datetime(2200, 1, 1, tzinfo=UTC), "", ""
     if cursor is not None:
-        at, _, last = cursor.partition("_")
+        at, _, rest = cursor.partition("_")
+        last, _, last_site = rest.partition("_")
         try:
             before = datetime.fromisoformat(at)
         except ValueError as error:
             raise Problem(422, "Invalid cursor.") from error
-        if before.tzinfo is None or not _ID.match(last):
+        if before.tzinfo is None or not _ID.match(last) or "\0" in last_site:
             raise Problem(422, "Invalid cursor.")
-    rows = await context.pool.fetch(SQL["list_media"], before, last, limit + 1)
+    sites = context.visible_sites(token, site)
+    rows = await context.pool.fetch(SQL["list_media"], before, last, last_site, limit + 1, sites)
     found = [media_item(row) for row in rows[:limit]]
     following = None
     if len(rows) > limit:
-        following = f"{found[-1].created_at.astimezone(UTC).isoformat().replace('+00:00', 'Z')}_{found[-1].id}"
+        at = found[-1].created_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        following = f"{at}_{found[-1].id}_{found[-1].site}"
     return json_response(MediaList(found, following))
 
 
@@ -131,12 +142,23 @@ async def list_media(
     summary="Read an image's data",
     responses=response_docs(200, MediaItem, problems=(403, 404)),
 )
-async def read_image(context: ApiContextDep, token: ReadToken, medium: str) -> Response:
+async def read_image(context: ApiContextDep, token: ReadToken, medium: str, site: SiteSlug = None) -> Response:
     """Return an image with its renditions."""
-    row = await context.pool.fetchrow(SQL["media_item"], medium) if _ID.match(medium) else None
+    return json_response(media_item(await _media_row(context, token, "read", medium, site)))
+
+
+async def _media_row(context: ApiContext, token: Token, scope: str, medium: str, site: str | None) -> asyncpg.Record:
+    """Return the row of an image on the sites of a token: on the named one, or on the first that has it.
+
+    Raises:
+        Problem: 403 without the scope or the named site; 404 if no site of the token has it.
+    """
+    token.check(scope)
+    sites = context.visible_sites(token, site)
+    row = await context.pool.fetchrow(SQL["media_items"], medium, sites) if _ID.match(medium) else None
     if row is None:
         raise Problem(404, "Not found.")
-    return json_response(media_item(row))
+    return row
 
 
 class MediaPatch(BaseModel):
@@ -150,12 +172,14 @@ class MediaPatch(BaseModel):
 @router.patch(
     "/media/{medium}", summary="Set the focus point", responses=response_docs(200, MediaItem, problems=(403, 404))
 )
-async def set_image_focus(context: ApiContextDep, token: WriteToken, medium: str, sent: MediaPatch) -> Response:
-    """Set the point that a crop must keep, for articles saved from now on; null removes it."""
+async def set_image_focus(
+    context: ApiContextDep, token: WriteToken, medium: str, sent: MediaPatch, site: SiteSlug = None
+) -> Response:
+    """Set the point that a crop must keep, for articles of the site saved from now on; null removes it."""
     focus = (sent.focus.x, sent.focus.y) if sent.focus else (None, None)
-    row = await context.pool.fetchrow(SQL["set_focus"], medium, *focus) if _ID.match(medium) else None
-    if row is None:
-        raise Problem(404, "Not found.")
+    found = await _media_row(context, token, "write", medium, site)
+    row = await context.pool.fetchrow(SQL["set_focus"], found["site"], medium, *focus)
+    assert row is not None, "media are never deleted"
     return json_response(media_item(row))
 
 
@@ -164,11 +188,9 @@ async def set_image_focus(context: ApiContextDep, token: WriteToken, medium: str
     summary="Fetch the original",
     responses={**response_docs(200, problems=(403, 404)), 200: {"content": {"image/*": _BINARY}}},
 )
-async def read_original(context: ApiContextDep, token: WriteToken, medium: str) -> Response:
-    """Return the uploaded file with all its metadata: for editors only, as a download."""
-    row = await context.pool.fetchrow(SQL["media_item"], medium) if _ID.match(medium) else None
-    if row is None:
-        raise Problem(404, "Not found.")
+async def read_original(context: ApiContextDep, token: WriteToken, medium: str, site: SiteSlug = None) -> Response:
+    """Return the uploaded file with all its metadata: for those who may write on a site that has it, as a download."""
+    row = await _media_row(context, token, "write", medium, site)
     try:
         result = await obstore.get_async(context.media.store, ORIGINALS + medium)
         content = bytes(await result.bytes_async())

@@ -9,7 +9,14 @@ from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
-from services.ingest.api.dependencies import ApiContext, ApiContextDep, ArticleId, OptionalToken, load_article
+from services.ingest.api.dependencies import (
+    ApiContext,
+    ApiContextDep,
+    ArticleId,
+    OptionalToken,
+    article_not_found,
+    load_article,
+)
 from services.ingest.api.pagination import Cursor, Filter, Limit, decode_cursor, encode_cursor
 from services.ingest.api.schemas import (
     ArticleList,
@@ -69,7 +76,7 @@ async def list_articles(context: ApiContextDep, token: OptionalToken, filters: A
         raise InvalidContentError([FieldError("query", "must not contain a NUL character")])
     start, limit, now = decode_cursor(filters.cursor), filters.limit, datetime.now(UTC)
     if token is None:
-        sites = None if filters.site is None else [context.site(filters.site).slug]
+        sites = list(context.sites) if filters.site is None else [context.site(filters.site).slug]
         rows = await context.pool.fetch(SQL["list_published"], sites, start, limit, *wanted)
         lives = [msgspec.json.decode(row["live"], type=Article) for row in rows]
         last = lives[-1].number if lives else 0
@@ -192,9 +199,9 @@ async def get_publication(
         raise InvalidContentError([FieldError("wait", message, int(WAIT_SECONDS_MAX), int(seconds))])
     row = await context.publications.read(article_id)
     if row is None or (token is None and row["published_version"] is None):
-        raise Problem(404, f"Article {article_id!r} not found.")
-    if token is not None:
-        token.check("read", row["site"])
+        raise article_not_found(article_id)
+    if token is not None and not token.reaches(row["site"]):
+        raise article_not_found(article_id)
     status = await context.publications.wait(article_id, version, seconds)
     assert status is not None, "articles are never deleted"
     if token is None:  # without a token, nothing about unpublished versions

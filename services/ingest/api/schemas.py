@@ -121,6 +121,10 @@ class ProblemDocument(msgspec.Struct, omit_defaults=True):
     detail: str
     errors: list[FieldError] = []
     version: int | None = None
+    changed_by: str | None = None
+    """Of a 412: who made the current version; `changed_at` when, `action` by which change."""
+    changed_at: datetime | None = None
+    action: str | None = None
     missing_scope: str | None = None
     state: str | None = None
     possible_from: list[str] | None = None

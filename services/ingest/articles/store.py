@@ -31,11 +31,11 @@ async def read_article(connection: Connection, article_id: str, *, for_update: b
 
 
 def stored_article(row: asyncpg.Record) -> StoredArticle:
-    """Return the article of a row with content, live, author_token and schedule_error."""
+    """Return the article of a row with content, live, author, author_token and schedule_error."""
     return StoredArticle(
         msgspec.json.decode(row["content"], type=Article),
         None if row["live"] is None else msgspec.json.decode(row["live"], type=Article),
-        row["author_token"],
+        None if row["author"] is None else Actor(row["author"], row["author_token"]),
         row["schedule_error"],
     )
 
@@ -70,7 +70,7 @@ def _article_row(change: ArticleChange, actor: Actor) -> tuple[Any, ...]:
     head = change.head
     identity = (head.id, head.number, head.site, head.version, head.state, head.title, head.source_system)
     content = (head.external_id, _json(head), _json(change.live), change.unpublish_due_at)
-    return (*identity, *content, actor.token, head.modified_at)
+    return (*identity, *content, actor.token, head.modified_at, actor.name)
 
 
 async def save_change(
@@ -83,7 +83,7 @@ async def save_change(
         ArticleTooLargeError: it is too large for a Kafka message.
     """
     head = change.head
-    is_text = change.action in ("edit", "restore", "import")
+    author = actor if change.action in ("edit", "restore", "import") else before.author
     done = await connection.fetchval(
         SQL["update_article"],
         head.id,
@@ -95,8 +95,9 @@ async def save_change(
         change.publish_due_at,
         change.unpublish_due_at,
         change.schedule_error,
-        actor.token if is_text else before.author_token,
+        None if author is None else author.token,
         head.modified_at,
+        None if author is None else author.name,
     )
     if done is None:
         raise RuntimeError(f"article {head.id} is not at version {head.version - 1}")

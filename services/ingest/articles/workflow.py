@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from services.ingest.auth.actors import Actor
 from services.ingest.content.conversion import make_slug
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.content.validation import publishing_errors
@@ -87,10 +88,14 @@ class StoredArticle:
 
     head: Article
     live: Article | None
-    author_token: str | None = None
-    """Prefix of the token that wrote the text of the head."""
+    author: Actor | None = None
+    """Who wrote the text of the head, or imported it; None if it was not stored yet."""
     schedule_error: str | None = None
     """Why the scheduler could not publish or withdraw it."""
+
+    def is_author(self, actor: Actor) -> bool:
+        """Return whether the actor wrote the text of the head, or imported it over the API or by the command."""
+        return self.author is not None and self.author.is_same(actor)
 
 
 @dataclass(frozen=True)
@@ -204,6 +209,32 @@ def publish_article(stored: StoredArticle, head: Article, now: datetime, action:
     if head.published_at is None and head.date_precision != "unknown":
         head = msgspec.structs.replace(head, published_at=head.first_published_at)
     return ArticleChange(action, head, head, is_public_change=True, unpublish_due_at=head.unpublish_at)
+
+
+def keep_unpublished_edits(edited: Article, published: ArticleChange, now: datetime) -> ArticleChange | None:
+    """Return the change that makes a working version with unapproved edits a draft again, after a publication without.
+
+    Args:
+        edited: The working version with its edits, before that publication.
+        published: The publication, which left out what nobody has approved.
+        now: The time of the change.
+
+    Returns:
+        None if nothing was left out.
+    """
+    live = published.head
+    edited = msgspec.structs.replace(
+        edited,
+        state=live.state,
+        version=live.version,
+        modified_at=live.modified_at,
+        first_published_at=live.first_published_at,
+        published_at=edited.published_at or live.published_at,
+    )
+    if edited == live:
+        return None
+    head = msgspec.structs.replace(edited, state="draft", version=live.version + 1, modified_at=now)
+    return _head_change("keep-edits", StoredArticle(live, published.live), head)
 
 
 def _withdraw(name: str, transition: Transition, stored: StoredArticle, now: datetime) -> ArticleChange:

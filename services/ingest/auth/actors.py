@@ -9,3 +9,9 @@ class Actor:
 
     name: str
     token: str | None = None
+
+    def is_same(self, other: "Actor") -> bool:
+        """Return whether both are the same holder: by token, or by name where one of them acted without a token."""
+        if self.token is not None and other.token is not None:
+            return self.token == other.token
+        return self.name == other.name

@@ -61,15 +61,20 @@ class Token:
         """The actor that revisions name for changes made with this token."""
         return Actor(self.name, self.prefix)
 
+    def reaches(self, site: str) -> bool:
+        """Return whether it may access a site at all, whatever its scopes."""
+        return self.sites is None or site in self.sites
+
     def allows(self, scope: str, site: str | None = None) -> bool:
         """Return whether it has the scope, on the given site if any."""
-        return scope in self.scopes and (site is None or self.sites is None or site in self.sites)
+        return scope in self.scopes and (site is None or self.reaches(site))
 
     def check(self, scope: str, site: str | None = None) -> None:
         """Require a scope, on the given site if any.
 
         Raises:
-            Problem: 403, naming the missing scope or the site.
+            Problem: 403, naming the missing scope. A site without access is not named: the response is the same
+                whether it exists or not.
         """
         if scope not in self.scopes:
             challenge = {"www-authenticate": f'Bearer realm="presstally", error="insufficient_scope", scope="{scope}"'}
@@ -80,7 +85,7 @@ class Token:
                 missing_scope=scope,
             )
         if not self.allows(scope, site):
-            raise Problem(403, f"The token has no access to the site {site!r}.")
+            raise Problem(403, "The token has no access to this site.")
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ import asyncpg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from services.ingest.auth.actors import Actor
 from services.ingest.imports.detection import READERS, detect_format
 from services.ingest.imports.item import FormatError, ImportItem, ItemOrError
 from services.ingest.imports.pipeline import ImportOptions, ImportResult, run_import
@@ -130,7 +131,7 @@ class _Run:
             site=self._site,
             format=kind,
             file_name=file.name,
-            who=self._who,
+            actor=Actor(self._who),
             section=arguments.section,
             publish=arguments.publish,
             with_counter=arguments.with_counter,

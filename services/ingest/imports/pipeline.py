@@ -15,6 +15,7 @@ import msgspec
 from slugify import slugify
 
 from services.ingest.articles.store import ArticleTooLargeError
+from services.ingest.auth.actors import Actor
 from services.ingest.content.block_models import EARLIEST, LATEST, SLUG_PATTERN
 from services.ingest.content.conversion import make_slug
 from services.ingest.content.errors import InvalidContentError
@@ -51,7 +52,8 @@ class ImportOptions:
     site: Site
     format: str
     file_name: str
-    who: str
+    actor: Actor
+    """Who imports: the author of what is imported, in the audit and for `separate_approver`."""
     section: str | None = None
     """For articles without a section of the site."""
     publish: bool = False
@@ -218,10 +220,10 @@ async def _save_batch(
     ids = list(by_id)
     if not ids:
         return {}
-    system = next(iter(drafts.values()))[1].source_system
-    await connection.execute(SQL["lock_external_ids"], system, ids)
+    source = (options.site.slug, next(iter(drafts.values()))[1].source_system)
+    await connection.execute(SQL["lock_external_ids"], *source, ids)
     done: dict[int, ImportResult] = {}
-    for row in await connection.fetch(SQL["imported_articles"], system, ids):
+    for row in await connection.fetch(SQL["imported_articles"], *source, ids):
         place = by_id.pop(row["external_id"])
         item, draft = drafts[place]
         if row["checksum"] == draft.checksum() and (row["was_public"] or not (options.publish and item.is_public)):
@@ -233,7 +235,7 @@ async def _save_batch(
     publish = [options.publish and item.is_public for item in items]
     try:
         async with connection.transaction():
-            made = await create_drafts(connection, [drafts[place][1] for place in places], publish, now, options.who)
+            made = await create_drafts(connection, [drafts[place][1] for place in places], publish, now, options.actor)
             results = [_result(item, saved, options) for item, saved in zip(items, made, strict=True)]
             for number, (item, result) in enumerate(zip(items, results, strict=True)):
                 if options.with_counter and item.views:
@@ -259,7 +261,7 @@ async def _save_one(
     try:
         async with connection.transaction():  # a savepoint: one failure does not prevent the others
             saved = await upsert_draft(
-                connection, draft, publish=publish, now=now, who=options.who, dry_run=options.dry_run
+                connection, draft, publish=publish, now=now, actor=options.actor, dry_run=options.dry_run
             )
             result = _result(item, saved, options)
             if options.with_counter and item.views:
@@ -298,7 +300,7 @@ async def _with_opening_balance(
             article=result.article,
             measure="views",
             amount=views,
-            who=options.who,
+            who=options.actor.name,
             why=f"views before the import, from {options.file_name}"[:500],
         )
     return msgspec.structs.replace(result, opening_balance=balance)

@@ -62,16 +62,16 @@ class UpsertResult:
 
 
 async def upsert_draft(
-    connection: Connection, draft: ImportedDraft, *, publish: bool, now: datetime, who: str, dry_run: bool = False
+    connection: Connection, draft: ImportedDraft, *, publish: bool, now: datetime, actor: Actor, dry_run: bool = False
 ) -> UpsertResult:
     """Save a draft in the transaction of the caller. A draft equal to the last import changes nothing.
 
     Args:
         connection: In a transaction.
         draft: The imported article.
-        publish: Whether to publish it; the import is the approval.
+        publish: Whether to publish it; the import is the approval of what it has, and of nothing else.
         now: The time of the import.
-        who: The actor responsible for the import.
+        actor: Who imports.
         dry_run: Whether to return the expected result without writing anything.
 
     Raises:
@@ -79,34 +79,35 @@ async def upsert_draft(
         ArticleTooLargeError: it is too large for a Kafka message.
         Problem: 409 if the article was killed.
     """
-    await connection.execute(SQL["lock_external_id"], draft.source_system, draft.external_id)
-    known = await connection.fetchrow(SQL["imported_article"], draft.source_system, draft.external_id)
+    source = (draft.site, draft.source_system)
+    await connection.execute(SQL["lock_external_ids"], *source, [draft.external_id])
+    known = await connection.fetchrow(SQL["imported_article"], *source, draft.external_id)
     checksum = draft.checksum()
     before: StoredArticle | None = None
-    change: ArticleChange | None
+    changes: list[ArticleChange]
     if known is None:
         number = 1 if dry_run else await connection.fetchval(SQL["next_number"])
         article = draft.article(number, 0 if publish else 1, now)  # publishing makes it version 1
         article = await resolve_images(connection, article, strict=publish)
-        change = _first_version(article, publish, now)
+        changes = [_first_version(article, publish, now)]
     else:
         before = await read_article(connection, known["id"], for_update=True)
         assert before is not None, "articles are never deleted"
-        change = await _next_version(connection, before, draft, known["checksum"] == checksum, publish, now)
-    if change is None:
-        assert before is not None
-        return UpsertResult(before.head, "unchanged")
+        changes = await _next_versions(connection, before, draft, known["checksum"] == checksum, publish, now)
+        if not changes:
+            return UpsertResult(before.head, "unchanged")
     if not dry_run:
-        if before is None:
-            await insert_article(connection, change, Actor(who))
-        else:
-            await save_change(connection, before, change, Actor(who))
-        await connection.execute(SQL["save_import"], change.head.id, checksum, now)
-    return UpsertResult(change.head, "created" if before is None else "changed")
+        for change in changes:
+            if before is None:
+                await insert_article(connection, change, actor)
+            else:
+                await save_change(connection, before, change, actor)
+        await connection.execute(SQL["save_import"], changes[0].head.id, checksum, now)
+    return UpsertResult(changes[0].head, "created" if before is None else "changed")
 
 
 async def create_drafts(
-    connection: Connection, drafts: Sequence[ImportedDraft], publish: Sequence[bool], now: datetime, who: str
+    connection: Connection, drafts: Sequence[ImportedDraft], publish: Sequence[bool], now: datetime, actor: Actor
 ) -> list[UpsertResult]:
     """Save new drafts without images with a few statements. Raises the errors of `insert_articles`."""
     numbers = await connection.fetch(SQL["next_numbers"], len(drafts))
@@ -114,7 +115,7 @@ async def create_drafts(
         _first_version(draft.article(row["nextval"], 0 if is_public else 1, now), is_public, now)
         for draft, row, is_public in zip(drafts, numbers, publish, strict=True)
     ]
-    await insert_articles(connection, changes, Actor(who))
+    await insert_articles(connection, changes, actor)
     notes = [(change.head.id, draft.checksum(), now) for change, draft in zip(changes, drafts, strict=True)]
     await connection.executemany(SQL["save_import"], notes)
     return [UpsertResult(change.head, "created") for change in changes]
@@ -126,29 +127,46 @@ def _first_version(article: Article, publish: bool, now: datetime) -> ArticleCha
     return ArticleChange("import", article, None, is_public_change=False)
 
 
-async def _next_version(  # noqa: PLR0917 - the state of `upsert_draft`
+async def _next_versions(  # noqa: PLR0917 - the state of `upsert_draft`
     connection: Connection,
     stored: StoredArticle,
     draft: ImportedDraft,
     is_repetition: bool,
     publish: bool,
     now: datetime,
-) -> ArticleChange | None:
-    """Return the change that a draft makes, or None. Without `publish`, the published version stays."""
+) -> list[ArticleChange]:
+    """Return the changes that a draft makes, if any. Without `publish`, the published version stays.
+
+    With it, what the working version has besides the import is not published: it becomes a draft again after that.
+    """
     fields = {name: value for name, value in draft.fields.items() if name != "slug"}
     edited = await resolve_images(connection, msgspec.structs.replace(stored.head, **fields), strict=publish)
     is_same = edited == stored.head
     if is_repetition and (stored.live is not None or not publish or not is_same):
-        return None  # also if editors changed or withdrew it
+        return []  # also if editors changed or withdrew it
     if is_same and (not publish or (stored.live is not None and stored.live.state == "published")):
-        return None
+        return []
     fields |= {"body": edited.body, "lead_image": edited.lead_image}
     change = workflow.edit_article(stored, fields, by_publisher=False, now=now, action="import")
-    if publish:  # in one version: the import is the approval
-        return workflow.publish_article(
-            stored, msgspec.structs.replace(change.head, version=stored.head.version), now, "import"
-        )
-    return change
+    if not publish:
+        return [change]
+    public = msgspec.structs.replace(_approved(stored, draft), **fields, version=stored.head.version)
+    published = workflow.publish_article(stored, public, now, "import")
+    edited = msgspec.structs.replace(change.head, slug=public.slug) if stored.live is None else change.head
+    kept = workflow.keep_unpublished_edits(edited, published, now)
+    return [published] if kept is None else [published, kept]
+
+
+def _approved(stored: StoredArticle, draft: ImportedDraft) -> Article:
+    """Return what an import that publishes starts from: the published version, or a new article without other content.
+
+    Fields of the working version that the import does not have were approved by nobody.
+    """
+    head = stored.head
+    if stored.live is not None:
+        return stored.live
+    fresh = draft.article(head.number, head.version, head.modified_at)
+    return msgspec.structs.replace(fresh, id=head.id, created_at=head.created_at)
 
 
 async def set_opening_balance(

@@ -45,8 +45,10 @@ class UploadedFile:
 
 
 class MediaItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An image in the media store. `image` can be used in an article as it is, except for the missing `alt`."""
+    """An image of a site. `image` can be used in the site's articles as it is, except for the missing `alt`."""
 
+    site: str
+    """"": it was uploaded before images had sites; only tokens without a list of sites see it."""
     id: str
     type: str
     file_name: str
@@ -80,17 +82,19 @@ async def receive_upload(chunks: AsyncIterator[bytes], name: str) -> AsyncIterat
         yield UploadedFile(file, digest.hexdigest(), name, size)
 
 
-async def store_image(
-    pool: asyncpg.Pool, media: MediaStore, uploaded: UploadedFile, focus: Focus | None, actor: Actor
+async def store_image(  # noqa: PLR0917 - what an upload has
+    pool: asyncpg.Pool, media: MediaStore, site: str, uploaded: UploadedFile, focus: Focus | None, actor: Actor
 ) -> tuple[MediaItem, bool]:
-    """Store an image and its renditions; return it, and whether it is new. The row is written after the files.
+    """Store an image of a site with its renditions; return it, and whether it is new there.
+
+    The row is written after the files. A file that another site has is decoded again: nothing shows that it is known.
 
     Raises:
         Problem: 415 or 422 for a rejected file; 503 if the media store or the decoder is unavailable.
     """
     if not uploaded.bytes:
         raise Problem(422, "The file is empty.")
-    row = await pool.fetchrow(SQL["media_item"], uploaded.id)
+    row = await pool.fetchrow(SQL["media_items"], uploaded.id, [site])
     if row is not None:
         MEDIA_UPLOADS.labels("known").inc()
         return media_item(row), False
@@ -113,10 +117,10 @@ async def store_image(
     renditions = msgspec.json.encode(rendition_set.renditions).decode()
     rendition_names = [one.name for one in rendition_set.renditions]
     await pool.execute(
-        SQL["insert_media_item"], *row_values, renditions, rendition_names, *focus_values, actor.name, actor.token
+        SQL["insert_media_item"], *row_values, renditions, rendition_names, *focus_values, actor.name, actor.token, site
     )
     MEDIA_UPLOADS.labels("stored").inc()
-    row = await pool.fetchrow(SQL["media_item"], uploaded.id)
+    row = await pool.fetchrow(SQL["media_items"], uploaded.id, [site])
     assert row is not None, "media are never deleted"
     return media_item(row), True
 
@@ -166,6 +170,7 @@ def media_item(row: asyncpg.Record) -> MediaItem:
     widest, *others = offered
     focus = None if row["focus_x"] is None else Focus(row["focus_x"], row["focus_y"])
     return MediaItem(
+        site=row["site"],
         id=row["id"],
         type=row["type"],
         file_name=row["file_name"],
@@ -191,7 +196,7 @@ def _name(url: str) -> str:
 
 
 async def resolve_images(connection: Connection, article: Article, *, strict: bool = False) -> Article:
-    """Return the article with URL, size and renditions of its images from the media library.
+    """Return the article with URL, size and renditions of its images from the media library of its site.
 
     Images are identified by `media`, or by a URL below /media/. A focus point in the article is kept.
 
@@ -201,7 +206,7 @@ async def resolve_images(connection: Connection, article: Article, *, strict: bo
         strict: Whether every image with a relative URL must be in the library, as for publication.
 
     Raises:
-        InvalidContentError: an image is not in the library.
+        InvalidContentError: an image is not in the library of its site.
     """
     figures = list(_figures(article))
     images = [figure.image for _, figure in figures if figure.image is not None]
@@ -209,7 +214,7 @@ async def resolve_images(connection: Connection, article: Article, *, strict: bo
     names = [_name(image.url) for image in images if image.url.startswith(MEDIA_PREFIX)]
     known: dict[str, MediaItem] = {}
     if ids or names:
-        for row in await connection.fetch(SQL["find_media"], ids, names):
+        for row in await connection.fetch(SQL["find_media"], ids, names, article.site):
             item = media_item(row)
             known |= dict.fromkeys([item.id, *row["rendition_names"]], item)
     errors, changed = [], {}
@@ -221,7 +226,7 @@ async def resolve_images(connection: Connection, article: Article, *, strict: bo
         if found is not None:
             changed[path] = _as_stored(figure, image, found)
         elif image.media:
-            errors.append(FieldError(f"{path}.image.media", "is not in the media store; upload it first"))
+            errors.append(FieldError(f"{path}.image.media", "is not in the media store of this site; upload it first"))
         elif strict and image.url.startswith("/"):
             message = f"{image.url[:100]} is not in the media store; upload it to /api/media first"
             errors.append(FieldError(f"{path}.image.url", message))

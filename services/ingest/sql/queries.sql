@@ -21,30 +21,27 @@ DELETE FROM ingest.salts WHERE created_at < now() - interval '48 hours'
 -- name: next_number
 SELECT nextval('ingest.article_numbers')
 
--- name: lock_external_id
--- Of two concurrent imports of the same page, the second waits and then finds the first one's article.
-SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended($2, 0)))
-
 -- name: article_by_external_id
-SELECT id FROM ingest.articles WHERE source_system = $1 AND external_id = $2
+SELECT id, version FROM ingest.articles WHERE site = $1 AND source_system = $2 AND external_id = $3
 
 -- name: article
-SELECT content, live, author_token, schedule_error FROM ingest.articles WHERE id = $1
+SELECT content, live, author, author_token, schedule_error FROM ingest.articles WHERE id = $1
 
 -- name: article_for_update
-SELECT content, live, author_token, schedule_error FROM ingest.articles WHERE id = $1 FOR UPDATE
+SELECT content, live, author, author_token, schedule_error FROM ingest.articles WHERE id = $1 FOR UPDATE
 
 -- name: insert_article
 INSERT INTO ingest.articles (
     id, number, site, version, state, title, source_system, external_id, content, live, unpublish_due_at, author_token,
-    created_at, modified_at
+    created_at, modified_at, author
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb, $11, $12, $13, $13)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb, $11, $12, $13, $13, $14)
 
 -- name: update_article
 UPDATE ingest.articles
 SET version = $2, state = $3, title = $4, content = $5::jsonb, live = $6::jsonb,
-    publish_due_at = $7, unpublish_due_at = $8, schedule_error = $9, author_token = $10, modified_at = $11
+    publish_due_at = $7, unpublish_due_at = $8, schedule_error = $9, author_token = $10, modified_at = $11,
+    author = $12
 WHERE id = $1 AND version = $2 - 1
 RETURNING id
 
@@ -54,7 +51,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11)
 
 -- name: list_articles
 -- A parameter that is null does not filter.
-SELECT content, live, author_token, schedule_error FROM ingest.articles
+SELECT content, live, author, author_token, schedule_error FROM ingest.articles
 WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND number < $2
   AND ($4::text IS NULL OR state = $4)
   AND ($5::text IS NULL OR content ->> 'section' = $5)
@@ -205,46 +202,51 @@ UPDATE ingest.tokens SET revoked_at = coalesce(revoked_at, now()) WHERE prefix =
 
 -- name: insert_media_item
 -- Of two concurrent uploads of the same file, the second finds the row.
-INSERT INTO ingest.media (id, type, file_name, bytes, width, height, renditions, rendition_names, focus_x, focus_y, who, token)
-VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $10, $11, $12)
+INSERT INTO ingest.media (
+    id, type, file_name, bytes, width, height, renditions, rendition_names, focus_x, focus_y, who, token, site
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb, $8, $9, $10, $11, $12, $13)
 ON CONFLICT DO NOTHING
 
--- name: media_item
-SELECT id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at
-FROM ingest.media WHERE id = $1
+-- name: media_items
+-- An image on the given sites, all if null. The same file may be on several.
+SELECT site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at
+FROM ingest.media WHERE id = $1 AND ($2::text[] IS NULL OR site = ANY ($2))
+ORDER BY created_at, site
 
 -- name: list_media
-SELECT id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at
+SELECT site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at
 FROM ingest.media
-WHERE (created_at, id) < ($1, $2)
-ORDER BY created_at DESC, id DESC LIMIT $3
+WHERE (created_at, id, site) < ($1, $2, $3) AND ($5::text[] IS NULL OR site = ANY ($5))
+ORDER BY created_at DESC, id DESC, site DESC LIMIT $4
 
 -- name: set_focus
-UPDATE ingest.media SET focus_x = $2, focus_y = $3 WHERE id = $1
-RETURNING id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at
+UPDATE ingest.media SET focus_x = $3, focus_y = $4 WHERE site = $1 AND id = $2
+RETURNING site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at
 
 -- name: find_media
--- By id, or by the name of any rendition.
-SELECT id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at, rendition_names
-FROM ingest.media WHERE id = ANY ($1::text[]) OR rendition_names && $2::text[]
+-- Images of a site, by id, or by the name of any rendition.
+SELECT site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at, rendition_names
+FROM ingest.media WHERE site = $3 AND (id = ANY ($1::text[]) OR rendition_names && $2::text[])
 
 -- name: imported_article
 SELECT a.id, i.checksum FROM ingest.articles a LEFT JOIN ingest.imports i ON i.article = a.id
-WHERE a.source_system = $1 AND a.external_id = $2
+WHERE a.site = $1 AND a.source_system = $2 AND a.external_id = $3
 
 -- name: save_import
 INSERT INTO ingest.imports (article, checksum, at) VALUES ($1, $2, $3)
 ON CONFLICT (article) DO UPDATE SET checksum = EXCLUDED.checksum, at = EXCLUDED.at
 
 -- name: lock_external_ids
+-- Of two concurrent imports of the same page to the same site, the second waits and then finds the first one's article.
 -- In a fixed order, so that concurrent imports cannot deadlock.
-SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended(external_id, 0)))
-FROM (SELECT unnest($2::text[]) AS external_id ORDER BY 1) AS wanted
+SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended($2, hashtextextended(external_id, 0))))
+FROM (SELECT unnest($3::text[]) AS external_id ORDER BY 1) AS wanted
 
 -- name: imported_articles
 SELECT a.external_id, a.id, a.number, a.version, a.state, a.title, a.live IS NOT NULL AS was_public, i.checksum
 FROM ingest.articles a LEFT JOIN ingest.imports i ON i.article = a.id
-WHERE a.source_system = $1 AND a.external_id = ANY ($2::text[])
+WHERE a.site = $1 AND a.source_system = $2 AND a.external_id = ANY ($3::text[])
 
 -- name: next_numbers
 SELECT nextval('ingest.article_numbers') FROM generate_series(1, $1)

@@ -39,13 +39,15 @@ CREATE TABLE ingest.articles (
     unpublish_due_at timestamptz,
     schedule_error text,
     author_token text,
-    UNIQUE (source_system, external_id),
+    author text,
+    UNIQUE (site, source_system, external_id),
     CHECK ((source_system IS NULL) = (external_id IS NULL))
 );
 COMMENT ON COLUMN ingest.articles.content IS 'The working version, which editors change. Its version and state are its own.';
 COMMENT ON COLUMN ingest.articles.live IS 'The published version, as last sent to the topic articles; null: never public.';
 COMMENT ON COLUMN ingest.articles.schedule_error IS 'Why the scheduler cancelled the schedule; null: no error.';
-COMMENT ON COLUMN ingest.articles.author_token IS 'Prefix of the token that wrote the text of the working version.';
+COMMENT ON COLUMN ingest.articles.author_token IS 'Prefix of the author''s token; null: imported by the command.';
+COMMENT ON COLUMN ingest.articles.author IS 'Who wrote or imported the text of the working version.';
 CREATE INDEX articles_newest ON ingest.articles (site, number DESC);
 CREATE INDEX articles_publish_due ON ingest.articles (publish_due_at) WHERE publish_due_at IS NOT NULL;
 CREATE INDEX articles_unpublish_due ON ingest.articles (unpublish_due_at) WHERE unpublish_due_at IS NOT NULL;
@@ -145,7 +147,7 @@ GRANT SELECT, INSERT ON ingest.revisions TO presstally_ingest;
 GRANT SELECT, INSERT, DELETE ON ingest.idempotency_keys TO presstally_ingest;
 
 CREATE TABLE ingest.media (
-    id text PRIMARY KEY CHECK (id ~ '^[0-9a-f]{64}$'),
+    id text NOT NULL CHECK (id ~ '^[0-9a-f]{64}$'),
     type text NOT NULL,
     file_name text NOT NULL,
     bytes bigint NOT NULL,
@@ -158,15 +160,18 @@ CREATE TABLE ingest.media (
     who text NOT NULL,
     token text,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    site text NOT NULL,
+    PRIMARY KEY (site, id),
     CHECK ((focus_x IS NULL) = (focus_y IS NULL))
 );
-COMMENT ON TABLE ingest.media IS 'Images in the media store. A row is written after all its files are stored.';
-COMMENT ON COLUMN ingest.media.id IS 'SHA-256 of the original: the same file is stored once.';
+COMMENT ON TABLE ingest.media IS 'Images of sites. A row is written after all its files are in the media store.';
+COMMENT ON COLUMN ingest.media.id IS 'SHA-256 of the original: the same file is stored once, with a row for each site.';
+COMMENT ON COLUMN ingest.media.site IS 'Empty: uploaded before images had sites, and used by none.';
 COMMENT ON COLUMN ingest.media.width IS 'In pixels, after applying the EXIF orientation.';
 COMMENT ON COLUMN ingest.media.renditions IS 'The public renditions, widest JPEG first: name, width, height, type.';
 COMMENT ON COLUMN ingest.media.rendition_names IS 'Names of all renditions, to find the image of a URL.';
 CREATE INDEX media_rendition_names ON ingest.media USING gin (rendition_names);
-CREATE INDEX media_newest ON ingest.media (created_at, id);
+CREATE INDEX media_newest ON ingest.media (created_at, id, site);
 
 GRANT SELECT, INSERT, UPDATE ON ingest.media TO presstally_ingest;
 

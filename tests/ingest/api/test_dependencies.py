@@ -6,10 +6,11 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
+import asyncpg
 import pytest
 from starlette.requests import Request
 
-from services.ingest.api.dependencies import ApiContext, check_version, load_article
+from services.ingest.api.dependencies import ApiContext, VersionRule, check_version, load_article
 from services.ingest.articles.workflow import StoredArticle
 from services.ingest.auth.tokens import Token, Tokens
 from shared.http.problems import Problem
@@ -41,9 +42,13 @@ async def token_of(api: Any, scope: str) -> Token:
         ("*", 3),
     ],
 )
-def test_check_version_of_the_newest_version_passes(new_article: Any, if_match: str | None, body_version: Any) -> None:
+async def test_check_version_of_the_newest_version_passes(
+    pool: asyncpg.Pool, new_article: Any, if_match: str | None, body_version: Any
+) -> None:
     """The version may be named by If-Match, also as a proxy changed it, or in the body."""
-    check_version(request(if_match), body_version, StoredArticle(new_article(version=3), None), is_required=True)
+    stored = StoredArticle(new_article(version=3), None)
+    async with pool.acquire() as connection:
+        await check_version(connection, request(if_match), body_version, stored, VersionRule.REQUIRED)
 
 
 @pytest.mark.parametrize(
@@ -61,24 +66,37 @@ def test_check_version_of_the_newest_version_passes(new_article: Any, if_match: 
         ("", None, 400),
     ],
 )
-def test_check_version_of_another_version_is_rejected(
-    new_article: Any, if_match: str | None, body_version: Any, status: int
+async def test_check_version_of_another_version_is_rejected(
+    pool: asyncpg.Pool, new_article: Any, if_match: str | None, body_version: Any, status: int
 ) -> None:
     """A change without a version, of another one, or with an unreadable If-Match is a problem with its status."""
     stored = StoredArticle(new_article(version=3), None)
-    with pytest.raises(Problem) as rejected:
-        check_version(request(if_match), body_version, stored, is_required=True)
+    async with pool.acquire() as connection:
+        with pytest.raises(Problem) as rejected:
+            await check_version(connection, request(if_match), body_version, stored, VersionRule.REQUIRED)
     assert rejected.value.status == status
     if status != 400:
         assert rejected.value.extensions["version"] == 3
 
 
-def test_check_version_without_one_passes_where_it_is_not_required(new_article: Any) -> None:
-    """A workflow transition needs no version, but a wrong one is rejected there too."""
+async def test_check_version_without_one_passes_where_it_is_not_required(pool: asyncpg.Pool, new_article: Any) -> None:
+    """A withdrawal needs no version, but a wrong one is rejected there too."""
     stored = StoredArticle(new_article(version=3), None)
-    check_version(request(None), None, stored, is_required=False)
-    with pytest.raises(Problem):
-        check_version(request('"2"'), None, stored, is_required=False)
+    async with pool.acquire() as connection:
+        await check_version(connection, request(None), None, stored, VersionRule.OPTIONAL)
+        with pytest.raises(Problem):
+            await check_version(connection, request('"2"'), None, stored, VersionRule.OPTIONAL)
+
+
+async def test_check_version_any_is_not_what_somebody_has_read(pool: asyncpg.Pool, new_article: Any) -> None:
+    """If-Match: * does not name a version, so it neither approves nor publishes (a swap a moment before passed)."""
+    stored = StoredArticle(new_article(version=3), None)
+    async with pool.acquire() as connection:
+        await check_version(connection, request("*"), 3, stored, VersionRule.EXACT)
+        for if_match in ("*", " * ", None):
+            with pytest.raises(Problem) as rejected:
+                await check_version(connection, request(if_match), None, stored, VersionRule.EXACT)
+            assert (rejected.value.status, rejected.value.extensions["version"]) == (428, 3)
 
 
 async def test_load_article_needs_scope_and_an_existing_article(api: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 
 async def published(api: Any, title: str, **fields: Any) -> dict[str, Any]:
     article = await api.create(title, **fields)
-    response = await api.call("POST", f"/articles/{article['id']}/publish", {}, "admin")
+    response = await api.call("POST", f"/articles/{article['id']}/publish", {"version": 1}, "admin")
     assert response.status == 200, response.body
     return dict(response.json())
 

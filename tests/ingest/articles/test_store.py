@@ -39,7 +39,7 @@ async def test_insert_article_draft_has_a_revision_and_no_message(pool: asyncpg.
             connection, ArticleChange("create", new_article(), None, is_public_change=False), EDITOR, "n"
         )
         stored = await read_article(connection, "a-1")
-    assert stored == StoredArticle(new_article(), None, EDITOR.token, None)
+    assert stored == StoredArticle(new_article(), None, EDITOR, None)
     assert await counts(pool) == (1, 1, 0)
     row = await pool.fetchrow("SELECT * FROM ingest.revisions")
     assert (row["action"], row["who"], row["token"], row["note"]) == ("create", "Biên tập", "12345678", "n")
@@ -83,12 +83,12 @@ async def test_save_change_keeps_author_of_text_over_transitions(pool: asyncpg.P
         await save_change(connection, stored, edit, other)
         stored = await read_article(connection, "a-1", for_update=True)
         assert stored is not None
-        assert (stored.author_token, stored.head.version, stored.head.lead) == ("87654321", 2, "x")
+        assert (stored.author, stored.head.version, stored.head.lead) == (other, 2, "x")
         change = ArticleChange("submit", msgspec.structs.replace(stored.head, version=3), None, is_public_change=False)
         await save_change(connection, stored, change, EDITOR)
         stored = await read_article(connection, "a-1")
     assert stored is not None
-    assert (stored.author_token, stored.head.version) == ("87654321", 3)
+    assert (stored.author, stored.head.version) == (other, 3)
 
 
 async def test_article_too_large_for_kafka_is_not_stored(pool: asyncpg.Pool, new_article: NewArticle) -> None:
@@ -123,7 +123,7 @@ async def test_read_article_unknown_is_none(pool: asyncpg.Pool) -> None:
 async def insert_draft(pool: asyncpg.Pool, article: Article) -> StoredArticle:
     async with pool.acquire() as connection:
         await insert_article(connection, ArticleChange("create", article, None, is_public_change=False), EDITOR)
-    return StoredArticle(article, None, EDITOR.token)
+    return StoredArticle(article, None, EDITOR)
 
 
 async def test_save_change_of_old_version_raises_and_writes_nothing(

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from services.ingest.auth.actors import Actor
 from services.ingest.imports.detection import READERS, detect_format
 from services.ingest.imports.pipeline import ImportOptions
 from shared.sites import Section, Site
@@ -25,4 +26,4 @@ def read(name: str) -> list[Any]:
 
 def options(kind: str, **more: Any) -> ImportOptions:
     """Return the options of an import into the sample site."""
-    return ImportOptions(site=SITE, format=kind, file_name="x", who="T", **more)
+    return ImportOptions(site=SITE, format=kind, file_name="x", actor=Actor("T"), **more)

@@ -7,6 +7,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from services.ingest.auth.actors import Actor
 from services.ingest.imports.item import FormatError, ImportItem, ItemOrError, UnreadableItem
 from services.ingest.imports.pipeline import BATCH_ITEMS, ImportOptions, ImportResult, run_import, to_draft
 from shared.articles import Figure, Image, Paragraph
@@ -21,7 +22,7 @@ def item(number: int, **fields: Any) -> ImportItem:
 
 
 async def run(pool: asyncpg.Pool, site: Site, items: list[ItemOrError], **options: Any) -> list[ImportResult]:
-    chosen = ImportOptions(site=site, format="ndjson", file_name="a.ndjson", who="An", **options)
+    chosen = ImportOptions(site=site, format="ndjson", file_name="a.ndjson", actor=Actor("An"), **options)
     return [result async for result in run_import(pool, iter(items), chosen)]
 
 
@@ -100,7 +101,7 @@ async def test_import_damaged_file_keeps_the_items_before(pool: asyncpg.Pool, si
         yield from (item(number) for number in range(BATCH_ITEMS))
         raise FormatError("is cut off")
 
-    options = ImportOptions(site=site, format="feed", file_name="a.xml", who="An")
+    options = ImportOptions(site=site, format="feed", file_name="a.xml", actor=Actor("An"))
     results: AsyncIterator[ImportResult] = run_import(pool, items(), options)
     with pytest.raises(FormatError):
         [result async for result in results]

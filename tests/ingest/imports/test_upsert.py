@@ -6,6 +6,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from services.ingest.auth.actors import Actor
 from services.ingest.imports.upsert import ImportedDraft, UpsertResult, set_opening_balance, upsert_draft
 from shared.http.problems import Problem
 
@@ -41,7 +42,7 @@ FIELDS: dict[str, Any] = {
 async def upsert(pool: asyncpg.Pool, fields: dict[str, Any], **options: Any) -> UpsertResult:
     draft = ImportedDraft("haihau", "feed:haihau", "e-1", {**FIELDS, **fields})
     async with pool.acquire() as connection, connection.transaction():
-        return await upsert_draft(connection, draft, **{"publish": False, "now": NOW, "who": "An", **options})
+        return await upsert_draft(connection, draft, **{"publish": False, "now": NOW, "actor": Actor("An"), **options})
 
 
 def test_checksum_depends_on_content_and_not_on_order() -> None:

@@ -40,7 +40,7 @@ async def upload(
 ) -> tuple[MediaItem, bool]:
     async with receive_upload(chunks(content), "a.png") as file:
         assert (file.bytes, file.file.read_bytes()) == (len(content), content)
-        stored = await store_image(pool, media, file, focus, ACTOR)
+        stored = await store_image(pool, media, "haihau", file, focus, ACTOR)
     assert not file.file.exists()
     return stored
 

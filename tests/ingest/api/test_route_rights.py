@@ -1,0 +1,174 @@
+"""The rights of every route of the OpenAPI: each scope × an object of the own site, of another site, of none."""
+
+import io
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import pytest
+from PIL import Image
+
+OWN, OTHER, NOWHERE = "haihau", "giao-thuy", "nowhere"
+SCOPES = ("read", "write", "publish", "admin", "events")
+INCLUDED = {
+    "read": {"read"},
+    "write": {"read", "write"},
+    "publish": {"read", "write", "publish"},
+    "admin": set(SCOPES),
+    "events": {"events"},
+}
+SECRETS = (OTHER, "Giao Thủy", "Bài của site khác", "bien-dong")
+"""What no response to a token of another site may have."""
+ARTICLE = "/articles/{article_id}"
+
+
+@dataclass(frozen=True)
+class Route:
+    """What a route needs: its scope, what it names, and a request that succeeds."""
+
+    scope: str
+    names: Literal["article", "image", "site", "public article", "public sites"]
+    body: Any = None
+    query: str = ""
+    states: tuple[str, ...] = ()
+    """Transitions of the article before the request."""
+    status: int = 200
+
+
+def transition(*states: str, scope: str = "publish", **body: Any) -> Route:
+    return Route(scope, "article", body, states=states)
+
+
+DRAFT = {"section": "tin-tuc", "title": "Bài", "body": "<p>x</p>"}
+ROUTES = {
+    "GET /articles": Route("read", "public sites"),
+    "POST /articles": Route("write", "site", DRAFT, status=201),
+    f"GET {ARTICLE}": Route("read", "public article"),
+    f"GET {ARTICLE}.ninjs": Route("read", "public article"),
+    f"GET {ARTICLE}.jsonld": Route("read", "public article"),
+    f"GET {ARTICLE}/publication": Route("read", "public article"),
+    f"PUT {ARTICLE}": Route("write", "article", {**DRAFT, "version": 1}),
+    f"PATCH {ARTICLE}": Route("write", "article", {"lead": "x", "version": 1}),
+    f"POST {ARTICLE}/submit": transition(scope="write"),
+    f"POST {ARTICLE}/approve": transition("submit", version=2),
+    f"POST {ARTICLE}/refuse": transition("submit", reason="x"),
+    f"POST {ARTICLE}/schedule": transition("submit", "approve", publish_at="2100-01-01T00:00:00Z", version=3),
+    f"POST {ARTICLE}/unschedule": transition("submit", "approve", "schedule"),
+    f"POST {ARTICLE}/publish": transition("submit", "approve", version=3),
+    f"POST {ARTICLE}/unpublish": transition("submit", "approve", "publish"),
+    f"POST {ARTICLE}/archive": transition("submit", "approve", "publish"),
+    f"POST {ARTICLE}/kill": transition(reason="x"),
+    f"GET {ARTICLE}/revisions": Route("read", "article"),
+    f"GET {ARTICLE}/revisions/{{version}}": Route("read", "article"),
+    f"GET {ARTICLE}/diff": Route("read", "article", query="from=1&to=1"),
+    f"POST {ARTICLE}/restore": Route("write", "article", {"version": 1}),
+    "GET /audit": Route("admin", "site"),
+    "POST /media": Route("write", "site", b"image", status=201),
+    "GET /media": Route("read", "site"),
+    "GET /media/{medium}": Route("read", "image"),
+    "PATCH /media/{medium}": Route("write", "image", {"focus": None}),
+    "GET /media/{medium}/original": Route("write", "image"),
+    "POST /imports": Route("write", "site", b'{"external_id": "1", "title": "Bai", "section": "tin-tuc"}'),
+}
+
+
+def png(number: int) -> bytes:
+    content = io.BytesIO()
+    Image.new("RGB", (8, 6), (number % 256, number // 256, 7)).save(content, "PNG")
+    return content.getvalue()
+
+
+class World:
+    """Articles and images of two sites, made with tokens of all sites."""
+
+    def __init__(self, tenants: Any) -> None:
+        self.api = tenants
+        self.count = 0
+
+    async def article(self, site: str, *states: str) -> str:
+        title = "Bài của site khác" if site == OTHER else "Bài của mình"
+        article = await self.api.create(title, site=site)
+        for version, name in enumerate(states, 1):
+            body = {"version": version} | ({"publish_at": "2100-01-01T00:00:00Z"} if name == "schedule" else {})
+            done = await self.api.call("POST", f"/articles/{article['id']}/{name}", body, "publish")
+            assert done.status == 200, done.body
+        return str(article["id"])
+
+    async def image(self, site: str) -> str:
+        self.count += 1
+        upload = await self.api.call("POST", f"/media?site={site}", png(self.count), content_type="image/png")
+        assert upload.status == 201, upload.body
+        return str(upload.json()["id"])
+
+    async def request(self, name: str, route: Route, target: str, object_id: str, scope: str | None) -> Any:
+        """Send the request of a route about a target, with a token of the own site only."""
+        method, path = name.split(" ", 1)
+        path = path.format_map({"article_id": object_id, "medium": object_id, "version": 1})
+        body, query = route.body, route.query
+        if isinstance(body, bytes) and body == b"image":
+            self.count += 1
+            body = png(self.count)
+        if route.names in ("site", "public sites"):
+            if isinstance(body, dict):
+                body = {**body, "site": target}
+            else:
+                query = f"site={target}"
+        return await self.api.call(method, f"{path}?{query}", body, scope, OWN)
+
+
+def test_every_route_has_expected_rights(tenants: Any) -> None:
+    """A route of the OpenAPI without an expectation here fails, and so does an expectation without its route."""
+    found = {
+        f"{method.upper()} {path}"
+        for path, methods in tenants.app.openapi()["paths"].items()
+        for method in methods
+        if method != "parameters"
+    }
+    assert found == set(ROUTES)
+
+
+@pytest.mark.parametrize("name", ROUTES)
+async def test_route_rights_by_scope_and_site(tenants: Any, name: str) -> None:
+    """Without the scope it is 401 or 403, on the own site it succeeds, and another site is like none: 403 or 404."""
+    world, route = World(tenants), ROUTES[name]
+    is_named = route.names in ("site", "public sites")
+    for scope in (None, *SCOPES):
+        public = scope is None and route.names.startswith("public")
+        allowed = scope is not None and route.scope in INCLUDED[scope]
+        answers = {}
+        for target in (OWN, OTHER, NOWHERE):
+            object_id = "khong-co" if route.names.endswith("article") else "0" * 64
+            if not is_named and target != NOWHERE and (allowed or target == OTHER):
+                states = ("submit", "approve", "publish") if route.names == "public article" else route.states
+                image = route.names == "image"
+                object_id = await (world.image(target) if image else world.article(target, *states))
+            answer = answers[target] = await world.request(name, route, target, object_id, scope)
+            answer.body = answer.body.replace(object_id.encode(), b"ID")
+            if not public:
+                assert not [secret for secret in SECRETS if secret.encode() in answer.body], (target, answer.body)
+        seen = [answers[target].status for target in (OWN, OTHER, NOWHERE)]
+        if public:
+            assert seen[1:] == [200, 404], (scope, seen)
+        elif scope is None:
+            assert seen == [401] * 3, (scope, seen)
+        elif not allowed:
+            assert seen == [403] * 3, (scope, seen)
+            assert {answer.json()["missing_scope"] for answer in answers.values()} == {route.scope}
+        else:
+            refused = 403 if is_named else 404
+            assert seen == [route.status, refused, refused], (scope, seen, answers[OWN].body)
+            assert answers[OTHER].body == answers[NOWHERE].body
+
+
+@pytest.mark.parametrize("name", [name for name, route in ROUTES.items() if route.names == "site"])
+async def test_route_without_a_named_site_shows_the_own_only(tenants: Any, name: str) -> None:
+    """Lists and uploads that name no site have the objects of the token's site."""
+    world, route = World(tenants), ROUTES[name]
+    if not name.startswith(("GET", "POST /media")):
+        return
+    for site in (OWN, OTHER):
+        await world.article(site)
+        await world.image(site)
+    answer = await tenants.call(*name.split(" "), png(999) if route.body else None, "admin", OWN)
+    assert answer.status == route.status
+    assert OWN.encode() in answer.body
+    assert not [secret for secret in SECRETS if secret.encode() in answer.body]
