@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 import nh3
-from markdown_it import MarkdownIt
+from pyromark import Markdown, Options
 
 MARKUP_CHARACTERS_MAX = 250_000
 DEPTH_MAX = 60
@@ -74,7 +74,7 @@ _OPTIONAL_END_TAGS = {
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
 _SPACE = re.compile(r"[ \t\r\n\f]+")
 
-_markdown = MarkdownIt("commonmark", {"html": True, "maxNesting": DEPTH_MAX}).enable(["table", "strikethrough"])
+_markdown = Markdown(options=Options.ENABLE_TABLES | Options.ENABLE_STRIKETHROUGH)
 
 
 class MarkupError(ValueError):
@@ -175,7 +175,7 @@ def markdown_to_html(text: str) -> str:
     if len(text) > MARKUP_CHARACTERS_MAX:
         message = f"must have at most {MARKUP_CHARACTERS_MAX:,} characters (got {len(text):,})"
         raise MarkupError(message, MARKUP_CHARACTERS_MAX, len(text))
-    return str(_markdown.render(text))
+    return _markdown.html(text)
 
 
 def dropped_tags(html: str) -> list[str]:
