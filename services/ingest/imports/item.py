@@ -28,7 +28,7 @@ from shared.articles import (
     Source,
 )
 
-_TAG = re.compile(r"<[^>]*>")
+_TAG = re.compile(r"<[^<>]*>")  # without "<", so that a search takes linear time
 _PARAGRAPHS = re.compile(r"\n\s*\n")
 
 

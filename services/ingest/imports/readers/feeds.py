@@ -24,6 +24,7 @@ from services.ingest.imports.item import (
     parse_time,
     read_each,
 )
+from services.ingest.imports.limits import XML_DEPTH_MAX, XML_ELEMENTS_MAX
 from shared.articles import Author
 
 CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
@@ -36,17 +37,52 @@ VIEWS = ("post_views_count", "views", "_post_views", "views_count")
 
 
 def _elements(content: bytes, *tags: str) -> Iterator[etree._Element]:
-    if b"<!ENTITY" in content[:100_000]:
-        raise FormatError("declares entities, which are not supported")
+    """Yield the elements with one of the tags, one at a time in memory; what is outside them is dropped as it is read.
+
+    Raises:
+        FormatError: it is not well-formed, declares entities, or an article exceeds a bound.
+    """
     options = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
+    options |= {"remove_comments": True, "remove_pis": True}
+    within, depth, count = 0, 0, 0  # the depth at which the current article begins, or 0
     try:
-        for _, element in etree.iterparse(io.BytesIO(content), events=("end",), tag=tags, **options):
-            yield element
-            element.clear()
-            while element.getprevious() is not None:  # frees the memory of read elements
-                del element.getparent()[0]
+        for event, element in etree.iterparse(io.BytesIO(content), events=("start", "end"), **options):
+            if event == "start":
+                depth += 1
+                count += 1
+                if depth == 1:
+                    _refuse_entities(element)
+                if not within and element.tag in tags:
+                    within, count = depth, 0
+                if depth > XML_DEPTH_MAX:
+                    raise FormatError(f"must be nested at most {XML_DEPTH_MAX} elements deep")
+                if within and count > XML_ELEMENTS_MAX:
+                    raise FormatError(f"must have at most {XML_ELEMENTS_MAX:,} elements in each article")
+                continue
+            if depth == within:
+                yield element
+                within = 0
+            depth -= 1
+            if not within:
+                _drop(element)
     except etree.XMLSyntaxError as error:
         raise FormatError(f"is not well-formed XML: {error}") from error
+
+
+def _refuse_entities(root: etree._Element) -> None:
+    # In whatever encoding and after whatever comment: an attribute would expand them although elements do not.
+    declared = root.getroottree().docinfo.internalDTD
+    if declared is not None and any(True for _ in declared.iterentities()):
+        raise FormatError("declares entities, which are not supported")
+
+
+def _drop(element: etree._Element) -> None:
+    """Free the memory of an element that was read, and of its siblings before it."""
+    element.clear()
+    parent = element.getparent()
+    if parent is not None:
+        while parent[0] is not element:
+            del parent[0]
 
 
 def read_wxr(content: bytes, name: str) -> Iterator[ItemOrError]:

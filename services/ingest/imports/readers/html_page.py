@@ -24,6 +24,7 @@ from services.ingest.imports.item import (
     parse_time,
     read_each,
 )
+from services.ingest.imports.limits import check_page
 from services.ingest.imports.readers.plain_text import SOURCE_LINE, read_counter
 from shared.articles import Author, Block, DatePrecision, Figure, Heading, Paragraph, Source
 from shared.text import inline_text
@@ -48,6 +49,7 @@ def read_html(content: bytes, name: str) -> Iterator[ItemOrError]:
 
 
 def _page(content: Any, place: str, name: str) -> ImportItem:
+    check_page(content)
     text = _decoded(content)
     try:
         tree = html.document_fromstring(text)

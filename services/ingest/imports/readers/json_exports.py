@@ -20,6 +20,7 @@ from services.ingest.imports.item import (
     parse_time,
     read_each,
 )
+from services.ingest.imports.limits import check_json_values
 from shared.articles import Author, Source
 
 
@@ -27,8 +28,9 @@ def decode(content: bytes) -> Any:
     """Return a file's JSON.
 
     Raises:
-        FormatError: it is not JSON.
+        FormatError: it is not JSON, or has too many values.
     """
+    check_json_values(content)
     try:
         return msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

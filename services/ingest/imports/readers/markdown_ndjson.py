@@ -1,12 +1,12 @@
 """Markdown with front matter, and NDJSON with articles as in the API → articles. Pure."""
 
+import io
 import re
 from collections.abc import Iterator
 from datetime import date, datetime
 from typing import Any
 
 import msgspec
-import yaml
 from pydantic import ValidationError
 
 from services.ingest.content.article_models import CONTENT_FIELDS, ArticleIn
@@ -26,6 +26,7 @@ from services.ingest.imports.item import (
     parse_time,
     read_each,
 )
+from services.ingest.imports.limits import ROW_BYTES_MAX, ROW_VALUES_MAX, check_json_values, load_front_matter
 from services.ingest.imports.readers.json_exports import read_ninjs_item
 from shared.articles import Author, Source
 
@@ -48,10 +49,7 @@ def _markdown(text: str, place: str, name: str) -> ImportItem:
     if front is not None:
         if front[1] == "+++":
             raise FormatError("has TOML front matter; only YAML between lines of --- is supported")
-        try:
-            fields = yaml.safe_load(front[2]) or {}
-        except yaml.YAMLError as error:
-            raise FormatError(f"has front matter that is not YAML: {error}") from error
+        fields = load_front_matter(front[2]) or {}
         if not isinstance(fields, dict):
             raise FormatError("has front matter that is not a mapping")
         text = text[front.end() :]
@@ -108,12 +106,20 @@ class _Extra(msgspec.Struct):
 
 def read_ndjson(content: bytes, name: str) -> Iterator[ItemOrError]:
     """Read one article per line: as in `POST /api/articles`, optionally with `views` and `is_public`, or as ninjs."""
-    for number, row in enumerate(content.removeprefix(b"\xef\xbb\xbf").split(b"\n"), 1):
+    rows = io.BytesIO(content.removeprefix(b"\xef\xbb\xbf"))  # not split(), which would make all rows at once
+    for number, row in enumerate(rows, 1):
         if not row.strip():
             continue
         place = f"line {number}"
+        if len(row) > ROW_BYTES_MAX:
+            yield UnreadableItem(place, f"must have at most {ROW_BYTES_MAX:,} bytes (got {len(row):,})")
+            continue
         try:
+            check_json_values(row, ROW_VALUES_MAX)
             given = msgspec.json.decode(row)
+        except FormatError as error:
+            yield UnreadableItem(place, str(error))
+            continue
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             yield UnreadableItem(place, f"is not JSON: {error}")
             continue

@@ -14,6 +14,8 @@ from shared.articles import Block, Figure, Paragraph, Source
 TITLE_CHARACTERS_MAX = 255
 LEAD_CHARACTERS_MAX = 1_000
 PARAGRAPH_CHARACTERS_MAX = 10_000
+COUNTER_DIGITS_MAX = 16
+PAGE_CHARACTERS_MAX = 500_000
 CAPTION_CHARACTERS_MAX = 200
 """A longer line is a paragraph."""
 
@@ -65,6 +67,8 @@ def read_saved_page(text: str) -> SavedPage:
     Raises:
         PageError: there is no title or no text, or a part is too long for an article.
     """
+    if len(text) > PAGE_CHARACTERS_MAX:
+        raise PageError(f"the page must have at most {PAGE_CHARACTERS_MAX:,} characters (got {len(text):,})")
     lines = [" ".join(line.split()) for line in unicodedata.normalize("NFC", text).lstrip("\ufeff").splitlines()]
     counter, lines = _take_counter(lines)
     source, lines = _take_source(lines)
@@ -100,8 +104,8 @@ def _is_caption(index: int, lines: list[str]) -> bool:
         return False
     if line.lower().startswith(("ảnh:", "ảnh minh họa", "trong ảnh:")):
         return True
-    followed_by_text = any(len(later) > CAPTION_CHARACTERS_MAX for later in lines[index + 1 :])
-    return index == 0 and followed_by_text
+    # Only the first line: the search for each line would take quadratic time.
+    return index == 0 and any(len(later) > CAPTION_CHARACTERS_MAX for later in lines[1:])
 
 
 def _take_counter(lines: list[str]) -> tuple[SavedCounter | None, list[str]]:
@@ -111,7 +115,9 @@ def _take_counter(lines: list[str]) -> tuple[SavedCounter | None, list[str]]:
         found = _COUNTER_LINE.match(line)
         if found:
             name = _COUNTER_NAMES[found["name"].lower().split()[0]]
-            numbers[name] = int(re.sub(r"\D", "", found["number"]))
+            digits = re.sub(r"\D", "", found["number"])
+            if len(digits) < COUNTER_DIGITS_MAX:  # a longer number is nobody's counter
+                numbers[name] = int(digits)
         elif line and not _COUNTER_TITLE.match(line):
             kept.append(line)
     return (SavedCounter(**numbers) if numbers else None), kept
