@@ -19,7 +19,7 @@ COMMANDS = {
         adjust.run,
         uses="Postgres or Kafka",
     ),
-    "dlq": Command("show dead letters, or replay them", dlq.add_arguments, dlq.run, uses="Kafka"),
+    "dlq": Command("show dead letters, or replay them", dlq.add_arguments, dlq.run, uses="Postgres or Kafka"),
     "rebuild": Command(
         "count the retained log again and swap the counts",
         rebuild.add_arguments,

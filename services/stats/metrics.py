@@ -31,6 +31,10 @@ COUNTING_STOPPED = Gauge(
     "presstally_consumer_counting_stopped",
     "1 while nothing is counted because the log is not the one that was counted.",
 )
+UNREADABLE_PARTITIONS = Gauge(
+    "presstally_consumer_unreadable_partitions",
+    "Partitions that are not counted because most of their latest records are unreadable.",
+)
 GAP_RECORDS = Counter("presstally_consumer_lost_records_total", "Records that Kafka deleted before they were counted.")
 DIFFERENCE = Gauge(
     "presstally_reconciliation_difference_events",

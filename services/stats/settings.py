@@ -15,7 +15,7 @@ class StatsSettings(Settings):
         default=500,
         ge=0,
         le=1_000_000,
-        description="Dead letters among a thousand records of a partition that stop the counter",
+        description="Dead letters among a thousand records of a partition that stop counting it",
     )
     session_timeout_ms: int = Field(
         default=SESSION_TIMEOUT_MS,

@@ -293,3 +293,28 @@ async def test_new_partitions_are_counted_within_seconds(cluster: Cluster, here:
     began = asyncio.get_running_loop().time()
     await views(here, 90)
     assert asyncio.get_running_loop().time() - began < 10
+
+
+async def test_flood_of_unreadable_records_stops_its_partition_only(cluster: Cluster, here: Installation) -> None:
+    """The flooded partition waits, the widget and other partitions go on; `dlq accept` continues it by itself."""
+    # Guards against the end of the process, and with it of the widget.
+    counter = await here.start_counter(with_widget=True)
+    await send(cluster, [view(number) for number in range(60)])
+    await views(here, 60)
+    async with widget_answers(counter):
+        await send(cluster, [b"invalid"] * 5_000, partition=1)
+        await becomes_not_ready(counter, "page-views-1 is not counted", "are unreadable", "dlq accept")
+        name = "presstally_consumer_unreadable_partitions"
+        assert metrics(counter, name) == {name: 1}
+        dead = "SELECT coalesce(sum(events), 0) FROM stats.ledger WHERE outcome = 'dead_lettered'"
+        assert await ask(here, dead) <= 1_500
+        await send(cluster, [view(number) for number in range(30)], partition=2)
+        await send(cluster, [view(number) for number in range(7)], partition=1)
+        await views(here, 90)
+        done = await command(here, "dlq", "accept")
+        assert done.returncode == 0, done.stderr
+        await views(here, 97)
+        await becomes_ready(counter)
+        assert await ask(here, dead) == 5_000
+        assert metrics(counter, name) == {name: 0}
+    assert (await command(here, "verify")).returncode == 0

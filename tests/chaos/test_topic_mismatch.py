@@ -171,15 +171,3 @@ async def test_deleted_records_are_recorded_as_gap(cluster: Cluster, here: Insta
     await send(cluster, [view(number) for number in range(5)], partition=4)
     await views(here, 60 + 18)
     assert (await command(here, "verify")).returncode == 0
-
-
-async def test_flood_of_invalid_records_stops_the_counter(cluster: Cluster, here: Installation) -> None:
-    """When most records are unreadable, the counter stops before it has consumed the topic."""
-    counter = await here.start_counter()
-    await send(cluster, [view(number) for number in range(300)], partition=1)
-    await views(here, 300)
-    await send(cluster, [b"invalid"] * 5_000, partition=1)
-    assert "are unreadable" in await last_log_lines(here, counter)
-    dead_letters = await ask(here, "SELECT coalesce(sum(events), 0) FROM stats.ledger WHERE outcome = 'dead_lettered'")
-    assert dead_letters <= 1_500
-    await views(here, 300)

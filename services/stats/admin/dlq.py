@@ -1,8 +1,9 @@
-"""`python -m services.stats dlq list|show|replay`: show dead letters, and send them to their topic again.
+"""`python -m services.stats dlq list|show|replay|accept`: show dead letters, and send them to their topic again.
 
 A dead letter is identified by its position in the dead-letter topic, written PARTITION:OFFSET. Its headers contain the
 reason and the position of the original record (`shared.kafka.dead_letters`). A replay does not remove it; Kafka deletes
-dead letters after their retention.
+dead letters after their retention. `accept` continues a partition whose latest records are mostly unreadable: they
+become dead letters.
 """
 
 import argparse
@@ -18,10 +19,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import ConsumerRecord
 
 from services.stats.log_reader import log_reader, read_range
+from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import KafkaUnavailable, Producer
+from shared.postgres import open_pool
 from shared.retry import retry_until_done
 from shared.topics import PAGE_VIEWS, TOPICS, Topic
 
@@ -72,6 +75,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     replaying.add_argument("--reason", help="all of this reason")
     replaying.add_argument("--all", action="store_true", help="all dead letters")
     replaying.add_argument("--dry-run", action="store_true", help="show what would be sent, and send nothing")
+    accepting = verbs.add_parser("accept", help="continue where most records are unreadable: make them dead letters")
+    accepting.add_argument("--dry-run", action="store_true", help="show what would be accepted, and change nothing")
     for verb in (listing, showing, replaying):
         verb.add_argument("--topic", choices=list(BY_NAME), default=PAGE_VIEWS.name, help=f"default: {PAGE_VIEWS.name}")
 
@@ -85,8 +90,35 @@ def _parse_position(text: str) -> tuple[int, int]:
 
 async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
     """Run the command."""
+    if arguments.verb == "accept":
+        await _accept(settings, dry_run=arguments.dry_run)
+        return
     verb = {"list": _list, "show": _show, "replay": _replay}[arguments.verb]
     await verb(arguments, BY_NAME[arguments.topic], settings.kafka)
+
+
+async def _accept(settings: StatsSettings, *, dry_run: bool) -> None:
+    """Allow the records that are not counted yet to become dead letters, however many of them are unreadable."""
+    pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_stats", size=1)
+    try:
+        numbers = [row["partition"] for row in await pool.fetch(SQL["counted_partitions"], PAGE_VIEWS.name)]
+        if not numbers:
+            raise CommandError(f"no partition of {PAGE_VIEWS.name} is counted yet")
+        partitions = [TopicPartition(PAGE_VIEWS.name, number) for number in numbers]
+        async with log_reader(settings.kafka) as reader:
+            ends = await reader.end_offsets(partitions)
+        async with pool.acquire() as connection:
+            transaction = connection.transaction()
+            await transaction.start()
+            offsets = [ends[one] for one in partitions]
+            accepted = await connection.fetch(SQL["accept_dead_letters"], PAGE_VIEWS.name, numbers, offsets)
+            await (transaction.rollback() if dry_run else transaction.commit())
+    finally:
+        await pool.close()
+    verb = "would be accepted" if dry_run else "are accepted"
+    for partition, next_offset, until in sorted(map(tuple, accepted)):
+        print(f"{PAGE_VIEWS.name}-{partition}: offsets {next_offset} to {until - 1} {verb}")
+    print(f"{len(accepted)} partitions; unreadable records there become dead letters, all others are counted")
 
 
 async def _list(arguments: argparse.Namespace, topic: Topic, kafka: KafkaConfig) -> None:

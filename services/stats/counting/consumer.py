@@ -10,10 +10,10 @@ The reasons are in ARCHITECTURE.md, "Exactly once".
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Collection, Coroutine
 from contextlib import asynccontextmanager
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeAlias
 
 import asyncpg
 import numpy as np
@@ -25,6 +25,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 
 from services.stats.counting.dead_letter_limit import DeadLetterLimitExceeded, next_position
+from services.stats.counting.dead_letter_stop import DeadLetterStops
 from services.stats.counting.decoding import RawBatch, decode
 from services.stats.counting.log_check import CHECK_SECONDS, LogChecker, current_connection
 from services.stats.counting.log_watch import LogWatch
@@ -32,13 +33,16 @@ from services.stats.counting.offset_reporter import OffsetReporter
 from services.stats.counting.partitions import AssignedPartition, TopicMismatch, restore_partitions
 from services.stats.counting.rules import CountDeltas, fold_batch, needs_evicted_ids
 from services.stats.counting.snapshots import to_bytes
-from services.stats.counting.store import Fenced, Position, commit_batch, read_evicted_ids, save_snapshot
+from services.stats.counting.store import (
+    Fenced,
+    Position,
+    commit_batch,
+    observe_commit,
+    read_evicted_ids,
+    save_snapshot,
+)
 from services.stats.metrics import (
     ASSIGNED,
-    BATCH_SECONDS,
-    COMMITTED,
-    CONSUME_EVENTS,
-    EVENT_DELAY,
     REBALANCES,
     RELOADS,
     REPLAYED,
@@ -64,6 +68,7 @@ FETCH_BYTES = 16 * 1024 * 1024
 SNAPSHOT_RECORDS = 30_000
 """A snapshot follows after at least so many records, or after as many as it has entries: so it stays a small cost."""
 CONCURRENT_SNAPSHOTS = 2
+Wait: TypeAlias = Coroutine[Any, Any, None] | None
 DRAIN_SECONDS = 2.0
 SAVE_SECONDS = 2.5
 
@@ -89,6 +94,7 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         )
         self.log_checker = LogChecker(settings.kafka)
         self.log_watch = LogWatch(self.log_checker, self._assigned, self.offset_reporter, self._reload_if_assigned)
+        self._dead_letter_stops = DeadLetterStops(pool)
         self._progress = time.monotonic()
         self.waiting_reason: str | None = None
         self._subscriber = broker.subscriber(
@@ -133,6 +139,7 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         self._assignment += 1
         self._assigned.clear()
         self._reloading.clear()
+        self._dead_letter_stops.clear()
         self.offset_reporter.reset()
         ASSIGNED.set(0)
 
@@ -143,8 +150,11 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             self.log_watch.set_mismatch(None)  # others count, and check what they count
         self._pause_and_reload(assigned, "assigned")
 
-    def _pause_and_reload(self, partitions: Collection[TopicPartition], cause: str) -> None:
-        """Pause partitions and reload them in a task: an error in a rebalance callback would only be logged."""
+    def _pause_and_reload(self, partitions: Collection[TopicPartition], cause: str, wait: Wait = None) -> None:
+        """Pause partitions and reload them in a task: an error in a rebalance callback would only be logged.
+
+        The task first awaits `wait`.
+        """
         if not partitions:
             return
         RELOADS.labels(cause).inc(len(partitions))
@@ -154,9 +164,13 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             self.offset_reporter.track_reloading(partition, self._assigned.pop(partition, None))
             self._reloading.add(partition)
             consumer.seek(partition, 0)  # any valid offset: aiokafka must not ask Kafka for a committed one
-        self._process.spawn(self._reload(consumer, list(partitions), self._assignment), "reload partitions")
+        self._process.spawn(self._reload(consumer, list(partitions), self._assignment, wait), "reload partitions")
 
-    async def _reload(self, consumer: Any, partitions: list[TopicPartition], assignment: int) -> None:
+    async def _reload(self, consumer: Any, partitions: list[TopicPartition], assignment: int, wait: Wait) -> None:
+        if wait is not None:
+            await wait
+            if assignment != self._assignment:
+                return
         outage = Outage("restore partitions", self._set_waiting_reason)
         while True:
             try:
@@ -231,7 +245,11 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             log.warning("partition fenced by another consumer", reason=str(error))
             self._reload_if_assigned(partition, owned, "fenced")
         except DeadLetterLimitExceeded as error:
-            self._process.fail(str(error))
+            if self._assigned.get(partition) is owned:
+                self._dead_letter_stops.add(partition, str(error))
+                self._pause_and_reload(
+                    [partition], "dead letters", self._dead_letter_stops.wait(partition, owned.position)
+                )
         except Exception as error:  # noqa: BLE001 - FastStream must not see it
             if isinstance(error, POSTGRES_UNAVAILABLE) and not isinstance(error, POSTGRES_DATA_ERRORS):
                 log.warning("outcome of a commit is unknown; reading it from Postgres", reason=repr(error))
@@ -314,7 +332,7 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             await commit_batch(self._pool, topic, number, deltas, position=owned.position, new=after)
             owned.position = after
             self._progress = time.monotonic()
-            _observe(deltas, time.perf_counter() - started)
+            observe_commit(deltas, time.perf_counter() - started)
             if snapshot is not None:
                 await save_snapshot(self._pool, topic, number, after, snapshot)
         if snapshot is not None:
@@ -354,6 +372,8 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         """Why counting waits, as messages."""
         if problem := self.log_watch.problem:
             return [problem]
+        if problem := self._dead_letter_stops.problem:
+            return [problem]
         if self.waiting_reason:
             return [self.waiting_reason]
         if self._reloading:
@@ -376,13 +396,3 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             self._progress = time.monotonic() if not is_behind else self._progress
             return None
         return f"no batch for {silent_seconds:.0f} s with records waiting" if silent_seconds > STUCK_SECONDS else None
-
-
-def _observe(deltas: CountDeltas, seconds: float) -> None:
-    now = time.time()
-    BATCH_SECONDS.observe(seconds)
-    COMMITTED.set(now)
-    if deltas.newest_event:
-        EVENT_DELAY.observe(max(0.0, now - deltas.newest_event / 1000))
-    for (site, _, outcome, _), events in deltas.ledger.items():
-        CONSUME_EVENTS.labels(site, outcome).inc(events)

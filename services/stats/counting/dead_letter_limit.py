@@ -20,20 +20,25 @@ def next_position(position: Position, records: RawBatch, deltas: CountDeltas, de
         records: The batch; at least one record.
         deltas: The changes of the batch.
         dead_letters_max: Dead letters in a window of 1,000 records; the limit is exceeded when there are more and
-            they are most of the window.
+            they are most of the window. Records that `dlq accept` has accepted are not in it.
 
     Raises:
         DeadLetterLimitExceeded: most of the latest records are unreadable.
     """
-    window_records = position.window_records + len(records)
+    accepted = max(0, -position.window_dead_letters)  # records that `dlq accept` has accepted
+    window_records = position.window_records + max(0, len(records) - accepted)
     window_dead_letters = position.window_dead_letters + len(deltas.dead_letters)
+    if accepted:
+        accepted_until = int(records.offset[min(accepted, len(records)) - 1])
+        unaccepted = sum(one.offset > accepted_until for one in deltas.dead_letters)
+        window_dead_letters = min(0, len(records) - accepted) + unaccepted
     if window_dead_letters > dead_letters_max and window_dead_letters * 2 > window_records:
         raise DeadLetterLimitExceeded(
             f"{window_dead_letters} of the last {window_records} records of page-views are unreadable "
-            f"(the newest: {deltas.dead_letters[-1].reason}); none of this batch was committed. If the error is in the "
-            f"senders and not in this version, raise PRESSTALLY_DEAD_LETTERS_MAX"
+            f"(the newest: {deltas.dead_letters[-1].reason}); none of this batch was committed. If the error is in "
+            f"this version, run another one; if it is in the senders, `python -m services.stats dlq accept` continues"
         )
-    if window_records >= WINDOW_RECORDS:
+    if window_records >= WINDOW_RECORDS and window_dead_letters >= 0:
         window_records = window_dead_letters = 0
     next_offset = int(records.offset[-1]) + 1
     return position._replace(

@@ -1,5 +1,6 @@
 """Deltas → Postgres: one server-side call, one transaction, behind a compare-and-set on the offset."""
 
+import time
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ from services.stats.counting.seen_ids import EvictedIds
 from services.stats.counting.snapshots import from_bytes
 from services.stats.counting.state import EVICTED_WINDOWS, WINDOW_MS, PartitionState
 from services.stats.counting.topic_identity import TopicIdentity
+from services.stats.metrics import BATCH_SECONDS, COMMITTED, CONSUME_EVENTS, EVENT_DELAY
 from services.stats.queries import SQL
 
 EVICTED_WINDOWS_KEPT = EVICTED_WINDOWS + 12
@@ -71,6 +73,16 @@ async def read_positions(
         )
         for row in rows
     }
+
+
+async def read_place(pool: asyncpg.Pool, topic: str, partition: int, generation: int) -> tuple[int, int] | None:
+    """Return a partition's (epoch, next offset); None if the generation was replaced.
+
+    Raises:
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
+    """
+    row = await pool.fetchrow(SQL["read_place"], generation, topic, partition)
+    return None if row is None else (row["epoch"], row["next_offset"])
 
 
 async def commit_batch(
@@ -176,3 +188,14 @@ async def skip_gap(pool: asyncpg.Pool, topic: str, partition: int, position: Pos
         SQL["skip_gap"], position.generation, topic, partition, position.epoch, position.next_offset, beginning
     )
     return bool(moved)
+
+
+def observe_commit(deltas: CountDeltas, seconds: float) -> None:
+    """Add a committed batch, which took so many seconds, to the metrics."""
+    now = time.time()
+    BATCH_SECONDS.observe(seconds)
+    COMMITTED.set(now)
+    if deltas.newest_event:
+        EVENT_DELAY.observe(max(0.0, now - deltas.newest_event / 1000))
+    for (site, _, outcome, _), events in deltas.ledger.items():
+        CONSUME_EVENTS.labels(site, outcome).inc(events)

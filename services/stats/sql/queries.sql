@@ -14,6 +14,24 @@ SELECT partition, epoch, next_offset, newest_arrived, window_records, window_dea
     cluster, topic_id, last_record
 FROM stats.offsets WHERE generation = $1 AND topic = $2 AND partition = ANY ($3::integer[])
 
+-- name: read_place
+SELECT epoch, next_offset FROM stats.offsets WHERE generation = $1 AND topic = $2 AND partition = $3
+
+-- name: counted_partitions
+SELECT partition FROM stats.offsets
+WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current') AND topic = $1
+ORDER BY partition
+
+-- name: accept_dead_letters
+-- $2, $3: partitions and how far their records may be unreadable. Negative dead letters are that many accepted records.
+-- The epoch increases: a counter that still has the old position is fenced, and one that waits continues.
+UPDATE stats.offsets AS o
+SET window_records = 0, window_dead_letters = next_offset - e.accepted_until, epoch = epoch + 1
+FROM unnest($2::integer[], $3::bigint[]) AS e (partition, accepted_until)
+WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current') AND topic = $1
+    AND o.partition = e.partition AND next_offset < e.accepted_until
+RETURNING o.partition, next_offset, e.accepted_until
+
 -- name: apply_batch
 SELECT stats.apply_batch(
     batch_topic => $1, batch_partition => $2, old_position => $3, new_position => $4, limits => $5, day_counts => $6,

@@ -17,9 +17,12 @@ from services.stats.counting.partitions import AssignedPartition
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import read_positions
 from services.stats.counting.topic_identity import TopicIdentity
+from services.stats.metrics import UNREADABLE_PARTITIONS
+from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
 from shared.postgres import open_pool
 from shared.role import Process
+from tests.chaos.polling import becomes_true
 from tests.stats.counting.test_rules import NOON, SITES, record
 
 LOG = TopicIdentity("cluster", "topic-id")
@@ -158,12 +161,42 @@ async def test_batch_after_another_consumer_reloads_the_partition(here: Counting
     assert here.process.failure is None
 
 
-async def test_batch_of_mostly_dead_letters_stops_the_process(here: Counting) -> None:
-    """Above the limit of dead letters nothing is committed, and the process fails with a message."""
+async def test_batch_of_mostly_dead_letters_stops_its_partition_only(
+    here: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Above the limit nothing of the partition is committed until its place changes; others and the process go on."""
+    # Guards against the end of the process, and with it of the widget, for a sender's error.
+    monkeypatch.setattr("services.stats.counting.dead_letter_stop.CHECK_SECONDS", 0.01)
+    partition = TopicPartition("page-views", 0)
+    await here.assign(0, 1)
+    await here.fetch(*((0, offset, b"rubbish") for offset in range(6)))
+    assert await here.offsets() == {0: 0, 1: 0}
+    assert here.process.failure is None
+    assert here.consumer.paused == {partition}
+    assert here.counting.not_ready[0].startswith("page-views-0 is not counted: 6 of the last 6 records")
+    assert UNREADABLE_PARTITIONS._value.get() == 1
+    await here.fetch((0, 6, view(1)), (1, 0, view(2)))
+    assert (await here.views(), await here.offsets()) == (1, {0: 0, 1: 1})
+    assert here.counting.liveness_failure() is None
+    await here.pool.fetch(SQL["accept_dead_letters"], "page-views", [0, 1], [6, 1])
+
+    async def is_decided() -> bool:
+        return here.counting._dead_letter_stops.problem is None
+
+    assert await becomes_true(is_decided, 10)
+    await here.assign(0)
+    await here.fetch(*((0, offset, b"rubbish") for offset in range(6)), (0, 6, view(3)))
+    assert (await here.views(), await here.offsets()) == (2, {0: 7, 1: 1})
+    assert UNREADABLE_PARTITIONS._value.get() == 0
+
+
+async def test_revoked_partition_no_longer_waits_for_a_decision(here: Counting) -> None:
+    """A partition that another counter gets is no problem of this one."""
     await here.assign(0)
     await here.fetch(*((0, offset, b"rubbish") for offset in range(6)))
-    assert await here.offsets() == {0: 0}
-    assert "6 of the last 6 records of page-views are unreadable" in str(here.process.failure)
+    await here.counting.on_partitions_revoked([TopicPartition("page-views", 0)])
+    assert here.counting._dead_letter_stops.problem is None
+    assert UNREADABLE_PARTITIONS._value.get() == 0
 
 
 async def test_drain_and_save_snapshots_leave_the_state_for_the_next_counter(here: Counting) -> None:
