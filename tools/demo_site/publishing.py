@@ -37,14 +37,15 @@ class EditorClient:
     def photo(self, photo: Any) -> str:
         """Upload a photo once and return its ID."""
         if photo not in self._photos:
-            self._photos[photo] = self.call("POST", "/media", drawn(*photo))["id"]
+            self._photos[photo] = self.call("POST", f"/media?site={self._site}", drawn(*photo))["id"]
         return self._photos[photo]
 
     def publish(self, story: dict[str, Any], place: int) -> tuple[str, str]:
         """Publish a story; return its ID and path once it is live. A story marked `withdrawn` is killed at once."""
         made = self.call("POST", "/articles", as_sent(story, place, self._site, self.figures))
+        version = made["version"]
         for step in ("submit", "approve", "publish"):
-            self.call("POST", f"/articles/{made['id']}/{step}")
+            version = self.call("POST", f"/articles/{made['id']}/{step}", {"version": version})["version"]
         if story.get("withdrawn"):
             self.call("POST", f"/articles/{made['id']}/kill", {"reason": "Thử trang báo"})
         publication = self.call("GET", f"/articles/{made['id']}/publication?wait=10s")

@@ -12,9 +12,11 @@ import msgspec
 
 from services.ingest.articles.workflow import ArticleChange, StoredArticle
 from services.ingest.auth.actors import Actor
+from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.metrics import ARTICLE_CHANGES
 from services.ingest.queries import SQL
 from shared.articles import ARTICLE_BYTES_MAX, Article
+from shared.old_urls import old_addresses
 from shared.postgres import Connection
 from shared.topics import ARTICLES
 from shared.tracing import start_outbox_span
@@ -45,9 +47,11 @@ async def insert_article(connection: Connection, change: ArticleChange, actor: A
 
     Raises:
         asyncpg.UniqueViolationError: another article has its external ID.
+        InvalidContentError: another article of the site has one of its old URLs.
         ArticleTooLargeError: it is too large for a Kafka message.
     """
     await connection.execute(SQL["insert_article"], *_article_row(change, actor))
+    await _claim_old_addresses(connection, set(), change)
     await _append_revision(connection, change, actor, note)
 
 
@@ -60,6 +64,9 @@ async def insert_articles(connection: Connection, changes: Sequence[ArticleChang
     """
     messages = [_outbox_row(change) for change in changes if change.is_public_change]
     await connection.executemany(SQL["insert_article"], [_article_row(change, actor) for change in changes])
+    claims = [(one.head.site, sorted(_addresses(one.head)), one.head.id) for one in changes if one.head.old_urls]
+    if claims:
+        await connection.executemany(SQL["insert_old_addresses"], claims)
     await connection.executemany(SQL["insert_revision"], [_revision_row(change, actor, "") for change in changes])
     await connection.executemany(SQL["insert_into_outbox"], messages)
     for change in changes:
@@ -80,6 +87,7 @@ async def save_change(
 
     Raises:
         RuntimeError: the article is not at the version before the change: it was not locked.
+        InvalidContentError: another article of the site has one of its old URLs.
         ArticleTooLargeError: it is too large for a Kafka message.
     """
     head = change.head
@@ -101,7 +109,36 @@ async def save_change(
     )
     if done is None:
         raise RuntimeError(f"article {head.id} is not at version {head.version - 1}")
+    await _claim_old_addresses(connection, _addresses(before.head, before.live), change)
     await _append_revision(connection, change, actor, note)
+
+
+async def _claim_old_addresses(connection: Connection, before: set[str], change: ArticleChange) -> None:
+    """Reserve the old addresses of an article's both versions on its site, and release those that it gave up."""
+    head = change.head
+    claimed = _addresses(head, change.live)
+    if claimed == before:
+        return
+    await connection.execute(SQL["release_old_addresses"], head.id, list(claimed))
+    if claimed:
+        await connection.execute(SQL["claim_old_addresses"], head.site, list(claimed), head.id)
+        taken = await taken_old_addresses(connection, head.site, list(claimed - before), head.id)
+        if taken:
+            raise InvalidContentError(
+                [FieldError("old_urls", f"{url} is the former URL of article {owner}") for url, owner in taken.items()]
+            )
+
+
+def _addresses(*versions: Article | None) -> set[str]:
+    return {address for one in versions if one is not None for address in old_addresses(one.old_urls)}
+
+
+async def taken_old_addresses(
+    connection: Connection, site: str, addresses: Sequence[str], article: str | None
+) -> dict[str, str]:
+    """Return those of the addresses that other articles of a site have, with their articles."""
+    rows = await connection.fetch(SQL["taken_old_addresses"], site, list(addresses), article)
+    return {row["address"]: row["article"] for row in rows}
 
 
 async def _append_revision(connection: Connection, change: ArticleChange, actor: Actor, note: str) -> None:

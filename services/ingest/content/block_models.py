@@ -19,6 +19,7 @@ from shared.articles import (
     OLD_URL_CHARACTERS_MAX,
     TITLE_CHARACTERS_MAX,
 )
+from shared.old_urls import OldUrlError, old_address
 
 NOTE_CHARACTERS_MAX = 500
 SLUG_PATTERN = "^[a-z0-9]+(-[a-z0-9]+)*$"
@@ -49,6 +50,14 @@ def _link(value: str | None) -> str | None:
     return value
 
 
+def _old_url(value: str) -> str:
+    try:
+        old_address(value)
+    except OldUrlError as error:
+        raise PydanticCustomError("url", "{message}", {"message": str(error)}) from error
+    return value
+
+
 def _image_address(value: str) -> str:
     target = image_url(value)
     if target is None:
@@ -73,7 +82,9 @@ Inline = Annotated[
     Text,
     Field(max_length=64_000, description="HTML: a, em, strong, br, sub, sup; other tags are removed, their text stays"),
 ]
-OldUrl = Annotated[Line, Field(min_length=2, max_length=OLD_URL_CHARACTERS_MAX, pattern="^/[^ ]+$")]
+OldUrl = Annotated[
+    Line, Field(min_length=2, max_length=OLD_URL_CHARACTERS_MAX, pattern="^/[^ ]+$"), AfterValidator(_old_url)
+]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_range), Field(description="RFC 3339 with zone")]
 
 

@@ -102,29 +102,33 @@ def _block(node: Node) -> Iterator[Block]:
 
 def inline_html(children: Iterable[Node | str]) -> str:
     """Return inline content as HTML with the allowed inline tags; of other elements, only the text is kept."""
-    return _EDGES.sub("", _SPACE.sub(" ", "".join(_inline(children))))
+    return _trimmed(_inline(children))
 
 
-def _inline(children: Iterable[Node | str]) -> Iterator[str]:
+def _trimmed(parts: Iterable[str]) -> str:
+    return _EDGES.sub("", _SPACE.sub(" ", "".join(parts)))
+
+
+def _inline(children: Iterable[Node | str], *, in_link: bool = False) -> Iterator[str]:
     for child in children:
         if isinstance(child, str):
             yield escape(child, quote=False)
         elif child.tag == "br":
             yield "<br>"
-        elif child.tag == "a":
+        elif child.tag == "a" and not in_link:
             yield from _link(child)
-        elif child.tag in INLINE_TAGS:
-            inside = "".join(_inline(child.children))
+        elif child.tag in INLINE_TAGS - {"a"}:
+            inside = "".join(_inline(child.children, in_link=in_link))
             yield f"<{child.tag}>{inside}</{child.tag}>" if inside.strip() else inside
         elif child.tag in BLOCK_TAGS:
-            inside = inline_html(child.children)
+            inside = _trimmed(_inline(child.children, in_link=in_link))
             yield f"<br>{inside}<br>" if inside else ""
-        else:
-            yield from _inline(child.children)
+        else:  # also of a link inside a link, only the content is kept
+            yield from _inline(child.children, in_link=in_link)
 
 
 def _link(node: Node) -> Iterator[str]:
-    inside = "".join(_inline(node.children))
+    inside = "".join(_inline(node.children, in_link=True))
     url = link_url(node.attributes.get("href", ""))
     if url is None or not inside.strip():
         yield inside

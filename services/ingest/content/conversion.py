@@ -12,6 +12,7 @@ from services.ingest.content import block_models as sent
 from services.ingest.content.article_models import Content
 from services.ingest.content.blocks import inline_html, tree_to_blocks
 from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.normalization import TextError
 from services.ingest.content.sanitizer import MarkupError, Node, dropped_tags, markdown_to_html, parse_html
 from shared.articles import (
     LIST_DEPTH_MAX,
@@ -99,6 +100,8 @@ def _body(value: Any, body_format: str, warnings: list[FieldError]) -> list[Bloc
             root = parse_html(html)
         except MarkupError as error:
             raise InvalidContentError([FieldError("body", str(error), error.limit, error.size)]) from error
+        except TextError as error:
+            raise InvalidContentError([FieldError("body", str(error))]) from error
         dropped = dropped_tags(html)
         if dropped:
             warnings.append(FieldError("body", f"these tags were removed: {', '.join(dropped)}"))
@@ -134,6 +137,8 @@ def _inline(html: str, path: str) -> str:
         root: Node = parse_html(html)
     except MarkupError as error:
         raise InvalidContentError([FieldError(path, str(error), error.limit, error.size)]) from error
+    except TextError as error:
+        raise InvalidContentError([FieldError(path, str(error))]) from error
     return inline_html(root.children)
 
 

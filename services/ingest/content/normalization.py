@@ -6,7 +6,9 @@ Texts that look the same become equal, such as "Bạn" typed with precomposed or
 import re
 import unicodedata
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufffe\uffff]")
+_NONCHARACTERS = "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
+_CONTROL = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef{_NONCHARACTERS}]")
+"""Characters that XML or HTML forbids, or that no text needs."""
 _DIRECTION = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _INVISIBLE = re.compile(r"[\u200b\u2060\ufeff\u00ad]")
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029]")
@@ -22,6 +24,16 @@ def clean_text(text: str) -> str:
     Raises:
         TextError: it has a control character, a direction override or a lone surrogate.
     """
+    check_text(text)
+    return unicodedata.normalize("NFC", _LINE_ENDS.sub("\n", _INVISIBLE.sub("", text)))
+
+
+def check_text(text: str) -> None:
+    """Reject text with a character that pages, feeds and exports must not have.
+
+    Raises:
+        TextError: it has a control character, a direction override or a lone surrogate.
+    """
     for pattern, what in ((_CONTROL, "the control character"), (_DIRECTION, "the direction character")):
         found = pattern.search(text)
         if found:
@@ -31,7 +43,6 @@ def clean_text(text: str) -> str:
     except UnicodeEncodeError as error:
         code = ord(text[error.start])
         raise TextError(f"has the lone surrogate U+{code:04X} at position {error.start}") from error
-    return unicodedata.normalize("NFC", _LINE_ENDS.sub("\n", _INVISIBLE.sub("", text)))
 
 
 def clean_line(text: str) -> str:

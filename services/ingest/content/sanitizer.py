@@ -12,6 +12,8 @@ from html.parser import HTMLParser
 import nh3
 from pyromark import Markdown, Options
 
+from services.ingest.content.normalization import clean_text
+
 MARKUP_CHARACTERS_MAX = 250_000
 DEPTH_MAX = 60
 """Nesting limit of tags with a required end tag."""
@@ -126,7 +128,7 @@ class _TreeBuilder(HTMLParser):
         self._open = [self.root]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        node = Node(TAG_ALIASES.get(tag, tag), {name: value or "" for name, value in attrs})
+        node = Node(TAG_ALIASES.get(tag, tag), {name: clean_text(value or "") for name, value in attrs})
         self._open[-1].children.append(node)
         if tag in _VOID_TAGS:
             return
@@ -141,7 +143,7 @@ class _TreeBuilder(HTMLParser):
             self._open.pop()
 
     def handle_data(self, data: str) -> None:
-        self._open[-1].children.append(data)
+        self._open[-1].children.append(clean_text(data))  # entities are decoded now
 
 
 def parse_html(html: str) -> Node:
@@ -149,6 +151,7 @@ def parse_html(html: str) -> Node:
 
     Raises:
         MarkupError: it is too large or nested too deep.
+        TextError: an entity stands for a character that texts must not have.
     """
     _check_size(html)
     tree = _TreeBuilder()

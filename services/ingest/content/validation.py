@@ -1,10 +1,13 @@
 """Checks of an article: size limits, requirements for publication, and warnings for editors. Pure."""
 
+import re
 from collections.abc import Iterator
+from typing import Any
 
 import msgspec
 
 from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.normalization import TextError, check_text
 from shared.articles import (
     ARTICLE_BYTES_MAX,
     BLOCKS_MAX,
@@ -24,6 +27,7 @@ TITLE_CHARACTERS_ADVISED = 110
 
 
 CELLS_MAX = 5_000
+LANGUAGE = re.compile("[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8}){0,3}")
 
 
 def check_limits(article: Article, site: Site) -> None:
@@ -61,8 +65,23 @@ def check_limits(article: Article, site: Site) -> None:
         begin, end = getattr(article, first), getattr(article, later)
         if begin is not None and end is not None and end <= begin:
             errors.append(FieldError(later, f"must be after {first}"))
+    if not LANGUAGE.fullmatch(article.language):
+        errors.append(FieldError("language", "must be a language tag such as vi or en-GB (BCP 47)"))
+    errors += text_errors(msgspec.to_builtins(article))
     if errors:
         raise InvalidContentError(errors)
+
+
+def text_errors(value: Any, path: str = "") -> list[FieldError]:
+    """Return an error for each text in a value of JSON that has a character which no page, feed or export may have."""
+    if isinstance(value, str):
+        try:
+            check_text(value)
+        except TextError as error:
+            return [FieldError(path, str(error))]
+        return []
+    named = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [error for name, one in named for error in text_errors(one, f"{path}.{name}" if path else str(name))]
 
 
 def _text_sizes(block: Block) -> Iterator[int]:

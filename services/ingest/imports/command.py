@@ -161,6 +161,8 @@ class _Run:
             return
         if not self._is_quiet or kind in PAGES:
             self._print(_line(result))
+        for warning in result.warnings:
+            self._print(f"import: {file}, {result.place}: {warning}", sys.stderr)
         if self._arguments.wait and not result.dry_run:
             self._print(await _wait_until_live(self._pool, result, self._arguments.wait_seconds))
 

@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import re
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,12 +15,12 @@ import asyncpg
 import msgspec
 from slugify import slugify
 
-from services.ingest.articles.store import ArticleTooLargeError
+from services.ingest.articles.store import ArticleTooLargeError, taken_old_addresses
 from services.ingest.auth.actors import Actor
 from services.ingest.content.block_models import EARLIEST, LATEST, SLUG_PATTERN
 from services.ingest.content.conversion import make_slug
 from services.ingest.content.errors import InvalidContentError
-from services.ingest.content.validation import check_limits
+from services.ingest.content.validation import LANGUAGE, check_limits
 from services.ingest.imports.detection import SOURCE_SYSTEMS
 from services.ingest.imports.item import ImportItem, ItemOrError, UnreadableItem
 from services.ingest.imports.upsert import ImportedDraft, UpsertResult, create_drafts, set_opening_balance, upsert_draft
@@ -36,6 +37,7 @@ from shared.articles import (
     State,
 )
 from shared.http.problems import Problem
+from shared.old_urls import OldUrlError, old_address, old_addresses
 from shared.postgres import POSTGRES_DATA_ERRORS, Connection
 from shared.sites import Site
 from shared.text import fold_diacritics
@@ -79,6 +81,8 @@ class ImportResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     section: str = ""
     published_at: datetime | None = None
     old_urls: list[str] = []
+    warnings: list[str] = []
+    """What was left out of the item, and why."""
     opening_balance: int | None = None
     """Views counted before the import."""
     dry_run: bool = False
@@ -102,13 +106,14 @@ def to_draft(item: ImportItem, options: ImportOptions) -> ImportedDraft:
     if len(lead) > LEAD_CHARACTERS_MAX:  # moved to the body, so that nothing is lost
         body, lead = [Paragraph(escape(lead, quote=False)), *body], ""
     tags = {fold_diacritics(tag): tag for tag in reversed(item.tags) if 0 < len(tag) <= TAG_CHARACTERS_MAX}
-    slug = item.slug if _SLUG.match(item.slug) and len(item.slug) <= 100 else make_slug(item.title)
+    slug = item.slug if _SLUG.fullmatch(item.slug) and len(item.slug) <= 100 else make_slug(item.title)
+    old_urls, refused = _old_urls(item)
     fields = {
         **item.more,
         "title": item.title,
         "slug": slug,
         "section": section,
-        "language": item.language or site.language,
+        "language": item.language if LANGUAGE.fullmatch(item.language) else site.language,
         "lead": lead,
         "body": body,
         "source": item.source,
@@ -117,13 +122,27 @@ def to_draft(item: ImportItem, options: ImportOptions) -> ImportedDraft:
         "published_at": None if at is None else at.astimezone(UTC),
         "date_precision": "unknown" if at is None else "exact" if options.published_at else item.date_precision,
         "lead_image": item.lead_image,
-        "old_urls": list(dict.fromkeys(item.old_urls))[:OLD_URLS_MAX],
+        "old_urls": old_urls,
     }
-    draft = ImportedDraft(site.slug, *_external_id(item, options), fields)
+    draft = ImportedDraft(site.slug, *_external_id(item, options), fields, tuple(refused))
     article = draft.article(1, 1, datetime.now(UTC))
     check_limits(article, site)
     msgspec.json.decode(msgspec.json.encode(article), type=Article)  # each field has its limit there
     return draft
+
+
+def _old_urls(item: ImportItem) -> tuple[list[str], list[str]]:
+    """Return the old URLs of an item that the portal can redirect, and a warning for each other one."""
+    kept, refused = [], []
+    for url in dict.fromkeys(item.old_urls):
+        try:
+            old_address(url)
+            kept.append(url)
+        except OldUrlError as error:
+            refused.append(f"old URL {url[:100]!r} {error}")
+    if len(kept) > OLD_URLS_MAX:
+        refused.append(f"{len(kept) - OLD_URLS_MAX} old URLs above the limit of {OLD_URLS_MAX} were left out")
+    return kept[:OLD_URLS_MAX], refused
 
 
 def _section(item: ImportItem, options: ImportOptions) -> str:
@@ -230,7 +249,13 @@ async def _save_batch(
             done[place] = _unchanged(item, row)
             if options.with_counter and item.views:  # an earlier import may have omitted it
                 done[place] = await _with_opening_balance(connection, done[place], item.views, options)
-    places = [place for place in by_id.values() if not _has_images(drafts[place][1])]
+    urls = {place: old_addresses(drafts[place][1].fields["old_urls"]) for place in by_id.values()}
+    every = [address for found in urls.values() for address in found]
+    taken = await taken_old_addresses(connection, options.site.slug, every, None) if every else {}
+    repeated = {address for address, times in Counter(every).items() if times > 1} | set(taken)
+    places = [
+        place for place in by_id.values() if not _has_images(drafts[place][1]) and not repeated & set(urls[place])
+    ]
     items = [drafts[place][0] for place in places]
     publish = [options.publish and item.is_public for item in items]
     try:
@@ -285,6 +310,7 @@ def _result(item: ImportItem, saved: UpsertResult, options: ImportOptions) -> Im
         section=article.section,
         published_at=article.published_at,
         old_urls=article.old_urls,
+        warnings=list(saved.warnings),
         dry_run=options.dry_run,
     )
 

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import uuid4
@@ -11,13 +11,20 @@ from uuid import uuid4
 import msgspec
 
 from services.ingest.articles import workflow
-from services.ingest.articles.store import insert_article, insert_articles, read_article, save_change
+from services.ingest.articles.store import (
+    insert_article,
+    insert_articles,
+    read_article,
+    save_change,
+    taken_old_addresses,
+)
 from services.ingest.articles.workflow import ArticleChange, StoredArticle
 from services.ingest.auth.actors import Actor
 from services.ingest.media.library import resolve_images
 from services.ingest.queries import SQL
 from shared.articles import Article
 from shared.events import Adjustment, Measure
+from shared.old_urls import old_addresses
 from shared.postgres import Connection
 from shared.topics import COUNTER_ADJUSTMENTS
 
@@ -31,6 +38,8 @@ class ImportedDraft:
     external_id: str
     fields: dict[str, Any]
     """Content fields, as the article has them. `slug` applies to the first version only."""
+    warnings: tuple[str, ...] = ()
+    """What was left out of the item, and why."""
 
     def checksum(self) -> bytes:
         """Return a checksum that changes when the content of the import does."""
@@ -59,6 +68,7 @@ class UpsertResult:
 
     article: Article
     change: Literal["created", "changed", "unchanged"]
+    warnings: tuple[str, ...] = ()
 
 
 async def upsert_draft(
@@ -83,6 +93,7 @@ async def upsert_draft(
     await connection.execute(SQL["lock_external_ids"], *source, [draft.external_id])
     known = await connection.fetchrow(SQL["imported_article"], *source, draft.external_id)
     checksum = draft.checksum()
+    draft = await _without_taken_urls(connection, draft, None if known is None else known["id"])
     before: StoredArticle | None = None
     changes: list[ArticleChange]
     if known is None:
@@ -95,7 +106,7 @@ async def upsert_draft(
         assert before is not None, "articles are never deleted"
         changes = await _next_versions(connection, before, draft, known["checksum"] == checksum, publish, now)
         if not changes:
-            return UpsertResult(before.head, "unchanged")
+            return UpsertResult(before.head, "unchanged", draft.warnings)
     if not dry_run:
         for change in changes:
             if before is None:
@@ -103,7 +114,20 @@ async def upsert_draft(
             else:
                 await save_change(connection, before, change, actor)
         await connection.execute(SQL["save_import"], changes[0].head.id, checksum, now)
-    return UpsertResult(changes[0].head, "created" if before is None else "changed")
+    return UpsertResult(changes[0].head, "created" if before is None else "changed", draft.warnings)
+
+
+async def _without_taken_urls(connection: Connection, draft: ImportedDraft, article: str | None) -> ImportedDraft:
+    """Return the draft without old URLs that other articles have: the first article keeps them, and it is reported."""
+    urls = draft.fields.get("old_urls", [])
+    if not urls:
+        return draft
+    taken = await taken_old_addresses(connection, draft.site, old_addresses(urls), article)
+    if not taken:
+        return draft
+    kept = [url for url in urls if not set(old_addresses([url])) & set(taken)]
+    reasons = [f"old URL {url} is the former URL of article {owner} already" for url, owner in taken.items()]
+    return replace(draft, fields={**draft.fields, "old_urls": kept}, warnings=(*draft.warnings, *reasons))
 
 
 async def create_drafts(
@@ -118,7 +142,7 @@ async def create_drafts(
     await insert_articles(connection, changes, actor)
     notes = [(change.head.id, draft.checksum(), now) for change, draft in zip(changes, drafts, strict=True)]
     await connection.executemany(SQL["save_import"], notes)
-    return [UpsertResult(change.head, "created") for change in changes]
+    return [UpsertResult(change.head, "created", draft.warnings) for change, draft in zip(changes, drafts, strict=True)]
 
 
 def _first_version(article: Article, publish: bool, now: datetime) -> ArticleChange:

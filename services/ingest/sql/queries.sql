@@ -250,3 +250,21 @@ WHERE a.site = $1 AND a.source_system = $2 AND a.external_id = ANY ($3::text[])
 
 -- name: next_numbers
 SELECT nextval('ingest.article_numbers') FROM generate_series(1, $1)
+
+-- name: claim_old_addresses
+INSERT INTO ingest.old_addresses (site, address, article) SELECT $1, address, $3
+FROM unnest($2::text[]) AS address ORDER BY address
+ON CONFLICT DO NOTHING
+
+-- name: insert_old_addresses
+-- Fails if another article has one of them.
+INSERT INTO ingest.old_addresses (site, address, article) SELECT $1, address, $3
+FROM unnest($2::text[]) AS address ORDER BY address
+
+-- name: release_old_addresses
+DELETE FROM ingest.old_addresses WHERE article = $1 AND address <> ALL ($2::text[])
+
+-- name: taken_old_addresses
+SELECT address, article FROM ingest.old_addresses
+WHERE site = $1 AND address = ANY ($2::text[]) AND article IS DISTINCT FROM $3
+ORDER BY address

@@ -183,3 +183,14 @@ CREATE TABLE ingest.imports (
 COMMENT ON TABLE ingest.imports IS 'For each imported article, SHA-256 of the content that was last imported.';
 
 GRANT SELECT, INSERT, UPDATE ON ingest.imports TO presstally_ingest;
+
+CREATE TABLE ingest.old_addresses (
+    site text NOT NULL,
+    address text NOT NULL,
+    article text NOT NULL REFERENCES ingest.articles (id),
+    PRIMARY KEY (site, address)
+);
+CREATE INDEX old_addresses_article ON ingest.old_addresses (article);
+COMMENT ON TABLE ingest.old_addresses IS 'Former addresses of articles, each of one article of a site: decoded path, and query as it was sent.';
+
+GRANT SELECT, INSERT, DELETE ON ingest.old_addresses TO presstally_ingest;

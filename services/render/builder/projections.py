@@ -5,18 +5,17 @@ A change of these projections raises PROJECTION_VERSION: builders then rebuild a
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from urllib.parse import unquote, urlsplit
 
 from services.render.pages.article_text import searchable_lines, tag_slug
 from services.render.pages.search_query import pairs, words
 from shared.articles import Article, is_public
+from shared.old_urls import old_addresses
 from shared.sites import Site
 from shared.text import fold_diacritics
 
-PROJECTION_VERSION = 2
+PROJECTION_VERSION = 3
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 NEVER_ENDS = datetime.max.replace(tzinfo=UTC)
-ADDRESS_CHARACTERS_MAX = 2_000
 
 
 @dataclass(frozen=True)
@@ -72,17 +71,8 @@ def list_keys(article: Article, site: Site) -> dict[str, str]:
 
 
 def old_urls(article: Article) -> list[str]:
-    """Return the article's old URLs as path and query, without the host."""
-    found = set()
-    for url in article.old_urls:
-        try:
-            parts = urlsplit(url)
-        except ValueError:
-            continue
-        address = unquote(parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        if address.startswith("/") and address != "/" and "\x00" not in address:
-            found.add(address[:ADDRESS_CHARACTERS_MAX])
-    return sorted(found)
+    """Return the addresses of the article's old URLs; stored ones that are not accepted any more have none."""
+    return old_addresses(article.old_urls)
 
 
 def search_terms(article: Article) -> SearchTerms:

@@ -1,5 +1,6 @@
 """Redirects and headers of a static export, in the formats of file servers. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
@@ -18,12 +19,37 @@ class Redirects:
 
 def netlify_redirects(redirects: Redirects) -> str:
     """Return a file `_redirects`, as Netlify reads it; Cloudflare Pages takes the lines without a query."""
-    lines = [f"# {NOTE}"]
+    lines, left_out = [f"# {NOTE}"], 0
     for address, to in redirects.moved.items():
         path, _, query = address.partition("?")
-        lines.append(" ".join([quote(path), *query.split("&"), to, "301"] if query else [quote(path), to, "301"]))
-    lines += [f"{quote(path)} /410.html 410" for path in redirects.gone]
+        parameters = _netlify_parameters(query)
+        if parameters is None:
+            left_out += 1
+        else:
+            lines.append(" ".join([quote(path), *parameters, to, "301"]))
+    for address in redirects.gone:
+        path, _, query = address.partition("?")
+        if query:
+            left_out += 1
+        else:
+            lines.append(f"{quote(path)} /410.html 410")
+    if left_out:
+        lines.append(f"# {left_out} URLs have a query that this format cannot express.")
     return "\n".join(lines) + "\n"
+
+
+def _netlify_parameters(query: str) -> list[str] | None:
+    """Return a query as the parameters of a rule, or None if the rule would match other URLs as well.
+
+    A part without `=` is ignored by Netlify, of a repeated name only the last counts, and `:` begins a placeholder.
+    """
+    found: dict[str, str] = {}
+    for part in query.split("&") if query else []:
+        name, separator, value = part.partition("=")
+        if not separator or not _PARAMETER_NAME.match(name) or name in found:
+            return None
+        found[name] = quote(value, safe="%")
+    return [f"{name}={value}" for name, value in found.items()]
 
 
 def netlify_headers(page_headers: Mapping[str, str], immutable: str) -> str:
@@ -43,7 +69,9 @@ def nginx_map(redirects: Redirects) -> str:
     lines = [f"# {NOTE}"]
     for address, to in redirects.moved.items():
         path, separator, query = address.partition("?")
-        lines.append(f"{_nginx(quote(path) + separator + query)} {_nginx(to)};")
+        if _QUOTABLE.match(address):  # rows of an earlier version may have others
+            sent = quote(path, safe="/-._~!$&'()+,;=:@")
+            lines.append(f"{_quoted(sent + separator + _sent(query))} {_quoted(to)};")
     return "\n".join(lines) + "\n"
 
 
@@ -52,10 +80,11 @@ def caddyfile(redirects: Redirects, page_headers: Mapping[str, str], immutable: 
 
     A counter under the same host name is routed before it, as in deploy/gateway/Caddyfile.
     """
-    with_query = {address: to for address, to in redirects.moved.items() if "?" in address}
+    queries = [(*address.partition("?"), to) for address, to in redirects.moved.items() if "?" in address]
+    with_query = {path + mark + _sent(query): to for path, mark, query, to in queries}
     plain = {address: to for address, to in redirects.moved.items() if "?" not in address}
     numbers = {str(number): path for number, path in redirects.numbers.items()}
-    headers = "\n".join(f"\t\t\t{name} {_caddy(value)}" for name, value in page_headers.items())
+    headers = "\n".join(f"\t\t\t{name} {_quoted(value)}" for name, value in page_headers.items())
     return f"""# {NOTE}
 {{
 	admin off
@@ -120,15 +149,27 @@ def caddyfile(redirects: Redirects, page_headers: Mapping[str, str], immutable: 
 
 def _map(source: str, target: str, entries: Mapping[str, str], tabs: int = 1) -> str:
     indent = "\t" * tabs
-    lines = "".join(f"{indent}\t{_caddy(key)} {_caddy(value)}\n" for key, value in entries.items())
+    quoted = [(_quoted(key), _quoted(value)) for key, value in entries.items() if _QUOTABLE.match(key)]
+    lines = "".join(f"{indent}\t{key} {value}\n" for key, value in quoted)
     return f'{indent}map "{source}" {target} {{\n{lines}{indent}\tdefault ""\n{indent}}}'
 
 
-def _caddy(text: str) -> str:
-    escaped = text.replace('"', '\\"').replace("\n", " ")  # no other character is special in a quoted string
-    return f'"{escaped}"'
+def _sent(query: str) -> str:
+    """Return a query as browsers send it: letters that are not ASCII, and apostrophes, are escaped."""
+    return quote(query, safe="/-._~!$&()+,;=:@%?")
 
 
-def _nginx(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"').replace("$", "\\$")
-    return f'"{escaped}"'
+_PARAMETER_NAME = re.compile(r"^[A-Za-z0-9_.-]+\Z")
+_QUOTABLE = re.compile(r"^[^\x00-\x1f\x7f\"\\{}`*]*\Z")
+"""What stays itself between double quotes in both languages: all that `shared.old_urls` accepts."""
+
+
+def _quoted(text: str) -> str:
+    """Return a text between double quotes, as Caddy and nginx read it.
+
+    Raises:
+        ValueError: one of them would read it otherwise.
+    """
+    if not _QUOTABLE.match(text):
+        raise ValueError(f"{text!r} cannot be quoted")
+    return f'"{text}"'

@@ -170,3 +170,36 @@ async def test_focus_set_after_the_approval_is_not_published(tenants: Any) -> No
     assert (await tenants.call("PATCH", f"/media/{item['id']}", {"focus": {"x": 0, "y": 0}})).status == 200
     published = await tenants.call("POST", f"/articles/{article}/publish", {"version": 3}, "publish")
     assert (published.status, published.json()["body"][0]["image"]["focus"]) == (200, None)
+
+
+async def test_old_url_of_another_article_is_refused(tenants: Any) -> None:
+    """The first article of a site keeps a former address, in each spelling; on another site it is another address."""
+    first = await tenants.create("Bài một", old_urls=["/c%C5%A9.htm", "/a.aspx?id=5"])
+    for url in ("/cũ.htm", "/a.aspx?id=5"):
+        sent = {**NEW, "site": "haihau", "old_urls": [url]}
+        refused = await tenants.call("POST", "/articles", sent)
+        assert (refused.status, refused.json()["errors"][0]["field"]) == (422, "old_urls")
+        assert first["id"] in refused.json()["errors"][0]["fault"]
+        assert (await tenants.call("POST", "/articles", {**sent, "site": "giao-thuy"})).status == 201
+    second = await tenants.create("Bài hai")
+    path = f"/articles/{second['id']}"
+    assert (await tenants.call("PATCH", path, {"version": 1, "old_urls": ["/cũ.htm"]})).status == 422
+    given_up = await tenants.call("PATCH", f"/articles/{first['id']}", {"version": 1, "old_urls": []})
+    assert given_up.status == 200
+    assert (await tenants.call("PATCH", path, {"version": 1, "old_urls": ["/cũ.htm"]})).status == 200
+
+
+async def test_import_reports_old_urls_that_it_leaves_out(tenants: Any) -> None:
+    """An item with another article's former address, or a URL that cannot be one, is imported, and the URL reported."""
+    lines = [{**LINE, "external_id": str(number), "old_urls": ["/cu.htm"]} for number in range(2)]
+    content = "\n".join(map(json.dumps, lines)).encode()
+    for expected in ("created", "unchanged"):
+        response = await tenants.call("POST", "/imports?site=haihau", content)
+        first, second = map(json.loads, response.body.splitlines())
+        assert (first["status"], second["status"]) == (expected, expected)
+        if expected == "created":
+            assert first["article"] in second["warnings"][0]
+            assert (first.get("old_urls"), second.get("old_urls")) == (["/cu.htm"], None)
+    page = b"---\ntitle: T\nurl: https://cu.example/?fbclid=x\naliases: ['/a\"b']\n---\nx\n"
+    response = await tenants.call("POST", "/imports?site=haihau&section=tin-tuc&file_name=a.md", page)
+    assert len(json.loads(response.body)["warnings"]) == 2
