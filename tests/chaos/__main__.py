@@ -1,5 +1,6 @@
 """`python -m tests.chaos [--seed N] [--minutes M] [name …]`: all faults under load, then the negative controls.
 
+After the faults, `verify`, a restart of the counters and a rebuild must find and show the same numbers.
 Prints its seed first: the same seed gives the same events and the same order of faults. Exit code 1 if a number was
 wrong, or if a broken counter was not detected.
 """
@@ -58,6 +59,10 @@ async def run_faults(cluster: Cluster, names: list[str], seed: int, minutes: flo
             good = good and not verdict.findings
             line(name, begun, verdict, "wrong" if verdict.findings else "exact")
             show(verdict.findings)
+        begun, verdict = time.monotonic(), await runner.finish()
+        good = good and not verdict.findings
+        line("verify, restart, rebuild", begun, verdict, "wrong" if verdict.findings else "exact")
+        show(verdict.findings)
     finally:
         await runner.close()
     return good

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 from dataclasses import dataclass, field
 from functools import partial
@@ -24,7 +25,7 @@ from tests.chaos.assertions import StoredCounts
 from tests.chaos.kafka_log import LogReader, Sender, begin_new_log, create_all_topics
 from tests.chaos.polling import wait_until
 from tests.chaos.proxy import Proxy
-from tests.conftest import SITES, STATISTICS_TOKENS, answers, free_ports, url_of
+from tests.conftest import ROOT, SITES, STATISTICS_TOKENS, answers, free_ports, url_of
 
 PARTITIONS = 6
 SESSION_SECONDS = 4.0
@@ -192,6 +193,19 @@ class Installation:
         if ready:
             await wait_until(lambda: counter.ready, START_SECONDS, "the counter's readiness")
         return counter
+
+    async def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of stats on this database, to its end."""
+        part = self._part("command", ["services.stats", *arguments], self.cluster.url(self.database))
+        return await asyncio.to_thread(
+            subprocess.run,
+            part.command,
+            cwd=ROOT,
+            env=part.environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
 
     async def start_widget(self) -> None:
         """Start the public counter API."""

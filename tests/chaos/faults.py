@@ -116,6 +116,27 @@ class FaultRunner:
                 await self.close()
         return verdict
 
+    async def finish(self) -> Verdict:
+        """After all faults: `verify`, other counters, and a rebuild must find and show the same numbers."""
+        verdict, context = Verdict(), self._context
+        if context is None:  # the last history was wrong, and was shown
+            return verdict
+        installation = context.installation
+        await self._run(context, verdict, "verify")
+        for counter in list(installation.counters):
+            await installation.stop_counter(counter)
+        await installation.ensure_counters(2)
+        verdict.findings += (await context.check()).findings
+        await self._run(context, verdict, "rebuild")
+        await self._run(context, verdict, "verify")
+        verdict.findings += (await context.check()).findings
+        return verdict
+
+    async def _run(self, context: FaultContext, verdict: Verdict, command: str) -> None:
+        done = await context.installation.command(command)
+        if done.returncode:
+            verdict.findings.append(f"{command}: exit code {done.returncode}: {(done.stdout + done.stderr)[-1_500:]}")
+
     async def close(self) -> None:
         context, self._context = self._context, None
         if context is not None:

@@ -121,7 +121,12 @@ class LogReader:
 
     @asynccontextmanager
     async def _consumer(self) -> AsyncIterator[AIOKafkaConsumer]:
-        consumer = AIOKafkaConsumer(bootstrap_servers=self.bootstrap, fetch_max_wait_ms=50, auto_offset_reset="none")
+        consumer = AIOKafkaConsumer(
+            bootstrap_servers=self.bootstrap,
+            fetch_max_wait_ms=50,
+            auto_offset_reset="none",
+            isolation_level="read_committed",
+        )
         await consumer.start()
         try:
             yield consumer

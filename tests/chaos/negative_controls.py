@@ -9,10 +9,14 @@ import asyncio
 import re
 import signal
 import time
+import urllib.request
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
+from aiokafka import AIOKafkaProducer
+
+from shared.topics import PAGE_VIEWS
 from tests.chaos.assertions import Verdict
 from tests.chaos.cluster import Cluster, Installation
 from tests.chaos.faults import HOOK_SECONDS
@@ -22,6 +26,8 @@ from tests.chaos.polling import becomes_true, wait_until
 
 COMMIT = "SELECT pg_get_functiondef('stats.apply_batch'::regproc)"
 SLOW_LOAD_SECONDS = 2.0
+LOST_RECORDS = 3
+STARTED_SECONDS = 20.0
 ROUNDS = 12
 COUNTED_SECONDS = 30.0
 BROKEN_SECONDS = 5.0
@@ -34,6 +40,16 @@ class Subject:
 
     installation: Installation
     broken: str | None
+
+    async def move(self, offsets: int) -> None:
+        """Move all stored positions by some offsets, as a reload of another position would."""
+        moved = f"next_offset = next_offset + {offsets}, epoch = epoch + 1"
+        await self.installation.cluster.admin(self.installation.database, f"UPDATE stats.offsets SET {moved}")
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether its counters that are alive are ready: on a busy machine a start takes a while."""
+        return all(counter.ready for counter in self.installation.counters if counter.alive)
 
     async def start(self, *, ready: bool = True, **hooks: Any) -> Any:
         if self.broken:
@@ -137,6 +153,25 @@ def offset_apart() -> None:
     consumer.commit_batch = apart
 
 
+def read_uncommitted() -> None:
+    """Read the records of all transactions, also of aborted ones."""
+    from services.stats.counting import consumer
+
+    consumer.READ_COMMITTED = "read_uncommitted"
+
+
+def no_log_check() -> None:
+    """Never compare the log with the record that was counted last."""
+    from services.stats.counting.log_check import LogChecker
+
+    check = LogChecker.check
+
+    async def unchecked(self: LogChecker, *arguments: Any) -> Any:
+        return {number: one._replace(mismatch=None) for number, one in (await check(self, *arguments)).items()}
+
+    LogChecker.check = unchecked
+
+
 async def counts_without_offset(installation: Installation) -> None:
     """Let the commit keep the old offset."""
     await _edit_commit(
@@ -165,6 +200,8 @@ BREAKAGES: dict[str, Callable[[], None]] = {
     "latest": latest_without_seek,
     "no pause": no_pause_on_assignment,
     "offset apart": offset_apart,
+    "read uncommitted": read_uncommitted,
+    "no log check": no_log_check,
 }
 """How `instrumented_counter` breaks its own process."""
 
@@ -200,6 +237,57 @@ async def load_slowly(scenario: Scenario, subject: Subject) -> None:
     await subject.start(ready=False, slow_load_seconds=SLOW_LOAD_SECONDS)
 
 
+async def start_counting(scenario: Scenario, subject: Subject) -> None:
+    """Start a counter."""
+    await subject.start()
+
+
+async def count_then_lose(scenario: Scenario, subject: Subject) -> None:
+    """Count and stop, and leave a position that is not where the counted record is: as if Kafka had lost its tail.
+
+    The log grows beyond that position before the next counter starts.
+    """
+    await count_and_leave(scenario, subject)
+    await subject.move(LOST_RECORDS)
+
+
+async def continue_then_restore(scenario: Scenario, subject: Subject) -> None:
+    """Start a counter, which must stop counting; once the log is right again, it must continue by itself."""
+    counter = await subject.start(ready=False)
+    if subject.broken:
+        await scenario.counted(subject)
+    else:
+        await wait_until(lambda: _has_stopped(counter), COUNTED_SECONDS, "a stop of counting")
+    await subject.move(-LOST_RECORDS)
+
+
+def _has_stopped(counter: Any) -> bool:
+    url = f"http://127.0.0.1:{counter.part.environment['PRESSTALLY_HTTP_PORT']}/metrics"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as response:
+            return b"presstally_consumer_counting_stopped 1.0" in response.read()
+    except OSError:
+        return False
+
+
+async def abort_a_transaction(scenario: Scenario) -> None:
+    """Send events in a transaction and abort it: nobody must count them."""
+    phantoms = History(scenario.history.seed + 1, scenario.cluster.partitions, with_invalid=False)
+    producer = AIOKafkaProducer(bootstrap_servers=scenario.cluster.bootstrap, transactional_id="chaos")
+    await producer.start()
+    try:
+        await producer.begin_transaction()
+        for partition, value in phantoms.next_round(time.time_ns() // 1_000_000):
+            await producer.send_and_wait(PAGE_VIEWS.name, value, partition=partition)
+        await producer.abort_transaction()
+    finally:
+        await producer.stop()
+
+
+async def _nothing(scenario: Scenario) -> None:
+    pass
+
+
 @dataclass(frozen=True)
 class Control:
     """How to disable a safeguard, and the actions; events are sent before each action and at the end."""
@@ -207,6 +295,8 @@ class Control:
     actions: tuple[Callable[[Scenario, Subject], Awaitable[None]], ...]
     broken_process: str | None = None
     broken_database: Callable[[Installation], Awaitable[None]] = _intact
+    disturb: Callable[[Scenario], Awaitable[None]] = _nothing
+    """What happens to the log of both before the first action."""
 
 
 CONTROLS = {
@@ -214,6 +304,8 @@ CONTROLS = {
     "offset-apart": Control((die_after_commit,), "offset apart", counts_without_offset),
     "latest-without-seek": Control((count_and_leave, load_slowly), "latest"),
     "no-pause-on-assignment": Control((count_and_leave, load_slowly), "no pause"),
+    "read-uncommitted": Control((start_counting,), "read uncommitted", disturb=abort_a_transaction),
+    "no-log-check": Control((count_then_lose, continue_then_restore), "no log check"),
 }
 
 
@@ -227,14 +319,17 @@ async def run_control(cluster: Cluster, control: Control, seed: int) -> tuple[Ve
     subjects = [Subject(await cluster.install(log), None), Subject(await cluster.install(log), control.broken_process)]
     await control.broken_database(subjects[1].installation)
     try:
+        await control.disturb(scenario)
         for action in control.actions:
             await scenario.send()
             doing = [asyncio.create_task(action(scenario, subject)) for subject in subjects]
             await asyncio.gather(*doing)
-        until = time.monotonic() + 2 * SLOW_LOAD_SECONDS
-        while time.monotonic() < until:  # while the broken one loads, and afterwards
+        begun = time.monotonic()
+        while (seconds := time.monotonic() - begun) < STARTED_SECONDS:  # while the broken one loads, and afterwards
             await scenario.send(1)
             await asyncio.sleep(0.1)
+            if seconds > 2 * SLOW_LOAD_SECONDS and all(subject.is_ready for subject in subjects):
+                break
         intact = await subjects[0].installation.stored_counts.check(history.expected)
         broken = await subjects[1].installation.stored_counts.check(history.expected, quiet_seconds=BROKEN_SECONDS)
     finally:

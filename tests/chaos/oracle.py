@@ -116,6 +116,7 @@ class History:
     """Generates rounds of events, and computes the expected counts."""
 
     def __init__(self, seed: int, partitions: int, *, with_invalid: bool = True) -> None:
+        self.seed = seed
         self._chance = random.Random(seed)
         self._partitions = partitions
         self._with_invalid = with_invalid

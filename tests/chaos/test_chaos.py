@@ -48,6 +48,11 @@ async def test_counts_are_exact_under_faults(runner: FaultRunner, name: str) -> 
     assert verdict.findings == []
 
 
+async def test_verify_restart_and_rebuild_after_faults_change_nothing(runner: FaultRunner) -> None:
+    """After these faults `verify` finds no drift, and other counters and a rebuild show the same numbers."""
+    assert (await runner.finish()).findings == []
+
+
 @pytest.mark.parametrize("name", CONTROLS)
 async def test_broken_counter_is_detected(cluster: Cluster, name: str) -> None:
     """A counter without one of its safeguards is detected; an intact one on the same log is exact."""

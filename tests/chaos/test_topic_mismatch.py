@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -107,16 +106,7 @@ async def last_log_lines(here: Installation, counter: RunningCounter) -> str:
 
 
 async def command(here: Installation, *arguments: str) -> subprocess.CompletedProcess[str]:
-    part = here._part("command", ["services.stats", *arguments], here.cluster.url(here.database))
-    return await asyncio.to_thread(
-        subprocess.run,
-        [sys.executable, "-m", "services.stats", *arguments],
-        cwd=ROOT,
-        env=part.environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return await here.command(*arguments)
 
 
 async def test_recreated_topic_stops_the_counter(cluster: Cluster, here: Installation) -> None:

@@ -53,10 +53,21 @@ async def check(
     done = await system.command("services.stats", "verify")
     found.verify = (done.stdout.strip().splitlines() or [done.stderr.strip()])[-1]
     found.expect(done.returncode == 0, f"verify: {found.verify}")
+    await _rebuild(system, results, probe, found)
     found.wrong += await editors.findings()
     compare_deaths(system.deaths, system.killed, found)
     compare_failures(results, faults, found)
     return found
+
+
+async def _rebuild(system: RunningSystem, results: LoadResults, probe: Probe, found: Findings) -> None:
+    """Count the log again, while the system runs: all numbers must stay the same."""
+    done = await system.command("services.stats", "rebuild")
+    found.expect(done.returncode == 0, f"rebuild: {done.stderr.strip()[-500:]}")
+    await _compare_totals(system, results, probe, found)
+    await _compare_ledger(system.url, results, probe, found)
+    done = await system.command("services.stats", "verify")
+    found.expect(done.returncode == 0, f"verify after the rebuild: {(done.stdout + done.stderr).strip()[-500:]}")
 
 
 async def _compare_totals(system: RunningSystem, results: LoadResults, probe: Probe, found: Findings) -> None:

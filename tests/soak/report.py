@@ -84,6 +84,8 @@ def page(soak: SoakResult, picture: str) -> str:
         "",
         f"Created by `{soak.command}` on {soak.when}, version {soak.version}, {soak.machine};",
         "the load generator ran on the same machine. The command writes this page.",
+        "At the end every counter is compared with what was acknowledged, before and after a rebuild, and `verify`",
+        "recounts every stored kind with the reference model.",
         "",
         f"![Memory of each process, and the delay from a view to the live counter]({picture})",
         "",
