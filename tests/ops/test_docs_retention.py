@@ -14,6 +14,7 @@ from services.stats.counting.state import WINDOW_MS
 from services.stats.counting.store import EVICTED_WINDOWS_KEPT
 from shared.topics import DAY_MS, DEAD_LETTER_CONFIG, PAGE_VIEWS, PAGE_VIEWS_PARTITION_BYTES, TOPICS
 
+HOUR_MS = 3_600_000
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs/retention.md").read_text(encoding="utf-8")
 ROWS = {row[0]: row for row in re.findall(r"^\| (.+?) \| (.+?) \| (.+?) \| ", PAGE, re.MULTILINE)}
@@ -38,7 +39,9 @@ def test_retention_figures_match_the_code() -> None:
         "counts of 5 minutes": f"{BUCKET_5M_DAYS} days",
         "visitor IDs of a day": f"{VISITOR_DAYS} days",
         "who was online": f"{ONLINE_KEPT_SECONDS // 3600} hour",
-        "IDs of past views": f"{EVICTED_WINDOWS_KEPT * WINDOW_MS // 3_600_000} hours",
+        "IDs of past views, activities of visitor IDs": (
+            f"{EVICTED_WINDOWS_KEPT * WINDOW_MS // HOUR_MS} hours in which events arrived, at most {VISITOR_DAYS} days"
+        ),
         "salts": salts,
         "responses for repeated requests": answers,
         "events while Kafka is unavailable": f"until Kafka has them, at most {spool // 1024**3} GiB per collector",

@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from services.stats.counter_api.counter_query import read_counter
-from services.stats.counting.store import Position, read_evicted_ids, read_positions
+from services.stats.counting.store import Position, read_evicted_state, read_positions
 from services.stats.counting.topic_identity import TopicIdentity
 from services.stats.local_calendar import bucket_5m_start, day_start, hour_start
 from services.stats.statistics.time_series import read_ledger, read_referrers
@@ -73,7 +73,7 @@ async def test_migration_0005_with_former_rows_keeps_all_of_them(
     await connection.execute(FORMER.format(now=now, **times))
 
     applied = [one.name for one in await migrate.migrate(empty_database)]
-    assert applied == ["0005_standard_names.sql", "0006_last_record.sql", "0007_shared_reads.sql"]
+    assert [name[:4] for name in applied] == ["0005", "0006", "0007", "0008"]
 
     pool = await open_pool(empty_database, role="presstally_stats", size=1)
     calendar = await at_once(pool, read_counter, SITE, None, "views", "calendar")
@@ -84,7 +84,7 @@ async def test_migration_0005_with_former_rows_keeps_all_of_them(
     assert (article.today, article.total) == (1, 1)
     positions = await read_positions(pool, "page-views", {0: 0}, LOG)
     assert positions == {0: Position(1, 2, 90, 77, 40, 3, 5, LOG)}
-    (evicted,) = await read_evicted_ids(pool, "page-views", 0, 1)
+    (evicted,) = await read_evicted_state(pool, "page-views", 0, 1)
     assert (evicted.evicted_at_offset, evicted.window_index) == (50, 31)
     assert (evicted.id_hash.tolist(), evicted.id_low.tolist()) == ([1], [2])
     assert (await at_once(pool, read_ledger, SITE, "24h")).outcomes == {"counted": 80, "bot": 5}

@@ -9,7 +9,7 @@ Rules: ARCHITECTURE.md, "Counting rules".
 import hashlib
 import hmac
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -58,9 +58,10 @@ def local_days(timestamp_ms: int, zone: ZoneInfo) -> LocalDays:
 @lru_cache(maxsize=10_000)
 def _days_of_quarter_hour(quarter: int, zone: ZoneInfo) -> LocalDays:
     # All UTC offsets are multiples of a quarter hour, so each quarter hour is within one local day.
-    local = datetime.fromtimestamp(quarter * QUARTER_HOUR_MS / 1000, zone)
-    overlap_day = (local - MIDNIGHT_OVERLAP).date()
-    return LocalDays(local.date(), overlap_day if overlap_day != local.date() else None)
+    # The hour before is an hour of time, not of the clock: summer time may skip midnight, and the day begins at 01:00.
+    instant = datetime.fromtimestamp(quarter * QUARTER_HOUR_MS / 1000, UTC)
+    today, before = instant.astimezone(zone).date(), (instant - MIDNIGHT_OVERLAP).astimezone(zone).date()
+    return LocalDays(today, before if before != today else None)
 
 
 def derive_visitor_id(salt: bytes, site: str, address: str, user_agent: str) -> str:

@@ -21,9 +21,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.stats.admin.lost_records import continue_after_lost_records, refuse_lost_records
 from services.stats.counting.decoding import RawBatch, decode
+from services.stats.counting.evicted_state import EvictedState
 from services.stats.counting.log_check import record_checksum
 from services.stats.counting.rules import DAY_SECONDS, UNKNOWN_SITE, CountDeltas, fold_batch
-from services.stats.counting.seen_ids import EvictedIds
 from services.stats.counting.snapshots import to_bytes
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import Position, commit_batch, read_positions, save_snapshot
@@ -53,7 +53,7 @@ TABLES = [
     "ledger",
     "referrers",
     "snapshots",
-    "evicted_ids",
+    "evicted_state",
     "generations",
 ]
 """Tables with rows of a generation."""
@@ -67,7 +67,7 @@ class RebuiltPartition:
 
     position: Position
     state: PartitionState = field(default_factory=PartitionState)
-    evicted_ids: list[EvictedIds] = field(default_factory=list)
+    evicted: list[EvictedState] = field(default_factory=list)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -239,7 +239,7 @@ class Rebuild:
 
     async def _count(self, partition: TopicPartition, rebuilt: RebuiltPartition, fetched: list[Any]) -> None:
         records = RawBatch.fetched(fetched)
-        deltas = fold_batch(decode(records, self._sites), rebuilt.state, records, rebuilt.evicted_ids)
+        deltas = fold_batch(decode(records, self._sites), rebuilt.state, records, rebuilt.evicted)
         after = rebuilt.position._replace(
             next_offset=int(records.offset[-1]) + 1,
             last_record=record_checksum(int(records.arrived[-1]), records.values[-1]),

@@ -3,7 +3,7 @@
 import re
 from datetime import UTC, date, datetime, tzinfo
 from functools import lru_cache
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, Protocol
 from urllib.parse import urlsplit
 
 import msgspec
@@ -29,6 +29,22 @@ class Bucket(NamedTuple):
     article: str
     grain: Grain
     start: int
+
+
+class CountedView(Protocol):
+    """What the buckets of a view depend on."""
+
+    @property
+    def site(self) -> str:
+        """Its slug."""
+
+    @property
+    def article(self) -> str | None:
+        """None if it is of no article."""
+
+    @property
+    def at(self) -> int:
+        """Its own time, in milliseconds since 1970 UTC."""
 
 
 class InvalidRecord(Exception):  # noqa: N818 - its text is the reason of the dead letter
@@ -103,7 +119,7 @@ def referrer_host(referrer: str | None, site: Site) -> str:
     return host if well_formed else OTHER_HOSTS
 
 
-def buckets_of(event: PageEvent, day: int) -> list[Bucket]:
+def buckets_of(event: CountedView, day: int) -> list[Bucket]:
     """Return the buckets of a view, by its own time; `day` is the start of its local day, in seconds."""
     seconds = event.at // 1000
     buckets = [

@@ -22,12 +22,12 @@ from services.stats.admin.reference_events import (
     read_event,
     referrer_host,
 )
+from services.stats.admin.reference_visits import Activity, View, find_visits
 from shared.events import PageEvent
 from shared.sites import Site
 
 MINUTE_MS = 60_000
 WINDOW_MS = 30 * MINUTE_MS
-VISIT_TIMEOUT_MS = 30 * MINUTE_MS
 LATE_MS = 5 * MINUTE_MS
 DEDUP_WINDOWS = 2
 EVICTED_WINDOWS = 98
@@ -163,7 +163,7 @@ class ReferenceCounter:
 
     def begin_partition(self, number: int) -> None:
         """Begin another partition: the state of the one before has no effect on it."""
-        self._finish_presence()
+        self._finish_partition()
         self._reset(self._expected.partitions.setdefault(number, PartitionValues()))
 
     def _reset(self, values: PartitionValues) -> None:
@@ -174,7 +174,9 @@ class ReferenceCounter:
         self._visitors: dict[tuple[str, str], VisitorState] = {}
         self._seen: set[tuple[str, int, str]] = set()
         self._hosts: defaultdict[tuple[str, int], set[str]] = defaultdict(set)
-        """(site, local day) → the first referrer hosts of visits on this partition."""
+        """(site, local day) → the first referrer hosts that views on this partition name."""
+        self._activities: defaultdict[tuple[str, str], list[Activity]] = defaultdict(list)
+        """(site, visitor ID) → its views and pings, in the order of the log."""
 
     def add(self, arrived: int, value: bytes | None) -> None:
         """Count the partition's next record."""
@@ -205,7 +207,8 @@ class ReferenceCounter:
 
     def finish(self) -> Expected:
         """Return the expected values; no record can be added after that."""
-        self._finish_presence()
+        self._finish_partition()
+        self._reset(PartitionValues())
         for values in self._expected.partitions.values():
             self._add_partition(values)
         for (site, day, visitor_id), (first, *others) in self._daily_visitors.items():
@@ -229,6 +232,17 @@ class ReferenceCounter:
             self._expected.ledger[entry] += events
         for referrer, visits in values.referrers.items():
             self._expected.referrers[referrer] += visits
+
+    def _finish_partition(self) -> None:
+        """Derive what depends on all records of the partition."""
+        self._finish_visits()
+        self._finish_presence()
+
+    def _finish_visits(self) -> None:
+        for view in find_visits(self._activities):
+            for bucket in buckets_of(view, view.day):
+                self._values.counts[bucket].visits += 1
+            self._values.referrers[ReferrerKey(view.site, view.day, view.host)] += 1
 
     def _finish_presence(self) -> None:
         """Count the visitors of the partition by the bucket in which they were last seen."""
@@ -277,19 +291,24 @@ class ReferenceCounter:
         if event.visitor is not None:
             first = arrived // PRESENCE_BUCKET_MS - PRESENCE_BUCKETS
             self._values.presence_from[event.site] = max(self._values.presence_from.get(event.site, first), first)
-        starts_visit = self._update_visitor(event)
+        self._update_visitor(event)
+        day = day_start(event.at, site.zone)
+        if event.visitor is not None and event.kind != "leave":
+            self._add_activity(event, event.visitor.lower(), site, day)
         if event.kind != "view":
             return
-        day = day_start(event.at, site.zone)
         buckets = buckets_of(event, day)
         for bucket in buckets:
-            numbers = self._values.counts[bucket]
-            numbers.views += 1
-            numbers.visits += starts_visit
-        if starts_visit:
-            self._add_referrer(event, site, day)
+            self._values.counts[bucket].views += 1
         if event.visitor is not None:
             self._add_daily_visitor((event.site, day, event.visitor.lower()), buckets)
+
+    def _add_activity(self, event: PageEvent, visitor: str, site: Site, day: int) -> None:
+        view = None
+        if event.kind == "view":
+            previous = event.visitor_prev.lower() if event.visitor_prev is not None else None
+            view = View(event.site, event.article, event.at, day, self._host(event, site, day), visitor, previous)
+        self._activities[event.site, visitor].append(Activity(event.at, self._values.records, view))
 
     def _add_daily_visitor(self, visitor: tuple[str, int, str], buckets: list[Bucket]) -> None:
         """A visitor is an ID's first view of the site's local day; it counts in the buckets of that view."""
@@ -297,7 +316,7 @@ class ReferenceCounter:
             self._seen.add(visitor)
             self._daily_visitors.setdefault(visitor, []).append(buckets)
 
-    def _add_referrer(self, event: PageEvent, site: Site, day: int) -> None:
+    def _host(self, event: PageEvent, site: Site, day: int) -> str:
         """A visit is attributed to the host of its first view. Hosts beyond a day's limit share one."""
         host = referrer_host(event.referrer, site)
         if host not in ("", OTHER_HOSTS):
@@ -306,20 +325,18 @@ class ReferenceCounter:
                 host = OTHER_HOSTS
             else:
                 known.add(host)
-        self._values.referrers[ReferrerKey(event.site, day, host)] += 1
+        return host
 
-    def _update_visitor(self, event: PageEvent) -> bool:
-        """Return whether the event starts a visit: a view without view or ping in the 30 minutes before."""
+    def _update_visitor(self, event: PageEvent) -> None:
         visitor = self._visitor_of(event)
         if visitor is None:
-            return False
+            return
         visitor.window_seq = self._window_seq
         before = visitor.last_seen
         if before is None or event.at >= before:
             self._update_presence(visitor, event)
         if event.kind != "leave":
             visitor.last_seen = event.at if before is None else max(before, event.at)
-        return event.kind == "view" and (before is None or event.at - before > VISIT_TIMEOUT_MS)
 
     def _update_presence(self, visitor: VisitorState, event: PageEvent) -> None:
         """A visitor is present where the newest view was, since the newest view or ping; a leave ends it."""

@@ -8,9 +8,9 @@ from typing import Any
 import asyncpg
 from aiokafka import TopicPartition
 
+from services.stats.counting.evicted_state import EvictedState
 from services.stats.counting.lag import Lag
 from services.stats.counting.log_check import LogChecker, PartitionLog, connect_to_leader
-from services.stats.counting.seen_ids import EvictedIds
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import Position, read_positions, read_snapshot, skip_gap
 from services.stats.metrics import GAP_RECORDS
@@ -32,8 +32,8 @@ class AssignedPartition:
     state: PartitionState
     connection: Any = None
     """Through which the log was fetched when it was compared with the position; see `log_check.current_connection`."""
-    evicted_ids: list[EvictedIds] | None = None
-    """Ids that the state evicted, while there are events so old that they matter."""
+    evicted: list[EvictedState] | None = None
+    """What the state evicted, while there are events so old that it matters."""
     committing: asyncio.Task[None] | None = None
     unsaved_records: int = 0
     """Number of records folded since the last snapshot."""

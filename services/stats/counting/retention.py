@@ -1,8 +1,8 @@
-"""Deletes expired rows: visitor IDs of days without further events, old 5m buckets, and old presence."""
+"""Deletes expired rows: visitor IDs of days without further events, old 5m buckets, old presence and evicted state."""
 
 import asyncpg
 
-from services.stats.counting.state import PRESENCE_BUCKET_MS
+from services.stats.counting.state import PRESENCE_BUCKET_MS, WINDOW_MS
 from services.stats.queries import SQL
 from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.retry import run_periodically
@@ -29,6 +29,7 @@ async def run_retention(pool: asyncpg.Pool) -> None:
             now - VISITOR_DAYS * DAY_SECONDS,
             now - BUCKET_5M_DAYS * DAY_SECONDS,
             (now - ONLINE_KEPT_SECONDS) * 1000 // PRESENCE_BUCKET_MS,
+            (now - VISITOR_DAYS * DAY_SECONDS) * 1000 // WINDOW_MS,
         )
 
     await run_periodically(

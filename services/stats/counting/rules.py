@@ -5,18 +5,27 @@ its partition (`state`). All events of a visitor are in one partition, so the de
 The rules: ARCHITECTURE.md, "Counting rules". The same rules in plain words and slow code: `admin.reference_model`.
 """
 
-import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
-from urllib.parse import urlsplit
 
 import numpy as np
 
+from services.stats.counting.activities import STALE_BEFORE_WINDOW_MS, EndedVisit
 from services.stats.counting.decoding import VIEW, DeadLetter, EventBatch, Flags, Integers, RawBatch, RawRecord, decode
-from services.stats.counting.seen_ids import EvictedIds, find_ids
-from services.stats.counting.state import EVICTED_WINDOWS, WINDOW_MS, PartitionState, VisitorEvents, VisitorTable
+from services.stats.counting.evicted_state import EvictedActivities, EvictedState, Source
+from services.stats.counting.grouping import group_sums
+from services.stats.counting.referrers import own_hosts, visit_host
+from services.stats.counting.seen_ids import find_ids
+from services.stats.counting.state import (
+    EVICTED_WINDOWS,
+    WINDOW_MS,
+    PartitionState,
+    VisitorChanges,
+    VisitorEvents,
+    VisitorTable,
+)
 from services.stats.local_calendar import BUCKET_5M_SECONDS, HOUR_SECONDS, QUARTER_SECONDS, day_start
 from shared.sites import Site
 
@@ -30,14 +39,6 @@ WHOLE_SITE = ""
 UNKNOWN_SITE = "unknown"
 """The site of ledger entries for dead letters whose site is not known."""
 DAY_SECONDS = 86_400
-DIRECT = ""
-"""The host of a visit without a referrer, or from a page of the site itself."""
-OTHER_HOSTS = "(other)"
-"""The host of referrers that are no host name, and of the hosts beyond HOSTS_MAX."""
-HOSTS_MAX = 200
-"""Hosts of a site's local day on a partition that have a row of their own: senders can make up any number."""
-_HOST = re.compile(r"[a-z0-9-]{1,63}(\.[a-z0-9-]{1,63}){1,9}")
-
 LedgerOutcome = Literal["counted", "duplicate", "bot", "late", "dead_lettered"]
 DUPLICATE, BOT = 2, 3
 """Codes of ledger entries in a column: 0 counted, 1 late, 2 duplicate, and from 3 on the bots by their reason."""
@@ -45,7 +46,7 @@ _OUTCOMES: tuple[tuple[LedgerOutcome, str], ...] = (("counted", ""), ("late", ""
 
 
 class DayCount(NamedTuple):
-    """Views and visits of a site (or of one of its articles) on one local day."""
+    """Views and visits of a site (or of one of its articles) on one local day; visits may have ended: below 0."""
 
     site: str
     article: str
@@ -98,9 +99,9 @@ class CountDeltas:
     ledger: Counter[tuple[str, int, LedgerOutcome, str]] = field(default_factory=Counter)
     """(site, local day of arrival, outcome, reason) → events."""
     referrers: Counter[tuple[str, int, str]] = field(default_factory=Counter)
-    """(site, local day, host) → visits, in the order in which the hosts appeared."""
+    """(site, local day, host) → visits, in the order in which views named the hosts; also 0, or below 0."""
     dead_letters: list[DeadLetter] = field(default_factory=list)
-    evicted_ids: list[EvictedIds] = field(default_factory=list)
+    evicted: list[EvictedState] = field(default_factory=list)
     newest_event: int = 0
     """Time of the newest event, in milliseconds since 1970 UTC."""
     newest_arrived: int = 0
@@ -111,7 +112,7 @@ def fold(
     records: Sequence[RawRecord],
     state: PartitionState,
     sites: Mapping[str, Site],
-    evicted: list[EvictedIds] | None = None,
+    evicted: list[EvictedState] | None = None,
 ) -> CountDeltas:
     """Fold records of one partition, in order, into deltas, and update `state`.
 
@@ -119,20 +120,28 @@ def fold(
         records: The records after those that `state` has seen.
         state: Is changed.
         sites: By slug.
-        evicted: Ids that the state evicted earlier; needed if `needs_evicted_ids(batch)`. Newly evicted ids are
-            appended.
+        evicted: What the state evicted earlier; needed if `needs_evicted_state(…)`. What it evicts now is appended.
     """
     columns = RawBatch.of(records)
     return fold_batch(decode(columns, sites), state, columns, evicted)
 
 
-def needs_evicted_ids(batch: EventBatch) -> bool:
-    """Return whether the batch has events so old that evicted ids matter."""
-    return bool(len(batch) and (batch.arrived - batch.at >= STALE_MS).any())
+def needs_evicted_state(batch: EventBatch, state: PartitionState, records: RawBatch) -> bool:
+    """Return whether the batch has events so old that evicted ids or activities matter."""
+    if not len(batch):
+        return False
+    if (batch.arrived - batch.at >= STALE_MS).any():
+        return True
+    current = state.window_indexes[-1] if state.window_indexes else -1
+    window_indexes = np.maximum(records.arrived // WINDOW_MS, current)
+    if int(batch.at.min()) > int(window_indexes.max()) * WINDOW_MS - STALE_BEFORE_WINDOW_MS:
+        return False
+    begins = np.maximum.accumulate(window_indexes)[np.searchsorted(records.offset, batch.offset)] * WINDOW_MS
+    return bool((batch.at <= begins - STALE_BEFORE_WINDOW_MS).any())
 
 
 def fold_batch(
-    batch: EventBatch, state: PartitionState, records: RawBatch, evicted: list[EvictedIds] | None = None
+    batch: EventBatch, state: PartitionState, records: RawBatch, evicted: list[EvictedState] | None = None
 ) -> CountDeltas:
     """Fold a batch that was decoded from `records`; see `fold`."""
     deltas = CountDeltas()
@@ -140,12 +149,13 @@ def fold_batch(
     is_duplicate = np.zeros(len(batch), np.bool_)
     starts_visit = np.zeros(len(batch), np.bool_)
     is_first_of_day = np.zeros(len(batch), np.bool_)
+    ended: list[tuple[Site, EndedVisit]] = []
     days = _local_days(batch.at, batch)
     for begin, end, window_index, offset in _split_by_window(records, batch, state):
         if window_index is not None:
             newly_evicted = state.open_window(window_index, offset)
             if newly_evicted is not None:
-                deltas.evicted_ids.append(newly_evicted)
+                deltas.evicted.append(newly_evicted)
                 evicted.append(newly_evicted)
         part = slice(begin, end)
         is_duplicate[part] = state.seen_ids.add(batch.id_hash[part], batch.id_low[part], state.window_seq)
@@ -155,16 +165,16 @@ def fold_batch(
                 (batch.site[part] == number) & (batch.bot[part] == 0) & batch.has_visitor[part] & ~is_duplicate[part]
             )
             if site is not None and len(rows):
-                visitors = state.visitors.setdefault(site.slug, VisitorTable())
-                visitors.advance_ring(int(batch.arrived[rows].max()))
-                starts_visit[rows], is_first_of_day[rows] = _update_visitors(
-                    batch, rows, days, visitors, state.window_seq
-                )
+                found = EvictedActivities(evicted, site.slug, int(batch.offset[begin]))
+                changes = _update_visitors(batch, rows, days, state, found)
+                starts_visit[rows], is_first_of_day[rows] = changes.starts_visit, changes.is_first_of_day
+                ended += [(site, one) for one in changes.ended]
     _add_ledger_entries(batch, is_duplicate, deltas)
     counted = ~is_duplicate & (batch.bot == 0)
     views = np.flatnonzero(counted & (batch.kind == VIEW))
     _add_counts(batch, views, starts_visit, days, deltas)
-    _add_referrers(batch, views[starts_visit[views]], days, deltas)
+    _add_referrers(batch, views[batch.has_visitor[views]], starts_visit, days, deltas)
+    _subtract_ended_visits(ended, deltas)
     _add_daily_visitors(batch, np.flatnonzero(is_first_of_day), days, deltas)
     _add_presence(state, deltas)
     deltas.newest_event = int(batch.at.max(initial=0))
@@ -197,7 +207,7 @@ def _split_by_window(
 
 
 def _mark_stale_duplicates(
-    batch: EventBatch, part: slice, is_duplicate: Flags, state: PartitionState, evicted: list[EvictedIds]
+    batch: EventBatch, part: slice, is_duplicate: Flags, state: PartitionState, evicted: list[EvictedState]
 ) -> None:
     """Mark old events that were counted before an outage: the state has evicted their ids."""
     if not evicted:
@@ -213,12 +223,28 @@ def _mark_stale_duplicates(
 
 
 def _update_visitors(
-    batch: EventBatch, rows: Integers, days: Integers, visitors: VisitorTable, window_seq: int
-) -> tuple[Flags, Flags]:
+    batch: EventBatch,
+    rows: Integers,
+    days: Integers,
+    state: PartitionState,
+    evicted: EvictedActivities,
+) -> VisitorChanges:
+    """Update the visitors of a site by the events of some rows, all of this site."""
+    site = batch.sites[int(batch.site[rows[0]])]
+    assert site is not None, "no valid event is of an unknown site"
+    visitors = state.visitors.setdefault(site.slug, VisitorTable())
+    visitors.advance_ring(int(batch.arrived[rows].max()))
     articles = batch.article[rows]
     used = np.flatnonzero(np.bincount(articles))
     numbers = np.zeros(len(batch.articles), np.int64)
     numbers[used] = visitors.article_numbers([batch.articles[number] for number in used.tolist()])
+    own = own_hosts(site)
+    referrers = len(batch.referrers)
+
+    def source(code: int) -> Source:
+        article, referrer = divmod(code, referrers)
+        return Source(batch.articles[article] or WHOLE_SITE, visit_host(batch.referrers[referrer], own))
+
     return visitors.update(
         VisitorEvents(
             at=batch.at[rows],
@@ -228,8 +254,12 @@ def _update_visitors(
             visitor=batch.visitor[rows],
             visitor_prev=batch.visitor_prev[rows],
             has_prev=batch.has_prev[rows],
+            source=articles * referrers + batch.referrer[rows],
+            source_names=lambda codes: [source(code) for code in codes],
         ),
-        window_seq,
+        state.window_seq,
+        state.stale_before,
+        evicted,
     )
 
 
@@ -257,7 +287,7 @@ def _add_ledger_entries(batch: EventBatch, is_duplicate: Flags, deltas: CountDel
     late = batch.arrived - batch.at > LATE_MS
     code = np.where(is_duplicate, DUPLICATE, np.where(batch.bot > 0, batch.bot - 1 + BOT, late))
     slugs = _slugs(batch)
-    for (number, day, kind), events in _group_sums(batch.site, _local_days(batch.arrived, batch), code):
+    for (number, day, kind), events in group_sums(batch.site, _local_days(batch.arrived, batch), code):
         outcome, reason = _OUTCOMES[kind] if kind < BOT else ("bot", batch.bots[kind - BOT + 1])
         deltas.ledger[slugs[number], day, outcome, reason] += events[0]
 
@@ -271,17 +301,17 @@ def _add_counts(batch: EventBatch, views: Integers, starts_visit: Flags, days: I
         return
     site, visits, seconds = batch.site[views], starts_visit[views].astype(np.int64), batch.at[views] // 1000
     slugs = _slugs(batch)
-    for (number, article, day), sums in _group_sums(site, batch.article[views], days[views], extra=visits):
+    for (number, article, day), sums in group_sums(site, batch.article[views], days[views], extra=visits):
         if article:
             deltas.day_counts.append(DayCount(slugs[number], batch.articles[article], day, *sums))
-    for (number, day), sums in _group_sums(site, days[views], extra=visits):
+    for (number, day), sums in group_sums(site, days[views], extra=visits):
         deltas.day_counts.append(DayCount(slugs[number], WHOLE_SITE, day, *sums))
     grains: tuple[tuple[Literal["5m", "hour"], Integers], ...] = (
         ("5m", seconds - seconds % BUCKET_5M_SECONDS),
         ("hour", _hour_starts(seconds, days[views])),
     )
     for grain, starts in grains:
-        for (number, bucket), sums in _group_sums(site, starts // BUCKET_5M_SECONDS, extra=visits):
+        for (number, bucket), sums in group_sums(site, starts // BUCKET_5M_SECONDS, extra=visits):
             deltas.bucket_counts.append(BucketCount(slugs[number], grain, bucket * BUCKET_5M_SECONDS, *sums))
 
 
@@ -290,58 +320,50 @@ def _hour_starts(seconds: Integers, days: Integers) -> Integers:
     return seconds - (seconds - days) % HOUR_SECONDS
 
 
-def _group_sums(*columns: Integers, extra: Integers | None = None) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """Group rows by columns: [(their values, (number of rows, sum of `extra`))]."""
-    code, sizes, values = np.zeros(len(columns[0]), np.int64), [], []
-    for column in columns:
-        found, index = _dense_index(column)
-        code = code * len(found) + index
-        sizes.append(len(found))
-        values.append(found)
-    groups, index = _dense_index(code)
-    totals = [np.bincount(index, minlength=len(groups))]
-    if extra is not None:
-        totals.append(np.bincount(index, weights=extra, minlength=len(groups)).astype(np.int64))
-    present = np.flatnonzero(totals[0])
-    groups = groups[present]
-    keys: list[list[int]] = []
-    for size, found in zip(reversed(sizes), reversed(values), strict=True):
-        keys.append(found[groups % size].tolist())
-        groups = groups // size
-    sums = zip(*(total[present].tolist() for total in totals), strict=True)
-    return list(zip(zip(*reversed(keys), strict=True), sums, strict=True))
+def _add_referrers(
+    batch: EventBatch, views: Integers, starts_visit: Flags, days: Integers, deltas: CountDeltas
+) -> None:
+    """Add the host of each visit: the referrer of the view that starts it. Views that start none name hosts, too."""
+    if not len(views):
+        return
+    visits = starts_visit[views]
+    site, referrer = batch.site[views], batch.referrer[views]
+    local, day = days[views], np.zeros(len(views), np.int64)
+    day_starts = local[:1]
+    if local.min() != local.max():
+        day_starts, day = np.unique(local, return_inverse=True)
+    code = (site * len(day_starts) + day) * len(batch.referrers) + referrer
+    size = len(batch.sites) * len(day_starts) * len(batch.referrers)
+    first = np.full(size, len(views))
+    first[code[::-1]] = np.arange(len(views))[::-1]
+    totals = np.bincount(code[visits], minlength=size)
+    used = np.flatnonzero(first < len(views))
+    slugs, own = _slugs(batch), [own_hosts(one) if one else frozenset() for one in batch.sites]
+    for number in used[np.argsort(first[used])].tolist():
+        place, name = divmod(number, len(batch.referrers))
+        site_number, day_number = divmod(place, len(day_starts))
+        host = visit_host(batch.referrers[name], own[site_number])
+        deltas.referrers[slugs[site_number], int(day_starts[day_number]), host] += int(totals[number])
 
 
-def _dense_index(column: Integers) -> tuple[Integers, Integers]:
-    """Return values, and the index of each row's value among them. Values that are close together need no sorting."""
-    lowest = column.min()
-    if column.max() - lowest <= 4 * len(column):
-        return np.arange(lowest, column.max() + 1), column - lowest
-    return np.unique(column, return_inverse=True)
-
-
-def _add_referrers(batch: EventBatch, visits: Integers, days: Integers, deltas: CountDeltas) -> None:
-    """Add the host of each visit: the referrer of the view that starts it."""
-    slugs = _slugs(batch)
-    own = [own_hosts(site) if site else frozenset() for site in batch.sites]
-    rows = zip(batch.site[visits].tolist(), days[visits].tolist(), batch.referrer[visits].tolist(), strict=True)
-    for (site, day, referrer), number in Counter(rows).items():
-        deltas.referrers[slugs[site], day, visit_host(batch.referrers[referrer], own[site])] += number
-
-
-def own_hosts(site: Site) -> frozenset[str]:
-    """Return the host names of the site itself, without "www."."""
-    return frozenset((urlsplit(origin).hostname or "").removeprefix("www.") for origin in site.origins)
-
-
-def visit_host(referrer: str | None, own: frozenset[str]) -> str:
-    """Return the host to which a visit is attributed."""
-    if referrer is None:
-        return DIRECT
-    host = referrer.lower().removeprefix("www.")
-    if host in own:
-        return DIRECT
-    return host if _HOST.fullmatch(host) else OTHER_HOSTS
+def _subtract_ended_visits(ended: list[tuple[Site, EndedVisit]], deltas: CountDeltas) -> None:
+    """Subtract visits that were counted until an earlier event arrived, from the buckets in which they began."""
+    if not ended:
+        return
+    by_day: Counter[tuple[str, str, int]] = Counter()
+    by_bucket: Counter[tuple[str, Literal["5m", "hour"], int]] = Counter()
+    for site, visit in ended:
+        day, seconds = day_start(visit.start, site.zone), visit.start // 1000
+        by_day[site.slug, WHOLE_SITE, day] += 1
+        if visit.article:
+            by_day[site.slug, visit.article, day] += 1
+        by_bucket[site.slug, "5m", seconds - seconds % BUCKET_5M_SECONDS] += 1
+        by_bucket[site.slug, "hour", seconds - (seconds - day) % HOUR_SECONDS] += 1
+        deltas.referrers[site.slug, day, visit.host] -= 1
+    day_counts = [one._replace(visits=one.visits - by_day.pop(one[:3], 0)) for one in deltas.day_counts]
+    deltas.day_counts = day_counts + [DayCount(*key, 0, -visits) for key, visits in by_day.items()]
+    bucket_counts = [one._replace(visits=one.visits - by_bucket.pop(one[:3], 0)) for one in deltas.bucket_counts]
+    deltas.bucket_counts = bucket_counts + [BucketCount(*key, 0, -visits) for key, visits in by_bucket.items()]
 
 
 def _add_daily_visitors(batch: EventBatch, rows: Integers, days: Integers, deltas: CountDeltas) -> None:

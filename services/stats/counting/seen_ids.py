@@ -1,6 +1,7 @@
 """The ids of recent events, in sorted numpy columns: they show which events of a batch are duplicates. Pure."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,16 +26,12 @@ def empty_unsigned() -> Unsigned:
     return np.zeros(0, np.uint64)
 
 
-@dataclass(slots=True)
-class EvictedIds:
-    """Ids that the state evicted when a window began."""
-
-    evicted_at_offset: int
-    """Offset of the first record at which they are no longer in the state."""
-    window_index: int
-    """The window in which they were last seen: time of arrival divided by 30 minutes."""
-    id_hash: Unsigned
-    id_low: Unsigned
+def insert_rows(column: NDArray[Any], is_old: Flags, values: Any) -> NDArray[Any]:
+    """Return a column with further rows; `is_old` says which rows of the result are those of the column."""
+    result = np.empty(len(is_old), column.dtype)
+    result[is_old] = column
+    result[~is_old] = values
+    return result
 
 
 @dataclass(slots=True)
@@ -65,10 +62,11 @@ class SeenIds:
         is_duplicate = np.empty(len(order), np.bool_)
         is_duplicate[order] = repeated
         new = np.flatnonzero(first)[~known]
-        insert_at = np.searchsorted(self.hash, hashes[new])
-        self.hash = np.insert(self.hash, insert_at, hashes[new])
-        self.low = np.insert(self.low, insert_at, lows[new])
-        self.window_seq = np.insert(self.window_seq, insert_at, window_seq)
+        is_old = np.ones(len(self.hash) + len(new), np.bool_)
+        is_old[np.searchsorted(self.hash, hashes[new]) + np.arange(len(new))] = False
+        self.hash = insert_rows(self.hash, is_old, hashes[new])
+        self.low = insert_rows(self.low, is_old, lows[new])
+        self.window_seq = insert_rows(self.window_seq, is_old, window_seq)
         return is_duplicate
 
     def evict(self, before_window_seq: int) -> tuple[Unsigned, Unsigned]:

@@ -5,30 +5,37 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from services.stats.counting.activities import ActivityTable
+from services.stats.counting.evicted_state import ACTIVITY, Source
 from services.stats.counting.seen_ids import SeenIds
 from services.stats.counting.state import PartitionState, VisitorTable
 
-FORMAT = 1
+FORMAT = 2
 """Of snapshots. It increases when a rule changes the content of the state; then the log is read again."""
 
 
 class _SavedVisitors(msgspec.Struct):
     columns: list[bytes]
     articles: list[str | None]
-    ring_bucket: int = msgspec.field(name="ring_step")
+    ring_bucket: int
+    activities: list[bytes]
+    closed: bytes
+    sources: list[Source]
 
 
-class _Saved(msgspec.Struct):  # the names that format 1 has in the bytes are kept
+class _Saved(msgspec.Struct):
     format: int
-    window_seq: int = msgspec.field(name="turn")
-    window_indexes: list[int] = msgspec.field(name="slots")
-    seen_ids: list[bytes] = msgspec.field(name="ids")
-    visitors: dict[str, _SavedVisitors] = msgspec.field(name="readers")
+    window_seq: int
+    window_indexes: list[int]
+    seen_ids: list[bytes]
+    visitors: dict[str, _SavedVisitors]
 
 
 _VISITOR_COLUMNS = ("visitor_id", "id_row", "id_day", "last_seen", "bucket", "article", "window_seq")
+_ACTIVITY_COLUMNS = ("start", "end", "previous", "source")
 _ID_COLUMNS = ("hash", "low", "window_seq")
-_TYPES = {"visitor_id": np.uint64, "hash": np.uint64, "low": np.uint64, "id_day": np.int64, "last_seen": np.int64}
+_UNSIGNED = dict.fromkeys(("visitor_id", "previous", "hash", "low"), np.uint64)
+_TYPES = {**_UNSIGNED, **dict.fromkeys(("id_day", "last_seen", "start", "end"), np.int64)}
 
 
 def to_bytes(state: PartitionState) -> bytes:
@@ -43,6 +50,9 @@ def to_bytes(state: PartitionState) -> bytes:
                 [getattr(visitors, name).tobytes() for name in _VISITOR_COLUMNS],
                 list(visitors.articles),
                 visitors.ring_bucket,
+                [getattr(visitors.activities, name).tobytes() for name in _ACTIVITY_COLUMNS],
+                visitors.activities.closed.tobytes(),
+                list(visitors.activities.sources),
             )
             for site, visitors in state.visitors.items()
         },
@@ -63,6 +73,11 @@ def from_bytes(snapshot: bytes) -> PartitionState | None:
         visitors = VisitorTable(**_arrays(_VISITOR_COLUMNS, one.columns))
         visitors.articles = {name: number for number, name in enumerate(one.articles)}
         visitors.ring_bucket = one.ring_bucket
+        activities = ActivityTable(**_arrays(_ACTIVITY_COLUMNS, one.activities))
+        activities.closed = np.frombuffer(one.closed, ACTIVITY).copy()
+        activities.source_numbers(one.sources)
+        activities.find_newest_link(visitors.visitor_id)
+        visitors.activities = activities
         visitors.rebuild_ring()
         state.visitors[site] = visitors
     return state

@@ -1,4 +1,4 @@
-"""The state of one partition: recent event ids, and its visitors with the time when they were last seen. Pure.
+"""The state of one partition: recent event ids, and its visitors with their activities and presence. Pure.
 
 The log of a partition is divided into windows of 30 minutes of arrival. An entry is kept if it was last touched in the
 current window or in one of the two before it *in which anything arrived*: an hour at least, and an outage of any
@@ -6,25 +6,40 @@ length does not count. Batches are split where windows begin, so the state depen
 was fetched. That makes the state a cache: a snapshot of it, or the log itself, rebuilds it exactly.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
+from services.stats.counting.activities import (
+    NEVER,
+    STALE_BEFORE_WINDOW_MS,
+    ActivityEvents,
+    ActivityTable,
+    EndedVisit,
+)
 from services.stats.counting.decoding import LEAVE, VIEW, Flags, Integers, Unsigned
+from services.stats.counting.evicted_state import (
+    Activities,
+    EvictedActivities,
+    EvictedState,
+    Source,
+    encode_activities,
+)
 from services.stats.counting.seen_ids import (
-    EvictedIds,
     Int32s,
     SeenIds,
     empty_int32,
     empty_integers,
     empty_unsigned,
+    insert_rows,
 )
 
 WINDOW_MS = 1_800_000
 DEDUP_WINDOWS = 2
 EVICTED_WINDOWS = 98
 """Evicted ids identify late duplicates for 49 more hours: an event may be 48 hours late."""
-VISIT_TIMEOUT_MS = 1_800_000
 PRESENCE_BUCKET_MS = 5_000
 NOT_ONLINE = -1
 RING_BUCKETS = 128
@@ -44,6 +59,19 @@ class VisitorEvents:
     visitor: Unsigned
     visitor_prev: Unsigned
     has_prev: Flags
+    source: Integers
+    """Numbers of which `source_names` makes sources: where a visit of each event would begin and come from."""
+    source_names: Callable[[list[int]], list[Source]]
+
+
+class VisitorChanges(NamedTuple):
+    """The effect of events on visitors, as columns beside the events."""
+
+    starts_visit: Flags
+    is_first_of_day: Flags
+    """The first view of an ID's day."""
+    ended: list[EndedVisit]
+    """Visits that were counted and are taken back; some may have begun with these events."""
 
 
 @dataclass(slots=True)
@@ -58,12 +86,13 @@ class VisitorTable:
     id_day: Integers = field(default_factory=empty_integers)
     """The local day for which the ID was reported as a daily visitor; -1 before that."""
     last_seen: Integers = field(default_factory=empty_integers)
-    """Time of the newest view or ping."""
+    """Time of the newest view or ping: where a visitor is present does not depend on earlier ones."""
     bucket: Int32s = field(default_factory=empty_int32)
     """The presence bucket in which the visitor was last seen, or NOT_ONLINE."""
     article: Int32s = field(default_factory=empty_int32)
     """Article of the last view."""
     window_seq: Int32s = field(default_factory=empty_int32)
+    activities: ActivityTable = field(default_factory=ActivityTable)
     articles: dict[str | None, int] = field(default_factory=lambda: {None: 0})
     ring: Int32s = field(default_factory=lambda: np.zeros((1, RING_BUCKETS), np.int32))
     """Number of visitors by article (0: the whole site) and by presence bucket modulo RING_BUCKETS."""
@@ -81,45 +110,69 @@ class VisitorTable:
             self.ring = np.concatenate((self.ring, np.zeros((grown, RING_BUCKETS), np.int32)))
         return np.array(numbers, np.int64)
 
-    def update(self, events: VisitorEvents, window_seq: int) -> tuple[Flags, Flags]:
-        """Apply events; return which of them start a visit, and which are the first view of an ID's day."""
-        row = self._rows_for(events, window_seq)
+    def update(
+        self, events: VisitorEvents, window_seq: int, stale_before: int, evicted: EvictedActivities
+    ) -> VisitorChanges:
+        """Apply events; see `ActivityTable.update`."""
+        place, row = self._rows_for(events, window_seq)
         starts_visit = np.zeros(len(row), np.bool_)
+        ended: list[EndedVisit] = []
         known = np.flatnonzero(row >= 0)
         if len(known):
-            starts_visit[known] = self._apply(
-                row[known], events.at[known], events.kind[known], events.article[known], window_seq
+            order = known[np.argsort(place[known], kind="stable")]
+            self._update_presence(row, events, order, known, window_seq)
+            order = order[events.kind[order] != LEAVE]
+            has_prev = events.has_prev.any()
+            previous = np.where(events.has_prev, events.visitor_prev, events.visitor) if has_prev else events.visitor
+            activity = ActivityEvents(
+                place[order],
+                events.at[order],
+                events.kind[order] == VIEW,
+                previous[order],
+                events.source[order],
+                events.source_names,
             )
-        return starts_visit, self._first_of_day(events)
+            starts_visit[order], ended = self.activities.update(
+                self.visitor_id, activity, window_seq, stale_before, evicted
+            )
+        return VisitorChanges(starts_visit, self._first_of_day(events, place), ended)
 
-    def _rows_for(self, events: VisitorEvents, window_seq: int) -> Integers:
-        """Return the row of each event, adding rows for new visitors; -1 for a leave of an unknown visitor."""
-        row = self._find_rows(events.visitor)
+    def _rows_for(self, events: VisitorEvents, window_seq: int) -> tuple[Integers, Integers]:
+        """Return the places of the events' IDs and their rows, adding new ones; row -1: an unknown visitor leaves."""
+        place, row = self._find_rows(events.visitor)
         unknown = np.flatnonzero(row < 0)
         if not len(unknown):
-            return row
-        rows_before = len(self.last_seen)
+            return place, row
+        rows_before, known = len(self.last_seen), np.flatnonzero(row >= 0)
         if events.has_prev[unknown].any() or (events.kind[unknown] == LEAVE).any():
             ids, rows = self._link_new(events, unknown, row)
         else:
             ids, inverse = np.unique(events.visitor[unknown], return_inverse=True)
             rows = rows_before + np.arange(len(ids))
             row[unknown] = rows[inverse]
-        insert_at = np.searchsorted(self.visitor_id, ids)
-        self.visitor_id = np.insert(self.visitor_id, insert_at, ids)
-        self.id_row = np.insert(self.id_row, insert_at, rows.astype(np.int32))
-        self.id_day = np.insert(self.id_day, insert_at, -1)
+        inserted = np.searchsorted(self.visitor_id, ids) + np.arange(len(ids))
+        is_old = np.ones(len(self.visitor_id) + len(ids), np.bool_)
+        is_old[inserted] = False
+        if len(ids):
+            moved = np.flatnonzero(is_old)
+            place[known] = moved[place[known]]
+            found = np.searchsorted(ids, events.visitor[unknown])
+            place[unknown] = inserted[np.minimum(found, len(ids) - 1)]
+            self.visitor_id = insert_rows(self.visitor_id, is_old, ids)
+            self.id_row = insert_rows(self.id_row, is_old, rows)
+            self.id_day = insert_rows(self.id_day, is_old, -1)
+            self.activities.insert(is_old, ids)
         new = int(rows.max(initial=-1)) + 1 - rows_before
         if new > 0:
             self.last_seen = np.concatenate((self.last_seen, np.full(new, -1, np.int64)))
             self.bucket = np.concatenate((self.bucket, np.full(new, NOT_ONLINE, np.int32)))
             self.article = np.concatenate((self.article, np.zeros(new, np.int32)))
             self.window_seq = np.concatenate((self.window_seq, np.full(new, window_seq, np.int32)))
-        return row
+        return place, row
 
     def _link_new(self, events: VisitorEvents, unknown: Integers, row: Integers) -> tuple[Unsigned, Integers]:
         """Assign rows to unknown IDs one by one, since one may continue another; return sorted IDs and rows."""
-        rows_of_previous = self._find_rows(events.visitor_prev[unknown])
+        _, rows_of_previous = self._find_rows(events.visitor_prev[unknown])
         rows = len(self.last_seen)
         assigned: dict[int, int] = {}
         for event, row_of_previous in zip(unknown.tolist(), rows_of_previous.tolist(), strict=True):
@@ -140,24 +193,35 @@ class VisitorTable:
         ids = np.array(sorted(assigned), np.uint64)
         return ids, np.array([assigned[int(one)] for one in ids], np.int64)
 
-    def _find_rows(self, ids: Unsigned) -> Integers:
+    def _find_rows(self, ids: Unsigned) -> tuple[Integers, Integers]:
+        """Return the place of each ID, or where it would be inserted, and its row, or -1."""
         place = np.searchsorted(self.visitor_id, ids)
         if not len(self.visitor_id):
-            return np.full(len(ids), -1, np.int64)
+            return place, np.full(len(ids), -1, np.int64)
         inside = np.minimum(place, len(self.visitor_id) - 1)
-        return np.where(self.visitor_id[inside] == ids, self.id_row[inside], -1).astype(np.int64)
+        return place, np.where(self.visitor_id[inside] == ids, self.id_row[inside], -1).astype(np.int64)
 
-    def _apply(self, row: Integers, at: Integers, kind: Integers, article: Integers, window_seq: int) -> Flags:
-        """Fold the events of each visitor, in order, into its row; return which of them start a visit."""
-        order = np.argsort(row, kind="stable")
-        row, at, kind, article = row[order], at[order], kind[order], article[order]
+    def _update_presence(
+        self, row: Integers, events: VisitorEvents, order: Integers, known: Integers, window_seq: int
+    ) -> None:
+        """Fold the events of each visitor, in order, into its row: where and when it was last seen.
+
+        Args:
+            row: Of each event.
+            events: All of them.
+            order: The known events, sorted by ID.
+            known: The same in the order of the log.
+            window_seq: The current window.
+        """
+        if len(self.visitor_id) != len(self.last_seen):  # some visitors have two IDs
+            order = known[np.argsort(row[known], kind="stable")]
+        row, at, kind, article = row[order], events.at[order], events.kind[order], events.article[order]
         first = np.ones(len(row), np.bool_)
         first[1:] = row[1:] != row[:-1]
         starts = np.flatnonzero(first)
         visitor = row[starts]
-        # Times from the oldest that matters on. A new visitor, or one last seen earlier, is taken as last seen just
-        # before a visit could start.
-        base = int(at.min()) - VISIT_TIMEOUT_MS - 1
+        # Times from just before the oldest event on. A visitor last seen earlier is taken as last seen then.
+        base = int(at.min()) - 1
         time = at - base
         seen_before = np.maximum(self.last_seen[visitor] - base, 0)
         activity = np.where(kind == LEAVE, 0, time)
@@ -166,7 +230,6 @@ class VisitorTable:
         # One running maximum for all visitors: the times of each are lifted above all times of those before.
         lift = (np.cumsum(first) - 1) * (int(max(time.max(), seen_before.max())) + 1)
         newest = np.maximum.accumulate(newest + lift) - lift
-        starts_visit = (kind == VIEW) & (time - newest > VISIT_TIMEOUT_MS)
         current = time >= newest  # a late event does not move a visitor back
         number = np.arange(len(row))
         last = np.maximum.reduceat(np.where(current, number, -1), starts)
@@ -182,9 +245,6 @@ class VisitorTable:
             self.last_seen[visitor], np.where(newest_activity > 0, newest_activity + base, -1)
         )
         self.window_seq[visitor] = window_seq
-        in_order = np.empty(len(order), np.bool_)
-        in_order[order] = starts_visit
-        return in_order
 
     def _move_presence(self, visitor: Integers, bucket: Integers, article: Integers) -> None:
         old_bucket, old_article = self.bucket[visitor], self.article[visitor]
@@ -203,12 +263,12 @@ class VisitorTable:
             self.changed.add(0)
             self.changed.update(np.unique(article[on_article]).tolist())
 
-    def _first_of_day(self, events: VisitorEvents) -> Flags:
+    def _first_of_day(self, events: VisitorEvents, place: Integers) -> Flags:
         """Return which views report an ID as a visitor of its day: the first ones of days not reported before."""
         first = np.zeros(len(events.at), np.bool_)
         views = np.flatnonzero(events.kind == VIEW)
         if len(views):
-            place = np.searchsorted(self.visitor_id, events.visitor[views])
+            place = place[views]
             new = self.id_day[place] != events.day[views]
             self.id_day[place] = events.day[views]
             views, place = views[new], place[new]
@@ -238,16 +298,23 @@ class VisitorTable:
         rows = zip(buckets, firsts.tolist(), ends.tolist(), strict=True)
         return [(begin + first, row[first:end].tolist()) for row, first, end in rows]
 
-    def evict(self, before_window_seq: int) -> None:
-        """Remove visitors last touched before a window, their IDs, and articles without visitors."""
+    def evict(self, before_window_seq: int) -> tuple[Activities, list[Source]]:
+        """Remove visitors last touched before a window, their IDs, and articles without visitors.
+
+        Returns:
+            Evicted activities, and the sources of their numbers.
+        """
         kept = self.window_seq >= before_window_seq
         new_row = np.cumsum(kept) - 1
         kept_ids = kept[self.id_row]
+        evicted = self.activities.evict(self.visitor_id, kept_ids, before_window_seq), list(self.activities.sources)
+        self.activities.drop_sources()
         self.visitor_id, self.id_day = self.visitor_id[kept_ids], self.id_day[kept_ids]
         self.id_row = new_row[self.id_row[kept_ids]].astype(np.int32)
         self.last_seen, self.bucket = self.last_seen[kept], self.bucket[kept]
         self.window_seq, self.article = self.window_seq[kept], self.article[kept]
         self._drop_articles()
+        return evicted
 
     def _drop_articles(self) -> None:
         used = np.unique(np.concatenate(([0], self.article, sorted(self.changed))).astype(np.int64))
@@ -276,17 +343,22 @@ class PartitionState:
     visitors: dict[str, VisitorTable] = field(default_factory=dict)
     """By site."""
 
-    def open_window(self, window_index: int, offset: int) -> EvictedIds | None:
-        """Open a window at the record of an offset: evict entries that are too old, and return the evicted ids."""
+    def open_window(self, window_index: int, offset: int) -> EvictedState | None:
+        """Open a window at the record of an offset: evict entries that are too old, and return them."""
         self.window_seq += 1
         self.window_indexes.append(window_index)
         if len(self.window_indexes) <= DEDUP_WINDOWS + 1:
             return None
         oldest = self.window_indexes.pop(0)
         hashes, lows = self.seen_ids.evict(self.window_seq - DEDUP_WINDOWS)
-        for visitors in self.visitors.values():
-            visitors.evict(self.window_seq - DEDUP_WINDOWS)
-        return EvictedIds(offset, oldest, hashes, lows) if len(hashes) else None
+        activities = {site: visitors.evict(self.window_seq - DEDUP_WINDOWS) for site, visitors in self.visitors.items()}
+        encoded = encode_activities(activities)
+        return EvictedState(offset, oldest, hashes, lows, encoded) if len(hashes) or encoded else None
+
+    @property
+    def stale_before(self) -> int:
+        """Events until this time (milliseconds) may touch evicted activities."""
+        return self.window_indexes[-1] * WINDOW_MS - STALE_BEFORE_WINDOW_MS if self.window_indexes else NEVER
 
     @property
     def entries(self) -> int:

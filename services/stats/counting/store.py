@@ -8,16 +8,17 @@ import asyncpg
 import numpy as np
 
 from services.stats.counting.decoding import DeadLetter
-from services.stats.counting.rules import HOSTS_MAX, OTHER_HOSTS, BucketCount, CountDeltas, DayCount, NewDailyVisitor
-from services.stats.counting.seen_ids import EvictedIds
+from services.stats.counting.evicted_state import EvictedState
+from services.stats.counting.referrers import HOSTS_MAX, OTHER_HOSTS
+from services.stats.counting.rules import BucketCount, CountDeltas, DayCount, NewDailyVisitor
 from services.stats.counting.snapshots import from_bytes
-from services.stats.counting.state import EVICTED_WINDOWS, WINDOW_MS, PartitionState
+from services.stats.counting.state import EVICTED_WINDOWS, PartitionState
 from services.stats.counting.topic_identity import TopicIdentity
 from services.stats.metrics import BATCH_SECONDS, COMMITTED, CONSUME_EVENTS, EVENT_DELAY
 from services.stats.queries import SQL
 
 EVICTED_WINDOWS_KEPT = EVICTED_WINDOWS + 12
-"""Longer than they are looked up: a counter that replays from its snapshot finds the same ids as the first time."""
+"""Longer than it is looked up: a counter that replays from its snapshot finds the same as the first time."""
 
 Columns = dict[str, list[Any]]
 """A composite argument of `stats.apply_batch`: values by column name. asyncpg sets its fields by name."""
@@ -104,7 +105,7 @@ async def commit_batch(
         {
             "hosts_max": HOSTS_MAX,
             "other_hosts": OTHER_HOSTS,
-            "oldest_window_index": new.newest_arrived // WINDOW_MS - EVICTED_WINDOWS_KEPT,
+            "evicted_windows": EVICTED_WINDOWS_KEPT,
         },
         # Sorted, so that every transaction locks rows in the same order, and neighbours are written together.
         columns_of(DayCount, sorted(deltas.day_counts)),
@@ -120,9 +121,10 @@ async def commit_batch(
         ),
         columns_of(DeadLetter, deltas.dead_letters),
         {
-            "evicted_at_offset": [ids.evicted_at_offset for ids in deltas.evicted_ids],
-            "window_index": [ids.window_index for ids in deltas.evicted_ids],
-            "ids": [np.concatenate((ids.id_hash, ids.id_low)).tobytes() for ids in deltas.evicted_ids],
+            "evicted_at_offset": [one.evicted_at_offset for one in deltas.evicted],
+            "window_index": [one.window_index for one in deltas.evicted],
+            "ids": [np.concatenate((one.id_hash, one.id_low)).tobytes() for one in deltas.evicted],
+            "activities": [one.activities for one in deltas.evicted],
         },
     )
     if not applied:
@@ -173,12 +175,13 @@ async def read_snapshot(
     return (row["offset"], state) if row and state else None
 
 
-async def read_evicted_ids(pool: asyncpg.Pool, topic: str, partition: int, generation: int) -> list[EvictedIds]:
-    """Return the ids that the state of a partition evicted in the last two days."""
-    rows = await pool.fetch(SQL["read_evicted_ids"], generation, topic, partition)
+async def read_evicted_state(pool: asyncpg.Pool, topic: str, partition: int, generation: int) -> list[EvictedState]:
+    """Return what the state of a partition evicted in the last two days."""
+    rows = await pool.fetch(SQL["read_evicted_state"], generation, topic, partition)
     return [
-        EvictedIds(row["evicted_at_offset"], row["window_index"], *np.frombuffer(row["ids"], np.uint64).reshape(2, -1))
+        EvictedState(row["evicted_at_offset"], row["window_index"], hashes, lows, row["activities"])
         for row in rows
+        for hashes, lows in [np.frombuffer(row["ids"], np.uint64).reshape(2, -1)]
     ]
 
 

@@ -48,8 +48,8 @@ WHERE s."offset" < EXCLUDED."offset"
 SELECT "offset", state FROM stats.snapshots
 WHERE generation = $1 AND topic = $2 AND partition = $3 AND "offset" <= $4
 
--- name: read_evicted_ids
-SELECT evicted_at_offset, window_index, ids FROM stats.evicted_ids
+-- name: read_evicted_state
+SELECT evicted_at_offset, window_index, ids, activities FROM stats.evicted_state
 WHERE generation = $1 AND topic = $2 AND partition = $3
 ORDER BY evicted_at_offset
 
@@ -76,13 +76,13 @@ RETURNING newest_arrived
 -- What the state knows was counted, and stays counted: a copy of a lost event that is sent again is a duplicate.
 UPDATE stats.snapshots SET "offset" = $4 WHERE generation = $1 AND topic = $2 AND partition = $3 AND "offset" > $4
 
--- name: move_evicted_ids_back
+-- name: move_evicted_state_back
 -- To offsets before all records, each another one: so they are looked up, and no later eviction meets them.
-UPDATE stats.evicted_ids AS e SET evicted_at_offset = moved.evicted_at_offset
+UPDATE stats.evicted_state AS e SET evicted_at_offset = moved.evicted_at_offset
 FROM (
     SELECT evicted_at_offset AS was, least(0, min(evicted_at_offset) OVER ()) - row_number() OVER (ORDER BY
         evicted_at_offset) AS evicted_at_offset
-    FROM stats.evicted_ids WHERE generation = $1 AND topic = $2 AND partition = $3
+    FROM stats.evicted_state WHERE generation = $1 AND topic = $2 AND partition = $3
 ) AS moved
 WHERE generation = $1 AND topic = $2 AND partition = $3 AND e.evicted_at_offset = moved.was AND moved.was > $4
 
@@ -116,9 +116,11 @@ SELECT (SELECT coalesce(sum(events), 0) FROM partitions)::bigint AS ledger,
 -- name: delete_expired
 -- $1: days before it can get no more records: those would be too old. $2: 5m buckets before it are in no window.
 -- $3: presence buckets before it are no longer online; a counter writes the row again when it must.
+-- $4: windows before it were evicted so long ago that no event in the log can refer to them.
 WITH days AS (DELETE FROM stats.visitor_days WHERE day < $1),
     reads AS (DELETE FROM stats.shared_reads WHERE valid_until < now() - interval '1 minute'),
-    presence AS (DELETE FROM stats.online WHERE first_bucket + cardinality(visitors) < $3)
+    presence AS (DELETE FROM stats.online WHERE first_bucket + cardinality(visitors) < $3),
+    evicted AS (DELETE FROM stats.evicted_state WHERE window_index < $4)
 DELETE FROM stats.counts WHERE grain = '5m' AND bucket_start < $2
 
 -- name: newest_counted

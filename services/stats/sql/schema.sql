@@ -118,17 +118,21 @@ CREATE TABLE stats.snapshots (
 ALTER TABLE stats.snapshots ALTER COLUMN state SET STORAGE EXTERNAL;
 COMMENT ON TABLE stats.snapshots IS 'State of a partition after all records before the offset. A cache: it can be rebuilt from the log.';
 
-CREATE TABLE stats.evicted_ids (
+CREATE TABLE stats.evicted_state (
     generation integer NOT NULL,
     topic text NOT NULL,
     partition integer NOT NULL,
     evicted_at_offset bigint NOT NULL,
     window_index bigint NOT NULL,
     ids bytea NOT NULL,
+    activities bytea NOT NULL DEFAULT '',
     PRIMARY KEY (generation, topic, partition, evicted_at_offset)
 );
-ALTER TABLE stats.evicted_ids ALTER COLUMN ids SET STORAGE EXTERNAL;
-COMMENT ON TABLE stats.evicted_ids IS 'Event ids that a partition''s state dropped at an offset: they identify a late event that was counted before an outage.';
+ALTER TABLE stats.evicted_state ALTER COLUMN ids SET STORAGE EXTERNAL;
+ALTER TABLE stats.evicted_state ALTER COLUMN activities SET STORAGE EXTERNAL;
+COMMENT ON TABLE stats.evicted_state IS 'What a partition''s state dropped at an offset: for late events.';
+COMMENT ON COLUMN stats.evicted_state.ids IS 'Event ids: they identify a late event that was counted before an outage.';
+COMMENT ON COLUMN stats.evicted_state.activities IS 'When visitor IDs were active: they decide whether a late view begins a visit, and which visit it takes back.';
 
 CREATE TABLE stats.gaps (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -200,9 +204,9 @@ COMMENT ON TYPE stats.batch_position IS 'How far a partition is counted: its row
 CREATE TYPE stats.batch_limits AS (
     hosts_max integer,
     other_hosts text,
-    oldest_window_index bigint
+    evicted_windows bigint
 );
-COMMENT ON TYPE stats.batch_limits IS 'Bounds of referrers and evicted_ids: rows of a day, the name of the rest, and the oldest window that is kept.';
+COMMENT ON TYPE stats.batch_limits IS 'Bounds of referrers and evicted_state: rows of a day, the name of the rest, and how many windows are kept.';
 
 CREATE TYPE stats.batch_day_counts AS (
     site text[],
@@ -260,10 +264,11 @@ CREATE TYPE stats.batch_dead_letters AS (
     value bytea[]
 );
 
-CREATE TYPE stats.batch_evicted_ids AS (
+CREATE TYPE stats.batch_evicted_state AS (
     evicted_at_offset bigint[],
     window_index bigint[],
-    ids bytea[]
+    ids bytea[],
+    activities bytea[]
 );
 
 -- One call applies a batch of one partition: the offset moves only if it is where the caller read it, and
@@ -272,7 +277,7 @@ CREATE FUNCTION stats.apply_batch(
     batch_topic text, batch_partition integer, old_position stats.batch_position, new_position stats.batch_position,
     limits stats.batch_limits, day_counts stats.batch_day_counts, bucket_counts stats.batch_bucket_counts,
     daily_visitors stats.batch_daily_visitors, presence stats.batch_presence, ledger_entries stats.batch_ledger,
-    referrer_visits stats.batch_referrers, unreadable stats.batch_dead_letters, evicted stats.batch_evicted_ids
+    referrer_visits stats.batch_referrers, unreadable stats.batch_dead_letters, evicted stats.batch_evicted_state
 ) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = stats, pg_temp
@@ -353,8 +358,9 @@ BEGIN
     ) AS d (site, day, outcome, reason, events)
     ON CONFLICT (generation, site, day, outcome, reason, partition) DO UPDATE SET events = l.events + EXCLUDED.events;
 
-    -- The first hosts_max hosts of a site's day on this partition have rows of their own, in the log's order; visits
-    -- from further ones share a row. Only what was counted before decides, so a rebuild decides the same.
+    -- The first hosts_max hosts that views of a site's day on this partition name have rows of their own, in the log's
+    -- order; visits from further ones share a row. Only the records before decide, so a rebuild decides the same. A visit
+    -- that is taken back (below 0) is subtracted from the row that it was added to.
     WITH added AS (
         SELECT d.*, EXISTS (
             SELECT FROM referrers AS r
@@ -379,20 +385,27 @@ BEGIN
         CASE WHEN has_row OR number <= limits.hosts_max THEN host ELSE limits.other_hosts END, sum(visits)
     FROM numbered
     GROUP BY 2, 3, 5
-    ON CONFLICT (generation, site, day, partition, host) DO UPDATE SET visits = r.visits + EXCLUDED.visits;
+    ON CONFLICT (generation, site, day, partition, host) DO UPDATE SET visits = r.visits + EXCLUDED.visits
+    WHERE EXCLUDED.visits <> 0;
 
     INSERT INTO dead_letters (topic, partition, "offset", reason, value)
     SELECT batch_topic, batch_partition, d."offset", d.reason, d.value
     FROM unnest(unreadable."offset", unreadable.reason, unreadable.value) AS d ("offset", reason, value);
 
-    INSERT INTO evicted_ids (generation, topic, partition, evicted_at_offset, window_index, ids)
-    SELECT old_position.generation, batch_topic, batch_partition, d.evicted_at_offset, d.window_index, d.ids
-    FROM unnest(evicted.evicted_at_offset, evicted.window_index, evicted.ids)
-        AS d (evicted_at_offset, window_index, ids);
+    INSERT INTO evicted_state (generation, topic, partition, evicted_at_offset, window_index, ids, activities)
+    SELECT old_position.generation, batch_topic, batch_partition, d.evicted_at_offset, d.window_index, d.ids, d.activities
+    FROM unnest(evicted.evicted_at_offset, evicted.window_index, evicted.ids, evicted.activities)
+        AS d (evicted_at_offset, window_index, ids, activities);
     IF cardinality(evicted.ids) > 0 THEN
-        DELETE FROM evicted_ids AS e
+        -- By number, not by time: a record that is stamped far ahead deletes nothing.
+        DELETE FROM evicted_state AS e
         WHERE e.generation = old_position.generation AND e.topic = batch_topic AND e.partition = batch_partition
-            AND e.window_index < limits.oldest_window_index;
+            AND e.evicted_at_offset <= (
+                SELECT kept.evicted_at_offset FROM evicted_state AS kept
+                WHERE kept.generation = old_position.generation AND kept.topic = batch_topic
+                    AND kept.partition = batch_partition
+                ORDER BY kept.evicted_at_offset DESC OFFSET limits.evicted_windows LIMIT 1
+            );
     END IF;
     RETURN true;
 END

@@ -103,6 +103,7 @@ FROM stats.referrers
 WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current')
     AND site = $1 AND day >= $2 AND day < $3
 GROUP BY host
+HAVING sum(visits) <> 0
 ORDER BY visits DESC, host
 
 -- name: adjustment_totals

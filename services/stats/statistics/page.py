@@ -9,7 +9,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from services.stats.counting.rules import DIRECT, OTHER_HOSTS
+from services.stats.counting.referrers import DIRECT, OTHER_HOSTS
 from services.stats.statistics.formatting import Formatter
 from services.stats.statistics.page_data import PageData
 from services.stats.statistics.periods import PERIOD_BUCKETS

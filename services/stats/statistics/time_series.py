@@ -5,7 +5,8 @@ from datetime import datetime
 
 import msgspec
 
-from services.stats.counting.rules import DIRECT, WHOLE_SITE
+from services.stats.counting.referrers import DIRECT
+from services.stats.counting.rules import WHOLE_SITE
 from services.stats.queries import STATISTICS_SQL as SQL
 from services.stats.shared_reads import Snapshot
 from services.stats.statistics.periods import (

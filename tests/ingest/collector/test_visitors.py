@@ -36,6 +36,27 @@ def test_local_days_follow_the_site_time_zone(instant: str, days: LocalDays) -> 
     assert local_days(ms(instant), HANOI) == days
 
 
+@pytest.mark.parametrize(
+    "zone",
+    [
+        *("Africa/Cairo", "Asia/Beirut", "America/Havana", "Atlantic/Azores", "America/Santiago", "America/Asuncion"),
+        *("Europe/Berlin", "Asia/Kathmandu", "Pacific/Chatham", "Australia/Lord_Howe", "Asia/Ho_Chi_Minh"),
+    ],
+)
+def test_local_days_overlap_for_the_first_hour_of_each_day_of_a_year(zone: str) -> None:
+    """Also where summer time skips midnight, so that the day begins at 01:00, its first hour has the day before."""
+    quarter = 15 * 60_000
+    first, last = ms("2026-01-01T00:00:00+00:00"), ms("2027-01-01T00:00:00+00:00")
+    previous, begun = None, 0
+    for instant in range(first, last, quarter):
+        today = datetime.fromtimestamp(instant / 1000, ZoneInfo(zone)).date()
+        if previous is None or today != previous[0]:
+            previous, begun = (today, previous[0] if previous else None), instant
+        if previous[1] is not None:
+            yesterday = previous[1] if instant - begun < 4 * quarter else None
+            assert local_days(instant, ZoneInfo(zone)) == LocalDays(today, yesterday)
+
+
 def test_derive_visitor_id_differs_by_each_input() -> None:
     """Salt, site, address and user agent each change the ID; the same four give the same 16 hex digits."""
     same = (b"salt", "haihau", "192.0.2.1", CHROME)

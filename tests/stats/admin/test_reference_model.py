@@ -4,6 +4,7 @@ import json
 import uuid
 from collections import Counter
 from datetime import datetime
+from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -244,12 +245,27 @@ def test_ping_before_any_view_makes_the_visitor_known() -> None:
     assert total(fold(record(0, kind="ping"), record(1, at=NOON + MINUTE))) == (1, 0, 1)
 
 
-def test_late_view_does_not_move_a_visitor_back() -> None:
-    """A view from before the newest one begins no visit and leaves the newest time as it is."""
-    expected = fold(
-        record(0), record(1, at=NOON - 2 * HOUR, arrived=NOON), record(2, at=NOON + 30 * MINUTE, arrived=NOON)
-    )
-    assert total(expected)[1] == 1
+def test_late_view_begins_the_visit_that_it_would_have_begun() -> None:
+    """A view that arrives late begins a visit at its own time, and the view that it precedes begins none any more."""
+    views = [record(0), record(1, at=NOON - 2 * HOUR, arrived=NOON), record(2, at=NOON + 30 * MINUTE, arrived=NOON)]
+    assert total(fold(*views))[1] == 2
+    earlier = record(3, at=NOON - 30 * MINUTE, arrived=NOON + HOUR, article="bai-1")
+    assert (total(fold(*views, earlier))[1], total(fold(*views, earlier), "bai-1")[1]) == (2, 1)
+    between = record(3, kind="ping", at=NOON - 30 * MINUTE, arrived=NOON + HOUR)
+    assert total(fold(*views, between))[1] == 1
+
+
+def test_visits_do_not_depend_on_the_order_of_arrival() -> None:
+    """Views and pings of different times have the same visits in each order, however late they arrive."""
+    minutes = [0, 20, 45, 80, 81, 110, 140, 171]
+    kinds = ["view", "ping", "view", "view", "ping", "view", "ping", "view"]
+    for _ in range(50):
+        order = Random().sample(range(8), 8)
+        records = [
+            record(n, kind=kinds[one], at=NOON + minutes[one] * MINUTE, arrived=NOON + 3 * HOUR)
+            for n, one in enumerate(order)
+        ]
+        assert total(fold(*records))[1] == 3, order
 
 
 def test_view_without_visitor_id_is_a_view_only() -> None:
@@ -295,30 +311,25 @@ def test_midnight_of_utc_changes_no_day() -> None:
 
 
 def test_ids_of_two_days_in_either_order_are_one_visitor() -> None:
-    """A new visitor with two IDs is known under both, unless it only leaves; a known ID needs no other."""
-    both = record(0, visitor=BOB, visitor_prev=ANN)
-    assert total(fold(both, record(1, visitor=ANN, at=NOON + MINUTE)))[1] == 1
+    """A view that names yesterday's ID continues its visit, whichever arrives first; a leave joins nobody."""
+    both = record(0, visitor=BOB, visitor_prev=ANN, at=NOON + MINUTE)
+    assert total(fold(both, record(1, visitor=ANN, arrived=NOON + MINUTE)))[1] == 1
+    assert total(fold(record(1, visitor=ANN), both))[1] == 1
     leaves = record(0, visitor=BOB, visitor_prev=ANN, kind="leave")
     assert total(fold(leaves, record(1, visitor=ANN)))[1] == 1
     joins = record(1, visitor=BOB, visitor_prev=ANN, kind="leave")
-    assert total(fold(record(0), joins, record(2, visitor=BOB)))[1] == 1
+    assert total(fold(record(0), joins, record(2, visitor=BOB)))[1] == 2
     apart = [record(0, visitor=ANN), record(1, visitor=BOB), record(2, visitor=BOB, visitor_prev=ANN, at=NOON + HOUR)]
-    again = record(3, visitor=ANN, at=NOON + HOUR)
+    again = record(3, visitor=ANN, at=NOON + HOUR + 1)
     assert total(fold(*apart, again))[1] == 4
 
 
-def test_visitors_are_evicted_like_ids() -> None:
-    """A visitor without events in this window or the two before it with arrivals is new, whatever its IDs."""
+def test_visits_do_not_depend_on_what_is_evicted() -> None:
+    """A view 90 minutes late continues a visit of its own time, also that of yesterday's ID."""
     filler = [record(n, at=NOON + n * 30 * MINUTE, visitor=None) for n in range(1, 3)]
-    back = record(9, at=NOON, arrived=NOON + 90 * MINUTE)
-    assert total(fold(record(0), filler[0], back))[1] == 1
-    assert total(fold(record(0), *filler, back))[1] == 2
-    assert (
-        total(fold(record(0), *filler, record(9, at=NOON, arrived=NOON + 90 * MINUTE, visitor=BOB, visitor_prev=ANN)))[
-            1
-        ]
-        == 2
-    )
+    late = {"at": NOON + MINUTE, "arrived": NOON + 90 * MINUTE}
+    assert total(fold(record(0), *filler, record(9, **late)))[1] == 1
+    assert total(fold(record(0), *filler, record(9, visitor=BOB, visitor_prev=ANN, **late)))[1] == 1
 
 
 def test_days_of_summer_time_have_their_length() -> None:

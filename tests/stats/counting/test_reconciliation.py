@@ -113,7 +113,7 @@ async def test_differences_after_a_partition_counted_twice_have_its_size(pool: a
     """If the offsets of a partition are lost and its log is counted again, the difference is all that was counted."""
     await count_all(pool)
     records = history(0)
-    for table in ("offsets", "evicted_ids", "dead_letters"):
+    for table in ("offsets", "evicted_state", "dead_letters"):
         await pool.execute(f"DELETE FROM stats.{table} WHERE partition = 0")
     position = (await read_positions(pool, "page-views", {0: BEGINNING}, LOG))[0]
     deltas = fold(records, PartitionState(), SITES, [])

@@ -23,13 +23,14 @@ def test_snapshot_of_a_state_restores_it() -> None:
     assert to_bytes(restored) == to_bytes(state)
 
 
-def test_snapshot_keeps_the_names_of_format_1() -> None:
-    """Snapshots that an earlier version wrote stay readable: the names in the bytes are part of format 1."""
+def test_snapshot_keeps_the_names_of_format_2() -> None:
+    """Snapshots that an earlier version wrote stay readable: the names in the bytes are part of format 2."""
     saved = msgspec.msgpack.decode(to_bytes(counted_state()))
-    assert saved["format"] == 1
-    assert set(saved) == {"format", "turn", "slots", "ids", "readers"}
-    assert set(saved["readers"]["haihau"]) == {"columns", "articles", "ring_step"}
-    assert len(saved["readers"]["haihau"]["columns"]) == 7
+    assert saved["format"] == 2
+    assert set(saved) == {"format", "window_seq", "window_indexes", "seen_ids", "visitors"}
+    site = saved["visitors"]["haihau"]
+    assert set(site) == {"columns", "articles", "ring_bucket", "activities", "closed", "sources"}
+    assert (len(site["columns"]), len(site["activities"])) == (7, 4)
 
 
 def test_snapshot_that_is_not_one_is_ignored() -> None:

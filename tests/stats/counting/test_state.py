@@ -4,11 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from services.stats.counting.activities import NEVER
 from services.stats.counting.decoding import LEAVE, PING, VIEW
+from services.stats.counting.evicted_state import EvictedActivities, Source
+from services.stats.counting.late_events import VISIT_TIMEOUT_MS
 from services.stats.counting.state import (
     DEDUP_WINDOWS,
     PRESENCE_BUCKET_MS,
-    VISIT_TIMEOUT_MS,
     PartitionState,
     VisitorEvents,
     VisitorTable,
@@ -29,7 +31,15 @@ def events(*rows: tuple[int, int, int], **columns: Any) -> VisitorEvents:
         visitor=visitor.astype(np.uint64),
         visitor_prev=np.array([one or 0 for one in previous], np.uint64),
         has_prev=np.array([one is not None for one in previous]),
+        source=np.zeros(len(rows), np.int64),
+        source_names=lambda codes: [Source("", "") for _ in codes],
     )
+
+
+def update(table: VisitorTable, these: VisitorEvents) -> tuple[list[bool], list[bool]]:
+    """Apply events that touch nothing evicted; return which start a visit, and which are the first of an ID's day."""
+    changes = table.update(these, 1, NEVER, EvictedActivities([], "haihau", 0))
+    return changes.starts_visit.tolist(), changes.is_first_of_day.tolist()
 
 
 def online(table: VisitorTable, article: int = 0) -> int:
@@ -40,19 +50,21 @@ def online(table: VisitorTable, article: int = 0) -> int:
 def test_update_view_after_the_timeout_starts_a_visit() -> None:
     """A visit starts with a view more than 30 minutes after the last view or ping, and not earlier."""
     table = VisitorTable()
-    starts, first = table.update(
-        events((0, VIEW, 1), (VISIT_TIMEOUT_MS, VIEW, 1), (2 * VISIT_TIMEOUT_MS + 1, VIEW, 1)), 1
+    starts, first = update(
+        table, events((0, VIEW, 1), (VISIT_TIMEOUT_MS, VIEW, 1), (2 * VISIT_TIMEOUT_MS + 1, VIEW, 1))
     )
-    assert starts.tolist() == [True, False, True]
-    assert first.tolist() == [True, False, False]
+    assert starts == [True, False, True]
+    assert first == [True, False, False]
 
 
 def test_update_linked_id_shares_the_row_of_its_predecessor() -> None:
     """An ID that names a known one as its predecessor continues its visit, and is a visitor of its own day."""
     table = VisitorTable()
-    table.update(events((0, VIEW, 1)), 1)
-    starts, first = table.update(events((1_000, VIEW, 2), previous=[1], day=[2]), 1)
-    assert (starts.tolist(), first.tolist()) == ([False], [True])
+    no_evicted = EvictedActivities([], "haihau", 0)
+    table.update(events((0, VIEW, 1)), 1, NEVER, no_evicted)
+    changes = table.update(events((1_000, VIEW, 2), previous=[1], day=[2]), 1, NEVER, no_evicted)
+    assert int(changes.starts_visit.sum()) - len(changes.ended) == 0
+    assert changes.is_first_of_day.tolist() == [True]
     assert len(table.last_seen) == 1
     assert table.visitor_id.tolist() == [1, 2]
 
@@ -60,8 +72,8 @@ def test_update_linked_id_shares_the_row_of_its_predecessor() -> None:
 def test_update_leave_of_an_unknown_visitor_adds_no_row() -> None:
     """A leave of a visitor who was never here has no effect."""
     table = VisitorTable()
-    starts, first = table.update(events((0, LEAVE, 1)), 1)
-    assert (starts.tolist(), first.tolist(), len(table.visitor_id)) == ([False], [False], 0)
+    starts, first = update(table, events((0, LEAVE, 1)))
+    assert (starts, first, len(table.visitor_id)) == ([False], [False], 0)
 
 
 def test_presence_follows_pings_articles_and_leaves() -> None:
@@ -69,11 +81,11 @@ def test_presence_follows_pings_articles_and_leaves() -> None:
     table = VisitorTable()
     table.advance_ring(NOW)
     one, two = table.article_numbers(["bai-1", "bai-2"]).tolist()
-    table.update(events((0, VIEW, 1), (0, VIEW, 2), article=[one, one]), 1)
+    update(table, events((0, VIEW, 1), (0, VIEW, 2), article=[one, one]))
     assert (online(table), online(table, one)) == (2, 2)
-    table.update(events((PRESENCE_BUCKET_MS, VIEW, 2), (6_000, PING, 1), article=[two, two]), 1)
+    update(table, events((PRESENCE_BUCKET_MS, VIEW, 2), (6_000, PING, 1), article=[two, two]))
     assert (online(table), online(table, one), online(table, two)) == (2, 1, 1)
-    table.update(events((7_000, LEAVE, 1), article=[0]), 1)
+    update(table, events((7_000, LEAVE, 1), article=[0]))
     assert (online(table), online(table, one), online(table, two)) == (1, 0, 1)
 
 
@@ -82,7 +94,7 @@ def test_rebuild_ring_equals_the_updated_ring() -> None:
     table = VisitorTable()
     table.advance_ring(NOW)
     article = int(table.article_numbers(["bai-1"])[0])
-    table.update(events(*((number * 3_000, VIEW, number) for number in range(1, 9)), article=[article] * 8), 1)
+    update(table, events(*((number * 3_000, VIEW, number) for number in range(1, 9)), article=[article] * 8))
     before = table.presence([0, article])
     table.rebuild_ring()
     assert table.presence([0, article]) == before
@@ -94,7 +106,7 @@ def test_open_window_evicts_entries_after_two_windows_with_arrivals() -> None:
     assert state.open_window(10, 0) is None
     state.seen_ids.add(np.array([1], np.uint64), np.array([2], np.uint64), state.window_seq)
     state.visitors["haihau"] = VisitorTable()
-    state.visitors["haihau"].update(events((0, VIEW, 1)), state.window_seq)
+    update(state.visitors["haihau"], events((0, VIEW, 1)))
     assert state.entries == 2
     for number in range(DEDUP_WINDOWS):
         assert state.open_window(90 + number, 100 + number) is None

@@ -15,9 +15,9 @@ import pytest
 from services.stats.admin.reference_model import recount
 from services.stats.counting import store
 from services.stats.counting.decoding import DeadLetter, RawRecord
+from services.stats.counting.evicted_state import EvictedState
 from services.stats.counting.log_check import record_checksum
 from services.stats.counting.rules import BucketCount, CountDeltas, DayCount, NewDailyVisitor, PresenceSnapshot, fold
-from services.stats.counting.seen_ids import EvictedIds
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import Fenced, Position, commit_batch, read_positions, skip_gap
 from services.stats.counting.topic_identity import TopicIdentity
@@ -228,7 +228,7 @@ def full_deltas() -> CountDeltas:
     deltas.ledger["haihau", 86_402, "bot", "crawler"] = 19
     deltas.referrers["haihau", 86_403, "google.com"] = 20
     deltas.dead_letters = [DeadLetter(21, "schema", b"22")]
-    deltas.evicted_ids = [EvictedIds(23, 24, np.array([25], np.uint64), np.array([26], np.uint64))]
+    deltas.evicted = [EvictedState(23, 24, np.array([25], np.uint64), np.array([26], np.uint64), b"27")]
     return deltas
 
 
@@ -249,7 +249,7 @@ STORED = {
     "ledger": [(86_402, "bot", "crawler", 19)],
     "referrers": [(86_403, "google.com", 20)],
     "dead_letters": [(21, "schema", b"22")],
-    "evicted_ids": [(23, 24, np.array([25, 26], np.uint64).tobytes())],
+    "evicted_state": [(23, 24, np.array([25, 26], np.uint64).tobytes(), b"27")],
     "offsets": [(27, 28, 29, 30, 31)],
 }
 COLUMNS = {
@@ -259,7 +259,7 @@ COLUMNS = {
     "ledger": "day, outcome, reason, events",
     "referrers": "day, host, visits",
     "dead_letters": '"offset", reason, value',
-    "evicted_ids": "evicted_at_offset, window_index, ids",
+    "evicted_state": "evicted_at_offset, window_index, ids, activities",
     "offsets": "next_offset, newest_arrived, window_records, window_dead_letters, offsets_without_record",
 }
 

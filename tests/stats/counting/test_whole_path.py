@@ -19,15 +19,15 @@ from services.stats.admin.verify.comparison import compare
 from services.stats.admin.verify.stored import read_stored
 from services.stats.admin.verify.values import LogSpan
 from services.stats.counting.decoding import RawBatch, RawRecord, decode
-from services.stats.counting.rules import fold_batch, needs_evicted_ids
+from services.stats.counting.rules import fold_batch, needs_evicted_state
 from services.stats.counting.snapshots import from_bytes, to_bytes
 from services.stats.counting.state import PartitionState
-from services.stats.counting.store import Position, commit_batch, read_evicted_ids, read_positions
+from services.stats.counting.store import Position, commit_batch, read_evicted_state, read_positions
 from services.stats.counting.topic_identity import TopicIdentity
 from shared.postgres import open_pool
 from tests.stats.counting.test_rules import MINUTE, NOON, SITES, record
 
-TABLES = ("counts", "online", "visitor_days", "ledger", "dead_letters", "evicted_ids", "referrers", "offsets")
+TABLES = ("counts", "online", "visitor_days", "ledger", "dead_letters", "evicted_state", "referrers", "offsets")
 
 
 async def count_all(
@@ -53,7 +53,9 @@ async def count_one(
 ) -> Position:
     batch = decode(records, SITES)
     evicted = (
-        await read_evicted_ids(pool, "page-views", partition, position.generation) if needs_evicted_ids(batch) else None
+        await read_evicted_state(pool, "page-views", partition, position.generation)
+        if needs_evicted_state(batch, state, records)
+        else None
     )
     deltas = fold_batch(batch, state, records, evicted)
     after = position._replace(
@@ -118,10 +120,16 @@ async def test_visitor_in_several_windows_of_one_batch_counts_once(database: str
         await pool.close()
 
 
+USUAL_DELAYS = (0, 0, 0, 0, 5000, 35 * MINUTE, 3 * 60 * MINUTE, 47 * 60 * MINUTE, -MINUTE)
+SPOOLED_DELAYS = (0, 0, *(minutes * MINUTE for minutes in (10, 20, 25, 29, 31, 45, 61, 90, 180)), 47 * 60 * MINUTE)
+
+
 def long_history(seed: int) -> dict[int, list[RawRecord]]:
     """Some days of 2 partitions: visitors who come and go over windows, late and repeated events, outages."""
     random = Random(seed)
     people = [f"{number:016x}" for number in range(random.choice((3, 8, 40)))]
+    links = random.choice((0, 0.1, 0.5))
+    delays = random.choice((USUAL_DELAYS, USUAL_DELAYS, SPOOLED_DELAYS))
     partitions: dict[int, list[RawRecord]] = {0: [], 1: []}
     for partition, records in partitions.items():
         arrived = NOON + random.randrange(86_400_000)
@@ -131,7 +139,7 @@ def long_history(seed: int) -> dict[int, list[RawRecord]]:
             if records and random.random() < 0.08:
                 records.append(RawRecord(offset, arrived, random.choice(records).value))
                 continue
-            delay = random.choice((0, 0, 0, 0, 5000, 35 * MINUTE, 3 * 60 * MINUTE, 47 * 60 * MINUTE, -MINUTE))
+            delay = random.choice(delays)
             records.append(
                 record(
                     offset,
@@ -140,6 +148,7 @@ def long_history(seed: int) -> dict[int, list[RawRecord]]:
                     arrived=arrived,
                     kind=random.choice(("view", "view", "view", "ping", "leave")),
                     visitor=random.choice((*mine, None)),
+                    visitor_prev=random.choice(mine) if random.random() < links else None,
                     article=random.choice((None, "bai-1", "bai-2")),
                     bot=random.choice((None, None, None, None, "crawler")),
                     site=random.choice(("haihau", "haihau", "kathmandu", "khong-co")),
@@ -147,6 +156,37 @@ def long_history(seed: int) -> dict[int, list[RawRecord]]:
                 )
             )
     return partitions
+
+
+async def test_views_that_waited_in_a_spool_have_their_visits(database: str) -> None:
+    """Views that wait in one collector's spool while their pings go through another have their visits, and not none."""
+    people = [f"{number:016x}" for number in range(1, 41)]
+    first = NOON - 3 * 60 * MINUTE
+    pings = [
+        record(n + 40 * minute, kind="ping", at=first + (15 * minute + 15) * MINUTE // 30 + n, visitor=who)
+        for minute in range(3)
+        for n, who in enumerate(people)
+    ]
+    spooled = [
+        record(120 + n, at=first + n, arrived=NOON, visitor=who, article="bai-1", referrer="zalo.me")
+        for n, who in enumerate(people)
+    ]
+    records = [*pings, *spooled]
+    others = [
+        record(160 + n, at=NOON + n * 20 * MINUTE, visitor="f" * 16, id=str(uuid.UUID(int=1000 + n))) for n in range(3)
+    ]
+    pool = await open_pool(database, role="presstally_stats", size=2)
+    try:
+        await count_all(pool, 0, [*records, *others], [(50, False), (130, True)])
+        assert await stored(pool) == expected({0: [*records, *others]})
+        numbers = await pool.fetchrow(
+            "SELECT views, visits, visitors FROM stats.counts WHERE article = 'bai-1' AND grain = 'total'"
+        )
+        assert numbers is not None
+        assert tuple(numbers) == (40, 40, 40)
+        assert await drifts(pool, {0: [*records, *others]}) == []
+    finally:
+        await pool.close()
 
 
 def random_cuts(random: Random, records: Sequence[RawRecord]) -> list[tuple[int, bool]]:
