@@ -88,7 +88,7 @@ class EditorApi:
     def __init__(self, context: ApiContext) -> None:
         self.context = context
         self.app = editor_api(context)
-        self._app = BodyLimitMiddleware(self.app)
+        self._app = BodyLimitMiddleware(self.app, self.context.tokens)
         self._tokens: dict[tuple[str, str | None], str] = {}
 
     async def token(self, scope: str, at: str | None = None) -> str:

@@ -1,11 +1,20 @@
-"""Limits on request bodies: size and JSON nesting depth."""
+"""Limits on requests with a body: who sends it, how many bytes all of them have, how long one takes, and its JSON.
 
+The caller is known from the headers before the first byte is read, so that a stranger's body costs nothing. Bytes are
+reserved until the response has been sent: an import and a decoded article need their body for that long.
+"""
+
+import asyncio
+import contextlib
 import re
-from collections.abc import AsyncGenerator
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
 
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.ingest.auth.tokens import Tokens
+from services.ingest.content.json_bounds import has_more_values
 from shared.http.problems import Problem
 
 BODY_BYTES_MAX = 2 * 1024 * 1024
@@ -20,6 +29,23 @@ STREAMING_ROUTES = ("/media", "/imports")
 
 
 JSON_DEPTH_MAX = 60
+JSON_VALUES_MAX = 100_000
+"""An article of 500 blocks with large tables has a third of it."""
+
+BODY_SECONDS_MAX = 30.0
+UPLOAD_SECONDS_MAX = 120.0
+"""Of a body of the streaming routes; the gateway has the same limit."""
+UPLOAD_BYTES_MAX = 33 * 1024 * 1024
+"""What a streaming route may read at most, with the envelope of a form: reserved if the length is not declared."""
+RESERVED_BYTES_MAX = 128 * 1024 * 1024
+"""Of all bodies of a process together."""
+RESERVED_BYTES_OF_CALLER_MAX = 72 * 1024 * 1024
+REQUESTS_MAX = 128
+"""Requests with a body that are being served."""
+REQUESTS_OF_CALLER_MAX = 48
+REFUSED_BYTES_READ = 256 * 1024
+"""How much of a refused body is read, and dropped: many clients read the response only after sending."""
+REFUSED_SECONDS = 2.0
 
 
 async def limited_body(request: Request, limit: int, envelope: int = 0) -> AsyncGenerator[bytes, None]:
@@ -49,25 +75,88 @@ def too_large(size: int, limit: int) -> Problem:
     return Problem(413, f"The file must have at most {limit:,} bytes (got {size:,}).", limit=limit, size=size)
 
 
-class BodyLimitMiddleware:
-    """Reads request bodies ahead of the API, and rejects those that are too large or nested too deep."""
+class BodyBudget:
+    """The bodies that are in memory, and the requests that have one, by caller."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self) -> None:
+        self._bytes: Counter[str] = Counter()
+        self._requests: Counter[str] = Counter()
+
+    @contextlib.contextmanager
+    def reserve(self, caller: str, size: int) -> Iterator[None]:
+        """Reserve bytes for a request while the context is open.
+
+        Raises:
+            Problem: 429 if the caller has too much in progress, 503 if all callers together have.
+        """
+        others = {"retry-after": "2"}
+        if (
+            self._requests[caller] >= REQUESTS_OF_CALLER_MAX
+            or self._bytes[caller] + size > RESERVED_BYTES_OF_CALLER_MAX
+        ):
+            raise Problem(429, "Too many of your requests are in progress; wait for their responses.", headers=others)
+        if self._requests.total() >= REQUESTS_MAX or self._bytes.total() + size > RESERVED_BYTES_MAX:
+            raise Problem(503, "Too many requests are in progress; retry later.", headers=others)
+        self._bytes[caller] += size
+        self._requests[caller] += 1
+        try:
+            yield
+        finally:
+            self._bytes[caller] -= size
+            self._requests[caller] -= 1
+            if not self._requests[caller]:
+                del self._bytes[caller], self._requests[caller]
+
+
+class BodyLimitMiddleware:
+    """Authenticates the callers of requests with a body, then reads it within limits, ahead of the API.
+
+    Args:
+        app: The API.
+        tokens: Identifies callers.
+    """
+
+    def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
         self._app = app
+        self._tokens = tokens
+        self._budget = BodyBudget()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
-        streamed = (
-            scope["type"] == "http" and scope["path"].removeprefix(scope.get("root_path", "")) in STREAMING_ROUTES
-        )
-        if streamed or scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
+        if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
-        try:
-            body = await _read_limited(Request(scope, receive))
-        except Problem as problem:
-            await problem.response()(scope, receive, send)
+        is_streamed = scope["path"].removeprefix(scope.get("root_path", "")) in STREAMING_ROUTES
+        with contextlib.ExitStack() as reserved:
+            try:
+                caller, size = await self._admit(Request(scope), UPLOAD_BYTES_MAX if is_streamed else BODY_BYTES_MAX)
+                reserved.enter_context(self._budget.reserve(caller, size))
+            except Problem as problem:
+                await _drop_body(receive)
+                await problem.response()(scope, receive, send)
+                return
+            deadline = asyncio.get_running_loop().time() + (UPLOAD_SECONDS_MAX if is_streamed else BODY_SECONDS_MAX)
+            try:
+                await self._serve(scope, _with_deadline(receive, deadline), send, is_streamed=is_streamed)
+            except Problem as problem:
+                await problem.response()(scope, receive, send)
+
+    async def _admit(self, request: Request, bytes_max: int) -> tuple[str, int]:
+        """Return the caller of a request and the bytes to reserve for its body, from the headers alone.
+
+        Raises:
+            Problem: 401 or 503, as `Tokens.identify`. The routes check the scope.
+        """
+        token = await self._tokens.identify(request.headers.get("authorization"))
+        length = request.headers.get("content-length", "")
+        declared = int(length) if length.isascii() and length.isdigit() and len(length) < 16 else bytes_max
+        return token.prefix, min(declared, bytes_max)
+
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, *, is_streamed: bool) -> None:
+        if is_streamed:
+            await self._app(scope, receive, send)
             return
+        body = await _read_limited(Request(scope, receive))
         sent = False
 
         async def replay() -> Message:
@@ -78,6 +167,37 @@ class BodyLimitMiddleware:
             return {"type": "http.request", "body": body, "more_body": False}
 
         await self._app(scope, replay, send)
+
+
+def _with_deadline(receive: Receive, deadline: float) -> Receive:
+    """Return a `receive` that raises a Problem, 408, if the body is not complete at a time of the event loop."""
+    is_complete = False
+
+    async def receive_in_time() -> Message:
+        nonlocal is_complete
+        if is_complete:
+            return await receive()
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError:
+            raise Problem(408, "The body took too long.") from None
+        is_complete = not message.get("more_body", False)
+        return message
+
+    return receive_in_time
+
+
+async def _drop_body(receive: Receive) -> None:
+    """Read the rest of a small body without keeping it, so that its sender gets the response."""
+    size = 0
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(REFUSED_SECONDS):
+            while size < REFUSED_BYTES_READ:
+                message = await receive()
+                size += len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
 
 
 async def _read_limited(request: Request) -> bytes:
@@ -93,6 +213,8 @@ async def _read_limited(request: Request) -> bytes:
         more = " or more" if size > DRAINED_BYTES_MAX else ""
         detail = f"The body must have at most {BODY_BYTES_MAX:,} bytes (got {size:,}{more})."
         raise Problem(413, detail, limit=BODY_BYTES_MAX, size=size)
+    if has_more_values(bytes(body), JSON_VALUES_MAX):
+        raise Problem(400, f"The body must have at most {JSON_VALUES_MAX:,} values.", limit=JSON_VALUES_MAX)
     depth = _json_depth(bytes(body))
     if depth > JSON_DEPTH_MAX:
         detail = f"The body must be nested at most {JSON_DEPTH_MAX} levels deep (got {depth:,})."

@@ -52,6 +52,10 @@ from shared.sites import Site, Sites
 BODY_BYTES_MAX = 64 * 1024
 BATCH_BODY_BYTES_MAX = 512 * 1024
 BODY_SECONDS = 10.0
+BODIES_BYTES_MAX = 32 * 1024 * 1024
+"""Of all bodies that are being received together."""
+BODY_SECONDS_UNDER_PRESSURE = 0.5
+"""A body that has taken longer is given up when another one needs its memory."""
 FORWARDED_HEADER = "x-forwarded-for"
 CONTENT_TYPES = ("application/json", "text/plain")
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
@@ -61,6 +65,15 @@ EXPOSED_HEADERS = ("access-control-expose-headers", "x-presstally, retry-after")
 Headers = list[tuple[str, str]]
 _Response = tuple[int, Headers, bytes]
 _BuiltEvent = tuple[SpooledEvent, str, str | None]
+
+
+@dataclass(slots=True, eq=False)
+class _BodyReader:
+    """A body that is being received."""
+
+    begun_at: float
+    """In monotonic seconds."""
+    reserved_bytes: int = 0
 
 
 @dataclass
@@ -77,8 +90,9 @@ class CollectorEndpoints:
 
     def __post_init__(self) -> None:
         self._origins = {origin for site in self.sites.values() for origin in site.origins}
-        self._body_readers: dict[asyncio.Task[Any], float] = {}
-        """Tasks that are reading a body, with their start in monotonic seconds."""
+        self._body_readers: dict[asyncio.Task[Any], _BodyReader] = {}
+        """Tasks that are reading a body, the oldest first."""
+        self._body_bytes = 0
 
     async def events(self, request: RsgiRequest, protocol: RsgiProtocol) -> int:
         """`POST /e`: one event or an array of up to 100, from a page. `OPTIONS /e`: the CORS preflight."""
@@ -99,16 +113,17 @@ class CollectorEndpoints:
         """Read the streamed body, and reject it as soon as it is too large or too slow.
 
         Raises:
-            Problem: 413 or 408.
+            Problem: 413, 408 or 503.
         """
         length = int(request.headers.get("content-length") or 0)
         if length > bytes_max:
             raise _too_large(bytes_max)
         task = asyncio.current_task()
         assert task is not None, "granian runs a task for each request"
-        self._body_readers[task] = time.monotonic()
+        reader = self._body_readers[task] = _BodyReader(time.monotonic())
         try:
             if length:
+                self._reserve(reader, length)
                 return await protocol()
             body = bytearray()
             chunks: Any = protocol
@@ -116,22 +131,48 @@ class CollectorEndpoints:
                 body += chunk
                 if len(body) > bytes_max:
                     raise _too_large(bytes_max)
+                self._reserve(reader, len(chunk))
         except asyncio.CancelledError:
             if task in self._body_readers:
                 raise
-            raise Problem(408, f"The body took more than {BODY_SECONDS:.0f} s.", reason="slow") from None
+            raise Problem(408, "The body took too long.", reason="slow") from None
         finally:
             self._body_readers.pop(task, None)
+            self._body_bytes -= reader.reserved_bytes
+            reader.reserved_bytes = 0
         return bytes(body)
+
+    def _reserve(self, reader: "_BodyReader", size: int) -> None:
+        """Reserve memory for a body; if there is none, those that have been read for longest give up theirs.
+
+        Bodies of real pages are complete within milliseconds, so that the oldest ones belong to an attack.
+
+        Raises:
+            Problem: 503 if all others are as new.
+        """
+        recent = time.monotonic() - BODY_SECONDS_UNDER_PRESSURE
+        while self._body_bytes + size > BODIES_BYTES_MAX:
+            task, oldest = next(iter(self._body_readers.items()))
+            if oldest is reader or oldest.begun_at > recent:
+                detail = "Too many bodies are being received; retry later with the same IDs."
+                raise Problem(503, detail, headers={"retry-after": "2"}, reason="unavailable")
+            self._cancel_reader(task)
+        reader.reserved_bytes += size
+        self._body_bytes += size
+
+    def _cancel_reader(self, task: asyncio.Task[Any]) -> None:
+        reader = self._body_readers.pop(task)
+        self._body_bytes -= reader.reserved_bytes
+        reader.reserved_bytes = 0
+        task.cancel()
 
     async def cancel_slow_bodies(self) -> None:
         """Cancel reads of bodies that take too long. A check per second costs less than a timer per request."""
         while True:
             await asyncio.sleep(1)
             deadline = time.monotonic() - BODY_SECONDS
-            for task in [task for task, begun in self._body_readers.items() if begun < deadline]:
-                del self._body_readers[task]
-                task.cancel()
+            for task in [task for task, reader in self._body_readers.items() if reader.begun_at < deadline]:
+                self._cancel_reader(task)
 
     async def _accept_events(self, request: RsgiRequest, protocol: RsgiProtocol, cors: Headers) -> _Response:
         _require_method(request, "POST")

@@ -103,7 +103,7 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
         async with run_broker(broker, settings.kafka, process):
             yield Role(
                 "articles",
-                routes=[Mount("/api", BodyLimitMiddleware(editor_api(context))), *asyncapi.ROUTES],
+                routes=[Mount("/api", BodyLimitMiddleware(editor_api(context), context.tokens)), *asyncapi.ROUTES],
                 not_ready=lambda: [producer.problem] if producer.problem else [],
             )
     finally:

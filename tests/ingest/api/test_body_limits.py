@@ -1,17 +1,42 @@
 """Limits on request bodies: size, nesting depth, and bodies that are streamed."""
 
+import asyncio
 from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from starlette.requests import Request
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.ingest.api.body_limits import BODY_BYTES_MAX, JSON_DEPTH_MAX, BodyLimitMiddleware, limited_body
+from services.ingest.api import body_limits as module
+from services.ingest.api.body_limits import (
+    BODY_BYTES_MAX,
+    JSON_DEPTH_MAX,
+    BodyBudget,
+    BodyLimitMiddleware,
+    limited_body,
+)
 from shared.http.problems import Problem
 
 
-async def run(body: list[bytes], path: str = "/articles", method: str = "POST") -> tuple[int, bytes, bytes]:
+class KnownCaller:
+    """Tokens with one valid bearer, whose prefix is the bearer itself."""
+
+    async def identify(self, authorization: str | None) -> Any:
+        if authorization is None:
+            raise Problem(401, "A token is required.")
+        return SimpleNamespace(prefix=authorization)
+
+
+def body_limits(app: ASGIApp) -> BodyLimitMiddleware:
+    return BodyLimitMiddleware(app, KnownCaller())  # type: ignore[arg-type]
+
+
+async def run(
+    body: list[bytes], path: str = "/articles", method: str = "POST", caller: str | None = "Lan"
+) -> tuple[int, bytes, bytes]:
     """Return the status and body of the response, and the body that the application got."""
     got = bytearray()
 
@@ -36,8 +61,9 @@ async def run(body: list[bytes], path: str = "/articles", method: str = "POST") 
     async def send(message: Message) -> None:
         sent.append(message)
 
-    scope = {"type": "http", "method": method, "path": path, "headers": [], "query_string": b""}
-    await BodyLimitMiddleware(app)(scope, receive, send)
+    headers = [(b"authorization", caller.encode())] if caller else []
+    scope = {"type": "http", "method": method, "path": path, "headers": headers, "query_string": b""}
+    await body_limits(app)(scope, receive, send)
     return sent[0]["status"], sent[1]["body"], bytes(got)
 
 
@@ -105,3 +131,81 @@ async def test_limited_body_above_limit_raises_413_with_sizes() -> None:
     with pytest.raises(Problem) as raised:
         await chunks_of(b"x" * 36, 30, 5)
     assert (raised.value.status, raised.value.extensions) == (413, {"limit": 30, "size": 36})
+
+
+async def test_stranger_is_refused_before_the_body_is_read() -> None:
+    """Without a token, the answer is 401, nothing is kept, and no more than a small body is read."""
+    read = 0
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        raise AssertionError("the API must not see the request")
+
+    async def receive() -> Message:
+        nonlocal read
+        read += 64 * 1024
+        return {"type": "http.request", "body": b"x" * 64 * 1024, "more_body": True}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    for path in ("/articles", "/imports", "/media", "/nowhere"):
+        read = 0
+        scope = {"type": "http", "method": "POST", "path": path, "headers": [], "query_string": b""}
+        await body_limits(app)(scope, receive, send)
+        assert read == module.REFUSED_BYTES_READ
+    assert [message["status"] for message in sent if "status" in message] == [401] * 4
+
+
+@pytest.mark.parametrize("path", ["/articles", "/imports"])
+async def test_slow_body_is_408(monkeypatch: pytest.MonkeyPatch, path: str) -> None:
+    """A body that does not arrive in time ends with a 408 instead of holding memory."""
+    monkeypatch.setattr(module, "BODY_SECONDS_MAX", 0.05)
+    monkeypatch.setattr(module, "UPLOAD_SECONDS_MAX", 0.05)
+    sent: list[Message] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+
+    async def receive() -> Message:
+        await asyncio.sleep(10)
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": path, "headers": [(b"authorization", b"Lan")]}
+    await body_limits(app)({**scope, "query_string": b""}, receive, send)
+    assert sent[0]["status"] == 408
+
+
+def test_budget_bounds_bytes_and_requests() -> None:
+    """One caller cannot take all of the memory, all callers together cannot take more, and what ends is free again."""
+    budget = BodyBudget()
+    megabyte = 1024 * 1024
+    with ExitStack() as held:
+        held.enter_context(budget.reserve("a", 70 * megabyte))
+        with pytest.raises(Problem) as raised, budget.reserve("a", 3 * megabyte):
+            pass
+        assert (raised.value.status, raised.value.headers) == (429, {"retry-after": "2"})
+        held.enter_context(budget.reserve("b", 58 * megabyte))
+        with pytest.raises(Problem) as raised, budget.reserve("c", 1 * megabyte):
+            pass
+        assert (raised.value.status, raised.value.headers) == (503, {"retry-after": "2"})
+    with ExitStack() as held:
+        for _ in range(module.REQUESTS_OF_CALLER_MAX):
+            held.enter_context(budget.reserve("a", 0))
+        with pytest.raises(Problem, match="your requests"), budget.reserve("a", 0):
+            pass
+        for number in range(module.REQUESTS_MAX - module.REQUESTS_OF_CALLER_MAX):
+            held.enter_context(budget.reserve(f"c{number}", 0))
+        with pytest.raises(Problem, match="Too many requests"), budget.reserve("b", 0):
+            pass
+    assert (budget._bytes, budget._requests) == ({}, {})
+
+
+async def test_middleware_body_with_too_many_values_is_400() -> None:
+    """Values take far more memory than their text, so that their number is bounded before they are decoded."""
+    status, body, got = await run([b'{"a":[' + b"[]," * 200_000 + b"0]}"])
+    assert (status, got) == (400, b"")
+    assert b"at most 100,000 values" in body
