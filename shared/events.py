@@ -38,6 +38,9 @@ class PageEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaul
     visitor_prev: VisitorId | None = None
     bot: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
     referrer: Annotated[str, Meta(min_length=1, max_length=REFERRER_CHARACTERS_MAX)] | None = None
+    visitor_limit: Annotated[
+        bool, Meta(description="visitor is missing because its address had too many of them on that day")
+    ] = False
 
 
 class Adjustment(msgspec.Struct, frozen=True, kw_only=True):

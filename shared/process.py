@@ -25,7 +25,7 @@ from shared.http.app import HttpApp, http_server
 from shared.logs import configure_logs, flush_logs, log
 from shared.metrics import BUILD_INFO
 from shared.process_metrics import sample_process
-from shared.role import Process, RoleFactory
+from shared.role import LazyRole, Process, RoleFactory
 from shared.settings import Settings
 
 STOP_SECONDS = 9.0
@@ -51,10 +51,14 @@ def run_service(service: str, roles: Mapping[str, RoleFactory], settings: Settin
     """
     configure_logs(service, settings.log_level)
     raise_open_files_limit()
+    chosen = {name: roles[name] for name in wanted or roles}
+    for factory in chosen.values():
+        if isinstance(factory, LazyRole):
+            factory.load()  # before the heap is frozen
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 100)
     BUILD_INFO.labels(__version__, service).set(1)
-    return uvloop.run(_run({name: roles[name] for name in wanted or roles}, settings))
+    return uvloop.run(_run(chosen, settings))
 
 
 def raise_open_files_limit() -> int:

@@ -1,6 +1,7 @@
 """A role: its interface to its process, and the process that it runs in."""
 
 import asyncio
+import importlib
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -90,3 +91,27 @@ class Process:
 
 
 RoleFactory = Callable[[Any, Process], AbstractAsyncContextManager[Role]]
+
+
+class LazyRole:
+    """A role factory whose module is imported when the role runs, so that other roles need not pay for it.
+
+    Args:
+        module: Name of the module.
+        function: Name of the factory in it.
+        help_text: What the role does, in one line.
+    """
+
+    def __init__(self, module: str, function: str, help_text: str) -> None:
+        self._module = module
+        self._function = function
+        self.__doc__ = help_text
+
+    def load(self) -> RoleFactory:
+        """Import the module and return the factory."""
+        factory: RoleFactory = getattr(importlib.import_module(self._module), self._function)
+        return factory
+
+    def __call__(self, settings: Any, process: Process) -> AbstractAsyncContextManager[Role]:
+        """Return the role's context manager."""
+        return self.load()(settings, process)

@@ -24,7 +24,7 @@ from deploy.local.postgres import Postgres
 from shared.migrate import migrate
 
 ROOT = Path(__file__).parent.parent
-PORTS_PER_INSTALLATION = 7
+PORTS_PER_INSTALLATION = 8
 SITES = """
 [[site]]
 slug = "haihau"
@@ -50,6 +50,8 @@ separate_approver = true
 statistics = "token"
 sections = [{ slug = "tin-tuc", name = "Tin tức" }]
 """
+TRUSTED_PROXIES = "127.2.0.0/16 2001:db8:f::/48"
+"""Loopback addresses that the proxies of tests connect from; other clients of the gateway are strangers."""
 STATISTICS_TOKENS = "giao-thuy a-token-of-giao-thuy"
 PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
 
@@ -176,7 +178,7 @@ class System:
         return f"127.0.0.1:{self.base_port + 4}"
 
     def port(self, service: str) -> int:
-        return self.base_port + {"ingest": 1, "stats": 2, "render": 3}[service]
+        return self.base_port + {"ingest": 1, "stats": 2, "render": 3, "articles": 7}[service]
 
     def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         url = path if path.startswith("http") else self.url + path
@@ -217,7 +219,9 @@ class System:
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
     def all_ready(self) -> bool:
-        return all(answers(f"http://127.0.0.1:{self.port(name)}/readyz") for name in ("ingest", "stats", "render"))
+        return all(
+            answers(f"http://127.0.0.1:{self.port(name)}/readyz") for name in ("ingest", "articles", "stats", "render")
+        )
 
 
 def lower(headers: Any) -> dict[str, str]:
@@ -240,7 +244,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     sites.write_text(SITES)
     port = free_ports(PORTS_PER_INSTALLATION)
     ours = {"PRESSTALLY_HOME": str(home), "PRESSTALLY_PORT": str(port), "PRESSTALLY_SITES": str(sites)}
-    ours |= {"PRESSTALLY_STATISTICS_TOKENS": STATISTICS_TOKENS}
+    ours |= {"PRESSTALLY_STATISTICS_TOKENS": STATISTICS_TOKENS, "PRESSTALLY_TRUSTED_PROXIES": TRUSTED_PROXIES}
     environment = {**os.environ, **ours, "PRESSTALLY_PUBLIC_URL": f"http://localhost:{port}"}
     with (home / "run.log").open("wb") as log:
         process = subprocess.Popen(

@@ -139,7 +139,7 @@ def _check_targets(project: Project) -> None:
     while True:
         samples = json.loads(project.compose(*query))["data"]["result"]
         up = sorted(sample["metric"]["job"] for sample in samples if sample["value"][1] == "1")
-        if up == ["ingest", "prometheus", "render", "stats", "stats", "stats"]:
+        if up == ["ingest", "ingest", "prometheus", "render", "stats", "stats", "stats"]:
             return
         if time.monotonic() > deadline:
             raise VerificationError(f"Prometheus finds {up}")
@@ -148,7 +148,7 @@ def _check_targets(project: Project) -> None:
 
 def _publish(project: Project) -> str:
     """Create an article, publish it, wait until it is live, request its page, and return its URL."""
-    make = ["exec", "-T", "ingest", "python", "-m", "services.ingest", "token", "create", "--name", "verify"]
+    make = ["exec", "-T", "articles", "python", "-m", "services.ingest", "token", "create", "--name", "verify"]
     token = project.compose(*make, "--scope", "admin").strip()
 
     def call(path: str, body: dict[str, Any] | None = None, *, post: bool = True) -> dict[str, Any]:
@@ -185,7 +185,7 @@ def _under_load(project: Project, page: str, without: list[str]) -> int:
         _step("inspecting each container", lambda: _check_containers(project))
         if "prometheus" not in without:
             _step("finding every replica in Prometheus", lambda: _check_targets(project))
-        for service in ("stats", "ingest", "render", "postgres", "kafka"):
+        for service in ("stats", "ingest", "articles", "render", "postgres", "kafka"):
             _step(f"restarting {service}", partial(project.compose, "restart", service))
         _step("waiting until all is healthy", project.up)
         project.set(PRESSTALLY_IMAGE=NEXT_IMAGE)

@@ -26,7 +26,7 @@ PYTHON_MIN = (3, 11)
 JAVA_MIN = 17
 FREE_MB_MIN = 1024
 OLD_PROCESS_SECONDS = 20.0
-PORT_NAMES = ("gateway", "ingest", "stats", "render", "kafka", "kafka controller", "postgres")
+PORT_NAMES = ("gateway", "ingest", "stats", "render", "kafka", "kafka controller", "postgres", "articles")
 KAFKA_PORTS = ("kafka", "kafka controller")
 
 

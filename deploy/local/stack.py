@@ -18,8 +18,14 @@ from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
 from deploy.local.supervisor import ManagedProcess, StartFailed, Stopped, Supervisor
 
-SERVICES = ("ingest", "stats", "render")
-UPSTREAMS = {"COLLECTOR": "ingest", "ARTICLES": "ingest", "STATS": "stats", "RENDER": "render"}
+SERVICES = {
+    "ingest": ["services.ingest", "collector"],
+    "articles": ["services.ingest", "articles"],
+    "stats": ["services.stats"],
+    "render": ["services.render"],
+}
+"""Processes with their modules and roles. Collector and editor API are apart, so that no editor delays a page view."""
+UPSTREAMS = {"COLLECTOR": "ingest", "ARTICLES": "articles", "STATS": "stats", "RENDER": "render"}
 START_SECONDS = 60.0
 SAMPLE = ROOT / "deploy/local/sample/trang-mau.txt"
 SAMPLE_PUBLISHED_AT = "2026-03-04T08:00+07:00"
@@ -33,6 +39,8 @@ class Stack:
         self.ports = needed_ports()
         self.url = f"http://localhost:{base_port()}"
         self.home.mkdir(parents=True, exist_ok=True)
+        if self.home.stat().st_mode & 0o007:  # it has secrets, logs and data; as root, Postgres's group may traverse it
+            self.home.chmod(0o700)
         self._lock = (self.home / "stack.lock").open("a")
         self._state = self.home / "stack.json"
         self._ready = False
@@ -97,7 +105,7 @@ class Stack:
         with step("creating topics and applying migrations"):
             self._once("migrate", ["-m", "shared.migrate"], environment)
             self._once("topics", ["-m", "shared.topics"], environment)
-        with step("starting ingest, stats and render"):
+        with step("starting the services"):
             self._supervisor.start([self._service(name, environment) for name in SERVICES], START_SECONDS)
         with step("starting the gateway"):
             self._supervisor.start([self._gateway()], START_SECONDS)
@@ -136,7 +144,7 @@ class Stack:
             # Kafka is local, so a killed counter can be detected sooner than over a network.
             "PRESSTALLY_SESSION_TIMEOUT_MS": "4000",
         }
-        # The gateway is one of the proxies; a proxy of the operator in front of it may be on this machine, too.
+        # The gateway is one of the proxies. It passes X-Forwarded-For on for those that the operator named.
         trusted = f"127.0.0.1/32 ::1/128 {os.environ.get('PRESSTALLY_TRUSTED_PROXIES', '')}".strip()
         own = {"PRESSTALLY_TRUSTED_PROXIES": trusted, "PYTHONUNBUFFERED": "1"}
         return {**defaults, **os.environ, **own}
@@ -146,7 +154,7 @@ class Stack:
         own = {"PRESSTALLY_HTTP_HOST": "127.0.0.1", "PRESSTALLY_HTTP_PORT": str(port)}
         return ManagedProcess(
             name,
-            [sys.executable, "-m", f"services.{name}"],
+            [sys.executable, "-m", *SERVICES[name]],
             lambda: answers(f"http://127.0.0.1:{port}/readyz"),
             {**environment, **own},
         )
@@ -157,6 +165,7 @@ class Stack:
         environment = {
             **os.environ,
             "GATEWAY_ADDRESS": f"http://:{port}",
+            "PRESSTALLY_TRUSTED_PROXIES": os.environ.get("PRESSTALLY_TRUSTED_PROXIES") or "192.0.2.0/32",  # nobody
             "GATEWAY_BIND": os.environ.get("PRESSTALLY_BIND") or loopback(),
             "XDG_DATA_HOME": caddy_home,
             "XDG_CONFIG_HOME": caddy_home,

@@ -1,23 +1,54 @@
-"""`python -m services.ingest [collector|articles …]`, or a command: `import`, `token`."""
+"""`python -m services.ingest [collector|articles …]`, or a command: `import`, `token`.
 
+Roles and commands are imported when they run: the collector needs neither the editor API nor the import readers, and
+would take 25 MB more with them.
+"""
+
+import argparse
 import sys
 
-from services.ingest.auth import token_command
-from services.ingest.imports import command as imports
-from services.ingest.roles.articles import run_articles
-from services.ingest.roles.collector import run_collector
 from services.ingest.settings import IngestSettings
 from shared.cli import Command, service_main
+from shared.role import LazyRole
 
-ROLES = {"collector": run_collector, "articles": run_articles}
+ROLES = {
+    "collector": LazyRole("services.ingest.roles.collector", "run_collector", "Run the collector of page views."),
+    "articles": LazyRole("services.ingest.roles.articles", "run_articles", "Run the editor API and what publishes."),
+}
+
+
+def _add_import_arguments(parser: argparse.ArgumentParser) -> None:
+    from services.ingest.imports import command
+
+    command.add_arguments(parser)
+
+
+async def _run_import(arguments: argparse.Namespace, settings: IngestSettings) -> int:
+    from services.ingest.imports import command
+
+    return await command.run(arguments, settings)
+
+
+def _add_token_arguments(parser: argparse.ArgumentParser) -> None:
+    from services.ingest.auth import token_command
+
+    token_command.add_arguments(parser)
+
+
+async def _run_token(arguments: argparse.Namespace, settings: IngestSettings) -> None:
+    from services.ingest.auth import token_command
+
+    await token_command.run(arguments, settings)
+
+
 COMMANDS = {
     "import": Command(
         "import saved pages, feeds and exports as articles",
-        imports.add_arguments,
-        imports.run,
+        _add_import_arguments,
+        _run_import,
         after_failure="run it again; it continues where it stopped",
     ),
-    "token": Command("create, list and revoke bearer tokens", token_command.add_arguments, token_command.run),
+    "token": Command("create, list and revoke bearer tokens", _add_token_arguments, _run_token),
 }
 
 if __name__ == "__main__":

@@ -11,6 +11,11 @@ ADDRESS_SHARE = Gauge(
     "presstally_collect_address_share_ratio",
     "Share of the last 1,000 views that came from the most frequent address; 0 with fewer than 100 views.",
 )
+VISITORS_LIMITED = Counter(
+    "presstally_collect_visitors_limited_total",
+    "Events without a visitor ID, because their address had too many visitors on that day.",
+    ["site"],
+)
 PRODUCER_QUEUE = Gauge("presstally_producer_queue_events", "Events that are neither in Kafka nor in the spool yet.")
 ACK_SECONDS = Histogram(
     "presstally_producer_ack_seconds",

@@ -17,11 +17,12 @@ TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
 COMPOSE: dict[str, Any] = yaml.safe_load(TEXT)
 SERVICES: dict[str, dict[str, Any]] = COMPOSE["services"]
 JOBS = {"migrate", "topics"}
-APP_SERVICES = {"ingest", "stats", "render", *JOBS}
+APP_SERVICES = {"ingest", "articles", "stats", "render", *JOBS}
 STATEFUL = {
     "kafka": ["kafka:/var/lib/kafka/data"],
     "postgres": ["postgres:/var/lib/postgresql"],
-    "ingest": ["spool:/var/lib/presstally/spool", "media:/var/lib/presstally/media"],
+    "ingest": ["spool:/var/lib/presstally/spool"],
+    "articles": ["media:/var/lib/presstally/media"],
     "render": ["media:/var/lib/presstally/media:ro"],
     "prometheus": ["prometheus:/prometheus"],
     "grafana": ["grafana:/var/lib/grafana"],
@@ -86,12 +87,12 @@ def test_services_start_in_order_of_health() -> None:
         assert check["test"][0] == "CMD"
         assert check["timeout"]
         assert "start_interval" not in check  # engines before 25 refuse it
-    for name in ("ingest", "stats", "render"):
+    for name in ("ingest", "articles", "stats", "render"):
         assert SERVICES[name]["depends_on"] == {
             job: {"condition": "service_completed_successfully"} for job in ("migrate", "topics")
         }
         assert "/readyz" in SERVICES[name]["healthcheck"]["test"][-1]
-    assert set(SERVICES["gateway"]["depends_on"]) == {"ingest", "stats", "render"}
+    assert set(SERVICES["gateway"]["depends_on"]) == {"ingest", "articles", "stats", "render"}
 
 
 def test_state_is_in_named_volumes() -> None:
@@ -106,8 +107,10 @@ def test_state_is_in_named_volumes() -> None:
                 assert (ROOT / mount.split(":")[0]).exists(), mount
     assert set(COMPOSE["volumes"]) == {mount.split(":")[0] for mounts in STATEFUL.values() for mount in mounts}
     ingest, kafka = SERVICES["ingest"]["environment"], SERVICES["kafka"]["environment"]
-    assert STATEFUL["ingest"] == [f"spool:{ingest['PRESSTALLY_SPOOL']}", f"media:{ingest['PRESSTALLY_MEDIA']}"]
-    assert SERVICES["render"]["environment"]["PRESSTALLY_MEDIA"] == ingest["PRESSTALLY_MEDIA"]
+    assert STATEFUL["ingest"] == [f"spool:{ingest['PRESSTALLY_SPOOL']}"]
+    media = SERVICES["articles"]["environment"]["PRESSTALLY_MEDIA"]
+    assert STATEFUL["articles"] == [f"media:{media}"]
+    assert SERVICES["render"]["environment"]["PRESSTALLY_MEDIA"] == media
     assert STATEFUL["kafka"] == [f"kafka:{kafka['KAFKA_LOG_DIRS']}"]
 
 
@@ -155,6 +158,8 @@ def test_services_share_one_image_and_differ_by_command() -> None:
     for name in ("ingest", "stats"):  # the gateway, and what the operator names in .env
         trusted = SERVICES[name]["environment"]["PRESSTALLY_TRUSTED_PROXIES"]
         assert trusted == f"{subnet} ${{PRESSTALLY_TRUSTED_PROXIES:-}}"
+    named = SERVICES["gateway"]["environment"]["PRESSTALLY_TRUSTED_PROXIES"]
+    assert named == "${PRESSTALLY_TRUSTED_PROXIES:-192.0.2.0/32}"
     edge = COMPOSE["networks"]["edge"]["ipam"]["config"][0]["subnet"]
     assert default(edge) == "172.31.251.0/24"  # so that its first address can be named
 
@@ -189,7 +194,7 @@ def test_the_image_is_slim_and_locked() -> None:
 def test_tracing_overlay_builds_a_separate_image() -> None:
     """The overlay builds both tracing services with the tracing packages; the default image has none of them."""
     overlay = yaml.safe_load((ROOT / "deploy/compose/tracing.yml").read_text())
-    assert set(overlay["services"]) == {"ingest", "render"}
+    assert set(overlay["services"]) == {"articles", "render"}
     for name, service in overlay["services"].items():
         assert service["image"] != SERVICES[name]["image"]
         assert service["build"]["args"] == {"REQUIREMENTS": "requirements-tracing.txt"}

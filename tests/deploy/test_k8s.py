@@ -12,7 +12,12 @@ OBJECTS: list[dict[str, Any]] = [
     one for file in KUSTOMIZATION["resources"] for one in yaml.safe_load_all((BASE / file).read_text()) if one
 ]
 WORKLOADS = {one["metadata"]["name"]: one for one in OBJECTS if one["kind"] in {"Deployment", "StatefulSet", "Job"}}
-SERVICES = ("ingest", "stats", "render")
+SERVICES = {
+    "ingest": ["services.ingest", "collector"],
+    "articles": ["services.ingest", "articles"],
+    "stats": ["services.stats"],
+    "render": ["services.render"],
+}
 
 
 @pytest.mark.parametrize("name", WORKLOADS)
@@ -37,7 +42,7 @@ def test_services_have_probes_budgets_and_scaling(name: str) -> None:
     (container,) = pod["containers"]
     assert container["livenessProbe"]["httpGet"]["path"] == "/livez"
     assert container["readinessProbe"]["httpGet"]["path"] == "/readyz"
-    assert container["args"] == [f"services.{name}"]
+    assert container["args"] == SERVICES[name]
     assert pod["terminationGracePeriodSeconds"] > 5 + 9  # before the stop, and the stop
     kinds = {one["kind"] for one in OBJECTS if one["metadata"]["name"] == name}
     assert {"Service", "PodDisruptionBudget", "HorizontalPodAutoscaler"} <= kinds

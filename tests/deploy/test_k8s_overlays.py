@@ -81,7 +81,7 @@ def test_selectors_and_references_resolve(name: str) -> None:
         target = one["spec"]["scaleTargetRef"]
         assert (target["kind"], target["name"]) in workloads
         scaled.append(target["name"])
-    assert sorted(scaled) == ["ingest", "render", "stats"]  # one autoscaler for each, never two
+    assert sorted(scaled) == ["articles", "ingest", "render", "stats"]  # one autoscaler for each, never two
     for pod in templates.values():
         spec = pod["spec"]
         (container,) = spec["containers"]
@@ -160,8 +160,8 @@ def test_each_service_has_its_own_user_and_reads_its_password() -> None:
     assert settings["KAFKA_SECURITY_PROTOCOL"] == "SASL_SSL"
     assert settings["KAFKA_BOOTSTRAP"].endswith(":9093")
     users = of("KafkaUser")
-    for service in ("ingest", "stats", "render"):
-        (container,) = pods(WHOLE)[service]["spec"]["containers"]
+    for name, service in {"ingest": "ingest", "articles": "ingest", "stats": "stats", "render": "render"}.items():
+        (container,) = pods(WHOLE)[name]["spec"]["containers"]
         environment = {one["name"]: one for one in container["env"]}
         user = environment["KAFKA_SASL_USERNAME"]["value"]
         assert user == f"presstally-{service}"
@@ -256,9 +256,9 @@ def test_network_policies_allow_only_named_traffic() -> None:
             if any(one["port"] == port for one in rule.get("ports", []))
         }
 
-    assert reach(9093) == {"ingest", "stats", "render"}
-    assert reach(5432) == {"ingest", "stats", "render", "migrate"}
-    assert reach(443) == {"ingest", "render"}
+    assert reach(9093) == {"ingest", "articles", "stats", "render"}
+    assert reach(5432) == {"ingest", "articles", "stats", "render", "migrate"}
+    assert reach(443) == {"articles", "render"}
     for name, port in (("kafka", 9093), ("postgres", 5432)):
         named = [rule for rule in policies[name]["ingress"] if rule.get("ports") == [{"port": port}]]
         assert len(named) == 1

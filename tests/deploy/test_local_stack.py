@@ -3,6 +3,7 @@
 import ast
 import contextlib
 import fcntl
+import grp
 import json
 import os
 import signal
@@ -65,7 +66,7 @@ def assert_one_message(done: subprocess.CompletedProcess[str], *parts: str) -> N
 
 def test_port_in_use_is_reported_with_its_owner(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
     """A port that another program uses is reported with its name and that program."""
-    base = free_ports(7)
+    base = free_ports(8)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", base + 2))
         taken.listen()
@@ -81,7 +82,7 @@ def test_invalid_port_is_rejected(tmp_path: Path, port: str) -> None:
 
 def test_missing_or_old_java_is_reported(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
     """Without Java, or with an old one, one message says what to install."""
-    port = str(free_ports(7))
+    port = str(free_ports(8))
     empty = tmp_path / "bin"
     empty.mkdir()
     assert_one_message(
@@ -112,13 +113,13 @@ def test_missing_maven_is_reported(tmp_path: Path) -> None:
 
 def test_full_disk_is_reported(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
     """Too little disk space is reported before anything is written."""
-    done = bootstrap("up", tmp_path, PRESSTALLY_PORT=str(free_ports(7)), PRESSTALLY_MIN_FREE_MB="999999999")
+    done = bootstrap("up", tmp_path, PRESSTALLY_PORT=str(free_ports(8)), PRESSTALLY_MIN_FREE_MB="999999999")
     assert_one_message(done, "the disk is too full", "999999999 MB are needed")
 
 
 def test_invalid_disk_limit_is_reported(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
     """A limit that is not a number is reported with its name."""
-    done = bootstrap("up", tmp_path, PRESSTALLY_PORT=str(free_ports(7)), PRESSTALLY_MIN_FREE_MB="much")
+    done = bootstrap("up", tmp_path, PRESSTALLY_PORT=str(free_ports(8)), PRESSTALLY_MIN_FREE_MB="much")
     assert_one_message(done, "PRESSTALLY_MIN_FREE_MB", "'much'")
 
 
@@ -162,6 +163,13 @@ def test_second_up_reports_running_installation(system: Any) -> None:
     done = bootstrap("up", system.home, **settings)
     assert (done.returncode, done.stdout) == (0, f"presstally: already running at {system.url}\n")
     assert system.state() == before
+
+
+def test_installation_is_closed_to_other_accounts(system: Any) -> None:
+    """No other account reads or traverses the folder of an installation: it has passwords, logs and data."""
+    assert system.home.stat().st_mode & 0o067 == 0
+    group = system.home.stat().st_gid
+    assert os.geteuid() != 0 or not grp.getgrgid(group).gr_mem  # Postgres's own group has no other members
 
 
 def test_killed_gateway_is_restarted(system: Any, wait: Callable[..., Any]) -> None:

@@ -108,9 +108,11 @@ async def test_outbox_relay_through_kills_delivers_all_versions_in_order(system:
         writer.start()
     for number in range(KILLS):
         await asyncio.sleep(1.1 + number * 0.17)
-        killed = system.state()["parts"]["ingest"]
+        killed = system.state()["parts"]["articles"]
         os.kill(killed, signal.SIGKILL)
-        await asyncio.to_thread(wait, lambda before=killed: system.state()["parts"].get("ingest") not in (None, before))
+        await asyncio.to_thread(
+            wait, lambda before=killed: system.state()["parts"].get("articles") not in (None, before)
+        )
     await asyncio.to_thread(wait, system.all_ready)
     await asyncio.sleep(1)
     stop.set()
@@ -173,7 +175,7 @@ def test_outbox_relay_of_frozen_replica_is_taken_over(
     article = editors.create("Trong lúc đông cứng")["id"]
     port = free_ports(1)
     ours = {"DATABASE_URL": system.database_url, "KAFKA_BOOTSTRAP": system.kafka, "PRESSTALLY_HTTP_PORT": str(port)}
-    frozen = system.state()["parts"]["ingest"]
+    frozen = system.state()["parts"]["articles"]
     with (tmp_path / "log").open("wb") as log:
         command = [sys.executable, "-m", "services.ingest", "articles"]
         second = subprocess.Popen(command, cwd=ROOT, env={**system.environment, **ours}, stdout=log, stderr=log)

@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 import socket
 import subprocess
 import sys
@@ -108,6 +109,29 @@ def test_pixel_counts_a_view(system: Any, wait: Wait) -> None:
     assert system.request("POST", "/p.gif", b"").status == 405
 
 
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({"referer": "https://elsewhere.example/page?q=1"}, 403),
+        ({"referer": "https://giaothuy.example/tin.html"}, 403),  # a page of another site of the installation
+        ({"referer": "http://[bad/"}, 403),
+        ({"sec_fetch_site": "cross-site"}, 403),
+        ({"origin": "https://elsewhere.example"}, 403),
+        ({"origin": "null"}, 403),
+        ({"referer": "http://localhost:8080/tin.html", "sec_fetch_site": "same-origin"}, 200),
+        ({"referer": "http://localhost:8080/", "sec_fetch_site": "cross-site"}, 200),  # the collector on another host
+        ({"sec_fetch_site": "same-origin"}, 200),
+        ({}, 200),
+    ],
+)
+def test_pixel_refuses_foreign_pages(system: Any, headers: dict[str, str], status: int) -> None:
+    """The pixel in a page of another site counts nothing, whatever that page withholds; a page of the site counts."""
+    answer = system.get("/p.gif?site=haihau&path=/tin.html", user_agent=system.another_person(), **headers)
+    assert answer.status == status, answer.text
+    if status == 403:
+        assert answer.headers["x-presstally"] == "ignored because origin"
+
+
 def test_batch_counts_each_event_for_its_visitor(system: Any, new_id: NewId, token: str, wait: Wait) -> None:
     """A batch with a token counts each event for its own visitor and at its own time."""
     before = {measure: system.counter(measure=measure)["total"] for measure in ("views", "visits")}
@@ -125,6 +149,25 @@ def test_batch_counts_each_event_for_its_visitor(system: Any, new_id: NewId, tok
     time.sleep(1)
     assert system.counter(measure="views")["total"] == before["views"] + 500
     wait(lambda: system.counter(measure="visits")["total"] == before["visits"] + 500)
+
+
+def test_invented_visitors_of_one_address_are_bounded(system: Any, new_id: NewId, token: str, wait: Wait) -> None:
+    """Beyond 2,000 visitors of an address and day, views count and make no visitor; another address is not affected."""
+    before = {measure: system.counter(measure=measure)["total"] for measure in ("views", "visitors")}
+    bearer = {"authorization": f"Bearer {token}", "content_type": "application/json"}
+    for block in range(5):
+        address = "192.0.2.77" if block < 4 else "192.0.2.78"
+        events = [{**view(new_id), "ip": address, "agent": system.another_person()} for _ in range(500)]
+        assert system.request("POST", "/e/batch", json.dumps(events).encode(), **bearer).status == 202
+    extra = [{**view(new_id), "ip": "192.0.2.77", "agent": system.another_person()} for _ in range(100)]
+    assert system.request("POST", "/e/batch", json.dumps(extra).encode(), **bearer).status == 202
+    wait(lambda: system.counter(measure="views")["total"] >= before["views"] + 2_600)
+    made = system.counter(measure="visitors")["total"] - before["visitors"]
+    assert 2_500 <= made <= 2_510, made
+    metrics = system.get(f"{direct(system)}/metrics").text
+    assert re.search(
+        r'^presstally_collect_visitors_limited_total\{site="haihau"\} (9\d|100)\.0$', metrics, re.MULTILINE
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,17 +7,16 @@ same IDs. Every rejection is a problem document, gives its reason in `X-Presstal
 The handlers speak RSGI, without a framework in between (`shared.role.Role.raw_routes`).
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
-from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from services.ingest.auth.tokens import Tokens
 from services.ingest.collector.address_share import AddressShare
+from services.ingest.collector.bodies import BodyReaders
 from services.ingest.collector.bots import bot_reason
 from services.ingest.collector.payloads import (
     EventPayload,
@@ -32,6 +31,7 @@ from services.ingest.collector.publisher import EventPublisher
 from services.ingest.collector.rate_limit import RateLimiter, rate_limit_key
 from services.ingest.collector.salts import SaltStore
 from services.ingest.collector.spool import SpooledEvent
+from services.ingest.collector.visitor_limit import VisitorLimit
 from services.ingest.collector.visitors import (
     ClientInfo,
     LocalDays,
@@ -40,7 +40,7 @@ from services.ingest.collector.visitors import (
     derive_visitor_id,
     local_days,
 )
-from services.ingest.metrics import COLLECT_EVENTS
+from services.ingest.metrics import COLLECT_EVENTS, VISITORS_LIMITED
 from shared.events import AGE_MS_MAX, AHEAD_MS_MAX
 from shared.http.client_address import Network, client_address, parse_address
 from shared.http.problems import Problem
@@ -51,11 +51,6 @@ from shared.sites import Site, Sites
 
 BODY_BYTES_MAX = 64 * 1024
 BATCH_BODY_BYTES_MAX = 512 * 1024
-BODY_SECONDS = 10.0
-BODIES_BYTES_MAX = 32 * 1024 * 1024
-"""Of all bodies that are being received together."""
-BODY_SECONDS_UNDER_PRESSURE = 0.5
-"""A body that has taken longer is given up when another one needs its memory."""
 FORWARDED_HEADER = "x-forwarded-for"
 CONTENT_TYPES = ("application/json", "text/plain")
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
@@ -65,15 +60,6 @@ EXPOSED_HEADERS = ("access-control-expose-headers", "x-presstally, retry-after")
 Headers = list[tuple[str, str]]
 _Response = tuple[int, Headers, bytes]
 _BuiltEvent = tuple[SpooledEvent, str, str | None]
-
-
-@dataclass(slots=True, eq=False)
-class _BodyReader:
-    """A body that is being received."""
-
-    begun_at: float
-    """In monotonic seconds."""
-    reserved_bytes: int = 0
 
 
 @dataclass
@@ -87,12 +73,11 @@ class CollectorEndpoints:
     rate_limiter: RateLimiter
     trusted_proxies: tuple[Network, ...]
     address_share: AddressShare = field(default_factory=AddressShare)
+    visitor_limit: VisitorLimit = field(default_factory=VisitorLimit)
+    bodies: BodyReaders = field(default_factory=BodyReaders)
 
     def __post_init__(self) -> None:
         self._origins = {origin for site in self.sites.values() for origin in site.origins}
-        self._body_readers: dict[asyncio.Task[Any], _BodyReader] = {}
-        """Tasks that are reading a body, the oldest first."""
-        self._body_bytes = 0
 
     async def events(self, request: RsgiRequest, protocol: RsgiProtocol) -> int:
         """`POST /e`: one event or an array of up to 100, from a page. `OPTIONS /e`: the CORS preflight."""
@@ -109,76 +94,11 @@ class CollectorEndpoints:
         """`GET /p.gif`: a view by a browser without scripts."""
         return await _respond(protocol, [], self._accept_pixel(request))
 
-    async def _body(self, request: RsgiRequest, protocol: RsgiProtocol, bytes_max: int) -> bytes:
-        """Read the streamed body, and reject it as soon as it is too large or too slow.
-
-        Raises:
-            Problem: 413, 408 or 503.
-        """
-        length = int(request.headers.get("content-length") or 0)
-        if length > bytes_max:
-            raise _too_large(bytes_max)
-        task = asyncio.current_task()
-        assert task is not None, "granian runs a task for each request"
-        reader = self._body_readers[task] = _BodyReader(time.monotonic())
-        try:
-            if length:
-                self._reserve(reader, length)
-                return await protocol()
-            body = bytearray()
-            chunks: Any = protocol
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > bytes_max:
-                    raise _too_large(bytes_max)
-                self._reserve(reader, len(chunk))
-        except asyncio.CancelledError:
-            if task in self._body_readers:
-                raise
-            raise Problem(408, "The body took too long.", reason="slow") from None
-        finally:
-            self._body_readers.pop(task, None)
-            self._body_bytes -= reader.reserved_bytes
-            reader.reserved_bytes = 0
-        return bytes(body)
-
-    def _reserve(self, reader: "_BodyReader", size: int) -> None:
-        """Reserve memory for a body; if there is none, those that have been read for longest give up theirs.
-
-        Bodies of real pages are complete within milliseconds, so that the oldest ones belong to an attack.
-
-        Raises:
-            Problem: 503 if all others are as new.
-        """
-        recent = time.monotonic() - BODY_SECONDS_UNDER_PRESSURE
-        while self._body_bytes + size > BODIES_BYTES_MAX:
-            task, oldest = next(iter(self._body_readers.items()))
-            if oldest is reader or oldest.begun_at > recent:
-                detail = "Too many bodies are being received; retry later with the same IDs."
-                raise Problem(503, detail, headers={"retry-after": "2"}, reason="unavailable")
-            self._cancel_reader(task)
-        reader.reserved_bytes += size
-        self._body_bytes += size
-
-    def _cancel_reader(self, task: asyncio.Task[Any]) -> None:
-        reader = self._body_readers.pop(task)
-        self._body_bytes -= reader.reserved_bytes
-        reader.reserved_bytes = 0
-        task.cancel()
-
-    async def cancel_slow_bodies(self) -> None:
-        """Cancel reads of bodies that take too long. A check per second costs less than a timer per request."""
-        while True:
-            await asyncio.sleep(1)
-            deadline = time.monotonic() - BODY_SECONDS
-            for task in [task for task, reader in self._body_readers.items() if reader.begun_at < deadline]:
-                self._cancel_reader(task)
-
     async def _accept_events(self, request: RsgiRequest, protocol: RsgiProtocol, cors: Headers) -> _Response:
         _require_method(request, "POST")
         if request.headers.get("content-type", "text/plain").split(";")[0].strip().lower() not in CONTENT_TYPES:
             raise Problem(415, f"Unsupported media type; use {' or '.join(CONTENT_TYPES)}.", reason="invalid")
-        payloads = decode_events(await self._body(request, protocol, BODY_BYTES_MAX))
+        payloads = decode_events(await self.bodies.read(request, protocol, BODY_BYTES_MAX))
         client = self._client_info(request)
         for slug in {payload.site for payload in payloads}:
             self._check_origin(request, self._site(slug))
@@ -192,7 +112,7 @@ class CollectorEndpoints:
     async def _accept_batch(self, request: RsgiRequest, protocol: RsgiProtocol) -> _Response:
         _require_method(request, "POST")
         token = await self.tokens.require(request.headers.get("authorization"), "events")
-        payloads = decode_batch(await self._body(request, protocol, BATCH_BODY_BYTES_MAX))
+        payloads = decode_batch(await self.bodies.read(request, protocol, BATCH_BODY_BYTES_MAX))
         now = time.time_ns() // 1_000_000
         for number, payload in enumerate(payloads):
             token.check("events", self._site(payload.site).slug)
@@ -205,7 +125,7 @@ class CollectorEndpoints:
     async def _accept_pixel(self, request: RsgiRequest) -> _Response:
         _require_method(request, "GET", "HEAD")
         payload = decode_pixel_query(dict(parse_qsl(request.query_string)))
-        self._site(payload.site)
+        self._check_origin(request, self._site(payload.site))
         client = self._client_info(request)
         self._check_rate(payload.site, client.limit_key, 1)
         if request.method == "GET":
@@ -227,8 +147,21 @@ class CollectorEndpoints:
         return site
 
     def _check_origin(self, request: RsgiRequest, site: Site) -> None:
-        origin = request.headers.get("origin")
-        if origin is None or origin in site.origins or urlsplit(origin).netloc == request.headers.get("host"):
+        """Reject a request of a foreign page: by its origin, its referrer, or what the browser says about it.
+
+        An image has no Origin, and a page can withhold its Referer; Sec-Fetch-Site cannot be withheld. A program has
+        none of them.
+
+        Raises:
+            Problem: 403.
+        """
+        headers = request.headers
+        origin = headers.get("origin") or _origin_of(headers.get("referer"))
+        if origin is None:
+            if headers.get("sec-fetch-site") != "cross-site":
+                return
+            origin = "another site"
+        elif origin in site.origins or urlsplit(origin).netloc == headers.get("host"):
             return
         raise Problem(403, f"Pages of {origin} may not send events of the site {site.slug}.", reason="origin")
 
@@ -291,15 +224,20 @@ class CollectorEndpoints:
     async def _identify(self, site: Site, days: LocalDays, client: ClientInfo) -> VisitorIdentity:
         origin = (site.slug, client.address, client.user_agent)
         visitor_id = previous_visitor_id = None
+        is_limited = False
         if not client.has_gpc:
             salt = self.salts.salt(site.slug, days.today) or await self.salts.get_or_create_salt(site.slug, days.today)
             visitor_id = derive_visitor_id(salt, *origin)
             if days.yesterday:
                 previous_salt = await self.salts.get_or_create_salt(site.slug, days.yesterday)
                 previous_visitor_id = derive_visitor_id(previous_salt, *origin)
+            if not self.visitor_limit.admits(site.slug, days.today, client.limit_key, visitor_id):
+                visitor_id = previous_visitor_id = None
+                is_limited = True
+                VISITORS_LIMITED.labels(site.slug).inc()
         partition_hash = derive_partition_hash(self.salts.partition_secret, *origin)
         bot = bot_reason(client, count_headless=site.count_headless_browsers)
-        return VisitorIdentity(partition_hash, visitor_id, previous_visitor_id, bot)
+        return VisitorIdentity(partition_hash, visitor_id, previous_visitor_id, bot, is_limited)
 
     async def _publish(self, built: Sequence[_BuiltEvent]) -> None:
         try:
@@ -364,6 +302,17 @@ def _require_method(request: RsgiRequest, *methods: str) -> None:
         )
 
 
+def _origin_of(referrer: str | None) -> str | None:
+    """Return the origin in a Referer header, in lower case; None without one."""
+    if not referrer:
+        return None
+    try:
+        parts = urlsplit(referrer)
+    except ValueError:
+        return "an unreadable referrer"
+    return f"{parts.scheme}://{parts.netloc}".lower()
+
+
 def _batch_client(payload: ServerEventPayload) -> ClientInfo:
     address = str(parse_address(payload.ip) or payload.ip)
     return ClientInfo(address, payload.agent, payload.gpc, limit_key=rate_limit_key(address))
@@ -381,7 +330,3 @@ def _check_server_event(payload: ServerEventPayload, number: int, now: int) -> N
             f"`$[{number}].at`: must be at most 48 hours ago, and at most 5 minutes in the future.",
             reason="invalid",
         )
-
-
-def _too_large(bytes_max: int) -> Problem:
-    return Problem(413, f"The body must have at most {bytes_max:,} bytes.", reason="too_large")

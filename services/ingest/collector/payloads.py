@@ -128,6 +128,7 @@ def encode_page_event(payload: EventPayload, at: int, visitor: VisitorIdentity) 
             visitor_prev=visitor.previous_visitor_id,
             bot=visitor.bot,
             referrer=referrer_host(payload.referrer),
+            visitor_limit=visitor.is_limited,
         )
     )
 

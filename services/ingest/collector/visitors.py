@@ -40,6 +40,8 @@ class VisitorIdentity(NamedTuple):
     visitor_id: str | None
     previous_visitor_id: str | None
     bot: str | None
+    is_limited: bool = False
+    """The address has made too many visitors on that day: this one has no visitor ID."""
 
 
 @dataclass(frozen=True)

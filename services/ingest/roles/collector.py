@@ -43,7 +43,7 @@ async def run_collector(settings: IngestSettings, process: Process) -> AsyncIter
     SPOOL_BYTES_MAX.set(settings.spool_bytes_max)
     tasks = [
         process.spawn(salts.run_refresh(), "refresh salts"),
-        process.spawn(endpoints.cancel_slow_bodies(), "cancel slow bodies"),
+        process.spawn(endpoints.bodies.cancel_slow(), "cancel slow bodies"),
     ]
     try:
         yield Role(

@@ -1,0 +1,103 @@
+"""Receives the bodies of events within bounds of size and time, and all of them together within a bound of memory."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from shared.http.problems import Problem
+from shared.http.rsgi import RsgiProtocol, RsgiRequest
+
+BODY_SECONDS = 10.0
+BODIES_BYTES_MAX = 32 * 1024 * 1024
+"""Of all bodies that are being received together."""
+BODY_SECONDS_UNDER_PRESSURE = 0.5
+"""A body that has taken longer is given up when another one needs its memory."""
+
+
+@dataclass(slots=True, eq=False)
+class _BodyReader:
+    """A body that is being received."""
+
+    begun_at: float
+    """In monotonic seconds."""
+    reserved_bytes: int = 0
+
+
+class BodyReaders:
+    """All bodies that a collector is receiving."""
+
+    def __init__(self) -> None:
+        self._readers: dict[asyncio.Task[Any], _BodyReader] = {}
+        """By task, the oldest first."""
+        self.reserved_bytes = 0
+
+    async def read(self, request: RsgiRequest, protocol: RsgiProtocol, bytes_max: int) -> bytes:
+        """Read the streamed body, and reject it as soon as it is too large or too slow.
+
+        Raises:
+            Problem: 413, 408 or 503.
+        """
+        length = int(request.headers.get("content-length") or 0)
+        if length > bytes_max:
+            raise _too_large(bytes_max)
+        task = asyncio.current_task()
+        assert task is not None, "granian runs a task for each request"
+        reader = self._readers[task] = _BodyReader(time.monotonic())
+        try:
+            if length:
+                self._reserve(reader, length)
+                return await protocol()
+            body = bytearray()
+            chunks: Any = protocol
+            async for chunk in chunks:
+                body += chunk
+                if len(body) > bytes_max:
+                    raise _too_large(bytes_max)
+                self._reserve(reader, len(chunk))
+        except asyncio.CancelledError:
+            if task in self._readers:
+                raise
+            raise Problem(408, "The body took too long.", reason="slow") from None
+        finally:
+            self._readers.pop(task, None)
+            self._free(reader)
+        return bytes(body)
+
+    def _reserve(self, reader: _BodyReader, size: int) -> None:
+        """Reserve memory for a body; if there is none, those that have been read for longest give up theirs.
+
+        Bodies of real pages are complete within milliseconds, so that the oldest ones belong to an attack.
+
+        Raises:
+            Problem: 503 if all others are as new.
+        """
+        recent = time.monotonic() - BODY_SECONDS_UNDER_PRESSURE
+        while self.reserved_bytes + size > BODIES_BYTES_MAX:
+            task, oldest = next(iter(self._readers.items()))
+            if oldest is reader or oldest.begun_at > recent:
+                detail = "Too many bodies are being received; retry later with the same IDs."
+                raise Problem(503, detail, headers={"retry-after": "2"}, reason="unavailable")
+            self._cancel(task)
+        reader.reserved_bytes += size
+        self.reserved_bytes += size
+
+    def _free(self, reader: _BodyReader) -> None:
+        self.reserved_bytes -= reader.reserved_bytes
+        reader.reserved_bytes = 0
+
+    def _cancel(self, task: asyncio.Task[Any]) -> None:
+        self._free(self._readers.pop(task))
+        task.cancel()
+
+    async def cancel_slow(self) -> None:
+        """Cancel reads of bodies that take too long. A check per second costs less than a timer per request."""
+        while True:
+            await asyncio.sleep(1)
+            deadline = time.monotonic() - BODY_SECONDS
+            for task in [task for task, reader in self._readers.items() if reader.begun_at < deadline]:
+                self._cancel(task)
+
+
+def _too_large(bytes_max: int) -> Problem:
+    return Problem(413, f"The body must have at most {bytes_max:,} bytes.", reason="too_large")
