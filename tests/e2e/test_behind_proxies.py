@@ -139,7 +139,7 @@ def test_one_address_for_nearly_all_views_is_reported(system: Any, wait: Callabl
     def send(source: Callable[[int], str]) -> None:
         for block in range(10):
             views = [{"id": str(uuid.uuid4()), "site": SITE, "kind": "view", "path": "/one.html"} for _ in range(100)]
-            sent = {"x_forwarded_for": source(block), "user_agent": agent}
+            sent = {"x_forwarded_for": source(block), "user_agent": agent, "content_type": "text/plain"}
             assert system.request("POST", f"{collector}/e", json.dumps(views).encode(), **sent).status == 202
 
     send(lambda _: "198.51.100.1")

@@ -41,7 +41,11 @@ def browse(system: Any, *forwarded_by: str) -> None:
     for forwarded in forwarded_by or (ADDRESS, ADDRESS_V6, f"{ADDRESS}:8080", f"unknown, {ADDRESS}"):
         sent = {**HEADERS, "x_forwarded_for": forwarded}
         with contextlib.suppress(OSError):
-            own = {**sent, "referer": "http://localhost:8080/path-of-referrer-31d7?query-of-referrer-98b2"}
+            own = {
+                **sent,
+                "content_type": "text/plain",
+                "referer": "http://localhost:8080/path-of-referrer-31d7?query-of-referrer-98b2",
+            }
             system.post_events({**view, "id": str(uuid.uuid4())}, **own)
             body = json.dumps({**view, "id": str(uuid.uuid4())}).encode()
             system.request("POST", f"http://127.0.0.1:{system.port('ingest')}/e", body, **own)
