@@ -11,9 +11,11 @@ import asyncio
 import contextlib
 import time
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
@@ -71,6 +73,7 @@ class EventPublisher:
         self._deadline_seconds = deadline_seconds
         self._process = process
         self._loop = asyncio.get_running_loop()
+        self._disk = ThreadPoolExecutor(2, "spool")
         self._next = _Batch()
         self._wake = asyncio.Event()
         self._spool_lock = asyncio.Lock()
@@ -85,6 +88,10 @@ class EventPublisher:
             process.spawn(self._batch_loop(), "publish batches"),
             process.spawn(self._drain_loop(), "drain the spool"),
         ]
+
+    async def _on_disk(self, work: Callable[..., Any], *arguments: Any) -> Any:
+        """Run work of the spool in its own threads: others of the process may be busy for seconds."""
+        return await self._loop.run_in_executor(self._disk, work, *arguments)
 
     def publish(self, events: Sequence[SpooledEvent]) -> asyncio.Future[None]:
         """Queue events, and return a future that completes when Kafka or the disk has all of them.
@@ -208,7 +215,7 @@ class EventPublisher:
                 batch.complete()
                 return
             try:
-                await asyncio.to_thread(self._spool.append, batch.events)
+                await self._on_disk(self._spool.append, batch.events)
             except SpoolFull as error:
                 if self._spool_error is None:
                     log.error("rejecting events: neither Kafka nor the spool accepts them", reason=str(error))
@@ -265,20 +272,20 @@ class EventPublisher:
 
     async def _drain(self, spool: Spool, deadline_seconds: float) -> bool:
         """Send all events of a spool to Kafka; return whether the spool is empty."""
-        while events := await asyncio.to_thread(spool.read, REPLAY_RECORDS):
+        while events := await self._on_disk(spool.read, REPLAY_RECORDS):
             if not await self._send_to_kafka(events, deadline_seconds):
                 spool.rewind()
                 return False
             REPLAYED.inc(len(events))
-            await asyncio.to_thread(spool.delete_read_segments)
-        await asyncio.to_thread(spool.delete_read_segments)
+            await self._on_disk(spool.delete_read_segments)
+        await self._on_disk(spool.delete_read_segments)
         SPOOL_CORRUPT.inc(spool.corrupt_records)
         spool.corrupt_records = 0
         return True
 
     async def _drain_orphaned_spools(self) -> None:
         """Drain the spools of replicas that no longer run."""
-        for spool in await asyncio.to_thread(open_orphaned_spools, self._root, 0):
+        for spool in await self._on_disk(open_orphaned_spools, self._root, 0):
             try:
                 if await self._drain(spool, REPLAY_DEADLINE_SECONDS):
                     log.info("drained an orphaned spool", folder=spool.folder.name)
@@ -297,3 +304,4 @@ class EventPublisher:
         if self._producer is not None:
             await stop_producer(self._producer)
         self._spool.close()
+        self._disk.shutdown(wait=False)

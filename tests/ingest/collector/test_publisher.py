@@ -1,6 +1,7 @@
 """Group commit to Kafka or the spool, with a fake producer (with Kafka: tests/e2e/test_collector_faults.py)."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -222,3 +223,17 @@ async def test_restart_drains_the_spool_of_the_former_process(broker: Broker, tm
         assert sorted(broker.values) == sorted(event.value for event in events(4))
     finally:
         await publisher.stop()
+
+
+async def test_spool_does_not_wait_for_other_threads(broker: Broker, publisher: EventPublisher) -> None:
+    """Events are spooled at once although all threads of the process's own pool are busy, as by imports."""
+    await until(lambda: publisher.warning is None)
+    broker.is_up = False
+    finish = threading.Event()
+    busy = [asyncio.create_task(asyncio.to_thread(finish.wait, 30)) for _ in range(64)]
+    try:
+        async with asyncio.timeout(10):
+            await publisher.publish(events(1))
+    finally:
+        finish.set()
+        await asyncio.wait(busy)
