@@ -77,7 +77,7 @@ def _article_row(change: ArticleChange, actor: Actor) -> tuple[Any, ...]:
     head = change.head
     identity = (head.id, head.number, head.site, head.version, head.state, head.title, head.source_system)
     content = (head.external_id, _json(head), _json(change.live), change.unpublish_due_at)
-    return (*identity, *content, actor.token, head.modified_at, actor.name)
+    return (*identity, *content, actor.token, head.modified_at, actor.name, change.publish_due_at)
 
 
 async def save_change(

@@ -237,6 +237,14 @@ def keep_unpublished_edits(edited: Article, published: ArticleChange, now: datet
     return _head_change("keep-edits", StoredArticle(live, published.live), head)
 
 
+def publish_or_schedule(stored: StoredArticle, head: Article, now: datetime, action: str) -> ArticleChange:
+    """Make the head the published version, or schedule it if it is due in the future."""
+    due = due_at(head)
+    if due is None or due <= now:
+        return publish_article(stored, head, now, action)
+    return _head_change(action, stored, _with_state(head, "scheduled", now))
+
+
 def _withdraw(name: str, transition: Transition, stored: StoredArticle, now: datetime) -> ArticleChange:
     head, live = stored.head, stored.live
     if live is None and not (name == "kill" and head.state != "killed"):

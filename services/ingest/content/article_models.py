@@ -19,6 +19,7 @@ from services.ingest.content.block_models import (
     Line,
     Name,
     OldUrl,
+    PastInstant,
     SectionSlug,
     Text,
     Title,
@@ -109,7 +110,7 @@ class Content(Input):
     tags: list[TagName] = Field([], max_length=TAGS_MAX)
     language: str = Field("vi", pattern="^[a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8}){0,3}$", description="BCP 47")
     place: Annotated[Line, Field(max_length=NAME_CHARACTERS_MAX)] = ""
-    published_at: Instant | None = Field(None, description="first publication elsewhere; null: unknown")
+    published_at: PastInstant | None = Field(None, description="first publication elsewhere; null: unknown")
     date_precision: DatePrecision = "exact"
     publish_at: Instant | None = Field(None, description="earliest publication, once approved and scheduled")
     unpublish_at: Instant | None = None

@@ -3,7 +3,7 @@
 Lengths are of the text after NFC. Invalid values are rejected with the name of the field; nothing is truncated.
 """
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
@@ -25,6 +25,8 @@ NOTE_CHARACTERS_MAX = 500
 SLUG_PATTERN = "^[a-z0-9]+(-[a-z0-9]+)*$"
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""How far the clock of a client may be ahead."""
 
 
 def _line(value: Any) -> Any:
@@ -71,6 +73,13 @@ def _in_range(value: datetime | None) -> datetime | None:
     return value.astimezone(UTC) if value else None
 
 
+def _not_future(value: datetime) -> datetime:
+    if value > datetime.now(UTC) + CLOCK_TOLERANCE:
+        message = "must not be in the future: it is when the article was first public; publish_at publishes it later"
+        raise PydanticCustomError("instant", message)
+    return value
+
+
 Line = Annotated[str, BeforeValidator(_line)]
 Text = Annotated[str, BeforeValidator(_text)]
 Title = Annotated[Line, Field(min_length=1, max_length=TITLE_CHARACTERS_MAX)]
@@ -86,6 +95,7 @@ OldUrl = Annotated[
     Line, Field(min_length=2, max_length=OLD_URL_CHARACTERS_MAX, pattern="^/[^ ]+$"), AfterValidator(_old_url)
 ]
 Instant = Annotated[AwareDatetime, AfterValidator(_in_range), Field(description="RFC 3339 with zone")]
+PastInstant = Annotated[Instant, AfterValidator(_not_future)]
 
 
 class Input(BaseModel):

@@ -7,6 +7,7 @@ import getpass
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
@@ -18,15 +19,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 from services.ingest.auth.actors import Actor
 from services.ingest.imports.detection import READERS, detect_format
 from services.ingest.imports.item import FormatError, ImportItem, ItemOrError
-from services.ingest.imports.pipeline import ImportOptions, ImportResult, run_import
+from services.ingest.imports.pipeline import ImportOptions, ImportResult, ImportRun, run_import
 from services.ingest.imports.readers.plain_text import SavedCounter
 from services.ingest.imports.upsert import set_opening_balance
+from services.ingest.imports.warnings import count_by_kind
 from services.ingest.queries import SQL
 from services.ingest.settings import IngestSettings
 from shared.cli import CommandError, open_command_pool
 from shared.sites import Site, read_sites
 
 FILE_BYTES_MAX = 1024 * 1024 * 1024
+DETECTED_BYTES_MAX = 16 * 1024 * 1024
 LIVE_POLL_SECONDS = 0.1
 PAGES = ("text", "html", "markdown")
 """Formats with one article per file."""
@@ -76,34 +79,67 @@ async def run(arguments: argparse.Namespace, settings: IngestSettings) -> int:
     files = [file for path in arguments.files for file in _files(path)]
     if arguments.external_id and len(files) > 1:
         raise CommandError("--external-id requires exactly one file")
-    formats = [_format(file, arguments) for file in files]  # all files are checked before anything is written
+    formats = {file: _format(file, arguments) for file in files}  # all are checked before anything is written
     async with open_command_pool(settings, role="presstally_ingest", size=2) as pool:
         importer = _Run(pool, site, arguments, len(files))
         with importer.progress:
-            for file, kind in zip(files, formats, strict=True):
+            for file, kind in formats.items():
                 await importer.file(file, kind)
     return importer.end()
 
 
-def _files(path: Path) -> Sequence[Path]:
-    if path.is_dir():
-        return sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
-    return [path]
+@dataclass(frozen=True)
+class _File:
+    """A file to import."""
+
+    path: Path
+    name: str
+    """Its path in the folder that was given: files of different folders may have the same name."""
+    is_of_folder: bool = False
 
 
-def _format(file: Path, arguments: argparse.Namespace) -> str:
+_ASSET_FOLDERS = ("_files", ".files", "_file", ".file")
+"""Endings of the folder that browsers save beside a page, with its pictures and scripts."""
+
+
+def _files(path: Path) -> Sequence[_File]:
+    if not path.is_dir():
+        return [_File(path, path.name)]
+    found = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
+    return [_File(file, file.relative_to(path).as_posix(), True) for file in found if not _is_asset(file, path)]
+
+
+def _is_asset(file: Path, root: Path) -> bool:
+    for folder in file.relative_to(root).parents:
+        for ending in _ASSET_FOLDERS:
+            page = folder.name.removesuffix(ending)
+            pages = [root / folder.parent / f"{page}{extension}" for extension in (".html", ".htm")]
+            if page != folder.name and any(one.exists() for one in pages):
+                return True
+    return False
+
+
+def _format(file: _File, arguments: argparse.Namespace) -> str | FormatError:
+    """Return the format of a file; an error if it is one of a folder and cannot be imported, which stops no other.
+
+    Raises:
+        CommandError: a file that was named cannot be imported.
+    """
     try:
-        size = file.stat().st_size
+        size = file.path.stat().st_size
         if size > FILE_BYTES_MAX:
-            raise CommandError(f"{file} must have at most {FILE_BYTES_MAX:,} bytes (got {size:,})")
+            raise FormatError(f"must have at most {FILE_BYTES_MAX:,} bytes (got {size:,})")
         if arguments.format:
             return str(arguments.format)
-        with file.open("rb") as opened:
-            return detect_format(file.name, opened.read(1024 * 1024))
+        with file.path.open("rb") as opened:
+            return detect_format(file.name, opened.read(DETECTED_BYTES_MAX))
     except OSError as error:
-        raise CommandError(f"{file}: {error.strerror}") from error
+        reason = str(error.strerror)
     except FormatError as error:
-        raise CommandError(f"{file} {error}") from error
+        reason = str(error)
+    if file.is_of_folder:
+        return FormatError(reason)
+    raise CommandError(f"{file.path} {reason}")
 
 
 class _Run:
@@ -115,6 +151,8 @@ class _Run:
         self._arguments = arguments
         self._who = arguments.who or _login_name()
         self._results: Counter[str] = Counter()
+        self._warnings: Counter[str] = Counter()
+        self._run = ImportRun()
         self._started_at = datetime.now(UTC)
         console = Console(stderr=True)
         columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
@@ -124,9 +162,13 @@ class _Run:
         self._bar = self.progress.add_task("files", total=files, done="")
         self._is_quiet = console.is_terminal and sys.stdout.isatty()
 
-    async def file(self, file: Path, kind: str) -> None:
-        """Import a file."""
+    async def file(self, file: _File, kind: str | FormatError) -> None:
+        """Import a file, or report why it cannot be imported."""
         arguments = self._arguments
+        if isinstance(kind, FormatError):
+            self._fail(file, str(kind))
+            self.progress.advance(self._bar)
+            return
         options = ImportOptions(
             site=self._site,
             format=kind,
@@ -141,28 +183,36 @@ class _Run:
         )
         counters: list[SavedCounter | None] = []
         try:
-            items = _collect_counters(READERS[kind](file.read_bytes(), file.name), counters)
-            async for result in run_import(self._pool, items, options):
+            items = _collect_counters(READERS[kind](file.path.read_bytes(), file.name), counters)
+            async for result in run_import(self._pool, items, options, self._run):
                 await self._report(file, kind, result)
         except (FormatError, OSError) as error:
-            self._results["failed"] += 1
-            self._print(f"import: {file}: {error}", sys.stderr)
+            self._fail(file, str(error))
         else:
             if arguments.with_counter and kind in ("text", "html") and not arguments.dry_run:
                 await self._import_counter(file, next((one for one in counters if one), None))
         self.progress.advance(self._bar)
 
-    async def _report(self, file: Path, kind: str, result: ImportResult) -> None:
+    def _fail(self, file: _File, reason: str) -> None:
+        self._results["failed"] += 1
+        self._print(f"import: {file.path}: {reason}", sys.stderr)
+
+    async def _report(self, file: _File, kind: str, result: ImportResult) -> None:
         self._results[result.status] += 1
+        self._warnings += count_by_kind(result.warnings)
         self.progress.update(self._bar, done=f"{self._results.total():,} articles")
-        if result.status == "failed":
-            where = "" if kind in PAGES else f", {result.place}"
-            self._print(f"import: {file}{where}: {result.reason}", sys.stderr)
+        where = str(file.path) if kind in PAGES else f"{file.path}, {result.place}"
+        if result.line is not None and f"line {result.line}" not in where:
+            where += f", line {result.line}"
+        for warning in result.warnings:
+            self._print(f"import: {where}: warning: {warning}", sys.stderr)
+        if result.status in ("failed", "left_out"):
+            left_out = "left out: " if result.status == "left_out" else ""
+            title = f" ({result.title})" if result.title and left_out else ""
+            self._print(f"import: {where}: {left_out}{result.reason}{title}", sys.stderr)
             return
         if not self._is_quiet or kind in PAGES:
             self._print(_line(result))
-        for warning in result.warnings:
-            self._print(f"import: {file}, {result.place}: {warning}", sys.stderr)
         if self._arguments.wait and not result.dry_run:
             self._print(await _wait_until_live(self._pool, result, self._arguments.wait_seconds))
 
@@ -170,11 +220,13 @@ class _Run:
         with contextlib.suppress(BrokenPipeError):
             print(text, file=output or sys.stdout)
 
-    async def _import_counter(self, file: Path, counter: SavedCounter | None) -> None:
+    async def _import_counter(self, file: _File, counter: SavedCounter | None) -> None:
         total = counter.total if counter else None
         site = self._site
+        if total is None and file.is_of_folder:
+            return  # most pages of a folder have none
         if total is None:
-            raise CommandError(f"{file} has no counter total to import as an opening balance")
+            raise CommandError(f"{file.path} has no counter total to import as an opening balance")
         async with self._pool.acquire() as connection, connection.transaction():
             balance = await set_opening_balance(
                 connection,
@@ -183,7 +235,7 @@ class _Run:
                 measure=site.default_measure,
                 amount=total,
                 who=self._who,
-                why=f"total on the saved page {file.name}",
+                why=f"total on the saved page {file.path.name}",
             )
         note = "" if balance == total else f" (the page has {total:,}; the first import is kept until it is reversed)"
         self._print(f"opening balance of {site.slug}: {balance:,} {site.default_measure}{note}")
@@ -193,12 +245,17 @@ class _Run:
         total = self._results.total()
         if total > 1 or self._arguments.dry_run:
             seconds = (datetime.now(UTC) - self._started_at).total_seconds()
-            summary = ", ".join(f"{count:,} {status}" for status, count in sorted(self._results.items()))
+            summary = ", ".join(
+                f"{count:,} {status.replace('_', ' ')}" for status, count in sorted(self._results.items())
+            )
             prefix = "dry run, nothing was written: " if self._arguments.dry_run else ""
             self._print(
                 f"{prefix}{summary or 'no articles'}; {seconds:.1f} s, {total / max(seconds, 0.001):,.0f}/s", sys.stderr
             )
-        return 1 if self._results["failed"] else 0
+        if self._warnings:
+            kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self._warnings.items()))
+            self._print(f"{self._warnings.total():,} warnings: {kinds}", sys.stderr)
+        return 1 if self._results["failed"] or not total else 0
 
 
 def _collect_counters(items: Iterator[ItemOrError], counters: list[SavedCounter | None]) -> Iterator[ItemOrError]:

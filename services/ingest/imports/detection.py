@@ -4,31 +4,33 @@ from collections.abc import Iterator
 from pathlib import PurePath
 
 from services.ingest.imports.item import FormatError, FormatReader, ImportItem, ItemOrError
-from services.ingest.imports.readers.feeds import read_feed, read_wxr
+from services.ingest.imports.readers.feeds import detect_xml, read_feed
 from services.ingest.imports.readers.html_page import read_html
 from services.ingest.imports.readers.json_exports import read_ghost, read_ninjs, read_nukeviet
 from services.ingest.imports.readers.markdown_ndjson import read_markdown, read_ndjson
 from services.ingest.imports.readers.plain_text import PageError, read_saved_page
+from services.ingest.imports.text_repair import DecodingError, decode_text, repair_text, repair_warnings
 
 
 def read_text(content: bytes, name: str) -> Iterator[ItemOrError]:
     """Read a page saved as plain text. Its text without the counter is its external ID."""
     try:
-        page = read_saved_page(content.decode("utf-8-sig"))
-    except UnicodeDecodeError as error:
-        raise FormatError(f"is not UTF-8: {error}") from error
-    except PageError as error:
+        decoded = decode_text(content)
+        text, removed = repair_text(decoded.text)
+        page = read_saved_page(text)
+    except (DecodingError, PageError) as error:
         raise FormatError(str(error)) from error
-    text = "\0".join([page.title, page.lead, repr(page.body), repr(page.source)])
+    identity = "\0".join([page.title, page.lead, repr(page.body), repr(page.source)])
     yield ImportItem(
         place="page",
-        external_id=text,
+        external_id=identity,
         title=page.title,
         lead=page.lead,
         body=page.body,
         source=page.source,
         date_precision="unknown",
         counter=page.counter,
+        warnings=[*decoded.warnings(), *repair_warnings(removed)],
     )
 
 
@@ -36,7 +38,7 @@ READERS: dict[str, FormatReader] = {
     "text": read_text,
     "html": read_html,
     "markdown": read_markdown,
-    "wxr": read_wxr,
+    "wxr": read_feed,
     "feed": read_feed,
     "ghost": read_ghost,
     "nukeviet": read_nukeviet,
@@ -63,7 +65,7 @@ def detect_format(name: str, content: bytes) -> str:
     extension = PurePath(name).suffix.lower()
     head = content[: 64 * 1024]
     if extension == ".xml":
-        return "wxr" if b"http://wordpress.org/export/" in head else "feed"
+        return detect_xml(content)
     if extension == ".json":
         if b'"phpmyadmin"' in head.lower() or b'"type":"header"' in head or b'"type": "header"' in head:
             return "nukeviet"

@@ -2,18 +2,21 @@
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 import msgspec
 
 from services.ingest.content.blocks import tree_to_blocks
-from services.ingest.content.normalization import clean_line, clean_text
+from services.ingest.content.normalization import clean_text
 from services.ingest.content.sanitizer import parse_html
+from services.ingest.imports.publication import LeftOutError, SourceState, check_not_left_out
 from services.ingest.imports.readers.plain_text import SavedCounter
+from services.ingest.imports.text_repair import repair_markup, visible_line
+from services.ingest.imports.times import ReadTime
+from services.ingest.imports.warnings import ItemWarning, make_warning
 from shared.articles import (
     ALT_CHARACTERS_MAX,
     CAPTION_CHARACTERS_MAX,
@@ -30,6 +33,10 @@ from shared.articles import (
 
 _TAG = re.compile(r"<[^<>]*>")  # without "<", so that a search takes linear time
 _PARAGRAPHS = re.compile(r"\n\s*\n")
+
+
+NO_STATE = SourceState("text")
+"""The state of a format that has none."""
 
 
 class FormatError(ValueError):
@@ -57,14 +64,20 @@ class ImportItem:
     old_urls: list[str] = field(default_factory=list)
     views: int | None = None
     """Views counted at the source."""
-    is_public: bool = True
-    """Whether it is public at its source; otherwise it is imported as a draft."""
+    state: SourceState = NO_STATE
+    """What its source says about its publication."""
+    is_weak_id: bool = False
+    """Other items may have its external ID, which is an address or a file name: it must also resemble the article."""
     lead_image: Figure | None = None
     language: str = ""
     counter: SavedCounter | None = None
     """The counter of the whole site, as shown on the page."""
     more: Mapping[str, Any] = field(default_factory=dict)
     """Other content fields, as the article has them."""
+    line: int | None = None
+    """Its line in the file; the first is 1."""
+    warnings: list[ItemWarning] = field(default_factory=list)
+    """The parts of it that were changed or lost."""
 
 
 @dataclass(frozen=True)
@@ -73,11 +86,24 @@ class UnreadableItem:
 
     place: str
     reason: str
+    line: int | None = None
 
 
-ItemOrError = ImportItem | UnreadableItem
+@dataclass(frozen=True)
+class LeftOutItem:
+    """An item that is not imported: deleted at its source, or no article."""
+
+    place: str
+    reason: str
+    title: str = ""
+    line: int | None = None
+
+
+ItemOrError = ImportItem | UnreadableItem | LeftOutItem
 FormatReader = Callable[[bytes, str], Iterator[ItemOrError]]
 """Content and name of a file → its items, in order. Raises FormatError if the file does not have the format."""
+ITEM_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+"""What a reader raises for an item that it cannot read."""
 
 
 def read_each(
@@ -85,23 +111,70 @@ def read_each(
 ) -> Iterator[ItemOrError]:
     """Read items one by one; an unreadable one does not prevent the others."""
     for number, item in enumerate(items, 1):
-        place = f"{unit} {number}"
-        try:
-            yield read(item, place)
-        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
-            reason = f"has no {error}" if isinstance(error, KeyError) else str(error)
-            yield UnreadableItem(place, reason[:500] or type(error).__name__)
+        yield read_one(item, read, f"{unit} {number}")
+
+
+def read_one(
+    item: object, read: Callable[[object, str], ImportItem], place: str, line: int | None = None
+) -> ItemOrError:
+    """Read an item, or return why it is unreadable or left out."""
+    try:
+        found = read(item, place)
+        check_not_left_out(found.state)
+    except LeftOutError as error:
+        title = error.args[1] if len(error.args) > 1 else ""
+        return LeftOutItem(place, str(error.args[0]), title, line)
+    except ITEM_ERRORS as error:
+        reason = f"has no {error}" if isinstance(error, KeyError) else str(error)
+        return UnreadableItem(place, reason[:500] or type(error).__name__, line)
+    return found if line is None else replace(found, line=line)
+
+
+def leave_out(state: SourceState, title: str) -> SourceState:
+    """Return the state; before the rest of the item is read, so that its faults do not matter if it is left out.
+
+    Raises:
+        LeftOutError: with the reason and the title.
+    """
+    try:
+        check_not_left_out(state)
+    except LeftOutError as error:
+        raise LeftOutError(error.args[0], title) from None
+    return state
+
+
+def date_warnings(*fields: tuple[str, ReadTime, object]) -> list[ItemWarning]:
+    """Return a warning for each field with a value that is no time; of a field: its name, its time and its value."""
+    return [
+        make_warning("date", f"is not a time that can be read, so it is not used: {one_line(value)[:60]!r}", name)
+        for name, read, value in fields
+        if read.is_unreadable
+    ]
+
+
+TITLE_WORDS_CHARACTERS_MAX = 80
+
+
+def title_or_first_words(title: str, body: list[Block], warnings: list[ItemWarning]) -> str:
+    """Return the title, or the first words of the text for items without one, which some systems have."""
+    text = title or paragraph_text(body)
+    if title or not text:
+        return title
+    warnings.append(make_warning("field", "is missing: the first words of the text are the title", "title"))
+    if len(text) <= TITLE_WORDS_CHARACTERS_MAX:
+        return text
+    return text[:TITLE_WORDS_CHARACTERS_MAX].rsplit(" ", 1)[0] + " …"
 
 
 def one_line(text: object) -> str:
-    """Return cleaned single-line text; "" for None."""
-    return clean_line(str(text)) if text is not None else ""
+    """Return single-line text without invalid characters; "" for None."""
+    return visible_line(str(text)) if text is not None else ""
 
 
 def html_to_line(html: object) -> str:
     """Return the text of short HTML as a single line."""
-    text = one_line(html)
-    return parse_html(text).text if "<" in text or "&" in text else text
+    text = one_line(repair_markup(str(html))[0]) if html is not None else ""
+    return one_line(parse_html(text).text) if "<" in text or "&" in text else text
 
 
 def html_to_blocks(html: str, base: str = "") -> list[Block]:
@@ -109,8 +182,8 @@ def html_to_blocks(html: str, base: str = "") -> list[Block]:
 
     Raises:
         MarkupError: it is too large or nested too deep.
-        TextError: it has invalid characters.
     """
+    html = repair_markup(html)[0]
     if not _TAG.search(html):  # older systems keep plain text with blank lines
         html = "".join(f"<p>{part}</p>" for part in _PARAGRAPHS.split(html) if part.strip())
     return absolutize_images(tree_to_blocks(parse_html(clean_text(html))), base)
@@ -145,24 +218,6 @@ def image_figure(url: object, alt: object = "", caption: object = "", base: str 
     ):
         return None
     return resolved
-
-
-def parse_time(text: object) -> datetime | None:
-    """Parse a time in RFC 3339, RFC 5322 or seconds since 1970; None if invalid. UTC, or naive without a zone."""
-    if isinstance(text, int | float) and not isinstance(text, bool):
-        return datetime.fromtimestamp(text, UTC) if 0 < text < 4e9 else None
-    text_value = one_line(text)
-    if not text_value or text_value.startswith("0000"):
-        return None
-    if text_value.isascii() and text_value.isdigit():
-        return parse_time(int(text_value))
-    for parse in (datetime.fromisoformat, parsedate_to_datetime):
-        try:
-            found = parse(text_value)
-        except ValueError:
-            continue
-        return found if found.tzinfo is None else found.astimezone(UTC)
-    return None
 
 
 def parse_old_url(url: object) -> list[str]:

@@ -86,8 +86,8 @@ def _count_attributes(content: bytes, begin: int, end: int) -> int:
     return count
 
 
-class _FrontMatterLoader(yaml.SafeLoader):  # type: ignore[misc] # PyYAML has no types
-    """A loader without aliases, which need no memory in the file, and with bounds on depth and number of values."""
+class _FrontMatterLoader(yaml.BaseLoader):  # type: ignore[misc] # PyYAML has no types
+    """A loader of texts, lists and mappings, without aliases, and with bounds on depth and number of values."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -97,6 +97,8 @@ class _FrontMatterLoader(yaml.SafeLoader):  # type: ignore[misc] # PyYAML has no
         """Compose a value within the bounds."""
         if self.check_event(yaml.AliasEvent):
             raise FormatError("has front matter with an alias (*name), which is not supported")
+        if str(getattr(self.peek_event(), "tag", "")).startswith("tag:yaml.org,2002:python"):
+            raise FormatError("has front matter with an object of Python, which is not supported")
         self._depth += 1
         self._values += 1
         if self._depth > FRONT_MATTER_DEPTH_MAX:
@@ -118,7 +120,7 @@ def load_front_matter(text: str) -> Any:
         limit = f"{FRONT_MATTER_CHARACTERS_MAX:,}"
         raise FormatError(f"has front matter that must have at most {limit} characters (got {len(text):,})")
     try:
-        return yaml.load(text, Loader=_FrontMatterLoader)  # noqa: S506 - a SafeLoader
+        return yaml.load(text, Loader=_FrontMatterLoader)  # noqa: S506 - a BaseLoader
     except yaml.YAMLError as error:
         raise FormatError(f"has front matter that is not YAML: {error}") from error
     except FormatError:

@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from html import escape
 from itertools import islice
@@ -22,8 +22,11 @@ from services.ingest.content.conversion import make_slug
 from services.ingest.content.errors import InvalidContentError
 from services.ingest.content.validation import LANGUAGE, check_limits
 from services.ingest.imports.detection import SOURCE_SYSTEMS
-from services.ingest.imports.item import ImportItem, ItemOrError, UnreadableItem
+from services.ingest.imports.identity import is_same_article, own_id
+from services.ingest.imports.item import FormatError, ImportItem, ItemOrError, LeftOutItem, UnreadableItem
+from services.ingest.imports.publication import Decision, decide
 from services.ingest.imports.upsert import ImportedDraft, UpsertResult, create_drafts, set_opening_balance, upsert_draft
+from services.ingest.imports.warnings import ItemWarning, make_warning
 from services.ingest.queries import SQL
 from shared.articles import (
     AUTHORS_MAX,
@@ -71,8 +74,12 @@ class ImportResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """The result of an item, or its expected result in a dry run."""
 
     place: str
-    status: Literal["created", "changed", "unchanged", "failed"]
+    status: Literal["created", "changed", "unchanged", "left_out", "failed"]
+    """`left_out`: deleted at its source, or no article."""
     reason: str = ""
+    """Why it failed or was left out."""
+    line: int | None = None
+    """Line of the item in the file, where the format has lines."""
     title: str = ""
     article: str = ""
     number: int | None = None
@@ -81,15 +88,26 @@ class ImportResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     section: str = ""
     published_at: datetime | None = None
     old_urls: list[str] = []
-    warnings: list[str] = []
     """What was left out of the item, and why."""
     opening_balance: int | None = None
     """Views counted before the import."""
     dry_run: bool = False
+    warnings: list[ItemWarning] = []
+    """The parts of the item that were changed or lost, and why it is not public."""
 
 
-def to_draft(item: ImportItem, options: ImportOptions) -> ImportedDraft:
-    """Convert an item into a draft for a site.
+@dataclass
+class ImportRun:
+    """What a run has read so far, over all its files."""
+
+    ids: dict[tuple[str, str], tuple[bytes, str]] = field(default_factory=dict)
+    """Checksum and place of the first item with each source system and external ID."""
+    error: FormatError | None = None
+    """The error at which the file ended; raised when the items before are saved."""
+
+
+def to_draft(item: ImportItem, options: ImportOptions, now: datetime | None = None) -> ImportedDraft:
+    """Convert an item into a draft for a site. `now` decides what is in the future; default: the current time.
 
     Raises:
         ContentError, Problem, msgspec.ValidationError: it exceeds a limit.
@@ -102,6 +120,10 @@ def to_draft(item: ImportItem, options: ImportOptions) -> ImportedDraft:
         at = at.replace(tzinfo=site.zone)
     if at is not None and not EARLIEST <= at <= LATEST:
         at = None
+    precision = "unknown" if at is None else "exact" if options.published_at else item.date_precision
+    decision = _decision(item, at, now or datetime.now(UTC), site)
+    if decision.publish_at or decision.embargo_until:  # it was not public yet: its publication sets its date
+        at, precision = None, "exact"
     body, lead = item.body, item.lead
     if len(lead) > LEAD_CHARACTERS_MAX:  # moved to the body, so that nothing is lost
         body, lead = [Paragraph(escape(lead, quote=False)), *body], ""
@@ -120,11 +142,17 @@ def to_draft(item: ImportItem, options: ImportOptions) -> ImportedDraft:
         "authors": item.authors[:AUTHORS_MAX],
         "tags": list(tags.values())[::-1][:TAGS_MAX],
         "published_at": None if at is None else at.astimezone(UTC),
-        "date_precision": "unknown" if at is None else "exact" if options.published_at else item.date_precision,
+        "date_precision": precision,
+        "publish_at": decision.publish_at,
+        "embargo_until": decision.embargo_until,
+        "unpublish_at": decision.unpublish_at,
         "lead_image": item.lead_image,
         "old_urls": old_urls,
     }
-    draft = ImportedDraft(site.slug, *_external_id(item, options), fields, tuple(refused))
+    is_public = decision.outcome in ("public", "scheduled")
+    draft = ImportedDraft(
+        site.slug, *_external_id(item, options), fields, is_public, _warnings(item, decision, refused)
+    )
     article = draft.article(1, 1, datetime.now(UTC))
     check_limits(article, site)
     msgspec.json.decode(msgspec.json.encode(article), type=Article)  # each field has its limit there
@@ -143,6 +171,22 @@ def _old_urls(item: ImportItem) -> tuple[list[str], list[str]]:
     if len(kept) > OLD_URLS_MAX:
         refused.append(f"{len(kept) - OLD_URLS_MAX} old URLs above the limit of {OLD_URLS_MAX} were left out")
     return kept[:OLD_URLS_MAX], refused
+
+
+def _decision(item: ImportItem, at: datetime | None, now: datetime, site: Site) -> Decision:
+    decision = decide(item.state, at, now, site.zone)
+    if item.body or item.lead_image is not None or decision.outcome == "left_out":
+        return decision
+    return replace(decision, outcome="draft", reasons=(*decision.reasons, "it has no text"))
+
+
+def _warnings(item: ImportItem, decision: Decision, refused: list[str]) -> list[ItemWarning]:
+    warnings = [*item.warnings, *(make_warning("link", reason) for reason in refused)]
+    if decision.outcome == "draft":
+        warnings.append(make_warning("state", f"it is a draft, not public: {'; '.join(decision.reasons)}"))
+    elif decision.outcome == "scheduled":
+        warnings.append(make_warning("state", f"it is scheduled, not public yet: {'; '.join(decision.reasons)}"))
+    return [msgspec.structs.replace(one, place=item.place, line=one.line or item.line) for one in warnings]
 
 
 def _section(item: ImportItem, options: ImportOptions) -> str:
@@ -178,46 +222,88 @@ def _external_id(item: ImportItem, options: ImportOptions) -> tuple[str, str]:
 PreparedItem = tuple[ImportItem, ImportedDraft] | ImportResult
 
 
-def prepare_batch(items: Iterator[ItemOrError], options: ImportOptions) -> list[PreparedItem]:
-    """Read and convert the next items; an empty list means the end."""
+def prepare_batch(items: Iterator[ItemOrError], options: ImportOptions, run: ImportRun) -> list[PreparedItem]:
+    """Read and convert the next items; an empty list means the end, and `run.error` tells whether it is a damage."""
     found: list[PreparedItem] = []
-    for item in islice(items, BATCH_ITEMS):
-        if isinstance(item, UnreadableItem):
-            found.append(ImportResult(place=item.place, status="failed", reason=item.reason, dry_run=options.dry_run))
-            continue
-        try:
-            found.append((item, to_draft(item, options)))
-        except (InvalidContentError, Problem, msgspec.ValidationError, ValueError) as error:
-            found.append(_failed(item, str(error), options))
+    try:
+        found.extend(_prepared(item, options, run) for item in islice(items, BATCH_ITEMS))
+    except FormatError as error:
+        run.error = error  # the items before it are saved first
     return found
 
 
+def _prepared(item: ItemOrError, options: ImportOptions, run: ImportRun) -> PreparedItem:
+    if isinstance(item, UnreadableItem | LeftOutItem):
+        status: Literal["left_out", "failed"] = "left_out" if isinstance(item, LeftOutItem) else "failed"
+        title = item.title[:255] if isinstance(item, LeftOutItem) else ""
+        reason = item.reason[:500]
+        return ImportResult(
+            place=item.place, status=status, reason=reason, title=title, line=item.line, dry_run=options.dry_run
+        )
+    try:
+        return _with_own_id(item, to_draft(item, options), options, run)
+    except (InvalidContentError, Problem, msgspec.ValidationError, ValueError) as error:
+        return _failed(item, str(error), options)
+
+
+def _with_own_id(item: ImportItem, draft: ImportedDraft, options: ImportOptions, run: ImportRun) -> PreparedItem:
+    """Return the item with an ID that no other item of the run has; the same item again keeps its ID."""
+    checksum = draft.checksum()
+    place = f"{options.file_name}, {item.place}"
+    known, first = run.ids.setdefault((draft.source_system, draft.external_id), (checksum, place))
+    if known == checksum:
+        return item, draft
+    if not item.is_weak_id or options.external_id:
+        return _failed(item, f"has the ID of another article: {draft.external_id[:200]!r}, as {first}", options)
+    other = _renamed(draft, f"{first} has the same address or file name")
+    run.ids.setdefault((other.source_system, other.external_id), (checksum, place))
+    return item, other
+
+
+def _renamed(draft: ImportedDraft, reason: str) -> ImportedDraft:
+    message = f"{reason}, so it is imported as an article of its own; --external-id makes it a new version"
+    fields = {**draft.fields, "old_urls": []}  # they are those of the other article
+    warnings = [*draft.warnings, make_warning("identity", message)]
+    return replace(draft, external_id=own_id(draft.external_id, fields)[-255:], fields=fields, warnings=warnings)
+
+
 def _failed(item: ImportItem, reason: str, options: ImportOptions) -> ImportResult:
-    title = item.title[:255]
-    return ImportResult(place=item.place, status="failed", reason=reason[:500], title=title, dry_run=options.dry_run)
+    return ImportResult(
+        place=item.place,
+        status="failed",
+        reason=reason[:500],
+        title=item.title[:255],
+        line=item.line,
+        dry_run=options.dry_run,
+        warnings=item.warnings,
+    )
 
 
 async def run_import(
-    pool: asyncpg.Pool, items: Iterator[ItemOrError], options: ImportOptions
+    pool: asyncpg.Pool, items: Iterator[ItemOrError], options: ImportOptions, run: ImportRun | None = None
 ) -> AsyncIterator[ImportResult]:
     """Import items; the next batch is read while the previous one is saved.
 
     Committed batches stay: repeating an interrupted import does not change them.
 
     Raises:
-        FormatError: the file is damaged; the items before are saved.
+        FormatError: the file is damaged; all items before are saved.
         asyncpg.PostgresError, OSError: Postgres is unavailable; the batches before are saved.
     """
-    batch = await asyncio.to_thread(prepare_batch, items, options)
+    run = run or ImportRun()
+    run.error = None
+    batch = await asyncio.to_thread(prepare_batch, items, options, run)
     while batch:
         saving = asyncio.create_task(_save_prepared(pool, batch, options))
         try:
-            following = await asyncio.to_thread(prepare_batch, items, options)
+            following = await asyncio.to_thread(prepare_batch, items, options, run)
         finally:
             results = await saving
         for result in results:
             yield result
         batch = following
+    if run.error is not None:
+        raise run.error
 
 
 async def _save_prepared(pool: asyncpg.Pool, batch: list[PreparedItem], options: ImportOptions) -> list[ImportResult]:
@@ -245,8 +331,9 @@ async def _save_batch(
     for row in await connection.fetch(SQL["imported_articles"], *source, ids):
         place = by_id.pop(row["external_id"])
         item, draft = drafts[place]
-        if row["checksum"] == draft.checksum() and (row["was_public"] or not (options.publish and item.is_public)):
-            done[place] = _unchanged(item, row)
+        is_settled = row["was_public"] or row["state"] == "scheduled"
+        if row["checksum"] == draft.checksum() and (is_settled or not (options.publish and draft.is_public)):
+            done[place] = _unchanged(item, draft, row)
             if options.with_counter and item.views:  # an earlier import may have omitted it
                 done[place] = await _with_opening_balance(connection, done[place], item.views, options)
     urls = {place: old_addresses(drafts[place][1].fields["old_urls"]) for place in by_id.values()}
@@ -257,10 +344,11 @@ async def _save_batch(
         place for place in by_id.values() if not _has_images(drafts[place][1]) and not repeated & set(urls[place])
     ]
     items = [drafts[place][0] for place in places]
-    publish = [options.publish and item.is_public for item in items]
+    chosen = [drafts[place][1] for place in places]
+    publish = [options.publish and draft.is_public for draft in chosen]
     try:
         async with connection.transaction():
-            made = await create_drafts(connection, [drafts[place][1] for place in places], publish, now, options.actor)
+            made = await create_drafts(connection, chosen, publish, now, options.actor)
             results = [_result(item, saved, options) for item, saved in zip(items, made, strict=True)]
             for number, (item, result) in enumerate(zip(items, results, strict=True)):
                 if options.with_counter and item.views:
@@ -274,17 +362,19 @@ def _has_images(draft: ImportedDraft) -> bool:
     return draft.fields["lead_image"] is not None or any(isinstance(one, Figure) for one in draft.fields["body"])
 
 
-def _unchanged(item: ImportItem, row: asyncpg.Record) -> ImportResult:
+def _unchanged(item: ImportItem, draft: ImportedDraft, row: asyncpg.Record) -> ImportResult:
     known = {"article": row["id"], **{name: row[name] for name in ("number", "version", "state", "title")}}
-    return ImportResult(place=item.place, status="unchanged", **known)
+    return ImportResult(place=item.place, line=item.line, status="unchanged", warnings=draft.warnings, **known)
 
 
 async def _save_one(
     connection: Connection, item: ImportItem, draft: ImportedDraft, options: ImportOptions, now: datetime
 ) -> ImportResult:
-    publish = options.publish and item.is_public
+    publish = options.publish and draft.is_public
     try:
         async with connection.transaction():  # a savepoint: one failure does not prevent the others
+            if item.is_weak_id and not options.external_id:
+                draft = await _with_stored_id(connection, draft)
             saved = await upsert_draft(
                 connection, draft, publish=publish, now=now, actor=options.actor, dry_run=options.dry_run
             )
@@ -296,11 +386,28 @@ async def _save_one(
     return result
 
 
+async def _with_stored_id(connection: Connection, draft: ImportedDraft) -> ImportedDraft:
+    """Return the draft with the ID of its article; an ID of its own if another article has its address or file name."""
+    source = (draft.site, draft.source_system)
+    known = await connection.fetchrow(SQL["imported_article"], *source, draft.external_id)
+    if known is None or known["checksum"] == draft.checksum():
+        return draft
+    other = _renamed(draft, "another article has the same address or file name")
+    if await connection.fetchrow(SQL["imported_article"], *source, other.external_id) is None:
+        contents = await connection.fetch(SQL["imported_contents"], known["id"])
+        stored = [msgspec.json.decode(row["content"], type=Article) for row in contents]
+        is_address = draft.external_id.startswith(("/", "http://", "https://"))
+        if any(is_same_article(one, draft.fields, is_address=is_address) for one in stored):
+            return draft
+    return other
+
+
 def _result(item: ImportItem, saved: UpsertResult, options: ImportOptions) -> ImportResult:
     article = saved.article
     is_there = saved.change != "created" or not options.dry_run
     return ImportResult(
         place=item.place,
+        line=item.line,
         status=saved.change,
         title=article.title,
         article=article.id if is_there else "",
@@ -310,8 +417,8 @@ def _result(item: ImportItem, saved: UpsertResult, options: ImportOptions) -> Im
         section=article.section,
         published_at=article.published_at,
         old_urls=article.old_urls,
-        warnings=list(saved.warnings),
         dry_run=options.dry_run,
+        warnings=list(saved.warnings),
     )
 
 

@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 from uuid import uuid4
@@ -20,6 +20,7 @@ from services.ingest.articles.store import (
 )
 from services.ingest.articles.workflow import ArticleChange, StoredArticle
 from services.ingest.auth.actors import Actor
+from services.ingest.imports.warnings import ItemWarning, make_warning
 from services.ingest.media.library import resolve_images
 from services.ingest.queries import SQL
 from shared.articles import Article
@@ -38,12 +39,15 @@ class ImportedDraft:
     external_id: str
     fields: dict[str, Any]
     """Content fields, as the article has them. `slug` applies to the first version only."""
-    warnings: tuple[str, ...] = ()
-    """What was left out of the item, and why."""
+    is_public: bool = True
+    """It is public at its source, or will be at `publish_at` and `embargo_until`."""
+    warnings: list[ItemWarning] = field(default_factory=list)
 
     def checksum(self) -> bytes:
-        """Return a checksum that changes when the content of the import does."""
-        return hashlib.sha256(msgspec.json.encode(self.fields, order="sorted")).digest()
+        """Return a checksum that changes when the content of the import does, not when a scheduled time has come."""
+        begin = self.fields.get("published_at") or self.fields.get("publish_at")
+        times = {"published_at": begin, "publish_at": None}
+        return hashlib.sha256(msgspec.json.encode({**self.fields, **times}, order="sorted")).digest()
 
     def article(self, number: int, version: int, now: datetime) -> Article:
         """Return the draft as an article."""
@@ -68,7 +72,7 @@ class UpsertResult:
 
     article: Article
     change: Literal["created", "changed", "unchanged"]
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[ItemWarning, ...] = ()
 
 
 async def upsert_draft(
@@ -106,7 +110,7 @@ async def upsert_draft(
         assert before is not None, "articles are never deleted"
         changes = await _next_versions(connection, before, draft, known["checksum"] == checksum, publish, now)
         if not changes:
-            return UpsertResult(before.head, "unchanged", draft.warnings)
+            return UpsertResult(before.head, "unchanged", tuple(draft.warnings))
     if not dry_run:
         for change in changes:
             if before is None:
@@ -114,7 +118,7 @@ async def upsert_draft(
             else:
                 await save_change(connection, before, change, actor)
         await connection.execute(SQL["save_import"], changes[0].head.id, checksum, now)
-    return UpsertResult(changes[0].head, "created" if before is None else "changed", draft.warnings)
+    return UpsertResult(changes[0].head, "created" if before is None else "changed", tuple(draft.warnings))
 
 
 async def _without_taken_urls(connection: Connection, draft: ImportedDraft, article: str | None) -> ImportedDraft:
@@ -126,8 +130,11 @@ async def _without_taken_urls(connection: Connection, draft: ImportedDraft, arti
     if not taken:
         return draft
     kept = [url for url in urls if not set(old_addresses([url])) & set(taken)]
-    reasons = [f"old URL {url} is the former URL of article {owner} already" for url, owner in taken.items()]
-    return replace(draft, fields={**draft.fields, "old_urls": kept}, warnings=(*draft.warnings, *reasons))
+    reasons = [
+        make_warning("link", f"old URL {url} is the former URL of article {owner} already")
+        for url, owner in taken.items()
+    ]
+    return replace(draft, fields={**draft.fields, "old_urls": kept}, warnings=[*draft.warnings, *reasons])
 
 
 async def create_drafts(
@@ -142,12 +149,15 @@ async def create_drafts(
     await insert_articles(connection, changes, actor)
     notes = [(change.head.id, draft.checksum(), now) for change, draft in zip(changes, drafts, strict=True)]
     await connection.executemany(SQL["save_import"], notes)
-    return [UpsertResult(change.head, "created", draft.warnings) for change, draft in zip(changes, drafts, strict=True)]
+    return [
+        UpsertResult(change.head, "created", tuple(draft.warnings))
+        for change, draft in zip(changes, drafts, strict=True)
+    ]
 
 
 def _first_version(article: Article, publish: bool, now: datetime) -> ArticleChange:
     if publish:
-        return workflow.publish_article(StoredArticle(article, None), article, now, "import")
+        return workflow.publish_or_schedule(StoredArticle(article, None), article, now, "import")
     return ArticleChange("import", article, None, is_public_change=False)
 
 
@@ -166,7 +176,8 @@ async def _next_versions(  # noqa: PLR0917 - the state of `upsert_draft`
     fields = {name: value for name, value in draft.fields.items() if name != "slug"}
     edited = await resolve_images(connection, msgspec.structs.replace(stored.head, **fields), strict=publish)
     is_same = edited == stored.head
-    if is_repetition and (stored.live is not None or not publish or not is_same):
+    is_settled = stored.live is not None or stored.head.state == "scheduled"
+    if is_repetition and (is_settled or not publish or not is_same):
         return []  # also if editors changed or withdrew it
     if is_same and (not publish or (stored.live is not None and stored.live.state == "published")):
         return []
@@ -175,7 +186,9 @@ async def _next_versions(  # noqa: PLR0917 - the state of `upsert_draft`
     if not publish:
         return [change]
     public = msgspec.structs.replace(_approved(stored, draft), **fields, version=stored.head.version)
-    published = workflow.publish_article(stored, public, now, "import")
+    published = workflow.publish_or_schedule(stored, public, now, "import")
+    if published.head.state == "scheduled":
+        return [published]
     edited = msgspec.structs.replace(change.head, slug=public.slug) if stored.live is None else change.head
     kept = workflow.keep_unpublished_edits(edited, published, now)
     return [published] if kept is None else [published, kept]

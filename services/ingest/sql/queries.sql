@@ -33,9 +33,9 @@ SELECT content, live, author, author_token, schedule_error FROM ingest.articles 
 -- name: insert_article
 INSERT INTO ingest.articles (
     id, number, site, version, state, title, source_system, external_id, content, live, unpublish_due_at, author_token,
-    created_at, modified_at, author
+    created_at, modified_at, author, publish_due_at
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb, $11, $12, $13, $13, $14)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb, $11, $12, $13, $13, $14, $15)
 
 -- name: update_article
 UPDATE ingest.articles
@@ -232,6 +232,12 @@ FROM ingest.media WHERE site = $3 AND (id = ANY ($1::text[]) OR rendition_names 
 -- name: imported_article
 SELECT a.id, i.checksum FROM ingest.articles a LEFT JOIN ingest.imports i ON i.article = a.id
 WHERE a.site = $1 AND a.source_system = $2 AND a.external_id = $3
+
+-- name: imported_contents
+-- An article as it is, and as its last imports were: editors may have changed its title since.
+SELECT content FROM ingest.articles WHERE id = $1
+UNION ALL
+(SELECT content FROM ingest.revisions WHERE article = $1 AND action = 'import' ORDER BY version DESC LIMIT 3)
 
 -- name: save_import
 INSERT INTO ingest.imports (article, checksum, at) VALUES ($1, $2, $3)

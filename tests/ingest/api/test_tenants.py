@@ -198,7 +198,7 @@ async def test_import_reports_old_urls_that_it_leaves_out(tenants: Any) -> None:
         first, second = map(json.loads, response.body.splitlines())
         assert (first["status"], second["status"]) == (expected, expected)
         if expected == "created":
-            assert first["article"] in second["warnings"][0]
+            assert first["article"] in second["warnings"][0]["message"]
             assert (first.get("old_urls"), second.get("old_urls")) == (["/cu.htm"], None)
     page = b"---\ntitle: T\nurl: https://cu.example/?fbclid=x\naliases: ['/a\"b']\n---\nx\n"
     response = await tenants.call("POST", "/imports?site=haihau&section=tin-tuc&file_name=a.md", page)

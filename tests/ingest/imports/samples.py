@@ -1,11 +1,13 @@
 """Sample files of each import format."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from services.ingest.auth.actors import Actor
 from services.ingest.imports.detection import READERS, detect_format
 from services.ingest.imports.pipeline import ImportOptions
+from services.ingest.imports.publication import decide
 from shared.sites import Section, Site
 
 DATA = Path(__file__).parent.parent.parent / "data/imports"
@@ -20,8 +22,17 @@ SITE = Site(
 
 def read(name: str) -> list[Any]:
     """Read a sample file, with the reader of its format."""
-    content = (DATA / name).read_bytes()
+    return read_content(name, (DATA / name).read_bytes())
+
+
+def read_content(name: str, content: bytes) -> list[Any]:
+    """Read the content of a file, with the reader of its format."""
     return list(READERS[detect_format(name, content)](content, name))
+
+
+def outcome(item: Any) -> str:
+    """Return how an item of a reader is imported: public, scheduled, draft or left_out."""
+    return decide(item.state, item.published_at, datetime.now(UTC), SITE.zone).outcome
 
 
 def options(kind: str, **more: Any) -> ImportOptions:

@@ -13,19 +13,19 @@ from services.ingest.imports.item import (
     paragraph_text,
     parse_count,
     parse_old_url,
-    parse_time,
     read_each,
 )
+from services.ingest.imports.times import read_time
 from shared.articles import Figure, Image, Paragraph
 
 
-def test_parse_time_and_parse_old_url() -> None:
+def test_read_time_and_parse_old_url() -> None:
     """Times are parsed in the three notations of exports; an old URL is a path with its query."""
     when = datetime(2026, 2, 10, 1, 0, tzinfo=UTC)
     for said in ("2026-02-10T08:00:00+07:00", "Tue, 10 Feb 2026 08:00:00 +0700", "1770685200", 1770685200):
-        assert parse_time(said) == when, said
+        assert read_time(said).at == when, said
     for said in ("", None, "0000-00-00 00:00:00", "hôm qua", 0, -1, 1e30):
-        assert parse_time(said) is None, said
+        assert read_time(said).at is None, said
     assert parse_old_url("https://cu.example/index.php?id=5#x") == ["/index.php?id=5"]
     for said in ("https://cu.example/", "", "javascript:alert(1)", "https://cu.example/" + "x" * 600):
         assert parse_old_url(said) == [], said

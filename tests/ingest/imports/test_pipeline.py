@@ -10,6 +10,7 @@ import pytest
 from services.ingest.auth.actors import Actor
 from services.ingest.imports.item import FormatError, ImportItem, ItemOrError, UnreadableItem
 from services.ingest.imports.pipeline import BATCH_ITEMS, ImportOptions, ImportResult, run_import, to_draft
+from services.ingest.imports.publication import SourceState
 from shared.articles import Figure, Image, Paragraph
 from shared.events import Adjustment
 from shared.sites import Site
@@ -60,7 +61,7 @@ async def test_import_again_is_unchanged_and_changed_item_is_next_version(pool: 
 
 async def test_import_publish_makes_public_items_live_in_version_1(pool: asyncpg.Pool, site: Site) -> None:
     """With `publish`, public items are published in one version; drafts of the source stay drafts."""
-    results = await run(pool, site, [item(1), item(2, is_public=False)], publish=True)
+    results = await run(pool, site, [item(1), item(2, state=SourceState("ndjson", {"is_public": False}))], publish=True)
     assert [(one.state, one.version) for one in results] == [("published", 1), ("draft", 1)]
     assert await count(pool, "outbox") == 1
     later = await run(pool, site, [item(2)], publish=True)
@@ -86,11 +87,12 @@ async def test_import_views_become_an_opening_balance_once(pool: asyncpg.Pool, s
     assert (adjustment.who, adjustment.why) == ("An", "views before the import, from a.ndjson")
 
 
-async def test_import_invalid_item_of_a_batch_does_not_stop_others(pool: asyncpg.Pool, site: Site) -> None:
-    """If Postgres rejects an item of a batch, the others are saved one by one."""
+async def test_import_second_item_with_the_same_id_is_refused(pool: asyncpg.Pool, site: Site) -> None:
+    """One item never overwrites another of the same run: the second one is refused, and the others are saved."""
     same = [item(1), item(2), item(1, title="Bài 1 khác")]
     results = await run(pool, site, same)
-    assert [one.status for one in results] == ["created", "created", "changed"]
+    assert [one.status for one in results] == ["created", "created", "failed"]
+    assert "has the ID of another article" in results[2].reason
     assert await count(pool, "articles") == 2
 
 

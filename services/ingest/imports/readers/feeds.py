@@ -1,12 +1,13 @@
-"""WordPress exports (WXR), RSS 2.0 and Atom → articles. Pure.
+"""RSS 1.0, RSS 2.0 and Atom → articles; WordPress exports are in `wordpress`. Pure.
 
-They are untrusted XML: entities are never expanded and nothing is fetched.
+Each item is read as what it is: one with elements of a WordPress export is never taken for one of a feed, which has no
+drafts, whatever the file is called.
 """
 
-import io
+import hashlib
+from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from lxml import etree
 
@@ -14,187 +15,251 @@ from services.ingest.imports.item import (
     FormatError,
     ImportItem,
     ItemOrError,
+    LeftOutItem,
+    UnreadableItem,
+    date_warnings,
     html_to_blocks,
     html_to_line,
     image_figure,
+    leave_out,
     one_line,
     paragraph_text,
-    parse_count,
     parse_old_url,
-    parse_time,
-    read_each,
+    read_one,
+    title_or_first_words,
 )
-from services.ingest.imports.limits import XML_DEPTH_MAX, XML_ELEMENTS_MAX
+from services.ingest.imports.publication import SourceState
+from services.ingest.imports.readers.wordpress import (
+    EXPORT_NAMESPACE,
+    PARTS,
+    is_wordpress,
+    open_export,
+    post_type,
+    read_post,
+)
+from services.ingest.imports.readers.xml_items import XmlFile, XmlItem, open_xml, split_items
+from services.ingest.imports.times import read_first
+from services.ingest.imports.warnings import ItemWarning, make_warning
 from shared.articles import Author
 
 CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
 CREATOR = "{http://purl.org/dc/elements/1.1/}creator"
+DC_DATE = "{http://purl.org/dc/elements/1.1/}date"
+DC_TERMS = "{http://purl.org/dc/terms/}"
 ATOM = "{http://www.w3.org/2005/Atom}"
+APP = ("{http://www.w3.org/2007/app}", "{http://purl.org/atom/app#}")
+BLOGGER = "{http://schemas.google.com/blogger/2018}"
+BLOGGER_KIND = "http://schemas.google.com/g/2005#kind"
+THREAD = "{http://purl.org/syndication/thread/1.0}"
 MEDIA = "{http://search.yahoo.com/mrss/}"
-WORDPRESS = "{http://wordpress.org/export/"
-VIEWS = ("post_views_count", "views", "_post_views", "views_count")
-"""Meta keys under which common WordPress plugins store view counts."""
+_RSS_NAMESPACES = (
+    "",
+    "http://purl.org/rss/1.0/",
+    "http://backend.userland.com/rss2",
+    "http://my.netscape.com/rdf/simple/0.9/",
+)
+_NO_FEEDS = {
+    "urlset": "is a sitemap, not a feed: it has addresses but no articles",
+    "sitemapindex": "is an index of sitemaps, not a feed",
+    "opml": "is an OPML list of feeds, not a feed",
+    "html": "is an HTML page, not a feed; give it the extension .html, or set --format html",
+}
+_FEEDS = ("rss", "RDF", "feed")
+_TRACKING = ("utm_", "fbclid", "gclid")
+_PLAIN_STATES = (
+    "status",
+    "state",
+    "draft",
+    "private",
+    "visibility",
+    "password",
+    "embargo",
+    "expirationDate",
+    "expires",
+)
 
 
-def _elements(content: bytes, *tags: str) -> Iterator[etree._Element]:
-    """Yield the elements with one of the tags, one at a time in memory; what is outside them is dropped as it is read.
+def detect_xml(content: bytes) -> str:
+    """Return "wxr" if an item has elements of a WordPress export, else "feed".
 
     Raises:
-        FormatError: it is not well-formed, declares entities, or an article exceeds a bound.
+        FormatError: it is not XML.
     """
-    options = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
-    options |= {"remove_comments": True, "remove_pis": True}
-    within, depth, count = 0, 0, 0  # the depth at which the current article begins, or 0
-    try:
-        for event, element in etree.iterparse(io.BytesIO(content), events=("start", "end"), **options):
-            if event == "start":
-                depth += 1
-                count += 1
-                if depth == 1:
-                    _refuse_entities(element)
-                if not within and element.tag in tags:
-                    within, count = depth, 0
-                if depth > XML_DEPTH_MAX:
-                    raise FormatError(f"must be nested at most {XML_DEPTH_MAX} elements deep")
-                if within and count > XML_ELEMENTS_MAX:
-                    raise FormatError(f"must have at most {XML_ELEMENTS_MAX:,} elements in each article")
-                continue
-            if depth == within:
-                yield element
-                within = 0
-            depth -= 1
-            if not within:
-                _drop(element)
-    except etree.XMLSyntaxError as error:
-        raise FormatError(f"is not well-formed XML: {error}") from error
-
-
-def _refuse_entities(root: etree._Element) -> None:
-    # In whatever encoding and after whatever comment: an attribute would expand them although elements do not.
-    declared = root.getroottree().docinfo.internalDTD
-    if declared is not None and any(True for _ in declared.iterentities()):
-        raise FormatError("declares entities, which are not supported")
-
-
-def _drop(element: etree._Element) -> None:
-    """Free the memory of an element that was read, and of its siblings before it."""
-    element.clear()
-    parent = element.getparent()
-    if parent is not None:
-        while parent[0] is not element:
-            del parent[0]
-
-
-def read_wxr(content: bytes, name: str) -> Iterator[ItemOrError]:
-    """Read the posts of a WordPress export."""
-    pictures = {
-        _wp(one, "post_id"): _wp(one, "attachment_url")
-        for one in _elements(content, "item")
-        if _wp(one, "post_type") == "attachment"
-    }
-
-    def read(item: object, place: str) -> ImportItem:
-        assert isinstance(item, etree._Element)  # noqa: SLF001 - lxml has no public name for it
-        link = item.findtext("link") or ""
-        meta = {
-            _wp(one, "meta_key"): _wp(one, "meta_value") for one in item if etree.QName(one).localname == "postmeta"
-        }
-        by_domain: dict[str, list[str]] = {"category": [], "post_tag": []}
-        for one in item.findall("category"):
-            by_domain.setdefault(one.get("domain", ""), []).append(one.get("nicename") or one_line(one.text))
-        tags = [one_line(one.text) for one in item.findall("category") if one.get("domain") == "post_tag"]
-        excerpt = next((one.text for one in item if one.tag.endswith("excerpt/}encoded")), "") or ""
-        author = one_line(item.findtext(CREATOR))
-        views = next((found for key in VIEWS if (found := parse_count(meta.get(key))) is not None), None)
-        return ImportItem(
-            place=place,
-            external_id=item.findtext("guid") or _wp(item, "post_id"),
-            title=html_to_line(item.findtext("title")),
-            lead=paragraph_text(html_to_blocks(excerpt)) if excerpt.strip() else "",
-            body=html_to_blocks(item.findtext(CONTENT) or "", link),
-            section=(by_domain["category"] or [""])[0],
-            authors=[Author(author)] if author else [],
-            tags=[tag for tag in tags if tag],
-            published_at=_wordpress_time(item),
-            slug=_wp(item, "post_name"),
-            old_urls=parse_old_url(link),
-            views=views,
-            is_public=_wp(item, "status") == "publish" and not _wp(item, "post_password"),
-            lead_image=image_figure(pictures.get(meta.get("_thumbnail_id", "")), base=link),
-        )
-
-    posts = (one for one in _elements(content, "item") if _wp(one, "post_type") == "post")
-    yield from read_each(posts, read, "post")
-
-
-def _wp(item: etree._Element, name: str) -> str:
-    """Return the text of an element of the wp namespace, whose URL contains the export's version."""
-    for child in item:
-        if isinstance(child.tag, str) and child.tag.startswith(WORDPRESS) and child.tag.endswith(f"}}{name}"):
-            return one_line(child.text)
-    return ""
-
-
-def _wordpress_time(item: etree._Element) -> datetime | None:
-    gmt = _wp(item, "post_date_gmt")
-    return (
-        parse_time(f"{gmt.replace(' ', 'T')}+00:00")
-        if gmt and not gmt.startswith("0000")
-        else parse_time(item.findtext("pubDate"))
-    )
+    file = open_xml(content)
+    is_named = EXPORT_NAMESPACE.encode() in file.content or b"<wp:" in file.content
+    if not is_named:
+        return "feed"
+    declares = any(EXPORT_NAMESPACE in uri for uri in file.namespaces.values())
+    found = any(isinstance(item, XmlItem) and is_wordpress(item.element) for item in split_items(file))
+    return "wxr" if found or (declares and file.first_item < 0) else "feed"
 
 
 def read_feed(content: bytes, name: str) -> Iterator[ItemOrError]:
-    """Read the items of an RSS 2.0 or Atom feed. Items without content use their summary as the body."""
-    yield from read_each(_elements(content, "item", f"{ATOM}entry"), _feed_item, "item")
+    """Read the items of a feed or a WordPress export. Items without content use their summary as the body."""
+    file = open_xml(content)
+    if file.first_item < 0:
+        local = etree.QName(file.root).localname
+        if local.lower() in _NO_FEEDS:
+            raise FormatError(_NO_FEEDS[local.lower()])
+        if file.is_cut_off:
+            raise FormatError("is not well-formed XML: it is cut off before its first item")
+        raise FormatError("has no items" if local in _FEEDS else f"is not a feed: its first element is {local}")
+    export = open_export(file)
+    parts: Counter[str] = Counter()
+    for number, item in enumerate(split_items(file), 1):
+        place = f"item {number}"
+        if isinstance(item, UnreadableItem):
+            yield item
+            continue
+        _add_file_warnings(file, item, number)
+        if is_wordpress(item.element):
+            kind = post_type(item.element)
+            if kind in PARTS:
+                parts[kind] += 1
+                continue
+            yield read_one(item, lambda one, place: read_post(one, place, export), place, item.line)
+        else:
+            yield read_one(item, _feed_item, place, item.line)
+    if parts:
+        listed = ", ".join(f"{count} {kind}" for kind, count in sorted(parts.items()))
+        yield LeftOutItem("file", f"{parts.total()} items are no articles: {listed}")
+
+
+def _add_file_warnings(file: XmlFile, item: XmlItem, number: int) -> None:
+    if number == 1:
+        item.warnings.extend(file.warnings)
 
 
 def _feed_item(item: object, place: str) -> ImportItem:
-    assert isinstance(item, etree._Element)  # noqa: SLF001 - lxml has no public name for it
-    return _atom(item, place) if item.tag.startswith(ATOM) else _rss(item, place)
+    assert isinstance(item, XmlItem)
+    return _atom(item, place) if item.element.tag.startswith(ATOM) else _rss(item, place)
 
 
-def _rss(item: etree._Element, place: str) -> ImportItem:
-    link = one_line(item.findtext("link"))
-    summary, content = item.findtext("description") or "", item.findtext(CONTENT) or ""
-    author = one_line(item.findtext(CREATOR)) or one_line(item.findtext("author"))
+def _rss_text(item: etree._Element, name: str) -> str:
+    """Return the text of a child of RSS 2.0, which has no namespace, or of RSS 1.0."""
+    for child in item:
+        if isinstance(child.tag, str):
+            qualified = etree.QName(child.tag)
+            if qualified.localname == name and (qualified.namespace or "") in _RSS_NAMESPACES:
+                return "".join(child.itertext())
+    return ""
+
+
+def _prism(item: etree._Element) -> dict[str, object]:
+    """Return the fields of any version of PRISM, by their names in the table of states."""
+    found: dict[str, object] = {}
+    for child in item:
+        if isinstance(child.tag, str) and "prismstandard.org/namespaces" in child.tag:
+            found[f"prism:{etree.QName(child.tag).localname}"] = child.text
+    return found
+
+
+def _rss(file_item: XmlItem, place: str) -> ImportItem:
+    item, warnings = file_item.element, file_item.warnings
+    raw_title = _rss_text(item, "title")
+    media_status = item.find(f"{MEDIA}status")
+    values = {name: _rss_text(item, name) for name in _PLAIN_STATES} | _prism(item)
+    values["dcterms:available"] = item.findtext(f"{DC_TERMS}available")
+    values["media:status"] = media_status.get("state") if media_status is not None else None
+    state = leave_out(SourceState("feed", values), one_line(raw_title))
+    link = one_line(_rss_text(item, "link"))
+    summary, content = _rss_text(item, "description"), item.findtext(CONTENT) or ""
+    author = one_line(item.findtext(CREATOR)) or one_line(_rss_text(item, "author"))
+    dates = {"pubDate": _rss_text(item, "pubDate"), "dc:date": item.findtext(DC_DATE)}
+    at = read_first(*dates.values(), item.findtext(f"{DC_TERMS}issued"), item.findtext(f"{DC_TERMS}created"))
+    warnings += date_warnings(*((name, read_first(text), text) for name, text in dates.items()))
     enclosure = item.find("enclosure")
     picture = enclosure.get("url") if enclosure is not None and enclosure.get("type", "").startswith("image/") else None
     thumbnail = item.find(f"{MEDIA}content")
     if picture is None and thumbnail is not None:
         picture = thumbnail.get("url")
+    body = html_to_blocks(content or summary, link)
+    title = title_or_first_words(html_to_line(raw_title), body, warnings)
     return ImportItem(
         place=place,
-        external_id=one_line(item.findtext("guid")) or link,
-        title=html_to_line(item.findtext("title")),
+        external_id=feed_id(_rss_text(item, "guid"), link, title, summary or content, warnings),
+        title=title,
         lead=paragraph_text(html_to_blocks(summary)) if content and summary.strip() else "",
-        body=html_to_blocks(content or summary, link),
-        section=one_line(item.findtext("category")),
+        body=body,
+        section=one_line(_rss_text(item, "category")),
         authors=[Author(author)] if author and "@" not in author else [],
-        published_at=parse_time(item.findtext("pubDate")),
+        published_at=at.at,
+        date_precision=at.precision,
         old_urls=parse_old_url(link),
         lead_image=image_figure(picture, base=link),
+        state=state,
+        warnings=warnings,
     )
 
 
-def _atom(entry: etree._Element, place: str) -> ImportItem:
+def feed_id(guid: str, link: str, title: str, text: str, warnings: list[ItemWarning]) -> str:
+    """Return what identifies an item: its GUID and its address, since some feeds have the same GUID on all items."""
+    guid, parts = one_line(guid), urlsplit(one_line(link))
+    query = [(key, value) for key, value in parse_qsl(parts.query) if not key.startswith(_TRACKING)]
+    address = parts.path + (f"?{urlencode(query)}" if query else "")
+    if address in ("", "/"):  # the home page of the portal
+        address = ""
+    if guid and address:
+        return guid if urlsplit(guid).path == parts.path or guid == address else f"{guid} {address}"
+    if address:
+        return one_line(link)
+    if not guid or urlsplit(guid).path in ("", "/"):
+        warnings.append(
+            make_warning("identity", "are missing: the item is identified by its title and text", "guid, link")
+        )
+        return hashlib.sha256(f"{guid}\0{title}\0{text}".encode()).hexdigest()
+    return guid
+
+
+def _atom(file_item: XmlItem, place: str) -> ImportItem:
+    entry, warnings = file_item.element, file_item.warnings
+    title = html_to_line(entry.findtext(f"{ATOM}title"))
+    state = leave_out(SourceState("atom", _atom_state(entry) | _prism(entry)), title)
     links = [one for one in entry.findall(f"{ATOM}link") if one.get("rel", "alternate") == "alternate"]
     link = links[0].get("href", "") if links else ""
     summary, content = _atom_html(entry.find(f"{ATOM}summary")), _atom_html(entry.find(f"{ATOM}content"))
     names = [one_line(one.findtext(f"{ATOM}name")) for one in entry.findall(f"{ATOM}author")]
-    categories = [one_line(one.get("label") or one.get("term")) for one in entry.findall(f"{ATOM}category")]
-    published = entry.findtext(f"{ATOM}published") or entry.findtext(f"{ATOM}updated")
+    categories = [
+        one_line(one.get("label") or one.get("term"))
+        for one in entry.findall(f"{ATOM}category")
+        if one.get("scheme") != BLOGGER_KIND
+    ]
+    dates = {name: entry.findtext(f"{ATOM}{name}") for name in ("published", "updated")}
+    at = read_first(*dates.values())
+    warnings += date_warnings(*((name, read_first(text), text) for name, text in dates.items()))
+    body = html_to_blocks(content or summary, link)
+    title = title_or_first_words(title, body, warnings)
     return ImportItem(
         place=place,
-        external_id=one_line(entry.findtext(f"{ATOM}id")) or link,
-        title=html_to_line(entry.findtext(f"{ATOM}title")),
+        external_id=feed_id(entry.findtext(f"{ATOM}id") or "", link, title, content or summary, warnings),
+        title=title,
         lead=paragraph_text(html_to_blocks(summary)) if content and summary.strip() else "",
-        body=html_to_blocks(content or summary, link),
+        body=body,
         section=categories[0] if categories else "",
         authors=[Author(one) for one in names if one],
-        published_at=parse_time(published),
+        published_at=at.at,
+        date_precision=at.precision,
         old_urls=parse_old_url(link) if urlsplit(link).path else [],
+        state=state,
+        warnings=warnings,
     )
+
+
+def _atom_state(entry: etree._Element) -> dict[str, object]:
+    drafts = [one_line(one.text) for app in APP for one in entry.findall(f"{app}control/{app}draft")]
+    kinds = [
+        one.get("term", "").rpartition("#")[2]
+        for one in entry.findall(f"{ATOM}category")
+        if one.get("scheme") == BLOGGER_KIND
+    ]
+    reply = entry.find(f"{THREAD}in-reply-to")
+    return {
+        "app:draft": "yes" if any(one.lower() != "no" for one in drafts) else "",
+        "blogger:status": entry.findtext(f"{BLOGGER}status"),
+        "blogger:type": entry.findtext(f"{BLOGGER}type"),
+        "category kind": " ".join(kinds),
+        "thr:in-reply-to": None if reply is None else "a comment",
+    }
 
 
 def _atom_html(element: etree._Element | None) -> str:

@@ -7,7 +7,6 @@ in tables, "Theo …" as the last line, dates as day/month/year, and the counter
 import json
 import re
 from collections.abc import Iterator
-from datetime import datetime
 from typing import Any
 from urllib.parse import urljoin
 
@@ -18,15 +17,20 @@ from services.ingest.imports.item import (
     FormatError,
     ImportItem,
     ItemOrError,
+    date_warnings,
     html_to_blocks,
     one_line,
     parse_old_url,
-    parse_time,
-    read_each,
+    read_one,
 )
 from services.ingest.imports.limits import check_page
+from services.ingest.imports.publication import SourceState
 from services.ingest.imports.readers.plain_text import SOURCE_LINE, read_counter
-from shared.articles import Author, Block, DatePrecision, Figure, Heading, Paragraph, Source
+from services.ingest.imports.state_fields import WORDPRESS_STATUS
+from services.ingest.imports.text_repair import decode_text, repair_markup, repair_warnings
+from services.ingest.imports.times import ABSENT, ReadTime, read_time
+from services.ingest.imports.warnings import ItemWarning
+from shared.articles import Author, Block, Figure, Heading, Paragraph, Source
 from shared.text import inline_text
 
 _CAPTIONS = (
@@ -37,32 +41,35 @@ _LEADS = "//*[contains(@class,'sapo') or contains(@class,'hometext') or contains
 _DATES = "//time | //*[contains(@class,'date') or contains(@class,'time') or contains(@class,'ngay')]"
 _COUNTERS = "//*[not(*[normalize-space()])][normalize-space()] | //li | //p | //tr | //div[not(.//div)]"
 _DAY = re.compile(r"\b(\d{1,2})[/.-](\d{1,2})[/.-]((?:19|20)\d\d)\b")
-_HOUR = re.compile(r"\b([01]?\d|2[0-3])(?::|h|g)([0-5]\d)\b")
-_NOT_TEXT = ("script", "style", "noscript", "template", "svg", "form")
+_UNAVAILABLE_AFTER = re.compile(r"unavailable_after:\s*([^|]+)", re.IGNORECASE)
+_NOT_TEXT = ("script", "style", "noscript", "template", "svg")
 CAPTION_CHARACTERS_MAX = 500
 DATE_CHARACTERS_MAX = 80
 
 
 def read_html(content: bytes, name: str) -> Iterator[ItemOrError]:
     """Read a saved page; it yields one item."""
-    yield from read_each([content], lambda one, place: _page(one, place, name), "page")
+    yield read_one(content, lambda one, place: _page(one, place, name), "page 1")
 
 
 def _page(content: Any, place: str, name: str) -> ImportItem:
     check_page(content)
-    text = _decoded(content)
+    text, warnings = _decoded(content)
     try:
         tree = html.document_fromstring(text)
     except (etree.ParserError, etree.XMLSyntaxError, ValueError) as error:
         raise FormatError(f"is not HTML: {error}") from error
+    linked = _linked_data(tree)
+    state = _state(tree, linked)
     for one in list(tree.iter(*_NOT_TEXT)):
         if one.get("type") != "application/ld+json":
             one.drop_tree()
-    linked = _linked_data(tree)
+    for one in list(tree.iter("form")):  # pages of ASP.NET are one form
+        one.drop_tag() if one.xpath("count(.//p) > 1 or .//h1") else one.drop_tree()
     counter = read_counter([one_line(one.text_content()) for one in tree.xpath(_COUNTERS)])
     url = _attribute(tree, "//link[@rel='canonical']/@href") or _meta(tree, "og:url")
     title = _title(tree)
-    at, precision = _time(tree, linked)  # before the date line is removed from the text
+    at, dates = _time(tree, linked)  # before the date line is removed from the text
     captions = _with_figures(tree, url)
     found = _body(etree.tostring(tree, encoding="unicode", method="html"), url)
     lead, found = _lead(tree, title, found)
@@ -74,7 +81,8 @@ def _page(content: Any, place: str, name: str) -> ImportItem:
     section = _meta(tree, "article:section") or one_line(linked.get("articleSection"))
     return ImportItem(
         place=place,
-        external_id=url or name,
+        external_id=url if parse_old_url(url) else name,  # some portals give the home page as the address of each
+        is_weak_id=True,
         title=title,
         lead=lead,
         body=found,
@@ -82,23 +90,41 @@ def _page(content: Any, place: str, name: str) -> ImportItem:
         source=source,
         authors=[Author(author)] if author and len(author) <= 150 else [],
         tags=[one_line(one) for one in tree.xpath("//meta[@property='article:tag']/@content")][:20],
-        published_at=at,
-        date_precision=precision,
+        published_at=at.at,
+        date_precision=at.precision,
         old_urls=parse_old_url(url),
         language=one_line(tree.get("lang")),
         counter=counter,
+        state=state,
+        warnings=[*warnings, *date_warnings(*dates)],
     )
 
 
-def _decoded(content: bytes) -> str:
+def _state(tree: Any, linked: dict[str, Any]) -> SourceState:
+    robots = tree.xpath("//meta[@name='robots' or @name='googlebot']/@content")
+    after = next((found[1] for one in robots if (found := _UNAVAILABLE_AFTER.search(one))), None)
+    classes = " ".join(tree.xpath("//body//@class | //body/@class")).split()
+    statuses = {one.removeprefix("status-") for one in classes if one.startswith("status-")} & {*WORDPRESS_STATUS}
+    is_protected = "post-password-required" in classes or "post-password-form" in classes
+    return SourceState(
+        "html",
+        {
+            "article:expiration_time": _meta(tree, "article:expiration_time"),
+            "schema.org expires": linked.get("expires"),
+            "robots unavailable_after": after,
+            "schema.org creativeWorkStatus": linked.get("creativeWorkStatus"),
+            "schema.org isAccessibleForFree": linked.get("isAccessibleForFree"),
+            "class status-…": " ".join(sorted(statuses - {"publish"})),
+            "class post-password-required": "set" if is_protected else "",
+        },
+    )
+
+
+def _decoded(content: bytes) -> tuple[str, list[ItemWarning]]:
     declared = re.search(rb"<meta[^>]+charset=[\"']?([A-Za-z0-9_-]+)", content[:4_096], re.IGNORECASE)
-    for encoding in ("utf-8-sig", declared[1].decode() if declared else "utf-8", "cp1258"):
-        try:
-            text = content.decode(encoding)
-        except (UnicodeDecodeError, LookupError):
-            continue
-        return re.sub(r"^\s*<\?xml[^>]*\?>", "", text)
-    raise FormatError("has an unknown encoding")
+    decoded = decode_text(content, declared[1].decode() if declared else "", "cp1258")
+    text, removed = repair_markup(decoded.text)
+    return re.sub(r"^\s*<\?xml[^>]*\?>", "", text), [*decoded.warnings(), *repair_warnings(removed)]
 
 
 def _title(tree: Any) -> str:
@@ -193,25 +219,25 @@ def _captions(found: list[Block], captions: dict[str, str]) -> list[Block]:
     return kept
 
 
-def _time(tree: Any, linked: dict[str, Any]) -> tuple[datetime | None, DatePrecision]:
-    exact = [_meta(tree, "article:published_time"), one_line(linked.get("datePublished"))]
-    exact += [one_line(one) for one in tree.xpath("//time/@datetime")]
-    for text_value in exact:
-        found = parse_time(text_value)
-        if found is not None:
-            return found, "exact" if "T" in text_value or ":" in text_value else "day"
+def _time(tree: Any, linked: dict[str, Any]) -> tuple[ReadTime, list[tuple[str, ReadTime, object]]]:
+    """Return when the page was published, and the fields that were read for it."""
+    given: list[tuple[str, object]] = [
+        ("article:published_time", _meta(tree, "article:published_time")),
+        ("schema.org datePublished", linked.get("datePublished")),
+    ]
+    given.extend(("time datetime", one) for one in tree.xpath("//time/@datetime"))
+    read = [(name, read_time(value), value) for name, value in given]
+    found = next((one for _, one, _ in read if one.at is not None), None)
+    if found is not None:
+        return found, read
     for one in tree.xpath(_DATES):
         text_value = one_line(one.text_content())
-        day = _DAY.search(text_value) if len(text_value) < DATE_CHARACTERS_MAX else None
-        if day is None:
-            continue
-        hour = _HOUR.search(text_value)
-        parts = (int(day[3]), int(day[2]), int(day[1]), *((int(hour[1]), int(hour[2])) if hour else ()))
-        try:
-            return datetime(*parts), "exact" if hour else "day"  # noqa: DTZ001
-        except ValueError:
-            continue
-    return None, "unknown"
+        if len(text_value) < DATE_CHARACTERS_MAX and _DAY.search(text_value):
+            shown = read_time(text_value)
+            read.append(("date on the page", shown, text_value))
+            if shown.at is not None:
+                return shown, read
+    return ABSENT, read
 
 
 def _meta(tree: Any, name: str) -> str:

@@ -1,0 +1,164 @@
+"""Posts of WordPress exports (WXR) → articles. Pure."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from lxml import etree
+
+from services.ingest.imports.item import (
+    ImportItem,
+    date_warnings,
+    html_to_blocks,
+    html_to_line,
+    image_figure,
+    leave_out,
+    one_line,
+    paragraph_text,
+    parse_count,
+    parse_old_url,
+    title_or_first_words,
+)
+from services.ingest.imports.publication import SourceState
+from services.ingest.imports.readers.xml_items import XmlFile, XmlItem, split_items
+from services.ingest.imports.times import ABSENT, ReadTime, read_time
+from shared.articles import Author
+
+CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
+CREATOR = "{http://purl.org/dc/elements/1.1/}creator"
+EXPORT_NAMESPACE = "wordpress.org/export/"
+VIEWS = ("post_views_count", "views", "_post_views", "views_count")
+"""Meta keys under which common WordPress plugins store view counts."""
+PARTS = frozenset({"attachment", "nav_menu_item", "revision", "custom_css", "customize_changeset", "oembed_cache"})
+"""Types of items that belong to other items or to the theme; they are counted, not listed one by one."""
+_META_STATES = ("_expiration-date", "_members_access_role", "rcp_user_level", "rcp_subscription_level")
+_DATED_STATES = ("publish", "future", "private", "trash", "inherit")
+"""Without a GMT date, other states have never been published: their local date is that of the last edit."""
+
+
+@dataclass(frozen=True)
+class Export:
+    """What the posts of an export refer to."""
+
+    pictures: Mapping[str, str]
+    """URLs of attachments by their post ID."""
+    names: Mapping[str, str]
+    """Names of authors by their login."""
+
+
+def wp_values(item: etree._Element, name: str) -> list[str]:
+    """Return the texts of the elements of the wp namespace with a name; its URL contains the export's version."""
+    return [
+        child.text or ""
+        for child in item
+        if isinstance(child.tag, str)
+        and etree.QName(child.tag).localname == name
+        and EXPORT_NAMESPACE in (etree.QName(child.tag).namespace or "")
+    ]
+
+
+def wp_text(item: etree._Element, name: str) -> str:
+    """Return the text of the first element of the wp namespace with a name, as a single line."""
+    return one_line(next(iter(wp_values(item, name)), ""))
+
+
+def is_wordpress(item: etree._Element) -> bool:
+    """Return whether an item is of a WordPress export: it has a child in the export's namespace."""
+    return any(
+        isinstance(child.tag, str) and EXPORT_NAMESPACE in (etree.QName(child.tag).namespace or "") for child in item
+    )
+
+
+def post_type(item: etree._Element) -> str:
+    """Return the type of an item, such as "post"."""
+    return wp_text(item, "post_type").lower()
+
+
+def open_export(file: XmlFile) -> Export:
+    """Return what the posts of a file refer to; empty for a file that is no export."""
+    pictures: dict[str, str] = {}
+    if b"attachment_url" in file.content:
+        for item in split_items(file):
+            if isinstance(item, XmlItem) and post_type(item.element) == "attachment":
+                pictures[wp_text(item.element, "post_id")] = wp_text(item.element, "attachment_url")
+    return Export(pictures, dict(_authors(file.header)))
+
+
+def _authors(header: etree._Element | None) -> Iterable[tuple[str, str]]:
+    for element in () if header is None else header.iter():
+        if isinstance(element.tag, str) and etree.QName(element.tag).localname == "author":
+            login, name = wp_text(element, "author_login"), wp_text(element, "author_display_name")
+            if login and name:
+                yield login, name
+
+
+def read_post(file_item: object, place: str, export: Export) -> ImportItem:
+    """Read a post of an export."""
+    assert isinstance(file_item, XmlItem)
+    item, warnings = file_item.element, file_item.warnings
+    raw_title = html_to_line(item.findtext("title"))
+    meta = {wp_text(one, "meta_key"): wp_text(one, "meta_value") for one in item if _is_short_meta(one)}
+    state = leave_out(_state(item, meta), raw_title)
+    link = one_line(item.findtext("link"))
+    by_domain: dict[str, list[str]] = {"category": [], "post_tag": []}
+    for one in item.findall("category"):
+        by_domain.setdefault(one.get("domain", ""), []).append(one.get("nicename") or one_line(one.text))
+    tags = [one_line(one.text) for one in item.findall("category") if one.get("domain") == "post_tag"]
+    excerpt = next((one.text for one in item if isinstance(one.tag, str) and one.tag.endswith("excerpt/}encoded")), "")
+    login = one_line(item.findtext(CREATOR))
+    author = export.names.get(login, login)
+    at, dates = _time(item)
+    warnings += date_warnings(*dates)
+    body = html_to_blocks(item.findtext(CONTENT) or "", link)
+    guid, number = one_line(item.findtext("guid")), wp_text(item, "post_id")
+    return ImportItem(
+        place=place,
+        external_id=f"{guid or link} {number}".strip(),  # copied posts have the GUID of the original
+        title=title_or_first_words(raw_title, body, warnings),
+        lead=paragraph_text(html_to_blocks(excerpt)) if excerpt and excerpt.strip() else "",
+        body=body,
+        section=(by_domain["category"] or [""])[0],
+        authors=[Author(author)] if author else [],
+        tags=[tag for tag in tags if tag],
+        published_at=at.at,
+        date_precision=at.precision,
+        slug=wp_text(item, "post_name"),
+        old_urls=parse_old_url(link),
+        views=next((found for key in VIEWS if (found := parse_count(meta.get(key))) is not None), None),
+        lead_image=image_figure(export.pictures.get(meta.get("_thumbnail_id", "")), base=link),
+        state=state,
+        warnings=warnings,
+    )
+
+
+META_CHARACTERS_MAX = 10_000
+"""Longer meta values are data of page builders."""
+
+
+def _is_short_meta(element: etree._Element) -> bool:
+    if not isinstance(element.tag, str) or etree.QName(element.tag).localname != "postmeta":
+        return False
+    return all(len(value) <= META_CHARACTERS_MAX for value in wp_values(element, "meta_value"))
+
+
+def _state(item: etree._Element, meta: Mapping[str, str]) -> SourceState:
+    values: dict[str, object] = {
+        # Several different values are contradictory, which is an unknown value.
+        f"wp:{name}": " ".join(dict.fromkeys(one_line(value).lower() for value in wp_values(item, name)))
+        for name in ("post_type", "status")
+    }
+    values["wp:post_password"] = "set" if any(wp_values(item, "post_password")) else ""
+    return SourceState("wxr", values | {name: meta.get(name) for name in _META_STATES})
+
+
+def _time(item: etree._Element) -> tuple[ReadTime, list[tuple[str, ReadTime, object]]]:
+    """Return when a post was published: its GMT date, else its date in the zone of the site, else that of the feed."""
+    gmt, local = wp_text(item, "post_date_gmt"), wp_text(item, "post_date")
+    published = one_line(item.findtext("pubDate"))
+    if published.find(" -0001 ") > 0:  # how PHP writes WordPress's zero date
+        published = ""
+    found: list[tuple[str, ReadTime, object]] = [
+        ("wp:post_date_gmt", read_time(f"{gmt.replace(' ', 'T')}+00:00") if gmt[:4].strip("0") else ABSENT, gmt),
+        ("wp:post_date", read_time(local) if wp_text(item, "status") in _DATED_STATES else ABSENT, local),
+        ("pubDate", read_time(published), published),
+    ]
+    return next((read for _, read, _ in found if read.at is not None), ABSENT), found

@@ -1,0 +1,114 @@
+"""One fault costs at most its item: characters, bytes, markup and encodings."""
+
+import pytest
+
+from services.ingest.imports.item import FormatError, ImportItem, LeftOutItem, UnreadableItem
+from tests.ingest.imports.samples import read_content
+
+ITEM = "<item><title>{title}</title><link>https://cu.example/{title}</link><description>{text}</description></item>"
+
+
+def feed(*texts: str) -> str:
+    items = "\n".join(ITEM.format(title=f"t{number}", text=text) for number, text in enumerate(texts))
+    return f"<rss><channel><title>x</title>\n{items}</channel></rss>"
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        "a\x0bb",
+        "a&nbsp;b",
+        "AT & T",
+        "a < b",
+        "a &foo; b",
+        "a\u202ab",
+        "a&#11;b",
+        "a&#xD83D;b",
+        "<![CDATA[a]]> b]]&gt;",
+        "\x93a\x94",
+    ],
+)
+def test_feed_fault_in_the_text_costs_itself(fault: str) -> None:
+    """A character or entity that XML does not allow is repaired with a warning, and all items are read."""
+    found = read_content("a.rss", feed("x", fault, "y").encode())
+    assert [type(one) for one in found] == [ImportItem] * 3
+    assert all(one.body for one in found)
+
+
+@pytest.mark.parametrize("fault", ["<b>", "</p>", "<a b='c", "<![CDATA[a", "<!-- a"])
+def test_feed_broken_markup_costs_its_item(fault: str) -> None:
+    """An item that cannot be parsed is reported with its line, and the items around it are read."""
+    found = read_content("a.rss", feed("x", fault, "y").encode())
+    assert isinstance(found[0], ImportItem)
+    assert isinstance(found[1], UnreadableItem), found
+    assert found[1].line == 3
+    assert isinstance(found[-1], ImportItem)
+    assert found[-1].title == "t2"
+
+
+def test_feed_wrong_byte_is_replaced_with_its_line() -> None:
+    """A byte that is not UTF-8 is replaced in its item, with a warning; the rest stays UTF-8."""
+    content = feed("Hải Hậu", "Nam Định", "Đồng").encode().replace("ị".encode(), b"\xff")
+    found = read_content("a.rss", content)
+    assert [one.title for one in found] == ["t0", "t1", "t2"]
+    assert [len(one.warnings) for one in found] == [0, 1, 0]
+    assert (found[1].warnings[0].kind, found[1].warnings[0].line) == ("encoding", 3)
+
+
+def test_feed_huge_value_that_is_not_needed_costs_nothing() -> None:
+    """Eleven megabytes in a field of a plugin do not matter."""
+    extra = f"x</description><meta>{'[1]' * 4_000_000}</meta><description>"
+    assert [type(one) for one in read_content("a.rss", feed("x", extra, "y").encode())] == [ImportItem] * 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.xml", b"<urlset><url/></urlset>", "sitemap"),
+        ("a.xml", b"<opml><body/></opml>", "OPML"),
+        ("a.xml", b"<html><body><p>x</p></body></html>", "HTML page"),
+        ("a.xml", b"<rss><channel><title>x</title></channel></rss>", "has no items"),
+        ("a.rss", b"<rss><channel><title>x", "cut off"),
+        ("a.json", b'{"version": "https://jsonfeed.org/version/1.1", "items": []}', "JSON Feed"),
+        ("a.ndjson", b"\n\n", "has no lines"),
+    ],
+)
+def test_file_without_articles_is_refused_with_a_sentence(name: str, content: bytes, message: str) -> None:
+    """A file that has no articles is an error, never a success without a result."""
+    with pytest.raises(FormatError, match=message):
+        read_content(name, content)
+
+
+def test_json_and_ndjson_invalid_characters_cost_themselves() -> None:
+    """Control characters, zeros and half surrogate pairs are removed with a warning."""
+    posts = ",".join(
+        f'{{"id": {number}, "title": "T{number}", "html": "a{fault}b", "status": "published"}}'
+        for number, fault in enumerate(("\\u000b", "\\ud83d", "\\u0000", "\x01", "\\u202a"))
+    )
+    found = read_content("a.json", f'{{"db": [{{"data": {{"posts": [{posts}]}}}}]}}'.encode())
+    assert [one.title for one in found] == [f"T{number}" for number in range(5)]
+    assert [one.warnings[0].kind for one in found] == ["text"] * 5
+    (line,) = read_content("a.ndjson", b'{"external_id": "1", "title": "x\\u0000", "body": "y"}')
+    assert (line.title, len(line.warnings)) == ("x", 1)
+
+
+@pytest.mark.parametrize("name", ["a.html", "a.md", "a.txt"])
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
+def test_pages_of_any_unicode_encoding_are_read(name: str, encoding: str) -> None:
+    """UTF-16 and byte order marks are recognised in pages, Markdown and text."""
+    paragraph = "Sáng nay bà con các xã ven biển đã về dự hội làng rất đông, theo ban tổ chức. " * 5
+    texts = {
+        "a.html": f"<html><body><article><h1>Đảng bộ</h1><p>{paragraph}</p><p>{paragraph}</p></article></body></html>",
+        "a.md": f"# Đảng bộ\n\n{paragraph}",
+        "a.txt": f"Đảng bộ\nDẫn\n{paragraph}",
+    }
+    (item,) = read_content(name, texts[name].encode(encoding))
+    assert item.title == "Đảng bộ"
+
+
+def test_readers_left_out_item_faults_do_not_matter() -> None:
+    """An item that is left out is never an error: its content is not read."""
+    (item,) = read_content(
+        "a.json", b'{"db": [{"data": {"posts": [{"id": 1, "title": "A", "html": 5, "type": "page"}]}}]}'
+    )
+    assert item == LeftOutItem("post 1", "type is 'page'", "A")
