@@ -18,8 +18,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from services.ingest.auth.actors import Actor
 from services.ingest.imports.detection import READERS, detect_format
+from services.ingest.imports.identity import ImportRun
 from services.ingest.imports.item import FormatError, ImportItem, ItemOrError
-from services.ingest.imports.pipeline import ImportOptions, ImportResult, ImportRun, run_import
+from services.ingest.imports.pipeline import ImportOptions, ImportResult, run_import
 from services.ingest.imports.readers.plain_text import SavedCounter
 from services.ingest.imports.upsert import set_opening_balance
 from services.ingest.imports.warnings import count_by_kind

@@ -1,4 +1,4 @@
-"""Which items are the same article: an import never overwrites one article with another. Pure.
+"""Which items are the same article: an import never overwrites one article with another.
 
 Most formats have an ID of their own. Pages have an address or a file name only, which several may share: portals that
 give one address on each page, folders in which each file is called index.html.
@@ -6,11 +6,17 @@ give one address on each page, folders in which each file is called index.html.
 
 import hashlib
 from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import msgspec
 
+from services.ingest.imports.item import FormatError
+from services.ingest.imports.upsert import ImportedDraft
+from services.ingest.imports.warnings import make_warning
+from services.ingest.queries import SQL
 from shared.articles import Article
+from shared.postgres import Connection
 from shared.text import fold_diacritics
 
 DIGEST_CHARACTERS = 16
@@ -31,3 +37,37 @@ def is_same_article(stored: Article, fields: Mapping[str, Any], *, is_address: b
         return False
     blocks = {msgspec.json.encode(block) for block in stored.body}
     return is_address or not blocks or any(msgspec.json.encode(block) in blocks for block in fields["body"])
+
+
+@dataclass
+class ImportRun:
+    """What a run has read so far, over all its files."""
+
+    ids: dict[tuple[str, str], tuple[bytes, str]] = field(default_factory=dict)
+    """Checksum and place of the first item with each source system and external ID."""
+    error: FormatError | None = None
+    """The error at which the file ended; raised when the items before are saved."""
+
+
+def with_own_id(draft: ImportedDraft, reason: str) -> ImportedDraft:
+    """Return a draft with an ID of its own and a warning with the reason."""
+    message = f"{reason}, so it is imported as an article of its own; --external-id makes it a new version"
+    fields = {**draft.fields, "old_urls": []}  # they are those of the other article
+    warnings = [*draft.warnings, make_warning("identity", message)]
+    return replace(draft, external_id=own_id(draft.external_id, fields)[-255:], fields=fields, warnings=warnings)
+
+
+async def with_stored_id(connection: Connection, draft: ImportedDraft) -> ImportedDraft:
+    """Return the draft with the ID of its article; an ID of its own if another article has its address or file name."""
+    source = (draft.site, draft.source_system)
+    known = await connection.fetchrow(SQL["imported_article"], *source, draft.external_id)
+    if known is None or known["checksum"] == draft.checksum():
+        return draft
+    other = with_own_id(draft, "another article has the same address or file name")
+    if await connection.fetchrow(SQL["imported_article"], *source, other.external_id) is None:
+        contents = await connection.fetch(SQL["imported_contents"], known["id"])
+        stored = [msgspec.json.decode(row["content"], type=Article) for row in contents]
+        is_address = draft.external_id.startswith(("/", "http://", "https://"))
+        if any(is_same_article(one, draft.fields, is_address=is_address) for one in stored):
+            return draft
+    return other

@@ -152,7 +152,19 @@ def date_warnings(*fields: tuple[str, ReadTime, object]) -> list[ItemWarning]:
     ]
 
 
+TITLE_MARKUP_CHARACTERS_MAX = 10_000
 TITLE_WORDS_CHARACTERS_MAX = 80
+
+
+def check_title(text: str) -> str:
+    """Return a title as its source has it, unless it is too long to be one.
+
+    Raises:
+        FormatError: it is longer than TITLE_MARKUP_CHARACTERS_MAX.
+    """
+    if len(text) > TITLE_MARKUP_CHARACTERS_MAX:
+        raise FormatError(f"the title must have at most {TITLE_MARKUP_CHARACTERS_MAX:,} characters (got {len(text):,})")
+    return text
 
 
 def title_or_first_words(title: str, body: list[Block], warnings: list[ItemWarning]) -> str:

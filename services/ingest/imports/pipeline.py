@@ -5,7 +5,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from html import escape
 from itertools import islice
@@ -22,7 +22,7 @@ from services.ingest.content.conversion import make_slug
 from services.ingest.content.errors import InvalidContentError
 from services.ingest.content.validation import LANGUAGE, check_limits
 from services.ingest.imports.detection import SOURCE_SYSTEMS
-from services.ingest.imports.identity import is_same_article, own_id
+from services.ingest.imports.identity import ImportRun, with_own_id, with_stored_id
 from services.ingest.imports.item import FormatError, ImportItem, ItemOrError, LeftOutItem, UnreadableItem
 from services.ingest.imports.publication import Decision, decide
 from services.ingest.imports.upsert import ImportedDraft, UpsertResult, create_drafts, set_opening_balance, upsert_draft
@@ -35,7 +35,6 @@ from shared.articles import (
     TAG_CHARACTERS_MAX,
     TAGS_MAX,
     Article,
-    Figure,
     Paragraph,
     State,
 )
@@ -75,9 +74,8 @@ class ImportResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     place: str
     status: Literal["created", "changed", "unchanged", "left_out", "failed"]
-    """`left_out`: deleted at its source, or no article."""
     reason: str = ""
-    """Why it failed or was left out."""
+    """Why it failed, or was left out: deleted at its source, or no article."""
     line: int | None = None
     """Line of the item in the file, where the format has lines."""
     title: str = ""
@@ -94,16 +92,6 @@ class ImportResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     dry_run: bool = False
     warnings: list[ItemWarning] = []
     """The parts of the item that were changed or lost, and why it is not public."""
-
-
-@dataclass
-class ImportRun:
-    """What a run has read so far, over all its files."""
-
-    ids: dict[tuple[str, str], tuple[bytes, str]] = field(default_factory=dict)
-    """Checksum and place of the first item with each source system and external ID."""
-    error: FormatError | None = None
-    """The error at which the file ended; raised when the items before are saved."""
 
 
 def to_draft(item: ImportItem, options: ImportOptions, now: datetime | None = None) -> ImportedDraft:
@@ -255,16 +243,9 @@ def _with_own_id(item: ImportItem, draft: ImportedDraft, options: ImportOptions,
         return item, draft
     if not item.is_weak_id or options.external_id:
         return _failed(item, f"has the ID of another article: {draft.external_id[:200]!r}, as {first}", options)
-    other = _renamed(draft, f"{first} has the same address or file name")
+    other = with_own_id(draft, f"{first} has the same address or file name")
     run.ids.setdefault((other.source_system, other.external_id), (checksum, place))
     return item, other
-
-
-def _renamed(draft: ImportedDraft, reason: str) -> ImportedDraft:
-    message = f"{reason}, so it is imported as an article of its own; --external-id makes it a new version"
-    fields = {**draft.fields, "old_urls": []}  # they are those of the other article
-    warnings = [*draft.warnings, make_warning("identity", message)]
-    return replace(draft, external_id=own_id(draft.external_id, fields)[-255:], fields=fields, warnings=warnings)
 
 
 def _failed(item: ImportItem, reason: str, options: ImportOptions) -> ImportResult:
@@ -341,7 +322,7 @@ async def _save_batch(
     taken = await taken_old_addresses(connection, options.site.slug, every, None) if every else {}
     repeated = {address for address, times in Counter(every).items() if times > 1} | set(taken)
     places = [
-        place for place in by_id.values() if not _has_images(drafts[place][1]) and not repeated & set(urls[place])
+        place for place in by_id.values() if not drafts[place][1].has_images() and not repeated & set(urls[place])
     ]
     items = [drafts[place][0] for place in places]
     chosen = [drafts[place][1] for place in places]
@@ -358,10 +339,6 @@ async def _save_batch(
     return done | dict(zip(places, results, strict=True))
 
 
-def _has_images(draft: ImportedDraft) -> bool:
-    return draft.fields["lead_image"] is not None or any(isinstance(one, Figure) for one in draft.fields["body"])
-
-
 def _unchanged(item: ImportItem, draft: ImportedDraft, row: asyncpg.Record) -> ImportResult:
     known = {"article": row["id"], **{name: row[name] for name in ("number", "version", "state", "title")}}
     return ImportResult(place=item.place, line=item.line, status="unchanged", warnings=draft.warnings, **known)
@@ -374,7 +351,7 @@ async def _save_one(
     try:
         async with connection.transaction():  # a savepoint: one failure does not prevent the others
             if item.is_weak_id and not options.external_id:
-                draft = await _with_stored_id(connection, draft)
+                draft = await with_stored_id(connection, draft)
             saved = await upsert_draft(
                 connection, draft, publish=publish, now=now, actor=options.actor, dry_run=options.dry_run
             )
@@ -384,22 +361,6 @@ async def _save_one(
     except (InvalidContentError, ArticleTooLargeError, Problem, *POSTGRES_DATA_ERRORS) as error:
         return _failed(item, str(error), options)
     return result
-
-
-async def _with_stored_id(connection: Connection, draft: ImportedDraft) -> ImportedDraft:
-    """Return the draft with the ID of its article; an ID of its own if another article has its address or file name."""
-    source = (draft.site, draft.source_system)
-    known = await connection.fetchrow(SQL["imported_article"], *source, draft.external_id)
-    if known is None or known["checksum"] == draft.checksum():
-        return draft
-    other = _renamed(draft, "another article has the same address or file name")
-    if await connection.fetchrow(SQL["imported_article"], *source, other.external_id) is None:
-        contents = await connection.fetch(SQL["imported_contents"], known["id"])
-        stored = [msgspec.json.decode(row["content"], type=Article) for row in contents]
-        is_address = draft.external_id.startswith(("/", "http://", "https://"))
-        if any(is_same_article(one, draft.fields, is_address=is_address) for one in stored):
-            return draft
-    return other
 
 
 def _result(item: ImportItem, saved: UpsertResult, options: ImportOptions) -> ImportResult:

@@ -1,6 +1,6 @@
 """Reads the times of exports, feeds and pages in their many notations. Pure.
 
-A time is right or unknown, never a guess: what may be two days, or is none, is unknown.
+A time is right or unknown, never a guess: ambiguous and invalid times are unknown.
 """
 
 import re

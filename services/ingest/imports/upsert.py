@@ -23,7 +23,7 @@ from services.ingest.auth.actors import Actor
 from services.ingest.imports.warnings import ItemWarning, make_warning
 from services.ingest.media.library import resolve_images
 from services.ingest.queries import SQL
-from shared.articles import Article
+from shared.articles import Article, Figure
 from shared.events import Adjustment, Measure
 from shared.old_urls import old_addresses
 from shared.postgres import Connection
@@ -48,6 +48,10 @@ class ImportedDraft:
         begin = self.fields.get("published_at") or self.fields.get("publish_at")
         times = {"published_at": begin, "publish_at": None}
         return hashlib.sha256(msgspec.json.encode({**self.fields, **times}, order="sorted")).digest()
+
+    def has_images(self) -> bool:
+        """Return whether it has images, which the media store may have."""
+        return self.fields["lead_image"] is not None or any(isinstance(one, Figure) for one in self.fields["body"])
 
     def article(self, number: int, version: int, now: datetime) -> Article:
         """Return the draft as an article."""

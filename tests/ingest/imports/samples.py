@@ -6,6 +6,7 @@ from typing import Any
 
 from services.ingest.auth.actors import Actor
 from services.ingest.imports.detection import READERS, detect_format
+from services.ingest.imports.item import LeftOutItem
 from services.ingest.imports.pipeline import ImportOptions
 from services.ingest.imports.publication import decide
 from shared.sites import Section, Site
@@ -32,6 +33,8 @@ def read_content(name: str, content: bytes) -> list[Any]:
 
 def outcome(item: Any) -> str:
     """Return how an item of a reader is imported: public, scheduled, draft or left_out."""
+    if isinstance(item, LeftOutItem):
+        return "left_out"
     return decide(item.state, item.published_at, datetime.now(UTC), SITE.zone).outcome
 
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import asyncpg
 
+from services.ingest.imports.identity import ImportRun
 from services.ingest.imports.item import ImportItem
-from services.ingest.imports.pipeline import ImportRun
 from services.ingest.imports.publication import SourceState
 from shared.articles import Paragraph
 from shared.sites import Site

@@ -77,7 +77,7 @@ def test_read_time_day_without_a_known_hour(text: str) -> None:
     ],
 )
 def test_read_time_ambiguous_or_invalid_is_unreadable(text: object) -> None:
-    """What may be two days, or is none, is unknown."""
+    """Ambiguous and invalid times are unknown."""
     read = read_time(text)
     assert (read.at, read.precision, read.is_unreadable) == (None, "unknown", True)
 

@@ -17,6 +17,7 @@ from services.ingest.imports.item import (
     ItemOrError,
     LeftOutItem,
     UnreadableItem,
+    check_title,
     date_warnings,
     html_to_blocks,
     html_to_line,
@@ -156,7 +157,7 @@ def _prism(item: etree._Element) -> dict[str, object]:
 
 def _rss(file_item: XmlItem, place: str) -> ImportItem:
     item, warnings = file_item.element, file_item.warnings
-    raw_title = _rss_text(item, "title")
+    raw_title = check_title(_rss_text(item, "title"))
     media_status = item.find(f"{MEDIA}status")
     values = {name: _rss_text(item, name) for name in _PLAIN_STATES} | _prism(item)
     values["dcterms:available"] = item.findtext(f"{DC_TERMS}available")
@@ -213,7 +214,7 @@ def feed_id(guid: str, link: str, title: str, text: str, warnings: list[ItemWarn
 
 def _atom(file_item: XmlItem, place: str) -> ImportItem:
     entry, warnings = file_item.element, file_item.warnings
-    title = html_to_line(entry.findtext(f"{ATOM}title"))
+    title = html_to_line(check_title(entry.findtext(f"{ATOM}title") or ""))
     state = leave_out(SourceState("atom", _atom_state(entry) | _prism(entry)), title)
     links = [one for one in entry.findall(f"{ATOM}link") if one.get("rel", "alternate") == "alternate"]
     link = links[0].get("href", "") if links else ""

@@ -7,6 +7,7 @@ from lxml import etree
 
 from services.ingest.imports.item import (
     ImportItem,
+    check_title,
     date_warnings,
     html_to_blocks,
     html_to_line,
@@ -95,7 +96,7 @@ def read_post(file_item: object, place: str, export: Export) -> ImportItem:
     """Read a post of an export."""
     assert isinstance(file_item, XmlItem)
     item, warnings = file_item.element, file_item.warnings
-    raw_title = html_to_line(item.findtext("title"))
+    raw_title = html_to_line(check_title(item.findtext("title") or ""))
     meta = {wp_text(one, "meta_key"): wp_text(one, "meta_value") for one in item if _is_short_meta(one)}
     state = leave_out(_state(item, meta), raw_title)
     link = one_line(item.findtext("link"))
