@@ -19,6 +19,7 @@ from shared.http.asgi_bridge import serve_asgi
 from shared.http.draining import ClosingProtocol
 from shared.http.problems import EXCEPTION_HANDLERS, Problem
 from shared.http.rsgi import RsgiProtocol, RsgiRequest
+from shared.http.security_headers import secure_headers
 from shared.metrics import HTTP_SECONDS
 from shared.role import CachedResponse, RawHandler, Role, _no_cached_response
 
@@ -146,6 +147,7 @@ def _timed(app: ASGIApp) -> ASGIApp:
             nonlocal code
             if message["type"] == "http.response.start":
                 code = message["status"]
+                secure_headers(scope, message)
             await send(message)
 
         try:

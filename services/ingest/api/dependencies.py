@@ -13,6 +13,7 @@ from fastapi import Depends, Path, Security
 from fastapi.security import HTTPBearer
 from starlette.requests import Request
 
+from services.ingest.api.public_lists import PublicLists
 from services.ingest.articles.publication_status import PublicationTracker
 from services.ingest.articles.store import read_article
 from services.ingest.articles.workflow import StoredArticle
@@ -42,6 +43,7 @@ class ApiContext:
     media: MediaStore
     conversions: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONVERSIONS_MAX))
     """Limits the threads that convert article bodies."""
+    public_lists: PublicLists = field(default_factory=PublicLists)
 
     def site(self, slug: str) -> Site:
         """Return a site that the caller may know.

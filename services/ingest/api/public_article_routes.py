@@ -2,8 +2,9 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
+import asyncpg
 import msgspec
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict
@@ -21,11 +22,17 @@ from services.ingest.api.pagination import Cursor, Filter, Limit, decode_cursor,
 from services.ingest.api.schemas import (
     ArticleList,
     ArticleResponse,
+    ArticleRow,
+    FullArticleList,
+    FullPublicArticleList,
     PublicArticleList,
+    PublicArticleRow,
     article_response,
     article_with_etag,
+    as_row,
     json_response,
     response_docs,
+    without_source,
 )
 from services.ingest.articles import syndication
 from services.ingest.articles.publication_status import PublicationStatus
@@ -37,6 +44,7 @@ from services.ingest.queries import SQL
 from shared.articles import Article, State, is_public
 from shared.http.problems import Problem
 from shared.postgres import Connection
+from shared.text import fold_diacritics
 
 router = APIRouter()
 WAIT_SECONDS_MAX = 30.0
@@ -55,10 +63,14 @@ class Filters(BaseModel):
     section: Filter = None
     tag: Filter = None
     author: Filter = None
-    q: Annotated[str | None, Query(max_length=255, description="part of the title")] = None
+    q: Annotated[
+        str | None,
+        Query(max_length=255, description="words of the title, with or without diacritics"),
+    ] = None
     source_system: Filter = None
     external_id: Filter = None
     modified_since: Instant | None = None
+    full: Annotated[bool, Query(description="whole articles instead of rows without their bodies")] = False
     cursor: Cursor = None
     limit: Limit = 20
 
@@ -67,7 +79,9 @@ class Filters(BaseModel):
     "/articles",
     tags=["Read"],
     summary="List articles, newest first",
-    responses=response_docs(200, ArticleList, PublicArticleList, problems=(403, 404)),
+    responses=response_docs(
+        200, ArticleList, FullArticleList, PublicArticleList, FullPublicArticleList, problems=(403, 404)
+    ),
 )
 async def list_articles(context: ApiContextDep, token: OptionalToken, filters: Annotated[Filters, Query()]) -> Response:
     """Without a token: public articles. With one (scope read): all articles, in their working versions."""
@@ -75,16 +89,16 @@ async def list_articles(context: ApiContextDep, token: OptionalToken, filters: A
     if any(value is not None and "\0" in value for value in [*wanted, filters.source_system, filters.external_id]):
         raise InvalidContentError([FieldError("query", "must not contain a NUL character")])
     start, limit, now = decode_cursor(filters.cursor), filters.limit, datetime.now(UTC)
+    if filters.q is not None:
+        wanted[3] = title_query(filters.q)
     if token is None:
         sites = list(context.sites) if filters.site is None else [context.site(filters.site).slug]
-        rows = await context.pool.fetch(SQL["list_published"], sites, start, limit, *wanted)
-        lives = [msgspec.json.decode(row["live"], type=Article) for row in rows]
-        last = lives[-1].number if lives else 0
-        return json_response(
-            PublicArticleList([live for live in lives if is_public(live, now)], encode_cursor(rows, limit, last))
-        )
-    rows = await context.pool.fetch(
-        SQL["list_articles"],
+        key = (tuple(sites), start, limit, *wanted, filters.full)
+        content = await context.public_lists.read(key, lambda: _public_list(context, filters, sites, start, wanted))
+        return Response(content, headers={"cache-control": "no-store"}, media_type="application/json")
+    rows = await _fetch_list(
+        context.pool,
+        "list_articles",
         context.visible_sites(token, filters.site),
         start,
         limit,
@@ -93,6 +107,7 @@ async def list_articles(context: ApiContextDep, token: OptionalToken, filters: A
         filters.source_system,
         filters.external_id,
         filters.modified_since,
+        filters.full,
     )
     found = [stored_article(row) for row in rows]
     heads = [
@@ -100,7 +115,35 @@ async def list_articles(context: ApiContextDep, token: OptionalToken, filters: A
         for stored in found
         if stored.head.site in context.sites
     ]
-    return json_response(ArticleList(heads, encode_cursor(rows, limit, found[-1].head.number if found else 0)))
+    following = encode_cursor(rows, limit, found[-1].head.number if found else 0)
+    if filters.full:
+        return json_response(FullArticleList(heads, following))
+    return json_response(ArticleList([as_row(ArticleRow, head) for head in heads], following))
+
+
+async def _fetch_list(pool: asyncpg.Pool, name: str, *values: Any) -> list[asyncpg.Record]:
+    async with pool.acquire() as connection, connection.transaction():
+        await connection.execute(SQL["plan_each_list"])
+        return list(await connection.fetch(SQL[name], *values))
+
+
+async def _public_list(
+    context: ApiContext, filters: Filters, sites: list[str], start: int, wanted: list[str | None]
+) -> bytes:
+    rows = await _fetch_list(context.pool, "list_published", sites, start, filters.limit, *wanted, filters.full)
+    lives = [msgspec.json.decode(row["live"], type=Article) for row in rows]
+    last, now = lives[-1].number if lives else 0, datetime.now(UTC)
+    public = [without_source(live) for live in lives if is_public(live, now)]
+    following = encode_cursor(rows, filters.limit, last)
+    if filters.full:
+        return msgspec.json.encode(FullPublicArticleList(public, following))
+    return msgspec.json.encode(PublicArticleList([as_row(PublicArticleRow, live) for live in public], following))
+
+
+def title_query(text: str) -> str:
+    """Return a tsquery of the words of a text without diacritics; the last one may be the beginning of a word."""
+    words = re.findall(r"[^\W_]+", fold_diacritics(text))
+    return " & ".join(f"'{word}'" for word in words) + (":*" if words and not text[-1].isspace() else "")
 
 
 async def _read_public(connection: Connection, article_id: str) -> Article:
@@ -110,7 +153,7 @@ async def _read_public(connection: Connection, article_id: str) -> Article:
         raise Problem(410, "This article was withdrawn.")
     if live is None or not is_public(live, datetime.now(UTC)):
         raise Problem(404, f"Public article {article_id!r} not found.")
-    return live
+    return without_source(live)
 
 
 async def _read_visible(context: ApiContext, token: Token | None, article_id: str) -> Article:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from starlette.responses import Response
@@ -13,7 +13,9 @@ from services.ingest.content.errors import FieldError
 from services.ingest.content.validation import editor_warnings
 from services.ingest.imports.pipeline import ImportResult
 from services.ingest.media.library import MediaItem
-from shared.articles import Article, State, article_path, is_public
+from shared.articles import Article, Author, DatePrecision, Figure, Kind, State, article_path, is_public
+
+Row = TypeVar("Row", bound=msgspec.Struct)
 
 
 class ArticleResponse(Article, frozen=True, kw_only=True):
@@ -31,15 +33,78 @@ class ArticleResponse(Article, frozen=True, kw_only=True):
     warnings: list[FieldError]
 
 
+class PublicArticleRow(msgspec.Struct, kw_only=True):
+    """An article in a list, without its body."""
+
+    id: str
+    number: int
+    site: str
+    version: int
+    state: State
+    title: str
+    slug: str
+    section: str
+    language: str
+    lead: str
+    kind: Kind
+    tags: list[str]
+    authors: list[Author]
+    lead_image: Figure | None
+    published_at: datetime | None
+    date_precision: DatePrecision
+    first_published_at: datetime | None
+    modified_at: datetime
+    translation_of: str | None
+
+
+class ArticleRow(PublicArticleRow, kw_only=True):
+    """An article in a list for editors, without its body."""
+
+    created_at: datetime | None
+    source_system: str | None
+    external_id: str | None
+    publish_at: datetime | None
+    unpublish_at: datetime | None
+    live_version: int | None
+    live_state: State | None
+    url: str | None
+    problem: str | None
+    steps: list[str]
+
+
+def as_row(kind: type[Row], article: Article) -> Row:
+    """Return an article as a row of a list."""
+    return kind(**{name: getattr(article, name) for name in kind.__struct_fields__})
+
+
 class ArticleList(msgspec.Struct):
     """A page of articles for editors, newest first; `next` is the `cursor` of the following page."""
+
+    articles: list[ArticleRow]
+    next: str | None
+
+
+class FullArticleList(msgspec.Struct):
+    """The same with `full=true`: whole articles."""
 
     articles: list[ArticleResponse]
     next: str | None
 
 
+def without_source(article: Article) -> Article:
+    """Return an article without the ID that it has in its source system, which only editors see."""
+    return msgspec.structs.replace(article, source_system=None, external_id=None)
+
+
 class PublicArticleList(msgspec.Struct):
     """A page of public articles."""
+
+    articles: list[PublicArticleRow]
+    next: str | None
+
+
+class FullPublicArticleList(msgspec.Struct):
+    """The same with `full=true`: whole articles."""
 
     articles: list[Article]
     next: str | None
@@ -136,7 +201,9 @@ _TYPES = (
     Article,
     ArticleResponse,
     ArticleList,
+    FullArticleList,
     PublicArticleList,
+    FullPublicArticleList,
     RevisionList,
     AuditPage,
     ArticleDiff,

@@ -151,7 +151,8 @@ def create_renditions(file: Path, folder: Path) -> RenditionSet:
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # decoders raise many kinds of errors
-        raise ImageError(f"is damaged or truncated: {str(error)[:200] or type(error).__name__}") from error
+        reason = str(error).replace(str(file), "the file").replace(str(file.parent), "")[:200]
+        raise ImageError(f"is damaged or truncated: {reason or type(error).__name__}") from error
 
 
 def _render(image: Image.Image, kind: str, folder: Path) -> RenditionSet:

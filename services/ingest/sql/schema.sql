@@ -20,6 +20,14 @@ COMMENT ON TABLE ingest.salts IS 'One random salt per site and local day; delete
 
 CREATE SEQUENCE ingest.article_numbers;
 
+CREATE FUNCTION ingest.title_words(title text) RETURNS tsvector
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT array_to_tsvector(array_remove(regexp_split_to_array(
+        regexp_replace(lower(normalize(translate(coalesce(title, ''), 'đĐ', 'dd'), NFD)), '[\u0300-\u036f]', '', 'g'),
+        '[^[:alnum:]]+'), ''))
+$$;
+COMMENT ON FUNCTION ingest.title_words IS 'The words of a title, in lower case and without diacritics.';
+
 CREATE TABLE ingest.articles (
     id text PRIMARY KEY,
     number bigint NOT NULL UNIQUE DEFAULT nextval('ingest.article_numbers'),
@@ -40,6 +48,8 @@ CREATE TABLE ingest.articles (
     schedule_error text,
     author_token text,
     author text,
+    title_words tsvector GENERATED ALWAYS AS (ingest.title_words(title)) STORED,
+    live_title_words tsvector GENERATED ALWAYS AS (ingest.title_words(live ->> 'title')) STORED,
     UNIQUE (site, source_system, external_id),
     CHECK ((source_system IS NULL) = (external_id IS NULL))
 );
@@ -51,6 +61,9 @@ COMMENT ON COLUMN ingest.articles.author IS 'Who wrote or imported the text of t
 CREATE INDEX articles_newest ON ingest.articles (site, number DESC);
 CREATE INDEX articles_publish_due ON ingest.articles (publish_due_at) WHERE publish_due_at IS NOT NULL;
 CREATE INDEX articles_unpublish_due ON ingest.articles (unpublish_due_at) WHERE unpublish_due_at IS NOT NULL;
+
+CREATE INDEX articles_title_words ON ingest.articles USING gin (title_words);
+CREATE INDEX articles_live_title_words ON ingest.articles USING gin (live_title_words);
 
 CREATE TABLE ingest.outbox (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
