@@ -7,6 +7,8 @@ from starlette.types import Message, Scope
 
 DENY_ALL_CSP = "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
 """Of everything but pages: nothing in it runs or loads, and no page frames it."""
+STYLED_CSP = f"{DENY_ALL_CSP}; style-src 'unsafe-inline'"
+"""Of images and fragments with styles of their own, such as the counter's SVG."""
 DOCUMENT_CSP = (
     "default-src 'none'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
     "font-src 'self'; connect-src 'self'; worker-src 'self' blob:; base-uri 'none'; form-action 'none'; "
@@ -25,7 +27,9 @@ def secure_headers(scope: Scope, message: Message) -> None:
     headers = MutableHeaders(raw=list(message["headers"]))
     headers.setdefault("x-content-type-options", "nosniff")
     is_document = scope["path"].startswith(DOCUMENTS) and headers.get("content-type", "").startswith("text/html")
-    headers.setdefault("content-security-policy", DOCUMENT_CSP if is_document else DENY_ALL_CSP)
+    is_image = headers.get("content-type", "").startswith("image/svg+xml")
+    policy = DOCUMENT_CSP if is_document else STYLED_CSP if is_image else DENY_ALL_CSP
+    headers.setdefault("content-security-policy", policy)
     location = headers.get("location", "")
     host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
     if host and message["status"] in (307, 308) and urlsplit(location).netloc == host:

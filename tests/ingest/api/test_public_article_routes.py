@@ -86,3 +86,42 @@ async def test_publication_wait_out_of_range_is_422(api: Any) -> None:
     for wait in ("31", "30.001", "-1", "x", "1m", "1e3", "%D9%A3"):
         path = f"/articles/{article['id']}/publication?wait={wait}"
         assert (await api.call("GET", path, scope="read")).status == 422, wait
+
+
+async def test_list_articles_finds_words_of_titles_by_an_index(api: Any) -> None:
+    """The words of a title are found without diacritics, the last one by its beginning; the search reads an index."""
+    await published(api, "Hải Hậu mở lại chợ Đình (1,712 người)")
+    await published(api, "Chợ phiên")
+    for q, count in (
+        ("H%E1%BA%A3i%20H%E1%BA%ADu", 1),
+        ("hai hau cho".replace(" ", "%20"), 1),
+        ("dinh", 1),
+        ("cho", 2),
+        ("ch", 2),
+        ("1,712", 1),
+        ("%27%3A%2A%20%7C%20x", 0),
+        ("ch%20", 0),
+        ("%28%29", 0),
+    ):
+        for scope in (None, "read"):
+            found = await api.call("GET", f"/articles?q={q}", scope=scope)
+            assert (found.status, len(found.json()["articles"])) == (200, count), (q, scope, found.body)
+    indexes = await api.context.pool.fetch("SELECT indexdef FROM pg_indexes WHERE schemaname = 'ingest'")
+    assert {"live_title_words", "title_words"} <= {row["indexdef"].rsplit("(", 1)[1].rstrip(")") for row in indexes}
+
+
+async def test_list_articles_has_short_rows_unless_asked(api: Any) -> None:
+    """Rows have no body; `full=true` has whole articles; the public sees no IDs of the source."""
+    article = await published(api, "Dài", body="<p>thân</p>", external_id="bi-mat", source_system="cms-noi-bo")
+    for scope in (None, "read"):
+        (row,) = (await api.call("GET", "/articles", scope=scope)).json()["articles"]
+        (full,) = (await api.call("GET", "/articles?full=true", scope=scope)).json()["articles"]
+        assert "body" not in row
+        assert full["body"] == article["body"]
+        assert row["title"] == "Dài"
+    single = [f"/articles/{article['id']}{end}" for end in ("", ".ninjs", ".jsonld")]
+    for path in ("/articles", "/articles?full=true", *single):
+        answer = await api.call("GET", path, scope=None)
+        assert answer.status == 200
+        assert b"bi-mat" not in answer.body
+        assert b"cms-noi-bo" not in answer.body
