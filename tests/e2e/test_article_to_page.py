@@ -169,7 +169,7 @@ def test_faults_of_the_import_are_one_sentence(system: Any, tmp_path: Path) -> N
 
 def test_a_page_that_no_message_could_carry_is_refused(system: Any, tmp_path: Path) -> None:
     """A page larger than an article may be is refused with its size, and does not stop those behind it."""
-    done = system.run_import(save_page(tmp_path, "Bài khổng lồ", "\n".join([LONG * 20] * 100)), "--publish")
+    done = system.run_import(save_page(tmp_path, "Bài khổng lồ", "\n".join([LONG * 20] * 75)), "--publish")
     assert (done.returncode, "at most 524,288 bytes" in done.stderr) == (1, True), done.stderr
     publish(system, save_page(tmp_path, "Bài sau bài khổng lồ"))
 

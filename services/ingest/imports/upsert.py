@@ -189,7 +189,9 @@ async def _next_versions(  # noqa: PLR0917 - the state of `upsert_draft`
     change = workflow.edit_article(stored, fields, by_publisher=False, now=now, action="import")
     if not publish:
         return [change]
-    public = msgspec.structs.replace(_approved(stored, draft), **fields, version=stored.head.version)
+    approved = StoredArticle(_approved(stored, draft), None)
+    public = workflow.edit_article(approved, fields, by_publisher=False, now=now).head
+    public = msgspec.structs.replace(public, version=stored.head.version)
     published = workflow.publish_or_schedule(stored, public, now, "import")
     if published.head.state == "scheduled":
         return [published]
