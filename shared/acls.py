@@ -18,10 +18,18 @@ from shared.settings import Settings
 from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS, PAGE_VIEWS, PAGES_LIVE, TOPICS, Topic
 
 Kind = Literal["topic", "group", "transactional-id"]
-Operation = Literal["read", "write", "create", "describe"]
+Operation = Literal["read", "write", "create", "describe", "alter", "alterconfigs", "describeconfigs"]
 # Numbers of Kafka's protocol.
 KINDS: Mapping[Kind, int] = {"topic": 2, "group": 3, "transactional-id": 5}
-OPERATIONS: Mapping[Operation, int] = {"read": 3, "write": 4, "create": 5, "describe": 8}
+OPERATIONS: Mapping[Operation, int] = {
+    "read": 3,
+    "write": 4,
+    "create": 5,
+    "alter": 7,
+    "describe": 8,
+    "describeconfigs": 10,
+    "alterconfigs": 11,
+}
 LITERAL, PREFIXED, ALLOW = 3, 4, 3
 ANY_HOST = "*"
 
@@ -37,7 +45,7 @@ WRITES: Mapping[str, tuple[Topic, ...]] = {
     "render": (PAGES_LIVE,),
 }
 OPERATOR = "operator"
-"""Creates topics and runs the commands: adjust, dlq, verify, rebuild."""
+"""Creates topics, adds partitions and runs the commands: adjust, dlq, verify, rebuild."""
 
 
 class Acl(NamedTuple):
@@ -59,11 +67,14 @@ def acls() -> dict[str, list[Acl]]:
         found[service] += [Acl("group", f"{service}-", "read", is_prefix=True)]
     for service, topics in WRITES.items():
         found[service] += [Acl("topic", topic.name, "write") for topic in topics]
+        used = dict.fromkeys(topic.name for topic in (*READS[service], *topics))
+        found[service] += [Acl("topic", name, "describeconfigs") for name in used]
     found["ingest"] += [Acl("transactional-id", "presstally-ingest-", "write", is_prefix=True)]
     found["stats"] += [Acl("topic", topic.dead_letters, "describe") for topic in TOPICS]
     names = [name for topic in TOPICS for name in (topic.name, topic.dead_letters)]
-    operations: tuple[Operation, ...] = ("create", "read", "write")
+    operations: tuple[Operation, ...] = ("create", "read", "write", "describeconfigs", "alterconfigs")
     found[OPERATOR] = [Acl("topic", name, operation) for name in names for operation in operations]
+    found[OPERATOR].append(Acl("topic", PAGE_VIEWS.name, "alter"))
     return found
 
 

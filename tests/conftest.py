@@ -20,6 +20,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from deploy.local.bootstrap import jars_folder, java_command
+from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
 from shared.migrate import migrate
 
@@ -126,6 +128,25 @@ async def database(postgres_url: str, template: str) -> AsyncIterator[str]:
     yield url_of(postgres_url, name)
     await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await server.close()
+
+
+@pytest.fixture(scope="session")
+def broker_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The bootstrap address of a Kafka without topics, for tests that need nothing else of the system."""
+    java = java_command()
+    assert java is not None, "Kafka needs Java"
+    folder = tmp_path_factory.mktemp("kafka")
+    ports = free_ports(2)
+    server = Kafka(folder, jars_folder(), java, ports, ports + 1)
+    server.prepare()
+    with (folder / "kafka.log").open("wb") as log:
+        process = subprocess.Popen(server.command(), env=server.environment(), stdout=log, stderr=log)
+    try:
+        wait_for(server.is_ready, 60, "Kafka")
+        yield server.bootstrap
+    finally:
+        process.kill()
+        process.wait(20)
 
 
 @dataclass

@@ -29,6 +29,18 @@ async def _run_import(arguments: argparse.Namespace, settings: IngestSettings) -
     return await command.run(arguments, settings)
 
 
+def _add_partitions_arguments(parser: argparse.ArgumentParser) -> None:
+    from services.ingest.collector import partitions_command
+
+    partitions_command.add_arguments(parser)
+
+
+async def _run_partitions(arguments: argparse.Namespace, settings: IngestSettings) -> None:
+    from services.ingest.collector import partitions_command
+
+    await partitions_command.run(arguments, settings)
+
+
 def _add_token_arguments(parser: argparse.ArgumentParser) -> None:
     from services.ingest.auth import token_command
 
@@ -47,6 +59,13 @@ COMMANDS = {
         _add_import_arguments,
         _run_import,
         after_failure="run it again; it continues where it stopped",
+    ),
+    "partitions": Command(
+        "show or raise the number of partitions of page-views that are in use",
+        _add_partitions_arguments,
+        _run_partitions,
+        uses="Kafka or Postgres",
+        after_failure="run it again; what is done already is not done twice",
     ),
     "token": Command("create, list and revoke bearer tokens", _add_token_arguments, _run_token),
 }

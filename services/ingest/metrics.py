@@ -34,6 +34,14 @@ PARTITIONS = Gauge(
     "presstally_page_views_partitions",
     "Partitions of page-views in Kafka's metadata; 0 until the first metadata arrives.",
 )
+PARTITIONS_IN_USE = Gauge(
+    "presstally_page_views_partitions_in_use",
+    "Partitions of page-views over which events are distributed now, by the partition plan.",
+)
+CLOCK_OFFSET = Gauge(
+    "presstally_collector_clock_offset_seconds",
+    "How far the collector's clock is ahead of Kafka's (negative: behind), at least; 0 while unknown.",
+)
 SPOOL_WRITES = Counter("presstally_spool_written_events_total", "Events spooled to disk while Kafka was unavailable.")
 REPLAYED = Counter("presstally_spool_replayed_events_total", "Spooled events that were drained to Kafka.")
 SPOOL_CORRUPT = Counter("presstally_spool_corrupt_records_total", "Corrupt spool records that were skipped.")

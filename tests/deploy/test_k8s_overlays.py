@@ -175,8 +175,11 @@ def test_each_service_has_its_own_user_and_reads_its_password() -> None:
         for acl in user["spec"]["authorization"]["acls"]:
             assert acl["resource"]["type"] in {"topic", "group", "transactionalId"}
             assert acl["resource"]["name"] != "*"
-            assert set(acl["operations"]) <= {"Read", "Write", "Describe", "Create"}
-            assert "Create" not in acl["operations"] or name == "presstally-operator"
+            assert set(acl["operations"]) <= {"Read", "Write", "Describe", "DescribeConfigs"} or (
+                name == "presstally-operator"
+                and set(acl["operations"]) - {"Read", "Write", "Describe", "DescribeConfigs"}
+                <= {"Create", "Alter", "AlterConfigs"}
+            )
 
 
 def test_users_have_exactly_the_acls_of_the_code() -> None:

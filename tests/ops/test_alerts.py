@@ -34,6 +34,7 @@ HEALTH = {
     'presstally_spool_corrupt_records_total{instance="i"}': "0x700",
     'presstally_producer_queue_events{instance="i"}': "12x700",
     'presstally_collect_address_share_ratio{instance="i"}': "0.2x700",
+    'presstally_collector_clock_offset_seconds{instance="i"}': "-0.4x700",
     'presstally_collect_events_total{site="haihau",result="accepted"}': "0+600x700",
     'presstally_collect_events_total{site="haihau",result="invalid"}': "0+6x700",
     'presstally_events_processed_total{site="haihau",result="counted"}': "0+600x700",
@@ -87,6 +88,7 @@ CASES = [
     Case("SpoolInUse", "ticket", {'presstally_spool_bytes{instance="i"}': "5x40"}),
     Case("SpoolFilling", "page", {'presstally_spool_bytes{instance="i"}': "0+30x40"}),
     Case("SpoolCorrupt", "ticket", {'presstally_spool_corrupt_records_total{instance="i"}': "0x20 1x40"}),
+    Case("CollectorClockWrong", "page", {'presstally_collector_clock_offset_seconds{instance="i"}': "-90x40"}),
     Case("ProducerQueueHigh", "warning", {'presstally_producer_queue_events{instance="i"}': "15000x40"}),
     Case("ViewsFromOneAddress", "ticket", {'presstally_collect_address_share_ratio{instance="i"}': "1x60"}),
     Case(

@@ -4,7 +4,8 @@ This is a group commit: events that arrive while a batch is in flight form the n
 one acknowledgement of Kafka or of the disk. aiokafka's idempotent producer keeps undelivered messages indefinitely and
 reports no error. A batch therefore has a deadline: after it, its events are spooled and the producer is discarded
 with the messages it still holds (Kafka may have them; event IDs make duplicates harmless). All batches are then spooled
-until a new producer has drained the whole spool to Kafka, in order.
+until a new producer has drained the whole spool to Kafka, in order. They are also spooled while their partitions are
+unknown (`partition_router`).
 """
 
 import asyncio
@@ -20,8 +21,10 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
+from services.ingest.collector.clock_check import ClockCheck, since_boot
+from services.ingest.collector.partition_router import PartitionRouter, PartitionsUnknown
 from services.ingest.collector.spool import Spool, SpooledEvent, SpoolFull, open_orphaned_spools
-from services.ingest.metrics import ACK_SECONDS, BATCH_EVENTS, PARTITIONS, REPLAYED, SPOOL_CORRUPT, SPOOL_WRITES
+from services.ingest.metrics import ACK_SECONDS, BATCH_EVENTS, REPLAYED, SPOOL_CORRUPT, SPOOL_WRITES
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable, stop_producer
 from shared.logs import log
@@ -35,6 +38,11 @@ REPLAY_RECORDS = 5_000
 REPLAY_DEADLINE_SECONDS = 15.0
 IDLE_SECONDS = 0.1
 ORPHAN_SCAN_SECONDS = 30.0
+PARTITIONS_SECONDS = 4.0
+"""How often Kafka's number of partitions is read."""
+PAUSE_SECONDS = 0.5
+"""Before another attempt to find the partitions of spooled events."""
+LOG_APPEND_TIME = 1
 
 
 @dataclass(slots=True)
@@ -59,17 +67,30 @@ class EventPublisher:
         topic: Destination of the events.
         spool: Stores events while Kafka is unavailable. Events that it holds at the start are drained first.
         root: Folder of the spools of all replicas; orphaned ones are drained too.
+        router: Chooses the partitions.
+        clock: Is given the times at which brokers append.
         deadline_seconds: How long a batch waits for Kafka before it is spooled.
         process: Runs the background tasks.
     """
 
     def __init__(
-        self, kafka: KafkaConfig, topic: str, spool: Spool, root: Path, *, deadline_seconds: float, process: Process
+        self,
+        kafka: KafkaConfig,
+        topic: str,
+        spool: Spool,
+        root: Path,
+        *,
+        router: PartitionRouter,
+        clock: ClockCheck,
+        deadline_seconds: float,
+        process: Process,
     ) -> None:
         self._kafka = kafka
         self._topic = topic
         self._spool = spool
         self._root = root
+        self._router = router
+        self._clock = clock
         self._deadline_seconds = deadline_seconds
         self._process = process
         self._loop = asyncio.get_running_loop()
@@ -79,14 +100,16 @@ class EventPublisher:
         self._spool_lock = asyncio.Lock()
         """Held to write to the spool, or to switch back from the spool to Kafka."""
         self._producer: AIOKafkaProducer | None = None
-        self._partitions = 0
         self._in_flight = 0
         self._unavailable_since: float | None = time.monotonic()
         """Start of the current outage in monotonic seconds, while events are spooled."""
+        self._unknown_partitions: str | None = None
+        """Why the partitions of events are unknown, while they are."""
         self._spool_error: str | None = None
         self._tasks = [
             process.spawn(self._batch_loop(), "publish batches"),
             process.spawn(self._drain_loop(), "drain the spool"),
+            process.spawn(self._partitions_loop(), "read the number of partitions"),
         ]
 
     async def _on_disk(self, work: Callable[..., Any], *arguments: Any) -> Any:
@@ -100,6 +123,9 @@ class EventPublisher:
         """
         completed = self._loop.create_future()
         batch = self._next
+        if events and self._clock.problem is not None:
+            completed.set_exception(KafkaUnavailable(self._clock.problem))
+            return completed
         if self._in_flight + len(batch.events) > PENDING_MAX:
             completed.set_exception(KafkaUnavailable(f"{PENDING_MAX} events are already queued"))
             return completed
@@ -126,17 +152,20 @@ class EventPublisher:
     @property
     def problem(self) -> str | None:
         """Why events are rejected; None if they are accepted."""
+        if self._clock.problem is not None:
+            return self._clock.problem
         if self._bypasses_spool:
             return None
         return self._spool_error or (None if self._spool.has_room else "the spool is full")
 
     @property
     def warning(self) -> str | None:
-        """The duration of an outage of Kafka during which events are accepted; None without one."""
+        """The reason and duration of an outage during which events are accepted to the spool; None without one."""
         if self._unavailable_since is None:
             return None
+        reason = "Kafka unavailable" if self._producer is None else self._unknown_partitions or "draining the spool"
         seconds = time.monotonic() - self._unavailable_since
-        return f"Kafka unavailable for {seconds:.0f} s; {self._spool.bytes} bytes in the spool"
+        return f"{reason} for {seconds:.0f} s; {self._spool.bytes} bytes in the spool"
 
     async def _batch_loop(self) -> None:
         """Flush batches until cancelled, one at a time: concurrent ones would only be smaller."""
@@ -160,34 +189,56 @@ class EventPublisher:
         BATCH_EVENTS.observe(len(batch.events))
         started_at = time.perf_counter()
         if self._bypasses_spool and await self._send_to_kafka(batch.events, self._deadline_seconds):
-            batch.complete()
+            self._acknowledge(batch)
             ACK_SECONDS.labels(self._topic).observe(time.perf_counter() - started_at)
         else:
             await self._spool_batch(batch)
 
+    def _acknowledge(self, batch: _Batch) -> None:
+        """Complete a batch that Kafka has; but events whose times are wrong must be sent again, with the same IDs."""
+        problem = self._clock.problem
+        batch.complete(KafkaUnavailable(problem) if problem else None)
+
     async def _send_to_kafka(self, events: Sequence[SpooledEvent], deadline_seconds: float) -> bool:
-        """Send events to Kafka; return whether all are acknowledged in time. If not, the producer is discarded."""
+        """Send events to Kafka; return whether all are acknowledged in time.
+
+        If Kafka did not acknowledge them the producer is discarded. It is kept if their partitions are unknown.
+        """
         producer = self._producer
         if producer is None:
             return False
         try:
             async with asyncio.timeout(deadline_seconds):
+                batches = self._batches(producer, events, await self._router.partitions(events))
+                sent_at = since_boot()
                 sent = [
-                    await producer.send_batch(batch, self._topic, partition=partition)
-                    for partition, batch in self._batches(producer, events)
+                    await producer.send_batch(batch, self._topic, partition=partition) for partition, batch in batches
                 ]
                 for outcome in await asyncio.gather(*sent, return_exceptions=True):
                     if isinstance(outcome, BaseException):
                         raise outcome
+                    if outcome.timestamp_type == LOG_APPEND_TIME:
+                        self._clock.observe_broker(outcome.partition, outcome.timestamp, sent_at)
+        except PartitionsUnknown as error:
+            if self._unknown_partitions is None:
+                log.warning("spooling events: their partitions are unknown", reason=str(error))
+            self._unknown_partitions = str(error)
+            if self._unavailable_since is None:
+                self._unavailable_since = time.monotonic()
+            return False
         except KAFKA_ERRORS as error:
             self._discard_producer(producer, error)
             return False
+        self._unknown_partitions = None
         return True
 
-    def _batches(self, producer: AIOKafkaProducer, events: Sequence[SpooledEvent]) -> list[tuple[int, BatchBuilder]]:
+    @staticmethod
+    def _batches(
+        producer: AIOKafkaProducer, events: Sequence[SpooledEvent], partitions: Sequence[int]
+    ) -> list[tuple[int, BatchBuilder]]:
         by_partition: dict[int, list[bytes]] = defaultdict(list)
-        for partition_hash, value in events:
-            by_partition[partition_hash % self._partitions].append(value)
+        for (_, value), partition in zip(events, partitions, strict=True):
+            by_partition[partition].append(value)
         batches = []
         for partition, values in by_partition.items():
             batch = producer.create_batch()
@@ -212,7 +263,7 @@ class EventPublisher:
     async def _spool_batch(self, batch: _Batch) -> None:
         async with self._spool_lock:
             if self._bypasses_spool and await self._send_to_kafka(batch.events, self._deadline_seconds):
-                batch.complete()
+                self._acknowledge(batch)
                 return
             try:
                 await self._on_disk(self._spool.append, batch.events)
@@ -234,6 +285,8 @@ class EventPublisher:
                 await self._connect()
             elif not self._bypasses_spool:
                 await self._drain_own_spool()
+                if self._unknown_partitions is not None:
+                    await asyncio.sleep(PAUSE_SECONDS)
             elif time.monotonic() - scanned_at > ORPHAN_SCAN_SECONDS:
                 scanned_at = time.monotonic()
                 await self._drain_orphaned_spools()
@@ -255,12 +308,21 @@ class EventPublisher:
         try:
             async with asyncio.timeout(REPLAY_DEADLINE_SECONDS):
                 await producer.start()
-                self._partitions = len(await producer.partitions_for(self._topic))
-                PARTITIONS.set(self._partitions)
+                self._router.observe(len(await producer.partitions_for(self._topic)))
         except (*KAFKA_ERRORS, KeyError) as error:
             await stop_producer(producer)
             raise KafkaUnavailable(await self._kafka.describe_error(error)) from error
         self._producer = producer
+
+    async def _partitions_loop(self) -> None:
+        """Read how many partitions Kafka has, until cancelled."""
+        while True:
+            await asyncio.sleep(PARTITIONS_SECONDS)
+            producer = self._producer
+            if producer is not None and await producer.client.force_metadata_update():
+                known = producer.client.cluster.partitions_for_topic(self._topic)
+                if known and producer is self._producer:
+                    self._router.observe(len(known))
 
     async def _drain_own_spool(self) -> None:
         if not await self._drain(self._spool, REPLAY_DEADLINE_SECONDS):

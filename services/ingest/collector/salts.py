@@ -6,8 +6,6 @@ and published when Postgres is back. A salt is deleted 48 hours after the start 
 """
 
 import asyncio
-import json
-import os
 import secrets
 import time
 from collections.abc import Iterable
@@ -16,6 +14,7 @@ from pathlib import Path
 
 import asyncpg
 
+from services.ingest.collector.disk_cache import DiskCache
 from services.ingest.collector.visitors import local_days
 from services.ingest.queries import SQL
 from shared.logs import log
@@ -41,7 +40,7 @@ class SaltStore:
 
     def __init__(self, pool: asyncpg.Pool, file: Path, sites: Iterable[Site]) -> None:
         self._pool = pool
-        self._file = file
+        self._disk = DiskCache(file)
         self._sites = list(sites)
         self._salts: dict[tuple[str, date], tuple[bytes, datetime]] = {}
         self._unpublished: set[tuple[str, date]] = set()
@@ -106,7 +105,6 @@ class SaltStore:
         Raises:
             asyncpg.PostgresError, OSError: Postgres is unavailable; cached secrets stay.
         """
-        before = (self._partition, dict(self._salts))
         self._salts = {key: known for key, known in self._salts.items() if known[1] > now - SALT_RETENTION}
         self._unpublished &= self._salts.keys()
         if not self._partition_published:
@@ -122,8 +120,12 @@ class SaltStore:
                     begins = datetime(day.year, day.month, day.day, tzinfo=site.zone).astimezone(UTC)
                     await self._publish_salt(site.slug, day, max(now, begins))
         await self._pool.execute(SQL["delete_old_salts"])
-        if (self._partition, self._salts) != before:
-            await asyncio.to_thread(self._write_file)
+        assert self._partition is not None, "it was published above, or before"
+        salts = [
+            [site, day.isoformat(), salt.hex(), begins.timestamp()]
+            for (site, day), (salt, begins) in sorted(self._salts.items())
+        ]
+        await self._disk.write({"partition": self._partition.hex(), "salts": salts})
 
     async def _publish_salt(self, site: str, day: date, begins: datetime) -> None:
         candidate = self._salts.get((site, day), (secrets.token_bytes(SALT_BYTES), begins))
@@ -139,8 +141,10 @@ class SaltStore:
         return bytes(secret)
 
     def _read_file(self) -> None:
+        cached = self._disk.read()
+        if cached is None:
+            return
         try:
-            cached = json.loads(self._file.read_text(encoding="utf-8"))
             self._partition = bytes.fromhex(cached["partition"])
             for site, day, salt, begins in cached["salts"]:
                 if time.time() < begins + SALT_RETENTION.total_seconds():
@@ -149,22 +153,5 @@ class SaltStore:
                         datetime.fromtimestamp(begins, UTC),
                     )
             self._unpublished = set(self._salts)
-        except FileNotFoundError:
-            return
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError) as error:
             log.warning("cannot read the cached secrets; waiting for Postgres", reason=repr(error))
-
-    def _write_file(self) -> None:
-        assert self._partition is not None, "refresh() sets it"
-        cached = {
-            "partition": self._partition.hex(),
-            "salts": [
-                [site, day.isoformat(), salt.hex(), begins.timestamp()]
-                for (site, day), (salt, begins) in sorted(self._salts.items())
-            ],
-        }
-        temporary = self._file.with_suffix(f".{os.getpid()}")
-        handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            json.dump(cached, file)
-        temporary.replace(self._file)

@@ -6,6 +6,9 @@ which was never acknowledged: it is ignored. Any other corrupt record is skipped
 as `.damaged`. Reading starts at the first segment; a segment is deleted when Kafka has all of it. After a kill some
 records are therefore sent twice, with the same event IDs, and the counter drops the duplicates.
 
+A disk that is full leaves nothing behind: a refused write is cut off again, and a segment without any record is
+removed. The spool is only as many files as its records need, and reading it takes one step for each file.
+
 All methods block: call those that access the disk in a thread.
 """
 
@@ -14,6 +17,7 @@ import os
 import struct
 import threading
 import zlib
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -66,12 +70,17 @@ class Spool:
             raise
         self._mutex = threading.Lock()
         """Serialises threads: a record that is being written must not be read."""
-        self._sizes = {number: self._path(number).stat().st_size for number in self._numbers_on_disk()}
+        numbers = self._numbers_on_disk()
+        self._next_number = max(numbers, default=0) + 1
+        self._sizes = {number: size for number in numbers if (size := self._size_on_disk(number))}
+        """Acknowledged bytes of each segment, in the order of their numbers."""
         self._bytes = sum(self._sizes.values())
         self._writing: int | None = None
         self._file = -1
-        self._next_number = max(self._sizes, default=0) + 1
-        self._read_number = min(self._sizes, default=self._next_number)
+        self._read: set[int] = set()
+        """Segments that were read completely, and not deleted yet."""
+        self._unread = deque(self._sizes)
+        """All others, in order; reading goes on in the first, at `_read_at`."""
         self._read_at = 0
         self._quarantined: set[int] = set()
 
@@ -95,8 +104,8 @@ class Spool:
         with self._mutex:
             if self._bytes + len(data) > self._bytes_max:
                 raise SpoolFull(f"the spool has {self._bytes} bytes of at most {self._bytes_max}")
+            number = self._segment()
             try:
-                number = self._segment()
                 _write_all(self._file, data)
                 os.fdatasync(self._file)
             except OSError as error:
@@ -109,39 +118,39 @@ class Spool:
         """Return the next events in order, and advance the read position; empty at the end."""
         events: list[SpooledEvent] = []
         with self._mutex:
-            while len(events) < records_max and not self._is_read():
-                size = self._sizes.get(self._read_number)
-                if size is None or self._read_at >= size:
-                    self._read_number = min(number for number in self._sizes if number > self._read_number)
+            while len(events) < records_max and self._unread:
+                number = self._unread[0]
+                if self._read_at < self._sizes[number]:
+                    events += self._read_segment(number, records_max - len(events))
+                elif number == self._writing:
+                    break
+                else:
+                    self._read.add(self._unread.popleft())
                     self._read_at = 0
-                    continue
-                events += self._read_segment(size, records_max - len(events))
         return events
 
     def rewind(self) -> None:
         """Move the read position back to the first remaining record."""
         with self._mutex:
-            self._read_number = min(self._sizes, default=self._next_number)
+            self._read.clear()
+            self._unread = deque(self._sizes)
             self._read_at = 0
 
     def delete_read_segments(self) -> None:
         """Delete the segments that were read completely."""
         with self._mutex:
-            for number in sorted(self._sizes):
-                if number > self._read_number or (number == self._read_number and self._read_at < self._sizes[number]):
-                    break
-                if number == self._writing:
+            if self._unread and self._read_at and self._read_at >= self._sizes[self._unread[0]]:
+                if self._unread[0] == self._writing:
                     self._close_segment()
+                self._read.add(self._unread.popleft())
+                self._read_at = 0
+            for number in sorted(self._read):
                 if number in self._quarantined:
                     self._path(number).rename(self._path(number).with_suffix(".damaged"))
                 else:
                     self._path(number).unlink()
                 self._bytes -= self._sizes.pop(number)
-
-    def _is_read(self) -> bool:
-        return all(number <= self._read_number for number in self._sizes) and self._read_at >= self._sizes.get(
-            self._read_number, 0
-        )
+                self._read.discard(number)
 
     def close(self) -> None:
         """Close the files and release the lock."""
@@ -154,36 +163,69 @@ class Spool:
     def _numbers_on_disk(self) -> list[int]:
         return sorted(int(path.stem) for path in self.folder.glob("*.spool"))
 
+    def _size_on_disk(self, number: int) -> int:
+        """Return the size of a segment, and delete it if it is empty."""
+        path = self._path(number)
+        size = path.stat().st_size
+        if not size:
+            path.unlink()
+        return size
+
     def _segment(self) -> int:
+        """Return the segment to write to, and begin one if necessary.
+
+        Raises:
+            SpoolFull: it cannot be created.
+        """
         if self._writing is not None and self._sizes[self._writing] >= SEGMENT_BYTES:
             self._close_segment()
-        if self._writing is None:
-            number = self._next_number
+        if self._writing is not None:
+            return self._writing
+        number = self._next_number
+        try:
             self._file = os.open(self._path(number), os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600)
-            self._next_number += 1
-            self._writing, self._sizes[number] = number, 0
+        except OSError as error:
+            raise SpoolFull(f"cannot create a file of the spool: {error}") from error
+        self._next_number += 1
+        self._writing, self._sizes[number] = number, 0
+        self._unread.append(number)
+        try:
             _sync_folder(self.folder)
-        return self._writing
+        except OSError as error:
+            self._seal_segment()
+            raise SpoolFull(f"cannot create a file of the spool: {error}") from error
+        return number
 
     def _seal_segment(self) -> None:
-        """Truncate unacknowledged bytes after a failed write or sync, and close the segment."""
+        """After a failed write or sync, cut off unacknowledged bytes and close the segment; delete it if it is empty.
+
+        What a failed sync leaves on the disk is unknown, so that nothing is written behind it.
+        """
         number = self._writing
-        if number is None:
-            return
+        assert number is not None, "it was written to"
         try:
             os.ftruncate(self._file, self._sizes[number])
         except OSError as error:  # reading stops at the known size anyway
             log.warning("cannot truncate unacknowledged bytes of a spool segment", reason=repr(error))
         self._close_segment()
+        if not self._sizes[number]:
+            try:
+                self._path(number).unlink()
+            except OSError as error:  # it is deleted when it is read, or at the next start
+                log.warning("cannot delete an empty segment of the spool", reason=repr(error))
+                return
+            del self._sizes[number]
+            self._unread.remove(number)
 
     def _close_segment(self) -> None:
         if self._writing is not None:
             os.close(self._file)
             self._writing = None
 
-    def _read_segment(self, size: int, records_max: int, window_bytes: int = WINDOW_BYTES) -> list[SpooledEvent]:
-        """Read complete records from the read position; skip corrupt ones."""
-        with self._path(self._read_number).open("rb") as file:
+    def _read_segment(self, number: int, records_max: int, window_bytes: int = WINDOW_BYTES) -> list[SpooledEvent]:
+        """Read complete records of a segment from the read position; skip corrupt ones."""
+        size = self._sizes[number]
+        with self._path(number).open("rb") as file:
             file.seek(self._read_at)
             data = file.read(min(window_bytes, size - self._read_at))
         is_last = self._read_at + len(data) >= size
@@ -196,20 +238,20 @@ class Spool:
                 at += _OVERHEAD + len(event.value)
             elif not is_last:
                 if at == 0:  # corrupt, because a window holds several records: search all that follows
-                    return self._read_segment(size, records_max, size)
+                    return self._read_segment(number, records_max, size)
                 break
             else:
                 following = _next_record(data, at + 1)
                 if following is not None or not _is_torn(data, at):
-                    self._quarantine(self._read_at + at)
+                    self._quarantine(number, self._read_at + at)
                 at = len(data) if following is None else following
         self._read_at += at
         return events
 
-    def _quarantine(self, at: int) -> None:
+    def _quarantine(self, number: int, at: int) -> None:
         self.corrupt_records += 1
-        self._quarantined.add(self._read_number)
-        log.error("skipped a corrupt spool record", segment=self._read_number, position=at)
+        self._quarantined.add(number)
+        log.error("skipped a corrupt spool record", segment=number, position=at)
 
 
 def _record(event: SpooledEvent) -> bytes:

@@ -5,13 +5,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.ingest.auth.tokens import Tokens
+from services.ingest.collector.clock_check import ClockCheck
 from services.ingest.collector.endpoints import CollectorEndpoints
+from services.ingest.collector.partition_router import PartitionRouter
 from services.ingest.collector.publisher import EventPublisher
 from services.ingest.collector.rate_limit import RateLimiter
 from services.ingest.collector.salts import SaltStore
 from services.ingest.collector.spool import open_spool
 from services.ingest.collector.tracker import TRACKER
-from services.ingest.metrics import ADDRESS_SHARE, PRODUCER_QUEUE, SPOOL_BYTES, SPOOL_BYTES_MAX
+from services.ingest.metrics import ADDRESS_SHARE, CLOCK_OFFSET, PRODUCER_QUEUE, SPOOL_BYTES, SPOOL_BYTES_MAX
 from services.ingest.settings import IngestSettings
 from shared.postgres import open_pool
 from shared.role import Process, Role
@@ -26,11 +28,16 @@ async def run_collector(settings: IngestSettings, process: Process) -> AsyncIter
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_ingest", size=4, wait=False)
     spool = await asyncio.to_thread(open_spool, settings.spool, settings.spool_bytes_max)
     salts = SaltStore(pool, settings.spool / "secrets.json", sites.values())
+    clock = ClockCheck()
+    router = PartitionRouter(pool, settings.spool / "partition-plan.json", clock)
+    await router.start()
     publisher = EventPublisher(
         settings.kafka,
         PAGE_VIEWS.name,
         spool,
         settings.spool,
+        router=router,
+        clock=clock,
         deadline_seconds=settings.publish_deadline_seconds,
         process=process,
     )
@@ -41,9 +48,11 @@ async def run_collector(settings: IngestSettings, process: Process) -> AsyncIter
     PRODUCER_QUEUE.set_function(lambda: publisher.pending_events)
     SPOOL_BYTES.set_function(lambda: publisher.spool_bytes)
     SPOOL_BYTES_MAX.set(settings.spool_bytes_max)
+    CLOCK_OFFSET.set_function(lambda: clock.offset_seconds or 0.0)
     tasks = [
         process.spawn(salts.run_refresh(), "refresh salts"),
         process.spawn(endpoints.bodies.cancel_slow(), "cancel slow bodies"),
+        process.spawn(router.run_refresh(), "refresh the partition plan"),
     ]
     try:
         yield Role(
@@ -51,7 +60,9 @@ async def run_collector(settings: IngestSettings, process: Process) -> AsyncIter
             routes=[TRACKER],
             raw_routes={"/e": endpoints.events, "/e/batch": endpoints.batch, "/p.gif": endpoints.pixel},
             not_ready=lambda: [publisher.problem] if publisher.problem else [],
-            degraded=lambda: [warning for warning in (publisher.warning, salts.problem) if warning],
+            degraded=lambda: [
+                warning for warning in (publisher.warning, salts.problem, router.warning, clock.warning) if warning
+            ],
         )
     finally:
         for task in tasks:

@@ -18,6 +18,34 @@ LIMIT 1
 -- name: delete_old_salts
 DELETE FROM ingest.salts WHERE created_at < now() - interval '48 hours'
 
+-- name: partition_plan
+-- The statement's time is not after its snapshot: a row that is missing was recorded later.
+SELECT now.at AS read_at, p.effective_at, p.partitions
+FROM (SELECT statement_timestamp() AS at) now LEFT JOIN ingest.partition_plan p ON true
+ORDER BY p.effective_at
+
+-- name: begin_partition_plan
+INSERT INTO ingest.partition_plan (effective_at, partitions)
+SELECT 'epoch', $1 WHERE NOT EXISTS (SELECT FROM ingest.partition_plan)
+ON CONFLICT DO NOTHING
+
+-- name: lock_partition_plan
+SELECT pg_advisory_xact_lock(hashtextextended('ingest.partition_plan', 0))
+
+-- name: add_to_partition_plan
+INSERT INTO ingest.partition_plan (effective_at, partitions) VALUES ($1, $2) ON CONFLICT DO NOTHING
+
+-- name: record_switch_events
+-- Waits for a concurrent transaction that inserts the same id; ids are sorted, so that there is no deadlock.
+INSERT INTO ingest.switch_events (id, partitions) SELECT * FROM unnest($1::uuid[], $2::integer[])
+ON CONFLICT DO NOTHING
+
+-- name: switch_events
+SELECT id, partitions FROM ingest.switch_events WHERE id = ANY ($1::uuid[])
+
+-- name: delete_old_switch_events
+DELETE FROM ingest.switch_events WHERE recorded_at < now() - interval '4 days'
+
 -- name: next_number
 SELECT nextval('ingest.article_numbers')
 

@@ -2,94 +2,47 @@
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka.errors import KafkaConnectionError
 
 from services.ingest.collector import publisher as module
+from services.ingest.collector.clock_check import ClockCheck
 from services.ingest.collector.publisher import EventPublisher
 from services.ingest.collector.spool import Spool, SpooledEvent
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import KafkaUnavailable
 from shared.role import Process
-
-PARTITIONS = 4
-
-
-class Broker:
-    """The state that all producers of a test share."""
-
-    def __init__(self) -> None:
-        self.is_up = True
-        self.hold: asyncio.Event | None = None
-        self.log: dict[int, list[bytes]] = {number: [] for number in range(PARTITIONS)}
-        self.sends = 0
-
-    @property
-    def values(self) -> list[bytes]:
-        return [value for values in self.log.values() for value in values]
+from tests.ingest.collector.fake_kafka import PARTITIONS, Broker
 
 
-class Batch(list[bytes]):
-    """Two values fill a batch."""
+class Router:
+    """Distributes over all partitions of the fake broker."""
 
-    def append(self, *, timestamp: None, key: None, value: bytes) -> object:  # type: ignore[override]
-        if len(self) == 2:
-            return None
-        super().append(value)
-        return self
+    def observe(self, partitions: int) -> None:
+        self.observed = partitions
 
-
-class Producer:
-    """Implements what the publisher uses of AIOKafkaProducer."""
-
-    broker: Broker
-
-    def __init__(self, **options: Any) -> None:
-        assert (options["acks"], options["enable_idempotence"]) == ("all", True)
-
-    async def start(self) -> None:
-        if not self.broker.is_up:
-            raise KafkaConnectionError("down")
-
-    async def stop(self) -> None:
-        pass
-
-    async def partitions_for(self, topic: str) -> set[int]:
-        return set(range(PARTITIONS))
-
-    def create_batch(self) -> Batch:
-        return Batch()
-
-    async def send_batch(self, batch: Batch, topic: str, *, partition: int) -> asyncio.Future[None]:
-        self.broker.sends += 1
-        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if not self.broker.is_up:
-            future.set_exception(KafkaConnectionError("down"))
-            return future
-        if self.broker.hold is not None:
-            await self.broker.hold.wait()
-        self.broker.log[partition] += batch
-        future.set_result(None)
-        return future
-
-
-@pytest.fixture
-def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
-    Producer.broker = Broker()
-    monkeypatch.setattr(module, "AIOKafkaProducer", Producer)
-    monkeypatch.setattr(module, "ORPHAN_SCAN_SECONDS", 0.05)
-    monkeypatch.setattr(module, "IDLE_SECONDS", 0.01)
-    return Producer.broker
+    async def partitions(self, events: list[SpooledEvent]) -> list[int]:
+        return [event.partition_hash % PARTITIONS for event in events]
 
 
 def start(folder: Path) -> EventPublisher:
     spool = Spool(folder / "0", 10_000)
     kafka = KafkaConfig("localhost:1")
-    return EventPublisher(kafka, "page-views", spool, folder, deadline_seconds=0.3, process=Process())
+    router: Any = Router()
+    return EventPublisher(
+        kafka,
+        "page-views",
+        spool,
+        folder,
+        router=router,
+        clock=ClockCheck(),
+        deadline_seconds=0.3,
+        process=Process(),
+    )
 
 
 @pytest.fixture
@@ -237,3 +190,23 @@ async def test_spool_does_not_wait_for_other_threads(broker: Broker, publisher: 
     finally:
         finish.set()
         await asyncio.wait(busy)
+
+
+async def test_clock_far_from_the_brokers_rejects_events_until_it_is_right(
+    broker: Broker, publisher: EventPublisher, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A collector whose clock is wrong acknowledges nothing and says why, until the clock is set."""
+    await until(lambda: publisher.warning is None)
+    broker.clock_ahead_seconds = 400.0
+    with pytest.raises(KafkaUnavailable, match=r"this machine's clock is 400 s behind Kafka's"):
+        await publisher.publish(events(1))
+    sends = broker.sends
+    with pytest.raises(KafkaUnavailable, match="clock"):
+        await publisher.publish(events(1))
+    assert broker.sends == sends, "what would be refused is not sent"
+    assert "400 s behind" in str(publisher.problem)
+    real = time.time
+    monkeypatch.setattr(time, "time", lambda: real() + 400.0)
+    assert publisher.problem is None
+    broker.clock_ahead_seconds = 0.0  # of the clock that was set
+    await publisher.publish(events(1))

@@ -1,5 +1,7 @@
 """The spool: stored events survive any end of the process, in order, and corruption loses only corrupt records."""
 
+import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -164,4 +166,101 @@ def test_concurrent_reads_and_writes_lose_nothing(tmp_path: Path) -> None:
             assert len(found) < 1_500 or writing.result()
     assert found == make_events(0, 1_500)
     assert spool.bytes == 0
+    spool.close()
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """A disk on which `free` bytes are free for events; creating a file needs none, as on most file systems."""
+    free = {"bytes": 0}
+    write = os.write
+
+    def limited(file: int, data: bytes) -> int:
+        if not free["bytes"]:
+            raise OSError(28, "No space left on device")
+        written = write(file, data[: free["bytes"]])
+        free["bytes"] -= written
+        return written
+
+    monkeypatch.setattr(module.os, "write", limited)
+    return free
+
+
+def test_full_disk_leaves_no_file_for_refused_events(tmp_path: Path, disk: dict[str, int]) -> None:
+    """Refused events leave nothing, whether none or half of a write fitted, and there is room when space is back."""
+    spool = Spool(tmp_path, MEGABYTE)
+    for free in (0, 1, 100, 4_000):
+        disk["bytes"] = free
+        with pytest.raises(SpoolFull, match="No space left"):
+            spool.append(make_events(0, 30))
+        assert list(tmp_path.glob("*.spool")) == []
+    disk["bytes"] = MEGABYTE
+    spool.append(make_events(0, 30))
+    disk["bytes"] = 100
+    with pytest.raises(SpoolFull):
+        spool.append(make_events(30, 30))
+    disk["bytes"] = MEGABYTE
+    spool.append(make_events(60, 5))
+    assert read_all(spool) == [*make_events(0, 30), *make_events(60, 5)]
+    spool.delete_read_segments()
+    assert (spool.bytes, list(tmp_path.glob("*.spool"))) == (0, [])
+    spool.close()
+
+
+def test_failed_sync_leaves_no_event_of_the_call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a failed sync leaves on the disk is unknown: the events are refused, and later ones go to another file."""
+
+    def failing(file: int) -> None:
+        raise OSError(5, "Input/output error")
+
+    spool = Spool(tmp_path, MEGABYTE)
+    spool.append(make_events(0, 3))
+    for _ in range(50):
+        with monkeypatch.context() as patched:
+            patched.setattr(module.os, "fdatasync", failing)
+            with pytest.raises(SpoolFull):
+                spool.append(make_events(3, 3))
+    spool.append(make_events(6, 3))
+    assert len(list(tmp_path.glob("*.spool"))) == 2
+    assert read_all(spool) == [*make_events(0, 3), *make_events(6, 3)]
+    spool.close()
+
+
+def test_unwritable_folder_refuses_events(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file that cannot be created, or whose folder cannot be synced, is a refusal and no other error."""
+    spool = Spool(tmp_path, MEGABYTE)
+    real = os.open
+
+    def failing(path: object, *arguments: int) -> int:
+        if str(path).endswith(".spool"):
+            raise OSError(28, "No space left on device")
+        return real(path, *arguments)  # type: ignore[arg-type]
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module.os, "open", failing)
+        with pytest.raises(SpoolFull, match="cannot create"):
+            spool.append(make_events(0, 1))
+    with monkeypatch.context() as patched:
+        patched.setattr(module.os, "fsync", lambda _: failing("x.spool"))
+        with pytest.raises(SpoolFull, match="cannot create"):
+            spool.append(make_events(0, 1))
+    spool.append(make_events(5, 1))
+    assert read_all(spool) == make_events(5, 1)
+    spool.close()
+
+
+def test_many_segments_are_drained_in_linear_time(tmp_path: Path) -> None:
+    """Empty segments of an older version are deleted at once, and many small ones are read in one step each."""
+    for number in range(1, 4_001):
+        (tmp_path / f"{number:010}.spool").touch()
+    for number in range(4_001, 4_401):
+        event = make_events(number, 1, 10)
+        (tmp_path / f"{number:010}.spool").write_bytes(module._record(event[0]))
+    begun = time.process_time()
+    spool = Spool(tmp_path, MEGABYTE)
+    assert len(list(tmp_path.glob("*.spool"))) == 400
+    assert read_all(spool, 5_000) == [make_events(number, 1, 10)[0] for number in range(4_001, 4_401)]
+    spool.delete_read_segments()
+    assert time.process_time() - begun < 3
+    assert (spool.bytes, list(tmp_path.glob("*.spool"))) == (0, [])
     spool.close()
