@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from urllib.parse import parse_qsl, unquote
 
 _PATH_MARKS = frozenset("/-._~!$&'()+,;=:@% ")
-_QUERY_MARKS = frozenset("/-._~!$&'()+,;=:@%?")
+_QUERY_MARKS = frozenset("/-._~!$&'()+,;=:@%?{}")
 _HOST = re.compile(r"^https?://[^/?#]*")
 _BAD_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _TRACKING = re.compile(
@@ -46,6 +46,8 @@ def old_address(url: str) -> str:
         bad = next((one for one in text if not _is_allowed(one, marks)), None)
         if bad is not None:
             raise OldUrlError(f"must not have the character U+{ord(bad):04X}")
+    if "{$" in query:  # a variable of the environment in a Caddyfile
+        raise OldUrlError("must not have {$")
     if any(part in (".", "..") for part in path.split("/")):
         raise OldUrlError("must not have the parts . and ..")
     if path.strip("/") == "" and not _names_an_article(query):

@@ -156,11 +156,11 @@ def _map(source: str, target: str, entries: Mapping[str, str], tabs: int = 1) ->
 
 def _sent(query: str) -> str:
     """Return a query as browsers send it: letters that are not ASCII, and apostrophes, are escaped."""
-    return quote(query, safe="/-._~!$&()+,;=:@%?")
+    return quote(query, safe="/-._~!$&()+,;=:@%?{}")
 
 
 _PARAMETER_NAME = re.compile(r"^[A-Za-z0-9_.-]+\Z")
-_QUOTABLE = re.compile(r"^[^\x00-\x1f\x7f\"\\{}`*]*\Z")
+_QUOTABLE = re.compile(r"^(?:[^\x00-\x1f\x7f\"\\{`*]|\{(?!\$))*+\Z")
 """What stays itself between double quotes in both languages: all that `shared.old_urls` accepts."""
 
 

@@ -26,6 +26,8 @@ SENT = [
     "/$args/$uri",
     "/default",
     "/?tin=chợ",
+    "/cu.aspx?id=5&loai={x}",
+    "/cu.aspx?home={env.HOME}&host={http.request.host}&a={{b",
 ]
 """Old URLs that are accepted: each redirects to its own page."""
 HOSTILE = [
@@ -33,6 +35,7 @@ HOSTILE = [
     '/z\\"y',
     '/z"y',
     "/{$HOME}",
+    "/a?b={$HOME}",
     "/{env.HOME}?{http.request.host}=1",
     "/x\n/y /z 301",
     "/x%0Arewrite",
@@ -69,7 +72,7 @@ def fetch(port: int, path: str) -> tuple[int, str]:
         def redirect_request(self, *_: object) -> None:
             return None
 
-    quoted = urllib.parse.quote(path, safe="/?&=%:;()!$'~@+,")
+    quoted = urllib.parse.quote(path, safe="/?&=%:;()!$'~@+,{}")
     try:
         with urllib.request.build_opener(NoRedirects).open(f"http://127.0.0.1:{port}{quoted}", timeout=5) as response:
             return response.status, ""
