@@ -38,7 +38,7 @@ from services.ingest.imports.readers.wordpress import (
     post_type,
     read_post,
 )
-from services.ingest.imports.readers.xml_items import XmlFile, XmlItem, open_xml, split_items
+from services.ingest.imports.readers.xml_items import XmlFile, XmlItem, is_cut_off, open_xml, split_items
 from services.ingest.imports.times import read_first
 from services.ingest.imports.warnings import ItemWarning, make_warning
 from shared.articles import Author
@@ -121,6 +121,8 @@ def read_feed(content: bytes, name: str) -> Iterator[ItemOrError]:
             yield read_one(item, lambda one, place: read_post(one, place, export), place, item.line)
         else:
             yield read_one(item, _feed_item, place, item.line)
+    if not isinstance(item, UnreadableItem) and is_cut_off(file):
+        yield UnreadableItem("file", "is not well-formed XML: it is cut off after its last item; export it again")
     if parts:
         listed = ", ".join(f"{count} {kind}" for kind, count in sorted(parts.items()))
         yield LeftOutItem("file", f"{parts.total()} items are no articles: {listed}")

@@ -48,12 +48,11 @@ class Export:
 
 def wp_values(item: etree._Element, name: str) -> list[str]:
     """Return the texts of the elements of the wp namespace with a name; its URL contains the export's version."""
+    ending = f"}}{name}"
     return [
         child.text or ""
         for child in item
-        if isinstance(child.tag, str)
-        and etree.QName(child.tag).localname == name
-        and EXPORT_NAMESPACE in (etree.QName(child.tag).namespace or "")
+        if isinstance(child.tag, str) and child.tag.endswith(ending) and EXPORT_NAMESPACE in child.tag
     ]
 
 
@@ -64,9 +63,7 @@ def wp_text(item: etree._Element, name: str) -> str:
 
 def is_wordpress(item: etree._Element) -> bool:
     """Return whether an item is of a WordPress export: it has a child in the export's namespace."""
-    return any(
-        isinstance(child.tag, str) and EXPORT_NAMESPACE in (etree.QName(child.tag).namespace or "") for child in item
-    )
+    return any(isinstance(child.tag, str) and EXPORT_NAMESPACE in child.tag for child in item)
 
 
 def post_type(item: etree._Element) -> str:
@@ -97,7 +94,7 @@ def read_post(file_item: object, place: str, export: Export) -> ImportItem:
     assert isinstance(file_item, XmlItem)
     item, warnings = file_item.element, file_item.warnings
     raw_title = html_to_line(check_title(item.findtext("title") or ""))
-    meta = {wp_text(one, "meta_key"): wp_text(one, "meta_value") for one in item if _is_short_meta(one)}
+    meta = _meta(item)
     state = leave_out(_state(item, meta), raw_title)
     link = one_line(item.findtext("link"))
     by_domain: dict[str, list[str]] = {"category": [], "post_tag": []}
@@ -131,14 +128,18 @@ def read_post(file_item: object, place: str, export: Export) -> ImportItem:
     )
 
 
-META_CHARACTERS_MAX = 10_000
-"""Longer meta values are data of page builders."""
+_META_KEYS = frozenset((*_META_STATES, *VIEWS, "_thumbnail_id"))
+"""The meta fields that are read; others are data of plugins, of any size."""
 
 
-def _is_short_meta(element: etree._Element) -> bool:
-    if not isinstance(element.tag, str) or etree.QName(element.tag).localname != "postmeta":
-        return False
-    return all(len(value) <= META_CHARACTERS_MAX for value in wp_values(element, "meta_value"))
+def _meta(item: etree._Element) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for element in item:
+        if isinstance(element.tag, str) and element.tag.endswith("}postmeta"):
+            key = next(iter(wp_values(element, "meta_key")), "").strip()
+            if key in _META_KEYS:
+                found[key] = wp_text(element, "meta_value")
+    return found
 
 
 def _state(item: etree._Element, meta: Mapping[str, str]) -> SourceState:

@@ -18,6 +18,7 @@ from services.ingest.imports.warnings import ItemWarning, make_warning
 
 ITEM_BYTES_MAX = 64 * 1024 * 1024
 HEADER_BYTES_MAX = 4 * 1024 * 1024
+END_BYTES = 64 * 1024
 HEADER_CHUNK_CHARACTERS = 64 * 1024
 _DECLARATION = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 _MARKUP = re.compile(rb"<!--|<!\[CDATA\[|<((?:[A-Za-z_][\w.-]*:)?(?:item|entry))(?=[\s/>])")
@@ -168,6 +169,12 @@ def split_items(file: XmlFile) -> Iterator[XmlItem | UnreadableItem]:
             hidden = content.find(b"</" + found[1] + b">", found.end(), end - 1)
             position = hidden if hidden >= 0 else end
         yield item
+
+
+def is_cut_off(file: XmlFile) -> bool:
+    """Return whether the end of the first element is missing, so that items may be missing as well."""
+    name = etree.QName(file.root).localname.encode()
+    return re.search(rb"</(?:[A-Za-z_][\w.-]*:)?" + re.escape(name) + rb"\s*>", file.content[-END_BYTES:]) is None
 
 
 def _item_end(content: bytes, opened: re.Match[bytes]) -> tuple[int, bool]:

@@ -77,3 +77,12 @@ def test_file_without_articles_is_refused_with_a_sentence(name: str, content: by
     """A file that has no articles is an error, never a success without a result."""
     with pytest.raises(FormatError, match=message):
         read_content(name, content)
+
+
+def test_feed_cut_off_between_items_is_reported() -> None:
+    """The items before the end are read, and the missing end is reported: items may be missing."""
+    content = feed("x", "y").removesuffix("</channel></rss>").encode()
+    first, second, end = read_content("a.rss", content)
+    assert (first.title, second.title) == ("t0", "t1")
+    assert isinstance(end, UnreadableItem)
+    assert "cut off" in end.reason
