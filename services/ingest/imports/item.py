@@ -11,7 +11,7 @@ import msgspec
 
 from services.ingest.content.blocks import tree_to_blocks
 from services.ingest.content.normalization import clean_text
-from services.ingest.content.sanitizer import parse_html
+from services.ingest.content.sanitizer import MARKUP_CHARACTERS_MAX, parse_html
 from services.ingest.imports.publication import LeftOutError, SourceState, check_not_left_out
 from services.ingest.imports.readers.plain_text import SavedCounter
 from services.ingest.imports.text_repair import repair_markup, visible_line
@@ -195,6 +195,8 @@ def html_to_blocks(html: str, base: str = "") -> list[Block]:
     Raises:
         MarkupError: it is too large or nested too deep.
     """
+    if len(html) > MARKUP_CHARACTERS_MAX:
+        parse_html(html)  # raises the error before the work
     html = repair_markup(html)[0]
     if not _TAG.search(html):  # older systems keep plain text with blank lines
         html = "".join(f"<p>{part}</p>" for part in _PARAGRAPHS.split(html) if part.strip())

@@ -10,7 +10,13 @@ from services.ingest.imports.warnings import ItemWarning, make_warning
 
 _INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
 _PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
-_REFERENCE = re.compile(r"&#(?:x([0-9a-fA-F]{1,8})|([0-9]{1,10}));?")
+_INVALID_REFERENCE = re.compile(
+    r"&#(?:x0*([0-8bcef]|1[0-9a-f]|7f|[89][0-9a-f]|202[a-e]|206[6-9]|d[89a-f][0-9a-f]{2}|fff[ef]|1[1-9a-f][0-9a-f]{4,}"
+    r"|[2-9a-f][0-9a-f]{5,})(?![0-9a-f])|0*([0-8]|1[124-9]|2\d|3[01]|12[7-9]|1[34]\d|15\d|823[4-8]|829[4-7]|5529[6-9]"
+    r"|55[3-9]\d\d|56\d{3}|57[0-2]\d\d|573[0-3]\d|5734[0-3]|6553[45]|1114(?:1(?:1[2-9]|[2-9]\d)|[2-9]\d\d)|111[5-9]\d{3}|11[2-9]\d{4}|1[2-9]\d{5,}|[2-9]\d{6,})(?!\d));?",
+    re.IGNORECASE,
+)
+"""References to the characters of _INVALID, and to numbers that are no characters; valid ones cost no call."""
 _BREAKS = "\x0b\x0c\x1c\x1d\x1e\x85"
 """Line ends of word processors: they separate words."""
 _BOMS = (
@@ -126,12 +132,10 @@ def repair_markup(text: str) -> tuple[str, list[str]]:
         return text, removed
 
     def replaced(reference: re.Match[str]) -> str:
-        code = int(reference[1], 16) if reference[1] else int(reference[2])
-        if code > 0x10FFFF or _INVALID.match(chr(code)):
-            return _replacement(chr(min(code, 0xFFFF)), removed)
-        return reference[0]
+        code = int(reference[1][:8], 16) if reference[1] else int(reference[2][:9])
+        return _replacement(chr(min(code, 0xFFFF)), removed)
 
-    return _REFERENCE.sub(replaced, text), removed
+    return _INVALID_REFERENCE.sub(replaced, text), removed
 
 
 def _replacement(character: str, removed: list[str]) -> str:

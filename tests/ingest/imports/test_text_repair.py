@@ -3,7 +3,7 @@
 import pytest
 
 from services.ingest.imports.item import LeftOutItem
-from services.ingest.imports.text_repair import DecodingError, decode_text, repair_text
+from services.ingest.imports.text_repair import _INVALID, DecodingError, decode_text, repair_markup, repair_text
 from tests.ingest.imports.samples import read_content
 
 
@@ -11,6 +11,15 @@ def test_repair_text_keeps_pairs_and_windows_characters() -> None:
     """Half pairs that belong together are one character, C1 codes are those of Windows, line ends stay."""
     assert repair_text("a\ud83d\ude00b\x93c\x0bd") == ("a😀b“c\nd", ["U+000B"])
     assert repair_text("không đổi\n\t") == ("không đổi\n\t", [])
+
+
+def test_repair_markup_references_are_repaired_as_their_characters() -> None:
+    """Of every character, its references in decimal and hexadecimal are repaired if and only if it is."""
+    for code in (*range(0x3000), *range(0xD700, 0xE100), *range(0xFF00, 0x10100), 0x10FFFF):
+        for reference in (f"&#{code};", f"&#x{code:x};", f"&#X00{code:X};"):
+            repaired = repair_markup(reference)[0]
+            assert (repaired == reference) == (_INVALID.match(chr(code)) is None), reference
+    assert repair_markup("&#1114112;&#x110000;&#99999999999999;a")[0] == "a"
 
 
 def test_decode_text_one_wrong_byte_does_not_change_the_encoding() -> None:
