@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 
 from services.ingest.imports.state_fields import STATE_FIELDS, Outcome, StateField
 from services.ingest.imports.text_repair import visible_line
-from services.ingest.imports.times import read_time
+from services.ingest.imports.times import UNKNOWN, read_time
 
 _STRICTNESS: dict[Outcome, int] = {"public": 0, "scheduled": 1, "draft": 2, "left_out": 3}
 VALUE_CHARACTERS_MAX = 60
@@ -111,7 +111,7 @@ def _categorical(rule: StateField, value: object) -> tuple[Outcome, str]:
 def _timed(
     rule: StateField, value: object, now: datetime, zone: tzinfo, times: dict[str, datetime]
 ) -> tuple[Outcome, str]:
-    read = read_time(value)
+    read = UNKNOWN if value is True else read_time(value)  # true: it is set, without a time
     if not read.was_given:
         return "public", ""
     at = read.in_zone(zone)

@@ -63,27 +63,34 @@ STATE_FIELDS: Mapping[str, tuple[StateField, ...]] = MappingProxyType(
         "markdown": (
             _flag("draft", "state", true="draft", false="public"),
             _flag("published", "state", true="public", false="draft"),
-            StateField(
-                "status",
-                "state",
-                _values(
-                    public="publish published public",
-                    scheduled="scheduled future",
-                    draft="draft hidden private pending unlisted inherit",
-                    left_out="skip trash auto-draft",
-                ),
+            *(
+                StateField(
+                    name,
+                    "state",
+                    _values(
+                        public="publish published public live",
+                        scheduled="scheduled future",
+                        draft="draft hidden private pending unlisted inherit",
+                        left_out="skip trash auto-draft",
+                    ),
+                )
+                for name in ("status", "state", "post_status")
             ),
+            *(_flag(name, "state", true="draft", false="public") for name in ("is_draft", "isdraft", "scheduled")),
+            *(_flag(name, "state", true="public", false="draft") for name in ("publish", "ispublished")),
+            StateField("access", "visibility", _values(public="public all everyone")),
             StateField("visibility", "visibility", _values(public="public", draft="private members paid hidden")),
             *(
                 _flag(name, "visibility", true="draft", false="public")
-                for name in ("private", "hidden", "unlisted", "eleventyexcludefromcollections")
+                for name in ("private", "hidden", "hide", "unlisted", "eleventyexcludefromcollections")
             ),
             *(_flag(name, "visibility", true="public", false="draft") for name in ("public", "is_public", "render")),
             StateField("permalink", "visibility", _values(draft="false"), other="public"),
             StateField("build.render", "visibility", _values(public="always true", draft="never false link")),
+            StateField("build.list", "visibility", _values(public="always true", draft="never false local")),
             *(StateField(name, "password") for name in ("password", "post_password")),
             StateField("encrypt", "password"),
-            *(StateField(name, "publish_time") for name in ("publishdate", "pubdate", "publish_at")),
+            *(StateField(name, "publish_time") for name in ("publishdate", "pubdate", "publish_at", "published_at")),
             StateField("embargo_until", "embargo"),
             *(StateField(name, "expiry") for name in ("expirydate", "unpublishdate", "expires", "unpublish_at")),
             StateField("type", "type", _values(left_out="attachment revision nav_menu_item"), other="public"),

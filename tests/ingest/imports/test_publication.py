@@ -44,6 +44,8 @@ ATOM_DRAFT = (
         ),
         ("a.json", '{"db": [{"data": {"posts": [{"id": 1, "title": "A", "html": "x", "page": 1}]}}]}', "left_out"),
         ("a.json", '{"uri": "u", "headline": "A", "body_text": "x", "embargoed": "2030-01-01T00:00:00Z"}', "scheduled"),
+        ("a.json", '{"uri": "u", "headline": "A", "body_text": "x", "embargoed": true}', "draft"),
+        ("a.json", '{"uri": "u", "headline": "A", "body_text": "x", "PubStatus": "withheld"}', "draft"),
         ("a.json", '{"guid": "u", "headline": "A", "body_text": "x", "pubstatus": "canceled"}', "draft"),
         ("a.json", '{"uri": "u", "headline": "A", "body_text": "x", "ednote": "EMBARGOED until noon"}', "draft"),
         (

@@ -294,6 +294,7 @@ def read_ninjs_item(item: Any, place: str, warnings: list[ItemWarning]) -> Impor
 
 
 def _ninjs_state(item: Any) -> SourceState:
+    item = {**{str(name).lower(): value for name, value in item.items()}, **item}
     values: dict[str, object] = {
         name: item.get(name) or item.get(name.lower())
         for name in ("type", "state", "embargoed", "embargoedUntil", "embargo", "publish_schedule", "versionCreated")

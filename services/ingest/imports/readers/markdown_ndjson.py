@@ -65,7 +65,7 @@ def _markdown(text: str, place: str, name: str, warnings: list[ItemWarning]) -> 
     if not one_line(fields.get("title")):
         raise FormatError("has no title: neither in the front matter nor as a first heading")
     in_name = _FILE_DATE.search(name)  # Jekyll
-    dates = {one: fields.get(one) for one in ("date", "published", "publishdate", "pubdate", "created")}
+    dates = {one: fields.get(one) for one in ("date", "published", "publishdate", "pubdate", "published_at", "created")}
     at = read_first(*dates.values(), in_name[1] if in_name else None)
     warnings += date_warnings(("date", read_time(fields.get("date")), fields.get("date")))
     url = one_line(fields.get("url") or fields.get("permalink"))
@@ -101,13 +101,15 @@ def _markdown(text: str, place: str, name: str, warnings: list[ItemWarning]) -> 
 
 
 def _markdown_state(fields: dict[str, Any], name: str) -> SourceState:
-    values = {one: fields.get(one) for one in _STATES}
+    params = fields.get("params")  # Hugo
+    inner = {str(one).lower(): value for one, value in params.items()} if isinstance(params, dict) else {}
+    values = {one: fields.get(one, inner.get(one)) for one in _STATES}
     if values["published"] is not None and read_time(values["published"]).at is not None:
         values["publishdate"] = values["publishdate"] or values["published"]  # a date for Hugo, a flag for Jekyll
         values["published"] = None
     for build in (fields.get("build"), fields.get("_build")):
         if isinstance(build, dict):
-            values["build.render"] = build.get("render")
+            values["build.render"], values["build.list"] = build.get("render"), build.get("list")
     if isinstance(values["permalink"], bool):
         values["permalink"] = str(values["permalink"])
     parts = name.lower().split("/")

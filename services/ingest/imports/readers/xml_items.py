@@ -17,7 +17,7 @@ from services.ingest.imports.text_repair import DecodingError, decode_text, repa
 from services.ingest.imports.warnings import ItemWarning, make_warning
 
 ITEM_BYTES_MAX = 64 * 1024 * 1024
-HEADER_BYTES_MAX = 4 * 1024 * 1024
+HEADER_BYTES_MAX = 2 * 1024 * 1024
 END_BYTES = 64 * 1024
 HEADER_CHUNK_CHARACTERS = 64 * 1024
 _DECLARATION = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
@@ -87,7 +87,7 @@ def open_xml(content: bytes) -> XmlFile:
         content = content[: doctype.start()] + b"\n" * doctype[0].count(b"\n") + content[doctype.end() :]
     position = _next_item(content, start)
     head = content[start : position.start() if position else start + HEADER_BYTES_MAX]
-    root, opened = _read_header(_repaired(head.decode("utf-8", "replace")))
+    root, opened = _read_header(head.decode("utf-8", "replace"))
     namespaces = dict((opened[-1] if opened else root).nsmap)
     first = position.start() if position else -1
     return XmlFile(str(root.tag), root, namespaces, content, first, warnings, is_cut_off=bool(opened) and first < 0)

@@ -19,6 +19,11 @@ from tests.ingest.imports.samples import outcome, read_content
         ("a.md", "Title: A\nStatus: hidden\n\nx", "draft"),
         ("_drafts/a.md", "---\ntitle: A\n---\nx", "draft"),
         ("a/_index.md", "---\ntitle: A\n---\nx", "left_out"),
+        ("a.md", "---\ntitle: A\nparams: {draft: true}\n---\nx", "draft"),
+        ("a.md", "---\ntitle: A\nstate: draft\n---\nx", "draft"),
+        ("a.md", "---\ntitle: A\npublish: false\n---\nx", "draft"),
+        ("a.md", "---\ntitle: A\npublished_at: 2036-01-01\n---\nx", "scheduled"),
+        ("a.md", "---\ntitle: A\nbuild: {list: never}\n---\nx", "draft"),
     ],
 )
 def test_read_markdown_state(name: str, content: str, expected: str) -> None:
