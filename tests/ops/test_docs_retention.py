@@ -44,6 +44,7 @@ def test_retention_figures_match_the_code() -> None:
         ),
         "salts": salts,
         "responses for repeated requests": answers,
+        "IDs around a change of partitions": "4 days",
         "events while Kafka is unavailable": f"until Kafka has them, at most {spool // 1024**3} GiB per collector",
         "metrics": f"{kept} days, at most {size} GB",
         "logs of the local installation": f"{2 * LOG_BYTES_MAX // 1024**2} MB per program",
