@@ -5,6 +5,7 @@ generation is a separate set of tables until the swap, which is one transaction.
 """
 
 import argparse
+import sys
 import time
 from collections.abc import Mapping
 
@@ -17,9 +18,6 @@ from services.render.rebuild.generations import Generation, GenerationError
 from services.render.rebuild.replay import Replay, replaying
 from services.render.settings import RenderSettings
 from shared.sites import Sites, read_sites
-
-ORPHANS_SHARE_MAX = 0.1
-"""Of the live articles: a topic that has lost more is more likely wrong than they are."""
 
 
 def add_rebuild_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,8 +33,9 @@ def add_rollback_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_force(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--force", action="store_true", help="swap even if pages fail or links are broken")
     parser.add_argument(
-        "--force", action="store_true", help="swap even if pages fail, links are broken or the topic lost articles"
+        "--drop-missing", action="store_true", help="drop the live articles that the topic does not have; do not ask"
     )
 
 
@@ -57,7 +56,7 @@ async def rebuild(arguments: argparse.Namespace, settings: RenderSettings) -> No
             print_findings("records that cannot be stored", replay.unreadable)
             await connection.execute(GENERATIONS[schema]["analyze"], schema)
             orphans = await generations.orphans(connection, replay, live, schema)
-            most = await _orphans_max(connection, live, orphans, replay, force=force)
+            confirm_dropping(orphans, is_confirmed=arguments.drop_missing or getattr(arguments, "check", False))
             await _compare_rows(connection, live, schema)
             reports = await _check_sites(connection, schema, sites, settings, force=force)
             if arguments.compare:
@@ -65,7 +64,7 @@ async def rebuild(arguments: argparse.Namespace, settings: RenderSettings) -> No
             if arguments.check:
                 print(f"not swapped; {live} is still live")
                 return
-            await _swap(connection, replay, known["live"], schema, most)
+            await _swap(connection, replay, known["live"], schema, orphans)
 
 
 async def rollback(arguments: argparse.Namespace, settings: RenderSettings) -> None:
@@ -85,30 +84,29 @@ async def rollback(arguments: argparse.Namespace, settings: RenderSettings) -> N
             gone = await generations.article_ids(connection, schema) - replay.versions.keys() - set(former.orphans)
             await connection.execute(GENERATIONS[schema]["delete_articles"], list(gone))
             orphans = await generations.orphans(connection, replay, live, schema)
-            most = await _orphans_max(connection, live, orphans, replay, force=force)
+            confirm_dropping(orphans, is_confirmed=arguments.drop_missing or getattr(arguments, "check", False))
             await _compare_rows(connection, live, schema)
             await _check_sites(connection, schema, sites, settings, force=force)
-            await _swap(connection, replay, known["live"], schema, most)
+            await _swap(connection, replay, known["live"], schema, orphans)
 
 
-async def _orphans_max(
-    connection: asyncpg.Connection, live: str, orphans: list[str], replay: Replay, *, force: bool
-) -> int:
-    """Return how many articles may be dropped.
+def confirm_dropping(orphans: list[str], *, is_confirmed: bool) -> None:
+    """Name the live articles that would be dropped, and ask; without a terminal refuse.
 
     Raises:
-        GenerationError: more would be dropped.
+        GenerationError: it is not confirmed.
     """
-    count = len(await generations.article_ids(connection, live))
-    most = max(1, int(count * ORPHANS_SHARE_MAX))
-    print_findings("articles that are not in the topic and are dropped", orphans)
-    if force:
-        return count
-    if count and not replay.versions:
-        raise GenerationError(f"the topic is empty, and {count} articles are live; --force drops them")
-    if len(orphans) > most:
-        raise GenerationError(f"the topic has lost {len(orphans)} of {count} live articles; --force drops them")
-    return most
+    if not orphans:
+        return
+    print(f"live articles that the topic does not have: {len(orphans)}", *orphans, sep="\n  ", flush=True)
+    if is_confirmed:
+        return
+    if sys.stdin.isatty() and input("Drop them from the portal? Type yes: ").strip() == "yes":
+        return
+    raise GenerationError(
+        f"{len(orphans)} live articles are not in the topic, and nothing has changed. Ingest sends them again when it "
+        "is running; --drop-missing drops them"
+    )
 
 
 async def _check_sites(
@@ -157,8 +155,8 @@ async def _compare_pages(
 
 
 async def _swap(
-    connection: asyncpg.Connection, replay: Replay, live: Generation, schema: str, orphans_max: int
+    connection: asyncpg.Connection, replay: Replay, live: Generation, schema: str, orphans: list[str]
 ) -> None:
-    seconds = await generations.swap(connection, replay, live.schema, schema, orphans_max)
+    seconds = await generations.swap(connection, replay, live.schema, schema, orphans)
     print(f"{schema} is live now; builders waited {seconds * 1000:.0f} ms. `rollback` makes {live.schema} live again")
     await generations.truncate_spares(connection)

@@ -7,7 +7,7 @@ in which it reads the pages, so a swap is one transaction that updates rows; onl
 
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -138,23 +138,25 @@ async def truncate_spares(connection: asyncpg.Connection) -> None:
                 await truncate(connection, row["schema_name"])
 
 
-async def swap(connection: asyncpg.Connection, replay: Replay, live: str, schema: str, orphans_max: int) -> float:
+async def swap(
+    connection: asyncpg.Connection, replay: Replay, live: str, schema: str, confirmed: Collection[str]
+) -> float:
     """Make another generation live, with everything published until now; return how long builders waited, in seconds.
 
     Raises:
-        GenerationError: the lock against builders could not be taken, or there are more orphans now.
+        GenerationError: the lock against builders could not be taken, or unconfirmed articles would be dropped.
     """
     for _ in range(TRIES_MAX):
         await replay.catch_up(await replay.ends())
         try:
-            return await _try_to_swap(connection, replay, live, schema, orphans_max)
+            return await _try_to_swap(connection, replay, live, schema, confirmed)
         except (asyncpg.LockNotAvailableError, TimeoutError):
             log.warning("builders are writing; retrying the swap")
     raise GenerationError("could not lock builders out; nothing has changed, run it again")
 
 
 async def _try_to_swap(
-    connection: asyncpg.Connection, replay: Replay, live: str, schema: str, orphans_max: int
+    connection: asyncpg.Connection, replay: Replay, live: str, schema: str, confirmed: Collection[str]
 ) -> float:
     async with connection.transaction():
         await connection.execute(SQL["set_idle_timeout"])
@@ -163,8 +165,9 @@ async def _try_to_swap(
         if not await replay.catch_up(await replay.ends(), begun + SWAP_SECONDS):
             raise TimeoutError
         lost = await orphans(connection, replay, live, schema)
-        if len(lost) > orphans_max:
-            raise GenerationError(f"{len(lost)} live articles are missing from the topic now; nothing has changed")
+        if unconfirmed := sorted(set(lost) - set(confirmed)):
+            names = ", ".join(unconfirmed)
+            raise GenerationError(f"live articles are missing from the topic now, and nothing has changed: {names}")
         await connection.execute(SQL["retire_former"])
         await connection.execute(SQL["make_former"], lost)
         await connection.execute(SQL["make_live"], schema)

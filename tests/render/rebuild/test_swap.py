@@ -1,5 +1,6 @@
 """A generation is replayed, compared and swapped in, and the former one is kept for a rollback."""
 
+import io
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
@@ -11,6 +12,7 @@ from aiokafka import TopicPartition
 
 from services.render.queries import GENERATIONS
 from services.render.rebuild import generations
+from services.render.rebuild.command import confirm_dropping
 from services.render.rebuild.replay import Replay
 from shared.articles import Article
 from shared.sites import Sites
@@ -89,10 +91,12 @@ async def test_swap_makes_the_next_generation_live_and_keeps_orphans(portal: Any
     await connection.execute(GENERATIONS["render_2"]["analyze"], "render_2")
     assert await generations.orphans(connection, replay, "render", "render_2") == [lost.id]
     assert await generations.differing_articles(connection, "render", "render_2") == [lost.id]
-    with pytest.raises(generations.GenerationError, match="1 live articles are missing"):
-        await generations.swap(connection, replay, "render", "render_2", 0)
+    with pytest.raises(
+        generations.GenerationError, match=f"missing from the topic now, and nothing has changed: {lost.id}"
+    ):
+        await generations.swap(connection, replay, "render", "render_2", [])
     assert (await portal.get("/bai-so-2-2.html")).status == 200
-    assert await generations.swap(connection, replay, "render", "render_2", 1) < 3
+    assert await generations.swap(connection, replay, "render", "render_2", [lost.id]) < 3
     assert [(await portal.get(f"/bai-so-{number}-{number}.html")).status for number in (1, 2)] == [200, 404]
     known = await generations.read_generations(connection)
     assert (known["live"].schema, known["former"].schema, known["former"].orphans) == ("render_2", "render", ("a-2",))
@@ -112,3 +116,23 @@ async def test_exclusive_connection_and_truncate_while_in_use_are_refused(portal
         with pytest.raises(generations.GenerationError, match="another session"):
             await generations.truncate(connection, "render_3")
     await generations.truncate(connection, "render_3")
+
+
+def test_dropping_live_articles_without_a_terminal_is_refused_with_their_names(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No public page vanishes without its name and a confirmation; `yes` or the flag confirms."""
+    confirm_dropping([], is_confirmed=False)
+    confirm_dropping(["a-1"], is_confirmed=True)
+    missing = [f"a-{number}" for number in range(40)]
+    stdin = io.StringIO("yes\n")
+    monkeypatch.setattr("sys.stdin", stdin)
+    with pytest.raises(generations.GenerationError, match="40 live articles are not in the topic"):
+        confirm_dropping(missing, is_confirmed=False)
+    assert set(missing) <= set(capsys.readouterr().out.split())
+    monkeypatch.setattr(stdin, "isatty", lambda: True)
+    confirm_dropping(missing, is_confirmed=False)
+    assert set(missing) <= set(capsys.readouterr().out.split())
+    monkeypatch.setattr("builtins.input", lambda _: "no")
+    with pytest.raises(generations.GenerationError):
+        confirm_dropping(missing[:1], is_confirmed=False)
