@@ -34,7 +34,7 @@ LITERAL, PREFIXED, ALLOW = 3, 4, 3
 ANY_HOST = "*"
 
 READS: Mapping[str, tuple[Topic, ...]] = {
-    "ingest": (PAGES_LIVE,),
+    "ingest": (PAGES_LIVE, ARTICLES),
     "stats": (PAGE_VIEWS, COUNTER_ADJUSTMENTS, ARTICLES, PAGES_LIVE),
     "render": (ARTICLES,),
 }

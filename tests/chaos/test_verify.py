@@ -23,9 +23,9 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from services.stats.admin.verify import command
-from services.stats.log_reader import read_range
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError
+from shared.kafka.log_reader import read_range
 from tests.chaos.cluster import PARTITIONS, Cluster, Installation
 from tests.chaos.polling import becomes_true
 

@@ -8,10 +8,10 @@ import pytest
 
 from services.stats.counter_api.counter_query import read_counter
 from services.stats.counting.store import Position, read_evicted_state, read_positions
-from services.stats.counting.topic_identity import TopicIdentity
 from services.stats.local_calendar import bucket_5m_start, day_start, hour_start
 from services.stats.statistics.time_series import read_ledger, read_referrers
 from shared import migrate
+from shared.kafka.topic_identity import TopicIdentity
 from shared.postgres import open_pool
 from shared.sites import Site
 from tests.conftest import url_of

@@ -16,6 +16,7 @@ import asyncpg
 import msgspec
 from aiokafka import AIOKafkaProducer
 
+from services.ingest.articles.topic_recovery import recover_from_topic
 from services.ingest.queries import SQL
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import KAFKA_ERRORS, stop_producer
@@ -58,6 +59,7 @@ def is_cancelled() -> bool:
 
 async def _relay_all(connection: Connection, kafka: KafkaConfig, outage: Outage) -> None:
     async with _producer(kafka) as producer:
+        await recover_from_topic(connection, kafka)
         while True:
             count = await _relay_batch(connection, producer)
             outage.ended()

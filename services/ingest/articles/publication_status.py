@@ -12,6 +12,7 @@ from aiokafka.structs import ConsumerRecord
 from services.ingest.metrics import PUBLISH_TO_LIVE
 from services.ingest.queries import SQL
 from shared.events import PageLive
+from shared.kafka.database_consumer import Transaction
 from shared.kafka.dead_letters import handle_record
 from shared.kafka.producer import Producer
 from shared.postgres import POSTGRES_UNAVAILABLE
@@ -42,14 +43,15 @@ class PublicationStatus(msgspec.Struct):
     reason: str | None
 
 
-async def save_publication(pool: asyncpg.Pool, producer: Producer, record: ConsumerRecord) -> None:
+async def save_publication(producer: Producer, transaction: Transaction, record: ConsumerRecord) -> None:
     """Store the status in a record of `pages-live`; a version older than the stored one has no effect."""
 
     async def save(live: PageLive) -> None:
         at = datetime.fromtimestamp(live.at / 1000, UTC)
-        row = await pool.fetchrow(
-            SQL["save_publication"], live.article, live.version, live.status, live.url, live.reason, at
-        )
+        async with transaction() as connection:
+            row = await connection.fetchrow(
+                SQL["save_publication"], live.article, live.version, live.status, live.url, live.reason, at
+            )
         if row is not None and row["is_new"] and row["committed_at"] is not None:
             PUBLISH_TO_LIVE.observe(max(0.0, (at - row["committed_at"]).total_seconds()))
 

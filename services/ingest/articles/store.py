@@ -106,9 +106,10 @@ async def save_change(
         None if author is None else author.token,
         head.modified_at,
         None if author is None else author.name,
+        before.head.version,
     )
     if done is None:
-        raise RuntimeError(f"article {head.id} is not at version {head.version - 1}")
+        raise RuntimeError(f"article {head.id} is not at version {before.head.version}")
     await _claim_old_addresses(connection, _addresses(before.head, before.live), change)
     await _append_revision(connection, change, actor, note)
 
@@ -155,13 +156,22 @@ def _revision_row(change: ArticleChange, actor: Actor, note: str) -> tuple[Any, 
 
 
 def _outbox_row(change: ArticleChange) -> tuple[Any, ...]:
-    value = _message(change)
-    return (ARTICLES.name, change.head.id, value, _json(start_outbox_span(ARTICLES.name, change.head.id)))
-
-
-def _message(change: ArticleChange) -> bytes:
     assert change.live is not None
-    value = msgspec.json.encode(change.live)
+    return message_of(change.live)
+
+
+def message_of(live: Article) -> tuple[Any, ...]:
+    """Return the outbox row of a published version.
+
+    Raises:
+        ArticleTooLargeError: it is too large for a Kafka message.
+    """
+    value = _encode(live)
+    return (ARTICLES.name, live.id, value, _json(start_outbox_span(ARTICLES.name, live.id)))
+
+
+def _encode(live: Article) -> bytes:
+    value = msgspec.json.encode(live)
     if len(value) > ARTICLE_BYTES_MAX:
         raise ArticleTooLargeError(
             f"the article has {len(value):,} bytes as JSON; {ARTICLE_BYTES_MAX:,} is the maximum"

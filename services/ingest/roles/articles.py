@@ -23,8 +23,10 @@ from services.ingest.auth.tokens import Tokens
 from services.ingest.media.library import MediaStore
 from services.ingest.settings import IngestSettings
 from shared import __version__
+from shared.consumer_offsets import ConsumerOffsets
 from shared.http import asyncapi
-from shared.kafka.consumer import create_broker, run_broker, subscribe
+from shared.kafka.consumer import create_broker, run_broker
+from shared.kafka.database_consumer import DatabaseConsumer
 from shared.kafka.producer import Producer
 from shared.object_store import open_store
 from shared.postgres import open_pool
@@ -89,7 +91,10 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
     producer = Producer(settings.kafka)
     producer.start()
     broker = create_broker(settings.kafka, consumer_middlewares())
-    subscribe(broker, PAGES_LIVE.name, CONSUMER_GROUP, partial(save_publication, pool, producer), process)
+    offsets = ConsumerOffsets("ingest", CONSUMER_GROUP, PAGES_LIVE.name)
+    follower = DatabaseConsumer(
+        broker, pool, offsets, CONSUMER_GROUP, partial(save_publication, producer), process=process
+    )
     tracker = PublicationTracker(pool, process.stop)
     context = ApiContext(
         pool, Tokens(pool), sites, tracker, settings.public_url, MediaStore(open_store(settings.media))
@@ -98,6 +103,7 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
         process.spawn(run_outbox_relay(pool, settings.kafka), "outbox relay"),
         process.spawn(run_scheduler(pool, sites), "scheduler"),
         process.spawn(tracker.poll_waiters(), "publication status"),
+        process.spawn(follower.watch(), "compare positions"),
     ]
     try:
         async with run_broker(broker, settings.kafka, process):

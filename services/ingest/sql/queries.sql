@@ -70,7 +70,7 @@ UPDATE ingest.articles
 SET version = $2, state = $3, title = $4, content = $5::jsonb, live = $6::jsonb,
     publish_due_at = $7, unpublish_due_at = $8, schedule_error = $9, author_token = $10, modified_at = $11,
     author = $12
-WHERE id = $1 AND version = $2 - 1
+WHERE id = $1 AND version = $13
 RETURNING id
 
 -- name: insert_revision
@@ -308,3 +308,26 @@ DELETE FROM ingest.old_addresses WHERE article = $1 AND address <> ALL ($2::text
 SELECT address, article FROM ingest.old_addresses
 WHERE site = $1 AND address = ANY ($2::text[]) AND article IS DISTINCT FROM $3
 ORDER BY address
+
+-- name: live_versions
+-- Articles that are or were public, and are not waiting to be sent.
+SELECT a.id, (a.live ->> 'version')::integer AS version FROM ingest.articles a
+WHERE a.live IS NOT NULL
+  AND NOT EXISTS (SELECT FROM ingest.outbox o WHERE o.key = a.id AND o.topic = 'articles')
+ORDER BY a.number
+
+-- name: is_waiting_to_be_sent
+SELECT EXISTS (SELECT FROM ingest.outbox WHERE key = $1 AND topic = 'articles')
+
+-- name: discard_waiting
+DELETE FROM ingest.outbox WHERE key = $1 AND topic = 'articles'
+
+-- name: reserve_numbers
+-- The next number is above the given one.
+SELECT setval('ingest.article_numbers', greatest($1, (SELECT last_value FROM ingest.article_numbers)))
+
+-- name: renumber_draft
+-- A draft that got a number which another article has on the portal.
+UPDATE ingest.articles a SET number = n.number, content = jsonb_set(content, '{number}', to_jsonb(n.number))
+FROM (SELECT nextval('ingest.article_numbers') AS number) n
+WHERE a.number = $1 AND a.id <> $2 AND a.live IS NULL

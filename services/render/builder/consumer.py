@@ -1,7 +1,7 @@
 """Kafka `articles` → the rows of an article's pages, in one transaction → Kafka `pages-live`.
 
 An article's version makes redelivery harmless: an older version is skipped, and the same one is only reported live
-again. So a message is acknowledged after its transaction was committed and `pages-live` was sent.
+again. So the offset is stored after the transaction was committed and `pages-live` was sent.
 """
 
 import asyncio
@@ -21,6 +21,7 @@ from services.render.pages.html import render_article
 from services.render.pages.page_data import RelatedArticles
 from shared.articles import Article
 from shared.events import ArticleId, PageLive
+from shared.kafka.database_consumer import Transaction
 from shared.kafka.dead_letters import send_to_dead_letters
 from shared.kafka.producer import KafkaUnavailable, Producer
 from shared.logs import log
@@ -63,8 +64,12 @@ class Builder:
         async with self._message_lock:
             pass
 
-    async def on_article(self, record: ConsumerRecord) -> None:
-        """Write the article's newest state. Waits for Postgres and Kafka; never skips a message."""
+    async def on_article(self, _: Transaction, record: ConsumerRecord) -> None:
+        """Write the article's newest state. Waits for Postgres and Kafka; never skips a message.
+
+        The offset is stored after this, and not in the transaction of the rows: a page that is committed must still be
+        reported live.
+        """
         async with self._message_lock:
             await self._on_article(record)
 

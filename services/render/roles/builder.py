@@ -5,7 +5,9 @@ from contextlib import asynccontextmanager
 
 from services.render.builder.consumer import Builder
 from services.render.settings import RenderSettings
-from shared.kafka.consumer import create_broker, run_broker, subscribe
+from shared.consumer_offsets import ConsumerOffsets
+from shared.kafka.consumer import create_broker, run_broker
+from shared.kafka.database_consumer import DatabaseConsumer
 from shared.kafka.producer import Producer
 from shared.postgres import open_pool
 from shared.role import Process, Role
@@ -24,12 +26,15 @@ async def run_builder(settings: RenderSettings, process: Process) -> AsyncIterat
     builder = Builder(pool, producer, read_sites(settings.sites), settings.public_url)
     reindexing = process.spawn(builder.reindex(), "reindex")
     broker = create_broker(settings.kafka, consumer_middlewares())
-    subscribe(broker, ARTICLES.name, settings.group, builder.on_article, process)
+    offsets = ConsumerOffsets("render", "builder", ARTICLES.name)
+    follower = DatabaseConsumer(broker, pool, offsets, settings.group, builder.on_article, process=process)
+    watching = process.spawn(follower.watch(), "compare positions")
     try:
         async with run_broker(broker, settings.kafka, process):
-            yield Role("builder", not_ready=builder.not_ready)
+            yield Role("builder", not_ready=lambda: builder.not_ready() + follower.not_ready())
     finally:
         reindexing.cancel()
+        watching.cancel()
         await producer.stop()
         pool.terminate()
         await stop_tracing()

@@ -18,11 +18,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import ConsumerRecord
 
-from services.stats.log_reader import log_reader, read_range
 from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError
 from shared.kafka.connection import KafkaConfig
+from shared.kafka.log_reader import log_reader, read_range
 from shared.kafka.producer import KafkaUnavailable, Producer
 from shared.postgres import open_pool
 from shared.retry import retry_until_done

@@ -12,9 +12,9 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.stats.counting.log_check import PartitionLog, compare_with_log
 from services.stats.counting.store import Position, read_positions
-from services.stats.counting.topic_identity import read_topic
 from services.stats.queries import SQL
 from shared.cli import CommandError
+from shared.kafka.topic_identity import read_topic
 from shared.topics import PAGE_VIEWS
 
 

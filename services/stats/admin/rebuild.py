@@ -22,18 +22,18 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from services.stats.admin.lost_records import continue_after_lost_records, refuse_lost_records
 from services.stats.counting.decoding import RawBatch, decode
 from services.stats.counting.evicted_state import EvictedState
-from services.stats.counting.log_check import record_checksum
 from services.stats.counting.rules import DAY_SECONDS, UNKNOWN_SITE, CountDeltas, fold_batch
 from services.stats.counting.snapshots import to_bytes
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import Position, commit_batch, read_positions, save_snapshot
-from services.stats.counting.topic_identity import read_topic
 from services.stats.local_calendar import day_start
-from services.stats.log_reader import log_reader
 from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError, open_command_pool
 from shared.kafka.connection import READ_COMMITTED, KafkaConfig
+from shared.kafka.last_record import record_checksum
+from shared.kafka.log_reader import log_reader
+from shared.kafka.topic_identity import read_topic
 from shared.sites import Sites, read_sites
 from shared.topics import PAGE_VIEWS
 

@@ -14,8 +14,9 @@ from faststream.kafka import KafkaBroker
 
 from services.stats.queries import STATISTICS_SQL as SQL
 from shared.articles import State
+from shared.consumer_offsets import ConsumerOffsets
 from shared.events import ArticleId, PageLive, SiteSlug
-from shared.kafka.consumer import subscribe
+from shared.kafka.database_consumer import DatabaseConsumer, Transaction
 from shared.kafka.dead_letters import handle_record
 from shared.kafka.producer import Producer
 from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE
@@ -38,13 +39,21 @@ class ArticleHead(msgspec.Struct, frozen=True, kw_only=True):
     section: str
 
 
-def subscribe_titles(broker: KafkaBroker, pool: asyncpg.Pool, producer: Producer, process: Process) -> None:
-    """Subscribe to articles and to live pages."""
-    subscribe(broker, ARTICLES.name, ARTICLES_GROUP, partial(save_title, pool, producer), process)
-    subscribe(broker, PAGES_LIVE.name, PAGES_LIVE_GROUP, partial(save_link, pool, producer), process)
+def follow_titles(
+    broker: KafkaBroker, pool: asyncpg.Pool, producer: Producer, process: Process
+) -> list[DatabaseConsumer]:
+    """Follow articles and live pages."""
+    titles, links = (
+        ConsumerOffsets("stats", ARTICLES_GROUP, ARTICLES.name),
+        ConsumerOffsets("stats", PAGES_LIVE_GROUP, PAGES_LIVE.name),
+    )
+    return [
+        DatabaseConsumer(broker, pool, titles, ARTICLES_GROUP, partial(save_title, producer), process=process),
+        DatabaseConsumer(broker, pool, links, PAGES_LIVE_GROUP, partial(save_link, producer), process=process),
+    ]
 
 
-async def save_title(pool: asyncpg.Pool, producer: Producer, record: ConsumerRecord) -> None:
+async def save_title(producer: Producer, transaction: Transaction, record: ConsumerRecord) -> None:
     """Save one record of `articles`; an older version changes nothing.
 
     A killed article keeps its counts and loses its title, and so does one with a tombstone.
@@ -52,14 +61,19 @@ async def save_title(pool: asyncpg.Pool, producer: Producer, record: ConsumerRec
 
     async def save(article: ArticleHead) -> None:
         title = None if article.state == "killed" else article.title
-        await pool.execute(
-            SQL["save_article"], article.id, article.site, article.version, article.state, article.section, title
-        )
+        async with transaction() as connection:
+            await connection.execute(
+                SQL["save_article"], article.id, article.site, article.version, article.state, article.section, title
+            )
+
+    async def remove_title(key: str) -> None:
+        async with transaction() as connection:
+            await connection.execute(SQL["mark_article_killed"], key)
 
     if record.value is None and record.key is not None:
         key = record.key.decode(errors="replace").replace("\0", "")
         await retry_until_done(
-            lambda: pool.execute(SQL["mark_article_killed"], key),
+            lambda: remove_title(key),
             on=POSTGRES_UNAVAILABLE,
             unless=POSTGRES_DATA_ERRORS,
             what="remove the title of a killed article",
@@ -67,13 +81,14 @@ async def save_title(pool: asyncpg.Pool, producer: Producer, record: ConsumerRec
     await handle_record(producer, record, ArticleHead, save)
 
 
-async def save_link(pool: asyncpg.Pool, producer: Producer, record: ConsumerRecord) -> None:
+async def save_link(producer: Producer, transaction: Transaction, record: ConsumerRecord) -> None:
     """Save one record of `pages-live`; an older version changes nothing."""
 
     async def save(live: PageLive) -> None:
         if live.status == "failed":
             return  # the version before it is still served
         path = urlsplit(live.url).path if live.status == "live" and live.url else None
-        await pool.execute(SQL["save_link"], live.article, live.version, path)
+        async with transaction() as connection:
+            await connection.execute(SQL["save_link"], live.article, live.version, path)
 
     await handle_record(producer, record, PageLive, save)

@@ -27,7 +27,7 @@ from faststream.kafka.message import KafkaMessage
 from services.stats.counting.dead_letter_limit import DeadLetterLimitExceeded, next_position
 from services.stats.counting.dead_letter_stop import DeadLetterStops
 from services.stats.counting.decoding import RawBatch, decode
-from services.stats.counting.log_check import CHECK_SECONDS, LogChecker, current_connection
+from services.stats.counting.log_check import CHECK_SECONDS, LogChecker
 from services.stats.counting.log_watch import LogWatch
 from services.stats.counting.offset_reporter import OffsetReporter
 from services.stats.counting.partitions import AssignedPartition, TopicMismatch, restore_partitions
@@ -50,6 +50,7 @@ from services.stats.metrics import (
 from services.stats.settings import StatsSettings
 from shared.kafka.connection import READ_COMMITTED
 from shared.kafka.consumer import HEARTBEAT_MS
+from shared.kafka.last_record import current_connection
 from shared.kafka.producer import KAFKA_ERRORS
 from shared.logs import log
 from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE

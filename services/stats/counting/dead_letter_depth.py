@@ -4,9 +4,9 @@ import asyncio
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from services.stats.log_reader import log_reader
 from services.stats.metrics import DEAD_LETTERS_DEPTH
 from shared.kafka.connection import KafkaConfig
+from shared.kafka.log_reader import log_reader
 from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable
 from shared.retry import Outage
 from shared.topics import TOPICS, Topic

@@ -1,9 +1,9 @@
 """The position of a partition after a batch, unless too many of its latest records are dead letters."""
 
 from services.stats.counting.decoding import RawBatch
-from services.stats.counting.log_check import record_checksum
 from services.stats.counting.rules import CountDeltas
 from services.stats.counting.store import Position
+from shared.kafka.last_record import record_checksum
 
 WINDOW_RECORDS = 1_000
 

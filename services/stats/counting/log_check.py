@@ -6,19 +6,17 @@ records. Offsets alone do not show that once the log has outgrown the position; 
 """
 
 import asyncio
-import hashlib
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.client import ConnectionGroup
-from aiokafka.errors import KafkaConnectionError
 
 from services.stats.counting.store import Position
-from services.stats.counting.topic_identity import TopicIdentity, read_topic
-from services.stats.log_reader import log_reader
 from shared.kafka.connection import KafkaConfig
+from shared.kafka.last_record import read_checksums
+from shared.kafka.log_reader import log_reader
+from shared.kafka.topic_identity import TopicIdentity, read_topic
 
 CHECK_SECONDS = 5.0
 """From one check of a counter's partitions to the next."""
@@ -42,13 +40,6 @@ class PartitionLog(NamedTuple):
     end: int
     """The last stable offset: the end of the committed records."""
     mismatch: Mismatch | None
-
-
-def record_checksum(arrived: int, value: bytes | None) -> int:
-    """Return the checksum of a record in 63 bits: of its arrival (milliseconds) and its value."""
-    content = b"-" if value is None else b"+" + value
-    digest = hashlib.blake2b(b"%d" % arrived + content, digest_size=8).digest()
-    return int.from_bytes(digest, "big") >> 1
 
 
 class LogChecker:
@@ -133,7 +124,7 @@ async def compare_with_log(
         and position.last_record is not None
         and beginnings[place] < position.next_offset <= ends[place]
     }
-    found = await _read_checksums(reader, last_records)
+    found = await read_checksums(reader, last_records)
     compared = {}
     for number, position in positions.items():
         place = TopicPartition(topic, number)
@@ -166,51 +157,3 @@ def _lost(symptom: str) -> Mismatch:
         f"{symptom}: Kafka has lost records that are counted. Nothing is counted. {RESTORE_KAFKA} `python -m "
         "services.stats rebuild --lost-records`: it keeps all counts and continues with the records that arrived later",
     )
-
-
-async def _read_checksums(
-    reader: AIOKafkaConsumer, offsets: Mapping[TopicPartition, int]
-) -> dict[TopicPartition, int | None]:
-    """Return the checksum of the record at an offset of each partition; None where there is no record."""
-    if not offsets:
-        return {}
-    found: dict[TopicPartition, int | None] = {}
-    reader.assign(list(offsets))
-    for place, offset in offsets.items():
-        reader.seek(place, offset)
-    while missing := [place for place in offsets if place not in found]:
-        fetched = await reader.getmany(*missing, timeout_ms=200)
-        for place in missing:
-            if records := fetched.get(place):
-                first = records[0]
-                at_offset = first.offset == offsets[place]
-                found[place] = record_checksum(first.timestamp, first.value) if at_offset else None
-            elif await reader.position(place) > offsets[place]:  # the end of a transaction, which is no record
-                found[place] = None
-            if place in found:
-                reader.pause(place)
-    return found
-
-
-def current_connection(consumer: Any, partition: TopicPartition) -> Any:
-    """Return the connection through which a consumer fetches a partition; None if it has none at this moment.
-
-    Kafka cannot lose records behind an open connection to the partition's leader: it must restart, or another broker
-    must become the leader. After either the log may be another one.
-    """
-    client = consumer._client  # noqa: SLF001 - there is no public attribute
-    leader = client.cluster.leader_for_partition(partition)
-    return client._conns.get((leader, ConnectionGroup.DEFAULT))  # noqa: SLF001 - there is no public attribute
-
-
-async def connect_to_leader(consumer: Any, partition: TopicPartition) -> Any:
-    """Return the connection through which a consumer is going to fetch a partition.
-
-    Raises:
-        KafkaConnectionError: the leader is unknown or cannot be reached.
-    """
-    client = consumer._client  # noqa: SLF001 - there is no public attribute
-    leader = client.cluster.leader_for_partition(partition)
-    if leader is None or leader < 0 or not await client.ready(leader):
-        raise KafkaConnectionError(f"{partition.topic}-{partition.partition} has no leader that can be reached")
-    return current_connection(consumer, partition)

@@ -10,10 +10,11 @@ from aiokafka import TopicPartition
 
 from services.stats.counting.evicted_state import EvictedState
 from services.stats.counting.lag import Lag
-from services.stats.counting.log_check import LogChecker, PartitionLog, connect_to_leader
+from services.stats.counting.log_check import LogChecker, PartitionLog
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import Position, read_positions, read_snapshot, skip_gap
 from services.stats.metrics import GAP_RECORDS
+from shared.kafka.last_record import connect_to_leader
 from shared.logs import log
 
 
@@ -31,7 +32,7 @@ class AssignedPartition:
     """All records before this offset were folded into `state`."""
     state: PartitionState
     connection: Any = None
-    """Through which the log was fetched when it was compared with the position; see `log_check.current_connection`."""
+    """Through which the log was fetched when it was compared with the position; see `shared.kafka.last_record`."""
     evicted: list[EvictedState] | None = None
     """What the state evicted, while there are events so old that it matters."""
     committing: asyncio.Task[None] | None = None

@@ -13,9 +13,9 @@ from services.stats.counting.referrers import HOSTS_MAX, OTHER_HOSTS
 from services.stats.counting.rules import BucketCount, CountDeltas, DayCount, NewDailyVisitor
 from services.stats.counting.snapshots import from_bytes
 from services.stats.counting.state import EVICTED_WINDOWS, PartitionState
-from services.stats.counting.topic_identity import TopicIdentity
 from services.stats.metrics import BATCH_SECONDS, COMMITTED, CONSUME_EVENTS, EVENT_DELAY
 from services.stats.queries import SQL
+from shared.kafka.topic_identity import TopicIdentity
 
 EVICTED_WINDOWS_KEPT = EVICTED_WINDOWS + 12
 """Longer than it is looked up: a counter that replays from its snapshot finds the same as the first time."""

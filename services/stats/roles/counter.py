@@ -4,8 +4,8 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from services.stats.counting.adjustments import subscribe_adjustments
-from services.stats.counting.article_titles import subscribe_titles
+from services.stats.counting.adjustments import follow_adjustments
+from services.stats.counting.article_titles import follow_titles
 from services.stats.counting.consumer import CountingConsumer
 from services.stats.counting.dead_letter_depth import run_depth_metrics
 from services.stats.counting.dead_letter_outbox import run_dead_letter_delivery
@@ -30,13 +30,16 @@ async def run_counter(settings: StatsSettings, process: Process) -> AsyncIterato
     views, others = create_broker(kafka), create_broker(kafka)
     sites = read_sites(settings.sites)
     consumer = CountingConsumer(views, pool, sites, settings, process)
-    subscribe_adjustments(others, pool, producer, process)
-    subscribe_titles(others, pool, producer, process)
+    followers = [
+        follow_adjustments(others, pool, producer, process),
+        *follow_titles(others, pool, producer, process),
+    ]
     tasks = [
         process.spawn(run_dead_letter_delivery(pool, producer), "deliver dead letters"),
         process.spawn(run_retention(pool), "delete expired rows"),
         process.spawn(run_depth_metrics(kafka), "watch dead letters"),
         process.spawn(run_reconciliation(pool, sites), "reconcile"),
+        *(process.spawn(follower.watch(), "compare positions") for follower in followers),
     ]
     try:
         async with run_broker(views, kafka, process) as joining, run_broker(others, kafka, process):

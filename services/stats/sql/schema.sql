@@ -413,3 +413,19 @@ $$;
 
 GRANT USAGE ON SCHEMA stats TO presstally_stats;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA stats TO presstally_stats;
+
+CREATE TABLE stats.consumer_offsets (
+    consumer text NOT NULL,
+    topic text NOT NULL,
+    partition integer NOT NULL,
+    cluster text NOT NULL,
+    topic_id text NOT NULL,
+    next_offset bigint NOT NULL CHECK (next_offset >= 0),
+    last_record bigint,
+    PRIMARY KEY (consumer, topic, partition)
+);
+COMMENT ON TABLE stats.consumer_offsets IS 'How far topics are applied to this schema; they follow it, and not the offsets of the groups in Kafka.';
+COMMENT ON COLUMN stats.consumer_offsets.next_offset IS 'All records before it are applied.';
+COMMENT ON COLUMN stats.consumer_offsets.last_record IS 'Checksum of the record before next_offset: a log in which it differs has lost its tail, and is read from its beginning.';
+
+GRANT SELECT, INSERT, UPDATE ON stats.consumer_offsets TO presstally_stats;

@@ -15,6 +15,7 @@ from services.ingest.articles.workflow import ArticleChange, StoredArticle
 from services.ingest.auth.actors import Actor
 from shared.articles import Article
 from shared.events import PageLive
+from shared.kafka.database_consumer import transactions
 
 ACTOR = Actor("x")
 
@@ -36,7 +37,7 @@ class Record:
 async def report(pool: asyncpg.Pool, version: int, status: str = "live", reason: str | None = None) -> None:
     url = "https://haihau.example/tua-1.html" if status == "live" else None
     live = PageLive(article="a-1", version=version, status=status, url=url, reason=reason, at=1_795_600_000_000)  # type: ignore[arg-type]
-    await save_publication(pool, None, Record(msgspec.json.encode(live)))  # type: ignore[arg-type] # no dead letter
+    await save_publication(None, transactions(pool), Record(msgspec.json.encode(live)))  # type: ignore[arg-type] # no dead letter
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import pytest
 
 from services.render.builder.consumer import Builder
 from shared.events import PageLive
+from shared.kafka.database_consumer import transactions
 from shared.sites import Sites
 from shared.topics import PAGES_LIVE
 
@@ -41,7 +42,7 @@ def record(key: str, value: bytes | None) -> Any:
 async def consume(portal: Any, key: str, value: bytes | None) -> Producer:
     producer = Producer()
     builder = Builder(portal.pool, producer, Sites({portal.site.slug: portal.site}), URL)  # type: ignore[arg-type]
-    await builder.on_article(record(key, value))
+    await builder.on_article(transactions(portal.pool), record(key, value))
     assert builder.not_ready() == []
     return producer
 

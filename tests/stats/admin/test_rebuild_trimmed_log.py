@@ -12,7 +12,7 @@ from aiokafka import TopicPartition
 from services.stats.admin import rebuild
 from services.stats.admin.rebuild import Rebuild
 from services.stats.counting.decoding import RawRecord
-from services.stats.counting.topic_identity import TopicIdentity
+from shared.kafka.topic_identity import TopicIdentity
 from tests.stats.counting.test_rules import MINUTE, NOON, SITES, record
 from tests.stats.counting.test_whole_path import TABLES, count_all, long_history, postgres_pool, stored
 

@@ -11,6 +11,7 @@ from aiokafka.structs import ConsumerRecord
 from services.stats.counting.adjustments import apply_adjustment
 from shared.events import Adjustment
 from shared.kafka.connection import KafkaConfig
+from shared.kafka.database_consumer import transactions
 from shared.kafka.producer import Producer
 from shared.postgres import open_pool
 
@@ -40,7 +41,7 @@ def adjustment(amount: int, article: str | None = None) -> bytes:
 async def test_adjustment_is_inserted_once(pool: asyncpg.Pool) -> None:
     """The first record of an id counts; a repetition, even with another amount, and a tombstone change nothing."""
     for value in (adjustment(1_000), adjustment(7), None):
-        await apply_adjustment(pool, NOWHERE, record(value))
+        await apply_adjustment(NOWHERE, transactions(pool), record(value))
     (row,) = await pool.fetch("SELECT site, article, measure, amount, who, why, created_at FROM stats.adjustments")
     created_at = datetime(2026, 11, 24, 5, tzinfo=UTC)
     assert tuple(row) == ("haihau", "", "views", 1_000, "An", "opening", created_at)
@@ -48,5 +49,5 @@ async def test_adjustment_is_inserted_once(pool: asyncpg.Pool) -> None:
 
 async def test_adjustment_of_an_article_has_its_id(pool: asyncpg.Pool) -> None:
     """An adjustment of an article is stored under the article."""
-    await apply_adjustment(pool, NOWHERE, record(adjustment(5, "bai-1")))
+    await apply_adjustment(NOWHERE, transactions(pool), record(adjustment(5, "bai-1")))
     assert await pool.fetchval("SELECT article FROM stats.adjustments") == "bai-1"

@@ -10,6 +10,7 @@ from aiokafka.structs import ConsumerRecord
 
 from services.stats.counting.article_titles import save_link, save_title
 from shared.kafka.connection import KafkaConfig
+from shared.kafka.database_consumer import transactions
 from shared.kafka.producer import Producer
 from shared.postgres import open_pool
 
@@ -50,17 +51,17 @@ async def title(pool: asyncpg.Pool) -> tuple[Any, ...]:
 async def test_save_title_of_an_older_version_changes_nothing(pool: asyncpg.Pool) -> None:
     """A version that arrives after a newer one is ignored."""
     for one in (article(1, "Một"), article(3, "Ba"), article(2, "Hai")):
-        await save_title(pool, NOWHERE, one)
+        await save_title(NOWHERE, transactions(pool), one)
     assert await title(pool) == (3, "published", "Ba")
 
 
 async def test_save_title_of_a_killed_article_removes_it(pool: asyncpg.Pool) -> None:
     """A killed article has no title any longer; neither has one whose tombstone arrived."""
-    await save_title(pool, NOWHERE, article(1, "Một"))
-    await save_title(pool, NOWHERE, article(2, "Một", state="killed"))
+    await save_title(NOWHERE, transactions(pool), article(1, "Một"))
+    await save_title(NOWHERE, transactions(pool), article(2, "Một", state="killed"))
     assert await title(pool) == (2, "killed", None)
-    await save_title(pool, NOWHERE, article(3, "Lại"))
-    await save_title(pool, NOWHERE, record("articles", None))
+    await save_title(NOWHERE, transactions(pool), article(3, "Lại"))
+    await save_title(NOWHERE, transactions(pool), record("articles", None))
     assert await title(pool) == (3, "killed", None)
 
 
@@ -73,6 +74,6 @@ async def test_save_link_keeps_the_path_that_is_served(pool: asyncpg.Pool) -> No
         live(3, "withdrawn", None),
         live(2, "live", "https://haihau.example/cu.html"),
     ):
-        await save_link(pool, NOWHERE, one)
+        await save_link(NOWHERE, transactions(pool), one)
         paths.append(await pool.fetchval("SELECT path FROM stats.links WHERE article = $1", ID))
     assert paths == ["/bai-1.html", "/bai-1.html", None, None]

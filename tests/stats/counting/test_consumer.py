@@ -16,10 +16,10 @@ from services.stats.counting.consumer import STUCK_SECONDS, CountingConsumer
 from services.stats.counting.partitions import AssignedPartition
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import read_positions
-from services.stats.counting.topic_identity import TopicIdentity
 from services.stats.metrics import UNREADABLE_PARTITIONS
 from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
+from shared.kafka.topic_identity import TopicIdentity
 from shared.postgres import open_pool
 from shared.role import Process
 from tests.chaos.polling import becomes_true

@@ -10,8 +10,8 @@ from aiokafka import TopicPartition
 from services.stats.counting import dead_letter_stop
 from services.stats.counting.dead_letter_stop import DeadLetterStops
 from services.stats.counting.store import read_positions
-from services.stats.counting.topic_identity import TopicIdentity
 from services.stats.metrics import UNREADABLE_PARTITIONS
+from shared.kafka.topic_identity import TopicIdentity
 from shared.postgres import open_pool
 
 PLACE = TopicPartition("page-views", 3)

@@ -2,9 +2,10 @@
 
 import pytest
 
-from services.stats.counting.log_check import find_mismatch, record_checksum
+from services.stats.counting.log_check import find_mismatch
 from services.stats.counting.store import Position
-from services.stats.counting.topic_identity import TopicIdentity
+from shared.kafka.last_record import record_checksum
+from shared.kafka.topic_identity import TopicIdentity
 
 LOG = TopicIdentity("cluster", "topic-id")
 POSITION = Position(1, 0, 10, identity=LOG)

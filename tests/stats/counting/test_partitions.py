@@ -15,10 +15,10 @@ from services.stats.counting.rules import fold
 from services.stats.counting.snapshots import to_bytes
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import Position, commit_batch, save_snapshot
-from services.stats.counting.topic_identity import read_topic
+from shared.kafka.topic_identity import read_topic
 from shared.postgres import open_pool
+from tests.shared.kafka.test_topic_identity import Client
 from tests.stats.counting.test_rules import SITES, record, snapshot
-from tests.stats.counting.test_topic_identity import Client
 
 ZERO, ONE = TopicPartition("page-views", 0), TopicPartition("page-views", 1)
 TOPIC_IDS = [UUID(int=1), UUID(int=2)]

@@ -12,8 +12,8 @@ from services.stats.counting.reconciliation import differences
 from services.stats.counting.rules import fold
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import commit_batch, read_positions, skip_gap
-from services.stats.counting.topic_identity import TopicIdentity
 from services.stats.queries import SQL
+from shared.kafka.topic_identity import TopicIdentity
 from shared.postgres import open_pool
 from shared.sites import Site, Sites
 

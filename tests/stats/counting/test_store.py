@@ -16,12 +16,12 @@ from services.stats.admin.reference_model import recount
 from services.stats.counting import store
 from services.stats.counting.decoding import DeadLetter, RawRecord
 from services.stats.counting.evicted_state import EvictedState
-from services.stats.counting.log_check import record_checksum
 from services.stats.counting.rules import BucketCount, CountDeltas, DayCount, NewDailyVisitor, PresenceSnapshot, fold
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import Fenced, Position, commit_batch, read_positions, skip_gap
-from services.stats.counting.topic_identity import TopicIdentity
 from shared.events import PageEvent
+from shared.kafka.last_record import record_checksum
+from shared.kafka.topic_identity import TopicIdentity
 from shared.postgres import open_pool
 from shared.sites import Site, Sites
 

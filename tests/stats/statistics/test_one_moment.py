@@ -22,10 +22,10 @@ from starlette.requests import Request
 from services.stats.counting.decoding import RawBatch
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import read_positions
-from services.stats.counting.topic_identity import TopicIdentity
 from services.stats.statistics import report
 from services.stats.statistics.periods import PERIOD_DAYS
 from services.stats.statistics.routes import StatisticsRoutes
+from shared.kafka.topic_identity import TopicIdentity
 from shared.postgres import open_pool
 from tests.stats.counting.test_rules import SITES, record
 from tests.stats.counting.test_whole_path import count_one

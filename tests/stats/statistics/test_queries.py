@@ -23,6 +23,7 @@ from services.stats.statistics.time_series import Counts, read_comparison, read_
 from services.stats.statistics.top_articles import DayRange, range_of, read_online_now, read_sections, read_top_articles
 from shared.events import PageLive
 from shared.kafka.connection import KafkaConfig
+from shared.kafka.database_consumer import transactions
 from shared.kafka.producer import Producer
 from shared.postgres import open_pool
 from shared.sites import Site, Sites
@@ -132,8 +133,8 @@ async def test_titles_and_links_have_the_newest_version(pool: asyncpg.Pool) -> N
         article(2, version=2, state="killed"),
         article(4, section="van-hoa", version=2),
     ):
-        await save_title(pool, NOWHERE, event)
-    await save_title(pool, NOWHERE, record("articles", "bai-3", None))
+        await save_title(NOWHERE, transactions(pool), event)
+    await save_title(NOWHERE, transactions(pool), record("articles", "bai-3", None))
     for event in (
         *(live(number, 1, "live", f"https://haihau.example/bai-{number}.html") for number in range(5)),
         live(1, 2, "withdrawn", None),
@@ -142,7 +143,7 @@ async def test_titles_and_links_have_the_newest_version(pool: asyncpg.Pool) -> N
         live(3, 1, "withdrawn", None),
         live(4, 2, "failed", None),
     ):
-        await save_link(pool, NOWHERE, event)
+        await save_link(NOWHERE, transactions(pool), event)
     found = await at_once(pool, read_top_articles, SITE, today, "views", None, public_only=False)
     assert [(one.title, one.path) for one in found] == [
         ("Bài 0, bản 3", "/bai-0.html"),

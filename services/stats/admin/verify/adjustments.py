@@ -12,9 +12,9 @@ import msgspec
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.stats.admin.verify.values import Drift, VerifyReport
-from services.stats.counting.topic_identity import read_topic
-from services.stats.log_reader import read_range
 from shared.events import Adjustment
+from shared.kafka.log_reader import read_range
+from shared.kafka.topic_identity import read_topic
 from shared.topics import COUNTER_ADJUSTMENTS
 
 SETTLE_SECONDS = 5.0

@@ -13,9 +13,9 @@ from services.stats.admin.verify.comparison import compare, find_losses
 from services.stats.admin.verify.log_recount import recount_log
 from services.stats.admin.verify.stored import read_stored
 from services.stats.admin.verify.values import UNBOUNDED, Drift
-from services.stats.log_reader import log_reader
 from services.stats.settings import StatsSettings
 from shared.cli import open_command_pool
+from shared.kafka.log_reader import log_reader
 from shared.sites import Site, read_sites
 
 STATEMENT_SECONDS = 600.0

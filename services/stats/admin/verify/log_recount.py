@@ -7,9 +7,9 @@ from aiokafka.errors import OffsetOutOfRangeError
 
 from services.stats.admin.reference_model import Expected, ReferenceCounter
 from services.stats.admin.verify.values import Gap, LogSpan, PartitionProgress, StoredValues
-from services.stats.counting.topic_identity import read_identity
-from services.stats.log_reader import read_range
 from shared.cli import CommandError
+from shared.kafka.log_reader import read_range
+from shared.kafka.topic_identity import read_identity
 from shared.sites import Sites
 from shared.topics import PAGE_VIEWS
 

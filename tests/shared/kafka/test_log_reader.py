@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from aiokafka import TopicPartition
 
-from services.stats.log_reader import read_range
+from shared.kafka.log_reader import read_range
 
 PARTITION = TopicPartition("page-views", 0)
 

@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from aiokafka.errors import KafkaError
 
-from services.stats.counting.topic_identity import _MetadataRequest, _Uuid, read_identity, read_topic
+from shared.kafka.topic_identity import _MetadataRequest, _Uuid, read_identity, read_topic
 
 TOPIC_ID = UUID("0191f0de-aaaa-7000-8000-000000000001")
 
