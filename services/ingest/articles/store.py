@@ -81,9 +81,17 @@ def _article_row(change: ArticleChange, actor: Actor) -> tuple[Any, ...]:
 
 
 async def save_change(
-    connection: Connection, before: StoredArticle, change: ArticleChange, actor: Actor, note: str = ""
+    connection: Connection,
+    before: StoredArticle,
+    change: ArticleChange,
+    actor: Actor,
+    note: str = "",
+    *,
+    skips_versions: bool = False,
 ) -> None:
     """Store a change of an article that `read_article` has locked.
+
+    Each change makes the next version, except a recovery, which may skip some (`skips_versions`).
 
     Raises:
         RuntimeError: the article is not at the version before the change: it was not locked.
@@ -91,6 +99,7 @@ async def save_change(
         ArticleTooLargeError: it is too large for a Kafka message.
     """
     head = change.head
+    version_before = before.head.version if skips_versions else head.version - 1
     author = actor if change.action in ("edit", "restore", "import") else before.author
     done = await connection.fetchval(
         SQL["update_article"],
@@ -106,10 +115,10 @@ async def save_change(
         None if author is None else author.token,
         head.modified_at,
         None if author is None else author.name,
-        before.head.version,
+        version_before,
     )
     if done is None:
-        raise RuntimeError(f"article {head.id} is not at version {before.head.version}")
+        raise RuntimeError(f"article {head.id} is not at version {version_before}")
     await _claim_old_addresses(connection, _addresses(before.head, before.live), change)
     await _append_revision(connection, change, actor, note)
 

@@ -147,14 +147,14 @@ async def _update(connection: Connection, stored: StoredArticle, article: Articl
         change = ArticleChange(
             "recover", head, live, is_public_change=True, publish_due_at=_due(head), unpublish_due_at=live.unpublish_at
         )
-        await save_change(connection, stored, change, RECOVERY, COLLIDED)
+        await save_change(connection, stored, change, RECOVERY, COLLIDED, skips_versions=True)
         return
     has_draft = head.version > (live.version if live is not None else 0) and (
         head.version >= article.version or article.state != "published"
     )
     kept = head if has_draft and article.state != "killed" else article
     head = msgspec.structs.replace(kept, version=max(head.version + 1, article.version))
-    await save_change(connection, stored, _recovered(head, article), RECOVERY, RECOVERED)
+    await save_change(connection, stored, _recovered(head, article), RECOVERY, RECOVERED, skips_versions=True)
 
 
 async def _is_waiting(connection: Connection, article_id: str) -> bool:

@@ -23,6 +23,7 @@ from services.stats.counting.rules import fold_batch, needs_evicted_state
 from services.stats.counting.snapshots import from_bytes, to_bytes
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import Position, commit_batch, read_evicted_state, read_positions
+from shared.kafka.topic_identity import TopicIdentity
 from shared.postgres import open_pool
 from tests.stats.counting.test_rules import MINUTE, NOON, SITES, record
 
