@@ -22,6 +22,7 @@ import uvloop
 
 from shared import __version__
 from shared.http.app import HttpApp, http_server
+from shared.kafka.broken_connections import report_broken_connections
 from shared.logs import configure_logs, flush_logs, log
 from shared.metrics import BUILD_INFO
 from shared.process_metrics import sample_process
@@ -51,6 +52,7 @@ def run_service(service: str, roles: Mapping[str, RoleFactory], settings: Settin
     """
     configure_logs(service, settings.log_level)
     raise_open_files_limit()
+    report_broken_connections()
     chosen = {name: roles[name] for name in wanted or roles}
     for factory in chosen.values():
         if isinstance(factory, LazyRole):

@@ -9,7 +9,9 @@ from typing import Any
 from faststream.kafka import KafkaBroker
 
 from shared.kafka.connection import METADATA_MAX_AGE_MS, KafkaConfig
+from shared.kafka.consumer_watch import ConsumerWatch, close_connections
 from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable
+from shared.logs import log
 from shared.retry import retry_until_done
 from shared.role import Process
 
@@ -36,15 +38,31 @@ async def run_broker(broker: KafkaBroker, kafka: KafkaConfig, process: Process) 
     """Run a broker's subscribers in the background, and yield the task that starts them.
 
     The start is not awaited: joining a group takes as long as Kafka needs to give up on a killed member, and the
-    process must do its other work meanwhile.
+    process must do its other work meanwhile. When a consumer's background task dies later, the process stops.
     """
     starting = process.spawn(_start(broker, kafka), "join consumer groups")
+    watching = process.spawn(_watch(broker, process, starting), "watch consumers")
     try:
         yield starting
     finally:
         starting.cancel()
-        await asyncio.wait([starting])
+        watching.cancel()
+        await asyncio.wait([starting, watching])
+        await _stop(broker)
+
+
+async def _stop(broker: KafkaBroker) -> None:
+    try:
         await broker.stop()
+    except Exception as error:  # noqa: BLE001 - what ended a consumer's task, which is reported already
+        log.warning("a consumer did not stop in order; closing its connections", reason=repr(error))
+        await close_connections(broker)
+        await broker.config.disconnect()
+
+
+async def _watch(broker: KafkaBroker, process: Process, starting: asyncio.Task[None]) -> None:
+    await asyncio.wait([starting])
+    await ConsumerWatch(broker, process).run()
 
 
 async def _start(broker: KafkaBroker, kafka: KafkaConfig) -> None:

@@ -105,6 +105,8 @@ class Producer:
             raise KafkaUnavailable(repr(error)) from error
         except KAFKA_ERRORS as error:
             self._failing = True
+            if producer._sender.sender_task.done():  # noqa: SLF001 - there is no public attribute
+                self._rebuild(producer, error)  # it would never send again
             raise KafkaUnavailable(repr(error)) from error
         else:
             self._failing = False

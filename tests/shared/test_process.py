@@ -29,6 +29,13 @@ async def run_steady(settings, process):
     print("stopped", flush=True)
 
 @asynccontextmanager
+async def run_kafka(settings, process):
+    from aiokafka.conn import AIOKafkaConnection
+    process.stop.set()
+    yield Role("kafka")
+    print(AIOKafkaConnection.send.__name__, flush=True)
+
+@asynccontextmanager
 async def run_failing(settings, process):
     async def fail():
         await asyncio.sleep(0.2)
@@ -43,7 +50,7 @@ async def run_stuck(settings, process):
     await asyncio.sleep(60)
 
 shared.process.STOP_SECONDS = 0.5
-roles = {"steady": run_steady, "failing": run_failing, "stuck": run_stuck}
+roles = {"steady": run_steady, "kafka": run_kafka, "failing": run_failing, "stuck": run_stuck}
 sys.exit(run_service("test", roles, Settings.load(), sys.argv[1:]))
 """
 
@@ -95,6 +102,13 @@ def test_failed_background_task_ends_the_process() -> None:
     printed, log = process.communicate(timeout=20)
     assert (process.returncode, printed) == (1, "stopped\n"), log
     assert "LookupError('broken')" in log
+
+
+def test_process_reports_writes_to_broken_connections() -> None:
+    """Every Kafka client of a service's process raises connection errors, which it retries, for such a write."""
+    process = start("kafka", free_ports(1))
+    printed, log = process.communicate(timeout=20)
+    assert (process.returncode, printed) == (0, "send_or_report\n"), log
 
 
 def test_open_files_limit_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,10 @@
-"""The producer without Kafka: every call returns within its deadline."""
+"""The producer without Kafka: every call returns within its deadline; and one whose background task has died."""
 
 import asyncio
 import time
 
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import KafkaUnavailable, Producer
@@ -31,4 +32,28 @@ async def test_stop_without_kafka_is_bounded() -> None:
     producer.start()
     await asyncio.sleep(0.1)
     async with asyncio.timeout(5):
+        await producer.stop()
+
+
+async def test_producer_whose_sending_task_died_is_replaced(broker_alone: str) -> None:
+    """The send that finds the dead task fails, and later ones succeed again without a restart."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker_alone)
+    await admin.start()
+    await admin.create_topics([NewTopic("sent", 1, 1)])
+    await admin.close()
+    producer = Producer(KafkaConfig(broker_alone), deadline_seconds=1)
+    producer.start()
+    try:
+        async with asyncio.timeout(20):
+            while producer.problem:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.02)
+            await producer.send("sent", b"1")
+            assert producer._producer is not None
+            producer._producer._sender.sender_task.cancel()
+            with pytest.raises(KafkaUnavailable):
+                await producer.send("sent", b"2")
+            while producer.problem:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0.02)
+        await producer.send("sent", b"3")
+    finally:
         await producer.stop()
