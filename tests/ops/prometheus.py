@@ -44,10 +44,10 @@ class Prometheus:
         return float(sample["value"][1])
 
 
-def write_targets(folder: Path, targets: dict[str, str | None]) -> None:
-    """Set the target of each job of a running Prometheus; None is a service without replicas."""
-    for job, target in targets.items():
-        found = [] if target is None else [{"targets": [target]}]
+def write_targets(folder: Path, targets: dict[str, list[str]]) -> None:
+    """Set the targets of each job of a running Prometheus; an empty list is a service without replicas."""
+    for job, addresses in targets.items():
+        found = [{"targets": addresses}] if addresses else []
         new = folder / f"{job}.new"
         new.write_text(json.dumps(found))
         new.rename(folder / f"{job}.json")
@@ -55,19 +55,19 @@ def write_targets(folder: Path, targets: dict[str, str | None]) -> None:
 
 @contextlib.contextmanager
 def running_prometheus(
-    folder: Path, port: int, targets: dict[str, str], wait: Callable[..., Any], rules: Path = RULES
+    folder: Path, port: int, targets: dict[str, list[str]], wait: Callable[..., Any], rules: Path = RULES
 ) -> Iterator[Prometheus]:
     """Run Prometheus; `targets` maps each job of the shipped configuration to host:port, `rules` has the rule files."""
     config = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())
     config["global"] = {"scrape_interval": "1s", "evaluation_interval": "1s"}
     config["rule_files"] = [str(rules / "*.yml")]
-    targets = {**targets, "prometheus": f"127.0.0.1:{port}"}
+    targets = {**targets, "prometheus": [f"127.0.0.1:{port}"]}
     jobs = [job["job_name"] for job in config["scrape_configs"]]
     assert set(jobs) == set(targets)
     config["scrape_configs"] = [
         {"job_name": job, "file_sd_configs": [{"files": [f"{job}.json"], "refresh_interval": "1s"}]} for job in jobs
     ]
-    write_targets(folder, dict(targets))
+    write_targets(folder, targets)
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen(

@@ -214,14 +214,14 @@ async def freeze_postgres(system: RunningSystem, alerts: Alerts, folder: Path) -
         system.down.add("render")
         await system.cluster.kill(system.parts["render"])
         await alerts.fires("TargetDown", job="render")
-        write_targets(folder, {"render": None})
+        write_targets(folder, {"render": []})
         await alerts.fires("ServiceMissing", job="render")
         await alerts.ends("TargetDown")
         await alerts.fires("ConsumerLagHigh", LAGS_SECONDS)
     await alerts.fires("CountFreshnessSLO", severity="page")
     system.cluster.spawn(system.parts["render"])
     await system.wait_until_ready("render")
-    write_targets(folder, {"render": f"127.0.0.1:{system.ports['render']}"})
+    write_targets(folder, {"render": [f"127.0.0.1:{system.ports['render']}"]})
     for alert in ("PortalServingStale", "ServiceMissing", "ConsumerLagHigh"):
         await alerts.ends(alert)
 
@@ -243,7 +243,7 @@ async def test_faults_fire_alerts_that_end_after_recovery(tmp_path: Path, monkey
         token = done.stdout.strip()
         fields = {"site": "haihau", "section": "tin-tuc", "title": "Chợ phiên", "body": "<p>Thân bài.</p>"}
         article = (await edit(system, token, "/articles", fields))["id"]
-        targets = {name: f"127.0.0.1:{system.ports[name]}" for name in SERVICES}
+        targets = {name: [f"127.0.0.1:{system.ports[name]}"] for name in SERVICES}
         with running_prometheus(folder, free_ports(1), targets, wait_for, rules) as prometheus:
             alerts = Alerts(prometheus)
             async with meanwhile(send_views(system)), meanwhile(request_pages(system)):

@@ -23,11 +23,13 @@ TARGETS = [
     for panel in board["panels"]
     for target in panel.get("targets", [])
 ]
-SERVICES = ("ingest", "stats", "render")
+JOBS = {"ingest": ("ingest", "articles"), "stats": ("stats",), "render": ("render",)}
+"""Jobs of Prometheus, with the processes that each scrapes."""
+PROCESSES = tuple(process for processes in JOBS.values() for process in processes)
 
 
 def metrics_pages(system: Any) -> dict[str, str]:
-    return {name: system.get(f"http://127.0.0.1:{system.port(name)}/metrics").text for name in SERVICES}
+    return {name: system.get(f"http://127.0.0.1:{system.port(name)}/metrics").text for name in PROCESSES}
 
 
 def view(path: str = "/") -> dict[str, str]:
@@ -58,7 +60,7 @@ async def poison(kafka: str) -> None:
 def prometheus(system: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     from tests.conftest import free_ports, wait_for
 
-    targets = {name: f"127.0.0.1:{system.port(name)}" for name in SERVICES}
+    targets = {job: [f"127.0.0.1:{system.port(name)}" for name in processes] for job, processes in JOBS.items()}
     with running_prometheus(tmp_path_factory.mktemp("prometheus"), free_ports(1), targets, wait_for) as started:
         asyncio.run(poison(system.kafka))
         enough = threading.Event()

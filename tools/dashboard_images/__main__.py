@@ -75,7 +75,7 @@ async def main() -> int:
         system = RunningSystem(Path(folder) / "system", {name: f"services.{name}" for name in SERVICES}, UPSTREAMS)
         try:
             await system.start()
-            targets = {name: f"127.0.0.1:{system.ports[name]}" for name in SERVICES}
+            targets = {name: [f"127.0.0.1:{system.ports[name]}"] for name in SERVICES}
             with running_prometheus(Path(folder), free_ports(1), targets, wait_for) as prometheus:
                 begun, until = await load(system)
                 for file in sorted(FOLDER.glob("*.json")):

@@ -29,6 +29,13 @@ COLLECTOR = Dashboard(
                 {"{{result}}": f"sum by (result) (rate(presstally_collect_events_total{{{SITE}}}[{I}]))"},
                 stacked=True,
             ),
+            Panel(
+                "Events without a visitor",
+                "Events per second whose address had reached its number of visitors for the day: their views are "
+                "counted, their visitors are not. Above zero: robots, or a proxy that hides the visitors' addresses.",
+                "cps",
+                {"{{site}}": f"sum by (site) (rate(presstally_collect_visitors_limited_total{{{SITE}}}[{I}]))"},
+            ),
         ],
         "Kafka producer": [
             Panel(
@@ -49,13 +56,23 @@ COLLECTOR = Dashboard(
                 "short",
                 {"{{instance}}": "presstally_producer_queue_events"},
             ),
+            Panel(
+                "Partitions of page-views",
+                "Partitions in Kafka, and those over which events are distributed. More in Kafka: partitions were "
+                "added, and their planned time is not reached, or `partitions add` was not run.",
+                "short",
+                {
+                    "in Kafka": "max(presstally_page_views_partitions)",
+                    "in use by {{instance}}": "presstally_page_views_partitions_in_use > 0",
+                },
+            ),
         ],
         "Spool": [
             Panel(
                 "Spool size",
                 "Spooled bytes waiting for Kafka, and the limit above which page views get 503.",
                 "bytes",
-                {"{{instance}}": "presstally_spool_bytes", "limit": "min(presstally_spool_bytes_max)"},
+                {"{{instance}}": "presstally_spool_bytes", "limit": "max(presstally_spool_bytes_max)"},
             ),
             Panel(
                 "Spooled and replayed events",
