@@ -78,6 +78,8 @@ class CollectorEndpoints:
 
     def __post_init__(self) -> None:
         self._origins = {origin for site in self.sites.values() for origin in site.origins}
+        for slug in self.sites:
+            VISITORS_LIMITED.labels(slug)  # 0 from the start: the first increase of a new series has no rate
 
     async def events(self, request: RsgiRequest, protocol: RsgiProtocol) -> int:
         """`POST /e`: one event or an array of up to 100, from a page. `OPTIONS /e`: the CORS preflight."""
