@@ -3,25 +3,35 @@
 import argparse
 import asyncio
 import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import asyncpg
+import msgspec
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.admin import AIOKafkaAdminClient
 
 from services.ingest.collector import partitions_command
 from services.ingest.collector.clock_check import ClockCheck
-from services.ingest.collector.partition_plan import NOTICE_MS
-from services.ingest.collector.partition_router import PartitionRouter, read_plan
+from services.ingest.collector.partition_plan import NOTICE_MS, PlanEntry
+from services.ingest.collector.partition_router import PartitionRouter, add_entry, read_plan
 from services.ingest.collector.publisher import EventPublisher
 from services.ingest.collector.spool import Spool, SpooledEvent
 from services.ingest.settings import IngestSettings
+from services.stats.counting.decoding import RawRecord
+from services.stats.counting.rules import fold
+from services.stats.counting.state import PartitionState
 from shared.cli import CommandError
+from shared.events import PageEvent
 from shared.role import Process
+from shared.sites import read_sites
 from shared.topics import create_topics
 from tests.conftest import SITES
 
@@ -64,17 +74,19 @@ async def until(condition: Any) -> None:
             await asyncio.sleep(0.02)
 
 
-@pytest.fixture
-async def collector(settings: IngestSettings, pool: asyncpg.Pool, tmp_path: Path) -> Any:
-    """A publisher and its router, connected."""
+@asynccontextmanager
+async def running_collector(
+    settings: IngestSettings, pool: asyncpg.Pool, folder: Path
+) -> AsyncIterator[tuple[EventPublisher, PartitionRouter]]:
+    """Run a publisher and its router, connected."""
     clock = ClockCheck()
-    router = PartitionRouter(pool, tmp_path / "partition-plan.json", clock)
+    router = PartitionRouter(pool, folder / "partition-plan.json", clock)
     process = Process()
     publisher = EventPublisher(
         settings.kafka,
         "page-views",
-        Spool(tmp_path / "spool/0", 10_000_000),
-        tmp_path / "spool",
+        Spool(folder / "spool/0", 10_000_000),
+        folder / "spool",
         router=router,
         clock=clock,
         deadline_seconds=3,
@@ -82,9 +94,18 @@ async def collector(settings: IngestSettings, pool: asyncpg.Pool, tmp_path: Path
     )
     refreshing = process.spawn(router.run_refresh(), "refresh")
     await until(lambda: publisher.warning is None)
-    yield publisher, router
-    refreshing.cancel()
-    await publisher.stop()
+    try:
+        yield publisher, router
+    finally:
+        refreshing.cancel()
+        await publisher.stop()
+
+
+@pytest.fixture
+async def collector(settings: IngestSettings, pool: asyncpg.Pool, tmp_path: Path) -> Any:
+    """A publisher and its router, connected."""
+    async with running_collector(settings, pool, tmp_path) as running:
+        yield running
 
 
 async def test_added_partitions_are_seen_and_used_from_the_agreed_time_on(
@@ -120,6 +141,60 @@ async def test_added_partitions_are_seen_and_used_from_the_agreed_time_on(
         **{number: [at["before"]] * 5 + [at["after"]] * 3 for number in range(3)},
         **{number: [at["after"]] * 3 for number in (3, 4)},
     }
+
+
+async def test_copies_through_two_collectors_around_a_change_count_once(
+    settings: IngestSettings, pool: asyncpg.Pool, tmp_path: Path
+) -> None:
+    """Of 40 views each collector gets one copy, with times on both sides of the change; the counter counts 40."""
+    now = time.time_ns() // 1_000_000
+    changed_at = now - 30 * 60_000
+    await partitions_command.create_partitions(settings.kafka, 5)
+    for entry in (PlanEntry(0, 3), PlanEntry(changed_at, 5)):
+        await add_entry(pool, entry)
+    ids = [str(uuid4()) for _ in range(40)]
+
+    def copies(seconds: int) -> list[SpooledEvent]:
+        """Return a copy of each view; the times of a visitor's copies differ by some seconds."""
+        return [
+            SpooledEvent(
+                number * 7_919,
+                msgspec.json.encode(
+                    PageEvent(
+                        id=one,
+                        site="haihau",
+                        kind="view",
+                        path="/",
+                        at=changed_at + (seconds if number % 2 else -seconds) * 1_000,
+                        visitor=f"{number:016x}",
+                    )
+                ),
+            )
+            for number, one in enumerate(ids)
+        ]
+
+    async with (
+        running_collector(settings, pool, tmp_path / "a") as (first, _),
+        running_collector(settings, pool, tmp_path / "b") as (second, _),
+    ):
+        await asyncio.gather(first.publish(copies(3)), second.publish(copies(-4)))
+        await asyncio.gather(second.publish(copies(-1_200)), first.publish(copies(1_500)))
+    log: dict[int, list[RawRecord]] = {}
+    async with AIOKafkaConsumer(
+        "page-views", bootstrap_servers=settings.kafka.bootstrap, auto_offset_reset="earliest"
+    ) as consumer:
+        async with asyncio.timeout(20):
+            while sum(map(len, log.values())) < 160:
+                for partition, records in (await consumer.getmany(timeout_ms=200)).items():
+                    raw = [RawRecord(one.offset, one.timestamp, one.value) for one in records]
+                    log.setdefault(partition.partition, []).extend(raw)
+    assert len(log) == 5
+    sites = read_sites(settings.sites)
+    ledger: Counter[str] = Counter()
+    for records in log.values():
+        for (_, _, outcome, _), events in fold(records, PartitionState(), sites).ledger.items():
+            ledger[outcome] += events
+    assert (ledger["counted"] + ledger["late"], ledger["duplicate"]) == (40, 120), ledger
 
 
 async def test_partitions_of_kafkas_own_tools_are_taken_into_use(
