@@ -5,6 +5,7 @@ lines of a kind are written at once, the others are counted, and one line a minu
 """
 
 import atexit
+import contextlib
 import logging
 import sys
 import threading
@@ -103,11 +104,12 @@ def _kinds_with_limits(record: logging.LogRecord) -> tuple[tuple[_Kind, int], ..
 
 
 def flush_logs() -> None:
-    """Write the numbers of all folded lines, before the process ends."""
-    for handler in logging.getLogger().handlers:
-        if isinstance(handler, FoldingHandler):
-            handler.report_folded(everything=True)
-    sys.stderr.flush()
+    """Write the numbers of all folded lines, before the process ends; its end does not fail on a full disk."""
+    with contextlib.suppress(OSError):
+        for handler in logging.getLogger().handlers:
+            if isinstance(handler, FoldingHandler):
+                handler.report_folded(everything=True)
+        sys.stderr.flush()
 
 
 def _add_repeated(_: WrappedLogger, __: str, event: EventDict) -> EventDict:

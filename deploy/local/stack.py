@@ -1,5 +1,6 @@
 """The processes of the local system, the order in which they start, and what is printed."""
 
+import contextlib
 import fcntl
 import json
 import os
@@ -60,17 +61,19 @@ class Stack:
             article = self._start()
             self._print_urls(article)
             self._ready = True  # after the URLs: `make up` prints what comes before it
-            self._write_state(())
+            self._supervisor.report_change()
             self._supervisor.keep_running()
         except Stopped:
             pass
         except (StartFailed, OSError, subprocess.CalledProcessError) as error:
             print(f"presstally: {failure_reason(error)}", file=sys.stderr, flush=True)
             code = 1
-        print_progress("stopping")
+        with contextlib.suppress(OSError):
+            print_progress("stopping")
         self._supervisor.stop()
         self._state.unlink(missing_ok=True)
-        print_progress("stopped")
+        with contextlib.suppress(OSError):
+            print_progress("stopped")
         return code
 
     def _start(self) -> str:
@@ -225,8 +228,11 @@ class Stack:
             "parts": parts,
         }
         unfinished = self._state.with_suffix(".unfinished")
-        unfinished.write_text(json.dumps(state, indent=2), encoding="utf-8")
-        unfinished.replace(self._state)
+        try:
+            unfinished.write_text(json.dumps(state, indent=2), encoding="utf-8")
+            unfinished.replace(self._state)
+        finally:
+            unfinished.unlink(missing_ok=True)
 
 
 class step:  # noqa: N801 - used as a statement
@@ -267,8 +273,13 @@ def loopback() -> str:
 
 
 def print_progress(text: str) -> None:
-    """Print a progress line."""
-    print(f"presstally: {text}", flush=True)
+    """Print a progress line. Nothing of it stays in a buffer if that fails.
+
+    Raises:
+        OSError: standard output cannot be written, as on a full disk.
+    """
+    sys.stdout.flush()
+    os.write(sys.stdout.fileno(), f"presstally: {text}\n".encode())
 
 
 def answers(url: str) -> bool:

@@ -2,6 +2,9 @@
 
 The kernel signals each process when the supervisor dies (PR_SET_PDEATHSIG), so that none outlives it, even after
 kill -9. Each process has its own session: the terminal's Ctrl-C reaches only the supervisor.
+
+A full disk ends neither the supervisor nor, by itself, its processes: what cannot be written is reported, and written
+once there is space.
 """
 
 import contextlib
@@ -13,15 +16,17 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from deploy.local.log_files import bound_log
 
 POLL_SECONDS = 0.05
 RESTART_DELAY_SECONDS = (0.5, 5.0)
 SETTLED_SECONDS = 10.0
-LOG_CHECK_SECONDS = 1.0
+FILE_CHECK_SECONDS = 1.0
 TAIL_LINES = 8
+UNSAID_MAX = 200
+"""Lines of progress that wait for space on the disk; beyond it the oldest are lost."""
 _PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -60,6 +65,8 @@ class Supervisor:
         self._logs = logs
         self._print_progress = print_progress
         self._on_change = on_change
+        self._is_change_unwritten = False
+        self._unsaid: list[str] = []
         self.parts: list[ManagedProcess] = []
         self._stop_requests = 0
         self._log_starts: dict[str, int] = {}
@@ -128,11 +135,14 @@ class Supervisor:
 
     def keep_running(self) -> None:
         """Restart processes that exit and bound the log files, until a stop is requested."""
-        logs_checked_at = 0.0
+        files_checked_at = 0.0
         while not self._stop_requests:
-            if time.monotonic() - logs_checked_at > LOG_CHECK_SECONDS:
-                logs_checked_at = time.monotonic()
+            if time.monotonic() - files_checked_at > FILE_CHECK_SECONDS:
+                files_checked_at = time.monotonic()
                 self._bound_logs()
+                self._print_unsaid()
+                if self._is_change_unwritten:
+                    self.report_change()
             for part in self.parts:
                 self._restart_if_dead(part)
             time.sleep(POLL_SECONDS)
@@ -148,9 +158,39 @@ class Supervisor:
         if self._stop_requests:
             raise Stopped
 
+    def report_change(self) -> None:
+        """Call `on_change`. If that fails, as on a full disk, it is called again every second until it succeeds."""
+        try:
+            self._on_change(self.parts)
+        except OSError as error:
+            if not self._is_change_unwritten:
+                self._say(f"cannot write the state file: {error.strerror}; trying again every second")
+            self._is_change_unwritten = True
+        else:
+            if self._is_change_unwritten:
+                self._say("the state file is written again")
+            self._is_change_unwritten = False
+
+    def _say(self, text: str) -> None:
+        """Print progress; what cannot be printed, as on a full disk, is printed once there is space."""
+        self._unsaid = [*self._unsaid, text][-UNSAID_MAX:]
+        self._print_unsaid()
+
+    def _print_unsaid(self) -> None:
+        with contextlib.suppress(OSError):
+            while self._unsaid:
+                self._print_progress(self._unsaid[0])
+                del self._unsaid[0]
+
+    def _open_log(self, name: str) -> IO[bytes]:
+        try:
+            return (self._logs / f"{name}.log").open("ab")
+        except OSError as error:
+            self._say(f"{name} starts without a log: {error.strerror}")
+            return Path(os.devnull).open("ab")
+
     def _spawn(self, part: ManagedProcess) -> None:
-        log = self._logs / f"{part.name}.log"
-        with log.open("ab") as output:
+        with self._open_log(part.name) as output:
             self._log_starts[part.name] = output.tell()
             part.process = subprocess.Popen(
                 part.command,
@@ -164,7 +204,7 @@ class Supervisor:
             )
         part.started_at = time.monotonic()
         part.restart_at = None
-        self._on_change(self.parts)
+        self.report_change()
 
     def _bound_logs(self) -> None:
         for log in self._logs.glob("*.log"):
@@ -172,20 +212,26 @@ class Supervisor:
                 if bound_log(log):
                     self._log_starts[log.stem] = 0
             except OSError as error:
-                with contextlib.suppress(OSError):  # the supervisor's own log may be on the same full disk
-                    self._print_progress(f"cannot keep the old part of {log.name}: {error.strerror}")
+                self._say(f"cannot keep the old part of {log.name}: {error.strerror}")
 
     def _restart_if_dead(self, part: ManagedProcess) -> None:
         now = time.monotonic()
         if part.restart_at is not None:
             if now >= part.restart_at:
-                self._spawn(part)
+                self._try_to_spawn(part)
         elif part.process is not None and part.process.poll() is not None:
             shortest, longest = RESTART_DELAY_SECONDS
             settled = now - part.started_at > SETTLED_SECONDS
             part.delay_seconds = shortest if settled else min(part.delay_seconds * 2, longest)
             part.restart_at = now + part.delay_seconds
-            self._print_progress(f"{part.name} exited with code {part.process.returncode}; restarting it")
+            self._say(f"{part.name} exited with code {part.process.returncode}; restarting it")
+
+    def _try_to_spawn(self, part: ManagedProcess) -> None:
+        try:
+            self._spawn(part)
+        except OSError as error:  # such as too little memory
+            part.restart_at = time.monotonic() + RESTART_DELAY_SECONDS[1]
+            self._say(f"cannot start {part.name}: {error.strerror}; trying again")
 
     def _stop_part(self, part: ManagedProcess) -> None:
         process = part.process
@@ -196,7 +242,7 @@ class Supervisor:
         while process.poll() is None:
             if self._stop_requests > 1 or time.monotonic() > deadline:
                 if self._stop_requests <= 1:
-                    self._print_progress(f"{part.name} did not stop within {part.stop_seconds:g} s; killing it")
+                    self._say(f"{part.name} did not stop within {part.stop_seconds:g} s; killing it")
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
             time.sleep(POLL_SECONDS)

@@ -6,6 +6,7 @@ import fcntl
 import grp
 import json
 import os
+import resource
 import signal
 import socket
 import subprocess
@@ -19,18 +20,20 @@ import pytest
 
 from deploy.local.bootstrap import SetupError, check_python
 from deploy.local.log_files import bound_log
+from deploy.local.supervisor import ManagedProcess, Supervisor
 
 ROOT = Path(__file__).parent.parent.parent
 BOOTSTRAP = ROOT / "deploy/local/bootstrap.py"
 KEEPER = """
 import signal, sys
 from pathlib import Path
+from deploy.local.stack import print_progress
 from deploy.local.supervisor import ManagedProcess, Supervisor
 folder = Path(sys.argv[1])
 def note(parts):
     (folder / "unfinished").write_text(" ".join(str(part.process.pid) for part in parts))
     (folder / "unfinished").replace(folder / "pids")
-keeper = Supervisor(folder, print, note)
+keeper = Supervisor(folder, print_progress, note)
 keeper.catch_signals()
 wait = "import time; time.sleep(1000)"
 sleeper = [sys.executable, "-c", wait]
@@ -261,6 +264,51 @@ def test_log_that_cannot_be_copied_is_emptied(tmp_path: Path) -> None:
     assert log.stat().st_size == 0
     assert not bound_log(log, 100)
     assert not bound_log(tmp_path / "missing.log", 100)
+
+
+def limit_files(process: Any, size: int) -> None:
+    """Let a running process, and those that it starts, write no further than this into any file."""
+    _, hard = resource.prlimit(process.pid, resource.RLIMIT_FSIZE)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (size, hard))
+
+
+def test_supervisor_survives_a_full_disk_and_recovers(tmp_path: Path, wait: Callable[..., Any]) -> None:
+    """Without space for the state and the logs, a killed process is restarted; with space again, all is written."""
+    printed = tmp_path / "supervisor.out"
+    with (
+        printed.open("ab") as output,
+        subprocess.Popen([sys.executable, "-c", KEEPER, str(tmp_path)], cwd=ROOT, stdout=output) as keeper,
+    ):
+        try:
+            wait(lambda: "ready" in printed.read_text(), 20)
+            sleeper, stubborn = pids(tmp_path)
+            limit_files(keeper, 0)
+            os.kill(sleeper, signal.SIGKILL)
+            supervisor = psutil.Process(keeper.pid)
+            wait(lambda: {one.pid for one in supervisor.children()} - {sleeper, stubborn}, 10)
+            (restarted,) = {one.pid for one in supervisor.children()} - {sleeper, stubborn}
+            os.kill(restarted, signal.SIGKILL)
+            wait(lambda: {one.pid for one in supervisor.children()} - {sleeper, stubborn, restarted}, 10)
+            assert (keeper.poll(), pids(tmp_path), printed.read_text()) == (None, [sleeper, stubborn], "ready\n")
+            limit_files(keeper, resource.RLIM_INFINITY)
+            wait(lambda: pids(tmp_path)[0] not in (sleeper, restarted), 10)
+            wait(lambda: "the state file is written again" in printed.read_text(), 10)
+            assert {one.pid for one in supervisor.children()} == set(pids(tmp_path))
+            assert "cannot write the state file: File too large" in printed.read_text()
+        finally:
+            keeper.kill()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(stubborn, signal.SIGKILL)  # it ignores the kernel's SIGTERM
+
+
+def test_process_without_a_log_is_started(tmp_path: Path) -> None:
+    """A log that cannot be opened does not prevent its process from being started."""
+    (tmp_path / "quiet.log").mkdir()
+    said: list[str] = []
+    keeper = Supervisor(tmp_path, said.append, lambda _: None)
+    keeper.start([ManagedProcess("quiet", [sys.executable, "-c", "import time; time.sleep(60)"], lambda: True)], 10)
+    assert said == ["quiet starts without a log: Is a directory"]
+    keeper.stop()
 
 
 def test_processes_end_with_a_killed_supervisor(tmp_path: Path, keeper: Any, wait: Callable[..., Any]) -> None:

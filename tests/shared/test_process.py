@@ -55,7 +55,7 @@ sys.exit(run_service("test", roles, Settings.load(), sys.argv[1:]))
 """
 
 
-def start(role: str, port: int) -> subprocess.Popen[str]:
+def start(role: str, port: int, log: Any = subprocess.PIPE) -> subprocess.Popen[str]:
     settings = {
         "KAFKA_BOOTSTRAP": "127.0.0.1:1",
         "DATABASE_URL": "postgresql://u:x@127.0.0.1:1/x",
@@ -63,7 +63,7 @@ def start(role: str, port: int) -> subprocess.Popen[str]:
     }
     command = [sys.executable, "-c", PROGRAM, role]
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **settings}, stdout=pipe, stderr=pipe, text=True)
+    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **settings}, stdout=pipe, stderr=log, text=True)
 
 
 def is_ready(port: int) -> bool:
@@ -109,6 +109,21 @@ def test_process_reports_writes_to_broken_connections() -> None:
     process = start("kafka", free_ports(1))
     printed, log = process.communicate(timeout=20)
     assert (process.returncode, printed) == (0, "send_or_report\n"), log
+
+
+@pytest.mark.parametrize(("role", "is_stopped_by_itself"), [("steady", False), ("failing", True), ("stuck", False)])
+def test_full_disk_under_the_log_does_not_stop_the_process(role: str, is_stopped_by_itself: bool) -> None:
+    """A service whose log lines cannot be written serves, and stops in time when it is asked to."""
+    port = free_ports(1)
+    with Path("/dev/full").open("w") as full, start(role, port, full) as process:
+        try:
+            if not is_stopped_by_itself:
+                wait_for(lambda: is_ready(port), what="the role")
+                process.send_signal(signal.SIGTERM)
+            printed, _ = process.communicate(timeout=15)
+        finally:
+            process.kill()
+    assert printed == ("" if role == "stuck" else "stopped\n")
 
 
 def test_open_files_limit_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
