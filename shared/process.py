@@ -75,7 +75,7 @@ async def _run(roles: Mapping[str, RoleFactory], settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.stop.set)
-    http_app = HttpApp()
+    http_app = HttpApp(settings.trusted_proxies)
     http_app.starting = list(roles)
     server = http_server(http_app, settings.http_host, settings.http_port)
     serving = process.spawn(server.serve(), "http")

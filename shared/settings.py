@@ -9,6 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.http.client_address import TrustedProxies
 from shared.kafka.connection import KafkaConfig, Mechanism, Protocol, config_errors, tls_context
 from shared.tracing import TracingConfig, tracing_errors
 
@@ -62,6 +63,7 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^/]+$",
         description="Public URL of the portal; default: site's origin",
     )
+    trusted_proxies: TrustedProxies = Field(default=(), description="Networks whose X-Forwarded-For is trusted")
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="Least severe level logged"
     )

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from pydantic import Field
 
-from shared.http.client_address import TrustedProxies
 from shared.object_store import StoreUrl
 from shared.settings import Settings
 
@@ -12,7 +11,6 @@ from shared.settings import Settings
 class IngestSettings(Settings):
     """The settings of the ingest service, in addition to the common ones."""
 
-    trusted_proxies: TrustedProxies = Field(default=(), description="Networks whose X-Forwarded-For is trusted")
     publish_deadline_seconds: float = Field(
         default=3.0, gt=0, le=30, description="How long events wait for Kafka before they are spooled"
     )

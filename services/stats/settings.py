@@ -2,7 +2,6 @@
 
 from pydantic import Field, SecretStr
 
-from shared.http.client_address import TrustedProxies
 from shared.kafka.consumer import SESSION_TIMEOUT_MS
 from shared.settings import Settings
 
@@ -28,7 +27,6 @@ class StatsSettings(Settings):
         description="Lines `site token`: tokens for the statistics of sites that require one",
     )
     group: str = Field(default="stats-counter", description="Kafka consumer group of the counters")
-    trusted_proxies: TrustedProxies = Field(default=(), description="Networks whose X-Forwarded-For is trusted")
     live_streams_max: int = Field(default=10_000, ge=1, le=15_000, description="Maximum open live streams of a process")
     live_streams_per_address: int = Field(
         default=200,

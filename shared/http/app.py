@@ -16,7 +16,9 @@ from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.asgi_bridge import serve_asgi
+from shared.http.client_address import Network, address_prefix, client_address
 from shared.http.draining import ClosingProtocol
+from shared.http.fair_limit import CALLER
 from shared.http.problems import EXCEPTION_HANDLERS, Problem
 from shared.http.rsgi import RsgiProtocol, RsgiRequest
 from shared.http.security_headers import secure_headers
@@ -34,9 +36,14 @@ ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
 class HttpApp:
-    """The process's one HTTP port: health and metrics always, the roles' routes once they run."""
+    """The process's one HTTP port: health and metrics always, the roles' routes once they run.
 
-    def __init__(self) -> None:
+    Args:
+        trusted_proxies: Networks whose X-Forwarded-For names the caller of a request.
+    """
+
+    def __init__(self, trusted_proxies: tuple[Network, ...] = ()) -> None:
+        self._trusted_proxies = trusted_proxies
         self.roles: list[Role] = []
         self.starting: list[str] = []
         self.draining = False
@@ -62,7 +69,7 @@ class HttpApp:
         routes = [route for one in self.roles for route in one.routes]
         if self.starting:
             routes.append(Route("/{path:path}", _starting_response, methods=ALL_METHODS))
-        self._inside = _timed(Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS))
+        self._inside = _timed(Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS), self._trusted_proxies)
         self._opened.set()
         self._opened = asyncio.Event()
 
@@ -138,10 +145,11 @@ def _timed_raw(path: str, handler: RawHandler) -> RawHandler:
     return timed
 
 
-def _timed(app: ASGIApp) -> ASGIApp:
+def _timed(app: ASGIApp, trusted_proxies: tuple[Network, ...]) -> ASGIApp:
     async def timed(scope: Scope, receive: Receive, send: Send) -> None:
         begun = time.perf_counter()
         code = 500
+        CALLER.set(_address(scope, trusted_proxies))  # of this request only: each has a task of its own
 
         async def watched(message: Message) -> None:
             nonlocal code
@@ -159,6 +167,12 @@ def _timed(app: ASGIApp) -> ASGIApp:
                 HTTP_SECONDS.labels(method, route, code).observe(time.perf_counter() - begun)
 
     return timed
+
+
+def _address(scope: Scope, trusted_proxies: tuple[Network, ...]) -> str:
+    """Return the address prefix of a request's client."""
+    forwarded = [value.decode("latin-1") for name, value in scope["headers"] if name == b"x-forwarded-for"]
+    return address_prefix(client_address(scope["client"][0], forwarded, trusted_proxies).address)
 
 
 def http_server(app: Any, host: str, port: int, interface: Interfaces = Interfaces.RSGI) -> Server:

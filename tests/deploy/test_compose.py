@@ -155,7 +155,7 @@ def test_services_share_one_image_and_differ_by_command() -> None:
         if name not in JOBS:
             assert f"{name}:8000" in caddy
     subnet = COMPOSE["networks"]["front"]["ipam"]["config"][0]["subnet"]
-    for name in ("ingest", "stats"):  # the gateway, and what the operator names in .env
+    for name in ("ingest", "articles", "stats", "render"):  # the gateway, and what the operator names in .env
         trusted = SERVICES[name]["environment"]["PRESSTALLY_TRUSTED_PROXIES"]
         assert trusted == f"{subnet} ${{PRESSTALLY_TRUSTED_PROXIES:-}}"
     named = SERVICES["gateway"]["environment"]["PRESSTALLY_TRUSTED_PROXIES"]

@@ -12,12 +12,11 @@ import asyncpg
 import pytest
 from starlette.types import Message
 
-from services.ingest.api.body_limits import BodyLimitMiddleware
 from services.ingest.api.dependencies import ApiContext
 from services.ingest.articles.publication_status import PublicationTracker
 from services.ingest.auth.tokens import Tokens, create
 from services.ingest.media.library import MediaStore
-from services.ingest.roles.articles import editor_api
+from services.ingest.roles.articles import editor_api, limited
 from shared.articles import Article, Paragraph
 from shared.object_store import open_store
 from shared.postgres import open_pool
@@ -88,7 +87,7 @@ class EditorApi:
     def __init__(self, context: ApiContext) -> None:
         self.context = context
         self.app = editor_api(context)
-        self._app = BodyLimitMiddleware(self.app, self.context.tokens)
+        self._app = limited(self.app, self.context.tokens)
         self._tokens: dict[tuple[str, str | None], str] = {}
 
     async def token(self, scope: str, at: str | None = None) -> str:

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.ingest.auth.tokens import Tokens
 from services.ingest.content.json_bounds import has_more_values
+from shared.http.fair_limit import CALLER
 from shared.http.problems import Problem
 
 BODY_BYTES_MAX = 2 * 1024 * 1024
@@ -150,6 +151,7 @@ class BodyLimitMiddleware:
         token = await self._tokens.identify(request.headers.get("authorization"))
         length = request.headers.get("content-length", "")
         declared = int(length) if length.isascii() and length.isdigit() and len(length) < 16 else bytes_max
+        CALLER.set(f"token {token.prefix}")
         return token.prefix, min(declared, bytes_max)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, *, is_streamed: bool) -> None:

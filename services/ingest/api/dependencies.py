@@ -21,11 +21,19 @@ from services.ingest.auth.tokens import Token, Tokens
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.media.library import MediaStore
 from services.ingest.queries import SQL
+from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
 from shared.postgres import Connection
 from shared.sites import Site, Sites
 
 CONVERSIONS_MAX = 2
+"""Threads that convert article bodies at once; the callers take turns."""
+CONVERSION_WAIT_SECONDS_MAX = 20.0
+IMPORTS_MAX = 2
+"""Imports at once; the callers take turns."""
+IMPORTS_OF_CALLER_MAX = 4
+IMPORTS_WAITING_MAX = 16
+IMPORT_WAIT_SECONDS_MAX = 30.0
 _ID = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
 _IF_MATCH = re.compile(r'^(?:W/)?"?(\d{1,10})(?:-(?:gzip|zstd|br))?"?$')
 _bearer = HTTPBearer(auto_error=False, description="Create one with `python -m services.ingest token create`")
@@ -41,8 +49,20 @@ class ApiContext:
     publications: PublicationTracker
     public_url: str | None
     media: MediaStore
-    conversions: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(CONVERSIONS_MAX))
-    """Limits the threads that convert article bodies."""
+    conversions: FairLimit = field(
+        default_factory=lambda: FairLimit(
+            "conversions", running_max=CONVERSIONS_MAX, wait_seconds_max=CONVERSION_WAIT_SECONDS_MAX
+        )
+    )
+    imports: FairLimit = field(
+        default_factory=lambda: FairLimit(
+            "imports",
+            running_max=IMPORTS_MAX,
+            in_progress_max=IMPORTS_WAITING_MAX,
+            of_caller_max=IMPORTS_OF_CALLER_MAX,
+            wait_seconds_max=IMPORT_WAIT_SECONDS_MAX,
+        )
+    )
     public_lists: PublicLists = field(default_factory=PublicLists)
 
     def site(self, slug: str) -> Site:
@@ -92,8 +112,12 @@ class ApiContext:
         return self.public_url or self.sites[site].origins[0]
 
     async def convert(self, work: Callable[..., Any], *arguments: Any) -> Any:
-        """Run CPU-bound work in a thread, off the event loop."""
-        async with self.conversions:
+        """Run CPU-bound work in a thread, off the event loop.
+
+        Raises:
+            Problem: 503 if its turn does not come in time.
+        """
+        async with self.conversions.admit():
             return await asyncio.to_thread(work, *arguments)
 
     def visible_sites(self, token: Token, site: str | None) -> Sequence[str] | None:

@@ -1,12 +1,14 @@
 """`/api/imports`: import a file of articles, and return one line of JSON for each."""
 
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from typing import Annotated, Any
 
 import msgspec
 from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from services.ingest.api.body_limits import limited_body
 from services.ingest.api.dependencies import ApiContextDep, WriteToken
@@ -29,7 +31,7 @@ FORMATS = sorted(READERS)
 @router.post(
     "/imports",
     summary="Import many articles",
-    responses=response_docs(200, ImportResult, problems=(403, 404), media=NDJSON),
+    responses=response_docs(200, ImportResult, problems=(403, 404, 429), media=NDJSON),
     openapi_extra=_BODY,
 )
 async def import_articles(  # noqa: PLR0917 - the query parameters
@@ -72,6 +74,9 @@ async def import_articles(  # noqa: PLR0917 - the query parameters
         dry_run=dry_run,
     )
 
+    turn = AsyncExitStack()
+    await turn.enter_async_context(context.imports.admit())
+
     async def lines() -> AsyncGenerator[bytes, None]:
         try:
             async for result in run_import(context.pool, READERS[kind](content, file_name), options):
@@ -87,4 +92,17 @@ async def import_articles(  # noqa: PLR0917 - the query parameters
             reason = "internal server error (logged); the results above are saved"
             yield msgspec.json.encode(ImportResult(place="file", status="failed", reason=reason)) + b"\n"
 
-    return StreamingResponse(lines(), media_type=NDJSON, headers={"cache-control": "no-store"})
+    return _ImportResponse(turn, lines(), media_type=NDJSON, headers={"cache-control": "no-store"})
+
+
+class _ImportResponse(StreamingResponse):
+    """The lines of an import, which ends its turn also if the client has left before the first one."""
+
+    def __init__(self, turn: AsyncExitStack, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        self._turn = turn
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the lines."""
+        async with self._turn:
+            await super().__call__(scope, receive, send)

@@ -19,6 +19,7 @@ import asyncpg
 
 from services.ingest.auth.actors import Actor
 from services.ingest.queries import SQL
+from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
 from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE
@@ -39,6 +40,10 @@ STALE_SECONDS_MAX = 600.0
 LOOKUP_TIMEOUT_SECONDS = 2.0
 BACKOFF_SECONDS = 2.0
 """After a failed lookup, cached tokens are not looked up again for this time, so that requests do not wait."""
+UNKNOWN_RUNNING_MAX = 2
+"""Concurrent lookups of tokens that are not cached: invented ones cannot take the connections of valid ones."""
+UNKNOWN_OF_CALLER_MAX = 32
+UNKNOWN_MAX = 256
 SECRET_BYTES = 32
 _TOKEN = re.compile(r"^pt_(?P<prefix>[0-9a-f]{8})_[A-Za-z0-9_-]{43}$")
 _BEARER = re.compile(r"^bearer +(?P<token>\S+) *$", re.IGNORECASE)
@@ -109,13 +114,20 @@ class Tokens:
         self._cache: dict[str, _CachedToken] = {}  # valid tokens only, so that callers cannot fill it
         self._backoff_until = 0.0
         self._validations = SingleFlight[tuple[str, bytes], Token]("validate a token")
+        self._unknown = FairLimit(
+            "unknown tokens",
+            running_max=UNKNOWN_RUNNING_MAX,
+            in_progress_max=UNKNOWN_MAX,
+            of_caller_max=UNKNOWN_OF_CALLER_MAX,
+            wait_seconds_max=LOOKUP_TIMEOUT_SECONDS,
+        )
 
     async def require(self, authorization: str | None, scope: str, site: str | None = None) -> Token:
         """Return the token of an Authorization header and require a scope, on the given site if any.
 
         Raises:
             Problem: 401 without a valid token; 403 without the scope or the site; 503 for a token that is not
-                cached while Postgres is unavailable.
+                cached while Postgres is unavailable; 429 or 503 if too many unknown tokens are being looked up.
         """
         token = await self.identify(authorization)
         token.check(scope, site)
@@ -125,7 +137,7 @@ class Tokens:
         """Return the token of an Authorization header, whatever its scopes.
 
         Raises:
-            Problem: 401 or 503, like `require`.
+            Problem: 401, 429 or 503, like `require`.
         """
         if authorization is None:
             raise Problem(
@@ -150,7 +162,12 @@ class Tokens:
         age_seconds = now - known.validated_at if known else STALE_SECONDS_MAX
         if known and (age_seconds < FRESH_SECONDS or (now < self._backoff_until and age_seconds < STALE_SECONDS_MAX)):
             return known.token
-        return await self._validations.run((prefix, digest), lambda: self._validate(prefix, digest))
+        validate = self._validate if known else self._validate_unknown
+        return await self._validations.run((prefix, digest), lambda: validate(prefix, digest))
+
+    async def _validate_unknown(self, prefix: str, digest: bytes) -> Token:
+        async with self._unknown.admit():
+            return await self._validate(prefix, digest)
 
     async def _validate(self, prefix: str, digest: bytes) -> Token:
         known, now = self._cache.get(prefix), self._clock()

@@ -43,6 +43,7 @@ from services.ingest.collector.visitors import (
 from services.ingest.metrics import COLLECT_EVENTS, VISITORS_LIMITED
 from shared.events import AGE_MS_MAX, AHEAD_MS_MAX
 from shared.http.client_address import Network, client_address, parse_address
+from shared.http.fair_limit import CALLER
 from shared.http.problems import Problem
 from shared.http.rsgi import RsgiProtocol, RsgiRequest
 from shared.kafka.producer import KafkaUnavailable
@@ -113,6 +114,7 @@ class CollectorEndpoints:
 
     async def _accept_batch(self, request: RsgiRequest, protocol: RsgiProtocol) -> _Response:
         _require_method(request, "POST")
+        CALLER.set(self._client_info(request).address)
         token = await self.tokens.require(request.headers.get("authorization"), "events")
         payloads = decode_batch(await self.bodies.read(request, protocol, BATCH_BODY_BYTES_MAX))
         now = time.time_ns() // 1_000_000

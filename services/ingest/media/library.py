@@ -22,6 +22,7 @@ from services.ingest.media.renditions import RejectedImage, RenditionFile, Rendi
 from services.ingest.metrics import MEDIA_SECONDS, MEDIA_UPLOADS
 from services.ingest.queries import SQL
 from shared.articles import MEDIA_PREFIX, Article, Figure, Focus, Image, Rendition
+from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
 from shared.logs import log
 from shared.object_store import ORIGINALS, PUBLIC, STORE_ERRORS
@@ -29,7 +30,8 @@ from shared.postgres import Connection
 
 UPLOAD_BYTES_MAX = 20 * 1024 * 1024
 DECODERS_MAX = 2
-"""Limit of concurrent decoder processes, each with its own memory limit; others wait."""
+"""Limit of concurrent decoder processes, each with its own memory limit; others wait, and the callers take turns."""
+DECODER_WAIT_SECONDS_MAX = 60.0
 DECODE_SECONDS_MAX = 120.0
 ROOT = Path(__file__).parent.parents[2]
 
@@ -65,7 +67,9 @@ class MediaStore:
     """The object store, and the limit on decoders."""
 
     store: ObjectStore
-    decoders: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(DECODERS_MAX))
+    decoders: FairLimit = field(
+        default_factory=lambda: FairLimit("images", running_max=DECODERS_MAX, wait_seconds_max=DECODER_WAIT_SECONDS_MAX)
+    )
 
 
 @asynccontextmanager
@@ -127,7 +131,7 @@ async def store_image(  # noqa: PLR0917 - what an upload has
 
 async def _decode(media: MediaStore, uploaded: UploadedFile) -> RenditionSet:
     command = [sys.executable, "-m", "services.ingest.media.renditions", str(uploaded.file), str(uploaded.file.parent)]
-    async with media.decoders:
+    async with media.decoders.admit():
         process = await asyncio.create_subprocess_exec(
             *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
         )

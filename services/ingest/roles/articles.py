@@ -10,11 +10,13 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Mount
+from starlette.types import ASGIApp
 
 from services.ingest.api import article_routes, history_routes, import_routes, media_routes, public_article_routes
 from services.ingest.api.body_limits import BodyLimitMiddleware
 from services.ingest.api.dependencies import ApiContext
 from services.ingest.api.errors import HANDLERS
+from services.ingest.api.read_limits import ReadLimitMiddleware
 from services.ingest.api.schemas import SCHEMAS
 from services.ingest.articles.outbox_relay import run_outbox_relay
 from services.ingest.articles.publication_status import CONSUMER_GROUP, PublicationTracker, save_publication
@@ -36,6 +38,8 @@ from shared.topics import PAGES_LIVE
 from shared.tracing import consumer_middlewares, http_telemetry, start_tracing, stop_tracing
 
 SHUTDOWN_SECONDS = 4.0
+BACKGROUND_CONNECTIONS = 4
+"""Connections of the relay, the scheduler and the consumer of `pages-live`."""
 DESCRIPTION = """\
 Articles are created as drafts, submitted, approved and published; the portal shows them within a second.
 
@@ -82,26 +86,34 @@ def editor_api(context: ApiContext) -> FastAPI:
     return api
 
 
+def limited(api: ASGIApp, tokens: Tokens) -> ASGIApp:
+    """Return the API behind its limits on bodies and reads."""
+    return BodyLimitMiddleware(ReadLimitMiddleware(api, tokens), tokens)
+
+
 @asynccontextmanager
 async def run_articles(settings: IngestSettings, process: Process) -> AsyncIterator[Role]:
     """Run the editor API, the outbox relay, the scheduler and the consumer of `pages-live`."""
     start_tracing("ingest", settings.traces)
     sites = read_sites(settings.sites)
-    pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_ingest")
+    url = settings.database_url.get_secret_value()
+    pool = await open_pool(url, role="presstally_ingest")
+    # Of their own, so that no number of requests delays publications and schedules.
+    background = await open_pool(url, role="presstally_ingest", size=BACKGROUND_CONNECTIONS)
     producer = Producer(settings.kafka)
     producer.start()
     broker = create_broker(settings.kafka, consumer_middlewares())
     offsets = ConsumerOffsets("ingest", CONSUMER_GROUP, PAGES_LIVE.name)
     follower = DatabaseConsumer(
-        broker, pool, offsets, CONSUMER_GROUP, partial(save_publication, producer), process=process
+        broker, background, offsets, CONSUMER_GROUP, partial(save_publication, producer), process=process
     )
     tracker = PublicationTracker(pool, process.stop)
     context = ApiContext(
         pool, Tokens(pool), sites, tracker, settings.public_url, MediaStore(open_store(settings.media))
     )
     tasks = [
-        process.spawn(run_outbox_relay(pool, settings.kafka), "outbox relay"),
-        process.spawn(run_scheduler(pool, sites), "scheduler"),
+        process.spawn(run_outbox_relay(background, settings.kafka), "outbox relay"),
+        process.spawn(run_scheduler(background, sites), "scheduler"),
         process.spawn(tracker.poll_waiters(), "publication status"),
         process.spawn(follower.watch(), "compare positions"),
     ]
@@ -109,7 +121,7 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
         async with run_broker(broker, settings.kafka, process):
             yield Role(
                 "articles",
-                routes=[Mount("/api", BodyLimitMiddleware(editor_api(context), context.tokens)), *asyncapi.ROUTES],
+                routes=[Mount("/api", limited(editor_api(context), context.tokens)), *asyncapi.ROUTES],
                 not_ready=lambda: [producer.problem] if producer.problem else [],
             )
     finally:
@@ -118,4 +130,5 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
         await asyncio.wait(tasks, timeout=SHUTDOWN_SECONDS)  # the relay releases its lock, so that another takes over
         await producer.stop()
         pool.terminate()
+        background.terminate()
         await stop_tracing()

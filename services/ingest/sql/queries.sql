@@ -99,7 +99,7 @@ ORDER BY number DESC LIMIT $3
 
 -- name: list_published
 SELECT CASE WHEN $8 THEN live ELSE live || '{"body": []}' END AS live FROM ingest.articles
-WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND number < $2 AND live ->> 'state' = 'published'
+WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND number < $2 AND live IS NOT NULL AND live ->> 'state' = 'published'
   AND ($4::text IS NULL OR live ->> 'section' = $4)
   AND ($5::text IS NULL OR live -> 'tags' ? $5)
   AND ($6::text IS NULL OR live -> 'authors' @> jsonb_build_array(jsonb_build_object('name', $6::text)))

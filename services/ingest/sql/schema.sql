@@ -64,6 +64,14 @@ CREATE INDEX articles_unpublish_due ON ingest.articles (unpublish_due_at) WHERE 
 
 CREATE INDEX articles_title_words ON ingest.articles USING gin (title_words);
 CREATE INDEX articles_live_title_words ON ingest.articles USING gin (live_title_words);
+CREATE INDEX articles_section ON ingest.articles ((content ->> 'section'), number DESC);
+CREATE INDEX articles_tags ON ingest.articles USING gin ((content -> 'tags'));
+CREATE INDEX articles_authors ON ingest.articles USING gin ((content -> 'authors') jsonb_path_ops);
+CREATE INDEX articles_external_id ON ingest.articles (external_id) WHERE external_id IS NOT NULL;
+CREATE INDEX articles_live_section ON ingest.articles ((live ->> 'section'), number DESC) WHERE live IS NOT NULL;
+CREATE INDEX articles_live_tags ON ingest.articles USING gin ((live -> 'tags'));
+CREATE INDEX articles_live_authors ON ingest.articles USING gin ((live -> 'authors') jsonb_path_ops);
+CREATE STATISTICS ingest.articles_live_state ON (live ->> 'state') FROM ingest.articles;
 
 CREATE TABLE ingest.outbox (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -142,6 +150,7 @@ COMMENT ON TABLE ingest.revisions IS 'Every accepted change of an article: who, 
 COMMENT ON COLUMN ingest.revisions.content IS 'The working version after the change.';
 COMMENT ON COLUMN ingest.revisions.is_public_change IS 'The change was sent to the topic articles.';
 CREATE INDEX revisions_site ON ingest.revisions (site, id DESC);
+CREATE INDEX revisions_who ON ingest.revisions (who, id DESC);
 
 CREATE TABLE ingest.idempotency_keys (
     token text NOT NULL,

@@ -34,6 +34,8 @@ from services.render.site.representations import (
 )
 from services.render.site.routes import PageRequest, RouteHandler, match_route, page_number
 from services.render.site.site_versions import SiteVersionQuery, SiteVersionWatcher
+from shared.http.fair_limit import FairLimit
+from shared.http.problems import Problem
 from shared.http.rsgi import RsgiRequest
 from shared.logs import log
 from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE
@@ -46,6 +48,12 @@ HOSTS_MAX = 1_000
 HOST_CHARACTERS_MAX = 253
 RENDER_SECONDS_MAX = 6.0
 """A request that waits longer for its page gets 503."""
+PAGES_RUNNING_MAX, SEARCHES_RUNNING_MAX = 6, 3
+"""Pages and searches that are read and rendered at once: as many as there are connections. The callers take turns."""
+PAGES_OF_ADDRESS_MAX, SEARCHES_OF_ADDRESS_MAX = 64, 16
+"""Pages that are not cached, for one address at once: a school is one address."""
+PAGES_MAX, SEARCHES_MAX = 512, 128
+TURN_SECONDS_MAX = 3.0
 EVICTION_SECONDS = 1.0
 SEARCH = "/tim-kiem"
 RETRY_AFTER = {"retry-after": "5"}
@@ -76,6 +84,20 @@ class Portal:
     def __init__(self, pools: Pools, sites: Sites, public_url: str | None, cache_bytes_max: int) -> None:
         self._pools = pools
         self._renders = SingleFlight[tuple[str, str, SiteVersion], PageResult]("render a page")
+        self._page_turns = FairLimit(
+            "pages",
+            running_max=PAGES_RUNNING_MAX,
+            in_progress_max=PAGES_MAX,
+            of_caller_max=PAGES_OF_ADDRESS_MAX,
+            wait_seconds_max=TURN_SECONDS_MAX,
+        )
+        self._search_turns = FairLimit(
+            "searches",
+            running_max=SEARCHES_RUNNING_MAX,
+            in_progress_max=SEARCHES_MAX,
+            of_caller_max=SEARCHES_OF_ADDRESS_MAX,
+            wait_seconds_max=TURN_SECONDS_MAX,
+        )
         self._sites = sites
         self._public_url = public_url
         self._cache = PageCache(cache_bytes_max)
@@ -123,7 +145,7 @@ class Portal:
                 return await self._respond(request, site)
         except POSTGRES_DATA_ERRORS:  # a URL that cannot be stored cannot be a page
             return self._error(site, 404, request)
-        except POSTGRES_UNAVAILABLE:
+        except (Problem, *POSTGRES_UNAVAILABLE):  # a problem: too many pages are in progress
             return self._error(site, 503, request)
         except Exception as error:  # noqa: BLE001 - visitors get an error page, operators the traceback
             log.error("rendering a page failed", path=request.url.path, exc_info=error)
@@ -142,7 +164,7 @@ class Portal:
             return self._error(site, 503, request)
         version = versions.get(site.slug, page_reader.NO_VERSION)
         match result := await self._renders.run(
-            (site.slug, f"{path}?{query}", version), lambda: self._render(site, handler, page_request, cached)
+            (site.slug, f"{path}?{query}", version), lambda: self._render_in_turn(site, handler, page_request, cached)
         ):
             case Redirect(to):
                 self._cache.evict(key)
@@ -156,6 +178,13 @@ class Portal:
         if not self._versions.may_be_current(site.slug, result.site_version):
             self._evicted_at = {}  # it may show an article that was withdrawn while it was rendered
         return as_response(self._cache.response(key, result, request.headers))
+
+    async def _render_in_turn(
+        self, site: Site, handler: RouteHandler, request: PageRequest, cached: CachedPage | None
+    ) -> PageResult:
+        turns = self._search_turns if request.path == SEARCH else self._page_turns
+        async with turns.admit():
+            return await self._render(site, handler, request, cached)
 
     async def _render(
         self, site: Site, handler: RouteHandler, request: PageRequest, cached: CachedPage | None

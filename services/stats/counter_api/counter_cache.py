@@ -9,7 +9,7 @@ waiting clients; a flood of them is rejected without an effect on the counters o
 
 import asyncio
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ import msgspec
 from services.stats.counter_api.counter_query import CounterValues, Window, read_shared_counter
 from services.stats.metrics import COUNTER_READS
 from shared.events import Measure
+from shared.http.fair_limit import CALLER, FairLimit
 from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.role import Process
@@ -32,8 +33,10 @@ STALE_SECONDS_MAX = 86_400.0
 """Older values are not returned: yesterday's 'today' would be wrong."""
 ARTICLES_MAX = 4_096
 ARTICLE_READS_MAX = 2
-"""Of the pool's connections; the others are reserved for sites."""
-ARTICLES_WAITING_MAX = 100
+"""Of the pool's connections; the others are reserved for sites. The callers take turns."""
+ARTICLES_WAITING_MAX = 200
+"""As many as are read while a client waits."""
+ARTICLES_WAITING_OF_CALLER_MAX = 50
 
 
 class CounterKey(NamedTuple):
@@ -57,7 +60,11 @@ class CountsUnavailable(Exception):  # noqa: N818 - it names what happened
 
 
 class TooManyReads(Exception):  # noqa: N818 - it names what happened
-    """Too many articles are requested at once."""
+    """Too many articles are requested at once: by the caller itself, or by all together."""
+
+    def __init__(self, *, of_caller: bool) -> None:
+        super().__init__()
+        self.of_caller = of_caller
 
 
 @dataclass(slots=True)
@@ -86,8 +93,8 @@ class CounterCache:
         self._process = process
         self._of_sites: dict[CounterKey, _CacheEntry] = {}
         self._of_articles: OrderedDict[CounterKey, _CacheEntry] = OrderedDict()
-        self._article_reads = asyncio.Semaphore(ARTICLE_READS_MAX)
-        self._articles_waiting = 0
+        self._article_reads = FairLimit("article counters", running_max=ARTICLE_READS_MAX)
+        self._articles_waiting: Counter[str] = Counter()
         self.problem: str | None = None
 
     async def get(self, key: CounterKey) -> CachedCounter:
@@ -97,8 +104,11 @@ class CounterCache:
             CountsUnavailable: Postgres does not answer and no good values of the last day are known.
             TooManyReads: it is an article's counter that is not cached, and too many of them are being read.
         """
-        if self._articles_waiting >= ARTICLES_WAITING_MAX and key.article and key not in self._of_articles:
-            raise TooManyReads  # before it is in memory: a flood does not evict cached counters
+        if key.article and key not in self._of_articles:  # before it is in memory: a flood does not evict cached ones
+            if self._articles_waiting[CALLER.get()] >= ARTICLES_WAITING_OF_CALLER_MAX:
+                raise TooManyReads(of_caller=True)
+            if self._articles_waiting.total() >= ARTICLES_WAITING_MAX:
+                raise TooManyReads(of_caller=False)
         counter, arrived = self._find(key), time.monotonic()
         while not counter.is_current(arrived):
             now = time.monotonic()
@@ -147,7 +157,7 @@ class CounterCache:
     def _start_read(self, key: CounterKey, counter: _CacheEntry) -> None:
         kind = "site" if key.article is None else "article"
         if key.article is not None:
-            self._articles_waiting += 1
+            self._articles_waiting[CALLER.get()] += 1
         counter.reading = self._process.spawn(self._read_with_limit(key, counter), f"read the counter of a {kind}")
 
     async def _read_with_limit(self, key: CounterKey, counter: _CacheEntry) -> None:
@@ -155,10 +165,10 @@ class CounterCache:
             await self._read(key, counter)
             return
         try:
-            async with self._article_reads:
+            async with self._article_reads.admit():
                 await self._read(key, counter)
         finally:
-            self._articles_waiting -= 1
+            self._articles_waiting -= Counter({CALLER.get(): 1})  # drops a caller that waits for nothing
 
     async def _read(self, key: CounterKey, counter: _CacheEntry) -> None:
         started = time.monotonic()

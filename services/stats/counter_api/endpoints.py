@@ -91,7 +91,8 @@ class CounterEndpoints:
         except TooManyReads as error:
             COUNTER_REJECTIONS.labels("articles_busy").inc()
             detail = "Too many articles' counters are being read at once."
-            raise Problem(503, detail, headers={"retry-after": "1", **ANY_ORIGIN}) from error
+            status = 429 if error.of_caller else 503
+            raise Problem(status, detail, headers={"retry-after": "1", **ANY_ORIGIN}) from error
         ready = _prepare(cached.values, cached.fresh_until, render, request.scope["route"].path)
         self._store(request, form, ready)
         return _as_response(ready.for_client(request.headers.get("if-none-match")))

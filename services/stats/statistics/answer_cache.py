@@ -7,6 +7,9 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
+from services.stats.query_params import ANY_ORIGIN
+from shared.http.fair_limit import FairLimit
+from shared.http.problems import Problem
 from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.single_flight import SingleFlight
 
@@ -15,7 +18,10 @@ RESULTS_MAX = 500
 LAST_GOOD_SECONDS = 3_600
 """Older results are not returned."""
 CONCURRENT_READS = 3
-"""Different queries at the same time, so that enough of Postgres is left for counters."""
+"""Different queries at the same time, so that enough of Postgres is left for counters. The callers take turns."""
+READS_OF_CALLER_MAX = 32
+READS_MAX = 256
+"""Running and waiting queries."""
 WAIT_SECONDS = 15.0
 
 
@@ -33,7 +39,13 @@ class AnswerCache:
     def __init__(self) -> None:
         self._results: OrderedDict[Hashable, _Result] = OrderedDict()
         self._reads = SingleFlight[Hashable, Any]("read statistics")
-        self._semaphore = asyncio.Semaphore(CONCURRENT_READS)
+        self._limit = FairLimit(
+            "statistics",
+            running_max=CONCURRENT_READS,
+            in_progress_max=READS_MAX,
+            of_caller_max=READS_OF_CALLER_MAX,
+            headers=ANY_ORIGIN,
+        )
 
     async def get(self, key: Hashable, seconds: float, load: Callable[[], Awaitable[_T]]) -> _T:
         """Return a result that is at most `seconds` old, or the last good one while Postgres is unavailable.
@@ -67,6 +79,7 @@ class AnswerCache:
         Raises:
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable and there is
                 no result of the last hour.
+            Problem: 429 or 503 if too many queries are in progress, and there is no such result.
         """
         known = self._results.get(key)
         if known is not None and time.monotonic() < known.fresh_until:
@@ -75,7 +88,7 @@ class AnswerCache:
             return result
         try:
             result = await self._reads.run(key, lambda: self._load(key, load))
-        except POSTGRES_UNAVAILABLE:
+        except (Problem, *POSTGRES_UNAVAILABLE):
             if known is None or time.monotonic() - known.begun_at > LAST_GOOD_SECONDS:
                 raise
             result = known.value
@@ -83,7 +96,7 @@ class AnswerCache:
 
     async def _load(self, key: Hashable, load: Callable[[], Awaitable[tuple[_T, float]]]) -> _T:
         begun = time.monotonic()
-        async with asyncio.timeout(WAIT_SECONDS), self._semaphore:
+        async with asyncio.timeout(WAIT_SECONDS), self._limit.admit():
             result, fresh_until = await load()
         self._results[key] = _Result(result, begun, fresh_until)
         self._results.move_to_end(key)

@@ -4,8 +4,9 @@ They read more than a counter does, so they have a separate connection pool and 
 many requests for this page can slow down this page only.
 """
 
+import asyncio
 import time
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar, get_args
 
@@ -22,9 +23,10 @@ from services.stats.statistics.periods import BucketSize, InvalidRange, Period, 
 from services.stats.statistics.report import ReportReader, TopReport
 from services.stats.statistics.report_tables import ReportFrame, history_table, sections_table, top_table
 from services.stats.statistics.spreadsheets import XLSX_TYPE, Table, to_csv, to_xlsx
-from services.stats.statistics.time_series import MEASURES, Counts, local_time
+from services.stats.statistics.time_series import MEASURES, Counts, TimeSeries, local_time
 from services.stats.statistics.top_articles import LIMIT_MAX, DayRange, TopArticle, range_of
 from shared.events import Measure
+from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
 from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.sites import Site, Sites
@@ -41,6 +43,9 @@ ASSET_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset
 ID_CHARACTERS_MAX = 64
 DAYS_MAX = 400
 """Summing the top articles of a year takes seconds; longer ranges are for the exports of history."""
+RENDERS_OF_CALLER_MAX = 16
+RENDERS_MAX = 128
+RENDER_WAIT_SECONDS_MAX = 10.0
 
 
 class TopQuery(NamedTuple):
@@ -62,6 +67,14 @@ class StatisticsRoutes:
         self._sites = sites
         self._auth = StatisticsAuth(sites, tokens)
         self._public_url = public_url
+        self._renders = FairLimit(
+            "statistics",
+            running_max=1,
+            in_progress_max=RENDERS_MAX,
+            of_caller_max=RENDERS_OF_CALLER_MAX,
+            wait_seconds_max=RENDER_WAIT_SECONDS_MAX,
+            headers=ANY_ORIGIN,
+        )
 
     @property
     def routes(self) -> list[Route]:
@@ -94,7 +107,9 @@ class StatisticsRoutes:
         period: Period = choice_param(request, "period", "7d", get_args(Period))
         numbers = await _read_or_503(self._reader.page(site, period))
         link = partial(query_with_token, request, site)
-        html = render_page(numbers, site, language, self._base_url(site), link, robots=site.statistics == "public")
+        robots = site.statistics == "public"
+        render = partial(render_page, numbers, site, language, self._base_url(site), link, robots=robots)
+        html = await self._render(render)
         return HTMLResponse(html, headers={**PAGE_HEADERS, **self._caching(site, 5)})
 
     async def without_slash(self, request: Request) -> Response:
@@ -120,7 +135,7 @@ class StatisticsRoutes:
         query = request.query_params
         try:
             begin, end = parse_range(query.get("from"), query.get("to"), step, int(time.time()), site)
-            starts = bucket_edges(begin, end, step, site)
+            starts = await self._render(bucket_edges, begin, end, step, site)
         except (InvalidRange, OverflowError) as error:
             raise Problem(422, str(error), field="from", headers=ANY_ORIGIN) from error
         series = await _read_or_503(
@@ -128,7 +143,7 @@ class StatisticsRoutes:
         )
         if kind != "json":
             frame = _frame(request, site, series.as_of, " ".join(one for one in (section, article) if one))
-            return self._file(site, f"history-{step}", kind, [history_table(series, frame)], series.as_of)
+            return await self._file(site, f"history-{step}", kind, lambda: [history_table(series, frame)], series.as_of)
         answer = {
             "site": site.slug,
             **({"article": article} if article else {}),
@@ -138,10 +153,7 @@ class StatisticsRoutes:
             "to": local_time(starts[-1], site),
             "timezone": site.timezone,
             "as_of": local_time(series.as_of, site),
-            "buckets": [
-                {"start": local_time(start, site), **_series_json(counts, measures)}
-                for start, counts in zip(starts[:-1], series.counts, strict=True)
-            ],
+            "buckets": await self._render(_buckets_json, series, site, measures),
             "total": _series_json(series.total, measures),
             "before": _series_json(series.before, measures),
         }
@@ -155,10 +167,14 @@ class StatisticsRoutes:
         articles = report.articles[: top.limit]
         if kind != "json":
             frame = _frame(request, site, report.as_of, top.period)
-            sheets = [top_table(articles, frame, self._base_url(site), online=top.span is None)]
-            if top.span is not None and kind == "xlsx":
-                sheets.append(sections_table(report.sections, frame))
-            return self._file(site, f"top-{top.period}", kind, sheets, report.as_of)
+
+            def sheets() -> list[Table]:
+                wanted = [top_table(articles, frame, self._base_url(site), online=top.span is None)]
+                if top.span is not None and kind == "xlsx":
+                    wanted.append(sections_table(report.sections, frame))
+                return wanted
+
+            return await self._file(site, f"top-{top.period}", kind, sheets, report.as_of)
         answer = {
             "site": site.slug,
             "period": top.period,
@@ -188,8 +204,9 @@ class StatisticsRoutes:
         report = await _read_or_503(self._reader.sections(site, top.span))
         if kind != "json":
             frame = _frame(request, site, report.as_of, top.period)
-            tables = [sections_table(report.sections, frame)]
-            return self._file(site, f"sections-{top.period}", kind, tables, report.as_of)
+            return await self._file(
+                site, f"sections-{top.period}", kind, lambda: [sections_table(report.sections, frame)], report.as_of
+            )
         sections = [
             {"section": one.section or None, "articles": one.articles, **_series_json(one.counts, MEASURES)}
             for one in report.sections
@@ -271,10 +288,22 @@ class StatisticsRoutes:
         headers = {**self._caching(site, 5), **ANY_ORIGIN}
         return Response(msgspec.json.encode(answer), media_type="application/json", headers=headers)
 
-    def _file(self, site: Site, name: str, kind: str, tables: Sequence[Table], as_of: int) -> Response:
-        content, media = (
-            (to_csv(tables[0]), "text/csv; charset=utf-8") if kind == "csv" else (to_xlsx(tables), XLSX_TYPE)
-        )
+    async def _render(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        """Run CPU-bound work in a thread, one at a time: counters of the same process never wait for it.
+
+        Raises:
+            Problem: 429 or 503 if too much of it is in progress.
+        """
+        async with self._renders.admit():
+            return await asyncio.to_thread(work, *arguments)
+
+    async def _file(
+        self, site: Site, name: str, kind: str, tables: Callable[[], Sequence[Table]], as_of: int
+    ) -> Response:
+        def write() -> bytes:
+            return to_csv(tables()[0]) if kind == "csv" else to_xlsx(tables())
+
+        content, media = await self._render(write), "text/csv; charset=utf-8" if kind == "csv" else XLSX_TYPE
         day = local_time(as_of, site)[:10]
         headers = {
             **self._caching(site, 5),
@@ -313,6 +342,14 @@ async def _read_or_503(reading: Awaitable[_T]) -> _T:
         raise Problem(
             503, "Statistics are temporarily unavailable.", headers={"retry-after": "5", **ANY_ORIGIN}
         ) from error
+
+
+def _buckets_json(series: TimeSeries, site: Site, measures: Sequence[Measure]) -> list[dict[str, Any]]:
+    starts = series.starts[:-1]
+    return [
+        {"start": local_time(start, site), **_series_json(counts, measures)}
+        for start, counts in zip(starts, series.counts, strict=True)
+    ]
 
 
 def _series_json(counts: Counts, measures: Sequence[Measure]) -> dict[str, int]:

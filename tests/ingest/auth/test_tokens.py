@@ -10,7 +10,17 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from services.ingest.auth.tokens import SCOPES, STALE_SECONDS_MAX, Tokens, create, hash_token
+from services.ingest.auth.tokens import (
+    SCOPES,
+    STALE_SECONDS_MAX,
+    UNKNOWN_OF_CALLER_MAX,
+    UNKNOWN_RUNNING_MAX,
+    Token,
+    Tokens,
+    create,
+    hash_token,
+)
+from shared.http.fair_limit import CALLER
 from shared.http.problems import Problem
 from shared.postgres import open_pool
 
@@ -206,3 +216,33 @@ def test_token_command_creates_lists_and_revokes(system: object) -> None:
     ):
         failed = token_command(system, *wrong)
         assert (failed.returncode, message in failed.stderr, failed.stdout) == (1, True, ""), failed.stderr
+
+
+async def test_invented_tokens_do_not_delay_valid_ones(pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few unknown tokens are looked up at once, the callers take turns, and each has a bound: 429 with Retry-After."""
+    token = await create(pool, name="Lan", scopes=["read"])
+    tokens = Tokens(pool)
+    running = most = 0
+    looking_up = tokens._validate
+
+    async def validate(prefix: str, digest: bytes) -> Token:
+        nonlocal running, most
+        running += 1
+        most = max(most, running)
+        try:
+            return await looking_up(prefix, digest)
+        finally:
+            running -= 1
+
+    monkeypatch.setattr(tokens, "_validate", validate)
+    CALLER.set("203.0.113.1")
+    flood = [asyncio.create_task(problem_of(tokens, f"Bearer pt_{number:08x}_{'x' * 43}")) for number in range(100)]
+    CALLER.set("198.51.100.1")
+    assert await asyncio.create_task(tokens.require(f"Bearer {token}", "read"))
+    assert sum(task.done() for task in flood) < 90
+    refused = await asyncio.gather(*flood)
+    assert [problem.status for problem in refused].count(401) == UNKNOWN_OF_CALLER_MAX
+    assert {(problem.status, problem.headers.get("retry-after")) for problem in refused if problem.status != 401} == {
+        (429, "2")
+    }
+    assert most == UNKNOWN_RUNNING_MAX

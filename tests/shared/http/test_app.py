@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from ipaddress import ip_network
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from shared.http.app import HttpApp
+from shared.http.fair_limit import CALLER
 from shared.role import CachedResponse, Role
 from tests.shared.http.fakes import FakeProtocol, FakeRequest
 
@@ -158,3 +160,32 @@ async def test_connection_of_a_draining_server_closes_after_its_response() -> No
     assert (await get(app, "/raw")).headers == [("x-kept", "1"), ("connection", "close")]
     assert ("connection", "close") in (await get(app, "/hello")).headers
     assert ("connection", "close") in (await get(app, "/readyz")).headers
+
+
+async def test_each_request_has_its_own_caller() -> None:
+    """The caller is the client's address prefix behind trusted proxies, and is not mixed up between requests."""
+
+    async def caller(request: Request) -> Response:
+        await asyncio.sleep(0)
+        return PlainTextResponse(CALLER.get())
+
+    app = HttpApp((ip_network("10.0.0.0/8"),))
+    app.starting = ["a"]
+    app.open(Role("a", routes=[Route("/", caller)]))
+    expected = {
+        ("10.0.0.1:1", "203.0.113.9, 198.51.100.1"): "198.51.100.1",
+        ("10.0.0.1:1", "2001:db8::1:2"): "2001:db8::/64",
+        ("10.0.0.1:1", "unknown"): "10.0.0.1",
+        ("203.0.113.5:1", "198.51.100.1"): "203.0.113.5",
+        ("[2001:db8:1::5]:80", ""): "2001:db8:1::/64",
+    }
+    protocols = [FakeProtocol() for _ in expected]
+    requests = [
+        FakeRequest("/", client=peer, headers={"x-forwarded-for": sent} if sent else {}) for peer, sent in expected
+    ]
+    tasks = [
+        asyncio.create_task(app.__rsgi__(request, protocol))  # type: ignore[arg-type]
+        for request, protocol in zip(requests, protocols, strict=True)
+    ]
+    await asyncio.gather(*tasks)
+    assert [protocol.body.decode() for protocol in protocols] == list(expected.values())

@@ -14,6 +14,7 @@ from services.stats.counter_api import counter_cache as module
 from services.stats.counter_api.counter_cache import (
     ARTICLES_MAX,
     ARTICLES_WAITING_MAX,
+    ARTICLES_WAITING_OF_CALLER_MAX,
     CounterCache,
     CounterKey,
     CountsUnavailable,
@@ -22,6 +23,7 @@ from services.stats.counter_api.counter_cache import (
 from services.stats.counter_api.counter_query import SITE_VALID_SECONDS
 from services.stats.counter_api.prometheus_exporter import export
 from services.stats.metrics import COUNTER_READS, SITE_COUNTER
+from shared.http.fair_limit import CALLER
 from shared.postgres import open_pool
 from shared.role import Process
 from tests.chaos.proxy import Proxy
@@ -79,28 +81,48 @@ async def test_values_are_at_most_a_second_old(reading: Reading) -> None:
 async def test_invented_articles_do_not_grow_the_cache(reading: Reading) -> None:
     """Many more articles than are kept can be asked for; they all read as zeros, and memory has its bound."""
     numbers = range(ARTICLES_MAX + 500)
-    for begin in range(0, len(numbers), ARTICLES_WAITING_MAX):
-        asked = [reading.counters.get(article(number)) for number in numbers[begin : begin + ARTICLES_WAITING_MAX]]
+    for begin in range(0, len(numbers), ARTICLES_WAITING_OF_CALLER_MAX):
+        asked = [
+            reading.counters.get(article(number)) for number in numbers[begin : begin + ARTICLES_WAITING_OF_CALLER_MAX]
+        ]
         assert {one.values.total for one in await asyncio.gather(*asked)} == {0}
     assert len(reading.counters._of_articles) == ARTICLES_MAX
 
 
 async def test_flood_of_articles_is_refused_and_sites_are_not(reading: Reading) -> None:
-    """Of a flood of articles as many are read as may wait; the others are refused at once, and a site is answered."""
-    flood = [asyncio.create_task(_outcome(reading.counters, article(number))) for number in range(2_000)]
+    """Of a flood of articles as many are read as may wait, of one caller and of all; a site is answered meanwhile."""
+    flood = []
+    for number in range(2_000):
+        CALLER.set(f"203.0.113.{number // 200}")
+        flood.append(asyncio.create_task(_outcome(reading.counters, article(number))))
+    CALLER.set("198.51.100.1")
     await asyncio.sleep(0)
     assert (await reading.counters.get(KEY)).values.total == 0
     outcomes = await asyncio.gather(*flood)
-    assert outcomes.count("busy") == 2_000 - ARTICLES_WAITING_MAX
-    assert outcomes.count("read") == ARTICLES_WAITING_MAX
+    assert outcomes[:200].count("busy (own)") == 200 - ARTICLES_WAITING_OF_CALLER_MAX
+    assert sum(one in {"read", "away"} for one in outcomes) == ARTICLES_WAITING_MAX  # away: not within a second
+    assert outcomes[-1] == "busy"
     assert len(reading.counters._of_articles) == ARTICLES_WAITING_MAX
+    await asyncio.gather(*(entry.reading for entry in reading.counters._of_articles.values() if entry.reading))
+    assert not reading.counters._articles_waiting
+
+
+async def test_articles_of_callers_take_turns(reading: Reading) -> None:
+    """A caller who asks for one article does not wait for the fifty of another one."""
+    CALLER.set("203.0.113.1")
+    flood = [asyncio.create_task(_outcome(reading.counters, article(number))) for number in range(50)]
+    await asyncio.sleep(0)
+    CALLER.set("198.51.100.1")
+    assert await _outcome(reading.counters, article(1_000)) == "read"
+    assert sum(task.done() for task in flood) < 25
+    await asyncio.gather(*flood)
 
 
 async def _outcome(counters: CounterCache, key: CounterKey) -> str:
     try:
         await counters.get(key)
-    except TooManyReads:
-        return "busy"
+    except TooManyReads as error:
+        return "busy (own)" if error.of_caller else "busy"
     except CountsUnavailable:
         return "away"
     return "read"
