@@ -206,7 +206,7 @@ class System:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         request = urllib.request.Request(url, body, {"user-agent": PERSON, **named}, method=method)
         try:
-            with _opener.open(request, timeout=10) as response:
+            with _opener.open(request, timeout=30) as response:
                 return Answer(response.status, lower(response.headers), response.read())
         except urllib.error.HTTPError as error:
             return Answer(error.code, lower(error.headers), error.read())
