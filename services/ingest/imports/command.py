@@ -18,6 +18,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from services.ingest.auth.actors import Actor
 from services.ingest.imports.detection import READERS, detect_format
+from services.ingest.imports.fetching.images import FetchTotals
+from services.ingest.imports.fetching.options import add_fetch_arguments, open_fetcher, totals_line
 from services.ingest.imports.identity import ImportRun
 from services.ingest.imports.item import FormatError, ImportItem, ItemOrError
 from services.ingest.imports.pipeline import ImportOptions, ImportResult, run_import
@@ -58,6 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--external-id", help="ID of the page at its source; default: from the file")
     parser.add_argument("--who", default=None, help="who is responsible for the import; default: your login name")
+    add_fetch_arguments(parser)
     parser.add_argument("--wait", action="store_true", help="wait until it is live, and print its URL")
     parser.add_argument("--wait-seconds", type=float, default=30, help="timeout of --wait; default: 30")
 
@@ -82,7 +85,7 @@ async def run(arguments: argparse.Namespace, settings: IngestSettings) -> int:
         raise CommandError("--external-id requires exactly one file")
     formats = {file: _format(file, arguments) for file in files}  # all are checked before anything is written
     async with open_command_pool(settings, role="presstally_ingest", size=2) as pool:
-        importer = _Run(pool, site, arguments, len(files))
+        importer = _Run(pool, site, arguments, len(files), settings)
         with importer.progress:
             for file, kind in formats.items():
                 await importer.file(file, kind)
@@ -146,7 +149,9 @@ def _format(file: _File, arguments: argparse.Namespace) -> str | FormatError:
 class _Run:
     """A run of the command: its options, progress bar and results."""
 
-    def __init__(self, pool: asyncpg.Pool, site: Site, arguments: argparse.Namespace, files: int) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, site: Site, arguments: argparse.Namespace, files: int, settings: IngestSettings
+    ) -> None:
         self._pool = pool
         self._site = site
         self._arguments = arguments
@@ -162,6 +167,11 @@ class _Run:
         self.progress.disable = not console.is_terminal
         self._bar = self.progress.add_task("files", total=files, done="")
         self._is_quiet = console.is_terminal and sys.stdout.isatty()
+        self._fetcher = open_fetcher(arguments, settings, pool, Actor(self._who), self._show_images)
+
+    def _show_images(self, totals: FetchTotals) -> None:
+        done = f"{self._results.total():,} articles, {totals.fetched:,} images"
+        self.progress.update(self._bar, done=done)
 
     async def file(self, file: _File, kind: str | FormatError) -> None:
         """Import a file, or report why it cannot be imported."""
@@ -181,6 +191,7 @@ class _Run:
             dry_run=arguments.dry_run,
             external_id=arguments.external_id,
             published_at=arguments.published_at,
+            fetcher=self._fetcher,
         )
         counters: list[SavedCounter | None] = []
         try:
@@ -253,6 +264,8 @@ class _Run:
             self._print(
                 f"{prefix}{summary or 'no articles'}; {seconds:.1f} s, {total / max(seconds, 0.001):,.0f}/s", sys.stderr
             )
+        if self._fetcher is not None and not self._arguments.dry_run:
+            self._print(totals_line(self._fetcher.totals), sys.stderr)
         if self._warnings:
             kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self._warnings.items()))
             self._print(f"{self._warnings.total():,} warnings: {kinds}", sys.stderr)

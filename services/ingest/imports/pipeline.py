@@ -22,6 +22,7 @@ from services.ingest.content.conversion import make_slug
 from services.ingest.content.errors import InvalidContentError
 from services.ingest.content.validation import LANGUAGE, check_limits
 from services.ingest.imports.detection import SOURCE_SYSTEMS
+from services.ingest.imports.fetching.images import ImageFetcher, with_stored_images
 from services.ingest.imports.identity import ImportRun, with_own_id, with_stored_id
 from services.ingest.imports.item import FormatError, ImportItem, ItemOrError, LeftOutItem, UnreadableItem
 from services.ingest.imports.publication import Decision, decide
@@ -67,6 +68,7 @@ class ImportOptions:
     dry_run: bool = False
     external_id: str | None = None
     published_at: datetime | None = None
+    fetcher: ImageFetcher | None = None
 
 
 class ImportResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -141,8 +143,7 @@ def to_draft(item: ImportItem, options: ImportOptions, now: datetime | None = No
     draft = ImportedDraft(
         site.slug, *_external_id(item, options), fields, is_public, _warnings(item, decision, refused)
     )
-    article = draft.article(1, 1, datetime.now(UTC))
-    check_limits(article, site)
+    check_limits(article := draft.article(1, 1, datetime.now(UTC)), site)
     msgspec.json.decode(msgspec.json.encode(article), type=Article)  # each field has its limit there
     return draft
 
@@ -180,11 +181,8 @@ def _warnings(item: ImportItem, decision: Decision, refused: list[str]) -> list[
 def _section(item: ImportItem, options: ImportOptions) -> str:
     wanted = item.section
     for section in options.site.sections:
-        if wanted and (
-            wanted == section.slug
-            or fold_diacritics(wanted) == fold_diacritics(section.name)
-            or slugify(wanted) == section.slug
-        ):
+        is_name = fold_diacritics(wanted) == fold_diacritics(section.name)
+        if wanted and (is_name or section.slug in (wanted, slugify(wanted))):
             return section.slug
     if options.section is None:
         known = ", ".join(section.slug for section in options.site.sections)
@@ -222,11 +220,11 @@ def prepare_batch(items: Iterator[ItemOrError], options: ImportOptions, run: Imp
 
 def _prepared(item: ItemOrError, options: ImportOptions, run: ImportRun) -> PreparedItem:
     if isinstance(item, UnreadableItem | LeftOutItem):
+        dry_run = options.dry_run
         status: Literal["left_out", "failed"] = "left_out" if isinstance(item, LeftOutItem) else "failed"
         title = item.title[:255] if isinstance(item, LeftOutItem) else ""
-        reason = item.reason[:500]
         return ImportResult(
-            place=item.place, status=status, reason=reason, title=title, line=item.line, dry_run=options.dry_run
+            place=item.place, status=status, reason=item.reason[:500], title=title, line=item.line, dry_run=dry_run
         )
     try:
         return _with_own_id(item, to_draft(item, options), options, run)
@@ -288,6 +286,7 @@ async def run_import(
 
 
 async def _save_prepared(pool: asyncpg.Pool, batch: list[PreparedItem], options: ImportOptions) -> list[ImportResult]:
+    batch = await with_stored_images(pool, options.site.slug, batch, options.fetcher, dry_run=options.dry_run)
     now = datetime.now(UTC)
     async with pool.acquire() as connection, connection.transaction():
         done = {} if options.dry_run else await _save_batch(connection, batch, options, now)
@@ -313,7 +312,8 @@ async def _save_batch(
         place = by_id.pop(row["external_id"])
         item, draft = drafts[place]
         is_settled = row["was_public"] or row["state"] == "scheduled"
-        if row["checksum"] == draft.checksum() and (is_settled or not (options.publish and draft.is_public)):
+        is_complete = is_settled or not (options.publish and draft.is_public)
+        if row["checksum"] == draft.checksum() and is_complete and not draft.has_images_since(row["at"]):
             done[place] = _unchanged(item, draft, row)
             if options.with_counter and item.views:  # an earlier import may have omitted it
                 done[place] = await _with_opening_balance(connection, done[place], item.views, options)

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
@@ -42,12 +42,35 @@ class ImportedDraft:
     is_public: bool = True
     """It is public at its source, or will be at `publish_at` and `embargo_until`."""
     warnings: list[ItemWarning] = field(default_factory=list)
+    images: Mapping[str, str] = field(default_factory=dict)
+    """Media IDs of its images that were fetched, by their URLs in `fields`; no part of the checksum."""
+    images_changed_at: datetime | None = None
+    """When the last of them was fetched."""
+
+    @property
+    def content(self) -> dict[str, Any]:
+        """The fields, with the images of the media store instead of those that it links to."""
+        fetched = {name: self.with_images(self.fields[name]) for name in ("body", "lead_image")}
+        return {**self.fields, **fetched}
+
+    def with_images(self, block: Any) -> Any:
+        """Return a block, or a list of blocks, with the images of the media store instead of those that it links to."""
+        if isinstance(block, list):
+            return [self.with_images(one) for one in block]
+        if not isinstance(block, Figure) or block.image is None or block.image.url not in self.images:
+            return block
+        image = msgspec.structs.replace(block.image, media=self.images[block.image.url])
+        return msgspec.structs.replace(block, image=image)
 
     def checksum(self) -> bytes:
         """Return a checksum that changes when the content of the import does, not when a scheduled time has come."""
         begin = self.fields.get("published_at") or self.fields.get("publish_at")
         times = {"published_at": begin, "publish_at": None}
         return hashlib.sha256(msgspec.json.encode({**self.fields, **times}, order="sorted")).digest()
+
+    def has_images_since(self, last_import: datetime) -> bool:
+        """Return whether images of it were fetched since its last import."""
+        return self.images_changed_at is not None and self.images_changed_at >= last_import
 
     def has_images(self) -> bool:
         """Return whether it has images, which the media store may have."""
@@ -66,7 +89,7 @@ class ImportedDraft:
             created_at=now,
             source_system=self.source_system,
             external_id=self.external_id,
-            **self.fields,
+            **self.content,
         )
 
 
@@ -177,12 +200,12 @@ async def _next_versions(  # noqa: PLR0917 - the state of `upsert_draft`
 
     With it, what the working version has besides the import is not published: it becomes a draft again after that.
     """
-    fields = {name: value for name, value in draft.fields.items() if name != "slug"}
+    fields = {name: value for name, value in draft.content.items() if name != "slug"}
     edited = await resolve_images(connection, msgspec.structs.replace(stored.head, **fields), strict=publish)
     is_same = edited == stored.head
     is_settled = stored.live is not None or stored.head.state == "scheduled"
-    if is_repetition and (is_settled or not publish or not is_same):
-        return []  # also if editors changed or withdrew it
+    if is_repetition and (is_settled or not publish or not is_same):  # also if editors changed or withdrew it
+        return await _fetched_images(connection, stored, draft, publish, now) if draft.images else []
     if is_same and (not publish or (stored.live is not None and stored.live.state == "published")):
         return []
     fields |= {"body": edited.body, "lead_image": edited.lead_image}
@@ -198,6 +221,41 @@ async def _next_versions(  # noqa: PLR0917 - the state of `upsert_draft`
     edited = msgspec.structs.replace(change.head, slug=public.slug) if stored.live is None else change.head
     kept = workflow.keep_unpublished_edits(edited, published, now)
     return [published] if kept is None else [published, kept]
+
+
+async def _fetched_images(
+    connection: Connection, stored: StoredArticle, draft: ImportedDraft, publish: bool, now: datetime
+) -> list[ArticleChange]:
+    """Return the changes that replace linked images by those fetched since; all else stays as editors left it.
+
+    What editors have submitted, approved or withdrawn is not touched.
+    """
+    head, live = stored.head, stored.live
+    is_live = live is not None and live.state == "published"
+    if head.state not in ("draft", "published", "scheduled") or (head.state == "scheduled" and not publish):
+        return []
+    fetched = await _with_fetched(connection, head, draft)
+    change = workflow.edit_article(
+        stored, {"body": fetched.body, "lead_image": fetched.lead_image}, by_publisher=False, now=now, action="import"
+    )
+    if publish and head.state in ("published", "scheduled"):
+        return [] if fetched == head else [workflow.publish_or_schedule(stored, fetched, now, "import")]
+    if publish and is_live:
+        assert live is not None
+        public = await _with_fetched(connection, live, draft)
+        if public != live:
+            public = msgspec.structs.replace(public, version=head.version)
+            published = workflow.publish_or_schedule(stored, public, now, "import")
+            kept = workflow.keep_unpublished_edits(change.head, published, now)
+            return [published] if kept is None else [published, kept]
+    return [] if fetched == head else [change]
+
+
+async def _with_fetched(connection: Connection, article: Article, draft: ImportedDraft) -> Article:
+    changed = {"body": draft.with_images(article.body), "lead_image": draft.with_images(article.lead_image)}
+    if changed == {"body": article.body, "lead_image": article.lead_image}:
+        return article
+    return await resolve_images(connection, msgspec.structs.replace(article, **changed))
 
 
 def _approved(stored: StoredArticle, draft: ImportedDraft) -> Article:

@@ -263,6 +263,16 @@ RETURNING site, id, type, file_name, bytes, width, height, renditions, focus_x, 
 SELECT site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at, rendition_names
 FROM ingest.media WHERE site = $3 AND (id = ANY ($1::text[]) OR rendition_names && $2::text[])
 
+-- name: fetched_images
+-- Images of a site that imports have fetched, by the URL at their source.
+SELECT url, media, fetched_at FROM ingest.fetched_images
+WHERE site = $1 AND url_digest IN (SELECT sha256(convert_to(wanted, 'UTF8')) FROM unnest($2::text[]) AS wanted)
+
+-- name: save_fetched_image
+INSERT INTO ingest.fetched_images (site, url_digest, url, media, fetched_at)
+VALUES ($1, sha256(convert_to($2, 'UTF8')), $2, $3, $4)
+ON CONFLICT (site, url_digest) DO NOTHING
+
 -- name: imported_article
 SELECT a.id, i.checksum FROM ingest.articles a LEFT JOIN ingest.imports i ON i.article = a.id
 WHERE a.site = $1 AND a.source_system = $2 AND a.external_id = $3
@@ -284,7 +294,7 @@ SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended($2, hashtexte
 FROM (SELECT unnest($3::text[]) AS external_id ORDER BY 1) AS wanted
 
 -- name: imported_articles
-SELECT a.external_id, a.id, a.number, a.version, a.state, a.title, a.live IS NOT NULL AS was_public, i.checksum
+SELECT a.external_id, a.id, a.number, a.version, a.state, a.title, a.live IS NOT NULL AS was_public, i.checksum, i.at
 FROM ingest.articles a LEFT JOIN ingest.imports i ON i.article = a.id
 WHERE a.site = $1 AND a.source_system = $2 AND a.external_id = ANY ($3::text[])
 

@@ -1,0 +1,1 @@
+"""Fetches the images of imported articles into the media store."""
