@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status doctor import token init verify-compose dashboards pictures pictures-dashboards test bench chaos soak tracker words sbom docs check lock clean
+.PHONY: help run up down status doctor import token init verify-compose dashboards pictures pictures-dashboards test test-long bench chaos soak tracker words sbom docs check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -30,9 +30,13 @@ token: ## Manage bearer tokens: make token ARGS='create --name Lan --scope write
 init: ## Write .env for Docker Compose with generated secrets; existing values stay
 	@python3 deploy/compose/init_env.py
 
-test: ## Run all tests (ARGS="-k counter" selects some)
+test: ## Run the tests, two at a time (ARGS="-k counter" selects some)
 	@$(BOOTSTRAP) dev
-	@$(DEV)/python -m pytest $(ARGS)
+	@$(DEV)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+
+test-long: ## Run the tests that take over a minute each: alerts, a rolling upgrade, generated API requests
+	@$(BOOTSTRAP) dev
+	@$(DEV)/python -m pytest -m long $(ARGS)
 
 bench: ## Run the benchmarks; prints rates and ratios, without pass or fail
 	@$(BOOTSTRAP) dev

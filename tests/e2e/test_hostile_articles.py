@@ -230,6 +230,7 @@ def test_titles_that_look_alike_are_articles_of_their_own(system: Any, editors: 
         assert heading[1] == one["title"]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("knows_an_article", [False, True])
 def test_the_whole_interface_keeps_its_word(system: Any, editors: Any, tmp_path: Path, knows_an_article: bool) -> None:
     """Whatever is sent to any route, the answer is one that the OpenAPI document announces, and never a 500."""

@@ -3,7 +3,6 @@
 import concurrent.futures
 import hashlib
 import io
-import time
 from pathlib import Path
 from typing import Any
 
@@ -182,17 +181,16 @@ def test_broken_form_is_rejected(editors: Any, body: bytes, kind: str, status: i
 
 
 def test_api_responds_while_images_are_decoded(editors: Any) -> None:
-    """Large images are decoded in other processes: the API responds meanwhile, and all uploads succeed."""
+    """Large images are decoded in other processes: the API responds many times meanwhile, and all uploads succeed."""
     large = [photo(color, (7_000, 7_000)) for color in ("orange", "purple", "olive")]
+    responses = 0
     with concurrent.futures.ThreadPoolExecutor(3) as pool:
         uploads = [pool.submit(editors.upload, content) for content in large]
-        slowest = 0.0
         while not all(one.done() for one in uploads):
-            begun = time.monotonic()
             assert editors.call("GET", "/media?limit=1", scope="read").status == 200
-            slowest = max(slowest, time.monotonic() - begun)
+            responses += 1
     assert [one.result().status for one in uploads] == [201] * 3
-    assert slowest < 5
+    assert responses > 10, "decoding in this process would answer once between two images"
 
 
 async def test_upload_while_store_is_unavailable_is_503(system: Any, editors: Any) -> None:

@@ -226,6 +226,7 @@ async def freeze_postgres(system: RunningSystem, alerts: Alerts, folder: Path) -
         await alerts.ends(alert)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_faults_fire_alerts_that_end_after_recovery(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kafka frozen, ledger changed, Postgres frozen, service killed: each main alert fires, and ends."""

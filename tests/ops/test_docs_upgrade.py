@@ -4,6 +4,8 @@ import asyncio
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.soak.assertions import check
 from tests.soak.editor_load import EditorLoad
 from tests.soak.load import Load
@@ -17,6 +19,7 @@ UPSTREAMS = {"COLLECTOR": "ingest", "ARTICLES": "ingest", "STATS": "stats", "REN
 LEAD_SECONDS = 2.0
 
 
+@pytest.mark.long
 async def test_rolling_upgrade_under_load_loses_no_event_and_no_request(tmp_path: Path) -> None:
     """With two replicas of each service, replacing all six under load costs no event and no request."""
     tmp_path.chmod(0o755)
