@@ -10,6 +10,7 @@ from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from shared import __version__
+from shared.http.security_headers import document_csp
 from shared.topics import TOPICS, Topic
 
 REFERENCE = "#/components/schemas/{name}"
@@ -73,7 +74,8 @@ async def _page(request: Request) -> Response:
             row = Markup("<tr><td><code>{}</code></td><td><code>{}</code></td><td>{}</td></tr>")
             parts.append(row.format(field.encode_name, kind, "yes" if field.required else "no"))
         parts.append(Markup("</table></section>"))
-    return HTMLResponse(Markup().join(parts))
+    html = Markup().join(parts)
+    return HTMLResponse(html, headers={"content-security-policy": document_csp(html)})
 
 
 def _inline_schema(kind: type) -> object:

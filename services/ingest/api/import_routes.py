@@ -31,7 +31,7 @@ FORMATS = sorted(READERS)
 @router.post(
     "/imports",
     summary="Import many articles",
-    responses=response_docs(200, ImportResult, problems=(403, 404, 429), media=NDJSON),
+    responses=response_docs(200, ImportResult, problems=(403, 404), media=NDJSON),
     openapi_extra=_BODY,
 )
 async def import_articles(  # noqa: PLR0917 - the query parameters

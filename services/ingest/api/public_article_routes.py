@@ -249,5 +249,6 @@ async def get_publication(
     assert status is not None, "articles are never deleted"
     if token is None:  # without a token, nothing about unpublished versions
         status.head_version = row["published_version"]
-        status.reason = "this version is not published" if status.status == "not_published" else status.reason
+        hidden = {"not_published": "this version is not published", "failed": "the portal could not show this version"}
+        status.reason = hidden.get(status.status)
     return json_response(status)

@@ -223,7 +223,7 @@ def response_docs(status: int, *types: type, problems: Sequence[int] = (), media
     schemas = [_SCHEMA[kind] for kind in types]
     schema = {} if not schemas else schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     problem = {"content": {"application/problem+json": {"schema": _SCHEMA[ProblemDocument]}}}
-    responses: dict[int | str, Any] = {code: dict(problem) for code in (*problems, 400, 401, 413, 422, 503)}
+    responses: dict[int | str, Any] = {code: dict(problem) for code in (*problems, 400, 401, 408, 413, 422, 429, 503)}
     responses[status] = {
         "content": {media: {"schema": schema}},
         **({"headers": ETAG} if ArticleResponse in types else {}),

@@ -12,7 +12,14 @@ from fastapi_offline import FastAPIOffline
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
-from services.ingest.api import article_routes, history_routes, import_routes, media_routes, public_article_routes
+from services.ingest.api import (
+    article_routes,
+    documentation,
+    history_routes,
+    import_routes,
+    media_routes,
+    public_article_routes,
+)
 from services.ingest.api.body_limits import BodyLimitMiddleware
 from services.ingest.api.dependencies import ApiContext
 from services.ingest.api.errors import HANDLERS
@@ -55,6 +62,8 @@ Articles are created as drafts, submitted, approved and published; the portal sh
 def editor_api(context: ApiContext) -> FastAPI:
     """Build the API below `/api`."""
     api = FastAPIOffline(
+        docs_url=None,
+        redoc_url=None,
         title="Presstally editor API",
         version=__version__,
         description=DESCRIPTION,
@@ -68,6 +77,7 @@ def editor_api(context: ApiContext) -> FastAPI:
     api.include_router(history_routes.router)
     api.include_router(media_routes.router)
     api.include_router(import_routes.router)
+    documentation.add_page(api)
 
     def openapi() -> dict[str, Any]:
         if api.openapi_schema is None:

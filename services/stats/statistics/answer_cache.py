@@ -7,9 +7,7 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from services.stats.query_params import ANY_ORIGIN
 from shared.http.fair_limit import FairLimit
-from shared.http.problems import Problem
 from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.single_flight import SingleFlight
 
@@ -19,9 +17,6 @@ LAST_GOOD_SECONDS = 3_600
 """Older results are not returned."""
 CONCURRENT_READS = 3
 """Different queries at the same time, so that enough of Postgres is left for counters. The callers take turns."""
-READS_OF_CALLER_MAX = 32
-READS_MAX = 256
-"""Running and waiting queries."""
 WAIT_SECONDS = 15.0
 
 
@@ -39,13 +34,7 @@ class AnswerCache:
     def __init__(self) -> None:
         self._results: OrderedDict[Hashable, _Result] = OrderedDict()
         self._reads = SingleFlight[Hashable, Any]("read statistics")
-        self._limit = FairLimit(
-            "statistics",
-            running_max=CONCURRENT_READS,
-            in_progress_max=READS_MAX,
-            of_caller_max=READS_OF_CALLER_MAX,
-            headers=ANY_ORIGIN,
-        )
+        self._limit = FairLimit("statistics", running_max=CONCURRENT_READS)
 
     async def get(self, key: Hashable, seconds: float, load: Callable[[], Awaitable[_T]]) -> _T:
         """Return a result that is at most `seconds` old, or the last good one while Postgres is unavailable.
@@ -79,7 +68,6 @@ class AnswerCache:
         Raises:
             asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable and there is
                 no result of the last hour.
-            Problem: 429 or 503 if too many queries are in progress, and there is no such result.
         """
         known = self._results.get(key)
         if known is not None and time.monotonic() < known.fresh_until:
@@ -88,7 +76,7 @@ class AnswerCache:
             return result
         try:
             result = await self._reads.run(key, lambda: self._load(key, load))
-        except (Problem, *POSTGRES_UNAVAILABLE):
+        except POSTGRES_UNAVAILABLE:
             if known is None or time.monotonic() - known.begun_at > LAST_GOOD_SECONDS:
                 raise
             result = known.value

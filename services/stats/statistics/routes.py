@@ -43,9 +43,9 @@ ASSET_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset
 ID_CHARACTERS_MAX = 64
 DAYS_MAX = 400
 """Summing the top articles of a year takes seconds; longer ranges are for the exports of history."""
-RENDERS_OF_CALLER_MAX = 16
-RENDERS_MAX = 128
-RENDER_WAIT_SECONDS_MAX = 10.0
+REQUESTS_OF_CALLER_MAX = 16
+REQUESTS_MAX = 128
+"""Requests that are being served: refused at once, before any of their work."""
 
 
 class TopQuery(NamedTuple):
@@ -67,14 +67,14 @@ class StatisticsRoutes:
         self._sites = sites
         self._auth = StatisticsAuth(sites, tokens)
         self._public_url = public_url
-        self._renders = FairLimit(
+        self._requests = FairLimit(
             "statistics",
-            running_max=1,
-            in_progress_max=RENDERS_MAX,
-            of_caller_max=RENDERS_OF_CALLER_MAX,
-            wait_seconds_max=RENDER_WAIT_SECONDS_MAX,
+            running_max=REQUESTS_MAX,
+            in_progress_max=REQUESTS_MAX,
+            of_caller_max=REQUESTS_OF_CALLER_MAX,
             headers=ANY_ORIGIN,
         )
+        self._renders = FairLimit("tables", running_max=1)
 
     @property
     def routes(self) -> list[Route]:
@@ -84,12 +84,12 @@ class StatisticsRoutes:
         return [
             Route("/stats/assets/{name}", asset),
             *(
-                Route(f"/stats/{{site}}/{name}" + ("" if kind == "json" else f".{kind}"), _with_file_kinds(act, kind))
+                Route(f"/stats/{{site}}/{name}" + ("" if kind == "json" else f".{kind}"), self._limited(act, kind))
                 for name, act in tables.items()
                 for kind in kinds
             ),
-            Route("/stats/{site}/top.html", self.fragment),
-            Route("/stats/{site}", self.page),
+            Route("/stats/{site}/top.html", self._limited(self.fragment)),
+            Route("/stats/{site}", self._limited(self.page)),
             Route("/stats/{site}/", self.without_slash),
         ]
 
@@ -288,12 +288,16 @@ class StatisticsRoutes:
         headers = {**self._caching(site, 5), **ANY_ORIGIN}
         return Response(msgspec.json.encode(answer), media_type="application/json", headers=headers)
 
-    async def _render(self, work: Callable[..., _T], *arguments: Any) -> _T:
-        """Run CPU-bound work in a thread, one at a time: counters of the same process never wait for it.
+    def _limited(self, act: Any, *arguments: str) -> Any:
+        async def handle(request: Request) -> Response:
+            async with self._requests.admit():
+                answer: Response = await act(request, *arguments)
+                return answer
 
-        Raises:
-            Problem: 429 or 503 if too much of it is in progress.
-        """
+        return handle
+
+    async def _render(self, work: Callable[..., _T], *arguments: Any) -> _T:
+        """Run CPU-bound work in a thread, one at a time: counters of the same process never wait for it."""
         async with self._renders.admit():
             return await asyncio.to_thread(work, *arguments)
 
@@ -321,14 +325,6 @@ async def asset(request: Request) -> Response:
         raise Problem(404, "Not found.")
     headers = {"cache-control": "public, max-age=31536000, immutable", "x-content-type-options": "nosniff"}
     return Response(ASSETS[name], media_type=ASSET_TYPES[name.rpartition(".")[2]], headers=headers)
-
-
-def _with_file_kinds(act: Any, kind: str) -> Any:
-    async def handle(request: Request) -> Response:
-        answer: Response = await act(request, kind)
-        return answer
-
-    return handle
 
 
 def _frame(request: Request, site: Site, as_of: int, of: str) -> ReportFrame:

@@ -73,7 +73,7 @@ def test_revision_on_the_wire_has_its_contract_names() -> None:
 def test_response_docs_list_result_and_problems() -> None:
     """Each route documents its result, its own problems and the common ones; an article has its ETag."""
     docs = response_docs(200, ArticleResponse, problems=(404,))
-    assert set(docs) == {200, 404, 400, 401, 413, 422, 503}
+    assert set(docs) == {200, 404, 400, 401, 408, 413, 422, 429, 503}
     assert docs[200]["content"]["application/json"]["schema"] == {"$ref": "#/components/schemas/ArticleResponse"}
     assert "ETag" in docs[200]["headers"]
     assert docs[404]["content"]["application/problem+json"]["schema"] == {

@@ -1,10 +1,12 @@
 """Security headers of every response, and redirects without the request's host."""
 
+import base64
+import hashlib
 from typing import Any
 
 import pytest
 
-from shared.http.security_headers import DENY_ALL_CSP, DOCUMENT_CSP, secure_headers
+from shared.http.security_headers import DENY_ALL_CSP, STYLED_CSP, document_csp, secure_headers
 
 
 def secured(path: str, status: int = 200, **headers: str) -> dict[str, str]:
@@ -15,10 +17,10 @@ def secured(path: str, status: int = 200, **headers: str) -> dict[str, str]:
 
 
 def test_secure_headers_has_a_policy_for_each_kind_and_keeps_the_handlers() -> None:
-    """JSON, SVG and errors run nothing and are not framed; documents are of this host; a handler's policy stays."""
+    """JSON, HTML, SVG and errors run nothing and are not framed; a handler's policy stays."""
     assert secured("/api/articles", content_type="application/json")["content-security-policy"] == DENY_ALL_CSP
-    assert secured("/api/docs", content_type="text/html; charset=utf-8")["content-security-policy"] == DOCUMENT_CSP
-    assert secured("/api/docs/x", content_type="application/json")["content-security-policy"] == DENY_ALL_CSP
+    assert secured("/api/docs", content_type="text/html; charset=utf-8")["content-security-policy"] == DENY_ALL_CSP
+    assert secured("/x", content_type="image/svg+xml")["content-security-policy"] == STYLED_CSP
     assert secured("/", content_security_policy="x")["content-security-policy"] == "x"
     assert secured("/")["x-content-type-options"] == "nosniff"
 
@@ -35,3 +37,14 @@ def test_secure_headers_has_a_policy_for_each_kind_and_keeps_the_handlers() -> N
 def test_secure_headers_redirect_does_not_repeat_the_host(location: str, expected: str) -> None:
     """A slash at the end of a path redirected to whatever the client sent as Host."""
     assert secured("/api/articles/", 307, location=location)["location"] == expected
+
+
+def test_document_csp_names_inline_parts_by_checksum() -> None:
+    """A page of documentation runs its own inline script and style, and no other: nothing is `unsafe-inline`."""
+    policy = document_csp("<style>a</style><script src=x></script><script>\nb</script>")
+    sources = dict(part.split(" ", 1) for part in policy.split("; "))
+    assert sources["style-src"] == "'self' 'sha256-ypeBEsobvcr6wjGzmiPcTaeG7/gUfE5yuYB3ha/uSLs='"
+    checksum = base64.b64encode(hashlib.sha256(b"\nb").digest()).decode()
+    assert sources["script-src"] == f"'self' 'sha256-{checksum}'"
+    assert "unsafe" not in policy
+    assert sources["frame-ancestors"] == sources["default-src"] == "'none'"

@@ -1,0 +1,20 @@
+"""The page of the documentation: its policy and its references. A browser reads it in `tests/browser`."""
+
+import re
+from typing import Any
+
+from shared.http.security_headers import document_csp
+
+
+async def test_page_refers_to_this_host_under_its_own_policy(api: Any) -> None:
+    """Every reference is a path below /api, and the policy names the page's own script by checksum."""
+    answer = await api.call("GET", "/docs", scope=None)
+    html = answer.body.decode()
+    assert answer.status == 200
+    assert answer.headers["content-security-policy"] == document_csp(html)
+    assert "sha256-" in answer.headers["content-security-policy"]
+    references = re.findall(r'(?:src|href)="([^"]*)"', html)
+    assert len(references) == 3
+    assert all(one.startswith("/api/static-offline-docs/") for one in references)
+    assert "'/api/openapi.json'" in html
+    assert (await api.call("GET", "/redoc", scope=None)).status == 404
