@@ -5,14 +5,16 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.conftest import PERSON, answers, free_ports, wait_for
+from tests.conftest import PERSON, ROOT, answers, free_ports, wait_for
 
 SITE = "haihau"
 READERS = 10
@@ -22,15 +24,15 @@ CONFIG = """
 	auto_https off
 	persist_config off
 	servers {{
-		trusted_proxies static 127.2.0.0/16
+		trusted_proxies static 127.2.0.0/16 {trusted}
 	}}
 }}
 http://:{port} {{
-	bind 127.0.0.1
+	bind {bind}
 	respond /alive 200
 	reverse_proxy {upstream} {{
 		transport http {{
-			local_address 127.2.0.{number}
+			local_address {source}
 		}}
 	}}
 }}
@@ -42,21 +44,50 @@ def outermost(system: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Two proxies in front of the gateway, at trusted addresses; yield the outer one's port."""
     ports = free_ports(2)
     folder = tmp_path_factory.mktemp("proxies")
-    processes = []
-    caddy = str(Path(sys.executable).parent / "caddy")
-    for port, upstream in ((ports, f"127.0.0.1:{ports + 1}"), (ports + 1, f"127.0.0.1:{system.base_port}")):
-        config = folder / f"{port}.caddyfile"
-        config.write_text(CONFIG.format(port=port, upstream=upstream, number=port - ports + 1))
-        own = {"HOME": str(folder), "XDG_DATA_HOME": str(folder), "XDG_CONFIG_HOME": str(folder)}
-        with (folder / f"{port}.log").open("wb") as log:
-            command = [caddy, "run", "--config", str(config), "--adapter", "caddyfile"]
-            processes.append(subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log))
-    try:
-        for port in (ports, ports + 1):
-            wait_for(lambda port=port: answers(f"http://127.0.0.1:{port}/alive"), 20, "a proxy")
+    with ExitStack() as running:
+        for port, upstream in ((ports, f"127.0.0.1:{ports + 1}"), (ports + 1, f"127.0.0.1:{system.base_port}")):
+            given = {"bind": "127.0.0.1", "source": f"127.2.0.{port - ports + 1}", "trusted": ""}
+            config = folder / f"{port}.caddyfile"
+            config.write_text(CONFIG.format(port=port, upstream=upstream, **given))
+            running.enter_context(caddy(config, f"http://127.0.0.1:{port}/alive", {}))
         yield ports
-    finally:
-        for process in processes:
+
+
+@pytest.fixture(scope="module")
+def outermost_to_ipv6(system: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """A proxy that is reached over IPv4, then one and the gateway's own configuration over IPv6; yield the port."""
+    ports = free_ports(3)
+    folder = tmp_path_factory.mktemp("ipv6")
+    with ExitStack() as running:
+        for port, bind in ((ports, "127.0.0.1"), (ports + 1, "::1")):
+            config = folder / f"{port}.caddyfile"
+            given = {"bind": bind, "source": "::1", "trusted": "::1/128"}
+            config.write_text(CONFIG.format(port=port, upstream=f"[::1]:{port + 1}", **given))
+            host = "[::1]" if ":" in bind else bind
+            running.enter_context(caddy(config, f"http://{host}:{port}/alive", {}))
+        names = {"COLLECTOR": "ingest", "ARTICLES": "articles", "STATS": "stats", "RENDER": "render"}
+        own = {f"{name}_UPSTREAM": f"127.0.0.1:{system.port(service)}" for name, service in names.items()}
+        own |= {
+            "GATEWAY_ADDRESS": f"http://:{ports + 2}",
+            "GATEWAY_BIND": "::1",
+            "PRESSTALLY_TRUSTED_PROXIES": "::1/128",
+        }
+        running.enter_context(caddy(ROOT / "deploy/gateway/Caddyfile", f"http://[::1]:{ports + 2}/t.js", own))
+        yield ports
+
+
+@contextmanager
+def caddy(config: Path, alive: str, environment: dict[str, str]) -> Iterator[None]:
+    """Run a Caddy, once a URL of it is answered."""
+    with tempfile.TemporaryDirectory() as home:
+        own = {"HOME": home, "XDG_DATA_HOME": home, "XDG_CONFIG_HOME": home, **environment}
+        command = [str(Path(sys.executable).parent / "caddy"), "run", "--config", str(config), "--adapter", "caddyfile"]
+        with (Path(home) / "log").open("wb") as log:
+            process = subprocess.Popen(command, env={**os.environ, **own}, stdout=log, stderr=log)
+        try:
+            wait_for(lambda: answers(alive), 20, f"a proxy: {(Path(home) / 'log').read_text()}")
+            yield
+        finally:
             process.terminate()
             process.wait(20)
 
@@ -123,6 +154,22 @@ def test_readers_over_ipv6_are_told_from_each_other(system: Any, outermost: int,
             for written in (address, f"[{address}]", f"203.0.113.1, [{address}]:{40_000 + number}"):
                 assert send_view(port, "127.2.0.9", agent, written) == 202
     expected = (before[0] + READERS, before[1] + 9 * READERS)
+    wait(lambda: visitors_and_views(system) == expected, 20, f"{expected} visitors and views")
+
+
+def test_readers_behind_ipv6_proxies_are_the_readers_that_come_straight(
+    system: Any, outermost_to_ipv6: int, wait: Callable[..., Any]
+) -> None:
+    """Proxies that reach each other and the gateway over IPv6 sockets are no visitors, whatever is invented."""
+    agent = f"{PERSON} proxies/{uuid.uuid4()}"
+    before = visitors_and_views(system)
+    for number, spoofed in enumerate(SPOOFED):
+        assert send_view(outermost_to_ipv6, f"127.1.0.{number + 1}", agent, *spoofed) == 202
+        assert send_view(system.base_port, f"127.1.0.{number + 1}", agent, *spoofed) == 202
+        named = f"2001:db8:0:{number}::1"  # by a trusted proxy in front of both chains
+        assert send_view(outermost_to_ipv6, "127.2.0.9", agent, named) == 202
+        assert send_view(system.base_port, "127.2.0.9", agent, f"[{named}]:80") == 202
+    expected = (before[0] + 2 * READERS, before[1] + 4 * READERS)
     wait(lambda: visitors_and_views(system) == expected, 20, f"{expected} visitors and views")
 
 
