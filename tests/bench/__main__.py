@@ -16,6 +16,7 @@ from pathlib import Path
 
 from deploy.local.stack import failure_reason
 from deploy.local.supervisor import StartFailed
+from tests.bench.attack import attack
 from tests.bench.collect import collect
 from tests.bench.count_latency import delay
 from tests.bench.counter_api import counter_api
@@ -44,6 +45,7 @@ BENCHMARKS = {
     "portal": portal,
     "render": render,
     "publish_live": publish_live,
+    "attack": attack,
 }
 SEED = 20_261_125
 LOAD_PROCESSES = 2

@@ -212,6 +212,17 @@ class Infrastructure:
         finally:
             await connection.close()
 
+    def run(self, copy: "Counting", statement: str, *values: Any) -> None:
+        """Run a statement in a copy's database, as its owner."""
+
+        async def run() -> None:
+            connection = await asyncpg.connect(copy.database)
+            await connection.execute(statement, *values)
+            await connection.execute("VACUUM ANALYZE")
+            await connection.close()
+
+        asyncio.run(run())
+
     @contextmanager
     def broker(self, name: str) -> Iterator[str]:
         """Run a new Kafka with empty topics; yield host:port."""
