@@ -42,8 +42,10 @@ BLOCK_TAGS = {
     *CONTAINER_TAGS,
 }
 _SPACE = re.compile(r"[ \t\r\n\f]+")
+_UNEVEN_SPACE = re.compile(r"[ \t\r\n\f]{2,}|[\t\r\n\f]")
+"""White space that is not a single blank already."""
 _TAG = re.compile(r"<[^>]*>")
-_EDGES = re.compile(r"^(?:\s|<br>)+|(?:\s|<br>)+$")
+_BREAK = "<br>"
 
 
 def tree_to_blocks(root: Node) -> list[Block]:
@@ -106,7 +108,14 @@ def inline_html(children: Iterable[Node | str]) -> str:
 
 
 def _trimmed(parts: Iterable[str]) -> str:
-    return _EDGES.sub("", _SPACE.sub(" ", "".join(parts)))
+    """Return inline HTML with white space collapsed, without blanks and line breaks at its ends, in linear time."""
+    text = _UNEVEN_SPACE.sub(" ", "".join(parts))
+    begin, end = 0, len(text)
+    while begin < end and (text[begin].isspace() or text.startswith(_BREAK, begin, end)):
+        begin += 1 if text[begin].isspace() else len(_BREAK)
+    while begin < end and (text[end - 1].isspace() or text.endswith(_BREAK, begin, end)):
+        end -= 1 if text[end - 1].isspace() else len(_BREAK)
+    return text[begin:end]
 
 
 def _inline(children: Iterable[Node | str], *, in_link: bool = False) -> Iterator[str]:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.ingest.content import normalization as module
 from services.ingest.content.normalization import TextError, clean_line, clean_text
 
 
@@ -46,6 +47,16 @@ def test_clean_text_invalid_character_is_named_with_position(text: str, message:
     with pytest.raises(TextError) as raised:
         clean_text(text)
     assert str(raised.value) == f"has {message}"
+
+
+def test_clean_text_of_printable_characters_needs_no_expressions() -> None:
+    """No character that is rejected, removed or replaced counts as printable, which is what the short way relies on."""
+    patterns = (module._CONTROL, module._DIRECTION, module._INVISIBLE, module._LINE_ENDS)
+    printable = [chr(code) for code in range(0x110000) if chr(code).isprintable()]
+    text = "".join(printable)
+    assert len(printable) > 100_000
+    assert not any(pattern.search(text) for pattern in patterns)
+    assert text.encode()
 
 
 @given(st.text(max_size=80))
