@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status doctor import token init verify-compose dashboards pictures pictures-dashboards test test-long bench chaos soak tracker words sbom docs check lock clean
+.PHONY: help run up down status doctor import token init verify-compose dashboards pictures pictures-dashboards test test-long bench chaos soak restore-drill tracker words sbom docs check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -49,6 +49,10 @@ chaos: ## Fault tests: kill, freeze and disconnect processes under load (ARGS="-
 soak: ## Soak test: 30 minutes of mixed load with faults; writes docs/soak.md (ARGS="4 --seed 7": minutes, seed)
 	@$(BOOTSTRAP) dev
 	@$(DEV)/python -m tests.soak $(ARGS)
+
+restore-drill: ## Restore every pair of an older, an empty and an intact Postgres and Kafka, as documented; 8 minutes
+	@$(BOOTSTRAP) dev
+	@$(DEV)/python -m tests.restore $(ARGS)
 
 verify-compose: ## Run docker-compose.yml on a Docker engine and verify it
 	@$(DEV)/python -m deploy.compose.verify $(ARGS)

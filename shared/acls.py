@@ -34,7 +34,7 @@ LITERAL, PREFIXED, ALLOW = 3, 4, 3
 ANY_HOST = "*"
 
 READS: Mapping[str, tuple[Topic, ...]] = {
-    "ingest": (PAGES_LIVE, ARTICLES),
+    "ingest": (PAGES_LIVE, ARTICLES, COUNTER_ADJUSTMENTS),
     "stats": (PAGE_VIEWS, COUNTER_ADJUSTMENTS, ARTICLES, PAGES_LIVE),
     "render": (ARTICLES,),
 }
@@ -45,7 +45,7 @@ WRITES: Mapping[str, tuple[Topic, ...]] = {
     "render": (PAGES_LIVE,),
 }
 OPERATOR = "operator"
-"""Creates topics, adds partitions and runs the commands: adjust, dlq, verify, rebuild."""
+"""Creates topics, adds partitions and runs the commands: adjust, dlq, republish, verify, rebuild."""
 
 
 class Acl(NamedTuple):
@@ -75,6 +75,7 @@ def acls() -> dict[str, list[Acl]]:
     operations: tuple[Operation, ...] = ("create", "read", "write", "describeconfigs", "alterconfigs")
     found[OPERATOR] = [Acl("topic", name, operation) for name in names for operation in operations]
     found[OPERATOR].append(Acl("topic", PAGE_VIEWS.name, "alter"))
+    found[OPERATOR].append(Acl("group", "ingest-relay", "describe"))  # republish reads its offset
     return found
 
 

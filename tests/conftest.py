@@ -23,6 +23,7 @@ import pytest
 from deploy.local.bootstrap import jars_folder, java_command
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
+from services.ingest.queries import SQL
 from shared.migrate import migrate
 
 ROOT = Path(__file__).parent.parent
@@ -134,12 +135,20 @@ def url_of(server: str, database: str) -> str:
     return server.rsplit("/", 1)[0] + "/" + database
 
 
+async def mark_compared(url: str) -> None:
+    """Mark a database as compared with the topics, so that articles may be changed without a relay."""
+    connection = await asyncpg.connect(url)
+    await connection.execute(SQL["confirm_comparison"])
+    await connection.close()
+
+
 @pytest.fixture
 async def database(postgres_url: str, template: str) -> AsyncIterator[str]:
     """The URL of a fresh database with all migrations."""
     name = f"test_{uuid.uuid4().hex[:12]}"
     server = await asyncpg.connect(postgres_url)
     await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+    await mark_compared(url_of(postgres_url, name))
     yield url_of(postgres_url, name)
     await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
     await server.close()

@@ -1,4 +1,4 @@
-"""`python -m services.ingest [collector|articles …]`, or a command: `import`, `token`.
+"""`python -m services.ingest [collector|articles …]`, or a command.
 
 Roles and commands are imported when they run: the collector needs neither the editor API nor the import readers, and
 would take 25 MB more with them.
@@ -41,6 +41,18 @@ async def _run_partitions(arguments: argparse.Namespace, settings: IngestSetting
     await partitions_command.run(arguments, settings)
 
 
+def _add_republish_arguments(parser: argparse.ArgumentParser) -> None:
+    from services.ingest.articles import republish_command
+
+    republish_command.add_arguments(parser)
+
+
+async def _run_republish(arguments: argparse.Namespace, settings: IngestSettings) -> int:
+    from services.ingest.articles import republish_command
+
+    return await republish_command.run(arguments, settings)
+
+
 def _add_token_arguments(parser: argparse.ArgumentParser) -> None:
     from services.ingest.auth import token_command
 
@@ -66,6 +78,13 @@ COMMANDS = {
         _run_partitions,
         uses="Kafka or Postgres",
         after_failure="run it again; what is done already is not done twice",
+    ),
+    "republish": Command(
+        "compare Postgres with Kafka's topics: send again what they lack, and take over what Postgres lacks",
+        _add_republish_arguments,
+        _run_republish,
+        uses="Kafka or Postgres",
+        after_failure="run it again; what was sent is not sent twice",
     ),
     "token": Command("create, list and revoke bearer tokens", _add_token_arguments, _run_token),
 }

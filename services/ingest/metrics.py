@@ -67,3 +67,12 @@ PUBLISH_TO_LIVE = Histogram(
     "Time from the commit of a publication until the portal reports it live.",
     buckets=(0.1, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30, 60),
 )
+RECOVERED = Counter(
+    "presstally_recovered_messages_total",
+    "Articles and opening balances by which Postgres and Kafka differed, by result: taken_over, sent_again.",
+    ["result"],
+)
+RECOVERY_CONFLICTS = Gauge(
+    "presstally_recovery_conflicts",
+    "Articles that could not be taken over from Kafka as they were, or had to give way, since the start.",
+)

@@ -1,5 +1,6 @@
 """Reads ranges of a topic's records, without a consumer group."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -8,8 +9,10 @@ from aiokafka.structs import ConsumerRecord
 
 from shared.kafka.connection import READ_COMMITTED, KafkaConfig
 
-SILENCE_MS = 15_000
+SILENCE_SECONDS = 15.0
 """A broker that has records and sends none for this time is taken to be unavailable."""
+POLL_MS = 50
+"""How long to wait for records: none come where only ends of transactions are, which take offsets."""
 FETCH_RECORDS = 20_000
 PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 
@@ -54,9 +57,13 @@ async def read_range(
         return
     reader.assign([partition])
     reader.seek(partition, begin)
-    while await reader.position(partition) < end:
-        before = await reader.position(partition)
-        fetched = await reader.getmany(partition, timeout_ms=SILENCE_MS, max_records=FETCH_RECORDS)
-        yield [record for record in fetched.get(partition, []) if record.offset < end]
-        if await reader.position(partition) == before:
+    position, moved_at = begin, time.monotonic()
+    while position < end:
+        fetched = await reader.getmany(partition, timeout_ms=POLL_MS, max_records=FETCH_RECORDS)
+        if records := [record for record in fetched.get(partition, []) if record.offset < end]:
+            yield records
+        before, position = position, await reader.position(partition)
+        if position != before:
+            moved_at = time.monotonic()
+        elif time.monotonic() - moved_at > SILENCE_SECONDS:
             raise TimeoutError(f"{partition.topic}-{partition.partition}: no records from offset {before} on")

@@ -14,6 +14,7 @@ from starlette.types import Message
 
 from services.ingest.api.dependencies import ApiContext
 from services.ingest.articles.publication_status import PublicationTracker
+from services.ingest.articles.topic_comparison import ComparisonGate
 from services.ingest.auth.tokens import Tokens, create
 from services.ingest.media.library import MediaStore
 from services.ingest.roles.articles import editor_api, limited
@@ -79,6 +80,14 @@ class Response:
 
     def json(self) -> Any:
         return json.loads(self.body)
+
+
+class OpenGate(ComparisonGate):
+    """A gate that is open from the start: no relay runs here."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        super().__init__(pool)
+        self._is_open = True
 
 
 class EditorApi:
@@ -171,7 +180,7 @@ async def tenants(pool: asyncpg.Pool, site: Site, tmp_path: Path) -> EditorApi:
     tracker = PublicationTracker(pool, asyncio.Event())
     media = MediaStore(open_store(str(tmp_path / "media")))
     sites = Sites({site.slug: site, other.slug: other})
-    return EditorApi(ApiContext(pool, Tokens(pool), sites, tracker, site.origins[0], media))
+    return EditorApi(ApiContext(pool, Tokens(pool), sites, tracker, site.origins[0], media, OpenGate(pool)))
 
 
 @pytest.fixture
@@ -179,4 +188,5 @@ async def api(pool: asyncpg.Pool, site: Site, tmp_path: Path) -> EditorApi:
     """The editor API of the site `haihau`."""
     tracker = PublicationTracker(pool, asyncio.Event())
     media = MediaStore(open_store(str(tmp_path / "media")))
-    return EditorApi(ApiContext(pool, Tokens(pool), Sites({site.slug: site}), tracker, site.origins[0], media))
+    sites = Sites({site.slug: site})
+    return EditorApi(ApiContext(pool, Tokens(pool), sites, tracker, site.origins[0], media, OpenGate(pool)))

@@ -52,6 +52,7 @@ HEALTH = {
     'presstally_reconciliation_difference_events{check="totals"}': "0x700",
     'presstally_dead_letters_total{topic="page-views"}': "3x700",
     "presstally_outbox_pending_messages": "0 3 0 2 0x700",
+    "presstally_recovery_conflicts": "0x700",
     "presstally_schedule_overdue_seconds": "0x700",
     'presstally_article_publish_to_live_seconds_bucket{le="10.0"}': "0+2x700",
     'presstally_article_publish_to_live_seconds_bucket{le="+Inf"}': "0+2x700",
@@ -123,6 +124,7 @@ CASES = [
         "420m",
     ),
     Case("OutboxStuck", "page", {"presstally_outbox_pending_messages": "2x40"}),
+    Case("RecoveryConflicts", "ticket", {"presstally_recovery_conflicts": "0x20 1x40"}),
     Case("ScheduleOverdue", "page", {"presstally_schedule_overdue_seconds": "0+60x40"}),
     Case(
         "PublishingSlow",

@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.api.dependencies import (
+    CHANGES_ARTICLES,
     ApiContext,
     ApiContextDep,
     ArticleId,
@@ -38,7 +39,7 @@ from shared.articles import Article
 from shared.http.problems import Problem
 from shared.postgres import Connection
 
-router = APIRouter()
+router = APIRouter(dependencies=CHANGES_ARTICLES)
 APPROVALS = ("approve", "schedule", "publish")
 """Transitions that make what somebody has read public, now or later: they name the version that was read."""
 IdempotencyKey = Annotated[
@@ -167,7 +168,7 @@ async def _edit(  # noqa: PLR0917 - the parameters of the two routes
         change = workflow.edit_article(stored, converted.fields, by_publisher=by_publisher, now=now)
         change = replace(change, head=await resolve_images(connection, change.head))
         check_limits(change.head, site)
-        await save_change(connection, stored, change, token.actor, sent.note)
+        change = await save_change(connection, stored, change, token.actor, sent.note)
     return _response(context, _stored_after(change, stored), now, converted.warnings)
 
 
@@ -232,7 +233,7 @@ async def _apply(  # noqa: PLR0917 - the parameters of each transition route
             if stored.head.state in ("draft", "in_review"):  # what was approved already is published as it is
                 stored = replace(stored, head=resolved)
         change = workflow.apply_transition(name, stored, site, now, is_admin=is_admin, publish_at=publish_at)
-        await save_change(connection, stored, change, token.actor, reason)
+        change = await save_change(connection, stored, change, token.actor, reason)
         return _response(context, _stored_after(change, stored), now)
 
     return await run_once(context.pool, request, token, act)

@@ -16,6 +16,7 @@ from starlette.requests import Request
 from services.ingest.api.public_lists import PublicLists
 from services.ingest.articles.publication_status import PublicationTracker
 from services.ingest.articles.store import read_article
+from services.ingest.articles.topic_comparison import ComparisonGate
 from services.ingest.articles.workflow import StoredArticle
 from services.ingest.auth.tokens import Token, Tokens
 from services.ingest.content.errors import FieldError, InvalidContentError
@@ -49,6 +50,7 @@ class ApiContext:
     publications: PublicationTracker
     public_url: str | None
     media: MediaStore
+    comparison: ComparisonGate
     conversions: FairLimit = field(
         default_factory=lambda: FairLimit(
             "conversions", running_max=CONVERSIONS_MAX, wait_seconds_max=CONVERSION_WAIT_SECONDS_MAX
@@ -135,6 +137,15 @@ def api_context(request: Request) -> ApiContext:
     """Return the context of the application that serves a request."""
     context: ApiContext = request.app.state.context
     return context
+
+
+def check_gate(request: Request) -> None:
+    """Reject a change of articles before the database was compared with the topics: 503."""
+    api_context(request).comparison.check()
+
+
+CHANGES_ARTICLES = [Depends(check_gate)]
+"""Dependencies of each route that changes articles."""
 
 
 def require_scope(scope: str) -> Any:

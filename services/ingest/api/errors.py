@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.ingest.articles.topic_comparison import NotComparedError, not_compared_problem
 from services.ingest.content.errors import FieldError, InvalidContentError
 from shared.http.problems import EXCEPTION_HANDLERS, Problem, on_http_exception
 from shared.logs import log
@@ -92,10 +93,15 @@ async def _on_database_unavailable(request: Request, error: Exception) -> Respon
     return Problem(503, detail, headers={"retry-after": "2"}).response()
 
 
+async def _on_not_compared(request: Request, error: Exception) -> Response:
+    return not_compared_problem().response()
+
+
 HANDLERS: dict[Any, Any] = {
     **EXCEPTION_HANDLERS,
     RequestValidationError: _on_invalid_request,
     HTTPException: _on_http_exception,
     InvalidContentError: _on_content_invalid,
+    NotComparedError: _on_not_compared,
     **dict.fromkeys(POSTGRES_UNAVAILABLE, _on_database_unavailable),
 }

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.api.dependencies import (
+    CHANGES_ARTICLES,
     AdminToken,
     ApiContextDep,
     ArticleId,
@@ -139,6 +140,7 @@ class RestoreRequest(BaseModel):
     summary="Restore an old version",
     responses=response_docs(200, ArticleResponse, problems=(403, 404, 409, 412)),
     tags=["Revisions"],
+    dependencies=CHANGES_ARTICLES,
 )
 async def restore_article(
     request: Request, context: ApiContextDep, token: WriteToken, article_id: ArticleId, sent: RestoreRequest
@@ -156,7 +158,7 @@ async def restore_article(
         change = workflow.edit_article(stored, fields, by_publisher=by_publisher, now=now, action="restore")
         check_limits(change.head, site)
         note = sent.note or f"version {sent.version} restored"
-        await save_change(connection, stored, change, token.actor, note)
+        change = await save_change(connection, stored, change, token.actor, note)
         after = StoredArticle(change.head, change.live, token.actor)
         return article_with_etag(article_response(after, context.site_url(site.slug), now))
 

@@ -11,8 +11,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from services.ingest.api.body_limits import limited_body
-from services.ingest.api.dependencies import ApiContextDep, WriteToken
+from services.ingest.api.dependencies import CHANGES_ARTICLES, ApiContextDep, WriteToken
 from services.ingest.api.schemas import response_docs
+from services.ingest.articles.topic_comparison import NotComparedError
 from services.ingest.imports.detection import READERS, detect_format
 from services.ingest.imports.item import FormatError
 from services.ingest.imports.pipeline import ImportOptions, ImportResult, run_import
@@ -20,7 +21,7 @@ from shared.http.problems import Problem
 from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE
 
-router = APIRouter(tags=["Imports"])
+router = APIRouter(tags=["Imports"], dependencies=CHANGES_ARTICLES)
 IMPORT_BYTES_MAX = 32 * 1024 * 1024
 NDJSON = "application/x-ndjson"
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
@@ -86,6 +87,9 @@ async def import_articles(  # noqa: PLR0917 - the query parameters
         except POSTGRES_UNAVAILABLE as error:
             log.warning("import interrupted: Postgres is unavailable", reason=repr(error))
             reason = "the database is unavailable; the results above are saved, send the file again"
+            yield msgspec.json.encode(ImportResult(place="file", status="failed", reason=reason)) + b"\n"
+        except NotComparedError as error:
+            reason = f"interrupted: {error}; the results above are saved, send the file again"
             yield msgspec.json.encode(ImportResult(place="file", status="failed", reason=reason)) + b"\n"
         except Exception:  # noqa: BLE001 - the response has started: its last line must report that it is incomplete
             log.exception("import failed", format=kind)

@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 from aiokafka import AIOKafkaProducer
 
-from services.ingest.articles.topic_recovery import recover_from_topic
+from services.ingest.articles.relay_comparison import open_comparison
 from services.ingest.queries import SQL
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import KAFKA_ERRORS, stop_producer
@@ -58,10 +58,11 @@ def is_cancelled() -> bool:
 
 
 async def _relay_all(connection: Connection, kafka: KafkaConfig, outage: Outage) -> None:
-    async with _producer(kafka) as producer:
-        await recover_from_topic(connection, kafka)
+    async with _producer(kafka) as producer, open_comparison(connection, kafka) as comparison:
+        await comparison.begin()
         while True:
             count = await _relay_batch(connection, producer)
+            await comparison.step(producer)
             outage.ended()
             if not count:
                 await asyncio.sleep(IDLE_SECONDS)

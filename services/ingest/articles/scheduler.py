@@ -12,6 +12,7 @@ import msgspec
 
 from services.ingest.articles import workflow
 from services.ingest.articles.store import database_time, read_article, save_change
+from services.ingest.articles.topic_comparison import NotComparedError
 from services.ingest.articles.workflow import ArticleChange, StoredArticle
 from services.ingest.auth.actors import Actor
 from services.ingest.content.errors import InvalidContentError
@@ -44,13 +45,16 @@ async def run_scheduler(pool: asyncpg.Pool, sites: Sites) -> None:
             await pool.execute(SQL["delete_old_responses"])
             cleaned_at = time.monotonic()
 
-    await run_periodically(tick, every_seconds=TICK_SECONDS, on=POSTGRES_UNAVAILABLE, what="run scheduled changes")
+    await run_periodically(
+        tick, every_seconds=TICK_SECONDS, on=(NotComparedError, *POSTGRES_UNAVAILABLE), what="run scheduled changes"
+    )
 
 
 async def run_next_due(pool: asyncpg.Pool, sites: Sites) -> bool:
     """Run the first due change that no other replica has locked; return whether there was one.
 
     Raises:
+        NotComparedError: nothing was changed; the database was not compared with the topics yet.
         asyncpg.PostgresError, OSError: nothing was changed, or Postgres is unavailable.
     """
     async with pool.acquire() as connection, connection.transaction():

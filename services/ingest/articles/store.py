@@ -3,13 +3,15 @@
 The outbox holds exactly what was committed; the relay publishes it to Kafka (articles.outbox_relay).
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 import asyncpg
 import msgspec
 
+from services.ingest.articles.topic_comparison import NotComparedError, check_compared
 from services.ingest.articles.workflow import ArticleChange, StoredArticle
 from services.ingest.auth.actors import Actor
 from services.ingest.content.errors import FieldError, InvalidContentError
@@ -42,16 +44,35 @@ def stored_article(row: asyncpg.Record) -> StoredArticle:
     )
 
 
-async def insert_article(connection: Connection, change: ArticleChange, actor: Actor, note: str = "") -> None:
+async def insert_article(
+    connection: Connection,
+    change: ArticleChange,
+    actor: Actor,
+    note: str = "",
+    *,
+    is_recovery: bool = False,
+    unclaimed: Collection[str] = (),
+) -> None:
     """Insert a new article with its first revision.
 
+    Args:
+        connection: In a transaction.
+        change: The result of the first change.
+        actor: Who makes it.
+        note: Why.
+        is_recovery: It is taken over from the topic, before the comparison is complete.
+        unclaimed: Old addresses that stay those of other articles.
+
     Raises:
+        NotComparedError: the database was not compared with the topics yet.
         asyncpg.UniqueViolationError: another article has its external ID.
         InvalidContentError: another article of the site has one of its old URLs.
         ArticleTooLargeError: it is too large for a Kafka message.
     """
+    if not is_recovery:
+        await check_compared(connection)
     await connection.execute(SQL["insert_article"], *_article_row(change, actor))
-    await _claim_old_addresses(connection, set(), change)
+    await _claim_old_addresses(connection, set(), change, unclaimed)
     await _append_revision(connection, change, actor, note)
 
 
@@ -59,12 +80,14 @@ async def insert_articles(connection: Connection, changes: Sequence[ArticleChang
     """Insert new articles as `insert_article` does, with a few statements for all of them.
 
     Raises:
+        NotComparedError: the database was not compared with the topics yet.
         asyncpg.PostgresError: one of them cannot be stored.
         ArticleTooLargeError: one of them is too large for a Kafka message.
     """
+    await check_compared(connection)
     messages = [_outbox_row(change) for change in changes if change.is_public_change]
     await connection.executemany(SQL["insert_article"], [_article_row(change, actor) for change in changes])
-    claims = [(one.head.site, sorted(_addresses(one.head)), one.head.id) for one in changes if one.head.old_urls]
+    claims = [(one.head.site, sorted(addresses_of(one.head)), one.head.id) for one in changes if one.head.old_urls]
     if claims:
         await connection.executemany(SQL["insert_old_addresses"], claims)
     await connection.executemany(SQL["insert_revision"], [_revision_row(change, actor, "") for change in changes])
@@ -87,19 +110,36 @@ async def save_change(
     actor: Actor,
     note: str = "",
     *,
-    skips_versions: bool = False,
-) -> None:
-    """Store a change of an article that `read_article` has locked.
+    is_recovery: bool = False,
+    unclaimed: Collection[str] = (),
+) -> ArticleChange:
+    """Store a change of an article that `read_article` has locked, and return it as it is stored.
 
-    Each change makes the next version, except a recovery, which may skip some (`skips_versions`).
+    Each change makes the next version. The first one after a restore that was noticed skips those that may have been
+    given since the backup, as a recovery may.
+
+    Args:
+        connection: In the transaction that locked the article.
+        before: The article as stored. Of several changes at once, all have the first one's.
+        change: The result of the change.
+        actor: Who makes it.
+        note: Why.
+        is_recovery: It is taken over from the topic, before the comparison is complete, with a version of its own.
+        unclaimed: Old addresses that stay those of other articles.
 
     Raises:
+        NotComparedError: the database was not compared with the topics yet.
         RuntimeError: the article is not at the version before the change: it was not locked.
         InvalidContentError: another article of the site has one of its old URLs.
         ArticleTooLargeError: it is too large for a Kafka message.
     """
+    version_before = before.head.version
+    if not is_recovery:
+        skipped = await _skipped_versions(connection, before.head)
+        if change.head.version > before.head.version + 1:  # a further change in the same transaction
+            version_before = change.head.version - 1 + skipped
+        change = _skip_versions(change, before.head.version, skipped)
     head = change.head
-    version_before = before.head.version if skips_versions else head.version - 1
     author = actor if change.action in ("edit", "restore", "import") else before.author
     done = await connection.fetchval(
         SQL["update_article"],
@@ -119,14 +159,36 @@ async def save_change(
     )
     if done is None:
         raise RuntimeError(f"article {head.id} is not at version {version_before}")
-    await _claim_old_addresses(connection, _addresses(before.head, before.live), change)
+    await _claim_old_addresses(connection, addresses_of(before.head, before.live), change, unclaimed)
     await _append_revision(connection, change, actor, note)
+    return change
 
 
-async def _claim_old_addresses(connection: Connection, before: set[str], change: ArticleChange) -> None:
+async def _skipped_versions(connection: Connection, head: Article) -> int:
+    row = await connection.fetchrow(SQL["change_state"], head.id, head.version)
+    assert row is not None
+    if not row["is_compared"]:
+        raise NotComparedError
+    return int(row["skipped"])
+
+
+def _skip_versions(change: ArticleChange, version_before: int, skipped: int) -> ArticleChange:
+    """Return a change whose own versions, those above the former one, are higher."""
+    if not skipped:
+        return change
+    head = msgspec.structs.replace(change.head, version=change.head.version + skipped)
+    live = change.live
+    if live is not None and live.version > version_before:
+        live = msgspec.structs.replace(live, version=live.version + skipped)
+    return replace(change, head=head, live=live)
+
+
+async def _claim_old_addresses(
+    connection: Connection, before: set[str], change: ArticleChange, unclaimed: Collection[str] = ()
+) -> None:
     """Reserve the old addresses of an article's both versions on its site, and release those that it gave up."""
     head = change.head
-    claimed = _addresses(head, change.live)
+    claimed = addresses_of(head, change.live) - set(unclaimed)
     if claimed == before:
         return
     await connection.execute(SQL["release_old_addresses"], head.id, list(claimed))
@@ -139,7 +201,8 @@ async def _claim_old_addresses(connection: Connection, before: set[str], change:
             )
 
 
-def _addresses(*versions: Article | None) -> set[str]:
+def addresses_of(*versions: Article | None) -> set[str]:
+    """Return the old addresses of versions of an article."""
     return {address for one in versions if one is not None for address in old_addresses(one.old_urls)}
 
 

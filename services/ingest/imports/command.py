@@ -16,6 +16,8 @@ import asyncpg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from services.ingest.articles.opening_balances import set_opening_balance
+from services.ingest.articles.topic_comparison import NotComparedError, check_compared
 from services.ingest.auth.actors import Actor
 from services.ingest.imports.detection import READERS, detect_format
 from services.ingest.imports.fetching.images import FetchTotals
@@ -24,7 +26,6 @@ from services.ingest.imports.identity import ImportRun
 from services.ingest.imports.item import FormatError, ImportItem, ItemOrError
 from services.ingest.imports.pipeline import ImportOptions, ImportResult, run_import
 from services.ingest.imports.readers.plain_text import SavedCounter
-from services.ingest.imports.upsert import set_opening_balance
 from services.ingest.imports.warnings import count_by_kind
 from services.ingest.queries import SQL
 from services.ingest.settings import IngestSettings
@@ -86,9 +87,13 @@ async def run(arguments: argparse.Namespace, settings: IngestSettings) -> int:
     formats = {file: _format(file, arguments) for file in files}  # all are checked before anything is written
     async with open_command_pool(settings, role="presstally_ingest", size=2) as pool:
         importer = _Run(pool, site, arguments, len(files), settings)
-        with importer.progress:
-            for file, kind in formats.items():
-                await importer.file(file, kind)
+        try:
+            await check_compared(pool)
+            with importer.progress:
+                for file, kind in formats.items():
+                    await importer.file(file, kind)
+        except NotComparedError as error:
+            raise CommandError(f"{error}: ingest does that when it starts, so start it first") from error
     return importer.end()
 
 

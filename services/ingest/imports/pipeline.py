@@ -15,6 +15,7 @@ import asyncpg
 import msgspec
 from slugify import slugify
 
+from services.ingest.articles.opening_balances import set_opening_balance
 from services.ingest.articles.store import ArticleTooLargeError, taken_old_addresses
 from services.ingest.auth.actors import Actor
 from services.ingest.content.block_models import EARLIEST, LATEST, SLUG_PATTERN
@@ -26,7 +27,7 @@ from services.ingest.imports.fetching.images import ImageFetcher, with_stored_im
 from services.ingest.imports.identity import ImportRun, with_own_id, with_stored_id
 from services.ingest.imports.item import FormatError, ImportItem, ItemOrError, LeftOutItem, UnreadableItem
 from services.ingest.imports.publication import Decision, decide
-from services.ingest.imports.upsert import ImportedDraft, UpsertResult, create_drafts, set_opening_balance, upsert_draft
+from services.ingest.imports.upsert import ImportedDraft, UpsertResult, create_drafts, upsert_draft
 from services.ingest.imports.warnings import ItemWarning, make_warning
 from services.ingest.queries import SQL
 from shared.articles import (
@@ -388,13 +389,9 @@ async def _with_opening_balance(
 ) -> ImportResult:
     balance = views
     if not options.dry_run:
+        counter = {"site": options.site.slug, "article": result.article}
+        why = f"views before the import, from {options.file_name}"[:500]
         balance = await set_opening_balance(
-            connection,
-            site=options.site.slug,
-            article=result.article,
-            measure="views",
-            amount=views,
-            who=options.actor.name,
-            why=f"views before the import, from {options.file_name}"[:500],
+            connection, **counter, measure="views", amount=views, who=options.actor.name, why=why
         )
     return msgspec.structs.replace(result, opening_balance=balance)

@@ -1,10 +1,9 @@
 """Saves imported drafts: as new articles, or as the next versions of the articles with their external IDs."""
 
 import hashlib
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 from uuid import uuid4
 
@@ -24,10 +23,8 @@ from services.ingest.imports.warnings import ItemWarning, make_warning
 from services.ingest.media.library import resolve_images
 from services.ingest.queries import SQL
 from shared.articles import Article, Figure
-from shared.events import Adjustment, Measure
 from shared.old_urls import old_addresses
 from shared.postgres import Connection
-from shared.topics import COUNTER_ADJUSTMENTS
 
 
 @dataclass(frozen=True)
@@ -138,14 +135,16 @@ async def upsert_draft(
         changes = await _next_versions(connection, before, draft, known["checksum"] == checksum, publish, now)
         if not changes:
             return UpsertResult(before.head, "unchanged", tuple(draft.warnings))
+    saved = []
     if not dry_run:
         for change in changes:
             if before is None:
                 await insert_article(connection, change, actor)
             else:
-                await save_change(connection, before, change, actor)
+                saved.append(await save_change(connection, before, change, actor))
         await connection.execute(SQL["save_import"], changes[0].head.id, checksum, now)
-    return UpsertResult(changes[0].head, "created" if before is None else "changed", tuple(draft.warnings))
+    first = (saved or changes)[0]
+    return UpsertResult(first.head, "created" if before is None else "changed", tuple(draft.warnings))
 
 
 async def _without_taken_urls(connection: Connection, draft: ImportedDraft, article: str | None) -> ImportedDraft:
@@ -268,31 +267,3 @@ def _approved(stored: StoredArticle, draft: ImportedDraft) -> Article:
         return stored.live
     fresh = draft.article(head.number, head.version, head.modified_at)
     return msgspec.structs.replace(fresh, id=head.id, created_at=head.created_at)
-
-
-async def set_opening_balance(
-    connection: Connection, *, site: str, article: str | None, measure: Measure, amount: int, who: str, why: str
-) -> int:
-    """Set the opening balance of a counter once, in the transaction of the caller, and return the stored balance.
-
-    A second call changes nothing and returns the first balance. Reversals are made with `stats adjust`.
-    """
-    now = datetime.now(UTC)
-    adjustment = Adjustment(
-        id=str(uuid4()),
-        site=site,
-        article=article,
-        measure=measure,
-        amount=amount,
-        who=who,
-        why=why,
-        at=time.time_ns() // 1_000_000,
-    )
-    inserted = await connection.fetchval(
-        SQL["set_opening_balance"], site, article, measure, adjustment.id, amount, who, why, now
-    )
-    if inserted:
-        value = msgspec.json.encode(adjustment)
-        await connection.execute(SQL["insert_into_outbox"], COUNTER_ADJUSTMENTS.name, adjustment.id, value, "{}")
-        return amount
-    return int(await connection.fetchval(SQL["opening_balance"], site, article, measure))

@@ -28,6 +28,7 @@ from services.ingest.api.schemas import SCHEMAS
 from services.ingest.articles.outbox_relay import run_outbox_relay
 from services.ingest.articles.publication_status import CONSUMER_GROUP, PublicationTracker, save_publication
 from services.ingest.articles.scheduler import run_scheduler
+from services.ingest.articles.topic_comparison import ComparisonGate
 from services.ingest.auth.tokens import Tokens
 from services.ingest.media.library import MediaStore
 from services.ingest.settings import IngestSettings
@@ -118,12 +119,13 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
         broker, background, offsets, CONSUMER_GROUP, partial(save_publication, producer), process=process
     )
     tracker = PublicationTracker(pool, process.stop)
-    context = ApiContext(
-        pool, Tokens(pool), sites, tracker, settings.public_url, MediaStore(open_store(settings.media))
-    )
+    media = MediaStore(open_store(settings.media))
+    gate = ComparisonGate(background)
+    context = ApiContext(pool, Tokens(pool), sites, tracker, settings.public_url, media, gate)
     tasks = [
         process.spawn(run_outbox_relay(background, settings.kafka), "outbox relay"),
         process.spawn(run_scheduler(background, sites), "scheduler"),
+        process.spawn(gate.watch(), "state of the comparison"),
         process.spawn(tracker.poll_waiters(), "publication status"),
         process.spawn(follower.watch(), "compare positions"),
     ]
@@ -132,7 +134,7 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
             yield Role(
                 "articles",
                 routes=[Mount("/api", limited(editor_api(context), context.tokens)), *asyncapi.ROUTES],
-                not_ready=lambda: [producer.problem] if producer.problem else [],
+                not_ready=lambda: [*gate.not_ready(), *([producer.problem] if producer.problem else [])],
             )
     finally:
         for task in tasks:

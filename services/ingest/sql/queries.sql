@@ -319,6 +319,59 @@ SELECT address, article FROM ingest.old_addresses
 WHERE site = $1 AND address = ANY ($2::text[]) AND article IS DISTINCT FROM $3
 ORDER BY address
 
+-- name: is_compared
+SELECT ingest.is_compared()
+
+-- name: is_compared_since
+SELECT ingest.is_compared() AND compared_at >= $1 FROM ingest.topic_comparison
+
+-- name: change_state
+-- Whether articles may be changed, and how many versions the next change of this version of an article skips.
+SELECT ingest.is_compared() AS is_compared,
+       CASE WHEN r.id < c.first_revision THEN c.versions_skipped ELSE 0 END AS skipped
+FROM ingest.topic_comparison c LEFT JOIN ingest.revisions r ON r.article = $1 AND r.version = $2
+
+-- name: last_comparison
+-- `age`: seconds since then; before the first one, since a time before all versions.
+SELECT database_identity IS NOT NULL AS was_compared,
+       database_identity IS NOT DISTINCT FROM ingest.database_identity() AS is_same_database,
+       server_started_at IS NOT DISTINCT FROM pg_postmaster_start_time() AS is_same_start,
+       versions_skipped,
+       greatest(0, extract(epoch FROM clock_timestamp() - coalesce(compared_at, '2026-01-01')))::integer AS age
+FROM ingest.topic_comparison
+
+-- name: confirm_comparison
+UPDATE ingest.topic_comparison
+SET database_identity = ingest.database_identity(), server_started_at = pg_postmaster_start_time(),
+    compared_at = clock_timestamp()
+
+-- name: skip_versions
+UPDATE ingest.topic_comparison
+SET versions_skipped = $1, first_revision = (SELECT last_value FROM ingest.revisions_id_seq) + 1
+
+-- name: last_given
+SELECT (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM ingest.revisions_id_seq) AS revision,
+       (SELECT CASE WHEN is_called THEN last_value ELSE 0 END FROM ingest.article_numbers) AS number,
+       versions_skipped
+FROM ingest.topic_comparison
+
+-- name: live_states
+SELECT a.id, (a.live ->> 'version')::integer AS version,
+       EXISTS (SELECT FROM ingest.outbox o WHERE o.key = a.id AND o.topic = 'articles') AS is_waiting
+FROM ingest.articles a WHERE a.id = ANY ($1::text[])
+
+-- name: external_id_owner
+SELECT id FROM ingest.articles WHERE site = $1 AND source_system = $2 AND external_id = $3 AND id <> $4
+
+-- name: number_owner
+SELECT id FROM ingest.articles WHERE number = $1 AND id <> $2
+
+-- name: unsent_balances
+-- Opening balances that are not waiting to be sent.
+SELECT site, article, measure, adjustment, amount, who, why, at FROM ingest.opening_balances b
+WHERE NOT EXISTS (SELECT FROM ingest.outbox o WHERE o.key = b.adjustment AND o.topic = 'counter-adjustments')
+ORDER BY at, adjustment
+
 -- name: live_versions
 -- Articles that are or were public, and are not waiting to be sent.
 SELECT a.id, (a.live ->> 'version')::integer AS version FROM ingest.articles a
@@ -341,3 +394,4 @@ SELECT setval('ingest.article_numbers', greatest($1, (SELECT last_value FROM ing
 UPDATE ingest.articles a SET number = n.number, content = jsonb_set(content, '{number}', to_jsonb(n.number))
 FROM (SELECT nextval('ingest.article_numbers') AS number) n
 WHERE a.number = $1 AND a.id <> $2 AND a.live IS NULL
+RETURNING a.id, a.number

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4, uuid5
 import asyncpg
 import msgspec
 
+from services.stats.admin.lost_adjustments import send_lost_adjustments
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError, open_command_pool
 from shared.events import Adjustment, Measure
@@ -43,6 +44,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--amount", type=int, help="what to add to the total; may be negative")
     what.add_argument("--reverse", metavar="ID", help="take an adjustment back, by another one")
+    what.add_argument(
+        "--send-again", action="store_true", help="send the adjustments to Kafka that it has lost; none counts twice"
+    )
     what.add_argument("--list", action="store_true", help="show all adjustments, or those of --site")
     parser.add_argument("--site", help="slug of the site, as in sites.toml")
     parser.add_argument("--article", help="id of the article; default: the site's own counter")
@@ -54,15 +58,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
     """Run the command."""
     sites = read_sites(settings.sites)
-    if arguments.amount is None and arguments.reverse is None and not arguments.list:
-        raise CommandError("one of --amount, --reverse or --list is required")
-    if not arguments.list and not arguments.why:
+    needs_reason = arguments.amount is not None or arguments.reverse is not None
+    if not needs_reason and not arguments.list and not arguments.send_again:
+        raise CommandError("one of --amount, --reverse, --send-again or --list is required")
+    if needs_reason and not arguments.why:
         raise CommandError("--why is required: an amount that nobody measured needs its reason")
     if arguments.site is not None and arguments.site not in sites:
         raise CommandError(f"unknown site {arguments.site!r}; {settings.sites} does not have it")
     async with open_command_pool(settings, role="presstally_stats") as pool:
         if arguments.list:
             await _list(pool, arguments.site)
+        elif arguments.send_again:
+            async with pool.acquire() as connection:
+                if not await send_lost_adjustments(connection, settings.kafka):
+                    print("Kafka has all adjustments")
         elif arguments.reverse is not None:
             await _reverse(pool, settings, arguments)
         else:

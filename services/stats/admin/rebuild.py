@@ -19,6 +19,7 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from services.stats.admin.lost_adjustments import send_lost_adjustments
 from services.stats.admin.lost_records import continue_after_lost_records, refuse_lost_records
 from services.stats.counting.decoding import RawBatch, decode
 from services.stats.counting.evicted_state import EvictedState
@@ -95,6 +96,7 @@ async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
         async with log_reader(settings.kafka) as reader:
             if arguments.lost_records:
                 await continue_after_lost_records(pool, reader)
+                await _send_lost_adjustments(pool, settings)
                 return
             await refuse_lost_records(pool, reader)
         rebuild = Rebuild(pool, lock, consumer, sites, new_log=arguments.new_log)
@@ -103,6 +105,14 @@ async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
         while not await rebuild.swap():
             await rebuild.catch_up()
         await rebuild.drop_old()
+        if arguments.new_log:
+            await _send_lost_adjustments(pool, settings)
+
+
+async def _send_lost_adjustments(pool: asyncpg.Pool, settings: StatsSettings) -> None:
+    """What has lost page views has probably lost adjustments, too."""
+    async with pool.acquire() as connection:
+        await send_lost_adjustments(connection, settings.kafka)
 
 
 @asynccontextmanager

@@ -47,16 +47,26 @@ class Producer:
         return future
 
 
-async def compare(_: Any, __: KafkaConfig) -> None:
-    """Nothing is missing; tests/restore has restores."""
-    assert Producer.started, "former relays are fenced first"
+class Comparison:
+    """Nothing differs; tests/restore has restores."""
+
+    async def begin(self) -> None:
+        assert Producer.started, "former relays are fenced first"
+
+    async def step(self, producer: Producer) -> None:
+        pass
+
+
+@asynccontextmanager
+async def open_comparison(_: Any, __: KafkaConfig) -> AsyncIterator[Comparison]:
+    yield Comparison()
 
 
 @pytest.fixture(autouse=True)
 def producer(monkeypatch: pytest.MonkeyPatch) -> type[Producer]:
     Producer.committed, Producer.failures, Producer.started = [], 0, 0
     monkeypatch.setattr(module, "AIOKafkaProducer", Producer)
-    monkeypatch.setattr(module, "recover_from_topic", compare)
+    monkeypatch.setattr(module, "open_comparison", open_comparison)
     return Producer
 
 

@@ -6,8 +6,9 @@ from typing import Any
 import asyncpg
 import pytest
 
+from services.ingest.articles.opening_balances import set_opening_balance
 from services.ingest.auth.actors import Actor
-from services.ingest.imports.upsert import ImportedDraft, UpsertResult, set_opening_balance, upsert_draft
+from services.ingest.imports.upsert import ImportedDraft, UpsertResult, upsert_draft
 from shared.http.problems import Problem
 
 

@@ -54,7 +54,14 @@ async def test_read_range_without_offsets_reads_nothing() -> None:
     assert reader.assigned == []
 
 
-async def test_read_range_of_a_silent_broker_times_out() -> None:
+async def test_read_range_over_ends_of_transactions_yields_no_empty_list() -> None:
+    """Where a fetch moves the position and returns no record, reading goes on at once."""
+    ranges: Any = read_range(Reader([3], 9), PARTITION, 3, 9)  # type: ignore[arg-type]
+    assert [len(records) async for records in ranges] == [1]
+
+
+async def test_read_range_of_a_silent_broker_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     """A broker that sends nothing is a TimeoutError that names the position."""
+    monkeypatch.setattr("shared.kafka.log_reader.SILENCE_SECONDS", 0.1)
     with pytest.raises(TimeoutError, match="page-views-0: no records from offset 3 on"):
         await read(Reader([3], 9, is_silent=True), 3, 9)
