@@ -3,6 +3,8 @@
 The document is generated from `topics` and the message types, so that it agrees with the code.
 """
 
+from functools import cache
+
 import msgspec
 from markupsafe import Markup
 from starlette.requests import Request
@@ -54,10 +56,22 @@ def _channel(topic: Topic) -> dict[str, object]:
 
 
 async def _document(request: Request) -> Response:
-    return Response(msgspec.json.encode(asyncapi_document()), media_type="application/json")
+    return Response(_encoded_document(), media_type="application/json")
 
 
 async def _page(request: Request) -> Response:
+    html = _html()
+    return HTMLResponse(html, headers={"content-security-policy": document_csp(html)})
+
+
+@cache
+def _encoded_document() -> bytes:
+    """Return the document, which is made once: anybody may request it."""
+    return msgspec.json.encode(asyncapi_document())
+
+
+@cache
+def _html() -> str:
     parts = [_PAGE_HEAD]
     for topic in TOPICS:
         parts.append(Markup("<section><h2><code>{}</code></h2><p>{}</p><dl>").format(topic.name, topic.purpose))
@@ -74,8 +88,7 @@ async def _page(request: Request) -> Response:
             row = Markup("<tr><td><code>{}</code></td><td><code>{}</code></td><td>{}</td></tr>")
             parts.append(row.format(field.encode_name, kind, "yes" if field.required else "no"))
         parts.append(Markup("</table></section>"))
-    html = Markup().join(parts)
-    return HTMLResponse(html, headers={"content-security-policy": document_csp(html)})
+    return Markup().join(parts)
 
 
 def _inline_schema(kind: type) -> object:

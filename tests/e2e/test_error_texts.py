@@ -104,3 +104,42 @@ def test_errors_of_events_name_nothing_of_the_server(system: Any) -> None:
     for body in BODIES:
         assert_clean(system.post_events(body), body)
         assert_clean(system.request("POST", "/e/batch", body, authorization="Bearer x"), body)
+
+
+def test_no_response_repeats_the_host_of_a_request(system: Any) -> None:
+    """A client chooses `Host`: a shared cache would hand a redirect or a link built from it to others."""
+    paths = [
+        "/api/articles/",
+        "/api",
+        "/api/",
+        "/api/docs",
+        "/api/docs/",
+        "/api/openapi.json",
+        "/asyncapi",
+        "/asyncapi/",
+    ]
+    paths += [
+        "/stats/haihau/counter/",
+        "/stats/haihau/",
+        "/stats/haihau",
+        "/stats/widget.js/",
+        "/stats/haihau/history/",
+    ]
+    paths += [
+        "/",
+        "/tin-tuc",
+        "/luu-tru",
+        "/tag/x",
+        "/rss.xml",
+        "/sitemap.xml",
+        "/robots.txt",
+        "/media/x/",
+        "//x",
+        "/e/",
+    ]
+    for path in paths:
+        for host in ("evil.example", "evil.example:81", "localhost@evil.example", "evil.example/x?"):
+            answer = system.get(path, host=host, x_forwarded_host="evil.example", x_forwarded_proto="gopher")
+            seen = f"{answer.headers} {answer.body.decode('utf-8', 'replace')}"
+            assert "evil.example" not in seen, (path, host, seen[:500])
+            assert "gopher" not in seen, path

@@ -1,5 +1,9 @@
-"""`/api/docs`: the documentation of the interface, from this host alone and under a strict policy."""
+"""`/api/docs` and `/api/openapi.json`: the documentation of the interface, from this host, under a strict policy.
 
+Both are made once, because anybody may request them.
+"""
+
+import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.requests import Request
@@ -11,8 +15,18 @@ FILES = "/api/static-offline-docs"
 """Where `FastAPIOffline` serves the scripts and styles of the page."""
 
 
-def add_page(api: FastAPI) -> None:
-    """Add the page to the API. It refers to paths below `/api`, whatever the request says."""
+def add_documentation(api: FastAPI) -> None:
+    """Add the routes to the API, in place of the framework's. The page refers to paths below `/api`."""
+    document: list[bytes] = []
+
+    async def openapi(request: Request) -> Response:
+        if not document:
+            document.append(msgspec.json.encode(api.openapi()))
+        return Response(document[0], media_type="application/json")
+
+    api.router.routes[:] = [one for one in api.router.routes if getattr(one, "path", "") != api.openapi_url]
+    assert api.openapi_url is not None
+    api.add_route(api.openapi_url, openapi, include_in_schema=False)
     html = bytes(
         get_swagger_ui_html(
             openapi_url="/api/openapi.json",

@@ -78,7 +78,7 @@ def editor_api(context: ApiContext) -> FastAPI:
     api.include_router(history_routes.router)
     api.include_router(media_routes.router)
     api.include_router(import_routes.router)
-    documentation.add_page(api)
+    documentation.add_documentation(api)
 
     def openapi() -> dict[str, Any]:
         if api.openapi_schema is None:

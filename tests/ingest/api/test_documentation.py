@@ -3,6 +3,8 @@
 import re
 from typing import Any
 
+import pytest
+
 from shared.http.security_headers import document_csp
 
 
@@ -18,3 +20,15 @@ async def test_page_refers_to_this_host_under_its_own_policy(api: Any) -> None:
     assert all(one.startswith("/api/static-offline-docs/") for one in references)
     assert "'/api/openapi.json'" in html
     assert (await api.call("GET", "/redoc", scope=None)).status == 404
+
+
+async def test_document_is_made_once_and_complete(api: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Making and encoding it takes the event loop milliseconds, and anybody may request it."""
+    made = api.app.openapi
+    calls = []
+    monkeypatch.setattr(api.app, "openapi", lambda: calls.append(1) or made())
+    answers = [await api.call("GET", "/openapi.json", scope=None) for _ in range(3)]
+    assert len(calls) == 1
+    assert {answer.status for answer in answers} == {200}
+    assert answers[2].json() == made()
+    assert answers[2].headers["content-type"] == "application/json"
