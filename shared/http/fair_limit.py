@@ -25,6 +25,7 @@ class FairLimit:
     Args:
         what: What is limited, for the message: "reads of articles".
         running_max: Concurrent calls.
+        running_of_caller_max: Concurrent calls of one caller: the others find free turns although its calls are slow.
         in_progress_max: Running and waiting calls.
         of_caller_max: Running and waiting calls of one caller.
         wait_seconds_max: Longest wait for a turn; None: no limit.
@@ -36,6 +37,7 @@ class FairLimit:
         what: str,
         *,
         running_max: int,
+        running_of_caller_max: int = sys.maxsize,
         in_progress_max: int = sys.maxsize,
         of_caller_max: int = sys.maxsize,
         wait_seconds_max: float | None = None,
@@ -43,11 +45,12 @@ class FairLimit:
     ) -> None:
         self._what = what
         self._running_max = running_max
+        self._running_of_caller_max = running_of_caller_max
         self._in_progress_max = in_progress_max
         self._of_caller_max = of_caller_max
         self._wait_seconds_max = wait_seconds_max
         self._headers = {**RETRY_AFTER, **(headers or {})}
-        self._running = 0
+        self._running: Counter[str] = Counter()
         self._in_progress: Counter[str] = Counter()
         self._turns: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
         """The callers that wait, the next one first, each with its waiting calls."""
@@ -71,7 +74,7 @@ class FairLimit:
             try:
                 yield
             finally:
-                self._release()
+                self._release(caller)
         finally:
             self._in_progress[caller] -= 1
             if not self._in_progress[caller]:
@@ -81,8 +84,8 @@ class FairLimit:
         raise Problem(status, detail, headers=self._headers)
 
     async def _acquire(self, caller: str) -> None:
-        if self._running < self._running_max:
-            self._running += 1
+        if self._may_run(caller):
+            self._running[caller] += 1
             return
         turn = asyncio.get_running_loop().create_future()
         self._turns.setdefault(caller, deque()).append(turn)
@@ -91,7 +94,7 @@ class FairLimit:
                 await turn
         except BaseException as error:
             if turn.done() and not turn.cancelled():  # it came at the moment of the cancellation
-                self._release()
+                self._release(caller)
             elif turn in (queue := self._turns.get(caller, deque())):
                 queue.remove(turn)
                 if not queue:
@@ -100,14 +103,26 @@ class FairLimit:
                 self._refuse(503, f"Too many {self._what} are in progress; retry later.")
             raise
 
-    def _release(self) -> None:
-        """Give the turn to the caller that has waited for longest; it waits at the end again if it has more calls."""
-        while self._turns:
-            caller, queue = self._turns.popitem(last=False)
-            turn = queue.popleft()
-            if queue:
-                self._turns[caller] = queue
-            if not turn.done():
-                turn.set_result(None)
+    def _may_run(self, caller: str) -> bool:
+        return self._running.total() < self._running_max and self._running[caller] < self._running_of_caller_max
+
+    def _release(self, caller: str) -> None:
+        """End a call of a caller, and give its turn to the one that has waited for longest, of those that may run."""
+        self._running[caller] -= 1
+        if not self._running[caller]:
+            del self._running[caller]
+        for waiting in list(self._turns):
+            if self._may_run(waiting) and self._give_turn(waiting):
                 return
-        self._running -= 1
+
+    def _give_turn(self, caller: str) -> bool:
+        """Let the next call of a waiting caller run; the caller waits at the end again if it has more calls."""
+        queue = self._turns.pop(caller)
+        turn = queue.popleft()
+        if queue:
+            self._turns[caller] = queue
+        if turn.done():  # it was cancelled, and removes itself no more
+            return False
+        self._running[caller] += 1
+        turn.set_result(None)
+        return True

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from services.ingest.auth.tokens import Tokens
 from services.ingest.content.json_bounds import has_more_values
-from shared.http.fair_limit import CALLER
+from shared.http.fair_limit import CALLER, FairLimit
 from shared.http.problems import Problem
 
 BODY_BYTES_MAX = 2 * 1024 * 1024
@@ -44,6 +44,10 @@ RESERVED_BYTES_OF_CALLER_MAX = 72 * 1024 * 1024
 REQUESTS_MAX = 128
 """Requests with a body that are being served."""
 REQUESTS_OF_CALLER_MAX = 48
+CHANGES_RUNNING_MAX = 6
+CHANGES_OF_CALLER_RUNNING_MAX = 3
+"""Complete requests that are being served: a caller whose changes wait for a lock leaves connections to others."""
+CHANGE_WAIT_SECONDS_MAX = 20.0
 REFUSED_BYTES_READ = 256 * 1024
 """How much of a refused body is read, and dropped: many clients read the response only after sending."""
 REFUSED_SECONDS = 2.0
@@ -121,6 +125,12 @@ class BodyLimitMiddleware:
         self._app = app
         self._tokens = tokens
         self._budget = BodyBudget()
+        self._changes = FairLimit(
+            "changes",
+            running_max=CHANGES_RUNNING_MAX,
+            running_of_caller_max=CHANGES_OF_CALLER_RUNNING_MAX,
+            wait_seconds_max=CHANGE_WAIT_SECONDS_MAX,
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve a request."""
@@ -168,7 +178,8 @@ class BodyLimitMiddleware:
             sent = True
             return {"type": "http.request", "body": body, "more_body": False}
 
-        await self._app(scope, replay, send)
+        async with self._changes.admit():
+            await self._app(scope, replay, send)
 
 
 def _with_deadline(receive: Receive, deadline: float) -> Receive:

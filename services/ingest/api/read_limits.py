@@ -18,6 +18,7 @@ READ_SECONDS_MAX = 5.0
 """Longest wait for a turn."""
 READS_RUNNING_MAX = 5
 """Of editors; an API process has eight connections, and changes need some, too."""
+READS_OF_EDITOR_RUNNING_MAX = 3
 READS_OF_EDITOR_MAX = 64
 READS_MAX = 256
 STRANGERS_RUNNING_MAX = 2
@@ -43,6 +44,7 @@ class ReadLimitMiddleware:
         self._reads = FairLimit(
             "reads",
             running_max=READS_RUNNING_MAX,
+            running_of_caller_max=READS_OF_EDITOR_RUNNING_MAX,
             in_progress_max=READS_MAX,
             of_caller_max=READS_OF_EDITOR_MAX,
             wait_seconds_max=READ_SECONDS_MAX,

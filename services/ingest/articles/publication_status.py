@@ -12,6 +12,7 @@ from aiokafka.structs import ConsumerRecord
 from services.ingest.metrics import PUBLISH_TO_LIVE
 from services.ingest.queries import SQL
 from shared.events import PageLive
+from shared.http.fair_limit import FairLimit
 from shared.kafka.database_consumer import Transaction
 from shared.kafka.dead_letters import handle_record
 from shared.kafka.producer import Producer
@@ -20,6 +21,8 @@ from shared.retry import Outage
 
 CONSUMER_GROUP = "ingest-publications"
 POLL_SECONDS = 0.1
+READS_RUNNING_MAX = 2
+"""Of requests: those that wait have no connection, and the others leave enough to editors. The callers take turns."""
 Status = Literal["not_published", "queued", "rendering", "live", "failed", "withdrawn"]
 FINAL: frozenset[Status] = frozenset({"not_published", "live", "failed", "withdrawn"})
 
@@ -81,13 +84,15 @@ class PublicationTracker:
     def __init__(self, pool: asyncpg.Pool, stop: asyncio.Event) -> None:
         self._pool = pool
         self._stop = stop
+        self._reads = FairLimit("reads of publications", running_max=READS_RUNNING_MAX)
         self._waiters: dict[str, int] = defaultdict(int)
         self._seen: dict[str, asyncpg.Record] = {}
         self._round = asyncio.Condition()
 
     async def read(self, article_id: str) -> asyncpg.Record | None:
         """Return the row of an article, or None."""
-        return await self._pool.fetchrow(SQL["publication_status"], [article_id])
+        async with self._reads.admit():
+            return await self._pool.fetchrow(SQL["publication_status"], [article_id])
 
     async def wait(self, article_id: str, wanted: int | None, timeout_seconds: float) -> PublicationStatus | None:
         """Wait until the status is final, the timeout passes or the process stops; None if there is no such article."""

@@ -43,8 +43,8 @@ ASSET_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset
 ID_CHARACTERS_MAX = 64
 DAYS_MAX = 400
 """Summing the top articles of a year takes seconds; longer ranges are for the exports of history."""
-REQUESTS_OF_CALLER_MAX = 16
-REQUESTS_MAX = 128
+REQUESTS_OF_CALLER_MAX = 64
+REQUESTS_MAX = 512
 """Requests that are being served: refused at once, before any of their work."""
 
 

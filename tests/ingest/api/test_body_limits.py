@@ -1,6 +1,7 @@
 """Limits on request bodies: size, nesting depth, and bodies that are streamed."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from services.ingest.api.body_limits import (
     BodyLimitMiddleware,
     limited_body,
 )
+from shared.http.fair_limit import CALLER
 from shared.http.problems import Problem
 
 
@@ -209,3 +211,34 @@ async def test_middleware_body_with_too_many_values_is_400() -> None:
     status, body, got = await run([b'{"a":[' + b"[]," * 200_000 + b"0]}"])
     assert (status, got) == (400, b"")
     assert b"at most 100,000 values" in body
+
+
+async def test_slow_changes_of_a_caller_leave_turns_to_others() -> None:
+    """Changes that wait for a lock hold connections: another caller's change is served meanwhile."""
+    release, running = asyncio.Event(), Counter[str]()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        running[CALLER.get()] += 1
+        await release.wait()
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    limited = body_limits(app)
+
+    async def change(caller: str) -> None:
+        async def receive() -> Message:
+            return {"type": "http.request", "body": b"{}", "more_body": False}
+
+        async def send(message: Message) -> None:
+            pass
+
+        headers = [(b"authorization", caller.encode()), (b"content-length", b"2")]
+        await limited({"type": "http", "method": "POST", "path": "/articles", "headers": headers}, receive, send)
+
+    tasks = [asyncio.create_task(change(caller)) for caller in (*(["Lan"] * 20), "An")]
+    for _ in range(50):
+        await asyncio.sleep(0)
+    assert running == {"token Lan": module.CHANGES_OF_CALLER_RUNNING_MAX, "token An": 1}
+    release.set()
+    await asyncio.gather(*tasks)
+    assert running == {"token Lan": 20, "token An": 1}

@@ -1,6 +1,8 @@
 """Limits that are shared among callers: turns, bounds, waiting times and cancellations."""
 
 import asyncio
+import random
+from collections import Counter
 
 import pytest
 
@@ -63,7 +65,7 @@ async def test_running_calls_are_limited_and_all_are_done() -> None:
         CALLER.set(str(number % 3))
         tasks.append(asyncio.create_task(call()))
     await asyncio.gather(*tasks)
-    assert (most, limit._running, limit._in_progress, limit._turns) == (3, 0, {}, {})
+    assert (most, limit._running, limit._in_progress, limit._turns) == (3, {}, {}, {})
 
 
 async def test_too_many_calls_are_refused() -> None:
@@ -80,7 +82,7 @@ async def test_too_many_calls_are_refused() -> None:
         assert "reads" in refused.value.detail
     calls.release.set()
     await asyncio.gather(*tasks)
-    assert (calls.limit._running, calls.limit._in_progress) == (0, {})
+    assert (calls.limit._running, calls.limit._in_progress) == ({}, {})
 
 
 async def test_turn_that_does_not_come_in_time_is_503() -> None:
@@ -93,7 +95,7 @@ async def test_turn_that_does_not_come_in_time_is_503() -> None:
     assert calls.limit._turns == {}
     calls.release.set()
     await asyncio.gather(tasks[0], *calls.start("A"))
-    assert (calls.limit._running, calls.limit._in_progress) == (0, {})
+    assert (calls.limit._running, calls.limit._in_progress) == ({}, {})
 
 
 @pytest.mark.parametrize("steps", range(4))
@@ -108,4 +110,57 @@ async def test_cancelled_call_keeps_no_turn(steps: int) -> None:
     second.cancel()
     await asyncio.wait([first, second, third], timeout=5)
     assert third.done()
-    assert (calls.limit._running, calls.limit._in_progress, calls.limit._turns) == (0, {}, {})
+    assert (calls.limit._running, calls.limit._in_progress, calls.limit._turns) == ({}, {}, {})
+
+
+async def test_slow_calls_of_a_caller_leave_turns_to_others() -> None:
+    """A caller runs only so many calls at once, however few others there are; its next one follows its own."""
+    calls = Calls(FairLimit("calls", running_max=3, running_of_caller_max=2))
+    tasks = calls.start("A", "A", "A", "A")
+    await settle()
+    assert calls.order == ["A", "A"]
+    tasks += calls.start("B", "C")
+    await settle()
+    assert calls.order == ["A", "A", "B"]
+    calls.release.set()
+    await asyncio.gather(*tasks)
+    assert sorted(calls.order) == ["A"] * 4 + ["B", "C"]
+    assert (calls.limit._running, calls.limit._turns) == ({}, {})
+
+
+@pytest.mark.parametrize("seed", range(5))
+async def test_random_calls_and_cancellations_keep_the_limits(seed: int) -> None:
+    """Whatever starts, ends, waits too long or is cancelled in whatever order: bounds hold, and nothing is left."""
+    chosen = random.Random(seed)
+    limit = FairLimit(
+        "calls", running_max=4, running_of_caller_max=2, in_progress_max=60, of_caller_max=25, wait_seconds_max=0.02
+    )
+    running: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
+
+    async def call(caller: str) -> None:
+        try:
+            async with limit.admit():
+                running[caller] += 1
+                try:
+                    assert running.total() <= 4
+                    assert running[caller] <= 2
+                    await asyncio.sleep(chosen.choice([0, 0, 0.001, 0.01]))
+                finally:
+                    running[caller] -= 1
+            outcomes["done"] += 1
+        except Problem as problem:
+            outcomes[str(problem.status)] += 1
+
+    tasks = []
+    for number in range(600):
+        CALLER.set(caller := chosen.choice("AAAAABCD"))
+        tasks.append(asyncio.create_task(call(caller)))
+        if chosen.random() < 0.3:
+            chosen.choice(tasks).cancel()
+        if number % 7 == 0:
+            await asyncio.sleep(chosen.choice([0, 0.001]))
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(task.cancelled() or task.exception() is None for task in tasks)
+    assert outcomes["done"] > 50
+    assert (limit._running, limit._in_progress, limit._turns) == ({}, {}, {})
