@@ -27,7 +27,7 @@ OUTSIDE = {
 NAVIGATION = {
     "Start": ("quickstart", "configuration", "glossary"),
     "Website": ("tracking", "counters", "statistics", "portal", "theming", "static-export"),
-    "Editors": ("publishing", "media", "importing", "migrating"),
+    "Editors": ("publishing", "media", "importing", "importing-images", "migrating"),
     "Operation": ("administration", "backup", "upgrade", "scaling", "kubernetes", "dashboards", "runbooks", "tracing"),
     "Review": ("security", "privacy", "retention", "vulnerabilities"),
     "Development": ("architecture", "decisions", "contributing", "testing", "benchmarks", "soak", "changelog"),
