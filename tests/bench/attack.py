@@ -26,7 +26,7 @@ from tests.bench.infrastructure import BenchmarkError, Counting, Infrastructure
 from tests.bench.load import SITE
 from tests.bench.options import Options
 
-SECONDS = 5
+SECONDS = 4
 LEAD_SECONDS = 1.5
 """The attack begins so long before the measurement."""
 CONNECTIONS = 20
@@ -136,10 +136,9 @@ def _round(case: Case, victims: Victims, pool: Executor) -> Round:
     attacked = victims.measure(case.victim)
     answers = running.result(timeout=120)
     time.sleep(1)
-    if calm.refused or attacked.refused:
-        raise BenchmarkError(
-            f"{case.attack}: {calm.refused} calm and {attacked.refused} attacked requests were refused"
-        )
+    if case.victim == "POST /e" and (calm.refused or attacked.refused):
+        refused = f"{calm.refused} calm and {attacked.refused} attacked"
+        raise BenchmarkError(f"{case.attack}: {refused} events were refused")
     return Round(calm, attacked, answers)
 
 
@@ -153,6 +152,8 @@ def _print(case: Case, rounds: list[Round]) -> None:
         for status, count in one.answers.items():
             answers[status] = answers.get(status, 0) + count
     shown = ", ".join(f"{count}× {status or 'none'}" for status, count in sorted(answers.items()))
+    if refused := sum(one.attacked.refused for one in rounds):
+        shown += f"; {refused} reads were refused or took more than two seconds"
     name = f"{case.attack}{', Kafka frozen' if case.kafka_frozen else ''}"
     numbers = f"{calm:>9.1f}{attacked:>9.1f}{statistics.median(ratios):>7.2f}"
     print(f"  {name:<22}{case.victim:<18}{numbers}  {' '.join(f'{one:.2f}' for one in ratios)}; {shown}", flush=True)

@@ -71,7 +71,11 @@ class ReadLimitMiddleware:
         if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD"):
             await self._app(scope, receive, send)
             return
-        is_known = await self._is_known(Request(scope))
+        try:
+            is_known = await self._is_known(Request(scope))
+        except Problem as problem:
+            await problem.response()(scope, receive, send)
+            return
         if scope["path"].endswith(POLLS):
             limit = self._polls if is_known else self._polls_of_strangers
         else:
@@ -85,13 +89,14 @@ class ReadLimitMiddleware:
             await self._app(scope, receive, send)
 
     async def _is_known(self, request: Request) -> bool:
-        """Return whether the request has a valid token, which is its caller then. The routes refuse invalid ones."""
+        """Return whether the request has a token, which is its caller then.
+
+        Raises:
+            Problem: the token is invalid, or cannot be looked up; that is not repeated by the route.
+        """
         authorization = request.headers.get("authorization")
         if authorization is None:
             return False
-        try:
-            token = await self._tokens.identify(authorization)
-        except Problem:
-            return False
+        token = await self._tokens.identify(authorization)
         CALLER.set(f"token {token.prefix}")
         return True

@@ -69,12 +69,13 @@ async def settle() -> None:
 
 
 async def test_strangers_never_take_the_turns_of_editors(reads: Reads) -> None:
-    """However many strangers wait, an editor is served at once; invented tokens are those of strangers."""
-    strangers = [*reads.start(4, "203.0.113.1"), *reads.start(2, "203.0.113.2", "bad")]
+    """However many strangers wait, an editor is served at once; an invented token is refused before anything else."""
+    strangers = [*reads.start(4, "203.0.113.1"), *reads.start(2, "203.0.113.2")]
     await settle()
     assert reads.running == module.STRANGERS_RUNNING_MAX
     assert await reads.get("203.0.113.1") == (429, b"2")
-    assert await reads.get("203.0.113.3", "bad") == (503, b"2")
+    assert await reads.get("203.0.113.3") == (503, b"2")
+    assert await reads.get("203.0.113.3", "bad") == (401, None)
     editor = reads.start(1, "203.0.113.1", "An")
     await settle()
     assert reads.running == module.STRANGERS_RUNNING_MAX + 1
