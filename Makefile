@@ -32,7 +32,7 @@ init: ## Write .env for Docker Compose with generated secrets; existing values s
 
 test: ## Run the tests, two at a time (ARGS="-k counter" selects some)
 	@$(BOOTSTRAP) dev
-	@$(DEV)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	@$(DEV)/python -m pytest -n 2 $(ARGS)
 
 test-long: ## Run the tests that take over a minute each: alerts, a rolling upgrade, generated API requests
 	@$(BOOTSTRAP) dev

@@ -19,6 +19,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from deploy.local.bootstrap import jars_folder, java_command
 from deploy.local.kafka import Kafka
@@ -62,13 +63,32 @@ PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 """Number of this process among those that run the tests."""
 PORTS_PER_WORKER = 10_000
+WITH_SYSTEM = (
+    "tests/browser/",
+    "tests/deploy/test_local_stack.py",
+    "tests/e2e/",
+    "tests/ingest/auth/test_tokens.py",
+    "tests/ingest/collector/test_tracker.py",
+    "tests/ops/test_dashboards_on_real_prometheus.py",
+    "tests/ops/test_docs_commands.py",
+    "tests/ops/test_docs_migrating.py",
+    "tests/ops/test_doctor.py",
+)
+"""Tests of the `system` fixture, of which one is enough."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep together what shares expensive fixtures: the tests of the whole system, and the tests of each file."""
-    for item in items:
-        group = "system" if "system" in getattr(item, "fixturenames", ()) else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]
+    """Gives each worker whole files, which share fixtures, and one of them all tests of the whole system."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::", maxsplit=1)[0]
+        return "system" if path.startswith(WITH_SYSTEM) else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    """Schedule the tests of several workers."""
+    return FileScheduling(config, log)
 
 
 def free_ports(count: int) -> int:
