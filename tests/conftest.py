@@ -1,6 +1,7 @@
 """Fixtures with real processes: a Postgres with a fresh database per test, and the whole system once per run."""
 
 import asyncio
+import http.client
 import json
 import os
 import signal
@@ -297,7 +298,7 @@ def answers(url: str) -> bool:
     try:
         with urllib.request.urlopen(url, timeout=2) as response:
             return bool(response.status == 200)
-    except OSError:
+    except (http.client.HTTPException, OSError):  # a probe of a free port may connect to itself
         return False
 
 

@@ -5,6 +5,7 @@ import sys
 
 import pytest
 
+from services.ingest.articles.witness import GROUP
 from shared import acls as module
 from shared.acls import OPERATOR, WRITES, Acl, acls, as_arguments
 from shared.topics import TOPICS
@@ -40,6 +41,12 @@ def test_groups_are_limited_to_the_services_prefix() -> None:
     for service in SERVICES:
         groups = [acl for acl in acls()[service] if acl.kind == "group"]
         assert [(acl.name, acl.is_prefix) for acl in groups] == [(f"{service}-", True)]
+
+
+def test_operator_reads_no_group_but_the_offset_of_the_relay() -> None:
+    """The operator's only group is the relay's, whose offset `republish` reads; it joins none."""
+    groups = [acl for acl in acls()[OPERATOR] if acl.kind == "group"]
+    assert groups == [Acl("group", GROUP, "describe")]
 
 
 def test_arguments_are_those_of_kafka_acls() -> None:
