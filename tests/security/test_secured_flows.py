@@ -231,7 +231,7 @@ async def test_broker_allows_actions_to_their_owner(secured: Secured, infrastruc
 
 
 def test_each_topic_has_one_writer() -> None:
-    """No service reads a topic that it writes, but what the relay compares; each topic has exactly one writing service."""
+    """Only what the relay compares is read by its writer, and each topic has exactly one writing service."""
     compared = {"ingest": {ARTICLES, COUNTER_ADJUSTMENTS}}  # what its relay compares with Postgres
     for service, topics in WRITES.items():
         assert set(topics) & set(READS[service]) == compared.get(service, set())
