@@ -8,6 +8,8 @@ from crawleruseragents import CRAWLER_USER_AGENTS_DATA
 from services.ingest.collector.visitors import ClientInfo
 
 HEADLESS_PATTERN = r"(?i)HeadlessChrome|PhantomJS|SlimerJS|Selenium|WebDriver|Playwright|Puppeteer|Cypress"
+CACHED_CHARACTERS_MAX = 512
+"""Of a user agent whose reason is cached: browsers send 150; strangers may send 16,000, and so fill the memory."""
 
 
 def _compile_bot_patterns() -> re2.Set:
@@ -31,7 +33,8 @@ def bot_reason(client: ClientInfo, *, count_headless: bool = False) -> str | Non
     """
     if client.is_prefetch:
         return "prefetch"
-    reason = _agent_reason(client.user_agent)
+    is_short = len(client.user_agent) <= CACHED_CHARACTERS_MAX
+    reason = (_agent_reason if is_short else _agent_reason.__wrapped__)(client.user_agent)
     return None if reason == "headless" and count_headless else reason
 
 

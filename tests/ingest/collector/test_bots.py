@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.ingest.collector import bots
 from services.ingest.collector.bots import bot_reason
 from services.ingest.collector.visitors import ClientInfo
 
@@ -41,3 +42,14 @@ def test_bot_reason_prefetch_precedes_user_agent() -> None:
 def test_bot_reason_automation_tool_is_headless(name: str) -> None:
     """Automation tools are headless browsers, in any case, and not crawlers."""
     assert bot_reason(ClientInfo("", f"{CHROME} {name}")) == "headless"
+
+
+def test_bot_reason_of_a_long_user_agent_is_not_kept_in_memory() -> None:
+    """Thousands of user agents of 16,000 characters are classified like others, and the cache keeps none of them."""
+    bots._agent_reason.cache_clear()
+    for number in range(20):
+        assert bot_reason(ClientInfo("", f"{CHROME} {number} {'x' * 16_000}")) is None
+        assert bot_reason(ClientInfo("", f"{number} {'x' * 16_000} Googlebot/2.1")) == "crawler"
+    assert bots._agent_reason.cache_info().currsize == 0
+    assert bot_reason(ClientInfo("", CHROME)) is None
+    assert bots._agent_reason.cache_info().currsize == 1
