@@ -7,6 +7,11 @@ CONSUME_EVENTS = Counter(
     "The ledger: outcome of each event read. received = counted + duplicate + bot + late + dead_lettered.",
     ["site", "result"],
 )
+UNCOUNTED_ARTICLE_VIEWS = Counter(
+    "presstally_uncounted_article_views_total",
+    "Views that count for the site and for no article: too many new article ids were viewed on that day.",
+    ["site"],
+)
 BATCH_SECONDS = Histogram(
     "presstally_consume_batch_duration_seconds",
     "Time to commit the counts of a batch, for one partition.",

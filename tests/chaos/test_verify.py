@@ -31,7 +31,7 @@ from tests.chaos.polling import becomes_true
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 GAP_PARTITION = 4
-TABLES = ("counts", "online", "visitor_days", "ledger", "referrers", "adjustments", "offsets", "gaps")
+TABLES = ("counts", "online", "visitor_days", "ledger", "referrers", "adjustments", "offsets", "gaps", "known_articles")
 ONE = "ctid = (SELECT ctid FROM stats.{table} WHERE {where} ORDER BY partition = 4 DESC LIMIT 1)"
 FORGED = "'00000000-0000-0000-0000-000000000001', 'haihau', '', 'visits', 500000, 'x', 'x', now()"
 
@@ -93,6 +93,13 @@ def corruptions() -> Iterator[tuple[str, str]]:
     yield f"UPDATE stats.referrers SET visits = visits + 7 WHERE {one('referrers')}", "referrers"
     yield f"UPDATE stats.referrers SET host = 'x.example' WHERE {one('referrers', 'partition = 1')}", "from x.example"
     yield f"DELETE FROM stats.referrers WHERE {one('referrers')}", "referrers"
+    known, article = one("known_articles"), "haihau bai-. known_articles partition ."
+    yield f"DELETE FROM stats.known_articles WHERE {known}", f"{article} rows, as it has counts: expected 1, stored 0"
+    for place in ("-1, NULL", "-1, 7", "0, NULL", "1, 20_000"):
+        row = f"SELECT generation, partition, site, 'bai-9', {place} FROM stats.known_articles WHERE {known}"
+        yield f"INSERT INTO stats.known_articles {row}", f"{article} rows, as it has counts: expected 0, stored 1"
+    for change in ("accepted_at_offset = accepted_at_offset + 3", "day = day + 1", "day = NULL"):
+        yield f"UPDATE stats.known_articles SET {change} WHERE {one('known_articles', 'partition <> 4')}", article
     yield "UPDATE stats.adjustments SET amount = amount * 1000", "adjustment .*fields that differ and amount"
     yield "UPDATE stats.adjustments SET amount = amount * 1000", r"haihau \(site\) adjustments visits"
     yield "UPDATE stats.adjustments SET who = 'somebody else'", "adjustment .*fields that differ and who"

@@ -48,6 +48,7 @@ HEALTH = {
     "presstally_consumer_lost_records_total": "0x700",
     "presstally_consumer_counting_stopped": "0x700",
     "presstally_consumer_unreadable_partitions": "0x700",
+    'presstally_uncounted_article_views_total{site="haihau"}': "7x700",
     'presstally_reconciliation_difference_events{check="ledger"}': "0x700",
     'presstally_reconciliation_difference_events{check="totals"}': "0x700",
     'presstally_dead_letters_total{topic="page-views"}': "3x700",
@@ -116,6 +117,7 @@ CASES = [
         "ticket",
         {'presstally_events_processed_total{site="haihau",result="duplicate"}': "0+90x60"},
     ),
+    Case("TooManyNewArticles", "ticket", {'presstally_uncounted_article_views_total{site="haihau"}': "0x20 0+50x40"}),
     Case("CountsInconsistent", "page", {'presstally_reconciliation_difference_events{check="ledger"}': "0x20 1x40"}),
     Case(
         "AcceptedCountedMismatch",

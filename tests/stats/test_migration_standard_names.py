@@ -73,7 +73,7 @@ async def test_migration_0005_with_former_rows_keeps_all_of_them(
     await connection.execute(FORMER.format(now=now, **times))
 
     applied = [one.name for one in await migrate.migrate(empty_database)]
-    assert [name[:4] for name in applied] == ["0005", "0006", "0007", "0008", "0009"]
+    assert [name[:4] for name in applied] == ["0005", "0006", "0007", "0008", "0009", "0010"]
 
     pool = await open_pool(empty_database, role="presstally_stats", size=1)
     calendar = await at_once(pool, read_counter, SITE, None, "views", "calendar")
@@ -83,12 +83,14 @@ async def test_migration_0005_with_former_rows_keeps_all_of_them(
     article = await at_once(pool, read_counter, SITE, "bai-1", "visits", "calendar")
     assert (article.today, article.total) == (1, 1)
     positions = await read_positions(pool, "page-views", {0: 0}, LOG)
-    assert positions == {0: Position(1, 2, 90, 77, 40, 3, 5, LOG)}
+    assert positions == {0: Position(1, 3, 90, 77, 40, 3, 5, LOG)}
     (evicted,) = await read_evicted_state(pool, "page-views", 0, 1)
     assert (evicted.evicted_at_offset, evicted.window_index) == (50, 31)
     assert (evicted.id_hash.tolist(), evicted.id_low.tolist()) == ([1], [2])
     assert (await at_once(pool, read_ledger, SITE, "24h")).outcomes == {"counted": 80, "bot": 5}
     assert await at_once(pool, read_referrers, SITE, "24h") == [("google.com", 2)]
+    known = await pool.fetch("SELECT site, article, accepted_at_offset, day FROM stats.known_articles")
+    assert [tuple(row) for row in known] == [("haihau", "bai-1", -1, None)]
     await pool.close()
     rest = await connection.fetchrow(
         """SELECT (SELECT (partition, created_at) = (0, '2026-11-24T05:00:00Z') FROM stats.dead_letters) AS dead_letter,

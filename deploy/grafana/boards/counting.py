@@ -62,6 +62,15 @@ COUNTING = Dashboard(
                 {"lost": "sum(presstally_consumer_lost_records_total)"},
             ),
         ],
+        "Articles": [
+            Panel(
+                "Views without an article",
+                "Views per second that count for the site alone: too many new article ids were viewed on that day.",
+                "cps",
+                {"{{site}}": f"sum by (site) (rate(presstally_uncounted_article_views_total{{{SITE}}}[{I}]))"},
+                stacked=True,
+            ),
+        ],
         "Batches": [
             Panel(
                 "Batch commit time",

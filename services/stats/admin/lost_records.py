@@ -82,4 +82,5 @@ async def _move_back(connection: Any, partition: int, position: Position, next_o
         raise CommandError(f"a counter moved partition {partition} meanwhile; nothing has changed, run it again")
     await connection.execute(SQL["move_snapshot_back"], *place, next_offset)
     await connection.execute(SQL["move_evicted_state_back"], *place, next_offset)
+    await connection.execute(SQL["move_known_articles_back"], position.generation, partition, next_offset)
     await connection.execute(SQL["record_lost_records"], *place, next_offset, newest_arrived)

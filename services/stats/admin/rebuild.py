@@ -26,7 +26,14 @@ from services.stats.counting.evicted_state import EvictedState
 from services.stats.counting.rules import DAY_SECONDS, UNKNOWN_SITE, CountDeltas, fold_batch
 from services.stats.counting.snapshots import to_bytes
 from services.stats.counting.state import PartitionState
-from services.stats.counting.store import Position, commit_batch, read_positions, save_snapshot
+from services.stats.counting.store import (
+    Position,
+    commit_batch,
+    find_known_articles,
+    read_known_articles,
+    read_positions,
+    save_snapshot,
+)
 from services.stats.local_calendar import day_start
 from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
@@ -55,6 +62,7 @@ TABLES = [
     "referrers",
     "snapshots",
     "evicted_state",
+    "known_articles",
     "generations",
 ]
 """Tables with rows of a generation."""
@@ -69,6 +77,8 @@ class RebuiltPartition:
     position: Position
     state: PartitionState = field(default_factory=PartitionState)
     evicted: list[EvictedState] = field(default_factory=list)
+    decided_before: int = 0
+    """For views before this offset it stays as it is stored which articles are known."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -196,6 +206,7 @@ class Rebuild:
             )
         else:
             await self._find_complete_days(beginnings, counted)
+        await self._copy_known_articles()
         print(f"generation {self._generation} is being built; queries continue with {self._old}", flush=True)
 
     async def _find_complete_days(self, beginnings: dict[TopicPartition, int], counted: list[Any]) -> None:
@@ -204,21 +215,44 @@ class Rebuild:
         with_gaps = {
             row["partition"] for row in await self._pool.fetch(SQL["partitions_with_gaps"], self._old, PAGE_VIEWS.name)
         }
-        since = [
-            await self._first_arrival(one, newest.get(one.partition, 0))
+        counted_until = await self._pool.fetchval(SQL["counted_until"], self._old, PAGE_VIEWS.name)
+        since = {
+            one: max(await self._first_arrival(one, newest.get(one.partition, 0)), counted_until)
             for one, beginning in beginnings.items()
             if beginning > 0 or one.partition in with_gaps
-        ]
-        if counted_until := await self._pool.fetchval(SQL["counted_until"], self._old, PAGE_VIEWS.name):
-            since.append(counted_until)
+        }
+        await self._find_decided(since, {row["partition"]: row["next_offset"] for row in counted})
         if not since:  # no record was ever deleted: everything is counted again
             self._recounted_from = dict.fromkeys((*self._sites, UNKNOWN_SITE), BEGINNING)
             self._ledger_from = self._recounted_from
             return
-        self._recounted_from = self._days_after(max(since) + WARM_UP_MS)
-        self._ledger_from = self._days_after(max(since) + LEDGER_WARM_UP_MS)
+        self._recounted_from = self._days_after(max(since.values()) + WARM_UP_MS)
+        self._ledger_from = self._days_after(max(since.values()) + LEDGER_WARM_UP_MS)
         for slug, cut in self._recounted_from.items():
             print(f"{slug}: days before {datetime.fromtimestamp(cut, UTC):%Y-%m-%d %H:%M} UTC keep their counts")
+
+    async def _find_decided(self, since: dict[TopicPartition, int], counted_to: dict[int, int]) -> None:
+        """Find how far it stays as it is stored which articles are known: an event may repeat a deleted record's id."""
+        wanted = {one: begin + LEDGER_WARM_UP_MS for one, begin in since.items()}
+        found = await self._consumer.offsets_for_times(wanted) if wanted else {}
+        for one in wanted:
+            counted, later = counted_to.get(one.partition, 0), found.get(one)
+            self._partitions[one].decided_before = counted if later is None else min(counted, later.offset)
+
+    async def _copy_known_articles(self) -> None:
+        """Copy the articles that are not decided again into the new generation."""
+        numbers = [one.partition for one in self._partitions]
+        if self._new_log:
+            begins = [rebuilt.position.next_offset for rebuilt in self._partitions.values()]
+            await self._pool.execute(SQL["copy_known_articles"], self._old, self._generation, numbers, begins)
+        else:
+            begins = [rebuilt.decided_before for rebuilt in self._partitions.values()]
+            slugs = list(self._recounted_from)
+            await self._pool.execute(SQL["copy_decided_articles"], self._old, self._generation, numbers, begins, slugs)
+        for one, rebuilt in self._partitions.items():
+            rebuilt.state.known_articles = await read_known_articles(
+                self._pool, one.partition, self._generation, rebuilt.decided_before
+            )
 
     def _days_after(self, timestamp_ms: int) -> dict[str, int]:
         cuts = {slug: _next_day(timestamp_ms, slug, self._sites) for slug in self._sites}
@@ -249,7 +283,10 @@ class Rebuild:
 
     async def _count(self, partition: TopicPartition, rebuilt: RebuiltPartition, fetched: list[Any]) -> None:
         records = RawBatch.fetched(fetched)
-        deltas = fold_batch(decode(records, self._sites), rebuilt.state, records, rebuilt.evicted)
+        batch = decode(records, self._sites)
+        generation, known = rebuilt.position.generation, rebuilt.state.known_articles
+        await find_known_articles(self._pool, partition.partition, generation, batch, known)
+        deltas = fold_batch(batch, rebuilt.state, records, rebuilt.evicted)
         after = rebuilt.position._replace(
             next_offset=int(records.offset[-1]) + 1,
             last_record=record_checksum(int(records.arrived[-1]), records.values[-1]),

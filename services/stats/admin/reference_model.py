@@ -10,6 +10,16 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from typing import NamedTuple
 
+import msgspec
+
+from services.stats.admin.reference_articles import (
+    ALL_IN_THE_LOG,
+    NEW_ARTICLES_MAX,
+    Acceptance,
+    ArticleKey,
+    KnownArticles,
+    StoredArticles,
+)
 from services.stats.admin.reference_events import (
     OTHER_HOSTS,
     WHOLE_SITE,
@@ -95,6 +105,8 @@ class PartitionValues:
     presence: defaultdict[PresenceKey, int] = field(default_factory=lambda: defaultdict(int))
     without_view: defaultdict[PresenceKey, int] = field(default_factory=lambda: defaultdict(int))
     """Visitors of a site in `presence` of whom the log has pings and no view, so that their article is unknown."""
+    known_articles: dict[ArticleKey, Acceptance] = field(default_factory=dict)
+    """Articles that became known by views in the log."""
     presence_from: dict[str, int] = field(default_factory=dict)
     """Site → first presence bucket that is exact after the site's newest arrival."""
     records: int = 0
@@ -135,39 +147,50 @@ class SeenAt(NamedTuple):
     window_index: int
 
 
-def recount(partitions: Mapping[int, Iterable[tuple[int, int, bytes | None]]], sites: Mapping[str, Site]) -> Expected:
+def recount(
+    partitions: Mapping[int, Iterable[tuple[int, int, bytes | None]]],
+    sites: Mapping[str, Site],
+    *,
+    stored: Mapping[int, StoredArticles] | None = None,
+    new_articles_max: int = NEW_ARTICLES_MAX,
+) -> Expected:
     """Count a whole log.
 
     Args:
         partitions: {partition: its records in order}; a record is (offset, arrival in milliseconds since 1970 UTC,
             value).
         sites: By slug.
+        stored: The known articles that are stored, by partition, if the log may have lost records.
+        new_articles_max: Articles of a site that become known on a partition on one day.
     """
-    counter = ReferenceCounter(sites)
+    counter = ReferenceCounter(sites, new_articles_max)
     for number, records in partitions.items():
-        counter.begin_partition(number)
-        for _, arrived, value in records:
-            counter.add(arrived, value)
+        counter.begin_partition(number, (stored or {}).get(number, ALL_IN_THE_LOG))
+        for offset, arrived, value in records:
+            counter.add(offset, arrived, value)
     return counter.finish()
 
 
 class ReferenceCounter:
     """Counts a log slowly: add one partition after the other, each from its first record on."""
 
-    def __init__(self, sites: Mapping[str, Site]) -> None:
+    def __init__(self, sites: Mapping[str, Site], new_articles_max: int = NEW_ARTICLES_MAX) -> None:
         self._sites = sites
+        self._new_articles_max = new_articles_max
         self._expected = Expected()
         self._daily_visitors: dict[tuple[str, int, str], list[list[Bucket]]] = {}
         """(site, local day, visitor ID) → the buckets of its first view on each partition."""
-        self._reset(PartitionValues())
+        self._reset(PartitionValues(), ALL_IN_THE_LOG)
 
-    def begin_partition(self, number: int) -> None:
+    def begin_partition(self, number: int, stored: StoredArticles = ALL_IN_THE_LOG) -> None:
         """Begin another partition: the state of the one before has no effect on it."""
         self._finish_partition()
-        self._reset(self._expected.partitions.setdefault(number, PartitionValues()))
+        self._reset(self._expected.partitions.setdefault(number, PartitionValues()), stored)
 
-    def _reset(self, values: PartitionValues) -> None:
+    def _reset(self, values: PartitionValues, stored: StoredArticles) -> None:
         self._values = values
+        self._articles = KnownArticles(stored, self._new_articles_max)
+        values.known_articles = self._articles.in_log
         self._window_seq = 0
         self._window_index = -1
         self._seen_ids: dict[str, SeenAt] = {}
@@ -178,11 +201,12 @@ class ReferenceCounter:
         self._activities: defaultdict[tuple[str, str], list[Activity]] = defaultdict(list)
         """(site, visitor ID) → its views and pings, in the order of the log."""
 
-    def add(self, arrived: int, value: bytes | None) -> None:
+    def add(self, offset: int, arrived: int, value: bytes | None) -> None:
         """Count the partition's next record."""
         self._values.records += 1
         self._values.newest_arrived = max(self._values.newest_arrived, arrived)
         self._advance_window(arrived)
+        self._articles.advance(arrived)
         try:
             event = read_event(value)
             site = self._known_site(event)
@@ -203,12 +227,12 @@ class ReferenceCounter:
         else:
             late = arrived - event.at > LATE_MS
             self._add_to_ledger(event.site, day_of_arrival, "late" if late else "counted", "")
-            self._count(event, site, arrived)
+            self._count(self._with_counted_article(event, offset), site, arrived)
 
     def finish(self) -> Expected:
         """Return the expected values; no record can be added after that."""
         self._finish_partition()
-        self._reset(PartitionValues())
+        self._reset(PartitionValues(), ALL_IN_THE_LOG)
         for values in self._expected.partitions.values():
             self._add_partition(values)
         for (site, day, visitor_id), (first, *others) in self._daily_visitors.items():
@@ -286,6 +310,14 @@ class ReferenceCounter:
         if self._is_in_state(before.window_seq):
             return True
         return arrived - event.at >= WINDOW_MS and before.window_index >= self._window_index - EVICTED_WINDOWS
+
+    def _with_counted_article(self, event: PageEvent, offset: int) -> PageEvent:
+        """Views of articles that are not known, and cannot become known that day, count for the site alone."""
+        if event.kind != "view" or event.article is None:
+            return event
+        if self._articles.counts(ArticleKey(event.site, event.article), offset, self._window_index):
+            return event
+        return msgspec.structs.replace(event, article=None)
 
     def _count(self, event: PageEvent, site: Site, arrived: int) -> None:
         if event.visitor is not None:

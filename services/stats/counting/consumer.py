@@ -30,15 +30,14 @@ from services.stats.counting.decoding import RawBatch, decode
 from services.stats.counting.log_check import CHECK_SECONDS, LogChecker
 from services.stats.counting.log_watch import LogWatch
 from services.stats.counting.offset_reporter import OffsetReporter
-from services.stats.counting.partitions import AssignedPartition, TopicMismatch, restore_partitions
-from services.stats.counting.rules import CountDeltas, fold_batch, needs_evicted_state
+from services.stats.counting.partitions import AssignedPartition, TopicMismatch, fold_next, restore_partitions
+from services.stats.counting.rules import CountDeltas
 from services.stats.counting.snapshots import to_bytes
 from services.stats.counting.store import (
     Fenced,
     Position,
     commit_batch,
     observe_commit,
-    read_evicted_state,
     save_snapshot,
 )
 from services.stats.metrics import (
@@ -306,16 +305,7 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         return max(SNAPSHOT_RECORDS, owned.state.entries)
 
     async def _fold(self, partition: TopicPartition, owned: AssignedPartition, records: RawBatch) -> CountDeltas:
-        batch = decode(records, self._sites)
-        if not needs_evicted_state(batch, owned.state, records):
-            owned.evicted = None
-        elif owned.evicted is None:
-            owned.evicted = await read_evicted_state(
-                self._pool, partition.topic, partition.partition, owned.position.generation
-            )
-        deltas = fold_batch(batch, owned.state, records, owned.evicted)
-        owned.read_next = int(records.offset[-1]) + 1
-        owned.unsaved_records += len(records)
+        deltas = await fold_next(self._pool, partition, owned, decode(records, self._sites), records)
         self._progress = time.monotonic()
         return deltas
 

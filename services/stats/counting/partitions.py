@@ -8,11 +8,21 @@ from typing import Any
 import asyncpg
 from aiokafka import TopicPartition
 
+from services.stats.counting.decoding import EventBatch, RawBatch
 from services.stats.counting.evicted_state import EvictedState
 from services.stats.counting.lag import Lag
 from services.stats.counting.log_check import LogChecker, PartitionLog
+from services.stats.counting.rules import CountDeltas, fold_batch, needs_evicted_state
 from services.stats.counting.state import PartitionState
-from services.stats.counting.store import Position, read_positions, read_snapshot, skip_gap
+from services.stats.counting.store import (
+    Position,
+    find_known_articles,
+    read_evicted_state,
+    read_known_articles,
+    read_positions,
+    read_snapshot,
+    skip_gap,
+)
 from services.stats.metrics import GAP_RECORDS
 from shared.kafka.last_record import connect_to_leader
 from shared.logs import log
@@ -97,10 +107,31 @@ async def restore_partitions(
     for one in partitions:  # one after the other: a snapshot on the wire is as large as the state made of it
         snapshot = await read_snapshot(pool, topic, one.partition, positions[one.partition])
         saved_at, state = snapshot or (beginnings[one], PartitionState())
-        restored[one] = AssignedPartition(
-            positions[one.partition], max(saved_at, beginnings[one]), state, connections[one]
-        )
+        position = positions[one.partition]
+        state.known_articles = await read_known_articles(pool, one.partition, position.generation, position.next_offset)
+        restored[one] = AssignedPartition(position, max(saved_at, beginnings[one]), state, connections[one])
     return restored
+
+
+async def fold_next(
+    pool: asyncpg.Pool, partition: TopicPartition, owned: AssignedPartition, batch: EventBatch, records: RawBatch
+) -> CountDeltas:
+    """Fold the next batch of a partition, decoded from `records`, into its state. All before it is committed.
+
+    Raises:
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable; the state is as
+            before.
+    """
+    generation = owned.position.generation
+    if not needs_evicted_state(batch, owned.state, records):
+        owned.evicted = None
+    elif owned.evicted is None:
+        owned.evicted = await read_evicted_state(pool, partition.topic, partition.partition, generation)
+    await find_known_articles(pool, partition.partition, generation, batch, owned.state.known_articles)
+    deltas = fold_batch(batch, owned.state, records, owned.evicted)
+    owned.read_next = int(records.offset[-1]) + 1
+    owned.unsaved_records += len(records)
+    return deltas
 
 
 def refuse_mismatches(topic: str, logs: Mapping[int, PartitionLog]) -> None:

@@ -1,8 +1,12 @@
-"""The host to which a visit is attributed, from the referrer of its first view. Pure."""
+"""The hosts to which visits are attributed, from the referrers of their first views. Pure."""
 
 import re
+from collections import Counter
 from urllib.parse import urlsplit
 
+import numpy as np
+
+from services.stats.counting.decoding import EventBatch, Flags, Integers
 from shared.sites import Site
 
 DIRECT = ""
@@ -27,3 +31,40 @@ def visit_host(referrer: str | None, own: frozenset[str]) -> str:
     if host in own:
         return DIRECT
     return host if _HOST.fullmatch(host) else OTHER_HOSTS
+
+
+def referrer_visits(
+    batch: EventBatch, views: Integers, starts_visit: Flags, days: Integers
+) -> Counter[tuple[str, int, str]]:
+    """Return (site, local day, host) → visits, in the order in which views named the hosts; also 0.
+
+    Args:
+        batch: With the views.
+        views: Rows of counted views with a visitor, in order.
+        starts_visit: Which rows of the batch start a visit: it comes from the referrer of that view.
+        days: Start of the local day of each row.
+    """
+    found: Counter[tuple[str, int, str]] = Counter()
+    if not len(views):
+        return found
+    visits = starts_visit[views]
+    site, referrer = batch.site[views], batch.referrer[views]
+    local, day = days[views], np.zeros(len(views), np.int64)
+    day_starts = local[:1]
+    if local.min() != local.max():
+        day_starts, day = np.unique(local, return_inverse=True)
+    code = (site * len(day_starts) + day) * len(batch.referrers) + referrer
+    size = len(batch.sites) * len(day_starts) * len(batch.referrers)
+    first = np.full(size, len(views))
+    first[code[::-1]] = np.arange(len(views))[::-1]
+    totals = np.bincount(code[visits], minlength=size)
+    used = np.flatnonzero(first < len(views))
+    own = [own_hosts(one) if one else frozenset() for one in batch.sites]
+    for number in used[np.argsort(first[used])].tolist():
+        place, name = divmod(number, len(batch.referrers))
+        site_number, day_number = divmod(place, len(day_starts))
+        host = visit_host(batch.referrers[name], own[site_number])
+        site_name = batch.sites[site_number]
+        assert site_name is not None, "no valid event is of an unknown site"
+        found[site_name.slug, int(day_starts[day_number]), host] += int(totals[number])
+    return found

@@ -1,4 +1,4 @@
-"""Deletes expired rows: visitor IDs of days without further events, old 5m buckets, old presence and evicted state."""
+"""Deletes expired rows: visitor IDs of days without further events, old 5m buckets, presence, state and reads."""
 
 import asyncpg
 
@@ -8,6 +8,8 @@ from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.retry import run_periodically
 
 PRUNE_SECONDS = 3_600
+READS_PRUNE_SECONDS = 15
+"""A client that reads all articles' counters makes thousands of these rows a second; each is valid for a second."""
 DAY_SECONDS = 86_400
 VISITOR_DAYS = 12
 """The log keeps records for 7 days and an event may be 2 days late: after 12 days no event can refer to an ID again."""
@@ -34,4 +36,15 @@ async def run_retention(pool: asyncpg.Pool) -> None:
 
     await run_periodically(
         delete_expired, every_seconds=PRUNE_SECONDS, on=POSTGRES_UNAVAILABLE, what="delete expired rows"
+    )
+
+
+async def run_reads_retention(pool: asyncpg.Pool) -> None:
+    """Delete what widgets have shared and nobody may return any more, every few seconds."""
+
+    async def delete_expired() -> None:
+        await pool.execute(SQL["delete_expired_reads"])
+
+    await run_periodically(
+        delete_expired, every_seconds=READS_PRUNE_SECONDS, on=POSTGRES_UNAVAILABLE, what="delete expired reads"
     )

@@ -7,7 +7,7 @@ The rules: ARCHITECTURE.md, "Counting rules". The same rules in plain words and 
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -16,7 +16,8 @@ from services.stats.counting.activities import STALE_BEFORE_WINDOW_MS, EndedVisi
 from services.stats.counting.decoding import VIEW, DeadLetter, EventBatch, Flags, Integers, RawBatch, RawRecord, decode
 from services.stats.counting.evicted_state import EvictedActivities, EvictedState, Source
 from services.stats.counting.grouping import group_sums
-from services.stats.counting.referrers import own_hosts, visit_host
+from services.stats.counting.known_articles import AcceptedArticle
+from services.stats.counting.referrers import own_hosts, referrer_visits, visit_host
 from services.stats.counting.seen_ids import find_ids
 from services.stats.counting.state import (
     EVICTED_WINDOWS,
@@ -101,6 +102,9 @@ class CountDeltas:
     referrers: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     """(site, local day, host) → visits, in the order in which views named the hosts; also 0, or below 0."""
     dead_letters: list[DeadLetter] = field(default_factory=list)
+    accepted_articles: list[AcceptedArticle] = field(default_factory=list)
+    uncounted_articles: Counter[str] = field(default_factory=Counter)
+    """Site → views that name an article and count for the site alone."""
     evicted: list[EvictedState] = field(default_factory=list)
     newest_event: int = 0
     """Time of the newest event, in milliseconds since 1970 UTC."""
@@ -146,6 +150,7 @@ def fold_batch(
     """Fold a batch that was decoded from `records`; see `fold`."""
     deltas = CountDeltas()
     evicted = evicted if evicted is not None else []
+    batch, named = replace(batch, article=np.zeros(len(batch), np.int64)), batch
     is_duplicate = np.zeros(len(batch), np.bool_)
     starts_visit = np.zeros(len(batch), np.bool_)
     is_first_of_day = np.zeros(len(batch), np.bool_)
@@ -160,6 +165,7 @@ def fold_batch(
         part = slice(begin, end)
         is_duplicate[part] = state.seen_ids.add(batch.id_hash[part], batch.id_low[part], state.window_seq)
         _mark_stale_duplicates(batch, part, is_duplicate, state, evicted)
+        _decide_articles(batch, named, begin + np.flatnonzero(~is_duplicate[part]), state, deltas)
         for number, site in enumerate(batch.sites):
             rows = begin + np.flatnonzero(
                 (batch.site[part] == number) & (batch.bot[part] == 0) & batch.has_visitor[part] & ~is_duplicate[part]
@@ -173,7 +179,7 @@ def fold_batch(
     counted = ~is_duplicate & (batch.bot == 0)
     views = np.flatnonzero(counted & (batch.kind == VIEW))
     _add_counts(batch, views, starts_visit, days, deltas)
-    _add_referrers(batch, views[batch.has_visitor[views]], starts_visit, days, deltas)
+    deltas.referrers.update(referrer_visits(batch, views[batch.has_visitor[views]], starts_visit, days))
     _subtract_ended_visits(ended, deltas)
     _add_daily_visitors(batch, np.flatnonzero(is_first_of_day), days, deltas)
     _add_presence(state, deltas)
@@ -220,6 +226,18 @@ def _mark_stale_duplicates(
             known = find_ids(ids.id_hash, ids.id_low, batch.id_hash[rows], batch.id_low[rows]) >= 0
             is_duplicate[rows[known]] = True
             rows = rows[~known]
+
+
+def _decide_articles(
+    batch: EventBatch, named: EventBatch, rows: Integers, state: PartitionState, deltas: CountDeltas
+) -> None:
+    """Set the articles for which the views among some rows count; `named` has those that events name."""
+    rows = rows[(named.article[rows] > 0) & (named.kind[rows] == VIEW) & (named.bot[rows] == 0)]
+    if len(rows):
+        decided = state.known_articles.decide(named, rows, state.day)
+        batch.article[rows] = decided.article
+        deltas.accepted_articles += decided.accepted
+        deltas.uncounted_articles += decided.uncounted
 
 
 def _update_visitors(
@@ -318,32 +336,6 @@ def _add_counts(batch: EventBatch, views: Integers, starts_visit: Flags, days: I
 def _hour_starts(seconds: Integers, days: Integers) -> Integers:
     """Return the start of the hour of each time; hours are counted from the start of the local day."""
     return seconds - (seconds - days) % HOUR_SECONDS
-
-
-def _add_referrers(
-    batch: EventBatch, views: Integers, starts_visit: Flags, days: Integers, deltas: CountDeltas
-) -> None:
-    """Add the host of each visit: the referrer of the view that starts it. Views that start none name hosts, too."""
-    if not len(views):
-        return
-    visits = starts_visit[views]
-    site, referrer = batch.site[views], batch.referrer[views]
-    local, day = days[views], np.zeros(len(views), np.int64)
-    day_starts = local[:1]
-    if local.min() != local.max():
-        day_starts, day = np.unique(local, return_inverse=True)
-    code = (site * len(day_starts) + day) * len(batch.referrers) + referrer
-    size = len(batch.sites) * len(day_starts) * len(batch.referrers)
-    first = np.full(size, len(views))
-    first[code[::-1]] = np.arange(len(views))[::-1]
-    totals = np.bincount(code[visits], minlength=size)
-    used = np.flatnonzero(first < len(views))
-    slugs, own = _slugs(batch), [own_hosts(one) if one else frozenset() for one in batch.sites]
-    for number in used[np.argsort(first[used])].tolist():
-        place, name = divmod(number, len(batch.referrers))
-        site_number, day_number = divmod(place, len(day_starts))
-        host = visit_host(batch.referrers[name], own[site_number])
-        deltas.referrers[slugs[site_number], int(day_starts[day_number]), host] += int(totals[number])
 
 
 def _subtract_ended_visits(ended: list[tuple[Site, EndedVisit]], deltas: CountDeltas) -> None:

@@ -27,6 +27,7 @@ from services.stats.counting.evicted_state import (
     Source,
     encode_activities,
 )
+from services.stats.counting.known_articles import KnownArticles
 from services.stats.counting.seen_ids import (
     Int32s,
     SeenIds,
@@ -37,6 +38,7 @@ from services.stats.counting.seen_ids import (
 )
 
 WINDOW_MS = 1_800_000
+WINDOWS_PER_DAY = 48
 DEDUP_WINDOWS = 2
 EVICTED_WINDOWS = 98
 """Evicted ids identify late duplicates for 49 more hours: an event may be 48 hours late."""
@@ -342,6 +344,8 @@ class PartitionState:
     seen_ids: SeenIds = field(default_factory=SeenIds)
     visitors: dict[str, VisitorTable] = field(default_factory=dict)
     """By site."""
+    known_articles: KnownArticles = field(default_factory=KnownArticles)
+    """Not in snapshots: it is read from Postgres."""
 
     def open_window(self, window_index: int, offset: int) -> EvictedState | None:
         """Open a window at the record of an offset: evict entries that are too old, and return them."""
@@ -354,6 +358,11 @@ class PartitionState:
         activities = {site: visitors.evict(self.window_seq - DEDUP_WINDOWS) for site, visitors in self.visitors.items()}
         encoded = encode_activities(activities)
         return EvictedState(offset, oldest, hashes, lows, encoded) if len(hashes) or encoded else None
+
+    @property
+    def day(self) -> int:
+        """The UTC day of the current window, in days since 1970; -1 before the first window."""
+        return self.window_indexes[-1] // WINDOWS_PER_DAY if self.window_indexes else -1
 
     @property
     def stale_before(self) -> int:

@@ -7,13 +7,14 @@ from typing import Any, NamedTuple
 import asyncpg
 import numpy as np
 
-from services.stats.counting.decoding import DeadLetter
+from services.stats.counting.decoding import DeadLetter, EventBatch
 from services.stats.counting.evicted_state import EvictedState
+from services.stats.counting.known_articles import AcceptedArticle, KnownArticles
 from services.stats.counting.referrers import HOSTS_MAX, OTHER_HOSTS
 from services.stats.counting.rules import BucketCount, CountDeltas, DayCount, NewDailyVisitor
 from services.stats.counting.snapshots import from_bytes
 from services.stats.counting.state import EVICTED_WINDOWS, PartitionState
-from services.stats.metrics import BATCH_SECONDS, COMMITTED, CONSUME_EVENTS, EVENT_DELAY
+from services.stats.metrics import BATCH_SECONDS, COMMITTED, CONSUME_EVENTS, EVENT_DELAY, UNCOUNTED_ARTICLE_VIEWS
 from services.stats.queries import SQL
 from shared.kafka.topic_identity import TopicIdentity
 
@@ -120,6 +121,7 @@ async def commit_batch(
             ("site", "day", "host", "visits"), [(*host, visits) for host, visits in deltas.referrers.items()]
         ),
         columns_of(DeadLetter, deltas.dead_letters),
+        columns_of(AcceptedArticle, deltas.accepted_articles),
         {
             "evicted_at_offset": [one.evicted_at_offset for one in deltas.evicted],
             "window_index": [one.window_index for one in deltas.evicted],
@@ -185,6 +187,36 @@ async def read_evicted_state(pool: asyncpg.Pool, topic: str, partition: int, gen
     ]
 
 
+async def read_known_articles(
+    pool: asyncpg.Pool, partition: int, generation: int, decided_before: int
+) -> KnownArticles:
+    """Return the known articles of a partition, with none of them in memory yet.
+
+    Args:
+        pool: Postgres.
+        partition: Number of the partition.
+        generation: Of the counts.
+        decided_before: The stored articles are those of the records before this offset.
+    """
+    rows = await pool.fetch(SQL["count_newest_articles"], generation, partition)
+    known = KnownArticles(decided_before)
+    for site, day, articles in map(tuple, rows):
+        known.day = day
+        known.accepted_on_day[site] = articles
+    return known
+
+
+async def find_known_articles(
+    pool: asyncpg.Pool, partition: int, generation: int, batch: EventBatch, known: KnownArticles
+) -> None:
+    """Add what is stored of the articles of a batch to those in memory. All records before it are committed."""
+    missing = known.missing(batch)
+    if missing:
+        sites, articles = zip(*missing, strict=True)
+        for row in await pool.fetch(SQL["find_known_articles"], generation, partition, sites, articles):
+            known.add(*row)
+
+
 async def skip_gap(pool: asyncpg.Pool, topic: str, partition: int, position: Position, beginning: int) -> bool:
     """Move a partition over records that Kafka has deleted, and store the gap; False if another consumer moved it."""
     moved = await pool.fetchval(
@@ -202,3 +234,5 @@ def observe_commit(deltas: CountDeltas, seconds: float) -> None:
         EVENT_DELAY.observe(max(0.0, now - deltas.newest_event / 1000))
     for (site, _, outcome, _), events in deltas.ledger.items():
         CONSUME_EVENTS.labels(site, outcome).inc(events)
+    for site, views in deltas.uncounted_articles.items():
+        UNCOUNTED_ARTICLE_VIEWS.labels(site).inc(views)

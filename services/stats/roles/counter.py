@@ -10,7 +10,7 @@ from services.stats.counting.consumer import CountingConsumer
 from services.stats.counting.dead_letter_depth import run_depth_metrics
 from services.stats.counting.dead_letter_outbox import run_dead_letter_delivery
 from services.stats.counting.reconciliation import run_reconciliation
-from services.stats.counting.retention import run_retention
+from services.stats.counting.retention import run_reads_retention, run_retention
 from services.stats.settings import StatsSettings
 from shared.kafka.consumer import create_broker, run_broker
 from shared.kafka.producer import Producer
@@ -37,6 +37,7 @@ async def run_counter(settings: StatsSettings, process: Process) -> AsyncIterato
     tasks = [
         process.spawn(run_dead_letter_delivery(pool, producer), "deliver dead letters"),
         process.spawn(run_retention(pool), "delete expired rows"),
+        process.spawn(run_reads_retention(pool), "delete expired reads"),
         process.spawn(run_depth_metrics(kafka), "watch dead letters"),
         process.spawn(run_reconciliation(pool, sites), "reconcile"),
         *(process.spawn(follower.watch(), "compare positions") for follower in followers),

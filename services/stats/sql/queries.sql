@@ -36,7 +36,7 @@ RETURNING o.partition, next_offset, e.accepted_until
 SELECT stats.apply_batch(
     batch_topic => $1, batch_partition => $2, old_position => $3, new_position => $4, limits => $5, day_counts => $6,
     bucket_counts => $7, daily_visitors => $8, presence => $9, ledger_entries => $10, referrer_visits => $11,
-    unreadable => $12, evicted => $13
+    unreadable => $12, accepted_articles => $13, evicted => $14
 )
 
 -- name: save_snapshot
@@ -52,6 +52,18 @@ WHERE generation = $1 AND topic = $2 AND partition = $3 AND "offset" <= $4
 SELECT evicted_at_offset, window_index, ids, activities FROM stats.evicted_state
 WHERE generation = $1 AND topic = $2 AND partition = $3
 ORDER BY evicted_at_offset
+
+-- name: count_newest_articles
+-- How many articles of each site were accepted on the newest day.
+SELECT site, day, count(*) FROM stats.known_articles
+WHERE generation = $1 AND partition = $2
+    AND day = (SELECT max(day) FROM stats.known_articles WHERE generation = $1 AND partition = $2)
+GROUP BY site, day
+
+-- name: find_known_articles
+SELECT site, article, accepted_at_offset
+FROM unnest($3::text[], $4::text[]) AS wanted (site, article) JOIN stats.known_articles AS k USING (site, article)
+WHERE k.generation = $1 AND k.partition = $2
 
 -- name: skip_gap
 -- The epoch increases: a counter that still has the old position is fenced.
@@ -86,6 +98,11 @@ FROM (
 ) AS moved
 WHERE generation = $1 AND topic = $2 AND partition = $3 AND e.evicted_at_offset = moved.was AND moved.was > $4
 
+-- name: move_known_articles_back
+-- The offsets of lost records become those of others: the ids that were accepted there stay known, from $3 on.
+UPDATE stats.known_articles SET accepted_at_offset = $3, day = NULL
+WHERE generation = $1 AND partition = $2 AND accepted_at_offset >= $3
+
 -- name: record_lost_records
 INSERT INTO stats.gaps (generation, topic, partition, first_lost, next_available, counted_until)
 VALUES ($1, $2, $3, $4, $4, $5)
@@ -118,10 +135,12 @@ SELECT (SELECT coalesce(sum(events), 0) FROM partitions)::bigint AS ledger,
 -- $3: presence buckets before it are no longer online; a counter writes the row again when it must.
 -- $4: windows before it were evicted so long ago that no event in the log can refer to them.
 WITH days AS (DELETE FROM stats.visitor_days WHERE day < $1),
-    reads AS (DELETE FROM stats.shared_reads WHERE valid_until < now() - interval '1 minute'),
     presence AS (DELETE FROM stats.online WHERE first_bucket + cardinality(visitors) < $3),
     evicted AS (DELETE FROM stats.evicted_state WHERE window_index < $4)
 DELETE FROM stats.counts WHERE grain = '5m' AND bucket_start < $2
+
+-- name: delete_expired_reads
+DELETE FROM stats.shared_reads WHERE valid_until < now() - interval '10 seconds'
 
 -- name: newest_counted
 -- The newest arrival, but not after Postgres' clock: one record that is stamped far ahead must not expire anything.
@@ -236,6 +255,21 @@ SELECT $2, site, referrers.day, partition, host, visits
 FROM stats.referrers LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) USING (site)
 WHERE generation = $1 AND (cut.day IS NULL OR referrers.day < cut.day)
 ON CONFLICT (generation, site, day, partition, host) DO UPDATE SET visits = r.visits + EXCLUDED.visits
+
+-- name: copy_decided_articles
+-- $3, $4: partitions, and the offsets before which articles stay as they were decided. $5: sites that are counted again.
+INSERT INTO stats.known_articles (generation, partition, site, article, accepted_at_offset, day)
+SELECT $2, partition, site, article, accepted_at_offset, day
+FROM stats.known_articles LEFT JOIN unnest($3::integer[], $4::bigint[]) AS cut (partition, decided_before) USING (partition)
+WHERE generation = $1
+    AND (day IS NULL OR accepted_at_offset < coalesce(decided_before, 0) OR site <> ALL ($5::text[]))
+
+-- name: copy_known_articles
+-- $3, $4: partitions, and where the new log begins: what was known before is known from there on.
+INSERT INTO stats.known_articles (generation, partition, site, article, accepted_at_offset, day)
+SELECT $2, partition, site, article, coalesce(beginning, -1), NULL
+FROM stats.known_articles LEFT JOIN unnest($3::integer[], $4::bigint[]) AS log (partition, beginning) USING (partition)
+WHERE generation = $1
 
 -- name: partitions_with_gaps
 -- Partitions whose log does not begin where counting began, even if it begins at offset 0.

@@ -134,6 +134,20 @@ COMMENT ON TABLE stats.evicted_state IS 'What a partition''s state dropped at an
 COMMENT ON COLUMN stats.evicted_state.ids IS 'Event ids: they identify a late event that was counted before an outage.';
 COMMENT ON COLUMN stats.evicted_state.activities IS 'When visitor IDs were active: they decide whether a late view begins a visit, and which visit it takes back.';
 
+CREATE TABLE stats.known_articles (
+    generation integer NOT NULL,
+    partition integer NOT NULL,
+    site text NOT NULL,
+    article text NOT NULL,
+    accepted_at_offset bigint NOT NULL,
+    day bigint,
+    PRIMARY KEY (generation, partition, site, article)
+);
+COMMENT ON TABLE stats.known_articles IS 'Article ids that have counts. Views of other ids count for the site alone; only so many become known on one day.';
+COMMENT ON COLUMN stats.known_articles.accepted_at_offset IS 'Offset of the first view that counts for the article; that of the first record for which it is known if that view is not in the log.';
+COMMENT ON COLUMN stats.known_articles.day IS 'UTC day (days since 1970) of that view. Null: known from a former log or version, and part of no day''s limit.';
+CREATE INDEX known_articles_by_day ON stats.known_articles (generation, partition, day);
+
 CREATE TABLE stats.gaps (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     generation integer NOT NULL,
@@ -264,6 +278,13 @@ CREATE TYPE stats.batch_dead_letters AS (
     value bytea[]
 );
 
+CREATE TYPE stats.batch_known_articles AS (
+    site text[],
+    article text[],
+    accepted_at_offset bigint[],
+    day bigint[]
+);
+
 CREATE TYPE stats.batch_evicted_state AS (
     evicted_at_offset bigint[],
     window_index bigint[],
@@ -277,7 +298,8 @@ CREATE FUNCTION stats.apply_batch(
     batch_topic text, batch_partition integer, old_position stats.batch_position, new_position stats.batch_position,
     limits stats.batch_limits, day_counts stats.batch_day_counts, bucket_counts stats.batch_bucket_counts,
     daily_visitors stats.batch_daily_visitors, presence stats.batch_presence, ledger_entries stats.batch_ledger,
-    referrer_visits stats.batch_referrers, unreadable stats.batch_dead_letters, evicted stats.batch_evicted_state
+    referrer_visits stats.batch_referrers, unreadable stats.batch_dead_letters,
+    accepted_articles stats.batch_known_articles, evicted stats.batch_evicted_state
 ) RETURNS boolean
 LANGUAGE plpgsql
 SET search_path = stats, pg_temp
@@ -391,6 +413,12 @@ BEGIN
     INSERT INTO dead_letters (topic, partition, "offset", reason, value)
     SELECT batch_topic, batch_partition, d."offset", d.reason, d.value
     FROM unnest(unreadable."offset", unreadable.reason, unreadable.value) AS d ("offset", reason, value);
+
+    INSERT INTO known_articles (generation, partition, site, article, accepted_at_offset, day)
+    SELECT old_position.generation, batch_partition, d.site, d.article, d.accepted_at_offset, d.day
+    FROM unnest(
+        accepted_articles.site, accepted_articles.article, accepted_articles.accepted_at_offset, accepted_articles.day
+    ) AS d (site, article, accepted_at_offset, day);
 
     INSERT INTO evicted_state (generation, topic, partition, evicted_at_offset, window_index, ids, activities)
     SELECT old_position.generation, batch_topic, batch_partition, d.evicted_at_offset, d.window_index, d.ids, d.activities

@@ -42,6 +42,7 @@ ORDER BY bucket_start LIMIT 1
 
 -- name: top_articles
 -- $2: day, or total. $3, $4: first bucket_start and end. $5: measure. $6: section, or null. $7: only public articles.
+-- Ids that nobody published are in no list: everybody can send views of them. A site that publishes elsewhere has all.
 WITH g AS (
     SELECT generation FROM stats.generations WHERE state = 'current'
 ), counted AS (
@@ -54,7 +55,8 @@ SELECT article, title, section, state, path, views, visits, visitors
 FROM counted
 LEFT JOIN stats.articles AS a ON a.id = counted.article AND a.site = $1
 LEFT JOIN stats.links AS l USING (article)
-WHERE ($6::text IS NULL OR section = $6) AND (NOT $7 OR (title IS NOT NULL AND path IS NOT NULL))
+WHERE (a.id IS NOT NULL OR NOT EXISTS (SELECT FROM stats.articles WHERE site = $1))
+    AND ($6::text IS NULL OR section = $6) AND (NOT $7 OR (title IS NOT NULL AND path IS NOT NULL))
     AND CASE $5 WHEN 'views' THEN views WHEN 'visits' THEN visits ELSE visitors END > 0
 ORDER BY CASE $5 WHEN 'views' THEN views WHEN 'visits' THEN visits ELSE visitors END DESC, article
 LIMIT $8
@@ -74,7 +76,8 @@ SELECT article, title, section, state, path, online
 FROM here
 LEFT JOIN stats.articles AS a ON a.id = here.article AND a.site = $1
 LEFT JOIN stats.links AS l USING (article)
-WHERE online > 0 AND ($3::text IS NULL OR section = $3) AND (NOT $4 OR (title IS NOT NULL AND path IS NOT NULL))
+WHERE online > 0 AND (a.id IS NOT NULL OR NOT EXISTS (SELECT FROM stats.articles WHERE site = $1))
+    AND ($3::text IS NULL OR section = $3) AND (NOT $4 OR (title IS NOT NULL AND path IS NOT NULL))
 ORDER BY online DESC, article
 LIMIT $5
 
@@ -86,6 +89,7 @@ SELECT coalesce(section, '') AS section, count(DISTINCT article)::bigint AS arti
     sum(visits)::bigint AS visits, sum(visitors)::bigint AS visitors
 FROM stats.counts JOIN g USING (generation) LEFT JOIN stats.articles AS a ON a.id = counts.article AND a.site = $1
 WHERE counts.site = $1 AND article <> '' AND grain = $2 AND bucket_start >= $3 AND bucket_start < $4
+    AND (a.id IS NOT NULL OR NOT EXISTS (SELECT FROM stats.articles WHERE site = $1))
 GROUP BY 1
 ORDER BY 3 DESC, 1
 

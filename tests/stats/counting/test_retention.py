@@ -8,7 +8,14 @@ from collections.abc import AsyncIterator
 import asyncpg
 import pytest
 
-from services.stats.counting.retention import BUCKET_5M_DAYS, ONLINE_KEPT_SECONDS, VISITOR_DAYS, run_retention
+from services.stats.counting.retention import (
+    BUCKET_5M_DAYS,
+    ONLINE_KEPT_SECONDS,
+    READS_PRUNE_SECONDS,
+    VISITOR_DAYS,
+    run_reads_retention,
+    run_retention,
+)
 from shared.postgres import open_pool
 
 NEWEST = 1_700_000_000
@@ -69,3 +76,23 @@ async def test_retention_after_a_record_stamped_far_ahead_deletes_nothing(pool: 
         await task
     for table in ("counts", "visitor_days", "online"):
         assert await pool.fetchval(f"SELECT count(*) FROM stats.{table}") == 1, table
+
+
+async def test_shared_reads_that_nobody_may_return_are_deleted(pool: asyncpg.Pool) -> None:
+    """Expired reads of counters are deleted within seconds; they stayed for an hour, thousands a second."""
+    insert = "INSERT INTO stats.shared_reads VALUES ($1, now(), now() + $2::text::interval, '')"
+    for key, valid in (("old", "-11 seconds"), ("just expired", "-5 seconds"), ("valid", "1 second")):
+        await pool.execute(insert, key, valid)
+    task = asyncio.create_task(run_reads_retention(pool))
+    deadline = time.monotonic() + 10
+    while await pool.fetchval("SELECT count(*) FROM stats.shared_reads") == 3:
+        assert time.monotonic() < deadline
+        await asyncio.sleep(0.05)
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+    assert READS_PRUNE_SECONDS <= 60
+    assert await pool.fetchval("SELECT array_agg(key ORDER BY key) FROM stats.shared_reads") == [
+        "just expired",
+        "valid",
+    ]

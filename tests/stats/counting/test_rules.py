@@ -4,6 +4,8 @@ import json
 import uuid
 from collections import Counter
 from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from services.stats.admin.reference_model import recount
 from services.stats.counting.decoding import VALUE_BYTES_MAX, RawRecord
 from services.stats.counting.evicted_state import EvictedState
+from services.stats.counting.known_articles import KnownArticles
 from services.stats.counting.rules import CountDeltas, fold
 from services.stats.counting.snapshots import from_bytes, to_bytes
 from services.stats.counting.state import PartitionState, VisitorTable
@@ -247,7 +250,7 @@ events = st.tuples(
     st.sampled_from([0, 0, 0, 0, 5000, 4 * MINUTE, 35 * MINUTE, 90 * MINUTE, 47 * 60 * MINUTE, -MINUTE]),  # its delay
     st.sampled_from(KEYS),
     st.sampled_from([None, None, *KEYS]),
-    st.sampled_from([None, "bai-1", "bai-2"]),
+    st.sampled_from([None, "bai-1", "bai-2", "bai-3", "bai-4"]),
     st.sampled_from([None, None, None, "crawler"]),
     st.sampled_from(["haihau", "haihau", "haihau", "kathmandu", "khong-co"]),
     st.sampled_from([None, None, "www.google.com", "Zalo.ME", "haihau.example", "x", "a b.vn", "\0.vn"]),
@@ -277,6 +280,7 @@ def fold_in_cuts(
 
 def summed(batches: list[CountDeltas]) -> dict[str, Any]:
     """What a history of batches leaves behind in the store."""
+    known = [one for deltas in batches for one in deltas.accepted_articles]
     views, visits, ledger, referrers = Counter(), Counter(), Counter(), Counter()
     sights, stored_online, dead = {}, {}, []
     for deltas in batches:
@@ -294,7 +298,7 @@ def summed(batches: list[CountDeltas]) -> dict[str, Any]:
         dead += deltas.dead_letters
         stored_online.update({(one.site, one.article): one[2:] for one in deltas.presence})
     counts = {"views": +views, "visits": +visits, "referrers": referrers}
-    return {**counts, "sights": sights, "ledger": ledger, "dead": dead}
+    return {**counts, "sights": sights, "ledger": ledger, "dead": dead, "known": known}
 
 
 def activities(table: VisitorTable) -> tuple[dict[int, Any], list[Any]]:
@@ -341,14 +345,21 @@ def snapshot(state: PartitionState) -> dict[str, Any]:
 
 histories = st.lists(events, max_size=50)
 cuts = st.lists(st.integers(0, 50), max_size=6)
+limits = st.sampled_from([0, 1, 2, 2_000])
+
+
+def limited(new_articles_max: int) -> PartitionState:
+    return PartitionState(known_articles=KnownArticles(new_articles_max=new_articles_max))
 
 
 @settings(deadline=None, max_examples=400)
-@given(histories, cuts)
-def test_batches_split_anywhere_give_the_same_counts_and_state(drawn: list[tuple[Any, ...]], where: list[int]) -> None:
+@given(histories, cuts, limits)
+def test_batches_split_anywhere_give_the_same_counts_and_state(
+    drawn: list[tuple[Any, ...]], where: list[int], limit: int
+) -> None:
     """However a history is cut into batches, the counts and the state are the same."""
     records = history(drawn)
-    whole, parts = PartitionState(), PartitionState()
+    whole, parts = limited(limit), limited(limit)
     at_once = fold_in_cuts(records, [], whole, [])
     in_parts = fold_in_cuts(records, [min(cut, len(records)) for cut in where], parts, [])
     assert summed(in_parts) == summed(at_once)
@@ -356,17 +367,22 @@ def test_batches_split_anywhere_give_the_same_counts_and_state(drawn: list[tuple
 
 
 @settings(deadline=None, max_examples=300)
-@given(histories, st.integers(0, 50), st.integers(0, 50))
-def test_restored_state_continues_like_the_lost_one(drawn: list[tuple[Any, ...]], saved: int, restart: int) -> None:
+@given(histories, st.integers(0, 50), st.integers(0, 50), limits)
+def test_restored_state_continues_like_the_lost_one(
+    drawn: list[tuple[Any, ...]], saved: int, restart: int, limit: int
+) -> None:
     """After a restart anywhere, a snapshot and the records since then give the same state and the same counts."""
     records = history(drawn)
     saved, restart = sorted((min(saved, len(records)), min(restart, len(records))))
-    state, past = PartitionState(), []
+    state, past = limited(limit), []
     fold(records[:saved], state, SITES, past)
     kept = to_bytes(state)
     fold(records[saved:restart], state, SITES, past)
     rebuilt = from_bytes(kept)
     assert rebuilt is not None
+    rebuilt.known_articles = replace(state.known_articles, decided_before=restart)
+    rebuilt.known_articles.accepted_at = deepcopy(state.known_articles.accepted_at)
+    rebuilt.known_articles.accepted_on_day = Counter(state.known_articles.accepted_on_day)
     stored = list(past)
     fold(records[saved:restart], rebuilt, SITES, stored[:])
     assert snapshot(rebuilt) == snapshot(state)
@@ -376,17 +392,19 @@ def test_restored_state_continues_like_the_lost_one(drawn: list[tuple[Any, ...]]
 
 
 @settings(deadline=None, max_examples=400)
-@given(histories, cuts)
-def test_random_history_equals_the_reference_model(drawn: list[tuple[Any, ...]], where: list[int]) -> None:
+@given(histories, cuts, limits)
+def test_random_history_equals_the_reference_model(drawn: list[tuple[Any, ...]], where: list[int], limit: int) -> None:
     """Whatever happened, and however it was cut into batches, every counter and the ledger are the slow model's."""
     records = history(drawn)
-    stored = summed(fold_in_cuts(records, [min(cut, len(records)) for cut in where], PartitionState(), []))
+    stored = summed(fold_in_cuts(records, [min(cut, len(records)) for cut in where], limited(limit), []))
     visitors: Counter[tuple[str, str, str, int]] = Counter()
     for site, day, _, article, step, hour in stored["sights"].values():
         visitors.update([(site, "", "5m", step), (site, "", "hour", hour)])
         for name in {"", article}:
             visitors.update([(site, name, "day", day), (site, name, "total", 0)])
-    expected = recount({0: records}, SITES)
+    expected = recount({0: records}, SITES, new_articles_max=limit)
+    known = {(one.site, one.article): (one.accepted_at_offset, one.day) for one in stored["known"]}
+    assert known == {tuple(key): tuple(one) for key, one in expected.partitions[0].known_articles.items()}
     for measure, counted in (("views", stored["views"]), ("visits", stored["visits"]), ("visitors", visitors)):
         wanted = {tuple(place): getattr(numbers, measure) for place, numbers in expected.counts.items()}
         assert counted == {place: number for place, number in wanted.items() if number}, measure

@@ -16,6 +16,7 @@ from services.stats.admin.reference_model import recount
 from services.stats.counting import store
 from services.stats.counting.decoding import DeadLetter, RawRecord
 from services.stats.counting.evicted_state import EvictedState
+from services.stats.counting.known_articles import AcceptedArticle
 from services.stats.counting.rules import BucketCount, CountDeltas, DayCount, NewDailyVisitor, PresenceSnapshot, fold
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import Fenced, Position, commit_batch, read_positions, skip_gap
@@ -228,6 +229,7 @@ def full_deltas() -> CountDeltas:
     deltas.ledger["haihau", 86_402, "bot", "crawler"] = 19
     deltas.referrers["haihau", 86_403, "google.com"] = 20
     deltas.dead_letters = [DeadLetter(21, "schema", b"22")]
+    deltas.accepted_articles = [AcceptedArticle("haihau", "bai-4", 32, 33)]
     deltas.evicted = [EvictedState(23, 24, np.array([25], np.uint64), np.array([26], np.uint64), b"27")]
     return deltas
 
@@ -250,6 +252,7 @@ STORED = {
     "referrers": [(86_403, "google.com", 20)],
     "dead_letters": [(21, "schema", b"22")],
     "evicted_state": [(23, 24, np.array([25, 26], np.uint64).tobytes(), b"27")],
+    "known_articles": [("bai-4", 32, 33)],
     "offsets": [(27, 28, 29, 30, 31)],
 }
 COLUMNS = {
@@ -260,6 +263,7 @@ COLUMNS = {
     "referrers": "day, host, visits",
     "dead_letters": '"offset", reason, value',
     "evicted_state": "evicted_at_offset, window_index, ids, activities",
+    "known_articles": "article, accepted_at_offset, day",
     "offsets": "next_offset, newest_arrived, window_records, window_dead_letters, offsets_without_record",
 }
 
@@ -323,4 +327,4 @@ async def test_batch_types_have_the_columns_that_are_sent(pool: asyncpg.Pool) ->
         WHERE f.oid = 'stats.apply_batch'::regproc GROUP BY argument.number ORDER BY argument.number"""
     )
     assert [set(row["names"]) for row in types] == sent
-    assert len(sent) == 11
+    assert len(sent) == 12

@@ -20,6 +20,7 @@ from services.stats.admin.reference_model import (
     Tolerance,
     Totals,
 )
+from services.stats.admin.verify.known_articles import compare_known_articles
 from services.stats.admin.verify.sums import check_sums
 from services.stats.admin.verify.values import UNBOUNDED, Drift, Gap, LogSpan, StoredValues, VerifyReport
 from shared.sites import Site
@@ -78,7 +79,11 @@ def compare(
     """
     comparison = _Comparison(stored, expected, spans, sites)
     for number in sorted(
-        stored.partitions.keys() | stored.counts.keys() | stored.ledger.keys() | stored.presence.keys()
+        stored.partitions.keys()
+        | stored.counts.keys()
+        | stored.ledger.keys()
+        | stored.presence.keys()
+        | stored.known_articles.keys()
     ):
         comparison.compare_partition(number)
     comparison.compare_visitors()
@@ -117,6 +122,8 @@ class _Comparison:
         self._compare_ledger(number, must, loss)
         self._compare_referrers(number, must, loss)
         self._compare_presence(number, must, loss)
+        begin = self._spans[number].begin if number in self._spans else UNBOUNDED
+        compare_known_articles(self.report, self._stored, must, number, begin)
 
     def _compare_offsets(self, number: int, must: PartitionValues) -> None:
         progress, begin = self._stored.partitions[number], self._spans[number].begin

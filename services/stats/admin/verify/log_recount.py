@@ -36,14 +36,14 @@ async def recount_log(
         end = stored.partitions[number].next_offset
         if end > ends[partition]:
             raise CommandError(f"partition {number} is counted to {end} and the log ends at {ends[partition]}")
-        counter.begin_partition(number)
+        counter.begin_partition(number, stored.articles_of(number, begin))
         first_arrived = None
         in_gaps = dict.fromkeys((gap for gap in stored.gaps if gap.partition == number), 0)
         try:
             async for records in read_range(reader, partition, begin, end):
                 first_arrived = records[0].timestamp if records and first_arrived is None else first_arrived
                 for record in records:
-                    counter.add(record.timestamp, record.value)
+                    counter.add(record.offset, record.timestamp, record.value)
                     _count_in_gaps(in_gaps, record.offset)
         except OffsetOutOfRangeError as error:
             raise CommandError("Kafka deleted old records while they were read; run it again") from error

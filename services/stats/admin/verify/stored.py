@@ -4,6 +4,7 @@ from typing import Any
 
 from asyncpg.pool import PoolConnectionProxy
 
+from services.stats.admin.reference_articles import Acceptance, ArticleKey
 from services.stats.admin.reference_events import Bucket
 from services.stats.admin.reference_model import LedgerKey, PresenceKey, ReferrerKey, Totals
 from services.stats.admin.verify.values import Gap, PartitionProgress, StoredValues
@@ -30,6 +31,11 @@ WHERE generation = $1
 """
 READ_LEDGER = "SELECT partition, site, day, outcome, reason, events FROM stats.ledger WHERE generation = $1"
 READ_REFERRERS = "SELECT partition, site, day, host, visits FROM stats.referrers WHERE generation = $1"
+READ_KNOWN_ARTICLES = """
+SELECT partition, site, article, accepted_at_offset, day
+FROM stats.known_articles
+WHERE generation = $1
+"""
 READ_PRESENCE = """
 SELECT partition, site, article, first_bucket + number - 1 AS bucket, seen.visitors
 FROM stats.online, unnest(online.visitors) WITH ORDINALITY AS seen (visitors, number)
@@ -59,6 +65,8 @@ async def read_stored(connection: PoolConnectionProxy) -> StoredValues:
         stored.referrers[number][ReferrerKey(*row[:3])] = row[3]
     async for number, *row in _rows(connection, READ_PRESENCE, generation):
         stored.presence[number][PresenceKey(*row[:3])] = row[3]
+    async for number, *row in _rows(connection, READ_KNOWN_ARTICLES, generation):
+        stored.known_articles[number][ArticleKey(*row[:2])] = Acceptance(*row[2:])
     async for site, day, visitors in _rows(connection, READ_VISITOR_DAYS, generation):
         stored.daily_visitors[site, day] = set(visitors)
     return stored

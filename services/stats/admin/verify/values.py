@@ -4,6 +4,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from services.stats.admin.reference_articles import Acceptance, ArticleKey, StoredArticles
 from services.stats.admin.reference_events import Bucket
 from services.stats.admin.reference_model import LedgerKey, PresenceKey, ReferrerKey, Totals
 
@@ -48,10 +49,18 @@ class StoredValues:
     ledger: defaultdict[int, dict[LedgerKey, int]] = field(default_factory=lambda: defaultdict(dict))
     referrers: defaultdict[int, dict[ReferrerKey, int]] = field(default_factory=lambda: defaultdict(dict))
     presence: defaultdict[int, dict[PresenceKey, int]] = field(default_factory=lambda: defaultdict(dict))
+    known_articles: defaultdict[int, dict[ArticleKey, Acceptance]] = field(default_factory=lambda: defaultdict(dict))
     daily_visitors: dict[tuple[str, int], set[int]] = field(default_factory=dict)
     """(site, local day) → visitor IDs as signed 64-bit integers; of all partitions."""
     clock_ms: int = 0
     """Postgres' clock at that instant."""
+
+    def articles_of(self, partition: int, log_begin: int) -> StoredArticles:
+        """Return the known articles of a partition whose log begins at an offset."""
+        gaps = [gap for gap in self.gaps if gap.partition == partition]
+        counted_until = max((gap.counted_until for gap in gaps), default=0)
+        is_trimmed = log_begin > 0 or bool(gaps)
+        return StoredArticles(self.known_articles[partition], log_begin, is_trimmed, counted_until)
 
     @property
     def newest_ms(self) -> int:

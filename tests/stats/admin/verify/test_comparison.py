@@ -25,8 +25,10 @@ def stored_of(expected: Expected) -> StoredValues:
         stored.ledger[number] = dict(values.ledger)
         stored.referrers[number] = dict(values.referrers)
         stored.presence[number] = dict(values.presence)
+        stored.known_articles[number] = dict(values.known_articles)
     for bucket, totals in expected.counts.items():
-        stored.counts[0].setdefault(bucket, Totals()).visitors = totals.visitors
+        number = next((number for number, values in expected.partitions.items() if bucket in values.counts), 0)
+        stored.counts[number].setdefault(bucket, Totals()).visitors = totals.visitors
     return stored
 
 
@@ -43,8 +45,8 @@ def test_drift_names_the_value() -> None:
     expected = fold(record(0, article="bai-1"), record(1, bot="crawler"))
     stored = stored_of(expected)
     report = compare(stored, expected, whole(expected), SITES)
-    counts, ledger, referrers, online, visitor_days, offsets = 6 * 3, 2, 1, 2, 2, 3
-    assert report == VerifyReport(counters=counts + ledger + referrers + online + visitor_days + offsets)
+    counts, ledger, referrers, online, visitor_days, offsets, articles = 6 * 3, 2, 1, 2, 2, 3, 3
+    assert report == VerifyReport(counters=counts + ledger + referrers + online + visitor_days + offsets + articles)
     stored.counts[0][Bucket("haihau", "bai-1", "total", 0)].views += 1
     stored.counts[0][Bucket("haihau", "bai-2", "total", 0)] = Totals(visits=2)
     stored.ledger[0][LedgerKey("haihau", TODAY, "bot", "crawler")] = 0
@@ -56,6 +58,7 @@ def test_drift_names_the_value() -> None:
         ("", "ledger", "bot crawler", 1, 0),
         ("", "ledger", "bot fetcher", 0, 1),
         ("", "referrers", "visits from nowhere", 1, 0),
+        ("bai-2", "known_articles", "rows, as it has counts", 1, 0),
     ]
 
 
