@@ -251,6 +251,8 @@ async def test_lost_tail_stops_counting_and_loses_nothing(
         await becomes_ready(counter)
         await send(cluster, [view(number) for number in range(5_000, 5_060)])
         await views(here, 1_260 + after)
+    only_in_lost_records = "SELECT count(DISTINCT article) FROM stats.known_articles WHERE article ~ '^bai-1[0-5]$'"
+    assert await ask(here, only_in_lost_records) == 6
     for verb in ("verify", "rebuild", "verify"):
         done = await command(here, verb)
         assert done.returncode == 0, done.stdout + done.stderr

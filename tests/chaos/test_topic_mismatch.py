@@ -46,6 +46,7 @@ async def here(cluster: Cluster) -> AsyncIterator[Installation]:
 
 def view(number: int) -> bytes:
     event = {"id": str(uuid.uuid4()), "site": "haihau", "kind": "view", "path": "/", "visitor": f"{number:016x}"}
+    event["article"] = f"bai-{number // 100}"
     return json.dumps({**event, "at": time.time_ns() // 1_000_000}).encode()
 
 
