@@ -110,8 +110,7 @@ class EventBatch:
     has_prev: Flags
     referrer: Integers
     """0: none."""
-    sites: list[Site | None]
-    """None for an unknown site: no valid event is of it."""
+    sites: list[Site]
     articles: list[str]
     bots: list[str]
     referrers: list[str | None]
@@ -180,9 +179,12 @@ def decode(records: RawBatch, sites: Mapping[str, Site]) -> EventBatch:
         rejections.sort(key=lambda rejection: rejection.dead_letter.offset)
         valid = np.array([row not in rejected for row in range(len(rows))])
         columns = {name: column[valid] for name, column in columns.items()}
+    if unknown:  # a faulty program may name any number of them, and later code has a row for each site
+        is_known = np.array([name in sites for name in names["site"]])
+        columns["site"] = (np.cumsum(is_known) - 1)[columns["site"]]
     return EventBatch(
         **columns,
-        sites=[sites.get(name) for name in names["site"]],
+        sites=[sites[name] for name in names["site"] if name in sites],
         articles=names["article"],
         bots=names["bot"],
         referrers=names["referrer"],

@@ -92,7 +92,7 @@ class KnownArticles:
         begins = np.zeros(int(codes.max()) + 1, np.int64)
         begins[list(accepted_from)] = list(accepted_from.values())
         is_counted = offsets >= begins[codes]
-        slugs = [site.slug if site else "" for site in batch.sites]
+        slugs = [site.slug for site in batch.sites]
         uncounted = np.bincount(batch.site[rows[~is_counted]]).tolist()
         return CountedArticles(
             np.where(is_counted, batch.article[rows], 0),
@@ -128,9 +128,7 @@ def _codes(batch: EventBatch, rows: Integers) -> Integers:
 
 
 def _names(batch: EventBatch, code: int) -> tuple[str, str]:
-    site = batch.sites[code // len(batch.articles)]
-    assert site is not None, "no valid event is of an unknown site"
-    return site.slug, batch.articles[code % len(batch.articles)]
+    return batch.sites[code // len(batch.articles)].slug, batch.articles[code % len(batch.articles)]
 
 
 def _articles(batch: EventBatch, rows: Integers) -> Iterator[tuple[int, str, str]]:

@@ -59,12 +59,10 @@ def referrer_visits(
     first[code[::-1]] = np.arange(len(views))[::-1]
     totals = np.bincount(code[visits], minlength=size)
     used = np.flatnonzero(first < len(views))
-    own = [own_hosts(one) if one else frozenset() for one in batch.sites]
+    own = [own_hosts(one) for one in batch.sites]
     for number in used[np.argsort(first[used])].tolist():
         place, name = divmod(number, len(batch.referrers))
         site_number, day_number = divmod(place, len(day_starts))
         host = visit_host(batch.referrers[name], own[site_number])
-        site_name = batch.sites[site_number]
-        assert site_name is not None, "no valid event is of an unknown site"
-        found[site_name.slug, int(day_starts[day_number]), host] += int(totals[number])
+        found[batch.sites[site_number].slug, int(day_starts[day_number]), host] += int(totals[number])
     return found

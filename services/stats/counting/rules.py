@@ -170,7 +170,7 @@ def fold_batch(
             rows = begin + np.flatnonzero(
                 (batch.site[part] == number) & (batch.bot[part] == 0) & batch.has_visitor[part] & ~is_duplicate[part]
             )
-            if site is not None and len(rows):
+            if len(rows):
                 found = EvictedActivities(evicted, site.slug, int(batch.offset[begin]))
                 changes = _update_visitors(batch, rows, days, state, found)
                 starts_visit[rows], is_first_of_day[rows] = changes.starts_visit, changes.is_first_of_day
@@ -249,7 +249,6 @@ def _update_visitors(
 ) -> VisitorChanges:
     """Update the visitors of a site by the events of some rows, all of this site."""
     site = batch.sites[int(batch.site[rows[0]])]
-    assert site is not None, "no valid event is of an unknown site"
     visitors = state.visitors.setdefault(site.slug, VisitorTable())
     visitors.advance_ring(int(batch.arrived[rows].max()))
     articles = batch.article[rows]
@@ -287,7 +286,7 @@ def _local_days(times: Integers, batch: EventBatch) -> Integers:
     quarters = times // (QUARTER_SECONDS * 1000)
     for number, site in enumerate(batch.sites):
         of_site = np.flatnonzero(batch.site == number)
-        if site is not None and len(of_site):
+        if len(of_site):
             found, inverse = np.unique(quarters[of_site], return_inverse=True)
             starts = [day_start(quarter * QUARTER_SECONDS * 1000, site.zone) for quarter in found.tolist()]
             days[of_site] = np.array(starts, np.int64)[inverse]
@@ -296,7 +295,7 @@ def _local_days(times: Integers, batch: EventBatch) -> Integers:
 
 def _add_ledger_entries(batch: EventBatch, is_duplicate: Flags, deltas: CountDeltas) -> None:
     for dead_letter, slug, arrived in batch.rejections:
-        site = next((one for one in batch.sites if one is not None and one.slug == slug), None)
+        site = next((one for one in batch.sites if one.slug == slug), None)
         day = day_start(arrived, site.zone) if site else arrived // 1000 // DAY_SECONDS * DAY_SECONDS
         deltas.dead_letters.append(dead_letter)
         deltas.ledger[slug or UNKNOWN_SITE, day, "dead_lettered", dead_letter.reason] += 1
@@ -311,7 +310,7 @@ def _add_ledger_entries(batch: EventBatch, is_duplicate: Flags, deltas: CountDel
 
 
 def _slugs(batch: EventBatch) -> list[str]:
-    return [site.slug if site else UNKNOWN_SITE for site in batch.sites]
+    return [site.slug for site in batch.sites]
 
 
 def _add_counts(batch: EventBatch, views: Integers, starts_visit: Flags, days: Integers, deltas: CountDeltas) -> None:
