@@ -22,6 +22,7 @@ doctor: ## Check the local installation; fails if a check fails
 	@$(BOOTSTRAP) doctor
 
 import: ## Import and publish a saved page: make import FILE=page.txt ARGS=--with-counter
+	@test -n "$(FILE)" || { echo "make import: which file? make import FILE=page.txt" >&2; exit 2; }
 	@$(BOOTSTRAP) import --site haihau --section tin-tuc --publish --wait $(ARGS) "$(FILE)"
 
 token: ## Manage bearer tokens: make token ARGS='create --name Lan --scope write'

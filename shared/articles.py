@@ -259,6 +259,11 @@ def is_public(article: Article, now: datetime) -> bool:
     )
 
 
+def is_undated(article: Article) -> bool:
+    """Return whether nobody knows when the article was first public, as of an old page without a date."""
+    return article.published_at is None and article.date_precision == "unknown"
+
+
 def article_path(article: Article) -> str:
     """Return the article's path on its site. The number identifies it; the slug is for people."""
     return f"/{article.slug}-{article.number}.html"

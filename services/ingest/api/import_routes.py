@@ -15,8 +15,9 @@ from services.ingest.api.dependencies import CHANGES_ARTICLES, ApiContextDep, Wr
 from services.ingest.api.schemas import response_docs
 from services.ingest.articles.topic_comparison import NotComparedError
 from services.ingest.imports.detection import READERS, detect_format
-from services.ingest.imports.item import FormatError
-from services.ingest.imports.pipeline import ImportOptions, ImportResult, run_import
+from services.ingest.imports.drafts import ImportOptions
+from services.ingest.imports.item import FormatError, ReadContext
+from services.ingest.imports.pipeline import ImportResult, run_import
 from shared.http.problems import Problem
 from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE
@@ -27,6 +28,18 @@ NDJSON = "application/x-ndjson"
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _BODY = {"requestBody": {"required": True, "content": {"application/octet-stream": _BINARY}}}
 FORMATS = sorted(READERS)
+SectionForOthers = Annotated[str | None, Query(max_length=60, description="for articles without a section of the site")]
+FormatName = Annotated[
+    str | None, Query(pattern=f"^({'|'.join(FORMATS)})$", description=f"{', '.join(FORMATS)}; default: ndjson")
+]
+BaseUrl = Annotated[
+    str,
+    Query(
+        max_length=500,
+        pattern=r"^(https?://[^/?#\s]+[^\s]*)?$",
+        description="address of the old site, for relative links and pictures",
+    ),
+]
 
 
 @router.post(
@@ -40,13 +53,11 @@ async def import_articles(  # noqa: PLR0917 - the query parameters
     context: ApiContextDep,
     token: WriteToken,
     site: Annotated[str, Query(max_length=40)],
-    section: Annotated[
-        str | None, Query(max_length=60, description="for articles without a section of the site")
-    ] = None,
-    format: Annotated[  # noqa: A002 - the query parameter's name
-        str | None, Query(pattern=f"^({'|'.join(FORMATS)})$", description=f"{', '.join(FORMATS)}; default: ndjson")
-    ] = None,
+    section: SectionForOthers = None,
+    format: FormatName = None,  # noqa: A002 - the query parameter's name
     file_name: Annotated[str, Query(max_length=200, description="determines the format if `format` is not given")] = "",
+    base_url: BaseUrl = "",
+    categories_as_tags: Annotated[bool, Query(description="keep categories that are not the section as tags")] = False,
     publish: Annotated[bool, Query(description="needs the scope admin: the import is the approval")] = False,
     with_counter: Annotated[bool, Query(description="needs the scope admin: views become opening balances")] = False,
     dry_run: Annotated[bool, Query(description="report the results without writing anything")] = False,
@@ -70,6 +81,7 @@ async def import_articles(  # noqa: PLR0917 - the query parameters
         file_name=file_name or "an import over the API",
         actor=token.actor,
         section=section,
+        categories_as_tags=categories_as_tags,
         publish=publish,
         with_counter=with_counter,
         dry_run=dry_run,
@@ -80,7 +92,9 @@ async def import_articles(  # noqa: PLR0917 - the query parameters
 
     async def lines() -> AsyncGenerator[bytes, None]:
         try:
-            async for result in run_import(context.pool, READERS[kind](content, file_name), options):
+            async for result in run_import(
+                context.pool, READERS[kind](content, file_name, ReadContext(base_url)), options
+            ):
                 yield msgspec.json.encode(result) + b"\n"
         except FormatError as error:
             yield msgspec.json.encode(ImportResult(place="file", status="failed", reason=str(error)[:500])) + b"\n"

@@ -5,7 +5,8 @@ known tags. A bug in one of the two is therefore not a vulnerability.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
@@ -116,7 +117,10 @@ class Node:
             elif child.tag == "br":
                 yield " "
             else:
+                edge = "" if child.tag in INLINE_TAGS else " "  # the words of two blocks are two words
+                yield edge
                 yield from child._texts()  # noqa: SLF001 - the same class
+                yield edge
 
 
 class _TreeBuilder(HTMLParser):
@@ -146,22 +150,42 @@ class _TreeBuilder(HTMLParser):
         self._open[-1].children.append(clean_text(data))  # entities are decoded now
 
 
-def parse_html(html: str) -> Node:
+@dataclass(frozen=True)
+class Policy:
+    """The markup that `parse_html` keeps: tags and their attributes; of other tags, only the text."""
+
+    tags: AbstractSet[str]
+    attributes: Mapping[str, set[str]]
+    """By tag; those of "*" are kept on each."""
+    removed_with_content: AbstractSet[str]
+    schemes: AbstractSet[str]
+
+
+POLICY = Policy(ALLOWED_TAGS, ATTRIBUTES, REMOVED_WITH_CONTENT, SCHEMES)
+"""The markup that articles have."""
+
+
+def parse_html(html: str, policy: Policy = POLICY) -> Node:
     """Return the tree of the allowed markup in HTML.
+
+    Args:
+        html: The markup.
+        policy: What is kept. A tree of another policy has to be made one of POLICY, which `content.blocks` reads.
 
     Raises:
         MarkupError: it is too large or nested too deep.
         TextError: an entity stands for a character that texts must not have.
     """
-    _check_size(html)
+    check_size(html)
+    _check_nesting(html)
     tree = _TreeBuilder()
     tree.feed(
         nh3.clean(
             html,
-            tags=ALLOWED_TAGS,
-            clean_content_tags=REMOVED_WITH_CONTENT,
-            attributes=ATTRIBUTES,
-            url_schemes=SCHEMES,
+            tags=set(policy.tags),
+            clean_content_tags=set(policy.removed_with_content),
+            attributes=dict(policy.attributes),
+            url_schemes=set(policy.schemes),
             link_rel=None,
         )
     )
@@ -175,9 +199,7 @@ def markdown_to_html(text: str) -> str:
     Raises:
         MarkupError: it is too large.
     """
-    if len(text) > MARKUP_CHARACTERS_MAX:
-        message = f"must have at most {MARKUP_CHARACTERS_MAX:,} characters (got {len(text):,})"
-        raise MarkupError(message, MARKUP_CHARACTERS_MAX, len(text))
+    check_size(text)
     return _markdown.html(text)
 
 
@@ -187,11 +209,19 @@ def dropped_tags(html: str) -> list[str]:
     return sorted({name[:20].lower() for _, name in _TAG.findall(html)} - harmless)[:20]
 
 
-def _check_size(html: str) -> None:
-    """Reject markup that would take long: nh3 needs quadratic time for deep nesting."""
+def check_size(html: str) -> None:
+    """Reject markup that is too large.
+
+    Raises:
+        MarkupError: it has more than MARKUP_CHARACTERS_MAX characters.
+    """
     if len(html) > MARKUP_CHARACTERS_MAX:
         message = f"must have at most {MARKUP_CHARACTERS_MAX:,} characters (got {len(html):,})"
         raise MarkupError(message, MARKUP_CHARACTERS_MAX, len(html))
+
+
+def _check_nesting(html: str) -> None:
+    """Reject markup that would take long: nh3 needs quadratic time for deep nesting."""
     count = deepest = depth = 0
     for closing, name in _TAG.findall(html):
         tag = name.lower()

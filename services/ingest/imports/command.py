@@ -4,28 +4,33 @@ import argparse
 import asyncio
 import contextlib
 import getpass
+import mmap
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TextIO
+from urllib.parse import urlsplit
 
 import asyncpg
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from services.ingest.articles.opening_balances import set_opening_balance
 from services.ingest.articles.topic_comparison import NotComparedError, check_compared
 from services.ingest.auth.actors import Actor
 from services.ingest.imports.detection import READERS, detect_format
+from services.ingest.imports.drafts import ImportOptions
 from services.ingest.imports.fetching.images import FetchTotals
 from services.ingest.imports.fetching.options import add_fetch_arguments, open_fetcher, totals_line
+from services.ingest.imports.files import ImportFile, find_files, is_no_article
 from services.ingest.imports.identity import ImportRun
-from services.ingest.imports.item import FormatError, ImportItem, ItemOrError
-from services.ingest.imports.pipeline import ImportOptions, ImportResult, run_import
+from services.ingest.imports.item import Content, FormatError, ImportItem, ItemOrError, ReadContext
+from services.ingest.imports.page_folders import PageFolders
+from services.ingest.imports.pipeline import ImportResult, run_import
 from services.ingest.imports.readers.plain_text import SavedCounter
+from services.ingest.imports.report import Report
 from services.ingest.imports.warnings import count_by_kind
 from services.ingest.queries import SQL
 from services.ingest.settings import IngestSettings
@@ -35,12 +40,30 @@ from shared.sites import Site, read_sites
 FILE_BYTES_MAX = 1024 * 1024 * 1024
 DETECTED_BYTES_MAX = 16 * 1024 * 1024
 LIVE_POLL_SECONDS = 0.1
+MAPPED_BYTES_MIN = 16 * 1024 * 1024
+"""Larger files that are read item by item are mapped, so that they are never in memory as a whole."""
+MAPPED = ("wxr", "feed", "ndjson")
 PAGES = ("text", "html", "markdown")
 """Formats with one article per file."""
+_USAGE = """
+formats, with what to export and how to import it; --dry-run shows the results and writes nothing:
+  wxr       WordPress: Tools, Export, All content       … import export.xml --site S --base-url https://old.example
+  ghost     Ghost: Settings, Labs, Export               … import site.ghost.json --site S --base-url https://old.example
+  nukeviet  NukeViet: phpMyAdmin, tables of news, JSON  … import news.json --site S --base-url https://old.example
+  ninjs     agencies, Superdesk: ninjs 1 to 3           … import items.json --site S --section tin-tuc
+  feed      RSS 1.0, RSS 2.0, Atom, Blogger             … import feed.rss --site S --section tin-tuc
+  markdown  Hugo, Jekyll, Hexo, Pelican: the folder     … import content/ --site S --base-url https://old.example
+  html      saved pages, also with their folders        … import pages/ --site S --section tin-tuc
+  text      a page saved as plain text                  … import page.txt --site S --section tin-tuc --with-counter
+  ndjson    one article per line, as in the API         … import articles.ndjson --site S
+add --publish to publish what was public at its source, --fetch-images to bring its pictures, --report FILE for a list
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
+    parser.epilog = _USAGE
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("files", nargs="+", type=Path, metavar="PATH", help="a file, or a folder with all its files")
     parser.add_argument("--site", required=True, help="slug of the site, as in sites.toml")
     parser.add_argument("--section", help="slug of the section for articles without a section of the site")
@@ -55,6 +78,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make the counter total of the page and the views of articles audited opening balances",
     )
+    parser.add_argument(
+        "--base-url", type=_web_address, help="address of the old site, for relative links and pictures"
+    )
+    parser.add_argument(
+        "--categories-as-tags", action="store_true", help="keep the categories that are not the section as tags"
+    )
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write the result of each item as a line of JSON")
     parser.add_argument("--dry-run", action="store_true", help="show the results without writing anything")
     parser.add_argument(
         "--published-at", type=_instant, help="first publication, with time zone; default: from the file"
@@ -73,6 +103,13 @@ def _instant(text: str) -> datetime:
     return instant.astimezone(UTC)
 
 
+def _web_address(text: str) -> str:
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise argparse.ArgumentTypeError(f"{text} is not an address such as https://old.example")
+    return text
+
+
 async def run(arguments: argparse.Namespace, settings: IngestSettings) -> int:
     """Run the command and return its exit code: 0 if all was imported."""
     site = read_sites(settings.sites).get(arguments.site)
@@ -81,63 +118,32 @@ async def run(arguments: argparse.Namespace, settings: IngestSettings) -> int:
     if arguments.section is not None and site.section(arguments.section) is None:
         known = ", ".join(section.slug for section in site.sections)
         raise CommandError(f"the site {site.slug} has no section {arguments.section!r}; it has {known}")
-    files = [file for path in arguments.files for file in _files(path)]
+    files = [file for path in arguments.files for file in find_files(path)]
     if arguments.external_id and len(files) > 1:
         raise CommandError("--external-id requires exactly one file")
     formats = {file: _format(file, arguments) for file in files}  # all are checked before anything is written
-    async with open_command_pool(settings, role="presstally_ingest", size=2) as pool:
-        importer = _Run(pool, site, arguments, len(files), settings)
-        try:
-            await check_compared(pool)
-            with importer.progress:
-                for file, kind in formats.items():
-                    await importer.file(file, kind)
-        except NotComparedError as error:
-            raise CommandError(f"{error}: ingest does that when it starts, so start it first") from error
-    return importer.end()
+    with Report(arguments.report) as report:
+        async with open_command_pool(settings, role="presstally_ingest", size=2) as pool:
+            importer = _Run(pool, site, arguments, sum(file.bytes for file in files), report, settings)
+            try:
+                await check_compared(pool)
+                with importer.progress:
+                    for file, kind in formats.items():
+                        await importer.file(file, kind)
+            except NotComparedError as error:
+                raise CommandError(f"{error}: ingest does that when it starts, so start it first") from error
+        return importer.end()
 
 
-@dataclass(frozen=True)
-class _File:
-    """A file to import."""
-
-    path: Path
-    name: str
-    """Its path in the folder that was given: files of different folders may have the same name."""
-    is_of_folder: bool = False
-
-
-_ASSET_FOLDERS = ("_files", ".files", "_file", ".file")
-"""Endings of the folder that browsers save beside a page, with its pictures and scripts."""
-
-
-def _files(path: Path) -> Sequence[_File]:
-    if not path.is_dir():
-        return [_File(path, path.name)]
-    found = sorted(file for file in path.rglob("*") if file.is_file() and not file.name.startswith("."))
-    return [_File(file, file.relative_to(path).as_posix(), True) for file in found if not _is_asset(file, path)]
-
-
-def _is_asset(file: Path, root: Path) -> bool:
-    for folder in file.relative_to(root).parents:
-        for ending in _ASSET_FOLDERS:
-            page = folder.name.removesuffix(ending)
-            pages = [root / folder.parent / f"{page}{extension}" for extension in (".html", ".htm")]
-            if page != folder.name and any(one.exists() for one in pages):
-                return True
-    return False
-
-
-def _format(file: _File, arguments: argparse.Namespace) -> str | FormatError:
+def _format(file: ImportFile, arguments: argparse.Namespace) -> str | FormatError:
     """Return the format of a file; an error if it is one of a folder and cannot be imported, which stops no other.
 
     Raises:
         CommandError: a file that was named cannot be imported.
     """
     try:
-        size = file.path.stat().st_size
-        if size > FILE_BYTES_MAX:
-            raise FormatError(f"must have at most {FILE_BYTES_MAX:,} bytes (got {size:,})")
+        if file.bytes > FILE_BYTES_MAX:
+            raise FormatError(f"must have at most {FILE_BYTES_MAX:,} bytes (got {file.bytes:,})")
         if arguments.format:
             return str(arguments.format)
         with file.path.open("rb") as opened:
@@ -154,8 +160,14 @@ def _format(file: _File, arguments: argparse.Namespace) -> str | FormatError:
 class _Run:
     """A run of the command: its options, progress bar and results."""
 
-    def __init__(
-        self, pool: asyncpg.Pool, site: Site, arguments: argparse.Namespace, files: int, settings: IngestSettings
+    def __init__(  # noqa: PLR0917 - what a run needs
+        self,
+        pool: asyncpg.Pool,
+        site: Site,
+        arguments: argparse.Namespace,
+        bytes_total: int,
+        report: Report,
+        settings: IngestSettings,
     ) -> None:
         self._pool = pool
         self._site = site
@@ -164,33 +176,42 @@ class _Run:
         self._results: Counter[str] = Counter()
         self._warnings: Counter[str] = Counter()
         self._run = ImportRun()
+        self._report_file = report
+        self._folders = PageFolders()
+        self._no_articles: Counter[str] = Counter()
+        self._bytes_before = 0
         self._started_at = datetime.now(UTC)
         console = Console(stderr=True)
-        columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
-        per_second = TextColumn("{task.fields[done]}")
-        self.progress = Progress(*columns, TimeElapsedColumn(), per_second, console=console, transient=True)
+        columns = (SpinnerColumn(), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        self.progress = Progress(*columns, TextColumn("{task.fields[done]}"), console=console, transient=True)
         self.progress.disable = not console.is_terminal
-        self._bar = self.progress.add_task("files", total=files, done="")
+        self._bar = self.progress.add_task("import", total=max(1, bytes_total), done="")
         self._is_quiet = console.is_terminal and sys.stdout.isatty()
         self._fetcher = open_fetcher(arguments, settings, pool, Actor(self._who), self._show_images)
 
     def _show_images(self, totals: FetchTotals) -> None:
-        done = f"{self._results.total():,} articles, {totals.fetched:,} images"
-        self.progress.update(self._bar, done=done)
+        self.progress.update(self._bar, done=f"{self._results.total():,} articles, {totals.fetched:,} images")
 
-    async def file(self, file: _File, kind: str | FormatError) -> None:
+    async def file(self, file: ImportFile, kind: str | FormatError) -> None:
         """Import a file, or report why it cannot be imported."""
-        arguments = self._arguments
-        if isinstance(kind, FormatError):
+        if file.is_of_folder and is_no_article(file):
+            self._no_articles[file.path.suffix.lower() or file.path.name] += 1
+        elif isinstance(kind, FormatError):
             self._fail(file, str(kind))
-            self.progress.advance(self._bar)
-            return
+        else:
+            await self._import(file, kind)
+        self._bytes_before += file.bytes
+        self.progress.update(self._bar, completed=self._bytes_before)
+
+    async def _import(self, file: ImportFile, kind: str) -> None:
+        arguments = self._arguments
         options = ImportOptions(
             site=self._site,
             format=kind,
             file_name=file.name,
             actor=Actor(self._who),
             section=arguments.section,
+            categories_as_tags=arguments.categories_as_tags,
             publish=arguments.publish,
             with_counter=arguments.with_counter,
             dry_run=arguments.dry_run,
@@ -200,23 +221,28 @@ class _Run:
         )
         counters: list[SavedCounter | None] = []
         try:
-            items = _collect_counters(READERS[kind](file.path.read_bytes(), file.name), counters)
-            async for result in run_import(self._pool, items, options, self._run):
-                await self._report(file, kind, result)
+            defaults = self._folders.defaults(file.path, file.root) if kind == "markdown" else {}
+            context = ReadContext(arguments.base_url or "", defaults)
+            with _opened(file, kind) as content:
+                items = _collect_counters(READERS[kind](content, file.name, context), counters)
+                async for result in run_import(self._pool, items, options, self._run):
+                    self.progress.update(self._bar, completed=self._bytes_before + context.bytes_read)
+                    await self._report(file, kind, result)
         except (FormatError, OSError) as error:
             self._fail(file, str(error))
         else:
             if arguments.with_counter and kind in ("text", "html") and not arguments.dry_run:
                 await self._import_counter(file, next((one for one in counters if one), None))
-        self.progress.advance(self._bar)
 
-    def _fail(self, file: _File, reason: str) -> None:
+    def _fail(self, file: ImportFile, reason: str) -> None:
         self._results["failed"] += 1
+        self._report_file.write(str(file.path), ImportResult(place="file", status="failed", reason=reason[:500]))
         self._print(f"import: {file.path}: {reason}", sys.stderr)
 
-    async def _report(self, file: _File, kind: str, result: ImportResult) -> None:
+    async def _report(self, file: ImportFile, kind: str, result: ImportResult) -> None:
         self._results[result.status] += 1
         self._warnings += count_by_kind(result.warnings)
+        self._report_file.write(str(file.path), result)
         self.progress.update(self._bar, done=f"{self._results.total():,} articles")
         where = str(file.path) if kind in PAGES else f"{file.path}, {result.place}"
         if result.line is not None and f"line {result.line}" not in where:
@@ -237,7 +263,7 @@ class _Run:
         with contextlib.suppress(BrokenPipeError):
             print(text, file=output or sys.stdout)
 
-    async def _import_counter(self, file: _File, counter: SavedCounter | None) -> None:
+    async def _import_counter(self, file: ImportFile, counter: SavedCounter | None) -> None:
         total = counter.total if counter else None
         site = self._site
         if total is None and file.is_of_folder:
@@ -269,12 +295,25 @@ class _Run:
             self._print(
                 f"{prefix}{summary or 'no articles'}; {seconds:.1f} s, {total / max(seconds, 0.001):,.0f}/s", sys.stderr
             )
+        if self._no_articles:
+            listed = ", ".join(f"{count:,} {name}" for name, count in sorted(self._no_articles.items()))
+            self._print(f"{self._no_articles.total():,} files of folders are no articles: {listed}", sys.stderr)
         if self._fetcher is not None and not self._arguments.dry_run:
             self._print(totals_line(self._fetcher.totals), sys.stderr)
         if self._warnings:
             kinds = ", ".join(f"{count:,} {kind}" for kind, count in sorted(self._warnings.items()))
             self._print(f"{self._warnings.total():,} warnings: {kinds}", sys.stderr)
         return 1 if self._results["failed"] or not total else 0
+
+
+@contextlib.contextmanager
+def _opened(file: ImportFile, kind: str) -> Iterator[Content]:
+    """Yield the content of a file; a large one that is read item by item is mapped."""
+    if kind not in MAPPED or file.bytes < MAPPED_BYTES_MIN:
+        yield file.path.read_bytes()
+        return
+    with file.path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+        yield mapped
 
 
 def _collect_counters(items: Iterator[ItemOrError], counters: list[SavedCounter | None]) -> Iterator[ItemOrError]:

@@ -3,20 +3,28 @@
 from collections.abc import Iterator
 from pathlib import PurePath
 
-from services.ingest.imports.item import FormatError, FormatReader, ImportItem, ItemOrError
+from services.ingest.imports.item import Content, FormatError, FormatReader, ImportItem, ItemOrError, ReadContext
 from services.ingest.imports.readers.feeds import detect_xml, read_feed
 from services.ingest.imports.readers.html_page import read_html
-from services.ingest.imports.readers.json_exports import read_ghost, read_ninjs, read_nukeviet
+from services.ingest.imports.readers.json_exports import read_ghost, read_nukeviet
 from services.ingest.imports.readers.markdown_ndjson import read_markdown, read_ndjson
+from services.ingest.imports.readers.ninjs import read_ninjs
 from services.ingest.imports.readers.plain_text import PageError, read_saved_page
-from services.ingest.imports.text_repair import DecodingError, decode_text, repair_text, repair_warnings
+from services.ingest.imports.text_repair import (
+    DecodingError,
+    decode_text,
+    repair_text,
+    repair_warnings,
+    to_unicode_text,
+)
 
 
-def read_text(content: bytes, name: str) -> Iterator[ItemOrError]:
+def read_text(content: Content, name: str, context: ReadContext | None = None) -> Iterator[ItemOrError]:
     """Read a page saved as plain text. Its text without the counter is its external ID."""
     try:
-        decoded = decode_text(content)
-        text, removed = repair_text(decoded.text)
+        decoded = decode_text(content[:])
+        converted, of_fonts = to_unicode_text(decoded.text)
+        text, removed = repair_text(converted)
         page = read_saved_page(text)
     except (DecodingError, PageError) as error:
         raise FormatError(str(error)) from error
@@ -30,7 +38,7 @@ def read_text(content: bytes, name: str) -> Iterator[ItemOrError]:
         source=page.source,
         date_precision="unknown",
         counter=page.counter,
-        warnings=[*decoded.warnings(), *repair_warnings(removed)],
+        warnings=[*decoded.warnings(), *of_fonts, *repair_warnings(removed)],
     )
 
 

@@ -1,17 +1,20 @@
 """The common result of all format readers, and helpers that they share. Pure."""
 
+import html as html_characters
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
-from urllib.parse import urljoin, urlsplit
+from mmap import mmap
+from typing import Any, Protocol
+from urllib.parse import urlsplit
 
 import msgspec
 
-from services.ingest.content.blocks import tree_to_blocks
 from services.ingest.content.normalization import clean_text
-from services.ingest.content.sanitizer import MARKUP_CHARACTERS_MAX, parse_html
+from services.ingest.content.sanitizer import check_size, parse_html
+from services.ingest.imports.markup.addresses import is_usable_picture, resolve
+from services.ingest.imports.markup.tree import read_blocks, without_embedded_data
 from services.ingest.imports.publication import LeftOutError, SourceState, check_not_left_out
 from services.ingest.imports.readers.plain_text import SavedCounter
 from services.ingest.imports.text_repair import repair_markup, visible_line
@@ -20,7 +23,6 @@ from services.ingest.imports.warnings import ItemWarning, make_warning
 from shared.articles import (
     ALT_CHARACTERS_MAX,
     CAPTION_CHARACTERS_MAX,
-    MEDIA_PREFIX,
     OLD_URL_CHARACTERS_MAX,
     Author,
     Block,
@@ -33,6 +35,8 @@ from shared.articles import (
 
 _TAG = re.compile(r"<[^<>]*>")  # without "<", so that a search takes linear time
 _PARAGRAPHS = re.compile(r"\n\s*\n")
+_GROUPED = re.compile(r"\d{1,3}(?:([., \u00a0])\d{3})(?:\1\d{3})*")
+_REFERENCE = re.compile(r"&(?:quot|amp|apos|nbsp|lt|gt|#0?39|#x27|#34|#38|ldquo|rdquo|ndash|mdash|hellip|rsquo|lsquo);")
 
 
 NO_STATE = SourceState("text")
@@ -53,7 +57,11 @@ class ImportItem:
     body: list[Block]
     lead: str = ""
     section: str = ""
-    """Its slug or name at the source; "" for none."""
+    """Its slug or name at the source, the most specific one; "" for none."""
+    more_sections: list[str] = field(default_factory=list)
+    """Its other sections there, by descending preference: the first one that the site has is taken."""
+    categories: list[str] = field(default_factory=list)
+    """Names of all its sections at the source, for tags."""
     source: Source | None = None
     authors: list[Author] = field(default_factory=list)
     tags: list[str] = field(default_factory=list)
@@ -97,11 +105,34 @@ class LeftOutItem:
     reason: str
     title: str = ""
     line: int | None = None
+    external_id: str = ""
+    """Its ID, so that an article of a former import can be withdrawn; "" if it is unknown."""
 
 
+Content = bytes | mmap
+"""The content of a file; a mapped one is not in memory as a whole."""
 ItemOrError = ImportItem | UnreadableItem | LeftOutItem
-FormatReader = Callable[[bytes, str], Iterator[ItemOrError]]
-"""Content and name of a file → its items, in order. Raises FormatError if the file does not have the format."""
+
+
+@dataclass
+class ReadContext:
+    """What readers know besides the file, and how far they are."""
+
+    base_url: str = ""
+    """Address of the site that the file is of, for relative addresses; "" if it is unknown."""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    """Front matter that the folders of a page in Markdown give to it, by names in lower case."""
+    bytes_read: int = 0
+    """Set by the readers of files that are read item by item."""
+
+
+class FormatReader(Protocol):
+    """Content and name of a file → its items, in order. Raises FormatError if the file does not have the format."""
+
+    def __call__(self, content: Content, name: str, context: ReadContext | None = None) -> Iterator[ItemOrError]:
+        """Read a file."""
+
+
 ITEM_ERRORS = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 """What a reader raises for an item that it cannot read."""
 
@@ -122,24 +153,23 @@ def read_one(
         found = read(item, place)
         check_not_left_out(found.state)
     except LeftOutError as error:
-        title = error.args[1] if len(error.args) > 1 else ""
-        return LeftOutItem(place, str(error.args[0]), title, line)
+        return LeftOutItem(place, error.reason, error.title, line, error.external_id)
     except ITEM_ERRORS as error:
         reason = f"has no {error}" if isinstance(error, KeyError) else str(error)
         return UnreadableItem(place, reason[:500] or type(error).__name__, line)
     return found if line is None else replace(found, line=line)
 
 
-def leave_out(state: SourceState, title: str) -> SourceState:
+def leave_out(state: SourceState, title: str, external_id: str = "") -> SourceState:
     """Return the state; before the rest of the item is read, so that its faults do not matter if it is left out.
 
     Raises:
-        LeftOutError: with the reason and the title.
+        LeftOutError: with the reason, the title and the external ID.
     """
     try:
         check_not_left_out(state)
     except LeftOutError as error:
-        raise LeftOutError(error.args[0], title) from None
+        raise LeftOutError(error.reason, title, external_id) from None
     return state
 
 
@@ -189,49 +219,54 @@ def html_to_line(html: object) -> str:
     return one_line(parse_html(text).text) if "<" in text or "&" in text else text
 
 
-def html_to_blocks(html: str, base: str = "") -> list[Block]:
-    """Return the blocks of a body in HTML, with image URLs resolved against the URL of the page.
+def html_to_blocks(html: str, base: str = "", warnings: list[ItemWarning] | None = None) -> list[Block]:
+    """Return the blocks of a body in HTML; what is changed or lost is appended to `warnings`.
 
     Raises:
         MarkupError: it is too large or nested too deep.
     """
-    if len(html) > MARKUP_CHARACTERS_MAX:
-        parse_html(html)  # raises the error before the work
+    html = without_embedded_data(html)
+    check_size(html)  # before the work
     html = repair_markup(html)[0]
     if not _TAG.search(html):  # older systems keep plain text with blank lines
         html = "".join(f"<p>{part}</p>" for part in _PARAGRAPHS.split(html) if part.strip())
-    return absolutize_images(tree_to_blocks(parse_html(clean_text(html))), base)
+    return [_with_texts(block) for block in read_blocks(clean_text(html), base, warnings)]
 
 
-def absolutize_images(found: list[Block], base: str) -> list[Block]:
-    """Return blocks with absolute image URLs; of an image whose URL cannot be resolved, only the caption is kept."""
-    resolved = [_absolutized(block, base) if isinstance(block, Figure) else block for block in found]
-    return [block for block in resolved if block is not None]
+def _with_texts(block: Block) -> Block:
+    """Return a figure with a caption and a text alternative, each of which replaces the other if it is missing."""
+    if not isinstance(block, Figure):
+        return block
+    caption = (block.caption or (block.image.alt if block.image else ""))[:CAPTION_CHARACTERS_MAX]
+    if block.image is None:
+        return Figure(caption, None, block.credit)
+    alt = (block.image.alt or caption)[:ALT_CHARACTERS_MAX]
+    return Figure(caption, msgspec.structs.replace(block.image, alt=alt), block.credit)
 
 
-def _absolutized(image_figure: Figure, base: str) -> Figure | None:
-    image = image_figure.image
-    if image is None:
-        return image_figure
-    url = image.url if image.url.startswith(MEDIA_PREFIX) else urljoin(base, image.url)
-    caption = (image_figure.caption or image.alt)[:CAPTION_CHARACTERS_MAX]
-    if url.startswith("/") and not url.startswith(MEDIA_PREFIX):  # the portal is unknown
-        return Figure(caption, None, image_figure.credit) if caption else None
-    alt = (image.alt or caption)[:ALT_CHARACTERS_MAX]
-    return Figure(caption, msgspec.structs.replace(image, url=url, alt=alt), image_figure.credit)
-
-
-def image_figure(url: object, alt: object = "", caption: object = "", base: str = "") -> Figure | None:
-    """Return a figure of the image at a URL, or None without a usable URL."""
-    address = one_line(url)
-    if not address:
+def image_figure(
+    url: object, alt: object = "", caption: object = "", base: str = "", warnings: list[ItemWarning] | None = None
+) -> Figure | None:
+    """Return a figure of the image at an address; None if there is none, with a warning if it cannot be used."""
+    given = one_line(url)
+    if not given:
         return None
-    resolved = _absolutized(Figure(html_to_line(caption), Image(address, html_to_line(alt)[:ALT_CHARACTERS_MAX])), base)
-    if resolved is None or (
-        resolved.image and not resolved.image.url.startswith(("http://", "https://", MEDIA_PREFIX))
-    ):
+    address = resolve(base, given)
+    if not is_usable_picture(address):
+        if warnings is not None:
+            shown = "a picture inside of the text (data:)" if given.startswith("data:") else repr(given[:200])
+            reason = "--base-url has the address of the site" if address.startswith("/") else "it is not a web address"
+            warnings.append(make_warning("image", f"a picture was left out: {shown}; {reason}"))
         return None
-    return resolved
+    image = Image(address, html_to_line(alt)[:ALT_CHARACTERS_MAX])
+    found = _with_texts(Figure(html_to_line(caption)[:CAPTION_CHARACTERS_MAX], image))
+    assert isinstance(found, Figure)
+    return found
+
+
+def unescaped(title: str) -> str:
+    """Return a title without the character references of one that was escaped twice, as some systems write it."""
+    return one_line(html_characters.unescape(title)) if _REFERENCE.search(title) else title
 
 
 def parse_old_url(url: object) -> list[str]:
@@ -246,6 +281,8 @@ def parse_old_url(url: object) -> list[str]:
 def parse_count(number: object) -> int | None:
     """Return a number of views, or None if it is not a number."""
     text_value = one_line(number)
+    if _GROUPED.fullmatch(text_value):  # 1.234 and 1,234,567
+        text_value = re.sub(r"\D", "", text_value)
     return int(text_value) if text_value.isascii() and text_value.isdigit() and len(text_value) < 16 else None
 
 

@@ -1,82 +1,41 @@
 """The import pipeline: items of format readers → drafts → Postgres, one transaction per batch, one result per item."""
 
 import asyncio
-import hashlib
-import re
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from html import escape
 from itertools import islice
-from typing import Literal
+from typing import Literal, cast
 
 import asyncpg
 import msgspec
-from slugify import slugify
 
 from services.ingest.articles.opening_balances import set_opening_balance
 from services.ingest.articles.store import ArticleTooLargeError, taken_old_addresses
-from services.ingest.auth.actors import Actor
-from services.ingest.content.block_models import EARLIEST, LATEST, SLUG_PATTERN
-from services.ingest.content.conversion import make_slug
 from services.ingest.content.errors import InvalidContentError
-from services.ingest.content.validation import LANGUAGE, check_limits
-from services.ingest.imports.detection import SOURCE_SYSTEMS
-from services.ingest.imports.fetching.images import ImageFetcher, with_stored_images
+from services.ingest.imports.drafts import ImportOptions, identity_of, to_draft
+from services.ingest.imports.fetching.images import with_stored_images
 from services.ingest.imports.identity import ImportRun, with_own_id, with_stored_id
 from services.ingest.imports.item import FormatError, ImportItem, ItemOrError, LeftOutItem, UnreadableItem
-from services.ingest.imports.publication import Decision, decide
 from services.ingest.imports.upsert import ImportedDraft, UpsertResult, create_drafts, upsert_draft
-from services.ingest.imports.warnings import ItemWarning, make_warning
+from services.ingest.imports.warnings import ItemWarning
+from services.ingest.imports.withdrawal import withdraw
 from services.ingest.queries import SQL
-from shared.articles import (
-    AUTHORS_MAX,
-    LEAD_CHARACTERS_MAX,
-    OLD_URLS_MAX,
-    TAG_CHARACTERS_MAX,
-    TAGS_MAX,
-    Article,
-    Paragraph,
-    State,
-)
+from shared.articles import State
 from shared.http.problems import Problem
-from shared.old_urls import OldUrlError, old_address, old_addresses
+from shared.old_urls import old_addresses
 from shared.postgres import POSTGRES_DATA_ERRORS, Connection
-from shared.sites import Site
-from shared.text import fold_diacritics
 
 BATCH_ITEMS = 100
-EXTERNAL_ID_CHARACTERS_MAX = 255
-_SLUG = re.compile(SLUG_PATTERN)
-
-
-@dataclass(frozen=True, kw_only=True)
-class ImportOptions:
-    """Options of an import."""
-
-    site: Site
-    format: str
-    file_name: str
-    actor: Actor
-    """Who imports: the author of what is imported, in the audit and for `separate_approver`."""
-    section: str | None = None
-    """For articles without a section of the site."""
-    publish: bool = False
-    """Publish articles that are public at their source."""
-    with_counter: bool = False
-    """Make the views counted at the source audited opening balances."""
-    dry_run: bool = False
-    external_id: str | None = None
-    published_at: datetime | None = None
-    fetcher: ImageFetcher | None = None
 
 
 class ImportResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """The result of an item, or its expected result in a dry run."""
 
     place: str
-    status: Literal["created", "changed", "unchanged", "left_out", "failed"]
+    status: Literal["created", "changed", "unchanged", "withdrawn", "left_out", "failed"]
+    """`withdrawn`: it was public here, and its source says that it must not be."""
     reason: str = ""
     """Why it failed, or was left out: deleted at its source, or no article."""
     line: int | None = None
@@ -89,7 +48,6 @@ class ImportResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     section: str = ""
     published_at: datetime | None = None
     old_urls: list[str] = []
-    """What was left out of the item, and why."""
     opening_balance: int | None = None
     """Views counted before the import."""
     dry_run: bool = False
@@ -97,116 +55,16 @@ class ImportResult(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """The parts of the item that were changed or lost, and why it is not public."""
 
 
-def to_draft(item: ImportItem, options: ImportOptions, now: datetime | None = None) -> ImportedDraft:
-    """Convert an item into a draft for a site. `now` decides what is in the future; default: the current time.
+@dataclass(frozen=True)
+class LeftOut:
+    """An item that is left out, and whose article of a former import may be public."""
 
-    Raises:
-        ContentError, Problem, msgspec.ValidationError: it exceeds a limit.
-        ValueError: it has no external ID, or no section of the site.
-    """
-    site = options.site
-    section = _section(item, options)
-    at = options.published_at or item.published_at
-    if at is not None and at.tzinfo is None:
-        at = at.replace(tzinfo=site.zone)
-    if at is not None and not EARLIEST <= at <= LATEST:
-        at = None
-    precision = "unknown" if at is None else "exact" if options.published_at else item.date_precision
-    decision = _decision(item, at, now or datetime.now(UTC), site)
-    if decision.publish_at or decision.embargo_until:  # it was not public yet: its publication sets its date
-        at, precision = None, "exact"
-    body, lead = item.body, item.lead
-    if len(lead) > LEAD_CHARACTERS_MAX:  # moved to the body, so that nothing is lost
-        body, lead = [Paragraph(escape(lead, quote=False)), *body], ""
-    tags = {fold_diacritics(tag): tag for tag in reversed(item.tags) if 0 < len(tag) <= TAG_CHARACTERS_MAX}
-    slug = item.slug if _SLUG.fullmatch(item.slug) and len(item.slug) <= 100 else make_slug(item.title)
-    old_urls, refused = _old_urls(item)
-    fields = {
-        **item.more,
-        "title": item.title,
-        "slug": slug,
-        "section": section,
-        "language": item.language if LANGUAGE.fullmatch(item.language) else site.language,
-        "lead": lead,
-        "body": body,
-        "source": item.source,
-        "authors": item.authors[:AUTHORS_MAX],
-        "tags": list(tags.values())[::-1][:TAGS_MAX],
-        "published_at": None if at is None else at.astimezone(UTC),
-        "date_precision": precision,
-        "publish_at": decision.publish_at,
-        "embargo_until": decision.embargo_until,
-        "unpublish_at": decision.unpublish_at,
-        "lead_image": item.lead_image,
-        "old_urls": old_urls,
-    }
-    is_public = decision.outcome in ("public", "scheduled")
-    draft = ImportedDraft(
-        site.slug, *_external_id(item, options), fields, is_public, _warnings(item, decision, refused)
-    )
-    check_limits(article := draft.article(1, 1, datetime.now(UTC)), site)
-    msgspec.json.decode(msgspec.json.encode(article), type=Article)  # each field has its limit there
-    return draft
+    result: ImportResult
+    source_system: str
+    external_id: str
 
 
-def _old_urls(item: ImportItem) -> tuple[list[str], list[str]]:
-    """Return the old URLs of an item that the portal can redirect, and a warning for each other one."""
-    kept, refused = [], []
-    for url in dict.fromkeys(item.old_urls):
-        try:
-            old_address(url)
-            kept.append(url)
-        except OldUrlError as error:
-            refused.append(f"old URL {url[:100]!r} {error}")
-    if len(kept) > OLD_URLS_MAX:
-        refused.append(f"{len(kept) - OLD_URLS_MAX} old URLs above the limit of {OLD_URLS_MAX} were left out")
-    return kept[:OLD_URLS_MAX], refused
-
-
-def _decision(item: ImportItem, at: datetime | None, now: datetime, site: Site) -> Decision:
-    decision = decide(item.state, at, now, site.zone)
-    if item.body or item.lead_image is not None or decision.outcome == "left_out":
-        return decision
-    return replace(decision, outcome="draft", reasons=(*decision.reasons, "it has no text"))
-
-
-def _warnings(item: ImportItem, decision: Decision, refused: list[str]) -> list[ItemWarning]:
-    warnings = [*item.warnings, *(make_warning("link", reason) for reason in refused)]
-    if decision.outcome == "draft":
-        warnings.append(make_warning("state", f"it is a draft, not public: {'; '.join(decision.reasons)}"))
-    elif decision.outcome == "scheduled":
-        warnings.append(make_warning("state", f"it is scheduled, not public yet: {'; '.join(decision.reasons)}"))
-    return [msgspec.structs.replace(one, place=item.place, line=one.line or item.line) for one in warnings]
-
-
-def _section(item: ImportItem, options: ImportOptions) -> str:
-    wanted = item.section
-    for section in options.site.sections:
-        is_name = fold_diacritics(wanted) == fold_diacritics(section.name)
-        if wanted and (is_name or section.slug in (wanted, slugify(wanted))):
-            return section.slug
-    if options.section is None:
-        known = ", ".join(section.slug for section in options.site.sections)
-        message = f"the site has no section {wanted[:60]!r}" if wanted else "it has no section"
-        raise ValueError(f"{message}; choose one with --section: {known}")
-    return options.section
-
-
-def _external_id(item: ImportItem, options: ImportOptions) -> tuple[str, str]:
-    site = options.site.slug
-    if options.format == "text":
-        # Without its counter: the same page saved a day later has other numbers.
-        own = hashlib.sha256(f"{site}\0{item.external_id}".encode()).hexdigest()
-        return SOURCE_SYSTEMS["text"], options.external_id or own
-    external = options.external_id or item.external_id
-    if not external:
-        raise ValueError("it has no external ID, so a second run would create a duplicate")
-    if len(external) > EXTERNAL_ID_CHARACTERS_MAX:
-        external = hashlib.sha256(external.encode()).hexdigest()
-    return f"{options.format}:{site}", external
-
-
-PreparedItem = tuple[ImportItem, ImportedDraft] | ImportResult
+PreparedItem = tuple[ImportItem, ImportedDraft] | LeftOut | ImportResult
 
 
 def prepare_batch(items: Iterator[ItemOrError], options: ImportOptions, run: ImportRun) -> list[PreparedItem]:
@@ -221,12 +79,15 @@ def prepare_batch(items: Iterator[ItemOrError], options: ImportOptions, run: Imp
 
 def _prepared(item: ItemOrError, options: ImportOptions, run: ImportRun) -> PreparedItem:
     if isinstance(item, UnreadableItem | LeftOutItem):
-        dry_run = options.dry_run
         status: Literal["left_out", "failed"] = "left_out" if isinstance(item, LeftOutItem) else "failed"
         title = item.title[:255] if isinstance(item, LeftOutItem) else ""
-        return ImportResult(
-            place=item.place, status=status, reason=item.reason[:500], title=title, line=item.line, dry_run=dry_run
+        reason = item.reason[:500]
+        result = ImportResult(
+            place=item.place, status=status, reason=reason, title=title, line=item.line, dry_run=options.dry_run
         )
+        if isinstance(item, LeftOutItem) and item.external_id:
+            return LeftOut(result, *identity_of(options, item.external_id))
+        return result
     try:
         return _with_own_id(item, to_draft(item, options), options, run)
     except (InvalidContentError, Problem, msgspec.ValidationError, ValueError) as error:
@@ -287,21 +148,63 @@ async def run_import(
 
 
 async def _save_prepared(pool: asyncpg.Pool, batch: list[PreparedItem], options: ImportOptions) -> list[ImportResult]:
-    batch = await with_stored_images(pool, options.site.slug, batch, options.fetcher, dry_run=options.dry_run)
+    found = await with_stored_images(pool, options.site.slug, batch, options.fetcher, dry_run=options.dry_run)
+    batch = cast("list[PreparedItem]", found)
     now = datetime.now(UTC)
     async with pool.acquire() as connection, connection.transaction():
         done = {} if options.dry_run else await _save_batch(connection, batch, options, now)
         return [
-            one if isinstance(one, ImportResult) else done.get(place) or await _save_one(connection, *one, options, now)
+            done.get(place) or await _save_prepared_one(connection, one, options, now)
             for place, one in enumerate(batch)
         ]
+
+
+async def _save_prepared_one(
+    connection: Connection, one: PreparedItem, options: ImportOptions, now: datetime
+) -> ImportResult:
+    if isinstance(one, ImportResult):
+        return one
+    return await (
+        _save_left_out(connection, one, options, now)
+        if isinstance(one, LeftOut)
+        else _save_one(connection, *one, options, now)
+    )
+
+
+async def _save_left_out(connection: Connection, one: LeftOut, options: ImportOptions, now: datetime) -> ImportResult:
+    """Withdraw the article of an item that its source has deleted, if a former import has published it."""
+    known = await connection.fetchrow(SQL["imported_article"], options.site.slug, one.source_system, one.external_id)
+    if known is None:
+        return one.result
+    async with connection.transaction():
+        found = await withdraw(
+            connection,
+            known["id"],
+            one.result.reason,
+            options.site,
+            publish=options.publish,
+            now=now,
+            actor=options.actor,
+            dry_run=options.dry_run,
+        )
+    if found is None:
+        return one.result
+    changes = {
+        "article": known["id"],
+        "number": found.article.number,
+        "version": found.article.version,
+        "state": found.article.state,
+    }
+    if found.change == "withdrawn":
+        changes["status"] = "withdrawn"
+    return msgspec.structs.replace(one.result, warnings=list(found.warnings), **changes)
 
 
 async def _save_batch(
     connection: Connection, batch: list[PreparedItem], options: ImportOptions, now: datetime
 ) -> dict[int, ImportResult]:
     """Save together the new items without images and the unchanged ones; return results by position in the batch."""
-    drafts = {place: one for place, one in enumerate(batch) if not isinstance(one, ImportResult)}
+    drafts = {place: one for place, one in enumerate(batch) if isinstance(one, tuple)}
     by_id = {draft.external_id: place for place, (_, draft) in reversed(drafts.items())}
     ids = list(by_id)
     if not ids:
@@ -313,8 +216,11 @@ async def _save_batch(
         place = by_id.pop(row["external_id"])
         item, draft = drafts[place]
         is_settled = row["was_public"] or row["state"] == "scheduled"
-        is_complete = is_settled or not (options.publish and draft.is_public)
-        if row["checksum"] == draft.checksum() and is_complete and not draft.has_images_since(row["at"]):
+        is_exposed = bool(draft.withdrawal) and (row["live_state"] == "published" or row["state"] == "scheduled")
+        is_repetition = (
+            draft.is_repetition(row["checksum"]) and not is_exposed and not draft.has_images_since(row["at"])
+        )
+        if is_repetition and (is_settled or not (options.publish and draft.is_public)):
             done[place] = _unchanged(item, draft, row)
             if options.with_counter and item.views:  # an earlier import may have omitted it
                 done[place] = await _with_opening_balance(connection, done[place], item.views, options)
@@ -356,12 +262,35 @@ async def _save_one(
             saved = await upsert_draft(
                 connection, draft, publish=publish, now=now, actor=options.actor, dry_run=options.dry_run
             )
+            if draft.withdrawal and saved.change != "created":
+                saved = await _withdrawn(connection, draft, saved, options, now)
             result = _result(item, saved, options)
             if options.with_counter and item.views:
                 result = await _with_opening_balance(connection, result, item.views, options)
     except (InvalidContentError, ArticleTooLargeError, Problem, *POSTGRES_DATA_ERRORS) as error:
         return _failed(item, str(error), options)
     return result
+
+
+async def _withdrawn(
+    connection: Connection, draft: ImportedDraft, saved: UpsertResult, options: ImportOptions, now: datetime
+) -> UpsertResult:
+    """Withdraw an article that is public, and at its source not any more."""
+    found = await withdraw(
+        connection,
+        saved.article.id,
+        draft.withdrawal,
+        options.site,
+        publish=options.publish,
+        now=now,
+        actor=options.actor,
+        dry_run=options.dry_run,
+        checksum=draft.withdrawn_checksum(),
+    )
+    if found is None:
+        return saved
+    warnings = (*saved.warnings, *found.warnings)
+    return UpsertResult(found.article, found.change if found.change == "withdrawn" else saved.change, warnings)
 
 
 def _result(item: ImportItem, saved: UpsertResult, options: ImportOptions) -> ImportResult:

@@ -40,6 +40,12 @@ class Decision:
 class LeftOutError(Exception):
     """An item that is not imported at all, because its source has deleted it or it is no article."""
 
+    def __init__(self, reason: str, title: str = "", external_id: str = "") -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.title = title
+        self.external_id = external_id
+
 
 def normalized(value: object) -> str:
     """Return a value as the tables write it: lower case, true or false, "" for none."""

@@ -46,6 +46,11 @@ _WORDPRESS_PARTS = (
 WORDPRESS_STATUS = _values(
     public="publish", scheduled="future", draft="draft pending private inherit", left_out="trash auto-draft"
 )
+NINJS_SIGNALS = _values(
+    public="update updated correction corrected corr newscontent urgent flash bulletin newsalert alert advisory live"
+    " writethru isnotdigitized singlesource explicitcontent breaking exclusive"
+)
+"""Signals that say nothing against a publication. Others, such as an embargo, a hold, a kill or a test, do."""
 _BLOGGER_TYPE = _values(public="post", left_out="page comment template settings layout config")
 
 STATE_FIELDS: Mapping[str, tuple[StateField, ...]] = MappingProxyType(
@@ -180,6 +185,7 @@ STATE_FIELDS: Mapping[str, tuple[StateField, ...]] = MappingProxyType(
             StateField("versionCreated", "publish_time"),
             *(StateField(name, "expiry") for name in ("expires", "expiry")),
             StateField("edNote with an embargo", "visibility"),
+            StateField("signal", "visibility", NINJS_SIGNALS),
         ),
         "ndjson": (
             _flag("is_public", "state", true="public", false="draft"),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from services.ingest.content.normalization import clean_line
+from services.ingest.imports.markup.legacy_fonts import SAMPLE_CHARACTERS, detect, to_unicode, with_characters
 from services.ingest.imports.warnings import ItemWarning, make_warning
 
 _INVALID = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff\ufffe\uffff]")
@@ -28,6 +29,8 @@ _BOMS = (
 )
 _WIDE = ("utf-16", "utf16", "utf-32", "utf32", "ucs-2", "ucs-4", "unicode")
 LINES_NAMED_MAX = 3
+FONTS = ("TCVN3", "VNI")
+"""Fonts of before Unicode, which are encodings of their own."""
 
 
 class DecodingError(ValueError):
@@ -44,6 +47,8 @@ class DecodedText:
 
     def warnings(self) -> list[ItemWarning]:
         """Return a warning about the replaced bytes, or an empty list."""
+        if self.encoding in FONTS:
+            return [_font_warning(self.encoding)]
         if not self.damaged_lines:
             return []
         lines = ", ".join(map(str, self.damaged_lines[:LINES_NAMED_MAX]))
@@ -69,6 +74,9 @@ def decode_text(content: bytes, declared: str = "", fallback: str = "") -> Decod
         return DecodedText(content.decode("utf-8"), "utf-8")
     except UnicodeDecodeError:
         pass
+    latin = content.decode("latin-1")
+    if font := detect(latin):
+        return DecodedText(to_unicode(latin, font), font)
     declared = declared.lower().strip()
     if declared and declared not in ("utf-8", "utf8") and not declared.startswith(_WIDE):
         try:
@@ -113,6 +121,21 @@ def _wide_encoding(content: bytes) -> str:
     return ""
 
 
+def _font_warning(font: str) -> ItemWarning:
+    return make_warning("encoding", f"the text was in a font of before Unicode ({font}) and was converted; check it")
+
+
+def to_unicode_text(text: str) -> tuple[str, list[ItemWarning]]:
+    """Return a text in TCVN3 or VNI that was decoded as Latin-1 as Unicode, with a warning; other text as it is."""
+    if text.isascii() and "&" not in text:
+        return text, []
+    if font := detect(text):
+        return to_unicode(text, font), [_font_warning(font)]
+    if "&" in text and (font := detect(with_characters(text[:SAMPLE_CHARACTERS]))):
+        return to_unicode(with_characters(text), font), [_font_warning(font)]
+    return text, []
+
+
 def repair_text(text: str) -> tuple[str, list[str]]:
     """Return text without control and direction characters and half surrogate pairs, and the names of the removed.
 
@@ -150,6 +173,30 @@ def _replacement(character: str, removed: list[str]) -> str:
             pass
     removed.append(f"U+{code:04X}")
     return ""
+
+
+def value_to_unicode(value: Any) -> tuple[Any, list[ItemWarning]]:
+    """Return a JSON value of one item with its texts in Unicode, if its texts are in TCVN3 or VNI."""
+    texts: list[str] = []
+    _collect(value, texts)
+    font = detect("\n".join(texts))
+    return (_converted(value, font), [_font_warning(font)]) if font else (value, [])
+
+
+def _collect(value: Any, texts: list[str]) -> None:
+    if isinstance(value, str):
+        texts.append(value)
+    elif isinstance(value, list | dict):
+        for one in value.values() if isinstance(value, dict) else value:
+            _collect(one, texts)
+
+
+def _converted(value: Any, font: str) -> Any:
+    if isinstance(value, str):
+        return to_unicode(value, font)
+    if isinstance(value, list):
+        return [_converted(one, font) for one in value]
+    return {name: _converted(one, font) for name, one in value.items()} if isinstance(value, dict) else value
 
 
 def repair_value(value: Any, removed: list[str]) -> Any:

@@ -39,6 +39,8 @@ class ImportedDraft:
     is_public: bool = True
     """It is public at its source, or will be at `publish_at` and `embargo_until`."""
     warnings: list[ItemWarning] = field(default_factory=list)
+    withdrawal: str = ""
+    """Why an article of it must not stay public: its source says so. "" if it does not."""
     images: Mapping[str, str] = field(default_factory=dict)
     """Media IDs of its images that were fetched, by their URLs in `fields`; no part of the checksum."""
     images_changed_at: datetime | None = None
@@ -69,6 +71,14 @@ class ImportedDraft:
         """Return whether images of it were fetched since its last import."""
         return self.images_changed_at is not None and self.images_changed_at >= last_import
 
+    def withdrawn_checksum(self) -> bytes:
+        """Return the checksum that is stored when its article was withdrawn: a public item is then another one."""
+        return hashlib.sha256(self.checksum() + b"withdrawn").digest()
+
+    def is_repetition(self, stored: bytes | None) -> bool:
+        """Return whether the last import of the article was the same one."""
+        return stored == self.checksum() or (bool(self.withdrawal) and stored == self.withdrawn_checksum())
+
     def has_images(self) -> bool:
         """Return whether it has images, which the media store may have."""
         return self.fields["lead_image"] is not None or any(isinstance(one, Figure) for one in self.fields["body"])
@@ -95,7 +105,7 @@ class UpsertResult:
     """The result of saving a draft."""
 
     article: Article
-    change: Literal["created", "changed", "unchanged"]
+    change: Literal["created", "changed", "unchanged", "withdrawn"]
     warnings: tuple[ItemWarning, ...] = ()
 
 
@@ -132,7 +142,7 @@ async def upsert_draft(
     else:
         before = await read_article(connection, known["id"], for_update=True)
         assert before is not None, "articles are never deleted"
-        changes = await _next_versions(connection, before, draft, known["checksum"] == checksum, publish, now)
+        changes = await _next_versions(connection, before, draft, draft.is_repetition(known["checksum"]), publish, now)
         if not changes:
             return UpsertResult(before.head, "unchanged", tuple(draft.warnings))
     saved = []

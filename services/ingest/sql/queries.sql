@@ -283,6 +283,14 @@ SELECT content FROM ingest.articles WHERE id = $1
 UNION ALL
 (SELECT content FROM ingest.revisions WHERE article = $1 AND action = 'import' ORDER BY version DESC LIMIT 3)
 
+-- name: was_edited
+-- Whether anybody but imports and the scheduler has changed an article since its last import.
+SELECT EXISTS (
+    SELECT FROM ingest.revisions r
+    WHERE r.article = $1 AND r.action NOT IN ('import', 'keep-edits') AND r.who <> 'scheduler'
+        AND r.version > (SELECT coalesce(max(version), 0) FROM ingest.revisions WHERE article = $1 AND action = 'import')
+)
+
 -- name: save_import
 INSERT INTO ingest.imports (article, checksum, at) VALUES ($1, $2, $3)
 ON CONFLICT (article) DO UPDATE SET checksum = EXCLUDED.checksum, at = EXCLUDED.at
@@ -294,7 +302,8 @@ SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended($2, hashtexte
 FROM (SELECT unnest($3::text[]) AS external_id ORDER BY 1) AS wanted
 
 -- name: imported_articles
-SELECT a.external_id, a.id, a.number, a.version, a.state, a.title, a.live IS NOT NULL AS was_public, i.checksum, i.at
+SELECT a.external_id, a.id, a.number, a.version, a.state, a.title, a.live IS NOT NULL AS was_public,
+       a.live ->> 'state' AS live_state, i.checksum, i.at
 FROM ingest.articles a LEFT JOIN ingest.imports i ON i.article = a.id
 WHERE a.site = $1 AND a.source_system = $2 AND a.external_id = ANY ($3::text[])
 

@@ -8,13 +8,15 @@ from datetime import UTC, datetime
 
 from services.render.pages.article_text import searchable_lines, tag_slug
 from services.render.pages.search_query import pairs, words
-from shared.articles import Article, is_public
+from shared.articles import Article, is_public, is_undated
 from shared.old_urls import old_addresses
 from shared.sites import Site
 from shared.text import fold_diacritics
 
-PROJECTION_VERSION = 3
+PROJECTION_VERSION = 4
 ALWAYS = datetime.min.replace(tzinfo=UTC)
+UNDATED = datetime(1800, 1, 1, tzinfo=UTC)
+"""The sort key of articles whose date is unknown: below every dated one."""
 NEVER_ENDS = datetime.max.replace(tzinfo=UTC)
 
 
@@ -45,7 +47,9 @@ def visibility_window(article: Article) -> tuple[datetime | None, datetime]:
 
 
 def sort_time(article: Article) -> datetime:
-    """Return the sort key of lists: when the article was first public, here or elsewhere."""
+    """Return the sort key of lists: when the article was first public, here or elsewhere, or UNDATED."""
+    if is_undated(article):
+        return UNDATED
     return article.published_at or article.first_published_at or article.modified_at
 
 
@@ -67,7 +71,7 @@ def list_keys(article: Article, site: Site) -> dict[str, str]:
     found |= {f"tag/{slug}": tag for tag in reversed(article.tags) if (slug := tag_slug(tag))}
     if article.translation_of:
         found[f"translation/{article.translation_of}"] = ""
-    return found | {f"month/{local:%Y-%m}": ""}
+    return found if is_undated(article) else found | {f"month/{local:%Y-%m}": ""}
 
 
 def old_urls(article: Article) -> list[str]:

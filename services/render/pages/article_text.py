@@ -1,5 +1,6 @@
 """Texts of an article: plain text, summaries, tags in URLs. Pure."""
 
+import re
 from collections.abc import Iterator
 from functools import lru_cache
 
@@ -53,7 +54,12 @@ def _lines(block: Block) -> Iterator[str]:
         yield block.cite or ""
 
 
+_SIGNS = re.compile(r"(?<=[^\W_])[+#]+(?!\w)")
+_SIGN_NAMES = {"+": "plus", "#": "sharp"}
+
+
 @lru_cache(4_096)  # slugify takes 40 µs, and many pages have the same tags
 def tag_slug(tag: str) -> str:
-    """Return a tag's slug in URLs; "" if it has no letter or digit."""
-    return slugify(tag, max_length=60)
+    """Return a tag's slug in URLs; "" if it has no letter or digit. C++ and C# are two tags."""
+    named = _SIGNS.sub(lambda one: "".join(f" {_SIGN_NAMES[sign]} " for sign in one[0]), tag)
+    return slugify(named, max_length=60)

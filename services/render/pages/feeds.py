@@ -1,8 +1,10 @@
 """Articles → RSS 2.0 and Atom. Pure: no clock; a feed is as new as its newest article."""
 
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from email.utils import format_datetime
+from html import escape
 from xml.etree import ElementTree as ET
 
 from services.render.pages.document import Document
@@ -12,6 +14,7 @@ from shared.sites import Section, Site
 from shared.structured_data import hosted_images, summary
 
 FEED_ARTICLES_MAX = 30
+_LIKE_HTML = re.compile(r"</?[A-Za-z!]|&#?\w+;")
 ATOM = "http://www.w3.org/2005/Atom"
 DUBLIN_CORE = "http://purl.org/dc/elements/1.1/"
 NOTHING_YET = datetime(2026, 1, 1, tzinfo=UTC)
@@ -46,10 +49,10 @@ def rss(articles: Sequence[Article], site: Site, section: Section | None, public
         ET.SubElement(channel, f"{{{ATOM}}}link", {"href": site.hub, "rel": "hub"})
     for article in articles:
         item = ET.SubElement(channel, "item")
-        _text(item, "title", article.title)
+        _text(item, "title", _as_markup(article.title))
         _text(item, "link", public_url + article_path(article))
         _text(item, "guid", permanent_id(article, site), isPermaLink="false")
-        _text(item, "description", summary(article))
+        _text(item, "description", escape(summary(article), quote=False))  # readers take it for HTML
         if published := published_instant(article):
             _text(item, "pubDate", _rfc822(published))
         elif day := published_date(article, site):  # a pubDate would need a time of day
@@ -78,7 +81,7 @@ def atom(articles: Sequence[Article], site: Site, section: Section | None, publi
     _text(ET.SubElement(root, "author"), "name", site.agency or site.name)
     for article in articles:
         entry = ET.SubElement(root, "entry")
-        _text(entry, "title", article.title)
+        _atom_text(entry, "title", article.title)
         _text(entry, "id", permanent_id(article, site))
         url = public_url + article_path(article)
         ET.SubElement(entry, "link", {"href": url, "rel": "alternate", "type": "text/html"})
@@ -93,8 +96,21 @@ def atom(articles: Sequence[Article], site: Site, section: Section | None, publi
             ET.SubElement(entry, "category", {"term": category})
         if images := hosted_images(article):
             ET.SubElement(entry, "link", {"rel": "enclosure", **_enclosure(images[0], public_url, "href")})
-        _text(entry, "summary", summary(article))
+        _atom_text(entry, "summary", summary(article))
     return Document(_bytes(root), f"{kind}; charset=utf-8")
+
+
+def _atom_text(parent: ET.Element, name: str, text: str) -> None:
+    """Add a text of Atom: as HTML if it looks like HTML, since readers do not all keep to its type."""
+    if _LIKE_HTML.search(text):
+        _text(parent, name, escape(text, quote=False), type="html")
+    else:
+        _text(parent, name, text)
+
+
+def _as_markup(title: str) -> str:
+    """Return a title of RSS, which readers take for HTML if it looks like HTML, and for text if it does not."""
+    return escape(title, quote=False) if _LIKE_HTML.search(title) else title
 
 
 def _text(parent: ET.Element, name: str, text: str, **attributes: str) -> None:

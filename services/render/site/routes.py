@@ -16,6 +16,7 @@ from services.render.pages.document import Document
 from services.render.pages.search_query import PAGE_RESULTS, RANKED_MAX, SearchRequest
 from services.render.site.page_reader import LIST_PAGE_SIZE, PageReader
 from services.render.site.redirects_and_gone import NoPage, Redirect, find_old_url, redirect_or_gone
+from shared.articles import is_undated
 from shared.sites import Section
 
 PAGES_MAX = 5_000
@@ -145,6 +146,7 @@ async def _feed(reader: PageReader, request: PageRequest) -> RouteResult:
         articles, _ = await reader.listed(f"section/{section.slug}", 1, feeds.FEED_ARTICLES_MAX)
     else:
         articles = await reader.articles("newest", feeds.FEED_ARTICLES_MAX)
+    articles = [one for one in articles if not is_undated(one)]  # they are no news
     feed = feeds.rss if request.parts["kind"] == "rss" else feeds.atom
     return partial(feed, articles, reader.site, section, request.public_url)
 

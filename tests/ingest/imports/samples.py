@@ -6,8 +6,8 @@ from typing import Any
 
 from services.ingest.auth.actors import Actor
 from services.ingest.imports.detection import READERS, detect_format
+from services.ingest.imports.drafts import ImportOptions
 from services.ingest.imports.item import LeftOutItem
-from services.ingest.imports.pipeline import ImportOptions
 from services.ingest.imports.publication import decide
 from shared.sites import Section, Site
 

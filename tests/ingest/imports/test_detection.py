@@ -3,8 +3,8 @@
 import pytest
 
 from services.ingest.imports.detection import READERS, detect_format
+from services.ingest.imports.drafts import to_draft
 from services.ingest.imports.item import FormatError, ImportItem, UnreadableItem
-from services.ingest.imports.pipeline import to_draft
 from tests.ingest.imports.samples import DATA, options, read
 
 

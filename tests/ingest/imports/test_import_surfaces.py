@@ -14,8 +14,8 @@ from services.ingest.auth.actors import Actor
 from services.ingest.content.errors import InvalidContentError
 from services.ingest.content.validation import check_limits
 from services.ingest.imports.detection import READERS
+from services.ingest.imports.drafts import ImportOptions, to_draft
 from services.ingest.imports.item import FormatError, ImportItem
-from services.ingest.imports.pipeline import ImportOptions, to_draft
 from shared.articles import Article
 from shared.http.problems import Problem
 from tests.shared.test_surfaces import NOW, PIECES, SITE, TEXT, check_surfaces

@@ -18,6 +18,8 @@ from services.ingest.imports.item import (
 from services.ingest.imports.times import read_time
 from shared.articles import Figure, Image, Paragraph
 
+STORED = "/media/0123456789abcdef0123456789abcdef.jpg"
+
 
 def test_read_time_and_parse_old_url() -> None:
     """Times are parsed in the three notations of exports; an old URL is a path with its query."""
@@ -74,7 +76,8 @@ def test_html_to_blocks_plain_text_has_paragraphs_at_blank_lines() -> None:
     [
         ("https://cu.example/a.jpg", "", "https://cu.example/a.jpg"),
         ("a.jpg", "https://cu.example/bai/1", "https://cu.example/bai/a.jpg"),
-        ("/media/a.jpg", "https://cu.example/", "/media/a.jpg"),
+        (STORED, "https://cu.example/", STORED),
+        ("/media/a.jpg", "https://cu.example/", "https://cu.example/media/a.jpg"),
         ("javascript:alert(1)", "https://cu.example/", None),
         ("data:image/png;base64,x", "", None),
         ("", "https://cu.example/", None),
@@ -92,10 +95,22 @@ def test_image_figure_with_unusable_url_is_none(url: str | None, base: str, expe
 
 @pytest.mark.parametrize(
     ("number", "expected"),
-    [("12", 12), (12, 12), (" 7 ", 7), ("", None), (None, None), ("-1", None), ("1,234", None), ("9" * 16, None)],
+    [
+        ("12", 12),
+        (12, 12),
+        (" 7 ", 7),
+        ("", None),
+        (None, None),
+        ("-1", None),
+        ("1,234", 1_234),
+        ("1.234.567", 1_234_567),
+        ("1,23", None),
+        ("1.234,567", None),
+        ("9" * 16, None),
+    ],
 )
-def test_parse_count_accepts_plain_numbers_only(number: object, expected: int | None) -> None:
-    """Views are digits; anything else is unknown, and not zero."""
+def test_parse_count_accepts_whole_numbers_only(number: object, expected: int | None) -> None:
+    """Views are digits, also in groups of thousands; anything else is unknown, and not zero."""
     assert parse_count(number) == expected
 
 

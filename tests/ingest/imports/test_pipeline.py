@@ -8,8 +8,9 @@ import msgspec
 import pytest
 
 from services.ingest.auth.actors import Actor
+from services.ingest.imports.drafts import ImportOptions, to_draft
 from services.ingest.imports.item import FormatError, ImportItem, ItemOrError, UnreadableItem
-from services.ingest.imports.pipeline import BATCH_ITEMS, ImportOptions, ImportResult, run_import, to_draft
+from services.ingest.imports.pipeline import BATCH_ITEMS, ImportResult, run_import
 from services.ingest.imports.publication import SourceState
 from shared.articles import Figure, Image, Paragraph
 from shared.events import Adjustment

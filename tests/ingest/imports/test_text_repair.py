@@ -63,4 +63,4 @@ def test_readers_left_out_item_faults_do_not_matter() -> None:
     (item,) = read_content(
         "a.json", b'{"db": [{"data": {"posts": [{"id": 1, "title": "A", "html": 5, "type": "page"}]}}]}'
     )
-    assert item == LeftOutItem("post 1", "type is 'page'", "A")
+    assert item == LeftOutItem("post 1", "type is 'page'", "A", external_id="1")

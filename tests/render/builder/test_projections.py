@@ -49,6 +49,14 @@ def test_list_keys_use_the_sites_month() -> None:
     assert projections.list_keys(one, SITE).keys() == keys
 
 
+def test_sort_time_of_undated_article_is_below_every_dated_one() -> None:
+    """An article whose date is unknown comes after all others, and is in no month; one with a day is dated."""
+    undated = article(published_at=None, date_precision="unknown")
+    assert projections.sort_time(undated) == projections.UNDATED < projections.sort_time(article())
+    assert not any(key.startswith("month/") for key in projections.list_keys(undated, SITE))
+    assert projections.sort_time(article(date_precision="day")) == AT
+
+
 def test_old_urls_are_paths_with_queries() -> None:
     """The host is dropped and escapes are decoded; the home page and invalid URLs are left out."""
     one = article(old_urls=["https://cu.example/a%20b.aspx?id=7", "/x", "https://cu.example/", "//[bad"])

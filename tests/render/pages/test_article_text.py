@@ -39,7 +39,18 @@ def test_source_label_default_is_in_the_articles_language(source: Source | None,
 
 @pytest.mark.parametrize(
     ("tag", "slug"),
-    [("Chợ phiên", "cho-phien"), ("Đồng Bằng", "dong-bang"), ("C & D", "c-d"), ("!!!", ""), ("x" * 80, "x" * 60)],
+    [
+        ("Chợ phiên", "cho-phien"),
+        ("Đồng Bằng", "dong-bang"),
+        ("C & D", "c-d"),
+        ("C", "c"),
+        ("C++", "c-plus-plus"),
+        ("C#", "c-sharp"),
+        ("#C", "c"),
+        ("1+1", "1-1"),
+        ("!!!", ""),
+        ("x" * 80, "x" * 60),
+    ],
 )
 def test_tag_slug_is_ascii_or_empty(tag: str, slug: str) -> None:
     """A tag's slug has letters and digits only, at most 60; without any it is empty."""

@@ -1,6 +1,7 @@
 """RSS and Atom, read by a parser that others keep."""
 
 from datetime import UTC, datetime
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,25 @@ async def rich(portal: Any) -> Any:
     )
 
 
+@pytest.mark.parametrize("path", ["/rss.xml", "/atom.xml"])
+@pytest.mark.parametrize("title", ["Dùng thẻ <br> thế nào", "Viết &amp; hay &#38;", "AT&T: 5 < 7", "Họp & báo"])
+async def test_feeds_keep_markup_in_titles_as_text(portal: Any, path: str, title: str) -> None:
+    """A title about markup arrives as it is, though readers take titles and summaries of RSS for HTML."""
+    await portal.add(5, title=title, lead=title)
+    (entry,) = feedparser.parse((await portal.get(path)).body).entries
+    assert (unescape(entry.title), unescape(entry.summary)) == (title, title)
+
+
+@pytest.mark.parametrize("path", ["/rss.xml", "/atom.xml", "/tin-tuc/rss.xml"])
+async def test_feeds_have_no_undated_articles(portal: Any, path: str) -> None:
+    """An old page without a date is no news: it is in no feed, however new it is here."""
+    await portal.add(4)
+    await portal.add(5, published_at=None, date_precision="unknown")
+    assert [one.id for one in feedparser.parse((await portal.get(path)).body).entries] == [
+        "tag:haihau.example,2026:article/a-4"
+    ]
+
+
 @pytest.mark.parametrize("path", ["/rss.xml", "/atom.xml", "/tin-tuc/rss.xml", "/tin-tuc/atom.xml"])
 async def test_feeds_have_ids_links_dates_and_authors(portal: Any, path: str) -> None:
     """A feed reader finds title, absolute links, permanent ids, dates, authors and summaries; text stays text."""
@@ -44,7 +64,7 @@ async def test_feeds_have_ids_links_dates_and_authors(portal: Any, path: str) ->
     assert feed.version == ("rss20" if "rss" in path else "atom10")
     assert [link.href for link in feed.feed.links if link.rel == "self"] == [URL + path]
     first, second = feed.entries
-    assert first.title.replace("&quot;", '"').replace("&lt;", "<").replace("&amp;", "&") == article.title
+    assert unescape(first.title) == article.title
     assert first.link == f"{URL}/bai-so-5-5.html"
     assert first.id == "tag:haihau.example,2026:article/a-5"
     assert first.summary == "Phần dẫn của bài 5."

@@ -5,17 +5,20 @@ drafts, whatever the file is called.
 """
 
 import hashlib
+import re
 from collections import Counter
 from collections.abc import Iterator
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
 
 from lxml import etree
 
 from services.ingest.imports.item import (
+    Content,
     FormatError,
     ImportItem,
     ItemOrError,
     LeftOutItem,
+    ReadContext,
     UnreadableItem,
     check_title,
     date_warnings,
@@ -28,8 +31,10 @@ from services.ingest.imports.item import (
     parse_old_url,
     read_one,
     title_or_first_words,
+    unescaped,
 )
 from services.ingest.imports.publication import SourceState
+from services.ingest.imports.readers.enclosures import enclosed, linked_files
 from services.ingest.imports.readers.wordpress import (
     EXPORT_NAMESPACE,
     PARTS,
@@ -67,6 +72,7 @@ _NO_FEEDS = {
 }
 _FEEDS = ("rss", "RDF", "feed")
 _TRACKING = ("utm_", "fbclid", "gclid")
+_MAIL_AUTHOR = re.compile(r"\S+@\S+\s*\(([^()]+)\)")
 _PLAIN_STATES = (
     "status",
     "state",
@@ -80,14 +86,14 @@ _PLAIN_STATES = (
 )
 
 
-def detect_xml(content: bytes) -> str:
+def detect_xml(content: Content) -> str:
     """Return "wxr" if an item has elements of a WordPress export, else "feed".
 
     Raises:
         FormatError: it is not XML.
     """
     file = open_xml(content)
-    is_named = EXPORT_NAMESPACE.encode() in file.content or b"<wp:" in file.content
+    is_named = any(file.content.find(mark) >= 0 for mark in (EXPORT_NAMESPACE.encode(), b"<wp:"))
     if not is_named:
         return "feed"
     declares = any(EXPORT_NAMESPACE in uri for uri in file.namespaces.values())
@@ -95,8 +101,9 @@ def detect_xml(content: bytes) -> str:
     return "wxr" if found or (declares and file.first_item < 0) else "feed"
 
 
-def read_feed(content: bytes, name: str) -> Iterator[ItemOrError]:
+def read_feed(content: Content, name: str, context: ReadContext | None = None) -> Iterator[ItemOrError]:
     """Read the items of a feed or a WordPress export. Items without content use their summary as the body."""
+    context = context or ReadContext()
     file = open_xml(content)
     if file.first_item < 0:
         local = etree.QName(file.root).localname
@@ -105,9 +112,9 @@ def read_feed(content: bytes, name: str) -> Iterator[ItemOrError]:
         if file.is_cut_off:
             raise FormatError("is not well-formed XML: it is cut off before its first item")
         raise FormatError("has no items" if local in _FEEDS else f"is not a feed: its first element is {local}")
-    export = open_export(file)
+    export = open_export(file, context.base_url)
     parts: Counter[str] = Counter()
-    for number, item in enumerate(split_items(file), 1):
+    for number, item in enumerate(split_items(file, context), 1):
         place = f"item {number}"
         if isinstance(item, UnreadableItem):
             yield item
@@ -120,7 +127,7 @@ def read_feed(content: bytes, name: str) -> Iterator[ItemOrError]:
                 continue
             yield read_one(item, lambda one, place: read_post(one, place, export), place, item.line)
         else:
-            yield read_one(item, _feed_item, place, item.line)
+            yield read_one(item, lambda one, place: _feed_item(one, place, context.base_url), place, item.line)
     if not isinstance(item, UnreadableItem) and is_cut_off(file):
         yield UnreadableItem("file", "is not well-formed XML: it is cut off after its last item; export it again")
     if parts:
@@ -133,19 +140,24 @@ def _add_file_warnings(file: XmlFile, item: XmlItem, number: int) -> None:
         item.warnings.extend(file.warnings)
 
 
-def _feed_item(item: object, place: str) -> ImportItem:
+def _feed_item(item: object, place: str, base_url: str) -> ImportItem:
     assert isinstance(item, XmlItem)
-    return _atom(item, place) if item.element.tag.startswith(ATOM) else _rss(item, place)
+    return (_atom if item.element.tag.startswith(ATOM) else _rss)(item, place, base_url)
 
 
 def _rss_text(item: etree._Element, name: str) -> str:
     """Return the text of a child of RSS 2.0, which has no namespace, or of RSS 1.0."""
     for child in item:
-        if isinstance(child.tag, str):
-            qualified = etree.QName(child.tag)
-            if qualified.localname == name and (qualified.namespace or "") in _RSS_NAMESPACES:
-                return "".join(child.itertext())
+        if _is_rss(child, name):
+            return "".join(child.itertext())
     return ""
+
+
+def _is_rss(child: etree._Element, name: str) -> bool:
+    if not isinstance(child.tag, str):
+        return False
+    qualified = etree.QName(child.tag)
+    return qualified.localname == name and (qualified.namespace or "") in _RSS_NAMESPACES
 
 
 def _prism(item: etree._Element) -> dict[str, object]:
@@ -157,39 +169,40 @@ def _prism(item: etree._Element) -> dict[str, object]:
     return found
 
 
-def _rss(file_item: XmlItem, place: str) -> ImportItem:
+def _rss(file_item: XmlItem, place: str, base_url: str) -> ImportItem:
     item, warnings = file_item.element, file_item.warnings
     raw_title = check_title(_rss_text(item, "title"))
     media_status = item.find(f"{MEDIA}status")
     values = {name: _rss_text(item, name) for name in _PLAIN_STATES} | _prism(item)
     values["dcterms:available"] = item.findtext(f"{DC_TERMS}available")
     values["media:status"] = media_status.get("state") if media_status is not None else None
-    state = leave_out(SourceState("feed", values), one_line(raw_title))
-    link = one_line(_rss_text(item, "link"))
+    link = urljoin(item.base or base_url, one_line(_rss_text(item, "link")))
     summary, content = _rss_text(item, "description"), item.findtext(CONTENT) or ""
+    state = leave_out(SourceState("feed", values), one_line(raw_title), _rss_text(item, "guid") or link)
     author = one_line(item.findtext(CREATOR)) or one_line(_rss_text(item, "author"))
+    author = found[1] if (found := _MAIL_AUTHOR.fullmatch(author)) else author
+    categories = [one_line("".join(one.itertext())) for one in item if _is_rss(one, "category")]
     dates = {"pubDate": _rss_text(item, "pubDate"), "dc:date": item.findtext(DC_DATE)}
     at = read_first(*dates.values(), item.findtext(f"{DC_TERMS}issued"), item.findtext(f"{DC_TERMS}created"))
     warnings += date_warnings(*((name, read_first(text), text) for name, text in dates.items()))
-    enclosure = item.find("enclosure")
-    picture = enclosure.get("url") if enclosure is not None and enclosure.get("type", "").startswith("image/") else None
-    thumbnail = item.find(f"{MEDIA}content")
-    if picture is None and thumbnail is not None:
-        picture = thumbnail.get("url")
-    body = html_to_blocks(content or summary, link)
-    title = title_or_first_words(html_to_line(raw_title), body, warnings)
+    body = html_to_blocks(content or summary, item.base or link or base_url, warnings)
+    picture, files = enclosed(item)
+    body += linked_files(files, link, warnings)
+    title = title_or_first_words(unescaped(html_to_line(raw_title)), body, warnings)
     return ImportItem(
         place=place,
         external_id=feed_id(_rss_text(item, "guid"), link, title, summary or content, warnings),
         title=title,
         lead=paragraph_text(html_to_blocks(summary)) if content and summary.strip() else "",
         body=body,
-        section=one_line(_rss_text(item, "category")),
+        section=categories[0] if categories else "",
+        more_sections=categories[1:],
+        categories=[one for one in categories if one],
         authors=[Author(author)] if author and "@" not in author else [],
         published_at=at.at,
         date_precision=at.precision,
         old_urls=parse_old_url(link),
-        lead_image=image_figure(picture, base=link),
+        lead_image=image_figure(picture, base=link or base_url, warnings=warnings),
         state=state,
         warnings=warnings,
     )
@@ -214,13 +227,17 @@ def feed_id(guid: str, link: str, title: str, text: str, warnings: list[ItemWarn
     return guid
 
 
-def _atom(file_item: XmlItem, place: str) -> ImportItem:
+def _atom(file_item: XmlItem, place: str, base_url: str) -> ImportItem:
     entry, warnings = file_item.element, file_item.warnings
-    title = html_to_line(check_title(entry.findtext(f"{ATOM}title") or ""))
-    state = leave_out(SourceState("atom", _atom_state(entry) | _prism(entry)), title)
+    title = _atom_line(entry.find(f"{ATOM}title"))
+    state = SourceState("atom", _atom_state(entry) | _prism(entry))
     links = [one for one in entry.findall(f"{ATOM}link") if one.get("rel", "alternate") == "alternate"]
-    link = links[0].get("href", "") if links else ""
-    summary, content = _atom_html(entry.find(f"{ATOM}summary")), _atom_html(entry.find(f"{ATOM}content"))
+    link = urljoin(links[0].base or base_url, links[0].get("href", "")) if links else ""
+    state = leave_out(state, title, one_line(entry.findtext(f"{ATOM}id")) or link)
+    texts = {name: entry.find(f"{ATOM}{name}") for name in ("summary", "content")}
+    summary, content = (_atom_html(one) for one in texts.values())
+    of_text = texts["content"] if content else texts["summary"]
+    base = (of_text.base if of_text is not None else "") or link or base_url
     names = [one_line(one.findtext(f"{ATOM}name")) for one in entry.findall(f"{ATOM}author")]
     categories = [
         one_line(one.get("label") or one.get("term"))
@@ -230,7 +247,11 @@ def _atom(file_item: XmlItem, place: str) -> ImportItem:
     dates = {name: entry.findtext(f"{ATOM}{name}") for name in ("published", "updated")}
     at = read_first(*dates.values())
     warnings += date_warnings(*((name, read_first(text), text) for name, text in dates.items()))
-    body = html_to_blocks(content or summary, link)
+    body = html_to_blocks(content or summary, base, warnings)
+    if not body and of_text is not None and of_text.get("src"):
+        warnings.append(make_warning("field", f"has its text elsewhere: {of_text.get('src', '')[:200]}", "content"))
+    picture, files = enclosed(entry)
+    body += linked_files(files, base, warnings)
     title = title_or_first_words(title, body, warnings)
     return ImportItem(
         place=place,
@@ -239,10 +260,13 @@ def _atom(file_item: XmlItem, place: str) -> ImportItem:
         lead=paragraph_text(html_to_blocks(summary)) if content and summary.strip() else "",
         body=body,
         section=categories[0] if categories else "",
+        more_sections=categories[1:],
+        categories=[one for one in categories if one],
         authors=[Author(one) for one in names if one],
         published_at=at.at,
         date_precision=at.precision,
         old_urls=parse_old_url(link) if urlsplit(link).path else [],
+        lead_image=image_figure(picture, base=base, warnings=warnings),
         state=state,
         warnings=warnings,
     )
@@ -265,10 +289,39 @@ def _atom_state(entry: etree._Element) -> dict[str, object]:
     }
 
 
+def _atom_type(element: etree._Element) -> str:
+    """Return text, html or xhtml; Atom 0.3 and some systems give a media type instead."""
+    kind = one_line(element.get("type") or "text").lower().partition(";")[0]
+    if element.get("mode", "") == "escaped" and kind.endswith(("html", "xml")):
+        return "html"
+    if kind in ("xhtml", "application/xhtml+xml") or (kind.endswith("html") and len(element)):
+        return "xhtml"
+    return "html" if kind in ("html", "text/html") else "text"
+
+
 def _atom_html(element: etree._Element | None) -> str:
     if element is None:
         return ""
-    if element.get("type") == "xhtml":
-        return str(etree.tostring(element, encoding="unicode", method="html", with_tail=False))
+    if _atom_type(element) == "xhtml" or len(element):
+        return (element.text or "") + "".join(_without_prefixes(child) for child in element)
     text = element.text or ""
-    return text if element.get("type") == "html" else text.replace("&", "&amp;").replace("<", "&lt;")
+    return text if _atom_type(element) == "html" else text.replace("&", "&amp;").replace("<", "&lt;")
+
+
+def _atom_line(element: etree._Element | None) -> str:
+    """Return the title of an entry: markup in it is text, unless its type is another one."""
+    if element is None:
+        return ""
+    text = check_title("".join(element.itertext()))
+    if _atom_type(element) == "html" and not len(element):
+        return unescaped(html_to_line(text))
+    return one_line(text)
+
+
+def _without_prefixes(element: etree._Element) -> str:
+    """Return XHTML as HTML, whatever prefix its namespace has."""
+    for one in element.iter():
+        if isinstance(one.tag, str):
+            one.tag = etree.QName(one.tag).localname
+    etree.cleanup_namespaces(element)
+    return str(etree.tostring(element, encoding="unicode", method="html"))

@@ -8,30 +8,34 @@ import json
 import re
 from collections.abc import Iterator
 from typing import Any
-from urllib.parse import urljoin
 
 import trafilatura
 from lxml import etree, html
 
 from services.ingest.imports.item import (
+    Content,
     FormatError,
     ImportItem,
     ItemOrError,
+    ReadContext,
     date_warnings,
     html_to_blocks,
     one_line,
     parse_old_url,
     read_one,
+    unescaped,
 )
 from services.ingest.imports.limits import check_page
+from services.ingest.imports.markup.addresses import resolve
 from services.ingest.imports.publication import SourceState
-from services.ingest.imports.readers.plain_text import SOURCE_LINE, read_counter
+from services.ingest.imports.readers.page_media import MediaMarks, report_lost_pictures
+from services.ingest.imports.readers.plain_text import SOURCE_LINE, is_counter_line, read_counter
 from services.ingest.imports.state_fields import WORDPRESS_STATUS
-from services.ingest.imports.text_repair import decode_text, repair_markup, repair_warnings
+from services.ingest.imports.text_repair import decode_text, repair_markup, repair_warnings, to_unicode_text
 from services.ingest.imports.times import ABSENT, ReadTime, read_time
-from services.ingest.imports.warnings import ItemWarning
-from shared.articles import Author, Block, Figure, Heading, Paragraph, Source
-from shared.text import inline_text
+from services.ingest.imports.warnings import ItemWarning, make_warning
+from shared.articles import Author, Block, Figure, Heading, Paragraph, Source, Table
+from shared.text import inline_html_parts, inline_text
 
 _CAPTIONS = (
     "//figcaption | //*[contains(@class,'aption') or contains(@class,'chuthich') or contains(@class,'chu-thich')]"
@@ -42,17 +46,23 @@ _DATES = "//time | //*[contains(@class,'date') or contains(@class,'time') or con
 _COUNTERS = "//*[not(*[normalize-space()])][normalize-space()] | //li | //p | //tr | //div[not(.//div)]"
 _DAY = re.compile(r"\b(\d{1,2})[/.-](\d{1,2})[/.-]((?:19|20)\d\d)\b")
 _UNAVAILABLE_AFTER = re.compile(r"unavailable_after:\s*([^|]+)", re.IGNORECASE)
+_CONVERTED_MARK = "\ufffd"
+_OF_SITE = (
+    "ancestor::header[not(ancestor::article)] or ancestor-or-self::*[contains(@class,'logo') or contains(@id,'logo')"
+    " or contains(@class,'site-title') or contains(@class,'site-name') or contains(@class,'banner')]"
+)
 _NOT_TEXT = ("script", "style", "noscript", "template", "svg")
 CAPTION_CHARACTERS_MAX = 500
 DATE_CHARACTERS_MAX = 80
 
 
-def read_html(content: bytes, name: str) -> Iterator[ItemOrError]:
+def read_html(content: Content, name: str, context: ReadContext | None = None) -> Iterator[ItemOrError]:
     """Read a saved page; it yields one item."""
-    yield read_one(content, lambda one, place: _page(one, place, name), "page 1")
+    base_url = (context or ReadContext()).base_url
+    yield read_one(content[:], lambda one, place: _page(one, place, name, base_url), "page 1")
 
 
-def _page(content: Any, place: str, name: str) -> ImportItem:
+def _page(content: Any, place: str, name: str, base_url: str) -> ImportItem:
     check_page(content)
     text, warnings = _decoded(content)
     try:
@@ -61,22 +71,28 @@ def _page(content: Any, place: str, name: str) -> ImportItem:
         raise FormatError(f"is not HTML: {error}") from error
     linked = _linked_data(tree)
     state = _state(tree, linked)
+    base = resolve(base_url, _attribute(tree, "//base/@href")) or base_url
+    url = resolve(base, _attribute(tree, "//link[@rel='canonical']/@href") or _meta(tree, "og:url"))
+    base = base or url
+    marks = MediaMarks(tree, base)
     for one in list(tree.iter(*_NOT_TEXT)):
         if one.get("type") != "application/ld+json":
             one.drop_tree()
     for one in list(tree.iter("form")):  # pages of ASP.NET are one form
         one.drop_tag() if one.xpath("count(.//p) > 1 or .//h1") else one.drop_tree()
     counter = read_counter([one_line(one.text_content()) for one in tree.xpath(_COUNTERS)])
-    url = _attribute(tree, "//link[@rel='canonical']/@href") or _meta(tree, "og:url")
-    title = _title(tree)
+    title = _title(tree, linked)
     at, dates = _time(tree, linked)  # before the date line is removed from the text
-    captions = _with_figures(tree, url)
-    found = _body(etree.tostring(tree, encoding="unicode", method="html"), url)
+    captions = _with_figures(tree, base)
+    found = _body(marks, etree.tostring(tree, encoding="unicode", method="html"), base, warnings)
     lead, found = _lead(tree, title, found)
-    source, found = _source(found)
+    source, found = _source(found, has_counter=counter is not None)
     found = _captions(found, captions)
+    report_lost_pictures(tree, found, base, warnings)
     if not found:
         raise FormatError("has no article text")
+    if _CONVERTED_MARK in title:
+        warnings.append(make_warning("encoding", "has characters that could not be decoded", "title"))
     author = one_line(_first_name(linked.get("author"))) or _meta(tree, "author")
     section = _meta(tree, "article:section") or one_line(linked.get("articleSection"))
     return ImportItem(
@@ -123,23 +139,30 @@ def _state(tree: Any, linked: dict[str, Any]) -> SourceState:
 def _decoded(content: bytes) -> tuple[str, list[ItemWarning]]:
     declared = re.search(rb"<meta[^>]+charset=[\"']?([A-Za-z0-9_-]+)", content[:4_096], re.IGNORECASE)
     decoded = decode_text(content, declared[1].decode() if declared else "", "cp1258")
-    text, removed = repair_markup(decoded.text)
-    return re.sub(r"^\s*<\?xml[^>]*\?>", "", text), [*decoded.warnings(), *repair_warnings(removed)]
+    converted, of_fonts = to_unicode_text(decoded.text)
+    text, removed = repair_markup(converted)
+    warnings = [*decoded.warnings(), *of_fonts, *repair_warnings(removed)]
+    return re.sub(r"^\s*<\?xml[^>]*\?>", "", text), warnings
 
 
-def _title(tree: Any) -> str:
-    headings = [one_line(one.text_content()) for one in tree.xpath("//h1")]
-    whole = one_line(tree.findtext(".//title"))
-    title = _meta(tree, "og:title") or next((one for one in headings if one), "") or whole
-    if not title:
+def _title(tree: Any, linked: dict[str, Any]) -> str:
+    """Return the title of the article: not that of the site, which pages have as a heading over their logo as well."""
+    whole = unescaped(one_line(tree.findtext(".//title")))
+    site = unescaped(_meta(tree, "og:site_name")).casefold()
+    headings = [unescaped(one_line(one.text_content())) for one in tree.xpath(f"//h1[not({_OF_SITE})]")]
+    named = [one for one in headings if one and one in whole]
+    given = [unescaped(_meta(tree, "og:title")), unescaped(one_line(linked.get("headline")))]
+    others = [unescaped(one_line(one.text_content())) for one in tree.xpath("//h1")]
+    candidates = [one for one in (*given, *named, *headings, whole, *others) if one]
+    if not candidates:
         raise FormatError("has no title")
-    return title
+    return next((one for one in candidates if one.casefold() != site), candidates[0])
 
 
-def _body(text: str, url: str) -> list[Block]:
+def _body(marks: MediaMarks, text: str, url: str, warnings: list[ItemWarning]) -> list[Block]:
     extracted = trafilatura.extract(
         text,
-        url=url or None,
+        url=url if url.startswith(("http://", "https://")) else None,
         output_format="html",
         include_comments=False,
         include_images=True,
@@ -147,7 +170,7 @@ def _body(text: str, url: str) -> list[Block]:
         include_formatting=True,
         include_tables=True,
     )
-    return html_to_blocks(extracted or "", url)
+    return html_to_blocks(marks.restore(extracted or ""), url, warnings)
 
 
 def _with_figures(tree: Any, url: str) -> dict[str, str]:
@@ -160,7 +183,7 @@ def _with_figures(tree: Any, url: str) -> dict[str, str]:
         image, caption = one.xpath(".//img")[0], one_line(one.text_content())
         if len(caption) > CAPTION_CHARACTERS_MAX or one.getparent() is None:
             continue
-        captions[urljoin(url, one_line(image.get("src")))] = caption
+        captions[resolve(url, one_line(image.get("src")))] = caption
         figure = html.Element("figure")
         figure.append(image)
         figure.tail, image.tail = one.tail, None
@@ -175,7 +198,9 @@ def _with_figures(tree: Any, url: str) -> dict[str, str]:
 
 def _lead(tree: Any, title: str, found: list[Block]) -> tuple[str, list[Block]]:
     """Remove the lead and a repeated title from the start of the text, and return the lead."""
-    while found and isinstance(found[0], Heading | Paragraph) and one_line(inline_text(found[0].html)) == title:
+    while (
+        found and isinstance(found[0], Heading | Paragraph) and unescaped(one_line(inline_text(found[0].html))) == title
+    ):
         found = found[1:]
     marked = [one_line(one.text_content()) for one in tree.xpath(_LEADS)]
     lead = next((one for one in (*marked, _meta(tree, "og:description"), _meta(tree, "description")) if one), "")
@@ -186,9 +211,9 @@ def _lead(tree: Any, title: str, found: list[Block]) -> tuple[str, list[Block]]:
     return lead, kept
 
 
-def _source(found: list[Block]) -> tuple[Source | None, list[Block]]:
+def _source(found: list[Block], *, has_counter: bool) -> tuple[Source | None, list[Block]]:
     """Return the source named in the last line before the counter, and the remaining blocks."""
-    kept = [one for one in found if not (isinstance(one, Paragraph) and _is_furniture(inline_text(one.html)))]
+    kept = [one for one in found if not _is_furniture(one, has_counter=has_counter)]
     if kept and isinstance(kept[-1], Paragraph):
         text_value = SOURCE_LINE.match(one_line(inline_text(kept[-1].html)))
         if text_value:
@@ -196,9 +221,14 @@ def _source(found: list[Block]) -> tuple[Source | None, list[Block]]:
     return None, kept
 
 
-def _is_furniture(text: str) -> bool:
-    lines = [one_line(text)]
-    return read_counter(lines) is not None or one_line(text).lower() in ("thống kê truy cập", "lượt truy cập")
+def _is_furniture(block: Block, *, has_counter: bool) -> bool:
+    """Return whether a block is the counter of the page, or its title."""
+    parts = [part for html_part in inline_html_parts(block) for part in html_part.split("<br>")]
+    if isinstance(block, Table):  # a row has the name in one cell and the number in the next
+        parts = [" ".join(cell.html for cell in row) for row in block.rows]
+    lines = [line for part in parts if (line := one_line(inline_text(part)))]
+    is_title = len(lines) == 1 and lines[0].lower() in ("thống kê truy cập", "lượt truy cập")
+    return is_title or (has_counter and bool(lines) and all(is_counter_line(line) for line in lines))
 
 
 def _captions(found: list[Block], captions: dict[str, str]) -> list[Block]:

@@ -3,15 +3,16 @@
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from html import escape
 from typing import Any
 
 import msgspec
 
 from services.ingest.imports.item import (
+    Content,
     FormatError,
     ImportItem,
     ItemOrError,
+    ReadContext,
     date_warnings,
     html_to_blocks,
     html_to_line,
@@ -20,30 +21,33 @@ from services.ingest.imports.item import (
     one_line,
     paragraph_text,
     parse_count,
-    parse_old_url,
     read_each,
     title_or_first_words,
+    unescaped,
 )
 from services.ingest.imports.limits import check_json_values
 from services.ingest.imports.publication import SourceState
-from services.ingest.imports.text_repair import DecodingError, decode_text, repair_value, repair_warnings
-from services.ingest.imports.times import read_first, read_time
-from services.ingest.imports.warnings import ItemWarning, make_warning
-from shared.articles import Author, Source
-
-_HAS_EMBARGO = re.compile(
-    r"embargo|not for (?:publication|release)|hold for release|không (?:đăng|phát hành|phổ biến)|lưu hành nội bộ",
-    re.IGNORECASE,
+from services.ingest.imports.text_repair import (
+    DecodingError,
+    decode_text,
+    repair_value,
+    repair_warnings,
+    value_to_unicode,
 )
+from services.ingest.imports.times import ReadTime, read_first, read_time
+from services.ingest.imports.warnings import ItemWarning, make_warning
+from shared.articles import Author, Figure, Source
+
 _MEMBERS_ONLY = re.compile(r"<!--\s*(?:members-only|kg-gated-block)", re.IGNORECASE)
 
 
-def decode(content: bytes) -> Any:
+def decode(content: Content) -> Any:
     """Return a file's JSON. Control characters and half surrogate pairs are accepted: the items are repaired.
 
     Raises:
         FormatError: it is not JSON, or has too many values.
     """
+    content = content[:]
     check_json_values(content)
     try:
         return msgspec.json.decode(content.removeprefix(b"\xef\xbb\xbf"))
@@ -63,13 +67,15 @@ def repaired(
 
     def read_repaired(item: object, place: str) -> ImportItem:
         removed: list[str] = []
-        return read(repair_value(item, removed), place, repair_warnings(removed))
+        item, of_fonts = value_to_unicode(item)
+        return read(repair_value(item, removed), place, [*of_fonts, *repair_warnings(removed)])
 
     return read_repaired
 
 
-def read_ghost(content: bytes, name: str) -> Iterator[ItemOrError]:
+def read_ghost(content: Content, name: str, context: ReadContext | None = None) -> Iterator[ItemOrError]:
     """Read the posts of a Ghost export (Settings, Labs, Export)."""
+    base_url = (context or ReadContext()).base_url.rstrip("/")
     document = decode(content)
     if not isinstance(document, dict):
         raise FormatError("is not a Ghost export: not a JSON object")
@@ -85,33 +91,40 @@ def read_ghost(content: bytes, name: str) -> Iterator[ItemOrError]:
     metas = {row.get("post_id"): row for row in data.get("posts_meta", [])}
 
     def read(post: Any, place: str, warnings: list[ItemWarning]) -> ImportItem:
-        state = leave_out(_ghost_state(post, metas.get(post["id"], {})), one_line(post.get("title")))
+        external_id = str(post.get("uuid") or post["id"])
+        state = leave_out(_ghost_state(post, metas.get(post["id"], {})), one_line(post.get("title")), external_id)
         at = read_time(post.get("published_at"))
         warnings += date_warnings(("published_at", at, post.get("published_at")))
         # Tags named "#…" are internal.
         found = [tag for tag in tags.get(post["id"], []) if not str(tag["name"]).startswith("#")]
         meta = metas.get(post["id"], {})
-        body = html_to_blocks(_without_placeholder(post.get("html")))
+        body = html_to_blocks(_with_base(post.get("html"), base_url), base_url, warnings)
         if not body:
             warnings.append(make_warning("field", "has no text: the article is empty", "html"))
         image = image_figure(
-            _without_placeholder(post.get("feature_image")),
+            _with_base(post.get("feature_image"), base_url),
             meta.get("feature_image_alt"),
             meta.get("feature_image_caption"),
+            base_url,
+            warnings,
         )
+        for code in ("codeinjection_head", "codeinjection_foot"):
+            if post.get(code):
+                warnings.append(make_warning("field", "has code for the page, which was left out", code))
         return ImportItem(
             place=place,
-            external_id=str(post.get("uuid") or post["id"]),
-            title=title_or_first_words(html_to_line(post.get("title")), body, warnings),
+            external_id=external_id,
+            title=title_or_first_words(unescaped(html_to_line(post.get("title"))), body, warnings),
             lead=one_line(post.get("custom_excerpt")),
             body=body,
             section=str(found[0]["slug"]) if found else "",
+            more_sections=[str(tag["slug"]) for tag in found[1:]],
             authors=[Author(one_line(one["name"])) for one in authors.get(post["id"], [])],
             tags=[one_line(tag["name"]) for tag in found],
             published_at=at.at,
             date_precision=at.precision,
             slug=one_line(post.get("slug")),
-            old_urls=[f"/{post['slug']}/"] if post.get("slug") else [],
+            old_urls=_ghost_urls(one_line(post.get("slug")), str(found[0]["slug"]) if found else "", at),
             state=state,
             lead_image=image,
             warnings=warnings,
@@ -127,9 +140,17 @@ def _ghost_state(post: Any, meta: Any) -> SourceState:
     return SourceState("ghost", values)
 
 
-def _without_placeholder(html: object) -> str:
-    """Remove the placeholder that Ghost writes for its own URL."""
-    return str(html or "").replace("__GHOST_URL__", "")
+def _with_base(html: object, base_url: str) -> str:
+    """Replace the placeholder that Ghost writes for its own address."""
+    return str(html or "").replace("__GHOST_URL__", base_url)
+
+
+def _ghost_urls(slug: str, tag: str, at: ReadTime) -> list[str]:
+    """Return the addresses of a post in the routes of Ghost: by slug, by date, by its first tag."""
+    if not slug:
+        return []
+    dated = [f"/{at.at:%Y/%m/%d}/{slug}/"] if at.at is not None else []
+    return [f"/{slug}/", *dated, *([f"/{tag}/{slug}/"] if tag else [])]
 
 
 def _by_post(rows: list[Any], key: str, known: Mapping[Any, Any]) -> dict[Any, list[Any]]:
@@ -140,11 +161,12 @@ def _by_post(rows: list[Any], key: str, known: Mapping[Any, Any]) -> dict[Any, l
     return found
 
 
-def read_nukeviet(content: bytes, name: str) -> Iterator[ItemOrError]:
+def read_nukeviet(content: Content, name: str, context: ReadContext | None = None) -> Iterator[ItemOrError]:
     """Read the news tables of NukeViet 4 and 5 as phpMyAdmin exports them in JSON: rows, detail, cat, sources, tags_id.
 
     NukeViet has no export format; these are the columns of its module `news`.
     """
+    base_url = (context or ReadContext()).base_url
     document = decode(content)
     tables: dict[str, list[Any]] = {}
     for one in document if isinstance(document, list) else []:
@@ -154,7 +176,7 @@ def read_nukeviet(content: bytes, name: str) -> Iterator[ItemOrError]:
     if not prefixes:
         raise FormatError("is not a NukeViet table export: it has no table …_news_rows")
     for prefix in prefixes:
-        module = _NukeVietModule(prefix, tables)
+        module = _NukeVietModule(prefix, tables, base_url)
         unit = "row" if len(prefixes) == 1 else f"{prefix}rows, row"
         yield from read_each(tables[f"{prefix}rows"], repaired(module.read), unit)
 
@@ -162,8 +184,9 @@ def read_nukeviet(content: bytes, name: str) -> Iterator[ItemOrError]:
 class _NukeVietModule:
     """The tables of a news module in one language: a portal has several."""
 
-    def __init__(self, prefix: str, tables: Mapping[str, list[Any]]) -> None:
+    def __init__(self, prefix: str, tables: Mapping[str, list[Any]], base_url: str) -> None:
         self._prefix = prefix
+        self._base_url = base_url
         self._language, _, self._module = prefix.rstrip("_").partition("_")[2].partition("_")
         self._details = {str(row["id"]): row for row in tables.get(f"{prefix}detail", [])}
         self._sections = {str(row["catid"]): row for row in tables.get(f"{prefix}cat", [])}
@@ -177,35 +200,82 @@ class _NukeVietModule:
         number = str(row["id"])
         section = self._sections.get(str(row["catid"]), {})
         detail = self._details.get(number)
-        state = leave_out(_nukeviet_state(row, section, detail or {}), one_line(row.get("title")))
+        external_id = f"{self._prefix}{number}"
+        state = leave_out(_nukeviet_state(row, section, detail or {}), one_line(row.get("title")), external_id)
         if detail is None:
             raise FormatError(f"has no text: the table {self._prefix}detail has no row {number}")
         source = self._sources.get(str(row.get("sourceid")), {})
-        author, path = one_line(row.get("author")), f"{section.get('alias', '')}/{row['alias']}-{number}.html"
-        picture = one_line(row.get("homeimgfile"))
+        author = one_line(row.get("author"))
+        sections = self._section_names(row)
         at = read_first(row.get("publtime"))
         warnings += date_warnings(("publtime", at, row.get("publtime")))
         module = self._module.replace("_", "-")  # as in addresses
         return ImportItem(
             place=place,
-            external_id=f"{self._prefix}{number}",
-            title=html_to_line(row["title"]),
+            external_id=external_id,
+            title=unescaped(html_to_line(row["title"])),
             lead=paragraph_text(html_to_blocks(str(row.get("hometext") or ""))),
-            body=html_to_blocks(str(detail["bodyhtml"])),
-            section=str(section.get("alias", "")),
+            body=html_to_blocks(str(detail["bodyhtml"]), self._base_url, warnings),
+            section=sections[0] if sections else "",
+            more_sections=sections[1:],
+            categories=[one_line(self._sections[one].get("title")) for one in self._listed(row)],
             source=Source(one_line(source["title"]), url=_web(source.get("link"))) if source else None,
             authors=[Author(author)] if author else [],
             tags=self._tags.get(number, []),
             published_at=at.at,
             date_precision=at.precision,
             slug=one_line(row["alias"]).lower(),
-            old_urls=[f"/{self._language}/{module}/{path}", f"/{module}/{path}"] if section else [],
+            old_urls=self._addresses(row, module),
             views=parse_count(row.get("hitstotal")),
             state=state,
-            lead_image=image_figure(picture, row.get("homeimgalt")) if picture.startswith("http") else None,
+            lead_image=self._picture(row, module, warnings),
             language=self._language,
             warnings=warnings,
         )
+
+    def _section_names(self, row: Any) -> list[str]:
+        """Return the aliases of an article's sections: the deepest first, then those above them."""
+        lines = {one: self._above(one) for one in self._listed(row)}
+        ordered = sorted(lines, key=lambda one: -len(lines[one]))
+        above = sorted(
+            {key: len(self._above(key)) for line in lines.values() for key in line}.items(), key=lambda one: -one[1]
+        )
+        keys = dict.fromkeys([*ordered, *(key for key, _ in above)])
+        return [name for key in keys for name in (str(self._sections[key].get("alias", "")),) if name]
+
+    def _listed(self, row: Any) -> list[str]:
+        """Return the keys of an article's sections, the main one first."""
+        listed = dict.fromkeys([str(row["catid"]), *str(row.get("listcatid") or "").split(",")])
+        return [one for one in listed if one in self._sections]
+
+    def _above(self, key: str) -> list[str]:
+        found: list[str] = []
+        while (key := str(self._sections.get(key, {}).get("parentid", "0"))) in self._sections and key not in found:
+            found.append(key)
+        return found
+
+    def _addresses(self, row: Any, module: str) -> list[str]:
+        """Return the addresses of an article in NukeViet: with and without language and module, and without rewriting.
+
+        NukeViet finds an article by its number and redirects any other alias, so that each address is here twice: with
+        its alias, and with none, which stands for any.
+        """
+        number = str(row["id"])
+        sections = [str(self._sections[one]["alias"]) for one in self._listed(row)][:2]
+        found = [
+            f"{start}/{section}/{alias}-{number}.html"
+            for alias in (row["alias"], "")
+            for section in sections
+            for start in (f"/{self._language}/{module}", f"/{module}", f"/{self._language}", "")
+        ]
+        query = f"/index.php?language={self._language}&nv={module}&op="
+        return [*found, *(f"{query}{section}/{row['alias']}-{number}.html" for section in sections)]
+
+    def _picture(self, row: Any, module: str, warnings: list[ItemWarning]) -> Figure | None:
+        file = one_line(row.get("homeimgfile"))
+        if not file or file.startswith(("http://", "https://", "/")):
+            return image_figure(file, row.get("homeimgalt"), base=self._base_url, warnings=warnings)
+        return image_figure(f"/uploads/{module}/{file}", row.get("homeimgalt"), base=self._base_url, warnings=warnings)
 
 
 _NUKEVIET_EVERYONE = "6"
@@ -231,102 +301,3 @@ def _nukeviet_groups(groups: object) -> str:
 def _web(url: object) -> str | None:
     address = one_line(url)
     return address if address.startswith(("http://", "https://")) else None
-
-
-def read_ninjs(content: bytes, name: str) -> Iterator[ItemOrError]:
-    """Read one or more items of ninjs 2 or 3."""
-    document = decode(content)
-    if not isinstance(document, list | dict):
-        raise FormatError("is not ninjs: neither a JSON object nor a list")
-    if isinstance(document, dict) and "jsonfeed.org" in str(document.get("version")):
-        raise FormatError("is a JSON Feed, which is not read; import the RSS or Atom feed of the portal")
-    items = document if isinstance(document, list) else document.get("items", [document])
-    if not isinstance(items, list):
-        raise FormatError("is not ninjs: items is not a list")
-    if not items:
-        raise FormatError("has no items")
-    yield from read_each(items, repaired(read_ninjs_item), "item")
-
-
-def read_ninjs_item(item: Any, place: str, warnings: list[ItemWarning]) -> ImportItem:
-    """Read an item of ninjs 3 or ninjs 2, which share some names."""
-    state = leave_out(_ninjs_state(item), one_line(item.get("headline") or _first(item.get("headlines"))))
-    texts = {kind: one_line(_named(item, "headlines", kind) or item.get(f"headline_{kind}")) for kind in ("main", "")}
-    title = (
-        texts["main"]
-        or one_line(_first(item.get("headlines")))
-        or one_line(item.get("headline"))
-        or one_line(item.get("title"))
-    )
-    html = next((one["value"] for one in item.get("bodies", []) if "html" in str(one.get("contentType", ""))), "")
-    plain = next((one["value"] for one in item.get("bodies", [])), "") or item.get("body_text", "")
-    html = html or item.get("body_html") or item.get("body_xhtml") or escape(str(plain))
-    names = [
-        one_line(one.get("name")) for one in item.get("people", item.get("person", [])) if one.get("rel") == "author"
-    ]
-    by = one_line(item.get("by") or item.get("byline"))
-    subjects = [one_line(one.get("name")) for one in item.get("subjects", item.get("subject", []))]
-    lead = html_to_line(_first(item.get("descriptions")) or item.get("description_text") or "")
-    dates = {
-        name: item.get(name) or item.get(name.lower()) for name in ("firstPublished", "firstCreated", "versionCreated")
-    }
-    at = read_first(*dates.values())
-    warnings += date_warnings(*((name, read_time(value), value) for name, value in dates.items()))
-    pictures = [one for one in item.get("associations", []) if isinstance(one, dict) and one.get("type") == "picture"]
-    return ImportItem(
-        place=place,
-        external_id=str(item.get("uri") or item.get("guid") or item["uri"]),  # Superdesk has guid
-        title=title,
-        lead=lead,
-        body=html_to_blocks(str(html)),
-        section=subjects[0] if subjects else "",
-        source=_ninjs_source(item),
-        authors=[Author(one) for one in (names or [by]) if one],
-        tags=subjects[1:],
-        published_at=at.at,
-        date_precision=at.precision,
-        old_urls=parse_old_url(item.get("altIds", {}).get("url") if isinstance(item.get("altIds"), dict) else None),
-        state=state,
-        lead_image=_ninjs_picture(pictures[0]) if pictures else None,
-        language=one_line(item.get("language")),
-        warnings=warnings,
-    )
-
-
-def _ninjs_state(item: Any) -> SourceState:
-    item = {**{str(name).lower(): value for name, value in item.items()}, **item}
-    values: dict[str, object] = {
-        name: item.get(name) or item.get(name.lower())
-        for name in ("type", "state", "embargoed", "embargoedUntil", "embargo", "publish_schedule", "versionCreated")
-    }
-    values["pubStatus"] = " ".join(
-        dict.fromkeys(one_line(item[name]) for name in ("pubStatus", "pubstatus") if item.get(name))
-    )
-    values |= {name: item.get(name) for name in ("expires", "expiry")}
-    notes = " ".join(str(item.get(name) or "") for name in ("edNote", "ednote", "ed_note", "usageTerms", "usageterms"))
-    found = _HAS_EMBARGO.search(notes)
-    values["edNote with an embargo"] = found[0] if found else ""
-    return SourceState("ninjs", values)
-
-
-def _first(values: object) -> object:
-    return values[0].get("value") if isinstance(values, list) and values and isinstance(values[0], dict) else None
-
-
-def _named(item: Any, group: str, role: str) -> object:
-    values = item.get(group, [])
-    return next((one.get("value") for one in values if isinstance(one, dict) and one.get("role") == role), None)
-
-
-def _ninjs_source(item: Any) -> Source | None:
-    sources = item.get("infoSources", item.get("infosource", []))
-    found = one_line(sources[0].get("name")) if sources else one_line(item.get("source"))
-    return Source(found) if found else None
-
-
-def _ninjs_picture(picture: Any) -> Any:
-    renditions = picture.get("renditions", [])
-    listed = list(renditions.values()) if isinstance(renditions, dict) else renditions
-    widest: Any = max(listed, key=lambda one: one.get("width") or 0, default={})
-    caption = _first(picture.get("descriptions")) or picture.get("description_text") or _first(picture.get("headlines"))
-    return image_figure(widest.get("href"), caption=caption or "")

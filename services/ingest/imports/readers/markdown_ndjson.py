@@ -3,8 +3,9 @@
 import io
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urljoin
 
 import msgspec
 from pydantic import ValidationError
@@ -12,11 +13,12 @@ from pydantic import ValidationError
 from services.ingest.content.article_models import CONTENT_FIELDS, ArticleIn
 from services.ingest.content.conversion import convert
 from services.ingest.content.errors import InvalidContentError
-from services.ingest.content.sanitizer import markdown_to_html
 from services.ingest.imports.item import (
+    Content,
     FormatError,
     ImportItem,
     ItemOrError,
+    ReadContext,
     date_warnings,
     html_to_blocks,
     image_figure,
@@ -25,37 +27,57 @@ from services.ingest.imports.item import (
     parse_count,
     parse_old_url,
     read_one,
+    unescaped,
 )
 from services.ingest.imports.limits import ROW_BYTES_MAX, ROW_VALUES_MAX, check_json_values
+from services.ingest.imports.markup.site_generators import Templates, markdown_to_html
 from services.ingest.imports.publication import SourceState
 from services.ingest.imports.readers.front_matter import split_front_matter
-from services.ingest.imports.readers.json_exports import decode, read_ninjs_item, repaired
+from services.ingest.imports.readers.json_exports import decode, repaired
+from services.ingest.imports.readers.ninjs import read_ninjs_item
 from services.ingest.imports.state_fields import STATE_FIELDS
-from services.ingest.imports.text_repair import DecodingError, decode_text, repair_text, repair_warnings
+from services.ingest.imports.text_repair import (
+    DecodingError,
+    decode_text,
+    repair_text,
+    repair_warnings,
+    to_unicode_text,
+)
 from services.ingest.imports.times import read_first, read_time
 from services.ingest.imports.warnings import ItemWarning
-from shared.articles import Author, Source
+from shared.articles import Author, Figure, Source
 
 _FIRST_HEADING = re.compile(r"\A\s*(?:#[ \t]+(.+?)[ \t]*#*|([^\n]+)\n=+)[ \t]*(?:\{[^}\n]*\}[ \t]*)?(?:\n|\Z)")
 _FILE_DATE = re.compile(r"(?:^|/)(\d{4}-\d\d-\d\d)-([^/]+)\.\w+$")
 _STATES = tuple(rule.name for rule in STATE_FIELDS["markdown"])
 
 
-def read_markdown(content: bytes, name: str) -> Iterator[ItemOrError]:
+def read_markdown(content: Content, name: str, context: ReadContext | None = None) -> Iterator[ItemOrError]:
     """Read a page in Markdown with front matter."""
     try:
-        decoded = decode_text(content)
+        decoded = decode_text(content[:])
     except DecodingError as error:
         raise FormatError(str(error)) from error
-    text, removed = repair_text(decoded.text.replace("\r\n", "\n").replace("\r", "\n"))
-    warnings = [*decoded.warnings(), *repair_warnings(removed)]
-    yield read_one(text, lambda one, place: _markdown(str(one), place, name, warnings), "page 1")
+    text, of_fonts = to_unicode_text(decoded.text)
+    text, removed = repair_text(text.replace("\r\n", "\n").replace("\r", "\n"))
+    warnings = [*decoded.warnings(), *of_fonts, *repair_warnings(removed)]
+    page = _Page(name, context or ReadContext())
+    yield read_one(text, lambda one, place: _markdown(str(one), place, page, warnings), "page 1")
 
 
-def _markdown(text: str, place: str, name: str, warnings: list[ItemWarning]) -> ImportItem:
+@dataclass(frozen=True)
+class _Page:
+    name: str
+    context: ReadContext
+
+
+def _markdown(text: str, place: str, page: _Page, warnings: list[ItemWarning]) -> ImportItem:
     front = split_front_matter(text.lstrip("\ufeff\n"))
-    fields, text = front.fields, front.text
-    state = leave_out(_markdown_state(fields, name), one_line(fields.get("title")))
+    name, base_url = page.name, page.context.base_url
+    fields, text = {**page.context.defaults, **front.fields}, front.text
+    url = one_line(fields.get("url") or fields.get("permalink"))
+    external_id = one_line(fields.get("id")) or (url if parse_old_url(url) else name)
+    state = leave_out(_markdown_state(fields, name), one_line(fields.get("title")), external_id)
     heading = _FIRST_HEADING.match(text)
     heading_text = (heading[1] or heading[2]) if heading is not None else ""
     if heading is not None and "title" not in fields:
@@ -68,21 +90,25 @@ def _markdown(text: str, place: str, name: str, warnings: list[ItemWarning]) -> 
     dates = {one: fields.get(one) for one in ("date", "published", "publishdate", "pubdate", "published_at", "created")}
     at = read_first(*dates.values(), in_name[1] if in_name else None)
     warnings += date_warnings(("date", read_time(fields.get("date")), fields.get("date")))
-    url = one_line(fields.get("url") or fields.get("permalink"))
     aliases = [path for one in _list(fields.get("aliases")) for path in parse_old_url(one)]
     source = fields.get("source")
+    sections = _sections(fields)
+    base = (
+        urljoin(base_url, url or f"/{re.sub(r'(?:^|/)_?index$', '/', re.sub(r'[.][^./]*$', '', name))}")
+        if base_url
+        else url
+    )
+    body = html_to_blocks(markdown_to_html(Templates(warnings).replace(text)), base, warnings)
     return ImportItem(
         place=place,
-        external_id=one_line(fields.get("id")) or (url if parse_old_url(url) else name),
+        external_id=external_id,
         is_weak_id=not one_line(fields.get("id")),
-        title=one_line(fields["title"]),
+        title=unescaped(one_line(fields["title"])),
         lead=one_line(fields.get("description") or fields.get("summary") or fields.get("lead")),
-        body=html_to_blocks(markdown_to_html(text), url),
-        section=one_line(
-            (_list(fields.get("section")) or _list(fields.get("categories")) or _list(fields.get("category")) or [""])[
-                0
-            ]
-        ),
+        body=body,
+        section=sections[0] if sections else "",
+        more_sections=sections[1:],
+        categories=sections,
         source=Source(one_line(source)) if source else None,
         authors=[
             Author(one_line(one)) for one in _list(fields.get("author") or fields.get("authors")) if one_line(one)
@@ -94,10 +120,52 @@ def _markdown(text: str, place: str, name: str, warnings: list[ItemWarning]) -> 
         old_urls=[*parse_old_url(url), *aliases],
         views=parse_count(fields.get("views")),
         state=state,
-        lead_image=image_figure(fields.get("image"), fields.get("image_alt"), fields.get("image_caption"), url),
+        lead_image=_cover(fields, base, warnings),
         language=one_line(fields.get("language") or fields.get("lang")),
         warnings=warnings,
     )
+
+
+def _sections(fields: dict[str, Any]) -> list[str]:
+    """Return the sections of a page: names, or paths such as tin-tuc/van-hoa, of which the last part is the deepest."""
+    given = next((one for name in ("section", "categories", "category") if (one := _list(fields.get(name)))), [])
+    found: list[str] = []
+    for one in given:
+        parts = [part for part in (one if isinstance(one, list) else one_line(one).split("/")) if one_line(part)]
+        found += [
+            one_line(part)
+            for part in (*([one] if len(parts) == 1 and not isinstance(one, list) else []), *reversed(parts))
+        ]
+    return list(dict.fromkeys(found))
+
+
+_COVERS = (
+    "image",
+    "featured_image",
+    "featuredimage",
+    "cover",
+    "thumbnail",
+    "feature_image",
+    "header",
+    "images",
+    "banner",
+)
+
+
+def _cover(fields: dict[str, Any], base: str, warnings: list[ItemWarning]) -> Figure | None:
+    """Return the picture of a page: an address, or a mapping with it as in themes of Hugo and Jekyll."""
+    for name in _COVERS:
+        given = fields.get(name)
+        given = given[0] if isinstance(given, list) and given else given
+        alt, caption = fields.get("image_alt") or fields.get("alt"), fields.get("image_caption")
+        if isinstance(given, dict):
+            alt, caption = given.get("alt") or alt, given.get("caption") or caption
+            given = next(
+                (given[key] for key in ("image", "src", "url", "path", "teaser", "relative_path") if given.get(key)), ""
+            )
+        if isinstance(given, str) and one_line(given):
+            return image_figure(given, alt, caption, base, warnings)
+    return None
 
 
 def _markdown_state(fields: dict[str, Any], name: str) -> SourceState:
@@ -126,35 +194,44 @@ class _Extra(msgspec.Struct):
     is_public: bool = True
 
 
-def read_ndjson(content: bytes, name: str) -> Iterator[ItemOrError]:
+def read_ndjson(content: Content, name: str, context: ReadContext | None = None) -> Iterator[ItemOrError]:
     """Read one article per line: as in `POST /api/articles`, optionally with `views` and `is_public`, or as ninjs."""
     try:
-        decoded = decode_text(content) if b"\0" in content[:1_024] else None  # UTF-16
+        decoded = decode_text(content[:]) if b"\0" in content[:1_024] else None  # UTF-16
     except DecodingError as error:
         raise FormatError(str(error)) from error
-    content = decoded.text.encode("utf-8", "replace") if decoded else content.removeprefix(b"\xef\xbb\xbf")
-    is_empty = True
-    for number, row in enumerate(io.BytesIO(content), 1):  # not split(), which would make all rows at once
+    content = decoded.text.encode("utf-8", "replace") if decoded else content
+    context = context or ReadContext()
+    base_url, is_empty = context.base_url, True
+    for number, row in enumerate(_rows(content), 1):
+        context.bytes_read += len(row)
         if row.strip():
             is_empty = False
-            yield read_one(row, _row, f"line {number}", number)
+            yield read_one(row, lambda one, place: _row(one, place, base_url), f"line {number}", number)
     if is_empty:
         raise FormatError("has no lines")
 
 
-def _row(row: object, place: str) -> ImportItem:
+def _rows(content: Content) -> Iterator[bytes]:
+    """Yield the lines of a file; not all at once, which would take as much memory as the file again."""
+    lines = io.BytesIO(content) if isinstance(content, bytes) else content
+    lines.seek(3 if content[:3] == b"\xef\xbb\xbf" else 0)
+    yield from iter(lines.readline, b"")
+
+
+def _row(row: object, place: str, base_url: str) -> ImportItem:
     assert isinstance(row, bytes)
     if len(row) > ROW_BYTES_MAX:
         raise FormatError(f"must have at most {ROW_BYTES_MAX:,} bytes (got {len(row):,})")
     check_json_values(row, ROW_VALUES_MAX)
-    return repaired(_line)(decode(row), place)
+    return repaired(lambda one, place, found: _line(one, place, found, base_url))(decode(row), place)
 
 
-def _line(given: Any, place: str, warnings: list[ItemWarning]) -> ImportItem:
+def _line(given: Any, place: str, warnings: list[ItemWarning], base_url: str) -> ImportItem:
     if not isinstance(given, dict):
         raise FormatError("is no object")
     if ("uri" in given or "guid" in given) and "title" not in given:
-        return read_ninjs_item(given, place, warnings)
+        return read_ninjs_item(given, place, warnings, base_url)
     extra = msgspec.convert({key: given[key] for key in ("views", "is_public") if key in given}, _Extra)
     # The import determines the site; the section may be a name.
     kept = {key: value for key, value in given.items() if key not in ("views", "is_public", "site", "section")}

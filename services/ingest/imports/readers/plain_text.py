@@ -5,10 +5,10 @@ The format of Vietnamese portals: a title line, the lead, photo captions on sepa
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from html import escape
 
+from services.ingest.content.normalization import clean_text
 from shared.articles import Block, Figure, Paragraph, Source
 
 TITLE_CHARACTERS_MAX = 255
@@ -20,20 +20,29 @@ CAPTION_CHARACTERS_MAX = 200
 """A longer line is a paragraph."""
 
 SOURCE_LINE = re.compile(r"^(?P<label>Theo|Nguồn)(?:\s*:\s*|\s+)(?P<name>[^.!?]{1,150})$", re.IGNORECASE)
-_COUNTER_TITLE = re.compile(r"^(?:thống kê|lượt) truy cập\s*:?$", re.IGNORECASE)
+_COUNTER_TITLE = re.compile(
+    r"^(?:thống kê(?: (?:lượt|website))?|lượt|số lượt|bộ đếm)(?: truy cập)?\s*:?$", re.IGNORECASE
+)
 _COUNTER_LINE = re.compile(
-    r"^[\W_]*(?P<name>đang (?:online|truy cập)|hôm nay|trong tuần|tuần này|tất cả|tổng(?: số)?(?: lượt)? truy cập)"
-    r"\s*:?\s*(?P<number>\d[\d.,\s]*)$",
+    r"^[\W_]*(?P<name>đang (?:online|trực tuyến|truy cập|xem)|hôm nay|trong tuần|tuần này|tất cả"
+    r"|tổng(?: số)?(?: lượt)?(?: truy cập)?|(?:số )?lượt truy cập|máy chủ tìm kiếm|khách viếng thăm|khách(?: online)?"
+    r"|thành viên(?: online)?|hôm qua|tuần trước|tháng (?:hiện tại|này|trước)|trong tháng"
+    r"|năm (?:nay|này|trước)|trong năm|đã truy cập|người dùng online)"
+    r"\s*:?\s*(?P<number>\d[\d.,\s]*)(?:\s*(?:lượt|người))?$",
     re.IGNORECASE,
 )
 _COUNTER_NAMES = {
     "đang": "online",
-    "hôm": "today",
-    "trong": "week",
-    "tuần": "week",
+    "hôm nay": "today",
+    "trong tuần": "week",
+    "tuần này": "week",
     "tất": "total",
     "tổng": "total",
+    "lượt": "total",
+    "số": "total",
+    "đã": "total",
 }
+"""What the lines of a counter count, by their first word or words; the others are counted by no counter here."""
 
 
 class PageError(ValueError):
@@ -69,7 +78,7 @@ def read_saved_page(text: str) -> SavedPage:
     """
     if len(text) > PAGE_CHARACTERS_MAX:
         raise PageError(f"the page must have at most {PAGE_CHARACTERS_MAX:,} characters (got {len(text):,})")
-    lines = [" ".join(line.split()) for line in unicodedata.normalize("NFC", text).lstrip("\ufeff").splitlines()]
+    lines = [" ".join(line.split()) for line in clean_text(text).splitlines()]
     counter, lines = _take_counter(lines)
     source, lines = _take_source(lines)
     if not lines:
@@ -109,18 +118,30 @@ def _is_caption(index: int, lines: list[str]) -> bool:
 
 
 def _take_counter(lines: list[str]) -> tuple[SavedCounter | None, list[str]]:
+    """Return the counter, and the lines without it. One line of a kind that texts have as well is no counter."""
+    found = [(line, _COUNTER_LINE.match(line)) for line in lines]
+    names = [one["name"].lower() for _, one in found if one]
+    is_marked = any("truy cập" in name or "online" in name for name in names) or any(map(_COUNTER_TITLE.match, lines))
+    if not names or (len(names) == 1 and not is_marked):
+        return None, [line for line in lines if line and not _COUNTER_TITLE.match(line)]
     numbers: dict[str, int] = {}
-    kept: list[str] = []
-    for line in lines:
-        found = _COUNTER_LINE.match(line)
-        if found:
-            name = _COUNTER_NAMES[found["name"].lower().split()[0]]
-            digits = re.sub(r"\D", "", found["number"])
-            if len(digits) < COUNTER_DIGITS_MAX:  # a longer number is nobody's counter
+    for _, one in found:
+        if one is not None:
+            words = one["name"].lower()
+            name = _COUNTER_NAMES.get(words) or _COUNTER_NAMES.get(words.split()[0])
+            digits = re.sub(r"\D", "", one["number"])
+            is_sum = words.startswith(("tổng", "tất"))
+            if (
+                name and len(digits) < COUNTER_DIGITS_MAX and (is_sum or name not in numbers)
+            ):  # longer: nobody's counter
                 numbers[name] = int(digits)
-        elif line and not _COUNTER_TITLE.match(line):
-            kept.append(line)
+    kept = [line for line, one in found if line and one is None and not _COUNTER_TITLE.match(line)]
     return (SavedCounter(**numbers) if numbers else None), kept
+
+
+def is_counter_line(line: str) -> bool:
+    """Return whether a line may be one of a counter block, or its title."""
+    return bool(_COUNTER_LINE.match(line) or _COUNTER_TITLE.match(line))
 
 
 def read_counter(lines: list[str]) -> SavedCounter | None:

@@ -1,7 +1,8 @@
 """Posts of WordPress exports (WXR) → articles. Pure."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 from lxml import etree
 
@@ -18,10 +19,14 @@ from services.ingest.imports.item import (
     parse_count,
     parse_old_url,
     title_or_first_words,
+    unescaped,
 )
+from services.ingest.imports.markup.autop import add_paragraphs, has_blocks
+from services.ingest.imports.markup.shortcodes import Attachment, Shortcodes
 from services.ingest.imports.publication import SourceState
-from services.ingest.imports.readers.xml_items import XmlFile, XmlItem, split_items
+from services.ingest.imports.readers.xml_items import XmlFile, XmlItem, items_with
 from services.ingest.imports.times import ABSENT, ReadTime, read_time
+from services.ingest.imports.warnings import make_warning
 from shared.articles import Author
 
 CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
@@ -40,10 +45,13 @@ _DATED_STATES = ("publish", "future", "private", "trash", "inherit")
 class Export:
     """What the posts of an export refer to."""
 
-    pictures: Mapping[str, str]
-    """URLs of attachments by their post ID."""
+    attachments: Mapping[str, Attachment]
+    """By their post ID."""
     names: Mapping[str, str]
     """Names of authors by their login."""
+    parents: Mapping[str, str] = field(default_factory=dict)
+    """Slugs of the parents of categories, by the slug of the category."""
+    base_url: str = ""
 
 
 def wp_values(item: etree._Element, name: str) -> list[str]:
@@ -71,14 +79,35 @@ def post_type(item: etree._Element) -> str:
     return wp_text(item, "post_type").lower()
 
 
-def open_export(file: XmlFile) -> Export:
+def open_export(file: XmlFile, base_url: str = "") -> Export:
     """Return what the posts of a file refer to; empty for a file that is no export."""
-    pictures: dict[str, str] = {}
-    if b"attachment_url" in file.content:
-        for item in split_items(file):
-            if isinstance(item, XmlItem) and post_type(item.element) == "attachment":
-                pictures[wp_text(item.element, "post_id")] = wp_text(item.element, "attachment_url")
-    return Export(pictures, dict(_authors(file.header)))
+    attachments: dict[str, Attachment] = {}
+    for item in items_with(file, b"attachment_url"):
+        if post_type(item.element) == "attachment":
+            attachments[wp_text(item.element, "post_id")] = _attachment(item.element)
+    return Export(attachments, dict(_authors(file.header)), dict(_parents(file.header)), base_url)
+
+
+def _attachment(item: etree._Element) -> Attachment:
+    return Attachment(
+        wp_text(item, "attachment_url"),
+        caption=html_to_line(_excerpt(item)),
+        alt=_meta(item, frozenset(("_wp_attachment_image_alt",))).get("_wp_attachment_image_alt", ""),
+        parent=wp_text(item, "post_parent"),
+    )
+
+
+def _excerpt(item: etree._Element) -> str:
+    found = (one.text for one in item if isinstance(one.tag, str) and one.tag.endswith("excerpt/}encoded"))
+    return next(found, "") or ""
+
+
+def _parents(header: etree._Element | None) -> Iterable[tuple[str, str]]:
+    for element in () if header is None else header.iter():
+        if isinstance(element.tag, str) and etree.QName(element.tag).localname == "category":
+            name, parent = wp_text(element, "category_nicename"), wp_text(element, "category_parent")
+            if name and parent:
+                yield name, parent
 
 
 def _authors(header: etree._Element | None) -> Iterable[tuple[str, str]]:
@@ -93,36 +122,42 @@ def read_post(file_item: object, place: str, export: Export) -> ImportItem:
     """Read a post of an export."""
     assert isinstance(file_item, XmlItem)
     item, warnings = file_item.element, file_item.warnings
-    raw_title = html_to_line(check_title(item.findtext("title") or ""))
-    meta = _meta(item)
-    state = leave_out(_state(item, meta), raw_title)
-    link = one_line(item.findtext("link"))
-    by_domain: dict[str, list[str]] = {"category": [], "post_tag": []}
-    for one in item.findall("category"):
-        by_domain.setdefault(one.get("domain", ""), []).append(one.get("nicename") or one_line(one.text))
+    raw_title = unescaped(html_to_line(check_title(item.findtext("title") or "")))
+    meta = _meta(item, _META_KEYS)
+    guid, number = one_line(item.findtext("guid")), wp_text(item, "post_id")
+    link = urljoin(export.base_url, one_line(item.findtext("link")))
+    external_id = f"{guid or link} {number}".strip()  # copied posts have the GUID of the original
+    state = leave_out(_state(item, meta), raw_title, external_id)
+    sections = _sections(item, export)
     tags = [one_line(one.text) for one in item.findall("category") if one.get("domain") == "post_tag"]
-    excerpt = next((one.text for one in item if isinstance(one.tag, str) and one.tag.endswith("excerpt/}encoded")), "")
+    excerpt = _excerpt(item)
     login = one_line(item.findtext(CREATOR))
     author = export.names.get(login, login)
     at, dates = _time(item)
     warnings += date_warnings(*dates)
-    body = html_to_blocks(item.findtext(CONTENT) or "", link)
-    guid, number = one_line(item.findtext("guid")), wp_text(item, "post_id")
+    text = Shortcodes(export.attachments, number, warnings).replace(item.findtext(CONTENT) or "")
+    body = html_to_blocks(text if has_blocks(text) else add_paragraphs(text), link or export.base_url, warnings)
+    picture = export.attachments.get(meta.get("_thumbnail_id", ""), Attachment(""))
+    if meta.get("_thumbnail_id", "0") not in ("", "0", "-1") and not picture.url:
+        missing = f"the picture {meta['_thumbnail_id']} is not in the export: export all content, not posts only"
+        warnings.append(make_warning("image", missing, "_thumbnail_id"))
     return ImportItem(
         place=place,
-        external_id=f"{guid or link} {number}".strip(),  # copied posts have the GUID of the original
+        external_id=external_id,
         title=title_or_first_words(raw_title, body, warnings),
         lead=paragraph_text(html_to_blocks(excerpt)) if excerpt and excerpt.strip() else "",
         body=body,
-        section=(by_domain["category"] or [""])[0],
+        section=sections[0] if sections else "",
+        more_sections=sections[1:],
+        categories=_category_names(item),
         authors=[Author(author)] if author else [],
         tags=[tag for tag in tags if tag],
         published_at=at.at,
         date_precision=at.precision,
         slug=wp_text(item, "post_name"),
-        old_urls=parse_old_url(link),
+        old_urls=list(dict.fromkeys([*parse_old_url(link), *_old_numbers(guid, number)])),
         views=next((found for key in VIEWS if (found := parse_count(meta.get(key))) is not None), None),
-        lead_image=image_figure(export.pictures.get(meta.get("_thumbnail_id", "")), base=link),
+        lead_image=image_figure(picture.url, picture.alt, picture.caption, link, warnings),
         state=state,
         warnings=warnings,
     )
@@ -132,12 +167,47 @@ _META_KEYS = frozenset((*_META_STATES, *VIEWS, "_thumbnail_id"))
 """The meta fields that are read; others are data of plugins, of any size."""
 
 
-def _meta(item: etree._Element) -> dict[str, str]:
+def _old_numbers(guid: str, number: str) -> list[str]:
+    """Return the addresses by the number of a post, which WordPress redirects to its permanent one."""
+    query = parse_qs(urlsplit(guid).query)
+    of_guid = parse_old_url(guid) if number and query.get("p") == [number] else []
+    return list(dict.fromkeys([*of_guid, f"/?p={number}"])) if number.isdigit() else []
+
+
+def _category_names(item: etree._Element) -> list[str]:
+    given = (one_line(one.text) for one in item.findall("category") if one.get("domain") == "category")
+    return [name for name in given if name]
+
+
+def _sections(item: etree._Element, export: Export) -> list[str]:
+    """Return the slugs and names of a post's categories: those with most parents first, then their parents."""
+    given: dict[str, str] = {}
+    for one in item.findall("category"):
+        if one.get("domain") == "category" and (one.get("nicename") or one_line(one.text)):
+            given[one.get("nicename") or one_line(one.text)] = one_line(one.text)
+    lines = {slug: _ancestors(slug, export.parents) for slug in given}
+    ordered = sorted(given, key=lambda slug: -len(lines[slug]))
+    above = sorted(
+        {one: len(_ancestors(one, export.parents)) for slug in given for one in lines[slug]}.items(),
+        key=lambda one: -one[1],
+    )
+    names = [name for slug in ordered for name in (slug, given[slug]) if name]
+    return list(dict.fromkeys([*names, *(slug for slug, _ in above)]))
+
+
+def _ancestors(slug: str, parents: Mapping[str, str]) -> list[str]:
+    found: list[str] = []
+    while (slug := parents.get(slug, "")) and slug not in found:
+        found.append(slug)
+    return found
+
+
+def _meta(item: etree._Element, keys: frozenset[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for element in item:
         if isinstance(element.tag, str) and element.tag.endswith("}postmeta"):
             key = next(iter(wp_values(element, "meta_key")), "").strip()
-            if key in _META_KEYS:
+            if key in keys:
                 found[key] = wp_text(element, "meta_value")
     return found
 

@@ -11,15 +11,22 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from services.ingest.imports.item import FormatError, UnreadableItem
+from services.ingest.imports.item import Content, FormatError, ReadContext, UnreadableItem
 from services.ingest.imports.limits import XML_DEPTH_MAX, XML_ELEMENTS_MAX
-from services.ingest.imports.text_repair import DecodingError, decode_text, repair_markup, repair_warnings
+from services.ingest.imports.text_repair import (
+    DecodingError,
+    decode_text,
+    repair_markup,
+    repair_warnings,
+    to_unicode_text,
+)
 from services.ingest.imports.warnings import ItemWarning, make_warning
 
 ITEM_BYTES_MAX = 64 * 1024 * 1024
 HEADER_BYTES_MAX = 2 * 1024 * 1024
 END_BYTES = 64 * 1024
 HEADER_CHUNK_CHARACTERS = 64 * 1024
+_BLANK = re.compile(rb"[\xef\xbb\xbf \t\r\n]*")
 _DECLARATION = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 _MARKUP = re.compile(rb"<!--|<!\[CDATA\[|<((?:[A-Za-z_][\w.-]*:)?(?:item|entry))(?=[\s/>])")
 _DOCTYPE = re.compile(rb"<!DOCTYPE(?:[^\[<>\"']|\"[^\"]*\"|'[^']*')*(?:\[(.*?)\]\s*)?>", re.DOTALL)
@@ -62,35 +69,41 @@ class XmlFile:
     """The first element, with what precedes the first item."""
     namespaces: Mapping[str | None, str]
     """Those in force at the first item."""
-    content: bytes
+    content: Content
     first_item: int
     """Position of the first item; -1 if there is none."""
     warnings: list[ItemWarning]
+    base: str = ""
+    """The address against which the addresses of items are resolved (xml:base)."""
     is_cut_off: bool = False
     """It has no items and its elements are not closed."""
 
 
-def open_xml(content: bytes) -> XmlFile:
+def open_xml(content: Content) -> XmlFile:
     """Read a file as far as its first item.
 
     Raises:
         FormatError: it is not XML, its encoding is unknown, or it declares entities other than those of HTML.
     """
     content, warnings = _as_utf8(content)
-    start = len(content) - len(content.lstrip(b"\xef\xbb\xbf \t\r\n"))
+    blank = _BLANK.match(content)
+    start = begin = blank.end() if blank else 0
     doctype = _DOCTYPE.search(content, start, start + 1024 * 1024)
     first_tag = re.compile(rb"<[A-Za-z_]").search(content, start)
     if doctype is not None and (first_tag is None or doctype.start() < first_tag.start()):
         for parameter, name in _ENTITY.findall(doctype[1] or b""):
             if parameter or name.decode(errors="replace") + ";" not in html.entities.html5:
                 raise FormatError("declares entities, which are not supported")
-        content = content[: doctype.start()] + b"\n" * doctype[0].count(b"\n") + content[doctype.end() :]
+        start = doctype.end()
     position = _next_item(content, start)
     head = content[start : position.start() if position else start + HEADER_BYTES_MAX]
+    if start != begin:
+        head = content[begin : doctype.start() if doctype else begin] + head
     root, opened = _read_header(head.decode("utf-8", "replace"))
     namespaces = dict((opened[-1] if opened else root).nsmap)
     first = position.start() if position else -1
-    return XmlFile(str(root.tag), root, namespaces, content, first, warnings, is_cut_off=bool(opened) and first < 0)
+    is_cut_off, base = bool(opened) and first < 0, str((opened[-1] if opened else root).base or "")
+    return XmlFile(str(root.tag), root, namespaces, content, first, warnings, base, is_cut_off)
 
 
 def _read_header(text: str) -> tuple[etree._Element, list[etree._Element]]:
@@ -120,10 +133,10 @@ def _read_header(text: str) -> tuple[etree._Element, list[etree._Element]]:
     return root, opened
 
 
-def _as_utf8(content: bytes) -> tuple[bytes, list[ItemWarning]]:
+def _as_utf8(content: Content) -> tuple[Content, list[ItemWarning]]:
     decoder = codecs.getincrementaldecoder("utf-8")()
     declared = _DECLARATION.match(content[:1_024])
-    is_wide = content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in content[:200]
+    is_wide = content[:2] in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE) or b"\0" in content[:200]
     if not is_wide:
         try:
             for start in range(0, len(content), 1024 * 1024):
@@ -138,13 +151,13 @@ def _as_utf8(content: bytes) -> tuple[bytes, list[ItemWarning]]:
         if len(re.findall("[^\x00-\x7f\ufffd]", sample)) > sample.count("\ufffd"):
             return content, []  # wrong bytes are replaced in their items
     try:
-        decoded = decode_text(content, name, "cp1258")
+        decoded = decode_text(content[:], name, "cp1258")
     except DecodingError as error:
         raise FormatError(str(error)) from error
     return decoded.text.encode("utf-8", "replace"), decoded.warnings()
 
 
-def _next_item(content: bytes, position: int) -> re.Match[bytes] | None:
+def _next_item(content: Content, position: int) -> re.Match[bytes] | None:
     """Return the start of the next item that is in no comment and no CDATA section."""
     while (found := _MARKUP.search(content, position)) is not None:
         if found[1]:
@@ -154,21 +167,37 @@ def _next_item(content: bytes, position: int) -> re.Match[bytes] | None:
     return None
 
 
-def split_items(file: XmlFile) -> Iterator[XmlItem | UnreadableItem]:
+def split_items(file: XmlFile, context: ReadContext | None = None) -> Iterator[XmlItem | UnreadableItem]:
     """Yield the items of a file, in order. An item that is not XML is unreadable; the next one is read."""
     content, position, line, counted = file.content, file.first_item, 1, 0
     number = 0
     while position >= 0 and (found := _next_item(content, position)) is not None:
         number += 1
         end, is_closed = _item_end(content, found)
-        line, counted = line + content.count(b"\n", counted, found.start()), found.start()
+        line, counted = line + content[counted : found.start()].count(b"\n"), found.start()
         raw = content[found.start() : end]
-        item = _parsed(raw, file.namespaces, line, number) if is_closed else _not_closed(number, line)
+        item = _parsed(raw, file, line, number) if is_closed else _not_closed(number, line)
         position = end
+        if context is not None:
+            context.bytes_read = end
         if isinstance(item, UnreadableItem):  # a section that is not closed hides the end of the item
             hidden = content.find(b"</" + found[1] + b">", found.end(), end - 1)
             position = hidden if hidden >= 0 else end
         yield item
+
+
+def items_with(file: XmlFile, mark: bytes) -> Iterator[XmlItem]:
+    """Yield the items that have some bytes, without parsing the others."""
+    position = file.content.find(mark, max(0, file.first_item))
+    while position >= 0:
+        start = max(file.content.rfind(name, 0, position) for name in (b"<item>", b"<item "))
+        found = _next_item(file.content, start) if start >= 0 else None
+        end, is_closed = _item_end(file.content, found) if found is not None else (position + 1, False)
+        if found is not None and is_closed and end > position:
+            item = _parsed(file.content[found.start() : end], file, 0, 0)
+            if isinstance(item, XmlItem):
+                yield item
+        position = file.content.find(mark, max(end, position + 1))
 
 
 def is_cut_off(file: XmlFile) -> bool:
@@ -177,7 +206,7 @@ def is_cut_off(file: XmlFile) -> bool:
     return re.search(rb"</(?:[A-Za-z_][\w.-]*:)?" + re.escape(name) + rb"\s*>", file.content[-END_BYTES:]) is None
 
 
-def _item_end(content: bytes, opened: re.Match[bytes]) -> tuple[int, bool]:
+def _item_end(content: Content, opened: re.Match[bytes]) -> tuple[int, bool]:
     """Return the position after an item, and whether it is closed. Items are never nested: a second start ends it."""
     name = opened[1]
     markup = re.compile(rb"<!--|<!\[CDATA\[|<(/?)" + re.escape(name) + rb"(?=[\s/>])[^<>]*>")
@@ -202,7 +231,7 @@ def _not_closed(number: int, line: int) -> UnreadableItem:
     return UnreadableItem(f"item {number}", "is cut off: the item is not closed", line)
 
 
-def _parsed(raw: bytes, namespaces: Mapping[str | None, str], line: int, number: int) -> XmlItem | UnreadableItem:
+def _parsed(raw: bytes, file: XmlFile, line: int, number: int) -> XmlItem | UnreadableItem:
     if len(raw) > ITEM_BYTES_MAX:
         reason = f"must have at most {ITEM_BYTES_MAX:,} bytes (got {len(raw):,})"
         return UnreadableItem(f"item {number}", reason, line)
@@ -214,15 +243,16 @@ def _parsed(raw: bytes, namespaces: Mapping[str | None, str], line: int, number:
     if "\ufffd" in decoded and b"\xef\xbf\xbd" not in raw:
         at = line + decoded[: decoded.index("\ufffd")].count("\n")
         warnings.append(make_warning("encoding", "bytes that are not UTF-8 were replaced by U+FFFD", line=at))
+    decoded, of_fonts = to_unicode_text(decoded)
     text, removed = repair_markup(decoded)
-    warnings += repair_warnings(removed, line)
+    warnings += [*of_fonts, *repair_warnings(removed, line)]
     try:
-        element = _parse(text, namespaces)
+        element = _parse(text, file.namespaces, file.base)
     except etree.XMLSyntaxError:
-        used = set(_PREFIXES.findall(text)) - {"xml", *(prefix or "" for prefix in namespaces)}
+        used = set(_PREFIXES.findall(text)) - {"xml", *(prefix or "" for prefix in file.namespaces)}
         more = {prefix: _KNOWN_PREFIXES.get(prefix, f"urn:undeclared:{prefix}") for prefix in used if prefix != "xmlns"}
         try:
-            element = _parse(_repaired(text), {**more, **namespaces})
+            element = _parse(_repaired(text), {**more, **file.namespaces}, file.base)
         except etree.XMLSyntaxError as error:
             at = line + (error.lineno or 1) - 1
             return UnreadableItem(f"item {number}", f"is not well-formed XML: {error.msg}"[:300], at)
@@ -243,12 +273,13 @@ def _exceeded(raw: bytes) -> str:
     return f"must be nested at most {XML_DEPTH_MAX} elements deep" if deepest > XML_DEPTH_MAX else ""
 
 
-def _parse(text: str, namespaces: Mapping[str | None, str]) -> etree._Element:
+def _parse(text: str, namespaces: Mapping[str | None, str], base: str) -> etree._Element:
     declared = "".join(
         f' xmlns{f":{prefix}" if prefix else ""}="{_escaped(uri)}"'
         for prefix, uri in namespaces.items()
         if prefix != "xml"
     )
+    declared += f' xml:base="{_escaped(base)}"' if base else ""
     parser = etree.XMLParser(resolve_entities=False, no_network=True, load_dtd=False, huge_tree=True)
     return etree.fromstring(f"<file{declared}>{text}</file>".encode(), parser)[0]
 

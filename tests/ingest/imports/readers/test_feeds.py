@@ -20,7 +20,7 @@ def test_read_wxr_posts() -> None:
         "tin-tuc",
         ["giáo dục"],
         1_234,
-        ["/2019/09/truong-lang/"],
+        ["/2019/09/truong-lang/", "/?p=41"],
     )
     url = "https://cu.example/wp-content/uploads/trong.jpg"
     assert post.body == [

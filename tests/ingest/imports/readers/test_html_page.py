@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 
-from services.ingest.imports.pipeline import to_draft
+from services.ingest.imports.drafts import to_draft
 from services.ingest.imports.readers.plain_text import SavedCounter
 from shared.articles import Figure, Paragraph, Source
 from tests.ingest.imports.samples import options, read

@@ -14,7 +14,7 @@ def test_read_ghost_posts() -> None:
         "Tết đến gần.",
         "tin-tuc",
         ["Tin tức"],
-        ["/lang-hoa-vao-vu/"],
+        ["/lang-hoa-vao-vu/", "/2024/01/20/lang-hoa-vao-vu/", "/tin-tuc/lang-hoa-vao-vu/"],
     )
     assert post.body == [Paragraph("Hoa nở sớm."), Figure("Luống hoa cúc")]  # the URL of the image is unknown
     assert (post.lead_image.caption, post.lead_image.image.alt) == ("Cánh đồng hoa", "Cánh đồng hoa")
@@ -22,11 +22,15 @@ def test_read_ghost_posts() -> None:
 
 
 def test_read_nukeviet_tables() -> None:
-    """Articles of NukeViet tables have source, tags, views and both old URLs; a row without text is unreadable."""
+    """Articles of NukeViet tables have source, tags, views and old URLs; a row without text is unreadable."""
     article, draft, lost = read("nukeviet.json")
     assert (article.views, article.tags) == (5_678, ["cầu"])
     assert article.source == Source("Báo Nam Định", url="https://bao.example/")
-    assert article.old_urls == [f"{start}/news/tin-tuc/Thong-xe-cau-lang-15.html" for start in ("/vi", "")]
+    starts = ("/vi/news", "/news", "/vi", "")
+    assert article.old_urls == [
+        *(f"{start}/tin-tuc/{alias}-15.html" for alias in ("Thong-xe-cau-lang", "") for start in starts),
+        "/index.php?language=vi&nv=news&op=tin-tuc/Thong-xe-cau-lang-15.html",
+    ]
     assert article.published_at == datetime(2019, 3, 1, 2, 0, tzinfo=UTC)
     assert (outcome(draft), draft.published_at) == ("draft", None)
     assert isinstance(lost, UnreadableItem)

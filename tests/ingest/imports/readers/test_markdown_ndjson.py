@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
+from services.ingest.imports.drafts import to_draft
 from services.ingest.imports.item import ImportItem
-from services.ingest.imports.pipeline import to_draft
 from shared.articles import Paragraph, Source
 from tests.ingest.imports.samples import options, read
 

@@ -1,0 +1,75 @@
+"""The files that the import command reads: named ones, and those of folders."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+_ASSET_FOLDERS = ("_files", ".files", "_file", ".file")
+"""Endings of the folder that browsers save beside a page, with its pictures and scripts."""
+_NO_ARTICLES = frozenset(
+    (
+        *(".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".svg", ".ico", ".bmp", ".tif", ".tiff", ".heic"),
+        *(".css", ".scss", ".sass", ".less", ".js", ".mjs", ".ts", ".map", ".woff", ".woff2", ".ttf", ".otf", ".eot"),
+        *(".mp3", ".mp4", ".m4a", ".m4v", ".mov", ".avi", ".webm", ".ogg", ".ogv", ".wav", ".zip", ".rar", ".gz"),
+        *(".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".csv", ".bib", ".log", ".download"),
+        *(".toml", ".yml", ".yaml", ".lock", ".py", ".rb", ".sh"),
+    )
+)
+_CONFIGURATIONS = frozenset(
+    ["package.json", "package-lock.json", "hugo.json", "config.json", "manifest.json", "tsconfig.json", "composer.json"]
+)
+
+
+@dataclass(frozen=True)
+class ImportFile:
+    """A file to import."""
+
+    path: Path
+    name: str
+    """Its path in the folder that was given: files of different folders may have the same name."""
+    root: Path
+    """The folder that was given, or that of the file."""
+    bytes: int = 0
+    is_of_folder: bool = False
+
+
+def find_files(path: Path) -> Sequence[ImportFile]:
+    """Return the file, or the files of a folder without hidden ones and without the assets of saved pages."""
+    if not path.is_dir():
+        return [ImportFile(path, path.name, path.parent, _bytes(path))]
+    found = sorted(file for file in path.rglob("*") if file.is_file() and not _is_hidden(file.relative_to(path)))
+    return [
+        ImportFile(file, file.relative_to(path).as_posix(), path, _bytes(file), True)
+        for file in found
+        if not _is_asset(file, path)
+    ]
+
+
+def is_no_article(file: ImportFile) -> bool:
+    """Return whether a file of a folder belongs to the pages beside it: a picture, a style sheet, a configuration."""
+    path = file.path
+    is_data = path.suffix == ".json" and (
+        path.name in _CONFIGURATIONS or path.stem in {path.parent.name, f"{path.parent.name}.11tydata"}
+    )
+    return path.suffix.lower() in _NO_ARTICLES or is_data
+
+
+def _bytes(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
+def _is_hidden(path: Path) -> bool:
+    return any(part.startswith(".") or part == "node_modules" for part in path.parts)
+
+
+def _is_asset(file: Path, root: Path) -> bool:
+    for folder in file.relative_to(root).parents:
+        for ending in _ASSET_FOLDERS:
+            page = folder.name.removesuffix(ending)
+            pages = [root / folder.parent / f"{page}{extension}" for extension in (".html", ".htm")]
+            if page != folder.name and any(one.exists() for one in pages):
+                return True
+    return False

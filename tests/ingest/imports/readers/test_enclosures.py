@@ -1,0 +1,38 @@
+"""Files that items of feeds enclose."""
+
+from lxml import etree
+
+from services.ingest.imports.readers.enclosures import EnclosedFile, enclosed, linked_files
+from services.ingest.imports.warnings import ItemWarning
+from shared.articles import Paragraph
+
+MEDIA = 'xmlns:media="http://search.yahoo.com/mrss/" xmlns:itunes="http://www.itunes.com/dtds/podcast-1.0.dtd"'
+
+
+def item(content: str) -> tuple[str, list[str]]:
+    picture, files = enclosed(etree.fromstring(f"<item {MEDIA}>{content}</item>"))
+    return picture, [one.url for one in files]
+
+
+def test_enclosed_picture_is_chosen_by_type() -> None:
+    """A film or a sound is never the picture; groups, thumbnails and podcasts have one as well."""
+    film = '<media:content url="/p.mp4" type="video/mp4"/>'
+    assert item(f'{film}<media:thumbnail url="/a.jpg"/>') == ("/a.jpg", ["/p.mp4"])
+    assert item('<media:group><media:content url="/n.jpg" medium="image"/></media:group>') == ("/n.jpg", [])
+    assert item('<enclosure url="/a.mp3" type="audio/mpeg"/><enclosure url="/b.jpg" type="image/jpeg"/>') == (
+        "/b.jpg",
+        ["/a.mp3"],
+    )
+    assert item('<enclosure url="/b.jpg"/>') == ("/b.jpg", [])
+    assert item('<itunes:image href="/c.jpg"/>') == ("/c.jpg", [])
+    assert item("<media:content/>") == ("", [])
+
+
+def test_linked_files_are_reported() -> None:
+    """Each file is a link once, with a warning; an address that pages cannot have is lost with a warning."""
+    warnings: list[ItemWarning] = []
+    files = [EnclosedFile("/a.mp3"), EnclosedFile("/a.mp3"), EnclosedFile("javascript:x")]
+    assert linked_files(files, "https://cu.example/", warnings) == [
+        Paragraph('<a href="https://cu.example/a.mp3">a.mp3</a>')
+    ]
+    assert [one.kind for one in warnings] == ["file", "file"]
