@@ -2,9 +2,13 @@
 
 from pathlib import Path
 
+import pytest
+
 from tests.restore.drill import PAIRS, Pair, Portal
 
 
+@pytest.mark.long
+@pytest.mark.timeout(900)
 def test_restore_drill_with_an_older_postgres(tmp_path: Path) -> None:
     """After the documented restore all is public and counted that was, and no version or number comes again."""
     portal = Portal(tmp_path)
