@@ -265,8 +265,8 @@ class Portal:
         self.lose(pair)
         if pair.state() == "none":
             self._oracle.forget_numbers()
-        self.start(lambda: self.run_documented(pair.section()))
         try:
+            self.start(lambda: self.run_documented(pair.section()))
             self._check(pair, self._states[pair.state()])
         finally:
             self._ids = ids
