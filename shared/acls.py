@@ -71,6 +71,7 @@ def acls() -> dict[str, list[Acl]]:
         found[service] += [Acl("topic", name, "describeconfigs") for name in used]
     found["ingest"] += [Acl("transactional-id", "presstally-ingest-", "write", is_prefix=True)]
     found["stats"] += [Acl("topic", topic.dead_letters, "describe") for topic in TOPICS]
+    found["stats"] += [Acl("topic", topic.dead_letters, "describeconfigs") for topic in TOPICS]
     names = [name for topic in TOPICS for name in (topic.name, topic.dead_letters)]
     operations: tuple[Operation, ...] = ("create", "read", "write", "describeconfigs", "alterconfigs")
     found[OPERATOR] = [Acl("topic", name, operation) for name in names for operation in operations]

@@ -18,6 +18,11 @@ TASK_FAILURES = Counter("presstally_task_failures_total", "Background tasks that
 DEAD_LETTERS = Counter(
     "presstally_dead_letters_total", "Records sent to the dead-letter topic of their topic.", ["topic"]
 )
+TOPIC_DEVIATIONS = Gauge(
+    "presstally_topic_deviations",
+    "1 for each property of a topic that is not as it must be, as `python -m shared.topics check` prints them.",
+    ["topic", "property"],
+)
 LOOP_LAG = Histogram(
     "presstally_event_loop_lag_seconds",
     "Delay of the event loop in waking a task, sampled four times a second.",

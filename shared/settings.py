@@ -56,6 +56,9 @@ class Settings(BaseSettings):
     )
     database_url: SecretStr = Field(validation_alias="DATABASE_URL", description="postgresql://user:password@host/db")
     sites: Path = Field(default=Path("sites.toml"), description="The file that declares the sites")
+    replication: int = Field(
+        default=1, ge=1, le=7, description="Copies of each topic: when it is created, and at least so many later"
+    )
     http_host: str = Field(default="127.0.0.1", description="Address of the service's internal port")
     http_port: int = Field(default=0, ge=0, le=65535, description="The service's internal port; 0 takes a free one")
     public_url: str | None = Field(

@@ -1,12 +1,17 @@
 """Every Kafka topic: its key, its values and how long it keeps them.
 
-`python -m shared.topics` creates missing ones. Brokers must not create topics by themselves: the
-number of partitions is part of how visitors are counted.
+`python -m shared.topics` creates missing ones, and reports others that are not as they must be; `check` only reports,
+with an exit code, and `apply` sets their configuration. Brokers must not create topics by themselves: the number of
+partitions is part of how visitors are counted.
 """
 
+import argparse
 import asyncio
 import sys
+import time
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError
@@ -17,13 +22,34 @@ from shared.events import Adjustment, PageEvent, PageLive
 from shared.kafka.connection import KafkaConfig
 from shared.retry import retry_until_done
 from shared.settings import Settings
+from shared.topic_check import (
+    CREATE_COMMAND,
+    MIN_IN_SYNC,
+    Deviation,
+    WantedTopic,
+    apply_configs,
+    check_topics,
+    topic_client,
+)
 
 DAY_MS = 86_400_000
 PAGE_VIEWS_PARTITION_BYTES = 3 * 1024**3
 """Bound on a partition of page-views, so that a flood cannot fill the disk. With 12 partitions it has room for a week
-of 260 events of 240 bytes per second."""
-CREATE_SECONDS = 30.0
+of 260 events of 240 bytes per second. Kafka deletes whole segments, and only what is beyond the bound: a partition
+keeps at least so much."""
+PAGE_VIEWS_DAYS_MAX = 9
+"""Longer than that, the log could have events of days whose visitor IDs are no longer kept."""
+MESSAGE_BYTES_MAX = 1_048_588
+"""Kafka's default: a record batch of 1 MiB with its header. An article may be nearly as large."""
+IN_SYNC_REPLICAS_MIN = 2
+"""With three copies or more: an acknowledged record survives the loss of one broker."""
+COMMAND_SECONDS = 30.0
 """How long `python -m shared.topics` waits for Kafka."""
+SHOWN_SECONDS = 10.0
+"""Until brokers show a changed configuration."""
+RETENTION = "retention.ms"
+TIMESTAMPS = "message.timestamp.type"
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True)
@@ -35,6 +61,8 @@ class Topic:
     value: type
     purpose: str
     config: dict[str, str] = field(hash=False)
+    consequences: dict[str, str] = field(hash=False)
+    """What follows from a property of `config` that the topic does not have."""
 
     @property
     def dead_letters(self) -> str:
@@ -52,9 +80,23 @@ PAGE_VIEWS = Topic(
         "cleanup.policy": "delete",
         "retention.ms": str(7 * DAY_MS),
         "retention.bytes": str(PAGE_VIEWS_PARTITION_BYTES),
-        "message.timestamp.type": "LogAppendTime",
+        TIMESTAMPS: "LogAppendTime",
+        "max.message.bytes": str(MESSAGE_BYTES_MAX),
+    },
+    {
+        "cleanup.policy": "Kafka refuses page views, because they have no key",
+        RETENTION: (
+            "if shorter, views that are not counted in that time are lost, and `verify`, `rebuild` and a restored "
+            "database lack them; if longer, a rebuild may count visitors twice"
+        ),
+        "retention.bytes": "with much traffic, Kafka deletes views before their time",
+        TIMESTAMPS: "events would be counted at the times that their senders state, not when they arrived",
     },
 )
+COMPACTED = {"cleanup.policy": "compact", "max.message.bytes": str(MESSAGE_BYTES_MAX)}
+COMPACTED_CONSEQUENCES = {
+    "cleanup.policy": "Kafka deletes what has not changed for a while, and no rebuild or restored database has it again"
+}
 ARTICLES = Topic(
     "articles",
     "article id",
@@ -62,31 +104,73 @@ ARTICLES = Topic(
     "The whole state of each article that is or was public, with a rising version. Withdrawal is a state, then a "
     "tombstone. Drafts never come here. A consumer that reads committed records gets each version in order; after a "
     "failure some are repeated, and the newest is always the last.",
-    {"cleanup.policy": "compact"},
+    COMPACTED,
+    COMPACTED_CONSEQUENCES,
 )
 COUNTER_ADJUSTMENTS = Topic(
     "counter-adjustments",
     "adjustment id",
     Adjustment,
     "Audited changes of totals: opening balances and their reversals.",
-    {"cleanup.policy": "compact"},
+    COMPACTED,
+    COMPACTED_CONSEQUENCES,
 )
 PAGES_LIVE = Topic(
     "pages-live",
     "article id",
     PageLive,
     "What the portal serves now.",
-    {"cleanup.policy": "compact"},
+    COMPACTED,
+    COMPACTED_CONSEQUENCES,
 )
 TOPICS = (PAGE_VIEWS, ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE)
-DEAD_LETTER_CONFIG = {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS)}
+DEAD_LETTER_CONFIG = {
+    "cleanup.policy": "delete",
+    RETENTION: str(30 * DAY_MS),
+    "max.message.bytes": str(MESSAGE_BYTES_MAX),
+}
+DEAD_LETTER_CONSEQUENCES = {
+    "cleanup.policy": "Kafka refuses dead letters without a key, or keeps one of each key",
+    RETENTION: "unreadable records are deleted before somebody can inspect and replay them",
+}
 
 
 class TopicSettings(Settings):
     """Settings of `python -m shared.topics`."""
 
     partitions: int = Field(default=12, ge=1, le=1_000, description="Partitions of each topic when it is created")
-    replication: int = Field(default=1, ge=1, le=7, description="Copies of each topic when it is created")
+
+
+def wanted_topics(
+    replication: int, topics: Iterable[Topic] = TOPICS, *, dead_letters: bool = True, partitions: int | None = None
+) -> list[WantedTopic]:
+    """Return what topics must be.
+
+    Args:
+        replication: Copies of each.
+        topics: Some of TOPICS.
+        dead_letters: Also those with their dead letters.
+        partitions: At least so many of page-views. The number of others does not matter once they exist: it decides
+            where a key's records are, so it must stay.
+    """
+    in_sync = {MIN_IN_SYNC: str(IN_SYNC_REPLICAS_MIN if replication > IN_SYNC_REPLICAS_MIN else 1)}
+    wanted = []
+    for topic in topics:
+        is_views = topic.name == PAGE_VIEWS.name
+        wanted.append(
+            WantedTopic(
+                topic.name,
+                topic.config | in_sync,
+                replication,
+                partitions if is_views else None,
+                PAGE_VIEWS_DAYS_MAX * DAY_MS if is_views else None,
+                topic.consequences,
+            )
+        )
+        if dead_letters:
+            config = DEAD_LETTER_CONFIG | in_sync
+            wanted.append(WantedTopic(topic.dead_letters, config, replication, consequences=DEAD_LETTER_CONSEQUENCES))
+    return wanted
 
 
 async def create_topics(kafka: KafkaConfig, partitions: int, replication: int) -> list[str]:
@@ -99,12 +183,10 @@ async def create_topics(kafka: KafkaConfig, partitions: int, replication: int) -
     await admin.start()
     try:
         existing = set(await admin.list_topics())
-        wanted = {topic.name: topic.config for topic in TOPICS}
-        wanted |= {topic.dead_letters: DEAD_LETTER_CONFIG for topic in TOPICS}
         missing = [
-            NewTopic(name, partitions, replication, topic_configs=config)
-            for name, config in wanted.items()
-            if name not in existing
+            NewTopic(topic.name, partitions, replication, topic_configs=dict(topic.config))
+            for topic in wanted_topics(replication)
+            if topic.name not in existing
         ]
         if not missing:
             return []
@@ -117,31 +199,93 @@ async def create_topics(kafka: KafkaConfig, partitions: int, replication: int) -
         await admin.close()
 
 
-async def _create(settings: TopicSettings) -> None:
+async def _with_retries(kafka_work: Callable[[], Awaitable[_Result]]) -> _Result:
+    """Do some work once Kafka is available, within COMMAND_SECONDS.
+
+    Raises:
+        KafkaError, OSError: it is not; the last error.
+    """
     error: BaseException | None = None
 
-    async def create() -> list[str]:
+    async def attempt() -> _Result:
         nonlocal error
         try:
-            return await create_topics(settings.kafka, settings.partitions, settings.replication)
+            return await kafka_work()
         except (KafkaError, OSError) as latest:
             error = latest
             raise
 
     try:
-        async with asyncio.timeout(CREATE_SECONDS):
-            created = await retry_until_done(create, on=(KafkaError, OSError), what="create topics")
+        async with asyncio.timeout(COMMAND_SECONDS):
+            return await retry_until_done(attempt, on=(KafkaError, OSError), what="read the topics")
     except TimeoutError:
         if error is None:
             raise
         raise error from None
+
+
+async def _create(settings: TopicSettings) -> int:
+    """Create missing topics. Others that are not as they must be are reported, and no reason not to start."""
+    created = await _with_retries(lambda: create_topics(settings.kafka, settings.partitions, settings.replication))
     print(f"created {', '.join(created)}" if created else "all topics exist")
+    _print(await _check(settings))
+    return 0
+
+
+async def _check_and_report(settings: TopicSettings) -> int:
+    found = await _check(settings)
+    _print(found)
+    if not found:
+        print("all topics are as they must be")
+    return 1 if found else 0
+
+
+async def _apply(settings: TopicSettings) -> int:
+    wanted = wanted_topics(settings.replication, partitions=settings.partitions)
+    async with topic_client(settings.kafka) as client:
+        for one in await apply_configs(client, wanted):
+            print(f"{one.topic}: {one.name} was {one.found} and is {one.wanted}")
+        deadline = time.monotonic() + SHOWN_SECONDS
+        left = await check_topics(client, wanted)
+        # The controller has the new values at once, and each broker shows them a moment later.
+        while any(one.is_config for one in left) and time.monotonic() < deadline:
+            await asyncio.sleep(0.2)
+            left = await check_topics(client, wanted)
+    _print(left)
+    return 1 if left else 0
+
+
+async def _check(settings: TopicSettings) -> list[Deviation]:
+    async def check() -> list[Deviation]:
+        async with topic_client(settings.kafka) as client:
+            return await check_topics(client, wanted_topics(settings.replication, partitions=settings.partitions))
+
+    return await _with_retries(check)
+
+
+def _print(deviations: Iterable[Deviation]) -> None:
+    for one in deviations:
+        print(one)
+
+
+COMMANDS = {"create": _create, "check": _check_and_report, "apply": _apply}
 
 
 def _main() -> int:
     from shared.cli import module_main
 
-    return module_main("topics", TopicSettings, _create, uses="Kafka")
+    parser = argparse.ArgumentParser(
+        prog=CREATE_COMMAND, description="Create missing topics, and report others that are not as they must be."
+    )
+    parser.add_argument(
+        "command",
+        nargs="?",
+        choices=COMMANDS,
+        default="create",
+        help="create (default): missing topics; check: change nothing, exit with 1 if a topic is not as it must be; "
+        "apply: set the configuration of topics that is not as it must be",
+    )
+    return module_main("topics", TopicSettings, COMMANDS[parser.parse_args().command], uses="Kafka")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ from typing import Any
 
 import asyncpg
 import pytest
+from aiokafka.admin import AIOKafkaAdminClient
 from xdist.scheduler import LoadScopeScheduling
 
 from deploy.local.bootstrap import jars_folder, java_command
@@ -192,6 +193,23 @@ def broker_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     finally:
         process.kill()
         process.wait(20)
+
+
+@pytest.fixture
+async def broker_without_topics(broker_alone: str) -> str:
+    """The same, after the topics of other tests were deleted."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker_alone)
+    await admin.start()
+    try:
+        async with asyncio.timeout(20):
+            names = [name for name in await admin.list_topics() if not name.startswith("__")]
+            if names:
+                await admin.delete_topics(names)
+            while set(await admin.list_topics()) & set(names):  # noqa: ASYNC110 - Kafka has no event for it
+                await asyncio.sleep(0.05)
+    finally:
+        await admin.close()
+    return broker_alone
 
 
 @dataclass

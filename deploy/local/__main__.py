@@ -117,7 +117,9 @@ def doctor() -> int:
     os.environ.update(Stack().client_environment())
     settings = Settings.load()
     database_url = settings.database_url.get_secret_value()
-    return run_doctor(Installation(home(), state["ports"], state["parts"], settings.kafka, database_url))
+    return run_doctor(
+        Installation(home(), state["ports"], state["parts"], settings.kafka, database_url, settings.replication)
+    )
 
 
 def ingest_command() -> int:

@@ -7,7 +7,7 @@ import shutil
 import time
 import urllib.error
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,14 +15,17 @@ from typing import Any, NamedTuple
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberAssignment
 from aiokafka.errors import KafkaError
 
 from shared.kafka.connection import READ_COMMITTED, KafkaConfig
-from shared.topics import PAGE_VIEWS, TOPICS
+from shared.topic_check import check_topics, topic_client
+from shared.topics import PAGE_VIEWS, TOPICS, wanted_topics
 
 SERVICES = ("ingest", "articles", "stats", "render")
 LAG_SECONDS_MAX = 60
 ADDRESS_SHARE_MAX = 0.9
+CLOCK_SECONDS_MAX = 30.0
 FREE_BYTES_MIN = 1024**3
 DAY_SECONDS = 86_400
 OUTBOX_SECONDS = 2.0
@@ -53,6 +56,8 @@ class Installation(NamedTuple):
     parts: dict[str, int]
     kafka: KafkaConfig
     database_url: str
+    replication: int = 1
+    """Copies of each topic that were asked for."""
 
 
 class Finding(NamedTuple):
@@ -152,6 +157,74 @@ async def _visitors(installation: Installation) -> list[Finding]:
     return [Finding(False, f"{message}; {advice}")]
 
 
+async def _clocks(installation: Installation) -> list[Finding]:
+    page = await _get(f"http://127.0.0.1:{installation.ports['ingest']}/metrics")
+    offset = max(_samples(page, "presstally_collector_clock_offset_seconds"), key=abs, default=0.0)
+    direction = "ahead of" if offset >= 0 else "behind"
+    message = f"clocks: the collector's is {abs(offset):.1f} s {direction} the broker's"
+    if abs(offset) <= CLOCK_SECONDS_MAX:
+        return [Finding(True, message)]
+    return [Finding(False, f"{message}; set both by NTP: events become dead letters, or are counted at wrong times")]
+
+
+async def _topics(installation: Installation) -> list[Finding]:
+    async with topic_client(installation.kafka) as client:
+        deviations = await check_topics(client, wanted_topics(installation.replication))
+    return [Finding(False, str(one)) for one in deviations] or [Finding(True, "topics: all are as they must be")]
+
+
+async def _consumers(installation: Installation) -> list[Finding]:
+    unread = await unread_partitions(installation.kafka, [topic.name for topic in TOPICS])
+    return [
+        Finding(False, f"{topic}: nobody reads {describe_numbers(numbers)}: no consumer is assigned to them")
+        for topic, numbers in unread.items()
+    ] or [Finding(True, "consumers: every partition is read")]
+
+
+async def unread_partitions(kafka: KafkaConfig, topics: Iterable[str]) -> dict[str, list[int]]:
+    """Return the partitions of topics that no member of any consumer group is assigned to, by topic.
+
+    Raises:
+        KafkaError: Kafka is unavailable.
+    """
+    admin = AIOKafkaAdminClient(**kafka.client, request_timeout_ms=3_000)
+    try:
+        await admin.start()
+        described = await admin.describe_topics(list(topics))
+        groups = [name for name, *_ in await admin.list_consumer_groups()]
+        # One at a time: aiokafka cannot read an answer about several groups.
+        answers = [answer for name in groups for answer in await admin.describe_consumer_groups([name])]
+    finally:
+        await admin.close()
+    members = [member for answer in answers for group in answer.to_object()["groups"] for member in group["members"]]
+    assignments = [member["member_assignment"] for member in members]
+    read = {
+        (one.topic, one.partition)
+        for assignment in assignments
+        if assignment  # a member that is joining has none
+        for one in ConsumerProtocolMemberAssignment.decode(assignment).partitions()
+    }
+    unread = {
+        one["topic"]: sorted(
+            number for part in one["partitions"] if (one["topic"], number := part["partition"]) not in read
+        )
+        for one in described
+    }
+    return {topic: numbers for topic, numbers in unread.items() if numbers}
+
+
+def describe_numbers(numbers: list[int]) -> str:
+    """Return partitions as words: "partitions 0-3, 7"."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    texts = [f"{run[0]}-{run[-1]}" if len(run) > 1 else str(run[0]) for run in runs]
+    return f"{'partitions' if len(numbers) > 1 else 'partition'} {', '.join(texts)}"
+
+
 async def _ledger(installation: Installation) -> list[Finding]:
     async with _postgres(installation) as postgres:
         rows = await postgres.fetch(LEDGER, PAGE_VIEWS.name)
@@ -215,6 +288,9 @@ CHECKS: dict[str, Check] = {
     "gateway": _gateway,
     "counting": _counting,
     "visitors": _visitors,
+    "clocks": _clocks,
+    "topics": _topics,
+    "consumers": _consumers,
     "ledger": _ledger,
     "dead letters": _dead_letters,
     "publishing": _publishing,

@@ -108,7 +108,7 @@ class Stack:
             self._supervisor.start(stores, START_SECONDS)
         with step("creating topics and applying migrations"):
             self._once("migrate", ["-m", "shared.migrate"], environment)
-            self._once("topics", ["-m", "shared.topics"], environment)
+            self._report_topics(self._once("topics", ["-m", "shared.topics"], environment))
         with step("starting the services"):
             self._supervisor.start([self._service(name, environment) for name in SERVICES], START_SECONDS)
         with step("starting the gateway"):
@@ -187,6 +187,12 @@ class Stack:
 
     def _once(self, name: str, arguments: list[str], environment: dict[str, str]) -> str:
         return self._supervisor.run_once(name, [sys.executable, *arguments], environment, START_SECONDS)
+
+    @staticmethod
+    def _report_topics(printed: str) -> None:
+        for line in printed.splitlines():
+            if line.startswith("topic "):  # it is not as it must be
+                print_progress(line)
 
     def _publish_sample(self, environment: dict[str, str]) -> str:
         target = ["--site", "haihau", "--section", "tin-tuc", "--published-at", SAMPLE_PUBLISHED_AT]

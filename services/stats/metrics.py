@@ -34,11 +34,15 @@ RELOADS = Counter("presstally_consumer_reloads_total", "Partitions reloaded from
 REPLAYED = Counter("presstally_consumer_replayed_records_total", "Counted records read again to rebuild state.")
 COUNTING_STOPPED = Gauge(
     "presstally_consumer_counting_stopped",
-    "1 while nothing is counted because the log is not the one that was counted.",
+    "1 while nothing is counted because the log is not the one that was counted, or its timestamps are wrong.",
 )
 UNREADABLE_PARTITIONS = Gauge(
     "presstally_consumer_unreadable_partitions",
     "Partitions that are not counted because most of their latest records are unreadable.",
+)
+LOG_SPAN_SECONDS = Gauge(
+    "presstally_page_views_cut_span_seconds",
+    "How far back page-views reaches where Kafka deletes views for their size before their time; 0 if nowhere.",
 )
 GAP_RECORDS = Counter("presstally_consumer_lost_records_total", "Records that Kafka deleted before they were counted.")
 DIFFERENCE = Gauge(

@@ -11,7 +11,7 @@ import signal
 import time
 import urllib.request
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -172,6 +172,21 @@ def no_log_check() -> None:
     LogChecker.check = unchecked
 
 
+def visits_by_arrival() -> None:
+    """Take an event that arrives late for one of the time at which its visitor was last seen."""
+    from services.stats.counting.activities import ActivityTable
+
+    update = ActivityTable.update
+
+    def by_arrival(self: ActivityTable, ids: Any, events: Any, *arguments: Any) -> Any:
+        at, last = events.at.copy(), self.end.copy()
+        for row, place in enumerate(events.place.tolist()):
+            at[row] = last[place] = max(at[row], last[place])
+        return update(self, ids, replace(events, at=at), *arguments)
+
+    ActivityTable.update = by_arrival
+
+
 async def counts_without_offset(installation: Installation) -> None:
     """Let the commit keep the old offset."""
     await _edit_commit(
@@ -202,6 +217,7 @@ BREAKAGES: dict[str, Callable[[], None]] = {
     "offset apart": offset_apart,
     "read uncommitted": read_uncommitted,
     "no log check": no_log_check,
+    "visits by arrival": visits_by_arrival,
 }
 """How `instrumented_counter` breaks its own process."""
 
@@ -305,6 +321,7 @@ CONTROLS = {
     "latest-without-seek": Control((count_and_leave, load_slowly), "latest"),
     "no-pause-on-assignment": Control((count_and_leave, load_slowly), "no pause"),
     "read-uncommitted": Control((start_counting,), "read uncommitted", disturb=abort_a_transaction),
+    "visits-by-arrival": Control((start_counting,), "visits by arrival"),
     "no-log-check": Control((count_then_lose, continue_then_restore), "no log check"),
 }
 

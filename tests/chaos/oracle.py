@@ -6,6 +6,8 @@ depend on the order of arrival and of retries, because of how the histories are 
 - A visitor has at most one event in a round, and a round is sent only when the last one was acknowledged.
 - A visitor's first event is a view; all of a visitor's events are within 15 minutes, so there is exactly one visit.
 - Additionally, some visitors come twice, 40 minutes apart: exactly two visits.
+- Of some visitors an earlier view or ping arrives in a later round, as if it had waited in a spool: the visit begins
+  with that view, or with none if it is a ping.
 - Events that are not acknowledged are sent again under the same ID. The log may have them twice; they count once.
 """
 
@@ -97,6 +99,20 @@ class Expected:
             for span in spans:
                 self.cells[Cell(event.site, *span, partition, measure)] += 1
 
+    def take_visit_back(self, event: PageEvent, partition: int) -> None:
+        """Remove the visit that a view began before an earlier event arrived."""
+        second = event.at // 1000
+        spans = [
+            ("", "5m", second // 300 * 300),
+            ("", "hour", second // 3600 * 3600),
+            ("", "day", local_day(event.at)),
+            ("", "total", 0),
+        ]
+        if event.article is not None:
+            spans += [(event.article, "day", local_day(event.at)), (event.article, "total", 0)]
+        for span in spans:
+            self.cells[Cell(event.site, *span, partition, "visits")] -= 1
+
     def total(self, site: str, article: str, measure: str) -> int:
         """Return the total that the counter of a site or an article must show."""
         return sum(
@@ -123,6 +139,8 @@ class History:
         self._round = 0
         self._readers: list[SimulatedVisitor] = []
         self._returning: list[SimulatedVisitor] = []
+        self._ahead: list[tuple[SimulatedVisitor, PageEvent]] = []
+        """Visitors whose earlier event has not arrived yet, and the view that has."""
         self._recent: list[Sending] = []
         self.expected = Expected()
         self.invalid_values: set[bytes | None] = {None}
@@ -139,6 +157,7 @@ class History:
             self._late: 3,
             self._very_late: 2,
             self._twice: 4,
+            self._out_of_order: 4,
             self._invalid: int(self._with_invalid),
         }
         makers = self._chance.choices(list(kinds), list(kinds.values()), k=events)
@@ -224,6 +243,20 @@ class History:
         return self._send(
             self._event(reader, reader.begun + 40 * MINUTE), reader.partition, starts_visit=True, late=True
         )
+
+    def _out_of_order(self, now: int) -> Sending:
+        """Generate a view, and in a later round an event of up to 25 minutes before it."""
+        waiting = [one for one in self._ahead if one[0].busy_until_round < self._round]
+        if not waiting or self._chance.random() < 0.3:
+            reader = self._person(now)
+            view = self._event(reader, now)
+            self._ahead.append((reader, view))
+            return self._send(view, reader.partition, starts_visit=True)
+        reader, view = self._chance.choice(waiting)
+        self._ahead.remove((reader, view))
+        at, kind = view.at - self._chance.randrange(6 * MINUTE, 25 * MINUTE), self._chance.choice(["view", "ping"])
+        self.expected.take_visit_back(view, reader.partition)
+        return self._send(self._event(reader, at, kind), reader.partition, starts_visit=True, late=True)
 
     def _invalid(self, now: int) -> Sending:
         event = {"id": self._id(), "site": "haihau", "kind": "view", "path": "/", "at": now}

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -17,8 +18,12 @@ import pytest_asyncio
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from shared.kafka.connection import KafkaConfig
+from shared.kafka.topic_config import alter_config
+from shared.topic_check import topic_client
 from tests.chaos.cluster import PARTITIONS, Cluster, Installation, RunningCounter
 from tests.chaos.polling import becomes_true, wait_until
+from tests.conftest import answers
 
 ROOT = Path(__file__).parent.parent.parent
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -162,3 +167,44 @@ async def test_deleted_records_are_recorded_as_gap(cluster: Cluster, here: Insta
     await send(cluster, [view(number) for number in range(5)], partition=4)
     await views(here, 60 + 18)
     assert (await command(here, "verify")).returncode == 0
+
+
+async def test_wrong_timestamps_stop_counting_until_applied(cluster: Cluster, here: Installation) -> None:
+    """With the timestamps of senders nothing is counted, the widget goes on, and `apply` lets counting continue."""
+    counter = await here.start_counter(with_widget=True)
+    await send(cluster, [view(number) for number in range(60)])
+    await views(here, 60)
+    async with topic_client(KafkaConfig(cluster.bootstrap)) as client:
+        await alter_config(client, "page-views", {"message.timestamp.type": "CreateTime"})
+    reason = await not_ready_reason(counter)
+    assert "message.timestamp.type is CreateTime instead of LogAppendTime" in reason
+    assert "Run `python -m shared.topics apply`, and counting continues by itself" in reason
+    await send(cluster, [view(number) for number in range(30)])
+    await asyncio.sleep(6)
+    await views(here, 60)
+    port = counter.part.environment["PRESSTALLY_HTTP_PORT"]
+    assert await asyncio.to_thread(answers, f"http://127.0.0.1:{port}/stats/haihau/counter")
+    applied = await asyncio.to_thread(
+        subprocess.run,
+        [sys.executable, "-m", "shared.topics", "apply"],
+        cwd=ROOT,
+        env={**counter.part.environment, "PRESSTALLY_PARTITIONS": str(PARTITIONS)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert applied.returncode == 0, applied.stdout + applied.stderr
+    await views(here, 90)
+    assert (await command(here, "verify")).returncode == 0
+
+
+async def test_counter_that_starts_with_wrong_timestamps_counts_nothing(cluster: Cluster, here: Installation) -> None:
+    """A counter that finds the topic so at its start does not count a single record before it is mended."""
+    async with topic_client(KafkaConfig(cluster.bootstrap)) as client:
+        await alter_config(client, "page-views", {"message.timestamp.type": "CreateTime"})
+        await send(cluster, [view(number) for number in range(12)])
+        counter = await here.start_counter(ready=False)
+        assert "message.timestamp.type is CreateTime" in await not_ready_reason(counter)
+        await views(here, 0)
+        await alter_config(client, "page-views", {"message.timestamp.type": "LogAppendTime"})
+    await views(here, 12)

@@ -49,6 +49,9 @@ HEALTH = {
     "presstally_consumer_counting_stopped": "0x700",
     "presstally_consumer_unreadable_partitions": "0x700",
     'presstally_uncounted_article_views_total{site="haihau"}': "7x700",
+    'presstally_topic_deviations{instance="s",topic="articles",property="cleanup.policy"}': "0x700",
+    'presstally_topic_deviations{instance="s",topic="page-views",property="retention.ms"}': "0x700",
+    "presstally_page_views_cut_span_seconds": "0x700",
     'presstally_reconciliation_difference_events{check="ledger"}': "0x700",
     'presstally_reconciliation_difference_events{check="totals"}': "0x700",
     'presstally_dead_letters_total{topic="page-views"}': "3x700",
@@ -110,6 +113,17 @@ CASES = [
     Case("RebalanceStorm", "warning", {"presstally_consumer_rebalances_total": "0+1x60"}),
     Case("UnreadableRecords", "page", {"presstally_consumer_unreadable_partitions": "0x20 1x40"}),
     Case("CountingStopped", "page", {"presstally_consumer_counting_stopped": "0x20 1x40"}),
+    Case(
+        "TopicMisconfigured",
+        "page",
+        {'presstally_topic_deviations{instance="s",topic="articles",property="cleanup.policy"}': "0x20 1x40"},
+    ),
+    Case(
+        "TopicMisconfigured",
+        "ticket",
+        {'presstally_topic_deviations{instance="s",topic="page-views",property="retention.ms"}': "0x20 1x40"},
+    ),
+    Case("TopicMisconfigured", "ticket", {"presstally_page_views_cut_span_seconds": "0x20 172800x40"}),
     Case("UncountedRecordsDeleted", "page", {"presstally_consumer_lost_records_total": "0x20 7x40"}),
     Case("DeadLetters", "ticket", {'presstally_dead_letters_total{topic="page-views"}': "3x25 4x40"}),
     Case(

@@ -5,13 +5,21 @@ import os
 import signal
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+
+from deploy.local import doctor as doctor_module
+from deploy.local.doctor import Installation, describe_numbers, unread_partitions
+from shared.kafka.connection import KafkaConfig
+from shared.kafka.topic_config import alter_config
+from shared.topic_check import topic_client
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -46,6 +54,9 @@ def test_doctor_reports_each_fault_and_exits_with_1(system: Any, wait: Callable[
         "a balanced ledger",
     )
     for fine in (
+        "topics: all are as they must be",
+        "consumers: every partition is read",
+        "clocks: the collector's is 0.0 s ahead of the broker's",
         "processes running",
         "ingest is ready",
         "stats is ready",
@@ -95,6 +106,95 @@ def test_doctor_names_frozen_process_and_checks_others(
     for sentence in messages:
         assert sentence in done.stdout, done.stdout
     wait(system.all_ready, 30, "health")
+
+
+def test_doctor_names_partitions_that_nobody_reads(system: Any, wait: Callable[..., Any]) -> None:
+    """Once Kafka has removed a frozen counter from its group, its partitions are named."""
+    pid = system.state()["parts"]["stats"]
+    os.kill(pid, signal.SIGSTOP)
+    try:
+        sentence = "FAILED  page-views: nobody reads partitions 0-11: no consumer is assigned to them"
+        wait(lambda: sentence in doctor(system).stdout, 30, sentence)
+        assert "FAILED  counter-adjustments: nobody reads partitions 0-11" in doctor(system).stdout
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    wait(lambda: "consumers: every partition is read" in doctor(system).stdout, 30, "readers")
+
+
+def test_wrong_topics_are_reported_by_doctor_and_readiness(system: Any, wait: Callable[..., Any]) -> None:
+    """Each service that uses a wrong topic stays ready with a warning, the doctor fails, and `apply` mends both."""
+    environment = {**system.environment, "KAFKA_BOOTSTRAP": system.kafka, "DATABASE_URL": system.database_url}
+    asyncio.run(set_property(system.kafka, "articles", "cleanup.policy", "delete"))
+    try:
+        for service in ("articles", "stats", "render"):
+            url = f"http://127.0.0.1:{system.port(service)}/readyz"
+            answer = wait(lambda url=url: (said := system.get(url)).json()["warnings"] and said, 45, "the warning")
+            assert answer.status == 200
+            (warning,) = answer.json()["warnings"]
+            assert "topic articles: cleanup.policy is delete instead of compact" in warning
+            assert "run `python -m shared.topics apply`" in warning
+            page = system.get(f"http://127.0.0.1:{system.port(service)}/metrics").text
+            assert 'presstally_topic_deviations{property="cleanup.policy",topic="articles"} 1.0' in page
+        done = doctor(system)
+        assert (done.returncode, "FAILED  topic articles: cleanup.policy is delete" in done.stdout) == (1, True)
+    finally:
+        command = [sys.executable, "-m", "shared.topics", "apply"]
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "articles: cleanup.policy was delete and is compact\n"), done.stderr
+    assert "topics: all are as they must be" in doctor(system).stdout
+    for service in ("articles", "stats", "render"):
+        url = f"http://127.0.0.1:{system.port(service)}/readyz"
+        wait(lambda url=url: not system.get(url).json()["warnings"], 45, "the end of the warning")
+
+
+async def set_property(kafka: str, topic: str, name: str, value: str) -> None:
+    async with topic_client(KafkaConfig(kafka)) as client:
+        await alter_config(client, topic, {name: value})
+
+
+async def test_unread_partitions_are_those_without_a_member(broker_alone: str) -> None:
+    """A topic whose only consumer has left, or joins a moment later, is unread in between."""
+    kafka, name = KafkaConfig(broker_alone), f"read-{uuid.uuid4().hex[:8]}"
+    admin = AIOKafkaAdminClient(bootstrap_servers=broker_alone)
+    await admin.start()
+    await admin.create_topics([NewTopic(name, 3, 1)])
+    await admin.close()
+    assert await unread_partitions(kafka, [name]) == {name: [0, 1, 2]}
+    async with (
+        AIOKafkaConsumer(name, bootstrap_servers=broker_alone, group_id=name) as consumer,
+        AIOKafkaConsumer(name, bootstrap_servers=broker_alone, group_id=f"{name}-2") as other,
+    ):
+        while not (consumer.assignment() and other.assignment()):  # noqa: ASYNC110 - they have no event
+            await asyncio.sleep(0.05)
+        assert await unread_partitions(kafka, [name]) == {}
+    assert await unread_partitions(kafka, [name]) == {name: [0, 1, 2]}
+
+
+@pytest.mark.parametrize(
+    ("numbers", "text"),
+    [([4], "partition 4"), ([0, 1, 2, 3], "partitions 0-3"), ([0, 2, 3, 7], "partitions 0, 2-3, 7")],
+)
+def test_partitions_are_described_as_ranges(numbers: list[int], text: str) -> None:
+    """Neighbouring numbers are one range."""
+    assert describe_numbers(numbers) == text
+
+
+@pytest.mark.parametrize(
+    ("offset", "is_fine", "text"),
+    [(0.0, True, "0.0 s ahead of"), (12.34, True, "12.3 s ahead of"), (-90.0, False, "90.0 s behind")],
+)
+async def test_clock_difference_is_shown_with_its_direction(
+    monkeypatch: pytest.MonkeyPatch, offset: float, is_fine: bool, text: str
+) -> None:
+    """The difference is shown in any case, and fails beyond half a minute."""
+
+    async def page(_: str) -> str:
+        return f"# HELP\npresstally_collector_clock_offset_seconds {offset}\n"
+
+    monkeypatch.setattr(doctor_module, "_get", page)
+    installation = Installation(Path(), {"ingest": 1}, {}, KafkaConfig("127.0.0.1:1"), "")
+    (finding,) = await doctor_module._clocks(installation)
+    assert (finding.is_fine, text in finding.message) == (is_fine, True)
 
 
 def test_doctor_without_installation_fails(tmp_path: Path) -> None:

@@ -38,16 +38,21 @@ def test_topics_of_states_are_compacted_and_page_views_kept_seven_days() -> None
         "retention.ms": str(7 * DAY_MS),
         "retention.bytes": str(3 * 1024**3),
         "message.timestamp.type": "LogAppendTime",
+        "max.message.bytes": "1048588",
     }
     for topic in (ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE):
-        assert topic.config == {"cleanup.policy": "compact"}, topic.name
+        assert topic.config == {"cleanup.policy": "compact", "max.message.bytes": "1048588"}, topic.name
 
 
 def test_dead_letters_of_each_topic_have_their_own_topic_for_thirty_days() -> None:
     """Each topic's dead letters go to `<topic>.dlq`, which Kafka keeps longer than the topic's records."""
     assert len({topic.dead_letters for topic in TOPICS}) == len(TOPICS)
     assert PAGE_VIEWS.dead_letters == "page-views.dlq"
-    assert {"cleanup.policy": "delete", "retention.ms": str(30 * DAY_MS)} == DEAD_LETTER_CONFIG
+    assert {
+        "cleanup.policy": "delete",
+        "retention.ms": str(30 * DAY_MS),
+        "max.message.bytes": "1048588",
+    } == DEAD_LETTER_CONFIG
 
 
 def test_topics_are_hashable_although_their_settings_are_a_dict() -> None:

@@ -2,13 +2,16 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from random import Random
 
 import asyncpg
 import pytest
 
+from services.stats import shared_reads
+from services.stats.queries import SQL
 from services.stats.shared_reads import ReadContention, SharedRead, Snapshot, open_snapshot, shared_read
 from shared.postgres import open_pool
 
@@ -84,14 +87,20 @@ async def test_snapshot_reads_one_moment(pool: asyncpg.Pool) -> None:
         assert abs(snapshot.at_seconds - time.time()) < 60
 
 
-@pytest.mark.parametrize("seed", range(3))
-async def test_no_value_falls_for_a_visitor_of_many_widgets(pool: asyncpg.Pool, seed: int) -> None:
-    """Six widgets with caches of their own, values that expire within milliseconds, commits: later is never less."""
+async def falls(pool: asyncpg.Pool, seed: int, seconds: float) -> list[tuple[int, int]]:
+    """Poll six widgets with caches of their own as three visitors, while a number rises; return where it first fell.
+
+    Values expire within milliseconds.
+    """
     random, cached = Random(seed), [SharedRead(b"-1", 0.0) for _ in range(6)]
-    stop = time.monotonic() + 3
+    stop = time.monotonic() + seconds
+    fell: list[tuple[int, int]] = []
+
+    def is_going_on() -> bool:
+        return time.monotonic() < stop and not fell
 
     async def commit() -> None:
-        while time.monotonic() < stop:
+        while is_going_on():
             await increase(pool)
 
     async def widget(place: int) -> int:
@@ -102,11 +111,103 @@ async def test_no_value_falls_for_a_visitor_of_many_widgets(pool: asyncpg.Pool, 
 
     async def visitor() -> int:
         newest, polls = 0, 0
-        while time.monotonic() < stop:
+        while is_going_on():
             value = await widget(random.randrange(6))
-            assert value >= newest
+            if value < newest:
+                fell.append((newest, value))
             newest, polls = value, polls + 1
         return polls
 
     *_, polls = await asyncio.gather(commit(), visitor(), visitor(), visitor())
-    assert polls > 100
+    assert fell or polls > 100
+    return fell
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_no_value_falls_for_a_visitor_of_many_widgets(pool: asyncpg.Pool, seed: int) -> None:
+    """Six widgets, values that expire within milliseconds, commits: what a visitor gets later is never less."""
+    assert await falls(pool, seed, 3.0) == []
+
+
+async def late_and_older_read(pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch) -> tuple[bytes, bytes]:
+    """Let one widget take its snapshot after its value's expiry, and another store an older one after that.
+
+    Returns what the two return, in this order.
+    """
+    begun, increased, older, released = 0, asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    @asynccontextmanager
+    async def open_first_late(connection: asyncpg.Connection) -> AsyncIterator[Snapshot]:
+        nonlocal begun
+        begun += 1
+        is_first = begun == 1
+        async with connection.transaction(isolation="repeatable_read", readonly=True):
+            if is_first:
+                await increased.wait()
+            row = await connection.fetchrow(SQL["begin_snapshot"])
+            assert row is not None
+            yield Snapshot(connection, row["begun_at"], row["taken_by"])
+
+    async def slow(snapshot: Snapshot) -> bytes:
+        value = await number(snapshot)
+        if value == b"0":
+            older.set()
+            await released.wait()
+        return value
+
+    monkeypatch.setattr(shared_reads, "open_snapshot", open_first_late)
+    monkeypatch.setattr(shared_reads, "READ_SHARE", 1e9)  # otherwise a value that is read late is valid for longer
+    first = asyncio.create_task(shared_read(pool, "number", 0.02, number))
+    while not begun:  # noqa: ASYNC110 - it has no event
+        await asyncio.sleep(0.001)
+    await asyncio.sleep(0.05)
+    second = asyncio.create_task(shared_read(pool, "number", 60, slow))
+    await older.wait()
+    await increase(pool)
+    increased.set()
+    earlier = await first
+    released.set()
+    later = await second
+    assert earlier is not None
+    assert later is not None
+    return earlier.value, later.value
+
+
+async def test_late_snapshot_is_not_followed_by_an_older_value(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read after its expiry is read again, so that an older value of another widget is refused."""
+    assert await late_and_older_read(pool, monkeypatch) == (b"1", b"1")
+
+
+# --- Negative controls: the proof rests on sharing and on these orders ---------------------------------------------
+
+STORE_ALWAYS = SQL["store_shared_read"].partition("WHERE s.valid_until")[0] + "WHERE $2::interval > '0' RETURNING true"
+
+
+def read_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each widget read for itself."""
+    monkeypatch.setitem(SQL, "find_shared_read", SQL["find_shared_read"] + " AND false")
+    monkeypatch.setitem(SQL, "store_shared_read", STORE_ALWAYS)
+
+
+def replace_early(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a read replace one that other widgets still return."""
+    monkeypatch.setitem(SQL, "store_shared_read", STORE_ALWAYS)
+
+
+@pytest.mark.parametrize("break_it", [read_alone, replace_early])
+async def test_reads_without_a_safeguard_fall(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch, break_it: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    """Without any one of the safeguards the same polls find a number that falls: the check above can fail."""
+    break_it(monkeypatch)
+    assert await falls(pool, 1, 10.0) != []
+
+
+async def test_stored_late_snapshot_is_followed_by_an_older_value(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without the comparison of the snapshot with the expiry, the number falls."""
+    monkeypatch.setitem(SQL, "begin_snapshot", "SELECT now() AS begun_at, now() AS taken_by")
+    assert await late_and_older_read(pool, monkeypatch) == (b"1", b"0")

@@ -42,7 +42,8 @@ from shared.object_store import open_store
 from shared.postgres import open_pool
 from shared.role import Process, Role
 from shared.sites import read_sites
-from shared.topics import PAGES_LIVE
+from shared.topic_watch import TopicWatch
+from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE, wanted_topics
 from shared.tracing import consumer_middlewares, http_telemetry, start_tracing, stop_tracing
 
 SHUTDOWN_SECONDS = 4.0
@@ -122,7 +123,10 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
     media = MediaStore(open_store(settings.media))
     gate = ComparisonGate(background)
     context = ApiContext(pool, Tokens(pool), sites, tracker, settings.public_url, media, gate)
+    used = [ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE]
+    topics = TopicWatch(settings.kafka, wanted_topics(settings.replication, used, dead_letters=False))
     tasks = [
+        process.spawn(topics.run(), "check the topics"),
         process.spawn(run_outbox_relay(background, settings.kafka), "outbox relay"),
         process.spawn(run_scheduler(background, sites), "scheduler"),
         process.spawn(gate.watch(), "state of the comparison"),
@@ -135,6 +139,7 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
                 "articles",
                 routes=[Mount("/api", limited(editor_api(context), context.tokens)), *asyncapi.ROUTES],
                 not_ready=lambda: [*gate.not_ready(), *([producer.problem] if producer.problem else [])],
+                degraded=topics.warnings,
             )
     finally:
         for task in tasks:

@@ -18,7 +18,8 @@ from services.ingest.settings import IngestSettings
 from shared.postgres import open_pool
 from shared.role import Process, Role
 from shared.sites import read_sites
-from shared.topics import PAGE_VIEWS
+from shared.topic_watch import TopicWatch
+from shared.topics import PAGE_VIEWS, wanted_topics
 
 
 @asynccontextmanager
@@ -49,7 +50,9 @@ async def run_collector(settings: IngestSettings, process: Process) -> AsyncIter
     SPOOL_BYTES.set_function(lambda: publisher.spool_bytes)
     SPOOL_BYTES_MAX.set(settings.spool_bytes_max)
     CLOCK_OFFSET.set_function(lambda: clock.offset_seconds or 0.0)
+    topics = TopicWatch(settings.kafka, wanted_topics(settings.replication, [PAGE_VIEWS], dead_letters=False))
     tasks = [
+        process.spawn(topics.run(), "check the topics"),
         process.spawn(salts.run_refresh(), "refresh salts"),
         process.spawn(endpoints.bodies.cancel_slow(), "cancel slow bodies"),
         process.spawn(router.run_refresh(), "refresh the partition plan"),
@@ -61,7 +64,8 @@ async def run_collector(settings: IngestSettings, process: Process) -> AsyncIter
             raw_routes={"/e": endpoints.events, "/e/batch": endpoints.batch, "/p.gif": endpoints.pixel},
             not_ready=lambda: [publisher.problem] if publisher.problem else [],
             degraded=lambda: [
-                warning for warning in (publisher.warning, salts.problem, router.warning, clock.warning) if warning
+                *(one for one in (publisher.warning, salts.problem, router.warning, clock.warning) if one),
+                *topics.warnings(),
             ],
         )
     finally:

@@ -12,7 +12,8 @@ from shared.kafka.producer import Producer
 from shared.postgres import open_pool
 from shared.role import Process, Role
 from shared.sites import read_sites
-from shared.topics import ARTICLES
+from shared.topic_watch import TopicWatch
+from shared.topics import ARTICLES, PAGES_LIVE, wanted_topics
 from shared.tracing import consumer_middlewares, start_tracing, stop_tracing
 
 
@@ -29,12 +30,17 @@ async def run_builder(settings: RenderSettings, process: Process) -> AsyncIterat
     offsets = ConsumerOffsets("render", "builder", ARTICLES.name)
     follower = DatabaseConsumer(broker, pool, offsets, settings.group, builder.on_article, process=process)
     watching = process.spawn(follower.watch(), "compare positions")
+    topics = TopicWatch(settings.kafka, wanted_topics(settings.replication, [ARTICLES, PAGES_LIVE], dead_letters=False))
+    checking = process.spawn(topics.run(), "check the topics")
     try:
         async with run_broker(broker, settings.kafka, process):
-            yield Role("builder", not_ready=lambda: builder.not_ready() + follower.not_ready())
+            yield Role(
+                "builder", not_ready=lambda: builder.not_ready() + follower.not_ready(), degraded=topics.warnings
+            )
     finally:
         reindexing.cancel()
         watching.cancel()
+        checking.cancel()
         await producer.stop()
         pool.terminate()
         await stop_tracing()

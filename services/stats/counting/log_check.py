@@ -3,6 +3,7 @@
 A position is valid in the log that it was counted in, and in no other. Kafka may delete a topic and create it again,
 lose its tail (an older data directory, an election of an incomplete replica), and give the lost offsets to other
 records. Offsets alone do not show that once the log has outgrown the position; the last counted record does.
+Nor is anything counted while the broker does not stamp records when they arrive.
 """
 
 import asyncio
@@ -16,7 +17,10 @@ from services.stats.counting.store import Position
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.last_record import read_checksums
 from shared.kafka.log_reader import log_reader
+from shared.kafka.topic_config import read_config
 from shared.kafka.topic_identity import TopicIdentity, read_topic
+from shared.topic_check import APPLY_COMMAND
+from shared.topics import PAGE_VIEWS, TIMESTAMPS
 
 CHECK_SECONDS = 5.0
 """From one check of a counter's partitions to the next."""
@@ -29,7 +33,7 @@ RESTORE_KAFKA = "Restore Kafka's newest data, and counting continues by itself. 
 class Mismatch(NamedTuple):
     """A partition whose log is not the one that was counted, and why."""
 
-    kind: Literal["other topic", "lost records"]
+    kind: Literal["other topic", "lost records", "timestamps"]
     message: str
 
 
@@ -90,7 +94,8 @@ class LogChecker:
         async with self._lock:
             try:
                 async with asyncio.timeout(REPLY_SECONDS):
-                    return await compare_with_log(await self._open(), topic, positions)
+                    logs = await compare_with_log(await self._open(), topic, positions)
+                    return refuse_timestamps(logs, await read_config((await self._open())._client, topic))  # noqa: SLF001 - it has no public attribute
             except BaseException:
                 await self._discard()
                 raise
@@ -134,6 +139,28 @@ async def compare_with_log(
             mismatch = _lost(f"the record before offset {position.next_offset} is not the one that was counted there")
         compared[number] = PartitionLog(beginnings.get(place, 0), end, mismatch)
     return compared
+
+
+def refuse_timestamps(logs: dict[int, PartitionLog], config: Mapping[str, str] | None) -> dict[int, PartitionLog]:
+    """Return the logs with a mismatch if the broker does not stamp records when they arrive.
+
+    A record's arrival decides whether it is too old or in the future, what a late event finds in the state, and where
+    counting continues after lost records. A sender's timestamp may be any. Records that were stored meanwhile keep the
+    times of their senders and are counted by them.
+
+    Args:
+        logs: By partition.
+        config: The topic's properties; None if they cannot be read.
+    """
+    wanted = PAGE_VIEWS.config[TIMESTAMPS]
+    if config is None or config[TIMESTAMPS] == wanted:
+        return logs
+    message = (
+        f"{TIMESTAMPS} is {config[TIMESTAMPS]} instead of {wanted}: {PAGE_VIEWS.consequences[TIMESTAMPS]}. Nothing is "
+        f"counted. Run `{APPLY_COMMAND}`, and counting continues by itself"
+    )
+    wrong = Mismatch("timestamps", message)
+    return {number: one._replace(mismatch=one.mismatch or wrong) for number, one in logs.items()}
 
 
 def find_mismatch(position: Position, identity: TopicIdentity, end: int) -> Mismatch | None:

@@ -52,7 +52,7 @@ class LogWatch:
 
     @property
     def problem(self) -> str | None:
-        """Why nothing is counted, as a message; None if the log is the one that was counted."""
+        """Why nothing is counted, as a message; None if the log is as it must be."""
         if self._mismatch is None and self._checks_without_topic >= CHECKS_WITHOUT_TOPIC:
             return (
                 f"the topic {PAGE_VIEWS.name} does not exist: nothing is counted until `python -m shared.topics` is run"
@@ -62,9 +62,9 @@ class LogWatch:
     def set_mismatch(self, mismatch: str | None) -> None:
         """Report that the log is not the one that was counted, or with None that it is again."""
         if mismatch is not None and self._mismatch is None:
-            log.error("counting has stopped: the log is not the one that was counted", reason=mismatch)
+            log.error("counting has stopped", reason=mismatch)
         elif mismatch is None and self._mismatch is not None:
-            log.info("the log is the one that was counted: counting continues")
+            log.info("the log is again as it must be: counting continues")
         self._mismatch = mismatch
         self._offset_reporter.is_lag_unknown = mismatch is not None
         COUNTING_STOPPED.set(self.problem is not None)

@@ -9,6 +9,7 @@ from services.stats.counting.article_titles import follow_titles
 from services.stats.counting.consumer import CountingConsumer
 from services.stats.counting.dead_letter_depth import run_depth_metrics
 from services.stats.counting.dead_letter_outbox import run_dead_letter_delivery
+from services.stats.counting.log_span import LogSpan
 from services.stats.counting.reconciliation import run_reconciliation
 from services.stats.counting.retention import run_reads_retention, run_retention
 from services.stats.settings import StatsSettings
@@ -17,6 +18,8 @@ from shared.kafka.producer import Producer
 from shared.postgres import open_pool
 from shared.role import Process, Role
 from shared.sites import read_sites
+from shared.topic_watch import TopicWatch
+from shared.topics import wanted_topics
 
 
 @asynccontextmanager
@@ -34,7 +37,10 @@ async def run_counter(settings: StatsSettings, process: Process) -> AsyncIterato
         follow_adjustments(others, pool, producer, process),
         *follow_titles(others, pool, producer, process),
     ]
+    topics, span = TopicWatch(kafka, wanted_topics(settings.replication)), LogSpan(kafka)
     tasks = [
+        process.spawn(topics.run(), "check the topics"),
+        process.spawn(span.run(), "measure the span of the log"),
         process.spawn(run_dead_letter_delivery(pool, producer), "deliver dead letters"),
         process.spawn(run_retention(pool), "delete expired rows"),
         process.spawn(run_reads_retention(pool), "delete expired reads"),
@@ -50,6 +56,7 @@ async def run_counter(settings: StatsSettings, process: Process) -> AsyncIterato
                 yield Role(
                     "counter",
                     not_ready=lambda: consumer.not_ready if joining.done() else ["joining the group of counters"],
+                    degraded=lambda: topics.warnings() + span.warnings(),
                     liveness_failure=lambda: consumer.liveness_failure() if joining.done() else None,
                 )
             finally:

@@ -37,24 +37,16 @@ from tests.conftest import SITES
 
 
 @pytest.fixture
-async def settings(broker_alone: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> IngestSettings:
+async def settings(
+    broker_without_topics: str, database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> IngestSettings:
     """Settings of a Kafka with fresh topics of 3 partitions, and a fresh database."""
     (tmp_path / "sites.toml").write_text(SITES, encoding="utf-8")
-    monkeypatch.setenv("KAFKA_BOOTSTRAP", broker_alone)
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", broker_without_topics)
     monkeypatch.setenv("DATABASE_URL", database)
     monkeypatch.setenv("PRESSTALLY_SITES", str(tmp_path / "sites.toml"))
     settings = IngestSettings.load()
-    admin = AIOKafkaAdminClient(bootstrap_servers=broker_alone)
-    await admin.start()
-    try:
-        async with asyncio.timeout(20):
-            if names := await admin.list_topics():
-                await admin.delete_topics(names)
-            while await admin.list_topics():  # noqa: ASYNC110 - Kafka has no event for it
-                await asyncio.sleep(0.05)
-            await create_topics(settings.kafka, 3, 1)
-    finally:
-        await admin.close()
+    await create_topics(settings.kafka, 3, 1)
     return settings
 
 

@@ -1,11 +1,17 @@
 """The comparison of a stored position with the log."""
 
+import asyncio
+
 import pytest
 
-from services.stats.counting.log_check import find_mismatch
+from services.stats.counting.log_check import LogChecker, Mismatch, PartitionLog, find_mismatch, refuse_timestamps
 from services.stats.counting.store import Position
+from shared.kafka.connection import KafkaConfig
 from shared.kafka.last_record import record_checksum
+from shared.kafka.topic_config import alter_config
 from shared.kafka.topic_identity import TopicIdentity
+from shared.topic_check import topic_client
+from shared.topics import create_topics
 
 LOG = TopicIdentity("cluster", "topic-id")
 POSITION = Position(1, 0, 10, identity=LOG)
@@ -45,3 +51,40 @@ def test_find_mismatch_names_the_command_of_the_case(
     assert mismatch.kind == kind
     assert f"python -m services.stats {command}`" in mismatch.message
     assert "Restore Kafka" in mismatch.message
+
+
+def test_refuse_timestamps_of_senders_stops_every_partition() -> None:
+    """With the senders' timestamps each partition has the command; a mismatch that was found first stays."""
+    lost = Mismatch("lost records", "lost")
+    logs = {0: PartitionLog(0, 9, None), 1: PartitionLog(0, 9, lost)}
+    refused = refuse_timestamps(logs, {"message.timestamp.type": "CreateTime"})
+    assert refused[1].mismatch == lost
+    assert refused[0].mismatch is not None
+    assert refused[0].mismatch.kind == "timestamps"
+    assert "Nothing is counted. Run `python -m shared.topics apply`" in refused[0].mismatch.message
+
+
+@pytest.mark.parametrize("config", [None, {"message.timestamp.type": "LogAppendTime"}])
+def test_refuse_timestamps_accepts_those_of_the_broker(config: dict[str, str] | None) -> None:
+    """The broker's timestamps stop nothing, and neither does a configuration that may not be read."""
+    logs = {0: PartitionLog(0, 9, None)}
+    assert refuse_timestamps(logs, config) == logs
+
+
+async def test_checker_reads_the_timestamps_of_a_real_topic(broker_without_topics: str) -> None:
+    """The check of the log finds wrong timestamps before anything is counted, and that they are mended."""
+    kafka = KafkaConfig(broker_without_topics)
+    await create_topics(kafka, 2, 1)
+    checker = LogChecker(kafka)
+    try:
+        identity, _ = await checker.read_topic("page-views")
+        positions = {number: Position(1, 0, 0, identity=identity) for number in range(2)}
+        async with topic_client(kafka) as client, asyncio.timeout(20):
+            for kind, mismatches in (("CreateTime", {"timestamps"}), ("LogAppendTime", {None})):
+                await alter_config(client, "page-views", {"message.timestamp.type": kind})
+                found: set[str | None] = set()
+                while found != mismatches:
+                    logs = await checker.check("page-views", positions)
+                    found = {one.mismatch and one.mismatch.kind for one in logs.values()}
+    finally:
+        await checker.close()

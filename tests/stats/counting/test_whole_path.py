@@ -5,6 +5,7 @@ so a rebuild counted a visitor several times. These histories take the whole pat
 """
 
 import asyncio
+import json
 import uuid
 from collections.abc import Sequence
 from random import Random
@@ -232,6 +233,68 @@ async def test_views_that_waited_in_a_spool_have_their_visits(database: str) -> 
         assert await drifts(pool, {0: [*records, *others]}) == []
     finally:
         await pool.close()
+
+
+TOTALS = """SELECT site, article, sum(views)::int, sum(visits)::int, sum(visitors)::int FROM stats.counts
+    WHERE grain = 'total' GROUP BY 1, 2"""
+
+
+async def totals(pool: asyncpg.Pool) -> dict[tuple[str, str], tuple[int, int, int]]:
+    """Return views, visits and visitors of each site and article, as their counters show them."""
+    return {(site, article): tuple(numbers) for site, article, *numbers in await pool.fetch(TOTALS)}
+
+
+async def test_late_ping_that_joins_two_visits_takes_one_back(database: str) -> None:
+    """The total of visits falls by one, as docs/counters.md says, and views and visitors stay."""
+    ann, first = "a" * 16, NOON - 120 * MINUTE
+    times = [("view", 0, 0), ("view", 50, 50), ("ping", 25, 51)]
+    records = [
+        record(n, kind=kind, at=first + at * MINUTE, arrived=first + arrived * MINUTE, visitor=ann)
+        for n, (kind, at, arrived) in enumerate(times)
+    ]
+    pool = await open_pool(database, role="presstally_stats", size=2)
+    try:
+        state = PartitionState()
+        position = (await read_positions(pool, "page-views", {0: 0}, TopicIdentity("c", "t")))[0]
+        seen = []
+        for one in records:
+            position = await count_one(pool, 0, RawBatch.of([one]), state, position)
+            seen.append((await totals(pool))["haihau", ""])
+        assert seen == [(1, 1, 1), (2, 2, 1), (2, 1, 1)]
+    finally:
+        await pool.close()
+
+
+@pytest.mark.parametrize("number", range(8))
+def test_totals_fall_only_by_visits_of_late_events(postgres_pool: Any, number: int) -> None:
+    """From commit to commit no total of views or visitors falls, and no site's visits do unless an event is late."""
+    seed = Random().randrange(10**9)
+    print(f"seed {seed}")  # shown when it fails
+    records = long_history(seed)[0]
+    random = Random(seed + 1)
+
+    async def run(pool: asyncpg.Pool) -> None:
+        async with pool.acquire() as connection:
+            await connection.execute("; ".join(f"DELETE FROM stats.{table}" for table in TABLES))
+        state = PartitionState()
+        position = (await read_positions(pool, "page-views", {0: 0}, TopicIdentity("c", "t")))[0]
+        before: dict[tuple[str, str], tuple[int, int, int]] = {}
+        newest, begin = 0, 0
+        while begin < len(records):
+            batch = records[begin : begin + random.randrange(1, 8)]
+            begin += len(batch)
+            times = [int(json.loads(one.value or b"{}")["at"]) for one in batch]
+            is_late = times != sorted(times) or times[0] < newest
+            newest = max(newest, *times)
+            position = await count_one(pool, 0, RawBatch.of(batch), state, position)
+            after = await totals(pool)
+            for place, (views, visits, visitors) in before.items():
+                now_views, now_visits, now_visitors = after[place]
+                assert (now_views >= views, now_visitors >= visitors) == (True, True), place
+                assert now_visits >= visits or is_late, place
+            before = after
+
+    postgres_pool(run)
 
 
 def random_cuts(random: Random, records: Sequence[RawRecord]) -> list[tuple[int, bool]]:
