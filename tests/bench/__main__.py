@@ -20,7 +20,7 @@ from tests.bench.attack import attack
 from tests.bench.collect import collect
 from tests.bench.count_latency import delay
 from tests.bench.counter_api import counter_api
-from tests.bench.importing import imports
+from tests.bench.importing import imports, large_import
 from tests.bench.infrastructure import BenchmarkError, Infrastructure
 from tests.bench.live_latency import live_delay
 from tests.bench.live_streams import live_streams
@@ -42,6 +42,7 @@ BENCHMARKS = {
     "live_streams": live_streams,
     "live_delay": live_delay,
     "imports": imports,
+    "large_import": large_import,
     "portal": portal,
     "render": render,
     "publish_live": publish_live,
@@ -98,7 +99,10 @@ def _parse() -> argparse.Namespace:
     )
     parser.add_argument("--visitors", type=int, default=1_000_000, help="visitors of memory (default: %(default)s)")
     parser.add_argument(
-        "--articles", type=int, default=10_000, help="articles of render and publish_live (default: %(default)s)"
+        "--articles",
+        type=int,
+        default=10_000,
+        help="articles of imports, render, publish_live (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=SEED, help="of all that is random (default: %(default)s)")
     chosen = parser.parse_args()
