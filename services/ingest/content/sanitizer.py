@@ -75,7 +75,7 @@ _OPTIONAL_END_TAGS = {
     "body",
 }
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
-_SPACE = re.compile(r"[ \t\r\n\f]+")
+_UNEVEN_SPACE = re.compile(r"[ \t\r\n\f]{2,}|[\t\r\n\f]")
 
 _markdown = Markdown(options=Options.ENABLE_TABLES | Options.ENABLE_STRIKETHROUGH)
 
@@ -108,7 +108,7 @@ class Node:
     @property
     def text(self) -> str:
         """The text of all descendants, with white space collapsed."""
-        return _SPACE.sub(" ", "".join(self._texts())).strip()
+        return _UNEVEN_SPACE.sub(" ", "".join(self._texts())).strip()
 
     def _texts(self) -> Iterator[str]:
         for child in self.children:

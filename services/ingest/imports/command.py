@@ -4,7 +4,6 @@ import argparse
 import asyncio
 import contextlib
 import getpass
-import mmap
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -27,6 +26,7 @@ from services.ingest.imports.fetching.options import add_fetch_arguments, open_f
 from services.ingest.imports.files import ImportFile, find_files, is_no_article
 from services.ingest.imports.identity import ImportRun
 from services.ingest.imports.item import Content, FormatError, ImportItem, ItemOrError, ReadContext
+from services.ingest.imports.mapped_file import open_mapped
 from services.ingest.imports.page_folders import PageFolders
 from services.ingest.imports.pipeline import ImportResult, run_import
 from services.ingest.imports.readers.plain_text import SavedCounter
@@ -312,7 +312,7 @@ def _opened(file: ImportFile, kind: str) -> Iterator[Content]:
     if kind not in MAPPED or file.bytes < MAPPED_BYTES_MIN:
         yield file.path.read_bytes()
         return
-    with file.path.open("rb") as opened, mmap.mmap(opened.fileno(), 0, access=mmap.ACCESS_READ) as mapped:
+    with open_mapped(file.path) as mapped:
         yield mapped
 
 

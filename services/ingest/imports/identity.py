@@ -43,10 +43,17 @@ def is_same_article(stored: Article, fields: Mapping[str, Any], *, is_address: b
 class ImportRun:
     """What a run has read so far, over all its files."""
 
-    ids: dict[tuple[str, str], tuple[bytes, str]] = field(default_factory=dict)
-    """Checksum and place of the first item with each source system and external ID."""
+    ids: dict[bytes, tuple[bytes, str]] = field(default_factory=dict)
+    """Checksum and place of the first item with each key of a source system and an external ID."""
     error: FormatError | None = None
     """The error at which the file ended; raised when the items before are saved."""
+
+    def first_with_id(self, draft: ImportedDraft, place: str) -> tuple[bool, str]:
+        """Return whether the first item with the ID of a draft has its content, and its place; it may be the draft."""
+        key = hashlib.sha256(f"{draft.source_system}\0{draft.external_id}".encode()).digest()[:DIGEST_CHARACTERS]
+        checksum = draft.checksum()[:DIGEST_CHARACTERS]
+        known, first = self.ids.setdefault(key, (checksum, place))
+        return known == checksum, first
 
 
 def with_own_id(draft: ImportedDraft, reason: str) -> ImportedDraft:

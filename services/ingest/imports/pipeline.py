@@ -96,15 +96,14 @@ def _prepared(item: ItemOrError, options: ImportOptions, run: ImportRun) -> Prep
 
 def _with_own_id(item: ImportItem, draft: ImportedDraft, options: ImportOptions, run: ImportRun) -> PreparedItem:
     """Return the item with an ID that no other item of the run has; the same item again keeps its ID."""
-    checksum = draft.checksum()
     place = f"{options.file_name}, {item.place}"
-    known, first = run.ids.setdefault((draft.source_system, draft.external_id), (checksum, place))
-    if known == checksum:
+    is_same, first = run.first_with_id(draft, place)
+    if is_same:
         return item, draft
     if not item.is_weak_id or options.external_id:
         return _failed(item, f"has the ID of another article: {draft.external_id[:200]!r}, as {first}", options)
     other = with_own_id(draft, f"{first} has the same address or file name")
-    run.ids.setdefault((other.source_system, other.external_id), (checksum, place))
+    run.first_with_id(other, place)
     return item, other
 
 
@@ -133,11 +132,14 @@ async def run_import(
     """
     run = run or ImportRun()
     run.error = None
-    batch = await asyncio.to_thread(prepare_batch, items, options, run)
+    batch = await _read_batch(items, options, run)
     while batch:
         saving = asyncio.create_task(_save_prepared(pool, batch, options))
         try:
-            following = await asyncio.to_thread(prepare_batch, items, options, run)
+            following = await _read_batch(items, options, run)
+        except asyncio.CancelledError:
+            saving.cancel()  # it may fetch images for minutes; what it has not committed is saved by the next run
+            raise
         finally:
             results = await saving
         for result in results:
@@ -145,6 +147,15 @@ async def run_import(
         batch = following
     if run.error is not None:
         raise run.error
+
+
+async def _read_batch(items: Iterator[ItemOrError], options: ImportOptions, run: ImportRun) -> list[PreparedItem]:
+    reading = asyncio.create_task(asyncio.to_thread(prepare_batch, items, options, run))
+    try:
+        return await asyncio.shield(reading)
+    except asyncio.CancelledError:
+        await asyncio.wait([reading])  # the file that it reads is closed next
+        raise
 
 
 async def _save_prepared(pool: asyncpg.Pool, batch: list[PreparedItem], options: ImportOptions) -> list[ImportResult]:

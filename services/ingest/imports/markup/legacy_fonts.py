@@ -48,6 +48,8 @@ def detect(text: str) -> str:
     if sample.isascii():
         return ""
     sample = _TAG.sub(" ", sample)
+    if len(_UNICODE_LETTER.findall(sample)) * 20 > len(sample.split()):  # nearly each text of today, quickly
+        return ""
     words = max(1, len(_WORD.findall(sample)))
     if len(_UNICODE_LETTER.findall(sample)) * 20 > words:
         return ""
