@@ -179,13 +179,9 @@ UNTESTED_ALONE = re.compile(
 """Modules without logic of their own."""
 TESTED_ELSEWHERE = {
     "services/ingest/collector/endpoints.py": "tests/e2e/test_collector.py, over real sockets",
-<<<<<<< HEAD
-    "services/ingest/imports/command.py": "tests/e2e/test_imports.py, as a process",
     "services/ingest/articles/compared_log.py": "tests/restore/test_articles_after_a_restore.py, with Kafka",
     "services/ingest/articles/relay_comparison.py": "tests/restore/test_articles_after_a_restore.py, with Kafka",
     "services/ingest/articles/republish_command.py": "tests/restore/test_articles_after_a_restore.py, with Kafka",
-=======
->>>>>>> f148ec9 (feat(imports): large files are read without staying in memory; Ctrl-C ends a run while images are fetched or a file is read)
     "services/ingest/articles/topic_recovery.py": "tests/restore/test_articles_after_a_restore.py, with Kafka",
     "services/ingest/articles/witness.py": "tests/restore/test_articles_after_a_restore.py, with Kafka",
     "services/render/rebuild/command.py": "tests/e2e/test_portal_rebuild.py, as a process",

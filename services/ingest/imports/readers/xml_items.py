@@ -25,6 +25,7 @@ from services.ingest.imports.warnings import ItemWarning, make_warning
 ITEM_BYTES_MAX = 64 * 1024 * 1024
 HEADER_BYTES_MAX = 2 * 1024 * 1024
 END_BYTES = 64 * 1024
+FIND_BYTES = 4 * 1024 * 1024
 HEADER_CHUNK_CHARACTERS = 64 * 1024
 _BLANK = re.compile(rb"[\xef\xbb\xbf \t\r\n]*")
 _DECLARATION = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
@@ -188,16 +189,26 @@ def split_items(file: XmlFile, context: ReadContext | None = None) -> Iterator[X
 
 def items_with(file: XmlFile, mark: bytes) -> Iterator[XmlItem]:
     """Yield the items that have some bytes, without parsing the others."""
-    position = file.content.find(mark, max(0, file.first_item))
+    end = max(0, file.first_item)
+    position = _find(file.content, mark, end)
     while position >= 0:
-        start = max(file.content.rfind(name, 0, position) for name in (b"<item>", b"<item "))
+        start = max(file.content.rfind(name, end, position) for name in (b"<item>", b"<item "))
         found = _next_item(file.content, start) if start >= 0 else None
         end, is_closed = _item_end(file.content, found) if found is not None else (position + 1, False)
         if found is not None and is_closed and end > position:
             item = _parsed(file.content[found.start() : end], file, 0, 0)
             if isinstance(item, XmlItem):
                 yield item
-        position = file.content.find(mark, max(end, position + 1))
+        position = _find(file.content, mark, max(end, position + 1))
+
+
+def _find(content: Content, mark: bytes, start: int) -> int:
+    """Return the position of the next mark, or -1; by parts, so that a mapped file can be released meanwhile."""
+    for begin in range(start, len(content), FIND_BYTES):
+        found = content.find(mark, begin, begin + FIND_BYTES + len(mark) - 1)
+        if found >= 0:
+            return found
+    return -1
 
 
 def is_cut_off(file: XmlFile) -> bool:

@@ -1,8 +1,13 @@
 """Feeds and exports in XML: a fault costs at most its item, and a file without articles is refused."""
 
+import time
+
 import pytest
 
 from services.ingest.imports.item import FormatError, ImportItem, UnreadableItem
+from services.ingest.imports.readers import xml_items
+from services.ingest.imports.readers.xml_items import items_with, open_xml
+from tests.bench.importing import WXR_HEAD
 from tests.ingest.imports.samples import read_content
 
 ITEM = "<item><title>{title}</title><link>https://cu.example/{title}</link><description>{text}</description></item>"
@@ -86,3 +91,23 @@ def test_feed_cut_off_between_items_is_reported() -> None:
     assert (first.title, second.title) == ("t0", "t1")
     assert isinstance(end, UnreadableItem)
     assert "cut off" in end.reason
+
+
+def test_items_with_of_many_attachments_takes_linear_time() -> None:
+    """Each attachment is searched from the one before, not from the beginning of the file."""
+    item = (
+        f"<item><title>Ảnh</title>{'x' * 5_000}<wp:attachment_url>https://cu.example/a.png</wp:attachment_url></item>"
+    )
+    content = (WXR_HEAD + item * 5_000 + "</channel></rss>").encode()
+    begun = time.process_time()
+    found = list(items_with(open_xml(content), b"attachment_url"))
+    assert len(found) == 5_000
+    assert time.process_time() - begun < 4
+
+
+def test_items_with_finds_marks_at_the_edges_of_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A mark that lies across two parts of a search is found, each once."""
+    content = (WXR_HEAD + "<item><title>a</title><attachment_url/></item>" * 5 + "</channel></rss>").encode()
+    for size in range(1, 60):
+        monkeypatch.setattr(xml_items, "FIND_BYTES", size)
+        assert len(list(items_with(open_xml(content), b"attachment_url"))) == 5
