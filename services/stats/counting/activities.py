@@ -212,8 +212,8 @@ class _Update:
             again[1:] = ids[1:] == ids[:-1]
             closing = np.flatnonzero(~again & (table.end[ids] > NEVER))
             if len(closing):
-                old = ids[closing]
-                self._close(old, table.start[old], table.end[old], table.previous[old], table.source[old])
+                old, end = ids[closing], before[rows[closing]]  # events of this batch may have continued it
+                self._close(old, table.start[old], end, table.previous[old], table.source[old])
             followed = np.flatnonzero(again) - 1
             if len(followed):
                 self._close(

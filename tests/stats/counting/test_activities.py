@@ -106,6 +106,23 @@ def test_visit_that_moves_takes_its_referrer_along() -> None:
         assert counted["referrers"] == {("haihau", day, "google.com"): 0, ("haihau", day, "zalo.me"): 1}
 
 
+@pytest.mark.parametrize("cuts", [[], [1], [3], [1, 2, 3]])
+def test_activity_that_continues_and_closes_in_one_batch_keeps_its_end(cuts: list[int]) -> None:
+    """A late view joins a later visit to one that a ping of the same batch had continued."""
+    records = [
+        record(0, at=NOON - 45 * MINUTE),
+        record(1, at=NOON - 20 * MINUTE, arrived=NOON, kind="ping"),
+        record(2, at=NOON + 15 * MINUTE),
+        record(3, at=NOON - 2 * MINUTE, arrived=NOON + 31 * MINUTE),
+    ]
+    counted, _ = count(records, cuts)
+    by_model = recount({0: records}, SITES).counts
+    assert {place: number for place, number in counted["visits"].items() if number} == {
+        tuple(place): numbers.visits for place, numbers in by_model.items() if numbers.visits
+    }
+    assert sum(counted["referrers"].values()) == 1
+
+
 GAPS = [
     (0, 1000, MINUTE, 10 * MINUTE, 31 * MINUTE),
     (0, MINUTE, 29 * MINUTE, 30 * MINUTE, 200 * MINUTE),
