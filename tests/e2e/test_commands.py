@@ -102,7 +102,7 @@ def test_adjustment_of_an_article_leaves_its_site(system: Any, new_id: NewId) ->
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ([], "one of --amount, --reverse or --list is required"),
+        ([], "one of --amount, --reverse, --send-again or --list is required"),
         (["--site", SITE, "--amount", "1"], "--why is required"),
         (["--amount", "1", "--why", "x"], "--site is required"),
         (["--site", "khong-co", "--amount", "1", "--why", "x"], "unknown site 'khong-co'"),
