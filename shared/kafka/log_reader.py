@@ -13,6 +13,9 @@ SILENCE_SECONDS = 15.0
 """A broker that has records and sends none for this time is taken to be unavailable."""
 POLL_MS = 50
 """How long to wait for records: none come where only ends of transactions are, which take offsets."""
+FETCH_WAIT_MS = 20
+"""A fetch at the end of a partition holds back the next one from the same broker for so long. What was read is paused:
+at its end it would be fetched again and again."""
 FETCH_RECORDS = 20_000
 PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 
@@ -37,6 +40,7 @@ async def log_reader(
         auto_offset_reset="none",
         isolation_level=READ_COMMITTED,
         max_partition_fetch_bytes=partition_fetch_bytes,
+        fetch_max_wait_ms=FETCH_WAIT_MS,
     )
     try:
         await consumer.start()
@@ -67,3 +71,4 @@ async def read_range(
             moved_at = time.monotonic()
         elif time.monotonic() - moved_at > SILENCE_SECONDS:
             raise TimeoutError(f"{partition.topic}-{partition.partition}: no records from offset {before} on")
+    reader.pause(partition)

@@ -18,12 +18,16 @@ class Reader:
         self.offsets, self.end, self.is_silent = offsets, end, is_silent
         self.at = -1
         self.assigned: list[TopicPartition] = []
+        self.paused: list[TopicPartition] = []
 
     def assign(self, partitions: list[TopicPartition]) -> None:
         self.assigned = partitions
 
     def seek(self, _: TopicPartition, offset: int) -> None:
         self.at = offset
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        self.paused += partitions
 
     async def position(self, _: TopicPartition) -> int:
         return self.at
@@ -43,7 +47,9 @@ async def read(reader: Reader, begin: int, end: int) -> list[int]:
 
 async def test_read_range_yields_records_before_the_end() -> None:
     """Records from begin to before end are returned in order, also over gaps at the end of the range."""
-    assert await read(Reader([3, 4, 6, 7, 8], 9), 3, 7) == [3, 4, 6]
+    reader = Reader([3, 4, 6, 7, 8], 9)
+    assert await read(reader, 3, 7) == [3, 4, 6]
+    assert reader.paused == [PARTITION], "it would be fetched at its end, again and again"
     assert await read(Reader([3, 4], 9), 3, 9) == [3, 4]
 
 
