@@ -9,7 +9,7 @@ import argparse
 import asyncio
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -43,6 +43,7 @@ MESSAGE_BYTES_MAX = 1_048_588
 """Kafka's default: a record batch of 1 MiB with its header. An article may be nearly as large."""
 IN_SYNC_REPLICAS_MIN = 2
 """With three copies or more: an acknowledged record survives the loss of one broker."""
+USABLE_SECONDS = 20.0
 COMMAND_SECONDS = 30.0
 """How long `python -m shared.topics` waits for Kafka."""
 SHOWN_SECONDS = 10.0
@@ -194,9 +195,28 @@ async def create_topics(kafka: KafkaConfig, partitions: int, replication: int) -
         for name, code, *text in response.topic_errors:
             if code not in (0, TopicAlreadyExistsError.errno):
                 raise KafkaError(f"{name}: error {code} {' '.join(str(part) for part in text)}")
-        return [topic.name for topic in missing]
+        names = [topic.name for topic in missing]
+        await _wait_until_usable(admin, names)
+        return names
     finally:
         await admin.close()
+
+
+async def _wait_until_usable(admin: AIOKafkaAdminClient, names: Sequence[str]) -> None:
+    """Wait until brokers know new topics and their leaders: for a moment they answer that there is no such topic.
+
+    Raises:
+        KafkaError: they do not within USABLE_SECONDS.
+    """
+    try:
+        async with asyncio.timeout(USABLE_SECONDS):
+            while not all(  # noqa: ASYNC110 - Kafka has no event for it
+                topic["error_code"] == 0 and all(one["leader"] >= 0 for one in topic["partitions"])
+                for topic in await admin.describe_topics(list(names))
+            ):
+                await asyncio.sleep(0.05)
+    except TimeoutError as error:
+        raise KafkaError(f"new topics cannot be used after {USABLE_SECONDS:g} s: {', '.join(names)}") from error
 
 
 async def _with_retries(kafka_work: Callable[[], Awaitable[_Result]]) -> _Result:
