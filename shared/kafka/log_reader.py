@@ -1,5 +1,7 @@
 """Reads ranges of a topic's records, without a consumer group."""
 
+import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +11,8 @@ from aiokafka.structs import ConsumerRecord
 
 from shared.kafka.connection import READ_COMMITTED, KafkaConfig
 
+START_SECONDS = 30.0
+STOP_SECONDS = 3.0
 SILENCE_SECONDS = 15.0
 """A broker that has records and sends none for this time is taken to be unavailable."""
 POLL_MS = 50
@@ -43,10 +47,13 @@ async def log_reader(
         fetch_max_wait_ms=FETCH_WAIT_MS,
     )
     try:
-        await consumer.start()
+        async with asyncio.timeout(START_SECONDS):
+            await consumer.start()
         yield consumer
     finally:
-        await consumer.stop()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS):
+                await consumer.stop()
 
 
 async def read_range(

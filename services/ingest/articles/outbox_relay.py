@@ -15,6 +15,7 @@ from contextlib import ExitStack, asynccontextmanager
 import asyncpg
 import msgspec
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
 
 from services.ingest.articles.relay_comparison import open_comparison
 from services.ingest.queries import SQL
@@ -30,6 +31,10 @@ BATCH_MESSAGES = 200
 SEND_SECONDS = 8.0
 START_SECONDS = 15.0
 IDLE_SECONDS = 0.05
+STEP_SECONDS_MAX = 15.0
+"""A consumer whose connection broke may wait without end: then the relay begins again with a new one."""
+BEGIN_SECONDS_MAX = 600.0
+"""The first comparison may read the whole topic."""
 
 
 async def run_outbox_relay(pool: asyncpg.Pool, kafka: KafkaConfig) -> None:
@@ -46,6 +51,11 @@ async def run_outbox_relay(pool: asyncpg.Pool, kafka: KafkaConfig) -> None:
                         await connection.execute(SQL["release_relay"])
         except (*KAFKA_ERRORS, *POSTGRES_UNAVAILABLE) as error:
             outage.failed(error)
+        except asyncio.CancelledError:
+            if is_cancelled():
+                raise
+            # aiokafka cancels requests whose connection closes: that ends no relay
+            outage.failed(KafkaConnectionError("the connection of a request was closed"))
         if is_cancelled():  # closing the pool raised an error that replaced the cancellation
             return
         await outage.pause()
@@ -59,10 +69,12 @@ def is_cancelled() -> bool:
 
 async def _relay_all(connection: Connection, kafka: KafkaConfig, outage: Outage) -> None:
     async with _producer(kafka) as producer, open_comparison(connection, kafka) as comparison:
-        await comparison.begin()
+        async with asyncio.timeout(BEGIN_SECONDS_MAX):
+            await comparison.begin()
         while True:
             count = await _relay_batch(connection, producer)
-            await comparison.step(producer)
+            async with asyncio.timeout(STEP_SECONDS_MAX):
+                await comparison.step(producer)
             outage.ended()
             if not count:
                 await asyncio.sleep(IDLE_SECONDS)
