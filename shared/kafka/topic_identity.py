@@ -130,12 +130,12 @@ async def read_topic(client: Any, topic: str) -> tuple[TopicIdentity, list[int]]
         raise KafkaError("no broker is known yet")
     try:
         response = await client.send(node, _MetadataRequest(topic))
-    except asyncio.CancelledError as error:
+    except asyncio.CancelledError as cancelled:
         task = asyncio.current_task()
         if task is None or task.cancelling():
             raise
         # aiokafka cancels requests whose connection closes
-        raise KafkaConnectionError("the connection of a request was closed") from error
+        raise KafkaConnectionError("the connection of a request was closed") from cancelled
     error, name, topic_id, _, partitions, *_ = response.topics[0]
     if error == UnknownTopicOrPartitionError.errno:
         raise UnknownTopicOrPartitionError(topic)
