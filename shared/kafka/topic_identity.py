@@ -5,12 +5,11 @@ aiokafka speaks an older version of Kafka's Metadata request, without topic ids;
 (KIP-516, Kafka 2.8 and newer).
 """
 
-import asyncio
 from io import BytesIO
 from typing import Any, NamedTuple
 from uuid import UUID
 
-from aiokafka.errors import KafkaConnectionError, KafkaError, UnknownTopicOrPartitionError
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from aiokafka.protocol.api import Request, RequestStruct, Response
 from aiokafka.protocol.types import (
     AbstractType,
@@ -128,14 +127,7 @@ async def read_topic(client: Any, topic: str) -> tuple[TopicIdentity, list[int]]
     node = client.get_random_node()
     if node is None:
         raise KafkaError("no broker is known yet")
-    try:
-        response = await client.send(node, _MetadataRequest(topic))
-    except asyncio.CancelledError as cancelled:
-        task = asyncio.current_task()
-        if task is None or task.cancelling():
-            raise
-        # aiokafka cancels requests whose connection closes
-        raise KafkaConnectionError("the connection of a request was closed") from cancelled
+    response = await client.send(node, _MetadataRequest(topic))
     error, name, topic_id, _, partitions, *_ = response.topics[0]
     if error == UnknownTopicOrPartitionError.errno:
         raise UnknownTopicOrPartitionError(topic)

@@ -15,7 +15,6 @@ from contextlib import ExitStack, asynccontextmanager
 import asyncpg
 import msgspec
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaConnectionError
 
 from services.ingest.articles.relay_comparison import open_comparison
 from services.ingest.queries import SQL
@@ -51,11 +50,6 @@ async def run_outbox_relay(pool: asyncpg.Pool, kafka: KafkaConfig) -> None:
                         await connection.execute(SQL["release_relay"])
         except (*KAFKA_ERRORS, *POSTGRES_UNAVAILABLE) as error:
             outage.failed(error)
-        except asyncio.CancelledError:
-            if is_cancelled():
-                raise
-            # aiokafka cancels requests whose connection closes: that ends no relay
-            outage.failed(KafkaConnectionError("the connection of a request was closed"))
         if is_cancelled():  # closing the pool raised an error that replaced the cancellation
             return
         await outage.pause()

@@ -1,12 +1,15 @@
 """Ranges of a partition's records, read without a consumer group."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from aiokafka import TopicPartition
+from aiokafka.errors import KafkaConnectionError, KafkaError
 
-from shared.kafka.log_reader import read_range
+from shared.kafka.connection import KafkaConfig
+from shared.kafka.log_reader import log_reader, read_range
 
 PARTITION = TopicPartition("page-views", 0)
 
@@ -71,3 +74,24 @@ async def test_read_range_of_a_silent_broker_times_out(monkeypatch: pytest.Monke
     monkeypatch.setattr("shared.kafka.log_reader.SILENCE_SECONDS", 0.1)
     with pytest.raises(TimeoutError, match="page-views-0: no records from offset 3 on"):
         await read(Reader([3], 9, is_silent=True), 3, 9)
+
+
+@pytest.mark.parametrize("stop_error", [asyncio.CancelledError(), KafkaError("broken"), None])
+async def test_reader_whose_stop_is_cancelled_does_not_cancel_its_caller(
+    monkeypatch: pytest.MonkeyPatch, stop_error: BaseException | None
+) -> None:
+    """The error of the broken connection reaches the caller, and not what the consumer raises while it stops."""
+
+    class Consumer:
+        def __init__(self, **_: Any) -> None: ...
+
+        async def start(self) -> None: ...
+
+        async def stop(self) -> None:
+            if stop_error is not None:
+                raise stop_error
+
+    monkeypatch.setattr("shared.kafka.log_reader.AIOKafkaConsumer", Consumer)
+    with pytest.raises(KafkaConnectionError):
+        async with log_reader(KafkaConfig("127.0.0.1:1")):
+            raise KafkaConnectionError
