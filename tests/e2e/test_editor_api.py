@@ -195,7 +195,7 @@ def test_versions_are_read_compared_and_restored(editors: Any) -> None:
     pages.append(editors.call("GET", f"{path}/revisions?limit=2&cursor={pages[0]['next']}").json())
     assert [one["version"] for page in pages for one in page["revisions"]] == [3, 2, 1]
     assert pages[1]["revisions"][0]["note"] == "" or pages[0]["revisions"][1]["note"] == "sửa lỗi"
-    audit = editors.call("GET", "/audit?site=haihau&limit=1", scope="admin").json()["entries"]
+    audit = editors.call("GET", "/audit?site=haihau&action=restore&limit=1", scope="admin").json()["entries"]
     assert (audit[0]["article"], audit[0]["action"], audit[0]["who"]) == (article, "restore", "Người write")
 
 

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 import asyncpg
 import msgspec
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import AIOKafkaProducer, TopicPartition
+from prometheus_client import REGISTRY
 
 from services.ingest.articles import relay_comparison, republish_command
 from services.ingest.articles.opening_balances import opening_balance_id, set_opening_balance
@@ -331,6 +332,20 @@ async def test_republish_after_a_restore_skips_versions(
         assert await republish(database, topics, monkeypatch, "--after-restore") == 0
         assert await edit(pool, 1, "Sau") > 1_000
     assert "versions and numbers skip" in capsys.readouterr().out
+
+
+async def test_unreadable_record_is_reported_and_is_no_conflict(
+    topics: str, database: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A record that cannot be decoded hides no other one, and raises no alert about a restore that never was."""
+    await store(database, article(1, 1))
+    async with AIOKafkaProducer(bootstrap_servers=topics) as producer:
+        await producer.send_and_wait(ARTICLES.name, b"not an article", key=b"x", partition=0)
+    before = REGISTRY.get_sample_value("presstally_recovery_conflicts")
+    printed = await conflicts_of(database, topics, capsys)
+    assert "1 unreadable record(s) not compared" in printed
+    assert "conflict:" not in printed
+    assert REGISTRY.get_sample_value("presstally_recovery_conflicts") == before
 
 
 async def test_conflicts_of_recovered_articles_are_reported(

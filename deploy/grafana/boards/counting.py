@@ -67,7 +67,7 @@ COUNTING = Dashboard(
                 "Views without an article",
                 "Views per second that count for the site alone: too many new article ids were viewed on that day.",
                 "cps",
-                {"{{site}}": f"sum by (site) (rate(presstally_uncounted_article_views_total{{{SITE}}}[{I}]))"},
+                {"{{site}}": or_zero(f"sum by (site) (rate(presstally_uncounted_article_views_total{{{SITE}}}[{I}]))")},
                 stacked=True,
             ),
         ],

@@ -34,6 +34,7 @@ PUBLISHING = Dashboard(
                 "short",
                 {"{{action}}": f"sum by (action) (increase(presstally_article_changes_total[{I}]))"},
                 stacked=True,
+                width=12,
             ),
             Panel(
                 "Articles rendered",
@@ -41,6 +42,14 @@ PUBLISHING = Dashboard(
                 "short",
                 {"{{result}}": f"sum by (result) (increase(presstally_articles_rendered_total[{I}]))"},
                 stacked=True,
+                width=12,
+            ),
+            Panel(
+                "Recovered after a restore",
+                "Articles and opening balances by which Postgres and Kafka differed.",
+                "short",
+                {"{{result}}": "sum by (result) (presstally_recovered_messages_total)"},
+                width=12,
             ),
             Panel(
                 "Outbox and schedule",
@@ -50,6 +59,7 @@ PUBLISHING = Dashboard(
                     "messages": "max(presstally_outbox_pending_messages)",
                     "overdue, s": "max(presstally_schedule_overdue_seconds)",
                 },
+                width=12,
             ),
         ],
         "Images": [

@@ -52,6 +52,9 @@ def print_report(report: ComparisonReport) -> None:
     )
     if report.was_restored:
         print("Postgres is older than what was given before: versions and numbers skip those since its backup")
+    if report.unreadable:
+        hint = "`python -m services.stats dlq list --topic articles` shows them"
+        print(f"{report.unreadable:,} unreadable record(s) not compared; {hint}")
     for conflict in report.conflicts:
         print(f"conflict: {conflict}")
 

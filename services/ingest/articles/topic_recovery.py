@@ -63,6 +63,8 @@ class ComparisonReport:
     """The topic `articles` is the log that was compared before."""
     articles: int = 0
     """Articles that were read from the topic."""
+    unreadable: int = 0
+    """Records that cannot be decoded. They are no conflict: `render` dead-letters each."""
     taken_over: int = 0
     sent_again: int = 0
     balances_taken_over: int = 0
@@ -160,7 +162,9 @@ class TopicRecovery:
             try:
                 article = msgspec.json.decode(record.value, type=Article)
             except (msgspec.DecodeError, UnicodeError) as error:
-                self._conflict(f"a record of {record.topic}-{record.partition}", f"cannot be decoded: {error}")
+                self._report.unreadable += 1  # render dead-letters it with its reason
+                place = f"{record.topic}-{record.partition}@{record.offset}"
+                log.warning("unreadable record is not compared", record=place, reason=str(error))
                 continue
             if article.version >= versions.get(article.id, 0):
                 versions[article.id] = article.version

@@ -5,19 +5,30 @@ the last revision and number with its group's offset, as metadata: within a seco
 committed, so that no other database is behind.
 """
 
+import asyncio
 from typing import NamedTuple
 
 import msgspec
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    KafkaError,
+    NotCoordinatorForGroupError,
+)
 from aiokafka.structs import OffsetAndMetadata
 
 from services.ingest.queries import SQL
 from shared.kafka.connection import KafkaConfig
 from shared.postgres import Connection
+from shared.retry import retry_until_done
 from shared.topics import ARTICLES
 
 GROUP = "ingest-relay"
+COORDINATOR_SECONDS = 15.0
+"""A new Kafka has no coordinator until it has created its topic of offsets."""
+_NO_COORDINATOR = (GroupCoordinatorNotAvailableError, GroupLoadInProgressError, NotCoordinatorForGroupError)
 _PLACE = TopicPartition(ARTICLES.name, 0)
 
 
@@ -46,7 +57,14 @@ async def read_witness(kafka: KafkaConfig) -> Witness | None:
     admin = AIOKafkaAdminClient(**kafka.client, request_timeout_ms=10_000)
     await admin.start()
     try:
-        found = await admin.list_consumer_group_offsets(GROUP, partitions=[_PLACE])
+        async with asyncio.timeout(COORDINATOR_SECONDS):
+            found = await retry_until_done(
+                lambda: admin.list_consumer_group_offsets(GROUP, partitions=[_PLACE]),
+                on=_NO_COORDINATOR,
+                what=f"find the coordinator of {GROUP}",
+            )
+    except TimeoutError as error:
+        raise KafkaError(f"no coordinator of {GROUP} after {COORDINATOR_SECONDS:g} s") from error
     finally:
         await admin.close()
     metadata = found[_PLACE].metadata if _PLACE in found else ""
