@@ -1,9 +1,11 @@
 """`python -m services.stats rebuild`: count the retained log again into a new generation, and swap.
 
 A generation is a complete set of counts with its own offsets. The rebuild fills a new one from the beginning of the log
-with the counter's own fold, while the counters continue with the current one. When it has caught up it locks their
-offsets, counts the last records, and makes the new generation the current one in the same transaction: queries see the
-old counts, then the new ones. The counters are fenced, and continue from the new generation's offsets and snapshots.
+with the counter's own fold, while the counters continue with the current one. It never counts further than they do:
+the current generation has all that is kept of a record, its kept days and its dead letter. When it has caught up it
+locks their offsets, counts the last records, and makes the new generation the current one in the same transaction:
+queries see the old counts, then the new ones. The counters are fenced, and continue from the new generation's offsets
+and snapshots.
 
 Records that Kafka has deleted cannot be counted again. Local days that the log has only in part keep their counts.
 """
@@ -12,18 +14,19 @@ import argparse
 import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from services.stats.admin.kept_days import BEGINNING, next_day, without_kept_days
 from services.stats.admin.lost_adjustments import send_lost_adjustments
 from services.stats.admin.lost_records import continue_after_lost_records, refuse_lost_records
 from services.stats.counting.decoding import RawBatch, decode
 from services.stats.counting.evicted_state import EvictedState
-from services.stats.counting.rules import DAY_SECONDS, UNKNOWN_SITE, CountDeltas, fold_batch
+from services.stats.counting.rules import DAY_SECONDS, UNKNOWN_SITE, fold_batch
 from services.stats.counting.snapshots import to_bytes
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import (
@@ -33,8 +36,8 @@ from services.stats.counting.store import (
     read_known_articles,
     read_positions,
     save_snapshot,
+    skip_gap,
 )
-from services.stats.local_calendar import day_start
 from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError, open_command_pool
@@ -66,8 +69,6 @@ TABLES = [
     "generations",
 ]
 """Tables with rows of a generation."""
-BEGINNING = -(2**53)
-"""Before all days."""
 
 
 @dataclass
@@ -187,6 +188,8 @@ class Rebuild:
                 if same_log
                 else "the counts are of another topic; --new-log keeps them and continues with this one"
             )
+        if not self._new_log and await self._skip_gaps(beginnings, counted):
+            counted = await self._pool.fetch(SQL["read_partitions"], self._old, PAGE_VIEWS.name, numbers)
         for leftover in await self._pool.fetch(SQL["building_generations"]):
             await self._drop(leftover["generation"])
         self._generation = await self._pool.fetchval(SQL["begin_generation"])
@@ -208,6 +211,16 @@ class Rebuild:
             await self._find_complete_days(beginnings, counted)
         await self._copy_known_articles()
         print(f"generation {self._generation} is being built; queries continue with {self._old}", flush=True)
+
+    async def _skip_gaps(self, beginnings: dict[TopicPartition, int], counted: list[Any]) -> bool:
+        """Store the gaps that no counter has noticed yet, as a counter would; return whether there were any."""
+        found = False
+        for row in counted:
+            beginning = beginnings[TopicPartition(PAGE_VIEWS.name, row["partition"])]
+            if row["next_offset"] < beginning:
+                position = Position(self._old, row["epoch"], row["next_offset"])
+                found |= await skip_gap(self._pool, PAGE_VIEWS.name, row["partition"], position, beginning)
+        return found
 
     async def _find_complete_days(self, beginnings: dict[TopicPartition, int], counted: list[Any]) -> None:
         """Find for each site the first local day that the log has completely."""
@@ -255,7 +268,7 @@ class Rebuild:
             )
 
     def _days_after(self, timestamp_ms: int) -> dict[str, int]:
-        cuts = {slug: _next_day(timestamp_ms, slug, self._sites) for slug in self._sites}
+        cuts = {slug: next_day(timestamp_ms, self._sites[slug].zone) for slug in self._sites}
         cuts[UNKNOWN_SITE] = -(-timestamp_ms // 1000 // DAY_SECONDS) * DAY_SECONDS
         return cuts
 
@@ -269,17 +282,31 @@ class Rebuild:
         self._consumer.seek(partition, begin)
         return int(record.timestamp)
 
-    async def catch_up(self, ends: dict[TopicPartition, int] | None = None, deadline: float = float("inf")) -> bool:
-        """Count until the log's end as it is now, or until the given offsets; False if the deadline came first."""
-        wanted = ends or await self._consumer.end_offsets(list(self._partitions))
+    async def catch_up(self, counted: Mapping[int, int] | None = None, deadline: float = float("inf")) -> bool:
+        """Count until where the counters are now, or until the given offsets; False if the deadline came first."""
+        if self._new_log:
+            return True  # the counters count all of it, from its beginning
+        wanted = await self._read_counted() if counted is None else counted
         # By the consumer's position: the end of a transaction takes an offset too, and is no record.
-        while [one for one in self._partitions if await self._consumer.position(one) < wanted[one]]:
+        while behind := [
+            one for one in self._partitions if await self._consumer.position(one) < wanted.get(one.partition, 0)
+        ]:
             if time.monotonic() > deadline:
                 return False
-            fetched = await self._consumer.getmany(timeout_ms=200, max_records=BATCH_RECORDS)
+            fetched = await self._consumer.getmany(*behind, timeout_ms=200, max_records=BATCH_RECORDS)
             for one, records in fetched.items():
-                await self._count(one, self._partitions[one], records)
+                end = wanted[one.partition]
+                if records[-1].offset >= end:
+                    self._consumer.seek(one, end)
+                if already_counted := [record for record in records if record.offset < end]:
+                    await self._count(one, self._partitions[one], already_counted)
         return True
+
+    async def _read_counted(self) -> dict[int, int]:
+        """Return how far the counters have counted each partition."""
+        numbers = [one.partition for one in self._partitions]
+        rows = await self._pool.fetch(SQL["read_partitions"], self._old, PAGE_VIEWS.name, numbers)
+        return {row["partition"]: row["next_offset"] for row in rows}
 
     async def _count(self, partition: TopicPartition, rebuilt: RebuiltPartition, fetched: list[Any]) -> None:
         records = RawBatch.fetched(fetched)
@@ -308,9 +335,8 @@ class Rebuild:
             # Counters wait here: their compare-and-set needs these rows.
             rows = await self._lock.fetch(SQL["lock_offsets"], self._old, PAGE_VIEWS.name)
             if not self._new_log:
-                positions = {TopicPartition(PAGE_VIEWS.name, row["partition"]): row["next_offset"] for row in rows}
-                ends = {one: positions.get(one, 0) for one in self._partitions}
-                if not await self.catch_up(ends, time.monotonic() + SWAP_SECONDS):
+                counted = {row["partition"]: row["next_offset"] for row in rows}
+                if not await self.catch_up(counted, time.monotonic() + SWAP_SECONDS):
                     await transaction.rollback()
                     print("the last records took too long; catching up again", flush=True)
                     return False
@@ -343,35 +369,3 @@ class Rebuild:
     async def _drop(self, generation: int) -> None:
         for table in TABLES:
             await self._pool.execute(f"DELETE FROM stats.{table} WHERE generation = $1", generation)  # noqa: S608 - our own names
-
-
-def without_kept_days(deltas: CountDeltas, cuts: Mapping[str, int], ledger_cuts: Mapping[str, int]) -> CountDeltas:
-    """Return the deltas without the days that are kept, and without dead letters, which were sent already."""
-
-    def is_new(site: str, start: int) -> bool:
-        return start >= cuts.get(site, BEGINNING)
-
-    def is_new_in_ledger(site: str, start: int) -> bool:
-        return start >= ledger_cuts.get(site, BEGINNING)
-
-    return replace(
-        deltas,
-        day_counts=[one for one in deltas.day_counts if is_new(one.site, one.day)],
-        bucket_counts=[one for one in deltas.bucket_counts if is_new(one.site, one.bucket_start)],
-        daily_visitors=[one for one in deltas.daily_visitors if is_new(one.site, one.day)],
-        ledger=type(deltas.ledger)(
-            {key: events for key, events in deltas.ledger.items() if is_new_in_ledger(*key[:2])}
-        ),
-        referrers=type(deltas.referrers)({key: n for key, n in deltas.referrers.items() if is_new(*key[:2])}),
-        dead_letters=[],
-    )
-
-
-def _next_day(timestamp_ms: int, slug: str, sites: Sites) -> int:
-    """Return the start of the first local day that begins at or after an instant."""
-    zone = sites[slug].zone
-    start = day_start(timestamp_ms, zone)
-    if start * 1000 >= timestamp_ms:
-        return start
-    noon_after = datetime.fromtimestamp(start, zone) + timedelta(days=1, hours=12)
-    return day_start(int(noon_after.timestamp() * 1000), zone)
