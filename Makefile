@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status doctor import token init verify-compose dashboards pictures pictures-dashboards test test-long bench chaos soak restore-drill tracker words sbom docs check lock clean
+.PHONY: help run up down status doctor import token command init verify-compose dashboards pictures pictures-dashboards test test-long bench chaos soak restore-drill tracker words sbom docs check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -9,7 +9,7 @@ help: ## Show this help
 run: ## Install and start everything, publish the sample article, print the URLs; Ctrl-C stops it
 	@$(BOOTSTRAP) run
 
-up: ## The same in the background; returns when everything is ready
+up: ## The same in the background; returns when everything is ready, or running and says what is not ready
 	@$(BOOTSTRAP) up
 
 down: ## Stop the local installation
@@ -27,6 +27,9 @@ import: ## Import and publish a saved page: make import FILE=page.txt ARGS=--wit
 
 token: ## Manage bearer tokens: make token ARGS='create --name Lan --scope write'
 	@$(BOOTSTRAP) token $(ARGS)
+
+command: ## Run any command on the local installation: make command ARGS='services.stats verify'
+	@$(BOOTSTRAP) command $(ARGS)
 
 init: ## Write .env for Docker Compose with generated secrets; existing values stay
 	@python3 deploy/compose/init_env.py

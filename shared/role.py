@@ -15,6 +15,12 @@ from shared.logs import log
 from shared.metrics import TASK_FAILURES
 
 
+class OperatorDecision(str):
+    """A reason not to be ready that lasts until an operator decides; it names the command to run."""
+
+    __slots__ = ()
+
+
 def _no_reasons() -> list[str]:
     return []
 
@@ -53,7 +59,7 @@ class Role:
     """Reads a response from a cache, before any routing; it may wait until the response is known to be current. None
     leaves the request to the routes. It must not raise."""
     not_ready: Callable[[], list[str]] = field(default=_no_reasons)
-    """Why it cannot do its work now, as messages; empty means ready."""
+    """Why it cannot do its work now, as messages; empty means ready. An `OperatorDecision` does not pass by itself."""
     degraded: Callable[[], list[str]] = field(default=_no_reasons)
     """Warnings for an operator while the work goes on, such as a dependency that is unavailable but not needed yet."""
     liveness_failure: Callable[[], str | None] = field(default=_is_alive)
@@ -69,7 +75,7 @@ class Process:
         self._tasks: set[asyncio.Task[Any]] = set()
 
     def spawn(self, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
-        """Start a background task. If it fails, the process stops."""
+        """Start a background task. If it fails, or ends by a cancellation that nobody asked for, the process stops."""
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._ended)
@@ -83,11 +89,21 @@ class Process:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if task.cancelled() or task.exception() is None:
+        error = _failure(task)
+        if error is None:
             return
         TASK_FAILURES.labels(task.get_name()).inc()
-        log.error("background task failed", task=task.get_name(), exc_info=task.exception())
-        self.fail(f"{task.get_name()}: {task.exception()!r}")
+        log.error("background task failed", task=task.get_name(), exc_info=error)
+        self.fail(f"{task.get_name()}: {error!r}")
+
+
+def _failure(task: asyncio.Task[Any]) -> BaseException | None:
+    """Return why a task has ended, unless it returned or was asked to stop."""
+    if not task.cancelled():
+        return task.exception()
+    if task.cancelling():
+        return None
+    return RuntimeError("it was cancelled from within: what it awaited was cancelled, and nobody asked it to stop")
 
 
 RoleFactory = Callable[[Any, Process], AbstractAsyncContextManager[Role]]

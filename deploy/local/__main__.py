@@ -1,4 +1,8 @@
-"""`python -m deploy.local run|up|down|status|doctor|import|token`, after `bootstrap.py` has prepared the machine."""
+"""`python -m deploy.local VERB`, after `bootstrap.py` has prepared the machine; the verbs are at the end of this file.
+
+`up` exits with 0 when everything is ready, with 1 and the reason when it failed and nothing runs, and with NOT_READY
+when everything runs, but a service is not ready.
+"""
 
 import contextlib
 import json
@@ -10,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-from deploy.local.bootstrap import home
+from deploy.local.bootstrap import NOT_READY, home
 from deploy.local.stack import Stack, print_progress, started_at, wait_until_free
 
 STATE_SECONDS = 2.0
@@ -42,17 +46,17 @@ def up() -> int:
 
 
 def _relay(child: subprocess.Popen[bytes], log: Path, start: int) -> int:
-    """Print the supervisor's log until it is ready or has exited."""
+    """Print the supervisor's log until everything is started or it has exited, and return the exit code."""
     deadline = time.monotonic() + UP_SECONDS
     with log.open("rb") as progress:
         progress.seek(start)
         while True:
             ended = child.poll() is not None
-            ready = _is_ready(child.pid)
+            code = _outcome(child.pid)
             sys.stdout.write(progress.read().decode("utf-8", "replace"))
             sys.stdout.flush()
-            if ready:
-                return 0
+            if code is not None:
+                return code
             if ended:
                 return child.returncode or 1
             if time.monotonic() > deadline:
@@ -63,12 +67,17 @@ def _relay(child: subprocess.Popen[bytes], log: Path, start: int) -> int:
             time.sleep(0.1)
 
 
-def _is_ready(pid: int) -> bool:
+def _outcome(pid: int) -> int | None:
+    """Return the exit code of `up` once everything is started, else None."""
     try:
         state = json.loads((home() / "stack.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return bool(state["pid"] == pid and state["ready"])
+        return None
+    if state["pid"] != pid:
+        return None
+    if state["not_ready"]:
+        return NOT_READY
+    return 0 if state["ready"] else None
 
 
 def down() -> int:
@@ -124,7 +133,16 @@ def doctor() -> int:
 
 def ingest_command() -> int:
     """Run a command of the ingest service, such as `import`, on the system of this home folder."""
-    return Stack().run_command("ingest", sys.argv[1:])
+    return Stack().run_command("services.ingest", sys.argv[1:])
+
+
+def command() -> int:
+    """Run any command, such as `services.stats rebuild`, on the system of this home folder."""
+    module, *arguments = sys.argv[2:] or [""]
+    if not module.startswith(("services.", "shared.")):
+        print("presstally: which command? For example: command services.stats verify", file=sys.stderr)
+        return 2
+    return Stack().run_command(module, arguments)
 
 
 def run() -> int:
@@ -141,6 +159,7 @@ if __name__ == "__main__":
         "doctor": doctor,
         "import": ingest_command,
         "token": ingest_command,
+        "command": command,
     }
     try:
         sys.exit(verbs[sys.argv[1]]())

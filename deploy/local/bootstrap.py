@@ -1,7 +1,8 @@
-"""Prepare the machine, then run a verb: `python3 deploy/local/bootstrap.py run|up|down|status|doctor|import|token|dev`.
+"""Prepare the machine, then run a verb: `bootstrap.py run|up|down|status|doctor|import|token|command|dev`.
 
 Runs under the system's Python before anything is installed: standard library only, and it must parse on old
-Pythons, so that these can report that they are too old. Every failure is one message and exit code 1.
+Pythons, so that these can report that they are too old. Every failure is one message and exit code 1; `up` exits with
+NOT_READY if everything runs, but a service is not ready.
 """
 
 from __future__ import annotations
@@ -26,6 +27,9 @@ PYTHON_MIN = (3, 11)
 JAVA_MIN = 17
 FREE_MB_MIN = 1024
 OLD_PROCESS_SECONDS = 20.0
+NOT_READY = 3
+COMMANDS = ("doctor", "import", "token", "command")
+"""Verbs that need a running installation."""
 PORT_NAMES = ("gateway", "ingest", "stats", "render", "kafka", "kafka controller", "postgres", "articles")
 KAFKA_PORTS = ("kafka", "kafka controller")
 
@@ -77,6 +81,14 @@ def running_url() -> str | None:
                 return str(json.loads(state.read_text())["url"])
             return "http://localhost:{}".format(base_port())
     return None
+
+
+def not_ready() -> list[str]:
+    """Return why services of the running installation are not ready, as its supervisor knows it."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        state = json.loads((home() / "stack.json").read_text())
+        return ["{} ({})".format(name, reason) for name, reason in state["not_ready"].items()]
+    return []
 
 
 def check_python() -> None:
@@ -291,8 +303,12 @@ def main(verb: str) -> int:
     url = running_url()
     if verb in ("run", "up"):
         if url:
-            print("presstally: already running at {}".format(url))
-            return 0 if verb == "up" else 1
+            reasons = not_ready()
+            but = ", but not ready: {}".format("; ".join(reasons)) if reasons else ""
+            print("presstally: already running at {}{}".format(url, but))
+            if verb == "run":
+                return 1
+            return NOT_READY if reasons else 0
         check_java()
         check_disk()
         wait_for_old_processes()
@@ -301,7 +317,7 @@ def main(verb: str) -> int:
         fetch_jars()
     elif not url:
         print("presstally: nothing is running")
-        return 1 if verb in ("doctor", "import", "token") else 0
+        return 1 if verb in COMMANDS else 0
     python = str(ROOT / ".venv/bin/python")
     os.chdir(str(ROOT))
     os.execv(python, [python, "-m", "deploy.local", verb, *sys.argv[2:]])

@@ -14,6 +14,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from deploy.local.bootstrap import ROOT, base_port, home, jars_folder, java_command, needed_ports
 from deploy.local.kafka import Kafka
@@ -28,7 +29,9 @@ SERVICES = {
 }
 """Processes with their modules and roles. Collector and editor API are apart, so that no editor delays a page view."""
 UPSTREAMS = {"COLLECTOR": "ingest", "ARTICLES": "articles", "STATS": "stats", "RENDER": "render"}
+PUBLISHING = {"articles", "render"}
 START_SECONDS = 60.0
+PROBE_SECONDS = 2.0
 SAMPLE = ROOT / "deploy/local/sample/trang-mau.txt"
 SAMPLE_PUBLISHED_AT = "2026-03-04T08:00+07:00"
 
@@ -46,6 +49,8 @@ class Stack:
         self._lock = (self.home / "stack.lock").open("a")
         self._state = self.home / "stack.json"
         self._ready = False
+        self._not_ready: dict[str, str] = {}
+        """Service → why it is not ready, once all are started."""
         self._supervisor = Supervisor(self.home / "logs", print_progress, self._write_state)
 
     def run(self) -> int:
@@ -59,11 +64,12 @@ class Stack:
         code = 0
         try:
             self._write_state(())  # at once, so that `down` never reads the state of a killed supervisor
-            article = self._start()
-            self._print_urls(article)
-            self._ready = True  # after the URLs: `make up` prints what comes before it
+            article, not_ready = self._start()
+            self._print_urls(article, not_ready)
+            # After the URLs: `make up` prints what comes before it.
+            self._ready, self._not_ready = not not_ready, not_ready
             self._supervisor.report_change()
-            self._supervisor.keep_running()
+            self._supervisor.keep_running(self._check_readiness)
         except Stopped:
             pass
         except (StartFailed, OSError, subprocess.CalledProcessError) as error:
@@ -77,7 +83,8 @@ class Stack:
             print_progress("stopped")
         return code
 
-    def _start(self) -> str:
+    def _start(self) -> tuple[str, dict[str, str]]:
+        """Start everything, and return the URL of the sample article and why services are not ready."""
         environment = self._environment()
         stores: list[ManagedProcess] = []
         if "kafka" in self.ports:
@@ -110,11 +117,30 @@ class Stack:
             self._once("migrate", ["-m", "shared.migrate"], environment)
             self._report_topics(self._once("topics", ["-m", "shared.topics"], environment))
         with step("starting the services"):
-            self._supervisor.start([self._service(name, environment) for name in SERVICES], START_SECONDS)
+            self._supervisor.begin([self._service(name, environment) for name in SERVICES], START_SECONDS)
         with step("starting the gateway"):
             self._supervisor.start([self._gateway()], START_SECONDS)
+        not_ready = self._read_problems()
+        if not_ready.keys() & PUBLISHING:
+            return "", not_ready  # it is published by the next start
         with step("publishing the sample article"):
-            return self._publish_sample(environment)
+            return self._publish_sample(environment), not_ready
+
+    def _read_problems(self) -> dict[str, str]:
+        """Return why services are not ready, by name."""
+        found = {name: read_problems(f"http://127.0.0.1:{self.ports[name]}/readyz") for name in SERVICES}
+        return {name: "; ".join(one.problems) for name, one in found.items() if one.problems}
+
+    def _check_readiness(self) -> None:
+        """Report services that have become ready since the start."""
+        if self._ready:
+            return
+        before, self._not_ready = self._not_ready, self._read_problems()
+        self._ready = not self._not_ready
+        if before.keys() != self._not_ready.keys():
+            self._supervisor.say(describe_not_ready(self._not_ready) or "all services are ready")
+        if before != self._not_ready:
+            self._supervisor.report_change()
 
     def _kafka(self) -> Kafka:
         java = java_command()
@@ -130,10 +156,10 @@ class Stack:
             environment["DATABASE_URL"] = self._postgres().url
         return environment
 
-    def run_command(self, service: str, arguments: Sequence[str]) -> int:
-        """Run a service's command on this installation and return its exit code."""
+    def run_command(self, module: str, arguments: Sequence[str]) -> int:
+        """Run a module's command on this installation and return its exit code."""
         environment = self.client_environment()
-        command = [sys.executable, "-m", f"services.{service}", *arguments]
+        command = [sys.executable, "-m", module, *arguments]
         return subprocess.run(command, env=environment, check=False).returncode
 
     def _postgres(self) -> Postgres:
@@ -155,12 +181,14 @@ class Stack:
 
     def _service(self, name: str, environment: dict[str, str]) -> ManagedProcess:
         port = self.ports[name]
+        url = f"http://127.0.0.1:{port}/readyz"
         own = {"PRESSTALLY_HTTP_HOST": "127.0.0.1", "PRESSTALLY_HTTP_PORT": str(port)}
         return ManagedProcess(
             name,
             [sys.executable, "-m", *SERVICES[name]],
-            lambda: answers(f"http://127.0.0.1:{port}/readyz"),
+            lambda: answers(url),
             {**environment, **own},
+            waits_for_operator=lambda: read_problems(url).is_decision,
         )
 
     def _gateway(self) -> ManagedProcess:
@@ -207,7 +235,7 @@ class Stack:
             raise
         return printed.strip().splitlines()[-1]
 
-    def _print_urls(self, article: str) -> None:
+    def _print_urls(self, article: str, not_ready: dict[str, str]) -> None:
         lines = {
             "article": article,
             "home page": f"{self.url}/",
@@ -222,7 +250,8 @@ class Stack:
         for name, text in lines.items():
             if text:
                 print(f"  {name:<11}{text}", flush=True)
-        print("\npresstally: ready. Ctrl-C or `make down` stops it.", flush=True)
+        state = describe_not_ready(not_ready) or "ready"
+        print(f"\npresstally: {state}. Ctrl-C or `make down` stops it.", flush=True)
 
     def _write_state(self, _: Sequence[ManagedProcess]) -> None:
         parts = {part.name: part.process.pid for part in self._supervisor.parts if part.process}
@@ -231,6 +260,7 @@ class Stack:
             "started": started_at(os.getpid()),
             "url": self.url,
             "ready": self._ready,
+            "not_ready": self._not_ready,
             "ports": self.ports,
             "parts": parts,
         }
@@ -289,10 +319,43 @@ def print_progress(text: str) -> None:
     os.write(sys.stdout.fileno(), f"presstally: {text}\n".encode())
 
 
+class Problems(NamedTuple):
+    """Why a service is not ready."""
+
+    problems: list[str]
+    is_decision: bool
+    """An operator must decide: all of it lasts until then."""
+
+
+def read_problems(url: str) -> Problems:
+    """Return why a service is not ready, from its `/readyz`."""
+    try:
+        with urllib.request.urlopen(url, timeout=PROBE_SECONDS) as response:  # noqa: S310 - loopback, a URL of this system
+            answer = json.loads(response.read())
+    except urllib.error.HTTPError as error:
+        try:
+            answer = json.loads(error.read())
+        except (http.client.HTTPException, OSError, ValueError):
+            return Problems([f"/readyz is answered with {error.code}"], is_decision=False)
+    except (http.client.HTTPException, OSError, ValueError) as error:
+        return Problems([f"/readyz is not answered ({error})"], is_decision=False)
+    problems = list(answer["problems"])
+    return Problems(problems, is_decision=bool(problems) and answer["decisions"] == problems)
+
+
+def describe_not_ready(not_ready: dict[str, str]) -> str:
+    """Return a sentence about the services that are not ready; "" if all are."""
+    if not not_ready:
+        return ""
+    reasons = " ".join(f"{name} ({reason})" for name, reason in not_ready.items())
+    verb = "is" if len(not_ready) == 1 else "are"
+    return f"running, but {', '.join(not_ready)} {verb} not ready: {reasons}"
+
+
 def answers(url: str) -> bool:
     """Return whether a GET request is answered with 200."""
     try:
-        with urllib.request.urlopen(url, timeout=2) as response:  # noqa: S310 - loopback, a URL of this system
+        with urllib.request.urlopen(url, timeout=PROBE_SECONDS) as response:  # noqa: S310 - loopback, a URL of this system
             return bool(response.status == 200)
     except (http.client.HTTPException, OSError):  # a probe of a free port may connect to itself, and reads its request
         return False

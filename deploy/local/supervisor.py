@@ -50,6 +50,8 @@ class ManagedProcess:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 12.0
     account: dict[str, Any] = field(default_factory=dict)
+    waits_for_operator: Callable[[], bool] = lambda: False
+    """Whether it is not ready until an operator decides: no time is long enough."""
     process: subprocess.Popen[bytes] | None = None
     started_at: float = 0.0
     restart_at: float | None = None
@@ -87,20 +89,34 @@ class Supervisor:
             StartFailed: one of them exited, or was not ready in time.
             Stopped: a stop was requested meanwhile.
         """
+        waiting = self.begin(parts, timeout_seconds)
+        if waiting:
+            names = ", ".join(part.name for part in waiting)
+            raise StartFailed(f"{names}: not ready after {timeout_seconds:g} s{self.tail(waiting[0].name)}")
+
+    def begin(self, parts: Sequence[ManagedProcess], timeout_seconds: float) -> list[ManagedProcess]:
+        """Start processes in parallel, and wait until each is ready or waits for an operator, or the time is over.
+
+        Returns:
+            Those that are not ready. They keep running.
+
+        Raises:
+            StartFailed: one of them exited.
+            Stopped: a stop was requested meanwhile.
+        """
         for part in parts:
             self.parts.append(part)
             self._spawn(part)
         deadline = time.monotonic() + timeout_seconds
         waiting = list(parts)
-        while waiting:
+        while True:
             self._check_stop()
             for part in parts:
                 if part.process is not None and part.process.poll() is not None:
                     raise StartFailed(f"{part.name} exited with code {part.process.returncode}{self.tail(part.name)}")
             waiting = [part for part in waiting if not part.is_ready()]
-            if waiting and time.monotonic() > deadline:
-                names = ", ".join(part.name for part in waiting)
-                raise StartFailed(f"{names}: not ready after {timeout_seconds:g} s{self.tail(waiting[0].name)}")
+            if time.monotonic() > deadline or all(part.waits_for_operator() for part in waiting):
+                return waiting
             time.sleep(POLL_SECONDS)
 
     def run_once(self, name: str, command: list[str], environment: dict[str, str], timeout_seconds: float) -> str:
@@ -133,14 +149,19 @@ class Supervisor:
             raise StartFailed(f"{name} exited with code {process.returncode}{self.tail(name)}")
         return printed
 
-    def keep_running(self) -> None:
-        """Restart processes that exit and bound the log files, until a stop is requested."""
+    def keep_running(self, every_second: Callable[[], None] = lambda: None) -> None:
+        """Restart processes that exit and bound the log files, until a stop is requested.
+
+        Args:
+            every_second: Called about once a second.
+        """
         files_checked_at = 0.0
         while not self._stop_requests:
             if time.monotonic() - files_checked_at > FILE_CHECK_SECONDS:
                 files_checked_at = time.monotonic()
                 self._bound_logs()
                 self._print_unsaid()
+                every_second()
                 if self._is_change_unwritten:
                     self.report_change()
             for part in self.parts:
@@ -164,14 +185,14 @@ class Supervisor:
             self._on_change(self.parts)
         except OSError as error:
             if not self._is_change_unwritten:
-                self._say(f"cannot write the state file: {error.strerror}; trying again every second")
+                self.say(f"cannot write the state file: {error.strerror}; trying again every second")
             self._is_change_unwritten = True
         else:
             if self._is_change_unwritten:
-                self._say("the state file is written again")
+                self.say("the state file is written again")
             self._is_change_unwritten = False
 
-    def _say(self, text: str) -> None:
+    def say(self, text: str) -> None:
         """Print progress; what cannot be printed, as on a full disk, is printed once there is space."""
         self._unsaid = [*self._unsaid, text][-UNSAID_MAX:]
         self._print_unsaid()
@@ -186,7 +207,7 @@ class Supervisor:
         try:
             return (self._logs / f"{name}.log").open("ab")
         except OSError as error:
-            self._say(f"{name} starts without a log: {error.strerror}")
+            self.say(f"{name} starts without a log: {error.strerror}")
             return Path(os.devnull).open("ab")
 
     def _spawn(self, part: ManagedProcess) -> None:
@@ -212,7 +233,7 @@ class Supervisor:
                 if bound_log(log):
                     self._log_starts[log.stem] = 0
             except OSError as error:
-                self._say(f"cannot keep the old part of {log.name}: {error.strerror}")
+                self.say(f"cannot keep the old part of {log.name}: {error.strerror}")
 
     def _restart_if_dead(self, part: ManagedProcess) -> None:
         now = time.monotonic()
@@ -224,14 +245,14 @@ class Supervisor:
             settled = now - part.started_at > SETTLED_SECONDS
             part.delay_seconds = shortest if settled else min(part.delay_seconds * 2, longest)
             part.restart_at = now + part.delay_seconds
-            self._say(f"{part.name} exited with code {part.process.returncode}; restarting it")
+            self.say(f"{part.name} exited with code {part.process.returncode}; restarting it")
 
     def _try_to_spawn(self, part: ManagedProcess) -> None:
         try:
             self._spawn(part)
         except OSError as error:  # such as too little memory
             part.restart_at = time.monotonic() + RESTART_DELAY_SECONDS[1]
-            self._say(f"cannot start {part.name}: {error.strerror}; trying again")
+            self.say(f"cannot start {part.name}: {error.strerror}; trying again")
 
     def _stop_part(self, part: ManagedProcess) -> None:
         process = part.process
@@ -242,7 +263,7 @@ class Supervisor:
         while process.poll() is None:
             if self._stop_requests > 1 or time.monotonic() > deadline:
                 if self._stop_requests <= 1:
-                    self._say(f"{part.name} did not stop within {part.stop_seconds:g} s; killing it")
+                    self.say(f"{part.name} did not stop within {part.stop_seconds:g} s; killing it")
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
             time.sleep(POLL_SECONDS)

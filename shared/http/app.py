@@ -23,7 +23,7 @@ from shared.http.problems import EXCEPTION_HANDLERS, Problem
 from shared.http.rsgi import RsgiProtocol, RsgiRequest
 from shared.http.security_headers import secure_headers
 from shared.metrics import HTTP_SECONDS
-from shared.role import CachedResponse, RawHandler, Role, _no_cached_response
+from shared.role import CachedResponse, OperatorDecision, RawHandler, Role, _no_cached_response
 
 STARTUP_WAIT_SECONDS = 1.5
 """How long a request waits for a role that is starting. A gateway sends requests as soon as the port is open, and a 503
@@ -112,12 +112,14 @@ class HttpApp:
         return JSONResponse({"alive": not failures, "failures": failures}, 503 if failures else 200)
 
     async def _readyz(self, request: Request) -> Response:
+        reasons = [(role.name, reason) for role in self.roles for reason in role.not_ready()]
         problems = [f"{name}: starting" for name in self.starting]
-        problems += [f"{role.name}: {problem}" for role in self.roles for problem in role.not_ready()]
+        problems += [f"{name}: {reason}" for name, reason in reasons]
         if self.draining:
             problems.append("stopping")
+        decisions = [f"{name}: {reason}" for name, reason in reasons if isinstance(reason, OperatorDecision)]
         warnings = [f"{role.name}: {warning}" for role in self.roles for warning in role.degraded()]
-        response = {"ready": not problems, "problems": problems, "warnings": warnings}
+        response = {"ready": not problems, "problems": problems, "decisions": decisions, "warnings": warnings}
         return JSONResponse(response, 503 if problems else 200)
 
 

@@ -1,6 +1,7 @@
 """The process that a role runs in."""
 
 import asyncio
+import contextlib
 
 from shared.role import Process, Role
 
@@ -44,6 +45,52 @@ async def test_cancelled_or_finished_task_stops_nothing() -> None:
     await asyncio.wait([task])
     await asyncio.sleep(0)
     assert (process.failure, process.stop.is_set()) == (None, False)
+
+
+async def test_task_cancelled_from_within_stops_the_process() -> None:
+    """A task that ends because what it awaited was cancelled, and not because it was asked to, is a failure."""
+    process = Process()
+
+    async def await_what_is_cancelled() -> None:
+        inner = asyncio.create_task(wait_forever())
+        asyncio.get_running_loop().call_soon(inner.cancel)
+        await inner
+
+    process.spawn(await_what_is_cancelled(), "count")
+    await asyncio.wait_for(process.stop.wait(), 1)
+    assert process.failure is not None
+    assert process.failure.startswith("count: RuntimeError('it was cancelled from within")
+
+
+async def test_task_cancelled_while_its_wait_is_cancelled_stops_nothing() -> None:
+    """A task that was asked to stop ended by will, though what it awaited was cancelled, too."""
+    process = Process()
+    inner = asyncio.create_task(wait_forever())
+
+    async def await_inner() -> None:
+        await inner
+
+    task = process.spawn(await_inner(), "count")
+    await asyncio.sleep(0)
+    inner.cancel()
+    task.cancel()
+    await asyncio.wait([task])
+    await asyncio.sleep(0)
+    assert (task.cancelled(), process.failure) == (True, None)
+
+
+async def test_timeout_within_a_task_stops_nothing() -> None:
+    """A task that handles its own timeouts and then returns is no failure."""
+    process = Process()
+
+    async def wait_briefly() -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(0.01):
+                await wait_forever()
+
+    await process.spawn(wait_briefly(), "wait")
+    await asyncio.sleep(0)
+    assert process.failure is None
 
 
 async def test_running_tasks_are_referenced() -> None:

@@ -54,7 +54,7 @@ from shared.kafka.producer import KAFKA_ERRORS
 from shared.logs import log
 from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE
 from shared.retry import Outage
-from shared.role import Process
+from shared.role import OperatorDecision, Process
 from shared.sites import Sites
 from shared.topics import PAGE_VIEWS
 
@@ -361,10 +361,8 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
     @property
     def not_ready(self) -> list[str]:
         """Why counting waits, as messages."""
-        if problem := self.log_watch.problem:
-            return [problem]
-        if problem := self._dead_letter_stops.problem:
-            return [problem]
+        if problem := self.log_watch.problem or self._dead_letter_stops.problem:
+            return [OperatorDecision(problem)]
         if self.waiting_reason:
             return [self.waiting_reason]
         if self._reloading:

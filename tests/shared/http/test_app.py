@@ -13,7 +13,7 @@ from starlette.routing import Route
 
 from shared.http.app import HttpApp
 from shared.http.fair_limit import CALLER
-from shared.role import CachedResponse, Role
+from shared.role import CachedResponse, OperatorDecision, Role
 from tests.shared.http.fakes import FakeProtocol, FakeRequest
 
 SERVED = Counter("test_app_served", "For this test.")
@@ -46,18 +46,18 @@ def app_with(*roles: Role, starting: tuple[str, ...] = ()) -> HttpApp:
     [
         (Role("a"), "/livez", 200, {"alive": True, "failures": []}),
         (Role("a", liveness_failure=lambda: "stuck"), "/livez", 503, {"alive": False, "failures": ["a: stuck"]}),
-        (Role("a"), "/readyz", 200, {"ready": True, "problems": [], "warnings": []}),
+        (Role("a"), "/readyz", 200, {"ready": True, "problems": [], "decisions": [], "warnings": []}),
         (
             Role("a", not_ready=lambda: ["no x"]),
             "/readyz",
             503,
-            {"ready": False, "problems": ["a: no x"], "warnings": []},
+            {"ready": False, "problems": ["a: no x"], "decisions": [], "warnings": []},
         ),
         (
             Role("a", degraded=lambda: ["no y"]),
             "/readyz",
             200,
-            {"ready": True, "problems": [], "warnings": ["a: no y"]},
+            {"ready": True, "problems": [], "decisions": [], "warnings": ["a: no y"]},
         ),
     ],
 )
@@ -67,6 +67,13 @@ async def test_health_reports_what_the_roles_report(
     """Liveness and readiness are 503 with a reason; a warning leaves a process ready."""
     protocol = await get(app_with(role), path)
     assert (protocol.status, json.loads(protocol.body)) == (status, expected)
+
+
+async def test_readiness_marks_what_waits_for_an_operator() -> None:
+    """`decisions` has the problems that do not pass by themselves, and only those."""
+    role = Role("a", not_ready=lambda: ["no x", OperatorDecision("run `y`")])
+    answer = json.loads((await get(app_with(role), "/readyz")).body)
+    assert (answer["problems"], answer["decisions"]) == (["a: no x", "a: run `y`"], ["a: run `y`"])
 
 
 async def test_readiness_names_starting_roles_and_a_stop() -> None:

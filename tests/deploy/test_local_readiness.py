@@ -1,0 +1,227 @@
+"""`make up` while a service is not ready: everything keeps running, and the reason is printed."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from deploy.local.__main__ import _relay
+from deploy.local.bootstrap import NOT_READY
+from deploy.local.stack import SERVICES, Problems, Stack, describe_not_ready, read_problems
+from deploy.local.supervisor import ManagedProcess, StartFailed, Supervisor
+
+ROOT = Path(__file__).parent.parent.parent
+SLEEP = [sys.executable, "-c", "import time; time.sleep(100)"]
+DECISION = "counter: the counts are of another topic. Run `python -m services.stats rebuild --new-log`"
+READY = {"ready": True, "problems": [], "decisions": [], "warnings": []}
+WAITING = {"ready": False, "problems": [DECISION], "decisions": [DECISION], "warnings": []}
+
+
+class Readiness:
+    """A `/readyz` that answers what a test sets."""
+
+    def __init__(self) -> None:
+        self.body = json.dumps(READY).encode()
+        self.code = 200
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                self.send_response(outer.code)
+                self.end_headers()
+                self.wfile.write(outer.body)
+
+            def log_message(self, *_: Any) -> None:
+                """Print nothing."""
+
+        self._server = HTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self._server.server_port
+        threading.Thread(target=self._server.serve_forever, args=(0.01,), daemon=True).start()
+
+    def answer(self, response: dict[str, Any]) -> None:
+        self.body, self.code = json.dumps(response).encode(), 200 if response["ready"] else 503
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+@pytest.fixture
+def readiness() -> Iterator[Readiness]:
+    server = Readiness()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
+    keeper = Supervisor(tmp_path, lambda _: None, lambda _: None)
+    yield keeper
+    keeper.stop()
+
+
+@pytest.mark.parametrize(
+    ("response", "expected"),
+    [
+        (READY, Problems([], False)),
+        (WAITING, Problems([DECISION], True)),
+        (
+            {**WAITING, "problems": [DECISION, "widget: no Postgres"]},
+            Problems([DECISION, "widget: no Postgres"], False),
+        ),
+        ({**WAITING, "decisions": []}, Problems([DECISION], False)),
+    ],
+)
+def test_problems_are_read_from_readyz(readiness: Readiness, response: dict[str, Any], expected: Problems) -> None:
+    """A service waits for an operator only if nothing else is in its way."""
+    readiness.answer(response)
+    assert read_problems(f"http://127.0.0.1:{readiness.port}/readyz") == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "body", "message"),
+    [
+        (500, b"oops", "/readyz is answered with 500"),
+        (503, b"", "answered with 503"),
+        (200, b"oops", "is not answered"),
+    ],
+)
+def test_unreadable_readiness_is_a_problem(readiness: Readiness, code: int, body: bytes, message: str) -> None:
+    """A service whose readiness cannot be read is not ready, and does not wait for an operator."""
+    readiness.code, readiness.body = code, body
+    (problem,), is_decision = read_problems(f"http://127.0.0.1:{readiness.port}/readyz")
+    assert message in problem
+    assert not is_decision
+
+
+def test_service_that_does_not_answer_is_a_problem(readiness: Readiness) -> None:
+    """A refused connection is a reason, too."""
+    readiness.close()
+    (problem,), is_decision = read_problems(f"http://127.0.0.1:{readiness.port}/readyz")
+    assert (problem.startswith("/readyz is not answered"), is_decision) == (True, False)
+
+
+def test_service_that_waits_for_an_operator_keeps_running(supervisor: Supervisor) -> None:
+    """Nobody waits for a decision for a minute, and what waits for it is not stopped."""
+    waiting = ManagedProcess("waiting", SLEEP, lambda: False, waits_for_operator=lambda: True)
+    slow_until = time.monotonic() + 0.5
+    slow = ManagedProcess("slow", SLEEP, lambda: time.monotonic() > slow_until)
+    begun = time.monotonic()
+    assert supervisor.begin([waiting, slow], 60) == [waiting]
+    assert 0.5 < time.monotonic() - begun < 20
+    assert all(part.process is not None and part.process.poll() is None for part in (waiting, slow))
+
+
+def test_slow_service_keeps_running_after_the_timeout(supervisor: Supervisor) -> None:
+    """A service that compares a large topic is left running; the store that it needs is not optional."""
+    slow = ManagedProcess("slow", SLEEP, lambda: False)
+    assert supervisor.begin([slow], 0.2) == [slow]
+    assert slow.process is not None
+    assert slow.process.poll() is None
+    with pytest.raises(StartFailed, match=r"store: not ready after 0.2 s"):
+        supervisor.start([ManagedProcess("store", SLEEP, lambda: False)], 0.2)
+
+
+def test_service_that_exits_fails_the_start(supervisor: Supervisor) -> None:
+    """A service that cannot run at all, as with bad settings, ends the start with its last lines."""
+    bad = ManagedProcess("bad", [sys.executable, "-c", "print('no such site'); raise SystemExit(1)"], lambda: False)
+    with pytest.raises(StartFailed, match=r"bad exited with code 1\n    no such site"):
+        supervisor.begin([bad], 20)
+
+
+def test_sentence_names_services_and_reasons() -> None:
+    """The message of `up` has each service and why it is not ready."""
+    assert describe_not_ready({}) == ""
+    assert describe_not_ready({"stats": "counter: x"}) == "running, but stats is not ready: stats (counter: x)"
+    several = describe_not_ready({"stats": "counter: x", "render": "builder: y"})
+    assert several == "running, but stats, render are not ready: stats (counter: x) render (builder: y)"
+
+
+def state_file(home: Path, **fields: Any) -> None:
+    state = {"pid": os.getpid(), "started": "1", "url": "http://localhost:1", "parts": {}, "ports": {}, **fields}
+    (home / "stack.json").write_text(json.dumps(state))
+
+
+@pytest.mark.parametrize(("not_ready", "code"), [({}, 0), ({"stats": DECISION}, NOT_READY)], ids=["ready", "waiting"])
+def test_up_returns_its_code_and_leaves_everything_running(
+    not_ready: dict[str, str],
+    code: int,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`up` prints what the supervisor printed and returns 3 when a service is not ready; nothing is stopped."""
+    monkeypatch.setenv("PRESSTALLY_HOME", str(tmp_path))
+    log = tmp_path / "supervisor.log"
+    log.write_text(f"presstally: {DECISION}\n")
+    with subprocess.Popen(SLEEP) as child:
+        state_file(tmp_path, pid=child.pid, ready=not not_ready, not_ready=not_ready)
+        assert _relay(child, log, 0) == code
+        assert child.poll() is None
+        child.kill()
+    assert DECISION in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("not_ready", "code"), [({}, 0), ({"stats": DECISION}, NOT_READY)])
+def test_second_up_reports_what_is_not_ready(not_ready: dict[str, str], code: int, tmp_path: Path) -> None:
+    """`up` on a running installation has the same exit codes."""
+    state_file(tmp_path, ready=not not_ready, not_ready=not_ready)
+    with (tmp_path / "stack.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        done = subprocess.run(
+            [sys.executable, str(ROOT / "deploy/local/bootstrap.py"), "up"],
+            env={**os.environ, "PRESSTALLY_HOME": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == code
+    assert done.stdout.startswith("presstally: already running at http://localhost:1")
+    assert (DECISION in done.stdout) == bool(not_ready)
+
+
+def test_running_installation_reports_services_that_become_ready(
+    readiness: Readiness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """When the operator has run the command, the state file and the log say that everything is ready."""
+    monkeypatch.setenv("PRESSTALLY_HOME", str(tmp_path))
+    stack = Stack()
+    stack.ports |= dict.fromkeys(SERVICES, readiness.port)
+    readiness.answer(WAITING)
+    stack._check_readiness()
+    state = json.loads((tmp_path / "stack.json").read_text())
+    assert (state["ready"], state["not_ready"]) == (False, dict.fromkeys(SERVICES, DECISION))
+    stack._check_readiness()
+    readiness.answer(READY)
+    stack._check_readiness()
+    state = json.loads((tmp_path / "stack.json").read_text())
+    assert (state["ready"], state["not_ready"]) == (True, {})
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert DECISION in lines[0]
+    assert lines[1] == "presstally: all services are ready"
+    stack._lock.close()
+
+
+@pytest.mark.parametrize("words", [[], ["os"], ["services"]])
+def test_command_refuses_what_is_no_command(words: list[str], tmp_path: Path) -> None:
+    """`command` runs modules of the services only."""
+    done = subprocess.run(
+        [sys.executable, "-m", "deploy.local", "command", *words],
+        cwd=ROOT,
+        env={**os.environ, "PRESSTALLY_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "which command?" in done.stderr
