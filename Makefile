@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status doctor import token command init verify-compose dashboards pictures pictures-dashboards test test-long bench chaos soak restore-drill tracker words sbom docs check lock clean
+.PHONY: help run up down status doctor import token init verify-compose dashboards pictures pictures-dashboards test test-long bench chaos soak restore-drill tracker words sbom docs check lock clean
 BOOTSTRAP := python3 deploy/local/bootstrap.py
 DEV := .venv-dev/bin
 
@@ -7,95 +7,96 @@ help: ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
 
 run: ## Install and start everything, publish the sample article, print the URLs; Ctrl-C stops it
-	@$(BOOTSTRAP) run
+	@./presstally run
 
 up: ## The same in the background; returns when everything is ready, or running and says what is not ready
-	@$(BOOTSTRAP) up
+	@./presstally up
 
 down: ## Stop the local installation
-	@$(BOOTSTRAP) down
+	@./presstally down
 
 status: ## Show the ports and process IDs of the local installation
-	@$(BOOTSTRAP) status
+	@./presstally status
 
 doctor: ## Check the local installation; fails if a check fails
-	@$(BOOTSTRAP) doctor
+	@./presstally doctor
 
 import: ## Import and publish a saved page: make import FILE=page.txt ARGS=--with-counter
 	@test -n "$(FILE)" || { echo "make import: which file? make import FILE=page.txt" >&2; exit 2; }
-	@$(BOOTSTRAP) import --site haihau --section tin-tuc --publish --wait $(ARGS) "$(FILE)"
+	@./presstally ingest import --site haihau --section tin-tuc --publish --wait $(ARGS) "$(FILE)"
 
 token: ## Manage bearer tokens: make token ARGS='create --name Lan --scope write'
-	@$(BOOTSTRAP) token $(ARGS)
-
-command: ## Run any command on the local installation: make command ARGS='services.stats verify'
-	@$(BOOTSTRAP) command $(ARGS)
+	@./presstally -q ingest token $(ARGS)
 
 init: ## Write .env for Docker Compose with generated secrets; existing values stay
 	@python3 deploy/compose/init_env.py
 
 test: ## Run the tests, two at a time (ARGS="-k counter" selects some)
-	@$(BOOTSTRAP) dev
+	@$(BOOTSTRAP)
 	@$(DEV)/python -m pytest -n 2 $(ARGS)
 
 test-long: ## Run the tests that take over a minute each: alerts, a rolling upgrade, generated API requests
-	@$(BOOTSTRAP) dev
+	@$(BOOTSTRAP)
 	@$(DEV)/python -m pytest -m long $(ARGS)
 
 bench: ## Run the benchmarks; prints rates and ratios, without pass or fail
-	@$(BOOTSTRAP) dev
+	@$(BOOTSTRAP)
 	@$(DEV)/python -m tests.bench $(ARGS)
 
 chaos: ## Fault tests: kill, freeze and disconnect processes under load (ARGS="--seed 7 --minutes 5")
-	@$(BOOTSTRAP) dev
+	@$(BOOTSTRAP)
 	@$(DEV)/python -m tests.chaos $(ARGS)
 
 soak: ## Soak test: 30 minutes of mixed load with faults; writes docs/soak.md (ARGS="4 --seed 7": minutes, seed)
-	@$(BOOTSTRAP) dev
+	@$(BOOTSTRAP)
 	@$(DEV)/python -m tests.soak $(ARGS)
 
 restore-drill: ## Restore every pair of an older, an empty and an intact Postgres and Kafka, as documented; 8 minutes
-	@$(BOOTSTRAP) dev
+	@$(BOOTSTRAP)
 	@$(DEV)/python -m tests.restore $(ARGS)
 
 verify-compose: ## Run docker-compose.yml on a Docker engine and verify it
+	@$(BOOTSTRAP)
 	@$(DEV)/python -m deploy.compose.verify $(ARGS)
 
 dashboards: ## Generate Grafana's dashboards and the SLO rules
+	@$(BOOTSTRAP)
 	@$(DEV)/python -m deploy.grafana
 	@$(DEV)/python -m deploy.prometheus.slo
 
 pictures: ## Take the README's screenshots of a sample portal in Chromium
-	@$(BOOTSTRAP) dev
+	@$(BOOTSTRAP)
 	@$(DEV)/python -m tools.demo_site
 
 pictures-dashboards: ## Draw the pictures of docs/dashboards.md with data from Prometheus under load
-	@$(BOOTSTRAP) dev
+	@$(BOOTSTRAP)
 	@$(DEV)/python -m tools.dashboard_images
 
 tracker: ## Build /t.js from its source (needs Node and npm)
 	cd services/ingest/collector/tracker && npm ci --silent --ignore-scripts && npm run --silent build
 
 words: ## Update the catalogues of the pages' texts and the widget's words (ARGS="--add pl" starts a language)
+	@$(BOOTSTRAP)
 	@$(DEV)/python -m tools.words $(ARGS)
 
 sbom: ## Write the image's SBOM as CycloneDX: dist/presstally.cdx.json
-	@$(BOOTSTRAP) dev
+	@$(BOOTSTRAP)
 	@mkdir -p dist
 	@$(DEV)/python -W ignore -m cyclonedx_py requirements requirements.txt --pyproject pyproject.toml --output-reproducible --output-file dist/presstally.cdx.json
 
 docs: ## Build the documentation into dist/docs; fails on broken links
-	@$(BOOTSTRAP) dev
+	@$(BOOTSTRAP)
 	@$(DEV)/python -m tools.docs_site
 
 check: ## Lint, format, types and import contracts
-	@$(BOOTSTRAP) dev
+	@$(BOOTSTRAP)
 	$(DEV)/ruff check .
 	$(DEV)/ruff format --check .
 	$(DEV)/mypy
 	$(DEV)/lint-imports --no-cache
 
 lock: ## Update the hash-locked requirements from pyproject.toml
+	@$(BOOTSTRAP)
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.txt
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra local -c requirements.txt pyproject.toml -o requirements-local.txt
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --extra tracing -c requirements.txt pyproject.toml -o requirements-tracing.txt
@@ -103,4 +104,5 @@ lock: ## Update the hash-locked requirements from pyproject.toml
 	$(DEV)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header tests/bench/competitors/requirements.in -o tests/bench/competitors/requirements.txt
 
 clean: ## Remove environments and downloaded jars; data in .local stays
+	@if ./presstally status >/dev/null 2>&1; then echo "make clean: this installation is running; ./presstally down stops it" >&2; exit 1; fi
 	rm -rf .venv .venv-dev .local-cache services/ingest/collector/tracker/node_modules

@@ -1,12 +1,12 @@
 """Kafka ACLs: each service may do what it needs, and nothing of the others'.
 
-`python -m shared.acls` prints them as arguments of Kafka's own `kafka-acls.sh`; `--create` creates them. A broker with
+`presstally acls` prints them as arguments of Kafka's own `kafka-acls.sh`; `--create` creates them. A broker with
 an authorizer denies everything else.
 """
 
 import argparse
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -122,8 +122,14 @@ def _principal(text: str) -> tuple[str, str]:
     return who, principal
 
 
-def _main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m shared.acls", description="The ACLs of services and operator.")
+def main(arguments: Sequence[str], program: str) -> int:
+    """Run the command and return its exit code.
+
+    Args:
+        arguments: The words after the program.
+        program: How the operator called it, for the help.
+    """
+    parser = argparse.ArgumentParser(prog=program, description="The ACLs of services and operator.")
     parser.add_argument(
         "--principal",
         action="append",
@@ -133,9 +139,9 @@ def _main() -> int:
         help=f"principal of a service or of the operator; default: User:presstally-WHO for {', '.join(acls())}",
     )
     parser.add_argument("--create", action="store_true", help="create them in Kafka, as the principal of the settings")
-    arguments = parser.parse_args()
-    principals = {who: f"User:presstally-{who}" for who in acls()} | dict(arguments.principal)
-    if not arguments.create:
+    given = parser.parse_args(list(arguments))
+    principals = {who: f"User:presstally-{who}" for who in acls()} | dict(given.principal)
+    if not given.create:
         for who, principal in principals.items():
             print("\n".join(as_arguments(principal, acl) for acl in acls()[who]))
         return 0
@@ -149,4 +155,4 @@ def _main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    sys.exit(main(sys.argv[1:], "python -m shared.acls"))

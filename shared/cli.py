@@ -1,11 +1,11 @@
-"""The command line of a service: `python -m services.SERVICE [ROLE …]`, or one of its commands."""
+"""The command line of a service: `presstally SERVICE [ROLE …]`, or one of its commands."""
 
 import argparse
 import asyncio
 import errno
 import logging
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -45,6 +45,7 @@ class Command:
         run: Does its work and returns the exit code; None means 0.
         uses: The stores that it connects to, for the message when one is unavailable.
         after_failure: What the operator may rely on, or do, after an unavailable store or Ctrl-C.
+        examples: Arguments with which it is called, for its help.
     """
 
     help: str
@@ -52,44 +53,87 @@ class Command:
     run: Callable[[argparse.Namespace, Any], Coroutine[Any, Any, int | None]]
     uses: str = "Postgres"
     after_failure: str = ""
+    examples: tuple[str, ...] = ()
 
 
-def service_main(
-    service: str,
-    settings_type: type[Settings],
-    roles: Mapping[str, RoleFactory],
-    commands: Mapping[str, Command] | None = None,
-    check: Callable[[Any, Sites], None] = lambda _settings, _sites: None,
-) -> int:
-    """Run roles (all, if none is named) or a command, and return the exit code.
+@dataclass(frozen=True)
+class ServiceCommandLine:
+    """What a service offers on the command line.
 
-    Args:
+    Attributes:
         service: The service's name.
         settings_type: Reads the environment.
         roles: By name.
         commands: By name.
         check: Raises SettingsError or SitesError if the settings do not fit the sites.
     """
-    commands = commands or {}
-    wanted = sys.argv[1:2]
-    name = wanted[0] if wanted and wanted[0] in commands else None
-    arguments = _parse(service, roles, commands, name)
-    try:
-        settings = settings_type.load()
-        check(settings, read_sites(settings.sites))
-    except (SettingsError, SitesError) as error:
-        print(f"{service}: {error}", file=sys.stderr)
-        return 1
-    if name is None:
-        return run_service(service, roles, settings, arguments.role)
-    command = commands[name]
-    return run_command(
-        name,
-        lambda: command.run(arguments, settings),
-        kafka=settings.kafka,
-        uses=command.uses,
-        after_failure=command.after_failure,
-    )
+
+    service: str
+    settings_type: type[Settings]
+    roles: Mapping[str, RoleFactory]
+    commands: Mapping[str, Command]
+    check: Callable[[Any, Sites], None] = lambda _settings, _sites: None
+
+    def run(self, arguments: Sequence[str], program: str) -> int:
+        """Run roles (all, if none is named) or a command, and return the exit code.
+
+        Args:
+            arguments: The words after the program.
+            program: How the operator called it, for the help.
+        """
+        name = arguments[0] if arguments and arguments[0] in self.commands else None
+        if name is None:
+            wanted = self._parse_roles(arguments, program)
+        else:
+            parsed = self.command_parser(name, program).parse_args(list(arguments[1:]))
+        try:
+            settings = self.settings_type.load()
+            self.check(settings, read_sites(settings.sites))
+        except (SettingsError, SitesError) as error:
+            print(f"{self.service}: {error}", file=sys.stderr)
+            return 1
+        if name is None:
+            return run_service(self.service, self.roles, settings, wanted)
+        command = self.commands[name]
+        return run_command(
+            name,
+            lambda: command.run(parsed, settings),
+            kafka=settings.kafka,
+            uses=command.uses,
+            after_failure=command.after_failure,
+        )
+
+    def command_parser(self, name: str, program: str) -> argparse.ArgumentParser:
+        """Return the parser of a command's arguments."""
+        command = self.commands[name]
+        examples = [f"  {program} {name} {one}".rstrip() for one in command.examples]
+        parser = argparse.ArgumentParser(
+            prog=f"{program} {name}",
+            description=command.help,
+            epilog="\n".join(["examples:", *examples]) if examples else None,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        command.add_arguments(parser)
+        return parser
+
+    def overview(self) -> list[str]:
+        """Return a line of help for each role and each command."""
+        lines = [f"  {role:<12}{(start.__doc__ or '').splitlines()[0]}" for role, start in self.roles.items()]
+        return lines + [f"  {name:<12}Command: {one.help}" for name, one in self.commands.items()]
+
+    def _parse_roles(self, arguments: Sequence[str], program: str) -> list[str]:
+        parser = argparse.ArgumentParser(
+            prog=program,
+            usage=f"{program} [ROLE ...]" + "".join(f" | {command} ..." for command in self.commands),
+            description="\n".join(["Run all roles of the service, or those named.", "", *self.overview()]),
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        parser.add_argument("role", nargs="*", metavar="ROLE", help=argparse.SUPPRESS)
+        wanted: list[str] = parser.parse_args(list(arguments)).role
+        for role in wanted:
+            if role not in self.roles:
+                parser.error(f"unknown role {role!r}; choose from {', '.join([*self.roles, *self.commands])}")
+        return wanted
 
 
 def module_main(
@@ -196,27 +240,3 @@ async def _close(closing: Awaitable[None]) -> None:
             await closing
     except TimeoutError:
         pass
-
-
-def _parse(
-    service: str, roles: Mapping[str, RoleFactory], commands: Mapping[str, Command], name: str | None
-) -> argparse.Namespace:
-    program = f"python -m services.{service}"
-    if name is not None:
-        parser = argparse.ArgumentParser(prog=f"{program} {name}", description=commands[name].help)
-        commands[name].add_arguments(parser)
-        return parser.parse_args(sys.argv[2:])
-    lines = [f"  {role:<12}{(start.__doc__ or '').splitlines()[0]}" for role, start in roles.items()]
-    lines += [f"  {command:<12}Command: {one.help}" for command, one in commands.items()]
-    parser = argparse.ArgumentParser(
-        prog=program,
-        usage=f"{program} [ROLE ...]" + "".join(f" | {command} ..." for command in commands),
-        description="\n".join(["Run all roles of the service, or those named.", "", *lines]),
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("role", nargs="*", metavar="ROLE", help=argparse.SUPPRESS)
-    arguments = parser.parse_args()
-    for role in arguments.role:
-        if role not in roles:
-            parser.error(f"unknown role {role!r}; choose from {', '.join([*roles, *commands])}")
-    return arguments

@@ -20,7 +20,7 @@ DEAD_LETTERS = Counter(
 )
 TOPIC_DEVIATIONS = Gauge(
     "presstally_topic_deviations",
-    "1 for each property of a topic that is not as it must be, as `python -m shared.topics check` prints them.",
+    "1 for each property of a topic that is not as it must be, as `presstally topics check` prints them.",
     ["topic", "property"],
 )
 LOOP_LAG = Histogram(

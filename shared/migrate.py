@@ -1,13 +1,15 @@
-"""`python -m shared.migrate`: upgrade every service's schema, once, under a lock.
+"""`presstally migrate`: upgrade every service's schema, once, under a lock.
 
 Each service keeps plain SQL files in `services/<service>/sql/migrations/NNNN_words.sql`. A file is applied in
 a transaction of its own and never edited afterwards: its checksum is kept, and a changed file stops the run.
 `sql/schema.sql` is the same schema in one piece, for people; a test compares the two.
 """
 
+import argparse
 import hashlib
 import re
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,5 +113,16 @@ async def _migrate(settings: Settings) -> None:
         print("nothing to apply")
 
 
+def main(arguments: Sequence[str], program: str) -> int:
+    """Run the command and return its exit code.
+
+    Args:
+        arguments: The words after the program.
+        program: How the operator called it, for the help.
+    """
+    argparse.ArgumentParser(prog=program, description="Upgrade every service's schema.").parse_args(list(arguments))
+    return module_main("migrate", Settings, _migrate)
+
+
 if __name__ == "__main__":
-    sys.exit(module_main("migrate", Settings, _migrate))
+    sys.exit(main(sys.argv[1:], "python -m shared.migrate"))

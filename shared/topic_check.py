@@ -10,10 +10,10 @@ from aiokafka.admin import AIOKafkaAdminClient
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.topic_config import TopicState, alter_config, read_topics
 
-CREATE_COMMAND = "python -m shared.topics"
-APPLY_COMMAND = "python -m shared.topics apply"
-ACLS_COMMAND = "python -m shared.acls --create"
-PARTITIONS_COMMAND = "python -m services.ingest partitions add"
+CREATE_COMMAND = "presstally topics"
+APPLY_COMMAND = "presstally topics apply"
+ACLS_COMMAND = "presstally acls --create"
+PARTITIONS_COMMAND = "presstally ingest partitions add"
 REPLICAS_ADVICE = "see docs/runbooks/TopicMisconfigured.md for `kafka-reassign-partitions.sh`"
 UNLIMITED = "-1"
 HOUR_MS = 3_600_000

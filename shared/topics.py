@@ -1,6 +1,6 @@
 """Every Kafka topic: its key, its values and how long it keeps them.
 
-`python -m shared.topics` creates missing ones, and reports others that are not as they must be; `check` only reports,
+`presstally topics` creates missing ones, and reports others that are not as they must be; `check` only reports,
 with an exit code, and `apply` sets their configuration. Brokers must not create topics by themselves: the number of
 partitions is part of how visitors are counted.
 """
@@ -23,7 +23,6 @@ from shared.kafka.connection import KafkaConfig
 from shared.retry import retry_until_done
 from shared.settings import Settings
 from shared.topic_check import (
-    CREATE_COMMAND,
     MIN_IN_SYNC,
     Deviation,
     WantedTopic,
@@ -45,7 +44,7 @@ IN_SYNC_REPLICAS_MIN = 2
 """With three copies or more: an acknowledged record survives the loss of one broker."""
 USABLE_SECONDS = 20.0
 COMMAND_SECONDS = 30.0
-"""How long `python -m shared.topics` waits for Kafka."""
+"""How long `presstally topics` waits for Kafka."""
 SHOWN_SECONDS = 10.0
 """Until brokers show a changed configuration."""
 RETENTION = "retention.ms"
@@ -137,7 +136,7 @@ DEAD_LETTER_CONSEQUENCES = {
 
 
 class TopicSettings(Settings):
-    """Settings of `python -m shared.topics`."""
+    """Settings of `presstally topics`."""
 
     partitions: int = Field(default=12, ge=1, le=1_000, description="Partitions of each topic when it is created")
 
@@ -291,11 +290,17 @@ def _print(deviations: Iterable[Deviation]) -> None:
 COMMANDS = {"create": _create, "check": _check_and_report, "apply": _apply}
 
 
-def _main() -> int:
+def main(arguments: Sequence[str], program: str) -> int:
+    """Run the command and return its exit code.
+
+    Args:
+        arguments: The words after the program.
+        program: How the operator called it, for the help.
+    """
     from shared.cli import module_main
 
     parser = argparse.ArgumentParser(
-        prog=CREATE_COMMAND, description="Create missing topics, and report others that are not as they must be."
+        prog=program, description="Create missing topics, and report others that are not as they must be."
     )
     parser.add_argument(
         "command",
@@ -305,8 +310,8 @@ def _main() -> int:
         help="create (default): missing topics; check: change nothing, exit with 1 if a topic is not as it must be; "
         "apply: set the configuration of topics that is not as it must be",
     )
-    return module_main("topics", TopicSettings, COMMANDS[parser.parse_args().command], uses="Kafka")
+    return module_main("topics", TopicSettings, COMMANDS[parser.parse_args(list(arguments)).command], uses="Kafka")
 
 
 if __name__ == "__main__":
-    sys.exit(_main())
+    sys.exit(main(sys.argv[1:], "python -m shared.topics"))

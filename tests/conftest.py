@@ -332,7 +332,7 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     environment = {**os.environ, **ours, "PRESSTALLY_PUBLIC_URL": f"http://localhost:{port}"}
     with (home / "run.log").open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "deploy.local", "run"], cwd=ROOT, env=environment, stdout=log, stderr=log
+            [sys.executable, "-m", "deploy.local"], cwd=ROOT, env=environment, stdout=log, stderr=log
         )
     started = System(home, port, environment, process)
     try:

@@ -136,7 +136,7 @@ def test_commands_are_registered_in_the_named_file(service: str) -> None:
     for name, command in commands.items():
         assert f'"{name}": Command(' in text
         assert command.run.__module__.startswith(f"services.{service}."), name
-        assert f"services.{service} {name}" in manual("an admin command"), name
+        assert f"presstally {service} {name}" in manual("an admin command"), name
 
 
 def test_settings_are_declared_in_the_named_files() -> None:

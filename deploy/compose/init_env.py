@@ -1,14 +1,27 @@
-"""`make init`: write `.env` with generated secrets. Existing values stay; no secret is printed."""
+"""`make init`: write `.env` with generated secrets and free networks, and create the folders of imports and exports.
+
+Existing values stay; no secret is printed.
+"""
 
 import base64
+import ipaddress
 import os
 import secrets
 import sys
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+class NoNetworkError(Exception):
+    """No network is free; the message says what to set."""
+
+
+NETWORKS = {"PRESSTALLY_FRONT_NETWORK": "172.31.250.0/24", "PRESSTALLY_EDGE_NETWORK": "172.31.251.0/24"}
+"""Defaults of docker-compose.yml. They are fixed ranges, so another installation on the machine may have them."""
+CANDIDATES = ipaddress.IPv4Network("172.31.0.0/16")
 
 
 def _password() -> str:
@@ -24,6 +37,10 @@ SECRETS: Mapping[str, Callable[[], str]] = {
     "GRAFANA_PASSWORD": _password,
     "KAFKA_CLUSTER_ID": _cluster_id,
 }
+
+
+SHARED_FOLDERS = {"import": 0o755, "export": 0o1777}
+"""Mounted into the containers of ingest and render. Their account has no other name here, so all may write exports."""
 
 
 def fill_secrets(text: str) -> tuple[str, list[str]]:
@@ -42,16 +59,69 @@ def fill_secrets(text: str) -> tuple[str, list[str]]:
     return "\n".join(lines) + "\n", generated
 
 
+def choose_networks(text: str, routes: Sequence[ipaddress.IPv4Network]) -> dict[str, str]:
+    """Return the networks that must be written, because this machine has routes into the default ones.
+
+    Args:
+        text: The file, whose own networks stay.
+        routes: Of this machine; Docker's networks are among them.
+
+    Raises:
+        NoNetworkError: every candidate is in use.
+    """
+    own = {line.split("=", 1)[0].strip() for line in text.splitlines() if "=" in line}
+    chosen: dict[str, str] = {}
+    for name, default in NETWORKS.items():
+        taken = [*routes, *(ipaddress.IPv4Network(one) for one in chosen.values())]
+        if name in own or not _overlaps(ipaddress.IPv4Network(default), taken):
+            continue
+        others = [ipaddress.IPv4Network(one) for other, one in NETWORKS.items() if other != name]
+        free = (one for one in CANDIDATES.subnets(new_prefix=24) if not _overlaps(one, [*taken, *others]))
+        found = next(free, None)
+        if found is None:
+            raise NoNetworkError(f"every network in {CANDIDATES} is in use here; set {' and '.join(NETWORKS)} in .env")
+        chosen[name] = str(found)
+    return chosen
+
+
+def _overlaps(network: ipaddress.IPv4Network, others: Sequence[ipaddress.IPv4Network]) -> bool:
+    return any(network.overlaps(other) for other in others)
+
+
+def read_routes(table: Path = Path("/proc/net/route")) -> list[ipaddress.IPv4Network]:
+    """Return the networks that this machine has routes to, without the default route."""
+    found = []
+    for line in table.read_text(encoding="ascii").splitlines()[1:] if table.exists() else []:
+        fields = line.split()
+        address, mask = (int.from_bytes(bytes.fromhex(fields[place])[::-1], "big") for place in (1, 7))
+        if mask:
+            found.append(ipaddress.IPv4Network((address, mask.bit_count())))
+    return found
+
+
 def main(folder: Path) -> int:
-    """Write `.env` in the folder, readable only by its owner."""
+    """Write `.env` in the folder, readable only by its owner, and create the folders that containers share."""
     file = folder / ".env"
     before = file.read_text(encoding="utf-8") if file.exists() else (ROOT / ".env.example").read_text(encoding="utf-8")
     after, generated = fill_secrets(before)
+    try:
+        networks = choose_networks(after, read_routes()) if not file.exists() else {}
+    except NoNetworkError as error:
+        print(f"presstally: {error}", file=sys.stderr)
+        return 1
+    after += "".join(f"{name}={network}\n" for name, network in networks.items())
     unfinished = folder / ".env.unfinished"
     handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as output:
         output.write(after)
     unfinished.replace(file)
+    for name, network in networks.items():
+        print(f"presstally: {NETWORKS[name]} is in use on this machine; {name}={network}")
+    for name, mode in SHARED_FOLDERS.items():
+        shared = folder / name
+        if not shared.exists():
+            shared.mkdir()
+            shared.chmod(mode)
     print(f"presstally: {file}: " + (f"generated {', '.join(generated)}" if generated else "all secrets exist; kept"))
     return 0
 

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deploy.compose.init_env import ROOT, fill_secrets
+from deploy.compose.init_env import ROOT, choose_networks, fill_secrets, read_routes
 from deploy.compose.traffic import TrafficGenerator, send_request
 
 PROJECT = "presstally-verify"
@@ -28,6 +28,8 @@ UP_SECONDS = 600
 COUNT_SECONDS = 30.0
 SCRAPE_SECONDS = 60.0
 ONE_SHOTS = ("migrate", "topics")
+IMAGE = "presstally:verify"
+"""Never the tag of production: this builds what is in the checkout."""
 NEXT_IMAGE = "presstally:verify-next"
 TITLE = "Bài của bản kiểm tra"
 
@@ -47,7 +49,8 @@ class Project:
         self.url = f"http://127.0.0.1:{self.port}"
         self._env = folder / "env"
         self._settings = text
-        self.set(PRESSTALLY_PORT=str(self.port))
+        networks = choose_networks(text, read_routes())  # beside an installation that has the default ones
+        self.set(PRESSTALLY_PORT=str(self.port), PRESSTALLY_IMAGE=IMAGE, **networks)
         self._without = without
         self.stats = 1
         overrides = os.environ.get("PRESSTALLY_COMPOSE_OVERRIDE")
@@ -148,7 +151,7 @@ def _check_targets(project: Project) -> None:
 
 def _publish(project: Project) -> str:
     """Create an article, publish it, wait until it is live, request its page, and return its URL."""
-    make = ["exec", "-T", "articles", "python", "-m", "services.ingest", "token", "create", "--name", "verify"]
+    make = ["exec", "-T", "articles", "presstally", "-q", "ingest", "token", "create", "--name", "verify"]
     token = project.compose(*make, "--scope", "admin").strip()
 
     def call(path: str, body: dict[str, Any] | None = None, *, post: bool = True) -> dict[str, Any]:
@@ -192,7 +195,7 @@ def _under_load(project: Project, page: str, without: list[str]) -> int:
         _step("building the next version", lambda: project.compose("build", "--build-arg", "REVISION=next", "migrate"))
         _step("upgrading to it", project.up)
         images = {one["Config"]["Image"] for one in project.containers()}
-        if NEXT_IMAGE not in images or any(name.startswith("presstally:0") for name in images):
+        if NEXT_IMAGE not in images or IMAGE in images:
             raise VerificationError(f"after the upgrade these images run: {sorted(images)}")
     _step(f"counting {traffic.acknowledged} views", lambda: _wait_for_total(project, traffic.acknowledged))
     print(
@@ -209,7 +212,7 @@ def _restart(project: Project, expected: int) -> None:
 
 
 def _verify_counts(project: Project) -> None:
-    output = project.compose("exec", "-T", "--index", "1", "stats", "python", "-m", "services.stats", "verify")
+    output = project.compose("exec", "-T", "--index", "1", "stats", "presstally", "-q", "stats", "verify")
     if not output.strip().splitlines()[-1].startswith("drift 0"):
         raise VerificationError(f"verify: {output}")
 

@@ -1,11 +1,7 @@
-"""Prepare the machine, then run a verb: `bootstrap.py run|up|down|status|doctor|import|token|command|dev`.
+"""Prepares the machine: checks, the Python environment, Kafka's jars. `make test` and so on run it for developers.
 
-Runs under the system's Python before anything is installed: standard library only, and it must parse on old
-Pythons, so that these can report that they are too old. Every failure is one message and exit code 1; `up` exits with
-NOT_READY if everything runs, but a service is not ready.
+Runs before anything is installed: standard library only. Every failure is one message and exit code 1.
 """
-
-from __future__ import annotations
 
 import contextlib
 import errno
@@ -19,19 +15,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-PYTHON_MIN = (3, 11)
 JAVA_MIN = 17
 FREE_MB_MIN = 1024
 OLD_PROCESS_SECONDS = 20.0
 NOT_READY = 3
-COMMANDS = ("doctor", "import", "token", "command")
-"""Verbs that need a running installation."""
 PORT_NAMES = ("gateway", "ingest", "stats", "render", "kafka", "kafka controller", "postgres", "articles")
+PRIVILEGED_PORTS = 1024
+INNER_PORTS_ABOVE = 8000
 KAFKA_PORTS = ("kafka", "kafka controller")
+ESCAPE_CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+LINE_CHARACTERS = 400
 
 
 class SetupError(Exception):
@@ -51,15 +48,17 @@ def base_port() -> int:
     """
     text = os.environ.get("PRESSTALLY_PORT") or "8080"
     if not text.isdigit() or not 1 <= int(text) <= 65535 - len(PORT_NAMES):
-        raise SetupError(
-            "PRESSTALLY_PORT is {!r}; it must be a number from 1 to {}".format(text, 65535 - len(PORT_NAMES))
-        )
+        raise SetupError(f"PRESSTALLY_PORT is {text!r}; it must be a number from 1 to {65535 - len(PORT_NAMES)}")
     return int(text)
 
 
 def needed_ports() -> dict[str, int]:
     """Return {name: port} of all ports that this installation opens."""
-    ports = dict(zip(PORT_NAMES, range(base_port(), base_port() + len(PORT_NAMES))))
+    first = base_port()
+    # The others are for this machine only. Below 1024, only root may open ports, and Postgres never runs as root.
+    inner = first if first >= PRIVILEGED_PORTS else first + INNER_PORTS_ABOVE
+    ports = dict(zip(PORT_NAMES, range(inner, inner + len(PORT_NAMES)), strict=True))
+    ports["gateway"] = first
     if os.environ.get("KAFKA_BOOTSTRAP"):
         ports = {name: port for name, port in ports.items() if name not in KAFKA_PORTS}
     if os.environ.get("DATABASE_URL"):
@@ -79,22 +78,12 @@ def running_url() -> str | None:
             state = home() / "stack.json"
             with contextlib.suppress(OSError, ValueError, KeyError):
                 return str(json.loads(state.read_text())["url"])
-            return "http://localhost:{}".format(base_port())
+            return f"http://localhost:{base_port()}"
     return None
 
 
-def not_ready() -> list[str]:
-    """Return why services of the running installation are not ready, as its supervisor knows it."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        state = json.loads((home() / "stack.json").read_text())
-        return ["{} ({})".format(name, reason) for name, reason in state["not_ready"].items()]
-    return []
-
-
-def check_python() -> None:
-    """Check that Python is new enough and can create a venv."""
-    if sys.version_info < PYTHON_MIN:
-        raise SetupError("Python {}.{} or newer is needed; python3 is {}".format(*PYTHON_MIN, sys.version.split()[0]))
+def check_venv() -> None:
+    """Check that Python can create environments."""
     try:
         import ensurepip  # noqa: F401
         import venv  # noqa: F401
@@ -109,8 +98,8 @@ def check_java() -> None:
     java = java_command()
     if java is None:
         raise SetupError(
-            "Java {} or newer is needed for Kafka and none was found; on Debian: "
-            "apt install openjdk-17-jre-headless (or set KAFKA_BOOTSTRAP to use your own Kafka)".format(JAVA_MIN)
+            f"Java {JAVA_MIN} or newer is needed for Kafka and none was found; on Debian: "
+            "apt install openjdk-17-jre-headless (or set KAFKA_BOOTSTRAP to use your own Kafka)"
         )
     output = subprocess.run([java, "-version"], capture_output=True, text=True, check=False).stderr
     found = re.search(r'version "(?:1\.)?(\d+)', output)
@@ -127,7 +116,7 @@ def check_java() -> None:
 def java_command() -> str | None:
     """Return the path of the java program that runs Kafka, or None."""
     if os.environ.get("JAVA_HOME"):
-        return shutil.which("java", path=os.path.join(os.environ["JAVA_HOME"], "bin"))
+        return shutil.which("java", path=str(Path(os.environ["JAVA_HOME"]) / "bin"))
     return shutil.which("java")
 
 
@@ -135,30 +124,40 @@ def check_disk() -> None:
     """Check that the disk has space for the packages, the broker and the database."""
     text = os.environ.get("PRESSTALLY_MIN_FREE_MB") or str(FREE_MB_MIN)
     if not text.isdigit():
-        raise SetupError("PRESSTALLY_MIN_FREE_MB is {!r}; it must be a number of megabytes".format(text))
+        raise SetupError(f"PRESSTALLY_MIN_FREE_MB is {text!r}; it must be a number of megabytes")
     wanted = int(text)
-    for folder in (ROOT, home()):
-        while not folder.exists():
-            folder = folder.parent
+    for place in (ROOT, home()):
+        folder = next(one for one in (place, *place.parents) if one.exists())
         free = shutil.disk_usage(folder).free // 1024 // 1024
         if free < wanted:
-            raise SetupError(
-                "the disk is too full: {} MB are free at {} and {} MB are needed".format(free, folder, wanted)
-            )
+            raise SetupError(f"the disk is too full: {free} MB are free at {folder} and {wanted} MB are needed")
+
+
+def check_home() -> None:
+    """Check that this account can write the installation's folder."""
+    try:
+        home().mkdir(parents=True, exist_ok=True)
+        probe = home() / "probe.unfinished"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise SetupError(
+            f"the folder {home()} cannot be written ({error.strerror}); set PRESSTALLY_HOME to another one"
+        ) from error
 
 
 def wait_for_old_processes() -> None:
-    """Wait until the processes of a killed supervisor have exited: the kernel has signalled them, which takes a moment."""
+    """Wait until the processes of a killed supervisor, which the kernel has signalled, have exited."""
     try:
         parts = json.loads((home() / "stack.json").read_text())["parts"].values()
     except (OSError, ValueError, KeyError):
         return
-    alive = [pid for pid in parts if os.path.exists("/proc/{}".format(pid))]
+    alive = [pid for pid in parts if Path(f"/proc/{pid}").exists()]
     if not alive:
         return
     with step("waiting for the processes of a killed installation"):
         deadline = time.monotonic() + OLD_PROCESS_SECONDS
-        while time.monotonic() < deadline and any(os.path.exists("/proc/{}".format(pid)) for pid in alive):
+        while time.monotonic() < deadline and any(Path(f"/proc/{pid}").exists() for pid in alive):
             time.sleep(0.1)
 
 
@@ -172,12 +171,11 @@ def check_ports() -> None:
             except OSError as error:
                 if error.errno == errno.EACCES:
                     raise SetupError(
-                        "port {} ({}) may not be opened by this user; set PRESSTALLY_PORT".format(port, name)
+                        f"port {port} ({name}) may not be opened by this user; set PRESSTALLY_PORT"
                     ) from error
                 raise SetupError(
-                    "port {} ({}) is in use{}; stop that program or set PRESSTALLY_PORT to another port".format(
-                        port, name, port_owner(port)
-                    )
+                    f"port {port} ({name}) is in use{port_owner(port)}; "
+                    "stop that program or set PRESSTALLY_PORT to another port"
                 ) from error
 
 
@@ -189,10 +187,10 @@ def port_owner(port: int) -> str:
             for line in Path(table).read_text().splitlines()[1:]:
                 fields = line.split()
                 if fields[3] == "0A" and int(fields[1].rsplit(":", 1)[1], 16) == port:
-                    inodes.add("socket:[{}]".format(fields[9]))
+                    inodes.add(f"socket:[{fields[9]}]")
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            if any(os.readlink(str(link)) in inodes for link in (folder / "fd").iterdir()):
+            if any(str(link.readlink()) in inodes for link in (folder / "fd").iterdir()):
                 return " by {} (pid {})".format((folder / "comm").read_text().strip(), folder.name)
     return ""
 
@@ -200,7 +198,7 @@ def port_owner(port: int) -> str:
 def jars_folder() -> Path:
     """Return the folder of Kafka's jars for this pom.xml; it exists only if it is complete."""
     pom = (ROOT / "deploy/local/pom.xml").read_bytes()
-    return ROOT / ".local-cache" / "kafka-jars-{}".format(hashlib.sha256(pom).hexdigest()[:12])
+    return ROOT / ".local-cache" / f"kafka-jars-{hashlib.sha256(pom).hexdigest()[:12]}"
 
 
 def step(text: str) -> contextlib.AbstractContextManager[None]:
@@ -209,13 +207,13 @@ def step(text: str) -> contextlib.AbstractContextManager[None]:
     @contextlib.contextmanager
     def timed() -> Iterator[None]:
         begun = time.monotonic()
-        print("presstally: {} ...".format(text), end="", flush=True)
+        print(f"presstally: {text} ...", end="", flush=True)
         try:
             yield
         except BaseException:
             print(flush=True)
             raise
-        print(" {:.1f} s".format(time.monotonic() - begun), flush=True)
+        print(f" {time.monotonic() - begun:.1f} s", flush=True)
 
     return timed()
 
@@ -226,7 +224,7 @@ def install_packages(venv: Path, lock: Path) -> None:
     wanted = "{} {}.{}".format(hashlib.sha256(lock.read_bytes()).hexdigest(), *sys.version_info[:2])
     if stamp.exists() and stamp.read_text() == wanted:
         return
-    with step("installing Python packages ({})".format(lock.name)):
+    with step(f"installing Python packages ({lock.name})"):
         call(
             [sys.executable, "-m", "venv", "--clear", str(venv)],
             "the Python environment could not be created",
@@ -264,7 +262,7 @@ def fetch_jars() -> None:
                 str(ROOT / "deploy/local/pom.xml"),
                 "dependency:copy-dependencies",
                 "-DincludeScope=runtime",
-                "-DoutputDirectory={}".format(unfinished),
+                f"-DoutputDirectory={unfinished}",
             ],
             "Kafka could not be downloaded",
         )
@@ -286,52 +284,55 @@ def call(command: list[str], sentence: str) -> None:
         return
     output_text = log.read_bytes()[start:].decode("utf-8", "replace")
     if "No space left" in output_text:
-        raise SetupError("{}: the disk is full".format(sentence))
-    last = next((line.strip() for line in reversed(output_text.splitlines()) if line.strip()), "no output")
-    raise SetupError("{}: {} (more in {})".format(sentence, last[:300], log))
+        raise SetupError(f"{sentence}: the disk is full")
+    raise SetupError(f"{sentence}: {reason_in(output_text)} (more in {log})")
 
 
-def main(verb: str) -> int:
-    """Check the machine, install what is missing, and run the verb."""
-    check_python()
-    if verb == "dev":
+def reason_in(output: str) -> str:
+    """Return the line of a program's output that says why it failed: the first error, or else the last line."""
+    lines = [line.strip() for line in ESCAPE_CODES.sub("", output).splitlines() if line.strip()]
+    errors = [line for line in lines if line.upper().startswith(("[ERROR]", "ERROR:"))]
+    return (errors[0] if errors else lines[-1] if lines else "no output")[:LINE_CHARACTERS]
+
+
+def is_own_environment() -> bool:
+    """Return whether this process runs in the checkout's environment, or in that of its developers."""
+    own = os.path.realpath(sys.prefix)
+    return own in (os.path.realpath(str(ROOT / ".venv")), os.path.realpath(str(ROOT / ".venv-dev")))
+
+
+def prepare(enter_packages: Callable[[], None]) -> None:
+    """Check the machine, install what is missing, and continue with the installation's packages.
+
+    Raises:
+        SetupError: something must be mended first.
+    """
+    check_venv()
+    check_java()
+    check_disk()
+    check_home()
+    wait_for_old_processes()
+    check_ports()
+    enter_packages()
+    fetch_jars()
+
+
+def main() -> int:
+    """Prepare the environment of developers: packages of tests and tools, and Kafka."""
+    try:
+        check_venv()
         check_disk()
         check_java()
         install_packages(ROOT / ".venv-dev", ROOT / "requirements-dev.txt")
         fetch_jars()
-        return 0
-    url = running_url()
-    if verb in ("run", "up"):
-        if url:
-            reasons = not_ready()
-            but = ", but not ready: {}".format("; ".join(reasons)) if reasons else ""
-            print("presstally: already running at {}{}".format(url, but))
-            if verb == "run":
-                return 1
-            return NOT_READY if reasons else 0
-        check_java()
-        check_disk()
-        wait_for_old_processes()
-        check_ports()
-        install_packages(ROOT / ".venv", ROOT / "requirements-local.txt")
-        fetch_jars()
-    elif not url:
-        print("presstally: nothing is running")
-        return 1 if verb in COMMANDS else 0
-    python = str(ROOT / ".venv/bin/python")
-    os.chdir(str(ROOT))
-    os.execv(python, [python, "-m", "deploy.local", verb, *sys.argv[2:]])
+    except (SetupError, OSError) as error:
+        reason = "the disk is full" if getattr(error, "errno", None) == errno.ENOSPC else error
+        print(f"presstally: {reason}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(sys.argv[1] if len(sys.argv) > 1 else "run"))
-    except SetupError as error:
-        print("presstally: {}".format(error), file=sys.stderr)
-        sys.exit(1)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except OSError as error:
-        reason = "the disk is full" if error.errno == errno.ENOSPC else error
-        print("presstally: {}".format(reason), file=sys.stderr)
-        sys.exit(1)
+    sys.exit(main())

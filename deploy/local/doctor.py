@@ -236,7 +236,7 @@ async def _ledger(installation: Installation) -> list[Finding]:
         if row["events"] != row["records"]:
             records = f"{row['records']} records were processed, but the ledger has {row['events']}"
             message = f"partition {row['partition']}: {records}"
-            findings.append(Finding(False, f"{message}; run `python -m services.stats verify`"))
+            findings.append(Finding(False, f"{message}; run `presstally stats verify`"))
     return findings or [Finding(True, f"ledger: consistent in {len(rows)} of {len(rows)} partitions")]
 
 
@@ -255,9 +255,7 @@ async def _dead_letters(installation: Installation) -> list[Finding]:
                 message = (
                     f"dead letters: {fresh} unreadable records of {topic.name} within a day ({kept} within 30 days)"
                 )
-                findings.append(
-                    Finding(False, f"{message}; list those of page-views with `python -m services.stats dlq list`")
-                )
+                findings.append(Finding(False, f"{message}; list those of page-views with `presstally stats dlq list`"))
     return findings or [Finding(True, "dead letters: none within a day")]
 
 

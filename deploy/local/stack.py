@@ -19,6 +19,7 @@ from typing import NamedTuple
 from deploy.local.bootstrap import ROOT, base_port, home, jars_folder, java_command, needed_ports
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
+from deploy.local.state import write_environment
 from deploy.local.supervisor import ManagedProcess, StartFailed, Stopped, Supervisor
 
 SERVICES = {
@@ -111,6 +112,7 @@ class Stack:
                     account=account,
                 )
             )
+        write_environment(self.home, environment)
         with step("starting Kafka and Postgres"):
             self._supervisor.start(stores, START_SECONDS)
         with step("creating topics and applying migrations"):
@@ -146,21 +148,6 @@ class Stack:
         java = java_command()
         assert java is not None, "bootstrap.py has checked this"
         return Kafka(self.home / "kafka", jars_folder(), java, self.ports["kafka"], self.ports["kafka controller"])
-
-    def client_environment(self) -> dict[str, str]:
-        """Return the environment of a program that uses this installation."""
-        environment = self._environment()
-        if "kafka" in self.ports:
-            environment["KAFKA_BOOTSTRAP"] = self._kafka().bootstrap
-        if "postgres" in self.ports:
-            environment["DATABASE_URL"] = self._postgres().url
-        return environment
-
-    def run_command(self, module: str, arguments: Sequence[str]) -> int:
-        """Run a module's command on this installation and return its exit code."""
-        environment = self.client_environment()
-        command = [sys.executable, "-m", module, *arguments]
-        return subprocess.run(command, env=environment, check=False).returncode
 
     def _postgres(self) -> Postgres:
         return Postgres(self.home / "postgres", self.ports["postgres"])
@@ -259,6 +246,7 @@ class Stack:
             "pid": os.getpid(),
             "started": started_at(os.getpid()),
             "url": self.url,
+            "checkout": str(ROOT),
             "ready": self._ready,
             "not_ready": self._not_ready,
             "ports": self.ports,

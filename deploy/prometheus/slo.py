@@ -13,7 +13,11 @@ from typing import Any
 import yaml
 
 FILE = Path(__file__).parent / "rules" / "slo.yml"
-RUNBOOKS = "docs/runbooks"
+RUNBOOK_URL = (
+    "{{ if $externalLabels.docs_url }}{{ $externalLabels.docs_url }}/runbooks/ALERT.html"
+    "{{ else }}docs/runbooks/ALERT.md{{ end }}"
+)
+"""Where the documentation is published, as prometheus.yml names it; else the file."""
 WINDOWS = ("5m", "30m", "1h", "2h", "6h", "1d", "3d")
 BURNS = {
     "page": ((14.4, "1h", "5m"), (6.0, "6h", "30m")),
@@ -69,7 +73,7 @@ OBJECTIVES = (
         "(sum(rate(presstally_event_delay_seconds_count[WINDOW]))"
         ' - sum(rate(presstally_event_delay_seconds_bucket{le="30.0"}[WINDOW])))',
         "sum(rate(presstally_event_delay_seconds_count[WINDOW]))",
-        "Counts are committed more than 30 s after the events occurred.",
+        "Counts are committed more than 30 s after their events arrived.",
     ),
 )
 
@@ -106,7 +110,7 @@ def rules() -> dict[str, Any]:
                     "summary": one.description,
                     "description": f"The objective is {one.target:.1%} over 30 days; "
                     "{{ $value | humanizePercentage }} are bad at the moment.",
-                    "runbook_url": f"{RUNBOOKS}/{one.alert}.md",
+                    "runbook_url": RUNBOOK_URL.replace("ALERT", one.alert),
                 },
             }
             for severity in BURNS

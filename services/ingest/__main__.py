@@ -1,4 +1,4 @@
-"""`python -m services.ingest [collector|articles …]`, or a command.
+"""`presstally ingest [collector|articles …]`, or a command.
 
 Roles and commands are imported when they run: the collector needs neither the editor API nor the import readers, and
 would take 25 MB more with them.
@@ -8,7 +8,7 @@ import argparse
 import sys
 
 from services.ingest.settings import IngestSettings
-from shared.cli import Command, service_main
+from shared.cli import Command, ServiceCommandLine
 from shared.role import LazyRole
 
 ROLES = {
@@ -71,6 +71,12 @@ COMMANDS = {
         _add_import_arguments,
         _run_import,
         after_failure="run it again; it continues where it stopped",
+        examples=(
+            "--site haihau --section tin-tuc page.txt",
+            "--site haihau --section tin-tuc --dry-run --report report.ndjson wordpress.xml",
+            "--site haihau --section tin-tuc --publish --fetch-images wordpress.xml",
+            "--site haihau --section tin-tuc --with-counter --publish saved-pages/",
+        ),
     ),
     "partitions": Command(
         "show or raise the number of partitions of page-views that are in use",
@@ -78,6 +84,7 @@ COMMANDS = {
         _run_partitions,
         uses="Kafka or Postgres",
         after_failure="run it again; what is done already is not done twice",
+        examples=("show", "add 16", "add 16 --at 2026-12-01T00:00+07:00"),
     ),
     "republish": Command(
         "compare Postgres with Kafka's topics: send again what they lack, and take over what Postgres lacks",
@@ -85,9 +92,16 @@ COMMANDS = {
         _run_republish,
         uses="Kafka or Postgres",
         after_failure="run it again; what was sent is not sent twice",
+        examples=("", "--after-restore"),
     ),
-    "token": Command("create, list and revoke bearer tokens", _add_token_arguments, _run_token),
+    "token": Command(
+        "create, list and revoke bearer tokens",
+        _add_token_arguments,
+        _run_token,
+        examples=("create --name Lan --scope write --site haihau", "list", "revoke 5f2c81aa"),
+    ),
 }
+COMMAND_LINE = ServiceCommandLine("ingest", IngestSettings, ROLES, COMMANDS)
 
 if __name__ == "__main__":
-    sys.exit(service_main("ingest", IngestSettings, ROLES, COMMANDS))
+    sys.exit(COMMAND_LINE.run(sys.argv[1:], "python -m services.ingest"))

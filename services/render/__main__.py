@@ -1,4 +1,4 @@
-"""`python -m services.render [builder|site …]`, or one of the commands."""
+"""`presstally render [builder|site …]`, or one of the commands."""
 
 import sys
 
@@ -8,7 +8,7 @@ from services.render.rebuild import command as rebuild_command
 from services.render.roles.builder import run_builder
 from services.render.roles.site import run_site
 from services.render.settings import RenderSettings
-from shared.cli import Command, service_main
+from shared.cli import Command, ServiceCommandLine
 from shared.sites import Sites
 
 ROLES = {"builder": run_builder, "site": run_site}
@@ -20,6 +20,7 @@ COMMANDS = {
         rebuild_command.rebuild,
         uses="Postgres or Kafka",
         after_failure=UNCHANGED,
+        examples=("", "--check --compare"),
     ),
     "rollback": Command(
         "swap back to the former generation",
@@ -27,12 +28,14 @@ COMMANDS = {
         rebuild_command.rollback,
         uses="Postgres or Kafka",
         after_failure=UNCHANGED,
+        examples=("",),
     ),
     "export": Command(
         "write a complete static copy of a site",
         export_command.add_arguments,
         export_command.run,
         after_failure=export_command.AFTER_FAILURE,
+        examples=("dist/portal --site haihau",),
     ),
 }
 
@@ -47,5 +50,7 @@ def check_themes(settings: RenderSettings, sites: Sites) -> None:
         check_theme(site)
 
 
+COMMAND_LINE = ServiceCommandLine("render", RenderSettings, ROLES, COMMANDS, check_themes)
+
 if __name__ == "__main__":
-    sys.exit(service_main("render", RenderSettings, ROLES, COMMANDS, check=check_themes))
+    sys.exit(COMMAND_LINE.run(sys.argv[1:], "python -m services.render"))

@@ -220,7 +220,7 @@ async def test_deleted_topic_stops_a_running_counter(cluster: Cluster, here: Ins
     finally:
         await admin.close()
     async with widget_answers(counter):
-        await becomes_not_ready(counter, "page-views does not exist", "python -m shared.topics")
+        await becomes_not_ready(counter, "page-views does not exist", "presstally topics")
 
 
 @pytest.mark.parametrize("outgrown", [False, True])

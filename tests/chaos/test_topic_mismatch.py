@@ -178,7 +178,7 @@ async def test_wrong_timestamps_stop_counting_until_applied(cluster: Cluster, he
         await alter_config(client, "page-views", {"message.timestamp.type": "CreateTime"})
     reason = await not_ready_reason(counter)
     assert "message.timestamp.type is CreateTime instead of LogAppendTime" in reason
-    assert "Run `python -m shared.topics apply`, and counting continues by itself" in reason
+    assert "Run `presstally topics apply`, and counting continues by itself" in reason
     await send(cluster, [view(number) for number in range(30)])
     await asyncio.sleep(6)
     await views(here, 60)

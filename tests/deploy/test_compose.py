@@ -1,5 +1,7 @@
 """docker-compose.yml, the Dockerfile and `make init`, read without a Docker engine."""
 
+import importlib
+import ipaddress
 import re
 import stat
 import subprocess
@@ -10,7 +12,15 @@ from typing import Any
 import pytest
 import yaml
 
-from deploy.compose.init_env import SECRETS
+from deploy.cli.words import WORDS
+from deploy.compose.init_env import (
+    NETWORKS,
+    SECRETS,
+    SHARED_FOLDERS,
+    NoNetworkError,
+    choose_networks,
+    read_routes,
+)
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -102,10 +112,11 @@ def test_state_is_in_named_volumes() -> None:
         mounts = service.get("volumes", [])
         named = [mount for mount in mounts if not mount.startswith("./")]
         assert named == STATEFUL.get(name, [])
-        assert all(mount.endswith(":ro") for mount in mounts if mount.startswith("./"))
+        assert all(mount.endswith(":ro") for mount in mounts if mount.startswith("./") and mount != "./export:/export")
         for mount in mounts:
-            if mount.startswith("./"):
-                assert (ROOT / mount.split(":")[0]).exists(), mount
+            folder = mount.removeprefix("./").split(":")[0]
+            if mount.startswith("./") and folder not in SHARED_FOLDERS:  # `make init` creates those
+                assert (ROOT / folder).exists(), mount
     assert set(COMPOSE["volumes"]) == {mount.split(":")[0] for mounts in STATEFUL.values() for mount in mounts}
     ingest, kafka = SERVICES["ingest"]["environment"], SERVICES["kafka"]["environment"]
     assert STATEFUL["ingest"] == [f"spool:{ingest['PRESSTALLY_SPOOL']}"]
@@ -143,16 +154,63 @@ def test_make_init_generates_each_secret_once(tmp_path: Path) -> None:
     again = file.read_text()
     assert values["POSTGRES_PASSWORD"] in again
     assert "MINE=1" in again
+    for name, mode in SHARED_FOLDERS.items():  # containers of another account import from one and export to the other
+        assert stat.S_IMODE((tmp_path / name).stat().st_mode) == mode
     assert re.search(r"^GRAFANA_PASSWORD=\S{22,}$", again, re.MULTILINE)
 
 
+@pytest.mark.parametrize(
+    ("routes", "front", "edge"),
+    [
+        ([], None, None),
+        (["192.0.2.0/24", "172.17.0.0/16"], None, None),
+        (["172.31.250.0/24"], "172.31.0.0/24", None),
+        (["172.31.251.0/24"], None, "172.31.0.0/24"),
+        (["172.31.250.0/23"], "172.31.0.0/24", "172.31.1.0/24"),
+        (["172.31.0.0/20", "172.31.250.0/23"], "172.31.16.0/24", "172.31.17.0/24"),
+    ],
+)
+def test_init_chooses_networks_that_are_free(routes: list[str], front: str | None, edge: str | None) -> None:
+    """Two installations on one machine, or a VPN: Docker would refuse, or capture, a network that is in use."""
+    chosen = choose_networks("", [ipaddress.IPv4Network(one) for one in routes])
+    wanted = {"PRESSTALLY_FRONT_NETWORK": front, "PRESSTALLY_EDGE_NETWORK": edge}
+    assert chosen == {name: network for name, network in wanted.items() if network}
+    assert {
+        name: default(COMPOSE["networks"][one]["ipam"]["config"][0]["subnet"])
+        for name, one in (("PRESSTALLY_FRONT_NETWORK", "front"), ("PRESSTALLY_EDGE_NETWORK", "edge"))
+    } == NETWORKS
+
+
+def test_init_without_a_free_network_says_what_to_set() -> None:
+    """A network that the operator has set stays; without any free one the message names the settings."""
+    with pytest.raises(NoNetworkError, match="set PRESSTALLY_FRONT_NETWORK and PRESSTALLY_EDGE_NETWORK"):
+        choose_networks("", [ipaddress.IPv4Network("172.16.0.0/12")])
+    own = "PRESSTALLY_FRONT_NETWORK=10.9.0.0/24\nPRESSTALLY_EDGE_NETWORK=10.9.1.0/24\n"
+    assert choose_networks(own, [ipaddress.IPv4Network("172.16.0.0/12")]) == {}
+
+
+def test_routes_are_read_from_the_kernel(tmp_path: Path) -> None:
+    """Addresses are in the kernel's byte order; the default route is no network."""
+    table = tmp_path / "route"
+    table.write_text(
+        "Iface\tDestination\tGateway\tFlags\tRefCnt\tUse\tMetric\tMask\tMTU\tWindow\tIRTT\n"
+        "eth0\t00000000\t010200C0\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+        "br-1\t00FA1FAC\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+    )
+    assert read_routes(table) == [ipaddress.IPv4Network("172.31.250.0/24")]
+    assert read_routes(tmp_path / "none") == []
+
+
 def test_services_share_one_image_and_differ_by_command() -> None:
-    """One image runs all app containers, each command is a module, and the gateway uses the services' names."""
+    """One image runs all app containers, each command is a word of the program, and the gateway uses the names."""
     assert len({SERVICES[name]["image"] for name in APP_SERVICES}) == 1
     caddy = (ROOT / "deploy/gateway/Caddyfile").read_text()
     for name in APP_SERVICES:
-        module = SERVICES[name]["command"][0]
-        assert (ROOT / module.replace(".", "/")).exists() or (ROOT / (module.replace(".", "/") + ".py")).exists()
+        word, *roles = SERVICES[name]["command"]
+        assert word in WORDS
+        if name not in JOBS:  # without a role there is help
+            assert roles
+            assert set(roles) <= set(importlib.import_module(f"services.{word}.__main__").ROLES)
         if name not in JOBS:
             assert f"{name}:8000" in caddy
     subnet = COMPOSE["networks"]["front"]["ipam"]["config"][0]["subnet"]

@@ -13,10 +13,10 @@ OBJECTS: list[dict[str, Any]] = [
 ]
 WORKLOADS = {one["metadata"]["name"]: one for one in OBJECTS if one["kind"] in {"Deployment", "StatefulSet", "Job"}}
 SERVICES = {
-    "ingest": ["services.ingest", "collector"],
-    "articles": ["services.ingest", "articles"],
-    "stats": ["services.stats"],
-    "render": ["services.render"],
+    "ingest": ["ingest", "collector"],
+    "articles": ["ingest", "articles"],
+    "stats": ["stats", "counter", "widget"],
+    "render": ["render", "builder", "site"],
 }
 
 

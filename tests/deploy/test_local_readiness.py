@@ -14,14 +14,14 @@ from typing import Any
 
 import pytest
 
-from deploy.local.__main__ import _relay
 from deploy.local.bootstrap import NOT_READY
+from deploy.local.commands import _relay
 from deploy.local.stack import SERVICES, Problems, Stack, describe_not_ready, read_problems
 from deploy.local.supervisor import ManagedProcess, StartFailed, Supervisor
 
 ROOT = Path(__file__).parent.parent.parent
 SLEEP = [sys.executable, "-c", "import time; time.sleep(100)"]
-DECISION = "counter: the counts are of another topic. Run `python -m services.stats rebuild --new-log`"
+DECISION = "counter: the counts are of another topic. Run `presstally stats rebuild --new-log`"
 READY = {"ready": True, "problems": [], "decisions": [], "warnings": []}
 WAITING = {"ready": False, "problems": [DECISION], "decisions": [DECISION], "warnings": []}
 
@@ -178,7 +178,8 @@ def test_second_up_reports_what_is_not_ready(not_ready: dict[str, str], code: in
     with (tmp_path / "stack.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         done = subprocess.run(
-            [sys.executable, str(ROOT / "deploy/local/bootstrap.py"), "up"],
+            [sys.executable, "-m", "deploy.cli", "up"],
+            cwd=ROOT,
             env={**os.environ, "PRESSTALLY_HOME": str(tmp_path)},
             capture_output=True,
             text=True,
@@ -210,18 +211,3 @@ def test_running_installation_reports_services_that_become_ready(
     assert DECISION in lines[0]
     assert lines[1] == "presstally: all services are ready"
     stack._lock.close()
-
-
-@pytest.mark.parametrize("words", [[], ["os"], ["services"]])
-def test_command_refuses_what_is_no_command(words: list[str], tmp_path: Path) -> None:
-    """`command` runs modules of the services only."""
-    done = subprocess.run(
-        [sys.executable, "-m", "deploy.local", "command", *words],
-        cwd=ROOT,
-        env={**os.environ, "PRESSTALLY_HOME": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 2
-    assert "which command?" in done.stderr

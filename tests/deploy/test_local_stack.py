@@ -1,12 +1,12 @@
 """`make run`, `make up` and `make down` as their users see them."""
 
-import ast
 import contextlib
 import fcntl
 import grp
 import json
 import os
 import resource
+import shutil
 import signal
 import socket
 import subprocess
@@ -18,12 +18,11 @@ from typing import Any
 import psutil
 import pytest
 
-from deploy.local.bootstrap import SetupError, check_python
+from deploy.local.bootstrap import SetupError, check_home, needed_ports, reason_in
 from deploy.local.log_files import bound_log
 from deploy.local.supervisor import ManagedProcess, Supervisor
 
 ROOT = Path(__file__).parent.parent.parent
-BOOTSTRAP = ROOT / "deploy/local/bootstrap.py"
 KEEPER = """
 import signal, sys
 from pathlib import Path
@@ -48,10 +47,11 @@ keeper.stop()
 """
 
 
-def bootstrap(verb: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    settings = {"PRESSTALLY_HOME": str(home), **environment}
+def presstally(verb: str, home: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a verb as an operator does, under the tests' Python whatever PATH has."""
+    settings = {"PRESSTALLY_HOME": str(home), "PYTHONPATH": str(ROOT), **environment}
     return subprocess.run(
-        [sys.executable, str(BOOTSTRAP), verb],
+        [sys.executable, "-P", "-m", "deploy.cli", verb],
         env={**os.environ, **settings},
         capture_output=True,
         text=True,
@@ -73,14 +73,14 @@ def test_port_in_use_is_reported_with_its_owner(tmp_path: Path, free_ports: Call
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", base + 2))
         taken.listen()
-        done = bootstrap("up", tmp_path, PRESSTALLY_PORT=str(base))
+        done = presstally("up", tmp_path, PRESSTALLY_PORT=str(base))
     assert_one_message(done, f"port {base + 2} (stats) is in use", f"(pid {os.getpid()})", "PRESSTALLY_PORT")
 
 
 @pytest.mark.parametrize("port", ["http", "0", "65535"])
 def test_invalid_port_is_rejected(tmp_path: Path, port: str) -> None:
     """PRESSTALLY_PORT must leave room for all ports."""
-    assert_one_message(bootstrap("up", tmp_path, PRESSTALLY_PORT=port), "PRESSTALLY_PORT", repr(port))
+    assert_one_message(presstally("up", tmp_path, PRESSTALLY_PORT=port), "PRESSTALLY_PORT", repr(port))
 
 
 def test_missing_or_old_java_is_reported(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
@@ -89,49 +89,99 @@ def test_missing_or_old_java_is_reported(tmp_path: Path, free_ports: Callable[[i
     empty = tmp_path / "bin"
     empty.mkdir()
     assert_one_message(
-        bootstrap("up", tmp_path, PRESSTALLY_PORT=port, PATH=str(empty), JAVA_HOME=""), "Java 17", "apt install"
+        presstally("up", tmp_path, PRESSTALLY_PORT=port, PATH=str(empty), JAVA_HOME=""), "Java 17", "apt install"
     )
     for name, text in {"java": "echo 'openjdk version \"11.0.2\"' >&2"}.items():
         (empty / name).write_text(f"#!/bin/sh\n{text}\n")
         (empty / name).chmod(0o755)
-    assert_one_message(bootstrap("up", tmp_path, PRESSTALLY_PORT=port, PATH=str(empty), JAVA_HOME=""), "is 11")
+    assert_one_message(presstally("up", tmp_path, PRESSTALLY_PORT=port, PATH=str(empty), JAVA_HOME=""), "is 11")
 
 
 def test_missing_maven_is_reported(tmp_path: Path) -> None:
-    """A fresh clone without Maven gets a message that says how to install it."""
-    copy = tmp_path / "copy/deploy/local"
-    copy.mkdir(parents=True)
-    for name in ("bootstrap.py", "pom.xml"):
-        (copy / name).write_bytes((ROOT / "deploy/local" / name).read_bytes())
-    java = tmp_path / "bin/java"
-    java.parent.mkdir()
-    java.write_text("#!/bin/sh\necho 'openjdk version \"17.0.1\"' >&2\n")
-    java.chmod(0o755)
-    environment = {"PATH": str(java.parent), "PRESSTALLY_HOME": str(tmp_path), "JAVA_HOME": ""}
+    """A fresh clone without Maven gets a message that says how to install it, before anything is installed."""
+    copy = tmp_path / "copy"
+    for name in ("presstally", "deploy/__init__.py", "deploy/local/pom.xml"):
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, copy / name)
+    for name in ("deploy/cli", "deploy/local"):
+        shutil.copytree(ROOT / name, copy / name, dirs_exist_ok=True)
+    tools = tmp_path / "bin"
+    tools.mkdir()
+    (tools / "java").write_text("#!/bin/sh\necho 'openjdk version \"17.0.1\"' >&2\n")
+    (tools / "java").chmod(0o755)
+    for name in ("sh", "readlink", "dirname"):
+        (tools / name).symlink_to(str(shutil.which(name)))
+    (tools / "python3").symlink_to(sys._base_executable)  # type: ignore[attr-defined]
+    environment = {"PATH": str(tools), "PRESSTALLY_HOME": str(tmp_path / "home"), "JAVA_HOME": ""}
     done = subprocess.run(
-        [sys.executable, str(copy / "bootstrap.py"), "up"], env=environment, capture_output=True, text=True, check=False
+        [str(copy / "presstally"), "up"], env=environment, capture_output=True, text=True, check=False
     )
     assert_one_message(done, "Maven", "apt install maven")
+    assert not (copy / ".venv").exists()
+
+
+@pytest.mark.parametrize(
+    ("output", "reason"),
+    [
+        ("", "no output"),
+        ("one\n\ntwo\n", "two"),
+        (
+            "[\x1b[1;31mERROR\x1b[m] Unknown host repo.example: unknown\n[ERROR] \x1b[1m[Help 1]\x1b[m x",
+            "[ERROR] Unknown host repo.example: unknown",
+        ),
+        ("Looking up\nERROR: No matching distribution found for numpy\n\n[notice] upgrade\n", "ERROR: No matching"),
+    ],
+)
+def test_reason_of_a_failed_installation_is_its_first_error(output: str, reason: str) -> None:
+    """Maven colours its errors and ends with a link to help; pip ends with a notice: the error is what helps."""
+    assert reason_in(output).startswith(reason)
+
+
+def test_ports_of_a_privileged_gateway_are_not_privileged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the gateway is at port 80: Postgres has an account of its own, which may not open port 86."""
+    for name in ("KAFKA_BOOTSTRAP", "DATABASE_URL"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("PRESSTALLY_PORT", "80")
+    ports = needed_ports()
+    assert ports["gateway"] == 80
+    assert min(port for name, port in ports.items() if name != "gateway") > 1024
+    monkeypatch.setenv("PRESSTALLY_PORT", "9000")
+    assert list(needed_ports().values()) == list(range(9000, 9008))
+
+
+def test_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message has the folder, the reason and the setting."""
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("PRESSTALLY_HOME", str(tmp_path / "file/home"))
+    with pytest.raises(SetupError, match=r"the folder .*/file/home cannot be written \(Not a directory\); set PRESST"):
+        check_home()
+
+
+def test_clean_of_a_running_installation_is_refused(system: Any) -> None:
+    """`make clean` would remove the packages under running processes."""
+    environment = {**system.environment, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["make", "-n", "clean"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    guard, removal = done.stdout.splitlines()[0], done.stdout.splitlines()[-1]
+    assert removal.startswith("rm -rf .venv")
+    refused = subprocess.run(
+        ["sh", "-c", guard], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert refused.returncode == 1
+    assert "is running" in refused.stderr
 
 
 def test_full_disk_is_reported(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
     """Too little disk space is reported before anything is written."""
-    done = bootstrap("up", tmp_path, PRESSTALLY_PORT=str(free_ports(8)), PRESSTALLY_MIN_FREE_MB="999999999")
+    done = presstally("up", tmp_path, PRESSTALLY_PORT=str(free_ports(8)), PRESSTALLY_MIN_FREE_MB="999999999")
     assert_one_message(done, "the disk is too full", "999999999 MB are needed")
 
 
 def test_invalid_disk_limit_is_reported(tmp_path: Path, free_ports: Callable[[int], int]) -> None:
     """A limit that is not a number is reported with its name."""
-    done = bootstrap("up", tmp_path, PRESSTALLY_PORT=str(free_ports(8)), PRESSTALLY_MIN_FREE_MB="much")
+    done = presstally("up", tmp_path, PRESSTALLY_PORT=str(free_ports(8)), PRESSTALLY_MIN_FREE_MB="much")
     assert_one_message(done, "PRESSTALLY_MIN_FREE_MB", "'much'")
-
-
-def test_old_python_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Python 3.8 can parse the bootstrap, which then reports the required version."""
-    ast.parse(BOOTSTRAP.read_text(), feature_version=(3, 8))
-    monkeypatch.setattr(sys, "version_info", (3, 8, 10))
-    with pytest.raises(SetupError, match=r"Python 3\.11 or newer is needed"):
-        check_python()
 
 
 def test_down_never_stops_another_program(tmp_path: Path) -> None:
@@ -140,14 +190,7 @@ def test_down_never_stops_another_program(tmp_path: Path) -> None:
         (tmp_path / "stack.json").write_text(json.dumps({"pid": other.pid, "started": "1"}))
         with (tmp_path / "stack.lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            done = subprocess.run(
-                [sys.executable, "-m", "deploy.local", "down"],
-                env={**os.environ, "PRESSTALLY_HOME": str(tmp_path)},
-                cwd=ROOT,
-                capture_output=True,
-                text=True,
-                check=False,
-            )
+            done = presstally("down", tmp_path)
         assert (done.returncode, other.poll()) == (1, None)
         assert "cannot determine the supervisor's process" in done.stdout
         other.kill()
@@ -155,15 +198,15 @@ def test_down_never_stops_another_program(tmp_path: Path) -> None:
 
 def test_down_without_up_succeeds(tmp_path: Path) -> None:
     """Stopping an installation that is not running is not an error."""
-    done = bootstrap("down", tmp_path)
-    assert (done.returncode, done.stdout) == (0, "presstally: nothing is running\n")
+    done = presstally("down", tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"presstally: nothing is running at {tmp_path}\n")
 
 
 def test_second_up_reports_running_installation(system: Any) -> None:
     """`make up` on a running installation prints its URL, changes nothing and succeeds."""
     before = system.state()
     settings = {name: system.environment[name] for name in ("PRESSTALLY_HOME", "PRESSTALLY_PORT")}
-    done = bootstrap("up", system.home, **settings)
+    done = presstally("up", system.home, **settings)
     assert (done.returncode, done.stdout) == (0, f"presstally: already running at {system.url}\n")
     assert system.state() == before
 

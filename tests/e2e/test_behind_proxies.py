@@ -175,7 +175,7 @@ def test_readers_behind_ipv6_proxies_are_the_readers_that_come_straight(
 
 def test_one_address_for_nearly_all_views_is_reported(system: Any, wait: Callable[..., Any]) -> None:
     """When a proxy hides the visitors, `make doctor` and a metric report it; views from many addresses end it."""
-    command = [sys.executable, "-m", "deploy.local", "doctor"]
+    command = [sys.executable, "-m", "deploy.cli", "doctor"]
     collector = f"http://127.0.0.1:{system.port('ingest')}"  # it trusts the test as it trusts the gateway
     agent = f"{PERSON} proxies/{uuid.uuid4()}"
 

@@ -22,7 +22,7 @@ Done = subprocess.CompletedProcess[str]
 
 
 def stats(system: Any, *arguments: str) -> Done:
-    """Run `python -m services.stats …` against the system."""
+    """Run `presstally stats …` against the system."""
     environment = {**system.environment, "DATABASE_URL": system.database_url, "KAFKA_BOOTSTRAP": system.kafka}
     command = [sys.executable, "-m", "services.stats", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=90)

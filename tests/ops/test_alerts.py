@@ -234,3 +234,28 @@ def test_every_shipped_alert_has_a_case() -> None:
         (rule["alert"], rule["labels"]["severity"]) for group in groups for rule in group["rules"] if "alert" in rule
     }
     assert rules == {(case.alert, case.severity) for case in CASES}
+
+
+@pytest.mark.parametrize(
+    ("external", "url"),
+    [
+        ({}, "docs/runbooks/TargetDown.md"),
+        ({"docs_url": "https://docs.example/presstally"}, "https://docs.example/presstally/runbooks/TargetDown.html"),
+    ],
+)
+def test_runbook_url_leads_to_where_the_documentation_is_published(
+    external: dict[str, str], url: str, tmp_path: Path
+) -> None:
+    """An alert's link opens the runbook, once Prometheus knows where the documentation is; else it names the file."""
+    test = suite({'up{job="stats",instance="s"}': "1x5 0x40"}, "30m", "vector(1)", [{"labels": "{}", "value": 1}])
+    annotations = {"summary": "stats at s does not answer.", "runbook_url": url}
+    labels = {"job": "stats", "instance": "s", "severity": "page"}
+    test["alert_rule_test"] = [
+        {
+            "eval_time": "30m",
+            "alertname": "TargetDown",
+            "exp_alerts": [{"exp_labels": labels, "exp_annotations": annotations}],
+        }
+    ]
+    test["external_labels"] = external
+    run(tmp_path, [test], alert="TargetDown")

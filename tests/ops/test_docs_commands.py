@@ -1,6 +1,7 @@
 """Commands in README, docs and runbooks name services, files, targets and modules that exist; the backup runs."""
 
 import asyncio
+import importlib
 import json
 import os
 import re
@@ -15,6 +16,8 @@ import asyncpg
 import pytest
 import yaml
 
+from deploy.cli.words import SERVICES as WORDS_OF_SERVICES
+from deploy.cli.words import WORDS
 from deploy.local.postgres import POSTGRES_BIN_PATH, Postgres
 from shared.migrate import migrate
 from shared.topics import TOPICS
@@ -27,9 +30,11 @@ SERVICES = COMPOSE["services"]
 POSTGRES = SERVICES["postgres"]["environment"]
 SERVICE_PLACEHOLDER = "SERVICE"
 """What a page writes in place of a service's name."""
+LINES = {name: importlib.import_module(f"services.{name}.__main__").COMMAND_LINE for name in WORDS_OF_SERVICES}
 VERBS = {"up", "stop", "restart", "run", "exec", "ps", "logs", "build", "start"}
 WITH_VALUE = {"-f", "--file", "--scale", "--tail", "-n", "--index"}
-COMMAND = re.compile(r"^(?: {4}|\$ )?((?:docker|python -m|make) .+)$", re.MULTILINE)
+PROGRAM = r"(?:\./)?presstally"
+COMMAND = re.compile(rf"^(?: {{4}}|\$ )?((?:docker|{PROGRAM}|make) .+)$", re.MULTILINE)
 
 
 class Command(NamedTuple):
@@ -45,14 +50,14 @@ def commands() -> Iterator[Command]:
         text = page.read_text(encoding="utf-8").replace("\\\n", " ")
         blocks = [*re.findall(r"^```(?:sh)?\n(.+?)^```", text, re.DOTALL | re.MULTILINE), text]
         found = {line for block in blocks for line in COMMAND.findall(block)}
-        found |= set(re.findall(r"`((?:docker|python -m|make) [^`\n]+)`", text))
+        found |= set(re.findall(rf"`((?:docker|{PROGRAM}|make) [^`\n]+)`", text))
         for line in found:
             lexer = shlex.shlex(line.replace("…", "X"), posix=True, punctuation_chars="&|;<>")
             lexer.whitespace_split = True
             words: list[str] = []
             for word in [*lexer, ";"]:
                 if re.fullmatch(r"[&|;<>]+", word):
-                    if words[:1] in (["docker"], ["make"]) or words[:2] == ["python", "-m"]:
+                    if words and re.fullmatch(rf"docker|make|{PROGRAM}", words[0]):
                         yield Command(page.name, tuple(words))
                     words = []
                 else:
@@ -139,17 +144,19 @@ def check_program(service: str, words: list[str]) -> None:
             assert words[words.index("--entity-name") + 1] in {topic.name for topic in TOPICS}
 
 
-def documented_modules() -> set[tuple[str, ...]]:
-    """Return each module that a page runs, with its subcommand if it has one."""
+def documented_calls() -> set[tuple[str, ...]]:
+    """Return the first words of each call of `presstally` that a page has, in containers too."""
     found = set()
     for command in COMMANDS:
-        words = list(command.words)
-        if words[:2] == ["docker", "compose"]:
+        words = list(command.words[1:])
+        if command.words[0] == "docker":
             verb, _, others = parse_compose(command.words)
-            words = ["python", "-m", *others[1:]] if verb == "run" and len(others) > 1 else []
-        if words[:2] == ["python", "-m"] and words[2] not in {"services.SERVICE", "services.X"}:
-            is_sub = words[2].startswith("services.") and len(words) > 3 and re.fullmatch(r"[a-z]+", words[3])
-            found.add((words[2], words[3]) if is_sub else (words[2],))
+            words = others[1:] if command.words[1] == "compose" and verb == "run" else []
+        elif command.words[0] == "make":
+            continue
+        if words and words[0] not in {"-q", "--help", "COMMAND", SERVICE_PLACEHOLDER}:
+            is_sub = words[0] in LINES and len(words) > 1 and re.fullmatch(r"[a-z]+", words[1])
+            found.add(tuple(words[:2]) if is_sub else (words[0],))
     return found
 
 
@@ -162,23 +169,25 @@ def test_make_targets_exist() -> None:
     assert targets <= rules
 
 
-def test_image_entrypoint_runs_modules() -> None:
-    """`docker compose run SERVICE MODULE` is `python -m MODULE` in the image."""
-    assert 'ENTRYPOINT ["python", "-m"]' in (ROOT / "deploy/Dockerfile").read_text()
+def test_image_entrypoint_is_the_program() -> None:
+    """`docker compose run SERVICE WORDS` is `presstally WORDS` in the image."""
+    assert 'ENTRYPOINT ["presstally"]' in (ROOT / "deploy/Dockerfile").read_text()
 
 
-def test_documented_modules_and_subcommands_exist() -> None:
-    """Each `python -m` of the pages is a module, and each subcommand has its help."""
-    programs = documented_modules()
-    assert {("services.stats", "verify"), ("services.stats", "rebuild"), ("services.render", "rollback")} <= programs
-    for module, *subcommand in sorted(programs):
-        file = ROOT / module.replace(".", "/")
-        assert file.with_suffix(".py").exists() or (file / "__main__.py").exists(), module
-        if subcommand:
-            command = [sys.executable, "-m", module, *subcommand, "--help"]
-            done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, (command, done.stderr)
-            assert "usage:" in done.stdout, command
+def test_documented_calls_exist() -> None:
+    """Each call of `presstally` in the pages is one of its words, and each command or role is one of its service."""
+    calls = documented_calls()
+    assert {("stats", "verify"), ("stats", "rebuild"), ("render", "rollback"), ("topics",), ("up",)} <= calls
+    for word, *command in sorted(calls):
+        assert word in WORDS, word
+        if command:
+            assert command[0] in {*LINES[word].commands, *LINES[word].roles}, (word, command)
+
+
+def test_no_page_calls_modules() -> None:
+    """Operators have one program; modules are for developers."""
+    for page in PAGES:
+        assert not re.findall(r"python3? -m (?:services|shared)\b.*", page.read_text(encoding="utf-8")), page
 
 
 def test_documented_backup_restores_through_the_socket(tmp_path: Path) -> None:
@@ -237,13 +246,13 @@ def test_documented_backup_restores_through_the_socket(tmp_path: Path) -> None:
     ],
 )
 def test_documented_requests_publish_an_article(system: System, page: str, section: str, title: str) -> None:
-    """The commands of the page, as written but for port and interpreter, end with an article that readers can open."""
+    """The commands of the page, as written but for the port, end with an article that readers can open."""
     text = (ROOT / page).read_text(encoding="utf-8").partition(f"## {section}\n")[2]
     (script,) = re.findall(r"\A[^`]*^```\n(.+?)^```", text, re.DOTALL | re.MULTILINE)
     script = script.replace("http://localhost:8080", system.url)
-    script = re.sub(r"make -s token ARGS='(.+?)'", rf"{sys.executable} -m deploy.local token \1", script)
     command = ["bash", "-euc", script]
-    done = subprocess.run(command, cwd=ROOT, env=system.environment, capture_output=True, text=True, check=False)
+    environment = {**system.environment, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     publication = json.loads(done.stdout[done.stdout.rindex('{"article"') :])
     assert publication["status"] == "live", done.stdout

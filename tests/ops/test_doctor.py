@@ -25,7 +25,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 
 def doctor(system: Any) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "deploy.local", "doctor"]
+    command = [sys.executable, "-m", "deploy.cli", "doctor"]
     return subprocess.run(command, cwd=ROOT, env=system.environment, capture_output=True, text=True, check=False)
 
 
@@ -77,7 +77,7 @@ def test_doctor_reports_each_fault_and_exits_with_1(system: Any, wait: Callable[
         done = doctor(system)
         assert done.returncode == 1
         assert "but the ledger has" in done.stdout
-        assert "; run `python -m services.stats verify`" in done.stdout
+        assert "; run `presstally stats verify`" in done.stdout
         assert "check(s) failed" in done.stdout
     finally:
         asyncio.run(execute(system.database_url, cut.format("+")))
@@ -132,7 +132,7 @@ def test_wrong_topics_are_reported_by_doctor_and_readiness(system: Any, wait: Ca
             assert answer.status == 200
             (warning,) = answer.json()["warnings"]
             assert "topic articles: cleanup.policy is delete instead of compact" in warning
-            assert "run `python -m shared.topics apply`" in warning
+            assert "run `presstally topics apply`" in warning
             page = system.get(f"http://127.0.0.1:{system.port(service)}/metrics").text
             assert 'presstally_topic_deviations{property="cleanup.policy",topic="articles"} 1.0' in page
         done = doctor(system)
@@ -199,12 +199,13 @@ async def test_clock_difference_is_shown_with_its_direction(
 
 def test_doctor_without_installation_fails(tmp_path: Path) -> None:
     """Without a running installation the doctor says so and fails."""
-    command = [sys.executable, str(ROOT / "deploy/local/bootstrap.py"), "doctor"]
+    command = [sys.executable, "-m", "deploy.cli", "doctor"]
     done = subprocess.run(
         command,
+        cwd=ROOT,
         env={"PATH": "/usr/bin:/bin", "PRESSTALLY_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert (done.returncode, done.stdout) == (1, "presstally: nothing is running\n")
+    assert (done.returncode, done.stdout) == (1, f"presstally: nothing is running at {tmp_path}\n")

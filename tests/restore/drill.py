@@ -38,10 +38,10 @@ WITH_KAFKA = "Restore, with Kafka still there"
 WITHOUT_KAFKA = "Restore, with Kafka lost"
 WITH_OLDER_KAFKA = "Restore, with an older Kafka"
 DECISIONS = {
-    WITHOUT_KAFKA: "services.stats rebuild --new-log",
-    WITH_OLDER_KAFKA: "services.stats rebuild --lost-records",
+    WITHOUT_KAFKA: "stats rebuild --new-log",
+    WITH_OLDER_KAFKA: "stats rebuild --lost-records",
 }
-VERIFY = "services.stats verify"
+VERIFY = "stats verify"
 
 
 class Pair(NamedTuple):
@@ -125,7 +125,7 @@ class Portal:
     def start(self, meanwhile: Callable[[], None] = lambda: None) -> None:
         """Start everything, and run commands before it must be ready."""
         with (self.home / "run.log").open("ab") as log:
-            command = [sys.executable, "-m", "deploy.local", "run"]
+            command = [sys.executable, "-m", "deploy.local"]
             process = subprocess.Popen(command, cwd=ROOT, env=self._environment, stdout=log, stderr=log)
         self._system = system = System(self.home, self._port, self._environment, process)
         wait_for(lambda: is_ready(system) or is_running(system), 150, "the processes")
@@ -141,9 +141,10 @@ class Portal:
             self._system = None
 
     def run(self, command: str) -> str:
-        """Run `MODULE ARGUMENTS…` as `make command` does, and `docker compose run SERVICE`; return what it prints."""
-        words = [sys.executable, "-m", "deploy.local", "command", *command.split()]
-        done = subprocess.run(words, cwd=ROOT, env=self._environment, capture_output=True, text=True, check=False)
+        """Run `presstally COMMAND`, as `docker compose run SERVICE COMMAND` does; return what it prints."""
+        environment = {**self._environment, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+        words = [str(ROOT / "presstally"), *command.split()]
+        done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
         assert done.returncode == 0, (command, done.stdout, done.stderr)
         return done.stdout
 
@@ -233,7 +234,7 @@ class Portal:
 
     def adjust(self, amount: int) -> None:
         """Correct the total."""
-        self.run(f"services.stats adjust --site haihau --measure views --amount {amount} --who An --why x")
+        self.run(f"stats adjust --site haihau --measure views --amount {amount} --who An --why x")
 
     def live(self) -> None:
         """Two periods of work: before the backup, and between it and the loss."""

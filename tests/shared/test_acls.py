@@ -1,7 +1,6 @@
 """Kafka ACLs: each service has what it needs, and no more."""
 
 import argparse
-import sys
 
 import pytest
 
@@ -66,10 +65,9 @@ def test_principal_in_another_form_is_rejected(text: str) -> None:
         module._principal(text)
 
 
-def test_command_prints_all_acls(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_prints_all_acls(capsys: pytest.CaptureFixture[str]) -> None:
     """Without --create the command prints one line for each ACL, with the principals that were given."""
-    monkeypatch.setattr(sys, "argv", ["acls", "--principal", "stats=User:counting"])
-    assert module._main() == 0
+    assert module.main(["--principal", "stats=User:counting"], "presstally acls") == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == sum(map(len, acls().values()))
     assert sum("User:counting" in line for line in lines) == len(acls()["stats"])

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import logging
-import sys
 from collections.abc import Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 import structlog
 from aiokafka.errors import KafkaTimeoutError, NoBrokersAvailable
 
-from shared.cli import Command, CommandError, open_command_pool, run_command, service_main
+from shared.cli import Command, CommandError, ServiceCommandLine, open_command_pool, run_command
 from shared.kafka.connection import KafkaConfig
 from shared.role import Role
 from shared.settings import Settings
@@ -149,27 +148,31 @@ async def run_nothing(settings: Settings, process: Any) -> Any:
 
 
 def main(monkeypatch: pytest.MonkeyPatch, *arguments: str, code: int | None = 0) -> int:
-    """Call `service_main` of a service with one role and one command, which returns `code`."""
+    """Run the command line of a service with one role and one command, which returns `code`."""
     monkeypatch.setenv("KAFKA_BOOTSTRAP", NOBODY)
     monkeypatch.setenv("DATABASE_URL", f"postgresql://u:x@{NOBODY}/x")
     monkeypatch.setenv("PRESSTALLY_SITES", str(ROOT / "sites.toml"))
-    monkeypatch.setattr(sys, "argv", ["service", *arguments])
 
     async def count(arguments: argparse.Namespace, settings: Settings) -> int | None:
         print(f"counted {arguments.what} of {settings.kafka_bootstrap}")
         return code
 
-    command = Command("count things", lambda parser: parser.add_argument("what") and None, count)
-    return service_main("service", Settings, {"nothing": run_nothing}, {"count": command})
+    command = Command(
+        "count things", lambda parser: parser.add_argument("what") and None, count, examples=("apples", "pears")
+    )
+    service = ServiceCommandLine("service", Settings, {"nothing": run_nothing}, {"count": command})
+    return service.run(arguments, "presstally service")
 
 
-def test_service_main_runs_a_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_service_command_line_runs_a_command(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     """The first argument names a command; the others are its own; its result is the exit code."""
     assert main(monkeypatch, "count", "apples", code=3) == 3
     assert capsys.readouterr().out == f"counted apples of {NOBODY}\n"
 
 
-def test_service_main_rejects_an_unknown_role(
+def test_service_command_line_rejects_an_unknown_role(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A word that is neither role nor command is a usage error that names those that there are."""
@@ -179,7 +182,7 @@ def test_service_main_rejects_an_unknown_role(
     assert "unknown role 'something'; choose from nothing, count" in capsys.readouterr().err
 
 
-def test_service_main_lists_roles_and_commands(
+def test_service_command_line_lists_roles_and_commands(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """--help has a line for each role and each command."""
@@ -191,7 +194,19 @@ def test_service_main_lists_roles_and_commands(
     assert "  count       Command: count things" in printed
 
 
-def test_service_main_with_bad_settings_fails(
+def test_help_of_a_command_has_its_examples(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Examples are shown as they are typed."""
+    with pytest.raises(SystemExit) as exit_:
+        main(monkeypatch, "count", "--help")
+    assert exit_.value.code == 0
+    printed = capsys.readouterr().out
+    assert "usage: presstally service count" in printed
+    assert "\n  presstally service count apples\n  presstally service count pears\n" in printed
+
+
+def test_service_command_line_with_bad_settings_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """A command does not start with settings that cannot be used."""

@@ -50,7 +50,7 @@ def test_topic_as_wanted_has_no_deviation(wanted: WantedTopic) -> None:
         (VIEWS, {"min_insync_replicas": "1"}, "min.insync.replicas", ["1 instead of 2", "lost with one broker"]),
         (VIEWS, {"min_insync_replicas": "4"}, "min.insync.replicas", ["4 instead of 2", "accepts none"]),
         (VIEWS, {"replicas": 1}, "replicas", ["1 instead of 3", "kafka-reassign-partitions.sh"]),
-        (VIEWS, {"partitions": 6}, "partitions", ["`python -m services.ingest partitions add 12`"]),
+        (VIEWS, {"partitions": 6}, "partitions", ["`presstally ingest partitions add 12`"]),
         (ARTICLES, {"cleanup_policy": "delete"}, "cleanup.policy", ["no rebuild", "apply`"]),
         (ARTICLES, {"cleanup_policy": "compact,delete"}, "cleanup.policy", ["no rebuild"]),
         (LETTERS, {"retention_ms": str(DAY_MS)}, "retention.ms", ["(720 hours)", "before somebody can inspect"]),
@@ -80,9 +80,9 @@ def test_missing_and_unreadable_topics_are_deviations() -> None:
     """A topic that does not exist, or whose configuration may not be read, has the command of its case."""
     (missing,) = find_deviations(VIEWS, None)
     assert "page-views: topic is missing" in str(missing)
-    assert "`python -m shared.topics`" in missing.remedy
+    assert "`presstally topics`" in missing.remedy
     (unreadable,) = find_deviations(VIEWS, TopicState(12, 3, None))
-    assert "DescribeConfigs: run `python -m shared.acls --create`" in unreadable.remedy
+    assert "DescribeConfigs: run `presstally acls --create`" in unreadable.remedy
 
 
 def test_other_numbers_of_partitions_are_left_to_the_plan() -> None:
@@ -95,7 +95,7 @@ def test_other_numbers_of_partitions_are_left_to_the_plan() -> None:
 
 
 def command(bootstrap: str, *arguments: str) -> tuple[int, str]:
-    """Run `python -m shared.topics`, and return its exit code and output."""
+    """Run `presstally topics`, and return its exit code and output."""
     settings = {"KAFKA_BOOTSTRAP": bootstrap, "DATABASE_URL": "postgresql://u:x@127.0.0.1:1/x"}
     done = subprocess.run(
         [sys.executable, "-m", "shared.topics", *arguments],

@@ -35,7 +35,7 @@ def sites_of(folder: Path) -> Sites:
 
 @dataclass
 class WidgetProcess:
-    """`python -m services.stats widget`, running."""
+    """`presstally stats widget`, running."""
 
     port: int
     process: subprocess.Popen[bytes]

@@ -86,11 +86,11 @@ def main() -> int:
         environment = {name: value for name, value in os.environ.items() if name not in ignored}
         environment |= {"PRESSTALLY_HOME": home, "PRESSTALLY_PORT": str(port)}
         Path(home).chmod(0o755)
-        subprocess.run([sys.executable, "-m", "deploy.local", "up"], cwd=ROOT, env=environment, check=True)
+        subprocess.run([sys.executable, "-m", "deploy.cli", "up"], cwd=ROOT, env=environment, check=True)
         try:
             pictures_of(f"http://localhost:{port}", token(Path(home), port, environment))
         finally:
-            subprocess.run([sys.executable, "-m", "deploy.local", "down"], cwd=ROOT, env=environment, check=True)
+            subprocess.run([sys.executable, "-m", "deploy.cli", "down"], cwd=ROOT, env=environment, check=True)
     return 0
 
 

@@ -38,7 +38,7 @@ COUNTING = Dashboard(
             ),
             Panel(
                 "Dead letters",
-                "Unreadable records by topic. `python -m services.stats dlq list` shows them.",
+                "Unreadable records by topic. `presstally stats dlq list` shows them.",
                 "short",
                 {"{{topic}}": or_zero("sum by (topic) (presstally_dead_letters_total)")},
             ),
@@ -85,8 +85,8 @@ COUNTING = Dashboard(
                 {"{{instance}}": f"sum by (instance) (rate(presstally_consume_batch_duration_seconds_count[{I}]))"},
             ),
             Panel(
-                "Event to commit",
-                "Age of the newest event of a batch when its counts are committed.",
+                "Arrival to commit",
+                "Time from the arrival of an event in Kafka until its count is committed.",
                 "s",
                 quantiles("presstally_event_delay_seconds"),
             ),

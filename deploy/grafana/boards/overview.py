@@ -89,8 +89,8 @@ OVERVIEW = Dashboard(
                 },
             ),
             Panel(
-                "Event to commit",
-                "Age of the newest event of a batch when its counts are committed.",
+                "Arrival to commit",
+                "Time from the arrival of an event in Kafka until its count is committed.",
                 "s",
                 quantiles("presstally_event_delay_seconds"),
             ),

@@ -37,7 +37,7 @@ IMPORTS_WAITING_MAX = 16
 IMPORT_WAIT_SECONDS_MAX = 30.0
 _ID = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
 _IF_MATCH = re.compile(r'^(?:W/)?"?(\d{1,10})(?:-(?:gzip|zstd|br))?"?$')
-_bearer = HTTPBearer(auto_error=False, description="Create one with `python -m services.ingest token create`")
+_bearer = HTTPBearer(auto_error=False, description="Create one with `presstally ingest token create`")
 
 
 @dataclass

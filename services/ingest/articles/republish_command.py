@@ -1,4 +1,4 @@
-"""`python -m services.ingest republish`: compare Postgres with the whole topics, and repair what differs.
+"""`presstally ingest republish`: compare Postgres with the whole topics, and repair what differs.
 
 The relay does the same by itself if it notices that a log is another one. It also sends what the command queues.
 """
@@ -53,7 +53,7 @@ def print_report(report: ComparisonReport) -> None:
     if report.was_restored:
         print("Postgres is older than what was given before: versions and numbers skip those since its backup")
     if report.unreadable:
-        hint = "`python -m services.stats dlq list --topic articles` shows them"
+        hint = "`presstally stats dlq list --topic articles` shows them"
         print(f"{report.unreadable:,} unreadable record(s) not compared; {hint}")
     for conflict in report.conflicts:
         print(f"conflict: {conflict}")

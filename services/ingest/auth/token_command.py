@@ -1,4 +1,4 @@
-"""`python -m services.ingest token create|list|revoke`: manage bearer tokens."""
+"""`presstally ingest token create|list|revoke`: manage bearer tokens."""
 
 import argparse
 import sys

@@ -35,7 +35,7 @@ REFRESH_SECONDS = 5.0
 METADATA_SECONDS_MAX = 60.0
 """How old Kafka's number of partitions may be. It is read every few seconds while Kafka is available."""
 RECORD_SECONDS = 2.0
-ADD_COMMAND = "python -m services.ingest partitions add"
+ADD_COMMAND = "presstally ingest partitions add"
 
 
 class PartitionsUnknown(Exception):  # noqa: N818 - a state: the events wait in the spool

@@ -1,4 +1,4 @@
-"""`python -m services.ingest partitions show|add`: the number of partitions over which events are distributed."""
+"""`presstally ingest partitions show|add`: the number of partitions over which events are distributed."""
 
 import argparse
 import asyncio
@@ -145,7 +145,7 @@ async def count_partitions(kafka: KafkaConfig) -> int:
     finally:
         await admin.close()
     if topic["error_code"]:
-        raise CommandError(f"the topic {PAGE_VIEWS.name} does not exist; run `python -m shared.topics`")
+        raise CommandError(f"the topic {PAGE_VIEWS.name} does not exist; run `presstally topics`")
     return len(topic["partitions"])
 
 

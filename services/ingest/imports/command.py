@@ -1,4 +1,4 @@
-"""`python -m services.ingest import PATH… --site …`: import saved pages, feeds and exports as articles."""
+"""`presstally ingest import PATH… --site …`: import saved pages, feeds and exports as articles."""
 
 import argparse
 import asyncio
@@ -62,7 +62,7 @@ add --publish to publish what was public at its source, --fetch-images to bring 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the command's arguments."""
-    parser.epilog = _USAGE
+    parser.epilog = f"{_USAGE}\n{parser.epilog or ''}"
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("files", nargs="+", type=Path, metavar="PATH", help="a file, or a folder with all its files")
     parser.add_argument("--site", required=True, help="slug of the site, as in sites.toml")

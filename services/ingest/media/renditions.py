@@ -1,4 +1,4 @@
-"""Decodes an image and writes its renditions: `python -m services.ingest.media.renditions FILE FOLDER`.
+"""Decodes an image and writes its renditions: `presstally ingest.media.renditions FILE FOLDER`.
 
 Image decoders are the code most exposed to untrusted bytes, so each image is decoded in a subprocess with limits on
 memory and CPU time. Renditions are encoded from the pixels only: no metadata, such as the GPS position, and no trailing

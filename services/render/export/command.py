@@ -1,4 +1,4 @@
-"""`python -m services.render export DIR`: a complete static export of a site, for any file server.
+"""`presstally render export DIR`: a complete static export of a site, for any file server.
 
 Everything is rendered from one snapshot, by the route handlers that serve the portal, and has the same bytes. Images
 are written before the pages that show them, articles before the lists that link to them, and stale files are removed

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
-NOTE = "Written by `python -m services.render export`; the next export replaces it."
+NOTE = "Written by `presstally render export`; the next export replaces it."
 
 
 @dataclass(frozen=True)

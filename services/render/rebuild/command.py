@@ -1,4 +1,4 @@
-"""`python -m services.render rebuild`: rebuild the portal from the topic, check it, swap; `rollback` swaps back.
+"""`presstally render rebuild`: rebuild the portal from the topic, check it, swap; `rollback` swaps back.
 
 Builders and the site go on meanwhile. A rebuild that fails or is killed does not change the live portal: the next
 generation is a separate set of tables until the swap, which is one transaction.

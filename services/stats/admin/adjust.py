@@ -1,4 +1,4 @@
-"""`python -m services.stats adjust …`: change a total by an amount that nobody measured, with who and why.
+"""`presstally stats adjust …`: change a total by an amount that nobody measured, with who and why.
 
 An adjustment goes the way of all others: through Kafka `counter-adjustments` into Postgres, once. Nothing is ever
 changed or deleted: a reversal is an adjustment of the opposite amount, whose id follows from the first one's, so that

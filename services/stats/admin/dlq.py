@@ -1,4 +1,4 @@
-"""`python -m services.stats dlq list|show|replay|accept`: show dead letters, and send them to their topic again.
+"""`presstally stats dlq list|show|replay|accept`: show dead letters, and send them to their topic again.
 
 A dead letter is identified by its position in the dead-letter topic, written PARTITION:OFFSET. Its headers contain the
 reason and the position of the original record (`shared.kafka.dead_letters`). A replay does not remove it; Kafka deletes

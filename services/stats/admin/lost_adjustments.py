@@ -59,8 +59,8 @@ async def _read_ids(reader: AIOKafkaConsumer) -> set[str]:
         _, numbers = await read_topic(reader._client, topic)  # noqa: SLF001 - there is no public attribute
     except UnknownTopicOrPartitionError as error:
         raise CommandError(
-            f"{topic} does not exist: create it with `python -m shared.topics`, then run "
-            "`python -m services.stats adjust --send-again`"
+            f"{topic} does not exist: create it with `presstally topics`, then run "
+            "`presstally stats adjust --send-again`"
         ) from error
     partitions = [TopicPartition(topic, number) for number in numbers]
     begins, ends = await reader.beginning_offsets(partitions), await reader.end_offsets(partitions)

@@ -1,4 +1,4 @@
-"""`python -m services.stats rebuild --lost-records`: continue after Kafka has lost records that are counted.
+"""`presstally stats rebuild --lost-records`: continue after Kafka has lost records that are counted.
 
 The counts stay as they are: they are all that is left of the lost records. Kafka has given the lost offsets to other
 records, which are not counted. They arrived after all that were: `page-views` has the brokers' time of arrival. So each

@@ -1,4 +1,4 @@
-"""`python -m services.stats rebuild`: count the retained log again into a new generation, and swap.
+"""`presstally stats rebuild`: count the retained log again into a new generation, and swap.
 
 A generation is a complete set of counts with its own offsets. The rebuild fills a new one from the beginning of the log
 with the counter's own fold, while the counters continue with the current one. It never counts further than they do:

@@ -36,7 +36,7 @@ def next_position(position: Position, records: RawBatch, deltas: CountDeltas, de
         raise DeadLetterLimitExceeded(
             f"{window_dead_letters} of the last {window_records} records of page-views are unreadable "
             f"(the newest: {deltas.dead_letters[-1].reason}); none of this batch was committed. If the error is in "
-            f"this version, run another one; if it is in the senders, `python -m services.stats dlq accept` continues"
+            f"this version, run another one; if it is in the senders, `presstally stats dlq accept` continues"
         )
     if window_records >= WINDOW_RECORDS and window_dead_letters >= 0:
         window_records = window_dead_letters = 0

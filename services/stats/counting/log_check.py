@@ -170,7 +170,7 @@ def find_mismatch(position: Position, identity: TopicIdentity, end: int) -> Mism
             "other topic",
             f"the counts are of topic {position.identity.topic_id} of cluster {position.identity.cluster}, and "
             f"this is topic {identity.topic_id} of cluster {identity.cluster}: was it deleted and created again? "
-            f"Nothing is counted. {RESTORE_KAFKA} `python -m services.stats rebuild --new-log`: it keeps all counts "
+            f"Nothing is counted. {RESTORE_KAFKA} `presstally stats rebuild --new-log`: it keeps all counts "
             "and continues with the new log from its beginning",
         )
     if position.next_offset > end:

@@ -54,9 +54,7 @@ class LogWatch:
     def problem(self) -> str | None:
         """Why nothing is counted, as a message; None if the log is as it must be."""
         if self._mismatch is None and self._checks_without_topic >= CHECKS_WITHOUT_TOPIC:
-            return (
-                f"the topic {PAGE_VIEWS.name} does not exist: nothing is counted until `python -m shared.topics` is run"
-            )
+            return f"the topic {PAGE_VIEWS.name} does not exist: nothing is counted until `presstally topics` is run"
         return self._mismatch
 
     def set_mismatch(self, mismatch: str | None) -> None:

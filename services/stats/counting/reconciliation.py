@@ -30,7 +30,7 @@ async def run_reconciliation(pool: asyncpg.Pool, sites: Sites) -> None:
         for check, events in found.items():
             DIFFERENCE.labels(check).set(events)
             if events:
-                log.error("counts do not add up; run `python -m services.stats verify`", check=check, by=events)
+                log.error("counts do not add up; run `presstally stats verify`", check=check, by=events)
 
     await run_periodically(
         reconcile, every_seconds=RECONCILE_SECONDS, on=POSTGRES_UNAVAILABLE, what="reconcile the counts"

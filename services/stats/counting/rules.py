@@ -106,8 +106,8 @@ class CountDeltas:
     uncounted_articles: Counter[str] = field(default_factory=Counter)
     """Site → views that name an article and count for the site alone."""
     evicted: list[EvictedState] = field(default_factory=list)
-    newest_event: int = 0
-    """Time of the newest event, in milliseconds since 1970 UTC."""
+    arrived: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
+    """When Kafka received each record, in milliseconds since 1970 UTC."""
     newest_arrived: int = 0
     """Time at which Kafka received the newest record, in milliseconds since 1970 UTC."""
 
@@ -183,7 +183,7 @@ def fold_batch(
     _subtract_ended_visits(ended, deltas)
     _add_daily_visitors(batch, np.flatnonzero(is_first_of_day), days, deltas)
     _add_presence(state, deltas)
-    deltas.newest_event = int(batch.at.max(initial=0))
+    deltas.arrived = records.arrived
     deltas.newest_arrived = int(records.arrived.max(initial=0))
     return deltas
 

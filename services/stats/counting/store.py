@@ -230,8 +230,7 @@ def observe_commit(deltas: CountDeltas, seconds: float) -> None:
     now = time.time()
     BATCH_SECONDS.observe(seconds)
     COMMITTED.set(now)
-    if deltas.newest_event:
-        EVENT_DELAY.observe(max(0.0, now - deltas.newest_event / 1000))
+    EVENT_DELAY.observe(np.maximum(0.0, now - deltas.arrived / 1000))
     for (site, _, outcome, _), events in deltas.ledger.items():
         CONSUME_EVENTS.labels(site, outcome).inc(events)
     for site, views in deltas.uncounted_articles.items():

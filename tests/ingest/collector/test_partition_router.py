@@ -109,8 +109,7 @@ async def test_partitions_added_in_kafka_alone_change_no_route(broker: Broker, c
     assert len(found) == 40
     assert all(len(partitions) == 1 for partitions in found.values())
     assert other.router.warning == (
-        "page-views has 7 partitions, and events go to 4 of them; "
-        "to use all, run `python -m services.ingest partitions add 7`"
+        "page-views has 7 partitions, and events go to 4 of them; to use all, run `presstally ingest partitions add 7`"
     )
 
 

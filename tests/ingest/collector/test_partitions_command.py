@@ -197,7 +197,7 @@ async def test_partitions_of_kafkas_own_tools_are_taken_into_use(
     await partitions_command.create_partitions(settings.kafka, 4)
     await until(lambda: router.warning)
     await command(settings, "show")
-    assert "run `python -m services.ingest partitions add 4`" in capsys.readouterr().out
+    assert "run `presstally ingest partitions add 4`" in capsys.readouterr().out
     await command(settings, "add", "4")
     await command(settings, "add", "4")  # a repetition changes nothing
     _, plan = await read_plan(pool)

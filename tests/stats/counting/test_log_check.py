@@ -49,7 +49,7 @@ def test_find_mismatch_names_the_command_of_the_case(
     mismatch = find_mismatch(POSITION, identity, end)
     assert mismatch is not None
     assert mismatch.kind == kind
-    assert f"python -m services.stats {command}`" in mismatch.message
+    assert f"presstally stats {command}`" in mismatch.message
     assert "Restore Kafka" in mismatch.message
 
 
@@ -61,7 +61,7 @@ def test_refuse_timestamps_of_senders_stops_every_partition() -> None:
     assert refused[1].mismatch == lost
     assert refused[0].mismatch is not None
     assert refused[0].mismatch.kind == "timestamps"
-    assert "Nothing is counted. Run `python -m shared.topics apply`" in refused[0].mismatch.message
+    assert "Nothing is counted. Run `presstally topics apply`" in refused[0].mismatch.message
 
 
 @pytest.mark.parametrize("config", [None, {"message.timestamp.type": "LogAppendTime"}])

@@ -1,1 +1,1 @@
-"""`python -m services.stats verify`: recount the log, and compare every stored value that is shown with it."""
+"""`presstally stats verify`: recount the log, and compare every stored value that is shown with it."""
