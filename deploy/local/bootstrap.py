@@ -224,6 +224,8 @@ def install_packages(venv: Path, lock: Path) -> None:
     wanted = "{} {}.{}".format(hashlib.sha256(lock.read_bytes()).hexdigest(), *sys.version_info[:2])
     if stamp.exists() and stamp.read_text() == wanted:
         return
+    if venv.is_symlink():
+        raise SetupError(f"{venv} is a link to another environment, with other packages; remove the link")
     with step(f"installing Python packages ({lock.name})"):
         call(
             [sys.executable, "-m", "venv", "--clear", str(venv)],
