@@ -65,13 +65,12 @@ def test_documented_commands_read_exports(script: str, said: str, tmp_path: Path
 
 def test_nukeviet_import_takes_over_views(system: Any, wait: Any) -> None:
     """The documented import of NukeViet's tables publishes the article, whose counter then starts at its old hits."""
-    (command,) = re.findall(r"^    python -m (services\.ingest import nukeviet\.json .+)$", PAGE, re.MULTILINE)
+    (command,) = re.findall(r"^    presstally (ingest import nukeviet\.json .+)$", PAGE, re.MULTILINE)
     words = command.replace("my-site", "haihau").replace("nukeviet.json", "tests/data/imports/nukeviet.json").split()
-    stores = {"DATABASE_URL": system.database_url, "KAFKA_BOOTSTRAP": system.kafka}
     done = subprocess.run(
-        [sys.executable, "-m", *words],
+        [sys.executable, "-m", "deploy.cli", *words],
         cwd=ROOT,
-        env={**system.environment, **stores},
+        env=system.environment,
         capture_output=True,
         text=True,
         check=False,

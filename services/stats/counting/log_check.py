@@ -181,6 +181,7 @@ def find_mismatch(position: Position, identity: TopicIdentity, end: int) -> Mism
 def _lost(symptom: str) -> Mismatch:
     return Mismatch(
         "lost records",
-        f"{symptom}: Kafka has lost records that are counted. Nothing is counted. {RESTORE_KAFKA} `python -m "
-        "services.stats rebuild --lost-records`: it keeps all counts and continues with the records that arrived later",
+        f"{symptom}: Kafka has lost records that are counted. Nothing is counted. {RESTORE_KAFKA} "
+        "`presstally stats rebuild --lost-records`: it keeps all counts and continues with the records "
+        "that arrived later",
     )

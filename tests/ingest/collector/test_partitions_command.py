@@ -247,5 +247,5 @@ async def test_missing_topic_names_the_command(settings: IngestSettings) -> None
         while "page-views" in await admin.list_topics():  # noqa: ASYNC110 - Kafka has no event for it
             await asyncio.sleep(0.05)
     await admin.close()
-    with pytest.raises(CommandError, match=r"does not exist; run `python -m shared\.topics`"):
+    with pytest.raises(CommandError, match=r"does not exist; run `presstally topics`"):
         await command(settings, "show")
