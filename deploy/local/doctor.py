@@ -157,6 +157,17 @@ async def _visitors(installation: Installation) -> list[Finding]:
     return [Finding(False, f"{message}; {advice}")]
 
 
+async def _origins(installation: Installation) -> list[Finding]:
+    page = await _get(f"http://127.0.0.1:{installation.ports['ingest']}/metrics")
+    found = re.findall(r'^presstally_collect_refused_origins_total\{origin="(.+?)"\} (\S+)$', page, re.MULTILINE)
+    refused = {origin: int(float(count)) for origin, count in found if float(count)}
+    # No failure: anybody can claim any origin.
+    return [
+        Finding(True, f"views refused: origin {origin} is not declared in sites.toml ({count} requests)")
+        for origin, count in refused.items()
+    ] or [Finding(True, "origins: no views refused")]
+
+
 async def _clocks(installation: Installation) -> list[Finding]:
     page = await _get(f"http://127.0.0.1:{installation.ports['ingest']}/metrics")
     offset = max(_samples(page, "presstally_collector_clock_offset_seconds"), key=abs, default=0.0)
@@ -286,6 +297,7 @@ CHECKS: dict[str, Check] = {
     "gateway": _gateway,
     "counting": _counting,
     "visitors": _visitors,
+    "origins": _origins,
     "clocks": _clocks,
     "topics": _topics,
     "consumers": _consumers,

@@ -7,6 +7,11 @@ COLLECT_EVENTS = Counter(
     "Events received by the collector, by site and result: accepted, bot, or the reason of the rejection.",
     ["site", "result"],  # accepted bot invalid too_large origin unknown_site rate token slow unavailable
 )
+REFUSED_ORIGINS = Counter(
+    "presstally_collect_refused_origins_total",
+    "Requests refused because the site does not declare their origin; beyond 20 origins: other.",
+    ["origin"],
+)
 ADDRESS_SHARE = Gauge(
     "presstally_collect_address_share_ratio",
     "Share of the last 1,000 views that came from the most frequent address; 0 with fewer than 100 views.",

@@ -36,6 +36,13 @@ COLLECTOR = Dashboard(
                 "cps",
                 {"{{site}}": f"sum by (site) (rate(presstally_collect_visitors_limited_total{{{SITE}}}[{I}]))"},
             ),
+            Panel(
+                "Refused origins",
+                "Requests per second from pages whose origin no site declares: a portal's new address, or a copy.",
+                "cps",
+                {"{{origin}}": f"sum by (origin) (rate(presstally_collect_refused_origins_total[{I}]))"},
+                stacked=True,
+            ),
         ],
         "Kafka producer": [
             Panel(

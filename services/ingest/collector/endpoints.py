@@ -29,6 +29,7 @@ from services.ingest.collector.payloads import (
 )
 from services.ingest.collector.publisher import EventPublisher
 from services.ingest.collector.rate_limit import RateLimiter, rate_limit_key
+from services.ingest.collector.refused_origins import RefusedOrigins
 from services.ingest.collector.salts import SaltStore
 from services.ingest.collector.spool import SpooledEvent
 from services.ingest.collector.visitor_limit import VisitorLimit
@@ -76,17 +77,17 @@ class CollectorEndpoints:
     address_share: AddressShare = field(default_factory=AddressShare)
     visitor_limit: VisitorLimit = field(default_factory=VisitorLimit)
     bodies: BodyReaders = field(default_factory=BodyReaders)
+    refused_origins: RefusedOrigins = field(default_factory=RefusedOrigins)
 
     def __post_init__(self) -> None:
-        self._origins = {origin for site in self.sites.values() for origin in site.origins}
         for slug in self.sites:
             VISITORS_LIMITED.labels(slug)  # 0 from the start: the first increase of a new series has no rate
 
     async def events(self, request: RsgiRequest, protocol: RsgiProtocol) -> int:
         """`POST /e`: one event or an array of up to 100, from a page. `OPTIONS /e`: the CORS preflight."""
-        cors = self._cors(request)
+        cors = _cors(request)
         if request.method == "OPTIONS":
-            return await _respond(protocol, cors, self._preflight(request, cors))
+            return await _respond(protocol, cors, _preflight(cors))
         return await _respond(protocol, cors, self._accept_events(request, protocol, cors))
 
     async def batch(self, request: RsgiRequest, protocol: RsgiProtocol) -> int:
@@ -137,13 +138,6 @@ class CollectorEndpoints:
             self._observe_address([payload], client)
         return 200, [("content-type", "image/gif"), ("cache-control", "no-store")], PIXEL
 
-    async def _preflight(self, request: RsgiRequest, cors: Headers) -> _Response:
-        if not cors:
-            origin = request.headers.get("origin", "")
-            raise Problem(403, f"No site has the origin {origin!r}.", reason="origin")
-        allow = [("access-control-allow-methods", "POST"), ("access-control-allow-headers", "content-type")]
-        return 204, [*cors, *allow, ("access-control-max-age", "86400")], b""
-
     def _site(self, slug: str) -> Site:
         site = self.sites.get(slug)
         if site is None:
@@ -167,16 +161,9 @@ class CollectorEndpoints:
             origin = "another site"
         elif origin in site.origins or urlsplit(origin).netloc == headers.get("host"):
             return
-        raise Problem(403, f"Pages of {origin} may not send events of the site {site.slug}.", reason="origin")
-
-    def _cors(self, request: RsgiRequest) -> Headers:
-        """Return the CORS headers that let pages of all sites read any response, without credentials."""
-        origin = request.headers.get("origin")
-        if origin is None:
-            return []
-        if origin in self._origins or urlsplit(origin).netloc == request.headers.get("host"):
-            return [("access-control-allow-origin", origin), ("vary", "origin"), EXPOSED_HEADERS]
-        return []
+        self.refused_origins.add(origin, site.slug)
+        detail = f"Pages of {origin} may not send events of the site {site.slug}: sites.toml does not declare it."
+        raise Problem(403, detail, reason="origin")
 
     def _check_rate(self, slug: str, limit_key: str | None, events: int) -> None:
         wait_seconds = self.rate_limiter.acquire(slug, limit_key, events, time.monotonic())
@@ -257,6 +244,21 @@ class CollectorEndpoints:
             ) from error
         for _, slug, bot in built:
             _record_result(slug, "bot" if bot else "accepted")
+
+
+def _cors(request: RsgiRequest) -> Headers:
+    """Return the CORS headers that let any page read the response, without credentials.
+
+    A page whose origin is refused must be able to read that, too: its tracker then stops, and its owner sees why.
+    """
+    origin = request.headers.get("origin")
+    return [("access-control-allow-origin", origin), ("vary", "origin"), EXPOSED_HEADERS] if origin else []
+
+
+async def _preflight(cors: Headers) -> _Response:
+    """Let the browser send the request: its response says whether the origin is refused."""
+    allow = [("access-control-allow-methods", "POST"), ("access-control-allow-headers", "content-type")]
+    return 204, [*cors, *allow, ("access-control-max-age", "86400")], b""
 
 
 async def _respond(protocol: RsgiProtocol, cors: Headers, response: Awaitable[_Response]) -> int:
