@@ -111,14 +111,21 @@ class HttpApp:
         failures = [f"{role.name}: {reason}" for role in self.roles if (reason := role.liveness_failure())]
         return JSONResponse({"alive": not failures, "failures": failures}, 503 if failures else 200)
 
+    def _selected(self, wanted: str | None) -> tuple[list[Role], list[str]]:
+        """Return the wanted role, and its name if it is starting; all, if this process does not run it."""
+        if wanted not in {*self.starting, *(role.name for role in self.roles)}:
+            return self.roles, self.starting
+        return [role for role in self.roles if role.name == wanted], [name for name in self.starting if name == wanted]
+
     async def _readyz(self, request: Request) -> Response:
-        reasons = [(role.name, reason) for role in self.roles for reason in role.not_ready()]
-        problems = [f"{name}: starting" for name in self.starting]
+        roles, starting = self._selected(request.query_params.get("role"))
+        reasons = [(role.name, reason) for role in roles for reason in role.not_ready()]
+        problems = [f"{name}: starting" for name in starting]
         problems += [f"{name}: {reason}" for name, reason in reasons]
         if self.draining:
             problems.append("stopping")
         decisions = [f"{name}: {reason}" for name, reason in reasons if isinstance(reason, OperatorDecision)]
-        warnings = [f"{role.name}: {warning}" for role in self.roles for warning in role.degraded()]
+        warnings = [f"{role.name}: {warning}" for role in roles for warning in role.degraded()]
         response = {"ready": not problems, "problems": problems, "decisions": decisions, "warnings": warnings}
         return JSONResponse(response, 503 if problems else 200)
 

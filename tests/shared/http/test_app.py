@@ -19,9 +19,9 @@ from tests.shared.http.fakes import FakeProtocol, FakeRequest
 SERVED = Counter("test_app_served", "For this test.")
 
 
-async def get(app: HttpApp, path: str, method: str = "GET") -> FakeProtocol:
+async def get(app: HttpApp, path: str, method: str = "GET", query: str = "") -> FakeProtocol:
     protocol = FakeProtocol()
-    await app.__rsgi__(FakeRequest(path, method), protocol)  # type: ignore[arg-type]
+    await app.__rsgi__(FakeRequest(path, method, query_string=query), protocol)  # type: ignore[arg-type]
     return protocol
 
 
@@ -74,6 +74,25 @@ async def test_readiness_marks_what_waits_for_an_operator() -> None:
     role = Role("a", not_ready=lambda: ["no x", OperatorDecision("run `y`")])
     answer = json.loads((await get(app_with(role), "/readyz")).body)
     assert (answer["problems"], answer["decisions"]) == (["a: no x", "a: run `y`"], ["a: run `y`"])
+
+
+@pytest.mark.parametrize(
+    ("query", "problems"),
+    [
+        ("", ["c: starting", "b: no x"]),
+        ("role=a", []),
+        ("role=b", ["b: no x"]),
+        ("role=c", ["c: starting"]),
+        ("role=d", ["c: starting", "b: no x"]),  # a process without the role is as ready as all that it runs
+    ],
+)
+async def test_readiness_of_one_role(query: str, problems: list[str]) -> None:
+    """A balancer may send visitors to a role while another one of the process waits."""
+    app = app_with(Role("a"), Role("b", not_ready=lambda: ["no x"]), starting=("c",))
+    protocol = await get(app, "/readyz", query=query)
+    assert (protocol.status, json.loads(protocol.body)["problems"]) == (503 if problems else 200, problems)
+    app.draining = True
+    assert "stopping" in json.loads((await get(app, "/readyz", query=query)).body)["problems"]
 
 
 async def test_readiness_names_starting_roles_and_a_stop() -> None:
