@@ -23,7 +23,6 @@ from deploy.local.bootstrap import NOT_READY, home
 from deploy.local.state import read_environment, read_state
 
 STATE_SECONDS = 2.0
-UP_SECONDS = 240.0
 DOWN_SECONDS = 90.0
 NOTHING_NEEDED = ("down",)
 """Without a running installation, their work is done already."""
@@ -85,8 +84,7 @@ def _print_running(verb: str, url: str) -> int:
 
 def _wait_until_started() -> bool:
     """Wait until the installation that another `up` starts is started; return whether it is running."""
-    deadline = time.monotonic() + UP_SECONDS
-    while bootstrap.running_url() and time.monotonic() < deadline:
+    while bootstrap.running_url():
         state = read_state(home())
         if state is not None and _outcome(state["pid"]) is not None:
             return True
@@ -129,7 +127,6 @@ def _up() -> int:
 
 def _relay(child: subprocess.Popen[bytes], log: Path, start: int) -> int:
     """Print the supervisor's log until everything is started or it has exited, and return the exit code."""
-    deadline = time.monotonic() + UP_SECONDS
     with log.open("rb") as progress:
         progress.seek(start)
         while True:
@@ -141,11 +138,6 @@ def _relay(child: subprocess.Popen[bytes], log: Path, start: int) -> int:
                 return code
             if ended:
                 return child.returncode or 1
-            if time.monotonic() > deadline:
-                child.send_signal(signal.SIGTERM)
-                child.wait()
-                print(f"{PROGRAM}: not ready after {UP_SECONDS:g} s; stopped it")
-                return 1
             time.sleep(0.1)
 
 

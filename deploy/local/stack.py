@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import http.client
 import json
+import math
 import os
 import signal
 import socket
@@ -32,6 +33,10 @@ SERVICES = {
 UPSTREAMS = {"COLLECTOR": "ingest", "ARTICLES": "articles", "STATS": "stats", "RENDER": "render"}
 PUBLISHING = {"articles", "render"}
 START_SECONDS = 60.0
+STORE_SECONDS = 600.0
+"""Kafka and Postgres that were killed read their logs first. Stopped meanwhile, they would begin again next time."""
+MIGRATE_SECONDS = math.inf
+"""A migration of a large database takes its time, and would begin again."""
 PROBE_SECONDS = 2.0
 SAMPLE = ROOT / "deploy/local/sample/trang-mau.txt"
 SAMPLE_PUBLISHED_AT = "2026-03-04T08:00+07:00"
@@ -114,9 +119,9 @@ class Stack:
             )
         write_environment(self.home, environment)
         with step("starting Kafka and Postgres"):
-            self._supervisor.start(stores, START_SECONDS)
+            self._supervisor.start(stores, STORE_SECONDS)
         with step("creating topics and applying migrations"):
-            self._once("migrate", ["-m", "shared.migrate"], environment)
+            self._once("migrate", ["-m", "shared.migrate"], environment, MIGRATE_SECONDS)
             self._report_topics(self._once("topics", ["-m", "shared.topics"], environment))
         with step("starting the services"):
             self._supervisor.begin([self._service(name, environment) for name in SERVICES], START_SECONDS)
@@ -200,8 +205,10 @@ class Stack:
             environment,
         )
 
-    def _once(self, name: str, arguments: list[str], environment: dict[str, str]) -> str:
-        return self._supervisor.run_once(name, [sys.executable, *arguments], environment, START_SECONDS)
+    def _once(
+        self, name: str, arguments: list[str], environment: dict[str, str], timeout_seconds: float = START_SECONDS
+    ) -> str:
+        return self._supervisor.run_once(name, [sys.executable, *arguments], environment, timeout_seconds)
 
     @staticmethod
     def _report_topics(printed: str) -> None:

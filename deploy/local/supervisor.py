@@ -24,6 +24,8 @@ POLL_SECONDS = 0.05
 RESTART_DELAY_SECONDS = (0.5, 5.0)
 SETTLED_SECONDS = 10.0
 FILE_CHECK_SECONDS = 1.0
+PATIENCE_SECONDS = 20.0
+"""After which a start says what it waits for."""
 TAIL_LINES = 8
 UNSAID_MAX = 200
 """Lines of progress that wait for space on the disk; beyond it the oldest are lost."""
@@ -107,7 +109,7 @@ class Supervisor:
         for part in parts:
             self.parts.append(part)
             self._spawn(part)
-        deadline = time.monotonic() + timeout_seconds
+        begun, is_long_wait = time.monotonic(), False
         waiting = list(parts)
         while True:
             self._check_stop()
@@ -115,8 +117,12 @@ class Supervisor:
                 if part.process is not None and part.process.poll() is not None:
                     raise StartFailed(f"{part.name} exited with code {part.process.returncode}{self.tail(part.name)}")
             waiting = [part for part in waiting if not part.is_ready()]
-            if time.monotonic() > deadline or all(part.waits_for_operator() for part in waiting):
+            seconds = time.monotonic() - begun
+            if seconds > timeout_seconds or all(part.waits_for_operator() for part in waiting):
                 return waiting
+            if seconds > PATIENCE_SECONDS and not is_long_wait:
+                is_long_wait = True
+                self.say(f"{', '.join(part.name for part in waiting)}: not ready yet, waiting")
             time.sleep(POLL_SECONDS)
 
     def run_once(self, name: str, command: list[str], environment: dict[str, str], timeout_seconds: float) -> str:

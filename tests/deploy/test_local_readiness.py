@@ -16,7 +16,15 @@ import pytest
 
 from deploy.local.bootstrap import NOT_READY
 from deploy.local.commands import _relay
-from deploy.local.stack import SERVICES, Problems, Stack, describe_not_ready, read_problems
+from deploy.local.stack import (
+    SERVICES,
+    START_SECONDS,
+    STORE_SECONDS,
+    Problems,
+    Stack,
+    describe_not_ready,
+    read_problems,
+)
 from deploy.local.supervisor import ManagedProcess, StartFailed, Supervisor
 
 ROOT = Path(__file__).parent.parent.parent
@@ -129,6 +137,17 @@ def test_slow_service_keeps_running_after_the_timeout(supervisor: Supervisor) ->
     assert slow.process.poll() is None
     with pytest.raises(StartFailed, match=r"store: not ready after 0.2 s"):
         supervisor.start([ManagedProcess("store", SLEEP, lambda: False)], 0.2)
+
+
+def test_long_start_says_what_it_waits_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store that reads its log after a kill has minutes for it, and a message says so, once."""
+    monkeypatch.setattr("deploy.local.supervisor.PATIENCE_SECONDS", 0.05)
+    said: list[str] = []
+    keeper = Supervisor(tmp_path, said.append, lambda _: None)
+    keeper.begin([ManagedProcess("kafka", SLEEP, lambda: False), ManagedProcess("postgres", SLEEP, lambda: True)], 0.4)
+    keeper.stop()
+    assert said == ["kafka: not ready yet, waiting"]
+    assert STORE_SECONDS > START_SECONDS
 
 
 def test_service_that_exits_fails_the_start(supervisor: Supervisor) -> None:
