@@ -121,9 +121,8 @@ def test_service_that_does_not_answer_is_a_problem(readiness: Readiness) -> None
 def test_service_that_waits_for_an_operator_keeps_running(supervisor: Supervisor) -> None:
     """Nobody waits for a decision for a minute, and what waits for it is not stopped."""
     waiting = ManagedProcess("waiting", SLEEP, lambda: False, waits_for_operator=lambda: True)
-    slow_until = time.monotonic() + 0.5
-    slow = ManagedProcess("slow", SLEEP, lambda: time.monotonic() > slow_until)
     begun = time.monotonic()
+    slow = ManagedProcess("slow", SLEEP, lambda: time.monotonic() > begun + 0.5)
     assert supervisor.begin([waiting, slow], 60) == [waiting]
     assert 0.5 < time.monotonic() - begun < 20
     assert all(part.process is not None and part.process.poll() is None for part in (waiting, slow))
