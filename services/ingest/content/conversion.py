@@ -12,8 +12,9 @@ from services.ingest.content import block_models as sent
 from services.ingest.content.article_models import Content
 from services.ingest.content.blocks import inline_html, tree_to_blocks
 from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.markup_bounds import MarkupError
 from services.ingest.content.normalization import TextError
-from services.ingest.content.sanitizer import MarkupError, Node, dropped_tags, markdown_to_html, parse_html
+from services.ingest.content.sanitizer import Node, dropped_tags, markdown_to_html, parse_html
 from shared.articles import (
     LIST_DEPTH_MAX,
     Author,

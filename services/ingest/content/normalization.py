@@ -12,6 +12,11 @@ _CONTROL = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef{_NONC
 _DIRECTION = re.compile(r"[\u202a-\u202e\u2066-\u2069]")
 _INVISIBLE = re.compile(r"[\u200b\u2060\ufeff\u00ad]")
 _LINE_ENDS = re.compile(r"\r\n?|[\u2028\u2029]")
+MARKS_MAX = 30
+"""Combining marks in a row: the limit of Unicode's stream-safe text (UAX 15), which no language reaches. To sort more
+of them takes quadratic time, in Python and in every program that reads the text later."""
+_MARKS = re.compile(rf"[^\w\s]{{{MARKS_MAX + 1},}}")
+"""What may be such a row: no mark is a letter, a digit or white space."""
 
 
 class TextError(ValueError):
@@ -22,12 +27,38 @@ def clean_text(text: str) -> str:
     """Return multi-line text in NFC, without zero-width characters and with line feeds as line ends.
 
     Raises:
-        TextError: it has a control character, a direction override or a lone surrogate.
+        TextError: it has a control character, a direction override, a lone surrogate or too many combining marks.
     """
+    _check_marks(text)
     if _is_ordinary(text):
         return text if unicodedata.is_normalized("NFC", text) else unicodedata.normalize("NFC", text)
     check_text(text)
     return unicodedata.normalize("NFC", _LINE_ENDS.sub("\n", _INVISIBLE.sub("", text)))
+
+
+def _check_marks(text: str) -> None:
+    for found in () if text.isascii() else _MARKS.finditer(text):
+        row = 0
+        for position, character in enumerate(found[0], found.start()):
+            row = row + 1 if unicodedata.combining(character) else 0
+            if row > MARKS_MAX:
+                raise TextError(
+                    f"has more than {MARKS_MAX} combining marks in a row at position {position - MARKS_MAX}"
+                )
+
+
+def without_long_marks(text: str) -> str:
+    """Return a text whose rows of combining marks end after MARKS_MAX of them."""
+    return text if text.isascii() else _MARKS.sub(lambda found: _shortened(found[0]), text)
+
+
+def _shortened(text: str) -> str:
+    kept, row = [], 0
+    for character in text:
+        row = row + 1 if unicodedata.combining(character) else 0
+        if row <= MARKS_MAX:
+            kept.append(character)
+    return "".join(kept)
 
 
 def check_text(text: str) -> None:

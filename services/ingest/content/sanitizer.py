@@ -13,12 +13,17 @@ from html.parser import HTMLParser
 import nh3
 from pyromark import Markdown, Options
 
+from services.ingest.content.markup_bounds import (
+    DEPTH_MAX,
+    OPTIONAL_END_TAGS,
+    VOID_TAGS,
+    MarkupError,
+    bounded_markup,
+    check_parsed,
+)
 from services.ingest.content.normalization import clean_text
 
 MARKUP_CHARACTERS_MAX = 250_000
-DEPTH_MAX = 60
-"""Nesting limit of tags with a required end tag."""
-TAGS_MAX = 20_000
 
 INLINE_TAGS = {"a", "em", "strong", "br", "sub", "sup"}
 TAG_ALIASES = {"b": "strong", "i": "em", "cite": "em", "dfn": "em", "var": "em"}
@@ -42,51 +47,10 @@ ATTRIBUTES = {
 }
 SCHEMES = {"http", "https", "mailto", "tel"}
 _NODES_DEPTH_MAX = 4 * DEPTH_MAX  # a nested table adds tbody, tr and td
-_VOID_TAGS = {
-    "br",
-    "img",
-    "hr",
-    "input",
-    "meta",
-    "link",
-    "col",
-    "area",
-    "base",
-    "embed",
-    "source",
-    "track",
-    "wbr",
-    "param",
-}
-_OPTIONAL_END_TAGS = {
-    "p",
-    "li",
-    "td",
-    "th",
-    "tr",
-    "dt",
-    "dd",
-    "option",
-    "thead",
-    "tbody",
-    "tfoot",
-    "colgroup",
-    "html",
-    "body",
-}
 _TAG = re.compile(r"<(/?)([a-zA-Z][^\s/>]*)")
 _UNEVEN_SPACE = re.compile(r"[ \t\r\n\f]{2,}|[\t\r\n\f]")
 
 _markdown = Markdown(options=Options.ENABLE_TABLES | Options.ENABLE_STRIKETHROUGH)
-
-
-class MarkupError(ValueError):
-    """Markup that is too large or nested too deep; the message names the limit and the size."""
-
-    def __init__(self, message: str, limit: int, size: int) -> None:
-        super().__init__(message)
-        self.limit = limit
-        self.size = size
 
 
 @dataclass
@@ -134,7 +98,7 @@ class _TreeBuilder(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         node = Node(TAG_ALIASES.get(tag, tag), {name: clean_text(value or "") for name, value in attrs})
         self._open[-1].children.append(node)
-        if tag in _VOID_TAGS:
+        if tag in VOID_TAGS:
             return
         self._open.append(node)
         if len(self._open) > _NODES_DEPTH_MAX:
@@ -177,18 +141,17 @@ def parse_html(html: str, policy: Policy = POLICY) -> Node:
         TextError: an entity stands for a character that texts must not have.
     """
     check_size(html)
-    _check_nesting(html)
-    tree = _TreeBuilder()
-    tree.feed(
-        nh3.clean(
-            html,
-            tags=set(policy.tags),
-            clean_content_tags=set(policy.removed_with_content),
-            attributes=dict(policy.attributes),
-            url_schemes=set(policy.schemes),
-            link_rel=None,
-        )
+    cleaned = nh3.clean(
+        bounded_markup(html),
+        tags=set(policy.tags),
+        clean_content_tags=set(policy.removed_with_content),
+        attributes=dict(policy.attributes),
+        url_schemes=set(policy.schemes),
+        link_rel=None,
     )
+    check_parsed(cleaned)
+    tree = _TreeBuilder()
+    tree.feed(cleaned)
     tree.close()
     return tree.root
 
@@ -205,7 +168,7 @@ def markdown_to_html(text: str) -> str:
 
 def dropped_tags(html: str) -> list[str]:
     """Return the names of tags that are removed, sorted, to warn the editor."""
-    harmless = ALLOWED_TAGS | _OPTIONAL_END_TAGS | {"span", "u", "font", "small", "head", "center", "o:p", "wbr"}
+    harmless = ALLOWED_TAGS | OPTIONAL_END_TAGS | {"span", "u", "font", "small", "head", "center", "o:p", "wbr"}
     return sorted({name[:20].lower() for _, name in _TAG.findall(html)} - harmless)[:20]
 
 
@@ -218,19 +181,3 @@ def check_size(html: str) -> None:
     if len(html) > MARKUP_CHARACTERS_MAX:
         message = f"must have at most {MARKUP_CHARACTERS_MAX:,} characters (got {len(html):,})"
         raise MarkupError(message, MARKUP_CHARACTERS_MAX, len(html))
-
-
-def _check_nesting(html: str) -> None:
-    """Reject markup that would take long: nh3 needs quadratic time for deep nesting."""
-    count = deepest = depth = 0
-    for closing, name in _TAG.findall(html):
-        tag = name.lower()
-        count += not closing
-        if tag in _VOID_TAGS or tag in _OPTIONAL_END_TAGS:
-            continue
-        depth = max(0, depth - 1) if closing else depth + 1
-        deepest = max(deepest, depth)
-    if deepest > DEPTH_MAX:  # wrong end tags can falsify this count; then the tag limit bounds the time
-        raise MarkupError(f"must be nested at most {DEPTH_MAX} tags deep (got {deepest:,})", DEPTH_MAX, deepest)
-    if count > TAGS_MAX:
-        raise MarkupError(f"must have at most {TAGS_MAX:,} tags (got {count:,})", TAGS_MAX, count)

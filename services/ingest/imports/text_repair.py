@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from services.ingest.content.normalization import clean_line
+from services.ingest.content.normalization import clean_line, without_long_marks
 from services.ingest.imports.markup.legacy_fonts import SAMPLE_CHARACTERS, detect, to_unicode, with_characters
 from services.ingest.imports.warnings import ItemWarning, make_warning
 
@@ -145,7 +145,7 @@ def repair_text(text: str) -> tuple[str, list[str]]:
     if _INVALID.search(text):
         text = _PAIR.sub(lambda pair: pair[0].encode("utf-16", "surrogatepass").decode("utf-16"), text)
         text = _INVALID.sub(lambda one: _replacement(one[0], removed), text)
-    return text, removed
+    return without_long_marks(text), removed
 
 
 def repair_markup(text: str) -> tuple[str, list[str]]:

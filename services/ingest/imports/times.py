@@ -128,6 +128,7 @@ class ReadTime:
         return (self.at if self.at.tzinfo else self.at.replace(tzinfo=zone)).astimezone(UTC)
 
 
+TIME_CHARACTERS_MAX = 300
 UNKNOWN = ReadTime(was_given=True)
 ABSENT = ReadTime()
 
@@ -146,6 +147,8 @@ def read_time(value: object) -> ReadTime:
 
 
 def _from_text(text: str) -> ReadTime:
+    if len(text) > TIME_CHARACTERS_MAX:
+        return UNKNOWN
     if not text or text in ("0", "null", "~", "None") or re.fullmatch(r"0{4}-00-00.*|-|0+", text):
         return ABSENT
     if re.fullmatch(r"\d+(\.0*)?", text):

@@ -1,5 +1,6 @@
 """Normalisation of input text."""
 
+import time
 import unicodedata
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.content import normalization as module
-from services.ingest.content.normalization import TextError, clean_line, clean_text
+from services.ingest.content.normalization import MARKS_MAX, TextError, clean_line, clean_text, without_long_marks
 
 
 @pytest.mark.parametrize(
@@ -69,3 +70,22 @@ def test_clean_line_is_idempotent(text: str) -> None:
     assert clean_line(cleaned) == cleaned
     assert unicodedata.is_normalized("NFC", cleaned)
     assert cleaned.encode().decode() == cleaned
+
+
+def test_clean_text_with_many_combining_marks_is_rejected_soon() -> None:
+    """To sort a million marks into their order takes Python half an hour; text of any language has a few in a row."""
+    begun = time.process_time()
+    for marks in ("\u0300\u0316" * 500_000, "\u0300" * 500_000 + "\u0316" * 500_000):
+        with pytest.raises(TextError, match=f"more than {MARKS_MAX} combining marks in a row at position 2"):
+            clean_line(f"ab{marks}")
+    assert time.process_time() - begun < 2
+    most = "a" + "\u0316" * MARKS_MAX
+    assert clean_text(f"{most} {most}") == f"{most} {most}"
+    assert without_long_marks(f"{most}\u0300\u0301b") == f"{most}b"
+
+
+def test_combining_marks_are_no_letters() -> None:
+    """Each mark is among the characters in which rows of them are searched."""
+    marks = [chr(code) for code in range(0x110000) if unicodedata.combining(chr(code))]
+    assert len(marks) > 800
+    assert all(module._MARKS.fullmatch(mark * (MARKS_MAX + 1)) for mark in marks)

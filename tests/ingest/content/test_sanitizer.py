@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from services.ingest.content.blocks import image_url, inline_html, link_url, tree_to_blocks
 from services.ingest.content.conversion import make_slug
+from services.ingest.content.markup_bounds import DEPTH_MAX, MarkupError
 from services.ingest.content.normalization import TextError, clean_line, clean_text
-from services.ingest.content.sanitizer import DEPTH_MAX, MarkupError, dropped_tags, markdown_to_html, parse_html
+from services.ingest.content.sanitizer import dropped_tags, markdown_to_html, parse_html
 from shared.articles import Block, BulletList, Cell, Embed, Figure, Heading, Image, Item, Paragraph, Quote, Table
 from shared.text import fold_diacritics, inline_html_parts, inline_text
 

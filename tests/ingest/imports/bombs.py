@@ -55,6 +55,19 @@ def _html(body: str) -> bytes:
     return f"<html><head><title>A</title></head><body><h1>A</h1>{body}</body></html>".encode()
 
 
+def _post(content: str, before: str = "") -> bytes:
+    names = 'xmlns:content="http://purl.org/rss/1.0/modules/content/" xmlns:wp="http://wordpress.org/export/1.2/"'
+    parts = "<title>A</title><wp:post_id>1</wp:post_id><wp:post_type>post</wp:post_type><wp:status>publish</wp:status>"
+    text = f"<content:encoded><![CDATA[{content}]]></content:encoded>"
+    return f'<?xml version="1.0"?><rss {names}><channel>{before}<item>{parts}{text}</item></channel></rss>'.encode()
+
+
+def _attachments(count: int) -> str:
+    kind = "<wp:post_type>attachment</wp:post_type><wp:post_parent>1</wp:post_parent>"
+    address = "<wp:attachment_url>http://a.example/b.jpg</wp:attachment_url>"
+    return "".join(f"<item>{kind}{address}<wp:post_id>{n + 2}</wp:post_id></item>" for n in range(count))
+
+
 def _ndjson(**more: object) -> bytes:
     return json.dumps({"external_id": "1", "title": "A", "lead": "", "body": "<p>b</p>", **more}).encode()
 
@@ -76,8 +89,55 @@ MARKDOWN = {
     "table": "|".join("a" * 900) + "\n" + "|".join("-" * 900) + "\n" + "a\n" * 100_000,
     "references": f"[a]: {'b' * 100_000}\n" + "[a]" * 40_000,
 }
+MARKS = "a" + "\u0300\u0316" * 100_000
+UNCLOSED = "<p>" + "".join(f"<b a={number}></x>" for number in range(6_000)) + "<p>x" * 6_000
+HIDDEN_ENDS = "".join(f"<div a={number} x='</div>'>" for number in range(6_000)) + "<p>x" * 6_000
+"""Their end tags are in attributes; what they seem to end continues."""
+TEMPLATES = {
+    "hugo": "{{< a ",
+    "hugo comments": "{{/*",
+    "liquid raw": "{% raw %}",
+    "liquid tags": "{% a '",
+    "values": "{{ a ",
+    "links by name": "[]({{<ref ",
+    "links of posts": "[]({{",
+    "attribute lists": "{:",
+}
+SHORTCODES = {
+    "without ends": "[video]" * 5_000 + "x" * 200_000,
+    "attributes": f"[zz {'a' * 200_000}]",
+    "captions": f"[caption]{'<a ' * 80_000}[/caption]",
+    "galleries": "[gallery]" * 5_000,
+}
+PARAGRAPHS = {
+    "pre": "<pre>" * 40_000,
+    "lines": "\n" * 200_000 + "x",
+    "blanks": f"x{' ' * 200_000}y",
+}
 BOMBS: dict[str, tuple[str, bytes]] = {
     **{f"markdown {name}": ("markdown", _titled(text)) for name, text in MARKDOWN.items()},
+    **{f"template {name}": ("markdown", _titled(text * (PAGE // len(text)))) for name, text in TEMPLATES.items()},
+    "template blanks": ("markdown", _titled("{{" + " " * 100_000)),
+    "template blanks in a tag": ("markdown", _titled("{{< a" + " " * 100_000 + "{% a" + " " * 100_000)),
+    "template captions": ("markdown", _titled('{{< figure src="a" caption="' + "<" * 200_000 + '" >}}')),
+    "markdown first heading": ("markdown", ("# a" + " #" * 100_000 + "b").encode()),
+    "markdown marks": ("markdown", _titled(MARKS)),
+    "json front matter": ("markdown", b'{"a":[' + b"[]," * (5 * MEGABYTE) + b"0]}"),
+    "toml keys": ("markdown", b"+++\n" + b"a." * 16_000 + b"a = 1\n+++\nBody\n"),
+    "yaml blanks": ("markdown", _front("title: A: b: [\n" + "a:" + " " * 60_000 + "b\nc: [")),
+    **{f"shortcodes {name}": ("wxr", _post(text, _attachments(300))) for name, text in SHORTCODES.items()},
+    **{f"paragraphs {name}": ("wxr", _post(text)) for name, text in PARAGRAPHS.items()},
+    "xml unclosed comments": ("feed", _rss("<!--" * 400_000)),
+    "xml declarations": ("feed", b"<!DOCTYPE rss [" * 60_000),
+    "xml author": ("feed", _rss(f"<title>t</title><author>{'@' * 500_000}</author>")),
+    "xml time": ("feed", _rss(f"<title>t</title><pubDate>{'(' * 500_000}</pubDate>")),
+    "json marks": ("ninjs", json.dumps([{"uri": "a", "title": MARKS, "body_html": f"<p>{MARKS}"}]).encode()),
+    "ndjson marks": ("ndjson", _ndjson(lead=MARKS)),
+    "ndjson unclosed formatting": ("ndjson", _ndjson(body=UNCLOSED)),
+    "ndjson hidden ends": ("ndjson", _ndjson(body=HIDDEN_ENDS)),
+    "xml unclosed formatting": ("wxr", _post(UNCLOSED)),
+    "html unclosed formatting": ("html", _html(UNCLOSED)),
+    "html late pictures": ("html", _html(f"<p>{'x ' * 300}<img src='{'_lazy' * 40_000}'></p>")),
     "yaml aliases": ("markdown", _front(_laughs())),
     "yaml merges": ("markdown", _front(_merges())),
     "yaml itself": ("markdown", _front("title: &a [*a]")),

@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping
 from urllib.parse import parse_qs, urljoin, urlsplit
 
-from services.ingest.content.blocks import image_url
+from services.ingest.content.blocks import URL_CHARACTERS_MAX, image_url
 
 _SCHEME = re.compile(r"^[a-zA-Z][a-zA-Z0-9+.-]*:(?!\d)")
 _LATE = ("data-src", "data-original", "data-lazy-src", "data-lazy", "data-url", "data-echo", "data-orig-src")
@@ -12,7 +12,7 @@ _LATE = ("data-src", "data-original", "data-lazy-src", "data-lazy", "data-url", 
 _LATE_SETS = ("data-srcset", "data-lazy-srcset", "srcset")
 _PLACEHOLDER = re.compile(
     r"^data:|(?:^|[/_-])(?:blank|spacer|placeholder|lazyload|lazy-?load(?:er|ing)?|loading|transparent|pixel|1x1|grey|gray)"
-    r"(?:[_-][^/]*)?\.(?:gif|png|svg|jpe?g|webp)(?:\?|$)",
+    r"(?:[_-][^/]{0,100})?\.(?:gif|png|svg|jpe?g|webp)(?:\?|$)",
     re.IGNORECASE,
 )
 _YOUTUBE = re.compile(
@@ -99,7 +99,7 @@ def picture_address(attributes: Mapping[str, str], base: str) -> str:
     late = [attributes.get(name, "") for name in _LATE]
     sets = [widest(attributes.get(name, "")) for name in _LATE_SETS]
     shown = attributes.get("src", "")
-    is_placeholder = _PLACEHOLDER.search(shown.strip()) is not None
+    is_placeholder = _PLACEHOLDER.search(shown.strip()[:URL_CHARACTERS_MAX]) is not None
     given = [*late, *sets, shown] if is_placeholder else [*late, shown, *sets]
     for one in given:
         url = resolve(base, one)

@@ -10,14 +10,16 @@ _BLOCKS = (
     "|style|p|h[1-6]|hr|fieldset|legend|section|article|aside|hgroup|header|footer|nav|figure|figcaption|details|menu"
     "|summary|iframe|video|audio|object|noscript|center"
 )
-_KEPT = re.compile(r"(<(pre|script|style|textarea|svg|math)\b[^>]*>.*?</\2\s*>)", re.DOTALL | re.IGNORECASE)
+_KEPT = re.compile(
+    r"(<(pre|script|style|textarea|svg|math)\b[^<>]*+>(?:(?!</?\2\b).)*+</\2\s*+>)", re.DOTALL | re.IGNORECASE
+)
 _COMMENT = re.compile(r"<!--.*?(?:-->|\Z)", re.DOTALL)
 _TAG = re.compile(r"<[^<>]*>")
-_OPENED = re.compile(rf"\n*[ \t]*(<(?:{_BLOCKS})(?=[\s/>])[^<>]*>)", re.IGNORECASE)
+_OPENED = re.compile(rf"(<(?:{_BLOCKS})(?=[\s/>])[^<>]*+>)", re.IGNORECASE)
 _CLOSED = re.compile(rf"(</(?:{_BLOCKS})\s*>|<hr\b[^<>]*>)[ \t]*\n*", re.IGNORECASE)
 _STARTS_WITH_BLOCK = re.compile(rf"\s*</?(?:{_BLOCKS})(?=[\s/>])", re.IGNORECASE)
 _BREAKS = re.compile(r"<br\s*/?>\s*<br\s*/?>", re.IGNORECASE)
-_LINE_END = re.compile(r"(?<!>)[ \t]*\n[ \t]*|(?<=>)(?<!<br>)(?<!<br/>)(?<!<br />)[ \t]*\n[ \t]*")
+_LINE_END = re.compile(r"(?<![> \t])[ \t]*+\n[ \t]*+|(?<=>)(?<!<br>)(?<!<br/>)(?<!<br />)[ \t]*+\n[ \t]*+")
 
 
 def has_blocks(text: str) -> bool:

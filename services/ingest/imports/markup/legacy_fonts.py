@@ -8,6 +8,8 @@ import html
 import re
 import unicodedata
 
+from services.ingest.content.normalization import without_long_marks
+
 _TCVN3 = str.maketrans(
     "µ¸¶·¹¨»¾¼½Æ©ÇÊÈÉË®ÌÐÎÏÑªÒÕÓÔÖ×ÝØÜÞßãáâä«åèæçé¬êíëìîïóñòô\u00adõøö÷ùúýûüþ¡¢§£¤¥¦",
     "àáảãạăằắẳẵặâầấẩẫậđèéẻẽẹêềếểễệìíỉĩịòóỏõọôồốổỗộơờớởỡợùúủũụưừứửữựỳýỷỹỵĂÂĐÊÔƠƯ",
@@ -82,7 +84,7 @@ def _from_tcvn3(text: str) -> str:
 
 
 def _from_vni(text: str) -> str:
-    return unicodedata.normalize("NFC", _VNI_PAIR.sub(_vni_letter, text))
+    return unicodedata.normalize("NFC", without_long_marks(_VNI_PAIR.sub(_vni_letter, text)))
 
 
 def _vni_letter(found: re.Match[str]) -> str:

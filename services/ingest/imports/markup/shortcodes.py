@@ -1,7 +1,8 @@
 """WordPress's shortcodes → HTML: captions, galleries, embedded pages and recordings; others leave their text. Pure."""
 
 import re
-from collections.abc import Callable, Mapping
+from bisect import bisect_left
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from html import escape
 
@@ -69,6 +70,8 @@ _KNOWN = frozenset(
 _HIDDEN = frozenset(("toc", "ez-toc", "nextpage", "more"))
 """They show nothing of their own, so that nothing is lost."""
 _CODES_MAX = 5_000
+PICTURES_MAX = 1_000
+"""Of all galleries of a text together, which may repeat each other."""
 _SOUND = ("src", "mp3", "m4a", "ogg", "wav", "wma", "flac")
 _VIDEO = ("src", "mp4", "m4v", "webm", "ogv", "flv", "mov", "wmv")
 
@@ -92,12 +95,17 @@ class Shortcodes:
         self._post = post
         self._warnings = warnings
         self._removed: dict[str, int] = {}
+        self._of_parents: dict[str, list[str]] | None = None
+        self._pictures = 0
 
     def replace(self, text: str) -> str:
         """Return the text as HTML without shortcodes; other text in brackets is kept."""
         if "[" not in text:
             return text
-        closers = {found["name"].lower() for found in _TAG.finditer(text) if found["close"]}
+        closers: dict[str, list[tuple[int, int]]] = {}
+        for tag in _TAG.finditer(text):
+            if tag["close"]:
+                closers.setdefault(tag["name"].lower(), []).append(tag.span())
         out: list[str] = []
         position = number = 0
         while (found := _TAG.search(text, position)) is not None and number < _CODES_MAX:
@@ -113,9 +121,9 @@ class Shortcodes:
                 continue
             else:
                 content = ""
-                end = re.compile(rf"\[/{re.escape(found['name'])}\]", re.IGNORECASE).search(text, position)
+                end = _next(closers.get(name, []), position)
                 if name in _WITH_CONTENT and end is not None and not found["self"]:
-                    content, position = text[position : end.start()], end.end()
+                    content, position = text[position : end[0]], end[1]
                 out.append(self._html(name, _attributes(found["attributes"]), content, found[0]))
             if found["end"] and not found["escaped"]:
                 out.append("]")
@@ -147,10 +155,10 @@ class Shortcodes:
 
     def _caption(self, attributes: dict[str, str], content: str) -> str:
         given = attributes.get("caption", "")
-        picture = re.search(r"(?:<a\b[^>]*>\s*)?<img\b[^>]*>(?:\s*</a>)?", content, re.IGNORECASE)
+        picture = re.search(r"(?:<a\b[^<>]*+>\s*+)?<img\b[^<>]*+>(?:\s*+</a>)?", content, re.IGNORECASE)
         if picture is None:
             return ""
-        text = given or re.sub(r"<[^>]*>", "", content[: picture.start()] + " " + content[picture.end() :]).strip()
+        text = given or re.sub(r"<[^<>]*>", "", content[: picture.start()] + " " + content[picture.end() :]).strip()
         return f"\n\n<figure>{picture[0]}<figcaption>{text}</figcaption></figure>\n\n"
 
     def _gallery(self, attributes: dict[str, str], content: str) -> str:
@@ -160,20 +168,34 @@ class Shortcodes:
         left_out = {one.strip() for one in attributes.get("exclude", "").split(",")}
         if not asked:
             parent = attributes.get("id") or self._post
-            asked = [key for key, one in self._attachments.items() if one.parent == parent and key not in left_out]
+            asked = [key for key in self._uploaded_to(parent) if key not in left_out]
         found = [self._attachments[one] for one in asked if one in self._attachments]
         missing = [one for one in asked if one not in self._attachments]
         if missing:
             ids = ", ".join(missing[:20])
             message = f"pictures of a gallery were left out: the export does not have the attachments {ids}"
             self._warnings.append(make_warning("image", message))
-        return "\n\n".join(_attached(one) for one in found)
+        shown = found[: max(0, PICTURES_MAX - self._pictures)]
+        self._pictures += len(shown)
+        if len(shown) < len(found):
+            message = (
+                f"{len(found) - len(shown)} pictures of galleries were left out: a text has at most {PICTURES_MAX}"
+            )
+            self._warnings.append(make_warning("image", message))
+        return "\n\n".join(_attached(one) for one in shown)
+
+    def _uploaded_to(self, parent: str) -> list[str]:
+        if self._of_parents is None:
+            self._of_parents = {}
+            for key, one in self._attachments.items():
+                self._of_parents.setdefault(one.parent, []).append(key)
+        return self._of_parents.get(parent, [])
 
     def _embed(self, attributes: dict[str, str], content: str) -> str:
         given = content.strip() or next(
             (attributes[one] for one in ("src", "url", "link", "id", "0") if attributes.get(one)), ""
         )
-        url = re.sub(r"<[^>]*>", "", given).strip()
+        url = re.sub(r"<[^<>]*>", "", given).strip()
         if re.fullmatch(r"[\w-]{11}", url):
             url = f"https://www.youtube.com/watch?v={url}"
         elif re.fullmatch(r"\d{5,12}", url):
@@ -210,12 +232,17 @@ def _attached(one: Attachment) -> str:
     return f'<figure><img src="{escape(one.url)}" alt="{escape(one.alt)}">{caption}</figure>'
 
 
-def _is_shortcode(found: re.Match[str], closers: set[str]) -> bool:
+def _next(spans: list[tuple[int, int]], position: int) -> tuple[int, int] | None:
+    index = bisect_left(spans, (position, 0))
+    return spans[index] if index < len(spans) else None
+
+
+def _is_shortcode(found: re.Match[str], closers: Container[str]) -> bool:
     """Return whether text in brackets is a shortcode: [1], [sic] and [Ảnh] are text."""
     name, attributes = found["name"].lower(), found["attributes"] or ""
     if name in _KNOWN:
         return True
-    has_values = re.search(r"[\w-]+\s*=\s*[\"'\w]", attributes) is not None
+    has_values = re.search(r"(?<![\w-])[\w-]++\s*+=\s*[\"'\w]", attributes) is not None
     return name in closers or has_values or ("_" in name and not attributes.strip())
 
 

@@ -9,28 +9,34 @@ from pyromark import Markdown, Options
 from services.ingest.content.sanitizer import check_size
 from services.ingest.imports.warnings import ItemWarning, make_warning
 
-_ATTRIBUTES = r"(?:[^\"'`{}<>%]|\"(?:[^\"\\]|\\.)*\"|'[^']*'|`[^`]*`|[<>%{](?![}>%]))*?"
+# Strangers write these texts: each expression takes linear time, because what it skips ends at the next beginning, and
+# because no two of its parts can match the same white space.
+_ATTRIBUTES = r"(?:[^\"'`{}<>%]|\"(?:[^\"\\]|\\.)*+\"|'[^']*+'|`[^`]*+`|[<>%](?![}>%])|\{(?![{}>%]))*?"
 _HUGO = re.compile(
-    rf"\{{\{{(?P<kind>[<%])(?P<comment>/\*)?\s*(?P<close>/)?\s*(?P<name>[\w./-]+)(?P<attributes>{_ATTRIBUTES})"
-    r"\s*/?\s*(?:\*/)?[>%]\}\}"
+    rf"\{{\{{(?P<kind>[<%])(?P<comment>/\*)?\s*+(?P<close>/)?\s*+(?P<name>[\w./-]++)(?P<attributes>{_ATTRIBUTES})"
+    r"(?:\*/)?[>%]\}\}"
 )
-_LIQUID = re.compile(rf"\{{%-?\s*(?P<name>[\w-]+)(?P<attributes>{_ATTRIBUTES})\s*-?%\}}")
+_LIQUID = re.compile(rf"\{{%-?\s*+(?P<name>\w++(?:-\w++)*+)(?P<attributes>{_ATTRIBUTES})%\}}")
 _LIQUID_COMMENT = re.compile(r"\{%-?\s*comment\s*-?%\}.*?(?:\{%-?\s*endcomment\s*-?%\}|\Z)", re.DOTALL)
-_LIQUID_RAW = re.compile(r"\{%-?\s*raw\s*-?%\}(.*?)\{%-?\s*endraw\s*-?%\}", re.DOTALL)
-_LIQUID_VALUE = re.compile(r"\{\{-?\s*(?P<name>[\w.\"'/ |:-]+?)\s*-?\}\}")
-_HUGO_COMMENT = re.compile(r"\{\{<\s*comment\s*>\}\}.*?(?:\{\{<\s*/\s*comment\s*>\}\}|\Z)|\{\{/\*.*?\*/\}\}", re.DOTALL)
+_LIQUID_RAW = re.compile(r"\{%-?\s*+raw\s*+-?%\}((?:(?!\{%-?\s*+(?:end)?raw\b).)*+)\{%-?\s*+endraw\s*+-?%\}", re.DOTALL)
+_LIQUID_VALUE = re.compile(r"\{\{(?P<name>[\w.\"'/\s|:-]++)\}\}")
+_HUGO_COMMENT = re.compile(
+    r"\{\{<\s*comment\s*>\}\}.*?(?:\{\{<\s*/\s*comment\s*>\}\}|\Z)|\{\{/\*(?:(?!\{\{/\*|\*/\}\}).)*+\*/\}\}", re.DOTALL
+)
 _ATTRIBUTE = re.compile(
     r"([\w-]+)\s*[=:]\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|`([^`]*)`|([^\s\"'`]+))|\"([^\"]*)\"|'([^']*)'|(\S+)"
 )
-_KRAMDOWN = re.compile(r"^[ \t]*\{:[^}\n]*\}[ \t]*$|\{:[^}\n]*\}", re.MULTILINE)
+_KRAMDOWN = re.compile(r"^[ \t]*+\{:[^{}\n]*+\}[ \t]*+$|\{:[^{}\n]*+\}", re.MULTILINE)
 _BLOCK_TAG = re.compile(r"<!--more-->|<!-- more -->", re.IGNORECASE)
 _FOOTNOTE_LINK = re.compile(r'<sup class="footnote-reference"><a href="#[^"]*">([^<]*)</a></sup>')
 _FOOTNOTE = re.compile(
     r'<div class="footnote-definition" id="[^"]*"><sup class="footnote-definition-label">([^<]*)</sup>\s*(<p>)?'
 )
 _TASK = re.compile(r'<input disabled="" type="checkbox"( checked="")?\s*/?>')
-_LINK_BY_NAME = re.compile(r"\[([^\[\]]*)\]\(\s*\{\{[<%]\s*(?:rel)?ref\s+[^}]*\}\}(?:#[^)\s]*)?\s*\)")
-_POST_URL = re.compile(r"\[([^\[\]]*)\]\(\s*(?:\{\{[^}]*\}\})?\s*\{%-?\s*(?:post_url|link|post_path)\s+[^%]*%\}\s*\)")
+_LINK_BY_NAME = re.compile(r"\[([^\[\]]*+)\]\(\s*+\{\{[<%]\s*+(?:rel)?ref\s++[^{}]*+\}\}(?:#[^)\s]*+)?\s*+\)")
+_POST_URL = re.compile(
+    r"\[([^\[\]]*+)\]\(\s*+(?:\{\{[^{}]*+\}\}\s*+)?\{%-?\s*+(?:post_url|link|post_path)\s++[^%]*+%\}\s*+\)"
+)
 _PICTURES = frozenset(
     ("figure", "img", "image", "picture", "asset_img", "image-gallery", "responsive_image", "imgproc", "zoom-image")
 )
@@ -108,10 +114,10 @@ class Templates:
             return "`" + found[0].replace("/*", "").replace("*/", "") + "`"
         if found["close"]:
             return "\n\n```\n" if found["name"] == "highlight" else ""
-        return self._html(found["name"], found["attributes"] or "")
+        return self._html(found["name"], found["attributes"].rstrip().removesuffix("/"))
 
     def _liquid(self, found: re.Match[str]) -> str:
-        name, attributes = found["name"], (found["attributes"] or "").strip()
+        name, attributes = found["name"], found["attributes"].rstrip().removesuffix("-").strip()
         if name in ("include", "include_cached", "include_relative"):
             file, _, attributes = attributes.partition(" ")
             return self._html(re.sub(r"\.\w+$", "", file.strip("\"'")).rpartition("/")[2], attributes)
@@ -153,7 +159,7 @@ class Templates:
         return ""
 
     def _value(self, found: re.Match[str]) -> str:
-        name = found["name"].strip()
+        name = found["name"].removeprefix("-").removesuffix("-").strip()
         quoted = re.match(r"[\"']([^\"']*)[\"']\s*\|\s*(?:relative_url|absolute_url|url|prepend)", name)
         if quoted:
             return quoted[1]
@@ -193,7 +199,7 @@ def _picture(name: str, attributes: dict[str, str]) -> str:
     alt, caption = _first(attributes, "alt"), _first(attributes, "caption", "title", "attr")
     if name == "asset_img" and not caption:
         caption = " ".join(attributes[one] for one in ("1", "2", "3", "4", "5", "6") if one in attributes)
-    shown = f"<figcaption>{escape(re.sub('<[^>]*>', '', caption))}</figcaption>" if caption else ""
+    shown = f"<figcaption>{escape(re.sub('<[^<>]*>', '', caption))}</figcaption>" if caption else ""
     return f'\n\n<figure><img src="{escape(url)}" alt="{escape(alt)}">{shown}</figure>\n\n'
 
 

@@ -72,7 +72,7 @@ _NO_FEEDS = {
 }
 _FEEDS = ("rss", "RDF", "feed")
 _TRACKING = ("utm_", "fbclid", "gclid")
-_MAIL_AUTHOR = re.compile(r"\S+@\S+\s*\(([^()]+)\)")
+_MAIL_AUTHOR = re.compile(r"[^\s@]++@[^\s@(]++\s*+\(([^()]+)\)")
 _PLAIN_STATES = (
     "status",
     "state",

@@ -27,7 +27,9 @@ _PELICAN_NAMES = {
     "status",
     "lang",
 }
-_COLON_VALUE = re.compile(r"^([A-Za-z_][\w-]*):[ \t]+(?![\"'\[{|>&*!])(.*?:[ \t].*)$", re.MULTILINE)
+_COLON_VALUE = re.compile(r"^([A-Za-z_][\w-]*+):[ \t]++(?![\"'\[{|>&*!])(.*?:[ \t].*)$", re.MULTILINE)
+_LONG_KEY = re.compile(r"(?<![\w\"'.-])(?:[\w\"'-]++\s*+\.\s*+){20}")
+"""A key of TOML with so many parts; each of them takes a table, and time for all before it."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +54,9 @@ def split_front_matter(text: str) -> FrontMatter:
     if text.startswith(("---\n", "+++\n")):
         raise FormatError(f"has front matter that does not end: a line of {text[:3]} is missing")
     if text.startswith("{"):
+        head = text[:FRONT_MATTER_CHARACTERS_MAX]  # bounds its values, too
         try:
-            fields, end = json.JSONDecoder(strict=False).raw_decode(text)
+            fields, end = json.JSONDecoder(strict=False).raw_decode(head)
         except (ValueError, RecursionError) as error:
             raise FormatError(f"has front matter that is not JSON: {error}") from error
         return _front_matter(fields, text, end)
@@ -89,6 +92,8 @@ def _front_matter(fields: Any, text: str, end: int) -> FrontMatter:
 def _toml(text: str) -> Any:
     if len(text) > FRONT_MATTER_CHARACTERS_MAX:
         raise FormatError(f"has front matter that must have at most {FRONT_MATTER_CHARACTERS_MAX:,} characters")
+    if _LONG_KEY.search(text) is not None:
+        raise FormatError("has front matter with a key of more than 20 parts")
     try:
         return tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:

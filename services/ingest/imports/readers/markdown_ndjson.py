@@ -47,7 +47,10 @@ from services.ingest.imports.times import read_first, read_time
 from services.ingest.imports.warnings import ItemWarning
 from shared.articles import Author, Figure, Source
 
-_FIRST_HEADING = re.compile(r"\A\s*(?:#[ \t]+(.+?)[ \t]*#*|([^\n]+)\n=+)[ \t]*(?:\{[^}\n]*\}[ \t]*)?(?:\n|\Z)")
+_FIRST_HEADING = re.compile(
+    r"\A\s*+(?=[^\n]{1,1000}(?:\n|\Z))(?:#[ \t]++(.+?)[ \t]*+#*+|([^\n]++)\n=++)"
+    r"[ \t]*+(?:\{[^{}\n]*+\}[ \t]*+)?(?:\n|\Z)"
+)
 _FILE_DATE = re.compile(r"(?:^|/)(\d{4}-\d\d-\d\d)-([^/]+)\.\w+$")
 _STATES = tuple(rule.name for rule in STATE_FIELDS["markdown"])
 

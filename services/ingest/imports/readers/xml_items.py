@@ -30,11 +30,11 @@ HEADER_CHUNK_CHARACTERS = 64 * 1024
 _BLANK = re.compile(rb"[\xef\xbb\xbf \t\r\n]*")
 _DECLARATION = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 _MARKUP = re.compile(rb"<!--|<!\[CDATA\[|<((?:[A-Za-z_][\w.-]*:)?(?:item|entry))(?=[\s/>])")
-_DOCTYPE = re.compile(rb"<!DOCTYPE(?:[^\[<>\"']|\"[^\"]*\"|'[^']*')*(?:\[(.*?)\]\s*)?>", re.DOTALL)
+_DOCTYPE = re.compile(rb"<!DOCTYPE(?:[^\[<>\"']|\"[^\"]*+\"|'[^']*+')*+(?:\[(.*?)\]\s*)?>", re.DOTALL)
 _ENTITY = re.compile(rb"<!ENTITY\s+(%?)\s*([^\s\"']*)")
-_RAW_UNPARSED = re.compile(rb"<!\[CDATA\[.*?\]\]>|<!--.*?-->", re.DOTALL)
+_RAW_UNPARSED = re.compile(rb"<!\[CDATA\[.*?(?:\]\]>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL)
 _RAW_TAG = re.compile(rb"<(/?)[A-Za-z_][^<>]*>")
-_UNPARSED = re.compile(r"(<!\[CDATA\[.*?\]\]>|<!--.*?-->)", re.DOTALL)
+_UNPARSED = re.compile(r"(<!\[CDATA\[.*?(?:\]\]>|\Z)|<!--.*?(?:-->|\Z))", re.DOTALL)
 _AMPERSAND = re.compile(
     r"&(?!#\d{1,7};|#[xX][0-9a-fA-F]{1,6};|(?:amp|lt|gt|quot|apos);)(?:([A-Za-z][A-Za-z0-9]{1,31});)?"
 )
@@ -89,7 +89,8 @@ def open_xml(content: Content) -> XmlFile:
     content, warnings = _as_utf8(content)
     blank = _BLANK.match(content)
     start = begin = blank.end() if blank else 0
-    doctype = _DOCTYPE.search(content, start, start + 1024 * 1024)
+    declared = content.find(b"<!DOCTYPE", start, start + 1024 * 1024)
+    doctype = _DOCTYPE.match(content, declared, start + 1024 * 1024) if declared >= 0 else None
     first_tag = re.compile(rb"<[A-Za-z_]").search(content, start)
     if doctype is not None and (first_tag is None or doctype.start() < first_tag.start()):
         for parameter, name in _ENTITY.findall(doctype[1] or b""):
