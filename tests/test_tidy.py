@@ -178,7 +178,6 @@ UNTESTED_ALONE = re.compile(
 )
 """Modules without logic of their own."""
 TESTED_ELSEWHERE = {
-    "services/ingest/collector/endpoints.py": "tests/e2e/test_collector.py, over real sockets",
     "services/ingest/articles/compared_log.py": "tests/restore/test_articles_after_a_restore.py, with Kafka",
     "services/ingest/articles/relay_comparison.py": "tests/restore/test_articles_after_a_restore.py, with Kafka",
     "services/ingest/articles/republish_command.py": "tests/restore/test_articles_after_a_restore.py, with Kafka",

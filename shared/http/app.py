@@ -50,7 +50,8 @@ class HttpApp:
         self._opened = asyncio.Event()
         self._raw: dict[str, RawHandler] = {}
         self._lookups: list[Callable[[RsgiRequest], Awaitable[CachedResponse | None]]] = []
-        self._inside: ASGIApp = Starlette(routes=[Route("/{path:path}", _starting_response, methods=ALL_METHODS)])
+        starting = Starlette(routes=[Route("/{path:path}", _starting_response, methods=ALL_METHODS)])
+        self._inside: ASGIApp = _timed(starting, trusted_proxies)
         self._health = Starlette(
             routes=[
                 Route("/livez", self._livez),

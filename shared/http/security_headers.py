@@ -3,7 +3,6 @@
 import base64
 import hashlib
 import re
-from urllib.parse import urlsplit
 
 from starlette.datastructures import MutableHeaders
 from starlette.types import Message, Scope
@@ -43,7 +42,7 @@ def secure_headers(scope: Scope, message: Message) -> None:
     headers.setdefault("content-security-policy", STYLED_CSP if is_image else DENY_ALL_CSP)
     location = headers.get("location", "")
     host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
-    if host and message["status"] in (307, 308) and urlsplit(location).netloc == host:
-        path = location.split("://", 1)[1].removeprefix(host)
+    path = location.partition("://")[2].removeprefix(host)
+    if host and message["status"] in (307, 308) and location.partition("://")[2] != path:
         headers["location"] = "/" + path.lstrip("/")
     message["headers"] = headers.raw

@@ -23,7 +23,15 @@ class Editors:
     def token(self, scope: str, site: str | None = None) -> str:
         """Return a token, made by the command at its first use."""
         if (scope, site) not in self._tokens:
-            command = [sys.executable, "-m", "services.ingest", "token", "create", "--name", f"Người {scope}"]
+            command = [
+                sys.executable,
+                "-m",
+                "services.ingest",
+                "token",
+                "create",
+                "--name",
+                f"Người {scope} {site or ''}".strip(),
+            ]
             command += ["--scope", scope, *(["--site", site] if site else [])]
             stores = {"DATABASE_URL": self.system.database_url, "KAFKA_BOOTSTRAP": self.system.kafka}
             environment = {**self.system.environment, **stores}

@@ -11,7 +11,5 @@ class Actor:
     token: str | None = None
 
     def is_same(self, other: "Actor") -> bool:
-        """Return whether both are the same holder: by token, or by name where one of them acted without a token."""
-        if self.token is not None and other.token is not None:
-            return self.token == other.token
-        return self.name == other.name
+        """Return whether both are the same holder: by token, or by name, as somebody may have several tokens."""
+        return (self.token is not None and self.token == other.token) or self.name == other.name

@@ -47,6 +47,7 @@ from shared.http.client_address import Network, client_address, parse_address
 from shared.http.fair_limit import CALLER
 from shared.http.problems import Problem
 from shared.http.rsgi import RsgiProtocol, RsgiRequest
+from shared.http.security_headers import DENY_ALL_CSP
 from shared.kafka.producer import KafkaUnavailable
 from shared.logs import log
 from shared.sites import Site, Sites
@@ -57,6 +58,7 @@ FORWARDED_HEADER = "x-forwarded-for"
 CONTENT_TYPES = ("application/json", "text/plain")
 PIXEL = bytes.fromhex("47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b")
 JSON_CONTENT_TYPE = ("content-type", "application/json")
+SECURITY_HEADERS = (("x-content-type-options", "nosniff"), ("content-security-policy", DENY_ALL_CSP))
 EXPOSED_HEADERS = ("access-control-expose-headers", "x-presstally, retry-after")
 
 Headers = list[tuple[str, str]]
@@ -159,7 +161,7 @@ class CollectorEndpoints:
             if headers.get("sec-fetch-site") != "cross-site":
                 return
             origin = "another site"
-        elif origin in site.origins or urlsplit(origin).netloc == headers.get("host"):
+        elif origin in site.origins or _host_of(origin) == headers.get("host"):
             return
         self.refused_origins.add(origin, site.slug)
         detail = f"Pages of {origin} may not send events of the site {site.slug}: sites.toml does not declare it."
@@ -270,7 +272,7 @@ async def _respond(protocol: RsgiProtocol, cors: Headers, response: Awaitable[_R
     except Exception as error:  # noqa: BLE001 - the client must get a response, to keep the events
         log.error("request failed", exc_info=error)
         status, headers, body = _problem_response(Problem(500, "Internal server error.", reason="failed"), cors)
-    protocol.response_bytes(status, headers, body)
+    protocol.response_bytes(status, [*headers, *SECURITY_HEADERS], body)
     return status
 
 
@@ -306,6 +308,14 @@ def _require_method(request: RsgiRequest, *methods: str) -> None:
             headers={"allow": ", ".join(methods)},
             reason="invalid",
         )
+
+
+def _host_of(origin: str) -> str | None:
+    """Return host and port of an Origin header; None if it is unreadable."""
+    try:
+        return urlsplit(origin).netloc or None
+    except ValueError:
+        return None
 
 
 def _origin_of(referrer: str | None) -> str | None:

@@ -17,8 +17,9 @@ FILTER_BITS = 2**25
 FILTER_HASHES = 4
 COUNTERS = 2**19
 COUNTER_ROWS = 2
-DAYS_MAX = 3
-"""Sites in all time zones are on two days at once, and late events may belong to the one before."""
+DAYS_MAX = 5
+"""All days that events can name: they may be 48 hours late, and the local times of sites differ by up to 26 hours. With
+fewer, events of one day would make the bound of another one forgotten."""
 
 
 class VisitorLimit:

@@ -324,8 +324,18 @@ FROM unnest($2::text[]) AS address ORDER BY address
 DELETE FROM ingest.old_addresses WHERE article = $1 AND address <> ALL ($2::text[])
 
 -- name: taken_old_addresses
+-- Former addresses of other articles: those of other systems, and those that they have or had here.
 SELECT address, article FROM ingest.old_addresses
 WHERE site = $1 AND address = ANY ($2::text[]) AND article IS DISTINCT FROM $3
+UNION
+SELECT wanted.address, a.id
+FROM unnest($2::text[]) AS wanted (address)
+JOIN ingest.articles a ON a.number = substring(wanted.address FROM '^/(?:[^/?]*-)?([0-9]{1,18})\.html$')::bigint
+WHERE a.site = $1 AND a.id IS DISTINCT FROM $3 AND EXISTS (
+    SELECT FROM ingest.revisions r
+    WHERE r.article = a.id AND r.is_public_change
+        AND wanted.address = '/' || (r.content ->> 'slug') || '-' || a.number || '.html'
+)
 ORDER BY address
 
 -- name: is_compared

@@ -203,3 +203,19 @@ async def test_import_reports_old_urls_that_it_leaves_out(tenants: Any) -> None:
     page = b"---\ntitle: T\nurl: https://cu.example/?fbclid=x\naliases: ['/a\"b']\n---\nx\n"
     response = await tenants.call("POST", "/imports?site=haihau&section=tin-tuc&file_name=a.md", page)
     assert len(json.loads(response.body)["warnings"]) == 2
+
+
+async def test_old_url_cannot_be_an_address_that_another_article_had_here(tenants: Any) -> None:
+    """After a change of its title, the former address of an article redirects to it, and to no other one."""
+    first = await tenants.create("Tựa cũ")
+    path, former = f"/articles/{first['id']}", f"/tua-cu-{first['number']}.html"
+    for name, version in (("submit", 1), ("approve", 2), ("publish", 3)):
+        assert (await tenants.call("POST", f"{path}/{name}", {"version": version}, "publish")).status == 200
+    renamed = await tenants.call("PATCH", path, {"version": 4, "title": "Tựa mới", "slug": None})
+    assert renamed.json()["slug"] == "tua-moi"
+    refused = await tenants.call("POST", "/articles", {**NEW, "site": "haihau", "old_urls": [former]})
+    assert (refused.status, refused.json()["errors"][0]["field"]) == (422, "old_urls")
+    other_slug = former.replace("cu", "khac")  # it was never an address here, but may be one of a former system
+    assert (await tenants.call("POST", "/articles", {**NEW, "site": "haihau", "old_urls": [other_slug]})).status == 201
+    own = await tenants.call("PATCH", path, {"version": 5, "old_urls": [former]})
+    assert own.status == 200

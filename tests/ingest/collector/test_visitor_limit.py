@@ -44,6 +44,17 @@ def test_busy_day_with_attacks_affects_no_reader() -> None:
     assert all(limit.admits("haihau", DAY, f"2001:db8:{n}::/64", one) for n, one in enumerate(readers))
 
 
+def test_events_of_other_days_do_not_reset_the_bound() -> None:
+    """Events may be two days late, and sites are in all time zones: five days at once have their bounds."""
+    limit = VisitorLimit(visitors_max=2)
+    admitted = [
+        limit.admits("haihau", date(2026, 3, day), "203.0.113.7", visitor)
+        for visitor in visitors(8, 10)
+        for day in range(1, 6)
+    ]
+    assert admitted == [True] * 10 + [False] * 40
+
+
 def test_days_are_bounded() -> None:
     """Only the last local days are in memory."""
     limit = VisitorLimit()

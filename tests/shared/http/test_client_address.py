@@ -79,3 +79,10 @@ def test_trusted_proxies_are_networks() -> None:
         assert adapter.validate_python(text) == wanted
     with pytest.raises(ValueError, match="does not appear to be"):
         adapter.validate_python("10.0.0.0/8, proxy")
+
+
+def test_trusted_proxies_in_mapped_notation_are_ipv4() -> None:
+    """`::ffff:10.0.0.0/104` is `10.0.0.0/8`: addresses are compared in their canonical form."""
+    networks = TypeAdapter(TrustedProxies).validate_python("::ffff:10.0.0.0/104 ::ffff:192.0.2.1 2001:db8::/32 ::/0")
+    assert [str(one) for one in networks] == ["10.0.0.0/8", "192.0.2.1/32", "2001:db8::/32", "::/0"]
+    assert client_address("10.1.2.3", ["203.0.113.9"], networks).address == "203.0.113.9"

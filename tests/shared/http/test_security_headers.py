@@ -9,10 +9,10 @@ import pytest
 from shared.http.security_headers import DENY_ALL_CSP, STYLED_CSP, document_csp, secure_headers
 
 
-def secured(path: str, status: int = 200, **headers: str) -> dict[str, str]:
+def secured(path: str, status: int = 200, host: str = "evil.example:81", **headers: str) -> dict[str, str]:
     raw = [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     message: Any = {"type": "http.response.start", "status": status, "headers": raw}
-    secure_headers({"type": "http", "path": path, "headers": [(b"host", b"evil.example:81")]}, message)
+    secure_headers({"type": "http", "path": path, "headers": [(b"host", host.encode())]}, message)
     return {name.decode(): value.decode() for name, value in message["headers"]}
 
 
@@ -37,6 +37,14 @@ def test_secure_headers_has_a_policy_for_each_kind_and_keeps_the_handlers() -> N
 def test_secure_headers_redirect_does_not_repeat_the_host(location: str, expected: str) -> None:
     """A slash at the end of a path redirected to whatever the client sent as Host."""
     assert secured("/api/articles/", 307, location=location)["location"] == expected
+
+
+@pytest.mark.parametrize(
+    "host", ["[x", "[::1", "evil.example/a", "evil.example?a", "a@evil.example", "%", "EVIL.example"]
+)
+def test_secure_headers_redirect_of_an_odd_host_is_relative(host: str) -> None:
+    """A Host that is no host ended in an error without a response, or was repeated."""
+    assert secured("/api/articles/", 307, host, location=f"http://{host}/api/articles")["location"] == "/api/articles"
 
 
 def test_document_csp_names_inline_parts_by_checksum() -> None:
