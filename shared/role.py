@@ -92,6 +92,9 @@ class Process:
         error = _failure(task)
         if error is None:
             return
+        if task.cancelled() and self.stop.is_set():  # what it awaited was stopped before it
+            log.warning("background task was cancelled from within", task=task.get_name())
+            return
         TASK_FAILURES.labels(task.get_name()).inc()
         log.error("background task failed", task=task.get_name(), exc_info=error)
         self.fail(f"{task.get_name()}: {error!r}")

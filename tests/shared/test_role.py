@@ -79,6 +79,23 @@ async def test_task_cancelled_while_its_wait_is_cancelled_stops_nothing() -> Non
     assert (task.cancelled(), process.failure) == (True, None)
 
 
+async def test_task_cancelled_from_within_while_stopping_is_no_failure() -> None:
+    """A stopping process ends tasks in any order; one whose dependency was stopped first is no failure."""
+    process = Process()
+    inner = asyncio.create_task(wait_forever())
+
+    async def await_inner() -> None:
+        await inner
+
+    task = process.spawn(await_inner(), "count")
+    await asyncio.sleep(0)
+    process.stop.set()
+    inner.cancel()
+    await asyncio.wait([task])
+    await asyncio.sleep(0)
+    assert (task.cancelled(), process.failure) == (True, None)
+
+
 async def test_timeout_within_a_task_stops_nothing() -> None:
     """A task that handles its own timeouts and then returns is no failure."""
     process = Process()
