@@ -16,12 +16,14 @@ import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from deploy.local.bootstrap import ROOT, base_port, home, jars_folder, java_command, needed_ports
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
 from deploy.local.state import write_environment
 from deploy.local.supervisor import ManagedProcess, StartFailed, Stopped, Supervisor
+from shared.sites import Sites, SitesError, read_sites
 
 SERVICES = {
     "ingest": ["services.ingest", "collector"],
@@ -39,6 +41,7 @@ MIGRATE_SECONDS = math.inf
 """A migration of a large database takes its time, and would begin again."""
 PROBE_SECONDS = 2.0
 SAMPLE = ROOT / "deploy/local/sample/trang-mau.txt"
+SAMPLE_SITE, SAMPLE_SECTION = "haihau", "tin-tuc"
 SAMPLE_PUBLISHED_AT = "2026-03-04T08:00+07:00"
 
 
@@ -57,6 +60,7 @@ class Stack:
         self._ready = False
         self._not_ready: dict[str, str] = {}
         """Service → why it is not ready, once all are started."""
+        self._sites = Sites()
         self._supervisor = Supervisor(self.home / "logs", print_progress, self._write_state)
 
     def run(self) -> int:
@@ -70,6 +74,7 @@ class Stack:
         code = 0
         try:
             self._write_state(())  # at once, so that `down` never reads the state of a killed supervisor
+            self._sites = read_sites(Path(self._environment()["PRESSTALLY_SITES"]))
             article, not_ready = self._start()
             self._print_urls(article, not_ready)
             # After the URLs: `make up` prints what comes before it.
@@ -78,7 +83,7 @@ class Stack:
             self._supervisor.keep_running(self._check_readiness)
         except Stopped:
             pass
-        except (StartFailed, OSError, subprocess.CalledProcessError) as error:
+        except (StartFailed, SitesError, OSError, subprocess.CalledProcessError) as error:
             print(f"presstally: {failure_reason(error)}", file=sys.stderr, flush=True)
             code = 1
         with contextlib.suppress(OSError):
@@ -217,24 +222,22 @@ class Stack:
                 print_progress(line)
 
     def _publish_sample(self, environment: dict[str, str]) -> str:
-        target = ["--site", "haihau", "--section", "tin-tuc", "--published-at", SAMPLE_PUBLISHED_AT]
+        """Publish the sample article and return its URL; "" if the sites are not those of the sample."""
+        site = self._sites.get(SAMPLE_SITE)
+        if site is None or site.section(SAMPLE_SECTION) is None:
+            return ""
+        target = ["--site", SAMPLE_SITE, "--section", SAMPLE_SECTION, "--published-at", SAMPLE_PUBLISHED_AT]
         flags = ["--publish", "--wait"]  # no --with-counter: the opening balance is for the user's own page
-        try:
-            printed = self._once(
-                "import", ["-m", "services.ingest", "import", str(SAMPLE), *target, *flags], environment
-            )
-        except StartFailed as failure:
-            if "unknown site" in str(failure):  # the user's own sites.toml
-                return ""
-            raise
-        return printed.strip().splitlines()[-1]
+        printed = self._once("import", ["-m", "services.ingest", "import", str(SAMPLE), *target, *flags], environment)
+        return self.url + urlsplit(printed.strip().splitlines()[-1]).path  # it may be live since another port
 
     def _print_urls(self, article: str, not_ready: dict[str, str]) -> None:
+        statistics = [f"{self.url}/stats/{slug}" for slug in self._sites]
         lines = {
             "article": article,
             "home page": f"{self.url}/",
-            "counter": f"{self.url}/stats/haihau/counter",
-            "statistics": f"{self.url}/stats/haihau",
+            "counter": f"{statistics[0]}/counter",
+            "statistics": ", ".join(statistics),
             "editor API": f"{self.url}/api/docs",
             "events": f"{self.url}/asyncapi",
             "ports": ", ".join(f"{name} {port}" for name, port in self.ports.items()),

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from deploy.local.stack import (
     read_problems,
 )
 from deploy.local.supervisor import ManagedProcess, StartFailed, Supervisor
+from shared.sites import read_sites
 
 ROOT = Path(__file__).parent.parent.parent
 SLEEP = [sys.executable, "-c", "import time; time.sleep(100)"]
@@ -229,3 +230,64 @@ def test_running_installation_reports_services_that_become_ready(
     assert DECISION in lines[0]
     assert lines[1] == "presstally: all services are ready"
     stack._lock.close()
+
+
+@pytest.fixture
+def stack_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str], Stack]]:
+    """Return how to make a stack with its own sites' file, which is read and not started."""
+    made = []
+
+    def make(sites: str) -> Stack:
+        (tmp_path / "sites.toml").write_text(sites)
+        monkeypatch.setenv("PRESSTALLY_HOME", str(tmp_path / "home"))
+        monkeypatch.setenv("PRESSTALLY_SITES", str(tmp_path / "sites.toml"))
+        stack = Stack()
+        made.append(stack)
+        monkeypatch.setattr(stack, "_start", lambda: (stack._publish_sample({}), {}))
+        monkeypatch.setattr(stack._supervisor, "keep_running", lambda _: None)
+        monkeypatch.setattr(stack._supervisor, "catch_signals", lambda: None)
+        return stack
+
+    yield make
+    for stack in made:
+        stack._lock.close()
+
+
+def site(slug: str, section: str = "tin-tuc", zone: str = "Asia/Ho_Chi_Minh") -> str:
+    return (
+        f'[[site]]\nslug = "{slug}"\nname = "X"\norigins = ["https://{slug}.example"]\ntimezone = "{zone}"\n'
+        f'sections = [{{ slug = "{section}", name = "Y" }}]\n'
+    )
+
+
+@pytest.mark.parametrize("sites", [site("nam-dinh") + site("giao-thuy"), site("haihau", section="chinh-tri")])
+def test_own_sites_have_their_own_urls_and_no_sample(
+    sites: str, stack_of: Callable[[str], Stack], capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The sample article belongs to the sample's site and section; the printed URLs are those of the sites."""
+    stack = stack_of(sites)
+    assert stack.run() == 0
+    printed = capfd.readouterr().out
+    assert "article  " not in printed
+    for slug in stack._sites:
+        assert f"{stack.url}/stats/{slug}" in printed
+    assert f"{stack.url}/stats/{next(iter(stack._sites))}/counter" in printed
+
+
+def test_invalid_sites_are_reported_before_anything_starts(
+    stack_of: Callable[[str], Stack], tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """One sentence with the file and the error, not the log of each service."""
+    assert stack_of(site("nam-dinh", zone="Asia/Hanoi")).run() == 1
+    (line,) = capfd.readouterr().err.splitlines()
+    assert line.startswith(f"presstally: {tmp_path}/sites.toml: site nam-dinh: timezone 'Asia/Hanoi' is not")
+
+
+def test_sample_of_another_port_has_this_ports_url(
+    stack_of: Callable[[str], Stack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sample is live since the first start, which may have had another port."""
+    stack = stack_of(site("haihau"))
+    stack._sites = read_sites(tmp_path / "sites.toml")
+    monkeypatch.setattr(stack, "_once", lambda *_: "1 created\nhttp://localhost:8080/mau-1.html\n")
+    assert stack._publish_sample({}) == f"{stack.url}/mau-1.html"
