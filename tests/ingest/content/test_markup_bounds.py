@@ -29,6 +29,7 @@ HOSTILE = {
     "formatting for each paragraph": "<p>" + "<b><i><em><strong>" * 3 + "<p>x" * 15_000,
     "formatting below the limits": "<svg></svg><p>" + "".join(FORMATTING[:FORMATTING_MAX]) + "<p>x" * 2_900,
     "foreign elements": "<svg>" + "<g></x>" * 19_000,
+    "few tags": '<div><svg><title><p x="</title></div>">' * 90 + "<p>" + "<b>x</i>" * 60 + "<p>x" * 100,
     "capitals": "<p>" + "".join(FORMATTING).upper() + "<p>x" * 5_000,
     "slashes": "<p>" + "".join(f"<b/a={number}/>" for number in range(5_000)) + "<p>x" * 5_000,
     "quotes": "<p>" + "".join(f"<b a=\"{number}><i a='></x>" for number in range(5_000)) + "<p>x" * 5_000,
