@@ -44,3 +44,23 @@ async def test_read_beyond_the_limit_waits_and_is_503(monkeypatch: pytest.Monkey
     assert (refused.value.status, refused.value.headers) == (503, {"retry-after": "2"})
     release.set()
     assert await asyncio.gather(*running) == [b"x"] * READS_MAX
+
+
+async def test_cached_lists_have_a_bound_of_bytes() -> None:
+    """Anybody can ask for a hundred whole articles from any number on: what is cached of them is bounded."""
+    now, reads = 0.0, 0
+
+    async def fetch() -> bytes:
+        nonlocal reads
+        reads += 1
+        return bytes(public_lists.CACHED_BYTES_MAX // 4)
+
+    lists = PublicLists(lambda: now)
+    for number in range(20):
+        await lists.read(number, fetch)
+    assert sum(len(content) for _, content in lists._cached.values()) <= public_lists.CACHED_BYTES_MAX
+    await lists.read(19, fetch)
+    assert reads == 20
+    now = CACHED_SECONDS
+    await lists.read("another", fetch)
+    assert list(lists._cached) == ["another"]
