@@ -42,7 +42,7 @@ DETECTED_BYTES_MAX = 16 * 1024 * 1024
 LIVE_POLL_SECONDS = 0.1
 MAPPED_BYTES_MIN = 16 * 1024 * 1024
 """Larger files that are read item by item are mapped, so that they are never in memory as a whole."""
-MAPPED = ("wxr", "feed", "ndjson")
+MAPPED = ("wxr", "feed", "ndjson", "ghost", "nukeviet", "ninjs")
 PAGES = ("text", "html", "markdown")
 """Formats with one article per file."""
 _USAGE = """

@@ -1,14 +1,17 @@
 """Detects the format of a file by its name and the start of its content. Pure."""
 
+import re
 from collections.abc import Iterator
 from pathlib import PurePath
 
 from services.ingest.imports.item import Content, FormatError, FormatReader, ImportItem, ItemOrError, ReadContext
 from services.ingest.imports.readers.feeds import detect_xml, read_feed
 from services.ingest.imports.readers.html_page import read_html
-from services.ingest.imports.readers.json_exports import read_ghost, read_nukeviet
+from services.ingest.imports.readers.json_exports import read_ghost
+from services.ingest.imports.readers.json_items import as_utf8
 from services.ingest.imports.readers.markdown_ndjson import read_markdown, read_ndjson
 from services.ingest.imports.readers.ninjs import read_ninjs
+from services.ingest.imports.readers.nukeviet import read_nukeviet
 from services.ingest.imports.readers.plain_text import PageError, read_saved_page
 from services.ingest.imports.text_repair import (
     DecodingError,
@@ -62,6 +65,10 @@ _EXTENSIONS = {
     **dict.fromkeys((".ndjson", ".jsonl"), "ndjson"),
     **dict.fromkeys((".rss", ".atom"), "feed"),
 }
+_HTML = re.compile(
+    rb"(?:\xef\xbb\xbf)?\s*(?:<!--.{0,500}?-->\s*|<\?xml[^>]*>\s*)*<(?:!doctype\s+html|html|head|body)[\s>]",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def detect_format(name: str, content: bytes) -> str:
@@ -72,12 +79,21 @@ def detect_format(name: str, content: bytes) -> str:
     """
     extension = PurePath(name).suffix.lower()
     head = content[: 64 * 1024]
+    if head.startswith((b"\x1f\x8b", b"PK\x03\x04", b"7z\xbc\xaf", b"Rar!")):
+        raise FormatError("is compressed; unpack it first")
+    if extension == ".sql":
+        raise FormatError("is an SQL dump, which is not read; export the tables in phpMyAdmin as JSON")
+    # Crawls keep the names of addresses: page.aspx, index.html@page=1
+    if extension not in _EXTENSIONS and extension not in (".xml", ".json") and _HTML.match(head):
+        return "html"
     if extension == ".xml":
         return detect_xml(content)
     if extension == ".json":
-        if b'"phpmyadmin"' in head.lower() or b'"type":"header"' in head or b'"type": "header"' in head:
+        text = as_utf8(content)
+        head = text[: 64 * 1024]
+        if b"phpmyadmin" in head[:2_000].lower() or b'"type":"header"' in head or b'"type": "header"' in head:
             return "nukeviet"
-        return "ghost" if b'"posts"' in content or b'"db"' in head[:2_000] else "ninjs"
+        return "ghost" if text.find(b'"posts"') >= 0 or b'"db"' in head[:2_000] else "ninjs"
     if extension not in _EXTENSIONS:
         raise FormatError(f"has the unknown extension {extension!r}; set --format: {', '.join(READERS)}")
     return _EXTENSIONS[extension]

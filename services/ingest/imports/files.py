@@ -4,8 +4,26 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-_ASSET_FOLDERS = ("_files", ".files", "_file", ".file")
-"""Endings of the folder that browsers save beside a page, with its pictures and scripts."""
+from services.ingest.imports.readers.page_media import ASSET_FOLDERS
+
+_GENERATOR_FOLDERS = ("_layouts", "_includes", "_sass", "_site", "_plugins", "_data")
+_SITE_FOLDERS = ("archetypes", "layouts", "themes", "public", "resources", "scaffolds", "assets")
+"""Folders at the top of a site of a generator that have no pages of their own: templates, and the pages it has made."""
+_SITE_FILES = ("hugo.toml", "hugo.yaml", "hugo.yml", "hugo.json", "config.toml", "config.yaml", "_config.yml")
+_NO_PAGES = frozenset(
+    (
+        "robots.txt",
+        "humans.txt",
+        "ads.txt",
+        "app-ads.txt",
+        "security.txt",
+        "license",
+        "license.txt",
+        "readme.txt",
+        "cname",
+        "makefile",
+    )
+)
 _NO_ARTICLES = frozenset(
     (
         *(".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".svg", ".ico", ".bmp", ".tif", ".tiff", ".heic"),
@@ -51,7 +69,12 @@ def is_no_article(file: ImportFile) -> bool:
     is_data = path.suffix == ".json" and (
         path.name in _CONFIGURATIONS or path.stem in {path.parent.name, f"{path.parent.name}.11tydata"}
     )
-    return path.suffix.lower() in _NO_ARTICLES or is_data
+    parts = path.relative_to(file.root).parts[:-1] if path.is_relative_to(file.root) else ()
+    is_of_generator = any(part in _GENERATOR_FOLDERS for part in parts) or (
+        bool(parts) and parts[0] in _SITE_FOLDERS and any((file.root / one).is_file() for one in _SITE_FILES)
+    )
+    is_named = path.name.lower() in _NO_PAGES or is_data or is_of_generator
+    return path.suffix.lower() in _NO_ARTICLES or is_named
 
 
 def _bytes(file: Path) -> int:
@@ -67,7 +90,7 @@ def _is_hidden(path: Path) -> bool:
 
 def _is_asset(file: Path, root: Path) -> bool:
     for folder in file.relative_to(root).parents:
-        for ending in _ASSET_FOLDERS:
+        for ending in ASSET_FOLDERS:
             page = folder.name.removesuffix(ending)
             pages = [root / folder.parent / f"{page}{extension}" for extension in (".html", ".htm")]
             if page != folder.name and any(one.exists() for one in pages):

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from mmap import mmap
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import msgspec
 
 from services.ingest.content.normalization import clean_text
 from services.ingest.content.sanitizer import check_size, parse_html
-from services.ingest.imports.markup.addresses import is_usable_picture, resolve
+from services.ingest.imports.markup.addresses import is_damaged, is_usable_picture, resolve, split_address
 from services.ingest.imports.markup.tree import read_blocks, without_embedded_data
 from services.ingest.imports.publication import LeftOutError, SourceState, check_not_left_out
 from services.ingest.imports.readers.plain_text import SavedCounter
@@ -34,6 +33,10 @@ from shared.articles import (
 )
 
 _TAG = re.compile(r"<[^<>]*>")  # without "<", so that a search takes linear time
+_ESCAPED_TAG = re.compile(
+    r"&lt;/?(?:p|br|div|img|a|strong|b|em|i|span|h[1-6]|ul|ol|li|table|figure|blockquote)\b[^<>&]{0,500}&gt;",
+    re.IGNORECASE,
+)
 _PARAGRAPHS = re.compile(r"\n\s*\n")
 _GROUPED = re.compile(r"\d{1,3}(?:([., \u00a0])\d{3})(?:\1\d{3})*")
 _REFERENCE = re.compile(r"&(?:quot|amp|apos|nbsp|lt|gt|#0?39|#x27|#34|#38|ldquo|rdquo|ndash|mdash|hellip|rsquo|lsquo);")
@@ -155,7 +158,7 @@ def read_one(
     except LeftOutError as error:
         return LeftOutItem(place, error.reason, error.title, line, error.external_id)
     except ITEM_ERRORS as error:
-        reason = f"has no {error}" if isinstance(error, KeyError) else str(error)
+        reason = f"has no {error}" if isinstance(error, KeyError) else " ".join(str(error).split())
         return UnreadableItem(place, reason[:500] or type(error).__name__, line)
     return found if line is None else replace(found, line=line)
 
@@ -228,6 +231,8 @@ def html_to_blocks(html: str, base: str = "", warnings: list[ItemWarning] | None
     html = without_embedded_data(html)
     check_size(html)  # before the work
     html = repair_markup(html)[0]
+    if not _TAG.search(html) and _ESCAPED_TAG.search(html):  # escaped once too often
+        html = html_characters.unescape(html)
     if not _TAG.search(html):  # older systems keep plain text with blank lines
         html = "".join(f"<p>{part}</p>" for part in _PARAGRAPHS.split(html) if part.strip())
     return [_with_texts(block) for block in read_blocks(clean_text(html), base, warnings)]
@@ -269,9 +274,18 @@ def unescaped(title: str) -> str:
     return one_line(html_characters.unescape(title)) if _REFERENCE.search(title) else title
 
 
+def item_address(base: str, url: object, warnings: list[ItemWarning], name: str = "link") -> str:
+    """Return the address of an item; "" if it has none, with a warning if it is damaged: that costs only itself."""
+    given = one_line(url)
+    if is_damaged(given):
+        warnings.append(make_warning("link", f"is damaged, so it is not used: {given[:200]!r}", name))
+        return ""
+    return resolve(base, given)
+
+
 def parse_old_url(url: object) -> list[str]:
     """Return path and query of a URL at the former site, as a list of at most one item."""
-    parts = urlsplit(one_line(url))
+    parts = split_address(one_line(url))
     if not parts.path.startswith("/") or (parts.path == "/" and not parts.query):
         return []
     path = parts.path + (f"?{parts.query}" if parts.query else "")

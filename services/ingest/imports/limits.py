@@ -109,6 +109,14 @@ class _FrontMatterLoader(yaml.BaseLoader):  # type: ignore[misc] # PyYAML has no
         self._depth -= 1
         return node
 
+    def construct_mapping(self, node: Any, deep: bool = False) -> Any:
+        """Construct a mapping of different names."""
+        names = [getattr(key, "value", None) for key, _ in node.value]
+        twice = next((name for name in names if isinstance(name, str) and names.count(name) > 1), None)
+        if twice is not None:
+            raise FormatError(f"has front matter with the field {twice[:60]!r} twice")
+        return super().construct_mapping(node, deep)
+
 
 def load_front_matter(text: str) -> Any:
     """Return the values of YAML front matter; None if it is empty.

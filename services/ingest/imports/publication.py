@@ -9,7 +9,7 @@ from datetime import datetime, tzinfo
 
 from services.ingest.imports.state_fields import STATE_FIELDS, Outcome, StateField
 from services.ingest.imports.text_repair import visible_line
-from services.ingest.imports.times import UNKNOWN, read_time
+from services.ingest.imports.times import ABSENT, UNKNOWN, read_time
 
 _STRICTNESS: dict[Outcome, int] = {"public": 0, "scheduled": 1, "draft": 2, "left_out": 3}
 VALUE_CHARACTERS_MAX = 60
@@ -23,6 +23,13 @@ class SourceState:
     format: str
     """A key of STATE_FIELDS."""
     values: Mapping[str, object] = field(default_factory=dict)
+    more: tuple[StateField, ...] = ()
+    """Fields that are in no table, by their names; `similar_fields` finds them."""
+
+    @property
+    def rules(self) -> tuple[StateField, ...]:
+        """The fields that decide."""
+        return (*STATE_FIELDS[self.format], *self.more)
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ def normalized(value: object) -> str:
 
 def check_not_left_out(state: SourceState) -> None:
     """Raise LeftOutError with the reason if the state says so. It depends on no time."""
-    for rule in STATE_FIELDS[state.format]:
+    for rule in state.rules:
         outcome, reason = _categorical(rule, state.values.get(rule.name))
         if outcome == "left_out":
             raise LeftOutError(reason)
@@ -79,7 +86,7 @@ def decide(state: SourceState, published_at: datetime | None, now: datetime, zon
     if published_at is not None and published_at > now:
         found.append(("scheduled", f"its date is in the future: {_shown(published_at, zone)}"))
         times["publish_time"] = published_at
-    for rule in STATE_FIELDS[state.format]:
+    for rule in state.rules:
         value = state.values.get(rule.name)
         if rule.role in ("embargo", "publish_time", "expiry"):
             found.append(_timed(rule, value, now, zone, times))
@@ -117,7 +124,8 @@ def _categorical(rule: StateField, value: object) -> tuple[Outcome, str]:
 def _timed(
     rule: StateField, value: object, now: datetime, zone: tzinfo, times: dict[str, datetime]
 ) -> tuple[Outcome, str]:
-    read = UNKNOWN if value is True else read_time(value)  # true: it is set, without a time
+    is_off = rule.is_flag and normalized(value) in _FALSE
+    read = ABSENT if is_off else UNKNOWN if value is True else read_time(value)  # true: it is set, without a time
     if not read.was_given:
         return "public", ""
     at = read.in_zone(zone)

@@ -62,8 +62,11 @@ STATE_FIELDS: Mapping[str, tuple[StateField, ...]] = MappingProxyType(
             StateField("robots unavailable_after", "expiry"),
             StateField("schema.org creativeWorkStatus", "state", _values(public="published", draft="draft incomplete")),
             _flag("schema.org isAccessibleForFree", "visibility", true="public", false="draft"),
+            StateField("schema.org conditionsOfAccess", "visibility", _values(public="public free none everyone")),
+            StateField("article:content_tier", "visibility", _values(public="free", draft="metered locked")),
             StateField("class status-…", "state", WORDPRESS_STATUS),
             StateField("class post-password-required", "password"),
+            StateField("text of the page", "type", {"a list of links": "draft"}),
         ),
         "markdown": (
             _flag("draft", "state", true="draft", false="public"),
@@ -108,6 +111,7 @@ STATE_FIELDS: Mapping[str, tuple[StateField, ...]] = MappingProxyType(
             StateField("wp:post_password", "password"),
             StateField("_expiration-date", "expiry"),
             StateField("_members_access_role", "visibility"),
+            StateField("members-only part of content:encoded", "visibility"),
             StateField("rcp_user_level", "visibility", _values(public="all none")),
             StateField("rcp_subscription_level", "visibility", _values(public="all none")),
         ),
@@ -122,7 +126,9 @@ STATE_FIELDS: Mapping[str, tuple[StateField, ...]] = MappingProxyType(
             StateField("media:status", "state", _values(public="active", draft="blocked", left_out="deleted")),
             StateField("password", "password"),
             *(StateField(name, "embargo") for name in ("prism:embargoDate", "embargo")),
-            StateField("dcterms:available", "publish_time"),
+            _flag("itunes:block", "visibility", true="draft", false="public"),
+            *(StateField(name, "publish_time") for name in ("dcterms:available", "dc:date", "dcterms:valid start")),
+            StateField("dcterms:valid end", "expiry"),
             *(
                 StateField(name, "expiry")
                 for name in ("prism:expirationDate", "prism:killDate", "expirationDate", "expires")
@@ -138,6 +144,8 @@ STATE_FIELDS: Mapping[str, tuple[StateField, ...]] = MappingProxyType(
             StateField("blogger:type", "type", _BLOGGER_TYPE, other="left_out"),
             StateField("category kind", "type", _BLOGGER_TYPE, other="left_out"),
             StateField("thr:in-reply-to", "type", other="left_out"),
+            StateField("dcterms:valid start", "publish_time"),
+            StateField("dcterms:valid end", "expiry"),
             StateField("prism:embargoDate", "embargo"),
             StateField("prism:expirationDate", "expiry"),
         ),
@@ -159,6 +167,7 @@ STATE_FIELDS: Mapping[str, tuple[StateField, ...]] = MappingProxyType(
                 "status", "state", _values(public="1", scheduled="2", draft="0 3 4 5 6 7 8 9 10 11"), absent="draft"
             ),
             StateField("exptime", "expiry"),
+            StateField("catid", "visibility", _values(public="known")),
             StateField("cat.status", "visibility", _values(public="1 2", draft="0")),
             StateField("cat.groups_view", "visibility", _values(public="6")),
             StateField("detail.group_view", "visibility", _values(public="6")),
@@ -180,6 +189,7 @@ STATE_FIELDS: Mapping[str, tuple[StateField, ...]] = MappingProxyType(
                     left_out="spiked",
                 ),
             ),
+            StateField("representationtype", "state", _values(public="complete", draft="incomplete associated")),
             *(StateField(name, "embargo") for name in ("embargoed", "embargoedUntil", "embargo")),
             StateField("publish_schedule", "publish_time"),
             StateField("versionCreated", "publish_time"),

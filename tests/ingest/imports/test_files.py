@@ -43,3 +43,24 @@ def test_find_files_missing_file_is_found_by_name(tmp_path: Path) -> None:
     """A file that does not exist is refused later, by its name."""
     (one,) = find_files(tmp_path / "khong.md")
     assert (one.name, one.bytes) == ("khong.md", 0)
+
+
+def test_find_files_folders_of_browsers_in_other_languages_are_assets(tmp_path: Path) -> None:
+    """Browsers name the folder of a saved page in their language."""
+    for name in ("Bài_tệp", "Bài_fichiers"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "ads.html").write_text("x")
+    (tmp_path / "Bài.html").write_text("x")
+    assert [file.name for file in find_files(tmp_path)] == ["Bài.html"]
+
+
+def test_is_no_article_templates_and_output_of_generators(tmp_path: Path) -> None:
+    """Templates, made pages and files for robots are no articles; the same folders of other sites may have some."""
+    for name in ("_layouts/post.html", "_site/a.html", "public/a.html", "robots.txt", "_posts/a.md"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("x")
+    kept = [file.name for file in find_files(tmp_path) if not is_no_article(file)]
+    assert kept == ["_posts/a.md", "public/a.html"]
+    (tmp_path / "hugo.toml").write_text("")
+    kept = [file.name for file in find_files(tmp_path) if not is_no_article(file)]
+    assert kept == ["_posts/a.md"]

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qs, urljoin, urlsplit
 
 from services.ingest.content.blocks import URL_CHARACTERS_MAX, image_url
 
@@ -49,11 +49,24 @@ def resolve(base: str, url: str) -> str:
         return ""
 
 
+def split_address(url: str) -> SplitResult:
+    """Return the parts of an address; empty ones if it is damaged, as `http://[x`."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+
+
+def is_damaged(url: str) -> bool:
+    """Return whether a text that was given as an address is damaged."""
+    return bool(url.strip()) and split_address(url.strip()) == SplitResult("", "", "", "", "")
+
+
 def video_address(url: str) -> str:
     """Return the canonical address of a video that articles can embed, from any form of it; "" for any other one."""
     url = url.strip()
     if _YOUTUBE_WATCH.match(url):
-        parameters = parse_qs(urlsplit(url).query)
+        parameters = parse_qs(split_address(url).query)
         identity = parameters.get("v", [""])[0]
         return f"https://www.youtube.com/embed/{identity}" if _VIDEO_ID.fullmatch(identity) else ""
     found = _YOUTUBE.match(url) or _YOUTUBE_SHORT.match(url)
@@ -77,10 +90,7 @@ def embedded_address(url: str) -> str:
 
 def is_image_file(url: str) -> bool:
     """Return whether an address is that of an image file, as of the large version to which a picture links."""
-    try:
-        return _IMAGE_FILE.search(urlsplit(url).path) is not None
-    except ValueError:
-        return False
+    return _IMAGE_FILE.search(split_address(url).path) is not None
 
 
 def widest(srcset: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass
 from html import escape
 
+from services.ingest.imports.markup.addresses import is_image_file
 from services.ingest.imports.warnings import ItemWarning, make_warning
 
 _NAME = r"[a-zA-Z][a-zA-Z0-9_-]{0,60}"
@@ -118,11 +119,12 @@ class Shortcodes:
             elif not _is_shortcode(found, closers):
                 out.append(found[0])
             elif found["close"]:
-                continue
+                out.append(_break(name))
             else:
                 content = ""
                 end = _next(closers.get(name, []), position)
-                if name in _WITH_CONTENT and end is not None and not found["self"]:
+                is_picture = end is not None and is_picture_address(text[position : end[0]][:1_000].strip())
+                if end is not None and not found["self"] and (name in _WITH_CONTENT or is_picture):
                     content, position = text[position : end[0]], end[1]
                 out.append(self._html(name, _attributes(found["attributes"]), content, found[0]))
             if found["end"] and not found["escaped"]:
@@ -149,16 +151,40 @@ class Shortcodes:
             html = converter(attributes, content)
             if html:
                 return html
+        pictures = self._shown_pictures(name, attributes, content)
+        if pictures:
+            return pictures
         if name not in _HIDDEN:
             self._removed[name] = self._removed.get(name, 0) + 1
-        return content
+        shown = attributes.get("title") or attributes.get("heading") or ""
+        heading = f"<p><strong>{escape(shown)}</strong></p>" if shown and _TITLED.search(name) else ""
+        return f"{_break(name)}{heading}{_break(name)}{content}"
+
+    def _shown_pictures(self, name: str, attributes: dict[str, str], content: str) -> str:
+        """Return the pictures that a page builder's element shows; "" if it shows none that is known."""
+        url = next(
+            (
+                one
+                for one in (content.strip(), *(attributes.get(key, "") for key in _PICTURE_URLS))
+                if is_picture_address(one)
+            ),
+            "",
+        )
+        if url:
+            caption = attributes.get("caption") or attributes.get("title_text") or ""
+            return _attached(Attachment(url, caption, attributes.get("alt", "")), is_picture=True)
+        if not _PICTURE_NAME.search(name):
+            return ""
+        given = ",".join(attributes.get(key, "") for key in _PICTURE_IDS)
+        ids = dict.fromkeys(one.strip() for one in given.split(","))
+        return "\n\n".join(_attached(self._attachments[one]) for one in ids if one in self._attachments)
 
     def _caption(self, attributes: dict[str, str], content: str) -> str:
         given = attributes.get("caption", "")
         picture = re.search(r"(?:<a\b[^<>]*+>\s*+)?<img\b[^<>]*+>(?:\s*+</a>)?", content, re.IGNORECASE)
         if picture is None:
             return ""
-        text = given or re.sub(r"<[^<>]*>", "", content[: picture.start()] + " " + content[picture.end() :]).strip()
+        text = given or f"{content[: picture.start()]} {content[picture.end() :]}".strip()
         return f"\n\n<figure>{picture[0]}<figcaption>{text}</figcaption></figure>\n\n"
 
     def _gallery(self, attributes: dict[str, str], content: str) -> str:
@@ -225,8 +251,31 @@ _WITH_CONTENT = frozenset(
 )
 
 
-def _attached(one: Attachment) -> str:
-    if not re.search(r"\.(?:jpe?g|png|gif|webp|avif|bmp|heic)$", one.url, re.IGNORECASE):
+_PICTURE_URLS = ("src", "url", "image", "image_url", "img", "img_src", "photo", "photo_url", "link")
+_PICTURE_IDS = ("image", "image_id", "images", "ids", "include", "attachment_id", "gallery_ids", "id")
+_PICTURE_NAME = re.compile(r"image|img|gallery|photo|picture|slide|carousel", re.IGNORECASE)
+_LAYOUT = re.compile(
+    r"(?:^|[_-])(?:row|col(?:umns?)?|section|text|block|container|box|tabs?|accordions?|panel|toggles?|content|inner|wrap(?:per)?"
+    r"|layout|spoiler|faq|half|third|fourth|one|two|quote|tta|group|grid)(?:$|[_-])",
+    re.IGNORECASE,
+)
+"""Elements of page builders that stand below each other: their texts are paragraphs of their own."""
+_TITLED = re.compile(r"tab|accordion|toggle|spoiler|tta|faq|panel|collapse", re.IGNORECASE)
+
+
+def is_picture_address(text: str) -> bool:
+    """Return whether a text is the address of an image file."""
+    return (
+        len(text) < 1_000 and " " not in text and text.startswith(("http://", "https://", "/")) and is_image_file(text)
+    )
+
+
+def _break(name: str) -> str:
+    return "\n\n" if _LAYOUT.search(name) else ""
+
+
+def _attached(one: Attachment, *, is_picture: bool = False) -> str:
+    if not is_picture and not re.search(r"\.(?:jpe?g|png|gif|webp|avif|bmp|heic)$", one.url, re.IGNORECASE):
         return f'<p><a href="{escape(one.url)}">{escape(one.caption or one.url.rpartition("/")[2])}</a></p>'
     caption = f"<figcaption>{escape(one.caption)}</figcaption>" if one.caption else ""
     return f'<figure><img src="{escape(one.url)}" alt="{escape(one.alt)}">{caption}</figure>'

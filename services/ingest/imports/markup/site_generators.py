@@ -23,6 +23,18 @@ _LIQUID_VALUE = re.compile(r"\{\{(?P<name>[\w.\"'/\s|:-]++)\}\}")
 _HUGO_COMMENT = re.compile(
     r"\{\{<\s*comment\s*>\}\}.*?(?:\{\{<\s*/\s*comment\s*>\}\}|\Z)|\{\{/\*(?:(?!\{\{/\*|\*/\}\}).)*+\*/\}\}", re.DOTALL
 )
+_CODE = re.compile(
+    r"(?P<fence>(?:^|(?<=\n))[ \t]{0,3}(?P<mark>`{3,}+|~{3,}+)[^\n]*+\n(?:(?![ \t]{0,3}(?:`{3}|~{3}))[^\n]*+\n)*+"
+    r"[ \t]{0,3}(?P=mark)[`~]*+[ \t]*+(?=\n|\Z))"
+    r"|(?P<html><(?P<tag>pre|code)\b[^<>]{0,200}>(?:(?!</?(?P=tag)\b).)*+</(?P=tag)\s*>)"
+    r"|(?P<template>\{\{[<%](?:(?!\{\{|[>%]\}\}).)*+[>%]\}\}|\{%(?:(?!\{%|%\}).)*+%\})"
+    r"|(?P<span>(?<!`)(?P<ticks>`{1,10})(?!`)(?:(?!\n[ \t]*\n|(?P=ticks)).){1,2000}+(?P=ticks)(?!`))",
+    re.DOTALL | re.IGNORECASE,
+)
+"""Code, in which shortcodes are text; the attributes of shortcodes may have backticks."""
+_CODE_COMMENT = re.compile(r"(\{\{[<%])/\*((?:(?!\{\{).)*?)\*/([>%]\}\})", re.DOTALL)
+_RAW_TAG = re.compile(r"\{%-?\s*+(?:end)?raw\s*+-?%\}")
+_FILE_LINK = re.compile(r"(?<!!)\[([^\[\]]*)\]\((?!https?:|//|#)[^()\s]{1,500}\.(?:md|markdown)(?:#[^()\s]*)?\)")
 _ATTRIBUTE = re.compile(
     r"([\w-]+)\s*[=:]\s*(?:\"((?:[^\"\\]|\\.)*)\"|'([^']*)'|`([^`]*)`|([^\s\"'`]+))|\"([^\"]*)\"|'([^']*)'|(\S+)"
 )
@@ -85,15 +97,23 @@ class Templates:
 
     def replace(self, text: str) -> str:
         """Return the text without shortcodes: as HTML what they show, without the names of those that are unknown."""
-        text = _HUGO_COMMENT.sub("", _LIQUID_COMMENT.sub("", text))  # the site's visitors have not seen them
         raw: list[str] = []
+
+        def keep_code(found: re.Match[str]) -> str:
+            if found["template"]:
+                return found[0]
+            raw.append(_CODE_COMMENT.sub(r"\1\2\3", _RAW_TAG.sub("", found[0])))
+            return f"\x00{len(raw) - 1}\x00"
+
+        text = _CODE.sub(keep_code, text)
+        text = _HUGO_COMMENT.sub("", _LIQUID_COMMENT.sub("", text))  # the site's visitors have not seen them
 
         def keep(found: re.Match[str]) -> str:
             raw.append(found[1])
             return f"\x00{len(raw) - 1}\x00"
 
         text = _LIQUID_RAW.sub(keep, text)
-        for pattern in (_LINK_BY_NAME, _POST_URL):
+        for pattern in (_LINK_BY_NAME, _POST_URL, _FILE_LINK):
             text = pattern.sub(self._unresolved_link, text)
         text = _HUGO.sub(self._hugo, text)
         text = _LIQUID.sub(self._liquid, text)
@@ -102,7 +122,8 @@ class Templates:
         for name, count in self._removed.items():
             message = f"{count} shortcodes {name} were removed; text inside was kept"
             self._warnings.append(make_warning("shortcode", message))
-        return re.sub(r"\x00(\d+)\x00", lambda one: raw[int(one[1])], text)
+        kept = [re.sub(r"\x00(\d+)\x00", lambda one: raw[int(one[1])], one) for one in raw]  # code in raw text
+        return re.sub(r"\x00(\d+)\x00", lambda one: kept[int(one[1])], text)
 
     def _unresolved_link(self, found: re.Match[str]) -> str:
         message = f"a link by the name of a file was left out, its text was kept: {found[0][:200]}"

@@ -190,6 +190,8 @@ class MarkupReader:
         url = picture_address(attributes, self._base)
         if not is_usable_picture(url):
             self._lost_picture(url)
+            if not url:
+                return []  # its text alternative is no caption: scripts of the page would have shown something
             return [Node("img", {LOST: "", "alt": attributes.get("alt", "").strip()})]
         if url in self._of_noscript:  # the same picture for browsers with and without scripts
             return []

@@ -8,7 +8,7 @@ import hashlib
 import re
 from collections import Counter
 from collections.abc import Iterator
-from urllib.parse import parse_qsl, urlencode, urljoin, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from lxml import etree
 
@@ -24,7 +24,7 @@ from services.ingest.imports.item import (
     date_warnings,
     html_to_blocks,
     html_to_line,
-    image_figure,
+    item_address,
     leave_out,
     one_line,
     paragraph_text,
@@ -33,8 +33,8 @@ from services.ingest.imports.item import (
     title_or_first_words,
     unescaped,
 )
-from services.ingest.imports.publication import SourceState
-from services.ingest.imports.readers.enclosures import enclosed, linked_files
+from services.ingest.imports.markup.addresses import split_address
+from services.ingest.imports.readers.enclosures import enclosed, linked_files, picture_figures
 from services.ingest.imports.readers.wordpress import (
     EXPORT_NAMESPACE,
     PARTS,
@@ -44,12 +44,14 @@ from services.ingest.imports.readers.wordpress import (
     read_post,
 )
 from services.ingest.imports.readers.xml_items import XmlFile, XmlItem, is_cut_off, open_xml, split_items
-from services.ingest.imports.times import read_first
+from services.ingest.imports.similar_fields import source_state
+from services.ingest.imports.times import read_first, read_time
 from services.ingest.imports.warnings import ItemWarning, make_warning
-from shared.articles import Author
+from shared.articles import Author, Block, Figure
 
 CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
 CREATOR = "{http://purl.org/dc/elements/1.1/}creator"
+DC_SUBJECT = "{http://purl.org/dc/elements/1.1/}subject"
 DC_DATE = "{http://purl.org/dc/elements/1.1/}date"
 DC_TERMS = "{http://purl.org/dc/terms/}"
 ATOM = "{http://www.w3.org/2005/Atom}"
@@ -71,6 +73,10 @@ _NO_FEEDS = {
     "html": "is an HTML page, not a feed; give it the extension .html, or set --format html",
 }
 _FEEDS = ("rss", "RDF", "feed")
+RDF_ABOUT = "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}about"
+ITUNES_BLOCK = "{http://www.itunes.com/dtds/podcast-1.0.dtd}block"
+_VALID = re.compile(r"(start|end)\s*=\s*([^;]+)", re.IGNORECASE)
+_OTHER_NAMESPACES = ("prismstandard.org", "purl.org/rss/1.0/modules/content", "search.yahoo.com/mrss")
 _TRACKING = ("utm_", "fbclid", "gclid")
 _MAIL_AUTHOR = re.compile(r"[^\s@]++@[^\s@(]++\s*+\(([^()]+)\)")
 _PLAIN_STATES = (
@@ -169,29 +175,68 @@ def _prism(item: etree._Element) -> dict[str, object]:
     return found
 
 
+def _valid(item: etree._Element) -> dict[str, object]:
+    """Return begin and end of the time in which an item is valid, in the notation of DCMI periods."""
+    given = one_line(item.findtext(f"{DC_TERMS}valid"))
+    return {f"dcterms:valid {name.lower()}": text.strip() for name, text in _VALID.findall(given)}
+
+
+def _others(item: etree._Element) -> dict[str, object]:
+    """Return the texts of the children of an item by their names without namespaces."""
+    return {
+        etree.QName(child.tag).localname: one_line(child.text)
+        for child in item
+        if isinstance(child.tag, str)
+        and child.tag != "pubDate"
+        and not any(part in child.tag for part in _OTHER_NAMESPACES)
+    }
+
+
+def _with_pictures(body: list[Block], figures: list[Figure]) -> list[Block]:
+    """Return a text with the pictures besides the first one, which is above it, if it does not show them."""
+    shown = {one.image.url for one in body if isinstance(one, Figure) and one.image is not None}
+    return [*body, *(one for one in figures[1:] if one.image is not None and one.image.url not in shown)]
+
+
+def _rss_link(item: etree._Element, base: str, warnings: list[ItemWarning]) -> tuple[str, str]:
+    """Return the GUID of an item of RSS and its address, which is one of them if the other is missing."""
+    guid, about = _rss_text(item, "guid"), item.get(RDF_ABOUT, "")
+    link = item_address(base, _rss_text(item, "link"), warnings)
+    element = next((one for one in item if _is_rss(one, "guid")), None)
+    is_address = element is not None and element.get("isPermaLink", "true") != "false"
+    permanent = one_line(guid) if is_address else one_line(about)
+    if not link and permanent.startswith(("http://", "https://")):
+        link = item_address("", permanent, warnings, "guid")
+    return guid or about, link
+
+
 def _rss(file_item: XmlItem, place: str, base_url: str) -> ImportItem:
     item, warnings = file_item.element, file_item.warnings
     raw_title = check_title(_rss_text(item, "title"))
     media_status = item.find(f"{MEDIA}status")
     values = {name: _rss_text(item, name) for name in _PLAIN_STATES} | _prism(item)
-    values["dcterms:available"] = item.findtext(f"{DC_TERMS}available")
+    values |= {"dcterms:available": item.findtext(f"{DC_TERMS}available"), **_valid(item)}
+    values["itunes:block"] = item.findtext(ITUNES_BLOCK)
+    values["dc:date"] = text if read_time(text := item.findtext(DC_DATE)).at is not None else None
     values["media:status"] = media_status.get("state") if media_status is not None else None
-    link = urljoin(item.base or base_url, one_line(_rss_text(item, "link")))
+    guid, link = _rss_link(item, item.base or base_url, warnings)
     summary, content = _rss_text(item, "description"), item.findtext(CONTENT) or ""
-    state = leave_out(SourceState("feed", values), one_line(raw_title), _rss_text(item, "guid") or link)
+    state = leave_out(source_state("feed", values, _others(item)), one_line(raw_title), guid or link)
     author = one_line(item.findtext(CREATOR)) or one_line(_rss_text(item, "author"))
     author = found[1] if (found := _MAIL_AUTHOR.fullmatch(author)) else author
     categories = [one_line("".join(one.itertext())) for one in item if _is_rss(one, "category")]
+    categories += [one_line(one.text) for one in item.findall(DC_SUBJECT)]
     dates = {"pubDate": _rss_text(item, "pubDate"), "dc:date": item.findtext(DC_DATE)}
     at = read_first(*dates.values(), item.findtext(f"{DC_TERMS}issued"), item.findtext(f"{DC_TERMS}created"))
     warnings += date_warnings(*((name, read_first(text), text) for name, text in dates.items()))
     body = html_to_blocks(content or summary, item.base or link or base_url, warnings)
-    picture, files = enclosed(item)
-    body += linked_files(files, link, warnings)
+    pictures, files = enclosed(item)
+    figures = picture_figures(pictures, link or base_url, warnings)
+    body = [*_with_pictures(body, figures), *linked_files(files, link, warnings)]
     title = title_or_first_words(unescaped(html_to_line(raw_title)), body, warnings)
     return ImportItem(
         place=place,
-        external_id=feed_id(_rss_text(item, "guid"), link, title, summary or content, warnings),
+        external_id=feed_id(guid, link, title, summary or content, warnings),
         title=title,
         lead=paragraph_text(html_to_blocks(summary)) if content and summary.strip() else "",
         body=body,
@@ -202,7 +247,7 @@ def _rss(file_item: XmlItem, place: str, base_url: str) -> ImportItem:
         published_at=at.at,
         date_precision=at.precision,
         old_urls=parse_old_url(link),
-        lead_image=image_figure(picture, base=link or base_url, warnings=warnings),
+        lead_image=figures[0] if figures else None,
         state=state,
         warnings=warnings,
     )
@@ -210,16 +255,16 @@ def _rss(file_item: XmlItem, place: str, base_url: str) -> ImportItem:
 
 def feed_id(guid: str, link: str, title: str, text: str, warnings: list[ItemWarning]) -> str:
     """Return what identifies an item: its GUID and its address, since some feeds have the same GUID on all items."""
-    guid, parts = one_line(guid), urlsplit(one_line(link))
+    guid, parts = one_line(guid), split_address(one_line(link))
     query = [(key, value) for key, value in parse_qsl(parts.query) if not key.startswith(_TRACKING)]
     address = parts.path + (f"?{urlencode(query)}" if query else "")
     if address in ("", "/"):  # the home page of the portal
         address = ""
     if guid and address:
-        return guid if urlsplit(guid).path == parts.path or guid == address else f"{guid} {address}"
+        return guid if split_address(guid).path == parts.path or guid == address else f"{guid} {address}"
     if address:
         return one_line(link)
-    if not guid or urlsplit(guid).path in ("", "/"):
+    if not guid or split_address(guid).path in ("", "/"):
         warnings.append(
             make_warning("identity", "are missing: the item is identified by its title and text", "guid, link")
         )
@@ -230,14 +275,14 @@ def feed_id(guid: str, link: str, title: str, text: str, warnings: list[ItemWarn
 def _atom(file_item: XmlItem, place: str, base_url: str) -> ImportItem:
     entry, warnings = file_item.element, file_item.warnings
     title = _atom_line(entry.find(f"{ATOM}title"))
-    state = SourceState("atom", _atom_state(entry) | _prism(entry))
+    state = source_state("atom", _atom_state(entry) | _prism(entry) | _valid(entry), _others(entry))
     links = [one for one in entry.findall(f"{ATOM}link") if one.get("rel", "alternate") == "alternate"]
-    link = urljoin(links[0].base or base_url, links[0].get("href", "")) if links else ""
+    link = item_address(links[0].base or base_url, links[0].get("href", ""), warnings) if links else ""
     state = leave_out(state, title, one_line(entry.findtext(f"{ATOM}id")) or link)
     texts = {name: entry.find(f"{ATOM}{name}") for name in ("summary", "content")}
     summary, content = (_atom_html(one) for one in texts.values())
     of_text = texts["content"] if content else texts["summary"]
-    base = (of_text.base if of_text is not None else "") or link or base_url
+    base = (_innermost(of_text).base if of_text is not None else "") or link or base_url
     names = [one_line(one.findtext(f"{ATOM}name")) for one in entry.findall(f"{ATOM}author")]
     categories = [
         one_line(one.get("label") or one.get("term"))
@@ -250,8 +295,13 @@ def _atom(file_item: XmlItem, place: str, base_url: str) -> ImportItem:
     body = html_to_blocks(content or summary, base, warnings)
     if not body and of_text is not None and of_text.get("src"):
         warnings.append(make_warning("field", f"has its text elsewhere: {of_text.get('src', '')[:200]}", "content"))
-    picture, files = enclosed(entry)
-    body += linked_files(files, base, warnings)
+    of_file = texts["content"]
+    if of_file is not None and _atom_type(of_file) == "other" and one_line(of_file.text):
+        shown = one_line(of_file.get("type"))[:100]
+        warnings.append(make_warning("file", f"is a file, not a text: {shown}", "content"))
+    pictures, files = enclosed(entry)
+    figures = picture_figures(pictures, base, warnings)
+    body = [*_with_pictures(body, figures), *linked_files(files, base, warnings)]
     title = title_or_first_words(title, body, warnings)
     return ImportItem(
         place=place,
@@ -265,11 +315,16 @@ def _atom(file_item: XmlItem, place: str, base_url: str) -> ImportItem:
         authors=[Author(one) for one in names if one],
         published_at=at.at,
         date_precision=at.precision,
-        old_urls=parse_old_url(link) if urlsplit(link).path else [],
-        lead_image=image_figure(picture, base=base, warnings=warnings),
+        old_urls=parse_old_url(link) if split_address(link).path else [],
+        lead_image=figures[0] if figures else None,
         state=state,
         warnings=warnings,
     )
+
+
+def _innermost(text: etree._Element) -> etree._Element:
+    """Return the element around a text in XHTML, which may have an address of its own."""
+    return text[0] if len(text) == 1 and isinstance(text[0].tag, str) else text
 
 
 def _atom_state(entry: etree._Element) -> dict[str, object]:
@@ -290,12 +345,14 @@ def _atom_state(entry: etree._Element) -> dict[str, object]:
 
 
 def _atom_type(element: etree._Element) -> str:
-    """Return text, html or xhtml; Atom 0.3 and some systems give a media type instead."""
+    """Return text, html, xhtml or other; Atom 0.3 and some systems give a media type instead."""
     kind = one_line(element.get("type") or "text").lower().partition(";")[0]
     if element.get("mode", "") == "escaped" and kind.endswith(("html", "xml")):
         return "html"
     if kind in ("xhtml", "application/xhtml+xml") or (kind.endswith("html") and len(element)):
         return "xhtml"
+    if "/" in kind and not kind.startswith("text/") and not kind.endswith("xml"):
+        return "other"  # a file in base64
     return "html" if kind in ("html", "text/html") else "text"
 
 
@@ -304,7 +361,7 @@ def _atom_html(element: etree._Element | None) -> str:
         return ""
     if _atom_type(element) == "xhtml" or len(element):
         return (element.text or "") + "".join(_without_prefixes(child) for child in element)
-    text = element.text or ""
+    text = "" if _atom_type(element) == "other" else element.text or ""
     return text if _atom_type(element) == "html" else text.replace("&", "&amp;").replace("<", "&lt;")
 
 

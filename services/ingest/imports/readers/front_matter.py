@@ -11,6 +11,7 @@ from typing import Any
 
 from services.ingest.imports.item import FormatError
 from services.ingest.imports.limits import FRONT_MATTER_CHARACTERS_MAX, load_front_matter
+from services.ingest.imports.text_repair import visible_line
 
 _FENCED = re.compile(r"\A(---|\+\+\+)[ \t]*\n(.*?)(?:\n|(?<=\n))(?:\1|\.\.\.)[ \t]*(?:\n|\Z)", re.DOTALL)
 _PELICAN_LINE = re.compile(r"([A-Za-z][A-Za-z_-]{1,30}):[ \t]*(.*)")
@@ -109,3 +110,82 @@ def _yaml(text: str) -> Any:
         if quoted == text:
             raise
         return load_front_matter(quoted) or {}
+
+
+_GROUPS = ("taxonomies", "extra", "params")
+"""Mappings of Zola and Hugo with fields that other systems have at the top."""
+_PLACEHOLDER = re.compile(r":([a-z_]+)")
+_STYLES = {
+    "date": "/:categories/:year/:month/:day/:title.html",
+    "pretty": "/:categories/:year/:month/:day/:title/",
+    "none": "/:categories/:title.html",
+}
+"""Jekyll's names for addresses."""
+
+
+def with_groups(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return fields with those of their groups, which do not replace others."""
+    more: dict[str, Any] = {}
+    for name in _GROUPS:
+        if isinstance(fields.get(name), dict):
+            more |= {str(key).lower(): value for key, value in fields[name].items()}
+    return {**more, **fields}
+
+
+def as_list(value: Any) -> list[Any]:
+    """Return the values of a list, a value alone, or nothing."""
+    return [] if value is None or value == "" else value if isinstance(value, list) else [value]
+
+
+def name_of(value: Any) -> str:
+    """Return a name, which may be in a mapping with an address."""
+    if isinstance(value, dict):
+        value = next((value[key] for key in ("name", "title", "display_name", "label", "text") if value.get(key)), "")
+    return "" if value is None or isinstance(value, list | dict) else visible_line(str(value))
+
+
+def names_of(value: Any) -> list[str]:
+    """Return the names of a list of texts or mappings; a mapping of names to details has them as its keys."""
+    if isinstance(value, dict) and not name_of(value) and all(isinstance(one, dict) for one in value.values()):
+        value = list(value)
+    return [name for one in as_list(value) if (name := name_of(one))]
+
+
+def tags_of(value: Any, *, is_jekyll: bool = False) -> list[str]:
+    """Return tags, which may be a text with commas; a text of Jekyll has blanks between them."""
+    if isinstance(value, str) and ("," in value or is_jekyll):
+        value = value.split(",") if "," in value else value.split()
+    return names_of(value)
+
+
+def jekyll_address(url: str, fields: dict[str, Any], of_file: re.Match[str] | None) -> str:
+    """Return an address with the values of its placeholders, as `/:categories/:title.html`; "" if one is unknown.
+
+    Args:
+        url: The address, or one of Jekyll's names for its form.
+        fields: The fields of the page.
+        of_file: Date and title in the name of its file.
+    """
+    url = _STYLES.get(url, url)
+    if not _PLACEHOLDER.search(url.partition("://")[2] or url):
+        return url
+    if of_file is None:
+        return ""
+    year, month, day = of_file[1].split("-")
+    given = as_list(fields.get("categories") or fields.get("category"))
+    categories = given if len(given) != 1 else str(given[0]).split()
+    values = {
+        "categories": "/".join(visible_line(str(one)).lower() for one in categories),
+        "year": year,
+        "month": month.zfill(2),
+        "day": day.zfill(2),
+        "i_month": str(int(month)),
+        "i_day": str(int(day)),
+        "short_year": year[2:],
+        "title": visible_line(str(fields.get("slug") or of_file[2])),
+        "slug": visible_line(str(fields.get("slug") or of_file[2])),
+    }
+    names = _PLACEHOLDER.findall(url)
+    if any(name not in values for name in names):
+        return ""
+    return re.sub(r"/{2,}", "/", _PLACEHOLDER.sub(lambda found: values[found[1]], url))

@@ -7,6 +7,8 @@ in tables, "Theo …" as the last line, dates as day/month/year, and the counter
 import json
 import re
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import trafilatura
@@ -27,12 +29,14 @@ from services.ingest.imports.item import (
 )
 from services.ingest.imports.limits import check_page
 from services.ingest.imports.markup.addresses import resolve
-from services.ingest.imports.publication import SourceState
-from services.ingest.imports.readers.page_media import MediaMarks, report_lost_pictures
+from services.ingest.imports.publication import LeftOutError, SourceState
+from services.ingest.imports.readers.page_dates import DATE_CHARACTERS_MAX, DATES, attribute, meta, read_page_time
+from services.ingest.imports.readers.page_layout import open_layout
+from services.ingest.imports.readers.page_media import OF_SITE, MediaMarks, lead_picture, report_lost_pictures
 from services.ingest.imports.readers.plain_text import SOURCE_LINE, is_counter_line, read_counter
+from services.ingest.imports.similar_fields import source_state
 from services.ingest.imports.state_fields import WORDPRESS_STATUS
 from services.ingest.imports.text_repair import decode_text, repair_markup, repair_warnings, to_unicode_text
-from services.ingest.imports.times import ABSENT, ReadTime, read_time
 from services.ingest.imports.warnings import ItemWarning, make_warning
 from shared.articles import Author, Block, Figure, Heading, Paragraph, Source, Table
 from shared.text import inline_html_parts, inline_text
@@ -42,18 +46,25 @@ _CAPTIONS = (
     "[not(ancestor::*[contains(@class,'aption')])]"
 )
 _LEADS = "//*[contains(@class,'sapo') or contains(@class,'hometext') or contains(@class,'lead')][normalize-space()]"
-_DATES = "//time | //*[contains(@class,'date') or contains(@class,'time') or contains(@class,'ngay')]"
 _COUNTERS = "//*[not(*[normalize-space()])][normalize-space()] | //li | //p | //tr | //div[not(.//div)]"
 _DAY = re.compile(r"\b(\d{1,2})[/.-](\d{1,2})[/.-]((?:19|20)\d\d)\b")
 _UNAVAILABLE_AFTER = re.compile(r"unavailable_after:\s*([^|]+)", re.IGNORECASE)
 _CONVERTED_MARK = "\ufffd"
-_OF_SITE = (
-    "ancestor::header[not(ancestor::article)] or ancestor-or-self::*[contains(@class,'logo') or contains(@id,'logo')"
-    " or contains(@class,'site-title') or contains(@class,'site-name') or contains(@class,'banner')]"
+_SAVED_FROM = re.compile(r"<!--\s*saved from url=\(\d+\)(https?://\S+?)\s*-->", re.IGNORECASE)
+"""What browsers of Microsoft and Chrome write into the pages that they save."""
+_ERROR_PAGE = re.compile(
+    r"(?:(?:http )?error|lỗi)?\s*(?:40[0-9]|50[0-9])\s*(?:$|[-–:|.]|not found|forbidden|error|bad|internal|service"
+    r"|không tìm)"
+    r"|page not found|not found$|access denied$|không tìm thấy trang",
+    re.IGNORECASE,
 )
+_AUTHOR_LINE = re.compile(r"Tác giả(?: bài viết)?\s*:\s*(.{2,100})$", re.IGNORECASE)
+_CACHE_FIELDS = ("expires", "pragma", "cache-control", "viewport")
+LINKS_OF_LIST_MIN = 8
+LINKS_READ_MAX = 1_000
+LIST_CHARACTERS_MAX = 100_000
 _NOT_TEXT = ("script", "style", "noscript", "template", "svg")
 CAPTION_CHARACTERS_MAX = 500
-DATE_CHARACTERS_MAX = 80
 
 
 def read_html(content: Content, name: str, context: ReadContext | None = None) -> Iterator[ItemOrError]:
@@ -71,30 +82,37 @@ def _page(content: Any, place: str, name: str, base_url: str) -> ImportItem:
         raise FormatError(f"is not HTML: {error}") from error
     linked = _linked_data(tree)
     state = _state(tree, linked)
-    base = resolve(base_url, _attribute(tree, "//base/@href")) or base_url
-    url = resolve(base, _attribute(tree, "//link[@rel='canonical']/@href") or _meta(tree, "og:url"))
+    base = resolve(base_url, attribute(tree, "//base/@href")) or base_url
+    saved = _SAVED_FROM.search(text[:4_096])
+    given = attribute(tree, "//link[@rel='canonical']/@href") or meta(tree, "og:url") or (saved[1] if saved else "")
+    url = resolve(base, given)
     base = base or url
-    marks = MediaMarks(tree, base)
+    marks = MediaMarks(tree, base, warnings)
     for one in list(tree.iter(*_NOT_TEXT)):
         if one.get("type") != "application/ld+json":
             one.drop_tree()
-    for one in list(tree.iter("form")):  # pages of ASP.NET are one form
-        one.drop_tag() if one.xpath("count(.//p) > 1 or .//h1") else one.drop_tree()
-    counter = read_counter([one_line(one.text_content()) for one in tree.xpath(_COUNTERS)])
+    open_layout(tree)
+    counter = read_counter([line for one in tree.xpath(_COUNTERS) for line in _lines(one)])
     title = _title(tree, linked)
-    at, dates = _time(tree, linked)  # before the date line is removed from the text
+    if _ERROR_PAGE.match(title):
+        raise LeftOutError("it is an error page of the server", title)
+    at, dates = read_page_time(tree, linked, title)  # before the date line is removed from the text
     captions = _with_figures(tree, base)
     found = _body(marks, etree.tostring(tree, encoding="unicode", method="html"), base, warnings)
     lead, found = _lead(tree, title, found)
     source, found = _source(found, has_counter=counter is not None)
+    byline, found = _byline(found)
     found = _captions(found, captions)
-    report_lost_pictures(tree, found, base, warnings)
+    state = replace(state, values={**state.values, "text of the page": _kind_of_text(tree, found)})
+    picture = lead_picture(tree, title, found, base, captions)
+    carried = [*found, picture] if picture is not None else found
+    report_lost_pictures(tree, carried, base, warnings)
     if not found:
         raise FormatError("has no article text")
     if _CONVERTED_MARK in title:
         warnings.append(make_warning("encoding", "has characters that could not be decoded", "title"))
-    author = one_line(_first_name(linked.get("author"))) or _meta(tree, "author")
-    section = _meta(tree, "article:section") or one_line(linked.get("articleSection"))
+    author = one_line(_first_name(linked.get("author"))) or meta(tree, "author") or byline
+    section = meta(tree, "article:section") or one_line(linked.get("articleSection"))
     return ImportItem(
         place=place,
         external_id=url if parse_old_url(url) else name,  # some portals give the home page as the address of each
@@ -105,7 +123,8 @@ def _page(content: Any, place: str, name: str, base_url: str) -> ImportItem:
         section=section,
         source=source,
         authors=[Author(author)] if author and len(author) <= 150 else [],
-        tags=[one_line(one) for one in tree.xpath("//meta[@property='article:tag']/@content")][:20],
+        tags=_tags(tree),
+        lead_image=picture,
         published_at=at.at,
         date_precision=at.precision,
         old_urls=parse_old_url(url),
@@ -122,18 +141,57 @@ def _state(tree: Any, linked: dict[str, Any]) -> SourceState:
     classes = " ".join(tree.xpath("//body//@class | //body/@class")).split()
     statuses = {one.removeprefix("status-") for one in classes if one.startswith("status-")} & {*WORDPRESS_STATUS}
     is_protected = "post-password-required" in classes or "post-password-form" in classes
-    return SourceState(
-        "html",
-        {
-            "article:expiration_time": _meta(tree, "article:expiration_time"),
-            "schema.org expires": linked.get("expires"),
-            "robots unavailable_after": after,
-            "schema.org creativeWorkStatus": linked.get("creativeWorkStatus"),
-            "schema.org isAccessibleForFree": linked.get("isAccessibleForFree"),
-            "class status-…": " ".join(sorted(statuses - {"publish"})),
-            "class post-password-required": "set" if is_protected else "",
-        },
-    )
+    values = {
+        "article:expiration_time": meta(tree, "article:expiration_time"),
+        "article:content_tier": meta(tree, "article:content_tier"),
+        "schema.org expires": linked.get("expires"),
+        "robots unavailable_after": after,
+        "schema.org creativeWorkStatus": linked.get("creativeWorkStatus"),
+        "schema.org isAccessibleForFree": linked.get("isAccessibleForFree"),
+        "schema.org conditionsOfAccess": linked.get("conditionsOfAccess"),
+        "class status-…": " ".join(sorted(statuses - {"publish"})),
+        "class post-password-required": "set" if is_protected else "",
+    }
+    named = {str(one.get("name") or one.get("property")): one.get("content") for one in tree.xpath("//meta[@content]")}
+    others = {name: value for name, value in named.items() if name.lower() not in _CACHE_FIELDS}
+    return source_state("html", values, others, is_prefixed=True)
+
+
+def _lines(element: Any) -> list[str]:
+    """Return the lines of an element, which are separated by line breaks if it has any."""
+    if element.find("br") is None:
+        return [one_line(element.text_content())]
+    return [line for text in element.itertext() if (line := one_line(text))]
+
+
+def _kind_of_text(tree: Any, found: list[Block]) -> str:
+    """Return "a list of links" for the page of a section, whose text is that of its links."""
+    text = one_line(" ".join(inline_text(part) for block in found for part in inline_html_parts(block)))
+    text = text[:LIST_CHARACTERS_MAX]
+    linked = {
+        label
+        for one in islice(tree.iter("a"), LINKS_READ_MAX)
+        if len(label := one_line(one.text_content()[:500])) > 3 and label in text
+    }
+    is_list = len(linked) >= LINKS_OF_LIST_MIN and sum(map(len, linked)) >= 0.7 * len(text)
+    return "a list of links" if is_list else ""
+
+
+def _byline(found: list[Block]) -> tuple[str, list[Block]]:
+    """Return the author that a line below the text names, and the other blocks."""
+    for block in found[-3:]:
+        named = _AUTHOR_LINE.match(one_line(inline_text(block.html))) if isinstance(block, Paragraph) else None
+        if named is not None:
+            return named[1].strip(), [one for one in found if one is not block]
+    return "", found
+
+
+def _tags(tree: Any) -> list[str]:
+    given = [one_line(one) for one in tree.xpath("//meta[@property='article:tag']/@content")]
+    if not given:  # NukeViet and others link them below the text
+        linked = tree.xpath("//a[contains(@href,'/tag/') or contains(@href,'/tags/')]")
+        given = [one_line(one.text_content()).removeprefix("#") for one in linked]
+    return [one for one in dict.fromkeys(given) if one and len(one) <= 60][:20]
 
 
 def _decoded(content: bytes) -> tuple[str, list[ItemWarning]]:
@@ -147,16 +205,27 @@ def _decoded(content: bytes) -> tuple[str, list[ItemWarning]]:
 
 def _title(tree: Any, linked: dict[str, Any]) -> str:
     """Return the title of the article: not that of the site, which pages have as a heading over their logo as well."""
-    whole = unescaped(one_line(tree.findtext(".//title")))
-    site = unescaped(_meta(tree, "og:site_name")).casefold()
-    headings = [unescaped(one_line(one.text_content())) for one in tree.xpath(f"//h1[not({_OF_SITE})]")]
+    whole = _without_site_name(unescaped(one_line(tree.findtext(".//title"))), tree)
+    site = unescaped(meta(tree, "og:site_name")).casefold()
+    headings = [unescaped(one_line(one.text_content())) for one in tree.xpath(f"//h1[not({OF_SITE})]")]
     named = [one for one in headings if one and one in whole]
-    given = [unescaped(_meta(tree, "og:title")), unescaped(one_line(linked.get("headline")))]
+    given = [unescaped(meta(tree, "og:title")), unescaped(one_line(linked.get("headline")))]
     others = [unescaped(one_line(one.text_content())) for one in tree.xpath("//h1")]
     candidates = [one for one in (*given, *named, *headings, whole, *others) if one]
     if not candidates:
         raise FormatError("has no title")
     return next((one for one in candidates if one.casefold() != site), candidates[0])
+
+
+def _without_site_name(title: str, tree: Any) -> str:
+    """Return the title of a page without the name of its site, if that is in its logo: "Bài - Cổng thông tin"."""
+    names = {unescaped(one_line(one.text_content()[:500])).casefold() for one in tree.xpath(f"//*[{OF_SITE}]")}
+    names.add(unescaped(meta(tree, "og:site_name")).casefold())
+    for separator in (" - ", " | ", " – ", " :: ", " » "):
+        head, _, tail = title.rpartition(separator)
+        if head and tail.casefold() in names:
+            return head
+    return title
 
 
 def _body(marks: MediaMarks, text: str, url: str, warnings: list[ItemWarning]) -> list[Block]:
@@ -188,7 +257,7 @@ def _with_figures(tree: Any, url: str) -> dict[str, str]:
         figure.append(image)
         figure.tail, image.tail = one.tail, None
         one.getparent().replace(one, figure)
-    for one in tree.xpath(_DATES):
+    for one in tree.xpath(DATES):
         text_value = one_line(one.text_content())
         if one.getparent() is not None and len(text_value) < DATE_CHARACTERS_MAX and _DAY.search(text_value):
             one.drop_tree()
@@ -203,7 +272,7 @@ def _lead(tree: Any, title: str, found: list[Block]) -> tuple[str, list[Block]]:
     ):
         found = found[1:]
     marked = [one_line(one.text_content()) for one in tree.xpath(_LEADS)]
-    lead = next((one for one in (*marked, _meta(tree, "og:description"), _meta(tree, "description")) if one), "")
+    lead = next((one for one in (*marked, meta(tree, "og:description"), meta(tree, "description")) if one), "")
     lead = lead if len(lead) <= 1_000 else ""
     kept = [
         one for one in found if not (isinstance(one, Paragraph | Heading) and one_line(inline_text(one.html)) == lead)
@@ -247,35 +316,6 @@ def _captions(found: list[Block], captions: dict[str, str]) -> list[Block]:
         else:
             kept.append(Figure(text))
     return kept
-
-
-def _time(tree: Any, linked: dict[str, Any]) -> tuple[ReadTime, list[tuple[str, ReadTime, object]]]:
-    """Return when the page was published, and the fields that were read for it."""
-    given: list[tuple[str, object]] = [
-        ("article:published_time", _meta(tree, "article:published_time")),
-        ("schema.org datePublished", linked.get("datePublished")),
-    ]
-    given.extend(("time datetime", one) for one in tree.xpath("//time/@datetime"))
-    read = [(name, read_time(value), value) for name, value in given]
-    found = next((one for _, one, _ in read if one.at is not None), None)
-    if found is not None:
-        return found, read
-    for one in tree.xpath(_DATES):
-        text_value = one_line(one.text_content())
-        if len(text_value) < DATE_CHARACTERS_MAX and _DAY.search(text_value):
-            shown = read_time(text_value)
-            read.append(("date on the page", shown, text_value))
-            if shown.at is not None:
-                return shown, read
-    return ABSENT, read
-
-
-def _meta(tree: Any, name: str) -> str:
-    return _attribute(tree, f"//meta[@property='{name}' or @name='{name}']/@content")
-
-
-def _attribute(tree: Any, path: str) -> str:
-    return next((text_value for one in tree.xpath(path) if (text_value := one_line(one))), "")
 
 
 def _linked_data(tree: Any) -> dict[str, Any]:

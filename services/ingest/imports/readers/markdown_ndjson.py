@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote, urljoin
+from urllib.parse import quote
 
 import msgspec
 from pydantic import ValidationError
@@ -30,11 +30,21 @@ from services.ingest.imports.item import (
     unescaped,
 )
 from services.ingest.imports.limits import ROW_BYTES_MAX, ROW_VALUES_MAX, check_json_values
+from services.ingest.imports.markup.addresses import resolve
 from services.ingest.imports.markup.site_generators import Templates, markdown_to_html
-from services.ingest.imports.publication import SourceState
-from services.ingest.imports.readers.front_matter import split_front_matter
-from services.ingest.imports.readers.json_exports import decode, repaired
+from services.ingest.imports.publication import LeftOutError, SourceState
+from services.ingest.imports.readers.front_matter import (
+    as_list,
+    jekyll_address,
+    name_of,
+    names_of,
+    split_front_matter,
+    tags_of,
+    with_groups,
+)
+from services.ingest.imports.readers.json_items import decode, repaired
 from services.ingest.imports.readers.ninjs import read_ninjs_item
+from services.ingest.imports.similar_fields import source_state
 from services.ingest.imports.state_fields import STATE_FIELDS
 from services.ingest.imports.text_repair import (
     DecodingError,
@@ -44,14 +54,18 @@ from services.ingest.imports.text_repair import (
     to_unicode_text,
 )
 from services.ingest.imports.times import read_first, read_time
-from services.ingest.imports.warnings import ItemWarning
+from services.ingest.imports.warnings import ItemWarning, make_warning
 from shared.articles import Author, Figure, Source
 
 _FIRST_HEADING = re.compile(
     r"\A\s*+(?=[^\n]{1,1000}(?:\n|\Z))(?:#[ \t]++(.+?)[ \t]*+#*+|([^\n]++)\n=++)"
     r"[ \t]*+(?:\{[^{}\n]*+\}[ \t]*+)?(?:\n|\Z)"
 )
-_FILE_DATE = re.compile(r"(?:^|/)(\d{4}-\d\d-\d\d)-([^/]+)\.\w+$")
+_FILE_DATE = re.compile(r"(?:^|/)(\d{4}-\d{1,2}-\d{1,2})-([^/]+)\.\w+$")
+_ABOUT_FOLDER = re.compile(
+    r"(?:^|/)(?:readme|changelog|license|licence|contributing|code_of_conduct|security)\.\w+$", re.IGNORECASE
+)
+"""Files about a folder, not of its site, unless they have front matter."""
 _STATES = tuple(rule.name for rule in STATE_FIELDS["markdown"])
 
 
@@ -77,8 +91,11 @@ class _Page:
 def _markdown(text: str, place: str, page: _Page, warnings: list[ItemWarning]) -> ImportItem:
     front = split_front_matter(text.lstrip("\ufeff\n"))
     name, base_url = page.name, page.context.base_url
-    fields, text = {**page.context.defaults, **front.fields}, front.text
-    url = one_line(fields.get("url") or fields.get("permalink"))
+    if not front.fields and _ABOUT_FOLDER.search(name):
+        raise LeftOutError("it describes its folder: it has no front matter", name)
+    fields, text = with_groups({**page.context.defaults, **front.fields}), front.text
+    in_name = _FILE_DATE.search(name)  # Jekyll
+    url = jekyll_address(one_line(fields.get("url") or fields.get("permalink")), fields, in_name)
     external_id = one_line(fields.get("id")) or (url if parse_old_url(url) else name)
     state = leave_out(_markdown_state(fields, name), one_line(fields.get("title")), external_id)
     heading = _FIRST_HEADING.match(text)
@@ -89,18 +106,26 @@ def _markdown(text: str, place: str, page: _Page, warnings: list[ItemWarning]) -
         text = text[heading.end() :]
     if not one_line(fields.get("title")):
         raise FormatError("has no title: neither in the front matter nor as a first heading")
-    in_name = _FILE_DATE.search(name)  # Jekyll
     dates = {one: fields.get(one) for one in ("date", "published", "publishdate", "pubdate", "published_at", "created")}
     at = read_first(*dates.values(), in_name[1] if in_name else None)
     warnings += date_warnings(("date", read_time(fields.get("date")), fields.get("date")))
-    aliases = [path for one in _list(fields.get("aliases")) for path in parse_old_url(one)]
-    source = fields.get("source")
+    aliases = [
+        path
+        for name in ("aliases", "redirect_from", "alias")
+        for one in as_list(fields.get(name))
+        for path in parse_old_url(one)
+    ]
+    warnings += [
+        make_warning(
+            "link", f"is relative to the page, so that it is not redirected: {one_line(one)[:200]!r}", "aliases"
+        )
+        for one in as_list(fields.get("aliases"))
+        if one_line(one) and not parse_old_url(one)
+    ]
+    source = name_of(fields.get("source"))
     sections = _sections(fields)
-    base = (
-        urljoin(base_url, url or f"/{re.sub(r'(?:^|/)_?index$', '/', re.sub(r'[.][^./]*$', '', name))}")
-        if base_url
-        else url
-    )
+    path = re.sub(r"(?:^|/)_?index$", "/", re.sub(r"[.][^./]*$", "", page.name))
+    base = resolve(base_url, url or f"/{path}") if base_url else url
     body = html_to_blocks(markdown_to_html(Templates(warnings).replace(text)), base, warnings)
     return ImportItem(
         place=place,
@@ -112,11 +137,9 @@ def _markdown(text: str, place: str, page: _Page, warnings: list[ItemWarning]) -
         section=sections[0] if sections else "",
         more_sections=sections[1:],
         categories=sections,
-        source=Source(one_line(source)) if source else None,
-        authors=[
-            Author(one_line(one)) for one in _list(fields.get("author") or fields.get("authors")) if one_line(one)
-        ],
-        tags=[one_line(one) for one in _list(fields.get("tags"))],
+        source=Source(source) if source else None,
+        authors=[Author(one) for one in names_of(fields.get("author") or fields.get("authors"))],
+        tags=tags_of(fields.get("tags") or fields.get("keywords"), is_jekyll=in_name is not None),
         published_at=at.at,
         date_precision=at.precision,
         slug=one_line(fields.get("slug")) or (in_name[2] if in_name else ""),
@@ -131,7 +154,7 @@ def _markdown(text: str, place: str, page: _Page, warnings: list[ItemWarning]) -
 
 def _sections(fields: dict[str, Any]) -> list[str]:
     """Return the sections of a page: names, or paths such as tin-tuc/van-hoa, of which the last part is the deepest."""
-    given = next((one for name in ("section", "categories", "category") if (one := _list(fields.get(name)))), [])
+    given = next((one for name in ("section", "categories", "category") if (one := as_list(fields.get(name)))), [])
     found: list[str] = []
     for one in given:
         parts = [part for part in (one if isinstance(one, list) else one_line(one).split("/")) if one_line(part)]
@@ -184,12 +207,11 @@ def _markdown_state(fields: dict[str, Any], name: str) -> SourceState:
     if isinstance(values["permalink"], bool):
         values["permalink"] = str(values["permalink"])
     parts = name.lower().split("/")
+    dates = ("published",) if values["published"] is None else ()
     values["folder"] = "_drafts" if "_drafts" in parts[:-1] else parts[-1]
-    return SourceState("markdown", values)
-
-
-def _list(value: Any) -> list[Any]:
-    return [] if value is None or value == "" else value if isinstance(value, list) else [value]
+    return source_state(
+        "markdown", values, {**inner, **{name: value for name, value in fields.items() if name not in dates}}
+    )
 
 
 class _Extra(msgspec.Struct):

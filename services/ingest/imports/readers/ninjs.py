@@ -11,6 +11,7 @@ from services.ingest.imports.item import (
     ImportItem,
     ItemOrError,
     ReadContext,
+    UnreadableItem,
     date_warnings,
     html_to_blocks,
     html_to_line,
@@ -18,11 +19,13 @@ from services.ingest.imports.item import (
     leave_out,
     one_line,
     parse_old_url,
-    read_each,
+    read_one,
+    title_or_first_words,
     unescaped,
 )
 from services.ingest.imports.publication import SourceState
-from services.ingest.imports.readers.json_exports import decode, repaired
+from services.ingest.imports.readers.json_items import decode, open_json, read_items, repaired
+from services.ingest.imports.similar_fields import source_state
 from services.ingest.imports.state_fields import NINJS_SIGNALS
 from services.ingest.imports.times import read_first, read_time
 from services.ingest.imports.warnings import ItemWarning, make_warning
@@ -36,20 +39,24 @@ _HAS_EMBARGO = re.compile(
 
 def read_ninjs(content: Content, name: str, context: ReadContext | None = None) -> Iterator[ItemOrError]:
     """Read one or more items of ninjs 2 or 3."""
-    document = decode(content)
-    if not isinstance(document, list | dict):
-        raise FormatError("is not ninjs: neither a JSON object nor a list")
-    if isinstance(document, dict) and "jsonfeed.org" in str(document.get("version")):
-        raise FormatError("is a JSON Feed, which is not read; import the RSS or Atom feed of the portal")
-    items = document if isinstance(document, list) else document.get("items", [document])
-    if not isinstance(items, list):
-        raise FormatError("is not ninjs: items is not a list")
-    if not items:
-        raise FormatError("has no items")
     base_url = (context or ReadContext()).base_url
-    yield from read_each(
-        items, repaired(lambda one, place, found: read_ninjs_item(one, place, found, base_url)), "item"
-    )
+    file = open_json(content, frozenset(("", "items")))
+    head = file.content[:2_000]
+    if b"jsonfeed.org" in head:
+        raise FormatError("is a JSON Feed, which is not read; import the RSS or Atom feed of the portal")
+    read = repaired(lambda one, place, found: read_ninjs_item(one, place, found, base_url))
+    is_list = head.lstrip()[:1] == b"[" or b'"items"' in head.partition(b"[")[0]
+    if not is_list:
+        document = decode(file.content)
+        if isinstance(document, dict) and "items" in document and not isinstance(document["items"], list):
+            raise FormatError("is not ninjs: items is not a list")
+        yield read_one(document, read, "item 1")
+        return
+    if not file.lists or not len(file.lists[0].starts):
+        raise FormatError("has no items")
+    yield from read_items(file, file.items(file.lists[0]), read, "item", context)
+    if file.is_cut_off:
+        yield UnreadableItem("file", "is cut off: items may be missing")
 
 
 def read_ninjs_item(item: Any, place: str, warnings: list[ItemWarning], base_url: str = "") -> ImportItem:
@@ -67,14 +74,24 @@ def read_ninjs_item(item: Any, place: str, warnings: list[ItemWarning], base_url
     plain = next((one["value"] for one in item.get("bodies", [])), "") or item.get("body_text", "")
     html = html or item.get("body_html") or item.get("body_xhtml") or escape(str(plain))
     names = [
-        one_line(one.get("name")) for one in item.get("people", item.get("person", [])) if one.get("rel") == "author"
+        one_line(one.get("name"))
+        for group in ("people", "person", "authors")
+        for one in _as_list(item.get(group))
+        if isinstance(one, dict) and (one.get("rel") == "author" or group == "authors")
     ]
     by = one_line(item.get("by") or item.get("byline"))
-    subjects = [one_line(one.get("name")) for one in item.get("subjects", item.get("subject", []))]
-    lead = html_to_line(_first(item.get("descriptions")) or item.get("description_text") or "")
+    subjects = _names(item, "subjects", "subject")
+    services = _names(item, "service", "services", "anpa_category")
+    keywords = [one_line(one.get("name") if isinstance(one, dict) else one) for one in _as_list(item.get("keywords"))]
+    summary = (
+        _named(item, "descriptions", "summary") or _first(item.get("descriptions")) or item.get("description_text")
+    )
+    lead = html_to_line(summary or item.get("description_html") or item.get("abstract") or "")
     dates = {
-        name: item.get(name) or item.get(name.lower()) for name in ("firstPublished", "firstCreated", "versionCreated")
+        name: item.get(name) or item.get(name.lower())
+        for name in ("firstPublished", "firstCreated", "contentCreated", "versionCreated")
     }
+    warnings += _not_carried(item)
     at = read_first(*dates.values())
     warnings += date_warnings(*((name, read_time(value), value) for name, value in dates.items()))
     body = html_to_blocks(str(html), base_url, warnings)
@@ -84,14 +101,14 @@ def read_ninjs_item(item: Any, place: str, warnings: list[ItemWarning], base_url
     return ImportItem(
         place=place,
         external_id=external_id,
-        title=unescaped(title),
+        title=title_or_first_words(unescaped(title) or one_line(item.get("slugline")), body, warnings),
         lead=lead,
         body=body,
         section=subjects[0] if subjects else "",
-        more_sections=subjects[1:],
+        more_sections=[*subjects[1:], *services],
         source=_ninjs_source(item),
         authors=[Author(one) for one in (names or [by]) if one],
-        tags=subjects[1:],
+        tags=list(dict.fromkeys(one for one in (*subjects[1:], *keywords) if one)),
         published_at=at.at,
         date_precision=at.precision,
         old_urls=parse_old_url(item.get("altIds", {}).get("url") if isinstance(item.get("altIds"), dict) else None),
@@ -103,10 +120,21 @@ def read_ninjs_item(item: Any, place: str, warnings: list[ItemWarning], base_url
 
 
 def _ninjs_state(item: Any) -> SourceState:
-    item = {**{str(name).lower(): value for name, value in item.items()}, **item}
+    inner = [one for name in ("extra", "schedule_settings") if isinstance(one := item.get(name), dict)]
+    given = {name: value for one in (*inner, item) for name, value in one.items()}
+    item = {**{str(name).lower(): value for name, value in given.items()}, **given}
     values: dict[str, object] = {
         name: item.get(name) or item.get(name.lower())
-        for name in ("type", "state", "embargoed", "embargoedUntil", "embargo", "publish_schedule", "versionCreated")
+        for name in (
+            "type",
+            "state",
+            "representationtype",
+            "embargoed",
+            "embargoedUntil",
+            "embargo",
+            "publish_schedule",
+            "versionCreated",
+        )
     }
     values["pubStatus"] = " ".join(
         dict.fromkeys(one_line(item[name]) for name in ("pubStatus", "pubstatus") if item.get(name))
@@ -117,7 +145,23 @@ def _ninjs_state(item: Any) -> SourceState:
     signals = _signals(item)
     values["signal"] = " ".join(sorted(signals - NINJS_SIGNALS.keys())) or next(iter(signals), "")
     values["edNote with an embargo"] = found[0] if found else ""
-    return SourceState("ninjs", values)
+    return source_state("ninjs", values, given)
+
+
+def _names(item: Any, *groups: str) -> list[str]:
+    given = (one for name in groups for one in _as_list(item.get(name)) if isinstance(one, dict))
+    return list(dict.fromkeys(name for one in given if (name := one_line(one.get("name")))))
+
+
+_RIGHTS = ("copyrightHolder", "copyrightNotice", "usageTerms", "rightsInfo", "dateline")
+
+
+def _not_carried(item: Any) -> list[ItemWarning]:
+    """Return a warning for each field with a text about the item that articles do not have."""
+    found = ((name, item.get(name) or item.get(name.lower())) for name in _RIGHTS)
+    return [
+        make_warning("field", f"is not carried over: {one_line(value)[:200]}", name) for name, value in found if value
+    ]
 
 
 def _first(values: object) -> object:
@@ -166,7 +210,7 @@ def _ninjs_pictures(item: Any, base_url: str, warnings: list[ItemWarning]) -> It
             found = _ninjs_picture(one, base_url, warnings)
             if found is not None:
                 yield found
-        elif kind != "text":
+        else:
             shown = one_line(one.get("headline") or _first(one.get("headlines")) or one.get("uri"))[:200]
             warnings.append(make_warning("embed", f"an associated {kind[:20]} was left out: {shown}", "associations"))
 

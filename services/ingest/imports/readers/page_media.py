@@ -4,12 +4,14 @@ The extractor keeps neither embedded videos nor pictures that scripts load. Pure
 """
 
 import re
+from collections.abc import Mapping
 from html import escape
 from typing import Any
+from urllib.parse import unquote
 
 from lxml import html
 
-from services.ingest.imports.item import one_line
+from services.ingest.imports.item import image_figure, one_line
 from services.ingest.imports.markup.addresses import is_usable_picture, picture_address, resolve
 from services.ingest.imports.warnings import ItemWarning, make_warning
 from shared.articles import Block, Figure, Paragraph
@@ -19,15 +21,48 @@ _MARK = re.compile(r"(?:<p>\s*)?\(embedded-medium-(\d+)-of-this-page\)(?:\s*</p>
 _PLACES = "//*[self::header[not(ancestor::article)] or self::footer or self::nav or self::aside]"
 _KEPT_ATTRIBUTES = ("src", "data-src", "data-lazy-src", "title", "poster")
 LOST_PICTURES_MAX = 20
+ASSET_FOLDERS = (
+    *(
+        "_files",
+        ".files",
+        "_file",
+        ".file",
+        "_tệp",
+        "_tep",
+        "_tập tin",
+        "-Dateien",
+        "_fichiers",
+        "_archivos",
+        "_arquivos",
+    ),
+    *("_bestanden", "_pliki", "_filer", "_soubory", "_elemei", "_dosyalar", "_file_list"),
+)
+"""Endings of the folder that browsers and word processors save beside a page, with its pictures and scripts."""
+OF_SITE = (
+    "ancestor::header[not(ancestor::article)] or ancestor-or-self::*[contains(@class,'logo') or contains(@id,'logo')"
+    " or contains(@class,'site-title') or contains(@class,'site-name') or contains(@class,'banner')]"
+)
+"""Condition of an element that belongs to the site, not to the article."""
+_FURNITURE = "ancestor::header[not(ancestor::article)] or ancestor::footer or ancestor::nav or ancestor::aside"
+_TITLES = (
+    "//h1 | //h2 | //h3 | //*[contains(@class,'itle') or contains(@class,'TieuDe') or contains(@class,'tieude')"
+    " or contains(@id,'itle')]"
+)
 
 
 class MediaMarks:
     """Replaces the videos of a page by marks, and gives pictures the addresses that scripts would give them."""
 
-    def __init__(self, tree: Any, base: str) -> None:
+    def __init__(self, tree: Any, base: str, warnings: list[ItemWarning]) -> None:
         self._media: list[str] = []
         for image in list(tree.iter("img")):
             attributes = {str(name): str(value) for name, value in image.attrib.items()}
+            if is_saved_beside(picture_address(attributes, "")):
+                shown = one_line(image.get("src"))[:200]
+                message = f"a picture of a saved page was left out: {shown}; add it to the media store"
+                warnings.append(make_warning("image", message))
+                image.drop_tree()
+                continue
             url = picture_address(attributes, base)
             if is_usable_picture(url):
                 image.set("src", url)
@@ -69,19 +104,51 @@ class MediaMarks:
         return _MARK.sub(lambda found: self._media[int(found[1])] if int(found[1]) < len(self._media) else "", text)
 
 
+def is_saved_beside(url: str) -> bool:
+    """Return whether an address is that of a file which a browser has saved in the folder beside a page."""
+    folder, _, file = unquote(url).replace("\\", "/").removeprefix("./").rpartition("/")
+    return bool(file) and "//" not in folder and not folder.startswith("/") and folder.endswith(ASSET_FOLDERS)
+
+
+def title_element(tree: Any, title: str) -> Any:
+    """Return the element that shows the title of a page; None if there is none."""
+    found = [one for one in tree.xpath(_TITLES) if one_line(one.text_content()[:1_000]) == title]
+    return next((one for one in found if not one.xpath(_FURNITURE)), None)
+
+
+def lead_picture(tree: Any, title: str, blocks: list[Block], base: str, captions: Mapping[str, str]) -> Figure | None:
+    """Return the picture between the title and the text, which the extraction of the text loses."""
+    start = title_element(tree, title)
+    texts = [one_line(inline_text(one.html))[:60] for one in blocks if isinstance(one, Paragraph)]
+    if start is None or not texts or isinstance(blocks[0], Figure):
+        return None
+    carried = {one.image.url for one in blocks if isinstance(one, Figure) and one.image is not None}
+    for one in start.xpath("following::*[self::img or self::p or (self::div and not(.//div) and not(.//p))]"):
+        if one.tag != "img":
+            if texts[0] in one_line(one.text_content()[:20_000]):
+                return None
+            continue
+        url = resolve(base, one_line(one.get("src")))
+        sizes = [one_line(one.get(name)) for name in ("width", "height")]
+        is_small = any(size.isdigit() and int(size) < 100 for size in sizes)
+        if url not in carried and is_usable_picture(url) and not is_small and not one.xpath(_FURNITURE):
+            return image_figure(url, one.get("alt"), captions.get(url) or one.get("alt"), base)
+    return None
+
+
 def report_lost_pictures(tree: Any, blocks: list[Block], base: str, warnings: list[ItemWarning]) -> None:
     """Add a warning for each picture between the first and the last paragraph of the text that is not in its blocks."""
     texts = [one_line(inline_text(one.html))[:60] for one in blocks if isinstance(one, Paragraph)]
     texts = [text for text in texts if len(text) >= 20]
     if not texts:
         return
-    carried = {one.image.url for one in blocks if isinstance(one, Figure) and one.image is not None}
+    carried = {unquote(one.image.url) for one in blocks if isinstance(one, Figure) and one.image is not None}
     box = _common_box(tree, texts[0], texts[-1])
     lost = []
     for image in [] if box is None else box.iter("img"):
         url = resolve(base, one_line(image.get("src")))
         is_tiny = any(one_line(image.get(name)).isdigit() and int(image.get(name)) < 50 for name in ("width", "height"))
-        if url and url not in carried and not url.startswith("data:") and not is_tiny:
+        if url and unquote(url) not in carried and not url.startswith("data:") and not is_tiny:
             lost.append(url)
     warnings.extend(
         make_warning("image", f"a picture beside the text was left out: {url[:200]}")

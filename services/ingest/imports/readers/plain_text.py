@@ -19,7 +19,7 @@ PAGE_CHARACTERS_MAX = 500_000
 CAPTION_CHARACTERS_MAX = 200
 """A longer line is a paragraph."""
 
-SOURCE_LINE = re.compile(r"^(?P<label>Theo|Nguồn)(?:\s*:\s*|\s+)(?P<name>[^.!?]{1,150})$", re.IGNORECASE)
+SOURCE_LINE = re.compile(r"^(?P<label>Theo|Nguồn(?: tin)?)(?:\s*:\s*|\s+)(?P<name>[^.!?]{1,150})$", re.IGNORECASE)
 _COUNTER_TITLE = re.compile(
     r"^(?:thống kê(?: (?:lượt|website))?|lượt|số lượt|bộ đếm)(?: truy cập)?\s*:?$", re.IGNORECASE
 )

@@ -1,8 +1,9 @@
 """Posts of WordPress exports (WXR) → articles. Pure."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from urllib.parse import parse_qs, urljoin, urlsplit
+from urllib.parse import parse_qs
 
 from lxml import etree
 
@@ -13,6 +14,7 @@ from services.ingest.imports.item import (
     html_to_blocks,
     html_to_line,
     image_figure,
+    item_address,
     leave_out,
     one_line,
     paragraph_text,
@@ -21,12 +23,15 @@ from services.ingest.imports.item import (
     title_or_first_words,
     unescaped,
 )
+from services.ingest.imports.markup.addresses import split_address
 from services.ingest.imports.markup.autop import add_paragraphs, has_blocks
+from services.ingest.imports.markup.block_editor import MEMBERS_ONLY, with_dynamic_blocks
 from services.ingest.imports.markup.shortcodes import Attachment, Shortcodes
 from services.ingest.imports.publication import SourceState
 from services.ingest.imports.readers.xml_items import XmlFile, XmlItem, items_with
+from services.ingest.imports.similar_fields import kind_of_name, source_state
 from services.ingest.imports.times import ABSENT, ReadTime, read_time
-from services.ingest.imports.warnings import make_warning
+from services.ingest.imports.warnings import ItemWarning, make_warning
 from shared.articles import Author
 
 CONTENT = "{http://purl.org/rss/1.0/modules/content/}encoded"
@@ -51,6 +56,8 @@ class Export:
     """Names of authors by their login."""
     parents: Mapping[str, str] = field(default_factory=dict)
     """Slugs of the parents of categories, by the slug of the category."""
+    blocks: Mapping[str, str] = field(default_factory=dict)
+    """Texts of reusable blocks, by their post ID."""
     base_url: str = ""
 
 
@@ -85,14 +92,20 @@ def open_export(file: XmlFile, base_url: str = "") -> Export:
     for item in items_with(file, b"attachment_url"):
         if post_type(item.element) == "attachment":
             attachments[wp_text(item.element, "post_id")] = _attachment(item.element)
-    return Export(attachments, dict(_authors(file.header)), dict(_parents(file.header)), base_url)
+    blocks = {
+        wp_text(item.element, "post_id"): item.element.findtext(CONTENT) or ""
+        for item in items_with(file, b"wp_block")
+        if post_type(item.element) == "wp_block"
+    }
+    names = {login.lower(): name for login, name in _authors(file.header)}
+    return Export(attachments, names, dict(_parents(file.header)), blocks, base_url)
 
 
 def _attachment(item: etree._Element) -> Attachment:
     return Attachment(
         wp_text(item, "attachment_url"),
         caption=html_to_line(_excerpt(item)),
-        alt=_meta(item, frozenset(("_wp_attachment_image_alt",))).get("_wp_attachment_image_alt", ""),
+        alt=_meta(item).get("_wp_attachment_image_alt", ""),
         parent=wp_text(item, "post_parent"),
     )
 
@@ -123,19 +136,19 @@ def read_post(file_item: object, place: str, export: Export) -> ImportItem:
     assert isinstance(file_item, XmlItem)
     item, warnings = file_item.element, file_item.warnings
     raw_title = unescaped(html_to_line(check_title(item.findtext("title") or "")))
-    meta = _meta(item, _META_KEYS)
+    meta = _meta(item)
     guid, number = one_line(item.findtext("guid")), wp_text(item, "post_id")
-    link = urljoin(export.base_url, one_line(item.findtext("link")))
+    link = item_address(export.base_url, item.findtext("link"), warnings)
     external_id = f"{guid or link} {number}".strip()  # copied posts have the GUID of the original
-    state = leave_out(_state(item, meta), raw_title, external_id)
+    content = item.findtext(CONTENT) or ""
+    state = leave_out(_state(item, meta, content), raw_title, external_id)
     sections = _sections(item, export)
-    tags = [one_line(one.text) for one in item.findall("category") if one.get("domain") == "post_tag"]
-    excerpt = _excerpt(item)
-    login = one_line(item.findtext(CREATOR))
-    author = export.names.get(login, login)
+    tags = [one_line(one.text) for one in item.findall("category") if one.get("domain") in ("post_tag", "tag")]
+    excerpt = Shortcodes({}, number, warnings).replace(_excerpt(item))
     at, dates = _time(item)
-    warnings += date_warnings(*dates)
-    text = Shortcodes(export.attachments, number, warnings).replace(item.findtext(CONTENT) or "")
+    warnings += [*date_warnings(*dates), *_taxonomy_warnings(item)]
+    text = with_dynamic_blocks(content, export.blocks, meta.get("footnotes", ""), warnings)
+    text = Shortcodes(export.attachments, number, warnings).replace(text)
     body = html_to_blocks(text if has_blocks(text) else add_paragraphs(text), link or export.base_url, warnings)
     picture = export.attachments.get(meta.get("_thumbnail_id", ""), Attachment(""))
     if meta.get("_thumbnail_id", "0") not in ("", "0", "-1") and not picture.url:
@@ -150,26 +163,70 @@ def read_post(file_item: object, place: str, export: Export) -> ImportItem:
         section=sections[0] if sections else "",
         more_sections=sections[1:],
         categories=_category_names(item),
-        authors=[Author(author)] if author else [],
-        tags=[tag for tag in tags if tag],
+        authors=[Author(one) for one in _bylines(item, export, warnings)],
+        tags=list(dict.fromkeys(tag for tag in tags if tag)),
         published_at=at.at,
         date_precision=at.precision,
         slug=wp_text(item, "post_name"),
         old_urls=list(dict.fromkeys([*parse_old_url(link), *_old_numbers(guid, number)])),
         views=next((found for key in VIEWS if (found := parse_count(meta.get(key))) is not None), None),
         lead_image=image_figure(picture.url, picture.alt, picture.caption, link, warnings),
+        language=_language(item),
         state=state,
         warnings=warnings,
     )
 
 
-_META_KEYS = frozenset((*_META_STATES, *VIEWS, "_thumbnail_id"))
-"""The meta fields that are read; others are data of plugins, of any size."""
+_META_KEYS = frozenset((*_META_STATES, *VIEWS, "_thumbnail_id", "footnotes"))
+"""The meta fields that are read besides those of access and expiry; others are data of plugins, of any size."""
+_ULTIMATE_MEMBER = "um_content_restriction"
+_RESTRICTS = re.compile(r'"_um_custom_access_settings";(?:s:1:"1"|[bi]:1)')
+_FOR_MEMBERS = re.compile(r'"_um_accessible";(?:s:1:"[1-9]"|i:[1-9])')
+_LOGIN = re.compile(r"[a-z0-9._@-]+")
+_KNOWN_TAXONOMIES = (
+    *("", "category", "post_tag", "tag", "author", "post_format", "language", "post_translations", "nav_menu"),
+    *("wp_theme", "link_category"),
+)
+
+
+def _bylines(item: etree._Element, export: Export, warnings: list[ItemWarning]) -> list[str]:
+    """Return the names of the authors: those of a plugin for several ones, else the creator, whose login is no name."""
+    several = [one for one in item.findall("category") if one.get("domain") == "author"]
+    logins = [(one.get("nicename", "").removeprefix("cap-"), one_line(one.text)) for one in several]
+    creator = one_line(item.findtext(CREATOR))
+    found: list[str] = []
+    for login, shown in logins or [(creator, creator)]:
+        name = export.names.get(login.lower()) or export.names.get(shown.lower()) or shown
+        is_login = not is_old_export(item) and _LOGIN.fullmatch(name) is not None and name not in export.names.values()
+        if is_login:
+            message = f"is a login whose name the export does not have: {name[:100]!r}"
+            warnings.append(make_warning("field", message, "dc:creator"))
+        elif name:
+            found.append(name)
+    return list(dict.fromkeys(found))
+
+
+def is_old_export(item: etree._Element) -> bool:
+    """Return whether an item is of WXR 1.0, which has names of authors, not logins."""
+    return any(isinstance(one.tag, str) and f"{EXPORT_NAMESPACE}1.0/" in one.tag for one in item)
+
+
+def _language(item: etree._Element) -> str:
+    """Return the language that a plugin for several ones has given to a post; "" for none."""
+    return next((one.get("nicename", "") for one in item.findall("category") if one.get("domain") == "language"), "")
+
+
+def _taxonomy_warnings(item: etree._Element) -> list[ItemWarning]:
+    others = [one for one in item.findall("category") if one.get("domain", "") not in _KNOWN_TAXONOMIES]
+    if not others:
+        return []
+    listed = ", ".join(f"{one.get('domain')}: {one_line(one.text)}" for one in others)
+    return [make_warning("field", f"of other taxonomies are not carried over: {listed}", "category")]
 
 
 def _old_numbers(guid: str, number: str) -> list[str]:
     """Return the addresses by the number of a post, which WordPress redirects to its permanent one."""
-    query = parse_qs(urlsplit(guid).query)
+    query = parse_qs(split_address(guid).query)
     of_guid = parse_old_url(guid) if number and query.get("p") == [number] else []
     return list(dict.fromkeys([*of_guid, f"/?p={number}"])) if number.isdigit() else []
 
@@ -202,24 +259,31 @@ def _ancestors(slug: str, parents: Mapping[str, str]) -> list[str]:
     return found
 
 
-def _meta(item: etree._Element, keys: frozenset[str]) -> dict[str, str]:
+def _meta(item: etree._Element) -> dict[str, str]:
+    """Return the values of meta fields by their names: those of `_META_KEYS`, and those of access and expiry."""
     found: dict[str, str] = {}
     for element in item:
         if isinstance(element.tag, str) and element.tag.endswith("}postmeta"):
             key = next(iter(wp_values(element, "meta_key")), "").strip()
-            if key in keys:
+            if key in _META_KEYS or key == "_wp_attachment_image_alt" or kind_of_name(key, is_prefixed=True):
                 found[key] = wp_text(element, "meta_value")
     return found
 
 
-def _state(item: etree._Element, meta: Mapping[str, str]) -> SourceState:
+def _state(item: etree._Element, meta: Mapping[str, str], content: str) -> SourceState:
     values: dict[str, object] = {
         # Several different values are contradictory, which is an unknown value.
         f"wp:{name}": " ".join(dict.fromkeys(one_line(value).lower() for value in wp_values(item, name)))
         for name in ("post_type", "status")
     }
     values["wp:post_password"] = "set" if any(wp_values(item, "post_password")) else ""
-    return SourceState("wxr", values | {name: meta.get(name) for name in _META_STATES})
+    part = MEMBERS_ONLY.search(content)
+    values["members-only part of content:encoded"] = part[0] if part else ""
+    values |= {name: meta.get(name) for name in _META_STATES}
+    restriction = meta.get(_ULTIMATE_MEMBER, "")
+    is_restricted = bool(_RESTRICTS.search(restriction) and _FOR_MEMBERS.search(restriction))
+    others = {**meta, _ULTIMATE_MEMBER: "true" if is_restricted else ""}
+    return source_state("wxr", values, others, is_prefixed=True)
 
 
 def _time(item: etree._Element) -> tuple[ReadTime, list[tuple[str, ReadTime, object]]]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from lxml import etree
 
-from services.ingest.imports.item import Content, FormatError, ReadContext, UnreadableItem
+from services.ingest.imports.item import Content, FormatError, ReadContext, UnreadableItem, one_line
 from services.ingest.imports.limits import XML_DEPTH_MAX, XML_ELEMENTS_MAX
 from services.ingest.imports.text_repair import (
     DecodingError,
@@ -30,7 +30,10 @@ HEADER_CHUNK_CHARACTERS = 64 * 1024
 _BLANK = re.compile(rb"[\xef\xbb\xbf \t\r\n]*")
 _DECLARATION = re.compile(rb"\s*<\?xml[^>]*?encoding\s*=\s*[\"']([A-Za-z0-9._-]+)[\"']")
 _MARKUP = re.compile(rb"<!--|<!\[CDATA\[|<((?:[A-Za-z_][\w.-]*:)?(?:item|entry))(?=[\s/>])")
-_DOCTYPE = re.compile(rb"<!DOCTYPE(?:[^\[<>\"']|\"[^\"]*+\"|'[^']*+')*+(?:\[(.*?)\]\s*)?>", re.DOTALL)
+_START = re.compile(rb"<\?xml[\s?]|<!--|<!DOCTYPE|<(?:rss|feed|rdf:RDF|opml|urlset|sitemapindex)[\s>]", re.IGNORECASE)
+JUNK_BYTES_MAX = 64 * 1024
+_DECLARED = re.compile(rb"<!DOCTYPE", re.IGNORECASE)
+_DOCTYPE = re.compile(rb"<!DOCTYPE(?:[^\[<>\"']|\"[^\"]*+\"|'[^']*+')*+(?:\[(.*?)\]\s*)?>", re.DOTALL | re.IGNORECASE)
 _ENTITY = re.compile(rb"<!ENTITY\s+(%?)\s*([^\s\"']*)")
 _RAW_UNPARSED = re.compile(rb"<!\[CDATA\[.*?(?:\]\]>|\Z)|<!--.*?(?:-->|\Z)", re.DOTALL)
 _RAW_TAG = re.compile(rb"<(/?)[A-Za-z_][^<>]*>")
@@ -88,9 +91,11 @@ def open_xml(content: Content) -> XmlFile:
     """
     content, warnings = _as_utf8(content)
     blank = _BLANK.match(content)
-    start = begin = blank.end() if blank else 0
-    declared = content.find(b"<!DOCTYPE", start, start + 1024 * 1024)
-    doctype = _DOCTYPE.match(content, declared, start + 1024 * 1024) if declared >= 0 else None
+    if blank is not None and blank.end() == len(content):
+        raise FormatError("is empty")
+    start = begin = _after_junk(content, blank.end() if blank else 0, warnings)
+    declared = _DECLARED.search(content, start, start + 1024 * 1024)
+    doctype = _DOCTYPE.match(content, declared.start(), start + 1024 * 1024) if declared else None
     first_tag = re.compile(rb"<[A-Za-z_]").search(content, start)
     if doctype is not None and (first_tag is None or doctype.start() < first_tag.start()):
         for parameter, name in _ENTITY.findall(doctype[1] or b""):
@@ -106,6 +111,18 @@ def open_xml(content: Content) -> XmlFile:
     first = position.start() if position else -1
     is_cut_off, base = bool(opened) and first < 0, str((opened[-1] if opened else root).base or "")
     return XmlFile(str(root.tag), root, namespaces, content, first, warnings, base, is_cut_off)
+
+
+def _after_junk(content: Content, start: int, warnings: list[ItemWarning]) -> int:
+    """Return where the XML begins: messages of PHP may precede it."""
+    if _START.match(content, start):
+        return start
+    found = re.compile(rb"<\?xml[\s?]|<(?:rss|feed|rdf:RDF)[\s>]").search(content, start, start + JUNK_BYTES_MAX)
+    if found is None:
+        return start
+    shown = one_line(content[start : found.start()].decode("utf-8", "replace"))[:100]
+    warnings.append(make_warning("text", f"the file has other text before its XML, which was left out: {shown!r}"))
+    return found.start()
 
 
 def _read_header(text: str) -> tuple[etree._Element, list[etree._Element]]:

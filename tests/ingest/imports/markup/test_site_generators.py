@@ -92,3 +92,26 @@ def test_markdown_to_html_has_footnotes_tasks_and_heading_attributes() -> None:
     assert BulletList([Item("☑ xong"), Item("☐ chưa")]) in found
     assert Paragraph("<sup>1</sup> Ghi chú.") in found
     assert read("Chữ.\n{: .lead}") == ([Paragraph("Chữ.")], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('Dùng `{{< figure src="a.jpg" >}}` nhé', 'Dùng `{{< figure src="a.jpg" >}}` nhé'),
+        ("``{{ site.url }}`` và `{% include x.html %}`", "``{{ site.url }}`` và `{% include x.html %}`"),
+        ("```\n{{< youtube abc >}}\n{:.class}\n```\n", "```\n{{< youtube abc >}}\n{:.class}\n```\n"),
+        ("~~~\n{% raw %}{{ x }}{% endraw %}\n~~~\n", "~~~\n{{ x }}\n~~~\n"),
+        ("`{{</* tweet 1 */>}}`", "`{{< tweet 1 >}}`"),
+        ("<pre>{{< gist a b >}}</pre>", "<pre>{{< gist a b >}}</pre>"),
+    ],
+)
+def test_templates_in_code_are_text(text: str, expected: str) -> None:
+    """Shortcodes in code are examples, which readers have seen; nothing is reported."""
+    warnings: list[ItemWarning] = []
+    assert Templates(warnings).replace(text) == expected
+    assert warnings == []
+
+
+def test_templates_attributes_may_have_backticks() -> None:
+    """Backticks around an attribute are not code."""
+    assert "<figcaption>Chợ</figcaption>" in Templates([]).replace("{{< figure src=`a.jpg` caption=`Chợ` >}}")

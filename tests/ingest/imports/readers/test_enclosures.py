@@ -10,8 +10,8 @@ MEDIA = 'xmlns:media="http://search.yahoo.com/mrss/" xmlns:itunes="http://www.it
 
 
 def item(content: str) -> tuple[str, list[str]]:
-    picture, files = enclosed(etree.fromstring(f"<item {MEDIA}>{content}</item>"))
-    return picture, [one.url for one in files]
+    pictures, files = enclosed(etree.fromstring(f"<item {MEDIA}>{content}</item>"))
+    return (pictures[0].url if pictures else ""), [one.url for one in files]
 
 
 def test_enclosed_picture_is_chosen_by_type() -> None:
@@ -36,3 +36,26 @@ def test_linked_files_are_reported() -> None:
         Paragraph('<a href="https://cu.example/a.mp3">a.mp3</a>')
     ]
     assert [one.kind for one in warnings] == ["file", "file"]
+
+
+def test_enclosed_pictures_are_all_of_an_item_each_in_its_widest_form() -> None:
+    """A group is one picture in several sizes; others beside it are pictures of their own, with their captions."""
+    content = (
+        '<media:group><media:content url="/s.jpg" width="100" type="image/jpeg"/>'
+        '<media:content url="/l.jpg" width="900" type="image/jpeg"><media:description>Hội làng</media:description>'
+        "<media:credit>TTXVN</media:credit></media:content></media:group>"
+        '<media:content url="/2.jpg?w=100" width="100" medium="image"/>'
+        '<media:content url="/2.jpg?w=500" width="500" medium="image"/>'
+    )
+    pictures, files = enclosed(etree.fromstring(f"<item {MEDIA}>{content}</item>"))
+    assert [(one.url, one.caption, one.credit) for one in pictures] == [
+        ("/l.jpg", "Hội làng", "TTXVN"),
+        ("/2.jpg?w=500", "", ""),
+    ]
+    assert files == []
+
+
+def test_enclosed_picture_may_be_a_plain_element() -> None:
+    """Portals of the region name the picture of an item in an element without a namespace."""
+    for element in ("<image>/a.jpg</image>", "<image><url>/a.jpg</url></image>", "<thumb>/a.jpg</thumb>"):
+        assert item(element) == ("/a.jpg", [])

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from services.ingest.imports.item import ImportItem
 from shared.articles import Figure, Image, Paragraph
-from tests.ingest.imports.samples import outcome, read
+from tests.ingest.imports.samples import outcome, read, read_content
 
 
 def test_read_wxr_posts() -> None:
@@ -44,3 +44,50 @@ def test_read_feed_rss_and_atom() -> None:
     assert (short.lead, short.body) == ("", [Paragraph("Một câu.")])
     (entry,) = read("feed.atom")
     assert (entry.body, entry.lead) == ([Paragraph("Kè dài <strong>ba</strong> cây số.")], "Ba cây số kè đá.")
+
+
+def rss_item(content: str) -> ImportItem:
+    text = f'<rss version="2.0" xmlns:m="http://search.yahoo.com/mrss/"><channel><item>{content}</item></channel></rss>'
+    (item,) = read_content("a.rss", text.encode())
+    assert isinstance(item, ImportItem), item
+    return item
+
+
+def test_read_rss_damaged_addresses_cost_themselves_only() -> None:
+    """A link, a GUID or a file with a damaged address is reported; the item is read."""
+    item = rss_item("<title>A</title><link>http://[bad</link><guid>http://[x</guid><description>b</description>")
+    assert (item.old_urls, item.warnings[0].field) == ([], "link")
+
+
+def test_read_rss_permanent_guid_is_the_address() -> None:
+    """A GUID that is an address is one, unless the feed says that it is not."""
+    assert rss_item("<title>A</title><guid>https://cu.example/e</guid>").old_urls == ["/e"]
+    assert rss_item('<title>A</title><guid isPermaLink="false">https://cu.example/e</guid>').old_urls == []
+
+
+def test_read_rss_text_escaped_twice_is_read() -> None:
+    """Markup that was escaped once too often is markup."""
+    item = rss_item(
+        "<title>A</title><link>https://cu.example/a</link><description>&amp;lt;p&amp;gt;Hai&amp;lt;/p&amp;gt;</description>"
+    )
+    assert [one.html for one in item.body] == ["Hai"]
+
+
+def test_read_rss_all_pictures_are_carried_over() -> None:
+    """The first picture is the lead picture, the others follow the text."""
+    item = rss_item(
+        '<title>A</title><description>b</description><m:content url="https://cu.example/1.jpg" medium="image"/>'
+        '<m:content url="https://cu.example/2.jpg" medium="image"><m:title>Hai</m:title></m:content>'
+    )
+    assert item.lead_image.image.url == "https://cu.example/1.jpg"
+    assert (item.body[1].image.url, item.body[1].caption) == ("https://cu.example/2.jpg", "Hai")
+
+
+def test_read_atom_file_in_content_is_no_text() -> None:
+    """A picture in base64 is not the text of an article."""
+    text = (
+        '<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>a</id><title>A</title>'
+        '<content type="image/png">iVBORw0KGgo=</content></entry></feed>'
+    )
+    (item,) = read_content("a.atom", text.encode())
+    assert (item.body, [one.kind for one in item.warnings]) == ([], ["file"])

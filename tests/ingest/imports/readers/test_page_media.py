@@ -21,7 +21,7 @@ def tree(content: str) -> Any:
 def test_media_marks_are_restored_in_their_places() -> None:
     """A video is where it was, though the extraction of the text would drop it."""
     found = tree('<p>a</p><iframe src="https://www.youtube.com/embed/dQw4w9WgXcQ"></iframe><p>b</p>')
-    marks = MediaMarks(found, "")
+    marks = MediaMarks(found, "", [])
     text = html.tostring(found, encoding="unicode")
     assert "<iframe" not in text
     assert '</p><iframe src="https://www.youtube.com/embed/dQw4w9WgXcQ"></iframe><p>b' in marks.restore(text)
@@ -52,3 +52,23 @@ def test_report_lost_pictures_names_those_beside_the_text() -> None:
     ]
     report_lost_pictures(found, list(blocks), "https://cu.example/", warnings)
     assert [one.message for one in warnings] == ["a picture beside the text was left out: https://cu.example/a.jpg"]
+
+
+def test_read_html_reports_pictures_beside_a_saved_page() -> None:
+    """A picture in the folder that a browser has saved is not linked at the old site, where it never was."""
+    content = (
+        f'<div><p>{TEXT}</p><img src="./Hội làng_files/a.jpg"><img src="B%C3%A0i_files/b.jpg"><p>{TEXT} Hai.</p></div>'
+    )
+    (item,) = read_content("a.html", PAGE.format(content).encode())
+    assert [one.kind for one in item.warnings] == ["image", "image"]
+    assert [type(one).__name__ for one in item.body] == ["Paragraph", "Paragraph"]
+
+
+def test_read_html_picture_between_title_and_text_is_the_lead_picture() -> None:
+    """NukeViet shows the picture of an article beside its lead, where the extraction of the text loses it."""
+    content = (
+        '<div class="hometext">Sapo của bài.</div><figure><img src="/uploads/a.jpg" alt="x">'
+        f'<figcaption>Chú thích</figcaption></figure><div id="news-bodyhtml"><p>{TEXT}</p><p>{TEXT} Hai.</p></div>'
+    )
+    (item,) = read_content("a.html", PAGE.format(content).encode())
+    assert (item.lead_image.image.url, item.lead_image.caption) == ("https://cu.example/uploads/a.jpg", "Chú thích")
