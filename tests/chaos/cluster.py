@@ -29,7 +29,7 @@ from tests.conftest import ROOT, SITES, STATISTICS_TOKENS, answers, free_ports, 
 
 PARTITIONS = 6
 SESSION_SECONDS = 4.0
-START_SECONDS = 30.0
+START_SECONDS = 90.0
 STOP_SECONDS = 15.0
 TEMPLATE = "template_chaos"
 

@@ -80,10 +80,13 @@ def compare(
     comparison = _Comparison(stored, expected, spans, sites)
     for number in sorted(
         stored.partitions.keys()
+        | spans.keys()
         | stored.counts.keys()
         | stored.ledger.keys()
+        | stored.referrers.keys()
         | stored.presence.keys()
         | stored.known_articles.keys()
+        | {gap.partition for gap in stored.gaps}
     ):
         comparison.compare_partition(number)
     comparison.compare_visitors()
@@ -118,6 +121,8 @@ class _Comparison:
         loss = self.losses.get(number)
         if number in self._stored.partitions:
             self._compare_offsets(number, must)
+        else:
+            self._compare_uncounted(number)
         self._compare_counts(number, must, loss)
         self._compare_ledger(number, must, loss)
         self._compare_referrers(number, must, loss)
@@ -145,10 +150,25 @@ class _Comparison:
             low = -UNBOUNDED if new_log else known
             check("offsets", "offsets_without_record", progress.offsets_without_record, low, without_record)
             check("offsets", "newest_arrived", progress.newest_arrived, must.newest_arrived, UNBOUNDED)
+        if progress.last_record is not None and progress.next_offset > begin:
+            differs = progress.last_record != self._spans[number].last_record
+            check("offsets", "last records that differ", int(differs), 0)
         for gap in gaps:
             kind = f"gap {gap.first_lost} to {gap.next_available}"
             check(kind, "records in the log", self._spans[number].records_in_gaps.get(gap, 0), 0)
             check(kind, "end", gap.next_available, gap.first_lost, progress.next_offset)
+            check(kind, "counted_until", gap.counted_until, 0)
+        for gap in self._stored.gaps:
+            if gap.partition == number and gap.begins_new_log:
+                check("gap", "counted_until", gap.counted_until, 0, progress.newest_arrived)
+
+    def _compare_uncounted(self, number: int) -> None:
+        """A partition without a position has no records and no gaps."""
+        span = self._spans.get(number)
+        offsets = span.offsets_without_position if span is not None else 0
+        gaps = sum(gap.partition == number for gap in self._stored.gaps)
+        for measure, found in (("offsets that nothing counts", offsets), ("gaps without a position", gaps)):
+            self.report.check(Drift("", "", "offsets", None, measure, found, 0, 0, number))
 
     def _compare_counts(self, number: int, must: PartitionValues, loss: Loss | None) -> None:
         there = self._stored.counts[number]

@@ -8,8 +8,9 @@ from aiokafka.errors import OffsetOutOfRangeError
 from services.stats.admin.reference_model import Expected, ReferenceCounter
 from services.stats.admin.verify.values import Gap, LogSpan, PartitionProgress, StoredValues
 from shared.cli import CommandError
+from shared.kafka.last_record import record_checksum
 from shared.kafka.log_reader import read_range
-from shared.kafka.topic_identity import read_identity
+from shared.kafka.topic_identity import TopicIdentity, read_topic
 from shared.sites import Sites
 from shared.topics import PAGE_VIEWS
 
@@ -23,32 +24,44 @@ async def recount_log(
         CommandError: the log is not the one that was counted, ends before a stored offset, or was shortened meanwhile.
         KafkaError: Kafka is unavailable.
     """
+    identity, numbers = await read_topic(reader._client, PAGE_VIEWS.name)  # noqa: SLF001 - there is no public attribute
+    _check_identity(identity, stored.partitions)
     counter = ReferenceCounter(sites)
     spans: dict[int, LogSpan] = {}
-    partitions = [TopicPartition(PAGE_VIEWS.name, number) for number in stored.partitions]
-    if not partitions:
-        return counter.finish(), spans
+    partitions = [TopicPartition(PAGE_VIEWS.name, number) for number in numbers]
     begins = await reader.beginning_offsets(partitions)
     ends = await reader.end_offsets(partitions)
-    await _check_identity(reader, stored.partitions)
     for partition in partitions:
-        number, begin = partition.partition, begins[partition]
-        end = stored.partitions[number].next_offset
-        if end > ends[partition]:
-            raise CommandError(f"partition {number} is counted to {end} and the log ends at {ends[partition]}")
+        if partition.partition not in stored.partitions:
+            uncounted = ends[partition] - begins[partition]
+            spans[partition.partition] = LogSpan(begins[partition], None, {}, offsets_without_position=uncounted)
+    for number, progress in stored.partitions.items():
+        partition = TopicPartition(PAGE_VIEWS.name, number)  # a new topic may have fewer partitions than the former one
+        begin, log_end = begins.get(partition, 0), ends.get(partition, 0)
+        if progress.next_offset > log_end:
+            raise CommandError(f"partition {number} is counted to {progress.next_offset} and the log ends at {log_end}")
         counter.begin_partition(number, stored.articles_of(number, begin))
-        first_arrived = None
-        in_gaps = dict.fromkeys((gap for gap in stored.gaps if gap.partition == number), 0)
-        try:
-            async for records in read_range(reader, partition, begin, end):
-                first_arrived = records[0].timestamp if records and first_arrived is None else first_arrived
-                for record in records:
-                    counter.add(record.offset, record.timestamp, record.value)
-                    _count_in_gaps(in_gaps, record.offset)
-        except OffsetOutOfRangeError as error:
-            raise CommandError("Kafka deleted old records while they were read; run it again") from error
-        spans[number] = LogSpan(begin, first_arrived, in_gaps)
+        spans[number] = await _recount_partition(reader, partition, begin, stored, counter)
     return counter.finish(), spans
+
+
+async def _recount_partition(
+    reader: AIOKafkaConsumer, partition: TopicPartition, begin: int, stored: StoredValues, counter: ReferenceCounter
+) -> LogSpan:
+    number, end = partition.partition, stored.partitions[partition.partition].next_offset
+    first_arrived, last_record = None, None
+    in_gaps = dict.fromkeys((gap for gap in stored.gaps if gap.partition == number), 0)
+    try:
+        async for records in read_range(reader, partition, begin, end):
+            first_arrived = records[0].timestamp if records and first_arrived is None else first_arrived
+            for record in records:
+                counter.add(record.offset, record.timestamp, record.value)
+                _count_in_gaps(in_gaps, record.offset)
+            if records and records[-1].offset == end - 1:
+                last_record = record_checksum(records[-1].timestamp, records[-1].value)
+    except OffsetOutOfRangeError as error:
+        raise CommandError("Kafka deleted old records while they were read; run it again") from error
+    return LogSpan(begin, first_arrived, in_gaps, last_record)
 
 
 def _count_in_gaps(in_gaps: dict[Gap, int], offset: int) -> None:
@@ -57,10 +70,11 @@ def _count_in_gaps(in_gaps: dict[Gap, int], offset: int) -> None:
             in_gaps[gap] += 1
 
 
-async def _check_identity(reader: AIOKafkaConsumer, counted: Mapping[int, PartitionProgress]) -> None:
-    identity = await read_identity(reader._client, PAGE_VIEWS.name)  # noqa: SLF001 - there is no public attribute
-    others = {one.topic_id for one in counted.values()} - {"", identity.topic_id}
+def _check_identity(identity: TopicIdentity, counted: Mapping[int, PartitionProgress]) -> None:
+    others = {TopicIdentity(one.cluster, one.topic_id) for one in counted.values()} - {TopicIdentity("", ""), identity}
     if others:
+        names = ", ".join(sorted(f"{one.topic_id} of cluster {one.cluster}" for one in others))
         raise CommandError(
-            f"the counts are of topic {', '.join(sorted(others))} and this {PAGE_VIEWS.name} is {identity.topic_id}"
+            f"the counts are of topic {names}, and this {PAGE_VIEWS.name} is {identity.topic_id} of cluster "
+            f"{identity.cluster}"
         )

@@ -8,12 +8,13 @@ from services.stats.admin.reference_articles import Acceptance, ArticleKey
 from services.stats.admin.reference_events import Bucket
 from services.stats.admin.reference_model import LedgerKey, PresenceKey, ReferrerKey, Totals
 from services.stats.admin.verify.values import Gap, PartitionProgress, StoredValues
+from shared.cli import CommandError
 from shared.topics import PAGE_VIEWS
 
 READ_GENERATION = "SELECT generation FROM stats.generations WHERE state = 'current'"
 READ_CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 READ_OFFSETS = """
-SELECT partition, next_offset, newest_arrived, offsets_without_record, topic_id
+SELECT partition, next_offset, newest_arrived, offsets_without_record, topic_id, cluster, last_record
 FROM stats.offsets
 WHERE generation = $1 AND topic = $2
 ORDER BY partition
@@ -50,8 +51,14 @@ GROUP BY site, day
 
 
 async def read_stored(connection: PoolConnectionProxy) -> StoredValues:
-    """Read the values of the current generation. The connection has a transaction that is `repeatable_read`."""
+    """Read the values of the current generation. The connection has a transaction that is `repeatable_read`.
+
+    Raises:
+        CommandError: no generation is the current one, so that no number is shown.
+    """
     generation = await connection.fetchval(READ_GENERATION)
+    if generation is None:
+        raise CommandError("no row of stats.generations is the current one, so every number is shown as 0")
     stored = StoredValues(clock_ms=await connection.fetchval(READ_CLOCK))
     for row in await connection.fetch(READ_OFFSETS, generation, PAGE_VIEWS.name):
         number, *progress = tuple(row)

@@ -19,6 +19,9 @@ class PartitionProgress(NamedTuple):
     """Of the records counted: milliseconds since 1970 UTC."""
     offsets_without_record: int
     topic_id: str
+    cluster: str = ""
+    last_record: int | None = None
+    """Checksum of the record before `next_offset`; None if it is unknown."""
 
 
 class Gap(NamedTuple):
@@ -77,6 +80,10 @@ class LogSpan(NamedTuple):
     """Arrival of its first record, in milliseconds; None if it has no record."""
     records_in_gaps: dict[Gap, int]
     """Records in the log that a gap calls lost."""
+    last_record: int | None = None
+    """Checksum of the record before the stored offset; None if there is none."""
+    offsets_without_position: int = 0
+    """Offsets of a partition that nothing has counted yet: it has no row in `stats.offsets`."""
 
 
 class Drift(NamedTuple):
