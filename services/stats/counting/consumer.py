@@ -10,9 +10,8 @@ The reasons are in ARCHITECTURE.md, "Exactly once".
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Collection, Coroutine
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager
-from itertools import pairwise
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -30,7 +29,15 @@ from services.stats.counting.decoding import RawBatch, decode
 from services.stats.counting.log_check import CHECK_SECONDS, LogChecker
 from services.stats.counting.log_watch import LogWatch
 from services.stats.counting.offset_reporter import OffsetReporter
-from services.stats.counting.partitions import AssignedPartition, TopicMismatch, fold_next, restore_partitions
+from services.stats.counting.partitions import (
+    AssignedPartition,
+    TopicMismatch,
+    by_partition,
+    check_positions,
+    fold_next,
+    restore_partitions,
+    save_states,
+)
 from services.stats.counting.rules import CountDeltas
 from services.stats.counting.snapshots import to_bytes
 from services.stats.counting.store import (
@@ -160,14 +167,20 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         RELOADS.labels(cause).inc(len(partitions))
         consumer = self._consumer
         consumer.pause(*partitions)
-        for partition in partitions:
-            self.offset_reporter.track_reloading(partition, self._assigned.pop(partition, None))
+        dropped = {partition: self._assigned.pop(partition, None) for partition in partitions}
+        for partition, owned in dropped.items():
+            self.offset_reporter.track_reloading(partition, owned)
             self._reloading.add(partition)
             consumer.seek(partition, 0)  # any valid offset: aiokafka must not ask Kafka for a committed one
-        self._process.spawn(self._reload(consumer, list(partitions), self._assignment, wait), "reload partitions")
+        self._process.spawn(self._reload(consumer, dropped, self._assignment, wait), "reload partitions")
 
-    async def _reload(self, consumer: Any, partitions: list[TopicPartition], assignment: int, wait: Wait) -> None:
+    async def _reload(
+        self, consumer: Any, dropped: dict[TopicPartition, AssignedPartition | None], assignment: int, wait: Wait
+    ) -> None:
+        partitions, states = list(dropped), {one: owned for one, owned in dropped.items() if owned is not None}
+        dropped.clear()
         if wait is not None:
+            states.clear()
             await wait
             if assignment != self._assignment:
                 return
@@ -175,9 +188,13 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         while True:
             try:
                 everything = {*self._assigned, *self._reloading}
-                restored = await restore_partitions(self._pool, consumer, self.log_checker, partitions, everything)
+                checked = await check_positions(self._pool, consumer, self.log_checker, partitions, everything)
+                states.clear()  # the memory is needed for what is restored
+                restored = await restore_partitions(self._pool, checked)
                 break
             except TopicMismatch as error:
+                await self._save_states(states)  # the log may have lost the records that would rebuild them
+                states.clear()
                 if assignment != self._assignment:
                     return
                 outage.ended()
@@ -214,13 +231,7 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
                 await self._count_by_partition(records)
 
     async def _count_by_partition(self, records: list[ConsumerRecord]) -> None:
-        edges = [0, len(records)]
-        if records[0].partition != records[-1].partition:  # the records of a partition are contiguous
-            numbers = np.array([record.partition for record in records])
-            edges[1:1] = (np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist()
-        for begin, end in pairwise(edges):
-            partition = TopicPartition(PAGE_VIEWS.name, records[begin].partition)
-            fetched = records[begin:end]
+        for partition, fetched in by_partition(records):
             owned = self._assigned.get(partition)
             if owned is None or not await self._is_current(partition, fetched):
                 continue
@@ -346,15 +357,12 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
 
     async def save_snapshots(self) -> None:
         """Save the state of all partitions, so that the next counter starts without reading records again."""
+        await self._save_states(self._assigned)
+
+    async def _save_states(self, states: Mapping[TopicPartition, AssignedPartition]) -> None:
         try:
             async with asyncio.timeout(SAVE_SECONDS):
-                await asyncio.gather(
-                    *(
-                        save_snapshot(self._pool, one.topic, one.partition, owned.position, to_bytes(owned.state))
-                        for one, owned in self._assigned.items()
-                        if owned.unsaved_records and owned.read_next == owned.position.next_offset
-                    )
-                )
+                await save_states(self._pool, states)
         except POSTGRES_UNAVAILABLE as error:
             log.warning("snapshots were not saved; the next start reads the log again", reason=repr(error))
 

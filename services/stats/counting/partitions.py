@@ -1,18 +1,22 @@
 """Restores assigned partitions: the position in Postgres, a snapshot of the state, and the check of the topic."""
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import asyncpg
+import numpy as np
 from aiokafka import TopicPartition
+from aiokafka.structs import ConsumerRecord
 
 from services.stats.counting.decoding import EventBatch, RawBatch
 from services.stats.counting.evicted_state import EvictedState
 from services.stats.counting.lag import Lag
 from services.stats.counting.log_check import LogChecker, PartitionLog
 from services.stats.counting.rules import CountDeltas, fold_batch, needs_evicted_state
+from services.stats.counting.snapshots import to_bytes
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import (
     Position,
@@ -21,11 +25,13 @@ from services.stats.counting.store import (
     read_known_articles,
     read_positions,
     read_snapshot,
+    save_snapshot,
     skip_gap,
 )
 from services.stats.metrics import GAP_RECORDS
 from shared.kafka.last_record import connect_to_leader
 from shared.logs import log
+from shared.topics import PAGE_VIEWS
 
 
 class TopicMismatch(Exception):  # noqa: N818 - it names a state
@@ -68,14 +74,34 @@ class AssignedPartition:
         return self.read_next < self.position.next_offset
 
 
-async def restore_partitions(
+def by_partition(records: list[ConsumerRecord]) -> Iterator[tuple[TopicPartition, list[ConsumerRecord]]]:
+    """Yield the records of each partition; those of one are contiguous. There is at least one record."""
+    edges = [0, len(records)]
+    if records[0].partition != records[-1].partition:
+        numbers = np.array([record.partition for record in records])
+        edges[1:1] = (np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist()
+    for begin, end in pairwise(edges):
+        yield TopicPartition(PAGE_VIEWS.name, records[begin].partition), records[begin:end]
+
+
+class CheckedPositions(NamedTuple):
+    """Positions of partitions whose log is the one that was counted."""
+
+    positions: dict[int, Position]
+    beginnings: dict[TopicPartition, int]
+    """The first offset that the log still has."""
+    connections: dict[TopicPartition, Any]
+    """Through which the consumer is going to read the log that was compared."""
+
+
+async def check_positions(
     pool: asyncpg.Pool,
     consumer: Any,
     checker: LogChecker,
     partitions: Sequence[TopicPartition],
     all_assigned: Collection[TopicPartition],
-) -> dict[TopicPartition, AssignedPartition]:
-    """Return the starting point of each partition; it must be read from `read_next` on.
+) -> CheckedPositions:
+    """Read the positions of partitions and compare them with the log; store the gaps of deleted records.
 
     Args:
         pool: Postgres.
@@ -103,14 +129,42 @@ async def restore_partitions(
     beginnings = {one: logs[one.partition].beginning for one in partitions}
     if await _skip_gaps(pool, partitions, positions, beginnings):
         positions = await read_positions(pool, topic, first_offsets, identity)
+    return CheckedPositions(positions, beginnings, connections)
+
+
+async def restore_partitions(pool: asyncpg.Pool, checked: CheckedPositions) -> dict[TopicPartition, AssignedPartition]:
+    """Return the starting point of each partition; it must be read from `read_next` on.
+
+    Raises:
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
+    """
     restored = {}
-    for one in partitions:  # one after the other: a snapshot on the wire is as large as the state made of it
-        snapshot = await read_snapshot(pool, topic, one.partition, positions[one.partition])
-        saved_at, state = snapshot or (beginnings[one], PartitionState())
-        position = positions[one.partition]
+    for one, beginning in checked.beginnings.items():
+        # One after the other: a snapshot on the wire is as large as the state made of it.
+        position = checked.positions[one.partition]
+        snapshot = await read_snapshot(pool, one.topic, one.partition, position)
+        saved_at, state = snapshot or (beginning, PartitionState())
         state.known_articles = await read_known_articles(pool, one.partition, position.generation, position.next_offset)
-        restored[one] = AssignedPartition(position, max(saved_at, beginnings[one]), state, connections[one])
+        restored[one] = AssignedPartition(position, max(saved_at, beginning), state, checked.connections[one])
     return restored
+
+
+async def save_states(pool: asyncpg.Pool, states: Mapping[TopicPartition, AssignedPartition]) -> None:
+    """Save the states of partitions whose records are all committed, so that the log need not be read again.
+
+    Raises:
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
+    """
+    committing = [owned.committing for owned in states.values() if owned.committing is not None]
+    if committing:
+        await asyncio.wait(committing)
+    await asyncio.gather(
+        *(
+            save_snapshot(pool, one.topic, one.partition, owned.position, to_bytes(owned.state))
+            for one, owned in states.items()
+            if owned.unsaved_records and owned.read_next == owned.position.next_offset
+        )
+    )
 
 
 async def fold_next(

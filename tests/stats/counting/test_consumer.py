@@ -13,7 +13,7 @@ from aiokafka.errors import KafkaConnectionError
 from faststream.kafka import KafkaBroker
 
 from services.stats.counting.consumer import STUCK_SECONDS, CountingConsumer
-from services.stats.counting.partitions import AssignedPartition
+from services.stats.counting.partitions import AssignedPartition, TopicMismatch
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import read_positions
 from services.stats.metrics import UNREADABLE_PARTITIONS
@@ -209,6 +209,27 @@ async def test_drain_and_save_snapshots_leave_the_state_for_the_next_counter(her
     await here.fetch((0, 1, view(2)))
     assert await here.views() == 1
     assert await here.pool.fetchval('SELECT "offset" FROM stats.snapshots WHERE partition = 0') == 1
+
+
+async def test_state_is_saved_when_the_log_has_changed(here: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A counter that stops because Kafka has lost records saves its state: the log cannot rebuild it."""
+
+    async def lost(*_: object) -> None:
+        raise TopicMismatch("Kafka has lost records that are counted")
+
+    monkeypatch.setattr("services.stats.counting.consumer.check_positions", lost)
+    await here.assign(0, 1)
+    await here.fetch((0, 0, view(1)), (1, 0, view(2)), (1, 1, view(3)))
+    owned = here.counting._assigned[TopicPartition("page-views", 0)]
+    here.counting._reload_if_assigned(TopicPartition("page-views", 0), owned, "reconnected")
+    saved: list[tuple[int, int]] = []
+
+    async def are_saved() -> bool:
+        saved[:] = map(tuple, await here.pool.fetch('SELECT partition, "offset" FROM stats.snapshots ORDER BY 1'))
+        return saved == [(0, 1), (1, 2)]
+
+    assert await becomes_true(are_saved, 10), saved
+    assert here.counting.not_ready == ["Kafka has lost records that are counted"]
 
 
 async def test_liveness_fails_when_records_wait_without_progress(here: Counting) -> None:

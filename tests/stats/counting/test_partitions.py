@@ -10,7 +10,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from services.stats.counting.log_check import compare_with_log
-from services.stats.counting.partitions import AssignedPartition, TopicMismatch, restore_partitions
+from services.stats.counting.partitions import AssignedPartition, TopicMismatch, check_positions, restore_partitions
 from services.stats.counting.rules import fold
 from services.stats.counting.snapshots import to_bytes
 from services.stats.counting.state import PartitionState
@@ -68,7 +68,7 @@ async def restore_all(
     pool: asyncpg.Pool, reader: Any, partitions: list[TopicPartition]
 ) -> dict[TopicPartition, AssignedPartition]:
     checker: Any = Checker(reader)
-    return await restore_partitions(pool, reader, checker, partitions, partitions)
+    return await restore_partitions(pool, await check_positions(pool, reader, checker, partitions, partitions))
 
 
 async def restore(pool: asyncpg.Pool, begin: int = 0, end: int = 100, topic_id: int = 0) -> AssignedPartition:
