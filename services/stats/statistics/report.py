@@ -5,9 +5,10 @@ one moment, the same for all widgets; each table of an export is read in one sna
 """
 
 import hashlib
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 import asyncpg
 import msgspec
@@ -17,7 +18,7 @@ from services.stats.queries import SQL, STATISTICS_SQL
 from services.stats.shared_reads import Snapshot, open_snapshot, shared_read
 from services.stats.statistics.answer_cache import AnswerCache
 from services.stats.statistics.page_data import PageData
-from services.stats.statistics.periods import PERIOD_BUCKETS, BucketSize, Period, period_edges
+from services.stats.statistics.periods import PERIOD_BUCKETS, BucketSize, Period, bucket_start, period_edges
 from services.stats.statistics.time_series import (
     TimeSeries,
     read_comparison,
@@ -38,6 +39,9 @@ from shared.events import Measure
 from shared.sites import Site
 
 _T = TypeVar("_T")
+RangeAt: TypeAlias = Callable[[int], _T]
+"""Returns the requested range at an instant (seconds). What is read has that of its snapshot: "today" is the day of
+`as_of`, also if midnight is between the request and the snapshot, or if the clock of this machine is wrong."""
 NOW_SECONDS, TODAY_SECONDS, DAYS_SECONDS, LONG_SECONDS = 2.0, 5.0, 15.0, 60.0
 PAGE_SECONDS = 3.0
 """The page is valid for so long, or for ten times as long as it takes to read, but at most for a minute."""
@@ -66,26 +70,35 @@ class ReportReader:
         self,
         site: Site,
         step: BucketSize,
-        begin: int,
-        end: int,
+        range_at: RangeAt[tuple[int, int]],
         *,
         article: str | None = None,
         section: str | None = None,
     ) -> TimeSeries:
-        """Return a series; see `read_series`."""
+        """Return a series; see `read_series`.
+
+        Raises:
+            InvalidRange: of `range_at`, and if there are too many buckets.
+        """
+        begin, end = range_at(int(time.time()))
         age = TODAY_SECONDS if end - begin <= LONG_SPAN_SECONDS else DAYS_SECONDS
+
+        async def read(snapshot: Snapshot) -> TimeSeries:
+            return await read_series(
+                snapshot, site, step, *range_at(snapshot.at_seconds), article=article, section=section
+            )
+
+        edges = bucket_start(begin, step, site), bucket_start(end - 1, step, site)
         return await self._cache.get(
-            ("series", site.slug, step, begin, end, article, section),
+            ("series", site.slug, step, *edges, article, section),
             LONG_SECONDS if section else age,
-            lambda: self._in_snapshot(
-                lambda snapshot: read_series(snapshot, site, step, begin, end, article=article, section=section)
-            ),
+            lambda: self._in_snapshot(read),
         )
 
     async def top_articles(
         self,
         site: Site,
-        span: DayRange,
+        range_at: RangeAt[DayRange],
         measure: Measure,
         section: str | None = None,
         *,
@@ -93,8 +106,10 @@ class ReportReader:
         with_sections: bool = False,
     ) -> TopReport:
         """Return the 100 top articles, and if wanted the counts of each section."""
+        span = range_at(int(time.time()))
 
         async def read(snapshot: Snapshot) -> TopReport:
+            span = range_at(snapshot.at_seconds)
             articles = await read_top_articles(snapshot, site, span, measure, section, public_only=public_only)
             sections = await read_sections(snapshot, site, span) if with_sections else []
             return TopReport(snapshot.at_seconds, articles, sections)
@@ -116,11 +131,13 @@ class ReportReader:
             ("online", site.slug, section, public_only), NOW_SECONDS, lambda: self._in_snapshot(read)
         )
 
-    async def sections(self, site: Site, span: DayRange) -> TopReport:
+    async def sections(self, site: Site, range_at: RangeAt[DayRange]) -> TopReport:
         """Return the counts of each section."""
+        span = range_at(int(time.time()))
 
         async def read(snapshot: Snapshot) -> TopReport:
-            return TopReport(snapshot.at_seconds, [], await read_sections(snapshot, site, span))
+            sections = await read_sections(snapshot, site, range_at(snapshot.at_seconds))
+            return TopReport(snapshot.at_seconds, [], sections)
 
         return await self._cache.get(("sections", site.slug, span), self._age(span), lambda: self._in_snapshot(read))
 

@@ -20,7 +20,7 @@ from services.stats.query_params import ANY_ORIGIN, choice_param
 from services.stats.statistics.access import StatisticsAuth, query_with_token
 from services.stats.statistics.page import ASSETS, render_fragment, render_page, render_token_form
 from services.stats.statistics.periods import BucketSize, InvalidRange, Period, TopPeriod, bucket_edges, parse_range
-from services.stats.statistics.report import ReportReader, TopReport
+from services.stats.statistics.report import RangeAt, ReportReader, TopReport
 from services.stats.statistics.report_tables import ReportFrame, history_table, sections_table, top_table
 from services.stats.statistics.spreadsheets import XLSX_TYPE, Table, to_csv, to_xlsx
 from services.stats.statistics.time_series import MEASURES, Counts, TimeSeries, local_time
@@ -43,6 +43,7 @@ ASSET_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset
 ID_CHARACTERS_MAX = 64
 DAYS_MAX = 400
 """Summing the top articles of a year takes seconds; longer ranges are for the exports of history."""
+DAY_SECONDS = 86_400
 REQUESTS_OF_CALLER_MAX = 64
 REQUESTS_MAX = 512
 """Requests that are being served: refused at once, before any of their work."""
@@ -52,7 +53,7 @@ class TopQuery(NamedTuple):
     """The parameters of `top`."""
 
     period: str
-    span: DayRange | None
+    range_at: RangeAt[DayRange] | None
     """None: the articles that are read now."""
     measure: Measure
     section: str | None
@@ -133,14 +134,15 @@ class StatisticsRoutes:
             raise Problem(422, "Give either `article` or `section`, not both.", field="section", headers=ANY_ORIGIN)
         measures = MEASURES if "measure" not in request.query_params else (_measure(request, "views"),)
         query = request.query_params
+
+        def range_at(now: int) -> tuple[int, int]:
+            return parse_range(query.get("from"), query.get("to"), step, now, site)
+
         try:
-            begin, end = parse_range(query.get("from"), query.get("to"), step, int(time.time()), site)
-            starts = await self._render(bucket_edges, begin, end, step, site)
+            await self._render(bucket_edges, *range_at(int(time.time())), step, site)
         except (InvalidRange, OverflowError) as error:
             raise Problem(422, str(error), field="from", headers=ANY_ORIGIN) from error
-        series = await _read_or_503(
-            self._reader.series(site, step, starts[0], starts[-1], article=article, section=section)
-        )
+        series = await _read_or_503(self._reader.series(site, step, range_at, article=article, section=section))
         if kind != "json":
             frame = _frame(request, site, series.as_of, " ".join(one for one in (section, article) if one))
             return await self._file(site, f"history-{step}", kind, lambda: [history_table(series, frame)], series.as_of)
@@ -149,8 +151,8 @@ class StatisticsRoutes:
             **({"article": article} if article else {}),
             **({"section": section} if section else {}),
             "step": step,
-            "from": local_time(starts[0], site),
-            "to": local_time(starts[-1], site),
+            "from": local_time(series.starts[0], site),
+            "to": local_time(series.starts[-1], site),
             "timezone": site.timezone,
             "as_of": local_time(series.as_of, site),
             "buckets": await self._render(_buckets_json, series, site, measures),
@@ -169,8 +171,8 @@ class StatisticsRoutes:
             frame = _frame(request, site, report.as_of, top.period)
 
             def sheets() -> list[Table]:
-                wanted = [top_table(articles, frame, self._base_url(site), online=top.span is None)]
-                if top.span is not None and kind == "xlsx":
+                wanted = [top_table(articles, frame, self._base_url(site), online=top.range_at is None)]
+                if top.range_at is not None and kind == "xlsx":
                     wanted.append(sections_table(report.sections, frame))
                 return wanted
 
@@ -179,7 +181,7 @@ class StatisticsRoutes:
             "site": site.slug,
             "period": top.period,
             **({"section": top.section} if top.section else {}),
-            "measure": "online" if top.span is None else top.measure,
+            "measure": "online" if top.range_at is None else top.measure,
             "timezone": site.timezone,
             "as_of": local_time(report.as_of, site),
             "articles": [
@@ -188,7 +190,7 @@ class StatisticsRoutes:
                     "title": one.title,
                     "section": one.section,
                     "url": self._base_url(site) + one.path if one.path else None,
-                    **({"online": one.online} if top.span is None else _series_json(one.counts, MEASURES)),
+                    **({"online": one.online} if top.range_at is None else _series_json(one.counts, MEASURES)),
                 }
                 for one in articles
             ],
@@ -199,9 +201,9 @@ class StatisticsRoutes:
         """`GET /stats/{site}/sections?period=`, or `from` and `to`; also `.csv` and `.xlsx`."""
         site = self._check_access(request)
         top = self._parse_top_query(request, site, default="month")
-        if top.span is None:
+        if top.range_at is None:
             raise Problem(422, "`period=now` is not available for sections.", field="period", headers=ANY_ORIGIN)
-        report = await _read_or_503(self._reader.sections(site, top.span))
+        report = await _read_or_503(self._reader.sections(site, top.range_at))
         if kind != "json":
             frame = _frame(request, site, report.as_of, top.period)
             return await self._file(
@@ -223,7 +225,7 @@ class StatisticsRoutes:
         report = await self._top_report(site, top, public_only=True)
 
         def number(one: TopArticle) -> int:
-            return one.online if top.span is None else one.counts.of(top.measure)
+            return one.online if top.range_at is None else one.counts.of(top.measure)
 
         wanted = choice_param(request, "numbers", "yes", ("yes", "no")) == "yes"
         html = render_fragment(report.articles[: top.limit], site, self._base_url(site), number, with_numbers=wanted)
@@ -233,11 +235,11 @@ class StatisticsRoutes:
         self, site: Site, top: TopQuery, *, public_only: bool = False, with_sections: bool = False
     ) -> TopReport:
         """Return the top articles, and for a workbook the sections of the same range and moment."""
-        if top.span is None:
+        if top.range_at is None:
             return await _read_or_503(self._reader.online_now(site, top.section, public_only=public_only))
         return await _read_or_503(
             self._reader.top_articles(
-                site, top.span, top.measure, top.section, public_only=public_only, with_sections=with_sections
+                site, top.range_at, top.measure, top.section, public_only=public_only, with_sections=with_sections
             )
         )
 
@@ -245,18 +247,22 @@ class StatisticsRoutes:
         query = request.query_params
         section, limit = self._section(request, site), _limit(request)
         if "from" in query or "to" in query:
+
+            def days_at(now: int) -> DayRange:
+                days = bucket_edges(*parse_range(query.get("from"), query.get("to"), "day", now, site), "day", site)
+                return DayRange("day", days[0], days[-1])
+
             try:
-                begin, end = parse_range(query.get("from"), query.get("to"), "day", int(time.time()), site)
-                days = bucket_edges(begin, end, "day", site)
+                days = days_at(int(time.time()))
             except (InvalidRange, OverflowError) as error:
                 raise Problem(422, str(error), field="from", headers=ANY_ORIGIN) from error
-            if len(days) > DAYS_MAX + 1:
+            if days.end - days.begin > (DAYS_MAX + 0.5) * DAY_SECONDS:
                 raise Problem(422, f"A range has at most {DAYS_MAX} days.", field="from", headers=ANY_ORIGIN)
-            name = f"{local_time(days[0], site)[:10]}_{local_time(days[-1] - 1, site)[:10]}"
-            return TopQuery(name, DayRange("day", days[0], days[-1]), _measure(request, "views"), section, limit)
+            name = f"{local_time(days.begin, site)[:10]}_{local_time(days.end - 1, site)[:10]}"
+            return TopQuery(name, days_at, _measure(request, "views"), section, limit)
         period = choice_param(request, "period", default, (*get_args(TopPeriod), "now"))
-        span = None if period == "now" else range_of(period, int(time.time()), site)
-        return TopQuery(period, span, _measure(request, "views"), section, limit)
+        range_at = None if period == "now" else partial(range_of, period, site=site)
+        return TopQuery(period, range_at, _measure(request, "views"), section, limit)
 
     def _site(self, request: Request) -> Site:
         slug = request.path_params["site"]
@@ -334,6 +340,8 @@ def _frame(request: Request, site: Site, as_of: int, of: str) -> ReportFrame:
 async def _read_or_503(reading: Awaitable[_T]) -> _T:
     try:
         return await reading
+    except (InvalidRange, OverflowError) as error:  # it was valid by the clock of this machine
+        raise Problem(422, str(error), field="from", headers=ANY_ORIGIN) from error
     except POSTGRES_UNAVAILABLE as error:
         raise Problem(
             503, "Statistics are temporarily unavailable.", headers={"retry-after": "5", **ANY_ORIGIN}

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -27,6 +28,7 @@ from services.stats.statistics.periods import PERIOD_DAYS
 from services.stats.statistics.routes import StatisticsRoutes
 from shared.kafka.topic_identity import TopicIdentity
 from shared.postgres import open_pool
+from tests.chaos.polling import becomes_true
 from tests.stats.counting.test_rules import SITES, record
 from tests.stats.counting.test_whole_path import count_one
 
@@ -58,12 +60,16 @@ async def count_views(pool: asyncpg.Pool) -> None:
         position = await count_one(pool, 0, RawBatch.of(records), state, position)
 
 
+async def has_most_rows_of_a_day(pool: asyncpg.Pool) -> bool:
+    return bool(await pool.fetchval("SELECT sum(views) > 60 FROM stats.counts WHERE grain = 'total'"))
+
+
 @asynccontextmanager
 async def counting(pool: asyncpg.Pool) -> AsyncIterator[asyncio.Task[None]]:
     """Count views meanwhile, beginning with some."""
     task = asyncio.create_task(count_views(pool))
     try:
-        await asyncio.sleep(0.5)  # most rows of a day are there then
+        assert await becomes_true(lambda: has_most_rows_of_a_day(pool), 30)
         yield task
         assert not task.done()
     finally:
@@ -162,3 +168,27 @@ def _sums(sheet: Any) -> list[int]:
 
 def _seconds(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
+
+
+@pytest.mark.parametrize("off_seconds", [-86_400, 86_400])
+async def test_days_are_those_of_the_snapshot(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch, off_seconds: int
+) -> None:
+    """Whatever the clock of the widget says, "today" is the day of `as_of`, as on the page and in the counter."""
+    # Guards against ranges that were computed before the read: at midnight, or with a wrong clock, another day's list.
+    clock = SimpleNamespace(time=lambda: time.time() + off_seconds, monotonic=time.monotonic)
+    for module in ("routes", "report"):
+        monkeypatch.setattr(f"services.stats.statistics.{module}.time", clock)
+    routes = StatisticsRoutes(pool, SITES, "", None)
+    async with counting(pool):
+        pass
+    views = await pool.fetchval("SELECT sum(views)::int FROM stats.counts WHERE grain = 'total' AND article = ''")
+    for query in ("period=today", "period=week"):
+        answer = json.loads((await routes.top(request("/stats/haihau/top", query), "json")).body)
+        assert sum(one["views"] for one in answer["articles"]) == views, query
+    sections = json.loads((await routes.sections(request("/stats/haihau/sections", "period=today"), "json")).body)
+    assert sum(one["views"] for one in sections["sections"]) == views
+    for step in ("hour", "day"):
+        answer = json.loads((await routes.history(request("/stats/haihau/history", f"step={step}"), "json")).body)
+        assert answer["from"] <= answer["as_of"] < answer["to"]
+        assert answer["total"]["views"] == views, step
