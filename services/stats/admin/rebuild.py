@@ -194,12 +194,16 @@ class Rebuild:
             await self._drop(leftover["generation"])
         self._generation = await self._pool.fetchval(SQL["begin_generation"])
         first_offsets = {one.partition: beginnings[one] for one in partitions}
+        if self._new_log:  # it may have fewer partitions, which may be added later: what is kept of them stays right
+            rows = await self._pool.fetch(SQL["counted_partitions"], PAGE_VIEWS.name)
+            first_offsets = {row["partition"]: 0 for row in rows} | first_offsets
         positions = await read_positions(self._pool, PAGE_VIEWS.name, first_offsets, identity, self._generation)
         self._partitions = {one: RebuiltPartition(positions[one.partition]) for one in partitions}
         for one in partitions:
             consumer.seek(one, beginnings[one])
         if self._new_log:
             await self._copy_kept_rows(self._pool)  # all rows, before the first record of the new log is added
+            await self._copy_states(first_offsets)
             await self._pool.execute(
                 SQL["record_new_log"],
                 self._generation,
@@ -267,6 +271,12 @@ class Rebuild:
                 self._pool, one.partition, self._generation, rebuilt.decided_before
             )
 
+    async def _copy_states(self, begins: Mapping[int, int]) -> None:
+        """Let counters begin the new log with what they know: a spool may send events again that are counted."""
+        place = self._old, self._generation, PAGE_VIEWS.name
+        await self._pool.execute(SQL["copy_snapshots"], *place, list(begins), list(begins.values()))
+        await self._pool.execute(SQL["copy_evicted_state"], *place)
+
     def _days_after(self, timestamp_ms: int) -> dict[str, int]:
         cuts = {slug: next_day(timestamp_ms, self._sites[slug].zone) for slug in self._sites}
         cuts[UNKNOWN_SITE] = -(-timestamp_ms // 1000 // DAY_SECONDS) * DAY_SECONDS
@@ -327,7 +337,7 @@ class Rebuild:
 
     async def swap(self) -> bool:
         """Make the generation the current one; False if the last records took too long and it must be tried again."""
-        for one, rebuilt in self._partitions.items():
+        for one, rebuilt in self._partitions.items():  # a new log keeps the snapshots that were copied
             await save_snapshot(self._pool, one.topic, one.partition, rebuilt.position, to_bytes(rebuilt.state))
         transaction = self._lock.transaction()
         await transaction.start()

@@ -271,6 +271,20 @@ SELECT $2, partition, site, article, coalesce(beginning, -1), NULL
 FROM stats.known_articles LEFT JOIN unnest($3::integer[], $4::bigint[]) AS log (partition, beginning) USING (partition)
 WHERE generation = $1
 
+-- name: copy_snapshots
+-- What the state knows was counted, and stays counted: a copy of an event of the former log is a duplicate in the new one.
+INSERT INTO stats.snapshots (generation, topic, partition, "offset", state)
+SELECT $2, topic, partition, beginning, state
+FROM stats.snapshots JOIN unnest($4::integer[], $5::bigint[]) AS log (partition, beginning) USING (partition)
+WHERE generation = $1 AND topic = $3
+
+-- name: copy_evicted_state
+-- To offsets before all records of the new log.
+INSERT INTO stats.evicted_state (generation, topic, partition, evicted_at_offset, window_index, ids, activities)
+SELECT $2, topic, partition, -row_number() OVER (PARTITION BY partition ORDER BY evicted_at_offset DESC), window_index, ids,
+    activities
+FROM stats.evicted_state WHERE generation = $1 AND topic = $3
+
 -- name: partitions_with_gaps
 -- Partitions whose log does not begin where counting began, even if it begins at offset 0.
 SELECT DISTINCT partition FROM stats.gaps WHERE generation = $1 AND topic = $2
