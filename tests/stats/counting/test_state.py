@@ -1,5 +1,6 @@
 """The state of a partition: windows, visitors and presence."""
 
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ from services.stats.counting.activities import NEVER
 from services.stats.counting.decoding import LEAVE, PING, VIEW
 from services.stats.counting.evicted_state import EvictedActivities, Source
 from services.stats.counting.late_events import VISIT_TIMEOUT_MS
+from services.stats.counting.rules import fold
 from services.stats.counting.state import (
     DEDUP_WINDOWS,
     PRESENCE_BUCKET_MS,
@@ -15,6 +17,8 @@ from services.stats.counting.state import (
     VisitorEvents,
     VisitorTable,
 )
+from tests.conftest import ROOT
+from tests.stats.counting.test_rules import SITES, record
 
 NOW = 1_795_496_400_000
 
@@ -116,3 +120,22 @@ def test_open_window_evicts_entries_after_two_windows_with_arrivals() -> None:
     assert (evicted.id_hash.tolist(), evicted.id_low.tolist()) == ([1], [2])
     assert state.entries == 0
     assert state.window_indexes == [90, 91, 200]
+
+
+def columns_of_size(table: Any, rows: int) -> int:
+    """Return the bytes of an entry in the columns of a table that have so many rows."""
+    columns = [getattr(table, one.name) for one in fields(table)]
+    return sum(one.itemsize for one in columns if isinstance(one, np.ndarray) and one.shape == (rows,))
+
+
+def test_state_has_68_bytes_for_a_visitor_and_20_for_an_event() -> None:
+    """The figures of docs/benchmarks.md and docs/decisions/counting.md are those of the columns."""
+    state = PartitionState()
+    fold([record(n, visitor=f"{n:016x}") for n in range(100)], state, SITES)
+    visitors = state.visitors["haihau"]
+    assert columns_of_size(visitors, 100) + columns_of_size(visitors.activities, 100) == 68
+    assert columns_of_size(state.seen_ids, 100) == 20
+    for page in ("benchmarks.md", "decisions/counting.md"):
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        assert "88 bytes" in text
+        assert "68 for the visitor ID" in text
