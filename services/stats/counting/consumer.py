@@ -78,6 +78,7 @@ CONCURRENT_SNAPSHOTS = 2
 Wait: TypeAlias = Coroutine[Any, Any, None] | None
 DRAIN_SECONDS = 2.0
 SAVE_SECONDS = 2.5
+LOST_SAVE_SECONDS = 60.0  # nothing else is to be done then
 
 
 class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aiokafka has no types
@@ -92,6 +93,7 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         self._dead_letters_max = settings.dead_letters_max
         self._assigned: dict[TopicPartition, AssignedPartition] = {}
         self._reloading: set[TopicPartition] = set()
+        self._dropped: dict[TopicPartition, AssignedPartition] = {}  # until their log is found to be the same
         self._assignment = 0
         self._saving = 0  # snapshots in progress, each a copy of a partition's state
         self._finished = False
@@ -144,6 +146,7 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Drop all state: from now on another counter may count these partitions."""
         self._assignment += 1
+        self._dropped |= self._assigned  # Kafka may have restarted, without its newest records
         self._assigned.clear()
         self._reloading.clear()
         self._dead_letter_stops.clear()
@@ -154,6 +157,7 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         """Pause the new partitions before the first await: aiokafka already fetches for them."""
         REBALANCES.inc()
         if not assigned:
+            self._dropped.clear()
             self.log_watch.set_mismatch(None)  # others count, and check what they count
         self._pause_and_reload(assigned, "assigned")
 
@@ -167,20 +171,17 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         RELOADS.labels(cause).inc(len(partitions))
         consumer = self._consumer
         consumer.pause(*partitions)
-        dropped = {partition: self._assigned.pop(partition, None) for partition in partitions}
-        for partition, owned in dropped.items():
+        for partition in partitions:
+            owned = self._assigned.pop(partition, None)
+            if owned is not None and wait is None:
+                self._dropped[partition] = owned
             self.offset_reporter.track_reloading(partition, owned)
             self._reloading.add(partition)
             consumer.seek(partition, 0)  # any valid offset: aiokafka must not ask Kafka for a committed one
-        self._process.spawn(self._reload(consumer, dropped, self._assignment, wait), "reload partitions")
+        self._process.spawn(self._reload(consumer, list(partitions), self._assignment, wait), "reload partitions")
 
-    async def _reload(
-        self, consumer: Any, dropped: dict[TopicPartition, AssignedPartition | None], assignment: int, wait: Wait
-    ) -> None:
-        partitions, states = list(dropped), {one: owned for one, owned in dropped.items() if owned is not None}
-        dropped.clear()
+    async def _reload(self, consumer: Any, partitions: list[TopicPartition], assignment: int, wait: Wait) -> None:
         if wait is not None:
-            states.clear()
             await wait
             if assignment != self._assignment:
                 return
@@ -189,12 +190,12 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             try:
                 everything = {*self._assigned, *self._reloading}
                 checked = await check_positions(self._pool, consumer, self.log_checker, partitions, everything)
-                states.clear()  # the memory is needed for what is restored
+                self._dropped.clear()  # the memory is needed for what is restored
                 restored = await restore_partitions(self._pool, checked)
                 break
             except TopicMismatch as error:
-                await self._save_states(states)  # the log may have lost the records that would rebuild them
-                states.clear()
+                dropped, self._dropped = self._dropped, {}
+                await self._save_states(dropped, LOST_SAVE_SECONDS)  # the log may have lost what would rebuild them
                 if assignment != self._assignment:
                     return
                 outage.ended()
@@ -357,11 +358,11 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
 
     async def save_snapshots(self) -> None:
         """Save the state of all partitions, so that the next counter starts without reading records again."""
-        await self._save_states(self._assigned)
+        await self._save_states(self._assigned, SAVE_SECONDS)
 
-    async def _save_states(self, states: Mapping[TopicPartition, AssignedPartition]) -> None:
+    async def _save_states(self, states: Mapping[TopicPartition, AssignedPartition], seconds: float) -> None:
         try:
-            async with asyncio.timeout(SAVE_SECONDS):
+            async with asyncio.timeout(seconds):
                 await save_states(self._pool, states)
         except POSTGRES_UNAVAILABLE as error:
             log.warning("snapshots were not saved; the next start reads the log again", reason=repr(error))

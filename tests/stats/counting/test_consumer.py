@@ -211,8 +211,11 @@ async def test_drain_and_save_snapshots_leave_the_state_for_the_next_counter(her
     assert await here.pool.fetchval('SELECT "offset" FROM stats.snapshots WHERE partition = 0') == 1
 
 
-async def test_state_is_saved_when_the_log_has_changed(here: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A counter that stops because Kafka has lost records saves its state: the log cannot rebuild it."""
+@pytest.mark.parametrize("revoked", [False, True])
+async def test_state_is_saved_when_the_log_has_changed(
+    here: Counting, monkeypatch: pytest.MonkeyPatch, revoked: bool
+) -> None:
+    """A counter that stops because Kafka has lost records saves its state, also if it joined the group again before."""
 
     async def lost(*_: object) -> None:
         raise TopicMismatch("Kafka has lost records that are counted")
@@ -220,8 +223,12 @@ async def test_state_is_saved_when_the_log_has_changed(here: Counting, monkeypat
     monkeypatch.setattr("services.stats.counting.consumer.check_positions", lost)
     await here.assign(0, 1)
     await here.fetch((0, 0, view(1)), (1, 0, view(2)), (1, 1, view(3)))
-    owned = here.counting._assigned[TopicPartition("page-views", 0)]
-    here.counting._reload_if_assigned(TopicPartition("page-views", 0), owned, "reconnected")
+    partitions = [TopicPartition("page-views", number) for number in (0, 1)]
+    if revoked:
+        await here.counting.on_partitions_revoked(partitions)
+        await here.counting.on_partitions_assigned(partitions)
+    else:
+        here.counting._reload_if_assigned(partitions[0], here.counting._assigned[partitions[0]], "reconnected")
     saved: list[tuple[int, int]] = []
 
     async def are_saved() -> bool:
