@@ -37,15 +37,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if words[0] not in WORDS:
         print(unknown(words[0]), file=sys.stderr)
         return USAGE
+    code = 0
     try:
-        return _run(words[0], words[1:], is_quiet=is_quiet)
+        code = _run(words[0], words[1:], is_quiet=is_quiet)
+    except BrokenPipeError:  # such as `presstally stats dlq list | head`: nobody reads the rest
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except FAILURES as error:
         print(f"{PROGRAM}: {error}", file=sys.stderr)
-        return 1
+        code = 1
     except KeyboardInterrupt:
-        return INTERRUPTED
+        code = INTERRUPTED
     except SystemExit as error:  # argparse: help, or wrong usage
-        return int(error.code or 0)
+        code = int(error.code or 0)
+    return code
 
 
 def _run(word: str, rest: list[str], *, is_quiet: bool) -> int:

@@ -65,7 +65,7 @@ def _of_environment(environment: Mapping[str, str]) -> Installation:
         raise InstallationError(f"name the stores with {missing}")
     home = bootstrap.home()
     raise InstallationError(
-        f"nothing is running at {home}; start it with `presstally up`, or name other stores with {missing}"
+        f"nothing is running at {home}; start it with `./presstally up`, or name other stores with {missing}"
     )
 
 
@@ -79,7 +79,7 @@ def _local(state: Mapping[str, Any], environment: Mapping[str, str]) -> Installa
         if environment.get(name) and environment[name] != own.get(name):
             raise InstallationError(
                 f"{name} of the environment is not that of the installation running at {home}; unset {name} to act on "
-                "that one, or stop it with `presstally down` to act on the other"
+                "that one, or stop it with `./presstally down` to act on the other"
             )
     return Installation(f"the local installation at {state['url']} ({home})", {**environment, **own})
 

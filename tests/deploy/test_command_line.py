@@ -108,7 +108,7 @@ def test_command_without_an_installation_says_how_to_start_one(tmp_path: Path) -
         assert (done.returncode, done.stdout) == (1, ""), words
         assert done.stderr.count("\n") == 1
         assert f"nothing is running at {tmp_path}" in done.stderr
-        assert "`presstally up`" in done.stderr
+        assert "`./presstally up`" in done.stderr
 
 
 def test_running_installation_is_found_by_its_state_file(running: Callable[..., None], tmp_path: Path) -> None:
@@ -172,6 +172,14 @@ def test_every_command_has_help_with_examples(service: str, capsys: pytest.Captu
         assert command.examples, name
         for example in command.examples:
             command_line.command_parser(name, "presstally").parse_args(example.split())
+
+
+def test_output_that_nobody_reads_is_no_failure() -> None:
+    """`presstally … | head` ends without a message."""
+    command = ["bash", "-c", f"set -o pipefail; '{PROGRAM}' completion zsh | head -n 1"]
+    environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, ""), done
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh"])
