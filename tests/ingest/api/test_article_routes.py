@@ -68,3 +68,17 @@ async def test_transition_from_another_state_names_the_possible_ones(api: Any) -
     assert (await api.call("POST", f"{path}/refuse", {}, "publish")).status == 422
     returned = await api.call("POST", f"{path}/refuse", {"reason": "thiếu nguồn"}, "publish")
     assert (returned.status, returned.json()["state"]) == (200, "draft")
+
+
+async def test_create_or_change_article_published_at_in_the_future_names_publish_at(api: Any) -> None:
+    """A time of first publication in the future is refused with a sentence that says how to schedule an article."""
+    article = await api.create("Tựa")
+    future = {"published_at": "2099-01-01T00:00:00+07:00"}
+    sent = {"site": "haihau", "section": "tin-tuc", "title": "Tựa", **future}
+    for response in (
+        await api.call("POST", "/articles", sent),
+        await api.call("PATCH", f"/articles/{article['id']}", {**future, "version": 1}),
+    ):
+        assert response.status == 422
+        assert "must not be in the future" in response.body.decode()
+        assert "publish_at publishes it later" in response.body.decode()

@@ -92,6 +92,9 @@ def _page(content: Any, place: str, name: str, base_url: str) -> ImportItem:
         if one.get("type") != "application/ld+json":
             one.drop_tree()
     open_layout(tree)
+    for one in tree.iter("a") if base else ():  # the extractor would resolve them against the host alone
+        if one.get("href") and not one.get("href", "").startswith("#"):
+            one.set("href", resolve(base, one.get("href", "")))
     counter = read_counter([line for one in tree.xpath(_COUNTERS) for line in _lines(one)])
     title = _title(tree, linked)
     if _ERROR_PAGE.match(title):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from services.ingest.imports.drafts import to_draft
 from services.ingest.imports.readers.plain_text import SavedCounter
 from shared.articles import Figure, Paragraph, Source
-from tests.ingest.imports.samples import options, read
+from tests.ingest.imports.samples import options, read, read_content
 
 
 def test_read_html_saved_portal_page() -> None:
@@ -23,3 +23,16 @@ def test_read_html_saved_portal_page() -> None:
     text = repr(item.body)
     for furniture in ("Trang chủ", "Bản quyền", "Đang online", "1,490,782", "04/03/2025"):
         assert furniture not in text
+
+
+def test_read_html_links_are_resolved_against_the_base_of_the_page() -> None:
+    """A relative link is beside its page, or where <base> says, not at the root of the host."""
+    text = "Sáng nay bà con các xã ven biển về dự hội làng rất đông, theo ban tổ chức. " * 3
+    content = f'<h1>Hội làng</h1><p>{text}</p><p>Xem <a href="bai-khac.html">bài khác</a>. {text}</p>'
+    for head in (
+        '<base href="https://cu.example/tin/2024/">',
+        '<link rel="canonical" href="https://cu.example/tin/2024/bai.html">',
+    ):
+        page = f"<html><head><title>Hội làng</title>{head}</head><body><div>{content}</div></body></html>"
+        (item,) = read_content("a.html", page.encode())
+        assert 'href="https://cu.example/tin/2024/bai-khac.html"' in item.body[1].html
