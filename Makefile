@@ -51,7 +51,7 @@ soak: ## Soak test: 30 minutes of mixed load with faults; writes docs/soak.md (A
 	@$(BOOTSTRAP)
 	@$(DEV)/python -m tests.soak $(ARGS)
 
-restore-drill: ## Restore every pair of an older, an empty and an intact Postgres and Kafka, as documented; 8 minutes
+restore-drill: ## Restore every pair of an older, an empty and an intact Postgres and Kafka, as documented; 8 minutes (ARGS=--recover)
 	@$(BOOTSTRAP)
 	@$(DEV)/python -m tests.restore $(ARGS)
 

@@ -70,9 +70,12 @@ def _run(word: str, rest: list[str], *, is_quiet: bool) -> int:
         return completion.run(rest)
     found = None if _asks_for_help(rest) else find_installation(os.environ)
     _enter_packages(word, rest, is_quiet=is_quiet)
-    module = importlib.import_module(f"shared.{word}")
     _use(found, is_quiet=is_quiet)
-    return int(module.main(rest, f"{PROGRAM} {word}"))
+    if word == "recover":
+        from deploy.cli import recover
+
+        return recover.run(rest)
+    return int(importlib.import_module(f"shared.{word}").main(rest, f"{PROGRAM} {word}"))
 
 
 def _run_service(service: str, rest: list[str], *, is_quiet: bool) -> int:

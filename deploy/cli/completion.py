@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import shtab
 
+from deploy.cli.recover import parser as recover_parser
 from deploy.cli.sites import parser as sites_parser
 from deploy.cli.words import LOCAL, PROGRAM, SERVICES, WORDS
 
@@ -34,6 +35,8 @@ def whole_parser() -> argparse.ArgumentParser:
             from deploy.local.commands import parser as local_parser
 
             commands.add_parser(word, help=one.help, parents=[local_parser(word, add_help=False)])
+        elif word == "recover":
+            commands.add_parser(word, help=one.help, parents=[recover_parser()], add_help=False)
         elif word == "sites":
             commands.add_parser(word, help=one.help, parents=[sites_parser()], add_help=False)
         else:

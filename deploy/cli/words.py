@@ -29,6 +29,7 @@ SERVICES: Final = {
 }
 OTHERS: Final = {
     "sites": Word("check the sites' configuration before anything restarts", ("sites check", "sites check new.toml")),
+    "recover": Word("the way back after a loss of Kafka or Postgres, step by step", ("recover", "recover --yes")),
     "topics": Word("create Kafka's topics, check or mend them", ("topics check",)),
     "migrate": Word("upgrade the schemas in Postgres"),
     "acls": Word("show or create Kafka's ACLs", ("acls --create",)),

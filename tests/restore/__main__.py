@@ -13,11 +13,12 @@ from tests.restore.drill import PAIRS, Pair, Portal
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.restore", description=__doc__)
     parser.add_argument("--pair", action="append", metavar="POSTGRES/KAFKA", help="such as older/same; default: all")
+    parser.add_argument("--recover", action="store_true", help="run `presstally recover`, not the single commands")
     arguments = parser.parse_args()
     pairs = [Pair(*one.split("/")) for one in arguments.pair] if arguments.pair else PAIRS
     failed = 0
     with tempfile.TemporaryDirectory(prefix="restore-drill-") as folder:
-        portal = Portal(Path(folder))
+        portal = Portal(Path(folder), by_recover=arguments.recover)
         try:
             portal.live()
             for pair in pairs:

@@ -102,7 +102,8 @@ class Oracle:
 class Portal:
     """The portal: its processes, its stores, and its newsroom."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, by_recover: bool = False) -> None:
+        self._by_recover = by_recover
         self.home, self._copies = folder / "home", folder / "copies"
         self.home.mkdir()
         self._copies.mkdir()
@@ -163,6 +164,9 @@ class Portal:
             return reasons.keys() == {"stats"} and f"{decision}`" in reasons["stats"]
 
         wait_for(waits_for_decision if decision else lambda: is_ready(self.system), START_SECONDS, f"{decision}")
+        if self._by_recover:
+            self.run("recover --yes")
+            return
         for service, command in documented(section, r"docker compose run --rm (\w+) (.+)"):
             assert service in COMPOSE
             self.run(command)

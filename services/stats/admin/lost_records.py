@@ -28,7 +28,7 @@ async def continue_after_lost_records(pool: asyncpg.Pool, reader: AIOKafkaConsum
     Raises:
         CommandError: no counted record is lost, or the topic is another one.
     """
-    positions, lost = await _find_mismatches(pool, reader)
+    positions, lost = await find_mismatches(pool, reader)
     for one in lost.values():
         if one.mismatch is not None and one.mismatch.kind == "other topic":
             raise CommandError(one.mismatch.message)
@@ -55,16 +55,21 @@ async def refuse_lost_records(pool: asyncpg.Pool, reader: AIOKafkaConsumer) -> N
     Raises:
         CommandError: there are such records.
     """
-    _, found = await _find_mismatches(pool, reader)
+    _, found = await find_mismatches(pool, reader)
     for number, one in sorted(found.items()):
         if one.mismatch is not None and one.mismatch.kind == "lost records":
             raise CommandError(f"{PAGE_VIEWS.name}-{number}: {one.mismatch.message}")
 
 
-async def _find_mismatches(
+async def find_mismatches(
     pool: asyncpg.Pool, reader: AIOKafkaConsumer
 ) -> tuple[dict[int, Position], dict[int, PartitionLog]]:
-    """Return all positions, and the logs of those partitions that do not match them."""
+    """Return all positions, and the logs of those partitions that do not match them.
+
+    Raises:
+        UnknownTopicOrPartitionError: the topic does not exist.
+        KafkaError, asyncpg.PostgresError, OSError: Kafka or Postgres is unavailable.
+    """
     identity, numbers = await read_topic(reader._client, PAGE_VIEWS.name)  # noqa: SLF001 - there is no public attribute
     beginnings = await reader.beginning_offsets([TopicPartition(PAGE_VIEWS.name, number) for number in numbers])
     first_offsets = {one.partition: offset for one, offset in beginnings.items()}

@@ -1,0 +1,156 @@
+"""`presstally recover`: the way back after Kafka or Postgres was lost or restored, step by step.
+
+Each step says what was found and what its command does, and asks. What is in order is passed over in silence: a second
+run asks nothing new. The commands are those of docs/backup.md; services keep running meanwhile.
+"""
+
+import argparse
+import asyncio
+import subprocess
+import sys
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, NamedTuple
+
+from aiokafka.errors import KafkaError
+
+from deploy.cli.words import PROGRAM
+from services.stats.admin.lost_records import find_mismatches
+from services.stats.settings import StatsSettings
+from shared.cli import CommandError, open_command_pool
+from shared.kafka.log_reader import log_reader
+from shared.postgres import POSTGRES_UNAVAILABLE
+from shared.settings import SettingsError
+from shared.topic_check import check_topics, topic_client
+from shared.topics import wanted_topics
+
+DECLINED = "recover: stopped; nothing further was changed. Run it again when you have decided."
+COUNTING = {
+    "other topic": ("stats", "rebuild", "--new-log"),
+    "lost records": ("stats", "rebuild", "--lost-records"),
+    "timestamps": ("topics", "apply"),
+}
+"""Mismatch of the counts and the log → the command that keeps all counts and continues."""
+
+
+class Step(NamedTuple):
+    """A step of the way back.
+
+    Attributes:
+        found: What was found, in sentences.
+        does: What the command does.
+        command: Its words.
+    """
+
+    found: str
+    does: str
+    command: tuple[str, ...]
+
+
+Find = Callable[[StatsSettings, argparse.Namespace], Coroutine[Any, Any, Step | None]]
+
+
+async def find_topics(settings: StatsSettings, given: argparse.Namespace) -> Step | None:
+    """Return the step that creates missing topics."""
+    async with topic_client(settings.kafka) as client:
+        deviations = await check_topics(client, wanted_topics(settings.replication))
+    missing = sorted({one.topic for one in deviations if one.name == "topic"})
+    if not missing:
+        return None
+    return Step(f"Kafka has no topics {', '.join(missing)}: it is new, or was lost.", "creates them", ("topics",))
+
+
+async def find_counting(settings: StatsSettings, given: argparse.Namespace) -> Step | None:
+    """Return the step after which counting continues."""
+    async with (
+        open_command_pool(settings, role="presstally_stats") as pool,
+        log_reader(settings.kafka) as reader,
+    ):
+        _, logs = await find_mismatches(pool, reader)
+    mismatches = {one.mismatch.kind: one.mismatch for one in logs.values() if one.mismatch is not None}
+    for kind, command in COUNTING.items():
+        if kind in mismatches:
+            kept = "keeps all counts and continues; records that were lost before they were counted stay lost"
+            return Step(f"Counting waits: {mismatches[kind].message}.", kept, command)
+    return None
+
+
+async def find_articles(settings: StatsSettings, given: argparse.Namespace) -> Step | None:
+    """Return the step that compares the articles of Postgres and of Kafka. It is never wrong to run it."""
+    command = ("ingest", "republish", *(("--after-restore",) if given.after_restore else ()))
+    return Step(
+        "Articles and opening balances may be in Kafka alone or in Postgres alone.",
+        "takes over what Postgres lacks, and sends again what Kafka lacks; ingest must be running",
+        command,
+    )
+
+
+async def find_proof(settings: StatsSettings, given: argparse.Namespace) -> Step | None:
+    """Return the step that proves the counts."""
+    return Step("All numbers can be compared with the log.", "recounts it and changes nothing", ("stats", "verify"))
+
+
+STEPS: tuple[Find, ...] = (find_topics, find_counting, find_articles, find_proof)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's arguments."""
+    own = argparse.ArgumentParser(prog=f"{PROGRAM} recover", description="The way back after a loss, step by step.")
+    own.add_argument("--yes", action="store_true", help="do not ask")
+    own.add_argument(
+        "--after-restore",
+        action="store_true",
+        help="both stores were restored, from copies of one moment: versions and numbers skip some",
+    )
+    return own
+
+
+def run(
+    arguments: Sequence[str],
+    ask: Callable[[str], str] = input,
+    call: Callable[[Sequence[str]], int] | None = None,
+) -> int:
+    """Run the command and return its exit code: 0 if every step was done.
+
+    Args:
+        arguments: The words after it.
+        ask: Asks the operator and returns the answer.
+        call: Runs a command by its words and returns its exit code; default: this program.
+    """
+    given = parser().parse_args(list(arguments))
+    if not given.yes and ask is input and not sys.stdin.isatty():
+        print("recover: it asks before each step, and there is no terminal; --yes answers for you", file=sys.stderr)
+        return 2
+    try:
+        settings = StatsSettings.load()
+        for find in STEPS:
+            step = asyncio.run(find(settings, given))
+            if step is None:
+                continue
+            code = _take(step, given, ask, call or _call)
+            if code is None:
+                print(DECLINED)
+                return 1
+            if code:
+                print(f"recover: `{PROGRAM} {' '.join(step.command)}` failed; mend that and run recover again")
+                return 1
+    except (SettingsError, CommandError, KafkaError, *POSTGRES_UNAVAILABLE) as error:
+        print(f"recover: {error or type(error).__name__}", file=sys.stderr)
+        return 1
+    print("recover: done")
+    return 0
+
+
+def _take(
+    step: Step, given: argparse.Namespace, ask: Callable[[str], str], call: Callable[[Sequence[str]], int]
+) -> int | None:
+    """Take a step and return the exit code of its command; None if the operator declined."""
+    print(step.found)
+    print(f"  `{PROGRAM} {' '.join(step.command)}` {step.does}.")
+    if not given.yes and ask("  Run it? [y/N] ").strip().lower() not in ("y", "yes"):
+        return None
+    sys.stdout.flush()
+    return call(step.command)
+
+
+def _call(command: Sequence[str]) -> int:
+    return subprocess.run([sys.executable, "-P", "-m", "deploy.cli", "-q", *command], check=False).returncode

@@ -1,0 +1,138 @@
+"""`presstally recover`: what it finds, what it asks, and the order of its commands."""
+
+import argparse
+import asyncio
+import uuid
+from collections.abc import Callable, Sequence
+
+import asyncpg
+import pytest
+
+from deploy.cli import recover
+from services.stats.settings import StatsSettings
+from shared.kafka.connection import KafkaConfig
+from shared.topics import PAGE_VIEWS, TOPICS, create_topics
+from tests.chaos.polling import becomes_true
+
+GIVEN = argparse.Namespace(yes=False, after_restore=False)
+TOPIC_STEP = recover.Step("Kafka has no topics.", "creates them", ("topics",))
+COUNT_STEP = recover.Step("Counting waits.", "continues", ("stats", "rebuild", "--new-log"))
+COUNTED = "UPDATE stats.offsets SET next_offset = 7, cluster = 'lost', topic_id = $2 WHERE topic = $1"
+
+
+class Operator:
+    """Answers questions, and notes the commands that are run."""
+
+    def __init__(self, *answers: str, codes: Sequence[int] = ()) -> None:
+        self._answers = list(answers)
+        self._codes = list(codes)
+        self.ran: list[tuple[str, ...]] = []
+
+    def ask(self, question: str) -> str:
+        assert "[y/N]" in question
+        return self._answers.pop(0)
+
+    def call(self, command: Sequence[str]) -> int:
+        self.ran.append(tuple(command))
+        return self._codes.pop(0) if self._codes else 0
+
+
+@pytest.fixture
+def steps(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Set what is found, in order."""
+    for name, value in (("KAFKA_BOOTSTRAP", "127.0.0.1:1"), ("DATABASE_URL", "postgresql://u:x@127.0.0.1:1/x")):
+        monkeypatch.setenv(name, value)
+
+    def finding(step: recover.Step | None) -> recover.Find:
+        async def find(settings: StatsSettings, given: argparse.Namespace) -> recover.Step | None:
+            return step
+
+        return find
+
+    def found(*steps: recover.Step | None) -> None:
+        monkeypatch.setattr(recover, "STEPS", tuple(finding(step) for step in steps))
+
+    return found
+
+
+def test_each_step_is_described_and_asked(steps: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    """What is in order is silent; each other step says what was found and what its command does."""
+    steps(TOPIC_STEP, None, COUNT_STEP)
+    operator = Operator("y", "Yes")
+    assert recover.run([], operator.ask, operator.call) == 0
+    assert operator.ran == [TOPIC_STEP.command, COUNT_STEP.command]
+    assert "Counting waits.\n  `presstally stats rebuild --new-log` continues." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("answer", ["", "n", "no", "q"])
+def test_declined_step_ends_it_and_changes_nothing(
+    steps: Callable[..., None], answer: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Anything but yes is no; later steps need the earlier ones."""
+    steps(TOPIC_STEP, COUNT_STEP)
+    operator = Operator("y", answer)
+    assert recover.run([], operator.ask, operator.call) == 1
+    assert operator.ran == [TOPIC_STEP.command]
+    assert "nothing further was changed" in capsys.readouterr().out
+
+
+def test_failed_step_ends_it(steps: Callable[..., None], capsys: pytest.CaptureFixture[str]) -> None:
+    """The next steps would work on what is not there; the command that failed is named."""
+    steps(TOPIC_STEP, COUNT_STEP)
+    operator = Operator(codes=[1])
+    assert recover.run(["--yes"], operator.ask, operator.call) == 1
+    assert operator.ran == [TOPIC_STEP.command]
+    assert "`presstally topics` failed" in capsys.readouterr().out
+
+
+def test_without_a_terminal_it_does_not_guess(
+    steps: Callable[..., None], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In a script, --yes says that nobody is asked."""
+    steps(TOPIC_STEP)
+    monkeypatch.setattr("sys.stdin.isatty", lambda: False)
+    assert recover.run([]) == 2
+    assert "--yes" in capsys.readouterr().err
+
+
+def test_unavailable_stores_are_one_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nothing is changed while Kafka cannot be reached."""
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", "127.0.0.1:1")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://u:x@127.0.0.1:1/x")
+    operator = Operator()
+    assert recover.run(["--yes"], operator.ask, operator.call) == 1
+    assert operator.ran == []
+    error = capsys.readouterr().err
+    assert error.startswith("recover: ")
+    assert error.count("\n") == 1
+
+
+def test_articles_are_compared_as_the_operator_says() -> None:
+    """Two copies of one moment are the case that nothing shows."""
+    given = argparse.Namespace(yes=True, after_restore=True)
+    step = asyncio.run(recover.find_articles(StatsSettings.model_construct(), given))
+    assert step is not None
+    assert step.command == ("ingest", "republish", "--after-restore")
+
+
+async def test_lost_kafka_is_found_and_the_counts_are_kept(broker_without_topics: str, database: str) -> None:
+    """On a real broker: the topics are missing; then they exist; then the counts are found to be of other ones."""
+    settings = StatsSettings(kafka_bootstrap=broker_without_topics, database_url=database)
+    step = await recover.find_topics(settings, GIVEN)
+    assert step is not None
+    assert step.command == ("topics",)
+    assert all(topic.name in step.found for topic in TOPICS)
+    await create_topics(KafkaConfig(broker_without_topics), 2, 1)
+    assert await recover.find_topics(settings, GIVEN) is None
+    assert await recover.find_counting(settings, GIVEN) is None  # nothing is counted yet
+    connection = await asyncpg.connect(database)
+    await connection.execute(COUNTED, PAGE_VIEWS.name, str(uuid.uuid4()))
+    await connection.close()
+
+    async def is_found() -> bool:
+        step = await recover.find_counting(settings, GIVEN)
+        return step is not None and step.command == ("stats", "rebuild", "--new-log")
+
+    assert await becomes_true(is_found, 10)
