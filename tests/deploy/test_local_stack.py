@@ -100,7 +100,7 @@ def test_missing_or_old_java_is_reported(tmp_path: Path, free_ports: Callable[[i
 def test_missing_maven_is_reported(tmp_path: Path) -> None:
     """A fresh clone without Maven gets a message that says how to install it, before anything is installed."""
     copy = tmp_path / "copy"
-    for name in ("presstally", "deploy/__init__.py", "deploy/local/pom.xml"):
+    for name in ("presstally", "deploy/__init__.py", "deploy/local/pom.xml", "shared/__init__.py"):
         (copy / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, copy / name)
     for name in ("deploy/cli", "deploy/local"):
@@ -160,9 +160,8 @@ def test_folder_that_cannot_be_written_is_named(tmp_path: Path, monkeypatch: pyt
 def test_clean_of_a_running_installation_is_refused(system: Any) -> None:
     """`make clean` would remove the packages under running processes."""
     environment = {**system.environment, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
-    done = subprocess.run(
-        ["make", "-n", "clean"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    dry = ["make", "--no-print-directory", "-n", "clean"]
+    done = subprocess.run(dry, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     guard, removal = done.stdout.splitlines()[0], done.stdout.splitlines()[-1]
     assert removal.startswith("rm -rf .venv")
     refused = subprocess.run(
