@@ -35,8 +35,13 @@ def run(database: str, *words: str) -> subprocess.CompletedProcess[str]:
 
 
 def start(database: str, *words: str) -> subprocess.Popen[str]:
+    """Start an import that a terminal's Ctrl-C reaches, though these tests may run in a background that ignores it."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(command(*words), cwd=ROOT, env=environment(database), text=True, **pipes)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        return subprocess.Popen(command(*words), cwd=ROOT, env=environment(database), text=True, **pipes)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 async def count(pool: asyncpg.Pool, table: str = "articles") -> int:
