@@ -33,6 +33,8 @@ SERVICES = {
 }
 """Processes with their modules and roles. Collector and editor API are apart, so that no editor delays a page view."""
 UPSTREAMS = {"COLLECTOR": "ingest", "ARTICLES": "articles", "STATS": "stats", "RENDER": "render"}
+NICENESS = {"articles": 10}
+"""No load of editors delays a page view: where the processors do not suffice for both, views are first."""
 PUBLISHING = {"articles", "render"}
 START_SECONDS = 60.0
 STORE_SECONDS = 600.0
@@ -185,6 +187,7 @@ class Stack:
             [sys.executable, "-m", *SERVICES[name]],
             lambda: answers(url),
             {**environment, **own},
+            niceness=NICENESS.get(name, 0),
             waits_for_operator=lambda: read_problems(url).is_decision,
         )
 

@@ -52,6 +52,8 @@ class ManagedProcess:
     stop_signal: signal.Signals = signal.SIGTERM
     stop_seconds: float = 12.0
     account: dict[str, Any] = field(default_factory=dict)
+    niceness: int = 0
+    """Above 0, the processor is for the others first."""
     waits_for_operator: Callable[[], bool] = lambda: False
     """Whether it is not ready until an operator decides: no time is long enough."""
     process: subprocess.Popen[bytes] | None = None
@@ -226,7 +228,7 @@ class Supervisor:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                preexec_fn=_die_with_parent(part.stop_signal),
+                preexec_fn=_die_with_parent(part.stop_signal, part.niceness),
                 **part.account,
             )
         part.started_at = time.monotonic()
@@ -282,8 +284,9 @@ class Supervisor:
         return "".join(f"\n    {line[:300]}" for line in lines)
 
 
-def _die_with_parent(number: signal.Signals) -> Callable[[], None]:
+def _die_with_parent(number: signal.Signals, niceness: int = 0) -> Callable[[], None]:
     def ask_kernel() -> None:
+        os.nice(niceness)
         _libc.prctl(_PR_SET_PDEATHSIG, int(number), 0, 0, 0)
 
     return ask_kernel

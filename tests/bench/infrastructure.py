@@ -20,6 +20,7 @@ import asyncpg
 from deploy.local.bootstrap import ROOT, jars_folder, java_command
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
+from deploy.local.stack import NICENESS
 from deploy.local.supervisor import ManagedProcess, Supervisor
 from shared.migrate import migrate
 from tests.bench.load import PARTITIONS, SITE
@@ -141,6 +142,7 @@ class Counting:
             (lambda: answers(f"http://127.0.0.1:{port}/readyz")) if until_ready else lambda: True,
             environment,
             account={"cwd": str(ROOT)},
+            niceness=NICENESS.get(role, 0),
         )
         self._supervisor.start([part], START_SECONDS)
         return Service(part, port, self._supervisor)

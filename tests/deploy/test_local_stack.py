@@ -217,6 +217,14 @@ def test_installation_is_closed_to_other_accounts(system: Any) -> None:
     assert os.geteuid() != 0 or not grp.getgrgid(group).gr_mem  # Postgres's own group has no other members
 
 
+def test_page_views_come_before_editors_on_the_processor(system: Any) -> None:
+    """A hostile editor's load takes what the collector leaves, not the other way round."""
+    parts = system.state()["parts"]
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    assert os.getpriority(os.PRIO_PROCESS, parts["ingest"]) == own
+    assert os.getpriority(os.PRIO_PROCESS, parts["articles"]) == min(19, own + 10)
+
+
 def test_killed_gateway_is_restarted(system: Any, wait: Callable[..., Any]) -> None:
     """A killed gateway is restarted within 10 seconds and serves requests."""
     victim = system.state()["parts"]["gateway"]
