@@ -1,6 +1,6 @@
 """`presstally recover`: the way back after Kafka or Postgres was lost or restored, step by step.
 
-Each step says what was found and what its command does, and asks. What is in order is passed over in silence: a second
+Each step says what was found and what its command does, and asks. What is in order is skipped without a word: a second
 run asks nothing new. The commands are those of docs/backup.md; services keep running meanwhile.
 """
 
