@@ -1,6 +1,6 @@
 .DEFAULT_GOAL := help
 .PHONY: help run up down status doctor import token init verify-compose dashboards pictures pictures-dashboards test test-long bench chaos soak restore-drill tracker words sbom docs check lock clean
-BOOTSTRAP := python3 deploy/local/bootstrap.py
+BOOTSTRAP := python3 -m deploy.local.bootstrap
 DEV := .venv-dev/bin
 
 help: ## Show this help

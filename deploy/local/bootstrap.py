@@ -7,7 +7,6 @@ import contextlib
 import errno
 import fcntl
 import hashlib
-import json
 import os
 import re
 import shutil
@@ -17,6 +16,8 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from deploy.local.state import read_state
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 JAVA_MIN = 17
@@ -75,9 +76,9 @@ def running_url() -> str | None:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            state = home() / "stack.json"
-            with contextlib.suppress(OSError, ValueError, KeyError):
-                return str(json.loads(state.read_text())["url"])
+            state = read_state(home())
+            if state is not None:
+                return str(state["url"])
             return f"http://localhost:{base_port()}"
     return None
 
@@ -148,11 +149,8 @@ def check_home() -> None:
 
 def wait_for_old_processes() -> None:
     """Wait until the processes of a killed supervisor, which the kernel has signalled, have exited."""
-    try:
-        parts = json.loads((home() / "stack.json").read_text())["parts"].values()
-    except (OSError, ValueError, KeyError):
-        return
-    alive = [pid for pid in parts if Path(f"/proc/{pid}").exists()]
+    state = read_state(home()) or {}
+    alive = [pid for pid in state.get("parts", {}).values() if Path(f"/proc/{pid}").exists()]
     if not alive:
         return
     with step("waiting for the processes of a killed installation"):

@@ -5,7 +5,6 @@ when everything runs, but a service is not ready. Imports are late: without an i
 """
 
 import argparse
-import contextlib
 import json
 import logging
 import os
@@ -176,10 +175,9 @@ def _supervisor() -> int | None:
 
     deadline = time.monotonic() + STATE_SECONDS
     while time.monotonic() < deadline:
-        with contextlib.suppress(OSError, ValueError, KeyError):
-            state = json.loads((home() / "stack.json").read_text(encoding="utf-8"))
-            if state["started"] and started_at(state["pid"]) == state["started"]:
-                return int(state["pid"])
+        state = read_state(home())
+        if state is not None and state["started"] and started_at(state["pid"]) == state["started"]:
+            return int(state["pid"])
         time.sleep(0.05)
     return None
 

@@ -62,9 +62,8 @@ async def test_task_cancelled_from_within_stops_the_process() -> None:
     assert process.failure.startswith("count: RuntimeError('it was cancelled from within")
 
 
-async def test_task_cancelled_while_its_wait_is_cancelled_stops_nothing() -> None:
-    """A task that was asked to stop ended by will, though what it awaited was cancelled, too."""
-    process = Process()
+async def spawn_waiting(process: Process) -> tuple[asyncio.Task[None], asyncio.Task[None]]:
+    """Spawn a task that awaits another one, which waits; return both."""
     inner = asyncio.create_task(wait_forever())
 
     async def await_inner() -> None:
@@ -72,6 +71,13 @@ async def test_task_cancelled_while_its_wait_is_cancelled_stops_nothing() -> Non
 
     task = process.spawn(await_inner(), "count")
     await asyncio.sleep(0)
+    return task, inner
+
+
+async def test_task_cancelled_while_its_wait_is_cancelled_stops_nothing() -> None:
+    """A task that was asked to stop ended by will, though what it awaited was cancelled, too."""
+    process = Process()
+    task, inner = await spawn_waiting(process)
     inner.cancel()
     task.cancel()
     await asyncio.wait([task])
@@ -82,13 +88,7 @@ async def test_task_cancelled_while_its_wait_is_cancelled_stops_nothing() -> Non
 async def test_task_cancelled_from_within_while_stopping_is_no_failure() -> None:
     """A stopping process ends tasks in any order; one whose dependency was stopped first is no failure."""
     process = Process()
-    inner = asyncio.create_task(wait_forever())
-
-    async def await_inner() -> None:
-        await inner
-
-    task = process.spawn(await_inner(), "count")
-    await asyncio.sleep(0)
+    task, inner = await spawn_waiting(process)
     process.stop.set()
     inner.cancel()
     await asyncio.wait([task])
