@@ -63,7 +63,7 @@ def run_service(service: str, roles: Mapping[str, RoleFactory], settings: Settin
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 100)
-    BUILD_INFO.labels(__version__, service).set(1)
+    BUILD_INFO.labels(__version__, settings.revision, service).set(1)
     return uvloop.run(_run(chosen, settings))
 
 

@@ -67,6 +67,9 @@ class Settings(BaseSettings):
         description="Public URL of the portal; default: site's origin",
     )
     trusted_proxies: TrustedProxies = Field(default=(), description="Networks whose X-Forwarded-For is trusted")
+    revision: str = Field(
+        default="unknown", pattern=r"^[\w.+-]{1,64}$", description="Of the source, for the metric presstally_build_info"
+    )
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="Least severe level logged"
     )

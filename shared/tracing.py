@@ -183,6 +183,16 @@ def record_failure(error: BaseException) -> None:
         _fail(get_current_span(), error)
 
 
+def trace_exemplar() -> dict[str, str] | None:
+    """Return the labels that link an observation to the current trace; None if that is not recorded."""
+    if _running is None:
+        return None
+    from opentelemetry.trace import format_trace_id, get_current_span
+
+    context = get_current_span().get_span_context()
+    return {"trace_id": format_trace_id(context.trace_id)} if context.is_valid and context.trace_flags.sampled else None
+
+
 def _fail(span: Any, error: BaseException) -> None:
     from opentelemetry.trace import StatusCode
 

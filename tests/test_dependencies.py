@@ -20,7 +20,7 @@ def requirements() -> list[Requirement]:
 def table_names(section: str) -> set[str]:
     """Return the packages in the first column of a section's table."""
     rows = re.findall(r"^\| (`.+?) \|", section, re.MULTILINE)
-    return {name for row in rows for name in re.findall(r"`([a-z0-9-]+)`", row)}
+    return {name for row in rows for name in re.findall(r"`((?:@[a-z]+/)?[a-z0-9-]+)`", row)}
 
 
 def test_every_dependency_has_its_reason() -> None:
@@ -34,7 +34,11 @@ def test_every_reason_has_its_dependency() -> None:
     """The page has no row for a package that is not used any more."""
     used = {one.name for one in requirements()}
     used |= set((ROOT / "tests/bench/competitors/requirements.in").read_text(encoding="utf-8").split())
-    for file in ("tests/browser/npm/package.json", "services/ingest/collector/tracker/package.json"):
+    for file in (
+        "tests/browser/npm/package.json",
+        "tests/ops/grafana/package.json",
+        "services/ingest/collector/tracker/package.json",
+    ):
         used |= set(json.loads((ROOT / file).read_text(encoding="utf-8"))["devDependencies"])
     assert table_names(PAGE) - used == set()
 

@@ -172,6 +172,7 @@ class Stack:
             "PRESSTALLY_MEDIA": (self.home / "media").absolute().as_uri(),
             # Kafka is local, so a killed counter can be detected sooner than over a network.
             "PRESSTALLY_SESSION_TIMEOUT_MS": "4000",
+            "PRESSTALLY_REVISION": checkout_revision(),
         }
         # The gateway is one of the proxies. It passes X-Forwarded-For on for those that the operator named.
         trusted = f"127.0.0.1/32 ::1/128 {os.environ.get('PRESSTALLY_TRUSTED_PROXIES', '')}".strip()
@@ -285,6 +286,16 @@ class step:  # noqa: N801 - used as a statement
     def __exit__(self, kind: object, *_: object) -> None:
         if kind is None:
             print_progress(f"{self._text} ... {time.monotonic() - self._begun:.1f} s")
+
+
+def checkout_revision() -> str:
+    """Return the abbreviated commit of this checkout, "-dirty" if files differ; "unknown" where there is no git."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--exclude=*"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        return (
+            subprocess.run(command, capture_output=True, text=True, check=True, timeout=10).stdout.strip() or "unknown"
+        )
+    return "unknown"
 
 
 def failure_reason(error: Exception) -> str:

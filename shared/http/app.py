@@ -8,10 +8,11 @@ from typing import Any
 
 from granian.constants import Interfaces
 from granian.server.embed import Server
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import REGISTRY
+from prometheus_client.exposition import choose_encoder
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Match, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -24,6 +25,7 @@ from shared.http.rsgi import RsgiProtocol, RsgiRequest
 from shared.http.security_headers import secure_headers
 from shared.metrics import HTTP_SECONDS
 from shared.role import CachedResponse, OperatorDecision, RawHandler, Role, _no_cached_response
+from shared.tracing import trace_exemplar
 
 STARTUP_WAIT_SECONDS = 1.5
 """How long a request waits for a role that is starting. A gateway sends requests as soon as the port is open, and a 503
@@ -136,7 +138,9 @@ async def _starting_response(request: Request) -> Response:
 
 
 async def _metrics(request: Request) -> Response:
-    return PlainTextResponse(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    """Return all metrics as Prometheus' text, or as OpenMetrics (which has exemplars) if that is accepted."""
+    encode, content_type = choose_encoder(request.headers.get("accept", ""))
+    return Response(encode(REGISTRY), headers={"content-type": content_type})
 
 
 def _timed_raw(path: str, handler: RawHandler) -> RawHandler:
@@ -158,13 +162,13 @@ def _timed_raw(path: str, handler: RawHandler) -> RawHandler:
 def _timed(app: ASGIApp, trusted_proxies: tuple[Network, ...]) -> ASGIApp:
     async def timed(scope: Scope, receive: Receive, send: Send) -> None:
         begun = time.perf_counter()
-        code = 500
+        code, exemplar = 500, None
         CALLER.set(_address(scope, trusted_proxies))  # of this request only: each has a task of its own
 
         async def watched(message: Message) -> None:
-            nonlocal code
+            nonlocal code, exemplar
             if message["type"] == "http.response.start":
-                code = message["status"]
+                code, exemplar = message["status"], trace_exemplar()  # the span ends before the request does
                 secure_headers(scope, message)
             await send(message)
 
@@ -174,7 +178,7 @@ def _timed(app: ASGIApp, trusted_proxies: tuple[Network, ...]) -> ASGIApp:
             if not scope.get("presstally.stream"):
                 route = getattr(scope.get("route"), "path", "unmatched")
                 method = scope["method"] if scope["method"] in ALL_METHODS else "other"
-                HTTP_SECONDS.labels(method, route, code).observe(time.perf_counter() - begun)
+                HTTP_SECONDS.labels(method, route, code).observe(time.perf_counter() - begun, exemplar)
 
     return timed
 

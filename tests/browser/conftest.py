@@ -1,6 +1,5 @@
 """The sample portal, published once on the running system, and the validators, installed once from their lock."""
 
-import hashlib
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.npm import install_locked
 from tools.demo_site.publishing import publish_sample
 
 ROOT = Path(__file__).parent.parent.parent
@@ -28,14 +28,4 @@ def sample(system: Any) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def validators() -> Path:
     """Install Lighthouse and the Nu HTML checker from the lock, unless installed; return their folder."""
-    lock = (LOCKED / "package-lock.json").read_bytes()
-    folder = ROOT / ".local-cache" / f"npm-{hashlib.sha256(lock).hexdigest()[:12]}"
-    if not (folder / "installed").exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        for name in ("package.json", "package-lock.json"):
-            (folder / name).write_bytes((LOCKED / name).read_bytes())
-        command = ["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"]
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        (folder / "installed").touch()
-    return folder / "node_modules"
+    return install_locked(LOCKED)

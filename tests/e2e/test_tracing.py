@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -122,6 +123,13 @@ class Traced:
     def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         return System.request(self, method, f"http://127.0.0.1:{self.ports['ingest']}{path}", body, **headers)  # type: ignore[arg-type]
 
+    def metrics(self, service: str, *, accept: str = "application/openmetrics-text; version=1.0.0") -> str:
+        """Return a service's metrics, in the format that is asked for."""
+        request = urllib.request.Request(f"http://127.0.0.1:{self.ports[service]}/metrics", headers={"accept": accept})
+        with urllib.request.urlopen(request, timeout=10) as response:
+            assert response.headers["content-type"].startswith(accept.partition(";")[0])
+            return str(response.read().decode())
+
     async def records(self, topic: str) -> list[Any]:
         """Return all records of a topic, which has one partition here."""
         place = TopicPartition(topic, 0)
@@ -226,6 +234,25 @@ def test_publication_is_one_trace(traced: Traced, editors: Editors) -> None:
     assert times == sorted(times)
     assert traced.receiver.paths == {"/v1/traces"}
     assert traced.receiver.keys == {RECEIVER_KEY}
+
+
+def test_histograms_name_a_trace(traced: Traced, editors: Editors) -> None:
+    """Durations of publishing have their trace as an exemplar, in OpenMetrics; what is not sampled has none."""
+    trace, _ = publish(editors, approved(editors))
+    unsampled, _ = publish(editors, approved(editors), flags="00")
+    wait_for(lambda: len(traced.receiver.of_trace(trace)) >= len(WAY), what="the trace")
+    names = {
+        "ingest": ["http_server_request_duration_seconds", "presstally_article_publish_to_live_seconds"],
+        "render": ["presstally_render_duration_seconds", "presstally_article_render_delay_seconds"],
+    }
+    for service, metrics in names.items():
+        found = wait_for(lambda service=service: trace in (page := traced.metrics(service)) and page, what=service)
+        assert unsampled not in found
+        assert found.endswith("# EOF\n")
+        for metric in metrics:
+            sample = rf'^{metric}_bucket{{.*}} [\d.]+ # {{trace_id="[0-9a-f]{{32}}"}} [\d.e-]+'
+            assert re.search(sample, found, re.MULTILINE), metric
+        assert "trace_id" not in traced.metrics(service, accept="text/plain")
 
 
 async def test_kafka_headers_have_the_context_only(traced: Traced, editors: Editors) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import itertools
 import json
+import re
+import subprocess
 import threading
 import urllib.request
 import uuid
@@ -86,7 +88,7 @@ def test_every_panel_query_returns_data(prometheus: Prometheus, wait: Callable[.
         return not empty
 
     try:
-        wait(none_left, 40, "data in every panel")
+        wait(none_left, 120, "data in every panel")
     except AssertionError:
         raise AssertionError("\n".join(empty)) from None
 
@@ -111,6 +113,16 @@ def test_exposed_metrics_are_exactly_the_used_ones(system: Any, prometheus: Prom
     used = names_in(rules + "".join(json.dumps(board) for board in BOARDS.values()))
     assert exposed - used == set()
     assert used - exposed == set()
+
+
+def test_metrics_pass_the_linter_of_prometheus(system: Any, prometheus: Prometheus) -> None:
+    """`promtool check metrics` has no remark about any process's page; each has one build, with its revision."""
+    for name, page in metrics_pages(system).items():
+        done = subprocess.run(["promtool", "check", "metrics"], input=page, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout + done.stderr) == (0, ""), name
+        assert "_created" not in page
+        (build,) = re.findall(r"^presstally_build_info\{(.*)\} 1\.0$", page, re.MULTILINE)
+        assert re.search(r'revision="([0-9a-f]{7,40}(-dirty)?)"', build), build
 
 
 def test_random_paths_and_ids_add_no_series(system: Any, prometheus: Prometheus) -> None:

@@ -36,6 +36,8 @@ class Panel:
     stacked: bool = False
     steps: Sequence[tuple[float | None, str]] = ((None, "green"),)
     max_ratio: float | None = None
+    exemplars: bool = False
+    """Show traces beside the lines, where tracing is on."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,9 @@ def stat(
 ) -> Panel:
     """Return a panel that shows one number."""
     return Panel(title, description, unit, {"": query}, "stat", width, 4, steps=steps or ((None, "text"),))
+
+
+OF_INTERVAL_VARIABLES = ("auto", "auto_min", "auto_count")
 
 
 def quantiles(metric: str, selector: str = "") -> dict[str, str]:
@@ -159,6 +164,8 @@ def _panel(panel: Panel, number: int, x: int, y: int) -> PanelBuilder:
     for letter, (legend, expression) in zip("ABCDEF", panel.queries.items(), strict=False):
         query = prometheus.Dataquery().ref_id(letter).datasource(SOURCE).expr(expression)
         query.legend_format(legend or "__auto")
+        if panel.exemplars and letter == "A":  # each query would show the same ones
+            query.exemplar(True)
         if panel.kind == "table":
             query.instant().format(PromQueryFormat.TABLE)
         built.with_target(query)
@@ -216,4 +223,7 @@ def to_json(described: Dashboard) -> dict[str, Any]:
     _add_rows(built, described.rows)
     written: dict[str, Any] = json.loads(json.dumps(built.build(), cls=JSONEncoder))
     written["annotations"]["list"][0]["titleFormat"] = "{{job}} started"  # the builder has no method for it
+    for variable in written["templating"]["list"]:
+        for key in OF_INTERVAL_VARIABLES:  # the builder writes them into each variable
+            del variable[key]
     return written

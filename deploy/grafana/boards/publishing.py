@@ -13,18 +13,21 @@ PUBLISHING = Dashboard(
                 "From the commit of a publication to the portal's confirmation that it is live.",
                 "s",
                 quantiles("presstally_article_publish_to_live_seconds"),
+                exemplars=True,
             ),
             Panel(
                 "Save to page",
                 "From the editor's save to the committed page, measured by the builder.",
                 "s",
                 quantiles("presstally_article_render_delay_seconds"),
+                exemplars=True,
             ),
             Panel(
                 "Render time",
                 "Time to render an article and commit its pages.",
                 "s",
                 quantiles("presstally_render_duration_seconds"),
+                exemplars=True,
             ),
         ],
         "Editors": [

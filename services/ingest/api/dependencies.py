@@ -139,9 +139,9 @@ def api_context(request: Request) -> ApiContext:
     return context
 
 
-def check_gate(request: Request) -> None:
+async def check_gate(request: Request) -> None:
     """Reject a change of articles before the database was compared with the topics: 503."""
-    api_context(request).comparison.check()
+    await api_context(request).comparison.check()
 
 
 CHANGES_ARTICLES = [Depends(check_gate)]

@@ -18,6 +18,7 @@ from shared.kafka.dead_letters import handle_record
 from shared.kafka.producer import Producer
 from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.retry import Outage
+from shared.tracing import trace_exemplar
 
 CONSUMER_GROUP = "ingest-publications"
 POLL_SECONDS = 0.1
@@ -56,7 +57,7 @@ async def save_publication(producer: Producer, transaction: Transaction, record:
                 SQL["save_publication"], live.article, live.version, live.status, live.url, live.reason, at
             )
         if row is not None and row["is_new"] and row["committed_at"] is not None:
-            PUBLISH_TO_LIVE.observe(max(0.0, (at - row["committed_at"]).total_seconds()))
+            PUBLISH_TO_LIVE.observe(max(0.0, (at - row["committed_at"]).total_seconds()), trace_exemplar())
 
     await handle_record(producer, record, PageLive, save)
 

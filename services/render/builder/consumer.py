@@ -29,7 +29,7 @@ from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE
 from shared.retry import retry_until_done
 from shared.sites import Site, Sites
 from shared.topics import PAGES_LIVE
-from shared.tracing import producer_span, record_failure
+from shared.tracing import producer_span, record_failure, trace_exemplar
 
 _T = TypeVar("_T")
 REINDEX_PAUSE_SECONDS = 0.002
@@ -104,8 +104,10 @@ class Builder:
         if published.version > article.version:
             return None  # the newer version was reported already
         if published.is_new:
-            RENDER_SECONDS.observe(time.perf_counter() - begun)
-            PUBLISH_DELAY.observe(max(0.0, (datetime.now(UTC) - article.modified_at).total_seconds()))
+            exemplar = trace_exemplar()
+            RENDER_SECONDS.observe(time.perf_counter() - begun, exemplar)
+            delay_seconds = (datetime.now(UTC) - article.modified_at).total_seconds()
+            PUBLISH_DELAY.observe(max(0.0, delay_seconds), exemplar)
             log.info("article rendered", article=article.id, version=article.version, status=published.status)
         url = public_url + published.path if published.path else None
         return _page_live(article.id, published.version, published.status, url)
