@@ -122,7 +122,7 @@ class DatabaseConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
 
     @property
     def _consumer(self) -> Any:
-        return self._subscriber.consumer  # FastStream sets it before it subscribes, so before any callback
+        return self._subscriber.consumer  # FastStream sets it before any callback, and to None when the broker stops
 
     def not_ready(self) -> list[str]:
         """Return why the database cannot be brought up to date now, for `/readyz`."""
@@ -139,9 +139,9 @@ class DatabaseConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         self._pause_and_load(assigned)
 
     def _pause_and_load(self, partitions: Collection[TopicPartition]) -> None:
-        if not partitions:
-            return
         consumer = self._consumer
+        if not partitions or consumer is None:
+            return
         consumer.pause(*partitions)
         for partition in partitions:
             self._followed.pop(partition, None)
@@ -302,10 +302,9 @@ class DatabaseConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
 
     async def _compare(self) -> None:
         async with self._applying:
-            followed = dict(self._followed)
-            if not followed:
+            consumer, followed = self._consumer, dict(self._followed)
+            if consumer is None or not followed:
                 return
-            consumer = self._consumer
             identity = await read_identity(consumer._client, self._offsets.topic)  # noqa: SLF001 - it has no public attribute
             stored = await self._offsets.read(self._pool)
             for partition, one in followed.items():

@@ -87,7 +87,7 @@ class OpenGate(ComparisonGate):
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         super().__init__(pool)
-        self._is_open = True
+        self._open.set()
 
 
 class EditorApi:

@@ -14,7 +14,7 @@ from typing import Any
 import asyncpg
 import msgspec
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from services.ingest.articles.publication_status import CONSUMER_GROUP, save_publication
@@ -241,3 +241,25 @@ async def test_both_older_or_empty_begin_again(topics: str, database: str, postg
         await becomes(dump, expected({"a-1": 1}, 1))
         await publish(topics, article(2, 1), amount=1)
         await becomes(dump, expected({"a-1": 1, "a-2": 1}, 2))
+
+
+async def test_comparison_after_the_broker_stopped_does_nothing(topics: str, database: str) -> None:
+    """Positions are compared until the role ends, which is after its broker: a stop is no error then."""
+    kafka, process = KafkaConfig(topics), Process()
+    pool = await open_pool(database, role="presstally_stats", size=2)
+    producer = Producer(kafka)
+    producer.start()
+    broker = create_broker(kafka)
+    follower = follow_adjustments(broker, pool, producer, process)
+
+    async def is_following() -> bool:
+        return bool(follower._followed)
+
+    async with run_broker(broker, kafka, process):
+        assert await becomes_true(is_following, 25)
+    follower._followed.update({TopicPartition(COUNTER_ADJUSTMENTS.name, 0): None})  # type: ignore[dict-item] # as at a stop
+    await follower._compare()
+    follower._pause_and_load([TopicPartition(COUNTER_ADJUSTMENTS.name, 0)])
+    assert process.failure is None
+    await producer.stop()
+    pool.terminate()

@@ -4,7 +4,10 @@ A restored database would give versions, numbers and old URLs again that were gi
 is decided in Postgres, for every process and replica (`ingest.is_compared`), and once more at the start of a process.
 """
 
+import asyncio
+import contextlib
 import math
+import time
 from datetime import datetime
 
 import asyncpg
@@ -17,6 +20,8 @@ from shared.retry import retry_until_done, run_periodically
 CLOSED_POLL_SECONDS = 0.25
 OPEN_POLL_SECONDS = 2.0
 RETRY_SECONDS = 2
+START_WAIT_SECONDS = 15.0
+"""A comparison takes place every few seconds: requests that reach a process at its start wait for it."""
 NOT_COMPARED = "the database has not been compared with Kafka's topics yet"
 
 
@@ -48,23 +53,29 @@ class ComparisonGate:
 
     Args:
         pool: Of the service's database.
+        start_wait_seconds: How long after the start requests wait for the comparison before they are refused.
     """
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, *, start_wait_seconds: float = START_WAIT_SECONDS) -> None:
         self._pool = pool
-        self._is_open = False
+        self._open = asyncio.Event()
+        self._wait_until = time.monotonic() + start_wait_seconds
 
     def not_ready(self) -> list[str]:
         """Return why articles cannot be changed, for `/readyz`."""
-        return [] if self._is_open else [NOT_COMPARED]
+        return [] if self._open.is_set() else [NOT_COMPARED]
 
-    def check(self) -> None:
-        """Check that articles may be changed.
+    async def check(self) -> None:
+        """Check that articles may be changed; soon after the start, wait until they may.
+
+        So no request fails while the replicas of a service are replaced one by one.
 
         Raises:
             Problem: 503 if they may not.
         """
-        if not self._is_open:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._open.wait(), self._wait_until - time.monotonic())
+        if not self._open.is_set():
             raise not_compared_problem()
 
     async def watch(self) -> None:
@@ -77,8 +88,11 @@ class ComparisonGate:
         async def read() -> None:
             nonlocal waited
             waited += CLOSED_POLL_SECONDS
-            if not self._is_open or waited >= OPEN_POLL_SECONDS:
-                self._is_open = bool(await self._pool.fetchval(SQL["is_compared_since"], started_at))
+            if not self._open.is_set() or waited >= OPEN_POLL_SECONDS:
+                if await self._pool.fetchval(SQL["is_compared_since"], started_at):
+                    self._open.set()
+                else:
+                    self._open.clear()
                 waited = 0.0
 
         await run_periodically(

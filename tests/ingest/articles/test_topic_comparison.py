@@ -1,5 +1,6 @@
 """Changes of articles before the comparison with the topics: refused by the API, the scheduler and commands."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -53,7 +54,7 @@ async def test_database_is_compared_only_as_itself(pool: asyncpg.Pool) -> None:
 async def test_api_before_the_comparison_refuses_changes_and_serves_reads(api: EditorApi) -> None:
     """Each change is 503 with Retry-After while the gate is closed; reading goes on."""
     article = (await api.create("Bài"))["id"]
-    api.context.comparison = ComparisonGate(api.context.pool)
+    api.context.comparison = ComparisonGate(api.context.pool, start_wait_seconds=0)
     for method, path, body in (
         ("POST", "/articles", {"site": "haihau", "section": "tin-tuc", "title": "Khác"}),
         ("PATCH", f"/articles/{article}", {"title": "Khác", "version": 1}),
@@ -125,8 +126,6 @@ async def test_first_change_after_a_restore_skips_versions_once(
 
 async def test_gate_opens_after_a_comparison_since_its_start(pool: asyncpg.Pool) -> None:
     """A comparison of before the start of the process does not open it."""
-    import asyncio
-
     await asyncio.sleep(0.01)
     gate = ComparisonGate(pool)
     watching = asyncio.create_task(gate.watch())
@@ -135,5 +134,17 @@ async def test_gate_opens_after_a_comparison_since_its_start(pool: asyncpg.Pool)
     await pool.execute(SQL["confirm_comparison"])
     await asyncio.sleep(0.6)
     assert not gate.not_ready()
-    gate.check()
+    await gate.check()
+    watching.cancel()
+
+
+async def test_change_soon_after_the_start_waits_for_the_comparison(pool: asyncpg.Pool) -> None:
+    """A request that reaches a process before its first comparison is served after it, not refused."""
+    gate = ComparisonGate(pool, start_wait_seconds=60)
+    waiting = asyncio.create_task(gate.check())
+    watching = asyncio.create_task(gate.watch())
+    await asyncio.sleep(0.5)
+    assert not waiting.done()
+    await pool.execute(SQL["confirm_comparison"])
+    await waiting
     watching.cancel()
