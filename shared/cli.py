@@ -88,7 +88,7 @@ class ServiceCommandLine:
             parsed = self.command_parser(name, program).parse_args(list(arguments[1:]))
         try:
             settings = self.settings_type.load()
-            self.check(settings, read_sites(settings.sites))
+            self.check(settings, read_sites(settings.sites, settings.public_url))
         except (SettingsError, SitesError) as error:
             print(f"{self.service}: {error}", file=sys.stderr)
             return 1

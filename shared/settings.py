@@ -3,19 +3,30 @@
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Self
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.http.client_address import TrustedProxies
 from shared.kafka.connection import KafkaConfig, Mechanism, Protocol, config_errors, tls_context
+from shared.origins import InvalidOriginError, normalize_origin
 from shared.tracing import TracingConfig, tracing_errors
 
 PREFIX = "PRESSTALLY_"
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 SSL_FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
+
+
+def _public_url(text: str) -> str:
+    try:
+        return normalize_origin(text)
+    except InvalidOriginError as error:
+        raise ValueError(str(error)) from error  # pydantic's own
+
+
+PublicUrl = Annotated[str, AfterValidator(_public_url)]
 
 
 class SettingsError(Exception):
@@ -55,16 +66,14 @@ class Settings(BaseSettings):
         default=SecretStr(""), validation_alias="KAFKA_KEY_PASSWORD", description="Of the key, if it is encrypted"
     )
     database_url: SecretStr = Field(validation_alias="DATABASE_URL", description="postgresql://user:password@host/db")
-    sites: Path = Field(default=Path("sites.toml"), description="The file that declares the sites")
+    sites: Path = Field(default=Path("sites.toml"), description="File, or folder of files, that declares the sites")
     replication: int = Field(
         default=1, ge=1, le=7, description="Copies of each topic: when it is created, and at least so many later"
     )
     http_host: str = Field(default="127.0.0.1", description="Address of the service's internal port")
     http_port: int = Field(default=0, ge=0, le=65535, description="The service's internal port; 0 takes a free one")
-    public_url: str | None = Field(
-        default=None,
-        pattern=r"^https?://[^/]+$",
-        description="Public URL of the portal; default: site's origin",
+    public_url: PublicUrl | None = Field(
+        default=None, description="Address of a copy for trying, instead of a first origin at localhost"
     )
     trusted_proxies: TrustedProxies = Field(default=(), description="Networks whose X-Forwarded-For is trusted")
     revision: str = Field(

@@ -1,26 +1,44 @@
-"""The sites that this installation serves, read from `sites.toml`."""
+"""The sites that this installation serves, read from `sites.toml` or a folder of such files."""
 
 import tomllib
+import unicodedata
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
+from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, TypeVar, overload
 from zoneinfo import ZoneInfo, available_timezones
 
 import msgspec
 from msgspec import Meta
 
 from shared.events import Measure, SiteSlug
+from shared.origins import (
+    InvalidOriginError,
+    host_of_origin,
+    is_loopback,
+    normalize_origin,
+    sent_host,
+    sent_origin,
+    without_port,
+)
 
+_Default = TypeVar("_Default")
 TAG_AUTHORITY = (
     r"^(tag:([a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*|[A-Za-z0-9._-]+@[a-z0-9.-]+)"
     r",\d{4}(-\d\d(-\d\d)?)?)?$"
 )
 """The authority of a tag URI (RFC 4151): a host or mail address that was one's own on a date, and that date."""
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+RESERVED_SLUGS = frozenset({"assets"})
+"""`/stats/assets/…` are the files of the statistics page."""
+RESERVED_SECTIONS = frozenset(
+    {"api", "asyncapi", "ban-bien-tap", "e", "luu-tru", "media", "so-do-site", "stats", "tag", "theme", "tim-kiem"}
+)
+"""Paths of the installation: no page of such a section could be reached."""
 
 
 class SitesError(Exception):
-    """`sites.toml` is invalid; the message lists every error."""
+    """The sites' configuration is invalid; the message lists every error."""
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -36,7 +54,7 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     slug: SiteSlug
     name: Annotated[str, Meta(min_length=1, max_length=150)]
     origins: Annotated[list[str], Meta(min_length=1)]
-    """The site's own addresses; the first is its canonical one."""
+    """The site's own addresses, as browsers send them; the first is its canonical one."""
     timezone: str
     identity: Annotated[str, Meta(max_length=300, pattern=TAG_AUTHORITY)] = ""
     """The authority and date of its articles' permanent ids: "tag:haihau.example,2026". Never to be changed."""
@@ -66,6 +84,11 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Count headless browsers as visitors: for trying the system, never for a real portal."""
 
     @property
+    def url(self) -> str:
+        """The site's canonical address, without a slash at its end: every absolute URL of the site begins with it."""
+        return self.origins[0]
+
+    @property
     def tag_authority(self) -> str:
         """The beginning of its articles' tag URIs. The default depends on the slug alone, not on the site's address."""
         return self.identity or f"tag:{self.slug}.presstally.example,2026"
@@ -85,60 +108,260 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return next((section for section in self.sections if section.slug == slug), None)
 
 
-class Sites(dict[str, Site]):
-    """All sites by slug, in the file's order; the first one serves hosts that no site claims."""
+class Sites(Mapping[str, Site]):
+    """All sites by slug, in the order of their configuration; the first one serves hosts that no site claims.
+
+    They may change while a process runs (`shared/sites_reload.py`), all at once: work that awaits something between two
+    reads of a site takes the site, or a `snapshot`, once.
+    """
+
+    def __init__(self, sites: Mapping[str, Site] | None = None, **by_slug: Site) -> None:
+        self._by_slug = {**(sites or {}), **by_slug}
+        self._hosts = _hosts(self._by_slug)
+        self._observers: list[Callable[[], None]] = []
+        self.changed_at = 0.0
+        """When their configuration last changed, in seconds since 1970; 0 if it is not of a file."""
+
+    def __getitem__(self, slug: str) -> Site:
+        return self._by_slug[slug]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_slug)  # of the sites of this moment, also if they change meanwhile
+
+    def __len__(self) -> int:
+        return len(self._by_slug)
+
+    def __contains__(self, slug: object) -> bool:
+        return slug in self._by_slug
+
+    @overload
+    def get(self, key: str, /) -> Site | None: ...
+    @overload
+    def get(self, key: str, /, default: Site | _Default) -> Site | _Default: ...
+    def get(self, key: str, /, default: Any = None) -> Any:
+        """Return the site of that slug, or the default."""
+        return self._by_slug.get(key, default)
+
+    def values(self) -> ValuesView[Site]:
+        """Return the sites of this moment."""
+        return self._by_slug.values()
+
+    def items(self) -> ItemsView[str, Site]:
+        """Return the sites of this moment by slug."""
+        return self._by_slug.items()
+
+    def snapshot(self) -> "Sites":
+        """Return the sites of this moment; they do not change."""
+        return Sites(self._by_slug)
+
+    def replace(self, new: "Sites") -> None:
+        """Take over other sites at once. Those that are equal stay the same objects.
+
+        Raises:
+            Exception: an observer failed; the former sites are in place again.
+        """
+        before = self._by_slug, self._hosts, self.changed_at
+        known = self._by_slug
+        self._by_slug = {slug: known[slug] if known.get(slug) == site else site for slug, site in new.items()}
+        self._hosts, self.changed_at = _hosts(self._by_slug), new.changed_at
+        try:
+            self._notify()
+        except BaseException:
+            self._by_slug, self._hosts, self.changed_at = before
+            self._notify()
+            raise
+
+    def on_change(self, observer: Callable[[], None]) -> None:
+        """Call a function after each change, before anything else runs."""
+        self._observers.append(observer)
+
+    def _notify(self) -> None:
+        for observer in self._observers:
+            observer()
 
     def by_host(self, host: str) -> Site:
         """Return the site that claims `host` (as in the Host header, port included or not)."""
-        bare = host.rsplit(":", 1)[0]
-        for wanted in (host, bare):
-            for site in self.values():
-                if any(wanted in (urlsplit(origin).netloc, urlsplit(origin).hostname) for origin in site.origins):
-                    return site
-        return next(iter(self.values()))
+        wanted = sent_host(host)
+        found = None
+        if wanted is not None:
+            found = self._hosts.get(wanted) or self._hosts.get(without_port(wanted))
+        return found or next(iter(self._by_slug.values()))
+
+    def allows(self, site: Site, origin: str, host: str) -> bool:
+        """Return whether pages of an origin may send events of a site.
+
+        They may if the site declares it, or if it is the host that was asked and no other site declares that: a copy
+        on another port needs no declaration.
+
+        Args:
+            site: One of these.
+            origin: As in an Origin header.
+            host: As in the Host header of the same request.
+        """
+        if origin in site.origins:
+            return True
+        sent = sent_origin(origin)
+        if sent is None:
+            return False
+        own = host_of_origin(sent)
+        return sent in site.origins or (own == sent_host(host) and self._hosts.get(own) in (None, site))
 
 
-def _site_errors(site: Site) -> list[str]:
-    errors = []
-    if site.timezone not in available_timezones():
-        errors.append(f"site {site.slug}: timezone {site.timezone!r} is not an IANA time zone")
-    if site.first_weekday not in WEEKDAYS:
-        errors.append(f"site {site.slug}: first_weekday {site.first_weekday!r} must be one of {', '.join(WEEKDAYS)}")
+def _hosts(sites: Mapping[str, Site]) -> dict[str, Site]:
+    """Return the sites by the hosts that they claim, with their ports first, and without if no other site has that."""
+    found: dict[str, Site] = {}
+    hosts = [(host_of_origin(origin), site) for site in sites.values() for origin in site.origins]
+    for host, site in hosts:
+        found.setdefault(host, site)
+        found.setdefault(host.removesuffix(":443"), site)
+    for host, site in hosts:
+        found.setdefault(without_port(host), site)
+    return found
+
+
+def read_sites(path: Path, public_url: str | None = None) -> Sites:
+    """Read and check the sites' configuration.
+
+    Args:
+        path: A file, or a folder whose `*.toml` files are read in the order of their names.
+        public_url: Takes the place of the first origin of a site that has a loopback address there, which is a copy
+            for trying: the first such site.
+
+    Raises:
+        SitesError: a file is missing, is not TOML, or has an invalid site.
+    """
+    errors: list[str] = []
+    sites: dict[str, Site] = {}
+    files = config_files(path)
+    for file in files:
+        tables = _tables(file)
+        if not tables:
+            errors.append("it declares no [[site]]" if file == path else f"{file.name} declares no [[site]]")
+        for table in tables:
+            site = _site(table, file, errors)
+            if site is None:
+                continue
+            if site.slug in sites:
+                errors.append(f"site {site.slug} is declared twice")
+            sites[site.slug] = site
+    sites = _with_public_url(sites, public_url)
+    errors += _errors_between(sites)
+    if errors:
+        raise SitesError(f"{path}: " + "; ".join(errors))
+    read = Sites(sites)
+    read.changed_at = max(max(stat.st_mtime, stat.st_ctime) for stat in (file.stat() for file in files))
+    return read
+
+
+def config_files(path: Path) -> list[Path]:
+    """Return the files of the sites' configuration.
+
+    Raises:
+        SitesError: there are none.
+    """
+    try:
+        if not path.is_dir():
+            return [path]
+        # Without hidden ones, which editors and Kubernetes make.
+        files = sorted(file for file in path.iterdir() if file.suffix == ".toml" and not file.name.startswith("."))
+    except OSError as error:
+        raise SitesError(f"{path}: {error.strerror or error}") from error
+    if not files:
+        raise SitesError(f"{path}: it has no file *.toml that declares a [[site]]")
+    return files
+
+
+def _tables(file: Path) -> list[Any]:
+    try:
+        if file.exists() and not file.is_file():
+            raise SitesError(f"{file}: it is neither a file nor a folder")
+        document = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # editors of Windows write a byte order mark
+    except OSError as error:
+        raise SitesError(f"{file}: {error.strerror or error}") from error
+    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:  # ValueError: an encoding, a date
+        raise SitesError(f"{file} is not TOML: {error}") from error
+    unknown = sorted(document.keys() - {"site"})
+    if unknown:
+        raise SitesError(f"{file}: unknown key {', '.join(unknown)}; a site begins with [[site]]")
+    tables = document.get("site", [])
+    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+        raise SitesError(f"{file}: a site begins with [[site]], in two pairs of brackets")
+    return tables
+
+
+def _site(table: dict[str, Any], file: Path, errors: list[str]) -> Site | None:
+    """Return a site with its origins normalised; None and an error if it is invalid."""
+    try:
+        site = msgspec.convert(table, Site)
+    except msgspec.ValidationError as error:
+        errors.append(f"site {table.get('slug', '?')}: {error}")
+        return None
+    own = _errors_of(table, site)
+    origins = []
     for origin in site.origins:
-        parts = urlsplit(origin)
-        if parts.scheme not in ("http", "https") or not parts.netloc or parts.path:
-            errors.append(f"site {site.slug}: origin {origin!r} must look like https://example.vn")
+        try:
+            origins.append(normalize_origin(origin))
+        except InvalidOriginError as error:
+            own.append(f"origin {origin!r} {error} (an origin looks like https://example.vn)")
+    errors += [f"site {site.slug}: {error}" for error in own]
+    theme = str((file.parent / site.theme).resolve()) if site.theme else ""
+    return msgspec.structs.replace(site, theme=theme, origins=list(dict.fromkeys(origins)))
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _errors_of(table: dict[str, Any], site: Site) -> list[str]:
+    errors = [f"{name} {error}" for name, text in _texts(table) if (error := _text_error(text))]
+    if site.slug in RESERVED_SLUGS:
+        errors.append(f"slug {site.slug!r} is reserved")
+    if site.timezone not in _time_zones():
+        errors.append(f"timezone {site.timezone!r} is not an IANA time zone")
+    if site.first_weekday not in WEEKDAYS:
+        errors.append(f"first_weekday {site.first_weekday!r} must be one of {', '.join(WEEKDAYS)}")
+    slugs = [section.slug for section in site.sections]
+    errors += [f"section {slug} is declared twice" for slug in dict.fromkeys(slugs) if slugs.count(slug) > 1]
+    errors += [f"section {slug!r} is reserved: the installation uses that path" for slug in slugs if _is_reserved(slug)]
     return errors
 
 
-def read_sites(path: Path) -> Sites:
-    """Read and check the sites' file.
+def _is_reserved(section: str) -> bool:
+    return section in RESERVED_SECTIONS
 
-    Raises:
-        SitesError: the file is missing, is not TOML, or has an invalid site.
-    """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8")).get("site", [])
-    except OSError as error:
-        raise SitesError(f"{path}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SitesError(f"{path} is not TOML: {error}") from error
-    errors: list[str] = []
-    sites = Sites()
-    for table in tables:
-        try:
-            site = msgspec.convert(table, Site)
-        except msgspec.ValidationError as error:
-            errors.append(f"site {table.get('slug', '?')}: {error}")
-            continue
-        if site.theme:
-            site = msgspec.structs.replace(site, theme=str((path.parent / site.theme).resolve()))
-        errors += _site_errors(site)
-        if site.slug in sites:
-            errors.append(f"site {site.slug} is declared twice")
-        sites[site.slug] = site
-    if not tables:
-        errors.append("it declares no [[site]]")
-    if errors:
-        raise SitesError(f"{path}: " + "; ".join(errors))
+
+def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield name, value
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from _texts(one, f"{name}.{key}" if name else key)
+    elif isinstance(value, list):
+        for number, one in enumerate(value):
+            yield from _texts(one, f"{name}[{number}]")
+
+
+def _text_error(text: str) -> str | None:
+    found = next((one for one in text if unicodedata.category(one) in ("Cc", "Cs")), None)
+    return None if found is None else f"has the control character U+{ord(found):04X}"
+
+
+def _with_public_url(sites: dict[str, Site], public_url: str | None) -> dict[str, Site]:
+    if public_url is None:
+        return sites
+    for slug, site in sites.items():
+        if site.origins and is_loopback(site.origins[0]):
+            origins = list(dict.fromkeys([public_url, *site.origins]))
+            return sites | {slug: msgspec.structs.replace(site, origins=origins)}
     return sites
+
+
+def _errors_between(sites: Mapping[str, Site]) -> list[str]:
+    errors, owners = [], dict[str, str]()
+    for site in sites.values():
+        for origin in site.origins:
+            owner = owners.setdefault(origin, site.slug)
+            if owner != site.slug:
+                errors.append(f"origin {origin} is declared by two sites, {owner} and {site.slug}")
+    return errors

@@ -76,7 +76,8 @@ class Stack:
         code = 0
         try:
             self._write_state(())  # at once, so that `down` never reads the state of a killed supervisor
-            self._sites = read_sites(Path(self._environment()["PRESSTALLY_SITES"]))
+            environment = self._environment()
+            self._sites = read_sites(Path(environment["PRESSTALLY_SITES"]), environment["PRESSTALLY_PUBLIC_URL"])
             article, not_ready = self._start()
             self._print_urls(article, not_ready)
             # After the URLs: `make up` prints what comes before it.
@@ -242,6 +243,7 @@ class Stack:
             "home page": f"{self.url}/",
             "counter": f"{statistics[0]}/counter",
             "statistics": ", ".join(statistics),
+            "portals": ", ".join(site.url for site in self._sites.values()) if len(self._sites) > 1 else "",
             "editor API": f"{self.url}/api/docs",
             "events": f"{self.url}/asyncapi",
             "ports": ", ".join(f"{name} {port}" for name, port in self.ports.items()),

@@ -180,7 +180,7 @@ async def tenants(pool: asyncpg.Pool, site: Site, tmp_path: Path) -> EditorApi:
     tracker = PublicationTracker(pool, asyncio.Event())
     media = MediaStore(open_store(str(tmp_path / "media")))
     sites = Sites({site.slug: site, other.slug: other})
-    return EditorApi(ApiContext(pool, Tokens(pool), sites, tracker, site.origins[0], media, OpenGate(pool)))
+    return EditorApi(ApiContext(pool, Tokens(pool), sites, tracker, media, OpenGate(pool)))
 
 
 @pytest.fixture
@@ -189,4 +189,4 @@ async def api(pool: asyncpg.Pool, site: Site, tmp_path: Path) -> EditorApi:
     tracker = PublicationTracker(pool, asyncio.Event())
     media = MediaStore(open_store(str(tmp_path / "media")))
     sites = Sites({site.slug: site})
-    return EditorApi(ApiContext(pool, Tokens(pool), sites, tracker, site.origins[0], media, OpenGate(pool)))
+    return EditorApi(ApiContext(pool, Tokens(pool), sites, tracker, media, OpenGate(pool)))

@@ -168,7 +168,7 @@ async def a_portal(database: str, site: Site, tmp_path: Path) -> AsyncIterator[T
     yield TestPortal(
         pool,
         looking,
-        Portal(Pools(looking, pool, pool), Sites({site.slug: site}), URL, 8 * 1024 * 1024),
+        Portal(Pools(looking, pool, pool), Sites({site.slug: site}), 8 * 1024 * 1024),
         str(tmp_path / "media"),
         site,
     )

@@ -91,7 +91,7 @@ async def consumers(url: str, bootstrap: str) -> AsyncIterator[Process]:
     producer = Producer(kafka)
     producer.start()
     broker = create_broker(kafka)
-    builder = Builder(render, producer, Sites({SITE.slug: SITE}), SITE.origins[0])
+    builder = Builder(render, producer, Sites({SITE.slug: SITE}))
     followers = [
         follow_adjustments(broker, stats, producer, process),
         *follow_titles(broker, stats, producer, process),

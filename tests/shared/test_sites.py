@@ -1,5 +1,7 @@
 """`sites.toml`: what is read from it, and every error in it at once."""
 
+import os
+import time
 from pathlib import Path
 
 import pytest
@@ -131,7 +133,7 @@ def test_read_sites_invalid_sites_are_all_reported(tmp_path: Path) -> None:
         "site a: first_weekday 'mon' must be one of monday, tuesday",
         "origin 'ftp://a.example'",
         "origin 'https://a.example/path'",
-        "origin 'a.example'",
+        "origin 'a.example' must begin with http:// or https://",
         "site b: ",
         "site c: Object contains unknown field `colour`",
         "site a is declared twice",
@@ -177,3 +179,163 @@ def test_read_sites_invalid_value_names_its_field(tmp_path: Path, line: str) -> 
     """A value that a field does not allow is reported with the field's name."""
     with pytest.raises(SitesError, match=rf"site english: .*\$\.{line.split(maxsplit=1)[0]}"):
         read_sites(written(tmp_path, GOOD.replace('identity = "tag:desk@english.example,2026-11-24"', line)))
+
+
+def declared(*origins: str, slug: str = "a", more: str = "") -> str:
+    listed = ", ".join(f'"{origin}"' for origin in origins)
+    return f'[[site]]\nslug = "{slug}"\nname = "A"\norigins = [{listed}]\ntimezone = "UTC"\n{more}\n'
+
+
+def test_read_sites_origins_are_as_browsers_send_them(tmp_path: Path) -> None:
+    """Origins are normalised and kept once; the first one is the site's address."""
+    text = declared("https://Hải-Hậu.VN:443/", "https://xn--hi-hu-v11bzc.vn", "http://hai-hau.vn:80")
+    site = read_sites(written(tmp_path, text))["a"]
+    assert site.origins == ["https://xn--hi-hu-v11bzc.vn", "http://hai-hau.vn"]
+    assert site.url == "https://xn--hi-hu-v11bzc.vn"
+
+
+def test_read_sites_same_origin_of_two_sites_is_refused(tmp_path: Path) -> None:
+    """However it is written, one origin belongs to one site."""
+    text = declared("https://a.vn", "https://b.vn") + declared("https://B.vn:443/", slug="b")
+    with pytest.raises(SitesError, match=r"origin https://b\.vn is declared by two sites, a and b"):
+        read_sites(written(tmp_path, text))
+
+
+def test_read_sites_two_sites_on_ports_of_one_host(tmp_path: Path) -> None:
+    """Two ports of a host are two origins; a port that nobody declares gets the first of them."""
+    text = declared("http://a.vn:8081") + declared("http://a.vn:8082", slug="b")
+    sites = read_sites(written(tmp_path, text))
+    assert [sites.by_host(host).slug for host in ("a.vn:8081", "A.VN.:8082", "a.vn", "a.vn:9")] == ["a", "b", "a", "a"]
+
+
+@pytest.mark.parametrize(
+    ("origin", "host", "expected"),
+    [
+        ("https://a.vn", "b.vn", True),
+        ("HTTPS://A.VN:443", "b.vn", True),
+        ("https://a.vn.", "b.vn", True),
+        ("http://a.vn", "b.vn", False),
+        ("https://b.vn", "b.vn", False),  # the page of another site of the installation
+        ("http://localhost:9000", "localhost:9000", True),
+        ("http://localhost:9000", "localhost:9001", False),
+        ("null", "null", False),
+        ("", "", False),
+    ],
+)
+def test_allows_own_origins_and_the_undeclared_host_that_was_asked(
+    tmp_path: Path, origin: str, host: str, expected: bool
+) -> None:
+    """Events come from a site's own origins, or from the host itself if it is not another site's."""
+    sites = read_sites(written(tmp_path, declared("https://a.vn") + declared("https://b.vn", slug="b")))
+    assert sites.allows(sites["a"], origin, host) is expected
+
+
+def test_read_sites_public_url_replaces_the_loopback_origin_of_one_site(tmp_path: Path) -> None:
+    """The address of a copy for trying is that of its sample site, and never of a site that has an address."""
+    text = declared("https://a.vn", "http://localhost:1")
+    text += declared("http://localhost:8080", slug="b") + declared("http://127.0.0.1:8080", slug="c")
+    sites = read_sites(written(tmp_path, text), "http://localhost:9000")
+    assert [site.url for site in sites.values()] == ["https://a.vn", "http://localhost:9000", "http://127.0.0.1:8080"]
+    assert sites["b"].origins == ["http://localhost:9000", "http://localhost:8080"]
+
+
+def test_read_sites_of_a_folder_in_the_order_of_names(tmp_path: Path) -> None:
+    """A folder has a file for each site; hidden files and those of other kinds are ignored."""
+    folder = tmp_path / "sites"
+    folder.mkdir()
+    for name, slug in (("20-b.toml", "b"), ("10-a.toml", "a"), (".c.toml", "c"), ("d.toml~", "d"), ("e.txt", "e")):
+        (folder / name).write_text(declared(f"https://{slug}.vn", slug=slug, more='theme = "t"'), encoding="utf-8")
+    (folder / "..data").mkdir()
+    sites = read_sites(folder)
+    assert list(sites) == ["a", "b"]
+    assert sites["b"].theme == str(folder / "t")
+    (folder / "30-again.toml").write_text(declared("https://c.vn", slug="a"))
+    with pytest.raises(SitesError, match="site a is declared twice"):
+        read_sites(folder)
+
+
+@pytest.mark.parametrize("text", ["\ufeff" + GOOD, GOOD.replace("\n", "\r\n"), "\ufeff" + GOOD.replace("\n", "\r\n")])
+def test_read_sites_written_on_windows(tmp_path: Path, text: str) -> None:
+    """A byte order mark and line ends of Windows change nothing."""
+    assert list(read_sites(written(tmp_path, text)).items()) == list(read_sites(written(tmp_path, GOOD)).items())
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("[[sites]]\n" + declared("https://a.vn"), "unknown key sites"),
+        (declared("https://a.vn").replace("[[site]]", "[site]"), r"begins with \[\[site\]\]"),
+        ("site = 1", r"begins with \[\[site\]\]"),
+        ("site = [1]", r"begins with \[\[site\]\]"),
+        (declared("https://a.vn", slug="assets"), "slug 'assets' is reserved"),
+        (declared("https://a.vn", more='sections = [{slug = "stats", name = "S"}]'), "section 'stats' is reserved"),
+        (
+            declared("https://a.vn", more='sections = [{slug = "x", name = "S"}, {slug = "x", name = "T"}]'),
+            "section x is declared twice",
+        ),
+        (declared("https://a.vn", more='tagline = "a\\u0000b"'), r"tagline has the control character U\+0000"),
+        (
+            declared("https://a.vn", more='sections = [{slug = "x", name = "\\u001b[2J"}]'),
+            r"sections\[0\].name has the",
+        ),
+        (declared("https://*.a.vn"), r"origin 'https://\*.a.vn' has a wildcard"),
+        (declared("https://a.vn").encode("utf-16"), "is not TOML"),
+        ("a = " + "[" * 5_000, "is not TOML"),
+    ],
+)
+def test_read_sites_odd_documents_are_refused(tmp_path: Path, text: str | bytes, reason: str) -> None:
+    """Mistakes that would leave a site out or make a page that nobody can reach are errors."""
+    with pytest.raises(SitesError, match=reason):
+        read_sites(written(tmp_path, text))
+
+
+def test_read_sites_odd_paths_are_refused(tmp_path: Path) -> None:
+    """A folder without files, a loop of links and a pipe are one sentence each."""
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(SitesError, match="no file"):
+        read_sites(tmp_path / "empty")
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(SitesError, match="loop: "):
+        read_sites(tmp_path / "loop")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(SitesError, match="neither a file nor a folder"):
+        read_sites(tmp_path / "pipe")
+
+
+def test_read_sites_two_hundred_sites_are_read_in_a_second(tmp_path: Path) -> None:
+    """A province's installation is read quickly, and each host finds its site."""
+    text = "".join(declared(f"https://s{number}.vn", slug=f"s{number}") for number in range(200))
+    file = written(tmp_path, text)
+    begun = time.process_time()
+    sites = read_sites(file)
+    assert time.process_time() - begun < 1
+    assert all(sites.by_host(f"s{number}.vn:443").slug == f"s{number}" for number in range(200))
+
+
+def test_replace_is_at_once_and_keeps_equal_sites(tmp_path: Path) -> None:
+    """A change is seen by all who hold the sites; a site that did not change stays the same object."""
+    sites = read_sites(written(tmp_path, GOOD))
+    haihau, before, seen = sites["haihau"], sites.snapshot(), []
+    sites.on_change(lambda: seen.append(list(sites)))
+    sites.replace(read_sites(written(tmp_path, GOOD.replace('"english"', '"london"'))))
+    assert sites["haihau"] is haihau
+    assert (seen, list(before), sites.by_host("english.example").slug) == (
+        [["haihau", "london"]],
+        ["haihau", "english"],
+        "london",
+    )
+
+
+def test_replace_that_an_observer_refuses_changes_nothing(tmp_path: Path) -> None:
+    """If a part of the process cannot take over the sites, all parts keep the former ones."""
+    sites, seen = read_sites(written(tmp_path, GOOD)), []
+
+    def refuse() -> None:
+        if "london" in sites:
+            raise RuntimeError
+
+    sites.on_change(lambda: seen.append(list(sites)))
+    sites.on_change(refuse)
+    with pytest.raises(RuntimeError):
+        sites.replace(read_sites(written(tmp_path, GOOD.replace('"english"', '"london"'))))
+    assert list(sites) == ["haihau", "english"] == seen[-1]

@@ -48,7 +48,6 @@ class ApiContext:
     tokens: Tokens
     sites: Sites
     publications: PublicationTracker
-    public_url: str | None
     media: MediaStore
     comparison: ComparisonGate
     conversions: FairLimit = field(
@@ -111,7 +110,7 @@ class ApiContext:
 
     def site_url(self, site: str) -> str:
         """Return the public base URL of a site."""
-        return self.public_url or self.sites[site].origins[0]
+        return self.sites[site].url
 
     async def convert(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Run CPU-bound work in a thread, off the event loop.

@@ -55,7 +55,7 @@ def _expiry(text: str) -> datetime | None:
 async def run(arguments: argparse.Namespace, settings: IngestSettings) -> None:
     """Run the command."""
     if arguments.verb == "create":
-        _check(arguments, read_sites(settings.sites))
+        _check(arguments, read_sites(settings.sites, settings.public_url))
     async with open_command_pool(settings, role="presstally_ingest") as pool:
         await {"create": _create, "list": _list, "revoke": _revoke}[arguments.verb](pool, arguments)
 

@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 from services.ingest.auth.tokens import Tokens
 from services.ingest.collector.address_share import AddressShare
@@ -50,6 +50,7 @@ from shared.http.rsgi import RsgiProtocol, RsgiRequest
 from shared.http.security_headers import DENY_ALL_CSP
 from shared.kafka.producer import KafkaUnavailable
 from shared.logs import log
+from shared.origins import origin_of_url
 from shared.sites import Site, Sites
 
 BODY_BYTES_MAX = 64 * 1024
@@ -161,7 +162,7 @@ class CollectorEndpoints:
             if headers.get("sec-fetch-site") != "cross-site":
                 return
             origin = "another site"
-        elif origin in site.origins or _host_of(origin) == headers.get("host"):
+        elif self.sites.allows(site, origin, headers.get("host") or ""):
             return
         self.refused_origins.add(origin, site.slug)
         detail = f"Pages of {origin} may not send events of the site {site.slug}: sites.toml does not declare it."
@@ -310,23 +311,11 @@ def _require_method(request: RsgiRequest, *methods: str) -> None:
         )
 
 
-def _host_of(origin: str) -> str | None:
-    """Return host and port of an Origin header; None if it is unreadable."""
-    try:
-        return urlsplit(origin).netloc or None
-    except ValueError:
-        return None
-
-
 def _origin_of(referrer: str | None) -> str | None:
-    """Return the origin in a Referer header, in lower case; None without one."""
+    """Return the origin in a Referer header; None without one."""
     if not referrer:
         return None
-    try:
-        parts = urlsplit(referrer)
-    except ValueError:
-        return "an unreadable referrer"
-    return f"{parts.scheme}://{parts.netloc}".lower()
+    return origin_of_url(referrer) or "an unreadable referrer"
 
 
 def _batch_client(payload: ServerEventPayload) -> ClientInfo:

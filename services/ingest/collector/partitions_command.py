@@ -85,7 +85,7 @@ async def _add(pool: asyncpg.Pool, settings: IngestSettings, partitions: int, at
 def _effective_at(at: datetime | str | None, settings: IngestSettings, now: float) -> int:
     earliest = _time(int(now) + NOTICE_MS + SPARE_MS)
     if at is None:
-        zone = next(iter(read_sites(settings.sites).values())).zone
+        zone = next(iter(read_sites(settings.sites, settings.public_url).values())).zone
         day = earliest.astimezone(zone).date() + timedelta(days=1)
         at = datetime(day.year, day.month, day.day, tzinfo=zone)
     return round((at if isinstance(at, datetime) else earliest).timestamp() * 1000)
@@ -117,7 +117,7 @@ def _check(plan: PartitionPlan, entry: PlanEntry, now: float) -> None:
 async def _show(pool: asyncpg.Pool, settings: IngestSettings) -> None:
     kafka = await count_partitions(settings.kafka)
     now, plan = await read_plan(pool)
-    zone = next(iter(read_sites(settings.sites).values())).zone
+    zone = next(iter(read_sites(settings.sites, settings.public_url).values())).zone
     print(f"{PAGE_VIEWS.name} has {kafka} partitions in Kafka")
     for entry in plan.entries:
         local = _time(entry.effective_at).astimezone(zone).isoformat(" ", "seconds")

@@ -112,7 +112,7 @@ def _web_address(text: str) -> str:
 
 async def run(arguments: argparse.Namespace, settings: IngestSettings) -> int:
     """Run the command and return its exit code: 0 if all was imported."""
-    site = read_sites(settings.sites).get(arguments.site)
+    site = read_sites(settings.sites, settings.public_url).get(arguments.site)
     if site is None:
         raise CommandError(f"unknown site {arguments.site!r}; {settings.sites} does not have it")
     if arguments.section is not None and site.section(arguments.section) is None:

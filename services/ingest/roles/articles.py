@@ -107,7 +107,7 @@ def limited(api: ASGIApp, tokens: Tokens) -> ASGIApp:
 async def run_articles(settings: IngestSettings, process: Process) -> AsyncIterator[Role]:
     """Run the editor API, the outbox relay, the scheduler and the consumer of `pages-live`."""
     start_tracing("ingest", settings.traces)
-    sites = read_sites(settings.sites)
+    sites = read_sites(settings.sites, settings.public_url)
     url = settings.database_url.get_secret_value()
     pool = await open_pool(url, role="presstally_ingest")
     # Of their own, so that no number of requests delays publications and schedules.
@@ -122,7 +122,7 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
     tracker = PublicationTracker(pool, process.stop)
     media = MediaStore(open_store(settings.media))
     gate = ComparisonGate(background)
-    context = ApiContext(pool, Tokens(pool), sites, tracker, settings.public_url, media, gate)
+    context = ApiContext(pool, Tokens(pool), sites, tracker, media, gate)
     used = [ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE]
     topics = TopicWatch(settings.kafka, wanted_topics(settings.replication, used, dead_letters=False))
     tasks = [

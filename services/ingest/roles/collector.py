@@ -25,7 +25,7 @@ from shared.topics import PAGE_VIEWS, wanted_topics
 @asynccontextmanager
 async def run_collector(settings: IngestSettings, process: Process) -> AsyncIterator[Role]:
     """Run the collector. It serves once it has its secrets, from Postgres or from its copy on disk."""
-    sites = read_sites(settings.sites)
+    sites = read_sites(settings.sites, settings.public_url)
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_ingest", size=4, wait=False)
     spool = await asyncio.to_thread(open_spool, settings.spool, settings.spool_bytes_max)
     salts = SaltStore(pool, settings.spool / "secrets.json", sites.values())

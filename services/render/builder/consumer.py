@@ -39,11 +39,10 @@ REINDEX_PAUSE_SECONDS = 0.002
 class Builder:
     """Processes one article message after the other."""
 
-    def __init__(self, pool: asyncpg.Pool, producer: Producer, sites: Sites, public_url: str | None) -> None:
+    def __init__(self, pool: asyncpg.Pool, producer: Producer, sites: Sites) -> None:
         self._pool = pool
         self._producer = producer
         self._sites = sites
-        self._public_urls = {site.slug: public_url or site.origins[0] for site in sites.values()}
         self.waiting_for: str | None = None
         self._message_lock = asyncio.Lock()
         """Locked while a message is processed."""
@@ -97,8 +96,7 @@ class Builder:
         if site is None:
             raise LookupError(f"unknown-site: {article.site}")
         begun = time.perf_counter()
-        public_url = self._public_urls[site.slug]
-        _check_renders(article, site, public_url)
+        _check_renders(article, site)
         published = await self._retry(lambda: store.save(self._pool, article, site))
         ARTICLES_RENDERED.labels(published.status if published.is_new else "unchanged").inc()
         if published.version > article.version:
@@ -109,7 +107,7 @@ class Builder:
             delay_seconds = (datetime.now(UTC) - article.modified_at).total_seconds()
             PUBLISH_DELAY.observe(max(0.0, delay_seconds), exemplar)
             log.info("article rendered", article=article.id, version=article.version, status=published.status)
-        url = public_url + published.path if published.path else None
+        url = site.url + published.path if published.path else None
         return _page_live(article.id, published.version, published.status, url)
 
     async def _remove(self, article_id: str) -> PageLive | None:
@@ -133,14 +131,14 @@ class Builder:
         self.waiting_for = reason
 
 
-def _check_renders(article: Article, site: Site, public_url: str) -> None:
+def _check_renders(article: Article, site: Site) -> None:
     """Render the page once: an article whose page cannot be rendered must not be reported live.
 
     Raises:
         LookupError: the page cannot be rendered.
     """
     try:
-        render_article(article, RelatedArticles(), site, public_url)
+        render_article(article, RelatedArticles(), site, site.url)
     except Exception as error:
         raise LookupError(f"cannot-be-rendered: {error!r}") from error
 

@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(arguments: argparse.Namespace, settings: RenderSettings) -> int:
     """Export a site and return the exit code: 1 if the export is incomplete."""
-    sites = read_sites(settings.sites)
+    sites = read_sites(settings.sites, settings.public_url)
     slug = arguments.site or (next(iter(sites)) if len(sites) == 1 else "")
     if not slug:
         raise CommandError(f"--site is required: one of {', '.join(sites)}")
@@ -77,7 +77,7 @@ async def _export(settings: RenderSettings, site: Site, folder: ExportFolder) ->
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             sql = GENERATIONS[await connection.fetchval(SQL["live_schema"])]
             reader = BulkPageReader(connection, site, sql)
-            exporter = SiteExporter(folder, open_store(settings.media), settings.public_url or site.origins[0])
+            exporter = SiteExporter(folder, open_store(settings.media), site.url)
             report = await exporter.export_site(reader)
     finally:
         await connection.close(timeout=5)

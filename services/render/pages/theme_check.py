@@ -115,7 +115,7 @@ def check_theme(site: Site) -> None:
     """
     theme_of(site)
     try:
-        render_every_kind(site, site.origins[0])
+        render_every_kind(site, site.url)
     except TemplateError as error:
         raise ThemeError(
             f"theme {site.theme or 'default'}, site {site.slug}: {_template_position(error)}{error}"

@@ -42,7 +42,7 @@ def _add_force(parser: argparse.ArgumentParser) -> None:
 async def rebuild(arguments: argparse.Namespace, settings: RenderSettings) -> None:
     """Rebuild the portal next to the live one, check it and swap."""
     force = arguments.force
-    sites = read_sites(settings.sites)
+    sites = read_sites(settings.sites, settings.public_url)
     async with generations.exclusive_connection(settings.database_url.get_secret_value()) as connection:
         known = await generations.read_generations(connection)
         live, schema = known["live"].schema, known["spare"].schema
@@ -70,7 +70,7 @@ async def rebuild(arguments: argparse.Namespace, settings: RenderSettings) -> No
 async def rollback(arguments: argparse.Namespace, settings: RenderSettings) -> None:
     """Swap back to the former generation."""
     force = arguments.force
-    sites = read_sites(settings.sites)
+    sites = read_sites(settings.sites, settings.public_url)
     async with generations.exclusive_connection(settings.database_url.get_secret_value()) as connection:
         known = await generations.read_generations(connection)
         if "former" not in known:
@@ -119,7 +119,7 @@ async def _check_sites(
     """
     begun, reports = time.monotonic(), {}
     for site in sites.values():
-        reports[site.slug] = report = await check_site(connection, schema, site, settings.public_url or site.origins[0])
+        reports[site.slug] = report = await check_site(connection, schema, site, site.url)
         print_findings(f"{site.slug}: pages that cannot be rendered", report.failed)
         print_findings(f"{site.slug}: broken links", report.broken)
         print_findings(f"{site.slug}: broken links in texts, for their editors", report.editors_broken)
@@ -147,7 +147,7 @@ async def _compare_pages(
     settings: RenderSettings,
 ) -> None:
     for site in sites.values():
-        now = (await check_site(connection, live, site, settings.public_url or site.origins[0])).checksums
+        now = (await check_site(connection, live, site, site.url)).checksums
         then = reports[site.slug].checksums
         differ = sorted(address for address in now.keys() | then.keys() if now.get(address) != then.get(address))
         print_findings(f"{site.slug}: pages that change", differ)

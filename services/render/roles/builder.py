@@ -24,7 +24,7 @@ async def run_builder(settings: RenderSettings, process: Process) -> AsyncIterat
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_render", size=4)
     producer = Producer(settings.kafka)
     producer.start()
-    builder = Builder(pool, producer, read_sites(settings.sites), settings.public_url)
+    builder = Builder(pool, producer, read_sites(settings.sites, settings.public_url))
     reindexing = process.spawn(builder.reindex(), "reindex")
     broker = create_broker(settings.kafka, consumer_middlewares())
     offsets = ConsumerOffsets("render", "builder", ARTICLES.name)

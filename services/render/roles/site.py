@@ -32,7 +32,7 @@ async def run_site(settings: RenderSettings, process: Process) -> AsyncIterator[
         pages=await open_site_pool(size=6, statement_timeout_seconds=3),
         searches=await open_site_pool(size=3, statement_timeout_seconds=3),
     )
-    portal = Portal(pools, read_sites(settings.sites), settings.public_url, settings.page_cache_bytes_max)
+    portal = Portal(pools, read_sites(settings.sites, settings.public_url), settings.page_cache_bytes_max)
     eviction = process.spawn(portal.run_eviction(), "evict withdrawn pages")
     try:
         yield site_role(portal, Images(open_store(settings.media)))

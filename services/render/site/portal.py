@@ -81,7 +81,7 @@ class Pools(NamedTuple):
 class Portal:
     """Serves pages by site and URL."""
 
-    def __init__(self, pools: Pools, sites: Sites, public_url: str | None, cache_bytes_max: int) -> None:
+    def __init__(self, pools: Pools, sites: Sites, cache_bytes_max: int) -> None:
         self._pools = pools
         self._renders = SingleFlight[tuple[str, str, SiteVersion], PageResult]("render a page")
         self._page_turns = FairLimit(
@@ -99,7 +99,6 @@ class Portal:
             wait_seconds_max=TURN_SECONDS_MAX,
         )
         self._sites = sites
-        self._public_url = public_url
         self._cache = PageCache(cache_bytes_max)
         self._versions = SiteVersionWatcher(SiteVersionQuery(pools.versions).query)
         self._hosts: dict[str, Site] = {}
@@ -153,7 +152,7 @@ class Portal:
 
     async def _respond(self, request: Request, site: Site) -> Response:
         path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")  # as received
-        handler, page_request = match_route(path, query, dict(request.query_params), self._url(site))
+        handler, page_request = match_route(path, query, dict(request.query_params), site.url)
         key = _cache_key(site, path, query)
         versions = await self._versions.current()
         cached = self._cache.get(key) if key else None
@@ -251,7 +250,7 @@ class Portal:
         PAGES.labels("error").inc()
         representations = self._errors.get((site.slug, status))
         if representations is None:
-            document = render_error(site, self._url(site), status)
+            document = render_error(site, site.url, status)
             representations = Representations(
                 document,
                 status=status,
@@ -264,9 +263,6 @@ class Portal:
 
     def _csp(self, site: Site, document: Document) -> str:
         return self._csps[site.slug] if document.media_type == HTML else DENY_ALL_CSP
-
-    def _url(self, site: Site) -> str:
-        return self._public_url or site.origins[0]
 
     def warnings(self) -> list[str]:
         """Return what an operator should know although pages are served."""

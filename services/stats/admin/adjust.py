@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
     """Run the command."""
-    sites = read_sites(settings.sites)
+    sites = read_sites(settings.sites, settings.public_url)
     needs_reason = arguments.amount is not None or arguments.reverse is not None
     if not needs_reason and not arguments.list and not arguments.send_again:
         raise CommandError("one of --amount, --reverse, --send-again or --list is required")

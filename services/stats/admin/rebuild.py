@@ -98,7 +98,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
     """Run the command."""
-    sites = read_sites(settings.sites)
+    sites = read_sites(settings.sites, settings.public_url)
     async with (
         open_command_pool(settings, role="presstally_stats", size=8, statement_timeout_seconds=120) as pool,
         _only_one(settings.database_url.get_secret_value()) as lock,

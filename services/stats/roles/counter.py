@@ -31,7 +31,7 @@ async def run_counter(settings: StatsSettings, process: Process) -> AsyncIterato
     producer.start()
     # Two brokers: counting must not wait until the other consumer groups have been joined.
     views, others = create_broker(kafka), create_broker(kafka)
-    sites = read_sites(settings.sites)
+    sites = read_sites(settings.sites, settings.public_url)
     consumer = CountingConsumer(views, pool, sites, settings, process)
     followers = [
         follow_adjustments(others, pool, producer, process),

@@ -27,7 +27,7 @@ RESERVED_FILES = 500
 async def run_widget(settings: StatsSettings, process: Process) -> AsyncIterator[Role]:
     """Run the public read side."""
     url = settings.database_url.get_secret_value()
-    sites = read_sites(settings.sites)
+    sites = read_sites(settings.sites, settings.public_url)
     # A separate pool with short statements: other reads of this process never wait for counters, nor counters for them.
     pool = await open_pool(url, role="presstally_stats", size=COUNTER_READS_MAX, statement_timeout_seconds=2)
     counters = CounterCache(pool, sites, process)
@@ -39,9 +39,7 @@ async def run_widget(settings: StatsSettings, process: Process) -> AsyncIterator
     )
     endpoints = CounterEndpoints(sites, counters, live, settings.trusted_proxies)
     statistics_pool = await open_pool(url, role="presstally_stats", size=4, statement_timeout_seconds=10)
-    statistics = StatisticsRoutes(
-        statistics_pool, sites, settings.statistics_tokens.get_secret_value(), settings.public_url
-    )
+    statistics = StatisticsRoutes(statistics_pool, sites, settings.statistics_tokens.get_secret_value())
     exporting = process.spawn(run_exporter(counters, sites), "site counters for Prometheus")
     try:
         yield Role(

@@ -63,11 +63,10 @@ class TopQuery(NamedTuple):
 class StatisticsRoutes:
     """The handlers of the statistics."""
 
-    def __init__(self, pool: asyncpg.Pool, sites: Sites, tokens: str, public_url: str | None) -> None:
+    def __init__(self, pool: asyncpg.Pool, sites: Sites, tokens: str) -> None:
         self._reader = ReportReader(pool)
         self._sites = sites
         self._auth = StatisticsAuth(sites, tokens)
-        self._public_url = public_url
         self._requests = FairLimit(
             "statistics",
             running_max=REQUESTS_MAX,
@@ -109,7 +108,7 @@ class StatisticsRoutes:
         numbers = await _read_or_503(self._reader.page(site, period))
         link = partial(query_with_token, request, site)
         robots = site.statistics == "public"
-        render = partial(render_page, numbers, site, language, self._base_url(site), link, robots=robots)
+        render = partial(render_page, numbers, site, language, site.url, link, robots=robots)
         html = await self._render(render)
         return HTMLResponse(html, headers={**PAGE_HEADERS, **self._caching(site, 5)})
 
@@ -171,7 +170,7 @@ class StatisticsRoutes:
             frame = _frame(request, site, report.as_of, top.period)
 
             def sheets() -> list[Table]:
-                wanted = [top_table(articles, frame, self._base_url(site), online=top.range_at is None)]
+                wanted = [top_table(articles, frame, site.url, online=top.range_at is None)]
                 if top.range_at is not None and kind == "xlsx":
                     wanted.append(sections_table(report.sections, frame))
                 return wanted
@@ -189,7 +188,7 @@ class StatisticsRoutes:
                     "article": one.article,
                     "title": one.title,
                     "section": one.section,
-                    "url": self._base_url(site) + one.path if one.path else None,
+                    "url": site.url + one.path if one.path else None,
                     **({"online": one.online} if top.range_at is None else _series_json(one.counts, MEASURES)),
                 }
                 for one in articles
@@ -228,7 +227,7 @@ class StatisticsRoutes:
             return one.online if top.range_at is None else one.counts.of(top.measure)
 
         wanted = choice_param(request, "numbers", "yes", ("yes", "no")) == "yes"
-        html = render_fragment(report.articles[: top.limit], site, self._base_url(site), number, with_numbers=wanted)
+        html = render_fragment(report.articles[: top.limit], site, site.url, number, with_numbers=wanted)
         return HTMLResponse(html, headers={**self._caching(site, 15), **ANY_ORIGIN})
 
     async def _top_report(
@@ -281,9 +280,6 @@ class StatisticsRoutes:
             names = ", ".join(section.slug for section in site.sections)
             raise Problem(422, f"There is no section {slug!r}; there are {names}.", field="section", headers=ANY_ORIGIN)
         return slug
-
-    def _base_url(self, site: Site) -> str:
-        return self._public_url or site.origins[0]
 
     def _caching(self, site: Site, seconds: int) -> dict[str, str]:
         if site.statistics == "token":

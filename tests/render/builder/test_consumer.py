@@ -41,7 +41,7 @@ def record(key: str, value: bytes | None) -> Any:
 
 async def consume(portal: Any, key: str, value: bytes | None) -> Producer:
     producer = Producer()
-    builder = Builder(portal.pool, producer, Sites({portal.site.slug: portal.site}), URL)  # type: ignore[arg-type]
+    builder = Builder(portal.pool, producer, Sites({portal.site.slug: portal.site}))  # type: ignore[arg-type]
     await builder.on_article(transactions(portal.pool), record(key, value))
     assert builder.not_ready() == []
     return producer

@@ -86,7 +86,7 @@ async def test_feeds_have_the_sites_websub_hub(portal: Any, path: str) -> None:
     feed = feedparser.parse((await portal.get(path)).body)
     assert [link for link in feed.feed.links if link.rel == "hub"] == []
     site = msgspec.structs.replace(SITE, hub="https://hub.example/")
-    portal.portal = Portal(portal.pools, Sites(haihau=site), URL, 1024)
+    portal.portal = Portal(portal.pools, Sites(haihau=site), 1024)
     feed = feedparser.parse((await portal.get(path)).body)
     told = {rel: [link.href for link in feed.feed.links if link.rel == rel] for rel in ("hub", "self")}
     assert told == {"hub": ["https://hub.example/"], "self": [URL + path]}

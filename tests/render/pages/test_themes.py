@@ -59,7 +59,7 @@ async def test_two_sites_have_their_own_pages_and_files(portal: Any, tmp_path: P
     (folder / "preferences.js").write_text("document.documentElement.dataset.mine = 1")
     own = msgspec.structs.replace(themed(folder), slug="rieng", origins=["https://rieng.example"])
     portal.portal = Portal(
-        Pools(portal.looking, portal.pool, portal.pool), Sites(haihau=portal.site, rieng=own), None, 1024 * 1024
+        Pools(portal.looking, portal.pool, portal.pool), Sites(haihau=portal.site, rieng=own), 1024 * 1024
     )
     await portal.add(5)
     hashes = []

@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 async def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
     """Run the command and return its exit code: 0 if every stored value is as expected."""
-    sites = read_sites(settings.sites)
+    sites = read_sites(settings.sites, settings.public_url)
     async with (
         open_command_pool(settings, role="presstally_stats", statement_timeout_seconds=STATEMENT_SECONDS) as pool,
         log_reader(settings.kafka) as reader,
