@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 
 import asyncpg
@@ -93,7 +94,7 @@ class ServiceCommandLine:
             print(f"{self.service}: {error}", file=sys.stderr)
             return 1
         if name is None:
-            return run_service(self.service, self.roles, settings, wanted)
+            return run_service(self.service, self.roles, settings, wanted, partial(self.check, settings))
         command = self.commands[name]
         return run_command(
             name,

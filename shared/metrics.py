@@ -33,3 +33,11 @@ LOOP_LAG = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
 POOL = Gauge("presstally_db_pool_connections", "Connections to Postgres by state: used, idle, max.", ["state"])
+SITES_RELOAD_SUCCESSFUL = Gauge(
+    "presstally_sites_config_last_reload_successful",
+    "Whether the sites' configuration that was read last is in use: 0 while a refused one waits to be corrected.",
+)
+SITES_RELOAD_SUCCESS = Gauge(
+    "presstally_sites_config_last_reload_success_timestamp_seconds",
+    "When the sites' configuration was last read and accepted.",
+)

@@ -16,7 +16,7 @@ import os
 import resource
 import signal
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 
 import uvloop
@@ -29,6 +29,8 @@ from shared.metrics import BUILD_INFO
 from shared.process_metrics import sample_process
 from shared.role import LazyRole, Process, RoleFactory
 from shared.settings import Settings
+from shared.sites import Sites
+from shared.sites_reload import no_check
 
 STOP_SECONDS = 9.0
 """Bound on a graceful stop; supervisors wait 10 seconds or more before they kill."""
@@ -44,7 +46,13 @@ GC_THRESHOLD = 50_000
 700 takes a tenth of the time."""
 
 
-def run_service(service: str, roles: Mapping[str, RoleFactory], settings: Settings, wanted: Sequence[str] = ()) -> int:
+def run_service(
+    service: str,
+    roles: Mapping[str, RoleFactory],
+    settings: Settings,
+    wanted: Sequence[str] = (),
+    check_sites: Callable[[Sites], None] = no_check,
+) -> int:
     """Run a service until SIGTERM or SIGINT, and return the process's exit code.
 
     Args:
@@ -52,6 +60,7 @@ def run_service(service: str, roles: Mapping[str, RoleFactory], settings: Settin
         roles: All its roles by name.
         settings: Passed to each role.
         wanted: Names of the roles to run; empty: all.
+        check_sites: See `SitesReload`.
     """
     configure_logs(service, settings.log_level)
     raise_open_files_limit()
@@ -64,7 +73,7 @@ def run_service(service: str, roles: Mapping[str, RoleFactory], settings: Settin
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 100)
     BUILD_INFO.labels(__version__, settings.revision, service).set(1)
-    return uvloop.run(_run(chosen, settings))
+    return uvloop.run(_run(chosen, settings, Process(check_sites)))
 
 
 def raise_open_files_limit() -> int:
@@ -74,12 +83,11 @@ def raise_open_files_limit() -> int:
     return hard
 
 
-async def _run(roles: Mapping[str, RoleFactory], settings: Settings) -> int:
-    process = Process()
+async def _run(roles: Mapping[str, RoleFactory], settings: Settings, process: Process) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, process.stop.set)
-    http_app = HttpApp(settings.trusted_proxies)
+    http_app = HttpApp(settings.trusted_proxies, process)
     http_app.starting = list(roles)
     server = http_server(http_app, settings.http_host, settings.http_port)
     serving = process.spawn(server.serve(), "http")

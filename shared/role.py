@@ -13,6 +13,9 @@ from starlette.routing import BaseRoute
 from shared.http.rsgi import RsgiProtocol, RsgiRequest
 from shared.logs import log
 from shared.metrics import TASK_FAILURES
+from shared.settings import Settings
+from shared.sites import Sites
+from shared.sites_reload import SitesReload, no_check
 
 
 class OperatorDecision(str):
@@ -67,9 +70,16 @@ class Role:
 
 
 class Process:
-    """The process that a role runs in: it starts background tasks, and stops when one fails."""
+    """The process that a role runs in: it starts background tasks, and stops when one fails.
 
-    def __init__(self) -> None:
+    Args:
+        check_sites: See `SitesReload`.
+    """
+
+    def __init__(self, check_sites: Callable[[Sites], None] = no_check) -> None:
+        self._check_sites = check_sites
+        self.sites_reload: SitesReload | None = None
+        """The sites, once a role has asked for them."""
         self.stop = asyncio.Event()
         self.failure: str | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -80,6 +90,17 @@ class Process:
         self._tasks.add(task)
         task.add_done_callback(self._ended)
         return task
+
+    def follow_sites(self, settings: Settings) -> Sites:
+        """Return the sites of this process, the same for all its roles. They follow their configuration from now on.
+
+        Raises:
+            SitesError: the configuration is invalid.
+        """
+        if self.sites_reload is None:
+            self.sites_reload = SitesReload(settings.sites, settings.public_url, self._check_sites)
+            self.spawn(self.sites_reload.run(), "follow the sites' configuration")
+        return self.sites_reload.sites
 
     def fail(self, reason: str) -> None:
         """Stop the process with exit code 1: its state can no longer be trusted."""

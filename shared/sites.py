@@ -2,7 +2,7 @@
 
 import tomllib
 import unicodedata
-from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
+from collections.abc import Awaitable, Callable, ItemsView, Iterator, Mapping, ValuesView
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, overload
@@ -108,6 +108,10 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         return next((section for section in self.sections if section.slug == slug), None)
 
 
+async def _never_refreshed() -> bool:
+    return False
+
+
 class Sites(Mapping[str, Site]):
     """All sites by slug, in the order of their configuration; the first one serves hosts that no site claims.
 
@@ -119,6 +123,9 @@ class Sites(Mapping[str, Site]):
         self._by_slug = {**(sites or {}), **by_slug}
         self._hosts = _hosts(self._by_slug)
         self._observers: list[Callable[[], None]] = []
+        self.refresh: Callable[[], Awaitable[bool]] = _never_refreshed
+        """Take over the newest configuration, and return whether it is another one. To be called before something is
+        refused because of its site: processes notice a change at different moments."""
         self.changed_at = 0.0
         """When their configuration last changed, in seconds since 1970; 0 if it is not of a file."""
 
@@ -160,8 +167,10 @@ class Sites(Mapping[str, Site]):
         Raises:
             Exception: an observer failed; the former sites are in place again.
         """
-        before = self._by_slug, self._hosts, self.changed_at
         known = self._by_slug
+        if list(new.items()) == list(known.items()):
+            return
+        before = known, self._hosts, self.changed_at
         self._by_slug = {slug: known[slug] if known.get(slug) == site else site for slug, site in new.items()}
         self._hosts, self.changed_at = _hosts(self._by_slug), new.changed_at
         try:

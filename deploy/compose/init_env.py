@@ -1,4 +1,4 @@
-"""`make init`: write `.env` with generated secrets and free networks, and create the folders of imports and exports.
+"""`make init`: write `.env` with generated secrets and free networks; create the folders of imports, exports and sites.
 
 Existing values stay; no secret is printed.
 """
@@ -39,8 +39,8 @@ SECRETS: Mapping[str, Callable[[], str]] = {
 }
 
 
-SHARED_FOLDERS = {"import": 0o755, "export": 0o1777}
-"""Mounted into the containers of ingest and render. Their account has no other name here, so all may write exports."""
+SHARED_FOLDERS = {"import": 0o755, "export": 0o1777, "sites": 0o755}
+"""Mounted into the containers of the services. Their account has no other name here, so all may write exports."""
 
 
 def fill_secrets(text: str) -> tuple[str, list[str]]:
@@ -99,6 +99,13 @@ def read_routes(table: Path = Path("/proc/net/route")) -> list[ipaddress.IPv4Net
     return found
 
 
+def copy_sample_site(sites: Path) -> None:
+    """Put the sample into the folder of the sites' configuration if it has no file, readable by the containers."""
+    if not any(sites.glob("*.toml")):
+        (sites / "00-haihau.toml").write_bytes((ROOT / "sites.toml").read_bytes())
+        (sites / "00-haihau.toml").chmod(0o644)
+
+
 def main(folder: Path) -> int:
     """Write `.env` in the folder, readable only by its owner, and create the folders that containers share."""
     file = folder / ".env"
@@ -122,6 +129,7 @@ def main(folder: Path) -> int:
         if not shared.exists():
             shared.mkdir()
             shared.chmod(mode)
+    copy_sample_site(folder / "sites")
     print(f"presstally: {file}: " + (f"generated {', '.join(generated)}" if generated else "all secrets exist; kept"))
     return 0
 

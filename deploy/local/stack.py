@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 from deploy.local.bootstrap import ROOT, base_port, home, jars_folder, java_command, needed_ports
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
-from deploy.local.state import write_environment
+from deploy.local.state import sites_path, write_environment
 from deploy.local.supervisor import ManagedProcess, StartFailed, Stopped, Supervisor
 from shared.sites import Sites, SitesError, read_sites
 
@@ -167,7 +167,7 @@ class Stack:
 
     def _environment(self) -> dict[str, str]:
         defaults = {
-            "PRESSTALLY_SITES": str(ROOT / "sites.toml"),
+            "PRESSTALLY_SITES": str(sites_path(self.home.absolute(), ROOT)),
             "PRESSTALLY_PUBLIC_URL": self.url,
             "PRESSTALLY_SPOOL": str(self.home / "spool"),
             "PRESSTALLY_MEDIA": (self.home / "media").absolute().as_uri(),

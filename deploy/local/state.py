@@ -21,6 +21,13 @@ def read_state(home: Path) -> dict[str, Any] | None:
     return state if isinstance(state, dict) and "url" in state else None
 
 
+def sites_path(home: Path, checkout: Path) -> Path:
+    """Return where the sites are declared if PRESSTALLY_SITES does not say: in `sites` of the home, or the sample."""
+    own = home / "sites"
+    is_used = any(not file.name.startswith(".") for file in own.glob("*.toml"))
+    return own if is_used else checkout / "sites.toml"
+
+
 def read_environment(home: Path) -> dict[str, str]:
     """Return the environment that the running services were started with, as far as they read it."""
     try:

@@ -55,7 +55,7 @@ def check_tokens(settings: StatsSettings, sites: Sites) -> None:
     Raises:
         SettingsError: they do not.
     """
-    StatisticsAuth(sites, settings.statistics_tokens.get_secret_value())
+    StatisticsAuth(sites, settings.read_statistics_tokens())
 
 
 COMMAND_LINE = ServiceCommandLine("stats", StatsSettings, ROLES, COMMANDS, check_tokens)

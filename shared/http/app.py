@@ -24,7 +24,7 @@ from shared.http.problems import EXCEPTION_HANDLERS, Problem
 from shared.http.rsgi import RsgiProtocol, RsgiRequest
 from shared.http.security_headers import secure_headers
 from shared.metrics import HTTP_SECONDS
-from shared.role import CachedResponse, OperatorDecision, RawHandler, Role, _no_cached_response
+from shared.role import CachedResponse, OperatorDecision, Process, RawHandler, Role, _no_cached_response
 from shared.tracing import trace_exemplar
 
 STARTUP_WAIT_SECONDS = 1.5
@@ -33,7 +33,7 @@ would be an error to a visitor, though other replicas serve."""
 CONNECTIONS_MAX = 20_000
 """Concurrent requests. Granian's own limit is its backlog, which a few hundred open streams exhaust."""
 BACKLOG = 4_096
-HEALTH = ("/livez", "/readyz", "/metrics")
+HEALTH = ("/livez", "/readyz", "/metrics", "/configz")
 ALL_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
 
 
@@ -42,10 +42,12 @@ class HttpApp:
 
     Args:
         trusted_proxies: Networks whose X-Forwarded-For names the caller of a request.
+        process: Whose sites `/readyz` and `/configz` describe.
     """
 
-    def __init__(self, trusted_proxies: tuple[Network, ...] = ()) -> None:
+    def __init__(self, trusted_proxies: tuple[Network, ...] = (), process: Process | None = None) -> None:
         self._trusted_proxies = trusted_proxies
+        self._process = process
         self.roles: list[Role] = []
         self.starting: list[str] = []
         self.draining = False
@@ -59,6 +61,7 @@ class HttpApp:
                 Route("/livez", self._livez),
                 Route("/readyz", self._readyz),
                 Route("/metrics", _metrics),
+                Route("/configz", self._configz),
             ]
         )
 
@@ -128,9 +131,16 @@ class HttpApp:
         if self.draining:
             problems.append("stopping")
         decisions = [f"{name}: {reason}" for name, reason in reasons if isinstance(reason, OperatorDecision)]
-        warnings = [f"{role.name}: {warning}" for role in roles for warning in role.degraded()]
+        reload = self._process.sites_reload if self._process else None
+        warnings = reload.warnings() if reload else []
+        warnings += [f"{role.name}: {warning}" for role in roles for warning in role.degraded()]
         response = {"ready": not problems, "problems": problems, "decisions": decisions, "warnings": warnings}
         return JSONResponse(response, 503 if problems else 200)
+
+    async def _configz(self, request: Request) -> Response:
+        """The sites in use."""
+        reload = self._process.sites_reload if self._process else None
+        return JSONResponse(reload.configuration() if reload else {"sites": [], "problem": None})
 
 
 async def _starting_response(request: Request) -> Response:

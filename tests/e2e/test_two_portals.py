@@ -89,7 +89,6 @@ def test_every_surface_has_urls_of_its_own_site_only(system: Any, articles: Any,
         "/rss.xml",
         "/atom.xml",
         "/sitemap.xml",
-        "/news-sitemap.xml",
         "/robots.txt",
         f"/stats/{site}",
     }
@@ -139,3 +138,21 @@ def test_events_of_one_portal_cannot_come_from_pages_of_another(system: Any, new
     ):
         event = {"id": new_id(), "site": site, "kind": "view", "path": "/"}
         assert system.post_events(event, origin=origin).status == status, (site, origin)
+
+
+def test_overview_lists_the_portals_that_the_caller_may_see(system: Any) -> None:
+    """Without a token the public portals, with it all; each with the numbers of its counter, and their sums."""
+    assert system.get("/stats").headers["location"].endswith("/stats/")
+    public = system.get("/stats/sites.json?measure=views").json()
+    assert [one["site"] for one in public["sites"]] == ["haihau"]
+    everything = system.get("/stats/sites.json?measure=views", authorization="Bearer a-token-of-giao-thuy")
+    sites = {one["site"]: one for one in everything.json()["sites"]}
+    assert list(sites) == ["haihau", "giao-thuy"]
+    assert sites["giao-thuy"]["statistics"] == "https://giaothuy.example/stats/giao-thuy"
+    assert everything.json()["sum"]["total"] == sum(one["total"] for one in sites.values())
+    assert "no-store" in everything.headers["cache-control"]
+    page = system.get("/stats/?lang=en").text
+    assert f'href="{system.url}/stats/haihau?lang=en"' in page
+    assert "giaothuy" not in page
+    assert "Giao Thủy" in system.get("/stats/?token=a-token-of-giao-thuy").text
+    assert '<html lang="vi">' in system.get("/stats/?token=a-token-of-giao-thuy").text

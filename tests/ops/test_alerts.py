@@ -29,6 +29,7 @@ HEALTH = {
     'presstally_event_loop_lag_seconds_bucket{job="stats",instance="s",le="+Inf"}': "0+240x700",
     'presstally_db_pool_connections{job="stats",instance="s",state="used"}': "2x700",
     'presstally_db_pool_connections{job="stats",instance="s",state="max"}': "16x700",
+    'presstally_sites_config_last_reload_successful{job="render",instance="r"}': "1x700",
     'presstally_spool_bytes{instance="i"}': "0x700",
     'presstally_spool_bytes_max{instance="i"}': "1000x700",
     'presstally_spool_corrupt_records_total{instance="i"}': "0x700",
@@ -112,6 +113,11 @@ CASES = [
     Case("PartitionsUnassigned", "page", {'presstally_consumer_assigned_partitions{instance="s"}': None}),
     Case("RebalanceStorm", "warning", {"presstally_consumer_rebalances_total": "0+1x60"}),
     Case("UnreadableRecords", "page", {"presstally_consumer_unreadable_partitions": "0x20 1x40"}),
+    Case(
+        "SitesConfigRefused",
+        "ticket",
+        {'presstally_sites_config_last_reload_successful{job="render",instance="r"}': "1x20 0x40"},
+    ),
     Case("CountingStopped", "page", {"presstally_consumer_counting_stopped": "0x20 1x40"}),
     Case(
         "TopicMisconfigured",

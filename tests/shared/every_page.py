@@ -23,7 +23,8 @@ from services.stats.counter_api.counter_query import CounterValues
 from services.stats.counter_api.endpoints import WIDGET_SCRIPT
 from services.stats.counter_api.fragment import fragment
 from services.stats.statistics.formatting import Formatter
-from services.stats.statistics.page import render_page, render_token_form
+from services.stats.statistics.overview import SiteNumbers, sums
+from services.stats.statistics.page import render_overview, render_page, render_token_form
 from services.stats.statistics.page_data import PageData
 from services.stats.statistics.report_tables import ReportFrame, history_table, sections_table, top_table
 from services.stats.statistics.time_series import Comparison, Counts, Ledger, TimeSeries
@@ -93,7 +94,11 @@ def statistics(site: Site) -> dict[str, str]:
         name: render_page(numbers, site, language, ORIGIN, lambda **_: "?", robots=True)
         for name, numbers in (("full", full), ("people", people), ("empty", empty))
     }
+    rows = [SiteNumbers(site, COUNTER)]
     return {
+        "statistics: overview": render_overview(
+            rows, sums(rows), site, language, lambda **_: "?", measure="visitors", robots=True
+        ),
         **{f"statistics: {name}": page for name, page in pages.items()},
         "statistics: token": render_token_form(site, language, wrong=True),
         "exports": "".join(f"<p>{text}</p>" for text in texts),

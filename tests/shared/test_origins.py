@@ -134,7 +134,7 @@ def test_origin_of_url_is_that_of_its_page(url: str, origin: str | None) -> None
     ],
 )
 def test_sent_host_is_normalised_like_an_origin(header: str, host: str | None) -> None:
-    """A Host header is compared by the same rules; what is no host is none."""
+    """A Host header is compared by the same rules; what is no host gives None."""
     assert sent_host(header) == host
 
 

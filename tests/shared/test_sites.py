@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.sites import Section, SitesError, read_sites
+from shared.sites import Section, Sites, SitesError, read_sites
 
 ROOT = Path(__file__).parent.parent.parent
 GOOD = """
@@ -310,6 +310,11 @@ def test_read_sites_two_hundred_sites_are_read_in_a_second(tmp_path: Path) -> No
     sites = read_sites(file)
     assert time.process_time() - begun < 1
     assert all(sites.by_host(f"s{number}.vn:443").slug == f"s{number}" for number in range(200))
+
+
+async def test_refresh_of_sites_without_a_configuration_changes_nothing() -> None:
+    """Sites of commands and tests do not change."""
+    assert not await Sites().refresh()
 
 
 def test_replace_is_at_once_and_keeps_equal_sites(tmp_path: Path) -> None:

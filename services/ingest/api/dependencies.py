@@ -109,8 +109,12 @@ class ApiContext:
         return asked
 
     def site_url(self, site: str) -> str:
-        """Return the public base URL of a site."""
-        return self.sites[site].url
+        """Return the public base URL of a site.
+
+        Raises:
+            Problem: 404 for a site that is not configured.
+        """
+        return self.site(site).url
 
     async def convert(self, work: Callable[..., Any], *arguments: Any) -> Any:
         """Run CPU-bound work in a thread, off the event loop.

@@ -8,7 +8,7 @@ The handlers speak RSGI, without a framework in between (`shared.role.Role.raw_r
 """
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from ipaddress import ip_address
@@ -83,6 +83,10 @@ class CollectorEndpoints:
     refused_origins: RefusedOrigins = field(default_factory=RefusedOrigins)
 
     def __post_init__(self) -> None:
+        self._start_metrics()
+        self.sites.on_change(self._start_metrics)
+
+    def _start_metrics(self) -> None:
         for slug in self.sites:
             VISITORS_LIMITED.labels(slug)  # 0 from the start: the first increase of a new series has no rate
 
@@ -107,11 +111,11 @@ class CollectorEndpoints:
             raise Problem(415, f"Unsupported media type; use {' or '.join(CONTENT_TYPES)}.", reason="invalid")
         payloads = decode_events(await self.bodies.read(request, protocol, BODY_BYTES_MAX))
         client = self._client_info(request)
-        for slug in {payload.site for payload in payloads}:
-            self._check_origin(request, self._site(slug))
+        sites = await self._sites_of(request, payloads)
+        for slug in sites:
             self._check_rate(slug, client.limit_key, sum(payload.site == slug for payload in payloads))
         now = time.time_ns() // 1_000_000
-        built = await self._build_events(payloads, [client] * len(payloads), now)
+        built = await self._build_events(payloads, sites, [client] * len(payloads), now)
         await self._publish(built)
         self._observe_address(payloads, client)
         return _accepted_response(built, cors)
@@ -122,30 +126,57 @@ class CollectorEndpoints:
         token = await self.tokens.require(request.headers.get("authorization"), "events")
         payloads = decode_batch(await self.bodies.read(request, protocol, BATCH_BODY_BYTES_MAX))
         now = time.time_ns() // 1_000_000
+        sites = await self._sites_of(None, payloads)
         for number, payload in enumerate(payloads):
-            token.check("events", self._site(payload.site).slug)
+            token.check("events", payload.site)
             _check_server_event(payload, number, now)
         clients = [_batch_client(payload) for payload in payloads]
-        built = await self._build_events(payloads, clients, now)
+        built = await self._build_events(payloads, sites, clients, now)
         await self._publish(built)
         return _accepted_response(built, [])
 
     async def _accept_pixel(self, request: RsgiRequest) -> _Response:
         _require_method(request, "GET", "HEAD")
         payload = decode_pixel_query(dict(parse_qsl(request.query_string)))
-        self._check_origin(request, self._site(payload.site))
+        sites = await self._sites_of(request, [payload])
         client = self._client_info(request)
         self._check_rate(payload.site, client.limit_key, 1)
         if request.method == "GET":
-            await self._publish(await self._build_events([payload], [client], time.time_ns() // 1_000_000))
+            now = time.time_ns() // 1_000_000
+            await self._publish(await self._build_events([payload], sites, [client], now))
             self._observe_address([payload], client)
         return 200, [("content-type", "image/gif"), ("cache-control", "no-store")], PIXEL
 
-    def _site(self, slug: str) -> Site:
+    async def _sites_of(self, request: RsgiRequest | None, payloads: Sequence[EventPayload]) -> dict[str, Site]:
+        """Return the sites of events, by slug. Their configuration may change before the events are published.
+
+        Args:
+            request: A page's request, whose origin the sites must declare; None for a server's.
+            payloads: The events.
+
+        Raises:
+            Problem: 422 or 403.
+        """
+        slugs = {payload.site for payload in payloads}
+        if not all(self._is_declared(request, slug) for slug in slugs):
+            await self.sites.refresh()
+        found = {}
+        for slug in slugs:
+            site = self.sites.get(slug)
+            if site is None:
+                raise Problem(422, f"Unknown site {slug!r}.", field="site", reason="unknown_site")
+            if request is not None:
+                self._check_origin(request, site)
+            found[slug] = site
+        return found
+
+    def _is_declared(self, request: RsgiRequest | None, slug: str) -> bool:
+        """Return whether a site and its page's origin are declared, as far as the request names an origin."""
         site = self.sites.get(slug)
-        if site is None:
-            raise Problem(422, f"Unknown site {slug!r}.", field="site", reason="unknown_site")
-        return site
+        if site is None or request is None:
+            return site is not None
+        origin = request.headers.get("origin")
+        return origin is None or self.sites.allows(site, origin, request.headers.get("host") or "")
 
     def _check_origin(self, request: RsgiRequest, site: Site) -> None:
         """Reject a request of a foreign page: by its origin, its referrer, or what the browser says about it.
@@ -199,13 +230,17 @@ class CollectorEndpoints:
                 self.address_share.add(client.address)
 
     async def _build_events(
-        self, payloads: Sequence[EventPayload], clients: Sequence[ClientInfo], now: int
+        self,
+        payloads: Sequence[EventPayload],
+        sites: Mapping[str, Site],
+        clients: Sequence[ClientInfo],
+        now: int,
     ) -> list[_BuiltEvent]:
         """Return for each payload its spooled event, its site, and the bot reason."""
         identities: dict[tuple[str, LocalDays, ClientInfo], VisitorIdentity] = {}  # an array is from one visitor
         built = []
         for payload, client in zip(payloads, clients, strict=True):
-            site = self.sites[payload.site]
+            site = sites[payload.site]
             at = event_time(payload, now)
             days = local_days(at, site.zone)
             identity = identities.get((site.slug, days, client))

@@ -8,7 +8,6 @@ and published when Postgres is back. A salt is deleted 48 hours after the start 
 import asyncio
 import secrets
 import time
-from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -20,7 +19,7 @@ from services.ingest.queries import SQL
 from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.retry import retry_until_done, run_periodically
-from shared.sites import Site
+from shared.sites import Sites
 
 SALT_BYTES = 32
 SALT_RETENTION = timedelta(hours=48)
@@ -38,10 +37,10 @@ class SaltStore:
         sites: Sites whose salts are fetched ahead of time.
     """
 
-    def __init__(self, pool: asyncpg.Pool, file: Path, sites: Iterable[Site]) -> None:
+    def __init__(self, pool: asyncpg.Pool, file: Path, sites: Sites) -> None:
         self._pool = pool
         self._disk = DiskCache(file)
-        self._sites = list(sites)
+        self._sites = sites
         self._salts: dict[tuple[str, date], tuple[bytes, datetime]] = {}
         self._unpublished: set[tuple[str, date]] = set()
         """Salts read from disk or created locally. Published later; one that Postgres already has wins."""
@@ -113,7 +112,7 @@ class SaltStore:
         for key in sorted(self._unpublished):
             await self._publish_salt(*key, now)
         self._unpublished.clear()
-        for site in self._sites:
+        for site in self._sites.values():
             days = local_days(int(now.timestamp() * 1000), site.zone)
             for day in (days.yesterday, days.today, days.today + timedelta(days=1)):
                 if day is not None and (site.slug, day) not in self._salts:

@@ -41,7 +41,6 @@ from shared.kafka.producer import Producer
 from shared.object_store import open_store
 from shared.postgres import open_pool
 from shared.role import Process, Role
-from shared.sites import read_sites
 from shared.topic_watch import TopicWatch
 from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE, wanted_topics
 from shared.tracing import consumer_middlewares, http_telemetry, start_tracing, stop_tracing
@@ -107,7 +106,7 @@ def limited(api: ASGIApp, tokens: Tokens) -> ASGIApp:
 async def run_articles(settings: IngestSettings, process: Process) -> AsyncIterator[Role]:
     """Run the editor API, the outbox relay, the scheduler and the consumer of `pages-live`."""
     start_tracing("ingest", settings.traces)
-    sites = read_sites(settings.sites, settings.public_url)
+    sites = process.follow_sites(settings)
     url = settings.database_url.get_secret_value()
     pool = await open_pool(url, role="presstally_ingest")
     # Of their own, so that no number of requests delays publications and schedules.

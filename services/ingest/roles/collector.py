@@ -17,7 +17,6 @@ from services.ingest.metrics import ADDRESS_SHARE, CLOCK_OFFSET, PRODUCER_QUEUE,
 from services.ingest.settings import IngestSettings
 from shared.postgres import open_pool
 from shared.role import Process, Role
-from shared.sites import read_sites
 from shared.topic_watch import TopicWatch
 from shared.topics import PAGE_VIEWS, wanted_topics
 
@@ -25,10 +24,10 @@ from shared.topics import PAGE_VIEWS, wanted_topics
 @asynccontextmanager
 async def run_collector(settings: IngestSettings, process: Process) -> AsyncIterator[Role]:
     """Run the collector. It serves once it has its secrets, from Postgres or from its copy on disk."""
-    sites = read_sites(settings.sites, settings.public_url)
+    sites = process.follow_sites(settings)
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_ingest", size=4, wait=False)
     spool = await asyncio.to_thread(open_spool, settings.spool, settings.spool_bytes_max)
-    salts = SaltStore(pool, settings.spool / "secrets.json", sites.values())
+    salts = SaltStore(pool, settings.spool / "secrets.json", sites)
     clock = ClockCheck()
     router = PartitionRouter(pool, settings.spool / "partition-plan.json", clock)
     await router.start()

@@ -93,6 +93,8 @@ class Builder:
     async def _render(self, value: bytes) -> PageLive | None:
         article = msgspec.json.decode(value, type=Article)
         site = self._sites.get(article.site)
+        if site is None and await self._sites.refresh():
+            site = self._sites.get(article.site)
         if site is None:
             raise LookupError(f"unknown-site: {article.site}")
         begun = time.perf_counter()

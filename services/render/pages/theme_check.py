@@ -107,6 +107,10 @@ def render_every_kind(site: Site, public_url: str) -> dict[str, Document]:
     }
 
 
+_checked: dict[str, Site] = {}
+"""Sites whose theme was found to be right: after a change of the configuration only the changed ones are rendered."""
+
+
 def check_theme(site: Site) -> None:
     """Render a page of each kind.
 
@@ -114,6 +118,8 @@ def check_theme(site: Site) -> None:
         ThemeError: one of them cannot be rendered, or the theme cannot be read.
     """
     theme_of(site)
+    if _checked.get(site.slug) == site:
+        return
     try:
         render_every_kind(site, site.url)
     except TemplateError as error:
@@ -124,6 +130,7 @@ def check_theme(site: Site) -> None:
         raise ThemeError(
             f"theme {site.theme or 'default'}, site {site.slug}: {_template_position(error)}{error!r}"
         ) from error
+    _checked[site.slug] = site
 
 
 def _template_position(error: BaseException) -> str:

@@ -11,7 +11,6 @@ from shared.kafka.database_consumer import DatabaseConsumer
 from shared.kafka.producer import Producer
 from shared.postgres import open_pool
 from shared.role import Process, Role
-from shared.sites import read_sites
 from shared.topic_watch import TopicWatch
 from shared.topics import ARTICLES, PAGES_LIVE, wanted_topics
 from shared.tracing import consumer_middlewares, start_tracing, stop_tracing
@@ -24,7 +23,7 @@ async def run_builder(settings: RenderSettings, process: Process) -> AsyncIterat
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_render", size=4)
     producer = Producer(settings.kafka)
     producer.start()
-    builder = Builder(pool, producer, read_sites(settings.sites, settings.public_url))
+    builder = Builder(pool, producer, process.follow_sites(settings))
     reindexing = process.spawn(builder.reindex(), "reindex")
     broker = create_broker(settings.kafka, consumer_middlewares())
     offsets = ConsumerOffsets("render", "builder", ARTICLES.name)

@@ -13,7 +13,6 @@ from services.render.site.representations import ROUTE
 from shared.object_store import open_store
 from shared.postgres import open_pool
 from shared.role import Process, Role
-from shared.sites import read_sites
 
 
 def site_role(portal: Portal, images: Images) -> Role:
@@ -32,7 +31,7 @@ async def run_site(settings: RenderSettings, process: Process) -> AsyncIterator[
         pages=await open_site_pool(size=6, statement_timeout_seconds=3),
         searches=await open_site_pool(size=3, statement_timeout_seconds=3),
     )
-    portal = Portal(pools, read_sites(settings.sites, settings.public_url), settings.page_cache_bytes_max)
+    portal = Portal(pools, process.follow_sites(settings), settings.page_cache_bytes_max)
     eviction = process.spawn(portal.run_eviction(), "evict withdrawn pages")
     try:
         yield site_role(portal, Images(open_store(settings.media)))

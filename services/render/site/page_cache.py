@@ -8,6 +8,7 @@ from services.render.metrics import CACHE_BYTES
 from services.render.site.page_reader import SiteVersion
 from services.render.site.representations import HeaderReader, Representations
 from shared.role import CachedResponse
+from shared.sites import Site
 
 PAGE_OVERHEAD_BYTES = 1_500
 """Memory that a cached page takes besides its representations."""
@@ -30,6 +31,8 @@ class CachedPage:
     """When it must not be served any more, in seconds since 1970."""
     article_ids: tuple[str, ...]
     """The articles on it, as in `PageReader.article_ids`."""
+    site: Site
+    """As it was configured when the page was rendered."""
     counted_bytes: int = 0
 
     def is_expired(self) -> bool:

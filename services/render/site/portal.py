@@ -83,7 +83,7 @@ class Portal:
 
     def __init__(self, pools: Pools, sites: Sites, cache_bytes_max: int) -> None:
         self._pools = pools
-        self._renders = SingleFlight[tuple[str, str, SiteVersion], PageResult]("render a page")
+        self._renders = SingleFlight[tuple[int, str, SiteVersion], PageResult]("render a page")
         self._page_turns = FairLimit(
             "pages",
             running_max=PAGES_RUNNING_MAX,
@@ -101,19 +101,27 @@ class Portal:
         self._sites = sites
         self._cache = PageCache(cache_bytes_max)
         self._versions = SiteVersionWatcher(SiteVersionQuery(pools.versions).query)
-        self._hosts: dict[str, Site] = {}
-        themes = {site.slug: theme_of(site) for site in sites.values()}
-        self._csps = {slug: page_csp(theme.inline_script_hash) for slug, theme in themes.items()}
-        self._files = {
-            path: _file(asset, CACHE_IMMUTABLE) for theme in themes.values() for path, asset in theme.assets.items()
-        }
-        self._icons = {
-            slug: _file(theme.assets[theme.paths["icon.svg"]], "public, max-age=86400")
-            for slug, theme in themes.items()
-        }
-        self._errors: dict[tuple[str, int], Representations] = {}
+        self._csps: dict[str, str] = {}
+        self._icons: dict[str, Representations] = {}
+        """By theme, as the policies. Those that no site has any more stay, for pages that browsers show."""
+        self._files: dict[str, Representations] = {}
+        self._take_over_sites()
+        sites.on_change(self._take_over_sites)
         self._evicted_at: Mapping[str, SiteVersion] = {}
         """The sites' versions at the last eviction of withdrawn articles."""
+
+    def _take_over_sites(self) -> None:
+        """Read the sites' themes, and forget what depended on the former sites."""
+        for site in self._sites.values():
+            if site.theme in self._csps:
+                continue
+            theme = theme_of(site)
+            self._csps[site.theme] = page_csp(theme.inline_script_hash)
+            self._icons[site.theme] = _file(theme.assets[theme.paths["icon.svg"]], "public, max-age=86400")
+            self._files |= {path: _file(asset, CACHE_IMMUTABLE) for path, asset in theme.assets.items()}
+        self._hosts: dict[str, Site] = {}
+        self._errors: dict[tuple[str, int], Representations] = {}
+        self._changed_at = datetime.fromtimestamp(self._sites.changed_at, UTC)
 
     async def cached_response(self, request: RsgiRequest) -> CachedResponse | None:
         """Return a cached page once its site's version is known to be current, or a file; else None."""
@@ -125,7 +133,7 @@ class Portal:
             return file.response(headers)
         site = self._site(headers.get("host") or "")
         if path == "/favicon.ico":
-            return self._icons[site.slug].response(headers)
+            return self._icons[site.theme].response(headers)
         key = _cache_key(site, path, request.query_string)
         page = self._cache.get(key) if key else None
         if key is None or page is None or not self._versions.may_be_current(site.slug, page.site_version):
@@ -156,6 +164,8 @@ class Portal:
         key = _cache_key(site, path, query)
         versions = await self._versions.current()
         cached = self._cache.get(key) if key else None
+        if cached is not None and cached.site is not site:
+            cached = None  # its site's configuration has changed
         if key and cached and _is_valid(cached, site, versions):
             (CACHE_STALE if versions is None else CACHE).inc()
             return as_response(self._cache.response(key, cached, request.headers))
@@ -163,7 +173,7 @@ class Portal:
             return self._error(site, 503, request)
         version = versions.get(site.slug, page_reader.NO_VERSION)
         match result := await self._renders.run(
-            (site.slug, f"{path}?{query}", version), lambda: self._render_in_turn(site, handler, page_request, cached)
+            (id(site), f"{path}?{query}", version), lambda: self._render_in_turn(site, handler, page_request, cached)
         ):
             case Redirect(to):
                 self._cache.evict(key)
@@ -173,7 +183,8 @@ class Portal:
                 return self._error(site, status, request)
         if key is None:
             return as_response(result.representations.response(request.headers))
-        self._cache.put(key, result)
+        if self._sites.get(site.slug) is site:
+            self._cache.put(key, result)
         if not self._versions.may_be_current(site.slug, result.site_version):
             self._evicted_at = {}  # it may show an article that was withdrawn while it was rendered
         return as_response(self._cache.response(key, result, request.headers))
@@ -196,17 +207,19 @@ class Portal:
         expires_at, article_ids = reader.expires_at.timestamp(), tuple(reader.article_ids)
         if cached is not None and cached.dependency_hash == dependency_hash:
             PAGES.labels("revalidated").inc()  # the site changed, but nothing on this page
-            return CachedPage(cached.representations, dependency_hash, version, expires_at, article_ids)
+            return CachedPage(cached.representations, dependency_hash, version, expires_at, article_ids, site)
         PAGES.labels("rendered").inc()
         document, changed_at = result(), version[1]
-        if document.media_type == HTML and changed_at is not None:
-            changed_at = max(changed_at, datetime.fromtimestamp(theme_of(site).changed_at, UTC))
+        if changed_at is not None:
+            changed_at = max(changed_at, self._changed_at)
+            if document.media_type == HTML:
+                changed_at = max(changed_at, datetime.fromtimestamp(theme_of(site).changed_at, UTC))
         representations = Representations(document, csp=self._csp(site, document), changed_at=changed_at)
         if representations.finalize_in_seconds:
             asyncio.get_running_loop().call_later(
                 representations.finalize_in_seconds, representations.finalize_last_modified
             )
-        return CachedPage(representations, dependency_hash, version, expires_at, article_ids)
+        return CachedPage(representations, dependency_hash, version, expires_at, article_ids, site)
 
     async def evict_withdrawn(self) -> None:
         """Evict pages with withdrawn articles, so that they are not served if Postgres becomes unavailable next.
@@ -262,7 +275,7 @@ class Portal:
         return as_response(representations.response(request.headers))
 
     def _csp(self, site: Site, document: Document) -> str:
-        return self._csps[site.slug] if document.media_type == HTML else DENY_ALL_CSP
+        return self._csps[site.theme] if document.media_type == HTML else DENY_ALL_CSP
 
     def warnings(self) -> list[str]:
         """Return what an operator should know although pages are served."""
@@ -279,9 +292,12 @@ def _cache_key(site: Site, path: str, query: str) -> PageKey | None:
 
 
 def _is_valid(page: CachedPage, site: Site, versions: Mapping[str, SiteVersion] | None) -> bool:
-    """Return whether a cached page may be served: its site did not change, or Postgres is unavailable."""
+    """Return whether a cached page may be served: its site did not change, or Postgres is unavailable.
+
+    After a change of its configuration a site is another object.
+    """
     is_current = versions is None or versions.get(site.slug, page_reader.NO_VERSION) == page.site_version
-    return is_current and not page.is_expired()
+    return page.site is site and is_current and not page.is_expired()
 
 
 class MethodNotAllowed:

@@ -171,11 +171,17 @@ class CounterCache:
             self._articles_waiting -= Counter({CALLER.get(): 1})  # drops a caller that waits for nothing
 
     async def _read(self, key: CounterKey, counter: _CacheEntry) -> None:
-        started = time.monotonic()
-        try:
-            values, fresh_until = await read_shared_counter(
-                self._pool, self._sites[key.site], key.article, key.measure, key.window
+        started, site = time.monotonic(), self._sites.get(key.site)
+        if site is None:  # it was removed from the configuration while somebody watched its counter
+            counter.values, counter.failing, counter.retry_at, counter.reading = (
+                None,
+                True,
+                started + RETRY_SECONDS,
+                None,
             )
+            return
+        try:
+            values, fresh_until = await read_shared_counter(self._pool, site, key.article, key.measure, key.window)
         except POSTGRES_UNAVAILABLE as error:
             COUNTER_READS.labels("failed").inc()
             if self.problem is None:

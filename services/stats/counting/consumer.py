@@ -25,7 +25,8 @@ from faststream.kafka.message import KafkaMessage
 
 from services.stats.counting.dead_letter_limit import DeadLetterLimitExceeded, next_position
 from services.stats.counting.dead_letter_stop import DeadLetterStops
-from services.stats.counting.decoding import RawBatch, decode
+from services.stats.counting.declared_sites import decode_declared
+from services.stats.counting.decoding import RawBatch
 from services.stats.counting.log_check import CHECK_SECONDS, LogChecker
 from services.stats.counting.log_watch import LogWatch
 from services.stats.counting.offset_reporter import OffsetReporter
@@ -317,7 +318,8 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         return max(SNAPSHOT_RECORDS, owned.state.entries)
 
     async def _fold(self, partition: TopicPartition, owned: AssignedPartition, records: RawBatch) -> CountDeltas:
-        deltas = await fold_next(self._pool, partition, owned, decode(records, self._sites), records)
+        batch = await decode_declared(records, self._sites)
+        deltas = await fold_next(self._pool, partition, owned, batch, records)
         self._progress = time.monotonic()
         return deltas
 

@@ -72,6 +72,9 @@ class RawBatch:
         return cls(offset, arrived, [record.value for record in records])
 
 
+UNKNOWN_SITE_REASON = "unknown-site"
+
+
 class DeadLetter(NamedTuple):
     """A record that cannot be counted, and the reason."""
 
@@ -168,12 +171,12 @@ def decode(records: RawBatch, sites: Mapping[str, Site]) -> EventBatch:
         "too-old": columns["at"] < columns["arrived"] - AGE_MS_MAX,
         "future": columns["at"] > columns["arrived"] + AHEAD_MS_MAX,
         "nul-character": _is_in(columns["article"], invalid["article"]) | _is_in(columns["bot"], invalid["bot"]),
-        "unknown-site": _is_in(columns["site"], unknown),
+        UNKNOWN_SITE_REASON: _is_in(columns["site"], unknown),
         "schema": malformed | _is_in(columns["site"], misnamed),
     }
     rejected = {int(row): reason for reason, bad in reasons.items() if bad.any() for row in np.flatnonzero(bad)}
     for row, reason in rejected.items():
-        site = None if reason in ("schema", "unknown-site") else names["site"][columns["site"][row]]
+        site = None if reason in ("schema", UNKNOWN_SITE_REASON) else names["site"][columns["site"][row]]
         rejections.append(_rejection(records, int(rows[row]), reason, site))
     if rejected:
         rejections.sort(key=lambda rejection: rejection.dead_letter.offset)

@@ -17,7 +17,6 @@ from shared.kafka.consumer import create_broker, run_broker
 from shared.kafka.producer import Producer
 from shared.postgres import open_pool
 from shared.role import Process, Role
-from shared.sites import read_sites
 from shared.topic_watch import TopicWatch
 from shared.topics import wanted_topics
 
@@ -31,7 +30,7 @@ async def run_counter(settings: StatsSettings, process: Process) -> AsyncIterato
     producer.start()
     # Two brokers: counting must not wait until the other consumer groups have been joined.
     views, others = create_broker(kafka), create_broker(kafka)
-    sites = read_sites(settings.sites, settings.public_url)
+    sites = process.follow_sites(settings)
     consumer = CountingConsumer(views, pool, sites, settings, process)
     followers = [
         follow_adjustments(others, pool, producer, process),

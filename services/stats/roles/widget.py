@@ -11,11 +11,11 @@ from services.stats.counter_api.endpoints import FORMS, CounterEndpoints, widget
 from services.stats.counter_api.live_stream import LiveStreams
 from services.stats.counter_api.prometheus_exporter import run_exporter
 from services.stats.settings import StatsSettings
+from services.stats.statistics.overview import OverviewRoutes
 from services.stats.statistics.routes import StatisticsRoutes
 from shared.postgres import open_pool
 from shared.process import raise_open_files_limit
 from shared.role import Process, Role
-from shared.sites import read_sites
 
 COUNTER_READS_MAX = 4
 """Connections to Postgres for counters: articles have two of them at most."""
@@ -27,7 +27,7 @@ RESERVED_FILES = 500
 async def run_widget(settings: StatsSettings, process: Process) -> AsyncIterator[Role]:
     """Run the public read side."""
     url = settings.database_url.get_secret_value()
-    sites = read_sites(settings.sites, settings.public_url)
+    sites = process.follow_sites(settings)
     # A separate pool with short statements: other reads of this process never wait for counters, nor counters for them.
     pool = await open_pool(url, role="presstally_stats", size=COUNTER_READS_MAX, statement_timeout_seconds=2)
     counters = CounterCache(pool, sites, process)
@@ -39,7 +39,8 @@ async def run_widget(settings: StatsSettings, process: Process) -> AsyncIterator
     )
     endpoints = CounterEndpoints(sites, counters, live, settings.trusted_proxies)
     statistics_pool = await open_pool(url, role="presstally_stats", size=4, statement_timeout_seconds=10)
-    statistics = StatisticsRoutes(statistics_pool, sites, settings.statistics_tokens.get_secret_value())
+    statistics = StatisticsRoutes(statistics_pool, sites, settings.read_statistics_tokens)
+    overview = OverviewRoutes(counters, sites, lambda: statistics.auth)
     exporting = process.spawn(run_exporter(counters, sites), "site counters for Prometheus")
     try:
         yield Role(
@@ -53,6 +54,9 @@ async def run_widget(settings: StatsSettings, process: Process) -> AsyncIterator
                     for form in FORMS
                 ),
                 Route("/stats/{site}/live", endpoints.live),
+                Route("/stats", overview.without_slash),
+                Route("/stats/", statistics.limited(overview.page)),
+                Route("/stats/sites.json", statistics.limited(overview.json)),
                 *statistics.routes,
             ],
             not_ready=lambda: [counters.problem] if counters.problem else [],

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from importlib.resources import files
-from typing import Any
+from typing import Any, get_args
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -15,10 +15,17 @@ from services.stats.statistics.page_data import PageData
 from services.stats.statistics.periods import PERIOD_BUCKETS
 from services.stats.statistics.top_articles import TopArticle
 from services.stats.statistics.translations import WORDS, counted_unit
+from shared.events import Measure
 from shared.sites import Site
 from shared.translations import LANGUAGES, ui_language
 
 HOSTS_SHOWN = 15
+PAGE_HEADERS = {
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+}
 ASSETS = {
     name: files(__package__).joinpath(f"assets/{file}").read_bytes()
     for name, file in {
@@ -82,6 +89,46 @@ def render_fragment(articles: Sequence[TopArticle], site: Site, base_url: str, n
         number=number,
         write=Formatter(site, ui_language(site)),
         numbers_wanted=with_numbers,
+    )
+
+
+def render_overview(
+    rows: Sequence[Any],
+    sum_of_sites: Mapping[str, int],
+    site: Site,
+    language: str,
+    link: Any,
+    *,
+    measure: Measure,
+    robots: bool,
+) -> str:
+    """Render the overview of sites.
+
+    Args:
+        rows: The sites with their counters, at least one.
+        sum_of_sites: Of each number.
+        site: Whose format numbers and times have.
+        language: Of the page.
+        link: Returns the query of a link for named values.
+        measure: Of all counters.
+        robots: Whether search engines may list it.
+    """
+    as_of = min((row.values.as_of for row in rows), key=datetime.fromisoformat)
+    return _environment.get_template("overview.html").render(
+        rows=rows,
+        sum=sum_of_sites,
+        numbers=tuple(sum_of_sites),
+        measures=get_args(Measure),
+        measure=measure,
+        language=language,
+        languages=LANGUAGES,
+        words=WORDS[language],
+        write=Formatter(site, language),
+        as_of=as_of,
+        as_of_seconds=int(datetime.fromisoformat(as_of).timestamp()),
+        link=link,
+        robots=robots,
+        asset=asset_url,
     )
 
 

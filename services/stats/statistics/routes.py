@@ -18,7 +18,7 @@ from starlette.routing import Route
 
 from services.stats.query_params import ANY_ORIGIN, choice_param
 from services.stats.statistics.access import StatisticsAuth, query_with_token
-from services.stats.statistics.page import ASSETS, render_fragment, render_page, render_token_form
+from services.stats.statistics.page import ASSETS, PAGE_HEADERS, render_fragment, render_page, render_token_form
 from services.stats.statistics.periods import BucketSize, InvalidRange, Period, TopPeriod, bucket_edges, parse_range
 from services.stats.statistics.report import RangeAt, ReportReader, TopReport
 from services.stats.statistics.report_tables import ReportFrame, history_table, sections_table, top_table
@@ -33,12 +33,6 @@ from shared.sites import Site, Sites
 from shared.translations import ui_language
 
 _T = TypeVar("_T")
-PAGE_HEADERS = {
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'self'",
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-}
 ASSET_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
 ID_CHARACTERS_MAX = 64
 DAYS_MAX = 400
@@ -63,10 +57,12 @@ class TopQuery(NamedTuple):
 class StatisticsRoutes:
     """The handlers of the statistics."""
 
-    def __init__(self, pool: asyncpg.Pool, sites: Sites, tokens: str) -> None:
+    def __init__(self, pool: asyncpg.Pool, sites: Sites, read_tokens: Callable[[], str]) -> None:
         self._reader = ReportReader(pool)
         self._sites = sites
-        self._auth = StatisticsAuth(sites, tokens)
+        self._read_tokens = read_tokens
+        self._read_access()
+        sites.on_change(self._read_access)
         self._requests = FairLimit(
             "statistics",
             running_max=REQUESTS_MAX,
@@ -76,6 +72,9 @@ class StatisticsRoutes:
         )
         self._renders = FairLimit("tables", running_max=1)
 
+    def _read_access(self) -> None:
+        self.auth = StatisticsAuth(self._sites, self._read_tokens())
+
     @property
     def routes(self) -> list[Route]:
         """All routes. They follow the counter's routes, whose paths are more specific."""
@@ -84,12 +83,12 @@ class StatisticsRoutes:
         return [
             Route("/stats/assets/{name}", asset),
             *(
-                Route(f"/stats/{{site}}/{name}" + ("" if kind == "json" else f".{kind}"), self._limited(act, kind))
+                Route(f"/stats/{{site}}/{name}" + ("" if kind == "json" else f".{kind}"), self.limited(act, kind))
                 for name, act in tables.items()
                 for kind in kinds
             ),
-            Route("/stats/{site}/top.html", self._limited(self.fragment)),
-            Route("/stats/{site}", self._limited(self.page)),
+            Route("/stats/{site}/top.html", self.limited(self.fragment)),
+            Route("/stats/{site}", self.limited(self.page)),
             Route("/stats/{site}/", self.without_slash),
         ]
 
@@ -98,7 +97,7 @@ class StatisticsRoutes:
         site = self._site(request)
         language = ui_language(site, request.query_params.get("lang"))
         try:
-            self._auth.check(request, site)
+            self.auth.check(request, site)
         except Problem as problem:
             if "text/html" not in request.headers.get("accept", ""):
                 raise
@@ -271,7 +270,7 @@ class StatisticsRoutes:
 
     def _check_access(self, request: Request) -> Site:
         site = self._site(request)
-        self._auth.check(request, site)
+        self.auth.check(request, site)
         return site
 
     def _section(self, request: Request, site: Site) -> str | None:
@@ -290,7 +289,9 @@ class StatisticsRoutes:
         headers = {**self._caching(site, 5), **ANY_ORIGIN}
         return Response(msgspec.json.encode(answer), media_type="application/json", headers=headers)
 
-    def _limited(self, act: Any, *arguments: str) -> Any:
+    def limited(self, act: Any, *arguments: str) -> Any:
+        """Return a handler that is refused when too many requests are being served."""
+
         async def handle(request: Request) -> Response:
             async with self._requests.admit():
                 answer: Response = await act(request, *arguments)

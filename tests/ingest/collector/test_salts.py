@@ -8,13 +8,13 @@ import asyncpg
 import pytest
 
 from services.ingest.collector.salts import SALT_BYTES, SALT_RETENTION, SaltStore
-from shared.sites import Site
+from shared.sites import Site, Sites
 
 DAY = date(2026, 11, 24)
 
 
 def store_of(pool: asyncpg.Pool, folder: Path, site: Site) -> SaltStore:
-    return SaltStore(pool, folder / "secrets.json", [site])
+    return SaltStore(pool, folder / "secrets.json", Sites({site.slug: site}))
 
 
 async def test_start_shares_secrets_between_collectors(pool: asyncpg.Pool, tmp_path: Path, site: Site) -> None:

@@ -6,14 +6,16 @@ from services.render.metrics import CACHE_BYTES
 from services.render.pages.document import Document
 from services.render.site.page_cache import PAGE_OVERHEAD_BYTES, CachedPage, PageCache, PageKey
 from services.render.site.representations import REPRESENTATION_OVERHEAD_BYTES, Representations
+from shared.sites import Site
 
+SITE = Site(slug="site", name="S", origins=["https://s.example"], timezone="UTC")
 PAGE_BYTES = 500
 COST_BYTES = PAGE_BYTES + PAGE_OVERHEAD_BYTES + REPRESENTATION_OVERHEAD_BYTES
 
 
 def page(*article_ids: str, expires_in: float = 60) -> CachedPage:
     representations = Representations(Document(b"x" * PAGE_BYTES))
-    return CachedPage(representations, b"", (1, None), time.time() + expires_in, article_ids)
+    return CachedPage(representations, b"", (1, None), time.time() + expires_in, article_ids, SITE)
 
 
 def serve(cache: PageCache, key: PageKey, one: CachedPage) -> None:

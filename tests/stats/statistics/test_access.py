@@ -57,10 +57,15 @@ def test_missing_or_wrong_token_is_refused(asked: Request) -> None:
 def test_invalid_tokens_stop_the_start() -> None:
     """A short token, an invalid line and a site without a token are all reported at once, without any token."""
     with pytest.raises(SettingsError) as refused:
-        StatisticsAuth(SITES, "shut short\nnobody abcdefghijklmnop\nopen\n")
+        StatisticsAuth(SITES, "shut short\nNobody! abcdefghijklmnop\nopen\n")
     message = str(refused.value)
     assert all(word in message for word in ("line 1", "line 2", "line 3", "site shut"))
     assert "abcdefghijklmnop" not in message
+
+
+def test_tokens_of_a_site_that_is_not_declared_are_no_error() -> None:
+    """A site can be added after its token, and removed before it."""
+    StatisticsAuth(Sites(open=OPEN), TOKENS)
 
 
 def test_links_keep_a_token_of_the_address() -> None:

@@ -119,7 +119,7 @@ def assert_page_is_consistent(html: str, period: str) -> int:
 
 async def test_page_read_500_times_under_load_has_no_contradiction(pool: asyncpg.Pool) -> None:
     """Counter, overview, series, lists, hosts, bots and ledger of each page agree, and totals never fall."""
-    routes = StatisticsRoutes(pool, SITES, "")
+    routes = StatisticsRoutes(pool, SITES, str)
     totals = []
     async with counting(pool):
         for number in range(READS):
@@ -134,7 +134,7 @@ async def test_tables_of_an_export_are_of_one_moment(pool: asyncpg.Pool, monkeyp
     """In a workbook the articles' sum is the sections' sum; a series' total is its buckets' sum; each has its time."""
     for name in ("TODAY_SECONDS", "DAYS_SECONDS", "LONG_SECONDS"):
         monkeypatch.setattr(report, name, 0.0)
-    routes = StatisticsRoutes(pool, SITES, "")
+    routes = StatisticsRoutes(pool, SITES, str)
     async with counting(pool):
         for period in ("today", "week", "month", "always") * 5:
             response = await routes.top(request("/stats/haihau/top.xlsx", f"period={period}&limit=100"), "xlsx")
@@ -149,7 +149,7 @@ async def test_tables_of_an_export_are_of_one_moment(pool: asyncpg.Pool, monkeyp
 
 async def test_as_of_is_when_the_numbers_were_read(pool: asyncpg.Pool) -> None:
     """An answer from the cache has the time at which Postgres was read, and not that of the request."""
-    routes = StatisticsRoutes(pool, SITES, "")
+    routes = StatisticsRoutes(pool, SITES, str)
     answers = []
     for _ in range(2):
         for name, act in (("top", routes.top), ("sections", routes.sections), ("history", routes.history)):
@@ -179,7 +179,7 @@ async def test_days_are_those_of_the_snapshot(
     clock = SimpleNamespace(time=lambda: time.time() + off_seconds, monotonic=time.monotonic)
     for module in ("routes", "report"):
         monkeypatch.setattr(f"services.stats.statistics.{module}.time", clock)
-    routes = StatisticsRoutes(pool, SITES, "")
+    routes = StatisticsRoutes(pool, SITES, str)
     async with counting(pool):
         pass
     views = await pool.fetchval("SELECT sum(views)::int FROM stats.counts WHERE grain = 'total' AND article = ''")

@@ -1,0 +1,171 @@
+"""Takes over changes of the sites' configuration while a process runs: the whole of it, or nothing.
+
+The files' dates, sizes and inodes are compared every few seconds: that also notices editors that write a new file and
+rename it, and the links of a Kubernetes ConfigMap, and works on every file system. A change is read once nothing has
+changed for SETTLE_SECONDS: half of a file may be valid, too. What a service would refuse at its start is refused here:
+the former configuration stays, with a log message, a warning in `/readyz` and a metric.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from shared.logs import log
+from shared.metrics import SITES_RELOAD_SUCCESS, SITES_RELOAD_SUCCESSFUL
+from shared.settings import SettingsError
+from shared.sites import Sites, SitesError, config_files, read_sites
+
+POLL_SECONDS = 2.0
+SETTLE_SECONDS = 1.0
+SETTLES_MAX = 30
+"""A file that somebody writes to all the time is read nevertheless."""
+LOOK_SECONDS_MIN = 0.1
+"""Between two comparisons that requests ask for: a flood of unknown sites costs no more."""
+
+_Stamp = tuple[tuple[Any, ...], ...]
+
+
+def no_check(sites: Sites) -> None:
+    """Accept all sites."""
+
+
+class SitesReload:
+    """The sites of a process, and their configuration.
+
+    Args:
+        path: A file or a folder.
+        public_url: See `read_sites`.
+        check: Raises SitesError or SettingsError for sites that the service could not start with. It runs in a thread.
+
+    Raises:
+        SitesError: the configuration is invalid.
+    """
+
+    def __init__(self, path: Path, public_url: str | None, check: Callable[[Sites], None] = no_check) -> None:
+        self._path = path
+        self._public_url = public_url
+        self._check = check
+        self._stamp = config_stamp(path)
+        self._unchanged_at = float("-inf")
+        self._reading = asyncio.Lock()
+        self.sites = read_sites(path, public_url)
+        self.sites.refresh = self.refresh
+        self.problem: str | None = None
+        """Why the configuration on disk is not in use; None if it is."""
+        self._changes = 0
+        self._report(None)
+
+    def warnings(self) -> list[str]:
+        """Return why the configuration on disk is not in use, for `/readyz`."""
+        return (
+            [f"the sites' configuration was refused, the former one is in use: {self.problem}"] if self.problem else []
+        )
+
+    def configuration(self) -> dict[str, Any]:
+        """Return the sites in use and the problem, as JSON, for `presstally sites check`."""
+        return {"sites": [msgspec.to_builtins(site) for site in self.sites.values()], "problem": self.problem}
+
+    async def run(self) -> None:
+        """Take over changes until cancelled."""
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            await self.refresh()
+
+    async def refresh(self) -> bool:
+        """Take over the configuration if it has changed; return whether the sites are others now.
+
+        Also called before something is refused because no site declares it: processes notice a change at different
+        moments.
+        """
+        changes, arrived = self._changes, time.monotonic()
+        await asyncio.sleep(max(0.0, self._unchanged_at + LOOK_SECONDS_MIN - arrived))
+        if self._unchanged_at < arrived:  # otherwise somebody else has compared since
+            if config_stamp(self._path) == self._stamp:
+                self._unchanged_at = time.monotonic()
+            else:
+                async with self._reading:
+                    await self._read_when_settled()
+        return self._changes != changes
+
+    async def _read_when_settled(self) -> None:
+        for _ in range(SETTLES_MAX):
+            stamp = config_stamp(self._path)
+            if stamp == self._stamp:
+                return
+            await asyncio.sleep(SETTLE_SECONDS)
+            if config_stamp(self._path) != stamp:
+                continue
+            try:
+                new = await asyncio.to_thread(self._read)
+            except (SitesError, SettingsError) as error:
+                problem: str | None = str(error)
+            except Exception as error:  # noqa: BLE001 - the former sites are in use, whatever is wrong with the new ones
+                problem = repr(error)
+            else:
+                problem = None if config_stamp(self._path) == stamp else "it changed while it was read"
+            if problem is None:
+                problem = self._take_over(new)
+            if config_stamp(self._path) != stamp:
+                continue  # the reason may be gone with it
+            self._stamp = stamp
+            self._report(problem)
+            return
+
+    def _read(self) -> Sites:
+        new = read_sites(self._path, self._public_url)
+        self._check(new)
+        return new
+
+    def _take_over(self, new: Sites) -> str | None:
+        """Use the sites from now on; return why that failed."""
+        before = dict(self.sites)
+        if list(before.items()) == list(new.items()):
+            return None
+        new.changed_at = time.time()
+        try:
+            self.sites.replace(new)
+        except Exception as error:  # noqa: BLE001 - the former sites are in use again
+            log.error("taking over the sites' configuration failed", exc_info=error)
+            return repr(error)
+        self._changes += 1
+        changes = {name: slugs for name, slugs in changed_sites(before, dict(self.sites)).items() if slugs}
+        log.info("the sites' configuration was taken over", **changes)
+        return None
+
+    def _report(self, problem: str | None) -> None:
+        if problem is not None and problem != self.problem:
+            log.error("the sites' configuration was refused; the former one stays in use", reason=problem)
+        self.problem = problem
+        SITES_RELOAD_SUCCESSFUL.set(problem is None)
+        if problem is None:
+            SITES_RELOAD_SUCCESS.set(time.time())
+
+
+def changed_sites(before: dict[str, Any], after: dict[str, Any]) -> dict[str, list[str]]:
+    """Return the slugs of the sites that were added, removed and changed."""
+    return {
+        "added": [slug for slug in after if slug not in before],
+        "removed": [slug for slug in before if slug not in after],
+        "changed": [slug for slug in after if slug in before and after[slug] != before[slug]],
+    }
+
+
+def config_stamp(path: Path) -> _Stamp:
+    """Return what changes when a configuration changes; that it cannot be read is such a change, too."""
+    try:
+        files = config_files(path)
+    except SitesError as error:
+        return ((str(error),),)
+    return tuple(_file_stamp(file) for file in files)
+
+
+def _file_stamp(file: Path) -> tuple[Any, ...]:
+    try:
+        found = file.stat()
+    except OSError as error:
+        return file.name, error.errno
+    return file.name, found.st_ino, found.st_dev, found.st_size, found.st_mtime_ns, found.st_ctime_ns
