@@ -25,7 +25,7 @@ OUTSIDE = {
 }
 """Pages that are not in docs/, and their names in the site."""
 NAVIGATION = {
-    "Start": ("quickstart", "configuration", "glossary"),
+    "Start": ("quickstart", "configuration", "sites", "glossary"),
     "Website": ("tracking", "counters", "statistics", "portal", "theming", "static-export"),
     "Editors": ("publishing", "media", "importing", "importing-images", "migrating"),
     "Operation": ("administration", "backup", "upgrade", "scaling", "kubernetes", "dashboards", "runbooks", "tracing"),
