@@ -81,3 +81,8 @@ RECOVERY_CONFLICTS = Gauge(
     "presstally_recovery_conflicts",
     "Articles that could not be taken over from Kafka as they were, or had to give way, since the start.",
 )
+UNDECLARED_SECTIONS = Gauge(
+    "presstally_articles_in_undeclared_sections",
+    "Public articles in sections that their site does not declare.",
+    ["site"],
+)

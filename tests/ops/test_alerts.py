@@ -59,6 +59,7 @@ HEALTH = {
     "presstally_outbox_pending_messages": "0 3 0 2 0x700",
     "presstally_recovery_conflicts": "0x700",
     "presstally_schedule_overdue_seconds": "0x700",
+    'presstally_articles_in_undeclared_sections{site="haihau"}': "0x700",
     'presstally_article_publish_to_live_seconds_bucket{le="10.0"}': "0+2x700",
     'presstally_article_publish_to_live_seconds_bucket{le="+Inf"}': "0+2x700",
     'presstally_articles_rendered_total{result="failed"}': "1x700",
@@ -117,6 +118,11 @@ CASES = [
         "SitesConfigRefused",
         "ticket",
         {'presstally_sites_config_last_reload_successful{job="render",instance="r"}': "1x20 0x40"},
+    ),
+    Case(
+        "ArticlesInUndeclaredSections",
+        "ticket",
+        {'presstally_articles_in_undeclared_sections{site="haihau"}': "0x20 3x40"},
     ),
     Case("CountingStopped", "page", {"presstally_consumer_counting_stopped": "0x20 1x40"}),
     Case(

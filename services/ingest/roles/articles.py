@@ -29,6 +29,7 @@ from services.ingest.articles.outbox_relay import run_outbox_relay
 from services.ingest.articles.publication_status import CONSUMER_GROUP, PublicationTracker, save_publication
 from services.ingest.articles.scheduler import run_scheduler
 from services.ingest.articles.topic_comparison import ComparisonGate
+from services.ingest.articles.undeclared_sections import UndeclaredSectionsWatch
 from services.ingest.auth.tokens import Tokens
 from services.ingest.media.library import MediaStore
 from services.ingest.settings import IngestSettings
@@ -124,7 +125,9 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
     context = ApiContext(pool, Tokens(pool), sites, tracker, media, gate)
     used = [ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE]
     topics = TopicWatch(settings.kafka, wanted_topics(settings.replication, used, dead_letters=False))
+    sections = UndeclaredSectionsWatch(background, sites)
     tasks = [
+        process.spawn(sections.run(), "look for undeclared sections"),
         process.spawn(topics.run(), "check the topics"),
         process.spawn(run_outbox_relay(background, settings.kafka), "outbox relay"),
         process.spawn(run_scheduler(background, sites), "scheduler"),
@@ -138,7 +141,7 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
                 "articles",
                 routes=[Mount("/api", limited(editor_api(context), context.tokens)), *asyncapi.ROUTES],
                 not_ready=lambda: [*gate.not_ready(), *([producer.problem] if producer.problem else [])],
-                degraded=topics.warnings,
+                degraded=lambda: [*topics.warnings(), *sections.warnings()],
             )
     finally:
         for task in tasks:

@@ -414,3 +414,26 @@ UPDATE ingest.articles a SET number = n.number, content = jsonb_set(content, '{n
 FROM (SELECT nextval('ingest.article_numbers') AS number) n
 WHERE a.number = $1 AND a.id <> $2 AND a.live IS NULL
 RETURNING a.id, a.number
+
+-- name: undeclared_sections
+-- $1, $2: the declared pairs of site and section; $3: the sites. Distinct sections are read from the index one after the
+-- other; those that every site declares have no articles to find. No column is read whose text is stored elsewhere.
+WITH RECURSIVE named AS (
+    (SELECT live ->> 'section' AS section FROM ingest.articles WHERE live IS NOT NULL ORDER BY 1 LIMIT 1)
+    UNION ALL
+    SELECT (
+        SELECT live ->> 'section' FROM ingest.articles
+        WHERE live IS NOT NULL AND live ->> 'section' > named.section ORDER BY 1 LIMIT 1
+    ) FROM named WHERE named.section IS NOT NULL
+), declared AS (
+    SELECT site, section FROM unnest($1::text[], $2::text[]) AS pair (site, section)
+)
+SELECT a.site, named.section, count(*) AS articles
+FROM named
+JOIN ingest.articles a ON a.live ->> 'section' = named.section AND a.live IS NOT NULL
+WHERE named.section NOT IN (SELECT section FROM declared GROUP BY section HAVING count(*) = cardinality($3::text[]))
+    AND a.site = ANY ($3)
+    AND a.state NOT IN ('unpublished', 'archived', 'killed')
+    AND NOT EXISTS (SELECT FROM declared WHERE declared.site = a.site AND declared.section = named.section)
+GROUP BY a.site, named.section
+ORDER BY a.site, named.section

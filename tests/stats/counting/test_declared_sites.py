@@ -1,4 +1,4 @@
-"""Records of a site that this counter does not know yet are read by the newest configuration before they are refused."""
+"""Records of a site that this counter does not know yet are decoded by the newest configuration."""
 
 import json
 
