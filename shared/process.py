@@ -34,8 +34,10 @@ from shared.sites_reload import no_check
 
 STOP_SECONDS = 9.0
 """Bound on a graceful stop; supervisors wait 10 seconds or more before they kill."""
-DRAIN_SECONDS = 0.25
-"""How long a stopping process still serves and closes each connection after its response (shared/http/draining.py)."""
+DRAIN_SECONDS = 0.5
+"""How long a stopping process still serves and closes each connection after its response (shared/http/draining.py).
+
+Longer than the gateway keeps an idle connection, so that none is left when the server closes the rest."""
 FORCE_EXIT_SECONDS = 1.0
 """For tasks of libraries that still run when all roles have stopped."""
 

@@ -98,7 +98,7 @@ COUNTER_REJECTIONS = Counter(
     "presstally_counter_rejections_total", "Rejected counter requests, by reason.", ["reason"]
 )  # articles_busy, streams_of_address, streams_of_process
 SITE_COUNTER = Gauge(
-    "presstally_site_counter",
+    "presstally_site_traffic",
     "A site's public counter. Online is distinct visitors of the last 300 s. Absent while unknown.",
     ["site", "measure", "window"],
 )

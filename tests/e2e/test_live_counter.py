@@ -51,7 +51,7 @@ def test_prometheus_has_the_public_values(system: Any, new_id: Callable[[], str]
     views(system, new_id, 3)
     page = f"http://127.0.0.1:{system.port('stats')}/metrics"
     pattern = re.compile(
-        r'^presstally_site_counter\{measure="views",site="giao-thuy",window="total"\} (\S+)', re.MULTILINE
+        r'^presstally_site_traffic\{measure="views",site="giao-thuy",window="total"\} (\S+)', re.MULTILINE
     )
 
     def agree() -> bool:

@@ -18,13 +18,13 @@ OVERVIEW = Dashboard(
                 "Visitors online",
                 "Distinct visitors of the last 300 s, as the public counter shows them.",
                 "short",
-                f'sum(max by (site) (presstally_site_counter{{{SITE},window="online"}}))',
+                f'sum(max by (site) (presstally_site_traffic{{{SITE},window="online"}}))',
             ),
             stat(
                 "Visits today",
                 "Visits since the site's midnight.",
                 "short",
-                f'sum(max by (site) (presstally_site_counter{{{SITE},measure="visits",window="today"}}))',
+                f'sum(max by (site) (presstally_site_traffic{{{SITE},measure="visits",window="today"}}))',
             ),
             stat(
                 "Targets down",
@@ -99,7 +99,7 @@ OVERVIEW = Dashboard(
                 "Today's visits as the public counter shows them. They drop to 0 at midnight, and at no other time.",
                 "short",
                 {
-                    "{{site}}": f'max by (site) (presstally_site_counter{{{SITE},measure="visits",window="today"}})',
+                    "{{site}}": f'max by (site) (presstally_site_traffic{{{SITE},measure="visits",window="today"}})',
                 },
             ),
             Panel(

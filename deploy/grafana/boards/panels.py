@@ -195,7 +195,7 @@ def to_json(described: Dashboard) -> dict[str, Any]:
         dashboard.QueryVariable("site")
         .label("Site")
         .datasource(SOURCE)
-        .query({"query": "label_values(presstally_site_counter, site)", "refId": "site"})
+        .query({"query": "label_values(presstally_site_traffic, site)", "refId": "site"})
         .refresh(models.VariableRefresh.ON_TIME_RANGE_CHANGED)
         .sort(models.VariableSort.ALPHABETICAL_ASC)
         .multi(True)

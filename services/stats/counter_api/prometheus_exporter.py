@@ -13,7 +13,7 @@ RETRY_SECONDS = 1.0
 
 
 async def run_exporter(counters: CounterCache, sites: Sites) -> None:
-    """Update `presstally_site_counter` of all sites, until cancelled."""
+    """Update `presstally_site_traffic` of all sites, until cancelled."""
     sites.on_change(SITE_COUNTER.clear)  # those of a removed site would stay
     while True:
         is_known = await export(counters, sites)

@@ -37,7 +37,7 @@ class Counters:
 
 def gauge(measure: str, window: str) -> float | None:
     labels = {"site": "haihau", "measure": measure, "window": window}
-    return REGISTRY.get_sample_value("presstally_site_counter", labels)
+    return REGISTRY.get_sample_value("presstally_site_traffic", labels)
 
 
 async def test_export_sets_every_measure_and_removes_all_during_an_outage() -> None:
