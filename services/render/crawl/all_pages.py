@@ -23,6 +23,7 @@ from services.render.site import routes
 from services.render.site.page_reader import LIST_PAGE_SIZE, PageReader
 from services.render.site.redirects_and_gone import NoPage, Redirect
 from shared.articles import Article
+from shared.progress_bar import progress_bar
 
 BATCH_ARTICLES = 200
 DECODED_ARTICLES_MAX = 12_000
@@ -168,7 +169,14 @@ async def site_urls(reader: PageReader) -> SiteUrls:
 
 
 async def render_all(reader: BulkPageReader, urls: SiteUrls, public_url: str) -> AsyncIterator[tuple[str, PageResult]]:
-    """Render each URL. The next batch of articles is read meanwhile."""
+    """Render each URL, with a progress bar. The next batch of articles is read meanwhile."""
+    with progress_bar("pages", len(urls.articles) + len(urls.others)) as advance:
+        async for rendered in _render_all(reader, urls, public_url):
+            yield rendered
+            advance(1)
+
+
+async def _render_all(reader: BulkPageReader, urls: SiteUrls, public_url: str) -> AsyncIterator[tuple[str, PageResult]]:
     batches = _batched(list(urls.articles))
     prefetch = asyncio.create_task(reader.prefetch(batches[0])) if batches else None
     try:

@@ -18,6 +18,7 @@ from services.render.queries import GENERATIONS
 from shared.articles import Article
 from shared.kafka.connection import READ_COMMITTED, KafkaConfig
 from shared.postgres import POSTGRES_DATA_ERRORS
+from shared.progress_bar import progress_bar
 from shared.sites import Sites
 from shared.topics import ARTICLES
 
@@ -47,12 +48,18 @@ class Replay:
 
     async def catch_up(self, ends: Mapping[TopicPartition, int], deadline: float = float("inf")) -> bool:
         """Replay all records before `ends`; False if the deadline (time.monotonic) came first."""
-        while any([await self._consumer.position(part) < end for part, end in ends.items()]):
-            if time.monotonic() > deadline:
-                return False
-            fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_ARTICLES)
-            await self._replay([record for records in fetched.values() for record in records])
+        with progress_bar("records", sum(ends.values()) - await self._position(ends)) as advance:
+            while any([await self._consumer.position(part) < end for part, end in ends.items()]):
+                if time.monotonic() > deadline:
+                    return False
+                before = await self._position(ends)
+                fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_ARTICLES)
+                await self._replay([record for records in fetched.values() for record in records])
+                advance(await self._position(ends) - before)
         return True
+
+    async def _position(self, partitions: Iterable[TopicPartition]) -> int:
+        return sum([await self._consumer.position(part) for part in partitions])
 
     async def _replay(self, records: Iterable[ConsumerRecord]) -> None:
         newest: dict[str, Article] = {}

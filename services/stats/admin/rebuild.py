@@ -12,7 +12,7 @@ Records that Kafka has deleted cannot be counted again. Local days that the log 
 
 import argparse
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -45,6 +45,7 @@ from shared.kafka.connection import READ_COMMITTED, KafkaConfig
 from shared.kafka.last_record import record_checksum
 from shared.kafka.log_reader import log_reader
 from shared.kafka.topic_identity import read_topic
+from shared.progress_bar import progress_bar
 from shared.sites import Sites, read_sites
 from shared.topics import PAGE_VIEWS
 
@@ -297,6 +298,13 @@ class Rebuild:
         if self._new_log:
             return True  # the counters count all of it, from its beginning
         wanted = await self._read_counted() if counted is None else counted
+        left = sum(
+            [max(0, wanted.get(one.partition, 0) - await self._consumer.position(one)) for one in self._partitions]
+        )
+        with progress_bar("records", left) as advance:
+            return await self._count_until(wanted, deadline, advance)
+
+    async def _count_until(self, wanted: Mapping[int, int], deadline: float, advance: Callable[[int], None]) -> bool:
         # By the consumer's position: the end of a transaction takes an offset too, and is no record.
         while behind := [
             one for one in self._partitions if await self._consumer.position(one) < wanted.get(one.partition, 0)
@@ -310,6 +318,7 @@ class Rebuild:
                     self._consumer.seek(one, end)
                 if already_counted := [record for record in records if record.offset < end]:
                     await self._count(one, self._partitions[one], already_counted)
+                    advance(len(already_counted))
         return True
 
     async def _read_counted(self) -> dict[int, int]:

@@ -1,6 +1,6 @@
 """Recounts with the reference model what the log still has of the counted records."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
@@ -11,6 +11,7 @@ from shared.cli import CommandError
 from shared.kafka.last_record import record_checksum
 from shared.kafka.log_reader import read_range
 from shared.kafka.topic_identity import TopicIdentity, read_topic
+from shared.progress_bar import progress_bar
 from shared.sites import Sites
 from shared.topics import PAGE_VIEWS
 
@@ -35,18 +36,29 @@ async def recount_log(
         if partition.partition not in stored.partitions:
             uncounted = ends[partition] - begins[partition]
             spans[partition.partition] = LogSpan(begins[partition], None, {}, offsets_without_position=uncounted)
-    for number, progress in stored.partitions.items():
-        partition = TopicPartition(PAGE_VIEWS.name, number)  # a new topic may have fewer partitions than the former one
-        begin, log_end = begins.get(partition, 0), ends.get(partition, 0)
-        if progress.next_offset > log_end:
-            raise CommandError(f"partition {number} is counted to {progress.next_offset} and the log ends at {log_end}")
-        counter.begin_partition(number, stored.articles_of(number, begin))
-        spans[number] = await _recount_partition(reader, partition, begin, stored, counter)
+    counted_to = {TopicPartition(PAGE_VIEWS.name, number): one.next_offset for number, one in stored.partitions.items()}
+    total = sum(end - begins.get(partition, 0) for partition, end in counted_to.items())
+    with progress_bar("records", total) as advance:
+        for number, progress in stored.partitions.items():
+            partition = TopicPartition(PAGE_VIEWS.name, number)  # a new topic may have fewer partitions than the former
+            begin, log_end = begins.get(partition, 0), ends.get(partition, 0)
+            if progress.next_offset > log_end:
+                raise CommandError(
+                    f"partition {number} is counted to {progress.next_offset} and the log ends at {log_end}"
+                )
+            counter.begin_partition(number, stored.articles_of(number, begin))
+            spans[number] = await _recount_partition(reader, partition, begin, stored, counter, advance=advance)
     return counter.finish(), spans
 
 
 async def _recount_partition(
-    reader: AIOKafkaConsumer, partition: TopicPartition, begin: int, stored: StoredValues, counter: ReferenceCounter
+    reader: AIOKafkaConsumer,
+    partition: TopicPartition,
+    begin: int,
+    stored: StoredValues,
+    counter: ReferenceCounter,
+    *,
+    advance: Callable[[int], None],
 ) -> LogSpan:
     number, end = partition.partition, stored.partitions[partition.partition].next_offset
     first_arrived, last_record = None, None
@@ -57,6 +69,7 @@ async def _recount_partition(
             for record in records:
                 counter.add(record.offset, record.timestamp, record.value)
                 _count_in_gaps(in_gaps, record.offset)
+            advance(len(records))
             if records and records[-1].offset == end - 1:
                 last_record = record_checksum(records[-1].timestamp, records[-1].value)
     except OffsetOutOfRangeError as error:
