@@ -26,8 +26,12 @@ SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "max_connections": "200",
-    "shared_buffers": "128MB",
+    "shared_buffers": "64MB",
     "autovacuum_vacuum_scale_factor": "0.02",
+    # No processes that wait for nothing, and no compiler in each connection that runs a long query.
+    "io_method": "sync",
+    "max_logical_replication_workers": "0",
+    "jit": "off",
 }
 
 

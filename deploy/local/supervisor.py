@@ -21,6 +21,8 @@ from typing import IO, Any
 from deploy.local.log_files import bound_log
 
 POLL_SECONDS = 0.05
+RUNNING_POLL_SECONDS = 0.25
+"""Once everything runs: seldom enough to cost nothing, soon enough for a restart."""
 RESTART_DELAY_SECONDS = (0.5, 5.0)
 SETTLED_SECONDS = 10.0
 FILE_CHECK_SECONDS = 1.0
@@ -174,7 +176,7 @@ class Supervisor:
                     self.report_change()
             for part in self.parts:
                 self._restart_if_dead(part)
-            time.sleep(POLL_SECONDS)
+            time.sleep(RUNNING_POLL_SECONDS)
 
     def stop(self) -> None:
         """Stop all processes, the last started first."""

@@ -19,7 +19,7 @@ TABLES = (ROOT / "docs/configuration.md").read_text(encoding="utf-8")
 ROW = re.compile(r"^\| `((?:PRESSTALLY|KAFKA|DATABASE|OTEL)_[A-Z_]+)` \|([^|]*)\|", re.MULTILINE)
 ROWS = ROW.findall(TABLES)
 DOCUMENTED = {name: default.strip().strip("`") for name, default in ROWS}
-OF_THE_LOCAL_STACK = {"PRESSTALLY_PORT", "PRESSTALLY_HOME", "PRESSTALLY_BIND"}
+OF_THE_LOCAL_STACK = {"PRESSTALLY_PORT", "PRESSTALLY_HOME", "PRESSTALLY_BIND", "KAFKA_HEAP_OPTS"}
 IN_WORDS = {
     "KAFKA_CA_FILE": {"system CAs": None},
     "PRESSTALLY_PUBLIC_URL": {"first origin of the site": None},
