@@ -18,6 +18,10 @@ from shared.role import Process
 SESSION_TIMEOUT_MS = 6_000
 """Silence after which Kafka reassigns a dead consumer's partitions: the least that brokers allow by default."""
 HEARTBEAT_MS = 1_000
+FETCH_WAIT_MS = 500
+"""How long a broker waits for records before it answers that there are none; it answers at once when one arrives. Of an
+idle consumer this is nearly the whole cost. A fetch that waits delays other requests on its connection, and the first
+records after a seek, by so much: what cannot wait is read through a consumer without a group."""
 
 
 def create_broker(kafka: KafkaConfig, middlewares: Sequence[Any] = ()) -> KafkaBroker:

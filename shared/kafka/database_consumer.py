@@ -24,7 +24,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 
 from shared.consumer_offsets import ConsumerOffsets, LogPosition, PositionMoved
 from shared.kafka.connection import READ_COMMITTED
-from shared.kafka.consumer import HEARTBEAT_MS, SESSION_TIMEOUT_MS
+from shared.kafka.consumer import FETCH_WAIT_MS, HEARTBEAT_MS, SESSION_TIMEOUT_MS
 from shared.kafka.last_record import connect_to_leader, current_connection, record_checksum
 from shared.kafka.producer import KAFKA_ERRORS
 from shared.kafka.topic_identity import read_identity
@@ -37,8 +37,6 @@ from shared.tracing import record_failure
 
 CHECK_SECONDS = 5.0
 """From one comparison of the positions with the database and with Kafka to the next."""
-FETCH_WAIT_MS = 100
-"""An idle fetch delays all other requests on its connection for so long, such as those of a reload."""
 
 Transaction = Callable[[], AbstractAsyncContextManager[Connection]]
 """Begins a transaction in which a record is applied; at its end the record's offset is stored in it."""

@@ -87,6 +87,5 @@ async def _is_known(
             return False
         if position.last_record is not None and position.next_offset > beginnings[place]:
             last_records[place] = position.next_offset - 1
-    found = await read_checksums(reader, last_records)
-    reader.resume(*last_records)
+    found = await read_checksums(reader, last_records)  # which leaves them paused: they would be fetched all the time
     return all(found[place] == stored[place.partition].last_record for place in last_records)

@@ -10,7 +10,7 @@ A relay that dies between Kafka's commit and the delete causes duplicates: consu
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 
 import asyncpg
 import msgspec
@@ -29,7 +29,10 @@ TRANSACTION_TIMEOUT_MS = 10_000
 BATCH_MESSAGES = 200
 SEND_SECONDS = 8.0
 START_SECONDS = 15.0
-IDLE_SECONDS = 0.05
+WOKEN_BY = "presstally_outbox"
+"""The channel on which Postgres announces that messages were committed."""
+IDLE_SECONDS = 1.0
+"""How long the relay waits without being woken: so it also keeps its session and its witness up to date."""
 STEP_SECONDS_MAX = 15.0
 """A consumer whose connection broke may wait without end: then the relay begins again with a new one."""
 BEGIN_SECONDS_MAX = 600.0
@@ -62,16 +65,38 @@ def is_cancelled() -> bool:
 
 
 async def _relay_all(connection: Connection, kafka: KafkaConfig, outage: Outage) -> None:
-    async with _producer(kafka) as producer, open_comparison(connection, kafka) as comparison:
+    async with (
+        _producer(kafka) as producer,
+        open_comparison(connection, kafka) as comparison,
+        _listen(connection) as committed,
+    ):
         async with asyncio.timeout(BEGIN_SECONDS_MAX):
             await comparison.begin()
         while True:
+            committed.clear()
             count = await _relay_batch(connection, producer)
             async with asyncio.timeout(STEP_SECONDS_MAX):
                 await comparison.step(producer)
             outage.ended()
             if not count:
-                await asyncio.sleep(IDLE_SECONDS)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(IDLE_SECONDS):
+                        await committed.wait()
+
+
+@asynccontextmanager
+async def _listen(connection: Connection) -> AsyncIterator[asyncio.Event]:
+    """Yield an event that is set whenever messages were committed to the outbox, by any process."""
+    committed = asyncio.Event()
+
+    def wake(*_: object) -> None:
+        committed.set()
+
+    await connection.add_listener(WOKEN_BY, wake)
+    try:
+        yield committed
+    finally:
+        await connection.remove_listener(WOKEN_BY, wake)
 
 
 @asynccontextmanager

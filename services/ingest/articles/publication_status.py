@@ -89,6 +89,7 @@ class PublicationTracker:
         self._waiters: dict[str, int] = defaultdict(int)
         self._seen: dict[str, asyncpg.Record] = {}
         self._round = asyncio.Condition()
+        self._has_waiters = asyncio.Event()
 
     async def read(self, article_id: str) -> asyncpg.Record | None:
         """Return the row of an article, or None."""
@@ -103,6 +104,7 @@ class PublicationTracker:
         status = publication_status(row, wanted)
         target = status.version  # fixed: a newer version may be published meanwhile
         self._waiters[article_id] += 1
+        self._has_waiters.set()
         try:
             async with asyncio.timeout(timeout_seconds):
                 while status.status not in FINAL and not self._stop.is_set():
@@ -122,9 +124,10 @@ class PublicationTracker:
         """Poll the status for all waiters until cancelled."""
         outage = Outage("read publication status")
         while True:
-            await asyncio.sleep(POLL_SECONDS)
             if not self._waiters:
-                continue
+                self._has_waiters.clear()
+                await self._has_waiters.wait()
+            await asyncio.sleep(POLL_SECONDS)
             try:
                 rows = await self._pool.fetch(SQL["publication_status"], list(self._waiters))
                 self._seen = {row["id"]: row for row in rows}

@@ -6,7 +6,6 @@ is decided in Postgres, for every process and replica (`ingest.is_compared`), an
 
 import asyncio
 import contextlib
-import math
 import time
 from datetime import datetime
 
@@ -83,17 +82,13 @@ class ComparisonGate:
         started_at: datetime = await retry_until_done(
             lambda: self._pool.fetchval("SELECT clock_timestamp()"), on=POSTGRES_UNAVAILABLE, what="read the time"
         )
-        waited = math.inf
 
         async def read() -> None:
-            nonlocal waited
-            waited += CLOSED_POLL_SECONDS
-            if not self._open.is_set() or waited >= OPEN_POLL_SECONDS:
-                if await self._pool.fetchval(SQL["is_compared_since"], started_at):
-                    self._open.set()
-                else:
-                    self._open.clear()
-                waited = 0.0
+            if await self._pool.fetchval(SQL["is_compared_since"], started_at):
+                self._open.set()
+                await asyncio.sleep(OPEN_POLL_SECONDS - CLOSED_POLL_SECONDS)
+            else:
+                self._open.clear()
 
         await run_periodically(
             read, every_seconds=CLOSED_POLL_SECONDS, on=POSTGRES_UNAVAILABLE, what="read the state of the comparison"

@@ -138,10 +138,15 @@ SET publish_due_at = NULL, unpublish_due_at = NULL, state = 'draft', schedule_er
     content = jsonb_set(content, '{state}', '"draft"')
 WHERE id = $1
 
--- name: overdue_seconds
-SELECT coalesce(max(extract(epoch FROM now() - least(publish_due_at, unpublish_due_at))), 0)::float8
-FROM ingest.articles
-WHERE publish_due_at <= now() OR unpublish_due_at <= now()
+-- name: read_schedule
+-- Seconds until the next change is due; below 0 it is overdue, and without any it is infinite.
+SELECT coalesce(
+        extract(epoch FROM least(
+            (SELECT min(publish_due_at) FROM ingest.articles), (SELECT min(unpublish_due_at) FROM ingest.articles)
+        ) - now()),
+        'Infinity'
+    )::float8 AS due_in_seconds,
+    (SELECT count(*) FROM ingest.outbox) AS pending_messages
 
 -- name: count_pending_messages
 SELECT count(*) FROM ingest.outbox

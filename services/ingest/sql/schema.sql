@@ -84,6 +84,17 @@ CREATE INDEX outbox_key ON ingest.outbox (key);
 COMMENT ON TABLE ingest.outbox IS 'Messages committed together with the changes they report; the relay deletes those that Kafka has.';
 COMMENT ON COLUMN ingest.outbox.headers IS 'The message''s trace context as W3C headers; empty if not traced.';
 
+CREATE FUNCTION ingest.wake_relay() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    NOTIFY presstally_outbox;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER wake_relay AFTER INSERT ON ingest.outbox FOR EACH STATEMENT EXECUTE FUNCTION ingest.wake_relay();
+COMMENT ON TRIGGER wake_relay ON ingest.outbox IS 'So that the relay need not poll: it is woken when a message is committed.';
+
 CREATE TABLE ingest.opening_balances (
     site text NOT NULL,
     article text NOT NULL DEFAULT '',

@@ -136,6 +136,39 @@ async def test_relay_of_a_second_replica_waits_for_the_lock(pool: asyncpg.Pool) 
     assert (values(), Producer.started) == ([b"1"], 2)
 
 
+async def test_relay_is_woken_by_a_commit_and_by_nothing_before_it(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages are sent when their transaction commits, long before the relay would look by itself."""
+    monkeypatch.setattr(module, "IDLE_SECONDS", 3_600.0)
+    await put(pool, 0)
+    task = asyncio.create_task(run_outbox_relay(pool, KafkaConfig("localhost:1")))
+    await until_empty(pool)
+    async with pool.acquire() as connection:
+        transaction = connection.transaction()
+        await transaction.start()
+        await connection.execute("INSERT INTO ingest.outbox (topic, key, value) VALUES ('articles', 'a-1', '1')")
+        await asyncio.sleep(0.1)
+        assert values() == [b"0"]
+        await transaction.commit()
+    await until_empty(pool)
+    await asyncio.gather(*(put(pool, number) for number in range(2, 12)))
+    await until_empty(pool)
+    await stop(task)
+    assert sorted(values(), key=int) == [b"%d" % number for number in range(12)]
+
+
+async def test_relay_without_notifications_looks_by_itself(pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind a pooler that drops notifications, messages are sent a little later."""
+    monkeypatch.setattr(module, "IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(module, "WOKEN_BY", "nobody_notifies")
+    task = asyncio.create_task(run_outbox_relay(pool, KafkaConfig("localhost:1")))
+    await put(pool, 1)
+    await until_empty(pool)
+    await stop(task)
+    assert values() == [b"1"]
+
+
 async def test_is_cancelled_only_in_a_cancelled_task() -> None:
     """A cancellation is distinguished from other errors by the state of the task."""
     assert not is_cancelled()

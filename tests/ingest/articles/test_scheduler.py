@@ -8,7 +8,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from services.ingest.articles.scheduler import run_next_due
+from services.ingest.articles.scheduler import run_next_due, run_scheduler
 from services.ingest.articles.store import insert_article, read_article, save_change
 from services.ingest.articles.workflow import ArticleChange, StoredArticle, apply_transition
 from services.ingest.auth.actors import Actor
@@ -130,3 +130,24 @@ async def test_scheduler_unpublishable_article_is_unscheduled_with_reason(pool: 
     }
     assert reasons[broken] in row["schedule_error"]
     assert (await fetch_article(pool, "good")).head.state == "published"
+
+
+async def test_scheduler_publishes_at_the_time_and_not_at_the_next_tick(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change that falls due between two ticks is waited for; one that is due later is left."""
+    monkeypatch.setattr("services.ingest.articles.scheduler.TICK_SECONDS", 3_600.0)
+    now = datetime.now(UTC)
+    await insert_and_walk(pool, article(id="soon"), *TO_SCHEDULED, publish_at=now + timedelta(seconds=2))
+    later = now + timedelta(days=1)
+    await insert_and_walk(pool, article(id="later", number=2), *TO_SCHEDULED, publish_at=later)
+    running = asyncio.create_task(run_scheduler(pool, SITES))
+    try:
+        async with asyncio.timeout(30):
+            while (await fetch_article(pool, "soon")).head.state != "published":  # noqa: ASYNC110 - Postgres has no event
+                await asyncio.sleep(0.05)
+        assert datetime.now(UTC) >= now + timedelta(seconds=2)
+        assert (await fetch_article(pool, "later")).head.state == "scheduled"
+    finally:
+        running.cancel()
+        await asyncio.wait([running])
