@@ -13,8 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import structlog
-from structlog.typing import EventDict, WrappedLogger
+from shared.lean_imports import structlog
 
 QUIET = {
     "aiokafka": logging.WARNING,
@@ -112,7 +111,7 @@ def flush_logs() -> None:
         sys.stderr.flush()
 
 
-def _add_repeated(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def _add_repeated(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     repeated = getattr(event.get("_record"), "repeated", None)
     if repeated is not None:
         event["repeated"] = repeated
@@ -130,7 +129,7 @@ def _report_folded_regularly(handler: FoldingHandler) -> None:
     threading.Thread(target=run, name="folded log lines", daemon=True).start()
 
 
-def _default_logger_name(_: WrappedLogger, __: str, event: EventDict) -> EventDict:
+def _default_logger_name(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     event.setdefault("logger", "presstally")
     return event
 

@@ -72,6 +72,7 @@ def run_service(
         if isinstance(factory, LazyRole):
             factory.load()  # before the heap is frozen
     sys.setswitchinterval(SWITCH_SECONDS)
+    gc.collect()
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 100)
     BUILD_INFO.labels(__version__, settings.revision, service).set(1)

@@ -1,40 +1,41 @@
-"""`presstally render [builder|site …]`, or one of the commands."""
+"""`presstally render [builder|site …]`, or one of the commands. Roles and commands are imported when they run."""
 
 import sys
 
-from services.render.export import command as export_command
 from services.render.pages.theme_check import check_theme
-from services.render.rebuild import command as rebuild_command
-from services.render.roles.builder import run_builder
-from services.render.roles.site import run_site
 from services.render.settings import RenderSettings
-from shared.cli import Command, ServiceCommandLine
+from shared.cli import Command, ServiceCommandLine, late
+from shared.role import LazyRole
 from shared.sites import Sites
 
-ROLES = {"builder": run_builder, "site": run_site}
+REBUILD, EXPORT = "services.render.rebuild.command", "services.render.export.command"
+ROLES = {
+    "builder": LazyRole("services.render.roles.builder", "run_builder", "Run the builder."),
+    "site": LazyRole("services.render.roles.site", "run_site", "Run the public pages."),
+}
 UNCHANGED = "the live portal has not changed, run it again"
 COMMANDS = {
     "rebuild": Command(
         "rebuild the portal from the topic and swap",
-        rebuild_command.add_rebuild_arguments,
-        rebuild_command.rebuild,
+        late(REBUILD, "add_rebuild_arguments"),
+        late(REBUILD, "rebuild"),
         uses="Postgres or Kafka",
         after_failure=UNCHANGED,
         examples=("", "--check --compare"),
     ),
     "rollback": Command(
         "swap back to the former generation",
-        rebuild_command.add_rollback_arguments,
-        rebuild_command.rollback,
+        late(REBUILD, "add_rollback_arguments"),
+        late(REBUILD, "rollback"),
         uses="Postgres or Kafka",
         after_failure=UNCHANGED,
         examples=("",),
     ),
     "export": Command(
         "write a complete static copy of a site",
-        export_command.add_arguments,
-        export_command.run,
-        after_failure=export_command.AFTER_FAILURE,
+        late(EXPORT, "add_arguments"),
+        late(EXPORT, "run"),
+        after_failure="what was not replaced is unchanged, run it again",
         examples=("dist/portal --site haihau",),
     ),
 }

@@ -1,22 +1,23 @@
-"""`presstally stats [counter|widget …]`, or one of the commands."""
+"""`presstally stats [counter|widget …]`, or one of the commands. Roles and commands are imported when they run."""
 
 import sys
 
-from services.stats.admin import adjust, dlq, rebuild
-from services.stats.admin.verify import command as verify
-from services.stats.roles.counter import run_counter
-from services.stats.roles.widget import run_widget
 from services.stats.settings import StatsSettings
 from services.stats.statistics.access import StatisticsAuth
-from shared.cli import Command, ServiceCommandLine
+from shared.cli import Command, ServiceCommandLine, late
+from shared.role import LazyRole
 from shared.sites import Sites
 
-ROLES = {"counter": run_counter, "widget": run_widget}
+ADMIN = "services.stats.admin"
+ROLES = {
+    "counter": LazyRole("services.stats.roles.counter", "run_counter", "Run the counter."),
+    "widget": LazyRole("services.stats.roles.widget", "run_widget", "Run the public read side."),
+}
 COMMANDS = {
     "adjust": Command(
         "add an amount that nobody measured to a total, or take one back",
-        adjust.add_arguments,
-        adjust.run,
+        late(f"{ADMIN}.adjust", "add_arguments"),
+        late(f"{ADMIN}.adjust", "run"),
         uses="Postgres or Kafka",
         examples=(
             "--site haihau --amount 1490782 --why old-counter",
@@ -26,23 +27,23 @@ COMMANDS = {
     ),
     "dlq": Command(
         "show dead letters, or replay them",
-        dlq.add_arguments,
-        dlq.run,
+        late(f"{ADMIN}.dlq", "add_arguments"),
+        late(f"{ADMIN}.dlq", "run"),
         uses="Postgres or Kafka",
         examples=("list", "list --topic articles", "show 3:41", "replay 3:41 --dry-run", "replay --all"),
     ),
     "rebuild": Command(
         "count the retained log again and swap the counts",
-        rebuild.add_arguments,
-        rebuild.run,
+        late(f"{ADMIN}.rebuild", "add_arguments"),
+        late(f"{ADMIN}.rebuild", "run"),
         uses="Postgres or Kafka",
         after_failure="nothing has changed, run it again",
         examples=("", "--new-log", "--lost-records"),
     ),
     "verify": Command(
         "recount the log and compare it with the counters",
-        verify.add_arguments,
-        verify.run,
+        late(f"{ADMIN}.verify.command", "add_arguments"),
+        late(f"{ADMIN}.verify.command", "run"),
         uses="Postgres or Kafka",
         examples=("",),
     ),

@@ -5,8 +5,6 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import xlsxwriter
-
 Cell = str | int | None
 FORMULA_PREFIXES = ("=", "+", "-", "@", "\t", "\r")
 """A spreadsheet treats a text that begins with one of these as a formula: a title must never be one."""
@@ -34,6 +32,8 @@ def to_csv(table: Table) -> bytes:
 
 def to_xlsx(tables: Sequence[Table]) -> bytes:
     """Return a workbook with a sheet for each table. Texts are never formulas there, whatever they begin with."""
+    import xlsxwriter  # late: few people export, and it takes 2.5 MB
+
     file = io.BytesIO()
     with xlsxwriter.Workbook(file, {"in_memory": True}) as book:
         styles = {

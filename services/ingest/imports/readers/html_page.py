@@ -11,7 +11,6 @@ from dataclasses import replace
 from itertools import islice
 from typing import Any
 
-import trafilatura
 from lxml import etree, html
 
 from services.ingest.imports.item import (
@@ -232,6 +231,8 @@ def _without_site_name(title: str, tree: Any) -> str:
 
 
 def _body(marks: MediaMarks, text: str, url: str, warnings: list[ItemWarning]) -> list[Block]:
+    import trafilatura  # late: it takes 6 MB, and the editor API rarely imports saved pages
+
     extracted = trafilatura.extract(
         text,
         url=url if url.startswith(("http://", "https://")) else None,

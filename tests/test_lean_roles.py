@@ -1,0 +1,82 @@
+"""What each role imports: packages that it does not use would stay in its memory for as long as it runs."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shared.lean_imports import without
+
+ROOT = Path(__file__).parent.parent
+NOBODY_NEEDS = {"rich", "pygments", "trafilatura", "urllib3", "xlsxwriter", "shtab", "pytest"}
+"""Packages that no role imports at its start: they belong to commands, or are imported at their first use."""
+HEAVY = {
+    "collector": {"numpy", "fastapi", "jinja2", "PIL", "lxml", "babel"},
+    "articles": {"numpy", "jinja2", "re2"},
+    "counter": {"fastapi", "jinja2", "PIL", "lxml", "obstore", "re2"},
+    "widget": {"fastapi", "PIL", "lxml", "obstore", "re2"},
+    "builder": {"numpy", "fastapi", "PIL", "lxml", "re2"},
+    "site": {"numpy", "fastapi", "PIL", "lxml", "re2"},
+}
+"""Further packages that a role does without."""
+OWN = {
+    "collector": {"services.ingest.api", "services.ingest.imports"},
+    "articles": {"services.ingest.collector.bots", "services.ingest.imports.command"},
+    "counter": {"services.stats.admin", "services.stats.statistics.page"},
+    "widget": {"services.stats.admin", "services.stats.counting.consumer"},
+    "builder": {"services.render.export", "services.render.rebuild.command", "services.render.crawl"},
+    "site": {"services.render.export", "services.render.rebuild.command", "services.render.crawl"},
+}
+"""Modules of the service itself that a role does without."""
+SERVICES = {
+    "collector": "ingest",
+    "articles": "ingest",
+    "counter": "stats",
+    "widget": "stats",
+    "builder": "render",
+    "site": "render",
+}
+PROGRAM = """
+import json, sys
+from services.{service}.__main__ import ROLES
+import shared.process
+ROLES["{role}"].load()
+print(json.dumps(sorted(sys.modules)))
+"""
+
+
+@pytest.mark.parametrize("role", SERVICES)
+def test_role_imports_nothing_that_it_does_not_use(role: str) -> None:
+    """In a process of its own, a role's imports have none of the packages and modules that are named here."""
+    program = PROGRAM.format(service=SERVICES[role], role=role)
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    modules = json.loads(done.stdout)
+    unwanted = NOBODY_NEEDS | HEAVY[role]
+    assert sorted({name.split(".")[0] for name in modules} & unwanted) == []
+    assert [name for name in modules if any(f"{name}.".startswith(f"{own}.") for own in OWN[role])] == []
+
+
+def test_package_that_was_hidden_can_be_imported_afterwards() -> None:
+    """Commands show progress with rich although the log was set up without it."""
+    program = "import shared.logs, rich.progress, structlog; print(structlog.dev.rich, rich.progress.Progress.__name__)"
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["None", "Progress"]
+
+
+def test_package_that_is_imported_already_is_not_hidden() -> None:
+    """Hiding a package never takes it from those that have it."""
+    with without("json"):
+        import json as again
+    assert again is json
+    assert sys.modules["json"] is json
+
+
+def test_package_is_found_again_after_a_failed_import() -> None:
+    """An error within the block leaves nothing hidden."""
+    with pytest.raises(ImportError), without("sched"):
+        import sched  # noqa: F401
+    import sched as found
+
+    assert found.scheduler
