@@ -126,7 +126,7 @@ def plan(demand: Demand, measured: Measured = Measured(), prices: Prices = Price
         + demand.pages_read_per_day * 365 * _partitions_per_article(demand, partitions) * measured.count_row_bytes
         + demand.pages * measured.article_bytes
     )
-    # A counter commits the batch of each partition; an idle one waits 100 ms for more records.
+    # A busy counter commits each partition's batch, about ten times a second; with a small load they share commits.
     commits = min(partitions * 10.0, events)
     processors = sum(count.values()) + 2 * demand.replication + 4  # the brokers, and Postgres
     memory = counter_memory / GIGABYTE + 0.4 * (sum(count.values()) - count["counter"]) + 2 * demand.replication + 4

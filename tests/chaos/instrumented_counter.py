@@ -25,7 +25,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import GroupAuthorizationFailedError
 
-from services.stats.counting import consumer
+from services.stats.counting import commits, consumer
 
 CLOCK_JUMPS_AFTER_SECONDS = 5.0
 INSIDE_SECONDS = 0.4
@@ -41,9 +41,9 @@ ACTIONS: dict[str, Callable[[], None]] = {
 
 def hook(point: str, action: str, call: int) -> None:
     """Perform an action at a point of one commit."""
-    commit_batch, calls = consumer.commit_batch, 0
+    commit_batches, calls = commits.commit_batches, 0
 
-    async def hooked(*arguments: Any, **named: Any) -> None:
+    async def hooked(*arguments: Any, **named: Any) -> list[int]:
         nonlocal calls
         calls += 1
         here = point if calls == call else None
@@ -51,11 +51,12 @@ def hook(point: str, action: str, call: int) -> None:
             ACTIONS[action]()
         if here == "inside":
             asyncio.get_running_loop().call_later(INSIDE_SECONDS, ACTIONS[action])
-        await commit_batch(*arguments, **named)
+        fenced = await commit_batches(*arguments, **named)
         if here == "after":
             ACTIONS[action]()
+        return fenced
 
-    consumer.commit_batch = hooked
+    commits.commit_batches = hooked
 
 
 def jump_clock(days: float) -> None:

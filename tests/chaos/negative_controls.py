@@ -137,20 +137,22 @@ def _begin_with_latest() -> None:
 
 def offset_apart() -> None:
     """Update the offset in a separate statement, after the counts were committed."""
-    from services.stats.counting import consumer
+    from services.stats.counting import commits
 
-    commit_batch = consumer.commit_batch
+    commit_batches = commits.commit_batches
 
-    async def apart(pool: Any, topic: str, partition: int, *arguments: Any, position: Any, new: Any) -> None:
-        await commit_batch(pool, topic, partition, *arguments, position=position, new=new)
-        await pool.execute(
-            "UPDATE stats.offsets SET next_offset = $3 WHERE topic = $1 AND partition = $2",
-            topic,
-            partition,
-            new.next_offset,
-        )
+    async def apart(pool: Any, topic: str, batches: Any) -> list[int]:
+        fenced = await commit_batches(pool, topic, batches)
+        for one in batches:
+            await pool.execute(
+                "UPDATE stats.offsets SET next_offset = $3 WHERE topic = $1 AND partition = $2",
+                topic,
+                one.partition,
+                one.new.next_offset,
+            )
+        return fenced
 
-    consumer.commit_batch = apart
+    commits.commit_batches = apart
 
 
 def read_uncommitted() -> None:
@@ -189,14 +191,12 @@ def visits_by_arrival() -> None:
 
 async def counts_without_offset(installation: Installation) -> None:
     """Let the commit keep the old offset."""
-    await _edit_commit(
-        installation, r"next_offset = new_position\.next_offset", "next_offset = old_position.next_offset"
-    )
+    await _edit_commit(installation, r"next_offset = new\.next_offset", "next_offset = new.counted_from")
 
 
 async def commit_without_compare(installation: Installation) -> None:
     """Let the commit update the offset without comparing its old value."""
-    await _edit_commit(installation, r"AND epoch = old_position\.epoch AND next_offset = old_position\.next_offset", "")
+    await _edit_commit(installation, r"AND o\.epoch = new\.epoch AND o\.next_offset = new\.counted_from", "")
 
 
 async def _edit_commit(installation: Installation, words: str, other_words: str) -> None:

@@ -43,10 +43,10 @@ def test_delay_is_measured_from_arrival_and_weighted_by_events(monkeypatch: pyte
     """Events of yesterday that `/e/batch` sent now are not late, and a late batch counts with all its events."""
     monkeypatch.setattr("services.stats.counting.store.time.time", lambda: 2_000.0)
     on_time, whole = read("0.5"), read("+Inf")
-    observe_commit(CountDeltas(arrived=np.full(7, 1_999_800)), 0.01)
+    observe_commit([CountDeltas(arrived=np.full(7, 1_999_800))], 0.01)
     assert (read("0.5") - on_time, read("+Inf") - whole) == (7, 7)
     before_late = read("30.0")
-    observe_commit(CountDeltas(arrived=np.full(1_000, 1_900_000)), 0.01)
+    observe_commit([CountDeltas(arrived=np.full(1_000, 1_900_000))], 0.01)
     assert (read("30.0") - before_late, read("+Inf") - whole) == (0, 1_007)
-    observe_commit(CountDeltas(arrived=np.full(3, 2_050_000)), 0.01)  # Kafka's clock is ahead
+    observe_commit([CountDeltas(arrived=np.full(3, 2_050_000))], 0.01)  # Kafka's clock is ahead
     assert read("0.5") - on_time == 10

@@ -24,8 +24,8 @@ from shared.http.problems import Problem
 from shared.role import Process
 
 MESSAGE_SECONDS_MIN = 0.95
-"""One message a second, less what a view needs to be counted and sent: so even a view that just misses a message is on
-the open page within a second."""
+"""One message a second, less what a view needs to be counted and sent: so a view that just misses a message is still on
+the open page within a second, unless it waits for others (`counting.pace`)."""
 POLL_SECONDS = 0.1
 """Between two polls of an unchanged counter, so that a first change is sent at once."""
 POLLS_PER_SECOND_MAX = 100

@@ -12,6 +12,7 @@ import contextlib
 import time
 from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
 from contextlib import asynccontextmanager
+from itertools import chain
 from typing import Any, TypeAlias
 
 import asyncpg
@@ -23,6 +24,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
 
+from services.stats.counting.commits import Commits, FoldedBatch, committed
 from services.stats.counting.dead_letter_limit import DeadLetterLimitExceeded, next_position
 from services.stats.counting.dead_letter_stop import DeadLetterStops
 from services.stats.counting.declared_sites import decode_declared
@@ -30,6 +32,7 @@ from services.stats.counting.decoding import RawBatch
 from services.stats.counting.log_check import CHECK_SECONDS, LogChecker
 from services.stats.counting.log_watch import LogWatch
 from services.stats.counting.offset_reporter import OffsetReporter
+from services.stats.counting.pace import Pace
 from services.stats.counting.partitions import (
     AssignedPartition,
     TopicMismatch,
@@ -40,23 +43,10 @@ from services.stats.counting.partitions import (
     save_states,
 )
 from services.stats.counting.rules import CountDeltas
-from services.stats.counting.snapshots import to_bytes
-from services.stats.counting.store import (
-    Fenced,
-    Position,
-    commit_batch,
-    observe_commit,
-    save_snapshot,
-)
-from services.stats.metrics import (
-    ASSIGNED,
-    REBALANCES,
-    RELOADS,
-    REPLAYED,
-)
+from services.stats.metrics import ASSIGNED, REBALANCES, RELOADS, REPLAYED
 from services.stats.settings import StatsSettings
 from shared.kafka.connection import READ_COMMITTED
-from shared.kafka.consumer import HEARTBEAT_MS
+from shared.kafka.consumer import FETCH_WAIT_MS, HEARTBEAT_MS
 from shared.kafka.last_record import current_connection
 from shared.kafka.producer import KAFKA_ERRORS
 from shared.logs import log
@@ -67,15 +57,14 @@ from shared.sites import Sites
 from shared.topics import PAGE_VIEWS
 
 STUCK_SECONDS = 120
-BATCH_TIMEOUT_MS = 50
-FETCH_WAIT_MS = 100
-"""An idle fetch delays all other requests on its connection for so long, such as the offsets that a reload reads."""
+IDLE_MS = 1_000
+"""How long one call waits for records; they are returned as soon as there are some."""
+SHARED_RECORDS_MAX = 1_000
+"""Up to so many records of all partitions are committed in one transaction. With more of them, a partition is committed
+while the next one is folded."""
 PARTITION_FETCH_BYTES = 8 * 1024 * 1024
 """Fetched bytes that wait in memory for each partition; a transaction of a busy partition takes about as much."""
 FETCH_BYTES = 16 * 1024 * 1024
-SNAPSHOT_RECORDS = 30_000
-"""A snapshot follows after at least so many records, or after as many as it has entries: so it stays a small cost."""
-CONCURRENT_SNAPSHOTS = 2
 Wait: TypeAlias = Coroutine[Any, Any, None] | None
 DRAIN_SECONDS = 2.0
 SAVE_SECONDS = 2.5
@@ -96,7 +85,11 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         self._reloading: set[TopicPartition] = set()
         self._dropped: dict[TopicPartition, AssignedPartition] = {}  # until their log is found to be the same
         self._assignment = 0
-        self._saving = 0  # snapshots in progress, each a copy of a partition's state
+        self._commits = Commits(
+            pool, process, self._reload_on_failure, on_fenced=self._reload_fenced, on_progress=self._note_progress
+        )
+        self._pace = Pace()
+        self._records_max = settings.batch_records_max
         self._finished = False
         self._counting = asyncio.Lock()  # locked while fetched records are in progress
         self.offset_reporter = OffsetReporter(
@@ -110,8 +103,6 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         self._subscriber = broker.subscriber(
             PAGE_VIEWS.name,
             batch=True,
-            batch_timeout_ms=BATCH_TIMEOUT_MS,
-            max_records=settings.batch_records_max,
             group_id=settings.group,
             ack_policy=AckPolicy.MANUAL,
             auto_offset_reset="none",
@@ -126,10 +117,23 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             decoder=self._raw_records,
         )
         self._subscriber(self._on_batch)
+        self._subscriber.get_msg = self._take_records  # type: ignore[method-assign]
 
     @property
     def _consumer(self) -> Any:
         return self._subscriber.consumer  # FastStream sets it before it subscribes, so before any callback
+
+    async def _take_records(self, consumer: Any) -> tuple[ConsumerRecord, ...]:
+        """Return fetched records of any partitions, as soon as there are some and `Pace` lets.
+
+        In place of FastStream's method, which sleeps after each call without records.
+        """
+        await asyncio.sleep(self._pace.pause_seconds(time.monotonic()))
+        while not (fetched := await consumer.getmany(timeout_ms=IDLE_MS, max_records=self._records_max)):
+            pass
+        records = tuple(chain.from_iterable(fetched.values()))
+        self._pace.note(len(records), time.monotonic())
+        return records
 
     # FastStream would build a message object and decode headers for each record; the handler takes raw records.
     async def _raw_message(self, records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
@@ -233,6 +237,7 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
                 await self._count_by_partition(records)
 
     async def _count_by_partition(self, records: list[ConsumerRecord]) -> None:
+        folded: list[FoldedBatch] = []
         for partition, fetched in by_partition(records):
             owned = self._assigned.get(partition)
             if owned is None or not await self._is_current(partition, fetched):
@@ -240,24 +245,31 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             if owned.connection is not current_connection(self._consumer, partition):
                 self._reload_if_assigned(partition, owned, "reconnected")
                 continue
-            if owned.committing is not None:
-                await asyncio.wait([owned.committing])
+            await committed([owned])
             if self._assigned.get(partition) is owned:  # otherwise its last batch failed, or it was revoked meanwhile
-                async with self._reload_on_failure(partition, owned):
-                    await self._process_records(partition, owned, fetched)
+                async with self._reload_on_failure({partition: owned}):
+                    folded += await self._fold_records(partition, owned, fetched)
+            if len(records) > SHARED_RECORDS_MAX:
+                await self._begin_commit(folded)
+                folded = []
+        await self._begin_commit(folded)
+
+    async def _begin_commit(self, folded: list[FoldedBatch]) -> None:
+        """Begin to commit batches. Those of partitions that were revoked or reloaded since are left to their reload."""
+        if still := [one for one in folded if self._assigned.get(one.place) is one.owned]:
+            self._commits.begin(still)
+            await asyncio.sleep(0)  # send it to Postgres before the next fold keeps this loop busy
 
     @asynccontextmanager
-    async def _reload_on_failure(self, partition: TopicPartition, owned: AssignedPartition) -> AsyncIterator[None]:
-        """Reload the partition after a failure of unknown outcome, and stop the process on an internal error.
+    async def _reload_on_failure(self, partitions: Mapping[TopicPartition, AssignedPartition]) -> AsyncIterator[None]:
+        """Reload partitions after a failure of unknown outcome, and stop the process on an internal error.
 
         Raises nothing.
         """
         try:
             yield
-        except Fenced as error:
-            log.warning("partition fenced by another consumer", reason=str(error))
-            self._reload_if_assigned(partition, owned, "fenced")
         except DeadLetterLimitExceeded as error:
+            ((partition, owned),) = partitions.items()
             if self._assigned.get(partition) is owned:
                 self._dead_letter_stops.add(partition, str(error))
                 self._pause_and_reload(
@@ -266,11 +278,21 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         except Exception as error:  # noqa: BLE001 - FastStream must not see it
             if isinstance(error, POSTGRES_UNAVAILABLE) and not isinstance(error, POSTGRES_DATA_ERRORS):
                 log.warning("outcome of a commit is unknown; reading it from Postgres", reason=repr(error))
-                self._reload_if_assigned(partition, owned, "postgres")
+                for partition, owned in partitions.items():
+                    self._reload_if_assigned(partition, owned, "postgres")
                 return
             # An internal error: stop, and start again from the committed position.
-            log.error("counting failed", partition=partition.partition, exc_info=error)
+            numbers = [one.partition for one in partitions]
+            log.error("counting failed", partitions=numbers, exc_info=error)
             self._process.fail(f"counting failed: {error!r}")
+
+    def _reload_fenced(self, partition: TopicPartition, owned: AssignedPartition) -> None:
+        reason = f"{partition.topic}-{partition.partition} is no longer at {owned.position.next_offset}"
+        log.warning("partition fenced by another consumer", reason=reason)
+        self._reload_if_assigned(partition, owned, "fenced")
+
+    def _note_progress(self) -> None:
+        self._progress = time.monotonic()
 
     def _reload_if_assigned(self, partition: TopicPartition, owned: AssignedPartition, cause: str) -> None:
         if self._assigned.get(partition) is owned:  # otherwise it was revoked meanwhile
@@ -287,10 +309,10 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         except IllegalStateError:  # it is no longer assigned
             return False
 
-    async def _process_records(
+    async def _fold_records(
         self, partition: TopicPartition, owned: AssignedPartition, fetched: list[ConsumerRecord]
-    ) -> None:
-        """Fold records into the state, and begin to commit new ones. The next batch waits for that commit."""
+    ) -> list[FoldedBatch]:
+        """Fold records into the state, and return the batch of new ones that is to be committed, if there are any."""
         records = RawBatch.fetched(fetched)
         records = records[int(np.searchsorted(records.offset, owned.read_next)) :]
         first_new = int(np.searchsorted(records.offset, owned.position.next_offset))
@@ -299,49 +321,17 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             REPLAYED.inc(first_new)
         new = records[first_new:]
         if not len(new):
-            return
+            return []
         deltas = await self._fold(partition, owned, new)
         after = next_position(owned.position, new, deltas, self._dead_letters_max)
-        snapshot = None
-        if self._saving < CONCURRENT_SNAPSHOTS and owned.unsaved_records >= self._snapshot_records(partition, owned):
-            snapshot, owned.unsaved_records = to_bytes(owned.state), 0
-            self._saving += 1
-        owned.committing = self._process.spawn(
-            self._commit(partition, owned, deltas, after, snapshot), f"commit {partition.partition}"
-        )
-        await asyncio.sleep(0)  # send it to Postgres before the next fold keeps this loop busy
-
-    def _snapshot_records(self, partition: TopicPartition, owned: AssignedPartition) -> int:
-        """Return after how many records a snapshot is due: sooner when there is nothing else to do."""
-        if (self._consumer.last_stable_offset(partition) or 0) <= owned.read_next:
-            return max(SNAPSHOT_RECORDS // 6, owned.state.entries // 4)
-        return max(SNAPSHOT_RECORDS, owned.state.entries)
+        is_caught_up = (self._consumer.last_stable_offset(partition) or 0) <= owned.read_next
+        return [FoldedBatch(partition, owned, deltas, after, is_caught_up)]
 
     async def _fold(self, partition: TopicPartition, owned: AssignedPartition, records: RawBatch) -> CountDeltas:
         batch = await decode_declared(records, self._sites)
         deltas = await fold_next(self._pool, partition, owned, batch, records)
-        self._progress = time.monotonic()
+        self._note_progress()
         return deltas
-
-    async def _commit(
-        self,
-        partition: TopicPartition,
-        owned: AssignedPartition,
-        deltas: CountDeltas,
-        after: Position,
-        snapshot: bytes | None,
-    ) -> None:
-        started = time.perf_counter()
-        topic, number = partition.topic, partition.partition
-        async with self._reload_on_failure(partition, owned):
-            await commit_batch(self._pool, topic, number, deltas, position=owned.position, new=after)
-            owned.position = after
-            self._progress = time.monotonic()
-            observe_commit(deltas, time.perf_counter() - started)
-            if snapshot is not None:
-                await save_snapshot(self._pool, topic, number, after, snapshot)
-        if snapshot is not None:
-            self._saving -= 1
 
     def _has_records_in_progress(self) -> bool:
         """Return whether fetched records may be uncounted, or left by this process to the next one."""
@@ -353,9 +343,7 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         self._finished = True  # records fetched from now on are left to the next counter
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(DRAIN_SECONDS), self._counting:
-                committing = [owned.committing for owned in self._assigned.values() if owned.committing is not None]
-                if committing:
-                    await asyncio.wait(committing)
+                await committed(list(self._assigned.values()))
         await self.offset_reporter.commit_final()
 
     async def save_snapshots(self) -> None:

@@ -155,7 +155,7 @@ async def save_states(pool: asyncpg.Pool, states: Mapping[TopicPartition, Assign
     Raises:
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
     """
-    committing = [owned.committing for owned in states.values() if owned.committing is not None]
+    committing = {owned.committing for owned in states.values() if owned.committing is not None}
     if committing:
         await asyncio.wait(committing)
     await asyncio.gather(

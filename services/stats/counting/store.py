@@ -1,7 +1,7 @@
-"""Deltas → Postgres: one server-side call, one transaction, behind a compare-and-set on the offset."""
+"""Deltas → Postgres: one server-side call, one transaction, behind a compare-and-set on each partition's offset."""
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import asyncpg
@@ -87,6 +87,63 @@ async def read_place(pool: asyncpg.Pool, topic: str, partition: int, generation:
     return None if row is None else (row["epoch"], row["next_offset"])
 
 
+class PartitionBatch(NamedTuple):
+    """Folded records of a partition: their deltas, and the partition's position before and after them."""
+
+    partition: int
+    deltas: CountDeltas
+    position: Position
+    new: Position
+
+
+async def commit_batches(pool: asyncpg.Pool, topic: str, batches: Sequence[PartitionBatch]) -> list[int]:
+    """Commit batches of different partitions in one transaction: of each its deltas and new offset, or nothing of it.
+
+    Args:
+        pool: Postgres.
+        topic: The topic's name.
+        batches: At least one, of one generation.
+
+    Returns:
+        The partitions that are no longer at their position: nothing of them was committed.
+
+    Raises:
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: it is unknown whether they were committed;
+            read the positions again.
+    """
+    (generation,) = {one.position.generation for one in batches}
+    applied = await pool.fetchval(
+        SQL["apply_batch"],
+        generation,
+        topic,
+        _position_columns(batches),
+        {"hosts_max": HOSTS_MAX, "other_hosts": OTHER_HOSTS, "evicted_windows": EVICTED_WINDOWS_KEPT},
+        # Sorted, so that every transaction locks rows in the same order, and neighbours are written together.
+        _table(batches, DayCount._fields, lambda deltas: sorted(deltas.day_counts)),
+        _table(batches, BucketCount._fields, lambda deltas: sorted(deltas.bucket_counts)),
+        _table(batches, NewDailyVisitor._fields, lambda deltas: sorted(deltas.daily_visitors)),
+        _presence_columns(batches),
+        _table(
+            batches,
+            ("site", "day", "outcome", "reason", "events"),
+            lambda deltas: [(*entry, events) for entry, events in sorted(deltas.ledger.items())],
+        ),
+        _table(  # in the order in which the hosts appeared
+            batches,
+            ("site", "day", "host", "visits"),
+            lambda deltas: [(*host, visits) for host, visits in deltas.referrers.items()],
+        ),
+        _table(batches, DeadLetter._fields, lambda deltas: deltas.dead_letters),
+        _table(batches, AcceptedArticle._fields, lambda deltas: deltas.accepted_articles),
+        _table(
+            batches,
+            ("evicted_at_offset", "window_index", "ids", "activities"),
+            lambda deltas: list(map(_evicted_row, deltas.evicted)),
+        ),
+    )
+    return sorted({one.partition for one in batches}.difference(applied))
+
+
 async def commit_batch(
     pool: asyncpg.Pool, topic: str, partition: int, deltas: CountDeltas, *, position: Position, new: Position
 ) -> None:
@@ -97,51 +154,38 @@ async def commit_batch(
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: it is unknown whether it was committed;
             read the position again.
     """
-    applied = await pool.fetchval(
-        SQL["apply_batch"],
-        topic,
-        partition,
-        _position_fields(position),
-        _position_fields(new),
-        {
-            "hosts_max": HOSTS_MAX,
-            "other_hosts": OTHER_HOSTS,
-            "evicted_windows": EVICTED_WINDOWS_KEPT,
-        },
-        # Sorted, so that every transaction locks rows in the same order, and neighbours are written together.
-        columns_of(DayCount, sorted(deltas.day_counts)),
-        columns_of(BucketCount, sorted(deltas.bucket_counts)),
-        columns_of(NewDailyVisitor, sorted(deltas.daily_visitors)),
-        _presence_columns(deltas),
-        _named_columns(
-            ("site", "day", "outcome", "reason", "events"),
-            [(*entry, events) for entry, events in sorted(deltas.ledger.items())],
-        ),
-        _named_columns(  # in the order in which the hosts appeared
-            ("site", "day", "host", "visits"), [(*host, visits) for host, visits in deltas.referrers.items()]
-        ),
-        columns_of(DeadLetter, deltas.dead_letters),
-        columns_of(AcceptedArticle, deltas.accepted_articles),
-        {
-            "evicted_at_offset": [one.evicted_at_offset for one in deltas.evicted],
-            "window_index": [one.window_index for one in deltas.evicted],
-            "ids": [np.concatenate((one.id_hash, one.id_low)).tobytes() for one in deltas.evicted],
-            "activities": [one.activities for one in deltas.evicted],
-        },
-    )
-    if not applied:
+    if await commit_batches(pool, topic, [PartitionBatch(partition, deltas, position, new)]):
         raise Fenced(f"{topic}-{partition} is no longer at {position.next_offset}")
 
 
-def _position_fields(position: Position) -> dict[str, int | None]:
-    fields = position._asdict()
-    del fields["identity"]
-    return fields
+def _position_columns(batches: Sequence[PartitionBatch]) -> Columns:
+    stored = [one.new._asdict() for one in batches]
+    moved = [name for name in Position._fields if name not in ("generation", "epoch", "identity")]
+    return {
+        "partition": [one.partition for one in batches],
+        "epoch": [one.position.epoch for one in batches],
+        "counted_from": [one.position.next_offset for one in batches],
+        **{name: [row[name] for row in stored] for name in moved},
+    }
 
 
-def columns_of(row_type: type[NamedTuple], rows: Sequence[tuple[Any, ...]]) -> Columns:
-    """Return the columns of rows of a NamedTuple, by their names; without rows each column is an empty list."""
-    return _named_columns(row_type._fields, rows)
+def _table(
+    batches: Sequence[PartitionBatch],
+    names: tuple[str, ...],
+    rows_of: Callable[[CountDeltas], Sequence[tuple[Any, ...]]],
+) -> Columns:
+    """Return the columns of a table's rows of all batches, by their names; without rows each is an empty list."""
+    rows = [(one.partition, rows_of(one.deltas)) for one in batches]
+    return _named_columns(names, [row for _, some in rows for row in some]) | _partition_column(
+        [(partition, len(some)) for partition, some in rows]
+    )
+
+
+def _partition_column(rows: Sequence[tuple[int, int]]) -> Columns:
+    """Return the partition of each row from the number of rows of each; none if all are of one partition."""
+    if len(rows) == 1:
+        return {"partition": []}
+    return {"partition": [partition for partition, count in rows for _ in range(count)]}
 
 
 def _named_columns(names: Iterable[str], rows: Sequence[tuple[Any, ...]]) -> Columns:
@@ -150,17 +194,24 @@ def _named_columns(names: Iterable[str], rows: Sequence[tuple[Any, ...]]) -> Col
     return {name: list(column) for name, column in zip(names, zip(*rows, strict=True), strict=True)}
 
 
-def _presence_columns(deltas: CountDeltas) -> Columns:
+def _presence_columns(batches: Sequence[PartitionBatch]) -> Columns:
     """Return presence as columns; the visitors of all rows are one list, since Postgres has no arrays of lists."""
-    ends = np.cumsum([len(one.visitors) for one in deltas.presence], dtype=np.int64).tolist()
+    rows = [row for one in batches for row in one.deltas.presence]
+    ends = np.cumsum([len(row.visitors) for row in rows], dtype=np.int64).tolist()
     return {
-        "site": [one.site for one in deltas.presence],
-        "article": [one.article for one in deltas.presence],
-        "first_bucket": [one.first_bucket for one in deltas.presence],
-        "visitors": [number for one in deltas.presence for number in one.visitors],
+        "site": [row.site for row in rows],
+        "article": [row.article for row in rows],
+        "first_bucket": [row.first_bucket for row in rows],
+        "visitors": [number for row in rows for number in row.visitors],
         "visitors_begin": [1, *(end + 1 for end in ends[:-1])] if ends else [],
         "visitors_end": ends,
+        **_partition_column([(one.partition, len(one.deltas.presence)) for one in batches]),
     }
+
+
+def _evicted_row(one: EvictedState) -> tuple[int, int, bytes, bytes]:
+    ids = np.concatenate((one.id_hash, one.id_low)).tobytes()
+    return one.evicted_at_offset, one.window_index, ids, one.activities
 
 
 async def save_snapshot(pool: asyncpg.Pool, topic: str, partition: int, position: Position, state: bytes) -> None:
@@ -225,13 +276,14 @@ async def skip_gap(pool: asyncpg.Pool, topic: str, partition: int, position: Pos
     return bool(moved)
 
 
-def observe_commit(deltas: CountDeltas, seconds: float) -> None:
-    """Add a committed batch, which took so many seconds, to the metrics."""
+def observe_commit(committed: Sequence[CountDeltas], seconds: float) -> None:
+    """Add a transaction, which took so many seconds, to the metrics."""
     now = time.time()
     BATCH_SECONDS.observe(seconds)
     COMMITTED.set(now)
-    EVENT_DELAY.observe(np.maximum(0.0, now - deltas.arrived / 1000))
-    for (site, _, outcome, _), events in deltas.ledger.items():
-        CONSUME_EVENTS.labels(site, outcome).inc(events)
-    for site, views in deltas.uncounted_articles.items():
-        UNCOUNTED_ARTICLE_VIEWS.labels(site).inc(views)
+    for deltas in committed:
+        EVENT_DELAY.observe(np.maximum(0.0, now - deltas.arrived / 1000))
+        for (site, _, outcome, _), events in deltas.ledger.items():
+            CONSUME_EVENTS.labels(site, outcome).inc(events)
+        for site, views in deltas.uncounted_articles.items():
+            UNCOUNTED_ARTICLE_VIEWS.labels(site).inc(views)

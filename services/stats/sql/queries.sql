@@ -34,9 +34,9 @@ RETURNING o.partition, next_offset, e.accepted_until
 
 -- name: apply_batch
 SELECT stats.apply_batch(
-    batch_topic => $1, batch_partition => $2, old_position => $3, new_position => $4, limits => $5, day_counts => $6,
-    bucket_counts => $7, daily_visitors => $8, presence => $9, ledger_entries => $10, referrer_visits => $11,
-    unreadable => $12, accepted_articles => $13, evicted => $14
+    batch_generation => $1, batch_topic => $2, positions => $3, limits => $4, day_counts => $5, bucket_counts => $6,
+    daily_visitors => $7, presence => $8, ledger_entries => $9, referrer_visits => $10, unreadable => $11,
+    accepted_articles => $12, evicted => $13
 )
 
 -- name: save_snapshot

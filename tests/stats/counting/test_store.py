@@ -19,7 +19,15 @@ from services.stats.counting.evicted_state import EvictedState
 from services.stats.counting.known_articles import AcceptedArticle
 from services.stats.counting.rules import BucketCount, CountDeltas, DayCount, NewDailyVisitor, PresenceSnapshot, fold
 from services.stats.counting.state import PartitionState
-from services.stats.counting.store import Fenced, Position, commit_batch, read_positions, skip_gap
+from services.stats.counting.store import (
+    Fenced,
+    PartitionBatch,
+    Position,
+    commit_batch,
+    commit_batches,
+    read_positions,
+    skip_gap,
+)
 from shared.events import PageEvent
 from shared.kafka.last_record import record_checksum
 from shared.kafka.topic_identity import TopicIdentity
@@ -312,9 +320,9 @@ async def test_batch_types_have_the_columns_that_are_sent(pool: asyncpg.Pool) ->
     """Each composite argument has all fields of its type: a missing one would be NULL."""
     sent: list[set[str]] = []
 
-    async def record(_: str, *arguments: Any) -> bool:
+    async def record(_: str, *arguments: Any) -> list[int]:
         sent.extend(set(one) for one in arguments if isinstance(one, dict))
-        return True
+        return [0]
 
     position = await current_position(pool)
     await commit_batch(
@@ -327,4 +335,125 @@ async def test_batch_types_have_the_columns_that_are_sent(pool: asyncpg.Pool) ->
         WHERE f.oid = 'stats.apply_batch'::regproc GROUP BY argument.number ORDER BY argument.number"""
     )
     assert [set(row["names"]) for row in types] == sent
-    assert len(sent) == 12
+    assert len(sent) == 11
+
+
+async def contents(pool: asyncpg.Pool) -> dict[str, list[tuple[Any, ...]]]:
+    """Return the rows of all tables that a batch fills, with their partitions."""
+    return {
+        table: sorted(map(tuple, await pool.fetch(f"SELECT partition, {names} FROM stats.{table}")))
+        for table, names in COLUMNS.items()
+        if table != "visitor_days"
+    }
+
+
+def deltas_of(partition: int) -> CountDeltas:
+    """Return full deltas, with other articles, hosts and visitors for each partition."""
+    deltas = full_deltas()
+    deltas.day_counts = [DayCount("haihau", f"p{partition}-{row}", 86_400, row, 1) for row in range(partition + 1)]
+    deltas.daily_visitors = [NewDailyVisitor("haihau", 86_401, partition, "bai-2", 86_700, 93_600)]
+    deltas.presence = [PresenceSnapshot("haihau", f"p{partition}", 1_000, [partition] * partition)]
+    deltas.referrers = type(deltas.referrers)({("haihau", 86_403, f"host-{partition}.example"): partition})
+    return deltas
+
+
+async def moved(pool: asyncpg.Pool, partition: int) -> PartitionBatch:
+    position = await current_position(pool, partition)
+    new = position._replace(next_offset=position.next_offset + 10, newest_arrived=partition)
+    return PartitionBatch(partition, deltas_of(partition), position, new)
+
+
+async def test_batches_committed_together_store_what_they_store_one_by_one(pool: asyncpg.Pool) -> None:
+    """Four partitions in one transaction, twice, leave the same rows as in a transaction for each."""
+    partitions = [0, 1, 2, 7]
+    for _ in range(2):
+        for number in partitions:
+            one = await moved(pool, number)
+            one.deltas.dead_letters, one.deltas.accepted_articles, one.deltas.evicted = [], [], []
+            await commit_batch(pool, "page-views", number, one.deltas, position=one.position, new=one.new)
+    expected = await contents(pool)
+    for table in ("counts", "online", "ledger", "referrers", "visitor_days"):
+        await pool.execute(f"DELETE FROM stats.{table}")
+    await pool.execute("UPDATE stats.offsets SET next_offset = 0, newest_arrived = 0")
+    for _ in range(2):
+        together = [await moved(pool, number) for number in reversed(partitions)]
+        for one in together:
+            one.deltas.dead_letters, one.deltas.accepted_articles, one.deltas.evicted = [], [], []
+        assert await commit_batches(pool, "page-views", together) == []
+    assert await contents(pool) == expected
+    assert {row[0] for row in expected["counts"]} == set(partitions)
+
+
+async def test_batches_committed_together_store_the_rare_rows_of_each(pool: asyncpg.Pool) -> None:
+    """Dead letters, accepted articles and evicted state are stored under the partition that they are of."""
+    assert await commit_batches(pool, "page-views", [await moved(pool, 3), await moved(pool, 4)]) == []
+    stored = await contents(pool)
+    for table in ("dead_letters", "known_articles", "evicted_state"):
+        assert [row[0] for row in stored[table]] == [3, 4]
+        assert stored[table][0][1:] == stored[table][1][1:] == STORED[table][0]
+
+
+async def test_batch_of_a_stale_position_is_left_out_of_a_shared_transaction(pool: asyncpg.Pool) -> None:
+    """A partition that another counter has moved on is reported, nothing of it is stored, and the others are."""
+    batches = [await moved(pool, number) for number in range(3)]
+    await pool.execute("UPDATE stats.offsets SET next_offset = 4 WHERE partition = 1")
+    assert await commit_batches(pool, "page-views", batches) == [1]
+    stored = await contents(pool)
+    for table, rows in stored.items():
+        assert {row[0] for row in rows} == ({0, 1, 2} if table == "offsets" else {0, 2}), table
+    assert [row[1] for row in stored["offsets"]] == [10, 4, 10]
+    assert await commit_batches(pool, "page-views", batches) == [0, 1, 2]
+    assert await contents(pool) == stored
+
+
+async def test_shared_transaction_that_fails_stores_nothing_of_any_partition(pool: asyncpg.Pool) -> None:
+    """A value that Postgres refuses, in one partition, leaves the offsets and counts of all as they were."""
+    batches = [await moved(pool, number) for number in range(3)]
+    batches[2].deltas.day_counts.append(DayCount("haihau", "nul\0", 86_400, 1, 1))
+    before = await contents(pool)
+    with pytest.raises(asyncpg.DataError):
+        await commit_batches(pool, "page-views", batches)
+    assert await contents(pool) == before
+
+
+async def test_visitor_of_two_partitions_in_a_shared_transaction_counts_once(pool: asyncpg.Pool) -> None:
+    """After a change of the partitions' number a visitor may be on two of them, and is one visitor of the day."""
+    batches = [await moved(pool, number) for number in range(2)]
+    for one in batches:
+        one.deltas.daily_visitors = [NewDailyVisitor("haihau", 86_401, 5, "bai-2", 86_700 + one.partition, 93_600)]
+    assert await commit_batches(pool, "page-views", batches) == []
+    assert await total(pool, "visitors") == 1
+    assert await pool.fetchval("SELECT partition FROM stats.counts WHERE grain = '5m' AND visitors = 1") == 0
+
+
+async def test_shared_transactions_of_two_counters_in_any_order_never_deadlock(pool: asyncpg.Pool) -> None:
+    """Many counters that commit the same partitions at once, in different orders: each batch counts once."""
+    batches = [await moved(pool, number) for number in range(6)]
+    for one in batches:
+        one.deltas.dead_letters, one.deltas.accepted_articles, one.deltas.evicted = [], [], []
+    orders = [batches, batches[::-1], batches[3:] + batches[:3], batches[::2], batches[1::2][::-1]] * 4
+    fenced = await asyncio.gather(*(commit_batches(pool, "page-views", order) for order in orders))
+    applied = sum(len(order) - len(some) for order, some in zip(orders, fenced, strict=True))
+    assert applied == len(batches)
+    assert [row[1] for row in (await contents(pool))["offsets"]] == [10] * 6
+
+
+async def test_hosts_of_each_partition_have_a_bound_of_their_own_in_a_shared_transaction(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first hosts of each partition have rows, in the order of that partition's log."""
+    monkeypatch.setattr(store, "HOSTS_MAX", 2)
+    batches = [await moved(pool, number) for number in range(2)]
+    for one in batches:
+        hosts = [f"{letter}{one.partition}.example" for letter in "dcba"]
+        one.deltas.referrers = type(one.deltas.referrers)({("haihau", 86_403, host): 1 for host in hosts})
+    assert await commit_batches(pool, "page-views", batches) == []
+    rows = await pool.fetch("SELECT partition, host, visits FROM stats.referrers ORDER BY partition, host")
+    assert [tuple(row) for row in rows] == [
+        (0, "(other)", 2),
+        (0, "c0.example", 1),
+        (0, "d0.example", 1),
+        (1, "(other)", 2),
+        (1, "c1.example", 1),
+        (1, "d1.example", 1),
+    ]

@@ -1,0 +1,59 @@
+"""The pause before a counter's next batch: none alone, none under load, and short between."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.stats.counting.pace import BUSY_PER_SECOND, PAUSE_SECONDS_MAX, Pace
+
+
+def test_pace_of_the_first_records_is_no_pause() -> None:
+    """What was fetched at the start may be the beginning of a long backlog."""
+    pace = Pace()
+    assert pace.pause_seconds(5.0) == 0
+    pace.note(1, 5.0)
+    assert pace.pause_seconds(5.0) == 0
+
+
+def test_pace_after_a_quiet_while_lets_the_next_views_wait_for_each_other() -> None:
+    """A single view is taken at once; what follows soon after it waits for the rest of the pause, and no longer."""
+    pace = Pace()
+    pace.note(1, 0.0)
+    pace.note(1, 1_000.0)
+    assert pace.pause_seconds(1_000.0) == pytest.approx(PAUSE_SECONDS_MAX, rel=0.01)
+    assert pace.pause_seconds(1_000.0 + PAUSE_SECONDS_MAX / 2) == pytest.approx(PAUSE_SECONDS_MAX / 2, rel=0.01)
+    assert pace.pause_seconds(1_002.0) == 0
+
+
+@pytest.mark.parametrize("rate", [BUSY_PER_SECOND, 1_000, 200_000])
+def test_pace_of_a_busy_counter_is_no_pause(rate: float) -> None:
+    """From the busy rate on nothing waits."""
+    pace = Pace()
+    pace.note(1, 0.0)
+    pace.note(int(rate), 1.0)
+    assert pace.pause_seconds(1.0) == 0
+
+
+def test_pace_at_a_steady_rate_falls_with_the_rate() -> None:
+    """The more views a second, the shorter is the pause."""
+    pauses = []
+    for rate in (1, 20, 50, 100, 150, 199, 250):
+        pace, now = Pace(), 0.0
+        pace.note(1, now)
+        for _ in range(50):
+            waited = max(pace.pause_seconds(now), 1 / rate, 0.02)
+            now += waited
+            pace.note(round(rate * waited), now)
+        pauses.append(pace.pause_seconds(now))
+    assert pauses == sorted(pauses, reverse=True)
+    assert pauses[-1] == 0
+
+
+@given(st.lists(st.tuples(st.integers(0, 50_000), st.floats(0, 100)), max_size=30))
+def test_pace_of_anything_is_within_its_bound(taken: list[tuple[int, float]]) -> None:
+    """Whatever is taken whenever, also twice at one time, the pause is from 0 to its maximum."""
+    pace, now = Pace(), 10.0
+    for records, seconds in taken:
+        now += seconds
+        pace.note(records, now)
+        assert 0 <= pace.pause_seconds(now) <= PAUSE_SECONDS_MAX
