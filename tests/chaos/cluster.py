@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -83,6 +84,11 @@ class Cluster:
         # Starts processes as the local installation does, so that the kernel ends them if this process dies.
         self._supervisor = Supervisor(folder / "logs", print, lambda _: None)
         self._installations = 0
+        self._limited: Callable[[str, Sequence[str]], list[str]] = lambda _, command: list(command)
+
+    def limit(self, limited: Callable[[str, Sequence[str]], list[str]]) -> None:
+        """Run Kafka and Postgres by other command lines, which are made from a name and the plain one."""
+        self._limited = limited
 
     @property
     def bootstrap(self) -> str:
@@ -99,14 +105,14 @@ class Cluster:
         # These signals also end frozen processes: the kernel sends them if this process dies.
         self.kafka = ManagedProcess(
             "kafka",
-            self._kafka.command(),
+            self._limited("kafka", self._kafka.command()),
             self._kafka.is_ready,
             self._kafka.environment(),
             stop_signal=signal.SIGKILL,
         )
         self.postgres = ManagedProcess(
             "postgres",
-            self._postgres.command(),
+            self._limited("postgres", self._postgres.command()),
             self._postgres.is_ready,
             stop_signal=signal.SIGQUIT,
             account=account,

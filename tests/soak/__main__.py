@@ -1,6 +1,7 @@
-"""`python -m tests.soak [MINUTES] [--seed N] [--report FILE]`: half an hour of load with faults, then assertions.
+"""`python -m tests.soak [MINUTES] [--seed N] [--small] [--report FILE]`: half an hour of load with faults.
 
-Exit code 1 if an assertion failed; the report names it. The same seed gives the same order of faults.
+With `--small`, in the processes and the memory limits of a small server. Exit code 1 if an assertion failed; the report
+names it. The same seed gives the same order of faults.
 """
 
 import argparse
@@ -21,21 +22,28 @@ from tests.conftest import ROOT
 from tests.soak import faults
 from tests.soak.assertions import Findings, check, compare_memory, stop_roles
 from tests.soak.editor_load import EditorLoad
+from tests.soak.limits import Limits, limits_of_processes
 from tests.soak.load import Load
 from tests.soak.measurements import MemorySampler, Probe
 from tests.soak.report import SoakResult, calm, drawing, page, quantile
-from tests.soak.system import RunningSystem
+from tests.soak.system import SMALL_ROLES, SMALL_UPSTREAMS, RunningSystem
 
 DRAIN_SECONDS = 120.0
 REPORT = ROOT / "docs/soak.md"
+HEAD = "| process | limit | peak | anonymous at the end | killed |\n| --- | --- | --- | --- | --- |"
 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__.splitlines()[0])
     parser.add_argument("minutes", type=float, nargs="?", default=30.0, help="default: 30")
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="default: another each time")
-    parser.add_argument("--report", type=Path, default=REPORT, help="default: docs/soak.md, with docs/images/soak.svg")
-    return parser.parse_args()
+    parser.add_argument(
+        "--small", action="store_true", help="within the limits of deploy/compose/small.yml; needs root"
+    )
+    parser.add_argument("--report", type=Path, help="default: docs/soak.md, with docs/images/soak.svg; none if --small")
+    given = parser.parse_args()
+    given.report = given.report or (None if given.small else REPORT)
+    return given
 
 
 async def token(system: RunningSystem, scope: str) -> str:
@@ -74,7 +82,7 @@ async def soak(system: RunningSystem, given: argparse.Namespace) -> SoakResult:
     editors = EditorLoad(system.gateway_port, admin, load.results, load.live)
     probe, memory = Probe(system.gateway_port, begun), MemorySampler(system, begun)
     working = [asyncio.create_task(one.run()) for one in (load, editors, probe)]
-    planned = faults.plan(given.minutes * 60, given.seed)
+    planned = faults.plan(given.minutes * 60, given.seed, faults.SMALL_FAULTS if given.small else faults.FAULTS)
     injecting = asyncio.create_task(faults.run(system, planned, begun, done))
     watching = [
         asyncio.create_task(one)
@@ -98,6 +106,12 @@ async def soak(system: RunningSystem, given: argparse.Namespace) -> SoakResult:
             task.cancel()
         await asyncio.gather(*working, *watching, injecting, return_exceptions=True)
     await stop_roles(system, found)
+    if system.limits is not None:
+        print(HEAD)
+        print("\n".join(system.limits.report()), flush=True)
+        found.wrong += [
+            f"the kernel ended {count} processes of {name}" for name, count in system.limits.killed().items()
+        ]
     return collect_result(given, begun, load, editors, probe, memory, done, found, system)
 
 
@@ -146,7 +160,12 @@ async def main() -> int:
     print(f"seed {given.seed}", flush=True)
     with tempfile.TemporaryDirectory(prefix="presstally-soak-") as folder:
         Path(folder).chmod(0o755)
-        system = RunningSystem(Path(folder))
+        limits = Limits(f"presstally-soak-{os.getpid()}", limits_of_processes()) if given.small else None
+        system = (
+            RunningSystem(Path(folder), SMALL_ROLES, SMALL_UPSTREAMS, limits)
+            if given.small
+            else RunningSystem(Path(folder))
+        )
         # On SIGTERM everything that was started is stopped, too.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
         try:
@@ -159,7 +178,10 @@ async def main() -> int:
             raise
         finally:
             await system.stop()
-    write(result, given.report)
+            if limits is not None:
+                limits.remove()
+    if given.report is not None:
+        write(result, given.report)
     still = calm(result)
     print(f"{result.results.events:,} events, {result.found.verify}; delay without faults {quantile(still, 0.5):.2f} s")
     for sentence in result.found.wrong:

@@ -3,7 +3,7 @@
 import asyncio
 import random
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 
 from tests.soak.system import RunningSystem
@@ -47,6 +47,16 @@ FAULTS: dict[str, tuple[str, Action]] = {
 """{name: (process, action)}. The second process of each pair is never touched, so that one runs for the whole time."""
 
 
+SMALL_FAULTS: dict[str, tuple[str, Action]] = {
+    **{
+        f"{name} killed": (name, killed(name))
+        for name in ("ingest", "articles", "stats", "render", "kafka", "postgres")
+    },
+    **{f"{name} frozen": (name, frozen(name, SHORT_SECONDS)) for name in ("ingest", "stats", "kafka", "postgres")},
+}
+"""Those of a small server, which has one process of each."""
+
+
 @dataclass
 class InjectedFault:
     """A fault that was injected."""
@@ -58,15 +68,15 @@ class InjectedFault:
     """When the process was ready again."""
 
 
-def plan(seconds: float, seed: int) -> list[tuple[float, str]]:
+def plan(seconds: float, seed: int, faults: Mapping[str, tuple[str, Action]] = FAULTS) -> list[tuple[float, str]]:
     """Return [(seconds from the start, name of a fault)] in order."""
     chance = random.Random(seed)
     last = seconds * (1 - TAIL_SHARE)
-    apart = min(max((last - LEAD_SECONDS) / len(FAULTS), APART_SECONDS[0]), APART_SECONDS[1])
+    apart = min(max((last - LEAD_SECONDS) / len(faults), APART_SECONDS[0]), APART_SECONDS[1])
     planned: list[tuple[float, str]] = []
     at = min(LEAD_SECONDS, seconds / 10)
     while at < last:
-        for name in chance.sample(list(FAULTS), len(FAULTS)):
+        for name in chance.sample(list(faults), len(faults)):
             if at < last:
                 planned.append((at, name))
             at += apart
@@ -77,7 +87,7 @@ async def run(system: RunningSystem, planned: list[tuple[float, str]], begun: fl
     """Inject the planned faults one after the other, and record them in `done`."""
     for at, name in planned:
         await asyncio.sleep(max(0.0, begun + at - time.monotonic()))
-        part, action = FAULTS[name]
+        part, action = (FAULTS | SMALL_FAULTS)[name]
         fault = InjectedFault(name, time.monotonic(), time.monotonic())
         await action(system)
         await system.wait_until_ready(part)

@@ -14,10 +14,12 @@ from pathlib import Path
 
 import psutil
 
+from deploy.local.stack import GATEWAY_MEMORY
 from deploy.local.supervisor import ManagedProcess
 from tests.chaos.cluster import TEMPLATE, Cluster
 from tests.chaos.polling import wait_until
 from tests.conftest import ROOT, SITES, STATISTICS_TOKENS, answers, free_ports
+from tests.soak.limits import COMMAND, Limits
 
 DATABASE = "soak"
 ROLES = {
@@ -31,6 +33,15 @@ ROLES = {
     "site-1": "services.render site",
     "site-2": "services.render site",
 }
+SMALL_ROLES = {
+    "ingest": "services.ingest collector",
+    "articles": "services.ingest articles",
+    "stats": "services.stats counter widget",
+    "render": "services.render builder site",
+}
+"""The processes of a small server, by the names of its containers."""
+SMALL_UPSTREAMS = {"COLLECTOR": "ingest", "ARTICLES": "articles", "STATS": "stats", "RENDER": "render"}
+SMALL_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "PRESSTALLY_PAGE_CACHE_BYTES_MAX": "16777216"}
 UPSTREAMS = {"COLLECTOR": "collector", "ARTICLES": "articles", "STATS": "widget", "RENDER": "site"}
 """The gateway's upstreams: {prefix of its variable: prefix of the processes' names}."""
 START_SECONDS = 60.0
@@ -42,9 +53,14 @@ class RunningSystem:
     """One Kafka, one Postgres, a gateway, and service processes: by default one or two per role."""
 
     def __init__(
-        self, folder: Path, roles: Mapping[str, str] = ROLES, upstreams: Mapping[str, str] = UPSTREAMS
+        self,
+        folder: Path,
+        roles: Mapping[str, str] = ROLES,
+        upstreams: Mapping[str, str] = UPSTREAMS,
+        limits: Limits | None = None,
     ) -> None:
         self._folder = folder
+        self.limits = limits
         self.roles = roles
         self._upstreams = upstreams
         self.cluster = Cluster(folder)
@@ -78,10 +94,13 @@ class RunningSystem:
             "PRESSTALLY_MEDIA": (self._folder / "media").as_uri(),
             "PRESSTALLY_SESSION_TIMEOUT_MS": "4000",
             "PYTHONUNBUFFERED": "1",
+            **(SMALL_ENVIRONMENT if self.limits is not None else {}),
         }
 
     async def start(self) -> None:
         """Start everything and wait until it is ready."""
+        if self.limits is not None:
+            self.cluster.limit(self.limits.command)
         await self.cluster.start()
         self.gateway_port = free_ports(len(self.roles) + 1)
         self.ports = {name: self.gateway_port + 1 + number for number, name in enumerate(self.roles)}
@@ -96,6 +115,8 @@ class RunningSystem:
         await wait_until(self.parts["gateway"].is_ready, START_SECONDS, "the gateway")
 
     def _start(self, name: str, part: ManagedProcess) -> None:
+        if self.limits is not None:
+            part.command = self.limits.command(name, part.command)
         self.parts[name] = part
         self.cluster.spawn(part)
 
@@ -119,6 +140,7 @@ class RunningSystem:
             "XDG_DATA_HOME": home,
             "XDG_CONFIG_HOME": home,
             "HOME": home,
+            **GATEWAY_MEMORY,
             **{f"{name}_UPSTREAM": of(begin) for name, begin in self._upstreams.items()},
         }
         caddy = [str(Path(sys.executable).parent / "caddy"), "run", "--adapter", "caddyfile"]
@@ -179,6 +201,8 @@ class RunningSystem:
     async def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Run a service's command on this system, to its end."""
         command, environment = [sys.executable, "-m", *arguments], self.environment()
+        if self.limits is not None:
+            command = self.limits.command(COMMAND, command)
         return await asyncio.to_thread(
             subprocess.run, command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
         )

@@ -1,14 +1,22 @@
 """The assertions and the report of the soak, without half an hour of load."""
 
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from collections import Counter
+from pathlib import Path
 
+import pytest
+
+from tests.soak import limits as limits_module
 from tests.soak.assertions import Findings, compare_deaths, compare_failures
 from tests.soak.client import Reply
-from tests.soak.faults import FAULTS, InjectedFault, plan
+from tests.soak.faults import FAULTS, SMALL_FAULTS, InjectedFault, plan
+from tests.soak.limits import Limits, NoCgroupsError, limits_of_processes, small_limits
 from tests.soak.load import LoadResults
 from tests.soak.measurements import MEGABYTE, ProcessRun
 from tests.soak.report import SoakResult, drawing, page
+from tests.soak.system import SMALL_ROLES, SMALL_UPSTREAMS
 
 HALF_AN_HOUR = range(0, 1800, 5)
 
@@ -104,3 +112,47 @@ def test_report_has_every_section_and_well_formed_picture() -> None:
         assert part in text
     root = ET.fromstring(drawing(soak))
     assert len(root.findall("{http://www.w3.org/2000/svg}polyline")) == 2
+
+
+def test_small_plan_covers_every_fault_of_its_processes() -> None:
+    """Ten minutes have each fault of a small server, on its own processes."""
+    planned = plan(600, 7, SMALL_FAULTS)
+    assert {name for _, name in planned} == set(SMALL_FAULTS)
+    assert {process for process, _ in SMALL_FAULTS.values()} <= {*SMALL_ROLES, "kafka", "postgres"}
+    assert set(SMALL_UPSTREAMS.values()) <= set(SMALL_ROLES)
+
+
+def test_limits_of_a_soak_are_those_of_the_small_server() -> None:
+    """Each process has the limit of its container, and a command that of the container in which it is run."""
+    limits = limits_of_processes()
+    assert set(limits) == {*SMALL_ROLES, "kafka", "postgres", "gateway", "command"}
+    assert limits["kafka"] == small_limits()["kafka"] > 256 * 1024**2
+    assert limits["command"] == limits["stats"]
+
+
+def test_limited_command_joins_its_cgroup_and_becomes_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The program has its arguments as they were, and the process ID that was written."""
+    monkeypatch.setattr(limits_module, "CGROUPS", tmp_path)
+    (tmp_path / "memory").mkdir()
+    limits = Limits("soak", {"a": 4096})
+    command = limits.command(
+        "a", [sys.executable, "-c", "import os, sys; print(os.getpid(), sys.argv[1:])", "x y", "$0"]
+    )
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    pid = (tmp_path / "memory/soak/a/cgroup.procs").read_text().strip()
+    assert done.stdout == f"{pid} ['x y', '$0']\n"
+    assert (tmp_path / "memory/soak/a/memory.limit_in_bytes").read_text() == "4096"
+    assert limits.killed() == {}
+    (tmp_path / "memory/soak/a/memory.oom_control").write_text("oom_kill_disable 0\nunder_oom 0\noom_kill 2\n")
+    (tmp_path / "memory/soak/a/memory.max_usage_in_bytes").write_text("2097152\n")
+    assert limits.killed() == {"a": 2}
+    assert limits.report() == ["| a | 0 MB | 2 MB | 0 MB | 2 |"]
+
+
+def test_limits_without_cgroups_say_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the kernel's files, or without root, there is a message."""
+    monkeypatch.setattr(limits_module, "CGROUPS", tmp_path / "none")
+    with pytest.raises(NoCgroupsError, match="memory cannot be limited here"):
+        Limits("soak", {"a": 4096})
