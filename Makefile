@@ -28,8 +28,8 @@ import: ## Import and publish a saved page: make import FILE=page.txt ARGS=--wit
 token: ## Manage bearer tokens: make token ARGS='create --name Lan --scope write'
 	@./presstally -q ingest token $(ARGS)
 
-init: ## Write .env for Docker Compose with generated secrets; existing values stay
-	@python3 deploy/compose/init_env.py
+init: ## Write .env for Docker Compose with generated secrets; existing values stay (ARGS=--small: for 2 GB)
+	@python3 deploy/compose/init_env.py $(ARGS)
 
 test: ## Run the tests, two at a time (ARGS="-k counter" selects some)
 	@$(BOOTSTRAP)

@@ -1,8 +1,9 @@
 """`make init`: write `.env` with generated secrets and free networks; create the folders of imports, exports and sites.
 
-Existing values stay; no secret is printed.
+Existing values stay; no secret is printed. `make init ARGS=--small` adds the limits of a small server.
 """
 
+import argparse
 import base64
 import ipaddress
 import os
@@ -22,6 +23,10 @@ class NoNetworkError(Exception):
 NETWORKS = {"PRESSTALLY_FRONT_NETWORK": "172.31.250.0/24", "PRESSTALLY_EDGE_NETWORK": "172.31.251.0/24"}
 """Defaults of docker-compose.yml. They are fixed ranges, so another installation on the machine may have them."""
 CANDIDATES = ipaddress.IPv4Network("172.31.0.0/16")
+
+
+SMALL = "COMPOSE_FILE=docker-compose.yml:deploy/compose/small.yml"
+"""With it in .env, every `docker compose` command reads both files."""
 
 
 def _password() -> str:
@@ -57,6 +62,12 @@ def fill_secrets(text: str) -> tuple[str, list[str]]:
             continue
         generated.append(name)
     return "\n".join(lines) + "\n", generated
+
+
+def add_small(text: str) -> str:
+    """Return the file's text with the limits of a small server, unless it names its Compose files already."""
+    names = {line.split("=", 1)[0].strip() for line in text.splitlines()}
+    return text if "COMPOSE_FILE" in names else f"{text}{SMALL}\n"
 
 
 def choose_networks(text: str, routes: Sequence[ipaddress.IPv4Network]) -> dict[str, str]:
@@ -106,8 +117,13 @@ def copy_sample_site(sites: Path) -> None:
         (sites / "00-haihau.toml").chmod(0o644)
 
 
-def main(folder: Path) -> int:
-    """Write `.env` in the folder, readable only by its owner, and create the folders that containers share."""
+def main(folder: Path, *, is_small: bool = False) -> int:
+    """Write `.env` in the folder, readable only by its owner, and create the folders that containers share.
+
+    Args:
+        folder: Of docker-compose.yml.
+        is_small: For a small server.
+    """
     file = folder / ".env"
     before = file.read_text(encoding="utf-8") if file.exists() else (ROOT / ".env.example").read_text(encoding="utf-8")
     after, generated = fill_secrets(before)
@@ -117,6 +133,7 @@ def main(folder: Path) -> int:
         print(f"presstally: {error}", file=sys.stderr)
         return 1
     after += "".join(f"{name}={network}\n" for name, network in networks.items())
+    after = add_small(after) if is_small else after
     unfinished = folder / ".env.unfinished"
     handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(handle, "w", encoding="utf-8") as output:
@@ -135,4 +152,8 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]) if len(sys.argv) > 1 else ROOT))
+    parser = argparse.ArgumentParser(prog="make init", description="Write .env for Docker Compose.")
+    parser.add_argument("--small", action="store_true", help="for a server with 2 GB: deploy/compose/small.yml")
+    parser.add_argument("folder", type=Path, nargs="?", default=ROOT, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    sys.exit(main(given.folder, is_small=given.small))

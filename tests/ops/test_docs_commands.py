@@ -32,7 +32,9 @@ SERVICE_PLACEHOLDER = "SERVICE"
 """What a page writes in place of a service's name."""
 LINES = {name: importlib.import_module(f"services.{name}.__main__").COMMAND_LINE for name in WORDS_OF_SERVICES}
 VERBS = {"up", "stop", "restart", "run", "exec", "ps", "logs", "build", "start"}
-WITH_VALUE = {"-f", "--file", "--scale", "--tail", "-n", "--index"}
+WITH_VALUE = {"-f", "--file", "--scale", "--tail", "-n", "--index", "--profile"}
+PROFILES = {"monitoring"}
+"""Of deploy/compose/small.yml."""
 PROGRAM = r"(?:\./)?presstally"
 COMMAND = re.compile(rf"^(?: {{4}}|\$ )?((?:docker|{PROGRAM}|make) .+)$", re.MULTILINE)
 
@@ -101,6 +103,7 @@ def test_docker_command_names_exist(command: Command) -> None:
         verb, options, others = parse_compose(words)
         assert verb in VERBS, words
         assert all((ROOT / file).exists() for file in options.get("-f", "").split())
+        assert set(options.get("--profile", "").split()) <= PROFILES, words
         for scaled in options.get("--scale", "").split():
             assert re.fullmatch(r"(ingest|stats|render)=\d+", scaled), words
         named = others[:1] if verb in {"run", "exec"} else others
