@@ -227,7 +227,7 @@ BREAKAGES: dict[str, Callable[[], None]] = {
 
 async def wake_behind_another(scenario: Scenario, subject: Subject) -> None:
     """Freeze a counter before it commits a batch, let another one count on, and continue the first."""
-    sleeper = await subject.start(ready=False, point="before", action="stop", call=2)
+    sleeper = await subject.start(ready=False, point="before", action="stop", call=1)
     await wait_until(lambda: sleeper.frozen, HOOK_SECONDS, "a frozen counter")
     await subject.start(ready=False)
     await scenario.counted(subject)
@@ -236,7 +236,7 @@ async def wake_behind_another(scenario: Scenario, subject: Subject) -> None:
 
 async def die_after_commit(scenario: Scenario, subject: Subject) -> None:
     """Kill a counter right after its commit, and start another one."""
-    victim = await subject.start(ready=False, point="after", action="kill", call=2)
+    victim = await subject.start(ready=False, point="after", action="kill", call=1)
     await wait_until(lambda: not victim.alive, HOOK_SECONDS, "a killed counter")
     await subject.start()
 

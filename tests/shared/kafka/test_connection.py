@@ -29,13 +29,13 @@ def test_client_arguments_depend_on_the_protocol() -> None:
     """A plain client has no user; one with SASL has user, password and mechanism."""
     assert KafkaConfig("a:9092").client == {
         "bootstrap_servers": "a:9092",
-        "metadata_max_age_ms": 5_000,
+        "metadata_max_age_ms": 30_000,
         "security_protocol": "PLAINTEXT",
         "ssl_context": None,
     }
     assert SASL.client == {
         "bootstrap_servers": "a:9092",
-        "metadata_max_age_ms": 5_000,
+        "metadata_max_age_ms": 30_000,
         "security_protocol": "SASL_PLAINTEXT",
         "ssl_context": None,
         "sasl_mechanism": "SCRAM-SHA-512",
