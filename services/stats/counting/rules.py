@@ -15,7 +15,7 @@ import numpy as np
 from services.stats.counting.activities import STALE_BEFORE_WINDOW_MS, EndedVisit
 from services.stats.counting.decoding import VIEW, DeadLetter, EventBatch, Flags, Integers, RawBatch, RawRecord, decode
 from services.stats.counting.evicted_state import EvictedActivities, EvictedState, Source
-from services.stats.counting.grouping import group_sums
+from services.stats.counting.grouping import FEW_ROWS, group_sums
 from services.stats.counting.known_articles import AcceptedArticle
 from services.stats.counting.referrers import own_hosts, referrer_visits, visit_host
 from services.stats.counting.seen_ids import find_ids
@@ -282,6 +282,9 @@ def _update_visitors(
 
 def _local_days(times: Integers, batch: EventBatch) -> Integers:
     """Return the start of the local day of each time, in the zone of its event's site."""
+    if len(times) <= FEW_ROWS:
+        zones = [batch.sites[number].zone for number in batch.site.tolist()]
+        return np.array([day_start(at, zone) for at, zone in zip(times.tolist(), zones, strict=True)], np.int64)
     days = np.zeros(len(times), np.int64)
     quarters = times // (QUARTER_SECONDS * 1000)
     for number, site in enumerate(batch.sites):
