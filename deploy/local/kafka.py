@@ -42,9 +42,11 @@ socket.request.max.bytes=25165824
 log.cleaner.dedupe.buffer.size=8388608
 log.cleaner.io.buffer.size=131072
 """
-HEAP = ("-Xms32m", "-Xmx96m")
+HEAP = ("-Xms24m", "-Xmx96m", "-Xmn16m")
 JAVA_FLAGS = (
     "-XX:+UseSerialGC",
+    "-XX:MinHeapFreeRatio=10",
+    "-XX:MaxHeapFreeRatio=25",
     "-XX:TieredStopAtLevel=1",
     "-Xss256k",
     "-XX:ReservedCodeCacheSize=32m",

@@ -41,7 +41,7 @@ SMALL_ROLES = {
 }
 """The processes of a small server, by the names of its containers."""
 SMALL_UPSTREAMS = {"COLLECTOR": "ingest", "ARTICLES": "articles", "STATS": "stats", "RENDER": "render"}
-SMALL_ENVIRONMENT = {"MALLOC_ARENA_MAX": "1", "PRESSTALLY_PAGE_CACHE_BYTES_MAX": "16777216"}
+SMALL_ENVIRONMENT = {"PRESSTALLY_PAGE_CACHE_BYTES_MAX": "16777216"}
 UPSTREAMS = {"COLLECTOR": "collector", "ARTICLES": "articles", "STATS": "widget", "RENDER": "site"}
 """The gateway's upstreams: {prefix of its variable: prefix of the processes' names}."""
 START_SECONDS = 60.0
