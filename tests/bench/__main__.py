@@ -20,6 +20,7 @@ from tests.bench.attack import attack
 from tests.bench.collect import collect
 from tests.bench.count_latency import delay
 from tests.bench.counter_api import counter_api
+from tests.bench.footprint import footprint
 from tests.bench.importing import imports, large_import
 from tests.bench.infrastructure import BenchmarkError, Infrastructure
 from tests.bench.live_latency import live_delay
@@ -37,6 +38,7 @@ BENCHMARKS = {
     "throughput": throughput,
     "delay": delay,
     "memory": memory,
+    "footprint": footprint,
     "scaling": scaling,
     "counter_api": counter_api,
     "live_streams": live_streams,
