@@ -7,8 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from shared.lean_imports import without
-
 ROOT = Path(__file__).parent.parent
 NOBODY_NEEDS = {"rich", "pygments", "trafilatura", "urllib3", "xlsxwriter", "shtab", "pytest"}
 """Packages that no role imports at its start: they belong to commands, or are imported at their first use."""
@@ -56,27 +54,3 @@ def test_role_imports_nothing_that_it_does_not_use(role: str) -> None:
     unwanted = NOBODY_NEEDS | HEAVY[role]
     assert sorted({name.split(".")[0] for name in modules} & unwanted) == []
     assert [name for name in modules if any(f"{name}.".startswith(f"{own}.") for own in OWN[role])] == []
-
-
-def test_package_that_was_hidden_can_be_imported_afterwards() -> None:
-    """Commands show progress with rich although the log was set up without it."""
-    program = "import shared.logs, rich.progress, structlog; print(structlog.dev.rich, rich.progress.Progress.__name__)"
-    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["None", "Progress"]
-
-
-def test_package_that_is_imported_already_is_not_hidden() -> None:
-    """Hiding a package never takes it from those that have it."""
-    with without("json"):
-        import json as again
-    assert again is json
-    assert sys.modules["json"] is json
-
-
-def test_package_is_found_again_after_a_failed_import() -> None:
-    """An error within the block leaves nothing hidden."""
-    with pytest.raises(ImportError), without("sched"):
-        import sched  # noqa: F401
-    import sched as found
-
-    assert found.scheduler

@@ -28,7 +28,17 @@ NAVIGATION = {
     "Start": ("quickstart", "configuration", "sites", "glossary"),
     "Website": ("tracking", "counters", "statistics", "portal", "theming", "static-export"),
     "Editors": ("publishing", "media", "importing", "importing-images", "migrating"),
-    "Operation": ("administration", "backup", "upgrade", "scaling", "kubernetes", "dashboards", "runbooks", "tracing"),
+    "Operation": (
+        "administration",
+        "small-server",
+        "backup",
+        "upgrade",
+        "scaling",
+        "kubernetes",
+        "dashboards",
+        "runbooks",
+        "tracing",
+    ),
     "Review": ("security", "privacy", "retention", "vulnerabilities"),
     "Development": ("architecture", "decisions", "contributing", "testing", "benchmarks", "soak", "changelog"),
 }
