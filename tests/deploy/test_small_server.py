@@ -1,5 +1,6 @@
 """The limits of a small server, and the systemd unit: read without a Docker engine, checked by systemd itself."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -12,6 +13,7 @@ import yaml
 
 from deploy.compose.init_env import SMALL, add_small
 from deploy.local import kafka, postgres
+from deploy.local.bootstrap import jars_folder, java_command
 from deploy.local.kafka import HEAP, JAVA_FLAGS, PROPERTIES
 from services.render.settings import RenderSettings
 from services.stats.settings import StatsSettings
@@ -77,6 +79,28 @@ def test_kafka_of_the_small_server_is_that_of_the_local_copy() -> None:
         assert environment[f"KAFKA_{name.replace('.', '_').upper()}"] == local[name], name
     others = {"KAFKA_HEAP_OPTS", "KAFKA_JVM_PERFORMANCE_OPTS", "MALLOC_ARENA_MAX"}
     assert len(environment) == len(KAFKA_OF_THE_LOCAL_COPY) + len(others)
+
+
+def test_kafka_image_accepts_the_settings_of_the_small_server(tmp_path: Path) -> None:
+    """The image's program turns the variables of both files into properties, and Kafka formats its storage by them."""
+    given = BASE["kafka"]["environment"] | SERVICES["kafka"]["environment"]
+    given |= {"CLUSTER_ID": "5L6g3nShT-eMCtK--X86sw", "KAFKA_LOG_DIRS": str(tmp_path / "data")}
+    for folder in ("default", "mounted", "final"):
+        (tmp_path / folder).mkdir()
+    for file in ("server.properties", "log4j2.yaml", "tools-log4j2.yaml"):
+        (tmp_path / "default" / file).touch()
+    java = java_command()
+    assert java is not None, "Kafka needs Java"
+    folders = [f"--{name}-configs-dir={tmp_path / name}" for name in ("default", "mounted", "final")]
+    command = [java, "-cp", f"{jars_folder()}/*", "kafka.docker.KafkaDockerWrapper", "setup", *folders]
+    done = subprocess.run(command, env={**os.environ, **given}, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    written = (tmp_path / "final/server.properties").read_text(encoding="utf-8").splitlines()
+    properties = dict(line.split("=", 1) for line in written if line)
+    local = dict(line.split("=", 1) for line in PROPERTIES.splitlines())
+    assert {name: properties.get(name) for name in KAFKA_OF_THE_LOCAL_COPY} == {
+        name: local[name] for name in KAFKA_OF_THE_LOCAL_COPY
+    }
 
 
 def test_postgres_of_the_small_server_is_that_of_the_local_copy() -> None:

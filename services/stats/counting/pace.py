@@ -4,10 +4,16 @@ A fold and a commit take as long for one record as for a hundred. The first view
 that follow within PAUSE_SECONDS_MAX are counted together. A busy counter never waits.
 """
 
+import math
+
 PAUSE_SECONDS_MAX = 0.5
 """A live stream sends a message a second, and the counter's responses may be a second old."""
-BUSY_PER_SECOND = 200.0
-"""From this rate on there is no pause; below, the pause is the longer the lower the rate is."""
+QUIET_PER_SECOND = 60.0
+"""Up to this rate of records the pause is the longest."""
+BUSY_PER_SECOND = 120.0
+"""From this rate on there is none; between the two it becomes shorter."""
+SMOOTHING_SECONDS = 2.0
+"""Over about this time the rate is averaged: a server that sends a hundred views once a second is no small load."""
 
 
 class Pace:
@@ -15,15 +21,20 @@ class Pace:
 
     def __init__(self) -> None:
         self._taken_at: float | None = None
-        self._pause_seconds = 0.0
+        self._rate: float | None = None
 
     def note(self, records: int, now: float) -> None:
         """Take note of records that were taken now, which all arrived since the last ones were."""
         if self._taken_at is not None and now > self._taken_at:
-            rate = records / (now - self._taken_at)
-            self._pause_seconds = PAUSE_SECONDS_MAX * max(0.0, 1 - rate / BUSY_PER_SECOND)
+            seconds = now - self._taken_at
+            rate = records / seconds
+            share = -math.expm1(-seconds / SMOOTHING_SECONDS)
+            self._rate = rate if self._rate is None else self._rate + (rate - self._rate) * share
         self._taken_at = now
 
     def pause_seconds(self, now: float) -> float:
         """Return how long to wait before the next records are taken."""
-        return max(0.0, (self._taken_at or 0.0) + self._pause_seconds - now)
+        if self._taken_at is None or self._rate is None:
+            return 0.0
+        share = (BUSY_PER_SECOND - self._rate) / (BUSY_PER_SECOND - QUIET_PER_SECOND)
+        return max(0.0, self._taken_at + PAUSE_SECONDS_MAX * min(max(share, 0.0), 1.0) - now)

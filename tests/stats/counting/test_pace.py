@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.stats.counting.pace import BUSY_PER_SECOND, PAUSE_SECONDS_MAX, Pace
+from services.stats.counting.pace import BUSY_PER_SECOND, PAUSE_SECONDS_MAX, QUIET_PER_SECOND, Pace
 
 
 def test_pace_of_the_first_records_is_no_pause() -> None:
@@ -36,17 +36,35 @@ def test_pace_of_a_busy_counter_is_no_pause(rate: float) -> None:
 
 def test_pace_at_a_steady_rate_falls_with_the_rate() -> None:
     """The more views a second, the shorter is the pause."""
-    pauses = []
-    for rate in (1, 20, 50, 100, 150, 199, 250):
-        pace, now = Pace(), 0.0
-        pace.note(1, now)
-        for _ in range(50):
-            waited = max(pace.pause_seconds(now), 1 / rate, 0.02)
-            now += waited
-            pace.note(round(rate * waited), now)
-        pauses.append(pace.pause_seconds(now))
+    pauses = [steady(rate) for rate in (5, 20, 50, QUIET_PER_SECOND, 90, 105, BUSY_PER_SECOND, 250)]
     assert pauses == sorted(pauses, reverse=True)
+    assert pauses[:4] == pytest.approx([PAUSE_SECONDS_MAX] * 4, abs=0.03)
+    assert pauses[4] == pytest.approx(PAUSE_SECONDS_MAX / 2, abs=0.1)
     assert pauses[-1] == 0
+
+
+def steady(rate: float) -> float:
+    """Return the pause after some seconds of views that arrive one by one."""
+    pace, now, counted = Pace(), 0.0, 0
+    pace.note(1, now)
+    while now < 20:
+        now += max(pace.pause_seconds(now), 1 / rate)
+        arrived = int(now * rate)
+        pace.note(arrived - counted, now)
+        counted = arrived
+    return pace.pause_seconds(now)
+
+
+def test_pace_of_a_load_in_bursts_is_that_of_its_mean() -> None:
+    """A hundred views once a second beside a hundred single ones are a busy counter, also between the bursts."""
+    pace, now, pauses = Pace(), 0.0, []
+    pace.note(1, now)
+    for step in range(1, 401):
+        now += 0.05
+        pace.note(5 + 100 * (step % 20 == 0), now)
+        pauses.append(pace.pause_seconds(now))
+    assert max(pauses[40:]) < 0.15
+    assert sum(pauses[40:]) / len(pauses[40:]) < 0.05
 
 
 @given(st.lists(st.tuples(st.integers(0, 50_000), st.floats(0, 100)), max_size=30))
