@@ -15,7 +15,7 @@ from aiokafka.protocol.admin import CreateAclsRequest
 
 from shared.kafka.connection import KafkaConfig
 from shared.settings import Settings
-from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS, PAGE_VIEWS, PAGES_LIVE, TOPICS, Topic
+from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS, PAGE_VIEWS, PAGES_LIVE, REFUSED_ORIGINS, TOPICS, Topic
 
 Kind = Literal["topic", "group", "transactional-id"]
 Operation = Literal["read", "write", "create", "describe", "alter", "alterconfigs", "describeconfigs"]
@@ -35,12 +35,12 @@ ANY_HOST = "*"
 
 READS: Mapping[str, tuple[Topic, ...]] = {
     "ingest": (PAGES_LIVE, ARTICLES, COUNTER_ADJUSTMENTS),
-    "stats": (PAGE_VIEWS, COUNTER_ADJUSTMENTS, ARTICLES, PAGES_LIVE),
+    "stats": (PAGE_VIEWS, COUNTER_ADJUSTMENTS, ARTICLES, PAGES_LIVE, REFUSED_ORIGINS),
     "render": (ARTICLES,),
 }
 """In groups whose names begin with the service's. It writes what it cannot read to their dead letters."""
 WRITES: Mapping[str, tuple[Topic, ...]] = {
-    "ingest": (PAGE_VIEWS, ARTICLES, COUNTER_ADJUSTMENTS),
+    "ingest": (PAGE_VIEWS, ARTICLES, COUNTER_ADJUSTMENTS, REFUSED_ORIGINS),
     "stats": (),
     "render": (PAGES_LIVE,),
 }

@@ -59,6 +59,19 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
     at: Milliseconds
 
 
+class RefusedOrigin(msgspec.Struct, frozen=True, kw_only=True):
+    """Views that a collector refused since its last report (`refused-origins`).
+
+    The site does not declare the origin of the page, which is what the sender claims.
+    """
+
+    site: SiteSlug
+    origin: Annotated[str, Meta(max_length=210, pattern=r"^https?://[a-z0-9.:\[\]-]+$")] | None
+    """As browsers send it; None for further ones, and for what is no origin."""
+    views: Annotated[int, Meta(ge=1, le=2**53, description="refused requests")]
+    at: Milliseconds
+
+
 class PageLive(msgspec.Struct, frozen=True, kw_only=True):
     """The state of an article on the portal (`pages-live`).
 

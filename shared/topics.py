@@ -18,7 +18,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError
 from pydantic import Field
 
 from shared.articles import Article
-from shared.events import Adjustment, PageEvent, PageLive
+from shared.events import Adjustment, PageEvent, PageLive, RefusedOrigin
 from shared.kafka.connection import KafkaConfig
 from shared.retry import retry_until_done
 from shared.settings import Settings
@@ -63,6 +63,8 @@ class Topic:
     config: dict[str, str] = field(hash=False)
     consequences: dict[str, str] = field(hash=False)
     """What follows from a property of `config` that the topic does not have."""
+    partitions: int | None = None
+    """Of the topic and of its dead letters, if they need no more; None is the setting."""
 
     @property
     def dead_letters(self) -> str:
@@ -123,7 +125,20 @@ PAGES_LIVE = Topic(
     COMPACTED,
     COMPACTED_CONSEQUENCES,
 )
-TOPICS = (PAGE_VIEWS, ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE)
+REFUSED_ORIGINS = Topic(
+    "refused-origins",
+    "site",
+    RefusedOrigin,
+    "Views that collectors refused, by site and origin, for the owners of websites. Some records a minute at most.",
+    {"cleanup.policy": "delete", "retention.ms": str(7 * DAY_MS), "max.message.bytes": str(MESSAGE_BYTES_MAX)},
+    {
+        "cleanup.policy": "Kafka keeps the newest report of each site only",
+        RETENTION: "if shorter, the statistics may lack origins that were refused while stats was stopped",
+    },
+    partitions=1,
+)
+TOPICS = (PAGE_VIEWS, ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE, REFUSED_ORIGINS)
+FEW_PARTITIONS = {name: one.partitions for one in TOPICS if one.partitions for name in (one.name, one.dead_letters)}
 DEAD_LETTER_CONFIG = {
     "cleanup.policy": "delete",
     RETENTION: str(30 * DAY_MS),
@@ -184,7 +199,9 @@ async def create_topics(kafka: KafkaConfig, partitions: int, replication: int) -
     try:
         existing = set(await admin.list_topics())
         missing = [
-            NewTopic(topic.name, partitions, replication, topic_configs=dict(topic.config))
+            NewTopic(
+                topic.name, FEW_PARTITIONS.get(topic.name, partitions), replication, topic_configs=dict(topic.config)
+            )
             for topic in wanted_topics(replication)
             if topic.name not in existing
         ]

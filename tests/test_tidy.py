@@ -201,6 +201,8 @@ TESTED_ELSEWHERE = {
     "services/stats/counting/offset_reporter.py": "tests/chaos/test_offsets_in_kafka.py, with Kafka",
     "services/stats/statistics/page.py": "tests/e2e/test_statistics.py, and in browsers",
     "services/stats/statistics/routes.py": "tests/e2e/test_statistics.py",
+    "services/stats/statistics/route_params.py": "tests/stats/statistics/test_top_pages.py",
+    "services/stats/statistics/assets_route.py": "tests/e2e/test_statistics.py",
     "services/stats/statistics/time_series.py": "tests/stats/statistics/test_queries.py",
     "services/stats/statistics/top_articles.py": "tests/stats/statistics/test_queries.py",
     "shared/consumer_offsets.py": "tests/restore/test_consumers_follow_their_database.py, with Kafka",

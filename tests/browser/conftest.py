@@ -1,12 +1,16 @@
-"""The sample portal, published once on the running system, and the validators, installed once from their lock."""
+"""The sample portal, published once on the running system, visitors, and the validators, installed from their lock."""
 
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.browser.browser_visitor import BrowserVisitor, Wait
+from tests.browser.chromium import Chromium
+from tests.browser.fault_proxy import FaultProxy
 from tests.npm import install_locked
 from tools.demo_site.publishing import publish_sample
 
@@ -29,3 +33,19 @@ def sample(system: Any) -> dict[str, str]:
 def validators() -> Path:
     """Install Lighthouse and the Nu HTML checker from the lock, unless installed; return their folder."""
     return install_locked(LOCKED)
+
+
+@pytest.fixture
+def proxy(system: Any) -> Iterator[FaultProxy]:
+    proxy = FaultProxy(system.url)
+    proxy.start()
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def visitor(system: Any, proxy: FaultProxy, wait: Wait, new_id: Callable[[], str]) -> Iterator[BrowserVisitor]:
+    agent = system.another_person()
+    browser = Chromium(agent)
+    yield BrowserVisitor(system, proxy, browser, agent, new_id(), wait, new_id)
+    browser.close()

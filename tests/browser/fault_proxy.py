@@ -37,6 +37,8 @@ class FaultProxy:
     gateway: str
     mode: Mode = "pass"
     pages: dict[str, str] = field(default_factory=dict)
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
+    """Of pages, beside or instead of the usual ones."""
     sent: list[SentEvent] = field(default_factory=list)
     go: threading.Event = field(default_factory=threading.Event)
     """Answers `/go`: signals a page to continue, for tests that must not attach to the tab."""
@@ -74,7 +76,8 @@ class _Handler(BaseHTTPRequestHandler):
             self.proxy.go.wait(30)
             self._answer(200, {"content-type": "text/plain"}, b"")
         elif path in self.proxy.pages:
-            self._answer(200, {"content-type": "text/html; charset=utf-8"}, self.proxy.pages[path].encode())
+            headers = {"content-type": "text/html; charset=utf-8"} | self.proxy.headers.get(path, {})
+            self._answer(200, headers, self.proxy.pages[path].encode())
         else:
             self._answer(*self._pass_on(None))
 

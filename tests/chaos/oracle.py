@@ -93,8 +93,8 @@ class Expected:
             ("", "day", day),
             ("", "total", 0),
         ]
-        if event.article is not None:
-            spans += [(event.article, "day", day), (event.article, "total", 0)]
+        name = event.article or event.path  # of the page; all paths of these events are their pages' names
+        spans += [(name, "day", day), (name, "total", 0)]
         for measure in counted:
             for span in spans:
                 self.cells[Cell(event.site, *span, partition, measure)] += 1
@@ -108,8 +108,8 @@ class Expected:
             ("", "day", local_day(event.at)),
             ("", "total", 0),
         ]
-        if event.article is not None:
-            spans += [(event.article, "day", local_day(event.at)), (event.article, "total", 0)]
+        name = event.article or event.path
+        spans += [(name, "day", local_day(event.at)), (name, "total", 0)]
         for span in spans:
             self.cells[Cell(event.site, *span, partition, "visits")] -= 1
 

@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from shared.acls import acls
-from shared.topics import wanted_topics
+from shared.topics import FEW_PARTITIONS, wanted_topics
 
 ROOT = Path(__file__).parent.parent.parent
 K8S = ROOT / "deploy/k8s"
@@ -150,7 +150,7 @@ def test_topics_match_the_code() -> None:
     for name, topic in topics.items():
         config = {key: str(value) for key, value in topic["spec"]["config"].items()}
         assert config == wanted[name]
-        assert (topic["spec"]["partitions"], topic["spec"]["replicas"]) == (PARTITIONS, 3)
+        assert (topic["spec"]["partitions"], topic["spec"]["replicas"]) == (FEW_PARTITIONS.get(name, PARTITIONS), 3)
 
 
 def test_each_service_has_its_own_user_and_reads_its_password() -> None:

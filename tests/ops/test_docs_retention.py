@@ -9,10 +9,11 @@ from deploy.local.log_files import LOG_BYTES_MAX
 from services.ingest.collector.salts import SALT_RETENTION
 from services.ingest.settings import IngestSettings
 from services.stats.admin.reference_events import OLD_MS
+from services.stats.counting.refused_origins import KEPT_DAYS
 from services.stats.counting.retention import BUCKET_5M_DAYS, DAY_SECONDS, ONLINE_KEPT_SECONDS, VISITOR_DAYS
 from services.stats.counting.state import WINDOW_MS
 from services.stats.counting.store import EVICTED_WINDOWS_KEPT
-from shared.topics import DAY_MS, DEAD_LETTER_CONFIG, PAGE_VIEWS, PAGE_VIEWS_PARTITION_BYTES, TOPICS
+from shared.topics import DAY_MS, DEAD_LETTER_CONFIG, PAGE_VIEWS, PAGE_VIEWS_PARTITION_BYTES, REFUSED_ORIGINS, TOPICS
 
 HOUR_MS = 3_600_000
 ROOT = Path(__file__).parent.parent.parent
@@ -32,9 +33,11 @@ def test_retention_figures_match_the_code() -> None:
     (size,) = re.findall(r"retention\.size=\$\{PROMETHEUS_RETENTION_SIZE:-(\d+)GB\}", command)
     (salts,) = re.findall(r"DELETE FROM ingest\.salts WHERE created_at < now\(\) - interval '(\d+ hours)'", queries)
     (answers,) = re.findall(r"idempotency_keys WHERE created_at < now\(\) - interval '(\d+ days)'", queries)
+    assert int(REFUSED_ORIGINS.config["retention.ms"]) == KEPT_DAYS * DAY_MS
     assert salts == f"{SALT_RETENTION.total_seconds() / 3600:g} hours"
     figures = {
         "page views": f"{LOG_DAYS} days, at most {PAGE_VIEWS_PARTITION_BYTES // 1024**3} GiB per partition",
+        "views refused from undeclared origins": f"{KEPT_DAYS} days",
         "dead letters": f"{int(DEAD_LETTER_CONFIG['retention.ms']) // DAY_MS} days",
         "counts of 5 minutes": f"{BUCKET_5M_DAYS} days",
         "visitor IDs of a day": f"{VISITOR_DAYS} days",
@@ -58,7 +61,7 @@ def test_topics_without_retention_are_compacted() -> None:
     """Page views and dead letters have a retention; every other topic is compacted, as the page says."""
     compacted = {topic.name for topic in TOPICS if topic.config["cleanup.policy"] == "compact"}
     assert set(re.findall(r"`([a-z-]+)`", ROWS["articles, adjustments, live pages"][1])) == compacted
-    assert {topic.name for topic in TOPICS} - compacted == {PAGE_VIEWS.name}
+    assert {topic.name for topic in TOPICS} - compacted == {PAGE_VIEWS.name, REFUSED_ORIGINS.name}
 
 
 def test_every_topic_table_and_volume_is_listed() -> None:

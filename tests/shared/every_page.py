@@ -24,11 +24,12 @@ from services.stats.counter_api.endpoints import WIDGET_SCRIPT
 from services.stats.counter_api.fragment import fragment
 from services.stats.statistics.formatting import Formatter
 from services.stats.statistics.overview import SiteNumbers, sums
-from services.stats.statistics.page import render_overview, render_page, render_token_form
+from services.stats.statistics.page import Reader, render_overview, render_page, render_token_form
 from services.stats.statistics.page_data import PageData
-from services.stats.statistics.report_tables import ReportFrame, history_table, sections_table, top_table
+from services.stats.statistics.report_tables import ReportFrame, history_table, pages_table, sections_table, top_table
 from services.stats.statistics.time_series import Comparison, Counts, Ledger, TimeSeries
 from services.stats.statistics.top_articles import SectionCounts, TopArticle
+from services.stats.statistics.top_pages import TopPage
 from shared.articles import Cell, Embed, Table
 from shared.events import Measure
 from shared.sites import Section, Site
@@ -75,14 +76,34 @@ def statistics(site: Site) -> dict[str, str]:
     ledger = Ledger({"counted": 8, "bot": 2}, {"crawler": 1, "headless": 1, "no-user-agent": 1}, {})
     hosts = [("", 3), ("(other)", 1), ("a.example", 2)]
     tops = {"today": [], "week": [], "always": articles}
-    full = PageData(COUNTER, 7, "7d", series, comparisons, tops, articles[:1], ledger, hosts, SECONDS)
+    refused = [("https://a.example", 2), ("", 1)]
+    pages = {"today": [], "week": [], "always": [TopPage("/–", counts, 1), TopPage("/*/b")]}
+    full = PageData(
+        COUNTER,
+        7,
+        "7d",
+        series,
+        comparisons,
+        tops,
+        articles[:1],
+        pages,
+        pages["always"],
+        ledger,
+        hosts,
+        refused,
+        SECONDS,
+    )
     people = replace(full, period="24h", ledger=Ledger({"counted": 1}, {}, {}))
-    empty = replace(full, period="365d", online=[], ledger=Ledger({}, {}, {}), referrers=[])
+    empty = replace(
+        full, period="365d", online=[], pages_online=[], refused_origins=[], ledger=Ledger({}, {}, {}), referrers=[]
+    )
     frame = ReportFrame(site, language, SECONDS, "today")
     tables = [
         history_table(series, frame),
         top_table(articles, frame, ORIGIN, online=False),
         top_table(articles, frame, ORIGIN, online=True),
+        pages_table(pages["always"], frame, ORIGIN, online=False),
+        pages_table(pages["always"], frame, ORIGIN, online=True),
         sections_table([SectionCounts("", 1, counts)], frame),
     ]
     texts = [
@@ -91,8 +112,8 @@ def statistics(site: Site) -> dict[str, str]:
         for cell in (table.title, *table.notes, *table.heads, *(cell for row in table.rows for cell in row))
     ]
     pages = {
-        name: render_page(numbers, site, language, ORIGIN, lambda **_: "?", robots=True)
-        for name, numbers in (("full", full), ("people", people), ("empty", empty))
+        name: render_page(numbers, site, Reader(owner, not owner, language), ORIGIN, lambda **_: "?")
+        for name, numbers, owner in (("full", full, True), ("people", people, False), ("empty", empty, True))
     }
     rows = [SiteNumbers(site, COUNTER)]
     return {

@@ -4,7 +4,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError
 
 from shared.articles import Article
-from shared.events import Adjustment, PageEvent, PageLive
+from shared.events import Adjustment, PageEvent, PageLive, RefusedOrigin
 from shared.kafka.connection import KafkaConfig
 from shared.settings import SettingsError
 from shared.topics import (
@@ -21,13 +21,14 @@ from shared.topics import (
 DAY_MS = 86_400_000
 
 
-def test_topics_are_the_four_of_the_contract() -> None:
+def test_topics_are_the_four_of_the_contract_and_refused_origins() -> None:
     """Names and message types are those that other programs use."""
     assert [(topic.name, topic.value) for topic in TOPICS] == [
         ("page-views", PageEvent),
         ("articles", Article),
         ("counter-adjustments", Adjustment),
         ("pages-live", PageLive),
+        ("refused-origins", RefusedOrigin),
     ]
 
 

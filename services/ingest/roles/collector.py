@@ -10,15 +10,17 @@ from services.ingest.collector.endpoints import CollectorEndpoints
 from services.ingest.collector.partition_router import PartitionRouter
 from services.ingest.collector.publisher import EventPublisher
 from services.ingest.collector.rate_limit import RateLimiter
+from services.ingest.collector.refused_origins import run_reports
 from services.ingest.collector.salts import SaltStore
 from services.ingest.collector.spool import open_spool
 from services.ingest.collector.tracker import TRACKER
 from services.ingest.metrics import ADDRESS_SHARE, CLOCK_OFFSET, PRODUCER_QUEUE, SPOOL_BYTES, SPOOL_BYTES_MAX
 from services.ingest.settings import IngestSettings
+from shared.kafka.producer import Producer
 from shared.postgres import open_pool
 from shared.role import Process, Role
 from shared.topic_watch import TopicWatch
-from shared.topics import PAGE_VIEWS, wanted_topics
+from shared.topics import PAGE_VIEWS, REFUSED_ORIGINS, wanted_topics
 
 
 @asynccontextmanager
@@ -49,12 +51,16 @@ async def run_collector(settings: IngestSettings, process: Process) -> AsyncIter
     SPOOL_BYTES.set_function(lambda: publisher.spool_bytes)
     SPOOL_BYTES_MAX.set(settings.spool_bytes_max)
     CLOCK_OFFSET.set_function(lambda: clock.offset_seconds or 0.0)
-    topics = TopicWatch(settings.kafka, wanted_topics(settings.replication, [PAGE_VIEWS], dead_letters=False))
+    topics = TopicWatch(
+        settings.kafka, wanted_topics(settings.replication, [PAGE_VIEWS, REFUSED_ORIGINS], dead_letters=False)
+    )
+    reports = Producer(settings.kafka)
     tasks = [
         process.spawn(topics.run(), "check the topics"),
         process.spawn(salts.run_refresh(), "refresh salts"),
         process.spawn(endpoints.bodies.cancel_slow(), "cancel slow bodies"),
         process.spawn(router.run_refresh(), "refresh the partition plan"),
+        process.spawn(run_reports(endpoints.refused_origins, reports), "report refused origins"),
     ]
     try:
         yield Role(
@@ -71,4 +77,5 @@ async def run_collector(settings: IngestSettings, process: Process) -> AsyncIter
         for task in tasks:
             task.cancel()
         await publisher.stop()
+        await reports.stop()
         pool.terminate()

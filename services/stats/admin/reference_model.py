@@ -19,6 +19,7 @@ from services.stats.admin.reference_articles import (
     ArticleKey,
     KnownArticles,
     StoredArticles,
+    page_name,
 )
 from services.stats.admin.reference_events import (
     OTHER_HOSTS,
@@ -312,12 +313,12 @@ class ReferenceCounter:
         return arrived - event.at >= WINDOW_MS and before.window_index >= self._window_index - EVICTED_WINDOWS
 
     def _with_counted_article(self, event: PageEvent, offset: int) -> PageEvent:
-        """Views of articles that are not known, and cannot become known that day, count for the site alone."""
-        if event.kind != "view" or event.article is None:
+        """Views count for their article or page, or for the site alone if that is not known and cannot become known."""
+        if event.kind != "view":
             return event
-        if self._articles.counts(ArticleKey(event.site, event.article), offset, self._window_index):
-            return event
-        return msgspec.structs.replace(event, article=None)
+        name = page_name(event.path) if event.article is None else event.article
+        is_counted = self._articles.counts(ArticleKey(event.site, name), offset, self._window_index)
+        return msgspec.structs.replace(event, article=name if is_counted else None)
 
     def _count(self, event: PageEvent, site: Site, arrived: int) -> None:
         if event.visitor is not None:

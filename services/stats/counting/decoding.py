@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from services.stats.counting.pages import page_of
 from shared.events import AGE_MS_MAX, AHEAD_MS_MAX, PageEvent, SiteSlug
 from shared.sites import Site
 
@@ -101,7 +102,7 @@ class EventBatch:
     kind: Integers
     site: Integers
     article: Integers
-    """0: no article."""
+    """0: no article. A human view without an article has the name of its page (`pages`)."""
     bot: Integers
     """0: a person."""
     id_hash: Unsigned
@@ -268,7 +269,7 @@ def _columns(rows: Integers, events: list[PageEvent], dictionaries: dict[str, _D
         "at": np.array([event.at for event in events], np.int64),
         "site": dictionaries["site"].column([event.site for event in events]),
         "kind": dictionaries["kind"].column([event.kind for event in events]),
-        "article": dictionaries["article"].column([event.article for event in events]),
+        "article": dictionaries["article"].column([_article_or_page(event) for event in events]),
         "bot": dictionaries["bot"].column([event.bot for event in events]),
         "id_hash": (halves[:, 0] * _ID_MIXER) ^ halves[:, 1],
         "id_low": halves[:, 1],
@@ -278,6 +279,12 @@ def _columns(rows: Integers, events: list[PageEvent], dictionaries: dict[str, _D
         "has_prev": has_prev,
         "referrer": dictionaries["referrer"].column([event.referrer for event in events]),
     }
+
+
+def _article_or_page(event: PageEvent) -> str | None:
+    if event.article is None and event.kind == "view" and event.bot is None:
+        return page_of(event.path)
+    return event.article
 
 
 def _visitor_ids(visitors: list[str | None]) -> tuple[Flags, Unsigned, Flags]:

@@ -1,9 +1,9 @@
-"""Article ids that have numbers of their own. Pure.
+"""Article ids, and pages of views without one (`pages`), that have numbers of their own. Pure.
 
-Everybody can send views of ids that do not exist. So an id is known on a partition once a view of it was accepted, and
-a site's views can make only so many ids known there on one day. A view of any other id counts for the site alone,
-as if it named no article. The day is the UTC day of the window in which the record arrived (`state`), so the decision
-depends on the log alone.
+Everybody can send views of ids and paths that do not exist. So an id is known on a partition once a view of it was
+accepted, and a site's views can make only so many ids known there on one day, and so many pages. A view of any other
+one counts for the site alone. The day is the UTC day of the window in which the record arrived (`state`), so the
+decision depends on the log alone.
 """
 
 import sys
@@ -15,9 +15,13 @@ from typing import NamedTuple
 import numpy as np
 
 from services.stats.counting.decoding import VIEW, EventBatch, Integers
+from services.stats.counting.pages import is_page
 
 NEW_ARTICLES_MAX = 2_000
 """Ids of a site that become known on a partition on one day: many times what a newsroom publishes."""
+NEW_PAGES_MAX = 1_000
+"""Pages of a site that become known on a partition on one day. They have a limit of their own, so that invented paths
+keep no article out."""
 CACHED_MAX = 50_000
 """Ids of a partition in memory; further ones replace all of them, and are read from Postgres when they are viewed."""
 NEVER = 2**62
@@ -55,8 +59,9 @@ class KnownArticles:
     day: int = -1
     """The newest day on which an id was accepted."""
     accepted_on_day: Counter[str] = field(default_factory=Counter)
-    """By site."""
+    """By `limit_key`."""
     new_articles_max: int = field(default_factory=lambda: NEW_ARTICLES_MAX)
+    new_pages_max: int = field(default_factory=lambda: NEW_PAGES_MAX)
     accepted_at: defaultdict[str, dict[str, int]] = field(default_factory=lambda: defaultdict(dict))
     """Site → id → offset of the view with which it was accepted."""
 
@@ -115,11 +120,18 @@ class KnownArticles:
         for code in sorted(unknown, key=first.tolist().__getitem__):
             site, article = _names(batch, code)
             place = int(first[code])
-            if place < len(rows) and self.accepted_on_day[site] < self.new_articles_max:
+            key = limit_key(site, article)
+            most = self.new_pages_max if is_page(article) else self.new_articles_max
+            if place < len(rows) and self.accepted_on_day[key] < most:
                 accepted[code] = AcceptedArticle(site, article, int(batch.offset[rows[place]]), self.day)
-                self.accepted_on_day[site] += 1
+                self.accepted_on_day[key] += 1
                 self.add(*accepted[code][:3])
         return accepted
+
+
+def limit_key(site: str, article: str) -> str:
+    """Return the key under which an accepted id counts to its day's limit: articles and pages have one each."""
+    return f"{site}/" if is_page(article) else site
 
 
 def _codes(batch: EventBatch, rows: Integers) -> Integers:

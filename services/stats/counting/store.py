@@ -251,9 +251,9 @@ async def read_known_articles(
     """
     rows = await pool.fetch(SQL["count_newest_articles"], generation, partition)
     known = KnownArticles(decided_before)
-    for site, day, articles in map(tuple, rows):
+    for key, day, articles in map(tuple, rows):
         known.day = day
-        known.accepted_on_day[site] = articles
+        known.accepted_on_day[key] = articles
     return known
 
 

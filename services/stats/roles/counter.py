@@ -11,6 +11,7 @@ from services.stats.counting.dead_letter_depth import run_depth_metrics
 from services.stats.counting.dead_letter_outbox import run_dead_letter_delivery
 from services.stats.counting.log_span import LogSpan
 from services.stats.counting.reconciliation import run_reconciliation
+from services.stats.counting.refused_origins import follow_refused_origins
 from services.stats.counting.retention import run_reads_retention, run_retention
 from services.stats.settings import StatsSettings
 from shared.kafka.consumer import create_broker, run_broker
@@ -35,6 +36,7 @@ async def run_counter(settings: StatsSettings, process: Process) -> AsyncIterato
     followers = [
         follow_adjustments(others, pool, producer, process),
         *follow_titles(others, pool, producer, process),
+        follow_refused_origins(others, pool, producer, process),
     ]
     topics, span = TopicWatch(kafka, wanted_topics(settings.replication)), LogSpan(kafka)
     tasks = [

@@ -54,11 +54,11 @@ WHERE generation = $1 AND topic = $2 AND partition = $3
 ORDER BY evicted_at_offset
 
 -- name: count_newest_articles
--- How many articles of each site were accepted on the newest day.
-SELECT site, day, count(*) FROM stats.known_articles
+-- How many articles and pages of each site were accepted on the newest day, by `known_articles.limit_key`.
+SELECT site || CASE WHEN starts_with(article, '/') THEN '/' ELSE '' END, day, count(*) FROM stats.known_articles
 WHERE generation = $1 AND partition = $2
     AND day = (SELECT max(day) FROM stats.known_articles WHERE generation = $1 AND partition = $2)
-GROUP BY site, day
+GROUP BY 1, day
 
 -- name: find_known_articles
 SELECT site, article, accepted_at_offset
@@ -80,7 +80,8 @@ SELECT $1, $2, $3, $5, $6 FROM moved RETURNING id
 -- name: continue_after_lost_records
 -- The ledger keeps the entries of records that are gone: offsets_without_record becomes smaller, also negative.
 UPDATE stats.offsets
-SET next_offset = $6, epoch = epoch + 1, offsets_without_record = offsets_without_record + $6 - $5, last_record = NULL
+SET next_offset = $6, epoch = epoch + 1, offsets_without_record = offsets_without_record + $6 - $5, last_record = NULL,
+    pages_from = least(pages_from, $6)
 WHERE generation = $1 AND topic = $2 AND partition = $3 AND epoch = $4 AND next_offset = $5
 RETURNING newest_arrived
 

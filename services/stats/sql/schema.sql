@@ -24,6 +24,7 @@ CREATE TABLE stats.offsets (
     window_dead_letters integer NOT NULL DEFAULT 0,
     offsets_without_record bigint NOT NULL DEFAULT 0,
     last_record bigint,
+    pages_from bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (generation, topic, partition)
 ) WITH (fillfactor = 20);
 COMMENT ON COLUMN stats.offsets.next_offset IS 'All records before it are in the counts; none after it is.';
@@ -33,6 +34,7 @@ COMMENT ON COLUMN stats.offsets.topic_id IS 'The id of the topic: a topic of the
 COMMENT ON COLUMN stats.offsets.newest_arrived IS 'When Kafka got the newest record that is counted: milliseconds since 1970 UTC.';
 COMMENT ON COLUMN stats.offsets.window_dead_letters IS 'Dead letters among the last window_records records: too many stop the counter.';
 COMMENT ON COLUMN stats.offsets.offsets_without_record IS 'Offsets before next_offset without a ledger entry: from before counting began, deleted before they were counted, or the end of a transaction. All others are in the ledger.';
+COMMENT ON COLUMN stats.offsets.pages_from IS 'Views without an article count for their page from this offset on: earlier ones were counted by a version without pages.';
 COMMENT ON COLUMN stats.offsets.last_record IS 'Checksum of the record before next_offset: the log must still have it there. Null: unknown.';
 
 CREATE TABLE stats.counts (
@@ -48,7 +50,7 @@ CREATE TABLE stats.counts (
     PRIMARY KEY (generation, site, article, grain, bucket_start, partition)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE stats.counts IS 'Human counts, a row for each partition, so that no two counters touch one row.';
-COMMENT ON COLUMN stats.counts.article IS 'Article id; empty for the whole site.';
+COMMENT ON COLUMN stats.counts.article IS 'Article id, or the page of views without one, which begins with a slash; empty for the whole site.';
 COMMENT ON COLUMN stats.counts.bucket_start IS 'Seconds since 1970 UTC; 0 for the total.';
 
 CREATE TABLE stats.online (
@@ -143,7 +145,7 @@ CREATE TABLE stats.known_articles (
     day bigint,
     PRIMARY KEY (generation, partition, site, article)
 );
-COMMENT ON TABLE stats.known_articles IS 'Article ids that have counts. Views of other ids count for the site alone; only so many become known on one day.';
+COMMENT ON TABLE stats.known_articles IS 'Article ids and pages that have counts. Views of other ones count for the site alone; only so many become known on one day.';
 COMMENT ON COLUMN stats.known_articles.accepted_at_offset IS 'Offset of the first view that counts for the article; that of the first record for which it is known if that view is not in the log.';
 COMMENT ON COLUMN stats.known_articles.day IS 'UTC day (days since 1970) of that view. Null: known from a former log or version, and part of no day''s limit.';
 CREATE INDEX known_articles_by_day ON stats.known_articles (generation, partition, day);
@@ -199,6 +201,7 @@ CREATE UNLOGGED TABLE stats.shared_reads (
 COMMENT ON TABLE stats.shared_reads IS 'Numbers that one widget has read and all widgets return until valid_until, by the clock of Postgres. A cache: unlogged, and expired rows are deleted.';
 
 CREATE INDEX counts_of_articles ON stats.counts (generation, site, grain, bucket_start) WHERE article <> '';
+CREATE INDEX counts_of_pages ON stats.counts (generation, site, grain, bucket_start) WHERE starts_with(article, '/');
 COMMENT ON INDEX stats.counts_of_articles IS 'For the top articles: the rows of a day without those of all other days. Counts are not in it, so that adding to a count does not change it.';
 
 -- The arguments of `stats.apply_batch`: one type for each table, with an array for each column. A caller sets fields by
@@ -520,3 +523,15 @@ COMMENT ON COLUMN stats.consumer_offsets.next_offset IS 'All records before it a
 COMMENT ON COLUMN stats.consumer_offsets.last_record IS 'Checksum of the record before next_offset: a log in which it differs has lost its tail, and is read from its beginning.';
 
 GRANT SELECT, INSERT, UPDATE ON stats.consumer_offsets TO presstally_stats;
+
+CREATE TABLE stats.refused_origins (
+    site text NOT NULL,
+    day bigint NOT NULL,
+    origin text NOT NULL,
+    views bigint NOT NULL,
+    PRIMARY KEY (site, day, origin)
+);
+COMMENT ON TABLE stats.refused_origins IS 'Views that collectors refused, because the site does not declare the origin of the page. No count depends on it.';
+COMMENT ON COLUMN stats.refused_origins.day IS 'UTC day, in days since 1970.';
+COMMENT ON COLUMN stats.refused_origins.origin IS 'As senders claim it; empty for further ones.';
+GRANT SELECT, INSERT, UPDATE, DELETE ON stats.refused_origins TO presstally_stats;

@@ -48,7 +48,8 @@ WITH g AS (
 ), counted AS (
     SELECT article, sum(views)::bigint AS views, sum(visits)::bigint AS visits, sum(visitors)::bigint AS visitors
     FROM stats.counts JOIN g USING (generation)
-    WHERE site = $1 AND article <> '' AND grain = $2 AND bucket_start >= $3 AND bucket_start < $4
+    WHERE site = $1 AND article <> '' AND NOT starts_with(article, '/') AND grain = $2 AND bucket_start >= $3
+        AND bucket_start < $4
     GROUP BY article
 )
 SELECT article, title, section, state, path, views, visits, visitors
@@ -61,6 +62,35 @@ WHERE (a.id IS NOT NULL OR NOT EXISTS (SELECT FROM stats.articles WHERE site = $
 ORDER BY CASE $5 WHEN 'views' THEN views WHEN 'visits' THEN visits ELSE visitors END DESC, article
 LIMIT $8
 
+-- name: top_pages
+-- $2: day, or total. $3, $4: first bucket_start and end. $5: measure. The paths are what anybody has sent.
+WITH g AS (
+    SELECT generation FROM stats.generations WHERE state = 'current'
+), counted AS (
+    SELECT article AS page, sum(views)::bigint AS views, sum(visits)::bigint AS visits, sum(visitors)::bigint AS visitors
+    FROM stats.counts JOIN g USING (generation)
+    WHERE site = $1 AND starts_with(article, '/') AND grain = $2 AND bucket_start >= $3 AND bucket_start < $4
+    GROUP BY article
+)
+SELECT page, views, visits, visitors
+FROM counted
+WHERE CASE $5 WHEN 'views' THEN views WHEN 'visits' THEN visits ELSE visitors END > 0
+ORDER BY CASE $5 WHEN 'views' THEN views WHEN 'visits' THEN visits ELSE visitors END DESC, page
+LIMIT $6
+
+-- name: pages_online_now
+-- $2: first presence bucket that is still online.
+WITH g AS (
+    SELECT generation FROM stats.generations WHERE state = 'current'
+), here AS (
+    SELECT article AS page,
+        sum((SELECT sum(n) FROM unnest(visitors[greatest(1, $2 - first_bucket + 1) : ]) AS n))::bigint AS online
+    FROM stats.online JOIN g USING (generation)
+    WHERE site = $1 AND starts_with(article, '/') AND first_bucket + cardinality(visitors) > $2
+    GROUP BY article
+)
+SELECT page, online FROM here WHERE online > 0 ORDER BY online DESC, page LIMIT $3
+
 -- name: online_now
 -- $2: first presence bucket that is still online.
 WITH g AS (
@@ -69,7 +99,7 @@ WITH g AS (
     SELECT article,
         sum((SELECT sum(n) FROM unnest(visitors[greatest(1, $2 - first_bucket + 1) : ]) AS n))::bigint AS online
     FROM stats.online JOIN g USING (generation)
-    WHERE site = $1 AND article <> '' AND first_bucket + cardinality(visitors) > $2
+    WHERE site = $1 AND article <> '' AND NOT starts_with(article, '/') AND first_bucket + cardinality(visitors) > $2
     GROUP BY article
 )
 SELECT article, title, section, state, path, online
@@ -88,7 +118,8 @@ WITH g AS (
 SELECT coalesce(section, '') AS section, count(DISTINCT article)::bigint AS articles, sum(views)::bigint AS views,
     sum(visits)::bigint AS visits, sum(visitors)::bigint AS visitors
 FROM stats.counts JOIN g USING (generation) LEFT JOIN stats.articles AS a ON a.id = counts.article AND a.site = $1
-WHERE counts.site = $1 AND article <> '' AND grain = $2 AND bucket_start >= $3 AND bucket_start < $4
+WHERE counts.site = $1 AND article <> '' AND NOT starts_with(article, '/') AND grain = $2 AND bucket_start >= $3
+    AND bucket_start < $4
     AND (a.id IS NOT NULL OR NOT EXISTS (SELECT FROM stats.articles WHERE site = $1))
 GROUP BY 1
 ORDER BY 3 DESC, 1
@@ -128,3 +159,23 @@ UPDATE stats.articles SET state = 'killed', title = NULL WHERE id = $1
 INSERT INTO stats.links AS l (article, version, path) VALUES ($1, $2, $3)
 ON CONFLICT (article) DO UPDATE SET version = EXCLUDED.version, path = EXCLUDED.path
 WHERE l.version <= EXCLUDED.version
+
+-- name: add_refused_origin
+-- $5: named origins of a day; further ones have the empty name.
+INSERT INTO stats.refused_origins AS r (site, day, origin, views)
+SELECT $1, $2, CASE
+    WHEN EXISTS (SELECT FROM stats.refused_origins WHERE site = $1 AND day = $2 AND origin = $3)
+        OR (SELECT count(*) FROM stats.refused_origins WHERE site = $1 AND day = $2) < $5 THEN $3
+    ELSE ''
+END, $4
+ON CONFLICT (site, day, origin) DO UPDATE SET views = r.views + EXCLUDED.views
+
+-- name: delete_old_refused_origins
+DELETE FROM stats.refused_origins WHERE site = $1 AND day < $2
+
+-- name: refused_origins
+-- $2: first day. The rest, which has no name, is the last.
+SELECT origin, sum(views)::bigint AS views FROM stats.refused_origins
+WHERE site = $1 AND day >= $2
+GROUP BY origin
+ORDER BY origin = '', views DESC, origin

@@ -48,21 +48,40 @@ class StatisticsAuth:
             Problem: 401.
         """
         if not self.may_read(request, site):
-            raise Problem(
-                401,
-                "These statistics require a token: `Authorization: Bearer …`, or `?token=…` in the address.",
-                headers={"www-authenticate": "Bearer", "cache-control": "no-store"},
-            )
+            raise _token_required("These statistics require")
 
-    def may_read(self, request: Request, site: Site) -> bool:
-        """Return whether a request may read a site's statistics."""
-        if site.statistics == "public":
-            return True
+    def check_owner(self, request: Request, site: Site) -> None:
+        """Check that a request may read what strangers can write, which is never public: paths, origins.
+
+        Raises:
+            Problem: 401.
+        """
+        if not self.has_token(request, site):
+            raise _token_required("Anybody can send views of any page. So pages and origins require")
+
+    def is_known(self, site: Site) -> bool:
+        """Return whether the site has a token."""
+        return site.slug in self._checksums
+
+    def has_token(self, request: Request, site: Site) -> bool:
+        """Return whether a request has a token of the site."""
         scheme, _, sent = request.headers.get("authorization", "").partition(" ")
         token = sent.strip() if scheme.lower() == "bearer" else request.query_params.get("token", "")
         checksum = _checksum(token)
         known = [hmac.compare_digest(checksum, one) for one in self._checksums.get(site.slug, [])]
         return any(known)
+
+    def may_read(self, request: Request, site: Site) -> bool:
+        """Return whether a request may read a site's statistics."""
+        return site.statistics == "public" or self.has_token(request, site)
+
+
+def _token_required(what: str) -> Problem:
+    return Problem(
+        401,
+        f"{what} a token of the site: `Authorization: Bearer …`, or `?token=…` in the address.",
+        headers={"www-authenticate": "Bearer", "cache-control": "no-store"},
+    )
 
 
 def query_with_token(request: Request, site: Site, **query: str | int | None) -> str:

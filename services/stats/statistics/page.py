@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from importlib.resources import files
-from typing import Any, get_args
+from typing import Any, NamedTuple, get_args
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -45,17 +45,26 @@ _environment = Environment(
 )
 
 
-def render_page(numbers: PageData, site: Site, language: str, base_url: str, link: Any, *, robots: bool) -> str:
+class Reader(NamedTuple):
+    """For whom the page is."""
+
+    is_owner: bool
+    """Has a token of the site, and may see what strangers can write."""
+    asks_for_token: bool
+    language: str
+
+
+def render_page(numbers: PageData, site: Site, reader: Reader, base_url: str, link: Any) -> str:
     """Render the page.
 
     Args:
         numbers: Its values.
         site: Of the statistics.
-        language: Of the page.
+        reader: For whom it is.
         base_url: Of the portal.
         link: Returns the query of a link for named values.
-        robots: Whether search engines may list it.
     """
+    language = reader.language
     formatter = Formatter(site, language)
     series = numbers.series
     edges = zip(series.starts[:-1], series.starts[1:], strict=True)
@@ -72,10 +81,12 @@ def render_page(numbers: PageData, site: Site, language: str, base_url: str, lin
         rows=list(zip(series.starts[:-1], names, series.counts, strict=True)),
         step=PERIOD_BUCKETS[numbers.period],
         hosts=_hosts(numbers.referrers, WORDS[language]),
+        refused=sum(views for _, views in numbers.refused_origins),
         visits=sum(visits for _, visits in numbers.referrers),
         base_url=base_url,
         link=link,
-        robots=robots,
+        reader=reader,
+        robots=site.statistics == "public" and not reader.is_owner,
         asset=asset_url,
         measures=("views", "visits", "visitors"),
     )

@@ -7,6 +7,7 @@ from services.stats.counter_api.counter_query import CounterValues
 from services.stats.statistics.periods import Period
 from services.stats.statistics.time_series import Comparison, Ledger, TimeSeries
 from services.stats.statistics.top_articles import TopArticle
+from services.stats.statistics.top_pages import TopPage
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,14 @@ class PageData:
     comparisons: Mapping[Period, Comparison]
     most_read: Mapping[str, Sequence[TopArticle]]
     online: Sequence[TopArticle]
+    pages: Mapping[str, Sequence[TopPage]]
+    """Strangers can write them: only for those who have the site's token."""
+    pages_online: Sequence[TopPage]
     ledger: Ledger
     referrers: Sequence[tuple[str, int]]
+    refused_origins: Sequence[tuple[str, int]]
+    """Origins that are not declared, as senders claim them, and the views refused: yesterday and today (UTC).
+
+    The names are only for those who have the site's token; the empty one stands for further origins."""
     counted_until: int
     """When the newest counted record arrived: seconds since 1970 UTC; 0 if there is none."""

@@ -18,7 +18,7 @@ from services.stats.queries import SQL, STATISTICS_SQL
 from services.stats.shared_reads import Snapshot, open_snapshot, shared_read
 from services.stats.statistics.answer_cache import AnswerCache
 from services.stats.statistics.page_data import PageData
-from services.stats.statistics.periods import PERIOD_BUCKETS, BucketSize, Period, bucket_start, period_edges
+from services.stats.statistics.periods import PERIOD_BUCKETS, BucketSize, Period, TopPeriod, bucket_start, period_edges
 from services.stats.statistics.time_series import (
     TimeSeries,
     read_comparison,
@@ -35,6 +35,7 @@ from services.stats.statistics.top_articles import (
     read_sections,
     read_top_articles,
 )
+from services.stats.statistics.top_pages import TopPage, read_pages_online_now, read_top_pages
 from shared.events import Measure
 from shared.sites import Site
 
@@ -47,6 +48,7 @@ PAGE_SECONDS = 3.0
 """The page is valid for so long, or for ten times as long as it takes to read, but at most for a minute."""
 LONG_SPAN_SECONDS = 8 * 86_400
 PAGE_ARTICLES = 10
+PAGE_TOP_PERIODS: tuple[TopPeriod, ...] = ("today", "week", "always")
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,15 @@ class TopReport:
     """Seconds since 1970 UTC."""
     articles: list[TopArticle]
     sections: list[SectionCounts]
+
+
+@dataclass(frozen=True)
+class PagesReport:
+    """Most read pages of one moment."""
+
+    as_of: int
+    """Seconds since 1970 UTC."""
+    pages: list[TopPage]
 
 
 class ReportReader:
@@ -131,6 +142,19 @@ class ReportReader:
             ("online", site.slug, section, public_only), NOW_SECONDS, lambda: self._in_snapshot(read)
         )
 
+    async def top_pages(self, site: Site, range_at: RangeAt[DayRange] | None, measure: Measure) -> PagesReport:
+        """Return the 100 top pages of a range, or those that are read now."""
+        span = range_at(int(time.time())) if range_at is not None else None
+
+        async def read(snapshot: Snapshot) -> PagesReport:
+            if range_at is None:
+                return PagesReport(snapshot.at_seconds, await read_pages_online_now(snapshot, site))
+            pages = await read_top_pages(snapshot, site, range_at(snapshot.at_seconds), measure)
+            return PagesReport(snapshot.at_seconds, pages)
+
+        age = NOW_SECONDS if span is None else self._age(span)
+        return await self._cache.get(("pages", site.slug, span, measure), age, lambda: self._in_snapshot(read))
+
     async def sections(self, site: Site, range_at: RangeAt[DayRange]) -> TopReport:
         """Return the counts of each section."""
         span = range_at(int(time.time()))
@@ -140,6 +164,14 @@ class ReportReader:
             return TopReport(snapshot.at_seconds, [], sections)
 
         return await self._cache.get(("sections", site.slug, span), self._age(span), lambda: self._in_snapshot(read))
+
+    async def refused_origins(self, site: Site) -> tuple[int, list[tuple[str, int]]]:
+        """Return the moment (seconds) and the refused origins; see `read_refused_origins`."""
+
+        async def read(snapshot: Snapshot) -> tuple[int, list[tuple[str, int]]]:
+            return snapshot.at_seconds, await read_refused_origins(snapshot, site)
+
+        return await self._cache.get(("refused", site.slug), TODAY_SECONDS, lambda: self._in_snapshot(read))
 
     async def page(self, site: Site, period: Period) -> PageData:
         """Return the data of the page: of one moment, and the same for all widgets."""
@@ -178,10 +210,11 @@ async def read_page(snapshot: Snapshot, site: Site, period: Period) -> PageData:
     edges = period_edges(period, now, site)
     most_read = {
         one: await read_top_articles(snapshot, site, range_of(one, now, site), "views", None, public_only=False)
-        for one in ("today", "week", "always")
+        for one in PAGE_TOP_PERIODS
     }
     adjusted = await snapshot.connection.fetch(STATISTICS_SQL["adjustment_totals"], site.slug)
     online = await read_online_now(snapshot, site, None, public_only=False)
+    pages = {one: await read_top_pages(snapshot, site, range_of(one, now, site), "views") for one in PAGE_TOP_PERIODS}
     return PageData(
         counter=await read_counter(snapshot, site, None, site.default_measure, "calendar"),
         adjusted=dict(map(tuple, adjusted)).get(site.default_measure, 0),
@@ -192,10 +225,19 @@ async def read_page(snapshot: Snapshot, site: Site, period: Period) -> PageData:
         comparisons={one: await read_comparison(snapshot, site, one) for one in PERIOD_BUCKETS},
         most_read={one: articles[:PAGE_ARTICLES] for one, articles in most_read.items()},
         online=online[:PAGE_ARTICLES],
+        pages={one: top[:PAGE_ARTICLES] for one, top in pages.items()},
+        pages_online=(await read_pages_online_now(snapshot, site))[:PAGE_ARTICLES],
         ledger=await read_ledger(snapshot, site, period),
         referrers=await read_referrers(snapshot, site, period),
+        refused_origins=await read_refused_origins(snapshot, site),
         counted_until=await snapshot.connection.fetchval(SQL["newest_counted"]) // 1000,
     )
+
+
+async def read_refused_origins(snapshot: Snapshot, site: Site) -> list[tuple[str, int]]:
+    """Return the origins whose views were refused yesterday and today (UTC), and their number."""
+    since = snapshot.at_seconds // 86_400 - 1
+    return [tuple(row) for row in await snapshot.connection.fetch(STATISTICS_SQL["refused_origins"], site.slug, since)]
 
 
 FORMAT = hashlib.sha256(msgspec.json.encode(msgspec.json.schema(PageData))).hexdigest()[:8]

@@ -7,6 +7,7 @@ from services.stats.statistics.formatting import Formatter
 from services.stats.statistics.spreadsheets import Cell, Table
 from services.stats.statistics.time_series import MEASURES, TimeSeries
 from services.stats.statistics.top_articles import SectionCounts, TopArticle
+from services.stats.statistics.top_pages import TopPage
 from services.stats.statistics.translations import WORDS
 from shared.sites import Site
 
@@ -66,6 +67,18 @@ def top_table(articles: Sequence[TopArticle], frame: ReportFrame, base_url: str,
         words["id"],
     ]
     return Table(words["active_now"] if online else words["most_read"], frame.notes, heads, rows)
+
+
+def pages_table(pages: Sequence[TopPage], frame: ReportFrame, base_url: str, *, online: bool) -> Table:
+    """Return the most read pages, or those that are read now."""
+    words = WORDS[frame.language]
+    rows: list[list[Cell]] = []
+    for rank, one in enumerate(pages, 1):
+        numbers = [one.online] if online else [one.counts.of(measure) for measure in MEASURES]
+        rows.append([rank, one.page, *numbers, base_url + one.path if one.path else None])
+    measured = [words["online"]] if online else [words[measure] for measure in MEASURES]
+    heads = [words["rank"], words["page"], *measured, words["address"]]
+    return Table(words["most_read_pages"], frame.notes, heads, rows)
 
 
 def sections_table(sections: Sequence[SectionCounts], frame: ReportFrame) -> Table:

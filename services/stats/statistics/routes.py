@@ -6,7 +6,7 @@ many requests for this page can slow down this page only.
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple, TypeVar, get_args
 
@@ -18,28 +18,33 @@ from starlette.routing import Route
 
 from services.stats.query_params import ANY_ORIGIN, choice_param
 from services.stats.statistics.access import StatisticsAuth, query_with_token
-from services.stats.statistics.page import ASSETS, PAGE_HEADERS, render_fragment, render_page, render_token_form
+from services.stats.statistics.assets_route import asset
+from services.stats.statistics.page import PAGE_HEADERS, Reader, render_fragment, render_page, render_token_form
 from services.stats.statistics.periods import BucketSize, InvalidRange, Period, TopPeriod, bucket_edges, parse_range
-from services.stats.statistics.report import RangeAt, ReportReader, TopReport
-from services.stats.statistics.report_tables import ReportFrame, history_table, sections_table, top_table
+from services.stats.statistics.report import PagesReport, RangeAt, ReportReader, TopReport
+from services.stats.statistics.report_tables import history_table, pages_table, sections_table, top_table
+from services.stats.statistics.route_params import (
+    buckets_json,
+    id_param,
+    limit_param,
+    measure_param,
+    read_or_503,
+    report_frame,
+    series_json,
+)
 from services.stats.statistics.spreadsheets import XLSX_TYPE, Table, to_csv, to_xlsx
-from services.stats.statistics.time_series import MEASURES, Counts, TimeSeries, local_time
-from services.stats.statistics.top_articles import LIMIT_MAX, DayRange, TopArticle, range_of
+from services.stats.statistics.time_series import MEASURES, local_time
+from services.stats.statistics.top_articles import DayRange, TopArticle, range_of
 from shared.events import Measure
 from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
-from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.sites import Site, Sites
 from shared.translations import ui_language
 
 _T = TypeVar("_T")
-ASSET_TYPES = {"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}
-ID_CHARACTERS_MAX = 64
-DAYS_MAX = 400
+DAYS_MAX, DAY_SECONDS = 400, 86_400
 """Summing the top articles of a year takes seconds; longer ranges are for the exports of history."""
-DAY_SECONDS = 86_400
-REQUESTS_OF_CALLER_MAX = 64
-REQUESTS_MAX = 512
+REQUESTS_OF_CALLER_MAX, REQUESTS_MAX = 64, 512
 """Requests that are being served: refused at once, before any of their work."""
 
 
@@ -79,7 +84,7 @@ class StatisticsRoutes:
     def routes(self) -> list[Route]:
         """All routes. They follow the counter's routes, whose paths are more specific."""
         kinds = ("json", "csv", "xlsx")
-        tables = {"history": self.history, "top": self.top, "sections": self.sections}
+        tables = {"history": self.history, "top": self.top, "pages": self.pages, "sections": self.sections}
         return [
             Route("/stats/assets/{name}", asset),
             *(
@@ -88,6 +93,8 @@ class StatisticsRoutes:
                 for kind in kinds
             ),
             Route("/stats/{site}/top.html", self.limited(self.fragment)),
+            Route("/stats/{site}/pages.html", self.limited(self.pages_fragment)),
+            Route("/stats/{site}/refused-origins", self.limited(self.refused_origins)),
             Route("/stats/{site}", self.limited(self.page)),
             Route("/stats/{site}/", self.without_slash),
         ]
@@ -104,12 +111,14 @@ class StatisticsRoutes:
             html = render_token_form(site, language, wrong="token" in request.query_params)
             return HTMLResponse(html, 401, {**PAGE_HEADERS, **problem.headers})
         period: Period = choice_param(request, "period", "7d", get_args(Period))
-        numbers = await _read_or_503(self._reader.page(site, period))
-        link = partial(query_with_token, request, site)
-        robots = site.statistics == "public"
-        render = partial(render_page, numbers, site, language, site.url, link, robots=robots)
+        numbers = await read_or_503(self._reader.page(site, period))
+        owner = self.auth.has_token(request, site)
+        kept = {"token": request.query_params.get("token")} if owner else {}
+        link = partial(query_with_token, request, site, **kept)
+        reader = Reader(owner, asks_for_token=not owner and self.auth.is_known(site), language=language)
+        render = partial(render_page, numbers, site, reader, site.url, link)
         html = await self._render(render)
-        return HTMLResponse(html, headers={**PAGE_HEADERS, **self._caching(site, 5)})
+        return HTMLResponse(html, headers={**PAGE_HEADERS, **self._caching(site, 5, owner=owner)})
 
     async def without_slash(self, request: Request) -> Response:
         """Redirect `/stats/{site}/` to the page."""
@@ -120,7 +129,7 @@ class StatisticsRoutes:
         """`GET /stats/{site}/history?step=&from=&to=&measure=&article=&section=`, also `.csv` and `.xlsx`."""
         site = self._check_access(request)
         step: BucketSize = choice_param(request, "step", "day", get_args(BucketSize))
-        article, section = _id(request, "article"), self._section(request, site)
+        article, section = id_param(request, "article"), self._section(request, site)
         if (article or section) and step == "hour":
             raise Problem(
                 422,
@@ -130,7 +139,7 @@ class StatisticsRoutes:
             )
         if article and section:
             raise Problem(422, "Give either `article` or `section`, not both.", field="section", headers=ANY_ORIGIN)
-        measures = MEASURES if "measure" not in request.query_params else (_measure(request, "views"),)
+        measures = MEASURES if "measure" not in request.query_params else (measure_param(request, "views"),)
         query = request.query_params
 
         def range_at(now: int) -> tuple[int, int]:
@@ -140,9 +149,9 @@ class StatisticsRoutes:
             await self._render(bucket_edges, *range_at(int(time.time())), step, site)
         except (InvalidRange, OverflowError) as error:
             raise Problem(422, str(error), field="from", headers=ANY_ORIGIN) from error
-        series = await _read_or_503(self._reader.series(site, step, range_at, article=article, section=section))
+        series = await read_or_503(self._reader.series(site, step, range_at, article=article, section=section))
         if kind != "json":
-            frame = _frame(request, site, series.as_of, " ".join(one for one in (section, article) if one))
+            frame = report_frame(request, site, series.as_of, " ".join(one for one in (section, article) if one))
             return await self._file(site, f"history-{step}", kind, lambda: [history_table(series, frame)], series.as_of)
         answer = {
             "site": site.slug,
@@ -153,9 +162,9 @@ class StatisticsRoutes:
             "to": local_time(series.starts[-1], site),
             "timezone": site.timezone,
             "as_of": local_time(series.as_of, site),
-            "buckets": await self._render(_buckets_json, series, site, measures),
-            "total": _series_json(series.total, measures),
-            "before": _series_json(series.before, measures),
+            "buckets": await self._render(buckets_json, series, site, measures),
+            "total": series_json(series.total, measures),
+            "before": series_json(series.before, measures),
         }
         return self._json(site, answer)
 
@@ -166,7 +175,7 @@ class StatisticsRoutes:
         report = await self._top_report(site, top, with_sections=kind == "xlsx")
         articles = report.articles[: top.limit]
         if kind != "json":
-            frame = _frame(request, site, report.as_of, top.period)
+            frame = report_frame(request, site, report.as_of, top.period)
 
             def sheets() -> list[Table]:
                 wanted = [top_table(articles, frame, site.url, online=top.range_at is None)]
@@ -188,7 +197,7 @@ class StatisticsRoutes:
                     "title": one.title,
                     "section": one.section,
                     "url": site.url + one.path if one.path else None,
-                    **({"online": one.online} if top.range_at is None else _series_json(one.counts, MEASURES)),
+                    **({"online": one.online} if top.range_at is None else series_json(one.counts, MEASURES)),
                 }
                 for one in articles
             ],
@@ -201,14 +210,14 @@ class StatisticsRoutes:
         top = self._parse_top_query(request, site, default="month")
         if top.range_at is None:
             raise Problem(422, "`period=now` is not available for sections.", field="period", headers=ANY_ORIGIN)
-        report = await _read_or_503(self._reader.sections(site, top.range_at))
+        report = await read_or_503(self._reader.sections(site, top.range_at))
         if kind != "json":
-            frame = _frame(request, site, report.as_of, top.period)
+            frame = report_frame(request, site, report.as_of, top.period)
             return await self._file(
                 site, f"sections-{top.period}", kind, lambda: [sections_table(report.sections, frame)], report.as_of
             )
         sections = [
-            {"section": one.section or None, "articles": one.articles, **_series_json(one.counts, MEASURES)}
+            {"section": one.section or None, "articles": one.articles, **series_json(one.counts, MEASURES)}
             for one in report.sections
         ]
         return self._json(
@@ -221,21 +230,80 @@ class StatisticsRoutes:
         site = self._check_access(request)
         top = self._parse_top_query(request, site)
         report = await self._top_report(site, top, public_only=True)
+        return self._fragment_response(request, site, top, report.articles, owner=False)
 
+    def _fragment_response(
+        self, request: Request, site: Site, top: TopQuery, links: Sequence[TopArticle], *, owner: bool
+    ) -> Response:
         def number(one: TopArticle) -> int:
             return one.online if top.range_at is None else one.counts.of(top.measure)
 
         wanted = choice_param(request, "numbers", "yes", ("yes", "no")) == "yes"
-        html = render_fragment(report.articles[: top.limit], site, site.url, number, with_numbers=wanted)
-        return HTMLResponse(html, headers={**self._caching(site, 15), **ANY_ORIGIN})
+        html = render_fragment(links[: top.limit], site, site.url, number, with_numbers=wanted)
+        return HTMLResponse(html, headers={**self._caching(site, 15, owner=owner), **ANY_ORIGIN})
+
+    async def pages(self, request: Request, kind: str) -> Response:
+        """`GET /stats/{site}/pages?period=&limit=&measure=`, or `from` and `to`, with a token; also `.csv`, `.xlsx`."""
+        site, top, report = await self._pages_report(request)
+        pages = report.pages[: top.limit]
+        is_online = top.range_at is None
+        if kind != "json":
+            frame = report_frame(request, site, report.as_of, top.period)
+
+            def sheets() -> list[Table]:
+                return [pages_table(pages, frame, site.url, online=is_online)]
+
+            return await self._file(site, f"pages-{top.period}", kind, sheets, report.as_of, owner=True)
+        answer = {
+            "site": site.slug,
+            "period": top.period,
+            "measure": "online" if is_online else top.measure,
+            "timezone": site.timezone,
+            "as_of": local_time(report.as_of, site),
+            "pages": [
+                {
+                    "page": one.page,
+                    "url": site.url + one.path if one.path else None,
+                    **({"online": one.online} if is_online else series_json(one.counts, MEASURES)),
+                }
+                for one in pages
+            ],
+        }
+        return self._json(site, answer, owner=True)
+
+    async def pages_fragment(self, request: Request) -> Response:
+        """`GET /stats/{site}/pages.html`: an `<ol>` of links, with a token: the site decides where it shows them."""
+        site, top, report = await self._pages_report(request)
+        links = [
+            TopArticle(one.page, one.page, None, None, one.path, one.counts, one.online)
+            for one in report.pages
+            if one.path is not None
+        ]
+        return self._fragment_response(request, site, top, links, owner=True)
+
+    async def refused_origins(self, request: Request) -> Response:
+        """`GET /stats/{site}/refused-origins`, with a token: origins that the site does not declare."""
+        site = self._site(request)
+        self.auth.check_owner(request, site)
+        as_of, found = await read_or_503(self._reader.refused_origins(site))
+        origins = [{"origin": origin or None, "views": views} for origin, views in found]
+        return self._json(site, {"site": site.slug, "as_of": local_time(as_of, site), "origins": origins}, owner=True)
+
+    async def _pages_report(self, request: Request) -> tuple[Site, TopQuery, PagesReport]:
+        site = self._site(request)
+        self.auth.check_owner(request, site)
+        top = self._parse_top_query(request, site)
+        if top.section is not None:
+            raise Problem(422, "Pages are in no section.", field="section", headers=ANY_ORIGIN)
+        return site, top, await read_or_503(self._reader.top_pages(site, top.range_at, top.measure))
 
     async def _top_report(
         self, site: Site, top: TopQuery, *, public_only: bool = False, with_sections: bool = False
     ) -> TopReport:
         """Return the top articles, and for a workbook the sections of the same range and moment."""
         if top.range_at is None:
-            return await _read_or_503(self._reader.online_now(site, top.section, public_only=public_only))
-        return await _read_or_503(
+            return await read_or_503(self._reader.online_now(site, top.section, public_only=public_only))
+        return await read_or_503(
             self._reader.top_articles(
                 site, top.range_at, top.measure, top.section, public_only=public_only, with_sections=with_sections
             )
@@ -243,7 +311,7 @@ class StatisticsRoutes:
 
     def _parse_top_query(self, request: Request, site: Site, default: str = "today") -> TopQuery:
         query = request.query_params
-        section, limit = self._section(request, site), _limit(request)
+        section, limit = self._section(request, site), limit_param(request)
         if "from" in query or "to" in query:
 
             def days_at(now: int) -> DayRange:
@@ -257,10 +325,10 @@ class StatisticsRoutes:
             if days.end - days.begin > (DAYS_MAX + 0.5) * DAY_SECONDS:
                 raise Problem(422, f"A range has at most {DAYS_MAX} days.", field="from", headers=ANY_ORIGIN)
             name = f"{local_time(days.begin, site)[:10]}_{local_time(days.end - 1, site)[:10]}"
-            return TopQuery(name, days_at, _measure(request, "views"), section, limit)
+            return TopQuery(name, days_at, measure_param(request, "views"), section, limit)
         period = choice_param(request, "period", default, (*get_args(TopPeriod), "now"))
         range_at = None if period == "now" else partial(range_of, period, site=site)
-        return TopQuery(period, range_at, _measure(request, "views"), section, limit)
+        return TopQuery(period, range_at, measure_param(request, "views"), section, limit)
 
     def _site(self, request: Request) -> Site:
         slug = request.path_params["site"]
@@ -280,13 +348,14 @@ class StatisticsRoutes:
             raise Problem(422, f"There is no section {slug!r}; there are {names}.", field="section", headers=ANY_ORIGIN)
         return slug
 
-    def _caching(self, site: Site, seconds: int) -> dict[str, str]:
-        if site.statistics == "token":
+    def _caching(self, site: Site, seconds: int, *, owner: bool = False) -> dict[str, str]:
+        """Return how long caches may keep an answer; that for the owner of a token is for nobody else."""
+        if owner or site.statistics == "token":
             return {"cache-control": "private, no-store"}
         return {"cache-control": f"public, max-age={seconds}, stale-while-revalidate=60"}
 
-    def _json(self, site: Site, answer: dict[str, Any]) -> Response:
-        headers = {**self._caching(site, 5), **ANY_ORIGIN}
+    def _json(self, site: Site, answer: dict[str, Any], *, owner: bool = False) -> Response:
+        headers = {**self._caching(site, 5, owner=owner), **ANY_ORIGIN}
         return Response(msgspec.json.encode(answer), media_type="application/json", headers=headers)
 
     def limited(self, act: Any, *arguments: str) -> Any:
@@ -305,7 +374,14 @@ class StatisticsRoutes:
             return await asyncio.to_thread(work, *arguments)
 
     async def _file(
-        self, site: Site, name: str, kind: str, tables: Callable[[], Sequence[Table]], as_of: int
+        self,
+        site: Site,
+        name: str,
+        kind: str,
+        tables: Callable[[], Sequence[Table]],
+        as_of: int,
+        *,
+        owner: bool = False,
     ) -> Response:
         def write() -> bytes:
             return to_csv(tables()[0]) if kind == "csv" else to_xlsx(tables())
@@ -313,63 +389,9 @@ class StatisticsRoutes:
         content, media = await self._render(write), "text/csv; charset=utf-8" if kind == "csv" else XLSX_TYPE
         day = local_time(as_of, site)[:10]
         headers = {
-            **self._caching(site, 5),
+            **self._caching(site, 5, owner=owner),
             "x-presstally-as-of": local_time(as_of, site),
             "content-disposition": f'attachment; filename="{site.slug}-{name}-{day}.{kind}"',
             "x-content-type-options": "nosniff",
         }
         return Response(content, media_type=media, headers=headers)
-
-
-async def asset(request: Request) -> Response:
-    """`GET /stats/assets/{name}`: a style sheet or script of the page. Its `v` changes with its content."""
-    name = request.path_params["name"]
-    if name not in ASSETS:
-        raise Problem(404, "Not found.")
-    headers = {"cache-control": "public, max-age=31536000, immutable", "x-content-type-options": "nosniff"}
-    return Response(ASSETS[name], media_type=ASSET_TYPES[name.rpartition(".")[2]], headers=headers)
-
-
-def _frame(request: Request, site: Site, as_of: int, of: str) -> ReportFrame:
-    return ReportFrame(site, ui_language(site, request.query_params.get("lang")), as_of, of)
-
-
-async def _read_or_503(reading: Awaitable[_T]) -> _T:
-    try:
-        return await reading
-    except (InvalidRange, OverflowError) as error:  # it was valid by the clock of this machine
-        raise Problem(422, str(error), field="from", headers=ANY_ORIGIN) from error
-    except POSTGRES_UNAVAILABLE as error:
-        raise Problem(
-            503, "Statistics are temporarily unavailable.", headers={"retry-after": "5", **ANY_ORIGIN}
-        ) from error
-
-
-def _buckets_json(series: TimeSeries, site: Site, measures: Sequence[Measure]) -> list[dict[str, Any]]:
-    starts = series.starts[:-1]
-    return [
-        {"start": local_time(start, site), **_series_json(counts, measures)}
-        for start, counts in zip(starts, series.counts, strict=True)
-    ]
-
-
-def _series_json(counts: Counts, measures: Sequence[Measure]) -> dict[str, int]:
-    return {measure: counts.of(measure) for measure in measures}
-
-
-def _measure(request: Request, default: Measure) -> Measure:
-    return choice_param(request, "measure", default, get_args(Measure))
-
-
-def _limit(request: Request) -> int:
-    text = request.query_params.get("limit", "10")
-    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= LIMIT_MAX:
-        raise Problem(422, f"limit must be a number from 1 to {LIMIT_MAX}.", field="limit", headers=ANY_ORIGIN)
-    return int(text[:9])
-
-
-def _id(request: Request, name: str) -> str | None:
-    text = request.query_params.get(name)
-    if text is not None and not 1 <= len(text) <= ID_CHARACTERS_MAX:
-        raise Problem(422, f"{name} must have 1 to {ID_CHARACTERS_MAX} characters.", field=name, headers=ANY_ORIGIN)
-    return text

@@ -29,6 +29,16 @@ WORDS = translate(
         "day": _("Day"),
         "week_of": _("Week"),
         "most_read": _("Most read"),
+        "most_read_pages": _("Most read pages"),
+        "page": _("Page"),
+        "pages_note": _(
+            "Pages without an article ID. Anybody can send views of any path: so they are shown with the token only."
+        ),
+        "owner_note": _("The most read pages are shown with the token of the site."),
+        "refused": _("Views refused, yesterday and today, because the address of the page is not declared:"),
+        "refused_origin": _("views refused: origin {origin} is not declared"),
+        "refused_other": _("views refused: other origins are not declared"),
+        "refused_note": _("Origins are what senders claim. Declare one in the site configuration if it is yours."),
         "active_now": _("Active now"),
         "no_active_visitors": _("No active visitors."),
         "no_data": _("No data yet."),

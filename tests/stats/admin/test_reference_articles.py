@@ -66,3 +66,13 @@ def test_whole_log_must_have_the_view_of_each_article_with_a_day() -> None:
     assert stored.is_of_the_log(Acceptance(-5, DAY))
     assert not stored.is_of_the_log(Acceptance(-1, None))
     assert not StoredArticles({}, 10, True).is_of_the_log(Acceptance(9, DAY))
+
+
+def test_pages_are_known_from_the_offset_of_their_upgrade_on() -> None:
+    """What a version without pages counted has none; articles do not depend on it, and each has its own limit."""
+    page = ArticleKey("haihau", "/a")
+    known = KnownArticles(StoredArticles({}, 0, False, pages_from=5), 1, 1)
+    found = [known.counts(key, offset, FIRST) for offset, key in ((3, page), (4, A), (5, page), (6, B))]
+    assert found == [False, True, True, False]
+    assert not known.counts(page._replace(article="/b"), 7, FIRST)
+    assert known.in_log == {A: Acceptance(4, DAY), page: Acceptance(5, DAY)}

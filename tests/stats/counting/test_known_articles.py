@@ -73,8 +73,8 @@ def test_only_counted_views_make_an_article_known() -> None:
     again = RawRecord(4, NOON, first.value.replace(b"null", b'"x"') if first.value else None)
     others = [view(1, "p", kind="ping"), view(2, "l", kind="leave"), view(3, "b", bot="crawler"), again]
     deltas = fold([first, *others, view(5, "a")], state, SITES)
-    assert views(deltas) == {"": 2, "a": 1}
-    assert state.visitors["haihau"].articles == {None: 0, "a": 1}
+    assert views(deltas) == {"": 2, "/": 1, "a": 1}
+    assert state.visitors["haihau"].articles == {None: 0, "/": 1, "a": 2}
 
 
 def test_flood_of_invented_articles_makes_few_rows_and_little_state() -> None:
@@ -118,10 +118,10 @@ def test_memory_of_known_articles_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
     known = KnownArticles()
     batch = decode(RawBatch.of([view(0, "a"), view(1, "b"), view(2, "c", kind="ping"), view(3, None)]), SITES)
     known.add("haihau", "a", 0)
-    assert known.missing(batch) == [("haihau", "b")]
+    assert known.missing(batch) == [("haihau", "b"), ("haihau", "/")]
     known.add("haihau", "b", 1)
     known.add("haihau", "x", 5)
-    assert known.missing(batch) == [("haihau", "a"), ("haihau", "b")]
+    assert known.missing(batch) == [("haihau", "a"), ("haihau", "b"), ("haihau", "/")]
 
 
 async def test_known_articles_are_stored_with_the_counts(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ def random_event(
         "id": str(uuid.UUID(int=number)),
         "site": site,
         "kind": random.choice(("view", "view", "view", "ping", "ping", "leave")),
-        "path": "/",
+        "path": random.choice(("/", "//a/?b", "/tin-t%E1%BB%A9c#c", "/u/ann@example.com/x", "/goi/0912345678")),
         "at": at,
         "visitor": visitor if random.random() > 0.05 else None,
         "visitor_prev": previous,

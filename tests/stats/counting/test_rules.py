@@ -185,7 +185,7 @@ def test_midnight_of_utc_changes_nothing() -> None:
     """06:59 and 07:01 in Hải Hậu, on either side of midnight in UTC, are one visit on one day by one visitor."""
     utc_midnight = NOON // 86_400_000 * 86_400_000
     deltas = fold_records(record(0, at=utc_midnight - MINUTE), record(1, at=utc_midnight + MINUTE))
-    assert [(one.views, one.visits) for one in deltas.day_counts] == [(2, 1)]
+    assert [(one.article, one.views, one.visits) for one in deltas.day_counts] == [("/", 2, 1), ("", 2, 1)]
     assert len(deltas.daily_visitors) == 1
 
 
@@ -233,7 +233,7 @@ def test_late_event_counts_in_the_bucket_of_its_own_time() -> None:
     """A view that arrived a day late is in yesterday's bucket, and in the ledger as late."""
     deltas = fold_records(record(0, at=NOON - 86_400_000, arrived=NOON))
     assert outcomes(deltas) == {"late": 1}
-    assert [one.day for one in deltas.day_counts] == [day_start(NOON, SITE.zone) - 86_400]
+    assert [one.day for one in deltas.day_counts] == 2 * [day_start(NOON, SITE.zone) - 86_400]
 
 
 def test_late_view_of_an_earlier_time_starts_the_visit_that_it_would_have_started() -> None:

@@ -11,10 +11,13 @@
 //
 // `let` throughout, and a little terse: it must stay within 1,200 bytes as served (tests/ingest/collector/test_tracker.py).
 
-window.presstally || (() => { // otherwise the page includes the tag twice
-  let OUTBOX_MAX = 50, OUTBOX_MS = 18e5, PING_MS = 6e4, RESPONSE_MS = 1e4, HEAD_MS = 300, YOUNG_MS = 300, WAIT_MAX_SECONDS = 60;
-  let { src, dataset: { site, endpoint, manual, local } } = document.currentScript;
-  let to = new URL(endpoint || "/e", src);
+// A page that includes the tag twice counts once, and so does one with frames of its own that include it, too.
+window.presstally || frameElement?.ownerDocument.querySelector("script[data-site]") || (() => {
+  let OUTBOX_MAX = 50, OUTBOX_MS = 18e5, PING_MS = 6e4, RESPONSE_MS = 1e4, HEAD_MS = 300, YOUNG_MS = 300, WAIT_MAX_SECONDS = 60,
+    POLL_MS = 1e3, PATH_MAX = 1e3;
+  let { src, dataset: { site, endpoint, manual, local } } = document.currentScript // null in a module
+    || document.querySelector("script[data-site]");
+  let to = new URL(endpoint || "/e", src || location); // an inlined script has no src
   let uuid = () => URL.createObjectURL(new Blob()).slice(-36); // crypto.randomUUID is missing on plain http
 
   // The outbox is localStorage, one key a view ("presstally ENDPOINT TIME RANDOM"), so that tabs cannot overwrite each
@@ -45,6 +48,7 @@ window.presstally || (() => { // otherwise the page includes the tag twice
     let { status, headers } = await post(bodyOf(sending));
     if (/^4(?!29)|202/.test(status)) {
       delete box[sending];
+      path = status == 202 && path; // no pings of a page that is not counted
       wait = sending = 0;
       flush();
     } else {
@@ -69,13 +73,14 @@ window.presstally || (() => { // otherwise the page includes the tag twice
   let view = (given) => {
     pending = (document.hidden || document.prerendering) && [given];
     if (pending || isOff()) return;
-    // A single-page application may keep the canonical link of its first page, which is then ignored.
-    let now = new URL(document.querySelector("link[rel=canonical]")?.href || location).pathname;
-    path = given || (now == canonical && place != location.pathname ? location.pathname : now);
+    // Of a canonical link only a path of http or https is used. A single-page application may keep the link of its first
+    // page, which is then ignored.
+    let now = /^https?:..[^/]+([^?#]+)/.exec(document.querySelector("link[rel=canonical]")?.href)?.[1] || location.pathname;
+    path = (given || (now != canonical || location.pathname == place ? now : location.pathname)).slice(0, PATH_MAX);
     place = location.pathname;
     canonical = now;
     waiting().slice(0, 1 - OUTBOX_MAX).map((old) => delete box[old]);
-    let key = prefix + Date.now() + " " + Math.random(), body = encode("view");
+    let body = encode("view"), key = prefix + Date.now() + " " + Math.random();
     referrer = null; // later views are referred by this page
     try { box[key] = body; } catch { box = { [key]: body }; }
     flush();
@@ -84,15 +89,8 @@ window.presstally || (() => { // otherwise the page includes the tag twice
   if (pending) {
     let moved = () => location.pathname == place || view();
     // Applications update the head after the URL: wait for article and canonical link.
-    let moving = () => setTimeout(moved, HEAD_MS);
-    ["pushState", "replaceState"].map((name) => {
-      let original = history[name];
-      history[name] = (...given) => {
-        original.apply(history, given);
-        moving();
-      };
-    });
-    addEventListener("popstate", moving);
+    // Polled: so every router is seen, in every browser, whether it uses the Navigation API or an own copy of pushState.
+    setInterval(() => location.pathname == place || setTimeout(moved, HEAD_MS), POLL_MS);
     addEventListener("pagehide", moved);
     addEventListener("pageshow", (event) => event.persisted && view());
   }
@@ -101,13 +99,8 @@ window.presstally || (() => { // otherwise the page includes the tag twice
   addEventListener("online", flush);
   window.presstally = { view };
 
-  let pinging;
-  let shown = () => {
-    clearInterval(pinging);
-    if (document.hidden) return;
-    pinging = setInterval(beacon, PING_MS, "ping");
-    pending ? view(...pending) : flush();
-  };
+  let shown = () => document.hidden || (pending ? view(...pending) : flush());
+  setInterval(() => document.hidden || beacon("ping"), PING_MS);
   document.addEventListener("visibilitychange", shown);
   document.addEventListener("prerenderingchange", shown);
   shown();

@@ -14,7 +14,8 @@ from shared.topics import PAGE_VIEWS
 READ_GENERATION = "SELECT generation FROM stats.generations WHERE state = 'current'"
 READ_CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 READ_OFFSETS = """
-SELECT partition, next_offset, newest_arrived, offsets_without_record, topic_id, cluster, last_record
+SELECT partition, next_offset, newest_arrived, offsets_without_record, topic_id, cluster, last_record,
+    pages_from
 FROM stats.offsets
 WHERE generation = $1 AND topic = $2
 ORDER BY partition

@@ -22,6 +22,8 @@ class PartitionProgress(NamedTuple):
     cluster: str = ""
     last_record: int | None = None
     """Checksum of the record before `next_offset`; None if it is unknown."""
+    pages_from: int = 0
+    """Offset from which on views without an article count for their page."""
 
 
 class Gap(NamedTuple):
@@ -63,7 +65,9 @@ class StoredValues:
         gaps = [gap for gap in self.gaps if gap.partition == partition]
         counted_until = max((gap.counted_until for gap in gaps), default=0)
         is_trimmed = log_begin > 0 or bool(gaps)
-        return StoredArticles(self.known_articles[partition], log_begin, is_trimmed, counted_until)
+        progress = self.partitions.get(partition)
+        pages_from = 0 if progress is None else progress.pages_from
+        return StoredArticles(self.known_articles[partition], log_begin, is_trimmed, counted_until, pages_from)
 
     @property
     def newest_ms(self) -> int:

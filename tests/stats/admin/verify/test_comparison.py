@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.stats.admin.reference_articles import Acceptance, ArticleKey
 from services.stats.admin.reference_events import Bucket
 from services.stats.admin.reference_model import Expected, LedgerKey, PresenceKey, Totals, recount
 from services.stats.admin.verify.comparison import compare
@@ -111,7 +112,9 @@ def days_of_views() -> list[Record]:
 def trimmed(first: int) -> tuple[StoredValues, Expected, dict[int, LogSpan]]:
     """Everything is counted, and Kafka has deleted the records before the first one that is left."""
     records = days_of_views()
-    return stored_of(fold(*records)), fold(*records[first:]), {0: LogSpan(first, records[first][1], {})}
+    stored = stored_of(fold(*records))
+    expected = recount({0: records[first:]}, SITES, stored={0: stored.articles_of(0, first)})
+    return stored, expected, {0: LogSpan(first, records[first][1], {})}
 
 
 def test_deleted_records_are_within_bounds_and_sums() -> None:
@@ -147,6 +150,8 @@ def test_gap_excuses_its_records_only() -> None:
         ("", "gap 3 to 5", "records in the log", 0, 2),
         ("", "day", "views", 12, 1_000_012),
         ("", "total", "views", 120, 1_000_120),
+        ("/", "day", "views", 12, 1_000_012),
+        ("/", "total", "views", 120, 1_000_120),
     ]
 
 
@@ -159,9 +164,11 @@ def test_gap_in_a_trimmed_log_needs_offsets_without_record() -> None:
 
 def test_new_log_keeps_earlier_counts_within_bounds() -> None:
     """After `rebuild --new-log` the counts of the earlier log stay, its gaps do not matter, and sums must agree."""
-    stored, expected, _ = trimmed(10)
+    stored, _, _ = trimmed(10)
     gap = Gap(0, 0, 5)
     stored.gaps = [gap, Gap(0, 0, 0)]
+    stored.known_articles[0] = {ArticleKey("haihau", "/"): Acceptance(0, None)}
+    expected = recount({0: days_of_views()[10:]}, SITES, stored={0: stored.articles_of(0, 0)})
     stored.partitions[0] = PartitionProgress(110, stored.partitions[0].newest_arrived, -10, "")
     spans = {0: LogSpan(0, NOON + 10 * HOUR, {gap: 5})}
     assert not compare(stored, expected, spans, SITES).drifts
