@@ -95,3 +95,9 @@ def own_environment() -> dict[str, str]:
         return find_installation(os.environ).environment
     except InstallationError:
         return dict(os.environ)
+
+
+def running_service() -> str | None:
+    """Return the internal address of a service of the running local installation; None if there is none."""
+    state = read_state(bootstrap.home()) if CHECKOUT and bootstrap.running_url() else None
+    return f"http://127.0.0.1:{state['ports']['stats']}" if state else None

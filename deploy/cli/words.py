@@ -28,7 +28,7 @@ SERVICES: Final = {
     "render": Word("rebuild the portal, roll back, static export", ("render export dist/portal",)),
 }
 OTHERS: Final = {
-    "sites": Word("check the sites' configuration before anything restarts", ("sites check", "sites check new.toml")),
+    "sites": Word("check the sites' configuration before anything restarts", ("sites check", "sites check new-sites/")),
     "recover": Word("the way back after a loss of Kafka or Postgres, step by step", ("recover", "recover --yes")),
     "topics": Word("create Kafka's topics, check or mend them", ("topics check",)),
     "migrate": Word("upgrade the schemas in Postgres"),

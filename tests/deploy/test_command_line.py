@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 import shtab
 
@@ -17,8 +18,10 @@ from deploy.cli import installation
 from deploy.cli.__main__ import main
 from deploy.cli.completion import whole_parser
 from deploy.cli.installation import InstallationError, find_installation, without_password
+from deploy.cli.sites import describe_changes
 from deploy.cli.words import LOCAL, SERVICES, WORDS
 from deploy.local import bootstrap
+from shared.sites import Section, Site, Sites
 
 ROOT = Path(__file__).parent.parent.parent
 PROGRAM = ROOT / "presstally"
@@ -206,6 +209,62 @@ def test_sites_check_reports_every_error(tmp_path: Path) -> None:
     assert "ftp://" in done.stderr
     assert "Traceback" not in done.stderr
     assert presstally("sites", "check", str(tmp_path / "none.toml"), home=tmp_path).returncode == 1
+
+
+def test_sites_check_says_what_is_only_known_here(tmp_path: Path) -> None:
+    """A folder, a theme and the statistics' tokens are checked, too; without a running installation that is all."""
+    (tmp_path / "theme").mkdir()
+    (tmp_path / "theme/article.html").write_text("{{ article.titel }}")
+    table = '[[site]]\nslug = "a"\nname = "A"\norigins = ["https://a.vn"]\ntimezone = "UTC"\n'
+    folder = tmp_path / "sites"
+    folder.mkdir()
+    assert "no file" in presstally("sites", "check", str(folder), home=tmp_path).stderr
+    (folder / "a.toml").write_text(f'{table}theme = "../theme"\n')
+    done = presstally("sites", "check", str(folder), home=tmp_path)
+    assert (done.returncode, "article.html, line 1" in done.stderr) == (1, True)
+    (folder / "a.toml").write_text(f'{table}statistics = "token"\n', encoding="utf-8-sig", newline="\r\n")
+    done = presstally("sites", "check", str(folder), home=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "note: site a needs a token in PRESSTALLY_STATISTICS_TOKENS" in done.stdout
+    assert "running" not in done.stdout
+    assert presstally("sites", "check", "--wrong", home=tmp_path).returncode == 2
+
+
+def test_describe_changes_names_each_change_and_its_effect() -> None:
+    """One line for each site, with what a change of its zone, address or identity means."""
+    before = Site(slug="a", name="A", origins=["https://a.vn"], timezone="UTC", sections=[Section("x", "X")])
+    gone = msgspec.structs.replace(before, slug="gone")
+    after = msgspec.structs.replace(
+        before,
+        origins=["https://b.vn", "https://a.vn"],
+        timezone="Asia/Ho_Chi_Minh",
+        identity="tag:a.vn,2026",
+        tagline="T",
+        sections=[Section("y", "Y")],
+    )
+    running = {one.slug: msgspec.to_builtins(one) for one in (before, gone)}
+    added = msgspec.structs.replace(before, slug="neu")
+    lines = describe_changes(running, Sites(a=after, neu=added))
+    assert lines[0] == "+ neu is added"
+    assert lines[1].startswith("- gone is removed")
+    for part in ("from https://a.vn to https://b.vn", "stats rebuild", "permanent id", "tagline", "sections +y -x"):
+        assert part in lines[2], part
+    assert describe_changes(running, Sites(a=before, gone=gone)) == []
+    assert "gone answers for unknown hosts" in describe_changes(running, Sites(gone=gone, a=before))[0]
+
+
+def test_sites_check_compares_with_the_running_installation(system: Any, tmp_path: Path) -> None:
+    """It says what would change, and which public articles would be in no section."""
+    own = Path(system.environment["PRESSTALLY_SITES"])
+    same = presstally("sites", "check", home=system.home)
+    assert same.returncode == 0, same.stderr
+    assert "nothing changes" in same.stdout
+    new = tmp_path / "new.toml"
+    new.write_text(own.read_text().replace('slug = "tin-tuc", name = "Tin tức"', 'slug = "moi", name = "Mới"'))
+    done = presstally("sites", "check", str(new), home=system.home)
+    assert done.returncode == 0, done.stderr
+    assert "~ haihau: sections +moi -tin-tuc" in done.stdout
+    assert "public article(s) of haihau are in the section 'tin-tuc'" in done.stdout
 
 
 def test_console_script_of_the_package_is_this_program() -> None:
