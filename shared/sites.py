@@ -258,8 +258,21 @@ def read_sites(path: Path, public_url: str | None = None) -> Sites:
     if errors:
         raise SitesError(f"{path}: " + "; ".join(errors))
     read = Sites(sites)
-    read.changed_at = max(max(stat.st_mtime, stat.st_ctime) for stat in (file.stat() for file in files))
+    read.changed_at = max(map(_changed_at, files))
     return read
+
+
+def _changed_at(file: Path) -> float:
+    try:
+        found = file.stat()
+    except OSError as error:  # it was there a moment ago
+        raise SitesError(f"{file}: {error.strerror or error}") from error
+    return max(found.st_mtime, found.st_ctime)
+
+
+def is_config_file(name: str) -> bool:
+    """Return whether a file of a folder declares sites; hidden ones are those of editors and of Kubernetes."""
+    return name.endswith(".toml") and not name.startswith(".")
 
 
 def config_files(path: Path) -> list[Path]:
@@ -271,8 +284,7 @@ def config_files(path: Path) -> list[Path]:
     try:
         if not path.is_dir():
             return [path]
-        # Without hidden ones, which editors and Kubernetes make.
-        files = sorted(file for file in path.iterdir() if file.suffix == ".toml" and not file.name.startswith("."))
+        files = sorted(file for file in path.iterdir() if is_config_file(file.name))
     except OSError as error:
         raise SitesError(f"{path}: {error.strerror or error}") from error
     if not files:

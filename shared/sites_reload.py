@@ -7,6 +7,7 @@ the former configuration stays, with a log message, a warning in `/readyz` and a
 """
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ import msgspec
 from shared.logs import log
 from shared.metrics import SITES_RELOAD_SUCCESS, SITES_RELOAD_SUCCESSFUL
 from shared.settings import SettingsError
-from shared.sites import Sites, SitesError, config_files, read_sites
+from shared.sites import Sites, SitesError, is_config_file, read_sites
 
 POLL_SECONDS = 2.0
 SETTLE_SECONDS = 1.0
@@ -157,15 +158,15 @@ def changed_sites(before: dict[str, Any], after: dict[str, Any]) -> dict[str, li
 def config_stamp(path: Path) -> _Stamp:
     """Return what changes when a configuration changes; that it cannot be read is such a change, too."""
     try:
-        files = config_files(path)
-    except SitesError as error:
-        return ((str(error),),)
-    return tuple(_file_stamp(file) for file in files)
+        with os.scandir(path) as entries:
+            return tuple(sorted(_file_stamp(one.name, one.path) for one in entries if is_config_file(one.name)))
+    except OSError:  # it is a file, or missing
+        return (_file_stamp(path.name, path),)
 
 
-def _file_stamp(file: Path) -> tuple[Any, ...]:
+def _file_stamp(name: str, file: str | Path) -> tuple[Any, ...]:
     try:
-        found = file.stat()
+        found = os.stat(file)  # noqa: PTH116 - a Path for each file would cost more than all the rest
     except OSError as error:
-        return file.name, error.errno
-    return file.name, found.st_ino, found.st_dev, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+        return name, -1, error.errno
+    return name, found.st_ino, found.st_dev, found.st_size, found.st_mtime_ns, found.st_ctime_ns

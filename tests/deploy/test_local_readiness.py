@@ -291,3 +291,16 @@ def test_sample_of_another_port_has_this_ports_url(
     stack._sites = read_sites(tmp_path / "sites.toml")
     monkeypatch.setattr(stack, "_once", lambda *_: "1 created\nhttp://localhost:8080/mau-1.html\n")
     assert stack._publish_sample({}) == f"{stack.url}/mau-1.html"
+
+
+def test_sites_of_the_home_take_the_place_of_the_sample(
+    stack_of: Callable[[str], Stack], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sample of the checkout is used until the home has a file of its own in `sites`."""
+    stack = stack_of(site("nam-dinh"))
+    monkeypatch.delenv("PRESSTALLY_SITES")
+    (tmp_path / "home/sites").mkdir()
+    (tmp_path / "home/sites/.hidden.toml").write_text("x")
+    assert stack._environment()["PRESSTALLY_SITES"].endswith("/sites.toml")
+    (tmp_path / "home/sites/10-nam-dinh.toml").write_text(site("nam-dinh"))
+    assert stack._environment()["PRESSTALLY_SITES"] == str(tmp_path / "home/sites")

@@ -164,8 +164,6 @@ class Portal:
         key = _cache_key(site, path, query)
         versions = await self._versions.current()
         cached = self._cache.get(key) if key else None
-        if cached is not None and cached.site is not site:
-            cached = None  # its site's configuration has changed
         if key and cached and _is_valid(cached, site, versions):
             (CACHE_STALE if versions is None else CACHE).inc()
             return as_response(self._cache.response(key, cached, request.headers))
@@ -205,7 +203,7 @@ class Portal:
             return result
         dependency_hash = hashlib.blake2b(repr(reader.dependencies).encode(), digest_size=16).digest()
         expires_at, article_ids = reader.expires_at.timestamp(), tuple(reader.article_ids)
-        if cached is not None and cached.dependency_hash == dependency_hash:
+        if cached is not None and cached.site is site and cached.dependency_hash == dependency_hash:
             PAGES.labels("revalidated").inc()  # the site changed, but nothing on this page
             return CachedPage(cached.representations, dependency_hash, version, expires_at, article_ids, site)
         PAGES.labels("rendered").inc()
@@ -296,8 +294,10 @@ def _is_valid(page: CachedPage, site: Site, versions: Mapping[str, SiteVersion] 
 
     After a change of its configuration a site is another object.
     """
-    is_current = versions is None or versions.get(site.slug, page_reader.NO_VERSION) == page.site_version
-    return page.site is site and is_current and not page.is_expired()
+    is_current = versions is None or (
+        page.site is site and versions.get(site.slug, page_reader.NO_VERSION) == page.site_version
+    )
+    return is_current and not page.is_expired()
 
 
 class MethodNotAllowed:
