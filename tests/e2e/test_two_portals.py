@@ -2,12 +2,15 @@
 
 import json
 import re
+import subprocess
+import sys
 import urllib.parse
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+ROOT = Path(__file__).parent.parent.parent
 ABSOLUTE = re.compile(r"https?://[^\s\"'<>&)\\]+")
 ELSEWHERE = (
     "http://www.w3.org/",
@@ -100,6 +103,23 @@ def test_every_surface_has_urls_of_its_own_site_only(system: Any, articles: Any,
     slash = system.get("/tin-tuc", **host)
     assert slash.status in (301, 308, 404)
     assert slash.headers.get("location", "/").startswith(("/", own))
+
+
+def test_export_of_a_portal_has_its_own_urls_only(system: Any, articles: Any, tmp_path: Path) -> None:
+    """A static copy of one portal names no other one, in any of its files."""
+    environment = {**system.environment, "DATABASE_URL": system.database_url, "KAFKA_BOOTSTRAP": system.kafka}
+    command = [sys.executable, "-m", "services.render", "export", str(tmp_path / "copy"), "--site", "giao-thuy"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    own = base(system, "giao-thuy")
+    texts = {
+        file: file.read_text(encoding="utf-8")
+        for file in (tmp_path / "copy").rglob("*")
+        if file.suffix in (".html", ".xml", ".txt")
+    }
+    assert len(texts) > 5
+    assert sum(own in text for text in texts.values()) > 3
+    assert {file.name: found for file, text in texts.items() if (found := foreign_urls(text, own))} == {}
 
 
 def test_pages_of_one_path_are_cached_for_each_host(system: Any, articles: Any) -> None:

@@ -135,7 +135,7 @@ def test_counter_is_cacheable(system: Any, wait: Wait) -> None:
 
 def test_internal_pages_are_not_public(system: Any) -> None:
     """Health and metrics answer on the services' own ports and not through the gateway."""
-    for path in ("/livez", "/readyz", "/metrics"):
+    for path in ("/livez", "/readyz", "/metrics", "/configz"):
         assert system.get(path).status == 404
         for service in ("ingest", "stats", "render"):
             assert system.get(f"http://127.0.0.1:{system.port(service)}{path}").status == 200
