@@ -72,7 +72,8 @@ def run(arguments: Sequence[str]) -> int:
     _print_sites(path, sites)
     _print_changes(sites, parsed.running or running_service())
     if os.environ.get("DATABASE_URL"):
-        _print_undeclared(sites)
+        for message in asyncio.run(undeclared_sections(sites)):
+            _note(message)
     return 0
 
 
@@ -125,11 +126,11 @@ def _print_changes(sites: Sites, url: str | None) -> None:
     try:
         with urllib.request.urlopen(f"{url}/configz", timeout=SECONDS_MAX) as response:  # noqa: S310 - the operator's
             answer = json.loads(response.read())
-        running = {one["slug"]: one for one in answer["sites"]}
-    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError) as error:
+        running = {str(one["slug"]): one for one in answer["sites"]}
+        lines = describe_changes(running, sites)
+    except (OSError, http.client.HTTPException, ValueError, KeyError, TypeError, AttributeError) as error:
         _note(f"the running installation was not compared: {url}/configz: {error}")
         return
-    lines = describe_changes(running, sites)
     print(f"the running installation ({url}): " + ("what changes" if lines else "nothing changes"))
     for line in lines:
         print(f"  {line}")
@@ -174,8 +175,9 @@ def _describe_field(name: str, before: Any, after: Any) -> str:
     return texts.get(name, name)
 
 
-def _print_undeclared(sites: Sites) -> None:
-    async def find() -> list[str]:
+async def undeclared_sections(sites: Sites) -> list[str]:
+    """Return messages about public articles that would be in no section."""
+    try:
         async with asyncio.timeout(SECONDS_MAX):
             connection = await asyncpg.connect(os.environ["DATABASE_URL"], timeout=SECONDS_MAX)
             try:
@@ -183,14 +185,8 @@ def _print_undeclared(sites: Sites) -> None:
                 return describe_undeclared(await find_undeclared(connection, sites))
             finally:
                 connection.terminate()
-
-    try:
-        messages = asyncio.run(find())
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-        _note(f"articles were not compared with the sections: {str(error) or type(error).__name__}")
-        return
-    for message in messages:
-        _note(message)
+        return [f"articles were not compared with the sections: {str(error) or type(error).__name__}"]
 
 
 def _note(text: str) -> None:
