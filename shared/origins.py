@@ -9,8 +9,6 @@ import re
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
-import idna
-
 DEFAULT_PORTS = {"http": 80, "https": 443}
 PORT_MAX = 65_535
 HOST_CHARACTERS_MAX = 253
@@ -121,10 +119,9 @@ def _host(text: str) -> str:
     if "*" in text:
         raise InvalidOriginError("has a wildcard, but each origin must be named")
     try:
-        mapped = idna.uts46_remap(text, std3_rules=False, transitional=False)
-    except idna.IDNAError as error:
+        mapped = (text.lower() if text.isascii() else _uts46(text)).removesuffix(".")
+    except UnicodeError as error:  # IDNAError is one
         raise InvalidOriginError(f"has a host that no browser opens: {error}") from error
-    mapped = mapped.removesuffix(".")
     if not mapped:
         raise InvalidOriginError("has no host")
     host = ".".join(_label(label) for label in mapped.split("."))
@@ -135,6 +132,12 @@ def _host(text: str) -> str:
     return host
 
 
+def _uts46(text: str) -> str:
+    import idna  # its tables take megabytes, and most hosts are ASCII
+
+    return idna.uts46_remap(text, std3_rules=False, transitional=False)
+
+
 def _label(label: str) -> str:
     if not label:
         raise InvalidOriginError("has a host with an empty part")
@@ -143,9 +146,11 @@ def _label(label: str) -> str:
     try:
         if label.startswith("xn--"):
             decoded = label.removeprefix("xn--").encode("ascii").decode("punycode")
-            if not decoded or decoded.isascii() or idna.uts46_remap(decoded, std3_rules=False) != decoded:
+            if not decoded or decoded.isascii() or _uts46(decoded) != decoded:
                 raise InvalidOriginError(f"has {label!r} in its host, which is not Punycode of a name")
         elif not label.isascii():
+            import idna
+
             idna.check_initial_combiner(label)
             if not all(idna.valid_contextj(label, at) for at, one in enumerate(label) if one in "\u200c\u200d"):
                 raise InvalidOriginError(f"has {label!r} in its host, with an invisible character that no host has")
