@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from deploy.compose.init_env import ROOT, choose_networks, fill_secrets, read_routes
+from deploy.compose.init_env import ROOT, choose_networks, copy_sample_site, fill_secrets, read_routes
 from deploy.compose.traffic import TrafficGenerator, send_request
 
 PROJECT = "presstally-verify"
@@ -29,6 +29,7 @@ COUNT_SECONDS = 30.0
 SCRAPE_SECONDS = 60.0
 ONE_SHOTS = ("migrate", "topics")
 IMAGE = "presstally:verify"
+WITH_SITES = ("ingest", "articles", "stats", "render", "migrate", "topics")
 """Never the tag of production: this builds what is in the checkout."""
 NEXT_IMAGE = "presstally:verify-next"
 TITLE = "Bài của bản kiểm tra"
@@ -36,6 +37,18 @@ TITLE = "Bài của bản kiểm tra"
 
 class VerificationError(Exception):
     """The running system differs from docker-compose.yml; the message describes the difference."""
+
+
+def mount_sample_site(folder: Path) -> Path:
+    """Return an override of docker-compose.yml by which all services have the sample site, and not the operator's."""
+    sites = folder / "sites"
+    sites.mkdir()
+    sites.chmod(0o755)  # the containers have another account
+    copy_sample_site(sites)
+    volumes = {"volumes": [f"{sites}:/app/sites:ro"]}
+    override = folder / "sites.yml"
+    override.write_text(json.dumps({"services": dict.fromkeys(WITH_SITES, volumes)}), encoding="utf-8")
+    return override
 
 
 class Project:
@@ -54,7 +67,8 @@ class Project:
         self._without = without
         self.stats = 1
         overrides = os.environ.get("PRESSTALLY_COMPOSE_OVERRIDE")
-        self._files = ["-f", str(ROOT / "docker-compose.yml"), *(["-f", overrides] if overrides else [])]
+        self._files = ["-f", str(ROOT / "docker-compose.yml"), "-f", str(mount_sample_site(folder))]
+        self._files += ["-f", overrides] if overrides else []
 
     def set(self, **variables: str) -> None:
         """Set variables of `.env`."""

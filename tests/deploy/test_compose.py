@@ -2,6 +2,7 @@
 
 import importlib
 import ipaddress
+import json
 import re
 import stat
 import subprocess
@@ -19,8 +20,11 @@ from deploy.compose.init_env import (
     SHARED_FOLDERS,
     NoNetworkError,
     choose_networks,
+    copy_sample_site,
     read_routes,
 )
+from deploy.compose.verify import mount_sample_site
+from shared.sites import read_sites
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -124,6 +128,24 @@ def test_state_is_in_named_volumes() -> None:
     assert STATEFUL["articles"] == [f"media:{media}"]
     assert SERVICES["render"]["environment"]["PRESSTALLY_MEDIA"] == media
     assert STATEFUL["kafka"] == [f"kafka:{kafka['KAFKA_LOG_DIRS']}"]
+
+
+def test_verification_mounts_the_sample_site_into_every_service(tmp_path: Path) -> None:
+    """`make verify-compose` works in a fresh clone and beside an operator's own sites: it has the sample alone."""
+    override = json.loads(mount_sample_site(tmp_path).read_text(encoding="utf-8"))["services"]
+    with_sites = {name for name, one in SERVICES.items() if "./sites:/app/sites:ro" in one.get("volumes", [])}
+    assert set(override) == with_sites
+    assert list(read_sites(tmp_path / "sites")) == ["haihau"]
+    assert override["stats"] == {"volumes": [f"{tmp_path}/sites:/app/sites:ro"]}
+
+
+def test_init_copies_the_sample_site_once(tmp_path: Path) -> None:
+    """`make init` never writes over an operator's own sites."""
+    copy_sample_site(tmp_path)
+    (sample,) = tmp_path.iterdir()
+    sample.rename(tmp_path / "10-own.toml")
+    copy_sample_site(tmp_path)
+    assert [file.name for file in tmp_path.iterdir()] == ["10-own.toml"]
 
 
 def test_no_secret_has_a_default() -> None:
