@@ -182,6 +182,7 @@ def test_documents_of_the_interfaces(system: Any) -> None:
         "articles",
         "counter-adjustments",
         "pages-live",
+        "refused-origins",
     }
     for path in ("/api/docs", "/asyncapi"):
         page = system.get(path)

@@ -20,6 +20,7 @@ LEAD_SECONDS = 2.0
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)  # a minute on a quiet machine
 async def test_rolling_upgrade_under_load_loses_no_event_and_no_request(tmp_path: Path) -> None:
     """With two replicas of each service, replacing all six under load costs no event and no request."""
     tmp_path.chmod(0o755)
