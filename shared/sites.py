@@ -21,6 +21,7 @@ from shared.origins import (
     sent_origin,
     without_port,
 )
+from shared.site_errors import describe_validation_error
 
 _Default = TypeVar("_Default")
 TAG_AUTHORITY = (
@@ -241,6 +242,7 @@ def read_sites(path: Path, public_url: str | None = None) -> Sites:
     """
     errors: list[str] = []
     sites: dict[str, Site] = {}
+    declared: dict[str, str] = {}
     files = config_files(path)
     for file in files:
         tables = _tables(file)
@@ -251,8 +253,9 @@ def read_sites(path: Path, public_url: str | None = None) -> Sites:
             if site is None:
                 continue
             if site.slug in sites:
-                errors.append(f"site {site.slug} is declared twice")
+                errors.append(f"site {site.slug} is declared twice, in {declared[site.slug]} and {file.name}")
             sites[site.slug] = site
+            declared[site.slug] = file.name
     sites = _with_public_url(sites, public_url)
     errors += _errors_between(sites)
     if errors:
@@ -315,7 +318,7 @@ def _site(table: dict[str, Any], file: Path, errors: list[str]) -> Site | None:
     try:
         site = msgspec.convert(table, Site)
     except msgspec.ValidationError as error:
-        errors.append(f"site {table.get('slug', '?')}: {error}")
+        errors.append(f"site {table.get('slug', '?')}: {describe_validation_error(error)}")
         return None
     own = _errors_of(table, site)
     origins = []

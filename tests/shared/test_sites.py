@@ -135,7 +135,7 @@ def test_read_sites_invalid_sites_are_all_reported(tmp_path: Path) -> None:
         "origin 'https://a.example/path'",
         "origin 'a.example' must begin with http:// or https://",
         "site b: ",
-        "site c: Object contains unknown field `colour`",
+        "site c: unknown key colour",
         "site a is declared twice",
     ):
         assert part in message, part
@@ -177,7 +177,7 @@ def test_read_sites_missing_file_is_an_error(tmp_path: Path) -> None:
 )
 def test_read_sites_invalid_value_names_its_field(tmp_path: Path, line: str) -> None:
     """A value that a field does not allow is reported with the field's name."""
-    with pytest.raises(SitesError, match=rf"site english: .*\$\.{line.split(maxsplit=1)[0]}"):
+    with pytest.raises(SitesError, match=rf"site english: .*{line.split(maxsplit=1)[0]} "):
         read_sites(written(tmp_path, GOOD.replace('identity = "tag:desk@english.example,2026-11-24"', line)))
 
 
