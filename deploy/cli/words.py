@@ -15,7 +15,7 @@ class Word(NamedTuple):
 
 LOCAL: Final = {
     "run": Word("install what is missing, start the local installation, stop it with Ctrl-C"),
-    "up": Word("the same in the background; returns when everything is ready"),
+    "up": Word("start it in the background; returns when everything is ready"),
     "down": Word("stop the local installation"),
     "status": Word("show its URL, ports and processes", ("status", "status --json")),
     "doctor": Word("check it; exit code 1 if a check fails"),
@@ -28,12 +28,14 @@ SERVICES: Final = {
     "render": Word("rebuild the portal, roll back, static export", ("render export dist/portal",)),
 }
 OTHERS: Final = {
-    "sites": Word("check the sites' configuration before anything restarts", ("sites check", "sites check new-sites/")),
+    "sites": Word("check the sites' configuration before anything changes", ("sites check", "sites check new-sites/")),
     "recover": Word("the way back after a loss of Kafka or Postgres, step by step", ("recover", "recover --yes")),
     "topics": Word("create Kafka's topics, check or mend them", ("topics check",)),
     "migrate": Word("upgrade the schemas in Postgres"),
     "acls": Word("show or create Kafka's ACLs", ("acls --create",)),
-    "completion": Word("print completions for a shell", ("completion bash > ~/.bash_completion.d/presstally",)),
+    "completion": Word(
+        "print completions for a shell", ("completion bash > ~/.local/share/bash-completion/completions/presstally",)
+    ),
 }
 WORDS: Final = {**LOCAL, **SERVICES, **OTHERS}
 
@@ -60,7 +62,8 @@ def overview() -> str:
             "examples:",
             *examples,
             "",
-            "Exit codes: 0 done; 1 failed, or a check found something; 2 wrong usage; 130 interrupted.",
+            "Exit codes: 0 done; 1 failed, or a check found something; 2 wrong usage;",
+            "3 `up`: running, but a service is not ready; 130 interrupted.",
         ]
     )
 

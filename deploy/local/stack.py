@@ -255,7 +255,7 @@ class Stack:
             if text:
                 print(f"  {name:<11}{text}", flush=True)
         state = describe_not_ready(not_ready) or "ready"
-        print(f"\npresstally: {state}. Ctrl-C or `make down` stops it.", flush=True)
+        print(f"\npresstally: {state}. `make down` stops it; so does Ctrl-C after `make run`.", flush=True)
 
     def _write_state(self, _: Sequence[ManagedProcess]) -> None:
         parts = {part.name: part.process.pid for part in self._supervisor.parts if part.process}

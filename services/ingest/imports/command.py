@@ -149,7 +149,7 @@ def _format(file: ImportFile, arguments: argparse.Namespace) -> str | FormatErro
         with file.path.open("rb") as opened:
             return detect_format(file.name, opened.read(DETECTED_BYTES_MAX))
     except OSError as error:
-        reason = str(error.strerror)
+        reason = f"cannot be read: {error.strerror}"
     except FormatError as error:
         reason = str(error)
     if file.is_of_folder:
