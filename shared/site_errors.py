@@ -1,10 +1,15 @@
 """Sentences for operators about keys of the sites' configuration that do not fit their types."""
 
 import re
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
 
 import msgspec
 
+_Site = TypeVar("_Site")
+KEY_ERRORS_MAX = 20
+PLACEHOLDERS: Final = {"slug": "x", "name": "x", "origins": ["https://x.example"], "timezone": "UTC"}
+"""In place of required keys that are missing or wrong, while the other keys are checked."""
 _TYPES: Final = {
     "str": "text in quotation marks",
     "array": "a list in square brackets",
@@ -22,6 +27,37 @@ _PATTERNS: Final = {
     "hub": "must begin with http:// or https://",
 }
 _CHOICES: Final = {"statistics": "public or token", "default_measure": "views, visits or visitors"}
+
+
+def convert_all_but_wrong(table: Mapping[str, Any], site_type: type[_Site], errors: list[str]) -> _Site | None:
+    """Return the site of a table `[[site]]`, and add a sentence for each key that does not fit.
+
+    Args:
+        table: As read from the file; not changed.
+        site_type: A structure.
+        errors: Where the sentences are added. If there are any, the site lacks those keys and is not to be used.
+    """
+    rest = dict(table)
+    while len(errors) < KEY_ERRORS_MAX:
+        try:
+            return msgspec.convert(rest, site_type)
+        except msgspec.ValidationError as error:
+            errors.append(describe_validation_error(error))
+            key = _wrong_key(error)
+            if key in PLACEHOLDERS:
+                rest[key] = PLACEHOLDERS[key]
+            elif rest.pop(key, None) is None:
+                return None
+    return None
+
+
+def _wrong_key(error: msgspec.ValidationError) -> str:
+    """Return the key of a table `[[site]]` that does not fit; an empty string if the error names none."""
+    text, _, path = str(error).partition(" - at `$.")
+    if path:
+        return re.split(r"[.\[`]", path)[0]
+    found = re.fullmatch(r"Object (?:missing required|contains unknown) field `(.*)`", text, re.DOTALL)
+    return found[1] if found else ""
 
 
 def describe_validation_error(error: msgspec.ValidationError) -> str:

@@ -21,7 +21,7 @@ from shared.origins import (
     sent_origin,
     without_port,
 )
-from shared.site_errors import describe_validation_error
+from shared.site_errors import convert_all_but_wrong
 
 _Default = TypeVar("_Default")
 TAG_AUTHORITY = (
@@ -314,11 +314,11 @@ def _tables(file: Path) -> list[Any]:
 
 
 def _site(table: dict[str, Any], file: Path, errors: list[str]) -> Site | None:
-    """Return a site with its origins normalised; None and an error if it is invalid."""
-    try:
-        site = msgspec.convert(table, Site)
-    except msgspec.ValidationError as error:
-        errors.append(f"site {table.get('slug', '?')}: {describe_validation_error(error)}")
+    """Return a site with its origins normalised; None and each error if it is invalid."""
+    wrong: list[str] = []
+    site = convert_all_but_wrong(table, Site, wrong)
+    if wrong or site is None:
+        errors += [f"site {table.get('slug', '?')}: {error}" for error in wrong]
         return None
     own = _errors_of(table, site)
     origins = []

@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from deploy.cli.words import LOCAL, PROGRAM
 from deploy.local import bootstrap
@@ -75,7 +76,9 @@ def _print_running(verb: str, url: str) -> int:
         return 1
     reasons = [f"{name} ({reason})" for name, reason in (read_state(home()) or {}).get("not_ready", {}).items()]
     but = f", but not ready: {'; '.join(reasons)}" if reasons else ""
-    print(f"{PROGRAM}: already running at {url}{but}")
+    other = os.environ.get("PRESSTALLY_PORT", "")
+    keeps = "" if other in ("", str(urlsplit(url).port or 80)) else f", not on port {other}: `{PROGRAM} down` stops it"
+    print(f"{PROGRAM}: already running at {url}{keeps}{but}")
     if verb == "run":
         return 1
     return NOT_READY if reasons else 0

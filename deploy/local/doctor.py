@@ -111,6 +111,8 @@ def _state(pid: int) -> str:
 
 async def _readiness(installation: Installation) -> list[Finding]:
     findings = []
+    by_sentence: dict[str, list[str]] = {}
+    """Sentence → processes and roles that report it: something that they share is one finding."""
     for name in SERVICES:
         try:
             answer = json.loads(await _get(f"http://127.0.0.1:{installation.ports[name]}/readyz"))
@@ -118,10 +120,12 @@ async def _readiness(installation: Installation) -> list[Finding]:
             findings.append(Finding(False, f"{name} does not answer: {error}"))
             continue
         messages = [*answer["problems"], *answer["warnings"]]
-        findings += [Finding(False, f"{name}: {sentence}") for sentence in messages]
+        for message in messages:
+            role, _, sentence = message.partition(": ")
+            by_sentence.setdefault(sentence or message, []).append(f"{name}: {role}" if sentence else name)
         if not messages:
             findings.append(Finding(True, f"{name} is ready"))
-    return findings
+    return [*findings, *(Finding(False, f"{', '.join(who)}: {what}") for what, who in by_sentence.items())]
 
 
 async def _gateway(installation: Installation) -> list[Finding]:

@@ -1,6 +1,7 @@
 """`make doctor` on the running system: passing checks in health, and messages for what is wrong."""
 
 import asyncio
+import json
 import os
 import signal
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import asyncpg
@@ -195,6 +197,24 @@ async def test_clock_difference_is_shown_with_its_direction(
     installation = Installation(Path(), {"ingest": 1}, {}, KafkaConfig("127.0.0.1:1"), "")
     (finding,) = await doctor_module._clocks(installation)
     assert (finding.is_fine, text in finding.message) == (is_fine, True)
+
+
+async def test_what_several_services_report_is_one_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sentence of several processes and roles is printed once, with the names of all; others have their own."""
+    refused = "the sites' configuration is refused: x"
+
+    async def get(url: str) -> str:
+        role = "counter" if url.endswith(":2/readyz") else "site"
+        problems = ["counter: lag"] if role == "counter" else []
+        return json.dumps({"problems": problems, "warnings": [f"{role}: {refused}"]})
+
+    monkeypatch.setattr(doctor_module, "_get", get)
+    ports = {"ingest": 1, "articles": 1, "stats": 2, "render": 1}
+    findings = await doctor_module._readiness(SimpleNamespace(ports=ports))  # type: ignore[arg-type] # all that it reads
+    assert sorted(finding.message for finding in findings) == [
+        f"ingest: site, articles: site, stats: counter, render: site: {refused}",
+        "stats: counter: lag",
+    ]
 
 
 def test_doctor_without_installation_fails(tmp_path: Path) -> None:

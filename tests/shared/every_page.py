@@ -158,7 +158,7 @@ def main(language: str) -> None:
         "day": local_day(AT, site.zone, language),
         "month": month_name(2026, 11, language),
         "short day": writing.bucket(SECONDS, SECONDS + 86_400, "day"),
-        "percent": writing.percent(1, 8),
+        "percent": Formatter(msgspec.structs.replace(site, thousands_separator=" "), ui_language(site)).percent(1, 8),
         "language": language_name(site, "vi"),
         "og:locale": og_locale(site),
         "source": source_label(msgspec.structs.replace(sample_article("news"), language=language)),

@@ -49,7 +49,7 @@ async def run_stuck(settings, process):
     yield Role("stuck")
     await asyncio.sleep(60)
 
-shared.process.STOP_SECONDS = 0.5
+shared.process.STOP_SECONDS, shared.process.DRAIN_SECONDS = 0.5, 0.1
 roles = {"steady": run_steady, "kafka": run_kafka, "failing": run_failing, "stuck": run_stuck}
 sys.exit(run_service("test", roles, Settings.load(), sys.argv[1:]))
 """

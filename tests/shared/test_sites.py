@@ -142,6 +142,34 @@ def test_read_sites_invalid_sites_are_all_reported(tmp_path: Path) -> None:
     assert message.count("; ") == 7
 
 
+def test_read_sites_every_wrong_key_of_a_site_is_reported(tmp_path: Path) -> None:
+    """One reading names each key that does not fit, also required ones and those of a section."""
+    text = """
+        [[site]]
+        slug = "Hải"
+        origins = "https://a.vn"
+        timezone = "Asia/Ho_Chi_Minh"
+        default_measure = "clicks"
+        thousands_separator = "..."
+        statistics = "privat"
+        sections = [{ slug = "Tin", name = "Tin" }]
+        sectoins = []
+        """
+    with pytest.raises(SitesError) as caught:
+        read_sites(written(tmp_path, text))
+    for sentence in (
+        "Hải: slug may have lower-case letters",
+        "without the key name",
+        "origins must be a list",
+        "default_measure 'clicks' must be views",
+        "thousands_separator must have at most 1 characters",
+        "statistics 'privat' must be public or token",
+        "sections[0].slug may have",
+        "unknown key sectoins",
+    ):
+        assert str(caught.value).count(sentence) == 1, sentence
+
+
 @pytest.mark.parametrize(
     ("text", "reason"),
     [

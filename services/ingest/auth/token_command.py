@@ -113,5 +113,5 @@ async def _revoke(pool: asyncpg.Pool, arguments: argparse.Namespace) -> None:
     prefix = arguments.prefix.removeprefix("pt_")[:8]
     name = await pool.fetchval(SQL["revoke_token"], prefix)
     if name is None:
-        raise CommandError(f"unknown token {prefix!r}; see `token list`")
+        raise CommandError(f"unknown token {'pt_' + prefix!r}; see `token list`")
     print(f"revoked {prefix} of {name}; takes effect within 60 s")

@@ -21,10 +21,16 @@ class Formatter:
         return group_thousands(number, self._site.thousands_separator)
 
     def percent(self, part: float, whole: float, *, sign: bool = False) -> str:
-        """Return a percentage with one decimal: "12,5 %" or "12.5%"."""
+        """Return a percentage with one decimal: "12,5 %" or "12.5%"; its mark is never that of the site's thousands."""
         number = f"{100 * part / whole:+.1f}" if sign else f"{100 * part / whole:.1f}"
-        number = number.replace("-", "−").replace(".", self._language.decimal_separator)
+        number = number.replace("-", "−").replace(".", self._decimal_separator())
         return str(self._patterns["percent"].format(number=number))
+
+    def _decimal_separator(self) -> str:
+        wanted = self._language.decimal_separator
+        if wanted != self._site.thousands_separator:
+            return wanted
+        return "." if wanted == "," else ","
 
     def change(self, now: int, before: int) -> str | None:
         """Return the change of a number in percent, or None if there was nothing before."""

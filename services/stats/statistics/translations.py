@@ -82,7 +82,7 @@ WORDS = translate(
             _("Visit: begins with a view after 30 minutes of inactivity."),
             _("Visits and visitors of an article: those that began on it."),
             _("Visitor: a visitor ID within a day. IDs change every day: several days are the sum of their days."),
-            _("Online: visitors with an event within the last 5 minutes."),
+            _("Online: visitors with an event within the last 5 minutes who have not left."),
         ],
         "as_of": _("As of"),
         "counted_until": _("events are counted until"),

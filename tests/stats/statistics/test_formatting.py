@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+import msgspec
+
 from services.stats.statistics.formatting import Formatter
 from shared.sites import Site
 
@@ -17,8 +19,11 @@ def test_number_has_the_separator_of_the_site() -> None:
 
 
 def test_percent_has_one_decimal_in_the_language() -> None:
-    """The decimal separator is that of the language, and a negative change has a minus sign."""
-    assert Formatter(SITE, "vi").percent(1, 8).replace("\u00a0", " ") == "12,5 %"
+    """The decimal separator is the language's, never the one of the site's thousands; a negative change has a minus."""
+    points = msgspec.structs.replace(SITE, thousands_separator=".")
+    assert Formatter(points, "vi").percent(1, 8).replace("\u00a0", " ") == "12,5 %"
+    assert Formatter(points, "en").percent(1, 8) == "12,5%"
+    assert Formatter(SITE, "vi").percent(1, 8).replace("\u00a0", " ") == "12.5 %"
     assert Formatter(SITE, "en").percent(1, 8) == "12.5%"
     assert Formatter(SITE, "en").percent(-1, 8, sign=True) == "−12.5%"
     assert Formatter(SITE, "en").percent(1, 8, sign=True) == "+12.5%"
