@@ -69,7 +69,7 @@ async def test_list_shows_state_and_no_secret(settings: IngestSettings, capsys: 
 
 async def test_revoke_unknown_token_is_an_error(settings: IngestSettings) -> None:
     """A prefix that no token has is an error, and so is one that was mistyped."""
-    with pytest.raises(CommandError, match="unknown token '00000000'"):
+    with pytest.raises(CommandError, match="unknown token 'pt_00000000'"):
         await token_command.run(parsed("revoke", "pt_00000000xyz"), settings)
 
 
