@@ -86,7 +86,7 @@ def running_prometheus(
         assert process.poll() is None, (folder / "prometheus.log").read_text()
         with contextlib.suppress(OSError), urllib.request.urlopen(f"{started.url}/-/ready", timeout=2):
             # Not `up` at one moment: each scrape has a second, and on a busy machine one process may be late.
-            return len(started.query("max_over_time(up[5m]) == 1")) == len(jobs)
+            return len(started.query("max_over_time(up[5m]) == 1")) == sum(map(len, targets.values()))
         return False
 
     try:
