@@ -66,7 +66,8 @@ PERSON = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko)
 
 WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 """Number of this process among those that run the tests."""
-PORTS_PER_WORKER = 10_000
+PORTS_PER_WORKER = 3_000
+"""All below 32,768, where Linux begins to take ports for outgoing connections."""
 WITH_SYSTEM = (
     "tests/browser/",
     "tests/deploy/test_local_stack.py",

@@ -92,10 +92,10 @@ DEAD_LETTERS_DEPTH = Gauge(
 )
 COMMITTED = Gauge("presstally_consumer_last_commit_timestamp_seconds", "When counts were last committed.")
 COUNTER_READS = Counter(
-    "presstally_counter_reads_total", "Counters read from Postgres; each at most once a second.", ["result"]
+    "presstally_widget_reads_total", "Counters read from Postgres; each at most once a second.", ["result"]
 )
 COUNTER_REJECTIONS = Counter(
-    "presstally_counter_rejections_total", "Rejected counter requests, by reason.", ["reason"]
+    "presstally_widget_rejections_total", "Rejected counter requests, by reason.", ["reason"]
 )  # articles_busy, streams_of_address, streams_of_process
 SITE_COUNTER = Gauge(
     "presstally_site_traffic",

@@ -78,7 +78,7 @@ def _print_storm(wrk: str, url: str, widget: Service) -> None:
         f"  p99 {calm[1]:.1f} ms and {stormy[1]:.1f} ms; the flood had {_figure(output, 'Requests/sec'):,.0f} resp./s,"
     )
     status, metrics = widget.get("/metrics")
-    reads = re.search(r'presstally_counter_reads_total\{result="read"\} (\S+)', metrics) if status == 200 else None
+    reads = re.search(r'presstally_widget_reads_total\{result="read"\} (\S+)', metrics) if status == 200 else None
     print(
         f"  and {float(reads[1]) if reads else float('nan'):,.0f} counters were read from Postgres in all.", flush=True
     )

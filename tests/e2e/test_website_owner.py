@@ -24,14 +24,14 @@ def test_views_without_an_article_count_for_their_pages(
         sent = system.post_events(view(new_id, path), origin="https://giaothuy.example")
         assert sent.status == 202, sent.body
 
-    def pages() -> dict[str, int]:
+    def pages() -> dict[str, dict[str, Any]]:
         answer = system.get(f"/stats/{SITE}/pages?period=always", **TOKEN).json()
-        return {one["page"]: one["views"] for one in answer["pages"]}
+        return {one["page"]: one for one in answer["pages"]}
 
-    wait(lambda: pages().get("/don-hang/*") == 1, 70, "the pages")
-    assert pages()["/giới-thiệu"] == 3
-    link = "https://giaothuy.example/" + urllib.parse.quote("giới-thiệu")
-    assert system.get(f"/stats/{SITE}/pages?period=always", **TOKEN).json()["pages"][0]["url"].endswith(link[-20:])
+    wait(lambda: pages().get("/don-hang/*", {}).get("views") == 1, 70, "the pages")
+    introduction = pages()["/giới-thiệu"]
+    assert introduction["views"] == 3
+    assert introduction["url"] == "https://giaothuy.example/" + urllib.parse.quote("giới-thiệu")
     assert system.get(f"/stats/{SITE}/top?period=always", **TOKEN).json()["articles"] == []
     assert system.get(f"/stats/{SITE}/pages").status == 401
 

@@ -128,7 +128,7 @@ COUNTING = Dashboard(
                 "Counter reads from Postgres",
                 "Reads per second by result: at most one per second for each counter, however many clients ask.",
                 "ops",
-                {"{{result}}": f"sum by (result) (rate(presstally_counter_reads_total[{I}]))"},
+                {"{{result}}": f"sum by (result) (rate(presstally_widget_reads_total[{I}]))"},
             ),
             Panel(
                 "Live streams and rejections",
@@ -136,7 +136,7 @@ COUNTING = Dashboard(
                 "short",
                 {
                     "open": "sum(presstally_live_streams)",
-                    "{{reason}}": or_zero(f"sum by (reason) (rate(presstally_counter_rejections_total[{I}]))"),
+                    "{{reason}}": or_zero(f"sum by (reason) (rate(presstally_widget_rejections_total[{I}]))"),
                 },
             ),
         ],

@@ -127,7 +127,7 @@ OVERVIEW = Dashboard(
                 "short",
                 {
                     "open": "sum(presstally_live_streams)",
-                    "rejected": or_zero(f"sum(rate(presstally_counter_rejections_total[{I}]))"),
+                    "rejected": or_zero(f"sum(rate(presstally_widget_rejections_total[{I}]))"),
                 },
             ),
         ],

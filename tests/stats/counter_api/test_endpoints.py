@@ -118,7 +118,7 @@ async def test_unknown_parameters_are_not_cached(widget: WidgetProcess) -> None:
         answer = await widget.get(f"/stats/{SITE}/counter?_={number}")
         assert (answer.status, set(answer.json())) == (200, FIELDS)
     metrics = (await widget.get("/metrics")).text
-    reads = float(metrics.split('presstally_counter_reads_total{result="read"} ')[1].split()[0])
+    reads = float(metrics.split('presstally_widget_reads_total{result="read"} ')[1].split()[0])
     assert reads < 50
 
 
