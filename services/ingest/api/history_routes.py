@@ -3,6 +3,7 @@
 import difflib
 from typing import Annotated
 
+import asyncpg
 import msgspec
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -185,14 +186,20 @@ async def get_audit(
     site: Filter = None,
     who: Filter = None,
     action: Filter = None,
+    kind: Filter = None,
     cursor: Cursor = None,
     limit: Limit = 50,
 ) -> Response:
-    """List all accepted changes of all articles, newest first."""
-    if any(value is not None and "\0" in value for value in (who, action)):
+    """List all accepted changes of articles, people, files and everything else, newest first."""
+    if any(value is not None and "\0" in value for value in (who, action, kind)):
         raise InvalidContentError([FieldError("query", "has a NUL character")])
     rows = await context.pool.fetch(
-        SQL["list_audit_entries"], context.visible_sites(token, site), decode_cursor(cursor), limit, who, action
+        SQL["list_audit_entries"], context.visible_sites(token, site), decode_cursor(cursor), limit, who, action, kind
     )
-    entries = [AuditEntry(**dict(row)) for row in rows]
+    entries = [_audit_entry(row) for row in rows]
     return json_response(AuditPage(entries, encode_cursor(rows, limit, entries[-1].id if entries else 0)))
+
+
+def _audit_entry(row: asyncpg.Record) -> AuditEntry:
+    details = None if row["details"] is None else msgspec.json.decode(row["details"])
+    return AuditEntry(**{**dict(row), "details": details})

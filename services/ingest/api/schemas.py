@@ -130,19 +130,26 @@ class RevisionList(msgspec.Struct):
     next: str | None
 
 
-class AuditEntry(msgspec.Struct):
-    """An accepted change of any article."""
+class AuditEntry(msgspec.Struct, omit_defaults=True):
+    """An accepted change of an article, or of anything else."""
 
     id: int
-    article: str
-    title: str
-    version: int
+    kind: str
+    """The kind of the object: article, person, file, section and so on."""
+    object: str
+    """The object's id."""
     action: str
-    state: State
     who: str
-    note: str
-    site: str
     at: datetime
+    site: str | None = None
+    """Omitted: it concerns the whole installation."""
+    article: str | None = None
+    title: str | None = None
+    version: int | None = None
+    state: State | None = None
+    note: str | None = None
+    details: dict[str, Any] | None = None
+    """Of an object that is no article: what changed."""
 
 
 class AuditPage(msgspec.Struct):

@@ -115,11 +115,32 @@ ORDER BY version DESC LIMIT $3
 SELECT content FROM ingest.revisions WHERE article = $1 AND version = $2
 
 -- name: list_audit_entries
-SELECT id, article, version, action, state, who, note, site, content ->> 'title' AS title, at FROM ingest.revisions
-WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND id < $2
-  AND ($4::text IS NULL OR who = $4)
-  AND ($5::text IS NULL OR action = $5)
+-- Revisions of articles, and the changes of everything else; both are numbered by one sequence.
+(
+    SELECT id, 'article' AS kind, article AS object, action, who, site, at, article, version, state, note,
+           content ->> 'title' AS title, NULL::jsonb AS details
+    FROM ingest.revisions
+    WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND id < $2
+      AND ($4::text IS NULL OR who = $4)
+      AND ($5::text IS NULL OR action = $5)
+      AND ($6::text IS NULL OR $6 = 'article')
+    ORDER BY id DESC LIMIT $3
+)
+UNION ALL
+(
+    SELECT id, object_kind, object_id, action, who, site, at, NULL, NULL, NULL, NULL, NULL, details
+    FROM ingest.audit_log
+    WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND id < $2
+      AND ($4::text IS NULL OR who = $4)
+      AND ($5::text IS NULL OR action = $5)
+      AND ($6::text IS NULL OR object_kind = $6)
+    ORDER BY id DESC LIMIT $3
+)
 ORDER BY id DESC LIMIT $3
+
+-- name: insert_audit_entry
+INSERT INTO ingest.audit_log (who, actor_id, action, object_kind, object_id, site, details)
+VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb)
 
 -- name: next_due
 -- Replicas skip rows locked by another. Times are from Postgres, the clock that all replicas share.

@@ -3,6 +3,8 @@
 from typing import Any
 
 from services.ingest.api.history_routes import diff_articles
+from services.ingest.auth.actors import Actor
+from services.ingest.auth.audit import record
 from shared.articles import Paragraph
 
 
@@ -83,3 +85,31 @@ async def test_audit_is_filtered_by_who_and_action(api: Any) -> None:
     edits = (await api.call("GET", "/audit?action=edit", scope="admin")).json()["entries"]
     assert [one["version"] for one in edits] == [2]
     assert (await api.call("GET", "/audit?who=nobody", scope="admin")).json()["entries"] == []
+
+
+async def test_audit_of_articles_and_other_objects_is_one_list(api: Any) -> None:
+    """Entries of both tables come in one order and can be filtered by kind."""
+    await api.create("a")
+    async with api.context.pool.acquire() as connection:
+        await record(connection, Actor("Lan", "12345678"), "lock", kind="person", id="p-1", details={"why": "left"})
+        await record(connection, Actor("Lan"), "create", kind="section", id="tin", site="haihau")
+    await api.create("b")
+    pages: list[Any] = []
+    cursor = ""
+    for _ in range(5):
+        page = (await api.call("GET", f"/audit?limit=1{cursor}", scope="admin")).json()
+        pages += page["entries"]
+        cursor = f"&cursor={page['next']}"
+    assert [(one["kind"], one["action"]) for one in pages] == [
+        ("article", "create"),
+        ("section", "create"),
+        ("person", "lock"),
+        ("article", "create"),
+    ]
+    assert (pages[2]["object"], pages[2]["details"], "site" in pages[2]) == ("p-1", {"why": "left"}, False)
+    of_site = (await api.call("GET", "/audit?site=haihau", scope="admin")).json()["entries"]
+    assert [one["kind"] for one in of_site] == ["article", "section", "article"]
+    people = (await api.call("GET", "/audit?kind=person", scope="admin")).json()["entries"]
+    assert [one["who"] for one in people] == ["Lan"]
+    restricted = (await api.call("GET", "/audit?kind=person", None, "admin", "haihau")).json()["entries"]
+    assert restricted == []

@@ -71,5 +71,5 @@ async def test_filter_of_a_list_reads_an_index(filled: asyncpg.Pool, database: s
                 read = await rows_read(filled, "list_published", ["haihau"], 2**62, 20, *filters[:4], False)
                 assert read <= ROWS_READ_MAX, (name, value, read)
     for who in ("Người 9", "không có"):
-        read = await rows_read(filled, "list_audit_entries", None, 2**62, 20, who, None)
+        read = await rows_read(filled, "list_audit_entries", None, 2**62, 20, who, None, None)
         assert read <= ROWS_READ_MAX, (who, read)
