@@ -17,7 +17,8 @@ from services.ingest.api.dependencies import (
     ApiContextDep,
     ArticleId,
     VersionRule,
-    WriteToken,
+    WriteCaller,
+    check_sections,
     check_version,
     load_article,
     require_scope,
@@ -27,7 +28,7 @@ from services.ingest.api.schemas import ArticleResponse, article_response, artic
 from services.ingest.articles import workflow
 from services.ingest.articles.store import database_time, insert_article, save_change
 from services.ingest.articles.workflow import TRANSITIONS, ArticleChange, StoredArticle
-from services.ingest.auth.tokens import Token
+from services.ingest.auth.callers import Caller
 from services.ingest.content.article_models import CONTENT_FIELDS, ArticleIn, ArticlePatch, ArticleReplacement, Note
 from services.ingest.content.block_models import Instant
 from services.ingest.content.conversion import ConvertedContent, convert, make_slug
@@ -60,10 +61,14 @@ IfMatch = Annotated[str | None, Header(description='ETag of the version to chang
     responses=response_docs(201, ArticleResponse, problems=(403, 404, 409)),
 )
 async def create_article(
-    request: Request, context: ApiContextDep, token: WriteToken, sent: ArticleIn, idempotency_key: IdempotencyKey = None
+    request: Request,
+    context: ApiContextDep,
+    token: WriteCaller,
+    sent: ArticleIn,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Create a draft. It is not public before it is approved and published."""
-    site = context.site_of_caller(token, "write", sent.site)
+    site = context.site_of_caller(token, "write", sent.site, sent.section)
     converted: ConvertedContent = await context.convert(convert, sent, CONTENT_FIELDS)
     fields = converted.fields
     if "language" not in sent.model_fields_set:
@@ -87,6 +92,7 @@ async def create_article(
             external_id=external[1],
             **fields,
         )
+        check_sections(token, "write", None, article)
         article = await resolve_images(connection, article)
         check_limits(article, site)
         change = ArticleChange("create", article, None, is_public_change=False)
@@ -116,7 +122,7 @@ async def replace_article(
     *,
     request: Request,
     context: ApiContextDep,
-    token: WriteToken,
+    token: WriteCaller,
     article_id: ArticleId,
     sent: ArticleReplacement,
     if_match: IfMatch = None,
@@ -135,7 +141,7 @@ async def patch_article(
     *,
     request: Request,
     context: ApiContextDep,
-    token: WriteToken,
+    token: WriteCaller,
     article_id: ArticleId,
     sent: ArticlePatch,
     if_match: IfMatch = None,
@@ -156,7 +162,7 @@ def _is_null(sent: BaseModel, name: str) -> bool:
 
 
 async def _edit(  # noqa: PLR0917 - the parameters of the two routes
-    request: Request, context: ApiContext, token: Token, article_id: str, sent: Any, names: list[str]
+    request: Request, context: ApiContext, token: Caller, article_id: str, sent: Any, names: list[str]
 ) -> Response:
     converted: ConvertedContent = await context.convert(convert, sent, names)
     async with context.pool.acquire() as connection, connection.transaction():
@@ -164,8 +170,9 @@ async def _edit(  # noqa: PLR0917 - the parameters of the two routes
         await check_version(connection, request, sent.version, stored, VersionRule.REQUIRED)
         site = context.site(stored.head.site)
         now = await database_time(connection)
-        by_publisher = token.allows("publish", site.slug)
+        by_publisher = token.allows("publish", site.slug, stored.head.section)
         change = workflow.edit_article(stored, converted.fields, by_publisher=by_publisher, now=now)
+        check_sections(token, "publish" if change.head.state != "draft" else "write", stored.head, change.head)
         change = replace(change, head=await resolve_images(connection, change.head))
         check_limits(change.head, site)
         change = await save_change(connection, stored, change, token.actor, sent.note)
@@ -209,7 +216,7 @@ class ScheduleRequest(TransitionRequest):
 
 
 async def _apply(  # noqa: PLR0917 - the parameters of each transition route
-    name: str, request: Request, context: ApiContext, token: Token, article_id: str, sent: TransitionRequest | None
+    name: str, request: Request, context: ApiContext, token: Caller, article_id: str, sent: TransitionRequest | None
 ) -> Response:
     transition = TRANSITIONS[name]
     reason = (sent.reason or sent.note) if sent else ""
@@ -223,12 +230,14 @@ async def _apply(  # noqa: PLR0917 - the parameters of each transition route
         rule = VersionRule.EXACT if name in APPROVALS else VersionRule.OPTIONAL
         await check_version(connection, request, sent.version if sent else None, stored, rule)
         site = context.site(stored.head.site)
-        is_admin = token.allows("admin", site.slug)
+        is_admin = token.allows("admin", site.slug, stored.head.section)
         is_own = stored.is_author(token.actor) and name in APPROVALS
         if is_own and site.separate_approver and not is_admin:
             raise Problem(403, "You wrote this version; on this site another editor must approve and publish it.")
         now = await database_time(connection)
         if name in APPROVALS:
+            is_live = stored.live is not None and stored.live.state == "published"
+            check_sections(token, transition.scope, stored.live if is_live else None, stored.head)
             resolved = await resolve_images(connection, stored.head, strict=True)
             if stored.head.state in ("draft", "in_review"):  # what was approved already is published as it is
                 stored = replace(stored, head=resolved)
@@ -242,7 +251,7 @@ async def _apply(  # noqa: PLR0917 - the parameters of each transition route
 def _add_transition_route(name: str) -> None:
     transition = TRANSITIONS[name]
     body: Any = ScheduleRequest if name in ("publish", "schedule") else TransitionRequest
-    caller: Any = Annotated[Token, require_scope(transition.scope)]
+    caller: Any = Annotated[Caller, require_scope(transition.scope)]
 
     async def transition_article(
         *,

@@ -161,8 +161,8 @@ class BodyLimitMiddleware:
         token = await self._tokens.identify(request.headers.get("authorization"))
         length = request.headers.get("content-length", "")
         declared = int(length) if length.isascii() and length.isdigit() and len(length) < 16 else bytes_max
-        CALLER.set(f"token {token.prefix}")
-        return token.prefix, min(declared, bytes_max)
+        CALLER.set(f"token {token.id}")
+        return token.id, min(declared, bytes_max)
 
     async def _serve(self, scope: Scope, receive: Receive, send: Send, *, is_streamed: bool) -> None:
         if is_streamed:

@@ -18,10 +18,12 @@ from services.ingest.articles.publication_status import PublicationTracker
 from services.ingest.articles.store import read_article
 from services.ingest.articles.topic_comparison import ComparisonGate
 from services.ingest.articles.workflow import StoredArticle
-from services.ingest.auth.tokens import Token, Tokens
+from services.ingest.auth.callers import ANY_SECTION, Caller
+from services.ingest.auth.tokens import Tokens
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.media.library import MediaStore
 from services.ingest.queries import SQL
+from shared.articles import Article
 from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
 from shared.postgres import Connection
@@ -76,20 +78,20 @@ class ApiContext:
             raise Problem(404, f"Unknown site {slug[:40]!r}.")
         return self.sites[slug]
 
-    def site_of_caller(self, token: Token, scope: str, slug: str) -> Site:
-        """Return a site that a request names, once the token has the scope there.
+    def site_of_caller(self, token: Caller, scope: str, slug: str, section: str | None = None) -> Site:
+        """Return a site that a request names, once the caller has the scope there, in the section or on the whole site.
 
         Raises:
             Problem: 403 without the scope or the site, also if there is no such site; 404 for an unknown site, if the
                 token may access all.
         """
-        token.check(scope, slug)
+        token.check(scope, slug, section)
         if slug not in self.sites:
             known = ", ".join(site for site in self.sites if token.reaches(site))
             raise Problem(404, f"Unknown site {slug[:40]!r}; known sites: {known}.")
         return self.sites[slug]
 
-    def default_site(self, token: Token, scope: str, slug: str | None, host: str) -> Site:
+    def default_site(self, token: Caller, scope: str, slug: str | None, host: str, section: str | None = None) -> Site:
         """Return the site that a request names; else the token's only one, else the one that was asked by its host.
 
         Raises:
@@ -97,9 +99,9 @@ class ApiContext:
             InvalidContentError: no site is named, and the token has several that do not include that of the host.
         """
         if slug is not None:
-            return self.site_of_caller(token, scope, slug)
+            return self.site_of_caller(token, scope, slug, section)
         token.check(scope)
-        reached = [site for site in self.sites.values() if token.reaches(site.slug)]
+        reached = [site for site in self.sites.values() if token.allows(scope, site.slug, section)]
         if len(reached) == 1:
             return reached[0]
         asked = self.sites.by_host(host)
@@ -125,15 +127,20 @@ class ApiContext:
         async with self.conversions.admit():
             return await asyncio.to_thread(work, *arguments)
 
-    def visible_sites(self, token: Token, site: str | None) -> Sequence[str] | None:
-        """Return the sites whose articles a token may list; None means all.
+    def visible_sites(
+        self, token: Caller, site: str | None, scope: str = "read", section: str | None = ANY_SECTION
+    ) -> Sequence[str] | None:
+        """Return the sites on which a caller has a scope, in any section or on the whole site; None means all.
+
+        A list of what belongs to sections leaves out those that are not among `Caller.places_with`.
 
         Raises:
-            Problem: 403 or 404 if it may not read the requested site.
+            Problem: 403 or 404 if it has not on the requested site.
         """
         if site is not None:
-            return [self.site_of_caller(token, "read", site).slug]
-        return None if token.sites is None else sorted(token.sites)
+            return [self.site_of_caller(token, scope, site, section).slug]
+        sites = token.sites_with(scope, section)
+        return None if sites is None else sorted(sites)
 
 
 def api_context(request: Request) -> ApiContext:
@@ -154,13 +161,13 @@ CHANGES_ARTICLES = [Depends(check_gate)]
 def require_scope(scope: str) -> Any:
     """Return a dependency that yields the request's token and requires a scope (on any site)."""
 
-    async def caller(request: Request, _: Annotated[Any, Security(_bearer)]) -> Token:
+    async def caller(request: Request, _: Annotated[Any, Security(_bearer)]) -> Caller:
         return await api_context(request).tokens.require(request.headers.get("authorization"), scope)
 
     return Depends(caller)
 
 
-async def optional_token(request: Request, _: Annotated[Any, Security(_bearer)]) -> Token | None:
+async def optional_caller(request: Request, _: Annotated[Any, Security(_bearer)]) -> Caller | None:
     """Return the request's token, or None without one; an invalid token is rejected, not ignored."""
     authorization = request.headers.get("authorization")
     return None if authorization is None else await api_context(request).tokens.require(authorization, "read")
@@ -173,27 +180,47 @@ def _article_id(article_id: Annotated[str, Path(description="ID of the article",
 
 
 ApiContextDep = Annotated[ApiContext, Depends(api_context)]
-OptionalToken = Annotated[Token | None, Depends(optional_token)]
-ReadToken = Annotated[Token, require_scope("read")]
-WriteToken = Annotated[Token, require_scope("write")]
-PublishToken = Annotated[Token, require_scope("publish")]
-AdminToken = Annotated[Token, require_scope("admin")]
+OptionalCaller = Annotated[Caller | None, Depends(optional_caller)]
+ReadCaller = Annotated[Caller, require_scope("read")]
+WriteCaller = Annotated[Caller, require_scope("write")]
+PublishCaller = Annotated[Caller, require_scope("publish")]
+AdminCaller = Annotated[Caller, require_scope("admin")]
 ArticleId = Annotated[str, Depends(_article_id)]
 
 
 async def load_article(
-    connection: Connection, article_id: str, token: Token, scope: str, *, for_update: bool = False
+    connection: Connection, article_id: str, token: Caller, scope: str, *, for_update: bool = False
 ) -> StoredArticle:
-    """Return an article of a site that the token may access.
+    """Return an article that the caller may read, and in whose section it has the scope.
+
+    To change what is public needs the scope in the sections of the published version, too.
 
     Raises:
-        Problem: 403 if the token lacks the scope; 404 if there is no such article on its sites.
+        Problem: 403 if the caller lacks the scope; 404 if there is no such article among those that it may read.
     """
     token.check(scope)
     stored = await read_article(connection, article_id, for_update=for_update)
-    if stored is None or not token.reaches(stored.head.site):
+    if stored is None or not token.allows("read", stored.head.site, stored.head.section):
         raise article_not_found(article_id)
+    token.check(scope, stored.head.site, stored.head.section)
+    if scope not in ("read", "write") and stored.live is not None and stored.live.state == "published":
+        token.check(scope, stored.live.site, stored.live.section)
     return stored
+
+
+def check_sections(token: Caller, scope: str, before: Article | None, after: Article) -> None:
+    """Require a scope in the sections of an article as it would become.
+
+    `load_article` requires it in the section of the article as it is. Further sections that it has already are not
+    checked: others may have chosen them.
+
+    Raises:
+        Problem: 403.
+    """
+    token.check(scope, after.site, after.section)
+    for section in after.also_in:
+        if before is None or section not in (*before.also_in, before.section):
+            token.check(scope, after.site, section)
 
 
 def article_not_found(article_id: str) -> Problem:

@@ -12,12 +12,13 @@ from starlette.responses import Response
 
 from services.ingest.api.dependencies import (
     CHANGES_ARTICLES,
-    AdminToken,
+    AdminCaller,
     ApiContextDep,
     ArticleId,
-    ReadToken,
+    ReadCaller,
     VersionRule,
-    WriteToken,
+    WriteCaller,
+    check_sections,
     check_version,
     load_article,
 )
@@ -57,7 +58,7 @@ router = APIRouter()
     tags=["Revisions"],
 )
 async def list_revisions(
-    context: ApiContextDep, token: ReadToken, article_id: ArticleId, cursor: Cursor = None, limit: Limit = 50
+    context: ApiContextDep, token: ReadCaller, article_id: ArticleId, cursor: Cursor = None, limit: Limit = 50
 ) -> Response:
     """Who changed what, when and why; newest first."""
     start = min(decode_cursor(cursor), 2**31 - 1)
@@ -81,7 +82,7 @@ async def _read_version(connection: Connection, article_id: str, version: int) -
     responses=response_docs(200, Article, problems=(403, 404)),
     tags=["Revisions"],
 )
-async def get_revision(context: ApiContextDep, token: ReadToken, article_id: ArticleId, version: int) -> Response:
+async def get_revision(context: ApiContextDep, token: ReadCaller, article_id: ArticleId, version: int) -> Response:
     """Return the article as it was after that change."""
     async with context.pool.acquire() as connection:
         await load_article(connection, article_id, token, "read")
@@ -100,7 +101,7 @@ def _storable(version: int) -> int:
 )
 async def get_diff(
     context: ApiContextDep,
-    token: ReadToken,
+    token: ReadCaller,
     article_id: ArticleId,
     before: Annotated[int, Query(alias="from", ge=1, le=2**31 - 1)],
     after: Annotated[int, Query(alias="to", ge=1, le=2**31 - 1)],
@@ -144,7 +145,7 @@ class RestoreRequest(BaseModel):
     dependencies=CHANGES_ARTICLES,
 )
 async def restore_article(
-    request: Request, context: ApiContextDep, token: WriteToken, article_id: ArticleId, sent: RestoreRequest
+    request: Request, context: ApiContextDep, token: WriteCaller, article_id: ArticleId, sent: RestoreRequest
 ) -> Response:
     """Restore the content of an old version as a new draft version. The versions between are kept."""
 
@@ -155,8 +156,9 @@ async def restore_article(
         old = await _read_version(connection, article_id, sent.version)
         fields = {name: getattr(old, name) for name in Article.__struct_fields__ if name not in _NOT_RESTORED}
         now = await database_time(connection)
-        by_publisher = token.allows("publish", site.slug)
+        by_publisher = token.allows("publish", site.slug, stored.head.section)
         change = workflow.edit_article(stored, fields, by_publisher=by_publisher, now=now, action="restore")
+        check_sections(token, "publish" if change.head.state != "draft" else "write", stored.head, change.head)
         check_limits(change.head, site)
         note = sent.note or f"version {sent.version} restored"
         change = await save_change(connection, stored, change, token.actor, note)
@@ -182,7 +184,7 @@ _NOT_RESTORED = {"id", "number", "site", "version", "state", "modified_at", "fir
 async def get_audit(
     *,
     context: ApiContextDep,
-    token: AdminToken,
+    token: AdminCaller,
     site: Filter = None,
     who: Filter = None,
     action: Filter = None,
@@ -193,9 +195,8 @@ async def get_audit(
     """List all accepted changes of articles, people, files and everything else, newest first."""
     if any(value is not None and "\0" in value for value in (who, action, kind)):
         raise InvalidContentError([FieldError("query", "has a NUL character")])
-    rows = await context.pool.fetch(
-        SQL["list_audit_entries"], context.visible_sites(token, site), decode_cursor(cursor), limit, who, action, kind
-    )
+    sites = context.visible_sites(token, site, "admin", None)
+    rows = await context.pool.fetch(SQL["list_audit_entries"], sites, decode_cursor(cursor), limit, who, action, kind)
     entries = [_audit_entry(row) for row in rows]
     return json_response(AuditPage(entries, encode_cursor(rows, limit, entries[-1].id if entries else 0)))
 

@@ -11,7 +11,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from services.ingest.api.body_limits import limited_body
-from services.ingest.api.dependencies import CHANGES_ARTICLES, ApiContextDep, WriteToken
+from services.ingest.api.dependencies import CHANGES_ARTICLES, ApiContextDep, WriteCaller
 from services.ingest.api.schemas import response_docs
 from services.ingest.articles.topic_comparison import NotComparedError
 from services.ingest.imports.detection import READERS, detect_format
@@ -51,7 +51,7 @@ BaseUrl = Annotated[
 async def import_articles(  # noqa: PLR0917 - the query parameters
     request: Request,
     context: ApiContextDep,
-    token: WriteToken,
+    token: WriteCaller,
     site: Annotated[str, Query(max_length=40)],
     section: SectionForOthers = None,
     format: FormatName = None,  # noqa: A002 - the query parameter's name

@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.api.body_limits import limited_body, too_large
-from services.ingest.api.dependencies import ApiContext, ApiContextDep, ReadToken, WriteToken
+from services.ingest.api.dependencies import ApiContext, ApiContextDep, ReadCaller, WriteCaller
 from services.ingest.api.schemas import MediaList, json_response, response_docs
-from services.ingest.auth.tokens import Token
+from services.ingest.auth.callers import ANY_SECTION, Caller
 from services.ingest.content.block_models import FocusIn
 from services.ingest.content.normalization import TextError, clean_line
 from services.ingest.media.library import UPLOAD_BYTES_MAX, MediaItem, media_item, receive_upload, store_image
@@ -60,7 +60,7 @@ Fraction = Annotated[
 async def upload_image(  # noqa: PLR0917 - the query parameters
     request: Request,
     context: ApiContextDep,
-    token: WriteToken,
+    token: WriteCaller,
     file_name: Annotated[
         str, Query(max_length=FILE_NAME_CHARACTERS_MAX, description="default: the file name in the form")
     ] = "",
@@ -69,7 +69,7 @@ async def upload_image(  # noqa: PLR0917 - the query parameters
     site: SiteSlug = None,
 ) -> Response:
     """Store an image of a site. Its renditions have no metadata; the original stays private. 200 if it is stored."""
-    target = context.default_site(token, "write", site, request.headers.get("host", ""))
+    target = context.default_site(token, "write", site, request.headers.get("host", ""), ANY_SECTION)
     if (focus_x is None) != (focus_y is None):
         raise Problem(422, "focus_x and focus_y must be given together.")
     focus = None if focus_x is None or focus_y is None else Focus(focus_x, focus_y)
@@ -111,7 +111,7 @@ def _clean_name(name: str) -> str:
 @router.get("/media", summary="List images, newest first", responses=response_docs(200, MediaList, problems=(403, 404)))
 async def list_media(
     context: ApiContextDep,
-    token: ReadToken,
+    token: ReadCaller,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     site: SiteSlug = None,
@@ -142,19 +142,19 @@ async def list_media(
     summary="Read an image's data",
     responses=response_docs(200, MediaItem, problems=(403, 404)),
 )
-async def read_image(context: ApiContextDep, token: ReadToken, medium: str, site: SiteSlug = None) -> Response:
+async def read_image(context: ApiContextDep, token: ReadCaller, medium: str, site: SiteSlug = None) -> Response:
     """Return an image with its renditions."""
     return json_response(media_item(await _media_row(context, token, "read", medium, site)))
 
 
-async def _media_row(context: ApiContext, token: Token, scope: str, medium: str, site: str | None) -> asyncpg.Record:
+async def _media_row(context: ApiContext, token: Caller, scope: str, medium: str, site: str | None) -> asyncpg.Record:
     """Return the row of an image on the sites of a token: on the named one, or on the first that has it.
 
     Raises:
         Problem: 403 without the scope or the named site; 404 if no site of the token has it.
     """
     token.check(scope)
-    sites = context.visible_sites(token, site)
+    sites = context.visible_sites(token, site, scope)
     row = await context.pool.fetchrow(SQL["media_items"], medium, sites) if _ID.match(medium) else None
     if row is None:
         raise Problem(404, "Not found.")
@@ -173,7 +173,7 @@ class MediaPatch(BaseModel):
     "/media/{medium}", summary="Set the focus point", responses=response_docs(200, MediaItem, problems=(403, 404))
 )
 async def set_image_focus(
-    context: ApiContextDep, token: WriteToken, medium: str, sent: MediaPatch, site: SiteSlug = None
+    context: ApiContextDep, token: WriteCaller, medium: str, sent: MediaPatch, site: SiteSlug = None
 ) -> Response:
     """Set the point that a crop must keep, for articles of the site saved from now on; null removes it."""
     focus = (sent.focus.x, sent.focus.y) if sent.focus else (None, None)
@@ -188,7 +188,7 @@ async def set_image_focus(
     summary="Fetch the original",
     responses={**response_docs(200, problems=(403, 404)), 200: {"content": {"image/*": _BINARY}}},
 )
-async def read_original(context: ApiContextDep, token: WriteToken, medium: str, site: SiteSlug = None) -> Response:
+async def read_original(context: ApiContextDep, token: WriteCaller, medium: str, site: SiteSlug = None) -> Response:
     """Return the uploaded file with all its metadata: for those who may write on a site that has it, as a download."""
     row = await _media_row(context, token, "write", medium, site)
     try:

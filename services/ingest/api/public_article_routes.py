@@ -14,7 +14,7 @@ from services.ingest.api.dependencies import (
     ApiContext,
     ApiContextDep,
     ArticleId,
-    OptionalToken,
+    OptionalCaller,
     article_not_found,
     load_article,
 )
@@ -37,7 +37,7 @@ from services.ingest.api.schemas import (
 from services.ingest.articles import syndication
 from services.ingest.articles.publication_status import PublicationStatus
 from services.ingest.articles.store import read_article, stored_article
-from services.ingest.auth.tokens import Token
+from services.ingest.auth.callers import Caller
 from services.ingest.content.block_models import Instant
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.queries import SQL
@@ -83,7 +83,9 @@ class Filters(BaseModel):
         200, ArticleList, FullArticleList, PublicArticleList, FullPublicArticleList, problems=(403, 404)
     ),
 )
-async def list_articles(context: ApiContextDep, token: OptionalToken, filters: Annotated[Filters, Query()]) -> Response:
+async def list_articles(
+    context: ApiContextDep, token: OptionalCaller, filters: Annotated[Filters, Query()]
+) -> Response:
     """Without a token: public articles. With one (scope read): all articles, in their working versions."""
     wanted = [filters.section, filters.tag, filters.author, filters.q]
     if any(value is not None and "\0" in value for value in [*wanted, filters.source_system, filters.external_id]):
@@ -108,6 +110,7 @@ async def list_articles(context: ApiContextDep, token: OptionalToken, filters: A
         filters.external_id,
         filters.modified_since,
         filters.full,
+        token.places_with("read"),
     )
     found = [stored_article(row) for row in rows]
     heads = [
@@ -156,7 +159,7 @@ async def _read_public(connection: Connection, article_id: str) -> Article:
     return without_source(live)
 
 
-async def _read_visible(context: ApiContext, token: Token | None, article_id: str) -> Article:
+async def _read_visible(context: ApiContext, token: Caller | None, article_id: str) -> Article:
     async with context.pool.acquire() as connection:
         if token is None:
             return await _read_public(connection, article_id)
@@ -172,7 +175,7 @@ _READ_PROBLEMS = (403, 404, 410)
     responses=response_docs(200, problems=_READ_PROBLEMS),
     tags=["Exchange"],
 )
-async def get_ninjs(context: ApiContextDep, token: OptionalToken, article_id: ArticleId) -> Response:
+async def get_ninjs(context: ApiContextDep, token: OptionalCaller, article_id: ArticleId) -> Response:
     """For news agencies. Without a token: the published version; with one: the working version."""
     article = await _read_visible(context, token, article_id)
     return json_response(syndication.ninjs(article, context.site(article.site), context.site_url(article.site)))
@@ -184,7 +187,7 @@ async def get_ninjs(context: ApiContextDep, token: OptionalToken, article_id: Ar
     responses=response_docs(200, problems=_READ_PROBLEMS, media="application/ld+json"),
     tags=["Exchange"],
 )
-async def get_jsonld(context: ApiContextDep, token: OptionalToken, article_id: ArticleId) -> Response:
+async def get_jsonld(context: ApiContextDep, token: OptionalCaller, article_id: ArticleId) -> Response:
     """For search engines. Without a token: the published version; with one: the working version."""
     article = await _read_visible(context, token, article_id)
     found = syndication.jsonld(article, context.site(article.site), context.site_url(article.site))
@@ -199,7 +202,7 @@ async def get_jsonld(context: ApiContextDep, token: OptionalToken, article_id: A
 )
 async def get_article(
     context: ApiContextDep,
-    token: OptionalToken,
+    token: OptionalCaller,
     article_id: ArticleId,
     copy: Annotated[
         Literal["head", "live"], Query(description="with a token: the working version or the published one")
@@ -225,7 +228,7 @@ async def get_article(
 )
 async def get_publication(
     context: ApiContextDep,
-    token: OptionalToken,
+    token: OptionalCaller,
     article_id: ArticleId,
     version: VersionNumber | None = None,
     wait: Annotated[
@@ -243,7 +246,7 @@ async def get_publication(
     row = await context.publications.read(article_id)
     if row is None or (token is None and row["published_version"] is None):
         raise article_not_found(article_id)
-    if token is not None and not token.reaches(row["site"]):
+    if token is not None and not token.allows("read", row["site"], row["section"]):
         raise article_not_found(article_id)
     status = await context.publications.wait(article_id, version, seconds)
     assert status is not None, "articles are never deleted"

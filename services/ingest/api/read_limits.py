@@ -98,5 +98,5 @@ class ReadLimitMiddleware:
         if authorization is None:
             return False
         token = await self._tokens.identify(authorization)
-        CALLER.set(f"token {token.prefix}")
+        CALLER.set(f"token {token.id}")
         return True

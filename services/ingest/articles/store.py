@@ -100,7 +100,7 @@ def _article_row(change: ArticleChange, actor: Actor) -> tuple[Any, ...]:
     head = change.head
     identity = (head.id, head.number, head.site, head.version, head.state, head.title, head.source_system)
     content = (head.external_id, _json(head), _json(change.live), change.unpublish_due_at)
-    return (*identity, *content, actor.token, head.modified_at, actor.name, change.publish_due_at)
+    return (*identity, *content, actor.id, head.modified_at, actor.name, change.publish_due_at)
 
 
 async def save_change(
@@ -152,7 +152,7 @@ async def save_change(
         change.publish_due_at,
         change.unpublish_due_at,
         change.schedule_error,
-        None if author is None else author.token,
+        None if author is None else author.id,
         head.modified_at,
         None if author is None else author.name,
         version_before,
@@ -223,7 +223,7 @@ async def _append_revision(connection: Connection, change: ArticleChange, actor:
 
 def _revision_row(change: ArticleChange, actor: Actor, note: str) -> tuple[Any, ...]:
     head = change.head
-    described = (change.action, head.state, actor.name, actor.token, note)
+    described = (change.action, head.state, actor.name, actor.id, note)
     return (head.id, head.version, *described, head.site, _json(head), change.is_public_change, head.modified_at)
 
 

@@ -32,4 +32,4 @@ async def record(
         details: What changed, without secrets, as JSON.
     """
     content = msgspec.json.encode(dict(details or {})).decode()
-    await connection.execute(SQL["insert_audit_entry"], actor.name, actor.token, action, kind, id, site, content)
+    await connection.execute(SQL["insert_audit_entry"], actor.name, actor.id, action, kind, id, site, content)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 import asyncpg
 
 from services.ingest.auth import tokens
-from services.ingest.auth.tokens import SCOPES
+from services.ingest.auth.callers import SCOPES
 from services.ingest.queries import SQL
 from services.ingest.settings import IngestSettings
 from shared.cli import CommandError, open_command_pool

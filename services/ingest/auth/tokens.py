@@ -17,23 +17,13 @@ from datetime import UTC, datetime
 
 import asyncpg
 
-from services.ingest.auth.actors import Actor
+from services.ingest.auth.callers import Caller, token_grants
 from services.ingest.queries import SQL
 from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
 from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE
 from shared.single_flight import SingleFlight
-
-SCOPES = ("read", "write", "publish", "admin", "events")
-IMPLIED = {
-    "read": {"read"},
-    "write": {"write", "read"},
-    "publish": {"publish", "write", "read"},
-    "admin": set(SCOPES),
-    "events": {"events"},
-}
-"""The scopes that each scope includes."""
 
 FRESH_SECONDS = 60.0
 STALE_SECONDS_MAX = 600.0
@@ -50,53 +40,9 @@ _BEARER = re.compile(r"^bearer +(?P<token>\S+) *$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Token:
-    """A valid token: its holder, scopes and sites."""
-
-    prefix: str
-    name: str
-    scopes: frozenset[str]
-    """Granted scopes, with the included ones."""
-    sites: frozenset[str] | None
-    """The sites it may access; None means all."""
-    expires_at: datetime | None
-
-    @property
-    def actor(self) -> Actor:
-        """The actor that revisions name for changes made with this token."""
-        return Actor(self.name, self.prefix)
-
-    def reaches(self, site: str) -> bool:
-        """Return whether it may access a site at all, whatever its scopes."""
-        return self.sites is None or site in self.sites
-
-    def allows(self, scope: str, site: str | None = None) -> bool:
-        """Return whether it has the scope, on the given site if any."""
-        return scope in self.scopes and (site is None or self.reaches(site))
-
-    def check(self, scope: str, site: str | None = None) -> None:
-        """Require a scope, on the given site if any.
-
-        Raises:
-            Problem: 403, naming the missing scope. A site without access is not named: the response is the same
-                whether it exists or not.
-        """
-        if scope not in self.scopes:
-            challenge = {"www-authenticate": f'Bearer realm="presstally", error="insufficient_scope", scope="{scope}"'}
-            raise Problem(
-                403,
-                f"Requires the scope {scope!r}; the token has {', '.join(sorted(self.scopes))}.",
-                headers=challenge,
-                missing_scope=scope,
-            )
-        if not self.allows(scope, site):
-            raise Problem(403, "The token has no access to this site.")
-
-
-@dataclass(frozen=True)
 class _CachedToken:
     hash: bytes
-    token: Token
+    token: Caller
     validated_at: float
 
 
@@ -113,7 +59,7 @@ class Tokens:
         self._clock = clock
         self._cache: dict[str, _CachedToken] = {}  # valid tokens only, so that callers cannot fill it
         self._backoff_until = 0.0
-        self._validations = SingleFlight[tuple[str, bytes], Token]("validate a token")
+        self._validations = SingleFlight[tuple[str, bytes], Caller]("validate a token")
         self._unknown = FairLimit(
             "unknown tokens",
             running_max=UNKNOWN_RUNNING_MAX,
@@ -122,7 +68,7 @@ class Tokens:
             wait_seconds_max=LOOKUP_TIMEOUT_SECONDS,
         )
 
-    async def require(self, authorization: str | None, scope: str, site: str | None = None) -> Token:
+    async def require(self, authorization: str | None, scope: str, site: str | None = None) -> Caller:
         """Return the token of an Authorization header and require a scope, on the given site if any.
 
         Raises:
@@ -133,7 +79,7 @@ class Tokens:
         token.check(scope, site)
         return token
 
-    async def identify(self, authorization: str | None) -> Token:
+    async def identify(self, authorization: str | None) -> Caller:
         """Return the token of an Authorization header, whatever its scopes.
 
         Raises:
@@ -154,7 +100,7 @@ class Tokens:
             raise _invalid_token(f"The token expired at {token.expires_at.isoformat()}.")
         return token
 
-    async def _lookup(self, prefix: str, digest: bytes) -> Token:
+    async def _lookup(self, prefix: str, digest: bytes) -> Caller:
         known = self._cache.get(prefix)
         if known is not None and not hmac.compare_digest(known.hash, digest):
             raise _invalid_token("Unknown token.")
@@ -165,11 +111,11 @@ class Tokens:
         validate = self._validate if known else self._validate_unknown
         return await self._validations.run((prefix, digest), lambda: validate(prefix, digest))
 
-    async def _validate_unknown(self, prefix: str, digest: bytes) -> Token:
+    async def _validate_unknown(self, prefix: str, digest: bytes) -> Caller:
         async with self._unknown.admit():
             return await self._validate(prefix, digest)
 
-    async def _validate(self, prefix: str, digest: bytes) -> Token:
+    async def _validate(self, prefix: str, digest: bytes) -> Caller:
         known, now = self._cache.get(prefix), self._clock()
         try:
             async with timeout(LOOKUP_TIMEOUT_SECONDS):
@@ -186,7 +132,7 @@ class Tokens:
             raise _invalid_token("Unknown token.")
         if row["revoked_at"] is not None:
             raise _invalid_token("The token was revoked.")
-        token = _token(row)
+        token = _caller(row)
         self._cache[prefix] = _CachedToken(digest, token, now)
         await self._mark_used(prefix)
         return token
@@ -199,10 +145,8 @@ class Tokens:
             log.warning("cannot record the use of a token", reason=repr(error))
 
 
-def _token(row: asyncpg.Record) -> Token:
-    allowed = frozenset(scope for given in row["scopes"] for scope in IMPLIED[given])
-    sites = None if row["sites"] is None else frozenset(row["sites"])
-    return Token(row["prefix"], row["name"], allowed, sites, row["expires_at"])
+def _caller(row: asyncpg.Record) -> Caller:
+    return Caller(row["prefix"], row["name"], token_grants(row["scopes"], row["sites"]), row["expires_at"])
 
 
 def _invalid_token(detail: str) -> Problem:

@@ -121,7 +121,7 @@ async def store_image(  # noqa: PLR0917 - what an upload has
     renditions = msgspec.json.encode(rendition_set.renditions).decode()
     rendition_names = [one.name for one in rendition_set.renditions]
     await pool.execute(
-        SQL["insert_media_item"], *row_values, renditions, rendition_names, *focus_values, actor.name, actor.token, site
+        SQL["insert_media_item"], *row_values, renditions, rendition_names, *focus_values, actor.name, actor.id, site
     )
     MEDIA_UPLOADS.labels("stored").inc()
     row = await pool.fetchrow(SQL["media_items"], uploaded.id, [site])

@@ -82,7 +82,7 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11)
 SET LOCAL plan_cache_mode = force_custom_plan
 
 -- name: list_articles
--- A parameter that is null does not filter.
+-- A parameter that is null does not filter. $13: the places that the caller may read, as site/section and site/*.
 SELECT CASE WHEN $12 THEN content ELSE content || '{"body": []}' END AS content,
        CASE WHEN $12 THEN live ELSE live || '{"body": []}' END AS live, author, author_token, schedule_error
 FROM ingest.articles
@@ -95,6 +95,7 @@ WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND number < $2
   AND ($9::text IS NULL OR source_system = $9)
   AND ($10::text IS NULL OR external_id = $10)
   AND ($11::timestamptz IS NULL OR modified_at >= $11)
+  AND ($13::text[] IS NULL OR site || '/*' = ANY ($13) OR site || '/' || (content ->> 'section') = ANY ($13))
 ORDER BY number DESC LIMIT $3
 
 -- name: list_published
@@ -235,7 +236,7 @@ FROM saved
 -- name: publication_status
 -- Of each article: the last version that was published, and what the portal reported.
 SELECT a.id, a.version AS head_version, a.state, (a.live ->> 'version')::integer AS published_version,
-       a.live ->> 'state' AS live_state, a.site, a.schedule_error,
+       a.live ->> 'state' AS live_state, a.site, a.content ->> 'section' AS section, a.schedule_error,
        EXISTS (SELECT FROM ingest.outbox o WHERE o.key = a.id AND o.topic = 'articles') AS is_queued,
        p.version, p.status, p.url, p.reason, p.at
 FROM ingest.articles a LEFT JOIN ingest.publications p ON p.article = a.id

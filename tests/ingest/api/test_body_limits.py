@@ -29,7 +29,7 @@ class KnownCaller:
     async def identify(self, authorization: str | None) -> Any:
         if authorization is None:
             raise Problem(401, "A token is required.")
-        return SimpleNamespace(prefix=authorization)
+        return SimpleNamespace(id=authorization)
 
 
 def body_limits(app: ASGIApp) -> BodyLimitMiddleware:

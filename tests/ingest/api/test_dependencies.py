@@ -12,7 +12,8 @@ from starlette.requests import Request
 
 from services.ingest.api.dependencies import ApiContext, VersionRule, check_version, load_article
 from services.ingest.articles.workflow import StoredArticle
-from services.ingest.auth.tokens import Token, Tokens
+from services.ingest.auth.callers import Caller, token_grants
+from services.ingest.auth.tokens import Tokens
 from shared.http.problems import Problem
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -23,7 +24,7 @@ def request(if_match: str | None) -> Request:
     return Request({"type": "http", "method": "PUT", "path": "/", "query_string": b"", "headers": headers})
 
 
-async def token_of(api: Any, scope: str) -> Token:
+async def token_of(api: Any, scope: str) -> Caller:
     context: ApiContext = api.context
     return await Tokens(context.pool).require(f"Bearer {await api.token(scope)}", "read")
 
@@ -121,9 +122,9 @@ async def test_article_id_with_other_characters_is_404(api: Any) -> None:
 async def test_visible_sites_are_those_of_the_token(api: Any) -> None:
     """A token of some sites lists theirs; one of all sites lists all; an unknown site is 404 with the known ones."""
     context: ApiContext = api.context
-    everywhere = Token("12345678", "An", frozenset({"read"}), None, None)
-    limited = Token("12345678", "An", frozenset({"read"}), frozenset({"x", "haihau"}), None)
-    elsewhere = Token("12345678", "An", frozenset({"read"}), frozenset({"x"}), None)
+    everywhere = Caller("12345678", "An", token_grants(["read"], None))
+    limited = Caller("12345678", "An", token_grants(["read"], ["x", "haihau"]))
+    elsewhere = Caller("12345678", "An", token_grants(["read"], ["x"]))
     assert context.visible_sites(everywhere, None) is None
     assert context.visible_sites(limited, None) == ["haihau", "x"]
     assert context.visible_sites(limited, "haihau") == ["haihau"]

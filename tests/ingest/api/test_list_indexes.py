@@ -64,7 +64,7 @@ async def test_filter_of_a_list_reads_an_index(filled: asyncpg.Pool, database: s
         for name, value in wanted.items():
             filters = [value if one == name else None for one in LIST_ARTICLES]
             read = await rows_read(
-                filled, "list_articles", sites, 2**62, 20, None, *filters[:4], *filters[4:], None, False
+                filled, "list_articles", sites, 2**62, 20, None, *filters[:4], *filters[4:], None, False, None
             )
             assert read <= ROWS_READ_MAX, (name, value, read)
             if name in LIST_PUBLISHED:

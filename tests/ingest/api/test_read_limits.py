@@ -19,7 +19,7 @@ class KnownCallers:
     async def identify(self, authorization: str | None) -> Any:
         if authorization == "bad":
             raise Problem(401, "Unknown token.")
-        return SimpleNamespace(prefix=authorization)
+        return SimpleNamespace(id=authorization)
 
 
 class Reads:

@@ -26,3 +26,13 @@ def test_actors_without_tokens_are_compared_by_name() -> None:
     """Two runs of commands are the same person only under one name."""
     assert Actor("Trần Nam").is_same(Actor("Trần Nam"))
     assert not Actor("Trần Nam").is_same(Actor("Lê Hà"))
+
+
+def test_people_of_one_name_are_different_people() -> None:
+    """Accounts are compared by their ids; a token or a command under a person's name counts as that person."""
+    one, other = Actor("Nguyễn Văn An", "person-1"), Actor("Nguyễn Văn An", "person-2")
+    assert not one.is_same(other)
+    assert one.is_same(Actor("N. V. An", "person-1"))
+    assert one.is_same(Actor("Nguyễn Văn An", "12345678"))
+    assert one.is_same(Actor("Nguyễn Văn An"))
+    assert not one.is_same(Actor("Lê Hà", "12345678"))

@@ -10,12 +10,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from services.ingest.auth.callers import SCOPES, Caller
 from services.ingest.auth.tokens import (
-    SCOPES,
     STALE_SECONDS_MAX,
     UNKNOWN_OF_CALLER_MAX,
     UNKNOWN_RUNNING_MAX,
-    Token,
     Tokens,
     create,
     hash_token,
@@ -225,7 +224,7 @@ async def test_invented_tokens_do_not_delay_valid_ones(pool: asyncpg.Pool, monke
     running = most = 0
     looking_up = tokens._validate
 
-    async def validate(prefix: str, digest: bytes) -> Token:
+    async def validate(prefix: str, digest: bytes) -> Caller:
         nonlocal running, most
         running += 1
         most = max(most, running)
