@@ -42,6 +42,10 @@ ARTICLE_BYTES_MAX = 512 * 1024
 """Of the whole article as JSON: well below the 1 MiB that Kafka takes."""
 IMAGE_WIDTHS = (320, 640, 960, 1280, 1600)
 """The widths in which images are offered, besides that of the original."""
+CROP_RATIOS = {"16:9": (16, 9), "3:2": (3, 2), "1:1": (1, 1)}
+"""The crops of an image: width by height, by name."""
+CROP_WIDTHS = {"16:9": (320, 640, 960, 1280, 1600), "3:2": (320, 640, 960), "1:1": (320, 640, 1200)}
+"""The widths in which each crop is offered. A narrower image has its own width as the widest."""
 MEDIA_PREFIX = "/media/"
 """Where the portal serves images and files that it keeps. Its pages show no others."""
 
@@ -75,6 +79,19 @@ class Focus(msgspec.Struct, frozen=True):
     y: Annotated[float, Meta(ge=0, le=1)] = 0.5
 
 
+class Crop(msgspec.Struct, frozen=True):
+    """The largest part of an image with one of CROP_RATIOS and its focus point as near the centre as possible.
+
+    `url` shows it in its full size of `width` by `height`; `renditions` are copies, also narrower ones.
+    """
+
+    ratio: Annotated[str, Meta(pattern="^[0-9]{1,3}:[0-9]{1,3}$", description="width:height, such as 16:9")]
+    url: Url
+    width: Annotated[int, Meta(ge=1, le=20_000)]
+    height: Annotated[int, Meta(ge=1, le=20_000)]
+    renditions: Annotated[list[Rendition], Meta(max_length=30)] = []
+
+
 class Image(msgspec.Struct, frozen=True):
     """An image: `url` shows it in its full size of `width` by `height`; `renditions` are smaller copies.
 
@@ -93,6 +110,9 @@ class Image(msgspec.Struct, frozen=True):
     focus: Focus | None = None
     bytes: Annotated[int, Meta(ge=0)] | None = None
     """Of what `url` serves; None where it is not known, as of images stored before it was noted."""
+    crops: Annotated[list[Crop], Meta(max_length=10)] = []
+    """Of the image that stands for its article in lists and on other sites, the first that the portal serves; others
+    have no crops, nor have articles of before crops were made."""
 
 
 class Figure(msgspec.Struct, frozen=True, tag="figure", tag_field="type"):

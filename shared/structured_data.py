@@ -3,7 +3,7 @@
 from typing import Any
 
 from shared.article_identity import local_iso, permanent_id, published_date
-from shared.articles import MEDIA_PREFIX, Article, Correction, Image, Paragraph, article_path, images_of
+from shared.articles import MEDIA_PREFIX, Article, Correction, Crop, Image, Paragraph, article_path, images_of
 from shared.sites import Site
 from shared.text import inline_text
 
@@ -31,6 +31,11 @@ def is_hosted(image: Image) -> bool:
 def hosted_images(article: Article) -> list[Image]:
     """Return the images that the portal itself serves: pages show no others."""
     return [image for image in images_of(article) if is_hosted(image)]
+
+
+def crop(image: Image, ratio: str) -> Image | Crop:
+    """Return a crop of an image; the image itself if it has none in that ratio."""
+    return next((one for one in image.crops if one.ratio == ratio), image)
 
 
 def publisher(site: Site, public_url: str) -> dict[str, Any]:
@@ -68,7 +73,7 @@ def news_article(article: Article, site: Site, public_url: str) -> dict[str, Any
             "expires": local_iso(article.unpublish_at, site) if article.unpublish_at else None,
             "author": authors or [organization],
             "publisher": organization,
-            "image": [_image_object(image, public_url) for image in hosted_images(article)],
+            "image": [one for image in hosted_images(article) for one in _image_objects(image, public_url)],
             "contentLocation": {"@type": "Place", "name": article.place} if article.place else None,
             "sourceOrganization": {"@type": "Organization", "name": source.name} if source else None,
             "isBasedOn": source.url if source else None,
@@ -87,9 +92,21 @@ def _correction(correction: Correction, site: Site) -> dict[str, str]:
     }
 
 
-def _image_object(image: Image, public_url: str) -> dict[str, Any]:
-    size = {"width": image.width, "height": image.height}
-    return _present({"@type": "ImageObject", "url": public_url + image.url, "caption": image.alt, **size})
+def _image_objects(image: Image, public_url: str) -> list[dict[str, Any]]:
+    """Return an image, its crops before it: search engines choose by shape."""
+    shapes: list[Image | Crop] = [*image.crops, image]
+    return [
+        _present(
+            {
+                "@type": "ImageObject",
+                "url": public_url + one.url,
+                "caption": image.alt,
+                "width": one.width,
+                "height": one.height,
+            }
+        )
+        for one in shapes
+    ]
 
 
 def _present(properties: dict[str, Any]) -> dict[str, Any]:

@@ -29,6 +29,18 @@ async def _run_import(arguments: argparse.Namespace, settings: IngestSettings) -
     return await command.run(arguments, settings)
 
 
+def _add_media_arguments(parser: argparse.ArgumentParser) -> None:
+    from services.ingest.media import command
+
+    command.add_arguments(parser)
+
+
+async def _run_media(arguments: argparse.Namespace, settings: IngestSettings) -> int:
+    from services.ingest.media import command
+
+    return await command.run(arguments, settings)
+
+
 def _add_partitions_arguments(parser: argparse.ArgumentParser) -> None:
     from services.ingest.collector import partitions_command
 
@@ -77,6 +89,13 @@ COMMANDS = {
             "--site haihau --section tin-tuc --publish --fetch-images wordpress.xml",
             "--site haihau --section tin-tuc --with-counter --publish saved-pages/",
         ),
+    ),
+    "media": Command(
+        "cut the crops of images that were uploaded before crops were made",
+        _add_media_arguments,
+        _run_media,
+        after_failure="run it again; what is cropped already stays as it is",
+        examples=("crop", "crop --site haihau"),
     ),
     "partitions": Command(
         "show or raise the number of partitions of page-views that are in use",

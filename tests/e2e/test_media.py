@@ -36,7 +36,8 @@ def test_uploaded_image_is_on_the_published_page(system: Any, editors: Any) -> N
     assert item["image"]["focus"] == {"x": 0.25, "y": 0.75}
     figure = {"type": "figure", "caption": "Cổng chợ", "image": {"media": item["id"], "alt": "Cổng chợ"}}
     draft = editors.create("Bài có ảnh", body=[figure], lead_image={**figure, "credit": "T.N."})
-    assert draft["body"][0]["image"] == {**item["image"], "alt": "Cổng chợ"} == draft["lead_image"]["image"]
+    assert draft["body"][0]["image"] == {**item["image"], "alt": "Cổng chợ"}
+    assert draft["lead_image"]["image"] == {**item["image"], "alt": "Cổng chợ", "crops": item["crops"]}
     published = editors.publish(draft["id"])
     assert editors.publication(draft["id"])["status"] == "live"
     page = system.get("/" + published["url"].split("/", 3)[3]).text
@@ -130,7 +131,9 @@ def test_image_in_html_is_resolved_by_url(editors: Any) -> None:
         {"body": html},
         {"body": f'![Ảnh]({image["url"]} "C")', "body_format": "markdown"},
     ):
-        assert editors.create("Bài HTML có ảnh", **fields)["body"][0]["image"] == {**image, "alt": "Ảnh"}
+        found = editors.create("Bài HTML có ảnh", **fields)["body"][0]["image"]
+        assert len(found["crops"]) == 3
+        assert {**found, "crops": []} == {**image, "alt": "Ảnh"}
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from shared.articles import Article, Author, Correction, Figure, Image, Paragraph, Rights, Source
+from shared.articles import Article, Author, Correction, Crop, Figure, Image, Paragraph, Rights, Source
 from shared.sites import Section, Site
-from shared.structured_data import hosted_images, is_hosted, news_article, publisher, summary, truncate
+from shared.structured_data import crop, hosted_images, is_hosted, news_article, publisher, summary, truncate
 
 URL = "https://haihau.example"
 AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
@@ -121,3 +121,17 @@ def test_news_article_of_a_rich_article_names_people_source_rights_and_correctio
     assert found["image"] == [
         {"@type": "ImageObject", "url": f"{URL}/media/a.jpg", "caption": "Cổng chợ", "width": 1280, "height": 853}
     ]
+
+
+def test_news_article_has_the_crops_before_the_whole_image() -> None:
+    """Search engines get each shape of the lead image with its real size, and then the whole image."""
+    crops = [Crop("16:9", "/media/w.jpg", 1600, 900), Crop("1:1", "/media/s.jpg", 1200, 1200)]
+    image = Image("/media/a.jpg", "Ảnh", 1600, 1200, crops=crops)
+    found = news_article(article(lead_image=Figure("c", image)), SITE, URL)["image"]
+    assert [(one["url"], one["width"], one["height"]) for one in found] == [
+        (f"{URL}/media/w.jpg", 1600, 900),
+        (f"{URL}/media/s.jpg", 1200, 1200),
+        (f"{URL}/media/a.jpg", 1600, 1200),
+    ]
+    assert crop(image, "1:1") == crops[1]
+    assert crop(image, "3:2") is image

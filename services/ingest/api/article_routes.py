@@ -35,6 +35,7 @@ from services.ingest.content.conversion import ConvertedContent, convert, make_s
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.content.validation import check_limits
 from services.ingest.media.library import resolve_images
+from services.ingest.media.recrop import prepare_crops
 from services.ingest.queries import SQL
 from shared.articles import Article
 from shared.http.problems import Problem
@@ -74,6 +75,7 @@ async def create_article(
     if "language" not in sent.model_fields_set:
         fields["language"] = site.language
     fields["slug"] = fields["slug"] or make_slug(sent.title)
+    await prepare_crops(context.pool, context.media, site.slug, fields)
 
     async def act(connection: Connection) -> Response:
         external = (sent.source_system or "api", sent.external_id) if sent.external_id else (None, None)
@@ -165,6 +167,8 @@ async def _edit(  # noqa: PLR0917 - the parameters of the two routes
     request: Request, context: ApiContext, token: Caller, article_id: str, sent: Any, names: list[str]
 ) -> Response:
     converted: ConvertedContent = await context.convert(convert, sent, names)
+    if (slug := await context.pool.fetchval(SQL["site_of_article"], article_id)) is not None and token.reaches(slug):
+        await prepare_crops(context.pool, context.media, slug, converted.fields)
     async with context.pool.acquire() as connection, connection.transaction():
         stored = await load_article(connection, article_id, token, "write", for_update=True)
         await check_version(connection, request, sent.version, stored, VersionRule.REQUIRED)

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from pathlib import PurePath
 from typing import Annotated, Any
 
-import asyncpg
 import obstore
 from fastapi import APIRouter, Query
 from obstore.exceptions import NotFoundError
@@ -22,7 +21,16 @@ from services.ingest.api.schemas import MediaList, json_response, response_docs
 from services.ingest.auth.callers import ANY_SECTION, Caller
 from services.ingest.content.block_models import FocusIn
 from services.ingest.content.normalization import TextError, clean_line
-from services.ingest.media.library import UPLOAD_BYTES_MAX, MediaItem, media_item, receive_upload, store_image
+from services.ingest.media.library import (
+    UPLOAD_BYTES_MAX,
+    MediaItem,
+    media_item,
+    receive_upload,
+    store_image,
+    stored_item,
+    with_crops,
+)
+from services.ingest.media.recrop import set_focus
 from services.ingest.queries import SQL
 from shared.articles import Focus
 from shared.http.problems import Problem
@@ -68,7 +76,10 @@ async def upload_image(  # noqa: PLR0917 - the query parameters
     focus_y: Fraction = None,
     site: SiteSlug = None,
 ) -> Response:
-    """Store an image of a site. Its renditions have no metadata; the original stays private. 200 if it is stored."""
+    """Store an image of a site, and cut its crops around the focus point. 200 if the site has it already.
+
+    Renditions and crops have no metadata; the original stays private.
+    """
     target = context.default_site(token, "write", site, request.headers.get("host", ""), ANY_SECTION)
     if (focus_x is None) != (focus_y is None):
         raise Problem(422, "focus_x and focus_y must be given together.")
@@ -129,7 +140,7 @@ async def list_media(
             raise Problem(422, "Invalid cursor.")
     sites = context.visible_sites(token, site)
     rows = await context.pool.fetch(SQL["list_media"], before, last, last_site, limit + 1, sites)
-    found = [media_item(row) for row in rows[:limit]]
+    found = await with_crops(context.pool, [media_item(row) for row in rows[:limit]])
     following = None
     if len(rows) > limit:
         at = found[-1].created_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -143,22 +154,22 @@ async def list_media(
     responses=response_docs(200, MediaItem, problems=(403, 404)),
 )
 async def read_image(context: ApiContextDep, token: ReadCaller, medium: str, site: SiteSlug = None) -> Response:
-    """Return an image with its renditions."""
-    return json_response(media_item(await _media_row(context, token, "read", medium, site)))
+    """Return an image with its renditions and crops."""
+    return json_response(await _media_item(context, token, "read", medium, site))
 
 
-async def _media_row(context: ApiContext, token: Caller, scope: str, medium: str, site: str | None) -> asyncpg.Record:
-    """Return the row of an image on the sites of a token: on the named one, or on the first that has it.
+async def _media_item(context: ApiContext, token: Caller, scope: str, medium: str, site: str | None) -> MediaItem:
+    """Return an image on the sites of a token: on the named one, or on the first that has it.
 
     Raises:
         Problem: 403 without the scope or the named site; 404 if no site of the token has it.
     """
     token.check(scope)
     sites = context.visible_sites(token, site, scope)
-    row = await context.pool.fetchrow(SQL["media_items"], medium, sites) if _ID.match(medium) else None
-    if row is None:
+    item = await stored_item(context.pool, medium, sites) if _ID.match(medium) else None
+    if item is None:
         raise Problem(404, "Not found.")
-    return row
+    return item
 
 
 class MediaPatch(BaseModel):
@@ -175,12 +186,16 @@ class MediaPatch(BaseModel):
 async def set_image_focus(
     context: ApiContextDep, token: WriteCaller, medium: str, sent: MediaPatch, site: SiteSlug = None
 ) -> Response:
-    """Set the point that a crop must keep, for articles of the site saved from now on; null removes it."""
-    focus = (sent.focus.x, sent.focus.y) if sent.focus else (None, None)
-    found = await _media_row(context, token, "write", medium, site)
-    row = await context.pool.fetchrow(SQL["set_focus"], found["site"], medium, *focus)
-    assert row is not None, "media are never deleted"
-    return json_response(media_item(row))
+    """Set the point that crops keep; null removes it. The articles that show the image get the new crops.
+
+    Live articles get them if the caller has the scope `publish`. An article with a focus point of its own keeps it.
+    """
+    item = await _media_item(context, token, "write", medium, site)
+    focus = Focus(sent.focus.x, sent.focus.y) if sent.focus else None
+    may_publish = token.allows("publish", item.site)
+    return json_response(
+        await set_focus(context.pool, context.media, item, focus, token.actor, may_publish=may_publish)
+    )
 
 
 @router.get(
@@ -190,7 +205,7 @@ async def set_image_focus(
 )
 async def read_original(context: ApiContextDep, token: WriteCaller, medium: str, site: SiteSlug = None) -> Response:
     """Return the uploaded file with all its metadata: for those who may write on a site that has it, as a download."""
-    row = await _media_row(context, token, "write", medium, site)
+    item = await _media_item(context, token, "write", medium, site)
     try:
         result = await obstore.get_async(context.media.store, ORIGINALS + medium)
         content = bytes(await result.bytes_async())
@@ -199,9 +214,9 @@ async def read_original(context: ApiContextDep, token: WriteCaller, medium: str,
     except STORE_ERRORS as error:
         raise Problem(503, "The media store is unavailable.", headers={"retry-after": "5"}) from error
     headers = {
-        "content-disposition": f'attachment; filename="{medium[:16]}.{row["type"].partition("/")[2]}"',
+        "content-disposition": f'attachment; filename="{medium[:16]}.{item.type.partition("/")[2]}"',
         "x-content-type-options": "nosniff",
         "content-security-policy": "default-src 'none'; sandbox",
         "cache-control": "private, no-store",
     }
-    return Response(content, media_type=row["type"], headers=headers)
+    return Response(content, media_type=item.type, headers=headers)

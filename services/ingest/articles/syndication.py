@@ -86,6 +86,9 @@ def _picture(figure: Figure, number: int, public_url: str) -> dict[str, Any]:
     assert image is not None
     sizes: list[tuple[Any, ...]] = [("original", image.url, image.width, image.height, None)]
     sizes += [(f"{one.width}w", one.url, one.width, one.height, one.type) for one in image.renditions]
+    for crop in image.crops:
+        name = crop.ratio.replace(":", "x")
+        sizes.append((name, crop.url, crop.width, crop.height, "image/jpeg"))
     return {
         "name": f"picture-{number}",
         "uri": absolute(image.url, public_url),

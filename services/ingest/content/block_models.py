@@ -120,6 +120,16 @@ class RenditionIn(Input):
     type: str = Field("image/jpeg", pattern="^image/[a-z0-9.+-]{1,50}$")
 
 
+class CropIn(Input):
+    """A crop of an image, as the media store returned it. Crops are filled in again when an article is saved."""
+
+    ratio: str = Field(pattern="^[0-9]{1,3}:[0-9]{1,3}$")
+    url: ImageAddress
+    width: int = Field(ge=1, le=20_000)
+    height: int = Field(ge=1, le=20_000)
+    renditions: list[RenditionIn] = Field([], max_length=30)
+
+
 class ImageIn(Input):
     """An image: by `media`, its ID in the media store (URL and renditions are filled in), or by its URL.
 
@@ -134,6 +144,7 @@ class ImageIn(Input):
     renditions: list[RenditionIn] = Field([], max_length=30)
     focus: FocusIn | None = None
     bytes: int | None = Field(None, ge=0, le=2**40)
+    crops: list[CropIn] = Field([], max_length=10)
 
     @model_validator(mode="after")
     def _require_source(self) -> "ImageIn":

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -21,7 +21,7 @@ from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.media.renditions import RejectedImage, RenditionFile, RenditionSet
 from services.ingest.metrics import MEDIA_SECONDS, MEDIA_UPLOADS
 from services.ingest.queries import SQL
-from shared.articles import MEDIA_PREFIX, Article, Figure, Focus, Image, Rendition
+from shared.articles import CROP_RATIOS, MEDIA_PREFIX, Article, Crop, Figure, Focus, Image, Rendition
 from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
 from shared.logs import log
@@ -60,6 +60,8 @@ class MediaItem(msgspec.Struct, frozen=True, kw_only=True):
     image: Image
     who: str
     created_at: datetime
+    crops: list[Crop] = []
+    """Around its focus point, or around its centre; empty for an image of before crops were made."""
 
 
 @dataclass
@@ -98,14 +100,14 @@ async def store_image(  # noqa: PLR0917 - what an upload has
     """
     if not uploaded.bytes:
         raise Problem(422, "The file is empty.")
-    row = await pool.fetchrow(SQL["media_items"], uploaded.id, [site])
-    if row is not None:
+    if (known := await stored_item(pool, uploaded.id, [site])) is not None:
         MEDIA_UPLOADS.labels("known").inc()
-        return media_item(row), False
+        return known, False
     try:
         with MEDIA_SECONDS.time():
-            rendition_set = await _decode(media, uploaded)
-        await _store(media.store, uploaded, rendition_set)
+            rendition_set = await decode(media, uploaded, focus)
+        await put_files(media.store, uploaded.file.parent, [*rendition_set.renditions, *rendition_set.crops])
+        await _put(media.store, ORIGINALS + uploaded.id, uploaded.file)
     except Problem as problem:
         MEDIA_UPLOADS.labels("failed" if problem.status >= 500 else "refused").inc()
         raise
@@ -120,17 +122,70 @@ async def store_image(  # noqa: PLR0917 - what an upload has
     )
     renditions = msgspec.json.encode(rendition_set.renditions).decode()
     rendition_names = [one.name for one in rendition_set.renditions]
-    await pool.execute(
-        SQL["insert_media_item"], *row_values, renditions, rendition_names, *focus_values, actor.name, actor.id, site
-    )
+    async with pool.acquire() as connection, connection.transaction():
+        row_end = (*focus_values, actor.name, actor.id, site)
+        await connection.execute(SQL["insert_media_item"], *row_values, renditions, rendition_names, *row_end)
+        await save_crops(connection, site, uploaded.id, focus, rendition_set.crops)
     MEDIA_UPLOADS.labels("stored").inc()
-    row = await pool.fetchrow(SQL["media_items"], uploaded.id, [site])
-    assert row is not None, "media are never deleted"
-    return media_item(row), True
+    found = await stored_item(pool, uploaded.id, [site])
+    assert found is not None, "media are never deleted"
+    return found, True
 
 
-async def _decode(media: MediaStore, uploaded: UploadedFile) -> RenditionSet:
+async def stored_item(pool: asyncpg.Pool, media_id: str, sites: Sequence[str] | None) -> MediaItem | None:
+    """Return an image on the first of some sites that has it, on any if None; None if none of them has it."""
+    row = await pool.fetchrow(SQL["media_items"], media_id, sites)
+    return None if row is None else (await with_crops(pool, [media_item(row)]))[0]
+
+
+async def with_crops(pool: asyncpg.Pool, items: Sequence[MediaItem]) -> list[MediaItem]:
+    """Return images with the crops around their focus points."""
+    keys = [(item.site, item.id, focus_key(item.image.focus)) for item in items]
+    columns = [list(column) for column in zip(*keys, strict=True)] if keys else [[], [], []]
+    rows = await pool.fetch(SQL["find_crops"], *columns)
+    found = {(row["site"], row["media"], row["focus"]): crops_of(row["crops"]) for row in rows}
+    return [msgspec.structs.replace(item, crops=found.get(key, [])) for item, key in zip(items, keys, strict=True)]
+
+
+def focus_key(focus: Focus | None) -> str:
+    """Return a focus point, by default the centre, as the table `media_crops` has it: in thousandths of the sides."""
+    focus = focus or Focus()
+    return f"{focus.x:.3f},{focus.y:.3f}"
+
+
+async def save_crops(
+    connection: Connection, site: str, media_id: str, focus: Focus | None, crops: Sequence[RenditionFile]
+) -> None:
+    """Record the crops of an image around a focus point, after their files were stored."""
+    content = msgspec.json.encode(crops).decode()
+    await connection.execute(SQL["insert_crops"], site, media_id, focus_key(focus), content)
+
+
+def crops_of(content: str) -> list[Crop]:
+    """Return the crops of a row of the table `media_crops`."""
+    files = msgspec.json.decode(content, type=list[RenditionFile])
+    crops = []
+    for ratio in CROP_RATIOS:
+        offered = [
+            Rendition(MEDIA_PREFIX + one.name, one.width, one.height, one.type) for one in files if one.ratio == ratio
+        ]
+        if offered:
+            widest, *others = offered
+            crops.append(Crop(ratio, widest.url, widest.width, widest.height, others))
+    return crops
+
+
+async def decode(
+    media: MediaStore, uploaded: UploadedFile, focus: Focus | None, *, only_crops: bool = False
+) -> RenditionSet:
+    """Write the renditions and crops of an image beside it, in a process of its own.
+
+    Raises:
+        Problem: 415 or 422 for a rejected file; 503 if the decoder is busy.
+    """
+    point = focus or Focus()
     command = [sys.executable, "-m", "services.ingest.media.renditions", str(uploaded.file), str(uploaded.file.parent)]
+    command += [str(point.x), str(point.y), *(["only_crops"] if only_crops else [])]
     async with media.decoders.admit():
         process = await asyncio.create_subprocess_exec(
             *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
@@ -156,15 +211,27 @@ async def _decode(media: MediaStore, uploaded: UploadedFile) -> RenditionSet:
     return msgspec.convert(result, RenditionSet)
 
 
-async def _store(store: ObjectStore, uploaded: UploadedFile, rendition_set: RenditionSet) -> None:
+async def put_files(store: ObjectStore, folder: Path, files: Iterable[RenditionFile]) -> None:
+    """Store the renditions and crops of a folder.
+
+    Raises:
+        Problem: 503 if the media store is unavailable.
+    """
+    for one in files:
+        await _put(store, PUBLIC + one.name, folder / one.name)
+
+
+async def _put(store: ObjectStore, name: str, file: Path) -> None:
     try:
-        for rendition in rendition_set.renditions:
-            await obstore.put_async(store, PUBLIC + rendition.name, uploaded.file.parent / rendition.name)
-        await obstore.put_async(store, ORIGINALS + uploaded.id, uploaded.file)
+        await obstore.put_async(store, name, file)
     except STORE_ERRORS as error:
-        log.warning("cannot store an image: media store unavailable", reason=repr(error)[:500])
-        detail = "The media store is unavailable; retry later."
-        raise Problem(503, detail, headers={"retry-after": "5"}) from error
+        raise store_unavailable(error) from error
+
+
+def store_unavailable(error: Exception) -> Problem:
+    """Return the problem of a media store that does not respond, and log why."""
+    log.warning("media store unavailable", reason=repr(error)[:500])
+    return Problem(503, "The media store is unavailable; retry later.", headers={"retry-after": "5"})
 
 
 def media_item(row: asyncpg.Record) -> MediaItem:
@@ -202,7 +269,8 @@ def _name(url: str) -> str:
 async def resolve_images(connection: Connection, article: Article, *, strict: bool = False) -> Article:
     """Return the article with URL, size and renditions of its images from the media library of its site.
 
-    Images are identified by `media`, or by a URL below /media/. A focus point in the article is kept.
+    Images are identified by `media`, or by a URL below /media/. A focus point in the article is kept. The first image
+    stands for the article in lists and on other sites: it gets the crops that exist around its focus point.
 
     Args:
         connection: A Postgres connection.
@@ -236,9 +304,25 @@ async def resolve_images(connection: Connection, article: Article, *, strict: bo
             errors.append(FieldError(f"{path}.image.url", message))
     if errors:
         raise InvalidContentError(errors)
+    shown = next((path for path, figure in figures if _is_hosted(changed.get(path, figure))), None)
+    if shown in changed:
+        changed[shown] = await _with_crops(connection, article.site, changed[shown])
     body = [changed.get(f"body.{number}", block) for number, block in enumerate(article.body)]
     lead_image = changed.get("lead_image", article.lead_image)
     return msgspec.structs.replace(article, body=body, lead_image=lead_image)
+
+
+def _is_hosted(figure: Figure) -> bool:
+    return figure.image is not None and figure.image.url.startswith(MEDIA_PREFIX)
+
+
+async def _with_crops(connection: Connection, site: str, figure: Figure) -> Figure:
+    """Return the figure that stands for its article, with the crops of its image around the focus point there."""
+    image = figure.image
+    assert image is not None
+    row = await connection.fetchrow(SQL["find_crops"], [site], [image.media], [focus_key(image.focus)])
+    crops = [] if row is None else crops_of(row["crops"])
+    return msgspec.structs.replace(figure, image=msgspec.structs.replace(image, crops=crops))
 
 
 def _as_stored(figure: Figure, image: Image, item: MediaItem) -> Figure:

@@ -1,4 +1,4 @@
-"""Decodes an image and writes its renditions: `presstally ingest.media.renditions FILE FOLDER`.
+"""Decodes an image and writes its renditions and crops: `python -m services.ingest.media.renditions FILE FOLDER X Y`.
 
 Image decoders are the code most exposed to untrusted bytes, so each image is decoded in a subprocess with limits on
 memory and CPU time. Renditions are encoded from the pixels only: no metadata, such as the GPS position, and no trailing
@@ -17,7 +17,8 @@ from typing import Any
 import msgspec
 from PIL import Image, ImageCms
 
-from shared.articles import IMAGE_WIDTHS
+from services.ingest.media.crops import crop_box, crop_sizes, scale_for_crops
+from shared.articles import CROP_RATIOS, IMAGE_WIDTHS, Focus
 
 PIXELS_MAX = 50_000_000
 SIDE_PIXELS_MAX = 16_383
@@ -45,11 +46,14 @@ _TRANSPOSITIONS = {
 }
 """By EXIF orientation; from 5 on, width and height are swapped."""
 _ORIENTATION = 0x0112
-_ENCODERS: tuple[tuple[str, str, str, dict[str, Any]], ...] = (
+_Encoder = tuple[str, str, str, dict[str, Any]]
+_ENCODERS: tuple[_Encoder, ...] = (
     ("JPEG", "image/jpeg", "jpg", {"quality": 82, "optimize": True, "progressive": True}),
     ("WEBP", "image/webp", "webp", {"quality": 80, "method": 4}),
     ("AVIF", "image/avif", "avif", {"quality": 60, "speed": 8, "max_threads": 1}),
 )
+_CROP_ENCODERS = (_ENCODERS[0], _ENCODERS[2])
+"""Crops travel with each article: AVIF for nearly all browsers, JPEG for the others and for other sites."""
 _KNOWN_SIGNATURES = (
     (
         re.compile(
@@ -91,15 +95,21 @@ class RenditionFile(msgspec.Struct, frozen=True):
     type: str
     bytes: int | None = None
     """None for renditions stored before sizes were recorded."""
+    ratio: str = ""
+    """Of a crop: a key of CROP_RATIOS."""
 
 
 class RenditionSet(msgspec.Struct, frozen=True):
-    """The result: the detected type, the size after applying the orientation, and the renditions, widest first."""
+    """The result: the detected type, the size after applying the orientation, the renditions, and the crops.
+
+    Renditions, and the crops of each ratio, are ordered by descending width, and of each width JPEG is the first.
+    """
 
     type: str
     width: int
     height: int
     renditions: list[RenditionFile]
+    crops: list[RenditionFile] = []
 
 
 class RejectedImage(msgspec.Struct, frozen=True):
@@ -135,8 +145,16 @@ def sniff_type(head: bytes) -> str:
     return found
 
 
-def create_renditions(file: Path, folder: Path) -> RenditionSet:
-    """Write the renditions of an image into a folder.
+def create_renditions(
+    file: Path, folder: Path, focus: Focus | None = None, *, only_crops: bool = False
+) -> RenditionSet:
+    """Write the renditions of an image, and its crops around a focus point, into a folder.
+
+    Args:
+        file: The uploaded file.
+        folder: Where to write them.
+        focus: Of the upright image; None: its centre.
+        only_crops: Whether the renditions exist already.
 
     Raises:
         ImageError: it is not an image, too large, animated or damaged.
@@ -147,7 +165,7 @@ def create_renditions(file: Path, folder: Path) -> RenditionSet:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the limits here are below Pillow's
             with Image.open(file, formats=[_PILLOW_FORMATS[kind]]) as image:
-                return _render(image, kind, folder)
+                return _render(image, kind, folder, focus or Focus(), only_crops=only_crops)
     except (ImageError, MemoryError):
         raise
     except Exception as error:  # decoders raise many kinds of errors
@@ -155,7 +173,7 @@ def create_renditions(file: Path, folder: Path) -> RenditionSet:
         raise ImageError(f"is damaged or truncated: {reason or type(error).__name__}") from error
 
 
-def _render(image: Image.Image, kind: str, folder: Path) -> RenditionSet:
+def _render(image: Image.Image, kind: str, folder: Path, focus: Focus, *, only_crops: bool) -> RenditionSet:
     width, height = image.size
     if width * height > PIXELS_MAX:
         message = f"must have at most {PIXELS_MAX:,} pixels (got {width * height:,}, {width} x {height})"
@@ -169,10 +187,15 @@ def _render(image: Image.Image, kind: str, folder: Path) -> RenditionSet:
     orientation = image.getexif().get(_ORIENTATION, 1)
     if orientation in (5, 6, 7, 8):
         width, height = height, width
-    widest = _apply_orientation(image, orientation, width, min(width, IMAGE_WIDTHS[-1]))
-    widths = [widest.width, *(one for one in reversed(IMAGE_WIDTHS) if one < widest.width)]
-    renditions = [file for one in widths for file in _encode(widest, one, folder)]
-    return RenditionSet(kind, width, height, renditions)
+    widest = min(width, IMAGE_WIDTHS[-1])
+    wanted = min(width, max(widest, round(width * scale_for_crops(width, height))))
+    upright = _apply_orientation(image, orientation, width, wanted)
+    renditions = []
+    if not only_crops:
+        widths = [widest, *(one for one in reversed(IMAGE_WIDTHS) if one < widest)]
+        renditions = [file for one in widths for file in _encode(upright, one, folder)]
+    crops = [file for ratio in CROP_RATIOS for file in _encode_crop(upright, ratio, focus, folder)]
+    return RenditionSet(kind, width, height, renditions, crops)
 
 
 def _apply_orientation(image: Image.Image, orientation: int, width: int, wanted: int) -> Image.Image:
@@ -208,18 +231,31 @@ def _to_srgb(image: Image.Image, profile: bytes | None) -> Image.Image:
     return image if image.mode == mode else image.convert(mode)
 
 
-def _encode(widest: Image.Image, width: int, folder: Path) -> list[RenditionFile]:
-    height = max(1, round(widest.height * width / widest.width))
-    image = widest if width == widest.width else widest.resize((width, height), Image.Resampling.LANCZOS)
+def _encode(upright: Image.Image, width: int, folder: Path) -> list[RenditionFile]:
+    height = max(1, round(upright.height * width / upright.width))
+    is_same = width == upright.width
+    image = upright if is_same else upright.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return [_write(image, encoder, folder) for encoder in _ENCODERS]
+
+
+def _encode_crop(upright: Image.Image, ratio: str, focus: Focus, folder: Path) -> list[RenditionFile]:
+    """Write the crops of a ratio, which are never wider than the part of the image that they show."""
+    box = crop_box(upright.width, upright.height, ratio, focus)
     files = []
-    for encoder, kind, ending, options in _ENCODERS:
-        output = io.BytesIO()
-        (_flatten(image) if encoder == "JPEG" else image).save(output, encoder, **options)
-        content = output.getvalue()
-        name = f"{hashlib.sha256(content).hexdigest()[:32]}.{ending}"
-        (folder / name).write_bytes(content)
-        files.append(RenditionFile(name, width, height, kind, len(content)))
+    for size in crop_sizes(box, ratio):
+        image = upright.resize(size, Image.Resampling.LANCZOS, box=box, reducing_gap=3.0)
+        files += [_write(image, encoder, folder, ratio) for encoder in _CROP_ENCODERS]
     return files
+
+
+def _write(image: Image.Image, encoder: _Encoder, folder: Path, ratio: str = "") -> RenditionFile:
+    encoding, kind, ending, options = encoder
+    output = io.BytesIO()
+    (_flatten(image) if encoding == "JPEG" else image).save(output, encoding, **options)
+    content = output.getvalue()
+    name = f"{hashlib.sha256(content).hexdigest()[:32]}.{ending}"
+    (folder / name).write_bytes(content)
+    return RenditionFile(name, image.width, image.height, kind, len(content), ratio)
 
 
 def _flatten(image: Image.Image) -> Image.Image:
@@ -230,13 +266,16 @@ def _flatten(image: Image.Image) -> Image.Image:
     return white
 
 
-def main(file: str, folder: str) -> int:
-    """Write the renditions, and print the result as a line of JSON."""
+def main(file: str, folder: str, x: str = "0.5", y: str = "0.5", only_crops: str = "") -> int:
+    """Write the renditions and crops, and print the result as a line of JSON."""
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES_MAX, MEMORY_BYTES_MAX))
     resource.setrlimit(resource.RLIMIT_CPU, (CPU_SECONDS_MAX, CPU_SECONDS_MAX))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     try:
-        result: RenditionSet | RejectedImage = create_renditions(Path(file), Path(folder))
+        focus = Focus(float(x), float(y))
+        result: RenditionSet | RejectedImage = create_renditions(
+            Path(file), Path(folder), focus, only_crops=bool(only_crops)
+        )
     except ImageError as error:
         result = RejectedImage(str(error), error.status, error.limit, error.size)
     except MemoryError:

@@ -285,6 +285,37 @@ ORDER BY created_at DESC, id DESC, site DESC LIMIT $4
 UPDATE ingest.media SET focus_x = $3, focus_y = $4 WHERE site = $1 AND id = $2
 RETURNING site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at
 
+-- name: insert_crops
+-- The same image and focus point always has the same crops.
+INSERT INTO ingest.media_crops (site, media, focus, crops) VALUES ($1, $2, $3, $4::jsonb) ON CONFLICT DO NOTHING
+
+-- name: has_crops
+SELECT true FROM ingest.media_crops WHERE site = $1 AND media = $2 AND focus = $3
+
+-- name: find_crops
+SELECT c.site, c.media, c.focus, c.crops
+FROM unnest($1::text[], $2::text[], $3::text[]) AS wanted (site, media, focus)
+JOIN ingest.media_crops c USING (site, media, focus)
+
+-- name: site_of_article
+SELECT site FROM ingest.articles WHERE id = $1
+
+-- name: articles_with_media
+-- Articles of a site whose working or published version refers to an image or file.
+SELECT id FROM ingest.articles
+WHERE site = $1 AND (ingest.media_of(content) ? $2 OR ingest.media_of(live) ? $2)
+ORDER BY number
+
+-- name: count_media
+SELECT count(*) FROM ingest.media WHERE $1::text[] IS NULL OR site = ANY ($1)
+
+-- name: media_by_id
+-- Images of some sites, in the order of their IDs.
+SELECT site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at
+FROM ingest.media
+WHERE (id, site) > ($1, $2) AND ($3::text[] IS NULL OR site = ANY ($3))
+ORDER BY id, site LIMIT 100
+
 -- name: find_media
 -- Images of a site, by id, or by the name of any rendition.
 SELECT site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at, rendition_names

@@ -23,7 +23,7 @@ from shared.article_identity import local_iso, permanent_id, published_date
 from shared.articles import Article, article_path
 from shared.embeds import PLATFORM_NAMES, embed_url
 from shared.sites import Section, Site
-from shared.structured_data import hosted_images, is_hosted, news_article, summary
+from shared.structured_data import crop, hosted_images, is_hosted, news_article, summary
 from shared.text import inline_text
 
 
@@ -145,6 +145,7 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "plain": inline_text,
         "srcset": srcset,
         "fallback_image": fallback_image,
+        "crop": crop,
         "is_hosted": is_hosted,
         "hosted_images": hosted_images,
         "embed_url": embed_url,

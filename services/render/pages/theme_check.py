@@ -15,6 +15,7 @@ from shared.articles import (
     BulletList,
     Cell,
     Correction,
+    Crop,
     Embed,
     Figure,
     File,
@@ -33,7 +34,8 @@ from shared.sites import Section, Site
 
 AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 RENDITIONS = [Rendition(f"/media/a.{kind}", 640, 480, f"image/{kind}") for kind in ("avif", "webp", "jpeg")]
-IMAGE = Image("/media/b.jpg", "Alt", 1280, 960, renditions=RENDITIONS)
+CROPS = [Crop(ratio, "/media/c.jpg", 640, 360, RENDITIONS) for ratio in ("16:9", "3:2", "1:1")]
+IMAGE = Image("/media/b.jpg", "Alt", 1280, 960, renditions=RENDITIONS, crops=CROPS)
 
 
 def sample_article(section: str) -> Article:

@@ -54,7 +54,13 @@ async def test_store_image_writes_renditions_original_and_row(
     assert (item.image.url.endswith(".jpg"), item.image.focus) == (True, Focus(0.2, 0.8))
     assert {one.type for one in item.image.renditions} == {"image/webp", "image/avif"}
     public = {file.name for file in (tmp_path / "media/public").iterdir()}
-    assert public == {one.rsplit("/")[-1] for one in (item.image.url, *(r.url for r in item.image.renditions))}
+    offered = [
+        item.image,
+        *item.image.renditions,
+        *item.crops,
+        *(one for crop in item.crops for one in crop.renditions),
+    ]
+    assert public == {one.url.rsplit("/")[-1] for one in offered}
     assert (tmp_path / "media/originals" / item.id).read_bytes() == picture()
     assert await upload(pool, media, picture()) == (item, False)
 
@@ -95,7 +101,7 @@ async def test_resolve_images_by_id_or_url_fills_in_renditions(
     async with pool.acquire() as connection:
         found = await resolve_images(connection, article, strict=True)
     assert found.lead_image is not None
-    assert found.lead_image.image == Image(**{**_fields(item.image), "alt": "a"})
+    assert found.lead_image.image == Image(**{**_fields(item.image), "alt": "a", "crops": item.crops})
     first, *others = found.body
     assert isinstance(first, Figure)
     assert first.image == Image(**{**_fields(item.image), "alt": "b", "focus": Focus(0, 1)})

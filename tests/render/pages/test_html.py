@@ -14,6 +14,7 @@ from shared.articles import (
     Author,
     BulletList,
     Cell,
+    Crop,
     Embed,
     Figure,
     File,
@@ -248,3 +249,44 @@ def test_old_article_message_decodes() -> None:
     article = msgspec.json.decode(msgspec.json.encode(old), type=Article)
     assert is_public(article, NOW)
     assert '<img src="/media/x" alt="x" width="1" height="2" loading="lazy" class="tall">' in page_of(article)
+
+
+def cropped_article() -> Article:
+    """Return an article with a lead image that has crops, and a second one without."""
+    crops = [
+        Crop(
+            ratio, f"/media/{name}.jpg", width, height, [Rendition(f"/media/{name}.avif", width, height, "image/avif")]
+        )
+        for ratio, name, width, height in (
+            ("16:9", "wide", 1600, 900),
+            ("3:2", "card", 640, 427),
+            ("1:1", "square", 640, 640),
+        )
+    ]
+    whole = Image("/media/whole.jpg", "Cổng chợ", 1600, 1200, media="0" * 64, crops=crops)
+    return changed(lead_image=Figure("Cổng chợ", whole), body=[Figure("Hai", Image("/media/two.jpg", "Hai", 800, 600))])
+
+
+def test_lists_and_share_cards_show_crops_around_the_focus_point() -> None:
+    """Cards have the crop 3:2, the lead story and the share card 16:9, each in its size; the page has the whole."""
+    one = cropped_article()
+    listed, home, page = list_of(one), home_of(one), page_of(one)
+    assert '<img src="/media/card.jpg" alt="" width="640" height="427"' in listed
+    assert 'srcset="/media/card.avif 640w"' in listed
+    assert "/media/whole.jpg" not in listed
+    assert '<img src="/media/wide.jpg" alt="" width="1600" height="900"' in home
+    assert '<meta property="og:image" content="' + URL + '/media/wide.jpg">' in page.replace(
+        URL, "https://haihau.example"
+    )
+    assert '<meta property="og:image:width" content="1600"><meta property="og:image:height" content="900">' in page
+    assert '<img src="/media/whole.jpg" alt="Cổng chợ" width="1600" height="1200"' in page
+
+
+def test_image_without_crops_is_shown_whole_everywhere() -> None:
+    """An article of before crops were made looks as it did: lists and share cards have the whole image."""
+    one = changed(lead_image=Figure("Cũ", Image("/media/old.jpg", "Cũ", 1600, 1200)), body=[])
+    for page in (list_of(one), home_of(one)):
+        assert '<img src="/media/old.jpg" alt="" width="1600" height="1200"' in page
+    assert '<meta property="og:image:width" content="1600"><meta property="og:image:height" content="1200">' in page_of(
+        one
+    )

@@ -1,7 +1,7 @@
 """The renditions from which a browser may choose."""
 
 from services.render.pages.srcset import fallback_image, srcset
-from shared.articles import Image, Rendition
+from shared.articles import Crop, Image, Rendition
 
 RENDITIONS = [
     Rendition(f"/media/{width}.{kind}", width, width, f"image/{kind}")
@@ -38,3 +38,12 @@ def test_fallback_image_is_the_widest_that_fits() -> None:
     assert fallback_image(IMAGE, 1_000) == "/media/960.jpeg"
     assert fallback_image(IMAGE, 959) == "/media/320.jpeg"
     assert fallback_image(IMAGE, 100) == "/media/full.jpg"
+
+
+def test_srcset_of_a_crop_has_its_own_renditions() -> None:
+    """A crop is offered as an image is: its renditions by type, and itself."""
+    crop = Crop("16:9", "/media/c.jpg", 1280, 720, [Rendition("/media/c.avif", 1280, 720, "image/avif")])
+    small = Crop("3:2", "/media/d.jpg", 960, 640, [Rendition("/media/e.jpg", 320, 213)])
+    assert srcset(crop, "image/avif") == "/media/c.avif 1280w"
+    assert (srcset(small), srcset(small, widest=640)) == ("/media/e.jpg 320w, /media/d.jpg 960w", "/media/e.jpg 320w")
+    assert (fallback_image(crop, 640), fallback_image(small, 640)) == ("/media/c.jpg", "/media/e.jpg")
