@@ -1,13 +1,11 @@
-"""`/api/articles`: list and read articles, export them as ninjs and schema.org, and read publication status."""
+"""`/api/articles/{id}`: read articles, export them as ninjs and schema.org, and read publication status."""
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import asyncpg
 import msgspec
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict
 from starlette.responses import Response
 
 from services.ingest.api.dependencies import (
@@ -18,135 +16,28 @@ from services.ingest.api.dependencies import (
     article_not_found,
     load_article,
 )
-from services.ingest.api.pagination import Cursor, Filter, Limit, decode_cursor, encode_cursor
 from services.ingest.api.schemas import (
-    ArticleList,
     ArticleResponse,
-    ArticleRow,
-    FullArticleList,
-    FullPublicArticleList,
-    PublicArticleList,
-    PublicArticleRow,
     article_response,
     article_with_etag,
-    as_row,
     json_response,
     response_docs,
     without_source,
 )
 from services.ingest.articles import syndication
 from services.ingest.articles.publication_status import PublicationStatus
-from services.ingest.articles.store import read_article, stored_article
+from services.ingest.articles.store import read_article
 from services.ingest.auth.callers import Caller
-from services.ingest.content.block_models import Instant
 from services.ingest.content.errors import FieldError, InvalidContentError
-from services.ingest.queries import SQL
-from shared.articles import Article, State, is_public
+from shared.articles import Article, is_public
 from shared.http.problems import Problem
 from shared.postgres import Connection
-from shared.text import fold_diacritics
 
 router = APIRouter()
 WAIT_SECONDS_MAX = 30.0
 _WAIT = re.compile(r"^(\d{1,5}(?:\.\d{1,3})?)(ms|s)?$", re.ASCII)
 
 VersionNumber = Annotated[int, Query(ge=1, le=2**31 - 1)]
-
-
-class Filters(BaseModel):
-    """Filters of the list; an omitted one does not filter."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    site: Filter = None
-    state: State | None = None
-    section: Filter = None
-    tag: Filter = None
-    author: Filter = None
-    q: Annotated[
-        str | None,
-        Query(max_length=255, description="words of the title, with or without diacritics"),
-    ] = None
-    source_system: Filter = None
-    external_id: Filter = None
-    modified_since: Instant | None = None
-    full: Annotated[bool, Query(description="whole articles instead of rows without their bodies")] = False
-    cursor: Cursor = None
-    limit: Limit = 20
-
-
-@router.get(
-    "/articles",
-    tags=["Read"],
-    summary="List articles, newest first",
-    responses=response_docs(
-        200, ArticleList, FullArticleList, PublicArticleList, FullPublicArticleList, problems=(403, 404)
-    ),
-)
-async def list_articles(
-    context: ApiContextDep, token: OptionalCaller, filters: Annotated[Filters, Query()]
-) -> Response:
-    """Without a token: public articles. With one (scope read): all articles, in their working versions."""
-    wanted = [filters.section, filters.tag, filters.author, filters.q]
-    if any(value is not None and "\0" in value for value in [*wanted, filters.source_system, filters.external_id]):
-        raise InvalidContentError([FieldError("query", "must not contain a NUL character")])
-    start, limit, now = decode_cursor(filters.cursor), filters.limit, datetime.now(UTC)
-    if filters.q is not None:
-        wanted[3] = title_query(filters.q)
-    if token is None:
-        sites = list(context.sites) if filters.site is None else [context.site(filters.site).slug]
-        key = (tuple(sites), start, limit, *wanted, filters.full)
-        content = await context.public_lists.read(key, lambda: _public_list(context, filters, sites, start, wanted))
-        return Response(content, headers={"cache-control": "no-store"}, media_type="application/json")
-    rows = await _fetch_list(
-        context.pool,
-        "list_articles",
-        context.visible_sites(token, filters.site),
-        start,
-        limit,
-        filters.state,
-        *wanted,
-        filters.source_system,
-        filters.external_id,
-        filters.modified_since,
-        filters.full,
-        token.places_with("read"),
-    )
-    found = [stored_article(row) for row in rows]
-    heads = [
-        article_response(stored, context.site_url(stored.head.site), now)
-        for stored in found
-        if stored.head.site in context.sites
-    ]
-    following = encode_cursor(rows, limit, found[-1].head.number if found else 0)
-    if filters.full:
-        return json_response(FullArticleList(heads, following))
-    return json_response(ArticleList([as_row(ArticleRow, head) for head in heads], following))
-
-
-async def _fetch_list(pool: asyncpg.Pool, name: str, *values: Any) -> list[asyncpg.Record]:
-    async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(SQL["plan_each_list"])
-        return list(await connection.fetch(SQL[name], *values))
-
-
-async def _public_list(
-    context: ApiContext, filters: Filters, sites: list[str], start: int, wanted: list[str | None]
-) -> bytes:
-    rows = await _fetch_list(context.pool, "list_published", sites, start, filters.limit, *wanted, filters.full)
-    lives = [msgspec.json.decode(row["live"], type=Article) for row in rows]
-    last, now = lives[-1].number if lives else 0, datetime.now(UTC)
-    public = [without_source(live) for live in lives if is_public(live, now)]
-    following = encode_cursor(rows, filters.limit, last)
-    if filters.full:
-        return msgspec.json.encode(FullPublicArticleList(public, following))
-    return msgspec.json.encode(PublicArticleList([as_row(PublicArticleRow, live) for live in public], following))
-
-
-def title_query(text: str) -> str:
-    """Return a tsquery of the words of a text without diacritics; the last one may be the beginning of a word."""
-    words = re.findall(r"[^\W_]+", fold_diacritics(text))
-    return " & ".join(f"'{word}'" for word in words) + (":*" if words and not text[-1].isspace() else "")
 
 
 async def _read_public(connection: Connection, article_id: str) -> Article:

@@ -70,11 +70,39 @@ class ArticleRow(PublicArticleRow, kw_only=True):
     url: str | None
     problem: str | None
     steps: list[str]
+    due_at: datetime | None
+    """When the scheduler publishes it; null: it is not scheduled."""
+    changed_by: str | None
+    """Who made the newest version; `changed_at` when, `changed_action` by which change."""
+    changed_at: datetime | None
+    changed_action: str | None
 
 
-def as_row(kind: type[Row], article: Article) -> Row:
-    """Return an article as a row of a list."""
-    return kind(**{name: getattr(article, name) for name in kind.__struct_fields__})
+class ShortArticleRow(msgspec.Struct, kw_only=True):
+    """An article in a list for editors with `fields=short`: what a table of articles shows."""
+
+    id: str
+    number: int
+    site: str
+    version: int
+    state: State
+    title: str
+    section: str
+    modified_at: datetime
+    published_at: datetime | None
+    live_version: int | None
+    live_state: State | None
+    url: str | None
+    problem: str | None
+    due_at: datetime | None
+    changed_by: str | None
+    changed_at: datetime | None
+    changed_action: str | None
+
+
+def as_row(kind: type[Row], article: Article, **more: Any) -> Row:
+    """Return an article as a row of a list, with more fields that are not the article's own."""
+    return kind(**{name: more[name] if name in more else getattr(article, name) for name in kind.__struct_fields__})
 
 
 class ArticleList(msgspec.Struct):
@@ -82,6 +110,22 @@ class ArticleList(msgspec.Struct):
 
     articles: list[ArticleRow]
     next: str | None
+
+
+class ShortArticleList(msgspec.Struct):
+    """The same with `fields=short`."""
+
+    articles: list[ShortArticleRow]
+    next: str | None
+
+
+class ArticleCounts(msgspec.Struct):
+    """How many articles the filters match, by state of the working version; states without articles have 0."""
+
+    sites: list[str]
+    """The sites that were counted."""
+    counts: dict[str, int]
+    total: int
 
 
 class FullArticleList(msgspec.Struct):
@@ -208,6 +252,8 @@ _TYPES = (
     Article,
     ArticleResponse,
     ArticleList,
+    ShortArticleList,
+    ArticleCounts,
     FullArticleList,
     PublicArticleList,
     FullPublicArticleList,

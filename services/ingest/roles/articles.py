@@ -6,13 +6,14 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi_offline import FastAPIOffline
 from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 from services.ingest.api import (
+    article_list_routes,
     article_routes,
     documentation,
     history_routes,
@@ -23,6 +24,7 @@ from services.ingest.api import (
 from services.ingest.api.body_limits import BodyLimitMiddleware
 from services.ingest.api.dependencies import ApiContext
 from services.ingest.api.errors import HANDLERS
+from services.ingest.api.query_parameters import check_query
 from services.ingest.api.read_limits import ReadLimitMiddleware
 from services.ingest.api.schemas import SCHEMAS
 from services.ingest.articles.outbox_relay import run_outbox_relay
@@ -70,10 +72,12 @@ def editor_api(context: ApiContext) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         exception_handlers=HANDLERS,
+        dependencies=[Depends(check_query)],
         telemetry=http_telemetry(),
     )
     api.state.context = context
     # The public routes first: `/articles/{id}.ninjs` must not match `/articles/{id}`.
+    api.include_router(article_list_routes.router)
     api.include_router(public_article_routes.router)
     api.include_router(article_routes.router)
     api.include_router(history_routes.router)

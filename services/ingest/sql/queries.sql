@@ -81,22 +81,63 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11)
 -- A plan for all filters together could use no index.
 SET LOCAL plan_cache_mode = force_custom_plan
 
+-- name: article_filters
+-- No statement of its own: what lists of articles and their counts filter by. A parameter that is null does not filter.
+-- $12: the name and the id of somebody who wrote articles. $14: the places that the caller may read, as site/section and site/*.
+($1::text[] IS NULL OR site = ANY ($1))
+  AND ($2::text[] IS NULL OR state = ANY ($2))
+  AND ($3::text IS NULL OR content ->> 'section' = $3)
+  AND ($4::text IS NULL OR content -> 'tags' ? $4)
+  AND ($5::text IS NULL OR content -> 'authors' @> jsonb_build_array(jsonb_build_object('name', $5::text)))
+  AND ($6::text IS NULL OR EXISTS (
+      SELECT FROM ingest.article_words w WHERE w.article = id AND w.words @@ $6::text::tsquery
+  ))
+  AND ($7::text IS NULL OR source_system = $7)
+  AND ($8::text IS NULL OR external_id = $8)
+  AND ($9::timestamptz IS NULL OR modified_at >= $9)
+  AND ($10::timestamptz IS NULL OR coalesce(publish_due_at, '9999-12-31T00:00:00Z'::timestamptz) >= $10)
+  AND ($11::timestamptz IS NULL OR coalesce(publish_due_at, '9999-12-31T00:00:00Z'::timestamptz) < $11)
+  AND ($12::text[] IS NULL OR id IN (
+      SELECT article FROM ingest.revisions
+      WHERE (who = ($12::text[])[1] OR token = ($12::text[])[2]) AND action IN ('create', 'edit', 'restore', 'import')
+  ))
+  AND ($13::bigint[] IS NULL OR number = ANY ($13))
+  AND ($14::text[] IS NULL OR site || '/*' = ANY ($14) OR site || '/' || (content ->> 'section') = ANY ($14))
+
+-- name: matching_numbers
+-- The planner expects hundreds of articles with words that few have, and would read all in order to find them.
+SELECT (SELECT number FROM ingest.articles WHERE id = found.article)
+FROM (SELECT article FROM ingest.article_words WHERE words @@ $1::text::tsquery LIMIT $2) found
+
+-- name: own_numbers
+SELECT (SELECT number FROM ingest.articles WHERE id = own.article)
+FROM (
+    SELECT DISTINCT article FROM ingest.revisions
+    WHERE (who = ($1::text[])[1] OR token = ($1::text[])[2]) AND action IN ('create', 'edit', 'restore', 'import')
+    LIMIT $2
+) own
+
 -- name: list_articles
--- A parameter that is null does not filter. $13: the places that the caller may read, as site/section and site/*.
-SELECT CASE WHEN $12 THEN content ELSE content || '{"body": []}' END AS content,
-       CASE WHEN $12 THEN live ELSE live || '{"body": []}' END AS live, author, author_token, schedule_error
-FROM ingest.articles
-WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND number < $2
-  AND ($4::text IS NULL OR state = $4)
-  AND ($5::text IS NULL OR content ->> 'section' = $5)
-  AND ($6::text IS NULL OR content -> 'tags' ? $6)
-  AND ($7::text IS NULL OR content -> 'authors' @> jsonb_build_array(jsonb_build_object('name', $7::text)))
-  AND ($8::text IS NULL OR title_words @@ $8::text::tsquery)
-  AND ($9::text IS NULL OR source_system = $9)
-  AND ($10::text IS NULL OR external_id = $10)
-  AND ($11::timestamptz IS NULL OR modified_at >= $11)
-  AND ($13::text[] IS NULL OR site || '/*' = ANY ($13) OR site || '/' || (content ->> 'section') = ANY ($13))
-ORDER BY number DESC LIMIT $3
+-- Completed by api/article_lists.py with the filters and one of the sort keys. $15, $16: the sort key and the number of
+-- the last row of the previous page. The revisions are read of the rows of the page only.
+SELECT CASE WHEN $18 THEN a.content ELSE a.content || '{"body": []}' END AS content,
+       CASE WHEN $18 THEN a.live ELSE a.live || '{"body": []}' END AS live, a.author, a.author_token,
+       a.schedule_error, a.publish_due_at, a.sort_key, r.who AS changed_by, r.action AS changed_action,
+       r.at AS changed_at
+FROM (
+    SELECT *, :sort_key AS sort_key FROM ingest.articles
+    WHERE :filters
+      AND ($15:::sort_type IS NULL OR (:sort_key, number) :comparison ($15, $16::bigint))
+    ORDER BY :sort_key :direction, number :direction LIMIT $17
+) a
+LEFT JOIN LATERAL (
+    SELECT who, action, at FROM ingest.revisions WHERE article = a.id AND version = a.version LIMIT 1
+) r ON true
+ORDER BY a.sort_key :direction, a.number :direction
+
+-- name: count_articles
+-- Completed as list_articles is.
+SELECT state, count(*) AS articles FROM ingest.articles WHERE :filters GROUP BY state
 
 -- name: list_published
 SELECT CASE WHEN $8 THEN live ELSE live || '{"body": []}' END AS live FROM ingest.articles

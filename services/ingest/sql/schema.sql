@@ -28,6 +28,43 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION ingest.title_words IS 'The words of a title, in lower case and without diacritics.';
 
+CREATE FUNCTION ingest.folded(words text) RETURNS text
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT replace(
+        regexp_replace(lower(normalize(translate(coalesce(words, ''), 'đĐı', 'ddi'), NFD)), '[\u0300-\u036f]', '', 'g'),
+        'ß', 'ss')
+$$;
+COMMENT ON FUNCTION ingest.folded IS 'A text in lower case and without diacritics, whatever its Unicode normal form is.';
+
+-- ªª is between two pieces of text, so that no phrase is found across them.
+CREATE FUNCTION ingest.article_words(article jsonb) RETURNS tsvector
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    WITH pieces (place, piece) AS (
+        SELECT 1, article ->> 'title'
+        UNION ALL SELECT 2, article ->> 'kicker'
+        UNION ALL SELECT 3, article ->> 'subtitle'
+        UNION ALL SELECT 4, article ->> 'lead'
+        UNION ALL SELECT 5, one #>> '{}' FROM jsonb_path_query(article, 'lax $.tags[*]') AS one
+        UNION ALL
+        SELECT 6, regexp_replace(regexp_replace(one #>> '{}', '<br[^>]*>|&#?\w+;', ' ', 'g'), '<[^>]*>', '', 'g')
+        FROM jsonb_path_query(article, 'strict $.body.** ? (@.type() == "object" && exists(@.html)).html') AS one
+        UNION ALL
+        SELECT 7, regexp_replace(regexp_replace(one #>> '{}', '<br[^>]*>|&#?\w+;', ' ', 'g'), '<[^>]*>', '', 'g')
+        FROM jsonb_path_query(article, 'lax $.body[*].paragraphs[*]') AS one
+        UNION ALL
+        SELECT 8, one #>> '{}'
+        FROM jsonb_path_query(article, 'strict $.** ? (@.type() == "object" && exists(@.caption)).caption') AS one
+        UNION ALL
+        SELECT 9, one #>> '{}' FROM jsonb_path_query(article, 'lax $.body[*] ? (@.type == "file").name') AS one
+    )
+    SELECT coalesce(string_agg(left(word, 60) || ':' || position, ' ') FILTER (WHERE word NOT IN ('', 'ªª')), '')::tsvector
+    FROM regexp_split_to_table(
+        (SELECT ingest.folded(left(string_agg(piece, ' ªª ' ORDER BY place), 60000)) FROM pieces WHERE piece <> ''),
+        '[^[:alnum:]]+'
+    ) WITH ORDINALITY AS split (word, position)
+$$;
+COMMENT ON FUNCTION ingest.article_words IS 'The words of the first 60,000 characters of title, lead, tags and text of an article, without diacritics, at their places.';
+
 CREATE TABLE ingest.articles (
     id text PRIMARY KEY,
     number bigint NOT NULL UNIQUE DEFAULT nextval('ingest.article_numbers'),
@@ -63,6 +100,15 @@ CREATE INDEX articles_publish_due ON ingest.articles (publish_due_at) WHERE publ
 CREATE INDEX articles_unpublish_due ON ingest.articles (unpublish_due_at) WHERE unpublish_due_at IS NOT NULL;
 
 CREATE INDEX articles_title_words ON ingest.articles USING gin (title_words);
+-- The site is the last column: a list of one site reads no rows of others.
+CREATE INDEX articles_by_state ON ingest.articles (state, number, site);
+CREATE INDEX articles_by_modified ON ingest.articles (modified_at, number, site);
+CREATE INDEX articles_by_created ON ingest.articles (created_at, number, site);
+CREATE INDEX articles_by_due ON ingest.articles (
+    coalesce(publish_due_at, '9999-12-31T00:00:00Z'::timestamptz), number, site
+);
+CREATE INDEX articles_by_published ON ingest.articles (coalesce(content ->> 'published_at', ''), number, site);
+CREATE INDEX articles_by_title ON ingest.articles (left(ingest.folded(title), 60), number, site);
 CREATE INDEX articles_live_title_words ON ingest.articles USING gin (live_title_words);
 CREATE INDEX articles_section ON ingest.articles ((content ->> 'section'), number DESC);
 CREATE INDEX articles_tags ON ingest.articles USING gin ((content -> 'tags'));
@@ -72,6 +118,36 @@ CREATE INDEX articles_live_section ON ingest.articles ((live ->> 'section'), num
 CREATE INDEX articles_live_tags ON ingest.articles USING gin ((live -> 'tags'));
 CREATE INDEX articles_live_authors ON ingest.articles USING gin ((live -> 'authors') jsonb_path_ops);
 CREATE STATISTICS ingest.articles_live_state ON (live ->> 'state') FROM ingest.articles;
+
+CREATE TABLE ingest.article_words (
+    article text PRIMARY KEY REFERENCES ingest.articles (id),
+    words tsvector NOT NULL
+);
+COMMENT ON TABLE ingest.article_words IS 'The words of working versions, for the search of lists; a trigger keeps them.';
+CREATE INDEX article_words_words ON ingest.article_words USING gin (words);
+
+CREATE FUNCTION ingest.keep_article_words() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    field text;
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        FOREACH field IN ARRAY ARRAY['title', 'kicker', 'subtitle', 'lead', 'tags', 'lead_image', 'body', NULL] LOOP
+            IF field IS NULL THEN
+                RETURN NULL;
+            END IF;
+            EXIT WHEN OLD.content -> field IS DISTINCT FROM NEW.content -> field;
+        END LOOP;
+    END IF;
+    INSERT INTO ingest.article_words VALUES (NEW.id, ingest.article_words(NEW.content))
+    ON CONFLICT (article) DO UPDATE SET words = EXCLUDED.words;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER keep_article_words AFTER INSERT OR UPDATE OF content ON ingest.articles
+FOR EACH ROW EXECUTE FUNCTION ingest.keep_article_words();
+COMMENT ON TRIGGER keep_article_words ON ingest.articles IS 'So that no change of a text misses the search.';
 
 CREATE TABLE ingest.outbox (
     id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -162,6 +238,10 @@ COMMENT ON COLUMN ingest.revisions.content IS 'The working version after the cha
 COMMENT ON COLUMN ingest.revisions.is_public_change IS 'The change was sent to the topic articles.';
 CREATE INDEX revisions_site ON ingest.revisions (site, id DESC);
 CREATE INDEX revisions_who ON ingest.revisions (who, id DESC);
+CREATE INDEX revisions_writers ON ingest.revisions (who, article)
+WHERE action IN ('create', 'edit', 'restore', 'import');
+CREATE INDEX revisions_writer_ids ON ingest.revisions (token, article)
+WHERE action IN ('create', 'edit', 'restore', 'import');
 
 CREATE TABLE ingest.idempotency_keys (
     token text NOT NULL,

@@ -42,6 +42,7 @@ DRAFT = {"section": "tin-tuc", "title": "Bài", "body": "<p>x</p>"}
 ROUTES = {
     "GET /articles": Route("read", "public sites"),
     "POST /articles": Route("write", "site", DRAFT, status=201),
+    "GET /articles/counts": Route("read", "site"),
     f"GET {ARTICLE}": Route("read", "public article"),
     f"GET {ARTICLE}.ninjs": Route("read", "public article"),
     f"GET {ARTICLE}.jsonld": Route("read", "public article"),
