@@ -24,7 +24,7 @@ from faststream.kafka import KafkaBroker, KafkaMessage
 
 from shared.consumer_offsets import ConsumerOffsets, LogPosition, PositionMoved
 from shared.kafka.connection import READ_COMMITTED
-from shared.kafka.consumer import FETCH_WAIT_MS, HEARTBEAT_MS, SESSION_TIMEOUT_MS
+from shared.kafka.consumer import SESSION_TIMEOUT_MS
 from shared.kafka.last_record import connect_to_leader, current_connection, record_checksum
 from shared.kafka.producer import KAFKA_ERRORS
 from shared.kafka.topic_identity import read_identity
@@ -37,6 +37,9 @@ from shared.tracing import record_failure
 
 CHECK_SECONDS = 5.0
 """From one comparison of the positions with the database and with Kafka to the next."""
+IDLE_FETCH_MS = 2_000
+"""How long a broker lets a fetch without records wait. Most of these topics are idle most of the time, and their
+positions are read again through the same connection only after a rebalance or an outage."""
 
 Transaction = Callable[[], AbstractAsyncContextManager[Connection]]
 """Begins a transaction in which a record is applied; at its end the record's offset is stored in it."""
@@ -112,8 +115,8 @@ class DatabaseConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             decoder=_raw_value,
             isolation_level=READ_COMMITTED,
             session_timeout_ms=SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=HEARTBEAT_MS,
-            fetch_max_wait_ms=FETCH_WAIT_MS,
+            heartbeat_interval_ms=SESSION_TIMEOUT_MS // 3,
+            fetch_max_wait_ms=IDLE_FETCH_MS,
             listener=self,
         )
         self._subscriber(self._on_message)

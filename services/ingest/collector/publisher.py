@@ -1,7 +1,7 @@
 """Publishes events to Kafka, or to the spool while Kafka is unavailable. After `publish` a request may get its 202.
 
-This is a group commit: events that arrive while a batch is in flight form the next batch, so that many events share
-one acknowledgement of Kafka or of the disk. aiokafka's idempotent producer keeps undelivered messages indefinitely and
+Events that arrive while a batch is in flight, or while it gathers (`group_commit`), form one batch, so that many events
+share one acknowledgement of Kafka or of the disk. aiokafka's idempotent producer keeps undelivered messages indefinitely and
 reports no error. A batch therefore has a deadline: after it, its events are spooled and the producer is discarded
 with the messages it still holds (Kafka may have them; event IDs make duplicates harmless). All batches are then spooled
 until a new producer has drained the whole spool to Kafka, in order. They are also spooled while their partitions are
@@ -22,6 +22,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.producer.message_accumulator import BatchBuilder
 
 from services.ingest.collector.clock_check import ClockCheck, since_boot
+from services.ingest.collector.group_commit import GroupCommit
 from services.ingest.collector.partition_router import PartitionRouter, PartitionsUnknown
 from services.ingest.collector.spool import Spool, SpooledEvent, SpoolFull, open_orphaned_spools
 from services.ingest.metrics import ACK_SECONDS, BATCH_EVENTS, REPLAYED, SPOOL_CORRUPT, SPOOL_WRITES
@@ -97,6 +98,8 @@ class EventPublisher:
         self._disk = ThreadPoolExecutor(2, "spool")
         self._next = _Batch()
         self._wake = asyncio.Event()
+        self._group_commit = GroupCommit()
+        self._is_stopping = False
         self._spool_lock = asyncio.Lock()
         """Held to write to the spool, or to switch back from the spool to Kafka."""
         self._producer: AIOKafkaProducer | None = None
@@ -129,6 +132,8 @@ class EventPublisher:
         if self._in_flight + len(batch.events) > PENDING_MAX:
             completed.set_exception(KafkaUnavailable(f"{PENDING_MAX} events are already queued"))
             return completed
+        if not batch.waiters:
+            self._group_commit.note_first_event(time.monotonic())
         batch.events += events
         batch.waiters.append(completed)
         self._wake.set()
@@ -171,16 +176,24 @@ class EventPublisher:
         """Flush batches until cancelled, one at a time: concurrent ones would only be smaller."""
         while True:
             await self._wake.wait()
+            await self._gather()
             self._wake.clear()
             batch, self._next = self._next, _Batch()
             self._in_flight = len(batch.events)
+            began_at = time.monotonic()
             try:
                 await self._flush(batch)
+                self._group_commit.note_batch(len(batch.events), began_at, time.monotonic())
             except BaseException:  # also on cancellation, so that no request waits indefinitely
                 batch.complete(KafkaUnavailable("the events were not stored"))
                 raise
             finally:
                 self._in_flight = 0
+
+    async def _gather(self) -> None:
+        seconds = self._group_commit.pause_seconds(time.monotonic())
+        if seconds > 0 and not self._is_stopping:
+            await asyncio.sleep(seconds)
 
     async def _flush(self, batch: _Batch) -> None:
         if not batch.events:
@@ -356,6 +369,7 @@ class EventPublisher:
 
     async def stop(self) -> None:
         """Complete queued events within the deadline, then stop the tasks and close the spool."""
+        self._is_stopping = True
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self._deadline_seconds + 1):
                 await self.publish([])  # completes after all queued events

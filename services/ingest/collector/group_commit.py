@@ -1,0 +1,57 @@
+"""How long a batch of events gathers before it is sent: with a moderate load, events of a moment share a batch.
+
+A batch takes nearly as long to send, store and fetch for one event as for ten, in the collector, in Kafka and in the
+counter. The first event after a while is sent at once; those that follow within the gathering time leave together.
+The time shrinks as the load grows, and a busy collector never waits: batches fill while the one before is in flight.
+
+A sender that waits for each response before its next request would only be slowed down. Its next event arrives right
+after a batch has ended, whereas events of independent senders arrive at any time: the time from the end of a batch to
+the next event, in mean intervals between events, is far below one for the former and about one for the latter.
+"""
+
+import math
+
+GATHER_SECONDS_MAX = 0.06
+"""Well below the 0.1 s within which a request should be answered (deploy/prometheus/slo.py)."""
+EVENTS_WANTED = 8.0
+"""Events of a batch for which it is worth to wait."""
+BUSY_PER_SECOND = 400.0
+"""Above this rate of events no batch gathers."""
+SMOOTHING_SECONDS = 2.0
+"""Over about this time the rate of events is averaged."""
+SMOOTHING_BATCHES = 8
+"""Over about this number of batches the time until the next event is averaged."""
+INDEPENDENT_SHARE = 0.5
+"""From this share of the mean interval on, senders are independent."""
+
+
+class GroupCommit:
+    """The pause before a collector's next batch. Times are monotonic seconds."""
+
+    def __init__(self) -> None:
+        self._began_at = -math.inf
+        self._ended_at: float | None = None
+        self._rate: float | None = None
+        self._wait_share = 0.0
+
+    def note_first_event(self, now: float) -> None:
+        """Take note of the first event of a batch."""
+        if self._ended_at is not None and self._rate is not None:
+            share = min((now - self._ended_at) * self._rate, 2.0)
+            self._wait_share += (share - self._wait_share) / SMOOTHING_BATCHES
+
+    def note_batch(self, events: int, began_at: float, now: float) -> None:
+        """Take note of a batch that was sent since `began_at`, and of its number of events."""
+        seconds = began_at - self._began_at
+        if 0 < seconds < math.inf:
+            share = -math.expm1(-seconds / SMOOTHING_SECONDS)
+            rate = events / seconds
+            self._rate = rate if self._rate is None else self._rate + (rate - self._rate) * share
+        self._began_at, self._ended_at = began_at, now
+
+    def pause_seconds(self, now: float) -> float:
+        """Return how long the next batch gathers events from now on."""
+        rate = self._rate
+        if not rate or rate > BUSY_PER_SECOND or self._wait_share < INDEPENDENT_SHARE:
+            return 0.0
+        return max(0.0, self._began_at + min(GATHER_SECONDS_MAX, EVENTS_WANTED / rate) - now)
