@@ -2,7 +2,6 @@
 
 import contextlib
 import fcntl
-import http.client
 import json
 import math
 import os
@@ -11,16 +10,15 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from deploy.local.bootstrap import ROOT, base_port, home, jars_folder, java_command, needed_ports
+from deploy.local.forked_services import import_shared_packages
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
+from deploy.local.readiness import answers, describe_not_ready, read_problems
 from deploy.local.state import sites_path, write_environment
 from deploy.local.supervisor import ManagedProcess, StartFailed, Stopped, Supervisor
 from shared.sites import Sites, SitesError, read_sites
@@ -42,7 +40,6 @@ STORE_SECONDS = 600.0
 """Kafka and Postgres that were killed read their logs first. Stopped meanwhile, they would begin again next time."""
 MIGRATE_SECONDS = math.inf
 """A migration of a large database takes its time, and would begin again."""
-PROBE_SECONDS = 2.0
 SAMPLE = ROOT / "deploy/local/sample/trang-mau.txt"
 SAMPLE_SITE, SAMPLE_SECTION = "haihau", "tin-tuc"
 SAMPLE_PUBLISHED_AT = "2026-03-04T08:00+07:00"
@@ -133,6 +130,7 @@ class Stack:
             self._once("migrate", ["-m", "shared.migrate"], environment, MIGRATE_SECONDS)
             self._report_topics(self._once("topics", ["-m", "shared.topics"], environment))
         with step("starting the services"):
+            import_shared_packages()
             self._supervisor.begin([self._service(name, environment) for name in SERVICES], START_SECONDS)
         with step("starting the gateway"):
             self._supervisor.start([self._gateway()], START_SECONDS)
@@ -191,6 +189,7 @@ class Stack:
             lambda: answers(url),
             {**environment, **own},
             niceness=NICENESS.get(name, 0),
+            is_forked=True,
             waits_for_operator=lambda: read_problems(url).is_decision,
         )
 
@@ -332,48 +331,6 @@ def print_progress(text: str) -> None:
     """
     sys.stdout.flush()
     os.write(sys.stdout.fileno(), f"presstally: {text}\n".encode())
-
-
-class Problems(NamedTuple):
-    """Why a service is not ready."""
-
-    problems: list[str]
-    is_decision: bool
-    """An operator must decide: all of it lasts until then."""
-
-
-def read_problems(url: str) -> Problems:
-    """Return why a service is not ready, from its `/readyz`."""
-    try:
-        with urllib.request.urlopen(url, timeout=PROBE_SECONDS) as response:  # noqa: S310 - loopback, a URL of this system
-            answer = json.loads(response.read())
-    except urllib.error.HTTPError as error:
-        try:
-            answer = json.loads(error.read())
-        except (http.client.HTTPException, OSError, ValueError):
-            return Problems([f"/readyz is answered with {error.code}"], is_decision=False)
-    except (http.client.HTTPException, OSError, ValueError) as error:
-        return Problems([f"/readyz is not answered ({error})"], is_decision=False)
-    problems = list(answer["problems"])
-    return Problems(problems, is_decision=bool(problems) and answer["decisions"] == problems)
-
-
-def describe_not_ready(not_ready: dict[str, str]) -> str:
-    """Return a sentence about the services that are not ready; "" if all are."""
-    if not not_ready:
-        return ""
-    reasons = " ".join(f"{name} ({reason})" for name, reason in not_ready.items())
-    verb = "is" if len(not_ready) == 1 else "are"
-    return f"running, but {', '.join(not_ready)} {verb} not ready: {reasons}"
-
-
-def answers(url: str) -> bool:
-    """Return whether a GET request is answered with 200."""
-    try:
-        with urllib.request.urlopen(url, timeout=PROBE_SECONDS) as response:  # noqa: S310 - loopback, a URL of this system
-            return bool(response.status == 200)
-    except (http.client.HTTPException, OSError):  # a probe of a free port may connect to itself, and reads its request
-        return False
 
 
 def started_at(pid: int) -> str:

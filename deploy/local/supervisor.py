@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+from deploy.local.forked_services import ForkedService
 from deploy.local.log_files import bound_log
 
 POLL_SECONDS = 0.05
@@ -58,7 +59,9 @@ class ManagedProcess:
     """Above 0, the processor is for the others first."""
     waits_for_operator: Callable[[], bool] = lambda: False
     """Whether it is not ready until an operator decides: no time is long enough."""
-    process: subprocess.Popen[bytes] | None = None
+    is_forked: bool = False
+    """Whether it is a module of Python that shares the memory of the supervisor's packages."""
+    process: subprocess.Popen[bytes] | ForkedService | None = None
     started_at: float = 0.0
     restart_at: float | None = None
     delay_seconds: float = RESTART_DELAY_SECONDS[0]
@@ -223,16 +226,7 @@ class Supervisor:
     def _spawn(self, part: ManagedProcess) -> None:
         with self._open_log(part.name) as output:
             self._log_starts[part.name] = output.tell()
-            part.process = subprocess.Popen(
-                part.command,
-                env=part.environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=_die_with_parent(part.stop_signal, part.niceness),
-                **part.account,
-            )
+            part.process = _begin(part, output)
         part.started_at = time.monotonic()
         part.restart_at = None
         self.report_change()
@@ -284,6 +278,22 @@ class Supervisor:
             log.seek(self._log_starts.get(name, 0))
             lines = log.read().decode("utf-8", "replace").splitlines()[-TAIL_LINES:]
         return "".join(f"\n    {line[:300]}" for line in lines)
+
+
+def _begin(part: ManagedProcess, output: IO[bytes]) -> subprocess.Popen[bytes] | ForkedService:
+    before = _die_with_parent(part.stop_signal, part.niceness)
+    if part.is_forked:
+        return ForkedService(part.command, part.environment, output, before)
+    return subprocess.Popen(
+        part.command,
+        env=part.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=before,
+        **part.account,
+    )
 
 
 def _die_with_parent(number: signal.Signals, niceness: int = 0) -> Callable[[], None]:

@@ -16,15 +16,8 @@ import pytest
 
 from deploy.local.bootstrap import NOT_READY
 from deploy.local.commands import _relay
-from deploy.local.stack import (
-    SERVICES,
-    START_SECONDS,
-    STORE_SECONDS,
-    Problems,
-    Stack,
-    describe_not_ready,
-    read_problems,
-)
+from deploy.local.readiness import Problems, describe_not_ready, read_problems
+from deploy.local.stack import SERVICES, START_SECONDS, STORE_SECONDS, Stack
 from deploy.local.supervisor import ManagedProcess, StartFailed, Supervisor
 from shared.sites import read_sites
 

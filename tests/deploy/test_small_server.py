@@ -77,7 +77,7 @@ def test_kafka_of_the_small_server_is_that_of_the_local_copy() -> None:
     local = dict(line.split("=", 1) for line in PROPERTIES.splitlines())
     for name in KAFKA_OF_THE_LOCAL_COPY:
         assert environment[f"KAFKA_{name.replace('.', '_').upper()}"] == local[name], name
-    others = {"KAFKA_HEAP_OPTS", "KAFKA_JVM_PERFORMANCE_OPTS", "MALLOC_ARENA_MAX"}
+    others = {"KAFKA_HEAP_OPTS", "KAFKA_JVM_PERFORMANCE_OPTS", "MALLOC_ARENA_MAX", "MALLOC_TRIM_THRESHOLD_"}
     assert len(environment) == len(KAFKA_OF_THE_LOCAL_COPY) + len(others)
 
 

@@ -1,11 +1,11 @@
 """Publishes events to Kafka, or to the spool while Kafka is unavailable. After `publish` a request may get its 202.
 
 Events that arrive while a batch is in flight, or while it gathers (`group_commit`), form one batch, so that many events
-share one acknowledgement of Kafka or of the disk. aiokafka's idempotent producer keeps undelivered messages indefinitely and
-reports no error. A batch therefore has a deadline: after it, its events are spooled and the producer is discarded
-with the messages it still holds (Kafka may have them; event IDs make duplicates harmless). All batches are then spooled
-until a new producer has drained the whole spool to Kafka, in order. They are also spooled while their partitions are
-unknown (`partition_router`).
+share one acknowledgement of Kafka or of the disk. aiokafka's idempotent producer keeps undelivered messages
+indefinitely and reports no error. A batch therefore has a deadline: after it, its events are spooled and the producer
+is discarded with the messages it still holds (Kafka may have them; event IDs make duplicates harmless). All batches are
+then spooled until a new producer has drained the whole spool to Kafka, in order. They are also spooled while their
+partitions are unknown (`partition_router`).
 """
 
 import asyncio

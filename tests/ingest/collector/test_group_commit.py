@@ -14,7 +14,7 @@ def batches_of(arrivals: list[float]) -> list[tuple[float, int]]:
     group_commit, batches, number, now = GroupCommit(), [], 0, 0.0
     while number < len(arrivals):
         first = max(now, arrivals[number])
-        group_commit.note_first_event(arrivals[number] if arrivals[number] > now else now)
+        group_commit.note_first_event(max(now, arrivals[number]))
         began_at = first + group_commit.pause_seconds(first)
         events = sum(at <= began_at for at in arrivals[number : number + 10_000])
         number += events
