@@ -35,7 +35,7 @@ test: ## Run the tests, two at a time (ARGS="-k counter" selects some)
 	@$(BOOTSTRAP)
 	@$(DEV)/python -m pytest -n 2 $(ARGS)
 
-test-long: ## Run the tests that take over a minute each: alerts, a rolling upgrade, generated API requests
+test-long: ## Run the tests that take long: alerts, a rolling upgrade, generated API requests, broken counters
 	@$(BOOTSTRAP)
 	@$(DEV)/python -m pytest -m long $(ARGS)
 

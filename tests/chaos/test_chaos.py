@@ -18,6 +18,8 @@ SELECTED = [
     "postgres-killed",
     "stop-before",
 ]
+ALWAYS_RUN = {"no-compare-and-set", "read-uncommitted"}
+"""Negative controls; `make test-long` and `make chaos` run all."""
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -53,7 +55,9 @@ async def test_verify_restart_and_rebuild_after_faults_change_nothing(runner: Fa
     assert (await runner.finish()).findings == []
 
 
-@pytest.mark.parametrize("name", CONTROLS)
+@pytest.mark.parametrize(
+    "name", [one if one in ALWAYS_RUN else pytest.param(one, marks=pytest.mark.long) for one in CONTROLS]
+)
 async def test_broken_counter_is_detected(cluster: Cluster, name: str) -> None:
     """A counter without one of its safeguards is detected; an intact one on the same log is exact."""
     intact, broken = await run_control(cluster, CONTROLS[name], SEED)

@@ -223,7 +223,7 @@ async def test_deleted_topic_stops_a_running_counter(cluster: Cluster, here: Ins
         await becomes_not_ready(counter, "page-views does not exist", "presstally topics")
 
 
-@pytest.mark.parametrize("outgrown", [False, True])
+@pytest.mark.parametrize("outgrown", [False, pytest.param(True, marks=pytest.mark.long)])
 async def test_lost_tail_stops_counting_and_loses_nothing(
     cluster: Cluster, here: Installation, tmp_path: Path, outgrown: bool
 ) -> None:

@@ -293,6 +293,7 @@ async def test_verify_names_each_corrupted_kind(here: Installation) -> None:
     assert await check_corruptions(here) == []
 
 
+@pytest.mark.long
 @pytest.mark.timeout(600)
 async def test_verify_names_each_corrupted_kind_beside_a_gap(cluster: Cluster, here: Installation) -> None:
     """A gap excuses its records and nothing else: the same changes are named, also on the partition of the gap."""
