@@ -249,7 +249,8 @@ def read_sites(path: Path, public_url: str | None = None) -> Sites:
         if not tables:
             errors.append("it declares no [[site]]" if file == path else f"{file.name} declares no [[site]]")
         for table in tables:
-            site = _site(table, file, errors)
+            site, wrong = _site(table, file)
+            errors += [error if file == path else f"{file.name}: {error}" for error in wrong]
             if site is None:
                 continue
             if site.slug in sites:
@@ -313,13 +314,12 @@ def _tables(file: Path) -> list[Any]:
     return tables
 
 
-def _site(table: dict[str, Any], file: Path, errors: list[str]) -> Site | None:
-    """Return a site with its origins normalised; None and each error if it is invalid."""
+def _site(table: dict[str, Any], file: Path) -> tuple[Site | None, list[str]]:
+    """Return a site with its origins normalised, or None if it cannot be read, and what is wrong with it."""
     wrong: list[str] = []
     site = convert_all_but_wrong(table, Site, wrong)
     if wrong or site is None:
-        errors += [f"site {table.get('slug', '?')}: {error}" for error in wrong]
-        return None
+        return None, [f"site {table.get('slug', '?')}: {error}" for error in wrong]
     own = _errors_of(table, site)
     origins = []
     for origin in site.origins:
@@ -327,9 +327,9 @@ def _site(table: dict[str, Any], file: Path, errors: list[str]) -> Site | None:
             origins.append(normalize_origin(origin))
         except InvalidOriginError as error:
             own.append(f"origin {origin!r} {error} (an origin looks like https://example.vn)")
-    errors += [f"site {site.slug}: {error}" for error in own]
+    errors = [f"site {site.slug}: {error}" for error in own]
     theme = str((file.parent / site.theme).resolve()) if site.theme else ""
-    return msgspec.structs.replace(site, theme=theme, origins=list(dict.fromkeys(origins)))
+    return msgspec.structs.replace(site, theme=theme, origins=list(dict.fromkeys(origins))), errors
 
 
 @cache
