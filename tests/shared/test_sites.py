@@ -278,8 +278,23 @@ def test_read_sites_of_a_folder_in_the_order_of_names(tmp_path: Path) -> None:
     assert list(sites) == ["a", "b"]
     assert sites["b"].theme == str(folder / "t")
     (folder / "30-again.toml").write_text(declared("https://c.vn", slug="a"))
-    with pytest.raises(SitesError, match="site a is declared twice"):
+    with pytest.raises(SitesError, match=r"site a is declared twice, in 10-a.toml and 30-again.toml"):
         read_sites(folder)
+
+
+def test_read_sites_of_a_folder_names_the_file_of_each_error(tmp_path: Path) -> None:
+    """Of a hundred files, the wrong one is found by its name; of a single file it is not repeated."""
+    for name, slug, more in (("a.toml", "a", 'theme_colour = "x"'), ("b.toml", "b", "colour = 1"), ("c.toml", "c", "")):
+        (tmp_path / name).write_text(declared(f"https://{slug}.vn", slug=slug, more=more), encoding="utf-8")
+    with pytest.raises(SitesError) as raised:
+        read_sites(tmp_path)
+    message = str(raised.value)
+    assert "a.toml: site a: unknown key theme_colour" in message
+    assert "b.toml: site b: unknown key colour" in message
+    assert "c.toml" not in message
+    with pytest.raises(SitesError) as raised:
+        read_sites(tmp_path / "a.toml")
+    assert str(raised.value).count("a.toml") == 1
 
 
 @pytest.mark.parametrize("text", ["\ufeff" + GOOD, GOOD.replace("\n", "\r\n"), "\ufeff" + GOOD.replace("\n", "\r\n")])

@@ -47,13 +47,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
         UNION ALL SELECT 5, one #>> '{}' FROM jsonb_path_query(article, 'lax $.tags[*]') AS one
         UNION ALL
         SELECT 6, regexp_replace(regexp_replace(one #>> '{}', '<br[^>]*>|&#?\w+;', ' ', 'g'), '<[^>]*>', '', 'g')
-        FROM jsonb_path_query(article, 'strict $.body.** ? (@.type() == "object" && exists(@.html)).html') AS one
+        FROM jsonb_path_query(article, 'strict $.body.** ? (@.type() == "object" && exists(@.html)).html', silent => true) AS one
         UNION ALL
         SELECT 7, regexp_replace(regexp_replace(one #>> '{}', '<br[^>]*>|&#?\w+;', ' ', 'g'), '<[^>]*>', '', 'g')
         FROM jsonb_path_query(article, 'lax $.body[*].paragraphs[*]') AS one
         UNION ALL
         SELECT 8, one #>> '{}'
-        FROM jsonb_path_query(article, 'strict $.** ? (@.type() == "object" && exists(@.caption)).caption') AS one
+        FROM jsonb_path_query(article, 'strict $.** ? (@.type() == "object" && exists(@.caption)).caption', silent => true) AS one
         UNION ALL
         SELECT 9, one #>> '{}' FROM jsonb_path_query(article, 'lax $.body[*] ? (@.type == "file").name') AS one
     )
