@@ -15,7 +15,16 @@ from aiokafka.protocol.admin import CreateAclsRequest
 
 from shared.kafka.connection import KafkaConfig
 from shared.settings import Settings
-from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS, PAGE_VIEWS, PAGES_LIVE, REFUSED_ORIGINS, TOPICS, Topic
+from shared.topics import (
+    ARTICLES,
+    COUNTER_ADJUSTMENTS,
+    PAGE_VIEWS,
+    PAGES_LIVE,
+    REFUSED_ORIGINS,
+    SITE_STRUCTURE,
+    TOPICS,
+    Topic,
+)
 
 Kind = Literal["topic", "group", "transactional-id"]
 Operation = Literal["read", "write", "create", "describe", "alter", "alterconfigs", "describeconfigs"]
@@ -34,13 +43,13 @@ LITERAL, PREFIXED, ALLOW = 3, 4, 3
 ANY_HOST = "*"
 
 READS: Mapping[str, tuple[Topic, ...]] = {
-    "ingest": (PAGES_LIVE, ARTICLES, COUNTER_ADJUSTMENTS),
-    "stats": (PAGE_VIEWS, COUNTER_ADJUSTMENTS, ARTICLES, PAGES_LIVE, REFUSED_ORIGINS),
-    "render": (ARTICLES,),
+    "ingest": (PAGES_LIVE, ARTICLES, COUNTER_ADJUSTMENTS, SITE_STRUCTURE),
+    "stats": (PAGE_VIEWS, COUNTER_ADJUSTMENTS, ARTICLES, PAGES_LIVE, REFUSED_ORIGINS, SITE_STRUCTURE),
+    "render": (ARTICLES, SITE_STRUCTURE),
 }
 """In groups whose names begin with the service's. It writes what it cannot read to their dead letters."""
 WRITES: Mapping[str, tuple[Topic, ...]] = {
-    "ingest": (PAGE_VIEWS, ARTICLES, COUNTER_ADJUSTMENTS, REFUSED_ORIGINS),
+    "ingest": (PAGE_VIEWS, ARTICLES, COUNTER_ADJUSTMENTS, REFUSED_ORIGINS, SITE_STRUCTURE),
     "stats": (),
     "render": (PAGES_LIVE,),
 }

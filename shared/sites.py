@@ -1,16 +1,15 @@
 """The sites that this installation serves, read from `sites.toml` or a folder of such files."""
 
 import tomllib
-import unicodedata
-from collections.abc import Awaitable, Callable, ItemsView, Iterator, Mapping, ValuesView
-from functools import cache
+from collections.abc import Awaitable, Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, overload
-from zoneinfo import ZoneInfo, available_timezones
+from zoneinfo import ZoneInfo
 
 import msgspec
 from msgspec import Meta
 
+from shared.articles import Article
 from shared.events import Measure, SiteSlug
 from shared.origins import (
     InvalidOriginError,
@@ -21,7 +20,9 @@ from shared.origins import (
     sent_origin,
     without_port,
 )
+from shared.site_checks import WEEKDAYS, errors_between, errors_of
 from shared.site_errors import convert_all_but_wrong
+from shared.site_structure import SiteStructure, StructureIndex
 
 _Default = TypeVar("_Default")
 TAG_AUTHORITY = (
@@ -29,13 +30,6 @@ TAG_AUTHORITY = (
     r",\d{4}(-\d\d(-\d\d)?)?)?$"
 )
 """The authority of a tag URI (RFC 4151): a host or mail address that was one's own on a date, and that date."""
-WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-RESERVED_SLUGS = frozenset({"assets"})
-"""`/stats/assets/…` are the files of the statistics page."""
-RESERVED_SECTIONS = frozenset(
-    {"api", "asyncapi", "ban-bien-tap", "e", "luu-tru", "media", "so-do-site", "stats", "tag", "theme", "tim-kiem"}
-)
-"""Paths of the installation: no page of such a section could be reached."""
 
 
 class SitesError(Exception):
@@ -47,6 +41,7 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     slug: Annotated[str, Meta(min_length=1, max_length=60, pattern="^[a-z0-9-]+$")]
     name: Annotated[str, Meta(min_length=1, max_length=80)]
+    description: Annotated[str, Meta(max_length=500)] = ""
 
 
 class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -64,6 +59,7 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     thousands_separator: Annotated[str, Meta(max_length=1)] = ","
     default_measure: Measure = "visits"
     sections: list[Section] = []
+    """Of the file only until the newsroom's own structure is known (`with_structure`)."""
     tagline: Annotated[str, Meta(max_length=200)] = ""
     agency: Annotated[str, Meta(max_length=200)] = ""
     address: Annotated[str, Meta(max_length=300)] = ""
@@ -83,6 +79,8 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Who may see the statistics page, history, most read and exports. The counter itself is always public."""
     count_headless_browsers: bool = False
     """Count headless browsers as visitors: for trying the system, never for a real portal."""
+    structure: StructureIndex | None = None
+    """As the newsroom edits it; None: only the sections of the file are known. Never of a file."""
 
     @property
     def url(self) -> str:
@@ -104,9 +102,31 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
         """The first day of the week as `datetime.weekday()` numbers it: Monday is 0."""
         return WEEKDAYS.index(self.first_weekday)
 
+    def section_slug(self, slug: str) -> str:
+        """Return the slug that a section's slug stands for now: itself, unless it was given up."""
+        return slug if self.structure is None else self.structure.current("section", slug)
+
     def section(self, slug: str) -> Section | None:
-        """Return the section of that slug, or None."""
-        return next((section for section in self.sections if section.slug == slug), None)
+        """Return the section of that slug, or of one that was given up for it, or None."""
+        current = self.section_slug(slug)
+        return next((section for section in self.sections if section.slug == current), None)
+
+    def section_keys(self, slug: str) -> list[str]:
+        """Return the slugs of a section that articles may have: the present one, and those given up for it."""
+        current = self.section_slug(slug)
+        return [current, *(self.structure.former("section", current) if self.structure else ())]
+
+    def resolved(self, article: Article) -> Article:
+        """Return an article with its section, tags and authors as they are called now."""
+        return article if self.structure is None else self.structure.resolved(article)
+
+
+def with_structure(site: Site, structure: StructureIndex | None) -> Site:
+    """Return a site with the structure that its newsroom edits, in place of the sections of the file."""
+    if structure is None:
+        return site
+    sections = [Section(one.slug, one.name, one.description) for one in structure.structure.sections]
+    return msgspec.structs.replace(site, sections=sections, structure=structure)
 
 
 async def _never_refreshed() -> bool:
@@ -121,7 +141,10 @@ class Sites(Mapping[str, Site]):
     """
 
     def __init__(self, sites: Mapping[str, Site] | None = None, **by_slug: Site) -> None:
-        self._by_slug = {**(sites or {}), **by_slug}
+        self.declared: Mapping[str, Site] = {**(sites or {}), **by_slug}
+        """As their configuration has them."""
+        self._structures: Mapping[str, StructureIndex] = {}
+        self._by_slug: dict[str, Site] = dict(self.declared)
         self._hosts = _hosts(self._by_slug)
         self._observers: list[Callable[[], None]] = []
         self.refresh: Callable[[], Awaitable[bool]] = _never_refreshed
@@ -168,16 +191,43 @@ class Sites(Mapping[str, Site]):
         Raises:
             Exception: an observer failed; the former sites are in place again.
         """
-        known = self._by_slug
-        if list(new.items()) == list(known.items()):
+        known = self.declared
+        if list(new.declared.items()) == list(known.items()):
             return
-        before = known, self._hosts, self.changed_at
-        self._by_slug = {slug: known[slug] if known.get(slug) == site else site for slug, site in new.items()}
-        self._hosts, self.changed_at = _hosts(self._by_slug), new.changed_at
+        declared = {slug: known[slug] if known.get(slug) == site else site for slug, site in new.declared.items()}
+        self._change(declared, self._structures, new.changed_at)
+
+    def apply_structures(self, structures: Iterable[SiteStructure]) -> None:
+        """Take over the structures of sites, in place of the sections of their configuration, at once.
+
+        Raises:
+            Exception: an observer failed; the former ones are in place again.
+        """
+        newer = {
+            one.site: StructureIndex(one)
+            for one in structures
+            if one.site not in self._structures or self._structures[one.site].structure != one
+        }
+        if newer:
+            self._change(self.declared, {**self._structures, **newer}, self.changed_at)
+
+    def _change(
+        self, declared: Mapping[str, Site], structures: Mapping[str, StructureIndex], changed_at: float
+    ) -> None:
+        before = self.declared, self._structures, self._by_slug, self._hosts, self.changed_at
+        known, former = self._by_slug, self.declared
+        self._by_slug = {
+            slug: known[slug]
+            if former.get(slug) is site and self._structures.get(slug) is structures.get(slug)
+            else with_structure(site, structures.get(slug))
+            for slug, site in declared.items()
+        }
+        self.declared, self._structures, self.changed_at = declared, structures, changed_at
+        self._hosts = _hosts(self._by_slug)
         try:
             self._notify()
         except BaseException:
-            self._by_slug, self._hosts, self.changed_at = before
+            self.declared, self._structures, self._by_slug, self._hosts, self.changed_at = before
             self._notify()
             raise
 
@@ -258,7 +308,7 @@ def read_sites(path: Path, public_url: str | None = None) -> Sites:
             sites[site.slug] = site
             declared[site.slug] = file.name
     sites = _with_public_url(sites, public_url)
-    errors += _errors_between(sites)
+    errors += errors_between(sites)
     if errors:
         raise SitesError(f"{path}: " + "; ".join(errors))
     read = Sites(sites)
@@ -320,7 +370,7 @@ def _site(table: dict[str, Any], file: Path) -> tuple[Site | None, list[str]]:
     site = convert_all_but_wrong(table, Site, wrong)
     if wrong or site is None:
         return None, [f"site {table.get('slug', '?')}: {error}" for error in wrong]
-    own = _errors_of(table, site)
+    own = errors_of(table, site)
     origins = []
     for origin in site.origins:
         try:
@@ -332,45 +382,6 @@ def _site(table: dict[str, Any], file: Path) -> tuple[Site | None, list[str]]:
     return msgspec.structs.replace(site, theme=theme, origins=list(dict.fromkeys(origins))), errors
 
 
-@cache
-def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-def _errors_of(table: dict[str, Any], site: Site) -> list[str]:
-    errors = [f"{name} {error}" for name, text in _texts(table) if (error := _text_error(text))]
-    if site.slug in RESERVED_SLUGS:
-        errors.append(f"slug {site.slug!r} is reserved")
-    if site.timezone not in _time_zones():
-        errors.append(f"timezone {site.timezone!r} is not an IANA time zone")
-    if site.first_weekday not in WEEKDAYS:
-        errors.append(f"first_weekday {site.first_weekday!r} must be one of {', '.join(WEEKDAYS)}")
-    slugs = [section.slug for section in site.sections]
-    errors += [f"section {slug} is declared twice" for slug in dict.fromkeys(slugs) if slugs.count(slug) > 1]
-    errors += [f"section {slug!r} is reserved: the installation uses that path" for slug in slugs if _is_reserved(slug)]
-    return errors
-
-
-def _is_reserved(section: str) -> bool:
-    return section in RESERVED_SECTIONS
-
-
-def _texts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    if isinstance(value, str):
-        yield name, value
-    elif isinstance(value, dict):
-        for key, one in value.items():
-            yield from _texts(one, f"{name}.{key}" if name else key)
-    elif isinstance(value, list):
-        for number, one in enumerate(value):
-            yield from _texts(one, f"{name}[{number}]")
-
-
-def _text_error(text: str) -> str | None:
-    found = next((one for one in text if unicodedata.category(one) in ("Cc", "Cs")), None)
-    return None if found is None else f"has the control character U+{ord(found):04X}"
-
-
 def _with_public_url(sites: dict[str, Site], public_url: str | None) -> dict[str, Site]:
     if public_url is None:
         return sites
@@ -379,13 +390,3 @@ def _with_public_url(sites: dict[str, Site], public_url: str | None) -> dict[str
             origins = list(dict.fromkeys([public_url, *site.origins]))
             return sites | {slug: msgspec.structs.replace(site, origins=origins)}
     return sites
-
-
-def _errors_between(sites: Mapping[str, Site]) -> list[str]:
-    errors, owners = [], dict[str, str]()
-    for site in sites.values():
-        for origin in site.origins:
-            owner = owners.setdefault(origin, site.slug)
-            if owner != site.slug:
-                errors.append(f"origin {origin} is declared by two sites, {owner} and {site.slug}")
-    return errors

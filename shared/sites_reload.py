@@ -68,7 +68,7 @@ class SitesReload:
 
     def configuration(self) -> dict[str, Any]:
         """Return the sites in use and the problem, as JSON, for `presstally sites check`."""
-        return {"sites": [msgspec.to_builtins(site) for site in self.sites.values()], "problem": self.problem}
+        return {"sites": [msgspec.to_builtins(site) for site in self.sites.declared.values()], "problem": self.problem}
 
     async def run(self) -> None:
         """Take over changes until cancelled."""
@@ -123,8 +123,8 @@ class SitesReload:
 
     def _take_over(self, new: Sites) -> str | None:
         """Use the sites from now on; return why that failed."""
-        before = dict(self.sites)
-        if list(before.items()) == list(new.items()):
+        before = dict(self.sites.declared)
+        if list(before.items()) == list(new.declared.items()):
             return None
         new.changed_at = time.time()
         try:
@@ -133,7 +133,7 @@ class SitesReload:
             log.error("taking over the sites' configuration failed", exc_info=error)
             return repr(error)
         self._changes += 1
-        changes = {name: slugs for name, slugs in changed_sites(before, dict(self.sites)).items() if slugs}
+        changes = {name: slugs for name, slugs in changed_sites(before, dict(self.sites.declared)).items() if slugs}
         log.info("the sites' configuration was taken over", **changes)
         return None
 

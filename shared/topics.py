@@ -22,6 +22,7 @@ from shared.events import Adjustment, PageEvent, PageLive, RefusedOrigin
 from shared.kafka.connection import KafkaConfig
 from shared.retry import retry_until_done
 from shared.settings import Settings
+from shared.site_structure import SiteStructure, StaticPage
 from shared.topic_check import (
     MIN_IN_SYNC,
     Deviation,
@@ -59,12 +60,20 @@ class Topic:
     name: str
     key: str
     value: type
+    """Type of the values; of the first kind, if there are `others`."""
     purpose: str
     config: dict[str, str] = field(hash=False)
     consequences: dict[str, str] = field(hash=False)
     """What follows from a property of `config` that the topic does not have."""
     partitions: int | None = None
     """Of the topic and of its dead letters, if they need no more; None is the setting."""
+    others: tuple[type, ...] = ()
+    """Further types of values: the field `type` says which one a value has."""
+
+    @property
+    def values(self) -> tuple[type, ...]:
+        """The types of its values."""
+        return self.value, *self.others
 
     @property
     def dead_letters(self) -> str:
@@ -137,7 +146,19 @@ REFUSED_ORIGINS = Topic(
     },
     partitions=1,
 )
-TOPICS = (PAGE_VIEWS, ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE, REFUSED_ORIGINS)
+SITE_STRUCTURE = Topic(
+    "site-structure",
+    "site; of a static page SITE/page/ID",
+    SiteStructure,
+    "Sections, tags, authors and menus of each site as its newsroom edits them, with the slugs that they gave up, and "
+    "static pages. Each value is the whole state, with a rising version. One partition, so that the order of changes "
+    "is that of the newsroom.",
+    COMPACTED,
+    COMPACTED_CONSEQUENCES,
+    partitions=1,
+    others=(StaticPage,),
+)
+TOPICS = (PAGE_VIEWS, ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE, REFUSED_ORIGINS, SITE_STRUCTURE)
 FEW_PARTITIONS = {name: one.partitions for one in TOPICS if one.partitions for name in (one.name, one.dead_letters)}
 DEAD_LETTER_CONFIG = {
     "cleanup.policy": "delete",

@@ -1,5 +1,6 @@
-"""The service's SQL statements, by name."""
+"""The service's SQL statements by name."""
 
 from shared.postgres import read_queries
 
 SQL = read_queries(__package__)
+STRUCTURE_SQL = read_queries(__package__, "sql/structure.sql")

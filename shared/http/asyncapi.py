@@ -20,7 +20,9 @@ REFERENCE = "#/components/schemas/{name}"
 
 def asyncapi_document() -> dict[str, object]:
     """Return the AsyncAPI 3.0 document of all topics."""
-    _, schemas = msgspec.json.schema_components([topic.value for topic in TOPICS], ref_template=REFERENCE)
+    _, schemas = msgspec.json.schema_components(
+        [value for topic in TOPICS for value in topic.values], ref_template=REFERENCE
+    )
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -39,7 +41,7 @@ def asyncapi_document() -> dict[str, object]:
 
 
 def _channel(topic: Topic) -> dict[str, object]:
-    name = topic.value.__name__
+    names = [value.__name__ for value in topic.values]
     config = ", ".join(f"{key}={value}" for key, value in topic.config.items())
     return {
         "address": topic.name,
@@ -51,6 +53,7 @@ def _channel(topic: Topic) -> dict[str, object]:
                 "contentType": "application/json",
                 "payload": {"$ref": REFERENCE.format(name=name)},
             }
+            for name in names
         },
     }
 
@@ -77,18 +80,28 @@ def _html() -> str:
         parts.append(Markup("<section><h2><code>{}</code></h2><p>{}</p><dl>").format(topic.name, topic.purpose))
         facts = {
             "Key": topic.key,
-            "Value": f"{topic.value.__name__}, JSON",
+            "Value": " or ".join(value.__name__ for value in topic.values) + ", JSON",
             "Dead letters": topic.dead_letters,
         }
         for name, value in {**facts, **topic.config}.items():
             parts.append(Markup("<dt>{}</dt><dd>{}</dd>").format(name, value))
-        parts.append(Markup("</dl><table><tr><th>field</th><th>type</th><th>required</th></tr>"))
-        for field in msgspec.structs.fields(topic.value):
-            kind = msgspec.json.encode(_inline_schema(field.type)).decode()
-            row = Markup("<tr><td><code>{}</code></td><td><code>{}</code></td><td>{}</td></tr>")
-            parts.append(row.format(field.encode_name, kind, "yes" if field.required else "no"))
-        parts.append(Markup("</table></section>"))
+        parts.append(Markup("</dl>"))
+        parts += [_fields_table(value, with_name=bool(topic.others)) for value in topic.values]
+        parts.append(Markup("</section>"))
     return Markup().join(parts)
+
+
+def _fields_table(value: type, *, with_name: bool) -> Markup:
+    parts = [Markup("<h3>{}</h3>").format(value.__name__)] if with_name else []
+    parts.append(Markup("<table><tr><th>field</th><th>type</th><th>required</th></tr>"))
+    row = Markup("<tr><td><code>{}</code></td><td><code>{}</code></td><td>{}</td></tr>")
+    tag = value.__struct_config__.tag  # type: ignore[attr-defined] # every value is a structure
+    if tag is not None:
+        parts.append(row.format("type", msgspec.json.encode({"const": tag}).decode(), "yes"))
+    for field in msgspec.structs.fields(value):
+        kind = msgspec.json.encode(_inline_schema(field.type)).decode()
+        parts.append(row.format(field.encode_name, kind, "yes" if field.required else "no"))
+    return Markup().join([*parts, Markup("</table>")])
 
 
 def _inline_schema(kind: type) -> object:

@@ -7,12 +7,14 @@ from shared.articles import Article
 from shared.events import Adjustment, PageEvent, PageLive, RefusedOrigin
 from shared.kafka.connection import KafkaConfig
 from shared.settings import SettingsError
+from shared.site_structure import SiteStructure
 from shared.topics import (
     ARTICLES,
     COUNTER_ADJUSTMENTS,
     DEAD_LETTER_CONFIG,
     PAGE_VIEWS,
     PAGES_LIVE,
+    SITE_STRUCTURE,
     TOPICS,
     TopicSettings,
     create_topics,
@@ -21,7 +23,7 @@ from shared.topics import (
 DAY_MS = 86_400_000
 
 
-def test_topics_are_the_four_of_the_contract_and_refused_origins() -> None:
+def test_topics_are_the_four_of_the_contract_refused_origins_and_structure() -> None:
     """Names and message types are those that other programs use."""
     assert [(topic.name, topic.value) for topic in TOPICS] == [
         ("page-views", PageEvent),
@@ -29,6 +31,7 @@ def test_topics_are_the_four_of_the_contract_and_refused_origins() -> None:
         ("counter-adjustments", Adjustment),
         ("pages-live", PageLive),
         ("refused-origins", RefusedOrigin),
+        ("site-structure", SiteStructure),
     ]
 
 
@@ -41,7 +44,7 @@ def test_topics_of_states_are_compacted_and_page_views_kept_seven_days() -> None
         "message.timestamp.type": "LogAppendTime",
         "max.message.bytes": "1048588",
     }
-    for topic in (ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE):
+    for topic in (ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE, SITE_STRUCTURE):
         assert topic.config == {"cleanup.policy": "compact", "max.message.bytes": "1048588"}, topic.name
 
 

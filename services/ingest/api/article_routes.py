@@ -94,6 +94,7 @@ async def create_article(
             external_id=external[1],
             **fields,
         )
+        article = site.resolved(article)
         check_sections(token, "write", None, article)
         article = await resolve_images(connection, article)
         check_limits(article, site)
@@ -176,6 +177,7 @@ async def _edit(  # noqa: PLR0917 - the parameters of the two routes
         now = await database_time(connection)
         by_publisher = token.allows("publish", site.slug, stored.head.section)
         change = workflow.edit_article(stored, converted.fields, by_publisher=by_publisher, now=now)
+        change = replace(change, head=site.resolved(change.head))
         check_sections(token, "publish" if change.head.state != "draft" else "write", stored.head, change.head)
         change = replace(change, head=await resolve_images(connection, change.head))
         check_limits(change.head, site)

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from enum import Enum, auto
 from typing import Annotated, Any
@@ -23,6 +23,7 @@ from services.ingest.auth.tokens import Tokens
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.media.library import MediaStore
 from services.ingest.queries import SQL
+from services.ingest.structure.seeding import StructureSeeder
 from shared.articles import Article
 from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
@@ -67,6 +68,10 @@ class ApiContext:
         )
     )
     public_lists: PublicLists = field(default_factory=PublicLists)
+    structures: StructureSeeder = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.structures = StructureSeeder(self.pool, self.sites)
 
     def site(self, slug: str) -> Site:
         """Return a site that the caller may know.
@@ -162,15 +167,30 @@ def require_scope(scope: str) -> Any:
     """Return a dependency that yields the request's token and requires a scope (on any site)."""
 
     async def caller(request: Request, _: Annotated[Any, Security(_bearer)]) -> Caller:
-        return await api_context(request).tokens.require(request.headers.get("authorization"), scope)
+        context = api_context(request)
+        return with_section_aliases(
+            await context.tokens.require(request.headers.get("authorization"), scope), context.sites
+        )
 
     return Depends(caller)
 
 
 async def optional_caller(request: Request, _: Annotated[Any, Security(_bearer)]) -> Caller | None:
     """Return the request's token, or None without one; an invalid token is rejected, not ignored."""
-    authorization = request.headers.get("authorization")
-    return None if authorization is None else await api_context(request).tokens.require(authorization, "read")
+    authorization, context = request.headers.get("authorization"), api_context(request)
+    if authorization is None:
+        return None
+    return with_section_aliases(await context.tokens.require(authorization, "read"), context.sites)
+
+
+def with_section_aliases(caller: Caller, sites: Sites) -> Caller:
+    """Return a caller whose grants of single sections hold under every slug that these sections have or had."""
+    grants = set()
+    for grant in caller.grants:
+        site = sites.get(grant.site) if grant.section else None
+        slugs = [grant.section] if site is None else [grant.section, *site.section_keys(grant.section)]
+        grants |= {replace(grant, section=slug) for slug in slugs}
+    return caller if grants == caller.grants else replace(caller, grants=frozenset(grants))
 
 
 def _article_id(article_id: Annotated[str, Path(description="ID of the article", max_length=200)]) -> str:

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 import msgspec
 from starlette.responses import Response
 
+from services.ingest.api.structure_schemas import STRUCTURE_TYPES
 from services.ingest.articles.publication_status import PublicationStatus
 from services.ingest.articles.workflow import StoredArticle, allowed_transitions
 from services.ingest.content.errors import FieldError
@@ -265,6 +266,7 @@ _TYPES = (
     MediaList,
     ImportResult,
     ProblemDocument,
+    *STRUCTURE_TYPES,
 )
 _refs, SCHEMAS = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
 _SCHEMA: dict[type, dict[str, Any]] = dict(zip(_TYPES, _refs, strict=True))

@@ -55,14 +55,16 @@ class RelayComparison:
         self._compared_at = time.monotonic()
         if not report.is_known_log:  # the witness was lost, too
             self._witness, self._read_at = None, 0.0
-        if report.taken_over or report.sent_again or report.balances_taken_over or report.balances_sent_again:
-            log.warning(
-                "Postgres and the topics differed",
-                taken_over=report.taken_over,
-                sent_again=report.sent_again,
-                balances_taken_over=report.balances_taken_over,
-                balances_sent_again=report.balances_sent_again,
-            )
+        differences = {
+            "taken_over": report.taken_over,
+            "sent_again": report.sent_again,
+            "balances_taken_over": report.balances_taken_over,
+            "balances_sent_again": report.balances_sent_again,
+            "structures_taken_over": report.structures_taken_over,
+            "structures_sent_again": report.structures_sent_again,
+        }
+        if any(differences.values()):
+            log.warning("Postgres and the topics differed", **differences)
 
     async def _keep_witness(self, producer: AIOKafkaProducer, now: float) -> None:
         witness = await read_last_given(self._connection)

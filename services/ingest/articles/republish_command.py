@@ -48,7 +48,8 @@ def print_report(report: ComparisonReport) -> None:
     print(
         f"articles: {report.articles:,} in the topic, {report.sent_again:,} sent again, "
         f"{report.taken_over:,} taken over; opening balances: {report.balances_sent_again:,} sent again, "
-        f"{report.balances_taken_over:,} taken over"
+        f"{report.balances_taken_over:,} taken over; structure and static pages: {report.structures_sent_again:,} sent "
+        f"again, {report.structures_taken_over:,} taken over"
     )
     if report.was_restored:
         print("Postgres is older than what was given before: versions and numbers skip those since its backup")

@@ -2,7 +2,7 @@
 
 What the topic `articles` has and Postgres has not, was published after the backup that Postgres was restored from: it
 is taken over, so that no version and no number is given again. What Postgres has and a log that is another one has not,
-is sent again. The same holds for opening balances in `counter-adjustments`.
+is sent again. The same holds for opening balances in `counter-adjustments`, and for what is in `site-structure`.
 
 Drafts are in no topic. A database that was restored is recognised by its identity, by the witness in Kafka and by what
 the topic has; the next versions and numbers then skip more than can have been given since its backup.
@@ -27,6 +27,7 @@ from services.ingest.articles.store import (
     save_change,
     taken_old_addresses,
 )
+from services.ingest.articles.structure_recovery import queue_missing_structures, take_over_structures
 from services.ingest.articles.witness import GROUP, Witness, read_last_given
 from services.ingest.articles.workflow import ArticleChange, StoredArticle, due_at
 from services.ingest.auth.actors import Actor
@@ -37,10 +38,11 @@ from shared.articles import Article
 from shared.consumer_offsets import ConsumerOffsets
 from shared.logs import log
 from shared.postgres import POSTGRES_DATA_ERRORS, Connection
-from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS
+from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS, SITE_STRUCTURE
 
 ARTICLE_OFFSETS = ConsumerOffsets("ingest", GROUP, ARTICLES.name)
 BALANCE_OFFSETS = ConsumerOffsets("ingest", GROUP, COUNTER_ADJUSTMENTS.name)
+STRUCTURE_OFFSETS = ConsumerOffsets("ingest", GROUP, SITE_STRUCTURE.name)
 RECOVERY = Actor("recovery")
 RECOVERED_NOTE = "Published after the backup that Postgres was restored from; taken from the topic articles"
 COLLIDED_NOTE = "Changed before it was known that a newer version is published; renumbered above that version"
@@ -69,6 +71,9 @@ class ComparisonReport:
     sent_again: int = 0
     balances_taken_over: int = 0
     balances_sent_again: int = 0
+    structures_taken_over: int = 0
+    """Structures of sites and static pages."""
+    structures_sent_again: int = 0
     conflicts: list[str] = field(default_factory=list)
     """What could not be taken over as it was, or had to give way, for an operator."""
 
@@ -116,6 +121,7 @@ class TopicRecovery:
         self._skipped = former + SKIPPED + last["age"]
         articles = await open_compared_log(connection, self._reader, ARTICLE_OFFSETS)
         balances = await open_compared_log(connection, self._reader, BALANCE_OFFSETS)
+        structures = await open_compared_log(connection, self._reader, STRUCTURE_OFFSETS)
         given = await read_last_given(connection)
         report.is_known_log = articles.is_known
         report.was_restored = after_restore or _is_restored(last, articles, given, witness)
@@ -127,13 +133,17 @@ class TopicRecovery:
             log.warning("Postgres was restored; versions and numbers skip those that may have been given since")
         await self._compare_articles(articles, everything=everything)
         await self._compare_balances(balances, everything=everything)
+        await self._compare_structures(structures, everything=everything)
         if is_relay:
             async with connection.transaction():
                 await ARTICLE_OFFSETS.reset(connection, articles.moved())
                 await BALANCE_OFFSETS.reset(connection, balances.moved())
+                await STRUCTURE_OFFSETS.reset(connection, structures.moved())
                 await connection.execute(SQL["confirm_comparison"])
-        RECOVERED.labels("taken_over").inc(report.taken_over + report.balances_taken_over)
-        RECOVERED.labels("sent_again").inc(report.sent_again + report.balances_sent_again)
+        taken_over = report.taken_over + report.balances_taken_over + report.structures_taken_over
+        RECOVERED.labels("taken_over").inc(taken_over)
+        sent_again = report.sent_again + report.balances_sent_again + report.structures_sent_again
+        RECOVERED.labels("sent_again").inc(sent_again)
         return report
 
     async def _compare_articles(self, topic: ComparedLog, *, everything: bool) -> None:
@@ -153,6 +163,13 @@ class TopicRecovery:
             self._report.balances_taken_over += await take_over_balances(self._connection, records, known)
         if everything or not topic.is_known:
             self._report.balances_sent_again = await queue_missing_balances(self._connection, known)
+
+    async def _compare_structures(self, topic: ComparedLog, *, everything: bool) -> None:
+        versions: dict[str, int] = {}
+        async for records in topic.records(self._reader, self._read_to, everything=everything):
+            self._report.structures_taken_over += await take_over_structures(self._connection, records, versions)
+        if everything or not topic.is_known:
+            self._report.structures_sent_again = await queue_missing_structures(self._connection, versions)
 
     def _newest(self, records: Sequence[ConsumerRecord], versions: dict[str, int]) -> list[Article]:
         newest: dict[str, Article] = {}

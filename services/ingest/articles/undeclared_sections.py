@@ -38,7 +38,9 @@ async def find_undeclared(
     Raises:
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
     """
-    declared = [(site.slug, section.slug) for site in sites.values() for section in site.sections]
+    declared = [
+        (site.slug, slug) for site in sites.values() for one in site.sections for slug in site.section_keys(one.slug)
+    ]
     names = [[pair[number] for pair in declared] for number in (0, 1)]
     rows = await connection.fetch(SQL["undeclared_sections"], *names, list(sites))
     return {SectionOfSite(row["site"], row["section"]): row["articles"] for row in rows}

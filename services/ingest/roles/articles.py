@@ -20,6 +20,7 @@ from services.ingest.api import (
     import_routes,
     media_routes,
     public_article_routes,
+    section_routes,
 )
 from services.ingest.api.body_limits import BodyLimitMiddleware
 from services.ingest.api.dependencies import ApiContext
@@ -45,7 +46,7 @@ from shared.object_store import open_store
 from shared.postgres import open_pool
 from shared.role import Process, Role
 from shared.topic_watch import TopicWatch
-from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE, wanted_topics
+from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE, SITE_STRUCTURE, wanted_topics
 from shared.tracing import consumer_middlewares, http_telemetry, start_tracing, stop_tracing
 
 SHUTDOWN_SECONDS = 4.0
@@ -83,6 +84,7 @@ def editor_api(context: ApiContext) -> FastAPI:
     api.include_router(history_routes.router)
     api.include_router(media_routes.router)
     api.include_router(import_routes.router)
+    api.include_router(section_routes.router)
     documentation.add_documentation(api)
 
     def openapi() -> dict[str, Any]:
@@ -127,10 +129,11 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
     media = MediaStore(open_store(settings.media))
     gate = ComparisonGate(background)
     context = ApiContext(pool, Tokens(pool), sites, tracker, media, gate)
-    used = [ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE]
+    used = [ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE, SITE_STRUCTURE]
     topics = TopicWatch(settings.kafka, wanted_topics(settings.replication, used, dead_letters=False))
     sections = UndeclaredSectionsWatch(background, sites)
     tasks = [
+        process.spawn(context.structures.run(), "structure of sites"),
         process.spawn(sections.run(), "look for undeclared sections"),
         process.spawn(topics.run(), "check the topics"),
         process.spawn(run_outbox_relay(background, settings.kafka), "outbox relay"),

@@ -6,11 +6,12 @@ A change of these projections raises PROJECTION_VERSION: builders then rebuild a
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.render.pages.article_text import searchable_lines, tag_slug
+from services.render.pages.article_text import searchable_lines
 from services.render.pages.search_query import pairs, words
 from shared.articles import Article, is_public, is_undated
 from shared.old_urls import old_addresses
 from shared.sites import Site
+from shared.slugs import name_slug
 from shared.text import fold_diacritics
 
 PROJECTION_VERSION = 4
@@ -68,7 +69,7 @@ def list_keys(article: Article, site: Site) -> dict[str, str]:
     """Return the names of the lists that show the article, by list key."""
     local = sort_time(article).astimezone(site.zone)
     found = {f"section/{section}": section for section in (article.section, *article.also_in)}
-    found |= {f"tag/{slug}": tag for tag in reversed(article.tags) if (slug := tag_slug(tag))}
+    found |= {f"tag/{slug}": tag for tag in reversed(article.tags) if (slug := name_slug(tag))}
     if article.translation_of:
         found[f"translation/{article.translation_of}"] = ""
     return found if is_undated(article) else found | {f"month/{local:%Y-%m}": ""}

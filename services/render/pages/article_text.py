@@ -1,10 +1,6 @@
-"""Texts of an article: plain text, summaries, tags in URLs. Pure."""
+"""Texts of an article: plain text, and the label of its source. Pure."""
 
-import re
 from collections.abc import Iterator
-from functools import lru_cache
-
-from slugify import slugify
 
 from services.render.pages.translations import source_word
 from shared.articles import (
@@ -52,14 +48,3 @@ def _lines(block: Block) -> Iterator[str]:
     yield from map(inline_text, inline_html_parts(block))
     if isinstance(block, Quote):
         yield block.cite or ""
-
-
-_SIGNS = re.compile(r"(?<=[^\W_])[+#]+(?!\w)")
-_SIGN_NAMES = {"+": "plus", "#": "sharp"}
-
-
-@lru_cache(4_096)  # slugify takes 40 µs, and many pages have the same tags
-def tag_slug(tag: str) -> str:
-    """Return a tag's slug in URLs; "" if it has no letter or digit. C++ and C# are two tags."""
-    named = _SIGNS.sub(lambda one: "".join(f" {_SIGN_NAMES[sign]} " for sign in one[0]), tag)
-    return slugify(named, max_length=60)

@@ -4,11 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from services.render.pages.article_text import (
-    searchable_lines,
-    source_label,
-    tag_slug,
-)
+from services.render.pages.article_text import searchable_lines, source_label
 from services.render.pages.dates import local_date, local_day, month_name
 from services.render.pages.document import Document
 from services.render.pages.feeds import feed_path, feed_title
@@ -23,6 +19,7 @@ from shared.article_identity import local_iso, permanent_id, published_date
 from shared.articles import Article, article_path
 from shared.embeds import PLATFORM_NAMES, embed_url
 from shared.sites import Section, Site
+from shared.slugs import name_slug
 from shared.structured_data import crop, hosted_images, is_hosted, news_article, summary
 from shared.text import inline_text
 
@@ -135,7 +132,7 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "article_path": article_path,
         "section_path": section_path,
         "tag_path": tag_path,
-        "tag_slug": tag_slug,
+        "tag_slug": name_slug,
         "month_path": month_path,
         "page_path": page_path,
         "feed_path": feed_path,

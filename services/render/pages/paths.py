@@ -1,6 +1,6 @@
 """The paths of list pages. Pure."""
 
-from services.render.pages.article_text import tag_slug
+from shared.slugs import name_slug
 
 
 def section_path(section: str) -> str:
@@ -10,7 +10,7 @@ def section_path(section: str) -> str:
 
 def tag_path(tag: str) -> str:
     """Return the path of a tag's list."""
-    return f"/tag/{tag_slug(tag)}/"
+    return f"/tag/{name_slug(tag)}/"
 
 
 def month_path(year: int, month: int) -> str:

@@ -19,6 +19,8 @@ INCLUDED = {
 SECRETS = (OTHER, "Giao Thủy", "Bài của site khác", "bien-dong")
 """What no response to a token of another site may have."""
 ARTICLE = "/articles/{article_id}"
+SECTION = "thu"
+"""A section without articles, which each site gets."""
 
 
 @dataclass(frozen=True)
@@ -26,7 +28,7 @@ class Route:
     """What a route needs: its scope, what it names, and a request that succeeds."""
 
     scope: str
-    names: Literal["article", "image", "site", "public article", "public sites"]
+    names: Literal["article", "image", "site", "public article", "public sites", "structure"]
     body: Any = None
     query: str = ""
     states: tuple[str, ...] = ()
@@ -36,6 +38,11 @@ class Route:
 
 def transition(*states: str, scope: str = "publish", **body: Any) -> Route:
     return Route(scope, "article", body, states=states)
+
+
+def structure(scope: str, body: Any = None, status: int = 200) -> Route:
+    """A route whose query names the site."""
+    return Route(scope, "structure", body, status=status)
 
 
 DRAFT = {"section": "tin-tuc", "title": "Bài", "body": "<p>x</p>"}
@@ -68,6 +75,12 @@ ROUTES = {
     "GET /media/{medium}": Route("read", "image"),
     "PATCH /media/{medium}": Route("write", "image", {"focus": None}),
     "GET /media/{medium}/original": Route("write", "image"),
+    "GET /sections": structure("read"),
+    "GET /sections/{slug}": structure("read"),
+    "POST /sections": Route("publish", "site", {"name": "Mục {n}"}, status=201),
+    "PATCH /sections/{slug}": structure("publish", {"name": "Tên mới"}),
+    "POST /sections/{slug}/merge": structure("admin", {"into": "tin-tuc"}),
+    "DELETE /sections/{slug}": structure("admin", status=204),
     "POST /imports": Route("write", "site", b'{"external_id": "1", "title": "Bai", "section": "tin-tuc"}'),
 }
 
@@ -100,20 +113,31 @@ class World:
         assert upload.status == 201, upload.body
         return str(upload.json()["id"])
 
+    async def section(self, site: str) -> None:
+        made = await self.api.call("POST", "/sections", {"site": site, "name": "Thử", "slug": SECTION}, "admin")
+        assert made.status in (201, 409), made.body
+
     async def request(self, name: str, route: Route, target: str, object_id: str, scope: str | None) -> Any:
         """Send the request of a route about a target, with a token of the own site only."""
         method, path = name.split(" ", 1)
-        path = path.format_map({"article_id": object_id, "medium": object_id, "version": 1})
+        path = path.format_map({"article_id": object_id, "medium": object_id, "version": 1, "slug": SECTION})
         body, query = route.body, route.query
         if isinstance(body, bytes) and body == b"image":
             self.count += 1
             body = png(self.count)
-        if route.names in ("site", "public sites"):
+        headers = {}
+        if isinstance(body, dict) and "{n}" in str(body.get("name")):
+            self.count += 1
+            body = {**body, "name": body["name"].replace("{n}", str(self.count))}
+        if route.names == "structure":
+            query = f"site={target}"
+            headers = {"if_match": "*"}
+        elif route.names in ("site", "public sites"):
             if isinstance(body, dict):
                 body = {**body, "site": target}
             else:
                 query = f"site={target}"
-        return await self.api.call(method, f"{path}?{query}", body, scope, OWN)
+        return await self.api.call(method, f"{path}?{query}", body, scope, OWN, **headers)
 
 
 def test_every_route_has_expected_rights(tenants: Any) -> None:
@@ -131,11 +155,14 @@ def test_every_route_has_expected_rights(tenants: Any) -> None:
 async def test_route_rights_by_scope_and_site(tenants: Any, name: str) -> None:
     """Without the scope it is 401 or 403, on the own site it succeeds, and another site is like none: 403 or 404."""
     world, route = World(tenants), ROUTES[name]
-    is_named = route.names in ("site", "public sites")
+    is_named = route.names in ("site", "public sites", "structure")
     for scope in (None, *SCOPES):
         public = scope is None and route.names.startswith("public")
         allowed = scope is not None and route.scope in INCLUDED[scope]
         answers = {}
+        if route.names == "structure":
+            for site in (OWN, OTHER):
+                await world.section(site)
         for target in (OWN, OTHER, NOWHERE):
             object_id = "khong-co" if route.names.endswith("article") else "0" * 64
             if not is_named and target != NOWHERE and (allowed or target == OTHER):

@@ -1,9 +1,9 @@
-"""Plain text of an article for the search, labels of sources, and tags in URLs."""
+"""Plain text of an article for the search, and labels of sources."""
 
 import msgspec
 import pytest
 
-from services.render.pages.article_text import searchable_lines, source_label, tag_slug
+from services.render.pages.article_text import searchable_lines, source_label
 from services.render.pages.theme_check import sample_article
 from shared.articles import Source
 
@@ -35,23 +35,3 @@ def test_source_label_default_is_in_the_articles_language(source: Source | None,
     assert source_label(article) == label
     english = msgspec.structs.replace(article, source=Source("Báo"), language="en")
     assert source_label(english) != "Theo"
-
-
-@pytest.mark.parametrize(
-    ("tag", "slug"),
-    [
-        ("Chợ phiên", "cho-phien"),
-        ("Đồng Bằng", "dong-bang"),
-        ("C & D", "c-d"),
-        ("C", "c"),
-        ("C++", "c-plus-plus"),
-        ("C#", "c-sharp"),
-        ("#C", "c"),
-        ("1+1", "1-1"),
-        ("!!!", ""),
-        ("x" * 80, "x" * 60),
-    ],
-)
-def test_tag_slug_is_ascii_or_empty(tag: str, slug: str) -> None:
-    """A tag's slug has letters and digits only, at most 60; without any it is empty."""
-    assert tag_slug(tag) == slug

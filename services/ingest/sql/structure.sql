@@ -1,0 +1,102 @@
+-- Statements of the structure of sites: services/ingest/structure/.
+
+-- name: structure_versions
+SELECT site, version FROM ingest.site_structures
+
+-- name: structures
+SELECT content FROM ingest.site_structures WHERE site = ANY ($1)
+
+-- name: structure
+SELECT version, content, seed FROM ingest.site_structures WHERE site = $1
+
+-- name: structure_for_update
+SELECT version, content, seed FROM ingest.site_structures WHERE site = $1 FOR UPDATE
+
+-- name: insert_structure
+-- Of several replicas that seed a site, one does.
+INSERT INTO ingest.site_structures (site, version, content, seed, modified_at) VALUES ($1, $2, $3::jsonb, $4::jsonb, $5)
+ON CONFLICT DO NOTHING
+RETURNING site
+
+-- name: update_structure
+UPDATE ingest.site_structures SET version = $2, content = $3::jsonb, modified_at = $4 WHERE site = $1 AND version = $5
+RETURNING site
+
+-- name: take_over_structure
+-- From the topic: only a newer one.
+INSERT INTO ingest.site_structures AS s (site, version, content, seed, modified_at)
+VALUES ($1, $2, $3::jsonb, '[]', $4)
+ON CONFLICT (site) DO UPDATE
+SET version = EXCLUDED.version, content = EXCLUDED.content, modified_at = EXCLUDED.modified_at
+WHERE s.version < EXCLUDED.version
+RETURNING site
+
+-- name: structure_contents
+SELECT site, version, content FROM ingest.site_structures
+
+-- name: database_milliseconds
+SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint
+
+-- name: term_counts
+-- $3: names; null: all. How many articles name each, and how many of these are public with it.
+SELECT name, count(*) AS articles, count(*) FILTER (WHERE is_public) AS public_articles
+FROM ingest.article_terms
+WHERE site = $1 AND kind = $2 AND ($3::text[] IS NULL OR name = ANY ($3))
+GROUP BY name
+
+-- name: count_articles_of_terms
+SELECT count(DISTINCT article) AS articles FROM ingest.article_terms WHERE site = $1 AND kind = $2 AND name = ANY ($3)
+
+-- name: static_page
+SELECT id, site, version, slug, content, live, created_at, modified_at, modified_by FROM ingest.static_pages
+WHERE id = $1
+
+-- name: static_page_for_update
+SELECT id, site, version, slug, content, live, created_at, modified_at, modified_by FROM ingest.static_pages
+WHERE id = $1 FOR UPDATE
+
+-- name: static_pages
+SELECT id, site, version, slug, content, live, created_at, modified_at, modified_by FROM ingest.static_pages
+WHERE site = $1
+ORDER BY content ->> 'title', id
+
+-- name: static_page_of_slug
+SELECT id FROM ingest.static_pages WHERE site = $1 AND slug = $2
+
+-- name: count_static_pages
+SELECT count(*) FROM ingest.static_pages WHERE site = $1
+
+-- name: insert_static_page
+INSERT INTO ingest.static_pages (id, site, version, slug, content, live, created_at, modified_at, modified_by)
+VALUES ($1, $2, $3, $4, $5::jsonb, NULL, $6, $6, $7)
+
+-- name: update_static_page
+UPDATE ingest.static_pages
+SET version = $2, slug = $3, content = $4::jsonb, live = $5::jsonb, modified_at = $6, modified_by = $7
+WHERE id = $1 AND version = $8
+RETURNING id
+
+-- name: take_over_static_page
+-- From the topic: only a newer one. A slug that another page has meanwhile is no error: the id takes its place.
+INSERT INTO ingest.static_pages AS p (id, site, version, slug, content, live, created_at, modified_at, modified_by)
+VALUES (
+    $1, $2, $3,
+    CASE WHEN EXISTS (SELECT FROM ingest.static_pages o WHERE o.site = $2 AND o.slug = $4 AND o.id <> $1) THEN $1 ELSE $4 END,
+    $5::jsonb, $5::jsonb, $6, $6, $7
+)
+ON CONFLICT (id) DO UPDATE
+SET version = EXCLUDED.version, slug = EXCLUDED.slug, content = EXCLUDED.content, live = EXCLUDED.live,
+    modified_at = EXCLUDED.modified_at, modified_by = EXCLUDED.modified_by
+WHERE coalesce((p.live ->> 'version')::bigint, 0) < EXCLUDED.version AND p.version < EXCLUDED.version
+RETURNING id
+
+-- name: live_static_pages
+SELECT id, live FROM ingest.static_pages WHERE live IS NOT NULL
+
+-- name: term_counts_by_slug
+-- $3, $4: names, and the slug of each. An article with two names of a slug counts once.
+SELECT g.slug, count(DISTINCT t.article) AS articles,
+    count(DISTINCT t.article) FILTER (WHERE t.is_public) AS public_articles
+FROM unnest($3::text[], $4::text[]) AS g (name, slug)
+JOIN ingest.article_terms t ON t.site = $1 AND t.kind = $2 AND t.name = g.name
+GROUP BY g.slug
