@@ -169,6 +169,7 @@ class Stack:
             "PRESSTALLY_SITES": str(sites_path(self.home.absolute(), ROOT)),
             "PRESSTALLY_PUBLIC_URL": self.url,
             "PRESSTALLY_SPOOL": str(self.home / "spool"),
+            "PRESSTALLY_ARTICLES_URL": f"http://127.0.0.1:{self.ports['articles']}",
             "PRESSTALLY_MEDIA": (self.home / "media").absolute().as_uri(),
             # Kafka is local, so a killed counter can be detected sooner than over a network.
             "PRESSTALLY_SESSION_TIMEOUT_MS": "4000",

@@ -9,6 +9,11 @@ from shared.settings import Settings
 class RenderSettings(Settings):
     """What the render service needs on top of the common settings."""
 
+    articles_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^/?#@\s]+/?)?$",
+        description="Internal address of ingest's role articles, for previews; empty: no previews",
+    )
     media: StoreUrl = ".local/media"
     group: str = Field(default="render-builder", description="Kafka consumer group of the builders")
     page_cache_bytes_max: int = Field(

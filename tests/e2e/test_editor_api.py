@@ -8,6 +8,8 @@ from typing import Any
 import asyncpg
 import pytest
 
+from services.render.pages.preview import without_banner, without_tracker
+
 
 def path_of(url: str) -> str:
     return "/" + url.split("/", 3)[3]
@@ -315,3 +317,23 @@ async def test_publication_failed_render_is_reported_with_reason(system: Any, ed
     while (status := editors.publication(article, wait="0s"))["status"] != "failed":
         assert time.monotonic() < deadline, status
     assert "unknown-site" in status["reason"]
+
+
+def test_preview_shows_a_draft_through_the_gateway_until_it_is_revoked(system: Any, editors: Any) -> None:
+    """The link shows the version in the theme, uncached; published, the page has its bytes; revoked, it is the 404."""
+    article = editors.create("Sắp có chợ đêm", lead="Sapo.")["id"]
+    link = editors.call("POST", f"/articles/{article}/previews", {}, "write").json()
+    path = path_of(link["url"])
+    shown = system.get(path)
+    assert (shown.status, shown.headers["cache-control"]) == (200, "no-store")
+    assert "<h1>Sắp có chợ đêm</h1>" in shown.text
+    assert system.get("/previews").status == 404
+    published = editors.publish(article)
+    status = editors.publication(article, version=published["version"])
+    page, shown = system.get(path_of(status["url"])).text, system.get(path)
+    assert without_banner(shown.text) == without_tracker(page)
+    missing = system.get("/khong-co-trang-nay.html")
+    assert editors.call("DELETE", f"/articles/{article}/previews/{link['id']}", scope="write").status == 204
+    for gone in (path, path[:-1], f"{path}x"):
+        answer = system.get(gone)
+        assert (answer.status, answer.text, answer.headers["cache-control"]) == (404, missing.text, "no-store")

@@ -16,6 +16,8 @@ from services.render.builder import store
 from services.render.roles.site import site_role
 from services.render.site.images import Images
 from services.render.site.portal import Pools, Portal
+from services.render.site.preview_source import PreviewSource
+from services.render.site.previews import Previews
 from shared.articles import Article, Paragraph, Source
 from shared.http.app import HttpApp
 from shared.object_store import open_store
@@ -58,6 +60,7 @@ class TestPortal:
     media: str
     site: Site = SITE
     articles: dict[int, Article] = field(default_factory=dict)
+    articles_url: str = ""
 
     @property
     def pools(self) -> Pools:
@@ -129,7 +132,11 @@ class TestPortal:
         protocol = Protocol()
         front = HttpApp()
         front.starting = ["site"]
-        front.open(site_role(self.portal, Images(open_store(self.media))))
+        front.open(
+            site_role(
+                self.portal, Images(open_store(self.media)), Previews(self.portal, PreviewSource(self.articles_url))
+            )
+        )
         await front.__rsgi__(asked, protocol)  # type: ignore[arg-type]
         assert protocol.got
         return protocol.got

@@ -14,6 +14,7 @@ from fastapi.security import HTTPBearer
 from starlette.requests import Request
 
 from services.ingest.api.public_lists import PublicLists
+from services.ingest.articles.previews import PreviewLinks
 from services.ingest.articles.publication_status import PublicationTracker
 from services.ingest.articles.store import read_article
 from services.ingest.articles.topic_comparison import ComparisonGate
@@ -72,6 +73,9 @@ class ApiContext:
 
     def __post_init__(self) -> None:
         self.structures = StructureSeeder(self.pool, self.sites)
+
+    def __post_init__(self) -> None:
+        self.previews = PreviewLinks(self.pool)
 
     def site(self, slug: str) -> Site:
         """Return a site that the caller may know.

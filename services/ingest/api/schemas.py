@@ -8,6 +8,7 @@ import msgspec
 from starlette.responses import Response
 
 from services.ingest.api.structure_schemas import STRUCTURE_TYPES
+from services.ingest.articles.previews import PreviewLink
 from services.ingest.articles.publication_status import PublicationStatus
 from services.ingest.articles.workflow import StoredArticle, allowed_transitions
 from services.ingest.content.errors import FieldError
@@ -229,6 +230,12 @@ class MediaList(msgspec.Struct):
     next: str | None
 
 
+class PreviewLinkList(msgspec.Struct):
+    """The preview links of an article, newest first."""
+
+    previews: list[PreviewLink]
+
+
 class ProblemDocument(msgspec.Struct, omit_defaults=True):
     """A problem document (RFC 9457). `errors` lists each invalid field with its limit and the size of the value."""
 
@@ -265,6 +272,8 @@ _TYPES = (
     MediaItem,
     MediaList,
     ImportResult,
+    PreviewLink,
+    PreviewLinkList,
     ProblemDocument,
     *STRUCTURE_TYPES,
 )

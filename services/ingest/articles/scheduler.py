@@ -47,6 +47,7 @@ async def run_scheduler(pool: asyncpg.Pool, sites: Sites) -> None:
             await _read_schedule(pool)
         if time.monotonic() - cleaned_at > CLEANUP_SECONDS:
             await pool.execute(SQL["delete_old_responses"])
+            await pool.execute(SQL["delete_old_previews"])
             cleaned_at = time.monotonic()
 
     await run_periodically(

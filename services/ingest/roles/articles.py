@@ -19,6 +19,7 @@ from services.ingest.api import (
     history_routes,
     import_routes,
     media_routes,
+    preview_routes,
     public_article_routes,
     section_routes,
 )
@@ -85,6 +86,7 @@ def editor_api(context: ApiContext) -> FastAPI:
     api.include_router(media_routes.router)
     api.include_router(import_routes.router)
     api.include_router(section_routes.router)
+    api.include_router(preview_routes.router)
     documentation.add_documentation(api)
 
     def openapi() -> dict[str, Any]:
@@ -146,7 +148,11 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
         async with run_broker(broker, settings.kafka, process):
             yield Role(
                 "articles",
-                routes=[Mount("/api", limited(editor_api(context), context.tokens)), *asyncapi.ROUTES],
+                routes=[
+                    Mount("/api", limited(editor_api(context), context.tokens)),
+                    preview_routes.internal_route(context),
+                    *asyncapi.ROUTES,
+                ],
                 not_ready=lambda: [*gate.not_ready(), *([producer.problem] if producer.problem else [])],
                 degraded=lambda: [*topics.warnings(), *sections.warnings()],
             )

@@ -536,3 +536,35 @@ WHERE named.section NOT IN (SELECT section FROM declared GROUP BY section HAVING
     AND NOT EXISTS (SELECT FROM declared WHERE declared.site = a.site AND declared.section = named.section)
 GROUP BY a.site, named.section
 ORDER BY a.site, named.section
+
+-- name: insert_preview
+INSERT INTO ingest.previews (id, article, version, expires_at, created_by)
+SELECT $1, $2, $3, now() + $4::interval, $5
+WHERE (SELECT count(*) FROM ingest.previews WHERE article = $2 AND expires_at > now() AND revoked_at IS NULL) < $6
+RETURNING id, article, version, expires_at, created_at, created_by, revoked_at
+
+-- name: list_previews
+SELECT id, article, version, expires_at, created_at, created_by, revoked_at FROM ingest.previews
+WHERE article = $1 AND expires_at > now() ORDER BY created_at DESC LIMIT 1000
+
+-- name: revoke_preview
+-- Whether it was valid; no row if there is no such link.
+WITH found AS (
+    SELECT id, revoked_at FROM ingest.previews WHERE article = $1 AND id = $2
+), revoked AS (
+    UPDATE ingest.previews SET revoked_at = now() WHERE id = (SELECT id FROM found) AND revoked_at IS NULL
+)
+SELECT revoked_at IS NULL FROM found
+
+-- name: previewed_version
+-- The version that a valid link shows, and the states that end it.
+SELECT p.version, p.expires_at, p.created_at, a.state, a.live ->> 'state' AS live_state,
+       (a.live ->> 'modified_at')::timestamptz AS withdrawn_at, now() AS now,
+       CASE WHEN p.version IS NULL THEN a.content
+            ELSE (SELECT content FROM ingest.revisions WHERE article = a.id AND version = p.version)
+       END AS content
+FROM ingest.previews p JOIN ingest.articles a ON a.id = p.article
+WHERE p.id = $1 AND p.revoked_at IS NULL AND p.expires_at > now()
+
+-- name: delete_old_previews
+DELETE FROM ingest.previews WHERE expires_at < now() - interval '30 days'

@@ -120,7 +120,7 @@ CREATE INDEX articles_live_authors ON ingest.articles USING gin ((live -> 'autho
 CREATE STATISTICS ingest.articles_live_state ON (live ->> 'state') FROM ingest.articles;
 
 CREATE TABLE ingest.article_words (
-    article text PRIMARY KEY REFERENCES ingest.articles (id),
+    article text PRIMARY KEY REFERENCES ingest.articles (id) ON DELETE CASCADE,
     words tsvector NOT NULL
 );
 COMMENT ON TABLE ingest.article_words IS 'The words of working versions, for the search of lists; a trigger keeps them.';
@@ -514,3 +514,18 @@ COMMENT ON TRIGGER save_article_terms ON ingest.articles IS 'So that sections, t
 
 GRANT SELECT, INSERT, UPDATE ON ingest.site_structures, ingest.static_pages TO presstally_ingest;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ingest.article_terms TO presstally_ingest;
+CREATE TABLE ingest.previews (
+    id text PRIMARY KEY,
+    article text NOT NULL REFERENCES ingest.articles (id) ON DELETE CASCADE,
+    version integer,
+    expires_at timestamptz NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    created_by text NOT NULL,
+    revoked_at timestamptz
+);
+COMMENT ON TABLE ingest.previews IS 'Links that show a version of an article in the theme of its site. Deleted 30 days after they expired.';
+COMMENT ON COLUMN ingest.previews.id IS 'Random; the link has it with its signature.';
+COMMENT ON COLUMN ingest.previews.version IS 'Null: the working version, whichever it is.';
+CREATE INDEX previews_article ON ingest.previews (article, created_at DESC);
+CREATE INDEX previews_age ON ingest.previews (expires_at);
+GRANT SELECT, INSERT, UPDATE, DELETE ON ingest.previews TO presstally_ingest;

@@ -108,6 +108,8 @@ def read_theme(folder: str) -> Theme:
     style = "\n".join(texts[name] for name in ("site.css", "extra.css") if name in texts)
     documents["site.css"] = Document(_with_paths(style, paths, folder).encode(), TYPES[".css"])
     paths["site.css"] = _path("site.css", documents["site.css"])
+    documents["print.css"] = Document(_as_printed(documents["site.css"].body), TYPES[".css"])
+    paths["print.css"] = _path("print.css", documents["print.css"])
     return Theme(
         _environment(own),
         paths,
@@ -144,6 +146,11 @@ def _with_paths(style: str, paths: dict[str, str], folder: str) -> str:
         return f'url("{paths[name]}")'
 
     return _CSS_URL.sub(url, style)
+
+
+def _as_printed(style: bytes) -> bytes:
+    """Return a style whose rules for print apply on screens, too: the preview of a print."""
+    return re.sub(rb"@media\s+(?:only\s+)?print\b", b"@media all", style)
 
 
 def _environment(own: Path | None) -> Environment:

@@ -9,15 +9,23 @@ from starlette.routing import Route
 from services.render.settings import RenderSettings
 from services.render.site.images import Images
 from services.render.site.portal import MethodNotAllowed, Pools, Portal
+from services.render.site.preview_source import PreviewSource
+from services.render.site.previews import ROUTE as PREVIEW_ROUTE
+from services.render.site.previews import Previews
 from services.render.site.representations import ROUTE
 from shared.object_store import open_store
 from shared.postgres import open_pool
 from shared.role import Process, Role
 
 
-def site_role(portal: Portal, images: Images) -> Role:
+def site_role(portal: Portal, images: Images, previews: Previews) -> Role:
     """Return the role that serves a portal and its images."""
-    routes = [Route("/media/{name}", images.image), Route(ROUTE, portal.page), Route(ROUTE, MethodNotAllowed())]
+    routes = [
+        Route("/media/{name}", images.image),
+        Route(PREVIEW_ROUTE, previews.preview),
+        Route(ROUTE, portal.page),
+        Route(ROUTE, MethodNotAllowed()),
+    ]
     return Role("site", routes=routes, cached_response=portal.cached_response, degraded=portal.warnings)
 
 
@@ -34,7 +42,9 @@ async def run_site(settings: RenderSettings, process: Process) -> AsyncIterator[
     portal = Portal(pools, process.follow_sites(settings), settings.page_cache_bytes_max)
     eviction = process.spawn(portal.run_eviction(), "evict withdrawn pages")
     try:
-        yield site_role(portal, Images(open_store(settings.media)))
+        yield site_role(
+            portal, Images(open_store(settings.media)), Previews(portal, PreviewSource(settings.articles_url))
+        )
     finally:
         eviction.cancel()
         for pool in pools:

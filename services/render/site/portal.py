@@ -2,7 +2,7 @@
 
 import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -31,6 +31,7 @@ from services.render.site.representations import (
     page_csp,
     problem,
     redirect,
+    security_headers,
 )
 from services.render.site.routes import PageRequest, RouteHandler, match_route, page_number
 from services.render.site.site_versions import SiteVersionQuery, SiteVersionWatcher
@@ -131,7 +132,7 @@ class Portal:
         file = self._files.get(path)
         if file is not None:
             return file.response(headers)
-        site = self._site(headers.get("host") or "")
+        site = self.site_of(headers.get("host") or "")
         if path == "/favicon.ico":
             return self._icons[site.theme].response(headers)
         key = _cache_key(site, path, request.query_string)
@@ -146,17 +147,17 @@ class Portal:
 
     async def page(self, request: Request) -> Response:
         """`GET` any URL of the portal."""
-        site = self._site(request.headers.get("host", ""))
+        site = self.site_of(request.headers.get("host", ""))
         try:
             async with asyncio.timeout(RENDER_SECONDS_MAX):
                 return await self._respond(request, site)
         except POSTGRES_DATA_ERRORS:  # a URL that cannot be stored cannot be a page
-            return self._error(site, 404, request)
+            return self.error(site, 404, request)
         except (Problem, *POSTGRES_UNAVAILABLE):  # a problem: too many pages are in progress
-            return self._error(site, 503, request)
+            return self.error(site, 503, request)
         except Exception as error:  # noqa: BLE001 - visitors get an error page, operators the traceback
             log.error("rendering a page failed", path=request.url.path, exc_info=error)
-            return self._error(site, 500, request)
+            return self.error(site, 500, request)
 
     async def _respond(self, request: Request, site: Site) -> Response:
         path, query = request.scope["path"], request.scope["query_string"].decode("latin-1")  # as received
@@ -168,7 +169,7 @@ class Portal:
             (CACHE_STALE if versions is None else CACHE).inc()
             return as_response(self._cache.response(key, cached, request.headers))
         if versions is None:
-            return self._error(site, 503, request)
+            return self.error(site, 503, request)
         version = versions.get(site.slug, page_reader.NO_VERSION)
         match result := await self._renders.run(
             (id(site), f"{path}?{query}", version), lambda: self._render_in_turn(site, handler, page_request, cached)
@@ -178,7 +179,7 @@ class Portal:
                 return redirect(to)
             case NoPage(status):
                 self._cache.evict(key)
-                return self._error(site, status, request)
+                return self.error(site, status, request)
         if key is None:
             return as_response(result.representations.response(request.headers))
         if self._sites.get(site.slug) is site:
@@ -249,7 +250,8 @@ class Portal:
             what="evict withdrawn articles",
         )
 
-    def _site(self, host: str) -> Site:
+    def site_of(self, host: str) -> Site:
+        """Return the site of a request's host."""
         site = self._hosts.get(host)
         if site is None:
             site = self._sites.by_host(host)
@@ -257,7 +259,8 @@ class Portal:
                 self._hosts[host] = site
         return site
 
-    def _error(self, site: Site, status: int, request: Request) -> Response:
+    def error(self, site: Site, status: int, request: Request) -> Response:
+        """Return a site's page of an error, which is not cached."""
         PAGES.labels("error").inc()
         representations = self._errors.get((site.slug, status))
         if representations is None:
@@ -271,6 +274,21 @@ class Portal:
             )
             self._errors[site.slug, status] = representations
         return as_response(representations.response(request.headers))
+
+    def headers(self, site: Site, document: Document) -> dict[str, str]:
+        """Return the security headers of a document of a site."""
+        return security_headers(self._csp(site, document))
+
+    async def read(self, site: Site, read: Callable[[page_reader.PageReader], Awaitable[Document]]) -> Document:
+        """Read a document of a site in one snapshot, in turn with its pages.
+
+        Raises:
+            Problem: too many pages are in progress.
+        """
+        async with self._page_turns.admit():
+            _, document, _ = await page_reader.read_snapshot(self._pools.pages, site, read)
+        made: Document = document
+        return made
 
     def _csp(self, site: Site, document: Document) -> str:
         return self._csps[site.theme] if document.media_type == HTML else DENY_ALL_CSP

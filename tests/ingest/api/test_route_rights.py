@@ -69,6 +69,9 @@ ROUTES = {
     f"GET {ARTICLE}/revisions/{{version}}": Route("read", "article"),
     f"GET {ARTICLE}/diff": Route("read", "article", query="from=1&to=1"),
     f"POST {ARTICLE}/restore": Route("write", "article", {"version": 1}),
+    f"POST {ARTICLE}/previews": Route("write", "article", {}, status=201),
+    f"GET {ARTICLE}/previews": Route("write", "article"),
+    f"DELETE {ARTICLE}/previews/{{preview}}": Route("write", "article", status=204),
     "GET /audit": Route("admin", "site"),
     "POST /media": Route("write", "site", b"image", status=201),
     "GET /media": Route("read", "site"),
@@ -121,6 +124,11 @@ class World:
         """Send the request of a route about a target, with a token of the own site only."""
         method, path = name.split(" ", 1)
         path = path.format_map({"article_id": object_id, "medium": object_id, "version": 1, "slug": SECTION})
+        preview = "x"
+        if "{preview}" in path:
+            made = await self.api.call("POST", f"/articles/{object_id}/previews", {}, "admin")
+            preview = made.json().get("id", "x")
+        path = path.format_map({"article_id": object_id, "medium": object_id, "version": 1, "preview": preview})
         body, query = route.body, route.query
         if isinstance(body, bytes) and body == b"image":
             self.count += 1

@@ -1,0 +1,109 @@
+"""Preview links: signed, expiring and revocable links that show a version of an article to people without an account.
+
+A link is `ID.SIGNATURE`: a random ID, and its HMAC under a secret of this installation's database, so that guesses are
+rejected without a query. A link ends when it expires or is revoked, when its article is killed, discarded, or withdrawn
+after the link was made.
+"""
+
+import base64
+import hashlib
+import hmac
+import re
+import secrets
+from datetime import datetime, timedelta
+
+import asyncpg
+import msgspec
+
+from services.ingest.queries import SQL
+from shared.articles import Article, State
+from shared.postgres import Connection
+from shared.previews import PreviewedVersion
+
+SECRET = "previews"  # noqa: S105 - its name
+ID_BYTES = 16
+EXPIRES_SECONDS_MIN, EXPIRES_SECONDS_MAX = 60, 30 * 86_400
+EXPIRES_SECONDS_DEFAULT = 7 * 86_400
+VALID_LINKS_MAX = 50
+"""Of one article."""
+PUBLIC_PATH = "/xem-truoc/"
+_SIGNED = re.compile(r"^(?P<id>[A-Za-z0-9_-]{22})\.(?P<mac>[A-Za-z0-9_-]{43})$", re.ASCII)
+_WITHDRAWN: frozenset[State] = frozenset({"unpublished", "archived"})
+
+
+class PreviewLink(msgspec.Struct):
+    """A preview link."""
+
+    id: str
+    article: str
+    version: int | None
+    """Null: it shows the working version, whichever it is."""
+    url: str
+    expires_at: datetime
+    created_at: datetime
+    created_by: str
+    revoked_at: datetime | None
+
+
+class PreviewLinks:
+    """Makes and checks preview links.
+
+    Args:
+        pool: Connected as the role presstally_ingest.
+    """
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+        self._secret: bytes | None = None
+
+    async def _key(self) -> bytes:
+        if self._secret is None:
+            self._secret = await self._pool.fetchval(SQL["get_or_create_secret"], SECRET, secrets.token_bytes(32))
+        assert self._secret is not None
+        return self._secret
+
+    async def sign(self, preview_id: str) -> str:
+        """Return the signed value of a link."""
+        digest = hmac.new(await self._key(), f"preview {preview_id}".encode(), hashlib.sha256).digest()
+        return f"{preview_id}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+
+    async def create(
+        self, connection: Connection, article_id: str, version: int | None, seconds: int, who: str
+    ) -> asyncpg.Record | None:
+        """Insert a link, and return its row; None if the article has VALID_LINKS_MAX already."""
+        preview_id = base64.urlsafe_b64encode(secrets.token_bytes(ID_BYTES)).decode().rstrip("=")
+        valid_for = timedelta(seconds=seconds)
+        given = (preview_id, article_id, version, valid_for, who, VALID_LINKS_MAX)
+        return await connection.fetchrow(SQL["insert_preview"], *given)
+
+    async def link(self, row: asyncpg.Record, site_url: str) -> PreviewLink:
+        """Return the link of a row, with its public URL."""
+        return PreviewLink(url=f"{site_url}{PUBLIC_PATH}{await self.sign(row['id'])}", **dict(row))
+
+    async def show(self, signed: str) -> PreviewedVersion | None:
+        """Return the version that a link shows; None if the link is not valid, whatever the reason."""
+        found = _SIGNED.match(signed)
+        if found is None or not hmac.compare_digest((await self.sign(found["id"])).encode(), signed.encode()):
+            return None
+        row = await self._pool.fetchrow(SQL["previewed_version"], found["id"])
+        if row is None or row["content"] is None:
+            return None
+        if row["live_state"] == "killed" or row["state"] == "killed":
+            return None
+        if row["live_state"] in _WITHDRAWN and row["withdrawn_at"] >= row["created_at"]:
+            return None
+        article = msgspec.json.decode(row["content"], type=Article)
+        return PreviewedVersion(as_published(article, row["now"]), row["version"] is None, row["expires_at"])
+
+
+def as_published(article: Article, now: datetime) -> Article:
+    """Return a version as its page would show it if it were published now."""
+    published_at = article.published_at
+    if published_at is None and article.date_precision != "unknown":
+        published_at = article.first_published_at or now
+    return msgspec.structs.replace(
+        article,
+        state="published",
+        first_published_at=article.first_published_at or now,
+        published_at=published_at,
+    )
