@@ -33,6 +33,7 @@ def test_retention_figures_match_the_code() -> None:
     (size,) = re.findall(r"retention\.size=\$\{PROMETHEUS_RETENTION_SIZE:-(\d+)GB\}", command)
     (salts,) = re.findall(r"DELETE FROM ingest\.salts WHERE created_at < now\(\) - interval '(\d+ hours)'", queries)
     (answers,) = re.findall(r"idempotency_keys WHERE created_at < now\(\) - interval '(\d+ days)'", queries)
+    (previews,) = re.findall(r"ingest\.previews WHERE expires_at < now\(\) - interval '(\d+ days)'", queries)
     assert int(REFUSED_ORIGINS.config["retention.ms"]) == KEPT_DAYS * DAY_MS
     assert salts == f"{SALT_RETENTION.total_seconds() / 3600:g} hours"
     figures = {
@@ -47,6 +48,7 @@ def test_retention_figures_match_the_code() -> None:
         ),
         "salts": salts,
         "responses for repeated requests": answers,
+        "preview links": f"{previews} after they expired",
         "IDs around a change of partitions": "4 days",
         "events while Kafka is unavailable": f"until Kafka has them, at most {spool // 1024**3} GiB per collector",
         "metrics": f"{kept} days, at most {size} GB",

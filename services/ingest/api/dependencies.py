@@ -70,11 +70,10 @@ class ApiContext:
     )
     public_lists: PublicLists = field(default_factory=PublicLists)
     structures: StructureSeeder = field(init=False)
+    previews: PreviewLinks = field(init=False)
 
     def __post_init__(self) -> None:
         self.structures = StructureSeeder(self.pool, self.sites)
-
-    def __post_init__(self) -> None:
         self.previews = PreviewLinks(self.pool)
 
     def site(self, slug: str) -> Site:
