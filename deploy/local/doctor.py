@@ -43,8 +43,8 @@ ORDER BY o.partition
 GAPS = "SELECT coalesce(sum(next_available - first_lost), 0)::bigint FROM stats.gaps"
 OUTBOX = "SELECT coalesce(min(id), 0) FROM ingest.outbox"
 OVERDUE = """
-SELECT coalesce(max(extract(epoch FROM now() - least(publish_due_at, unpublish_due_at))), 0)::float8
-FROM ingest.articles WHERE publish_due_at <= now() OR unpublish_due_at <= now()
+SELECT coalesce(max(extract(epoch FROM now() - least(scheduled_for, publish_due_at, unpublish_due_at))), 0)::float8
+FROM ingest.articles WHERE scheduled_for <= now() OR publish_due_at <= now() OR unpublish_due_at <= now()
 """
 
 

@@ -12,13 +12,14 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from prometheus_client import REGISTRY
 
 from services.ingest.articles import relay_comparison, republish_command
+from services.ingest.articles.copies import ArticleChange
 from services.ingest.articles.opening_balances import opening_balance_id, set_opening_balance
 from services.ingest.articles.outbox_relay import run_outbox_relay
 from services.ingest.articles.store import insert_article, read_article, save_change
 from services.ingest.articles.topic_comparison import ComparisonGate, NotComparedError
 from services.ingest.articles.topic_recovery import TopicRecovery
 from services.ingest.articles.witness import read_last_given, read_witness
-from services.ingest.articles.workflow import ArticleChange, apply_transition, edit_article
+from services.ingest.articles.workflow import apply_transition, edit_article
 from services.ingest.auth.actors import Actor
 from services.ingest.queries import SQL
 from services.ingest.settings import IngestSettings

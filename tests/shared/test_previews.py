@@ -17,4 +17,4 @@ def test_previewed_version_survives_its_encoding() -> None:
     sent = PreviewedVersion(Article(**given, **more, first_published_at=None), True, at)
     assert msgspec.json.decode(msgspec.json.encode(sent), type=PreviewedVersion) == sent
     assert not PATH.startswith("/api")
-    assert HEADER == HEADER.lower()
+    assert HEADER.lower() == HEADER

@@ -18,6 +18,7 @@ from services.ingest.api.article_lists import (
     fetch_filtered,
     list_statement,
 )
+from services.ingest.api.article_responses import article_response
 from services.ingest.api.dependencies import ApiContext, ApiContextDep, OptionalCaller, ReadCaller
 from services.ingest.api.pagination import (
     NUMBER_MAX,
@@ -37,7 +38,6 @@ from services.ingest.api.schemas import (
     PublicArticleRow,
     ShortArticleList,
     ShortArticleRow,
-    article_response,
     as_row,
     json_response,
     response_docs,
@@ -121,7 +121,7 @@ def _row(row: asyncpg.Record, head: ArticleResponse) -> ArticleRow:
 def _changed(row: asyncpg.Record) -> dict[str, Any]:
     """Return the fields of a row that are not in the article: who changed it last, and when it is due."""
     return {
-        "due_at": row["publish_due_at"],
+        "due_at": row["scheduled_for"],
         **{name: row[name] for name in ("changed_by", "changed_at", "changed_action")},
     }
 

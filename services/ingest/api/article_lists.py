@@ -40,7 +40,7 @@ SORT_ORDERS: dict[Sort, SortOrder] = {
     "number": SortOrder("number", "bigint", int, "desc"),
     "modified": SortOrder("modified_at", "timestamptz", datetime, "desc"),
     "created": SortOrder("created_at", "timestamptz", datetime, "desc"),
-    "due": SortOrder("coalesce(publish_due_at, '9999-12-31T00:00:00Z'::timestamptz)", "timestamptz", datetime, "asc"),
+    "due": SortOrder("coalesce(scheduled_for, '9999-12-31T00:00:00Z'::timestamptz)", "timestamptz", datetime, "asc"),
     "published": SortOrder("coalesce(content ->> 'published_at', '')", "text", str, "desc"),
     "title": SortOrder("left(ingest.folded(title), 60)", "text", str, "asc"),
 }

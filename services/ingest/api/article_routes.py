@@ -2,15 +2,16 @@
 
 from dataclasses import replace
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 import msgspec
-from fastapi import APIRouter, Header
+from fastapi import APIRouter, Header, Query
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.ingest.api.article_responses import article_response
 from services.ingest.api.dependencies import (
     CHANGES_ARTICLES,
     ApiContext,
@@ -24,10 +25,12 @@ from services.ingest.api.dependencies import (
     require_scope,
 )
 from services.ingest.api.idempotency import run_once
-from services.ingest.api.schemas import ArticleResponse, article_response, article_with_etag, response_docs
-from services.ingest.articles import workflow
+from services.ingest.api.schemas import ArticleResponse, article_with_etag, response_docs
+from services.ingest.articles import removal, workflow
+from services.ingest.articles.copies import ArticleChange, StoredArticle
 from services.ingest.articles.store import database_time, insert_article, save_change
-from services.ingest.articles.workflow import TRANSITIONS, ArticleChange, StoredArticle
+from services.ingest.articles.transitions import TRANSITIONS
+from services.ingest.auth.actors import Actor
 from services.ingest.auth.callers import Caller
 from services.ingest.content.article_models import CONTENT_FIELDS, ArticleIn, ArticlePatch, ArticleReplacement, Note
 from services.ingest.content.block_models import Instant
@@ -40,6 +43,7 @@ from services.ingest.queries import SQL
 from shared.articles import Article
 from shared.http.problems import Problem
 from shared.postgres import Connection
+from shared.sites import Site
 
 router = APIRouter(dependencies=CHANGES_ARTICLES)
 APPROVALS = ("approve", "schedule", "publish")
@@ -111,7 +115,8 @@ async def _check_external(connection: Connection, site: str, system: str | None,
     await connection.execute(SQL["lock_external_ids"], site, system, [external_id])
     known = await connection.fetchrow(SQL["article_by_external_id"], site, system, external_id)
     if known is not None:
-        detail = f"The article {known['id']} already has this external_id; change that one."
+        then = "was discarded; an administrator can restore it" if known["is_discarded"] else "change that one"
+        detail = f"The article {known['id']} already has this external_id; {then}."
         raise Problem(409, detail, article=known["id"], version=known["version"])
 
 
@@ -182,21 +187,47 @@ async def _edit(  # noqa: PLR0917 - the parameters of the two routes
         change = replace(change, head=await resolve_images(connection, change.head))
         check_limits(change.head, site)
         change = await save_change(connection, stored, change, token.actor, sent.note)
-    return _response(context, _stored_after(change, stored), now, converted.warnings)
+    return _response(context, stored.after(change), now, converted.warnings)
 
 
-def _stored_after(change: ArticleChange, before: StoredArticle) -> StoredArticle:
-    return StoredArticle(change.head, change.live, before.author, change.schedule_error)
+@router.delete(
+    "/articles/{article_id}",
+    status_code=204,
+    tags=["Write"],
+    summary="Discard a draft that was never public",
+    responses=response_docs(204, problems=(403, 404, 409, 412, 428)),
+)
+async def discard_article(
+    *,
+    request: Request,
+    context: ApiContextDep,
+    token: WriteCaller,
+    article_id: ArticleId,
+    note: Annotated[Note, Query(description="why; stored in the audit log")] = "",
+    if_match: IfMatch = None,
+) -> Response:
+    """Discard an article that was never public: it is 404 from then on. Its revisions stay in the audit log.
+
+    A writer discards drafts; who may publish, also what is in review or approved. An administrator can restore it.
+    """
+    async with context.pool.acquire() as connection, connection.transaction():
+        stored = await load_article(connection, article_id, token, "write", for_update=True)
+        await check_version(connection, request, None, stored, VersionRule.REQUIRED)
+        by_publisher = token.allows("publish", stored.head.site, stored.head.section)
+        change = removal.discard(stored, by_publisher=by_publisher, now=await database_time(connection))
+        await save_change(connection, stored, change, token.actor, note)
+    return Response(status_code=204)
 
 
-def _response(
+def _response(  # noqa: PLR0917 - what a response may report
     context: ApiContext,
     stored: StoredArticle,
     now: datetime,
     warnings: list[FieldError] | None = None,
     status: int = 200,
+    change: ArticleChange | None = None,
 ) -> Response:
-    shown = article_response(stored, context.site_url(stored.head.site), now, warnings or [])
+    shown = article_response(stored, context.site_url(stored.head.site), now, warnings or [], change=change)
     headers = {"location": f"/api/articles/{stored.head.id}"} if status == 201 else {}
     return article_with_etag(shown, status, **headers)
 
@@ -211,7 +242,15 @@ class TransitionRequest(BaseModel):
     version: int | None = Field(None, ge=1, le=2**31 - 1)
 
 
-class ScheduleRequest(TransitionRequest):
+class RefuseRequest(TransitionRequest):
+    """The same, and which version."""
+
+    copy_: Literal["working", "scheduled"] | None = Field(
+        None, alias="copy", description="default: the working version if it is in review or approved"
+    )
+
+
+class ScheduleRequest(RefuseRequest):
     """The same, with a publication time."""
 
     model_config = ConfigDict(
@@ -231,32 +270,58 @@ async def _apply(  # noqa: PLR0917 - the parameters of each transition route
     timed = sent is not None and "publish_at" in sent.model_fields_set
     publish_at = getattr(sent, "publish_at", None) if timed else msgspec.UNSET
 
+    copy = getattr(sent, "copy_", None)
+
     async def act(connection: Connection) -> Response:
         stored = await load_article(connection, article_id, token, transition.scope, for_update=True)
         rule = VersionRule.EXACT if name in APPROVALS else VersionRule.OPTIONAL
-        await check_version(connection, request, sent.version if sent else None, stored, rule)
+        target = "live" if transition.is_withdrawal else workflow.target_of(name, stored, copy)
+        await check_version(connection, request, sent.version if sent else None, stored, rule, copy=target)
         site = context.site(stored.head.site)
         is_admin = token.allows("admin", site.slug, stored.head.section)
-        is_own = stored.is_author(token.actor) and name in APPROVALS
-        if is_own and site.separate_approver and not is_admin:
-            raise Problem(403, "You wrote this version; on this site another editor must approve and publish it.")
         now = await database_time(connection)
         if name in APPROVALS:
-            is_live = stored.live is not None and stored.live.state == "published"
-            check_sections(token, transition.scope, stored.live if is_live else None, stored.head)
-            resolved = await resolve_images(connection, stored.head, strict=True)
-            if stored.head.state in ("draft", "in_review"):  # what was approved already is published as it is
-                stored = replace(stored, head=resolved)
-        change = workflow.apply_transition(name, stored, site, now, is_admin=is_admin, publish_at=publish_at)
-        change = await save_change(connection, stored, change, token.actor, reason)
-        return _response(context, _stored_after(change, stored), now)
+            await _check_approval(connection, stored, target, token, site)
+            if target == "working" and stored.head.state in ("draft", "in_review"):
+                # what was approved already is published as it is
+                stored = replace(stored, head=await resolve_images(connection, stored.head, strict=True))
+        elif target == "scheduled" and stored.scheduled is not None:
+            token.check(transition.scope, site.slug, stored.scheduled.section)
+        change = workflow.apply_transition(name, stored, site, now, is_admin=is_admin, publish_at=publish_at, copy=copy)
+        if name == "refuse":
+            change = workflow.refused(change, reason, token.actor.name, now)
+        change = await save_change(connection, stored, change, token.actor, change.note(reason))
+        return _response(context, stored.after(change), now, change=change)
 
     return await run_once(context.pool, request, token, act)
 
 
+async def _check_approval(
+    connection: Connection, stored: StoredArticle, target: str, token: Caller, site: Site
+) -> None:
+    """Check that the caller may make a copy public, and that its images are stored.
+
+    Raises:
+        Problem: 403 without the scope in its sections, or if the caller wrote it and another editor must approve it.
+        InvalidContentError: an image is not in the media store.
+    """
+    is_live = stored.live is not None and stored.live.state == "published"
+    copy, author = stored.head, stored.author
+    if target == "scheduled" and stored.scheduled is not None and stored.has_successor:
+        copy = stored.scheduled
+        row = await connection.fetchrow(SQL["author_of_version"], copy.id, copy.version)
+        author = None if row is None else Actor(row["who"], row["token"])
+    check_sections(token, "publish", stored.live if is_live else None, copy)
+    is_own = author is not None and author.is_same(token.actor)
+    if is_own and site.separate_approver and not token.allows("admin", site.slug, stored.head.section):
+        raise Problem(403, "You wrote this version; on this site another editor must approve and publish it.")
+    await resolve_images(connection, copy, strict=True)
+
+
 def _add_transition_route(name: str) -> None:
     transition = TRANSITIONS[name]
-    body: Any = ScheduleRequest if name in ("publish", "schedule") else TransitionRequest
+    bodies = {"publish": ScheduleRequest, "schedule": ScheduleRequest, "refuse": RefuseRequest}
+    body: Any = bodies.get(name, TransitionRequest)
     caller: Any = Annotated[Caller, require_scope(transition.scope)]
 
     async def transition_article(

@@ -6,19 +6,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC
 from enum import Enum, auto
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import asyncpg
-from fastapi import Depends, Path, Security
+from fastapi import Depends, Header, Path, Security
 from fastapi.security import HTTPBearer
 from starlette.requests import Request
 
 from services.ingest.api.public_lists import PublicLists
+from services.ingest.articles.copies import StoredArticle
 from services.ingest.articles.previews import PreviewLinks
 from services.ingest.articles.publication_status import PublicationTracker
 from services.ingest.articles.store import read_article
 from services.ingest.articles.topic_comparison import ComparisonGate
-from services.ingest.articles.workflow import StoredArticle
 from services.ingest.auth.callers import ANY_SECTION, Caller
 from services.ingest.auth.tokens import Tokens
 from services.ingest.content.errors import FieldError, InvalidContentError
@@ -209,10 +209,20 @@ WriteCaller = Annotated[Caller, require_scope("write")]
 PublishCaller = Annotated[Caller, require_scope("publish")]
 AdminCaller = Annotated[Caller, require_scope("admin")]
 ArticleId = Annotated[str, Depends(_article_id)]
+IfNoneMatch = Annotated[
+    str | None,
+    Header(description="ETags that the client has: the same version is 304 without a body", max_length=1_000),
+]
 
 
 async def load_article(
-    connection: Connection, article_id: str, token: Caller, scope: str, *, for_update: bool = False
+    connection: Connection,
+    article_id: str,
+    token: Caller,
+    scope: str,
+    *,
+    for_update: bool = False,
+    also_discarded: bool = False,
 ) -> StoredArticle:
     """Return an article that the caller may read, and in whose section it has the scope.
 
@@ -222,7 +232,7 @@ async def load_article(
         Problem: 403 if the caller lacks the scope; 404 if there is no such article among those that it may read.
     """
     token.check(scope)
-    stored = await read_article(connection, article_id, for_update=for_update)
+    stored = await read_article(connection, article_id, for_update=for_update, also_discarded=also_discarded)
     if stored is None or not token.allows("read", stored.head.site, stored.head.section):
         raise article_not_found(article_id)
     token.check(scope, stored.head.site, stored.head.section)
@@ -262,9 +272,18 @@ class VersionRule(Enum):
 
 
 async def check_version(
-    connection: Connection, request: Request, body_version: int | None, stored: StoredArticle, rule: VersionRule
+    connection: Connection,
+    request: Request,
+    body_version: int | None,
+    stored: StoredArticle,
+    rule: VersionRule,
+    *,
+    copy: Literal["working", "live", "scheduled"] = "working",
 ) -> None:
-    """Reject a change of a version that is no longer the newest.
+    """Reject a change of a version that is no longer the newest of a copy.
+
+    A version is still the newest one of a copy if only other copies were changed since: an editor may save a draft
+    though the live copy was pinned meanwhile.
 
     Args:
         connection: In the transaction that locked the article.
@@ -272,6 +291,7 @@ async def check_version(
         body_version: The version in the body.
         stored: The article as stored.
         rule: Whether to reject a change without a version.
+        copy: The copy that the request changes.
 
     Raises:
         Problem: 412 with the current version and who made it when; 428 without a version; 400 for an invalid If-Match.
@@ -292,18 +312,25 @@ async def check_version(
             raise Problem(400, 'Invalid If-Match; expected versions, such as "3", or *.')
         wanted.append({int(one[1]) for one in found if one})
     for versions in wanted:
-        if current not in versions:
+        if current not in versions and not await _is_unchanged_since(connection, stored, max(versions), copy):
             others = " or ".join(map(str, sorted(versions)))
-            raise await _version_conflict(connection, stored, others)
+            raise await _version_conflict(connection, stored, others, copy)
 
 
-async def _version_conflict(connection: Connection, stored: StoredArticle, named: str) -> Problem:
+async def _is_unchanged_since(connection: Connection, stored: StoredArticle, version: int, copy: str) -> bool:
+    if not 1 <= version < stored.head.version:
+        return False
+    return bool(await connection.fetchval(SQL["is_unchanged_since"], stored.head.id, version, copy))
+
+
+async def _version_conflict(connection: Connection, stored: StoredArticle, named: str, copy: str) -> Problem:
     current = stored.head.version
-    rows = await connection.fetch(SQL["list_revisions"], stored.head.id, current + 1, 1)
+    row = await connection.fetchrow(SQL["last_change_of_copy"], stored.head.id, copy)
     detail = f"The request names version {named}, but the article is at version {current}"
     extensions: dict[str, Any] = {"version": current}
-    if rows:
-        who, action, at = rows[0]["who"], rows[0]["action"], rows[0]["at"].astimezone(UTC)
-        detail += f", which {who} made by {action} at {at:%Y-%m-%d %H:%M:%S} UTC"
+    if row is not None:
+        who, action, at = row["who"], row["action"], row["at"].astimezone(UTC)
+        of_which = "which" if row["version"] == current else f"the {copy} version of which"
+        detail += f", {of_which} {who} made by {action} at {at:%Y-%m-%d %H:%M:%S} UTC"
         extensions |= {"changed_by": who, "changed_at": at, "action": action}
     return Problem(412, f"{detail}. Read it again first.", headers={"etag": f'"{current}"'}, **extensions)

@@ -1,6 +1,7 @@
 """`/api/articles/{id}/revisions`, `/diff`, `/restore` and `/api/audit`: the history of articles."""
 
 import difflib
+from dataclasses import replace
 from typing import Annotated
 
 import asyncpg
@@ -10,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.ingest.api.article_responses import article_response
 from services.ingest.api.dependencies import (
     CHANGES_ARTICLES,
     AdminCaller,
     ApiContextDep,
     ArticleId,
+    IfNoneMatch,
     ReadCaller,
     VersionRule,
     WriteCaller,
@@ -32,14 +35,14 @@ from services.ingest.api.schemas import (
     FieldChange,
     Revision,
     RevisionList,
-    article_response,
     article_with_etag,
     json_response,
+    not_modified,
     response_docs,
 )
-from services.ingest.articles import workflow
+from services.ingest.articles import removal, workflow
+from services.ingest.articles.copies import ArticleChange
 from services.ingest.articles.store import database_time, save_change
-from services.ingest.articles.workflow import StoredArticle
 from services.ingest.content.article_models import Note
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.content.validation import check_limits
@@ -54,19 +57,30 @@ router = APIRouter()
 @router.get(
     "/articles/{article_id}/revisions",
     summary="List all changes of an article",
-    responses=response_docs(200, RevisionList, problems=(403, 404)),
+    responses=response_docs(200, RevisionList, problems=(403, 404), not_modified=True),
     tags=["Revisions"],
 )
 async def list_revisions(
-    context: ApiContextDep, token: ReadCaller, article_id: ArticleId, cursor: Cursor = None, limit: Limit = 50
+    *,
+    request: Request,
+    context: ApiContextDep,
+    token: ReadCaller,
+    article_id: ArticleId,
+    cursor: Cursor = None,
+    limit: Limit = 50,
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Who changed what, when and why; newest first."""
     start = min(decode_cursor(cursor), 2**31 - 1)
     async with context.pool.acquire() as connection:
-        await load_article(connection, article_id, token, "read")
+        stored = await load_article(connection, article_id, token, "read")
+        known = not_modified(request, stored.head.version)
+        if known is not None:
+            return known
         rows = await connection.fetch(SQL["list_revisions"], article_id, start, limit)
     revisions = [Revision(**dict(row)) for row in rows]
-    return json_response(RevisionList(revisions, encode_cursor(rows, limit, revisions[-1].version if revisions else 0)))
+    page = RevisionList(revisions, encode_cursor(rows, limit, revisions[-1].version if revisions else 0))
+    return json_response(page, headers={"etag": f'"{stored.head.version}"'})
 
 
 async def _read_version(connection: Connection, article_id: str, version: int) -> Article:
@@ -79,14 +93,23 @@ async def _read_version(connection: Connection, article_id: str, version: int) -
 @router.get(
     "/articles/{article_id}/revisions/{version}",
     summary="Read one version",
-    responses=response_docs(200, Article, problems=(403, 404)),
+    responses=response_docs(200, Article, problems=(403, 404), not_modified=True),
     tags=["Revisions"],
 )
-async def get_revision(context: ApiContextDep, token: ReadCaller, article_id: ArticleId, version: int) -> Response:
-    """Return the article as it was after that change."""
+async def get_revision(
+    *,
+    request: Request,
+    context: ApiContextDep,
+    token: ReadCaller,
+    article_id: ArticleId,
+    version: int,
+    if_none_match: IfNoneMatch = None,
+) -> Response:
+    """Return the copy that the change has made: the working one, or the live or scheduled one if only that changed."""
     async with context.pool.acquire() as connection:
         await load_article(connection, article_id, token, "read")
-        return json_response(await _read_version(connection, article_id, _storable(version)))
+        found = await _read_version(connection, article_id, _storable(version))
+    return not_modified(request, version) or json_response(found, headers={"etag": f'"{version}"'})
 
 
 def _storable(version: int) -> int:
@@ -133,7 +156,12 @@ class RestoreRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"version": 2, "note": "bản cũ đúng"}]})
 
-    version: int = Field(ge=1, le=2**31 - 1, description="the version whose content is restored")
+    version: int | None = Field(
+        None,
+        ge=1,
+        le=2**31 - 1,
+        description="the version whose content is restored; omitted: undo that the article was killed or discarded",
+    )
     note: Note = ""
 
 
@@ -147,23 +175,38 @@ class RestoreRequest(BaseModel):
 async def restore_article(
     request: Request, context: ApiContextDep, token: WriteCaller, article_id: ArticleId, sent: RestoreRequest
 ) -> Response:
-    """Restore the content of an old version as a new draft version. The versions between are kept."""
+    """Restore the content of an old version as a new draft version. The versions between are kept.
+
+    An administrator also undoes a mistaken `kill` (the article is `unpublished`, its URL 404 instead of 410, and what
+    was unfinished is a draft again) and a discarded draft.
+    """
 
     async def act(connection: Connection) -> Response:
-        stored = await load_article(connection, article_id, token, "write", for_update=True)
+        is_admin = token.allows("admin")
+        stored = await load_article(connection, article_id, token, "write", for_update=True, also_discarded=is_admin)
         await check_version(connection, request, None, stored, VersionRule.OPTIONAL)
-        site = context.site(stored.head.site)
-        old = await _read_version(connection, article_id, sent.version)
-        fields = {name: getattr(old, name) for name in Article.__struct_fields__ if name not in _NOT_RESTORED}
+        site, before = context.site(stored.head.site), stored
         now = await database_time(connection)
-        by_publisher = token.allows("publish", site.slug, stored.head.section)
-        change = workflow.edit_article(stored, fields, by_publisher=by_publisher, now=now, action="restore")
-        check_sections(token, "publish" if change.head.state != "draft" else "write", stored.head, change.head)
-        check_limits(change.head, site)
-        note = sent.note or f"version {sent.version} restored"
-        change = await save_change(connection, stored, change, token.actor, note)
-        after = StoredArticle(change.head, change.live, token.actor)
-        return article_with_etag(article_response(after, context.site_url(site.slug), now))
+        was_lost = stored.is_discarded or stored.head.state == "killed"
+        if sent.version is None and not was_lost:
+            raise InvalidContentError([FieldError("version", "is required: the article is not killed or discarded")])
+        change: ArticleChange | None = None
+        if was_lost:
+            token.check("admin", site.slug, stored.head.section)
+            undo = removal.undo_discard if stored.is_discarded else removal.undo_kill
+            change = await save_change(connection, before, undo(stored, now), token.actor, sent.note)
+            stored = stored.after(change)
+        if sent.version is not None:
+            old = await _read_version(connection, article_id, sent.version)
+            fields = {name: getattr(old, name) for name in Article.__struct_fields__ if name not in _NOT_RESTORED}
+            by_publisher = token.allows("publish", site.slug, stored.head.section)
+            change = workflow.edit_article(stored, fields, by_publisher=by_publisher, now=now, action="restore")
+            check_sections(token, "publish" if change.head.state != "draft" else "write", stored.head, change.head)
+            check_limits(change.head, site)
+            note = sent.note or f"version {sent.version} restored"
+            change = await save_change(connection, stored, change, token.actor, note)
+            stored = replace(stored.after(change), author=token.actor)
+        return article_with_etag(article_response(stored, context.site_url(site.slug), now))
 
     return await run_once(context.pool, request, token, act)
 

@@ -6,21 +6,24 @@ from typing import Annotated, Literal
 
 import msgspec
 from fastapi import APIRouter, Query
+from starlette.requests import Request
 from starlette.responses import Response
 
+from services.ingest.api.article_responses import article_response
 from services.ingest.api.dependencies import (
     ApiContext,
     ApiContextDep,
     ArticleId,
+    IfNoneMatch,
     OptionalCaller,
     article_not_found,
     load_article,
 )
 from services.ingest.api.schemas import (
     ArticleResponse,
-    article_response,
     article_with_etag,
     json_response,
+    not_modified,
     response_docs,
     without_source,
 )
@@ -89,26 +92,40 @@ async def get_jsonld(context: ApiContextDep, token: OptionalCaller, article_id: 
     "/articles/{article_id}",
     tags=["Read"],
     summary="Read an article",
-    responses=response_docs(200, ArticleResponse, Article, problems=_READ_PROBLEMS),
+    responses=response_docs(200, ArticleResponse, Article, problems=_READ_PROBLEMS, not_modified=True),
 )
 async def get_article(
+    *,
+    request: Request,
     context: ApiContextDep,
     token: OptionalCaller,
     article_id: ArticleId,
     copy: Annotated[
-        Literal["head", "live"], Query(description="with a token: the working version or the published one")
+        Literal["head", "live", "scheduled"],
+        Query(description="with a token: the working version, the published one or the scheduled one"),
     ] = "head",
+    if_none_match: IfNoneMatch = None,
 ) -> Response:
-    """Without a token: the published version. With one (scope read): the working version, with an ETag."""
+    """Without a token: the published version. With one (scope read): the working version. The ETag is the version."""
     async with context.pool.acquire() as connection:
         if token is None:
-            return json_response(await _read_public(connection, article_id))
+            public = await _read_public(connection, article_id)
+            return not_modified(request, public.version) or _with_etag(public)
         stored = await load_article(connection, article_id, token, "read")
-    if copy == "live":
-        if stored.live is None:
-            raise Problem(404, "This article was never public.")
-        return json_response(stored.live)
+    if copy != "head":
+        found = stored.live if copy == "live" else stored.scheduled
+        if found is None:
+            reason = "was never public" if copy == "live" else "has no scheduled version"
+            raise Problem(404, f"This article {reason}.")
+        return not_modified(request, found.version) or _with_etag(found)
+    known = not_modified(request, stored.head.version)
+    if known is not None:
+        return known
     return article_with_etag(article_response(stored, context.site_url(stored.head.site), datetime.now(UTC)))
+
+
+def _with_etag(article: Article) -> Response:
+    return json_response(article, headers={"etag": f'"{article.version}"'})
 
 
 @router.get(

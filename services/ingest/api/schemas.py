@@ -1,23 +1,43 @@
 """Response bodies of the editor API, and their OpenAPI documentation."""
 
+import re
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 import msgspec
+from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.api.structure_schemas import STRUCTURE_TYPES
+from services.ingest.articles.carry_over import Conflict
+from services.ingest.articles.copies import Refusal
+from services.ingest.articles.live_copy import CopyField
 from services.ingest.articles.previews import PreviewLink
 from services.ingest.articles.publication_status import PublicationStatus
-from services.ingest.articles.workflow import StoredArticle, allowed_transitions
 from services.ingest.content.errors import FieldError
-from services.ingest.content.validation import editor_warnings
 from services.ingest.imports.pipeline import ImportResult
 from services.ingest.media.library import MediaItem
-from shared.articles import Article, Author, DatePrecision, Figure, Kind, State, article_path, is_public
+from shared.articles import Article, Author, DatePrecision, Figure, Kind, State
+from shared.http.negotiation import etag_matches
 
 Row = TypeVar("Row", bound=msgspec.Struct)
+
+
+class CarryOverResult(msgspec.Struct):
+    """Which changes of the live version the working and the scheduled version got."""
+
+    carried: list[CopyField]
+    possible: list[CopyField]
+    """What they can get without a conflict, and did not get because the request did not ask for it."""
+    conflicts: list[Conflict]
+
+
+class SupersededSchedule(msgspec.Struct):
+    """A version that was scheduled, and is not any more, because a newer one has replaced it."""
+
+    version: int
+    scheduled_for: datetime | None
 
 
 class ArticleResponse(Article, frozen=True, kw_only=True):
@@ -33,6 +53,24 @@ class ArticleResponse(Article, frozen=True, kw_only=True):
     steps: list[str]
     """The workflow transitions that its state allows."""
     warnings: list[FieldError]
+    scheduled_version: int | None
+    """The version that waits for its time; null: none. The working version may be another one already."""
+    scheduled_for: datetime | None
+    """When that is."""
+    differs_from_live: list[str] | None
+    """The fields in which the working version differs from the live one; null: never public."""
+    differs_from_scheduled: list[str] | None
+    """The fields in which the working version differs from the scheduled one; null: none is scheduled."""
+    behind_live: list[str]
+    """The fields that were changed in the live version since the working one was made, and that this does not have."""
+    refusal: Refusal | None
+    """Why the last version was refused, by whom and when; null: it was not, or one was approved since."""
+    carry_over: CarryOverResult | None = None
+    """Of a change of the live version: which other versions got it, or could not."""
+    superseded_schedule: SupersededSchedule | None = None
+    """Of a publication or a schedule: the scheduled version that it has replaced."""
+    kept_from_live: list[str] | None = None
+    """Of a publication: the fields other than texts that stay as they were in the former live version."""
 
 
 class PublicArticleRow(msgspec.Struct, kw_only=True):
@@ -78,6 +116,8 @@ class ArticleRow(PublicArticleRow, kw_only=True):
     """Who made the newest version; `changed_at` when, `changed_action` by which change."""
     changed_at: datetime | None
     changed_action: str | None
+    scheduled_version: int | None
+    refusal: Refusal | None
 
 
 class ShortArticleRow(msgspec.Struct, kw_only=True):
@@ -97,6 +137,7 @@ class ShortArticleRow(msgspec.Struct, kw_only=True):
     url: str | None
     problem: str | None
     due_at: datetime | None
+    refusal: Refusal | None
     changed_by: str | None
     changed_at: datetime | None
     changed_action: str | None
@@ -167,6 +208,9 @@ class Revision(msgspec.Struct, rename={"is_public_change": "is_told"}):
     at: datetime
     is_public_change: bool
     """It changed the published version."""
+    copies: list[str] = []
+    """The copies that it made or changed: working, live, scheduled. The revision has the working one, if that is one of
+    them, else the live or the scheduled one."""
 
 
 class RevisionList(msgspec.Struct):
@@ -253,6 +297,8 @@ class ProblemDocument(msgspec.Struct, omit_defaults=True):
     state: str | None = None
     possible_from: list[str] | None = None
     article: str | None = None
+    conflicts: list[Conflict] = []
+    """Of a 409 of a change of the live version: what could not be carried over."""
 
 
 _REFERENCE = "#/components/schemas/{name}"
@@ -282,35 +328,25 @@ _SCHEMA: dict[type, dict[str, Any]] = dict(zip(_TYPES, _refs, strict=True))
 ETAG = {"ETag": {"schema": {"type": "string"}, "description": 'The version, such as "3"; to be sent as If-Match'}}
 
 
-def response_docs(status: int, *types: type, problems: Sequence[int] = (), media: str = "application/json") -> Any:
+def response_docs(
+    status: int,
+    *types: type,
+    problems: Sequence[int] = (),
+    media: str = "application/json",
+    not_modified: bool = False,
+) -> Any:
     """Return the OpenAPI responses of a route: its result and its problems."""
     schemas = [_SCHEMA[kind] for kind in types]
     schema = {} if not schemas else schemas[0] if len(schemas) == 1 else {"anyOf": schemas}
     problem = {"content": {"application/problem+json": {"schema": _SCHEMA[ProblemDocument]}}}
     responses: dict[int | str, Any] = {code: dict(problem) for code in (*problems, 400, 401, 408, 413, 422, 429, 503)}
+    if not_modified:
+        responses[304] = {"description": "Not modified since the version of If-None-Match", "headers": ETAG}
     responses[status] = {
         "content": {media: {"schema": schema}},
         **({"headers": ETAG} if ArticleResponse in types else {}),
     }
     return responses
-
-
-def article_response(
-    stored: StoredArticle, public_url: str, now: datetime, warnings: Sequence[FieldError] = ()
-) -> ArticleResponse:
-    """Return an article for editors, with warnings about it."""
-    fields = {name: getattr(stored.head, name) for name in Article.__struct_fields__}
-    live = stored.live
-    is_open = live is not None and is_public(live, now)
-    return ArticleResponse(
-        **fields,
-        live_version=None if live is None else live.version,
-        live_state=None if live is None else live.state,
-        url=public_url + article_path(live) if live is not None and is_open else None,
-        problem=stored.schedule_error,
-        steps=allowed_transitions(stored),
-        warnings=[*warnings, *editor_warnings(stored.head)],
-    )
 
 
 def json_response(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -322,3 +358,16 @@ def json_response(value: object, status: int = 200, headers: dict[str, str] | No
 def article_with_etag(value: ArticleResponse, status: int = 200, **headers: str) -> Response:
     """Return a response with an article, and its version as the ETag."""
     return json_response(value, status, {"etag": f'"{value.version}"', **headers})
+
+
+def not_modified(request: Request, version: int) -> Response | None:
+    """Return a 304 if the client has this version already (If-None-Match)."""
+    known = request.headers.get("if-none-match")
+    tag = f'"{version}"'
+    if known is None or not etag_matches(tag, _CODING.sub(r'\1"', known)):
+        return None
+    return Response(status_code=304, headers={"etag": tag, "cache-control": "no-store"})
+
+
+_CODING = re.compile(r'(\d)-(?:gzip|zstd|br)"')
+"""What proxies add to the ETag of a compressed response."""

@@ -12,10 +12,10 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from services.ingest.articles import workflow
+from services.ingest.articles import removal, workflow
+from services.ingest.articles.copies import ArticleChange, StoredArticle
 from services.ingest.articles.store import database_time, read_article, save_change
 from services.ingest.articles.topic_comparison import NotComparedError
-from services.ingest.articles.workflow import ArticleChange, StoredArticle
 from services.ingest.auth.actors import Actor
 from services.ingest.content.errors import InvalidContentError
 from services.ingest.content.validation import publishing_errors
@@ -88,7 +88,7 @@ async def run_next_due(pool: asyncpg.Pool, sites: Sites) -> bool:
                 connection.transaction()
             ):  # a savepoint: after an error the schedule is cancelled in the outer transaction
                 change = _due_change(stored, sites, is_withdrawal=due["is_withdrawal"], now=now)
-                await save_change(connection, stored, change, SCHEDULER, "scheduled time reached")
+                await save_change(connection, stored, change, SCHEDULER, change.note("scheduled time reached"))
         except (InvalidContentError, Problem, LookupError, *POSTGRES_DATA_ERRORS) as error:
             change = workflow.cancel_schedule(stored, f"It could not be published at the scheduled time: {error}", now)
             await save_change(connection, stored, change, SCHEDULER, change.schedule_error or "")
@@ -102,10 +102,10 @@ async def run_next_due(pool: asyncpg.Pool, sites: Sites) -> bool:
 
 
 def _due_change(stored: StoredArticle, sites: Sites, *, is_withdrawal: bool, now: datetime) -> ArticleChange:
-    site = sites[stored.head.site]
     if is_withdrawal:
-        return workflow.apply_transition("unpublish", stored, site, now)
-    errors = publishing_errors(stored.head, site)
+        return removal.withdraw("unpublish", stored, now)
+    assert stored.scheduled is not None, "it is due"
+    errors = publishing_errors(stored.scheduled, sites[stored.head.site])
     if errors:
         raise InvalidContentError(errors)
-    return workflow.publish_article(stored, stored.head, now)
+    return workflow.publish_scheduled(stored, now)

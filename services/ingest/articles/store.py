@@ -6,13 +6,13 @@ The outbox holds exactly what was committed; the relay publishes it to Kafka (ar
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, get_type_hints
 
 import asyncpg
 import msgspec
 
+from services.ingest.articles.copies import ArticleChange, LiveChanges, Refusal, StoredArticle
 from services.ingest.articles.topic_comparison import NotComparedError, check_compared
-from services.ingest.articles.workflow import ArticleChange, StoredArticle
 from services.ingest.auth.actors import Actor
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.metrics import ARTICLE_CHANGES
@@ -28,20 +28,44 @@ class ArticleTooLargeError(ValueError):
     """An article too large for a Kafka message, which would block the relay indefinitely."""
 
 
-async def read_article(connection: Connection, article_id: str, *, for_update: bool = False) -> StoredArticle | None:
+async def read_article(
+    connection: Connection, article_id: str, *, for_update: bool = False, also_discarded: bool = False
+) -> StoredArticle | None:
     """Return an article, or None; with `for_update` its row is locked until the transaction ends."""
-    row = await connection.fetchrow(SQL["article_for_update" if for_update else "article"], article_id)
+    row = await connection.fetchrow(SQL["article_for_update" if for_update else "article"], article_id, also_discarded)
     return None if row is None else stored_article(row)
 
 
 def stored_article(row: asyncpg.Record) -> StoredArticle:
-    """Return the article of a row with content, live, author, author_token and schedule_error."""
+    """Return the article of a row with the columns of the query `article`."""
+    head, live, scheduled = (
+        None if row[name] is None else msgspec.json.decode(row[name], type=Article)
+        for name in ("content", "live", "scheduled")
+    )
+    assert head is not None, "the column is not null"
     return StoredArticle(
-        msgspec.json.decode(row["content"], type=Article),
-        None if row["live"] is None else msgspec.json.decode(row["live"], type=Article),
+        head,
+        live,
         None if row["author"] is None else Actor(row["author"], row["author_token"]),
         row["schedule_error"],
+        head if scheduled is None and head.state == "scheduled" else scheduled,  # a former version has scheduled it
+        _live_changes(row["live_changes"]),
+        None if row["refusal"] is None else msgspec.json.decode(row["refusal"], type=Refusal),
+        bool(row["is_discarded"]),
     )
+
+
+_FIELD_TYPES = get_type_hints(Article, include_extras=True)
+
+
+def _live_changes(stored: str) -> LiveChanges:
+    if stored == "{}":
+        return {}
+    fields = msgspec.json.decode(stored, type=dict[str, dict[str, msgspec.Raw]])
+    return {
+        copy: {name: msgspec.json.decode(value, type=_FIELD_TYPES[name]) for name, value in changed.items()}
+        for copy, changed in fields.items()
+    }
 
 
 async def insert_article(
@@ -100,7 +124,8 @@ def _article_row(change: ArticleChange, actor: Actor) -> tuple[Any, ...]:
     head = change.head
     identity = (head.id, head.number, head.site, head.version, head.state, head.title, head.source_system)
     content = (head.external_id, _json(head), _json(change.live), change.unpublish_due_at)
-    return (*identity, *content, actor.id, head.modified_at, actor.name, change.publish_due_at)
+    more = (_json(change.scheduled), change.scheduled_for)
+    return (*identity, *content, actor.id, head.modified_at, actor.name, change.publish_due_at, *more)
 
 
 async def save_change(
@@ -156,10 +181,16 @@ async def save_change(
         head.modified_at,
         None if author is None else author.name,
         version_before,
+        _json(change.scheduled),
+        change.scheduled_for,
+        _json(change.live_changes),
+        _json(change.refusal),
+        head.modified_at if change.is_discarded else None,
     )
     if done is None:
         raise RuntimeError(f"article {head.id} is not at version {version_before}")
-    await _claim_old_addresses(connection, addresses_of(before.head, before.live), change, unclaimed)
+    claimed = set() if before.is_discarded else addresses_of(before.head, before.live, before.scheduled)
+    await _claim_old_addresses(connection, claimed, change, unclaimed)
     await _append_revision(connection, change, actor, note)
     return change
 
@@ -176,19 +207,21 @@ def _skip_versions(change: ArticleChange, version_before: int, skipped: int) -> 
     """Return a change whose own versions, those above the former one, are higher."""
     if not skipped:
         return change
-    head = msgspec.structs.replace(change.head, version=change.head.version + skipped)
-    live = change.live
-    if live is not None and live.version > version_before:
-        live = msgspec.structs.replace(live, version=live.version + skipped)
-    return replace(change, head=head, live=live)
+    copies = {
+        name: msgspec.structs.replace(copy, version=copy.version + skipped)
+        for name in ("head", "live", "scheduled", "changed")
+        if (copy := getattr(change, name)) is not None and copy.version > version_before
+    }
+    return replace(change, **copies)
 
 
 async def _claim_old_addresses(
     connection: Connection, before: set[str], change: ArticleChange, unclaimed: Collection[str] = ()
 ) -> None:
-    """Reserve the old addresses of an article's both versions on its site, and release those that it gave up."""
+    """Reserve the old addresses of an article's copies on its site, and release those that it gave up."""
     head = change.head
-    claimed = addresses_of(head, change.live) - set(unclaimed)
+    copies = () if change.is_discarded else (head, change.live, change.scheduled)
+    claimed = addresses_of(*copies) - set(unclaimed)
     if claimed == before:
         return
     await connection.execute(SQL["release_old_addresses"], head.id, list(claimed))
@@ -222,9 +255,10 @@ async def _append_revision(connection: Connection, change: ArticleChange, actor:
 
 
 def _revision_row(change: ArticleChange, actor: Actor, note: str) -> tuple[Any, ...]:
-    head = change.head
-    described = (change.action, head.state, actor.name, actor.id, note)
-    return (head.id, head.version, *described, head.site, _json(head), change.is_public_change, head.modified_at)
+    head, revised = change.head, change.revised
+    described = (change.action, revised.state, actor.name, actor.id, note)
+    public = (change.is_public_change, head.modified_at, list(change.copies))
+    return (head.id, head.version, *described, head.site, _json(revised), *public)
 
 
 def _outbox_row(change: ArticleChange) -> tuple[Any, ...]:

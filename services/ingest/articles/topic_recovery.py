@@ -9,8 +9,7 @@ the topic has; the next versions and numbers then skip more than can have been g
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
 
 import asyncpg
 import msgspec
@@ -18,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from services.ingest.articles.compared_log import ComparedLog, open_compared_log
+from services.ingest.articles.copies import ArticleChange, StoredArticle, due_at
 from services.ingest.articles.opening_balances import queue_missing_balances, take_over_balances
 from services.ingest.articles.store import (
     addresses_of,
@@ -29,7 +29,6 @@ from services.ingest.articles.store import (
 )
 from services.ingest.articles.structure_recovery import queue_missing_structures, take_over_structures
 from services.ingest.articles.witness import GROUP, Witness, read_last_given
-from services.ingest.articles.workflow import ArticleChange, StoredArticle, due_at
 from services.ingest.auth.actors import Actor
 from services.ingest.content.errors import InvalidContentError
 from services.ingest.metrics import RECOVERED, RECOVERY_CONFLICTS
@@ -209,7 +208,7 @@ class TopicRecovery:
 
     async def _take_over_one(self, article: Article) -> bool:
         connection = self._connection
-        stored = await read_article(connection, article.id, for_update=True)
+        stored = await read_article(connection, article.id, for_update=True, also_discarded=True)
         live = None if stored is None else stored.live
         if live is not None and (live.version > article.version or live == article):
             return False
@@ -272,7 +271,7 @@ class TopicRecovery:
                 head = msgspec.structs.replace(head, version=stored.head.version + 1 + self._skipped)
         unclaimed, notes = await self._unclaimed(article, head)
         self._report_notes(article, notes)
-        change, note = _recovered(head, article), "; ".join([RECOVERED_NOTE, *notes])
+        change, note = _recovered(head, article, stored), "; ".join([RECOVERED_NOTE, *notes])
         await save_change(self._connection, stored, change, RECOVERY, note, is_recovery=True, unclaimed=unclaimed)
 
     async def _renumber(self, stored: StoredArticle, live: Article, article: Article) -> None:
@@ -282,10 +281,7 @@ class TopicRecovery:
         renumbered = msgspec.structs.replace(live, version=version)
         head = renumbered if head == live else msgspec.structs.replace(head, version=version)
         await self._connection.execute(SQL["discard_waiting"], article.id)
-        until = renumbered.unpublish_at if renumbered.state == "published" else None
-        change = ArticleChange(
-            "recover", head, renumbered, is_public_change=True, publish_due_at=_due(head), unpublish_due_at=until
-        )
+        change = replace(_recovered(head, renumbered, stored), is_public_change=True)
         await save_change(self._connection, stored, change, RECOVERY, COLLIDED_NOTE, is_recovery=True)
 
     async def _unclaimed(self, *versions: Article) -> tuple[set[str], list[str]]:
@@ -321,15 +317,18 @@ def _head_of(article: Article, skipped: int) -> Article:
     return msgspec.structs.replace(article, version=version)
 
 
-def _recovered(head: Article, live: Article) -> ArticleChange:
-    until = live.unpublish_at if live.state == "published" else None
-    return ArticleChange(
-        "recover", head, live, is_public_change=False, publish_due_at=_due(head), unpublish_due_at=until
-    )
-
-
-def _due(head: Article) -> datetime | None:
-    return due_at(head) if head.state == "scheduled" else None
+def _recovered(head: Article, live: Article, stored: StoredArticle | None = None) -> ArticleChange:
+    """Return the recovery of a live copy; a schedule stays, unless it was due before the last publication."""
+    change = ArticleChange("recover", head, live, is_public_change=False, copies=("working", "live"))
+    if head.state == "scheduled":
+        return replace(change, scheduled=head)
+    if stored is None or not stored.has_successor or live.state == "killed":
+        return change
+    assert stored.scheduled is not None
+    due = due_at(stored.scheduled)
+    if due is None or due <= live.modified_at:
+        return change
+    return replace(change, scheduled=stored.scheduled, live_changes=stored.live_changes)
 
 
 async def queue_live_articles(connection: Connection, ids: Sequence[str]) -> None:
@@ -337,6 +336,6 @@ async def queue_live_articles(connection: Connection, ids: Sequence[str]) -> Non
     for first in range(0, len(ids), RESENT_AT_ONCE):
         async with connection.transaction():
             for one in ids[first : first + RESENT_AT_ONCE]:
-                stored = await read_article(connection, one, for_update=True)
+                stored = await read_article(connection, one, for_update=True, also_discarded=True)
                 if stored is not None and stored.live is not None:
                     await connection.execute(SQL["insert_into_outbox"], *message_of(stored.live))

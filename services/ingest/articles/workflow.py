@@ -1,19 +1,32 @@
 """The editorial workflow: the transitions between states, the scopes they need, and their results. Pure.
 
-An article has a working version (`head`), which editors change, and a published version (`live`), which readers see.
-Each accepted change, an edit or a transition, makes the next version of the head. Only publish, unpublish, archive and
-kill change the published version.
+An article has up to three copies (articles.copies). Editors change the working copy (`head`), readers see the live one,
+and the scheduled one waits for its time as it is, while its successor may be edited.
 
     draft → in_review → approved → scheduled → published → unpublished | archived | killed
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from services.ingest.auth.actors import Actor
+from services.ingest.articles.carry_over import with_live_settings
+from services.ingest.articles.copies import (
+    ArticleChange,
+    LiveChanges,
+    Refusal,
+    StoredArticle,
+    due_at,
+    in_state,
+    next_version,
+    of_head,
+    unchanged,
+)
+from services.ingest.articles.removal import withdraw
+from services.ingest.articles.transitions import ADMIN_PUBLISHABLE_STATES, TRANSITIONS, invalid_transition
 from services.ingest.content.conversion import make_slug
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.content.validation import publishing_errors
@@ -22,100 +35,10 @@ from shared.http.problems import Problem
 from shared.sites import Site
 
 
-@dataclass(frozen=True)
-class Transition:
-    """A transition of the workflow: the states of the head it starts from, its result, and the scope it needs."""
-
-    from_states: frozenset[State]
-    to_state: State
-    scope: str
-    summary: str
-    needs_reason: bool = False
-    is_withdrawal: bool = False
-    """It withdraws the published version; `from_states` are then states of that version."""
-
-
-TRANSITIONS: dict[str, Transition] = {
-    "submit": Transition(frozenset({"draft"}), "in_review", "write", "Submit a draft for review"),
-    "approve": Transition(frozenset({"in_review"}), "approved", "publish", "Approve an article in review (duyệt)"),
-    "refuse": Transition(
-        frozenset({"in_review", "approved", "scheduled"}),
-        "draft",
-        "publish",
-        "Reject it: back to its author, with a reason",
-        needs_reason=True,
-    ),
-    "schedule": Transition(frozenset({"approved", "scheduled"}), "scheduled", "publish", "Schedule its publication"),
-    "unschedule": Transition(frozenset({"scheduled"}), "approved", "publish", "Cancel the schedule"),
-    "publish": Transition(
-        frozenset({"approved", "scheduled", "unpublished", "archived"}),
-        "published",
-        "publish",
-        "Publish an approved article (đăng), now or at its scheduled time",
-    ),
-    "unpublish": Transition(
-        frozenset({"published"}),
-        "unpublished",
-        "publish",
-        "Withdraw it from the portal; its URL is 404",
-        is_withdrawal=True,
-    ),
-    "archive": Transition(
-        frozenset({"published", "unpublished"}),
-        "archived",
-        "publish",
-        "Archive it: off the portal, not deleted",
-        is_withdrawal=True,
-    ),
-    "kill": Transition(
-        frozenset({"published", "unpublished", "archived"}),
-        "killed",
-        "publish",
-        "Withdraw it permanently, with a reason; its URL is 410",
-        needs_reason=True,
-        is_withdrawal=True,
-    ),
-}
-
-
-ADMIN_PUBLISHABLE_STATES: frozenset[State] = frozenset({"draft", "in_review"})
-"""Administrators may also publish from these states, which approves and publishes in one transition."""
-
-
-@dataclass(frozen=True)
-class StoredArticle:
-    """An article as it is stored."""
-
-    head: Article
-    live: Article | None
-    author: Actor | None = None
-    """Who wrote the text of the head, or imported it; None if it was not stored yet."""
-    schedule_error: str | None = None
-    """Why the scheduler could not publish or withdraw it."""
-
-    def is_author(self, actor: Actor) -> bool:
-        """Return whether the actor wrote the text of the head, or imported it over the API or by the command."""
-        return self.author is not None and self.author.is_same(actor)
-
-
-@dataclass(frozen=True)
-class ArticleChange:
-    """The result of an accepted change."""
-
-    action: str
-    head: Article
-    live: Article | None
-    is_public_change: bool
-    """It changes the published version, which goes to Kafka."""
-    publish_due_at: datetime | None = None
-    unpublish_due_at: datetime | None = None
-    schedule_error: str | None = None
-
-
 def edit_article(
     stored: StoredArticle, fields: dict[str, Any], *, by_publisher: bool, now: datetime, action: str = "edit"
 ) -> ArticleChange:
-    """Change the content of the head. An approved article has to be approved again.
+    """Change the content of the head. An approved article has to be approved again; a scheduled copy stays scheduled.
 
     Args:
         stored: The article as stored.
@@ -136,10 +59,8 @@ def edit_article(
         fields = {**fields, "slug": make_slug(fields["title"]) if made_of_title or "slug" in fields else head.slug}
     elif "slug" in fields and fields["slug"] is None:
         fields = {**fields, "slug": make_slug(head.title)}
-    under_review = head.state in ("in_review", "approved", "scheduled")
-    state: State = "in_review" if by_publisher and under_review else "draft"
-    head = msgspec.structs.replace(head, **fields, state=state, version=head.version + 1, modified_at=now)
-    return _head_change(action, stored, head)
+    state: State = "in_review" if by_publisher and head.state in ("in_review", "approved") else "draft"
+    return of_head(action, stored, in_state(msgspec.structs.replace(head, **fields), state, now))
 
 
 def apply_transition(
@@ -150,6 +71,7 @@ def apply_transition(
     *,
     is_admin: bool = False,
     publish_at: datetime | msgspec.UnsetType | None = msgspec.UNSET,
+    copy: Literal["working", "scheduled"] | None = None,
 ) -> ArticleChange:
     """Apply a transition.
 
@@ -160,29 +82,110 @@ def apply_transition(
         now: The time of the transition.
         is_admin: Whether to allow ADMIN_PUBLISHABLE_STATES as well.
         publish_at: When to publish; None means now, UNSET the article's own `publish_at`.
+        copy: Which copy to refuse, schedule or publish; None: see `target_of`.
 
     Raises:
         Problem: 409 if the article's state does not allow it.
         InvalidContentError: the article is not complete enough to be published.
     """
     transition = TRANSITIONS[name]
-    head = stored.head
     if transition.is_withdrawal:
-        return _withdraw(name, transition, stored, now)
+        return withdraw(name, stored, now)
+    if target_of(name, stored, copy) == "scheduled":
+        return _change_scheduled(name, stored, site, now, publish_at)
+    head = stored.head
     from_states = (
         transition.from_states | ADMIN_PUBLISHABLE_STATES
         if is_admin and name in ("publish", "schedule")
         else transition.from_states
     )
     if head.state not in from_states:
-        raise _invalid_transition(name, head.state, sorted(from_states))
+        raise invalid_transition(name, head.state, sorted(from_states))
     if name in ("approve", "schedule", "publish"):
         errors = publishing_errors(head, site)
         if errors:
             raise InvalidContentError(errors)
     if name in ("schedule", "publish"):
         return _publish(name, stored, now, publish_at)
-    return _head_change(name, stored, _with_state(head, transition.to_state, now))
+    change = of_head(name, stored, in_state(head, transition.to_state, now))
+    return replace(change, refusal=None) if name == "approve" else change
+
+
+def target_of(
+    name: str, stored: StoredArticle, copy: Literal["working", "scheduled"] | None = None
+) -> Literal["working", "scheduled"]:
+    """Return the copy that a transition acts on, if both a scheduled one and its successor exist.
+
+    By default `unschedule` acts on the scheduled copy, `publish` on the working one, and `refuse` and `schedule` on the
+    working one if its state allows that.
+
+    Raises:
+        Problem: 409 if it names a scheduled copy, and there is none.
+    """
+    if copy == "scheduled" and stored.scheduled is None:
+        raise Problem(409, "The article has no scheduled version.", state=stored.head.state)
+    if not stored.has_successor:
+        return "working"
+    if copy is not None:
+        return copy
+    takes_working = {"unschedule": (), "refuse": ("in_review", "approved"), "schedule": ("approved",)}
+    return "scheduled" if stored.head.state not in takes_working.get(name, (stored.head.state,)) else "working"
+
+
+def refused(change: ArticleChange, reason: str, who: str, now: datetime) -> ArticleChange:
+    """Return a refusal with its reason, for the author to read."""
+    return replace(change, refusal=Refusal(reason, who, now, change.revised.version - 1))
+
+
+def _change_scheduled(
+    name: str, stored: StoredArticle, site: Site, now: datetime, publish_at: datetime | msgspec.UnsetType | None
+) -> ArticleChange:
+    """Apply a transition to a scheduled copy beside its successor, which stays as it is."""
+    scheduled = stored.scheduled
+    assert scheduled is not None
+    version = stored.head.version
+    if name in ("unschedule", "refuse"):
+        state: State = "approved" if name == "unschedule" else "draft"
+        return _without_schedule(name, stored, state, now)
+    if publish_at is not msgspec.UNSET:
+        scheduled = msgspec.structs.replace(scheduled, publish_at=publish_at)
+    errors = publishing_errors(scheduled, site)
+    if errors:
+        raise InvalidContentError(errors)
+    due = _checked_due(name, scheduled, now)
+    if due is not None and (name == "schedule" or due > now):
+        scheduled = in_state(msgspec.structs.replace(scheduled, version=version), "scheduled", now)
+        head = next_version(stored.head, now)
+        return replace(
+            unchanged("schedule", stored), head=head, scheduled=scheduled, changed=scheduled, copies=("scheduled",)
+        )
+    return publish_scheduled(replace(stored, scheduled=scheduled), now)
+
+
+def _without_schedule(action: str, stored: StoredArticle, state: State, now: datetime) -> ArticleChange:
+    """Cancel the schedule: the working copy gets the state if it is the scheduled one, and stays as it is otherwise."""
+    if not stored.has_successor:
+        return of_head(action, stored, in_state(stored.head, state, now))
+    assert stored.scheduled is not None
+    removed = in_state(msgspec.structs.replace(stored.scheduled, version=stored.head.version), state, now)
+    changes = {name: fields for name, fields in stored.live_changes.items() if name != "scheduled"}
+    return replace(
+        unchanged(action, stored),
+        head=next_version(stored.head, now),
+        scheduled=None,
+        live_changes=changes,
+        changed=removed,
+        copies=("scheduled",),
+    )
+
+
+def _checked_due(name: str, article: Article, now: datetime) -> datetime | None:
+    due = due_at(article)
+    if name == "schedule" and due is None:
+        raise InvalidContentError([FieldError("publish_at", "is missing: a schedule needs a time")])
+    if article.unpublish_at is not None and article.unpublish_at <= max(now, due or now):
+        raise InvalidContentError([FieldError("unpublish_at", "is before the article would be published")])
+    return due
 
 
 def _publish(
@@ -191,50 +194,104 @@ def _publish(
     head = stored.head
     if publish_at is not msgspec.UNSET:
         head = msgspec.structs.replace(head, publish_at=publish_at)
-    due = max((at for at in (head.publish_at, head.embargo_until) if at is not None), default=None)
-    if name == "schedule" and due is None:
-        raise InvalidContentError([FieldError("publish_at", "is missing: a schedule needs a time")])
-    if head.unpublish_at is not None and head.unpublish_at <= max(now, due or now):
-        raise InvalidContentError([FieldError("unpublish_at", "is before the article would be published")])
+    due = _checked_due(name, head, now)
     if due is not None and (name == "schedule" or due > now):
-        head = _with_state(head, "scheduled", now)
-        return _head_change("schedule", stored, head)
-    return publish_article(stored, head, now)
+        return schedule_article(stored, head, now)
+    head, kept = with_live_settings(head, stored.live, stored.live_changes_of_head, now)
+    return replace(publish_article(stored, head, now), kept=kept)
+
+
+def schedule_article(stored: StoredArticle, head: Article, now: datetime, action: str = "schedule") -> ArticleChange:
+    """Make the head the scheduled copy, instead of a former one."""
+    head = in_state(head, "scheduled", now)
+    behind = stored.live_changes_of_head
+    changes: LiveChanges = {"scheduled": behind} if behind else {}
+    change = replace(of_head(action, stored, head), live_changes=changes, copies=("working", "scheduled"), refusal=None)
+    return replace(change, superseded=stored.scheduled if stored.has_successor else None)
 
 
 def publish_article(stored: StoredArticle, head: Article, now: datetime, action: str = "publish") -> ArticleChange:
-    """Make the head the published version."""
-    head = _with_state(head, "published", now)
-    head = msgspec.structs.replace(head, first_published_at=head.first_published_at or now)
-    if head.published_at is None and head.date_precision != "unknown":
-        head = msgspec.structs.replace(head, published_at=head.first_published_at)
-    return ArticleChange(action, head, head, is_public_change=True, unpublish_due_at=head.unpublish_at)
+    """Make the head the live copy. It supersedes a scheduled one, which was made before it."""
+    live = _first_published(in_state(head, "published", now), stored.live, now)
+    return ArticleChange(
+        action,
+        live,
+        live,
+        is_public_change=True,
+        copies=("working", "live") if stored.scheduled is None else ("working", "live", "scheduled"),
+        superseded=stored.scheduled if stored.has_successor else None,
+    )
 
 
-def keep_unpublished_edits(edited: Article, published: ArticleChange, now: datetime) -> ArticleChange | None:
+def publish_scheduled(stored: StoredArticle, now: datetime) -> ArticleChange:
+    """Make the scheduled copy the live one, exactly as it was approved; its successor stays as it is.
+
+    Only settings that the live copy was given since, such as a pin or a correction, stay (`with_live_settings`).
+    """
+    assert stored.scheduled is not None
+    changes = stored.live_changes.get("scheduled", {})
+    copy, kept = with_live_settings(stored.scheduled, stored.live, changes, now)
+    copy = msgspec.structs.replace(copy, version=stored.head.version)
+    if not stored.has_successor:
+        return replace(publish_article(stored, copy, now), kept=kept)
+    live = _first_published(in_state(copy, "published", now), stored.live, now)
+    head = next_version(stored.head, now)
+    head = msgspec.structs.replace(
+        head, first_published_at=live.first_published_at, published_at=head.published_at or live.published_at
+    )
+    before = {name: getattr(stored.scheduled, name) for name in kept}
+    return replace(
+        unchanged("publish", stored),
+        head=head,
+        live=live,
+        is_public_change=True,
+        scheduled=None,
+        live_changes={"working": before} if before else {},
+        changed=live,
+        copies=("live", "scheduled"),
+        kept=kept,
+    )
+
+
+def _first_published(live: Article, before: Article | None, now: datetime) -> Article:
+    """Return a live copy with the times of the first publication."""
+    first = live.first_published_at or (before.first_published_at if before is not None else None) or now
+    live = msgspec.structs.replace(live, first_published_at=first)
+    if live.published_at is None and live.date_precision != "unknown":
+        return msgspec.structs.replace(live, published_at=first)
+    return live
+
+
+def keep_unpublished_edits(
+    edited: Article, published: ArticleChange, now: datetime, behind: Mapping[str, Any] | None = None
+) -> ArticleChange | None:
     """Return the change that makes a working version with unapproved edits a draft again, after a publication without.
 
     Args:
         edited: The working version with its edits, before that publication.
-        published: The publication, which left out what nobody has approved.
+        published: The publication or the schedule, which left out what nobody has approved.
         now: The time of the change.
+        behind: Changes of the live copy that the edited version did not have.
 
     Returns:
         None if nothing was left out.
     """
-    live = published.head
+    public = published.head
     edited = msgspec.structs.replace(
         edited,
-        state=live.state,
-        version=live.version,
-        modified_at=live.modified_at,
-        first_published_at=live.first_published_at,
-        published_at=edited.published_at or live.published_at,
+        state=public.state,
+        version=public.version,
+        modified_at=public.modified_at,
+        first_published_at=public.first_published_at,
+        published_at=edited.published_at or public.published_at,
+        publish_at=public.publish_at if public.state == "scheduled" else edited.publish_at,
     )
-    if edited == live:
+    if edited == public:
         return None
-    head = msgspec.structs.replace(edited, state="draft", version=live.version + 1, modified_at=now)
-    return _head_change("keep-edits", StoredArticle(live, published.live), head)
+    head = in_state(edited, "draft", now)
+    change = of_head("keep-edits", StoredArticle(public, published.live).after(published), head)
+    missing = {name: value for name, value in (behind or {}).items() if getattr(head, name) != getattr(public, name)}
+    return replace(change, live_changes={**change.live_changes, "working": missing}) if missing else change
 
 
 def publish_or_schedule(stored: StoredArticle, head: Article, now: datetime, action: str) -> ArticleChange:
@@ -242,61 +299,12 @@ def publish_or_schedule(stored: StoredArticle, head: Article, now: datetime, act
     due = due_at(head)
     if due is None or due <= now:
         return publish_article(stored, head, now, action)
-    return _head_change(action, stored, _with_state(head, "scheduled", now))
-
-
-def _withdraw(name: str, transition: Transition, stored: StoredArticle, now: datetime) -> ArticleChange:
-    head, live = stored.head, stored.live
-    if live is None and not (name == "kill" and head.state != "killed"):
-        raise _invalid_transition(name, head.state, sorted(transition.from_states))
-    if live is not None and live.state not in transition.from_states:
-        raise _invalid_transition(name, live.state, sorted(transition.from_states))
-    if live is not None:
-        live = msgspec.structs.replace(live, state=transition.to_state, version=head.version + 1, modified_at=now)
-    if name == "kill" or stored.live is None:
-        head = _with_state(head, transition.to_state, now)
-    elif head.state in transition.from_states:  # the head has no unpublished changes
-        assert live is not None
-        head = live
-    else:
-        head = msgspec.structs.replace(head, version=head.version + 1, modified_at=now)
-    is_scheduled = head.state == "scheduled"
-    return ArticleChange(
-        name, head, live, is_public_change=live is not None, publish_due_at=due_at(head) if is_scheduled else None
-    )
-
-
-def due_at(head: Article) -> datetime | None:
-    """Return the time at which a scheduled article is due for publication."""
-    return max((at for at in (head.publish_at, head.embargo_until) if at is not None), default=None)
+    return schedule_article(stored, head, now, action)
 
 
 def cancel_schedule(stored: StoredArticle, reason: str, now: datetime) -> ArticleChange:
     """Cancel a schedule that can never succeed, and record the reason for the editors."""
-    return replace(_head_change("give-up", stored, _with_state(stored.head, "draft", now)), schedule_error=reason)
-
-
-def _head_change(action: str, stored: StoredArticle, head: Article) -> ArticleChange:
-    """A change of the head only: the published version and the time of its withdrawal stay the same."""
-    live = stored.live
-    unpublish_due_at = live.unpublish_at if live is not None and live.state == "published" else None
-    publish_due_at = due_at(head) if head.state == "scheduled" else None
-    return ArticleChange(
-        action, head, live, is_public_change=False, publish_due_at=publish_due_at, unpublish_due_at=unpublish_due_at
-    )
-
-
-def _with_state(head: Article, state: State, now: datetime) -> Article:
-    return msgspec.structs.replace(head, state=state, version=head.version + 1, modified_at=now)
-
-
-def _invalid_transition(name: str, state: State, from_states: list[State]) -> Problem:
-    return Problem(
-        409,
-        f"{name} is not possible from {state}; it is possible from {', '.join(from_states)}.",
-        state=state,
-        possible_from=from_states,
-    )
+    return replace(_without_schedule("give-up", stored, "draft", now), schedule_error=reason)
 
 
 def allowed_transitions(stored: StoredArticle) -> list[str]:
@@ -306,6 +314,7 @@ def allowed_transitions(stored: StoredArticle) -> list[str]:
     for name, transition in TRANSITIONS.items():
         state = live_state if transition.is_withdrawal else stored.head.state
         never_live = name == "kill" and live_state is None and stored.head.state != "killed"
-        if state in transition.from_states or never_live:
+        of_scheduled = stored.scheduled is not None and name in ("refuse", "schedule", "unschedule")
+        if state in transition.from_states or never_live or of_scheduled:
             allowed.append(name)
     return allowed

@@ -3,9 +3,10 @@
 Lengths are of the text after NFC. Invalid values are rejected with the name of the field; nothing is truncated.
 """
 
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
-from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, Tag, create_model, model_validator
+from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, StrictBool, Tag, create_model, model_validator
 from pydantic_core import PydanticCustomError
 
 from services.ingest.content.block_models import (
@@ -172,7 +173,9 @@ class ArticleIn(Content):
 
 READ_ONLY = frozenset(
     {"id", "number", "site", "state", "modified_at", "first_published_at", "created_at", "source_system", "external_id"}
-    | {"live_version", "live_state", "url", "problem", "steps", "warnings"}
+    | {"live_version", "live_state", "url", "problem", "steps", "warnings", "scheduled_version", "scheduled_for"}
+    | {"differs_from_live", "differs_from_scheduled", "behind_live", "refusal", "carry_over", "superseded_schedule"}
+    | {"kept_from_live"}
 )
 """Fields that the API returns besides the content."""
 
@@ -206,11 +209,11 @@ class _Patch(Input):
     note: Note = ""
 
 
-def _optional() -> dict[str, Any]:
+def _optional(names: Iterable[str]) -> dict[str, Any]:
     optional = {}
     for name, kind in get_type_hints(Content, include_extras=True).items():
         field = Content.model_fields.get(name)
-        if field is None:
+        if field is None or name not in names:
             continue
         limits = () if get_origin(kind) is Annotated else tuple(field.metadata)
         limited = Annotated[(kind, *limits)] if limits else kind
@@ -218,4 +221,46 @@ def _optional() -> dict[str, Any]:
     return optional
 
 
-ArticlePatch = create_model("ArticlePatch", __base__=_Patch, **_optional())
+ArticlePatch = create_model("ArticlePatch", __base__=_Patch, **_optional(Content.model_fields))
+
+LIVE_FIELDS = (
+    *("title", "lead", "body", "kicker", "subtitle", "lead_image", "authors", "source", "place"),
+    *("section", "also_in", "tags", "seo", "slug", "unpublish_at", "priority", "pinned_until", "featured_until"),
+    "corrections",
+)
+"""The fields of the live copy that can be changed without a publication."""
+
+
+class NewCorrection(Input):
+    """A correction to add to those that the article has."""
+
+    text: Annotated[Line, Field(min_length=1, max_length=1_000)]
+    at: Instant | None = Field(None, description="default: now")
+
+
+class _LivePatch(_Patch):
+    """Changes some fields of the live version at once: omitted fields stay, null removes a field (RFC 7396)."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"version": 7, "title": "Tựa đề đúng", "carry_over": True, "note": "sửa lỗi chính tả"}]
+        },
+    )
+
+    version: int | None = Field(None, ge=1, le=2**31 - 1, description="the version that was read; or If-Match")
+    correction: NewCorrection | None = Field(None, description="added to `corrections`; not together with them")
+    carry_over: StrictBool | Literal["where_possible"] = Field(
+        False,
+        description="whether to make the same change in the working and the scheduled version: true: all or nothing; "
+        "where_possible: all that does not conflict. Without fields: what they lack of former changes",
+    )
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> "_LivePatch":
+        if self.correction is not None and "corrections" in self.model_fields_set:
+            raise PydanticCustomError("correction", "correction adds to corrections: send one of them")
+        return self
+
+
+LivePatch = create_model("LivePatch", __base__=_LivePatch, **_optional((*LIVE_FIELDS, "body_format")))

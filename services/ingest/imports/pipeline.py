@@ -192,7 +192,6 @@ async def _save_left_out(connection: Connection, one: LeftOut, options: ImportOp
             connection,
             known["id"],
             one.result.reason,
-            options.site,
             publish=options.publish,
             now=now,
             actor=options.actor,
@@ -226,8 +225,8 @@ async def _save_batch(
     for row in await connection.fetch(SQL["imported_articles"], *source, ids):
         place = by_id.pop(row["external_id"])
         item, draft = drafts[place]
-        is_settled = row["was_public"] or row["state"] == "scheduled"
-        is_exposed = bool(draft.withdrawal) and (row["live_state"] == "published" or row["state"] == "scheduled")
+        is_settled = row["was_public"] or row["is_scheduled"]
+        is_exposed = bool(draft.withdrawal) and (row["live_state"] == "published" or row["is_scheduled"])
         is_repetition = (
             draft.is_repetition(row["checksum"]) and not is_exposed and not draft.has_images_since(row["at"])
         )
@@ -291,7 +290,6 @@ async def _withdrawn(
         connection,
         saved.article.id,
         draft.withdrawal,
-        options.site,
         publish=options.publish,
         now=now,
         actor=options.actor,

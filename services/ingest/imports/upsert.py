@@ -10,6 +10,7 @@ from uuid import uuid4
 import msgspec
 
 from services.ingest.articles import workflow
+from services.ingest.articles.copies import ArticleChange, StoredArticle, keep_schedule
 from services.ingest.articles.store import (
     insert_article,
     insert_articles,
@@ -17,7 +18,6 @@ from services.ingest.articles.store import (
     save_change,
     taken_old_addresses,
 )
-from services.ingest.articles.workflow import ArticleChange, StoredArticle
 from services.ingest.auth.actors import Actor
 from services.ingest.imports.warnings import ItemWarning, make_warning
 from services.ingest.media.library import resolve_images
@@ -140,8 +140,11 @@ async def upsert_draft(
         article = await resolve_images(connection, article, strict=publish)
         changes = [_first_version(article, publish, now)]
     else:
-        before = await read_article(connection, known["id"], for_update=True)
+        before = await read_article(connection, known["id"], for_update=True, also_discarded=True)
         assert before is not None, "articles are never deleted"
+        if known["is_discarded"]:
+            discarded = make_warning("state", "its article was discarded here, and stays so until it is restored")
+            return UpsertResult(before.head, "unchanged", (*draft.warnings, discarded))
         changes = await _next_versions(connection, before, draft, draft.is_repetition(known["checksum"]), publish, now)
         if not changes:
             return UpsertResult(before.head, "unchanged", tuple(draft.warnings))
@@ -208,11 +211,12 @@ async def _next_versions(  # noqa: PLR0917 - the state of `upsert_draft`
     """Return the changes that a draft makes, if any. Without `publish`, the published version stays.
 
     With it, what the working version has besides the import is not published: it becomes a draft again after that.
+    A version that editors have scheduled stays scheduled.
     """
     fields = {name: value for name, value in draft.content.items() if name != "slug"}
     edited = await resolve_images(connection, msgspec.structs.replace(stored.head, **fields), strict=publish)
     is_same = edited == stored.head
-    is_settled = stored.live is not None or stored.head.state == "scheduled"
+    is_settled = stored.live is not None or stored.scheduled is not None
     if is_repetition and (is_settled or not publish or not is_same):  # also if editors changed or withdrew it
         return await _fetched_images(connection, stored, draft, publish, now) if draft.images else []
     if is_same and (not publish or (stored.live is not None and stored.live.state == "published")):
@@ -224,12 +228,27 @@ async def _next_versions(  # noqa: PLR0917 - the state of `upsert_draft`
     approved = StoredArticle(_approved(stored, draft), None)
     public = workflow.edit_article(approved, fields, by_publisher=False, now=now).head
     public = msgspec.structs.replace(public, version=stored.head.version)
+    is_of_editors = await _is_scheduled_by_editors(connection, stored)
     published = workflow.publish_or_schedule(stored, public, now, "import")
-    if published.head.state == "scheduled":
-        return [published]
+    if is_of_editors and not published.is_public_change:
+        return [change]  # one version can be scheduled: that of the editors stays
+    if is_of_editors:
+        published = keep_schedule(stored, published, fields)
     edited = msgspec.structs.replace(change.head, slug=public.slug) if stored.live is None else change.head
-    kept = workflow.keep_unpublished_edits(edited, published, now)
+    return _with_edits(stored, edited, published, now)
+
+
+def _with_edits(stored: StoredArticle, edited: Article, published: ArticleChange, now: datetime) -> list[ArticleChange]:
+    """Return a publication, and the change that keeps what it has left out of the working version, if anything."""
+    kept = workflow.keep_unpublished_edits(edited, published, now, stored.live_changes_of_head)
     return [published] if kept is None else [published, kept]
+
+
+async def _is_scheduled_by_editors(connection: Connection, stored: StoredArticle) -> bool:
+    if stored.scheduled is None:
+        return False
+    action = await connection.fetchval(SQL["action_of_revision"], stored.head.id, stored.scheduled.version)
+    return bool(action != "import")
 
 
 async def _fetched_images(
@@ -247,16 +266,21 @@ async def _fetched_images(
     change = workflow.edit_article(
         stored, {"body": fetched.body, "lead_image": fetched.lead_image}, by_publisher=False, now=now, action="import"
     )
+    names = ("body", "lead_image")
     if publish and head.state in ("published", "scheduled"):
-        return [] if fetched == head else [workflow.publish_or_schedule(stored, fetched, now, "import")]
+        if fetched == head:
+            return []
+        published = workflow.publish_or_schedule(stored, fetched, now, "import")
+        return [keep_schedule(stored, published, names) if stored.has_successor else published]
     if publish and is_live:
         assert live is not None
         public = await _with_fetched(connection, live, draft)
         if public != live:
             public = msgspec.structs.replace(public, version=head.version)
-            published = workflow.publish_or_schedule(stored, public, now, "import")
-            kept = workflow.keep_unpublished_edits(change.head, published, now)
-            return [published] if kept is None else [published, kept]
+            published = workflow.publish_article(stored, public, now, "import")
+            if stored.scheduled is not None:
+                published = keep_schedule(stored, published, names)
+            return _with_edits(stored, change.head, published, now)
     return [] if fetched == head else [change]
 
 

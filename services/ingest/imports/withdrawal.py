@@ -8,15 +8,14 @@ from datetime import datetime
 
 import msgspec
 
-from services.ingest.articles import workflow
+from services.ingest.articles import removal, workflow
+from services.ingest.articles.copies import ArticleChange, StoredArticle
 from services.ingest.articles.store import read_article, save_change
-from services.ingest.articles.workflow import ArticleChange, StoredArticle
 from services.ingest.auth.actors import Actor
 from services.ingest.imports.upsert import UpsertResult
 from services.ingest.imports.warnings import make_warning
 from services.ingest.queries import SQL
 from shared.postgres import Connection
-from shared.sites import Site
 
 WITHDRAWN_BY_SOURCE = bytes(32)
 """Stored instead of a checksum for an article whose item is not read any more: each content is a change of it."""
@@ -26,7 +25,6 @@ async def withdraw(
     connection: Connection,
     article: str,
     reason: str,
-    site: Site,
     *,
     publish: bool,
     now: datetime,
@@ -40,7 +38,6 @@ async def withdraw(
         connection: In a transaction.
         article: Its ID.
         reason: Why its source says that it must not be public.
-        site: Its site.
         publish: Whether the import may change what is public.
         now: The time of the import.
         actor: Who imports.
@@ -50,17 +47,17 @@ async def withdraw(
     Returns:
         None if it is neither public nor scheduled; `unchanged` with a warning if it stays public.
     """
-    stored = await read_article(connection, article, for_update=True)
+    stored = await read_article(connection, article, for_update=True, also_discarded=True)
     assert stored is not None, "articles are never deleted"
     is_live = stored.live is not None and stored.live.state == "published"
-    if not is_live and stored.head.state != "scheduled":
+    if not is_live and stored.scheduled is None:
         return None
     is_of_import = not await connection.fetchval(SQL["was_edited"], article)
     if not (publish and is_of_import):
         why = "editors have changed it since" if publish else "an import without --publish withdraws nothing"
         message = f"it is {'public' if is_live else 'scheduled'} here, but at its source {reason}; {why}: withdraw it"
         return UpsertResult(stored.head, "unchanged", (make_warning("state", message),))
-    change = _withdrawal(stored, site, reason, now, is_live=is_live)
+    change = _withdrawal(stored, reason, now, is_live=is_live)
     if not dry_run:
         change = await save_change(connection, stored, change, actor, reason[:500])
         await connection.execute(SQL["save_import"], article, checksum, now)
@@ -68,11 +65,12 @@ async def withdraw(
     return UpsertResult(change.head, "withdrawn", (make_warning("state", message),))
 
 
-def _withdrawal(stored: StoredArticle, site: Site, reason: str, now: datetime, *, is_live: bool) -> ArticleChange:
+def _withdrawal(stored: StoredArticle, reason: str, now: datetime, *, is_live: bool) -> ArticleChange:
     if not is_live:
         return workflow.cancel_schedule(stored, f"the import has found that at its source {reason}"[:500], now)
-    change = workflow.apply_transition("unpublish", stored, site, now)
-    if change.head.state != "scheduled":
+    change = removal.withdraw("unpublish", stored, now)
+    if stored.scheduled is None:
         return change
-    head = msgspec.structs.replace(change.head, state="draft")  # its next version would be public again
-    return replace(change, head=head, publish_due_at=None)
+    if not stored.has_successor:  # its next version would be public again
+        change = replace(change, head=msgspec.structs.replace(change.head, state="draft"))
+    return replace(change, scheduled=None, live_changes={}, copies=(*change.copies, "scheduled"))

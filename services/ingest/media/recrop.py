@@ -16,8 +16,8 @@ import msgspec
 import obstore
 from obstore.exceptions import NotFoundError
 
+from services.ingest.articles.copies import ArticleChange, StoredArticle, unchanged
 from services.ingest.articles.store import database_time, read_article, save_change
-from services.ingest.articles.workflow import ArticleChange, StoredArticle, due_at
 from services.ingest.auth.actors import Actor
 from services.ingest.auth.audit import record
 from services.ingest.media.library import (
@@ -156,29 +156,39 @@ async def _update_article(
     live = stored.live
     if live is not None and live.state == "published":
         live = await _with_focus(connection, live, item, focus)
-    if (head, live) == (stored.head, stored.live):
+    scheduled = stored.scheduled
+    if scheduled is not None:
+        scheduled = await _with_focus(connection, scheduled, item, focus)
+    if (head, live, scheduled) == (stored.head, stored.live, stored.scheduled):
         return False
-    change = _change(stored, head, live)
+    change = _change(stored, head, live, scheduled)
     change = replace(change, head=msgspec.structs.replace(change.head, modified_at=await database_time(connection)))
     await save_change(connection, stored, change, actor, "the focus point of an image")
     return True
 
 
-def _change(stored: StoredArticle, head: Article, live: Article | None) -> ArticleChange:
-    """Return the change of both versions. `modified_at` of the live one stays: visitors read the same text."""
-    head = msgspec.structs.replace(head, version=stored.head.version + 1)
-    is_public_change = live != stored.live
-    if is_public_change and live is not None:
-        live = msgspec.structs.replace(live, version=head.version)
-    is_live = live is not None and live.state == "published"
-    return ArticleChange(
-        "crop",
-        head,
-        live,
-        is_public_change=is_public_change,
-        publish_due_at=due_at(head) if head.state == "scheduled" else None,
-        unpublish_due_at=live.unpublish_at if live is not None and is_live else None,
-        schedule_error=stored.schedule_error,
+def _change(stored: StoredArticle, head: Article, live: Article | None, scheduled: Article | None) -> ArticleChange:
+    """Return the change of all copies. `modified_at` of the live one stays: visitors read the same text."""
+    version = stored.head.version + 1
+    is_changed = {
+        "working": head != stored.head,
+        "live": live != stored.live,
+        "scheduled": scheduled != stored.scheduled,
+    }
+    if live is not None and is_changed["live"]:
+        live = msgspec.structs.replace(live, version=version)
+    if scheduled is not None and is_changed["scheduled"]:
+        scheduled = msgspec.structs.replace(scheduled, version=version)
+    copies = tuple(copy for copy, changed in is_changed.items() if changed)
+    only = {"live": live, "scheduled": scheduled}
+    return replace(
+        unchanged("crop", stored),
+        head=msgspec.structs.replace(head, version=version),
+        live=live,
+        scheduled=scheduled,
+        is_public_change=is_changed["live"],
+        copies=copies,
+        changed=None if "working" in copies else only[copies[0]],
     )
 
 

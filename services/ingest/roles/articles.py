@@ -18,6 +18,7 @@ from services.ingest.api import (
     documentation,
     history_routes,
     import_routes,
+    live_routes,
     media_routes,
     preview_routes,
     public_article_routes,
@@ -82,6 +83,7 @@ def editor_api(context: ApiContext) -> FastAPI:
     api.include_router(article_list_routes.router)
     api.include_router(public_article_routes.router)
     api.include_router(article_routes.router)
+    api.include_router(live_routes.router)
     api.include_router(history_routes.router)
     api.include_router(media_routes.router)
     api.include_router(import_routes.router)

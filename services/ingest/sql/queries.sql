@@ -50,32 +50,40 @@ DELETE FROM ingest.switch_events WHERE recorded_at < now() - interval '4 days'
 SELECT nextval('ingest.article_numbers')
 
 -- name: article_by_external_id
-SELECT id, version FROM ingest.articles WHERE site = $1 AND source_system = $2 AND external_id = $3
+SELECT id, version, discarded_at IS NOT NULL AS is_discarded
+FROM ingest.articles WHERE site = $1 AND source_system = $2 AND external_id = $3
 
 -- name: article
-SELECT content, live, author, author_token, schedule_error FROM ingest.articles WHERE id = $1
+SELECT content, live, author, author_token, schedule_error, scheduled, live_changes, refusal,
+       discarded_at IS NOT NULL AS is_discarded
+FROM ingest.articles WHERE id = $1 AND ($2 OR discarded_at IS NULL)
 
 -- name: article_for_update
-SELECT content, live, author, author_token, schedule_error FROM ingest.articles WHERE id = $1 FOR UPDATE
+SELECT content, live, author, author_token, schedule_error, scheduled, live_changes, refusal,
+       discarded_at IS NOT NULL AS is_discarded
+FROM ingest.articles WHERE id = $1 AND ($2 OR discarded_at IS NULL) FOR UPDATE
 
 -- name: insert_article
 INSERT INTO ingest.articles (
     id, number, site, version, state, title, source_system, external_id, content, live, unpublish_due_at, author_token,
-    created_at, modified_at, author, publish_due_at
+    created_at, modified_at, author, publish_due_at, scheduled, scheduled_for
 )
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb, $11, $12, $13, $13, $14, $15)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10::jsonb, $11, $12, $13, $13, $14, $15, $16::jsonb, $17)
 
 -- name: update_article
 UPDATE ingest.articles
 SET version = $2, state = $3, title = $4, content = $5::jsonb, live = $6::jsonb,
     publish_due_at = $7, unpublish_due_at = $8, schedule_error = $9, author_token = $10, modified_at = $11,
-    author = $12
+    author = $12, scheduled = $14::jsonb, scheduled_for = $15, live_changes = $16::jsonb, refusal = $17::jsonb,
+    discarded_at = $18
 WHERE id = $1 AND version = $13
 RETURNING id
 
 -- name: insert_revision
-INSERT INTO ingest.revisions (article, version, action, state, who, token, note, site, content, is_public_change, at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11)
+INSERT INTO ingest.revisions (
+    article, version, action, state, who, token, note, site, content, is_public_change, at, copies
+)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9::jsonb, $10, $11, $12)
 
 -- name: plan_each_list
 -- A plan for all filters together could use no index.
@@ -85,7 +93,8 @@ SET LOCAL plan_cache_mode = force_custom_plan
 -- No statement of its own: what lists of articles and their counts filter by. A parameter that is null does not filter.
 -- $12: the name and the id of somebody who wrote articles. $14: the places that the caller may read, as site/section and site/*.
 ($1::text[] IS NULL OR site = ANY ($1))
-  AND ($2::text[] IS NULL OR state = ANY ($2))
+  AND discarded_at IS NULL
+  AND ($2::text[] IS NULL OR state = ANY ($2) OR ('scheduled' = ANY ($2) AND scheduled_for IS NOT NULL))
   AND ($3::text IS NULL OR content ->> 'section' = $3)
   AND ($4::text IS NULL OR content -> 'tags' ? $4)
   AND ($5::text IS NULL OR content -> 'authors' @> jsonb_build_array(jsonb_build_object('name', $5::text)))
@@ -95,8 +104,8 @@ SET LOCAL plan_cache_mode = force_custom_plan
   AND ($7::text IS NULL OR source_system = $7)
   AND ($8::text IS NULL OR external_id = $8)
   AND ($9::timestamptz IS NULL OR modified_at >= $9)
-  AND ($10::timestamptz IS NULL OR coalesce(publish_due_at, '9999-12-31T00:00:00Z'::timestamptz) >= $10)
-  AND ($11::timestamptz IS NULL OR coalesce(publish_due_at, '9999-12-31T00:00:00Z'::timestamptz) < $11)
+  AND ($10::timestamptz IS NULL OR coalesce(scheduled_for, '9999-12-31T00:00:00Z'::timestamptz) >= $10)
+  AND ($11::timestamptz IS NULL OR coalesce(scheduled_for, '9999-12-31T00:00:00Z'::timestamptz) < $11)
   AND ($12::text[] IS NULL OR id IN (
       SELECT article FROM ingest.revisions
       WHERE (who = ($12::text[])[1] OR token = ($12::text[])[2]) AND action IN ('create', 'edit', 'restore', 'import')
@@ -122,7 +131,9 @@ FROM (
 -- the last row of the previous page. The revisions are read of the rows of the page only.
 SELECT CASE WHEN $18 THEN a.content ELSE a.content || '{"body": []}' END AS content,
        CASE WHEN $18 THEN a.live ELSE a.live || '{"body": []}' END AS live, a.author, a.author_token,
-       a.schedule_error, a.publish_due_at, a.sort_key, r.who AS changed_by, r.action AS changed_action,
+       a.schedule_error, CASE WHEN $18 THEN a.scheduled ELSE a.scheduled || '{"body": []}' END AS scheduled,
+       CASE WHEN $18 THEN a.live_changes ELSE '{}' END AS live_changes, a.refusal, false AS is_discarded,
+       a.scheduled_for, a.sort_key, r.who AS changed_by, r.action AS changed_action,
        r.at AS changed_at
 FROM (
     SELECT *, :sort_key AS sort_key FROM ingest.articles
@@ -149,9 +160,32 @@ WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND number < $2 AND live IS NOT NU
 ORDER BY number DESC LIMIT $3
 
 -- name: list_revisions
-SELECT version, action, state, who, note, at, is_public_change FROM ingest.revisions
+SELECT version, action, state, who, note, at, is_public_change, copies FROM ingest.revisions
 WHERE article = $1 AND version < $2
 ORDER BY version DESC LIMIT $3
+
+-- name: is_unchanged_since
+-- Whether a version of an article exists, and a copy of it is the same since then. Former versions have marked no copies.
+SELECT EXISTS (SELECT FROM ingest.revisions WHERE article = $1 AND version = $2)
+    AND NOT EXISTS (
+        SELECT FROM ingest.revisions
+        WHERE article = $1 AND version > $2
+            AND ($3 = ANY (copies) OR ($3 = 'live' AND is_public_change) OR ($3 = 'scheduled' AND state = 'scheduled'))
+    )
+
+-- name: last_change_of_copy
+-- Before the first one that is marked as such: the last change of the article.
+SELECT version, who, action, at FROM ingest.revisions
+WHERE article = $1
+ORDER BY $2 = ANY (copies) OR ($2 = 'live' AND is_public_change) OR ($2 = 'scheduled' AND state = 'scheduled') DESC,
+    version DESC
+LIMIT 1
+
+-- name: author_of_version
+-- Who wrote or imported the text of a version.
+SELECT who, token FROM ingest.revisions
+WHERE article = $1 AND version <= $2 AND action IN ('create', 'edit', 'restore', 'import')
+ORDER BY version DESC LIMIT 1
 
 -- name: revision
 SELECT content FROM ingest.revisions WHERE article = $1 AND version = $2
@@ -187,25 +221,27 @@ VALUES ($1, $2, $3, $4, $5, $6, $7::jsonb)
 -- name: next_due
 -- Replicas skip rows locked by another. Times are from Postgres, the clock that all replicas share.
 SELECT id,
-       coalesce(unpublish_due_at <= now() AND unpublish_due_at <= coalesce(publish_due_at, 'infinity'), false)
+       coalesce(unpublish_due_at <= now() AND unpublish_due_at <= coalesce(scheduled_for, publish_due_at, 'infinity'), false)
            AS is_withdrawal
 FROM ingest.articles
-WHERE publish_due_at <= now() OR unpublish_due_at <= now()
-ORDER BY least(publish_due_at, unpublish_due_at)
+WHERE scheduled_for <= now() OR publish_due_at <= now() OR unpublish_due_at <= now()
+ORDER BY least(scheduled_for, publish_due_at, unpublish_due_at)
 LIMIT 1
 FOR UPDATE SKIP LOCKED
 
 -- name: cancel_unreadable
 UPDATE ingest.articles
-SET publish_due_at = NULL, unpublish_due_at = NULL, state = 'draft', schedule_error = $2,
-    content = jsonb_set(content, '{state}', '"draft"')
+SET publish_due_at = NULL, scheduled_for = NULL, unpublish_due_at = NULL, scheduled = NULL, schedule_error = $2,
+    state = CASE WHEN state = 'scheduled' THEN 'draft' ELSE state END,
+    content = CASE WHEN state = 'scheduled' THEN jsonb_set(content, '{state}', '"draft"') ELSE content END
 WHERE id = $1
 
 -- name: read_schedule
 -- Seconds until the next change is due; below 0 it is overdue, and without any it is infinite.
 SELECT coalesce(
         extract(epoch FROM least(
-            (SELECT min(publish_due_at) FROM ingest.articles), (SELECT min(unpublish_due_at) FROM ingest.articles)
+            (SELECT min(scheduled_for) FROM ingest.articles), (SELECT min(publish_due_at) FROM ingest.articles),
+            (SELECT min(unpublish_due_at) FROM ingest.articles)
         ) - now()),
         'Infinity'
     )::float8 AS due_in_seconds,
@@ -281,7 +317,7 @@ SELECT a.id, a.version AS head_version, a.state, (a.live ->> 'version')::integer
        EXISTS (SELECT FROM ingest.outbox o WHERE o.key = a.id AND o.topic = 'articles') AS is_queued,
        p.version, p.status, p.url, p.reason, p.at
 FROM ingest.articles a LEFT JOIN ingest.publications p ON p.article = a.id
-WHERE a.id = ANY ($1::text[])
+WHERE a.id = ANY ($1::text[]) AND a.discarded_at IS NULL
 
 -- name: insert_token
 INSERT INTO ingest.tokens (prefix, hash, name, scopes, sites, expires_at) VALUES ($1, $2, $3, $4, $5, $6)
@@ -373,7 +409,7 @@ VALUES ($1, sha256(convert_to($2, 'UTF8')), $2, $3, $4)
 ON CONFLICT (site, url_digest) DO NOTHING
 
 -- name: imported_article
-SELECT a.id, i.checksum FROM ingest.articles a LEFT JOIN ingest.imports i ON i.article = a.id
+SELECT a.id, i.checksum, a.discarded_at IS NOT NULL AS is_discarded FROM ingest.articles a LEFT JOIN ingest.imports i ON i.article = a.id
 WHERE a.site = $1 AND a.source_system = $2 AND a.external_id = $3
 
 -- name: imported_contents
@@ -390,6 +426,9 @@ SELECT EXISTS (
         AND r.version > (SELECT coalesce(max(version), 0) FROM ingest.revisions WHERE article = $1 AND action = 'import')
 )
 
+-- name: action_of_revision
+SELECT action FROM ingest.revisions WHERE article = $1 AND version = $2
+
 -- name: save_import
 INSERT INTO ingest.imports (article, checksum, at) VALUES ($1, $2, $3)
 ON CONFLICT (article) DO UPDATE SET checksum = EXCLUDED.checksum, at = EXCLUDED.at
@@ -402,7 +441,8 @@ FROM (SELECT unnest($3::text[]) AS external_id ORDER BY 1) AS wanted
 
 -- name: imported_articles
 SELECT a.external_id, a.id, a.number, a.version, a.state, a.title, a.live IS NOT NULL AS was_public,
-       a.live ->> 'state' AS live_state, i.checksum, i.at
+       a.live ->> 'state' AS live_state, a.scheduled IS NOT NULL OR a.state = 'scheduled' AS is_scheduled,
+       i.checksum, i.at
 FROM ingest.articles a LEFT JOIN ingest.imports i ON i.article = a.id
 WHERE a.site = $1 AND a.source_system = $2 AND a.external_id = ANY ($3::text[])
 

@@ -87,6 +87,11 @@ CREATE TABLE ingest.articles (
     author text,
     title_words tsvector GENERATED ALWAYS AS (ingest.title_words(title)) STORED,
     live_title_words tsvector GENERATED ALWAYS AS (ingest.title_words(live ->> 'title')) STORED,
+    scheduled jsonb,
+    scheduled_for timestamptz,
+    live_changes jsonb NOT NULL DEFAULT '{}',
+    refusal jsonb,
+    discarded_at timestamptz,
     UNIQUE (site, source_system, external_id),
     CHECK ((source_system IS NULL) = (external_id IS NULL))
 );
@@ -95,8 +100,14 @@ COMMENT ON COLUMN ingest.articles.live IS 'The published version, as last sent t
 COMMENT ON COLUMN ingest.articles.schedule_error IS 'Why the scheduler cancelled the schedule; null: no error.';
 COMMENT ON COLUMN ingest.articles.author_token IS 'Prefix of the author''s token; null: imported by the command.';
 COMMENT ON COLUMN ingest.articles.author IS 'Who wrote or imported the text of the working version.';
+COMMENT ON COLUMN ingest.articles.scheduled IS 'The version that the scheduler publishes at scheduled_for; null: none.';
+COMMENT ON COLUMN ingest.articles.publish_due_at IS 'Equals scheduled_for while the working version is the scheduled one: schedulers of a former version publish the working version.';
+COMMENT ON COLUMN ingest.articles.live_changes IS 'Fields of the published version that were changed since the working and the scheduled version were made, with their values before.';
+COMMENT ON COLUMN ingest.articles.refusal IS 'Who refused the last version, why and when; null: not refused, or approved since.';
+COMMENT ON COLUMN ingest.articles.discarded_at IS 'When a draft that was never public was discarded; null: it is there.';
 CREATE INDEX articles_newest ON ingest.articles (site, number DESC);
 CREATE INDEX articles_publish_due ON ingest.articles (publish_due_at) WHERE publish_due_at IS NOT NULL;
+CREATE INDEX articles_scheduled_for ON ingest.articles (scheduled_for) WHERE scheduled_for IS NOT NULL;
 CREATE INDEX articles_unpublish_due ON ingest.articles (unpublish_due_at) WHERE unpublish_due_at IS NOT NULL;
 
 CREATE INDEX articles_title_words ON ingest.articles USING gin (title_words);
@@ -105,7 +116,7 @@ CREATE INDEX articles_by_state ON ingest.articles (state, number, site);
 CREATE INDEX articles_by_modified ON ingest.articles (modified_at, number, site);
 CREATE INDEX articles_by_created ON ingest.articles (created_at, number, site);
 CREATE INDEX articles_by_due ON ingest.articles (
-    coalesce(publish_due_at, '9999-12-31T00:00:00Z'::timestamptz), number, site
+    coalesce(scheduled_for, '9999-12-31T00:00:00Z'::timestamptz), number, site
 );
 CREATE INDEX articles_by_published ON ingest.articles (coalesce(content ->> 'published_at', ''), number, site);
 CREATE INDEX articles_by_title ON ingest.articles (left(ingest.folded(title), 60), number, site);
@@ -231,10 +242,12 @@ CREATE TABLE ingest.revisions (
     is_public_change boolean NOT NULL,
     at timestamptz NOT NULL,
     id bigint GENERATED ALWAYS AS IDENTITY,
+    copies text[] NOT NULL DEFAULT '{working}',
     PRIMARY KEY (article, version)
 );
 COMMENT ON TABLE ingest.revisions IS 'Every accepted change of an article: who, what, when and why. Append-only.';
-COMMENT ON COLUMN ingest.revisions.content IS 'The working version after the change.';
+COMMENT ON COLUMN ingest.revisions.copies IS 'Which copies of the article the change made or changed: working, live, scheduled.';
+COMMENT ON COLUMN ingest.revisions.content IS 'The copy that was changed, after the change; the working version if that was changed too.';
 COMMENT ON COLUMN ingest.revisions.is_public_change IS 'The change was sent to the topic articles.';
 CREATE INDEX revisions_site ON ingest.revisions (site, id DESC);
 CREATE INDEX revisions_who ON ingest.revisions (who, id DESC);

@@ -11,7 +11,7 @@ import pytest
 from starlette.requests import Request
 
 from services.ingest.api.dependencies import ApiContext, VersionRule, check_version, load_article
-from services.ingest.articles.workflow import StoredArticle
+from services.ingest.articles.copies import StoredArticle
 from services.ingest.auth.callers import Caller, token_grants
 from services.ingest.auth.tokens import Tokens
 from shared.http.problems import Problem

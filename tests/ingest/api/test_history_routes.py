@@ -113,3 +113,84 @@ async def test_audit_of_articles_and_other_objects_is_one_list(api: Any) -> None
     assert [one["who"] for one in people] == ["Lan"]
     restricted = (await api.call("GET", "/audit?kind=person", None, "admin", "haihau")).json()["entries"]
     assert restricted == []
+
+
+async def killed(api: Any, *, with_draft: bool) -> str:
+    """Return the path of a killed article that was public, and had an unfinished draft above."""
+    article = await api.create("Tựa")
+    path = f"/articles/{article['id']}"
+    assert (await api.call("POST", f"{path}/publish", {"version": 1}, "admin")).status == 200
+    if with_draft:
+        assert (await api.call("PATCH", path, {"version": 2, "title": "CHƯA XONG"})).status == 200
+    assert (await api.call("POST", f"{path}/kill", {"reason": "nhầm bài"}, "publish")).status == 200
+    return path
+
+
+async def test_restore_of_killed_article_by_an_administrator_makes_it_unpublished(api: Any) -> None:
+    """A mistaken kill is undone: 410 becomes 404, the version rises, and what was unfinished is a draft again."""
+    for with_draft in (False, True):
+        path = await killed(api, with_draft=with_draft)
+        assert (await api.call("GET", path, scope=None)).status == 410
+        for scope in ("write", "publish"):
+            assert (await api.call("POST", f"{path}/restore", {}, scope)).status == 403
+        restored = await api.call("POST", f"{path}/restore", {"note": "gỡ nhầm"}, "admin")
+        body = restored.json()
+        assert (restored.status, body["live_state"], body["version"]) == (200, "unpublished", 4 + with_draft)
+        assert (body["state"], body["title"]) == (("draft", "CHƯA XONG") if with_draft else ("unpublished", "Tựa"))
+        assert (await api.call("GET", path, scope=None)).status == 404
+        (newest, *_) = (await api.call("GET", f"{path}/revisions", scope="read")).json()["revisions"]
+        assert (newest["action"], newest["note"], newest["is_told"]) == ("undo-kill", "gỡ nhầm", True)
+        assert (await api.call("POST", f"{path}/restore", {}, "admin")).status == 422
+        assert (await api.call("GET", "/audit?action=undo-kill", scope="admin")).json()["entries"]
+    path = await killed(api, with_draft=False)
+    both = await api.call("POST", f"{path}/restore", {"version": 1}, "admin")
+    assert (both.json()["state"], both.json()["live_state"], both.json()["version"]) == ("draft", "unpublished", 5)
+
+
+async def test_discarded_draft_is_404_stays_in_the_audit_and_can_come_back(api: Any) -> None:
+    """Nothing shows it but the audit log, its former URL is free, and an administrator restores it."""
+    article = await api.create("Nháp", old_urls=["/cu.htm"], external_id="7")
+    path = f"/articles/{article['id']}"
+    assert (await api.call("DELETE", path)).status == 428
+    assert (await api.call("DELETE", path, if_match='"9"')).status == 412
+    assert (await api.call("DELETE", path, scope="read", if_match='"1"')).status == 403
+    gone = await api.call("DELETE", f"{path}?note=tr%C3%B9ng", if_match='"1"')
+    assert (gone.status, gone.body) == (204, b"")
+    for method, where, body in (
+        ("GET", path, None),
+        ("GET", f"{path}/revisions", None),
+        ("GET", f"{path}/publication", None),
+        ("GET", f"{path}.ninjs", None),
+        ("PATCH", path, {"version": 2, "title": "x"}),
+        ("POST", f"{path}/submit", {}),
+        ("POST", f"{path}/restore", {"version": 1}),
+    ):
+        assert (await api.call(method, where, body, "publish")).status == 404, where
+    assert (await api.call("DELETE", path, if_match='"2"')).status == 404
+    assert (await api.call("GET", "/articles", scope="read")).json()["articles"] == []
+    (entry, *_) = (await api.call("GET", "/audit?action=discard", scope="admin")).json()["entries"]
+    assert (entry["article"], entry["note"], entry["who"]) == (article["id"], "trùng", "Người write")
+    sent = {"site": "haihau", "section": "tin-tuc", "title": "Tựa", "external_id": "7"}
+    refused = await api.call("POST", "/articles", sent)
+    assert (refused.status, "was discarded" in refused.json()["detail"]) == (409, True)
+    other = await api.create("Khác", old_urls=["/cu.htm"])
+    assert (await api.call("POST", f"{path}/restore", {}, "admin")).status == 422
+    released = {"version": 1, "old_urls": []}
+    assert (await api.call("PATCH", f"/articles/{other['id']}", released)).status == 200
+    restored = await api.call("POST", f"{path}/restore", {}, "admin")
+    assert (restored.status, restored.json()["state"], restored.json()["version"]) == (200, "draft", 3)
+
+
+async def test_revisions_with_if_none_match_are_304_until_a_change(api: Any) -> None:
+    """The list has the article's version as its ETag, and one revision its own number."""
+    path = await with_versions(api, ["a", "b"])
+    page = await api.call("GET", f"{path}/revisions", scope="read")
+    assert page.headers["etag"] == '"2"'
+    for tag in ('"2"', 'W/"2"', '"1", "2"', '"2-gzip"', "*"):
+        known = await api.call("GET", f"{path}/revisions", scope="read", if_none_match=tag)
+        assert (known.status, known.body, known.headers["etag"]) == (304, b"", '"2"'), tag
+    for tag in ('"1"', "2", "", '"22"', "x"):
+        assert (await api.call("GET", f"{path}/revisions", scope="read", if_none_match=tag)).status == 200, tag
+    one = await api.call("GET", f"{path}/revisions/1", scope="read", if_none_match='"1"')
+    assert (one.status, one.body) == (304, b"")
+    assert (await api.call("GET", f"{path}/revisions/9", scope="read", if_none_match='"9"')).status == 404

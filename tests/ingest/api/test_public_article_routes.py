@@ -125,3 +125,22 @@ async def test_list_articles_has_short_rows_unless_asked(api: Any) -> None:
         assert answer.status == 200
         assert b"bi-mat" not in answer.body
         assert b"cms-noi-bo" not in answer.body
+
+
+async def test_get_article_with_if_none_match_is_304_until_a_change(api: Any) -> None:
+    """Each copy has its version as ETag; a change of any copy is a new one of the article; 404 and 410 stay."""
+    article = await published(api, "Đã đăng")
+    path = f"/articles/{article['id']}"
+    for scope, query in ((None, ""), ("read", ""), ("read", "?copy=live")):
+        first = await api.call("GET", f"{path}{query}", scope=scope)
+        tag = first.headers["etag"]
+        known = await api.call("GET", f"{path}{query}", scope=scope, if_none_match=tag)
+        assert (known.status, known.body, known.headers["etag"]) == (304, b"", tag)
+        assert known.headers["cache-control"] == "no-store"
+    pinned = {"version": 2, "pinned_until": "2099-01-01T00:00:00Z"}
+    assert (await api.call("PATCH", f"{path}/live", pinned, "publish")).status == 200
+    for scope, query in ((None, ""), ("read", ""), ("read", "?copy=live")):
+        assert (await api.call("GET", f"{path}{query}", scope=scope, if_none_match='"2"')).status == 200
+    assert (await api.call("POST", f"{path}/kill", {"reason": "x"}, "publish")).status == 200
+    assert (await api.call("GET", path, scope=None, if_none_match='"4"')).status == 410
+    assert (await api.call("GET", "/articles/khong-co", scope="read", if_none_match="*")).status == 404

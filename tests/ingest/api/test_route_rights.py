@@ -1,7 +1,7 @@
 """The rights of every route of the OpenAPI: each scope × an object of the own site, of another site, of none."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import pytest
@@ -34,6 +34,7 @@ class Route:
     states: tuple[str, ...] = ()
     """Transitions of the article before the request."""
     status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
 
 
 def transition(*states: str, scope: str = "publish", **body: Any) -> Route:
@@ -56,6 +57,8 @@ ROUTES = {
     f"GET {ARTICLE}/publication": Route("read", "public article"),
     f"PUT {ARTICLE}": Route("write", "article", {**DRAFT, "version": 1}),
     f"PATCH {ARTICLE}": Route("write", "article", {"lead": "x", "version": 1}),
+    f"DELETE {ARTICLE}": Route("write", "article", status=204, headers={"if_match": "*"}),
+    f"PATCH {ARTICLE}/live": transition("submit", "approve", "publish", tags=["x"], version=4),
     f"POST {ARTICLE}/submit": transition(scope="write"),
     f"POST {ARTICLE}/approve": transition("submit", version=2),
     f"POST {ARTICLE}/refuse": transition("submit", reason="x"),
@@ -145,7 +148,7 @@ class World:
                 body = {**body, "site": target}
             else:
                 query = f"site={target}"
-        return await self.api.call(method, f"{path}?{query}", body, scope, OWN, **headers)
+        return await self.api.call(method, f"{path}?{query}", body, scope, OWN, **{**headers, **route.headers})
 
 
 def test_every_route_has_expected_rights(tenants: Any) -> None:

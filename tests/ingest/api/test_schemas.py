@@ -1,53 +1,25 @@
 """Response bodies of the editor API, and their OpenAPI documentation."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-import pytest
 
+from services.ingest.api.article_responses import article_response
 from services.ingest.api.schemas import (
     SCHEMAS,
     ArticleResponse,
     MediaList,
     Revision,
-    article_response,
     article_with_etag,
     json_response,
     response_docs,
 )
-from services.ingest.articles.workflow import StoredArticle
-from services.ingest.content.errors import FieldError
+from services.ingest.articles.copies import StoredArticle
 
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
 URL = "https://haihau.example"
-
-
-def test_article_response_of_a_draft_has_no_url_and_its_steps(new_article: Any) -> None:
-    """A draft was never public: it has no live version and no URL, and the transitions of its state."""
-    found = article_response(StoredArticle(new_article(), None), URL, NOW, [FieldError("body", "removed a script")])
-    assert (found.live_version, found.live_state, found.url, found.problem) == (None, None, None, None)
-    assert "submit" in found.steps
-    assert found.warnings[0] == FieldError("body", "removed a script")
-
-
-@pytest.mark.parametrize(
-    ("fields", "is_open"),
-    [
-        ({"state": "published", "first_published_at": NOW}, True),
-        ({"state": "published", "first_published_at": NOW + timedelta(seconds=1)}, False),
-        ({"state": "unpublished", "first_published_at": NOW}, False),
-    ],
-)
-def test_article_response_has_the_url_of_the_live_version(
-    new_article: Any, fields: dict[str, Any], is_open: bool
-) -> None:
-    """The URL is that of the published version, not of the working one, and is there only while it is public."""
-    live = new_article(version=2, slug="tua-cu", **fields)
-    found = article_response(StoredArticle(new_article(version=3, slug="tua-moi"), live), URL, NOW)
-    assert found.url == (f"{URL}/tua-cu-1.html" if is_open else None)
-    assert (found.version, found.live_version, found.live_state) == (3, 2, fields["state"])
 
 
 def test_article_with_etag_has_the_version(new_article: Any) -> None:

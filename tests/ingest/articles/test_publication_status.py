@@ -9,9 +9,9 @@ import msgspec
 import pytest
 
 from services.ingest.articles import workflow
+from services.ingest.articles.copies import ArticleChange, StoredArticle
 from services.ingest.articles.publication_status import PublicationTracker, publication_status, save_publication
 from services.ingest.articles.store import insert_article
-from services.ingest.articles.workflow import ArticleChange, StoredArticle
 from services.ingest.auth.actors import Actor
 from shared.articles import Article
 from shared.events import PageLive

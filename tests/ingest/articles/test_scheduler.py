@@ -8,9 +8,10 @@ import asyncpg
 import msgspec
 import pytest
 
+from services.ingest.articles.copies import ArticleChange, StoredArticle
 from services.ingest.articles.scheduler import run_next_due, run_scheduler
 from services.ingest.articles.store import insert_article, read_article, save_change
-from services.ingest.articles.workflow import ArticleChange, StoredArticle, apply_transition
+from services.ingest.articles.workflow import apply_transition
 from services.ingest.auth.actors import Actor
 from shared.articles import Article, Paragraph, is_public
 from shared.sites import Section, Site, Sites
@@ -118,11 +119,12 @@ async def test_scheduler_unpublishable_article_is_unscheduled_with_reason(pool: 
         "section": """jsonb_set(content, '{section}', '"da-bo"')""",
         "unreadable": """jsonb_set(content, '{body}', '7')""",
     }
-    await pool.execute(f"UPDATE ingest.articles SET content = {changes[broken]} WHERE id = 'a-1'")
+    changed = f"content = {changes[broken]}, scheduled = {changes[broken]}"
+    await pool.execute(f"UPDATE ingest.articles SET {changed} WHERE id = 'a-1'")
     while await run_next_due(pool, SITES):
         pass
-    row = await pool.fetchrow("SELECT state, schedule_error, publish_due_at FROM ingest.articles WHERE id = 'a-1'")
-    assert (row["state"], row["publish_due_at"]) == ("draft", None)
+    row = await pool.fetchrow("SELECT * FROM ingest.articles WHERE id = 'a-1'")
+    assert (row["state"], row["publish_due_at"], row["scheduled_for"], row["scheduled"]) == ("draft", None, None, None)
     reasons = {
         "caption": "body.0.caption: is required",
         "section": "unknown section",

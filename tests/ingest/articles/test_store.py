@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from services.ingest.articles import workflow
+from services.ingest.articles.copies import ArticleChange, StoredArticle
 from services.ingest.articles.store import (
     ArticleTooLargeError,
     database_time,
@@ -15,7 +16,6 @@ from services.ingest.articles.store import (
     read_article,
     save_change,
 )
-from services.ingest.articles.workflow import ArticleChange, StoredArticle
 from services.ingest.auth.actors import Actor
 from shared.articles import Article, Paragraph
 

@@ -2,21 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 
+from services.ingest.articles.copies import ArticleChange
 from services.ingest.articles.scheduler import run_next_due
 from services.ingest.articles.store import insert_article, read_article, save_change
 from services.ingest.articles.topic_comparison import ComparisonGate, NotComparedError
-from services.ingest.articles.workflow import (
-    ArticleChange,
-    edit_article,
-    keep_unpublished_edits,
-    publish_article,
-)
+from services.ingest.articles.workflow import edit_article, keep_unpublished_edits, publish_article
 from services.ingest.auth.actors import Actor
 from services.ingest.queries import SQL
 from shared.articles import Article
@@ -87,7 +82,7 @@ async def test_schedule_before_the_comparison_waits(
 ) -> None:
     """A due publication is neither done nor cancelled, and is done after the comparison."""
     article = new_article(state="scheduled", publish_at=NOW)
-    await create(pool, article, publish_due_at=NOW - timedelta(days=1))
+    await create(pool, article, scheduled=article)
     await restore(pool)
     sites = Sites({site.slug: site})
     with pytest.raises(NotComparedError):

@@ -8,13 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.ingest.articles.workflow import (
-    TRANSITIONS,
-    StoredArticle,
-    allowed_transitions,
-    apply_transition,
-    edit_article,
-)
+from services.ingest.articles.copies import StoredArticle
+from services.ingest.articles.transitions import TRANSITIONS
+from services.ingest.articles.workflow import allowed_transitions, apply_transition, edit_article
 from services.ingest.auth.actors import Actor
 from services.ingest.content.errors import InvalidContentError
 from shared.articles import Article, Figure, Image, Paragraph, is_public
@@ -54,7 +50,7 @@ def article(**fields: Any) -> Article:
 def walk(stored: StoredArticle, *steps: str, now: datetime = NOW, **arguments: Any) -> StoredArticle:
     for name in steps:
         change = apply_transition(name, stored, SITE, now, **arguments)
-        stored = StoredArticle(change.head, change.live)
+        stored = stored.after(change)
     return stored
 
 
@@ -99,7 +95,7 @@ def test_workflow_any_sequence_publishes_only_approved_text(steps: list[str], by
         assert change.is_public_change == (change.live != live)
         if change.action == "publish":
             assert approved
-        stored = StoredArticle(change.head, change.live)
+        stored = stored.after(change)
 
 
 def test_edit_of_published_article_keeps_published_version() -> None:
@@ -108,7 +104,7 @@ def test_edit_of_published_article_keeps_published_version() -> None:
     change = edit_article(public, {"title": "Tựa mới"}, by_publisher=False, now=NOW)
     assert not change.is_public_change
     assert (change.head.state, change.live, change.head.slug) == ("draft", public.live, "tua-moi")
-    withdrawn = walk(StoredArticle(change.head, change.live), "unpublish")
+    withdrawn = walk(public.after(change), "unpublish")
     assert withdrawn.live is not None
     assert (withdrawn.head.state, withdrawn.head.title, withdrawn.live.state) == ("draft", "Tựa mới", "unpublished")
     assert withdrawn.head.version == withdrawn.live.version

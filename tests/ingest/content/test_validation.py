@@ -8,7 +8,18 @@ import pytest
 
 from services.ingest.content.errors import InvalidContentError
 from services.ingest.content.validation import CELLS_MAX, check_limits, editor_warnings, publishing_errors
-from shared.articles import IMAGES_MAX, TEXT_CHARACTERS_MAX, Article, Cell, Figure, Image, Paragraph, Table
+from shared.articles import (
+    IMAGE_WIDTHS,
+    IMAGES_MAX,
+    TEXT_CHARACTERS_MAX,
+    Article,
+    Cell,
+    Figure,
+    Image,
+    Paragraph,
+    Rendition,
+    Table,
+)
 from shared.http.problems import Problem
 from shared.sites import Site
 
@@ -51,6 +62,16 @@ def test_check_limits_too_many_images_are_reported(new_article: NewArticle, site
     figure = Figure("c", Image("/media/a.jpg", "a"))
     article = new_article(body=[figure] * IMAGES_MAX, lead_image=figure)
     assert ("body", IMAGES_MAX, IMAGES_MAX + 1) in [(one[0], one[2], one[3]) for one in errors_of(article, site)]
+
+
+def test_check_limits_photo_story_of_150_photos_fits(new_article: NewArticle, site: Site) -> None:
+    """A story of many photos is within the limits with all renditions."""
+    name = "/media/" + "0" * 40
+    copies = [Rendition(f"{name}-{width}.webp", width, width) for width in IMAGE_WIDTHS for _ in range(2)]
+    figure = Figure(
+        "Bà con đã đông đủ từ sáng sớm." * 3, Image(name, "Cổng chợ", 1600, 1067, "0" * 64, copies), "Ảnh: Nam"
+    )
+    check_limits(new_article(body=[figure] * 150, lead_image=figure), site)
 
 
 def test_check_limits_article_larger_than_a_message_is_413(new_article: NewArticle, site: Site) -> None:

@@ -44,3 +44,15 @@ async def test_remove_returns_the_version_once(portal: Any) -> None:
     assert await store.remove(portal.pool, "a-1") is None
     assert await site_version(portal) == before + 1
     assert (await portal.get("/bai-so-1-1.html")).status == 404
+
+
+async def test_save_of_an_undone_kill_makes_gone_not_found_and_public_again(portal: Any) -> None:
+    """410 becomes 404 with the next version, and the page is back when it is published; old URLs follow."""
+    await portal.add(1, old_urls=["/cu.htm"])
+    article = portal.articles[1]
+    path = "/bai-so-1-1.html"
+    seen = []
+    for version, state in ((2, "killed"), (3, "unpublished"), (4, "published")):
+        await portal.put(msgspec.structs.replace(article, version=version, state=state))
+        seen.append(((await portal.get(path)).status, (await portal.get("/cu.htm")).status))
+    assert seen == [(410, 410), (404, 404), (200, 301)]
