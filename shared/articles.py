@@ -48,7 +48,9 @@ CROP_RATIOS = {"16:9": (16, 9), "3:2": (3, 2), "1:1": (1, 1)}
 CROP_WIDTHS = {"16:9": (320, 640, 960, 1280, 1600), "3:2": (320, 640, 960), "1:1": (320, 640, 1200)}
 """The widths in which each crop is offered. A narrower image has its own width as the widest."""
 MEDIA_PREFIX = "/media/"
-"""Where the portal serves images and files that it keeps. Its pages show no others."""
+"""Where the portal serves images that it keeps. Its pages show no others."""
+FILE_PREFIX = "/tep/"
+"""Where the portal serves the files of public articles, as downloads."""
 
 
 class Paragraph(msgspec.Struct, frozen=True, tag="paragraph", tag_field="type"):
@@ -172,12 +174,13 @@ class Embed(msgspec.Struct, frozen=True, tag="embed", tag_field="type"):
 
 
 class File(msgspec.Struct, frozen=True, tag="file", tag_field="type"):
-    """A document to download."""
+    """A document to download, on this site or elsewhere."""
 
     url: Url
     name: Annotated[str, Meta(min_length=1, max_length=200)]
-    media: Annotated[str, Meta(max_length=64)] | None = None
+    media: Annotated[str, Meta(max_length=64, description="id of a file of this site")] | None = None
     bytes: Annotated[int, Meta(ge=0)] | None = None
+    media_type: Annotated[str, Meta(max_length=100, description="such as application/pdf; empty if unknown")] = ""
 
 
 Block = Paragraph | Heading | Figure | BulletList | Quote | Table | Embed | File
@@ -288,6 +291,11 @@ def is_undated(article: Article) -> bool:
 def article_path(article: Article) -> str:
     """Return the article's path on its site. The number identifies it; the slug is for people."""
     return f"/{article.slug}-{article.number}.html"
+
+
+def files_of(article: Article) -> list[File]:
+    """Return the files of this site that an article offers."""
+    return [block for block in article.body if isinstance(block, File) and block.url.startswith(FILE_PREFIX)]
 
 
 def images_of(article: Article) -> list[Image]:

@@ -1,4 +1,4 @@
-"""The media store: public renditions for visitors, originals for editors only. A folder, or S3 by URL.
+"""The media store: renditions and files for visitors, originals for editors only. A folder, or S3 by URL.
 
 `public/NAME` is served at /media/NAME. A name is a part of the content's SHA-256, so that an object never changes.
 """
@@ -13,6 +13,8 @@ from pydantic import AfterValidator, Field
 
 PUBLIC = "public/"
 ORIGINALS = "originals/"
+FILES = "files/"
+"""Documents by id. They are served at /tep/ID/NAME while a public article offers them."""
 NAME_PATTERN = r"^[0-9a-f]{32}\.(?:jpg|webp|avif)$"
 TYPES = {"jpg": "image/jpeg", "webp": "image/webp", "avif": "image/avif"}
 STORE_ERRORS = (BaseError, OSError)

@@ -3,7 +3,18 @@
 from typing import Any
 
 from shared.article_identity import local_iso, permanent_id, published_date
-from shared.articles import MEDIA_PREFIX, Article, Correction, Crop, Image, Paragraph, article_path, images_of
+from shared.articles import (
+    MEDIA_PREFIX,
+    Article,
+    Correction,
+    Crop,
+    File,
+    Image,
+    Paragraph,
+    article_path,
+    files_of,
+    images_of,
+)
 from shared.sites import Site
 from shared.text import inline_text
 
@@ -74,6 +85,7 @@ def news_article(article: Article, site: Site, public_url: str) -> dict[str, Any
             "author": authors or [organization],
             "publisher": organization,
             "image": [one for image in hosted_images(article) for one in _image_objects(image, public_url)],
+            "associatedMedia": [_media_object(file, public_url) for file in files_of(article)],
             "contentLocation": {"@type": "Place", "name": article.place} if article.place else None,
             "sourceOrganization": {"@type": "Organization", "name": source.name} if source else None,
             "isBasedOn": source.url if source else None,
@@ -107,6 +119,19 @@ def _image_objects(image: Image, public_url: str) -> list[dict[str, Any]]:
         )
         for one in shapes
     ]
+
+
+def _media_object(file: File, public_url: str) -> dict[str, Any]:
+    """Return a document as schema.org MediaObject."""
+    return _present(
+        {
+            "@type": "MediaObject",
+            "name": file.name,
+            "contentUrl": public_url + file.url,
+            "encodingFormat": file.media_type,
+            "contentSize": str(file.bytes) if file.bytes else None,
+        }
+    )
 
 
 def _present(properties: dict[str, Any]) -> dict[str, Any]:

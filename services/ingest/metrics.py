@@ -55,6 +55,11 @@ MEDIA_UPLOADS = Counter(
     "Uploaded images, by result: stored, known, refused, failed.",
     ["result"],
 )
+FILE_UPLOADS = Counter(
+    "presstally_file_uploads_total",
+    "Uploaded documents, by result: stored, known, refused, failed.",
+    ["result"],
+)
 MEDIA_SECONDS = Histogram(
     "presstally_media_decode_seconds",
     "Time to decode an image and create its renditions, including queueing.",

@@ -21,6 +21,9 @@ class IngestSettings(Settings):
         default=1024**3, ge=1024**2, description="Size limit of one collector's spool in bytes"
     )
     media: StoreUrl = ".local/media"
+    file_bytes_max: int = Field(
+        default=50 * 1024**2, ge=1024**2, le=60 * 1024**2, description="Size limit of an uploaded document in bytes"
+    )
     rate_per_second: float = Field(
         default=100, ge=0, description="Events per second of one address on a site; 0 means no limit"
     )

@@ -14,6 +14,7 @@ import pytest
 
 from services.render.builder import store
 from services.render.roles.site import site_role
+from services.render.site.files import Files
 from services.render.site.images import Images
 from services.render.site.portal import Pools, Portal
 from services.render.site.preview_source import PreviewSource
@@ -132,11 +133,10 @@ class TestPortal:
         protocol = Protocol()
         front = HttpApp()
         front.starting = ["site"]
-        front.open(
-            site_role(
-                self.portal, Images(open_store(self.media)), Previews(self.portal, PreviewSource(self.articles_url))
-            )
-        )
+        media = open_store(self.media)
+        files = Files(self.pools, Sites({self.site.slug: self.site}), media)
+        previews = Previews(self.portal, PreviewSource(self.articles_url))
+        front.open(site_role(self.portal, Images(media), files, previews))
         await front.__rsgi__(asked, protocol)  # type: ignore[arg-type]
         assert protocol.got
         return protocol.got

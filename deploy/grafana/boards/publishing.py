@@ -68,9 +68,12 @@ PUBLISHING = Dashboard(
         "Images": [
             Panel(
                 "Uploads",
-                "Completed image uploads by result.",
+                "Completed uploads of images and documents by result.",
                 "short",
-                {"{{result}}": or_zero(f"sum by (result) (increase(presstally_media_uploads_total[{I}]))")},
+                {
+                    "images {{result}}": or_zero(f"sum by (result) (increase(presstally_media_uploads_total[{I}]))"),
+                    "documents {{result}}": or_zero(f"sum by (result) (increase(presstally_file_uploads_total[{I}]))"),
+                },
                 width=12,
             ),
             Panel(

@@ -25,8 +25,12 @@ DRAINED_BYTES_MAX = 64 * 1024 * 1024
 """A body that is too large is read to its end, up to this size: many clients read the response only after sending."""
 
 
-STREAMING_ROUTES = ("/media", "/imports")
+STREAMING_ROUTES = ("/media", "/imports", "/files")
 """Routes that read their bodies themselves, with limits of their own."""
+DISK_ROUTES = ("/files",)
+"""Streaming routes that write the body to disk while they read it: it takes no memory."""
+DISK_BYTES_IN_MEMORY = 2 * 1024 * 1024
+"""What a form of a disk route has in memory at most."""
 
 
 JSON_DEPTH_MAX = 60
@@ -137,10 +141,14 @@ class BodyLimitMiddleware:
         if scope["type"] != "http" or scope["method"] in ("GET", "HEAD", "OPTIONS"):
             await self._app(scope, receive, send)
             return
-        is_streamed = scope["path"].removeprefix(scope.get("root_path", "")) in STREAMING_ROUTES
+        path = scope["path"].removeprefix(scope.get("root_path", ""))
+        is_streamed = path in STREAMING_ROUTES
+        bytes_max = UPLOAD_BYTES_MAX if is_streamed else BODY_BYTES_MAX
         with contextlib.ExitStack() as reserved:
             try:
-                caller, size = await self._admit(Request(scope), UPLOAD_BYTES_MAX if is_streamed else BODY_BYTES_MAX)
+                caller, size = await self._admit(
+                    Request(scope), DISK_BYTES_IN_MEMORY if path in DISK_ROUTES else bytes_max
+                )
                 reserved.enter_context(self._budget.reserve(caller, size))
             except Problem as problem:
                 await _drop_body(receive)

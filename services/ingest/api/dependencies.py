@@ -22,6 +22,7 @@ from services.ingest.articles.topic_comparison import ComparisonGate
 from services.ingest.auth.callers import ANY_SECTION, Caller
 from services.ingest.auth.tokens import Tokens
 from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.files.library import FILE_BYTES_MAX
 from services.ingest.media.library import MediaStore
 from services.ingest.queries import SQL
 from services.ingest.structure.seeding import StructureSeeder
@@ -69,6 +70,7 @@ class ApiContext:
         )
     )
     public_lists: PublicLists = field(default_factory=PublicLists)
+    file_bytes_max: int = FILE_BYTES_MAX
     structures: StructureSeeder = field(init=False)
     previews: PreviewLinks = field(init=False)
 

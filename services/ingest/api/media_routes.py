@@ -1,26 +1,21 @@
 """`/api/media`: upload, list and read images, set a focus point, fetch an original."""
 
 import re
-from collections.abc import AsyncGenerator
 from datetime import UTC, datetime
-from pathlib import PurePath
 from typing import Annotated, Any
 
 import obstore
 from fastapi import APIRouter, Query
 from obstore.exceptions import NotFoundError
 from pydantic import BaseModel, ConfigDict
-from starlette.datastructures import UploadFile
-from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import Response
 
-from services.ingest.api.body_limits import limited_body, too_large
 from services.ingest.api.dependencies import ApiContext, ApiContextDep, ReadCaller, WriteCaller
 from services.ingest.api.schemas import MediaList, json_response, response_docs
+from services.ingest.api.uploads import FILE_NAME_CHARACTERS_MAX, clean_file_name, uploaded_file
 from services.ingest.auth.callers import ANY_SECTION, Caller
 from services.ingest.content.block_models import FocusIn
-from services.ingest.content.normalization import TextError, clean_line
 from services.ingest.media.library import (
     UPLOAD_BYTES_MAX,
     MediaItem,
@@ -37,9 +32,6 @@ from shared.http.problems import Problem
 from shared.object_store import ORIGINALS, STORE_ERRORS
 
 router = APIRouter(tags=["Media"])
-ENVELOPE_BYTES_MAX = 64 * 1024
-"""Maximum overhead of a form around its file."""
-FILE_NAME_CHARACTERS_MAX = 200
 _ID = re.compile(r"^[0-9a-f]{64}\Z")
 _BINARY: dict[str, Any] = {"schema": {"type": "string", "format": "binary"}}
 _FORM = {"type": "object", "required": ["file"], "properties": {"file": {"type": "string", "format": "binary"}}}
@@ -84,39 +76,10 @@ async def upload_image(  # noqa: PLR0917 - the query parameters
     if (focus_x is None) != (focus_y is None):
         raise Problem(422, "focus_x and focus_y must be given together.")
     focus = None if focus_x is None or focus_y is None else Focus(focus_x, focus_y)
-    chunks, name = await _uploaded_file(request)
-    async with receive_upload(chunks, _clean_name(file_name or name)) as upload:
+    chunks, name = await uploaded_file(request, UPLOAD_BYTES_MAX)
+    async with receive_upload(chunks, clean_file_name(file_name or name)) as upload:
         item, is_new = await store_image(context.pool, context.media, target.slug, upload, focus, token.actor)
     return json_response(item, 201 if is_new else 200, {"location": f"/api/media/{item.id}"})
-
-
-async def _uploaded_file(request: Request) -> tuple[AsyncGenerator[bytes, None], str]:
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        return limited_body(request, UPLOAD_BYTES_MAX), ""
-    chunks = limited_body(request, UPLOAD_BYTES_MAX, ENVELOPE_BYTES_MAX)
-    try:
-        form = await MultiPartParser(request.headers, chunks, max_files=1, max_fields=10).parse()
-    except (MultiPartException, KeyError, ValueError, UnicodeDecodeError) as error:
-        raise Problem(400, f"Invalid form: {str(error)[:200]}") from error
-    file = form.get("file")
-    if not isinstance(file, UploadFile):
-        raise Problem(422, "The form has no file in the field `file`.")
-    if (file.size or 0) > UPLOAD_BYTES_MAX:
-        raise too_large(file.size or 0, UPLOAD_BYTES_MAX)
-    return _file_chunks(file), file.filename or ""
-
-
-async def _file_chunks(file: UploadFile) -> AsyncGenerator[bytes, None]:
-    while chunk := await file.read(256 * 1024):
-        yield chunk
-    await file.close()
-
-
-def _clean_name(name: str) -> str:
-    try:
-        return PurePath(clean_line(name).replace("\\", "/")).name[-FILE_NAME_CHARACTERS_MAX:]
-    except TextError as error:
-        raise Problem(422, f"The file name {error}.") from error
 
 
 @router.get("/media", summary="List images, newest first", responses=response_docs(200, MediaList, problems=(403, 404)))

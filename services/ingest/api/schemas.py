@@ -16,6 +16,7 @@ from services.ingest.articles.live_copy import CopyField
 from services.ingest.articles.previews import PreviewLink
 from services.ingest.articles.publication_status import PublicationStatus
 from services.ingest.content.errors import FieldError
+from services.ingest.files.library import FileItem, FileWithUses
 from services.ingest.imports.pipeline import ImportResult
 from services.ingest.media.library import MediaItem
 from shared.articles import Article, Author, DatePrecision, Figure, Kind, State
@@ -280,6 +281,13 @@ class PreviewLinkList(msgspec.Struct):
     previews: list[PreviewLink]
 
 
+class FileList(msgspec.Struct):
+    """A page of files, newest first."""
+
+    files: list[FileItem]
+    next: str | None
+
+
 class ProblemDocument(msgspec.Struct, omit_defaults=True):
     """A problem document (RFC 9457). `errors` lists each invalid field with its limit and the size of the value."""
 
@@ -317,6 +325,9 @@ _TYPES = (
     PublicationStatus,
     MediaItem,
     MediaList,
+    FileItem,
+    FileWithUses,
+    FileList,
     ImportResult,
     PreviewLink,
     PreviewLinkList,

@@ -19,6 +19,7 @@ from shared.articles import (
     Quote,
     Table,
     article_path,
+    files_of,
 )
 from shared.embeds import embed_url
 from shared.sites import Site
@@ -75,7 +76,8 @@ def ninjs(article: Article, site: Site, public_url: str) -> dict[str, Any]:
                 _picture(figure, number, public_url)
                 for number, figure in enumerate(_figures(article), 1)
                 if figure.image
-            ],
+            ]
+            + [_document(file, number, public_url) for number, file in enumerate(files_of(article), 1)],
             renditions=[{"name": "web", "href": public_url + article_path(article), "contentType": "text/html"}],
         ),
     }
@@ -101,6 +103,20 @@ def _picture(figure: Figure, number: int, public_url: str) -> dict[str, Any]:
         "renditions": [
             {"name": name, "href": absolute(url, public_url), **_given(width=width, height=height, contentType=kind)}
             for name, url, width, height, kind in sizes
+        ],
+    }
+
+
+def _document(file: File, number: int, public_url: str) -> dict[str, Any]:
+    """Return a document that the article offers. ninjs has no type for it: the rendition has its media type."""
+    href = absolute(file.url, public_url)
+    return {
+        "name": f"document-{number}",
+        "uri": href,
+        "type": "component",
+        "headlines": [{"role": "main", "value": file.name}],
+        "renditions": [
+            {"name": "original", "href": href, **_given(contentType=file.media_type, sizeInBytes=file.bytes)}
         ],
     }
 

@@ -15,6 +15,7 @@ from shared.articles import (
     ALT_CHARACTERS_MAX,
     BLOCKS_MAX,
     CAPTION_CHARACTERS_MAX,
+    FILE_PREFIX,
     NAME_CHARACTERS_MAX,
     OLD_URL_CHARACTERS_MAX,
     TITLE_CHARACTERS_MAX,
@@ -235,13 +236,25 @@ class EmbedIn(Input):
 
 
 class FileIn(Input):
-    """A document to download."""
+    """A document to download: by `media`, its ID in the library of files, or by its URL elsewhere.
+
+    Of a file of this site, URL, size and type are filled in, and the name if it is empty.
+    """
 
     type: Literal["file"]
-    url: ImageAddress
-    name: Annotated[Line, Field(min_length=1, max_length=200)]
-    media: str | None = Field(None, pattern="^[0-9a-f]{64}$")
+    url: ImageAddress = Field("", validate_default=False)
+    name: Annotated[Line, Field(max_length=200)] = ""
+    media: str | None = Field(None, pattern="^[0-9a-f]{32}([0-9a-f]{32})?$", description="ID of a file of this site")
     bytes: int | None = Field(None, ge=0, le=2**40)
+    media_type: str = Field("", max_length=100, pattern="^[a-zA-Z0-9.+/-]*$")
+
+    @model_validator(mode="after")
+    def _require_source(self) -> "FileIn":
+        if not self.url and not self.media:
+            raise PydanticCustomError("file", "must have a media ID or a url")
+        if not self.name and not self.media and not self.url.startswith(FILE_PREFIX):
+            raise PydanticCustomError("file", "must have a name")
+        return self
 
 
 BlockIn = Annotated[

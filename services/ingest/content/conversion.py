@@ -129,7 +129,7 @@ def _block(one: Any, path: str) -> Block:
         case sent.EmbedIn():
             block = _embed(one, path)
         case _:
-            block = File(one.url, one.name, one.media, one.bytes)
+            block = File(one.url, one.name, one.media, one.bytes, one.media_type)
     return block
 
 

@@ -18,6 +18,7 @@ from obstore.store import ObjectStore
 
 from services.ingest.auth.actors import Actor
 from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.files.references import resolve_files
 from services.ingest.media.renditions import RejectedImage, RenditionFile, RenditionSet
 from services.ingest.metrics import MEDIA_SECONDS, MEDIA_UPLOADS
 from services.ingest.queries import SQL
@@ -107,7 +108,7 @@ async def store_image(  # noqa: PLR0917 - what an upload has
         with MEDIA_SECONDS.time():
             rendition_set = await decode(media, uploaded, focus)
         await put_files(media.store, uploaded.file.parent, [*rendition_set.renditions, *rendition_set.crops])
-        await _put(media.store, ORIGINALS + uploaded.id, uploaded.file)
+        await put_file(media.store, ORIGINALS + uploaded.id, uploaded.file)
     except Problem as problem:
         MEDIA_UPLOADS.labels("failed" if problem.status >= 500 else "refused").inc()
         raise
@@ -184,11 +185,35 @@ async def decode(
         Problem: 415 or 422 for a rejected file; 503 if the decoder is busy.
     """
     point = focus or Focus()
-    command = [sys.executable, "-m", "services.ingest.media.renditions", str(uploaded.file), str(uploaded.file.parent)]
-    command += [str(point.x), str(point.y), *(["only_crops"] if only_crops else [])]
+    arguments = [str(uploaded.file), str(uploaded.file.parent), str(point.x), str(point.y)]
+    if only_crops:
+        arguments.append("only_crops")
+    result = await run_decoder(media, "services.ingest.media.renditions", arguments, uploaded.id)
+    if "error" in result:
+        rejected = msgspec.convert(result, RejectedImage)
+        sizes: dict[str, Any] = {} if rejected.limit is None else {"limit": rejected.limit, "size": rejected.size}
+        raise Problem(rejected.status, f"The file {rejected.error}.", **sizes)
+    return msgspec.convert(result, RenditionSet)
+
+
+async def run_decoder(media: MediaStore, module: str, arguments: Sequence[str], name: str) -> dict[str, Any]:
+    """Run a module that reads an untrusted file, in a process with limits of its own; return the JSON that it prints.
+
+    Args:
+        media: The limit on such processes.
+        module: The module.
+        arguments: Its arguments.
+        name: Of the file, for the log.
+
+    Raises:
+        Problem: 503 if its turn or its end does not come in time, 422 if it was ended by its limits.
+    """
     async with media.decoders.admit():
         process = await asyncio.create_subprocess_exec(
-            *command, cwd=ROOT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+            *[sys.executable, "-m", module, *arguments],
+            cwd=ROOT,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
         )
         try:
             async with asyncio.timeout(DECODE_SECONDS_MAX):
@@ -201,14 +226,10 @@ async def decode(
                 await process.wait()
     if process.returncode != 0:  # killed by its resource limits, or crashed on the file
         reason = errors[-500:].decode(errors="replace")
-        log.warning("image decoder crashed", code=process.returncode, media=uploaded.id, reason=reason)
-        raise Problem(422, "The file cannot be decoded within the memory and time limits for images.")
-    result = msgspec.json.decode(output, type=dict)
-    if "error" in result:
-        rejected = msgspec.convert(result, RejectedImage)
-        sizes: dict[str, Any] = {} if rejected.limit is None else {"limit": rejected.limit, "size": rejected.size}
-        raise Problem(rejected.status, f"The file {rejected.error}.", **sizes)
-    return msgspec.convert(result, RenditionSet)
+        log.warning("decoder crashed", module=module, code=process.returncode, file=name, reason=reason)
+        raise Problem(422, "The file cannot be decoded within the limits on memory and time.")
+    result: dict[str, Any] = msgspec.json.decode(output, type=dict)
+    return result
 
 
 async def put_files(store: ObjectStore, folder: Path, files: Iterable[RenditionFile]) -> None:
@@ -218,10 +239,15 @@ async def put_files(store: ObjectStore, folder: Path, files: Iterable[RenditionF
         Problem: 503 if the media store is unavailable.
     """
     for one in files:
-        await _put(store, PUBLIC + one.name, folder / one.name)
+        await put_file(store, PUBLIC + one.name, folder / one.name)
 
 
-async def _put(store: ObjectStore, name: str, file: Path) -> None:
+async def put_file(store: ObjectStore, name: str, file: Path) -> None:
+    """Store a file.
+
+    Raises:
+        Problem: 503 if the media store is unavailable.
+    """
     try:
         await obstore.put_async(store, name, file)
     except STORE_ERRORS as error:
@@ -267,7 +293,7 @@ def _name(url: str) -> str:
 
 
 async def resolve_images(connection: Connection, article: Article, *, strict: bool = False) -> Article:
-    """Return the article with URL, size and renditions of its images from the media library of its site.
+    """Return the article with its images and files as its site has them: URL, size and renditions.
 
     Images are identified by `media`, or by a URL below /media/. A focus point in the article is kept. The first image
     stands for the article in lists and on other sites: it gets the crops that exist around its focus point.
@@ -278,7 +304,7 @@ async def resolve_images(connection: Connection, article: Article, *, strict: bo
         strict: Whether every image with a relative URL must be in the library, as for publication.
 
     Raises:
-        InvalidContentError: an image is not in the library of its site.
+        InvalidContentError: an image or file is not in the library of its site.
     """
     figures = list(_figures(article))
     images = [figure.image for _, figure in figures if figure.image is not None]
@@ -309,7 +335,9 @@ async def resolve_images(connection: Connection, article: Article, *, strict: bo
         changed[shown] = await _with_crops(connection, article.site, changed[shown])
     body = [changed.get(f"body.{number}", block) for number, block in enumerate(article.body)]
     lead_image = changed.get("lead_image", article.lead_image)
-    return msgspec.structs.replace(article, body=body, lead_image=lead_image)
+    return await resolve_files(
+        connection, msgspec.structs.replace(article, body=body, lead_image=lead_image), strict=strict
+    )
 
 
 def _is_hosted(figure: Figure) -> bool:

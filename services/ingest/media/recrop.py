@@ -141,7 +141,8 @@ async def update_articles(
     for row in await pool.fetch(SQL["articles_with_media"], item.site, item.id):
         async with pool.acquire() as connection, connection.transaction():
             stored = await read_article(connection, row["id"], for_update=True)
-            assert stored is not None, "articles are never deleted"
+            if stored is None:  # discarded meanwhile
+                continue
             if may_publish or stored.live is None or stored.live.state != "published":
                 count += await _update_article(connection, stored, item, focus, actor)
     return count

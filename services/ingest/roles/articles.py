@@ -16,6 +16,7 @@ from services.ingest.api import (
     article_list_routes,
     article_routes,
     documentation,
+    file_routes,
     history_routes,
     import_routes,
     live_routes,
@@ -62,6 +63,7 @@ Articles are created as drafts, submitted, approved and published; the portal sh
   (`If-Match: "3"` or the field `version`); if another change came first, the response is 412 and nothing is lost.
 - **Retries**: a POST with an `Idempotency-Key` can be repeated safely; it takes effect once.
 - **Images**: `POST /media` first; the article then refers to the image by ID (`"image": {"media": "…", "alt": "…"}`).
+- **Files**: `POST /files` first; the block `{"type": "file", "media": "…"}` then offers the document for download.
 - **Errors**: RFC 9457; `errors` lists each invalid field with its limit and the size of the value.
 """
 
@@ -86,6 +88,7 @@ def editor_api(context: ApiContext) -> FastAPI:
     api.include_router(live_routes.router)
     api.include_router(history_routes.router)
     api.include_router(media_routes.router)
+    api.include_router(file_routes.router)
     api.include_router(import_routes.router)
     api.include_router(section_routes.router)
     api.include_router(preview_routes.router)
@@ -132,7 +135,7 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
     tracker = PublicationTracker(pool, process.stop)
     media = MediaStore(open_store(settings.media))
     gate = ComparisonGate(background)
-    context = ApiContext(pool, Tokens(pool), sites, tracker, media, gate)
+    context = ApiContext(pool, Tokens(pool), sites, tracker, media, gate, file_bytes_max=settings.file_bytes_max)
     used = [ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE, SITE_STRUCTURE]
     topics = TopicWatch(settings.kafka, wanted_topics(settings.replication, used, dead_letters=False))
     sections = UndeclaredSectionsWatch(background, sites)

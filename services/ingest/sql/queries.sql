@@ -378,9 +378,10 @@ JOIN ingest.media_crops c USING (site, media, focus)
 SELECT site FROM ingest.articles WHERE id = $1
 
 -- name: articles_with_media
--- Articles of a site whose working or published version refers to an image or file.
+-- Articles of a site of which any copy refers to an image or file.
 SELECT id FROM ingest.articles
-WHERE site = $1 AND (ingest.media_of(content) ? $2 OR ingest.media_of(live) ? $2)
+WHERE site = $1
+    AND (ingest.media_of(content) ? $2 OR ingest.media_of(live) ? $2 OR ingest.media_of(scheduled) ? $2)
 ORDER BY number
 
 -- name: count_media
@@ -397,6 +398,40 @@ ORDER BY id, site LIMIT 100
 -- Images of a site, by id, or by the name of any rendition.
 SELECT site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at, rendition_names
 FROM ingest.media WHERE site = $3 AND (id = ANY ($1::text[]) OR rendition_names && $2::text[])
+
+-- name: file_of_checksum
+SELECT site, id, type, name, bytes, warnings, who, created_at FROM ingest.files WHERE site = $1 AND checksum = $2
+
+-- name: insert_file
+-- Of two concurrent uploads of the same file, the second returns no row.
+INSERT INTO ingest.files (id, site, checksum, type, name, bytes, warnings, who, actor_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT (site, checksum) DO NOTHING
+RETURNING site, id, type, name, bytes, warnings, who, created_at
+
+-- name: file
+SELECT site, id, type, name, bytes, warnings, who, created_at
+FROM ingest.files WHERE id = $1 AND ($2::text[] IS NULL OR site = ANY ($2))
+
+-- name: list_files
+SELECT site, id, type, name, bytes, warnings, who, created_at
+FROM ingest.files
+WHERE (created_at, id) < ($1, $2) AND ($4::text[] IS NULL OR site = ANY ($4))
+ORDER BY created_at DESC, id DESC LIMIT $3
+
+-- name: rename_file
+UPDATE ingest.files SET name = $2 WHERE id = $1
+RETURNING site, id, type, name, bytes, warnings, who, created_at
+
+-- name: lock_file
+SELECT FROM ingest.files WHERE id = $1 FOR UPDATE
+
+-- name: lock_files
+-- The files of an article that is about to be stored: none of them can be deleted before it is.
+SELECT id, type, name, bytes FROM ingest.files WHERE site = $1 AND id = ANY ($2::text[]) ORDER BY id FOR SHARE
+
+-- name: delete_file
+DELETE FROM ingest.files WHERE id = $1
 
 -- name: fetched_images
 -- Images of a site that imports have fetched, by the URL at their source.

@@ -4,12 +4,13 @@ import re
 from html import unescape
 
 from services.render.pages.document import HTML, Document
-from shared.articles import MEDIA_PREFIX
+from shared.articles import FILE_PREFIX, MEDIA_PREFIX
 from shared.object_store import NAME_PATTERN
 
 OTHER_SERVICES_PREFIXES = ("/stats/", "/t.js", "/p.gif", "/api/", "/e/")
 """Paths that other services serve behind the same gateway."""
 _IN_HTML = re.compile(r'(?:href|src)="([^"]+)"|srcset="([^"]+)"')
+_FILE = re.compile(rf"^{FILE_PREFIX}([0-9a-f]{{32}})/[a-z0-9-]+\\.[a-z]+\\Z")
 _IN_XML = re.compile(r'(?:href|url)="([^"]+)"|<(?:loc|link)>([^<]+)<')
 
 
@@ -30,3 +31,9 @@ def media_name(link: str) -> str | None:
     """Return the name in the media store to which a link leads; None if it leads elsewhere."""
     name = link.removeprefix(MEDIA_PREFIX)
     return name if name != link and re.match(NAME_PATTERN, name) else None
+
+
+def file_id(link: str) -> str | None:
+    """Return the id of the document to which a link leads; None if it leads elsewhere."""
+    found = _FILE.match(link)
+    return found[1] if found else None

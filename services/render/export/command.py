@@ -17,7 +17,7 @@ from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import ObjectStore
 
 from services.render.crawl.all_pages import BulkPageReader, RenderFailure, SiteUrls, render_all, site_urls
-from services.render.crawl.links import media_name, own_links
+from services.render.crawl.links import file_id, media_name, own_links
 from services.render.crawl.site_check import LinkChecker, SiteCheckReport, print_findings
 from services.render.export.folder import ExportFolder, ExportFolderError, file_name, open_folder
 from services.render.export.server_configs import Redirects, caddyfile, netlify_headers, netlify_redirects, nginx_map
@@ -28,7 +28,7 @@ from services.render.queries import GENERATIONS, SQL
 from services.render.settings import RenderSettings
 from services.render.site.representations import CACHE_IMMUTABLE, CACHE_REVALIDATE, page_csp, security_headers
 from shared.cli import CommandError, unreachable
-from shared.object_store import PUBLIC, TYPES, open_store
+from shared.object_store import FILES, PUBLIC, TYPES, open_store
 from shared.sites import Site, read_sites
 
 STATEMENT_SECONDS = 120
@@ -91,7 +91,7 @@ async def _export(settings: RenderSettings, site: Site, folder: ExportFolder) ->
     )
     print_findings("pages that cannot be rendered", report.failed)
     print_findings("broken links", report.broken)
-    print_findings("images missing from the media store", exporter.missing)
+    print_findings("images and files missing from the media store", exporter.missing)
     print_findings("broken links in texts, for their editors", report.editors_broken)
     if not is_complete:
         print("export: the export is incomplete; no stale file was removed", file=sys.stderr)
@@ -133,22 +133,24 @@ class SiteExporter:
         self._folder.put(file_name(url, document.media_type), document)
 
     async def _put_media(self, links: Iterable[str], page: str) -> None:
-        """Write the images that a page shows. A name never changes its content."""
+        """Write the images and files of a page. A name never changes its content."""
         for link in sorted(set(links) - self._media):
-            name = media_name(link)
-            if name is None:
+            name, document = media_name(link), file_id(link)
+            if name is None and document is None:
                 continue
             self._media.add(link)
             file = link.lstrip("/")
             if self._folder.has(file):
                 self._folder.mark_current(file)
                 continue
+            stored = PUBLIC + name if name is not None else f"{FILES}{document}"
             try:
-                content = bytes(await (await obstore.get_async(self._store, PUBLIC + name)).bytes_async())
+                content = bytes(await (await obstore.get_async(self._store, stored)).bytes_async())
             except (FileNotFoundError, NotFoundError):
                 self.missing[link] = page
                 continue
-            self._folder.put(file, Document(content, TYPES[name.rpartition(".")[2]]), may_compress=False)
+            kind = "application/octet-stream" if name is None else TYPES[name.rpartition(".")[2]]
+            self._folder.put(file, Document(content, kind), may_compress=False)
 
     def _put_server_configs(self, site: Site, redirects: Redirects) -> None:
         headers = {**security_headers(page_csp(theme_of(site).inline_script_hash)), "cache-control": CACHE_REVALIDATE}

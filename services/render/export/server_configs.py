@@ -8,6 +8,10 @@ from urllib.parse import quote
 NOTE = "Written by `presstally render export`; the next export replaces it."
 
 
+DOWNLOAD_HEADERS = {"content-disposition": "attachment", "content-security-policy": "default-src 'none'; sandbox"}
+"""Of files of articles: browsers save them under the name in their URL, and never show them."""
+
+
 @dataclass(frozen=True)
 class Redirects:
     """Responses that files cannot express: redirects of old URLs, gone paths, and each article's path by number."""
@@ -61,6 +65,7 @@ def netlify_headers(page_headers: Mapping[str, str], immutable: str) -> str:
     ]
     for folder in ("/theme/*", "/media/*"):
         lines += [folder, f"  cache-control: {immutable}"]
+    lines += ["/tep/*", *(f"  {name}: {value}" for name, value in DOWNLOAD_HEADERS.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -80,11 +85,8 @@ def caddyfile(redirects: Redirects, page_headers: Mapping[str, str], immutable: 
 
     A counter under the same host name is routed before it, as in deploy/gateway/Caddyfile.
     """
-    queries = [(*address.partition("?"), to) for address, to in redirects.moved.items() if "?" in address]
-    with_query = {path + mark + _sent(query): to for path, mark, query, to in queries}
-    plain = {address: to for address, to in redirects.moved.items() if "?" not in address}
     numbers = {str(number): path for number, path in redirects.numbers.items()}
-    headers = "\n".join(f"\t\t\t{name} {_quoted(value)}" for name, value in page_headers.items())
+    headers, downloads = _header_lines(page_headers), _header_lines(DOWNLOAD_HEADERS)
     return f"""# {NOTE}
 {{
 	admin off
@@ -97,9 +99,7 @@ def caddyfile(redirects: Redirects, page_headers: Mapping[str, str], immutable: 
 	root * {{$COPY:.}}
 	@hidden path */.* /Caddyfile /_redirects /_headers /redirects.nginx
 
-{_map("{path}?{query}", "{moved_query}", with_query)}
-{_map("{path}", "{moved}", plain)}
-{_map("{path}", "{gone}", dict.fromkeys(redirects.gone, "410"))}
+{_maps(redirects)}
 	route {{
 		error @hidden 404
 		header -Server
@@ -108,6 +108,10 @@ def caddyfile(redirects: Redirects, page_headers: Mapping[str, str], immutable: 
 		}}
 		@lasting path /theme/* /media/*
 		header @lasting cache-control "{immutable}"
+		@download path /tep/*
+		header @download {{
+{downloads}
+		}}
 		@rss path */rss.xml
 		header @rss content-type "application/rss+xml; charset=utf-8"
 		@atom path */atom.xml
@@ -145,6 +149,19 @@ def caddyfile(redirects: Redirects, page_headers: Mapping[str, str], immutable: 
 	}}
 }}
 """
+
+
+def _maps(redirects: Redirects) -> str:
+    split = [(*address.partition("?"), to) for address, to in redirects.moved.items() if "?" in address]
+    with_query = {path + mark + _sent(query): to for path, mark, query, to in split}
+    plain = {address: to for address, to in redirects.moved.items() if "?" not in address}
+    gone = dict.fromkeys(redirects.gone, "410")
+    maps = (("{path}?{query}", "{moved_query}", with_query), ("{path}", "{moved}", plain), ("{path}", "{gone}", gone))
+    return "\n".join(_map(*one) for one in maps)
+
+
+def _header_lines(headers: Mapping[str, str]) -> str:
+    return "\n".join(f"\t\t\t{name} {_quoted(value)}" for name, value in headers.items())
 
 
 def _map(source: str, target: str, entries: Mapping[str, str], tabs: int = 1) -> str:

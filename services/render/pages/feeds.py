@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from services.render.pages.document import Document
 from shared.article_identity import local_iso, permanent_id, published_date, published_instant
-from shared.articles import Article, Image, article_path
+from shared.articles import Article, File, Image, article_path, files_of
 from shared.sites import Section, Site
 from shared.structured_data import hosted_images, summary
 
@@ -63,6 +63,8 @@ def rss(articles: Sequence[Article], site: Site, section: Section | None, public
             _text(item, "category", category)
         if images := hosted_images(article):
             ET.SubElement(item, "enclosure", _enclosure(images[0], public_url, "url"))
+        elif files := files_of(article):  # RSS has one enclosure
+            ET.SubElement(item, "enclosure", _file_enclosure(files[0], public_url, "url"))
     return Document(_bytes(root), "application/rss+xml; charset=utf-8")
 
 
@@ -96,6 +98,9 @@ def atom(articles: Sequence[Article], site: Site, section: Section | None, publi
             ET.SubElement(entry, "category", {"term": category})
         if images := hosted_images(article):
             ET.SubElement(entry, "link", {"rel": "enclosure", **_enclosure(images[0], public_url, "href")})
+        for file in files_of(article):
+            link = {"rel": "enclosure", "title": file.name, **_file_enclosure(file, public_url, "href")}
+            ET.SubElement(entry, "link", link)
         _atom_text(entry, "summary", summary(article))
     return Document(_bytes(root), f"{kind}; charset=utf-8")
 
@@ -145,3 +150,8 @@ def _enclosure(image: Image, public_url: str, url_attribute: str) -> dict[str, s
     kinds = {"png": "image/png", "webp": "image/webp", "avif": "image/avif", "gif": "image/gif"}
     kind = kinds.get(image.url.rsplit(".", 1)[-1].lower(), "image/jpeg")
     return {url_attribute: public_url + image.url, "length": str(image.bytes or 0), "type": kind}
+
+
+def _file_enclosure(file: File, public_url: str, url_attribute: str) -> dict[str, str]:
+    kind = file.media_type or "application/octet-stream"
+    return {url_attribute: public_url + file.url, "length": str(file.bytes or 0), "type": kind}

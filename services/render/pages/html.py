@@ -8,6 +8,7 @@ from services.render.pages.article_text import searchable_lines, source_label
 from services.render.pages.dates import local_date, local_day, month_name
 from services.render.pages.document import Document
 from services.render.pages.feeds import feed_path, feed_title
+from services.render.pages.file_notes import file_note
 from services.render.pages.page_data import ListInfo, ListPage, RelatedArticles
 from services.render.pages.paths import month_path, page_path, section_path, tag_path
 from services.render.pages.search_query import RANKED_MAX, ParsedQuery, SearchRequest, SearchResult, excerpt, highlight
@@ -146,6 +147,7 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "is_hosted": is_hosted,
         "hosted_images": hosted_images,
         "embed_url": embed_url,
+        "file_note": lambda file: file_note(file, site),
         "platform_names": PLATFORM_NAMES,
         "local_iso": lambda instant: local_iso(instant, site),
         "visible_date": lambda article: local_date(

@@ -7,6 +7,7 @@ from functools import partial
 from starlette.routing import Route
 
 from services.render.settings import RenderSettings
+from services.render.site.files import Files
 from services.render.site.images import Images
 from services.render.site.portal import MethodNotAllowed, Pools, Portal
 from services.render.site.preview_source import PreviewSource
@@ -18,10 +19,11 @@ from shared.postgres import open_pool
 from shared.role import Process, Role
 
 
-def site_role(portal: Portal, images: Images, previews: Previews) -> Role:
-    """Return the role that serves a portal and its images."""
+def site_role(portal: Portal, images: Images, files: Files, previews: Previews) -> Role:
+    """Return the role that serves a portal, its images and its files."""
     routes = [
         Route("/media/{name}", images.image),
+        Route("/tep/{file_id}/{name}", files.file),
         Route(PREVIEW_ROUTE, previews.preview),
         Route(ROUTE, portal.page),
         Route(ROUTE, MethodNotAllowed()),
@@ -39,11 +41,12 @@ async def run_site(settings: RenderSettings, process: Process) -> AsyncIterator[
         pages=await open_site_pool(size=6, statement_timeout_seconds=3),
         searches=await open_site_pool(size=3, statement_timeout_seconds=3),
     )
-    portal = Portal(pools, process.follow_sites(settings), settings.page_cache_bytes_max)
+    sites, store = process.follow_sites(settings), open_store(settings.media)
+    portal = Portal(pools, sites, settings.page_cache_bytes_max)
     eviction = process.spawn(portal.run_eviction(), "evict withdrawn pages")
     try:
         yield site_role(
-            portal, Images(open_store(settings.media)), Previews(portal, PreviewSource(settings.articles_url))
+            portal, Images(store), Files(pools, sites, store), Previews(portal, PreviewSource(settings.articles_url))
         )
     finally:
         eviction.cancel()

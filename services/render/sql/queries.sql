@@ -363,3 +363,13 @@ SELECT EXISTS (
     SELECT FROM generation.articles
     WHERE site = $1 AND path = $2 AND position($3 IN replace(content::text, '&amp;', '&')) > 0
 )
+
+-- name: offered_file
+-- The blocks of public articles that offer a file: one for each URL, that of the newest article.
+SELECT DISTINCT ON (block ->> 'url') block ->> 'url' AS url, block ->> 'name' AS name,
+    coalesce(block ->> 'media_type', '') AS media_type
+FROM generation.public_articles a
+CROSS JOIN LATERAL jsonb_path_query(a.content, '$.body[*] ? (@.type == "file" && @.media == $id)',
+                                    jsonb_build_object('id', $2::text)) AS block
+WHERE a.site = $1 AND render.files_of(a.content) ? $2
+ORDER BY block ->> 'url', a.listed_at DESC, a.number DESC

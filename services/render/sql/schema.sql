@@ -5,6 +5,12 @@ CREATE SCHEMA render;
 CREATE SCHEMA render_2;
 CREATE SCHEMA render_3;
 
+CREATE FUNCTION render.files_of(content jsonb) RETURNS jsonb
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT jsonb_path_query_array(content, '$.body[*] ? (@.type == "file").media')
+$$;
+COMMENT ON FUNCTION render.files_of IS 'The ids of the files that an article offers.';
+
 -- A generation of the portal is a set of tables. There are three, each in its schema; render.generations says which
 -- one is live. A migration of these tables changes all three.
 DO $do$
@@ -38,6 +44,7 @@ BEGIN
         CREATE INDEX articles_listed ON articles (site, listed_at DESC, number DESC) WHERE public_from IS NOT NULL;
         CREATE INDEX articles_featured ON articles (site, featured_until) WHERE featured_until IS NOT NULL;
         CREATE INDEX articles_projection_version ON articles (projection_version);
+        CREATE INDEX articles_files ON articles USING gin (render.files_of(content));
 
         CREATE VIEW public_articles AS
         SELECT * FROM articles WHERE public_from <= now() AND now() < public_until;

@@ -28,7 +28,7 @@ class Route:
     """What a route needs: its scope, what it names, and a request that succeeds."""
 
     scope: str
-    names: Literal["article", "image", "site", "public article", "public sites", "structure"]
+    names: Literal["article", "image", "file", "site", "public article", "public sites", "structure"]
     body: Any = None
     query: str = ""
     states: tuple[str, ...] = ()
@@ -87,6 +87,12 @@ ROUTES = {
     "PATCH /sections/{slug}": structure("publish", {"name": "Tên mới"}),
     "POST /sections/{slug}/merge": structure("admin", {"into": "tin-tuc"}),
     "DELETE /sections/{slug}": structure("admin", status=204),
+    "POST /files": Route("write", "site", b"file", status=201),
+    "GET /files": Route("read", "site"),
+    "GET /files/{file_id}": Route("read", "file"),
+    "GET /files/{file_id}/content": Route("read", "file"),
+    "PATCH /files/{file_id}": Route("write", "file", {"name": "x"}),
+    "DELETE /files/{file_id}": Route("write", "file", status=204),
     "POST /imports": Route("write", "site", b'{"external_id": "1", "title": "Bai", "section": "tin-tuc"}'),
 }
 
@@ -95,6 +101,10 @@ def png(number: int) -> bytes:
     content = io.BytesIO()
     Image.new("RGB", (8, 6), (number % 256, number // 256, 7)).save(content, "PNG")
     return content.getvalue()
+
+
+def document(number: int) -> bytes:
+    return b"%PDF-1.7\n%% " + str(number).encode() + b"\n%%EOF\n"
 
 
 class World:
@@ -123,19 +133,30 @@ class World:
         made = await self.api.call("POST", "/sections", {"site": site, "name": "Thử", "slug": SECTION}, "admin")
         assert made.status in (201, 409), made.body
 
+    async def file(self, site: str) -> str:
+        self.count += 1
+        upload = await self.api.call(
+            "POST", f"/files?site={site}", document(self.count), content_type="application/pdf"
+        )
+        assert upload.status == 201, upload.body
+        return str(upload.json()["id"])
+
     async def request(self, name: str, route: Route, target: str, object_id: str, scope: str | None) -> Any:
         """Send the request of a route about a target, with a token of the own site only."""
         method, path = name.split(" ", 1)
-        path = path.format_map({"article_id": object_id, "medium": object_id, "version": 1, "slug": SECTION})
         preview = "x"
         if "{preview}" in path:
             made = await self.api.call("POST", f"/articles/{object_id}/previews", {}, "admin")
             preview = made.json().get("id", "x")
-        path = path.format_map({"article_id": object_id, "medium": object_id, "version": 1, "preview": preview})
+        ids = dict.fromkeys(("article_id", "medium", "file_id"), object_id)
+        path = path.format_map({**ids, "version": 1, "slug": SECTION, "preview": preview})
         body, query = route.body, route.query
         if isinstance(body, bytes) and body == b"image":
             self.count += 1
             body = png(self.count)
+        if isinstance(body, bytes) and body == b"file":
+            self.count += 1
+            body = document(self.count)
         headers = {}
         if isinstance(body, dict) and "{n}" in str(body.get("name")):
             self.count += 1
@@ -175,11 +196,12 @@ async def test_route_rights_by_scope_and_site(tenants: Any, name: str) -> None:
             for site in (OWN, OTHER):
                 await world.section(site)
         for target in (OWN, OTHER, NOWHERE):
-            object_id = "khong-co" if route.names.endswith("article") else "0" * 64
+            object_id = "khong-co" if route.names.endswith("article") else "0" * (32 if route.names == "file" else 64)
             if not is_named and target != NOWHERE and (allowed or target == OTHER):
                 states = ("submit", "approve", "publish") if route.names == "public article" else route.states
-                image = route.names == "image"
-                object_id = await (world.image(target) if image else world.article(target, *states))
+                makers = {"image": world.image, "file": world.file}
+                made = makers[route.names](target) if route.names in makers else world.article(target, *states)
+                object_id = await made
             answer = answers[target] = await world.request(name, route, target, object_id, scope)
             answer.body = answer.body.replace(object_id.encode(), b"ID")
             if not public:
@@ -202,12 +224,14 @@ async def test_route_rights_by_scope_and_site(tenants: Any, name: str) -> None:
 async def test_route_without_a_named_site_shows_the_own_only(tenants: Any, name: str) -> None:
     """Lists and uploads that name no site have the objects of the token's site."""
     world, route = World(tenants), ROUTES[name]
-    if not name.startswith(("GET", "POST /media")):
+    if not name.startswith(("GET", "POST /media", "POST /files")):
         return
     for site in (OWN, OTHER):
         await world.article(site)
         await world.image(site)
-    answer = await tenants.call(*name.split(" "), png(999) if route.body else None, "admin", OWN)
+        await world.file(site)
+    sent = {b"image": png(999), b"file": document(999)}.get(route.body) if isinstance(route.body, bytes) else None
+    answer = await tenants.call(*name.split(" "), sent, "admin", OWN)
     assert answer.status == route.status
     assert OWN.encode() in answer.body
     assert not [secret for secret in SECRETS if secret.encode() in answer.body]

@@ -1,0 +1,1 @@
+"""Uploaded documents: their check, their storage, and the articles that offer them."""

@@ -1,0 +1,108 @@
+"""The check of a PDF: that it is nothing else besides, and has no scripts. Pure."""
+
+import re
+import zlib
+from collections.abc import Iterator
+from mmap import mmap
+
+from services.ingest.files.rules import HTML_MARKS, PDF, FileError, Findings, encrypted, refuse
+
+HEAD_BYTES = 1_024
+TAIL_BYTES = 2_048
+OBJECT_STREAM_BYTES_MAX = 32 * 1024**2
+"""Of one unpacked stream of objects."""
+OBJECT_STREAMS_BYTES_MAX = 256 * 1024**2
+_HEADER = re.compile(rb"%PDF-[12]\.\d")
+_STREAM = re.compile(rb"stream\r?\n")
+_END_OF_STREAM = b"endstream"
+_DICTIONARY_BYTES_MAX = 4_096
+_ESCAPE = re.compile(rb"#([0-9a-fA-F]{2})")
+_NAMES = re.compile(rb"/(JavaScript|JS|Launch|Encrypt|RichMedia|EmbeddedFile|XFA|SubmitForm|ImportData)(?![A-Za-z0-9])")
+_SCRIPTS = {
+    b"JavaScript": "JavaScript",
+    b"JS": "JavaScript",
+    b"Launch": "an action that starts programs",
+    b"RichMedia": "Flash or other rich media",
+    b"ImportData": "an action that reads other files",
+}
+
+
+def check_pdf(content: bytes | mmap) -> Findings:
+    """Check a PDF.
+
+    Raises:
+        FileError: it is also another type, is damaged, is encrypted, or has scripts.
+    """
+    head = content[:HEAD_BYTES]
+    if not _HEADER.match(head):
+        raise refuse("begins with something else than a PDF does; save it again as PDF", "polyglot")
+    lowered = head.lower()
+    if any(mark in lowered for mark in HTML_MARKS):
+        raise refuse("is a PDF and an HTML page at once", "polyglot")
+    if b"%%EOF" not in content[-TAIL_BYTES:]:
+        raise refuse("is a PDF without its end: it is damaged, cut off, or has other data after it", "damaged")
+    _check_end(content)
+    found: set[bytes] = set()
+    for part in _parts(content):
+        text = _ESCAPE.sub(lambda escape: bytes([int(escape[1], 16)]), part) if b"#" in part else part
+        found.update(_NAMES.findall(text))
+    if b"Encrypt" in found:
+        raise encrypted()
+    scripts = sorted({_SCRIPTS[name] for name in found if name in _SCRIPTS})
+    if scripts:
+        raise refuse(f"is a PDF with {' and '.join(scripts)}; print it to a new PDF", "scripts")
+    warnings = []
+    if b"EmbeddedFile" in found:
+        warnings.append("has other files attached, which are not checked")
+    if b"XFA" in found or b"SubmitForm" in found:
+        warnings.append("has a form that some programs do not show")
+    return Findings(PDF, warnings)
+
+
+def _check_end(content: bytes | mmap) -> None:
+    """Refuse data after the end that another program would take for its own file."""
+    end = content.rfind(b"%%EOF")
+    rest = bytes(content[end + 5 :])
+    if rest.strip(b"\r\n\t \0\x1a"):
+        raise refuse("has data after the end of the PDF", "polyglot")
+    if content.rfind(b"PK\x05\x06", max(0, len(content) - 66_000)) >= 0:
+        raise refuse("is a PDF and a ZIP archive at once", "polyglot")
+
+
+def _parts(content: bytes | mmap) -> Iterator[bytes]:
+    """Yield what is outside of streams, and the streams that have objects in them, unpacked."""
+    position, unpacked = 0, 0
+    while (begin := _STREAM.search(content, position)) is not None:
+        before = bytes(content[position : begin.start()])
+        yield before
+        end = content.find(_END_OF_STREAM, begin.end())
+        end = len(content) if end < 0 else end
+        dictionary = before[-_DICTIONARY_BYTES_MAX:]
+        if b"ObjStm" in _ESCAPE.sub(lambda escape: bytes([int(escape[1], 16)]), dictionary):
+            objects = _inflated(bytes(content[begin.end() : end]), dictionary)
+            unpacked += len(objects)
+            if unpacked > OBJECT_STREAMS_BYTES_MAX:
+                raise FileError("has more objects than can be checked", "too-large")
+            yield objects
+        position = end + len(_END_OF_STREAM) if end < len(content) else len(content)
+    yield bytes(content[position:])
+
+
+def _inflated(stream: bytes, dictionary: bytes) -> bytes:
+    """Return a stream of objects as it is read.
+
+    Raises:
+        FileError: it is packed in another way than such streams are, or too large: it cannot be checked.
+    """
+    if b"FlateDecode" not in dictionary and b"/Fl" not in dictionary:
+        if b"/Filter" in dictionary:
+            raise refuse("is a PDF whose objects are packed in an unusual way, so it cannot be checked", "scripts")
+        return stream
+    unpacker = zlib.decompressobj()
+    try:
+        objects = unpacker.decompress(stream, OBJECT_STREAM_BYTES_MAX)
+    except zlib.error as error:
+        raise refuse("is a damaged PDF, or an encrypted one", "damaged") from error
+    if unpacker.unconsumed_tail:
+        raise FileError("has more objects than can be checked", "too-large")
+    return objects

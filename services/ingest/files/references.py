@@ -1,0 +1,81 @@
+"""The files that articles offer: what a block says about one is what the site's library says."""
+
+from collections.abc import Sequence
+
+import asyncpg
+import msgspec
+from slugify import slugify
+
+from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.files.rules import EXTENSIONS
+from services.ingest.queries import SQL
+from shared.articles import FILE_PREFIX, MEDIA_PREFIX, Article, File
+from shared.postgres import Connection
+
+SLUG_CHARACTERS_MAX = 80
+
+
+def file_url(file_id: str, name: str, kind: str) -> str:
+    """Return the path of a file on its site: its id, and its name for people."""
+    stem = name.rpartition(".")[0] or name
+    slug = slugify(stem, max_length=SLUG_CHARACTERS_MAX, word_boundary=True) or "tep"
+    return f"{FILE_PREFIX}{file_id}/{slug}.{EXTENSIONS[kind]}"
+
+
+def display_name(name: str, kind: str) -> str:
+    """Return the name of a file with the extension of its type, whatever extension it had."""
+    extension = EXTENSIONS[kind]
+    name = name or f"tep.{extension}"
+    return name if name.lower().endswith(f".{extension}") else f"{name}.{extension}"
+
+
+async def resolve_files(connection: Connection, article: Article, *, strict: bool) -> Article:
+    """Return the article with URL, type and size of its files from the library of its site.
+
+    Files are identified by `media`, or by a URL below /tep/. The name that the article gives to one stays.
+
+    Args:
+        connection: In the transaction that stores the article: the files are locked against their deletion.
+        article: As sent or as stored.
+        strict: Whether every file with a URL of the portal must be in the library, as for publication.
+
+    Raises:
+        InvalidContentError: a file is not in the library of its site.
+    """
+    wanted = {number: file_id_of(block) for number, block in enumerate(article.body) if isinstance(block, File)}
+    if not wanted:
+        return article
+    ids = [file_id for file_id in wanted.values() if file_id]
+    rows = await connection.fetch(SQL["lock_files"], article.site, ids) if ids else []
+    known = {row["id"]: row for row in rows}
+    errors, body = [], list(article.body)
+    for number, file_id in wanted.items():
+        block = article.body[number]
+        assert isinstance(block, File)
+        if file_id in known:
+            body[number] = _as_stored(block, known[file_id])
+        elif block.media or file_id:
+            errors.append(FieldError(f"body.{number}.media", "is not a file of this site; upload it first"))
+        elif strict and block.url.startswith(MEDIA_PREFIX):
+            message = f"{block.url[:100]} is not in the media store; upload it to /api/files first"
+            errors.append(FieldError(f"body.{number}.url", message))
+    if errors:
+        raise InvalidContentError(errors)
+    return msgspec.structs.replace(article, body=body)
+
+
+def file_id_of(block: File) -> str:
+    """Return the id of the file of a block: as it names it, or as its URL does; "" for a file elsewhere."""
+    if block.media:
+        return block.media
+    return block.url.removeprefix(FILE_PREFIX).partition("/")[0] if block.url.startswith(FILE_PREFIX) else ""
+
+
+def _as_stored(block: File, row: asyncpg.Record) -> File:
+    kind, name = row["type"], block.name or row["name"]
+    return File(file_url(row["id"], row["name"], kind), name, row["id"], row["bytes"], kind)
+
+
+def used_files(bodies: Sequence[Article]) -> set[str]:
+    """Return the ids of the files of versions of articles."""
+    return {found for one in bodies for block in one.body if isinstance(block, File) and (found := file_id_of(block))}

@@ -1,0 +1,136 @@
+"""What is common to the checks of uploaded documents: types, bounds and findings. Pure.
+
+A newsroom passes on what agencies send it, and its readers open it. So a file is accepted only if its structure is that
+of a type without programs: what cannot be checked, such as an encrypted file, is refused like what is known to be bad.
+"""
+
+from dataclasses import dataclass, field
+
+PDF = "application/pdf"
+DOC = "application/msword"
+XLS = "application/vnd.ms-excel"
+DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+ODT = "application/vnd.oasis.opendocument.text"
+ZIP = "application/zip"
+EXTENSIONS = {PDF: "pdf", DOC: "doc", XLS: "xls", DOCX: "docx", XLSX: "xlsx", ODT: "odt", ZIP: "zip"}
+"""The types that are accepted, with the extensions of their names."""
+SUPPORTED = "supported types are PDF, DOC, DOCX, XLS, XLSX, ODT and ZIP"
+
+ENTRIES_MAX = 10_000
+UNPACKED_BYTES_MAX = 1024**3
+RATIO_MAX = 100
+"""Unpacked by packed bytes. Text is packed to a tenth, a table of zeros to a thirtieth."""
+RATIO_FREE_BYTES = 10 * 1024**2
+"""An archive that unpacks to less may have any ratio: a small form may consist of empty cells."""
+ENTRY_NAME_BYTES_MAX = 1_000
+PART_BYTES_MAX = 64 * 1024**2
+"""Of a part of a document that is read."""
+
+HTML_MARKS = (b"<html", b"<!doctype html", b"<script", b"<svg", b"<head", b"<body", b"<iframe", b"<?php")
+"""What makes a browser or server that guesses types take a file for a page."""
+PROGRAM_EXTENSIONS = frozenset(
+    (
+        *("exe", "dll", "scr", "com", "pif", "cpl", "msi", "msp", "msix", "appx", "jar", "class", "js", "jse", "mjs"),
+        *(
+            "vbs",
+            "vbe",
+            "vb",
+            "wsf",
+            "wsh",
+            "hta",
+            "bat",
+            "cmd",
+            "ps1",
+            "psm1",
+            "psd1",
+            "sh",
+            "bash",
+            "py",
+            "pyw",
+            "rb",
+        ),
+        *("pl", "php", "phtml", "jsp", "asp", "aspx", "lnk", "url", "scf", "inf", "reg", "chm", "hlp", "iso"),
+        *(
+            "img",
+            "vhd",
+            "vhdx",
+            "dmg",
+            "pkg",
+            "deb",
+            "rpm",
+            "apk",
+            "app",
+            "gadget",
+            "html",
+            "htm",
+            "xhtml",
+            "mht",
+            "mhtml",
+        ),
+        *("shtml", "svg", "swf", "xml", "xsl", "docm", "dotm", "xlsm", "xltm", "xlam", "xlsb"),
+        *(
+            "xll",
+            "pptm",
+            "potm",
+            "ppam",
+            "sldm",
+            "accdb",
+            "mdb",
+            "one",
+            "onepkg",
+            "settingcontent-ms",
+            "library-ms",
+            "search-ms",
+        ),
+        *("application", "appref-ms", "diagcab"),
+    )
+)
+"""Files that run, or that browsers show as pages, in an archive."""
+ARCHIVE_EXTENSIONS = frozenset(
+    ("zip", "rar", "7z", "gz", "tgz", "bz2", "xz", "zst", "tar", "cab", "arj", "lzh", "ace", "z")
+)
+
+
+class FileError(ValueError):
+    """A refused file; the message continues "The file …"."""
+
+    def __init__(
+        self, message: str, code: str, status: int = 422, limit: int | None = None, size: int | None = None
+    ) -> None:
+        super().__init__(message)
+        self.code = code
+        """A stable name of the reason, such as `macros`."""
+        self.status = status
+        self.limit = limit
+        self.size = size
+
+
+@dataclass
+class Findings:
+    """What is found out about an accepted file: its type, and what its editor should know."""
+
+    type: str
+    warnings: list[str] = field(default_factory=list)
+
+
+def refuse(message: str, code: str) -> FileError:
+    """Return the error of a file that is dangerous or damaged."""
+    return FileError(message, code)
+
+
+def macros() -> FileError:
+    """Return the error of a document with a program in it."""
+    return FileError("has macros; save it as a document without macros, such as .docx, .xlsx or PDF", "macros")
+
+
+def encrypted() -> FileError:
+    """Return the error of a file that needs a password."""
+    return FileError(
+        "is encrypted or protected by a password: it cannot be checked, and visitors could not open it", "encrypted"
+    )
+
+
+def unsupported(what: str) -> FileError:
+    """Return the error of another type of file."""
+    return FileError(f"is {what}; {SUPPORTED}", "unsupported-type", 415)

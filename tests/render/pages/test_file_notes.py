@@ -1,0 +1,35 @@
+"""Type and size of a file beside its name."""
+
+import pytest
+
+from services.render.pages.file_notes import file_note, file_size
+from shared.articles import File
+from shared.sites import Site
+
+
+def site(language: str) -> Site:
+    return Site(slug="s", name="S", origins=["https://s.example"], timezone="UTC", language=language)
+
+
+@pytest.mark.parametrize(
+    ("size", "vietnamese", "english"),
+    [
+        (1, "1 KB", "1 KB"),
+        (1_500, "1,5 KB", "1.5 KB"),
+        (20_480, "20 KB", "20 KB"),
+        (1_023_999, "1 MB", "1 MB"),
+        (2_400_000, "2,3 MB", "2.3 MB"),
+        (52_428_800, "50 MB", "50 MB"),
+        (3_000_000_000, "2,8 GB", "2.8 GB"),
+    ],
+)
+def test_file_size_is_short_and_in_the_language_of_the_site(size: int, vietnamese: str, english: str) -> None:
+    """A size has two digits and the decimal sign of the language."""
+    assert (file_size(size, site("vi")), file_size(size, site("en"))) == (vietnamese, english)
+
+
+def test_file_note_has_type_and_size_where_they_are_known() -> None:
+    """A file elsewhere has no note; an unknown type shows its size alone."""
+    assert file_note(File("/tep/x/a.pdf", "A", "x", 2_400_000, "application/pdf"), site("vi")) == "PDF, 2,3 MB"
+    assert file_note(File("/tep/x/a.bin", "A", "x", 2_400_000, "image/x"), site("vi")) == "2,3 MB"
+    assert file_note(File("https://a.example/a.pdf", "A"), site("vi")) == ""
