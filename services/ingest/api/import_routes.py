@@ -85,6 +85,7 @@ async def import_articles(  # noqa: PLR0917 - the query parameters
         publish=publish,
         with_counter=with_counter,
         dry_run=dry_run,
+        media=context.media,
     )
 
     turn = AsyncExitStack()

@@ -32,9 +32,11 @@ from services.ingest.imports.pipeline import ImportResult, run_import
 from services.ingest.imports.readers.plain_text import SavedCounter
 from services.ingest.imports.report import Report
 from services.ingest.imports.warnings import count_by_kind
+from services.ingest.media.library import MediaStore
 from services.ingest.queries import SQL
 from services.ingest.settings import IngestSettings
 from shared.cli import CommandError, open_command_pool
+from shared.object_store import open_store
 from shared.sites import Site, read_sites
 
 FILE_BYTES_MAX = 1024 * 1024 * 1024
@@ -43,7 +45,7 @@ LIVE_POLL_SECONDS = 0.1
 MAPPED_BYTES_MIN = 16 * 1024 * 1024
 """Larger files that are read item by item are mapped, so that they are never in memory as a whole."""
 MAPPED = ("wxr", "feed", "ndjson", "ghost", "nukeviet", "ninjs")
-PAGES = ("text", "html", "markdown")
+PAGES = ("text", "html", "markdown", "docx")
 """Formats with one article per file."""
 _USAGE = """
 formats, with what to export and how to import it; --dry-run shows the results and writes nothing:
@@ -55,6 +57,7 @@ formats, with what to export and how to import it; --dry-run shows the results a
   markdown  Hugo, Jekyll, Hexo, Pelican: the folder     … import content/ --site S --base-url https://old.example
   html      saved pages, also with their folders        … import pages/ --site S --section tin-tuc
   text      a page saved as plain text                  … import page.txt --site S --section tin-tuc --with-counter
+  docx      a Word document: title, text, tables, pictures … import bai.docx --site S --section tin-tuc
   ndjson    one article per line, as in the API         … import articles.ndjson --site S
 add --publish to publish what was public at its source, --fetch-images to bring its pictures, --report FILE for a list
 """
@@ -187,6 +190,7 @@ class _Run:
         self.progress.disable = not console.is_terminal
         self._bar = self.progress.add_task("import", total=max(1, bytes_total), done="")
         self._is_quiet = console.is_terminal and sys.stdout.isatty()
+        self._media = MediaStore(open_store(settings.media))
         self._fetcher = open_fetcher(arguments, settings, pool, Actor(self._who), self._show_images)
 
     def _show_images(self, totals: FetchTotals) -> None:
@@ -218,6 +222,7 @@ class _Run:
             external_id=arguments.external_id,
             published_at=arguments.published_at,
             fetcher=self._fetcher,
+            media=self._media if kind == "docx" else None,
         )
         counters: list[SavedCounter | None] = []
         try:

@@ -20,6 +20,7 @@ from services.ingest.imports.text_repair import (
     repair_warnings,
     to_unicode_text,
 )
+from services.ingest.imports.word.reader import read_docx
 
 
 def read_text(content: Content, name: str, context: ReadContext | None = None) -> Iterator[ItemOrError]:
@@ -55,6 +56,7 @@ READERS: dict[str, FormatReader] = {
     "nukeviet": read_nukeviet,
     "ninjs": read_ninjs,
     "ndjson": read_ndjson,
+    "docx": read_docx,
 }
 SOURCE_SYSTEMS = {"text": "saved-page"}
 """Namespaces of external IDs by format; the default is the name of the format."""
@@ -79,6 +81,12 @@ def detect_format(name: str, content: bytes) -> str:
     """
     extension = PurePath(name).suffix.lower()
     head = content[: 64 * 1024]
+    if extension == ".docx":
+        if head.startswith(b"PK\x03\x04"):
+            return "docx"
+        raise FormatError("is not a Word document, whatever its name says")
+    if extension in (".doc", ".docm", ".rtf", ".odt"):
+        raise FormatError("is a document of another type; save it as .docx")
     if head.startswith((b"\x1f\x8b", b"PK\x03\x04", b"7z\xbc\xaf", b"Rar!")):
         raise FormatError("is compressed; unpack it first")
     if extension == ".sql":

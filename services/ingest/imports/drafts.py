@@ -19,6 +19,7 @@ from services.ingest.imports.item import ImportItem
 from services.ingest.imports.publication import Decision, decide
 from services.ingest.imports.upsert import ImportedDraft
 from services.ingest.imports.warnings import ItemWarning, make_warning
+from services.ingest.media.library import MediaStore
 from shared.articles import (
     AUTHORS_MAX,
     LEAD_CHARACTERS_MAX,
@@ -59,6 +60,8 @@ class ImportOptions:
     external_id: str | None = None
     published_at: datetime | None = None
     fetcher: ImageFetcher | None = None
+    media: MediaStore | None = None
+    """Takes the pictures in the file itself."""
 
 
 def to_draft(item: ImportItem, options: ImportOptions, now: datetime | None = None) -> ImportedDraft:
@@ -76,6 +79,8 @@ def to_draft(item: ImportItem, options: ImportOptions, now: datetime | None = No
     if at is not None and not EARLIEST <= at <= LATEST:
         at = None
     precision = "unknown" if at is None else "exact" if options.published_at else item.date_precision
+    if item.is_new:
+        precision = "exact"
     decision = _decision(item, at, now or datetime.now(UTC), site)
     if decision.publish_at or decision.embargo_until:  # it was not public yet: its publication sets its date
         at, precision = None, "exact"

@@ -29,7 +29,7 @@ _NO_ARTICLES = frozenset(
         *(".jpg", ".jpeg", ".png", ".gif", ".webp", ".avif", ".svg", ".ico", ".bmp", ".tif", ".tiff", ".heic"),
         *(".css", ".scss", ".sass", ".less", ".js", ".mjs", ".ts", ".map", ".woff", ".woff2", ".ttf", ".otf", ".eot"),
         *(".mp3", ".mp4", ".m4a", ".m4v", ".mov", ".avi", ".webm", ".ogg", ".ogv", ".wav", ".zip", ".rar", ".gz"),
-        *(".pdf", ".doc", ".docx", ".xls", ".xlsx", ".ppt", ".pptx", ".csv", ".bib", ".log", ".download"),
+        *(".pdf", ".doc", ".xls", ".xlsx", ".ppt", ".pptx", ".csv", ".bib", ".log", ".download"),
         *(".toml", ".yml", ".yaml", ".lock", ".py", ".rb", ".sh"),
     )
 )

@@ -80,6 +80,10 @@ class ImportItem:
     is_weak_id: bool = False
     """Other items may have its external ID, which is an address or a file name: it must also resemble the article."""
     lead_image: Figure | None = None
+    embedded: Mapping[str, bytes] = field(default_factory=dict)
+    """Pictures in the file itself, by the URLs with which the text refers to them."""
+    is_new: bool = False
+    """It was public nowhere: its publication here sets its date."""
     language: str = ""
     counter: SavedCounter | None = None
     """The counter of the whole site, as shown on the page."""

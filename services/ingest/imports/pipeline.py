@@ -21,6 +21,7 @@ from services.ingest.imports.item import FormatError, ImportItem, ItemOrError, L
 from services.ingest.imports.upsert import ImportedDraft, UpsertResult, create_drafts, upsert_draft
 from services.ingest.imports.warnings import ItemWarning
 from services.ingest.imports.withdrawal import withdraw
+from services.ingest.imports.word.pictures import store_embedded_images
 from services.ingest.queries import SQL
 from shared.articles import State
 from shared.http.problems import Problem
@@ -159,6 +160,8 @@ async def _read_batch(items: Iterator[ItemOrError], options: ImportOptions, run:
 
 
 async def _save_prepared(pool: asyncpg.Pool, batch: list[PreparedItem], options: ImportOptions) -> list[ImportResult]:
+    stored = await store_embedded_images(pool, batch, options)
+    batch = cast("list[PreparedItem]", stored)
     found = await with_stored_images(pool, options.site.slug, batch, options.fetcher, dry_run=options.dry_run)
     batch = cast("list[PreparedItem]", found)
     now = datetime.now(UTC)

@@ -49,7 +49,7 @@ async def test_import_with_invalid_query_is_rejected(api: Any) -> None:
         ("site=haihau&with_counter=true", "write", 403),
         ("site=nowhere", "write", 404),
         ("site=haihau&section=nowhere", "write", 422),
-        ("site=haihau&format=docx", "write", 422),
+        ("site=haihau&format=pptx", "write", 422),
         ("site=haihau&file_name=a.docx", "write", 422),
         ("", "write", 422),
     ]

@@ -38,8 +38,8 @@ def test_detect_format_by_extension_and_content(name: str, content: bytes, expec
 
 def test_detect_format_unknown_extension_lists_formats() -> None:
     """An unknown extension is an error that lists the formats to choose from."""
-    with pytest.raises(FormatError, match=r"'\.docx'; set --format: text, html"):
-        detect_format("a.docx", b"")
+    with pytest.raises(FormatError, match=r"'\.pptx'; set --format: text, html"):
+        detect_format("a.pptx", b"")
 
 
 def test_read_text_external_id_ignores_the_counter() -> None:
