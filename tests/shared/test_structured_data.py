@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from shared.articles import Article, Author, Correction, Crop, Figure, Image, Paragraph, Rights, Source
+from shared.articles import Article, Author, Correction, Crop, Figure, File, Image, Paragraph, Rights, Source
 from shared.sites import Section, Site
 from shared.structured_data import crop, hosted_images, is_hosted, news_article, publisher, summary, truncate
 
@@ -135,3 +135,18 @@ def test_news_article_has_the_crops_before_the_whole_image() -> None:
     ]
     assert crop(image, "1:1") == crops[1]
     assert crop(image, "3:2") is image
+
+
+def test_news_article_has_its_files_as_media() -> None:
+    """Documents of the site are media objects with type and size; files elsewhere are links of the text."""
+    own = File("/tep/x/a.pdf", "Nghị quyết", "x", 123, "application/pdf")
+    found = news_article(article(body=[own, File("https://a.example/b.pdf", "B")]), SITE, URL)["associatedMedia"]
+    assert found == [
+        {
+            "@type": "MediaObject",
+            "name": "Nghị quyết",
+            "contentUrl": f"{URL}/tep/x/a.pdf",
+            "encodingFormat": "application/pdf",
+            "contentSize": "123",
+        }
+    ]

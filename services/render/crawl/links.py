@@ -10,7 +10,7 @@ from shared.object_store import NAME_PATTERN
 OTHER_SERVICES_PREFIXES = ("/stats/", "/t.js", "/p.gif", "/api/", "/e/")
 """Paths that other services serve behind the same gateway."""
 _IN_HTML = re.compile(r'(?:href|src)="([^"]+)"|srcset="([^"]+)"')
-_FILE = re.compile(rf"^{FILE_PREFIX}([0-9a-f]{{32}})/[a-z0-9-]+\\.[a-z]+\\Z")
+_FILE = re.compile(rf"^{FILE_PREFIX}([0-9a-f]{{32}})/[a-z0-9-]+\.[a-z]+\Z")
 _IN_XML = re.compile(r'(?:href|url)="([^"]+)"|<(?:loc|link)>([^<]+)<')
 
 

@@ -12,6 +12,7 @@ from shared.articles import (
     Author,
     BulletList,
     Cell,
+    Crop,
     Embed,
     Figure,
     File,
@@ -108,3 +109,16 @@ def test_ninjs_full_article_has_people_source_and_renditions(new_article: NewArt
     assert [one["href"] for one in picture["renditions"]] == [f"{URL}/media/a.jpg", f"{URL}/media/b.webp"]
     html, text = found["bodies"]
     assert (html["charCount"], text["charCount"], text["wordCount"]) == (len(html["value"]), len(text["value"]), 1)
+
+
+def test_ninjs_has_documents_and_crops_as_renditions(new_article: NewArticle, site: Site) -> None:
+    """A document is an association with its media type and size; crops are renditions of their picture."""
+    file = File("/tep/x/a.pdf", "Nghị quyết", "x", 123, "application/pdf")
+    image = Image("/media/a.jpg", "A", 1600, 1200, crops=[Crop("16:9", "/media/c.jpg", 1600, 900)])
+    picture, document = ninjs(new_article(body=[Figure("c", image), file]), site, URL)["associations"]
+    assert [one["name"] for one in picture["renditions"]] == ["original", "16x9"]
+    assert (picture["renditions"][1]["href"], picture["renditions"][1]["height"]) == (f"{URL}/media/c.jpg", 900)
+    assert (document["name"], document["headlines"]) == ("document-1", [{"role": "main", "value": "Nghị quyết"}])
+    assert document["renditions"] == [
+        {"name": "original", "href": f"{URL}/tep/x/a.pdf", "contentType": "application/pdf", "sizeInBytes": 123}
+    ]

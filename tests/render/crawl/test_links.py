@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.render.crawl.links import media_name, own_links
+from services.render.crawl.links import file_id, media_name, own_links
 from services.render.pages.document import Document
 
 URL = "https://haihau.example"
@@ -34,3 +34,12 @@ def test_own_links_of_xml_are_elements_and_attributes() -> None:
 def test_media_name_of_a_link(link: str, name: str | None) -> None:
     """Only a whole name of the media store is one."""
     assert media_name(link) == name
+
+
+def test_file_id_is_that_of_a_document_of_the_portal() -> None:
+    """Links to documents have the id and a name; other paths below /tep/ are pages."""
+    found = [
+        file_id(link)
+        for link in (f"/tep/{'ab' * 16}/van-ban-1.pdf", f"/tep/{'ab' * 16}/", "/tep/", "/tep/x/a.pdf", "/media/a.pdf")
+    ]
+    assert found == ["ab" * 16, None, None, None, None]

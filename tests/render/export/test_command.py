@@ -4,14 +4,15 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import obstore
 import pytest
 
 from services.render.crawl.all_pages import BulkPageReader
 from services.render.export.command import SiteExporter
 from services.render.export.folder import open_folder
 from services.render.queries import SQL
-from shared.articles import Figure, Image
-from shared.object_store import open_store
+from shared.articles import Figure, File, Image
+from shared.object_store import FILES, open_store
 
 URL = "https://haihau.example"
 MISSING = f"/media/{'b' * 32}.jpg"
@@ -45,3 +46,25 @@ async def test_export_site_writes_pages_redirects_and_reports_missing_images(
 def media_folder(tmp_path: Path) -> None:
     """An empty media store."""
     (tmp_path / "media").mkdir(exist_ok=True)
+
+
+async def test_export_site_has_the_files_of_public_articles(portal: Any, database: str, tmp_path: Path) -> None:
+    """A document of a public article is a file of the copy, a lost one is reported, and one of a draft is not there."""
+    there, lost = "ab" * 16, "cd" * 16
+    store = open_store(str(tmp_path / "media"))
+    await obstore.put_async(store, FILES + there, b"%PDF document")
+    blocks = [File(f"/tep/{one}/van-ban.pdf", "Văn bản", one, 9, "application/pdf") for one in (there, lost)]
+    await portal.add(1, body=blocks)
+    connection = await asyncpg.connect(database, server_settings={"role": "presstally_render"})
+    try:
+        with open_folder(tmp_path / "export") as folder:
+            exporter = SiteExporter(folder, store, URL)
+            async with connection.transaction(isolation="repeatable_read", readonly=True):
+                report = await exporter.export_site(BulkPageReader(connection, portal.site, SQL))
+    finally:
+        await connection.close()
+    assert (report.failed, report.broken, report.editors_broken) == ({}, {}, {})
+    assert exporter.missing.keys() == {f"/tep/{lost}/van-ban.pdf"}
+    assert (tmp_path / f"export/tep/{there}/van-ban.pdf").read_bytes() == b"%PDF document"
+    assert "content-disposition: attachment" in (tmp_path / "export/_headers").read_text()
+    assert 'content-disposition "attachment"' in (tmp_path / "export/Caddyfile").read_text()

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from services.render.site.portal import Portal
-from shared.articles import Author, Figure, Image, Paragraph, Source
+from shared.articles import Author, Figure, File, Image, Paragraph, Source
 from shared.sites import Section, Site, Sites
 
 URL = "https://haihau.example"
@@ -98,3 +98,18 @@ async def test_feeds_of_an_empty_portal_are_valid(portal: Any) -> None:
         assert not feedparser.parse((await portal.get(path)).body).bozo
     for path in ("/", "/tin-tuc/", "/sitemap.xml", "/sitemap-pages.xml", "/news-sitemap.xml", "/so-do-site"):
         assert (await portal.get(path)).status == 200, path
+
+
+async def test_feeds_have_documents_as_enclosures(portal: Any) -> None:
+    """RSS has one enclosure, a document where the article has no image; Atom has all."""
+    file = File("/tep/x/a.pdf", "Nghị quyết", "x", 1_234, "application/pdf")
+    await portal.add(1, body=[file])
+    await portal.add(2, body=[file], lead_image=Figure("Chợ", Image("/media/a.jpg", "Chợ", 1600, 900, bytes=5)))
+    for path, expected in (
+        ("/rss.xml", [["image/jpeg"], ["application/pdf"]]),
+        ("/atom.xml", [["image/jpeg", "application/pdf"], ["application/pdf"]]),
+    ):
+        entries = feedparser.parse((await portal.get(path)).body).entries
+        assert [[one.type for one in entry.enclosures] for entry in entries] == expected, path
+    last = entries[1].enclosures[0]
+    assert (last.href, last.length, last.title) == (f"{URL}/tep/x/a.pdf", "1234", "Nghị quyết")
