@@ -77,6 +77,18 @@ async def _run_token(arguments: argparse.Namespace, settings: IngestSettings) ->
     await token_command.run(arguments, settings)
 
 
+def _add_webhooks_arguments(parser: argparse.ArgumentParser) -> None:
+    from services.ingest.webhooks import command
+
+    command.add_arguments(parser)
+
+
+async def _run_webhooks(arguments: argparse.Namespace, settings: IngestSettings) -> None:
+    from services.ingest.webhooks import command
+
+    await command.run(arguments, settings)
+
+
 COMMANDS = {
     "import": Command(
         "import saved pages, feeds and exports as articles",
@@ -118,6 +130,12 @@ COMMANDS = {
         _add_token_arguments,
         _run_token,
         examples=("create --name Lan --scope write --site haihau", "list", "revoke 5f2c81aa"),
+    ),
+    "webhooks": Command(
+        "show webhooks and events that were given up, and send them again",
+        _add_webhooks_arguments,
+        _run_webhooks,
+        examples=("list", "dead wh_0f6c", "redeliver wh_0f6c", "enable wh_0f6c"),
     ),
 }
 COMMAND_LINE = ServiceCommandLine("ingest", IngestSettings, ROLES, COMMANDS)

@@ -91,3 +91,12 @@ UNDECLARED_SECTIONS = Gauge(
     "Public articles in sections that their site does not declare.",
     ["site"],
 )
+WEBHOOK_DELIVERIES = Counter(
+    "presstally_webhook_deliveries_total",
+    "Attempts to deliver events to webhooks, by result: delivered, failed (it is tried again), dead.",
+    ["result"],
+)
+WEBHOOKS_DISABLED = Gauge(
+    "presstally_webhooks_disabled", "Webhooks that were disabled because nothing could be delivered for days."
+)
+WEBHOOK_DELIVERIES.labels("dead")  # at 0 from the start: an alert sees no rise of what was not there before

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from shared.http.client_address import TrustedProxies
 from shared.object_store import StoreUrl
 from shared.settings import Settings
 
@@ -21,6 +22,9 @@ class IngestSettings(Settings):
         default=1024**3, ge=1024**2, description="Size limit of one collector's spool in bytes"
     )
     media: StoreUrl = ".local/media"
+    webhook_networks: TrustedProxies = Field(
+        default=(), description="Networks of webhooks' receivers that are allowed although they are not public"
+    )
     file_bytes_max: int = Field(
         default=50 * 1024**2, ge=1024**2, le=60 * 1024**2, description="Size limit of an uploaded document in bytes"
     )

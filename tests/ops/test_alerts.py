@@ -124,6 +124,7 @@ CASES = [
         "ticket",
         {'presstally_articles_in_undeclared_sections{site="haihau"}': "0x20 3x40"},
     ),
+    Case("WebhooksFailing", "ticket", {'presstally_webhooks_disabled{instance="a"}': "0x20 1x40"}),
     Case("CountingStopped", "page", {"presstally_consumer_counting_stopped": "0x20 1x40"}),
     Case(
         "TopicMisconfigured",

@@ -48,6 +48,7 @@ def test_retention_figures_match_the_code() -> None:
         ),
         "salts": salts,
         "responses for repeated requests": answers,
+        "events for webhooks": "7 days after they were delivered, 30 days after they were given up",
         "preview links": f"{previews} after they expired",
         "IDs around a change of partitions": "4 days",
         "events while Kafka is unavailable": f"until Kafka has them, at most {spool // 1024**3} GiB per collector",

@@ -24,6 +24,7 @@ IN_WORDS = {
     "KAFKA_CA_FILE": {"system CAs": None},
     "PRESSTALLY_PUBLIC_URL": {"first origin of the site": None},
     "PRESSTALLY_TRUSTED_PROXIES": {"none": ()},
+    "PRESSTALLY_WEBHOOK_NETWORKS": {"none": ()},
     "PRESSTALLY_TRACING": {"off": False},
 }
 """Defaults that the tables describe, each with its value."""

@@ -26,6 +26,7 @@ from services.ingest.files.library import FILE_BYTES_MAX
 from services.ingest.media.library import MediaStore
 from services.ingest.queries import SQL
 from services.ingest.structure.seeding import StructureSeeder
+from services.ingest.webhooks.sender import Sender
 from shared.articles import Article
 from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
@@ -72,6 +73,7 @@ class ApiContext:
     public_lists: PublicLists = field(default_factory=PublicLists)
     file_bytes_max: int = FILE_BYTES_MAX
     structures: StructureSeeder = field(init=False)
+    webhook_sender: Sender = field(default_factory=Sender)
     previews: PreviewLinks = field(init=False)
 
     def __post_init__(self) -> None:

@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.api.structure_schemas import STRUCTURE_TYPES
+from services.ingest.api.webhook_schemas import WEBHOOK_TYPES
 from services.ingest.articles.carry_over import Conflict
 from services.ingest.articles.copies import Refusal
 from services.ingest.articles.live_copy import CopyField
@@ -333,6 +334,7 @@ _TYPES = (
     PreviewLinkList,
     ProblemDocument,
     *STRUCTURE_TYPES,
+    *WEBHOOK_TYPES,
 )
 _refs, SCHEMAS = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
 _SCHEMA: dict[type, dict[str, Any]] = dict(zip(_TYPES, _refs, strict=True))

@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 from aiokafka.structs import ConsumerRecord
 
+from services.ingest.articles.publication_events import queue_event
 from services.ingest.metrics import PUBLISH_TO_LIVE
 from services.ingest.queries import SQL
 from shared.events import PageLive
@@ -56,6 +57,8 @@ async def save_publication(producer: Producer, transaction: Transaction, record:
             row = await connection.fetchrow(
                 SQL["save_publication"], live.article, live.version, live.status, live.url, live.reason, at
             )
+            if row is not None and (row["is_new"] or row["status_before"] != live.status):
+                await queue_event(connection, live, row, at)
         if row is not None and row["is_new"] and row["committed_at"] is not None:
             PUBLISH_TO_LIVE.observe(max(0.0, (at - row["committed_at"]).total_seconds()), trace_exemplar())
 

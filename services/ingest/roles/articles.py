@@ -24,6 +24,7 @@ from services.ingest.api import (
     preview_routes,
     public_article_routes,
     section_routes,
+    webhook_routes,
 )
 from services.ingest.api.body_limits import BodyLimitMiddleware
 from services.ingest.api.dependencies import ApiContext
@@ -39,6 +40,8 @@ from services.ingest.articles.undeclared_sections import UndeclaredSectionsWatch
 from services.ingest.auth.tokens import Tokens
 from services.ingest.media.library import MediaStore
 from services.ingest.settings import IngestSettings
+from services.ingest.webhooks.delivery import Deliveries
+from services.ingest.webhooks.sender import Sender
 from shared import __version__
 from shared.consumer_offsets import ConsumerOffsets
 from shared.http import asyncapi
@@ -54,7 +57,7 @@ from shared.tracing import consumer_middlewares, http_telemetry, start_tracing, 
 
 SHUTDOWN_SECONDS = 4.0
 BACKGROUND_CONNECTIONS = 4
-"""Connections of the relay, the scheduler and the consumer of `pages-live`."""
+"""Connections of the relay, the scheduler, webhooks and the consumer of `pages-live`."""
 DESCRIPTION = """\
 Articles are created as drafts, submitted, approved and published; the portal shows them within a second.
 
@@ -92,6 +95,7 @@ def editor_api(context: ApiContext) -> FastAPI:
     api.include_router(import_routes.router)
     api.include_router(section_routes.router)
     api.include_router(preview_routes.router)
+    api.include_router(webhook_routes.router)
     documentation.add_documentation(api)
 
     def openapi() -> dict[str, Any]:
@@ -135,7 +139,16 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
     tracker = PublicationTracker(pool, process.stop)
     media = MediaStore(open_store(settings.media))
     gate = ComparisonGate(background)
-    context = ApiContext(pool, Tokens(pool), sites, tracker, media, gate, file_bytes_max=settings.file_bytes_max)
+    context = ApiContext(
+        pool,
+        Tokens(pool),
+        sites,
+        tracker,
+        media,
+        gate,
+        file_bytes_max=settings.file_bytes_max,
+        webhook_sender=Sender(settings.webhook_networks),
+    )
     used = [ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE, SITE_STRUCTURE]
     topics = TopicWatch(settings.kafka, wanted_topics(settings.replication, used, dead_letters=False))
     sections = UndeclaredSectionsWatch(background, sites)
@@ -146,6 +159,7 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
         process.spawn(run_outbox_relay(background, settings.kafka), "outbox relay"),
         process.spawn(run_scheduler(background, sites), "scheduler"),
         process.spawn(gate.watch(), "state of the comparison"),
+        process.spawn(Deliveries(background, context.webhook_sender).run(), "deliver webhooks"),
         process.spawn(tracker.poll_waiters(), "publication status"),
         process.spawn(follower.watch(), "compare positions"),
     ]

@@ -296,7 +296,7 @@ SELECT amount FROM ingest.opening_balances WHERE site = $1 AND article = coalesc
 -- name: save_publication
 -- A late message about an older version has no effect. `committed_at`: when the version was published.
 WITH before AS (
-    SELECT version FROM ingest.publications WHERE article = $1
+    SELECT version, status, corrections FROM ingest.publications WHERE article = $1
 ), saved AS (
     INSERT INTO ingest.publications (article, version, status, url, reason, at)
     VALUES ($1, $2, $3, $4, $5, $6)
@@ -307,6 +307,7 @@ WITH before AS (
     RETURNING version
 )
 SELECT (SELECT version FROM before) IS DISTINCT FROM version AS is_new,
+       (SELECT status FROM before) AS status_before, (SELECT corrections FROM before) AS corrections_before,
        (SELECT at FROM ingest.revisions WHERE article = $1 AND version = $2 AND is_public_change) AS committed_at
 FROM saved
 
@@ -643,3 +644,130 @@ WHERE p.id = $1 AND p.revoked_at IS NULL AND p.expires_at > now()
 
 -- name: delete_old_previews
 DELETE FROM ingest.previews WHERE expires_at < now() - interval '30 days'
+
+-- name: reported_version
+-- The version that the portal reports, or the newest published one if it is another.
+SELECT coalesce(
+        CASE WHEN a.live ->> 'version' = $2::integer::text THEN a.live END,
+        (SELECT content FROM ingest.revisions WHERE article = a.id AND version = $2::integer AND is_public_change),
+        a.live
+    ) AS content
+FROM ingest.articles a WHERE a.id = $1
+
+-- name: save_corrections
+UPDATE ingest.publications SET corrections = $3 WHERE article = $1 AND version = $2
+
+-- name: queue_event
+-- $1: the message; $2: its event; $3, $4: site and article; $5: the payload.
+INSERT INTO ingest.webhook_deliveries (message, webhook, event, article, payload)
+SELECT $1, id, $2, $4, $5 FROM ingest.webhooks
+WHERE disabled_at IS NULL AND $2 = ANY (events) AND (sites IS NULL OR $3 = ANY (sites))
+
+-- name: claim_deliveries
+-- Of each webhook that no process calls now, the first due event; it waits for earlier events of its article.
+WITH due AS (
+    SELECT next.number
+    FROM ingest.webhooks w
+    CROSS JOIN LATERAL (
+        SELECT d.number, d.next_at FROM ingest.webhook_deliveries d
+        WHERE d.webhook = w.id AND d.next_at <= now() AND NOT EXISTS (
+            SELECT FROM ingest.webhook_deliveries e
+            WHERE e.webhook = d.webhook AND e.article = d.article AND e.number < d.number AND e.next_at IS NOT NULL
+        )
+        ORDER BY d.number LIMIT 1
+    ) next
+    WHERE (w.disabled_at IS NULL) AND NOT EXISTS (
+        SELECT FROM ingest.webhook_deliveries c
+        WHERE c.webhook = w.id AND c.next_at IS NOT NULL AND c.claimed_until > now()
+    )
+    ORDER BY next.next_at LIMIT $1
+    FOR UPDATE OF w SKIP LOCKED
+)
+UPDATE ingest.webhook_deliveries d SET claimed_until = now() + $2::interval
+FROM ingest.webhooks w
+WHERE d.number IN (SELECT number FROM due) AND w.id = d.webhook AND d.next_at IS NOT NULL
+  AND (d.claimed_until IS NULL OR d.claimed_until <= now())
+RETURNING d.number, d.webhook, d.message, d.event, d.payload, d.attempts, w.url, w.secret, w.failing_since,
+          CASE WHEN w.previous_secret_until > now() THEN w.previous_secret END AS previous_secret
+
+-- name: end_delivery
+WITH ended AS (
+    UPDATE ingest.webhook_deliveries
+    SET attempts = attempts + 1, next_at = NULL, claimed_until = NULL, ended_at = now(), is_delivered = $2,
+        last_result = $3
+    WHERE number = $1
+    RETURNING webhook
+)
+UPDATE ingest.webhooks SET failing_since = NULL
+WHERE $2 AND id = (SELECT webhook FROM ended) AND failing_since IS NOT NULL
+
+-- name: retry_delivery
+UPDATE ingest.webhook_deliveries
+SET attempts = attempts + 1, next_at = now() + $2::interval, claimed_until = NULL, last_result = $3
+WHERE number = $1
+
+-- name: note_webhook_failure
+-- With a reason the webhook is disabled; returns whether it was not before.
+UPDATE ingest.webhooks
+SET failing_since = coalesce(failing_since, now()),
+    disabled_at = CASE WHEN $2::text IS NULL THEN disabled_at ELSE coalesce(disabled_at, now()) END,
+    disabled_reason = coalesce($2::text, disabled_reason)
+WHERE id = $1 AND disabled_at IS NULL
+RETURNING disabled_at IS NOT NULL
+
+-- name: count_disabled_webhooks
+-- Those that an administrator disabled have no time of failures.
+SELECT count(*) FROM ingest.webhooks WHERE disabled_at IS NOT NULL AND failing_since IS NOT NULL
+
+-- name: delete_old_deliveries
+DELETE FROM ingest.webhook_deliveries
+WHERE ended_at < now() - CASE WHEN is_delivered THEN interval '7 days' ELSE interval '30 days' END
+
+-- name: insert_webhook
+INSERT INTO ingest.webhooks (id, url, description, events, sites, secret, created_by)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
+RETURNING *
+
+-- name: webhook
+SELECT * FROM ingest.webhooks WHERE id = $1
+
+-- name: webhook_for_update
+SELECT * FROM ingest.webhooks WHERE id = $1 FOR UPDATE
+
+-- name: list_webhooks
+SELECT * FROM ingest.webhooks ORDER BY created_at, id
+
+-- name: update_webhook
+UPDATE ingest.webhooks
+SET url = $2, description = $3, events = $4, sites = $5, disabled_at = $6, disabled_reason = $7, failing_since = $8
+WHERE id = $1
+RETURNING *
+
+-- name: rotate_webhook_secret
+UPDATE ingest.webhooks
+SET previous_secret = secret, previous_secret_until = now() + $3::interval, secret = $2
+WHERE id = $1
+RETURNING *
+
+-- name: delete_webhook
+DELETE FROM ingest.webhooks WHERE id = $1
+
+-- name: ping_webhook
+INSERT INTO ingest.webhook_deliveries (message, webhook, event, article, payload)
+VALUES ($1, $2, 'webhook.ping', $1, $3)
+
+-- name: list_deliveries
+-- $2: pending, delivered or dead; null: all.
+SELECT number, message, event, article, created_at, attempts, next_at, ended_at, last_result,
+       CASE WHEN next_at IS NOT NULL THEN 'pending' WHEN is_delivered THEN 'delivered' ELSE 'dead' END AS state
+FROM ingest.webhook_deliveries
+WHERE webhook = $1 AND number < $3 AND ($2::text IS NULL
+    OR $2 = CASE WHEN next_at IS NOT NULL THEN 'pending' WHEN is_delivered THEN 'delivered' ELSE 'dead' END)
+ORDER BY number DESC LIMIT $4
+
+-- name: redeliver
+-- One message of a webhook, or all of its dead ones ($2 null).
+UPDATE ingest.webhook_deliveries
+SET next_at = now(), attempts = 0, ended_at = NULL, is_delivered = false
+WHERE webhook = $1 AND next_at IS NULL AND (message = $2 OR ($2::text IS NULL AND NOT is_delivered))
+RETURNING message

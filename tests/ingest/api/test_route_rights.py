@@ -28,7 +28,18 @@ class Route:
     """What a route needs: its scope, what it names, and a request that succeeds."""
 
     scope: str
-    names: Literal["article", "image", "file", "site", "public article", "public sites", "structure"]
+    names: Literal[
+        "article",
+        "image",
+        "file",
+        "site",
+        "public article",
+        "public sites",
+        "structure",
+        "webhook",
+        "webhook sites",
+        "own webhooks",
+    ]
     body: Any = None
     query: str = ""
     states: tuple[str, ...] = ()
@@ -75,6 +86,17 @@ ROUTES = {
     f"POST {ARTICLE}/previews": Route("write", "article", {}, status=201),
     f"GET {ARTICLE}/previews": Route("write", "article"),
     f"DELETE {ARTICLE}/previews/{{preview}}": Route("write", "article", status=204),
+    "POST /webhooks": Route(
+        "admin", "webhook sites", {"url": "https://a.example/", "events": ["article.updated"]}, status=201
+    ),
+    "GET /webhooks": Route("admin", "own webhooks"),
+    "GET /webhooks/{webhook}": Route("admin", "webhook"),
+    "PATCH /webhooks/{webhook}": Route("admin", "webhook", {"description": "x"}),
+    "DELETE /webhooks/{webhook}": Route("admin", "webhook", status=204),
+    "POST /webhooks/{webhook}/rotate": Route("admin", "webhook", {}),
+    "POST /webhooks/{webhook}/ping": Route("admin", "webhook", {}, status=202),
+    "GET /webhooks/{webhook}/deliveries": Route("admin", "webhook"),
+    "POST /webhooks/{webhook}/redeliver": Route("admin", "webhook", {}, status=202),
     "GET /audit": Route("admin", "site"),
     "POST /media": Route("write", "site", b"image", status=201),
     "GET /media": Route("read", "site"),
@@ -129,6 +151,12 @@ class World:
         assert upload.status == 201, upload.body
         return str(upload.json()["id"])
 
+    async def webhook(self, site: str) -> str:
+        body = {"url": "https://a.example/", "events": ["article.updated"], "sites": [site]}
+        made = await self.api.call("POST", "/webhooks", body, "admin")
+        assert made.status == 201, made.body
+        return str(made.json()["id"])
+
     async def section(self, site: str) -> None:
         made = await self.api.call("POST", "/sections", {"site": site, "name": "Thử", "slug": SECTION}, "admin")
         assert made.status in (201, 409), made.body
@@ -148,7 +176,7 @@ class World:
         if "{preview}" in path:
             made = await self.api.call("POST", f"/articles/{object_id}/previews", {}, "admin")
             preview = made.json().get("id", "x")
-        ids = dict.fromkeys(("article_id", "medium", "file_id"), object_id)
+        ids = dict.fromkeys(("article_id", "medium", "file_id", "webhook"), object_id)
         path = path.format_map({**ids, "version": 1, "slug": SECTION, "preview": preview})
         body, query = route.body, route.query
         if isinstance(body, bytes) and body == b"image":
@@ -164,6 +192,8 @@ class World:
         if route.names == "structure":
             query = f"site={target}"
             headers = {"if_match": "*"}
+        elif route.names == "webhook sites":
+            body = {**body, "sites": [target]}
         elif route.names in ("site", "public sites"):
             if isinstance(body, dict):
                 body = {**body, "site": target}
@@ -187,7 +217,7 @@ def test_every_route_has_expected_rights(tenants: Any) -> None:
 async def test_route_rights_by_scope_and_site(tenants: Any, name: str) -> None:
     """Without the scope it is 401 or 403, on the own site it succeeds, and another site is like none: 403 or 404."""
     world, route = World(tenants), ROUTES[name]
-    is_named = route.names in ("site", "public sites", "structure")
+    is_named = route.names in ("site", "public sites", "structure", "webhook sites", "own webhooks")
     for scope in (None, *SCOPES):
         public = scope is None and route.names.startswith("public")
         allowed = scope is not None and route.scope in INCLUDED[scope]
@@ -197,7 +227,9 @@ async def test_route_rights_by_scope_and_site(tenants: Any, name: str) -> None:
                 await world.section(site)
         for target in (OWN, OTHER, NOWHERE):
             object_id = "khong-co" if route.names.endswith("article") else "0" * (32 if route.names == "file" else 64)
-            if not is_named and target != NOWHERE and (allowed or target == OTHER):
+            if route.names == "webhook":
+                object_id = "wh_" + "0" * 32 if target == NOWHERE else await world.webhook(target)
+            elif not is_named and target != NOWHERE and (allowed or target == OTHER):
                 states = ("submit", "approve", "publish") if route.names == "public article" else route.states
                 makers = {"image": world.image, "file": world.file}
                 made = makers[route.names](target) if route.names in makers else world.article(target, *states)
@@ -214,6 +246,8 @@ async def test_route_rights_by_scope_and_site(tenants: Any, name: str) -> None:
         elif not allowed:
             assert seen == [403] * 3, (scope, seen)
             assert {answer.json()["missing_scope"] for answer in answers.values()} == {route.scope}
+        elif route.names == "own webhooks":
+            assert seen == [200] * 3, (scope, seen)
         else:
             refused = 403 if is_named else 404
             assert seen == [route.status, refused, refused], (scope, seen, answers[OWN].body)

@@ -65,8 +65,8 @@ class DownloadedImage:
     bytes: int
 
 
-class _Transfer:
-    """A running download, which `cut` ends wherever it waits."""
+class Transfer:
+    """A running transfer, which `cut` ends wherever it waits."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -103,7 +103,7 @@ class _Transfer:
                 self._socket.shutdown(socket.SHUT_RDWR)
 
 
-class _OpenConnection(http.client.HTTPConnection):
+class OpenConnection(http.client.HTTPConnection):
     """A connection over a socket that is open already. It knows neither proxies nor cookies nor redirects."""
 
     def __init__(self, target: Target, opened: socket.socket) -> None:
@@ -132,6 +132,48 @@ def connect(address: str, port: int, timeout_seconds: float) -> socket.socket:
         opened.close()
         raise
     return opened
+
+
+def open_checked(
+    target: Target,
+    transfer: Transfer,
+    is_allowed: Callable[[str], bool],
+    *,
+    resolve: Resolve,
+    connect: Connect,
+    tls: ssl.SSLContext,
+    connect_seconds: float,
+) -> socket.socket:
+    """Return a connection to an address of a host all of whose addresses are allowed.
+
+    Raises:
+        NotFetchedError: one of them is not allowed.
+        UnreachableError: the host has no address, or does not answer.
+        OSError: TLS cannot be established.
+    """
+    try:
+        addresses = resolve(target.host, target.port)
+    except (OSError, UnicodeError) as error:
+        raise UnreachableError(f"the host {target.host} has no address") from error
+    refused = next((one for one in addresses if not is_allowed(one)), None)
+    if refused is not None or not addresses:
+        raise NotFetchedError(f"the host {target.host} has the address {refused}, which is not public")
+    problem: OSError | None = None
+    for address in addresses[:ADDRESSES_MAX]:
+        try:
+            opened = connect(address, target.port, connect_seconds)
+        except OSError as error:
+            problem = error
+            continue
+        try:
+            transfer.watch(opened)
+            if target.scheme == "https":
+                return tls.wrap_socket(opened, server_hostname=target.host)
+        except BaseException:
+            opened.close()
+            raise
+        return opened
+    raise UnreachableError(f"the host {target.host} does not answer: {_described(problem)}")
 
 
 class Downloader:
@@ -163,7 +205,7 @@ class Downloader:
         Raises:
             NotFetchedError: with the reason. The file may exist.
         """
-        transfer = _Transfer()
+        transfer = Transfer()
         loop = asyncio.get_running_loop()
         work = loop.run_in_executor(self._threads, self._download, url, hosts, file, transfer)
         try:
@@ -175,12 +217,21 @@ class Downloader:
             raise UnreachableError(f"it took more than {self.limits.seconds:g} s") from None
         return work.result()
 
-    def _download(self, url: str, hosts: AllowedHosts, file: Path, transfer: _Transfer) -> DownloadedImage:
+    def _download(self, url: str, hosts: AllowedHosts, file: Path, transfer: Transfer) -> DownloadedImage:
         try:
             for _ in range(self.limits.redirects + 1):
                 target = parse_target(url)
                 hosts.check(target)
-                connection = _OpenConnection(target, self._open(target, transfer))
+                opened = open_checked(
+                    target,
+                    transfer,
+                    is_public,
+                    resolve=self._resolve,
+                    connect=self._connect,
+                    tls=self._tls,
+                    connect_seconds=self.limits.connect_seconds,
+                )
+                connection = OpenConnection(target, opened)
                 with contextlib.closing(connection):
                     connection.request("GET", target.path, headers={"Host": target.host_header, **_HEADERS})
                     response = connection.getresponse()
@@ -195,32 +246,6 @@ class Downloader:
         finally:
             transfer.close()
         raise NotFetchedError(f"it was redirected more than {self.limits.redirects} times")
-
-    def _open(self, target: Target, transfer: _Transfer) -> socket.socket:
-        """Return a connection to a checked address of a host."""
-        try:
-            addresses = self._resolve(target.host, target.port)
-        except (OSError, UnicodeError) as error:
-            raise UnreachableError(f"the host {target.host} has no address") from error
-        refused = next((one for one in addresses if not is_public(one)), None)
-        if refused is not None or not addresses:
-            raise NotFetchedError(f"the host {target.host} has the address {refused}, which is not public")
-        problem: OSError | None = None
-        for address in addresses[:ADDRESSES_MAX]:
-            try:
-                opened = self._connect(address, target.port, self.limits.connect_seconds)
-            except OSError as error:
-                problem = error
-                continue
-            try:
-                transfer.watch(opened)
-                if target.scheme == "https":
-                    return self._tls.wrap_socket(opened, server_hostname=target.host)
-            except BaseException:
-                opened.close()
-                raise
-            return opened
-        raise UnreachableError(f"the host {target.host} does not answer: {_described(problem)}")
 
     def _receive(self, response: http.client.HTTPResponse, file: Path) -> DownloadedImage:
         if response.status != 200:

@@ -1,0 +1,1 @@
+"""Calls programs of others when the portal serves or withdraws an article."""

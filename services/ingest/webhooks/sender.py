@@ -1,0 +1,147 @@
+"""Sends one signed request to a receiver that nobody trusts: within bounds, and to public addresses only.
+
+The signature follows Standard Webhooks: `webhook-id`, `webhook-timestamp`, and `webhook-signature` with an HMAC-SHA256
+of `ID.TIMESTAMP.BODY` for each valid secret. A host is resolved once, and the connection goes to the address that was
+checked. Redirects are not followed, and nothing of a response is kept but its status.
+"""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import hmac
+import http.client
+import ssl
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address
+
+from services.ingest.imports.fetching.download import (
+    Connect,
+    OpenConnection,
+    Resolve,
+    Transfer,
+    UnreachableError,
+    connect,
+    open_checked,
+    resolve,
+)
+from services.ingest.imports.fetching.targets import NotFetchedError, Target, is_public, parse_target
+from shared.http.client_address import Network
+
+SECRET_PREFIX = "whsec_"  # noqa: S105 - not a secret
+SECONDS_MAX = 10.0
+CONNECT_SECONDS_MAX = 5.0
+THREADS_MAX = 16
+PORT_MIN = 1_024
+"""Of public receivers, besides 443: lower ports are those of other services."""
+
+
+def secret_text(secret: bytes) -> str:
+    """Return a secret as its receiver gets it."""
+    return SECRET_PREFIX + base64.b64encode(secret).decode()
+
+
+def signature(secrets: Sequence[bytes], message: str, timestamp: int, body: bytes) -> str:
+    """Return the header `webhook-signature`: one signature for each secret."""
+    signed = f"{message}.{timestamp}.".encode() + body
+    digests = [hmac.new(secret, signed, hashlib.sha256).digest() for secret in secrets]
+    return " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests)
+
+
+class Sender:
+    """Sends requests, each in a thread.
+
+    Args:
+        networks: Networks that an operator allows although they are not public.
+        seconds_max: For a request, from resolving the host to the status.
+        resolve: Resolves a host.
+        connect: Connects to a checked address.
+        tls: The certificate authorities; default: those of the system.
+    """
+
+    def __init__(
+        self,
+        networks: Sequence[Network] = (),
+        seconds_max: float = SECONDS_MAX,
+        resolve: Resolve = resolve,
+        connect: Connect = connect,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self._networks = networks
+        self._seconds_max = seconds_max
+        self._resolve = resolve
+        self._connect = connect
+        self._tls = tls or ssl.create_default_context()
+        self._threads = ThreadPoolExecutor(THREADS_MAX, "webhook")
+
+    def check_url(self, url: str) -> None:
+        """Check a URL before it is stored; its addresses are checked with each request.
+
+        Raises:
+            NotFetchedError: it is not usable, with the reason as the end of a sentence.
+        """
+        target = parse_target(url)
+        if not self._networks:
+            _check_public_target(target)
+
+    async def send(self, url: str, headers: dict[str, str], body: bytes) -> int:
+        """Send a POST request and return the status of the response.
+
+        Raises:
+            NotFetchedError: the receiver may not be called, or did not answer; with the reason.
+        """
+        transfer = Transfer()
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._threads, self._send, url, headers, body, transfer)
+        try:
+            done, _ = await asyncio.wait([work], timeout=self._seconds_max)
+        finally:
+            transfer.cut()
+            work.add_done_callback(lambda ended: ended.cancelled() or ended.exception())
+        if not done:
+            raise UnreachableError(f"it took more than {self._seconds_max:g} s")
+        return work.result()
+
+    def _send(self, url: str, headers: dict[str, str], body: bytes, transfer: Transfer) -> int:
+        try:
+            target = parse_target(url)
+            opened = open_checked(
+                target,
+                transfer,
+                self._is_allowed(target),
+                resolve=self._resolve,
+                connect=self._connect,
+                tls=self._tls,
+                connect_seconds=min(CONNECT_SECONDS_MAX, self._seconds_max),
+            )
+            with contextlib.closing(OpenConnection(target, opened)) as connection:
+                connection.request("POST", target.path, body, {"Host": target.host_header, **headers})
+                with contextlib.closing(connection.getresponse()) as response:
+                    return response.status
+        except TimeoutError as error:
+            raise UnreachableError("the server did not answer in time") from error
+        except (OSError, http.client.HTTPException, ValueError) as error:
+            raise UnreachableError(f"the transfer failed: {type(error).__name__}") from error
+        finally:
+            transfer.close()
+
+    def _is_allowed(self, target: Target) -> Callable[[str], bool]:
+        def check(address: str) -> bool:
+            with contextlib.suppress(ValueError):
+                ip = ip_address(address)
+                if any(ip.version == network.version and ip in network for network in self._networks):
+                    return True
+            if not is_public(address):
+                return False
+            _check_public_target(target)
+            return True
+
+        return check
+
+
+def _check_public_target(target: Target) -> None:
+    if target.scheme != "https":
+        raise NotFetchedError("its URL does not start with https")
+    if target.port != 443 and target.port < PORT_MIN:
+        raise NotFetchedError(f"the port {target.port} is not allowed")
