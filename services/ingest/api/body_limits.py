@@ -27,10 +27,10 @@ DRAINED_BYTES_MAX = 64 * 1024 * 1024
 
 STREAMING_ROUTES = ("/media", "/imports", "/files")
 """Routes that read their bodies themselves, with limits of their own."""
-DISK_ROUTES = ("/files",)
-"""Streaming routes that write the body to disk while they read it: it takes no memory."""
-DISK_BYTES_IN_MEMORY = 2 * 1024 * 1024
-"""What a form of a disk route has in memory at most."""
+LARGE_ROUTES = ("/files",)
+"""Streaming routes whose bodies are written to a temporary folder while they are read."""
+LARGE_UPLOAD_BYTES_MAX = 61 * 1024 * 1024
+"""What a large route may read at most. It is reserved as memory: the temporary folder of a container is in memory."""
 
 
 JSON_DEPTH_MAX = 60
@@ -143,12 +143,11 @@ class BodyLimitMiddleware:
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
         is_streamed = path in STREAMING_ROUTES
-        bytes_max = UPLOAD_BYTES_MAX if is_streamed else BODY_BYTES_MAX
+        streamed_max = LARGE_UPLOAD_BYTES_MAX if path in LARGE_ROUTES else UPLOAD_BYTES_MAX
+        bytes_max = streamed_max if is_streamed else BODY_BYTES_MAX
         with contextlib.ExitStack() as reserved:
             try:
-                caller, size = await self._admit(
-                    Request(scope), DISK_BYTES_IN_MEMORY if path in DISK_ROUTES else bytes_max
-                )
+                caller, size = await self._admit(Request(scope), bytes_max)
                 reserved.enter_context(self._budget.reserve(caller, size))
             except Problem as problem:
                 await _drop_body(receive)

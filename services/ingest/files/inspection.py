@@ -17,7 +17,7 @@ import msgspec
 from services.ingest.files.archive import check_archive
 from services.ingest.files.compound_file import check_compound_file
 from services.ingest.files.pdf import check_pdf
-from services.ingest.files.rules import FileError, Findings, refuse, unsupported
+from services.ingest.files.rules import PART_BYTES_MAX, FileError, Findings, refuse, unsupported
 
 MEMORY_BYTES_MAX = 800_000_000
 CPU_SECONDS_MAX = 60
@@ -85,7 +85,11 @@ def _check_document(content: IO[bytes], name: str) -> None:
         FileError: as `inspect`, with the name of the entry.
     """
     with tempfile.NamedTemporaryFile(prefix="presstally-entry-") as copy:
+        size = 0
         while chunk := content.read(1024 * 1024):
+            size += len(chunk)
+            if size > PART_BYTES_MAX:
+                raise FileError(f"has an entry of more than {PART_BYTES_MAX:,} bytes: {name[:100]!r}", "too-large")
             copy.write(chunk)
         copy.flush()
         try:

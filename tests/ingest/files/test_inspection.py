@@ -1,6 +1,7 @@
 """Every accepted type, and hostile files, as the check sees them: in this process and in its own."""
 
 import json
+import os
 import subprocess
 import sys
 import warnings
@@ -10,8 +11,8 @@ import pytest
 
 from services.ingest.files import inspection
 from services.ingest.files.inspection import inspect
-from services.ingest.files.rules import EXTENSIONS, FileError
-from tests.ingest.files.samples import ACCEPTED, HOSTILE, hostile, pdf
+from services.ingest.files.rules import EXTENSIONS, PART_BYTES_MAX, FileError
+from tests.ingest.files.samples import ACCEPTED, HOSTILE, hostile, pdf, zipped
 
 ROOT = Path(__file__).parents[3]
 
@@ -48,6 +49,14 @@ def test_inspect_every_prefix_of_a_document_is_refused_or_accepted_without_error
         for length in range(1, len(content) - 30, max(1, len(content) // 25)):
             with pytest.raises(FileError):
                 inspect(written(tmp_path, content[:length]))
+
+
+def test_inspect_document_in_an_archive_has_a_size_limit(tmp_path: Path) -> None:
+    """A document in an archive is unpacked for its check only up to a limit."""
+    content = zipped({"a.pdf": bytes(PART_BYTES_MAX + 1), "b.txt": os.urandom(1_000_000)})
+    with pytest.raises(FileError, match="an entry of more than") as raised:
+        inspect(written(tmp_path, content))
+    assert raised.value.code == "too-large"
 
 
 def test_process_prints_the_result_as_json(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_document_with_styles_becomes_an_article() -> None:
 
 
 def test_title_is_the_heading_the_bold_line_the_properties_or_the_first_words() -> None:
-    """Each way in which people write a title is understood; a program's own title is none."""
+    """Each way in which people write a title is understood; the title that a program wrote is not taken."""
     properties = "<x><dc:title xmlns:dc='d'>Tựa trong thuộc tính</dc:title></x>"
     cases = [
         (word(p("Tựa", "heading 1"), p("Thân")), "Tựa", 1),
