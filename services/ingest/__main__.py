@@ -10,6 +10,7 @@ import sys
 from services.ingest.settings import IngestSettings
 from shared.cli import Command, ServiceCommandLine
 from shared.role import LazyRole
+from shared.sites import Sites
 
 ROLES = {
     "collector": LazyRole("services.ingest.roles.collector", "run_collector", "Run the collector of page views."),
@@ -89,6 +90,27 @@ async def _run_webhooks(arguments: argparse.Namespace, settings: IngestSettings)
     await command.run(arguments, settings)
 
 
+def _add_person_arguments(parser: argparse.ArgumentParser) -> None:
+    from services.ingest.auth import person_command
+
+    person_command.add_arguments(parser)
+
+
+async def _run_person(arguments: argparse.Namespace, settings: IngestSettings) -> None:
+    from services.ingest.auth import person_command
+
+    await person_command.run(arguments, settings)
+
+
+def _check(settings: IngestSettings, sites: Sites) -> None:
+    """Check the settings of accounts. The collector, which has none, need not import what reads them."""
+    texts = (settings.mail_from, settings.oidc_issuer, settings.oidc_client_id, settings.oidc_grants)
+    if any(texts) or settings.smtp_url.get_secret_value() or settings.oidc_client_secret.get_secret_value():
+        from services.ingest.auth.account_settings import read_account_settings
+
+        read_account_settings(settings, sites)
+
+
 COMMANDS = {
     "import": Command(
         "import saved pages, feeds and exports as articles",
@@ -117,6 +139,18 @@ COMMANDS = {
         after_failure="run it again; what is done already is not done twice",
         examples=("show", "add 16", "add 16 --at 2026-12-01T00:00+07:00"),
     ),
+    "person": Command(
+        "invite, list, lock and unlock people who log in",
+        _add_person_arguments,
+        _run_person,
+        examples=(
+            "create --admin --email lan@haihau.example --name 'Trần Thị Lan'",
+            "create --grant publish:haihau:tin-tuc --email nam@haihau.example --name 'Lê Nam'",
+            "reset nam@haihau.example",
+            "list",
+            "lock nam@haihau.example",
+        ),
+    ),
     "republish": Command(
         "compare Postgres with Kafka's topics: send again what they lack, and take over what Postgres lacks",
         _add_republish_arguments,
@@ -138,7 +172,7 @@ COMMANDS = {
         examples=("list", "dead wh_0f6c", "redeliver wh_0f6c", "enable wh_0f6c"),
     ),
 }
-COMMAND_LINE = ServiceCommandLine("ingest", IngestSettings, ROLES, COMMANDS)
+COMMAND_LINE = ServiceCommandLine("ingest", IngestSettings, ROLES, COMMANDS, _check)
 
 if __name__ == "__main__":
     sys.exit(COMMAND_LINE.run(sys.argv[1:], "python -m services.ingest"))

@@ -100,3 +100,10 @@ WEBHOOKS_DISABLED = Gauge(
     "presstally_webhooks_disabled", "Webhooks that were disabled because nothing could be delivered for days."
 )
 WEBHOOK_DELIVERIES.labels("dead")  # at 0 from the start: an alert sees no rise of what was not there before
+LOGINS = Counter(
+    "presstally_logins_total",
+    "Attempts of people to log in, by method and result: ok, wrong_credentials, code_required, wrong_code, "
+    "account_locked, too_many_attempts and so on.",
+    ["method", "result"],
+)
+MAILS = Counter("presstally_mails_total", "Mails to people, by result: sent, failed, dropped.", ["result"])

@@ -4,3 +4,5 @@ from shared.postgres import read_queries
 
 SQL = read_queries(__package__)
 STRUCTURE_SQL = read_queries(__package__, "sql/structure.sql")
+ACCOUNTS = read_queries(__package__, "sql/accounts.sql")
+"""Those of people, sessions and log-ins."""

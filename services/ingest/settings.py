@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 
 from shared.http.client_address import TrustedProxies
 from shared.object_store import StoreUrl
@@ -32,3 +32,20 @@ class IngestSettings(Settings):
         default=100, ge=0, description="Events per second of one address on a site; 0 means no limit"
     )
     rate_burst: int = Field(default=2_000, ge=500, description="Burst of events of one address on a site")
+    session_idle_minutes: int = Field(
+        default=720, ge=5, le=43_200, description="A person's session ends after so long without a request"
+    )
+    session_days: int = Field(default=14, ge=1, le=365, description="A person's session ends after so long in any case")
+    smtp_url: SecretStr = Field(
+        default=SecretStr(""), description="Mail server: smtps://user:password@host, smtp://… with STARTTLS"
+    )
+    mail_from: str = Field(default="", max_length=254, description="Sender of mails: name@host")
+    oidc_issuer: str = Field(default="", max_length=500, description="OpenID Connect provider for log-ins: its issuer")
+    oidc_client_id: str = Field(default="", max_length=500, description="Client ID at the provider")
+    oidc_client_secret: SecretStr = Field(default=SecretStr(""), description="Client secret at the provider")
+    oidc_name: str = Field(default="OpenID Connect", max_length=60, description="Name of the provider for people")
+    oidc_scopes: str = Field(default="openid email profile", max_length=500, description="Scopes that are asked for")
+    oidc_grants_claim: str = Field(default="", max_length=100, description="Claim of the ID token that gives rights")
+    oidc_grants: str = Field(
+        default="", description="Lines `value = scope:site:section …`: rights by values of the claim"
+    )

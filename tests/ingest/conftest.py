@@ -2,23 +2,32 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
+from argon2 import PasswordHasher
 from starlette.types import Message
 
 from services.ingest.api.dependencies import ApiContext
 from services.ingest.articles.publication_status import PublicationTracker
 from services.ingest.articles.topic_comparison import ComparisonGate
+from services.ingest.auth.accounts import Accounts
+from services.ingest.auth.actors import Actor
+from services.ingest.auth.authentication import Authentication
+from services.ingest.auth.people import Person, create_person, parse_grants
+from services.ingest.auth.secret_tokens import csrf_token
 from services.ingest.auth.tokens import Tokens, create
 from services.ingest.media.library import MediaStore
+from services.ingest.queries import ACCOUNTS
 from services.ingest.roles.articles import editor_api, limited
 from shared.articles import Article, Paragraph
+from shared.http.fair_limit import CALLER
 from shared.object_store import open_store
 from shared.postgres import open_pool
 from shared.sites import Section, Site, Sites
@@ -77,6 +86,8 @@ class Response:
     status: int
     headers: dict[str, str]
     body: bytes
+    cookies: list[str] = field(default_factory=list)
+    """The `set-cookie` headers."""
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -96,7 +107,7 @@ class EditorApi:
     def __init__(self, context: ApiContext) -> None:
         self.context = context
         self.app = editor_api(context)
-        self._app = limited(self.app, self.context.tokens)
+        self._app = limited(self.app, self.context.authentication)
         self._tokens: dict[tuple[str, str | None], str] = {}
 
     async def token(self, scope: str, at: str | None = None) -> str:
@@ -121,6 +132,10 @@ class EditorApi:
         all_headers = {"content-type": "application/json", **{name.replace("_", "-"): v for name, v in headers.items()}}
         if scope is not None:
             all_headers["authorization"] = f"Bearer {await self.token(scope, at)}"
+        return await self.send(method, path, sent, list(all_headers.items()))
+
+    async def send(self, method: str, path: str, sent: bytes, headers: Sequence[tuple[str, str]]) -> Response:
+        """Send a request with exactly these headers."""
         path, _, query = path.partition("?")
         scope_of_request = {
             "type": "http",
@@ -131,7 +146,7 @@ class EditorApi:
             "raw_path": path.encode(),
             "query_string": query.encode(),
             "root_path": "",
-            "headers": [(name.encode(), value.encode()) for name, value in all_headers.items()],
+            "headers": [(name.encode(), value.encode()) for name, value in headers],
             "scheme": "http",
             "server": ("test", 80),
             "client": ("127.0.0.1", 1),
@@ -148,7 +163,9 @@ class EditorApi:
         async def send(message: Message) -> None:
             if message["type"] == "http.response.start":
                 response.status = message["status"]
-                response.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+                pairs = [(name.decode(), value.decode()) for name, value in message["headers"]]
+                response.headers = dict(pairs)
+                response.cookies = [value for name, value in pairs if name == "set-cookie"]
             else:
                 response.body += message.get("body", b"")
 
@@ -161,6 +178,109 @@ class EditorApi:
         response = await self.call("POST", "/articles", given)
         assert response.status == 201, response.body
         return dict(response.json())
+
+
+HTTPS = "https://haihau.example"
+PASSWORD = "bốn từ không liên quan"
+
+
+class Browser:
+    """A browser with its cookies, whose pages are on the origin of a site."""
+
+    def __init__(self, api: EditorApi, address: str = "203.0.113.7", origin: str = HTTPS) -> None:
+        self.api = api
+        self.address = address
+        self.origin = origin
+        self.cookies: dict[str, str] = {}
+        self.csrf: str | None = None
+
+    async def call(self, method: str, path: str, body: Any = None, **headers: str | None) -> Response:
+        """Send a request as a page of the origin does; a header that is None is left out."""
+        given: dict[str, str | None] = {
+            "host": self.origin.partition("://")[2],
+            "user-agent": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+            "content-type": "application/json",
+            "cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items()) or None,
+            "origin": None if method == "GET" else self.origin,
+            "sec-fetch-site": "same-origin",
+            "x-csrf-token": None if method == "GET" else self.csrf,
+            **{name.replace("_", "-"): value for name, value in headers.items()},
+        }
+        sent = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        CALLER.set(self.address)
+        pairs = [(name, value) for name, value in given.items() if value is not None]
+        response = await self.api.send(method, path, sent, pairs)
+        for cookie in response.cookies:
+            pair, *attributes = cookie.split("; ")
+            name, _, value = pair.partition("=")
+            if not value.strip('"') or "Max-Age=0" in attributes:
+                self.cookies.pop(name, None)
+            else:
+                self.cookies[name] = value
+        if response.status < 300 and b'"csrf_token"' in response.body:
+            self.csrf = response.json()["csrf_token"]
+        return response
+
+    async def log_in(self, email: str, password: str = PASSWORD, **more: str) -> Response:
+        """Log in."""
+        return await self.call("POST", "/sessions", {"email": email, "password": password, **more})
+
+
+@dataclass
+class Newsroom:
+    """People of an editor API."""
+
+    api: EditorApi
+    count: int = 0
+
+    async def person(self, *grants: str, name: str = "", password: str | None = PASSWORD) -> Person:
+        """Create a person with grants such as `write:haihau:tin-tuc`, and a password."""
+        self.count += 1
+        email = f"nguoi{self.count}@haihau.example"
+        async with self.api.context.pool.acquire() as connection, connection.transaction():
+            given = frozenset(parse_grants(grants))
+            called = name or f"Người {self.count}"
+            person = await create_person(
+                connection, Actor("test"), email=email, name=called, language="vi", grants=given
+            )
+            if password is not None:
+                await connection.execute(ACCOUNTS["set_password"], person.id, _hashed(password))
+        return person
+
+    async def browser(self, *grants: str, name: str = "", origin: str = HTTPS) -> Browser:
+        """Return a browser in which a new person with these grants has logged in."""
+        person = await self.person(*grants, name=name)
+        return await self.opened(person, origin)
+
+    async def opened(self, person: Person, origin: str = HTTPS) -> Browser:
+        """Return a browser with a session of a person, opened without a password."""
+        browser = Browser(self.api, origin=origin)
+        async with self.api.context.pool.acquire() as connection, connection.transaction():
+            secret = await self.api.context.accounts.sessions.open(
+                connection, person.id, method="password", agent="Firefox", network="203.0.113.0/24"
+            )
+        prefix = "__Host-" if origin.startswith("https") else ""
+        browser.cookies[f"{prefix}presstally_session"] = secret
+        browser.csrf = csrf_token(secret)
+        return browser
+
+
+@cache
+def _hashed(password: str) -> str:
+    return PasswordHasher(time_cost=2, memory_cost=19 * 1024, parallelism=1).hash(password)
+
+
+@pytest.fixture
+def newsroom(tenants: EditorApi) -> Newsroom:
+    """People of the two sites of `tenants`."""
+    return Newsroom(tenants)
+
+
+def editor_api_of(pool: asyncpg.Pool, sites: Sites, tracker: PublicationTracker, media: MediaStore) -> EditorApi:
+    """Return the editor API of sites, with the accounts of people and without mails."""
+    accounts = Accounts(pool)
+    authentication = Authentication(Tokens(pool), accounts.sessions, sites)
+    return EditorApi(ApiContext(pool, authentication, accounts, sites, tracker, media, OpenGate(pool)))
 
 
 OTHER_NAME = "Giao Thủy"
@@ -180,7 +300,7 @@ async def tenants(pool: asyncpg.Pool, site: Site, tmp_path: Path) -> EditorApi:
     tracker = PublicationTracker(pool, asyncio.Event())
     media = MediaStore(open_store(str(tmp_path / "media")))
     sites = Sites({site.slug: site, other.slug: other})
-    return EditorApi(ApiContext(pool, Tokens(pool), sites, tracker, media, OpenGate(pool)))
+    return editor_api_of(pool, sites, tracker, media)
 
 
 @pytest.fixture
@@ -189,4 +309,4 @@ async def api(pool: asyncpg.Pool, site: Site, tmp_path: Path) -> EditorApi:
     tracker = PublicationTracker(pool, asyncio.Event())
     media = MediaStore(open_store(str(tmp_path / "media")))
     sites = Sites({site.slug: site})
-    return EditorApi(ApiContext(pool, Tokens(pool), sites, tracker, media, OpenGate(pool)))
+    return editor_api_of(pool, sites, tracker, media)

@@ -13,7 +13,7 @@ from collections.abc import AsyncGenerator, Iterator
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.ingest.auth.tokens import Tokens
+from services.ingest.auth.authentication import Authentication
 from services.ingest.content.json_bounds import has_more_values
 from shared.http.fair_limit import CALLER, FairLimit
 from shared.http.problems import Problem
@@ -32,6 +32,10 @@ LARGE_ROUTES = ("/files",)
 LARGE_UPLOAD_BYTES_MAX = 61 * 1024 * 1024
 """What a large route may read at most. It is reserved as memory: the temporary folder of a container is in memory."""
 
+
+STRANGERS_ROUTES = ("/sessions", "/password-resets", "/login-links", "/account-links", "/passwords")
+"""Routes without a caller: for people who log in."""
+STRANGERS_BYTES_MAX = 8 * 1024
 
 JSON_DEPTH_MAX = 60
 JSON_VALUES_MAX = 100_000
@@ -122,13 +126,14 @@ class BodyLimitMiddleware:
 
     Args:
         app: The API.
-        tokens: Identifies callers.
+        authentication: Identifies callers.
     """
 
-    def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
+    def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
         self._app = app
-        self._tokens = tokens
+        self._authentication = authentication
         self._budget = BodyBudget()
+        self._budget_of_strangers = BodyBudget()
         self._changes = FairLimit(
             "changes",
             running_max=CHANGES_RUNNING_MAX,
@@ -142,40 +147,44 @@ class BodyLimitMiddleware:
             await self._app(scope, receive, send)
             return
         path = scope["path"].removeprefix(scope.get("root_path", ""))
-        is_streamed = path in STREAMING_ROUTES
+        is_streamed, is_open = path in STREAMING_ROUTES, path in STRANGERS_ROUTES
         streamed_max = LARGE_UPLOAD_BYTES_MAX if path in LARGE_ROUTES else UPLOAD_BYTES_MAX
-        bytes_max = streamed_max if is_streamed else BODY_BYTES_MAX
+        bytes_max = streamed_max if is_streamed else STRANGERS_BYTES_MAX if is_open else BODY_BYTES_MAX
         with contextlib.ExitStack() as reserved:
             try:
-                caller, size = await self._admit(Request(scope), bytes_max)
-                reserved.enter_context(self._budget.reserve(caller, size))
+                caller, size = await self._admit(Request(scope), bytes_max, is_open=is_open)
+                budget = self._budget_of_strangers if is_open else self._budget
+                reserved.enter_context(budget.reserve(caller, size))
             except Problem as problem:
                 await _drop_body(receive)
                 await problem.response()(scope, receive, send)
                 return
             deadline = asyncio.get_running_loop().time() + (UPLOAD_SECONDS_MAX if is_streamed else BODY_SECONDS_MAX)
             try:
-                await self._serve(scope, _with_deadline(receive, deadline), send, is_streamed=is_streamed)
+                await self._serve(scope, _with_deadline(receive, deadline), send, path)
             except Problem as problem:
                 await problem.response()(scope, receive, send)
 
-    async def _admit(self, request: Request, bytes_max: int) -> tuple[str, int]:
+    async def _admit(self, request: Request, bytes_max: int, *, is_open: bool) -> tuple[str, int]:
         """Return the caller of a request and the bytes to reserve for its body, from the headers alone.
 
         Raises:
-            Problem: 401 or 503, as `Tokens.identify`. The routes check the scope.
+            Problem: 401, 403 or 503, as `Authentication.identify`. The routes check the scope.
         """
-        token = await self._tokens.identify(request.headers.get("authorization"))
         length = request.headers.get("content-length", "")
         declared = int(length) if length.isascii() and length.isdigit() and len(length) < 16 else bytes_max
-        CALLER.set(f"token {token.id}")
-        return token.id, min(declared, bytes_max)
+        if is_open:
+            return CALLER.get(), min(declared, bytes_max)
+        caller = await self._authentication.identify(request)
+        CALLER.set(f"caller {caller.id}")
+        return caller.id, min(declared, bytes_max)
 
-    async def _serve(self, scope: Scope, receive: Receive, send: Send, *, is_streamed: bool) -> None:
-        if is_streamed:
+    async def _serve(self, scope: Scope, receive: Receive, send: Send, path: str) -> None:
+        if path in STREAMING_ROUTES:
             await self._app(scope, receive, send)
             return
-        body = await _read_limited(Request(scope, receive))
+        is_open = path in STRANGERS_ROUTES
+        body = await _read_limited(Request(scope, receive), STRANGERS_BYTES_MAX if is_open else BODY_BYTES_MAX)
         sent = False
 
         async def replay() -> Message:
@@ -185,6 +194,9 @@ class BodyLimitMiddleware:
             sent = True
             return {"type": "http.request", "body": body, "more_body": False}
 
+        if is_open:  # the work has limits of its own: see auth.passwords and auth.login_throttle
+            await self._app(scope, replay, send)
+            return
         async with self._changes.admit():
             await self._app(scope, replay, send)
 
@@ -220,19 +232,19 @@ async def _drop_body(receive: Receive) -> None:
                     return
 
 
-async def _read_limited(request: Request) -> bytes:
+async def _read_limited(request: Request, bytes_max: int) -> bytes:
     body = bytearray()
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
-        if size <= BODY_BYTES_MAX:
+        if size <= bytes_max:
             body += chunk
         elif size > DRAINED_BYTES_MAX:
             break
-    if size > BODY_BYTES_MAX:
+    if size > bytes_max:
         more = " or more" if size > DRAINED_BYTES_MAX else ""
-        detail = f"The body must have at most {BODY_BYTES_MAX:,} bytes (got {size:,}{more})."
-        raise Problem(413, detail, limit=BODY_BYTES_MAX, size=size)
+        detail = f"The body must have at most {bytes_max:,} bytes (got {size:,}{more})."
+        raise Problem(413, detail, limit=bytes_max, size=size)
     if has_more_values(bytes(body), JSON_VALUES_MAX):
         raise Problem(400, f"The body must have at most {JSON_VALUES_MAX:,} values.", limit=JSON_VALUES_MAX)
     depth = _json_depth(bytes(body))

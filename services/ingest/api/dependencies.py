@@ -1,4 +1,4 @@
-"""Dependencies of the editor API routes: shared context, token, article ID and version checks."""
+"""Dependencies of the editor API routes: shared context, caller, article ID and version checks."""
 
 import asyncio
 import re
@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 
 import asyncpg
 from fastapi import Depends, Header, Path, Security
-from fastapi.security import HTTPBearer
+from fastapi.security import APIKeyCookie, HTTPBearer
 from starlette.requests import Request
 
 from services.ingest.api.public_lists import PublicLists
@@ -19,8 +19,11 @@ from services.ingest.articles.previews import PreviewLinks
 from services.ingest.articles.publication_status import PublicationTracker
 from services.ingest.articles.store import read_article
 from services.ingest.articles.topic_comparison import ComparisonGate
+from services.ingest.auth.accounts import Accounts
+from services.ingest.auth.authentication import Authentication
 from services.ingest.auth.callers import ANY_SECTION, Caller
-from services.ingest.auth.tokens import Tokens
+from services.ingest.auth.cookies import SECURE_PREFIX, SESSION
+from services.ingest.auth.sessions import OpenSession
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.files.library import FILE_BYTES_MAX
 from services.ingest.media.library import MediaStore
@@ -43,7 +46,13 @@ IMPORTS_WAITING_MAX = 16
 IMPORT_WAIT_SECONDS_MAX = 30.0
 _ID = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
 _IF_MATCH = re.compile(r'^(?:W/)?"?(\d{1,10})(?:-(?:gzip|zstd|br))?"?$')
-_bearer = HTTPBearer(auto_error=False, description="Create one with `presstally ingest token create`")
+_bearer = HTTPBearer(auto_error=False, description="For programs: `presstally ingest token create`")
+_cookie = APIKeyCookie(
+    name=SECURE_PREFIX + SESSION,
+    auto_error=False,
+    scheme_name="Session",
+    description="For people: `POST /sessions` sets it. Each change repeats `csrf_token` in the header `X-CSRF-Token`.",
+)
 
 
 @dataclass
@@ -51,7 +60,8 @@ class ApiContext:
     """Everything that the routes share."""
 
     pool: asyncpg.Pool
-    tokens: Tokens
+    authentication: Authentication
+    accounts: Accounts
     sites: Sites
     publications: PublicationTracker
     media: MediaStore
@@ -171,23 +181,45 @@ CHANGES_ARTICLES = [Depends(check_gate)]
 
 
 def require_scope(scope: str) -> Any:
-    """Return a dependency that yields the request's token and requires a scope (on any site)."""
+    """Return a dependency that yields the request's caller and requires a scope (on any site)."""
 
-    async def caller(request: Request, _: Annotated[Any, Security(_bearer)]) -> Caller:
+    async def caller(
+        request: Request, _bearer: Annotated[Any, Security(_bearer)], _cookie: Annotated[Any, Security(_cookie)]
+    ) -> Caller:
         context = api_context(request)
-        return with_section_aliases(
-            await context.tokens.require(request.headers.get("authorization"), scope), context.sites
-        )
+        return with_section_aliases(await context.authentication.require(request, scope), context.sites)
 
     return Depends(caller)
 
 
-async def optional_caller(request: Request, _: Annotated[Any, Security(_bearer)]) -> Caller | None:
-    """Return the request's token, or None without one; an invalid token is rejected, not ignored."""
-    authorization, context = request.headers.get("authorization"), api_context(request)
-    if authorization is None:
+async def any_caller(
+    request: Request, _bearer: Annotated[Any, Security(_bearer)], _cookie: Annotated[Any, Security(_cookie)]
+) -> Caller:
+    """Return the request's caller, whatever its scopes."""
+    context = api_context(request)
+    return with_section_aliases(await context.authentication.identify(request), context.sites)
+
+
+async def optional_caller(
+    request: Request, _bearer: Annotated[Any, Security(_bearer)], _cookie: Annotated[Any, Security(_cookie)]
+) -> Caller | None:
+    """Return the request's caller, or None without one; an invalid token or session is rejected, not ignored."""
+    context = api_context(request)
+    caller = await context.authentication.find(request)
+    if caller is None:
         return None
-    return with_section_aliases(await context.tokens.require(authorization, "read"), context.sites)
+    caller.check("read")
+    return with_section_aliases(caller, context.sites)
+
+
+async def person_session(request: Request, _cookie: Annotated[Any, Security(_cookie)]) -> OpenSession:
+    """Return the session of the request's person; programs have none."""
+    authentication = api_context(request).authentication
+    await authentication.identify(request)
+    session = authentication.session(request)
+    if session is None:
+        raise Problem(403, "This is for people: log in instead of sending a token.", code="people_only")
+    return session
 
 
 def with_section_aliases(caller: Caller, sites: Sites) -> Caller:
@@ -208,6 +240,8 @@ def _article_id(article_id: Annotated[str, Path(description="ID of the article",
 
 ApiContextDep = Annotated[ApiContext, Depends(api_context)]
 OptionalCaller = Annotated[Caller | None, Depends(optional_caller)]
+AnyCaller = Annotated[Caller, Depends(any_caller)]
+PersonSession = Annotated[OpenSession, Depends(person_session)]
 ReadCaller = Annotated[Caller, require_scope("read")]
 WriteCaller = Annotated[Caller, require_scope("write")]
 PublishCaller = Annotated[Caller, require_scope("publish")]

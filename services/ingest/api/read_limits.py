@@ -9,11 +9,13 @@ import contextlib
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from services.ingest.auth.tokens import Tokens
+from services.ingest.auth.authentication import Authentication
 from shared.http.fair_limit import CALLER, FairLimit
 from shared.http.problems import Problem
 
 POLLS = "/publication"
+PUBLIC_ROUTES = ("/sessions/methods", "/sessions/oidc")
+"""For people who log in: a session that has ended does not matter."""
 READ_SECONDS_MAX = 5.0
 """Longest wait for a turn."""
 READS_RUNNING_MAX = 5
@@ -35,12 +37,12 @@ class ReadLimitMiddleware:
 
     Args:
         app: The API.
-        tokens: Identifies callers.
+        authentication: Identifies callers.
     """
 
-    def __init__(self, app: ASGIApp, tokens: Tokens) -> None:
+    def __init__(self, app: ASGIApp, authentication: Authentication) -> None:
         self._app = app
-        self._tokens = tokens
+        self._authentication = authentication
         self._reads = FairLimit(
             "reads",
             running_max=READS_RUNNING_MAX,
@@ -89,14 +91,15 @@ class ReadLimitMiddleware:
             await self._app(scope, receive, send)
 
     async def _is_known(self, request: Request) -> bool:
-        """Return whether the request has a token, which is its caller then.
+        """Return whether the request has a token or a session, whose turn it takes then.
 
         Raises:
-            Problem: the token is invalid, or cannot be looked up; that is not repeated by the route.
+            Problem: it is invalid, or cannot be looked up; that is not repeated by the route.
         """
-        authorization = request.headers.get("authorization")
-        if authorization is None:
+        if request.scope["path"].removeprefix(request.scope.get("root_path", "")).startswith(PUBLIC_ROUTES):
             return False
-        token = await self._tokens.identify(authorization)
-        CALLER.set(f"token {token.id}")
+        caller = await self._authentication.find(request)
+        if caller is None:
+            return False
+        CALLER.set(f"caller {caller.id}")
         return True

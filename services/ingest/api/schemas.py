@@ -9,6 +9,7 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.ingest.api.account_schemas import ACCOUNT_TYPES
 from services.ingest.api.structure_schemas import STRUCTURE_TYPES
 from services.ingest.api.webhook_schemas import WEBHOOK_TYPES
 from services.ingest.articles.carry_over import Conflict
@@ -335,6 +336,7 @@ _TYPES = (
     ProblemDocument,
     *STRUCTURE_TYPES,
     *WEBHOOK_TYPES,
+    *ACCOUNT_TYPES,
 )
 _refs, SCHEMAS = msgspec.json.schema_components(_TYPES, ref_template=_REFERENCE)
 _SCHEMA: dict[type, dict[str, Any]] = dict(zip(_TYPES, _refs, strict=True))

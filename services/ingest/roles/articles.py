@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -20,10 +21,14 @@ from services.ingest.api import (
     history_routes,
     import_routes,
     live_routes,
+    me_routes,
     media_routes,
+    oidc_routes,
+    people_routes,
     preview_routes,
     public_article_routes,
     section_routes,
+    session_routes,
     webhook_routes,
 )
 from services.ingest.api.body_limits import BodyLimitMiddleware
@@ -37,6 +42,11 @@ from services.ingest.articles.publication_status import CONSUMER_GROUP, Publicat
 from services.ingest.articles.scheduler import run_scheduler
 from services.ingest.articles.topic_comparison import ComparisonGate
 from services.ingest.articles.undeclared_sections import UndeclaredSectionsWatch
+from services.ingest.auth.account_settings import read_account_settings
+from services.ingest.auth.accounts import Accounts
+from services.ingest.auth.authentication import Authentication
+from services.ingest.auth.mail import Mailer
+from services.ingest.auth.oidc import Provider
 from services.ingest.auth.tokens import Tokens
 from services.ingest.media.library import MediaStore
 from services.ingest.settings import IngestSettings
@@ -61,7 +71,8 @@ BACKGROUND_CONNECTIONS = 4
 DESCRIPTION = """\
 Articles are created as drafts, submitted, approved and published; the portal shows them within a second.
 
-- **Tokens**: `Authorization: Bearer pt_…`, with the scope that the route requires. Public content needs no token.
+- **Tokens**: programs send `Authorization: Bearer pt_…`, with the scope that a route requires. Public reads need none.
+- **Sessions**: people log in (`POST /sessions`); each change repeats the session's `csrf_token` as `X-CSRF-Token`.
 - **Versions**: each accepted change makes the next version. An edit names the version that it changes
   (`If-Match: "3"` or the field `version`); if another change came first, the response is 412 and nothing is lost.
 - **Retries**: a POST with an `Idempotency-Key` can be repeated safely; it takes effect once.
@@ -96,6 +107,10 @@ def editor_api(context: ApiContext) -> FastAPI:
     api.include_router(section_routes.router)
     api.include_router(preview_routes.router)
     api.include_router(webhook_routes.router)
+    api.include_router(me_routes.router)
+    api.include_router(oidc_routes.router)
+    api.include_router(session_routes.router)
+    api.include_router(people_routes.router)
     documentation.add_documentation(api)
 
     def openapi() -> dict[str, Any]:
@@ -115,9 +130,9 @@ def editor_api(context: ApiContext) -> FastAPI:
     return api
 
 
-def limited(api: ASGIApp, tokens: Tokens) -> ASGIApp:
+def limited(api: ASGIApp, authentication: Authentication) -> ASGIApp:
     """Return the API behind its limits on bodies and reads."""
-    return BodyLimitMiddleware(ReadLimitMiddleware(api, tokens), tokens)
+    return BodyLimitMiddleware(ReadLimitMiddleware(api, authentication), authentication)
 
 
 @asynccontextmanager
@@ -139,9 +154,20 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
     tracker = PublicationTracker(pool, process.stop)
     media = MediaStore(open_store(settings.media))
     gate = ComparisonGate(background)
+    account_settings = read_account_settings(settings, sites)
+    accounts = Accounts(
+        pool,
+        Mailer(account_settings.mail_server),
+        None if account_settings.provider is None else Provider(account_settings.provider),
+        timedelta(minutes=settings.session_idle_minutes),
+        timedelta(days=settings.session_days),
+    )
+    origins = [settings.public_url] if settings.public_url else []
+    authentication = Authentication(Tokens(pool), accounts.sessions, sites, origins)
     context = ApiContext(
         pool,
-        Tokens(pool),
+        authentication,
+        accounts,
         sites,
         tracker,
         media,
@@ -162,13 +188,15 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
         process.spawn(Deliveries(background, context.webhook_sender).run(), "deliver webhooks"),
         process.spawn(tracker.poll_waiters(), "publication status"),
         process.spawn(follower.watch(), "compare positions"),
+        process.spawn(accounts.mailer.run(), "mails"),
+        process.spawn(accounts.run_cleanup(), "delete expired sessions"),
     ]
     try:
         async with run_broker(broker, settings.kafka, process):
             yield Role(
                 "articles",
                 routes=[
-                    Mount("/api", limited(editor_api(context), context.tokens)),
+                    Mount("/api", limited(editor_api(context), authentication)),
                     preview_routes.internal_route(context),
                     *asyncapi.ROUTES,
                 ],

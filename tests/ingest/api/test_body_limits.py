@@ -26,7 +26,8 @@ from shared.http.problems import Problem
 class KnownCaller:
     """Tokens with one valid bearer, whose prefix is the bearer itself."""
 
-    async def identify(self, authorization: str | None) -> Any:
+    async def identify(self, request: Request) -> Any:
+        authorization = request.headers.get("authorization")
         if authorization is None:
             raise Problem(401, "A token is required.")
         return SimpleNamespace(id=authorization)
@@ -238,7 +239,7 @@ async def test_slow_changes_of_a_caller_leave_turns_to_others() -> None:
     tasks = [asyncio.create_task(change(caller)) for caller in (*(["Lan"] * 20), "An")]
     for _ in range(50):
         await asyncio.sleep(0)
-    assert running == {"token Lan": module.CHANGES_OF_CALLER_RUNNING_MAX, "token An": 1}
+    assert running == {"caller Lan": module.CHANGES_OF_CALLER_RUNNING_MAX, "caller An": 1}
     release.set()
     await asyncio.gather(*tasks)
-    assert running == {"token Lan": 20, "token An": 1}
+    assert running == {"caller Lan": 20, "caller An": 1}

@@ -13,7 +13,6 @@ from starlette.requests import Request
 from services.ingest.api.dependencies import ApiContext, VersionRule, check_version, load_article
 from services.ingest.articles.copies import StoredArticle
 from services.ingest.auth.callers import Caller, token_grants
-from services.ingest.auth.tokens import Tokens
 from shared.http.problems import Problem
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -26,7 +25,7 @@ def request(if_match: str | None) -> Request:
 
 async def token_of(api: Any, scope: str) -> Caller:
     context: ApiContext = api.context
-    return await Tokens(context.pool).require(f"Bearer {await api.token(scope)}", "read")
+    return await context.authentication.tokens.require(f"Bearer {await api.token(scope)}", "read")
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from services.ingest.api import read_limits as module
@@ -16,7 +17,10 @@ from shared.http.problems import Problem
 class KnownCallers:
     """Tokens whose prefix is the bearer itself; "bad" is invalid."""
 
-    async def identify(self, authorization: str | None) -> Any:
+    async def find(self, request: Request) -> Any:
+        authorization = request.headers.get("authorization")
+        if authorization is None:
+            return None
         if authorization == "bad":
             raise Problem(401, "Unknown token.")
         return SimpleNamespace(id=authorization)
