@@ -1,11 +1,14 @@
 """docs/retention.md: figures are those of the code, and everything that is stored is listed."""
 
 import re
+from datetime import timedelta
 from pathlib import Path
 
 import yaml
 
 from deploy.local.log_files import LOG_BYTES_MAX
+from services.ingest.auth.account_links import LIFETIMES
+from services.ingest.auth.sessions import IDLE, LIFETIME
 from services.ingest.collector.salts import SALT_RETENTION
 from services.ingest.settings import IngestSettings
 from services.stats.admin.reference_events import OLD_MS
@@ -23,6 +26,10 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 LOG_DAYS = int(PAGE_VIEWS.config["retention.ms"]) // DAY_MS
 
 
+def _hours(time: timedelta) -> str:
+    return f"{time.total_seconds() / 3600:g}"
+
+
 def test_retention_figures_match_the_code() -> None:
     """Each figure in the column "how long" is compared with the code."""
     queries = (ROOT / "services/ingest/sql/queries.sql").read_text()
@@ -34,6 +41,8 @@ def test_retention_figures_match_the_code() -> None:
     (salts,) = re.findall(r"DELETE FROM ingest\.salts WHERE created_at < now\(\) - interval '(\d+ hours)'", queries)
     (answers,) = re.findall(r"idempotency_keys WHERE created_at < now\(\) - interval '(\d+ days)'", queries)
     (previews,) = re.findall(r"ingest\.previews WHERE expires_at < now\(\) - interval '(\d+ days)'", queries)
+    accounts = (ROOT / "services/ingest/sql/accounts.sql").read_text()
+    (devices,) = re.findall(r"known_devices WHERE used_at < clock_timestamp\(\) - interval '(\d+ days)'", accounts)
     assert int(REFUSED_ORIGINS.config["retention.ms"]) == KEPT_DAYS * DAY_MS
     assert salts == f"{SALT_RETENTION.total_seconds() / 3600:g} hours"
     figures = {
@@ -52,6 +61,12 @@ def test_retention_figures_match_the_code() -> None:
         "preview links": f"{previews} after they expired",
         "IDs around a change of partitions": "4 days",
         "events while Kafka is unavailable": f"until Kafka has them, at most {spool // 1024**3} GiB per collector",
+        "sessions": f"{_hours(IDLE)} hours without a request, at most {LIFETIME.days} days",
+        "browsers in which somebody has logged in": f"{devices} without a log-in",
+        "links of invitations, new passwords, log-ins": (
+            f"{LIFETIMES['invitation'].days} days, {_hours(LIFETIMES['reset'])} hours, "
+            f"{LIFETIMES['login'].total_seconds() / 60:g} minutes; once"
+        ),
         "metrics": f"{kept} days, at most {size} GB",
         "logs of the local installation": f"{2 * LOG_BYTES_MAX // 1024**2} MB per program",
         "container logs": f"{int(logs['max-size'][:-1]) * int(logs['max-file'])} MB per container",
@@ -92,6 +107,9 @@ def test_visitor_retention_exceeds_log_retention() -> None:
 
 def test_named_constants_and_queries_exist() -> None:
     """Each constant and query that the column "changed by" names is in the file that it names."""
+    queries = "".join(
+        (ROOT / f"services/ingest/sql/{name}.sql").read_text(encoding="utf-8") for name in ("queries", "accounts")
+    )
     file, found = "", 0
     for row in re.findall(r"^\| (.+) \|$", PAGE, re.MULTILINE):
         cell = row.split(" | ")[3] if row.count(" | ") > 3 else ""
@@ -101,5 +119,5 @@ def test_named_constants_and_queries_exist() -> None:
             assert re.search(rf"(?<![\w-]){name}\b", (ROOT / file).read_text(encoding="utf-8")), (name, file)
         for name in re.findall(r"query `([a-z_]+)`", cell):
             found += 1
-            assert f"-- name: {name}\n" in (ROOT / "services/ingest/sql/queries.sql").read_text(encoding="utf-8"), name
+            assert f"-- name: {name}\n" in queries, name
     assert found > 6

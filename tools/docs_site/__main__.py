@@ -27,7 +27,16 @@ OUTSIDE = {
 NAVIGATION = {
     "Start": ("quickstart", "configuration", "sites", "glossary"),
     "Website": ("tracking", "counters", "statistics", "portal", "theming", "static-export"),
-    "Editors": ("publishing", "media", "files", "importing", "importing-images", "importing-word", "migrating"),
+    "Editors": (
+        "publishing",
+        "people",
+        "media",
+        "files",
+        "importing",
+        "importing-images",
+        "importing-word",
+        "migrating",
+    ),
     "Operation": (
         "administration",
         "small-server",

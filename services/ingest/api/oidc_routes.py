@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from services.ingest.api.dependencies import ApiContext, ApiContextDep
+from services.ingest.api.query_parameters import ANY_QUERY
 from services.ingest.api.schemas import response_docs
 from services.ingest.api.session_routes import browser_of, set_session_cookies
 from services.ingest.auth.cookies import PROVIDER, SECURE_PREFIX, AskedOrigin, delete_cookies, read_cookie, set_cookie
@@ -61,6 +62,7 @@ async def begin_log_in(
     "/sessions/oidc/callback",
     status_code=303,
     summary="Finish a log-in at the provider",
+    openapi_extra={ANY_QUERY: True},
     responses=response_docs(303, problems=(403, 404, 502)),
 )
 async def finish_log_in(request: Request, context: ApiContextDep) -> Response:

@@ -36,7 +36,7 @@ from shared.http.problems import Problem
 from shared.postgres import Connection
 
 router = APIRouter(tags=["People"])
-PersonId = Annotated[str, Path(max_length=60, description="ID of the person")]
+PersonId = Annotated[str, Path(max_length=200, description="ID of the person")]
 
 
 class GrantIn(BaseModel):

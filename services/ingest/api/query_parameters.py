@@ -18,6 +18,8 @@ from services.ingest.content.errors import FieldError, InvalidContentError
 VALUE_CHARACTERS_MAX = 2_000
 PARAMETERS_MAX = 100
 NAME_CHARACTERS_SHOWN = 60
+ANY_QUERY = "x-any-query"
+"""In the OpenAPI of a route to which others send what they like, such as an OpenID Connect provider."""
 
 
 async def check_query(request: Request) -> None:
@@ -28,7 +30,7 @@ async def check_query(request: Request) -> None:
     """
     query = request.scope["query_string"]
     route = request.scope.get("route")
-    if not query or not isinstance(route, APIRoute):
+    if not query or not isinstance(route, APIRoute) or ANY_QUERY in (route.openapi_extra or {}):
         return
     try:
         sent = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=PARAMETERS_MAX)

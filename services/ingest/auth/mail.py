@@ -9,6 +9,7 @@ import smtplib
 import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import make_msgid
@@ -71,7 +72,7 @@ def parse_mail_server(url: str, sender: str) -> MailServer | None:
         raise MailSettingsError("PRESSTALLY_SMTP_URL: a password is not sent without TLS")
     try:
         Address(addr_spec=sender)
-    except (ValueError, IndexError) as error:
+    except (ValueError, IndexError, MessageError) as error:
         raise MailSettingsError("PRESSTALLY_MAIL_FROM is not an address such as toasoan@example.vn") from error
     if not sender.isascii() or not sender.isprintable() or " " in sender:
         raise MailSettingsError("PRESSTALLY_MAIL_FROM is not an address such as toasoan@example.vn")
@@ -84,7 +85,7 @@ def build_message(sender: str, recipient: str, subject: str, lines: Sequence[str
     """Return a mail in plain text.
 
     Raises:
-        ValueError: a header would have a line break.
+        ValueError, IndexError, MessageError: the recipient is no address, or a header would have a line break.
     """
     message = EmailMessage()
     message["From"] = Address("Presstally", addr_spec=sender)
@@ -120,7 +121,7 @@ class Mailer:
             return
         try:
             self._waiting.put_nowait(build_message(self._server.sender, recipient, subject, lines))
-        except (asyncio.QueueFull, ValueError) as error:
+        except (asyncio.QueueFull, ValueError, IndexError, MessageError) as error:
             MAILS.labels("dropped").inc()
             log.error("mail dropped", reason=type(error).__name__)
 

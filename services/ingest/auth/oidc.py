@@ -305,8 +305,12 @@ def fetch_from_provider(url: str, body: bytes | None, headers: Mapping[str, str]
         OSError: another status, no response in time, or one that is too large.
     """
     request = urllib.request.Request(url, body, {**headers, "user-agent": "Presstally"})  # noqa: S310 - is_safe_url
-    with _OPENER.open(request, timeout=TIMEOUT_SECONDS) as response:
-        content: bytes = response.read(RESPONSE_BYTES_MAX + 1)
+    try:
+        with _OPENER.open(request, timeout=TIMEOUT_SECONDS) as response:
+            content: bytes = response.read(RESPONSE_BYTES_MAX + 1)
+    except urllib.error.HTTPError as error:
+        error.close()
+        raise OSError(f"status {error.code}") from error
     if len(content) > RESPONSE_BYTES_MAX:
         raise OSError(f"more than {RESPONSE_BYTES_MAX:,} bytes")
     return content

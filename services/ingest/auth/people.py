@@ -58,7 +58,7 @@ def normalize_email(text: str, field: str = "email") -> str:
     """Return an e-mail address in the form in which it is compared: lower case, the host in Punycode.
 
     Raises:
-        InvalidContentError: it is none. Letters beyond ASCII before the @ are refused: they can look like others.
+        InvalidContentError: it is no address. Letters beyond ASCII before the @ are refused: they can look like others.
     """
     local, at, host = text.strip().rpartition("@")
     local = local.lower()

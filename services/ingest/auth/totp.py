@@ -68,6 +68,6 @@ def new_recovery_codes() -> list[str]:
 
 
 def hash_recovery_code(code: str) -> bytes | None:
-    """Return what is stored of a recovery code; None if the text is none."""
+    """Return what is stored of a recovery code; None for any other text."""
     text = code.lower().replace("-", "").replace(" ", "")
     return hashlib.sha256(text.encode()).digest() if _RECOVERY_CODE.fullmatch(text) else None

@@ -7,6 +7,8 @@ from typing import Any, Literal
 import pytest
 from PIL import Image
 
+from tests.ingest.conftest import Newsroom
+
 OWN, OTHER, NOWHERE = "haihau", "giao-thuy", "nowhere"
 SCOPES = ("read", "write", "publish", "admin", "events")
 INCLUDED = {
@@ -16,6 +18,7 @@ INCLUDED = {
     "admin": set(SCOPES),
     "events": {"events"},
 }
+PERSON_SCOPES = ("read", "write", "publish", "admin")
 SECRETS = (OTHER, "Giao Thủy", "Bài của site khác", "bien-dong")
 """What no response to a token of another site may have."""
 ARTICLE = "/articles/{article_id}"
@@ -39,6 +42,8 @@ class Route:
         "webhook",
         "webhook sites",
         "own webhooks",
+        "person",
+        "grants",
     ]
     body: Any = None
     query: str = ""
@@ -58,6 +63,27 @@ def structure(scope: str, body: Any = None, status: int = 200) -> Route:
 
 
 DRAFT = {"section": "tin-tuc", "title": "Bài", "body": "<p>x</p>"}
+PERSON = {"email": "moi@haihau.example", "name": "Mới", "grants": [{"scope": "read", "site": "haihau"}]}
+WITHOUT_SCOPES = {
+    *(f"{method} /me" for method in ("GET", "PATCH")),
+    *(f"{method} /me/totp" for method in ("POST", "PUT", "DELETE")),
+    "POST /me/recovery-codes",
+    *(f"DELETE /sessions/{one}" for one in ("current", "others", "{session_id}")),
+    "GET /sessions",
+    "GET /people",
+}
+"""Routes for the own account and without an object: test_me_routes, test_session_routes, test_people_routes."""
+OPEN = {
+    "POST /sessions",
+    "GET /sessions/methods",
+    "GET /sessions/oidc",
+    "GET /sessions/oidc/callback",
+    "POST /password-resets",
+    "POST /login-links",
+    "POST /account-links",
+    "POST /passwords",
+}
+"""Routes for people who log in, with their attacks in test_session_routes and test_oidc_routes."""
 ROUTES = {
     "GET /articles": Route("read", "public sites"),
     "POST /articles": Route("write", "site", DRAFT, status=201),
@@ -115,6 +141,14 @@ ROUTES = {
     "GET /files/{file_id}/content": Route("read", "file"),
     "PATCH /files/{file_id}": Route("write", "file", {"name": "x"}),
     "DELETE /files/{file_id}": Route("write", "file", status=204),
+    "POST /people": Route("admin", "grants", PERSON, status=201),
+    "GET /people/{person_id}": Route("admin", "person"),
+    "PATCH /people/{person_id}": Route("admin", "person", {"name": "Tên mới"}),
+    "DELETE /people/{person_id}": Route("admin", "person", status=204),
+    "DELETE /people/{person_id}/totp": Route("admin", "person", status=204),
+    "DELETE /people/{person_id}/sessions": Route("admin", "person", status=204),
+    "POST /people/{person_id}/invitation": Route("admin", "person", status=201),
+    "POST /people/{person_id}/password-reset": Route("admin", "person", status=201),
     "POST /imports": Route("write", "site", b'{"external_id": "1", "title": "Bai", "section": "tin-tuc"}'),
 }
 
@@ -136,9 +170,9 @@ class World:
         self.api = tenants
         self.count = 0
 
-    async def article(self, site: str, *states: str) -> str:
+    async def article(self, site: str, *states: str, section: str = "tin-tuc") -> str:
         title = "Bài của site khác" if site == OTHER else "Bài của mình"
-        article = await self.api.create(title, site=site)
+        article = await self.api.create(title, site=site, section=section)
         for version, name in enumerate(states, 1):
             body = {"version": version} | ({"publish_at": "2100-01-01T00:00:00Z"} if name == "schedule" else {})
             done = await self.api.call("POST", f"/articles/{article['id']}/{name}", body, "publish")
@@ -169,14 +203,26 @@ class World:
         assert upload.status == 201, upload.body
         return str(upload.json()["id"])
 
+    async def person(self, site: str) -> str:
+        self.count += 1
+        body = {**PERSON, "email": f"nguoi{self.count}@x.example", "grants": [{"scope": "read", "site": site}]}
+        made = await self.api.call("POST", "/people", body, "admin")
+        assert made.status == 201, made.body
+        return str(made.json()["person"]["id"])
+
+    async def object(self, kind: str, site: str, states: tuple[str, ...]) -> str:
+        makers = {"image": self.image, "file": self.file, "person": self.person}
+        return await (makers[kind](site) if kind in makers else self.article(site, *states))
+
+    async def preview(self, article: str) -> str:
+        made = await self.api.call("POST", f"/articles/{article}/previews", {}, "admin")
+        return str(made.json().get("id", "x"))
+
     async def request(self, name: str, route: Route, target: str, object_id: str, scope: str | None) -> Any:
         """Send the request of a route about a target, with a token of the own site only."""
         method, path = name.split(" ", 1)
-        preview = "x"
-        if "{preview}" in path:
-            made = await self.api.call("POST", f"/articles/{object_id}/previews", {}, "admin")
-            preview = made.json().get("id", "x")
-        ids = dict.fromkeys(("article_id", "medium", "file_id", "webhook"), object_id)
+        preview = await self.preview(object_id) if "{preview}" in path else "x"
+        ids = dict.fromkeys(("article_id", "medium", "file_id", "webhook", "person_id"), object_id)
         path = path.format_map({**ids, "version": 1, "slug": SECTION, "preview": preview})
         body, query = route.body, route.query
         if isinstance(body, bytes) and body == b"image":
@@ -199,6 +245,9 @@ class World:
                 body = {**body, "site": target}
             else:
                 query = f"site={target}"
+        if route.names == "grants":
+            self.count += 1
+            body = {**body, "email": f"moi{self.count}@x.example", "grants": [{"scope": "read", "site": target}]}
         return await self.api.call(method, f"{path}?{query}", body, scope, OWN, **{**headers, **route.headers})
 
 
@@ -210,14 +259,23 @@ def test_every_route_has_expected_rights(tenants: Any) -> None:
         for method in methods
         if method != "parameters"
     }
-    assert found == set(ROUTES)
+    assert found - WITHOUT_SCOPES - OPEN == set(ROUTES)
+    assert found >= WITHOUT_SCOPES | OPEN
+
+
+async def test_own_routes_need_a_caller(tenants: Any) -> None:
+    """Routes of the own account are closed without a session or a token."""
+    for name in WITHOUT_SCOPES:
+        method, path = name.split(" ")
+        answer = await tenants.call(method, path.format(session_id=1), None, None)
+        assert (answer.status, answer.json()["code"]) == (401, "not_authenticated"), name
 
 
 @pytest.mark.parametrize("name", ROUTES)
 async def test_route_rights_by_scope_and_site(tenants: Any, name: str) -> None:
     """Without the scope it is 401 or 403, on the own site it succeeds, and another site is like none: 403 or 404."""
     world, route = World(tenants), ROUTES[name]
-    is_named = route.names in ("site", "public sites", "structure", "webhook sites", "own webhooks")
+    is_named = route.names in ("site", "public sites", "structure", "webhook sites", "own webhooks", "grants")
     for scope in (None, *SCOPES):
         public = scope is None and route.names.startswith("public")
         allowed = scope is not None and route.scope in INCLUDED[scope]
@@ -231,9 +289,7 @@ async def test_route_rights_by_scope_and_site(tenants: Any, name: str) -> None:
                 object_id = "wh_" + "0" * 32 if target == NOWHERE else await world.webhook(target)
             elif not is_named and target != NOWHERE and (allowed or target == OTHER):
                 states = ("submit", "approve", "publish") if route.names == "public article" else route.states
-                makers = {"image": world.image, "file": world.file}
-                made = makers[route.names](target) if route.names in makers else world.article(target, *states)
-                object_id = await made
+                object_id = await world.object(route.names, target, states)
             answer = answers[target] = await world.request(name, route, target, object_id, scope)
             answer.body = answer.body.replace(object_id.encode(), b"ID")
             if not public:
@@ -269,3 +325,88 @@ async def test_route_without_a_named_site_shows_the_own_only(tenants: Any, name:
     assert answer.status == route.status
     assert OWN.encode() in answer.body
     assert not [secret for secret in SECRETS if secret.encode() in answer.body]
+
+
+BY_SECTION = [name for name, route in ROUTES.items() if route.names in ("article", "public article")]
+
+
+async def test_rights_by_section_on_every_route_of_articles(newsroom: Newsroom) -> None:
+    """With a scope in one section, an article of another is unknown; if it may be read, changing it is 403."""
+    world = World(newsroom.api)
+    people = {scope: await newsroom.browser(f"{scope}:{OWN}:tin-tuc") for scope in PERSON_SCOPES}
+    readers = {scope: await newsroom.browser(f"read:{OWN}", f"{scope}:{OWN}:tin-tuc") for scope in PERSON_SCOPES}
+    for name in BY_SECTION:
+        route = ROUTES[name]
+        method, path = name.split(" ", 1)
+        states = ("submit", "approve", "publish") if route.names == "public article" else route.states
+        for scope in PERSON_SCOPES:
+            allowed = route.scope in INCLUDED[scope]
+            if not allowed and scope != "read":
+                continue
+            for section, browsers, expected in (
+                ("tin-tuc", people, route.status if allowed else 403),
+                ("thong-bao", people, 404 if allowed else 403),
+                ("thong-bao", readers, 403 if route.scope != "read" else route.status),
+            ):
+                article = await world.article(OWN, *states, section=section)
+                preview = await world.preview(article) if "{preview}" in path else ""
+                full = path.format(article_id=article, version=1, preview=preview) + (
+                    f"?{route.query}" if route.query else ""
+                )
+                body = {**route.body, "section": section} if method == "PUT" else route.body
+                answer = await browsers[scope].call(method, full, body, **route.headers)
+                assert answer.status == expected, (name, scope, section, answer.body)
+
+
+async def test_rights_by_section_on_what_has_no_article_yet(newsroom: Newsroom) -> None:
+    """Drafts are created in the own sections, moved and listed there only; what concerns the site is closed."""
+    world = World(newsroom.api)
+    own = await newsroom.browser(f"admin:{OWN}:tin-tuc")
+    articles = {section: await world.article(OWN, section=section) for section in ("tin-tuc", "thong-bao")}
+    for change, status in (
+        ({}, 201),
+        ({"section": "thong-bao"}, 403),
+        ({"also_in": ["thong-bao"]}, 403),
+        ({"site": OTHER}, 403),
+        ({"section": "khong-co"}, 403),
+    ):
+        answer = await own.call("POST", "/articles", {**DRAFT, "site": OWN, **change})
+        assert answer.status == status, change
+    article = articles["tin-tuc"]
+    for change in ({"section": "thong-bao"}, {"also_in": ["thong-bao"]}):
+        assert (await own.call("PATCH", f"/articles/{article}", {**change, "version": 1})).status == 403, change
+    assert (
+        await own.call("PUT", f"/articles/{article}", {**DRAFT, "section": "thong-bao", "version": 1})
+    ).status == 403
+    shared = await newsroom.api.call("PATCH", f"/articles/{article}", {"also_in": ["thong-bao"], "version": 1})
+    assert shared.status == 200
+    edited = await own.call("PATCH", f"/articles/{article}", {"lead": "x", "version": 2})
+    assert edited.status == 200, "others have placed it in a further section"
+    listed = (await own.call("GET", "/articles?limit=100")).json()["articles"]
+    assert {one["section"] for one in listed} == {"tin-tuc"}
+    assert (await own.call("GET", f"/articles?site={OTHER}")).status == 403
+    counts = (await own.call("GET", "/articles/counts")).json()
+    assert counts["total"] == len(listed)
+    upload = await own.call("POST", f"/media?site={OWN}", png(5), content_type="image/png")
+    assert (upload.status, (await own.call("GET", "/media")).status) == (201, 200)
+    for method, path in (("GET", "/audit"), ("GET", f"/audit?site={OWN}"), ("POST", f"/imports?site={OWN}")):
+        answer = await own.call(method, path, b"{}" if method == "POST" else None)
+        assert answer.status == 403 or answer.json()["entries"] == [], path
+
+
+async def test_moving_a_published_article_needs_both_sections(newsroom: Newsroom) -> None:
+    """A publisher of one section neither takes an article out of another nor withdraws what is public there."""
+    world = World(newsroom.api)
+    one = await newsroom.browser(f"publish:{OWN}:tin-tuc", f"read:{OWN}")
+    both = await newsroom.browser(f"publish:{OWN}:tin-tuc", f"publish:{OWN}:thong-bao")
+    article = await world.article(OWN, "submit", "approve", "publish", section="thong-bao")
+    assert (await one.call("PATCH", f"/articles/{article}", {"section": "tin-tuc", "version": 4})).status == 403
+    moved = await both.call("PATCH", f"/articles/{article}", {"section": "tin-tuc", "version": 4})
+    assert moved.status == 200
+    for name in ("unpublish", "archive", "kill"):
+        assert (await one.call("POST", f"/articles/{article}/{name}", {"reason": "x"})).status == 403, name
+    for name, version in (("submit", 5), ("approve", 6)):
+        assert (await both.call("POST", f"/articles/{article}/{name}", {"version": version})).status == 200
+    assert (await one.call("POST", f"/articles/{article}/publish", {"version": 7})).status == 403
+    assert (await both.call("POST", f"/articles/{article}/publish", {"version": 7})).status == 200
+    assert (await one.call("POST", f"/articles/{article}/unpublish")).status == 200

@@ -378,7 +378,7 @@ async def test_locked_account_stays_closed_with_every_key(newsroom: Newsroom) ->
 
 
 async def test_link_sets_a_password_once(newsroom: Newsroom) -> None:
-    """An invitation gives name and password; reused, expired, replaced and invented links are all the same 404."""
+    """An invitation gives name and password; reused, expired, replaced and invented links are 404 alike."""
     person = await newsroom.person("write:haihau", password=None)
     browser = Browser(newsroom.api)
     former = await link_of(newsroom, person, "invitation")
@@ -390,7 +390,9 @@ async def test_link_sets_a_password_once(newsroom: Newsroom) -> None:
     assert (await browser.log_in(person.email)).status == 201
     assert (await browser.call("GET", "/me")).json()["name"] == "Lê Nam"
     expired = await link_of(newsroom, person, "reset")
-    await newsroom.api.context.pool.execute("SET LOCAL ROLE NONE; UPDATE ingest.account_links SET expires_at = now() - interval '1 s'")
+    await newsroom.api.context.pool.execute(
+        "SET LOCAL ROLE NONE; UPDATE ingest.account_links SET expires_at = now() - interval '1 s'"
+    )
     login = await link_of(newsroom, person, "login")
     for bad in (link, former, expired, login, "x" * 43, "", "' OR '1'='1", link[:-1], link + "x", link.upper()):
         refused = await browser.call("POST", "/passwords", {"link": bad, "password": "một mật khẩu khác"})
@@ -486,7 +488,7 @@ async def test_requests_for_links_are_limited(newsroom: Newsroom) -> None:
 
 
 async def test_link_without_a_mail_server_is_501(newsroom: Newsroom) -> None:
-    """Where no mail can be sent, the page says so, whoever asks."""
+    """Where no mail can be sent, the page says so, to everybody."""
     for path in ("/password-resets", "/login-links"):
         refused = await Browser(newsroom.api).call("POST", path, {"email": "ai-do@haihau.example"})
         assert (refused.status, refused.json()["code"]) == (501, "mail_not_configured")
