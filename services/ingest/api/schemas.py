@@ -309,6 +309,8 @@ class ProblemDocument(msgspec.Struct, omit_defaults=True):
     article: str | None = None
     conflicts: list[Conflict] = []
     """Of a 409 of a change of the live version: what could not be carried over."""
+    reason: str | None = None
+    """Why an uploaded file was refused: macros, encrypted, polyglot and so on."""
 
 
 _REFERENCE = "#/components/schemas/{name}"

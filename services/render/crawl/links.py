@@ -11,6 +11,7 @@ OTHER_SERVICES_PREFIXES = ("/stats/", "/t.js", "/p.gif", "/api/", "/e/")
 """Paths that other services serve behind the same gateway."""
 _IN_HTML = re.compile(r'(?:href|src)="([^"]+)"|srcset="([^"]+)"')
 _FILE = re.compile(rf"^{FILE_PREFIX}([0-9a-f]{{32}})/[a-z0-9-]+\.[a-z]+\Z")
+_MEDIA = re.compile(rf'"(https?://[^"/]+|)({MEDIA_PREFIX}[0-9a-f]{{32}}\.[a-z]+)"')
 _IN_XML = re.compile(r'(?:href|url)="([^"]+)"|<(?:loc|link)>([^<]+)<')
 
 
@@ -21,6 +22,7 @@ def own_links(document: Document, public_url: str) -> set[str]:
     if document.media_type == HTML:
         for link, candidates in _IN_HTML.findall(text):
             found.update([link] if link else [one.split()[0] for one in candidates.split(",") if one.strip()])
+        found.update(one for before, one in _MEDIA.findall(text) if before in ("", public_url))  # of share cards too
     elif "xml" in document.media_type:
         found.update(attribute or content for attribute, content in _IN_XML.findall(text))
     local = {unescape(link).removeprefix(public_url).partition("#")[0] for link in found}

@@ -1,6 +1,10 @@
 """`presstally ingest media crop`."""
 
+import asyncio
 import io
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +16,7 @@ from services.ingest.media.library import stored_item
 from shared.articles import CROP_RATIOS
 
 PIXEL = (480, 480)
+ROOT = Path(__file__).parents[3]
 
 
 def photo(seed: int = 1) -> bytes:
@@ -71,3 +76,27 @@ async def test_command_reports_images_whose_original_is_lost(api: Any, capsys: p
     found = await stored_item(pool, second["id"], ["haihau"])
     assert found is not None
     assert len(found.crops) == len(CROP_RATIOS)
+
+
+async def test_command_as_a_process_cuts_the_crops_of_a_site(api: Any, database: str, tmp_path: Path) -> None:
+    """The command finds the database and the media store by the settings, and refuses a site that is not configured."""
+    item = await uploaded(api)
+    await api.context.pool.execute("DELETE FROM ingest.media_crops")
+    settings = {"DATABASE_URL": database, "KAFKA_BOOTSTRAP": "127.0.0.1:1", "PRESSTALLY_MEDIA": str(tmp_path / "media")}
+
+    async def run(*words: str) -> tuple[int | None, str]:
+        process = await asyncio.create_subprocess_exec(
+            *[sys.executable, "-m", "services.ingest", "media", "crop", *words],
+            cwd=ROOT,
+            env={**os.environ, **settings},
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        output, _ = await process.communicate()
+        return process.returncode, output.decode()
+
+    code, output = await run("--site", "haihau", "--who", "An")
+    assert (code, "1 images: 1 cropped; 0 articles have new crops" in output) == (0, True), output
+    assert (await api.call("GET", f"/media/{item['id']}", scope="read")).json()["crops"] == item["crops"]
+    code, output = await run("--site", "nowhere")
+    assert (code != 0, "unknown site" in output) == (True, True), output

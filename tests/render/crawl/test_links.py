@@ -43,3 +43,13 @@ def test_file_id_is_that_of_a_document_of_the_portal() -> None:
         for link in (f"/tep/{'ab' * 16}/van-ban-1.pdf", f"/tep/{'ab' * 16}/", "/tep/", "/tep/x/a.pdf", "/media/a.pdf")
     ]
     assert found == ["ab" * 16, None, None, None, None]
+
+
+def test_own_links_of_html_include_pictures_of_share_cards_and_metadata() -> None:
+    """Pictures that only other sites load are links of the page too; those of other hosts are not."""
+    names = [f"/media/{digit * 32}.jpg" for digit in "abcd"]
+    html = (
+        f'<meta property="og:image" content="{URL}{names[0]}"><script>{{"url": "{URL}{names[1]}"}}</script>'
+        f'<meta content="https://elsewhere.example{names[2]}"><p>{names[3]}</p>'
+    )
+    assert own_links(Document(html.encode()), URL) == set(names[:2])

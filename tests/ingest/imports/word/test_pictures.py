@@ -1,9 +1,17 @@
 """Documents with pictures over the API: stored once, published, and left out where they are refused."""
 
+import asyncio
 import json
+import os
+import sys
+from pathlib import Path
 from typing import Any
 
+import asyncpg
+
 from tests.ingest.imports.word.documents import drawing, huge_png, p, png, word
+
+ROOT = Path(__file__).parents[4]
 
 
 async def imported(api: Any, content: bytes, query: str = "") -> Any:
@@ -63,3 +71,29 @@ async def test_document_that_is_no_docx_is_422_or_failed(api: Any) -> None:
     assert (await api.call("POST", path, b"x")).status == 422
     result = await imported(api, b"no document", "&format=docx")
     assert (result["status"], result["reason"]) == ("failed", "is not a Word document (.docx)")
+
+
+async def test_command_imports_a_document_with_its_pictures(pool: asyncpg.Pool, database: str, tmp_path: Path) -> None:
+    """The command stores the pictures of a document in the media store, and prints what was lost."""
+    comment = '<w:r><w:commentReference w:id="1"/></w:r>'
+    content = word(
+        p("Chợ Cồn", "Title"), p("Thân", content=drawing("rImg1") + comment), pictures={"rImg1": png("blue")}
+    )
+    file = tmp_path / "bai.docx"
+    file.write_bytes(content)
+    settings = {"DATABASE_URL": database, "KAFKA_BOOTSTRAP": "127.0.0.1:1", "PRESSTALLY_MEDIA": str(tmp_path / "media")}
+    process = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "services.ingest", "import", "--site", "haihau", "--section", "tin-tuc", str(file)],
+        cwd=ROOT,
+        env={**os.environ, **settings},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    output = (await process.communicate())[0].decode()
+    assert process.returncode == 0, output
+    assert "created article" in output
+    assert "warning: 1 comments were left out" in output
+    assert await pool.fetchval("SELECT content #>> '{body,1,image,url}' FROM ingest.articles") == await pool.fetchval(
+        "SELECT '/media/' || rendition_names[1] FROM ingest.media"
+    )
+    assert (tmp_path / "media/originals").exists()
