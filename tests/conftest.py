@@ -222,6 +222,8 @@ class Answer:
     status: int
     headers: dict[str, str]
     body: bytes
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+    """The headers, those that are sent several times included."""
 
     def json(self) -> Any:
         return json.loads(self.body)
@@ -273,9 +275,9 @@ class System:
         request = urllib.request.Request(url, body, {"user-agent": PERSON, **named}, method=method)
         try:
             with _opener.open(request, timeout=30) as response:
-                return Answer(response.status, lower(response.headers), response.read())
+                return Answer(response.status, lower(response.headers), response.read(), response.headers.items())
         except urllib.error.HTTPError as error:
-            return Answer(error.code, lower(error.headers), error.read())
+            return Answer(error.code, lower(error.headers), error.read(), error.headers.items())
 
     def get(self, path: str, **headers: str) -> Answer:
         return self.request("GET", path, None, **headers)

@@ -154,6 +154,8 @@ CASES = [
     ),
     Case("OutboxStuck", "page", {"presstally_outbox_pending_messages": "2x40"}),
     Case("RecoveryConflicts", "ticket", {"presstally_recovery_conflicts": "0x20 1x40"}),
+    Case("PasswordsGuessed", "ticket", {'presstally_logins_total{result="wrong_credentials"}': "0+60x60"}),
+    Case("MailsFailing", "ticket", {'presstally_mails_total{result="failed"}': "0x10 1x60"}),
     Case("ScheduleOverdue", "page", {"presstally_schedule_overdue_seconds": "0+60x40"}),
     Case(
         "PublishingSlow",

@@ -65,6 +65,23 @@ PUBLISHING = Dashboard(
                 width=12,
             ),
         ],
+        "People": [
+            Panel(
+                "Log-ins",
+                "Attempts of people to log in, by result.",
+                "short",
+                {"{{result}}": or_zero(f"sum by (result) (increase(presstally_logins_total[{I}]))")},
+                stacked=True,
+                width=12,
+            ),
+            Panel(
+                "Mails",
+                "Mails to people, such as invitations, by result.",
+                "short",
+                {"{{result}}": or_zero(f"sum by (result) (increase(presstally_mails_total[{I}]))")},
+                width=12,
+            ),
+        ],
         "Images": [
             Panel(
                 "Uploads",
