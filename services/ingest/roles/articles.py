@@ -61,6 +61,7 @@ from shared.kafka.producer import Producer
 from shared.object_store import open_store
 from shared.postgres import open_pool
 from shared.role import Process, Role
+from shared.sites import Sites
 from shared.topic_watch import TopicWatch
 from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE, SITE_STRUCTURE, wanted_topics
 from shared.tracing import consumer_middlewares, http_telemetry, start_tracing, stop_tracing
@@ -135,6 +136,18 @@ def limited(api: ASGIApp, authentication: Authentication) -> ASGIApp:
     return BodyLimitMiddleware(ReadLimitMiddleware(api, authentication), authentication)
 
 
+def _accounts(settings: IngestSettings, sites: Sites, pool: asyncpg.Pool) -> Accounts:
+    """Return the accounts of people, with mail and a provider of log-ins as configured."""
+    account_settings = read_account_settings(settings, sites)
+    return Accounts(
+        pool,
+        Mailer(account_settings.mail_server),
+        None if account_settings.provider is None else Provider(account_settings.provider),
+        timedelta(minutes=settings.session_idle_minutes),
+        timedelta(days=settings.session_days),
+    )
+
+
 @asynccontextmanager
 async def run_articles(settings: IngestSettings, process: Process) -> AsyncIterator[Role]:
     """Run the editor API, the outbox relay, the scheduler and the consumer of `pages-live`."""
@@ -154,14 +167,7 @@ async def run_articles(settings: IngestSettings, process: Process) -> AsyncItera
     tracker = PublicationTracker(pool, process.stop)
     media = MediaStore(open_store(settings.media))
     gate = ComparisonGate(background)
-    account_settings = read_account_settings(settings, sites)
-    accounts = Accounts(
-        pool,
-        Mailer(account_settings.mail_server),
-        None if account_settings.provider is None else Provider(account_settings.provider),
-        timedelta(minutes=settings.session_idle_minutes),
-        timedelta(days=settings.session_days),
-    )
+    accounts = _accounts(settings, sites, pool)
     origins = [settings.public_url] if settings.public_url else []
     authentication = Authentication(Tokens(pool), accounts.sessions, sites, origins)
     context = ApiContext(
