@@ -8,7 +8,7 @@ aliases of its site. So one message moves any number of articles at once.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -162,15 +162,24 @@ def resolve_alias(aliases: Mapping[str, str], slug: str) -> str:
     return slug
 
 
+class PageLink(NamedTuple):
+    """A static page, as menus link to it."""
+
+    slug: str
+    title: str
+
+
 class StructureIndex:
     """The structure of a site, prepared for resolving articles.
 
     Args:
         structure: As it came in a message, or as it is stored.
+        pages: The public static pages by id, where they are known.
     """
 
-    def __init__(self, structure: SiteStructure) -> None:
+    def __init__(self, structure: SiteStructure, pages: Mapping[str, PageLink] | None = None) -> None:
         self.structure = structure
+        self.pages = dict(pages or {})
         self.aliases: dict[Kind, dict[str, str]] = {
             "section": structure.section_aliases,
             "tag": structure.tag_aliases,
@@ -191,7 +200,7 @@ class StructureIndex:
         return self.structure.version
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, StructureIndex) and self.structure == other.structure
+        return isinstance(other, StructureIndex) and self.structure == other.structure and self.pages == other.pages
 
     def __hash__(self) -> int:
         return hash((self.structure.site, self.structure.version))
@@ -204,9 +213,15 @@ class StructureIndex:
         """Return the slugs that were given up for a slug, in alphabetical order."""
         return self._former[kind].get(slug, ())
 
-    def has_former(self, kind: Kind) -> bool:
-        """Return whether any slug was given up."""
-        return bool(self.aliases[kind])
+    def list_keys(self, name: str) -> list[str]:
+        """Return the lists that show what is in a list now: itself, and those of the slugs given up for it.
+
+        Args:
+            name: Such as section/tin-tuc, tag/nam-dinh or author/lan; others are only themselves.
+        """
+        kind, _, slug = name.partition("/")
+        former = next((self._former[one].get(slug, ()) for one in KINDS if one == kind), ())
+        return [name, *(f"{kind}/{one}" for one in former)]
 
     def tag_name(self, tag: str) -> str:
         """Return the spelling of a tag that pages show."""

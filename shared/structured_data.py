@@ -6,6 +6,7 @@ from shared.article_identity import local_iso, permanent_id, published_date
 from shared.articles import (
     MEDIA_PREFIX,
     Article,
+    Author,
     Correction,
     Crop,
     File,
@@ -15,6 +16,7 @@ from shared.articles import (
     files_of,
     images_of,
 )
+from shared.site_structure import author_path
 from shared.sites import Site
 from shared.text import inline_text
 
@@ -62,7 +64,10 @@ def news_article(article: Article, site: Site, public_url: str) -> dict[str, Any
     url = public_url + article_path(article)
     section = site.section(article.section)
     organization = publisher(site, public_url)
-    authors = [_present({"@type": "Person", "name": one.name, "url": one.url}) for one in article.authors]
+    authors = [
+        _present({"@type": "Person", "name": one.name, "url": _author_url(one, site, public_url)})
+        for one in article.authors
+    ]
     source, rights = article.source, article.rights
     return _present(
         {
@@ -94,6 +99,12 @@ def news_article(article: Article, site: Site, public_url: str) -> dict[str, Any
             "correction": [_correction(one, site) for one in article.corrections],
         }
     )
+
+
+def _author_url(author: Author, site: Site, public_url: str) -> str | None:
+    """Return the URL of an author's page on the site, else the one that the article has."""
+    known = site.structure.author(author.name) if site.structure else None
+    return public_url + author_path(known.slug) if known else author.url
 
 
 def _correction(correction: Correction, site: Site) -> dict[str, str]:

@@ -27,6 +27,7 @@ from shared.kafka.producer import KafkaUnavailable, Producer
 from shared.logs import log
 from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE
 from shared.retry import retry_until_done
+from shared.site_structure import SiteStructure, StaticPage, StructureMessage
 from shared.sites import Site, Sites
 from shared.topics import PAGES_LIVE
 from shared.tracing import producer_span, record_failure, trace_exemplar
@@ -46,9 +47,17 @@ class Builder:
         self.waiting_for: str | None = None
         self._message_lock = asyncio.Lock()
         """Locked while a message is processed."""
+        self._has_outdated = asyncio.Event()
+
+    async def keep_indexed(self) -> None:
+        """Rebuild outdated rows at the start and after each change of a structure, until cancelled."""
+        while True:
+            self._has_outdated.clear()
+            await self.reindex()
+            await self._has_outdated.wait()
 
     async def reindex(self) -> None:
-        """Rebuild rows that an earlier version of the projections made, in the pauses between messages."""
+        """Rebuild rows of an earlier version of the projections or of a structure, in the pauses between messages."""
         count = await retry_until_done(
             lambda: store.reindex(self._pool, self._sites, self._yield_to_messages),
             on=POSTGRES_UNAVAILABLE,
@@ -56,7 +65,7 @@ class Builder:
             what="reindex articles",
         )
         if count:
-            log.info("reindexed articles: the projections changed", articles=count)
+            log.info("reindexed articles: the projections or the structure of their site changed", articles=count)
 
     async def _yield_to_messages(self) -> None:
         await asyncio.sleep(REINDEX_PAUSE_SECONDS)  # a message that arrived meanwhile goes first
@@ -71,6 +80,28 @@ class Builder:
         """
         async with self._message_lock:
             await self._on_article(record)
+
+    async def on_structure(self, _: Transaction, record: ConsumerRecord) -> None:
+        """Write a site's structure or a static page: all pages of the site follow at once. Waits for Postgres."""
+        if record.value is None:
+            return
+        async with self._message_lock:
+            try:
+                message: SiteStructure | StaticPage = msgspec.json.decode(record.value, type=StructureMessage)
+                await self._retry(lambda: self._save(message))
+            except (msgspec.DecodeError, *POSTGRES_DATA_ERRORS) as error:
+                record_failure(error)
+                reason = f"{type(error).__name__}: {error}"
+                await self._retry(lambda: send_to_dead_letters(self._producer, record, reason))
+
+    async def _save(self, message: SiteStructure | StaticPage) -> None:
+        if isinstance(message, StaticPage):
+            is_new = await store.save_page(self._pool, message)
+        else:
+            is_new = await store.save_structure(self._pool, message)
+            self._has_outdated.set()
+        if is_new:
+            log.info("structure applied", site=message.site, version=message.version)
 
     async def _on_article(self, record: ConsumerRecord) -> None:
         key = record.key or b""

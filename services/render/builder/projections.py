@@ -10,11 +10,12 @@ from services.render.pages.article_text import searchable_lines
 from services.render.pages.search_query import pairs, words
 from shared.articles import Article, is_public, is_undated
 from shared.old_urls import old_addresses
+from shared.site_structure import Kind, StructureIndex
 from shared.sites import Site
 from shared.slugs import name_slug
 from shared.text import fold_diacritics
 
-PROJECTION_VERSION = 4
+PROJECTION_VERSION = 5
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 UNDATED = datetime(1800, 1, 1, tzinfo=UTC)
 """The sort key of articles whose date is unknown: below every dated one."""
@@ -70,6 +71,7 @@ def list_keys(article: Article, site: Site) -> dict[str, str]:
     local = sort_time(article).astimezone(site.zone)
     found = {f"section/{section}": section for section in (article.section, *article.also_in)}
     found |= {f"tag/{slug}": tag for tag in reversed(article.tags) if (slug := name_slug(tag))}
+    found |= {f"author/{slug}": one.name for one in article.authors if (slug := name_slug(one.name))}
     if article.translation_of:
         found[f"translation/{article.translation_of}"] = ""
     return found if is_undated(article) else found | {f"month/{local:%Y-%m}": ""}
@@ -94,3 +96,20 @@ def search_terms(article: Article) -> SearchTerms:
         pairs=pairs([fold_diacritics(word) for word in every]),
         marked_words=" ".join(every),
     )
+
+
+def lists_with_other_words(before: StructureIndex | None, after: StructureIndex) -> list[str]:
+    """Return the lists of the tags and authors that have another name, or other former slugs, than before."""
+    found = set()
+    kinds: tuple[Kind, ...] = ("tag", "author")
+    for kind in kinds:
+        old, new = ({} if one is None else _names(one, kind) for one in (before, after))
+        found |= {f"{kind}/{slug}" for slug in old.keys() | new.keys() if old.get(slug) != new.get(slug)}
+    return sorted(found)
+
+
+def _names(index: StructureIndex, kind: Kind) -> dict[str, str]:
+    """Return the name of each slug of a kind that has an entry, or had one."""
+    entries = index.tags if kind == "tag" else index.authors
+    names = {slug: entry.name for slug, entry in entries.items()}
+    return names | {slug: names.get(index.current(kind, slug), slug) for slug in index.aliases[kind]}

@@ -1,6 +1,6 @@
 """Articles → Postgres: an article and the rows of all its pages change together, in one transaction."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Literal
@@ -13,6 +13,7 @@ from services.render.queries import GENERATIONS, SQL
 from shared.articles import Article, article_path
 from shared.logs import log
 from shared.postgres import POSTGRES_DATA_ERRORS, Connection, NamedQueries
+from shared.site_structure import SiteStructure, StaticPage, StructureIndex
 from shared.sites import Site, Sites
 
 Status = Literal["live", "withdrawn"]
@@ -41,8 +42,10 @@ async def save(pool: asyncpg.Pool, article: Article, site: Site) -> PublishedSta
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
     """
     async with _live_generation(pool) as (connection, sql):
+        # First: a change of the structure locks it before it marks articles.
+        structures = await read_structures(connection, sql, [site.slug], for_share=True)
         before = await connection.fetchval(sql["site_of"], article.id)
-        is_new = bool(await save_all(connection, sql, [(article, site)]))
+        is_new = bool(await save_all(connection, sql, [(article, site)], structures))
         if is_new:
             for slug in sorted({site.slug, before or site.slug}):  # sorted: two builders must not deadlock
                 await connection.execute(SQL["bump_site_version"], slug)
@@ -93,10 +96,60 @@ async def _live_generation(pool: asyncpg.Pool) -> AsyncIterator[tuple[Connection
         yield connection, GENERATIONS[await connection.fetchval(SQL["live_schema"])]
 
 
+async def read_structures(
+    connection: "Connection | asyncpg.Connection", sql: NamedQueries, sites: Sequence[str], *, for_share: bool = False
+) -> dict[str, StructureIndex]:
+    """Return the structures of sites that have one; `for_share`: they cannot change until the transaction's end."""
+    rows = await connection.fetch(sql["structures_for_share" if for_share else "structures"], list(sites))
+    return {row["site"]: StructureIndex(msgspec.json.decode(row["content"], type=SiteStructure)) for row in rows}
+
+
+async def save_structure(pool: asyncpg.Pool, structure: SiteStructure) -> bool:
+    """Write a site's structure, and mark the articles whose words change with it; return False for an older version."""
+    async with _live_generation(pool) as (connection, sql):
+        row = await connection.fetchrow(sql["structure_for_update"], structure.site)
+        if await connection.fetchval(sql["save_structure"], *structure_row(structure)) is None:
+            return False
+        before = None if row is None else StructureIndex(msgspec.json.decode(row["content"], type=SiteStructure))
+        if lists := projections.lists_with_other_words(before, StructureIndex(structure)):
+            await connection.execute(sql["mark_outdated"], structure.site, lists)
+        await connection.execute(SQL["bump_site_version"], structure.site)
+        return True
+
+
+async def save_page(pool: asyncpg.Pool, page: StaticPage) -> bool:
+    """Write a static page; return False for an older version."""
+    async with _live_generation(pool) as (connection, sql):
+        if await connection.fetchval(sql["save_static_page"], *page_row(page)) is None:
+            return False
+        await connection.execute(SQL["bump_site_version"], page.site)
+        return True
+
+
+def structure_row(structure: SiteStructure) -> tuple[object, ...]:
+    """Return the row of a structure."""
+    return structure.site, structure.version, msgspec.json.encode(structure).decode()
+
+
+def page_row(page: StaticPage) -> tuple[object, ...]:
+    """Return the row of a static page."""
+    return page.id, page.site, page.version, page.state, page.slug, msgspec.json.encode(page).decode()
+
+
 async def save_all(
-    connection: "Connection | asyncpg.Connection", sql: NamedQueries, articles: Sequence[SiteArticle]
+    connection: "Connection | asyncpg.Connection",
+    sql: NamedQueries,
+    articles: Sequence[SiteArticle],
+    structures: Mapping[str, StructureIndex],
 ) -> set[str]:
-    """Write articles, each once, into a generation; return the ids of those that were new or newer."""
+    """Write articles, each once, into a generation; return the ids of those that were new or newer.
+
+    Args:
+        connection: In a transaction.
+        sql: The statements for the generation.
+        articles: As they came; their words are indexed as sites call them now.
+        structures: Of the sites that have one.
+    """
     rows = await connection.fetchmany(sql["save_article"], [_row(article) for article, _ in articles])
     saved = {row["id"] for row in rows}
     new = [(article, site) for article, site in articles if article.id in saved]
@@ -112,7 +165,7 @@ async def save_all(
     published = [(article, site) for article, site in new if article.state == "published"]
     if published:
         await connection.executemany(sql["save_listings"], [_listings(article, site) for article, site in published])
-        await connection.executemany(sql["save_search"], [_search(article) for article, _ in published])
+        await connection.executemany(sql["save_search"], [_search(article, structures) for article, _ in published])
     changes = [
         (article.id, article.site, times)
         for article, _ in published
@@ -148,8 +201,9 @@ def _listings(article: Article, site: Site) -> tuple[object, ...]:
     return article.id, article.site, projections.sort_time(article), article.number, list(keys), list(keys.values())
 
 
-def _search(article: Article) -> tuple[object, ...]:
-    terms = projections.search_terms(article)
+def _search(article: Article, structures: Mapping[str, StructureIndex]) -> tuple[object, ...]:
+    structure = structures.get(article.site)
+    terms = projections.search_terms(article if structure is None else structure.resolved(article))
     return (
         article.id,
         article.site,

@@ -12,7 +12,6 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 import asyncpg
-import msgspec
 
 from services.render.pages import paths
 from services.render.pages.document import Document
@@ -24,6 +23,7 @@ from services.render.site.page_reader import LIST_PAGE_SIZE, PageReader
 from services.render.site.redirects_and_gone import NoPage, Redirect
 from shared.articles import Article
 from shared.progress_bar import progress_bar
+from shared.site_structure import author_path, page_path
 
 BATCH_ARTICLES = 200
 DECODED_ARTICLES_MAX = 12_000
@@ -54,7 +54,7 @@ class BulkPageReader(PageReader):
         """Return the article of a row, decoded before or now."""
         article = self.decoded.get(row["id"]) if "id" in row else None
         if article is None:
-            article = msgspec.json.decode(row["content"], type=Article)
+            article = super().decode(row)
             self.decoded[article.id] = article
         return article
 
@@ -72,9 +72,8 @@ class BulkPageReader(PageReader):
         if size != LIST_PAGE_SIZE:
             return await super().listed(name, page, size)
         if self.prefetched_list[0] != name:
-            everything = (self.site.slug, name, LIST_ARTICLES_MAX, 0, False)
             self._trim_decoded()
-            self.prefetched_list = name, await self.connection.fetch(self.sql["listed"], *everything)
+            self.prefetched_list = name, await self.list_rows(name, LIST_ARTICLES_MAX, 0, with_contents=False)
         rows = self.prefetched_list[1][(page - 1) * size :]
         await self._load_missing(rows[:size])
         return self.track(rows[:size]), len(rows) > size
@@ -149,9 +148,11 @@ async def site_urls(reader: PageReader) -> SiteUrls:
     """Return all URLs of a site that have a page."""
     site = reader.site
     articles = {row[0]: row[1] for row in await reader.rows("all_articles")}
-    counts = dict(await reader.rows("all_lists"))
+    counts = await reader.list_counts()
     lists = {f"section/{one.slug}": paths.section_path(one.slug) for one in site.sections}
     lists |= {name: f"/{name}/" for name in counts if name.startswith("tag/")}
+    if site.structure is not None:
+        lists |= {f"author/{slug}": author_path(slug) for slug in site.structure.authors}
     for name in counts:
         if name.startswith("month/"):
             year, month = name.removeprefix("month/").split("-")
@@ -162,6 +163,8 @@ async def site_urls(reader: PageReader) -> SiteUrls:
         for number in range(1, min(routes.PAGES_MAX, max(1, -(-counts.get(name, 0) // LIST_PAGE_SIZE))) + 1)
     ]
     parts = [int(row[0]) for row in await reader.rows("sitemap_parts", PART_NUMBERS)]
+    if site.structure is not None:
+        others += [page_path(one.slug) for one in site.structure.pages.values()]
     others += ["/", "/so-do-site", "/luu-tru/", "/tim-kiem"]
     others += [feed_path(section, kind) for section in (None, *site.sections) for kind in ("rss", "atom")]
     others += [*map(part_path, parts), "/sitemap-pages.xml", "/sitemap.xml", "/news-sitemap.xml", "/robots.txt"]

@@ -11,7 +11,7 @@ from services.render.crawl.links import file_id, media_name, own_links
 from services.render.pages.document import Document
 from services.render.pages.themes import theme_of
 from services.render.queries import GENERATIONS
-from services.render.site.page_reader import PageReader
+from services.render.site.page_reader import PageReader, read_site
 from services.render.site.redirects_and_gone import Redirect
 from shared.sites import Site
 
@@ -73,6 +73,7 @@ async def check_site(connection: asyncpg.Connection, schema: str, site: Site, pu
     """Render every page of a site, in one snapshot of a generation, and resolve all links."""
     report = SiteCheckReport()
     async with connection.transaction(isolation="repeatable_read", readonly=True):
+        site = await read_site(connection, GENERATIONS[schema], site)
         reader = BulkPageReader(connection, site, GENERATIONS[schema])
         urls = await site_urls(reader)
         links = LinkChecker(urls, site, public_url)

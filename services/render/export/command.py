@@ -26,9 +26,11 @@ from services.render.pages.html import render_error
 from services.render.pages.themes import theme_of
 from services.render.queries import GENERATIONS, SQL
 from services.render.settings import RenderSettings
+from services.render.site.page_reader import read_site
 from services.render.site.representations import CACHE_IMMUTABLE, CACHE_REVALIDATE, page_csp, security_headers
 from shared.cli import CommandError, unreachable
 from shared.object_store import FILES, PUBLIC, TYPES, open_store
+from shared.site_structure import AUTHOR_PATH_PREFIX, Kind, page_path
 from shared.sites import Site, read_sites
 
 STATEMENT_SECONDS = 120
@@ -76,7 +78,7 @@ async def _export(settings: RenderSettings, site: Site, folder: ExportFolder) ->
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             sql = GENERATIONS[await connection.fetchval(SQL["live_schema"])]
-            reader = BulkPageReader(connection, site, sql)
+            reader = BulkPageReader(connection, await read_site(connection, sql, site), sql)
             exporter = SiteExporter(folder, open_store(settings.media), site.url)
             report = await exporter.export_site(reader)
     finally:
@@ -176,6 +178,32 @@ async def _redirects(reader: BulkPageReader, report: SiteCheckReport, urls: Site
     for path, state in await reader.rows("all_hidden"):
         if state == "killed" and path not in pages:
             gone.add(path)
+    moved |= {url: to for url, to in (await _redirects_of_structure(reader, urls)).items() if url not in pages}
     moved.setdefault("/favicon.ico", theme_of(reader.site).paths["icon.svg"])
     numbers: Mapping[int, str] = urls.articles
     return Redirects(dict(sorted(moved.items())), sorted(gone), numbers)
+
+
+async def _redirects_of_structure(reader: BulkPageReader, urls: SiteUrls) -> dict[str, str]:
+    """Return the addresses of slugs that were given up: each page of a list, feeds, and static pages."""
+    index = reader.site.structure
+    if index is None:
+        return {}
+    moved: dict[str, str] = {}
+    roots: dict[Kind, str] = {"section": "/", "tag": "/tag/", "author": AUTHOR_PATH_PREFIX}
+    for kind, root in roots.items():
+        for slug in sorted(index.aliases[kind]):
+            present = f"{root}{index.current(kind, slug)}/"
+            moved |= {
+                f"{root}{slug}/{url.removeprefix(present)}": url for url in urls.others if _is_of_list(url, present)
+            }
+            moved[f"{root}{slug}"] = present
+    for former, slug in await reader.rows("static_page_former_slugs"):
+        moved[page_path(former)] = page_path(slug)
+    return moved
+
+
+def _is_of_list(url: str, path: str) -> bool:
+    """Return whether a URL is a page or a feed of a list."""
+    rest = url.removeprefix(path)
+    return url.startswith(path) and "/" not in rest and (rest in ("", "rss.xml", "atom.xml") or rest.endswith(".html"))

@@ -9,6 +9,7 @@ from services.render.pages.dates import local_date, local_day, month_name
 from services.render.pages.document import Document
 from services.render.pages.feeds import feed_path, feed_title
 from services.render.pages.file_notes import file_note
+from services.render.pages.menus import menu_links
 from services.render.pages.page_data import ListInfo, ListPage, RelatedArticles
 from services.render.pages.paths import month_path, page_path, section_path, tag_path
 from services.render.pages.search_query import RANKED_MAX, ParsedQuery, SearchRequest, SearchResult, excerpt, highlight
@@ -19,6 +20,8 @@ from services.render.pages.translations import error_text, language_name, og_loc
 from shared.article_identity import local_iso, permanent_id, published_date
 from shared.articles import Article, article_path
 from shared.embeds import PLATFORM_NAMES, embed_url
+from shared.site_structure import MENUS, StaticPage, author_path
+from shared.site_structure import page_path as page_path_of
 from shared.sites import Section, Site
 from shared.slugs import name_slug
 from shared.structured_data import crop, hosted_images, is_hosted, news_article, summary
@@ -67,6 +70,11 @@ def render_list(info: ListInfo, page: ListPage, site: Site, public_url: str) -> 
     return _render("list.html", site, public_url, path, list_info=info, list_page=page, section=info.section)
 
 
+def render_static_page(page: StaticPage, site: Site, public_url: str) -> Document:
+    """Render a page that is no article."""
+    return _render("page.html", site, public_url, page_path_of(page.slug), page=page)
+
+
 def render_months(months: Sequence[tuple[int, int, int]], site: Site, public_url: str) -> Document:
     """Render the archive: each month with its number of articles."""
     return _render("archive.html", site, public_url, "/luu-tru/", months=months)
@@ -113,6 +121,12 @@ def _visible_date(article: Article, site: Site) -> str:
     return local_date(article.published_at, site.zone, site.language, article.date_precision)
 
 
+def _author_path(site: Site, name: str) -> str:
+    """Return the path of an author's page; "" if the newsroom has made none."""
+    author = site.structure.author(name) if site.structure else None
+    return author_path(author.slug) if author else ""
+
+
 def _render(template: str, site: Site, public_url: str, path: str, **given: Any) -> Document:
     theme = theme_of(site)
     everywhere: dict[str, Any] = {
@@ -130,6 +144,9 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "words": translations(site),
         "locale": og_locale(site),
         "section": None,
+        "menus": {name: menu_links(site, name) for name in MENUS},
+        "static_page_path": page_path_of,
+        "author_path_of": lambda name: _author_path(site, name),
         "article_path": article_path,
         "section_path": section_path,
         "tag_path": tag_path,

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.articles import Article
+from shared.site_structure import StructureAuthor
 from shared.sites import Section
 
 
@@ -28,9 +29,10 @@ class ListPage:
 
 @dataclass(frozen=True)
 class ListInfo:
-    """A list: its path, its title, and its kind (section, tag or archive)."""
+    """A list: its path, its title, and its kind (section, tag, author or archive)."""
 
     path: str
     title: str
     kind: str
     section: Section | None = None
+    author: StructureAuthor | None = None

@@ -30,6 +30,7 @@ from shared.articles import (
     Source,
     Table,
 )
+from shared.site_structure import StaticPage, StructureAuthor
 from shared.sites import Section, Site
 
 AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
@@ -87,6 +88,10 @@ def render_every_kind(site: Site, public_url: str) -> dict[str, Document]:
         page_data.ListInfo("/x/", "X", kind, section if kind == "section" else None)
         for kind in ("section", "tag", "archive")
     ]
+    author = StructureAuthor(slug="name", name="Name", role="Role", bio="Bio", email="a@b.vn", version=1)
+    page = StaticPage(
+        site=site.slug, id="p", version=1, state="published", slug="p", title="Page", modified_at=AT, body=one.body
+    )
     address = site, public_url
     return {
         "article": html.render_article(one, page_data.RelatedArticles(one, one, two, two), *address),
@@ -96,6 +101,10 @@ def render_every_kind(site: Site, public_url: str) -> dict[str, Document]:
             f"list of {one.kind}": html.render_list(one, page_data.ListPage(two, 2, has_more=True), *address)
             for one in lists
         },
+        "author": html.render_list(
+            page_data.ListInfo("/tac-gia/name/", "Name", "author", author=author), page_data.ListPage(two), *address
+        ),
+        "static page": html.render_static_page(page, *address),
         "list without articles": html.render_list(lists[0], page_data.ListPage([]), *address),
         "months": html.render_months([(2026, 11, 2)], *address),
         "months without articles": html.render_months([], *address),

@@ -21,6 +21,7 @@ WORDS = translate(
         "address": _("Address"),
         "all_months": _("Archive by month"),
         "archive": _("Archive"),
+        "author": _("Author"),
         "back_to_top": _("Back to top"),
         "by_date": _("Newest first"),
         "by_relevance": _("Relevance"),

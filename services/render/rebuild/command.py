@@ -50,6 +50,7 @@ async def rebuild(arguments: argparse.Namespace, settings: RenderSettings) -> No
         async with replaying(settings.kafka, connection, schema, sites) as replay:
             begun = time.monotonic()
             await replay.catch_up(await replay.ends())
+            await generations.copy_missing_structures(connection, live, schema)
             count = sum(version is not None for version in replay.versions.values())
             seconds = time.monotonic() - begun
             print(f"rebuilt {count} articles in {schema}, {count / max(seconds, 0.001):,.0f} a second", flush=True)

@@ -36,8 +36,10 @@ KEYS = {
     "old_addresses": ("article", "site", "address"),
     "search": ("article",),
     "visibility_changes": ("article", "at"),
+    "structures": ("site",),
+    "static_pages": ("id", "site"),
 }
-"""The tables of a generation, each with its key, the article's id first."""
+"""The tables of a generation, each with its key: the id of the article or static page, or the site, first."""
 
 
 class GenerationError(CommandError):
@@ -128,6 +130,13 @@ async def differing_articles(connection: asyncpg.Connection, one: str, other: st
         )
         found.update(row[0] for row in await connection.fetch(query))
     return sorted(found)
+
+
+async def copy_missing_structures(connection: asyncpg.Connection, live: str, schema: str) -> None:
+    """Copy the structures and static pages that the topic does not have: ingest sends these again."""
+    for table in ("structures", "static_pages"):
+        query = f"INSERT INTO {schema}.{table} SELECT * FROM {live}.{table} ON CONFLICT DO NOTHING"  # noqa: S608
+        await connection.execute(query)
 
 
 async def truncate_spares(connection: asyncpg.Connection) -> None:

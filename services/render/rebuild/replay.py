@@ -1,4 +1,4 @@
-"""Kafka `articles`, from its beginning → a generation, while builders are running.
+"""Kafka `articles` and `site-structure`, from their beginnings → a generation, while builders are running.
 
 The topic is compacted: it has the newest state of each article, and for a while earlier ones. The version decides, as
 for the builders.
@@ -14,13 +14,15 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.structs import ConsumerRecord
 
 from services.render.builder import store
+from services.render.builder.projections import PROJECTION_VERSION, lists_with_other_words
 from services.render.queries import GENERATIONS
 from shared.articles import Article
 from shared.kafka.connection import READ_COMMITTED, KafkaConfig
 from shared.postgres import POSTGRES_DATA_ERRORS
 from shared.progress_bar import progress_bar
+from shared.site_structure import SiteStructure, StaticPage, StructureIndex, StructureMessage
 from shared.sites import Sites
-from shared.topics import ARTICLES
+from shared.topics import ARTICLES, SITE_STRUCTURE
 
 BATCH_ARTICLES = 200
 POLL_MS = 200
@@ -56,6 +58,7 @@ class Replay:
                 fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_ARTICLES)
                 await self._replay([record for records in fetched.values() for record in records])
                 advance(await self._position(ends) - before)
+        await self.refresh_words()
         return True
 
     async def _position(self, partitions: Iterable[TopicPartition]) -> int:
@@ -65,6 +68,9 @@ class Replay:
         newest: dict[str, Article] = {}
         gone: set[str] = set()
         for record in records:
+            if record.topic == SITE_STRUCTURE.name:
+                await self._apply_structure(record)
+                continue
             one = (record.key or b"").decode("utf-8", "replace")
             try:
                 article = self._read(record.value)
@@ -79,6 +85,31 @@ class Replay:
         if newest or gone:
             await self._write(newest.values(), gone)
 
+    async def _apply_structure(self, record: ConsumerRecord) -> None:
+        """Write a structure or a static page. Articles that were written before get the words of the newest one."""
+        if record.value is None:
+            return
+        try:
+            message: SiteStructure | StaticPage = msgspec.json.decode(record.value, type=StructureMessage)
+            async with self._connection.transaction():
+                if isinstance(message, StaticPage):
+                    await self._connection.execute(self._sql["save_static_page"], *store.page_row(message))
+                    return
+                before = (await store.read_structures(self._connection, self._sql, [message.site])).get(message.site)
+                await self._connection.execute(self._sql["save_structure"], *store.structure_row(message))
+                if lists := lists_with_other_words(before, StructureIndex(message)):
+                    await self._connection.execute(self._sql["mark_outdated"], message.site, lists)
+        except (msgspec.DecodeError, *POSTGRES_DATA_ERRORS) as error:
+            self.unreadable[f"{record.topic}-{record.partition}:{record.offset}"] = str(error)[:200]
+
+    async def refresh_words(self) -> None:
+        """Write the words of articles again that were written before a structure renamed their tags or authors."""
+        last = ""
+        while rows := await self._connection.fetch(self._sql["outdated_rows"], PROJECTION_VERSION, last):
+            last = rows[-1]["id"]
+            articles = [msgspec.json.decode(row["content"], type=Article) for row in rows]
+            await self._write([one for one in articles if one.site in self._sites], set(), is_known=True)
+
     def _read(self, value: bytes | None) -> Article | None:
         if value is None:
             return None
@@ -87,7 +118,7 @@ class Replay:
             raise LookupError(f"unknown-site: {article.site}")
         return article
 
-    async def _write(self, newest: Iterable[Article], gone: set[str]) -> None:
+    async def _write(self, newest: Iterable[Article], gone: set[str], *, is_known: bool = False) -> None:
         articles = [(one, self._sites[one.site]) for one in newest]
         async with self._connection.transaction():
             if gone:
@@ -96,6 +127,8 @@ class Replay:
                 for placed in articles:
                     if not await self._put([placed]):
                         self.unreadable[placed[0].id] = "Postgres cannot store it"
+        if is_known:
+            return
         self.versions |= dict.fromkeys(gone)
         for article, _ in articles:
             self.versions[article.id] = max(article.version, self.versions.get(article.id) or 0)
@@ -105,7 +138,9 @@ class Replay:
             return True
         try:
             async with self._connection.transaction():
-                await store.save_all(self._connection, self._sql, articles)
+                slugs = sorted({site.slug for _, site in articles})
+                structures = await store.read_structures(self._connection, self._sql, slugs)
+                await store.save_all(self._connection, self._sql, articles, structures)
         except POSTGRES_DATA_ERRORS:
             return False
         return True
@@ -126,7 +161,11 @@ async def replaying(
     await consumer.start()
     try:
         cluster = await consumer._client.fetch_all_metadata()  # noqa: SLF001 - there is no public API
-        parts = [TopicPartition(ARTICLES.name, number) for number in cluster.partitions_for_topic(ARTICLES.name) or ()]
+        parts = [
+            TopicPartition(name, number)
+            for name in (SITE_STRUCTURE.name, ARTICLES.name)
+            for number in sorted(cluster.partitions_for_topic(name) or ())
+        ]
         consumer.assign(parts)
         await consumer.seek_to_beginning(*parts)
         yield Replay(consumer, connection, schema, sites)

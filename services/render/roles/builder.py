@@ -12,7 +12,7 @@ from shared.kafka.producer import Producer
 from shared.postgres import open_pool
 from shared.role import Process, Role
 from shared.topic_watch import TopicWatch
-from shared.topics import ARTICLES, PAGES_LIVE, wanted_topics
+from shared.topics import ARTICLES, PAGES_LIVE, SITE_STRUCTURE, wanted_topics
 from shared.tracing import consumer_middlewares, start_tracing, stop_tracing
 
 
@@ -24,22 +24,29 @@ async def run_builder(settings: RenderSettings, process: Process) -> AsyncIterat
     producer = Producer(settings.kafka)
     producer.start()
     builder = Builder(pool, producer, process.follow_sites(settings))
-    reindexing = process.spawn(builder.reindex(), "reindex")
+    reindexing = process.spawn(builder.keep_indexed(), "reindex")
     broker = create_broker(settings.kafka, consumer_middlewares())
     offsets = ConsumerOffsets("render", "builder", ARTICLES.name)
     follower = DatabaseConsumer(broker, pool, offsets, settings.group, builder.on_article, process=process)
-    watching = process.spawn(follower.watch(), "compare positions")
-    topics = TopicWatch(settings.kafka, wanted_topics(settings.replication, [ARTICLES, PAGES_LIVE], dead_letters=False))
+    structure_offsets = ConsumerOffsets("render", "builder", SITE_STRUCTURE.name)
+    structure_group = f"{settings.group}-structure"
+    structures = DatabaseConsumer(
+        broker, pool, structure_offsets, structure_group, builder.on_structure, process=process
+    )
+    watching = [process.spawn(one.watch(), "compare positions") for one in (follower, structures)]
+    used = [ARTICLES, PAGES_LIVE, SITE_STRUCTURE]
+    topics = TopicWatch(settings.kafka, wanted_topics(settings.replication, used, dead_letters=False))
     checking = process.spawn(topics.run(), "check the topics")
     try:
         async with run_broker(broker, settings.kafka, process):
             yield Role(
-                "builder", not_ready=lambda: builder.not_ready() + follower.not_ready(), degraded=topics.warnings
+                "builder",
+                not_ready=lambda: [*builder.not_ready(), *follower.not_ready(), *structures.not_ready()],
+                degraded=topics.warnings,
             )
     finally:
-        reindexing.cancel()
-        watching.cancel()
-        checking.cancel()
+        for task in (reindexing, *watching, checking):
+            task.cancel()
         await producer.stop()
         pool.terminate()
         await stop_tracing()

@@ -15,7 +15,8 @@ from services.render.pages.page_data import RelatedArticles
 from services.render.queries import GENERATIONS, SCHEMAS, SQL
 from shared.articles import Article
 from shared.postgres import Connection, NamedQueries
-from shared.sites import Section, Site
+from shared.site_structure import KINDS, PageLink, SiteStructure, StructureIndex
+from shared.sites import Section, Site, with_structure
 
 LIST_PAGE_SIZE = 20
 RELATED_MAX = 5
@@ -72,8 +73,12 @@ class PageReader:
         return articles
 
     def decode(self, row: asyncpg.Record) -> Article:
-        """Return the article of a row."""
-        return msgspec.json.decode(row["content"], type=Article)
+        """Return the article of a row, with its section, tags and authors as they are called now."""
+        return self.site.resolved(msgspec.json.decode(row["content"], type=Article))
+
+    def list_keys(self, name: str) -> list[str]:
+        """Return the lists that show what is in a list now."""
+        return [name] if self.site.structure is None else self.site.structure.list_keys(name)
 
     async def article_row(self, number: int) -> asyncpg.Record | None:
         """Return the row of the article with a public number, whether it is public or not."""
@@ -81,8 +86,38 @@ class PageReader:
 
     async def listed(self, name: str, page: int = 1, size: int = LIST_PAGE_SIZE) -> tuple[list[Article], bool]:
         """Return one page of a list, and whether there is another."""
-        articles = await self.articles("listed", name, size + 1, (page - 1) * size, True)
+        articles = self.track(await self.list_rows(name, size + 1, (page - 1) * size, with_contents=True))
         return articles[:size], len(articles) > size
+
+    async def list_rows(self, name: str, limit: int, offset: int, *, with_contents: bool) -> list[asyncpg.Record]:
+        """Return rows of a list, and of those that stand for it."""
+        keys = self.list_keys(name)
+        query, wanted = ("listed", name) if len(keys) == 1 else ("listed_in_any", keys)
+        return await self.connection.fetch(self.sql[query], self.site.slug, wanted, limit, offset, with_contents)
+
+    async def tags(self, limit: int) -> list[tuple[str, int]]:
+        """Return the most used tags under their present names, with the numbers of articles."""
+        index = self.site.structure
+        if index is None or not (index.tags or index.aliases["tag"]):
+            return [(str(name), int(count)) for _, name, count in await self.rows("tags", limit)]
+        former = sorted(index.aliases["tag"])
+        lists = [f"tag/{slug}" for slug in former], [f"tag/{index.current('tag', slug)}" for slug in former]
+        found = await self.rows("tags_of_aliases", limit, *lists)
+        return [(index.tag_name(str(name)), int(count)) for _, name, count in found]
+
+    async def list_counts(self) -> dict[str, int]:
+        """Return how many articles each list has, under its present name."""
+        counts = {str(name): int(count) for name, count in await self.rows("all_lists")}
+        index = self.site.structure
+        if index is None:
+            return counts
+        for kind in KINDS:
+            for slug in index.aliases[kind]:
+                if counts.pop(f"{kind}/{slug}", None) is not None:
+                    present = f"{kind}/{index.current(kind, slug)}"
+                    (row,) = await self.rows("count_listed", index.list_keys(present))
+                    counts[present] = int(row[0])
+        return counts
 
     async def related_articles(self, article: Article) -> RelatedArticles:
         """Return the articles that an article's page links to."""
@@ -93,17 +128,18 @@ class PageReader:
         return await self.connection.fetch(
             self.sql["related_articles"],
             self.site.slug,
-            [f"section/{one.section}" for one in articles],
+            [" ".join(self.list_keys(f"section/{one.section}")) for one in articles],
             [projections.sort_time(one) for one in articles],
             [one.number for one in articles],
-            [
-                " ".join(name for name in projections.list_keys(one, self.site) if name.startswith("tag/"))
-                for one in articles
-            ],
+            [" ".join(self._tag_pairs(one)) for one in articles],
             [one.translation_of or one.id for one in articles],
             RELATED_MAX,
             with_contents,
         )
+
+    def _tag_pairs(self, article: Article) -> list[str]:
+        tags = [name for name in projections.list_keys(article, self.site) if name.startswith("tag/")]
+        return [f"{key}={name}" for name in tags for key in self.list_keys(name)]
 
     def arrange_related(self, article: Article, rows: Sequence[asyncpg.Record]) -> RelatedArticles:
         """Order the related articles of an article, and track them."""
@@ -136,7 +172,7 @@ class PageReader:
         size = search_query.PAGE_RESULTS
         limit_offset = (size + 1, (search.page - 1) * size)
         matches = (terms.indexed, terms.pairs, terms.folded)
-        filters = (search.section, since, until)
+        filters = (self.site.section_keys(search.section) if search.section else [], since, until)
         if search.by_date:
             found = await self.articles("search_by_date", *matches, *filters, *limit_offset, terms.is_indexed)
             return search_query.SearchResult(found[:size], 0, len(found) > size, terms=terms)
@@ -173,6 +209,29 @@ async def _read_site_version(connection: Connection, site: Site) -> asyncpg.Reco
         _last_schema = row["schema_name"]
 
 
+_structured: dict[str, tuple[Site, tuple[int, int], Site]] = {}
+"""By slug: a site as it is configured, the versions of its structure and pages, and the site with both."""
+
+
+async def _site_with_structure(connection: Connection, sql: NamedQueries, site: Site, stamp: tuple[int, int]) -> Site:
+    known = _structured.get(site.slug)
+    if known is not None and known[0] is site and known[1] == stamp:
+        return known[2]
+    structured = await read_site(connection, sql, site)
+    _structured[site.slug] = site, stamp, structured
+    return structured
+
+
+async def read_site(connection: "Connection | asyncpg.Connection", sql: NamedQueries, site: Site) -> Site:
+    """Return a site with the structure and static pages of a generation; as it is configured if there is none yet."""
+    content = await connection.fetchval(sql["structure"], site.slug)
+    if content is None:
+        return site
+    rows = await connection.fetch(sql["static_page_links"], site.slug)
+    pages = {row["id"]: PageLink(row["slug"], row["title"]) for row in rows}
+    return with_structure(site, StructureIndex(msgspec.json.decode(content, type=SiteStructure), pages))
+
+
 async def hidden_articles(pool: asyncpg.Pool, article_ids: Iterable[str]) -> set[str]:
     """Return those of the given articles that are not public now."""
     schema = await pool.fetchval(SQL["live_schema"])
@@ -194,5 +253,7 @@ async def read_snapshot(
         connection.transaction(isolation="repeatable_read", readonly=True),
     ):
         row = await _read_site_version(connection, site)
-        reader = PageReader(connection, site, GENERATIONS[row["schema_name"]], [row["number"]])
+        sql, stamp = GENERATIONS[row["schema_name"]], (row["structure_version"], row["pages_version"])
+        site = await _site_with_structure(connection, sql, site, stamp)
+        reader = PageReader(connection, site, sql, [row["number"], stamp])
         return (row["version"], row["changed_at"]), await read(reader), reader

@@ -122,6 +122,8 @@ class Portal:
             self._files |= {path: _file(asset, CACHE_IMMUTABLE) for path, asset in theme.assets.items()}
         self._hosts: dict[str, Site] = {}
         self._errors: dict[tuple[str, int], Representations] = {}
+        self._structured: dict[str, Site] = {}
+        """The sites with their structures, as they were last read: error pages have menus, too."""
         self._changed_at = datetime.fromtimestamp(self._sites.changed_at, UTC)
 
     async def cached_response(self, request: RsgiRequest) -> CachedResponse | None:
@@ -200,6 +202,9 @@ class Portal:
     ) -> PageResult:
         pool = self._pools.searches if request.path == SEARCH else self._pools.pages
         version, result, reader = await page_reader.read_snapshot(pool, site, lambda reader: handler(reader, request))
+        if self._structured.get(site.slug) is not reader.site:
+            self._structured[site.slug] = reader.site
+            self._errors = {key: one for key, one in self._errors.items() if key[0] != site.slug}
         if isinstance(result, Redirect | NoPage):
             return result
         dependency_hash = hashlib.blake2b(repr(reader.dependencies).encode(), digest_size=16).digest()
@@ -264,7 +269,7 @@ class Portal:
         PAGES.labels("error").inc()
         representations = self._errors.get((site.slug, status))
         if representations is None:
-            document = render_error(site, site.url, status)
+            document = render_error(self._structured.get(site.slug, site), site.url, status)
             representations = Representations(
                 document,
                 status=status,

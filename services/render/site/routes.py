@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
+import msgspec
+
 from services.render.pages import feeds, html, page_data, paths, sitemaps
 from services.render.pages.dates import month_name
 from services.render.pages.document import Document
@@ -17,6 +19,14 @@ from services.render.pages.search_query import PAGE_RESULTS, RANKED_MAX, SearchR
 from services.render.site.page_reader import LIST_PAGE_SIZE, PageReader
 from services.render.site.redirects_and_gone import NoPage, Redirect, find_old_url, redirect_or_gone
 from shared.articles import is_undated
+from shared.site_structure import (
+    AUTHOR_PATH_PREFIX,
+    PAGE_PATH_PREFIX,
+    Kind,
+    StaticPage,
+    author_path,
+    page_path,
+)
 from shared.sites import Section
 
 PAGES_MAX = 5_000
@@ -81,16 +91,52 @@ async def _section(reader: PageReader, request: PageRequest) -> RouteResult:
     section = reader.site.section(request.parts["section"])
     if section is None:
         return await _old_url(reader, request)
+    if section.slug != request.parts["section"]:
+        return _moved(request, paths.section_path(section.slug))
     info = page_data.ListInfo(paths.section_path(section.slug), section.name, "section", section)
     return await _list(reader, request, info, f"section/{section.slug}", may_be_empty=True)
 
 
 async def _tag(reader: PageReader, request: PageRequest) -> RouteResult:
-    name = f"tag/{request.parts['tag']}"
-    names = await reader.rows("list_name", name)
+    slug, index = request.parts["tag"], reader.site.structure
+    name = f"tag/{slug}"
+    if index is not None and index.current("tag", slug) != slug:
+        return _moved(request, f"/tag/{index.current('tag', slug)}/")
+    known = index.tags.get(slug) if index is not None else None
+    names = [[known.name]] if known is not None else await reader.rows("list_name", name)
     if not names:
         return NoPage()
     return await _list(reader, request, page_data.ListInfo(f"/{name}/", str(names[0][0]), "tag"), name)
+
+
+async def _author(reader: PageReader, request: PageRequest) -> RouteResult:
+    slug, index = request.parts["author"], reader.site.structure
+    if index is None:
+        return NoPage()
+    current = index.current("author", slug)
+    author = index.authors.get(current)
+    if author is None:
+        return await _old_url(reader, request)
+    if current != slug:
+        return _moved(request, author_path(current))
+    info = page_data.ListInfo(author_path(slug), author.name, "author", author=author)
+    return await _list(reader, request, info, f"author/{slug}", may_be_empty=True)
+
+
+async def _static_page(reader: PageReader, request: PageRequest) -> RouteResult:
+    slug = request.parts["slug"]
+    rows = await reader.rows("static_page", slug)
+    if not rows:
+        return await _old_url(reader, request)
+    if rows[0][0] != slug:
+        return Redirect(page_path(str(rows[0][0])))
+    page = msgspec.json.decode(rows[0][1], type=StaticPage)
+    return partial(html.render_static_page, page, reader.site, request.public_url)
+
+
+def _moved(request: PageRequest, path: str) -> Redirect:
+    """Redirect a page of a list to the same page of the list that has its articles now."""
+    return Redirect(paths.page_path(path, request.page or 1))
 
 
 async def _month(reader: PageReader, request: PageRequest) -> RouteResult:
@@ -107,16 +153,16 @@ async def _archive(reader: PageReader, request: PageRequest) -> RouteResult:
 
 async def _site_map(reader: PageReader, request: PageRequest) -> RouteResult:
     by_section = await reader.by_section(LIST_PAGE_SIZE // 2)
-    tags = [(str(name), int(count)) for name, count in await reader.rows("tags", 60)]
+    tags = await reader.tags(60)
     months = [(int(year), int(month), int(count)) for year, month, count in await reader.rows("months")]
     return partial(html.render_site_map, by_section, tags, months, reader.site, request.public_url)
 
 
 async def _search(reader: PageReader, request: PageRequest) -> RouteResult:
-    section = request.query.get("chuyen-muc", "")
+    section = reader.site.section(request.query.get("chuyen-muc", ""))
     search = SearchRequest(
         query=request.query.get("q", "").strip()[:200],
-        section=section if reader.site.section(section) else "",
+        section=section.slug if section else "",
         since=_day(request.query.get("tu", "")),
         until=_day(request.query.get("den", "")),
         by_date=request.query.get("sap-xep") == "ngay",
@@ -143,6 +189,8 @@ async def _feed(reader: PageReader, request: PageRequest) -> RouteResult:
         section = reader.site.section(request.parts["section"])
         if section is None:
             return await _old_url(reader, request)
+        if section.slug != request.parts["section"]:
+            return Redirect(feeds.feed_path(section, request.parts["kind"]))
         articles, _ = await reader.listed(f"section/{section.slug}", 1, feeds.FEED_ARTICLES_MAX)
     else:
         articles = await reader.articles("newest", feeds.FEED_ARTICLES_MAX)
@@ -168,9 +216,12 @@ async def _sitemap_part(reader: PageReader, request: PageRequest) -> RouteResult
 
 async def _sitemap_pages(reader: PageReader, request: PageRequest) -> RouteResult:
     months = await reader.rows("months")
-    tags = await reader.rows("tags", 40_000)
+    tags = await reader.tags(40_000)
     found = ["/", "/so-do-site", "/luu-tru/", *(paths.section_path(one.slug) for one in reader.site.sections)]
-    found += [paths.tag_path(str(name)) for name, _ in tags]
+    found += [paths.tag_path(name) for name, _ in tags]
+    if reader.site.structure is not None:
+        found += [page_path(one.slug) for one in reader.site.structure.pages.values()]
+        found += [author_path(slug) for slug in reader.site.structure.authors]
     found += [paths.month_path(int(year), int(month)) for year, month, _ in months]
     return partial(sitemaps.urls, [(path, None, None) for path in found], reader.site, request.public_url)
 
@@ -207,8 +258,17 @@ async def _old_url(reader: PageReader, request: PageRequest) -> RouteResult:
 
 async def _add_slash(reader: PageReader, request: PageRequest) -> RouteResult:
     name = request.path[1:]
-    is_list = name == "luu-tru" or name.startswith(("luu-tru/", "tag/")) or reader.site.section(name) is not None
+    if section := reader.site.section(name):
+        return Redirect(paths.section_path(section.slug))
+    for kind, root in _LISTS_WITH_ALIASES.items():
+        if name.startswith(root):
+            slug, index = name.removeprefix(root), reader.site.structure
+            return Redirect(f"/{root}{slug if index is None else index.current(kind, slug)}/")
+    is_list = name == "luu-tru" or name.startswith("luu-tru/")
     return Redirect(f"{request.path}/") if is_list else await _old_url(reader, request)
+
+
+_LISTS_WITH_ALIASES: Mapping[Kind, str] = {"tag": "tag/", "author": AUTHOR_PATH_PREFIX[1:]}
 
 
 PAGE = r"(?:trang-(?P<page>[2-9]|[1-9]\d{1,3})\.html)?"
@@ -228,10 +288,12 @@ ROUTES: tuple[tuple[re.Pattern[str], RouteHandler], ...] = tuple(
         (r"/luu-tru/", _archive),
         (r"/luu-tru/(?P<year>\d{4})/(?P<month>\d{2})/" + PAGE, _month),
         (r"/tag/(?P<tag>[a-z0-9-]+)/" + PAGE, _tag),
+        (AUTHOR_PATH_PREFIX + r"(?P<author>[a-z0-9-]+)/" + PAGE, _author),
+        (PAGE_PATH_PREFIX + r"(?P<slug>[a-z0-9-]+)\.html", _static_page),
         (r"/(?P<section>[a-z0-9-]+)/(?P<kind>rss|atom)\.xml", _feed),
         (r"/(?P<section>[a-z0-9-]+)/" + PAGE, _section),
         (r"/(?:[^/]*-)?(?P<number>\d{1,18})\.html", _article),
-        (r"/(?:tag/[a-z0-9-]+|luu-tru/\d{4}/\d{2}|[a-z0-9-]+)", _add_slash),
+        (r"/(?:(?:tag|tac-gia)/[a-z0-9-]+|luu-tru/\d{4}/\d{2}|[a-z0-9-]+)", _add_slash),
         (r"/.*", _old_url),
     )
 )

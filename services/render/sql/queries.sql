@@ -68,6 +68,8 @@ SELECT id, content FROM generation.articles WHERE projection_version <> $1 AND i
 SELECT (SELECT schema_name FROM render.generations WHERE state = 'live') AS schema_name,
     (SELECT number FROM render.generations WHERE state = 'live') AS number,
     coalesce((SELECT version FROM render.sites WHERE site = $1), 0) AS version,
+    coalesce((SELECT version FROM generation.structures WHERE site = $1), 0) AS structure_version,
+    coalesce((SELECT max(version) FROM generation.static_pages WHERE site = $1), 0) AS pages_version,
     greatest((SELECT changed_at FROM render.sites WHERE site = $1),
              (SELECT max(at) FROM generation.visibility_changes WHERE site = $1 AND at <= now())) AS changed_at
 
@@ -97,6 +99,57 @@ WHERE o.site = $1 AND o.address = ANY ($2)
 ORDER BY p.id IS NULL, array_position($2, o.address), a.number
 LIMIT 1
 
+-- name: structure
+SELECT content FROM generation.structures WHERE site = $1
+
+-- name: structures
+SELECT site, content FROM generation.structures WHERE site = ANY ($1)
+
+-- name: structures_for_share
+-- Until the transaction's end the structure cannot change: the words of an article agree with it.
+SELECT site, content FROM generation.structures WHERE site = ANY ($1) FOR SHARE
+
+-- name: structure_for_update
+SELECT content FROM generation.structures WHERE site = $1 FOR UPDATE
+
+-- name: save_structure
+-- An older version changes nothing: no row is returned.
+INSERT INTO generation.structures AS s (site, version, content) VALUES ($1, $2, $3::jsonb)
+ON CONFLICT (site) DO UPDATE SET version = EXCLUDED.version, content = EXCLUDED.content
+WHERE s.version < EXCLUDED.version
+RETURNING site
+
+-- name: save_static_page
+INSERT INTO generation.static_pages AS p (id, site, version, state, slug, content) VALUES ($1, $2, $3, $4, $5, $6::jsonb)
+ON CONFLICT (id, site) DO UPDATE
+SET version = EXCLUDED.version, state = EXCLUDED.state, slug = EXCLUDED.slug, content = EXCLUDED.content
+WHERE p.version < EXCLUDED.version
+RETURNING id
+
+-- name: static_page_links
+SELECT id, slug, content ->> 'title' AS title FROM generation.static_pages
+WHERE site = $1 AND state = 'published'
+ORDER BY title, id
+
+-- name: static_page
+-- By its slug, or by a former one; a present slug wins.
+SELECT slug, content FROM generation.static_pages
+WHERE site = $1 AND state = 'published' AND (slug = $2 OR content -> 'old_slugs' ? $2)
+ORDER BY slug <> $2, version DESC
+LIMIT 1
+
+-- name: static_page_former_slugs
+SELECT former.slug AS former_slug, p.slug FROM generation.static_pages p,
+    jsonb_array_elements_text(coalesce(p.content -> 'old_slugs', '[]')) AS former (slug)
+WHERE p.site = $1 AND p.state = 'published'
+ORDER BY p.version
+
+-- name: mark_outdated
+-- Articles of the given lists: their words follow a renamed tag or author.
+UPDATE generation.articles SET projection_version = 0
+WHERE projection_version <> 0
+    AND id IN (SELECT article FROM generation.listings WHERE site = $1 AND list = ANY ($2))
+
 -- name: newest
 SELECT content, public_until FROM generation.public_articles
 WHERE site = $1
@@ -118,34 +171,67 @@ WHERE l.site = $1 AND l.list = $2
 ORDER BY l.listed_at DESC, l.number DESC
 LIMIT $3 OFFSET $4
 
+-- name: listed_in_any
+-- The same of several lists, of which an article may be in more than one.
+SELECT a.id, CASE WHEN $5 THEN a.content END AS content, a.public_until
+FROM (
+    SELECT DISTINCT one.article, one.listed_at, one.number
+    FROM unnest($2::text[]) AS wanted (list), LATERAL (
+        SELECT l.article, l.listed_at, l.number
+        FROM generation.listings l JOIN generation.public_articles p ON p.id = l.article
+        WHERE l.site = $1 AND l.list = wanted.list
+        ORDER BY l.listed_at DESC, l.number DESC
+        LIMIT $3::bigint + $4::bigint
+    ) one
+    ORDER BY one.listed_at DESC, one.number DESC
+    LIMIT $3 OFFSET $4
+) found JOIN generation.articles a ON a.id = found.article
+ORDER BY found.listed_at DESC, found.number DESC
+
+-- name: count_listed
+SELECT count(DISTINCT l.article)::integer AS articles
+FROM generation.listings l JOIN generation.public_articles a ON a.id = l.article
+WHERE l.site = $1 AND l.list = ANY ($2)
+
 -- name: related_articles
 -- The related articles of each of the given articles: the next newer one of its section, the next older ones, the older
--- ones that share most tags (so that a later article changes no older page), and its translations. The caller orders each
+-- ones that share most tags (so that a later article changes no older page), and its translations. $2: the lists of the
+-- section; $5: pairs LIST=TAG of each list of each tag. The caller orders each
 -- kind by (shared, listed_at, number), descending; $8: with their contents.
 SELECT given.n::integer AS n, near.kind, near.shared, near.listed_at, near.number,
     a.id, CASE WHEN $8 THEN a.content END AS content, a.public_until
 FROM unnest($2::text[], $3::timestamptz[], $4::bigint[], $5::text[], $6::text[])
         WITH ORDINALITY AS given (section, at, number, tags, original, n),
     LATERAL (
-        (SELECT 'newer' AS kind, 0 AS shared, l.article, l.listed_at, l.number
-        FROM generation.listings l JOIN generation.public_articles a ON a.id = l.article
-        WHERE l.site = $1 AND l.list = given.section AND (l.listed_at, l.number) > (given.at, given.number)
-        ORDER BY l.listed_at, l.number
+        (SELECT 'newer' AS kind, 0 AS shared, next.article, next.listed_at, next.number
+        FROM unnest(string_to_array(given.section, ' ')) AS sections (list), LATERAL (
+            SELECT l.article, l.listed_at, l.number
+            FROM generation.listings l JOIN generation.public_articles a ON a.id = l.article
+            WHERE l.site = $1 AND l.list = sections.list AND (l.listed_at, l.number) > (given.at, given.number)
+            ORDER BY l.listed_at, l.number
+            LIMIT 1
+        ) next
+        ORDER BY next.listed_at, next.number
         LIMIT 1)
         UNION ALL
-        (SELECT 'older', 0, l.article, l.listed_at, l.number
-        FROM generation.listings l JOIN generation.public_articles a ON a.id = l.article
-        WHERE l.site = $1 AND l.list = given.section AND (l.listed_at, l.number) < (given.at, given.number)
-        ORDER BY l.listed_at DESC, l.number DESC
+        (SELECT DISTINCT 'older', 0, earlier.article, earlier.listed_at, earlier.number
+        FROM unnest(string_to_array(given.section, ' ')) AS sections (list), LATERAL (
+            SELECT l.article, l.listed_at, l.number
+            FROM generation.listings l JOIN generation.public_articles a ON a.id = l.article
+            WHERE l.site = $1 AND l.list = sections.list AND (l.listed_at, l.number) < (given.at, given.number)
+            ORDER BY l.listed_at DESC, l.number DESC
+            LIMIT $7 + 1
+        ) earlier
+        ORDER BY earlier.listed_at DESC, earlier.number DESC
         LIMIT $7 + 1)
         UNION ALL
         (SELECT 'related', found.shared, found.article, found.listed_at, found.number
         FROM (
-            SELECT tagged.article, count(*)::integer AS shared,
+            SELECT tagged.article, count(DISTINCT split_part(tags.pair, '=', 2))::integer AS shared,
                 max(tagged.listed_at) AS listed_at, max(tagged.number) AS number
-            FROM unnest(string_to_array(given.tags, ' ')) AS tags (list), LATERAL (
+            FROM unnest(string_to_array(given.tags, ' ')) AS tags (pair), LATERAL (
                 SELECT l.article, l.listed_at, l.number FROM generation.listings l
-                WHERE l.site = $1 AND l.list = tags.list AND (l.listed_at, l.number) < (given.at, given.number)
+                WHERE l.site = $1 AND l.list = split_part(tags.pair, '=', 1) AND (l.listed_at, l.number) < (given.at, given.number)
                 ORDER BY l.listed_at DESC, l.number DESC
                 LIMIT 50
             ) tagged
@@ -203,11 +289,22 @@ GROUP BY l.list
 ORDER BY l.list DESC
 
 -- name: tags
-SELECT (array_agg(l.name ORDER BY l.listed_at DESC, l.number DESC))[1] AS name, count(*)::integer AS articles
+SELECT l.list, (array_agg(l.name ORDER BY l.listed_at DESC, l.number DESC))[1] AS name, count(*)::integer AS articles
 FROM generation.listings l JOIN generation.public_articles a ON a.id = l.article
 WHERE l.site = $1 AND l.list LIKE 'tag/%'
 GROUP BY l.list
 ORDER BY count(*) DESC, l.list
+LIMIT $2
+
+-- name: tags_of_aliases
+-- The same with tags that were merged: $3, $4: each former list and the one that it stands for.
+SELECT coalesce(m.target, l.list) AS list, (array_agg(l.name ORDER BY l.listed_at DESC, l.number DESC))[1] AS name,
+    count(DISTINCT l.article)::integer AS articles
+FROM generation.listings l JOIN generation.public_articles a ON a.id = l.article
+LEFT JOIN unnest($3::text[], $4::text[]) AS m (list, target) ON m.list = l.list
+WHERE l.site = $1 AND l.list LIKE 'tag/%'
+GROUP BY 1
+ORDER BY 3 DESC, 1
 LIMIT $2
 
 -- name: list_name
@@ -242,14 +339,14 @@ LIMIT $3
 -- name: search
 -- The newest articles with the words in their title and the newest with them anywhere, the best match first.
 -- $2 and $3 are for indexes: words and pairs of words, null if there are none; $4 is the whole query, and $14 says
--- whether $2 and $3 are equivalent to it; $5 all words as a phrase; $6 words with diacritics; $7 section, $8 since,
+-- whether $2 and $3 are equivalent to it; $5 all words as a phrase; $6 words with diacritics; $7 sections, $8 since,
 -- $9 until; $10 limit of the ranking. If at most $11 match, an index finds them and they are sorted. If more match, a
 -- scan from the newest on finds the newest: the function behind the operator @@ keeps the planner from the index.
 WITH fitting AS MATERIALIZED (
     SELECT s.article, s.listed_at FROM generation.search s
     WHERE s.site = $1
         AND ($2::text IS NULL OR s.words @@ $2::text::tsquery) AND ($3::text IS NULL OR s.pairs @@ $3::text::tsquery)
-        AND ($7 = '' OR s.section = $7) AND s.listed_at >= $8 AND s.listed_at < $9
+        AND (cardinality($7::text[]) = 0 OR s.section = ANY ($7::text[])) AND s.listed_at >= $8 AND s.listed_at < $9
 ), few AS MATERIALIZED (
     SELECT * FROM fitting LIMIT $11 + 1
 ), are_few AS MATERIALIZED (
@@ -257,7 +354,7 @@ WITH fitting AS MATERIALIZED (
 ), candidates AS (
     (SELECT s.article FROM generation.search s JOIN generation.public_articles a ON a.id = s.article
     WHERE s.site = $1 AND s.title_words @@ $4::text::tsquery AND ($14 OR s.words @@ $4::text::tsquery)
-        AND ($7 = '' OR s.section = $7) AND s.listed_at >= $8 AND s.listed_at < $9
+        AND (cardinality($7::text[]) = 0 OR s.section = ANY ($7::text[])) AND s.listed_at >= $8 AND s.listed_at < $9
     ORDER BY s.listed_at DESC LIMIT $10)
     UNION
     (SELECT s.article FROM (SELECT * FROM few WHERE (SELECT yes FROM are_few) ORDER BY listed_at DESC) newest
@@ -267,7 +364,7 @@ WITH fitting AS MATERIALIZED (
     UNION
     (SELECT s.article FROM generation.search s JOIN generation.public_articles a ON a.id = s.article
     WHERE NOT (SELECT yes FROM are_few) AND s.site = $1 AND ts_match_vq(s.words, $4::text::tsquery)
-        AND ($7 = '' OR s.section = $7) AND s.listed_at >= $8 AND s.listed_at < $9
+        AND (cardinality($7::text[]) = 0 OR s.section = ANY ($7::text[])) AND s.listed_at >= $8 AND s.listed_at < $9
     ORDER BY s.listed_at DESC LIMIT $10)
 ), ranked AS (
     SELECT s.article, s.listed_at,
@@ -288,7 +385,7 @@ FROM generation.search s JOIN generation.public_articles a ON a.id = s.article
 WHERE s.site = $1
     AND ($2::text IS NULL OR s.words @@ $2::text::tsquery) AND ($3::text IS NULL OR s.pairs @@ $3::text::tsquery)
     AND ($10 OR s.words @@ $4::text::tsquery)
-    AND ($5 = '' OR s.section = $5) AND s.listed_at >= $6 AND s.listed_at < $7
+    AND (cardinality($5::text[]) = 0 OR s.section = ANY ($5::text[])) AND s.listed_at >= $6 AND s.listed_at < $7
 ORDER BY s.listed_at DESC, a.number DESC
 LIMIT $8 OFFSET $9
 
@@ -337,7 +434,8 @@ SELECT schema_name FROM render.generations WHERE state = 'live'
 SELECT id FROM generation.articles
 
 -- name: truncate
-TRUNCATE generation.articles, generation.listings, generation.old_addresses, generation.search, generation.visibility_changes
+TRUNCATE generation.articles, generation.listings, generation.old_addresses, generation.search,
+    generation.visibility_changes, generation.structures, generation.static_pages
 
 -- name: analyze
 SELECT render.analyze_generation($1)

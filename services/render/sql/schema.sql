@@ -101,6 +101,27 @@ BEGIN
 
         GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON
             articles, public_articles, listings, old_addresses, search, visibility_changes TO presstally_render;
+
+        CREATE TABLE structures (
+            site text PRIMARY KEY,
+            version bigint NOT NULL,
+            content jsonb NOT NULL
+        );
+        COMMENT ON TABLE structures IS 'The structure of each site, with the slugs that were given up: every page resolves its articles through it.';
+
+        CREATE TABLE static_pages (
+            id text NOT NULL,
+            site text NOT NULL,
+            version bigint NOT NULL,
+            state text NOT NULL,
+            slug text NOT NULL,
+            content jsonb NOT NULL,
+            PRIMARY KEY (id, site)
+        );
+        COMMENT ON TABLE static_pages IS 'Pages that are no articles; withdrawn ones stay as such.';
+        CREATE INDEX static_pages_slug ON static_pages (site, slug);
+
+        GRANT SELECT, INSERT, UPDATE, DELETE, TRUNCATE ON structures, static_pages TO presstally_render;
         EXECUTE format('GRANT USAGE ON SCHEMA %I TO presstally_render', schema_name);
     END LOOP;
     PERFORM set_config('search_path', '"$user", public', true);

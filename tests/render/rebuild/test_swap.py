@@ -41,6 +41,7 @@ class Consumer:
         begin, self.at = self.at, len(self.records)
         found = [
             SimpleNamespace(
+                topic="articles",
                 partition=0,
                 offset=offset,
                 key=key.encode(),

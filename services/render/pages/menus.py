@@ -1,0 +1,62 @@
+"""A site's menus → links. Pure. An entry whose target is gone is not shown; one whose target was merged follows it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from services.render.pages.paths import section_path, tag_path
+from services.render.pages.translations import translations
+from shared.site_structure import MenuItem, page_path
+from shared.sites import Site
+
+
+@dataclass(frozen=True)
+class MenuLink:
+    """A link of a menu, and those below it."""
+
+    label: str
+    href: str
+    section: str = ""
+    """Slug of the section to which it leads; "" for other links."""
+    items: Sequence["MenuLink"] = ()
+    is_external: bool = False
+
+
+def menu_links(site: Site, name: str) -> list[MenuLink]:
+    """Return a menu's links: those that the newsroom has chosen, else the home page and the sections for `main`."""
+    chosen = None if site.structure is None else site.structure.structure.menus.get(name)
+    if chosen is not None:
+        return [link for item in chosen if (link := _link(site, item))]
+    if name != "main":
+        return []
+    home = MenuLink(str(translations(site)["home"]), "/")
+    return [home, *(MenuLink(one.name, section_path(one.slug), one.slug) for one in site.sections)]
+
+
+def _link(site: Site, item: MenuItem) -> MenuLink | None:
+    below = [link for one in item.items if (link := _link(site, one))]
+    target = _target(site, item)
+    if target is None:
+        return None
+    label, href, section = target
+    return MenuLink(item.label or label, href, section, below, is_external=item.kind == "url")
+
+
+def _target(site: Site, item: MenuItem) -> tuple[str, str, str] | None:
+    """Return name, path and section of an entry's target; None if it is gone."""
+    match item.kind:
+        case "home":
+            return str(translations(site)["home"]), "/", ""
+        case "url":
+            return item.target, item.target, ""
+        case "section":
+            section = site.section(item.target)
+            return None if section is None else (section.name, section_path(section.slug), section.slug)
+        case "tag":
+            assert site.structure is not None
+            slug = site.structure.current("tag", item.target)
+            tag = site.structure.tags.get(slug)
+            return tag.name if tag else slug, tag_path(tag.name if tag else slug), ""
+        case _:
+            assert site.structure is not None
+            page = site.structure.pages.get(item.target)
+            return None if page is None else (page.title, page_path(page.slug), "")

@@ -1,0 +1,227 @@
+"""Pages follow the structure of their site: renames and merges move articles at once, with redirects everywhere."""
+
+import asyncio
+import random
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import pytest
+
+from services.render.builder import store
+from services.render.crawl.site_check import check_site
+from shared.articles import Author, Paragraph
+from shared.site_structure import (
+    MenuItem,
+    SiteStructure,
+    StaticPage,
+    StructureAuthor,
+    StructureSection,
+    StructureTag,
+)
+
+AT = datetime(2026, 11, 29, tzinfo=UTC)
+
+
+def sections(*pairs: tuple[str, str]) -> list[StructureSection]:
+    return [StructureSection(slug=slug, name=name, version=1) for slug, name in pairs]
+
+
+async def apply(portal: Any, version: int, **fields: Any) -> bool:
+    given = {"sections": sections(("tin-tuc", "Tin tức"), ("van-hoa", "Văn hóa")), **fields}
+    structure = SiteStructure(site=portal.site.slug, version=version, modified_at=AT, **given)
+    return await store.save_structure(portal.pool, structure)
+
+
+async def put_page(portal: Any, version: int, **fields: Any) -> bool:
+    given: dict[str, Any] = {"id": "p-1", "state": "published", "slug": "gioi-thieu", "title": "Giới thiệu", **fields}
+    page = StaticPage(site=portal.site.slug, version=version, modified_at=AT, **given)
+    return await store.save_page(portal.pool, page)
+
+
+async def redirect_of(portal: Any, address: str) -> str | None:
+    found = await portal.get(address)
+    return found.headers.get("location") if found.status == 301 else None
+
+
+async def test_renamed_section_moves_with_redirects_on_every_surface(portal: Any) -> None:
+    """The list, its pages and feeds redirect, the new ones have the articles, and sitemaps have the new ones only."""
+    for number in range(1, 46):
+        await portal.add(number)
+    before = await portal.get("/bai-so-1-1.html")
+    assert "Tin tức" in before.text
+    assert await apply(portal, 5, sections=sections(("thoi-su", "Thời sự")), section_aliases={"tin-tuc": "thoi-su"})
+    for old, new in (
+        ("/tin-tuc/", "/thoi-su/"),
+        ("/tin-tuc", "/thoi-su/"),
+        ("/tin-tuc/trang-2.html", "/thoi-su/trang-2.html"),
+        ("/tin-tuc/trang-99.html", "/thoi-su/trang-99.html"),
+        ("/tin-tuc/?trang=3", "/thoi-su/trang-3.html"),
+        ("/tin-tuc/rss.xml", "/thoi-su/rss.xml"),
+        ("/tin-tuc/atom.xml", "/thoi-su/atom.xml"),
+    ):
+        assert await redirect_of(portal, old) == new, old
+    assert "Bài số 45" in (await portal.get("/thoi-su/")).text
+    assert "Bài số 5" in (await portal.get("/thoi-su/trang-3.html")).text
+    assert (await portal.get("/thoi-su/trang-4.html")).status == 404
+    assert "Bài số 45" in (await portal.get("/thoi-su/rss.xml")).text
+    article = await portal.get("/bai-so-1-1.html", if_none_match=before.headers["etag"])
+    assert article.status == 200
+    assert "/tin-tuc/" not in article.text
+    assert '"articleSection":"Thời sự"' in article.text
+    assert 'href="/thoi-su/"' in article.text
+    for address in ("/", "/so-do-site", "/sitemap-pages.xml", "/tim-kiem?q=bai", "/khong-co"):
+        found = (await portal.get(address)).text
+        assert "/tin-tuc/" not in found, address
+        assert "thoi-su" in found, address
+    assert "/bai-so-3-3.html" in (await portal.get("/tim-kiem?q=bai&chuyen-muc=tin-tuc&sap-xep=ngay&trang=5")).text
+
+
+async def test_merged_sections_are_one_list_without_duplicates(portal: Any) -> None:
+    """Articles of both are in one order; one that was in both comes once; neighbours are of the whole section."""
+    for number in range(1, 31):
+        await portal.add(
+            number, section="tin-tuc" if number % 2 else "van-hoa", also_in=["van-hoa"] * (number % 4 == 1)
+        )
+    await apply(portal, 1, sections=sections(("tin-tuc", "Tin tức")), section_aliases={"van-hoa": "tin-tuc"})
+    listed = (await portal.get("/tin-tuc/")).text + (await portal.get("/tin-tuc/trang-2.html")).text
+    places = [listed.index(f"/bai-so-{number}-{number}.html") for number in range(30, 0, -1)]
+    assert places == sorted(places)
+    middle = (await portal.get("/bai-so-15-15.html")).text
+    assert 'rel="next" href="/bai-so-16-16.html"' in middle
+    assert 'rel="prev" href="/bai-so-14-14.html"' in middle
+    async with portal.pool.acquire() as connection:
+        report = await check_site(connection, "render", portal.site, portal.site.url)
+    assert (report.failed, report.broken) == ({}, {})
+
+
+async def test_older_structure_changes_nothing_and_none_shows_the_seed(portal: Any) -> None:
+    """Until the first structure has come the configuration's sections are shown; a message that is late is skipped."""
+    await portal.add(1)
+    assert "Văn hóa" in (await portal.get("/")).text
+    assert await apply(portal, 5, sections=sections(("tin-tuc", "Mới")))
+    assert not await apply(portal, 4)
+    assert not await apply(portal, 5)
+    home = (await portal.get("/")).text
+    assert "Mới" in home
+    assert "Văn hóa" not in home
+
+
+async def test_merged_tag_has_one_page_name_and_search_word(portal: Any) -> None:
+    """The former tag redirects, its spelling is replaced on pages and in feeds, and searches find the new words."""
+    await portal.add(1, tags=["Ruộng", "Lúa"])
+    await portal.add(2, tags=["dat"])
+    tag = StructureTag(slug="dat", name="Đất đai", version=1)
+    with_slug = msgspec.structs.replace(tag, slug="dat-dai")
+    aliases = {"ruong": "dat-dai", "dat": "dat-dai"}
+    await apply(portal, 1, tags=[with_slug], tag_aliases=aliases)
+    assert await redirect_of(portal, "/tag/ruong/") == "/tag/dat-dai/"
+    assert await redirect_of(portal, "/tag/dat") == "/tag/dat-dai/"
+    found = (await portal.get("/tag/dat-dai/")).text
+    assert "Bài số 1" in found
+    assert "Bài số 2" in found
+    article = (await portal.get("/bai-so-1-1.html")).text
+    assert "Đất đai" in article
+    assert "Ruộng" not in article
+    assert "<category>Đất đai</category>" in (await portal.get("/rss.xml")).text
+    site_map = (await portal.get("/so-do-site")).text
+    assert 'Đất đai</a> <span class="count">2</span>' in site_map
+    assert "/tag/ruong/" not in (await portal.get("/sitemap-pages.xml")).text
+    assert await store.reindex(portal.pool, {portal.site.slug: portal.site}, _no_wait) == 2
+    assert "Bài số 1" in (await portal.get("/tim-kiem?q=dat+dai")).text
+    assert "Bài số 1" not in (await portal.get("/tim-kiem?q=ruong&sap-xep=ngay")).text
+
+
+async def _no_wait() -> None:
+    return None
+
+
+async def test_author_page_has_profile_and_articles_of_every_byline(portal: Any) -> None:
+    """Bylines of the former name lead to the page; a private address is nowhere; bylines without a page are texts."""
+    await portal.add(1, authors=[Author("N.V.A"), Author("Khách")])
+    author = StructureAuthor(
+        slug="nguyen-van-a",
+        name="Nguyễn Văn A",
+        role="Phóng viên",
+        bio="Dòng một\nDòng <b>hai</b>",
+        email="a@x.vn",
+        version=1,
+    )
+    await apply(portal, 1, authors=[author], author_aliases={"n-v-a": "nguyen-van-a"})
+    page = (await portal.get("/tac-gia/nguyen-van-a/")).text
+    assert "Phóng viên" in page
+    assert "&lt;b&gt;hai" in page
+    assert "a@x.vn" not in page
+    assert "Bài số 1" in page
+    assert await redirect_of(portal, "/tac-gia/n-v-a/") == "/tac-gia/nguyen-van-a/"
+    article = (await portal.get("/bai-so-1-1.html")).text
+    assert '<a href="/tac-gia/nguyen-van-a/" rel="author">Nguyễn Văn A</a>' in article
+    assert "https://haihau.example/tac-gia/nguyen-van-a/" in article
+    assert "Khách" in article
+    assert (await portal.get("/tac-gia/khach/")).status == 404
+
+
+async def test_static_page_menu_and_their_withdrawal(portal: Any) -> None:
+    """A page is at its address and in the menu, follows another slug, and leaves the menu when it is withdrawn."""
+    menu = [
+        MenuItem(kind="home"),
+        MenuItem(kind="section", target="cu", label="Mục cũ", items=[MenuItem(kind="section", target="van-hoa")]),
+        MenuItem(kind="page", target="p-1"),
+        MenuItem(kind="section", target="khong-co"),
+        MenuItem(kind="url", target="https://cong.example/", label="Cổng <huyện>"),
+    ]
+    await apply(
+        portal,
+        1,
+        menus={"main": menu, "footer": [MenuItem(kind="page", target="p-1")]},
+        section_aliases={"cu": "tin-tuc"},
+    )
+    assert await put_page(portal, 1, body=[Paragraph("Về <strong>chúng tôi</strong>")])
+    page = await portal.get("/trang/gioi-thieu.html")
+    assert page.status == 200
+    assert "<strong>chúng tôi</strong>" in page.text
+    home = (await portal.get("/")).text
+    assert home.count('href="/trang/gioi-thieu.html"') == 3
+    assert 'href="/tin-tuc/">Mục cũ</a>' in home
+    assert "Cổng &lt;huyện&gt;" in home
+    assert "khong-co" not in home
+    assert await put_page(portal, 2, slug="ve-chung-toi", old_slugs=["gioi-thieu"])
+    assert await redirect_of(portal, "/trang/gioi-thieu.html") == "/trang/ve-chung-toi.html"
+    assert await put_page(portal, 3, state="withdrawn", slug="ve-chung-toi", old_slugs=["gioi-thieu"])
+    assert not await put_page(portal, 2)
+    assert (await portal.get("/trang/ve-chung-toi.html")).status == 404
+    assert "/trang/" not in (await portal.get("/")).text
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["/trang/", "/trang", "/tac-gia/", "/trang/khong-co.html", "/trang/trang-2.html", "/tac-gia/x", "/tag/khong-co"],
+)
+async def test_addresses_without_a_page_are_no_errors(portal: Any, address: str) -> None:
+    """Addresses near those of the new pages are redirects or 404."""
+    await apply(portal, 1)
+    assert (await portal.get(address)).status in (301, 404)
+
+
+async def test_merge_under_concurrent_publications_loses_no_article(portal: Any) -> None:
+    """Articles are saved while structures come: at the end every list has all its articles, once."""
+    chance = random.Random(3)
+
+    async def publish() -> None:
+        for number in range(1, 21):
+            await portal.add(number, section=chance.choice(["tin-tuc", "van-hoa"]), tags=[chance.choice(["A", "B"])])
+            await asyncio.sleep(0)
+
+    async def restructure() -> None:
+        for version in range(1, 11):
+            tags = [StructureTag(slug="a", name="A" if version % 2 else "Á", version=version)]
+            aliases = {"van-hoa": "tin-tuc"} if version == 10 else {}
+            await apply(portal, version, tags=tags, tag_aliases={"b": "a"}, section_aliases=aliases)
+            await asyncio.sleep(0)
+
+    await asyncio.gather(publish(), restructure())
+    await store.reindex(portal.pool, {portal.site.slug: portal.site}, _no_wait)
+    listed = (await portal.get("/tin-tuc/")).text
+    assert all(f"/bai-so-{number}-{number}.html" in listed for number in range(1, 21))
+    words = await portal.pool.fetch("SELECT article FROM render.search WHERE marked_words @@ 'á'::tsquery")
+    assert len(words) == 20
