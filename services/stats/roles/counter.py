@@ -13,6 +13,7 @@ from services.stats.counting.log_span import LogSpan
 from services.stats.counting.reconciliation import run_reconciliation
 from services.stats.counting.refused_origins import follow_refused_origins
 from services.stats.counting.retention import run_reads_retention, run_retention
+from services.stats.counting.site_structures import follow_structures
 from services.stats.settings import StatsSettings
 from shared.kafka.consumer import create_broker, run_broker
 from shared.kafka.producer import Producer
@@ -37,6 +38,7 @@ async def run_counter(settings: StatsSettings, process: Process) -> AsyncIterato
         follow_adjustments(others, pool, producer, process),
         *follow_titles(others, pool, producer, process),
         follow_refused_origins(others, pool, producer, process),
+        follow_structures(others, pool, producer, process),
     ]
     topics, span = TopicWatch(kafka, wanted_topics(settings.replication)), LogSpan(kafka)
     tasks = [

@@ -10,12 +10,14 @@ from services.stats.counter_api.counter_cache import CounterCache
 from services.stats.counter_api.endpoints import FORMS, CounterEndpoints, widget_script
 from services.stats.counter_api.live_stream import LiveStreams
 from services.stats.counter_api.prometheus_exporter import run_exporter
+from services.stats.queries import STATISTICS_SQL
 from services.stats.settings import StatsSettings
 from services.stats.statistics.overview import OverviewRoutes
 from services.stats.statistics.routes import StatisticsRoutes
 from shared.postgres import open_pool
 from shared.process import raise_open_files_limit
 from shared.role import Process, Role
+from shared.structure_watch import StructureWatch
 
 COUNTER_READS_MAX = 4
 """Connections to Postgres for counters: articles have two of them at most."""
@@ -41,6 +43,10 @@ async def run_widget(settings: StatsSettings, process: Process) -> AsyncIterator
     statistics_pool = await open_pool(url, role="presstally_stats", size=4, statement_timeout_seconds=10)
     statistics = StatisticsRoutes(statistics_pool, sites, settings.read_statistics_tokens)
     overview = OverviewRoutes(counters, sites, lambda: statistics.auth)
+    structures = StructureWatch(
+        statistics_pool, sites, STATISTICS_SQL["structure_versions"], STATISTICS_SQL["structures"]
+    )
+    following = process.spawn(structures.run(), "structure of sites")
     exporting = process.spawn(run_exporter(counters, sites), "site counters for Prometheus")
     try:
         yield Role(
@@ -63,5 +69,6 @@ async def run_widget(settings: StatsSettings, process: Process) -> AsyncIterator
         )
     finally:
         exporting.cancel()
+        following.cancel()
         pool.terminate()
         statistics_pool.terminate()

@@ -535,3 +535,20 @@ COMMENT ON TABLE stats.refused_origins IS 'Views that collectors refused, becaus
 COMMENT ON COLUMN stats.refused_origins.day IS 'UTC day, in days since 1970.';
 COMMENT ON COLUMN stats.refused_origins.origin IS 'As senders claim it; empty for further ones.';
 GRANT SELECT, INSERT, UPDATE, DELETE ON stats.refused_origins TO presstally_stats;
+
+CREATE TABLE stats.site_structures (
+    site text PRIMARY KEY,
+    version bigint NOT NULL,
+    content jsonb NOT NULL
+);
+COMMENT ON TABLE stats.site_structures IS 'The structure of each site, from the topic site-structure.';
+
+CREATE TABLE stats.section_aliases (
+    site text NOT NULL,
+    slug text NOT NULL,
+    target text NOT NULL,
+    PRIMARY KEY (site, slug)
+);
+COMMENT ON TABLE stats.section_aliases IS 'Slugs that sections gave up, and the section that has their articles: what was read in them counts there.';
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON stats.site_structures, stats.section_aliases TO presstally_stats;

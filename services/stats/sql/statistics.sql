@@ -10,10 +10,16 @@ WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'curr
 GROUP BY 1
 
 -- name: section_series
--- $2: the section. Articles have days only.
+-- $2: the section, or a slug that was given up for it. Articles have days only.
+WITH present AS (
+    SELECT coalesce((SELECT target FROM stats.section_aliases WHERE site = $1 AND slug = $2), $2) AS slug
+)
 SELECT width_bucket(bucket_start, $5::bigint[]) - 1 AS bucket, sum(views)::bigint AS views,
     sum(visits)::bigint AS visits, sum(visitors)::bigint AS visitors
-FROM stats.counts JOIN stats.articles AS a ON a.id = counts.article AND a.site = $1 AND a.section = $2
+FROM stats.counts JOIN stats.articles AS a ON a.id = counts.article AND a.site = $1 AND a.section = ANY (ARRAY(
+    SELECT slug FROM present
+    UNION SELECT al.slug FROM stats.section_aliases AS al JOIN present ON al.site = $1 AND al.target = present.slug
+))
 WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current')
     AND counts.site = $1 AND article <> '' AND grain = 'day' AND bucket_start >= $3 AND bucket_start < $4
 GROUP BY 1
@@ -52,12 +58,14 @@ WITH g AS (
         AND bucket_start < $4
     GROUP BY article
 )
-SELECT article, title, section, state, path, views, visits, visitors
+SELECT article, title, coalesce(al.target, section) AS section, state, path, views, visits, visitors
 FROM counted
 LEFT JOIN stats.articles AS a ON a.id = counted.article AND a.site = $1
+LEFT JOIN stats.section_aliases AS al ON al.site = $1 AND al.slug = a.section
 LEFT JOIN stats.links AS l USING (article)
 WHERE (a.id IS NOT NULL OR NOT EXISTS (SELECT FROM stats.articles WHERE site = $1))
-    AND ($6::text IS NULL OR section = $6) AND (NOT $7 OR (title IS NOT NULL AND path IS NOT NULL))
+    AND ($6::text IS NULL OR coalesce(al.target, section)
+        = coalesce((SELECT target FROM stats.section_aliases WHERE site = $1 AND slug = $6), $6)) AND (NOT $7 OR (title IS NOT NULL AND path IS NOT NULL))
     AND CASE $5 WHEN 'views' THEN views WHEN 'visits' THEN visits ELSE visitors END > 0
 ORDER BY CASE $5 WHEN 'views' THEN views WHEN 'visits' THEN visits ELSE visitors END DESC, article
 LIMIT $8
@@ -102,12 +110,14 @@ WITH g AS (
     WHERE site = $1 AND article <> '' AND NOT starts_with(article, '/') AND first_bucket + cardinality(visitors) > $2
     GROUP BY article
 )
-SELECT article, title, section, state, path, online
+SELECT article, title, coalesce(al.target, section) AS section, state, path, online
 FROM here
 LEFT JOIN stats.articles AS a ON a.id = here.article AND a.site = $1
+LEFT JOIN stats.section_aliases AS al ON al.site = $1 AND al.slug = a.section
 LEFT JOIN stats.links AS l USING (article)
 WHERE online > 0 AND (a.id IS NOT NULL OR NOT EXISTS (SELECT FROM stats.articles WHERE site = $1))
-    AND ($3::text IS NULL OR section = $3) AND (NOT $4 OR (title IS NOT NULL AND path IS NOT NULL))
+    AND ($3::text IS NULL OR coalesce(al.target, section)
+        = coalesce((SELECT target FROM stats.section_aliases WHERE site = $1 AND slug = $3), $3)) AND (NOT $4 OR (title IS NOT NULL AND path IS NOT NULL))
 ORDER BY online DESC, article
 LIMIT $5
 
@@ -115,9 +125,10 @@ LIMIT $5
 WITH g AS (
     SELECT generation FROM stats.generations WHERE state = 'current'
 )
-SELECT coalesce(section, '') AS section, count(DISTINCT article)::bigint AS articles, sum(views)::bigint AS views,
+SELECT coalesce(al.target, section, '') AS section, count(DISTINCT article)::bigint AS articles, sum(views)::bigint AS views,
     sum(visits)::bigint AS visits, sum(visitors)::bigint AS visitors
 FROM stats.counts JOIN g USING (generation) LEFT JOIN stats.articles AS a ON a.id = counts.article AND a.site = $1
+LEFT JOIN stats.section_aliases AS al ON al.site = $1 AND al.slug = a.section
 WHERE counts.site = $1 AND article <> '' AND NOT starts_with(article, '/') AND grain = $2 AND bucket_start >= $3
     AND bucket_start < $4
     AND (a.id IS NOT NULL OR NOT EXISTS (SELECT FROM stats.articles WHERE site = $1))
@@ -179,3 +190,23 @@ SELECT origin, sum(views)::bigint AS views FROM stats.refused_origins
 WHERE site = $1 AND day >= $2
 GROUP BY origin
 ORDER BY origin = '', views DESC, origin
+
+-- name: save_structure
+-- An older version changes nothing: no row is returned.
+INSERT INTO stats.site_structures AS s (site, version, content) VALUES ($1, $2, $3::jsonb)
+ON CONFLICT (site) DO UPDATE SET version = EXCLUDED.version, content = EXCLUDED.content
+WHERE s.version < EXCLUDED.version
+RETURNING site
+
+-- name: delete_section_aliases
+DELETE FROM stats.section_aliases WHERE site = $1
+
+-- name: save_section_aliases
+INSERT INTO stats.section_aliases (site, slug, target) SELECT $1, slug, target
+FROM unnest($2::text[], $3::text[]) AS given (slug, target)
+
+-- name: structure_versions
+SELECT site, version FROM stats.site_structures
+
+-- name: structures
+SELECT content FROM stats.site_structures WHERE site = ANY ($1)

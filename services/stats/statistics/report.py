@@ -101,7 +101,7 @@ class ReportReader:
 
         edges = bucket_start(begin, step, site), bucket_start(end - 1, step, site)
         return await self._cache.get(
-            ("series", site.slug, step, *edges, article, section),
+            ("series", *_key(site), step, *edges, article, section),
             LONG_SECONDS if section else age,
             lambda: self._in_snapshot(read),
         )
@@ -126,7 +126,7 @@ class ReportReader:
             return TopReport(snapshot.at_seconds, articles, sections)
 
         return await self._cache.get(
-            ("most read", site.slug, span, measure, section, public_only, with_sections),
+            ("most read", *_key(site), span, measure, section, public_only, with_sections),
             self._age(span),
             lambda: self._in_snapshot(read),
         )
@@ -139,7 +139,7 @@ class ReportReader:
             return TopReport(snapshot.at_seconds, articles, [])
 
         return await self._cache.get(
-            ("online", site.slug, section, public_only), NOW_SECONDS, lambda: self._in_snapshot(read)
+            ("online", *_key(site), section, public_only), NOW_SECONDS, lambda: self._in_snapshot(read)
         )
 
     async def top_pages(self, site: Site, range_at: RangeAt[DayRange] | None, measure: Measure) -> PagesReport:
@@ -163,7 +163,7 @@ class ReportReader:
             sections = await read_sections(snapshot, site, range_at(snapshot.at_seconds))
             return TopReport(snapshot.at_seconds, [], sections)
 
-        return await self._cache.get(("sections", site.slug, span), self._age(span), lambda: self._in_snapshot(read))
+        return await self._cache.get(("sections", *_key(site), span), self._age(span), lambda: self._in_snapshot(read))
 
     async def refused_origins(self, site: Site) -> tuple[int, list[tuple[str, int]]]:
         """Return the moment (seconds) and the refused origins; see `read_refused_origins`."""
@@ -198,6 +198,11 @@ class ReportReader:
         if span.grain == "total" or span.end - span.begin > LONG_SPAN_SECONDS:
             return LONG_SECONDS
         return TODAY_SECONDS if span.end - span.begin < LONG_SPAN_SECONDS // 4 else DAYS_SECONDS
+
+
+def _key(site: Site) -> tuple[str, int]:
+    """Return what answers by section depend on: the site, and the version of its structure."""
+    return site.slug, 0 if site.structure is None else site.structure.version
 
 
 async def read_page(snapshot: Snapshot, site: Site, period: Period) -> PageData:

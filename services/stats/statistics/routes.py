@@ -346,7 +346,7 @@ class StatisticsRoutes:
         if slug is not None and site.section(slug) is None:
             names = ", ".join(section.slug for section in site.sections)
             raise Problem(422, f"There is no section {slug!r}; there are {names}.", field="section", headers=ANY_ORIGIN)
-        return slug
+        return slug if slug is None else site.section_slug(slug)
 
     def _caching(self, site: Site, seconds: int, *, owner: bool = False) -> dict[str, str]:
         """Return how long caches may keep an answer; that for the owner of a token is for nobody else."""
