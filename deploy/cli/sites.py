@@ -1,6 +1,7 @@
 """`presstally sites check [PATH]`: check the sites' configuration as the services would, before anything changes.
 
-It also says what would change in the running installation, and which public articles would be in no section.
+It also says what would change in the running installation, where the newsroom's sections differ, and which public
+articles would be in no section.
 """
 
 import argparse
@@ -20,10 +21,12 @@ import msgspec
 from deploy.cli.installation import CHECKOUT, running_service
 from deploy.cli.words import PROGRAM
 from services.ingest.articles.undeclared_sections import describe_undeclared, find_undeclared
+from services.ingest.queries import STRUCTURE_SQL
 from services.render.pages.theme_check import check_theme
 from services.stats.statistics.access import StatisticsAuth
 from shared.origins import InvalidOriginError, normalize_origin
 from shared.settings import SettingsError
+from shared.site_structure import SiteStructure
 from shared.sites import Site, Sites, SitesError, read_sites
 from shared.sites_reload import changed_sites
 
@@ -162,7 +165,7 @@ def _describe_field(name: str, before: Any, after: Any) -> str:
     if name == "sections":
         old, new = ({one["slug"] for one in side or ()} for side in (before, after))
         parts = [f"+{slug}" for slug in sorted(new - old)] + [f"-{slug}" for slug in sorted(old - new)]
-        return f"sections {' '.join(parts) or 'have other names or another order'}"
+        return f"sections {' '.join(parts) or 'have other names or another order'}: only new sites begin with them"
     if name == "origins":
         if before and before[0] != after[0]:
             return f"origins: its address changes from {before[0]} to {after[0]}"
@@ -175,14 +178,43 @@ def _describe_field(name: str, before: Any, after: Any) -> str:
     return texts.get(name, name)
 
 
+async def _structures(connection: asyncpg.Connection) -> list[SiteStructure]:
+    """Return the structures that newsrooms have made; none before the migration that stores them."""
+    try:
+        rows = await connection.fetch(STRUCTURE_SQL["structure_contents"])
+    except asyncpg.UndefinedTableError:
+        return []
+    return [msgspec.json.decode(row["content"], type=SiteStructure) for row in rows]
+
+
+def describe_differences(sites: Mapping[str, Site], structures: Sequence[SiteStructure]) -> list[str]:
+    """Return a message for each site whose newsroom has other sections than its file."""
+    messages = []
+    for structure in structures:
+        site = sites.get(structure.site)
+        if site is None:
+            continue
+        ours = [(one.slug, one.name) for one in structure.sections]
+        if ours != [(one.slug, one.name) for one in site.sections]:
+            names = ", ".join(slug for slug, _ in ours) or "none"
+            messages.append(
+                f"site {site.slug}: the sections of the file only seeded it; its newsroom has {names} (/api/sections)"
+            )
+    return messages
+
+
 async def undeclared_sections(sites: Sites) -> list[str]:
-    """Return messages about public articles that would be in no section."""
+    """Return messages about sections that differ from the newsroom's, and about public articles in none of these."""
     try:
         async with asyncio.timeout(SECONDS_MAX):
             connection = await asyncpg.connect(os.environ["DATABASE_URL"], timeout=SECONDS_MAX)
             try:
                 await connection.execute("SET ROLE presstally_ingest")
-                return describe_undeclared(await find_undeclared(connection, sites))
+                structures = await _structures(connection)
+                found = sites.snapshot()
+                found.apply_structures(structures)
+                differing = describe_differences(sites, structures)
+                return [*differing, *describe_undeclared(await find_undeclared(connection, found))]
             finally:
                 connection.terminate()
     except (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:

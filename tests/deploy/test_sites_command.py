@@ -64,7 +64,8 @@ def test_sites_check_says_what_changes_in_the_running_installation(
     answers.append(json.dumps({"sites": [msgspec.to_builtins(RUNNING)], "problem": "a typing error"}).encode())
     assert command.run(["check", str(file), "--running", url]) == 0
     printed = capsys.readouterr().out
-    assert f"the running installation ({url}): what changes\n  ~ haihau: sections +moi -tin-tuc\n" in printed
+    change = "~ haihau: sections +moi -tin-tuc: only new sites begin with them"
+    assert f"the running installation ({url}): what changes\n  {change}\n" in printed
     assert "a typing error" in printed
     file.write_text(TABLE + 'sections = [{ slug = "tin-tuc", name = "Tin tức" }]\n', encoding="utf-8")
     assert command.run(["check", str(file), "--running", url]) == 0

@@ -1,8 +1,9 @@
 """`/api/articles` and `/api/articles/counts`: list, search and count articles."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any, get_args
+from typing import Annotated, Any, TypeVar, get_args
 
 import asyncpg
 import msgspec
@@ -49,6 +50,7 @@ from services.ingest.queries import SQL
 from shared.articles import Article, State, is_public
 from shared.text import fold_diacritics
 
+_Filters = TypeVar("_Filters", bound=ArticleFilters)
 router = APIRouter()
 
 
@@ -73,12 +75,20 @@ async def list_articles(
     if token is None:
         check_public_filters(filters)
         sites = list(context.sites) if filters.site is None else [context.site(filters.site).slug]
+        filters = await _with_former_names(context, filters, sites)
         wanted = [filters.section, filters.tag, filters.author, filters.q and title_query(filters.q)]
         start = decode_cursor(filters.cursor)
         key = (tuple(sites), start, filters.limit, *wanted, filters.full)
         content = await context.public_lists.read(key, lambda: _public_list(context, filters, sites, start, wanted))
         return Response(content, headers={"cache-control": "no-store"}, media_type="application/json")
     return await _list_for_editor(context, token, filters)
+
+
+async def _with_former_names(context: ApiContext, filters: _Filters, sites: Sequence[str]) -> _Filters:
+    """Return filters that also match articles with the former names of their section and tag."""
+    section = await context.filter_names("section", filters.section, sites)
+    tag = await context.filter_names("tag", filters.tag, sites)
+    return filters.model_copy(update={"section": section, "tag": tag})
 
 
 async def _list_for_editor(context: ApiContext, token: Caller, filters: ListFilters) -> Response:
@@ -91,13 +101,15 @@ async def _list_for_editor(context: ApiContext, token: Caller, filters: ListFilt
         after: Any = (number, NUMBER_MAX if filters.cursor is None else 0)
     else:
         after = decode_sorted_cursor(filters.cursor, order, key_type) or (None, None)
-    values = filters.values(context.visible_sites(token, filters.site), token)
+    visible = context.visible_sites(token, filters.site)
+    filters = await _with_former_names(context, filters, list(context.sites) if visible is None else visible)
+    values = filters.values(visible, token)
     statement = list_statement(filters.sort, filters.direction)
     rows = await fetch_filtered(context.pool, statement, values, *after, limit, filters.full)
     now = datetime.now(UTC)
     found = [(row, stored_article(row)) for row in rows]
     shown = [
-        (row, article_response(stored, context.site_url(stored.head.site), now))
+        (row, article_response(context.resolved(stored), context.site_url(stored.head.site), now))
         for row, stored in found
         if stored.head.site in context.sites
     ]
@@ -138,7 +150,7 @@ async def count_articles(
     """Return how many articles the filters of the list match, by state of the working version."""
     visible = context.visible_sites(token, filters.site)
     sites = sorted(site for site in context.sites if visible is None or site in visible)
-    values = filters.values(sites, token)
+    values = (await _with_former_names(context, filters, sites)).values(sites, token)
     counts = dict.fromkeys(get_args(State), 0)
     counts |= {row["state"]: row["articles"] for row in await fetch_filtered(context.pool, count_statement(), values)}
     return json_response(ArticleCounts(sites, counts, sum(counts.values())))
@@ -151,7 +163,8 @@ async def _public_list(
         await connection.execute(SQL["plan_each_list"])
         given = (sites, start, filters.limit, *wanted, filters.full)
         rows = await connection.fetch(SQL["list_published"], *given)
-    lives = [msgspec.json.decode(row["live"], type=Article) for row in rows]
+    read = [msgspec.json.decode(row["live"], type=Article) for row in rows]
+    lives = [context.site(live.site).resolved(live) for live in read]
     last, now = lives[-1].number if lives else 0, datetime.now(UTC)
     public = [without_source(live) for live in lives if is_public(live, now)]
     following = encode_cursor(rows, filters.limit, last)

@@ -29,11 +29,14 @@ from services.ingest.files.library import FILE_BYTES_MAX
 from services.ingest.media.library import MediaStore
 from services.ingest.queries import SQL
 from services.ingest.structure.seeding import StructureSeeder
+from services.ingest.structure.store import count_terms
+from services.ingest.structure.terms import slug_of, spellings_of
 from services.ingest.webhooks.sender import Sender
 from shared.articles import Article
 from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
 from shared.postgres import Connection
+from shared.site_structure import Kind
 from shared.sites import Site, Sites
 
 CONVERSIONS_MAX = 2
@@ -131,6 +134,32 @@ class ApiContext:
             names = ", ".join(site.slug for site in reached) or "the token's sites are not configured"
             raise InvalidContentError([FieldError("site", f"is required: {names}")])
         return asked
+
+    def resolved(self, stored: StoredArticle) -> StoredArticle:
+        """Return an article as it is shown: each copy with its section, tags and authors as they are called now."""
+        site = self.sites.get(stored.head.site)
+        if site is None or site.structure is None:
+            return stored
+        live = stored.live and site.resolved(stored.live)
+        scheduled = stored.scheduled and site.resolved(stored.scheduled)
+        return replace(stored, head=site.resolved(stored.head), live=live, scheduled=scheduled)
+
+    async def filter_names(self, kind: Kind, name: str | None, sites: Sequence[str]) -> str | None:
+        """Return a filter by section or tag as lists take it: every name of it that articles may have, one a line."""
+        if name is None:
+            return None
+        names = {name: None}
+        for site in (self.sites[slug] for slug in sites if slug in self.sites):
+            if site.structure is None:
+                continue
+            if kind == "section":
+                names |= dict.fromkeys(site.section_keys(name))
+            elif site.structure.tags:
+                slug = slug_of(site.structure, kind, name)
+                names |= dict.fromkeys(
+                    spellings_of(await count_terms(self.pool, site.slug, kind), site.structure, kind, slug)
+                )
+        return "\n".join(names)
 
     def site_url(self, site: str) -> str:
         """Return the public base URL of a site.

@@ -56,8 +56,9 @@ async def _read_public(connection: Connection, article_id: str) -> Article:
 async def _read_visible(context: ApiContext, token: Caller | None, article_id: str) -> Article:
     async with context.pool.acquire() as connection:
         if token is None:
-            return await _read_public(connection, article_id)
-        return (await load_article(connection, article_id, token, "read")).head
+            public = await _read_public(connection, article_id)
+            return context.site(public.site).resolved(public)
+        return context.resolved(await load_article(connection, article_id, token, "read")).head
 
 
 _READ_PROBLEMS = (403, 404, 410)
@@ -110,15 +111,19 @@ async def get_article(
     async with context.pool.acquire() as connection:
         if token is None:
             public = await _read_public(connection, article_id)
-            return not_modified(request, public.version) or _with_etag(public)
-        stored = await load_article(connection, article_id, token, "read")
+            shown = context.site(public.site).resolved(public)
+            known = not_modified(request, public.version) if shown is public else None  # a rename makes no version
+            return known or _with_etag(shown)
+        loaded = await load_article(connection, article_id, token, "read")
+    stored = context.resolved(loaded)
     if copy != "head":
         found = stored.live if copy == "live" else stored.scheduled
         if found is None:
             reason = "was never public" if copy == "live" else "has no scheduled version"
             raise Problem(404, f"This article {reason}.")
-        return not_modified(request, found.version) or _with_etag(found)
-    known = not_modified(request, stored.head.version)
+        known = not_modified(request, found.version) if found in (loaded.live, loaded.scheduled) else None
+        return known or _with_etag(found)
+    known = not_modified(request, stored.head.version) if stored.head is loaded.head else None
     if known is not None:
         return known
     return article_with_etag(article_response(stored, context.site_url(stored.head.site), datetime.now(UTC)))

@@ -144,21 +144,30 @@ def _inline(html: str, path: str) -> str:
 
 
 def _figure(one: sent.FigureIn) -> Figure:
-    if one.image is None:
-        return Figure(one.caption, None, one.credit)
-    sizes = (one.image.width, one.image.height)
-    focus = Focus(one.image.focus.x, one.image.focus.y) if one.image.focus else None
-    copies = [Rendition(copy.url, copy.width, copy.height, copy.type) for copy in one.image.renditions]
-    image = Image(
-        one.image.url,
-        one.image.alt,
-        *sizes,
-        media=one.image.media,
-        renditions=copies,
-        focus=focus,
-        bytes=one.image.bytes,
+    return Figure(one.caption, None if one.image is None else image_of(one.image), one.credit)
+
+
+def image_of(one: sent.ImageIn) -> Image:
+    """Return an image as it was sent."""
+    return Image(
+        one.url,
+        one.alt,
+        one.width,
+        one.height,
+        media=one.media,
+        renditions=[Rendition(copy.url, copy.width, copy.height, copy.type) for copy in one.renditions],
+        focus=Focus(one.focus.x, one.focus.y) if one.focus else None,
+        bytes=one.bytes,
     )
-    return Figure(one.caption, image, one.credit)
+
+
+def body_of(value: Any, body_format: str) -> list[Block]:
+    """Return the blocks of a body: of HTML or Markdown, or of blocks as they were sent.
+
+    Raises:
+        InvalidContentError: it is invalid.
+    """
+    return _body(value, body_format, [])
 
 
 def _items(items: list[sent.ItemIn], path: str, depth: int) -> list[Item]:

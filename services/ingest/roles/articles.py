@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from services.ingest.api import (
     article_list_routes,
     article_routes,
+    author_routes,
     documentation,
     file_routes,
     history_routes,
@@ -24,12 +25,15 @@ from services.ingest.api import (
     live_routes,
     me_routes,
     media_routes,
+    menu_routes,
     oidc_routes,
+    page_routes,
     people_routes,
     preview_routes,
     public_article_routes,
     section_routes,
     session_routes,
+    tag_routes,
     webhook_routes,
 )
 from services.ingest.api.body_limits import BodyLimitMiddleware
@@ -106,7 +110,8 @@ def editor_api(context: ApiContext) -> FastAPI:
     api.include_router(media_routes.router)
     api.include_router(file_routes.router)
     api.include_router(import_routes.router)
-    api.include_router(section_routes.router)
+    for structure in (section_routes, tag_routes, author_routes, menu_routes, page_routes):
+        api.include_router(structure.router)
     api.include_router(preview_routes.router)
     api.include_router(webhook_routes.router)
     api.include_router(me_routes.router)

@@ -33,7 +33,7 @@ def menu_links(site: Site, name: str) -> list[MenuLink]:
 
 
 def _link(site: Site, item: MenuItem) -> MenuLink | None:
-    below = [link for one in item.items if (link := _link(site, one))]
+    below = tuple(link for one in item.items if (link := _link(site, one)))
     target = _target(site, item)
     if target is None:
         return None

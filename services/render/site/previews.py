@@ -99,4 +99,4 @@ class Previews:
 async def _page(article: Article, reader: PageReader) -> Document:
     """Return the page of an article, as the page's own route renders it."""
     related = await reader.related_articles(article)
-    return html.render_article(article, related, reader.site, reader.site.url)
+    return html.render_article(reader.site.resolved(article), related, reader.site, reader.site.url)

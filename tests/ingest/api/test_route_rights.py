@@ -39,6 +39,7 @@ class Route:
         "public article",
         "public sites",
         "structure",
+        "page",
         "webhook",
         "webhook sites",
         "own webhooks",
@@ -149,6 +150,25 @@ ROUTES = {
     "DELETE /people/{person_id}/sessions": Route("admin", "person", status=204),
     "POST /people/{person_id}/invitation": Route("admin", "person", status=201),
     "POST /people/{person_id}/password-reset": Route("admin", "person", status=201),
+    "GET /tags": structure("read"),
+    "GET /tags/{slug}": structure("read"),
+    "PATCH /tags/{slug}": structure("publish", {"name": "Thử"}),
+    "POST /tags/{slug}/merge": structure("publish", {"into": "thu-2"}),
+    "GET /authors": structure("read"),
+    "GET /authors/{slug}": structure("read"),
+    "POST /authors": Route("publish", "site", {"name": "Tác giả {n}"}, status=201),
+    "PATCH /authors/{slug}": structure("publish", {"bio": "x"}),
+    "POST /authors/{slug}/merge": structure("publish", {"into": "thu-2"}),
+    "DELETE /authors/{slug}": structure("publish", status=204),
+    "GET /menus/{name}": structure("read"),
+    "PUT /menus/{name}": structure("publish", {"items": [{"kind": "home"}]}),
+    "DELETE /menus/{name}": structure("publish", status=204),
+    "GET /pages": structure("read"),
+    "POST /pages": Route("publish", "site", {"title": "Trang", "slug": "t{n}"}, status=201),
+    "GET /pages/{page_id}": Route("read", "page"),
+    "PATCH /pages/{page_id}": Route("publish", "page", {"title": "x"}),
+    "POST /pages/{page_id}/publish": Route("publish", "page"),
+    "POST /pages/{page_id}/unpublish": Route("publish", "page"),
     "POST /imports": Route("write", "site", b'{"external_id": "1", "title": "Bai", "section": "tin-tuc"}'),
 }
 
@@ -194,6 +214,20 @@ class World:
     async def section(self, site: str) -> None:
         made = await self.api.call("POST", "/sections", {"site": site, "name": "Thử", "slug": SECTION}, "admin")
         assert made.status in (201, 409), made.body
+        for name in ("Thử", "Thử 2"):
+            made = await self.api.call("POST", "/authors", {"site": site, "name": name}, "admin")
+            assert made.status in (201, 409), made.body
+        await self.api.create("Bài", site=site, section="tin-tuc", tags=["Thử", "Thử 2"])
+
+    async def page(self, site: str) -> str:
+        self.count += 1
+        title = "Bài của site khác" if site == OTHER else "Trang"
+        made = await self.api.call("POST", "/pages", {"site": site, "title": title, "slug": f"p{self.count}"}, "admin")
+        assert made.status == 201, made.body
+        page_id = str(made.json()["id"])
+        done = await self.api.call("POST", f"/pages/{page_id}/publish", {}, "admin", if_match="*")
+        assert done.status == 200, done.body
+        return page_id
 
     async def file(self, site: str) -> str:
         self.count += 1
@@ -211,7 +245,7 @@ class World:
         return str(made.json()["person"]["id"])
 
     async def object(self, kind: str, site: str, states: tuple[str, ...]) -> str:
-        makers = {"image": self.image, "file": self.file, "person": self.person}
+        makers = {"image": self.image, "file": self.file, "page": self.page, "person": self.person}
         return await (makers[kind](site) if kind in makers else self.article(site, *states))
 
     async def preview(self, article: str) -> str:
@@ -222,8 +256,8 @@ class World:
         """Send the request of a route about a target, with a token of the own site only."""
         method, path = name.split(" ", 1)
         preview = await self.preview(object_id) if "{preview}" in path else "x"
-        ids = dict.fromkeys(("article_id", "medium", "file_id", "webhook", "person_id"), object_id)
-        path = path.format_map({**ids, "version": 1, "slug": SECTION, "preview": preview})
+        ids = dict.fromkeys(("article_id", "medium", "file_id", "page_id", "webhook", "person_id"), object_id)
+        path = path.format_map({**ids, "version": 1, "slug": SECTION, "name": "main", "preview": preview})
         body, query = route.body, route.query
         if isinstance(body, bytes) and body == b"image":
             self.count += 1
@@ -232,10 +266,14 @@ class World:
             self.count += 1
             body = document(self.count)
         headers = {}
-        if isinstance(body, dict) and "{n}" in str(body.get("name")):
-            self.count += 1
-            body = {**body, "name": body["name"].replace("{n}", str(self.count))}
-        if route.names == "structure":
+        self.count += 1
+        if isinstance(body, dict):
+            body = {
+                key: one.replace("{n}", str(self.count)) if isinstance(one, str) else one for key, one in body.items()
+            }
+        if route.names == "page":
+            headers = {"if_match": "*"}
+        elif route.names == "structure":
             query = f"site={target}"
             headers = {"if_match": "*"}
         elif route.names == "webhook sites":

@@ -214,3 +214,24 @@ async def test_two_sites_with_the_same_slugs_are_apart(tenants: Any, pool: async
     assert [(one["slug"], one["articles"]) for one in other["sections"]] == [("tin-tuc", 1), ("bien-dong", 0)]
     await tenants.create("Bài", site="giao-thuy", section="tin-tuc")
     assert (await latest(pool)).site == "haihau"
+
+
+async def test_articles_are_shown_and_filtered_under_the_present_names(api: Any) -> None:
+    """Lists, articles, ninjs and public lists have the new section and tag at once; filters know both names."""
+    made = await api.create("Bài", section="tin-tuc", tags=["Ruộng"])
+    path = f"/articles/{made['id']}"
+    for number, step in enumerate(("submit", "approve", "publish"), 1):
+        assert (await api.call("POST", f"{path}/{step}", {"version": number}, "publish")).status == 200
+    await api.call("PATCH", "/sections/tin-tuc", {"slug": "thoi-su", "name": "Thời sự"}, "admin", if_match="*")
+    await api.call("PATCH", "/tags/ruong", {"name": "Đất"}, "publish", if_match="*")
+    for scope in ("read", None):
+        shown = (await api.call("GET", path, scope=scope)).json()
+        assert (shown["section"], shown["tags"]) == ("thoi-su", ["Đất"])
+        for query in ("section=thoi-su", "section=tin-tuc", "tag=%C4%90%E1%BA%A5t", "tag=Ru%E1%BB%99ng"):
+            listed = (await api.call("GET", f"/articles?{query}", scope=scope)).json()["articles"]
+            assert [(one["section"], one["tags"]) for one in listed] == [("thoi-su", ["Đất"])], (scope, query)
+        assert (await api.call("GET", "/articles?section=thong-bao", scope=scope)).json()["articles"] == []
+    old = await api.call("GET", path, scope="read", if_none_match='"4"')
+    assert old.status == 200, "a client that has the former section gets the new one"
+    ninjs = (await api.call("GET", f"{path}.ninjs", scope=None)).json()
+    assert ninjs["subjects"][0] == {"name": "Thời sự", "code": "thoi-su"}

@@ -10,6 +10,7 @@ import pytest
 
 from services.render.builder import store
 from services.render.crawl.site_check import check_site
+from services.render.site import page_reader
 from shared.articles import Author, Paragraph
 from shared.site_structure import (
     MenuItem,
@@ -21,6 +22,12 @@ from shared.site_structure import (
 )
 
 AT = datetime(2026, 11, 29, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def forget_structures() -> None:
+    """Tests have databases of their own, and versions in common."""
+    page_reader._structured.clear()
 
 
 def sections(*pairs: tuple[str, str]) -> list[StructureSection]:

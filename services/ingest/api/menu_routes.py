@@ -1,0 +1,205 @@
+"""`/api/menus`: the menus of a site, `main` and `footer`."""
+
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Path
+from pydantic import Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.ingest.api.article_routes import IfMatch
+from services.ingest.api.dependencies import CHANGES_ARTICLES, ApiContextDep, PublishCaller, ReadCaller
+from services.ingest.api.schemas import response_docs
+from services.ingest.api.structure_requests import (
+    SiteQuery,
+    apply,
+    change_once,
+    check_version,
+    read_index,
+    structure_site,
+    with_etag,
+)
+from services.ingest.api.structure_schemas import MenuResponse, MenuWarning
+from services.ingest.content.block_models import Input, Line
+from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.structure import changes
+from services.ingest.structure.pages import StoredPage, list_pages
+from shared.origins import InvalidOriginError, normalize_origin
+from shared.postgres import Connection
+from shared.site_structure import MENU_DEPTH_MAX, MENU_ITEMS_MAX, MENUS, MenuItem, SiteStructure, StructureIndex
+from shared.sites import Site
+
+router = APIRouter()
+MenuName = Annotated[str, Path(max_length=20, description=f"one of {', '.join(MENUS)}")]
+URL_CHARACTERS_MAX = 2_000
+
+
+class MenuItemIn(Input):
+    """An entry of a menu: `target` is the slug of a section or tag, the ID of a static page, or an https URL."""
+
+    kind: Literal["home", "section", "tag", "page", "url"]
+    target: Annotated[Line, Field(max_length=URL_CHARACTERS_MAX)] = ""
+    label: Annotated[Line, Field(max_length=80, description="default: the name of the target")] = ""
+    items: list["MenuItemIn"] = Field([], max_length=MENU_ITEMS_MAX)
+
+
+class MenuIn(Input):
+    """A whole menu."""
+
+    items: list[MenuItemIn] = Field(max_length=MENU_ITEMS_MAX)
+
+
+@router.get(
+    "/menus/{name}",
+    tags=["Structure"],
+    summary="Read a menu",
+    responses=response_docs(200, MenuResponse, problems=(403, 404)),
+)
+async def get_menu(
+    *, request: Request, context: ApiContextDep, token: ReadCaller, name: MenuName, site: SiteQuery = None
+) -> Response:
+    """Read a menu, with a warning for each entry that pages do not show."""
+    wanted = structure_site(context, request, token, "read", site)
+    index = await read_index(context, wanted)
+    changes.set_menu(index.structure, name, None)
+    return _answer(wanted, index, name, await list_pages(context.pool, wanted.slug))
+
+
+@router.put(
+    "/menus/{name}",
+    tags=["Structure"],
+    summary="Replace a menu",
+    dependencies=CHANGES_ARTICLES,
+    responses=response_docs(200, MenuResponse, problems=(403, 404, 409, 412, 428)),
+)
+async def replace_menu(
+    *,
+    request: Request,
+    context: ApiContextDep,
+    token: PublishCaller,
+    name: MenuName,
+    sent: MenuIn,
+    site: SiteQuery = None,
+    if_match: IfMatch = None,
+) -> Response:
+    """Replace a menu. If-Match is the version of the site's structure, as the ETag has it."""
+    wanted = structure_site(context, request, token, "publish", site)
+    items = [_item(one) for one in sent.items]
+
+    async def act(connection: Connection) -> Response:
+        pages = await list_pages(connection, wanted.slug)
+
+        def change(before: SiteStructure, version: int) -> SiteStructure:
+            check_version(request, before.version)
+            _check(items, StructureIndex(before), pages)
+            return changes.set_menu(before, name, items)
+
+        after = await apply(connection, context, token, wanted, "menu", name, "edit", change)
+        return _answer(wanted, StructureIndex(after), name, pages)
+
+    return await change_once(context, request, token, act)
+
+
+@router.delete(
+    "/menus/{name}",
+    status_code=204,
+    tags=["Structure"],
+    summary="Remove a menu",
+    dependencies=CHANGES_ARTICLES,
+    responses=response_docs(204, problems=(403, 404, 412, 428)),
+)
+async def remove_menu(
+    *,
+    request: Request,
+    context: ApiContextDep,
+    token: PublishCaller,
+    name: MenuName,
+    site: SiteQuery = None,
+    if_match: IfMatch = None,
+) -> Response:
+    """Remove a menu: pages show the sections in their order again."""
+    wanted = structure_site(context, request, token, "publish", site)
+
+    async def act(connection: Connection) -> Response:
+        def change(before: SiteStructure, version: int) -> SiteStructure:
+            check_version(request, before.version)
+            return changes.set_menu(before, name, None)
+
+        await apply(connection, context, token, wanted, "menu", name, "remove", change)
+        return Response(status_code=204)
+
+    return await change_once(context, request, token, act)
+
+
+def _item(sent: MenuItemIn) -> MenuItem:
+    return MenuItem(kind=sent.kind, target=sent.target, label=sent.label, items=[_item(one) for one in sent.items])
+
+
+def _check(items: Sequence[MenuItem], index: StructureIndex, pages: Sequence[StoredPage]) -> None:
+    """Check a menu as it was sent: targets that are gone later are only reported.
+
+    Raises:
+        InvalidContentError: with each error.
+    """
+    errors = []
+    for path, item, depth in _walk(items):
+        if depth > MENU_DEPTH_MAX:
+            errors.append(FieldError(path, f"must be at most {MENU_DEPTH_MAX} levels deep", MENU_DEPTH_MAX, depth))
+        elif item.kind == "url" and not _is_external(item.target):
+            errors.append(FieldError(f"{path}.target", "must be a URL that starts with https://"))
+        elif item.kind == "url" and not item.label:
+            errors.append(FieldError(f"{path}.label", "is required for a URL"))
+        elif item.kind == "tag" and not _is_slug(item.target):
+            errors.append(FieldError(f"{path}.target", "must be the slug of a tag"))
+        elif item.kind in ("section", "page") and (reason := _reason(item, index, pages, is_new=True)):
+            errors.append(FieldError(f"{path}.target", reason))
+    if sum(1 for _ in _walk(items)) > MENU_ITEMS_MAX:
+        errors.append(FieldError("items", f"must have at most {MENU_ITEMS_MAX} entries in all", MENU_ITEMS_MAX))
+    if errors:
+        raise InvalidContentError(errors)
+
+
+def _is_slug(text: str) -> bool:
+    return 0 < len(text) <= 60 and all(one.isascii() and (one.isalnum() or one == "-") for one in text)
+
+
+def _is_external(url: str) -> bool:
+    origin = "/".join(url.split("/", 3)[:3])
+    try:
+        return url.startswith("https://") and url.isprintable() and " " not in url and bool(normalize_origin(origin))
+    except InvalidOriginError:
+        return False
+
+
+def _walk(items: Sequence[MenuItem], path: str = "items", depth: int = 1) -> Iterator[tuple[str, MenuItem, int]]:
+    for number, item in enumerate(items):
+        yield f"{path}.{number}", item, depth
+        yield from _walk(item.items, f"{path}.{number}.items", depth + 1)
+
+
+def _reason(item: MenuItem, index: StructureIndex, pages: Sequence[StoredPage], *, is_new: bool = False) -> str:
+    """Return why pages do not show an entry; "" if they do. A new entry may lead to a page that is a draft."""
+    if item.kind == "section" and index.current("section", item.target) not in index.sections:
+        return f"there is no section {item.target!r}"
+    if item.kind == "page":
+        found = next((one for one in pages if one.page.id == item.target), None)
+        if found is None:
+            return f"there is no static page {item.target!r}"
+        if not is_new and (found.live is None or found.live.state != "published"):
+            return f"the page {found.page.title!r} is not public"
+    return ""
+
+
+def _answer(site: Site, index: StructureIndex, name: str, pages: Sequence[StoredPage]) -> Response:
+    items = index.structure.menus.get(name)
+    found = ((path, _reason(item, index, pages)) for path, item, _ in _walk(items or []))
+    shown = MenuResponse(
+        site=site.slug,
+        name=name,
+        version=index.version,
+        is_default=items is None,
+        items=items or [],
+        warnings=[MenuWarning(path, reason) for path, reason in found if reason],
+    )
+    return with_etag(shown, index.version)
