@@ -30,6 +30,9 @@ NAVIGATION = {
     "Editors": (
         "publishing",
         "people",
+        "errors",
+        "preview",
+        "webhooks",
         "media",
         "files",
         "importing",

@@ -297,6 +297,9 @@ class ProblemDocument(msgspec.Struct, omit_defaults=True):
     title: str
     status: int
     detail: str
+    code: str = ""
+    """What happened, for programs: docs/errors.md lists all."""
+    retry_after_seconds: int | None = None
     errors: list[FieldError] = []
     version: int | None = None
     changed_by: str | None = None

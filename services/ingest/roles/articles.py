@@ -38,6 +38,7 @@ from services.ingest.api import (
 )
 from services.ingest.api.body_limits import BodyLimitMiddleware
 from services.ingest.api.dependencies import ApiContext
+from services.ingest.api.error_codes import ProblemCodes
 from services.ingest.api.errors import HANDLERS
 from services.ingest.api.query_parameters import check_query
 from services.ingest.api.read_limits import ReadLimitMiddleware
@@ -84,7 +85,8 @@ Articles are created as drafts, submitted, approved and published; the portal sh
 - **Retries**: a POST with an `Idempotency-Key` can be repeated safely; it takes effect once.
 - **Images**: `POST /media` first; the article then refers to the image by ID (`"image": {"media": "…", "alt": "…"}`).
 - **Files**: `POST /files` first; the block `{"type": "file", "media": "…"}` then offers the document for download.
-- **Errors**: RFC 9457; `errors` lists each invalid field with its limit and the size of the value.
+- **Errors**: RFC 9457, each with a stable `code`, in Vietnamese if `Accept-Language` prefers it;
+  `errors` lists each invalid field with its limit and the size of the value.
 """
 
 
@@ -138,8 +140,8 @@ def editor_api(context: ApiContext) -> FastAPI:
 
 
 def limited(api: ASGIApp, authentication: Authentication) -> ASGIApp:
-    """Return the API behind its limits on bodies and reads."""
-    return BodyLimitMiddleware(ReadLimitMiddleware(api, authentication), authentication)
+    """Return the API behind its limits on bodies and reads, with a code in each problem."""
+    return ProblemCodes(BodyLimitMiddleware(ReadLimitMiddleware(api, authentication), authentication))
 
 
 def _accounts(settings: IngestSettings, sites: Sites, pool: asyncpg.Pool) -> Accounts:

@@ -1,0 +1,207 @@
+"""Codes of problem documents, with their sentences in English and Vietnamese.
+
+A code is stable and says what a program has to do; sentences may change. Where a route names no code it follows from
+the status and the fields of the document, so that every problem has one.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.http.problems import MEDIA_TYPE
+
+CATALOGUE: Mapping[str, tuple[str, str]] = {
+    "account_locked": ("The account is locked.", "Tài khoản đã bị khóa; hãy hỏi người quản trị."),
+    "ambiguous_cookie": ("The session's cookie was sent twice.", "Cookie của phiên được gửi hai lần."),
+    "bad_request": ("The request cannot be read.", "Yêu cầu không đọc được."),
+    "carry_over_conflict": ("The change differs from the draft.", "Thay đổi mâu thuẫn với bản nháp."),
+    "code_required": ("Two-step verification is on.", "Cần mã xác thực hai bước."),
+    "conflict": ("The state does not allow this.", "Trạng thái hiện tại không cho phép việc này."),
+    "database_unavailable": (
+        "The database is unavailable.",
+        "Cơ sở dữ liệu tạm thời không hoạt động; hãy thử lại.",
+    ),
+    "email_taken": ("Somebody has this e-mail address.", "Địa chỉ thư này đã có người dùng."),
+    "external_id_taken": ("An article has this external ID.", "Đã có bài mang mã ngoài này."),
+    "file_refused": ("The file is not accepted.", "Tệp không được chấp nhận."),
+    "forbidden": ("This is not allowed.", "Bạn không có quyền làm việc này."),
+    "foreign_origin": ("The request comes from elsewhere.", "Yêu cầu không đến từ trang của máy chủ này."),
+    "https_required": ("Log in over https.", "Hãy đăng nhập qua https."),
+    "identity_conflict": ("The person has another identity.", "Người này đăng nhập bằng một tài khoản khác."),
+    "internal_error": ("An unexpected error was logged.", "Có lỗi bất ngờ; lỗi đã được ghi lại."),
+    "invalid": ("The values are not valid.", "Giá trị không hợp lệ."),
+    "invalid_fields": ("Fields are not valid.", "Có trường không hợp lệ: {fields}."),
+    "invalid_token": ("The token is not valid.", "Mã truy cập không hợp lệ hoặc đã hết hạn."),
+    "last_administrator": ("This is the last administrator.", "Đây là người quản trị cuối cùng."),
+    "mail_not_configured": ("No mails are sent here.", "Hệ thống chưa gửi thư được; hãy hỏi người quản trị."),
+    "method_not_allowed": ("The method is not allowed.", "Phương thức không được phép."),
+    "missing_scope": ("A scope is missing.", "Thiếu quyền “{missing_scope}”."),
+    "no_pending_login": ("No log-in was begun.", "Chưa bắt đầu đăng nhập, hoặc đã quá lâu; hãy bắt đầu lại."),
+    "no_pending_secret": ("No secret was requested.", "Hãy bắt đầu bật xác thực hai bước trước."),
+    "no_provider": ("There is no provider.", "Chưa cấu hình đăng nhập chung."),
+    "not_authenticated": ("Log in, or send a token.", "Hãy đăng nhập."),
+    "not_found": ("It does not exist.", "Không tìm thấy."),
+    "not_invited": ("You are not invited.", "Bạn chưa được mời; hãy hỏi người quản trị."),
+    "not_your_people": ("The rights exceed your own.", "Bạn chỉ trao được quyền trên trang mà bạn quản trị."),
+    "own_account": ("This is your own account.", "Không làm được việc này với chính tài khoản của bạn."),
+    "people_only": ("This is for people.", "Chỉ dành cho người đăng nhập."),
+    "provider_refused": ("The provider has refused.", "Nơi đăng nhập chung đã từ chối."),
+    "provider_unavailable": (
+        "The provider does not answer.",
+        "Nơi đăng nhập chung không trả lời; hãy thử lại.",
+    ),
+    "session_ended": ("The session has ended.", "Phiên làm việc đã kết thúc; hãy đăng nhập lại."),
+    "token_refused": ("The provider gave no token.", "Nơi đăng nhập chung không chấp nhận mã; hãy thử lại."),
+    "too_large": ("It is too large.", "Quá lớn."),
+    "too_many_attempts": ("Too many attempts.", "Quá nhiều lần thử; hãy đợi, hoặc dùng liên kết gửi qua thư."),
+    "too_many_requests": ("Too many requests.", "Quá nhiều yêu cầu cùng lúc; hãy đợi."),
+    "too_slow": ("The body took too long.", "Nội dung gửi quá lâu."),
+    "two_steps_off": ("Two-step verification is off.", "Xác thực hai bước đang tắt."),
+    "unavailable": ("It is unavailable at the moment.", "Tạm thời không phục vụ được; hãy thử lại sau."),
+    "unknown_link": (
+        "The link does not work.",
+        "Liên kết đã dùng, đã hết hạn, hoặc đã được thay.",
+    ),
+    "unsupported_type": ("The type is not accepted.", "Loại tệp không được hỗ trợ."),
+    "unverified_email": ("The address is not verified.", "Địa chỉ thư chưa được nơi đăng nhập chung xác nhận."),
+    "version_conflict": ("Another version is the newest.", "Bài đã có phiên bản mới hơn ({version}); hãy đọc lại."),
+    "version_required": ("Name the version.", "Hãy nêu phiên bản mà bạn đã đọc."),
+    "withdrawn": ("It was withdrawn.", "Nội dung đã bị gỡ."),
+    "wrong_code": ("The code is wrong.", "Mã sai hoặc đã dùng; hãy đợi mã tiếp theo."),
+    "wrong_credentials": ("E-mail or password is wrong.", "Địa chỉ thư hoặc mật khẩu không đúng."),
+    "wrong_csrf_token": ("The CSRF token is wrong.", "Mã chống giả mạo thiếu hoặc sai; hãy tải lại trang."),
+    "wrong_current_password": ("The current password is wrong.", "Mật khẩu hiện tại không đúng."),
+    "wrong_issuer": ("Another provider has answered.", "Phản hồi đến từ một nơi đăng nhập khác."),
+    "wrong_state": ("The state does not allow this.", "Không làm được từ trạng thái “{state}”."),
+}
+"""{code: (sentence in English, sentence in Vietnamese)}. Vietnamese ones may name fields of the document."""
+OF_STATUS = {
+    400: "bad_request",
+    401: "not_authenticated",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "too_slow",
+    409: "conflict",
+    410: "withdrawn",
+    412: "version_conflict",
+    413: "too_large",
+    415: "unsupported_type",
+    422: "invalid",
+    428: "version_required",
+    429: "too_many_requests",
+    500: "internal_error",
+    501: "unavailable",
+    502: "unavailable",
+    503: "unavailable",
+}
+"""Of problems that name no code."""
+BODY_BYTES_MAX = 1024 * 1024
+_RANGE = re.compile(r"\s*([a-zA-Z]{1,8}|\*)(?:-[a-zA-Z0-9-]*)?\s*(?:;\s*q\s*=\s*([0-9.]{1,6}))?\s*$")
+
+
+def code_of(document: Mapping[str, Any], challenge: str = "") -> str:
+    """Return the code of a problem document that names none.
+
+    Args:
+        document: The document.
+        challenge: The response's `WWW-Authenticate` header.
+    """
+    if document.get("errors"):
+        return "invalid_fields"
+    if "missing_scope" in document:
+        return "missing_scope"
+    status = document.get("status")
+    if status == 401 and "invalid_token" in challenge:
+        return "invalid_token"
+    if status == 409:
+        by_field = {"conflicts": "carry_over_conflict", "possible_from": "wrong_state", "state": "wrong_state"}
+        found = next((code for field, code in by_field.items() if document.get(field)), None)
+        return found or ("external_id_taken" if "article" in document else "conflict")
+    if "reason" in document and status in (413, 415, 422):
+        return "file_refused"
+    return OF_STATUS.get(status if isinstance(status, int) else 0, "bad_request")
+
+
+def wants_vietnamese(accepted: str) -> bool:
+    """Return whether an `Accept-Language` header prefers Vietnamese to English. Without one English is the default."""
+    best = {"vi": 0.0, "en": 0.0}
+    for part in accepted[:500].split(","):
+        found = _RANGE.match(part)
+        if found is None:
+            continue
+        try:
+            quality = float(found[2] or 1)
+        except ValueError:
+            continue
+        language = found[1].lower()
+        if language in best:
+            best[language] = max(best[language], min(quality, 1.0))
+    return best["vi"] > best["en"]
+
+
+def localized(document: dict[str, Any], *, vietnamese: bool, challenge: str = "") -> dict[str, Any]:
+    """Return a problem document with its code, and in Vietnamese with that sentence."""
+    named = document.get("code")
+    code = named if isinstance(named, str) and named in CATALOGUE else code_of(document, challenge)
+    changed = {**document, "code": code}
+    if vietnamese:
+        fields = ", ".join(str(one.get("field", "")) for one in document.get("errors") or [])
+        values = {**document, "fields": fields[:300]}
+        sentence = re.sub(r"\{(\w+)\}", lambda name: str(values.get(name[1], "?"))[:300], CATALOGUE[code][1])
+        changed |= {"title": sentence.rstrip("."), "detail": sentence}
+    return changed
+
+
+class ProblemCodes:
+    """Adds codes to all problem documents of an application, and answers in Vietnamese where that is preferred."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve a request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        begun: Message | None = None
+        body = b""
+
+        async def send_with_code(message: Message) -> None:
+            nonlocal begun, body
+            if message["type"] == "http.response.start":
+                if Headers(raw=message["headers"]).get("content-type", "").startswith(MEDIA_TYPE):
+                    begun = message
+                    return
+            elif begun is not None:
+                body += message.get("body", b"")
+                if message.get("more_body", False) and len(body) < BODY_BYTES_MAX:
+                    return
+                body = _with_code(body, scope, begun)
+                await send(begun)
+                begun = None
+                await send({**message, "body": body})
+                return
+            await send(message)
+
+        await self._app(scope, receive, send_with_code)
+
+
+def _with_code(body: bytes, scope: Scope, begun: Message) -> bytes:
+    headers = MutableHeaders(raw=begun["headers"])
+    try:
+        document = msgspec.json.decode(body, type=dict[str, Any])
+    except msgspec.DecodeError:  # a HEAD request, or a stream that was cut
+        return body
+    vietnamese = wants_vietnamese(Headers(scope=scope).get("accept-language", ""))
+    challenge = headers.get("www-authenticate", "")
+    content = msgspec.json.encode(localized(document, vietnamese=vietnamese, challenge=challenge))
+    headers["content-length"] = str(len(content))
+    headers["content-language"] = "vi" if vietnamese else "en"
+    headers.add_vary_header("accept-language")
+    begun["headers"] = headers.raw
+    return content

@@ -1,0 +1,142 @@
+"""Codes of problem documents: all that are raised are in the catalogue, and all problems have one."""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.ingest.api.error_codes import CATALOGUE, OF_STATUS, code_of, localized, wants_vietnamese
+
+ROOT = Path(__file__).parent.parent.parent.parent
+RAISED_BY = ("Problem", "refused")
+DERIVED = {"invalid_fields", "missing_scope", "invalid_token", "carry_over_conflict", "wrong_state"} | {
+    "external_id_taken",
+    "file_refused",
+}
+
+
+def calls() -> Iterator[ast.Call]:
+    """Yield each call in ingest that makes a problem."""
+    for file in sorted((ROOT / "services/ingest").rglob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in RAISED_BY:
+                yield node
+
+
+def named_codes() -> set[str]:
+    found = set()
+    for call in calls():
+        assert isinstance(call.func, ast.Name)
+        given = [one.value for one in call.keywords if one.arg == "code"]
+        if call.func.id == "refused":
+            given.append(call.args[0])
+        found |= {one.value for one in given if isinstance(one, ast.Constant) and isinstance(one.value, str)}
+    return found
+
+
+def test_every_raised_code_is_in_the_catalogue() -> None:
+    """A code without sentences fails, and so does a sentence without its code; each status has a default."""
+    named = named_codes()
+    assert len(named) > 25
+    assert named - set(CATALOGUE) == set()
+    assert (
+        set(CATALOGUE) - named - DERIVED - set(OF_STATUS.values()) - {"token_refused", "provider_unavailable"} == set()
+    )
+    statuses = {call.args[0].value for call in calls() if call.args and isinstance(call.args[0], ast.Constant)}
+    assert {one for one in statuses if isinstance(one, int)} <= set(OF_STATUS)
+
+
+def test_catalogue_has_one_naming_and_both_languages() -> None:
+    """Codes are words with underscores; both sentences exist, end with a period and differ."""
+    for code, (english, vietnamese) in CATALOGUE.items():
+        assert re.fullmatch(r"[a-z]+(?:_[a-z]+)*", code), code
+        assert english.endswith("."), code
+        assert vietnamese.endswith("."), code
+        assert english != vietnamese, code
+
+
+def test_codes_are_documented() -> None:
+    """The page has a row for each code, with both sentences, and no other."""
+    page = (ROOT / "docs/errors.md").read_text(encoding="utf-8")
+    rows = dict(re.findall(r"^\| `(\w+)` \| (.+) \|$", page, re.MULTILINE))
+    assert rows == {code: " | ".join(sentences) for code, sentences in CATALOGUE.items()}
+
+
+@pytest.mark.parametrize(
+    ("document", "code"),
+    [
+        ({"status": 422, "errors": [{"field": "title"}]}, "invalid_fields"),
+        ({"status": 422, "errors": []}, "invalid"),
+        ({"status": 403, "missing_scope": "write"}, "missing_scope"),
+        ({"status": 403}, "forbidden"),
+        ({"status": 409, "state": "draft", "possible_from": ["approved"]}, "wrong_state"),
+        ({"status": 409, "conflicts": [{}]}, "carry_over_conflict"),
+        ({"status": 409, "article": "a-1"}, "external_id_taken"),
+        ({"status": 409}, "conflict"),
+        ({"status": 422, "reason": "macros"}, "file_refused"),
+        ({"status": 412, "version": 3}, "version_conflict"),
+        ({"status": 418}, "bad_request"),
+        ({}, "bad_request"),
+    ],
+)
+def test_code_of_a_document_without_one_follows_from_its_fields(document: dict[str, Any], code: str) -> None:
+    """Every problem has a code, also one that names none, and an unknown code is replaced."""
+    assert code_of(document) == code
+    assert localized({**document, "code": "invented"}, vietnamese=False)["code"] == code
+    assert "{" not in localized(document, vietnamese=True)["detail"]
+
+
+@pytest.mark.parametrize(
+    ("accepted", "expected"),
+    [
+        ("", False),
+        ("vi", True),
+        ("vi-VN,vi;q=0.9,en;q=0.8", True),
+        ("en-US,en;q=0.9,vi;q=0.8", False),
+        ("fr, vi;q=0.5", True),
+        ("*", False),
+        ("vi;q=0", False),
+        ("vi;q=x", False),
+        ("vi;q=9.9.9, en", False),
+        ("vi" * 1_000, False),
+        (",;,q=1", False),
+    ],
+)
+def test_vietnamese_is_chosen_by_the_header(accepted: str, expected: bool) -> None:
+    """English is the default for programs; browsers that prefer Vietnamese get it; odd headers change nothing."""
+    assert wants_vietnamese(accepted) is expected
+
+
+async def test_every_problem_of_the_api_has_a_code(api: Any) -> None:
+    """Routes, middlewares, the framework and unknown paths answer with a code, in both languages."""
+    article = (await api.create("Bài"))["id"]
+    cases: list[tuple[tuple[Any, ...], str]] = [
+        (("GET", "/nothing"), "not_found"),
+        (("PUT", "/people"), "method_not_allowed"),
+        (("POST", "/articles", b"{"), "bad_request"),
+        (("POST", "/articles", {"site": "haihau"}), "invalid_fields"),
+        (("POST", "/articles", b"[" * 70 + b"]" * 70), "bad_request"),
+        (("POST", "/articles", b"x" * 2_100_000), "too_large"),
+        (("GET", "/articles?nothing=1"), "invalid_fields"),
+        (("GET", f"/articles/{article}x"), "not_found"),
+        (("POST", f"/articles/{article}/approve", {"version": 1}, "write"), "missing_scope"),
+        (("POST", f"/articles/{article}/approve", {"version": 1}, "publish"), "wrong_state"),
+        (("PATCH", f"/articles/{article}", {"title": "x"}), "version_required"),
+        (("PATCH", f"/articles/{article}", {"title": "x", "version": 9}), "version_conflict"),
+        (("POST", "/media", b"x"), "unsupported_type"),
+        (("POST", "/sessions", {"email": "a@b.vn", "password": "x"}, None), "foreign_origin"),
+        (("GET", "/people", None, None), "not_authenticated"),
+    ]
+    for request, code in cases:
+        english = await api.call(*request)
+        vietnamese = await api.call(*request, accept_language="vi-VN,vi;q=0.9,en;q=0.5")
+        assert (english.json()["code"], vietnamese.json()["code"]) == (code, code), request
+        assert english.headers["content-language"] == "en"
+        assert vietnamese.headers["content-language"] == "vi"
+        assert vietnamese.json()["detail"] != english.json()["detail"]
+        assert int(english.headers["content-length"]) == len(english.body)
+    invalid = await api.call("GET", "/people", None, None, authorization="Bearer x")
+    assert invalid.json()["code"] == "invalid_token"
