@@ -142,6 +142,7 @@ def follow_all(system: Any, url: str, pages: dict[str, Path]) -> None:
             for link in found
             for part in (link[0], link[1], *(one.split()[0] for one in link[2].split(",") if one))
         ]
+        links += re.findall(r'"((?:https?://[^"/]+)?/media/[0-9a-f]{32}\.[a-z]+)"', text)  # of share cards, and JSON-LD
         local = [link.replace("&amp;", "&").removeprefix(system.url) for link in links]
         ahead += [link for link in local if link.startswith("/") and not link.startswith("//")]
     assert {*pages} - seen == set()

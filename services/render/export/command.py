@@ -23,7 +23,7 @@ from services.render.export.folder import ExportFolder, ExportFolderError, file_
 from services.render.export.server_configs import Redirects, caddyfile, netlify_headers, netlify_redirects, nginx_map
 from services.render.pages.document import Document
 from services.render.pages.html import render_error
-from services.render.pages.themes import theme_of
+from services.render.pages.themes import PREVIEW_FILES, theme_of
 from services.render.queries import GENERATIONS, SQL
 from services.render.settings import RenderSettings
 from services.render.site.page_reader import read_site
@@ -114,8 +114,11 @@ class SiteExporter:
         """Write all of a site into the folder, and return the report of its check."""
         report, urls = SiteCheckReport(), await site_urls(reader)
         links = LinkChecker(urls, reader.site, self._public_url)
-        for path, document in theme_of(reader.site).assets.items():
-            self._put(path, document)
+        theme = theme_of(reader.site)
+        of_previews = {theme.paths[name] for name in PREVIEW_FILES if name in theme.paths}
+        for path, document in theme.assets.items():
+            if path not in of_previews:
+                self._put(path, document)
         for status in (404, 410):
             self._put(f"/{status}.html", render_error(reader.site, self._public_url, status))
         async for url, result in render_all(reader, urls, self._public_url):

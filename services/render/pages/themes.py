@@ -39,6 +39,8 @@ TYPES = {
 }
 """Files that a theme may have besides templates. Others are refused: they would silently not be served."""
 FILES_BYTES_MAX = 8 * 1024 * 1024
+PREVIEW_FILES = ("preview.css", "print.css")
+"""Files that only previews refer to: a static copy does not have them."""
 EMBLEMS = ("emblem.svg", "emblem.png", "emblem.webp")
 _CSS_URL = re.compile(r"""url\(\s*["']?([^"')]+)["']?\s*\)""")
 
