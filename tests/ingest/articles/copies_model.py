@@ -125,7 +125,7 @@ class Model:
         copies = [
             one for one in (self.scheduled, self.working if self.state in UNFINISHED else None) if one is not None
         ]
-        before = deepcopy(copies)
+        before, state = deepcopy(copies), self.state
         live = {**self._live().fields, **fields}
         conflict = False
         for copy in copies:
@@ -145,6 +145,7 @@ class Model:
         if conflict and mode == "all":
             for copy, old in zip(copies, before, strict=True):
                 copy.fields, copy.ancestor = old.fields, old.ancestor
+            self.state = state
             raise RefusedError
         self._live().fields = live
 

@@ -219,20 +219,16 @@ STEPS = st.one_of(
     st.tuples(st.just("tick"), st.integers(0, 6)),
     st.sampled_from([("withdraw",), ("kill",), ("undo_kill",)]),
 )
+LIVE = (("transition", "submit"), ("transition", "approve"), ("transition", "publish"))
+APPROVED = (*LIVE, ("edit", {"title": 0}, False), ("transition", "submit"), ("transition", "approve"))
 BEGINNINGS = st.sampled_from(
     [
         (),
-        (("transition", "submit"), ("transition", "approve"), ("transition", "publish")),
+        LIVE,
         (("transition", "submit"), ("transition", "approve"), ("schedule", 4)),
-        (
-            *(
-                ("transition", "submit"),
-                ("transition", "approve"),
-                ("transition", "publish"),
-                ("edit", {"title": 0}, False),
-            ),
-            *(("transition", "submit"), ("transition", "approve"), ("schedule", 9), ("edit", {"body": 1}, False)),
-        ),
+        (*APPROVED, ("schedule", 9), ("edit", {"body": 1}, False)),
+        (*APPROVED, ("live", {"tags": 1, "pinned": 0}, "no")),
+        (*APPROVED, ("live", {"body": 1}, "all")),
     ]
 )
 
