@@ -17,7 +17,7 @@ from shared.articles import Article
 from tests.e2e.test_articles_in_order import read_topic, wait_for_outbox
 
 KILLS = int(os.environ.get("PRESSTALLY_KILLS", "4"))
-"""`make test-long` sets more."""
+"""docs/testing.md says how to run more."""
 DESKS = 2
 WAIT_SECONDS = 120.0
 """Of a machine that has other work."""

@@ -35,7 +35,7 @@ from tests.ingest.articles.copies_model import PARAGRAPHS, Model, ModelCopy, Ref
 from tests.ingest.articles.test_workflow import NOW, SITE, article
 
 EXAMPLES = int(os.environ.get("PRESSTALLY_COPIES_EXAMPLES", "150"))
-"""`make test-long` sets more."""
+"""docs/testing.md says how to run more."""
 TAGS = ["chợ", "lúa", "muối"]
 
 

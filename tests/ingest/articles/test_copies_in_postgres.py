@@ -15,7 +15,7 @@ from services.ingest.articles.store import read_article
 from shared.articles import Article
 
 EXAMPLES = int(os.environ.get("PRESSTALLY_COPIES_IN_POSTGRES_EXAMPLES", "12"))
-"""`make test-long` sets more."""
+"""docs/testing.md says how to run more."""
 UNFINISHED = "CHƯA DUYỆT"
 FUTURE = "2099-01-01T00:00:00Z"
 NAMES = [
