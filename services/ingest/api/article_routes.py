@@ -17,15 +17,14 @@ from services.ingest.api.dependencies import (
     ApiContext,
     ApiContextDep,
     ArticleId,
-    VersionRule,
     WriteCaller,
     check_sections,
-    check_version,
     load_article,
     require_scope,
 )
 from services.ingest.api.idempotency import run_once
 from services.ingest.api.schemas import ArticleResponse, article_with_etag, response_docs
+from services.ingest.api.version_check import VersionRule, check_version
 from services.ingest.articles import removal, workflow
 from services.ingest.articles.copies import ArticleChange, StoredArticle
 from services.ingest.articles.store import database_time, insert_article, save_change

@@ -1,12 +1,10 @@
-"""Dependencies of the editor API routes: shared context, caller, article ID and version checks."""
+"""Dependencies of the editor API routes: shared context, caller and article ID."""
 
 import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC
-from enum import Enum, auto
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import asyncpg
 from fastapi import Depends, Header, Path, Security
@@ -27,7 +25,6 @@ from services.ingest.auth.sessions import OpenSession
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.files.library import FILE_BYTES_MAX
 from services.ingest.media.library import MediaStore
-from services.ingest.queries import SQL
 from services.ingest.structure.seeding import StructureSeeder
 from services.ingest.structure.store import count_terms
 from services.ingest.structure.terms import slug_of, spellings_of
@@ -48,7 +45,6 @@ IMPORTS_OF_CALLER_MAX = 4
 IMPORTS_WAITING_MAX = 16
 IMPORT_WAIT_SECONDS_MAX = 30.0
 _ID = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
-_IF_MATCH = re.compile(r'^(?:W/)?"?(\d{1,10})(?:-(?:gzip|zstd|br))?"?$')
 _bearer = HTTPBearer(auto_error=False, description="For programs: `presstally ingest token create`")
 _cookie = APIKeyCookie(
     name=SECURE_PREFIX + SESSION,
@@ -326,78 +322,3 @@ def check_sections(token: Caller, scope: str, before: Article | None, after: Art
 def article_not_found(article_id: str) -> Problem:
     """Return the problem of an article that does not exist, or that the caller may not know about."""
     return Problem(404, f"Article {article_id!r} not found.")
-
-
-class VersionRule(Enum):
-    """Whether a request must name the version that it changes."""
-
-    OPTIONAL = auto()
-    REQUIRED = auto()
-    """If-Match: * is accepted: the request replaces content, whatever it was."""
-    EXACT = auto()
-    """The request approves or publishes what the caller has read, so `*` is not enough."""
-
-
-async def check_version(
-    connection: Connection,
-    request: Request,
-    body_version: int | None,
-    stored: StoredArticle,
-    rule: VersionRule,
-    *,
-    copy: Literal["working", "live", "scheduled"] = "working",
-) -> None:
-    """Reject a change of a version that is no longer the newest of a copy.
-
-    A version is still the newest one of a copy if only other copies were changed since: an editor may save a draft
-    though the live copy was pinned meanwhile.
-
-    Args:
-        connection: In the transaction that locked the article.
-        request: Its If-Match names versions, such as "3", or * for any.
-        body_version: The version in the body.
-        stored: The article as stored.
-        rule: Whether to reject a change without a version.
-        copy: The copy that the request changes.
-
-    Raises:
-        Problem: 412 with the current version and who made it when; 428 without a version; 400 for an invalid If-Match.
-    """
-    current = stored.head.version
-    named = request.headers.get("if-match")
-    is_any = named is not None and named.strip() == "*"
-    if body_version is None and (named is None or (is_any and rule is VersionRule.EXACT)):
-        if rule is VersionRule.OPTIONAL:
-            return
-        what = "that you have read" if rule is VersionRule.EXACT else "to change"
-        detail = f'Name the version {what}: send If-Match: "{current}" or the field `version`.'
-        raise Problem(428, detail, version=current)
-    wanted = [] if body_version is None else [{body_version}]
-    if named is not None and not is_any:
-        found = [_IF_MATCH.match(part.strip()) for part in named.split(",")]
-        if not all(found):
-            raise Problem(400, 'Invalid If-Match; expected versions, such as "3", or *.')
-        wanted.append({int(one[1]) for one in found if one})
-    for versions in wanted:
-        if current not in versions and not await _is_unchanged_since(connection, stored, max(versions), copy):
-            others = " or ".join(map(str, sorted(versions)))
-            raise await _version_conflict(connection, stored, others, copy)
-
-
-async def _is_unchanged_since(connection: Connection, stored: StoredArticle, version: int, copy: str) -> bool:
-    if not 1 <= version < stored.head.version:
-        return False
-    return bool(await connection.fetchval(SQL["is_unchanged_since"], stored.head.id, version, copy))
-
-
-async def _version_conflict(connection: Connection, stored: StoredArticle, named: str, copy: str) -> Problem:
-    current = stored.head.version
-    row = await connection.fetchrow(SQL["last_change_of_copy"], stored.head.id, copy)
-    detail = f"The request names version {named}, but the article is at version {current}"
-    extensions: dict[str, Any] = {"version": current}
-    if row is not None:
-        who, action, at = row["who"], row["action"], row["at"].astimezone(UTC)
-        of_which = "which" if row["version"] == current else f"the {copy} version of which"
-        detail += f", {of_which} {who} made by {action} at {at:%Y-%m-%d %H:%M:%S} UTC"
-        extensions |= {"changed_by": who, "changed_at": at, "action": action}
-    return Problem(412, f"{detail}. Read it again first.", headers={"etag": f'"{current}"'}, **extensions)

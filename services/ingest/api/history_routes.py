@@ -19,10 +19,8 @@ from services.ingest.api.dependencies import (
     ArticleId,
     IfNoneMatch,
     ReadCaller,
-    VersionRule,
     WriteCaller,
     check_sections,
-    check_version,
     load_article,
 )
 from services.ingest.api.idempotency import run_once
@@ -40,6 +38,7 @@ from services.ingest.api.schemas import (
     not_modified,
     response_docs,
 )
+from services.ingest.api.version_check import VersionRule, check_version
 from services.ingest.articles import removal, workflow
 from services.ingest.articles.copies import ArticleChange
 from services.ingest.articles.store import database_time, save_change

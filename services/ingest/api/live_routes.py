@@ -15,13 +15,12 @@ from services.ingest.api.dependencies import (
     ApiContextDep,
     ArticleId,
     PublishCaller,
-    VersionRule,
     check_sections,
-    check_version,
     load_article,
 )
 from services.ingest.api.idempotency import run_once
 from services.ingest.api.schemas import ArticleResponse, article_with_etag, response_docs
+from services.ingest.api.version_check import VersionRule, check_version
 from services.ingest.articles.copies import StoredArticle
 from services.ingest.articles.live_copy import (
     CarryOver,

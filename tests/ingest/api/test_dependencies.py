@@ -1,4 +1,4 @@
-"""What the routes share: sites, tokens, article IDs and version checks."""
+"""What the routes share: sites, tokens and article IDs."""
 
 import asyncio
 import threading
@@ -6,97 +6,18 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-import asyncpg
 import pytest
-from starlette.requests import Request
 
-from services.ingest.api.dependencies import ApiContext, VersionRule, check_version, load_article
-from services.ingest.articles.copies import StoredArticle
+from services.ingest.api.dependencies import ApiContext, load_article
 from services.ingest.auth.callers import Caller, token_grants
 from shared.http.problems import Problem
 
 NOW = datetime(2026, 11, 24, tzinfo=UTC)
 
 
-def request(if_match: str | None) -> Request:
-    headers = [] if if_match is None else [(b"if-match", if_match.encode())]
-    return Request({"type": "http", "method": "PUT", "path": "/", "query_string": b"", "headers": headers})
-
-
 async def token_of(api: Any, scope: str) -> Caller:
     context: ApiContext = api.context
     return await context.authentication.tokens.require(f"Bearer {await api.token(scope)}", "read")
-
-
-@pytest.mark.parametrize(
-    ("if_match", "body_version"),
-    [
-        ("3", None),
-        ('"3"', None),
-        ('W/"3"', None),
-        ('"3-gzip"', None),
-        ('"1", "3"', None),
-        ("*", None),
-        (None, 3),
-        ('"3"', 3),
-        ("*", 3),
-    ],
-)
-async def test_check_version_of_the_newest_version_passes(
-    pool: asyncpg.Pool, new_article: Any, if_match: str | None, body_version: Any
-) -> None:
-    """The version may be named by If-Match, also as a proxy changed it, or in the body."""
-    stored = StoredArticle(new_article(version=3), None)
-    async with pool.acquire() as connection:
-        await check_version(connection, request(if_match), body_version, stored, VersionRule.REQUIRED)
-
-
-@pytest.mark.parametrize(
-    ("if_match", "body_version", "status"),
-    [
-        (None, None, 428),
-        ('"2"', None, 412),
-        ('"1", "2"', None, 412),
-        (None, 4, 412),
-        ("*", 2, 412),
-        ('"3"', 2, 412),
-        ('"2"', 3, 412),
-        ('"three"', None, 400),
-        ('"3", x', None, 400),
-        ("", None, 400),
-    ],
-)
-async def test_check_version_of_another_version_is_rejected(
-    pool: asyncpg.Pool, new_article: Any, if_match: str | None, body_version: Any, status: int
-) -> None:
-    """A change without a version, of another one, or with an unreadable If-Match is a problem with its status."""
-    stored = StoredArticle(new_article(version=3), None)
-    async with pool.acquire() as connection:
-        with pytest.raises(Problem) as rejected:
-            await check_version(connection, request(if_match), body_version, stored, VersionRule.REQUIRED)
-    assert rejected.value.status == status
-    if status != 400:
-        assert rejected.value.extensions["version"] == 3
-
-
-async def test_check_version_without_one_passes_where_it_is_not_required(pool: asyncpg.Pool, new_article: Any) -> None:
-    """A withdrawal needs no version, but a wrong one is rejected there too."""
-    stored = StoredArticle(new_article(version=3), None)
-    async with pool.acquire() as connection:
-        await check_version(connection, request(None), None, stored, VersionRule.OPTIONAL)
-        with pytest.raises(Problem):
-            await check_version(connection, request('"2"'), None, stored, VersionRule.OPTIONAL)
-
-
-async def test_check_version_any_is_not_what_somebody_has_read(pool: asyncpg.Pool, new_article: Any) -> None:
-    """If-Match: * does not name a version, so it neither approves nor publishes (a swap a moment before passed)."""
-    stored = StoredArticle(new_article(version=3), None)
-    async with pool.acquire() as connection:
-        await check_version(connection, request("*"), 3, stored, VersionRule.EXACT)
-        for if_match in ("*", " * ", None):
-            with pytest.raises(Problem) as rejected:
-                await check_version(connection, request(if_match), None, stored, VersionRule.EXACT)
-            assert (rejected.value.status, rejected.value.extensions["version"]) == (428, 3)
 
 
 async def test_load_article_needs_scope_and_an_existing_article(api: Any) -> None:
