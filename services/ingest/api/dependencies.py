@@ -44,7 +44,7 @@ IMPORTS_MAX = 2
 IMPORTS_OF_CALLER_MAX = 4
 IMPORTS_WAITING_MAX = 16
 IMPORT_WAIT_SECONDS_MAX = 30.0
-_ID = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
+ARTICLE_ID = re.compile(r"^[A-Za-z0-9_.:-]{1,64}$")
 _bearer = HTTPBearer(auto_error=False, description="For programs: `presstally ingest token create`")
 _cookie = APIKeyCookie(
     name=SECURE_PREFIX + SESSION,
@@ -258,7 +258,7 @@ def with_section_aliases(caller: Caller, sites: Sites) -> Caller:
 
 
 def _article_id(article_id: Annotated[str, Path(description="ID of the article", max_length=200)]) -> str:
-    if not _ID.match(article_id):
+    if not ARTICLE_ID.match(article_id):
         raise Problem(404, "Not found.")
     return article_id
 

@@ -90,19 +90,19 @@ async def patch_live(
             fields["corrections"] = [*live.corrections, added]
         if fields.get("unpublish_at") is not None and fields["unpublish_at"] <= now:
             raise InvalidContentError([FieldError("unpublish_at", "must be in the future; unpublish withdraws it now")])
-        _check_rights(token, groups_of(fields), live, site)
+        check_live_rights(token, groups_of(fields), live, site)
         before = stored
         change = change_live(stored, fields, now)
         if change is not None:
             check_sections(token, "publish", live, change.revised)
-            resolved = await _checked(connection, change.revised, fields, site)
+            resolved = await checked_live(connection, change.revised, fields, site)
             change = change_live(stored, {name: getattr(resolved, name) for name in fields}, now)
         if change is not None:
             saved = await save_change(connection, before, change, token.actor, settings.note)
             stored = stored.after(change)
         mode = _MODES[settings.carry_over]
         carried = await context.convert(carry_over, stored, list(fields) or None, mode, now)
-        after = await _save_carried(connection, before, stored, carried, token, site)
+        after = await save_carried(connection, before, stored, carried, token, site)
         if change is not None and not carried.changes:
             after = stored.after(saved)
         shown = article_response(after, context.site_url(site.slug), now, converted.warnings, carried=carried)
@@ -115,7 +115,7 @@ def _is_null(sent: BaseModel, name: str) -> bool:
     return getattr(sent, name) is None
 
 
-def _check_rights(token: Caller, groups: Sequence[FieldGroup], live: Article, site: Site) -> None:
+def check_live_rights(token: Caller, groups: Sequence[FieldGroup], live: Article, site: Site) -> None:
     """Require the scope of each group in the section of the live version.
 
     Raises:
@@ -133,7 +133,7 @@ def _check_rights(token: Caller, groups: Sequence[FieldGroup], live: Article, si
         )
 
 
-async def _checked(connection: Connection, live: Article, fields: dict[str, Any], site: Site) -> Article:
+async def checked_live(connection: Connection, live: Article, fields: dict[str, Any], site: Site) -> Article:
     """Return the live version as it is stored, with the errors of the changed fields only: others are public already.
 
     Raises:
@@ -153,7 +153,7 @@ async def _checked(connection: Connection, live: Article, fields: dict[str, Any]
     return live
 
 
-async def _save_carried(  # noqa: PLR0917 - the state of the request
+async def save_carried(  # noqa: PLR0917 - the state of the request
     connection: Connection, before: StoredArticle, stored: StoredArticle, carried: CarryOver, token: Caller, site: Site
 ) -> StoredArticle:
     """Save the changes that carry the live version's over into the others."""

@@ -18,6 +18,7 @@ from services.ingest.api import (
     article_list_routes,
     article_routes,
     author_routes,
+    bulk_routes,
     documentation,
     file_routes,
     history_routes,
@@ -105,6 +106,7 @@ def editor_api(context: ApiContext) -> FastAPI:
     api.state.context = context
     # The public routes first: `/articles/{id}.ninjs` must not match `/articles/{id}`.
     api.include_router(article_list_routes.router)
+    api.include_router(bulk_routes.router)
     api.include_router(public_article_routes.router)
     api.include_router(article_routes.router)
     api.include_router(live_routes.router)

@@ -641,7 +641,7 @@ SELECT p.version, p.expires_at, p.created_at, a.state, a.live ->> 'state' AS liv
             ELSE (SELECT content FROM ingest.revisions WHERE article = a.id AND version = p.version)
        END AS content
 FROM ingest.previews p JOIN ingest.articles a ON a.id = p.article
-WHERE p.id = $1 AND p.revoked_at IS NULL AND p.expires_at > now()
+WHERE p.id = $1 AND p.revoked_at IS NULL AND p.expires_at > now() AND a.discarded_at IS NULL
 
 -- name: delete_old_previews
 DELETE FROM ingest.previews WHERE expires_at < now() - interval '30 days'

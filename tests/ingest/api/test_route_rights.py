@@ -45,6 +45,7 @@ class Route:
         "own webhooks",
         "person",
         "grants",
+        "bulk",
     ]
     body: Any = None
     query: str = ""
@@ -89,6 +90,7 @@ ROUTES = {
     "GET /articles": Route("read", "public sites"),
     "POST /articles": Route("write", "site", DRAFT, status=201),
     "GET /articles/counts": Route("read", "site"),
+    "POST /articles/bulk": Route("write", "bulk", {"action": "tag", "tags": ["x"], "atomic": True}),
     f"GET {ARTICLE}": Route("read", "public article"),
     f"GET {ARTICLE}.ninjs": Route("read", "public article"),
     f"GET {ARTICLE}.jsonld": Route("read", "public article"),
@@ -276,6 +278,8 @@ class World:
         elif route.names == "structure":
             query = f"site={target}"
             headers = {"if_match": "*"}
+        elif route.names == "bulk":
+            body = {**body, "items": [{"id": object_id}]}
         elif route.names == "webhook sites":
             body = {**body, "sites": [target]}
         elif route.names in ("site", "public sites"):
@@ -343,7 +347,7 @@ async def test_route_rights_by_scope_and_site(tenants: Any, name: str) -> None:
         elif route.names == "own webhooks":
             assert seen == [200] * 3, (scope, seen)
         else:
-            refused = 403 if is_named else 404
+            refused = 409 if route.names == "bulk" else 403 if is_named else 404
             assert seen == [route.status, refused, refused], (scope, seen, answers[OWN].body)
             assert answers[OTHER].body == answers[NOWHERE].body
 

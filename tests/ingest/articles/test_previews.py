@@ -76,7 +76,7 @@ async def test_link_that_was_tampered_with_or_guessed_shows_nothing(api: Any) ->
     assert await links.show(signed) is not None
 
 
-@pytest.mark.parametrize("ending", ["revoked", "expired", "killed", "unpublished", "archived", "removed"])
+@pytest.mark.parametrize("ending", ["revoked", "expired", "killed", "unpublished", "archived", "removed", "discarded"])
 async def test_link_ends_with_its_time_or_its_article(api: Any, ending: str) -> None:
     """A link that has ended shows nothing, whatever ended it."""
     article = await api.create("Một")
@@ -94,6 +94,8 @@ async def test_link_ends_with_its_time_or_its_article(api: Any, ending: str) -> 
     elif ending == "expired":
         await api.context.pool.execute("UPDATE ingest.previews SET expires_at = now() - interval '1 s'")
         assert (await api.call("GET", f"{path}/previews")).json() == {"previews": []}
+    elif ending == "discarded":
+        assert (await api.call("DELETE", path, if_match='"1"')).status == 204
     elif ending == "removed":
         await api.context.pool.execute("DELETE FROM ingest.previews")
     else:

@@ -1,0 +1,225 @@
+"""`/api/articles/bulk`: the same change of many articles, each with its own rights, version and revision."""
+
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+import msgspec
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.requests import Request
+from starlette.responses import Response
+
+from services.ingest.api.article_routes import IdempotencyKey
+from services.ingest.api.dependencies import (
+    ARTICLE_ID,
+    CHANGES_ARTICLES,
+    ApiContext,
+    ApiContextDep,
+    WriteCaller,
+    article_not_found,
+    check_sections,
+    load_article,
+)
+from services.ingest.api.errors import validation_problem
+from services.ingest.api.idempotency import run_once
+from services.ingest.api.live_routes import check_live_rights, checked_live, save_carried
+from services.ingest.api.schemas import BulkItemResult, BulkResult, json_response, response_docs
+from services.ingest.articles import workflow
+from services.ingest.articles.copies import StoredArticle
+from services.ingest.articles.live_copy import carry_over, change_live, groups_of
+from services.ingest.articles.store import ArticleTooLargeError, database_time, save_change
+from services.ingest.auth.callers import Caller
+from services.ingest.content.article_models import Note, TagName
+from services.ingest.content.block_models import SectionSlug
+from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.validation import check_limits
+from shared.articles import TAGS_MAX, Article
+from shared.http.problems import Problem
+from shared.postgres import POSTGRES_DATA_ERRORS, Connection
+
+router = APIRouter(dependencies=CHANGES_ARTICLES)
+ITEMS_MAX = 200
+
+
+class BulkItem(BaseModel):
+    """An article, and the version of its working copy that the caller has read."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    id: Annotated[str, Field(min_length=1, max_length=200)]
+    version: int | None = Field(None, ge=1, le=2**31 - 1, description="null: whichever it is")
+
+
+class BulkRequest(BaseModel):
+    """A change of many articles."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"action": "tag", "tags": ["bão số 3"], "items": [{"id": "0f6c…", "version": 4}]}]
+        },
+    )
+
+    action: Literal["tag", "untag", "section", "unpublish"]
+    items: list[BulkItem] = Field(min_length=1, max_length=ITEMS_MAX)
+    tags: list[TagName] = Field([], max_length=TAGS_MAX, description="to add or to remove")
+    section: SectionSlug | None = Field(None, description="the new section")
+    note: Note = Field("", description="stored with each revision")
+    atomic: bool = Field(False, description="change all articles or none")
+
+
+@router.post(
+    "/articles/bulk",
+    tags=["Workflow"],
+    summary="Change many articles",
+    responses=response_docs(200, BulkResult, problems=(403, 409)),
+)
+async def change_articles(
+    *,
+    request: Request,
+    context: ApiContextDep,
+    token: WriteCaller,
+    sent: BulkRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Add or remove tags, move to a section, or unpublish: each article by itself, with a result for each.
+
+    A public article gets the change in its live version at once (scope publish), and in the working and the scheduled
+    one where nothing contradicts. Of any other article the working version is edited (scope write). An article that
+    cannot be changed does not stop the others, unless `atomic` is true: then nothing is changed, and the response is
+    409 with all results.
+    """
+    _check(sent)
+
+    async def act(connection: Connection) -> Response:
+        results: dict[str, BulkItemResult] = {}
+        for item in sorted(sent.items, key=lambda one: one.id):  # in one order, so that two requests cannot deadlock
+            results[item.id] = await _change(context, connection, token, sent, item)
+        shown = [results[item.id] for item in sent.items]
+        failed = sum(one.status != 200 for one in shown)
+        if failed and sent.atomic:
+            raise Problem(409, f"{failed} article(s) cannot be changed, so nothing was changed.", results=shown)
+        return json_response(BulkResult(shown, len(shown) - failed, failed))
+
+    return await run_once(context.pool, request, token, act)
+
+
+def _check(sent: BulkRequest) -> None:
+    errors = []
+    ids = [item.id for item in sent.items]
+    if len(set(ids)) < len(ids):
+        errors.append(FieldError("items", "an article is named more than once"))
+    takes_tags, takes_section = sent.action in ("tag", "untag"), sent.action == "section"
+    if takes_tags != bool(sent.tags):
+        errors.append(FieldError("tags", f"{'is required' if takes_tags else 'is not used'} to {sent.action}"))
+    if takes_section != (sent.section is not None):
+        errors.append(FieldError("section", "is required" if takes_section else f"is not used to {sent.action}"))
+    if errors:
+        raise InvalidContentError(errors)
+
+
+async def _change(
+    context: ApiContext, connection: Connection, token: Caller, sent: BulkRequest, item: BulkItem
+) -> BulkItemResult:
+    """Change one article, and return the result; after an error it is as before."""
+    try:
+        async with connection.transaction():  # a savepoint
+            if not ARTICLE_ID.match(item.id):
+                raise article_not_found(item.id)
+            return await _change_article(context, connection, token, sent, item)
+    except InvalidContentError as error:
+        problem = validation_problem(error)
+    except ArticleTooLargeError as error:
+        problem = Problem(413, str(error))
+    except POSTGRES_DATA_ERRORS:
+        problem = article_not_found(item.id)
+    except Problem as error:
+        problem = error
+    return BulkItemResult(item.id, problem.status, error=problem.detail)
+
+
+async def _change_article(
+    context: ApiContext, connection: Connection, token: Caller, sent: BulkRequest, item: BulkItem
+) -> BulkItemResult:
+    stored = await load_article(connection, item.id, token, "read", for_update=True)
+    if item.version is not None and item.version != stored.head.version:
+        raise Problem(412, f"The request names version {item.version}, but the article is at {stored.head.version}.")
+    before, conflicts = stored.head.version, list[str]()
+    if sent.action == "unpublish":
+        after = await _unpublish(context, connection, token, sent, stored)
+    elif stored.live is not None and stored.live.state == "published":
+        after, conflicts = await _change_live(context, connection, token, sent, stored)
+    else:
+        after = await _edit(context, connection, token, sent, stored)
+    head = after.head
+    return BulkItemResult(item.id, 200, head.version, head.state, head.version != before, conflicts)
+
+
+async def _unpublish(
+    context: ApiContext, connection: Connection, token: Caller, sent: BulkRequest, stored: StoredArticle
+) -> StoredArticle:
+    for copy in (stored.head, stored.live):
+        if copy is not None:
+            token.check("publish", copy.site, copy.section)
+    site, now = context.site(stored.head.site), await database_time(connection)
+    change = workflow.apply_transition("unpublish", stored, site, now)
+    change = await save_change(connection, stored, change, token.actor, sent.note)
+    return stored.after(change)
+
+
+def _fields(sent: BulkRequest, article: Article) -> dict[str, Any]:
+    """Return the fields that the request changes in a copy of an article.
+
+    Raises:
+        InvalidContentError: it would have too many tags.
+    """
+    if sent.action == "section":
+        return {"section": sent.section}
+    if sent.action == "untag":
+        return {"tags": [tag for tag in article.tags if tag not in sent.tags]}
+    tags = list(dict.fromkeys([*article.tags, *sent.tags]))
+    if len(tags) > TAGS_MAX:
+        message = f"must have at most {TAGS_MAX} entries (got {len(tags)})"
+        raise InvalidContentError([FieldError("tags", message, TAGS_MAX, len(tags))])
+    return {"tags": tags}
+
+
+async def _change_live(
+    context: ApiContext, connection: Connection, token: Caller, sent: BulkRequest, stored: StoredArticle
+) -> tuple[StoredArticle, list[str]]:
+    """Change the live version, and the others where nothing contradicts; return what does."""
+    live, before = stored.live, stored
+    assert live is not None, "it is published"
+    site, now = context.site(live.site), await database_time(connection)
+    resolved = site.resolved(msgspec.structs.replace(live, **_fields(sent, live)))
+    fields = {name: getattr(resolved, name) for name in _fields(sent, live)}
+    check_live_rights(token, groups_of(fields), live, site)
+    change = change_live(stored, fields, now)
+    if change is None:
+        return stored, []
+    check_sections(token, "publish", live, change.revised)
+    await checked_live(connection, change.revised, fields, site)
+    saved = await save_change(connection, before, change, token.actor, sent.note)
+    stored = stored.after(change)
+    carried = carry_over(stored, list(fields), "where_possible", now)
+    after = await save_carried(connection, before, stored, carried, token, site)
+    conflicts = [f"{one.copy}.{one.field}" for one in carried.conflicts]
+    return after if carried.changes else stored.after(saved), conflicts
+
+
+async def _edit(
+    context: ApiContext, connection: Connection, token: Caller, sent: BulkRequest, stored: StoredArticle
+) -> StoredArticle:
+    head = stored.head
+    token.check("write", head.site, head.section)
+    site, now = context.site(head.site), await database_time(connection)
+    fields = _fields(sent, head)
+    if all(getattr(head, name) == value for name, value in fields.items()):
+        return stored
+    by_publisher = token.allows("publish", site.slug, head.section)
+    change = workflow.edit_article(stored, fields, by_publisher=by_publisher, now=now)
+    change = replace(change, head=site.resolved(change.head))
+    check_sections(token, "publish" if change.head.state != "draft" else "write", head, change.head)
+    check_limits(change.head, site)
+    change = await save_change(connection, stored, change, token.actor, sent.note)
+    return stored.after(change)
