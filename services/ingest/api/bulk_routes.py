@@ -10,6 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.api.article_routes import IdempotencyKey
+from services.ingest.api.bulk_schemas import BulkItemResult, BulkResult
 from services.ingest.api.dependencies import (
     ARTICLE_ID,
     CHANGES_ARTICLES,
@@ -23,7 +24,7 @@ from services.ingest.api.dependencies import (
 from services.ingest.api.errors import validation_problem
 from services.ingest.api.idempotency import run_once
 from services.ingest.api.live_routes import check_live_rights, checked_live, save_carried
-from services.ingest.api.schemas import BulkItemResult, BulkResult, json_response, response_docs
+from services.ingest.api.schemas import json_response, response_docs
 from services.ingest.articles import workflow
 from services.ingest.articles.copies import StoredArticle
 from services.ingest.articles.live_copy import carry_over, change_live, groups_of

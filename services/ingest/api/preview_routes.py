@@ -8,13 +8,14 @@ from starlette.routing import Route
 
 from services.ingest.api.dependencies import ApiContext, ApiContextDep, ArticleId, WriteCaller, load_article
 from services.ingest.api.idempotency import run_once
-from services.ingest.api.schemas import PreviewLinkList, json_response, response_docs
+from services.ingest.api.schemas import json_response, response_docs
 from services.ingest.articles.previews import (
     EXPIRES_SECONDS_DEFAULT,
     EXPIRES_SECONDS_MAX,
     EXPIRES_SECONDS_MIN,
     VALID_LINKS_MAX,
     PreviewLink,
+    PreviewLinkList,
 )
 from services.ingest.auth import audit
 from services.ingest.queries import SQL

@@ -10,12 +10,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.api.account_schemas import ACCOUNT_TYPES
+from services.ingest.api.bulk_schemas import BulkResult
 from services.ingest.api.structure_schemas import STRUCTURE_TYPES
 from services.ingest.api.webhook_schemas import WEBHOOK_TYPES
 from services.ingest.articles.carry_over import Conflict
 from services.ingest.articles.copies import Refusal
 from services.ingest.articles.live_copy import CopyField
-from services.ingest.articles.previews import PreviewLink
+from services.ingest.articles.previews import PreviewLink, PreviewLinkList
 from services.ingest.articles.publication_status import PublicationStatus
 from services.ingest.content.errors import FieldError
 from services.ingest.files.library import FileItem, FileWithUses
@@ -275,36 +276,6 @@ class MediaList(msgspec.Struct):
 
     media: list[MediaItem]
     next: str | None
-
-
-class BulkItemResult(msgspec.Struct, omit_defaults=True):
-    """What became of one article of a bulk change."""
-
-    id: str
-    status: int
-    """As a request for this article alone would have: 200, 403, 404, 409, 412, 422."""
-    version: int | None = None
-    """Of the working version, now."""
-    state: State | None = None
-    changed: bool = False
-    """False: it was as requested already, or it could not be changed."""
-    conflicts: Sequence[str] = []
-    """Copies and fields that did not get the change of the live version, because they were changed themselves."""
-    error: str | None = None
-
-
-class BulkResult(msgspec.Struct):
-    """The results of a bulk change, in the order of the request."""
-
-    results: list[BulkItemResult]
-    succeeded: int
-    failed: int
-
-
-class PreviewLinkList(msgspec.Struct):
-    """The preview links of an article, newest first."""
-
-    previews: list[PreviewLink]
 
 
 class FileList(msgspec.Struct):

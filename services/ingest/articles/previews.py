@@ -45,6 +45,12 @@ class PreviewLink(msgspec.Struct):
     revoked_at: datetime | None
 
 
+class PreviewLinkList(msgspec.Struct):
+    """The preview links of an article, newest first."""
+
+    previews: list[PreviewLink]
+
+
 class PreviewLinks:
     """Makes and checks preview links.
 
