@@ -183,6 +183,7 @@ def test_documents_of_the_interfaces(system: Any) -> None:
         "counter-adjustments",
         "pages-live",
         "refused-origins",
+        "site-structure",
     }
     for path in ("/api/docs", "/asyncapi"):
         page = system.get(path)

@@ -35,9 +35,11 @@ from services.ingest.imports.warnings import count_by_kind
 from services.ingest.media.library import MediaStore
 from services.ingest.queries import SQL
 from services.ingest.settings import IngestSettings
+from services.ingest.structure.store import read_structure
 from shared.cli import CommandError, open_command_pool
 from shared.object_store import open_store
-from shared.sites import Site, read_sites
+from shared.site_structure import StructureIndex
+from shared.sites import Site, read_sites, with_structure
 
 FILE_BYTES_MAX = 1024 * 1024 * 1024
 DETECTED_BYTES_MAX = 16 * 1024 * 1024
@@ -118,15 +120,16 @@ async def run(arguments: argparse.Namespace, settings: IngestSettings) -> int:
     site = read_sites(settings.sites, settings.public_url).get(arguments.site)
     if site is None:
         raise CommandError(f"unknown site {arguments.site!r}; {settings.sites} does not have it")
-    if arguments.section is not None and site.section(arguments.section) is None:
-        known = ", ".join(section.slug for section in site.sections)
-        raise CommandError(f"the site {site.slug} has no section {arguments.section!r}; it has {known}")
     files = [file for path in arguments.files for file in find_files(path)]
     if arguments.external_id and len(files) > 1:
         raise CommandError("--external-id requires exactly one file")
     formats = {file: _format(file, arguments) for file in files}  # all are checked before anything is written
     with Report(arguments.report) as report:
         async with open_command_pool(settings, role="presstally_ingest", size=2) as pool:
+            site = await _as_the_newsroom_has_it(pool, site)
+            if arguments.section is not None and site.section(arguments.section) is None:
+                known = ", ".join(section.slug for section in site.sections)
+                raise CommandError(f"the site {site.slug} has no section {arguments.section!r}; it has {known}")
             importer = _Run(pool, site, arguments, sum(file.bytes for file in files), report, settings)
             try:
                 await check_compared(pool)
@@ -136,6 +139,12 @@ async def run(arguments: argparse.Namespace, settings: IngestSettings) -> int:
             except NotComparedError as error:
                 raise CommandError(f"{error}: ingest does that when it starts, so start it first") from error
         return importer.end()
+
+
+async def _as_the_newsroom_has_it(pool: asyncpg.Pool, site: Site) -> Site:
+    """Return a site with the sections that its newsroom has; as it is configured if it was not seeded yet."""
+    stored = await read_structure(pool, site.slug)
+    return site if stored is None else with_structure(site, StructureIndex(stored.structure))
 
 
 def _format(file: ImportFile, arguments: argparse.Namespace) -> str | FormatError:

@@ -216,10 +216,11 @@ class World:
     async def section(self, site: str) -> None:
         made = await self.api.call("POST", "/sections", {"site": site, "name": "Thử", "slug": SECTION}, "admin")
         assert made.status in (201, 409), made.body
-        for name in ("Thử", "Thử 2"):
+        names = ["Thử", "Thử 2", "Thử publish", "Thử admin"]  # what a scope has merged, another cannot merge again
+        for name in names:
             made = await self.api.call("POST", "/authors", {"site": site, "name": name}, "admin")
             assert made.status in (201, 409), made.body
-        await self.api.create("Bài", site=site, section="tin-tuc", tags=["Thử", "Thử 2"])
+        await self.api.create("Bài", site=site, section="tin-tuc", tags=names)
 
     async def page(self, site: str) -> str:
         self.count += 1
@@ -259,7 +260,9 @@ class World:
         method, path = name.split(" ", 1)
         preview = await self.preview(object_id) if "{preview}" in path else "x"
         ids = dict.fromkeys(("article_id", "medium", "file_id", "page_id", "webhook", "person_id"), object_id)
-        path = path.format_map({**ids, "version": 1, "slug": SECTION, "name": "main", "preview": preview})
+        is_merge = path.endswith("/merge") and "sections" not in path and scope in ("publish", "admin")
+        slug = f"{SECTION}-{scope}" if is_merge else SECTION
+        path = path.format_map({**ids, "version": 1, "slug": slug, "name": "main", "preview": preview})
         body, query = route.body, route.query
         if isinstance(body, bytes) and body == b"image":
             self.count += 1
