@@ -67,10 +67,11 @@ def test_every_container_is_hardened(name: str) -> None:
 
 
 def test_only_the_gateway_is_published() -> None:
-    """No other container has a port on the host, and only the gateway is in a network with access to the outside."""
+    """No other container has a port on the host. Only the gateway and what calls webhooks reach outside."""
     assert [name for name, service in SERVICES.items() if "ports" in service] == ["gateway"]
     open_networks = {name for name, network in COMPOSE["networks"].items() if not network.get("internal")}
-    assert open_networks == {"edge"}
+    assert open_networks == {"edge", "outside"}
+    assert [name for name, service in SERVICES.items() if "outside" in service["networks"]] == ["articles"]
     assert [name for name, service in SERVICES.items() if "edge" in service["networks"]] == ["gateway"]
     assert "back" not in SERVICES["gateway"]["networks"]
     assert SERVICES["gateway"]["ports"] == ["${PRESSTALLY_BIND:-127.0.0.1}:${PRESSTALLY_PORT:-8080}:8080"]
