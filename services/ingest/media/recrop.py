@@ -108,7 +108,8 @@ async def set_focus(
 ) -> MediaItem:
     """Set the focus point of an image, cut its crops around it, and give them to the articles that show the image.
 
-    An article with a focus point of its own keeps it, and one that is live keeps its crops unless `may_publish`.
+    An article with a focus point of its own keeps it, and one that is live, scheduled or approved keeps its crops
+    unless `may_publish`.
 
     Raises:
         Problem: as `cut_crops`. Nothing has changed then.
@@ -135,7 +136,7 @@ async def update_articles(
         item: The image, with its former focus point.
         focus: Its present one.
         actor: Who has changed it.
-        may_publish: Whether live articles change too.
+        may_publish: Whether live, scheduled and approved articles change too.
     """
     count = 0
     for row in await pool.fetch(SQL["articles_with_media"], item.site, item.id):
@@ -143,9 +144,15 @@ async def update_articles(
             stored = await read_article(connection, row["id"], for_update=True)
             if stored is None:  # discarded meanwhile
                 continue
-            if may_publish or stored.live is None or stored.live.state != "published":
+            if may_publish or not _is_approved(stored):
                 count += await _update_article(connection, stored, item, focus, actor)
     return count
+
+
+def _is_approved(stored: StoredArticle) -> bool:
+    """Return whether a publisher has approved a copy of it: a writer's focus point does not move its crops."""
+    is_live = stored.live is not None and stored.live.state == "published"
+    return is_live or stored.scheduled is not None or stored.head.state in ("approved", "scheduled")
 
 
 async def _update_article(
