@@ -44,6 +44,10 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     description: Annotated[str, Meta(max_length=500)] = ""
 
 
+NEVER_OF_A_FILE = frozenset({"structure"})
+"""Fields of a site that are no keys of its table."""
+
+
 class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """One portal: its addresses, how it counts, and how it formats numbers and dates."""
 
@@ -366,7 +370,7 @@ def _tables(file: Path) -> list[Any]:
 
 def _site(table: dict[str, Any], file: Path) -> tuple[Site | None, list[str]]:
     """Return a site with its origins normalised, or None if it cannot be read, and what is wrong with it."""
-    wrong: list[str] = []
+    wrong = [f"unknown key {key}" for key in sorted(NEVER_OF_A_FILE & table.keys())]
     site = convert_all_but_wrong(table, Site, wrong)
     if wrong or site is None:
         return None, [f"site {table.get('slug', '?')}: {error}" for error in wrong]

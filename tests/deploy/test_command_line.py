@@ -3,6 +3,7 @@
 import importlib
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tomllib
@@ -174,7 +175,7 @@ def test_every_command_has_help_with_examples(service: str, capsys: pytest.Captu
         assert f"usage: presstally {service} {name}" in capsys.readouterr().out
         assert command.examples, name
         for example in command.examples:
-            command_line.command_parser(name, "presstally").parse_args(example.split())
+            command_line.command_parser(name, "presstally").parse_args(shlex.split(example))
 
 
 def test_output_that_nobody_reads_is_no_failure() -> None:
@@ -254,7 +255,7 @@ def test_describe_changes_names_each_change_and_its_effect() -> None:
 
 
 def test_sites_check_compares_with_the_running_installation(system: Any, tmp_path: Path) -> None:
-    """It says what would change, and which public articles would be in no section."""
+    """It says what would change, and that sections of the file are only a seed."""
     own = Path(system.environment["PRESSTALLY_SITES"])
     same = presstally("sites", "check", home=system.home)
     assert same.returncode == 0, same.stderr
@@ -264,7 +265,7 @@ def test_sites_check_compares_with_the_running_installation(system: Any, tmp_pat
     done = presstally("sites", "check", str(new), home=system.home)
     assert done.returncode == 0, done.stderr
     assert "~ haihau: sections +moi -tin-tuc" in done.stdout
-    assert "public article(s) of haihau are in the section 'tin-tuc'" in done.stdout
+    assert "note: site haihau: the sections of the file only seeded it" in done.stdout
 
 
 def test_console_script_of_the_package_is_this_program() -> None:

@@ -27,7 +27,7 @@ from shared.acls import READS, WRITES
 from shared.kafka.connection import KafkaConfig, tls_context
 from shared.kafka.producer import stop_producer
 from shared.postgres import open_pool
-from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS, TOPICS
+from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS, SITE_STRUCTURE, TOPICS
 from tests.e2e.conftest import Editors
 from tests.security.conftest import SERVICES, Infrastructure, Secured
 
@@ -232,7 +232,7 @@ async def test_broker_allows_actions_to_their_owner(secured: Secured, infrastruc
 
 def test_each_topic_has_one_writer() -> None:
     """Only what the relay compares is read by its writer, and each topic has exactly one writing service."""
-    compared = {"ingest": {ARTICLES, COUNTER_ADJUSTMENTS}}  # what its relay compares with Postgres
+    compared = {"ingest": {ARTICLES, COUNTER_ADJUSTMENTS, SITE_STRUCTURE}}  # what its relay compares with Postgres
     for service, topics in WRITES.items():
         assert set(topics) & set(READS[service]) == compared.get(service, set())
     writers = {topic: [service for service, topics in WRITES.items() if topic in topics] for topic in TOPICS}

@@ -33,6 +33,7 @@ NAVIGATION = {
         "errors",
         "preview",
         "webhooks",
+        "structure",
         "media",
         "files",
         "importing",

@@ -30,8 +30,17 @@ from shared.articles import (
     Source,
     Table,
 )
-from shared.site_structure import StaticPage, StructureAuthor
-from shared.sites import Section, Site
+from shared.site_structure import (
+    MENUS,
+    MenuItem,
+    PageLink,
+    SiteStructure,
+    StaticPage,
+    StructureAuthor,
+    StructureIndex,
+    StructureSection,
+)
+from shared.sites import Section, Site, with_structure
 
 AT = datetime(2026, 11, 24, 3, tzinfo=UTC)
 RENDITIONS = [Rendition(f"/media/a.{kind}", 640, 480, f"image/{kind}") for kind in ("avif", "webp", "jpeg")]
@@ -90,9 +99,19 @@ def render_every_kind(site: Site, public_url: str) -> dict[str, Document]:
     ]
     author = StructureAuthor(slug="name", name="Name", role="Role", bio="Bio", email="a@b.vn", version=1)
     page = StaticPage(
-        site=site.slug, id="p", version=1, state="published", slug="p", title="Page", modified_at=AT, body=one.body
+        site=site.slug, id="p", version=1, state="published", slug="p", title="A page", modified_at=AT, body=one.body
     )
     address = site, public_url
+    menus = {name: [MenuItem(kind="home", items=[MenuItem(kind="page", target="p")])] for name in MENUS}
+    structure = SiteStructure(
+        site=site.slug,
+        version=1,
+        modified_at=AT,
+        sections=[StructureSection(slug=one.slug, name=one.name, version=1) for one in site.sections],
+        authors=[author],
+        menus=menus,
+    )
+    edited = with_structure(site, StructureIndex(structure, {"p": PageLink("p", page.title)}))
     return {
         "article": html.render_article(one, page_data.RelatedArticles(one, one, two, two), *address),
         "home": html.render_home(one, two * 4, [(section, two), (section, two[:1])], *address),
@@ -109,6 +128,7 @@ def render_every_kind(site: Site, public_url: str) -> dict[str, Document]:
         "months": html.render_months([(2026, 11, 2)], *address),
         "months without articles": html.render_months([], *address),
         "site map": html.render_site_map([(section, two)], [("Tag", 2)], [(2026, 11, 2)], *address),
+        "site map with authors": html.render_site_map([(section, two)], [], [], edited, public_url),
         "search": html.render_search(search, SearchResult(two, 1234, has_more=True, terms=parse("doi moi")), *address),
         "search for nothing": html.render_search(SearchRequest(), SearchResult(), *address),
         "search without results": html.render_search(SearchRequest("x"), SearchResult(), *address),
