@@ -6,6 +6,7 @@ that dies while it sends leaves its claim, which ends after CLAIM_SECONDS; the e
 """
 
 import asyncio
+import math
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,8 @@ RETRY_SECONDS: Sequence[int] = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 21
 DISABLE_AFTER = timedelta(days=3)
 """Of failures without a success."""
 GONE = 410
+COUNT_SECONDS = 15.0
+"""From one count of disabled webhooks, for the metric, to the next."""
 CLEANUP_SECONDS = 600.0
 
 
@@ -45,7 +48,7 @@ class Deliveries:
         self._pool = pool
         self._sender = sender
         self._running: set[asyncio.Task[None]] = set()
-        self._cleaned_at = 0.0
+        self._counted_at = self._cleaned_at = -math.inf
 
     async def run(self) -> None:
         """Send due events until cancelled; retry while Postgres is unavailable."""
@@ -59,7 +62,9 @@ class Deliveries:
 
     async def _tick(self) -> None:
         await self.start_due()
-        WEBHOOKS_DISABLED.set(await self._pool.fetchval(SQL["count_disabled_webhooks"]))
+        if time.monotonic() - self._counted_at > COUNT_SECONDS:
+            WEBHOOKS_DISABLED.set(await self._pool.fetchval(SQL["count_disabled_webhooks"]))
+            self._counted_at = time.monotonic()
         if time.monotonic() - self._cleaned_at > CLEANUP_SECONDS:
             await self._pool.execute(SQL["delete_old_deliveries"])
             self._cleaned_at = time.monotonic()
