@@ -143,12 +143,15 @@ PUBLIC_FILTERS = frozenset({"site", "section", "tag", "author", "q", "full", "cu
 
 
 def check_public_filters(filters: ListFilters) -> None:
-    """Reject filters that need a token: the public list would look filtered.
+    """Reject filters that need a token: the public list would look filtered. Default values filter nothing.
 
     Raises:
         InvalidContentError: naming them.
     """
-    others = sorted(filters.model_fields_set - PUBLIC_FILTERS)
+    fields = ListFilters.model_fields
+    others = sorted(
+        name for name in fields.keys() - PUBLIC_FILTERS if getattr(filters, name) != fields[name].get_default()
+    )
     if others:
         raise InvalidContentError([FieldError(name, "requires a token with the scope read") for name in others])
 

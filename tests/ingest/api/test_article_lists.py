@@ -62,6 +62,7 @@ def test_public_filters_are_those_that_need_no_token() -> None:
     """Each other filter is named in the refusal."""
     assert set(ListFilters.model_fields) >= PUBLIC_FILTERS
     check_public_filters(ListFilters(section="a", q="b", limit=3))
+    check_public_filters(ListFilters(mine=False, sort="number", order=None))  # as the interface of the docs sends them
     with pytest.raises(InvalidContentError) as raised:
-        check_public_filters(ListFilters(mine=False, state=["draft"]))
+        check_public_filters(ListFilters(mine=True, state=["draft"]))
     assert [error.field for error in raised.value.errors] == ["mine", "state"]
