@@ -39,6 +39,7 @@ PUBLISH = "POST /articles/{article_id}/publish"
 WAY = (PUBLISH, "articles create", "articles send", "articles process", "pages-live send", "pages-live process")
 NAMES = {*WAY, "POST /articles", *(f"POST /articles/{{article_id}}/{step}" for step in ("submit", "approve"))}
 NAMES |= {"POST /articles/{article_id}/schedule"}
+NAMES |= {f"site-structure {step}" for step in ("create", "send", "process")}  # the first start sends those of the file
 ROLES = {"ingest": "articles", "render": "builder"}
 STOP_SECONDS = 9.0
 """The bound of a stop that processes keep in any case."""
