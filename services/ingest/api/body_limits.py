@@ -36,6 +36,8 @@ LARGE_UPLOAD_BYTES_MAX = 61 * 1024 * 1024
 STRANGERS_ROUTES = ("/sessions", "/password-resets", "/login-links", "/account-links", "/passwords")
 """Routes without a caller: for people who log in."""
 STRANGERS_BYTES_MAX = 8 * 1024
+STRANGERS_SECONDS_MAX = 5.0
+"""Of such a body: slow ones would take the places of those who log in."""
 
 JSON_DEPTH_MAX = 60
 JSON_VALUES_MAX = 100_000
@@ -159,7 +161,8 @@ class BodyLimitMiddleware:
                 await _drop_body(receive)
                 await problem.response()(scope, receive, send)
                 return
-            deadline = asyncio.get_running_loop().time() + (UPLOAD_SECONDS_MAX if is_streamed else BODY_SECONDS_MAX)
+            seconds_max = UPLOAD_SECONDS_MAX if is_streamed else STRANGERS_SECONDS_MAX if is_open else BODY_SECONDS_MAX
+            deadline = asyncio.get_running_loop().time() + seconds_max
             try:
                 await self._serve(scope, _with_deadline(receive, deadline), send, path)
             except Problem as problem:
@@ -174,7 +177,14 @@ class BodyLimitMiddleware:
         length = request.headers.get("content-length", "")
         declared = int(length) if length.isascii() and length.isdigit() and len(length) < 16 else bytes_max
         if is_open:
-            return CALLER.get(), min(declared, bytes_max)
+            if declared > bytes_max:
+                raise Problem(
+                    413,
+                    f"The body must have at most {bytes_max:,} bytes (got {declared:,}).",
+                    limit=bytes_max,
+                    size=declared,
+                )
+            return CALLER.get(), declared
         caller = await self._authentication.identify(request)
         CALLER.set(f"caller {caller.id}")
         return caller.id, min(declared, bytes_max)
