@@ -58,7 +58,7 @@ def assert_served(system: Any, editors: Any) -> None:
 def test_strangers_are_refused_before_their_bodies(
     system: Any, editors: Any, hold: Callable[..., socket.socket]
 ) -> None:
-    """Each route that takes a body answers 401, or 413 for a log-in, before it has come; 200 such bodies delay nobody."""
+    """Each route with a body answers 401, or 413 for a log-in, before it has come; 200 such bodies delay nobody."""
     paths = json.loads(system.get("/api/openapi.json").body)["paths"]
     routes = [(method, path) for path, one in paths.items() for method in one if method in ("post", "put", "patch")]
     assert len(routes) >= 15
