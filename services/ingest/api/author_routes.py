@@ -21,13 +21,14 @@ from services.ingest.api.structure_requests import (
     change_once,
     check_version,
     read_index,
+    read_term,
+    slug_of_name,
     structure_site,
     with_etag,
 )
 from services.ingest.api.structure_schemas import AuthorList, AuthorResponse
 from services.ingest.api.tag_routes import Size, Words
 from services.ingest.content.block_models import ImageIn, Input, Line, Name, Text
-from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.structure import changes
 from services.ingest.structure.terms import Term, matching, read_terms
 from shared.postgres import Connection
@@ -40,7 +41,6 @@ from shared.site_structure import (
     author_path,
 )
 from shared.sites import Site
-from shared.slugs import name_slug
 
 router = APIRouter()
 Role = Annotated[Line, Field(max_length=60)]
@@ -110,9 +110,7 @@ async def get_author(
     """Read an author by its slug, or by one that was given up for it."""
     wanted = structure_site(context, request, token, "read", site)
     index = await read_index(context, wanted)
-    term = (await read_terms(context.pool, index, "author")).get(index.current("author", slug))
-    if term is None:
-        raise changes.not_found("author", slug)
+    term = await read_term(context, index, "author", slug)
     return with_etag(_response(wanted, index, term), term.version)
 
 
@@ -134,7 +132,7 @@ async def add_author(
 ) -> Response:
     """Add an author: the page has all articles whose bylines have the name, whenever they were written."""
     site = structure_site(context, request, token, "publish", sent.site)
-    slug = _slug(sent.name)
+    slug = slug_of_name(sent.name)
 
     async def act(connection: Connection) -> Response:
         photo = await stored_image(connection, site.slug, sent.photo, "photo")
@@ -169,7 +167,7 @@ async def change_author(
 ) -> Response:
     """Change an author. With another name all bylines of the former one have the new one at once."""
     wanted = structure_site(context, request, token, "publish", site)
-    new_slug = slug if sent.name is None else _slug(sent.name)
+    new_slug = slug if sent.name is None else slug_of_name(sent.name)
 
     async def act(connection: Connection) -> Response:
         given = {name: value for name, value in sent.model_dump(exclude={"photo"}).items() if value is not None}
@@ -261,12 +259,6 @@ async def remove_author(
         return Response(status_code=204)
 
     return await change_once(context, request, token, act)
-
-
-def _slug(name: str) -> str:
-    if slug := name_slug(name):
-        return slug
-    raise InvalidContentError([FieldError("name", "must have a letter or a digit")])
 
 
 async def _changed(connection: Connection, site: Site, after: SiteStructure, slug: str, status: int = 200) -> Response:

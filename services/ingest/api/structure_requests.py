@@ -1,6 +1,5 @@
 """What the routes of sections, tags, authors, menus and static pages share: models, versions and the change itself."""
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
@@ -14,10 +13,12 @@ from starlette.responses import Response
 from services.ingest.api.dependencies import ApiContext
 from services.ingest.api.idempotency import run_once
 from services.ingest.api.schemas import json_response
+from services.ingest.api.version_check import named_versions
 from services.ingest.articles.topic_comparison import check_compared
 from services.ingest.auth import audit
 from services.ingest.auth.callers import Caller
 from services.ingest.content.block_models import SLUG_PATTERN, Input
+from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.structure import changes
 from services.ingest.structure.store import (
     Change,
@@ -26,13 +27,13 @@ from services.ingest.structure.store import (
     count_terms,
     read_structure,
 )
-from services.ingest.structure.terms import spellings_of
+from services.ingest.structure.terms import Term, read_terms, spellings_of
 from shared.http.problems import Problem
 from shared.postgres import Connection
 from shared.site_structure import Kind, SiteStructure, StructureIndex, StructureSection
 from shared.sites import Site
+from shared.slugs import name_slug
 
-_IF_MATCH = re.compile(r'^(?:W/)?"?(\d{1,16})(?:-(?:gzip|zstd|br))?"?$')
 SLUG_LENGTH_MAX = 60
 Slug = Annotated[str, Field(min_length=1, max_length=SLUG_LENGTH_MAX, pattern=SLUG_PATTERN)]
 SlugPath = Annotated[str, Path(max_length=100, pattern="^[a-z0-9-]+$")]
@@ -75,10 +76,7 @@ def check_version(request: Request, current: int, *, is_required: bool = True) -
         return
     if named.strip() == "*":
         return
-    found = [_IF_MATCH.match(part.strip()) for part in named.split(",")]
-    if not all(found):
-        raise Problem(400, 'Invalid If-Match; expected versions, such as "3", or *.')
-    if current not in {int(one[1]) for one in found if one}:
+    if current not in named_versions(named):
         detail = f"It was changed meanwhile, and has the version {current}. Read it again first."
         raise Problem(412, detail, headers={"etag": f'"{current}"'}, version=current)
 
@@ -90,6 +88,29 @@ async def read_index(context: ApiContext, site: Site) -> StructureIndex:
         await context.structures.step()
         stored = await read_structure(context.pool, site.slug)
     return StructureIndex(unseeded(site) if stored is None else stored.structure)
+
+
+async def read_term(context: ApiContext, index: StructureIndex, kind: Kind, slug: str) -> Term:
+    """Return a tag or an author by its slug, or by one that was given up for it.
+
+    Raises:
+        Problem: 404 if there is no such one.
+    """
+    term = (await read_terms(context.pool, index, kind)).get(index.current(kind, slug))
+    if term is None:
+        raise changes.not_found(kind, slug)
+    return term
+
+
+def slug_of_name(name: str) -> str:
+    """Return the slug that a name makes.
+
+    Raises:
+        InvalidContentError: it makes none.
+    """
+    if slug := name_slug(name):
+        return slug
+    raise InvalidContentError([FieldError("name", "must have a letter or a digit")])
 
 
 def unseeded(site: Site) -> SiteStructure:

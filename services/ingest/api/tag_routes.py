@@ -19,19 +19,19 @@ from services.ingest.api.structure_requests import (
     change_once,
     check_version,
     read_index,
+    read_term,
+    slug_of_name,
     structure_site,
     with_etag,
 )
 from services.ingest.api.structure_schemas import TagList, TagResponse
 from services.ingest.content.article_models import TagName
 from services.ingest.content.block_models import Input
-from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.structure import changes
 from services.ingest.structure.terms import Term, matching, read_terms
 from shared.postgres import Connection
 from shared.site_structure import SiteStructure, StructureIndex, StructureTag
 from shared.sites import Site
-from shared.slugs import name_slug
 
 router = APIRouter()
 TERMS_MAX = 100
@@ -83,9 +83,7 @@ async def get_tag(
     """Read a tag by its slug, or by one that was given up for it."""
     wanted = structure_site(context, request, token, "read", site)
     index = await read_index(context, wanted)
-    term = (await read_terms(context.pool, index, "tag")).get(index.current("tag", slug))
-    if term is None:
-        raise changes.not_found("tag", slug)
+    term = await read_term(context, index, "tag", slug)
     return with_etag(_response(wanted, index, term), term.version)
 
 
@@ -108,9 +106,7 @@ async def rename_tag(
 ) -> Response:
     """Set the name that pages show, whatever articles have. With another slug the former address redirects."""
     wanted = structure_site(context, request, token, "publish", site)
-    new_slug = name_slug(sent.name)
-    if not new_slug:
-        raise InvalidContentError([FieldError("name", "must have a letter or a digit")])
+    new_slug = slug_of_name(sent.name)
 
     async def act(connection: Connection) -> Response:
         known = await read_terms(connection, await read_index(context, wanted), "tag")

@@ -12,7 +12,9 @@ from services.ingest.queries import SQL
 from shared.http.problems import Problem
 from shared.postgres import Connection
 
-_IF_MATCH = re.compile(r'^(?:W/)?"?(\d{1,10})(?:-(?:gzip|zstd|br))?"?$')
+_IF_MATCH = re.compile(r'^(?:W/)?"?(\d{1,16})(?:-(?:gzip|zstd|br))?"?$')
+_DIGITS_MAX = 10
+"""Of the version of an article."""
 
 
 class VersionRule(Enum):
@@ -61,14 +63,25 @@ async def check_version(
         raise Problem(428, detail, version=current)
     wanted = [] if body_version is None else [{body_version}]
     if named is not None and not is_any:
-        found = [_IF_MATCH.match(part.strip()) for part in named.split(",")]
-        if not all(found):
-            raise Problem(400, 'Invalid If-Match; expected versions, such as "3", or *.')
-        wanted.append({int(one[1]) for one in found if one})
+        wanted.append(named_versions(named, _DIGITS_MAX))
     for versions in wanted:
         if current not in versions and not await _is_unchanged_since(connection, stored, max(versions), copy):
             others = " or ".join(map(str, sorted(versions)))
             raise await _version_conflict(connection, stored, others, copy)
+
+
+def named_versions(if_match: str, digits_max: int = 16) -> set[int]:
+    """Return the versions that an If-Match other than `*` names.
+
+    Raises:
+        Problem: 400 if it names anything else, or a version with more digits.
+    """
+    found = [
+        one for part in if_match.split(",") if (one := _IF_MATCH.match(part.strip())) and len(one[1]) <= digits_max
+    ]
+    if len(found) < if_match.count(",") + 1:
+        raise Problem(400, 'Invalid If-Match; expected versions, such as "3", or *.')
+    return {int(one[1]) for one in found}
 
 
 async def _is_unchanged_since(connection: Connection, stored: StoredArticle, version: int, copy: str) -> bool:
