@@ -36,7 +36,7 @@ from services.ingest.content.block_models import Instant
 from services.ingest.content.conversion import ConvertedContent, convert, make_slug
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.content.validation import check_limits
-from services.ingest.media.library import resolve_images
+from services.ingest.files.references import resolve_media
 from services.ingest.media.recrop import prepare_crops
 from services.ingest.queries import SQL
 from shared.articles import Article
@@ -99,7 +99,7 @@ async def create_article(
         )
         article = site.resolved(article)
         check_sections(token, "write", None, article)
-        article = await resolve_images(connection, article)
+        article = await resolve_media(connection, article)
         check_limits(article, site)
         change = ArticleChange("create", article, None, is_public_change=False)
         await insert_article(connection, change, token.actor, sent.note)
@@ -183,7 +183,7 @@ async def _edit(  # noqa: PLR0917 - the parameters of the two routes
         change = workflow.edit_article(stored, converted.fields, by_publisher=by_publisher, now=now)
         change = replace(change, head=site.resolved(change.head))
         check_sections(token, "publish" if change.head.state != "draft" else "write", stored.head, change.head)
-        change = replace(change, head=await resolve_images(connection, change.head))
+        change = replace(change, head=await resolve_media(connection, change.head))
         check_limits(change.head, site)
         change = await save_change(connection, stored, change, token.actor, sent.note)
     return _response(context, stored.after(change), now, converted.warnings)
@@ -283,7 +283,7 @@ async def _apply(  # noqa: PLR0917 - the parameters of each transition route
             await _check_approval(connection, stored, target, token, site)
             if target == "working" and stored.head.state in ("draft", "in_review"):
                 # what was approved already is published as it is
-                stored = replace(stored, head=await resolve_images(connection, stored.head, strict=True))
+                stored = replace(stored, head=await resolve_media(connection, stored.head, strict=True))
         elif target == "scheduled" and stored.scheduled is not None:
             token.check(transition.scope, site.slug, stored.scheduled.section)
         change = workflow.apply_transition(name, stored, site, now, is_admin=is_admin, publish_at=publish_at, copy=copy)
@@ -314,7 +314,7 @@ async def _check_approval(
     is_own = author is not None and author.is_same(token.actor)
     if is_own and site.separate_approver and not token.allows("admin", site.slug, stored.head.section):
         raise Problem(403, "You wrote this version; on this site another editor must approve and publish it.")
-    await resolve_images(connection, copy, strict=True)
+    await resolve_media(connection, copy, strict=True)
 
 
 def _add_transition_route(name: str) -> None:

@@ -37,7 +37,7 @@ from services.ingest.content.article_models import LIVE_FIELDS, LivePatch
 from services.ingest.content.conversion import ConvertedContent, convert
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.content.validation import check_limits, publishing_errors
-from services.ingest.media.library import resolve_images
+from services.ingest.files.references import resolve_media
 from shared.articles import Article, Correction
 from shared.http.problems import Problem
 from shared.postgres import Connection
@@ -141,7 +141,7 @@ async def checked_live(connection: Connection, live: Article, fields: dict[str, 
         Problem: 413 if the article is too large.
     """
     if any(name in fields for name in _IMAGE_FIELDS):
-        live = await resolve_images(connection, live, strict=True)
+        live = await resolve_media(connection, live, strict=True)
     errors = publishing_errors(live, site)
     try:
         check_limits(live, site)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from services.ingest.content.block_models import ImageIn
 from services.ingest.content.conversion import image_of
-from services.ingest.media.library import resolve_images
+from services.ingest.files.references import resolve_media
 from shared.articles import Article, Block, Figure, Image
 from shared.postgres import Connection
 
@@ -19,7 +19,7 @@ async def stored_image(connection: Connection, site: str, sent: ImageIn | None, 
     """
     if sent is None:
         return None
-    shell = await resolve_images(connection, _shell(site, [Figure("", image_of(sent))]), strict=True)
+    shell = await resolve_media(connection, _shell(site, [Figure("", image_of(sent))]), strict=True)
     figure = shell.body[0]
     assert isinstance(figure, Figure)
     return figure.image
@@ -31,7 +31,7 @@ async def stored_body(connection: Connection, site: str, body: list[Block]) -> l
     Raises:
         InvalidContentError: one is not in the media library of the site.
     """
-    return (await resolve_images(connection, _shell(site, body), strict=True)).body
+    return (await resolve_media(connection, _shell(site, body), strict=True)).body
 
 
 def _shell(site: str, body: list[Block]) -> Article:

@@ -1,4 +1,4 @@
-"""The files that articles offer: what a block says about one is what the site's library says."""
+"""The images and files of articles: what a block says about one is what the site's libraries say."""
 
 from collections.abc import Sequence
 
@@ -8,6 +8,7 @@ from slugify import slugify
 
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.files.rules import EXTENSIONS
+from services.ingest.media.library import resolve_images
 from services.ingest.queries import SQL
 from shared.articles import FILE_PREFIX, MEDIA_PREFIX, Article, File
 from shared.postgres import Connection
@@ -27,6 +28,20 @@ def display_name(name: str, kind: str) -> str:
     extension = EXTENSIONS[kind]
     name = name or f"tep.{extension}"
     return name if name.lower().endswith(f".{extension}") else f"{name}.{extension}"
+
+
+async def resolve_media(connection: Connection, article: Article, *, strict: bool = False) -> Article:
+    """Return the article with its images and files as its site has them: see `resolve_images` and `resolve_files`.
+
+    Args:
+        connection: In the transaction that stores the article.
+        article: As sent or as stored.
+        strict: Whether every image and file with a URL of the portal must be in a library, as for publication.
+
+    Raises:
+        InvalidContentError: an image or file is not in the library of its site.
+    """
+    return await resolve_files(connection, await resolve_images(connection, article, strict=strict), strict=strict)
 
 
 async def resolve_files(connection: Connection, article: Article, *, strict: bool) -> Article:

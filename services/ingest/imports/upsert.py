@@ -19,8 +19,8 @@ from services.ingest.articles.store import (
     taken_old_addresses,
 )
 from services.ingest.auth.actors import Actor
+from services.ingest.files.references import resolve_media
 from services.ingest.imports.warnings import ItemWarning, make_warning
-from services.ingest.media.library import resolve_images
 from services.ingest.queries import SQL
 from shared.articles import Article, Figure, File
 from shared.old_urls import old_addresses
@@ -139,7 +139,7 @@ async def upsert_draft(
     if known is None:
         number = 1 if dry_run else await connection.fetchval(SQL["next_number"])
         article = draft.article(number, 0 if publish else 1, now)  # publishing makes it version 1
-        article = await resolve_images(connection, article, strict=publish)
+        article = await resolve_media(connection, article, strict=publish)
         changes = [_first_version(article, publish, now)]
     else:
         before = await read_article(connection, known["id"], for_update=True, also_discarded=True)
@@ -216,7 +216,7 @@ async def _next_versions(  # noqa: PLR0917 - the state of `upsert_draft`
     A version that editors have scheduled stays scheduled.
     """
     fields = {name: value for name, value in draft.content.items() if name != "slug"}
-    edited = await resolve_images(connection, msgspec.structs.replace(stored.head, **fields), strict=publish)
+    edited = await resolve_media(connection, msgspec.structs.replace(stored.head, **fields), strict=publish)
     is_same = edited == stored.head
     is_settled = stored.live is not None or stored.scheduled is not None
     if is_repetition and (is_settled or not publish or not is_same):  # also if editors changed or withdrew it
@@ -290,7 +290,7 @@ async def _with_fetched(connection: Connection, article: Article, draft: Importe
     changed = {"body": draft.with_images(article.body), "lead_image": draft.with_images(article.lead_image)}
     if changed == {"body": article.body, "lead_image": article.lead_image}:
         return article
-    return await resolve_images(connection, msgspec.structs.replace(article, **changed))
+    return await resolve_media(connection, msgspec.structs.replace(article, **changed))
 
 
 def _approved(stored: StoredArticle, draft: ImportedDraft) -> Article:

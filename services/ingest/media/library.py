@@ -18,7 +18,6 @@ from obstore.store import ObjectStore
 
 from services.ingest.auth.actors import Actor
 from services.ingest.content.errors import FieldError, InvalidContentError
-from services.ingest.files.references import resolve_files
 from services.ingest.media.renditions import RejectedImage, RenditionFile, RenditionSet
 from services.ingest.metrics import MEDIA_SECONDS, MEDIA_UPLOADS
 from services.ingest.queries import SQL
@@ -293,7 +292,7 @@ def _name(url: str) -> str:
 
 
 async def resolve_images(connection: Connection, article: Article, *, strict: bool = False) -> Article:
-    """Return the article with its images and files as its site has them: URL, size and renditions.
+    """Return the article with its images as its site has them: URL, size and renditions.
 
     Images are identified by `media`, or by a URL below /media/. A focus point in the article is kept. The first image
     stands for the article in lists and on other sites: it gets the crops that exist around its focus point.
@@ -304,7 +303,7 @@ async def resolve_images(connection: Connection, article: Article, *, strict: bo
         strict: Whether every image with a relative URL must be in the library, as for publication.
 
     Raises:
-        InvalidContentError: an image or file is not in the library of its site.
+        InvalidContentError: an image is not in the library of its site.
     """
     figures = list(_figures(article))
     images = [figure.image for _, figure in figures if figure.image is not None]
@@ -335,9 +334,7 @@ async def resolve_images(connection: Connection, article: Article, *, strict: bo
         changed[shown] = await _with_crops(connection, article.site, changed[shown])
     body = [changed.get(f"body.{number}", block) for number, block in enumerate(article.body)]
     lead_image = changed.get("lead_image", article.lead_image)
-    return await resolve_files(
-        connection, msgspec.structs.replace(article, body=body, lead_image=lead_image), strict=strict
-    )
+    return msgspec.structs.replace(article, body=body, lead_image=lead_image)
 
 
 def _is_hosted(figure: Figure) -> bool:
