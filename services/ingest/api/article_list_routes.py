@@ -69,10 +69,10 @@ router = APIRouter()
     ),
 )
 async def list_articles(
-    context: ApiContextDep, token: OptionalCaller, filters: Annotated[ListFilters, Query()]
+    context: ApiContextDep, caller: OptionalCaller, filters: Annotated[ListFilters, Query()]
 ) -> Response:
     """Without a token: public articles. With one (scope read): all articles, in their working versions."""
-    if token is None:
+    if caller is None:
         check_public_filters(filters)
         sites = list(context.sites) if filters.site is None else [context.site(filters.site).slug]
         filters = await _with_former_names(context, filters, sites)
@@ -81,7 +81,7 @@ async def list_articles(
         key = (tuple(sites), start, filters.limit, *wanted, filters.full)
         content = await context.public_lists.read(key, lambda: _public_list(context, filters, sites, start, wanted))
         return Response(content, headers={"cache-control": "no-store"}, media_type="application/json")
-    return await _list_for_editor(context, token, filters)
+    return await _list_for_editor(context, caller, filters)
 
 
 async def _with_former_names(context: ApiContext, filters: _Filters, sites: Sequence[str]) -> _Filters:
@@ -91,7 +91,7 @@ async def _with_former_names(context: ApiContext, filters: _Filters, sites: Sequ
     return filters.model_copy(update={"section": section, "tag": tag})
 
 
-async def _list_for_editor(context: ApiContext, token: Caller, filters: ListFilters) -> Response:
+async def _list_for_editor(context: ApiContext, caller: Caller, filters: ListFilters) -> Response:
     # The list by number had cursors of the number alone before it could be sorted.
     order, limit = filters.cursor_order, filters.limit
     key_type = SORT_ORDERS[filters.sort].key_type
@@ -101,9 +101,9 @@ async def _list_for_editor(context: ApiContext, token: Caller, filters: ListFilt
         after: Any = (number, NUMBER_MAX if filters.cursor is None else 0)
     else:
         after = decode_sorted_cursor(filters.cursor, order, key_type) or (None, None)
-    visible = context.visible_sites(token, filters.site)
+    visible = context.visible_sites(caller, filters.site)
     filters = await _with_former_names(context, filters, list(context.sites) if visible is None else visible)
-    values = filters.values(visible, token)
+    values = filters.values(visible, caller)
     statement = list_statement(filters.sort, filters.direction)
     rows = await fetch_filtered(context.pool, statement, values, *after, limit, filters.full)
     now = datetime.now(UTC)
@@ -145,12 +145,12 @@ def _changed(row: asyncpg.Record) -> dict[str, Any]:
     responses=response_docs(200, ArticleCounts, problems=(403, 404)),
 )
 async def count_articles(
-    context: ApiContextDep, token: ReadCaller, filters: Annotated[ArticleFilters, Query()]
+    context: ApiContextDep, caller: ReadCaller, filters: Annotated[ArticleFilters, Query()]
 ) -> Response:
     """Return how many articles the filters of the list match, by state of the working version."""
-    visible = context.visible_sites(token, filters.site)
+    visible = context.visible_sites(caller, filters.site)
     sites = sorted(site for site in context.sites if visible is None or site in visible)
-    values = (await _with_former_names(context, filters, sites)).values(sites, token)
+    values = (await _with_former_names(context, filters, sites)).values(sites, caller)
     counts = dict.fromkeys(get_args(State), 0)
     counts |= {row["state"]: row["articles"] for row in await fetch_filtered(context.pool, count_statement(), values)}
     return json_response(ArticleCounts(sites, counts, sum(counts.values())))

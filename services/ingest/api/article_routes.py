@@ -67,12 +67,12 @@ IfMatch = Annotated[str | None, Header(description='ETag of the version to chang
 async def create_article(
     request: Request,
     context: ApiContextDep,
-    token: WriteCaller,
+    caller: WriteCaller,
     sent: ArticleIn,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Create a draft. It is not public before it is approved and published."""
-    site = context.site_of_caller(token, "write", sent.site, sent.section)
+    site = context.site_of_caller(caller, "write", sent.site, sent.section)
     converted: ConvertedContent = await context.convert(convert, sent, CONTENT_FIELDS)
     fields = converted.fields
     if "language" not in sent.model_fields_set:
@@ -98,14 +98,14 @@ async def create_article(
             **fields,
         )
         article = site.resolved(article)
-        check_sections(token, "write", None, article)
+        check_sections(caller, "write", None, article)
         article = await resolve_media(connection, article)
         check_limits(article, site)
         change = ArticleChange("create", article, None, is_public_change=False)
-        await insert_article(connection, change, token.actor, sent.note)
+        await insert_article(connection, change, caller.actor, sent.note)
         return _response(context, StoredArticle(article, None), now, converted.warnings, status=201)
 
-    return await run_once(context.pool, request, token, act)
+    return await run_once(context.pool, request, caller, act)
 
 
 async def _check_external(connection: Connection, site: str, system: str | None, external_id: str | None) -> None:
@@ -129,13 +129,13 @@ async def replace_article(
     *,
     request: Request,
     context: ApiContextDep,
-    token: WriteCaller,
+    caller: WriteCaller,
     article_id: ArticleId,
     sent: ArticleReplacement,
     if_match: IfMatch = None,
 ) -> Response:
     """Replace the content as a new version. Omitted fields are reset to defaults; the published version stays."""
-    return await _edit(request, context, token, article_id, sent, CONTENT_FIELDS)
+    return await _edit(request, context, caller, article_id, sent, CONTENT_FIELDS)
 
 
 @router.patch(
@@ -148,7 +148,7 @@ async def patch_article(
     *,
     request: Request,
     context: ApiContextDep,
-    token: WriteCaller,
+    caller: WriteCaller,
     article_id: ArticleId,
     sent: ArticlePatch,
     if_match: IfMatch = None,
@@ -161,7 +161,7 @@ async def patch_article(
     ]
     if errors:
         raise InvalidContentError(errors)
-    return await _edit(request, context, token, article_id, sent, names)
+    return await _edit(request, context, caller, article_id, sent, names)
 
 
 def _is_null(sent: BaseModel, name: str) -> bool:
@@ -169,23 +169,23 @@ def _is_null(sent: BaseModel, name: str) -> bool:
 
 
 async def _edit(  # noqa: PLR0917 - the parameters of the two routes
-    request: Request, context: ApiContext, token: Caller, article_id: str, sent: Any, names: list[str]
+    request: Request, context: ApiContext, caller: Caller, article_id: str, sent: Any, names: list[str]
 ) -> Response:
     converted: ConvertedContent = await context.convert(convert, sent, names)
-    if (slug := await context.pool.fetchval(SQL["site_of_article"], article_id)) is not None and token.reaches(slug):
+    if (slug := await context.pool.fetchval(SQL["site_of_article"], article_id)) is not None and caller.reaches(slug):
         await prepare_crops(context.pool, context.media, slug, converted.fields)
     async with context.pool.acquire() as connection, connection.transaction():
-        stored = await load_article(connection, article_id, token, "write", for_update=True)
+        stored = await load_article(connection, article_id, caller, "write", for_update=True)
         await check_version(connection, request, sent.version, stored, VersionRule.REQUIRED)
         site = context.site(stored.head.site)
         now = await database_time(connection)
-        by_publisher = token.allows("publish", site.slug, stored.head.section)
+        by_publisher = caller.allows("publish", site.slug, stored.head.section)
         change = workflow.edit_article(stored, converted.fields, by_publisher=by_publisher, now=now)
         change = replace(change, head=site.resolved(change.head))
-        check_sections(token, "publish" if change.head.state != "draft" else "write", stored.head, change.head)
+        check_sections(caller, "publish" if change.head.state != "draft" else "write", stored.head, change.head)
         change = replace(change, head=await resolve_media(connection, change.head))
         check_limits(change.head, site)
-        change = await save_change(connection, stored, change, token.actor, sent.note)
+        change = await save_change(connection, stored, change, caller.actor, sent.note)
     return _response(context, stored.after(change), now, converted.warnings)
 
 
@@ -200,7 +200,7 @@ async def discard_article(
     *,
     request: Request,
     context: ApiContextDep,
-    token: WriteCaller,
+    caller: WriteCaller,
     article_id: ArticleId,
     note: Annotated[Note, Query(description="why; stored in the audit log")] = "",
     if_match: IfMatch = None,
@@ -210,11 +210,11 @@ async def discard_article(
     A writer discards drafts; who may publish, also what is in review or approved. An administrator can restore it.
     """
     async with context.pool.acquire() as connection, connection.transaction():
-        stored = await load_article(connection, article_id, token, "write", for_update=True)
+        stored = await load_article(connection, article_id, caller, "write", for_update=True)
         await check_version(connection, request, None, stored, VersionRule.REQUIRED)
-        by_publisher = token.allows("publish", stored.head.site, stored.head.section)
+        by_publisher = caller.allows("publish", stored.head.site, stored.head.section)
         change = removal.discard(stored, by_publisher=by_publisher, now=await database_time(connection))
-        await save_change(connection, stored, change, token.actor, note)
+        await save_change(connection, stored, change, caller.actor, note)
     return Response(status_code=204)
 
 
@@ -260,7 +260,7 @@ class ScheduleRequest(RefuseRequest):
 
 
 async def _apply(  # noqa: PLR0917 - the parameters of each transition route
-    name: str, request: Request, context: ApiContext, token: Caller, article_id: str, sent: TransitionRequest | None
+    name: str, request: Request, context: ApiContext, caller: Caller, article_id: str, sent: TransitionRequest | None
 ) -> Response:
     transition = TRANSITIONS[name]
     reason = (sent.reason or sent.note) if sent else ""
@@ -272,31 +272,31 @@ async def _apply(  # noqa: PLR0917 - the parameters of each transition route
     copy = getattr(sent, "copy_", None)
 
     async def act(connection: Connection) -> Response:
-        stored = await load_article(connection, article_id, token, transition.scope, for_update=True)
+        stored = await load_article(connection, article_id, caller, transition.scope, for_update=True)
         rule = VersionRule.EXACT if name in APPROVALS else VersionRule.OPTIONAL
         target = "live" if transition.is_withdrawal else workflow.target_of(name, stored, copy)
         await check_version(connection, request, sent.version if sent else None, stored, rule, copy=target)
         site = context.site(stored.head.site)
-        is_admin = token.allows("admin", site.slug, stored.head.section)
+        is_admin = caller.allows("admin", site.slug, stored.head.section)
         now = await database_time(connection)
         if name in APPROVALS:
-            await _check_approval(connection, stored, target, token, site)
+            await _check_approval(connection, stored, target, caller, site)
             if target == "working" and stored.head.state in ("draft", "in_review"):
                 # what was approved already is published as it is
                 stored = replace(stored, head=await resolve_media(connection, stored.head, strict=True))
         elif target == "scheduled" and stored.scheduled is not None:
-            token.check(transition.scope, site.slug, stored.scheduled.section)
+            caller.check(transition.scope, site.slug, stored.scheduled.section)
         change = workflow.apply_transition(name, stored, site, now, is_admin=is_admin, publish_at=publish_at, copy=copy)
         if name == "refuse":
-            change = workflow.refused(change, reason, token.actor.name, now)
-        change = await save_change(connection, stored, change, token.actor, change.note(reason))
+            change = workflow.refused(change, reason, caller.actor.name, now)
+        change = await save_change(connection, stored, change, caller.actor, change.note(reason))
         return _response(context, stored.after(change), now, change=change)
 
-    return await run_once(context.pool, request, token, act)
+    return await run_once(context.pool, request, caller, act)
 
 
 async def _check_approval(
-    connection: Connection, stored: StoredArticle, target: str, token: Caller, site: Site
+    connection: Connection, stored: StoredArticle, target: str, caller: Caller, site: Site
 ) -> None:
     """Check that the caller may make a copy public, and that its images are stored.
 
@@ -310,9 +310,9 @@ async def _check_approval(
         copy = stored.scheduled
         row = await connection.fetchrow(SQL["author_of_version"], copy.id, copy.version)
         author = None if row is None else Actor(row["who"], row["token"])
-    check_sections(token, "publish", stored.live if is_live else None, copy)
-    is_own = author is not None and author.is_same(token.actor)
-    if is_own and site.separate_approver and not token.allows("admin", site.slug, stored.head.section):
+    check_sections(caller, "publish", stored.live if is_live else None, copy)
+    is_own = author is not None and author.is_same(caller.actor)
+    if is_own and site.separate_approver and not caller.allows("admin", site.slug, stored.head.section):
         raise Problem(403, "You wrote this version; on this site another editor must approve and publish it.")
     await resolve_media(connection, copy, strict=True)
 
@@ -321,19 +321,19 @@ def _add_transition_route(name: str) -> None:
     transition = TRANSITIONS[name]
     bodies = {"publish": ScheduleRequest, "schedule": ScheduleRequest, "refuse": RefuseRequest}
     body: Any = bodies.get(name, TransitionRequest)
-    caller: Any = Annotated[Caller, require_scope(transition.scope)]
+    admitted: Any = Annotated[Caller, require_scope(transition.scope)]
 
     async def transition_article(
         *,
         request: Request,
         context: ApiContextDep,
-        token: caller,
+        caller: admitted,
         article_id: ArticleId,
         sent: body | None = None,
         if_match: IfMatch = None,
         idempotency_key: IdempotencyKey = None,
     ) -> Response:
-        return await _apply(name, request, context, token, article_id, sent)
+        return await _apply(name, request, context, caller, article_id, sent)
 
     from_states = ", ".join(sorted(transition.from_states))
     version = " Requires the version that was read, as `If-Match` or `version`." if name in APPROVALS else ""

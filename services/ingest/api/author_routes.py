@@ -81,14 +81,14 @@ async def list_authors(
     *,
     request: Request,
     context: ApiContextDep,
-    token: ReadCaller,
+    caller: ReadCaller,
     site: SiteQuery = None,
     q: Words = "",
     cursor: Cursor = None,
     limit: Size = 20,
 ) -> Response:
     """List the authors that bylines name, and those with a page of their own; the latter come first."""
-    wanted = structure_site(context, request, token, "read", site)
+    wanted = structure_site(context, request, caller, "read", site)
     index = await read_index(context, wanted)
     found = matching((await read_terms(context.pool, index, "author")).values(), q)
     found.sort(key=lambda one: one.version == 0)  # stable: the most used of both are first
@@ -105,10 +105,10 @@ async def list_authors(
     responses=response_docs(200, AuthorResponse, problems=(403, 404)),
 )
 async def get_author(
-    *, request: Request, context: ApiContextDep, token: ReadCaller, slug: SlugPath, site: SiteQuery = None
+    *, request: Request, context: ApiContextDep, caller: ReadCaller, slug: SlugPath, site: SiteQuery = None
 ) -> Response:
     """Read an author by its slug, or by one that was given up for it."""
-    wanted = structure_site(context, request, token, "read", site)
+    wanted = structure_site(context, request, caller, "read", site)
     index = await read_index(context, wanted)
     term = await read_term(context, index, "author", slug)
     return with_etag(_response(wanted, index, term), term.version)
@@ -126,12 +126,12 @@ async def add_author(
     *,
     request: Request,
     context: ApiContextDep,
-    token: PublishCaller,
+    caller: PublishCaller,
     sent: AuthorProfileIn,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Add an author: the page has all articles whose bylines have the name, whenever they were written."""
-    site = structure_site(context, request, token, "publish", sent.site)
+    site = structure_site(context, request, caller, "publish", sent.site)
     slug = slug_of_name(sent.name)
 
     async def act(connection: Connection) -> Response:
@@ -142,10 +142,10 @@ async def add_author(
             author = StructureAuthor(slug=slug, photo=photo, version=version, **fields)
             return changes.add(before, "author", author)
 
-        after = await apply(connection, context, token, site, "author", slug, "create", change, {"name": sent.name})
+        after = await apply(connection, context, caller, site, "author", slug, "create", change, {"name": sent.name})
         return await _changed(connection, site, after, slug, 201)
 
-    return await change_once(context, request, token, act)
+    return await change_once(context, request, caller, act)
 
 
 @router.patch(
@@ -159,14 +159,14 @@ async def change_author(
     *,
     request: Request,
     context: ApiContextDep,
-    token: PublishCaller,
+    caller: PublishCaller,
     slug: SlugPath,
     sent: AuthorPatch,
     site: SiteQuery = None,
     if_match: IfMatch = None,
 ) -> Response:
     """Change an author. With another name all bylines of the former one have the new one at once."""
-    wanted = structure_site(context, request, token, "publish", site)
+    wanted = structure_site(context, request, caller, "publish", site)
     new_slug = slug if sent.name is None else slug_of_name(sent.name)
 
     async def act(connection: Connection) -> Response:
@@ -185,10 +185,10 @@ async def change_author(
             return changes.change(before, "author", slug, msgspec.structs.replace(changed, version=version))
 
         action, details = ("edit", {}) if new_slug == slug else ("rename", {"former_slug": slug, "name": sent.name})
-        after = await apply(connection, context, token, wanted, "author", new_slug, action, change, details)
+        after = await apply(connection, context, caller, wanted, "author", new_slug, action, change, details)
         return await _changed(connection, wanted, after, new_slug)
 
-    return await change_once(context, request, token, act)
+    return await change_once(context, request, caller, act)
 
 
 @router.post(
@@ -202,7 +202,7 @@ async def merge_author(
     *,
     request: Request,
     context: ApiContextDep,
-    token: PublishCaller,
+    caller: PublishCaller,
     slug: SlugPath,
     sent: MergeRequest,
     site: SiteQuery = None,
@@ -210,7 +210,7 @@ async def merge_author(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Give all bylines of an author the name of another one, who must have a page. It cannot be undone."""
-    wanted = structure_site(context, request, token, "publish", site)
+    wanted = structure_site(context, request, caller, "publish", site)
 
     async def act(connection: Connection) -> Response:
         known = await read_terms(connection, await read_index(context, wanted), "author")
@@ -223,10 +223,10 @@ async def merge_author(
             return changes.merge(before, "author", slug, sent.into)
 
         details = {"into": sent.into}
-        after = await apply(connection, context, token, wanted, "author", slug, "merge", change, details)
+        after = await apply(connection, context, caller, wanted, "author", slug, "merge", change, details)
         return await _changed(connection, wanted, after, sent.into)
 
-    return await change_once(context, request, token, act)
+    return await change_once(context, request, caller, act)
 
 
 @router.delete(
@@ -241,13 +241,13 @@ async def remove_author(
     *,
     request: Request,
     context: ApiContextDep,
-    token: PublishCaller,
+    caller: PublishCaller,
     slug: SlugPath,
     site: SiteQuery = None,
     if_match: IfMatch = None,
 ) -> Response:
     """Remove an author's page. Bylines stay as articles have them, without a link."""
-    wanted = structure_site(context, request, token, "publish", site)
+    wanted = structure_site(context, request, caller, "publish", site)
 
     async def act(connection: Connection) -> Response:
         def change(before: SiteStructure, version: int) -> SiteStructure:
@@ -255,10 +255,10 @@ async def remove_author(
             check_version(request, entry.version if entry else 0)
             return changes.remove(before, "author", slug)
 
-        await apply(connection, context, token, wanted, "author", slug, "remove", change)
+        await apply(connection, context, caller, wanted, "author", slug, "remove", change)
         return Response(status_code=204)
 
-    return await change_once(context, request, token, act)
+    return await change_once(context, request, caller, act)
 
 
 async def _changed(connection: Connection, site: Site, after: SiteStructure, slug: str, status: int = 200) -> Response:

@@ -79,7 +79,7 @@ async def change_articles(
     *,
     request: Request,
     context: ApiContextDep,
-    token: WriteCaller,
+    caller: WriteCaller,
     sent: BulkRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
@@ -95,14 +95,14 @@ async def change_articles(
     async def act(connection: Connection) -> Response:
         results: dict[str, BulkItemResult] = {}
         for item in sorted(sent.items, key=lambda one: one.id):  # in one order, so that two requests cannot deadlock
-            results[item.id] = await _change(context, connection, token, sent, item)
+            results[item.id] = await _change(context, connection, caller, sent, item)
         shown = [results[item.id] for item in sent.items]
         failed = sum(one.status != 200 for one in shown)
         if failed and sent.atomic:
             raise Problem(409, f"{failed} article(s) cannot be changed, so nothing was changed.", results=shown)
         return json_response(BulkResult(shown, len(shown) - failed, failed))
 
-    return await run_once(context.pool, request, token, act)
+    return await run_once(context.pool, request, caller, act)
 
 
 def _check(sent: BulkRequest) -> None:
@@ -120,14 +120,14 @@ def _check(sent: BulkRequest) -> None:
 
 
 async def _change(
-    context: ApiContext, connection: Connection, token: Caller, sent: BulkRequest, item: BulkItem
+    context: ApiContext, connection: Connection, caller: Caller, sent: BulkRequest, item: BulkItem
 ) -> BulkItemResult:
     """Change one article, and return the result; after an error it is as before."""
     try:
         async with connection.transaction():  # a savepoint
             if not ARTICLE_ID.match(item.id):
                 raise article_not_found(item.id)
-            return await _change_article(context, connection, token, sent, item)
+            return await _change_article(context, connection, caller, sent, item)
     except InvalidContentError as error:
         problem = validation_problem(error)
     except ArticleTooLargeError as error:
@@ -140,31 +140,31 @@ async def _change(
 
 
 async def _change_article(
-    context: ApiContext, connection: Connection, token: Caller, sent: BulkRequest, item: BulkItem
+    context: ApiContext, connection: Connection, caller: Caller, sent: BulkRequest, item: BulkItem
 ) -> BulkItemResult:
-    stored = await load_article(connection, item.id, token, "read", for_update=True)
+    stored = await load_article(connection, item.id, caller, "read", for_update=True)
     if item.version is not None and item.version != stored.head.version:
         raise Problem(412, f"The request names version {item.version}, but the article is at {stored.head.version}.")
     before, conflicts = stored.head.version, list[str]()
     if sent.action == "unpublish":
-        after = await _unpublish(context, connection, token, sent, stored)
+        after = await _unpublish(context, connection, caller, sent, stored)
     elif stored.live is not None and stored.live.state == "published":
-        after, conflicts = await _change_live(context, connection, token, sent, stored)
+        after, conflicts = await _change_live(context, connection, caller, sent, stored)
     else:
-        after = await _edit(context, connection, token, sent, stored)
+        after = await _edit(context, connection, caller, sent, stored)
     head = after.head
     return BulkItemResult(item.id, 200, head.version, head.state, head.version != before, conflicts)
 
 
 async def _unpublish(
-    context: ApiContext, connection: Connection, token: Caller, sent: BulkRequest, stored: StoredArticle
+    context: ApiContext, connection: Connection, caller: Caller, sent: BulkRequest, stored: StoredArticle
 ) -> StoredArticle:
     for copy in (stored.head, stored.live):
         if copy is not None:
-            token.check("publish", copy.site, copy.section)
+            caller.check("publish", copy.site, copy.section)
     site, now = context.site(stored.head.site), await database_time(connection)
     change = workflow.apply_transition("unpublish", stored, site, now)
-    change = await save_change(connection, stored, change, token.actor, sent.note)
+    change = await save_change(connection, stored, change, caller.actor, sent.note)
     return stored.after(change)
 
 
@@ -186,7 +186,7 @@ def _fields(sent: BulkRequest, article: Article) -> dict[str, Any]:
 
 
 async def _change_live(
-    context: ApiContext, connection: Connection, token: Caller, sent: BulkRequest, stored: StoredArticle
+    context: ApiContext, connection: Connection, caller: Caller, sent: BulkRequest, stored: StoredArticle
 ) -> tuple[StoredArticle, list[str]]:
     """Change the live version, and the others where nothing contradicts; return what does."""
     live, before = stored.live, stored
@@ -194,33 +194,33 @@ async def _change_live(
     site, now = context.site(live.site), await database_time(connection)
     resolved = site.resolved(msgspec.structs.replace(live, **_fields(sent, live)))
     fields = {name: getattr(resolved, name) for name in _fields(sent, live)}
-    check_live_rights(token, groups_of(fields), live, site)
+    check_live_rights(caller, groups_of(fields), live, site)
     change = change_live(stored, fields, now)
     if change is None:
         return stored, []
-    check_sections(token, "publish", live, change.revised)
+    check_sections(caller, "publish", live, change.revised)
     await checked_live(connection, change.revised, fields, site)
-    saved = await save_change(connection, before, change, token.actor, sent.note)
+    saved = await save_change(connection, before, change, caller.actor, sent.note)
     stored = stored.after(change)
     carried = carry_over(stored, list(fields), "where_possible", now)
-    after = await save_carried(connection, before, stored, carried, token, site)
+    after = await save_carried(connection, before, stored, carried, caller, site)
     conflicts = [f"{one.copy}.{one.field}" for one in carried.conflicts]
     return after if carried.changes else stored.after(saved), conflicts
 
 
 async def _edit(
-    context: ApiContext, connection: Connection, token: Caller, sent: BulkRequest, stored: StoredArticle
+    context: ApiContext, connection: Connection, caller: Caller, sent: BulkRequest, stored: StoredArticle
 ) -> StoredArticle:
     head = stored.head
-    token.check("write", head.site, head.section)
+    caller.check("write", head.site, head.section)
     site, now = context.site(head.site), await database_time(connection)
     fields = _fields(sent, head)
     if all(getattr(head, name) == value for name, value in fields.items()):
         return stored
-    by_publisher = token.allows("publish", site.slug, head.section)
+    by_publisher = caller.allows("publish", site.slug, head.section)
     change = workflow.edit_article(stored, fields, by_publisher=by_publisher, now=now)
     change = replace(change, head=site.resolved(change.head))
-    check_sections(token, "publish" if change.head.state != "draft" else "write", head, change.head)
+    check_sections(caller, "publish" if change.head.state != "draft" else "write", head, change.head)
     check_limits(change.head, site)
-    change = await save_change(connection, stored, change, token.actor, sent.note)
+    change = await save_change(connection, stored, change, caller.actor, sent.note)
     return stored.after(change)

@@ -99,20 +99,20 @@ class ApiContext:
             raise Problem(404, f"Unknown site {slug[:40]!r}.")
         return self.sites[slug]
 
-    def site_of_caller(self, token: Caller, scope: str, slug: str, section: str | None = None) -> Site:
+    def site_of_caller(self, caller: Caller, scope: str, slug: str, section: str | None = None) -> Site:
         """Return a site that a request names, once the caller has the scope there, in the section or on the whole site.
 
         Raises:
             Problem: 403 without the scope or the site, also if there is no such site; 404 for an unknown site, if the
                 token may access all.
         """
-        token.check(scope, slug, section)
+        caller.check(scope, slug, section)
         if slug not in self.sites:
-            known = ", ".join(site for site in self.sites if token.reaches(site))
+            known = ", ".join(site for site in self.sites if caller.reaches(site))
             raise Problem(404, f"Unknown site {slug[:40]!r}; known sites: {known}.")
         return self.sites[slug]
 
-    def default_site(self, token: Caller, scope: str, slug: str | None, host: str, section: str | None = None) -> Site:
+    def default_site(self, caller: Caller, scope: str, slug: str | None, host: str, section: str | None = None) -> Site:
         """Return the site that a request names; else the token's only one, else the one that was asked by its host.
 
         Raises:
@@ -120,9 +120,9 @@ class ApiContext:
             InvalidContentError: no site is named, and the token has several that do not include that of the host.
         """
         if slug is not None:
-            return self.site_of_caller(token, scope, slug, section)
-        token.check(scope)
-        reached = [site for site in self.sites.values() if token.allows(scope, site.slug, section)]
+            return self.site_of_caller(caller, scope, slug, section)
+        caller.check(scope)
+        reached = [site for site in self.sites.values() if caller.allows(scope, site.slug, section)]
         if len(reached) == 1:
             return reached[0]
         asked = self.sites.by_host(host)
@@ -175,7 +175,7 @@ class ApiContext:
             return await asyncio.to_thread(work, *arguments)
 
     def visible_sites(
-        self, token: Caller, site: str | None, scope: str = "read", section: str | None = ANY_SECTION
+        self, caller: Caller, site: str | None, scope: str = "read", section: str | None = ANY_SECTION
     ) -> Sequence[str] | None:
         """Return the sites on which a caller has a scope, in any section or on the whole site; None means all.
 
@@ -185,8 +185,8 @@ class ApiContext:
             Problem: 403 or 404 if it has not on the requested site.
         """
         if site is not None:
-            return [self.site_of_caller(token, scope, site, section).slug]
-        sites = token.sites_with(scope, section)
+            return [self.site_of_caller(caller, scope, site, section).slug]
+        sites = caller.sites_with(scope, section)
         return None if sites is None else sorted(sites)
 
 
@@ -281,7 +281,7 @@ IfNoneMatch = Annotated[
 async def load_article(
     connection: Connection,
     article_id: str,
-    token: Caller,
+    caller: Caller,
     scope: str,
     *,
     for_update: bool = False,
@@ -294,17 +294,17 @@ async def load_article(
     Raises:
         Problem: 403 if the caller lacks the scope; 404 if there is no such article among those that it may read.
     """
-    token.check(scope)
+    caller.check(scope)
     stored = await read_article(connection, article_id, for_update=for_update, also_discarded=also_discarded)
-    if stored is None or not token.allows("read", stored.head.site, stored.head.section):
+    if stored is None or not caller.allows("read", stored.head.site, stored.head.section):
         raise article_not_found(article_id)
-    token.check(scope, stored.head.site, stored.head.section)
+    caller.check(scope, stored.head.site, stored.head.section)
     if scope not in ("read", "write") and stored.live is not None and stored.live.state == "published":
-        token.check(scope, stored.live.site, stored.live.section)
+        caller.check(scope, stored.live.site, stored.live.section)
     return stored
 
 
-def check_sections(token: Caller, scope: str, before: Article | None, after: Article) -> None:
+def check_sections(caller: Caller, scope: str, before: Article | None, after: Article) -> None:
     """Require a scope in the sections of an article as it would become.
 
     `load_article` requires it in the section of the article as it is. Further sections that it has already are not
@@ -313,10 +313,10 @@ def check_sections(token: Caller, scope: str, before: Article | None, after: Art
     Raises:
         Problem: 403.
     """
-    token.check(scope, after.site, after.section)
+    caller.check(scope, after.site, after.section)
     for section in after.also_in:
         if before is None or section not in (*before.also_in, before.section):
-            token.check(scope, after.site, section)
+            caller.check(scope, after.site, section)
 
 
 def article_not_found(article_id: str) -> Problem:

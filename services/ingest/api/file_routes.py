@@ -58,7 +58,7 @@ SiteSlug = Annotated[
 async def upload_file(
     request: Request,
     context: ApiContextDep,
-    token: WriteCaller,
+    caller: WriteCaller,
     file_name: Annotated[
         str, Query(max_length=FILE_NAME_CHARACTERS_MAX, description="default: the file name in the form")
     ] = "",
@@ -69,17 +69,17 @@ async def upload_file(
     Refused are macros, scripts, encrypted files, files of two types at once and archives with programs: `reason` names
     which.
     """
-    target = context.default_site(token, "write", site, request.headers.get("host", ""), ANY_SECTION)
+    target = context.default_site(caller, "write", site, request.headers.get("host", ""), ANY_SECTION)
     chunks, name = await uploaded_file(request, context.file_bytes_max)
     async with receive_upload(chunks, clean_file_name(file_name or name)) as upload:
-        item, is_new = await store_file(context.pool, context.media, target.slug, upload, token.actor)
+        item, is_new = await store_file(context.pool, context.media, target.slug, upload, caller.actor)
     return json_response(item, 201 if is_new else 200, {"location": f"/api/files/{item.id}"})
 
 
 @router.get("/files", summary="List files, newest first", responses=response_docs(200, FileList, problems=(403, 404)))
 async def list_files(
     context: ApiContextDep,
-    token: ReadCaller,
+    caller: ReadCaller,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     site: SiteSlug = None,
@@ -94,7 +94,7 @@ async def list_files(
             raise Problem(422, "Invalid cursor.") from error
         if before.tzinfo is None or not _ID.match(last):
             raise Problem(422, "Invalid cursor.")
-    rows = await context.pool.fetch(SQL["list_files"], before, last, limit + 1, context.visible_sites(token, site))
+    rows = await context.pool.fetch(SQL["list_files"], before, last, limit + 1, context.visible_sites(caller, site))
     found = [file_item(row) for row in rows[:limit]]
     following = None
     if len(rows) > limit:
@@ -103,9 +103,9 @@ async def list_files(
     return json_response(FileList(found, following))
 
 
-async def _file(context: ApiContext, token: Caller, scope: str, file_id: str, site: str | None) -> FileItem:
-    token.check(scope)
-    sites = context.visible_sites(token, site, scope)
+async def _file(context: ApiContext, caller: Caller, scope: str, file_id: str, site: str | None) -> FileItem:
+    caller.check(scope)
+    sites = context.visible_sites(caller, site, scope)
     item = await stored_file(context.pool, file_id, sites) if _ID.match(file_id) else None
     if item is None:
         raise Problem(404, "Not found.")
@@ -117,10 +117,10 @@ async def _file(context: ApiContext, token: Caller, scope: str, file_id: str, si
     summary="Read a file's data",
     responses=response_docs(200, FileWithUses, problems=(403, 404)),
 )
-async def read_file(context: ApiContextDep, token: ReadCaller, file_id: str, site: SiteSlug = None) -> Response:
+async def read_file(context: ApiContextDep, caller: ReadCaller, file_id: str, site: SiteSlug = None) -> Response:
     """Return a file, and the articles that offer it."""
-    item = await _file(context, token, "read", file_id, site)
-    return json_response(await with_uses(context.pool, item, token))
+    item = await _file(context, caller, "read", file_id, site)
+    return json_response(await with_uses(context.pool, item, caller))
 
 
 class FilePatch(BaseModel):
@@ -133,11 +133,11 @@ class FilePatch(BaseModel):
 
 @router.patch("/files/{file_id}", summary="Rename a file", responses=response_docs(200, FileItem, problems=(403, 404)))
 async def change_file(
-    context: ApiContextDep, token: WriteCaller, file_id: str, sent: FilePatch, site: SiteSlug = None
+    context: ApiContextDep, caller: WriteCaller, file_id: str, sent: FilePatch, site: SiteSlug = None
 ) -> Response:
     """Change the name that visitors see, for articles that are saved from now on. Published links stay valid."""
-    item = await _file(context, token, "write", file_id, site)
-    return json_response(await rename_file(context.pool, item, clean_file_name(sent.name), token.actor))
+    item = await _file(context, caller, "write", file_id, site)
+    return json_response(await rename_file(context.pool, item, clean_file_name(sent.name), caller.actor))
 
 
 @router.delete(
@@ -146,10 +146,10 @@ async def change_file(
     summary="Delete an unused file",
     responses={**response_docs(204, problems=(403, 404, 409)), 204: {"description": "It is deleted"}},
 )
-async def remove_file(context: ApiContextDep, token: WriteCaller, file_id: str, site: SiteSlug = None) -> Response:
+async def remove_file(context: ApiContextDep, caller: WriteCaller, file_id: str, site: SiteSlug = None) -> Response:
     """Delete a file that no article offers; 409 with the articles if there are any."""
-    item = await _file(context, token, "write", file_id, site)
-    await delete_file(context.pool, context.media, item, token)
+    item = await _file(context, caller, "write", file_id, site)
+    await delete_file(context.pool, context.media, item, caller)
     return Response(None, 204)
 
 
@@ -158,9 +158,9 @@ async def remove_file(context: ApiContextDep, token: WriteCaller, file_id: str, 
     summary="Download a file",
     responses={**response_docs(200, problems=(403, 404)), 200: {"content": {"application/octet-stream": _BINARY}}},
 )
-async def read_content(context: ApiContextDep, token: ReadCaller, file_id: str, site: SiteSlug = None) -> Response:
+async def read_content(context: ApiContextDep, caller: ReadCaller, file_id: str, site: SiteSlug = None) -> Response:
     """Return the bytes of a file, whether an article offers it or not: for editors, as a download."""
-    item = await _file(context, token, "read", file_id, site)
+    item = await _file(context, caller, "read", file_id, site)
     try:
         result = await obstore.get_async(context.media.store, FILES + item.id)
     except (FileNotFoundError, NotFoundError) as error:

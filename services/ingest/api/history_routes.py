@@ -63,7 +63,7 @@ async def list_revisions(
     *,
     request: Request,
     context: ApiContextDep,
-    token: ReadCaller,
+    caller: ReadCaller,
     article_id: ArticleId,
     cursor: Cursor = None,
     limit: Limit = 50,
@@ -72,7 +72,7 @@ async def list_revisions(
     """Who changed what, when and why; newest first."""
     start = min(decode_cursor(cursor), 2**31 - 1)
     async with context.pool.acquire() as connection:
-        stored = await load_article(connection, article_id, token, "read")
+        stored = await load_article(connection, article_id, caller, "read")
         known = not_modified(request, stored.head.version)
         if known is not None:
             return known
@@ -99,14 +99,14 @@ async def get_revision(
     *,
     request: Request,
     context: ApiContextDep,
-    token: ReadCaller,
+    caller: ReadCaller,
     article_id: ArticleId,
     version: int,
     if_none_match: IfNoneMatch = None,
 ) -> Response:
     """Return the copy that the change has made: the working one, or the live or scheduled one if only that changed."""
     async with context.pool.acquire() as connection:
-        await load_article(connection, article_id, token, "read")
+        await load_article(connection, article_id, caller, "read")
         found = await _read_version(connection, article_id, _storable(version))
     return not_modified(request, version) or json_response(found, headers={"etag": f'"{version}"'})
 
@@ -123,14 +123,14 @@ def _storable(version: int) -> int:
 )
 async def get_diff(
     context: ApiContextDep,
-    token: ReadCaller,
+    caller: ReadCaller,
     article_id: ArticleId,
     before: Annotated[int, Query(alias="from", ge=1, le=2**31 - 1)],
     after: Annotated[int, Query(alias="to", ge=1, le=2**31 - 1)],
 ) -> Response:
     """Return each field that differs, and the body as a unified diff with one line per block."""
     async with context.pool.acquire() as connection:
-        await load_article(connection, article_id, token, "read")
+        await load_article(connection, article_id, caller, "read")
         one, other = [await _read_version(connection, article_id, version) for version in (before, after)]
     return json_response(await context.convert(diff_articles, one, other))
 
@@ -172,7 +172,7 @@ class RestoreRequest(BaseModel):
     dependencies=CHANGES_ARTICLES,
 )
 async def restore_article(
-    request: Request, context: ApiContextDep, token: WriteCaller, article_id: ArticleId, sent: RestoreRequest
+    request: Request, context: ApiContextDep, caller: WriteCaller, article_id: ArticleId, sent: RestoreRequest
 ) -> Response:
     """Restore the content of an old version as a new draft version. The versions between are kept.
 
@@ -181,8 +181,8 @@ async def restore_article(
     """
 
     async def act(connection: Connection) -> Response:
-        is_admin = token.allows("admin")
-        stored = await load_article(connection, article_id, token, "write", for_update=True, also_discarded=is_admin)
+        is_admin = caller.allows("admin")
+        stored = await load_article(connection, article_id, caller, "write", for_update=True, also_discarded=is_admin)
         await check_version(connection, request, None, stored, VersionRule.OPTIONAL)
         site, before = context.site(stored.head.site), stored
         now = await database_time(connection)
@@ -191,23 +191,23 @@ async def restore_article(
             raise InvalidContentError([FieldError("version", "is required: the article is not killed or discarded")])
         change: ArticleChange | None = None
         if was_lost:
-            token.check("admin", site.slug, stored.head.section)
+            caller.check("admin", site.slug, stored.head.section)
             undo = removal.undo_discard if stored.is_discarded else removal.undo_kill
-            change = await save_change(connection, before, undo(stored, now), token.actor, sent.note)
+            change = await save_change(connection, before, undo(stored, now), caller.actor, sent.note)
             stored = stored.after(change)
         if sent.version is not None:
             old = await _read_version(connection, article_id, sent.version)
             fields = {name: getattr(old, name) for name in Article.__struct_fields__ if name not in _NOT_RESTORED}
-            by_publisher = token.allows("publish", site.slug, stored.head.section)
+            by_publisher = caller.allows("publish", site.slug, stored.head.section)
             change = workflow.edit_article(stored, fields, by_publisher=by_publisher, now=now, action="restore")
-            check_sections(token, "publish" if change.head.state != "draft" else "write", stored.head, change.head)
+            check_sections(caller, "publish" if change.head.state != "draft" else "write", stored.head, change.head)
             check_limits(change.head, site)
             note = sent.note or f"version {sent.version} restored"
-            change = await save_change(connection, stored, change, token.actor, note)
-            stored = replace(stored.after(change), author=token.actor)
+            change = await save_change(connection, stored, change, caller.actor, note)
+            stored = replace(stored.after(change), author=caller.actor)
         return article_with_etag(article_response(stored, context.site_url(site.slug), now))
 
-    return await run_once(context.pool, request, token, act)
+    return await run_once(context.pool, request, caller, act)
 
 
 _NOT_RESTORED = {"id", "number", "site", "version", "state", "modified_at", "first_published_at", "created_at"} | {
@@ -226,7 +226,7 @@ _NOT_RESTORED = {"id", "number", "site", "version", "state", "modified_at", "fir
 async def get_audit(
     *,
     context: ApiContextDep,
-    token: AdminCaller,
+    caller: AdminCaller,
     site: Filter = None,
     who: Filter = None,
     action: Filter = None,
@@ -237,7 +237,7 @@ async def get_audit(
     """List all accepted changes of articles, people, files and everything else, newest first."""
     if any(value is not None and "\0" in value for value in (who, action, kind)):
         raise InvalidContentError([FieldError("query", "has a NUL character")])
-    sites = context.visible_sites(token, site, "admin", None)
+    sites = context.visible_sites(caller, site, "admin", None)
     rows = await context.pool.fetch(SQL["list_audit_entries"], sites, decode_cursor(cursor), limit, who, action, kind)
     entries = [_audit_entry(row) for row in rows]
     return json_response(AuditPage(entries, encode_cursor(rows, limit, entries[-1].id if entries else 0)))

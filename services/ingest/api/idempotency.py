@@ -22,7 +22,7 @@ _KEY = re.compile(r"^[\x21-\x7e]{1,255}$")
 
 
 async def run_once(
-    pool: asyncpg.Pool, request: Request, token: Caller, act: Callable[[Connection], Awaitable[Response]]
+    pool: asyncpg.Pool, request: Request, caller: Caller, act: Callable[[Connection], Awaitable[Response]]
 ) -> Response:
     """Run `act` in a transaction; with an Idempotency-Key, only if that key was not used before.
 
@@ -37,14 +37,14 @@ async def run_once(
             return await act(connection)
         if not _KEY.match(key):
             raise Problem(422, "Idempotency-Key must have 1 to 255 visible ASCII characters.")
-        await connection.execute(SQL["lock_idempotency_key"], token.id, key)
-        row = await connection.fetchrow(SQL["stored_response"], token.id, key)
+        await connection.execute(SQL["lock_idempotency_key"], caller.id, key)
+        row = await connection.fetchrow(SQL["stored_response"], caller.id, key)
         fingerprint = _fingerprint(request, await request.body())
         if row is None:
             response = await act(connection)
             headers = {name: response.headers[name] for name in STORED_HEADERS if name in response.headers}
             stored = (response.status_code, msgspec.json.encode(headers).decode(), bytes(response.body))
-            await connection.execute(SQL["store_response"], token.id, key, fingerprint, *stored)
+            await connection.execute(SQL["store_response"], caller.id, key, fingerprint, *stored)
             return response
     if row["fingerprint"] != fingerprint:
         raise Problem(422, "This Idempotency-Key was used with a different request; use a new one.")

@@ -51,7 +51,7 @@ BaseUrl = Annotated[
 async def import_articles(  # noqa: PLR0917 - the query parameters
     request: Request,
     context: ApiContextDep,
-    token: WriteCaller,
+    caller: WriteCaller,
     site: Annotated[str, Query(max_length=40)],
     section: SectionForOthers = None,
     format: FormatName = None,  # noqa: A002 - the query parameter's name
@@ -66,7 +66,7 @@ async def import_articles(  # noqa: PLR0917 - the query parameters
 
     Importing the same file again changes nothing, so an interrupted import can simply be repeated.
     """
-    target = context.site_of_caller(token, "admin" if publish or with_counter else "write", site)
+    target = context.site_of_caller(caller, "admin" if publish or with_counter else "write", site)
     if section is not None and target.section(section) is None:
         known = ", ".join(one.slug for one in target.sections)
         raise Problem(422, f"Unknown section {section!r} on {target.slug}; known sections: {known}.")
@@ -79,7 +79,7 @@ async def import_articles(  # noqa: PLR0917 - the query parameters
         site=target,
         format=kind,
         file_name=file_name or "an import over the API",
-        actor=token.actor,
+        actor=caller.actor,
         section=section,
         categories_as_tags=categories_as_tags,
         publish=publish,

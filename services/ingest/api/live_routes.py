@@ -60,7 +60,7 @@ async def patch_live(
     *,
     request: Request,
     context: ApiContextDep,
-    token: PublishCaller,
+    caller: PublishCaller,
     article_id: ArticleId,
     sent: LivePatch,
     if_match: IfMatch = None,
@@ -81,7 +81,7 @@ async def patch_live(
     settings: Any = sent
 
     async def act(connection: Connection) -> Response:
-        stored = await load_article(connection, article_id, token, "read", for_update=True)
+        stored = await load_article(connection, article_id, caller, "read", for_update=True)
         await check_version(connection, request, settings.version, stored, VersionRule.REQUIRED, copy="live")
         live, site, now = live_copy_of(stored), context.site(stored.head.site), await database_time(connection)
         fields = dict(converted.fields)
@@ -90,42 +90,42 @@ async def patch_live(
             fields["corrections"] = [*live.corrections, added]
         if fields.get("unpublish_at") is not None and fields["unpublish_at"] <= now:
             raise InvalidContentError([FieldError("unpublish_at", "must be in the future; unpublish withdraws it now")])
-        check_live_rights(token, groups_of(fields), live, site)
+        check_live_rights(caller, groups_of(fields), live, site)
         before = stored
         change = change_live(stored, fields, now)
         if change is not None:
-            check_sections(token, "publish", live, change.revised)
+            check_sections(caller, "publish", live, change.revised)
             resolved = await checked_live(connection, change.revised, fields, site)
             change = change_live(stored, {name: getattr(resolved, name) for name in fields}, now)
         if change is not None:
-            saved = await save_change(connection, before, change, token.actor, settings.note)
+            saved = await save_change(connection, before, change, caller.actor, settings.note)
             stored = stored.after(change)
         mode = _MODES[settings.carry_over]
         carried = await context.convert(carry_over, stored, list(fields) or None, mode, now)
-        after = await save_carried(connection, before, stored, carried, token, site)
+        after = await save_carried(connection, before, stored, carried, caller, site)
         if change is not None and not carried.changes:
             after = stored.after(saved)
         shown = article_response(after, context.site_url(site.slug), now, converted.warnings, carried=carried)
         return article_with_etag(shown)
 
-    return await run_once(context.pool, request, token, act)
+    return await run_once(context.pool, request, caller, act)
 
 
 def _is_null(sent: BaseModel, name: str) -> bool:
     return getattr(sent, name) is None
 
 
-def check_live_rights(token: Caller, groups: Sequence[FieldGroup], live: Article, site: Site) -> None:
+def check_live_rights(caller: Caller, groups: Sequence[FieldGroup], live: Article, site: Site) -> None:
     """Require the scope of each group in the section of the live version.
 
     Raises:
         Problem: 403.
     """
-    token.check("publish", site.slug, live.section)
+    caller.check("publish", site.slug, live.section)
     for group in groups:
-        token.check(group.scope, site.slug, live.section)
+        caller.check(group.scope, site.slug, live.section)
     texts = [group for group in groups if group.is_text]
-    if texts and site.separate_approver and not token.allows("admin", site.slug, live.section):
+    if texts and site.separate_approver and not caller.allows("admin", site.slug, live.section):
         named = ", ".join(name for group in texts for name in group.fields)
         raise Problem(
             403,
@@ -154,7 +154,7 @@ async def checked_live(connection: Connection, live: Article, fields: dict[str, 
 
 
 async def save_carried(  # noqa: PLR0917 - the state of the request
-    connection: Connection, before: StoredArticle, stored: StoredArticle, carried: CarryOver, token: Caller, site: Site
+    connection: Connection, before: StoredArticle, stored: StoredArticle, carried: CarryOver, caller: Caller, site: Site
 ) -> StoredArticle:
     """Save the changes that carry the live version's over into the others."""
     for change in carried.changes:
@@ -163,6 +163,6 @@ async def save_carried(  # noqa: PLR0917 - the state of the request
             errors = publishing_errors(change.scheduled, site)
             if errors:
                 raise InvalidContentError(errors)
-        saved = await save_change(connection, before, change, token.actor, "the change of the live version")
+        saved = await save_change(connection, before, change, caller.actor, "the change of the live version")
         stored = stored.after(saved)
     return stored

@@ -60,7 +60,7 @@ Fraction = Annotated[
 async def upload_image(  # noqa: PLR0917 - the query parameters
     request: Request,
     context: ApiContextDep,
-    token: WriteCaller,
+    caller: WriteCaller,
     file_name: Annotated[
         str, Query(max_length=FILE_NAME_CHARACTERS_MAX, description="default: the file name in the form")
     ] = "",
@@ -72,20 +72,20 @@ async def upload_image(  # noqa: PLR0917 - the query parameters
 
     Renditions and crops have no metadata; the original stays private.
     """
-    target = context.default_site(token, "write", site, request.headers.get("host", ""), ANY_SECTION)
+    target = context.default_site(caller, "write", site, request.headers.get("host", ""), ANY_SECTION)
     if (focus_x is None) != (focus_y is None):
         raise Problem(422, "focus_x and focus_y must be given together.")
     focus = None if focus_x is None or focus_y is None else Focus(focus_x, focus_y)
     chunks, name = await uploaded_file(request, UPLOAD_BYTES_MAX)
     async with receive_upload(chunks, clean_file_name(file_name or name)) as upload:
-        item, is_new = await store_image(context.pool, context.media, target.slug, upload, focus, token.actor)
+        item, is_new = await store_image(context.pool, context.media, target.slug, upload, focus, caller.actor)
     return json_response(item, 201 if is_new else 200, {"location": f"/api/media/{item.id}"})
 
 
 @router.get("/media", summary="List images, newest first", responses=response_docs(200, MediaList, problems=(403, 404)))
 async def list_media(
     context: ApiContextDep,
-    token: ReadCaller,
+    caller: ReadCaller,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     site: SiteSlug = None,
@@ -101,7 +101,7 @@ async def list_media(
             raise Problem(422, "Invalid cursor.") from error
         if before.tzinfo is None or not _ID.match(last) or "\0" in last_site:
             raise Problem(422, "Invalid cursor.")
-    sites = context.visible_sites(token, site)
+    sites = context.visible_sites(caller, site)
     rows = await context.pool.fetch(SQL["list_media"], before, last, last_site, limit + 1, sites)
     found = await with_crops(context.pool, [media_item(row) for row in rows[:limit]])
     following = None
@@ -116,19 +116,19 @@ async def list_media(
     summary="Read an image's data",
     responses=response_docs(200, MediaItem, problems=(403, 404)),
 )
-async def read_image(context: ApiContextDep, token: ReadCaller, medium: str, site: SiteSlug = None) -> Response:
+async def read_image(context: ApiContextDep, caller: ReadCaller, medium: str, site: SiteSlug = None) -> Response:
     """Return an image with its renditions and crops."""
-    return json_response(await _media_item(context, token, "read", medium, site))
+    return json_response(await _media_item(context, caller, "read", medium, site))
 
 
-async def _media_item(context: ApiContext, token: Caller, scope: str, medium: str, site: str | None) -> MediaItem:
+async def _media_item(context: ApiContext, caller: Caller, scope: str, medium: str, site: str | None) -> MediaItem:
     """Return an image on the sites of a token: on the named one, or on the first that has it.
 
     Raises:
         Problem: 403 without the scope or the named site; 404 if no site of the token has it.
     """
-    token.check(scope)
-    sites = context.visible_sites(token, site, scope)
+    caller.check(scope)
+    sites = context.visible_sites(caller, site, scope)
     item = await stored_item(context.pool, medium, sites) if _ID.match(medium) else None
     if item is None:
         raise Problem(404, "Not found.")
@@ -147,17 +147,17 @@ class MediaPatch(BaseModel):
     "/media/{medium}", summary="Set the focus point", responses=response_docs(200, MediaItem, problems=(403, 404))
 )
 async def set_image_focus(
-    context: ApiContextDep, token: WriteCaller, medium: str, sent: MediaPatch, site: SiteSlug = None
+    context: ApiContextDep, caller: WriteCaller, medium: str, sent: MediaPatch, site: SiteSlug = None
 ) -> Response:
     """Set the point that crops keep; null removes it. The articles that show the image get the new crops.
 
     Live articles get them if the caller has the scope `publish`. An article with a focus point of its own keeps it.
     """
-    item = await _media_item(context, token, "write", medium, site)
+    item = await _media_item(context, caller, "write", medium, site)
     focus = Focus(sent.focus.x, sent.focus.y) if sent.focus else None
-    may_publish = token.allows("publish", item.site)
+    may_publish = caller.allows("publish", item.site)
     return json_response(
-        await set_focus(context.pool, context.media, item, focus, token.actor, may_publish=may_publish)
+        await set_focus(context.pool, context.media, item, focus, caller.actor, may_publish=may_publish)
     )
 
 
@@ -166,9 +166,9 @@ async def set_image_focus(
     summary="Fetch the original",
     responses={**response_docs(200, problems=(403, 404)), 200: {"content": {"image/*": _BINARY}}},
 )
-async def read_original(context: ApiContextDep, token: WriteCaller, medium: str, site: SiteSlug = None) -> Response:
+async def read_original(context: ApiContextDep, caller: WriteCaller, medium: str, site: SiteSlug = None) -> Response:
     """Return the uploaded file with all its metadata: for those who may write on a site that has it, as a download."""
-    item = await _media_item(context, token, "write", medium, site)
+    item = await _media_item(context, caller, "write", medium, site)
     try:
         result = await obstore.get_async(context.media.store, ORIGINALS + medium)
         content = bytes(await result.bytes_async())

@@ -57,10 +57,10 @@ class MenuIn(Input):
     responses=response_docs(200, MenuResponse, problems=(403, 404)),
 )
 async def get_menu(
-    *, request: Request, context: ApiContextDep, token: ReadCaller, name: MenuName, site: SiteQuery = None
+    *, request: Request, context: ApiContextDep, caller: ReadCaller, name: MenuName, site: SiteQuery = None
 ) -> Response:
     """Read a menu, with a warning for each entry that pages do not show."""
-    wanted = structure_site(context, request, token, "read", site)
+    wanted = structure_site(context, request, caller, "read", site)
     index = await read_index(context, wanted)
     changes.set_menu(index.structure, name, None)
     return _answer(wanted, index, name, await list_pages(context.pool, wanted.slug))
@@ -77,14 +77,14 @@ async def replace_menu(
     *,
     request: Request,
     context: ApiContextDep,
-    token: PublishCaller,
+    caller: PublishCaller,
     name: MenuName,
     sent: MenuIn,
     site: SiteQuery = None,
     if_match: IfMatch = None,
 ) -> Response:
     """Replace a menu. If-Match is the version of the site's structure, as the ETag has it."""
-    wanted = structure_site(context, request, token, "publish", site)
+    wanted = structure_site(context, request, caller, "publish", site)
     items = [_item(one) for one in sent.items]
 
     async def act(connection: Connection) -> Response:
@@ -95,10 +95,10 @@ async def replace_menu(
             _check(items, StructureIndex(before), pages)
             return changes.set_menu(before, name, items)
 
-        after = await apply(connection, context, token, wanted, "menu", name, "edit", change)
+        after = await apply(connection, context, caller, wanted, "menu", name, "edit", change)
         return _answer(wanted, StructureIndex(after), name, pages)
 
-    return await change_once(context, request, token, act)
+    return await change_once(context, request, caller, act)
 
 
 @router.delete(
@@ -113,23 +113,23 @@ async def remove_menu(
     *,
     request: Request,
     context: ApiContextDep,
-    token: PublishCaller,
+    caller: PublishCaller,
     name: MenuName,
     site: SiteQuery = None,
     if_match: IfMatch = None,
 ) -> Response:
     """Remove a menu: pages show the sections in their order again."""
-    wanted = structure_site(context, request, token, "publish", site)
+    wanted = structure_site(context, request, caller, "publish", site)
 
     async def act(connection: Connection) -> Response:
         def change(before: SiteStructure, version: int) -> SiteStructure:
             check_version(request, before.version)
             return changes.set_menu(before, name, None)
 
-        await apply(connection, context, token, wanted, "menu", name, "remove", change)
+        await apply(connection, context, caller, wanted, "menu", name, "remove", change)
         return Response(status_code=204)
 
-    return await change_once(context, request, token, act)
+    return await change_once(context, request, caller, act)
 
 
 def _item(sent: MenuItemIn) -> MenuItem:

@@ -76,10 +76,10 @@ class PagePatch(Input):
     responses=response_docs(200, StaticPageList, problems=(403, 404)),
 )
 async def list_static_pages(
-    request: Request, context: ApiContextDep, token: ReadCaller, site: SiteQuery = None
+    request: Request, context: ApiContextDep, caller: ReadCaller, site: SiteQuery = None
 ) -> Response:
     """List the static pages of a site by title, without their bodies."""
-    wanted = structure_site(context, request, token, "read", site)
+    wanted = structure_site(context, request, caller, "read", site)
     shown = [_response(wanted, one) for one in await list_pages(context.pool, wanted.slug)]
     rows = [StaticPageRow(**{name: getattr(one, name) for name in StaticPageRow.__struct_fields__}) for one in shown]
     return json_response(StaticPageList(site=wanted.slug, pages=rows))
@@ -91,10 +91,10 @@ async def list_static_pages(
     summary="Read a static page",
     responses=response_docs(200, StaticPageResponse, problems=(403, 404)),
 )
-async def get_static_page(context: ApiContextDep, token: ReadCaller, page_id: PageId) -> Response:
+async def get_static_page(context: ApiContextDep, caller: ReadCaller, page_id: PageId) -> Response:
     """Read the working copy of a static page."""
     stored = await read_page(context.pool, page_id)
-    return _answer(_site_of(context, token, "read", stored, page_id), stored)
+    return _answer(_site_of(context, caller, "read", stored, page_id), stored)
 
 
 @router.post(
@@ -109,12 +109,12 @@ async def create_static_page(
     *,
     request: Request,
     context: ApiContextDep,
-    token: PublishCaller,
+    caller: PublishCaller,
     sent: PageIn,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Create a static page. It is not public before it is published."""
-    site = structure_site(context, request, token, "publish", sent.site)
+    site = structure_site(context, request, caller, "publish", sent.site)
     body = await context.convert(body_of, sent.body, sent.body_format)
 
     async def act(connection: Connection) -> Response:
@@ -129,11 +129,11 @@ async def create_static_page(
             body=await stored_body(connection, site.slug, body),
             modified_at=await database_time(connection),
         )
-        stored = await insert_page(connection, page, token.actor.name)
-        await _record(connection, token, "create", stored)
+        stored = await insert_page(connection, page, caller.actor.name)
+        await _record(connection, caller, "create", stored)
         return _answer(site, stored, 201)
 
-    return await change_once(context, request, token, act)
+    return await change_once(context, request, caller, act)
 
 
 @router.patch(
@@ -147,7 +147,7 @@ async def change_static_page(
     *,
     request: Request,
     context: ApiContextDep,
-    token: PublishCaller,
+    caller: PublishCaller,
     page_id: PageId,
     sent: PagePatch,
     if_match: IfMatch = None,
@@ -157,7 +157,7 @@ async def change_static_page(
 
     async def act(connection: Connection) -> Response:
         stored = await read_page(connection, page_id, for_update=True)
-        site = _site_of(context, token, "publish", stored, page_id)
+        site = _site_of(context, caller, "publish", stored, page_id)
         assert stored is not None
         check_version(request, stored.page.version)
         given: dict[str, Any] = {"title": sent.title, "slug": sent.slug, "description": sent.description}
@@ -165,26 +165,26 @@ async def change_static_page(
             given["body"] = await stored_body(connection, site.slug, body)
         changed = {name: value for name, value in given.items() if value is not None}
         page = msgspec.structs.replace(stored.page, **changed)
-        after = await change_page(connection, stored, page, token.actor.name)
-        await _record(connection, token, "edit", after)
+        after = await change_page(connection, stored, page, caller.actor.name)
+        await _record(connection, caller, "edit", after)
         return _answer(site, after)
 
-    return await change_once(context, request, token, act)
+    return await change_once(context, request, caller, act)
 
 
 async def _publish(
-    context: ApiContext, request: Request, token: Caller, page_id: str, *, is_withdrawal: bool
+    context: ApiContext, request: Request, caller: Caller, page_id: str, *, is_withdrawal: bool
 ) -> Response:
     async def act(connection: Connection) -> Response:
         stored = await read_page(connection, page_id, for_update=True)
-        site = _site_of(context, token, "publish", stored, page_id)
+        site = _site_of(context, caller, "publish", stored, page_id)
         assert stored is not None
         check_version(request, stored.page.version, is_required=not is_withdrawal)
-        after = await publish_page(connection, stored, token.actor.name, is_withdrawal=is_withdrawal)
-        await _record(connection, token, "unpublish" if is_withdrawal else "publish", after)
+        after = await publish_page(connection, stored, caller.actor.name, is_withdrawal=is_withdrawal)
+        await _record(connection, caller, "unpublish" if is_withdrawal else "publish", after)
         return _answer(site, after)
 
-    return await change_once(context, request, token, act)
+    return await change_once(context, request, caller, act)
 
 
 @router.post(
@@ -198,13 +198,13 @@ async def publish_static_page(
     *,
     request: Request,
     context: ApiContextDep,
-    token: PublishCaller,
+    caller: PublishCaller,
     page_id: PageId,
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Make the working copy public. A former slug of the page redirects. Requires the version that was read."""
-    return await _publish(context, request, token, page_id, is_withdrawal=False)
+    return await _publish(context, request, caller, page_id, is_withdrawal=False)
 
 
 @router.post(
@@ -218,33 +218,33 @@ async def unpublish_static_page(
     *,
     request: Request,
     context: ApiContextDep,
-    token: PublishCaller,
+    caller: PublishCaller,
     page_id: PageId,
     if_match: IfMatch = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Withdraw a page: its address is 404, and it is in no menu."""
-    return await _publish(context, request, token, page_id, is_withdrawal=True)
+    return await _publish(context, request, caller, page_id, is_withdrawal=True)
 
 
-def _site_of(context: ApiContext, token: Caller, scope: str, stored: StoredPage | None, page_id: str) -> Site:
+def _site_of(context: ApiContext, caller: Caller, scope: str, stored: StoredPage | None, page_id: str) -> Site:
     """Return the site of a page that the caller may access.
 
     Raises:
         Problem: 403 without the scope; 404 if there is no such page on the caller's sites.
     """
-    if stored is None or not token.reaches(stored.page.site) or stored.page.site not in context.sites:
+    if stored is None or not caller.reaches(stored.page.site) or stored.page.site not in context.sites:
         raise Problem(404, f"There is no page {page_id!r}.")
     site = context.site(stored.page.site)
     if scope != "read":
-        token.check(scope, site.slug)
+        caller.check(scope, site.slug)
     return site
 
 
-async def _record(connection: Connection, token: Caller, action: str, stored: StoredPage) -> None:
+async def _record(connection: Connection, caller: Caller, action: str, stored: StoredPage) -> None:
     page = stored.page
     details = {"title": page.title, "slug": page.slug, "version": page.version}
-    await audit.record(connection, token.actor, action, kind="page", id=page.id, site=page.site, details=details)
+    await audit.record(connection, caller.actor, action, kind="page", id=page.id, site=page.site, details=details)
 
 
 def _answer(site: Site, stored: StoredPage | None, status: int = 200) -> Response:

@@ -166,11 +166,11 @@ async def _send_link(  # noqa: PLR0917 - the parts of the request
 
 
 @router.get("/people", summary="List people", responses=response_docs(200, PersonList, problems=(403,)))
-async def get_people(context: ApiContextDep, token: AdminCaller) -> Response:
+async def get_people(context: ApiContextDep, caller: AdminCaller) -> Response:
     """Return the people all of whose rights are on sites that the caller administers, by name."""
     async with context.pool.acquire() as connection:
         people = await list_people(connection)
-    return json_response(PersonList([shown(one) for one in people if administers(token, one.grants)]))
+    return json_response(PersonList([shown(one) for one in people if administers(caller, one.grants)]))
 
 
 @router.post(
@@ -179,23 +179,23 @@ async def get_people(context: ApiContextDep, token: AdminCaller) -> Response:
     summary="Invite a person",
     responses=response_docs(201, InvitedPerson, problems=(403, 409)),
 )
-async def invite_person(request: Request, context: ApiContextDep, token: AdminCaller, sent: PersonIn) -> Response:
+async def invite_person(request: Request, context: ApiContextDep, caller: AdminCaller, sent: PersonIn) -> Response:
     """Create an account and send its invitation; without a mail server its link is in the response."""
     email, name, language = normalize_email(sent.email), clean_name(sent.name), _language(sent.language) or "vi"
-    grants = _grants(context, token, sent.grants)
+    grants = _grants(context, caller, sent.grants)
     async with _changing(context) as connection:
-        person = await create_person(connection, token.actor, email=email, name=name, language=language, grants=grants)
-        made = await _send_link(request, context, connection, token, person, "invitation")
+        person = await create_person(connection, caller.actor, email=email, name=name, language=language, grants=grants)
+        made = await _send_link(request, context, connection, caller, person, "invitation")
     return json_response(made, 201, {"location": f"/api/people/{person.id}"})
 
 
 @router.get(
     "/people/{person_id}", summary="Read a person", responses=response_docs(200, PersonShown, problems=(403, 404))
 )
-async def get_person(context: ApiContextDep, token: AdminCaller, person_id: PersonId) -> Response:
+async def get_person(context: ApiContextDep, caller: AdminCaller, person_id: PersonId) -> Response:
     """Return a person whom the caller administers."""
     async with context.pool.acquire() as connection:
-        return json_response(shown(await _load(connection, token, person_id)))
+        return json_response(shown(await _load(connection, caller, person_id)))
 
 
 @router.patch(
@@ -203,18 +203,18 @@ async def get_person(context: ApiContextDep, token: AdminCaller, person_id: Pers
     summary="Change a person",
     responses=response_docs(200, PersonShown, problems=(403, 404, 409)),
 )
-async def patch_person(context: ApiContextDep, token: AdminCaller, person_id: PersonId, sent: PersonPatch) -> Response:
+async def patch_person(context: ApiContextDep, caller: AdminCaller, person_id: PersonId, sent: PersonPatch) -> Response:
     """Change name, address, rights or lock. New rights and a lock close the person's sessions at once."""
     email = None if sent.email is None else normalize_email(sent.email)
     name = None if sent.name is None else clean_name(sent.name)
-    grants = None if sent.grants is None else _grants(context, token, sent.grants)
-    if person_id == token.id and sent.locked:
+    grants = None if sent.grants is None else _grants(context, caller, sent.grants)
+    if person_id == caller.id and sent.locked:
         raise Problem(409, "You cannot lock yourself.", code="own_account")
     async with _changing(context) as connection:
-        person = await _load(connection, token, person_id)
+        person = await _load(connection, caller, person_id)
         changed = await change_person(
             connection,
-            token.actor,
+            caller.actor,
             person,
             email=email,
             name=name,
@@ -231,24 +231,24 @@ async def patch_person(context: ApiContextDep, token: AdminCaller, person_id: Pe
     summary="Remove a person",
     responses=response_docs(204, problems=(403, 404, 409)),
 )
-async def delete_person(context: ApiContextDep, token: AdminCaller, person_id: PersonId) -> Response:
+async def delete_person(context: ApiContextDep, caller: AdminCaller, person_id: PersonId) -> Response:
     """Delete an account with its sessions. What the person did keeps the name."""
-    if person_id == token.id:
+    if person_id == caller.id:
         raise Problem(409, "You cannot remove yourself.", code="own_account")
     async with _changing(context) as connection:
-        await remove_person(connection, token.actor, await _load(connection, token, person_id))
+        await remove_person(connection, caller.actor, await _load(connection, caller, person_id))
     return Response(status_code=204)
 
 
 def _add_link_route(path: str, purpose: str, summary: str) -> None:
-    async def send_link(request: Request, context: ApiContextDep, token: AdminCaller, person_id: PersonId) -> Response:
+    async def send_link(request: Request, context: ApiContextDep, caller: AdminCaller, person_id: PersonId) -> Response:
         async with _changing(context) as connection:
-            person = await _load(connection, token, person_id)
+            person = await _load(connection, caller, person_id)
             if person.locked_at is not None:
                 raise Problem(409, "The account is locked; unlock it first.", code="account_locked")
-            made = await _send_link(request, context, connection, token, person, purpose)
+            made = await _send_link(request, context, connection, caller, person, purpose)
             await record(
-                connection, token.actor, f"send-{purpose}", kind="person", id=person.id, details={"name": person.name}
+                connection, caller.actor, f"send-{purpose}", kind="person", id=person.id, details={"name": person.name}
             )
         return json_response(made, 201)
 
@@ -274,15 +274,15 @@ _add_link_route("password-reset", "reset", "Send a link for a new password")
     summary="Switch off a person's two-step verification",
     responses=response_docs(204, problems=(403, 404)),
 )
-async def delete_person_totp(context: ApiContextDep, token: AdminCaller, person_id: PersonId) -> Response:
+async def delete_person_totp(context: ApiContextDep, caller: AdminCaller, person_id: PersonId) -> Response:
     """For somebody who has lost phone and recovery codes. The sessions are closed."""
     async with _changing(context) as connection:
-        person = await _load(connection, token, person_id)
+        person = await _load(connection, caller, person_id)
         await connection.execute(ACCOUNTS["remove_totp"], person.id)
         await connection.execute(ACCOUNTS["delete_recovery_codes"], person.id)
         await close_sessions(connection, person.id)
         details = {"name": person.name}
-        await record(connection, token.actor, "switch-off-two-steps", kind="person", id=person.id, details=details)
+        await record(connection, caller.actor, "switch-off-two-steps", kind="person", id=person.id, details=details)
     context.accounts.mail_change("totp_off", email=person.email, name=person.name, language=person.language)
     return Response(status_code=204)
 
@@ -293,12 +293,12 @@ async def delete_person_totp(context: ApiContextDep, token: AdminCaller, person_
     summary="Close a person's sessions",
     responses=response_docs(204, problems=(403, 404)),
 )
-async def delete_person_sessions(context: ApiContextDep, token: AdminCaller, person_id: PersonId) -> Response:
+async def delete_person_sessions(context: ApiContextDep, caller: AdminCaller, person_id: PersonId) -> Response:
     """Close all sessions of a person and forget the browsers, such as those of a lost computer."""
     async with _changing(context) as connection:
-        person = await _load(connection, token, person_id)
+        person = await _load(connection, caller, person_id)
         count = await close_sessions(connection, person.id)
         await connection.execute(ACCOUNTS["delete_devices"], person.id)
         details = {"name": person.name, "count": count}
-        await record(connection, token.actor, "close-sessions", kind="person", id=person.id, details=details)
+        await record(connection, caller.actor, "close-sessions", kind="person", id=person.id, details=details)
     return Response(status_code=204)

@@ -47,26 +47,26 @@ class PreviewRequest(BaseModel):
     responses=response_docs(201, PreviewLink, problems=(403, 404, 409)),
 )
 async def create_preview(
-    request: Request, context: ApiContextDep, token: WriteCaller, article_id: ArticleId, sent: PreviewRequest
+    request: Request, context: ApiContextDep, caller: WriteCaller, article_id: ArticleId, sent: PreviewRequest
 ) -> Response:
     """Return a link that shows a version in the site's theme to anybody who has it, until it expires or is revoked."""
 
     async def act(connection: Connection) -> Response:
-        stored = await load_article(connection, article_id, token, "write", for_update=True)
+        stored = await load_article(connection, article_id, caller, "write", for_update=True)
         if stored.head.state == "killed":
             raise Problem(409, "The article is killed and cannot be previewed.", state=stored.head.state)
         if sent.version is not None and await connection.fetchval(SQL["revision"], article_id, sent.version) is None:
             raise Problem(404, f"The article {article_id!r} has no version {sent.version}.")
-        made = await context.previews.create(connection, article_id, sent.version, sent.expires_in, token.actor.name)
+        made = await context.previews.create(connection, article_id, sent.version, sent.expires_in, caller.actor.name)
         if made is None:
             raise Problem(409, f"The article has {VALID_LINKS_MAX} valid preview links already; revoke some.")
         link = await context.previews.link(made, context.site_url(stored.head.site))
         details = {"article": article_id, "version": sent.version, "expires_at": link.expires_at}
         site = stored.head.site
-        await audit.record(connection, token.actor, "create", kind="preview", id=link.id, site=site, details=details)
+        await audit.record(connection, caller.actor, "create", kind="preview", id=link.id, site=site, details=details)
         return json_response(link, 201)
 
-    return await run_once(context.pool, request, token, act)
+    return await run_once(context.pool, request, caller, act)
 
 
 @router.get(
@@ -75,10 +75,10 @@ async def create_preview(
     summary="List the preview links of an article",
     responses=response_docs(200, PreviewLinkList, problems=(403, 404)),
 )
-async def list_previews(context: ApiContextDep, token: WriteCaller, article_id: ArticleId) -> Response:
+async def list_previews(context: ApiContextDep, caller: WriteCaller, article_id: ArticleId) -> Response:
     """Return the links that have not expired, newest first, also those that were revoked."""
     async with context.pool.acquire() as connection:
-        stored = await load_article(connection, article_id, token, "write")
+        stored = await load_article(connection, article_id, caller, "write")
         rows = await connection.fetch(SQL["list_previews"], article_id)
     url = context.site_url(stored.head.site)
     return json_response(PreviewLinkList([await context.previews.link(row, url) for row in rows]))
@@ -91,10 +91,10 @@ async def list_previews(context: ApiContextDep, token: WriteCaller, article_id: 
     summary="Revoke a preview link",
     responses=response_docs(204, problems=(403, 404)),
 )
-async def revoke_preview(context: ApiContextDep, token: WriteCaller, article_id: ArticleId, preview: str) -> Response:
+async def revoke_preview(context: ApiContextDep, caller: WriteCaller, article_id: ArticleId, preview: str) -> Response:
     """End a link at once. It stays in the list until it would have expired."""
     async with context.pool.acquire() as connection, connection.transaction():
-        stored = await load_article(connection, article_id, token, "write", for_update=True)
+        stored = await load_article(connection, article_id, caller, "write", for_update=True)
         revoked = await connection.fetchval(SQL["revoke_preview"], article_id, preview)
         if revoked is None:
             raise Problem(404, "The article has no such preview link.")
@@ -102,7 +102,7 @@ async def revoke_preview(context: ApiContextDep, token: WriteCaller, article_id:
             details = {"article": article_id}
             await audit.record(
                 connection,
-                token.actor,
+                caller.actor,
                 "revoke",
                 kind="preview",
                 id=preview,

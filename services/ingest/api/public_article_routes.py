@@ -53,12 +53,12 @@ async def _read_public(connection: Connection, article_id: str) -> Article:
     return without_source(live)
 
 
-async def _read_visible(context: ApiContext, token: Caller | None, article_id: str) -> Article:
+async def _read_visible(context: ApiContext, caller: Caller | None, article_id: str) -> Article:
     async with context.pool.acquire() as connection:
-        if token is None:
+        if caller is None:
             public = await _read_public(connection, article_id)
             return context.site(public.site).resolved(public)
-        return context.resolved(await load_article(connection, article_id, token, "read")).head
+        return context.resolved(await load_article(connection, article_id, caller, "read")).head
 
 
 _READ_PROBLEMS = (403, 404, 410)
@@ -70,9 +70,9 @@ _READ_PROBLEMS = (403, 404, 410)
     responses=response_docs(200, problems=_READ_PROBLEMS),
     tags=["Exchange"],
 )
-async def get_ninjs(context: ApiContextDep, token: OptionalCaller, article_id: ArticleId) -> Response:
+async def get_ninjs(context: ApiContextDep, caller: OptionalCaller, article_id: ArticleId) -> Response:
     """For news agencies. Without a token: the published version; with one: the working version."""
-    article = await _read_visible(context, token, article_id)
+    article = await _read_visible(context, caller, article_id)
     return json_response(syndication.ninjs(article, context.site(article.site), context.site_url(article.site)))
 
 
@@ -82,9 +82,9 @@ async def get_ninjs(context: ApiContextDep, token: OptionalCaller, article_id: A
     responses=response_docs(200, problems=_READ_PROBLEMS, media="application/ld+json"),
     tags=["Exchange"],
 )
-async def get_jsonld(context: ApiContextDep, token: OptionalCaller, article_id: ArticleId) -> Response:
+async def get_jsonld(context: ApiContextDep, caller: OptionalCaller, article_id: ArticleId) -> Response:
     """For search engines. Without a token: the published version; with one: the working version."""
-    article = await _read_visible(context, token, article_id)
+    article = await _read_visible(context, caller, article_id)
     found = syndication.jsonld(article, context.site(article.site), context.site_url(article.site))
     return Response(msgspec.json.encode(found), media_type="application/ld+json")
 
@@ -99,7 +99,7 @@ async def get_article(
     *,
     request: Request,
     context: ApiContextDep,
-    token: OptionalCaller,
+    caller: OptionalCaller,
     article_id: ArticleId,
     copy: Annotated[
         Literal["head", "live", "scheduled"],
@@ -109,12 +109,12 @@ async def get_article(
 ) -> Response:
     """Without a token: the published version. With one (scope read): the working version. The ETag is the version."""
     async with context.pool.acquire() as connection:
-        if token is None:
+        if caller is None:
             public = await _read_public(connection, article_id)
             shown = context.site(public.site).resolved(public)
             known = not_modified(request, public.version) if shown is public else None  # a rename makes no version
             return known or _with_etag(shown)
-        loaded = await load_article(connection, article_id, token, "read")
+        loaded = await load_article(connection, article_id, caller, "read")
     stored = context.resolved(loaded)
     if copy != "head":
         found = stored.live if copy == "live" else stored.scheduled
@@ -141,7 +141,7 @@ def _with_etag(article: Article) -> Response:
 )
 async def get_publication(
     context: ApiContextDep,
-    token: OptionalCaller,
+    caller: OptionalCaller,
     article_id: ArticleId,
     version: VersionNumber | None = None,
     wait: Annotated[
@@ -157,13 +157,13 @@ async def get_publication(
         message = f"must be at most {WAIT_SECONDS_MAX:g} s (got {seconds:g} s)"
         raise InvalidContentError([FieldError("wait", message, int(WAIT_SECONDS_MAX), int(seconds))])
     row = await context.publications.read(article_id)
-    if row is None or (token is None and row["published_version"] is None):
+    if row is None or (caller is None and row["published_version"] is None):
         raise article_not_found(article_id)
-    if token is not None and not token.allows("read", row["site"], row["section"]):
+    if caller is not None and not caller.allows("read", row["site"], row["section"]):
         raise article_not_found(article_id)
     status = await context.publications.wait(article_id, version, seconds)
     assert status is not None, "articles are never deleted"
-    if token is None:  # without a token, nothing about unpublished versions
+    if caller is None:  # without a token, nothing about unpublished versions
         status.head_version = row["published_version"]
         hidden = {"not_published": "this version is not published", "failed": "the portal could not show this version"}
         status.reason = hidden.get(status.status)

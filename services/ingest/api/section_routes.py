@@ -85,10 +85,10 @@ class SectionPatch(Input):
     responses=response_docs(200, SectionList, problems=(403, 404)),
 )
 async def list_sections(
-    request: Request, context: ApiContextDep, token: ReadCaller, site: SiteQuery = None
+    request: Request, context: ApiContextDep, caller: ReadCaller, site: SiteQuery = None
 ) -> Response:
     """List the sections of a site in their order, with the number of articles that name each."""
-    wanted = structure_site(context, request, token, "read", site)
+    wanted = structure_site(context, request, caller, "read", site)
     index = await read_index(context, wanted)
     terms = await read_terms(context.pool, index, "section")
     sections = [_response(wanted, index, terms[slug]) for slug in index.sections]
@@ -104,10 +104,10 @@ async def list_sections(
     responses=response_docs(200, SectionResponse, problems=(403, 404)),
 )
 async def get_section(
-    *, request: Request, context: ApiContextDep, token: ReadCaller, slug: SlugPath, site: SiteQuery = None
+    *, request: Request, context: ApiContextDep, caller: ReadCaller, slug: SlugPath, site: SiteQuery = None
 ) -> Response:
     """Read a section by its slug, or by one that was given up for it."""
-    wanted = structure_site(context, request, token, "read", site)
+    wanted = structure_site(context, request, caller, "read", site)
     index = await read_index(context, wanted)
     current = index.current("section", slug)
     if current not in index.sections:
@@ -128,12 +128,12 @@ async def add_section(
     *,
     request: Request,
     context: ApiContextDep,
-    token: PublishCaller,
+    caller: PublishCaller,
     sent: SectionIn,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Add a section. It is in the menu at once, unless the site has a menu of its own."""
-    site = structure_site(context, request, token, "publish", sent.site)
+    site = structure_site(context, request, caller, "publish", sent.site)
     slug = sent.slug or name_slug(sent.name)
     if not slug:
         raise InvalidContentError([FieldError("slug", "is required: the name has no letter or digit")])
@@ -149,10 +149,10 @@ async def add_section(
             entry = StructureSection(slug=slug, name=sent.name, description=sent.description, version=version)
             return changes.add(before, "section", entry, sent.position)
 
-        after = await apply(connection, context, token, site, "section", slug, "create", change, {"name": sent.name})
+        after = await apply(connection, context, caller, site, "section", slug, "create", change, {"name": sent.name})
         return await _changed(connection, context, site, after, slug, 201)
 
-    return await change_once(context, request, token, act)
+    return await change_once(context, request, caller, act)
 
 
 @router.patch(
@@ -166,18 +166,18 @@ async def change_section(
     *,
     request: Request,
     context: ApiContextDep,
-    token: PublishCaller,
+    caller: PublishCaller,
     slug: SlugPath,
     sent: SectionPatch,
     site: SiteQuery = None,
     if_match: IfMatch = None,
 ) -> Response:
     """Change a section. With another slug all its articles move at once, and its former addresses redirect."""
-    wanted = structure_site(context, request, token, "publish", site)
+    wanted = structure_site(context, request, caller, "publish", site)
     new_slug = sent.slug or slug
     is_renamed = new_slug != slug
     if is_renamed:
-        token.check("admin", wanted.slug)
+        caller.check("admin", wanted.slug)
         changes.check_section_slug(new_slug)
 
     async def act(connection: Connection) -> Response:
@@ -202,10 +202,10 @@ async def change_section(
 
         details = {**sent.model_dump(exclude_unset=True), **({"former_slug": slug} if is_renamed else {})}
         action = "rename" if is_renamed else "edit"
-        after = await apply(connection, context, token, wanted, "section", new_slug, action, change, details)
+        after = await apply(connection, context, caller, wanted, "section", new_slug, action, change, details)
         return await _changed(connection, context, wanted, after, new_slug)
 
-    return await change_once(context, request, token, act)
+    return await change_once(context, request, caller, act)
 
 
 @router.post(
@@ -219,7 +219,7 @@ async def merge_section(
     *,
     request: Request,
     context: ApiContextDep,
-    token: AdminCaller,
+    caller: AdminCaller,
     slug: SlugPath,
     sent: MergeRequest,
     site: SiteQuery = None,
@@ -227,7 +227,7 @@ async def merge_section(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Move all articles of a section into another one, at once. Its addresses redirect. It cannot be undone."""
-    wanted = structure_site(context, request, token, "admin", site)
+    wanted = structure_site(context, request, caller, "admin", site)
 
     async def act(connection: Connection) -> Response:
         def change(before: SiteStructure, version: int) -> SiteStructure:
@@ -237,10 +237,10 @@ async def merge_section(
                 raise changes.not_found("section", slug)
             return changes.merge(before, "section", slug, sent.into)
 
-        after = await apply(connection, context, token, wanted, "section", slug, "merge", change, {"into": sent.into})
+        after = await apply(connection, context, caller, wanted, "section", slug, "merge", change, {"into": sent.into})
         return await _changed(connection, context, wanted, after, sent.into)
 
-    return await change_once(context, request, token, act)
+    return await change_once(context, request, caller, act)
 
 
 @router.delete(
@@ -255,13 +255,13 @@ async def remove_section(
     *,
     request: Request,
     context: ApiContextDep,
-    token: AdminCaller,
+    caller: AdminCaller,
     slug: SlugPath,
     site: SiteQuery = None,
     if_match: IfMatch = None,
 ) -> Response:
     """Remove a section that no article names; one with articles is merged into another one instead."""
-    wanted = structure_site(context, request, token, "admin", site)
+    wanted = structure_site(context, request, caller, "admin", site)
 
     async def act(connection: Connection) -> Response:
         removed: list[SiteStructure] = []
@@ -274,13 +274,13 @@ async def remove_section(
             removed.append(before)
             return changes.remove(before, "section", slug)
 
-        await apply(connection, context, token, wanted, "section", slug, "remove", change)
+        await apply(connection, context, caller, wanted, "section", slug, "remove", change)
         if count := await articles_of(connection, removed[0], "section", slug):
             detail = f"{count:,} article(s) are in the section {slug!r}; merge it into another one."
             raise Problem(409, detail, articles=count)
         return Response(status_code=204)
 
-    return await change_once(context, request, token, act)
+    return await change_once(context, request, caller, act)
 
 
 async def _changed(  # noqa: PLR0917 - the parameters of its routes

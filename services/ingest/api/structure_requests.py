@@ -49,16 +49,16 @@ class MergeRequest(Input):
     into: Slug
 
 
-def structure_site(context: ApiContext, request: Request, token: Caller, scope: str, slug: str | None) -> Site:
+def structure_site(context: ApiContext, request: Request, caller: Caller, scope: str, slug: str | None) -> Site:
     """Return the site that a request names, or the caller's only one. Changes need the scope on the whole site.
 
     Raises:
         Problem: 403 or 404.
         InvalidContentError: no site is named, and the caller has several.
     """
-    site = context.default_site(token, scope, slug, request.headers.get("host", ""))
+    site = context.default_site(caller, scope, slug, request.headers.get("host", ""))
     if scope != "read":
-        token.check(scope, site.slug)
+        caller.check(scope, site.slug)
     return site
 
 
@@ -119,7 +119,7 @@ def unseeded(site: Site) -> SiteStructure:
     return SiteStructure(site=site.slug, version=1, modified_at=datetime.fromtimestamp(0, UTC), sections=sections)
 
 
-async def change_once(context: ApiContext, request: Request, token: Caller, act: Act) -> Response:
+async def change_once(context: ApiContext, request: Request, caller: Caller, act: Act) -> Response:
     """Run a change in a transaction, once for each Idempotency-Key, and take it over in this process.
 
     Raises:
@@ -130,7 +130,7 @@ async def change_once(context: ApiContext, request: Request, token: Caller, act:
         await check_compared(connection)
         return await act(connection)
 
-    response = await run_once(context.pool, request, token, checked)
+    response = await run_once(context.pool, request, caller, checked)
     await context.structures.refresh()
     return response
 
@@ -138,7 +138,7 @@ async def change_once(context: ApiContext, request: Request, token: Caller, act:
 async def apply(  # noqa: PLR0917 - what an entry of the audit log has
     connection: Connection,
     context: ApiContext,
-    token: Caller,
+    caller: Caller,
     site: Site,
     kind: str,
     object_id: str,
@@ -148,7 +148,7 @@ async def apply(  # noqa: PLR0917 - what an entry of the audit log has
 ) -> SiteStructure:
     """Change the structure of a site, and record who did."""
     structure = await change_structure(connection, context.sites.declared[site.slug], change)
-    await audit.record(connection, token.actor, action, kind=kind, id=object_id, site=site.slug, details=details)
+    await audit.record(connection, caller.actor, action, kind=kind, id=object_id, site=site.slug, details=details)
     return structure
 
 

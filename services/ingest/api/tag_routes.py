@@ -55,14 +55,14 @@ async def list_tags(
     *,
     request: Request,
     context: ApiContextDep,
-    token: ReadCaller,
+    caller: ReadCaller,
     site: SiteQuery = None,
     q: Words = "",
     cursor: Cursor = None,
     limit: Size = 20,
 ) -> Response:
     """List tags, the most used first: those that articles name, and those that were renamed or merged."""
-    wanted = structure_site(context, request, token, "read", site)
+    wanted = structure_site(context, request, caller, "read", site)
     index = await read_index(context, wanted)
     found = matching((await read_terms(context.pool, index, "tag")).values(), q)
     first = 0 if cursor is None else decode_cursor(cursor)
@@ -78,10 +78,10 @@ async def list_tags(
     responses=response_docs(200, TagResponse, problems=(403, 404)),
 )
 async def get_tag(
-    *, request: Request, context: ApiContextDep, token: ReadCaller, slug: SlugPath, site: SiteQuery = None
+    *, request: Request, context: ApiContextDep, caller: ReadCaller, slug: SlugPath, site: SiteQuery = None
 ) -> Response:
     """Read a tag by its slug, or by one that was given up for it."""
-    wanted = structure_site(context, request, token, "read", site)
+    wanted = structure_site(context, request, caller, "read", site)
     index = await read_index(context, wanted)
     term = await read_term(context, index, "tag", slug)
     return with_etag(_response(wanted, index, term), term.version)
@@ -98,14 +98,14 @@ async def rename_tag(
     *,
     request: Request,
     context: ApiContextDep,
-    token: PublishCaller,
+    caller: PublishCaller,
     slug: SlugPath,
     sent: TagPatch,
     site: SiteQuery = None,
     if_match: IfMatch = None,
 ) -> Response:
     """Set the name that pages show, whatever articles have. With another slug the former address redirects."""
-    wanted = structure_site(context, request, token, "publish", site)
+    wanted = structure_site(context, request, caller, "publish", site)
     new_slug = slug_of_name(sent.name)
 
     async def act(connection: Connection) -> Response:
@@ -124,10 +124,10 @@ async def rename_tag(
             return changes.change(before, "tag", slug, changed)
 
         details = {"name": sent.name, "former_slug": slug}
-        after = await apply(connection, context, token, wanted, "tag", new_slug, "rename", change, details)
+        after = await apply(connection, context, caller, wanted, "tag", new_slug, "rename", change, details)
         return await _changed(connection, wanted, after, new_slug)
 
-    return await change_once(context, request, token, act)
+    return await change_once(context, request, caller, act)
 
 
 @router.post(
@@ -141,7 +141,7 @@ async def merge_tag(
     *,
     request: Request,
     context: ApiContextDep,
-    token: PublishCaller,
+    caller: PublishCaller,
     slug: SlugPath,
     sent: MergeRequest,
     site: SiteQuery = None,
@@ -149,7 +149,7 @@ async def merge_tag(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Move all articles of a tag to another one, at once; its address redirects. It cannot be undone."""
-    wanted = structure_site(context, request, token, "publish", site)
+    wanted = structure_site(context, request, caller, "publish", site)
 
     async def act(connection: Connection) -> Response:
         known = await read_terms(connection, await read_index(context, wanted), "tag")
@@ -165,10 +165,10 @@ async def merge_tag(
             return changes.merge(before, "tag", slug, sent.into)
 
         details = {"into": sent.into}
-        after = await apply(connection, context, token, wanted, "tag", slug, "merge", change, details)
+        after = await apply(connection, context, caller, wanted, "tag", slug, "merge", change, details)
         return await _changed(connection, wanted, after, sent.into)
 
-    return await change_once(context, request, token, act)
+    return await change_once(context, request, caller, act)
 
 
 async def _changed(connection: Connection, site: Site, after: SiteStructure, slug: str) -> Response:

@@ -69,25 +69,25 @@ class WebhookPatch(BaseModel):
     enabled: bool | None = Field(None, description="true: what waits is sent again; false: nothing is queued")
 
 
-def _check_sites(context: ApiContext, token: Caller, sites: Sequence[str] | None) -> None:
+def _check_sites(context: ApiContext, caller: Caller, sites: Sequence[str] | None) -> None:
     """Require that the caller administers each of the sites (None: all there are)."""
     if sites is None:
-        if token.sites_with("admin", None) is not None:
+        if caller.sites_with("admin", None) is not None:
             raise Problem(403, "Requires the scope 'admin' on all sites; name the sites.", missing_scope="admin")
         return
     for site in sites:
-        context.site_of_caller(token, "admin", site)
+        context.site_of_caller(caller, "admin", site)
 
 
-def _may_see(token: Caller, sites: Sequence[str] | None) -> bool:
+def _may_see(caller: Caller, sites: Sequence[str] | None) -> bool:
     if sites is None:
-        return token.sites_with("admin", None) is None
-    return all(token.allows("admin", site) for site in sites)
+        return caller.sites_with("admin", None) is None
+    return all(caller.allows("admin", site) for site in sites)
 
 
-async def _load(connection: Connection, token: Caller, webhook: str, *, for_update: bool = False) -> asyncpg.Record:
+async def _load(connection: Connection, caller: Caller, webhook: str, *, for_update: bool = False) -> asyncpg.Record:
     row = await connection.fetchrow(SQL["webhook_for_update" if for_update else "webhook"], webhook)
-    if row is None or not _may_see(token, row["sites"]):
+    if row is None or not _may_see(caller, row["sites"]):
         raise Problem(404, f"Webhook {webhook!r} not found.")
     return row
 
@@ -110,9 +110,9 @@ def _check_url(context: ApiContext, url: str) -> None:
     summary="Create a webhook",
     responses=response_docs(201, NewWebhook, problems=(403, 404)),
 )
-async def create_webhook(request: Request, context: ApiContextDep, token: AdminCaller, sent: WebhookIn) -> Response:
+async def create_webhook(request: Request, context: ApiContextDep, caller: AdminCaller, sent: WebhookIn) -> Response:
     """Return the webhook with its secret, which is not shown again. Events begin with the next publication."""
-    _check_sites(context, token, sent.sites)
+    _check_sites(context, caller, sent.sites)
     _check_url(context, sent.url)
 
     async def act(connection: Connection) -> Response:
@@ -120,51 +120,53 @@ async def create_webhook(request: Request, context: ApiContextDep, token: AdminC
             raise Problem(409, f"There are {WEBHOOKS_MAX} webhooks already.")
         secret = secrets.token_bytes(SECRET_BYTES)
         events, sites = sorted(set(sent.events)), sorted(set(sent.sites)) if sent.sites else None
-        given = (f"wh_{uuid4().hex}", sent.url, sent.description, events, sites, secret, token.actor.name)
+        given = (f"wh_{uuid4().hex}", sent.url, sent.description, events, sites, secret, caller.actor.name)
         row = await connection.fetchrow(SQL["insert_webhook"], *given)
         assert row is not None
-        await _record(connection, token, "create", row)
+        await _record(connection, caller, "create", row)
         return json_response(_shown(row, NewWebhook, secret=secret_text(secret)), 201)
 
-    return await run_once(context.pool, request, token, act)
+    return await run_once(context.pool, request, caller, act)
 
 
-async def _record(connection: Connection, token: Caller, action: str, row: asyncpg.Record) -> None:
+async def _record(connection: Connection, caller: Caller, action: str, row: asyncpg.Record) -> None:
     sites = row["sites"]
     site = sites[0] if sites is not None and len(sites) == 1 else None
     details = {"url": row["url"], "events": row["events"], "sites": sites, "enabled": row["disabled_at"] is None}
-    await audit.record(connection, token.actor, action, kind="webhook", id=row["id"], site=site, details=details)
+    await audit.record(connection, caller.actor, action, kind="webhook", id=row["id"], site=site, details=details)
 
 
 @router.get("/webhooks", summary="List webhooks", responses=response_docs(200, WebhookList, problems=(403,)))
-async def list_webhooks(context: ApiContextDep, token: AdminCaller) -> Response:
+async def list_webhooks(context: ApiContextDep, caller: AdminCaller) -> Response:
     """Return the webhooks of the caller's sites, without their secrets."""
     rows = await context.pool.fetch(SQL["list_webhooks"])
-    return json_response(WebhookList([_shown(row) for row in rows if _may_see(token, row["sites"])]))
+    return json_response(WebhookList([_shown(row) for row in rows if _may_see(caller, row["sites"])]))
 
 
 @router.get("/webhooks/{webhook}", summary="Read a webhook", responses=response_docs(200, Webhook, problems=(403, 404)))
-async def get_webhook(context: ApiContextDep, token: AdminCaller, webhook: WebhookId) -> Response:
+async def get_webhook(context: ApiContextDep, caller: AdminCaller, webhook: WebhookId) -> Response:
     """Return a webhook without its secret."""
     async with context.pool.acquire() as connection:
-        return json_response(_shown(await _load(connection, token, webhook)))
+        return json_response(_shown(await _load(connection, caller, webhook)))
 
 
 @router.patch(
     "/webhooks/{webhook}", summary="Change a webhook", responses=response_docs(200, Webhook, problems=(403, 404))
 )
-async def patch_webhook(context: ApiContextDep, token: AdminCaller, webhook: WebhookId, sent: WebhookPatch) -> Response:
+async def patch_webhook(
+    context: ApiContextDep, caller: AdminCaller, webhook: WebhookId, sent: WebhookPatch
+) -> Response:
     """Change a webhook, disable it, or enable it again."""
     given = sent.model_fields_set
     nulls = [name for name in given if getattr(sent, name) is None and name != "sites"]
     if nulls:
         raise InvalidContentError([FieldError(name, "cannot be removed") for name in nulls])
     if "sites" in given:
-        _check_sites(context, token, sent.sites)
+        _check_sites(context, caller, sent.sites)
     if sent.url is not None:
         _check_url(context, sent.url)
     async with context.pool.acquire() as connection, connection.transaction():
-        row = await _load(connection, token, webhook, for_update=True)
+        row = await _load(connection, caller, webhook, for_update=True)
         fields = {
             name: getattr(sent, name) if name in given else row[name] for name in ("url", "description", "events")
         }
@@ -173,10 +175,10 @@ async def patch_webhook(context: ApiContextDep, token: AdminCaller, webhook: Web
         if sent.enabled is True:
             state = [None, None, None]
         elif sent.enabled is False and row["disabled_at"] is None:
-            state = [datetime.now(UTC), f"disabled by {token.actor.name}", None]
+            state = [datetime.now(UTC), f"disabled by {caller.actor.name}", None]
         changed = await connection.fetchrow(SQL["update_webhook"], webhook, *fields.values(), *state)
         assert changed is not None
-        await _record(connection, token, "change", changed)
+        await _record(connection, caller, "change", changed)
     return json_response(_shown(changed))
 
 
@@ -186,12 +188,12 @@ async def patch_webhook(context: ApiContextDep, token: AdminCaller, webhook: Web
     summary="Delete a webhook",
     responses=response_docs(204, problems=(403, 404)),
 )
-async def delete_webhook(context: ApiContextDep, token: AdminCaller, webhook: WebhookId) -> Response:
+async def delete_webhook(context: ApiContextDep, caller: AdminCaller, webhook: WebhookId) -> Response:
     """Delete a webhook and what waits for it."""
     async with context.pool.acquire() as connection, connection.transaction():
-        row = await _load(connection, token, webhook, for_update=True)
+        row = await _load(connection, caller, webhook, for_update=True)
         await connection.execute(SQL["delete_webhook"], webhook)
-        await _record(connection, token, "delete", row)
+        await _record(connection, caller, "delete", row)
     return Response(status_code=204)
 
 
@@ -200,18 +202,18 @@ async def delete_webhook(context: ApiContextDep, token: AdminCaller, webhook: We
     summary="Make a new secret",
     responses=response_docs(200, NewWebhook, problems=(403, 404)),
 )
-async def rotate_secret(request: Request, context: ApiContextDep, token: AdminCaller, webhook: WebhookId) -> Response:
+async def rotate_secret(request: Request, context: ApiContextDep, caller: AdminCaller, webhook: WebhookId) -> Response:
     """Return a new secret. For a day requests are signed with both, so that the receiver can change over."""
 
     async def act(connection: Connection) -> Response:
-        await _load(connection, token, webhook, for_update=True)
+        await _load(connection, caller, webhook, for_update=True)
         secret = secrets.token_bytes(SECRET_BYTES)
         row = await connection.fetchrow(SQL["rotate_webhook_secret"], webhook, secret, BOTH_SECRETS_VALID)
         assert row is not None
-        await _record(connection, token, "rotate", row)
+        await _record(connection, caller, "rotate", row)
         return json_response(_shown(row, NewWebhook, secret=secret_text(secret)))
 
-    return await run_once(context.pool, request, token, act)
+    return await run_once(context.pool, request, caller, act)
 
 
 @router.post(
@@ -220,11 +222,11 @@ async def rotate_secret(request: Request, context: ApiContextDep, token: AdminCa
     summary="Send a test event",
     responses=response_docs(202, Queued, problems=(403, 404, 409)),
 )
-async def ping_webhook(request: Request, context: ApiContextDep, token: AdminCaller, webhook: WebhookId) -> Response:
+async def ping_webhook(request: Request, context: ApiContextDep, caller: AdminCaller, webhook: WebhookId) -> Response:
     """Queue one `webhook.ping`, which is tried once; the deliveries have its result."""
 
     async def act(connection: Connection) -> Response:
-        row = await _load(connection, token, webhook, for_update=True)
+        row = await _load(connection, caller, webhook, for_update=True)
         if row["disabled_at"] is not None:
             raise Problem(409, "The webhook is disabled.")
         message = f"msg_{uuid4().hex}"
@@ -232,7 +234,7 @@ async def ping_webhook(request: Request, context: ApiContextDep, token: AdminCal
         await connection.execute(SQL["ping_webhook"], message, webhook, payload)
         return json_response(Queued([message]), 202)
 
-    return await run_once(context.pool, request, token, act)
+    return await run_once(context.pool, request, caller, act)
 
 
 @router.get(
@@ -243,7 +245,7 @@ async def ping_webhook(request: Request, context: ApiContextDep, token: AdminCal
 async def list_deliveries(
     *,
     context: ApiContextDep,
-    token: AdminCaller,
+    caller: AdminCaller,
     webhook: WebhookId,
     state: Annotated[
         Literal["pending", "delivered", "dead"] | None, Query(description="`dead`: given up; can be redelivered")
@@ -253,7 +255,7 @@ async def list_deliveries(
 ) -> Response:
     """Return events of the last days with their last result, newest first."""
     async with context.pool.acquire() as connection:
-        await _load(connection, token, webhook)
+        await _load(connection, caller, webhook)
         rows = await connection.fetch(SQL["list_deliveries"], webhook, state, decode_cursor(cursor), limit)
     found = [DeliveryRow(**{name: row[name] for name in DeliveryRow.__struct_fields__}) for row in rows]
     return json_response(DeliveryList(found, encode_cursor(rows, limit, rows[-1]["number"] if rows else 0)))
@@ -274,18 +276,18 @@ class RedeliveryRequest(BaseModel):
     responses=response_docs(202, Queued, problems=(403, 404)),
 )
 async def redeliver(
-    request: Request, context: ApiContextDep, token: AdminCaller, webhook: WebhookId, sent: RedeliveryRequest
+    request: Request, context: ApiContextDep, caller: AdminCaller, webhook: WebhookId, sent: RedeliveryRequest
 ) -> Response:
     """Queue an event again, or all dead ones, with the IDs that they had, by which a receiver recognises them."""
     if sent.message is not None and "\0" in sent.message:
         raise Problem(404, "The webhook has no such message.")
 
     async def act(connection: Connection) -> Response:
-        row = await _load(connection, token, webhook, for_update=True)
+        row = await _load(connection, caller, webhook, for_update=True)
         queued = [one["message"] for one in await connection.fetch(SQL["redeliver"], webhook, sent.message)]
         if sent.message is not None and not queued:
             raise Problem(404, "The webhook has no such message, or it waits to be sent.")
-        await _record(connection, token, "redeliver", row)
+        await _record(connection, caller, "redeliver", row)
         return json_response(Queued(queued), 202)
 
-    return await run_once(context.pool, request, token, act)
+    return await run_once(context.pool, request, caller, act)
