@@ -13,6 +13,7 @@ NOBODY_NEEDS = {"rich", "pygments", "trafilatura", "urllib3", "xlsxwriter", "sht
 HEAVY = {
     "collector": {"numpy", "fastapi", "jinja2", "PIL", "lxml", "babel"},
     "articles": {"numpy", "jinja2", "re2"},
+    "newsroom": {"numpy", "fastapi", "PIL", "re2"},
     "counter": {"fastapi", "jinja2", "PIL", "lxml", "obstore", "re2"},
     "widget": {"fastapi", "PIL", "lxml", "obstore", "re2"},
     "builder": {"numpy", "fastapi", "PIL", "lxml", "re2"},
@@ -22,6 +23,7 @@ HEAVY = {
 OWN = {
     "collector": {"services.ingest.api", "services.ingest.imports"},
     "articles": {"services.ingest.collector.bots", "services.ingest.imports.command"},
+    "newsroom": {"services.ingest.api", "services.ingest.articles", "services.ingest.auth", "services.ingest.imports"},
     "counter": {"services.stats.admin", "services.stats.statistics.page"},
     "widget": {"services.stats.admin", "services.stats.counting.consumer"},
     "builder": {"services.render.export", "services.render.rebuild.command", "services.render.crawl"},
@@ -31,6 +33,7 @@ OWN = {
 SERVICES = {
     "collector": "ingest",
     "articles": "ingest",
+    "newsroom": "ingest",
     "counter": "stats",
     "widget": "stats",
     "builder": "render",

@@ -22,6 +22,9 @@ ROOT = Path(__file__).parent.parent
 LOCALE = ROOT / "shared" / "locale"
 WIDGET = ROOT / "services" / "stats" / "counter_api" / "widget.js"
 WIDGET_WORDS = ("online", "today", "week", "total", "views", "visits", "visitors")
+EXTRACTORS = [("**.py", "python"), ("**/newsroom/templates/*.html", "jinja2")]
+OPTIONS = {"**/newsroom/templates/*.html": {"newstyle_gettext": "true", "trimmed": "true"}}
+"""The templates of the newsroom mark their texts; those of other pages get them from code."""
 _MARKED = re.compile(r"(// words: made by `make words`\n).*?(// end of words\n)", re.DOTALL)
 
 
@@ -29,7 +32,8 @@ def extract(root: Path = ROOT) -> Catalog:
     """Return a catalogue of all messages that the code marks, without translations."""
     catalogue = Catalog(project="presstally", charset="utf-8", fuzzy=False)
     for folder in ("shared", "services"):
-        for _, _, message, comments, context in extract_from_dir(root / folder, comment_tags=["Translators:"]):
+        found = extract_from_dir(root / folder, EXTRACTORS, OPTIONS, comment_tags=["Translators:"])
+        for _, _, message, comments, context in found:
             catalogue.add(message, auto_comments=comments, context=context)
     return catalogue
 

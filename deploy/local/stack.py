@@ -25,12 +25,18 @@ from shared.sites import Sites, SitesError, read_sites
 
 SERVICES = {
     "ingest": ["services.ingest", "collector"],
-    "articles": ["services.ingest", "articles"],
+    "articles": ["services.ingest", "articles", "newsroom"],
     "stats": ["services.stats"],
     "render": ["services.render"],
 }
 """Processes with their modules and roles. Collector and editor API are apart, so that no editor delays a page view."""
-UPSTREAMS = {"COLLECTOR": "ingest", "ARTICLES": "articles", "STATS": "stats", "RENDER": "render"}
+UPSTREAMS = {
+    "COLLECTOR": "ingest",
+    "ARTICLES": "articles",
+    "NEWSROOM": "articles",
+    "STATS": "stats",
+    "RENDER": "render",
+}
 NICENESS = {"articles": 10}
 """No load of editors delays a page view: where the processors do not suffice for both, views are first."""
 PUBLISHING = {"articles", "render"}
@@ -245,6 +251,7 @@ class Stack:
             "counter": f"{statistics[0]}/counter",
             "statistics": ", ".join(statistics),
             "portals": ", ".join(site.url for site in self._sites.values()) if len(self._sites) > 1 else "",
+            "newsroom": f"{self.url}/ban-bien-tap/",
             "editor API": f"{self.url}/api/docs",
             "events": f"{self.url}/asyncapi",
             "ports": ", ".join(f"{name} {port}" for name, port in self.ports.items()),

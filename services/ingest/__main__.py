@@ -1,4 +1,4 @@
-"""`presstally ingest [collector|articles …]`, or a command.
+"""`presstally ingest [collector|articles|newsroom …]`, or a command.
 
 Roles and commands are imported when they run: the collector needs neither the editor API nor the import readers, and
 would take 25 MB more with them.
@@ -15,6 +15,7 @@ from shared.sites import Sites
 ROLES = {
     "collector": LazyRole("services.ingest.roles.collector", "run_collector", "Run the collector of page views."),
     "articles": LazyRole("services.ingest.roles.articles", "run_articles", "Run the editor API and what publishes."),
+    "newsroom": LazyRole("services.ingest.roles.newsroom", "run_newsroom", "Run the pages where editors work."),
 }
 
 

@@ -22,6 +22,11 @@ class IngestSettings(Settings):
         default=1024**3, ge=1024**2, description="Size limit of one collector's spool in bytes"
     )
     media: StoreUrl = ".local/media"
+    articles_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^/?#@\s]+/?)?$",
+        description="Internal address of the role articles, for the pages of the role newsroom",
+    )
     webhook_networks: TrustedProxies = Field(
         default=(), description="Networks of webhooks' receivers that are allowed although they are not public"
     )

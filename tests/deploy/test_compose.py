@@ -239,7 +239,7 @@ def test_services_share_one_image_and_differ_by_command() -> None:
     subnet = COMPOSE["networks"]["front"]["ipam"]["config"][0]["subnet"]
     for name in ("ingest", "articles", "stats", "render"):  # the gateway, and what the operator names in .env
         trusted = SERVICES[name]["environment"]["PRESSTALLY_TRUSTED_PROXIES"]
-        assert trusted == f"{subnet} ${{PRESSTALLY_TRUSTED_PROXIES:-}}"
+        assert trusted == f"127.0.0.1/32 {subnet} ${{PRESSTALLY_TRUSTED_PROXIES:-}}"
     named = SERVICES["gateway"]["environment"]["PRESSTALLY_TRUSTED_PROXIES"]
     assert named == "${PRESSTALLY_TRUSTED_PROXIES:-192.0.2.0/32}"
     edge = COMPOSE["networks"]["edge"]["ipam"]["config"][0]["subnet"]

@@ -14,7 +14,7 @@ OBJECTS: list[dict[str, Any]] = [
 WORKLOADS = {one["metadata"]["name"]: one for one in OBJECTS if one["kind"] in {"Deployment", "StatefulSet", "Job"}}
 SERVICES = {
     "ingest": ["ingest", "collector"],
-    "articles": ["ingest", "articles"],
+    "articles": ["ingest", "articles", "newsroom"],
     "stats": ["stats", "counter", "widget"],
     "render": ["render", "builder", "site"],
 }

@@ -1,0 +1,38 @@
+"""Role `newsroom`: the pages where editors work. Stateless; needs nothing but the editor API."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from services.ingest.newsroom import article, desk, login
+from services.ingest.newsroom.api_client import HttpTransport
+from services.ingest.newsroom.pages import ROOT, STATIC_ROUTE, Newsroom
+from services.ingest.settings import IngestSettings
+from shared.http.problems import EXCEPTION_HANDLERS
+from shared.role import Process, Role
+
+
+def newsroom_app(newsroom: Newsroom) -> Starlette:
+    """Return the application that serves the pages."""
+    routes = [STATIC_ROUTE, *login.ROUTES, *desk.ROUTES, *article.ROUTES]
+    app = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
+    app.state.newsroom = newsroom
+    return app
+
+
+@asynccontextmanager
+async def run_newsroom(settings: IngestSettings, process: Process) -> AsyncIterator[Role]:
+    """Run the pages."""
+    transport = HttpTransport(settings.articles_url)
+    app = newsroom_app(Newsroom(transport, process.follow_sites(settings)))
+    missing = [] if settings.articles_url else ["PRESSTALLY_ARTICLES_URL is not set: the pages have no editor API"]
+    try:
+        yield Role(
+            "newsroom",
+            routes=[Mount(ROOT, app)],
+            degraded=lambda: missing,
+        )
+    finally:
+        transport.close()
