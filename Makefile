@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status doctor import token init verify-compose dashboards pictures pictures-dashboards test test-long bench chaos soak restore-drill tracker words sbom docs check lock clean
+.PHONY: help run up down status doctor import token init verify-compose dashboards pictures pictures-dashboards test test-long bench chaos soak restore-drill tracker newsroom words sbom docs check lock clean
 BOOTSTRAP := python3 -m deploy.local.bootstrap
 DEV := .venv-dev/bin
 
@@ -75,6 +75,9 @@ pictures-dashboards: ## Draw the pictures of docs/dashboards.md with data from P
 tracker: ## Build /t.js from its source (needs Node and npm)
 	cd services/ingest/collector/tracker && npm ci --silent --ignore-scripts && npm run --silent build
 
+newsroom: ## Build the scripts of the newsroom from their sources (needs Node and npm)
+	cd services/ingest/newsroom/client && npm ci --silent --ignore-scripts && npm run --silent build
+
 words: ## Update the catalogues of the pages' texts and the widget's words (ARGS="--add pl" starts a language)
 	@$(BOOTSTRAP)
 	@$(DEV)/python -m tools.words $(ARGS)
@@ -105,4 +108,4 @@ lock: ## Update the hash-locked requirements from pyproject.toml
 
 clean: ## Remove environments and downloaded jars; data in .local stays
 	@if ./presstally status >/dev/null 2>&1; then echo "make clean: this installation is running; ./presstally down stops it" >&2; exit 1; fi
-	rm -rf .venv .venv-dev .local-cache services/ingest/collector/tracker/node_modules
+	rm -rf .venv .venv-dev .local-cache services/ingest/collector/tracker/node_modules services/ingest/newsroom/client/node_modules

@@ -1,0 +1,161 @@
+/** The editor of a body: a view of the document with its keys, rules, toolbar, pictures and paste. */
+
+import { dropCursor } from "prosemirror-dropcursor";
+import { gapCursor } from "prosemirror-gapcursor";
+import { closeHistory, history, redo, undo } from "prosemirror-history";
+import { undoInputRule } from "prosemirror-inputrules";
+import { keymap } from "prosemirror-keymap";
+import { EditorState, Plugin } from "prosemirror-state";
+import { tableEditing } from "prosemirror-tables";
+import { EditorView } from "prosemirror-view";
+import { blocksToDoc, docToBlocks } from "../blocks.js";
+import { el } from "../dom.js";
+import { schema } from "../schema.js";
+import { t } from "../texts.js";
+import { clipboard } from "./clipboard.js";
+import { KEYS } from "./commands.js";
+import { editAtom, editLink } from "./dialogs.js";
+import { FigureView } from "./figure_view.js";
+import { rules } from "./input_rules.js";
+import { listsAreShallow } from "./lists.js";
+import { Toolbar } from "./toolbar.js";
+import { SETTLED, Uploads } from "./uploads.js";
+
+/** Keeps what the model asks of a document: a line to write in at its end, and lists that are not too deep. */
+const shape = new Plugin({
+  filterTransaction: (tr) => !tr.docChanged || listsAreShallow(tr.doc),
+  appendTransaction: (_, before, after) => {
+    const last = after.doc.lastChild;
+    if (before.doc === after.doc || last.type === schema.nodes.paragraph || last.type === schema.nodes.heading) return null;
+    return after.tr.insert(after.doc.content.size, schema.nodes.paragraph.create()).setMeta("addToHistory", false);
+  },
+});
+
+export class Editor {
+  /**
+   * Put an editor into `place`.
+   *
+   * `sendPicture(file, onProgress)` resolves with an image, `sendFile` with the attributes of a file block;
+   * `onChange()` is called after each change of the text, `notify(text, action)` shows a line with a button.
+   */
+  constructor(place, blocks, { sendPicture, sendFile, onChange = () => {}, notify = () => {}, labelledBy = null }) {
+    this.uploads = new Uploads(sendPicture);
+    this.onChange = onChange;
+    this.pictures = el("input", { type: "file", accept: "image/*", multiple: true, hidden: true });
+    this.pictures.addEventListener("change", () => {
+      const files = [...this.pictures.files];
+      this.pictures.value = "";
+      this.uploads.insert(files, this.view.state.selection.from);
+    });
+    const text = el("div", { class: "editor-text" });
+    this.root = el("div", { class: "editor" }, text, this.pictures);
+    place.append(this.root);
+    this.view = new EditorView(
+      { mount: text },
+      {
+        state: this.stateOf(blocks, { notify, sendFile }),
+        attributes: (state) => ({
+          role: "textbox",
+          "aria-multiline": "true",
+          ...(labelledBy ? { "aria-labelledby": labelledBy } : { "aria-label": t("body") }),
+          "data-placeholder": t("body_placeholder"),
+          class: isEmpty(state.doc) ? "editor-text empty" : "editor-text",
+          spellcheck: "false",
+        }),
+        nodeViews: { figure: (node, view, getPos) => new FigureView(node, view, getPos, this.uploads) },
+        dispatchTransaction: (tr) => this.apply(tr),
+        handleDoubleClickOn: (view, position, node) => {
+          if (node.isAtom) editAtom(view, sendFile);
+          return false;
+        },
+      },
+    );
+    this.uploads.view = this.view;
+    this.toolbar = new Toolbar(this.view, { choosePictures: () => this.pictures.click(), uploadFile: sendFile });
+    this.root.prepend(this.toolbar.dom);
+  }
+
+  stateOf(blocks, { notify, sendFile }) {
+    return EditorState.create({
+      doc: this.documentOf(blocks),
+      plugins: [
+        rules,
+        keymap({
+          "Mod-z": undo,
+          "Mod-y": redo,
+          "Shift-Mod-z": redo,
+          Backspace: undoInputRule,
+          "Mod-k": (state, dispatch, view) => (view && editLink(view), true),
+          "Alt-F10": () => (this.toolbar.focus(), true),
+          Enter: (state, dispatch, view) => {
+            if (!state.selection.node?.isAtom) return false;
+            editAtom(view, sendFile);
+            return true;
+          },
+        }),
+        keymap(KEYS),
+        history(),
+        tableEditing(),
+        dropCursor({ width: 2, class: "drop-cursor", color: false }),
+        gapCursor(),
+        clipboard({ uploads: this.uploads, notify }),
+        shape,
+      ],
+    });
+  }
+
+  documentOf(blocks) {
+    const doc = schema.nodeFromJSON(blocksToDoc(blocks));
+    doc.check();
+    return doc;
+  }
+
+  apply(tr) {
+    const { view } = this;
+    let { state, transactions } = view.state.applyTransaction(tr);
+    const changed = transactions.some((one) => one.docChanged);
+    if (changed && !tr.getMeta(SETTLED) && !view.composing) {
+      const settled = this.uploads.transaction(state); // undo and redo may bring back a figure that waits
+      if (settled) state = state.apply(settled);
+    }
+    view.updateState(state);
+    this.refresh();
+    if (changed) this.onChange();
+  }
+
+  /** Show the state of the selection in the toolbar with the next frame, never between the keys of a composition. */
+  refresh() {
+    if (this.refreshing) return;
+    this.refreshing = true;
+    requestAnimationFrame(() => {
+      this.refreshing = false;
+      if (!this.view.isDestroyed) this.toolbar.update();
+    });
+  }
+
+  /** The body as it is now. */
+  get blocks() {
+    return docToBlocks(this.view.state.doc.toJSON());
+  }
+
+  /** Replace the body, as one step that can be undone. */
+  setBlocks(blocks) {
+    const { state } = this.view;
+    const doc = this.documentOf(blocks);
+    const start = state.doc.content.findDiffStart(doc.content);
+    if (start === null) return;
+    let { a, b } = state.doc.content.findDiffEnd(doc.content);
+    const overlap = start - Math.min(a, b);
+    if (overlap > 0) {
+      a += overlap;
+      b += overlap;
+    }
+    this.view.dispatch(closeHistory(state.tr.replace(start, a, doc.slice(start, b))));
+  }
+
+  focus() {
+    this.view.focus();
+  }
+}
+
+const isEmpty = (doc) => doc.childCount === 1 && doc.firstChild.type === schema.nodes.paragraph && !doc.firstChild.content.size;

@@ -1,0 +1,59 @@
+/** Uploads of pictures and files to the API, with progress. */
+
+const API = "/api";
+
+export class Transfers {
+  /** `csrf()` returns the token of the session; `onEnded()` resolves after a log-in when the session has ended. */
+  constructor({ site, csrf, onEnded = null }) {
+    Object.assign(this, { site, csrf, onEnded });
+  }
+
+  /** Upload a picture; resolve with its image for a figure. */
+  async sendPicture(file, onProgress) {
+    const item = await this.send("media", file, onProgress);
+    return { ...item.image, crops: [] };
+  }
+
+  /** Upload a file; resolve with its block, without the type. */
+  async sendFile(file, onProgress) {
+    const { block } = await this.send("files", file, onProgress);
+    const { type, ...attrs } = block;
+    return attrs;
+  }
+
+  async send(kind, file, onProgress) {
+    const query = new URLSearchParams({ file_name: file.name || "" });
+    if (this.site) query.set("site", this.site);
+    const { status, body } = await this.request(`${API}/${kind}?${query}`, file, onProgress);
+    if (status === 401 && this.onEnded) {
+      await this.onEnded();
+      return this.send(kind, file, onProgress);
+    }
+    if (status >= 300) throw new Error(body?.detail || body?.title || `HTTP ${status}`);
+    return body;
+  }
+
+  request(url, file, onProgress) {
+    return new Promise((resolve, reject) => {
+      const request = new XMLHttpRequest(); // fetch reports no progress of an upload
+      request.open("POST", url);
+      request.setRequestHeader("content-type", "application/octet-stream");
+      request.setRequestHeader("accept-language", document.documentElement.lang || "vi");
+      request.setRequestHeader("x-csrf-token", this.csrf());
+      request.upload.addEventListener("progress", ({ loaded, total }) => {
+        if (total) onProgress(Math.round((100 * loaded) / total));
+      });
+      request.addEventListener("load", () => {
+        let body = null;
+        try {
+          body = JSON.parse(request.responseText);
+        } catch {
+          // a gateway's page: the status says enough
+        }
+        resolve({ status: request.status, body });
+      });
+      request.addEventListener("error", () => reject(new Error(document.documentElement.lang === "en" ? "no network" : "mất mạng")));
+      request.send(file);
+    });
+  }
+}

@@ -1,0 +1,58 @@
+/** Calls functions of the scripts for tests in Python: a line of JSON {call, arguments} in, its result out. */
+
+import { createInterface } from "node:readline";
+import { blocksToDoc, docToBlocks, normalizedBlocks } from "./src/blocks.js";
+import { htmlToNodes, textToNodes } from "./src/paste/paste.js";
+import { detectFont, toUnicode } from "./src/paste/legacy_fonts.js";
+import { schema } from "./src/schema.js";
+import { countText } from "./src/text/count.js";
+import * as limits from "./src/text/limits.js";
+import * as urls from "./src/text/urls.js";
+import { merge } from "./src/merge.js";
+
+/** Return a body after it was a document of the editor, which is checked against the schema. */
+function roundTrip(blocks) {
+  const doc = schema.nodeFromJSON(blocksToDoc(blocks));
+  doc.check();
+  return docToBlocks(doc.toJSON());
+}
+
+/** Return pasted nodes and the blocks that they are, checked against the schema. */
+function pasted(made) {
+  const doc = schema.nodeFromJSON({ type: "doc", content: made.nodes.length ? made.nodes : [{ type: "paragraph" }] });
+  doc.check();
+  return { ...made, blocks: docToBlocks(doc.toJSON()) };
+}
+
+const calls = {
+  roundTrip,
+  normalizedBlocks,
+  paste: (html) => pasted(htmlToNodes(html)),
+  pasteText: (text) => pasted(textToNodes(text)),
+  detectFont,
+  toUnicode,
+  countText,
+  merge,
+  limits: () => ({ ...limits }),
+  linkUrls: (all) => all.map((one) => urls.linkUrl(one)),
+  embeds: (all) => all.map((one) => urls.parseEmbed(one)),
+  isValid(doc) {
+    try {
+      schema.nodeFromJSON(doc).check();
+      return true;
+    } catch {
+      return false;
+    }
+  },
+};
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { call, arguments: given } = JSON.parse(line);
+  let answer;
+  try {
+    answer = { result: calls[call](...given) };
+  } catch (error) {
+    answer = { error: String(error.stack) };
+  }
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
