@@ -50,7 +50,7 @@ async def rebuild(arguments: argparse.Namespace, settings: RenderSettings) -> No
         async with replaying(settings.kafka, connection, schema, sites) as replay:
             begun = time.monotonic()
             await replay.catch_up(await replay.ends())
-            await generations.copy_missing_structures(connection, live, schema)
+            await replay.add_structures_of(live)
             count = sum(version is not None for version in replay.versions.values())
             seconds = time.monotonic() - begun
             print(f"rebuilt {count} articles in {schema}, {count / max(seconds, 0.001):,.0f} a second", flush=True)
@@ -80,6 +80,7 @@ async def rollback(arguments: argparse.Namespace, settings: RenderSettings) -> N
         schema = former.schema
         async with replaying(settings.kafka, connection, schema, sites) as replay:
             await replay.catch_up(await replay.ends())
+            await replay.add_structures_of(live)
             print_findings("records that cannot be stored", replay.unreadable)
             # Articles that were withdrawn since, and are gone from the topic, stay removed; the rebuild's orphans stay.
             gone = await generations.article_ids(connection, schema) - replay.versions.keys() - set(former.orphans)

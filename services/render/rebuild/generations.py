@@ -132,13 +132,6 @@ async def differing_articles(connection: asyncpg.Connection, one: str, other: st
     return sorted(found)
 
 
-async def copy_missing_structures(connection: asyncpg.Connection, live: str, schema: str) -> None:
-    """Copy the structures and static pages that the topic does not have: ingest sends these again."""
-    for table in ("structures", "static_pages"):
-        query = f"INSERT INTO {schema}.{table} SELECT * FROM {live}.{table} ON CONFLICT DO NOTHING"  # noqa: S608
-        await connection.execute(query)
-
-
 async def truncate_spares(connection: asyncpg.Connection) -> None:
     """Truncate the spare generations; one that another session reads is left to the next rebuild."""
     for row in await connection.fetch(SQL["generations"]):

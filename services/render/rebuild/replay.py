@@ -58,8 +58,13 @@ class Replay:
                 fetched = await self._consumer.getmany(timeout_ms=POLL_MS, max_records=BATCH_ARTICLES)
                 await self._replay([record for records in fetched.values() for record in records])
                 advance(await self._position(ends) - before)
-        await self.refresh_words()
-        return True
+        return await self._refresh_words(deadline)
+
+    async def add_structures_of(self, live: str) -> None:
+        """Write what the live generation has in a newer version than the topic: ingest sends that again."""
+        for row in await self._connection.fetch(GENERATIONS[live]["all_structures"]):
+            await self._apply_structure(row["content"].encode(), f"structure in {live}")
+        await self._refresh_words()
 
     async def _position(self, partitions: Iterable[TopicPartition]) -> int:
         return sum([await self._consumer.position(part) for part in partitions])
@@ -69,7 +74,7 @@ class Replay:
         gone: set[str] = set()
         for record in records:
             if record.topic == SITE_STRUCTURE.name:
-                await self._apply_structure(record)
+                await self._apply_structure(record.value, f"{record.topic}-{record.partition}:{record.offset}")
                 continue
             one = (record.key or b"").decode("utf-8", "replace")
             try:
@@ -85,30 +90,34 @@ class Replay:
         if newest or gone:
             await self._write(newest.values(), gone)
 
-    async def _apply_structure(self, record: ConsumerRecord) -> None:
-        """Write a structure or a static page. Articles that were written before get the words of the newest one."""
-        if record.value is None:
+    async def _apply_structure(self, value: bytes | None, place: str) -> None:
+        """Write a structure or a static page, unless a newer one is there, and mark articles whose words change."""
+        if value is None:
             return
         try:
-            message: SiteStructure | StaticPage = msgspec.json.decode(record.value, type=StructureMessage)
+            message: SiteStructure | StaticPage = msgspec.json.decode(value, type=StructureMessage)
             async with self._connection.transaction():
                 if isinstance(message, StaticPage):
                     await self._connection.execute(self._sql["save_static_page"], *store.page_row(message))
                     return
                 before = (await store.read_structures(self._connection, self._sql, [message.site])).get(message.site)
-                await self._connection.execute(self._sql["save_structure"], *store.structure_row(message))
+                if await self._connection.fetchval(self._sql["save_structure"], *store.structure_row(message)) is None:
+                    return
                 if lists := lists_with_other_words(before, StructureIndex(message)):
                     await self._connection.execute(self._sql["mark_outdated"], message.site, lists)
         except (msgspec.DecodeError, *POSTGRES_DATA_ERRORS) as error:
-            self.unreadable[f"{record.topic}-{record.partition}:{record.offset}"] = str(error)[:200]
+            self.unreadable[place] = str(error)[:200]
 
-    async def refresh_words(self) -> None:
-        """Write the words of articles again that were written before a structure renamed their tags or authors."""
+    async def _refresh_words(self, deadline: float = float("inf")) -> bool:
+        """Write the words of marked articles again; False if the deadline came first."""
         last = ""
         while rows := await self._connection.fetch(self._sql["outdated_rows"], PROJECTION_VERSION, last):
+            if time.monotonic() > deadline:
+                return False
             last = rows[-1]["id"]
             articles = [msgspec.json.decode(row["content"], type=Article) for row in rows]
             await self._write([one for one in articles if one.site in self._sites], set(), is_known=True)
+        return True
 
     def _read(self, value: bytes | None) -> Article | None:
         if value is None:

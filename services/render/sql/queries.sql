@@ -69,7 +69,8 @@ SELECT (SELECT schema_name FROM render.generations WHERE state = 'live') AS sche
     (SELECT number FROM render.generations WHERE state = 'live') AS number,
     coalesce((SELECT version FROM render.sites WHERE site = $1), 0) AS version,
     coalesce((SELECT version FROM generation.structures WHERE site = $1), 0) AS structure_version,
-    coalesce((SELECT max(version) FROM generation.static_pages WHERE site = $1), 0) AS pages_version,
+    -- Pages have versions of their own, and come in any order: their sum rises with each, the highest one need not.
+    coalesce((SELECT sum(version)::bigint FROM generation.static_pages WHERE site = $1), 0) AS pages_version,
     greatest((SELECT changed_at FROM render.sites WHERE site = $1),
              (SELECT max(at) FROM generation.visibility_changes WHERE site = $1 AND at <= now())) AS changed_at
 
@@ -104,6 +105,10 @@ SELECT content FROM generation.structures WHERE site = $1
 
 -- name: structures
 SELECT site, content FROM generation.structures WHERE site = ANY ($1)
+
+-- name: all_structures
+-- With the static pages, each as it came in its message.
+SELECT content FROM generation.structures UNION ALL SELECT content FROM generation.static_pages
 
 -- name: structures_for_share
 -- Until the transaction's end the structure cannot change: the words of an article agree with it.

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,21 +11,25 @@ import msgspec
 import pytest
 from aiokafka import TopicPartition
 
+from services.render.builder import store
 from services.render.queries import GENERATIONS
 from services.render.rebuild import generations
 from services.render.rebuild.command import confirm_dropping
 from services.render.rebuild.replay import Replay
 from shared.articles import Article
+from shared.site_structure import SiteStructure, StaticPage, StructureSection, StructureTag
 from shared.sites import Sites
 from tests.render.conftest import SITE
 
 PARTITION = TopicPartition("articles", 0)
+Record = tuple[str, Article | SiteStructure | StaticPage | bytes | None]
+AT = datetime(2026, 11, 29, tzinfo=UTC)
 
 
 class Consumer:
     """A topic in a list, as far as a replay reads it."""
 
-    def __init__(self, records: list[tuple[str, Article | bytes | None]]) -> None:
+    def __init__(self, records: list[Record]) -> None:
         self.records = records
         self.at = 0
 
@@ -41,11 +46,11 @@ class Consumer:
         begin, self.at = self.at, len(self.records)
         found = [
             SimpleNamespace(
-                topic="articles",
+                topic="site-structure" if isinstance(value, SiteStructure | StaticPage) else "articles",
                 partition=0,
                 offset=offset,
                 key=key.encode(),
-                value=msgspec.json.encode(value) if isinstance(value, Article) else value,
+                value=msgspec.json.encode(value) if isinstance(value, msgspec.Struct) else value,
             )
             for offset, (key, value) in enumerate(self.records[begin:], begin)
         ]
@@ -59,7 +64,7 @@ async def connection(database: str) -> AsyncIterator[asyncpg.Connection]:
         yield connection
 
 
-def replay_of(connection: Any, records: list[tuple[str, Article | bytes | None]]) -> Replay:
+def replay_of(connection: Any, records: list[Record]) -> Replay:
     consumer: Any = Consumer(records)
     return Replay(consumer, connection, "render_2", Sites({SITE.slug: SITE}))
 
@@ -69,7 +74,14 @@ async def test_catch_up_keeps_the_newest_version_of_each_article(portal: Any, co
     first, gone = portal.article(1), portal.article(2)
     second = msgspec.structs.replace(first, version=2, title="Mới")
     stranger = portal.article(3, site="elsewhere")
-    records = [("a-1", second), ("a-2", gone), ("a-1", first), ("a-2", None), ("x", b"{"), ("a-3", stranger)]
+    records: list[Record] = [
+        ("a-1", second),
+        ("a-2", gone),
+        ("a-1", first),
+        ("a-2", None),
+        ("x", b"{"),
+        ("a-3", stranger),
+    ]
     replay = replay_of(connection, records)
     assert await replay.catch_up(await replay.ends())
     assert replay.versions == {"a-1": 2, "a-2": None}
@@ -79,6 +91,51 @@ async def test_catch_up_keeps_the_newest_version_of_each_article(portal: Any, co
     assert [tuple(row) for row in rows] == [("a-1", 2)]
     replay_2 = replay_of(connection, [("a-1", second)])
     assert not await replay_2.catch_up(await replay_2.ends(), deadline=0)
+
+
+def structure(version: int, tag: str) -> SiteStructure:
+    sections = [StructureSection(slug="tin-tuc", name="Tin tức", version=version)]
+    tags = [StructureTag(slug="lua", name=tag, version=version)]
+    return SiteStructure(site="haihau", version=version, modified_at=AT, sections=sections, tags=tags)
+
+
+def static_page(version: int, title: str) -> StaticPage:
+    return StaticPage(
+        site="haihau", id="p-1", version=version, state="published", slug="a", title=title, modified_at=AT
+    )
+
+
+async def test_rebuild_keeps_structures_that_the_topic_lost(portal: Any, connection: Any) -> None:
+    """What is live in a newer version than in the topic stays, with the words of its articles, as in the live rows."""
+    await store.save_structure(portal.pool, structure(5, "Lúa nước"))
+    await store.save_page(portal.pool, static_page(5, "Mới"))
+    article = await portal.add(1, tags=["Lúa"])
+    for records in ([], [("haihau", structure(4, "Lúa cũ")), ("haihau/page/p-1", static_page(4, "Cũ"))]):
+        await generations.truncate(connection, "render_2")
+        replay = replay_of(connection, [("a-1", article), *records])
+        assert await replay.catch_up(await replay.ends())
+        assert await generations.differing_articles(connection, "render", "render_2")
+        await replay.add_structures_of("render")
+        assert await generations.differing_articles(connection, "render", "render_2") == []
+        words = await connection.fetchval("SELECT marked_words::text FROM render_2.search")
+        assert "nước" in words
+
+
+async def test_rebuild_keeps_newer_structures_of_the_topic(portal: Any, connection: Any) -> None:
+    """A rename that the builder has not read yet is in the next generation, with the words of its articles."""
+    await store.save_structure(portal.pool, structure(5, "Lúa cũ"))
+    await store.save_page(portal.pool, static_page(5, "Cũ"))
+    article = await portal.add(1, tags=["Lúa"])
+    records: list[Record] = [("a-1", article), ("haihau", structure(6, "Lúa nước")), ("", static_page(6, "Mới"))]
+    replay = replay_of(connection, records)
+    assert not await replay.catch_up(await replay.ends(), deadline=0)
+    assert await replay.catch_up(await replay.ends())
+    await replay.add_structures_of("render")
+    rows = await connection.fetch(
+        "SELECT version FROM render_2.structures UNION ALL SELECT version FROM render_2.static_pages"
+    )
+    assert [row["version"] for row in rows] == [6, 6]
+    assert "nước" in await connection.fetchval("SELECT marked_words::text FROM render_2.search")
 
 
 async def test_swap_makes_the_next_generation_live_and_keeps_orphans(portal: Any, connection: Any) -> None:

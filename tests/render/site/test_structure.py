@@ -114,6 +114,18 @@ async def test_older_structure_changes_nothing_and_none_shows_the_seed(portal: A
     assert "Văn hóa" not in home
 
 
+async def test_pages_that_come_in_another_order_are_all_in_menus(portal: Any) -> None:
+    """Static pages are on partitions of their own: one with a lower version than the last one is seen as well."""
+    entries = [MenuItem(kind="page", target="p-1"), MenuItem(kind="page", target="p-2")]
+    await apply(portal, 1, menus={"main": entries})
+    await put_page(portal, 9, id="p-2", slug="lien-he", title="Liên hệ")
+    assert "Liên hệ" in (await portal.get("/")).text
+    await put_page(portal, 8)
+    home, sitemap = (await portal.get("/")).text, (await portal.get("/sitemap-pages.xml")).text
+    assert "Giới thiệu" in home
+    assert "/trang/gioi-thieu.html" in sitemap
+
+
 async def test_merged_tag_has_one_page_name_and_search_word(portal: Any) -> None:
     """The former tag redirects, its spelling is replaced on pages and in feeds, and searches find the new words."""
     await portal.add(1, tags=["Ruộng", "Lúa"])
