@@ -1,8 +1,13 @@
-"""Asks ingest for the version that a preview link shows: within bounds on time, bytes and requests at once."""
+"""Asks ingest for the version that a preview link shows: within bounds on time and bytes.
+
+urllib3 speaks HTTP, in a thread. It is imported with the first preview, so that a portal without any does not have it
+in memory.
+"""
 
 import asyncio
 import ssl
-from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import msgspec
@@ -10,10 +15,13 @@ import msgspec
 from shared.articles import ARTICLE_BYTES_MAX
 from shared.previews import HEADER, PATH, PreviewedVersion
 
+if TYPE_CHECKING:
+    from urllib3.connectionpool import HTTPConnectionPool
+
 SECONDS_MAX = 3.0
-HEAD_BYTES_MAX = 16 * 1024
 BODY_BYTES_MAX = 2 * ARTICLE_BYTES_MAX
 """Working versions may be larger than what can be published."""
+CONNECTIONS_KEPT_MAX = 2
 
 
 class PreviewUnavailableError(Exception):
@@ -29,10 +37,7 @@ class PreviewSource:
     """
 
     def __init__(self, url: str, seconds_max: float = SECONDS_MAX) -> None:
-        parts = urlsplit(url)
-        self._host = parts.hostname or ""
-        self._port = parts.port or (443 if parts.scheme == "https" else 80)
-        self._tls = ssl.create_default_context() if parts.scheme == "https" else None
+        self._url = url
         self._seconds_max = seconds_max
 
     async def fetch(self, signed: str) -> PreviewedVersion | None:
@@ -44,13 +49,13 @@ class PreviewSource:
         Raises:
             PreviewUnavailableError: with the reason, which does not name the link.
         """
-        if not self._host:
+        if not self._url:
             raise PreviewUnavailableError("PRESSTALLY_ARTICLES_URL is not set")
         try:
             async with asyncio.timeout(self._seconds_max):
-                status, body = await self._request(signed)
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, asyncio.LimitOverrunError, ValueError) as error:
-            raise PreviewUnavailableError(type(error).__name__) from error
+                status, body = await asyncio.to_thread(self._request, signed)
+        except OSError as error:  # TimeoutError is one
+            raise PreviewUnavailableError(str(error) or type(error).__name__) from error
         if status == 404:
             return None
         if status != 200:
@@ -60,19 +65,31 @@ class PreviewSource:
         except msgspec.MsgspecError as error:
             raise PreviewUnavailableError("the response cannot be decoded") from error
 
-    async def _request(self, signed: str) -> tuple[int, bytes]:
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        head = f"GET {PATH} HTTP/1.1\r\nHost: {host}:{self._port}\r\n{HEADER}: {signed}\r\nConnection: close\r\n\r\n"
-        reader, writer = await asyncio.open_connection(self._host, self._port, ssl=self._tls, limit=HEAD_BYTES_MAX)
+    @cached_property
+    def _pool(self) -> "HTTPConnectionPool":
+        """Connections that are kept from one request to the next."""
+        from urllib3 import connection_from_url
+
+        tls = {"ssl_context": ssl.create_default_context()} if urlsplit(self._url).scheme == "https" else {}
+        return connection_from_url(
+            self._url, maxsize=CONNECTIONS_KEPT_MAX, timeout=self._seconds_max, retries=False, **tls
+        )
+
+    def _request(self, signed: str) -> tuple[int, bytes]:
+        """Return status and body.
+
+        Raises:
+            OSError: there is no whole response, or it is too large. The text names no link.
+        """
+        from urllib3.exceptions import HTTPError
+
         try:
-            writer.write(head.encode("ascii"))
-            lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines[1:])}
-            size = int(headers.get("content-length", "-1"))
-            if not 0 <= size <= BODY_BYTES_MAX:
-                raise ValueError("no length, or too many bytes")
-            return int(lines[0].split(" ")[1]), await reader.readexactly(size)
-        finally:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
+            response = self._pool.request("GET", PATH, headers={HEADER: signed}, redirect=False, preload_content=False)
+            body = response.read(BODY_BYTES_MAX + 1)
+        except HTTPError as error:
+            raise OSError(type(error).__name__) from error
+        if len(body) > BODY_BYTES_MAX:
+            response.close()
+            raise OSError("too many bytes")
+        response.release_conn()
+        return response.status, body

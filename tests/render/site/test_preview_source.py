@@ -55,6 +55,30 @@ async def test_version_of_a_valid_link_is_returned(portal: Any) -> None:
         assert await PreviewSource(url).fetch(SIGNED) is None
 
 
+async def test_requests_that_follow_one_another_use_one_connection(portal: Any) -> None:
+    """The connection is kept; when ingest has closed it meanwhile, the next request opens another."""
+    body = msgspec.json.encode(PreviewedVersion(portal.article(1), True, EXPIRES))
+    connections: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(0)
+        for _ in range(2):
+            await reader.readuntil(b"\r\n\r\n")
+            connections[-1] += 1
+            writer.write(response("200 OK", body))
+            await writer.drain()
+        writer.close()
+        await writer.wait_closed()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    source = PreviewSource(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    for _ in range(4):
+        assert await source.fetch(SIGNED) is not None
+        await asyncio.sleep(0.05)
+    server.close()
+    assert connections == [2, 2]
+
+
 BAD = {
     "server error": response("500 Oops", b"{}"),
     "redirect": response("302 Found", b"", location="http://127.0.0.1/"),
@@ -63,6 +87,7 @@ BAD = {
     "no length": b"HTTP/1.1 200 OK\r\n\r\n{}",
     "cut off": b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n{}",
     "negative length": b"HTTP/1.1 200 OK\r\ncontent-length: -5\r\n\r\n",
+    "huge body": response("200 OK", b" " * (BODY_BYTES_MAX + 1)),
     "huge length": f"HTTP/1.1 200 OK\r\ncontent-length: {BODY_BYTES_MAX + 1}\r\n\r\n".encode(),
     "length of words": b"HTTP/1.1 200 OK\r\ncontent-length: many\r\n\r\n",
     "huge head": b"HTTP/1.1 200 OK\r\nx: " + b"y" * 100_000 + b"\r\n\r\n",
