@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 from uuid import uuid4
 
 import msgspec
-from fastapi import APIRouter, Header, Query
+from fastapi import APIRouter, Header
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
@@ -25,8 +25,9 @@ from services.ingest.api.dependencies import (
 from services.ingest.api.idempotency import run_once
 from services.ingest.api.schemas import ArticleResponse, article_with_etag, response_docs
 from services.ingest.api.version_check import VersionRule, check_version
-from services.ingest.articles import removal, workflow
+from services.ingest.articles import workflow
 from services.ingest.articles.copies import ArticleChange, StoredArticle
+from services.ingest.articles.live_copy import undone_fixes
 from services.ingest.articles.store import database_time, insert_article, save_change
 from services.ingest.articles.transitions import TRANSITIONS
 from services.ingest.auth.actors import Actor
@@ -189,35 +190,6 @@ async def _edit(  # noqa: PLR0917 - the parameters of the two routes
     return _response(context, stored.after(change), now, converted.warnings)
 
 
-@router.delete(
-    "/articles/{article_id}",
-    status_code=204,
-    tags=["Write"],
-    summary="Discard a draft that was never public",
-    responses=response_docs(204, problems=(403, 404, 409, 412, 428)),
-)
-async def discard_article(
-    *,
-    request: Request,
-    context: ApiContextDep,
-    caller: WriteCaller,
-    article_id: ArticleId,
-    note: Annotated[Note, Query(description="why; stored in the audit log")] = "",
-    if_match: IfMatch = None,
-) -> Response:
-    """Discard an article that was never public: it is 404 from then on. Its revisions stay in the audit log.
-
-    A writer discards drafts; who may publish, also what is in review or approved. An administrator can restore it.
-    """
-    async with context.pool.acquire() as connection, connection.transaction():
-        stored = await load_article(connection, article_id, caller, "write", for_update=True)
-        await check_version(connection, request, None, stored, VersionRule.REQUIRED)
-        by_publisher = caller.allows("publish", stored.head.site, stored.head.section)
-        change = removal.discard(stored, by_publisher=by_publisher, now=await database_time(connection))
-        await save_change(connection, stored, change, caller.actor, note)
-    return Response(status_code=204)
-
-
 def _response(  # noqa: PLR0917 - what a response may report
     context: ApiContext,
     stored: StoredArticle,
@@ -276,6 +248,10 @@ async def _apply(  # noqa: PLR0917 - the parameters of each transition route
         rule = VersionRule.EXACT if name in APPROVALS else VersionRule.OPTIONAL
         target = "live" if transition.is_withdrawal else workflow.target_of(name, stored, copy)
         await check_version(connection, request, sent.version if sent else None, stored, rule, copy=target)
+        behind = "scheduled" if target == "scheduled" or stored.head.state == "scheduled" else "working"
+        if name in ("schedule", "publish") and undone_fixes(stored, behind):
+            # the fix of the live version that it would undo must have been read, too
+            await check_version(connection, request, sent.version if sent else None, stored, rule, copy="live")
         site = context.site(stored.head.site)
         is_admin = caller.allows("admin", site.slug, stored.head.section)
         now = await database_time(connection)

@@ -40,6 +40,7 @@ from services.ingest.api.schemas import (
 )
 from services.ingest.api.version_check import VersionRule, check_version
 from services.ingest.articles import removal, workflow
+from services.ingest.articles.carry_over import merge_lists
 from services.ingest.articles.copies import ArticleChange
 from services.ingest.articles.store import database_time, save_change
 from services.ingest.content.article_models import Note
@@ -198,6 +199,8 @@ async def restore_article(
         if sent.version is not None:
             old = await _read_version(connection, article_id, sent.version)
             fields = {name: getattr(old, name) for name in Article.__struct_fields__ if name not in _NOT_RESTORED}
+            if stored.live is not None:  # readers have seen these corrections, whatever text they will see
+                fields["corrections"] = merge_lists([], stored.live.corrections, old.corrections)
             by_publisher = caller.allows("publish", site.slug, stored.head.section)
             change = workflow.edit_article(stored, fields, by_publisher=by_publisher, now=now, action="restore")
             check_sections(caller, "publish" if change.head.state != "draft" else "write", stored.head, change.head)

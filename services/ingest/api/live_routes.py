@@ -34,6 +34,7 @@ from services.ingest.articles.live_copy import (
 from services.ingest.articles.store import database_time, save_change
 from services.ingest.auth.callers import Caller
 from services.ingest.content.article_models import LIVE_FIELDS, LivePatch
+from services.ingest.content.block_models import CLOCK_TOLERANCE
 from services.ingest.content.conversion import ConvertedContent, convert
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.content.validation import check_limits, publishing_errors
@@ -88,6 +89,8 @@ async def patch_live(
         if settings.correction is not None:
             added = Correction(settings.correction.text, settings.correction.at or now)
             fields["corrections"] = [*live.corrections, added]
+        if any(one.at > now + CLOCK_TOLERANCE for one in fields.get("corrections", ())):
+            raise InvalidContentError([FieldError("corrections", "must not be in the future: readers see it at once")])
         if fields.get("unpublish_at") is not None and fields["unpublish_at"] <= now:
             raise InvalidContentError([FieldError("unpublish_at", "must be in the future; unpublish withdraws it now")])
         check_live_rights(caller, groups_of(fields), live, site)

@@ -16,7 +16,7 @@ from services.ingest.api.schemas import json_response
 from services.ingest.api.version_check import named_versions
 from services.ingest.articles.topic_comparison import check_compared
 from services.ingest.auth import audit
-from services.ingest.auth.callers import Caller
+from services.ingest.auth.callers import ANY_SECTION, Caller
 from services.ingest.content.block_models import SLUG_PATTERN, Input
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.structure import changes
@@ -50,13 +50,15 @@ class MergeRequest(Input):
 
 
 def structure_site(context: ApiContext, request: Request, caller: Caller, scope: str, slug: str | None) -> Site:
-    """Return the site that a request names, or the caller's only one. Changes need the scope on the whole site.
+    """Return the site that a request names, or the caller's only one.
+
+    Who may read any section of a site may read its structure; changes need the scope on the whole site.
 
     Raises:
         Problem: 403 or 404.
         InvalidContentError: no site is named, and the caller has several.
     """
-    site = context.default_site(caller, scope, slug, request.headers.get("host", ""))
+    site = context.default_site(caller, scope, slug, request.headers.get("host", ""), ANY_SECTION)
     if scope != "read":
         caller.check(scope, site.slug)
     return site

@@ -49,9 +49,11 @@ def withdraw(name: str, stored: StoredArticle, now: datetime) -> ArticleChange:
         copies=copies,
         schedule_error=None,
     )
-    if name != "kill" or stored.scheduled is None:
-        return replace(change, live_changes={}) if name == "kill" else change
-    return replace(change, scheduled=None, live_changes={}, copies=(*copies, "scheduled"))
+    if name != "kill":
+        return change
+    behind = stored.live_changes_of_head  # still missing in the working copy, should the kill be undone
+    change = replace(change, live_changes={"working": behind} if behind else {})
+    return change if stored.scheduled is None else replace(change, scheduled=None, copies=(*copies, "scheduled"))
 
 
 def discard(stored: StoredArticle, *, by_publisher: bool, now: datetime) -> ArticleChange:
@@ -74,6 +76,32 @@ def discard(stored: StoredArticle, *, by_publisher: bool, now: datetime) -> Arti
         raise invalid_transition("discard", state, ["draft"])
     change = of_head("discard", stored, next_version(stored.head, now))
     return replace(change, is_discarded=True)
+
+
+def discard_draft(stored: StoredArticle, *, by_publisher: bool, now: datetime) -> ArticleChange:
+    """Discard the working copy above a scheduled or a live one, which is the working copy again.
+
+    Readers notice nothing: the scheduled and the live copy stay as they are. The revisions of the draft are kept.
+
+    Args:
+        stored: The article.
+        by_publisher: Whether the editor may also discard what is in review or approved.
+        now: The time.
+
+    Raises:
+        Problem: 409 if there is no such draft, or if it is under review and the editor may not publish.
+    """
+    state = stored.head.state
+    below = stored.scheduled or stored.live
+    if state not in UNFINISHED or below is None:
+        raise Problem(409, "There is no draft above a scheduled or a public version.", state=state)
+    if state != "draft" and not by_publisher:
+        raise invalid_transition("discard-draft", state, ["draft"])
+    head = in_state(msgspec.structs.replace(below, version=stored.head.version), below.state, now)
+    change = of_head("discard-draft", stored, head)
+    others = {copy: fields for copy, fields in stored.live_changes.items() if copy != "working"}
+    copies = ("working", "scheduled") if head.state == "scheduled" else ("working",)
+    return replace(change, live_changes=others, refusal=None, copies=copies)
 
 
 def undo_discard(stored: StoredArticle, now: datetime) -> ArticleChange:
@@ -102,12 +130,13 @@ def undo_kill(stored: StoredArticle, now: datetime) -> ArticleChange:
         modified_at=now,
         published_at=head.published_at or live.published_at,
     )
-    head = live if unfinished == live else msgspec.structs.replace(unfinished, state="draft")
+    is_same = unfinished == live
     return replace(
         unchanged("undo-kill", stored),
-        head=head,
+        head=live if is_same else msgspec.structs.replace(unfinished, state="draft"),
         live=live,
         is_public_change=True,
+        live_changes={} if is_same else stored.live_changes,
         changed=live,
         copies=("working", "live"),
     )

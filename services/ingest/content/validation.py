@@ -37,10 +37,16 @@ def check_limits(article: Article, site: Site) -> None:
         InvalidContentError: with all errors.
         Problem: 413 if it is too large for a Kafka message.
     """
-    size = len(msgspec.json.encode(article))
+    encoded = msgspec.json.encode(article)
+    size = len(encoded)
     if size > ARTICLE_BYTES_MAX:
         detail = f"The article must have at most {ARTICLE_BYTES_MAX:,} bytes as JSON (got {size:,})."
         raise Problem(413, detail, limit=ARTICLE_BYTES_MAX, size=size)
+    try:
+        msgspec.json.decode(encoded, type=Article)  # what is stored must be readable, by every service
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$.")
+        raise InvalidContentError([FieldError(place.removesuffix("`") or "article", message)]) from error
     errors = [
         FieldError(
             name, f"unknown section {slug!r}; sections of {site.slug}: {', '.join(one.slug for one in site.sections)}"

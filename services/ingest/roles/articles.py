@@ -19,6 +19,7 @@ from services.ingest.api import (
     article_routes,
     author_routes,
     bulk_routes,
+    discard_routes,
     documentation,
     file_routes,
     history_routes,
@@ -109,6 +110,7 @@ def editor_api(context: ApiContext) -> FastAPI:
     api.include_router(bulk_routes.router)
     api.include_router(public_article_routes.router)
     api.include_router(article_routes.router)
+    api.include_router(discard_routes.router)
     api.include_router(live_routes.router)
     api.include_router(history_routes.router)
     api.include_router(media_routes.router)

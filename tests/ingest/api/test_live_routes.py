@@ -356,3 +356,38 @@ async def test_article_as_read_can_be_sent_back(api: Any) -> None:
     response = await api.call("PUT", f"/articles/{draft['id']}", read)
     assert response.status == 200, response.body
     assert json.loads(response.body)["behind_live"] == ["tags"]
+
+
+async def test_publication_that_undoes_a_fix_must_have_read_it(api: Any) -> None:
+    """A fix of the live copy since the version that was read is 412, not silently lost; a pin is not."""
+    article = await with_draft(api)
+    path = f"/articles/{article['id']}"
+    for name in ("submit", "approve"):
+        article = (await api.call("POST", f"{path}/{name}", {"version": article["version"]}, "publish")).json()
+    pinned = (await patch(api, article, {"pinned_until": FUTURE})).json()
+    fixed = (await patch(api, pinned, {"title": "Tựa đúng"})).json()
+    for name, body in (("publish", {}), ("schedule", {"publish_at": FUTURE})):
+        refused = await api.call("POST", f"{path}/{name}", {"version": pinned["version"], **body}, "publish")
+        assert (refused.status, refused.json()["action"]) == (412, "fix")
+    done = await api.call("POST", f"{path}/publish", {"version": fixed["version"]}, "publish")
+    assert (done.status, done.json()["pinned_until"]) == (200, FUTURE)
+
+
+async def test_corrections_are_not_lost_by_a_restore(api: Any) -> None:
+    """An old text that goes live again has the corrections that readers have seen, and no setting of the future."""
+    article = await published(api)
+    corrected = (await patch(api, article, {"correction": {"text": "Sửa ngày"}})).json()
+    restored = await api.call("POST", f"/articles/{article['id']}/restore", {"version": 1})
+    assert (restored.status, restored.json()["corrections"]) == (200, corrected["corrections"])
+
+
+async def test_correction_of_the_future_or_one_too_many_is_refused(api: Any) -> None:
+    """Readers see a correction at once; more than an article can have would make it unreadable."""
+    article = await published(api)
+    refused = await patch(api, article, {"correction": {"text": "x", "at": FUTURE}})
+    assert refused.status == 422
+    many = [{"text": f"Lần {number}", "at": "2026-03-05T09:00:00+07:00"} for number in range(50)]
+    article = (await patch(api, article, {"corrections": many})).json()
+    refused = await patch(api, article, {"correction": {"text": "x"}})
+    assert (refused.status, refused.json()["errors"][0]["field"]) == (422, "corrections")
+    assert (await api.call("GET", f"/articles/{article['id']}", scope="read")).status == 200

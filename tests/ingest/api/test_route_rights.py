@@ -50,7 +50,7 @@ class Route:
     body: Any = None
     query: str = ""
     states: tuple[str, ...] = ()
-    """Transitions of the article before the request."""
+    """Transitions and edits of the article before the request."""
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
 
@@ -98,6 +98,7 @@ ROUTES = {
     f"PUT {ARTICLE}": Route("write", "article", {**DRAFT, "version": 1}),
     f"PATCH {ARTICLE}": Route("write", "article", {"lead": "x", "version": 1}),
     f"DELETE {ARTICLE}": Route("write", "article", status=204, headers={"if_match": "*"}),
+    f"POST {ARTICLE}/discard-draft": transition("submit", "approve", "schedule", "edit", scope="write", version=5),
     f"PATCH {ARTICLE}/live": transition("submit", "approve", "publish", tags=["x"], version=4),
     f"POST {ARTICLE}/submit": transition(scope="write"),
     f"POST {ARTICLE}/approve": transition("submit", version=2),
@@ -197,7 +198,11 @@ class World:
         article = await self.api.create(title, site=site, section=section)
         for version, name in enumerate(states, 1):
             body = {"version": version} | ({"publish_at": "2100-01-01T00:00:00Z"} if name == "schedule" else {})
-            done = await self.api.call("POST", f"/articles/{article['id']}/{name}", body, "publish")
+            path = f"/articles/{article['id']}"
+            if name == "edit":
+                done = await self.api.call("PATCH", path, {"lead": "Sau", "version": version}, "publish")
+            else:
+                done = await self.api.call("POST", f"{path}/{name}", body, "publish")
             assert done.status == 200, done.body
         return str(article["id"])
 

@@ -44,3 +44,14 @@ async def test_editor_of_a_section_keeps_it_after_a_rename(api: Any) -> None:
     assert with_section_aliases(Caller("x", "Lan", frozenset({Grant("read")})), api.context.sites).grants == {
         Grant("read")
     }
+
+
+async def test_structure_is_readable_with_rights_in_one_section(newsroom: Any) -> None:
+    """Somebody with one section writes articles, so the structure of its site can be read, not changed."""
+    writer = await newsroom.browser("write:haihau:tin-tuc")
+    for path in ("/sections", "/tags", "/authors", "/menus/main", "/pages", "/sections?site=haihau"):
+        assert (await writer.call("GET", path)).status == 200, path
+    assert (await writer.call("GET", "/sections?site=giao-thuy")).status == 403
+    publisher = await newsroom.browser("publish:haihau:tin-tuc")
+    for site in ({}, {"site": "haihau"}):
+        assert (await publisher.call("POST", "/sections", {"name": "Mới", **site})).status == 403

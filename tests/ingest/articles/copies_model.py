@@ -172,8 +172,14 @@ class Model:
         self.state = "unpublished" if same else "draft"
         if same:
             self.working = self.live
+
+    def discard_draft(self, by_publisher: bool) -> None:
+        require(self.state in UNFINISHED and (self.live is not None or self.scheduled is not None))
+        require(self.state == "draft" or by_publisher)
+        if self.scheduled is not None:
+            self.working, self.state = self.scheduled, "scheduled"
         else:
-            self.working.ancestor = deepcopy(self.live.fields)
+            self.working, self.state = self._live(), self.live_state
 
     def settle(self) -> None:
         """Note what the copies have in common with the live one: a later change of either is a change since then."""

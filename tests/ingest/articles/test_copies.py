@@ -19,7 +19,7 @@ from services.ingest.articles.copies import (
     keep_schedule,
 )
 from services.ingest.articles.live_copy import carry_over, change_live
-from services.ingest.articles.removal import undo_kill, withdraw
+from services.ingest.articles.removal import discard_draft, undo_kill, withdraw
 from services.ingest.articles.workflow import (
     apply_transition,
     cancel_schedule,
@@ -182,6 +182,12 @@ class Both:
     def real_undo_kill(self) -> list[ArticleChange]:
         return [undo_kill(self.real, at(self.minute))]
 
+    def model_discard(self, by_publisher: bool) -> None:
+        self.model.discard_draft(by_publisher)
+
+    def real_discard(self, by_publisher: bool) -> list[ArticleChange]:
+        return [discard_draft(self.real, by_publisher=by_publisher, now=at(self.minute))]
+
 
 def _article_fields(fields: dict[str, Any]) -> dict[str, Any]:
     found = {name: value for name, value in fields.items() if name in ("title", "tags")}
@@ -217,7 +223,7 @@ STEPS = st.one_of(
     st.tuples(st.just("transition"), st.sampled_from(["submit", "approve", "publish", "refuse", "unschedule"])),
     st.tuples(st.just("schedule"), st.integers(1, 6)),
     st.tuples(st.just("tick"), st.integers(0, 6)),
-    st.sampled_from([("withdraw",), ("kill",), ("undo_kill",)]),
+    st.sampled_from([("withdraw",), ("kill",), ("undo_kill",), ("discard", False), ("discard", True)]),
 )
 LIVE = (("transition", "submit"), ("transition", "approve"), ("transition", "publish"))
 APPROVED = (*LIVE, ("edit", {"title": 0}, False), ("transition", "submit"), ("transition", "approve"))

@@ -6,8 +6,9 @@ import pytest
 
 from services.ingest.articles.copies import StoredArticle
 from services.ingest.articles.live_copy import change_live
-from services.ingest.articles.removal import discard, undo_discard, undo_kill, withdraw
+from services.ingest.articles.removal import discard, discard_draft, undo_discard, undo_kill, withdraw
 from services.ingest.articles.workflow import edit_article
+from shared.articles import Correction
 from shared.http.problems import Problem
 from tests.ingest.articles.test_copies import LATER, walk
 from tests.ingest.articles.test_workflow import NOW, article
@@ -65,6 +66,17 @@ def test_undo_kill_leaves_what_was_unfinished_a_draft() -> None:
     assert (after.head.state, after.head.title) == ("draft", "Tựa")
 
 
+def test_undo_kill_keeps_what_the_draft_lacks_of_the_live_copy() -> None:
+    """A correction that readers have seen stays when the draft, which did not have it, is published after all."""
+    correction = Correction("Đúng là 12 người.", NOW)
+    corrected = change_live(DRAFT, {"corrections": [correction], "tags": ["bão"]}, NOW)
+    assert corrected is not None
+    killed = walk(DRAFT.after(corrected), "kill")
+    again = walk(killed.after(undo_kill(killed, NOW)), "submit", "approve", "publish")
+    assert again.live is not None
+    assert (again.live.lead, again.live.corrections, again.live.tags) == ("Chưa xong", [correction], ["bão"])
+
+
 def test_undo_kill_of_an_article_that_was_never_public_is_a_draft() -> None:
     """Nothing goes to the portal."""
     change = undo_kill(walk(StoredArticle(article(), None), "kill"), NOW)
@@ -100,3 +112,34 @@ def test_discard_is_for_what_was_never_public(steps: Any, by_publisher: bool, is
     assert (change.is_discarded, change.action, change.head.version) == (True, "discard", stored.head.version + 1)
     undone = undo_discard(stored.after(change), NOW)
     assert (undone.is_discarded, undone.head.state) == (False, "draft")
+
+
+def test_discard_draft_makes_the_copy_below_the_working_one() -> None:
+    """The live copy stays as it is, and so does a scheduled one, which comes first."""
+    change = discard_draft(DRAFT, by_publisher=False, now=NOW)
+    assert (change.head.lead, change.head.state, change.live, change.is_public_change) == (
+        *("", "published"),
+        *(DRAFT.live, False),
+    )
+    assert change.head.version == DRAFT.head.version + 1
+    successor = WAITING.after(edit_article(WAITING, {"lead": "Bài sau"}, by_publisher=False, now=NOW))
+    change = discard_draft(successor, by_publisher=False, now=NOW)
+    assert change.scheduled is not None
+    assert (change.head.lead, change.head.state, change.scheduled.lead) == ("Chưa xong", "scheduled", "Chưa xong")
+    assert (change.scheduled_for, change.publish_due_at) == (LATER, LATER)
+
+
+@pytest.mark.parametrize("stored", [LIVE, WAITING, StoredArticle(article(), None), walk(DRAFT, "kill")])
+def test_discard_draft_without_a_draft_above_something_is_refused(stored: StoredArticle) -> None:
+    """What readers see, what is scheduled, and an article that is nothing but a draft are not discarded by it."""
+    with pytest.raises(Problem) as refused:
+        discard_draft(stored, by_publisher=True, now=NOW)
+    assert refused.value.status == 409
+
+
+def test_discard_draft_under_review_needs_the_right_to_publish() -> None:
+    """A writer cannot discard what others are reviewing."""
+    stored = walk(DRAFT, "submit")
+    with pytest.raises(Problem):
+        discard_draft(stored, by_publisher=False, now=NOW)
+    assert discard_draft(stored, by_publisher=True, now=NOW).head.state == "published"
