@@ -243,11 +243,11 @@ CREATE TABLE ingest.revisions (
     is_public_change boolean NOT NULL,
     at timestamptz NOT NULL,
     id bigint GENERATED ALWAYS AS IDENTITY,
-    copies text[] NOT NULL DEFAULT '{working}',
+    copies text[] NOT NULL DEFAULT '{}',
     PRIMARY KEY (article, version)
 );
 COMMENT ON TABLE ingest.revisions IS 'Every accepted change of an article: who, what, when and why. Append-only.';
-COMMENT ON COLUMN ingest.revisions.copies IS 'Which copies of the article the change made or changed: working, live, scheduled.';
+COMMENT ON COLUMN ingest.revisions.copies IS 'Which copies of the article the change made or changed: working, live, scheduled. A former version names none.';
 COMMENT ON COLUMN ingest.revisions.content IS 'The copy that was changed, after the change; the working version if that was changed too.';
 COMMENT ON COLUMN ingest.revisions.is_public_change IS 'The change was sent to the topic articles.';
 CREATE INDEX revisions_site ON ingest.revisions (site, id DESC);
@@ -271,6 +271,27 @@ COMMENT ON TABLE ingest.idempotency_keys IS 'Responses to POST requests, replaye
 CREATE INDEX idempotency_keys_age ON ingest.idempotency_keys (created_at);
 
 GRANT SELECT, INSERT ON ingest.revisions TO presstally_ingest;
+
+CREATE FUNCTION ingest.follow_former_version() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    -- Such a process has told its editor that the schedule is another one, or has ended.
+    UPDATE ingest.articles
+    SET scheduled = CASE WHEN state = 'scheduled' THEN content END,
+        scheduled_for = CASE WHEN state = 'scheduled' THEN publish_due_at END
+    WHERE id = NEW.article
+        AND (state = 'scheduled' OR (scheduled IS NOT NULL AND NEW.action IN ('unschedule', 'refuse', 'publish', 'kill', 'give-up')));
+    UPDATE ingest.articles SET live_changes = '{}'
+    WHERE id = NEW.article AND live_changes <> '{}' AND state IN ('published', 'unpublished', 'archived', 'killed');
+    NEW.copies := '{working,scheduled}';
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION ingest.follow_former_version IS 'During an upgrade: a process that does not know the scheduled copy has changed an article, and left that copy as it was.';
+CREATE TRIGGER follow_former_version BEFORE INSERT ON ingest.revisions
+FOR EACH ROW WHEN (NEW.copies = '{}') EXECUTE FUNCTION ingest.follow_former_version();
+
 GRANT SELECT, INSERT, DELETE ON ingest.idempotency_keys TO presstally_ingest;
 
 CREATE TABLE ingest.media (
