@@ -29,7 +29,7 @@ TOPIC_DEVIATIONS = Gauge(
 )
 LOOP_LAG = Histogram(
     "presstally_event_loop_lag_seconds",
-    "Delay of the event loop in waking a task, sampled four times a second.",
+    "Delay of the event loop in waking a task, sampled once a second.",
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
 POOL = Gauge("presstally_db_pool_connections", "Connections to Postgres by state: used, idle, max.", ["state"])

@@ -26,7 +26,7 @@ from shared.http.app import HttpApp, http_server
 from shared.kafka.broken_connections import report_broken_connections
 from shared.logs import configure_logs, flush_logs, log
 from shared.metrics import BUILD_INFO
-from shared.process_metrics import sample_process
+from shared.process_metrics import collect_garbage, sample_process
 from shared.role import LazyRole, Process, RoleFactory
 from shared.settings import Settings
 from shared.sites import Sites
@@ -95,12 +95,16 @@ async def _run(roles: Mapping[str, RoleFactory], settings: Settings, process: Pr
     server = http_server(http_app, settings.http_host, settings.http_port)
     serving = process.spawn(server.serve(), "http")
     stack = AsyncExitStack()
-    sampling = process.spawn(sample_process(), "sample the process")
+    chores = [
+        process.spawn(sample_process(), "sample the process"),
+        process.spawn(collect_garbage(), "collect garbage"),
+    ]
     starting = process.spawn(_start_roles(stack, http_app, roles, settings, process), "start")
 
     await process.stop.wait()
     http_app.draining = True
-    sampling.cancel()
+    for chore in chores:
+        chore.cancel()
     log.info("stopping")
     try:
         async with asyncio.timeout(STOP_SECONDS):

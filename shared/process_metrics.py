@@ -1,11 +1,15 @@
-"""Metrics of every process: event loop lag, and connections to Postgres."""
+"""Work of every process: metrics of its event loop and its connections to Postgres, and the search for garbage."""
 
 import asyncio
+import gc
 
 from shared.metrics import LOOP_LAG, POOL
 from shared.postgres import POOLS
 
-SAMPLE_SECONDS = 0.25
+SAMPLE_SECONDS = 1.0
+COLLECT_SECONDS = 60.0
+COLLECT_SHARE = 0.001
+"""Of the time, at most, that searches for garbage may take."""
 
 
 async def sample_process() -> None:
@@ -21,3 +25,19 @@ async def sample_process() -> None:
         POOL.labels("used").set(size - idle)
         POOL.labels("idle").set(idle)
         POOL.labels("max").set(sum(pool.get_max_size() for pool in POOLS))
+
+
+async def collect_garbage() -> None:
+    """Free the cycles of objects that nothing refers to, about once a minute, until the task is cancelled.
+
+    An error refers to the frames that it passed, and they to their batches of records: after some outages of Kafka that
+    is most of a counter's memory. Python itself searches among the objects that have survived only after their number
+    has grown by a quarter, and with the thresholds of `shared.process` hardly ever.
+    """
+    loop = asyncio.get_running_loop()
+    pause = COLLECT_SECONDS
+    while True:
+        await asyncio.sleep(pause)
+        began = loop.time()
+        gc.collect()
+        pause = max(COLLECT_SECONDS, (loop.time() - began) / COLLECT_SHARE)

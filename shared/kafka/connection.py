@@ -26,7 +26,7 @@ READ_COMMITTED: Final = "read_committed"
 """The isolation level of every consumer: aborted records are skipped, those of an open transaction wait. With
 it `end_offsets` returns the last stable offset: the end of what can be read now."""
 METADATA_MAX_AGE_MS = 5_000
-"""How soon a consumer of a group learns of new partitions, and of a topic that was created again."""
+"""How soon counters learn of new partitions, and of a topic that was created again."""
 CLIENT_METADATA_MAX_AGE_MS = 30_000
 """The same of all other clients, of which a process has up to ten: they ask when they need it, or when a broker refuses
 a request. The answer names every partition of every topic."""

@@ -8,7 +8,7 @@ from typing import Any
 
 from faststream.kafka import KafkaBroker
 
-from shared.kafka.connection import METADATA_MAX_AGE_MS, KafkaConfig
+from shared.kafka.connection import CLIENT_METADATA_MAX_AGE_MS, KafkaConfig
 from shared.kafka.consumer_watch import ConsumerWatch, close_connections
 from shared.kafka.producer import KAFKA_ERRORS, KafkaUnavailable
 from shared.logs import log
@@ -19,19 +19,32 @@ SESSION_TIMEOUT_MS = 6_000
 """Silence after which Kafka reassigns a dead consumer's partitions: the least that brokers allow by default."""
 HEARTBEAT_MS = 1_000
 """Of counters, which may have a shorter session."""
-FETCH_WAIT_MS = 500
+FETCH_WAIT_MS = 1_000
 """How long a broker waits for records before it answers that there are none; it answers at once when one arrives. Of an
 idle consumer this is nearly the whole cost. A fetch that waits delays other requests on its connection, and the first
 records after a seek, by so much: what cannot wait is read through a consumer without a group."""
 
 
-def create_broker(kafka: KafkaConfig, middlewares: Sequence[Any] = ()) -> KafkaBroker:
-    """Return a FastStream broker that uses this process's log and never creates topics."""
+FETCHER_POLL_SECONDS = 2.0
+"""aiokafka's fetcher waits for whatever may let it fetch, and checks everything again after this time; by default it
+does so five times a second for each consumer, which was most of what an idle process did."""
+
+
+def create_broker(
+    kafka: KafkaConfig, middlewares: Sequence[Any] = (), *, metadata_max_age_ms: int = CLIENT_METADATA_MAX_AGE_MS
+) -> KafkaBroker:
+    """Return a FastStream broker that uses this process's log and never creates topics.
+
+    Args:
+        kafka: Connection settings.
+        middlewares: Of FastStream.
+        metadata_max_age_ms: How soon consumers learn of new partitions; a `DatabaseConsumer` learns of them sooner.
+    """
     return KafkaBroker(
         kafka.bootstrap,
         security=kafka.security,
         allow_auto_create_topics=False,
-        metadata_max_age_ms=METADATA_MAX_AGE_MS,
+        metadata_max_age_ms=metadata_max_age_ms,
         graceful_timeout=5,
         logger=logging.getLogger("faststream"),
         middlewares=middlewares,
@@ -78,3 +91,7 @@ async def _start(broker: KafkaBroker, kafka: KafkaConfig) -> None:
             raise KafkaUnavailable(await kafka.diagnose()) from error
 
     await retry_until_done(start, on=KafkaUnavailable, what="join consumer groups")
+    for subscriber in broker.subscribers:
+        consumer: Any = subscriber.consumer  # type: ignore[attr-defined] # of each subscriber of this broker
+        if consumer is not None:  # otherwise it is stopping
+            consumer._fetcher._fetcher_timeout = FETCHER_POLL_SECONDS  # noqa: SLF001 - it has no public attribute

@@ -27,7 +27,7 @@ from shared.kafka.connection import READ_COMMITTED
 from shared.kafka.consumer import SESSION_TIMEOUT_MS
 from shared.kafka.last_record import connect_to_leader, current_connection, record_checksum
 from shared.kafka.producer import KAFKA_ERRORS
-from shared.kafka.topic_identity import read_identity
+from shared.kafka.topic_identity import read_identity, read_topic
 from shared.logs import log
 from shared.metrics import DEAD_LETTERS
 from shared.postgres import POSTGRES_UNAVAILABLE, Connection
@@ -304,9 +304,15 @@ class DatabaseConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
     async def _compare(self) -> None:
         async with self._applying:
             consumer, followed = self._consumer, dict(self._followed)
-            if consumer is None or not followed:
+            if consumer is None:
                 return
-            identity = await read_identity(consumer._client, self._offsets.topic)  # noqa: SLF001 - it has no public attribute
+            client = consumer._client  # noqa: SLF001 - it has no public attribute
+            if not followed:  # perhaps there is no such topic yet
+                client.force_metadata_update()
+                return
+            identity, partitions = await read_topic(client, self._offsets.topic)
+            if client.cluster.partitions_for_topic(self._offsets.topic) != set(partitions):
+                client.force_metadata_update()
             stored = await self._offsets.read(self._pool)
             for partition, one in followed.items():
                 if (

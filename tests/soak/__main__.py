@@ -1,4 +1,4 @@
-"""`python -m tests.soak [MINUTES] [--seed N] [--small] [--report FILE]`: half an hour of load with faults.
+"""`python -m tests.soak [MINUTES] [--seed N] [--rate N] [--small] [--report FILE]`: half an hour of load with faults.
 
 With `--small`, in the processes and the memory limits of a small server. Exit code 1 if an assertion failed; the report
 names it. The same seed gives the same order of faults.
@@ -23,7 +23,7 @@ from tests.soak import faults
 from tests.soak.assertions import Findings, check, compare_memory, stop_roles
 from tests.soak.editor_load import EditorLoad
 from tests.soak.limits import Limits, limits_of_processes
-from tests.soak.load import Load
+from tests.soak.load import EVENTS_PER_SECOND, Load
 from tests.soak.measurements import MemorySampler, Probe
 from tests.soak.report import SoakResult, calm, drawing, page, quantile
 from tests.soak.system import SMALL_ROLES, SMALL_UPSTREAMS, RunningSystem
@@ -39,6 +39,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="default: another each time")
     parser.add_argument(
         "--small", action="store_true", help="within the limits of deploy/compose/small.yml; needs root"
+    )
+    parser.add_argument(
+        "--rate", type=float, default=EVENTS_PER_SECOND, help=f"events a second; default: {EVENTS_PER_SECOND:g}"
     )
     parser.add_argument("--report", type=Path, help="default: docs/soak.md, with docs/images/soak.svg; none if --small")
     given = parser.parse_args()
@@ -78,7 +81,7 @@ async def soak(system: RunningSystem, given: argparse.Namespace) -> SoakResult:
     """Run load and faults, check the results, and return them."""
     events, admin = await token(system, "events"), await token(system, "admin")
     begun, done = time.monotonic(), []
-    load = Load(system.gateway_port, events, given.seed)
+    load = Load(system.gateway_port, events, given.seed, given.rate)
     editors = EditorLoad(system.gateway_port, admin, load.results, load.live)
     probe, memory = Probe(system.gateway_port, begun), MemorySampler(system, begun)
     working = [asyncio.create_task(one.run()) for one in (load, editors, probe)]

@@ -29,6 +29,16 @@ def small_limits() -> dict[str, int]:
     return {name: int(match[1]) * 1024**2 for name, match in found.items() if match}
 
 
+def small_settings() -> dict[str, dict[str, str]]:
+    """Return the settings of Presstally that the small server gives to each service."""
+    services = yaml.safe_load(SMALL.read_text(encoding="utf-8"))["services"]
+    given = {name: service.get("environment", {}) for name, service in services.items()}
+    return {
+        name: {setting: value for setting, value in one.items() if setting.startswith("PRESSTALLY_")}
+        for name, one in given.items()
+    }
+
+
 def limits_of_processes() -> dict[str, int]:
     """Return the limits of a soak's processes; a command has that of the container in which it is run."""
     services = small_limits()

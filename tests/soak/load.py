@@ -32,6 +32,7 @@ PAGES = ("/", "/tin-tuc/", "/rss.xml", "/sitemap.xml", "/so-do-site", "/t.js", "
 COUNTERS = ("counter", "counter?measure=views&window=rolling", "counter.svg", "counter.html", "top?period=today")
 RATES = {"single": 60.0, "batch": 4.0, "server": 1.0, "pixel": 5.0, "counter": 20.0, "page": 12.0, "search": 2.0}
 """Requests per second. A batch has 10 events of one visitor; a server sends 100 events of 100 visitors."""
+EVENTS_PER_SECOND = RATES["single"] + 10 * RATES["batch"] + 100 * RATES["server"] + RATES["pixel"]
 
 
 @dataclass
@@ -64,9 +65,17 @@ class LoadResults:
 
 
 class Load:
-    """Many visitors and one server, until `stop`."""
+    """Many visitors and one server, until `stop`.
 
-    def __init__(self, port: int, token: str, seed: int) -> None:
+    Args:
+        port: Of the gateway.
+        token: With the scope `events`.
+        seed: Of what is sent.
+        events_per_second: All rates are changed in proportion.
+    """
+
+    def __init__(self, port: int, token: str, seed: int, events_per_second: float = EVENTS_PER_SECOND) -> None:
+        self._share = events_per_second / EVENTS_PER_SECOND
         self._client = Client(port)
         self._port = port
         self._token = token
@@ -93,7 +102,7 @@ class Load:
         }
         async with asyncio.TaskGroup() as group:
             for kind, send in kinds.items():
-                group.create_task(self._pace(RATES[kind], send))
+                group.create_task(self._pace(RATES[kind] * self._share, send))
             for number in range(STREAMS):
                 group.create_task(self._listen(number))
         await asyncio.gather(*self._sending)

@@ -19,7 +19,7 @@ from deploy.local.supervisor import ManagedProcess
 from tests.chaos.cluster import TEMPLATE, Cluster
 from tests.chaos.polling import wait_until
 from tests.conftest import ROOT, SITES, STATISTICS_TOKENS, answers, free_ports
-from tests.soak.limits import COMMAND, Limits
+from tests.soak.limits import COMMAND, Limits, small_settings
 
 DATABASE = "soak"
 ROLES = {
@@ -41,7 +41,6 @@ SMALL_ROLES = {
 }
 """The processes of a small server, by the names of its containers."""
 SMALL_UPSTREAMS = {"COLLECTOR": "ingest", "ARTICLES": "articles", "STATS": "stats", "RENDER": "render"}
-SMALL_ENVIRONMENT = {"PRESSTALLY_PAGE_CACHE_BYTES_MAX": "16777216"}
 UPSTREAMS = {"COLLECTOR": "collector", "ARTICLES": "articles", "STATS": "widget", "RENDER": "site"}
 """The gateway's upstreams: {prefix of its variable: prefix of the processes' names}."""
 START_SECONDS = 60.0
@@ -94,7 +93,6 @@ class RunningSystem:
             "PRESSTALLY_MEDIA": (self._folder / "media").as_uri(),
             "PRESSTALLY_SESSION_TIMEOUT_MS": "4000",
             "PYTHONUNBUFFERED": "1",
-            **(SMALL_ENVIRONMENT if self.limits is not None else {}),
         }
 
     async def start(self) -> None:
@@ -124,6 +122,8 @@ class RunningSystem:
         port = self.ports[name]
         url = f"http://127.0.0.1:{port}/readyz"
         environment = {**self.environment(), "PRESSTALLY_HTTP_PORT": str(port)}
+        if self.limits is not None:
+            environment |= small_settings().get(name, {})
         return ManagedProcess(
             name, [sys.executable, "-m", *self.roles[name].split()], lambda: answers(url), environment
         )

@@ -37,7 +37,6 @@ PENDING_MAX = 50_000
 BATCH_BYTES = 512 * 1024
 REPLAY_RECORDS = 5_000
 REPLAY_DEADLINE_SECONDS = 15.0
-IDLE_SECONDS = 0.1
 ORPHAN_SCAN_SECONDS = 30.0
 PARTITIONS_SECONDS = 4.0
 """How often Kafka's number of partitions is read."""
@@ -109,6 +108,8 @@ class EventPublisher:
         self._unknown_partitions: str | None = None
         """Why the partitions of events are unknown, while they are."""
         self._spool_error: str | None = None
+        self._outage = asyncio.Event()
+        """Set when an outage begins."""
         self._tasks = [
             process.spawn(self._batch_loop(), "publish batches"),
             process.spawn(self._drain_loop(), "drain the spool"),
@@ -236,8 +237,7 @@ class EventPublisher:
             if self._unknown_partitions is None:
                 log.warning("spooling events: their partitions are unknown", reason=str(error))
             self._unknown_partitions = str(error)
-            if self._unavailable_since is None:
-                self._unavailable_since = time.monotonic()
+            self._begin_outage()
             return False
         except KAFKA_ERRORS as error:
             self._discard_producer(producer, error)
@@ -270,8 +270,13 @@ class EventPublisher:
             return  # another send has discarded it already
         log.warning("Kafka unavailable; spooling events", reason=repr(error))
         self._producer = None
-        self._unavailable_since = time.monotonic()
+        self._begin_outage()
         self._process.spawn(stop_producer(producer), "discard a producer")
+
+    def _begin_outage(self) -> None:
+        if self._unavailable_since is None:
+            self._unavailable_since = time.monotonic()
+        self._outage.set()
 
     async def _spool_batch(self, batch: _Batch) -> None:
         async with self._spool_lock:
@@ -300,11 +305,14 @@ class EventPublisher:
                 await self._drain_own_spool()
                 if self._unknown_partitions is not None:
                     await asyncio.sleep(PAUSE_SECONDS)
-            elif time.monotonic() - scanned_at > ORPHAN_SCAN_SECONDS:
+            elif time.monotonic() - scanned_at >= ORPHAN_SCAN_SECONDS:
                 scanned_at = time.monotonic()
                 await self._drain_orphaned_spools()
             else:
-                await asyncio.sleep(IDLE_SECONDS)
+                self._outage.clear()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(scanned_at + ORPHAN_SCAN_SECONDS - time.monotonic()):
+                        await self._outage.wait()
 
     async def _connect(self) -> None:
         await retry_until_done(self._try_connect, on=KafkaUnavailable, what="connect the collector to Kafka")

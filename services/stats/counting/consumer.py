@@ -29,6 +29,7 @@ from services.stats.counting.dead_letter_limit import DeadLetterLimitExceeded, n
 from services.stats.counting.dead_letter_stop import DeadLetterStops
 from services.stats.counting.declared_sites import decode_declared
 from services.stats.counting.decoding import RawBatch
+from services.stats.counting.fetch_pace import pace_fetches
 from services.stats.counting.log_check import CHECK_SECONDS, LogChecker
 from services.stats.counting.log_watch import LogWatch
 from services.stats.counting.offset_reporter import OffsetReporter
@@ -62,9 +63,9 @@ IDLE_MS = 1_000
 SHARED_RECORDS_MAX = 1_000
 """Up to so many records of all partitions are committed in one transaction. With more of them, a partition is committed
 while the next one is folded."""
-PARTITION_FETCH_BYTES = 8 * 1024 * 1024
-"""Fetched bytes that wait in memory for each partition; a transaction of a busy partition takes about as much."""
-FETCH_BYTES = 16 * 1024 * 1024
+RECORD_BYTES = 400
+"""Of a record in a fetch: a counter fetches about as much as one transaction takes, and half of it from a partition.
+That much waits in memory."""
 Wait: TypeAlias = Coroutine[Any, Any, None] | None
 DRAIN_SECONDS = 2.0
 SAVE_SECONDS = 2.5
@@ -89,6 +90,8 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             pool, process, self._reload_on_failure, on_fenced=self._reload_fenced, on_progress=self._note_progress
         )
         self._pace = Pace()
+        self._paced: Any = None
+        """The consumer whose fetches are paced."""
         self._records_max = settings.batch_records_max
         self._finished = False
         self._counting = asyncio.Lock()  # locked while fetched records are in progress
@@ -110,8 +113,8 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             session_timeout_ms=settings.session_timeout_ms,
             heartbeat_interval_ms=HEARTBEAT_MS,
             fetch_max_wait_ms=FETCH_WAIT_MS,
-            fetch_max_bytes=FETCH_BYTES,
-            max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+            fetch_max_bytes=self._records_max * RECORD_BYTES,
+            max_partition_fetch_bytes=self._records_max * RECORD_BYTES // 2,
             listener=self,
             parser=self._raw_message,
             decoder=self._raw_records,
@@ -124,11 +127,13 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         return self._subscriber.consumer  # FastStream sets it before it subscribes, so before any callback
 
     async def _take_records(self, consumer: Any) -> tuple[ConsumerRecord, ...]:
-        """Return fetched records of any partitions, as soon as there are some and `Pace` lets.
+        """Return fetched records of any partitions, as soon as there are some.
 
         In place of FastStream's method, which sleeps after each call without records.
         """
-        await asyncio.sleep(self._pace.pause_seconds(time.monotonic()))
+        if consumer is not self._paced:
+            self._paced = consumer
+            pace_fetches(consumer, lambda: self._pace.pause_seconds(time.monotonic()))
         while not (fetched := await consumer.getmany(timeout_ms=IDLE_MS, max_records=self._records_max)):
             pass
         records = tuple(chain.from_iterable(fetched.values()))

@@ -4,7 +4,6 @@ A batch is a table: one row for each valid event, one array for each field. Name
 dictionary-encoded: numbers that are indexes of lists of names. Later code works on columns, never on single events.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, get_type_hints
@@ -240,14 +239,17 @@ def _decode_one(value: bytes | None) -> PageEvent | str:
         return "not-json"
 
 
-class _Dictionary(defaultdict[Any, int]):
+class _Dictionary(dict[Any, int]):
     """Assigns a number to each name in the order of appearance; `first` are the first ones."""
 
     def __init__(self, *first: Any) -> None:
         super().__init__()
-        self.default_factory = self.__len__
         for name in first:
             self[name]
+
+    def __missing__(self, name: Any) -> int:
+        number = self[name] = len(self)
+        return number
 
     def column(self, names: list[Any]) -> Integers:
         """Return the names' numbers."""

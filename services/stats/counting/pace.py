@@ -1,23 +1,24 @@
 """How soon counting takes the next records: with a small load, those of a moment share a fold and a transaction.
 
 A fold and a commit take as long for one record as for a hundred. The first view after a while is counted at once; those
-that follow within PAUSE_SECONDS_MAX are counted together. A busy counter never waits.
+that follow within PAUSE_SECONDS_MAX are counted together: the brokers gather them (`fetch_pace`). A busy counter never
+waits.
 """
 
 import math
 
-PAUSE_SECONDS_MAX = 0.5
-"""A live stream sends a message a second, and the counter's responses may be a second old."""
+PAUSE_SECONDS_MAX = 0.9
+"""With the way through Kafka and Postgres, a view is counted within a second."""
 QUIET_PER_SECOND = 60.0
 """Up to this rate of records the pause is the longest."""
-BUSY_PER_SECOND = 120.0
+BUSY_PER_SECOND = 200.0
 """From this rate on there is none; between the two it becomes shorter."""
 SMOOTHING_SECONDS = 2.0
 """Over about this time the rate is averaged: a server that sends a hundred views once a second is no small load."""
 
 
 class Pace:
-    """The pause before a counter's next batch, from the rate of the records. Times are monotonic seconds."""
+    """The pause until a counter's next batch, from the rate of the records. Times are monotonic seconds."""
 
     def __init__(self) -> None:
         self._taken_at: float | None = None

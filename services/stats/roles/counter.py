@@ -15,6 +15,7 @@ from services.stats.counting.refused_origins import follow_refused_origins
 from services.stats.counting.retention import run_reads_retention, run_retention
 from services.stats.counting.site_structures import follow_structures
 from services.stats.settings import StatsSettings
+from shared.kafka.connection import METADATA_MAX_AGE_MS
 from shared.kafka.consumer import create_broker, run_broker
 from shared.kafka.producer import Producer
 from shared.postgres import open_pool
@@ -31,7 +32,7 @@ async def run_counter(settings: StatsSettings, process: Process) -> AsyncIterato
     producer = Producer(kafka)
     producer.start()
     # Two brokers: counting must not wait until the other consumer groups have been joined.
-    views, others = create_broker(kafka), create_broker(kafka)
+    views, others = create_broker(kafka, metadata_max_age_ms=METADATA_MAX_AGE_MS), create_broker(kafka)
     sites = process.follow_sites(settings)
     consumer = CountingConsumer(views, pool, sites, settings, process)
     followers = [

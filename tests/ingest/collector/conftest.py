@@ -12,7 +12,6 @@ def broker(monkeypatch: pytest.MonkeyPatch) -> Broker:
     Producer.broker = Broker()
     monkeypatch.setattr(module, "AIOKafkaProducer", Producer)
     monkeypatch.setattr(module, "ORPHAN_SCAN_SECONDS", 0.05)
-    monkeypatch.setattr(module, "IDLE_SECONDS", 0.01)
     monkeypatch.setattr(module, "PARTITIONS_SECONDS", 0.05)
     monkeypatch.setattr(module, "PAUSE_SECONDS", 0.02)
     return Producer.broker

@@ -36,7 +36,7 @@ def test_pace_of_a_busy_counter_is_no_pause(rate: float) -> None:
 
 def test_pace_at_a_steady_rate_falls_with_the_rate() -> None:
     """The more views a second, the shorter is the pause."""
-    pauses = [steady(rate) for rate in (5, 20, 50, QUIET_PER_SECOND, 90, 105, BUSY_PER_SECOND, 250)]
+    pauses = [steady(rate) for rate in (5, 20, 50, QUIET_PER_SECOND, 130, 180, BUSY_PER_SECOND, 250)]
     assert pauses == sorted(pauses, reverse=True)
     assert pauses[:4] == pytest.approx([PAUSE_SECONDS_MAX] * 4, abs=0.03)
     assert pauses[4] == pytest.approx(PAUSE_SECONDS_MAX / 2, abs=0.1)
@@ -56,12 +56,12 @@ def steady(rate: float) -> float:
 
 
 def test_pace_of_a_load_in_bursts_is_that_of_its_mean() -> None:
-    """A hundred views once a second beside a hundred single ones are a busy counter, also between the bursts."""
+    """Two hundred views once a second beside two hundred single ones are a busy counter, also between the bursts."""
     pace, now, pauses = Pace(), 0.0, []
     pace.note(1, now)
     for step in range(1, 401):
         now += 0.05
-        pace.note(5 + 100 * (step % 20 == 0), now)
+        pace.note(10 + 200 * (step % 20 == 0), now)
         pauses.append(pace.pause_seconds(now))
     assert max(pauses[40:]) < 0.15
     assert sum(pauses[40:]) / len(pauses[40:]) < 0.05

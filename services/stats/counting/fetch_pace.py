@@ -1,0 +1,30 @@
+"""Lets brokers gather the records of a pause: one fetch returns all of them, and none is sent meanwhile.
+
+A client that pauses by itself has already fetched the first records of some partitions, and fetches the others' every
+tenth of a second; when it goes on, most records of the pause are still at the broker.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+GATHERED_BYTES = 65_536
+"""A broker does not gather longer once it has so much: a burst ends the pause."""
+
+
+def pace_fetches(consumer: Any, pause_seconds: Callable[[], float]) -> None:
+    """Let each fetch of a consumer gather records for as long as the pause is when it is sent.
+
+    Args:
+        consumer: A started AIOKafkaConsumer.
+        pause_seconds: Returns the pause; with 0 a broker answers as soon as it has a record.
+    """
+    fetcher = consumer._fetcher  # noqa: SLF001 - it has no public attribute
+    send = fetcher._proc_fetch_request  # noqa: SLF001 - as above
+
+    async def send_paced(assignment: Any, node: int, request: Any) -> bool:
+        wait_ms = round(1_000 * pause_seconds())
+        if wait_ms > 0:
+            request._max_wait_ms, request._min_bytes = wait_ms, GATHERED_BYTES  # noqa: SLF001 - as above
+        return bool(await send(assignment, node, request))
+
+    fetcher._proc_fetch_request = send_paced  # noqa: SLF001 - as above
