@@ -151,7 +151,8 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         )
 
     async def _raw_records(self, message: KafkaMessage) -> list[ConsumerRecord]:
-        return list(message.raw_message)
+        records, message.raw_message = list(message.raw_message), ()  # see `_on_batch`
+        return records
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Drop all state: from now on another counter may count these partitions."""
@@ -236,10 +237,15 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         self.waiting_reason = f"partitions cannot be restored: {reason}" if reason else None
 
     async def _on_batch(self, records: list) -> None:  # type: ignore[type-arg] # FastStream must not inspect it
-        """Count fetched records. Never raises: FastStream would log it and go on after the records."""
+        """Count fetched records. Never raises: FastStream would log it and go on after the records.
+
+        Then drop them: FastStream's message is in this task's context variables, and whatever begins a timer meanwhile
+        (asyncpg for each statement that it prepares) keeps them for minutes.
+        """
         async with self._counting:
             if not self._finished:
                 await self._count_by_partition(records)
+        records.clear()
 
     async def _count_by_partition(self, records: list[ConsumerRecord]) -> None:
         folded: list[FoldedBatch] = []

@@ -38,4 +38,5 @@ class Pace:
         if self._taken_at is None or self._rate is None:
             return 0.0
         share = (BUSY_PER_SECOND - self._rate) / (BUSY_PER_SECOND - QUIET_PER_SECOND)
-        return max(0.0, self._taken_at + PAUSE_SECONDS_MAX * min(max(share, 0.0), 1.0) - now)
+        pause = PAUSE_SECONDS_MAX * min(max(share, 0.0), 1.0)
+        return min(max(self._taken_at + pause - now, 0.0), pause)

@@ -72,7 +72,7 @@ async def test_records_are_taken_as_soon_as_there_are_some(here: Counting) -> No
         assert given["max_records"] == 40_000
         return replies.pop(0)
 
-    consumer = SimpleNamespace(getmany=getmany)
+    consumer = SimpleNamespace(getmany=getmany, _fetcher=SimpleNamespace(_proc_fetch_request=None))
     assert await here.counting._take_records(consumer) == (1, 2, 3)
     assert await here.counting._take_records(consumer) == (4,)
 
