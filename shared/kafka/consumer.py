@@ -17,8 +17,6 @@ from shared.role import Process
 
 SESSION_TIMEOUT_MS = 6_000
 """Silence after which Kafka reassigns a dead consumer's partitions: the least that brokers allow by default."""
-HEARTBEAT_MS = 1_000
-"""Of counters, which may have a shorter session."""
 FETCH_WAIT_MS = 1_000
 """How long a broker waits for records before it answers that there are none; it answers at once when one arrives. Of an
 idle consumer this is nearly the whole cost. A fetch that waits delays other requests on its connection, and the first

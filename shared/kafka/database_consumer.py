@@ -23,6 +23,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker, KafkaMessage
 
 from shared.consumer_offsets import ConsumerOffsets, LogPosition, PositionMoved
+from shared.kafka.adjusted_fetches import adjust_fetches
 from shared.kafka.connection import READ_COMMITTED
 from shared.kafka.consumer import SESSION_TIMEOUT_MS
 from shared.kafka.last_record import connect_to_leader, current_connection, record_checksum
@@ -35,11 +36,12 @@ from shared.retry import Outage
 from shared.role import Process
 from shared.tracing import record_failure
 
-CHECK_SECONDS = 5.0
+CHECK_SECONDS = 10.0
 """From one comparison of the positions with the database and with Kafka to the next."""
-IDLE_FETCH_MS = 2_000
-"""How long a broker lets a fetch without records wait. Most of these topics are idle most of the time, and their
-positions are read again through the same connection only after a rebalance or an outage."""
+IDLE_FETCH_MS = 5_000
+"""How long a broker lets a fetch without records wait. Most of these topics are idle most of the time."""
+LOADING_FETCH_MS = 100
+"""The same while positions are loaded: a fetch that waits delays other requests on its connection."""
 
 Transaction = Callable[[], AbstractAsyncContextManager[Connection]]
 """Begins a transaction in which a record is applied; at its end the record's offset is stored in it."""
@@ -115,11 +117,13 @@ class DatabaseConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             decoder=_raw_value,
             isolation_level=READ_COMMITTED,
             session_timeout_ms=SESSION_TIMEOUT_MS,
-            heartbeat_interval_ms=SESSION_TIMEOUT_MS // 3,
-            fetch_max_wait_ms=IDLE_FETCH_MS,
+            heartbeat_interval_ms=SESSION_TIMEOUT_MS // 2,
+            fetch_max_wait_ms=LOADING_FETCH_MS,
             listener=self,
         )
         self._subscriber(self._on_message)
+        self._patient: Any = None
+        """The consumer whose fetches wait for long when it is idle."""
 
     @property
     def _consumer(self) -> Any:
@@ -143,6 +147,9 @@ class DatabaseConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         consumer = self._consumer
         if not partitions or consumer is None:
             return
+        if consumer is not self._patient:
+            self._patient = consumer
+            adjust_fetches(consumer, self._let_wait)
         consumer.pause(*partitions)
         for partition in partitions:
             self._followed.pop(partition, None)
@@ -169,6 +176,10 @@ class DatabaseConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             self._loading.discard(partition)
             consumer.seek(partition, followed.read_next)
             consumer.resume(partition)
+
+    def _let_wait(self, request: Any) -> None:
+        if not self._loading:
+            request._max_wait_ms = IDLE_FETCH_MS  # noqa: SLF001 - it has no public attribute
 
     def _set_waiting_reason(self, reason: str | None) -> None:
         self._waiting_reason = f"{self._offsets.topic} cannot be followed: {reason}" if reason else None

@@ -47,7 +47,7 @@ from services.stats.counting.rules import CountDeltas
 from services.stats.metrics import ASSIGNED, REBALANCES, RELOADS, REPLAYED
 from services.stats.settings import StatsSettings
 from shared.kafka.connection import READ_COMMITTED
-from shared.kafka.consumer import FETCH_WAIT_MS, HEARTBEAT_MS
+from shared.kafka.consumer import FETCH_WAIT_MS
 from shared.kafka.last_record import current_connection
 from shared.kafka.producer import KAFKA_ERRORS
 from shared.logs import log
@@ -111,7 +111,7 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             auto_offset_reset="none",
             isolation_level=READ_COMMITTED,
             session_timeout_ms=settings.session_timeout_ms,
-            heartbeat_interval_ms=HEARTBEAT_MS,
+            heartbeat_interval_ms=settings.session_timeout_ms // 4,
             fetch_max_wait_ms=FETCH_WAIT_MS,
             fetch_max_bytes=self._records_max * RECORD_BYTES,
             max_partition_fetch_bytes=self._records_max * RECORD_BYTES // 2,

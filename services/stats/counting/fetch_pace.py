@@ -7,6 +7,8 @@ tenth of a second; when it goes on, most records of the pause are still at the b
 from collections.abc import Callable
 from typing import Any
 
+from shared.kafka.adjusted_fetches import adjust_fetches
+
 GATHERED_BYTES = 65_536
 """A broker does not gather longer once it has so much: a burst ends the pause."""
 
@@ -18,13 +20,10 @@ def pace_fetches(consumer: Any, pause_seconds: Callable[[], float]) -> None:
         consumer: A started AIOKafkaConsumer.
         pause_seconds: Returns the pause; with 0 a broker answers as soon as it has a record.
     """
-    fetcher = consumer._fetcher  # noqa: SLF001 - it has no public attribute
-    send = fetcher._proc_fetch_request  # noqa: SLF001 - as above
 
-    async def send_paced(assignment: Any, node: int, request: Any) -> bool:
+    def gather(request: Any) -> None:
         wait_ms = round(1_000 * pause_seconds())
         if wait_ms > 0:
-            request._max_wait_ms, request._min_bytes = wait_ms, GATHERED_BYTES  # noqa: SLF001 - as above
-        return bool(await send(assignment, node, request))
+            request._max_wait_ms, request._min_bytes = wait_ms, GATHERED_BYTES  # noqa: SLF001 - not public
 
-    fetcher._proc_fetch_request = send_paced  # noqa: SLF001 - as above
+    adjust_fetches(consumer, gather)
