@@ -14,7 +14,7 @@ from pathlib import Path
 
 import psutil
 
-from deploy.local.stack import GATEWAY_MEMORY
+from deploy.local.stack import GATEWAY_RUNTIME
 from deploy.local.supervisor import ManagedProcess
 from tests.chaos.cluster import TEMPLATE, Cluster
 from tests.chaos.polling import wait_until
@@ -140,7 +140,7 @@ class RunningSystem:
             "XDG_DATA_HOME": home,
             "XDG_CONFIG_HOME": home,
             "HOME": home,
-            **GATEWAY_MEMORY,
+            **GATEWAY_RUNTIME,
             **{f"{name}_UPSTREAM": of(begin) for name, begin in self._upstreams.items()},
         }
         caddy = [str(Path(sys.executable).parent / "caddy"), "run", "--adapter", "caddyfile"]
