@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Literal
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import msgspec
 from fastapi import APIRouter, Header
@@ -26,6 +26,7 @@ from services.ingest.api.idempotency import run_once
 from services.ingest.api.schemas import ArticleResponse, article_with_etag, response_docs
 from services.ingest.api.version_check import VersionRule, check_version
 from services.ingest.articles import workflow
+from services.ingest.articles.autosaves import close_created, close_saved, slot_of_article
 from services.ingest.articles.copies import ArticleChange, StoredArticle
 from services.ingest.articles.live_copy import undone_fixes
 from services.ingest.articles.store import database_time, insert_article, save_change
@@ -46,6 +47,7 @@ from shared.postgres import Connection
 from shared.sites import Site
 
 router = APIRouter(dependencies=CHANGES_ARTICLES)
+TAB_PATTERN = "^[A-Za-z0-9_-]{0,64}$"
 APPROVALS = ("approve", "schedule", "publish")
 """Transitions that make what somebody has read public, now or later: they name the version that was read."""
 IdempotencyKey = Annotated[
@@ -57,6 +59,17 @@ IdempotencyKey = Annotated[
 ]
 IfMatch = Annotated[str | None, Header(description='ETag of the version to change: "3"', max_length=200)]
 
+AutosaveKey = Annotated[
+    UUID | None, Header(description="Key of the unsaved text (PUT /autosaves/{key}) that the article is created from")
+]
+AutosaveTab = Annotated[
+    str | None,
+    Header(
+        description="Tab whose unsaved text is saved; default: that of any tab of the caller is removed",
+        pattern=TAB_PATTERN,
+    ),
+]
+
 
 @router.post(
     "/articles",
@@ -66,11 +79,13 @@ IfMatch = Annotated[str | None, Header(description='ETag of the version to chang
     responses=response_docs(201, ArticleResponse, problems=(403, 404, 409)),
 )
 async def create_article(
+    *,
     request: Request,
     context: ApiContextDep,
     caller: WriteCaller,
     sent: ArticleIn,
     idempotency_key: IdempotencyKey = None,
+    autosave_key: AutosaveKey = None,
 ) -> Response:
     """Create a draft. It is not public before it is approved and published."""
     site = context.site_of_caller(caller, "write", sent.site, sent.section)
@@ -104,6 +119,8 @@ async def create_article(
         check_limits(article, site)
         change = ArticleChange("create", article, None, is_public_change=False)
         await insert_article(connection, change, caller.actor, sent.note)
+        if autosave_key is not None:
+            await close_created(connection, caller, str(autosave_key), site.slug, article.id)
         return _response(context, StoredArticle(article, None), now, converted.warnings, status=201)
 
     return await run_once(context.pool, request, caller, act)
@@ -134,9 +151,10 @@ async def replace_article(
     article_id: ArticleId,
     sent: ArticleReplacement,
     if_match: IfMatch = None,
+    autosave_tab: AutosaveTab = None,
 ) -> Response:
     """Replace the content as a new version. Omitted fields are reset to defaults; the published version stays."""
-    return await _edit(request, context, caller, article_id, sent, CONTENT_FIELDS)
+    return await _edit(request, context, caller, article_id, sent, CONTENT_FIELDS, autosave_tab)
 
 
 @router.patch(
@@ -153,6 +171,7 @@ async def patch_article(
     article_id: ArticleId,
     sent: ArticlePatch,
     if_match: IfMatch = None,
+    autosave_tab: AutosaveTab = None,
 ) -> Response:
     """Change some fields as a new version (RFC 7396: null removes a field). The published version stays."""
     assert isinstance(sent, BaseModel)
@@ -162,7 +181,7 @@ async def patch_article(
     ]
     if errors:
         raise InvalidContentError(errors)
-    return await _edit(request, context, caller, article_id, sent, names)
+    return await _edit(request, context, caller, article_id, sent, names, autosave_tab)
 
 
 def _is_null(sent: BaseModel, name: str) -> bool:
@@ -170,7 +189,7 @@ def _is_null(sent: BaseModel, name: str) -> bool:
 
 
 async def _edit(  # noqa: PLR0917 - the parameters of the two routes
-    request: Request, context: ApiContext, caller: Caller, article_id: str, sent: Any, names: list[str]
+    request: Request, context: ApiContext, caller: Caller, article_id: str, sent: Any, names: list[str], tab: str | None
 ) -> Response:
     converted: ConvertedContent = await context.convert(convert, sent, names)
     if (slug := await context.pool.fetchval(SQL["site_of_article"], article_id)) is not None and caller.reaches(slug):
@@ -187,6 +206,8 @@ async def _edit(  # noqa: PLR0917 - the parameters of the two routes
         change = replace(change, head=await resolve_media(connection, change.head))
         check_limits(change.head, site)
         change = await save_change(connection, stored, change, caller.actor, sent.note)
+        slot = slot_of_article(caller, article_id, site.slug)
+        await close_saved(connection, slot, tab, change.head.version)
     return _response(context, stored.after(change), now, converted.warnings)
 
 

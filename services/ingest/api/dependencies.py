@@ -4,6 +4,7 @@ import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Annotated, Any
 
 import asyncpg
@@ -25,11 +26,12 @@ from services.ingest.auth.sessions import OpenSession
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.files.library import FILE_BYTES_MAX
 from services.ingest.media.library import MediaStore
+from services.ingest.queries import EDITING
 from services.ingest.structure.seeding import StructureSeeder
 from services.ingest.structure.store import count_terms
 from services.ingest.structure.terms import slug_of, spellings_of
 from services.ingest.webhooks.sender import Sender
-from shared.articles import Article
+from shared.articles import Article, State
 from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
 from shared.postgres import Connection
@@ -302,6 +304,33 @@ async def load_article(
     if scope not in ("read", "write") and stored.live is not None and stored.live.state == "published":
         caller.check(scope, stored.live.site, stored.live.section)
     return stored
+
+
+@dataclass(frozen=True)
+class ArticlePlace:
+    """Where an article is, and its newest version."""
+
+    site: str
+    section: str
+    version: int
+    state: State
+    changed_by: str | None
+    changed_at: datetime | None
+    changed_action: str | None
+
+
+async def article_place(connection: Connection, article_id: str, caller: Caller, scope: str) -> ArticlePlace:
+    """Return where an article is, without reading its texts, with the rights of `load_article`.
+
+    Raises:
+        Problem: 403 if the caller lacks the scope; 404 if there is no such article among those that it may read.
+    """
+    caller.check(scope)
+    row = await connection.fetchrow(EDITING["article_place"], article_id)
+    if row is None or not caller.allows("read", row["site"], row["section"]):
+        raise article_not_found(article_id)
+    caller.check(scope, row["site"], row["section"])
+    return ArticlePlace(**dict(row))
 
 
 def check_sections(caller: Caller, scope: str, before: Article | None, after: Article) -> None:

@@ -17,6 +17,12 @@ from shared.http.problems import MEDIA_TYPE
 CATALOGUE: Mapping[str, tuple[str, str]] = {
     "account_locked": ("The account is locked.", "Tài khoản đã bị khóa; hãy hỏi người quản trị."),
     "ambiguous_cookie": ("The session's cookie was sent twice.", "Cookie của phiên được gửi hai lần."),
+    "autosave_closed": ("An article was created from this text.", "Đã tạo bài từ bản đang viết này."),
+    "autosave_elsewhere": (
+        "Another tab has stored a text.",
+        "Một cửa sổ khác của bạn đang giữ bản viết dở của bài này.",
+    ),
+    "autosave_outdated": ("A newer text is stored.", "Đã lưu một bản viết dở mới hơn."),
     "bad_request": ("The request cannot be read.", "Yêu cầu không đọc được."),
     "carry_over_conflict": ("The change differs from the draft.", "Thay đổi mâu thuẫn với bản nháp."),
     "code_required": ("Two-step verification is on.", "Cần mã xác thực hai bước."),
@@ -40,6 +46,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "mail_not_configured": ("No mails are sent here.", "Hệ thống chưa gửi thư được; hãy hỏi người quản trị."),
     "method_not_allowed": ("The method is not allowed.", "Phương thức không được phép."),
     "missing_scope": ("A scope is missing.", "Thiếu quyền “{missing_scope}”."),
+    "no_autosave": ("There is no unsaved text.", "Không có bản viết dở."),
     "no_pending_login": ("No log-in was begun.", "Chưa bắt đầu đăng nhập, hoặc đã quá lâu; hãy bắt đầu lại."),
     "no_pending_secret": ("No secret was requested.", "Hãy bắt đầu bật xác thực hai bước trước."),
     "no_provider": ("There is no provider.", "Chưa cấu hình đăng nhập chung."),

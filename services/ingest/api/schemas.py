@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from services.ingest.api.account_schemas import ACCOUNT_TYPES
 from services.ingest.api.bulk_schemas import BulkResult
+from services.ingest.api.editing_schemas import EDITING_TYPES
 from services.ingest.api.structure_schemas import STRUCTURE_TYPES
 from services.ingest.api.webhook_schemas import WEBHOOK_TYPES
 from services.ingest.articles.carry_over import Conflict
@@ -307,6 +308,10 @@ class ProblemDocument(msgspec.Struct, omit_defaults=True):
     article: str | None = None
     conflicts: list[Conflict] = []
     """Of a 409 of a change of the live version: what could not be carried over."""
+    sequence: int | None = None
+    """Of a 409 of an unsaved text: the number of the stored one; `tab` has sent it, `saved_at` when."""
+    tab: str | None = None
+    saved_at: datetime | None = None
     reason: str | None = None
     """Why an uploaded file was refused: macros, encrypted, polyglot and so on."""
 
@@ -335,6 +340,7 @@ _TYPES = (
     PreviewLinkList,
     BulkResult,
     ProblemDocument,
+    *EDITING_TYPES,
     *STRUCTURE_TYPES,
     *WEBHOOK_TYPES,
     *ACCOUNT_TYPES,

@@ -20,7 +20,7 @@ from services.ingest.auth.actors import Actor
 from services.ingest.content.errors import InvalidContentError
 from services.ingest.content.validation import publishing_errors
 from services.ingest.metrics import OUTBOX_PENDING, SCHEDULE_OVERDUE
-from services.ingest.queries import SQL
+from services.ingest.queries import EDITING, SQL
 from shared.http.problems import Problem
 from shared.logs import log
 from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE
@@ -48,6 +48,8 @@ async def run_scheduler(pool: asyncpg.Pool, sites: Sites) -> None:
         if time.monotonic() - cleaned_at > CLEANUP_SECONDS:
             await pool.execute(SQL["delete_old_responses"])
             await pool.execute(SQL["delete_old_previews"])
+            await pool.execute(EDITING["delete_old_autosaves"])
+            await pool.execute(EDITING["delete_old_presence"])
             cleaned_at = time.monotonic()
 
     await run_periodically(

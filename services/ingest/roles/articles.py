@@ -18,6 +18,7 @@ from services.ingest.api import (
     article_list_routes,
     article_routes,
     author_routes,
+    autosave_routes,
     bulk_routes,
     discard_routes,
     documentation,
@@ -31,6 +32,7 @@ from services.ingest.api import (
     oidc_routes,
     page_routes,
     people_routes,
+    presence_routes,
     preview_routes,
     public_article_routes,
     section_routes,
@@ -113,6 +115,8 @@ def editor_api(context: ApiContext) -> FastAPI:
     api.include_router(discard_routes.router)
     api.include_router(live_routes.router)
     api.include_router(history_routes.router)
+    api.include_router(autosave_routes.router)
+    api.include_router(presence_routes.router)
     api.include_router(media_routes.router)
     api.include_router(file_routes.router)
     api.include_router(import_routes.router)

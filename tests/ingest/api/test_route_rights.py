@@ -22,6 +22,7 @@ PERSON_SCOPES = ("read", "write", "publish", "admin")
 SECRETS = (OTHER, "Giao Thủy", "Bài của site khác", "bien-dong")
 """What no response to a token of another site may have."""
 ARTICLE = "/articles/{article_id}"
+KEY = "0b0f6a3e-6a7e-4f6e-9d57-6d2b8f3b8a10"
 SECTION = "thu"
 """A section without articles, which each site gets."""
 
@@ -73,8 +74,10 @@ WITHOUT_SCOPES = {
     *(f"DELETE /sessions/{one}" for one in ("current", "others", "{session_id}")),
     "GET /sessions",
     "GET /people",
+    *(f"{method} /autosaves/{{key}}" for method in ("GET", "DELETE")),
 }
-"""Routes for the own account and without an object: test_me_routes, test_session_routes, test_people_routes."""
+"""Routes for the own account and without an object: test_me_routes, test_session_routes, test_people_routes,
+test_autosave_routes."""
 OPEN = {
     "POST /sessions",
     "GET /sessions/methods",
@@ -113,6 +116,13 @@ ROUTES = {
     f"GET {ARTICLE}/revisions/{{version}}": Route("read", "article"),
     f"GET {ARTICLE}/diff": Route("read", "article", query="from=1&to=1"),
     f"POST {ARTICLE}/restore": Route("write", "article", {"version": 1}),
+    f"PUT {ARTICLE}/autosave": Route("write", "article", {"sequence": 1, "fields": {"title": "x"}}),
+    f"GET {ARTICLE}/autosave": Route("read", "article", status=204),
+    f"DELETE {ARTICLE}/autosave": Route("read", "article", status=204),
+    f"PUT {ARTICLE}/presence": Route("read", "article"),
+    f"DELETE {ARTICLE}/presence": Route("read", "article", status=204),
+    "GET /autosaves": Route("read", "site"),
+    "PUT /autosaves/{key}": Route("write", "site", {"sequence": 1, "fields": {"title": "x"}}),
     f"POST {ARTICLE}/previews": Route("write", "article", {}, status=201),
     f"GET {ARTICLE}/previews": Route("write", "article"),
     f"DELETE {ARTICLE}/previews/{{preview}}": Route("write", "article", status=204),
@@ -267,7 +277,7 @@ class World:
         ids = dict.fromkeys(("article_id", "medium", "file_id", "page_id", "webhook", "person_id"), object_id)
         is_merge = path.endswith("/merge") and "sections" not in path and scope in ("publish", "admin")
         slug = f"{SECTION}-{scope}" if is_merge else SECTION
-        path = path.format_map({**ids, "version": 1, "slug": slug, "name": "main", "preview": preview})
+        path = path.format_map({**ids, "version": 1, "slug": slug, "name": "main", "preview": preview, "key": KEY})
         body, query = route.body, route.query
         if isinstance(body, bytes) and body == b"image":
             self.count += 1
@@ -317,7 +327,7 @@ async def test_own_routes_need_a_caller(tenants: Any) -> None:
     """Routes of the own account are closed without a session or a token."""
     for name in WITHOUT_SCOPES:
         method, path = name.split(" ")
-        answer = await tenants.call(method, path.format(session_id=1), None, None)
+        answer = await tenants.call(method, path.format(session_id=1, key=KEY), None, None)
         assert (answer.status, answer.json()["code"]) == (401, "not_authenticated"), name
 
 
@@ -370,6 +380,7 @@ async def test_route_without_a_named_site_shows_the_own_only(tenants: Any, name:
         await world.article(site)
         await world.image(site)
         await world.file(site)
+    await tenants.call("PUT", f"/autosaves/{KEY}", {"site": OWN, "sequence": 1, "fields": {}}, "admin", OWN)
     sent = {b"image": png(999), b"file": document(999)}.get(route.body) if isinstance(route.body, bytes) else None
     answer = await tenants.call(*name.split(" "), sent, "admin", OWN)
     assert answer.status == route.status
@@ -403,7 +414,7 @@ async def test_rights_by_section_on_every_route_of_articles(newsroom: Newsroom) 
                 full = path.format(article_id=article, version=1, preview=preview) + (
                     f"?{route.query}" if route.query else ""
                 )
-                body = {**route.body, "section": section} if method == "PUT" else route.body
+                body = {**route.body, "section": section} if "title" in (route.body or {}) else route.body
                 answer = await browsers[scope].call(method, full, body, **route.headers)
                 assert answer.status == expected, (name, scope, section, answer.body)
 
