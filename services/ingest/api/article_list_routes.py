@@ -14,6 +14,7 @@ from services.ingest.api.article_lists import (
     SORT_ORDERS,
     ArticleFilters,
     ListFilters,
+    authors_named,
     check_public_filters,
     count_statement,
     fetch_filtered,
@@ -48,6 +49,7 @@ from services.ingest.articles.store import stored_article
 from services.ingest.auth.callers import Caller
 from services.ingest.queries import SQL
 from shared.articles import Article, State, is_public
+from shared.site_structure import Kind
 from shared.text import fold_diacritics
 
 _Filters = TypeVar("_Filters", bound=ArticleFilters)
@@ -75,7 +77,7 @@ async def list_articles(
     if caller is None:
         check_public_filters(filters)
         sites = list(context.sites) if filters.site is None else [context.site(filters.site).slug]
-        filters = await _with_former_names(context, filters, sites)
+        filters = await with_former_names(context, filters, sites)
         wanted = [filters.section, filters.tag, filters.author, filters.q and title_query(filters.q)]
         start = decode_cursor(filters.cursor)
         key = (tuple(sites), start, filters.limit, *wanted, filters.full)
@@ -84,11 +86,11 @@ async def list_articles(
     return await _list_for_editor(context, caller, filters)
 
 
-async def _with_former_names(context: ApiContext, filters: _Filters, sites: Sequence[str]) -> _Filters:
-    """Return filters that also match articles with the former names of their section and tag."""
-    section = await context.filter_names("section", filters.section, sites)
-    tag = await context.filter_names("tag", filters.tag, sites)
-    return filters.model_copy(update={"section": section, "tag": tag})
+async def with_former_names(context: ApiContext, filters: _Filters, sites: Sequence[str]) -> _Filters:
+    """Return filters that also match articles with the former names of their section, tag and author."""
+    kinds: tuple[Kind, ...] = ("section", "tag", "author")
+    names: dict[str, Any] = {kind: await context.filter_names(kind, getattr(filters, kind), sites) for kind in kinds}
+    return filters.model_copy(update=names)
 
 
 async def _list_for_editor(context: ApiContext, caller: Caller, filters: ListFilters) -> Response:
@@ -102,7 +104,7 @@ async def _list_for_editor(context: ApiContext, caller: Caller, filters: ListFil
     else:
         after = decode_sorted_cursor(filters.cursor, order, key_type) or (None, None)
     visible = context.visible_sites(caller, filters.site)
-    filters = await _with_former_names(context, filters, list(context.sites) if visible is None else visible)
+    filters = await with_former_names(context, filters, list(context.sites) if visible is None else visible)
     values = filters.values(visible, caller)
     statement = list_statement(filters.sort, filters.direction)
     rows = await fetch_filtered(context.pool, statement, values, *after, limit, filters.full)
@@ -150,7 +152,7 @@ async def count_articles(
     """Return how many articles the filters of the list match, by state of the working version."""
     visible = context.visible_sites(caller, filters.site)
     sites = sorted(site for site in context.sites if visible is None or site in visible)
-    values = (await _with_former_names(context, filters, sites)).values(sites, caller)
+    values = (await with_former_names(context, filters, sites)).values(sites, caller)
     counts = dict.fromkeys(get_args(State), 0)
     counts |= {row["state"]: row["articles"] for row in await fetch_filtered(context.pool, count_statement(), values)}
     return json_response(ArticleCounts(sites, counts, sum(counts.values())))
@@ -161,7 +163,8 @@ async def _public_list(
 ) -> bytes:
     async with context.pool.acquire() as connection, connection.transaction():
         await connection.execute(SQL["plan_each_list"])
-        given = (sites, start, filters.limit, *wanted, filters.full)
+        section, tag, author, words = wanted
+        given = (sites, start, filters.limit, section, tag, authors_named(author), words, filters.full)
         rows = await connection.fetch(SQL["list_published"], *given)
     read = [msgspec.json.decode(row["live"], type=Article) for row in rows]
     lives = [context.site(live.site).resolved(live) for live in read]

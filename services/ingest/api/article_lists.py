@@ -6,6 +6,7 @@ from functools import cache
 from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 import asyncpg
+import msgspec
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict
 
@@ -16,6 +17,7 @@ from services.ingest.content.block_models import Instant
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.queries import SQL
 from shared.articles import State
+from shared.postgres import Connection
 
 Sort = Literal["number", "modified", "created", "due", "published", "title"]
 Direction = Literal["asc", "desc"]
@@ -57,9 +59,7 @@ class ArticleFilters(BaseModel):
     ] = None
     section: Filter = None
     tag: Filter = None
-    author: Annotated[str | None, Query(max_length=255, description="name of an author, as the article shows it")] = (
-        None
-    )
+    author: Annotated[str | None, Query(max_length=255, description="name of an author, present or former")] = None
     q: Annotated[
         str | None,
         Query(
@@ -87,12 +87,17 @@ class ArticleFilters(BaseModel):
         if self.due_from is not None and self.due_to is not None and self.due_from >= self.due_to:
             raise InvalidContentError([FieldError("due_to", "must be after due_from")])
         found = None if self.q is None else search_query(self.q)
-        texts = (self.section, self.tag, self.author, found, self.source_system, self.external_id)
+        texts = (self.section, self.tag, authors_named(self.author), found, self.source_system, self.external_id)
         # Without a schedule there is no due time: `due_from` alone does not match what is never due.
         due_to = self.due_to or (NEVER if self.due_from is not None else None)
         times = (self.modified_since, self.due_from, due_to)
         writer = _writer(caller) if self.mine else None
         return [sites, self.state, *texts, *times, writer, None, _places(caller)]
+
+
+def authors_named(names: str | None) -> list[str] | None:
+    """Return the parameter that finds articles by any of the names of an author, which are one a line."""
+    return None if names is None else [msgspec.json.encode([{"name": name}]).decode() for name in names.split("\n")]
 
 
 def _writer(caller: Caller) -> list[str | None]:
@@ -164,17 +169,24 @@ async def fetch_filtered(
     Articles of a search or of a writer are found first if they are few, and the other filters then apply to these;
     otherwise an index in the order of the list finds the first matches soon.
     """
-    values = list(filters)
     async with pool.acquire() as connection, connection.transaction():
-        await connection.execute(SQL["plan_each_list"])
-        for place, query in ((_SEARCH, "matching_numbers"), (_WRITER, "own_numbers")):
-            if values[place] is None:
-                continue
-            found = {row["number"] for row in await connection.fetch(SQL[query], values[place], FEW_MATCHES_MAX + 1)}
-            if len(found) <= FEW_MATCHES_MAX:
-                known = values[_NUMBERS]
-                values[place], values[_NUMBERS] = None, list(found if known is None else found.intersection(known))
-        return list(await connection.fetch(statement, *values, *others))
+        return await fetch_filtered_on(connection, statement, filters, *others)
+
+
+async def fetch_filtered_on(
+    connection: Connection, statement: str, filters: Sequence[Any], *others: Any
+) -> list[asyncpg.Record]:
+    """Do the same in a transaction."""
+    values = list(filters)
+    await connection.execute(SQL["plan_each_list"])
+    for place, query in ((_SEARCH, "matching_numbers"), (_WRITER, "own_numbers")):
+        if values[place] is None:
+            continue
+        found = {row["number"] for row in await connection.fetch(SQL[query], values[place], FEW_MATCHES_MAX + 1)}
+        if len(found) <= FEW_MATCHES_MAX:
+            known = values[_NUMBERS]
+            values[place], values[_NUMBERS] = None, list(found if known is None else found.intersection(known))
+    return list(await connection.fetch(statement, *values, *others))
 
 
 @cache
@@ -195,6 +207,12 @@ def list_statement(sort: Sort, direction: Direction) -> str:
 def count_statement() -> str:
     """Return the SQL that counts articles by state."""
     return _complete("count_articles", {":filters": SQL[_FILTERS]})
+
+
+@cache
+def lock_statement() -> str:
+    """Return the SQL that locks articles and returns their ids and versions."""
+    return _complete("lock_filtered_articles", {":filters": SQL[_FILTERS]})
 
 
 def _complete(name: str, replaced: dict[str, str]) -> str:

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.ingest.api.article_list_routes import with_former_names
+from services.ingest.api.article_lists import ArticleFilters, fetch_filtered_on, lock_statement
 from services.ingest.api.article_routes import IdempotencyKey
 from services.ingest.api.bulk_schemas import BulkItemResult, BulkResult
 from services.ingest.api.dependencies import (
@@ -33,13 +35,15 @@ from services.ingest.auth.callers import Caller
 from services.ingest.content.article_models import Note, TagName
 from services.ingest.content.block_models import SectionSlug
 from services.ingest.content.errors import FieldError, InvalidContentError
-from services.ingest.content.validation import check_limits
+from services.ingest.content.validation import check_limits, text_errors
 from shared.articles import TAGS_MAX, Article
 from shared.http.problems import Problem
 from shared.postgres import POSTGRES_DATA_ERRORS, Connection
 
 router = APIRouter(dependencies=CHANGES_ARTICLES)
 ITEMS_MAX = 200
+FILTERED_MAX = 1_000
+"""Articles that a filter may match."""
 
 
 class BulkItem(BaseModel):
@@ -62,7 +66,13 @@ class BulkRequest(BaseModel):
     )
 
     action: Literal["tag", "untag", "section", "unpublish"]
-    items: list[BulkItem] = Field(min_length=1, max_length=ITEMS_MAX)
+    items: list[BulkItem] = Field([], max_length=ITEMS_MAX, description="the articles; or `filter`")
+    filter: ArticleFilters | None = Field(
+        None, description="all articles of a site that it matches, as in the list; with `expected`"
+    )
+    expected: int | None = Field(
+        None, ge=1, le=FILTERED_MAX, description="how many articles the filter matches, as `/articles/counts` has it"
+    )
     tags: list[TagName] = Field([], max_length=TAGS_MAX, description="to add or to remove")
     section: SectionSlug | None = Field(None, description="the new section")
     note: Note = Field("", description="stored with each revision")
@@ -89,14 +99,18 @@ async def change_articles(
     one where nothing contradicts. Of any other article the working version is edited (scope write). An article that
     cannot be changed does not stop the others, unless `atomic` is true: then nothing is changed, and the response is
     409 with all results.
+
+    With `filter` the request names the number of articles that it expects; if another number matches, the response is
+    409 with `matching`, and nothing is changed.
     """
     _check(sent)
 
     async def act(connection: Connection) -> Response:
+        items = sent.items or await _matching(context, connection, caller, sent)
         results: dict[str, BulkItemResult] = {}
-        for item in sorted(sent.items, key=lambda one: one.id):  # in one order, so that two requests cannot deadlock
+        for item in sorted(items, key=lambda one: one.id):  # in one order, so that two requests cannot deadlock
             results[item.id] = await _change(context, connection, caller, sent, item)
-        shown = [results[item.id] for item in sent.items]
+        shown = [results[item.id] for item in items]
         failed = sum(one.status != 200 for one in shown)
         if failed and sent.atomic:
             raise Problem(409, f"{failed} article(s) cannot be changed, so nothing was changed.", results=shown)
@@ -111,12 +125,37 @@ def _check(sent: BulkRequest) -> None:
     if len(set(ids)) < len(ids):
         errors.append(FieldError("items", "an article is named more than once"))
     takes_tags, takes_section = sent.action in ("tag", "untag"), sent.action == "section"
+    if bool(sent.items) == (sent.filter is not None):
+        errors.append(FieldError("items", "send either items or filter"))
+    if (sent.filter is not None) != (sent.expected is not None):
+        errors.append(FieldError("expected", "is required with filter, and is not used without"))
+    if sent.filter is not None:
+        errors += text_errors(sent.filter.model_dump(mode="json"), "filter")
+        if sent.filter.site is None:
+            errors.append(FieldError("filter.site", "is required"))
     if takes_tags != bool(sent.tags):
         errors.append(FieldError("tags", f"{'is required' if takes_tags else 'is not used'} to {sent.action}"))
     if takes_section != (sent.section is not None):
         errors.append(FieldError("section", "is required" if takes_section else f"is not used to {sent.action}"))
     if errors:
         raise InvalidContentError(errors)
+
+
+async def _matching(context: ApiContext, connection: Connection, caller: Caller, sent: BulkRequest) -> list[BulkItem]:
+    """Lock and return the articles that the filter matches, of those that the caller may read.
+
+    Raises:
+        Problem: 409 if they are not as many as the request expects.
+    """
+    assert sent.filter is not None, "the request was checked"
+    sites = context.visible_sites(caller, sent.filter.site) or []
+    values = (await with_former_names(context, sent.filter, sites)).values(sites, caller)
+    rows = await fetch_filtered_on(connection, lock_statement(), values, FILTERED_MAX + 1)
+    if len(rows) != sent.expected:
+        found = f"{len(rows):,}" if len(rows) <= FILTERED_MAX else f"more than {FILTERED_MAX:,}"
+        detail = f"The filter matches {found} article(s), not {sent.expected:,}; nothing was changed."
+        raise Problem(409, detail, matching=len(rows), expected=sent.expected, limit=FILTERED_MAX)
+    return [BulkItem(id=row["id"], version=row["version"]) for row in rows]
 
 
 async def _change(

@@ -143,16 +143,18 @@ class ApiContext:
         return replace(stored, head=site.resolved(stored.head), live=live, scheduled=scheduled)
 
     async def filter_names(self, kind: Kind, name: str | None, sites: Sequence[str]) -> str | None:
-        """Return a filter by section or tag as lists take it: every name of it that articles may have, one a line."""
+        """Return a filter by section, tag or author as lists take it: every name that articles may have, one a line."""
         if name is None:
             return None
+        if "\n" in name:
+            return ""  # nothing has such a name
         names = {name: None}
         for site in (self.sites[slug] for slug in sites if slug in self.sites):
             if site.structure is None:
                 continue
             if kind == "section":
                 names |= dict.fromkeys(site.section_keys(name))
-            elif site.structure.tags:
+            elif site.structure.tags if kind == "tag" else site.structure.authors:
                 slug = slug_of(site.structure, kind, name)
                 names |= dict.fromkeys(
                     spellings_of(await count_terms(self.pool, site.slug, kind), site.structure, kind, slug)

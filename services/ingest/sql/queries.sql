@@ -92,13 +92,14 @@ SET LOCAL plan_cache_mode = force_custom_plan
 -- name: article_filters
 -- No statement of its own: what lists of articles and their counts filter by. A parameter that is null does not filter.
 -- $3, $4: slugs of a section and spellings of a tag, one a line: the present one, and those given up for it.
+-- $5: the same of an author, each as a list of authors.
 -- $12: the name and the id of somebody who wrote articles. $14: the places that the caller may read, as site/section and site/*.
 ($1::text[] IS NULL OR site = ANY ($1))
   AND discarded_at IS NULL
   AND ($2::text[] IS NULL OR state = ANY ($2) OR ('scheduled' = ANY ($2) AND scheduled_for IS NOT NULL))
   AND ($3::text IS NULL OR content ->> 'section' = ANY (string_to_array($3, E'\n')))
   AND ($4::text IS NULL OR content -> 'tags' ?| string_to_array($4, E'\n'))
-  AND ($5::text IS NULL OR content -> 'authors' @> jsonb_build_array(jsonb_build_object('name', $5::text)))
+  AND ($5::jsonb[] IS NULL OR content -> 'authors' @> ANY ($5))
   AND ($6::text IS NULL OR EXISTS (
       SELECT FROM ingest.article_words w WHERE w.article = id AND w.words @@ $6::text::tsquery
   ))
@@ -151,12 +152,16 @@ ORDER BY a.sort_key :direction, a.number :direction
 -- Completed as list_articles is.
 SELECT state, count(*) AS articles FROM ingest.articles WHERE :filters GROUP BY state
 
+-- name: lock_filtered_articles
+-- Completed as list_articles is. They still match while they are locked. $15: at most so many.
+SELECT id, version FROM ingest.articles WHERE :filters ORDER BY id LIMIT $15 FOR UPDATE
+
 -- name: list_published
 SELECT CASE WHEN $8 THEN live ELSE live || '{"body": []}' END AS live FROM ingest.articles
 WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND number < $2 AND live IS NOT NULL AND live ->> 'state' = 'published'
   AND ($4::text IS NULL OR live ->> 'section' = ANY (string_to_array($4, E'\n')))
   AND ($5::text IS NULL OR live -> 'tags' ?| string_to_array($5, E'\n'))
-  AND ($6::text IS NULL OR live -> 'authors' @> jsonb_build_array(jsonb_build_object('name', $6::text)))
+  AND ($6::jsonb[] IS NULL OR live -> 'authors' @> ANY ($6))
   AND ($7::text IS NULL OR live_title_words @@ $7::text::tsquery)
 ORDER BY number DESC LIMIT $3
 

@@ -215,3 +215,24 @@ async def test_search_follows_each_change_of_the_text(api: Any) -> None:
     assert await titles(api, "q=noi+dung") == ["Cũ"]
     assert (await api.call("PATCH", path, {"version": 4, "tags": ["lúa"], "title": "Khác"})).status == 200
     assert await titles(api, "q=lua+khac") == ["Khác"]
+
+
+async def test_list_by_author_finds_the_former_name(api: Any) -> None:
+    """After a rename or a merge, articles are found by the present name and by each one that bylines had."""
+    await api.create("Một", authors=[{"name": "Lan Anh"}])
+    await api.create("Hai", authors=[{"name": "Lan Anh (NB)"}])
+    assert (await api.call("POST", "/authors", {"name": "Lan Anh"}, "admin")).status == 201
+    sent = {"name": "Trần Lan Anh"}
+    assert (await api.call("PATCH", "/authors/lan-anh", sent, "admin", if_match="*")).status == 200
+    merged = await api.call("POST", "/authors/lan-anh-nb/merge", {"into": "tran-lan-anh"}, "admin")
+    assert merged.status == 200, merged.body
+    for name in ("Trần Lan Anh", "Lan Anh", "Lan Anh (NB)"):
+        found = (await api.call("GET", f"/articles?author={quote(name)}", scope="read")).json()["articles"]
+        assert [(one["title"], one["authors"][0]["name"]) for one in found] == [
+            ("Hai", "Trần Lan Anh"),
+            ("Một", "Trần Lan Anh"),
+        ]
+        counted = (await api.call("GET", f"/articles/counts?author={quote(name)}", scope="read")).json()
+        assert counted["total"] == 2
+    for filters in ("section=a%0Atin-tuc", "tag=a%0Ab", "author=a%0ALan%20Anh"):
+        assert (await api.call("GET", f"/articles?{filters}", scope="read")).json()["articles"] == [], filters

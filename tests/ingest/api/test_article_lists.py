@@ -37,7 +37,8 @@ def test_values_of_filters_are_in_the_order_of_the_statement() -> None:
     assert ArticleFilters().values(None, LAN) == [None] * 14
     filters = ArticleFilters(state=["draft"], section="a", tag="b", author="c", q="d ", mine=True)
     values = filters.values(["haihau"], LAN)
-    assert values == [["haihau"], ["draft"], "a", "b", "c", "'d'", *[None] * 5, ["Lan", "5f2c81aa"], None, None]
+    authors = ['[{"name":"c"}]']
+    assert values == [["haihau"], ["draft"], "a", "b", authors, "'d'", *[None] * 5, ["Lan", "5f2c81aa"], None, None]
 
 
 def test_values_name_sections_of_callers_who_may_not_read_all() -> None:

@@ -130,3 +130,63 @@ async def test_bulk_requests_that_cannot_be_are_refused(api: Any) -> None:
     assert statuses(await bulk(api, [article])) == [422]
     assert statuses(await bulk(api, [article], action="section", section="khong-co", tags=[])) in ([200], [422])
     assert (await read(api, article))["tags"] == [f"t{number}" for number in range(20)]
+
+
+async def by_filter(api: Any, expected: int | None, scope: str = "admin", **filters: Any) -> Any:
+    body = {"action": "section", "section": "thong-bao", "filter": {"site": "haihau", **filters}, "expected": expected}
+    return await api.call("POST", "/articles/bulk", body, scope)
+
+
+async def test_bulk_by_filter_needs_the_number_that_it_matches(api: Any) -> None:
+    """What was created since the count was shown is not changed unseen: 409 with the number, and nothing changes."""
+    articles = [await made(api, f"Bài {number}", tags=["bão"], is_public=number == 0) for number in range(3)]
+    other = await made(api, "Khác")
+    for expected in (2, 4, 1_000):
+        refused = await by_filter(api, expected, tag="bão")
+        assert (refused.status, refused.json()["matching"]) == (409, 3)
+    counted = (await api.call("GET", "/articles/counts?site=haihau&tag=b%C3%A3o", scope="read")).json()["total"]
+    done = await by_filter(api, counted, tag="bão")
+    assert (done.status, done.json()["succeeded"], done.json()["failed"]) == (200, 3, 0)
+    assert sorted(one["id"] for one in done.json()["results"]) == sorted(articles)
+    assert {(await read(api, article))["section"] for article in articles} == {"thong-bao"}
+    assert (await read(api, other))["section"] == "tin-tuc"
+    again = await by_filter(api, 3, tag="bão", section="tin-tuc")
+    assert (again.status, again.json()["matching"]) == (409, 0)
+
+
+async def test_bulk_by_filter_changes_only_what_the_caller_may_read(newsroom: Any) -> None:
+    """Articles of other sections neither count nor change; those that may only be read are errors of their own."""
+    api = newsroom.api
+    own, other = await made(api, "Của tôi", section="tin-tuc"), await made(api, "Của ban khác", section="thong-bao")
+    writer = await newsroom.browser("write:haihau:tin-tuc")
+    body = {"action": "tag", "tags": ["x"], "filter": {"site": "haihau"}, "expected": 1}
+    done = await writer.call("POST", "/articles/bulk", body)
+    assert [one["id"] for one in done.json()["results"]] == [own]
+    assert (await read(api, other))["version"] == 1
+    reader = await newsroom.browser("read:haihau", "write:haihau:tin-tuc")
+    done = await reader.call("POST", "/articles/bulk", {**body, "tags": ["y"], "expected": 2})
+    assert sorted(statuses(done.json())) == [200, 403]
+    assert (await reader.call("POST", "/articles/bulk", {**body, "filter": {"site": "giao-thuy"}})).status == 403
+
+
+async def test_bulk_filters_that_cannot_be_are_refused(api: Any) -> None:
+    """Nothing is guessed: a filter without a site or a number, with items, unknown keys or odd values."""
+    await made(api, "Bài")
+    bad: list[dict[str, Any]] = [
+        {"filter": {}, "expected": 1},
+        {"filter": {"site": "haihau"}},
+        {"filter": {"site": "haihau"}, "expected": 0},
+        {"filter": {"site": "haihau"}, "expected": 1_001},
+        {"filter": {"site": "haihau", "stat": "draft"}, "expected": 1},
+        {"filter": {"site": "haihau", "state": ["zzz"]}, "expected": 1},
+        {"filter": {"site": "haihau", "tag": "a\0b"}, "expected": 1},
+        {"filter": {"site": "haihau"}, "expected": 1, "items": [{"id": "x"}]},
+        {"expected": 1, "items": [{"id": "x"}]},
+        {"items": []},
+    ]
+    for body in bad:
+        answer = await api.call("POST", "/articles/bulk", {**NOTHING, **body}, "admin")
+        assert answer.status == 422, (body, answer.body)
+    for text in ("tin-tuc\nthong-bao", "'", "%", "\\"):
+        answer = await by_filter(api, 1, section=text)
+        assert (answer.status, answer.json()["matching"]) == (409, 0)

@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 import pytest
 
-from services.ingest.api.article_lists import NEVER, SORT_ORDERS, Direction, list_statement
+from services.ingest.api.article_lists import NEVER, SORT_ORDERS, Direction, authors_named, list_statement
 from services.ingest.queries import SQL
 
 ARTICLES = 4_000
@@ -35,8 +35,9 @@ async def filled(pool: asyncpg.Pool) -> asyncpg.Pool:
     """Thousands of published articles."""
     await pool.execute(FILL, ARTICLES)
     await pool.execute(
-        "INSERT INTO ingest.revisions (article, version, action, state, content, who, site, note, at, is_public_change)"
-        " SELECT 'a-' || n, 1, 'create', 'draft', '{}', 'Người ' || n % 700, 'haihau', '', now(), false"
+        "INSERT INTO ingest.revisions"
+        " (article, version, action, state, content, who, site, note, at, is_public_change, copies)"
+        " SELECT 'a-' || n, 1, 'create', 'draft', '{}', 'Người ' || n % 700, 'haihau', '', now(), false, '{working}'"
         " FROM generate_series(1, $1) AS n",
         ARTICLES,
     )
@@ -69,6 +70,7 @@ async def test_filter_of_a_list_reads_an_index(filled: asyncpg.Pool, database: s
     for sites in (["haihau"], None):
         for name, value in wanted.items():
             filters = [value if one == name else None for one in LIST_ARTICLES]
+            filters[2] = authors_named(filters[2])
             given = [sites, None, *filters, *[None] * 6, 2**62, 2**62, 20, False]
             if name == "q":
                 read = await rows_read(filled, SQL["matching_numbers"], value, 2_001)
