@@ -21,6 +21,7 @@ from shared.postgres import Connection
 
 Sort = Literal["number", "modified", "created", "due", "published", "title"]
 Direction = Literal["asc", "desc"]
+Having = Literal["live", "refusal", "problem"]
 NEVER = datetime(9999, 12, 31, tzinfo=UTC)
 """When an article is due that is not scheduled: it is the last of those sorted by `due`."""
 _FILTERS = "article_filters"
@@ -78,6 +79,15 @@ class ArticleFilters(BaseModel):
         False
     )
 
+    having: Annotated[
+        list[Having] | None,
+        Query(
+            max_length=len(get_args(Having)),
+            description="repeated: all of these. `live`: a public version; `refusal`: a version was refused, and none "
+            "approved since; `problem`: the scheduler could not publish it",
+        ),
+    ] = None
+
     def values(self, sites: Sequence[str] | None, caller: Caller) -> list[Any]:
         """Return the parameters of the SQL that filters articles of sites (None: of all) for a caller.
 
@@ -92,7 +102,7 @@ class ArticleFilters(BaseModel):
         due_to = self.due_to or (NEVER if self.due_from is not None else None)
         times = (self.modified_since, self.due_from, due_to)
         writer = _writer(caller) if self.mine else None
-        return [sites, self.state, *texts, *times, writer, None, _places(caller)]
+        return [sites, self.state, *texts, *times, writer, None, _places(caller), self.having]
 
 
 def authors_named(names: str | None) -> list[str] | None:

@@ -145,6 +145,7 @@ class ApiClient:
         *,
         csrf: str = "",
         version: int | str | None = None,
+        key: str = "",
         **query: Any,
     ) -> Any:
         """Change something, and return the response's content.
@@ -155,6 +156,7 @@ class ApiClient:
             sent: The body, as JSON.
             csrf: The session's token, as the form had it.
             version: What is changed, as If-Match.
+            key: Of a request that takes effect once, however often it is sent.
             query: Values that are None are left out.
 
         Raises:
@@ -164,6 +166,7 @@ class ApiClient:
         headers = [("content-type", "application/json")] if sent is not None else []
         headers += [("x-csrf-token", csrf)] if csrf else []
         headers += [("if-match", f'"{version}"')] if version is not None else []
+        headers += [("idempotency-key", key)] if key else []
         body = b"" if sent is None else msgspec.json.encode(sent)
         return (await self.request(method, path, headers, body, query)).json()
 

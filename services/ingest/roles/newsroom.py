@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from services.ingest.newsroom import article, desk, login
+from services.ingest.newsroom import account, article, desk, history, login, review
 from services.ingest.newsroom.api_client import HttpTransport
 from services.ingest.newsroom.pages import ROOT, STATIC_ROUTE, Newsroom
 from services.ingest.settings import IngestSettings
@@ -16,7 +16,15 @@ from shared.role import Process, Role
 
 def newsroom_app(newsroom: Newsroom) -> Starlette:
     """Return the application that serves the pages."""
-    routes = [STATIC_ROUTE, *login.ROUTES, *desk.ROUTES, *article.ROUTES]
+    routes = [
+        STATIC_ROUTE,
+        *login.ROUTES,
+        *account.ROUTES,
+        *desk.ROUTES,
+        *article.ROUTES,
+        *review.ROUTES,
+        *history.ROUTES,
+    ]
     app = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
     app.state.newsroom = newsroom
     return app

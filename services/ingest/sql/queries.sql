@@ -114,6 +114,11 @@ SET LOCAL plan_cache_mode = force_custom_plan
   ))
   AND ($13::bigint[] IS NULL OR number = ANY ($13))
   AND ($14::text[] IS NULL OR site || '/*' = ANY ($14) OR site || '/' || (content ->> 'section') = ANY ($14))
+  AND ($15::text[] IS NULL OR (
+      ('live' <> ALL ($15) OR live ->> 'state' = 'published')
+      AND ('refusal' <> ALL ($15) OR refusal IS NOT NULL)
+      AND ('problem' <> ALL ($15) OR schedule_error IS NOT NULL)
+  ))
 
 -- name: matching_numbers
 -- The planner expects hundreds of articles with words that few have, and would read all in order to find them.
@@ -129,19 +134,19 @@ FROM (
 ) own
 
 -- name: list_articles
--- Completed by api/article_lists.py with the filters and one of the sort keys. $15, $16: the sort key and the number of
+-- Completed by api/article_lists.py with the filters and one of the sort keys. $16, $17: the sort key and the number of
 -- the last row of the previous page. The revisions are read of the rows of the page only.
-SELECT CASE WHEN $18 THEN a.content ELSE a.content || '{"body": []}' END AS content,
-       CASE WHEN $18 THEN a.live ELSE a.live || '{"body": []}' END AS live, a.author, a.author_token,
-       a.schedule_error, CASE WHEN $18 THEN a.scheduled ELSE a.scheduled || '{"body": []}' END AS scheduled,
-       CASE WHEN $18 THEN a.live_changes ELSE '{}' END AS live_changes, a.refusal, false AS is_discarded,
+SELECT CASE WHEN $19 THEN a.content ELSE a.content || '{"body": []}' END AS content,
+       CASE WHEN $19 THEN a.live ELSE a.live || '{"body": []}' END AS live, a.author, a.author_token,
+       a.schedule_error, CASE WHEN $19 THEN a.scheduled ELSE a.scheduled || '{"body": []}' END AS scheduled,
+       CASE WHEN $19 THEN a.live_changes ELSE '{}' END AS live_changes, a.refusal, false AS is_discarded,
        a.scheduled_for, a.sort_key, r.who AS changed_by, r.action AS changed_action,
        r.at AS changed_at
 FROM (
     SELECT *, :sort_key AS sort_key FROM ingest.articles
     WHERE :filters
-      AND ($15:::sort_type IS NULL OR (:sort_key, number) :comparison ($15, $16::bigint))
-    ORDER BY :sort_key :direction, number :direction LIMIT $17
+      AND ($16:::sort_type IS NULL OR (:sort_key, number) :comparison ($16, $17::bigint))
+    ORDER BY :sort_key :direction, number :direction LIMIT $18
 ) a
 LEFT JOIN LATERAL (
     SELECT who, action, at FROM ingest.revisions WHERE article = a.id AND version = a.version LIMIT 1

@@ -109,6 +109,8 @@ CREATE INDEX articles_newest ON ingest.articles (site, number DESC);
 CREATE INDEX articles_publish_due ON ingest.articles (publish_due_at) WHERE publish_due_at IS NOT NULL;
 CREATE INDEX articles_scheduled_for ON ingest.articles (scheduled_for) WHERE scheduled_for IS NOT NULL;
 CREATE INDEX articles_unpublish_due ON ingest.articles (unpublish_due_at) WHERE unpublish_due_at IS NOT NULL;
+CREATE INDEX articles_refused ON ingest.articles (number) WHERE refusal IS NOT NULL;
+CREATE INDEX articles_with_problem ON ingest.articles (number) WHERE schedule_error IS NOT NULL;
 
 CREATE INDEX articles_title_words ON ingest.articles USING gin (title_words);
 -- The site is the last column: a list of one site reads no rows of others.

@@ -236,3 +236,20 @@ async def test_list_by_author_finds_the_former_name(api: Any) -> None:
         assert counted["total"] == 2
     for filters in ("section=a%0Atin-tuc", "tag=a%0Ab", "author=a%0ALan%20Anh"):
         assert (await api.call("GET", f"/articles?{filters}", scope="read")).json()["articles"] == [], filters
+
+
+async def test_having_finds_live_refused_and_failed_articles(api: Any) -> None:
+    """An article with a draft above its public version is live; a refused one is until a version is approved."""
+    live, refused = await api.create("Đang đăng"), await api.create("Trả lại")
+    for article in (live, refused):
+        await api.call("POST", f"/articles/{article['id']}/submit")
+    await api.call("POST", f"/articles/{live['id']}/approve", {"version": 2}, "publish")
+    assert (await api.call("POST", f"/articles/{live['id']}/publish", {"version": 3}, "publish")).status == 200
+    assert (await api.call("PATCH", f"/articles/{live['id']}", {"version": 4, "lead": "x"})).status == 200
+    await api.call("POST", f"/articles/{refused['id']}/refuse", {"reason": "thiếu nguồn"}, "publish")
+    assert await titles(api, "having=live") == ["Đang đăng"]
+    assert await titles(api, "having=refusal&state=draft") == ["Trả lại"]
+    assert await titles(api, "having=live&having=refusal") == []
+    assert await titles(api, "having=problem") == []
+    counted = (await api.call("GET", "/articles/counts?having=live", None, "read")).json()
+    assert (counted["total"], counted["counts"]["draft"]) == (1, 1)

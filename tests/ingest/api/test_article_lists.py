@@ -34,11 +34,11 @@ def test_statements_of_every_order_are_complete() -> None:
 
 def test_values_of_filters_are_in_the_order_of_the_statement() -> None:
     """A filter that is not given is null; `mine` is the caller's name."""
-    assert ArticleFilters().values(None, LAN) == [None] * 14
+    assert ArticleFilters().values(None, LAN) == [None] * 15
     filters = ArticleFilters(state=["draft"], section="a", tag="b", author="c", q="d ", mine=True)
     values = filters.values(["haihau"], LAN)
     authors = ['[{"name":"c"}]']
-    assert values == [["haihau"], ["draft"], "a", "b", authors, "'d'", *[None] * 5, ["Lan", "5f2c81aa"], None, None]
+    assert values == [["haihau"], ["draft"], "a", "b", authors, "'d'", *[None] * 5, ["Lan", "5f2c81aa"], *[None] * 3]
 
 
 def test_values_name_sections_of_callers_who_may_not_read_all() -> None:
@@ -47,7 +47,7 @@ def test_values_name_sections_of_callers_who_may_not_read_all() -> None:
     assert ArticleFilters().values(["haihau"], of_site)[13] is None
     person = Caller("person-1", "Lan", frozenset({Grant("read", "haihau", "tin-tuc")}), person="person-1")
     values = ArticleFilters(mine=True).values(["haihau"], person)
-    assert values[11:] == [[None, "person-1"], None, ["haihau/tin-tuc"]]
+    assert values[11:] == [[None, "person-1"], None, ["haihau/tin-tuc"], None]
 
 
 def test_values_of_due_range_exclude_what_is_never_due() -> None:

@@ -71,7 +71,7 @@ async def test_filter_of_a_list_reads_an_index(filled: asyncpg.Pool, database: s
         for name, value in wanted.items():
             filters = [value if one == name else None for one in LIST_ARTICLES]
             filters[2] = authors_named(filters[2])
-            given = [sites, None, *filters, *[None] * 6, 2**62, 2**62, 20, False]
+            given = [sites, None, *filters, *[None] * 7, 2**62, 2**62, 20, False]
             if name == "q":
                 read = await rows_read(filled, SQL["matching_numbers"], value, 2_001)
                 assert read <= ROWS_READ_MAX or value == MANY["q"], (value, read)
@@ -99,17 +99,19 @@ async def test_sorted_and_filtered_lists_read_an_index(filled: asyncpg.Pool, dat
             for sites in (["haihau"], None):
                 statement = list_statement(sort, direction)
                 for after in ((None, None), (key, 2_000)):
-                    read = await rows_read(filled, statement, sites, *[None] * 13, *after, 20, False)
+                    read = await rows_read(filled, statement, sites, *[None] * 14, *after, 20, False)
                     assert read <= ROWS_READ_MAX, (sort, direction, sites, after, read)
     by_number, by_due = list_statement("number", "desc"), list_statement("due", "asc")
     now = await filled.fetchval("SELECT now()")
     for statement, given in (
-        (by_number, [["haihau"], ["draft"], *[None] * 12, 2**62, 2**62, 20, False]),
-        (by_number, [["haihau"], ["draft", "scheduled"], *[None] * 12, 2**62, 2**62, 20, False]),
-        (by_number, [["haihau"], None, *[None] * 10, [9, 709, 1409], None, 2**62, 2**62, 20, False]),
+        (by_number, [["haihau"], ["draft"], *[None] * 13, 2**62, 2**62, 20, False]),
+        (by_number, [["haihau"], ["draft", "scheduled"], *[None] * 13, 2**62, 2**62, 20, False]),
+        (by_number, [["haihau"], None, *[None] * 10, [9, 709, 1409], None, None, 2**62, 2**62, 20, False]),
+        (by_number, [["haihau"], None, *[None] * 12, ["refusal"], 2**62, 2**62, 20, False]),
+        (by_number, [["haihau"], None, *[None] * 12, ["problem"], 2**62, 2**62, 20, False]),
         (SQL["own_numbers"], [["Người 9", "5f2c81aa"], 2_001]),
         (SQL["matching_numbers"], ["'1234'", 2_001]),
-        (by_due, [["haihau"], None, *[None] * 7, now, NEVER, *[None] * 5, 20, False]),
+        (by_due, [["haihau"], None, *[None] * 7, now, NEVER, *[None] * 6, 20, False]),
     ):
         read = await rows_read(filled, statement, *given)
         assert read <= ROWS_READ_MAX, (given, read)
