@@ -81,7 +81,7 @@ async def _change_name(page: Page) -> Response:
 async def _change_password(page: Page) -> Response:
     if _raw(page, "password") != _raw(page, "repeated"):
         message = page.gettext("The two passwords are not the same.")
-        raise ApiError(422, {"detail": message, "errors": [{"field": "repeated", "message": message}]})
+        raise ApiError(422, {"detail": message, "errors": [{"field": "repeated", "fault": message}]})
     sent = {"password": _raw(page, "password"), "current_password": _raw(page, "current_password")}
     await page.api.send("PATCH", "/me", sent, csrf=page.sent_csrf)
     return page.redirect("toi", done="password")

@@ -65,7 +65,7 @@ class ApiError(Exception):
         """The messages by the first word of their field's path: `body.3.html` belongs to `body`."""
         found: dict[str, str] = {}
         for one in self.problem.get("errors") or ():
-            found.setdefault(str(one["field"]).partition(".")[0], str(one["message"]))
+            found.setdefault(str(one["field"]).partition(".")[0], str(one["fault"]))
         return found
 
 

@@ -3,9 +3,10 @@
 from typing import Any
 from uuid import uuid4
 
+import msgspec
 from starlette.responses import RedirectResponse, Response
 
-from services.ingest.content.errors import InvalidContentError
+from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.newsroom.api_client import ApiError
 from services.ingest.newsroom.article_form import (
     Form,
@@ -16,6 +17,7 @@ from services.ingest.newsroom.article_form import (
     typed_form,
 )
 from services.ingest.newsroom.article_state import STATES, STEP_TITLES, STEPS, is_live, other_steps, primary_step
+from services.ingest.newsroom.markdown import blocks_to_markdown
 from services.ingest.newsroom.pages import Page, screen
 from shared.translations import pgettext, translate
 
@@ -93,8 +95,20 @@ def _is_own_approver(page: Page) -> bool:
 
 
 def _typed(page: Page) -> Form:
+    """Return the form that somebody has sent; its body as Markdown, also if a script has sent it as blocks.
+
+    Raises:
+        InvalidContentError: the blocks of the script are not valid.
+    """
     form = page.form
-    return typed_form(page.text, page.texts, lambda name: name in form)
+    typed = typed_form(page.text, page.texts, lambda name: name in form)
+    if page.text("body_format") == "blocks":
+        try:
+            page.blocks = msgspec.json.decode(typed["body"] or "[]", type=list[dict[str, Any]])
+            typed["body"] = blocks_to_markdown(page.blocks)
+        except msgspec.MsgspecError as error:
+            raise InvalidContentError([FieldError("body", "is not a list of blocks")]) from error
+    return typed
 
 
 async def show_new(page: Page) -> Response:
@@ -107,9 +121,10 @@ async def show_new(page: Page) -> Response:
 async def create(page: Page) -> Response:
     """Create a draft; the same form sent twice makes one."""
     before = new_form()
-    form = {**before, **_typed(page)}
-    names = changed_fields(form, before)
+    form = {**before, **typed_form(page.text, page.texts, lambda name: name in page.form)}
     try:
+        form |= _typed(page)
+        names = changed_fields(form, before)
         fields = sent_fields(form, names, page.zone())
         sent = {"site": page.site_slug, "title": form["title"], "section": form["section"], **fields}
         article = await page.api.send("POST", "/articles", sent, csrf=page.sent_csrf, key=page.text("key")[:64])
@@ -133,9 +148,10 @@ async def save(page: Page) -> Response:
     article = await _read(page)
     base = await _base_version(page, article)
     before = article_form(base, page.zone())
-    form = {**before, **_typed(page)}
-    names, action = changed_fields(form, before), page.text("action")
+    form, action = before, page.text("action")
     try:
+        form = {**before, **_typed(page)}
+        names = changed_fields(form, before)
         fields = sent_fields(form, names, page.zone())
         if action == "live":
             return await _correct_live(page, article, fields, base["version"])
@@ -234,8 +250,9 @@ async def save_live(page: Page) -> Response:
     article = await _read(page)
     live = await page.api.get(f"/articles/{_id(page)}", copy="live")
     before = article_form(live, page.zone())
-    form = {**before, **_typed(page)}
+    form = before
     try:
+        form = {**before, **_typed(page)}
         fields = sent_fields(form, changed_fields(form, before), page.zone())
         if page.text("correction"):
             fields["correction"] = {"text": page.text("correction")}
@@ -267,6 +284,11 @@ def _live_page(
     )
 
 
+def _data(page: Page, article: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Return the article for the page's script: with the body that was sent, if the page shows it again."""
+    return article if page.blocks is None else {**(article or {}), "body": page.blocks}
+
+
 def _write_page(
     page: Page,
     article: dict[str, Any] | None,
@@ -294,8 +316,9 @@ def _write_page(
         "article.html",
         error.status if error else 422 if errors else 200,
         article=article,
+        data=_data(page, article),
         form=form,
-        key=str(uuid4()),
+        key=page.text("key") or str(uuid4()),
         sections=_sections(page, article),
         primary=primary,
         others=others,
@@ -368,7 +391,7 @@ async def take_step(page: Page) -> Response:
                 sent = sent_fields({"publish_at": page.text("publish_at")}, ["publish_at"], page.zone())
             await page.api.send("POST", f"/articles/{article}/{name}", sent, csrf=page.sent_csrf, version=version)
     except InvalidContentError as error:
-        problem = {"detail": str(error), "errors": [{"field": "publish_at", "message": error.errors[0].message}]}
+        problem = {"detail": str(error), "errors": [{"field": "publish_at", "fault": error.errors[0].message}]}
         return await _step_page(page, ApiError(422, problem))
     except ApiError as error:
         if error.status not in (403, 409, 412, 422, 428) or error.code == "wrong_csrf_token":

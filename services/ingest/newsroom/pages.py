@@ -132,6 +132,8 @@ class Page:
     me: dict[str, Any] | None = None
     """The caller, as `GET /api/me` shows it; None before the log-in."""
     form: FormData = field(default_factory=FormData)
+    blocks: list[dict[str, Any]] | None = None
+    """The body of an article, as a script has sent it."""
 
     @property
     def language(self) -> str:
