@@ -1,4 +1,4 @@
-"""Write: a new article, and the working version of one; the steps of the workflow, and corrections of a live page."""
+"""Write: a new article, and the working version of one."""
 
 from typing import Any
 from uuid import uuid4
@@ -16,7 +16,7 @@ from services.ingest.newsroom.article_form import (
     sent_fields,
     typed_form,
 )
-from services.ingest.newsroom.article_state import STATES, STEP_TITLES, STEPS, is_live, other_steps, primary_step
+from services.ingest.newsroom.article_state import STATES, STEP_TITLES, is_live, other_steps, primary_step
 from services.ingest.newsroom.markdown import blocks_to_markdown
 from services.ingest.newsroom.pages import Page, screen
 from shared.translations import pgettext, translate
@@ -27,7 +27,6 @@ PUBLISHING_STEPS = {
 }
 """The steps that publish an article, by its state; from any other: `publish`."""
 PREVIEW_SECONDS = 3_600
-PUBLICATION_WAIT = "6s"
 DONE = translate(
     {
         "saved": pgettext("done", "Saved."),
@@ -44,27 +43,6 @@ DONE = translate(
         "restored": pgettext("done", "The former version is back, as a draft."),
     }
 )
-EFFECTS = translate(
-    {
-        "schedule": pgettext("effect", "It is published at this time by itself, as it is now."),
-        "unschedule": pgettext("effect", "It is not published at its time, and stays approved."),
-        "refuse": pgettext("effect", "It becomes a draft again. Its author reads the reason on the desk."),
-        "unpublish": pgettext("effect", "Its address says that there is no such page. You can publish it again."),
-        "archive": pgettext(
-            "effect",
-            "Its address says that there is no such page. It is kept, apart from the current articles.",
-        ),
-        "kill": pgettext(
-            "effect",
-            "Its address says that it was withdrawn, and search engines remove it. "
-            "Only an administrator can undo this.",
-        ),
-        "discard": pgettext("effect", "It disappears from the desk. Only an administrator can bring it back."),
-        "undo": pgettext("effect", "It comes back, but is not live: publish it again to make it public."),
-    }
-)
-ASKS_REASON = ("refuse", "kill")
-MAY_HAVE_REASON = ("unpublish", "archive", "discard")
 
 
 def path_of(article: str, page: str = "") -> str:
@@ -72,18 +50,19 @@ def path_of(article: str, page: str = "") -> str:
     return f"bai-viet/{article}" + (f"/{page}" if page else "")
 
 
-def _id(page: Page) -> str:
+def article_id(page: Page) -> str:
+    """Return the ID of the article that the page is about."""
     return str(page.request.path_params["id"])
 
 
-async def _read(page: Page, **query: Any) -> dict[str, Any]:
+async def read_article(page: Page, **query: Any) -> dict[str, Any]:
     """Return the article of the page, and make its site that of the page."""
-    article: dict[str, Any] = await page.api.get(f"/articles/{_id(page)}", **query)
+    article: dict[str, Any] = await page.api.get(f"/articles/{article_id(page)}", **query)
     page.site = next((one for one in page.sites if one["slug"] == article["site"]), page.site)
     return article
 
 
-def _sections(page: Page, article: dict[str, Any] | None) -> list[dict[str, Any]]:
+def writable_sections(page: Page, article: dict[str, Any] | None) -> list[dict[str, Any]]:
     """Return the sections that the caller may write in, and the one that the article has."""
     found = list((page.site or {}).get("sections") or ())
     return [one for one in found if "write" in one["scopes"] or (article and one["slug"] == article["section"])]
@@ -94,7 +73,7 @@ def _is_own_approver(page: Page) -> bool:
     return site is None or not site.separate_approver or page.may("admin")
 
 
-def _typed(page: Page) -> Form:
+def typed_fields(page: Page) -> Form:
     """Return the form that somebody has sent; its body as Markdown, also if a script has sent it as blocks.
 
     Raises:
@@ -123,7 +102,7 @@ async def create(page: Page) -> Response:
     before = new_form()
     form = {**before, **typed_form(page.text, page.texts, lambda name: name in page.form)}
     try:
-        form |= _typed(page)
+        form |= typed_fields(page)
         names = changed_fields(form, before)
         fields = sent_fields(form, names, page.zone())
         sent = {"site": page.site_slug, "title": form["title"], "section": form["section"], **fields}
@@ -139,28 +118,28 @@ async def create(page: Page) -> Response:
 
 async def show_article(page: Page) -> Response:
     """Show the working version."""
-    article = await _read(page)
+    article = await read_article(page)
     return _write_page(page, article, article_form(article, page.zone()))
 
 
 async def save(page: Page) -> Response:
     """Save what has changed, then take the step whose button was pressed."""
-    article = await _read(page)
+    article = await read_article(page)
     base = await _base_version(page, article)
     before = article_form(base, page.zone())
     form, action = before, page.text("action")
     try:
-        form = {**before, **_typed(page)}
+        form = {**before, **typed_fields(page)}
         names = changed_fields(form, before)
         fields = sent_fields(form, names, page.zone())
         if action == "live":
-            return await _correct_live(page, article, fields, base["version"])
+            return await correct_live(page, article, fields, base["version"])
         if not names:
             return await _step_after_save(page, article, action, "unchanged")
         note = page.text("note")
         sent = {**fields, **({"note": note} if note else {})}
         article = await page.api.send(
-            "PATCH", f"/articles/{_id(page)}", sent, csrf=page.sent_csrf, version=base["version"]
+            "PATCH", f"/articles/{article_id(page)}", sent, csrf=page.sent_csrf, version=base["version"]
         )
     except InvalidContentError as error:
         return _write_page(page, article, form, errors={one.field: one.message for one in error.errors})
@@ -178,13 +157,13 @@ async def _base_version(page: Page, article: dict[str, Any]) -> dict[str, Any]:
     named = page.text("version")
     if not named.isdigit() or int(named) == article["version"]:
         return article
-    found: dict[str, Any] = await page.api.get(f"/articles/{_id(page)}/revisions/{named}")
+    found: dict[str, Any] = await page.api.get(f"/articles/{article_id(page)}/revisions/{named}")
     return found
 
 
 async def _conflict(page: Page, form: Form, names: list[str], error: ApiError) -> Response:
     """Show both texts: the form keeps what this person has changed, and has the others' changes elsewhere."""
-    article = await _read(page)
+    article = await read_article(page)
     theirs = article_form(article, page.zone())
     parts = [part for part in form if any(part == name or part.startswith(f"{name}_") for name in names)]
     mine = {part: form[part] for part in parts}
@@ -208,7 +187,7 @@ async def _step_after_save(page: Page, article: dict[str, Any], action: str, don
         if error.status not in (403, 409, 412, 422) or error.code == "wrong_csrf_token":
             raise
         page.request.path_params["id"] = article["id"]
-        article = await _read(page)
+        article = await read_article(page)
         return _write_page(
             page, article, article_form(article, page.zone()), error=error, notice=DONE[page.language]["saved"]
         )
@@ -227,7 +206,7 @@ async def _take_steps(page: Page, article: dict[str, Any], action: str) -> dict[
     return article
 
 
-async def _correct_live(page: Page, article: dict[str, Any], fields: dict[str, Any], version: int) -> Response:
+async def correct_live(page: Page, article: dict[str, Any], fields: dict[str, Any], version: int) -> Response:
     """Change the live page at once."""
     if not fields:
         return page.redirect(path_of(article["id"]), done="unchanged")
@@ -236,52 +215,6 @@ async def _correct_live(page: Page, article: dict[str, Any], fields: dict[str, A
         "PATCH", f"/articles/{article['id']}/live", sent, csrf=page.sent_csrf, version=version
     )
     return page.redirect(path_of(article["id"], "len-trang"), version=changed["version"])
-
-
-async def show_live(page: Page) -> Response:
-    """Show the live version in a form that changes it at once, beside a draft that stays as it is."""
-    article = await _read(page)
-    live = await page.api.get(f"/articles/{_id(page)}", copy="live")
-    return _live_page(page, article, article_form(live, page.zone()))
-
-
-async def save_live(page: Page) -> Response:
-    """Change the live version at once."""
-    article = await _read(page)
-    live = await page.api.get(f"/articles/{_id(page)}", copy="live")
-    before = article_form(live, page.zone())
-    form = before
-    try:
-        form = {**before, **_typed(page)}
-        fields = sent_fields(form, changed_fields(form, before), page.zone())
-        if page.text("correction"):
-            fields["correction"] = {"text": page.text("correction")}
-        return await _correct_live(page, article, fields, int(page.text("version") or article["version"]))
-    except InvalidContentError as error:
-        return _live_page(page, article, form, errors={one.field: one.message for one in error.errors})
-    except ApiError as error:
-        if error.status not in (403, 409, 412, 413, 422) or error.code == "wrong_csrf_token":
-            raise
-        return _live_page(page, article, form, error=error)
-
-
-def _live_page(
-    page: Page,
-    article: dict[str, Any],
-    form: Form,
-    *,
-    error: ApiError | None = None,
-    errors: dict[str, str] | None = None,
-) -> Response:
-    return page.render(
-        "live.html",
-        error.status if error else 422 if errors else 200,
-        article=article,
-        form=form,
-        sections=_sections(page, article),
-        errors=errors or (error.field_errors if error else {}),
-        problem=str(error) if error else None,
-    )
 
 
 def _data(page: Page, article: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -319,7 +252,7 @@ def _write_page(
         data=_data(page, article),
         form=form,
         key=page.text("key") or str(uuid4()),
-        sections=_sections(page, article),
+        sections=writable_sections(page, article),
         primary=primary,
         others=others,
         may_write=may_write,
@@ -334,80 +267,9 @@ def _write_page(
     )
 
 
-async def show_publication(page: Page) -> Response:
-    """Wait a moment until the public address serves a version, and show it."""
-    article = await _read(page)
-    version = page.query("version")
-    status = await page.api.get(
-        f"/articles/{_id(page)}/publication", wait=PUBLICATION_WAIT, version=version if version.isdigit() else None
-    )
-    return page.render("publication.html", article=article, publication=status)
-
-
-async def show_step(page: Page) -> Response:
-    """Ask before a step: what readers will see, and why."""
-    return await _step_page(page)
-
-
-async def _step_page(page: Page, error: ApiError | None = None) -> Response:
-    step = STEPS.get(str(page.request.path_params["step"]))
-    if step is None or not step.asks:
-        return page.render("message.html", 404, reason="not_found", detail="")
-    article = await _read(page)
-    time = page.text("publish_at") or page.field_time(article.get("scheduled_for") or article.get("publish_at"))
-    return page.render(
-        "step.html",
-        200 if error is None else error.status,
-        article=article,
-        step=step,
-        title=STEP_TITLES[page.language][step.name],
-        effect=EFFECTS[page.language][step.name],
-        asks_reason=step.name in ASKS_REASON,
-        may_have_reason=step.name in MAY_HAVE_REASON,
-        time=time,
-        errors={} if error is None else error.field_errors,
-        problem=None if error is None else str(error),
-    )
-
-
-async def take_step(page: Page) -> Response:
-    """Take a step that was confirmed."""
-    name, article = str(page.request.path_params["step"]), _id(page)
-    if name not in STEPS or not STEPS[name].asks:
-        return page.render("message.html", 404, reason="not_found", detail="")
-    reason, version = page.text("reason"), page.text("version") or None
-    try:
-        if name == "discard":
-            await page.api.send(
-                "DELETE", f"/articles/{article}", csrf=page.sent_csrf, version=version, note=reason or None
-            )
-            return page.redirect("", done="discard")
-        sent: dict[str, Any] = {"reason": reason} if reason else {}
-        if name == "undo":
-            await page.api.send("POST", f"/articles/{article}/restore", {}, csrf=page.sent_csrf)
-        else:
-            if name == "schedule":
-                await _read(page)
-                sent = sent_fields({"publish_at": page.text("publish_at")}, ["publish_at"], page.zone())
-            await page.api.send("POST", f"/articles/{article}/{name}", sent, csrf=page.sent_csrf, version=version)
-    except InvalidContentError as error:
-        problem = {"detail": str(error), "errors": [{"field": "publish_at", "fault": error.errors[0].message}]}
-        return await _step_page(page, ApiError(422, problem))
-    except ApiError as error:
-        if error.status not in (403, 409, 412, 422, 428) or error.code == "wrong_csrf_token":
-            raise
-        return await _step_page(page, error)
-    return page.redirect(path_of(article), done=name)
-
-
 ROUTES = [
     screen("bai-viet/moi", show_new),
     screen("bai-viet/moi", create, ("POST",)),
     screen("bai-viet/{id}", show_article),
     screen("bai-viet/{id}", save, ("POST",)),
-    screen("bai-viet/{id}/dang-dang", show_live),
-    screen("bai-viet/{id}/dang-dang", save_live, ("POST",)),
-    screen("bai-viet/{id}/len-trang", show_publication),
-    screen("bai-viet/{id}/buoc/{step}", show_step),
-    screen("bai-viet/{id}/buoc/{step}", take_step, ("POST",)),
 ]

@@ -23,7 +23,7 @@ FIELD_NAMES = translate(
         "also_in": pgettext("field", "Also in"),
         "tags": pgettext("field", "Tags"),
         "authors": pgettext("field", "Authors"),
-        "source": pgettext("field", "Source"),
+        "source": pgettext("field", "Source of the text"),
         "lead_image": pgettext("field", "Picture for lists"),
         "slug": pgettext("field", "Address"),
         "seo": pgettext("field", "Search engines"),
@@ -58,6 +58,7 @@ BLOCK_NAMES = translate(
     }
 )
 _WORD = re.compile(r"\w+|\s+|[^\w\s]")
+_LETTERS = re.compile(r"\w+")
 _TAG = re.compile(r"<[^>]*>")
 
 Op = Literal["same", "removed", "added"]
@@ -196,11 +197,11 @@ def _pairs(ones: Sequence[_Keyed], others: Sequence[_Keyed]) -> Iterator[tuple[_
 def _nearest(ones: Sequence[_Keyed], at: int, other: _Keyed, count: int) -> int | None:
     if len(ones) * count > PAIRS_MAX:
         return at if at < len(ones) and ones[at][0] == other[0] else None
-    words = _WORD.findall(other[1])
+    words = _LETTERS.findall(other[1])
     best, ratio_best = None, SAME_RATIO_MIN
     for number in range(at, len(ones)):
         if ones[number][0] == other[0]:
-            ratio = SequenceMatcher(None, _WORD.findall(ones[number][1]), words, autojunk=False).ratio()
+            ratio = SequenceMatcher(None, _LETTERS.findall(ones[number][1]), words, autojunk=False).ratio()
             if ratio > ratio_best:
                 best, ratio_best = number, ratio
     return best

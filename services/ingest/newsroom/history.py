@@ -1,10 +1,8 @@
 """The history of an article: who changed what, when and why; compare two versions, restore one."""
 
-from typing import Any
-
 from starlette.responses import Response
 
-from services.ingest.newsroom.article import path_of
+from services.ingest.newsroom.article import article_id, path_of, read_article
 from services.ingest.newsroom.article_state import STATES
 from services.ingest.newsroom.comparison import compare
 from services.ingest.newsroom.desk import CHANGES
@@ -13,20 +11,12 @@ from services.ingest.newsroom.pages import Page, screen
 ROWS = 50
 
 
-def _id(page: Page) -> str:
-    return str(page.request.path_params["id"])
-
-
-async def _read(page: Page) -> dict[str, Any]:
-    article: dict[str, Any] = await page.api.get(f"/articles/{_id(page)}")
-    page.site = next((one for one in page.sites if one["slug"] == article["site"]), page.site)
-    return article
-
-
 async def show_history(page: Page) -> Response:
     """List the versions, newest first."""
-    article = await _read(page)
-    found = await page.api.get(f"/articles/{_id(page)}/revisions", limit=ROWS, cursor=page.query("cursor") or None)
+    article = await read_article(page)
+    found = await page.api.get(
+        f"/articles/{article_id(page)}/revisions", limit=ROWS, cursor=page.query("cursor") or None
+    )
     return page.render(
         "history.html",
         article=article,
@@ -39,11 +29,11 @@ async def show_history(page: Page) -> Response:
 
 async def show_comparison(page: Page) -> Response:
     """Show what differs between two versions, word by word."""
-    article = await _read(page)
+    article = await read_article(page)
     versions = sorted(int(one) for one in (page.query("from"), page.query("to")) if one.isdigit())
     if len(versions) < 2:
         return page.redirect(path_of(article["id"], "lich-su"))
-    before, after = [await page.api.get(f"/articles/{_id(page)}/revisions/{one}") for one in versions]
+    before, after = [await page.api.get(f"/articles/{article_id(page)}/revisions/{one}") for one in versions]
     return page.render(
         "comparison.html",
         article=article,
@@ -56,8 +46,8 @@ async def show_comparison(page: Page) -> Response:
 async def restore(page: Page) -> Response:
     """Make the content of a former version the working version, as a draft."""
     sent = {"version": int(page.text("version")), "note": page.text("note")}
-    await page.api.send("POST", f"/articles/{_id(page)}/restore", sent, csrf=page.sent_csrf)
-    return page.redirect(path_of(_id(page)), done="restored")
+    await page.api.send("POST", f"/articles/{article_id(page)}/restore", sent, csrf=page.sent_csrf)
+    return page.redirect(path_of(article_id(page)), done="restored")
 
 
 ROUTES = [

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.responses import Response
 
 from services.ingest.newsroom.api_client import ApiError
-from services.ingest.newsroom.article import path_of
+from services.ingest.newsroom.article import article_id, path_of, read_article
 from services.ingest.newsroom.article_state import STATES, is_live
 from services.ingest.newsroom.comparison import compare
 from services.ingest.newsroom.pages import Page, screen
@@ -19,8 +19,7 @@ async def show_review(page: Page) -> Response:
 
 
 async def _review_page(page: Page, error: ApiError | None = None) -> Response:
-    article: dict[str, Any] = await page.api.get(f"/articles/{page.request.path_params['id']}")
-    page.site = next((one for one in page.sites if one["slug"] == article["site"]), page.site)
+    article = await read_article(page)
     live = None
     if is_live(article):
         live = await page.api.get(f"/articles/{article['id']}", copy="live")
@@ -42,7 +41,7 @@ async def _review_page(page: Page, error: ApiError | None = None) -> Response:
 
 async def decide(page: Page) -> Response:
     """Approve the version that was read, approve and publish it, or return it with a reason."""
-    article, action = str(page.request.path_params["id"]), page.text("action")
+    article, action = article_id(page), page.text("action")
     version: Any = page.text("version")
     if action not in ACTIONS:
         return page.redirect(path_of(article, "duyet"))

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from services.ingest.newsroom import account, article, desk, history, login, review
+from services.ingest.newsroom import account, article, desk, history, live_page, login, people, review, steps
 from services.ingest.newsroom.api_client import HttpTransport
 from services.ingest.newsroom.pages import ROOT, STATIC_ROUTE, Newsroom
 from services.ingest.settings import IngestSettings
@@ -22,8 +22,11 @@ def newsroom_app(newsroom: Newsroom) -> Starlette:
         *account.ROUTES,
         *desk.ROUTES,
         *article.ROUTES,
+        *steps.ROUTES,
+        *live_page.ROUTES,
         *review.ROUTES,
         *history.ROUTES,
+        *people.ROUTES,
     ]
     app = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
     app.state.newsroom = newsroom

@@ -43,7 +43,7 @@ async def test_two_steps_are_switched_on_with_a_code_that_needs_no_script(pages:
 
 
 async def test_password_and_language_are_changed(pages: Pages, newsroom: Newsroom) -> None:
-    """A wrong current password is refused in words; the language of the pages follows the person."""
+    """A wrong current password is refused with the reason; the language of the pages follows the person."""
     visitor = await opened(pages, newsroom)
     shown = await visitor.open("toi")
     new = {"password": "mật khẩu mới rất dài", "repeated": "mật khẩu mới rất dài"}

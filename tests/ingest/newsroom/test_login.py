@@ -5,7 +5,6 @@ from typing import Any
 from services.ingest.auth.account_links import create_link
 from services.ingest.auth.totp import code_at
 from tests.ingest.conftest import HTTPS, PASSWORD, Newsroom
-from tests.ingest.newsroom.conftest import Pages
 
 
 async def test_log_in_opens_the_page_that_was_asked_for(visit: Any, newsroom: Newsroom) -> None:
@@ -71,33 +70,3 @@ async def test_invitation_sets_name_and_password(visit: Any, newsroom: Newsroom)
     await visitor.open("dang-nhap")
     shown = await visitor.submit("dang-nhap", email=person.email, password=PASSWORD)
     assert "Lê Văn Nam" in shown.text
-
-
-async def test_pages_have_strict_policies(visit: Any, pages: Pages) -> None:
-    """No page is stored, framed or indexed, and none has inline scripts or styles."""
-    visitor = await visit("admin")
-    for path in ("", "bai-viet/moi", "dang-nhap"):
-        shown = await visitor.open(path)
-        assert shown.status == 200
-        assert "require-trusted-types-for 'script'" in shown.headers["content-security-policy"]
-        assert "frame-ancestors 'none'" in shown.headers["content-security-policy"]
-        assert shown.headers["cache-control"] == "no-store"
-        assert shown.headers["x-robots-tag"] == "noindex"
-        assert " style=" not in shown.html
-        assert "<style" not in shown.html
-        assert " onclick" not in shown.html
-
-
-async def test_page_without_its_api_keeps_the_form(visit: Any, pages: Pages) -> None:
-    """While the editor API does not answer, the page says so, and what was typed is in it."""
-    visitor = await visit("write:haihau")
-    await visitor.open("bai-viet/moi")
-    pages.is_away = True
-    shown = await visitor.submit("write", title="Chợ Cồn", body="Đoạn dài. " * 20, section="tin-tuc")
-    assert shown.status == 503
-    assert "Không mất gì cả" in shown.text
-    assert "Đoạn dài. Đoạn dài." in shown.html
-    pages.is_away = False
-    shown = await visitor.submit({"action": "", "fields": [*shown.form()["fields"]]}, csrf=visitor.browser.csrf)
-    assert shown.status == 200
-    assert ("title", "Chợ Cồn") in shown.form("write")["fields"]

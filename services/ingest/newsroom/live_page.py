@@ -1,0 +1,63 @@
+"""Corrections of a live page, and its settings: public at once, beside a draft that stays as it is."""
+
+from typing import Any
+
+from starlette.responses import Response
+
+from services.ingest.content.errors import InvalidContentError
+from services.ingest.newsroom.api_client import ApiError
+from services.ingest.newsroom.article import article_id, correct_live, read_article, typed_fields, writable_sections
+from services.ingest.newsroom.article_form import Form, article_form, changed_fields, sent_fields
+from services.ingest.newsroom.pages import Page, screen
+
+
+async def show_live(page: Page) -> Response:
+    """Show the live version in a form that changes it at once, beside a draft that stays as it is."""
+    article = await read_article(page)
+    live = await page.api.get(f"/articles/{article_id(page)}", copy="live")
+    return _live_page(page, article, article_form(live, page.zone()))
+
+
+async def save_live(page: Page) -> Response:
+    """Change the live version at once."""
+    article = await read_article(page)
+    live = await page.api.get(f"/articles/{article_id(page)}", copy="live")
+    before = article_form(live, page.zone())
+    form = before
+    try:
+        form = {**before, **typed_fields(page)}
+        fields = sent_fields(form, changed_fields(form, before), page.zone())
+        if page.text("correction"):
+            fields["correction"] = {"text": page.text("correction")}
+        return await correct_live(page, article, fields, int(page.text("version") or article["version"]))
+    except InvalidContentError as error:
+        return _live_page(page, article, form, errors={one.field: one.message for one in error.errors})
+    except ApiError as error:
+        if error.status not in (403, 409, 412, 413, 422) or error.code == "wrong_csrf_token":
+            raise
+        return _live_page(page, article, form, error=error)
+
+
+def _live_page(
+    page: Page,
+    article: dict[str, Any],
+    form: Form,
+    *,
+    error: ApiError | None = None,
+    errors: dict[str, str] | None = None,
+) -> Response:
+    return page.render(
+        "live.html",
+        error.status if error else 422 if errors else 200,
+        article=article,
+        form=form,
+        sections=writable_sections(page, article),
+        errors=errors or (error.field_errors if error else {}),
+        problem=str(error) if error else None,
+    )
+
+
+ROUTES = [
+    screen("bai-viet/{id}/dang-dang", show_live),
+    screen("bai-viet/{id}/dang-dang", save_live, ("POST",)),
+]

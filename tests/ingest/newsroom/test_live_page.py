@@ -1,0 +1,25 @@
+"""Corrections of a live page, and its settings, by plain forms."""
+
+from typing import Any
+
+from tests.ingest.newsroom.conftest import Pages
+from tests.ingest.newsroom.test_article import write
+
+
+async def test_live_page_is_corrected_beside_a_draft(visit: Any, pages: Pages) -> None:
+    """The draft stays a draft and gets the same change; what is invalid is shown beside what was typed."""
+    editor = await visit("publish:haihau", name="Minh")
+    article = await write(editor, action="publish")
+    await editor.open(f"bai-viet/{article}")
+    await editor.submit("write", lead="Sapo của bản sau.", action="save")
+    shown = await editor.open(f"bai-viet/{article}/dang-dang")
+    assert dict(shown.form()["fields"])["lead"] == "Sáng nay."
+    await editor.submit(title="Tựa đã sửa", pinned_until="2030-01-02T07:30")
+    stored = (await pages.api.call("GET", f"/articles/{article}", None, "read")).json()
+    live = (await pages.api.call("GET", f"/articles/{article}?copy=live", None, "read")).json()
+    assert (live["title"], live["lead"], live["pinned_until"]) == ("Tựa đã sửa", "Sáng nay.", "2030-01-02T00:30:00Z")
+    assert (stored["title"], stored["lead"], stored["state"]) == ("Tựa đã sửa", "Sapo của bản sau.", "draft")
+    await editor.open(f"bai-viet/{article}/dang-dang")
+    shown = await editor.submit(slug="Không Hợp Lệ", title="Tựa mới")
+    assert shown.status == 422
+    assert ("title", "Tựa mới") in shown.form()["fields"]
