@@ -14,9 +14,8 @@ ROWS = 50
 async def show_history(page: Page) -> Response:
     """List the versions, newest first."""
     article = await read_article(page)
-    found = await page.api.get(
-        f"/articles/{article_id(page)}/revisions", limit=ROWS, cursor=page.query("cursor") or None
-    )
+    cursor = page.query("cursor") or None
+    found = await page.api.get(f"/articles/{article_id(page)}/revisions", limit=ROWS, cursor=cursor)
     return page.render(
         "history.html",
         article=article,

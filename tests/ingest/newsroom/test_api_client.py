@@ -28,7 +28,7 @@ class Recorder(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(content)
 
-    do_GET = do_POST
+    do_GET = do_POST  # noqa: N815 - the name that the server looks for
 
     def log_message(self, *_: Any) -> None:
         pass
