@@ -78,7 +78,7 @@ async def find_articles(settings: StatsSettings, given: argparse.Namespace) -> S
     """Return the step that compares the articles of Postgres and of Kafka. It is never wrong to run it."""
     command = ("ingest", "republish", *(("--after-restore",) if given.after_restore else ()))
     return Step(
-        "Articles and opening balances may be in Kafka alone or in Postgres alone.",
+        "Articles, opening balances and the structure of sites may be in Kafka alone or in Postgres alone.",
         "takes over what Postgres lacks, and sends again what Kafka lacks; ingest must be running",
         command,
     )

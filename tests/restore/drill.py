@@ -1,7 +1,8 @@
 """The restore drill: a portal of its own is backed up, goes on, and loses one or both of its stores.
 
 Postgres is dumped and restored, and the commands are run, as docs/backup.md has them; an older Kafka is a copy of its
-data. An oracle knows each version and number that the API has given, what is public, and each view and adjustment.
+data. An oracle knows each version and number that the API has given, what is public, and each view and adjustment;
+tests/restore/newsroom.py has the structure of the site.
 """
 
 import copy
@@ -30,6 +31,7 @@ from tests.conftest import (
     wait_for,
 )
 from tests.e2e.conftest import Editors
+from tests.restore.newsroom import ARTICLE, Newsroom
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs/backup.md").read_text(encoding="utf-8")
@@ -115,7 +117,7 @@ class Portal:
         self._environment = {**os.environ, **own}
         self._port = port
         self._system: System | None = None
-        self._oracle = Oracle()
+        self._oracle, self._newsroom = Oracle(), Newsroom()
         self._ids: dict[str, str] = {}
         self._states: dict[str, State] = {"none": State(0, 0, {})}
         self._postgres = Postgres(self.home / "postgres", port + 6)
@@ -207,7 +209,7 @@ class Portal:
     def write(self, name: str, title: str, *, publish: bool = False) -> None:
         """Create an article or change its title, and publish it."""
         if name not in self._ids:
-            self._ids[name] = self._oracle.record(self._editors.create(title))["id"]
+            self._ids[name] = self._oracle.record(self._editors.create(title, **ARTICLE))["id"]
         else:
             sent = {"title": title, "version": self.read(name)["version"]}
             answer = self._editors.call("PATCH", f"/articles/{self._ids[name]}", sent)
@@ -255,6 +257,7 @@ class Portal:
         self.write("draft", "Bản thảo một")
         self.view(5)
         self.adjust(100)
+        self._newsroom.work(self.system, self._editors)
         wait_for(lambda: self.total() == 105, WAIT_SECONDS, "the views before the backup")
         pages = {self.path("corrected"): "Bài sẽ đính chính", self.path("killed"): "Bài sẽ gỡ"}
         self._states["old"] = State(5, 100, dict(pages))
@@ -272,6 +275,7 @@ class Portal:
         self.write("later draft", "Bản thảo sau khi sao lưu")
         self.view(7)
         self.adjust(1_000)
+        self._newsroom.work_on(self.system, self._editors)
         wait_for(lambda: self.total() == 1_112, WAIT_SECONDS, "the views after the backup")
         live = {self.path("corrected"): "Bài đã đính chính", self.path("later"): "Bài sau khi sao lưu", gone: None}
         self._states["new"] = State(12, 1_100, live)
@@ -297,6 +301,7 @@ class Portal:
         wait_for(lambda: self.total() == total, WAIT_SECONDS, f"{total} views and adjustments")
         for path, title in state.pages.items():
             self.check_page(path, title)
+        self._newsroom.check(self.system, self._editors, pair.state(), pair.postgres)
         known = {"old": ["corrected", "killed"], "new": ["corrected", "killed", "later"], "none": []}[pair.state()]
         for name in known:
             self.read(name)
