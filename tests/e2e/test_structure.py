@@ -33,7 +33,7 @@ def test_renamed_section_reaches_pages_and_statistics(system: Any, editors: Any,
     """One request moves the section everywhere: pages, feeds, redirects and the filter of the statistics."""
     wait(lambda: system.get(published, host=HOST).status == 200, 30, "the article")
     sections = call(editors, "GET", f"/sections?site={SITE}").json()["sections"]
-    assert [one["slug"] for one in sections] == ["tin-tuc"], "seeded from the configuration"
+    assert "tin-tuc" in [one["slug"] for one in sections], "seeded from the configuration"
     sent = {"slug": "thoi-su", "name": "Thời sự"}
     call(editors, "PATCH", f"/sections/tin-tuc?site={SITE}", sent, if_match="*")
     wait(lambda: "Thời sự" in system.get(published, host=HOST).text, 30, "the new name")

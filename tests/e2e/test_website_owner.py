@@ -19,6 +19,7 @@ def test_views_without_an_article_count_for_their_pages(
     system: Any, wait: Callable[..., Any], new_id: Callable[[], str]
 ) -> None:
     """All spellings of a path are one page, on the page, in JSON and in the list; private segments are hidden."""
+    before = system.counter(SITE, measure="views")["total"]
     spellings = ("/gi%E1%BB%9Bi-thi%E1%BB%87u", "/giới-thiệu?utm=x", "//giới-thiệu#a")
     for path in (*spellings, "/don-hang/123e4567-e89b-12d3-a456-426614174000"):
         sent = system.post_events(view(new_id, path), origin="https://giaothuy.example")
@@ -28,11 +29,13 @@ def test_views_without_an_article_count_for_their_pages(
         answer = system.get(f"/stats/{SITE}/pages?period=always", **TOKEN).json()
         return {one["page"]: one for one in answer["pages"]}
 
-    wait(lambda: pages().get("/don-hang/*", {}).get("views") == 1, 70, "the pages")
+    wait(lambda: system.counter(SITE, measure="views")["total"] == before + 4, 30, "the views")
+    wait(lambda: pages().get("/don-hang/*", {}).get("views") == 1, 70, "the pages")  # the report is cached for a minute
     introduction = pages()["/giới-thiệu"]
     assert introduction["views"] == 3
     assert introduction["url"] == "https://giaothuy.example/" + urllib.parse.quote("giới-thiệu")
-    assert system.get(f"/stats/{SITE}/top?period=always", **TOKEN).json()["articles"] == []
+    articles = system.get(f"/stats/{SITE}/top?period=always", **TOKEN).json()["articles"]
+    assert not [one for one in articles if one["article"].startswith("/")]
     assert system.get(f"/stats/{SITE}/pages").status == 401
 
 
