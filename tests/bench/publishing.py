@@ -90,13 +90,13 @@ class EditorClient:
 def publish_live(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
     """Publish ten changes a second among 10,000 articles, until article, home and section list show each of them."""
     with infrastructure.broker("publish_live") as kafka, infrastructure.counting(kafka) as copy:
-        _import_articles(copy, options.articles, options.seed)
         ingest = copy.start("articles", service="ingest")
+        _import_articles(copy, options.articles, options.seed)
         builder, site = copy.start("builder", service="render"), copy.start("site", service="render")
         begun = time.monotonic()
         _wait_until_built(builder, site, options.articles)
         print(f"  {options.articles:,} articles were on their pages after {time.monotonic() - begun:.0f} s", flush=True)
-        token = _run(copy, "token", "create", "--name", "Bench", "--scope", "admin").strip()
+        token = run_ingest(copy, "token", "create", "--name", "Bench", "--scope", "admin").strip()
         api = http.client.HTTPConnection("127.0.0.1", ingest.port)
         last = _call(api, "GET", "/api/articles?limit=100", token)["articles"]  # a batch of the import
         newest = sorted(last, key=lambda one: str(one["published_at"]), reverse=True)[:EDITORS]
@@ -132,7 +132,7 @@ def _import_articles(copy: Counting, count: int, seed: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "newsroom.ndjson"
         file.write_text("\n".join(_line(one) for one in articles(count, seed)), encoding="utf-8")
-        _run(copy, "import", str(file), "--site", SAMPLE_SITE.slug, "--publish")
+        run_ingest(copy, "import", str(file), "--site", SAMPLE_SITE.slug, "--publish")
 
 
 def _line(article: Article) -> str:
@@ -150,7 +150,7 @@ def _line(article: Article) -> str:
     return json.dumps(item, ensure_ascii=False)
 
 
-def _run(copy: Counting, *command: str) -> str:
+def run_ingest(copy: Counting, *command: str) -> str:
     """Run a command of ingest and return its output."""
     environment = {**os.environ, **copy.environment}
     program = [sys.executable, "-m", "services.ingest", *command]
