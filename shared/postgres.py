@@ -58,6 +58,19 @@ def read_queries(package: str, file: str = "sql/queries.sql") -> NamedQueries:
     return queries
 
 
+class _PooledConnection(asyncpg.Connection):
+    """A connection that is lent again as it is: resetting its session would double the number of statements.
+
+    An open transaction is rolled back and listeners are forgotten in any case. Nothing else may outlast the loan:
+    settings are local to transactions, and whatever takes a lock or listens ends it.
+    """
+
+    __slots__ = ()
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
 async def open_pool(
     url: str,
     *,
@@ -83,6 +96,7 @@ async def open_pool(
     pool = await retry_until_done(
         lambda: asyncpg.create_pool(
             url,
+            connection_class=_PooledConnection,
             min_size=1 if wait else 0,
             timeout=CONNECT_SECONDS,
             max_size=size,

@@ -7,7 +7,7 @@ from shared.metrics import LOOP_LAG, POOL
 from shared.postgres import POOLS
 
 SAMPLE_SECONDS = 1.0
-COLLECT_SECONDS = 60.0
+COLLECT_SECONDS = 300.0
 COLLECT_SHARE = 0.001
 """Of the time, at most, that searches for garbage may take."""
 
@@ -28,7 +28,7 @@ async def sample_process() -> None:
 
 
 async def collect_garbage() -> None:
-    """Free the cycles of objects that nothing refers to, about once a minute, until the task is cancelled.
+    """Free the cycles of objects that nothing refers to, every few minutes, until the task is cancelled.
 
     An error refers to the frames that it passed, and they to their batches of records: after some outages of Kafka that
     is most of a counter's memory. Python itself searches among the objects that have survived only after their number

@@ -287,7 +287,8 @@ SELECT pg_try_advisory_lock(hashtext('ingest.outbox'))
 SET idle_session_timeout = '20s'
 
 -- name: release_relay
-SELECT pg_advisory_unlock(hashtext('ingest.outbox'))
+SELECT pg_advisory_unlock(hashtext('ingest.outbox'));
+RESET idle_session_timeout
 
 -- name: read_outbox
 SELECT id, topic, key, value, headers FROM ingest.outbox ORDER BY id LIMIT $1
