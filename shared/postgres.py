@@ -41,6 +41,8 @@ POOLS: set[asyncpg.Pool] = set()
 """The pools that this process opened, for its metrics; `shared/process_metrics.py` drops those that were closed."""
 
 CONNECT_SECONDS = 5.0
+IDLE_SECONDS = 60.0
+"""After which an unused connection is closed: each is a process of Postgres with some megabytes."""
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 
 
@@ -100,6 +102,7 @@ async def open_pool(
             min_size=1 if wait else 0,
             timeout=CONNECT_SECONDS,
             max_size=size,
+            max_inactive_connection_lifetime=IDLE_SECONDS,
             command_timeout=statement_timeout_seconds + 2,
             server_settings={
                 "role": role,

@@ -77,7 +77,10 @@ class Settings(BaseSettings):
     )
     trusted_proxies: TrustedProxies = Field(default=(), description="Networks whose X-Forwarded-For is trusted")
     revision: str = Field(
-        default="unknown", pattern=r"^[\w.+-]{1,64}$", description="Of the source, for the metric presstally_build_info"
+        default="unknown",
+        # Not \w: with all letters of Unicode, repeated, the compiled pattern would take 6 MB in each process.
+        pattern=r"^[A-Za-z0-9_.+-]{1,64}$",
+        description="Of the source, for the metric presstally_build_info",
     )
     log_level: str = Field(
         default="info", pattern="^(debug|info|warning|error)$", description="Least severe level logged"
