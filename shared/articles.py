@@ -4,7 +4,7 @@ Fields that were added later have a default, so that an old message still decode
 Lengths are in characters after NFC, sizes in pixels, times in UTC.
 """
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -286,6 +286,17 @@ def is_public(article: Article, now: datetime) -> bool:
 def is_undated(article: Article) -> bool:
     """Return whether nobody knows when the article was first public, as of an old page without a date."""
     return article.published_at is None and article.date_precision == "unknown"
+
+
+UNDATED = datetime(1800, 1, 1, tzinfo=UTC)
+"""The sort key of articles whose date is unknown: below every dated one."""
+
+
+def sort_time(article: Article) -> datetime:
+    """Return the sort key of lists: when the article was first public, here or elsewhere, or UNDATED."""
+    if is_undated(article):
+        return UNDATED
+    return article.published_at or article.first_published_at or article.modified_at
 
 
 def article_path(article: Article) -> str:

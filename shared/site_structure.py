@@ -24,6 +24,7 @@ from shared.articles import (
     SectionSlug,
 )
 from shared.events import SiteSlug
+from shared.front_page import FrontPage
 from shared.slugs import SLUG_CHARACTERS_MAX, name_slug
 
 Kind = Literal["section", "tag", "author"]
@@ -110,6 +111,7 @@ class SiteStructure(msgspec.Struct, frozen=True, kw_only=True, tag="structure", 
     """Slugs given up by sections, each with the slug that has its articles now."""
     tag_aliases: dict[str, str] = {}
     author_aliases: dict[str, str] = {}
+    front_page: FrontPage = FrontPage()
 
 
 class StaticPage(msgspec.Struct, frozen=True, kw_only=True, tag="page", tag_field="type"):

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from services.ingest.api.account_schemas import ACCOUNT_TYPES
 from services.ingest.api.bulk_schemas import BulkResult
 from services.ingest.api.editing_schemas import EDITING_TYPES
+from services.ingest.api.front_page_schemas import FRONT_PAGE_TYPES
 from services.ingest.api.structure_schemas import STRUCTURE_TYPES
 from services.ingest.api.webhook_schemas import WEBHOOK_TYPES
 from services.ingest.articles.carry_over import Conflict
@@ -341,6 +342,7 @@ _TYPES = (
     BulkResult,
     ProblemDocument,
     *EDITING_TYPES,
+    *FRONT_PAGE_TYPES,
     *STRUCTURE_TYPES,
     *WEBHOOK_TYPES,
     *ACCOUNT_TYPES,

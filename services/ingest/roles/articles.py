@@ -23,6 +23,7 @@ from services.ingest.api import (
     discard_routes,
     documentation,
     file_routes,
+    front_page_routes,
     history_routes,
     import_routes,
     live_routes,
@@ -120,7 +121,7 @@ def editor_api(context: ApiContext) -> FastAPI:
     api.include_router(media_routes.router)
     api.include_router(file_routes.router)
     api.include_router(import_routes.router)
-    for structure in (section_routes, tag_routes, author_routes, menu_routes, page_routes):
+    for structure in (section_routes, tag_routes, author_routes, menu_routes, page_routes, front_page_routes):
         api.include_router(structure.router)
     api.include_router(preview_routes.router)
     api.include_router(webhook_routes.router)

@@ -797,3 +797,6 @@ COMMENT ON TABLE ingest.presence IS 'Who has an article open. A row is valid for
 CREATE INDEX presence_person ON ingest.presence (person);
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ingest.autosaves, ingest.presence TO presstally_ingest;
+
+CREATE INDEX articles_placed ON ingest.articles (site)
+WHERE live ->> 'pinned_until' IS NOT NULL OR live ->> 'featured_until' IS NOT NULL;

@@ -100,3 +100,28 @@ SELECT g.slug, count(DISTINCT t.article) AS articles,
 FROM unnest($3::text[], $4::text[]) AS g (name, slug)
 JOIN ingest.article_terms t ON t.site = $1 AND t.kind = $2 AND t.name = g.name
 GROUP BY g.slug
+
+-- name: front_page_articles
+-- Articles of a site by their ids, without their bodies.
+SELECT a.id, a.content || '{"body": []}' AS content, a.live || '{"body": []}' AS live, a.author, a.author_token,
+       a.schedule_error, a.scheduled || '{"body": []}' AS scheduled, '{}' AS live_changes, NULL AS refusal,
+       false AS is_discarded
+FROM ingest.articles a WHERE a.site = $1 AND a.id = ANY ($2) AND a.discarded_at IS NULL
+
+-- name: front_page_candidates
+-- Of a site: the newest public articles ($3: how many), those that are pinned or featured, and those due until $2.
+SELECT a.id, a.content || '{"body": []}' AS content, a.live || '{"body": []}' AS live, a.author, a.author_token,
+       a.schedule_error, a.scheduled || '{"body": []}' AS scheduled, '{}' AS live_changes, NULL AS refusal,
+       false AS is_discarded
+FROM ingest.articles a
+WHERE a.site = $1 AND a.discarded_at IS NULL AND a.id IN (
+    (SELECT n.id FROM ingest.articles n
+    WHERE n.site = $1 AND n.live ->> 'state' = 'published'
+    ORDER BY coalesce(n.content ->> 'published_at', '') DESC, n.number DESC LIMIT $3)
+    UNION ALL
+    (SELECT p.id FROM ingest.articles p
+    WHERE p.site = $1 AND (p.live ->> 'pinned_until' IS NOT NULL OR p.live ->> 'featured_until' IS NOT NULL)
+    ORDER BY greatest(p.live ->> 'pinned_until', p.live ->> 'featured_until') DESC LIMIT $3)
+    UNION ALL
+    (SELECT d.id FROM ingest.articles d WHERE d.site = $1 AND d.scheduled_for <= $2 ORDER BY d.scheduled_for DESC LIMIT $3)
+)

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from services.render.pages.article_text import searchable_lines
 from services.render.pages.search_query import pairs, words
-from shared.articles import Article, is_public, is_undated
+from shared.articles import Article, is_public, is_undated, sort_time
 from shared.old_urls import old_addresses
 from shared.site_structure import Kind, StructureIndex
 from shared.sites import Site
@@ -17,8 +17,6 @@ from shared.text import fold_diacritics
 
 PROJECTION_VERSION = 5
 ALWAYS = datetime.min.replace(tzinfo=UTC)
-UNDATED = datetime(1800, 1, 1, tzinfo=UTC)
-"""The sort key of articles whose date is unknown: below every dated one."""
 NEVER_ENDS = datetime.max.replace(tzinfo=UTC)
 
 
@@ -46,13 +44,6 @@ def visibility_window(article: Article) -> tuple[datetime | None, datetime]:
         return ALWAYS, until
     begins = [time for time in (article.first_published_at, article.embargo_until) if time is not None]
     return max(begins, default=ALWAYS), until
-
-
-def sort_time(article: Article) -> datetime:
-    """Return the sort key of lists: when the article was first public, here or elsewhere, or UNDATED."""
-    if is_undated(article):
-        return UNDATED
-    return article.published_at or article.first_published_at or article.modified_at
 
 
 def featured_until(article: Article) -> datetime | None:

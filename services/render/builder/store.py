@@ -10,7 +10,7 @@ import msgspec
 
 from services.render.builder import projections
 from services.render.queries import GENERATIONS, SQL
-from shared.articles import Article, article_path
+from shared.articles import Article, article_path, sort_time
 from shared.logs import log
 from shared.postgres import POSTGRES_DATA_ERRORS, Connection, NamedQueries
 from shared.site_structure import SiteStructure, StaticPage, StructureIndex
@@ -128,7 +128,8 @@ async def save_page(pool: asyncpg.Pool, page: StaticPage) -> bool:
 
 def structure_row(structure: SiteStructure) -> tuple[object, ...]:
     """Return the row of a structure."""
-    return structure.site, structure.version, msgspec.json.encode(structure).decode()
+    content = msgspec.json.encode(structure).decode()
+    return structure.site, structure.version, content, structure.front_page.ends()
 
 
 def page_row(page: StaticPage) -> tuple[object, ...]:
@@ -186,7 +187,7 @@ def _row(article: Article) -> tuple[object, ...]:
         article.version,
         article.state,
         article_path(article),
-        projections.sort_time(article),
+        sort_time(article),
         article.modified_at,
         public_from,
         public_until,
@@ -198,7 +199,7 @@ def _row(article: Article) -> tuple[object, ...]:
 
 def _listings(article: Article, site: Site) -> tuple[object, ...]:
     keys = projections.list_keys(article, site)
-    return article.id, article.site, projections.sort_time(article), article.number, list(keys), list(keys.values())
+    return article.id, article.site, sort_time(article), article.number, list(keys), list(keys.values())
 
 
 def _search(article: Article, structures: Mapping[str, StructureIndex]) -> tuple[object, ...]:
@@ -207,7 +208,7 @@ def _search(article: Article, structures: Mapping[str, StructureIndex]) -> tuple
     return (
         article.id,
         article.site,
-        projections.sort_time(article),
+        sort_time(article),
         article.section,
         terms.title,
         terms.title_words,

@@ -10,7 +10,7 @@ from services.render.pages.document import Document
 from services.render.pages.feeds import feed_path, feed_title
 from services.render.pages.file_notes import file_note
 from services.render.pages.menus import menu_links
-from services.render.pages.page_data import ListInfo, ListPage, RelatedArticles
+from services.render.pages.page_data import HomePage, ListInfo, ListPage, RelatedArticles
 from services.render.pages.paths import month_path, page_path, section_path, tag_path
 from services.render.pages.search_query import RANKED_MAX, ParsedQuery, SearchRequest, SearchResult, excerpt, highlight
 from services.render.pages.srcset import fallback_image, srcset
@@ -53,15 +53,19 @@ def render_article(article: Article, related: RelatedArticles, site: Site, publi
     )
 
 
-def render_home(
-    lead: Article | None,
-    newest: Sequence[Article],
-    sections: Sequence[tuple[Section, Sequence[Article]]],
-    site: Site,
-    public_url: str,
-) -> Document:
-    """Render the home page: the lead story, the newest articles, and some of each section."""
-    return _render("home.html", site, public_url, "/", lead=lead, newest=newest, by_section=sections)
+def render_home(page: HomePage, site: Site, public_url: str) -> Document:
+    """Render the home page: the breaking-news bar, the lead story, the articles after it, and some of each section."""
+    return _render(
+        "home.html",
+        site,
+        public_url,
+        "/",
+        lead=page.lead,
+        newest=page.newest,
+        by_section=page.sections,
+        cards_max=page.cards,
+        breaking=page.breaking,
+    )
 
 
 def render_list(info: ListInfo, page: ListPage, site: Site, public_url: str) -> Document:

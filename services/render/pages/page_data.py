@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.articles import Article
+from shared.front_page import CARDS
 from shared.site_structure import StructureAuthor
 from shared.sites import Section
 
@@ -16,6 +17,27 @@ class RelatedArticles:
     older: Article | None = None
     similar: Sequence[Article] = ()
     translations: Sequence[Article] = ()
+
+
+@dataclass(frozen=True)
+class BreakingBar:
+    """The breaking-news bar above the home page."""
+
+    text: str
+    href: str
+    """Where it leads; "" for nowhere."""
+
+
+@dataclass(frozen=True)
+class HomePage:
+    """The home page: the lead story, the articles after it, and some of each section."""
+
+    lead: Article | None
+    newest: Sequence[Article]
+    sections: Sequence[tuple[Section, Sequence[Article]]]
+    cards: int = CARDS
+    """How many of `newest` have pictures."""
+    breaking: BreakingBar | None = None
 
 
 @dataclass(frozen=True)

@@ -114,8 +114,10 @@ def render_every_kind(site: Site, public_url: str) -> dict[str, Document]:
     edited = with_structure(site, StructureIndex(structure, {"p": PageLink("p", page.title)}))
     return {
         "article": html.render_article(one, page_data.RelatedArticles(one, one, two, two), *address),
-        "home": html.render_home(one, two * 4, [(section, two), (section, two[:1])], *address),
-        "home without articles": html.render_home(None, [], [], *address),
+        "home": html.render_home(page_data.HomePage(one, two * 4, [(section, two), (section, two[:1])]), *address),
+        "home without articles": html.render_home(
+            page_data.HomePage(None, [], [], breaking=page_data.BreakingBar("…", "/")), *address
+        ),
         **{
             f"list of {one.kind}": html.render_list(one, page_data.ListPage(two, 2, has_more=True), *address)
             for one in lists

@@ -23,6 +23,7 @@ WORDS = translate(
         "archive": _("Archive"),
         "author": _("Author"),
         "back_to_top": _("Back to top"),
+        "breaking": _("Breaking news"),
         "by_date": _("Newest first"),
         "by_relevance": _("Relevance"),
         "contact": _("Contact"),

@@ -11,9 +11,10 @@ import msgspec
 
 from services.render.builder import projections
 from services.render.pages import search_query
-from services.render.pages.page_data import RelatedArticles
+from services.render.pages.page_data import BreakingBar, RelatedArticles
 from services.render.queries import GENERATIONS, SCHEMAS, SQL
-from shared.articles import Article
+from shared.articles import Article, article_path, sort_time
+from shared.front_page import BreakingNews, FrontPage, FrontPageSlot
 from shared.postgres import Connection, NamedQueries
 from shared.site_structure import KINDS, PageLink, SiteStructure, StructureIndex
 from shared.sites import Section, Site, with_structure
@@ -129,7 +130,7 @@ class PageReader:
             self.sql["related_articles"],
             self.site.slug,
             [" ".join(self.list_keys(f"section/{one.section}")) for one in articles],
-            [projections.sort_time(one) for one in articles],
+            [sort_time(one) for one in articles],
             [one.number for one in articles],
             [" ".join(self._tag_pairs(one)) for one in articles],
             [one.translation_of or one.id for one in articles],
@@ -154,6 +155,28 @@ class PageReader:
         same = {one.language: one for one in sorted(translations, key=lambda one: one.number, reverse=True)}
         others = [one for _, one in sorted(same.items()) if one.language != article.language]
         return RelatedArticles(newer[0] if newer else None, older[0] if older else None, related, others)
+
+    async def front_page(self) -> tuple[list[Article], BreakingBar | None]:
+        """Return the articles of the front page's slots, and its bar, as they are valid now."""
+        front = FrontPage() if self.site.structure is None else self.site.structure.structure.front_page
+        placed = await self._placed(front.slots)
+        return list({one.id: one for one in placed}.values()), await self._breaking_bar(front.breaking)
+
+    async def _placed(self, slots: Sequence[FrontPageSlot]) -> list[Article]:
+        return await self.articles("placed", [one.article for one in slots], [one.until for one in slots])
+
+    async def _breaking_bar(self, news: BreakingNews | None) -> BreakingBar | None:
+        if news is None:
+            return None
+        if news.article is not None:
+            found = await self._placed([FrontPageSlot(article=news.article, until=news.until)])
+            return BreakingBar(news.text, article_path(found[0])) if found else None
+        is_shown = bool(await self.connection.fetchval(self.sql["is_before"], news.until))
+        self.dependencies.append(is_shown)
+        if not is_shown:
+            return None
+        self.expires_at = min(self.expires_at, news.until)
+        return BreakingBar(news.text, news.url)
 
     async def by_section(self, size: int) -> list[tuple[Section, list[Article]]]:
         """Return each section with its newest articles, without the empty sections."""

@@ -19,6 +19,7 @@ from services.render.pages.search_query import PAGE_RESULTS, RANKED_MAX, SearchR
 from services.render.site.page_reader import LIST_PAGE_SIZE, PageReader
 from services.render.site.redirects_and_gone import NoPage, Redirect, find_old_url, redirect_or_gone
 from shared.articles import is_undated
+from shared.front_page import FEATURED_MAX, home_size
 from shared.site_structure import (
     AUTHOR_PATH_PREFIX,
     PAGE_PATH_PREFIX,
@@ -63,15 +64,19 @@ def page_number(query: Mapping[str, str]) -> int:
 async def _home(reader: PageReader, request: PageRequest) -> RouteResult:
     if request.query_string and isinstance(found := await _old_url(reader, request), Redirect):
         return found
-    featured = await reader.articles("featured", 4)
-    newest = await reader.articles("newest", 13)
-    placed = list({one.id: one for one in (*featured, *newest)}.values())[:13]
-    lead, above = placed[0] if placed else None, {one.id for one in placed[:5]}
+    in_slots, breaking = await reader.front_page()
+    size, cards = home_size(len(in_slots))
+    featured = await reader.articles("featured", FEATURED_MAX)
+    newest = await reader.articles("newest", size)
+    placed = list({one.id: one for one in (*in_slots, *featured, *newest)}.values())[:size]
+    slots, above = {one.id for one in in_slots}, {one.id for one in placed[: cards + 1]}
     by_section = [
-        (section, [one for one in articles if one.id not in above][:5] or articles[:5])
+        (section, [one for one in articles if one.id not in above][:5] or others[:5])
         for section, articles in await reader.by_section(10)
+        if (others := [one for one in articles if one.id not in slots])
     ]
-    return partial(html.render_home, lead, placed[1:], by_section, reader.site, request.public_url)
+    page = page_data.HomePage(placed[0] if placed else None, placed[1:], by_section, cards, breaking)
+    return partial(html.render_home, page, reader.site, request.public_url)
 
 
 async def _list(

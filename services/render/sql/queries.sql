@@ -72,13 +72,17 @@ SELECT (SELECT schema_name FROM render.generations WHERE state = 'live') AS sche
     -- Pages have versions of their own, and come in any order: their sum rises with each, the highest one need not.
     coalesce((SELECT sum(version)::bigint FROM generation.static_pages WHERE site = $1), 0) AS pages_version,
     greatest((SELECT changed_at FROM render.sites WHERE site = $1),
-             (SELECT max(at) FROM generation.visibility_changes WHERE site = $1 AND at <= now())) AS changed_at
+             (SELECT max(at) FROM generation.visibility_changes WHERE site = $1 AND at <= now()),
+             (SELECT max(at) FROM generation.structures t, unnest(t.changes_at) AS at WHERE t.site = $1 AND at <= now()))
+        AS changed_at
 
 -- name: site_versions
 -- The same for all sites that ever had an article.
 SELECT (SELECT schema_name FROM render.generations WHERE state = 'live') AS schema_name, s.site, s.version,
     greatest(s.changed_at,
-             (SELECT max(b.at) FROM generation.visibility_changes b WHERE b.site = s.site AND b.at <= now())) AS changed_at
+             (SELECT max(b.at) FROM generation.visibility_changes b WHERE b.site = s.site AND b.at <= now()),
+             (SELECT max(at) FROM generation.structures t, unnest(t.changes_at) AS at WHERE t.site = s.site AND at <= now()))
+        AS changed_at
 FROM render.sites s
 
 -- name: hidden_articles
@@ -119,8 +123,9 @@ SELECT content FROM generation.structures WHERE site = $1 FOR UPDATE
 
 -- name: save_structure
 -- An older version changes nothing: no row is returned.
-INSERT INTO generation.structures AS s (site, version, content) VALUES ($1, $2, $3::jsonb)
-ON CONFLICT (site) DO UPDATE SET version = EXCLUDED.version, content = EXCLUDED.content
+INSERT INTO generation.structures AS s (site, version, content, changes_at) VALUES ($1, $2, $3::jsonb, $4)
+ON CONFLICT (site) DO UPDATE
+SET version = EXCLUDED.version, content = EXCLUDED.content, changes_at = EXCLUDED.changes_at
 WHERE s.version < EXCLUDED.version
 RETURNING site
 
@@ -160,6 +165,17 @@ SELECT content, public_until FROM generation.public_articles
 WHERE site = $1
 ORDER BY listed_at DESC, number DESC
 LIMIT $2
+
+-- name: placed
+-- The public articles of slots of the front page, in their order. $2, $3: their articles, and until when.
+SELECT a.content, least(a.public_until, slot.until) AS public_until
+FROM unnest($2::text[], $3::timestamptz[]) WITH ORDINALITY AS slot (article, until, n)
+JOIN generation.public_articles a ON a.id = slot.article
+WHERE a.site = $1 AND slot.until > now()
+ORDER BY slot.n
+
+-- name: is_before
+SELECT $1::timestamptz > now()
 
 -- name: featured
 SELECT content, public_until FROM generation.public_articles

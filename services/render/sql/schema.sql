@@ -105,8 +105,10 @@ BEGIN
         CREATE TABLE structures (
             site text PRIMARY KEY,
             version bigint NOT NULL,
-            content jsonb NOT NULL
+            content jsonb NOT NULL,
+            changes_at timestamptz[] NOT NULL DEFAULT '{}'
         );
+        COMMENT ON COLUMN structures.changes_at IS 'When the front page changes although nothing is written.';
         COMMENT ON TABLE structures IS 'The structure of each site, with the slugs that were given up: every page resolves its articles through it.';
 
         CREATE TABLE static_pages (

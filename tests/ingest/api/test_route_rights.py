@@ -173,6 +173,8 @@ ROUTES = {
     "PATCH /authors/{slug}": structure("publish", {"bio": "x"}),
     "POST /authors/{slug}/merge": structure("publish", {"into": "thu-2"}),
     "DELETE /authors/{slug}": structure("publish", status=204),
+    "GET /front-page": structure("read"),
+    "PUT /front-page": structure("publish", {"slots": []}),
     "GET /menus/{name}": structure("read"),
     "PUT /menus/{name}": structure("publish", {"items": [{"kind": "home"}]}),
     "DELETE /menus/{name}": structure("publish", status=204),

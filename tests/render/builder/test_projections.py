@@ -8,6 +8,7 @@ import pytest
 
 from services.render.builder import projections
 from services.render.pages.theme_check import sample_article
+from shared.articles import UNDATED, sort_time
 from shared.sites import Site
 
 AT = datetime(2026, 3, 31, 18, tzinfo=UTC)
@@ -52,9 +53,9 @@ def test_list_keys_use_the_sites_month() -> None:
 def test_sort_time_of_undated_article_is_below_every_dated_one() -> None:
     """An article whose date is unknown comes after all others, and is in no month; one with a day is dated."""
     undated = article(published_at=None, date_precision="unknown")
-    assert projections.sort_time(undated) == projections.UNDATED < projections.sort_time(article())
+    assert sort_time(undated) == UNDATED < sort_time(article())
     assert not any(key.startswith("month/") for key in projections.list_keys(undated, SITE))
-    assert projections.sort_time(article(date_precision="day")) == AT
+    assert sort_time(article(date_precision="day")) == AT
 
 
 def test_old_urls_are_paths_with_queries() -> None:
