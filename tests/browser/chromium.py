@@ -58,6 +58,20 @@ class Chromium:
                 assert "error" not in answer, (method, answer["error"])
                 return dict(answer["result"])
 
+    def call_all(self, session: str, messages: list[tuple[str, dict[str, Any]]]) -> None:
+        """Send many messages at once, such as the keys of a sentence, and wait until all are done."""
+        for begin in range(0, len(messages), 50):
+            waiting = set()
+            for method, parameters in messages[begin : begin + 50]:
+                number = next(self._ids)
+                waiting.add(number)
+                message = {"id": number, "method": method, "params": parameters, "sessionId": session}
+                os.write(self._write, json.dumps(message).encode() + b"\0")
+            while waiting:
+                answer = self._receive("keys")
+                assert "error" not in answer, answer["error"]
+                waiting.discard(answer.get("id"))
+
     def _receive(self, waiting_for: str) -> dict[str, Any]:
         while b"\0" not in self._buffer:
             assert select.select([self._read], [], [], ANSWER_SECONDS)[0], f"no answer to {waiting_for}"
@@ -115,6 +129,10 @@ class Tab:
                     return
             assert time.monotonic() < deadline, f"not within {seconds} s: {expression}"
             time.sleep(0.05)
+
+    def input(self, messages: list[tuple[str, dict[str, Any]]]) -> None:
+        """Send keys and compositions: methods of the domain Input with their parameters."""
+        self._browser.call_all(self._session, [(f"Input.{method}", parameters) for method, parameters in messages])
 
     def go(self, url: str) -> None:
         """Navigate to a URL, as by a link."""

@@ -10,14 +10,12 @@ const TEXTS = {
   cite: ["Người được trích", "Who said it"],
   cite_placeholder: ["Lời của ai (có thể bỏ trống)", "Who said it (optional)"],
   alt: ["Mô tả ảnh cho người khiếm thị", "Description for people who do not see the picture"],
-  alt_missing: ["Ảnh chưa có mô tả", "The picture has no description"],
   focus: ["Điểm nét", "Focus point"],
   focus_help: [
     "Bấm vào chỗ phải giữ khi cắt ảnh, hoặc dùng các phím mũi tên.",
     "Click what every crop must keep, or use the arrow keys.",
   ],
   focus_middle: ["Về giữa ảnh", "Back to the middle"],
-  remove: ["Bỏ", "Remove"],
   remove_picture: ["Bỏ ảnh này", "Remove this picture"],
   choose_picture: ["Chọn ảnh từ máy…", "Choose a picture…"],
   uploading: ["Đang tải {name} lên… {percent}%", "Uploading {name}… {percent}%"],
@@ -89,8 +87,8 @@ const TEXTS = {
   file_missing: ["Hãy chọn một tệp, hoặc ghi địa chỉ và tên.", "Choose a file, or write an address and a name."],
   insert: ["Chèn", "Insert"],
   apply: ["Xong", "Done"],
-  cancel: ["Thôi", "Cancel"],
   close: ["Đóng", "Close"],
+  cancel: ["Thôi", "Cancel"],
   count: ["{words} chữ · {characters} ký tự", "{words} words · {characters} characters"],
   too_many_blocks: ["Quá {limit} đoạn: hãy tách bài.", "More than {limit} blocks: split the article."],
   pasted: ["Đã dán {what}.", "Pasted {what}."],
@@ -100,7 +98,6 @@ const TEXTS = {
   n_tables: ["{count} bảng", "{count} tables"],
   n_headings: ["{count} đề mục", "{count} headings"],
   n_pictures: ["{count} ảnh", "{count} pictures"],
-  n_words: ["{count} chữ", "{count} words"],
   dropped_styles: ["màu chữ, cỡ chữ và kiểu chữ", "colours, sizes and fonts"],
   dropped_underline: ["gạch chân", "underlining"],
   dropped_links: ["{count} liên kết không hợp lệ", "{count} invalid links"],
@@ -131,9 +128,13 @@ const TEXTS = {
     "This is your unsaved text of {time}.",
   ],
   restored_both: [
-    "Đây là bản chưa lưu của bạn lúc {time}. Bản đã lưu trên máy chủ mới hơn; cả hai được giữ.",
-    "This is your unsaved text of {time}. The saved version is newer; both are kept.",
+    "Đây là bản chưa lưu của bạn lúc {time}, đã ghép với phiên bản {version} mới hơn trên máy chủ.",
+    "This is your unsaved text of {time}, merged with the newer version {version}.",
   ],
+  unsaved_new: ["Bạn có bài mới chưa lưu lúc {time}: “{title}”.", "You have a new article of {time} that is not saved: “{title}”."],
+  untitled: ["chưa có tiêu đề", "no title yet"],
+  reopen: ["Mở lại", "Open it again"],
+  discard: ["Bỏ bài đó", "Discard it"],
   use_saved: ["Dùng bản đã lưu", "Use the saved version"],
   use_mine: ["Dùng bản của tôi", "Use my text"],
   log_in_again: [
@@ -170,17 +171,6 @@ const TEXTS = {
   merge_keep_theirs: ["Lấy của họ", "Take theirs"],
   merge_keep_both: ["Giữ cả hai", "Keep both"],
   merge_deleted: ["(đã xóa)", "(deleted)"],
-  publishing: ["Đang đưa lên trang…", "Publishing…"],
-  publishing_long: [
-    "Đang đưa lên trang, lâu hơn thường lệ ({seconds} giây)…",
-    "Publishing takes longer than usual ({seconds} s)…",
-  ],
-  published: ["Bạn đọc đã xem được phiên bản {version}:", "Visitors see version {version}:"],
-  publish_failed: ["Trang không hiện được bài: {reason}", "The portal could not show it: {reason}"],
-  publish_waits: [
-    "Chưa hỏi được trang; sẽ hỏi tiếp.",
-    "The portal did not answer; trying again.",
-  ],
 };
 
 let column = 0;

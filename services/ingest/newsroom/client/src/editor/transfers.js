@@ -1,5 +1,7 @@
 /** Uploads of pictures and files to the API, with progress. */
 
+import { t } from "../texts.js";
+
 const API = "/api";
 
 export class Transfers {
@@ -52,7 +54,7 @@ export class Transfers {
         }
         resolve({ status: request.status, body });
       });
-      request.addEventListener("error", () => reject(new Error(document.documentElement.lang === "en" ? "no network" : "mất mạng")));
+      request.addEventListener("error", () => reject(new Error(t("no_network"))));
       request.send(file);
     });
   }

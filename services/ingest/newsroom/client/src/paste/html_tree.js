@@ -33,7 +33,8 @@ export function parseHtml(html) {
   const open = [root];
   const styles = [];
   const fragment = /<!--\s*StartFragment\s*-->([\s\S]*?)<!--\s*EndFragment\s*-->/i.exec(html);
-  if (fragment) {
+  // Excel's fragment is the inside of a table: without the table, its rows would be text.
+  if (fragment && !/^\s*<(?:col|colgroup|t[dhr]|tbody|thead)\b/i.test(fragment[1])) {
     for (const [, css] of html.matchAll(/<style[^>]*>([\s\S]*?)<\/style>/gi)) styles.push(css);
     html = fragment[1];
   }
@@ -56,6 +57,7 @@ export function parseHtml(html) {
         const found = rest.search(new RegExp(`</${tag}`, "i"));
         const inside = found < 0 ? rest : rest.slice(0, found);
         if (tag === "style") styles.push(inside);
+        else node.children.push(tag === "textarea" ? decodeEntities(inside) : inside);
         position += inside.length;
         TOKEN.lastIndex = position;
         if (found >= 0) open.push(node);

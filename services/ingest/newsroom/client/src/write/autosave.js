@@ -1,0 +1,118 @@
+/** Keeps what is typed: every second in the journal of the browser, two seconds after a pause on the server. */
+
+import { clock, t } from "../texts.js";
+
+const PAUSE_MS = 2_000;
+const JOURNAL_MS = 1_000;
+const RETRY_MS = [3_000, 6_000, 12_000, 30_000];
+
+export class Autosave {
+  /**
+   * `path` of the slot; `read()` returns {fields, base_version}; `isComposing()`; `show(text)` shows the state.
+   */
+  constructor({ api, journal, path, tab, more = {}, read, isComposing, show }) {
+    Object.assign(this, { api, journal, path, tab, more, read, isComposing, show });
+    this.sequence = 0;
+    this.match = null; // the slot of another tab that this one replaces
+    this.isDirty = false;
+    this.failures = 0;
+    addEventListener("online", () => this.isDirty && this.send());
+    addEventListener("pagehide", () => this.flush());
+    document.addEventListener("visibilitychange", () => document.hidden && this.flush());
+  }
+
+  /** Note a change. */
+  changed() {
+    this.isDirty = true;
+    this.changedAt = Date.now();
+    this.journalTimer ??= setTimeout(() => this.writeJournal(), JOURNAL_MS);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.send(), PAUSE_MS);
+  }
+
+  async writeJournal() {
+    clearTimeout(this.journalTimer);
+    this.journalTimer = null;
+    if (this.isDirty) await this.journal.write({ ...this.read(), sequence: this.sequence, ...this.more });
+  }
+
+  /** Store the text on the server, never within a composition and never twice at once. */
+  async send() {
+    clearTimeout(this.timer);
+    if (!this.isDirty) return;
+    if (this.isComposing()) {
+      this.timer = setTimeout(() => this.send(), 300);
+      return;
+    }
+    if (this.running) {
+      this.again = true;
+      return;
+    }
+    this.running = this.put();
+    await this.running;
+    this.running = null;
+    if (this.again) {
+      this.again = false;
+      this.send();
+    }
+  }
+
+  async put() {
+    const at = this.changedAt;
+    this.say(t("autosaving"));
+    try {
+      const headers = this.match ? { "if-match": this.match } : {};
+      const saved = await this.api.call("PUT", this.path, this.body(), { headers });
+      this.match = null;
+      this.failures = 0;
+      if (this.changedAt === at) this.isDirty = false;
+      this.say(t("autosaved", { time: clock(new Date(saved.saved_at)) }));
+    } catch (problem) {
+      this.failed(problem);
+    }
+  }
+
+  body() {
+    const { fields, base_version: version } = this.read();
+    this.sequence = Math.max(this.sequence + 1, Date.now()); // rises from tab to tab, too
+    return { tab: this.tab, sequence: this.sequence, base_version: version, fields, ...this.more.sent };
+  }
+
+  failed(problem) {
+    if (problem.code === "autosave_elsewhere") {
+      this.match = "*"; // this tab is where somebody writes; the other tab's text is in its journal
+      this.timer = setTimeout(() => this.send(), 200);
+      return;
+    }
+    const isTemporary = !problem.status || problem.status >= 500 || problem.status === 429;
+    this.say(problem.status ? t("autosave_failed", { reason: problem.message }) : t("autosave_offline"));
+    const wait = RETRY_MS[Math.min(this.failures, RETRY_MS.length - 1)];
+    this.failures += 1;
+    if (isTemporary || problem.code === "autosave_outdated") this.timer = setTimeout(() => this.send(), wait);
+  }
+
+  /** Show a state, once no composition is open. */
+  say(text) {
+    clearTimeout(this.saying);
+    if (this.isComposing()) this.saying = setTimeout(() => this.say(text), 300);
+    else this.show(text);
+  }
+
+  /** Store everything at once, as the page may never run again. Leaving it is harmless. */
+  flush() {
+    if (!this.isDirty) return;
+    this.writeJournal();
+    const headers = this.match ? { "if-match": this.match } : {};
+    this.api.call("PUT", this.path, this.body(), { headers, keepalive: true, quiet: true }).catch(() => {});
+  }
+
+  /** The text was saved as a version: forget what is older. */
+  async saved() {
+    clearTimeout(this.timer);
+    clearTimeout(this.journalTimer);
+    this.journalTimer = null;
+    this.isDirty = false;
+    await this.running;
+    await this.journal.clear();
+  }
+}

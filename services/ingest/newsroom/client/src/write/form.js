@@ -1,0 +1,100 @@
+/** The fields of the write form as values: of the page, of another version's page, and as fields of the API. Pure but for `read` and `fill`. */
+
+import { parseHtml } from "../paste/html_tree.js";
+
+/** Names that belong to the request and not to the article. */
+const OF_REQUEST = new Set(["csrf", "version", "key", "site", "action", "body", "body_format", "has_also_in"]);
+/** Fields of the API that have fields, which the form has as `source_name` and so on. */
+const PARTS = ["source", "seo", "rights"];
+
+const isField = (name, type) => name && !OF_REQUEST.has(name) && !["submit", "button", "file"].includes(type);
+
+/** Return {name: text, or list of the chosen values of check boxes} of a form. */
+export function readForm(form) {
+  const values = {};
+  for (const one of form.elements) {
+    if (!isField(one.name, one.type)) continue;
+    if (one.type === "checkbox") {
+      values[one.name] ??= [];
+      if (one.checked) values[one.name].push(one.value);
+    } else values[one.name] = one.value.normalize("NFC");
+  }
+  return values;
+}
+
+/** Put values into a form. */
+export function fillForm(form, values) {
+  for (const one of form.elements) {
+    if (!isField(one.name, one.type) || !(one.name in values)) continue;
+    const value = values[one.name];
+    if (one.type === "checkbox") one.checked = value.includes(one.value);
+    else if (one.value !== value) one.value = value;
+  }
+}
+
+/** Return {values, article} of the HTML of another version's page. */
+export function readPage(html) {
+  const { root } = parseHtml(html);
+  const form = find(root, (node) => node.attributes.id === "write");
+  const data = find(root, (node) => node.attributes.id === "article");
+  const values = {};
+  if (!form || !data) return null;
+  each(form, (node) => {
+    const { name, type = "", value = "", checked } = node.attributes;
+    if (!isField(name, type)) return;
+    if (type === "checkbox") {
+      values[name] ??= [];
+      if (checked !== undefined) values[name].push(value);
+    } else if (node.tag === "textarea") values[name] = text(node).replace(/^\r?\n/, "");
+    else if (node.tag === "select") values[name] = chosen(node);
+    else if (node.tag === "input") values[name] = value;
+  });
+  return { values, article: JSON.parse(text(data)) };
+}
+
+function chosen(select) {
+  const options = [];
+  each(select, (node) => node.tag === "option" && options.push(node));
+  const option = options.find((one) => "selected" in one.attributes) ?? options[0];
+  return option ? (option.attributes.value ?? text(option)) : "";
+}
+
+const text = (node) => node.children.filter((child) => typeof child === "string").join("");
+
+function each(node, visit) {
+  for (const child of node.children) {
+    if (typeof child === "string") continue;
+    visit(child);
+    each(child, visit);
+  }
+}
+
+function find(node, matches) {
+  let found = null;
+  each(node, (one) => {
+    if (!found && matches(one)) found = one;
+  });
+  return found;
+}
+
+/** Return values and a body as fields of the API, as they were typed. */
+export function toFields(values, body) {
+  const fields = { body };
+  for (const [name, value] of Object.entries(values)) {
+    const part = PARTS.find((one) => name.startsWith(`${one}_`));
+    if (part) (fields[part] ??= {})[name.slice(part.length + 1)] = value;
+    else fields[name] = value;
+  }
+  return fields;
+}
+
+/** Return {values, body} of fields that `toFields` has made. */
+export function fromFields({ body, ...fields }) {
+  const values = {};
+  for (const [name, value] of Object.entries(fields)) {
+    if (PARTS.includes(name) && value && typeof value === "object") {
+      for (const [part, one] of Object.entries(value)) values[`${name}_${part}`] = one;
+    } else values[name] = value;
+  }
+  return { values, body: Array.isArray(body) ? body : [] };
+}

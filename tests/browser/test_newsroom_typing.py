@@ -1,0 +1,349 @@
+"""Vietnamese typed into the write page, by keys as UniKey sends them and by compositions, in Chromium and Firefox."""
+
+import itertools
+import json
+import time
+import unicodedata
+from collections.abc import Iterator
+from typing import Any, Protocol
+
+import pytest
+
+from tests.browser.chromium import Chromium, Tab
+from tests.browser.firefox import BACKSPACE_KEY, CONTROL_KEY, ENTER_KEY, Firefox
+from tests.browser.newsroom_page import NewsroomPage, article
+from tests.browser.vietnamese import BACKSPACE, SENTENCES, keys, parts, shown
+
+LETTERS = [
+    *("aàảãáạăằẳẵắặâầẩẫấậbcdđeèẻẽéẹêềểễếệghiìỉĩíịklmnoòỏõóọôồổỗốộơờởỡớợpqrstuùủũúụưừửữứựvxyỳỷỹýỵ"),
+    *("AÀẢÃÁẠĂẰẲẴẮẶÂẦẨẪẤẬBCDĐEÈẺẼÉẸÊỀỂỄẾỆGHIÌỈĨÍỊKLMNOÒỎÕÓỌÔỒỔỖỐỘƠỜỞỠỚỢPQSTUÙỦŨÚỤƯỪỬỮỨỰVXYỲỶỸÝỴ"),
+]
+CELL = {"html": "A", "header": False, "colspan": 1, "rowspan": 1}
+IMAGE = {"url": "/media/a.jpg", "alt": "A", "width": 64, "height": 40, "media": "a" * 64, "renditions": [], "crops": []}
+BODY: list[dict[str, Any]] = [
+    {"type": "paragraph", "html": "A"},
+    {"type": "heading", "html": "A", "level": 2},
+    {
+        "type": "list",
+        "items": [{"html": "A", "items": [{"html": "A", "items": [], "ordered": False}], "ordered": False}],
+    },
+    {"type": "quote", "paragraphs": ["A"], "cite": "A"},
+    {"type": "figure", "caption": "A", "credit": "A", "image": {**IMAGE, "focus": None, "bytes": None}},
+    {"type": "table", "rows": [[CELL, CELL]], "caption": ""},
+    {"type": "paragraph", "html": "A"},
+]
+BODY[2]["ordered"] = False
+EDITOR = ".editor-text"
+PLACES = {
+    "paragraph": f"{EDITOR} > p",
+    "heading": f"{EDITOR} > h2",
+    "list": f"{EDITOR} > ul > li > p",
+    "list in a list": f"{EDITOR} ul ul p",
+    "quotation": f"{EDITOR} blockquote p",
+    "author of a quotation": f"{EDITOR} footer",
+    "caption": f"{EDITOR} figcaption",
+    "credit": f"{EDITOR} .credit",
+    "cell": f"{EDITOR} td p",
+    "alt": f"{EDITOR} .alt input",
+    "title": "input[name=title]",
+    "lead": "textarea[name=lead]",
+}
+TO_PLACE = """
+const element = document.querySelector(arguments[0]);
+if ("value" in element) {
+  element.focus();
+  element.setSelectionRange(element.value.length, element.value.length);
+} else {
+  document.querySelector(".editor-text").focus();
+  getSelection().selectAllChildren(element);
+  getSelection().collapseToEnd();
+}
+"""
+READ = """
+const element = document.querySelector(arguments[0]);
+return "value" in element ? element.value : element.textContent;
+"""
+LINES = "return [...document.querySelectorAll('.editor-text > p')].map((line) => line.textContent)"
+READY = "return document.querySelector('.editor-text')?.isContentEditable ?? false"
+
+
+class Typist(Protocol):
+    """Somebody at a browser, with one way of typing."""
+
+    def open(self, url: str) -> None: ...
+
+    def js(self, script: str, *arguments: Any) -> Any: ...
+
+    def write(self, text: str) -> None: ...
+
+    def enter(self) -> None: ...
+
+    def backspace(self) -> None: ...
+
+    def control(self, key: str) -> None: ...
+
+
+Message = tuple[str, dict[str, Any]]
+
+
+class ChromiumKeys:
+    """UniKey in Chromium: real keys."""
+
+    def __init__(self, tab: Tab) -> None:
+        self.tab = tab
+
+    def open(self, url: str) -> None:
+        self.tab.go(url)
+
+    def js(self, script: str, *arguments: Any) -> Any:
+        given = json.dumps(arguments)
+        return self.tab.js(f"(function() {{ {script} }}).apply(null, {given})")
+
+    def key(self, key: str, code: str, number: int, text: str = "", modifiers: int = 0) -> list[Message]:
+        event: dict[str, Any] = {"key": key, "code": code, "windowsVirtualKeyCode": number, "modifiers": modifiers}
+        typed = {"text": text, "unmodifiedText": text} if text else {}
+        down = {"type": "keyDown" if text else "rawKeyDown", **event, **typed}
+        return [("dispatchKeyEvent", down), ("dispatchKeyEvent", {"type": "keyUp", **event})]
+
+    def keys(self, text: str) -> list[Message]:
+        sent: list[Message] = []
+        for one in keys(text):
+            if one == BACKSPACE:
+                sent += self.key("Backspace", "Backspace", 8)
+            elif one.isascii() and one.isalnum():
+                code = f"Key{one.upper()}" if one.isalpha() else f"Digit{one}"
+                sent += self.key(one, code, ord(one.upper()), one)
+            else:
+                sent += self.key(one, "", 231, one)
+        return sent
+
+    def write(self, text: str) -> None:
+        self.tab.input(self.keys(text))
+
+    def enter(self) -> None:
+        self.tab.input(self.key("Enter", "Enter", 13, "\r"))
+
+    def backspace(self) -> None:
+        self.tab.input(self.key("Backspace", "Backspace", 8))
+
+    def control(self, key: str) -> None:
+        self.tab.input(self.key(key, f"Key{key.upper()}", ord(key.upper()), modifiers=2))
+
+
+class ChromiumCompositions(ChromiumKeys):
+    """An input method in Chromium: words are composed and committed."""
+
+    def composition(self, text: str) -> Message:
+        return "imeSetComposition", {"text": text, "selectionStart": len(text), "selectionEnd": len(text)}
+
+    def compose(self, text: str) -> None:
+        self.tab.input([self.composition(text)])
+
+    def commit(self, text: str) -> None:
+        self.tab.input([("insertText", {"text": text})])
+
+    def write(self, text: str) -> None:
+        sent: list[Message] = []
+        for part in parts(text):
+            if part.isalpha():
+                sent += [self.composition(now) for now in shown(part)]
+                sent.append(("insertText", {"text": part}))
+            else:
+                sent += self.keys(part)
+        self.tab.input(sent)
+
+
+class FirefoxKeys:
+    """UniKey in Firefox: real keys."""
+
+    def __init__(self, firefox: Firefox) -> None:
+        self.firefox = firefox
+        self.open, self.js = firefox.open, firefox.js
+
+    def write(self, text: str) -> None:
+        self.firefox.type(keys(text).replace(BACKSPACE, BACKSPACE_KEY))
+
+    def enter(self) -> None:
+        self.firefox.type(ENTER_KEY)
+
+    def backspace(self) -> None:
+        self.firefox.type(BACKSPACE_KEY)
+
+    def control(self, key: str) -> None:
+        self.firefox.press(CONTROL_KEY, key)
+
+
+class FirefoxCompositions(FirefoxKeys):
+    """An input method in Firefox: words are composed and committed."""
+
+    def write(self, text: str) -> None:
+        for is_word, group in itertools.groupby(parts(text), str.isalpha):
+            if is_word:
+                self.firefox.compose([(shown(word), word) for word in group])
+            else:
+                self.firefox.type("".join(group))
+
+
+@pytest.fixture(scope="module")
+def chromium_tab() -> Iterator[Tab]:
+    browser = Chromium("Mozilla/5.0 (X11; Linux x86_64) Chrome/150.0")
+    tab = browser.open("about:blank")
+    yield tab
+    browser.close()
+
+
+@pytest.fixture(scope="module")
+def firefox() -> Iterator[Firefox]:
+    firefox = Firefox()
+    yield firefox
+    firefox.close()
+
+
+@pytest.fixture(params=[ChromiumKeys, ChromiumCompositions, FirefoxKeys, FirefoxCompositions])
+def typist(request: pytest.FixtureRequest) -> Typist:
+    kind = request.param
+    is_chromium = issubclass(kind, ChromiumKeys)
+    typist: Typist = kind(request.getfixturevalue("chromium_tab" if is_chromium else "firefox"))
+    return typist
+
+
+@pytest.fixture
+def newsroom() -> Iterator[NewsroomPage]:
+    page = NewsroomPage(article(BODY))
+    yield page
+    page.close()
+
+
+def open_page(typist: Typist, newsroom: NewsroomPage) -> None:
+    typist.open(newsroom.url)
+    until(lambda: typist.js(READY))
+
+
+def until(condition: Any, seconds: float = 15) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def read(typist: Typist, place: str) -> str:
+    return unicodedata.normalize("NFC", typist.js(READ, PLACES[place]))
+
+
+def test_sentences_have_every_vietnamese_letter() -> None:
+    """The corpus has at least 40 sentences, and all letters with all tones, small and capital."""
+    assert len(SENTENCES) >= 40
+    assert set("".join(LETTERS)) <= set("".join(SENTENCES))
+
+
+@pytest.mark.timeout(600)
+def test_sentences_are_typed_without_a_wrong_character(typist: Typist, newsroom: NewsroomPage) -> None:
+    """Every sentence of the corpus, with Enter after each, is in the text as it was meant."""
+    open_page(typist, newsroom)
+    typist.js(TO_PLACE, f"{EDITOR} > p:last-child")
+    typist.backspace()
+    for sentence in SENTENCES:
+        typist.write(sentence)
+        typist.enter()
+    assert typist.js(LINES) == ["A", *SENTENCES, ""]
+
+
+@pytest.mark.timeout(300)
+def test_every_place_takes_vietnamese_text(typist: Typist, newsroom: NewsroomPage) -> None:
+    """Headings, lists, quotations, captions, cells and the fields around the body take what is typed, and keep it."""
+    open_page(typist, newsroom)
+    for number, place in enumerate(PLACES):
+        typist.js(TO_PLACE, PLACES[place])
+        typist.write(" " + SENTENCES[number])
+    found = {place: read(typist, place) for place in PLACES}
+    assert found == {place: f"A {SENTENCES[number]}" for number, place in enumerate(PLACES)}
+    assert not newsroom.posts
+
+
+@pytest.mark.timeout(300)
+def test_formatting_and_undo_between_words_lose_nothing(typist: Typist, newsroom: NewsroomPage) -> None:
+    """Bold in the middle of a sentence, the first word of an emptied paragraph, and words after an undo are right."""
+    open_page(typist, newsroom)
+    typist.js(TO_PLACE, f"{EDITOR} > p:last-child")
+    typist.backspace()
+    typist.write("Đại biểu ")
+    typist.control("b")
+    typist.write("ngoằn ngoèo")
+    typist.control("b")
+    typist.write(" thế ạ")
+    last = f"{EDITOR} > p:last-child"
+    until(lambda: typist.js(READ, last) == "Đại biểu ngoằn ngoèo thế ạ")
+    assert typist.js(f"return document.querySelector('{last} strong').textContent") == "ngoằn ngoèo"
+    typist.enter()
+    typist.write("Ở")
+    typist.backspace()
+    typist.write("Ấp Đông")
+    assert typist.js(READ, last) == "Ấp Đông"
+    typist.enter()
+    time.sleep(0.6)  # undo takes back what was typed within half a second at once
+    typist.write("Thuở")
+    typist.control("z")
+    until(lambda: typist.js(READ, last) == "")
+    typist.write("khuỷu tay")
+    assert typist.js(READ, last) == "khuỷu tay"
+
+
+def test_enter_in_a_list_makes_items(typist: Typist, newsroom: NewsroomPage) -> None:
+    """Enter makes the next item, Enter in an empty one leaves the list, both with Vietnamese words around."""
+    open_page(typist, newsroom)
+    typist.js(TO_PLACE, f"{EDITOR} ul ul p")
+    for text in ("Ưỡn", "Ngoèo"):
+        typist.enter()
+        typist.write(text)
+    for _ in range(3):
+        typist.enter()
+    typist.write("Hết rồi ạ")
+    items = "return [...document.querySelectorAll('.editor-text li > p')].map((line) => line.textContent)"
+    assert typist.js(items) == ["A", "A", "Ưỡn", "Ngoèo"]
+    assert "Hết rồi ạ" in typist.js(LINES)
+
+
+COUNT_MUTATIONS = """
+window.mutations = [];
+new MutationObserver((all) => window.mutations.push(...all.map((one) => one.target.nodeName + ":" + one.type)))
+  .observe(document.body, { subtree: true, childList: true, attributes: true, characterData: true });
+"""
+
+
+def test_nothing_acts_within_a_composition(chromium_tab: Tab, newsroom: NewsroomPage) -> None:
+    """While a word is composed for longer than autosave waits, no rule and no script changes anything in the page."""
+    typist = ChromiumCompositions(chromium_tab)
+    open_page(typist, newsroom)
+    typist.js(TO_PLACE, f"{EDITOR} > p:last-child")
+    typist.backspace()
+    typist.write("- Ư")  # a rule has made a list
+    typist.backspace()
+    typist.backspace()
+    typist.compose("- ")
+    typist.compose("- ngoằn")
+    time.sleep(0.1)
+    typist.js(COUNT_MUTATIONS)
+    time.sleep(3)
+    assert typist.js("return window.mutations") == []
+    typist.commit("- ngoằn")
+    assert "- ngoằn" in typist.js(f"return document.querySelector('{EDITOR}').textContent")
+
+
+def test_enter_while_composing_submits_nothing(chromium_tab: Tab, newsroom: NewsroomPage) -> None:
+    """Enter that ends a composition in the title, the alt text or the body submits nothing and splits nothing."""
+    typist = ChromiumCompositions(chromium_tab)
+    for place in ("title", "alt", "paragraph"):
+        open_page(typist, newsroom)
+        typist.js(TO_PLACE, PLACES[place])
+        lines = len(typist.js(LINES))
+        typist.write(" ")
+        typist.compose("thuở")
+        typist.tab.input(typist.key("Enter", "Enter", 229))
+        typist.commit("thuở")
+        assert read(typist, place) == "A thuở"
+        assert len(typist.js(LINES)) == lines
+    assert not newsroom.posts
+    typist.js(TO_PLACE, PLACES["title"])
+    typist.enter()
+    time.sleep(0.3)
+    assert not newsroom.posts, "Enter in a field goes on to the next one"
