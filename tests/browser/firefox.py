@@ -11,20 +11,34 @@ from typing import Any
 
 FIREFOX = "/usr/bin/firefox-esr"
 START_SECONDS = 60
-BACKSPACE_KEY, ENTER_KEY, CONTROL_KEY = "\ue003", "\ue006", "\ue009"
-COMPOSE = """
+INPUT = """
 const tip = Cc["@mozilla.org/text-input-processor;1"].createInstance(Ci.nsITextInputProcessor);
 tip.beginInputTransactionForTests(window);
-for (const [texts, word] of arguments[0]) {
-  for (const text of texts) {
-    tip.setPendingCompositionString(text);
-    tip.appendClauseToPendingComposition(text.length, tip.ATTR_RAW_CLAUSE);
-    tip.setCaretInPendingComposition(text.length);
-    tip.flushPendingComposition();
+const press = (key, code, keyCode, also = () => {}) => {
+  const event = new window.KeyboardEvent("", { key, code, keyCode });
+  tip.keydown(event, keyCode ? 0 : tip.KEY_FORCE_PRINTABLE_KEY);
+  also();
+  tip.keyup(event);
+};
+for (const [kind, value, committed] of arguments[0]) {
+  if (kind === "key") {
+    const known = { "\b": ["Backspace", "Backspace", 8], "\n": ["Enter", "Enter", 13] }[value];
+    press(...(known ?? [value, "", 0]));
+  } else if (kind === "control") {
+    const code = value.toUpperCase();
+    press("Control", "ControlLeft", 17, () => press(value, `Key${code}`, code.charCodeAt(0)));
+  } else {
+    for (const text of value) {
+      tip.setPendingCompositionString(text);
+      tip.appendClauseToPendingComposition(text.length, tip.ATTR_RAW_CLAUSE);
+      tip.setCaretInPendingComposition(text.length);
+      tip.flushPendingComposition();
+    }
+    if (committed !== null) tip.commitCompositionWith(committed);
   }
-  if (word !== null) tip.commitCompositionWith(word);
 }
 """
+"""Keys and compositions, given to the browser where an operating system gives them."""
 
 
 class Firefox:
@@ -86,21 +100,10 @@ class Firefox:
         """Run the body of a function in the page; return its result."""
         return self.call("WebDriver:ExecuteScript", script=script, args=list(arguments))["value"]
 
-    def type(self, keys: str) -> None:
-        """Press and release a key for each character."""
-        actions = [{"type": kind, "value": key} for key in keys for kind in ("keyDown", "keyUp")]
-        self.call("WebDriver:PerformActions", actions=[{"type": "key", "id": "keys", "actions": actions}])
-
-    def press(self, modifier: str, key: str) -> None:
-        """Press a key together with another one."""
-        order = [("keyDown", modifier), ("keyDown", key), ("keyUp", key), ("keyUp", modifier)]
-        actions = [{"type": kind, "value": value} for kind, value in order]
-        self.call("WebDriver:PerformActions", actions=[{"type": "key", "id": "keys", "actions": actions}])
-
-    def compose(self, words: list[tuple[list[str], str | None]]) -> None:
-        """Compose words: for each, the texts that it shows, and the one that is committed (None: it stays open)."""
+    def input(self, actions: list[tuple[str, Any, Any]]) -> None:
+        """Send ("key", character, None), ("control", letter, None) and ("compose", texts, committed), in order."""
         self.call("Marionette:SetContext", value="chrome")
-        self.call("WebDriver:ExecuteScript", script=COMPOSE, args=[words])
+        self.call("WebDriver:ExecuteScript", script=INPUT, args=[actions])
         self.call("Marionette:SetContext", value="content")
 
     def close(self) -> None:

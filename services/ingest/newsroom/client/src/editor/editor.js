@@ -64,6 +64,7 @@ export class Editor {
         }),
         nodeViews: { figure: (node, view, getPos) => new FigureView(node, view, getPos, this.uploads) },
         dispatchTransaction: (tr) => this.apply(tr),
+        handleDOMEvents: { compositionend: () => void setTimeout(() => this.refresh(), 100) },
         handleDoubleClickOn: (view, position, node) => {
           if (node.isAtom) editAtom(view, sendFile);
           return false;
@@ -123,13 +124,13 @@ export class Editor {
     if (changed) this.onChange();
   }
 
-  /** Show the state of the selection in the toolbar with the next frame, never between the keys of a composition. */
+  /** Show the state of the selection in the toolbar with the next frame, or after the composition. */
   refresh() {
-    if (this.refreshing) return;
+    if (this.refreshing || this.view.composing) return;
     this.refreshing = true;
     requestAnimationFrame(() => {
       this.refreshing = false;
-      if (!this.view.isDestroyed) this.toolbar.update();
+      if (!this.view.isDestroyed && !this.view.composing) this.toolbar.update();
     });
   }
 

@@ -35,7 +35,7 @@ class WritePage {
     this.id = this.article?.id ?? null;
     this.site = this.article?.site ?? this.field("site")?.value ?? "";
     this.tab = crypto.randomUUID();
-    this.session = new Session(form);
+    this.session = new Session(form, () => this.isComposing);
     const onEnded = () => this.session.ended();
     this.api = new Api({ csrf: () => this.session.csrf, onEnded });
     this.transfers = new Transfers({ site: this.site, csrf: () => this.session.csrf, onEnded });

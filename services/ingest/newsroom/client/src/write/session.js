@@ -7,7 +7,8 @@ const LOG_IN_PAGE = "/ban-bien-tap/dang-nhap";
 
 export class Session {
   /** `form` has the field `csrf`; `me` is the caller as GET /api/me returns it, once it is known. */
-  constructor(form) {
+  constructor(form, isComposing) {
+    this.isComposing = isComposing;
     this.field = form.elements.namedItem("csrf");
     this.me = null;
     this.asking = null;
@@ -42,6 +43,7 @@ export class Session {
   }
 
   async ask() {
+    while (this.isComposing()) await new Promise((resolve) => setTimeout(resolve, 200)); // a dialog would end the word
     const email = el("input", { type: "email", name: "email", autocomplete: "username", value: this.me?.email ?? "" });
     const password = el("input", { type: "password", name: "password", autocomplete: "current-password", required: true });
     const code = el("input", { type: "text", name: "code", inputmode: "numeric", autocomplete: "one-time-code" });
