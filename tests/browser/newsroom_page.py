@@ -42,7 +42,7 @@ class NewsroomPage:
     others: list[dict[str, Any]] = field(default_factory=list)
     presences: list[dict[str, Any]] = field(default_factory=list)
     publication: list[dict[str, Any]] = field(default_factory=list)
-    """The answers about the publication, the last one for ever more questions."""
+    """The answers about the publication; the last one answers all further questions."""
     is_logged_in: bool = True
     is_reachable: bool = True
     upload_seconds: float = 0
