@@ -6,7 +6,7 @@ aliases of its site. So one message moves any number of articles at once.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -194,6 +194,13 @@ class StructureIndex:
         for kind, aliases in self.aliases.items():
             for slug in sorted(aliases):
                 self._former[kind][resolve_alias(aliases, slug)].append(slug)
+        self.menu_tags = frozenset(
+            self.current("tag", item.target)
+            for menu in structure.menus.values()
+            for item in _items_of(menu)
+            if item.kind == "tag"
+        )
+        """Present slugs of the tags that menus link to: each has a page, also while no article has the tag."""
         self._is_plain = not (structure.section_aliases or self.tags or self.authors)
 
     @property
@@ -267,6 +274,13 @@ class StructureIndex:
                 author = msgspec.structs.replace(author, name=known.name)  # noqa: PLW2901 - the same, renamed
             found.setdefault(author.name, author)
         return list(found.values())
+
+
+def _items_of(menu: Iterable[MenuItem]) -> Iterator[MenuItem]:
+    """Yield the entries of a menu, those of all levels."""
+    for item in menu:
+        yield item
+        yield from _items_of(item.items)
 
 
 def public_structure(structure: SiteStructure) -> SiteStructure:

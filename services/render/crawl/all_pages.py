@@ -153,6 +153,7 @@ async def site_urls(reader: PageReader) -> SiteUrls:
     lists |= {name: f"/{name}/" for name in counts if name.startswith("tag/")}
     if site.structure is not None:
         lists |= {f"author/{slug}": author_path(slug) for slug in site.structure.authors}
+        lists |= {f"tag/{slug}": f"/tag/{slug}/" for slug in site.structure.menu_tags}
     for name in counts:
         if name.startswith("month/"):
             year, month = name.removeprefix("month/").split("-")

@@ -109,9 +109,11 @@ async def _tag(reader: PageReader, request: PageRequest) -> RouteResult:
         return _moved(request, f"/tag/{index.current('tag', slug)}/")
     known = index.tags.get(slug) if index is not None else None
     names = [[known.name]] if known is not None else await reader.rows("list_name", name)
-    if not names:
+    is_in_menu = index is not None and slug in index.menu_tags
+    if not names and not is_in_menu:
         return NoPage()
-    return await _list(reader, request, page_data.ListInfo(f"/{name}/", str(names[0][0]), "tag"), name)
+    info = page_data.ListInfo(f"/{name}/", str(names[0][0]) if names else slug, "tag")
+    return await _list(reader, request, info, name, may_be_empty=is_in_menu)
 
 
 async def _author(reader: PageReader, request: PageRequest) -> RouteResult:

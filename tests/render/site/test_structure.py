@@ -114,6 +114,25 @@ async def test_older_structure_changes_nothing_and_none_shows_the_seed(portal: A
     assert "Văn hóa" not in home
 
 
+async def test_tag_of_a_menu_has_a_page_before_articles_have_it(portal: Any) -> None:
+    """The menu leads to an empty list, under the present slug, and a rebuild finds no broken link."""
+    await portal.add(1)
+    below = [MenuItem(kind="tag", target="lua")]
+    menu = [MenuItem(kind="tag", target="mua", label="Mùa vụ"), MenuItem(kind="home", items=below)]
+    tags = [StructureTag(slug="thoi-vu", name="Thời vụ", version=1), StructureTag(slug="ngao", name="Ngao", version=1)]
+    await apply(portal, 1, menus={"main": menu}, tags=tags, tag_aliases={"mua": "thoi-vu"})
+    assert 'href="/tag/thoi-vu/"' in (await portal.get("/")).text
+    for address, name in (("/tag/thoi-vu/", "Thời vụ"), ("/tag/lua/", "lua")):
+        found = await portal.get(address)
+        assert (found.status, f"</span> {name}</h1>" in found.text) == (200, True), address
+    assert (await portal.get("/tag/lua/trang-2.html")).status == 404
+    assert (await portal.get("/tag/ngao/")).status == 404
+    async with portal.pool.acquire() as connection:
+        report = await check_site(connection, "render", portal.site, portal.site.url)
+    assert (report.failed, report.broken) == ({}, {})
+    assert "/tag/lua/" in report.checksums
+
+
 async def test_pages_that_come_in_another_order_are_all_in_menus(portal: Any) -> None:
     """Static pages are on partitions of their own: one with a lower version than the last one is seen as well."""
     entries = [MenuItem(kind="page", target="p-1"), MenuItem(kind="page", target="p-2")]
