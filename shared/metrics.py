@@ -2,6 +2,8 @@
 
 from prometheus_client import Counter, Gauge, Histogram, disable_created_metrics
 
+from shared.memory_limit import read_memory
+
 disable_created_metrics()  # type: ignore[no-untyped-call]  # before any metric: a series more for each one, used by no panel
 
 HTTP_SECONDS = Histogram(
@@ -33,6 +35,13 @@ LOOP_LAG = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5),
 )
 POOL = Gauge("presstally_db_pool_connections", "Connections to Postgres by state: used, idle, max.", ["state"])
+MEMORY_USED = Gauge(
+    "presstally_memory_used_bytes",
+    "Memory in use within the limit of this container or unit, without droppable page cache; 0 without a limit.",
+)
+MEMORY_LIMIT = Gauge("presstally_memory_limit_bytes", "The limit that the kernel sets; 0 without one.")
+MEMORY_USED.set_function(lambda: read_memory()[0])
+MEMORY_LIMIT.set_function(lambda: read_memory()[1])
 SITES_RELOAD_SUCCESSFUL = Gauge(
     "presstally_sites_config_last_reload_successful",
     "Whether the sites' configuration that was read last is in use: 0 while a refused one waits to be corrected.",

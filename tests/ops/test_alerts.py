@@ -29,6 +29,10 @@ HEALTH = {
     'presstally_event_loop_lag_seconds_bucket{job="stats",instance="s",le="+Inf"}': "0+240x700",
     'presstally_db_pool_connections{job="stats",instance="s",state="used"}': "2x700",
     'presstally_db_pool_connections{job="stats",instance="s",state="max"}': "16x700",
+    'presstally_memory_used_bytes{job="stats",instance="s"}': "150000000x700",
+    'presstally_memory_limit_bytes{job="stats",instance="s"}': "234881024x700",
+    'presstally_memory_limit_bytes{job="render",instance="r"}': "0x700",
+    'presstally_memory_used_bytes{job="render",instance="r"}': "0x700",
     'presstally_sites_config_last_reload_successful{job="render",instance="r"}': "1x700",
     'presstally_spool_bytes{instance="i"}': "0x700",
     'presstally_spool_bytes_max{instance="i"}': "1000x700",
@@ -92,6 +96,7 @@ CASES = [
     Case(
         "DbPoolExhausted", "warning", {'presstally_db_pool_connections{job="stats",instance="s",state="used"}': "16x40"}
     ),
+    Case("MemoryNearLimit", "ticket", {'presstally_memory_used_bytes{job="stats",instance="s"}': "210000000x40"}),
     Case("SpoolInUse", "ticket", {'presstally_spool_bytes{instance="i"}': "5x40"}),
     Case("SpoolFilling", "page", {'presstally_spool_bytes{instance="i"}': "0+30x40"}),
     Case("SpoolCorrupt", "ticket", {'presstally_spool_corrupt_records_total{instance="i"}': "0x20 1x40"}),
