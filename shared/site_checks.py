@@ -24,6 +24,7 @@ RESERVED_SECTIONS = frozenset(
         "stats",
         "tac-gia",
         "tag",
+        "tep",
         "theme",
         "tim-kiem",
         "trang",

@@ -13,7 +13,7 @@ def site(**fields: Any) -> Site:
     return Site(**{"slug": "a", "name": "A", "origins": ["https://a.vn"], "timezone": "UTC", **fields})
 
 
-@pytest.mark.parametrize("slug", ["trang", "tac-gia", "xem-truoc", "tag", "api"])
+@pytest.mark.parametrize("slug", ["trang", "tac-gia", "xem-truoc", "tag", "tep", "api"])
 def test_errors_of_reserved_section_names_it(slug: str) -> None:
     """Paths of static pages, authors and previews are no sections."""
     found = errors_of({}, site(sections=[Section(slug, "Tên")]))

@@ -36,6 +36,7 @@ from services.ingest.api.structure_schemas import SectionList, SectionResponse, 
 from services.ingest.content.block_models import Input, Line
 from services.ingest.content.errors import FieldError, InvalidContentError
 from services.ingest.structure import changes
+from services.ingest.structure.store import count_articles
 from services.ingest.structure.terms import Term, read_terms
 from shared.http.problems import Problem
 from shared.postgres import Connection
@@ -230,10 +231,12 @@ async def merge_section(
     wanted = structure_site(context, request, caller, "admin", site)
 
     async def act(connection: Connection) -> Response:
+        undeclared = await count_articles(connection, wanted.slug, "section", [slug])
+
         def change(before: SiteStructure, version: int) -> SiteStructure:
             entry = changes.find(before, "section", slug)
             check_version(request, entry.version if entry else 0)
-            if entry is None and slug in before.section_aliases:
+            if entry is None and (slug in before.section_aliases or not undeclared):
                 raise changes.not_found("section", slug)
             return changes.merge(before, "section", slug, sent.into)
 

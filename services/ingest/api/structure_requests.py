@@ -19,6 +19,7 @@ from services.ingest.auth import audit
 from services.ingest.auth.callers import ANY_SECTION, Caller
 from services.ingest.content.block_models import SLUG_PATTERN, Input
 from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.queries import STRUCTURE_SQL
 from services.ingest.structure import changes
 from services.ingest.structure.store import (
     Change,
@@ -165,19 +166,23 @@ async def articles_of(connection: Connection, structure: SiteStructure, kind: Ki
 async def release_slug(connection: Connection, site: str, kind: Kind, slug: str) -> None:
     """Check that no article has a slug that was given up: its articles would move with it.
 
+    People who have rights in a section by its former slug keep them in that section, and get none in the new one.
+
     Raises:
         Problem: 409 with the number of articles that have it.
     """
+    stored = await read_structure(connection, site, for_update=True)
     names = [slug] if kind == "section" else []
-    if kind != "section":
-        stored = await read_structure(connection, site)
-        if stored is not None:
-            bare = StructureIndex(changes.release(stored.structure, kind, slug))
-            names = spellings_of(await count_terms(connection, site, kind), bare, kind, slug)
+    if kind != "section" and stored is not None:
+        bare = StructureIndex(changes.release(stored.structure, kind, slug))
+        names = spellings_of(await count_terms(connection, site, kind), bare, kind, slug)
     count = await count_articles(connection, site, kind, names) if names else 0
     if count:
         detail = f"{count:,} article(s) still have the {kind} {slug!r}; they would move with it. Edit these first."
         raise Problem(409, detail, articles=count, slug=slug)
+    current = slug if stored is None else StructureIndex(stored.structure).current(kind, slug)
+    if kind == "section" and current != slug:
+        await connection.execute(STRUCTURE_SQL["move_section_grants"], site, slug, current)
 
 
 def with_etag(value: msgspec.Struct, version: int, status: int = 200, **headers: str) -> Response:

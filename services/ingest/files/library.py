@@ -18,7 +18,7 @@ from services.ingest.files.inspection import InspectedFile, RejectedFile
 from services.ingest.files.references import display_name, file_url, used_files
 from services.ingest.media.library import MediaStore, UploadedFile, put_file, run_decoder
 from services.ingest.metrics import FILE_UPLOADS
-from services.ingest.queries import SQL
+from services.ingest.queries import SQL, STRUCTURE_SQL
 from shared.articles import File, State
 from shared.http.problems import Problem
 from shared.logs import log
@@ -38,6 +38,15 @@ class FileUse(msgspec.Struct, frozen=True):
     state: State
     is_live: bool
     """Visitors can download the file from its page."""
+
+
+class PageUse(msgspec.Struct, frozen=True):
+    """A static page that offers a file in its working or its public copy."""
+
+    page: str
+    title: str
+    is_live: bool
+    """Visitors can download the file from it."""
 
 
 class FileItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -62,8 +71,10 @@ class FileWithUses(FileItem, frozen=True, kw_only=True):
 
     used_in: list[FileUse]
     """Those that the caller may read."""
+    pages: list[PageUse]
+    """Static pages that offer it."""
     is_used: bool
-    """Whether any article offers it: then it cannot be deleted."""
+    """Whether any article or static page offers it: then it cannot be deleted."""
 
 
 def file_item(row: asyncpg.Record) -> FileItem:
@@ -160,13 +171,19 @@ async def file_uses(connection: Connection, item: FileItem) -> list[tuple[FileUs
     return found
 
 
+async def page_uses(connection: Connection, item: FileItem) -> list[PageUse]:
+    """Return the static pages that offer a file in their working or their public copy."""
+    rows = await connection.fetch(STRUCTURE_SQL["static_pages_with_media"], item.site, item.id)
+    return [PageUse(row["id"], row["title"], row["is_live"]) for row in rows]
+
+
 async def with_uses(pool: asyncpg.Pool, item: FileItem, caller: Caller) -> FileWithUses:
-    """Return a file with the articles that offer it and that the caller may read."""
+    """Return a file with the static pages that offer it, and the articles that do and that the caller may read."""
     async with pool.acquire() as connection:
-        uses = await file_uses(connection, item)
+        uses, pages = await file_uses(connection, item), await page_uses(connection, item)
     readable = [use for use, section in uses if caller.allows("read", item.site, section)]
     fields = {name: getattr(item, name) for name in FileItem.__struct_fields__}
-    return FileWithUses(**fields, used_in=readable, is_used=bool(uses))
+    return FileWithUses(**fields, used_in=readable, pages=pages, is_used=bool(uses or pages))
 
 
 async def rename_file(pool: asyncpg.Pool, item: FileItem, name: str, actor: Actor) -> FileItem:
@@ -182,18 +199,21 @@ async def rename_file(pool: asyncpg.Pool, item: FileItem, name: str, actor: Acto
 
 
 async def delete_file(pool: asyncpg.Pool, media: MediaStore, item: FileItem, caller: Caller) -> None:
-    """Delete a file that no article offers, neither in its working nor in its published version.
+    """Delete a file that no article and no static page offers, neither in a working nor in a public version.
 
     Raises:
-        Problem: 409 with the articles that offer it, 404 if it was deleted meanwhile.
+        Problem: 409 with those that offer it, 404 if it was deleted meanwhile.
     """
     async with pool.acquire() as connection, connection.transaction():
         if await connection.fetchrow(SQL["lock_file"], item.id) is None:
             raise Problem(404, "Not found.")
-        if uses := await file_uses(connection, item):
+        uses, pages = await file_uses(connection, item), await page_uses(connection, item)
+        if uses or pages:
             readable = [use for use, section in uses if caller.allows("read", item.site, section)]
-            detail = f"{len(uses)} article(s) offer the file; remove it from them first."
-            raise Problem(409, detail, reason="file-used", used_in=readable)
+            detail = (
+                f"{len(uses)} article(s) and {len(pages)} static page(s) offer the file; remove it from them first."
+            )
+            raise Problem(409, detail, reason="file-used", used_in=readable, pages=pages)
         await connection.execute(SQL["delete_file"], item.id)
         details = {"name": item.name, "bytes": item.bytes}
         await record(connection, caller.actor, "delete", kind="file", id=item.id, site=item.site, details=details)

@@ -60,8 +60,23 @@ SELECT id, site, version, slug, content, live, created_at, modified_at, modified
 WHERE site = $1
 ORDER BY content ->> 'title', id
 
+-- name: lock_static_pages
+SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended('ingest.static_pages', 0)))
+
 -- name: static_page_of_slug
-SELECT id FROM ingest.static_pages WHERE site = $1 AND slug = $2
+-- Another page than $3 that has the slug in its working copy, or that readers find there.
+SELECT id FROM ingest.static_pages
+WHERE site = $1 AND id <> $3 AND (slug = $2 OR (live ->> 'slug' = $2 AND live ->> 'state' = 'published'))
+LIMIT 1
+
+-- name: static_pages_with_media
+-- Static pages of which the working or the public copy refers to an image or file.
+SELECT id, content ->> 'title' AS title,
+    coalesce(live ->> 'state' = 'published' AND ingest.media_of(live) ? $2, false) AS is_live
+FROM ingest.static_pages
+WHERE site = $1
+    AND (ingest.media_of(content) ? $2 OR (live ->> 'state' = 'published' AND ingest.media_of(live) ? $2))
+ORDER BY title, id
 
 -- name: count_static_pages
 SELECT count(*) FROM ingest.static_pages WHERE site = $1
@@ -92,6 +107,14 @@ RETURNING id
 
 -- name: live_static_pages
 SELECT id, live FROM ingest.static_pages WHERE live IS NOT NULL
+
+-- name: move_section_grants
+-- Rights in the section $2 of a site become rights in $3.
+WITH former AS (
+    DELETE FROM ingest.person_grants WHERE site = $1 AND section = $2 RETURNING person, scope
+)
+INSERT INTO ingest.person_grants (person, scope, site, section) SELECT person, scope, $1, $3 FROM former
+ON CONFLICT DO NOTHING
 
 -- name: term_counts_by_slug
 -- $3, $4: names, and the slug of each. An article with two names of a slug counts once.

@@ -115,9 +115,26 @@ def remove(structure: SiteStructure, kind: Kind, slug: str) -> SiteStructure:
 
 
 def release(structure: SiteStructure, kind: Kind, slug: str) -> SiteStructure:
-    """Let a slug that was given up be used again. No article may name it: those would move with it."""
+    """Let a slug that was given up be used again. No article may name it: those would move with it.
+
+    Menus that name it lead to what it stood for, as before.
+    """
+    current = aliases_of(structure, kind).get(slug, slug)
+    menus = {name: _retargeted(items, kind, slug, current) for name, items in structure.menus.items()}
+    structure = msgspec.structs.replace(structure, menus=menus)
     aliases = {former: target for former, target in aliases_of(structure, kind).items() if former != slug}
     return _replaced(structure, kind, entries_of(structure, kind), aliases)
+
+
+def _retargeted(items: Sequence[MenuItem], kind: Kind, slug: str, current: str) -> list[MenuItem]:
+    return [
+        msgspec.structs.replace(
+            one,
+            target=current if (one.kind, one.target) == (kind, slug) else one.target,
+            items=_retargeted(one.items, kind, slug, current),
+        )
+        for one in items
+    ]
 
 
 def set_menu(structure: SiteStructure, name: str, items: Sequence[MenuItem] | None) -> SiteStructure:

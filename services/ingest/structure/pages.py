@@ -71,7 +71,7 @@ async def publish_page(connection: Connection, before: StoredPage, who: str, *, 
     """Make the working copy of a page that is locked public, or withdraw the public one.
 
     Raises:
-        Problem: 409 if there is nothing to withdraw.
+        Problem: 409 if there is nothing to withdraw, or if readers find another page at its slug.
     """
     live = before.live
     version, at = await _next(connection, before)
@@ -81,6 +81,7 @@ async def publish_page(connection: Connection, before: StoredPage, who: str, *, 
         sent = msgspec.structs.replace(live, state="withdrawn", version=version, modified_at=at)
         page = msgspec.structs.replace(before.page, version=version, modified_at=at)
     else:
+        await _check(connection, before.page)
         former = [live.slug, *live.old_slugs] if live else []
         old_slugs = [slug for slug in dict.fromkeys(former) if slug != before.page.slug][:OLD_SLUGS_MAX]
         page = sent = msgspec.structs.replace(
@@ -105,8 +106,9 @@ async def _update(
 
 
 async def _check(connection: Connection, page: StaticPage) -> None:
-    owner = await connection.fetchval(QUERIES["static_page_of_slug"], page.site, page.slug)
-    if owner not in (None, page.id):
+    await connection.execute(QUERIES["lock_static_pages"], page.site)
+    owner = await connection.fetchval(QUERIES["static_page_of_slug"], page.site, page.slug, page.id)
+    if owner is not None:
         raise Problem(409, f"Another page has the slug {page.slug!r}.", page=owner)
     size = len(msgspec.json.encode(page))
     if size > PAGE_BYTES_MAX:

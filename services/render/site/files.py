@@ -74,7 +74,7 @@ class Files:
         return await self._respond(request, file_id, block)
 
     async def _offered(self, request: Request, file_id: str) -> dict[str, Any]:
-        """Return the block of a public article that offers a file: the one of the requested name if there is one."""
+        """Return the block of a public article or page that offers a file: the one of the requested name, if any."""
         site = self._sites.by_host(request.headers.get("host", ""))
         try:
             _, rows, _ = await read_snapshot(
@@ -85,7 +85,7 @@ class Files:
         except POSTGRES_UNAVAILABLE as error:
             raise problem(503, "The database is unavailable.", retry_after="5") from error
         if not rows:
-            raise problem(404, NO_FILE)  # not cacheable: an article may offer it soon
+            raise problem(404, NO_FILE)  # not cacheable: a page may offer it soon
         blocks = [dict(row) for row in rows]
         named = [one for one in blocks if one["url"].endswith(f"/{request.path_params['name']}")]
         return (named or blocks)[0]

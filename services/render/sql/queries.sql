@@ -151,7 +151,9 @@ LIMIT 1
 -- name: static_page_former_slugs
 SELECT former.slug AS former_slug, p.slug FROM generation.static_pages p,
     jsonb_array_elements_text(coalesce(p.content -> 'old_slugs', '[]')) AS former (slug)
-WHERE p.site = $1 AND p.state = 'published'
+WHERE p.site = $1 AND p.state = 'published' AND NOT EXISTS (
+    SELECT FROM generation.static_pages o WHERE o.site = $1 AND o.state = 'published' AND o.slug = former.slug
+)
 ORDER BY p.version
 
 -- name: mark_outdated
@@ -484,11 +486,16 @@ SELECT EXISTS (
 )
 
 -- name: offered_file
--- The blocks of public articles that offer a file: one for each URL, that of the newest article.
+-- The blocks of public articles and static pages that offer a file: one for each URL, that of the newest article.
 SELECT DISTINCT ON (block ->> 'url') block ->> 'url' AS url, block ->> 'name' AS name,
     coalesce(block ->> 'media_type', '') AS media_type
-FROM generation.public_articles a
-CROSS JOIN LATERAL jsonb_path_query(a.content, '$.body[*] ? (@.type == "file" && @.media == $id)',
+FROM (
+    SELECT content, listed_at, number FROM generation.public_articles
+    WHERE site = $1 AND render.files_of(content) ? $2
+    UNION ALL
+    SELECT content, '-infinity', 0 FROM generation.static_pages
+    WHERE site = $1 AND state = 'published' AND render.files_of(content) ? $2
+) offering
+CROSS JOIN LATERAL jsonb_path_query(content, '$.body[*] ? (@.type == "file" && @.media == $id)',
                                     jsonb_build_object('id', $2::text)) AS block
-WHERE a.site = $1 AND render.files_of(a.content) ? $2
-ORDER BY block ->> 'url', a.listed_at DESC, a.number DESC
+ORDER BY block ->> 'url', listed_at DESC, number DESC

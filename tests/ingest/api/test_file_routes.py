@@ -199,3 +199,20 @@ async def test_invalid_file_block_is_422(api: Any, given: dict[str, Any]) -> Non
     """A block names a file of the site, or a web address and a name."""
     sent = {"site": "haihau", "section": "tin-tuc", "title": "x", "body": [given]}
     assert (await api.call("POST", "/articles", sent)).status == 422
+
+
+async def test_file_of_a_static_page_is_not_deleted(api: Any) -> None:
+    """The working copy of a page offers it, or the public one; a withdrawn page offers nothing to anybody."""
+    item = (await upload(api, pdf())).json()
+    page = (await api.call("POST", "/pages", {"title": "Biểu mẫu", "body": [block(item)]}, "publish")).json()
+    path = f"/pages/{page['id']}"
+    assert page["body"][0]["url"] == item["url"]
+    assert (await api.call("POST", f"{path}/publish", None, "publish", if_match="*")).status == 200
+    edited = await api.call("PATCH", path, {"body": "<p>Không có tệp.</p>"}, "publish", if_match="*")
+    assert edited.status == 200, edited.body
+    found = (await api.call("GET", f"/files/{item['id']}", scope="read")).json()
+    assert (found["pages"], found["is_used"]) == ([{"page": page["id"], "title": "Biểu mẫu", "is_live": True}], True)
+    refused = await api.call("DELETE", f"/files/{item['id']}")
+    assert (refused.status, refused.json()["pages"]) == (409, found["pages"])
+    assert (await api.call("POST", f"{path}/unpublish", None, "publish")).status == 200
+    assert (await api.call("DELETE", f"/files/{item['id']}")).status == 204

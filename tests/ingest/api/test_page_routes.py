@@ -98,3 +98,18 @@ async def test_page_of_another_site_is_not_found(tenants: Any) -> None:
     assert (await tenants.call("GET", path, scope="read", at="haihau")).status == 404
     assert (await tenants.call("PATCH", path, {"title": "x"}, "publish", at="haihau", if_match="*")).status == 404
     assert (await tenants.call("GET", "/pages/khong-co", scope="read")).status == 404
+
+
+async def test_two_pages_are_never_public_at_one_address(api: Any) -> None:
+    """The slug that readers find a page at is its own until it is public at another one, or withdrawn."""
+    one = (await create(api, title="Giới thiệu", slug="gioi-thieu")).json()
+    path = f"/pages/{one['id']}"
+    assert (await api.call("POST", f"{path}/publish", None, "publish", if_match="*")).status == 200
+    assert (await api.call("PATCH", path, {"slug": "ve-chung-toi"}, "publish", if_match="*")).status == 200
+    refused = await create(api, title="Trang khác", slug="gioi-thieu")
+    assert (refused.status, refused.json()["page"]) == (409, one["id"])
+    assert (await api.call("POST", f"{path}/publish", None, "publish", if_match="*")).status == 200
+    other = await create(api, title="Trang khác", slug="gioi-thieu")
+    assert other.status == 201
+    back = await api.call("PATCH", path, {"slug": "gioi-thieu"}, "publish", if_match="*")
+    assert back.status == 409

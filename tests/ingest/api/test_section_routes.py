@@ -235,3 +235,27 @@ async def test_articles_are_shown_and_filtered_under_the_present_names(api: Any)
     assert old.status == 200, "a client that has the former section gets the new one"
     ninjs = (await api.call("GET", f"{path}.ninjs", scope=None)).json()
     assert ninjs["subjects"][0] == {"name": "Thời sự", "code": "thoi-su"}
+
+
+async def test_rights_stay_with_a_section_whose_slug_is_used_again(newsroom: Any) -> None:
+    """Somebody of the renamed section keeps it, and gets no rights in the new one that has its former slug."""
+    api = newsroom.api
+    writer = await newsroom.browser("write:haihau:tin-tuc")
+    both = await newsroom.browser("write:haihau:tin-tuc", "write:haihau:thoi-su")
+    sent = {"slug": "thoi-su", "name": "Thời sự"}
+    assert (await api.call("PATCH", "/sections/tin-tuc?site=haihau", sent, "admin", if_match="*")).status == 200
+    await api.create("Của tôi", section="thoi-su")
+    made = await add(api, "Tin tức", site="haihau", reuse=True)
+    assert made.status == 201, made.body
+    await api.create("Của người khác", section="tin-tuc")
+    for browser in (writer, both):
+        listed = (await browser.call("GET", "/articles")).json()["articles"]
+        assert [one["title"] for one in listed] == ["Của tôi"]
+
+
+async def test_slug_that_nothing_has_is_not_merged(api: Any) -> None:
+    """An alias of a typing error, or of a path of the installation, would take up a slug for good."""
+    for slug in ("khong-co", "api"):
+        refused = await api.call("POST", f"/sections/{slug}/merge", {"into": "tin-tuc"}, "admin", if_match="*")
+        assert refused.status == 404, slug
+    assert (await api.call("GET", "/sections/tin-tuc", scope="read")).json()["former_slugs"] == []

@@ -9,7 +9,7 @@ import pytest
 
 from services.ingest.structure import changes
 from shared.http.problems import Problem
-from shared.site_structure import SiteStructure, StructureIndex, StructureSection, resolve_alias
+from shared.site_structure import MenuItem, SiteStructure, StructureIndex, StructureSection, resolve_alias
 
 ROUNDS = int(os.environ.get("STRUCTURE_ROUNDS", "60"))
 STEPS = 60
@@ -164,7 +164,7 @@ def test_position_moves_a_section_and_bounds_are_kept() -> None:
         changes.add(structure, "section", section("mot-nua"))
 
 
-@pytest.mark.parametrize("slug", ["api", "trang", "tac-gia", "tag", "tim-kiem", "ban-bien-tap", "xem-truoc"])
+@pytest.mark.parametrize("slug", ["api", "trang", "tac-gia", "tag", "tim-kiem", "ban-bien-tap", "xem-truoc", "tep"])
 def test_reserved_section_slug_is_refused(slug: str) -> None:
     """No page of such a section could be reached."""
     with pytest.raises(Problem, match="reserved"):
@@ -184,3 +184,18 @@ def test_structure_that_fits_no_message_is_refused_with_its_size() -> None:
     many = dict.fromkeys(map(str, range(10_001)), "a")
     with pytest.raises(Problem, match="At most 10,000 slugs"):
         changes.check_size(msgspec.structs.replace(empty(), tag_aliases=many))
+
+
+def test_release_leaves_menus_at_what_they_led_to() -> None:
+    """A slug that is used again must not change what the menus of a site show, on either level."""
+    one = changes.change(changes.add(empty(), "section", section("a")), "section", "a", section("b"))
+    below = MenuItem(kind="section", target="a", label="Mục a")
+    items = [
+        MenuItem(kind="section", target="a"),
+        MenuItem(kind="home", items=[below]),
+        MenuItem(kind="tag", target="a"),
+    ]
+    released = changes.release(changes.set_menu(one, "main", items), "section", "a")
+    found = released.menus["main"]
+    assert [found[0].target, found[1].items[0].target, found[1].items[0].label] == ["b", "b", "Mục a"]
+    assert found[2].target == "a"

@@ -1,5 +1,6 @@
 """`export` writes the served bytes of every URL, and reports what is missing."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -7,13 +8,17 @@ import asyncpg
 import obstore
 import pytest
 
+from services.render.builder.store import save_page, save_structure
 from services.render.crawl.all_pages import BulkPageReader
 from services.render.export.command import SiteExporter
 from services.render.export.folder import open_folder
 from services.render.queries import SQL
+from services.render.site.page_reader import read_site
 from shared.articles import Figure, File, Image
 from shared.object_store import FILES, open_store
+from shared.site_structure import SiteStructure, StaticPage, StructureSection
 
+AT = datetime(2026, 11, 29, tzinfo=UTC)
 URL = "https://haihau.example"
 MISSING = f"/media/{'b' * 32}.jpg"
 
@@ -53,18 +58,28 @@ async def test_export_site_has_the_files_of_public_articles(portal: Any, databas
     there, lost = "ab" * 16, "cd" * 16
     store = open_store(str(tmp_path / "media"))
     await obstore.put_async(store, FILES + there, b"%PDF document")
-    blocks = [File(f"/tep/{one}/van-ban.pdf", "Văn bản", one, 9, "application/pdf") for one in (there, lost)]
-    await portal.add(1, body=blocks)
+    on_page = "ef" * 16
+    await obstore.put_async(store, FILES + on_page, b"%PDF form")
+    blocks = [File(f"/tep/{one}/van-ban.pdf", "Văn bản", one, 9, "application/pdf") for one in (there, lost, on_page)]
+    await portal.add(1, body=blocks[:2])
+    page = {"site": portal.site.slug, "id": "p-1", "slug": "bieu-mau", "title": "Biểu mẫu", "version": 1}
+    await save_page(portal.pool, StaticPage(**page, state="published", modified_at=AT, body=blocks[2:]))
+    sections = [StructureSection(slug="tin-tuc", name="Tin tức", version=1)]
+    await save_structure(
+        portal.pool, SiteStructure(site=portal.site.slug, version=1, modified_at=AT, sections=sections)
+    )
     connection = await asyncpg.connect(database, server_settings={"role": "presstally_render"})
     try:
         with open_folder(tmp_path / "export") as folder:
             exporter = SiteExporter(folder, store, URL)
             async with connection.transaction(isolation="repeatable_read", readonly=True):
-                report = await exporter.export_site(BulkPageReader(connection, portal.site, SQL))
+                site = await read_site(connection, SQL, portal.site)
+                report = await exporter.export_site(BulkPageReader(connection, site, SQL))
     finally:
         await connection.close()
     assert (report.failed, report.broken, report.editors_broken) == ({}, {}, {})
     assert exporter.missing.keys() == {f"/tep/{lost}/van-ban.pdf"}
     assert (tmp_path / f"export/tep/{there}/van-ban.pdf").read_bytes() == b"%PDF document"
+    assert (tmp_path / f"export/tep/{on_page}/van-ban.pdf").read_bytes() == b"%PDF form"
     assert "content-disposition: attachment" in (tmp_path / "export/_headers").read_text()
     assert 'content-disposition "attachment"' in (tmp_path / "export/Caddyfile").read_text()

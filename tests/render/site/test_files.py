@@ -7,12 +7,15 @@ import obstore
 import pytest
 from starlette.requests import Request
 
+from services.render.builder.store import save_page
 from services.render.site.files import CHUNK_BYTES, Files
 from shared.articles import File
 from shared.http.problems import Problem
 from shared.object_store import FILES, open_store
+from shared.site_structure import StaticPage
 from shared.sites import Sites
 
+AT = datetime(2026, 11, 29, tzinfo=UTC)
 ID = "0123456789abcdef" * 2
 CONTENT = bytes(range(256)) * 10
 URL = f"/tep/{ID}/nghi-quyet-12.pdf"
@@ -199,3 +202,17 @@ async def test_portal_routes_files_and_keeps_a_section_of_that_name(portal: Any)
     """The route takes an id and a name; other paths below /tep/ are the portal's pages."""
     assert (await portal.get("/tep/x/y.pdf")).status == 404
     assert (await portal.get("/tep/")).status == 404
+
+
+async def test_file_of_a_public_static_page_is_there_until_it_is_withdrawn(portal: Any, downloads: Downloads) -> None:
+    """A page such as "Biểu mẫu" offers files as articles do; another site's page offers nothing here."""
+    page = {"site": portal.site.slug, "id": "p-1", "slug": "bieu-mau", "title": "Biểu mẫu", "modified_at": AT}
+    elsewhere = StaticPage(**{**page, "site": "giao-thuy"}, version=1, state="published", body=[BLOCK])
+    assert await save_page(portal.pool, elsewhere)
+    assert (await downloads.get())[0] == 404
+    assert await save_page(portal.pool, StaticPage(**page, version=1, state="published", body=[BLOCK]))
+    status, headers, body = await downloads.get()
+    assert (status, body, headers["content-type"]) == (200, CONTENT, "application/pdf")
+    assert (await downloads.get(f"/tep/{ID}/ten-cu.pdf"))[1]["location"] == URL
+    assert await save_page(portal.pool, StaticPage(**page, version=2, state="withdrawn", body=[BLOCK]))
+    assert (await downloads.get())[0] == 404
