@@ -252,7 +252,10 @@ def screen(path: str, work: Screen, methods: tuple[str, ...] = ("GET",), *, is_p
         newsroom: Newsroom = request.app.state.newsroom
         api = ApiClient(newsroom.transport, request, _accepted_language(request))
         page = Page(request, newsroom, api)
-        response = await _respond(page, work, is_public=is_public)
+        try:
+            response = await _respond(page, work, is_public=is_public)
+        finally:
+            await page.form.close()
         for cookie in api.cookies:
             response.headers.append("set-cookie", cookie)
         for name, value in PAGE_HEADERS.items():

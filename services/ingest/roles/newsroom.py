@@ -6,7 +6,19 @@ from contextlib import asynccontextmanager
 from starlette.applications import Starlette
 from starlette.routing import Mount
 
-from services.ingest.newsroom import account, article, desk, history, live_page, login, people, review, steps
+from services.ingest.newsroom import (
+    account,
+    article,
+    desk,
+    history,
+    live_page,
+    login,
+    media,
+    people,
+    review,
+    steps,
+    structure,
+)
 from services.ingest.newsroom.api_client import HttpTransport
 from services.ingest.newsroom.pages import ROOT, STATIC_ROUTE, Newsroom
 from services.ingest.settings import IngestSettings
@@ -27,6 +39,8 @@ def newsroom_app(newsroom: Newsroom) -> Starlette:
         *review.ROUTES,
         *history.ROUTES,
         *people.ROUTES,
+        *structure.ROUTES,
+        *media.ROUTES,
     ]
     app = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)
     app.state.newsroom = newsroom

@@ -1,0 +1,45 @@
+"""Pictures and documents by plain forms."""
+
+import io
+from typing import Any
+
+from PIL import Image
+
+from tests.ingest.newsroom.conftest import Pages
+
+BOUNDARY = "grenze"
+
+
+def picture(color: tuple[int, int, int]) -> bytes:
+    output = io.BytesIO()
+    Image.new("RGB", (640, 400), color).save(output, "PNG")
+    return output.getvalue()
+
+
+def multipart(csrf: str, files: list[tuple[str, str, bytes]]) -> bytes:
+    parts = [f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="csrf"\r\n\r\n{csrf}\r\n'.encode()]
+    for name, kind, content in files:
+        head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+        parts.append(f"{head}Content-Type: {kind}\r\n\r\n".encode() + content + b"\r\n")
+    return b"".join([*parts, f"--{BOUNDARY}--\r\n".encode()])
+
+
+async def test_several_pictures_are_stored_and_one_gets_its_focus(visit: Any, pages: Pages) -> None:
+    """A file that is no picture is named with the reason, and does not stop the others."""
+    visitor = await visit("write:haihau", name="Lan")
+    files = [(f"cho-{n}.png", "image/png", picture((n, 90, 60))) for n in (1, 2)]
+    content = multipart(visitor.browser.csrf, [*files, ("hong.png", "image/png", b"GIF")])
+    headers = [("content-type", f"multipart/form-data; boundary={BOUNDARY}")]
+    shown = await pages.send(visitor.browser, "POST", "/ban-bien-tap/anh-va-tep?site=haihau", content, headers)
+    assert "Đã lưu 2 tệp" in shown.text
+    assert "hong.png" in shown.text
+    listed = (await pages.api.call("GET", "/media?site=haihau", None, "read")).json()["media"]
+    assert sorted(one["file_name"] for one in listed) == ["cho-1.png", "cho-2.png"]
+    medium = listed[0]["id"]
+    shown = await visitor.open(f"anh-va-tep/{medium}")
+    assert f"![](media:{medium})" in shown.html
+    shown = await visitor.submit(x="25", y="80", action="focus")
+    assert "Đã đặt tâm ảnh" in shown.text
+    stored = (await pages.api.call("GET", f"/media/{medium}", None, "read")).json()
+    assert stored["image"]["focus"] == {"x": 0.25, "y": 0.8}
+    assert (await visitor.open("anh-va-tep", kind="files")).status == 200
