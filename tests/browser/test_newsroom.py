@@ -146,6 +146,7 @@ PAGES = {
     "account": "toi",
     "people": "nguoi?site=haihau",
     "audit": "nguoi/nhat-ky?site=haihau",
+    "front": "trang-nhat?site=haihau",
     "sections": "chuyen-muc?site=haihau",
     "section": "chuyen-muc/tin-tuc?site=haihau",
     "pictures": "anh-va-tep?site=haihau",

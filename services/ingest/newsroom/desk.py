@@ -195,7 +195,7 @@ async def change_many(page: Page) -> Response:
     items = [{"id": article, "version": int(version)} for article, _, version in chosen if version.isdigit()]
     action = page.text("bulk")
     if not items or action not in BULK_ACTIONS:
-        return await desk_page(page, 422, problem=page.gettext(_CHOOSE.text))
+        return await desk_page(page, 422, problem=page.gettext_of(_CHOOSE))
     tags = [tag.strip() for tag in page.text("tags").split(",") if tag.strip()]
     if action == "unpublish" and not page.text("confirmed"):
         return page.render("bulk.html", items=page.texts("item"), count=len(items))

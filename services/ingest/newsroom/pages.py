@@ -27,7 +27,7 @@ from services.ingest.newsroom.api_client import ApiClient, ApiError, ApiUnavaila
 from services.ingest.newsroom.times import Moment, form_value, moment, parse_time
 from shared.logs import log
 from shared.sites import Site, Sites
-from shared.translations import LANGUAGES, nearest_language
+from shared.translations import LANGUAGES, Message, nearest_language
 
 ROOT = "/ban-bien-tap"
 FORM_BYTES_MAX = 4 * 1024**2
@@ -214,6 +214,10 @@ class Page:
         asked = {"site": self.site_slug if len(self.sites) > 1 else "", **query}
         text = urlencode({name: value for name, value in asked.items() if value not in ("", None)}, doseq=True)
         return f"{ROOT}/{quote(path)}{'?' if text else ''}{text}"
+
+    def gettext_of(self, message: Message) -> str:
+        """Return a message in the language of the page."""
+        return LANGUAGES[self.language].text(message)
 
     def gettext(self, text: str) -> str:
         """Return a text, which the code marks for translation, in the language of the page."""

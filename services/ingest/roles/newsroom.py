@@ -10,6 +10,7 @@ from services.ingest.newsroom import (
     account,
     article,
     desk,
+    front_page,
     history,
     live_page,
     login,
@@ -39,6 +40,7 @@ def newsroom_app(newsroom: Newsroom) -> Starlette:
         *review.ROUTES,
         *history.ROUTES,
         *people.ROUTES,
+        *front_page.ROUTES,
         *structure.ROUTES,
         *media.ROUTES,
     ]
