@@ -7,13 +7,17 @@ import re
 import signal
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
 from services.ingest.imports.detection import READERS
+from services.ingest.queries import STRUCTURE_SQL
+from shared.site_structure import SiteStructure, StructureSection
 from tests.bench.importing import WXR_HEAD, line_of, post_of
 
 ROOT = Path(__file__).parent.parent.parent.parent
@@ -137,3 +141,26 @@ def test_make_import_without_file_is_an_error() -> None:
     done = subprocess.run(["make", "import"], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "make import: which file? make import FILE=page.txt" in done.stderr
+
+
+async def test_import_knows_sections_that_only_the_newsroom_has(
+    database: str, pool: asyncpg.Pool, tmp_path: Path
+) -> None:
+    """A section that was added or renamed since the sites' file was read; one that nobody has is named with those."""
+    sections = [StructureSection(slug=slug, name=slug, version=2) for slug in ("thoi-su", "bien-dong")]
+    structure = SiteStructure(
+        site="haihau",
+        version=2,
+        modified_at=datetime(2026, 11, 29, tzinfo=UTC),
+        sections=sections,
+        section_aliases={"tin-tuc": "thoi-su"},
+    )
+    content = msgspec.json.encode(structure).decode()
+    await pool.execute(STRUCTURE_SQL["insert_structure"], "haihau", 2, content, "[]", structure.modified_at)
+    file = tmp_path / "bai.md"
+    file.write_text("# Bài\n\nĐoạn.\n", encoding="utf-8")
+    refused = run(database, str(file), "--section", "khong-co")
+    assert (refused.returncode, "it has thoi-su, bien-dong" in refused.stderr) == (1, True), refused.stderr
+    done = run(database, str(file), "--section", "bien-dong")
+    assert done.returncode == 0, done.stderr
+    assert await pool.fetchval("SELECT content ->> 'section' FROM ingest.articles") == "bien-dong"
