@@ -185,7 +185,6 @@ TESTED_ELSEWHERE = {
     "services/ingest/articles/topic_recovery.py": "tests/restore/test_articles_after_a_restore.py, with Kafka",
     "services/ingest/articles/witness.py": "tests/restore/test_articles_after_a_restore.py, with Kafka",
     "services/render/rebuild/command.py": "tests/e2e/test_portal_rebuild.py, as a process",
-    "services/render/rebuild/replay.py": "tests/render/rebuild/test_swap.py",
     "services/stats/admin/adjust.py": "tests/e2e/test_commands.py, with Kafka",
     "services/stats/admin/lost_adjustments.py": "tests/restore/test_adjustments_after_a_restore.py, with Kafka",
     "services/stats/admin/lost_records.py": "tests/chaos/test_log_changes.py, with Kafka",
