@@ -41,10 +41,13 @@ class History:
         """Articles that stay public."""
 
     def begin(self) -> None:
-        """Make sections, and publish an article in each."""
+        """Make sections, publish an article in each, and take two back."""
         for number in range(4):
             self._post("/sections", {"site": SITE, "name": f"{self._prefix} {number}"})
-            self.publish_article(number)
+            self.publish_article(stays=True)
+        for name in ("kill", "unpublish"):
+            self.publish_article(stays=False)
+            self.take_back(name)
 
     def step(self) -> None:
         """Take one random step."""
@@ -67,8 +70,8 @@ class History:
         }
         self._random.choices(list(steps), list(steps.values()))[0]()
 
-    def publish_article(self, stays: int = 0) -> None:
-        """Publish an article; every other one stays public."""
+    def publish_article(self, *, stays: bool | None = None) -> None:
+        """Publish an article; every other one stays public, if it is not said."""
         name = self._name()
         section = self._random.choice(self.sections())
         slug = self._random.choice([section["slug"], *section["former_slugs"]])
@@ -77,7 +80,8 @@ class History:
         given["authors"] = [f"{self._prefix} tacgia{self._random.randrange(AUTHORS)}"]
         article = self._post("/articles", given)
         self._post(f"/articles/{article['id']}/publish", {"version": article["version"]})
-        (self.viewed if self._count % 2 or stays else self._articles).append(article["id"])
+        stays = bool(self._count % 2) if stays is None else stays
+        (self.viewed if stays else self._articles).append(article["id"])
 
     def write_draft(self) -> None:
         """Write an article that stays a draft, or a working copy above a public one."""
@@ -94,13 +98,13 @@ class History:
         sent = {"section": section, "lead": f"Sửa {self._name()}", "carry_over": "where_possible"}
         self._call("PATCH", f"/articles/{article}/live", sent)
 
-    def take_back(self) -> None:
+    def take_back(self, name: str = "") -> None:
         """Unpublish or kill an article."""
         if self._articles:
             article = self._articles.pop(self._random.randrange(len(self._articles)))
             version = self._call("GET", f"/articles/{article}", None).get("version")
-            name = self._random.choice(["unpublish", "kill"])
-            self._post(f"/articles/{article}/{name}", {"version": version, "reason": "sai"})
+            step = name or self._random.choice(["unpublish", "kill"])
+            self._post(f"/articles/{article}/{step}", {"version": version, "reason": "sai"})
 
     def rename_section(self) -> None:
         """Give a section another name and slug, or its first former slug again."""

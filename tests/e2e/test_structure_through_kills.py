@@ -11,6 +11,7 @@ from collections import Counter
 from typing import Any
 
 import asyncpg
+import pytest
 
 from tests.conftest import PERSON
 from tests.e2e.structure_history import HOST, PRIVATE_EMAIL, SEARCHED, SITE, UNFINISHED, History
@@ -107,7 +108,6 @@ async def kill_parts(system: Any, wait: Any) -> None:
         await asyncio.to_thread(
             wait, lambda part=part, before=killed: system.state()["parts"].get(part) not in (None, before), WAIT_SECONDS
         )
-    await asyncio.to_thread(wait, system.all_ready, WAIT_SECONDS)
 
 
 def counts_of_sections(truth: Truth, views: Counter[str]) -> dict[str, int]:
@@ -126,6 +126,7 @@ def statistics(system: Any, name: str) -> list[dict[str, Any]]:
     return list(answer.json()[field]) if answer.status == 200 else []
 
 
+@pytest.mark.timeout(600)
 async def test_structure_through_kills_agrees_everywhere(system: Any, editors: Any, wait: Any) -> None:
     """Afterwards every surface agrees with the database, and merged sections have exactly the sums of their views."""
     editors.token("admin")
@@ -140,6 +141,7 @@ async def test_structure_through_kills_agrees_everywhere(system: Any, editors: A
     for worker in workers:
         await asyncio.to_thread(worker.join, WAIT_SECONDS)
         assert worker.error is None, worker.error
+    await asyncio.to_thread(wait, system.all_ready, 2 * WAIT_SECONDS, "readiness")
     connection = await asyncpg.connect(system.database_url)
     await wait_for_outbox(connection)
     await connection.close()
