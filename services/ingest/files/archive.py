@@ -2,6 +2,7 @@
 
 import re
 import stat
+import struct
 import zipfile
 from collections.abc import Callable
 from itertools import pairwise
@@ -28,10 +29,19 @@ from services.ingest.files.rules import (
     refuse,
     unsupported,
 )
+from services.ingest.files.xml_parts import EMBEDDED, PartCheck, is_xml
 
 CHUNK_BYTES = 1024 * 1024
 DOCUMENT_EXTENSIONS = ("pdf", "doc", "docx", "xls", "xlsx", "odt")
 """Documents in an archive that are checked as if they were uploaded themselves."""
+_MACRO_EXTENSIONS = (".docm", ".dotm", ".xlsm", ".xltm", ".xlam", ".xlsb", ".pptm", ".ppam", ".sldm")
+_COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
+_PACKED = "\x01Ole10Native".encode("utf-16-le")
+_PROJECT = "_VBA_PROJECT".encode("utf-16-le")
+_PROGRAMS = (b"MZ", b"\x7fELF", b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08", b"\xcf\xfa\xed\xfe", b"#!", b"ITSF")
+_ARCHIVES = (b"Rar!", b"7z\xbc\xaf", b"\x1f\x8b", b"BZh", b"\xfd7zXZ", b"MSCF", b"L\0\0\0\x01\x14\x02\0")
+_UNICODE_PATH = 0x7075
+"""An extra field with another name of the entry, which some programs use instead."""
 _TYPES = "[Content_Types].xml"
 _MAIN_PARTS = {
     b"wordprocessingml.document.main+xml": DOCX,
@@ -43,10 +53,8 @@ _OTHER_PARTS = {
     b"spreadsheetml.sheet.binary": "a binary workbook (.xlsb)",
     b"ms-package.xps": "an XPS document",
 }
-_EXTERNAL = re.compile(rb"<(?:[\w]+:)?Relationship\b[^>]*>")
-_HARMLESS_LINKS = (b"/hyperlink", b"/image", b"/externalLinkPath", b"/externalLink", b"/video", b"/audio", b"/media")
-_INSTRUCTIONS = re.compile(rb"<w:instrText\b[^>]*>([^<]*)<|w:instr=\"([^\"]*)\"")
-_DDE = re.compile(rb"\bDDE(?:AUTO)?\b", re.IGNORECASE)
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+"""What no name has, and what shows it in another order."""
 _DRIVE = re.compile(r"^[A-Za-z]:")
 CheckDocument = Callable[[IO[bytes], str], None]
 """Checks a document in an archive, by its content and name."""
@@ -114,12 +122,27 @@ def _check_entry(entry: zipfile.ZipInfo) -> None:
     if entry.flag_bits & 0x41:  # encrypted, with or without strong encryption
         raise encrypted()
     name = entry.orig_filename
-    if len(name.encode("utf-8", "replace")) > ENTRY_NAME_BYTES_MAX or re.search(r"[\x00-\x1f\x7f\u202a-\u202e]", name):
+    if len(name.encode("utf-8", "replace")) > ENTRY_NAME_BYTES_MAX or _UNSAFE.search(name):
         raise refuse("has an entry with an invalid name", "entry-name")
+    if entry.filename != _extra_name(entry):
+        raise refuse(f"has an entry with two names: {name[:100]!r}", "entry-name")
     if name.startswith(("/", "\\")) or _DRIVE.match(name) or ".." in re.split(r"[/\\]", name):
         raise refuse(f"has an entry outside of its folder: {name[:100]!r}", "entry-name")
+    if ":" in name:
+        raise refuse(f"has an entry with a colon in its name: {name[:100]!r}", "entry-name")
     if stat.S_ISLNK(entry.external_attr >> 16):
         raise refuse(f"has a symbolic link: {name[:100]!r}", "entry-name")
+
+
+def _extra_name(entry: zipfile.ZipInfo) -> str:
+    """Return the name of an entry in its extra field, which some programs use; without one, its name."""
+    extra, position = entry.extra, 0
+    while position + 4 <= len(extra):
+        kind, length = struct.unpack_from("<HH", extra, position)
+        if kind == _UNICODE_PATH:
+            return extra[position + 9 : position + 4 + length].decode("utf-8", "replace")
+        position += 4 + length
+    return entry.filename
 
 
 def _check_contents(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo]) -> None:
@@ -150,6 +173,7 @@ def _check_office(archive: zipfile.ZipFile, names: set[str]) -> Findings:
     if (
         b"macroenabled" in lowered
         or b"ms-office.vbaproject" in lowered
+        or b"macrosheet" in lowered
         or any(name.endswith(("vbaproject.bin", "vbadata.xml")) or "/macrosheets/" in name for name in parts)
     ):
         raise macros()
@@ -162,29 +186,29 @@ def _check_office(archive: zipfile.ZipFile, names: set[str]) -> Findings:
     if not any(name.startswith(main) for name in parts):
         raise refuse("is a damaged Office document", "damaged")
     findings = Findings(found[0])
+    check = PartCheck(findings)
     for name in sorted(names):
-        if name.endswith(".rels"):
-            _check_relationships(_part(archive, name), findings)
-        elif name.startswith("word/") and name.endswith(".xml"):
-            fields = b"".join(one or other for one, other in _INSTRUCTIONS.findall(_part(archive, name)))
-            if _DDE.search(fields):
-                raise refuse("has a field that starts programs (DDE)", "macros")
-    if any("/embeddings/" in name for name in parts):
-        findings.warnings.append("has other files embedded, which are not checked")
+        if name.lower().endswith(_MACRO_EXTENSIONS):
+            raise macros()
+        _check_office_part(archive, name, check)
+    if any("/embeddings/" in name for name in parts) and EMBEDDED not in findings.warnings:
+        findings.warnings.append(EMBEDDED)
     return findings
 
 
-def _check_relationships(part: bytes, findings: Findings) -> None:
-    for one in _EXTERNAL.findall(part):
-        if b'"External"' not in one and b"'External'" not in one:
-            continue
-        kind = re.search(rb"Type\s*=\s*[\"']([^\"']*)", one)
-        if kind is None or not kind[1].endswith(_HARMLESS_LINKS):
-            raise refuse("loads a template or object from elsewhere when it is opened", "external-content")
-        if not kind[1].endswith(b"/hyperlink"):
-            warning = "refers to pictures or workbooks elsewhere, which are loaded when it is opened"
-            if warning not in findings.warnings:
-                findings.warnings.append(warning)
+def _check_office_part(archive: zipfile.ZipFile, name: str, check: PartCheck) -> None:
+    """Check a part of an Office document, whatever its name: names are declared by other parts."""
+    with archive.open(name) as content:
+        head = content.read(64)
+    is_required = name.lower().endswith((".xml", ".rels"))
+    if is_required or is_xml(head):
+        check.check_office(_part(archive, name), is_required=is_required)
+    elif head.startswith(_COMPOUND):
+        embedded = _part(archive, name)
+        if _PACKED in embedded:
+            raise refuse("has other files packed into it, which may be programs", "embedded-files")
+        if _PROJECT in embedded:
+            raise macros()
 
 
 def _check_open_document(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], names: set[str]) -> Findings:
@@ -199,28 +223,33 @@ def _check_open_document(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo
         raise refuse("is a damaged OpenDocument file", "damaged")
     if b"encryption-data" in _part(archive, "META-INF/manifest.xml"):
         raise encrypted()
-    if any(name.startswith(("Basic/", "Scripts/")) and not name.endswith("/") for name in names):
+    if any(name.lower().startswith(("basic/", "scripts/")) and not name.endswith("/") for name in names):
         raise macros()
     findings = Findings(ODT)
+    check = PartCheck(findings)
+    for name in sorted(names):
+        if name.endswith(("content.xml", "styles.xml")):
+            check.check_open_document(_part(archive, name))
     if any(name.startswith(("Object ", "ObjectReplacements/")) for name in names):
-        findings.warnings.append("has other files embedded, which are not checked")
+        findings.warnings.append(EMBEDDED)
     return findings
 
 
 def _check_plain(archive: zipfile.ZipFile, entries: list[zipfile.ZipInfo], check_document: CheckDocument) -> Findings:
     for one in entries:
-        path = PurePosixPath(one.filename.replace("\\", "/"))
+        path = PurePosixPath(one.filename.replace("\\", "/").rstrip(". "))  # Windows drops them
         extension = path.suffix.lower().lstrip(".").strip()
-        if extension in PROGRAM_EXTENSIONS or path.name.lower() == "autorun.inf":
+        if extension in PROGRAM_EXTENSIONS or path.name.lower() in ("autorun.inf", "desktop.ini"):
             raise refuse(f"has a program or a page in it: {one.filename[:100]!r}", "programs")
         if extension in ARCHIVE_EXTENSIONS:
             raise refuse(f"has another archive in it: {one.filename[:100]!r}", "bomb")
-        if extension in DOCUMENT_EXTENSIONS:
+        if one.is_dir():
+            continue
+        with archive.open(one) as content:
+            head = content.read(8)
+        if extension in DOCUMENT_EXTENSIONS or head == _COMPOUND:
             with archive.open(one) as content:
                 check_document(content, one.filename)
-        elif not one.is_dir():
-            with archive.open(one) as content:
-                head = content.read(8)
-            if head.startswith((b"MZ", b"\x7fELF", b"PK\x03\x04", b"\xcf\xfa\xed\xfe", b"#!")):
-                raise refuse(f"has a program or archive under another name: {one.filename[:100]!r}", "programs")
+        elif head.startswith((*_PROGRAMS, *_ARCHIVES)):
+            raise refuse(f"has a program or archive under another name: {one.filename[:100]!r}", "programs")
     return Findings(ZIP)

@@ -1,5 +1,6 @@
 """The check of DOC and XLS: compound files (OLE), with one stream for the text and others for programs."""
 
+import re
 import struct
 from pathlib import Path
 
@@ -13,6 +14,9 @@ _MACRO_PARTS = {"macros", "vba", "_vba_project", "_vba_project_cur", "vbaproject
 _OTHER_TYPES = {"powerpoint document": "a PowerPoint presentation", "visiodocument": "a Visio drawing"}
 _MESSAGE = "__properties_version1.0"
 _BOUND_SHEET, _FILE_PASS, _END, _OBJECT_PROJECT = 0x85, 0x2F, 0x0A, 0xD3
+_LINKED_BOOK = 0x1AE
+_DDE = re.compile(rb"\x13[ \t]*DDE|\x13\0(?:[ \t]\0)*D\0D\0E\0", re.IGNORECASE)
+"""The beginning of a field that starts programs, in one byte a character or in two."""
 _MACRO_SHEETS = (1, 6)
 """Kinds of sheets: macros of Excel 4, and modules of Visual Basic."""
 
@@ -68,6 +72,8 @@ def _check_word(stream: bytes) -> Findings:
     flags = struct.unpack_from("<H", stream, 10)[0]
     if flags & 0x0100:
         raise encrypted()
+    if _DDE.search(stream):
+        raise refuse("has a field that starts programs (DDE)", "macros")
     return Findings(DOC)
 
 
@@ -84,7 +90,17 @@ def _check_workbook(stream: bytes) -> Findings:
             raise encrypted()
         if kind == _OBJECT_PROJECT or (kind == _BOUND_SHEET and len(record) > 5 and record[5] in _MACRO_SHEETS):
             raise macros()
+        if kind == _LINKED_BOOK and _starts_programs(record):
+            raise refuse("has a link that starts programs (DDE)", "macros")
         if kind == _END:
             return Findings(XLS)
         position += 4 + length
     raise refuse("is a damaged Excel document", "damaged")
+
+
+def _starts_programs(record: bytes) -> bool:
+    """Return whether a link leads to a program and its topic, and not to the path of another workbook."""
+    if len(record) < 6 or record[2:4] in (b"\x01\x04", b"\x01\x3a"):  # this workbook, or an add-in's functions
+        return False
+    target = record[5:].decode("utf-16-le" if record[4] & 1 else "latin-1", "replace")
+    return "\x03" in target and not target.startswith("\x01")

@@ -105,7 +105,7 @@ async def store_file(
         Problem: 415 or 422 for a refused file; 503 if the media store or the check is unavailable.
     """
     if not uploaded.bytes:
-        raise Problem(422, "The file is empty.")
+        raise Problem(422, "The file is empty.", code="empty_file")
     checksum = bytes.fromhex(uploaded.id)
     row = await pool.fetchrow(SQL["file_of_checksum"], site, checksum)
     if row is not None:
@@ -128,7 +128,9 @@ async def store_file(
         await _remove(media, file_id)
         row = await pool.fetchrow(SQL["file_of_checksum"], site, checksum)
         if row is None:
-            raise Problem(503, "The file was deleted at the same time; retry.", headers={"retry-after": "1"})
+            raise Problem(
+                503, "The file was deleted at the same time; retry.", headers={"retry-after": "1"}, code="busy"
+            )
         FILE_UPLOADS.labels("known").inc()
         return file_item(row), False
     FILE_UPLOADS.labels("stored").inc()
@@ -141,7 +143,7 @@ async def _inspect(media: MediaStore, uploaded: UploadedFile) -> InspectedFile:
         return msgspec.convert(result, InspectedFile)
     rejected = msgspec.convert(result, RejectedFile)
     sizes: dict[str, Any] = {} if rejected.limit is None else {"limit": rejected.limit, "size": rejected.size}
-    raise Problem(rejected.status, f"The file {rejected.error}.", reason=rejected.code, **sizes)
+    raise Problem(rejected.status, f"The file {rejected.error}.", reason=rejected.code, **sizes, code="file_refused")
 
 
 async def _remove(media: MediaStore, file_id: str) -> None:
@@ -213,7 +215,7 @@ async def delete_file(pool: asyncpg.Pool, media: MediaStore, item: FileItem, cal
             detail = (
                 f"{len(uses)} article(s) and {len(pages)} static page(s) offer the file; remove it from them first."
             )
-            raise Problem(409, detail, reason="file-used", used_in=readable, pages=pages)
+            raise Problem(409, detail, reason="file-used", used_in=readable, pages=pages, code="in_use")
         await connection.execute(SQL["delete_file"], item.id)
         details = {"name": item.name, "bytes": item.bytes}
         await record(connection, caller.actor, "delete", kind="file", id=item.id, site=item.site, details=details)

@@ -13,16 +13,29 @@ OBJECT_STREAM_BYTES_MAX = 32 * 1024**2
 """Of one unpacked stream of objects."""
 OBJECT_STREAMS_BYTES_MAX = 256 * 1024**2
 _HEADER = re.compile(rb"%PDF-[12]\.\d")
-_STREAM = re.compile(rb"stream\r?\n")
+_STREAM = re.compile(rb"(?<![A-Za-z0-9])stream[^\r\n]{0,100}(?:\r\n?|\n)")
+"""Programs skip whatever follows the word on its line."""
 _END_OF_STREAM = b"endstream"
-_DICTIONARY_BYTES_MAX = 4_096
 _ESCAPE = re.compile(rb"#([0-9a-fA-F]{2})")
-_NAMES = re.compile(rb"/(JavaScript|JS|Launch|Encrypt|RichMedia|EmbeddedFile|XFA|SubmitForm|ImportData)(?![A-Za-z0-9])")
+_NAMES = re.compile(
+    rb"/(JavaScript|JS|Launch|Encrypt|RichMedia|Rendition|EmbeddedFile|XFA|SubmitForm|ImportData)(?![A-Za-z0-9])"
+)
+_NAMES_IN_STREAMS = frozenset((b"JavaScript", b"Launch", b"RichMedia", b"Rendition", b"ImportData"))
+"""Searched in the bytes of streams, too: a comment or a text may say that a stream begins where none does, and a table
+of objects may lead into one. Long enough not to occur in packed data by chance."""
+_FILTERS = re.compile(
+    rb"/(FlateDecode|Fl|ASCIIHexDecode|AHx|ASCII85Decode|A85|LZWDecode|LZW|RunLengthDecode|RL|CCITTFaxDecode|CCF"
+    rb"|JBIG2Decode|DCTDecode|DCT|JPXDecode|Crypt)(?![A-Za-z0-9])"
+)
+_PACKED = re.compile(rb"/(?:Filter|F|DecodeParms|DP)(?![A-Za-z0-9])")
+_OBJECTS = (re.compile(rb"/N(?![A-Za-z0-9])"), re.compile(rb"/First(?![A-Za-z0-9])"))
+"""What the dictionary of a stream of objects must have; not all programs read its type."""
 _SCRIPTS = {
     b"JavaScript": "JavaScript",
     b"JS": "JavaScript",
     b"Launch": "an action that starts programs",
     b"RichMedia": "Flash or other rich media",
+    b"Rendition": "an action that plays media or runs scripts",
     b"ImportData": "an action that reads other files",
 }
 
@@ -43,9 +56,9 @@ def check_pdf(content: bytes | mmap) -> Findings:
         raise refuse("is a PDF without its end: it is damaged, cut off, or has other data after it", "damaged")
     _check_end(content)
     found: set[bytes] = set()
-    for part in _parts(content):
-        text = _ESCAPE.sub(lambda escape: bytes([int(escape[1], 16)]), part) if b"#" in part else part
-        found.update(_NAMES.findall(text))
+    for part, is_stream in _parts(content):
+        names = set(_NAMES.findall(_unescaped(part)))
+        found |= names & _NAMES_IN_STREAMS if is_stream else names
     if b"Encrypt" in found:
         raise encrypted()
     scripts = sorted({_SCRIPTS[name] for name in found if name in _SCRIPTS})
@@ -69,23 +82,30 @@ def _check_end(content: bytes | mmap) -> None:
         raise refuse("is a PDF and a ZIP archive at once", "polyglot")
 
 
-def _parts(content: bytes | mmap) -> Iterator[bytes]:
-    """Yield what is outside of streams, and the streams that have objects in them, unpacked."""
+def _unescaped(part: bytes) -> bytes:
+    return _ESCAPE.sub(lambda escape: bytes([int(escape[1], 16)]), part) if b"#" in part else part
+
+
+def _parts(content: bytes | mmap) -> Iterator[tuple[bytes, bool]]:
+    """Yield what is outside of streams, and streams: those that have objects in them unpacked, and as if outside."""
     position, unpacked = 0, 0
     while (begin := _STREAM.search(content, position)) is not None:
         before = bytes(content[position : begin.start()])
-        yield before
+        yield before, False
         end = content.find(_END_OF_STREAM, begin.end())
         end = len(content) if end < 0 else end
-        dictionary = before[-_DICTIONARY_BYTES_MAX:]
-        if b"ObjStm" in _ESCAPE.sub(lambda escape: bytes([int(escape[1], 16)]), dictionary):
-            objects = _inflated(bytes(content[begin.end() : end]), dictionary)
+        stream = bytes(content[begin.end() : end])
+        yield stream, True
+        text = _unescaped(before)
+        dictionary = text[text.rfind(b"obj") + 3 :]
+        if b"ObjStm" in text or all(key.search(dictionary) for key in _OBJECTS):
+            objects = _inflated(stream, text if b"ObjStm" in text else dictionary)
             unpacked += len(objects)
             if unpacked > OBJECT_STREAMS_BYTES_MAX:
                 raise FileError("has more objects than can be checked", "too-large")
-            yield objects
+            yield objects, False
         position = end + len(_END_OF_STREAM) if end < len(content) else len(content)
-    yield bytes(content[position:])
+    yield bytes(content[position:]), False
 
 
 def _inflated(stream: bytes, dictionary: bytes) -> bytes:
@@ -94,10 +114,12 @@ def _inflated(stream: bytes, dictionary: bytes) -> bytes:
     Raises:
         FileError: it is packed in another way than such streams are, or too large: it cannot be checked.
     """
-    if b"FlateDecode" not in dictionary and b"/Fl" not in dictionary:
-        if b"/Filter" in dictionary:
-            raise refuse("is a PDF whose objects are packed in an unusual way, so it cannot be checked", "scripts")
+    filters = _FILTERS.findall(dictionary)
+    keys = _PACKED.findall(dictionary)
+    if not filters and not keys:
         return stream
+    if filters not in ([b"FlateDecode"], [b"Fl"]) or any(one in (b"/DecodeParms", b"/DP") for one in keys):
+        raise refuse("is a PDF whose objects are packed in an unusual way, so it cannot be checked", "scripts")
     unpacker = zlib.decompressobj()
     try:
         objects = unpacker.decompress(stream, OBJECT_STREAM_BYTES_MAX)
@@ -105,4 +127,6 @@ def _inflated(stream: bytes, dictionary: bytes) -> bytes:
         raise refuse("is a damaged PDF, or an encrypted one", "damaged") from error
     if unpacker.unconsumed_tail:
         raise FileError("has more objects than can be checked", "too-large")
+    if not unpacker.eof:  # the word that ends it was in the middle of it: what follows would not be checked
+        raise refuse("is a PDF with a stream of objects that is cut off, so it cannot be checked", "damaged")
     return objects

@@ -6,7 +6,7 @@ import asyncpg
 import msgspec
 from slugify import slugify
 
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import InvalidContentError, field_error
 from services.ingest.files.rules import EXTENSIONS
 from services.ingest.media.library import resolve_images
 from services.ingest.queries import SQL
@@ -70,10 +70,9 @@ async def resolve_files(connection: Connection, article: Article, *, strict: boo
         if file_id in known:
             body[number] = _as_stored(block, known[file_id])
         elif block.media or file_id:
-            errors.append(FieldError(f"body.{number}.media", "is not a file of this site; upload it first"))
+            errors.append(field_error(f"body.{number}.media", "file_not_stored"))
         elif strict and block.url.startswith(MEDIA_PREFIX):
-            message = f"{block.url[:100]} is not in the media store; upload it to /api/files first"
-            errors.append(FieldError(f"body.{number}.url", message))
+            errors.append(field_error(f"body.{number}.url", "file_url_not_stored", url=block.url[:100]))
     if errors:
         raise InvalidContentError(errors)
     return msgspec.structs.replace(article, body=body)

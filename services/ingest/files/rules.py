@@ -29,63 +29,16 @@ PART_BYTES_MAX = 64 * 1024**2
 
 HTML_MARKS = (b"<html", b"<!doctype html", b"<script", b"<svg", b"<head", b"<body", b"<iframe", b"<?php")
 """What makes a browser or server that guesses types take a file for a page."""
-PROGRAM_EXTENSIONS = frozenset(
-    (
-        *("exe", "dll", "scr", "com", "pif", "cpl", "msi", "msp", "msix", "appx", "jar", "class", "js", "jse", "mjs"),
-        *(
-            "vbs",
-            "vbe",
-            "vb",
-            "wsf",
-            "wsh",
-            "hta",
-            "bat",
-            "cmd",
-            "ps1",
-            "psm1",
-            "psd1",
-            "sh",
-            "bash",
-            "py",
-            "pyw",
-            "rb",
-        ),
-        *("pl", "php", "phtml", "jsp", "asp", "aspx", "lnk", "url", "scf", "inf", "reg", "chm", "hlp", "iso"),
-        *(
-            "img",
-            "vhd",
-            "vhdx",
-            "dmg",
-            "pkg",
-            "deb",
-            "rpm",
-            "apk",
-            "app",
-            "gadget",
-            "html",
-            "htm",
-            "xhtml",
-            "mht",
-            "mhtml",
-        ),
-        *("shtml", "svg", "swf", "xml", "xsl", "docm", "dotm", "xlsm", "xltm", "xlam", "xlsb"),
-        *(
-            "xll",
-            "pptm",
-            "potm",
-            "ppam",
-            "sldm",
-            "accdb",
-            "mdb",
-            "one",
-            "onepkg",
-            "settingcontent-ms",
-            "library-ms",
-            "search-ms",
-        ),
-        *("application", "appref-ms", "diagcab"),
-    )
-)
+_PROGRAM_EXTENSIONS = """
+accdb ade adp apk app appcontent-ms application appref-ms appx asp aspx bash bat cdxml cer chm class cmd com command
+cpl crt crx csh deb desktop diagcab dll dmg docm dot dotm dqy exe fileloc fodt fxp gadget grp hlp hta htm html img
+inetloc inf ipa iqy iso its jar jnlp js jse jsp ksh library-ms lnk mad maf mdb mde mht mhtml mjs msc msi msix msp
+msu odc one onepkg oqy osd pcd php phtml pif pkg pl potm ppa ppam pps pptm printerexport ps1 ps1xml psc1 psd1 psm1
+py pyw rb rdp reg rpm rqy rtf scf scr sct search-ms settingcontent-ms sh shb shs shtml sldm slk svg svgz swf
+terminal theme themepack url vb vbe vbs vhd vhdx vsto vxd wbk webloc website wiz workflow ws wsc wsf wsh xbap xht
+xhtml xla xlam xll xlm xlsb xlsm xlt xltm xml xpi xsl xslt
+"""
+PROGRAM_EXTENSIONS = frozenset(_PROGRAM_EXTENSIONS.split())
 """Files that run, or that browsers show as pages, in an archive."""
 ARCHIVE_EXTENSIONS = frozenset(
     ("zip", "rar", "7z", "gz", "tgz", "bz2", "xz", "zst", "tar", "cab", "arj", "lzh", "ace", "z")

@@ -49,3 +49,13 @@ def test_check_compound_file_with_random_damage_never_raises_another_error(tmp_p
             check_compound_file(written(tmp_path, bytes(changed)))
         except FileError:
             continue
+
+
+@pytest.mark.parametrize(
+    "record", [b"\1\0\x01\x04", b"\1\0\x09\0\0\x01C\x03a\x03b.xls", b"\1\0\x01\x3a", b"\0\0\x03\0\0abc"]
+)
+def test_check_compound_file_accepts_linked_workbooks(tmp_path: Path, record: bytes) -> None:
+    """Links to the workbook itself, to others by their path, and functions of add-ins start nothing."""
+    file = tmp_path / "a.xls"
+    file.write_bytes(xls((0x1AE, record)))
+    assert check_compound_file(file).warnings == []
