@@ -14,7 +14,7 @@ from services.ingest.api.pagination import Cursor, Filter, Limit
 from services.ingest.api.search_terms import search_query
 from services.ingest.auth.callers import ANY_SECTION, Caller
 from services.ingest.content.block_models import Instant
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import InvalidContentError, field_error, invalid
 from services.ingest.queries import SQL
 from shared.articles import State
 from shared.postgres import Connection
@@ -95,7 +95,7 @@ class ArticleFilters(BaseModel):
             InvalidContentError: the range of due times is empty.
         """
         if self.due_from is not None and self.due_to is not None and self.due_from >= self.due_to:
-            raise InvalidContentError([FieldError("due_to", "must be after due_from")])
+            raise invalid("due_to", "not_after", first="due_from")
         found = None if self.q is None else search_query(self.q)
         texts = (self.section, self.tag, authors_named(self.author), found, self.source_system, self.external_id)
         # Without a schedule there is no due time: `due_from` alone does not match what is never due.
@@ -168,7 +168,7 @@ def check_public_filters(filters: ListFilters) -> None:
         name for name in fields.keys() - PUBLIC_FILTERS if getattr(filters, name) != fields[name].get_default()
     )
     if others:
-        raise InvalidContentError([FieldError(name, "requires a token with the scope read") for name in others])
+        raise InvalidContentError([field_error(name, "read_scope_required") for name in others])
 
 
 async def fetch_filtered(

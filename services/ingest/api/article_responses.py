@@ -8,7 +8,7 @@ from services.ingest.articles.copies import ArticleChange, StoredArticle, due_at
 from services.ingest.articles.live_copy import CarryOver, undone_fixes
 from services.ingest.articles.workflow import allowed_transitions
 from services.ingest.content.article_models import CONTENT_FIELDS
-from services.ingest.content.errors import FieldError
+from services.ingest.content.errors import FieldError, field_error
 from services.ingest.content.validation import editor_warnings
 from shared.articles import Article, article_path, is_public
 
@@ -67,12 +67,12 @@ def _differences(head: Article, other: Article) -> list[str]:
 def _copy_warnings(stored: StoredArticle) -> list[FieldError]:
     """Return warnings about what the copies would do to each other."""
     warnings = [
-        FieldError(name, f"the fix of the live version is not in the {copy} version, whose publication would undo it")
+        field_error(name, f"fix_missing_in_{copy}")
         for copy in stored.live_changes
         for name in undone_fixes(stored, copy)
     ]
     if stored.scheduled is not None and stored.live is not None and stored.live.state != "published":
         due = due_at(stored.scheduled)
-        message = f"the article is {stored.live.state}, and version {stored.scheduled.version} is scheduled for {due}"
-        warnings.append(FieldError("scheduled_for", message))
+        values = {"state": stored.live.state, "version": stored.scheduled.version, "due": str(due)}
+        warnings.append(field_error("scheduled_for", "schedule_of_withdrawn", **values))
     return warnings

@@ -36,7 +36,7 @@ from services.ingest.auth.callers import Caller
 from services.ingest.content.article_models import CONTENT_FIELDS, ArticleIn, ArticlePatch, ArticleReplacement, Note
 from services.ingest.content.block_models import Instant
 from services.ingest.content.conversion import ConvertedContent, convert, make_slug
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import FieldError, InvalidContentError, field_error, invalid
 from services.ingest.content.validation import check_limits
 from services.ingest.files.references import resolve_media
 from services.ingest.media.recrop import prepare_crops
@@ -134,7 +134,7 @@ async def _check_external(connection: Connection, site: str, system: str | None,
     if known is not None:
         then = "was discarded; an administrator can restore it" if known["is_discarded"] else "change that one"
         detail = f"The article {known['id']} already has this external_id; {then}."
-        raise Problem(409, detail, article=known["id"], version=known["version"])
+        raise Problem(409, detail, article=known["id"], version=known["version"], code="external_id_taken")
 
 
 @router.put(
@@ -177,7 +177,9 @@ async def patch_article(
     assert isinstance(sent, BaseModel)
     names = [name for name in CONTENT_FIELDS if name in sent.model_fields_set]
     errors = [
-        FieldError(name, "cannot be removed") for name in names if name in ("title", "section") and _is_null(sent, name)
+        field_error(name, "cannot_be_removed")
+        for name in names
+        if name in ("title", "section") and _is_null(sent, name)
     ]
     if errors:
         raise InvalidContentError(errors)
@@ -258,7 +260,7 @@ async def _apply(  # noqa: PLR0917 - the parameters of each transition route
     transition = TRANSITIONS[name]
     reason = (sent.reason or sent.note) if sent else ""
     if transition.needs_reason and not reason:
-        raise InvalidContentError([FieldError("reason", f"is required to {name} an article")])
+        raise invalid("reason", "reason_required", action=name)
     timed = sent is not None and "publish_at" in sent.model_fields_set
     publish_at = getattr(sent, "publish_at", None) if timed else msgspec.UNSET
 
@@ -310,7 +312,11 @@ async def _check_approval(
     check_sections(caller, "publish", stored.live if is_live else None, copy)
     is_own = author is not None and author.is_same(caller.actor)
     if is_own and site.separate_approver and not caller.allows("admin", site.slug, stored.head.section):
-        raise Problem(403, "You wrote this version; on this site another editor must approve and publish it.")
+        raise Problem(
+            403,
+            "You wrote this version; on this site another editor must approve and publish it.",
+            code="second_editor_required",
+        )
     await resolve_media(connection, copy, strict=True)
 
 

@@ -111,7 +111,7 @@ class BodyBudget:
         ):
             raise Problem(429, "Too many of your requests are in progress; wait for their responses.", headers=others)
         if self._requests.total() >= REQUESTS_MAX or self._bytes.total() + size > RESERVED_BYTES_MAX:
-            raise Problem(503, "Too many requests are in progress; retry later.", headers=others)
+            raise Problem(503, "Too many requests are in progress; retry later.", headers=others, code="busy")
         self._bytes[caller] += size
         self._requests[caller] += 1
         try:
@@ -256,11 +256,13 @@ async def _read_limited(request: Request, bytes_max: int) -> bytes:
         detail = f"The body must have at most {bytes_max:,} bytes (got {size:,}{more})."
         raise Problem(413, detail, limit=bytes_max, size=size)
     if has_more_values(bytes(body), JSON_VALUES_MAX):
-        raise Problem(400, f"The body must have at most {JSON_VALUES_MAX:,} values.", limit=JSON_VALUES_MAX)
+        raise Problem(
+            400, f"The body must have at most {JSON_VALUES_MAX:,} values.", limit=JSON_VALUES_MAX, code="invalid_json"
+        )
     depth = _json_depth(bytes(body))
     if depth > JSON_DEPTH_MAX:
         detail = f"The body must be nested at most {JSON_DEPTH_MAX} levels deep (got {depth:,})."
-        raise Problem(400, detail, limit=JSON_DEPTH_MAX, size=depth)
+        raise Problem(400, detail, limit=JSON_DEPTH_MAX, size=depth, code="invalid_json")
     return bytes(body)
 
 

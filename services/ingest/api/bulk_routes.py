@@ -23,6 +23,7 @@ from services.ingest.api.dependencies import (
     check_sections,
     load_article,
 )
+from services.ingest.api.error_codes import code_of_problem
 from services.ingest.api.errors import validation_problem
 from services.ingest.api.idempotency import run_once
 from services.ingest.api.live_routes import check_live_rights, checked_live, save_carried
@@ -34,7 +35,7 @@ from services.ingest.articles.store import ArticleTooLargeError, database_time, 
 from services.ingest.auth.callers import Caller
 from services.ingest.content.article_models import Note, TagName
 from services.ingest.content.block_models import SectionSlug
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import InvalidContentError, field_error, invalid
 from services.ingest.content.validation import check_limits, text_errors
 from shared.articles import TAGS_MAX, Article
 from shared.http.problems import Problem
@@ -113,7 +114,12 @@ async def change_articles(
         shown = [results[item.id] for item in items]
         failed = sum(one.status != 200 for one in shown)
         if failed and sent.atomic:
-            raise Problem(409, f"{failed} article(s) cannot be changed, so nothing was changed.", results=shown)
+            raise Problem(
+                409,
+                f"{failed} article(s) cannot be changed, so nothing was changed.",
+                results=shown,
+                code="bulk_refused",
+            )
         return json_response(BulkResult(shown, len(shown) - failed, failed))
 
     return await run_once(context.pool, request, caller, act)
@@ -123,20 +129,20 @@ def _check(sent: BulkRequest) -> None:
     errors = []
     ids = [item.id for item in sent.items]
     if len(set(ids)) < len(ids):
-        errors.append(FieldError("items", "an article is named more than once"))
+        errors.append(field_error("items", "article_repeated"))
     takes_tags, takes_section = sent.action in ("tag", "untag"), sent.action == "section"
     if bool(sent.items) == (sent.filter is not None):
-        errors.append(FieldError("items", "send either items or filter"))
+        errors.append(field_error("items", "items_or_filter"))
     if (sent.filter is not None) != (sent.expected is not None):
-        errors.append(FieldError("expected", "is required with filter, and is not used without"))
+        errors.append(field_error("expected", "expected_with_filter"))
     if sent.filter is not None:
         errors += text_errors(sent.filter.model_dump(mode="json"), "filter")
         if sent.filter.site is None:
-            errors.append(FieldError("filter.site", "is required"))
+            errors.append(field_error("filter.site", "required"))
     if takes_tags != bool(sent.tags):
-        errors.append(FieldError("tags", f"{'is required' if takes_tags else 'is not used'} to {sent.action}"))
+        errors.append(field_error("tags", "value_required" if takes_tags else "not_used", action=sent.action))
     if takes_section != (sent.section is not None):
-        errors.append(FieldError("section", "is required" if takes_section else f"is not used to {sent.action}"))
+        errors.append(field_error("section", "value_required" if takes_section else "not_used", action=sent.action))
     if errors:
         raise InvalidContentError(errors)
 
@@ -154,7 +160,9 @@ async def _matching(context: ApiContext, connection: Connection, caller: Caller,
     if len(rows) != sent.expected:
         found = f"{len(rows):,}" if len(rows) <= FILTERED_MAX else f"more than {FILTERED_MAX:,}"
         detail = f"The filter matches {found} article(s), not {sent.expected:,}; nothing was changed."
-        raise Problem(409, detail, matching=len(rows), expected=sent.expected, limit=FILTERED_MAX)
+        raise Problem(
+            409, detail, matching=len(rows), expected=sent.expected, limit=FILTERED_MAX, code="selection_changed"
+        )
     return [BulkItem(id=row["id"], version=row["version"]) for row in rows]
 
 
@@ -175,7 +183,7 @@ async def _change(
         problem = article_not_found(item.id)
     except Problem as error:
         problem = error
-    return BulkItemResult(item.id, problem.status, error=problem.detail)
+    return BulkItemResult(item.id, problem.status, error=problem.detail, code=code_of_problem(problem))
 
 
 async def _change_article(
@@ -183,7 +191,8 @@ async def _change_article(
 ) -> BulkItemResult:
     stored = await load_article(connection, item.id, caller, "read", for_update=True)
     if item.version is not None and item.version != stored.head.version:
-        raise Problem(412, f"The request names version {item.version}, but the article is at {stored.head.version}.")
+        detail = f"The request names version {item.version}, but the article is at {stored.head.version}."
+        raise Problem(412, detail, version=stored.head.version)
     before, conflicts = stored.head.version, list[str]()
     if sent.action == "unpublish":
         after = await _unpublish(context, connection, caller, sent, stored)
@@ -219,8 +228,7 @@ def _fields(sent: BulkRequest, article: Article) -> dict[str, Any]:
         return {"tags": [tag for tag in article.tags if tag not in sent.tags]}
     tags = list(dict.fromkeys([*article.tags, *sent.tags]))
     if len(tags) > TAGS_MAX:
-        message = f"must have at most {TAGS_MAX} entries (got {len(tags)})"
-        raise InvalidContentError([FieldError("tags", message, TAGS_MAX, len(tags))])
+        raise invalid("tags", "too_many_entries", limit=TAGS_MAX, size=len(tags))
     return {"tags": tags}
 
 

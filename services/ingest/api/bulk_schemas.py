@@ -21,6 +21,8 @@ class BulkItemResult(msgspec.Struct, omit_defaults=True):
     conflicts: Sequence[str] = []
     """Copies and fields that did not get the change of the live version, because they were changed themselves."""
     error: str | None = None
+    code: str | None = None
+    """Of the error, as the problem document of a request for this article alone would have it: docs/errors.md."""
 
 
 class BulkResult(msgspec.Struct):

@@ -23,7 +23,7 @@ from services.ingest.auth.authentication import Authentication
 from services.ingest.auth.callers import ANY_SECTION, Caller
 from services.ingest.auth.cookies import SECURE_PREFIX, SESSION
 from services.ingest.auth.sessions import OpenSession
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import invalid
 from services.ingest.files.library import FILE_BYTES_MAX
 from services.ingest.media.library import MediaStore
 from services.ingest.queries import EDITING
@@ -130,7 +130,7 @@ class ApiContext:
         asked = self.sites.by_host(host)
         if asked not in reached:
             names = ", ".join(site.slug for site in reached) or "the token's sites are not configured"
-            raise InvalidContentError([FieldError("site", f"is required: {names}")])
+            raise invalid("site", "site_required", sites=names)
         return asked
 
     def resolved(self, stored: StoredArticle) -> StoredArticle:

@@ -12,7 +12,8 @@ import msgspec
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.http.problems import MEDIA_TYPE
+from services.ingest.content.field_messages import MESSAGES, field_message
+from shared.http.problems import MEDIA_TYPE, Problem
 
 CATALOGUE: Mapping[str, tuple[str, str]] = {
     "account_locked": ("The account is locked.", "Tài khoản đã bị khóa; hãy hỏi người quản trị."),
@@ -24,44 +25,66 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     ),
     "autosave_outdated": ("A newer text is stored.", "Đã lưu một bản viết dở mới hơn."),
     "bad_request": ("The request cannot be read.", "Yêu cầu không đọc được."),
+    "bulk_refused": ("Some articles cannot be changed.", "Có bài không thay đổi được, nên chưa bài nào thay đổi."),
+    "busy": ("Too much is being done at the moment.", "Hệ thống đang bận; hãy thử lại sau."),
     "carry_over_conflict": ("The change differs from the draft.", "Thay đổi mâu thuẫn với bản nháp."),
     "code_required": ("Two-step verification is on.", "Cần mã xác thực hai bước."),
     "conflict": ("The state does not allow this.", "Trạng thái hiện tại không cho phép việc này."),
-    "database_unavailable": (
-        "The database is unavailable.",
-        "Cơ sở dữ liệu tạm thời không hoạt động; hãy thử lại.",
-    ),
+    "database_unavailable": ("The database is unavailable.", "Cơ sở dữ liệu tạm thời không hoạt động; hãy thử lại."),
     "email_taken": ("Somebody has this e-mail address.", "Địa chỉ thư này đã có người dùng."),
+    "empty_file": ("The file is empty.", "Tệp trống."),
     "external_id_taken": ("An article has this external ID.", "Đã có bài mang mã ngoài này."),
     "file_refused": ("The file is not accepted.", "Tệp không được chấp nhận."),
     "forbidden": ("This is not allowed.", "Bạn không có quyền làm việc này."),
     "foreign_origin": ("The request comes from elsewhere.", "Yêu cầu không đến từ trang của máy chủ này."),
     "https_required": ("Log in over https.", "Hãy đăng nhập qua https."),
+    "idempotency_key_reused": ("The key was used for another request.", "Mã chống lặp đã dùng cho yêu cầu khác."),
     "identity_conflict": ("The person has another identity.", "Người này đăng nhập bằng một tài khoản khác."),
+    "image_refused": ("The image is not accepted.", "Ảnh không được chấp nhận."),
+    "in_use": ("It is still used.", "Còn đang được dùng; hãy gỡ chỗ dùng trước."),
     "internal_error": ("An unexpected error was logged.", "Có lỗi bất ngờ; lỗi đã được ghi lại."),
     "invalid": ("The values are not valid.", "Giá trị không hợp lệ."),
     "invalid_fields": ("Fields are not valid.", "Có trường không hợp lệ: {fields}."),
+    "invalid_form": ("The form cannot be read.", "Biểu mẫu gửi lên không đọc được."),
+    "invalid_idempotency_key": ("The Idempotency-Key is not valid.", "Mã chống lặp không hợp lệ."),
+    "invalid_if_match": ("The header If-Match is not valid.", "Tiêu đề If-Match không hợp lệ."),
+    "invalid_json": ("The body is not valid JSON.", "Nội dung gửi không phải JSON hợp lệ."),
     "invalid_token": ("The token is not valid.", "Mã truy cập không hợp lệ hoặc đã hết hạn."),
     "last_administrator": ("This is the last administrator.", "Đây là người quản trị cuối cùng."),
+    "limit_reached": ("There are as many as possible.", "Đã đủ số lượng tối đa; hãy bớt đi trước."),
     "mail_not_configured": ("No mails are sent here.", "Hệ thống chưa gửi thư được; hãy hỏi người quản trị."),
+    "media_store_unavailable": (
+        "The media store is unavailable.",
+        "Kho ảnh và tệp tạm thời không hoạt động; hãy thử lại.",
+    ),
+    "merged_into_itself": ("It cannot be merged into itself.", "Không gộp vào chính nó được."),
     "method_not_allowed": ("The method is not allowed.", "Phương thức không được phép."),
     "missing_scope": ("A scope is missing.", "Thiếu quyền “{missing_scope}”."),
     "no_autosave": ("There is no unsaved text.", "Không có bản viết dở."),
+    "no_access_to_site": ("There is no access to this site.", "Bạn không có quyền trên trang này."),
+    "no_file": ("The form has no file.", "Biểu mẫu không có tệp."),
     "no_pending_login": ("No log-in was begun.", "Chưa bắt đầu đăng nhập, hoặc đã quá lâu; hãy bắt đầu lại."),
     "no_pending_secret": ("No secret was requested.", "Hãy bắt đầu bật xác thực hai bước trước."),
     "no_provider": ("There is no provider.", "Chưa cấu hình đăng nhập chung."),
     "not_authenticated": ("Log in, or send a token.", "Hãy đăng nhập."),
     "not_found": ("It does not exist.", "Không tìm thấy."),
     "not_invited": ("You are not invited.", "Bạn chưa được mời; hãy hỏi người quản trị."),
+    "not_public": ("It is not public.", "Nội dung chưa công khai."),
     "not_your_people": ("The rights exceed your own.", "Bạn chỉ trao được quyền trên trang mà bạn quản trị."),
     "own_account": ("This is your own account.", "Không làm được việc này với chính tài khoản của bạn."),
     "people_only": ("This is for people.", "Chỉ dành cho người đăng nhập."),
     "provider_refused": ("The provider has refused.", "Nơi đăng nhập chung đã từ chối."),
-    "provider_unavailable": (
-        "The provider does not answer.",
-        "Nơi đăng nhập chung không trả lời; hãy thử lại.",
+    "provider_unavailable": ("The provider does not answer.", "Nơi đăng nhập chung không trả lời; hãy thử lại."),
+    "second_editor_required": ("Another editor must approve it.", "Người khác phải duyệt bài này."),
+    "selection_changed": (
+        "Other articles match than expected.",
+        "Danh sách bài đã thay đổi ({matching} bài khớp); hãy xem lại.",
     ),
     "session_ended": ("The session has ended.", "Phiên làm việc đã kết thúc; hãy đăng nhập lại."),
+    "slug_given_up": ("The slug redirects to another one.", "Đường dẫn này đang chuyển hướng tới đường dẫn khác."),
+    "slug_reserved": ("The installation uses this path.", "Đường dẫn này dành riêng cho hệ thống."),
+    "slug_taken": ("Another one has this slug.", "Đường dẫn này đã có nơi dùng."),
+    "starting": ("The service is starting.", "Hệ thống đang khởi động; hãy thử lại."),
     "token_refused": ("The provider gave no token.", "Nơi đăng nhập chung không chấp nhận mã; hãy thử lại."),
     "too_large": ("It is too large.", "Quá lớn."),
     "too_many_attempts": ("Too many attempts.", "Quá nhiều lần thử; hãy đợi, hoặc dùng liên kết gửi qua thư."),
@@ -69,14 +92,14 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "too_slow": ("The body took too long.", "Nội dung gửi quá lâu."),
     "two_steps_off": ("Two-step verification is off.", "Xác thực hai bước đang tắt."),
     "unavailable": ("It is unavailable at the moment.", "Tạm thời không phục vụ được; hãy thử lại sau."),
-    "unknown_link": (
-        "The link does not work.",
-        "Liên kết đã dùng, đã hết hạn, hoặc đã được thay.",
-    ),
+    "undecodable_file": ("The file takes too much to be read.", "Không đọc được tệp trong giới hạn cho phép."),
+    "unknown_link": ("The link does not work.", "Liên kết đã dùng, đã hết hạn, hoặc đã được thay."),
+    "unreadable_import": ("The file cannot be imported.", "Không nhập được tệp này."),
     "unsupported_type": ("The type is not accepted.", "Loại tệp không được hỗ trợ."),
     "unverified_email": ("The address is not verified.", "Địa chỉ thư chưa được nơi đăng nhập chung xác nhận."),
     "version_conflict": ("Another version is the newest.", "Bài đã có phiên bản mới hơn ({version}); hãy đọc lại."),
     "version_required": ("Name the version.", "Hãy nêu phiên bản mà bạn đã đọc."),
+    "webhook_disabled": ("The webhook is disabled.", "Webhook đang tắt."),
     "withdrawn": ("It was withdrawn.", "Nội dung đã bị gỡ."),
     "wrong_code": ("The code is wrong.", "Mã sai hoặc đã dùng; hãy đợi mã tiếp theo."),
     "wrong_credentials": ("E-mail or password is wrong.", "Địa chỉ thư hoặc mật khẩu không đúng."),
@@ -134,6 +157,12 @@ def code_of(document: Mapping[str, Any], challenge: str = "") -> str:
     return OF_STATUS.get(status if isinstance(status, int) else 0, "bad_request")
 
 
+def code_of_problem(problem: Problem) -> str:
+    """Return the code that the document of a problem has."""
+    document = {"status": problem.status, **problem.extensions}
+    return str(localized(document, vietnamese=False, challenge=problem.headers.get("www-authenticate", ""))["code"])
+
+
 def wants_vietnamese(accepted: str) -> bool:
     """Return whether an `Accept-Language` header prefers Vietnamese to English. Without one English is the default."""
     best = {"vi": 0.0, "en": 0.0}
@@ -159,9 +188,19 @@ def localized(document: dict[str, Any], *, vietnamese: bool, challenge: str = ""
     if vietnamese:
         fields = ", ".join(str(one.get("field", "")) for one in document.get("errors") or [])
         values = {**document, "fields": fields[:300]}
+        if document.get("errors"):
+            changed["errors"] = [_in_vietnamese(one) for one in document["errors"]]
         sentence = re.sub(r"\{(\w+)\}", lambda name: str(values.get(name[1], "?"))[:300], CATALOGUE[code][1])
         changed |= {"title": sentence.rstrip("."), "detail": sentence}
     return changed
+
+
+def _in_vietnamese(error: dict[str, Any]) -> dict[str, Any]:
+    """Return the error of a field with its sentence in Vietnamese."""
+    if error.get("code") not in MESSAGES:
+        return error
+    values = {**error.get("values", {}), **{name: error[name] for name in ("limit", "size") if name in error}}
+    return {**error, "fault": field_message(error["code"], values, vietnamese=True)}
 
 
 class ProblemCodes:

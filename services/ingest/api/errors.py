@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from services.ingest.api.pydantic_errors import field_error_of
 from services.ingest.articles.topic_comparison import NotComparedError, not_compared_problem
 from services.ingest.content.errors import FieldError, InvalidContentError
 from shared.http.problems import EXCEPTION_HANDLERS, Problem, on_http_exception
@@ -15,9 +16,6 @@ from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE
 
 ERRORS_MAX = 20
-
-
-_BLOCK_TAGS = {"text", "blocks", "paragraph", "heading", "figure", "list", "quote", "table", "embed", "file"}
 
 
 def validation_problem(error: InvalidContentError) -> Problem:
@@ -32,53 +30,24 @@ def _problem_of_errors(faults: Sequence[FieldError]) -> Problem:
     return Problem(422, f"{first}{more}", errors=shown)
 
 
-def _field_path(place: Sequence[int | str]) -> str:
-    """Return the path of a field in the request, without the union tags that pydantic adds."""
-    parts = list(place[1:]) if place and place[0] == "body" else list(place)
-    stored = [part for index, part in enumerate(parts) if not _is_union_tag(parts, index)]
-    return ".".join(str(part) for part in stored) or "body"
-
-
-def _is_union_tag(parts: Sequence[int | str], index: int) -> bool:
-    if index == 0 or parts[index] not in _BLOCK_TAGS:
-        return False
-    after_body = parts[0] == "body" and index == 1
-    return after_body or (parts[0] == "body" and isinstance(parts[index - 1], int) and index == 3)
-
-
-def _field_error(item: dict[str, Any]) -> FieldError:
-    place = _field_path(item["loc"])
-    context = item.get("ctx") or {}
-    value = item.get("input")
-    # The limits apply to the size after NFC normalization, not to the size as sent.
-    size = context.get("actual_length", len(value) if isinstance(value, str | list) else None)
-    for name, bound in (("max_length", "at most"), ("min_length", "at least")):
-        if name in context:
-            unit = "characters" if isinstance(value, str) else "entries"
-            limit = int(context[name])
-            return FieldError(place, f"must have {bound} {limit:,} {unit} (got {size or 0:,})", limit, size)
-    if item["type"] == "extra_forbidden":
-        return FieldError(place, "unknown field")
-    if item["type"] == "missing":
-        return FieldError(place, "is required")
-    limits = [context[name] for name in ("le", "lt", "ge", "gt") if isinstance(context.get(name), int)]
-    return FieldError(place, item["msg"].removeprefix("Value error, ")[:300], limits[0] if limits else None)
-
-
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     items = error.errors()
     not_json = [item for item in items if item["type"] == "json_invalid"]
     if not_json:
         reason = (not_json[0].get("ctx") or {}).get("error", "")
-        return Problem(400, f"The body is not valid JSON: {reason} at position {not_json[0]['loc'][-1]}.").response()
-    return _problem_of_errors([_field_error(item) for item in items]).response()
+        return Problem(
+            400, f"The body is not valid JSON: {reason} at position {not_json[0]['loc'][-1]}.", code="invalid_json"
+        ).response()
+    return _problem_of_errors([field_error_of(item) for item in items]).response()
 
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == 400:  # FastAPI raises no other 400, and without a reason
-        return Problem(400, "The body is not JSON in UTF-8, or has a number with too many digits.").response()
+        return Problem(
+            400, "The body is not JSON in UTF-8, or has a number with too many digits.", code="invalid_json"
+        ).response()
     return await on_http_exception(request, error)
 
 
@@ -90,7 +59,7 @@ async def _on_content_invalid(request: Request, error: Exception) -> Response:
 async def _on_database_unavailable(request: Request, error: Exception) -> Response:
     log.warning("request rejected: Postgres is unavailable", reason=repr(error))
     detail = "The database is unavailable; retry later with the same Idempotency-Key."
-    return Problem(503, detail, headers={"retry-after": "2"}).response()
+    return Problem(503, detail, headers={"retry-after": "2"}, code="database_unavailable").response()
 
 
 async def _on_not_compared(request: Request, error: Exception) -> Response:

@@ -16,6 +16,7 @@ from services.ingest.api.schemas import FileList, json_response, response_docs
 from services.ingest.api.uploads import FILE_NAME_CHARACTERS_MAX, clean_file_name, uploaded_file
 from services.ingest.auth.callers import ANY_SECTION, Caller
 from services.ingest.content.block_models import Line
+from services.ingest.content.errors import invalid
 from services.ingest.files.library import (
     FileItem,
     FileWithUses,
@@ -91,9 +92,9 @@ async def list_files(
         try:
             before = datetime.fromisoformat(at)
         except ValueError as error:
-            raise Problem(422, "Invalid cursor.") from error
+            raise invalid("cursor", "invalid_cursor") from error
         if before.tzinfo is None or not _ID.match(last):
-            raise Problem(422, "Invalid cursor.")
+            raise invalid("cursor", "invalid_cursor")
     rows = await context.pool.fetch(SQL["list_files"], before, last, limit + 1, context.visible_sites(caller, site))
     found = [file_item(row) for row in rows[:limit]]
     following = None

@@ -44,7 +44,7 @@ from services.ingest.articles.carry_over import merge_lists
 from services.ingest.articles.copies import ArticleChange
 from services.ingest.articles.store import database_time, save_change
 from services.ingest.content.article_models import Note
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import invalid
 from services.ingest.content.validation import check_limits
 from services.ingest.queries import SQL
 from shared.articles import Article
@@ -189,7 +189,7 @@ async def restore_article(
         now = await database_time(connection)
         was_lost = stored.is_discarded or stored.head.state == "killed"
         if sent.version is None and not was_lost:
-            raise InvalidContentError([FieldError("version", "is required: the article is not killed or discarded")])
+            raise invalid("version", "version_of_live_article")
         change: ArticleChange | None = None
         if was_lost:
             caller.check("admin", site.slug, stored.head.section)
@@ -239,7 +239,7 @@ async def get_audit(
 ) -> Response:
     """List all accepted changes of articles, people, files and everything else, newest first."""
     if any(value is not None and "\0" in value for value in (who, action, kind)):
-        raise InvalidContentError([FieldError("query", "has a NUL character")])
+        raise invalid("query", "nul_character")
     sites = context.visible_sites(caller, site, "admin", None)
     rows = await context.pool.fetch(SQL["list_audit_entries"], sites, decode_cursor(cursor), limit, who, action, kind)
     entries = [_audit_entry(row) for row in rows]

@@ -36,7 +36,9 @@ async def run_once(
         if key is None:
             return await act(connection)
         if not _KEY.match(key):
-            raise Problem(422, "Idempotency-Key must have 1 to 255 visible ASCII characters.")
+            raise Problem(
+                422, "Idempotency-Key must have 1 to 255 visible ASCII characters.", code="invalid_idempotency_key"
+            )
         await connection.execute(SQL["lock_idempotency_key"], caller.id, key)
         row = await connection.fetchrow(SQL["stored_response"], caller.id, key)
         fingerprint = _fingerprint(request, await request.body())
@@ -47,7 +49,9 @@ async def run_once(
             await connection.execute(SQL["store_response"], caller.id, key, fingerprint, *stored)
             return response
     if row["fingerprint"] != fingerprint:
-        raise Problem(422, "This Idempotency-Key was used with a different request; use a new one.")
+        raise Problem(
+            422, "This Idempotency-Key was used with a different request; use a new one.", code="idempotency_key_reused"
+        )
     return Response(row["body"], row["status"], {**msgspec.json.decode(row["headers"]), **REPLAYED})
 
 

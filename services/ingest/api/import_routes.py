@@ -14,6 +14,7 @@ from services.ingest.api.body_limits import limited_body
 from services.ingest.api.dependencies import CHANGES_ARTICLES, ApiContextDep, WriteCaller
 from services.ingest.api.schemas import response_docs
 from services.ingest.articles.topic_comparison import NotComparedError
+from services.ingest.content.errors import invalid, quoted
 from services.ingest.imports.detection import READERS, detect_format
 from services.ingest.imports.drafts import ImportOptions
 from services.ingest.imports.item import FormatError, ReadContext
@@ -69,12 +70,12 @@ async def import_articles(  # noqa: PLR0917 - the query parameters
     target = context.site_of_caller(caller, "admin" if publish or with_counter else "write", site)
     if section is not None and target.section(section) is None:
         known = ", ".join(one.slug for one in target.sections)
-        raise Problem(422, f"Unknown section {section!r} on {target.slug}; known sections: {known}.")
+        raise invalid("section", "unknown_section_of", section=quoted(section), site=target.slug, sections=known)
     content = b"".join([chunk async for chunk in limited_body(request, IMPORT_BYTES_MAX)])
     try:
         kind = format or (detect_format(file_name, content) if file_name else "ndjson")
     except FormatError as error:
-        raise Problem(422, f"The file {error}.") from error
+        raise Problem(422, f"The file {error}.", code="unreadable_import") from error
     options = ImportOptions(
         site=target,
         format=kind,

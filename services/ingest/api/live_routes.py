@@ -36,7 +36,7 @@ from services.ingest.auth.callers import Caller
 from services.ingest.content.article_models import LIVE_FIELDS, LivePatch
 from services.ingest.content.block_models import CLOCK_TOLERANCE
 from services.ingest.content.conversion import ConvertedContent, convert
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import InvalidContentError, field_error, invalid
 from services.ingest.content.validation import check_limits, publishing_errors
 from services.ingest.files.references import resolve_media
 from shared.articles import Article, Correction
@@ -75,7 +75,7 @@ async def patch_live(
     """
     assert isinstance(sent, BaseModel)
     names = [name for name in LIVE_FIELDS if name in sent.model_fields_set]
-    errors = [FieldError(name, "cannot be removed") for name in names if name in _REQUIRED and _is_null(sent, name)]
+    errors = [field_error(name, "cannot_be_removed") for name in names if name in _REQUIRED and _is_null(sent, name)]
     if errors:
         raise InvalidContentError(errors)
     converted: ConvertedContent = await context.convert(convert, sent, names)
@@ -90,9 +90,9 @@ async def patch_live(
             added = Correction(settings.correction.text, settings.correction.at or now)
             fields["corrections"] = [*live.corrections, added]
         if any(one.at > now + CLOCK_TOLERANCE for one in fields.get("corrections", ())):
-            raise InvalidContentError([FieldError("corrections", "must not be in the future: readers see it at once")])
+            raise invalid("corrections", "correction_in_the_future")
         if fields.get("unpublish_at") is not None and fields["unpublish_at"] <= now:
-            raise InvalidContentError([FieldError("unpublish_at", "must be in the future; unpublish withdraws it now")])
+            raise invalid("unpublish_at", "not_in_the_future")
         check_live_rights(caller, groups_of(fields), live, site)
         before = stored
         change = change_live(stored, fields, now)
@@ -133,6 +133,7 @@ def check_live_rights(caller: Caller, groups: Sequence[FieldGroup], live: Articl
         raise Problem(
             403,
             f"On this site another editor must approve a text ({named}): edit the working version and submit it.",
+            code="second_editor_required",
         )
 
 

@@ -36,7 +36,7 @@ from services.ingest.auth.totp import (
     secret_text,
     secret_uri,
 )
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import invalid
 from services.ingest.queries import ACCOUNTS
 from shared.http.problems import Problem
 from shared.postgres import Connection
@@ -120,7 +120,7 @@ async def patch_me(request: Request, context: ApiContextDep, session: PersonSess
     """Change the own name, language or password. A new password closes all other sessions."""
     name = None if sent.name is None else clean_name(sent.name)
     if sent.language is not None and sent.language not in LANGUAGES:
-        raise InvalidContentError([FieldError("language", f"must be one of {', '.join(LANGUAGES)}")])
+        raise invalid("language", "not_one_of", expected=", ".join(LANGUAGES))
     caller, encoded = session.caller, None
     if sent.password is not None:
         password = check_password(sent.password, not_in=(session.email, name or caller.name))

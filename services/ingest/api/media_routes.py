@@ -16,6 +16,7 @@ from services.ingest.api.schemas import MediaList, json_response, response_docs
 from services.ingest.api.uploads import FILE_NAME_CHARACTERS_MAX, clean_file_name, uploaded_file
 from services.ingest.auth.callers import ANY_SECTION, Caller
 from services.ingest.content.block_models import FocusIn
+from services.ingest.content.errors import invalid
 from services.ingest.media.library import (
     UPLOAD_BYTES_MAX,
     MediaItem,
@@ -74,7 +75,7 @@ async def upload_image(  # noqa: PLR0917 - the query parameters
     """
     target = context.default_site(caller, "write", site, request.headers.get("host", ""), ANY_SECTION)
     if (focus_x is None) != (focus_y is None):
-        raise Problem(422, "focus_x and focus_y must be given together.")
+        raise invalid("focus_x" if focus_x is None else "focus_y", "focus_incomplete")
     focus = None if focus_x is None or focus_y is None else Focus(focus_x, focus_y)
     chunks, name = await uploaded_file(request, UPLOAD_BYTES_MAX)
     async with receive_upload(chunks, clean_file_name(file_name or name)) as upload:
@@ -98,9 +99,9 @@ async def list_media(
         try:
             before = datetime.fromisoformat(at)
         except ValueError as error:
-            raise Problem(422, "Invalid cursor.") from error
+            raise invalid("cursor", "invalid_cursor") from error
         if before.tzinfo is None or not _ID.match(last) or "\0" in last_site:
-            raise Problem(422, "Invalid cursor.")
+            raise invalid("cursor", "invalid_cursor")
     sites = context.visible_sites(caller, site)
     rows = await context.pool.fetch(SQL["list_media"], before, last, last_site, limit + 1, sites)
     found = await with_crops(context.pool, [media_item(row) for row in rows[:limit]])
@@ -175,7 +176,9 @@ async def read_original(context: ApiContextDep, caller: WriteCaller, medium: str
     except (FileNotFoundError, NotFoundError) as error:
         raise Problem(404, "The original is no longer in the media store.") from error
     except STORE_ERRORS as error:
-        raise Problem(503, "The media store is unavailable.", headers={"retry-after": "5"}) from error
+        raise Problem(
+            503, "The media store is unavailable.", headers={"retry-after": "5"}, code="media_store_unavailable"
+        ) from error
     headers = {
         "content-disposition": f'attachment; filename="{medium[:16]}.{item.type.partition("/")[2]}"',
         "x-content-type-options": "nosniff",

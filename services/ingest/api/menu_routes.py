@@ -22,7 +22,7 @@ from services.ingest.api.structure_requests import (
 )
 from services.ingest.api.structure_schemas import MenuResponse, MenuWarning
 from services.ingest.content.block_models import Input, Line
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import FieldError, InvalidContentError, field_error, quoted
 from services.ingest.structure import changes
 from services.ingest.structure.pages import StoredPage, list_pages
 from shared.origins import InvalidOriginError, normalize_origin
@@ -145,17 +145,18 @@ def _check(items: Sequence[MenuItem], index: StructureIndex, pages: Sequence[Sto
     errors = []
     for path, item, depth in _walk(items):
         if depth > MENU_DEPTH_MAX:
-            errors.append(FieldError(path, f"must be at most {MENU_DEPTH_MAX} levels deep", MENU_DEPTH_MAX, depth))
+            errors.append(field_error(path, "menu_too_deep", limit=MENU_DEPTH_MAX, size=depth))
         elif item.kind == "url" and not _is_external(item.target):
-            errors.append(FieldError(f"{path}.target", "must be a URL that starts with https://"))
+            errors.append(field_error(f"{path}.target", "not_an_external_url"))
         elif item.kind == "url" and not item.label:
-            errors.append(FieldError(f"{path}.label", "is required for a URL"))
+            errors.append(field_error(f"{path}.label", "label_required"))
         elif item.kind == "tag" and not _is_slug(item.target):
-            errors.append(FieldError(f"{path}.target", "must be the slug of a tag"))
-        elif item.kind in ("section", "page") and (reason := _reason(item, index, pages, is_new=True)):
-            errors.append(FieldError(f"{path}.target", reason))
-    if sum(1 for _ in _walk(items)) > MENU_ITEMS_MAX:
-        errors.append(FieldError("items", f"must have at most {MENU_ITEMS_MAX} entries in all", MENU_ITEMS_MAX))
+            errors.append(field_error(f"{path}.target", "not_a_tag"))
+        elif error := _hidden(f"{path}.target", item, index, pages, is_new=True):
+            errors.append(error)
+    count = sum(1 for _ in _walk(items))
+    if count > MENU_ITEMS_MAX:
+        errors.append(field_error("items", "too_many_entries", limit=MENU_ITEMS_MAX, size=count))
     if errors:
         raise InvalidContentError(errors)
 
@@ -178,28 +179,30 @@ def _walk(items: Sequence[MenuItem], path: str = "items", depth: int = 1) -> Ite
         yield from _walk(item.items, f"{path}.{number}.items", depth + 1)
 
 
-def _reason(item: MenuItem, index: StructureIndex, pages: Sequence[StoredPage], *, is_new: bool = False) -> str:
-    """Return why pages do not show an entry; "" if they do. A new entry may lead to a page that is a draft."""
+def _hidden(
+    path: str, item: MenuItem, index: StructureIndex, pages: Sequence[StoredPage], *, is_new: bool = False
+) -> FieldError | None:
+    """Return why pages do not show an entry; None if they do. A new entry may lead to a page that is a draft."""
     if item.kind == "section" and index.current("section", item.target) not in index.sections:
-        return f"there is no section {item.target!r}"
+        return field_error(path, "no_such_section", section=quoted(item.target))
     if item.kind == "page":
         found = next((one for one in pages if one.page.id == item.target), None)
         if found is None:
-            return f"there is no static page {item.target!r}"
+            return field_error(path, "no_such_page", page=quoted(item.target))
         if not is_new and (found.live is None or found.live.state != "published"):
-            return f"the page {found.page.title!r} is not public"
-    return ""
+            return field_error(path, "page_not_public", page=quoted(found.page.title))
+    return None
 
 
 def _answer(site: Site, index: StructureIndex, name: str, pages: Sequence[StoredPage]) -> Response:
     items = index.structure.menus.get(name)
-    found = ((path, _reason(item, index, pages)) for path, item, _ in _walk(items or []))
+    found = (_hidden(path, item, index, pages) for path, item, _ in _walk(items or []))
     shown = MenuResponse(
         site=site.slug,
         name=name,
         version=index.version,
         is_default=items is None,
         items=items or [],
-        warnings=[MenuWarning(path, reason) for path, reason in found if reason],
+        warnings=[MenuWarning(one.field, one.message) for one in found if one is not None],
     )
     return with_etag(shown, index.version)

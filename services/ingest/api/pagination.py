@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 from fastapi import Query
 
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import InvalidContentError, invalid
 
 PAGE_ITEMS_MAX = 100
 NUMBER_MAX = 2**63 - 1
@@ -69,7 +69,7 @@ def decode_sorted_cursor(
     except (ValueError, binascii.Error, msgspec.MsgspecError) as error:
         raise _invalid_cursor() from error
     if made_for != order:
-        raise InvalidContentError([FieldError("cursor", "is one of a list in another order")])
+        raise invalid("cursor", "cursor_of_another_order")
     if not 0 <= number <= NUMBER_MAX:
         raise _invalid_cursor()
     if key_type is datetime:
@@ -102,4 +102,4 @@ def _decode(cursor: str) -> bytes:
 
 
 def _invalid_cursor() -> InvalidContentError:
-    return InvalidContentError([FieldError("cursor", "is not a valid cursor")])
+    return invalid("cursor", "invalid_cursor")

@@ -30,7 +30,7 @@ from services.ingest.auth.people import (
     normalize_email,
     remove_person,
 )
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import invalid
 from services.ingest.queries import ACCOUNTS
 from shared.http.problems import Problem
 from shared.postgres import Connection
@@ -117,7 +117,7 @@ def _grants(context: ApiContext, caller: Caller, sent: list[GrantIn]) -> frozens
 
 def _language(text: str | None) -> str | None:
     if text is not None and text not in LANGUAGES:
-        raise InvalidContentError([FieldError("language", f"must be one of {', '.join(LANGUAGES)}")])
+        raise invalid("language", "not_one_of", expected=", ".join(LANGUAGES))
     return text
 
 

@@ -59,7 +59,11 @@ async def create_preview(
             raise Problem(404, f"The article {article_id!r} has no version {sent.version}.")
         made = await context.previews.create(connection, article_id, sent.version, sent.expires_in, caller.actor.name)
         if made is None:
-            raise Problem(409, f"The article has {VALID_LINKS_MAX} valid preview links already; revoke some.")
+            raise Problem(
+                409,
+                f"The article has {VALID_LINKS_MAX} valid preview links already; revoke some.",
+                code="limit_reached",
+            )
         link = await context.previews.link(made, context.site_url(stored.head.site))
         details = {"article": article_id, "version": sent.version, "expires_at": link.expires_at}
         site = stored.head.site
@@ -119,7 +123,9 @@ def internal_route(context: ApiContext) -> Route:
         try:
             found = await context.previews.show(request.headers.get(HEADER, ""))
         except POSTGRES_UNAVAILABLE as error:
-            raise Problem(503, "The database is unavailable.", headers={"retry-after": "2"}) from error
+            raise Problem(
+                503, "The database is unavailable.", headers={"retry-after": "2"}, code="database_unavailable"
+            ) from error
         if found is None:
             raise Problem(404, "Not found.")
         return json_response(found)

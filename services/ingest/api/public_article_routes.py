@@ -1,5 +1,6 @@
 """`/api/articles/{id}`: read articles, export them as ninjs and schema.org, and read publication status."""
 
+import math
 import re
 from datetime import UTC, datetime
 from typing import Annotated, Literal
@@ -31,7 +32,7 @@ from services.ingest.articles import syndication
 from services.ingest.articles.publication_status import PublicationStatus
 from services.ingest.articles.store import read_article
 from services.ingest.auth.callers import Caller
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import invalid
 from shared.articles import Article, is_public
 from shared.http.problems import Problem
 from shared.postgres import Connection
@@ -151,11 +152,10 @@ async def get_publication(
     """Return what the portal serves: queued → rendering → live, or failed with its reason, or withdrawn."""
     found = _WAIT.match(wait)
     if found is None:
-        raise InvalidContentError([FieldError("wait", "must be a duration such as 10s or 500ms")])
+        raise invalid("wait", "not_a_duration")
     seconds = float(found[1]) / (1000 if found[2] == "ms" else 1)
     if seconds > WAIT_SECONDS_MAX:
-        message = f"must be at most {WAIT_SECONDS_MAX:g} s (got {seconds:g} s)"
-        raise InvalidContentError([FieldError("wait", message, int(WAIT_SECONDS_MAX), int(seconds))])
+        raise invalid("wait", "too_long_wait", limit=int(WAIT_SECONDS_MAX), size=math.ceil(seconds))
     row = await context.publications.read(article_id)
     if row is None or (caller is None and row["published_version"] is None):
         raise article_not_found(article_id)

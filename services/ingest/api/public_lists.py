@@ -46,7 +46,7 @@ class PublicLists:
                 await self._slots.acquire()
         except TimeoutError as error:
             raise Problem(
-                503, "Too many lists are read at the moment; retry later.", headers={"retry-after": "2"}
+                503, "Too many lists are read at the moment; retry later.", headers={"retry-after": "2"}, code="busy"
             ) from error
         try:
             content = await fetch()

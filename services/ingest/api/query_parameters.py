@@ -13,7 +13,7 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.requests import Request
 
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import FieldError, InvalidContentError, field_error, invalid
 
 VALUE_CHARACTERS_MAX = 2_000
 PARAMETERS_MAX = 100
@@ -35,7 +35,7 @@ async def check_query(request: Request) -> None:
     try:
         sent = parse_qsl(query.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=PARAMETERS_MAX)
     except ValueError as error:  # also a UnicodeDecodeError
-        raise InvalidContentError([FieldError("query", "is not UTF-8, or has too many parameters")]) from error
+        raise invalid("query", "unreadable_query") from error
     errors = list(_errors(sent, _known(request, route)))
     if errors:
         raise InvalidContentError(errors)
@@ -47,14 +47,13 @@ def _errors(sent: list[tuple[str, str]], known: dict[str, bool]) -> Iterator[Fie
         shown = name[:NAME_CHARACTERS_SHOWN].replace("\0", "\N{REPLACEMENT CHARACTER}")
         if name not in known:
             names = ", ".join(sorted(known)) or "none"
-            yield FieldError(shown, f"unknown parameter; this route has: {names}")
+            yield field_error(shown, "unknown_parameter", parameters=names)
         elif name in seen and not known[name]:
-            yield FieldError(shown, "is given more than once")
+            yield field_error(shown, "repeated")
         elif "\0" in value:
-            yield FieldError(shown, "must not contain a NUL character")
+            yield field_error(shown, "nul_character")
         elif len(value) > VALUE_CHARACTERS_MAX:
-            message = f"must have at most {VALUE_CHARACTERS_MAX:,} characters (got {len(value):,})"
-            yield FieldError(shown, message, VALUE_CHARACTERS_MAX, len(value))
+            yield field_error(shown, "too_many_characters", limit=VALUE_CHARACTERS_MAX, size=len(value))
         seen.add(name)
 
 

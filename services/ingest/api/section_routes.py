@@ -34,7 +34,7 @@ from services.ingest.api.structure_requests import (
 )
 from services.ingest.api.structure_schemas import SectionList, SectionResponse, UndeclaredSection
 from services.ingest.content.block_models import Input, Line
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import invalid
 from services.ingest.structure import changes
 from services.ingest.structure.store import count_articles
 from services.ingest.structure.terms import Term, read_terms
@@ -137,7 +137,7 @@ async def add_section(
     site = structure_site(context, request, caller, "publish", sent.site)
     slug = sent.slug or name_slug(sent.name)
     if not slug:
-        raise InvalidContentError([FieldError("slug", "is required: the name has no letter or digit")])
+        raise invalid("slug", "required_without_letters")
     changes.check_section_slug(slug)
 
     async def act(connection: Connection) -> Response:
@@ -280,7 +280,7 @@ async def remove_section(
         await apply(connection, context, caller, wanted, "section", slug, "remove", change)
         if count := await articles_of(connection, removed[0], "section", slug):
             detail = f"{count:,} article(s) are in the section {slug!r}; merge it into another one."
-            raise Problem(409, detail, articles=count)
+            raise Problem(409, detail, articles=count, code="in_use")
         return Response(status_code=204)
 
     return await change_once(context, request, caller, act)

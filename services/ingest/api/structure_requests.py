@@ -18,7 +18,7 @@ from services.ingest.articles.topic_comparison import check_compared
 from services.ingest.auth import audit
 from services.ingest.auth.callers import ANY_SECTION, Caller
 from services.ingest.content.block_models import SLUG_PATTERN, Input
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import invalid
 from services.ingest.queries import STRUCTURE_SQL
 from services.ingest.structure import changes
 from services.ingest.structure.store import (
@@ -113,7 +113,7 @@ def slug_of_name(name: str) -> str:
     """
     if slug := name_slug(name):
         return slug
-    raise InvalidContentError([FieldError("name", "must have a letter or a digit")])
+    raise invalid("name", "no_letters")
 
 
 def unseeded(site: Site) -> SiteStructure:
@@ -179,7 +179,7 @@ async def release_slug(connection: Connection, site: str, kind: Kind, slug: str)
     count = await count_articles(connection, site, kind, names) if names else 0
     if count:
         detail = f"{count:,} article(s) still have the {kind} {slug!r}; they would move with it. Edit these first."
-        raise Problem(409, detail, articles=count, slug=slug)
+        raise Problem(409, detail, articles=count, slug=slug, code="in_use")
     current = slug if stored is None else StructureIndex(stored.structure).current(kind, slug)
     if kind == "section" and current != slug:
         await connection.execute(STRUCTURE_SQL["move_section_grants"], site, slug, current)

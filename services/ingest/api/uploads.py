@@ -8,6 +8,7 @@ from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import Request
 
 from services.ingest.api.body_limits import limited_body, too_large
+from services.ingest.content.errors import invalid
 from services.ingest.content.normalization import TextError, clean_line
 from shared.http.problems import Problem
 
@@ -30,10 +31,10 @@ async def uploaded_file(request: Request, bytes_max: int) -> tuple[AsyncGenerato
     try:
         form = await MultiPartParser(request.headers, chunks, max_files=1, max_fields=10).parse()
     except (MultiPartException, KeyError, ValueError, UnicodeDecodeError) as error:
-        raise Problem(400, f"Invalid form: {str(error)[:200]}") from error
+        raise Problem(400, f"Invalid form: {str(error)[:200]}", code="invalid_form") from error
     file = form.get("file")
     if not isinstance(file, UploadFile):
-        raise Problem(422, "The form has no file in the field `file`.")
+        raise Problem(422, "The form has no file in the field `file`.", code="no_file")
     if (file.size or 0) > bytes_max:
         await file.close()
         raise too_large(file.size or 0, bytes_max)
@@ -50,9 +51,9 @@ def clean_file_name(name: str) -> str:
     """Return the name of a file without its folder, at most FILE_NAME_CHARACTERS_MAX characters long.
 
     Raises:
-        Problem: 422 for a name with invalid characters.
+        InvalidContentError: it has characters that no name has.
     """
     try:
         return PurePath(clean_line(name).replace("\\", "/")).name[-FILE_NAME_CHARACTERS_MAX:]
     except TextError as error:
-        raise Problem(422, f"The file name {error}.") from error
+        raise invalid("file_name", error.code, **error.values) from error

@@ -80,7 +80,7 @@ def named_versions(if_match: str, digits_max: int = 16) -> set[int]:
         one for part in if_match.split(",") if (one := _IF_MATCH.match(part.strip())) and len(one[1]) <= digits_max
     ]
     if len(found) < if_match.count(",") + 1:
-        raise Problem(400, 'Invalid If-Match; expected versions, such as "3", or *.')
+        raise Problem(400, 'Invalid If-Match; expected versions, such as "3", or *.', code="invalid_if_match")
     return {int(one[1]) for one in found}
 
 

@@ -21,7 +21,7 @@ from services.ingest.api.webhook_schemas import DeliveryList, DeliveryRow, NewWe
 from services.ingest.articles.publication_events import PING, Event, EventPayload
 from services.ingest.auth import audit
 from services.ingest.auth.callers import Caller
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import InvalidContentError, field_error, invalid
 from services.ingest.imports.fetching.targets import NotFetchedError
 from services.ingest.queries import SQL
 from services.ingest.webhooks.sender import secret_text
@@ -101,7 +101,7 @@ def _check_url(context: ApiContext, url: str) -> None:
     try:
         context.webhook_sender.check_url(url)
     except NotFetchedError as error:
-        raise InvalidContentError([FieldError("url", f"cannot be called: {error}")]) from error
+        raise invalid("url", "url_not_callable", reason=str(error)) from error
 
 
 @router.post(
@@ -117,7 +117,7 @@ async def create_webhook(request: Request, context: ApiContextDep, caller: Admin
 
     async def act(connection: Connection) -> Response:
         if len(await connection.fetch(SQL["list_webhooks"])) >= WEBHOOKS_MAX:
-            raise Problem(409, f"There are {WEBHOOKS_MAX} webhooks already.")
+            raise Problem(409, f"There are {WEBHOOKS_MAX} webhooks already.", code="limit_reached")
         secret = secrets.token_bytes(SECRET_BYTES)
         events, sites = sorted(set(sent.events)), sorted(set(sent.sites)) if sent.sites else None
         given = (f"wh_{uuid4().hex}", sent.url, sent.description, events, sites, secret, caller.actor.name)
@@ -160,7 +160,7 @@ async def patch_webhook(
     given = sent.model_fields_set
     nulls = [name for name in given if getattr(sent, name) is None and name != "sites"]
     if nulls:
-        raise InvalidContentError([FieldError(name, "cannot be removed") for name in nulls])
+        raise InvalidContentError([field_error(name, "cannot_be_removed") for name in nulls])
     if "sites" in given:
         _check_sites(context, caller, sent.sites)
     if sent.url is not None:
@@ -228,7 +228,7 @@ async def ping_webhook(request: Request, context: ApiContextDep, caller: AdminCa
     async def act(connection: Connection) -> Response:
         row = await _load(connection, caller, webhook, for_update=True)
         if row["disabled_at"] is not None:
-            raise Problem(409, "The webhook is disabled.")
+            raise Problem(409, "The webhook is disabled.", code="webhook_disabled")
         message = f"msg_{uuid4().hex}"
         payload = msgspec.json.encode(EventPayload(PING, datetime.now(UTC), {"webhook": webhook}))
         await connection.execute(SQL["ping_webhook"], message, webhook, payload)

@@ -14,7 +14,7 @@ import asyncpg
 import msgspec
 
 from services.ingest.auth.callers import Caller
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import invalid
 from services.ingest.queries import EDITING
 from shared.http.problems import Problem
 from shared.postgres import Connection
@@ -89,7 +89,7 @@ def encode_fields(fields: dict[str, Any]) -> bytes:
     try:
         text = json.dumps(fields, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     except ValueError as error:
-        raise InvalidContentError([FieldError("fields", "has a number that JSON cannot have")]) from error
+        raise invalid("fields", "not_a_json_number") from error
     try:
         content = text.encode()
     except UnicodeEncodeError:  # half of a character beyond the first 65,536, as after a deletion in a browser
@@ -135,7 +135,7 @@ async def save(
         return row["saved_at"], sent.sequence
     stored = await connection.fetchrow(EDITING["autosave"], slot.owner, slot.name)
     if stored is None:  # deleted in this moment
-        raise Problem(503, "The text could not be stored; send it again.", headers={"retry-after": "1"})
+        raise Problem(503, "The text could not be stored; send it again.", headers={"retry-after": "1"}, code="busy")
     if _is_repeated(stored, sent, fields):
         return stored["saved_at"], stored["sequence"]
     raise _conflict(stored, sent)

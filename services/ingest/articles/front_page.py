@@ -8,7 +8,7 @@ from typing import Literal
 import msgspec
 
 from services.ingest.articles.copies import StoredArticle, due_at
-from services.ingest.content.errors import FieldError
+from services.ingest.content.errors import FieldError, field_error
 from shared.articles import Article, is_public, sort_time
 from shared.front_page import FrontPage, featured, home_size
 from shared.site_structure import SiteStructure
@@ -103,7 +103,7 @@ def checked(
         if has_ended and slot in known:
             left_out.append(slot.article)
         elif slot.article in seen:
-            errors.append(FieldError(f"slots.{number}.article", "is on the page already"))
+            errors.append(field_error(f"slots.{number}.article", "placed_already"))
         else:
             errors += _errors(f"slots.{number}", slot.article, slot.until, articles, now)
             slots.append(slot)
@@ -121,11 +121,11 @@ def _errors(
 ) -> list[FieldError]:
     errors = []
     if article is not None and article not in articles:
-        errors.append(FieldError(f"{path}.article", "there is no such article on this site"))
+        errors.append(field_error(f"{path}.article", "no_such_article"))
     elif article is not None and articles[article].head.state == "killed":
-        errors.append(FieldError(f"{path}.article", "is killed"))
+        errors.append(field_error(f"{path}.article", "article_killed"))
     if until <= now:
-        errors.append(FieldError(f"{path}.until", "must be in the future"))
+        errors.append(field_error(f"{path}.until", "over"))
     return errors
 
 

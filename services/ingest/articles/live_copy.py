@@ -71,7 +71,9 @@ def live_copy_of(stored: StoredArticle) -> Article:
     """
     if stored.live is None or stored.live.state != "published":
         state = stored.head.state if stored.live is None else stored.live.state
-        raise Problem(409, "The article is not public, so it has no live version to change.", state=state)
+        raise Problem(
+            409, "The article is not public, so it has no live version to change.", state=state, code="not_public"
+        )
     return stored.live
 
 
@@ -180,6 +182,7 @@ def carry_over(stored: StoredArticle, names: Sequence[str] | None, mode: CarryOv
             409,
             f"Nothing was changed: {shown} was changed there too. Fix it there, or send carry_over where_possible.",
             conflicts=done.conflicts,
+            code="carry_over_conflict",
         )
     return done
 

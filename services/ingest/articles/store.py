@@ -14,7 +14,7 @@ import msgspec
 from services.ingest.articles.copies import ArticleChange, LiveChanges, Refusal, StoredArticle
 from services.ingest.articles.topic_comparison import NotComparedError, check_compared
 from services.ingest.auth.actors import Actor
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import InvalidContentError, field_error
 from services.ingest.metrics import ARTICLE_CHANGES
 from services.ingest.queries import SQL
 from shared.articles import ARTICLE_BYTES_MAX, Article
@@ -230,7 +230,7 @@ async def _claim_old_addresses(
         taken = await taken_old_addresses(connection, head.site, list(claimed - before), head.id)
         if taken:
             raise InvalidContentError(
-                [FieldError("old_urls", f"{url} is the former URL of article {owner}") for url, owner in taken.items()]
+                [field_error("old_urls", "old_url_taken", url=url, article=owner) for url, owner in taken.items()]
             )
 
 

@@ -44,7 +44,7 @@ async def check_compared(connection: "asyncpg.Pool | Connection") -> None:
 def not_compared_problem() -> Problem:
     """Return the problem of a request that cannot be served before the comparison."""
     detail = f"Articles cannot be changed now: {NOT_COMPARED}. Retry later with the same Idempotency-Key."
-    return Problem(503, detail, headers={"retry-after": str(RETRY_SECONDS)})
+    return Problem(503, detail, headers={"retry-after": str(RETRY_SECONDS)}, code="starting")
 
 
 class ComparisonGate:

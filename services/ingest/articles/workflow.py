@@ -28,7 +28,7 @@ from services.ingest.articles.copies import (
 from services.ingest.articles.removal import withdraw
 from services.ingest.articles.transitions import ADMIN_PUBLISHABLE_STATES, TRANSITIONS, invalid_transition
 from services.ingest.content.conversion import make_slug
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import InvalidContentError, invalid
 from services.ingest.content.validation import publishing_errors
 from shared.articles import Article, State
 from shared.http.problems import Problem
@@ -182,9 +182,9 @@ def _without_schedule(action: str, stored: StoredArticle, state: State, now: dat
 def _checked_due(name: str, article: Article, now: datetime) -> datetime | None:
     due = due_at(article)
     if name == "schedule" and due is None:
-        raise InvalidContentError([FieldError("publish_at", "is missing: a schedule needs a time")])
+        raise invalid("publish_at", "schedule_time_required")
     if article.unpublish_at is not None and article.unpublish_at <= max(now, due or now):
-        raise InvalidContentError([FieldError("unpublish_at", "is before the article would be published")])
+        raise invalid("unpublish_at", "before_publication")
     return due
 
 

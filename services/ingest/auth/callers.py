@@ -114,7 +114,7 @@ class Caller:
         if self.allows(scope, site, section):
             return
         if scope in self.scopes and site is not None and not self.reaches(site):
-            raise Problem(403, f"{self._subject} has no access to this site.")
+            raise Problem(403, f"{self._subject} has no access to this site.", code="no_access_to_site")
         challenge = {"www-authenticate": f'Bearer realm="presstally", error="insufficient_scope", scope="{scope}"'}
         if scope not in self.scopes:
             known = ", ".join(sorted(self.scopes)) or "no scope"

@@ -11,7 +11,7 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import Argon2Error, InvalidHashError
 
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import invalid
 from shared.http.fair_limit import FairLimit
 
 CHARACTERS_MIN = 10
@@ -77,15 +77,15 @@ def check_password(password: str, *, field: str = "password", not_in: tuple[str,
     """
     clean = normalize_password(password)
     if not CHARACTERS_MIN <= len(clean) <= CHARACTERS_MAX:
-        bound, limit = ("at least", CHARACTERS_MIN) if len(clean) < CHARACTERS_MIN else ("at most", CHARACTERS_MAX)
-        message = f"must have {bound} {limit} characters (got {len(clean)})"
-        raise InvalidContentError([FieldError(field, message, limit, len(clean))])
+        is_short = len(clean) < CHARACTERS_MIN
+        code, limit = ("too_few_characters", CHARACTERS_MIN) if is_short else ("too_many_characters", CHARACTERS_MAX)
+        raise invalid(field, code, limit=limit, size=len(clean))
     folded = clean.casefold()
     known = {_letters(text) for whole in not_in for text in (whole, whole.partition("@")[0])}
     if folded in COMMON or len(set(folded)) < DISTINCT_CHARACTERS_MIN or _letters(clean) in known:
-        raise InvalidContentError([FieldError(field, "is too easily guessed; take several unrelated words")])
+        raise invalid(field, "guessable_password")
     if "\0" in clean or not _is_encodable(clean):
-        raise InvalidContentError([FieldError(field, "has a character that no keyboard sends")])
+        raise invalid(field, "untypable_password")
     return clean
 
 

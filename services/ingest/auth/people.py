@@ -13,7 +13,7 @@ import msgspec
 from services.ingest.auth.actors import PERSON_PREFIX, Actor
 from services.ingest.auth.audit import record
 from services.ingest.auth.callers import Caller, Grant
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import InvalidContentError, field_error, invalid, quoted
 from services.ingest.content.normalization import TextError, clean_line
 from services.ingest.queries import ACCOUNTS
 from shared.http.problems import Problem
@@ -76,7 +76,7 @@ def normalize_email(text: str, field: str = "email") -> str:
         and not re.fullmatch(r"[\d.]+", domain)
     )
     if not is_valid or len(email) > EMAIL_CHARACTERS_MAX:
-        raise InvalidContentError([FieldError(field, "is not an e-mail address")])
+        raise invalid(field, "not_an_email")
     return email
 
 
@@ -89,10 +89,10 @@ def clean_name(text: str, field: str = "name") -> str:
     try:
         name = clean_line(text)
     except TextError as error:
-        raise InvalidContentError([FieldError(field, str(error))]) from error
+        raise invalid(field, error.code, **error.values) from error
     if not 1 <= len(name) <= NAME_CHARACTERS_MAX:
-        message = f"must have 1 to {NAME_CHARACTERS_MAX} characters (got {len(name)})"
-        raise InvalidContentError([FieldError(field, message, NAME_CHARACTERS_MAX, len(name))])
+        code, limit = ("too_many_characters", NAME_CHARACTERS_MAX) if name else ("too_few_characters", 1)
+        raise invalid(field, code, limit=limit, size=len(name))
     return name
 
 
@@ -105,16 +105,17 @@ def check_grants(grants: Iterable[Grant], sites: Sites, field: str = "grants") -
     given = list(grants)
     errors = []
     if len(given) > GRANTS_MAX:
-        errors.append(FieldError(field, f"must have at most {GRANTS_MAX} entries (got {len(given)})", GRANTS_MAX))
+        errors.append(field_error(field, "too_many_entries", limit=GRANTS_MAX, size=len(given)))
     for number, grant in enumerate(given[:GRANTS_MAX]):
         path = f"{field}.{number}"
         if grant.scope not in SCOPES_OF_PEOPLE:
-            errors.append(FieldError(f"{path}.scope", f"must be one of {', '.join(SCOPES_OF_PEOPLE)}"))
+            errors.append(field_error(f"{path}.scope", "not_one_of", expected=", ".join(SCOPES_OF_PEOPLE)))
         if grant.site and grant.site not in sites:
-            errors.append(FieldError(f"{path}.site", f"unknown site {grant.site[:40]!r}"))
+            errors.append(field_error(f"{path}.site", "unknown_site", site=quoted(grant.site[:40])))
         elif grant.section and (not grant.site or sites[grant.site].section(grant.section) is None):
-            where = f"on {grant.site}" if grant.site else "without a site"
-            errors.append(FieldError(f"{path}.section", f"unknown section {grant.section[:60]!r} {where}"))
+            code = "unknown_section" if grant.site else "section_without_site"
+            named = {"site": grant.site} if grant.site else {}
+            errors.append(field_error(f"{path}.section", code, section=quoted(grant.section[:60]), **named))
     if errors:
         raise InvalidContentError(errors)
     return frozenset(given)

@@ -90,6 +90,7 @@ class Tokens:
                 401,
                 "A token is required: Authorization: Bearer pt_…",
                 headers={"www-authenticate": 'Bearer realm="presstally"'},
+                code="not_authenticated",
             )
         bearer = _BEARER.match(authorization)
         found = _TOKEN.match(bearer["token"]) if bearer else None
@@ -126,7 +127,7 @@ class Tokens:
                 self._backoff_until = now + BACKOFF_SECONDS
                 return known.token
             detail = "Tokens cannot be verified at the moment; retry later."
-            raise Problem(503, detail, headers={"retry-after": "2"}) from error
+            raise Problem(503, detail, headers={"retry-after": "2"}, code="database_unavailable") from error
         self._cache.pop(prefix, None)
         if row is None or not hmac.compare_digest(row["hash"], digest):
             raise _invalid_token("Unknown token.")
@@ -151,7 +152,7 @@ def _caller(row: asyncpg.Record) -> Caller:
 
 def _invalid_token(detail: str) -> Problem:
     challenge = 'Bearer realm="presstally", error="invalid_token"'
-    return Problem(401, detail, headers={"www-authenticate": challenge})
+    return Problem(401, detail, headers={"www-authenticate": challenge}, code="invalid_token")
 
 
 def hash_token(token: str) -> bytes:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from typing import Annotated, Any, Literal, get_origin, get_type_hints
 
 from pydantic import BeforeValidator, ConfigDict, Discriminator, Field, StrictBool, Tag, create_model, model_validator
-from pydantic_core import PydanticCustomError
 
 from services.ingest.content.block_models import (
     NOTE_CHARACTERS_MAX,
@@ -24,6 +23,7 @@ from services.ingest.content.block_models import (
     SectionSlug,
     Text,
     Title,
+    invalid_value,
 )
 from services.ingest.content.sanitizer import MARKUP_CHARACTERS_MAX
 from shared.articles import (
@@ -167,7 +167,7 @@ class ArticleIn(Content):
     @model_validator(mode="after")
     def _external(self) -> "ArticleIn":
         if self.source_system is not None and self.external_id is None:
-            raise PydanticCustomError("external_id", "source_system needs an external_id")
+            raise invalid_value("external_id_required")
         return self
 
 
@@ -259,7 +259,7 @@ class _LivePatch(_Patch):
     @model_validator(mode="after")
     def _one_of_both(self) -> "_LivePatch":
         if self.correction is not None and "corrections" in self.model_fields_set:
-            raise PydanticCustomError("correction", "correction adds to corrections: send one of them")
+            raise invalid_value("correction_or_corrections")
         return self
 
 

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from pydantic_core import PydanticCustomError
 
 from services.ingest.content.blocks import image_url, link_url
+from services.ingest.content.field_messages import Value, field_message
 from services.ingest.content.normalization import TextError, clean_line, clean_text
 from shared.articles import (
     ALT_CHARACTERS_MAX,
@@ -30,6 +31,11 @@ CLOCK_TOLERANCE = timedelta(minutes=5)
 """How far the clock of a client may be ahead."""
 
 
+def invalid_value(code: str, **values: Value) -> PydanticCustomError:
+    """Return the error of a validator: its type is a key of MESSAGES, its context has what the message names."""
+    return PydanticCustomError(code, "{message}", {"message": field_message(code, values), **values})
+
+
 def _line(value: Any) -> Any:
     return _cleaned(value, clean_line)
 
@@ -44,12 +50,12 @@ def _cleaned(value: Any, clean: Any) -> Any:
     try:
         return clean(value)
     except TextError as error:
-        raise PydanticCustomError("character", "{message}", {"message": str(error)}) from error
+        raise invalid_value(error.code, **error.values) from error
 
 
 def _link(value: str | None) -> str | None:
     if value is not None and (link_url(value) is None or not value.startswith(("http:", "https:", "/"))):
-        raise PydanticCustomError("url", "must be a URL that starts with https://, http:// or /")
+        raise invalid_value("not_a_link")
     return value
 
 
@@ -57,27 +63,26 @@ def _old_url(value: str) -> str:
     try:
         old_address(value)
     except OldUrlError as error:
-        raise PydanticCustomError("url", "{message}", {"message": str(error)}) from error
+        raise invalid_value("invalid_old_url", reason=str(error)) from error
     return value
 
 
 def _image_address(value: str) -> str:
     target = image_url(value)
     if target is None:
-        raise PydanticCustomError("url", "must be the URL of an image or file, starting with /, https:// or http://")
+        raise invalid_value("not_a_media_url")
     return target
 
 
 def _in_range(value: datetime | None) -> datetime | None:
     if value is not None and not EARLIEST <= value <= LATEST:
-        raise PydanticCustomError("instant", "must be between the years 1900 and 2200")
+        raise invalid_value("year_out_of_range")
     return value.astimezone(UTC) if value else None
 
 
 def _not_future(value: datetime) -> datetime:
     if value > datetime.now(UTC) + CLOCK_TOLERANCE:
-        message = "must not be in the future: it is when the article was first public; publish_at publishes it later"
-        raise PydanticCustomError("instant", message)
+        raise invalid_value("in_the_future")
     return value
 
 
@@ -150,7 +155,7 @@ class ImageIn(Input):
     @model_validator(mode="after")
     def _require_source(self) -> "ImageIn":
         if not self.url and not self.media:
-            raise PydanticCustomError("image", "must have a media ID or a url")
+            raise invalid_value("media_or_url_required")
         return self
 
 
@@ -231,7 +236,7 @@ class EmbedIn(Input):
     @model_validator(mode="after")
     def _require_source(self) -> "EmbedIn":
         if self.url is None and (self.provider is None or self.id is None):
-            raise PydanticCustomError("embed", "must have a url, or a provider and an id")
+            raise invalid_value("video_required")
         return self
 
 
@@ -251,9 +256,9 @@ class FileIn(Input):
     @model_validator(mode="after")
     def _require_source(self) -> "FileIn":
         if not self.url and not self.media:
-            raise PydanticCustomError("file", "must have a media ID or a url")
+            raise invalid_value("media_or_url_required")
         if not self.name and not self.media and not self.url.startswith(FILE_PREFIX):
-            raise PydanticCustomError("file", "must have a name")
+            raise invalid_value("name_required")
         return self
 
 

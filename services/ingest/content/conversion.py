@@ -11,7 +11,7 @@ from slugify import slugify
 from services.ingest.content import block_models as sent
 from services.ingest.content.article_models import Content
 from services.ingest.content.blocks import inline_html, tree_to_blocks
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import FieldError, field_error, invalid
 from services.ingest.content.markup_bounds import MarkupError
 from services.ingest.content.normalization import TextError
 from services.ingest.content.sanitizer import Node, dropped_tags, markdown_to_html, parse_html
@@ -100,12 +100,12 @@ def _body(value: Any, body_format: str, warnings: list[FieldError]) -> list[Bloc
             html = markdown_to_html(value) if body_format == "markdown" else value
             root = parse_html(html)
         except MarkupError as error:
-            raise InvalidContentError([FieldError("body", str(error), error.limit, error.size)]) from error
+            raise invalid("body", error.code, limit=error.limit, size=error.size, **error.values) from error
         except TextError as error:
-            raise InvalidContentError([FieldError("body", str(error))]) from error
+            raise invalid("body", error.code, **error.values) from error
         dropped = dropped_tags(html)
         if dropped:
-            warnings.append(FieldError("body", f"these tags were removed: {', '.join(dropped)}"))
+            warnings.append(field_error("body", "removed_tags", tags=", ".join(dropped)))
         return tree_to_blocks(root)
     return [_block(one, f"body.{number}") for number, one in enumerate(value)]
 
@@ -137,9 +137,9 @@ def _inline(html: str, path: str) -> str:
     try:
         root: Node = parse_html(html)
     except MarkupError as error:
-        raise InvalidContentError([FieldError(path, str(error), error.limit, error.size)]) from error
+        raise invalid(path, error.code, limit=error.limit, size=error.size, **error.values) from error
     except TextError as error:
-        raise InvalidContentError([FieldError(path, str(error))]) from error
+        raise invalid(path, error.code, **error.values) from error
     return inline_html(root.children)
 
 
@@ -172,8 +172,7 @@ def body_of(value: Any, body_format: str) -> list[Block]:
 
 def _items(items: list[sent.ItemIn], path: str, depth: int) -> list[Item]:
     if depth > LIST_DEPTH_MAX:
-        message = f"must be nested at most {LIST_DEPTH_MAX} lists deep (got {depth})"
-        raise InvalidContentError([FieldError(path, message, LIST_DEPTH_MAX, depth)])
+        raise invalid(path, "lists_too_deep", limit=LIST_DEPTH_MAX, size=depth)
     return [
         Item(
             _inline(one.html, f"{path}.{number}.html"),
@@ -198,5 +197,5 @@ def _embed(one: sent.EmbedIn, path: str) -> Embed:
         return Embed(one.provider, one.id, one.title)
     embed = parse_embed(one.url, one.title)
     if embed is None:
-        raise InvalidContentError([FieldError(f"{path}.url", "must be the URL of a video on YouTube or Vimeo")])
+        raise invalid(f"{path}.url", "not_a_video_url")
     return embed

@@ -9,6 +9,8 @@ parser sees: end tags count only where they match, and never in attributes, comm
 import re
 from collections.abc import Iterator
 
+from services.ingest.content.field_messages import Value, field_message
+
 DEPTH_MAX = 60
 """Nesting limit of tags with a required end tag."""
 TAGS_MAX = 20_000
@@ -53,12 +55,21 @@ _TAG = re.compile(r"<(/?)([a-zA-Z][^\t\n\f\r />]*+)")
 
 
 class MarkupError(ValueError):
-    """Markup that is too large or nested too deep; the message names the limit and the size."""
+    """Markup that is too large or nested too deep; the message names the limit and the size.
 
-    def __init__(self, message: str, limit: int, size: int) -> None:
-        super().__init__(message)
+    Args:
+        code: A key of MESSAGES.
+        limit: What is allowed at most.
+        size: What was sent.
+        values: What else its message names.
+    """
+
+    def __init__(self, code: str, limit: int, size: int, **values: Value) -> None:
+        super().__init__(field_message(code, {"limit": limit, "size": size, **values}))
+        self.code = code
         self.limit = limit
         self.size = size
+        self.values = values
 
 
 def bounded_markup(html: str) -> str:
@@ -69,8 +80,7 @@ def bounded_markup(html: str) -> str:
     """
     count = len(_START.findall(html))
     if count > UNCERTAIN_TAGS_MAX and (found := _UNCERTAIN.search(html)) is not None:
-        message = f"must have at most {UNCERTAIN_TAGS_MAX:,} tags if it has {found[0]}> (got {count:,})"
-        raise MarkupError(message, UNCERTAIN_TAGS_MAX, count)
+        raise MarkupError("too_many_uncertain_tags", UNCERTAIN_TAGS_MAX, count, tag=f"{found[0]}>")
     has_few = len(_FORMATTING_WITH_MORE.findall(html)) <= FORMATTING_MAX
     if count <= SIMPLE_TAGS_MAX and has_few:
         _check_depth(_estimated_depth(html))
@@ -87,16 +97,15 @@ def bounded_markup(html: str) -> str:
             formatting.append(token.span("attributes"))
     _check_depth(stack.deepest)
     if count > TAGS_MAX:
-        raise MarkupError(f"must have at most {TAGS_MAX:,} tags (got {count:,})", TAGS_MAX, count)
+        raise MarkupError("too_many_tags", TAGS_MAX, count)
     if stack.reopened > REOPENED_MAX:
-        message = "has formatting, such as <b>, that is not closed and continues over too many tags"
-        raise MarkupError(message, REOPENED_MAX, stack.reopened)
+        raise MarkupError("unclosed_formatting", REOPENED_MAX, stack.reopened)
     return html if has_few else _without_attributes(html, formatting)
 
 
 def _check_depth(deepest: int) -> None:
     if deepest > DEPTH_MAX:
-        raise MarkupError(f"must be nested at most {DEPTH_MAX} tags deep (got {deepest:,})", DEPTH_MAX, deepest)
+        raise MarkupError("nested_too_deep", DEPTH_MAX, deepest)
 
 
 def _estimated_depth(html: str) -> int:
@@ -118,8 +127,7 @@ def check_parsed(html: str) -> None:
     """
     count = html.count("<")
     if count > PARSED_TAGS_MAX:
-        message = f"must have at most {PARSED_TAGS_MAX:,} tags when its formatting is closed (got {count:,})"
-        raise MarkupError(message, PARSED_TAGS_MAX, count)
+        raise MarkupError("too_many_closed_tags", PARSED_TAGS_MAX, count)
 
 
 def _tags(html: str) -> Iterator[re.Match[str]]:

@@ -6,6 +6,8 @@ Texts that look the same become equal, such as "Bạn" typed with precomposed or
 import re
 import unicodedata
 
+from services.ingest.content.field_messages import Value, field_message
+
 _NONCHARACTERS = "".join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))
 _CONTROL = re.compile(rf"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef{_NONCHARACTERS}]")
 """Characters that XML or HTML forbids, or that no text needs."""
@@ -20,7 +22,17 @@ _MARKS = re.compile(rf"[^\w\s]{{{MARKS_MAX + 1},}}")
 
 
 class TextError(ValueError):
-    """Text with an invalid character; the message names the character and its position."""
+    """Text with an invalid character; the message names the character and its position.
+
+    Args:
+        code: A key of MESSAGES.
+        values: What its message names.
+    """
+
+    def __init__(self, code: str, **values: Value) -> None:
+        super().__init__(field_message(code, values))
+        self.code = code
+        self.values = values
 
 
 def clean_text(text: str) -> str:
@@ -42,9 +54,7 @@ def _check_marks(text: str) -> None:
         for position, character in enumerate(found[0], found.start()):
             row = row + 1 if unicodedata.combining(character) else 0
             if row > MARKS_MAX:
-                raise TextError(
-                    f"has more than {MARKS_MAX} combining marks in a row at position {position - MARKS_MAX}"
-                )
+                raise TextError("too_many_marks", limit=MARKS_MAX, position=position - MARKS_MAX)
 
 
 def without_long_marks(text: str) -> str:
@@ -69,15 +79,15 @@ def check_text(text: str) -> None:
     """
     if _is_ordinary(text):
         return
-    for pattern, what in ((_CONTROL, "the control character"), (_DIRECTION, "the direction character")):
+    for pattern, code in ((_CONTROL, "control_character"), (_DIRECTION, "direction_character")):
         found = pattern.search(text)
         if found:
-            raise TextError(f"has {what} U+{ord(found[0]):04X} at position {found.start()}")
+            raise TextError(code, character=f"U+{ord(found[0]):04X}", position=found.start())
     try:
         text.encode()
     except UnicodeEncodeError as error:
-        code = ord(text[error.start])
-        raise TextError(f"has the lone surrogate U+{code:04X} at position {error.start}") from error
+        character = f"U+{ord(text[error.start]):04X}"
+        raise TextError("lone_surrogate", character=character, position=error.start) from error
 
 
 def _is_ordinary(text: str) -> bool:

@@ -103,7 +103,7 @@ class _TreeBuilder(HTMLParser):
         self._open.append(node)
         if len(self._open) > _NODES_DEPTH_MAX:
             depth = len(self._open)
-            raise MarkupError(f"must be nested at most {_NODES_DEPTH_MAX} tags deep", _NODES_DEPTH_MAX, depth)
+            raise MarkupError("nested_too_deep", _NODES_DEPTH_MAX, depth)
 
     def handle_endtag(self, tag: str) -> None:
         tag = TAG_ALIASES.get(tag, tag)
@@ -179,5 +179,4 @@ def check_size(html: str) -> None:
         MarkupError: it has more than MARKUP_CHARACTERS_MAX characters.
     """
     if len(html) > MARKUP_CHARACTERS_MAX:
-        message = f"must have at most {MARKUP_CHARACTERS_MAX:,} characters (got {len(html):,})"
-        raise MarkupError(message, MARKUP_CHARACTERS_MAX, len(html))
+        raise MarkupError("too_many_characters", MARKUP_CHARACTERS_MAX, len(html))

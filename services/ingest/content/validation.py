@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import FieldError, InvalidContentError, field_error, invalid, quoted
 from services.ingest.content.normalization import TextError, check_text
 from shared.articles import (
     ARTICLE_BYTES_MAX,
@@ -46,33 +46,28 @@ def check_limits(article: Article, site: Site) -> None:
         msgspec.json.decode(encoded, type=Article)  # what is stored must be readable, by every service
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$.")
-        raise InvalidContentError([FieldError(place.removesuffix("`") or "article", message)]) from error
+        raise invalid(place.removesuffix("`") or "article", "invalid_value", reason=message) from error
+    known = ", ".join(one.slug for one in site.sections)
     errors = [
-        FieldError(
-            name, f"unknown section {slug!r}; sections of {site.slug}: {', '.join(one.slug for one in site.sections)}"
-        )
+        field_error(name, "unknown_section_of", section=quoted(slug), site=site.slug, sections=known)
         for name, slug in (("section", article.section), *(("also_in", slug) for slug in article.also_in))
         if site.section(slug) is None
     ]
     sizes = [
-        ("body", "blocks", len(article.body), BLOCKS_MAX),
-        ("body", "images", len(images_of(article)), IMAGES_MAX),
+        ("body", "too_many_blocks", len(article.body), BLOCKS_MAX),
+        ("body", "too_many_images", len(images_of(article)), IMAGES_MAX),
     ]
     for number, block in enumerate(article.body):
-        sizes += [(f"body.{number}", "characters", size, TEXT_CHARACTERS_MAX) for size in _text_sizes(block)]
+        sizes += [(f"body.{number}", "too_many_characters", size, TEXT_CHARACTERS_MAX) for size in _text_sizes(block)]
         if isinstance(block, Table):
-            sizes.append((f"body.{number}", "cells", sum(map(len, block.rows)), CELLS_MAX))
-    errors += [
-        FieldError(path, f"must have at most {limit:,} {unit} (got {size:,})", limit, size)
-        for path, unit, size, limit in sizes
-        if size > limit
-    ]
+            sizes.append((f"body.{number}", "too_many_cells", sum(map(len, block.rows)), CELLS_MAX))
+    errors += [field_error(path, code, limit=limit, size=size) for path, code, size, limit in sizes if size > limit]
     for first, later in (("publish_at", "unpublish_at"), ("embargo_until", "unpublish_at")):
         begin, end = getattr(article, first), getattr(article, later)
         if begin is not None and end is not None and end <= begin:
-            errors.append(FieldError(later, f"must be after {first}"))
+            errors.append(field_error(later, "not_after", first=first))
     if not LANGUAGE.fullmatch(article.language):
-        errors.append(FieldError("language", "must be a language tag such as vi or en-GB (BCP 47)"))
+        errors.append(field_error("language", "not_a_language"))
     errors += text_errors(msgspec.to_builtins(article))
     if errors:
         raise InvalidContentError(errors)
@@ -84,7 +79,7 @@ def text_errors(value: Any, path: str = "") -> list[FieldError]:
         try:
             check_text(value)
         except TextError as error:
-            return [FieldError(path, str(error))]
+            return [field_error(path, error.code, **error.values)]
         return []
     named = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [error for name, one in named for error in text_errors(one, f"{path}.{name}" if path else str(name))]
@@ -100,17 +95,17 @@ def publishing_errors(article: Article, site: Site) -> list[FieldError]:
     """Return the errors that prevent the publication of an article; empty if it can be published."""
     errors = []
     if not article.body and article.lead_image is None:
-        errors.append(FieldError("body", "must not be empty"))
+        errors.append(field_error("body", "empty"))
     if site.section(article.section) is None:
-        errors.append(FieldError("section", f"unknown section {article.section!r} on {site.slug}"))
+        errors.append(field_error("section", "unknown_section", section=quoted(article.section), site=site.slug))
     figures = [("lead_image", article.lead_image), *((f"body.{n}", block) for n, block in enumerate(article.body))]
     for path, figure in figures:
         if not isinstance(figure, Figure):
             continue
         if not figure.caption.strip():
-            errors.append(FieldError(f"{path}.caption", "is required before publication"))
+            errors.append(field_error(f"{path}.caption", "required_for_publication"))
         if figure.image is not None and not figure.image.alt.strip():
-            errors.append(FieldError(f"{path}.image.alt", "is required before publication"))
+            errors.append(field_error(f"{path}.image.alt", "required_for_publication"))
     return errors
 
 
@@ -118,10 +113,9 @@ def editor_warnings(article: Article) -> list[FieldError]:
     """Return warnings for the editor that do not prevent publication."""
     warnings = []
     if len(article.title) > TITLE_CHARACTERS_ADVISED:
-        message = f"has {len(article.title)} characters; search engines truncate after {TITLE_CHARACTERS_ADVISED}"
-        warnings.append(FieldError("title", message, TITLE_CHARACTERS_ADVISED, len(article.title)))
+        sizes = {"limit": TITLE_CHARACTERS_ADVISED, "size": len(article.title)}
+        warnings.append(field_error("title", "long_title", **sizes))
     external = [image.url for image in images_of(article) if not image.url.startswith("/")]
     if external:
-        message = f"{len(external)} image(s) on other hosts: pages link to them instead of showing them"
-        warnings.append(FieldError("body", message))
+        warnings.append(field_error("body", "images_elsewhere", count=len(external)))
     return warnings

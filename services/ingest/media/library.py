@@ -17,7 +17,7 @@ import obstore
 from obstore.store import ObjectStore
 
 from services.ingest.auth.actors import Actor
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import InvalidContentError, field_error
 from services.ingest.media.renditions import RejectedImage, RenditionFile, RenditionSet
 from services.ingest.metrics import MEDIA_SECONDS, MEDIA_UPLOADS
 from services.ingest.queries import SQL
@@ -99,7 +99,7 @@ async def store_image(  # noqa: PLR0917 - what an upload has
         Problem: 415 or 422 for a rejected file; 503 if the media store or the decoder is unavailable.
     """
     if not uploaded.bytes:
-        raise Problem(422, "The file is empty.")
+        raise Problem(422, "The file is empty.", code="empty_file")
     if (known := await stored_item(pool, uploaded.id, [site])) is not None:
         MEDIA_UPLOADS.labels("known").inc()
         return known, False
@@ -191,7 +191,8 @@ async def decode(
     if "error" in result:
         rejected = msgspec.convert(result, RejectedImage)
         sizes: dict[str, Any] = {} if rejected.limit is None else {"limit": rejected.limit, "size": rejected.size}
-        raise Problem(rejected.status, f"The file {rejected.error}.", **sizes)
+        code = {413: "too_large", 415: "unsupported_type"}.get(rejected.status, "image_refused")
+        raise Problem(rejected.status, f"The file {rejected.error}.", **sizes, code=code)
     return msgspec.convert(result, RenditionSet)
 
 
@@ -218,7 +219,9 @@ async def run_decoder(media: MediaStore, module: str, arguments: Sequence[str], 
             async with asyncio.timeout(DECODE_SECONDS_MAX):
                 output, errors = await process.communicate()
         except TimeoutError as error:
-            raise Problem(503, "Decoding timed out; retry later.", headers={"retry-after": "30"}) from error
+            raise Problem(
+                503, "Decoding timed out; retry later.", headers={"retry-after": "30"}, code="busy"
+            ) from error
         finally:
             if process.returncode is None:
                 process.kill()
@@ -226,7 +229,7 @@ async def run_decoder(media: MediaStore, module: str, arguments: Sequence[str], 
     if process.returncode != 0:  # killed by its resource limits, or crashed on the file
         reason = errors[-500:].decode(errors="replace")
         log.warning("decoder crashed", module=module, code=process.returncode, file=name, reason=reason)
-        raise Problem(422, "The file cannot be decoded within the limits on memory and time.")
+        raise Problem(422, "The file cannot be decoded within the limits on memory and time.", code="undecodable_file")
     result: dict[str, Any] = msgspec.json.decode(output, type=dict)
     return result
 
@@ -256,7 +259,12 @@ async def put_file(store: ObjectStore, name: str, file: Path) -> None:
 def store_unavailable(error: Exception) -> Problem:
     """Return the problem of a media store that does not respond, and log why."""
     log.warning("media store unavailable", reason=repr(error)[:500])
-    return Problem(503, "The media store is unavailable; retry later.", headers={"retry-after": "5"})
+    return Problem(
+        503,
+        "The media store is unavailable; retry later.",
+        headers={"retry-after": "5"},
+        code="media_store_unavailable",
+    )
 
 
 def media_item(row: asyncpg.Record) -> MediaItem:
@@ -323,10 +331,9 @@ async def resolve_images(connection: Connection, article: Article, *, strict: bo
         if found is not None:
             changed[path] = _as_stored(figure, image, found)
         elif image.media:
-            errors.append(FieldError(f"{path}.image.media", "is not in the media store of this site; upload it first"))
+            errors.append(field_error(f"{path}.image.media", "image_not_stored"))
         elif strict and image.url.startswith("/"):
-            message = f"{image.url[:100]} is not in the media store; upload it to /api/media first"
-            errors.append(FieldError(f"{path}.image.url", message))
+            errors.append(field_error(f"{path}.image.url", "image_url_not_stored", url=image.url[:100]))
     if errors:
         raise InvalidContentError(errors)
     shown = next((path for path, figure in figures if _is_hosted(changed.get(path, figure))), None)

@@ -6,7 +6,7 @@ from uuid import uuid4
 import msgspec
 from starlette.responses import RedirectResponse, Response
 
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import InvalidContentError, invalid
 from services.ingest.newsroom.api_client import ApiError
 from services.ingest.newsroom.article_form import (
     Form,
@@ -86,7 +86,7 @@ def typed_fields(page: Page) -> Form:
             page.blocks = msgspec.json.decode(typed["body"] or "[]", type=list[dict[str, Any]])
             typed["body"] = blocks_to_markdown(page.blocks)
         except msgspec.MsgspecError as error:
-            raise InvalidContentError([FieldError("body", "is not a list of blocks")]) from error
+            raise invalid("body", "not_blocks") from error
     return typed
 
 

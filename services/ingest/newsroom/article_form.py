@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import invalid
 from services.ingest.newsroom.markdown import blocks_to_markdown, markdown_to_blocks
 from services.ingest.newsroom.times import api_value, form_value
 
@@ -87,7 +87,7 @@ def _time(form: Form, name: str, zone: ZoneInfo) -> str | None:
     try:
         return api_value(form[name], zone)
     except ValueError as error:
-        raise InvalidContentError([FieldError(name, "must be a date and a time")]) from error
+        raise invalid(name, "not_a_local_time") from error
 
 
 def _body(form: Form, name: str, zone: ZoneInfo) -> list[dict[str, Any]]:
@@ -120,7 +120,7 @@ def _number(form: Form, name: str, zone: ZoneInfo) -> int:
     try:
         return int(form[name] or 5)
     except ValueError as error:
-        raise InvalidContentError([FieldError(name, "must be a number from 1 to 9")]) from error
+        raise invalid(name, "not_a_priority") from error
 
 
 def _switch(form: Form, name: str, zone: ZoneInfo) -> bool:
@@ -132,7 +132,7 @@ def _image(form: Form, name: str, zone: ZoneInfo) -> dict[str, Any] | None:
         return None
     blocks = markdown_to_blocks(form[name])
     if len(blocks) != 1 or blocks[0]["type"] != "figure":
-        raise InvalidContentError([FieldError(name, 'must be one picture: ![description](media:ID "caption")')])
+        raise invalid(name, "not_one_picture")
     return blocks[0]
 
 

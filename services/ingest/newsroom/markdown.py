@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from services.ingest.content.conversion import body_of
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import InvalidContentError, invalid
 from shared.articles import (
     Block,
     BulletList,
@@ -138,7 +138,7 @@ def _of_json(text: str) -> Block:
     try:
         (block,) = _BLOCKS.decode(f"[{text}]".encode())
     except (msgspec.MsgspecError, ValueError, UnicodeEncodeError) as error:
-        raise InvalidContentError([FieldError("body", f"a ```{FENCE} is not valid: {str(error)[:200]}")]) from error
+        raise invalid("body", "invalid_fence", fence=FENCE, reason=str(error)[:200]) from error
     return block
 
 

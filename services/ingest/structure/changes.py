@@ -57,7 +57,12 @@ def add(structure: SiteStructure, kind: Kind, entry: Entry, position: int | None
     _check_free(structure, kind, entry.slug)
     others = list(entries_of(structure, kind))
     if len(others) >= ENTRIES_MAX[kind]:
-        raise Problem(409, f"A site has at most {ENTRIES_MAX[kind]:,} {LISTS[kind]}.", limit=ENTRIES_MAX[kind])
+        raise Problem(
+            409,
+            f"A site has at most {ENTRIES_MAX[kind]:,} {LISTS[kind]}.",
+            limit=ENTRIES_MAX[kind],
+            code="limit_reached",
+        )
     others.insert(len(others) if position is None else position, entry)
     return _replaced(structure, kind, others, aliases_of(structure, kind))
 
@@ -94,7 +99,7 @@ def merge(structure: SiteStructure, kind: Kind, slug: str, into: str) -> SiteStr
     if find(structure, kind, into) is None:
         raise not_found(kind, into)
     if slug == into:
-        raise Problem(409, f"The {kind} {slug!r} cannot be merged into itself.")
+        raise Problem(409, f"The {kind} {slug!r} cannot be merged into itself.", code="merged_into_itself")
     aliases = {former: into if target == slug else target for former, target in aliases_of(structure, kind).items()}
     aliases[slug] = into
     others = [one for one in entries_of(structure, kind) if one.slug != slug]
@@ -158,7 +163,7 @@ def check_section_slug(slug: str) -> None:
         Problem: 409 if the installation uses its path.
     """
     if slug in RESERVED_SECTIONS:
-        raise Problem(409, f"The slug {slug!r} is reserved: the installation uses that path.")
+        raise Problem(409, f"The slug {slug!r} is reserved: the installation uses that path.", code="slug_reserved")
 
 
 def check_size(structure: SiteStructure) -> None:
@@ -169,11 +174,16 @@ def check_size(structure: SiteStructure) -> None:
     """
     for kind, name in LISTS.items():
         if len(aliases_of(structure, kind)) > ALIASES_MAX:
-            raise Problem(409, f"At most {ALIASES_MAX:,} slugs of {name} can be given up.", limit=ALIASES_MAX)
+            raise Problem(
+                409,
+                f"At most {ALIASES_MAX:,} slugs of {name} can be given up.",
+                limit=ALIASES_MAX,
+                code="limit_reached",
+            )
     size = len(msgspec.json.encode(structure))
     if size > STRUCTURE_BYTES_MAX:
         detail = f"The structure of a site must have at most {STRUCTURE_BYTES_MAX:,} bytes as JSON (got {size:,})."
-        raise Problem(409, detail, limit=STRUCTURE_BYTES_MAX, size=size)
+        raise Problem(409, detail, limit=STRUCTURE_BYTES_MAX, size=size, code="limit_reached")
 
 
 def not_found(kind: Kind, slug: str) -> Problem:
@@ -185,7 +195,7 @@ def _check_free(structure: SiteStructure, kind: Kind, slug: str) -> None:
     known = find(structure, kind, slug)
     if known is not None:
         detail = f"The {kind} {known.name!r} has the slug {slug!r} already; merge the two, or choose another."
-        raise Problem(409, detail, slug=slug)
+        raise Problem(409, detail, slug=slug, code="slug_taken")
     target = aliases_of(structure, kind).get(slug)
     if target is not None:
         raise Problem(
@@ -194,6 +204,7 @@ def _check_free(structure: SiteStructure, kind: Kind, slug: str) -> None:
             "Send `reuse: true` to use it again, once no article has it.",
             slug=slug,
             stands_for=target,
+            code="slug_given_up",
         )
 
 

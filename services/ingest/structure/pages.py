@@ -48,7 +48,7 @@ async def insert_page(connection: Connection, page: StaticPage, who: str) -> Sto
         Problem: 409 if another page has its slug, or if there are too many; 413 if it is too large.
     """
     if await connection.fetchval(QUERIES["count_static_pages"], page.site) >= PAGES_MAX:
-        raise Problem(409, f"A site has at most {PAGES_MAX} static pages.", limit=PAGES_MAX)
+        raise Problem(409, f"A site has at most {PAGES_MAX} static pages.", limit=PAGES_MAX, code="limit_reached")
     await _check(connection, page)
     row = (page.id, page.site, page.version, page.slug, _json(page), page.modified_at, who)
     await connection.execute(QUERIES["insert_static_page"], *row)
@@ -77,7 +77,7 @@ async def publish_page(connection: Connection, before: StoredPage, who: str, *, 
     version, at = await _next(connection, before)
     if is_withdrawal:
         if live is None or live.state != "published":
-            raise Problem(409, "The page is not public.")
+            raise Problem(409, "The page is not public.", code="not_public")
         sent = msgspec.structs.replace(live, state="withdrawn", version=version, modified_at=at)
         page = msgspec.structs.replace(before.page, version=version, modified_at=at)
     else:
@@ -109,7 +109,7 @@ async def _check(connection: Connection, page: StaticPage) -> None:
     await connection.execute(QUERIES["lock_static_pages"], page.site)
     owner = await connection.fetchval(QUERIES["static_page_of_slug"], page.site, page.slug, page.id)
     if owner is not None:
-        raise Problem(409, f"Another page has the slug {page.slug!r}.", page=owner)
+        raise Problem(409, f"Another page has the slug {page.slug!r}.", page=owner, code="slug_taken")
     size = len(msgspec.json.encode(page))
     if size > PAGE_BYTES_MAX:
         detail = f"A static page must have at most {PAGE_BYTES_MAX:,} bytes as JSON (got {size:,})."

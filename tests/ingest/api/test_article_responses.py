@@ -7,7 +7,7 @@ import pytest
 
 from services.ingest.api.article_responses import article_response
 from services.ingest.articles.copies import StoredArticle
-from services.ingest.content.errors import FieldError
+from services.ingest.content.errors import field_error
 
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
 URL = "https://haihau.example"
@@ -15,10 +15,12 @@ URL = "https://haihau.example"
 
 def test_article_response_of_a_draft_has_no_url_and_its_steps(new_article: Any) -> None:
     """A draft was never public: it has no live version and no URL, and the transitions of its state."""
-    found = article_response(StoredArticle(new_article(), None), URL, NOW, [FieldError("body", "removed a script")])
+    found = article_response(
+        StoredArticle(new_article(), None), URL, NOW, [field_error("body", "removed_tags", tags="script")]
+    )
     assert (found.live_version, found.live_state, found.url, found.problem) == (None, None, None, None)
     assert "submit" in found.steps
-    assert found.warnings[0] == FieldError("body", "removed a script")
+    assert found.warnings[0] == field_error("body", "removed_tags", tags="script")
 
 
 @pytest.mark.parametrize(

@@ -5,12 +5,12 @@ from typing import Any
 import pytest
 
 from services.ingest.api.errors import ERRORS_MAX, validation_problem
-from services.ingest.content.errors import FieldError, InvalidContentError
+from services.ingest.content.errors import InvalidContentError, field_error
 
 
 def test_validation_problem_lists_errors_and_summarises_the_first_three() -> None:
     """The detail has the first three errors and the number of the others; `errors` has at most ERRORS_MAX."""
-    problem = validation_problem(InvalidContentError([FieldError(f"f{n}", "is required") for n in range(30)]))
+    problem = validation_problem(InvalidContentError([field_error(f"f{n}", "required") for n in range(30)]))
     assert problem.status == 422
     assert problem.detail == "f0: is required; f1: is required; f2: is required; and 27 more"
     assert len(problem.extensions["errors"]) == ERRORS_MAX == 20
@@ -23,7 +23,7 @@ def test_validation_problem_lists_errors_and_summarises_the_first_three() -> Non
         ({"title": ""}, "title", "must have at least 1 characters (got 0)", 1, 0),
         ({"tags": ["x"] * 21}, "tags", "must have at most 20 entries (got 21)", 20, 21),
         ({"nothing": 1}, "nothing", "unknown field", None, None),
-        ({"priority": 10}, "priority", "Input should be less than or equal to 9", 9, None),
+        ({"priority": 10}, "priority", "must be at most 9", 9, None),
         ({"body": [{"type": "paragraph"}]}, "body.0.html", "is required", None, None),
         ({"body": [{"type": "list", "items": []}]}, "body.0.items", "must have at least 1 entries (got 0)", 1, 0),
         ({"lead": "a\\u0000"}, "lead", None, None, None),

@@ -3,7 +3,7 @@
 import pytest
 
 from services.ingest.api.uploads import FILE_NAME_CHARACTERS_MAX, clean_file_name
-from shared.http.problems import Problem
+from services.ingest.content.errors import InvalidContentError
 
 
 @pytest.mark.parametrize(
@@ -24,5 +24,5 @@ def test_clean_file_name_has_no_folder_and_is_bounded(name: str, expected: str) 
 def test_clean_file_name_with_invalid_characters_is_422() -> None:
     """Characters that turn or end a text are refused."""
     for name in ("a\0b.pdf", "anh\u202egpj.exe"):
-        with pytest.raises(Problem, match="file name"):
+        with pytest.raises(InvalidContentError, match="file_name: has the"):
             clean_file_name(name)
