@@ -12,7 +12,8 @@ import pytest
 from services.ingest.files import inspection
 from services.ingest.files.inspection import inspect
 from services.ingest.files.rules import EXTENSIONS, PART_BYTES_MAX, FileError
-from tests.ingest.files.samples import ACCEPTED, HOSTILE, hostile, pdf, zipped
+from tests.ingest.files.hidden_samples import HIDING
+from tests.ingest.files.samples import ACCEPTED, HOSTILE, made, pdf, zipped
 
 ROOT = Path(__file__).parents[3]
 
@@ -23,6 +24,9 @@ def written(folder: Path, content: bytes) -> Path:
     return file
 
 
+REFUSED = {**HOSTILE, **HIDING}
+
+
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_inspect_recognises_each_type_by_its_content(tmp_path: Path, name: str) -> None:
     """A file of each accepted type has the type of its content, without warnings."""
@@ -30,15 +34,15 @@ def test_inspect_recognises_each_type_by_its_content(tmp_path: Path, name: str) 
     assert (EXTENSIONS[found.type], found.warnings) == (name.rpartition(".")[2], [])
 
 
-@pytest.mark.parametrize("name", HOSTILE)
+@pytest.mark.parametrize("name", REFUSED)
 def test_inspect_refuses_hostile_file_with_its_reason(tmp_path: Path, name: str) -> None:
     """Macros, scripts, polyglots, bombs and damaged files are refused, each with a stable reason and a sentence."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the module that wrote the sample
-        content = hostile(name)
+        content = made(REFUSED[name][0])
     with pytest.raises(FileError) as raised:
         inspect(written(tmp_path, content))
-    assert raised.value.code == HOSTILE[name][1], str(raised.value)
+    assert raised.value.code == REFUSED[name][1], str(raised.value)
     assert raised.value.status == (415 if raised.value.code == "unsupported-type" else 422)
     assert str(raised.value)[0].islower()
 
@@ -63,7 +67,7 @@ def test_process_prints_the_result_as_json(tmp_path: Path) -> None:
     """The process prints the type, or the reason."""
     command = [sys.executable, "-m", "services.ingest.files.inspection"]
     results = []
-    for content in (pdf(), hostile("a PDF with JavaScript")):
+    for content in (pdf(), made(HOSTILE["a PDF with JavaScript"][0])):
         done = subprocess.run([*command, str(written(tmp_path, content))], cwd=ROOT, capture_output=True, check=True)
         results.append(json.loads(done.stdout))
     assert results[0] == {"type": "application/pdf", "warnings": []}
