@@ -1,6 +1,9 @@
 """Postgres: a pool under the service's own role, and named queries from `.sql` files."""
 
+import asyncio
 import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from importlib.resources import files
 from typing import Final, TypeAlias
 
@@ -44,6 +47,29 @@ CONNECT_SECONDS = 5.0
 IDLE_SECONDS = 60.0
 """After which an unused connection is closed: each is a process of Postgres with some megabytes."""
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+
+
+@asynccontextmanager
+async def listening(
+    connection: Connection, channel: str, woken: asyncio.Event | None = None
+) -> AsyncIterator[asyncio.Event]:
+    """Yield an event that is set by each notification on a channel, as transactions of all processes commit them.
+
+    Args:
+        connection: It listens; whoever uses it notices that it was lost, and with it notifications.
+        channel: Its name.
+        woken: The event; default: a new one.
+    """
+    event = woken or asyncio.Event()
+
+    def wake(*_: object) -> None:
+        event.set()
+
+    await connection.add_listener(channel, wake)
+    try:
+        yield event
+    finally:
+        await connection.remove_listener(channel, wake)
 
 
 class NamedQueries(dict[str, str]):

@@ -20,7 +20,7 @@ from services.ingest.articles.relay_comparison import open_comparison
 from services.ingest.queries import SQL
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.producer import KAFKA_ERRORS, stop_producer
-from shared.postgres import POSTGRES_UNAVAILABLE, Connection
+from shared.postgres import POSTGRES_UNAVAILABLE, Connection, listening
 from shared.retry import Outage
 from shared.tracing import producer_span
 
@@ -68,7 +68,7 @@ async def _relay_all(connection: Connection, kafka: KafkaConfig, outage: Outage)
     async with (
         _producer(kafka) as producer,
         open_comparison(connection, kafka) as comparison,
-        _listen(connection) as committed,
+        listening(connection, WOKEN_BY) as committed,
     ):
         async with asyncio.timeout(BEGIN_SECONDS_MAX):
             await comparison.begin()
@@ -82,21 +82,6 @@ async def _relay_all(connection: Connection, kafka: KafkaConfig, outage: Outage)
                 with suppress(TimeoutError):
                     async with asyncio.timeout(IDLE_SECONDS):
                         await committed.wait()
-
-
-@asynccontextmanager
-async def _listen(connection: Connection) -> AsyncIterator[asyncio.Event]:
-    """Yield an event that is set whenever messages were committed to the outbox, by any process."""
-    committed = asyncio.Event()
-
-    def wake(*_: object) -> None:
-        committed.set()
-
-    await connection.add_listener(WOKEN_BY, wake)
-    try:
-        yield committed
-    finally:
-        await connection.remove_listener(WOKEN_BY, wake)
 
 
 @asynccontextmanager

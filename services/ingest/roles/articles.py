@@ -78,8 +78,8 @@ from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE, SITE_STRUCT
 from shared.tracing import consumer_middlewares, http_telemetry, start_tracing, stop_tracing
 
 SHUTDOWN_SECONDS = 4.0
-BACKGROUND_CONNECTIONS = 4
-"""Connections of the relay, the scheduler, webhooks and the consumer of `pages-live`."""
+BACKGROUND_CONNECTIONS = 5
+"""Connections of the relay, the scheduler, webhooks (one listens) and the consumer of `pages-live`."""
 DESCRIPTION = """\
 Articles are created as drafts, submitted, approved and published; the portal shows them within a second.
 

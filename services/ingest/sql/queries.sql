@@ -699,15 +699,22 @@ UPDATE ingest.webhook_deliveries d SET claimed_until = now() + $2::interval
 FROM ingest.webhooks w
 WHERE d.number IN (SELECT number FROM due) AND w.id = d.webhook AND d.next_at IS NOT NULL
   AND (d.claimed_until IS NULL OR d.claimed_until <= now())
-RETURNING d.number, d.webhook, d.message, d.event, d.payload, d.attempts, w.url, w.secret, w.failing_since,
+RETURNING d.number, d.webhook, d.message, d.event, d.payload, d.attempts, d.claimed_until, w.url, w.secret, w.failing_since,
           CASE WHEN w.previous_secret_until > now() THEN w.previous_secret END AS previous_secret
 
+-- name: next_delivery_seconds
+-- In how many seconds an event may be claimed that is not due or is being sent; null: there is none.
+SELECT extract(epoch FROM min(greatest(d.next_at, d.claimed_until)) - now())::float8
+FROM ingest.webhook_deliveries d JOIN ingest.webhooks w ON w.id = d.webhook
+WHERE d.next_at IS NOT NULL AND w.disabled_at IS NULL
+
 -- name: end_delivery
+-- $4: the claim. If it has ended, another process sends the event, too, and stores the result.
 WITH ended AS (
     UPDATE ingest.webhook_deliveries
     SET attempts = attempts + 1, next_at = NULL, claimed_until = NULL, ended_at = now(), is_delivered = $2,
         last_result = $3
-    WHERE number = $1
+    WHERE number = $1 AND claimed_until = $4
     RETURNING webhook
 )
 UPDATE ingest.webhooks SET failing_since = NULL
@@ -716,7 +723,7 @@ WHERE $2 AND id = (SELECT webhook FROM ended) AND failing_since IS NOT NULL
 -- name: retry_delivery
 UPDATE ingest.webhook_deliveries
 SET attempts = attempts + 1, next_at = now() + $2::interval, claimed_until = NULL, last_result = $3
-WHERE number = $1
+WHERE number = $1 AND claimed_until = $4
 
 -- name: note_webhook_failure
 -- With a reason the webhook is disabled; returns whether it was not before.

@@ -653,6 +653,21 @@ COMMENT ON COLUMN ingest.webhook_deliveries.claimed_until IS 'A process is sendi
 CREATE INDEX webhook_deliveries_open ON ingest.webhook_deliveries (webhook, number) WHERE next_at IS NOT NULL;
 CREATE INDEX webhook_deliveries_ended ON ingest.webhook_deliveries (ended_at) WHERE ended_at IS NOT NULL;
 
+CREATE FUNCTION ingest.wake_webhooks() RETURNS trigger
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    NOTIFY presstally_webhooks;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER wake_webhooks AFTER INSERT OR UPDATE OF next_at ON ingest.webhook_deliveries
+FOR EACH ROW WHEN (NEW.next_at <= clock_timestamp()) EXECUTE FUNCTION ingest.wake_webhooks();
+CREATE TRIGGER wake_webhooks AFTER UPDATE OF disabled_at ON ingest.webhooks
+FOR EACH ROW WHEN (OLD.disabled_at IS NOT NULL AND NEW.disabled_at IS NULL) EXECUTE FUNCTION ingest.wake_webhooks();
+COMMENT ON TRIGGER wake_webhooks ON ingest.webhook_deliveries IS 'So that nothing polls for events: who sends them is woken when one that is due was committed.';
+COMMENT ON TRIGGER wake_webhooks ON ingest.webhooks IS 'What waited while the webhook was disabled is due at once.';
+
 COMMENT ON COLUMN ingest.publications.corrections IS 'How many corrections the version has; null: not counted.';
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON ingest.webhooks, ingest.webhook_deliveries TO presstally_ingest;

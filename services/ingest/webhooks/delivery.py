@@ -2,10 +2,11 @@
 
 Events of an article reach a webhook in their order: a later one waits while an earlier one is tried again. A process
 that dies while it sends leaves its claim, which ends after CLAIM_SECONDS; the event is then sent again with the same
-`webhook-id`.
+`webhook-id`. Postgres announces what is due, so that nothing polls while nothing happens.
 """
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Sequence
@@ -19,10 +20,16 @@ from services.ingest.queries import SQL
 from services.ingest.webhooks.sender import Sender, signature
 from shared import __version__
 from shared.logs import log
-from shared.postgres import POSTGRES_UNAVAILABLE
-from shared.retry import run_periodically
+from shared.postgres import POSTGRES_UNAVAILABLE, Connection, listening
+from shared.retry import Outage
 
-POLL_SECONDS = 1.0
+WOKEN_BY = "presstally_webhooks"
+"""The channel on which Postgres announces that an event is due."""
+IDLE_SECONDS = 15.0
+"""How long nothing is read without being woken, and no event becomes due: also from one count of disabled webhooks, for
+the metric, to the next."""
+PAUSE_SECONDS_MIN = 1.0
+"""Between two reads while something waits: for its time, a claim's end, or an earlier event of its article."""
 CLAIMS_MAX = 8
 """Webhooks that one process calls at once."""
 CLAIM_SECONDS = 60.0
@@ -31,8 +38,6 @@ RETRY_SECONDS: Sequence[int] = (5, 30, 120, 600, 1_800, 3_600, 7_200, 14_400, 21
 DISABLE_AFTER = timedelta(days=3)
 """Of failures without a success."""
 GONE = 410
-COUNT_SECONDS = 15.0
-"""From one count of disabled webhooks, for the metric, to the next."""
 CLEANUP_SECONDS = 600.0
 
 
@@ -48,23 +53,39 @@ class Deliveries:
         self._pool = pool
         self._sender = sender
         self._running: set[asyncio.Task[None]] = set()
-        self._counted_at = self._cleaned_at = -math.inf
+        self._cleaned_at = -math.inf
+        self._woken = asyncio.Event()
 
     async def run(self) -> None:
         """Send due events until cancelled; retry while Postgres is unavailable."""
+        outage = Outage("deliver webhooks")
         try:
-            await run_periodically(
-                self._tick, every_seconds=POLL_SECONDS, on=POSTGRES_UNAVAILABLE, what="deliver webhooks"
-            )
+            while True:
+                try:
+                    async with self._pool.acquire() as connection, listening(connection, WOKEN_BY, self._woken):
+                        while True:
+                            await self._step()
+                            outage.ended()
+                            await self._wait(connection)
+                except POSTGRES_UNAVAILABLE as error:
+                    outage.failed(error)
+                    await outage.pause()
         finally:
             for task in self._running:
                 task.cancel()
 
-    async def _tick(self) -> None:
+    async def _wait(self, connection: Connection) -> None:
+        """Wait until an event may be due."""
+        due = await connection.fetchval(SQL["next_delivery_seconds"])
+        seconds = IDLE_SECONDS if due is None else min(max(due, PAUSE_SECONDS_MIN), IDLE_SECONDS)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._woken.wait()
+
+    async def _step(self) -> None:
+        self._woken.clear()
         await self.start_due()
-        if time.monotonic() - self._counted_at > COUNT_SECONDS:
-            WEBHOOKS_DISABLED.set(await self._pool.fetchval(SQL["count_disabled_webhooks"]))
-            self._counted_at = time.monotonic()
+        WEBHOOKS_DISABLED.set(await self._pool.fetchval(SQL["count_disabled_webhooks"]))
         if time.monotonic() - self._cleaned_at > CLEANUP_SECONDS:
             await self._pool.execute(SQL["delete_old_deliveries"])
             self._cleaned_at = time.monotonic()
@@ -88,6 +109,8 @@ class Deliveries:
             await self.start_due()
         except POSTGRES_UNAVAILABLE as error:  # the claim ends by itself
             log.warning("the result of a webhook could not be stored", webhook=row["webhook"], reason=repr(error))
+        finally:
+            self._woken.set()  # it may be due again soon
 
     async def deliver(self, row: asyncpg.Record) -> None:
         """Send a claimed event and store the result."""
@@ -98,17 +121,17 @@ class Deliveries:
             reason = str(error)
         if status is not None and 200 <= status < 300:
             WEBHOOK_DELIVERIES.labels("delivered").inc()
-            await self._pool.execute(SQL["end_delivery"], row["number"], True, f"status {status}")
+            await self._pool.execute(SQL["end_delivery"], row["number"], True, f"status {status}", row["claimed_until"])
             return
         result = reason or f"status {status}"
         attempts = row["attempts"] + 1
         is_dead = attempts > len(RETRY_SECONDS) or status == GONE or row["event"] == "webhook.ping"
         WEBHOOK_DELIVERIES.labels("dead" if is_dead else "failed").inc()
         if is_dead:
-            await self._pool.execute(SQL["end_delivery"], row["number"], False, result)
+            await self._pool.execute(SQL["end_delivery"], row["number"], False, result, row["claimed_until"])
         else:
             wait = timedelta(seconds=RETRY_SECONDS[attempts - 1])
-            await self._pool.execute(SQL["retry_delivery"], row["number"], wait, result)
+            await self._pool.execute(SQL["retry_delivery"], row["number"], wait, result, row["claimed_until"])
         if row["event"] != "webhook.ping":
             await self._check_webhook(row, status, result)
 

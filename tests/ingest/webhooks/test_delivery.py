@@ -208,9 +208,81 @@ async def test_old_deliveries_are_deleted_and_open_ones_stay(pool: asyncpg.Pool)
     assert [one.split()[0] for one in await states(pool, "w")] == ["open", "dead"]
 
 
-async def test_deliveries_run_until_cancelled(pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+async def running_until(pool: asyncpg.Pool, sender: FakeSender, *expected: str) -> None:
+    """Run deliveries until the webhook's events are in these states."""
+    async with asyncio.timeout(20):
+        while await states(pool, "w") != list(expected):  # noqa: ASYNC110 - it is in Postgres
+            await asyncio.sleep(0.02)
+
+
+async def test_deliveries_are_woken_by_what_is_due(pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New events, dead ones that are sent again, and those of a webhook that is enabled are sent without polling."""
+    monkeypatch.setattr("services.ingest.webhooks.delivery.IDLE_SECONDS", 3_600.0)
+    sender = FakeSender()
+    await add_webhook(pool, "w")
+    running = asyncio.create_task(Deliveries(pool, sender).run())
+    await asyncio.sleep(0.2)
+    sender.answers["w"] = 410
+    await add_event(pool, "w", "1")
+    await running_until(pool, sender, "1 dead 1")
+    await add_event(pool, "w", "2", "b")
+    await pool.fetch(SQL["redeliver"], "w", None)
+    sender.answers["w"] = 200
+    await asyncio.sleep(0.2)
+    assert len(sender.sent) == 1, "it is disabled"
+    await pool.execute(SQL["update_webhook"], "w", "w", "", ["article.updated"], None, None, None, None)
+    await running_until(pool, sender, "1 delivered 1", "2 delivered 1")
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_deliveries_read_nothing_while_nothing_is_due(
+    pool: asyncpg.Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At rest there is no query; an event that waits for its time is awaited, not polled for."""
+    sender = FakeSender()
+    deliveries = Deliveries(pool, sender)
+    steps = 0
+    step = deliveries._step
+
+    async def counted() -> None:
+        nonlocal steps
+        steps += 1
+        await step()
+
+    monkeypatch.setattr(deliveries, "_step", counted)
+    await add_webhook(pool, "w")
+    running = asyncio.create_task(deliveries.run())
+    await asyncio.sleep(2.5)
+    assert steps == 1
+    await add_event(pool, "w", "1")
+    await running_until(pool, sender, "1 delivered 1")
+    running.cancel()
+    await asyncio.wait([running])
+
+
+async def test_result_of_an_ended_claim_is_not_stored(pool: asyncpg.Pool) -> None:
+    """A process that was frozen while another one took its event over changes neither the claim nor the state."""
+    sender = FakeSender()
+    await add_webhook(pool, "w")
+    await add_event(pool, "w", "1")
+    deliveries = Deliveries(pool, sender)
+    (frozen,) = await pool.fetch(SQL["claim_deliveries"], 8, timedelta(seconds=CLAIM_SECONDS))
+    await pool.execute("UPDATE ingest.webhook_deliveries SET claimed_until = now() - interval '1 s'")
+    (other,) = await pool.fetch(SQL["claim_deliveries"], 8, timedelta(seconds=CLAIM_SECONDS))
+    for answer in (500, 410, 200):
+        sender.answers["w"] = answer
+        await deliveries.deliver(frozen)
+        claim = await pool.fetchval("SELECT claimed_until FROM ingest.webhook_deliveries")
+        assert (claim, await states(pool, "w")) == (other["claimed_until"], ["1 pending 0"]), answer
+    await deliveries.deliver(other)
+    sender.answers["w"] = 500
+    await deliveries.deliver(frozen)
+    assert await states(pool, "w") == ["1 delivered 1"]
+
+
+async def test_deliveries_run_until_cancelled(pool: asyncpg.Pool) -> None:
     """The task sends what becomes due while it runs."""
-    monkeypatch.setattr("services.ingest.webhooks.delivery.POLL_SECONDS", 0.05)
     sender: Any = FakeSender()
     await add_webhook(pool, "w")
     running = asyncio.create_task(Deliveries(pool, sender).run())
