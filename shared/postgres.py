@@ -56,7 +56,7 @@ async def listening(
     """Yield an event that is set by each notification on a channel, as transactions of all processes commit them.
 
     Args:
-        connection: It listens; whoever uses it notices that it was lost, and with it notifications.
+        connection: It listens. If it is lost, notifications are, too: use it for a query from time to time.
         channel: Its name.
         woken: The event; default: a new one.
     """
