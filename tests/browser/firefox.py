@@ -11,7 +11,7 @@ from typing import Any
 
 FIREFOX = "/usr/bin/firefox-esr"
 START_SECONDS = 60
-INPUT = """
+INPUT = r"""
 const tip = Cc["@mozilla.org/text-input-processor;1"].createInstance(Ci.nsITextInputProcessor);
 tip.beginInputTransactionForTests(window);
 const press = (key, code, keyCode, also = () => {}) => {
