@@ -95,6 +95,8 @@ class HttpTransport:
         )
 
     def _send(self, method: str, target: str, headers: Headers, body: Body) -> ApiResponse:
+        if not self._host:
+            raise ApiUnavailableError("PRESSTALLY_ARTICLES_URL is not set")
         connection = self._kind(self._host, self._port, timeout=self._seconds_max)
         try:
             connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)

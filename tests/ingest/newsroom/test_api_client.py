@@ -84,7 +84,8 @@ async def test_refusal_has_the_messages_of_fields(server: str) -> None:
 
 
 async def test_api_that_does_not_answer_is_unavailable() -> None:
-    """Nobody listens there."""
-    api = ApiClient(HttpTransport("http://127.0.0.1:9"), request_of(), "vi")
-    with pytest.raises(ApiUnavailableError):
-        await api.get("/me")
+    """Nobody listens there, or no address is set."""
+    for url in ("http://127.0.0.1:9", ""):
+        api = ApiClient(HttpTransport(url), request_of(), "vi")
+        with pytest.raises(ApiUnavailableError):
+            await api.get("/me")
