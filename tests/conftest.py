@@ -82,12 +82,68 @@ WITH_SYSTEM = (
 """Tests of the `system` fixture, of which one is enough."""
 
 
+WITH_BROKER_ALONE = (
+    "tests/deploy/test_recover.py",
+    "tests/ingest/collector/test_partitions_command.py",
+    "tests/restore/",
+    "tests/shared/kafka/test_consumer_watch.py",
+    "tests/shared/kafka/test_producer.py",
+    "tests/shared/kafka/test_topic_config.py",
+    "tests/shared/test_topic_check.py",
+    "tests/shared/test_topic_watch.py",
+    "tests/stats/counting/test_log_check.py",
+    "tests/stats/counting/test_log_span.py",
+)
+SHARED = {
+    "system": WITH_SYSTEM,
+    "cluster": (
+        "tests/chaos/test_log_changes.py",
+        "tests/chaos/test_offsets_in_kafka.py",
+        "tests/chaos/test_topic_mismatch.py",
+    ),
+    "secured": ("tests/security/",),
+    "broker_alone": WITH_BROKER_ALONE,
+}
+"""Fixture that takes long to start → the files of which one worker runs all, so that it starts once."""
+LONG_FIRST = (
+    "system",
+    "cluster",
+    "secured",
+    "tests/chaos/test_chaos.py",
+    "broker_alone",
+    "tests/upgrade/test_upgrade.py",
+    "tests/ingest/imports/test_limits.py",
+    "tests/chaos/test_verify.py",
+    "tests/deploy/test_command_line.py",
+    "tests/stats/statistics/test_one_moment.py",
+    "tests/ops/test_docs_site.py",
+    "tests/ops/test_alerts.py",
+)
+"""What runs for more than half a minute begins first: at the end, workers finish at the same time."""
+
+
 class FileScheduling(LoadScopeScheduling):  # type: ignore[misc]
-    """Gives each worker whole files, which share fixtures, and one of them all tests of the whole system."""
+    """Gives each worker whole files, which share fixtures; those that share what starts slowly to one worker."""
+
+    def __init__(self, config: pytest.Config, log: Any) -> None:
+        super().__init__(config, log)
+        config.option.loadscopereorder = False  # it would begin with the files of many tests, which are the short ones
 
     def _split_scope(self, nodeid: str) -> str:
-        path = nodeid.split("::", maxsplit=1)[0]
-        return "system" if path.startswith(WITH_SYSTEM) else path
+        return scope_of(nodeid)
+
+
+def scope_of(nodeid: str) -> str:
+    """Return what is given to one worker as a whole: a file, or the files that share a fixture."""
+    path = nodeid.split("::", maxsplit=1)[0]
+    return next((name for name, paths in SHARED.items() if path.startswith(paths)), path)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Put the longest scopes first for several workers; the order within each stays."""
+    if hasattr(config, "workerinput"):
+        ranks = {name: number for number, name in enumerate(LONG_FIRST)}
+        items.sort(key=lambda item: ranks.get(scope_of(item.nodeid), len(ranks)))
 
 
 @pytest.hookimpl(optionalhook=True)

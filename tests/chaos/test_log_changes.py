@@ -13,7 +13,6 @@ from typing import Any
 
 import psutil
 import pytest
-import pytest_asyncio
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 
@@ -23,29 +22,9 @@ from tests.chaos.polling import becomes_true
 from tests.chaos.test_offsets_in_kafka import metrics
 from tests.chaos.test_topic_mismatch import ask, command, send, view, views
 
-pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.timeout(300)]
 NOTICED_SECONDS = 40.0
 GAP = "SELECT coalesce(sum(next_available - first_lost), 0) FROM stats.gaps"
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
-    """A broker and a database server for these tests."""
-    cluster = Cluster(tmp_path_factory.mktemp("changes"))
-    try:
-        await cluster.start()
-        yield cluster
-    finally:
-        await cluster.stop()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def here(cluster: Cluster) -> AsyncIterator[Installation]:
-    """An empty log and an empty database."""
-    await cluster.begin_new_log()
-    installation = await cluster.install(cluster.log_reader(set()))
-    yield installation
-    await installation.stop()
 
 
 def _get(counter: RunningCounter, path: str) -> tuple[int, str]:
@@ -262,6 +241,7 @@ async def test_lost_tail_stops_counting_and_loses_nothing(
         await views(here, 1_260 + after)
 
 
+@pytest.mark.long
 async def test_counting_continues_by_itself_when_the_newer_data_are_back(
     cluster: Cluster, here: Installation, tmp_path: Path
 ) -> None:

@@ -4,10 +4,8 @@ import asyncio
 import re
 import signal
 import urllib.request
-from collections.abc import AsyncIterator
 
 import pytest
-import pytest_asyncio
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 
@@ -17,28 +15,8 @@ from tests.chaos.cluster import PARTITIONS, SESSION_SECONDS, Cluster, Installati
 from tests.chaos.polling import becomes_true
 from tests.chaos.test_topic_mismatch import ask, command, send, view, views
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 NO_LAG = dict.fromkeys(range(PARTITIONS), 0)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
-    """A broker and a database server for these tests."""
-    cluster = Cluster(tmp_path_factory.mktemp("offsets"))
-    try:
-        await cluster.start()
-        yield cluster
-    finally:
-        await cluster.stop()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def here(cluster: Cluster) -> AsyncIterator[Installation]:
-    """An empty log, an empty database, and a new consumer group."""
-    await cluster.begin_new_log()
-    installation = await cluster.install(cluster.log_reader(set()))
-    yield installation
-    await installation.stop()
 
 
 async def outside_lag(here: Installation) -> dict[int, int]:

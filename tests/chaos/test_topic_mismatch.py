@@ -8,13 +8,11 @@ import time
 import urllib.error
 import urllib.request
 import uuid
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
-import pytest_asyncio
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
@@ -26,27 +24,7 @@ from tests.chaos.polling import becomes_true, wait_until
 from tests.conftest import answers
 
 ROOT = Path(__file__).parent.parent.parent
-pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def cluster(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cluster]:
-    """A broker and a database server for these tests."""
-    cluster = Cluster(tmp_path_factory.mktemp("logs"))
-    try:
-        await cluster.start()
-        yield cluster
-    finally:
-        await cluster.stop()
-
-
-@pytest_asyncio.fixture(loop_scope="module")
-async def here(cluster: Cluster) -> AsyncIterator[Installation]:
-    """An empty log and an empty database."""
-    await cluster.begin_new_log()
-    installation = await cluster.install(cluster.log_reader(set()))
-    yield installation
-    await installation.stop()
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 def view(number: int) -> bytes:
