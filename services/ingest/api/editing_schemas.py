@@ -1,10 +1,13 @@
 """Responses of the routes that a page of the newsroom asks while somebody writes."""
 
 from datetime import datetime
+from typing import Any
 
 import msgspec
 
 from services.ingest.articles.autosaves import StoredAutosave
+from services.ingest.articles.comments import Comment, CommentList
+from services.ingest.articles.comparison import BlockComparison, Segment
 from services.ingest.articles.presence import PresentPerson
 from shared.articles import State
 
@@ -67,4 +70,26 @@ class PresenceResponse(msgspec.Struct):
     """How long the caller's presence lasts without another request."""
 
 
-EDITING_TYPES = (SavedAutosave, AutosaveResponse, AutosaveList, PresenceResponse)
+class FieldChange(msgspec.Struct):
+    """A field that differs between two versions."""
+
+    field: str
+    before: Any
+    after: Any
+    segments: list[Segment] | None = None
+    """Of a text: its words."""
+
+
+class ArticleDiff(msgspec.Struct):
+    """The differences between two versions; the body as a unified diff with one line per block."""
+
+    article: str
+    before: int
+    after: int
+    fields: list[FieldChange]
+    body: list[str]
+    blocks: list[BlockComparison]
+    """The body word by word, in the order of the newer version."""
+
+
+EDITING_TYPES = (ArticleDiff, SavedAutosave, AutosaveResponse, AutosaveList, PresenceResponse, Comment, CommentList)

@@ -1,8 +1,9 @@
 """`/api/articles/{id}/revisions`, `/diff`, `/restore` and `/api/audit`: the history of articles."""
 
 import difflib
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any, Literal
 
 import asyncpg
 import msgspec
@@ -23,14 +24,13 @@ from services.ingest.api.dependencies import (
     check_sections,
     load_article,
 )
+from services.ingest.api.editing_schemas import ArticleDiff, FieldChange
 from services.ingest.api.idempotency import run_once
 from services.ingest.api.pagination import Cursor, Filter, Limit, decode_cursor, encode_cursor
 from services.ingest.api.schemas import (
-    ArticleDiff,
     ArticleResponse,
     AuditEntry,
     AuditPage,
-    FieldChange,
     Revision,
     RevisionList,
     article_with_etag,
@@ -41,6 +41,7 @@ from services.ingest.api.schemas import (
 from services.ingest.api.version_check import VersionRule, check_version
 from services.ingest.articles import removal, workflow
 from services.ingest.articles.carry_over import merge_lists
+from services.ingest.articles.comparison import compare_bodies, compare_texts
 from services.ingest.articles.copies import ArticleChange
 from services.ingest.articles.store import database_time, save_change
 from services.ingest.content.article_models import Note
@@ -52,6 +53,8 @@ from shared.http.problems import Problem
 from shared.postgres import Connection
 
 router = APIRouter()
+VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
+CopyName = Literal["live", "working", "scheduled"]
 
 
 @router.get(
@@ -126,14 +129,29 @@ async def get_diff(
     context: ApiContextDep,
     caller: ReadCaller,
     article_id: ArticleId,
-    before: Annotated[int, Query(alias="from", ge=1, le=2**31 - 1)],
-    after: Annotated[int, Query(alias="to", ge=1, le=2**31 - 1)],
+    before: Annotated[VersionNumber | CopyName, Query(alias="from")] = "live",
+    after: Annotated[VersionNumber | CopyName, Query(alias="to")] = "working",
 ) -> Response:
-    """Return each field that differs, and the body as a unified diff with one line per block."""
+    """Return each field that differs, and the body word by word and as a unified diff with one line per block.
+
+    Versions are numbers, or `live`, `working` or `scheduled` for the newest of these.
+    """
     async with context.pool.acquire() as connection:
-        await load_article(connection, article_id, caller, "read")
-        one, other = [await _read_version(connection, article_id, version) for version in (before, after)]
+        stored = await load_article(connection, article_id, caller, "read")
+        copies = {"live": stored.live, "working": stored.head, "scheduled": stored.scheduled}
+        one, other = [await _read_copy(connection, article_id, copies, wanted) for wanted in (before, after)]
     return json_response(await context.convert(diff_articles, one, other))
+
+
+async def _read_copy(
+    connection: Connection, article_id: str, copies: Mapping[str, Article | None], wanted: int | str
+) -> Article:
+    if isinstance(wanted, int):
+        return await _read_version(connection, article_id, wanted)
+    found = copies[wanted]
+    if found is None:
+        raise Problem(404, f"The article has no {wanted} version.")
+    return found
 
 
 def diff_articles(before: Article, after: Article) -> ArticleDiff:
@@ -146,9 +164,15 @@ def diff_articles(before: Article, after: Article) -> ArticleDiff:
         before.id,
         before.version,
         after.version,
-        [FieldChange(*pair) for pair in pairs if pair[1] != pair[2]],
+        [_field_change(*pair) for pair in pairs if pair[1] != pair[2]],
         list(difflib.unified_diff(one, other, *named, lineterm="")),
+        compare_bodies(before.body, after.body),
     )
+
+
+def _field_change(name: str, before: Any, after: Any) -> FieldChange:
+    are_texts = isinstance(before, str) and isinstance(after, str)
+    return FieldChange(name, before, after, compare_texts(before, after) if are_texts else None)
 
 
 class RestoreRequest(BaseModel):

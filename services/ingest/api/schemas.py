@@ -255,24 +255,6 @@ class AuditPage(msgspec.Struct):
     next: str | None
 
 
-class FieldChange(msgspec.Struct):
-    """A field that differs between two versions."""
-
-    field: str
-    before: Any
-    after: Any
-
-
-class ArticleDiff(msgspec.Struct):
-    """The differences between two versions; the body as a unified diff with one line per block."""
-
-    article: str
-    before: int
-    after: int
-    fields: list[FieldChange]
-    body: list[str]
-
-
 class MediaList(msgspec.Struct):
     """A page of images, newest first."""
 
@@ -329,7 +311,6 @@ _TYPES = (
     FullPublicArticleList,
     RevisionList,
     AuditPage,
-    ArticleDiff,
     PublicationStatus,
     MediaItem,
     MediaList,

@@ -179,6 +179,8 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "is required with filter, and is not used without",
         "phải có khi dùng filter, và chỉ dùng với filter",
     ),
+    "no_such_block": ("is no block: version {version} has {size}", "không có: phiên bản {version} có {size} đoạn"),
+    "nothing_to_change": ("has neither a text nor is_resolved", "không có gì để đổi"),
     "placed_already": ("is on the page already", "đã có trên trang"),
     "no_such_article": ("there is no such article on this site", "trang không có bài này"),
     "article_killed": ("is killed", "đã bị hủy"),

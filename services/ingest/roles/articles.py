@@ -20,6 +20,7 @@ from services.ingest.api import (
     author_routes,
     autosave_routes,
     bulk_routes,
+    comment_routes,
     discard_routes,
     documentation,
     file_routes,
@@ -118,6 +119,7 @@ def editor_api(context: ApiContext) -> FastAPI:
     api.include_router(history_routes.router)
     api.include_router(autosave_routes.router)
     api.include_router(presence_routes.router)
+    api.include_router(comment_routes.router)
     api.include_router(media_routes.router)
     api.include_router(file_routes.router)
     api.include_router(import_routes.router)

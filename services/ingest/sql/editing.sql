@@ -93,3 +93,29 @@ WHERE article = $1 AND owner = $2 AND tab IN (
 
 -- name: delete_old_presence
 DELETE FROM ingest.presence WHERE abs(extract(epoch FROM clock_timestamp() - seen_at)) > 60
+
+-- name: list_comments
+SELECT id, version, block, excerpt, text, who, author, created_at, edited_at, resolved_at, resolved_by
+FROM ingest.comments WHERE article = $1 ORDER BY id
+
+-- name: comment
+SELECT id, author FROM ingest.comments WHERE article = $1 AND id = $2
+
+-- name: count_comments
+SELECT count(*) FROM ingest.comments WHERE article = $1
+
+-- name: insert_comment
+INSERT INTO ingest.comments (article, version, block, excerpt, text, who, author) VALUES ($1, $2, $3, $4, $5, $6, $7)
+RETURNING id, version, block, excerpt, text, who, author, created_at, edited_at, resolved_at, resolved_by
+
+-- name: update_comment
+UPDATE ingest.comments
+SET text = coalesce($2::text, text),
+    edited_at = CASE WHEN $2::text IS NULL OR $2 = text THEN edited_at ELSE clock_timestamp() END,
+    resolved_at = CASE WHEN $3::boolean IS NULL THEN resolved_at WHEN $3 THEN coalesce(resolved_at, clock_timestamp()) END,
+    resolved_by = CASE WHEN $3 IS NULL THEN resolved_by WHEN $3 THEN coalesce(resolved_by, $4::text) END
+WHERE id = $1
+RETURNING id, version, block, excerpt, text, who, author, created_at, edited_at, resolved_at, resolved_by
+
+-- name: delete_comment
+DELETE FROM ingest.comments WHERE id = $1

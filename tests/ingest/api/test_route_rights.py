@@ -114,11 +114,15 @@ ROUTES = {
     f"POST {ARTICLE}/kill": transition(reason="x"),
     f"GET {ARTICLE}/revisions": Route("read", "article"),
     f"GET {ARTICLE}/revisions/{{version}}": Route("read", "article"),
-    f"GET {ARTICLE}/diff": Route("read", "article", query="from=1&to=1"),
+    f"GET {ARTICLE}/diff": Route("read", "article", query="from=1&to=working"),
     f"POST {ARTICLE}/restore": Route("write", "article", {"version": 1}),
     f"PUT {ARTICLE}/autosave": Route("write", "article", {"sequence": 1, "fields": {"title": "x"}}),
     f"GET {ARTICLE}/autosave": Route("read", "article", status=204),
     f"DELETE {ARTICLE}/autosave": Route("read", "article", status=204),
+    f"GET {ARTICLE}/comments": Route("read", "article"),
+    f"POST {ARTICLE}/comments": Route("write", "article", {"text": "x"}, status=201),
+    f"PATCH {ARTICLE}/comments/{{comment_id}}": Route("write", "article", {"is_resolved": True}),
+    f"DELETE {ARTICLE}/comments/{{comment_id}}": Route("write", "article", status=204),
     f"PUT {ARTICLE}/presence": Route("read", "article"),
     f"DELETE {ARTICLE}/presence": Route("read", "article", status=204),
     "GET /autosaves": Route("read", "site"),
@@ -272,14 +276,24 @@ class World:
         made = await self.api.call("POST", f"/articles/{article}/previews", {}, "admin")
         return str(made.json().get("id", "x"))
 
+    async def comment(self, article: str, call: Any, *caller: Any) -> str:
+        """Return a comment of the caller, if it may comment, else of an administrator."""
+        request = ("POST", f"/articles/{article}/comments", {"text": "x"})
+        made = await call(*request, *caller)
+        made = made if made.status == 201 else await self.api.call(*request, "admin")
+        return str(made.json().get("id", 1))
+
     async def request(self, name: str, route: Route, target: str, object_id: str, scope: str | None) -> Any:
         """Send the request of a route about a target, with a token of the own site only."""
         method, path = name.split(" ", 1)
         preview = await self.preview(object_id) if "{preview}" in path else "x"
+        comment = await self.comment(object_id, self.api.call, scope, OWN) if "{comment_id}" in path else 1
         ids = dict.fromkeys(("article_id", "medium", "file_id", "page_id", "webhook", "person_id"), object_id)
         is_merge = path.endswith("/merge") and "sections" not in path and scope in ("publish", "admin")
         slug = f"{SECTION}-{scope}" if is_merge else SECTION
-        path = path.format_map({**ids, "version": 1, "slug": slug, "name": "main", "preview": preview, "key": KEY})
+        path = path.format_map(
+            {**ids, "version": 1, "slug": slug, "name": "main", "preview": preview, "key": KEY, "comment_id": comment}
+        )
         body, query = route.body, route.query
         if isinstance(body, bytes) and body == b"image":
             self.count += 1
@@ -413,7 +427,8 @@ async def test_rights_by_section_on_every_route_of_articles(newsroom: Newsroom) 
             ):
                 article = await world.article(OWN, *states, section=section)
                 preview = await world.preview(article) if "{preview}" in path else ""
-                full = path.format(article_id=article, version=1, preview=preview) + (
+                comment = await world.comment(article, browsers[scope].call) if "{comment_id}" in path else ""
+                full = path.format(article_id=article, version=1, preview=preview, comment_id=comment) + (
                     f"?{route.query}" if route.query else ""
                 )
                 body = {**route.body, "section": section} if "title" in (route.body or {}) else route.body
