@@ -105,7 +105,9 @@ async def create_comment(
         if sent.block is not None and sent.block >= len(commented.body):
             raise invalid("block", "no_such_block", version=version, size=len(commented.body))
         if await connection.fetchval(EDITING["count_comments"], article_id) >= COMMENTS_MAX:
-            raise Problem(409, f"An article has at most {COMMENTS_MAX} comments; delete some.")
+            raise Problem(
+                409, f"An article has at most {COMMENTS_MAX} comments; delete some.", code="too_many_comments"
+            )
         excerpt = "" if sent.block is None else excerpt_of(commented.body[sent.block])
         author = (caller.name, caller.id)
         row = await connection.fetchrow(

@@ -88,6 +88,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "token_refused": ("The provider gave no token.", "Nơi đăng nhập chung không chấp nhận mã; hãy thử lại."),
     "too_large": ("It is too large.", "Quá lớn."),
     "too_many_attempts": ("Too many attempts.", "Quá nhiều lần thử; hãy đợi, hoặc dùng liên kết gửi qua thư."),
+    "too_many_comments": ("There are too many comments.", "Bài đã có quá nhiều ghi chú; hãy xóa bớt."),
     "too_many_requests": ("Too many requests.", "Quá nhiều yêu cầu cùng lúc; hãy đợi."),
     "too_slow": ("The body took too long.", "Nội dung gửi quá lâu."),
     "two_steps_off": ("Two-step verification is off.", "Xác thực hai bước đang tắt."),
