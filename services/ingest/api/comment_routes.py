@@ -133,7 +133,7 @@ async def change_comment(
         stored = await load_article(connection, article_id, caller, "write", for_update=True)
         row = await _comment(connection, article_id, comment_id)
         if sent.text is not None and row["author"] != caller.id:
-            raise Problem(403, "Only its author can change the text of a comment.")
+            raise Problem(403, "Only its author can change the text of a comment.", code="not_your_comment")
         changed = await connection.fetchrow(
             EDITING["update_comment"], comment_id, sent.text, sent.is_resolved, caller.name
         )
@@ -155,7 +155,7 @@ async def delete_comment(
         stored = await load_article(connection, article_id, caller, "write", for_update=True)
         row = await _comment(connection, article_id, comment_id)
         if not _may_delete(caller, row["author"], stored.head):
-            raise Problem(403, "Only its author or an administrator can delete a comment.")
+            raise Problem(403, "Only its author or an administrator can delete a comment.", code="not_your_comment")
         await connection.execute(EDITING["delete_comment"], comment_id)
     return Response(status_code=204)
 
