@@ -50,7 +50,7 @@ def test_check_office_reads_every_encoding_of_office(encoding: str) -> None:
 
 
 def test_check_office_refuses_what_cannot_be_checked() -> None:
-    """A part that has to be XML and is none is damaged; another one may be anything."""
+    """A part that has to be XML and is not XML is damaged; another one may be anything."""
     broken = b"<a><instrText>DDE"
     with pytest.raises(FileError, match="not XML"):
         warnings_of(broken)
