@@ -61,6 +61,25 @@ class UpgradedPortal(Portal):
 
         wait_for(lambda: not differences(), START_SECONDS, "the totals")
 
+    def check_structure(self, articles: list[str]) -> None:
+        """Check that the sections of the sites' file were seeded, and that changes of them move older articles."""
+        answer = self._editors.call("GET", "/sections?site=haihau", scope="admin").json()
+        assert [one["slug"] for one in answer["sections"]] == ["tin-tuc", "thong-bao", "van-hoa"]
+        assert answer["undeclared"] == []
+        before = {one["slug"]: one["public_articles"] for one in answer["sections"]}
+        assert before["tin-tuc"] > 0
+        self._newsroom.work(self.system, self._editors)
+        sent = {"slug": "thoi-su", "name": "Thời sự"}
+        answer = self._editors.call("PATCH", "/sections/tin-tuc?site=haihau", sent, "admin", if_match="*")
+        assert answer.json()["public_articles"] == before["tin-tuc"], answer.text
+        wait_for(
+            lambda: self.system.get("/tin-tuc/").headers.get("location") == "/thoi-su/", START_SECONDS, "a redirect"
+        )
+        for path in articles:
+            page = self.system.get(path)
+            assert page.status == 200, path
+            assert 'href="/tin-tuc/"' not in page.text, path
+
 
 @pytest.mark.timeout(900)
 def test_upgrade_from_0_1_keeps_every_number_page_and_article(tmp_path: Path) -> None:
@@ -85,5 +104,6 @@ def test_upgrade_from_0_1_keeps_every_number_page_and_article(tmp_path: Path) ->
         portal.check_counters(expected["counters"], more=3)
         portal.run("stats verify")
         portal.write("new", "Bài sau khi nâng cấp", publish=True)
+        portal.check_structure([path for path, (status, _) in expected["pages"].items() if status == 200])
     finally:
         portal.stop()
