@@ -23,6 +23,7 @@ from tests.bench.counter_api import counter_api
 from tests.bench.footprint import footprint
 from tests.bench.importing import imports, large_import
 from tests.bench.infrastructure import BenchmarkError, Infrastructure
+from tests.bench.lists import lists
 from tests.bench.live_latency import live_delay
 from tests.bench.live_streams import live_streams
 from tests.bench.memory import memory
@@ -45,6 +46,7 @@ BENCHMARKS = {
     "live_delay": live_delay,
     "imports": imports,
     "large_import": large_import,
+    "lists": lists,
     "portal": portal,
     "render": render,
     "publish_live": publish_live,
@@ -104,7 +106,7 @@ def _parse() -> argparse.Namespace:
         "--articles",
         type=int,
         default=10_000,
-        help="articles of imports, render, publish_live (default: %(default)s)",
+        help="articles of imports, lists, render, publish_live (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=SEED, help="of all that is random (default: %(default)s)")
     chosen = parser.parse_args()
