@@ -71,7 +71,6 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "not_invited": ("You are not invited.", "Bạn chưa được mời; hãy hỏi người quản trị."),
     "not_public": ("It is not public.", "Nội dung chưa công khai."),
     "not_your_comment": ("The comment is somebody else's.", "Ghi chú này của người khác."),
-    "not_the_author": ("This is for its author.", "Chỉ người viết mới làm được việc này."),
     "not_your_people": ("The rights exceed your own.", "Bạn chỉ trao được quyền trên trang mà bạn quản trị."),
     "own_account": ("This is your own account.", "Không làm được việc này với chính tài khoản của bạn."),
     "people_only": ("This is for people.", "Chỉ dành cho người đăng nhập."),
