@@ -33,8 +33,8 @@ def extract(root: Path = ROOT) -> Catalog:
     catalogue = Catalog(project="presstally", charset="utf-8", fuzzy=False)
     for folder in ("shared", "services"):
         found = extract_from_dir(root / folder, EXTRACTORS, OPTIONS, comment_tags=["Translators:"])
-        for _, _, message, comments, context in found:
-            catalogue.add(message, auto_comments=comments, context=context)
+        for file, line, message, comments, context in found:
+            catalogue.add(message, locations=[(f"{folder}/{file}", line)], auto_comments=comments, context=context)
     return catalogue
 
 

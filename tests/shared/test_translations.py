@@ -172,7 +172,9 @@ def test_a_third_language_is_one_more_file(tmp_path: Path) -> None:
             [sys.executable, "-m", *program], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=60
         )
     printed = json.loads(done.stdout)
-    english = {message.id for message in TEMPLATE if isinstance(message.id, str) and message.id} - {"en_GB"}
+    # The newsroom's pages are of their own tests.
+    shown = [one for one in TEMPLATE if any("/newsroom/" not in file for file, _ in one.locations)]
+    english = {message.id for message in shown if isinstance(message.id, str) and message.id} - {"en_GB"}
     for name, page in printed["pages"].items():
         texts = [text.strip() for text in Texts(page).texts]
         own = {"Source:", "Tag"} if name.startswith("portal") else set()  # the sample article's, which is in English

@@ -92,7 +92,8 @@ def typed_fields(page: Page) -> Form:
 
 async def show_new(page: Page) -> Response:
     """Show an empty form."""
-    form = new_form(page.query("section"))
+    sections = writable_sections(page, None)
+    form = new_form(sections[0]["slug"] if len(sections) == 1 else page.query("section"))
     author = str((page.me or {}).get("name") or "")
     return _write_page(page, None, {**form, "authors": author})
 

@@ -158,8 +158,8 @@ ORDER BY a.sort_key :direction, a.number :direction
 SELECT state, count(*) AS articles FROM ingest.articles WHERE :filters GROUP BY state
 
 -- name: lock_filtered_articles
--- Completed as list_articles is. They still match while they are locked. $15: at most so many.
-SELECT id, version FROM ingest.articles WHERE :filters ORDER BY id LIMIT $15 FOR UPDATE
+-- Completed as list_articles is. They still match while they are locked. $16: at most so many.
+SELECT id, version FROM ingest.articles WHERE :filters ORDER BY id LIMIT $16 FOR UPDATE
 
 -- name: list_published
 SELECT CASE WHEN $8 THEN live ELSE live || '{"body": []}' END AS live FROM ingest.articles
