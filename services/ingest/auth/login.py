@@ -98,7 +98,7 @@ class LogIn:
         try:
             email = normalize_email(sent.email)
         except InvalidContentError:
-            email = sent.email[:254].casefold()  # nobody has it
+            email = hash_secret(sent.email).hex()  # nobody has it, and each has its own count of failures
         async with self._pool.acquire() as connection:
             row = await connection.fetchrow(ACCOUNTS["credentials"], email)
             is_known = row is not None and await is_known_device(connection, browser.device, row["id"])

@@ -27,6 +27,8 @@ EMAIL_CHARACTERS_MAX = 254
 GRANTS_MAX = 200
 LANGUAGES = ("vi", "en")
 _LOCAL_PART = re.compile(r"[a-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
+_DOMAIN_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_DOMAIN = re.compile(rf"(?:{_DOMAIN_LABEL}\.)+(?!\d+$){_DOMAIN_LABEL}")
 _PERSON_ID = re.compile(rf"{PERSON_PREFIX}[0-9a-f]{{16}}")
 
 
@@ -53,27 +55,32 @@ class Person:
         """Return whether this person may administer the whole installation."""
         return Grant("admin") in self.grants
 
+    @property
+    def can_log_in(self) -> bool:
+        """Return whether this person has a way to log in: not locked, and more than invited."""
+        return self.locked_at is None and (self.has_password or self.has_identity)
+
 
 def normalize_email(text: str, field: str = "email") -> str:
     """Return an e-mail address in the form in which it is compared: lower case, the host in Punycode.
 
     Raises:
-        InvalidContentError: it is no address. Letters beyond ASCII before the @ are refused: they can look like others.
+        InvalidContentError: it is no address. Letters beyond ASCII before the @ are refused: they can look like others,
+            and lower case makes ASCII of some. A port is refused, too: it would be a second spelling of the host.
     """
-    local, at, host = text.strip().rpartition("@")
-    local = local.lower()
+    local, _, host = text.strip().rpartition("@")
     try:
-        domain = host_of_origin(normalize_origin(f"https://{host}")) if at and "." in host else ""
+        domain = host_of_origin(normalize_origin(f"https://{host}")) if ":" not in host else ""
     except InvalidOriginError:
         domain = ""
-    email = f"{local}@{domain}"
+    email = f"{local.lower()}@{domain}"
     is_valid = (
-        _LOCAL_PART.fullmatch(local) is not None
+        local.isascii()
+        and _LOCAL_PART.fullmatch(local.lower()) is not None
         and ".." not in local
         and not local.startswith(".")
         and not local.endswith(".")
-        and re.fullmatch(r"[a-z0-9.-]+", domain) is not None
-        and not re.fullmatch(r"[\d.]+", domain)
+        and _DOMAIN.fullmatch(domain) is not None
     )
     if not is_valid or len(email) > EMAIL_CHARACTERS_MAX:
         raise invalid(field, "not_an_email")
@@ -264,8 +271,9 @@ async def close_sessions(connection: Connection, person: str, *, except_session:
 
 
 async def _check_administrators(connection: Connection, before: Person) -> None:
+    """Require that an administrator is left; one who can log in, unless the changed one could not either."""
     if before.is_administrator and before.locked_at is None:
-        left = await connection.fetchval(ACCOUNTS["count_administrators"])
+        left = await connection.fetchval(ACCOUNTS["count_administrators"], before.can_log_in)
         if not left:
             detail = "This is the last administrator; make somebody else one first."
             raise Problem(409, detail, code="last_administrator")

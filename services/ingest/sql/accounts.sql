@@ -39,9 +39,13 @@ INSERT INTO ingest.person_grants (person, scope, site, section)
 SELECT $1, scope, site, section FROM unnest($2::text[], $3::text[], $4::text[]) AS granted (scope, site, section)
 
 -- name: count_administrators
--- People who can log in and may administer the whole installation.
+-- People who may administer the whole installation and are not locked. $1: only those who can log in, not merely invited.
 SELECT count(*) FROM ingest.people p
 WHERE p.locked_at IS NULL
+  AND (
+      NOT $1 OR p.password IS NOT NULL
+      OR EXISTS (SELECT FROM ingest.person_identities i WHERE i.person = p.id)
+  )
   AND EXISTS (SELECT FROM ingest.person_grants g WHERE g.person = p.id AND g.scope = 'admin' AND g.site = '')
 
 -- name: set_password

@@ -32,6 +32,8 @@ ADMIN = frozenset({Grant("admin")})
         ("lan+tin@tôi.vn", "lan+tin@xn--ti-8ja.vn"),
         ("a.b_c-d@sub.example.vn", "a.b_c-d@sub.example.vn"),
         ("o'brien@example.vn", "o'brien@example.vn"),
+        ("lan@\u212aim.vn", "lan@kim.vn"),
+        ("lan@4g.vn.", "lan@4g.vn"),
     ],
 )
 def test_normalize_email_makes_equal_what_is_the_same(text: str, email: str) -> None:
@@ -51,6 +53,14 @@ def test_normalize_email_makes_equal_what_is_the_same(text: str, email: str) -> 
         "lan@127.0.0.1",
         "lan@[::1].vn",
         "lan@example.vn:25",
+        "lan@example.vn:443",
+        "lan@example.vn:",
+        "\u212aim@example.vn",
+        "\u017fao@example.vn",
+        "\uff4can@example.vn",
+        "lan@-example.vn",
+        "lan@example-.vn",
+        "lan@example.1",
         "lan @example.vn",
         "lan@exa mple.vn",
         "lan@example.vn\r\nBcc: x@evil.example",
