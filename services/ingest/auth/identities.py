@@ -8,16 +8,18 @@ from services.ingest.auth.people import (
     NAME_CHARACTERS_MAX,
     Person,
     change_person,
-    check_grants,
     clean_name,
     create_person,
+    describe_grants,
     find_person,
+    grant_errors,
     lock_people,
     normalize_email,
 )
 from services.ingest.content.errors import InvalidContentError
 from services.ingest.queries import ACCOUNTS
 from shared.http.problems import Problem
+from shared.logs import log
 from shared.postgres import Connection
 from shared.sites import Sites
 
@@ -42,7 +44,7 @@ async def person_of_identity(
         Problem: 403 if the identity is nobody's.
     """
     await lock_people(connection)
-    granted = check_grants(config.grants_of(identity.values), sites)
+    granted = _existing_grants(config.grants_of(identity.values), sites)
     known = await connection.fetchval(ACCOUNTS["person_of_identity"], identity.issuer, identity.subject)
     if known is not None:
         person = await find_person(connection, id=known)
@@ -52,6 +54,14 @@ async def person_of_identity(
     else:
         person = await _bind(connection, identity, granted)
     return person
+
+
+def _existing_grants(given: frozenset[Grant], sites: Sites) -> frozenset[Grant]:
+    """Return the grants whose site and section exist: the settings may name a section that was removed since."""
+    existing = frozenset(grant for grant in given if not grant_errors(grant, sites, "grants"))
+    if dropped := given - existing:
+        log.warning("rights of the provider's claim are dropped", unknown=describe_grants(dropped))
+    return existing
 
 
 def check_may_log_in(person: Person) -> None:

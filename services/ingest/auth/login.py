@@ -133,8 +133,7 @@ class LogIn:
                 if not sent.code:
                     raise Problem(401, "Two-step verification is on: send the code, too.", code="code_required")
                 await self.check_code(connection, row, sent.code)
-            if row["locked_at"] is not None:
-                raise Problem(403, "The account is locked; ask an administrator.", code="account_locked")
+            _check_not_locked(row)
             if sent.link is not None and is_proven:
                 await use_link(connection, sent.link)
             if browser.session is not None:
@@ -142,7 +141,20 @@ class LogIn:
             return await self._open(connection, row["id"], "password", browser)
 
     async def open_for_provider(self, connection: Connection, person: str, browser: Browser) -> LoggedIn:
-        """Open a session for a person whom the OpenID Connect provider has identified."""
+        """Open a session for a person whom the OpenID Connect provider has identified.
+
+        Args:
+            connection: In a transaction.
+            person: The person's id.
+            browser: Where the log-in comes from.
+
+        Raises:
+            Problem: 403 if the account was locked or removed since the provider's response was read.
+        """
+        row = await connection.fetchrow(f"{ACCOUNTS['credentials_of']} FOR UPDATE", person)
+        if row is None:
+            raise Problem(403, "The account was removed; ask an administrator.", code="not_invited")
+        _check_not_locked(row)
         if browser.session is not None:
             await self._sessions.close_secret(connection, browser.session)
         return await self._open(connection, person, "oidc", browser)
@@ -190,3 +202,8 @@ class LogIn:
     async def _proves(self, connection: Connection, link: str, email: str) -> bool:
         row = await read_link(connection, link, ("login",))
         return bool(row["email"] == email)
+
+
+def _check_not_locked(row: asyncpg.Record) -> None:
+    if row["locked_at"] is not None:
+        raise Problem(403, "The account is locked; ask an administrator.", code="account_locked")

@@ -13,7 +13,7 @@ import msgspec
 from services.ingest.auth.actors import PERSON_PREFIX, Actor
 from services.ingest.auth.audit import record
 from services.ingest.auth.callers import Caller, Grant
-from services.ingest.content.errors import InvalidContentError, field_error, invalid, quoted
+from services.ingest.content.errors import FieldError, InvalidContentError, field_error, invalid, quoted
 from services.ingest.content.normalization import TextError, clean_line
 from services.ingest.queries import ACCOUNTS
 from shared.http.problems import Problem
@@ -114,18 +114,24 @@ def check_grants(grants: Iterable[Grant], sites: Sites, field: str = "grants") -
     if len(given) > GRANTS_MAX:
         errors.append(field_error(field, "too_many_entries", limit=GRANTS_MAX, size=len(given)))
     for number, grant in enumerate(given[:GRANTS_MAX]):
-        path = f"{field}.{number}"
-        if grant.scope not in SCOPES_OF_PEOPLE:
-            errors.append(field_error(f"{path}.scope", "not_one_of", expected=", ".join(SCOPES_OF_PEOPLE)))
-        if grant.site and grant.site not in sites:
-            errors.append(field_error(f"{path}.site", "unknown_site", site=quoted(grant.site[:40])))
-        elif grant.section and (not grant.site or sites[grant.site].section(grant.section) is None):
-            code = "unknown_section" if grant.site else "section_without_site"
-            named = {"site": grant.site} if grant.site else {}
-            errors.append(field_error(f"{path}.section", code, section=quoted(grant.section[:60]), **named))
+        errors += grant_errors(grant, sites, f"{field}.{number}")
     if errors:
         raise InvalidContentError(errors)
     return frozenset(given)
+
+
+def grant_errors(grant: Grant, sites: Sites, path: str) -> list[FieldError]:
+    """Return what is wrong with a grant, by the field of the request; empty if it is valid."""
+    errors = []
+    if grant.scope not in SCOPES_OF_PEOPLE:
+        errors.append(field_error(f"{path}.scope", "not_one_of", expected=", ".join(SCOPES_OF_PEOPLE)))
+    if grant.site and grant.site not in sites:
+        errors.append(field_error(f"{path}.site", "unknown_site", site=quoted(grant.site[:40])))
+    elif grant.section and (not grant.site or sites[grant.site].section(grant.section) is None):
+        code = "unknown_section" if grant.site else "section_without_site"
+        named = {"site": grant.site} if grant.site else {}
+        errors.append(field_error(f"{path}.section", code, section=quoted(grant.section[:60]), **named))
+    return errors
 
 
 def administers(caller: Caller, grants: Iterable[Grant]) -> bool:

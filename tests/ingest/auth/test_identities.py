@@ -1,7 +1,10 @@
 """Which person an identity at the provider is."""
 
+from dataclasses import replace
+
 import asyncpg
 import pytest
+from structlog.testing import capture_logs
 
 from services.ingest.auth.actors import Actor
 from services.ingest.auth.callers import Grant
@@ -60,6 +63,19 @@ async def test_claim_gives_rights_to_those_who_are_not_invited(pool: asyncpg.Poo
     assert await refused(pool, site, identity("1", "lan@haihau.example")) == "not_invited"
     assert await pool.fetchval("SELECT count(*) FROM ingest.person_grants") == 0
     assert (await find(pool, site, identity("1", None, "bien-tap"))).grants == EDITORS
+
+
+async def test_rights_in_a_removed_section_are_dropped(pool: asyncpg.Pool, site: Site) -> None:
+    """The settings may name a section that is gone: the log-in goes on with the rights that exist, and a log line."""
+    gone = frozenset({Grant("write", "haihau", "da-bo"), Grant("read", "trang-cu"), *EDITORS})
+    config = replace(CONFIG, grants={"bien-tap": gone})
+    who = identity("1", "lan@haihau.example", "bien-tap")
+    for _ in range(2):  # the first log-in, and one of a known person
+        with capture_logs() as lines:
+            async with pool.acquire() as connection, connection.transaction():
+                person = await person_of_identity(connection, who, config, Sites({site.slug: site}))
+        assert person.grants == EDITORS
+        assert [line["unknown"] for line in lines] == [["read:trang-cu", "write:haihau:da-bo"]]
 
 
 async def test_locked_person_stays_out(pool: asyncpg.Pool, site: Site) -> None:
