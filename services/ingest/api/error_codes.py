@@ -73,6 +73,10 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "not_your_comment": ("The comment is somebody else's.", "Ghi chú này của người khác."),
     "not_your_people": ("The rights exceed your own.", "Bạn chỉ trao được quyền trên trang mà bạn quản trị."),
     "own_account": ("This is your own account.", "Không làm được việc này với chính tài khoản của bạn."),
+    "own_password_required": (
+        "Change your own account at /api/me, with the current password.",
+        "Hãy đổi tài khoản của chính bạn ở /api/me, bằng mật khẩu hiện tại.",
+    ),
     "people_only": ("This is for people.", "Chỉ dành cho người đăng nhập."),
     "provider_refused": ("The provider has refused.", "Nơi đăng nhập chung đã từ chối."),
     "provider_unavailable": ("The provider does not answer.", "Nơi đăng nhập chung không trả lời; hãy thử lại."),

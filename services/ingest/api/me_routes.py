@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import asyncpg
@@ -25,9 +26,17 @@ from services.ingest.auth.callers import SCOPES, Caller
 from services.ingest.auth.cookies import SESSION, set_cookie
 from services.ingest.auth.login_throttle import DEVICE
 from services.ingest.auth.passwords import check_password
-from services.ingest.auth.people import LANGUAGES, change_person, clean_name, close_sessions, find_person, lock_people
+from services.ingest.auth.people import (
+    LANGUAGES,
+    change_person,
+    clean_name,
+    close_sessions,
+    find_person,
+    lock_people,
+    normalize_email,
+)
 from services.ingest.auth.secret_tokens import csrf_token
-from services.ingest.auth.sessions import OpenSession
+from services.ingest.auth.sessions import OpenSession, current_caller
 from services.ingest.auth.totp import (
     hash_recovery_code,
     matching_step,
@@ -51,6 +60,7 @@ class MePatch(BaseModel):
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"name": "Trần Thị Lan"}]})
 
     name: str | None = Field(None, max_length=300)
+    email: str | None = Field(None, max_length=254, description="a new address; needs current_password")
     language: str | None = Field(None, max_length=2, description="of mails: vi or en")
     password: str | None = Field(None, max_length=1_000, description="a new password; needs current_password")
     current_password: str | None = Field(None, max_length=1_000)
@@ -117,31 +127,44 @@ async def _credentials(connection: Connection, person: str) -> asyncpg.Record:
 
 @router.patch("/me", summary="Change the own account", responses=response_docs(200, Me, problems=(403, 409)))
 async def patch_me(request: Request, context: ApiContextDep, session: PersonSession, sent: MePatch) -> Response:
-    """Change the own name, language or password. A new password closes all other sessions."""
+    """Change the own name, language, address or password. A new address or password closes all other sessions."""
     name = None if sent.name is None else clean_name(sent.name)
+    email = None if sent.email is None else normalize_email(sent.email)
+    email = None if email == session.email else email
     if sent.language is not None and sent.language not in LANGUAGES:
         raise invalid("language", "not_one_of", expected=", ".join(LANGUAGES))
     caller, encoded = session.caller, None
     if sent.password is not None:
-        password = check_password(sent.password, not_in=(session.email, name or caller.name))
+        password = check_password(sent.password, not_in=(email or session.email, name or caller.name))
+    if email is not None or sent.password is not None:
         async with confirmed(context, session, sent.current_password):
-            encoded = await context.accounts.passwords.hash(password)
+            encoded = None if sent.password is None else await context.accounts.passwords.hash(password)
+    changes = [name for name, new in (("email", email), ("password", encoded)) if new is not None]
     renewed = None
     async with context.pool.acquire() as connection, connection.transaction():
         await lock_people(connection)
+        await current_caller(connection, caller)
         person = await find_person(connection, id=caller.id)
-        if person is None:
-            raise Problem(401, "The session has ended; log in again.", code="session_ended")
-        await change_person(connection, caller.actor, person, name=name, language=sent.language)
+        assert person is not None, "has a session"
+        await change_person(connection, caller.actor, person, email=email, name=name, language=sent.language)
         if encoded is not None:
             await connection.execute(ACCOUNTS["set_password"], caller.id, encoded)
             await connection.execute(ACCOUNTS["delete_links"], caller.id, None)
-            renewed = await _renew(context, connection, session)
             await record(connection, caller.actor, "set-password", kind="person", id=caller.id, details={"by": "self"})
-    if encoded is not None:
-        _notify(context, session, "password")
-    changed = Caller(caller.id, name or caller.name, caller.grants, caller.expires_at, caller.person, caller.session)
-    return await _with_session(request, context, session, changed, sent.language, renewed)
+        if changes:
+            renewed = await _renew(context, connection, session)
+    for change in changes:
+        _notify(context, session, change)  # at the former address
+    now = replace(
+        session,
+        caller=replace(caller, name=name or caller.name),
+        email=email or session.email,
+        language=sent.language or session.language,
+        csrf=session.csrf if renewed is None else csrf_token(renewed),
+    )
+    response = json_response(await _me(context, now.caller, now))
+    _set_renewed(request, context, response, renewed)
+    return response
 
 
 async def _renew(context: ApiContext, connection: Connection, session: OpenSession) -> str:
@@ -149,21 +172,6 @@ async def _renew(context: ApiContext, connection: Connection, session: OpenSessi
     await close_sessions(connection, session.caller.id, except_session=session.id)
     await connection.execute(ACCOUNTS["delete_devices"], session.caller.id)
     return await context.accounts.sessions.renew(connection, session.id)
-
-
-async def _with_session(  # noqa: PLR0917 - the response's parts
-    request: Request,
-    context: ApiContext,
-    session: OpenSession,
-    caller: Caller,
-    language: str | None,
-    renewed: str | None,
-) -> Response:
-    csrf = session.csrf if renewed is None else csrf_token(renewed)
-    now = OpenSession(session.id, caller, session.email, language or session.language, csrf, session.method)
-    response = json_response(await _me(context, caller, now))
-    _set_renewed(request, context, response, renewed)
-    return response
 
 
 def _set_renewed(request: Request, context: ApiContext, response: Response, renewed: str | None) -> None:

@@ -30,6 +30,7 @@ from services.ingest.auth.people import (
     normalize_email,
     remove_person,
 )
+from services.ingest.auth.sessions import current_caller
 from services.ingest.content.errors import invalid
 from services.ingest.queries import ACCOUNTS
 from shared.http.problems import Problem
@@ -134,10 +135,31 @@ async def _load(connection: Connection, caller: Caller, person_id: str) -> Perso
 
 
 @asynccontextmanager
-async def _changing(context: ApiContext) -> AsyncIterator[Connection]:
+async def _changing(context: ApiContext, caller: Caller) -> AsyncIterator[tuple[Connection, Caller]]:
+    """Begin a change of people: a transaction, and the caller with the rights that it has once nobody else changes any.
+
+    Raises:
+        Problem: 401 if the caller's session was closed meanwhile, 403 if the caller administers nothing any more.
+    """
     async with context.pool.acquire() as connection, connection.transaction():
         await lock_people(connection)
-        yield connection
+        caller = await current_caller(connection, caller)
+        caller.check("admin")
+        yield connection, caller
+
+
+def _check_not_own(caller: Caller, person: Person) -> None:
+    """Require that a change of credentials is not of the caller's own: a session alone, as thieves have, is not enough.
+
+    Raises:
+        Problem: 403.
+    """
+    if person.id == caller.id:
+        detail = (
+            "Change your own address, password and two-step verification at /api/me, with the current password; "
+            "if you have forgotten it: POST /api/password-resets, or presstally ingest person reset."
+        )
+        raise Problem(403, detail, code="own_password_required")
 
 
 def _origin(request: Request, context: ApiContext, person: Person) -> str:
@@ -182,10 +204,10 @@ async def get_people(context: ApiContextDep, caller: AdminCaller) -> Response:
 async def invite_person(request: Request, context: ApiContextDep, caller: AdminCaller, sent: PersonIn) -> Response:
     """Create an account and send its invitation; without a mail server its link is in the response."""
     email, name, language = normalize_email(sent.email), clean_name(sent.name), _language(sent.language) or "vi"
-    grants = _grants(context, caller, sent.grants)
-    async with _changing(context) as connection:
-        person = await create_person(connection, caller.actor, email=email, name=name, language=language, grants=grants)
-        made = await _send_link(request, context, connection, caller, person, "invitation")
+    async with _changing(context, caller) as (connection, admin):
+        grants = _grants(context, admin, sent.grants)
+        person = await create_person(connection, admin.actor, email=email, name=name, language=language, grants=grants)
+        made = await _send_link(request, context, connection, admin, person, "invitation")
     return json_response(made, 201, {"location": f"/api/people/{person.id}"})
 
 
@@ -204,17 +226,24 @@ async def get_person(context: ApiContextDep, caller: AdminCaller, person_id: Per
     responses=response_docs(200, PersonShown, problems=(403, 404, 409)),
 )
 async def patch_person(context: ApiContextDep, caller: AdminCaller, person_id: PersonId, sent: PersonPatch) -> Response:
-    """Change name, address, rights or lock. New rights and a lock close the person's sessions at once."""
+    """Change name, address, rights or lock. New rights and a lock close the person's sessions at once.
+
+    Of the own account only name and language change here: the address at `/api/me`, rights by another administrator.
+    """
     email = None if sent.email is None else normalize_email(sent.email)
     name = None if sent.name is None else clean_name(sent.name)
-    grants = None if sent.grants is None else _grants(context, caller, sent.grants)
     if person_id == caller.id and sent.locked:
         raise Problem(409, "You cannot lock yourself.", code="own_account")
-    async with _changing(context) as connection:
-        person = await _load(connection, caller, person_id)
+    async with _changing(context, caller) as (connection, admin):
+        grants = None if sent.grants is None else _grants(context, admin, sent.grants)
+        person = await _load(connection, admin, person_id)
+        if email not in (None, person.email):
+            _check_not_own(admin, person)
+        if grants not in (None, person.grants) and person.id == admin.id:
+            raise Problem(409, "Another administrator changes your rights.", code="own_account")
         changed = await change_person(
             connection,
-            caller.actor,
+            admin.actor,
             person,
             email=email,
             name=name,
@@ -222,6 +251,8 @@ async def patch_person(context: ApiContextDep, caller: AdminCaller, person_id: P
             grants=grants,
             locked=sent.locked,
         )
+    if changed.email != person.email:
+        context.accounts.mail_change("email", email=person.email, name=person.name, language=person.language)
     return json_response(shown(changed))
 
 
@@ -235,20 +266,21 @@ async def delete_person(context: ApiContextDep, caller: AdminCaller, person_id: 
     """Delete an account with its sessions. What the person did keeps the name."""
     if person_id == caller.id:
         raise Problem(409, "You cannot remove yourself.", code="own_account")
-    async with _changing(context) as connection:
-        await remove_person(connection, caller.actor, await _load(connection, caller, person_id))
+    async with _changing(context, caller) as (connection, admin):
+        await remove_person(connection, admin.actor, await _load(connection, admin, person_id))
     return Response(status_code=204)
 
 
 def _add_link_route(path: str, purpose: str, summary: str) -> None:
     async def send_link(request: Request, context: ApiContextDep, caller: AdminCaller, person_id: PersonId) -> Response:
-        async with _changing(context) as connection:
-            person = await _load(connection, caller, person_id)
+        async with _changing(context, caller) as (connection, admin):
+            person = await _load(connection, admin, person_id)
+            _check_not_own(admin, person)
             if person.locked_at is not None:
                 raise Problem(409, "The account is locked; unlock it first.", code="account_locked")
-            made = await _send_link(request, context, connection, caller, person, purpose)
+            made = await _send_link(request, context, connection, admin, person, purpose)
             await record(
-                connection, caller.actor, f"send-{purpose}", kind="person", id=person.id, details={"name": person.name}
+                connection, admin.actor, f"send-{purpose}", kind="person", id=person.id, details={"name": person.name}
             )
         return json_response(made, 201)
 
@@ -259,7 +291,8 @@ def _add_link_route(path: str, purpose: str, summary: str) -> None:
         status_code=201,
         operation_id=f"send_{purpose}",
         summary=summary,
-        description="Former links of this kind stop working. Without a mail server the link is in the response.",
+        description="Former links of this kind stop working. Without a mail server the link is in the response. "
+        "Not for the own account.",
         responses=response_docs(201, InvitedPerson, problems=(403, 404, 409)),
     )
 
@@ -276,13 +309,14 @@ _add_link_route("password-reset", "reset", "Send a link for a new password")
 )
 async def delete_person_totp(context: ApiContextDep, caller: AdminCaller, person_id: PersonId) -> Response:
     """For somebody who has lost phone and recovery codes. The sessions are closed."""
-    async with _changing(context) as connection:
-        person = await _load(connection, caller, person_id)
+    async with _changing(context, caller) as (connection, admin):
+        person = await _load(connection, admin, person_id)
+        _check_not_own(admin, person)
         await connection.execute(ACCOUNTS["remove_totp"], person.id)
         await connection.execute(ACCOUNTS["delete_recovery_codes"], person.id)
         await close_sessions(connection, person.id)
         details = {"name": person.name}
-        await record(connection, caller.actor, "switch-off-two-steps", kind="person", id=person.id, details=details)
+        await record(connection, admin.actor, "switch-off-two-steps", kind="person", id=person.id, details=details)
     context.accounts.mail_change("totp_off", email=person.email, name=person.name, language=person.language)
     return Response(status_code=204)
 
@@ -295,10 +329,10 @@ async def delete_person_totp(context: ApiContextDep, caller: AdminCaller, person
 )
 async def delete_person_sessions(context: ApiContextDep, caller: AdminCaller, person_id: PersonId) -> Response:
     """Close all sessions of a person and forget the browsers, such as those of a lost computer."""
-    async with _changing(context) as connection:
-        person = await _load(connection, caller, person_id)
+    async with _changing(context, caller) as (connection, admin):
+        person = await _load(connection, admin, person_id)
         count = await close_sessions(connection, person.id)
         await connection.execute(ACCOUNTS["delete_devices"], person.id)
         details = {"name": person.name, "count": count}
-        await record(connection, caller.actor, "close-sessions", kind="person", id=person.id, details=details)
+        await record(connection, admin.actor, "close-sessions", kind="person", id=person.id, details=details)
     return Response(status_code=204)

@@ -61,11 +61,13 @@ TEXTS = {
 }
 CHANGES = {
     "vi": {
+        "email": "Địa chỉ thư để đăng nhập vừa được đổi; thư này được gửi tới địa chỉ cũ.",
         "password": "Mật khẩu của bạn vừa được đổi.",
         "totp_on": "Xác thực hai bước vừa được bật.",
         "totp_off": "Xác thực hai bước vừa được tắt.",
     },
     "en": {
+        "email": "The e-mail address of your account was changed; this mail goes to the former one.",
         "password": "Your password was changed.",
         "totp_on": "Two-step verification was switched on.",
         "totp_off": "Two-step verification was switched off.",

@@ -1,6 +1,6 @@
 """Sessions of people, in Postgres: each request looks its session up, so that every change takes effect at once."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import asyncpg
@@ -10,6 +10,7 @@ from services.ingest.auth.callers import Caller, Grant
 from services.ingest.auth.secret_tokens import csrf_token, hash_secret, is_secret, new_secret
 from services.ingest.queries import ACCOUNTS
 from shared.http.fair_limit import FairLimit
+from shared.http.problems import Problem
 from shared.postgres import Connection
 
 IDLE = timedelta(hours=12)
@@ -114,8 +115,7 @@ class Sessions:
             del self._recent[next(iter(self._recent))]
         if row["is_stale"]:
             await self._pool.execute(ACCOUNTS["mark_session_used"], row["id"])
-        grants = frozenset(Grant(*grant) for grant in msgspec.json.decode(row["grants"]))
-        caller = Caller(row["person"], row["name"], grants, row["expires_at"], row["person"], row["id"])
+        caller = Caller(row["person"], row["name"], _grants_of(row), row["expires_at"], row["person"], row["id"])
         return OpenSession(row["id"], caller, row["email"], row["language"], csrf_token(secret), row["method"])
 
     async def open(self, connection: Connection, person: str, *, method: str, agent: str, network: str) -> str:
@@ -152,6 +152,28 @@ class Sessions:
     async def list(self, connection: Connection, person: str) -> list[SessionRow]:
         """Return the open sessions of a person, the one used last first."""
         return [SessionRow(**dict(row)) for row in await connection.fetch(ACCOUNTS["list_sessions"], person, self.idle)]
+
+
+async def current_caller(connection: Connection, caller: Caller) -> Caller:
+    """Return a caller with the rights of this moment: others may have changed them since the request began.
+
+    Args:
+        connection: In a transaction that began with `lock_people`, so that they stay until it ends.
+        caller: As found at the beginning of the request. That of a token is returned as it is.
+
+    Raises:
+        Problem: 401 if the session was closed meanwhile.
+    """
+    if caller.session is None:
+        return caller
+    row = await connection.fetchrow(ACCOUNTS["session_now"], caller.session, caller.id)
+    if row is None:
+        raise Problem(401, "The session has ended; log in again.", code="session_ended")
+    return replace(caller, name=row["name"], grants=_grants_of(row))
+
+
+def _grants_of(row: asyncpg.Record) -> frozenset[Grant]:
+    return frozenset(Grant(*grant) for grant in msgspec.json.decode(row["grants"]))
 
 
 async def is_known_device(connection: Connection, secret: str | None, person: str) -> bool:

@@ -103,6 +103,16 @@ FROM ingest.sessions s JOIN ingest.people p ON p.id = s.person
 WHERE s.hash = $1 AND s.expires_at > clock_timestamp() AND s.used_at > clock_timestamp() - $2::interval
   AND p.locked_at IS NULL
 
+-- name: session_now
+-- The name and rights of an open session's person, as they are in this transaction.
+SELECT p.name,
+       (
+           SELECT coalesce(jsonb_agg(jsonb_build_array(g.scope, g.site, g.section)), '[]')
+           FROM ingest.person_grants g WHERE g.person = p.id
+       ) AS grants
+FROM ingest.sessions s JOIN ingest.people p ON p.id = s.person
+WHERE s.id = $1 AND s.person = $2 AND s.expires_at > clock_timestamp() AND p.locked_at IS NULL
+
 -- name: mark_session_used
 UPDATE ingest.sessions SET used_at = clock_timestamp() WHERE id = $1
 

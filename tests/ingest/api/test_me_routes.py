@@ -3,6 +3,7 @@
 from typing import Any
 
 from services.ingest.auth.login_throttle import DEVICE
+from services.ingest.auth.mail import Mailer, MailServer
 from services.ingest.auth.totp import STEP_SECONDS, code_at
 from tests.ingest.conftest import PASSWORD, Browser, Newsroom
 
@@ -78,11 +79,34 @@ async def test_new_password_needs_the_current_one_and_closes_other_sessions(news
     assert (await browser.call("PATCH", "/me", {"language": "en"})).json()["language"] == "en"
     assert (await Browser(newsroom.api).log_in(person.email)).status == 401
     assert (await Browser(newsroom.api).log_in(person.email, new)).status == 201
-    for wrong in ({"name": ""}, {"language": "fr"}, {"email": "a@b.vn"}, {"grants": []}, {"name": "\x00"}):
+    for wrong in ({"name": ""}, {"language": "fr"}, {"email": "a@b"}, {"grants": []}, {"name": "\x00"}):
         assert (await browser.call("PATCH", "/me", wrong)).status == 422
     entries = (await newsroom.api.call("GET", "/audit?kind=person", scope="admin")).json()["entries"]
     assert {"set-password", "change"} <= {one["action"] for one in entries}
     assert new not in str(entries)
+
+
+async def test_new_address_needs_the_current_password_and_is_reported_to_the_former_one(newsroom: Newsroom) -> None:
+    """The own session goes on, all others are closed, and the person logs in with the new address alone."""
+    accounts = newsroom.api.context.accounts
+    accounts.mailer = Mailer(MailServer("127.0.0.1", 1, False, True, "", "", "toasoan@haihau.example"))
+    person, taken = await newsroom.person("read"), await newsroom.person("read")
+    browser, other = await newsroom.opened(person), await newsroom.opened(person)
+    new = {"email": "Moi@HaiHau.example"}
+    for password in ({}, {"current_password": "sai mật khẩu"}):
+        refused = await browser.call("PATCH", "/me", {**new, **password})
+        assert (refused.status, refused.json()["code"]) == (403, "wrong_current_password")
+    conflict = await browser.call("PATCH", "/me", {"email": taken.email, "current_password": PASSWORD})
+    assert (conflict.status, conflict.json()["code"]) == (409, "email_taken")
+    assert (await browser.call("PATCH", "/me", {"email": person.email})).status == 200, "no change"
+    assert accounts.mailer._waiting.qsize() == 0
+    changed = await browser.call("PATCH", "/me", {**new, "current_password": PASSWORD})
+    assert (changed.status, changed.json()["email"]) == (200, "moi@haihau.example")
+    assert [accounts.mailer._waiting.get_nowait()["To"]] == [person.email]
+    assert (await browser.call("GET", "/me")).json()["email"] == "moi@haihau.example"
+    assert (await other.call("GET", "/me")).json()["code"] == "session_ended"
+    assert (await Browser(newsroom.api).log_in(person.email)).status == 401
+    assert (await Browser(newsroom.api).log_in("moi@haihau.example")).status == 201
 
 
 async def test_current_password_cannot_be_guessed_in_an_open_session(newsroom: Newsroom) -> None:

@@ -1,7 +1,10 @@
 """`/api/people`: who may change whom, and what follows from it."""
 
+import asyncio
 from typing import Any
 
+from services.ingest.auth.mail import Mailer, MailServer
+from services.ingest.auth.people import lock_people
 from tests.ingest.conftest import PASSWORD, Browser, Newsroom
 
 NEW = {"email": "moi@haihau.example", "name": "Người mới", "grants": [{"scope": "write", "site": "haihau"}]}
@@ -100,11 +103,83 @@ async def test_last_administrator_cannot_be_lost(newsroom: Newsroom) -> None:
     me = (await admin.call("GET", "/me")).json()["id"]
     assert (await admin.call("DELETE", f"/people/{me}")).json()["code"] == "own_account"
     assert (await admin.call("PATCH", f"/people/{me}", {"locked": True})).json()["code"] == "own_account"
-    demoted = await admin.call("PATCH", f"/people/{me}", {"grants": [{"scope": "admin", "site": "haihau"}]})
+    lower = {"grants": [{"scope": "admin", "site": "haihau"}]}
+    assert (await admin.call("PATCH", f"/people/{me}", lower)).json()["code"] == "own_account"
+    demoted = await newsroom.api.call("PATCH", f"/people/{me}", lower, "admin")
     assert demoted.json()["code"] == "last_administrator"
     by_token = await newsroom.api.call("DELETE", f"/people/{me}", scope="admin")
     assert (by_token.status, by_token.json()["code"]) == (409, "last_administrator")
     assert (await admin.call("GET", "/people")).status == 200
+
+
+async def test_administrator_who_was_only_invited_is_not_counted(newsroom: Newsroom) -> None:
+    """Somebody who never set a password cannot administer: the last one who can log in stays."""
+    admin = await newsroom.browser("admin")
+    me = (await admin.call("GET", "/me")).json()["id"]
+    invited = await newsroom.person("admin", password=None)
+    for method, body in (("DELETE", None), ("PATCH", {"locked": True}), ("PATCH", {"grants": []})):
+        refused = await newsroom.api.call(method, f"/people/{me}", body, "admin")
+        assert (refused.status, refused.json()["code"]) == (409, "last_administrator"), (method, body)
+    assert (await admin.call("DELETE", f"/people/{invited.id}")).status == 204
+    await newsroom.person("admin")
+    assert (await newsroom.api.call("DELETE", f"/people/{me}", None, "admin")).status == 204
+
+
+async def test_own_credentials_need_the_password(newsroom: Newsroom) -> None:
+    """A stolen session of an administrator changes neither the own address, nor password, second step or rights."""
+    admin = await newsroom.browser("admin")
+    await newsroom.person("admin")
+    me = (await admin.call("GET", "/me")).json()
+    path = f"/people/{me['id']}"
+    attempts: list[tuple[str, str, Any]] = [
+        ("PATCH", path, {"email": "ke-gian@evil.example"}),
+        ("DELETE", f"{path}/totp", None),
+        ("POST", f"{path}/password-reset", None),
+        ("POST", f"{path}/invitation", None),
+    ]
+    for method, where, body in attempts:
+        refused = await admin.call(method, where, body)
+        assert (refused.status, refused.json()["code"]) == (403, "own_password_required"), (method, where)
+        assert "/api/me" in refused.json()["detail"]
+    rights = await admin.call("PATCH", path, {"grants": [{"scope": "admin"}, {"scope": "read", "site": "haihau"}]})
+    assert (rights.status, rights.json()["code"]) == (409, "own_account")
+    same = {"email": me["email"], "name": "Tên mới", "grants": [{"scope": "admin"}]}
+    assert (await admin.call("PATCH", path, same)).json()["name"] == "Tên mới"
+    assert await newsroom.api.context.pool.fetchval("SELECT count(*) FROM ingest.account_links") == 0
+
+
+async def test_new_address_of_somebody_else_is_reported_to_the_former_one(newsroom: Newsroom) -> None:
+    """An administrator changes the address; the person reads of it in the mailbox that the account had."""
+    accounts = newsroom.api.context.accounts
+    accounts.mailer = Mailer(MailServer("127.0.0.1", 1, False, True, "", "", "toasoan@haihau.example"))
+    admin, person = await newsroom.browser("admin"), await newsroom.person("read")
+    for email in (person.email, "moi@haihau.example"):
+        assert (await admin.call("PATCH", f"/people/{person.id}", {"email": email})).status == 200
+    assert [accounts.mailer._waiting.get_nowait()["To"]] == [person.email]
+    assert accounts.mailer._waiting.empty()
+
+
+async def test_administrators_cannot_remove_each_other_at_once(newsroom: Newsroom) -> None:
+    """Of two changes that began together, the second is made with the rights that the first has left."""
+    pool = newsroom.api.context.pool
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+    demoted = {"grants": [{"scope": "read"}]}
+    for method, body in (("DELETE", None), ("PATCH", demoted), ("PATCH", {"locked": True})):
+        await newsroom.browser("admin")
+        people = [await newsroom.person("admin") for _ in range(2)]
+        first, second = [await newsroom.opened(one) for one in people]
+        async with pool.acquire() as connection, connection.transaction():
+            await lock_people(connection)
+            changes = [
+                asyncio.create_task(browser.call(method, f"/people/{other.id}", body))
+                for browser, other in ((first, people[1]), (second, people[0]))
+            ]
+            async with asyncio.timeout(10):
+                while await connection.fetchval(waiting) < 2:  # noqa: ASYNC110 - Postgres announces no waiting locks
+                    await asyncio.sleep(0.01)
+        done = await asyncio.gather(*changes)
+        assert sorted(one.status for one in done)[1] == 401, (method, body)
+        assert [one.json()["code"] for one in done if one.status == 401] == ["session_ended"]
 
 
 async def test_people_with_odd_values_are_refused(newsroom: Newsroom) -> None:
