@@ -28,6 +28,9 @@ NAVIGATION = {
     "Start": ("quickstart", "configuration", "sites", "glossary"),
     "Website": ("tracking", "counters", "statistics", "portal", "theming", "static-export"),
     "Editors": (
+        "newsroom",
+        "newsroom-writing",
+        "editing",
         "publishing",
         "people",
         "errors",

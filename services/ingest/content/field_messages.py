@@ -190,8 +190,8 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "not_a_local_time": ("must be a date and a time", "phải là ngày và giờ"),
     "not_a_priority": ("must be a number from 1 to 9", "phải là số từ 1 đến 9"),
     "not_one_picture": (
-        'must be one picture: ![description](media:ID "caption")',
-        'phải là một ảnh: ![mô tả](media:ID "chú thích")',
+        'must be one picture: `![description](media:ID "caption")`',
+        'phải là một ảnh: `![mô tả](media:ID "chú thích")`',
     ),
     "invalid_fence": ("a ```{fence} is not valid: {reason}", "có khối ```{fence} không hợp lệ"),
     "image_not_stored": (
