@@ -7,6 +7,7 @@ from services.ingest.api.schemas import ArticleResponse, CarryOverResult, Supers
 from services.ingest.articles.copies import ArticleChange, StoredArticle, due_at
 from services.ingest.articles.live_copy import CarryOver, undone_fixes
 from services.ingest.articles.workflow import allowed_transitions
+from services.ingest.auth.callers import Caller
 from services.ingest.content.article_models import CONTENT_FIELDS
 from services.ingest.content.errors import FieldError, field_error
 from services.ingest.content.validation import editor_warnings
@@ -15,6 +16,7 @@ from shared.articles import Article, article_path, is_public
 
 def article_response(
     stored: StoredArticle,
+    caller: Caller,
     public_url: str,
     now: datetime,
     warnings: Sequence[FieldError] = (),
@@ -26,6 +28,7 @@ def article_response(
 
     Args:
         stored: The article.
+        caller: Who gets the response: it offers them the steps that they may take.
         public_url: The address of its site.
         now: The time.
         warnings: About what was sent.
@@ -42,7 +45,7 @@ def article_response(
         live_state=None if live is None else live.state,
         url=public_url + article_path(live) if live is not None and is_open else None,
         problem=stored.schedule_error,
-        steps=allowed_transitions(stored),
+        steps=allowed_transitions(stored, lambda scope: caller.allows(scope, stored.head.site, stored.head.section)),
         warnings=[*warnings, *editor_warnings(stored.head), *_copy_warnings(stored)],
         scheduled_version=None if scheduled is None else scheduled.version,
         scheduled_for=None if scheduled is None else due_at(scheduled),

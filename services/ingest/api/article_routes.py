@@ -121,7 +121,7 @@ async def create_article(
         await insert_article(connection, change, caller.actor, sent.note)
         if autosave_key is not None:
             await close_created(connection, caller, str(autosave_key), site.slug, article.id)
-        return _response(context, StoredArticle(article, None), now, converted.warnings, status=201)
+        return _response(context, caller, StoredArticle(article, None), now, converted.warnings, status=201)
 
     return await run_once(context.pool, request, caller, act)
 
@@ -210,18 +210,19 @@ async def _edit(  # noqa: PLR0917 - the parameters of the two routes
         change = await save_change(connection, stored, change, caller.actor, sent.note)
         slot = slot_of_article(caller, article_id, site.slug)
         await close_saved(connection, slot, tab, change.head.version)
-    return _response(context, stored.after(change), now, converted.warnings)
+    return _response(context, caller, stored.after(change), now, converted.warnings)
 
 
 def _response(  # noqa: PLR0917 - what a response may report
     context: ApiContext,
+    caller: Caller,
     stored: StoredArticle,
     now: datetime,
     warnings: list[FieldError] | None = None,
     status: int = 200,
     change: ArticleChange | None = None,
 ) -> Response:
-    shown = article_response(stored, context.site_url(stored.head.site), now, warnings or [], change=change)
+    shown = article_response(stored, caller, context.site_url(stored.head.site), now, warnings or [], change=change)
     headers = {"location": f"/api/articles/{stored.head.id}"} if status == 201 else {}
     return article_with_etag(shown, status, **headers)
 
@@ -289,7 +290,7 @@ async def _apply(  # noqa: PLR0917 - the parameters of each transition route
         if name == "refuse":
             change = workflow.refused(change, reason, caller.actor.name, now)
         change = await save_change(connection, stored, change, caller.actor, change.note(reason))
-        return _response(context, stored.after(change), now, change=change)
+        return _response(context, caller, stored.after(change), now, change=change)
 
     return await run_once(context.pool, request, caller, act)
 

@@ -57,7 +57,7 @@ class ArticleResponse(Article, frozen=True, kw_only=True):
     problem: str | None
     """Why the scheduler could not publish it; null: no error."""
     steps: list[str]
-    """The workflow transitions that its state allows."""
+    """The workflow transitions that its state and the caller's scopes allow."""
     warnings: list[FieldError]
     scheduled_version: int | None
     """The version that waits for its time; null: none. The working version may be another one already."""

@@ -6,7 +6,7 @@ and the scheduled one waits for its time as it is, while its successor may be ed
     draft → in_review → approved → scheduled → published → unpublished | archived | killed
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any, Literal
@@ -307,14 +307,20 @@ def cancel_schedule(stored: StoredArticle, reason: str, now: datetime) -> Articl
     return replace(_without_schedule("give-up", stored, "draft", now), schedule_error=reason)
 
 
-def allowed_transitions(stored: StoredArticle) -> list[str]:
-    """Return the transitions that the article's state allows, regardless of the caller's scopes."""
+def allowed_transitions(stored: StoredArticle, has_scope: Callable[[str], bool]) -> list[str]:
+    """Return the transitions that an editor is offered: those that the article's state and their scopes allow.
+
+    An article that was never public can be killed, but discarding it is what its editor wants: `kill` is not offered.
+
+    Args:
+        stored: The article.
+        has_scope: Whether the editor has a scope in the article's section.
+    """
     live_state = stored.live.state if stored.live is not None else None
     allowed = []
     for name, transition in TRANSITIONS.items():
         state = live_state if transition.is_withdrawal else stored.head.state
-        never_live = name == "kill" and live_state is None and stored.head.state != "killed"
         of_scheduled = stored.scheduled is not None and name in ("refuse", "schedule", "unschedule")
-        if state in transition.from_states or never_live or of_scheduled:
+        if (state in transition.from_states or of_scheduled) and has_scope(transition.scope):
             allowed.append(name)
     return allowed

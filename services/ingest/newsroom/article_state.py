@@ -93,10 +93,14 @@ def primary_step(
 def other_steps(
     article: Mapping[str, Any], primary: str, *, may_write: bool, may_publish: bool, may_admin: bool
 ) -> list[Step]:
-    """Return the further steps that the article's state and the caller's rights allow, in the order of STEPS."""
+    """Return the further steps, in the order of STEPS: those that the API offers, and two that are no transitions.
+
+    A draft that was never public can be discarded, and an administrator can undo a withdrawal for good.
+    """
     possible = set(article.get("steps") or ())
     state = article["state"]
-    if state in ("draft", "in_review", "approved") and article.get("live_version") is None:
+    is_unfinished = state in ("draft", "in_review", "approved") and article.get("scheduled_version") is None
+    if is_unfinished and article.get("live_version") is None and (may_publish or state == "draft"):
         possible.add("discard")
     if state == "killed":
         possible = {"undo"}

@@ -6,6 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from services.ingest.newsroom.api_client import ApiError
+from services.ingest.newsroom.audit_words import KINDS, action_words, kind_word
 from services.ingest.newsroom.pages import Page, screen
 from shared.translations import pgettext, translate
 
@@ -202,6 +203,9 @@ async def show_audit(page: Page) -> Response:
     return page.render(
         "audit.html",
         entries=found["entries"],
+        kinds=KINDS[page.language],
+        action=lambda one: action_words(one["action"], one["kind"], page.language),
+        kind=lambda one: kind_word(one["kind"], page.language),
         following=found["next"],
         names=sorted({one["name"] for one in people["people"]}),
     )

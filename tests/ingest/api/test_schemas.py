@@ -17,14 +17,18 @@ from services.ingest.api.schemas import (
     response_docs,
 )
 from services.ingest.articles.copies import StoredArticle
+from services.ingest.auth.callers import Caller
 
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
 URL = "https://haihau.example"
+READER = Caller("5f2c81aa", "Lan", frozenset())
 
 
 def test_article_with_etag_has_the_version(new_article: Any) -> None:
     """The ETag of an article is its version, to be sent back as If-Match; responses are never cached."""
-    response = article_with_etag(article_response(StoredArticle(new_article(version=7), None), URL, NOW), 201, x="y")
+    response = article_with_etag(
+        article_response(StoredArticle(new_article(version=7), None), READER, URL, NOW), 201, x="y"
+    )
     assert (response.status_code, response.headers["etag"], response.headers["x"]) == (201, '"7"', "y")
     assert response.headers["cache-control"] == "no-store"
     assert json.loads(response.body)["version"] == 7

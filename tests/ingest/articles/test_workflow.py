@@ -27,6 +27,7 @@ SITE = Site(
 )
 SITES = Sites({"haihau": SITE})
 EDITOR = Actor("Biên tập", "12345678")
+ALL_SCOPES = frozenset({"read", "write", "publish", "admin"}).__contains__
 
 
 def article(**fields: Any) -> Article:
@@ -69,7 +70,7 @@ def test_workflow_full_lifecycle_reaches_each_state() -> None:
     assert (again.live.state, again.live.first_published_at) == ("published", NOW)
     killed = walk(again, "archive", "kill")
     assert killed.live is not None
-    assert (killed.live.state, killed.head.state, allowed_transitions(killed)) == ("killed", "killed", [])
+    assert (killed.live.state, killed.head.state, allowed_transitions(killed, ALL_SCOPES)) == ("killed", "killed", [])
     with pytest.raises(Problem) as raised:
         edit_article(killed, {"title": "x"}, by_publisher=True, now=NOW)
     assert raised.value.status == 409
@@ -87,7 +88,8 @@ def test_workflow_any_sequence_publishes_only_approved_text(steps: list[str], by
                 approved = False
             else:
                 change = apply_transition(name, stored, SITE, NOW)
-                assert name in allowed_transitions(stored)
+                is_unoffered = name == "kill" and stored.live is None
+                assert (name in allowed_transitions(stored, ALL_SCOPES)) is not is_unoffered
         except Problem:
             continue
         approved = approved or name == "approve"
@@ -96,6 +98,18 @@ def test_workflow_any_sequence_publishes_only_approved_text(steps: list[str], by
         if change.action == "publish":
             assert approved
         stored = stored.after(change)
+
+
+def test_allowed_transitions_follow_scopes_and_history() -> None:
+    """A writer submits; a publisher withdraws what is public, and never kills what was not."""
+    draft = StoredArticle(article(), None)
+    assert allowed_transitions(draft, ALL_SCOPES) == ["submit"]
+    waiting = walk(draft, "submit")
+    assert allowed_transitions(waiting, {"read", "write"}.__contains__) == []
+    assert allowed_transitions(waiting, {"read", "write", "publish"}.__contains__) == ["approve", "refuse"]
+    public = walk(waiting, "approve", "publish")
+    assert allowed_transitions(public, ALL_SCOPES) == ["unpublish", "archive", "kill"]
+    assert allowed_transitions(public, {"read", "write"}.__contains__) == []
 
 
 def test_edit_of_published_article_keeps_published_version() -> None:

@@ -32,7 +32,7 @@ def test_other_steps_are_those_that_may_be_taken() -> None:
     """A writer discards a draft; withdrawals need the right to publish; administrators undo a killed article."""
     all_rights = {"may_write": True, "may_publish": True, "may_admin": True}
     writer = {**all_rights, "may_publish": False, "may_admin": False}
-    draft: dict[str, Any] = {"state": "draft", "steps": ["submit", "kill"], "live_version": None}
+    draft: dict[str, Any] = {"state": "draft", "steps": ["submit"], "live_version": None}
     assert [step.name for step in other_steps(draft, "submit", **writer)] == ["discard"]
     live = {
         "state": "published",

@@ -4,6 +4,7 @@ import re
 from typing import Any
 
 from tests.ingest.newsroom.conftest import Pages
+from tests.ingest.newsroom.test_article import write
 
 
 async def test_administrator_invites_changes_and_locks(visit: Any, pages: Pages) -> None:
@@ -28,6 +29,15 @@ async def test_administrator_invites_changes_and_locks(visit: Any, pages: Pages)
     assert "Đã xóa tài khoản" in shown.text
     shown = await admin.open("nguoi/nhat-ky")
     assert "Lan" in shown.text
+
+
+async def test_audit_log_names_actions_in_the_language_of_the_page(visit: Any) -> None:
+    """What was done to an article has the words of its history; other objects have their kind before their ID."""
+    admin = await visit("admin:haihau", name="Lan")
+    await write(admin, action="submit")
+    shown = await admin.open("nguoi/nhat-ky")
+    assert "gửi duyệt" in shown.text
+    assert "submit" not in shown.text
 
 
 async def test_people_are_closed_to_others(visit: Any) -> None:

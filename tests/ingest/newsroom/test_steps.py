@@ -1,5 +1,6 @@
 """Steps of the workflow that are asked for first."""
 
+import re
 from typing import Any
 
 from tests.ingest.newsroom.conftest import Pages
@@ -27,6 +28,15 @@ async def test_publisher_publishes_corrects_and_takes_down(visit: Any, pages: Pa
     for name in ("kill", "archive", "discard", "nothing", "submit"):
         shown = await editor.open(f"bai-viet/{article}/buoc/{name}")
         assert shown.status == (404 if name in ("nothing", "submit") else 200)
+
+
+async def test_draft_that_was_never_public_can_be_discarded_and_not_withdrawn(visit: Any) -> None:
+    """Nobody has seen it: there is nothing to archive or to withdraw for good."""
+    editor = await visit("publish:haihau", name="Minh")
+    article = await write(editor)
+    shown = await editor.open(f"bai-viet/{article}")
+    assert "/buoc/discard" in shown.html
+    assert not {"kill", "archive", "unpublish"} & set(re.findall(r"/buoc/(\w+)", shown.html))
 
 
 async def test_schedule_is_in_the_zone_of_the_site(visit: Any, pages: Pages) -> None:
