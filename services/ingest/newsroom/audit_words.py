@@ -52,9 +52,9 @@ def action_words(action: str, kind: str, language: str) -> str:
     """Return what an action is called; as it is, if it has no name: programs may record others."""
     renamed = {} if kind == "article" else _RENAMED[language]  # of an article: its address
     words = {**CHANGES[language], **_OTHER_ACTIONS[language], **renamed}
-    return words.get(action, action)
+    return str(words.get(action, action))
 
 
 def kind_word(kind: str, language: str) -> str:
     """Return what a kind of objects is called; as it is, if it has no name."""
-    return KINDS[language].get(kind, kind)
+    return str(KINDS[language].get(kind, kind))

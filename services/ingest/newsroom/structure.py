@@ -42,6 +42,14 @@ KINDS = (
     Kind("tac-gia", "authors", pgettext("structure", "Authors"), ("name", "role", "bio", "email", "email_is_public")),
 )
 TITLES = translate({kind.api: kind.title for kind in KINDS})
+PAGES_PATH, MENUS_PATH = "trang", "menu"
+TAB_TITLES = translate(
+    {
+        **{kind.path: kind.title for kind in KINDS},
+        PAGES_PATH: pgettext("structure", "Static pages"),
+        MENUS_PATH: pgettext("structure", "Menus"),
+    }
+)
 DONE = translate(
     {
         "saved": pgettext("done", "Saved."),
@@ -55,7 +63,7 @@ OWN_ERRORS = (403, 404, 409, 412, 422, 428)
 
 def tabs(page: Page) -> list[tuple[str, str]]:
     """Return the pages about the structure of a site: path and title."""
-    return [(kind.path, str(TITLES[page.language][kind.api])) for kind in KINDS]
+    return [(path, str(title)) for path, title in TAB_TITLES[page.language].items()]
 
 
 class KindPages:

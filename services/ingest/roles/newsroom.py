@@ -15,8 +15,10 @@ from services.ingest.newsroom import (
     live_page,
     login,
     media,
+    menus,
     people,
     review,
+    static_pages,
     steps,
     structure,
 )
@@ -42,6 +44,8 @@ def newsroom_app(newsroom: Newsroom) -> Starlette:
         *people.ROUTES,
         *front_page.ROUTES,
         *structure.ROUTES,
+        *static_pages.ROUTES,
+        *menus.ROUTES,
         *media.ROUTES,
     ]
     app = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)

@@ -1,0 +1,187 @@
+"""Static pages such as "Giới thiệu": write as Markdown, publish, take down; former addresses redirect."""
+
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from starlette.responses import Response
+
+from services.ingest.content.errors import InvalidContentError
+from services.ingest.newsroom.api_client import ApiError
+from services.ingest.newsroom.markdown import blocks_to_markdown, markdown_to_blocks
+from services.ingest.newsroom.pages import Page, screen
+from services.ingest.newsroom.structure import OWN_ERRORS, PAGES_PATH, TAB_TITLES, tabs
+from shared.site_structure import DESCRIPTION_CHARACTERS_MAX, page_path
+from shared.translations import pgettext, translate
+
+PATH = PAGES_PATH
+NEW = "moi"
+FIELDS = ("title", "slug", "description", "body")
+STATES = translate(
+    {
+        "draft": pgettext("static page", "Draft"),
+        "published": pgettext("static page", "Live"),
+        "withdrawn": pgettext("static page", "Taken down"),
+    }
+)
+DONE = translate(
+    {
+        "saved": pgettext("done", "Saved. Visitors see it once it is published."),
+        "published": pgettext("done", "Published: visitors see it within seconds."),
+        "withdrawn": pgettext("done", "Taken down: its address is not found any more, and no menu shows it."),
+    }
+)
+
+
+async def show_list(page: Page) -> Response:
+    """List the static pages by title."""
+    found = await page.api.get("/pages", site=page.site_slug)
+    return page.render(
+        "static_pages.html",
+        tabs=tabs(page),
+        title=TAB_TITLES[page.language][PATH],
+        path=PATH,
+        rows=found["pages"],
+        states=STATES[page.language],
+        may_change=page.may("publish"),
+    )
+
+
+async def show_new(page: Page) -> Response:
+    """Show an empty form."""
+    return _form_page(page, None, dict.fromkeys(FIELDS, ""))
+
+
+async def show_one(page: Page) -> Response:
+    """Show a static page in a form."""
+    stored = await _read(page)
+    return _form_page(page, stored, _form(stored), notice=DONE[page.language].get(page.query("done"), ""))
+
+
+async def _read(page: Page) -> dict[str, Any]:
+    stored: dict[str, Any] = await page.api.get(f"/pages/{page.request.path_params['id']}")
+    page.site = next((one for one in page.sites if one["slug"] == stored["site"]), page.site)
+    return stored
+
+
+def _form(stored: dict[str, Any]) -> dict[str, str]:
+    return {**{name: str(stored[name]) for name in FIELDS[:-1]}, "body": blocks_to_markdown(stored["body"])}
+
+
+def _form_page(
+    page: Page,
+    stored: dict[str, Any] | None,
+    form: dict[str, str],
+    *,
+    error: ApiError | None = None,
+    errors: dict[str, str] | None = None,
+    confirm: bool = False,
+    notice: str = "",
+) -> Response:
+    """Return the form: after a conflict with both texts, as the other person's version is the one to change now."""
+    is_conflict = error is not None and error.status == 412
+    theirs = (
+        {name: text for name, text in _form(stored).items() if text != form[name]} if stored and is_conflict else {}
+    )
+    return page.render(
+        "static_page.html",
+        error.status if error else 422 if errors else 200,
+        stored=stored,
+        form=form,
+        key=page.text("key") or str(uuid4()),
+        path=PATH,
+        list_title=TAB_TITLES[page.language][PATH],
+        states=STATES[page.language],
+        address=page_path(stored["slug"]) if stored else "",
+        former=[page_path(slug) for slug in stored["old_slugs"]] if stored else [],
+        public_path=urlsplit(stored["url"]).path if stored and stored["url"] else "",
+        description_max=DESCRIPTION_CHARACTERS_MAX,
+        may_change=page.may("publish"),
+        confirm=confirm,
+        errors=errors or (error.field_errors if error else {}),
+        problem=str(error) if error else None,
+        is_conflict=is_conflict,
+        theirs=theirs,
+        notice=notice,
+    )
+
+
+def _typed(page: Page) -> dict[str, str]:
+    lines = {name: " ".join(page.text(name).split()) for name in FIELDS[:-1]}
+    return {**lines, "body": page.text("body")}
+
+
+async def create(page: Page) -> Response:
+    """Store a new page, and publish it if its button was pressed."""
+    form = _typed(page)
+    try:
+        sent: dict[str, Any] = {**form, "slug": form["slug"] or None, "site": page.site_slug}
+        sent["body"] = markdown_to_blocks(form["body"])
+        stored = await page.api.send("POST", "/pages", sent, csrf=page.sent_csrf, key=page.text("key"))
+    except InvalidContentError as error:
+        return _form_page(page, None, form, errors={one.field: one.message for one in error.errors})
+    except ApiError as error:
+        if error.status not in OWN_ERRORS or error.code == "wrong_csrf_token":
+            raise
+        return _form_page(page, None, form, error=error)
+    page.request.path_params["id"] = stored["id"]
+    return await _publish_if_asked(page, stored)
+
+
+async def change(page: Page) -> Response:
+    """Save, publish or take down a page. Only fields that differ from the stored page are sent."""
+    form, action = _typed(page), page.text("action")
+    stored = await _read(page)
+    if action == "withdraw":
+        return await _withdraw(page, stored)
+    before = _form(stored)
+    try:
+        sent: dict[str, Any] = {name: text for name, text in form.items() if text != before[name]}
+        if "body" in sent:
+            sent["body"] = markdown_to_blocks(form["body"])
+        if sent:
+            version = page.text("version") or stored["version"]
+            path = f"/pages/{stored['id']}"
+            stored = await page.api.send("PATCH", path, sent, csrf=page.sent_csrf, version=version)
+    except InvalidContentError as error:
+        return _form_page(page, stored, form, errors={one.field: one.message for one in error.errors})
+    except ApiError as error:
+        if error.status not in OWN_ERRORS or error.code == "wrong_csrf_token":
+            raise
+        return _form_page(page, stored, form, error=error)
+    return await _publish_if_asked(page, stored)
+
+
+async def _publish_if_asked(page: Page, stored: dict[str, Any]) -> Response:
+    path = f"{PATH}/{stored['id']}"
+    if page.text("action") != "publish":
+        return page.redirect(path, done="saved")
+    try:
+        await page.api.send("POST", f"/pages/{stored['id']}/publish", csrf=page.sent_csrf, version=stored["version"])
+    except ApiError as error:
+        if error.status not in OWN_ERRORS or error.code == "wrong_csrf_token":
+            raise
+        return _form_page(page, stored, _form(stored), error=error)
+    return page.redirect(path, done="published")
+
+
+async def _withdraw(page: Page, stored: dict[str, Any]) -> Response:
+    if not page.text("confirmed"):
+        return _form_page(page, stored, _form(stored), confirm=True)
+    try:
+        path = f"/pages/{stored['id']}/unpublish"
+        await page.api.send("POST", path, csrf=page.sent_csrf, version=page.text("version") or stored["version"])
+    except ApiError as error:
+        if error.status not in OWN_ERRORS or error.code == "wrong_csrf_token":
+            raise
+        return _form_page(page, stored, _form(stored), error=error)
+    return page.redirect(f"{PATH}/{stored['id']}", done="withdrawn")
+
+
+ROUTES = [
+    screen(PATH, show_list),
+    screen(f"{PATH}/{NEW}", show_new),
+    screen(f"{PATH}/{NEW}", create, ("POST",)),
+    screen(f"{PATH}/{{id}}", show_one),
+    screen(f"{PATH}/{{id}}", change, ("POST",)),
+]
