@@ -355,7 +355,7 @@ def test_enter_while_composing_submits_nothing(chromium_tab: Tab, newsroom: News
         typist.compose("thuở")
         typist.tab.input(typist.key("Enter", "Enter", 229))
         typist.commit("thuở")
-        assert read(typist, place) == "A thuở"
+        agrees(lambda place=place: read(typist, place), "A thuở")
         assert len(typist.js(LINES)) == lines
     assert not newsroom.posts
     typist.js(TO_PLACE, PLACES["title"])

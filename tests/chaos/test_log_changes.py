@@ -16,6 +16,7 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, RecordsToDelete
 
+from shared.kafka.consumer import FETCH_WAIT_MS
 from shared.topics import PAGE_VIEWS
 from tests.chaos.cluster import PARTITIONS, Cluster, Installation, RunningCounter
 from tests.chaos.polling import becomes_true
@@ -127,7 +128,7 @@ async def test_records_deleted_under_a_frozen_counter_become_a_gap(cluster: Clus
     await send(cluster, [view(number) for number in range(60)])
     await views(here, 60)
     counter.signal(signal.SIGSTOP)
-    await asyncio.sleep(0.5)  # until the reply to its last fetch has left Kafka
+    await asyncio.sleep(FETCH_WAIT_MS / 1_000 + 0.5)  # until the reply to its last fetch has left Kafka
     await send(cluster, [view(number) for number in range(300)], partition=2)
     await delete_records(cluster, 2, 250)
     counter.signal(signal.SIGCONT)
