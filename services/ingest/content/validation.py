@@ -42,11 +42,6 @@ def check_limits(article: Article, site: Site) -> None:
     if size > ARTICLE_BYTES_MAX:
         detail = f"The article must have at most {ARTICLE_BYTES_MAX:,} bytes as JSON (got {size:,})."
         raise Problem(413, detail, limit=ARTICLE_BYTES_MAX, size=size)
-    try:
-        msgspec.json.decode(encoded, type=Article)  # what is stored must be readable, by every service
-    except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at `$.")
-        raise invalid(place.removesuffix("`") or "article", "invalid_value", reason=message) from error
     known = ", ".join(one.slug for one in site.sections)
     errors = [
         field_error(name, "unknown_section_of", section=quoted(slug), site=site.slug, sections=known)
@@ -71,6 +66,11 @@ def check_limits(article: Article, site: Site) -> None:
     errors += text_errors(msgspec.to_builtins(article))
     if errors:
         raise InvalidContentError(errors)
+    try:
+        msgspec.json.decode(encoded, type=Article)  # what is stored must be readable, by every service
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$.")
+        raise invalid(place.removesuffix("`") or "article", "invalid_value", reason=message) from error
 
 
 def text_errors(value: Any, path: str = "") -> list[FieldError]:

@@ -17,11 +17,13 @@ from xml.parsers import expat
 
 import mammoth
 import msgspec
+from lxml import etree
 from mammoth.documents import Text
 
 from services.ingest.files.archive import check_archive
 from services.ingest.files.rules import DOCX, FileError
 from services.ingest.imports.markup.legacy_fonts import to_unicode
+from services.ingest.imports.word.preparation import HIDDEN, PREFIXES, prepare
 
 MEMORY_BYTES_MAX = 1_500_000_000
 CPU_SECONDS_MAX = 60
@@ -52,6 +54,7 @@ r[style-name='Hyperlink'] =>
 r[style-name='Emphasis'] => em
 r[style-name='Strong'] => strong
 """
+_MARGINS = "margins"
 _LOST = (
     ("comment", "w:commentReference", "{count} comments were left out"),
     ("comment", "w:del", "{count} tracked deletions were left out: the text is as if they were accepted"),
@@ -63,15 +66,15 @@ _LOST = (
     ("field", "dgm:relIds", "{count} diagrams were left out; add them as pictures"),
     ("file", "w:object", "{count} embedded objects were left out"),
     ("field", "w:ffData", "{count} form fields were left out"),
+    ("field", "w:altChunk", "{count} inserted files were left out; save the document in Word again"),
+    ("field", HIDDEN, "{count} runs of hidden text were left out"),
+    ("field", _MARGINS, "the text of {count} page headers and footers was left out"),
 )
-_PREFIXES = {
-    "http://schemas.openxmlformats.org/wordprocessingml/2006/main": "w",
-    "http://purl.oclc.org/ooxml/wordprocessingml/main": "w",
-    "http://schemas.openxmlformats.org/officeDocument/2006/math": "m",
-    "http://schemas.openxmlformats.org/drawingml/2006/chart": "c",
-    "http://schemas.openxmlformats.org/drawingml/2006/diagram": "dgm",
-    "http://schemas.openxmlformats.org/markup-compatibility/2006": "mc",
-}
+_TEXT_PARTS = ("document", "footnotes", "endnotes")
+"""Root elements of the parts whose text an article gets."""
+_READ_AS_TREES = ("officeDocument", "styles", "numbering", "footnotes", "endnotes", "comments")
+"""Types of relationships to parts that the conversion reads."""
+_NO_PICTURE = "a picture was left out: it is linked or missing, not in the document"
 _STYLE = re.compile(r"^Unrecognised (paragraph|run|table) style: (.*)$")
 _NOTE = re.compile(r'<sup><a href="#(?:[a-z]*-)?(?:footnote|endnote)-[^"]*"[^>]*>(\[\d+\])</a></sup>')
 _BACK = re.compile(r'\s*<a href="#(?:[a-z]*-)?(?:footnote|endnote)-ref-[^"]*">↑</a>')
@@ -106,13 +109,13 @@ def convert(file: Path, folder: Path) -> ConvertedDocument:
     found = check_archive(file)
     if found.type != DOCX:
         raise FileError("is not a Word document (.docx)", "unsupported-type", 415)
-    elements = _check_parts(file)
-    lost = [Lost(kind, text.format(count=elements[name])) for kind, name, text in _LOST if elements[name]]
+    parts, margins = _check_parts(file)
     pictures = _Pictures(folder)
     fonts: Counter[str] = Counter()
     sys.setrecursionlimit(RECURSION_MAX)
     try:
-        with file.open("rb") as opened:
+        prepared, elements = prepare(file, folder / "prepared.docx", parts)
+        with prepared.open("rb") as opened:
             result = mammoth.convert_to_html(
                 opened,
                 style_map=_STYLES,
@@ -122,10 +125,12 @@ def convert(file: Path, folder: Path) -> ConvertedDocument:
                 convert_image=mammoth.images.img_element(pictures.keep),
                 transform_document=mammoth.transforms.run(lambda run: _in_unicode(run, fonts)),
             )
-    except (KeyError, ValueError, AttributeError, TypeError, IndexError, OSError, expat.ExpatError) as error:
+    except (LookupError, ValueError, AttributeError, TypeError, OSError, expat.ExpatError, etree.LxmlError) as error:
         raise FileError(f"is a damaged Word document: {str(error)[:100] or type(error).__name__}", "damaged") from error
     except RecursionError as error:
         raise FileError("is nested too deep", "too-large") from error
+    elements[_MARGINS] = margins
+    lost = [Lost(kind, text.format(count=elements[name])) for kind, name, text in _LOST if elements[name]]
     lost += [
         Lost("encoding", f"the text was in a font of before Unicode ({font}) and was converted; check it")
         for font in fonts
@@ -134,60 +139,69 @@ def convert(file: Path, folder: Path) -> ConvertedDocument:
     return ConvertedDocument(_plain_notes(result.value), _title(file), lost, pictures.names)
 
 
-def _check_parts(file: Path) -> Counter[str]:
-    """Check the XML of a document before it is read as a tree; return how many elements of each name its text has."""
-    counts: Counter[str] = Counter()
+def _check_parts(file: Path) -> tuple[list[str], int]:
+    """Check the XML of a document before it is read as a tree.
+
+    Returns:
+        The names of the parts with text, and the number of page headers and footers that have words.
+    """
+    texts: list[str] = []
+    margins = 0
     with zipfile.ZipFile(file) as archive:
         for entry in archive.infolist():
-            if not entry.filename.endswith((".xml", ".rels")):
+            if not entry.filename.lower().endswith((".xml", ".rels")):
                 continue
             if entry.file_size > XML_BYTES_MAX:
                 raise FileError(f"has a part of more than {XML_BYTES_MAX:,} bytes", "too-large")
-            found = _count_elements(archive.read(entry), entry.filename)
-            if entry.filename == "word/document.xml":
-                counts = found
-            elif re.match(r"word/(?:header|footer)\d*\.xml", entry.filename) and found["w:t"]:
-                counts["header"] += 1
-    return counts
+            root, has_words = _check_part(archive.read(entry), entry.filename)
+            if root in _TEXT_PARTS:
+                texts.append(entry.filename)
+            margins += root in ("hdr", "ftr") and has_words
+    return texts, margins
 
 
-def _count_elements(content: bytes, name: str) -> Counter[str]:
-    counts: Counter[str] = Counter()
+def _check_part(content: bytes, name: str) -> tuple[str, bool]:
+    """Check a part; return the name of its root, if it is of Word, and whether it shows letters."""
     depth = total = 0
-    choices = 0
+    root, is_shown, has_words = "", False, False
     parser = expat.ParserCreate(namespace_separator=" ")
 
     def start(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal depth, total, choices
+        nonlocal depth, total, root, is_shown
         depth += 1
         total += 1
         if depth > XML_DEPTH_MAX or total > XML_ELEMENTS_MAX:
             limits = f"{XML_ELEMENTS_MAX:,} elements, nested {XML_DEPTH_MAX} deep"
             raise FileError(f"must have at most {limits}, in {name[:60]}", "too-large")
         space, _, local = tag.rpartition(" ")
-        prefix = _PREFIXES.get(space, "")
-        if prefix == "mc" and local == "Fallback":
-            choices += 1
-        if prefix and not choices:  # a fallback shows the same again
-            counts[f"{prefix}:{local}"] += 1
+        is_shown = local == "t"  # and no instruction of a field, such as that of a page number
+        if depth == 1 and PREFIXES.get(space) == "w":
+            root = local
+        if local == "Relationship" and attributes.get("Type", "").endswith(_READ_AS_TREES):
+            target = attributes.get("Target", "")
+            if not target.lower().endswith(".xml"):
+                raise FileError(f"is a damaged Word document: its part {target[:60]!r} is not named .xml", "damaged")
 
-    def end(tag: str) -> None:
-        nonlocal depth, choices
+    def end(_tag: str) -> None:
+        nonlocal depth
         depth -= 1
-        if tag.endswith(" Fallback"):
-            choices = max(0, choices - 1)
+
+    def read_text(text: str) -> None:
+        nonlocal has_words
+        has_words = has_words or (is_shown and any(character.isalpha() for character in text))
 
     def refuse_document_type(*_: Any) -> None:
         raise FileError("has a document type in its XML, which Word never writes", "damaged")
 
     parser.StartElementHandler = start
     parser.EndElementHandler = end
+    parser.CharacterDataHandler = read_text
     parser.StartDoctypeDeclHandler = refuse_document_type
     try:
         parser.Parse(content, True)
     except expat.ExpatError as error:
         raise FileError(f"is a damaged Word document: {name[:60]} is not XML", "damaged") from error
-    return counts
+    return root, has_words
 
 
 class _Pictures:
@@ -205,7 +219,7 @@ class _Pictures:
             with image.open() as opened:
                 content = opened.read(IMAGE_BYTES_MAX + 1)
         except Exception:  # noqa: BLE001 - of a linked or missing picture, whatever the reason
-            return self._leave_out("a picture was left out: it is linked or missing, not in the document")
+            return self._leave_out(_NO_PICTURE)
         self._bytes += len(content)
         if len(content) > IMAGE_BYTES_MAX or self._bytes > IMAGES_BYTES_MAX or len(self.names) >= IMAGES_MAX:
             return self._leave_out("a picture was left out: the pictures are too large or too many")
@@ -239,18 +253,25 @@ def _in_unicode(run: Any, fonts: Counter[str]) -> Any:
 
 def _messages(messages: list[Any]) -> list[Lost]:
     """Return what the conversion reports, each once."""
-    found: Counter[str] = Counter()
+    found: Counter[tuple[str, str]] = Counter()
     for one in messages:
         style = _STYLE.match(one.message)
         if style:
-            found[f"the style {style[2][:100]} has no meaning here: its text is kept as ordinary text"] += 1
+            found["text", f"the style {style[2][:100]} has no meaning here: its text is kept as ordinary text"] += 1
+        elif one.message.endswith(("w:altChunk", "}oMath", "}oMathPara")):
+            continue  # counted by name
+        elif "v:imagedata" in one.message or "image file" in one.message:
+            found["image", _NO_PICTURE] += 1
         elif "unrecognised element" in one.message.lower():
-            found[f"parts of the document that articles do not have were left out: {one.message[-60:]}"] += 1
+            part = one.message[-60:]
+            found["text", f"parts of the document that articles do not have were left out: {part}"] += 1
         elif "w:sym" in one.message:
-            found["symbols of special fonts were left out"] += 1
-        elif "is unlikely to display" not in one.message and "image file" not in one.message:
-            found[one.message[:200]] += 1
-    kept = [Lost("text", f"{message} ({count} times)" if count > 1 else message) for message, count in found.items()]
+            found["text", "symbols of special fonts were left out"] += 1
+        elif "is unlikely to display" not in one.message:
+            found["text", one.message[:200]] += 1
+    kept = [
+        Lost(kind, f"{message} ({count} times)" if count > 1 else message) for (kind, message), count in found.items()
+    ]
     return kept[:MESSAGES_MAX]
 
 

@@ -53,6 +53,8 @@ def _document(given: object, place: str, name: str) -> ImportItem:
     assert isinstance(given, bytes)
     content = given
     if not content.startswith(b"PK\x03\x04"):
+        if content.startswith(b"{\\rtf"):
+            raise FormatError("is RTF; save it as .docx")
         is_old = content.startswith(b"\xd0\xcf\x11\xe0")
         raise FormatError("is no .docx; save it as .docx" if is_old else "is not a Word document (.docx)")
     if len(content) > DOCUMENT_BYTES_MAX:
@@ -65,7 +67,7 @@ def _document(given: object, place: str, name: str) -> ImportItem:
     warnings = [*lost, *of_fonts, *refused]
     body = html_to_blocks(html, "", warnings)
     if not body:
-        raise FormatError("has no text")
+        raise FormatError("; ".join(["has no text", *(one.message for one in document.lost[:3])]))
     title, lead, body = _head(body, document.title, name, warnings)
     return ImportItem(
         place=place,

@@ -136,14 +136,14 @@ HOSTILE: dict[str, tuple[bytes, str]] = {
     "macros": (docx({"word/vbaProject.bin": b"x"}), "macros"),
     "a bomb": (zipped({"word/document.xml": bytes(60_000_000)}), "packed more than"),
     "a template elsewhere": (word(p("x"), links=link("attachedTemplate", "https://attacker.example/a")), "elsewhere"),
-    "an entity": (docx({"word/document.xml": '<!DOCTYPE d [<!ENTITY a "b">]><d>&a;</d>'}), "document type"),
+    "an entity": (docx({"word/document.xml": '<!DOCTYPE d [<!ENTITY a "b">]><d>&a;</d>'}), "entities"),
     "a file of the server": (
         docx({"word/document.xml": '<!DOCTYPE d [<!ENTITY a SYSTEM "file:///etc/passwd">]><d>&a;</d>'}),
-        "document type",
+        "entities",
     ),
     "many entities": (
         docx({"word/styles.xml": '<!DOCTYPE d [<!ENTITY a "aaaa"><!ENTITY b "&a;&a;&a;">]><d>&b;</d>'}),
-        "document type",
+        "entities",
     ),
     "entities in relationships": (docx({"word/_rels/document.xml.rels": "<!DOCTYPE d><d/>"}), "document type"),
     "deep nesting": (word(nested_tables(200)), "nested"),
