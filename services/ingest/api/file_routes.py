@@ -13,6 +13,7 @@ from starlette.responses import Response, StreamingResponse
 
 from services.ingest.api.dependencies import ApiContext, ApiContextDep, ReadCaller, WriteCaller
 from services.ingest.api.schemas import FileList, json_response, response_docs
+from services.ingest.api.search_terms import SEARCH_RULES, search_query
 from services.ingest.api.uploads import FILE_NAME_CHARACTERS_MAX, clean_file_name, uploaded_file
 from services.ingest.auth.callers import ANY_SECTION, Caller
 from services.ingest.content.block_models import Line
@@ -79,13 +80,15 @@ async def upload_file(
 
 @router.get("/files", summary="List files, newest first", responses=response_docs(200, FileList, problems=(403, 404)))
 async def list_files(
+    *,
     context: ApiContextDep,
     caller: ReadCaller,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     site: SiteSlug = None,
+    q: Annotated[str | None, Query(max_length=255, description=f"words of the name{SEARCH_RULES}")] = None,
 ) -> Response:
-    """List the files of a site, or of all sites that the caller may access."""
+    """List the files of a site, or of all sites that the caller may access, and where they are used."""
     before, last = datetime(2200, 1, 1, tzinfo=UTC), ""
     if cursor is not None:
         at, _, last = cursor.partition("_")
@@ -95,8 +98,9 @@ async def list_files(
             raise invalid("cursor", "invalid_cursor") from error
         if before.tzinfo is None or not _ID.match(last):
             raise invalid("cursor", "invalid_cursor")
-    rows = await context.pool.fetch(SQL["list_files"], before, last, limit + 1, context.visible_sites(caller, site))
-    found = [file_item(row) for row in rows[:limit]]
+    sites, words = context.visible_sites(caller, site), None if q is None else search_query(q)
+    rows = await context.pool.fetch(SQL["list_files"], before, last, limit + 1, sites, words)
+    found = await with_uses(context.pool, [file_item(row) for row in rows[:limit]], caller)
     following = None
     if len(rows) > limit:
         at = found[-1].created_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -121,7 +125,7 @@ async def _file(context: ApiContext, caller: Caller, scope: str, file_id: str, s
 async def read_file(context: ApiContextDep, caller: ReadCaller, file_id: str, site: SiteSlug = None) -> Response:
     """Return a file, and the articles that offer it."""
     item = await _file(context, caller, "read", file_id, site)
-    return json_response(await with_uses(context.pool, item, caller))
+    return json_response((await with_uses(context.pool, [item], caller, limit=None))[0])
 
 
 class FilePatch(BaseModel):

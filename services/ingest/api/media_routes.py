@@ -7,19 +7,21 @@ from typing import Annotated, Any
 import obstore
 from fastapi import APIRouter, Query
 from obstore.exceptions import NotFoundError
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import Response
 
 from services.ingest.api.dependencies import ApiContext, ApiContextDep, ReadCaller, WriteCaller
 from services.ingest.api.schemas import MediaList, json_response, response_docs
+from services.ingest.api.search_terms import SEARCH_RULES, search_query
 from services.ingest.api.uploads import FILE_NAME_CHARACTERS_MAX, clean_file_name, uploaded_file
 from services.ingest.auth.callers import ANY_SECTION, Caller
-from services.ingest.content.block_models import FocusIn
+from services.ingest.content.block_models import CREDIT_CHARACTERS_MAX, FocusIn, Line
 from services.ingest.content.errors import invalid
 from services.ingest.media.library import (
     UPLOAD_BYTES_MAX,
     MediaItem,
+    describe_image,
     media_item,
     receive_upload,
     store_image,
@@ -27,8 +29,9 @@ from services.ingest.media.library import (
     with_crops,
 )
 from services.ingest.media.recrop import set_focus
+from services.ingest.media.uses import MediaWithUses, with_media_uses
 from services.ingest.queries import SQL
-from shared.articles import Focus
+from shared.articles import ALT_CHARACTERS_MAX, CAPTION_CHARACTERS_MAX, Focus
 from shared.http.problems import Problem
 from shared.object_store import ORIGINALS, STORE_ERRORS
 
@@ -85,13 +88,17 @@ async def upload_image(  # noqa: PLR0917 - the query parameters
 
 @router.get("/media", summary="List images, newest first", responses=response_docs(200, MediaList, problems=(403, 404)))
 async def list_media(
+    *,
     context: ApiContextDep,
     caller: ReadCaller,
     cursor: Annotated[str | None, Query(max_length=200)] = None,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     site: SiteSlug = None,
+    q: Annotated[
+        str | None, Query(max_length=255, description=f"words of file name, alt, caption and credit{SEARCH_RULES}")
+    ] = None,
 ) -> Response:
-    """List the images of a site, or of all sites that the token may access."""
+    """List the images of a site, or of all sites that the token may access, and where they are used."""
     before, last, last_site = datetime(2200, 1, 1, tzinfo=UTC), "", ""
     if cursor is not None:
         at, _, rest = cursor.partition("_")
@@ -103,8 +110,10 @@ async def list_media(
         if before.tzinfo is None or not _ID.match(last) or "\0" in last_site:
             raise invalid("cursor", "invalid_cursor")
     sites = context.visible_sites(caller, site)
-    rows = await context.pool.fetch(SQL["list_media"], before, last, last_site, limit + 1, sites)
-    found = await with_crops(context.pool, [media_item(row) for row in rows[:limit]])
+    words = None if q is None else search_query(q)
+    rows = await context.pool.fetch(SQL["list_media"], before, last, last_site, limit + 1, sites, words)
+    shown = await with_crops(context.pool, [media_item(row) for row in rows[:limit]])
+    found = await with_media_uses(context.pool, shown, caller)
     following = None
     if len(rows) > limit:
         at = found[-1].created_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -115,11 +124,12 @@ async def list_media(
 @router.get(
     "/media/{medium}",
     summary="Read an image's data",
-    responses=response_docs(200, MediaItem, problems=(403, 404)),
+    responses=response_docs(200, MediaWithUses, problems=(403, 404)),
 )
 async def read_image(context: ApiContextDep, caller: ReadCaller, medium: str, site: SiteSlug = None) -> Response:
-    """Return an image with its renditions and crops."""
-    return json_response(await _media_item(context, caller, "read", medium, site))
+    """Return an image with its renditions and crops, and where it is used."""
+    item = await _media_item(context, caller, "read", medium, site)
+    return json_response((await with_media_uses(context.pool, [item], caller))[0])
 
 
 async def _media_item(context: ApiContext, caller: Caller, scope: str, medium: str, site: str | None) -> MediaItem:
@@ -141,25 +151,34 @@ class MediaPatch(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"focus": {"x": 0.3, "y": 0.4}}]})
 
-    focus: FocusIn | None
+    focus: FocusIn | None = None
+    alt: Annotated[Line, Field(max_length=ALT_CHARACTERS_MAX)] | None = None
+    caption: Annotated[Line, Field(max_length=CAPTION_CHARACTERS_MAX)] | None = None
+    credit: Annotated[Line, Field(max_length=CREDIT_CHARACTERS_MAX)] | None = None
 
 
 @router.patch(
-    "/media/{medium}", summary="Set the focus point", responses=response_docs(200, MediaItem, problems=(403, 404))
+    "/media/{medium}",
+    summary="Set the focus point and the texts",
+    responses=response_docs(200, MediaItem, problems=(403, 404)),
 )
-async def set_image_focus(
+async def change_image(
     context: ApiContextDep, caller: WriteCaller, medium: str, sent: MediaPatch, site: SiteSlug = None
 ) -> Response:
     """Set the point that crops keep; null removes it. The articles that show the image get the new crops.
 
     Live articles get them if the caller has the scope `publish`. An article with a focus point of its own keeps it.
+    `alt`, `caption` and `credit` are for articles that use the image from now on; "" removes one.
     """
     item = await _media_item(context, caller, "write", medium, site)
-    focus = Focus(sent.focus.x, sent.focus.y) if sent.focus else None
-    may_publish = caller.allows("publish", item.site)
-    return json_response(
-        await set_focus(context.pool, context.media, item, focus, caller.actor, may_publish=may_publish)
-    )
+    given = sent.model_dump(include={"alt", "caption", "credit"}, exclude_none=True)
+    if given:
+        item = await describe_image(context.pool, item, given, caller.actor)
+    if "focus" in sent.model_fields_set:
+        focus = Focus(sent.focus.x, sent.focus.y) if sent.focus else None
+        may_publish = caller.allows("publish", item.site)
+        item = await set_focus(context.pool, context.media, item, focus, caller.actor, may_publish=may_publish)
+    return json_response(item)
 
 
 @router.get(

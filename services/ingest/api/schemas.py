@@ -24,6 +24,7 @@ from services.ingest.content.errors import FieldError
 from services.ingest.files.library import FileItem, FileWithUses
 from services.ingest.imports.pipeline import ImportResult
 from services.ingest.media.library import MediaItem
+from services.ingest.media.uses import MediaWithUses
 from shared.articles import Article, Author, DatePrecision, Figure, Kind, State
 from shared.http.negotiation import etag_matches
 
@@ -258,14 +259,14 @@ class AuditPage(msgspec.Struct):
 class MediaList(msgspec.Struct):
     """A page of images, newest first."""
 
-    media: list[MediaItem]
+    media: list[MediaWithUses]
     next: str | None
 
 
 class FileList(msgspec.Struct):
     """A page of files, newest first."""
 
-    files: list[FileItem]
+    files: list[FileWithUses]
     next: str | None
 
 
@@ -313,6 +314,7 @@ _TYPES = (
     AuditPage,
     PublicationStatus,
     MediaItem,
+    MediaWithUses,
     MediaList,
     FileItem,
     FileWithUses,

@@ -6,6 +6,11 @@ from shared.text import fold_diacritics
 
 WORD_CHARACTERS_MAX = 60
 """As the function ingest.article_words cuts the words that it indexes."""
+SEARCH_RULES = (
+    ", with or without diacritics; the last one may be the beginning of a word; words between quotation marks follow "
+    'each other: `"chợ phiên" hải`'
+)
+"""How a search is written, for the documentation of the API."""
 _PHRASE = re.compile(r'[“”„«»"]')
 _WORD = re.compile(r"[^\W_]+")
 

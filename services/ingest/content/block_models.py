@@ -24,6 +24,7 @@ from shared.articles import (
 from shared.old_urls import OldUrlError, old_address
 
 NOTE_CHARACTERS_MAX = 500
+CREDIT_CHARACTERS_MAX = 200
 SLUG_PATTERN = "^[a-z0-9]+(-[a-z0-9]+)*$"
 EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
 LATEST = datetime(2200, 1, 1, tzinfo=UTC)
@@ -165,7 +166,7 @@ class FigureIn(Input):
     type: Literal["figure"] = "figure"
     caption: Annotated[Line, Field(max_length=CAPTION_CHARACTERS_MAX)] = ""
     image: ImageIn | None = None
-    credit: Annotated[Line, Field(min_length=1, max_length=200)] | None = None
+    credit: Annotated[Line, Field(min_length=1, max_length=CREDIT_CHARACTERS_MAX)] | None = None
 
 
 class ParagraphIn(Input):

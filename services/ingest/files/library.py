@@ -10,43 +10,22 @@ import asyncpg
 import msgspec
 import obstore
 
-from services.ingest.articles.store import read_article
 from services.ingest.auth.actors import Actor
 from services.ingest.auth.audit import record
 from services.ingest.auth.callers import Caller
 from services.ingest.files.inspection import InspectedFile, RejectedFile
-from services.ingest.files.references import display_name, file_url, used_files
+from services.ingest.files.references import display_name, file_url
 from services.ingest.media.library import MediaStore, UploadedFile, put_file, run_decoder
+from services.ingest.media.uses import USES_MAX, ArticleUse, PageUse, article_uses, page_uses
 from services.ingest.metrics import FILE_UPLOADS
-from services.ingest.queries import SQL, STRUCTURE_SQL
-from shared.articles import File, State
+from services.ingest.queries import SQL
+from shared.articles import File
 from shared.http.problems import Problem
 from shared.logs import log
 from shared.object_store import FILES, STORE_ERRORS
-from shared.postgres import Connection
 
 FILE_BYTES_MAX = 50 * 1024 * 1024
 """Unless the settings have another limit."""
-
-
-class FileUse(msgspec.Struct, frozen=True):
-    """An article that offers a file."""
-
-    id: str
-    number: int
-    title: str
-    state: State
-    is_live: bool
-    """Visitors can download the file from its page."""
-
-
-class PageUse(msgspec.Struct, frozen=True):
-    """A static page that offers a file in its working or its public copy."""
-
-    page: str
-    title: str
-    is_live: bool
-    """Visitors can download the file from it."""
 
 
 class FileItem(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,8 +48,8 @@ class FileItem(msgspec.Struct, frozen=True, kw_only=True):
 class FileWithUses(FileItem, frozen=True, kw_only=True):
     """A file, and the articles that offer it in their working or their published version."""
 
-    used_in: list[FileUse]
-    """Those that the caller may read."""
+    used_in: list[ArticleUse]
+    """Those that the caller may read; of each file of a list the newest ones."""
     pages: list[PageUse]
     """Static pages that offer it."""
     is_used: bool
@@ -160,32 +139,24 @@ async def stored_file(pool: asyncpg.Pool, file_id: str, sites: Sequence[str] | N
     return None if row is None else file_item(row)
 
 
-async def file_uses(connection: Connection, item: FileItem) -> list[tuple[FileUse, str]]:
-    """Return the articles that offer a file in their working or published version, each with its section."""
-    found = []
-    for row in await connection.fetch(SQL["articles_with_media"], item.site, item.id):
-        stored = await read_article(connection, row["id"])
-        if stored is None:  # discarded meanwhile
-            continue
-        head, live = stored.head, stored.live
-        is_live = live is not None and live.state == "published" and item.id in used_files([live])
-        found.append((FileUse(head.id, head.number, head.title, head.state, is_live), head.section))
-    return found
-
-
-async def page_uses(connection: Connection, item: FileItem) -> list[PageUse]:
-    """Return the static pages that offer a file in their working or their public copy."""
-    rows = await connection.fetch(STRUCTURE_SQL["static_pages_with_media"], item.site, item.id)
-    return [PageUse(row["id"], row["title"], row["is_live"]) for row in rows]
-
-
-async def with_uses(pool: asyncpg.Pool, item: FileItem, caller: Caller) -> FileWithUses:
-    """Return a file with the static pages that offer it, and the articles that do and that the caller may read."""
+async def with_uses(
+    pool: asyncpg.Pool, items: Sequence[FileItem], caller: Caller, limit: int | None = USES_MAX
+) -> list[FileWithUses]:
+    """Return files with the static pages and the newest articles that offer them and that the caller may read."""
+    keys = [(item.site, item.id) for item in items]
     async with pool.acquire() as connection:
-        uses, pages = await file_uses(connection, item), await page_uses(connection, item)
-    readable = [use for use, section in uses if caller.allows("read", item.site, section)]
-    fields = {name: getattr(item, name) for name in FileItem.__struct_fields__}
-    return FileWithUses(**fields, used_in=readable, pages=pages, is_used=bool(uses or pages))
+        readable = await article_uses(connection, keys, caller.places_with("read"), limit)
+        any_uses = await article_uses(connection, keys, limit=1)
+        pages = await page_uses(connection, keys)
+    return [
+        FileWithUses(
+            **{name: getattr(item, name) for name in FileItem.__struct_fields__},
+            used_in=readable.get(key, []),
+            pages=pages.get(key, []),
+            is_used=key in any_uses or key in pages,
+        )
+        for item, key in zip(items, keys, strict=True)
+    ]
 
 
 async def rename_file(pool: asyncpg.Pool, item: FileItem, name: str, actor: Actor) -> FileItem:
@@ -209,9 +180,11 @@ async def delete_file(pool: asyncpg.Pool, media: MediaStore, item: FileItem, cal
     async with pool.acquire() as connection, connection.transaction():
         if await connection.fetchrow(SQL["lock_file"], item.id) is None:
             raise Problem(404, "Not found.")
-        uses, pages = await file_uses(connection, item), await page_uses(connection, item)
+        key = (item.site, item.id)
+        uses = (await article_uses(connection, [key])).get(key, [])
+        pages = (await page_uses(connection, [key])).get(key, [])
         if uses or pages:
-            readable = [use for use, section in uses if caller.allows("read", item.site, section)]
+            readable = (await article_uses(connection, [key], caller.places_with("read"))).get(key, [])
             detail = (
                 f"{len(uses)} article(s) and {len(pages)} static page(s) offer the file; remove it from them first."
             )

@@ -1,7 +1,5 @@
 """The images and files of articles: what a block says about one is what the site's libraries say."""
 
-from collections.abc import Sequence
-
 import asyncpg
 import msgspec
 from slugify import slugify
@@ -88,8 +86,3 @@ def file_id_of(block: File) -> str:
 def _as_stored(block: File, row: asyncpg.Record) -> File:
     kind, name = row["type"], block.name or row["name"]
     return File(file_url(row["id"], row["name"], kind), name, row["id"], row["bytes"], kind)
-
-
-def used_files(bodies: Sequence[Article]) -> set[str]:
-    """Return the ids of the files of versions of articles."""
-    return {found for one in bodies for block in one.body if isinstance(block, File) and (found := file_id_of(block))}

@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,6 +17,7 @@ import obstore
 from obstore.store import ObjectStore
 
 from services.ingest.auth.actors import Actor
+from services.ingest.auth.audit import record
 from services.ingest.content.errors import InvalidContentError, field_error
 from services.ingest.media.renditions import RejectedImage, RenditionFile, RenditionSet
 from services.ingest.metrics import MEDIA_SECONDS, MEDIA_UPLOADS
@@ -47,7 +48,7 @@ class UploadedFile:
 
 
 class MediaItem(msgspec.Struct, frozen=True, kw_only=True):
-    """An image of a site. `image` can be used in the site's articles as it is, except for the missing `alt`."""
+    """An image of a site. `image` can be used in the site's articles as it is."""
 
     site: str
     """"": it was uploaded before images had sites; only tokens without a list of sites see it."""
@@ -60,6 +61,10 @@ class MediaItem(msgspec.Struct, frozen=True, kw_only=True):
     image: Image
     who: str
     created_at: datetime
+    alt: str = ""
+    """What it shows; `image` has it too. Articles that use the image from now on begin with it."""
+    caption: str = ""
+    credit: str = ""
     crops: list[Crop] = []
     """Around its focus point, or around its centre; empty for an image of before crops were made."""
 
@@ -281,10 +286,30 @@ def media_item(row: asyncpg.Record) -> MediaItem:
         bytes=row["bytes"],
         width=row["width"],
         height=row["height"],
-        image=Image(widest.url, "", widest.width, widest.height, row["id"], others, focus, renditions[0].bytes),
+        image=Image(widest.url, row["alt"], widest.width, widest.height, row["id"], others, focus, renditions[0].bytes),
         who=row["who"],
         created_at=row["created_at"],
+        alt=row["alt"],
+        caption=row["caption"],
+        credit=row["credit"],
     )
+
+
+async def describe_image(pool: asyncpg.Pool, item: MediaItem, texts: Mapping[str, str], actor: Actor) -> MediaItem:
+    """Change what an image shows, its caption or its credit, for articles that use it from now on.
+
+    Args:
+        pool: With the role of the service.
+        item: The image.
+        texts: New texts, by the names `alt`, `caption` and `credit`.
+        actor: Who changes them.
+    """
+    async with pool.acquire() as connection, connection.transaction():
+        values = [texts.get(name) for name in ("alt", "caption", "credit")]
+        row = await connection.fetchrow(SQL["describe_media"], item.site, item.id, *values)
+        assert row is not None, "media are never deleted"
+        await record(connection, actor, "edit", kind="image", id=item.id, site=item.site, details=texts)
+    return (await with_crops(pool, [media_item(row)]))[0]
 
 
 def _figures(article: Article) -> Iterator[tuple[str, Figure]]:

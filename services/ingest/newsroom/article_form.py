@@ -9,7 +9,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.ingest.content.errors import invalid
-from services.ingest.newsroom.markdown import blocks_to_markdown, markdown_to_blocks
+from services.ingest.newsroom.markdown import api_blocks, blocks_to_markdown
 from services.ingest.newsroom.times import api_value, form_value
 
 Form = dict[str, Any]
@@ -91,7 +91,7 @@ def _time(form: Form, name: str, zone: ZoneInfo) -> str | None:
 
 
 def _body(form: Form, name: str, zone: ZoneInfo) -> list[dict[str, Any]]:
-    return markdown_to_blocks(form[name])
+    return api_blocks(form[name])
 
 
 def _choices(form: Form, name: str, zone: ZoneInfo) -> list[str]:
@@ -130,7 +130,7 @@ def _switch(form: Form, name: str, zone: ZoneInfo) -> bool:
 def _image(form: Form, name: str, zone: ZoneInfo) -> dict[str, Any] | None:
     if not form[name]:
         return None
-    blocks = markdown_to_blocks(form[name])
+    blocks = api_blocks(form[name])
     if len(blocks) != 1 or blocks[0]["type"] != "figure":
         raise invalid(name, "not_one_picture")
     return blocks[0]

@@ -71,6 +71,20 @@ def markdown_to_blocks(text: str) -> list[dict[str, Any]]:
     return found
 
 
+def api_blocks(text: str) -> list[dict[str, Any]]:
+    """Return the blocks of Markdown for a request: what is in a library has no address, which the API fills in.
+
+    Raises:
+        InvalidContentError: like `markdown_to_blocks`.
+    """
+    blocks = markdown_to_blocks(text)
+    for block in blocks:
+        part = block.get("image") or block
+        if part.get("media") and not part.get("url"):
+            part.pop("url", None)
+    return blocks
+
+
 def sent_blocks(body: Sequence[Any]) -> list[dict[str, Any]]:
     """Return the blocks of an article without what the API fills in, to compare them with those of a form."""
     blocks: list[Block] = msgspec.convert(list(body), list[Block])

@@ -1,4 +1,4 @@
-"""Pictures and documents: upload several, look for one, set the focus of a picture, see where a document is used."""
+"""Pictures and documents: upload several, search, set focus and texts of a picture, see where one is used."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
 from services.ingest.newsroom.api_client import ApiError
+from services.ingest.newsroom.article_state import STATES
 from services.ingest.newsroom.markdown import blocks_to_markdown
 from services.ingest.newsroom.pages import Page, screen
 from shared.translations import LANGUAGES, ngettext, pgettext, translate
@@ -16,6 +17,7 @@ STORED = ngettext("{count} file was stored.", "{count} files were stored.")
 DONE = translate(
     {
         "focus": pgettext("done", "The focus is set; articles get the new crops."),
+        "described": pgettext("done", "Saved, for articles that use the picture from now on."),
         "renamed": pgettext("done", "Renamed, for articles that are saved from now on."),
         "removed": pgettext("done", "Removed."),
     }
@@ -52,7 +54,9 @@ async def _media_page(page: Page, status: int = 200, **values: Any) -> Response:
 
 def _markdown(item: dict[str, Any]) -> str:
     """Return what is written into an article to show a picture or to offer a document."""
-    block = item.get("block") or {"type": "figure", "caption": "", "image": {**item["image"], "alt": ""}}
+    block = item.get("block")
+    if block is None:
+        block = {"type": "figure", "caption": item["caption"], "credit": item["credit"] or None, "image": item["image"]}
     return blocks_to_markdown([block])
 
 
@@ -104,6 +108,7 @@ async def _one_page(page: Page, error: ApiError | None = None) -> Response:
         200 if error is None else error.status,
         item=item,
         is_files=is_files,
+        states=STATES[page.language],
         markdown=_markdown(item),
         may_write=page.may("write", "*"),
         errors={} if error is None else error.field_errors,
@@ -113,7 +118,7 @@ async def _one_page(page: Page, error: ApiError | None = None) -> Response:
 
 
 async def change(page: Page) -> Response:
-    """Set the focus of a picture; rename or remove a document."""
+    """Set the focus or the texts of a picture; rename or remove a document."""
     action, more = page.text("action"), {"kind": "files"} if _is_files(page) else {}
     try:
         if action == "remove" and more:
@@ -123,6 +128,10 @@ async def change(page: Page) -> Response:
             sent: dict[str, Any] = {"name": page.text("name")}
             await page.api.send("PATCH", f"/files/{_id(page)}", sent, csrf=page.sent_csrf, site=page.site_slug)
             return page.redirect(f"{PATH}/{_id(page)}", done="renamed", **more)
+        if action == "describe":
+            sent = {name: page.text(name) for name in ("alt", "caption", "credit")}
+            await page.api.send("PATCH", f"/media/{_id(page)}", sent, csrf=page.sent_csrf, site=page.site_slug)
+            return page.redirect(f"{PATH}/{_id(page)}", done="described")
         focus = {"x": _fraction(page.text("x")), "y": _fraction(page.text("y"))}
         sent = {"focus": None if action == "centre" else focus}
         await page.api.send("PATCH", f"/media/{_id(page)}", sent, csrf=page.sent_csrf, site=page.site_slug)

@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from services.ingest.content.errors import InvalidContentError
 from services.ingest.newsroom.api_client import ApiError
-from services.ingest.newsroom.markdown import blocks_to_markdown, markdown_to_blocks
+from services.ingest.newsroom.markdown import api_blocks, blocks_to_markdown
 from services.ingest.newsroom.pages import Page, screen
 from services.ingest.newsroom.structure import OWN_ERRORS, PAGES_PATH, TAB_TITLES, tabs
 from shared.site_structure import DESCRIPTION_CHARACTERS_MAX, page_path
@@ -116,7 +116,7 @@ async def create(page: Page) -> Response:
     form = _typed(page)
     try:
         sent: dict[str, Any] = {**form, "slug": form["slug"] or None, "site": page.site_slug}
-        sent["body"] = markdown_to_blocks(form["body"])
+        sent["body"] = api_blocks(form["body"])
         stored = await page.api.send("POST", "/pages", sent, csrf=page.sent_csrf, key=page.text("key"))
     except InvalidContentError as error:
         return _form_page(page, None, form, errors={one.field: one.message for one in error.errors})
@@ -138,7 +138,7 @@ async def change(page: Page) -> Response:
     try:
         sent: dict[str, Any] = {name: text for name, text in form.items() if text != before[name]}
         if "body" in sent:
-            sent["body"] = markdown_to_blocks(form["body"])
+            sent["body"] = api_blocks(form["body"])
         if sent:
             version = page.text("version") or stored["version"]
             path = f"/pages/{stored['id']}"

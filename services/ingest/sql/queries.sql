@@ -361,19 +361,26 @@ ON CONFLICT DO NOTHING
 
 -- name: media_items
 -- An image on the given sites, all if null. The same file may be on several.
-SELECT site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at
+SELECT site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at, alt, caption, credit
 FROM ingest.media WHERE id = $1 AND ($2::text[] IS NULL OR site = ANY ($2))
 ORDER BY created_at, site
 
 -- name: list_media
-SELECT site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at
+SELECT site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at, alt, caption, credit
 FROM ingest.media
 WHERE (created_at, id, site) < ($1, $2, $3) AND ($5::text[] IS NULL OR site = ANY ($5))
+    AND ($6::text IS NULL OR words @@ $6::text::tsquery)
 ORDER BY created_at DESC, id DESC, site DESC LIMIT $4
 
 -- name: set_focus
 UPDATE ingest.media SET focus_x = $3, focus_y = $4 WHERE site = $1 AND id = $2
-RETURNING site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at
+RETURNING site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at, alt, caption, credit
+
+-- name: describe_media
+-- A text that is null stays.
+UPDATE ingest.media SET alt = coalesce($3, alt), caption = coalesce($4, caption), credit = coalesce($5, credit)
+WHERE site = $1 AND id = $2
+RETURNING site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at, alt, caption, credit
 
 -- name: insert_crops
 -- The same image and focus point always has the same crops.
@@ -397,19 +404,35 @@ WHERE site = $1
     AND (ingest.media_of(content) ? $2 OR ingest.media_of(live) ? $2 OR ingest.media_of(scheduled) ? $2)
 ORDER BY number
 
+-- name: article_uses_of_media
+-- Articles of which any copy refers to one of some images and files. $3: as $14 of article_filters. $4: of each image or file.
+-- Ordered by an expression, as the planner would read all articles by number to find the newest few.
+SELECT wanted.site, wanted.media, found.*
+FROM unnest($1::text[], $2::text[]) AS wanted (site, media)
+CROSS JOIN LATERAL (
+    SELECT id, number, title, state,
+        coalesce(live ->> 'state' = 'published' AND ingest.media_of(live) ? wanted.media, false) AS is_live
+    FROM ingest.articles
+    WHERE site = wanted.site AND discarded_at IS NULL
+        AND (ingest.media_of(content) ? wanted.media OR ingest.media_of(live) ? wanted.media
+            OR ingest.media_of(scheduled) ? wanted.media)
+        AND ($3::text[] IS NULL OR site || '/*' = ANY ($3) OR site || '/' || (content ->> 'section') = ANY ($3))
+    ORDER BY number + 0 DESC LIMIT $4
+) AS found
+
 -- name: count_media
 SELECT count(*) FROM ingest.media WHERE $1::text[] IS NULL OR site = ANY ($1)
 
 -- name: media_by_id
 -- Images of some sites, in the order of their IDs.
-SELECT site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at
+SELECT site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at, alt, caption, credit
 FROM ingest.media
 WHERE (id, site) > ($1, $2) AND ($3::text[] IS NULL OR site = ANY ($3))
 ORDER BY id, site LIMIT 100
 
 -- name: find_media
 -- Images of a site, by id, or by the name of any rendition.
-SELECT site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at, rendition_names
+SELECT site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at, alt, caption, credit, rendition_names
 FROM ingest.media WHERE site = $3 AND (id = ANY ($1::text[]) OR rendition_names && $2::text[])
 
 -- name: file_of_checksum
@@ -430,6 +453,7 @@ FROM ingest.files WHERE id = $1 AND ($2::text[] IS NULL OR site = ANY ($2))
 SELECT site, id, type, name, bytes, warnings, who, created_at
 FROM ingest.files
 WHERE (created_at, id) < ($1, $2) AND ($4::text[] IS NULL OR site = ANY ($4))
+    AND ($5::text IS NULL OR words @@ $5::text::tsquery)
 ORDER BY created_at DESC, id DESC LIMIT $3
 
 -- name: rename_file

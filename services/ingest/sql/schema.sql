@@ -36,6 +36,13 @@ LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
 $$;
 COMMENT ON FUNCTION ingest.folded IS 'A text in lower case and without diacritics, whatever its Unicode normal form is.';
 
+CREATE FUNCTION ingest.words_of(text text) RETURNS tsvector
+LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
+    SELECT coalesce(string_agg(left(word, 60) || ':' || position, ' ') FILTER (WHERE word NOT IN ('', 'ªª')), '')::tsvector
+    FROM regexp_split_to_table(ingest.folded(text), '[^[:alnum:]]+') WITH ORDINALITY AS split (word, position)
+$$;
+COMMENT ON FUNCTION ingest.words_of IS 'The words of a text, without diacritics, at their places; ªª is between pieces of which no phrase goes across.';
+
 -- ªª is between two pieces of text, so that no phrase is found across them.
 CREATE FUNCTION ingest.article_words(article jsonb) RETURNS tsvector
 LANGUAGE sql IMMUTABLE PARALLEL SAFE AS $$
@@ -311,6 +318,12 @@ CREATE TABLE ingest.media (
     token text,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     site text NOT NULL,
+    alt text NOT NULL DEFAULT '',
+    caption text NOT NULL DEFAULT '',
+    credit text NOT NULL DEFAULT '',
+    words tsvector GENERATED ALWAYS AS (
+        ingest.words_of(file_name || ' ªª ' || alt || ' ªª ' || caption || ' ªª ' || credit)
+    ) STORED,
     PRIMARY KEY (site, id),
     CHECK ((focus_x IS NULL) = (focus_y IS NULL))
 );
@@ -321,6 +334,9 @@ COMMENT ON COLUMN ingest.media.width IS 'In pixels, after applying the EXIF orie
 COMMENT ON COLUMN ingest.media.renditions IS 'The public renditions, widest JPEG first: name, width, height, type.';
 COMMENT ON COLUMN ingest.media.rendition_names IS 'Names of all renditions, to find the image of a URL.';
 CREATE INDEX media_rendition_names ON ingest.media USING gin (rendition_names);
+COMMENT ON COLUMN ingest.media.alt IS 'What it shows, for the articles that will use it; caption and credit likewise.';
+COMMENT ON COLUMN ingest.media.words IS 'The words of file name, alt, caption and credit, for the search of lists.';
+CREATE INDEX media_words ON ingest.media USING gin (words);
 CREATE INDEX media_newest ON ingest.media (created_at, id, site);
 
 GRANT SELECT, INSERT, UPDATE ON ingest.media TO presstally_ingest;
@@ -602,12 +618,15 @@ CREATE TABLE ingest.files (
     who text NOT NULL,
     actor_id text,
     created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    words tsvector GENERATED ALWAYS AS (ingest.words_of(name)) STORED,
     UNIQUE (site, checksum)
 );
 COMMENT ON TABLE ingest.files IS 'Documents of sites. A row is written after its file is in the media store.';
 COMMENT ON COLUMN ingest.files.id IS 'Random, so that nobody can find a file by its content.';
 COMMENT ON COLUMN ingest.files.checksum IS 'SHA-256: the same bytes are one file of a site.';
 COMMENT ON COLUMN ingest.files.warnings IS 'What its check found that does not prevent it.';
+COMMENT ON COLUMN ingest.files.words IS 'The words of its name, for the search of lists.';
+CREATE INDEX files_words ON ingest.files USING gin (words);
 CREATE INDEX files_newest ON ingest.files (created_at, id);
 GRANT SELECT, INSERT, UPDATE, DELETE ON ingest.files TO presstally_ingest;
 

@@ -69,14 +69,15 @@ SELECT id FROM ingest.static_pages
 WHERE site = $1 AND id <> $3 AND (slug = $2 OR (live ->> 'slug' = $2 AND live ->> 'state' = 'published'))
 LIMIT 1
 
--- name: static_pages_with_media
--- Static pages of which the working or the public copy refers to an image or file.
-SELECT id, content ->> 'title' AS title,
-    coalesce(live ->> 'state' = 'published' AND ingest.media_of(live) ? $2, false) AS is_live
-FROM ingest.static_pages
-WHERE site = $1
-    AND (ingest.media_of(content) ? $2 OR (live ->> 'state' = 'published' AND ingest.media_of(live) ? $2))
-ORDER BY title, id
+-- name: page_uses_of_media
+-- Static pages of which the working or the public copy refers to one of some images and files.
+SELECT wanted.site, wanted.media, p.id, p.content ->> 'title' AS title,
+    coalesce(p.live ->> 'state' = 'published' AND ingest.media_of(p.live) ? wanted.media, false) AS is_live
+FROM unnest($1::text[], $2::text[]) AS wanted (site, media)
+JOIN ingest.static_pages p ON p.site = wanted.site
+    AND (ingest.media_of(p.content) ? wanted.media
+        OR (p.live ->> 'state' = 'published' AND ingest.media_of(p.live) ? wanted.media))
+ORDER BY title, p.id
 
 -- name: count_static_pages
 SELECT count(*) FROM ingest.static_pages WHERE site = $1

@@ -94,6 +94,8 @@ async def test_list_is_paged_and_knows_its_uses(api: Any) -> None:
     found = (await api.call("GET", f"/files/{items[0]['id']}", scope="read")).json()
     use = {"id": article["id"], "number": article["number"], "title": "Có tệp", "state": "draft", "is_live": False}
     assert (found["used_in"], found["is_used"]) == ([use], True)
+    listed = (await api.call("GET", "/files?q=0", scope="read")).json()["files"]
+    assert [(one["name"], one["used_in"], one["is_used"]) for one in listed] == [("0.docx", [use], True)]
     await api.call("POST", f"/articles/{article['id']}/publish", {"version": 1}, "admin")
     found = (await api.call("GET", f"/files/{items[0]['id']}", scope="read")).json()
     assert found["used_in"] == [{**use, "state": "published", "is_live": True}]

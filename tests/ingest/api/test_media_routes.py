@@ -1,7 +1,9 @@
 """Upload, list, focus and original of images, in this process."""
 
 import io
+import unicodedata
 from typing import Any
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -87,3 +89,41 @@ async def test_original_is_a_private_download_of_the_same_bytes(api: Any) -> Non
     assert response.headers["cache-control"] == "private, no-store"
     assert "sandbox" in response.headers["content-security-policy"]
     assert (await api.call("GET", f"/media/{item['id']}/original", scope="read")).status == 403
+
+
+async def test_image_texts_are_searched_with_and_without_diacritics(api: Any) -> None:
+    """File name, alt, caption and credit; a decomposed search finds composed words, and no word finds nothing."""
+    found = (await upload(api, png(1), "?file_name=DSC_0042.png")).json()
+    await upload(api, png(2), "?file_name=khac.png")
+    texts = {"alt": "Chợ phiên", "caption": "Đường Cồn", "credit": "Trần Nam"}
+    changed = (await api.call("PATCH", f"/media/{found['id']}", texts)).json()
+    assert {name: changed[name] for name in texts} == texts
+    assert changed["image"]["alt"] == "Chợ phiên"
+    for words in ("chợ", "cho phien", unicodedata.normalize("NFD", "Đường cồn"), "tran na", "dsc 0042", '"cho phien"'):
+        listed = (await api.call("GET", f"/media?q={quote(words)}", scope="read")).json()["media"]
+        assert [one["id"] for one in listed] == [found["id"]], words
+    for words in ("", "!", "đám cưới", '"phien duong"'):
+        assert (await api.call("GET", f"/media?q={quote(words)}", scope="read")).json()["media"] == []
+    for sent in ({"alt": "x" * 301}, {"caption": "a\u0000b"}, {"credit": 5}, {"name": "x"}):
+        assert (await api.call("PATCH", f"/media/{found['id']}", sent)).status == 422
+    kept = (await api.call("PATCH", f"/media/{found['id']}", {"alt": ""})).json()
+    assert (kept["alt"], kept["caption"]) == ("", "Đường Cồn")
+
+
+async def test_image_knows_where_it_is_used(api: Any) -> None:
+    """Articles with their state and static pages, in the list and alone; an article keeps words of its own."""
+    await api.context.structures.step()
+    item = (await upload(api, png(1))).json()
+    figure = {"type": "figure", "caption": "Riêng", "image": {"media": item["id"], "alt": "Chữ riêng"}}
+    article = await api.create("Có ảnh", body=[figure])
+    sent = {"title": "Giới thiệu", "site": "haihau", "body": [figure]}
+    page = (await api.call("POST", "/pages", sent, "publish")).json()
+    await api.call("PATCH", f"/media/{item['id']}", {"alt": "Mặc định"})
+    use = {"id": article["id"], "number": article["number"], "title": "Có ảnh", "state": "draft", "is_live": False}
+    for path in (f"/media/{item['id']}", "/media"):
+        found = (await api.call("GET", path, scope="read")).json()
+        found = found["media"][0] if "media" in found else found
+        assert found["used_in"] == [use]
+        assert found["pages"] == [{"page": page["id"], "title": "Giới thiệu", "is_live": False}]
+    stored = (await api.call("GET", f"/articles/{article['id']}", scope="read")).json()
+    assert stored["body"][0]["image"]["alt"] == "Chữ riêng"

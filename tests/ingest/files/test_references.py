@@ -6,7 +6,7 @@ import asyncpg
 import pytest
 
 from services.ingest.content.errors import InvalidContentError
-from services.ingest.files.references import display_name, file_id_of, file_url, resolve_files, used_files
+from services.ingest.files.references import display_name, file_id_of, file_url, resolve_files
 from services.ingest.files.rules import DOCX, PDF
 from services.ingest.queries import SQL
 from shared.articles import Article, File, Paragraph
@@ -59,7 +59,6 @@ async def test_resolve_files_fills_in_what_the_library_knows(
         found = await resolve_files(connection, new_article(body=[Paragraph("x"), *sent]), strict=True)
     url = f"/tep/{stored}/nghi-quyet.pdf"
     assert found.body[1:] == [File(url, "Nghị quyết.pdf", stored, 123, PDF), File(url, "Tên riêng", stored, 123, PDF)]
-    assert used_files([found]) == {stored}
 
 
 @pytest.mark.parametrize("block", [File("", "A", "cd" * 16), File(f"/tep/{'cd' * 16}/a.pdf", "A"), File("/tep/x", "A")])

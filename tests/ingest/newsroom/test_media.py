@@ -1,11 +1,13 @@
 """Pictures and documents by plain forms."""
 
+import html
 import io
 from typing import Any
 
 from PIL import Image
 
 from tests.ingest.newsroom.conftest import Pages
+from tests.ingest.newsroom.test_article import write
 
 BOUNDARY = "grenze"
 
@@ -38,8 +40,32 @@ async def test_several_pictures_are_stored_and_one_gets_its_focus(visit: Any, pa
     medium = listed[0]["id"]
     shown = await visitor.open(f"anh-va-tep/{medium}")
     assert f"![](media:{medium})" in shown.html
-    shown = await visitor.submit(x="25", y="80", action="focus")
+    shown = await visitor.submit("focus", x="25", y="80", action="focus")
     assert "Đã đặt tâm ảnh" in shown.text
     stored = (await pages.api.call("GET", f"/media/{medium}", None, "read")).json()
     assert stored["image"]["focus"] == {"x": 0.25, "y": 0.8}
     assert (await visitor.open("anh-va-tep", kind="files")).status == 200
+
+
+async def test_picture_is_described_found_and_shows_where_it_is_used(visit: Any, pages: Pages) -> None:
+    """Its words are in what is copied into an article; the search knows them without diacritics."""
+    visitor = await visit("write:haihau", name="Lan")
+    content = multipart(visitor.browser.csrf, [("IMG_2031.png", "image/png", picture((9, 90, 60)))])
+    headers = [("content-type", f"multipart/form-data; boundary={BOUNDARY}")]
+    await pages.send(visitor.browser, "POST", "/ban-bien-tap/anh-va-tep?site=haihau", content, headers)
+    medium = (await pages.api.call("GET", "/media?site=haihau", None, "read")).json()["media"][0]["id"]
+    shown = await visitor.open(f"anh-va-tep/{medium}")
+    assert "Chưa có bài nào dùng" in shown.text
+    words = {"alt": "Chợ phiên Cồn", "caption": "Chợ sáng mùng 4.", "credit": "Trần Nam"}
+    shown = await visitor.submit("words", **words, action="describe")
+    assert "Đã lưu" in shown.text
+    written = f'![Chợ phiên Cồn](media:{medium} "Chợ sáng mùng 4."){{credit="Trần Nam"}}'
+    assert written in html.unescape(shown.html)
+    await write(visitor, title="Chợ họp lại", body=written)
+    assert "Chợ họp lại" in (await visitor.open(f"anh-va-tep/{medium}")).text
+    shown = await visitor.open("anh-va-tep", q="cho phien")
+    assert "IMG_2031" in shown.text
+    assert "Chợ họp lại" in shown.text
+    assert "Không thấy ảnh nào" in (await visitor.open("anh-va-tep", q="đám cưới")).text
+    shown = await visitor.open(f"anh-va-tep/{medium}")
+    assert (await visitor.submit("words", alt="x" * 301, action="describe")).status == 422
