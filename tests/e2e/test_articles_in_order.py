@@ -114,7 +114,8 @@ async def test_outbox_relay_through_kills_delivers_all_versions_in_order(system:
             wait, lambda before=killed: system.state()["parts"].get("articles") not in (None, before)
         )
     await asyncio.to_thread(wait, system.all_ready)
-    await asyncio.sleep(1)
+    # Enough to be in disorder, however slow the machine is.
+    await asyncio.to_thread(wait, lambda: all(len(one.acknowledged) > KILLS or one.error for one in writers))
     stop.set()
     for writer in writers:
         await asyncio.to_thread(writer.join, 30)
