@@ -43,6 +43,7 @@ def logged_in(system: Any, browser: Browser, email: str, name: str, *words: str,
     """Return the browser of a new person, who has accepted the invitation and logged in, without scripts."""
     link = invited(system, email, name, *words)
     context = browser.new_context(java_script_enabled=False, locale="vi-VN", **options)
+    context.set_default_timeout(60_000)  # a publication is waited for 30 seconds
     page = context.new_page()
     page.goto(link)
     page.get_by_label("Liên kết trong thư").fill(link)
