@@ -12,7 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 from argon2 import PasswordHasher
-from starlette.types import Message
+from starlette.types import ASGIApp, Message
 
 from services.ingest.api.dependencies import ApiContext
 from services.ingest.articles.publication_status import PublicationTracker
@@ -93,6 +93,47 @@ class Response:
         return json.loads(self.body)
 
 
+async def call_asgi(
+    app: ASGIApp, method: str, target: str, sent: bytes, headers: Sequence[tuple[str, str]], *, root: str = ""
+) -> Response:
+    """Return the response of an application in this process, mounted below `root`, to exactly these headers."""
+    path, _, query = target.partition("?")
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "path": path,
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": root,
+        "headers": [(name.encode(), value.encode()) for name, value in headers],
+        "scheme": "http",
+        "server": ("test", 80),
+        "client": ("127.0.0.1", 1),
+    }
+    messages: list[Message] = [{"type": "http.request", "body": sent, "more_body": False}]
+    response = Response(0, {}, b"")
+
+    async def receive() -> Message:
+        if messages:
+            return messages.pop()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def send(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            response.status = message["status"]
+            pairs = [(name.decode(), value.decode()) for name, value in message["headers"]]
+            response.headers = dict(pairs)
+            response.cookies = [value for name, value in pairs if name == "set-cookie"]
+        else:
+            response.body += message.get("body", b"")
+
+    await app(scope, receive, send)
+    return response
+
+
 class OpenGate(ComparisonGate):
     """A gate that is open from the start: no relay runs here."""
 
@@ -136,41 +177,7 @@ class EditorApi:
 
     async def send(self, method: str, path: str, sent: bytes, headers: Sequence[tuple[str, str]]) -> Response:
         """Send a request with exactly these headers."""
-        path, _, query = path.partition("?")
-        scope_of_request = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": method,
-            "path": path,
-            "raw_path": path.encode(),
-            "query_string": query.encode(),
-            "root_path": "",
-            "headers": [(name.encode(), value.encode()) for name, value in headers],
-            "scheme": "http",
-            "server": ("test", 80),
-            "client": ("127.0.0.1", 1),
-        }
-        messages: list[Message] = [{"type": "http.request", "body": sent, "more_body": False}]
-        response = Response(0, {}, b"")
-
-        async def receive() -> Message:
-            if messages:
-                return messages.pop()
-            await asyncio.Event().wait()
-            raise AssertionError
-
-        async def send(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                response.status = message["status"]
-                pairs = [(name.decode(), value.decode()) for name, value in message["headers"]]
-                response.headers = dict(pairs)
-                response.cookies = [value for name, value in pairs if name == "set-cookie"]
-            else:
-                response.body += message.get("body", b"")
-
-        await self._app(scope_of_request, receive, send)
-        return response
+        return await call_asgi(self._app, method, path, sent, headers)
 
     async def create(self, title: str, **fields: Any) -> dict[str, Any]:
         """Create a draft and return it."""

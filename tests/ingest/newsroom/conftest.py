@@ -1,6 +1,5 @@
 """The newsroom's pages in this process, over the editor API in this process."""
 
-import asyncio
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -10,13 +9,12 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from starlette.types import Message
 
 from services.ingest.newsroom.api_client import ApiResponse, Body, Headers
 from services.ingest.newsroom.pages import ROOT, Newsroom
 from services.ingest.roles.newsroom import newsroom_app
 from shared.http.fair_limit import CALLER
-from tests.ingest.conftest import HTTPS, Browser, EditorApi, Response
+from tests.ingest.conftest import HTTPS, Browser, EditorApi, call_asgi
 from tests.ingest.conftest import Newsroom as People
 
 
@@ -172,7 +170,7 @@ class Pages:
         if method != "GET":
             given.append(("origin", browser.origin))
         CALLER.set(browser.address)
-        answer = await _asgi(self.app, method, target.partition("#")[0], content, given)
+        answer = await call_asgi(self.app, method, target.partition("#")[0], content, given, root=ROOT)
         for cookie in answer.cookies:
             pair, *attributes = cookie.split("; ")
             name, _, value = pair.partition("=")
@@ -181,44 +179,6 @@ class Pages:
             else:
                 browser.cookies[name] = value
         return Shown(answer.status, answer.headers, answer.body.decode(), answer.headers.get("location", ""))
-
-
-async def _asgi(app: Any, method: str, target: str, content: bytes, headers: Sequence[tuple[str, str]]) -> Response:
-    path, _, query = target.partition("?")
-    scope = {
-        "type": "http",
-        "asgi": {"version": "3.0"},
-        "http_version": "1.1",
-        "method": method,
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": query.encode(),
-        "root_path": ROOT,
-        "headers": [(name.encode(), value.encode()) for name, value in headers],
-        "scheme": "http",
-        "server": ("test", 80),
-        "client": ("127.0.0.1", 1),
-    }
-    messages: list[Message] = [{"type": "http.request", "body": content, "more_body": False}]
-    answer = Response(0, {}, b"")
-
-    async def receive() -> Message:
-        if messages:
-            return messages.pop()
-        await asyncio.Event().wait()
-        raise AssertionError
-
-    async def send(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            answer.status = message["status"]
-            pairs = [(name.decode(), value.decode()) for name, value in message["headers"]]
-            answer.headers = dict(pairs)
-            answer.cookies = [value for name, value in pairs if name == "set-cookie"]
-        else:
-            answer.body += message.get("body", b"")
-
-    await app(scope, receive, send)
-    return answer
 
 
 @pytest.fixture
