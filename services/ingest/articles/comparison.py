@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from services.ingest.content.text_comparison import Segment, compare_texts
 from shared.articles import Block, BulletList, Embed, Figure, File, Heading, Item, Paragraph, Quote, Table
 from shared.text import inline_text
 
@@ -20,17 +21,7 @@ Detail = Literal["markup", "picture", "alt", "credit", "focus", "type", "target"
 of block; where a file or a video leads."""
 PAIRS_MAX = 10_000
 """Changed blocks between two equal ones are paired by their words up to so many comparisons, else by their place."""
-TOKENS_MAX = 4_000_000
-"""The product of the words of two texts: beyond it, only their beginning and end are compared."""
 SIMILARITY_MIN = 0.3
-_TOKEN = re.compile(r"\s+|\w+|[^\w\s]")
-
-
-class Segment(msgspec.Struct, frozen=True):
-    """A run of text."""
-
-    kind: Literal["equal", "inserted", "deleted"]
-    text: str
 
 
 class BlockComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,42 +69,6 @@ def _item_lines(items: Sequence[Item], depth: int = 0) -> Iterator[str]:
     for item in items:
         yield "  " * depth + inline_text(item.html)
         yield from _item_lines(item.items, depth + 1)
-
-
-def compare_texts(before: str, after: str) -> list[Segment]:
-    """Return the words of two texts, as runs of what is equal, deleted or inserted."""
-    one, other = _TOKEN.findall(before), _TOKEN.findall(after)
-    begin = _common(one, other)
-    end = _common(one[begin:][::-1], other[begin:][::-1])
-    middle, new = one[begin : len(one) - end], other[begin : len(other) - end]
-    if len(middle) * len(new) > TOKENS_MAX:
-        changes = [("replace", 0, len(middle), 0, len(new))]
-    else:
-        changes = list(SequenceMatcher(None, middle, new, autojunk=False).get_opcodes())
-    runs: list[tuple[Literal["equal", "inserted", "deleted"], str]] = [("equal", "".join(one[:begin]))]
-    for name, start, stop, new_start, new_stop in changes:
-        if name == "equal":
-            runs.append(("equal", "".join(middle[start:stop])))
-            continue
-        runs += [("deleted", "".join(middle[start:stop])), ("inserted", "".join(new[new_start:new_stop]))]
-    runs.append(("equal", "".join(one[len(one) - end :]) if end else ""))
-    return _joined([run for run in runs if run[1]])
-
-
-def _common(one: Sequence[str], other: Sequence[str]) -> int:
-    pairs = enumerate(zip(one, other, strict=False))
-    return next((index for index, (left, right) in pairs if left != right), min(len(one), len(other)))
-
-
-def _joined(runs: Sequence[tuple[Literal["equal", "inserted", "deleted"], str]]) -> list[Segment]:
-    """Join neighbours of one kind."""
-    found: list[Segment] = []
-    for kind, text in runs:
-        if found and found[-1].kind == kind:
-            found[-1] = Segment(kind, found[-1].text + text)
-        else:
-            found.append(Segment(kind, text))
-    return found
 
 
 def compare_bodies(before: Sequence[Block], after: Sequence[Block]) -> list[BlockComparison]:

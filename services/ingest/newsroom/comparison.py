@@ -7,6 +7,7 @@ from difflib import SequenceMatcher
 from html import unescape
 from typing import Any, Literal, NamedTuple
 
+from services.ingest.content.text_comparison import compare_texts
 from shared.translations import pgettext, translate
 
 SAME_RATIO_MIN = 0.3
@@ -57,7 +58,6 @@ BLOCK_NAMES = translate(
         "file": pgettext("block", "Document"),
     }
 )
-_WORD = re.compile(r"\w+|\s+|[^\w\s]")
 _LETTERS = re.compile(r"\w+")
 _TAG = re.compile(r"<[^>]*>")
 
@@ -208,13 +208,7 @@ def _nearest(ones: Sequence[_Keyed], at: int, other: _Keyed, count: int) -> int 
 
 
 def _changed_row(before: str, after: str) -> Row:
-    ones, others = _WORD.findall(before), _WORD.findall(after)
-    left: list[Segment] = []
-    right: list[Segment] = []
-    for op, i1, i2, j1, j2 in SequenceMatcher(None, ones, others, autojunk=False).get_opcodes():
-        if i2 > i1:
-            left.append(Segment("same" if op == "equal" else "removed", "".join(ones[i1:i2])))
-        if j2 > j1:
-            right.append(Segment("same" if op == "equal" else "added", "".join(others[j1:j2])))
-    kind: Literal["changed", "same"] = "same" if before == after else "changed"
-    return Row(kind, left, right)
+    runs = compare_texts(before, after)
+    left = [Segment("same" if one.kind == "equal" else "removed", one.text) for one in runs if one.kind != "inserted"]
+    right = [Segment("same" if one.kind == "equal" else "added", one.text) for one in runs if one.kind != "deleted"]
+    return Row("same" if before == after else "changed", left, right)

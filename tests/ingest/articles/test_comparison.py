@@ -1,13 +1,12 @@
 """Two versions word by word: properties over random edits, and the cases that editors look for."""
 
-import itertools
 import random
 import time
 from typing import Any
 
 import pytest
 
-from services.ingest.articles.comparison import TOKENS_MAX, Segment, block_text, compare_bodies, compare_texts
+from services.ingest.articles.comparison import block_text, compare_bodies
 from shared.articles import (
     Block,
     BulletList,
@@ -23,75 +22,12 @@ from shared.articles import (
     Quote,
     Table,
 )
-
-WORDS = [
-    "chợ",
-    "phiên",
-    "Hải",
-    "Hậu",
-    "mở",
-    "lại",
-    "sau",
-    "tám",
-    "tháng",
-    "tu",
-    "sửa",
-    "bà",
-    "con",
-    "đông",
-    "đủ",
-    "từ",
-    "sáng",
-    "sớm",
-]
+from tests.ingest.content.test_text_comparison import WORDS, sides
 
 
 def figure(media: str, caption: str = "", **fields: Any) -> Figure:
     image = Image(f"/media/{media}.jpg", fields.pop("alt", ""), media=media, focus=fields.pop("focus", None))
     return Figure(caption, image, **fields)
-
-
-def sides(segments: list[Segment]) -> tuple[str, str]:
-    before = "".join(one.text for one in segments if one.kind != "inserted")
-    after = "".join(one.text for one in segments if one.kind != "deleted")
-    return before, after
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_compared_texts_contain_both_texts_exactly(seed: int) -> None:
-    """What is not inserted is the old text, what is not deleted the new one; neighbours differ in kind."""
-    chance = random.Random(seed)
-    one, other = (
-        "".join(chance.choice([*WORDS, " ", "\n", ",", "🎉", "e\u0301", "<b>"]) for _ in range(chance.randrange(60)))
-        for _ in range(2)
-    )
-    segments = compare_texts(one, other)
-    assert sides(segments) == (one, other)
-    assert all(left.kind != right.kind for left, right in itertools.pairwise(segments))
-    assert all(one.text for one in segments)
-
-
-def test_compared_texts_show_words() -> None:
-    """A changed word is one deletion and one insertion between what is equal."""
-    assert compare_texts("Chợ Cồn mở lại", "Chợ Cồn họp lại") == [
-        Segment("equal", "Chợ Cồn "),
-        Segment("deleted", "mở"),
-        Segment("inserted", "họp"),
-        Segment("equal", " lại"),
-    ]
-    assert compare_texts("x", "x") == [Segment("equal", "x")]
-    assert compare_texts("", "") == []
-
-
-def test_very_long_texts_are_compared_soon() -> None:
-    """Beyond a limit only the beginning and the end are compared, and nothing is lost."""
-    count = int(TOKENS_MAX**0.5) + 1
-    one, other = " ".join(["a", *"b" * count, "z"]), " ".join(["a", *"c" * count, "z"])
-    begun = time.process_time()
-    segments = compare_texts(one, other)
-    assert time.process_time() - begun < 2
-    assert sides(segments) == (one, other)
-    assert (segments[0].text, segments[-1].text) == ("a ", " z")
 
 
 @pytest.mark.parametrize("seed", range(20))
