@@ -1,6 +1,7 @@
 """Fixtures with real processes: a Postgres with a fresh database per test, and the whole system once per run."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import os
@@ -289,14 +290,6 @@ class Answer:
         return self.body.decode()
 
 
-class _NoRedirects(urllib.request.HTTPRedirectHandler):
-    def redirect_request(self, *_: Any) -> None:
-        return None
-
-
-_opener = urllib.request.build_opener(_NoRedirects)
-
-
 @dataclass
 class System:
     """The whole system, running: real Kafka, Postgres, gateway and services."""
@@ -326,14 +319,17 @@ class System:
         return self.base_port + {"ingest": 1, "stats": 2, "render": 3, "articles": 7}[service]
 
     def request(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
-        url = path if path.startswith("http") else self.url + path
+        """Send a request and return its response, a redirect too, and one that came before the body was sent."""
+        url = urllib.parse.urlsplit(path if path.startswith("http") else self.url + path)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(url, body, {"user-agent": PERSON, **named}, method=method)
-        try:
-            with _opener.open(request, timeout=30) as response:
-                return Answer(response.status, lower(response.headers), response.read(), response.headers.items())
-        except urllib.error.HTTPError as error:
-            return Answer(error.code, lower(error.headers), error.read(), error.headers.items())
+        connection = http.client.HTTPConnection(url.netloc, timeout=30)
+        with contextlib.closing(connection):
+            with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                connection.request(
+                    method, url._replace(scheme="", netloc="").geturl(), body, {"user-agent": PERSON, **named}
+                )
+            response = connection.getresponse()
+            return Answer(response.status, lower(response.headers), response.read(), response.headers.items())
 
     def get(self, path: str, **headers: str) -> Answer:
         return self.request("GET", path, None, **headers)

@@ -20,13 +20,13 @@ def person(system: Any, *words: str) -> str:
 
 def test_first_administrator_logs_in_through_the_gateway(system: Any) -> None:
     """One command and its link are enough; a change needs origin and token, and ends with the session."""
-    link = person(system, "create", "--admin", "--email", "lan@haihau.example", "--name", "Trần Lan")
+    link = person(system, "create", "--admin", "--email", "hoa@haihau.example", "--name", "Trần Hoa")
     page, _, secret = link.partition("#")
     assert page == f"{system.url}/ban-bien-tap/loi-moi"
     own = {"content_type": "application/json", "origin": system.url}
     body = json.dumps({"link": secret, "password": PASSWORD}).encode()
     assert system.request("POST", "/api/passwords", body, **own).status == 204
-    body = json.dumps({"email": "lan@haihau.example", "password": PASSWORD}).encode()
+    body = json.dumps({"email": "hoa@haihau.example", "password": PASSWORD}).encode()
     assert system.request("POST", "/api/sessions", body, **{**own, "origin": "https://evil.example"}).status == 403
     opened = system.request("POST", "/api/sessions", body, **own)
     assert opened.status == 201, opened.text
@@ -36,12 +36,12 @@ def test_first_administrator_logs_in_through_the_gateway(system: Any) -> None:
     draft = {"site": "haihau", "section": "tin-tuc", "title": "Bài của người", "body": "<p>x</p>"}
     sent = json.dumps(draft).encode()
     assert system.request("POST", "/api/articles", sent, **own, cookie=session).status == 403
-    assert system.get("/api/me", cookie=session).json()["name"] == "Trần Lan"
+    assert system.get("/api/me", cookie=session).json()["name"] == "Trần Hoa"
     assert system.request("POST", "/api/articles", sent, **own, cookie=session, x_csrf_token=csrf).status == 201
     closed = system.request("DELETE", "/api/sessions/current", None, **own, cookie=session, x_csrf_token=csrf)
     assert closed.status == 204
     assert system.get("/api/me", cookie=session).status == 401
-    assert "lan@haihau.example" in person(system, "list")
+    assert "hoa@haihau.example" in person(system, "list")
 
 
 def test_public_pages_do_not_depend_on_cookies(system: Any) -> None:

@@ -7,6 +7,8 @@ from pathlib import Path
 import yaml
 
 from deploy.local.log_files import LOG_BYTES_MAX
+from services.ingest.articles.autosaves import SLOTS_MAX
+from services.ingest.articles.presence import EXPIRES_SECONDS
 from services.ingest.auth.account_links import LIFETIMES
 from services.ingest.auth.sessions import IDLE, LIFETIME
 from services.ingest.collector.salts import SALT_RETENTION
@@ -42,6 +44,8 @@ def test_retention_figures_match_the_code() -> None:
     (answers,) = re.findall(r"idempotency_keys WHERE created_at < now\(\) - interval '(\d+ days)'", queries)
     (previews,) = re.findall(r"ingest\.previews WHERE expires_at < now\(\) - interval '(\d+ days)'", queries)
     accounts = (ROOT / "services/ingest/sql/accounts.sql").read_text()
+    editing = (ROOT / "services/ingest/sql/editing.sql").read_text()
+    (autosaves,) = re.findall(r"ingest\.autosaves\nWHERE saved_at < [a-z_]+\(\) - interval '(\d+ days)'", editing)
     (devices,) = re.findall(r"known_devices WHERE used_at < clock_timestamp\(\) - interval '(\d+ days)'", accounts)
     assert int(REFUSED_ORIGINS.config["retention.ms"]) == KEPT_DAYS * DAY_MS
     assert salts == f"{SALT_RETENTION.total_seconds() / 3600:g} hours"
@@ -58,6 +62,8 @@ def test_retention_figures_match_the_code() -> None:
         "salts": salts,
         "responses for repeated requests": answers,
         "events for webhooks": "7 days after they were delivered, 30 days after they were given up",
+        "unsaved texts": f"{autosaves} after the last one; the newest {SLOTS_MAX} of a person; with the account",
+        "who has an article open": f"{EXPIRES_SECONDS:g} seconds",
         "preview links": f"{previews} after they expired",
         "IDs around a change of partitions": "4 days",
         "events while Kafka is unavailable": f"until Kafka has them, at most {spool // 1024**3} GiB per collector",
@@ -107,9 +113,8 @@ def test_visitor_retention_exceeds_log_retention() -> None:
 
 def test_named_constants_and_queries_exist() -> None:
     """Each constant and query that the column "changed by" names is in the file that it names."""
-    queries = "".join(
-        (ROOT / f"services/ingest/sql/{name}.sql").read_text(encoding="utf-8") for name in ("queries", "accounts")
-    )
+    files = ("queries", "accounts", "editing")
+    queries = "".join((ROOT / f"services/ingest/sql/{name}.sql").read_text(encoding="utf-8") for name in files)
     file, found = "", 0
     for row in re.findall(r"^\| (.+) \|$", PAGE, re.MULTILINE):
         cell = row.split(" | ")[3] if row.count(" | ") > 3 else ""

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from services.ingest.auth.actors import Actor
+from services.ingest.content.errors import InvalidContentError
 from services.ingest.imports.drafts import ImportOptions, to_draft
 from services.ingest.imports.item import FormatError, ImportItem, ItemOrError, UnreadableItem
 from services.ingest.imports.pipeline import BATCH_ITEMS, ImportResult, run_import
@@ -119,5 +120,5 @@ def test_to_draft_enforces_article_limits() -> None:
     draft = to_draft(item, options("ndjson", section="tin-tuc"))
     assert (draft.fields["lead"], draft.fields["slug"], draft.fields["tags"]) == ("", "t", [])
     assert draft.fields["body"][0] == Paragraph("l" * 1_001)
-    with pytest.raises(ValueError, match="255"):
+    with pytest.raises(InvalidContentError, match=r"title: .*255"):
         to_draft(ImportItem(place="x", external_id="1", title="t" * 256, body=[]), options("ndjson", section="tin-tuc"))
