@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 import uuid
@@ -325,9 +324,8 @@ class System:
         connection = http.client.HTTPConnection(url.netloc, timeout=30)
         with contextlib.closing(connection):
             with contextlib.suppress(BrokenPipeError, ConnectionResetError):
-                connection.request(
-                    method, url._replace(scheme="", netloc="").geturl(), body, {"user-agent": PERSON, **named}
-                )
+                target = url._replace(scheme="", netloc="").geturl()
+                connection.request(method, target, body, {"user-agent": PERSON, **named})
             response = connection.getresponse()
             return Answer(response.status, lower(response.headers), response.read(), response.headers.items())
 
