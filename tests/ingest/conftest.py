@@ -12,6 +12,7 @@ from typing import Any
 import asyncpg
 import pytest
 from argon2 import PasswordHasher
+from asyncpg.pool import Pool
 from starlette.types import ASGIApp, Message
 
 from services.ingest.api.dependencies import ApiContext
@@ -72,11 +73,35 @@ def new_article() -> Callable[..., Article]:
 
 
 @pytest.fixture
-async def pool(database: str) -> AsyncIterator[asyncpg.Pool]:
-    """A pool with the role of the service."""
-    pool = await open_pool(database, role="presstally_ingest", size=4)
+async def pool(database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[asyncpg.Pool]:
+    """A pool with the role of the service, in its size, of which no task borrows two connections at once."""
+    refuse_second_loans(monkeypatch)
+    pool = await open_pool(database, role="presstally_ingest")
     yield pool
     pool.terminate()
+
+
+def refuse_second_loans(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Fail where a task that has a connection of a pool waits for a second one.
+
+    As many such tasks as the pool has connections would wait for each other, until Postgres ends their transactions.
+    """
+    borrowers: dict[int, object] = {}
+    acquire, release = Pool._acquire, Pool.release  # type: ignore[attr-defined]
+
+    async def borrow(pool: Pool, timeout: float | None) -> Any:
+        task = (id(pool), asyncio.current_task())
+        assert task not in borrowers.values(), "a task that has a connection waits for another one"
+        connection = await acquire(pool, timeout)
+        borrowers[id(connection)] = task
+        return connection
+
+    async def give_back(pool: Pool, connection: Any, **given: Any) -> None:
+        borrowers.pop(id(connection), None)
+        await release(pool, connection, **given)
+
+    monkeypatch.setattr(Pool, "_acquire", borrow)
+    monkeypatch.setattr(Pool, "release", give_back)
 
 
 @dataclass

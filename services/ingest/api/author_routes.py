@@ -20,6 +20,7 @@ from services.ingest.api.structure_requests import (
     apply,
     change_once,
     check_version,
+    locked_index,
     read_index,
     read_term,
     slug_of_name,
@@ -213,7 +214,7 @@ async def merge_author(
     wanted = structure_site(context, request, caller, "publish", site)
 
     async def act(connection: Connection) -> Response:
-        known = await read_terms(connection, await read_index(context, wanted), "author")
+        known = await read_terms(connection, await locked_index(connection, wanted), "author")
 
         def change(before: SiteStructure, version: int) -> SiteStructure:
             entry = changes.find(before, "author", slug)

@@ -64,12 +64,13 @@ async def create_preview(
                 f"The article has {VALID_LINKS_MAX} valid preview links already; revoke some.",
                 code="limit_reached",
             )
-        link = await context.previews.link(made, context.site_url(stored.head.site))
+        link = context.previews.link(made, context.site_url(stored.head.site))
         details = {"article": article_id, "version": sent.version, "expires_at": link.expires_at}
         site = stored.head.site
         await audit.record(connection, caller.actor, "create", kind="preview", id=link.id, site=site, details=details)
         return json_response(link, 201)
 
+    await context.previews.read_secret()
     return await run_once(context.pool, request, caller, act)
 
 
@@ -81,11 +82,12 @@ async def create_preview(
 )
 async def list_previews(context: ApiContextDep, caller: WriteCaller, article_id: ArticleId) -> Response:
     """Return the links that have not expired, newest first, also those that were revoked."""
+    await context.previews.read_secret()
     async with context.pool.acquire() as connection:
         stored = await load_article(connection, article_id, caller, "write")
         rows = await connection.fetch(SQL["list_previews"], article_id)
     url = context.site_url(stored.head.site)
-    return json_response(PreviewLinkList([await context.previews.link(row, url) for row in rows]))
+    return json_response(PreviewLinkList([context.previews.link(row, url) for row in rows]))
 
 
 @router.delete(

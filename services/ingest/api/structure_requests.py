@@ -93,6 +93,15 @@ async def read_index(context: ApiContext, site: Site) -> StructureIndex:
     return StructureIndex(unseeded(site) if stored is None else stored.structure)
 
 
+async def locked_index(connection: Connection, site: Site) -> StructureIndex:
+    """Return the newest structure of a site in the transaction that changes it: other changes of the site wait.
+
+    It takes no second connection: as many changes as the pool has connections would wait for each other.
+    """
+    stored = await read_structure(connection, site.slug, for_update=True)
+    return StructureIndex(unseeded(site) if stored is None else stored.structure)
+
+
 async def read_term(context: ApiContext, index: StructureIndex, kind: Kind, slug: str) -> Term:
     """Return a tag or an author by its slug, or by one that was given up for it.
 

@@ -18,6 +18,7 @@ from services.ingest.api.structure_requests import (
     apply,
     change_once,
     check_version,
+    locked_index,
     read_index,
     read_term,
     slug_of_name,
@@ -109,7 +110,7 @@ async def rename_tag(
     new_slug = slug_of_name(sent.name)
 
     async def act(connection: Connection) -> Response:
-        known = await read_terms(connection, await read_index(context, wanted), "tag")
+        known = await read_terms(connection, await locked_index(connection, wanted), "tag")
 
         def change(before: SiteStructure, version: int) -> SiteStructure:
             entry = changes.find(before, "tag", slug)
@@ -152,7 +153,7 @@ async def merge_tag(
     wanted = structure_site(context, request, caller, "publish", site)
 
     async def act(connection: Connection) -> Response:
-        known = await read_terms(connection, await read_index(context, wanted), "tag")
+        known = await read_terms(connection, await locked_index(connection, wanted), "tag")
 
         def change(before: SiteStructure, version: int) -> SiteStructure:
             entry = changes.find(before, "tag", slug)

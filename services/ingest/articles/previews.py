@@ -2,7 +2,7 @@
 
 A link is `ID.SIGNATURE`: a random ID, and its HMAC under a secret of this installation's database, so that guesses are
 rejected without a query. A link ends when it expires or is revoked, when its article is killed, discarded, or withdrawn
-after the link was made.
+after the link was made. What has ended stays so, whatever becomes of the article: `end_links` notes it.
 """
 
 import base64
@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 import asyncpg
 import msgspec
 
+from services.ingest.articles.copies import ArticleChange, StoredArticle
 from services.ingest.queries import SQL
 from shared.articles import Article, State
 from shared.postgres import Connection
@@ -62,15 +63,15 @@ class PreviewLinks:
         self._pool = pool
         self._secret: bytes | None = None
 
-    async def _key(self) -> bytes:
+    async def read_secret(self) -> None:
+        """Read the secret that signs, once: before a transaction, as it needs a connection and a commit of its own."""
         if self._secret is None:
             self._secret = await self._pool.fetchval(SQL["get_or_create_secret"], SECRET, secrets.token_bytes(32))
-        assert self._secret is not None
-        return self._secret
 
-    async def sign(self, preview_id: str) -> str:
+    def _sign(self, preview_id: str) -> str:
         """Return the signed value of a link."""
-        digest = hmac.new(await self._key(), f"preview {preview_id}".encode(), hashlib.sha256).digest()
+        assert self._secret is not None, "it was read"
+        digest = hmac.new(self._secret, f"preview {preview_id}".encode(), hashlib.sha256).digest()
         return f"{preview_id}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
 
     async def create(
@@ -82,14 +83,17 @@ class PreviewLinks:
         given = (preview_id, article_id, version, valid_for, who, VALID_LINKS_MAX)
         return await connection.fetchrow(SQL["insert_preview"], *given)
 
-    async def link(self, row: asyncpg.Record, site_url: str) -> PreviewLink:
-        """Return the link of a row, with its public URL."""
-        return PreviewLink(url=f"{site_url}{PUBLIC_PATH}{await self.sign(row['id'])}", **dict(row))
+    def link(self, row: asyncpg.Record, site_url: str) -> PreviewLink:
+        """Return the link of a row, with its public URL; the secret was read."""
+        return PreviewLink(url=f"{site_url}{PUBLIC_PATH}{self._sign(row['id'])}", **dict(row))
 
     async def show(self, signed: str) -> PreviewedVersion | None:
         """Return the version that a link shows; None if the link is not valid, whatever the reason."""
-        found = _SIGNED.match(signed)
-        if found is None or not hmac.compare_digest((await self.sign(found["id"])).encode(), signed.encode()):
+        found = _SIGNED.fullmatch(signed)
+        if found is None:
+            return None
+        await self.read_secret()
+        if not hmac.compare_digest(self._sign(found["id"]).encode(), signed.encode()):
             return None
         row = await self._pool.fetchrow(SQL["previewed_version"], found["id"])
         if row is None or row["content"] is None:
@@ -100,6 +104,22 @@ class PreviewLinks:
             return None
         article = msgspec.json.decode(row["content"], type=Article)
         return PreviewedVersion(as_published(article, row["now"]), row["version"] is None, row["expires_at"])
+
+
+async def end_links(connection: Connection, before: StoredArticle, change: ArticleChange) -> None:
+    """End the links of an article that a change takes off the portal, and those that an earlier change had ended.
+
+    Args:
+        connection: In the transaction of the change.
+        before: The article as stored before.
+        change: The change.
+    """
+    was, live = before.live, change.live
+    is_withdrawn = live is not None and live.state != "published" and (was is None or was.state != live.state)
+    if change.is_discarded or before.is_discarded or change.head.state == "killed" or is_withdrawn:
+        await connection.execute(SQL["end_previews"], change.head.id, None)
+    elif was is not None and was.state in _WITHDRAWN and live is not None and live.state == "published":
+        await connection.execute(SQL["end_previews"], change.head.id, was.modified_at)
 
 
 def as_published(article: Article, now: datetime) -> Article:

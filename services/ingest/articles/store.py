@@ -12,6 +12,7 @@ import asyncpg
 import msgspec
 
 from services.ingest.articles.copies import ArticleChange, LiveChanges, Refusal, StoredArticle
+from services.ingest.articles.previews import end_links
 from services.ingest.articles.topic_comparison import NotComparedError, check_compared
 from services.ingest.auth.actors import Actor
 from services.ingest.content.errors import InvalidContentError, field_error
@@ -191,6 +192,7 @@ async def save_change(
         raise RuntimeError(f"article {head.id} is not at version {version_before}")
     claimed = set() if before.is_discarded else addresses_of(before.head, before.live, before.scheduled)
     await _claim_old_addresses(connection, claimed, change, unclaimed)
+    await end_links(connection, before, change)
     await _append_revision(connection, change, actor, note)
     return change
 

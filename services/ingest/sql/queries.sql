@@ -668,6 +668,11 @@ WITH found AS (
 )
 SELECT revoked_at IS NULL FROM found
 
+-- name: end_previews
+-- Of an article: all, or those made until $2.
+UPDATE ingest.previews SET revoked_at = clock_timestamp()
+WHERE article = $1 AND revoked_at IS NULL AND created_at <= coalesce($2::timestamptz, 'infinity')
+
 -- name: previewed_version
 -- The version that a valid link shows, and the states that end it.
 SELECT p.version, p.expires_at, p.created_at, a.state, a.live ->> 'state' AS live_state,

@@ -7,6 +7,7 @@ import asyncpg
 import msgspec
 import pytest
 
+from services.ingest.auth.tokens import create
 from shared.site_structure import SiteStructure
 
 
@@ -127,6 +128,33 @@ async def test_concurrent_changes_of_a_site_are_all_kept(api: Any, pool: asyncpg
     assert len(structure.sections) == 10
     versions = [one.version for one in structure.sections[2:]]
     assert len(set(versions)) == 8
+
+
+async def test_changes_that_wait_for_a_lock_leave_connections_to_others(
+    api: Any, pool: asyncpg.Pool, database: str
+) -> None:
+    """While changes of a site by many editors wait for each other, another editor logs in and reads at once."""
+    await add(api, "Đầu tiên")
+    tokens = [await create(pool, name=f"Biên tập {number}", scopes=["publish"]) for number in range(9)]
+    other = await asyncpg.connect(database)
+    try:
+        async with other.transaction():
+            await other.execute("SELECT FROM ingest.site_structures FOR UPDATE")
+            tasks = [
+                asyncio.create_task(
+                    api.call(
+                        "POST", "/sections", {"name": f"Mục {number}"}, scope=None, authorization=f"Bearer {token}"
+                    )
+                )
+                for number, token in enumerate(tokens[1:])
+            ]
+            await asyncio.sleep(0.3)
+            read = await api.call("GET", "/sections", scope=None, authorization=f"Bearer {tokens[0]}")
+            assert read.status == 200, read.body
+            assert not any(task.done() for task in tasks)
+    finally:
+        await other.close()
+    assert [(await task).status for task in tasks] == [201] * 8
 
 
 async def test_repeated_post_with_a_key_adds_once(api: Any) -> None:

@@ -108,6 +108,44 @@ async def test_link_ends_with_its_time_or_its_article(api: Any, ending: str) -> 
         assert (await api.call("POST", f"{path}/previews", {})).status == 409
 
 
+@pytest.mark.parametrize("undone", ["unpublish", "archive", "kill", "discard"])
+async def test_link_that_has_ended_stays_so(api: Any, undone: str) -> None:
+    """Public or edited again, an article shows nothing of its new work to who had a link before it was withdrawn."""
+    article = (await api.create("Một"))["id"]
+    path = f"/articles/{article}"
+    if undone != "discard":
+        await step(api, article, "publish", version=1)
+    old = await made(api, article)
+    if undone == "discard":
+        assert (await api.call("DELETE", path, if_match='"1"')).status == 204
+    else:
+        await step(api, article, undone, reason="sai")
+    between = await made(api, article) if undone in ("unpublish", "archive") else None
+    if undone in ("kill", "discard"):
+        await step(api, article, "restore")
+    links = PreviewLinks(api.context.pool)
+    assert await links.show(signed_of(old)) is None
+    version = (await api.call("GET", path, scope="read")).json()["version"]
+    await step(api, article, "publish", version=version)
+    assert await links.show(signed_of(old)) is None
+    if between is not None:
+        assert await links.show(signed_of(between)) is not None
+    listed = (await api.call("GET", f"{path}/previews")).json()["previews"]
+    assert {one["id"] for one in listed if one["revoked_at"]} == {old["id"]}
+
+
+async def test_link_that_ended_before_this_was_noted_stays_so(api: Any) -> None:
+    """Links of an article that a former release had withdrawn end for good when it is published again."""
+    article = (await api.create("Một"))["id"]
+    await step(api, article, "publish", version=1)
+    link = await made(api, article)
+    await step(api, article, "unpublish")
+    await api.context.pool.execute("UPDATE ingest.previews SET revoked_at = NULL")
+    version = (await api.call("GET", f"/articles/{article}", scope="read")).json()["version"]
+    await step(api, article, "publish", version=version)
+    assert await PreviewLinks(api.context.pool).show(signed_of(link)) is None
+
+
 async def test_as_published_sets_the_date_that_a_page_would_have(new_article: Any) -> None:
     """A draft without a date gets the present one, an undated old page none, and a dated one keeps its own."""
     assert as_published(new_article(), NOW).published_at == NOW
