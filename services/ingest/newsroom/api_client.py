@@ -198,9 +198,10 @@ class ApiClient:
             own.append(("content-length", str(len(body))))
         response = await self._transport(method, target, [*self._headers, *own], body)
         self.cookies += response.all("set-cookie")
-        if response.status < 400:
+        if response.status < 300:
             return response
-        raise ApiError(response.status, _problem(response))
+        status = 404 if response.status < 400 else response.status  # a redirect: the path names nothing
+        raise ApiError(status, _problem(response))
 
 
 def _problem(response: ApiResponse) -> Mapping[str, Any]:

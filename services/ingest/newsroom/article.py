@@ -81,7 +81,7 @@ def typed_fields(page: Page) -> Form:
     """
     form = page.form
     typed = typed_form(page.text, page.texts, lambda name: name in form)
-    if page.text("body_format") == "blocks":
+    if page.text("body_format") == "blocks" and "body" in typed:
         try:
             page.blocks = msgspec.json.decode(typed["body"] or "[]", type=list[dict[str, Any]])
             typed["body"] = blocks_to_markdown(page.blocks)
@@ -155,8 +155,8 @@ async def save(page: Page) -> Response:
 
 async def _base_version(page: Page, article: dict[str, Any]) -> dict[str, Any]:
     """Return the version that the form was made from; without one, the working version."""
-    named = page.text("version")
-    if not named.isdigit() or int(named) == article["version"]:
+    named = page.number("version")
+    if named is None or named == article["version"]:
         return article
     found: dict[str, Any] = await page.api.get(f"/articles/{article_id(page)}/revisions/{named}")
     return found

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from services.ingest.newsroom.api_client import ApiError
 from services.ingest.newsroom.article_state import STATES
-from services.ingest.newsroom.pages import Page, screen
+from services.ingest.newsroom.pages import Page, screen, whole_number
 from services.ingest.newsroom.times import WEEKDAYS, parse_time
 from shared.translations import LANGUAGES, Message, ngettext, pgettext, translate
 
@@ -192,7 +192,8 @@ async def _calendar(page: Page, week: Week) -> list[dict[str, Any]]:
 async def change_many(page: Page) -> Response:
     """Change the chosen articles; a withdrawal is asked for first."""
     chosen = [one.partition(":") for one in page.texts("item")]
-    items = [{"id": article, "version": int(version)} for article, _, version in chosen if version.isdigit()]
+    numbered = [(article, whole_number(version)) for article, _, version in chosen]
+    items = [{"id": article, "version": version} for article, version in numbered if version is not None]
     action = page.text("bulk")
     if not items or action not in BULK_ACTIONS:
         return await desk_page(page, 422, problem=page.gettext_of(_CHOOSE))

@@ -6,7 +6,7 @@ from typing import Any
 from starlette.responses import Response
 
 from services.ingest.newsroom.api_client import ApiError
-from services.ingest.newsroom.pages import Page, screen
+from services.ingest.newsroom.pages import Page, screen, whole_number
 from services.ingest.newsroom.times import api_value
 from shared.front_page import BREAKING_CHARACTERS_MAX, SLOTS_MAX
 from shared.translations import pgettext, translate
@@ -85,8 +85,8 @@ def _typed(page: Page) -> dict[str, Any]:
     named = zip(page.form.getlist("article"), page.form.getlist("until"), strict=False)
     slots = [(str(article).strip(), str(until)) for article, until in named if str(article).strip()]
     direction, _, number = page.text("move").partition(":")
-    if number.isdigit() and int(number) < len(slots):
-        at = int(number)
+    at = whole_number(number)
+    if at is not None and at < len(slots):
         slot = slots.pop(at)
         slots.insert(max(at - 1, 0) if direction == "up" else at + 1, slot)
     breaking = {name: page.text(f"breaking_{name}") for name in ("text", "article", "url", "until")}

@@ -6,7 +6,7 @@ from services.ingest.newsroom.article import article_id, path_of, read_article
 from services.ingest.newsroom.article_state import STATES
 from services.ingest.newsroom.comparison import compare
 from services.ingest.newsroom.desk import CHANGES
-from services.ingest.newsroom.pages import Page, screen
+from services.ingest.newsroom.pages import Page, screen, whole_number
 
 ROWS = 50
 
@@ -29,7 +29,8 @@ async def show_history(page: Page) -> Response:
 async def show_comparison(page: Page) -> Response:
     """Show what differs between two versions, word by word."""
     article = await read_article(page)
-    versions = sorted(int(one) for one in (page.query("from"), page.query("to")) if one.isdigit())
+    asked = [whole_number(page.query(name)) for name in ("from", "to")]
+    versions = sorted(one for one in asked if one is not None)
     if len(versions) < 2:
         return page.redirect(path_of(article["id"], "lich-su"))
     before, after = [await page.api.get(f"/articles/{article_id(page)}/revisions/{one}") for one in versions]
@@ -44,7 +45,10 @@ async def show_comparison(page: Page) -> Response:
 
 async def restore(page: Page) -> Response:
     """Make the content of a former version the working version, as a draft."""
-    sent = {"version": int(page.text("version")), "note": page.text("note")}
+    version = page.number("version")
+    if version is None:
+        return page.redirect(path_of(article_id(page), "lich-su"))
+    sent = {"version": version, "note": page.text("note")}
     await page.api.send("POST", f"/articles/{article_id(page)}/restore", sent, csrf=page.sent_csrf)
     return page.redirect(path_of(article_id(page)), done="restored")
 

@@ -14,6 +14,8 @@ from services.ingest.newsroom.pages import Page, screen
 async def show_live(page: Page) -> Response:
     """Show the live version in a form that changes it at once, beside a draft that stays as it is."""
     article = await read_article(page)
+    if not page.may("publish", article["section"]):
+        return page.render("message.html", 403, reason="forbidden", detail="")
     live = await page.api.get(f"/articles/{article_id(page)}", copy="live")
     return _live_page(page, article, article_form(live, page.zone()))
 
@@ -29,7 +31,7 @@ async def save_live(page: Page) -> Response:
         fields = sent_fields(form, changed_fields(form, before), page.zone())
         if page.text("correction"):
             fields["correction"] = {"text": page.text("correction")}
-        return await correct_live(page, article, fields, int(page.text("version") or article["version"]))
+        return await correct_live(page, article, fields, page.number("version") or article["version"])
     except InvalidContentError as error:
         return _live_page(page, article, form, errors={one.field: one.message for one in error.errors})
     except ApiError as error:

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 
 from services.ingest.newsroom.api_client import ApiError
-from services.ingest.newsroom.pages import Page, screen
+from services.ingest.newsroom.pages import Page, screen, whole_number
 from services.ingest.newsroom.structure import MENUS_PATH, OWN_ERRORS, TAB_TITLES, tabs
 from shared.site_structure import MENU_ITEMS_MAX, MENUS
 from shared.translations import pgettext, translate
@@ -179,9 +179,9 @@ async def change(page: Page) -> Response:
     """Save the menu, or remove it; or move or drop a row of the form without saving it."""
     rows, name = _typed(page), _name(page)
     direction, _, number = page.text("move").partition(":")
-    if number.isdigit():
-        if int(number) < len(rows):
-            at = int(number)
+    at = whole_number(number)
+    if at is not None:
+        if at < len(rows):
             rows = [*rows[:at], *rows[at + 1 :]] if direction == "drop" else moved(rows, at, direction)
         return await _menu_page(page, rows=rows)
     is_removal = page.text("action") == "remove"

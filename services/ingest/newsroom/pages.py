@@ -27,7 +27,7 @@ from services.ingest.newsroom.api_client import ApiClient, ApiError, ApiUnavaila
 from services.ingest.newsroom.times import Moment, form_value, moment, parse_time
 from shared.logs import log
 from shared.sites import Site, Sites
-from shared.translations import LANGUAGES, Message, nearest_language
+from shared.translations import LANGUAGES, Message, nearest_language, pgettext
 
 ROOT = "/ban-bien-tap"
 FORM_BYTES_MAX = 4 * 1024**2
@@ -35,6 +35,9 @@ UPLOAD_BYTES_MAX = 64 * 1024**2
 """Of a form with files: what the gateway lets through."""
 FILES_MAX = 50
 FIELDS_MAX = 1_000
+DIGITS_MAX = 9
+"""Of a number in a form: a version, or a place in a list."""
+NO_RIGHT = pgettext("newsroom", "You have no right on this site.")
 CSP = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "form-action 'self'; frame-src 'self'; base-uri 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'"
@@ -116,6 +119,11 @@ class Newsroom:
         return self._environments[language].get_template(template).render(values)
 
 
+def whole_number(text: str) -> int | None:
+    """Return a number that a browser has sent, such as a version; None if it is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS_MAX else None
+
+
 def json_data(value: object) -> Markup:
     """Return JSON for a `<script type="application/json">`: nothing in it can end the element."""
     text = msgspec.json.encode(value).decode()
@@ -155,6 +163,10 @@ class Page:
         value = self.form.get(name)
         return value.replace("\r\n", "\n").strip() if isinstance(value, str) else ""
 
+    def number(self, name: str) -> int | None:
+        """Return a field of the form as a number; None if it is none."""
+        return whole_number(self.text(name))
+
     def texts(self, name: str) -> list[str]:
         """Return all values of a field of the form."""
         return [one for one in self.form.getlist(name) if isinstance(one, str) and one]
@@ -168,12 +180,21 @@ class Page:
         """The sites on which the caller has any right."""
         return list((self.me or {}).get("sites") or ())
 
+    @property
+    def asked_site(self) -> str:
+        """The site that the query or the form names; "" without one."""
+        return self.query("site") or self.text("site")
+
     @cached_property
     def site(self) -> dict[str, Any] | None:
-        """The site that the page is about: the one of the query, else the only one or the first one."""
-        asked = self.query("site") or self.text("site")
-        named = [one for one in self.sites if one["slug"] == asked]
+        """The site that the page is about: the one that is asked for, else the only one or the first one."""
+        named = [one for one in self.sites if one["slug"] == self.asked_site]
         return next(iter(named or self.sites), None)
+
+    @property
+    def is_site_closed(self) -> bool:
+        """Whether a site is asked for on which the caller has no right."""
+        return bool(self.asked_site) and self.asked_site not in {one["slug"] for one in self.sites}
 
     @property
     def site_slug(self) -> str:
@@ -282,6 +303,8 @@ async def _respond(page: Page, work: Screen, *, is_public: bool) -> Response:
             page.me = await page.api.get("/me")
             language = page.me.get("language")
             page.api.language = nearest_language(language) if language else page.language
+            if page.is_site_closed:
+                return _closed(page)
         return await work(page)
     except ApiUnavailableError as error:
         log.warning("the editor API does not answer", reason=str(error))
@@ -290,6 +313,13 @@ async def _respond(page: Page, work: Screen, *, is_public: bool) -> Response:
         return _refused(page, error)
     except FormTooLargeError:
         return page.render("message.html", 413, reason="too_large", detail="")
+
+
+def _closed(page: Page) -> Response:
+    """Return what somebody sees who names a site without a right on it: never another site instead."""
+    if page.request.method == "POST":
+        return page.kept(404, "refused", page.gettext_of(NO_RIGHT))
+    return page.render("message.html", 404, reason="not_found", detail="")
 
 
 def _refused(page: Page, error: ApiError) -> Response:

@@ -9,7 +9,7 @@ from services.ingest.newsroom.api_client import ApiError
 from services.ingest.newsroom.article import article_id, path_of, read_article
 from services.ingest.newsroom.article_form import sent_fields
 from services.ingest.newsroom.article_state import STEP_TITLES, STEPS
-from services.ingest.newsroom.pages import Page, screen
+from services.ingest.newsroom.pages import Page, screen, whole_number
 from shared.translations import pgettext, translate
 
 PUBLICATION_WAIT = "6s"
@@ -39,11 +39,10 @@ MAY_HAVE_REASON = ("unpublish", "archive", "discard")
 async def show_publication(page: Page) -> Response:
     """Wait a moment until the public address serves a version, and show it."""
     article = await read_article(page)
-    version = page.query("version")
     status = await page.api.get(
         f"/articles/{article_id(page)}/publication",
         wait=PUBLICATION_WAIT,
-        version=version if version.isdigit() else None,
+        version=whole_number(page.query("version")),
     )
     return page.render("publication.html", article=article, publication=status)
 
@@ -58,6 +57,8 @@ async def _step_page(page: Page, error: ApiError | None = None) -> Response:
     if step is None or not step.asks:
         return page.render("message.html", 404, reason="not_found", detail="")
     article = await read_article(page)
+    if not page.may(step.scope, article["section"]):
+        return page.render("message.html", 403, reason="forbidden", detail="")
     time = page.text("publish_at") or page.field_time(article.get("scheduled_for") or article.get("publish_at"))
     return page.render(
         "step.html",

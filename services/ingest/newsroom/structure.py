@@ -221,7 +221,7 @@ ROUTES = [
     for pages in (KindPages(kind) for kind in KINDS)
     for route in (
         screen(pages.kind.path, pages.show_list),
-        screen(pages.kind.path, pages.add, ("POST",)),
+        *([screen(pages.kind.path, pages.add, ("POST",))] if pages.kind.adds or pages.kind.has_order else []),
         screen(f"{pages.kind.path}/{{slug}}", pages.show_one),
         screen(f"{pages.kind.path}/{{slug}}", pages.change, ("POST",)),
     )
