@@ -47,7 +47,7 @@ MENUS = ("main", "footer")
 MENU_ITEMS_MAX = 60
 MENU_DEPTH_MAX = 2
 STRUCTURE_BYTES_MAX = 640 * 1024
-"""Of the whole structure as JSON: below the 1 MiB that Kafka takes."""
+"""Of the structure as JSON without its front page: both are below the 1 MiB that Kafka takes."""
 PAGE_PATH_PREFIX = "/trang/"
 AUTHOR_PATH_PREFIX = "/tac-gia/"
 

@@ -31,11 +31,13 @@ from services.ingest.auth.people import (
 )
 from services.ingest.content.errors import InvalidContentError
 from services.ingest.queries import ACCOUNTS
+from services.ingest.queries import STRUCTURE_SQL as QUERIES
 from services.ingest.settings import IngestSettings
 from shared.cli import CommandError, open_command_pool
 from shared.http.problems import Problem
 from shared.postgres import Connection
 from shared.sites import Sites, read_sites
+from shared.structure_watch import StructureWatch
 
 VERBS = "create|invite|reset|list|lock|unlock|remove"
 
@@ -83,6 +85,7 @@ async def run(arguments: argparse.Namespace, settings: IngestSettings) -> None:
             if arguments.verb == "list":
                 await _list(pool)
             else:
+                await StructureWatch(pool, sites, QUERIES["structure_versions"], QUERIES["structures"]).refresh()
                 async with pool.acquire() as connection, connection.transaction():
                     await lock_people(connection)
                     await _change(connection, arguments, sites)

@@ -55,7 +55,7 @@ async def _crop(pool: asyncpg.Pool, media: MediaStore, sites: list[str], actor: 
                 try:
                     for focus in await _focus_points(pool, item):
                         cropped += await cut_crops(pool, media, item.site, item.id, focus)
-                    articles += await update_articles(pool, item, item.image.focus, actor)
+                    articles += await update_articles(pool, item, actor)
                 except Problem as problem:
                     failed.append(f"{item.site}, {item.file_name or item.id}: {problem.detail}")
                 advance(1)

@@ -121,20 +121,26 @@ async def set_focus(
         assert row is not None, "media are never deleted"
         point = None if focus is None else {"x": focus.x, "y": focus.y}
         await record(connection, actor, "focus", kind="image", id=item.id, site=item.site, details={"focus": point})
-    changed = msgspec.structs.replace(item, image=msgspec.structs.replace(item.image, focus=focus))
-    await update_articles(pool, item, focus, actor, may_publish=may_publish)
-    return (await with_crops(pool, [changed]))[0]
+    await update_articles(pool, _at(item, _focus(row["former_x"], row["former_y"])), actor, may_publish=may_publish)
+    return (await with_crops(pool, [_at(item, focus)]))[0]
 
 
-async def update_articles(
-    pool: asyncpg.Pool, item: MediaItem, focus: Focus | None, actor: Actor, *, may_publish: bool = True
-) -> int:
+def _focus(x: float | None, y: float | None) -> Focus | None:
+    return None if x is None or y is None else Focus(x, y)
+
+
+def _at(item: MediaItem, focus: Focus | None) -> MediaItem:
+    return msgspec.structs.replace(item, image=msgspec.structs.replace(item.image, focus=focus))
+
+
+async def update_articles(pool: asyncpg.Pool, item: MediaItem, actor: Actor, *, may_publish: bool = True) -> int:
     """Give the articles that show an image its present crops; return how many have changed.
+
+    Of several changes of the focus point at once, whichever comes to an article last, it gets the present one.
 
     Args:
         pool: With the role of the service.
         item: The image, with its former focus point.
-        focus: Its present one.
         actor: Who has changed it.
         may_publish: Whether live, scheduled and approved articles change too.
     """
@@ -145,6 +151,9 @@ async def update_articles(
             if stored is None:  # discarded meanwhile
                 continue
             if may_publish or not _is_approved(stored):
+                present = await connection.fetchrow(SQL["focus_for_share"], item.site, item.id)
+                assert present is not None, "media are never deleted"
+                focus = _focus(present["focus_x"], present["focus_y"])
                 count += await _update_article(connection, stored, item, focus, actor)
     return count
 

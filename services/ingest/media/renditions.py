@@ -205,7 +205,9 @@ def _apply_orientation(image: Image.Image, orientation: int, width: int, wanted:
     size = (max(1, round(image.width * scale)), max(1, round(image.height * scale)))
     image.draft("RGB", size)  # decodes a JPEG no larger than needed
     image.load()
-    if image.mode not in ("RGB", "RGBA", "L", "CMYK"):
+    if image.mode.startswith("I"):  # 16 bits of grey, which a conversion would cut off at 8
+        image = image.convert("I").point(lambda value: value * (1 / 257)).convert("L")
+    elif image.mode not in ("RGB", "RGBA", "L", "CMYK"):
         has_alpha = "A" in image.getbands() or "transparency" in image.info
         image = image.convert("RGBA" if has_alpha else "RGB")
     if image.size != size:

@@ -373,8 +373,14 @@ WHERE (created_at, id, site) < ($1, $2, $3) AND ($5::text[] IS NULL OR site = AN
 ORDER BY created_at DESC, id DESC, site DESC LIMIT $4
 
 -- name: set_focus
-UPDATE ingest.media SET focus_x = $3, focus_y = $4 WHERE site = $1 AND id = $2
-RETURNING site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at, alt, caption, credit
+-- With the focus point that it replaces, also if another one was set at the same moment.
+WITH former AS (SELECT focus_x, focus_y FROM ingest.media WHERE site = $1 AND id = $2 FOR UPDATE)
+UPDATE ingest.media SET focus_x = $3, focus_y = $4 FROM former WHERE site = $1 AND id = $2
+RETURNING former.focus_x AS former_x, former.focus_y AS former_y
+
+-- name: focus_for_share
+-- It stays as it is until the transaction ends.
+SELECT focus_x, focus_y FROM ingest.media WHERE site = $1 AND id = $2 FOR SHARE
 
 -- name: describe_media
 -- A text that is null stays.
@@ -431,9 +437,11 @@ WHERE (id, site) > ($1, $2) AND ($3::text[] IS NULL OR site = ANY ($3))
 ORDER BY id, site LIMIT 100
 
 -- name: find_media
--- Images of a site, by id, or by the name of any rendition.
+-- Images of a site, by id, or by the name of any rendition. A new focus point waits until the article that is saved with
+-- them can be found: otherwise it would keep its former crops.
 SELECT site, id, type, file_name, bytes, width, height, renditions, focus_x, focus_y, who, created_at, alt, caption, credit, rendition_names
 FROM ingest.media WHERE site = $3 AND (id = ANY ($1::text[]) OR rendition_names && $2::text[])
+FOR SHARE
 
 -- name: file_of_checksum
 SELECT site, id, type, name, bytes, warnings, who, created_at FROM ingest.files WHERE site = $1 AND checksum = $2

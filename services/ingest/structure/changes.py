@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import msgspec
 
+from shared.front_page import FrontPage
 from shared.http.problems import Problem
 from shared.site_checks import RESERVED_SECTIONS
 from shared.site_structure import (
@@ -167,7 +168,7 @@ def check_section_slug(slug: str) -> None:
 
 
 def check_size(structure: SiteStructure) -> None:
-    """Check that a structure fits into a message.
+    """Check that a structure fits into a message. The front page does not count: breaking news never finds it full.
 
     Raises:
         Problem: 409 if it is too large.
@@ -180,7 +181,7 @@ def check_size(structure: SiteStructure) -> None:
                 limit=ALIASES_MAX,
                 code="limit_reached",
             )
-    size = len(msgspec.json.encode(structure))
+    size = len(msgspec.json.encode(msgspec.structs.replace(structure, front_page=FrontPage())))
     if size > STRUCTURE_BYTES_MAX:
         detail = f"The structure of a site must have at most {STRUCTURE_BYTES_MAX:,} bytes as JSON (got {size:,})."
         raise Problem(409, detail, limit=STRUCTURE_BYTES_MAX, size=size, code="limit_reached")

@@ -10,7 +10,11 @@ import pytest
 from services.ingest.auth import person_command
 from services.ingest.auth.secret_tokens import is_secret
 from services.ingest.settings import IngestSettings
+from services.ingest.structure import changes
+from services.ingest.structure.store import change_structure
 from shared.cli import CommandError
+from shared.site_structure import SiteStructure, StructureSection
+from shared.sites import read_sites
 
 SITES = """
 [[site]]
@@ -88,3 +92,22 @@ async def test_accounts_are_locked_reset_and_removed(
     await command.run("remove", "nam@haihau.example")
     assert await pool.fetchval("SELECT count(*) FROM ingest.people") == 1
     assert await pool.fetchval("SELECT count(*) FROM ingest.account_links") == 1
+
+
+async def test_rights_are_given_in_the_sections_of_the_newsroom(
+    database: str, pool: asyncpg.Pool, tmp_path: Path
+) -> None:
+    """Sections that the newsroom added can be named, those that it removed cannot, whatever the sites' file has."""
+    command = Command(database, tmp_path / "sites.toml")
+    site = read_sites(tmp_path / "sites.toml", None)["haihau"]
+
+    def change(before: SiteStructure, version: int) -> SiteStructure:
+        added = changes.add(before, "section", StructureSection(slug="kinh-te", name="Kinh tế", version=version))
+        return changes.remove(added, "section", "tin-tuc")
+
+    async with pool.acquire() as connection, connection.transaction():
+        await change_structure(connection, site, change)
+    await command.run("create", "--grant", "write:haihau:kinh-te", "--email", "mai@haihau.example", "--name", "Mai")
+    assert await pool.fetchval("SELECT email FROM ingest.people") == "mai@haihau.example"
+    with pytest.raises(CommandError, match="unknown section"):
+        await command.run("create", "--grant", "write:haihau:tin-tuc", "--email", "an@haihau.example", "--name", "An")

@@ -2,7 +2,10 @@
 
 import io
 import os
+import struct
+import zlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -132,3 +135,114 @@ def test_crops_have_names_of_their_own_for_each_focus_point(tmp_path: Path) -> N
     )
     assert first == again
     assert not first & other
+
+
+SIZE = (300, 200)
+
+
+def saved(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
+    output = io.BytesIO()
+    image.save(output, kind, **options)
+    return output.getvalue()
+
+
+def with_palette() -> Image.Image:
+    """Return an image of the second colour of its palette, which is red."""
+    image = Image.new("P", SIZE, 1)
+    image.putpalette([0, 0, 0, 255, 0, 0])
+    return image
+
+
+def deep_png(color_type: int, *samples: int) -> bytes:
+    """Return a PNG of one colour with 16 bits a sample."""
+
+    def chunk(name: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    width, height = SIZE
+    row = b"\0" + struct.pack(f">{len(samples)}H", *samples) * width
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 16, color_type, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(row * height)) + chunk(b"IEND", b"")
+
+
+GREY, RED = (128, 128, 128), (255, 0, 0)
+Sample = tuple[bytes, Focus, tuple[int, int, int], tuple[int, int]]
+"""A file, a focus point, the colour there, and the size of its widest 16:9 crop."""
+ODD: dict[str, Sample] = {
+    "16 bits of grey": (deep_png(0, 0x8080), Focus(), GREY, (300, 169)),
+    "16 bits of black": (deep_png(0, 0x00FF), Focus(1, 1), (1, 1, 1), (300, 169)),
+    "16 bits of white": (deep_png(0, 0xFFFF), Focus(0, 0), (255, 255, 255), (300, 169)),
+    "16 bits of colours": (deep_png(2, 0xFFFF, 0, 0), Focus(), RED, (300, 169)),
+    "16 bits of grey and alpha": (deep_png(4, 0, 0x8080), Focus(), (127, 127, 127), (300, 169)),
+    "16 bits of colours and alpha": (deep_png(6, 0xFFFF, 0, 0, 0xFFFF), Focus(), RED, (300, 169)),
+    "one bit": (saved(Image.new("1", SIZE, 1)), Focus(), (255, 255, 255), (300, 169)),
+    "CMYK": (saved(Image.new("CMYK", SIZE, (0, 255, 255, 0)), "JPEG"), Focus(0, 1), RED, (300, 169)),
+    "all transparent": (saved(Image.new("RGBA", SIZE, (255, 0, 0, 0))), Focus(), (255, 255, 255), (300, 169)),
+    "half transparent": (saved(Image.new("RGBA", SIZE, (0, 0, 0, 128))), Focus(), (127, 127, 127), (300, 169)),
+    "a transparent palette": (saved(with_palette(), transparency=1), Focus(), (255, 255, 255), (300, 169)),
+    "a transparent GIF": (saved(Image.new("P", SIZE, 3), "GIF", transparency=3), Focus(), (255, 255, 255), (300, 169)),
+    "one pixel": (saved(Image.new("RGB", (1, 1), RED)), Focus(1, 1), RED, (1, 1)),
+    "two pixels": (saved(Image.new("RGB", (2, 1), RED)), Focus(1, 0), RED, (2, 1)),
+    "a column": (saved(Image.new("RGB", (1, 500), RED)), Focus(0, 1), RED, (1, 1)),
+    "a line": (saved(Image.new("RGB", (16_383, 1), RED)), Focus(1, 1), RED, (2, 1)),
+    "a ribbon": (saved(Image.new("RGB", (16_000, 20), RED)), Focus(1, 0), RED, (36, 20)),
+    "a tower": (saved(Image.new("RGB", (20, 16_000), RED)), Focus(0, 1), RED, (20, 11)),
+    "a large image": (saved(Image.new("RGB", (8_000, 6_000), RED), "JPEG"), Focus(0, 0), RED, (1_600, 900)),
+    "greys of a WebP": (saved(Image.new("L", SIZE, 128), "WEBP", lossless=True), Focus(), GREY, (300, 169)),
+    "AVIF": (saved(Image.new("RGB", SIZE, RED), "AVIF"), Focus(0.5, 0), RED, (300, 169)),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_crops_of_an_odd_image_have_its_colours_and_size(tmp_path: Path, name: str) -> None:
+    """Whatever its depth, mode, transparency and shape, each crop shows the image in its own colours."""
+    content, focus, color, size = ODD[name]
+    file = tmp_path / "original"
+    file.write_bytes(content)
+    result = create_renditions(file, tmp_path, focus)
+    widest = next(one for one in result.crops if one.ratio == "16:9")
+    assert (widest.width, widest.height) == size
+    for one in (*result.crops, *result.renditions):
+        with Image.open(tmp_path / one.name) as opened:
+            assert opened.size == (one.width, one.height)
+            pixels = opened.convert("RGBA")
+        shown = Image.new("RGBA", pixels.size, "white")
+        shown.alpha_composite(pixels)
+        found: Any = shown.getpixel((pixels.width // 2, pixels.height // 2))
+        assert all(abs(is_shown - wanted) <= 4 for is_shown, wanted in zip(found, color, strict=False)), (one, found)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("corner", [(0, 0), (1, 0), (0, 1), (1, 1)])
+def test_focus_point_in_a_corner_is_that_of_the_turned_image(
+    tmp_path: Path, orientation: int, corner: tuple[int, int]
+) -> None:
+    """In every EXIF orientation the crops begin at the corner that the focus point names in the upright image."""
+    turned = orientation >= 5
+    wide, high = (80, 400) if turned else (400, 80)
+    upright = Image.new("RGB", (wide, high), "blue")
+    upright.paste("red", (corner[0] * (wide - 20), corner[1] * (high - 20), corner[0] * (wide - 20) + 20, high))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = upright.transpose(BACK[orientation]) if orientation in BACK else upright
+    file = tmp_path / "original"
+    file.write_bytes(saved(stored, "JPEG", quality=95, exif=exif))
+    result = create_renditions(file, tmp_path, Focus(*corner))
+    assert (result.width, result.height) == (wide, high)
+    square = next(one for one in result.crops if one.ratio == "1:1")
+    with Image.open(tmp_path / square.name) as opened:
+        at = (corner[0] * (square.width - 1), corner[1] * (square.height - 1))
+        red, _, blue = opened.convert("RGB").getpixel(at)  # type: ignore[misc]
+    assert red > 150 > blue
+
+
+BACK = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""What a camera that was held so has stored of an upright picture."""

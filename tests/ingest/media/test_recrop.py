@@ -1,12 +1,15 @@
 """The focus point of a stored image: new crops, and the articles that show it."""
 
+import asyncio
 import io
 from typing import Any
 
+import asyncpg
 import pytest
 from PIL import Image as Picture
 
 from services.ingest.auth.actors import Actor
+from services.ingest.media import recrop
 from services.ingest.media.library import stored_item
 from services.ingest.media.recrop import update_articles
 from shared.articles import CROP_RATIOS
@@ -169,4 +172,54 @@ async def test_articles_of_another_site_keep_their_crops(tenants: Any) -> None:
     assert now["version"] == 1
     item = await stored_item(tenants.context.pool, first["id"], ["giao-thuy"])
     assert item is not None
-    assert await update_articles(tenants.context.pool, item, None, Actor("An")) == 0
+    assert await update_articles(tenants.context.pool, item, Actor("An")) == 0
+
+
+async def crops_of(api: Any, article: dict[str, Any]) -> Any:
+    return (await api.call("GET", f"/articles/{article['id']}", scope="read")).json()["lead_image"]["image"]["crops"]
+
+
+async def test_focus_points_that_are_set_at_once_leave_articles_with_the_last(
+    api: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first change that reaches the articles after a second one gives them the crops of the second one, too."""
+    item = await uploaded(api)
+    article = await published(api, lead_image=figure(item))
+    update, goes_on, calls = recrop.update_articles, asyncio.Event(), 0
+
+    async def first_waits(*given: Any, **named: Any) -> int:
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            await goes_on.wait()
+        return await update(*given, **named)
+
+    monkeypatch.setattr(recrop, "update_articles", first_waits)
+    path = f"/media/{item['id']}"
+    first = asyncio.create_task(api.call("PATCH", path, {"focus": {"x": 0.5, "y": 0}}, "publish"))
+    while not calls:  # noqa: ASYNC110 - it is in the route
+        await asyncio.sleep(0.01)
+    second = await api.call("PATCH", path, {"focus": {"x": 0.5, "y": 1}}, "publish")
+    goes_on.set()
+    assert ((await first).status, second.status) == (200, 200)
+    assert (await api.call("GET", path)).json()["crops"] == second.json()["crops"]
+    assert await crops_of(api, article) == second.json()["crops"]
+
+
+async def test_article_that_is_saved_while_the_focus_changes_gets_the_new_crops(api: Any, database: str) -> None:
+    """Saved with the former focus point and stored after the change, an article is found and has the new crops."""
+    item = await uploaded(api)
+    await published(api)
+    other = await asyncpg.connect(database)
+    async with other.transaction():
+        await other.execute("LOCK TABLE ingest.revisions IN EXCLUSIVE MODE")
+        saved = asyncio.create_task(api.create("Đang lưu", lead_image=figure(item)))
+        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
+        while not await other.fetchval(waiting):  # noqa: ASYNC110 - it is in Postgres
+            await asyncio.sleep(0.02)
+        changed = asyncio.create_task(api.call("PATCH", f"/media/{item['id']}", {"focus": {"x": 0, "y": 1}}, "publish"))
+        await asyncio.wait([changed], timeout=2)
+    article, answer = await saved, await changed
+    assert answer.status == 200, answer.body
+    assert await crops_of(api, article) == answer.json()["crops"] != item["crops"]
+    await other.close()
