@@ -18,23 +18,18 @@ import msgspec
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 from starlette.datastructures import FormData
-from starlette.formparsers import FormParser, MultiPartException, MultiPartParser
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from services.ingest.newsroom.api_client import ApiClient, ApiError, ApiUnavailableError, Transport
+from services.ingest.newsroom.forms import FormTooLargeError, is_upload, read_form
 from services.ingest.newsroom.times import Moment, form_value, moment, parse_time
 from shared.logs import log
 from shared.sites import Site, Sites
 from shared.translations import LANGUAGES, Message, nearest_language, pgettext
 
 ROOT = "/ban-bien-tap"
-FORM_BYTES_MAX = 4 * 1024**2
-UPLOAD_BYTES_MAX = 64 * 1024**2
-"""Of a form with files: what the gateway lets through."""
-FILES_MAX = 50
-FIELDS_MAX = 1_000
 DIGITS_MAX = 9
 """Of a number in a form: a version, or a place in a list."""
 NO_RIGHT = pgettext("newsroom", "You have no right on this site.")
@@ -297,14 +292,17 @@ def _accepted_language(request: Request) -> str:
 
 async def _respond(page: Page, work: Screen, *, is_public: bool) -> Response:
     try:
-        if page.request.method == "POST":
-            page.form = await read_form(page.request)
+        is_form = page.request.method == "POST" and not is_upload(page.request)
+        if is_form:
+            page.form = await read_form(page.request, is_public=is_public)
         if not is_public:
             page.me = await page.api.get("/me")
             language = page.me.get("language")
             page.api.language = nearest_language(language) if language else page.language
-            if page.is_site_closed:
-                return _closed(page)
+        if page.request.method == "POST" and not is_form:  # files: nothing of a stranger is stored on disk
+            page.form = await read_form(page.request, is_public=is_public)
+        if not is_public and page.is_site_closed:
+            return _closed(page)
         return await work(page)
     except ApiUnavailableError as error:
         log.warning("the editor API does not answer", reason=str(error))
@@ -338,37 +336,6 @@ def _refused(page: Page, error: ApiError) -> Response:
         return page.kept(error.status, "refused", str(error))
     reason = {403: "forbidden", 404: "not_found"}.get(error.status, "refused")
     return page.render("message.html", error.status, reason=reason, detail=str(error))
-
-
-class FormTooLargeError(Exception):
-    """A form has too many bytes."""
-
-
-async def read_form(request: Request) -> FormData:
-    """Return the fields of a form; files are on disk.
-
-    Raises:
-        FormTooLargeError: it is too large, or not a form.
-    """
-    is_upload = request.headers.get("content-type", "").startswith("multipart/form-data")
-    bytes_max = UPLOAD_BYTES_MAX if is_upload else FORM_BYTES_MAX
-
-    async def limited() -> Any:
-        size = 0
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size > bytes_max:
-                raise FormTooLargeError
-            yield chunk
-
-    try:
-        if is_upload:
-            return await MultiPartParser(
-                request.headers, limited(), max_files=FILES_MAX, max_fields=FIELDS_MAX, max_part_size=FORM_BYTES_MAX
-            ).parse()
-        return await FormParser(request.headers, limited()).parse()
-    except (MultiPartException, KeyError, ValueError, UnicodeDecodeError) as error:
-        raise FormTooLargeError from error
 
 
 async def static_file(request: Request) -> Response:

@@ -7,6 +7,7 @@ import pytest
 
 from services.ingest.newsroom.pages import ROOT
 from tests.ingest.api.route_rights import World
+from tests.ingest.conftest import HTTPS, Browser
 from tests.ingest.conftest import Newsroom as People
 from tests.ingest.newsroom.conftest import Pages
 from tests.ingest.newsroom.page_rights import OWN_ACCOUNT, PAGES, PLACES, PUBLIC, Need, Objects, Target
@@ -76,3 +77,21 @@ async def test_no_form_breaks_a_page(pages: Pages, newsroom: People, name: str) 
         assert shown.status < 500 or shown.status == 501, fields  # 501: no mail is set up
         if shown.status == 401 and name != "POST /dang-nhap":
             browser = await newsroom.browser("admin:haihau")  # it has logged out, or closed its own session
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "size", "status"),
+    [
+        ("/dang-nhap", "application/x-www-form-urlencoded", 100_000, 413),
+        ("/loi-moi", "multipart/form-data; boundary=x", 100_000, 413),
+        ("/anh-va-tep", "multipart/form-data; boundary=x", 100_000, 401),
+        ("/bai-viet/moi", "application/x-www-form-urlencoded", 5_000_000, 401),
+        ("/bai-viet/moi", "application/x-www-form-urlencoded", 9_000_000, 413),
+    ],
+)
+async def test_forms_of_strangers_are_bounded(pages: Pages, path: str, kind: str, size: int, status: int) -> None:
+    """A stranger stores no file on disk and fills no memory; a text whose session has ended is given back."""
+    content = b"body=" + b"x" * size
+    shown = await pages.send(Browser(pages.api, origin=HTTPS), "POST", ROOT + path, content, [("content-type", kind)])
+    assert shown.status == status
+    assert (b"x" * size in shown.html.encode()) == (path == "/bai-viet/moi" and status == 401)
