@@ -55,7 +55,7 @@ restore-drill: ## Restore every pair of an older, an empty and an intact Postgre
 	@$(BOOTSTRAP)
 	@$(DEV)/python -m tests.restore $(ARGS)
 
-verify-compose: ## Run docker-compose.yml on a Docker engine and verify it
+verify-compose: ## Run docker-compose.yml on a Docker engine and verify it (ARGS=--small: the profile for 2 GB)
 	@$(BOOTSTRAP)
 	@$(DEV)/python -m deploy.compose.verify $(ARGS)
 

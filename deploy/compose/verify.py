@@ -3,7 +3,8 @@
 It starts everything, inspects each container, publishes an article and counts its views. While traffic continues it
 scales to three counters, restarts the stores and the services, and upgrades to another image; then it stops everything
 and starts it again. At the end the counter must show exactly the acknowledged views, and a recount of the log must
-agree. What this machine does not support is reported and skipped. Services named as arguments are left out.
+agree. What this machine does not support is reported and skipped. Services named as arguments are left out; `--small`
+verifies the profile deploy/compose/small.yml; no container may be ended within its limit of memory.
 PRESSTALLY_COMPOSE_OVERRIDE names a second Compose file with settings for this machine.
 """
 
@@ -32,6 +33,7 @@ IMAGE = "presstally:verify"
 WITH_SITES = ("ingest", "articles", "stats", "render", "migrate", "topics")
 """Never the tag of production: this builds what is in the checkout."""
 NEXT_IMAGE = "presstally:verify-next"
+SMALL = ROOT / "deploy/compose/small.yml"
 TITLE = "Bài của bản kiểm tra"
 
 
@@ -54,7 +56,7 @@ def mount_sample_site(folder: Path) -> Path:
 class Project:
     """One run of the whole system under Docker Compose, on a free port."""
 
-    def __init__(self, folder: Path, without: list[str]) -> None:
+    def __init__(self, folder: Path, without: list[str], *, small: bool) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -68,6 +70,7 @@ class Project:
         self.stats = 1
         overrides = os.environ.get("PRESSTALLY_COMPOSE_OVERRIDE")
         self._files = ["-f", str(ROOT / "docker-compose.yml"), "-f", str(mount_sample_site(folder))]
+        self._files += ["-f", str(SMALL)] if small else []
         self._files += ["-f", overrides] if overrides else []
 
     def set(self, **variables: str) -> None:
@@ -137,6 +140,8 @@ def _check_containers(project: Project) -> None:
             "keeps capabilities": host["CapDrop"] != ["ALL"],
             "may gain privileges": "no-new-privileges:true" not in (host["SecurityOpt"] or []),
             "has no memory limit": not host["Memory"],
+            "was killed for memory": one["State"]["OOMKilled"],
+            "ended by itself and was started again": one["RestartCount"] > 0,
             "has no log limit": "max-size" not in host["LogConfig"]["Config"],
             "publishes a port": service != "gateway" and any((one["NetworkSettings"]["Ports"] or {}).values()),
         }
@@ -200,7 +205,7 @@ def _under_load(project: Project, page: str, without: list[str]) -> int:
         project.stats = 3
         _step("scaling to three counters", project.up)
         _step("inspecting each container", lambda: _check_containers(project))
-        if "prometheus" not in without:
+        if "prometheus" in project.compose("ps", "--services").split():
             _step("finding every replica in Prometheus", lambda: _check_targets(project))
         for service in ("stats", "ingest", "articles", "render", "postgres", "kafka"):
             _step(f"restarting {service}", partial(project.compose, "restart", service))
@@ -245,8 +250,10 @@ def missing_requirement() -> str | None:
     return None
 
 
-def main(without: list[str]) -> int:
-    """Verify, and return the exit code; services named in `without` are not started (their images may be missing)."""
+def main(arguments: list[str]) -> int:
+    """Verify, and return the exit code; services named as arguments are not started (their images may be missing)."""
+    small = "--small" in arguments
+    without = [name for name in arguments if name != "--small"]
     lack = missing_requirement()
     if lack:
         print(f"presstally: skipped: {lack}; tests/deploy/test_compose.py checks only the file")
@@ -254,7 +261,7 @@ def main(without: list[str]) -> int:
     for name in without:
         print(f"presstally: skipped: {name}, as requested")
     with tempfile.TemporaryDirectory() as folder:
-        project = Project(Path(folder), without)
+        project = Project(Path(folder), without, small=small)
         try:
             _step("building the image", lambda: project.compose("build", "migrate"))
             _step("starting everything", project.up)
@@ -268,12 +275,13 @@ def main(without: list[str]) -> int:
             views = _under_load(project, page, without)
             _step("stopping everything and starting it again", lambda: _restart(project, views))
             _step("recounting the log", lambda: _verify_counts(project))
+            _step("inspecting each container", lambda: _check_containers(project))
         except VerificationError as error:
             print(f"\npresstally: {error}\n{project.last_log_lines()}", file=sys.stderr)
             return 1
         finally:
             _step("removing everything, including volumes", lambda: project.compose("down", "-v", "--remove-orphans"))
-    print("presstally: docker-compose.yml verified")
+    print(f"presstally: docker-compose.yml{' with small.yml' if small else ''} verified")
     return 0
 
 
