@@ -18,7 +18,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from xdist.scheduler import LoadScopeScheduling
@@ -26,8 +25,8 @@ from xdist.scheduler import LoadScopeScheduling
 from deploy.local.bootstrap import jars_folder, java_command
 from deploy.local.kafka import Kafka
 from deploy.local.postgres import Postgres
-from services.ingest.queries import SQL
 from shared.migrate import migrate
+from tests.databases import Databases, make_log_ins_cheap, run_in, url_of
 
 ROOT = Path(__file__).parent.parent
 START_SECONDS = 240
@@ -69,7 +68,6 @@ WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 PORTS_PER_WORKER = 3_000
 """All below 32,768, where Linux begins to take ports for outgoing connections."""
 WITH_SYSTEM = (
-    "tests/browser/",
     "tests/deploy/test_local_stack.py",
     "tests/e2e/",
     "tests/ingest/auth/test_tokens.py",
@@ -79,7 +77,7 @@ WITH_SYSTEM = (
     "tests/ops/test_docs_migrating.py",
     "tests/ops/test_doctor.py",
 )
-"""Tests of the `system` fixture, of which one is enough."""
+"""Tests of the `system` fixture without browsers."""
 
 
 WITH_BROKER_ALONE = (
@@ -96,6 +94,7 @@ WITH_BROKER_ALONE = (
 )
 SHARED = {
     "system": WITH_SYSTEM,
+    "system of the browsers": ("tests/browser/",),
     "cluster": (
         "tests/chaos/test_log_changes.py",
         "tests/chaos/test_offsets_in_kafka.py",
@@ -107,6 +106,7 @@ SHARED = {
 """Fixture that takes long to start → the files of which one worker runs all, so that it starts once."""
 LONG_FIRST = (
     "system",
+    "system of the browsers",
     "cluster",
     "secured",
     "tests/chaos/test_chaos.py",
@@ -192,6 +192,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process = subprocess.Popen(command, stdout=log, stderr=log, **account)
     try:
         wait_for(server.is_ready, what="Postgres")
+        asyncio.run(make_log_ins_cheap(server.url))
         yield server.url
     finally:
         process.send_signal(signal.SIGINT)
@@ -203,36 +204,25 @@ def template(postgres_url: str) -> str:
     """A template database with all migrations."""
 
     async def make() -> None:
-        connection = await asyncpg.connect(postgres_url)
-        await connection.execute("CREATE DATABASE template_presstally")
-        await connection.close()
+        await run_in(postgres_url, "CREATE DATABASE template_presstally")
         await migrate(url_of(postgres_url, "template_presstally"))
 
     asyncio.run(make())
     return "template_presstally"
 
 
-def url_of(server: str, database: str) -> str:
-    return server.rsplit("/", 1)[0] + "/" + database
-
-
-async def mark_compared(url: str) -> None:
-    """Mark a database as compared with the topics, so that articles may be changed without a relay."""
-    connection = await asyncpg.connect(url)
-    await connection.execute(SQL["confirm_comparison"])
-    await connection.close()
+@pytest.fixture(scope="session")
+def databases(postgres_url: str, template: str) -> Databases:
+    """Databases of the server."""
+    return Databases(postgres_url, template)
 
 
 @pytest.fixture
-async def database(postgres_url: str, template: str) -> AsyncIterator[str]:
-    """The URL of a fresh database with all migrations."""
-    name = f"test_{uuid.uuid4().hex[:12]}"
-    server = await asyncpg.connect(postgres_url)
-    await server.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
-    await mark_compared(url_of(postgres_url, name))
-    yield url_of(postgres_url, name)
-    await server.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await server.close()
+async def database(databases: Databases) -> AsyncIterator[str]:
+    """The URL of a database with all migrations, as good as a fresh one."""
+    url = await databases.take()
+    yield url
+    await databases.give_back(url)
 
 
 @pytest.fixture(scope="session")

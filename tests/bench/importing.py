@@ -16,7 +16,7 @@ import asyncpg
 from deploy.local.bootstrap import ROOT
 from tests.bench.infrastructure import BenchmarkError, Infrastructure
 from tests.bench.options import Options
-from tests.conftest import mark_compared
+from tests.databases import mark_compared
 
 LARGE_BYTES = 1_000_000_000
 LARGE_CHARACTERS = 16_000

@@ -24,7 +24,8 @@ from deploy.local.stack import NICENESS
 from deploy.local.supervisor import ManagedProcess, Supervisor
 from shared.migrate import migrate
 from tests.bench.load import PARTITIONS, SITE
-from tests.conftest import answers, free_ports, url_of
+from tests.conftest import answers, free_ports
+from tests.databases import url_of
 
 TEMPLATE = "template_bench"
 START_SECONDS = 60.0

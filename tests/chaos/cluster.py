@@ -26,7 +26,8 @@ from tests.chaos.assertions import StoredCounts
 from tests.chaos.kafka_log import LogReader, Sender, begin_new_log, create_all_topics
 from tests.chaos.polling import wait_until
 from tests.chaos.proxy import Proxy
-from tests.conftest import ROOT, SITES, STATISTICS_TOKENS, answers, free_ports, url_of
+from tests.conftest import ROOT, SITES, STATISTICS_TOKENS, answers, free_ports
+from tests.databases import url_of
 
 PARTITIONS = 6
 SESSION_SECONDS = 4.0

@@ -31,7 +31,8 @@ from shared.articles import Article, Paragraph
 from shared.migrate import migrate
 from shared.postgres import open_pool
 from shared.sites import read_sites
-from tests.conftest import free_ports, url_of, wait_for
+from tests.conftest import free_ports, wait_for
+from tests.databases import url_of
 
 ROOT = Path(__file__).parent.parent.parent
 SITES = """

@@ -27,7 +27,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span, Status
 
 from deploy.local.bootstrap import jars_folder, java_command
 from deploy.local.kafka import Kafka
-from tests.conftest import PERSON, SITES, Answer, System, answers, free_ports, url_of, wait_for
+from tests.conftest import PERSON, SITES, Answer, System, answers, free_ports, wait_for
+from tests.databases import url_of
 from tests.e2e.conftest import Editors
 
 ROOT = Path(__file__).parent.parent.parent

@@ -29,7 +29,7 @@ from shared.kafka.log_reader import log_reader, read_range
 from shared.postgres import open_pool
 from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS
 from tests.chaos.polling import becomes_true
-from tests.conftest import mark_compared
+from tests.databases import mark_compared
 from tests.ingest.conftest import NOW
 from tests.restore.test_consumers_follow_their_database import SITE, article, copy, lose_topics, publish, topics
 

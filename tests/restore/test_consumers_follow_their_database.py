@@ -34,7 +34,7 @@ from shared.role import Process
 from shared.sites import Section, Site, Sites
 from shared.topics import ARTICLES, COUNTER_ADJUSTMENTS, PAGES_LIVE, create_topics
 from tests.chaos.polling import becomes_true
-from tests.conftest import url_of
+from tests.databases import url_of
 from tests.ingest.conftest import NOW
 
 SITE = Site(

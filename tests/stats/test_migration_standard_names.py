@@ -14,7 +14,7 @@ from shared import migrate
 from shared.kafka.topic_identity import TopicIdentity
 from shared.postgres import open_pool
 from shared.sites import Site
-from tests.conftest import url_of
+from tests.databases import url_of
 from tests.stats.statistics.test_queries import at_once
 
 SITE = Site(slug="haihau", name="Hải Hậu", origins=["https://haihau.example"], timezone="Asia/Ho_Chi_Minh")
