@@ -1,6 +1,5 @@
 """Markdown with front matter, and NDJSON with articles as in the API → articles. Pure."""
 
-import io
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -62,6 +61,9 @@ _FIRST_HEADING = re.compile(
     r"[ \t]*+(?:\{[^{}\n]*+\}[ \t]*+)?(?:\n|\Z)"
 )
 _FILE_DATE = re.compile(r"(?:^|/)(\d{4}-\d{1,2}-\d{1,2})-([^/]+)\.\w+$")
+_NOT_BLANK = re.compile(rb"\S")
+BLANK_BYTES = 1024 * 1024
+"""Blank lines are skipped by parts of this size, so that a mapped file can be released meanwhile."""
 _ABOUT_FOLDER = re.compile(
     r"(?:^|/)(?:readme|changelog|license|licence|contributing|code_of_conduct|security)\.\w+$", re.IGNORECASE
 )
@@ -228,20 +230,27 @@ def read_ndjson(content: Content, name: str, context: ReadContext | None = None)
     content = decoded.text.encode("utf-8", "replace") if decoded else content
     context = context or ReadContext()
     base_url, is_empty = context.base_url, True
-    for number, row in enumerate(_rows(content), 1):
-        context.bytes_read += len(row)
-        if row.strip():
-            is_empty = False
-            yield read_one(row, lambda one, place: _row(one, place, base_url), f"line {number}", number)
+    for number, begin, end in _rows(content):
+        context.bytes_read, is_empty = end, False
+        row = content[begin:end]
+        yield read_one(row, lambda one, place: _row(one, place, base_url), f"line {number}", number)
     if is_empty:
         raise FormatError("has no lines")
 
 
-def _rows(content: Content) -> Iterator[bytes]:
-    """Yield the lines of a file; not all at once, which would take as much memory as the file again."""
-    lines = io.BytesIO(content) if isinstance(content, bytes) else content
-    lines.seek(3 if content[:3] == b"\xef\xbb\xbf" else 0)
-    yield from iter(lines.readline, b"")
+def _rows(content: Content) -> Iterator[tuple[int, int, int]]:
+    """Yield the number of each line that is not blank, and where its text begins and ends."""
+    position, number = 3 if content[:3] == b"\xef\xbb\xbf" else 0, 1
+    while position < len(content):
+        until = min(position + BLANK_BYTES, len(content))
+        text = _NOT_BLANK.search(content, position, until)
+        begin = text.start() if text else until
+        number += content[position:begin].count(b"\n")
+        position = begin
+        if text:
+            end = content.find(b"\n", begin)
+            position = end if end >= 0 else len(content)
+            yield number, begin, position
 
 
 def _row(row: object, place: str, base_url: str) -> ImportItem:
