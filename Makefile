@@ -31,9 +31,9 @@ token: ## Manage bearer tokens: make token ARGS='create --name Lan --scope write
 init: ## Write .env for Docker Compose with generated secrets; existing values stay (ARGS=--small: for 2 GB)
 	@python3 deploy/compose/init_env.py $(ARGS)
 
-test: ## Run the tests, two at a time (ARGS="-k counter" selects some)
+test: ## Run the tests, three at a time (ARGS="-k counter" selects some)
 	@$(BOOTSTRAP)
-	@$(DEV)/python -m pytest -n 2 $(ARGS)
+	@$(DEV)/python -m pytest -n 3 $(ARGS)
 
 test-long: ## Run the tests that take long: alerts, a rolling upgrade, generated API requests, broken counters
 	@$(BOOTSTRAP)

@@ -216,6 +216,7 @@ class World:
     def __init__(self, tenants: Any) -> None:
         self.api = tenants
         self.count = 0
+        self._images: dict[str, str] = {}
 
     async def article(self, site: str, *states: str, section: str = "tin-tuc") -> str:
         title = "Bài của site khác" if site == OTHER else "Bài của mình"
@@ -231,10 +232,13 @@ class World:
         return str(article["id"])
 
     async def image(self, site: str) -> str:
-        self.count += 1
-        upload = await self.api.call("POST", f"/media?site={site}", png(self.count), content_type="image/png")
-        assert upload.status == 201, upload.body
-        return str(upload.json()["id"])
+        """Return an image of a site: the same each time, because no request deletes it and each takes a process."""
+        if site not in self._images:
+            self.count += 1
+            upload = await self.api.call("POST", f"/media?site={site}", png(self.count), content_type="image/png")
+            assert upload.status == 201, upload.body
+            self._images[site] = str(upload.json()["id"])
+        return self._images[site]
 
     async def webhook(self, site: str) -> str:
         body = {"url": "https://a.example/", "events": ["article.updated"], "sites": [site]}
