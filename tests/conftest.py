@@ -112,10 +112,10 @@ LONG_FIRST = (
     "tests/chaos/test_chaos.py",
     "broker_alone",
     "tests/upgrade/test_upgrade.py",
-    "tests/ingest/imports/test_limits.py",
+    "tests/ingest/api/test_route_rights.py",
     "tests/chaos/test_verify.py",
     "tests/deploy/test_command_line.py",
-    "tests/stats/statistics/test_one_moment.py",
+    "tests/stats/counter_api/test_endpoints.py",
     "tests/ops/test_docs_site.py",
     "tests/ops/test_alerts.py",
 )
