@@ -257,7 +257,7 @@ class Portal:
         self.write("draft", "Bản thảo một")
         self.view(5)
         self.adjust(100)
-        self._newsroom.work(self.system, self._editors)
+        self._newsroom.work(self.system, self._editors, self._ids["corrected"])
         wait_for(lambda: self.total() == 105, WAIT_SECONDS, "the views before the backup")
         pages = {self.path("corrected"): "Bài sẽ đính chính", self.path("killed"): "Bài sẽ gỡ"}
         self._states["old"] = State(5, 100, dict(pages))
@@ -275,7 +275,7 @@ class Portal:
         self.write("later draft", "Bản thảo sau khi sao lưu")
         self.view(7)
         self.adjust(1_000)
-        self._newsroom.work_on(self.system, self._editors)
+        self._newsroom.work_on(self.system, self._editors, self._ids["later"], self._ids["corrected"])
         wait_for(lambda: self.total() == 1_112, WAIT_SECONDS, "the views after the backup")
         live = {self.path("corrected"): "Bài đã đính chính", self.path("later"): "Bài sau khi sao lưu", gone: None}
         self._states["new"] = State(12, 1_100, live)

@@ -1,21 +1,26 @@
 """What the drill's newsroom does to the structure of its site, and what must come back of it after a loss.
 
-Before the backup a section is renamed, a tag spelled, an author, a static page and a menu made; after it each of these
-changes again. An oracle knows each version that the API has given.
+Before the backup a section is renamed, a tag spelled, an author, static pages, one of them with a file, a menu and a
+front page made; after it each of these changes again. An oracle knows each version that the API has given.
 """
 
 import copy
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from tests.conftest import System, wait_for
 from tests.e2e.conftest import Editors
+from tests.ingest.files.samples import pdf
 
 SITE = "haihau"
 ARTICLE = {"section": "thong-bao", "tags": ["mùa vụ"], "authors": ["T. Hoa"]}
 """Fields of each article of the drill: it keeps these names, whatever the newsroom calls them later."""
 PRIVATE_EMAIL = "hoa@haihau.example"
 WAIT_SECONDS = 120
+FILE = pdf(b"<</Title(Nghi quyet)>>")
+UNTIL = (datetime.now(UTC) + timedelta(days=2)).replace(microsecond=0).isoformat()
+"""When what is on the front page ends: after the drill."""
 LISTS = ("sections", "tags", "authors")
 OF_ARTICLES = ("articles", "public_articles", "spellings")
 CONTENT = ("slug", "name", "role", "title", "body", "items")
@@ -60,9 +65,10 @@ class Newsroom:
         self.states: dict[str, StructureState] = {}
         self._given: dict[tuple[str, int], Any] = {}
         self._pages: dict[str, str] = {}
+        self._file = ""
 
-    def work(self, system: System, editors: Editors) -> None:
-        """Make the structure that the backup has."""
+    def work(self, system: System, editors: Editors, article: str) -> None:
+        """Make the structure that the backup has; the article leads its front page."""
         call = self._caller(editors)
         call("PATCH", "/sections/thong-bao", {"slug": "thong-cao", "name": "Thông cáo"})
         call("PATCH", "/tags/mua-vu", {"name": "Mùa Vụ"})
@@ -71,9 +77,12 @@ class Newsroom:
         for name, slug in (("Giới thiệu", "gioi-thieu"), ("Tạm thời", "tam-thoi")):
             self._pages[slug] = call("POST", "/pages", {"title": name, "body": f"<p>Trang {slug}.</p>"})["id"]
             call("POST", f"/pages/{self._pages[slug]}/publish", {})
+        self._offer_file(call, editors)
         self._set_menu(call, "thong-bao", "Bảng tin")
+        self._arrange(call, "Khẩn: bão số 8", article)
         texts = {
-            "/": "Bảng tin",
+            "/": "Khẩn: bão số 8",
+            "/so-do-site": "Bảng tin",
             "/thong-cao/": "Thông cáo",
             "/tag/mua-vu/": "Mùa Vụ",
             "/tac-gia/tran-thi-hoa/": "Phóng viên",
@@ -82,8 +91,8 @@ class Newsroom:
         }
         self._remember("old", system, editors, Addresses(texts, {"/thong-bao/": "/thong-cao/"}))
 
-    def work_on(self, system: System, editors: Editors) -> None:
-        """Change all of it after the backup."""
+    def work_on(self, system: System, editors: Editors, *articles: str) -> None:
+        """Change all of it after the backup; the articles lead the front page."""
         call = self._caller(editors)
         call("PATCH", "/sections/thong-cao", {"slug": "cong-bo", "name": "Công bố"})
         call("POST", "/sections/van-hoa/merge", {"into": "cong-bo"})
@@ -96,8 +105,10 @@ class Newsroom:
         call("PATCH", f"/pages/{page}", {"body": "<p>CHƯA DUYỆT.</p>"})
         call("POST", f"/pages/{withdrawn}/unpublish", {})
         self._set_menu(call, "cong-bo", "Công bố của huyện")
+        self._arrange(call, "Khẩn: bão số 9", *articles)
         texts = {
-            "/": "Công bố của huyện",
+            "/": "Khẩn: bão số 9",
+            "/so-do-site": "Công bố của huyện",
             "/cong-bo/": "Công bố",
             "/tag/thoi-vu/": "Thời vụ",
             "/tac-gia/tran-thi-hoa/": "Biên tập viên",
@@ -128,6 +139,8 @@ class Newsroom:
         differ = {name: (found[name], expected[name]) for name in expected if found[name] != expected[name]}
         assert not differ, differ
         state.addresses.check(system)
+        download = system.get(self._file)
+        assert (download.status, download.body) == (200, FILE), self._file
         former, target = next(iter(state.addresses.moved.items()))
 
         def is_in_statistics() -> bool:
@@ -144,6 +157,22 @@ class Newsroom:
         below = [{"kind": "tag", "target": "mua-vu"}, {"kind": "page", "target": self._pages["gioi-thieu"]}]
         entry = {"kind": "section", "target": section, "label": label, "items": below}
         call("PUT", "/menus/main", {"items": [{"kind": "home"}, entry]})
+
+    def _offer_file(self, call: Callable[..., Any], editors: Editors) -> None:
+        """Make a static page that offers a file."""
+        answer = editors.call("POST", "/files?file_name=nghi-quyet.pdf", FILE, content_type="application/octet-stream")
+        assert answer.status == 201, answer.text
+        item = answer.json()
+        self._file = item["url"]
+        body = [{"type": "file", "media": item["id"], "name": "Nghị quyết"}]
+        page = call("POST", "/pages", {"title": "Tài liệu", "body": body})
+        call("POST", f"/pages/{page['id']}/publish", {})
+
+    def _arrange(self, call: Callable[..., Any], text: str, *articles: str) -> None:
+        """Arrange the front page: these articles, and the bar."""
+        bar = {"text": text, "url": "https://namdinh.gov.vn/bao", "until": UNTIL}
+        slots = [{"article": article, "until": UNTIL} for article in articles]
+        call("PUT", "/front-page", {"slots": slots, "breaking": bar})
 
     def _caller(self, editors: Editors) -> Callable[..., Any]:
         """Return a function that calls the API, and takes note of each version of the structure."""
@@ -174,6 +203,9 @@ def read(editors: Editors) -> dict[str, Any]:
         found[f"version of {name}"] = answer["version"]
     menu = editors.call("GET", f"/menus/main?site={SITE}", None, "admin").json()
     found["menu"] = menu["items"], menu["warnings"]
+    front_page = editors.call("GET", f"/front-page?site={SITE}", None, "admin").json()
+    slots = [[one["id"], one["until"], one["is_shown"]] for one in front_page["slots"]]
+    found["front page"] = front_page["version"], slots, front_page["breaking"]
     pages = editors.call("GET", f"/pages?site={SITE}", None, "admin").json()["pages"]
     found["pages"] = [[one["id"], one["state"], one["url"]] for one in pages]
     return found

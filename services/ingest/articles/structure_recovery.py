@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 from aiokafka.structs import ConsumerRecord
 
+from services.ingest.articles.library_recovery import recover_library
 from services.ingest.queries import STRUCTURE_SQL as QUERIES
 from services.ingest.structure.store import queue_page, queue_structure, read_structure
 from shared.logs import log
@@ -52,6 +53,8 @@ async def take_over_structures(
                 if isinstance(message, SiteStructure)
                 else _take_over_page(connection, message)
             )
+            if is_newer:
+                await recover_library(connection, message)
         if is_newer:
             log.warning("structure taken over from the topic", key=key, version=message.version)
             count += 1

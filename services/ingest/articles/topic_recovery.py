@@ -18,6 +18,7 @@ from aiokafka.structs import ConsumerRecord
 
 from services.ingest.articles.compared_log import ComparedLog, open_compared_log
 from services.ingest.articles.copies import ArticleChange, StoredArticle, due_at
+from services.ingest.articles.library_recovery import recover_library
 from services.ingest.articles.opening_balances import queue_missing_balances, take_over_balances
 from services.ingest.articles.store import (
     addresses_of,
@@ -223,6 +224,7 @@ class TopicRecovery:
             await self._renumber(stored, live, article)
         else:
             await self._update(stored, article)
+        await recover_library(connection, article)
         await connection.execute(SQL["skip_versions"], self._skipped)
         self._report.was_restored = True
         log.warning("article taken over from the topic", article=article.id, version=article.version)

@@ -453,6 +453,11 @@ VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT (site, checksum) DO NOTHING
 RETURNING site, id, type, name, bytes, warnings, who, created_at
 
+-- name: recover_file
+INSERT INTO ingest.files (id, site, checksum, type, name, bytes, warnings, who, actor_id)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+ON CONFLICT DO NOTHING
+
 -- name: file
 SELECT site, id, type, name, bytes, warnings, who, created_at
 FROM ingest.files WHERE id = $1 AND ($2::text[] IS NULL OR site = ANY ($2))

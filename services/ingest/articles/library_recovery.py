@@ -1,0 +1,109 @@
+"""Images and files that what is taken over from the topics shows, and that a restored database does not know.
+
+Their bytes are in the media store, and their data in the articles, pages and authors that show them. Without their
+rows none of these could be changed any more: what an article shows has to be in the library of its site.
+"""
+
+import hashlib
+import re
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import msgspec
+
+from services.ingest.queries import SQL
+from shared.articles import FILE_PREFIX, MEDIA_PREFIX, Article, Figure, File, Focus, Image
+from shared.postgres import Connection
+from shared.site_structure import SiteStructure, StaticPage
+
+RECOVERED_BY = "recovery"
+_TYPES = {"jpg": "image/jpeg", "webp": "image/webp", "avif": "image/avif"}
+_IMAGE_ID, _FILE_ID = re.compile(r"[0-9a-f]{64}"), re.compile(r"[0-9a-f]{32}")
+
+
+async def recover_library(connection: Connection, source: Article | StaticPage | SiteStructure) -> None:
+    """Insert a row for each image and file of the portal's own that has none on the site.
+
+    What only the library knew is lost: the type, size and name of the original of an image, and the check of a file.
+    The same file uploaded again is another one.
+
+    Args:
+        connection: In the transaction that takes the source over.
+        source: What shows them.
+    """
+    for one in shown_by(source):
+        if isinstance(one, Image):
+            await _recover_image(connection, source.site, one)
+        else:
+            await _recover_file(connection, source.site, one)
+
+
+def shown_by(source: Article | StaticPage | SiteStructure) -> Iterator[Image | File]:
+    """Yield the images and files of the portal's own that an article, a page or the authors of a site show."""
+    if isinstance(source, SiteStructure):
+        found: Iterable[Any] = [author.photo for author in source.authors]
+    else:
+        lead = [source.lead_image] if isinstance(source, Article) else []
+        found = [one.image if isinstance(one, Figure) else one for one in (*lead, *source.body)]
+    for one in found:
+        if (isinstance(one, Image) and _is_stored(one)) or (
+            isinstance(one, File) and _FILE_ID.fullmatch(_file_id(one))
+        ):
+            yield one
+
+
+def _is_stored(image: Image) -> bool:
+    return image.url.startswith(MEDIA_PREFIX) and _IMAGE_ID.fullmatch(image.media or "") is not None
+
+
+async def _recover_image(connection: Connection, site: str, image: Image) -> None:
+    files = [_rendition(image.url, image, bytes=image.bytes)]
+    files += [_rendition(one.url, one) for one in image.renditions]
+    point = (image.focus.x, image.focus.y) if image.focus else (None, None)
+    size = (image.bytes or 0, files[0]["width"], files[0]["height"])
+    names = [one["name"] for one in files]
+    row: tuple[Any, ...] = (
+        image.media,
+        files[0]["type"],
+        "",
+        *size,
+        _json(files),
+        names,
+        *point,
+        RECOVERED_BY,
+        None,
+        site,
+    )
+    await connection.execute(SQL["insert_media_item"], *row)
+    crops = []
+    for crop in image.crops:
+        crops += [_rendition(one.url, one, ratio=crop.ratio) for one in (crop, *crop.renditions)]
+    if crops:
+        focus = image.focus or Focus()
+        key = f"{focus.x:.3f},{focus.y:.3f}"
+        await connection.execute(SQL["insert_crops"], site, image.media, key, _json(crops))
+
+
+def _rendition(url: str, size: Any, **more: Any) -> dict[str, Any]:
+    """Return a file of an image as the tables of the library have it."""
+    kind = _TYPES.get(url.rpartition(".")[2], "image/jpeg")
+    name = url.removeprefix(MEDIA_PREFIX)
+    return {"name": name, "width": size.width or 1, "height": size.height or 1, "type": kind, **more}
+
+
+async def _recover_file(connection: Connection, site: str, file: File) -> None:
+    file_id = _file_id(file)
+    name = file.url.rpartition("/")[2] or file.name
+    checksum = hashlib.sha256(file_id.encode()).digest()  # of no file: that of the content is lost
+    row: tuple[Any, ...] = (file_id, site, checksum, file.media_type, name, file.bytes or 0, [], RECOVERED_BY, None)
+    await connection.execute(SQL["recover_file"], *row)
+
+
+def _file_id(file: File) -> str:
+    if file.media:
+        return file.media
+    return file.url.removeprefix(FILE_PREFIX).partition("/")[0] if file.url.startswith(FILE_PREFIX) else ""
+
+
+def _json(files: list[dict[str, Any]]) -> str:
+    return msgspec.json.encode(files).decode()
