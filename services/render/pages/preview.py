@@ -17,9 +17,15 @@ View = Literal["trang", "in", "the", "dien-thoai", "may-tinh"]
 FRAMES: Mapping[str, tuple[int, int]] = {"dien-thoai": (390, 844), "may-tinh": (1280, 800)}
 """Views that show the page in a frame: its width and height in CSS pixels."""
 BEGIN, END = "<!--preview-->", "<!--/preview-->"
+_OWN = r"""\bsrc\s*=\s*["']?(?:(?:https?:)?//[^/"'\s>]+)?"""
+_END = r"""(?=["'?\s>])"""
 _TRACKER = re.compile(
-    r"""[ \t]*(?:<script\b[^>]*\bsrc="/t\.js"[^>]*></script>|<noscript><img\b[^>]*\bsrc="/p\.gif[^>]*></noscript>)\n?"""
+    rf"""[ \t]*(?:<script\b[^>]*{_OWN}/(?:[\w-]+/)*t\.js{_END}[^>]*>\s*</script\s*>"""
+    rf"""|<noscript\b[^>]*>\s*<img\b[^>]*{_OWN}/(?:[\w-]+/)*p\.gif{_END}[^>]*>\s*</noscript\s*>"""
+    rf"""|<img\b[^>]*{_OWN}/(?:[\w-]+/)*p\.gif{_END}[^>]*>)\n?""",
+    re.IGNORECASE,
 )
+"""As the default theme has it, and as a theme of a site's own may write it."""
 _BODY = re.compile(r"<body\b[^>]*>")
 _META = re.compile(r'<meta property="(og:[a-z_:]+)" content="([^"]*)">')
 _WORDS = {

@@ -43,6 +43,25 @@ def test_preview_without_its_banner_is_the_page_without_the_tracker() -> None:
     assert len(theme_of(SITE).paths) == len(set(theme_of(SITE).paths.values()))
 
 
+@pytest.mark.parametrize(
+    "tag",
+    [
+        '<script defer src="/t.js" data-site="x"></script>',
+        "<script src='/t.js' data-site='x' defer></script>",
+        "<SCRIPT data-site=x src=/t.js></SCRIPT>",
+        '<script type="module" src="https://haihau.example/t.js?v=2" data-site="x"> </script>',
+        '<script src="//dem.example/thong-ke/t.js" data-endpoint="/thong-ke/e"></script>',
+        '<noscript><img src="/p.gif?site=x&amp;path=/" alt=""></noscript>',
+        "<noscript>\n  <img alt='' src='https://haihau.example/p.gif?site=x'/>\n</noscript>",
+        '<img src="/thong-ke/p.gif?site=x" alt="">',
+    ],
+)
+def test_tracker_is_left_out_however_a_theme_writes_it(tag: str) -> None:
+    """Quotes, order, address and folder of the tracker and its pixel do not matter; other scripts and images stay."""
+    others = '<script src="/theme/t.js.map"></script><img src="/media/p.gif.jpg" alt=""><script>"/t.js"</script>'
+    assert without_tracker(f"<body>\n{tag}\n{others}</body>") == f"<body>\n{others}</body>"
+
+
 def test_banner_names_version_and_expiry_in_the_language_of_the_site() -> None:
     """The time is the site's; a link that follows the working version says so; the current view is marked."""
     made = render_article(sample_article("tin-tuc"), RelatedArticles(), SITE, URL)
