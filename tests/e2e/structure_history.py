@@ -1,4 +1,4 @@
-"""A random history of a site: articles, and its sections, tags, authors, menus and static pages, by the editor API.
+"""A random history of a site: articles, its sections, tags, authors, menus, static pages and front page, by the API.
 
 Nothing is remembered of what was done: each step chooses from what the API has, and repeats requests through kills.
 What an editor has not released has the words UNFINISHED, which readers must never see.
@@ -8,6 +8,7 @@ import random
 import time
 import uuid
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.e2e.conftest import Editors
@@ -67,6 +68,7 @@ class History:
             self.publish_page: 3,
             self.withdraw_page: 1,
             self.replace_menu: 2,
+            self.arrange_front_page: 2,
         }
         self._random.choices(list(steps), list(steps.values()))[0]()
 
@@ -187,6 +189,14 @@ class History:
         tag = {"kind": "tag", "target": f"{self._prefix}tag0", "items": pages, "label": f"Nhãn {self._name()}"}
         menu = self._random.choice(["main", "footer"])
         self._call("PUT", f"/menus/{menu}?site={SITE}", {"items": [{"kind": "home"}, *sections, tag]})
+
+    def arrange_front_page(self) -> None:
+        """Put articles on the front page, also such as may be withdrawn later, and breaking news that leads to one."""
+        until = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
+        chosen = self._random.sample([*self.viewed, *self._articles], 4)
+        bar = {"text": f"Khẩn {self._name()}", "article": self._random.choice(self.viewed), "until": until}
+        slots = [{"article": article, "until": until} for article in chosen]
+        self._call("PUT", f"/front-page?site={SITE}", {"slots": slots, "breaking": bar})
 
     def sections(self) -> list[dict[str, Any]]:
         """Return the history's own sections."""

@@ -15,6 +15,7 @@ from tests.conftest import System
 from tests.e2e.structure_history import HOST, SITE, UNFINISHED
 
 CARD = re.compile(r'<li class="card">.*?<h\d><a href="([^"]+)"', re.DOTALL)
+LEAD = re.compile(r'<section class="lead-story".*?<h2><a href="([^"]+)"', re.DOTALL)
 FEED_ITEM = re.compile(r"<item>.*?<link>[^<]*?(/[^/<]+)</link>", re.DOTALL)
 LOCATION = re.compile(r"<loc>https://[^/<]+([^<]*)</loc>")
 FEED_ARTICLES_MAX = 30
@@ -97,7 +98,8 @@ async def read_truth(database: str) -> Truth:
 def differences(system: System, truth: Truth) -> list[str]:
     """Return by what the portal differs from the database."""
     portal = Portal(system, truth)
-    return [*portal.articles(), *portal.lists(), *portal.moves(), *portal.pages(), *portal.sitemaps(), *portal.search()]
+    parts = (portal.articles, portal.lists, portal.moves, portal.pages, portal.home, portal.sitemaps, portal.search)
+    return [one for part in parts for one in part()]
 
 
 class Portal:
@@ -183,6 +185,17 @@ class Portal:
             if f'href="{expected}"' not in home:
                 found.append(f"/: no link to {expected} in the menu")
         return found
+
+    def home(self) -> list[str]:
+        """Compare the home page with the front page: public articles in the order of their slots, and the bar."""
+        text, front_page = self.get("/").text, self._truth.structure.front_page
+        public = {one.id: article_path(one) for one in self._truth.articles}
+        expected = [public[one.article] for one in front_page.slots if one.article in public]
+        found = [*LEAD.findall(text), *CARD.findall(text)][: len(expected)]
+        bar = front_page.breaking
+        if bar is not None and (bar.text in text) != (bar.article in public):
+            return [f"/: {bar.text!r} of {bar.article}"]
+        return [] if found == expected else [f"/: {found}, not {expected}"]
 
     def sitemaps(self) -> list[str]:
         """Compare the sitemaps of articles and of lists."""

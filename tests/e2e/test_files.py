@@ -1,9 +1,12 @@
 """Documents over HTTP: from the upload to the download through the gateway, and gone with their article."""
 
+import urllib.parse
 import uuid
 from typing import Any
 
-from tests.ingest.files.samples import docx, pdf
+import pytest
+
+from tests.ingest.files.samples import docx, pdf, zipped
 
 
 def uploaded(editors: Any, content: bytes, name: str) -> dict[str, Any]:
@@ -56,3 +59,46 @@ def test_word_document_becomes_a_draft(system: Any, editors: Any) -> None:
     assert (answer.status, result["status"], result["state"]) == (200, "created", "draft")
     body = editors.call("GET", f"/articles/{result['article']}", scope="read").json()["body"]
     assert [block["html"] for block in body] == ["Nghị quyết", "Thân bài"]
+
+
+PAGE = b"<html><script>alert(1)</script></html>"
+REFUSED: dict[str, tuple[bytes, int, str]] = {
+    "HTML in a PDF's name": (PAGE, 415, "unsupported-type"),
+    "SVG": (b"<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'/>", 415, "unsupported-type"),
+    "XHTML": (b"<?xml version='1.0'?><html xmlns='http://www.w3.org/1999/xhtml'/>", 415, "unsupported-type"),
+    "MHTML": (b"MIME-Version: 1.0\r\nContent-Type: multipart/related\r\n\r\n" + PAGE, 415, "unsupported-type"),
+    "a GIF": (b"GIF89a" + bytes(20), 415, "unsupported-type"),
+    "a GIF that is a PDF": (b"GIF89a/*" + pdf(), 422, "polyglot"),
+    "a PDF after HTML": (PAGE + pdf(), 422, "polyglot"),
+    "HTML in the head of a PDF": (pdf().replace(b"\n%", b"\n%" + PAGE, 1), 422, "polyglot"),
+    "HTML after a PDF": (pdf(tail=PAGE), 422, "polyglot"),
+    "a PDF that is a ZIP": (pdf(tail=zipped({"a.txt": b"x"})), 422, "polyglot"),
+    "a PDF with a script": (pdf(b"<</S/JavaScript/JS(app.alert(1))>>"), 422, "scripts"),
+    "a page in a ZIP": (zipped({"a.html": PAGE}), 422, "programs"),
+    "a macro document": (docx({"word/vbaProject.bin": b"x"}), 422, "macros"),
+    "nothing": (b"", 422, "empty_file"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_hostile_file_is_refused_with_its_reason(editors: Any, name: str) -> None:
+    """Whatever name and type a client declares, a refused file has a status, a code and a reason."""
+    content, status, reason = REFUSED[name]
+    for file_name, kind in (("tai-lieu.pdf", "application/pdf"), ("x.docx", "text/html")):
+        answer = editors.call("POST", f"/files?file_name={file_name}", content, content_type=kind)
+        problem = answer.json()
+        assert (answer.status, problem.get("reason", problem["code"])) == (status, reason), answer.text
+        assert problem["detail"]
+
+
+@pytest.mark.parametrize("name", ["a\u202efdp.exe", "a\0b.pdf", "a\u2066b.pdf", "a\x7f.pdf"])
+def test_name_that_hides_its_end_is_refused(editors: Any, name: str) -> None:
+    """Characters that turn a name round or end a text are refused in uploads and in articles."""
+    content = pdf(uuid.uuid4().hex.encode())
+    answer = editors.call("POST", f"/files?file_name={urllib.parse.quote(name)}", content)
+    assert (answer.status, answer.json()["code"]) == (422, "invalid_fields"), answer.text
+    item = uploaded(editors, content, "a.pdf")
+    body = [{"type": "file", "media": item["id"], "name": name}]
+    given = {"site": "haihau", "section": "tin-tuc", "title": "Bài", "body": body}
+    answer = editors.call("POST", "/articles", given)
+    assert answer.status == 422, answer.text

@@ -86,10 +86,12 @@ async def test_rebuild_and_export_after_a_random_history_are_the_live_portal(
     await asyncio.to_thread(history.begin)
     for _ in range(STEPS):
         await asyncio.to_thread(history.step)
+    await asyncio.to_thread(history.arrange_front_page)
     truth = await settled(system, wait)
     assert truth.structure.section_aliases
     assert truth.structure.tag_aliases
     assert truth.structure.author_aliases
+    assert truth.structure.front_page.breaking is not None
     addresses = all_addresses(truth)
     before = await asyncio.to_thread(responses, system, addresses)
     assert {response.status for response in before.values()} == {200, 301, 404, 410}
@@ -143,6 +145,7 @@ async def test_rename_while_a_rebuild_runs_is_in_the_next_generation(system: Any
             history.publish_page,
             history.replace_menu,
             history.publish_article,
+            history.arrange_front_page,
         ):
             await asyncio.to_thread(step)
         truth = await settled(system, wait)
