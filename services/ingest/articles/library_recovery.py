@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from services.ingest.queries import SQL
-from shared.articles import FILE_PREFIX, MEDIA_PREFIX, Article, Figure, File, Focus, Image
+from shared.articles import FILE_PREFIX, MEDIA_PREFIX, Article, Crop, Figure, File, Focus, Image, Rendition
 from shared.postgres import Connection
 from shared.site_structure import SiteStructure, StaticPage
 
@@ -77,7 +77,8 @@ async def _recover_image(connection: Connection, site: str, image: Image) -> Non
     await connection.execute(SQL["insert_media_item"], *row)
     crops = []
     for crop in image.crops:
-        crops += [_rendition(one.url, one, ratio=crop.ratio) for one in (crop, *crop.renditions)]
+        sizes: list[Crop | Rendition] = [crop, *crop.renditions]
+        crops += [_rendition(one.url, one, ratio=crop.ratio) for one in sizes]
     if crops:
         focus = image.focus or Focus()
         key = f"{focus.x:.3f},{focus.y:.3f}"
