@@ -169,12 +169,16 @@ class ApiClient:
         headers += [("x-csrf-token", csrf)] if csrf else []
         headers += [("if-match", f'"{version}"')] if version is not None else []
         headers += [("idempotency-key", key)] if key else []
+        if not all(value.isascii() and value.isprintable() for _, value in headers):
+            raise ApiError(400, {})  # fields that no page has written
         body = b"" if sent is None else msgspec.json.encode(sent)
         return (await self.request(method, path, headers, body, query)).json()
 
     async def upload(self, path: str, file: IO[bytes], size: int, *, csrf: str, **query: Any) -> Any:
         """Send a file, and return what the API stored."""
         headers = [("content-type", "application/octet-stream"), ("content-length", str(size)), ("x-csrf-token", csrf)]
+        if not (csrf.isascii() and csrf.isprintable()):
+            raise ApiError(400, {})
         return (await self.request("POST", path, headers, file, query)).json()
 
     async def request(

@@ -150,6 +150,8 @@ class Pages:
         if self.is_away:
             raise ApiUnavailableError("test")
         content = body if isinstance(body, bytes) else body.read()
+        for _, value in headers:
+            assert not set("\r\n") & set(value.encode("latin-1").decode("latin-1")), "the real transport refuses it"
         answer = await self.api.send(method, target.removeprefix("/api"), content, headers)
         pairs = [(name, value) for name, value in answer.headers.items() if name != "set-cookie"]
         return ApiResponse(answer.status, [*pairs, *(("set-cookie", one) for one in answer.cookies)], answer.body)
