@@ -71,6 +71,13 @@ def _shortened(text: str) -> str:
     return "".join(kept)
 
 
+def without_unseen(text: str) -> str:
+    """Return what a person has typed or pasted without the characters that `check_text` rejects: nobody sees them."""
+    if _is_ordinary(text):
+        return text
+    return _DIRECTION.sub("", _CONTROL.sub("", text)).encode(errors="ignore").decode()
+
+
 def check_text(text: str) -> None:
     """Reject text with a character that pages, feeds and exports must not have.
 

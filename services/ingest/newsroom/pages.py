@@ -22,6 +22,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from services.ingest.content.normalization import without_unseen
 from services.ingest.newsroom.api_client import ApiClient, ApiError, ApiUnavailableError, Transport
 from services.ingest.newsroom.forms import FormTooLargeError, is_upload, read_form
 from services.ingest.newsroom.times import Moment, form_value, moment, parse_time
@@ -156,7 +157,7 @@ class Page:
     def text(self, name: str) -> str:
         """Return a field of the form, with line ends as the API has them; "" without it."""
         value = self.form.get(name)
-        return value.replace("\r\n", "\n").strip() if isinstance(value, str) else ""
+        return without_unseen(value).replace("\r\n", "\n").strip() if isinstance(value, str) else ""
 
     def number(self, name: str) -> int | None:
         """Return a field of the form as a number; None if it is none."""

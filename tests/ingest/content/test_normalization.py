@@ -8,7 +8,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.ingest.content import normalization as module
-from services.ingest.content.normalization import MARKS_MAX, TextError, clean_line, clean_text, without_long_marks
+from services.ingest.content.normalization import (
+    MARKS_MAX,
+    TextError,
+    check_text,
+    clean_line,
+    clean_text,
+    without_long_marks,
+    without_unseen,
+)
 
 
 @pytest.mark.parametrize(
@@ -89,3 +97,12 @@ def test_combining_marks_are_no_letters() -> None:
     marks = [chr(code) for code in range(0x110000) if unicodedata.combining(chr(code))]
     assert len(marks) > 800
     assert all(module._MARKS.fullmatch(mark * (MARKS_MAX + 1)) for mark in marks)
+
+
+@given(st.text(st.characters(codec=None) | st.sampled_from("\u202e\u2066\u2069\x00\x85\ufffe\ud800\n")))
+def test_text_without_unseen_characters_is_accepted(text: str) -> None:
+    """Whatever was pasted can be stored, and nothing but characters that nobody sees is left out."""
+    cleaned = without_unseen(text)
+    check_text(cleaned)
+    assert without_unseen(cleaned) == cleaned
+    assert [one for one in text if one.isprintable()] == [one for one in cleaned if one.isprintable()]

@@ -78,3 +78,13 @@ async def test_two_people_who_write_at_once_see_both_texts(visit: Any, pages: Pa
     assert shown.status == 200
     stored = (await pages.api.call("GET", f"/articles/{article}", None, "read")).json()
     assert (stored["title"], stored["lead"]) == ("Tựa của Lan", "Sapo của Nam")
+
+
+async def test_pasted_direction_characters_are_left_out(visit: Any, pages: Pages) -> None:
+    """Characters that a phone has put around a name, and that nobody sees, do not keep a form from being saved."""
+    visitor = await visit("write:haihau")
+    article = await write(
+        visitor, title="Ông \u2068Nam\u2069 về hưu", body="Từ \u202axã\u202c Hải Bắc.\x00", tags="\u200eHưu trí\u2069"
+    )
+    stored = (await pages.api.call("GET", f"/articles/{article}", None, "read")).json()
+    assert (stored["title"], stored["body"][0]["html"]) == ("Ông Nam về hưu", "Từ xã Hải Bắc.")
