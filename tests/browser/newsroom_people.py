@@ -44,6 +44,11 @@ class Editor:
         page.wait_for_url(f"{self.system.url}/ban-bien-tap/")
         page.close()
 
+    def call(self, method: str, path: str) -> Any:
+        """Return the response to a request with the cookies of the browser."""
+        cookies = "; ".join(f"{one['name']}={one['value']}" for one in self.context.cookies(self.system.url))
+        return self.system.request(method, path, None, cookie=cookies)
+
     def open(self, path: str = "") -> Page:
         """Open a page; one in which is written is ready to be typed into."""
         page = self.context.new_page()
