@@ -70,7 +70,7 @@ def lists(infrastructure: Infrastructure, options: Options, pool: Executor) -> N
         asyncio.run(_fill(copy.database, options))
         seconds = asyncio.run(_index_words(copy.database))
         print(f"  the words of {options.articles:,} articles were indexed in {seconds:.0f} s", flush=True)
-        ingest = copy.start("articles", service="ingest")
+        ingest = copy.start("articles", service="ingest", until_ready=False)
         token = run_ingest(copy, "token", "create", "--name", "Biên tập viên 1", "--scope", "admin").strip()
         asyncio.run(_wait_until_sent(copy.database, ingest))
         requests = Lists(ingest, token)

@@ -19,6 +19,8 @@ SEARCHED = "khuyetdanh"
 """Stands before UNFINISHED: a search for it must find nothing."""
 PRIVATE_EMAIL = "rieng.tu@giaothuy.example"
 TAGS, AUTHORS = 6, 4
+ARRANGED_EACH = 10
+"""Steps from one front page to the next."""
 RESPONDED = {200, 201, 204, 404, 409, 412, 422}
 """After a kill, a request may be repeated that took effect: its section is renamed, its page withdrawn."""
 
@@ -36,7 +38,9 @@ class History:
         self._editors = editors
         self._random = random.Random(seed)
         self._prefix = prefix
-        self._count = 0
+        self._places = random.Random(seed)
+        """Of the front page: the other steps of a seed do not depend on it."""
+        self._count = self._steps = 0
         self._articles: list[str] = []
         self.viewed: list[str] = []
         """Articles that stay public."""
@@ -68,9 +72,11 @@ class History:
             self.publish_page: 3,
             self.withdraw_page: 1,
             self.replace_menu: 2,
-            self.arrange_front_page: 2,
         }
         self._random.choices(list(steps), list(steps.values()))[0]()
+        self._steps += 1
+        if self._steps % ARRANGED_EACH == 0:
+            self.arrange_front_page()
 
     def publish_article(self, *, stays: bool | None = None) -> None:
         """Publish an article; every other one stays public, if it is not said."""
@@ -193,8 +199,8 @@ class History:
     def arrange_front_page(self) -> None:
         """Put articles on the front page, also such as may be withdrawn later, and breaking news that leads to one."""
         until = (datetime.now(UTC) + timedelta(hours=3)).isoformat()
-        chosen = self._random.sample([*self.viewed, *self._articles], 4)
-        bar = {"text": f"Khẩn {self._name()}", "article": self._random.choice(self.viewed), "until": until}
+        chosen = self._places.sample([*self.viewed, *self._articles], 4)
+        bar = {"text": f"Khẩn {uuid.uuid4().hex}", "article": self._places.choice(self.viewed), "until": until}
         slots = [{"article": article, "until": until} for article in chosen]
         self._call("PUT", f"/front-page?site={SITE}", {"slots": slots, "breaking": bar})
 
