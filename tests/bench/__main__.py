@@ -32,6 +32,7 @@ from tests.bench.portal import portal
 from tests.bench.publishing import publish_live
 from tests.bench.rendering import render
 from tests.bench.scaling import scaling
+from tests.bench.search_quality import search_quality
 from tests.bench.throughput import throughput
 
 BENCHMARKS = {
@@ -48,6 +49,7 @@ BENCHMARKS = {
     "large_import": large_import,
     "lists": lists,
     "portal": portal,
+    "search_quality": search_quality,
     "render": render,
     "publish_live": publish_live,
     "attack": attack,

@@ -1,35 +1,19 @@
-"""An article → the rows of its pages: its lists, old URLs, search terms and visibility. Pure.
+"""An article → the rows of its pages: its lists, old URLs and visibility. Pure. Its words are in search_index.py.
 
 A change of these projections raises PROJECTION_VERSION: builders then rebuild all rows at their next start.
 """
 
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from services.render.pages.article_text import searchable_lines
-from services.render.pages.search_query import pairs, words
 from shared.articles import Article, is_public, is_undated, sort_time
 from shared.old_urls import old_addresses
 from shared.site_structure import Kind, StructureIndex
 from shared.sites import Site
 from shared.slugs import name_slug
-from shared.text import fold_diacritics
 
-PROJECTION_VERSION = 5
+PROJECTION_VERSION = 6
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 NEVER_ENDS = datetime.max.replace(tzinfo=UTC)
-
-
-@dataclass(frozen=True)
-class SearchTerms:
-    """The words of an article, joined by spaces: without diacritics, and as written; and the pairs of neighbours."""
-
-    title: str
-    title_words: str
-    lead_words: str
-    body_words: str
-    pairs: list[str]
-    marked_words: str
 
 
 def visibility_window(article: Article) -> tuple[datetime | None, datetime]:
@@ -71,22 +55,6 @@ def list_keys(article: Article, site: Site) -> dict[str, str]:
 def old_urls(article: Article) -> list[str]:
     """Return the addresses of the article's old URLs; stored ones that are not accepted any more have none."""
     return old_addresses(article.old_urls)
-
-
-def search_terms(article: Article) -> SearchTerms:
-    """Return the words that a search looks for."""
-    title = " ".join(part for part in (article.title, article.kicker, article.subtitle) if part)
-    titles, lead = words(title) + words(" ".join(article.tags)), words(article.lead)
-    body = words("\n".join(searchable_lines(article)))
-    every = [*titles, *lead, *body]
-    return SearchTerms(
-        title=fold_diacritics(article.title),
-        title_words=fold_diacritics(" ".join(titles)),
-        lead_words=fold_diacritics(" ".join(lead)),
-        body_words=fold_diacritics(" ".join(body)),
-        pairs=pairs([fold_diacritics(word) for word in every]),
-        marked_words=" ".join(every),
-    )
 
 
 def lists_with_other_words(before: StructureIndex | None, after: StructureIndex) -> list[str]:

@@ -9,6 +9,7 @@ import asyncpg
 import msgspec
 
 from services.render.builder import projections
+from services.render.builder.search_index import search_terms
 from services.render.queries import GENERATIONS, SQL
 from shared.articles import Article, article_path, sort_time
 from shared.logs import log
@@ -204,7 +205,7 @@ def _listings(article: Article, site: Site) -> tuple[object, ...]:
 
 def _search(article: Article, structures: Mapping[str, StructureIndex]) -> tuple[object, ...]:
     structure = structures.get(article.site)
-    terms = projections.search_terms(article if structure is None else structure.resolved(article))
+    terms = search_terms(article if structure is None else structure.resolved(article))
     return (
         article.id,
         article.site,
@@ -212,8 +213,7 @@ def _search(article: Article, structures: Mapping[str, StructureIndex]) -> tuple
         article.section,
         terms.title,
         terms.title_words,
-        terms.lead_words,
-        terms.body_words,
-        terms.pairs,
+        terms.words,
+        terms.terms,
         terms.marked_words,
     )

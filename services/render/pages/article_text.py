@@ -16,10 +16,18 @@ from shared.articles import (
 from shared.text import inline_html_parts, inline_text
 
 
-def searchable_lines(article: Article) -> list[str]:
-    """Return the lines of plain text that a search finds besides title and lead."""
+def prose_lines(article: Article) -> list[str]:
+    """Return the lines of plain text below the title that are read one after the other."""
+    lines = [article.subtitle, article.lead]
+    for block in article.body:
+        lines += map(inline_text, inline_html_parts(block))
+    return [line for line in lines if line]
+
+
+def other_lines(article: Article) -> list[str]:
+    """Return the lines that accompany the text: captions, names of files and videos, sources and authors."""
     figures = [article.lead_image] if article.lead_image else []
-    lines = [line for block in (*figures, *article.body) for line in _lines(block)]
+    lines = [line for block in (*figures, *article.body) for line in _beside(block)]
     if article.source:
         lines.append(f"{source_label(article)} {article.source.name}")
     lines += [author.name for author in article.authors]
@@ -34,7 +42,7 @@ def source_label(article: Article) -> str:
     return source_word(article.language) if is_default else article.source.label
 
 
-def _lines(block: Block) -> Iterator[str]:
+def _beside(block: Block) -> Iterator[str]:
     match block:
         case Figure():
             yield block.caption
@@ -45,6 +53,5 @@ def _lines(block: Block) -> Iterator[str]:
             yield block.title
         case File():
             yield block.name
-    yield from map(inline_text, inline_html_parts(block))
-    if isinstance(block, Quote):
-        yield block.cite or ""
+        case Quote():
+            yield block.cite or ""

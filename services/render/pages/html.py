@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from services.render.pages.article_text import searchable_lines, source_label
+from services.render.pages.article_text import other_lines, prose_lines, source_label
 from services.render.pages.dates import local_date, local_day, month_name
 from services.render.pages.document import Document
 from services.render.pages.feeds import feed_path, feed_title
@@ -12,7 +12,8 @@ from services.render.pages.file_notes import file_note
 from services.render.pages.menus import menu_links
 from services.render.pages.page_data import HomePage, ListInfo, ListPage, RelatedArticles
 from services.render.pages.paths import month_path, page_path, section_path, tag_path
-from services.render.pages.search_query import RANKED_MAX, ParsedQuery, SearchRequest, SearchResult, excerpt, highlight
+from services.render.pages.search_excerpts import excerpt, highlight, matching_tags
+from services.render.pages.search_query import RANKED_MAX, ParsedQuery, SearchRequest, SearchResult
 from services.render.pages.srcset import fallback_image, srcset
 from services.render.pages.structured_data import breadcrumbs
 from services.render.pages.themes import theme_of
@@ -106,12 +107,13 @@ def render_search(search: SearchRequest, result: SearchResult, site: Site, publi
         result=result,
         highlight=highlight,
         excerpt=_excerpt,
+        matching_tags=matching_tags,
         count_max=RANKED_MAX,
     )
 
 
 def _excerpt(article: Article, terms: ParsedQuery) -> str:
-    return excerpt([article.lead, *searchable_lines(article)] if article.lead else searchable_lines(article), terms)
+    return excerpt(prose_lines(article), other_lines(article), terms)
 
 
 def render_error(site: Site, public_url: str, status: int) -> Document:

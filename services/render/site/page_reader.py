@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from sys import intern
 from typing import Any
 
@@ -10,7 +10,6 @@ import asyncpg
 import msgspec
 
 from services.render.builder import projections
-from services.render.pages import search_query
 from services.render.pages.page_data import BreakingBar, RelatedArticles
 from services.render.queries import GENERATIONS, SCHEMAS, SQL
 from shared.articles import Article, article_path, sort_time
@@ -23,7 +22,6 @@ LIST_PAGE_SIZE = 20
 RELATED_MAX = 5
 """Related articles of a page."""
 ACQUIRE_SECONDS = 3.0
-LONG_AGO = datetime(1, 1, 1, tzinfo=UTC)
 FAR_AHEAD = datetime(9999, 1, 1, tzinfo=UTC)
 ANY_ARTICLE = "*"
 """In place of an article's id: the page depends on articles that cannot be listed."""
@@ -182,39 +180,6 @@ class PageReader:
         """Return each section with its newest articles, without the empty sections."""
         found = [(one, (await self.listed(f"section/{one.slug}", 1, size))[0]) for one in self.site.sections]
         return [(section, articles) for section, articles in found if articles]
-
-    async def search(self, search: search_query.SearchRequest) -> search_query.SearchResult:
-        """Return one page of search results."""
-        terms = search_query.parse(search.query)
-        if terms is None:
-            return search_query.SearchResult()
-        await self.connection.execute(self.sql["prepare_search"])
-        zone, day = self.site.zone, timedelta(days=1)
-        since = datetime.combine(search.since, datetime.min.time(), zone) if search.since else LONG_AGO
-        until = datetime.combine(search.until + day, datetime.min.time(), zone) if search.until else FAR_AHEAD
-        size = search_query.PAGE_RESULTS
-        limit_offset = (size + 1, (search.page - 1) * size)
-        matches = (terms.indexed, terms.pairs, terms.folded)
-        filters = (self.site.section_keys(search.section) if search.section else [], since, until)
-        if search.by_date:
-            found = await self.articles("search_by_date", *matches, *filters, *limit_offset, terms.is_indexed)
-            return search_query.SearchResult(found[:size], 0, len(found) > size, terms=terms)
-        limits = (search_query.RANKED_MAX, search_query.SMALL_RESULT_MAX, *limit_offset)
-        given = (*matches, terms.phrase, terms.with_diacritics, *filters, *limits)
-        rows = await self.connection.fetch(self.sql["search"], self.site.slug, *given, terms.is_indexed)
-        if not rows and search.page == 1 and not (search.section or search.since or search.until):
-            nearest = await self._nearest(" ".join(sorted(terms.words)))
-            return search_query.SearchResult(nearest, len(nearest), is_nearest=bool(nearest), terms=terms)
-        articles = self.track(rows)
-        count = rows[0]["found"] if rows else 0
-        return search_query.SearchResult(articles[:size], count, len(articles) > size, terms=terms)
-
-    async def _nearest(self, words: str) -> list[Article]:
-        for threshold in search_query.SIMILARITY_THRESHOLDS:
-            await self.connection.execute(self.sql["set_similarity_threshold"], threshold)
-            if found := await self.articles("search_nearest", words, RELATED_MAX):
-                return found
-        return []
 
 
 _last_schema = SCHEMAS[0]

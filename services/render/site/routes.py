@@ -18,6 +18,7 @@ from services.render.pages.document import Document
 from services.render.pages.search_query import PAGE_RESULTS, RANKED_MAX, SearchRequest
 from services.render.site.page_reader import LIST_PAGE_SIZE, PageReader
 from services.render.site.redirects_and_gone import NoPage, Redirect, find_old_url, redirect_or_gone
+from services.render.site.search_reader import search as read_search
 from shared.articles import is_undated
 from shared.front_page import FEATURED_MAX, home_size
 from shared.site_structure import (
@@ -177,7 +178,7 @@ async def _search(reader: PageReader, request: PageRequest) -> RouteResult:
     )
     if not search.by_date and search.page * PAGE_RESULTS > RANKED_MAX * 2:
         return NoPage()
-    result = await reader.search(search)
+    result = await read_search(reader, search)
     reader.dependencies.append(result)
     return partial(html.render_search, search, result, reader.site, request.public_url)
 

@@ -49,10 +49,7 @@ INSERT INTO generation.visibility_changes (article, site, at) SELECT $1, $2, unn
 
 -- name: save_search
 INSERT INTO generation.search (article, site, listed_at, section, title, title_words, words, pairs, marked_words)
-VALUES ($1, $2, $3, $4, $5, to_tsvector('simple', $6),
-    setweight(to_tsvector('simple', $6), 'A') || setweight(to_tsvector('simple', $7), 'B')
-        || to_tsvector('simple', $8),
-    array_to_tsvector($9::text[]), to_tsvector('simple', $10))
+VALUES ($1, $2, $3, $4, $5, $6::text::tsvector, $7::text::tsvector, array_to_tsvector($8::text[]), $9::text::tsvector)
 
 -- name: bump_site_version
 INSERT INTO render.sites AS s (site, version, changed_at) VALUES ($1, 1, now())
@@ -360,57 +357,99 @@ ORDER BY listed_at DESC, number DESC
 LIMIT $3
 
 -- name: search
--- The newest articles with the words in their title and the newest with them anywhere, the best match first.
--- $2 and $3 are for indexes: words and pairs of words, null if there are none; $4 is the whole query, and $14 says
--- whether $2 and $3 are equivalent to it; $5 all words as a phrase; $6 words with diacritics; $7 sections, $8 since,
--- $9 until; $10 limit of the ranking. If at most $11 match, an index finds them and they are sorted. If more match, a
--- scan from the newest on finds the newest: the function behind the operator @@ keeps the planner from the index.
+-- The articles of which the query is the title, the newest with all words in their title, the newest with the words as
+-- typed or next to each other, and the newest with them anywhere: the best match first.
+-- $2 and $3 are for indexes: words and pairs of words, null if there are none; $4 is the whole query, and $5 says
+-- whether $2 and $3 are equivalent to it; $6 must not match, of the words as written; $7 sections, $8 since, $9 until.
+-- $10 is the whole title, $11 all words as typed, $12 all pairs; of the last two, up to $15 matches are sorted.
+-- $13 limits the ranking. If at most $14 match, an index finds them and they are sorted. If more match, a scan from the
+-- newest on finds the newest: the function behind the operator @@ keeps the planner from the index.
+-- $16 and $17 rank words without diacritics and as typed: all words, all in the title, a phrase in the title, a phrase
+-- anywhere, all in title or lead; $18 is their number.
 WITH fitting AS MATERIALIZED (
     SELECT s.article, s.listed_at FROM generation.search s
     WHERE s.site = $1
         AND ($2::text IS NULL OR s.words @@ $2::text::tsquery) AND ($3::text IS NULL OR s.pairs @@ $3::text::tsquery)
         AND (cardinality($7::text[]) = 0 OR s.section = ANY ($7::text[])) AND s.listed_at >= $8 AND s.listed_at < $9
 ), few AS MATERIALIZED (
-    SELECT * FROM fitting LIMIT $11 + 1
+    SELECT * FROM fitting LIMIT $14 + 1
 ), are_few AS MATERIALIZED (
-    SELECT count(*) <= $11 AS yes FROM few
-), candidates AS (
+    SELECT count(*) <= $14 AS yes FROM few
+), are_many AS MATERIALIZED (
+    SELECT count(*) > $13 AS yes FROM few
+), all_as_typed AS MATERIALIZED (
+    SELECT s.article, s.listed_at FROM generation.search s
+    WHERE $11::text IS NOT NULL AND (SELECT yes FROM are_many) AND s.site = $1 AND s.pairs @@ $11::text::tsquery
+), as_typed AS MATERIALIZED (
+    SELECT * FROM all_as_typed LIMIT $15 + 1
+), all_adjacent AS MATERIALIZED (
+    SELECT s.article, s.listed_at FROM generation.search s
+    WHERE $12::text IS NOT NULL AND (SELECT yes FROM are_many) AND s.site = $1 AND s.pairs @@ $12::text::tsquery
+), adjacent AS MATERIALIZED (
+    SELECT * FROM all_adjacent LIMIT $15 + 1
+), found AS (
+    (SELECT s.article FROM generation.search s WHERE s.site = $1 AND s.pairs @@ $10::text::tsquery LIMIT $13)
+    UNION
     (SELECT s.article FROM generation.search s JOIN generation.public_articles a ON a.id = s.article
-    WHERE s.site = $1 AND s.title_words @@ $4::text::tsquery AND ($14 OR s.words @@ $4::text::tsquery)
+    WHERE s.site = $1 AND s.title_words @@ $4::text::tsquery
         AND (cardinality($7::text[]) = 0 OR s.section = ANY ($7::text[])) AND s.listed_at >= $8 AND s.listed_at < $9
-    ORDER BY s.listed_at DESC LIMIT $10)
+    ORDER BY s.listed_at DESC LIMIT $13 / 2)
+    UNION
+    (SELECT article FROM as_typed WHERE (SELECT count(*) <= $15 FROM as_typed) ORDER BY listed_at DESC LIMIT $13 / 2)
+    UNION
+    (SELECT article FROM adjacent WHERE (SELECT count(*) <= $15 FROM adjacent) ORDER BY listed_at DESC LIMIT $13 / 2)
     UNION
     (SELECT s.article FROM (SELECT * FROM few WHERE (SELECT yes FROM are_few) ORDER BY listed_at DESC) newest
     JOIN generation.public_articles a ON a.id = newest.article JOIN generation.search s ON s.article = newest.article
-    WHERE $14 OR s.words @@ $4::text::tsquery
-    ORDER BY newest.listed_at DESC LIMIT $10)
+    WHERE ($5 OR s.words @@ $4::text::tsquery)
+        AND ($6::text IS NULL OR NOT s.marked_words @@ $6::text::tsquery)
+    ORDER BY newest.listed_at DESC LIMIT $13)
     UNION
     (SELECT s.article FROM generation.search s JOIN generation.public_articles a ON a.id = s.article
     WHERE NOT (SELECT yes FROM are_few) AND s.site = $1 AND ts_match_vq(s.words, $4::text::tsquery)
+        AND ($6::text IS NULL OR NOT s.marked_words @@ $6::text::tsquery)
         AND (cardinality($7::text[]) = 0 OR s.section = ANY ($7::text[])) AND s.listed_at >= $8 AND s.listed_at < $9
-    ORDER BY s.listed_at DESC LIMIT $10)
+    ORDER BY s.listed_at DESC LIMIT $13)
 ), ranked AS (
-    SELECT s.article, s.listed_at,
-        coalesce(s.marked_words @@ $6::text::tsquery, false) AS is_exact,
-        (s.title_words @@ $4::text::tsquery)::integer * 4 + (body.words @@ $5::text::tsquery)::integer * 2
-            + ts_rank(body.words, $4::text::tsquery) AS fitness
-    FROM candidates JOIN generation.search s USING (article),
-        LATERAL (SELECT s.words || '' AS words OFFSET 0) body  -- unpacked once, not for each use
+    SELECT a.content, a.public_until, a.number, s.listed_at, s.title = $21 AS is_title, ranking.is_exact, ranking.fitness
+    FROM found JOIN generation.public_articles a ON a.id = found.article,
+        LATERAL (
+            -- each row is looked up and unpacked once
+            SELECT listed_at, section, title, length(title_words) AS length, words || '' AS words,
+                marked_words || '' AS marked_words
+            FROM generation.search WHERE article = found.article OFFSET 0
+        ) s,
+        LATERAL (
+            SELECT sum(form.weight * (
+                (form.vector @@ form.queries[2])::integer * (4 + $18::real / greatest(s.length, 1))
+                + (form.vector @@ form.queries[3])::integer * 3
+                + (form.vector @@ form.queries[4])::integer * 2
+                + (form.vector @@ form.queries[5])::integer
+                + ts_rank_cd('{0.1, 0.3, 0.5, 1}', form.vector, form.queries[1], 32)
+            )) AS fitness, bool_or(form.weight = 2 AND form.vector @@ form.queries[1]) AS is_exact
+            FROM (VALUES (s.words, $16::text[]::tsquery[], 1), (s.marked_words, $17::text[]::tsquery[], 2))
+                AS form (vector, queries, weight)
+            WHERE form.queries IS NOT NULL
+        ) ranking
+    WHERE (s.words @@ $4::text::tsquery OR s.title = $21)
+        AND ($6::text IS NULL OR NOT s.marked_words @@ $6::text::tsquery)
+        AND (cardinality($7::text[]) = 0 OR s.section = ANY ($7::text[])) AND s.listed_at >= $8 AND s.listed_at < $9
 )
-SELECT a.content, a.public_until, count(*) OVER () AS found
-FROM ranked r JOIN generation.articles a ON a.id = r.article
-ORDER BY is_exact DESC, fitness DESC, r.listed_at DESC, a.number DESC
-LIMIT $12 OFFSET $13
+SELECT content, public_until, count(*) OVER () AS found
+FROM ranked
+ORDER BY is_title DESC, is_exact DESC, fitness DESC, listed_at DESC, number DESC
+LIMIT $19 OFFSET $20
 
 -- name: search_by_date
+-- $2 to $9 as in search; $10 limit, $11 offset.
 SELECT a.content, a.public_until
 FROM generation.search s JOIN generation.public_articles a ON a.id = s.article
 WHERE s.site = $1
     AND ($2::text IS NULL OR s.words @@ $2::text::tsquery) AND ($3::text IS NULL OR s.pairs @@ $3::text::tsquery)
-    AND ($10 OR s.words @@ $4::text::tsquery)
-    AND (cardinality($5::text[]) = 0 OR s.section = ANY ($5::text[])) AND s.listed_at >= $6 AND s.listed_at < $7
+    AND ($5 OR s.words @@ $4::text::tsquery) AND ($6::text IS NULL OR NOT s.marked_words @@ $6::text::tsquery)
+    AND (cardinality($7::text[]) = 0 OR s.section = ANY ($7::text[])) AND s.listed_at >= $8 AND s.listed_at < $9
 ORDER BY s.listed_at DESC, a.number DESC
-LIMIT $8 OFFSET $9
+LIMIT $10 OFFSET $11
 
 -- name: prepare_search
 -- Until the transaction's end: the best plan depends on how frequent the words are, so no generic plan fits all; and
@@ -424,17 +463,47 @@ SELECT set_config('plan_cache_mode', 'force_custom_plan', true),
 SELECT set_config('pg_trgm.word_similarity_threshold', $1, true)
 
 -- name: search_nearest
-WITH near AS MATERIALIZED (
-    SELECT s.article, s.listed_at, word_similarity($2, s.title) AS similarity
-    FROM generation.search s
-    WHERE s.site = $1 AND $2 <% s.title
-    ORDER BY similarity DESC, s.listed_at DESC
-    LIMIT 20 * $3
+-- When nothing matches: the articles with most of the words and pairs of words, the rarer a pair the better, and those
+-- with a similar title. $2 is the query's text, $3 its words, $4 its pairs as queries, $5 must not match the words as
+-- written, $6 nor those without diacritics; $7 sections, $8 since, $9 until; a pair helps to find if at most $10
+-- articles have it; $11 limit.
+WITH holding AS MATERIALIZED (
+    SELECT pair.number, one.article
+    FROM unnest($4::text[]::tsquery[]) WITH ORDINALITY AS pair (query, number), LATERAL (
+        SELECT s.article FROM generation.search s WHERE s.site = $1 AND s.pairs @@ pair.query LIMIT $10 + 1
+    ) one
+), pairs AS MATERIALIZED (
+    SELECT number, 1 / ln(1.7 + count(*)) AS weight FROM holding GROUP BY number HAVING count(*) <= $10
+), with_pairs AS MATERIALIZED (
+    SELECT article, sum(weight) / (SELECT sum(weight) FROM pairs) AS fitness
+    FROM holding JOIN pairs USING (number)
+    GROUP BY article
+    ORDER BY fitness DESC
+    LIMIT 20 * $11
+), found AS (
+    (SELECT article FROM with_pairs)
+    UNION
+    (SELECT s.article FROM generation.search s WHERE s.site = $1 AND $2 <% s.title
+    ORDER BY word_similarity($2, s.title) DESC, s.listed_at DESC LIMIT 20 * $11)
+), ranked AS (
+    SELECT a.content, a.public_until, a.number, s.listed_at, word_similarity($2, s.title) AS similarity,
+        (SELECT count(*) FROM unnest($3::text[]::tsquery[]) AS word WHERE s.words @@ word) / cardinality($3::text[])::real
+            AS share,
+        coalesce((SELECT fitness FROM with_pairs p WHERE p.article = found.article), 0) AS fitness
+    FROM found JOIN generation.public_articles a ON a.id = found.article,
+        LATERAL (
+            SELECT listed_at, section, title, words || '' AS words, marked_words
+            FROM generation.search WHERE article = found.article OFFSET 0
+        ) s
+    WHERE ($5::text IS NULL OR NOT s.marked_words @@ $5::text::tsquery)
+        AND ($6::text IS NULL OR NOT s.words @@ $6::text::tsquery)
+        AND (cardinality($7::text[]) = 0 OR s.section = ANY ($7::text[])) AND s.listed_at >= $8 AND s.listed_at < $9
 )
-SELECT a.content, a.public_until
-FROM near n JOIN generation.public_articles a ON a.id = n.article
-ORDER BY n.similarity DESC, n.listed_at DESC, a.number DESC
-LIMIT $3
+SELECT content, public_until
+FROM ranked
+WHERE share >= 0.5 OR similarity >= 0.4
+ORDER BY share + fitness + similarity DESC, listed_at DESC, number DESC
+LIMIT $11
 
 -- name: generations
 SELECT schema_name, state, number, made_at, orphans FROM render.generations ORDER BY schema_name

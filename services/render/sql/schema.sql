@@ -83,7 +83,8 @@ BEGIN
             marked_words tsvector NOT NULL
         );
         COMMENT ON TABLE search IS 'The words of public articles: folded (no diacritics, lower case), and as written.';
-        COMMENT ON COLUMN search.pairs IS 'Pairs of neighbouring folded words: most Vietnamese words have two syllables.';
+        COMMENT ON COLUMN search.pairs IS
+            'What an index finds besides words: pairs of neighbouring folded words, words as written, and =TITLE.';
         CREATE INDEX search_listed ON search (site, listed_at DESC);
         CREATE INDEX search_title_words ON search USING gin (title_words);
         CREATE INDEX search_words ON search USING gin (words);

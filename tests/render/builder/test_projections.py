@@ -1,4 +1,4 @@
-"""The rows of an article: its visibility, lists, old URLs and search terms."""
+"""The rows of an article: its visibility, lists and old URLs."""
 
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -62,11 +62,3 @@ def test_old_urls_are_paths_with_queries() -> None:
     """The host is dropped and escapes are decoded; the home page and invalid URLs are left out."""
     one = article(old_urls=["https://cu.example/a%20b.aspx?id=7", "/x", "https://cu.example/", "//[bad"])
     assert projections.old_urls(one) == ["/a b.aspx?id=7", "/x"]
-
-
-def test_search_terms_have_both_spellings() -> None:
-    """Terms are found with and without diacritics, and pairs of neighbours are terms too."""
-    terms = projections.search_terms(article(title="Chợ Cồn", kicker="", subtitle="", tags=[], lead="Đông vui"))
-    assert (terms.title, terms.title_words, terms.lead_words) == ("cho con", "cho con", "dong vui")
-    assert terms.marked_words.startswith("chợ cồn đông vui")
-    assert {"cho con", "con dong", "dong vui"} <= set(terms.pairs)

@@ -3,26 +3,29 @@
 import msgspec
 import pytest
 
-from services.render.pages.article_text import searchable_lines, source_label
+from services.render.pages.article_text import other_lines, prose_lines, source_label
 from services.render.pages.theme_check import sample_article
 from shared.articles import Source
 
 
-def test_searchable_lines_have_every_visible_text_once() -> None:
-    """Texts of all blocks, captions, sources and authors are found; markup and empty lines are not."""
-    lines = searchable_lines(sample_article("x"))
-    for text in ("Text", "Heading", "Caption", "Alt", "Lost", "One", "Two", "Words", "Somebody", "A", "1", "2"):
-        assert text in lines, text
-    assert {"Video", "File", "Name"} <= set(lines)
-    assert lines[:2] == ["Caption", "Alt"]  # the lead image is the first
-    assert all(lines)
-    assert not [line for line in lines if "<" in line]
+def test_lines_of_article_have_every_visible_text_once() -> None:
+    """Texts of all blocks are prose, and captions, sources and authors are not; markup and empty lines are neither."""
+    article = sample_article("x")
+    prose, others = prose_lines(article), other_lines(article)
+    for text in ("Text", "Heading", "One", "Two", "Words", "A", "1", "2"):
+        assert text in prose, text
+    for text in ("Caption", "Alt", "Lost", "Video", "File", "Somebody", "Name"):
+        assert text in others, text
+    assert others[:2] == ["Caption", "Alt"]  # the lead image is the first
+    assert all([*prose, *others])
+    assert not [line for line in (*prose, *others) if "<" in line]
 
 
-def test_searchable_lines_without_source_and_authors_are_those_of_the_body() -> None:
-    """An article without body, source and authors has no lines."""
-    plain = msgspec.structs.replace(sample_article("x"), body=[], lead_image=None, source=None, authors=[])
-    assert searchable_lines(plain) == []
+def test_lines_of_empty_article_are_none() -> None:
+    """An article without lead, body, source and authors has no lines."""
+    fields = {"subtitle": "", "lead": "", "body": [], "lead_image": None, "source": None, "authors": []}
+    plain = msgspec.structs.replace(sample_article("x"), **fields)
+    assert prose_lines(plain) == other_lines(plain) == []
 
 
 @pytest.mark.parametrize(
