@@ -116,7 +116,7 @@ class Newsroom:
 
 
 def whole_number(text: str) -> int | None:
-    """Return a number that a browser has sent, such as a version; None if it is none."""
+    """Return a number that a browser has sent, such as a version; None without one."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= DIGITS_MAX else None
 
 
@@ -160,7 +160,7 @@ class Page:
         return without_unseen(value).replace("\r\n", "\n").strip() if isinstance(value, str) else ""
 
     def number(self, name: str) -> int | None:
-        """Return a field of the form as a number; None if it is none."""
+        """Return a field of the form as a number; None without one."""
         return whole_number(self.text(name))
 
     def texts(self, name: str) -> list[str]:

@@ -30,7 +30,7 @@ class Place:
 
     @property
     def title(self) -> str:
-        """The title of everything there: whoever may not read the place must not see it."""
+        """The title of everything there: people who may not read the place must not see it."""
         return f"Chuyện riêng của {self.site} {self.section}"
 
 
@@ -219,7 +219,7 @@ class Objects:
     count: int = field(default=0)
 
     async def make(self, name: str, need: Need, place: Place) -> str:
-        """Return what the path of a page names, made anew."""
+        """Return what the path of a page names."""
         self.count += 1
         api = self.world.api
         if need.about in ("article", "bulk"):
