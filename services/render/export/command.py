@@ -1,6 +1,7 @@
 """`presstally render export DIR`: a complete static export of a site, for any file server.
 
-Everything is rendered from one snapshot, by the route handlers that serve the portal, and has the same bytes. Images
+Everything is rendered from one snapshot, by the route handlers that serve the portal, and has the same bytes; only the
+page of the search is another one, which searches in the browser. Images
 are written before the pages that show them, articles before the lists that link to them, and stale files are removed
 last: a server may serve the folder meanwhile.
 """
@@ -20,6 +21,7 @@ from services.render.crawl.all_pages import BulkPageReader, RenderFailure, SiteU
 from services.render.crawl.links import file_id, media_name, own_links
 from services.render.crawl.site_check import LinkChecker, SiteCheckReport, print_findings
 from services.render.export.folder import ExportFolder, ExportFolderError, file_name, open_folder
+from services.render.export.search_export import SEARCH_PAGE, search_documents, search_page
 from services.render.export.server_configs import Redirects, caddyfile, netlify_headers, netlify_redirects, nginx_map
 from services.render.pages.document import Document
 from services.render.pages.html import render_error
@@ -129,7 +131,9 @@ class SiteExporter:
             own = own_links(result, self._public_url)
             links.record(url, own)
             await self._put_media(own, url)
-            self._put(url, result)
+            self._put(url, search_page(reader, self._public_url) if url == SEARCH_PAGE else result)
+        async for url, document in search_documents(reader):
+            self._put(url, document)
         await links.resolve(reader, report)
         self._put_server_configs(reader.site, await _redirects(reader, report, urls))
         return report

@@ -17,7 +17,13 @@ from services.render.pages.search_query import RANKED_MAX, ParsedQuery, SearchRe
 from services.render.pages.srcset import fallback_image, srcset
 from services.render.pages.structured_data import breadcrumbs
 from services.render.pages.themes import theme_of
-from services.render.pages.translations import error_text, language_name, og_locale, result_count, translations
+from services.render.pages.translations import (
+    error_text,
+    language_name,
+    og_locale,
+    result_count,
+    translations,
+)
 from shared.article_identity import local_iso, permanent_id, published_date
 from shared.articles import Article, article_path
 from shared.embeds import PLATFORM_NAMES, embed_url
@@ -96,8 +102,10 @@ def render_site_map(
     return _render("site_map.html", site, public_url, "/so-do-site", by_section=sections, tags=tags, months=months)
 
 
-def render_search(search: SearchRequest, result: SearchResult, site: Site, public_url: str) -> Document:
-    """Render the results of a search, or its empty form."""
+def render_search(
+    search: SearchRequest, result: SearchResult, site: Site, public_url: str, search_index: str = ""
+) -> Document:
+    """Render the results of a search, or its empty form; `search_index`: of a static export, whose pages search."""
     return _render(
         "search.html",
         site,
@@ -109,6 +117,7 @@ def render_search(search: SearchRequest, result: SearchResult, site: Site, publi
         excerpt=_excerpt,
         matching_tags=matching_tags,
         count_max=RANKED_MAX,
+        search_index=search_index,
     )
 
 

@@ -132,6 +132,9 @@ def render_every_kind(site: Site, public_url: str) -> dict[str, Document]:
         "site map": html.render_site_map([(section, two)], [("Tag", 2)], [(2026, 11, 2)], *address),
         "site map with authors": html.render_site_map([(section, two)], [], [], edited, public_url),
         "search": html.render_search(search, SearchResult(two, 1234, has_more=True, terms=parse("doi moi")), *address),
+        "search of a static export": html.render_search(
+            SearchRequest(), SearchResult(), *address, search_index="/x.json"
+        ),
         "search for nothing": html.render_search(SearchRequest(), SearchResult(), *address),
         "search without results": html.render_search(SearchRequest("x"), SearchResult(), *address),
         "nearest results": html.render_search(

@@ -57,7 +57,12 @@ WORDS = translate(
         "related": _("Related"),
         "responsible": _("Responsible for content"),
         "save": pgettext("verb", "Save"),
+        # Translators: {count} is a number that the page puts in.
+        "results_found": _("Results: {count}"),
         "search": _("Search"),
+        "search_failed": _("The search could not be loaded. Please try again."),
+        "search_needs_script": _("This copy of the site searches in the browser: please switch JavaScript on."),
+        "searching": _("Searching …"),
         "search_hint": _("Search all articles"),
         "section": _("Section"),
         "sections_all": _("All sections"),

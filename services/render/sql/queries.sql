@@ -440,6 +440,18 @@ FROM ranked
 ORDER BY is_title DESC, is_exact DESC, fitness DESC, listed_at DESC, number DESC
 LIMIT $19 OFFSET $20
 
+-- name: search_rows
+-- What the search of a static export is made of, the oldest first, some at a time: after $2 and $3.
+SELECT a.content, a.public_until, a.number, s.listed_at, s.title,
+    tsvector_to_array(ts_filter(s.marked_words, '{a}')) AS in_title,
+    tsvector_to_array(ts_filter(s.marked_words, '{b}')) AS in_lead,
+    tsvector_to_array(ts_filter(s.marked_words, '{c}')) AS in_tags,
+    tsvector_to_array(s.marked_words) AS marked, tsvector_to_array(s.pairs) AS terms
+FROM generation.search s JOIN generation.public_articles a ON a.id = s.article
+WHERE s.site = $1 AND (s.listed_at, a.number) > ($2, $3)
+ORDER BY s.listed_at, a.number
+LIMIT $4
+
 -- name: search_by_date
 -- $2 to $9 as in search; $10 limit, $11 offset.
 SELECT a.content, a.public_until

@@ -1,5 +1,6 @@
 """`export` writes the served bytes of every URL, and reports what is missing."""
 
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,12 @@ async def test_export_site_writes_pages_redirects_and_reports_missing_images(
     assert "/cu.aspx id=1 /bai-so-1-1.html 301" in (tmp_path / "export/_redirects").read_text()
     assert "/bai-so-2-2.html /410.html 410" in (tmp_path / "export/_redirects").read_text()
     assert (tmp_path / "export/404.html").exists()
+    page = (tmp_path / "export/tim-kiem/index.html").read_text()
+    assert 'data-index="/search-index/index.json"' in page
+    assert "<noscript><p" in page
+    index = json.loads((tmp_path / "export/search-index/index.json").read_text())
+    texts = json.loads((tmp_path / f"export/search-index/{index['texts'][0]}.json").read_text())
+    assert [one[0] for one in texts] == ["/bai-so-1-1.html"]  # the killed article is not in it
 
 
 @pytest.fixture(autouse=True)

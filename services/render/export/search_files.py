@@ -1,0 +1,159 @@
+"""Articles → the files of the search of a static export, which `theme/search.js` loads. Pure.
+
+A search loads the manifest, a table of all articles, the files of its words and pairs of words, and the texts of the
+articles that it shows. Names contain a checksum, so that a page never mixes the files of two exports.
+"""
+
+from array import array
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from services.render.pages.article_text import prose_lines
+from services.render.pages.document import Document
+from services.render.pages.paths import tag_path
+from services.render.pages.search_query import TITLE_PREFIX
+from services.render.pages.search_words import (
+    ABBREVIATIONS,
+    FULL_FORMS,
+    FUNCTION_WORDS,
+    QUESTION_WORDS,
+    QUESTIONS,
+    words,
+)
+from shared.articles import Article, article_path
+from shared.slugs import name_slug
+
+FOLDER = "/search-index/"
+MANIFEST = f"{FOLDER}index.json"
+JSON = "application/json"
+VERSION = 1
+FILE_BYTES = 24_000
+"""About the size of a file of words, before it is compressed."""
+ARTICLES_PER_FILE = 40
+TEXT_CHARACTERS = 260
+TITLE, LEAD, TAG, BODY = 3, 2, 1, 0
+"""Weights of places."""
+
+
+@dataclass(frozen=True)
+class IndexedWords:
+    """The words of an article, as its row in the database has them.
+
+    Attributes:
+        title: The words of the title without diacritics, joined by spaces.
+        places: Words as written in title, lead and tags: the weight of each place with its words.
+        marked: All words as written.
+        terms: Pairs of words, among others.
+    """
+
+    title: str
+    places: Sequence[tuple[int, Sequence[str]]]
+    marked: Sequence[str]
+    terms: Sequence[str]
+
+
+class SearchFiles:
+    """Collects articles, the oldest first."""
+
+    def __init__(self, sections: Sequence[str]) -> None:
+        self._sections = list(sections)
+        self._postings: dict[str, dict[str, array[int]]] = defaultdict(dict)
+        self._texts: list[list[Any]] = []
+        self._table: dict[str, list[int]] = {"days": [], "sections": [], "lengths": []}
+
+    def add(self, article: Article, found: IndexedWords, day: int, date: tuple[str, str]) -> None:
+        """Add an article; `day`: days since 1970 in the site's zone; `date`: as it is shown, and as ISO 8601."""
+        number = len(self._texts)
+        weights = dict.fromkeys(found.marked, BODY)
+        for weight, there in reversed(found.places):
+            weights.update(dict.fromkeys(there, weight))
+        for word, weight in weights.items():
+            self._put(_folded(word), word, number << 2 | weight)
+        title = f" {found.title} "
+        for term in found.terms:
+            if " " in term and not term.startswith(TITLE_PREFIX):
+                self._put(term, term, number << 2 | (TITLE if f" {term} " in title else BODY))
+        known = self._sections
+        self._table["days"].append(day)
+        self._table["sections"].append(known.index(article.section) if article.section in known else -1)
+        self._table["lengths"].append(len(found.title.split()))
+        text = " ".join(prose_lines(article))
+        cut = text if len(text) <= TEXT_CHARACTERS else text[:TEXT_CHARACTERS].rsplit(" ", 1)[0] + "…"
+        tags = [[tag, tag_path(tag)] for tag in article.tags if name_slug(tag)]
+        self._texts.append([article_path(article), article.title, article.kicker, cut, *date, tags])
+
+    def _put(self, folded: str, written: str, posting: int) -> None:
+        self._postings[folded].setdefault(written, array("I")).append(posting)
+
+    def documents(self) -> Iterator[tuple[str, Document]]:
+        """Yield the files, the manifest last."""
+        manifest: dict[str, Any] = {
+            "version": VERSION,
+            "articles_per_file": ARTICLES_PER_FILE,
+            "sections": self._sections,
+            "rules": {
+                "abbreviations": ABBREVIATIONS,
+                "questions": QUESTIONS,
+                "function_words": FUNCTION_WORDS,
+                "question_words": QUESTION_WORDS,
+            },
+            "texts": [],
+            "words": [],
+        }
+        known = sorted(word for word in self._postings if word.isalpha() and 1 < len(word) < 20)
+        begins = range(0, len(self._texts), ARTICLES_PER_FILE)
+        parts: list[tuple[str, Any]] = [("table", self._table), ("vocabulary", " ".join(known))]
+        parts += [("texts", self._texts[begin : begin + ARTICLES_PER_FILE]) for begin in begins]
+        parts += [("words", file) for file in self._word_files()]
+        for kind, content in parts:
+            document = Document(msgspec.json.encode(content), JSON)
+            if isinstance(manifest.get(kind), list):
+                manifest[kind].append(document.checksum)
+            else:
+                manifest[kind] = document.checksum
+            yield f"{FOLDER}{document.checksum}.json", document
+        yield MANIFEST, Document(msgspec.json.encode(manifest), JSON)
+
+    def _word_files(self) -> list[dict[str, Any]]:
+        """Return the words in files of about the same size, by the checksum that the browser computes, too."""
+        postings = sum(len(one) for forms in self._postings.values() for one in forms.values())
+        count = max(1, (postings * 3 + len(self._postings) * 14) // FILE_BYTES)
+        files: list[dict[str, Any]] = [{} for _ in range(count)]
+        for word in sorted(self._postings):
+            forms = {written: _steps(found) for written, found in sorted(self._postings[word].items())}
+            files[fnv1a(word) % count][word] = forms[word] if [*forms] == [word] else forms
+        return files
+
+
+def _steps(postings: "array[int]") -> list[int]:
+    """Return each article as the difference from the one before, with its weight in the last two bits."""
+    found, last = [], 0
+    for posting in postings:
+        number = posting >> 2
+        found.append((number - last) << 2 | posting & 3)
+        last = number
+    return found
+
+
+@cache
+def _folded(written: str) -> str:
+    return written if written in FULL_FORMS else words(written)[0].folded
+
+
+def fnv1a(text: str) -> int:
+    """Return the FNV-1a checksum of a text, of 32 bits."""
+    value = 0x811C9DC5
+    for byte in text.encode():
+        value = (value ^ byte) * 0x01000193 & 0xFFFFFFFF
+    return value
+
+
+def indexed_words(row: Mapping[str, Any]) -> IndexedWords:
+    """Return the words of a row of `search_rows`."""
+    places = ((TITLE, row["in_title"]), (LEAD, row["in_lead"]), (TAG, row["in_tags"]))
+    return IndexedWords(row["title"], places, row["marked"], row["terms"])
