@@ -309,6 +309,13 @@ def files_of(article: Article) -> list[File]:
     return [block for block in article.body if isinstance(block, File) and block.url.startswith(FILE_PREFIX)]
 
 
+def media_kind(article: Article) -> Literal["photo", "video", ""]:
+    """Return whether an article is a photo or a video story: as its editors say, or because it has a video."""
+    if article.kind in ("photo", "video"):
+        return article.kind
+    return "video" if any(isinstance(block, Embed) for block in article.body) else ""
+
+
 def images_of(article: Article) -> list[Image]:
     """Return all images of an article, the lead image first."""
     figures = [article.lead_image, *(block for block in article.body if isinstance(block, Figure))]

@@ -43,7 +43,7 @@ TAGS_MAX = 5_000
 AUTHORS_MAX = 1_000
 ALIASES_MAX = 10_000
 """Of each kind."""
-MENUS = ("main", "footer")
+MENUS = ("main", "footer", "links")
 MENU_ITEMS_MAX = 60
 MENU_DEPTH_MAX = 2
 STRUCTURE_BYTES_MAX = 640 * 1024
@@ -106,7 +106,7 @@ class SiteStructure(msgspec.Struct, frozen=True, kw_only=True, tag="structure", 
     tags: Annotated[list[StructureTag], Meta(max_length=TAGS_MAX)] = []
     authors: Annotated[list[StructureAuthor], Meta(max_length=AUTHORS_MAX)] = []
     menus: dict[str, list[MenuItem]] = {}
-    """By name; one that is missing shows the sections."""
+    """By name: `main`; `footer`; `links`, the quick links of the front page. A missing one has a default."""
     section_aliases: dict[str, str] = {}
     """Slugs given up by sections, each with the slug that has its articles now."""
     tag_aliases: dict[str, str] = {}

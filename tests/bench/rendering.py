@@ -19,11 +19,11 @@ import psutil
 
 from deploy.local.bootstrap import ROOT
 from services.render.__main__ import COMMANDS
-from services.render.pages import feeds, sitemaps
+from services.render.pages import feeds, front_page, sitemaps
 from services.render.pages.dates import month_name
 from services.render.pages.document import Document
 from services.render.pages.html import render_article, render_home, render_list
-from services.render.pages.page_data import HomePage, ListInfo, ListPage, RelatedArticles
+from services.render.pages.page_data import ListInfo, ListPage, RelatedArticles
 from services.render.pages.paths import month_path, tag_path
 from services.render.site.page_reader import LIST_PAGE_SIZE, RELATED_MAX
 from shared.articles import Article, article_path
@@ -165,8 +165,9 @@ def _documents(made: Sequence[Article]) -> Iterator[Document]:
             )
             yield render_list(of, part, SAMPLE_SITE, PUBLIC_URL)
     newest = list(reversed(made[-100:]))
-    by_section = [(one, [a for a in newest if a.section == one.slug][:5]) for one in SAMPLE_SITE.sections]
-    yield render_home(HomePage(newest[0], newest[1:13], by_section), SAMPLE_SITE, PUBLIC_URL)
+    above = front_page.above_sections([], [], newest[:13])
+    by_section = [(one, [a for a in newest if a.section == one.slug][:10]) for one in SAMPLE_SITE.sections]
+    yield render_home(front_page.compose(above, front_page.BelowTheFold(by_section)), SAMPLE_SITE, PUBLIC_URL)
     for section in (None, *SAMPLE_SITE.sections):
         fed = [one for one in newest if section is None or one.section == section.slug][: feeds.FEED_ARTICLES_MAX]
         yield feeds.rss(fed, SAMPLE_SITE, section, PUBLIC_URL)

@@ -1,4 +1,4 @@
-"""`/api/menus`: the menus of a site, `main` and `footer`."""
+"""`/api/menus`: the menus of a site, `main`, `footer` and `links`."""
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal

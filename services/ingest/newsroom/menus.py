@@ -17,7 +17,13 @@ PATH = MENUS_PATH
 BLANK_ROWS = 2
 TAGS_MAX = 100
 """Tags that can be chosen: those with most articles."""
-NAMES = translate({"main": pgettext("menu", "Menu at the top"), "footer": pgettext("menu", "Menu at the bottom")})
+NAMES = translate(
+    {
+        "main": pgettext("menu", "Menu at the top"),
+        "footer": pgettext("menu", "Menu at the bottom"),
+        "links": pgettext("menu", "Quick links of the front page"),
+    }
+)
 DONE = translate(
     {
         "saved": pgettext("done", "The menu is saved; visitors see it within seconds."),

@@ -5,13 +5,16 @@ A change of these projections raises PROJECTION_VERSION: builders then rebuild a
 
 from datetime import UTC, datetime
 
-from shared.articles import Article, is_public, is_undated, sort_time
+from shared.articles import Article, is_public, is_undated, media_kind, sort_time
 from shared.old_urls import old_addresses
 from shared.site_structure import Kind, StructureIndex
 from shared.sites import Site
 from shared.slugs import name_slug
+from shared.structured_data import hosted_images
 
-PROJECTION_VERSION = 6
+PROJECTION_VERSION = 7
+MEDIA_LIST, NOTICES_LIST = "kind/media", "kind/notice"
+"""The lists of photo and video stories with pictures, and of notices."""
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 NEVER_ENDS = datetime.max.replace(tzinfo=UTC)
 
@@ -47,6 +50,10 @@ def list_keys(article: Article, site: Site) -> dict[str, str]:
     found = {f"section/{section}": section for section in (article.section, *article.also_in)}
     found |= {f"tag/{slug}": tag for tag in reversed(article.tags) if (slug := name_slug(tag))}
     found |= {f"author/{slug}": one.name for one in article.authors if (slug := name_slug(one.name))}
+    if media_kind(article) and hosted_images(article):
+        found[MEDIA_LIST] = ""
+    if article.kind == "notice":
+        found[NOTICES_LIST] = ""
     if article.translation_of:
         found[f"translation/{article.translation_of}"] = ""
     return found if is_undated(article) else found | {f"month/{local:%Y-%m}": ""}

@@ -26,6 +26,18 @@ def local_day(instant: datetime, zone: ZoneInfo, language: str) -> str:
     return _write("date", instant.astimezone(zone), language)
 
 
+@lru_cache(DATES_MAX)
+def local_short_day(instant: datetime, zone: ZoneInfo, language: str) -> str:
+    """Write the day of an instant without its year, beside an hour: "04/03" or "4 Mar"."""
+    return _write("day_and_month", instant.astimezone(zone), language)
+
+
+@lru_cache(DATES_MAX)
+def local_hour(instant: datetime, zone: ZoneInfo) -> str:
+    """Write the time of day of an instant: "08:05"."""
+    return f"{instant.astimezone(zone):%H:%M}"
+
+
 def month_name(year: int, month: int, language: str) -> str:
     """Write a month: "Tháng 11/2026" or "November 2026"."""
     return _write("month", date(year, month, 1), language)

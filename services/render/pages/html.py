@@ -5,10 +5,11 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from services.render.pages.article_text import other_lines, prose_lines, source_label
-from services.render.pages.dates import local_date, local_day, month_name
+from services.render.pages.dates import local_date, local_day, local_hour, local_short_day, month_name
 from services.render.pages.document import Document
 from services.render.pages.feeds import feed_path, feed_title
 from services.render.pages.file_notes import file_note
+from services.render.pages.front_page import LATEST_MIN
 from services.render.pages.menus import menu_links
 from services.render.pages.page_data import HomePage, ListInfo, ListPage, RelatedArticles
 from services.render.pages.paths import month_path, page_path, section_path, tag_path
@@ -25,7 +26,7 @@ from services.render.pages.translations import (
     translations,
 )
 from shared.article_identity import local_iso, permanent_id, published_date
-from shared.articles import Article, article_path
+from shared.articles import Article, article_path, media_kind
 from shared.embeds import PLATFORM_NAMES, embed_url
 from shared.site_structure import MENUS, StaticPage, author_path
 from shared.site_structure import page_path as page_path_of
@@ -61,7 +62,7 @@ def render_article(article: Article, related: RelatedArticles, site: Site, publi
 
 
 def render_home(page: HomePage, site: Site, public_url: str) -> Document:
-    """Render the home page: the breaking-news bar, the lead story, the articles after it, and some of each section."""
+    """Render the home page: breaking news, the lead story, what follows it, photo and video stories, and sections."""
     return _render(
         "home.html",
         site,
@@ -69,9 +70,13 @@ def render_home(page: HomePage, site: Site, public_url: str) -> Document:
         "/",
         lead=page.lead,
         newest=page.newest,
-        by_section=page.sections,
+        blocks=page.sections,
+        by_section=[(one.section, one.articles) for one in page.sections],
         cards_max=page.cards,
+        latest_min=LATEST_MIN,
         breaking=page.breaking,
+        media=page.media,
+        notices=page.notices,
     )
 
 
@@ -128,7 +133,7 @@ def _excerpt(article: Article, terms: ParsedQuery) -> str:
 def render_error(site: Site, public_url: str, status: int) -> Document:
     """Render an error page with the site's theme."""
     title, text = error_text(site, status)
-    return _render("error.html", site, public_url, "/", title=title, text=text, status=status)
+    return _render("error.html", site, public_url, "", title=title, text=text, status=status)
 
 
 def _visible_date(article: Article, site: Site) -> str:
@@ -187,6 +192,9 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         ),
         "source_label": source_label,
         "language_name": lambda language: language_name(site, language),
+        "visible_hour": lambda instant: local_hour(instant, site.zone),
+        "visible_short_day": lambda instant: local_short_day(instant, site.zone, site.language),
+        "media_kind": media_kind,
         "visible_day": lambda instant: local_day(instant, site.zone, site.language),
         "result_count": lambda count, more: result_count(site, count, more=more),
         "visible_time": lambda instant: local_date(instant, site.zone, site.language),

@@ -8,6 +8,8 @@ from services.render.pages.translations import translations
 from shared.site_structure import MenuItem, page_path
 from shared.sites import Site
 
+LINKS_MAX = 8
+
 
 @dataclass(frozen=True)
 class MenuLink:
@@ -22,10 +24,15 @@ class MenuLink:
 
 
 def menu_links(site: Site, name: str) -> list[MenuLink]:
-    """Return a menu's links: those that the newsroom has chosen, else the home page and the sections for `main`."""
+    """Return a menu's links: those that the newsroom has chosen.
+
+    Else `main` has the home page and the sections, and `links` the static pages, up to LINKS_MAX.
+    """
     chosen = None if site.structure is None else site.structure.structure.menus.get(name)
     if chosen is not None:
         return [link for item in chosen if (link := _link(site, item))]
+    if name == "links" and site.structure is not None:
+        return [MenuLink(one.title, page_path(one.slug)) for one in list(site.structure.pages.values())[:LINKS_MAX]]
     if name != "main":
         return []
     home = MenuLink(str(translations(site)["home"]), "/")

@@ -29,15 +29,27 @@ class BreakingBar:
 
 
 @dataclass(frozen=True)
+class SectionBlock:
+    """Some articles of a section on the home page, and how they are laid out: `large`, `cards` or `half`."""
+
+    section: Section
+    articles: Sequence[Article]
+    layout: str = "large"
+
+
+@dataclass(frozen=True)
 class HomePage:
     """The home page: the lead story, the articles after it, and some of each section."""
 
     lead: Article | None
     newest: Sequence[Article]
-    sections: Sequence[tuple[Section, Sequence[Article]]]
+    sections: Sequence[SectionBlock]
     cards: int = CARDS
-    """How many of `newest` have pictures."""
+    """How many of `newest` have pictures; the others are the latest ones, in the order of time."""
     breaking: BreakingBar | None = None
+    media: Sequence[Article] = ()
+    """The newest photo and video stories."""
+    notices: Sequence[Article] = ()
 
 
 @dataclass(frozen=True)

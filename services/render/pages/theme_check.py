@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 
+import msgspec
 from jinja2 import TemplateError
 
 from services.render.pages import html, page_data
@@ -114,7 +115,10 @@ def render_every_kind(site: Site, public_url: str) -> dict[str, Document]:
     edited = with_structure(site, StructureIndex(structure, {"p": PageLink("p", page.title)}))
     return {
         "article": html.render_article(one, page_data.RelatedArticles(one, one, two, two), *address),
-        "home": html.render_home(page_data.HomePage(one, two * 4, [(section, two), (section, two[:1])]), *address),
+        "home": html.render_home(_home(one, section), *address),
+        "home with quick links": html.render_home(
+            _home(msgspec.structs.replace(one, kind="photo"), section), edited, public_url
+        ),
         "home without articles": html.render_home(
             page_data.HomePage(None, [], [], breaking=page_data.BreakingBar("…", "/")), *address
         ),
@@ -142,6 +146,11 @@ def render_every_kind(site: Site, public_url: str) -> dict[str, Document]:
         ),
         **{f"error {status}": html.render_error(*address, status) for status in ERROR_STATUSES},
     }
+
+
+def _home(one: Article, section: Section) -> page_data.HomePage:
+    blocks = [page_data.SectionBlock(section, [one] * 3, layout) for layout in ("large", "cards", "half")]
+    return page_data.HomePage(one, [one] * 12, blocks, media=[one], notices=[one])
 
 
 _checked: dict[str, Site] = {}

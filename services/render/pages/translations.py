@@ -47,13 +47,17 @@ WORDS = translate(
         "nearest": _("No exact match. The closest results:"),
         "newer": _("Newer"),
         "newer_page": _("Previous page"),
+        "media": _("Photos and videos"),
         "no_articles": _("There are no articles yet."),
+        "notices": _("Notices"),
         "no_results": _("No article was found."),
         "older": _("Older"),
         "older_page": _("Next page"),
         "page": _("Page"),
         "phone": _("Phone"),
+        "photo": _("Photos"),
         "print": pgettext("verb", "Print"),
+        "quick_links": _("Quick links"),
         "related": _("Related"),
         "responsible": _("Responsible for content"),
         "save": pgettext("verb", "Save"),
@@ -77,6 +81,7 @@ WORDS = translate(
         "to": pgettext("range", "To"),
         "tools": _("Text size and contrast"),
         "try_again": _("Try fewer words."),
+        "video": _("Video story"),
     }
 )
 _ERRORS = translate(
@@ -103,6 +108,8 @@ DATE_PATTERNS = translate(
         # Translators: the fields are weekday, day, month, month_name, month_short and year; {day:02} is "04".
         "date_with_weekday": pgettext("date", "{weekday}, {day} {month_name} {year}"),
         "date": pgettext("date", "{day} {month_name} {year}"),
+        # Translators: a day of the last weeks, beside an hour, in little space.
+        "day_and_month": pgettext("date", "{day} {month_short}"),
         # Translators: month_title is the name of a month that is not part of a date.
         "month": pgettext("date", "{month_title} {year}"),
     }

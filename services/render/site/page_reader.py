@@ -10,6 +10,7 @@ import asyncpg
 import msgspec
 
 from services.render.builder import projections
+from services.render.pages.front_page import AboveSections
 from services.render.pages.page_data import BreakingBar, RelatedArticles
 from services.render.queries import GENERATIONS, SCHEMAS, SQL
 from shared.articles import Article, article_path, sort_time
@@ -180,6 +181,21 @@ class PageReader:
         """Return each section with its newest articles, without the empty sections."""
         found = [(one, (await self.listed(f"section/{one.slug}", 1, size))[0]) for one in self.site.sections]
         return [(section, articles) for section, articles in found if articles]
+
+    async def by_section_without(
+        self, above: AboveSections, size: int, sections_max: int
+    ) -> list[tuple[Section, list[Article]]]:
+        """Return sections with newest articles that are not above them on the front page, in the sections' order."""
+        found: list[tuple[Section, list[Article]]] = []
+        for one in self.site.sections:
+            if len(found) == sections_max:
+                break
+            articles, has_more = await self.listed(f"section/{one.slug}", 1, size)
+            if has_more and all(article.id in above.ids for article in articles):
+                articles, _ = await self.listed(f"section/{one.slug}", 1, size + len(above.articles))
+            if others := [article for article in articles if article.id not in above.ids]:
+                found.append((one, others[:size]))
+        return found
 
 
 _last_schema = SCHEMAS[0]

@@ -28,6 +28,7 @@ from services.render.site.representations import (
     DENY_ALL_CSP,
     Representations,
     as_response,
+    campaign_query,
     page_csp,
     problem,
     redirect,
@@ -178,7 +179,7 @@ class Portal:
         ):
             case Redirect(to):
                 self._cache.evict(key)
-                return redirect(to)
+                return redirect(to, campaign_query(query))
             case NoPage(status):
                 self._cache.evict(key)
                 return self.error(site, status, request)

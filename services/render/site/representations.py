@@ -1,5 +1,6 @@
 """Documents → HTTP responses that are ready to be sent: headers and bytes in each coding that a client accepts."""
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
@@ -24,6 +25,9 @@ REPRESENTATION_OVERHEAD_BYTES = 1_400
 LAST_MODIFIED_FINAL_SECONDS = 1.5
 """`Last-Modified` has whole seconds, and a page may change twice in one. Until that second is over, an earlier date is
 sent, so that no client that revalidates by date keeps the first of the two indefinitely."""
+
+QUERY_CHARACTERS_MAX = 1_000
+_CAMPAIGN = re.compile(r"utm_[a-z_]{1,30}=[A-Za-z0-9._~%+-]{1,200}")
 
 SECURITY_HEADERS = {
     "x-content-type-options": "nosniff",
@@ -169,9 +173,16 @@ class Representations:
         return made
 
 
-def redirect(path: str) -> Response:
-    """Return a redirect to a path. It may change again, so it is not cached."""
-    return Response(None, 301, {**security_headers(), "cache-control": "no-cache", "location": quote(path)})
+def campaign_query(query_string: str) -> str:
+    """Return the parameters of a query that name a campaign (`utm_source` and the like), as they were sent."""
+    parts = query_string[:QUERY_CHARACTERS_MAX].split("&")
+    return "&".join(part for part in parts if _CAMPAIGN.fullmatch(part))
+
+
+def redirect(path: str, query: str = "") -> Response:
+    """Return a redirect to a path, with a query. It may change again, so it is not cached."""
+    location = quote(path) + (f"?{query}" if query else "")
+    return Response(None, 301, {**security_headers(), "cache-control": "no-cache", "location": location})
 
 
 def problem(status: int, detail: str, **headers: str) -> Problem:

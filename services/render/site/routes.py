@@ -12,7 +12,8 @@ from functools import partial
 
 import msgspec
 
-from services.render.pages import feeds, html, page_data, paths, sitemaps
+from services.render.builder.projections import MEDIA_LIST, NOTICES_LIST
+from services.render.pages import feeds, front_page, html, page_data, paths, sitemaps
 from services.render.pages.dates import month_name
 from services.render.pages.document import Document
 from services.render.pages.search_query import PAGE_RESULTS, RANKED_MAX, SearchRequest
@@ -66,17 +67,15 @@ async def _home(reader: PageReader, request: PageRequest) -> RouteResult:
     if request.query_string and isinstance(found := await _old_url(reader, request), Redirect):
         return found
     in_slots, breaking = await reader.front_page()
-    size, cards = home_size(len(in_slots))
     featured = await reader.articles("featured", FEATURED_MAX)
-    newest = await reader.articles("newest", size)
-    placed = list({one.id: one for one in (*in_slots, *featured, *newest)}.values())[:size]
-    slots, above = {one.id for one in in_slots}, {one.id for one in placed[: cards + 1]}
-    by_section = [
-        (section, [one for one in articles if one.id not in above][:5] or others[:5])
-        for section, articles in await reader.by_section(10)
-        if (others := [one for one in articles if one.id not in slots])
-    ]
-    page = page_data.HomePage(placed[0] if placed else None, placed[1:], by_section, cards, breaking)
+    newest = await reader.articles("newest", home_size(len(in_slots))[0])
+    above = front_page.above_sections(in_slots, featured, newest)
+    below = front_page.BelowTheFold(
+        await reader.by_section_without(above, front_page.SECTION_ARTICLES, front_page.SECTIONS_MAX),
+        (await reader.listed(MEDIA_LIST, 1, front_page.MEDIA_MAX))[0],
+        (await reader.listed(NOTICES_LIST, 1, front_page.NOTICES_MAX))[0],
+    )
+    page = front_page.compose(above, below, breaking)
     return partial(html.render_home, page, reader.site, request.public_url)
 
 
@@ -245,12 +244,16 @@ async def _robots(reader: PageReader, request: PageRequest) -> RouteResult:
     return partial(sitemaps.robots, request.public_url)
 
 
+_PAGE_OF_A_LIST = re.compile(r"/trang-\d+\.html")
+"""The address of a page of a list, without the list: its number is no article's, unless that has just this path."""
+
+
 async def _article(reader: PageReader, request: PageRequest) -> RouteResult:
     number = min(int(request.parts["number"]), NUMBER_MAX + 1)
     row = await reader.article_row(number)
     if row is None or row["path"] != request.path:
         found = await _old_url(reader, request)
-        if isinstance(found, Redirect) or row is None:
+        if isinstance(found, Redirect) or row is None or _PAGE_OF_A_LIST.fullmatch(request.path):
             return found
         return redirect_or_gone(row["path"], row["state"], is_public=row["is_public"])
     if not row["is_public"]:

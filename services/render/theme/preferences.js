@@ -1,1 +1,1 @@
-try{var l=JSON.parse(localStorage.getItem("presstally-look")||"{}"),d=document.documentElement.dataset;if(l.size)d.size=l.size;if(l.contrast)d.contrast="high"}catch(e){}
+try{var d=document.documentElement.dataset;d.scripts="";var l=JSON.parse(localStorage.getItem("presstally-look")||"{}");if(l.size)d.size=l.size;if(l.contrast)d.contrast="high"}catch(e){}

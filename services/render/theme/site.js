@@ -1,4 +1,4 @@
-// Optional features of a page: without this script only these buttons are missing.
+// Optional features of a page: without this script only its buttons and what is most read are missing.
 const root = document.documentElement;
 const show = (name) => document.querySelectorAll(`[data-with-script~="${name}"]`).forEach((part) => (part.hidden = false));
 const on = (name, act) => document.querySelectorAll(`[data-do="${name}"]`).forEach((part) => part.addEventListener("click", () => act(part)));
@@ -33,12 +33,35 @@ on("copy", async (part) => {
 show("print");
 if (navigator.clipboard) show("copy");
 
-// Most read: made by the counter, and kept out of pages, so that these stay the same bytes.
+// Most read: made by the counter, and kept out of pages, so that these stay the same bytes. Its places are kept from the
+// first paint on; where nothing was read they are given up.
 for (const place of document.querySelectorAll("[data-fetch]")) {
   fetch(place.dataset.fetch).then(async (answer) => {
     const text = answer.ok ? (await answer.text()).trim() : "";
-    if (!text.includes("<li")) return;
-    place.querySelector("[data-here]").innerHTML = text;
+    if (!text.includes("<li")) throw new Error("nothing was read");
+    const here = place.querySelector("[data-here]");
+    if (here.localName === "ol") {
+      const read = new DOMParser().parseFromString(text, "text/html").querySelectorAll("li");
+      [...here.children].forEach((empty, number) => read[number] && empty.replaceWith(read[number]));
+    } else here.innerHTML = text;
     place.hidden = false;
-  }).catch(() => { /* the rest of the page does without */ });
+  }).catch(() => place.remove()); // the rest of the page does without
 }
+
+// Menus close with Escape, the one of phones also with a click beside it.
+const phoneMenu = document.querySelector(".sections-phone");
+const menu = document.querySelector(".menu");
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  if (phoneMenu?.open) {
+    phoneMenu.open = false;
+    phoneMenu.querySelector("summary").focus();
+  } else if (menu) {
+    menu.classList.add("shut");
+    menu.addEventListener("mouseover", () => menu.classList.remove("shut"), { once: true });
+    menu.addEventListener("focusout", () => menu.classList.remove("shut"), { once: true });
+  }
+});
+document.addEventListener("click", (event) => {
+  if (phoneMenu?.open && !phoneMenu.contains(event.target)) phoneMenu.open = false;
+});

@@ -47,6 +47,7 @@ def test_list_keys_use_the_sites_month() -> None:
     """An article is listed by section, tag, original and the month of its date in the site's zone."""
     one = article(also_in=["van-hoa"], tags=["Chợ phiên", "…"], translation_of="a-1")
     keys = {"section/tin", "section/van-hoa", "tag/cho-phien", "author/name", "translation/a-1", "month/2026-04"}
+    keys |= {"kind/media"}  # it has a video
     assert projections.list_keys(one, SITE).keys() == keys
 
 

@@ -8,7 +8,7 @@ import msgspec
 
 from services.render.pages.dates import local_date
 from services.render.pages.html import render_article, render_home, render_list
-from services.render.pages.page_data import HomePage, ListInfo, ListPage, RelatedArticles
+from services.render.pages.page_data import HomePage, ListInfo, ListPage, RelatedArticles, SectionBlock
 from shared.articles import (
     Article,
     Author,
@@ -75,7 +75,9 @@ def list_of(article: Article) -> str:
 
 
 def home_of(article: Article) -> str:
-    return render_home(HomePage(article, [article], [(SITE.sections[0], [article])]), SITE, URL).body.decode()
+    return render_home(
+        HomePage(article, [article], [SectionBlock(SITE.sections[0], [article])]), SITE, URL
+    ).body.decode()
 
 
 def changed(**fields: object) -> Article:

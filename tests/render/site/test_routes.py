@@ -184,11 +184,32 @@ async def test_article_url_is_matched_by_its_number(portal: Any) -> None:
     await portal.add(5)
     await portal.change(5, slug="ten-thu-hai")
     await portal.change(5, slug="ten-thu-ba")
-    for address in ("/bai-so-5-5.html", "/ten-thu-hai-5.html", "/5.html", "/khong-phai-5.html?utm_source=x"):
+    for address in ("/bai-so-5-5.html", "/ten-thu-hai-5.html", "/5.html", "/khong-phai-5.html?x=1"):
         got = await portal.get(address)
         assert (got.status, got.headers["location"]) == (301, "/ten-thu-ba-5.html"), address
     assert (await portal.get("/ten-thu-ba-5.html?utm_source=x")).status == 200
     assert (await portal.get("/khong-co-999999999999999999.html")).status == 404
+
+
+async def test_redirect_keeps_the_parameters_of_a_campaign_and_no_others(portal: Any) -> None:
+    """`utm_*` reaches the page that a redirect leads to, as it was sent; everything else is left behind."""
+    await portal.add(5, old_urls=["/cu.html"])
+    sent = "x=1&utm_source=zalo&utm_campaign=t%E1%BA%BFt+2027&fbclid=1&utm_medium=a<b"
+    for address in ("/khong-phai-5.html", "/cu.html", "/tin-tuc"):
+        got = await portal.get(f"{address}?{sent}")
+        to = "/tin-tuc/" if address == "/tin-tuc" else "/bai-so-5-5.html"
+        assert (got.status, got.headers["location"]) == (
+            301,
+            f"{to}?utm_source=zalo&utm_campaign=t%E1%BA%BFt+2027",
+        )
+
+
+async def test_page_number_without_a_list_is_no_article(portal: Any) -> None:
+    """`/trang-5.html` does not lead to article 5, unless that has just this address."""
+    await portal.add(5)
+    assert (await portal.get("/trang-5.html")).status == 404
+    await portal.change(5, slug="trang")
+    assert (await portal.get("/trang-5.html")).status == 200
 
 
 async def test_old_url_redirects_to_the_article(portal: Any) -> None:

@@ -219,7 +219,7 @@ async def test_static_page_menu_and_their_withdrawal(portal: Any) -> None:
     assert page.status == 200
     assert "<strong>chúng tôi</strong>" in page.text
     home = (await portal.get("/")).text
-    assert home.count('href="/trang/gioi-thieu.html"') == 3
+    assert home.count('href="/trang/gioi-thieu.html"') == 4  # menus, and the quick links
     assert 'href="/tin-tuc/">Mục cũ</a>' in home
     assert "Cổng &lt;huyện&gt;" in home
     assert "khong-co" not in home

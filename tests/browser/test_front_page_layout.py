@@ -1,0 +1,175 @@
+"""The front page of portals of every size in real Chromium: no holes, no overflow, no layout shift, and few bytes."""
+
+import re
+from collections.abc import Iterator, Sequence
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from services.render.pages import front_page, html
+from services.render.pages.document import Document
+from services.render.pages.page_data import ListInfo, ListPage, RelatedArticles
+from shared.articles import Article, Figure
+from shared.front_page import home_size
+from shared.site_structure import PageLink, SiteStructure, StructureIndex, StructureSection
+from shared.sites import with_structure
+from tests.browser.layout_measures import OBSERVE_SHIFTS, measure
+from tests.browser.sample_portal import NOW, SECTIONS, SITE, UNBROKEN, Media, Served, article, serving
+
+WIDTHS = (320, 375, 700, 768, 1024, 1280, 1920)
+HOLE_PIXELS_MAX = 216
+"""An empty area as wide as a column, where lines are 24 pixels high. It was 1,584 before the page was composed."""
+SHIFT_MAX = 0.05
+MASTHEAD_PIXELS_MAX = {320: 160, 375: 160, 700: 120, 768: 120, 1024: 250, 1280: 210, 1920: 210}
+BYTES_MAX = 42_000
+KINDS = {3: "photo", 5: "video", 7: "notice"}
+LINKS = {f"p{number}": PageLink(f"trang-{number}", f"Giới thiệu {number}") for number in range(5)}
+
+
+def composed(articles: Sequence[Article]) -> Document:
+    """Return the front page of a portal that has just these articles, the newest first."""
+    sections = [StructureSection(slug=one.slug, name=one.name, version=1) for one in SECTIONS]
+    structure = SiteStructure(site=SITE.slug, version=1, modified_at=NOW, sections=sections)
+    site = with_structure(SITE, StructureIndex(structure, LINKS if len(articles) > 30 else {}))
+    above = front_page.above_sections([], [], articles[: home_size(0)[0]])
+    unseen = [one for one in articles if one.id not in above.ids]
+    by_section = [(one, [a for a in unseen if a.section == one.slug][:10]) for one in SECTIONS]
+    media = [one for one in articles if one.kind in ("photo", "video") and one.lead_image]
+    below = front_page.BelowTheFold(
+        [(section, listed) for section, listed in by_section if listed],
+        media[: front_page.MEDIA_MAX],
+        [one for one in articles if one.kind == "notice"][: front_page.NOTICES_MAX],
+    )
+    return html.render_home(front_page.compose(above, below), site, SITE.url)
+
+
+def portal_of(count: int, media: Media, pictures_every: int, **fields: object) -> list[Article]:
+    """Return `count` articles, of which each so many has a picture; 0: none has."""
+
+    def made(place: int) -> Article:
+        has_picture = pictures_every and (place * 7 + place // 12) % pictures_every == 0
+        kind = KINDS.get(place % 11, "article") if count > 30 else "article"
+        return article(20_000 - place, media if has_picture else None, **{"kind": kind, **fields})
+
+    return [made(place) for place in range(count)]
+
+
+@pytest.fixture(scope="module")
+def portals() -> Iterator[Served]:
+    media = Media({})
+    documents = {
+        "/0": composed([]),
+        "/1": composed(portal_of(1, media, 1)),
+        "/3": composed(portal_of(3, media, 1)),
+        "/7": composed(portal_of(7, media, 2)),
+        "/30": composed(portal_of(30, media, 2)),
+        "/345": composed(portal_of(345, media, 4)),
+        "/10000": composed(portal_of(10_000, media, 4)),
+        "/3-without-pictures": composed(portal_of(3, media, 0)),
+        "/345-without-pictures": composed(portal_of(345, media, 0)),
+        "/345-unbroken-titles": composed(portal_of(345, media, 4, title=UNBROKEN)),
+    }
+    one = article(19_000, media, title=UNBROKEN)
+    small = article(18_999, media, lead_image=Figure("Ảnh nhỏ", media.image(7, 300, 200)))
+    related = RelatedArticles(one, one, [one] * 5)
+    documents["/article"] = html.render_article(one, related, SITE, SITE.url)
+    documents["/small"] = html.render_article(small, related, SITE, SITE.url)
+    documents["/small-lead"] = composed([small, *portal_of(30, media, 2)])
+    of = ListInfo("/muc-1/", "Thời sự", "section", SECTIONS[0])
+    documents["/list"] = html.render_list(of, ListPage([one] * 20, 1, has_more=True), SITE, SITE.url)
+    documents["/error"] = html.render_error(SITE, SITE.url, 404)
+    with serving(documents, media) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
+        )
+        yield browser
+        browser.close()
+
+
+def opened(chromium: Browser, url: str, width: int) -> Page:
+    page = chromium.new_page(viewport={"width": width, "height": 800})
+    page.add_init_script(OBSERVE_SHIFTS)
+    page.goto(url)
+    page.locator("[data-fetch][hidden]").wait_for(state="detached")
+    return page
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_front_page_of_any_size_has_no_holes_overflow_or_shift(portals: Served, chromium: Browser, width: int) -> None:
+    """With 0 to 345 articles, without pictures and with unbroken titles it fills the screen, and does not move."""
+    names = [path for path in portals.documents if path[1].isdigit() or path == "/small-lead"]
+    names.remove("/10000")  # it has the bytes of /345
+    for name in (*names, "/list", "/article"):
+        page = opened(chromium, portals.url + name, width)
+        found = measure(page)
+        page.close()
+        assert found.overflow <= 0, (name, found)
+        assert found.shift <= SHIFT_MAX, (name, found)
+        assert found.masthead <= MASTHEAD_PIXELS_MAX[width], (name, found)
+        if name in names:
+            assert found.hole <= HOLE_PIXELS_MAX, (name, found)
+
+
+def test_front_page_has_few_bytes_however_many_articles_there_are(portals: Served) -> None:
+    """10,000 articles make the page no larger than 345 do, and a page of twelve sections has at most 42 kB."""
+    sizes = {name: len(document.body) for name, document in portals.documents.items()}
+    assert portals.documents["/10000"].body == portals.documents["/345"].body
+    assert sizes["/345"] <= BYTES_MAX
+
+
+def test_most_read_keeps_its_place_and_leaves_no_hole_without_readers(portals: Served, chromium: Browser) -> None:
+    """Its five lines come where they were kept free; if nothing was read, the box is gone."""
+    page = opened(chromium, f"{portals.url}/345", 1280)
+    box = page.locator(".band .most-read")
+    assert box.locator("li a").count() == 5
+    before = box.bounding_box()
+    page.close()
+    counted, portals.most_read = portals.most_read, '<ol class="presstally-top">\n</ol>'
+    try:
+        page = opened(chromium, f"{portals.url}/345", 1280)
+        assert page.locator(".most-read").count() == 0
+        assert before is not None
+        assert page.locator(".band > *").count() == 2
+        page.close()
+    finally:
+        portals.most_read = counted
+
+
+def test_phone_menu_closes_with_escape_and_a_click_beside_it(portals: Served, chromium: Browser) -> None:
+    """Escape gives the focus back to the menu's button; without a menu that is open nothing happens."""
+    page = opened(chromium, f"{portals.url}/345", 375)
+    summary = page.locator(".sections-phone summary")
+    summary.click()
+    assert page.locator(".sections-phone nav").is_visible()
+    page.keyboard.press("Escape")
+    assert not page.locator(".sections-phone nav").is_visible()
+    assert page.evaluate("document.activeElement.localName") == "summary"
+    page.keyboard.press("Escape")
+    summary.click()
+    page.mouse.click(10, 600)
+    assert not page.locator(".sections-phone nav").is_visible()
+    page.close()
+
+
+def test_small_photos_are_not_enlarged(portals: Served, chromium: Browser) -> None:
+    """A photo of 300 pixels is 300 pixels wide, in an article and as the lead story."""
+    for name, selector in (("/small", "figure img"), ("/small-lead", ".lead-story img")):
+        page = opened(chromium, portals.url + name, 1280)
+        box = page.locator(selector).first.bounding_box()
+        assert box is not None
+        assert box["width"] <= 300, (name, box)
+        page.close()
+
+
+def test_error_page_is_no_page_of_the_menu(portals: Served) -> None:
+    """It marks no entry as the current one, and is not counted as the home page where scripts do not run."""
+    text = portals.documents["/error"].body.decode()
+    assert "aria-current" not in text
+    assert "/p.gif" not in text
+    assert re.search(r'<a href="/" aria-current="page">', portals.documents["/345"].body.decode())
