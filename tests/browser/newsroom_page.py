@@ -43,6 +43,7 @@ class NewsroomPage:
     presences: list[dict[str, Any]] = field(default_factory=list)
     publication: list[dict[str, Any]] = field(default_factory=list)
     """The answers about the publication; the last one answers all further questions."""
+    comments: list[dict[str, Any]] = field(default_factory=list)
     is_logged_in: bool = True
     is_reachable: bool = True
     upload_seconds: float = 0
@@ -137,6 +138,8 @@ class NewsroomPage:
         return self._autosave(method, body) if "autosave" in path else self._read(name)
 
     def _read(self, name: str) -> tuple[int, Any, dict[str, str]]:
+        if name == "comments":
+            return 200, {"comments": self.comments, "version": 1}, {}
         if name == "publication":
             return 200, self.publication.pop(0) if len(self.publication) > 1 else self.publication[0], {}
         assert self.article is not None

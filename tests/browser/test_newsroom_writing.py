@@ -278,7 +278,7 @@ def test_toolbar_is_one_stop_and_tells_its_state(open_page: Opener) -> None:
     assert page.evaluate("document.activeElement.closest('[role=toolbar]') !== null")
     assert page.locator("[role=toolbar]:not([hidden]) [tabindex='0']").count() == 1
     page.keyboard.press("End")
-    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Video"
+    assert page.evaluate("document.activeElement.getAttribute('aria-label')") == "Nhận xét đoạn này"
     page.keyboard.press("Escape")
     page.keyboard.press("Control+b")
     until(lambda: page.get_by_role("button", name="Đậm").get_attribute("aria-pressed") == "true")

@@ -1,10 +1,11 @@
 """`/api/articles/{id}/autosave` and `/api/autosaves`: what somebody has typed and not saved."""
 
+from dataclasses import dataclass
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
@@ -34,6 +35,17 @@ router = APIRouter(tags=["Editing"])
 SEQUENCE_MAX = 2**53 - 1
 _FIELDS = {*CONTENT_FIELDS, "body_format", "note"}
 Tab = Annotated[str, Query(pattern=TAB_PATTERN, description="the tab that has sent it")]
+
+
+@dataclass(frozen=True)
+class Discarded:
+    """Which texts of a slot are discarded: by default all."""
+
+    tab: Tab | None = None
+    sequence: Annotated[int, Query(ge=0, le=SEQUENCE_MAX, description="the last text of the tab")] = SEQUENCE_MAX
+
+
+DiscardedDep = Annotated[Discarded, Depends()]
 
 
 class AutosaveIn(BaseModel):
@@ -147,16 +159,13 @@ async def get_autosave(context: ApiContextDep, caller: ReadCaller, article_id: A
     responses=response_docs(204, problems=(403, 404)),
 )
 async def delete_autosave(
-    context: ApiContextDep,
-    caller: ReadCaller,
-    article_id: ArticleId,
-    tab: Tab | None = None,
-    sequence: Annotated[int, Query(ge=0, le=SEQUENCE_MAX)] = SEQUENCE_MAX,
+    context: ApiContextDep, caller: ReadCaller, article_id: ArticleId, discarded: DiscardedDep
 ) -> Response:
     """Discard the caller's own unsaved text; with `tab` only that tab's, up to `sequence`, also what is on its way."""
     async with context.pool.acquire() as connection:
         place = await article_place(connection, article_id, caller, "read")
-        await autosaves.discard(connection, slot_of_article(caller, article_id, place.site), tab, sequence)
+        slot = slot_of_article(caller, article_id, place.site)
+        await autosaves.discard(connection, slot, discarded.tab, discarded.sequence)
     return Response(status_code=204)
 
 
@@ -246,15 +255,11 @@ def _no_text(article: str | None) -> Problem:
     responses=response_docs(204, problems=(403, 404)),
 )
 async def delete_new_autosave(
-    context: ApiContextDep,
-    caller: ReadCaller,
-    key: UUID,
-    tab: Tab | None = None,
-    sequence: Annotated[int, Query(ge=0, le=SEQUENCE_MAX)] = SEQUENCE_MAX,
+    context: ApiContextDep, caller: ReadCaller, key: UUID, discarded: DiscardedDep
 ) -> Response:
     """Discard an own unsaved text; with `tab` only that tab's, up to `sequence`."""
     row = await _own_row(context, caller, key)
     slot = Slot(caller.id, caller.person, row["site"], key=str(key))
     async with context.pool.acquire() as connection:
-        await autosaves.discard(connection, slot, tab, sequence)
+        await autosaves.discard(connection, slot, discarded.tab, discarded.sequence)
     return Response(status_code=204)

@@ -148,6 +148,7 @@ class ApiClient:
         csrf: str = "",
         version: int | str | None = None,
         key: str = "",
+        more: Headers = (),
         **query: Any,
     ) -> Any:
         """Change something, and return the response's content.
@@ -159,6 +160,7 @@ class ApiClient:
             csrf: The session's token, as the form had it.
             version: What is changed, as If-Match.
             key: Of a request that takes effect once, however often it is sent.
+            more: Further headers.
             query: Values that are None are left out.
 
         Raises:
@@ -169,6 +171,7 @@ class ApiClient:
         headers += [("x-csrf-token", csrf)] if csrf else []
         headers += [("if-match", f'"{version}"')] if version is not None else []
         headers += [("idempotency-key", key)] if key else []
+        headers += more
         if not all(value.isascii() and value.isprintable() for _, value in headers):
             raise ApiError(400, {})  # fields that no page has written
         body = b"" if sent is None else msgspec.json.encode(sent)

@@ -1,5 +1,6 @@
 """Write: a new article, and the working version of one."""
 
+import re
 from typing import Any
 from uuid import uuid4
 
@@ -11,13 +12,15 @@ from services.ingest.newsroom.api_client import ApiError
 from services.ingest.newsroom.article_form import (
     Form,
     article_form,
+    block_form,
     changed_fields,
     new_form,
+    plain_form,
     sent_fields,
     typed_form,
 )
 from services.ingest.newsroom.article_state import STATES, STEP_TITLES, is_live, other_steps, primary_step
-from services.ingest.newsroom.markdown import blocks_to_markdown
+from services.ingest.newsroom.markdown import sent_blocks
 from services.ingest.newsroom.pages import Page, screen
 from shared.translations import pgettext, translate
 
@@ -27,6 +30,11 @@ PUBLISHING_STEPS = {
 }
 """The steps that publish an article, by its state; from any other: `publish`."""
 PREVIEW_SECONDS = 3_600
+_AUTOSAVE = {
+    "autosave-key": re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
+    "autosave-tab": re.compile(r"[\w-]{1,64}", re.ASCII),
+}
+"""What a script sends of its unsaved text, which the API removes with the save."""
 DONE = translate(
     {
         "saved": pgettext("done", "Saved."),
@@ -73,18 +81,39 @@ def _is_own_approver(page: Page) -> bool:
     return site is None or not site.separate_approver or page.may("admin")
 
 
+def is_scripted(page: Page) -> bool:
+    """Return whether the form was sent by the page's script: its body as blocks."""
+    return page.text("body_format") == "blocks"
+
+
+async def form_of(page: Page, article: dict[str, Any]) -> Form:
+    """Return the form of an article, in the format of the one that was sent."""
+    form: Form = await page.newsroom.convert(block_form if is_scripted(page) else article_form, article, page.zone())
+    return form
+
+
+async def changes_of(page: Page, form: Form, before: Form) -> tuple[list[str], dict[str, Any]]:
+    """Return the names of the fields that have changed, and the fields as the API takes them.
+
+    Raises:
+        InvalidContentError: a field cannot be read.
+    """
+    names = changed_fields(form, before)
+    return names, await page.newsroom.convert(sent_fields, form, names, page.zone())
+
+
 def typed_fields(page: Page) -> Form:
-    """Return the form that somebody has sent; its body as Markdown, also if a script has sent it as blocks.
+    """Return the form that somebody has sent; its body as Markdown, or as blocks if a script has sent it.
 
     Raises:
         InvalidContentError: the blocks of the script are not valid.
     """
     form = page.form
     typed = typed_form(page.text, page.texts, lambda name: name in form)
-    if page.text("body_format") == "blocks" and "body" in typed:
+    if is_scripted(page) and "body" in typed:
         try:
             page.blocks = msgspec.json.decode(typed["body"] or "[]", type=list[dict[str, Any]])
-            typed["body"] = blocks_to_markdown(page.blocks)
+            typed["body"] = sent_blocks(page.blocks)
         except msgspec.MsgspecError as error:
             raise invalid("body", "not_blocks") from error
     return typed
@@ -95,7 +124,7 @@ async def show_new(page: Page) -> Response:
     sections = writable_sections(page, None)
     form = new_form(sections[0]["slug"] if len(sections) == 1 else page.query("section"))
     author = str((page.me or {}).get("name") or "")
-    return _write_page(page, None, {**form, "authors": author})
+    return await _write_page(page, None, {**form, "authors": author})
 
 
 async def create(page: Page) -> Response:
@@ -104,35 +133,39 @@ async def create(page: Page) -> Response:
     form = {**before, **typed_form(page.text, page.texts, lambda name: name in page.form)}
     try:
         form |= typed_fields(page)
-        names = changed_fields(form, before)
-        fields = sent_fields(form, names, page.zone())
+        _, fields = await changes_of(page, form, before)
         sent = {"site": page.site_slug, "title": form["title"], "section": form["section"], **fields}
-        article = await page.api.send("POST", "/articles", sent, csrf=page.sent_csrf, key=page.text("key")[:64])
+        key, more = page.text("key")[:64], _autosave_header(page, "autosave-key", "key")
+        article = await page.api.send("POST", "/articles", sent, csrf=page.sent_csrf, key=key, more=more)
     except InvalidContentError as error:
-        return _write_page(page, None, form, errors={one.field: one.message for one in error.errors})
+        return await _write_page(page, None, form, errors={one.field: one.message for one in error.errors})
     except ApiError as error:
         if error.status not in (403, 409, 413, 422) or error.code == "wrong_csrf_token":
             raise
-        return _write_page(page, None, form, error=error)
+        return await _write_page(page, None, form, error=error)
     return await _step_after_save(page, article, page.text("action"), "saved")
+
+
+def _autosave_header(page: Page, name: str, field: str) -> list[tuple[str, str]]:
+    value = page.text(field)
+    return [(name, value)] if is_scripted(page) and _AUTOSAVE[name].fullmatch(value) else []
 
 
 async def show_article(page: Page) -> Response:
     """Show the working version."""
     article = await read_article(page)
-    return _write_page(page, article, article_form(article, page.zone()))
+    return await _write_page(page, article, await form_of(page, article))
 
 
 async def save(page: Page) -> Response:
     """Save what has changed, then take the step whose button was pressed."""
     article = await read_article(page)
     base = await _base_version(page, article)
-    before = article_form(base, page.zone())
+    before = await form_of(page, base)
     form, action = before, page.text("action")
     try:
         form = {**before, **typed_fields(page)}
-        names = changed_fields(form, before)
-        fields = sent_fields(form, names, page.zone())
+        names, fields = await changes_of(page, form, before)
         if action == "live":
             return await correct_live(page, article, fields, base["version"])
         if not names:
@@ -140,16 +173,21 @@ async def save(page: Page) -> Response:
         note = page.text("note")
         sent = {**fields, **({"note": note} if note else {})}
         article = await page.api.send(
-            "PATCH", f"/articles/{article_id(page)}", sent, csrf=page.sent_csrf, version=base["version"]
+            "PATCH",
+            f"/articles/{article_id(page)}",
+            sent,
+            csrf=page.sent_csrf,
+            version=base["version"],
+            more=_autosave_header(page, "autosave-tab", "tab"),
         )
     except InvalidContentError as error:
-        return _write_page(page, article, form, errors={one.field: one.message for one in error.errors})
+        return await _write_page(page, article, form, errors={one.field: one.message for one in error.errors})
     except ApiError as error:
         if error.status == 412:
             return await _conflict(page, form, names, error)
         if error.status not in (403, 409, 413, 422) or error.code == "wrong_csrf_token":
             raise
-        return _write_page(page, article, form, error=error)
+        return await _write_page(page, article, form, error=error)
     return await _step_after_save(page, article, action, "saved")
 
 
@@ -165,11 +203,12 @@ async def _base_version(page: Page, article: dict[str, Any]) -> dict[str, Any]:
 async def _conflict(page: Page, form: Form, names: list[str], error: ApiError) -> Response:
     """Show both texts: the form keeps what this person has changed, and has the others' changes elsewhere."""
     article = await read_article(page)
-    theirs = article_form(article, page.zone())
+    theirs = await page.newsroom.convert(article_form, article, page.zone())
+    form = await page.newsroom.convert(plain_form, form)
     parts = [part for part in form if any(part == name or part.startswith(f"{name}_") for name in names)]
     mine = {part: form[part] for part in parts}
     both = {part: theirs[part] for part in parts if theirs.get(part) != mine[part]}
-    return _write_page(page, article, {**theirs, **mine}, error=error, theirs=both)
+    return await _write_page(page, article, {**theirs, **mine}, error=error, theirs=both)
 
 
 async def _step_after_save(page: Page, article: dict[str, Any], action: str, done: str) -> Response:
@@ -189,11 +228,10 @@ async def _step_after_save(page: Page, article: dict[str, Any], action: str, don
             raise
         page.request.path_params["id"] = article["id"]
         article = await read_article(page)
-        return _write_page(
-            page, article, article_form(article, page.zone()), error=error, notice=DONE[page.language]["saved"]
-        )
+        notice = DONE[page.language]["saved"]
+        return await _write_page(page, article, await form_of(page, article), error=error, notice=notice)
     if action == "publish":
-        return page.redirect(path_of(article["id"], "len-trang"), version=article["version"])
+        return _to_publication(page, article["id"], article["version"])
     return page.redirect(path_of(article["id"]), done=action)
 
 
@@ -215,7 +253,14 @@ async def correct_live(page: Page, article: dict[str, Any], fields: dict[str, An
     changed = await page.api.send(
         "PATCH", f"/articles/{article['id']}/live", sent, csrf=page.sent_csrf, version=version
     )
-    return page.redirect(path_of(article["id"], "len-trang"), version=changed["version"])
+    return _to_publication(page, article["id"], changed["version"])
+
+
+def _to_publication(page: Page, article: str, version: int) -> Response:
+    """Lead to the page that follows a version to its public address; with a script that is the write page."""
+    if is_scripted(page):
+        return page.redirect(path_of(article), publication=version)
+    return page.redirect(path_of(article, "len-trang"), version=version)
 
 
 def _data(page: Page, article: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -223,7 +268,7 @@ def _data(page: Page, article: dict[str, Any] | None) -> dict[str, Any] | None:
     return article if page.blocks is None else {**(article or {}), "body": page.blocks}
 
 
-def _write_page(
+async def _write_page(
     page: Page,
     article: dict[str, Any] | None,
     form: Form,
@@ -251,7 +296,7 @@ def _write_page(
         error.status if error else 422 if errors else 200,
         article=article,
         data=_data(page, article),
-        form=form,
+        form=await page.newsroom.convert(plain_form, form),
         key=page.text("key") or str(uuid4()),
         sections=writable_sections(page, article),
         primary=primary,

@@ -9,11 +9,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from services.ingest.content.errors import invalid
-from services.ingest.newsroom.markdown import api_blocks, blocks_to_markdown
+from services.ingest.newsroom.markdown import api_blocks, blocks_to_markdown, request_blocks, sent_blocks
 from services.ingest.newsroom.times import api_value, form_value
 
 Form = dict[str, Any]
-"""Fields by name: texts, and lists of texts where several may be chosen."""
+"""Fields by name: texts, and lists of texts where several may be chosen. The body of a script is a list of blocks."""
 LINES = ("title", "kicker", "subtitle", "lead", "slug", "place", "section", "kind", "translation_of", "language")
 TIMES = ("publish_at", "unpublish_at", "embargo_until", "pinned_until", "featured_until", "published_at")
 PARTS: dict[str, tuple[str, ...]] = {
@@ -50,6 +50,16 @@ def article_form(article: Mapping[str, Any], zone: ZoneInfo) -> Form:
         form |= {f"{field}_{part}": _text(value.get(part)) for part in parts}
     form["source_label"] = form["source_label"] or DEFAULT_LABEL
     return form
+
+
+def block_form(article: Mapping[str, Any], zone: ZoneInfo) -> Form:
+    """Return the form of an article whose body is a list of blocks, as a script sends it."""
+    return {**article_form({**article, "body": ()}, zone), "body": sent_blocks(article.get("body") or ())}
+
+
+def plain_form(form: Form) -> Form:
+    """Return a form with its body as Markdown."""
+    return form if isinstance(form["body"], str) else {**form, "body": blocks_to_markdown(form["body"])}
 
 
 def _text(value: Any) -> str:
@@ -91,7 +101,7 @@ def _time(form: Form, name: str, zone: ZoneInfo) -> str | None:
 
 
 def _body(form: Form, name: str, zone: ZoneInfo) -> list[dict[str, Any]]:
-    return api_blocks(form[name])
+    return api_blocks(form[name]) if isinstance(form[name], str) else request_blocks(form[name])
 
 
 def _choices(form: Form, name: str, zone: ZoneInfo) -> list[str]:

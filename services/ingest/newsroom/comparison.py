@@ -80,6 +80,8 @@ class Row:
     after: Sequence[Segment]
     name: str = ""
     """Of a block that is not a paragraph: what it is."""
+    place: int | None = None
+    """Of the block in the later version, from 0; None if it was removed."""
 
 
 @dataclass(frozen=True)
@@ -156,18 +158,23 @@ def _rows(before: Sequence[Any], after: Sequence[Any], names: Mapping[str, str])
     ones, others = [_keyed(block) for block in before], [_keyed(block) for block in after]
     for op, i1, i2, j1, j2 in SequenceMatcher(None, ones, others, autojunk=False).get_opcodes():
         if op == "equal":
-            for kind, text in ones[i1:i2]:
+            for place, (kind, text) in enumerate(ones[i1:i2], j1):
                 same = [Segment("same", text)]
-                yield Row("same", same, same, names.get(kind, ""))
+                yield Row("same", same, same, names.get(kind, ""), place)
             continue
+        place = j1
         for one, other in _pairs(ones[i1:i2], others[j1:j2]):
-            if one is None and other is not None:
-                yield Row("added", (), [Segment("added", other[1])], names.get(other[0], ""))
-            elif other is None and one is not None:
+            if other is None:
+                assert one is not None
                 yield Row("removed", [Segment("removed", one[1])], (), names.get(one[0], ""))
-            elif one is not None and other is not None:
+                continue
+            name = names.get(other[0], "")
+            if one is None:
+                yield Row("added", (), [Segment("added", other[1])], name, place)
+            else:
                 row = _changed_row(one[1], other[1])
-                yield Row(row.kind, row.before, row.after, names.get(other[0], ""))
+                yield Row(row.kind, row.before, row.after, name, place)
+            place += 1
 
 
 _Keyed = tuple[str, str]

@@ -1,6 +1,7 @@
 """The front page: the lead story, the slots after it and the breaking-news bar, each with an end; a look at a time."""
 
 import asyncio
+from datetime import timedelta
 from typing import Any
 
 from starlette.responses import Response
@@ -14,6 +15,8 @@ from shared.translations import pgettext, translate
 PATH = "trang-nhat"
 CANDIDATES = 60
 """Live articles that can be chosen; others are named by their ID."""
+SLOT_TIME = timedelta(days=1)
+"""What a script proposes as the end of a slot."""
 REASONS = translate(
     {
         "slot": pgettext("front page", "slot"),
@@ -51,6 +54,7 @@ async def _front_page(
         typed=typed or _arranged(page, stored),
         choices=choices,
         slots_max=SLOTS_MAX,
+        until=page.field_time((page.newsroom.now() + SLOT_TIME).isoformat()),
         breaking_max=BREAKING_CHARACTERS_MAX,
         reasons=REASONS[page.language],
         may_change=page.may("publish"),

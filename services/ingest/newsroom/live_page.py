@@ -6,8 +6,16 @@ from starlette.responses import Response
 
 from services.ingest.content.errors import InvalidContentError
 from services.ingest.newsroom.api_client import ApiError
-from services.ingest.newsroom.article import article_id, correct_live, read_article, typed_fields, writable_sections
-from services.ingest.newsroom.article_form import Form, article_form, changed_fields, sent_fields
+from services.ingest.newsroom.article import (
+    article_id,
+    changes_of,
+    correct_live,
+    form_of,
+    read_article,
+    typed_fields,
+    writable_sections,
+)
+from services.ingest.newsroom.article_form import Form, plain_form
 from services.ingest.newsroom.pages import Page, screen
 
 
@@ -17,30 +25,30 @@ async def show_live(page: Page) -> Response:
     if not page.may("publish", article["section"]):
         return page.render("message.html", 403, reason="forbidden", detail="")
     live = await page.api.get(f"/articles/{article_id(page)}", copy="live")
-    return _live_page(page, article, article_form(live, page.zone()))
+    return await _live_page(page, article, await form_of(page, live))
 
 
 async def save_live(page: Page) -> Response:
     """Change the live version at once."""
     article = await read_article(page)
     live = await page.api.get(f"/articles/{article_id(page)}", copy="live")
-    before = article_form(live, page.zone())
+    before = await form_of(page, live)
     form = before
     try:
         form = {**before, **typed_fields(page)}
-        fields = sent_fields(form, changed_fields(form, before), page.zone())
+        _, fields = await changes_of(page, form, before)
         if page.text("correction"):
             fields["correction"] = {"text": page.text("correction")}
         return await correct_live(page, article, fields, page.number("version") or article["version"])
     except InvalidContentError as error:
-        return _live_page(page, article, form, errors={one.field: one.message for one in error.errors})
+        return await _live_page(page, article, form, errors={one.field: one.message for one in error.errors})
     except ApiError as error:
         if error.status not in (403, 409, 412, 413, 422) or error.code == "wrong_csrf_token":
             raise
-        return _live_page(page, article, form, error=error)
+        return await _live_page(page, article, form, error=error)
 
 
-def _live_page(
+async def _live_page(
     page: Page,
     article: dict[str, Any],
     form: Form,
@@ -52,7 +60,7 @@ def _live_page(
         "live.html",
         error.status if error else 422 if errors else 200,
         article=article,
-        form=form,
+        form=await page.newsroom.convert(plain_form, form),
         sections=writable_sections(page, article),
         errors=errors or (error.field_errors if error else {}),
         problem=str(error) if error else None,

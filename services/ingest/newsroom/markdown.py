@@ -77,12 +77,20 @@ def api_blocks(text: str) -> list[dict[str, Any]]:
     Raises:
         InvalidContentError: like `markdown_to_blocks`.
     """
-    blocks = markdown_to_blocks(text)
-    for block in blocks:
-        part = block.get("image") or block
-        if part.get("media") and not part.get("url"):
-            part.pop("url", None)
-    return blocks
+    return request_blocks(markdown_to_blocks(text))
+
+
+def request_blocks(blocks: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return blocks of `sent_blocks` for a request: what is in a library has no address."""
+    return [_without_address(block) for block in blocks]
+
+
+def _without_address(block: dict[str, Any]) -> dict[str, Any]:
+    if block.get("image"):
+        return {**block, "image": _without_address(block["image"])}
+    if not block.get("media") or block.get("url"):
+        return block
+    return {name: value for name, value in block.items() if name != "url"}
 
 
 def sent_blocks(body: Sequence[Any]) -> list[dict[str, Any]]:

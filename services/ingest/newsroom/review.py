@@ -1,12 +1,14 @@
 """Review: what the waiting version changes of the live one, read by the person who approves exactly that version."""
 
 from typing import Any
+from uuid import uuid4
 
 from starlette.responses import Response
 
 from services.ingest.newsroom.api_client import ApiError
 from services.ingest.newsroom.article import article_id, path_of, read_article
 from services.ingest.newsroom.article_state import STATES, is_live
+from services.ingest.newsroom.comments import read_comments
 from services.ingest.newsroom.comparison import compare
 from services.ingest.newsroom.pages import Page, screen
 
@@ -24,13 +26,16 @@ async def _review_page(page: Page, error: ApiError | None = None) -> Response:
     if is_live(article):
         live = await page.api.get(f"/articles/{article['id']}", copy="live")
     empty = {"body": [], "title": "", "state": article["state"]}
-    comparison = compare({**(live or empty), "state": article["state"]}, article, page.language)
+    before = {**(live or empty), "state": article["state"]}
+    comparison = await page.newsroom.convert(compare, before, article, page.language)
+    about = await read_comments(page, article)
     return page.render(
         "review.html",
         200 if error is None else error.status,
         article=article,
         live=live,
         comparison=comparison,
+        about={**about, "key": str(uuid4())},
         states=STATES[page.language],
         may_publish=page.may("publish", article["section"]),
         errors={} if error is None else error.field_errors,

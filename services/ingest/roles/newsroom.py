@@ -9,6 +9,7 @@ from starlette.routing import Mount
 from services.ingest.newsroom import (
     account,
     article,
+    comments,
     desk,
     front_page,
     history,
@@ -40,6 +41,7 @@ def newsroom_app(newsroom: Newsroom) -> Starlette:
         *steps.ROUTES,
         *live_page.ROUTES,
         *review.ROUTES,
+        *comments.ROUTES,
         *history.ROUTES,
         *people.ROUTES,
         *front_page.ROUTES,
@@ -57,7 +59,8 @@ def newsroom_app(newsroom: Newsroom) -> Starlette:
 async def run_newsroom(settings: IngestSettings, process: Process) -> AsyncIterator[Role]:
     """Run the pages."""
     transport = HttpTransport(settings.articles_url)
-    app = newsroom_app(Newsroom(transport, process.follow_sites(settings)))
+    newsroom = Newsroom(transport, process.follow_sites(settings))
+    app = newsroom_app(newsroom)
     missing = [] if settings.articles_url else ["PRESSTALLY_ARTICLES_URL is not set: the pages have no editor API"]
     try:
         yield Role(
@@ -66,4 +69,5 @@ async def run_newsroom(settings: IngestSettings, process: Process) -> AsyncItera
             degraded=lambda: missing,
         )
     finally:
+        newsroom.close()
         transport.close()

@@ -129,6 +129,7 @@ PAGES = {
     "POST /bai-viet/{id}/dang-dang": article("publish", fixed(version="4", title="Đổi tựa", allow_print="on"), *LIVE),
     "GET /bai-viet/{id}/duyet": article("read", None, "submit"),
     "POST /bai-viet/{id}/duyet": article("publish", fixed(version="2", state="in_review", action="approve"), "submit"),
+    "POST /bai-viet/{id}/nhan-xet": article("write", fixed(version="1", action="add", text="Kiểm lại")),
     "GET /bai-viet/{id}/lich-su": article("read"),
     "POST /bai-viet/{id}/lich-su": article("write", fixed(version="1")),
     "GET /bai-viet/{id}/so-sanh": article("read", None, "submit", query="from=1&to=2"),

@@ -8,7 +8,8 @@ import { schema } from "./src/schema.js";
 import { countText } from "./src/text/count.js";
 import * as limits from "./src/text/limits.js";
 import * as urls from "./src/text/urls.js";
-import { merge } from "./src/merge.js";
+import { matchBlocks, merge } from "./src/merge.js";
+import { blocking, checksOf } from "./src/write/checks.js";
 
 /** Return a body after it was a document of the editor, which is checked against the schema. */
 function roundTrip(blocks) {
@@ -33,6 +34,9 @@ const calls = {
   toUnicode,
   countText,
   merge,
+  matchBlocks: (base, mine) => [...matchBlocks(base, mine)],
+  checksOf,
+  blocking: (checks, action) => blocking(checks, action).map((one) => one.name),
   limits: () => ({ ...limits }),
   linkUrls: (all) => all.map((one) => urls.linkUrl(one)),
   embeds: (all) => all.map((one) => urls.parseEmbed(one)),

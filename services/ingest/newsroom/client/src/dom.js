@@ -16,6 +16,16 @@ export function el(tag, properties = {}, ...children) {
 /** Return a labelled control of a form. */
 export const labelled = (text, control) => el("label", {}, el("span", {}, text), control);
 
+const COPIED = new Set(["a", "b", "i", "p", "span", "strong", "time"]);
+
+/** Return an element of a tree of `parseHtml`: text, links and times of our own pages, nothing that runs. */
+export function copyOf({ tag, attributes, children }) {
+  const { class: name = null, datetime = null } = attributes;
+  const href = tag === "a" && /^(\/|https?:)/.test(attributes.href ?? "") ? attributes.href : null;
+  const inside = children.map((child) => (typeof child === "string" ? child : copyOf(child)));
+  return el(COPIED.has(tag) ? tag : "span", { class: name, datetime, href }, ...inside);
+}
+
 /** Return an icon: the outline of a path in a box of 24 by 24. */
 export function icon(path) {
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");

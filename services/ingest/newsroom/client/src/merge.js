@@ -72,6 +72,21 @@ export function mergeBlocks(base, mine, theirs) {
   return { body, conflicts };
 }
 
+/**
+ * Return where each block of `base` is in `mine`: a Map of indices. Blocks that have changed are found by their place
+ * between others that have not; those that were removed are not in it.
+ */
+export function matchBlocks(base, mine) {
+  const found = new Map();
+  let [from, to] = [0, 0];
+  for (const [b, m] of [...common(base.map(key), mine.map(key)), [base.length, mine.length]]) {
+    if (b - from === m - to) for (let step = 0; from + step < b; step += 1) found.set(from + step, to + step);
+    if (b < base.length) found.set(b, m);
+    [from, to] = [b + 1, m + 1];
+  }
+  return found;
+}
+
 const same = (first, second) => JSON.stringify(first ?? null) === JSON.stringify(second ?? null);
 
 /**

@@ -29,10 +29,8 @@ const TEXTS = {
     "Ảnh “{name}” nằm ở trang khác. Hãy lưu về máy rồi chọn tệp.",
     "The picture “{name}” is on another site. Save it, then choose the file.",
   ],
-  pictures_block: [
-    "Còn {count} ảnh chưa có tệp; hãy chọn tệp hoặc bỏ ảnh trước khi gửi: {names}",
-    "{count} pictures have no file yet; choose the files or remove them before submitting: {names}",
-  ],
+  upload_waits: ["Ảnh {name} chờ đến lượt tải lên", "{name} waits for its turn"],
+  upload_processed: ["Đã tải {name} lên; máy chủ đang tạo các cỡ ảnh…", "{name} is uploaded; its sizes are being made…"],
   toolbar: ["Định dạng", "Formatting"],
   table_toolbar: ["Bảng", "Table"],
   undo: ["Hoàn tác", "Undo"],
@@ -54,8 +52,26 @@ const TEXTS = {
   quote: ["Trích dẫn", "Quotation"],
   table: ["Bảng", "Table"],
   image: ["Ảnh", "Picture"],
+  library: ["Ảnh trong kho", "Picture of the library"],
+  library_search: ["Tìm theo tên, chú thích, nguồn ảnh", "Search names, captions and credits"],
+  library_none: ["Không có ảnh nào như vậy.", "There are no such pictures."],
+  library_more: ["Xem thêm ảnh", "More pictures"],
+  library_chosen: ["Đã chọn {count} ảnh", "{count} chosen"],
+  library_choose: ["Hãy chọn ít nhất một ảnh.", "Choose at least one picture."],
   file: ["Tệp đính kèm", "File"],
   video: ["Video", "Video"],
+  comment: ["Nhận xét đoạn này", "Comment on this paragraph"],
+  comment_article: ["Nhận xét cả bài", "Comment on the article"],
+  comments: ["Nhận xét", "Comments"],
+  comment_text: ["Nhận xét", "Comment"],
+  comment_send: ["Gửi nhận xét", "Add the comment"],
+  comment_empty: ["Hãy viết nhận xét.", "Write the comment."],
+  comment_save_first: ["Đoạn này chưa lưu: hãy lưu bài rồi nhận xét.", "This paragraph is not saved yet: save, then comment."],
+  comment_resolve: ["Đã xong", "Resolve"],
+  comment_reopen: ["Mở lại nhận xét", "Reopen"],
+  comment_delete: ["Xóa nhận xét", "Delete"],
+  comment_resolved_by: ["{who} đã đánh dấu xong", "resolved by {who}"],
+  comments_resolved: ["{count} nhận xét đã xong", "{count} resolved"],
   row_before: ["Thêm hàng trên", "Add a row above"],
   row_after: ["Thêm hàng dưới", "Add a row below"],
   column_before: ["Thêm cột trái", "Add a column on the left"],
@@ -122,6 +138,46 @@ const TEXTS = {
   saved: ["đã lưu phiên bản {version} lúc {time}", "version {version} saved at {time}"],
   saving: ["đang lưu…", "saving…"],
   save_failed: ["Không lưu được: {reason}", "Not saved: {reason}"],
+  save_refused: ["Chưa được: xem chỗ được đánh dấu.", "Not accepted: see the marked fields."],
+  made_elsewhere: ["Bài này đã được lưu ở thẻ khác.", "Another tab has already saved this article."],
+  open_it: ["Mở bài đó", "Open it"],
+  publication: ["Tiến độ lên trang", "Progress of the publication"],
+  publication_queued: ["Đã đăng, đang chuyển tới trang tin…", "Published, on its way to the portal…"],
+  publication_rendering: ["Trang tin đang dựng bài…", "The portal is building the page…"],
+  publication_offline: ["Đã đăng. Không nối được với máy chủ; trang sẽ hỏi lại.", "Published. The server cannot be reached; asking again."],
+  publication_live: ["Bài đã lên trang:", "It is public now:"],
+  publication_failed: ["Trang tin không hiện được bài: {reason}", "The portal could not show it: {reason}"],
+  publication_none: ["Trang tin không hiện phiên bản này. {reason}", "The portal does not show this version. {reason}"],
+  checks: ["Trước khi đăng", "Before it is published"],
+  checks_block: ["Chưa gửi được, còn thiếu:", "It cannot be sent yet:"],
+  check_done: ["xong", "done"],
+  check_always: ["bắt buộc", "required"],
+  check_public: ["cần trước khi đăng", "needed for publication"],
+  check_advice: ["nên xem", "advice"],
+  check_title: ["Chưa có tựa đề", "There is no title"],
+  check_title_done: ["Có tựa đề", "It has a title"],
+  check_title_short: ["Tựa đề dài {count} ký tự, nên từ 1 đến {limit}", "The title has {count} characters, better 1 to {limit}"],
+  check_title_short_done: ["Tựa đề dài {count} ký tự", "The title has {count} characters"],
+  check_lead: ["Sapo dài {count} ký tự, nên từ 1 đến {limit}", "The standfirst has {count} characters, better 1 to {limit}"],
+  check_lead_done: ["Sapo dài {count} ký tự", "The standfirst has {count} characters"],
+  check_section: ["Chưa chọn chuyên mục", "No section is chosen"],
+  check_section_done: ["Đã chọn chuyên mục", "A section is chosen"],
+  check_text: ["Bài chưa có nội dung", "There is no text"],
+  check_text_done: ["Có nội dung", "It has a text"],
+  check_pictures: ["Bài chưa có ảnh", "There is no picture"],
+  check_pictures_done: ["Có ảnh", "It has a picture"],
+  check_files: ["Ảnh chưa có tệp hoặc chưa tải xong: {names}", "Pictures without a file, or not uploaded yet: {names}"],
+  check_files_done: ["Mọi ảnh đã tải lên", "All pictures are uploaded"],
+  check_captions: ["{count} ảnh chưa có chú thích", "{count} pictures have no caption"],
+  check_captions_done: ["Ảnh có chú thích", "Pictures have captions"],
+  check_alts: ["{count} ảnh chưa có mô tả cho người khiếm thị", "{count} pictures have no description"],
+  check_alts_done: ["Ảnh có mô tả", "Pictures have descriptions"],
+  check_elsewhere: ["{count} ảnh nằm ở trang khác, có thể mất", "{count} pictures are on other sites and may disappear"],
+  check_elsewhere_done: ["Ảnh nằm trong kho", "Pictures are in the library"],
+  check_author: ["Chưa ghi tác giả hoặc nguồn", "There is no author and no source"],
+  check_author_done: ["Có tác giả hoặc nguồn", "It has an author or a source"],
+  check_links: ["{count} liên kết người đọc không mở được", "{count} links that readers cannot open"],
+  check_links_done: ["{total} liên kết dùng được", "{total} links are fine"],
   no_network: ["không nối được với máy chủ", "the server cannot be reached"],
   restored: [
     "Đây là bản chưa lưu của bạn lúc {time}.",
@@ -187,6 +243,18 @@ export function t(name, values = {}) {
   return text.replace(/\{(\w+)\}/g, (whole, one) => (one in values ? String(values[one]) : whole));
 }
 
-/** Return a time of day as 14:05:02, of the clock of this computer. */
+let zone;
+
+/** Set the time zone of the site, in which times are shown; default: that of this computer. */
+export function setZone(name) {
+  zone = name || undefined;
+}
+
+const formatted = (at, options) => new Intl.DateTimeFormat("en-GB", { timeZone: zone, ...options }).format(at);
+
+/** Return a time of day as 14:05:02. */
 export const clock = (at = new Date()) =>
-  [at.getHours(), at.getMinutes(), at.getSeconds()].map((part) => String(part).padStart(2, "0")).join(":");
+  formatted(at, { hour: "2-digit", minute: "2-digit", second: "2-digit", hourCycle: "h23" });
+
+/** Return a day and a time as 30/11 14:05. */
+export const dayAndClock = (at) => `${formatted(at, { day: "numeric", month: "numeric" })} ${clock(at).slice(0, 5)}`;

@@ -13,6 +13,7 @@ import { el } from "../dom.js";
 import { schema } from "../schema.js";
 import { t } from "../texts.js";
 import { clipboard } from "./clipboard.js";
+import { comments } from "./comments.js";
 import { KEYS } from "./commands.js";
 import { editAtom, editLink } from "./dialogs.js";
 import { FigureView } from "./figure_view.js";
@@ -20,6 +21,8 @@ import { rules } from "./input_rules.js";
 import { listsAreShallow } from "./lists.js";
 import { Toolbar } from "./toolbar.js";
 import { SETTLED, Uploads } from "./uploads.js";
+
+const SCROLL_MARGIN = { top: 130, right: 0, bottom: 40, left: 0 };
 
 /** Keeps what the model asks of a document: a line to write in at its end, and lists that are not too deep. */
 const shape = new Plugin({
@@ -36,9 +39,10 @@ export class Editor {
    * Put an editor into `place`.
    *
    * `sendPicture(file, onProgress)` resolves with an image, `sendFile` with the attributes of a file block;
-   * `onChange()` is called after each change of the text, `notify(text, action)` shows a line with a button.
+   * `onChange()` is called after each change of the text, `notify(text, action)` shows a line with a button;
+   * `chooseStored()` resolves with pictures of the library, `comment()` asks for a comment.
    */
-  constructor(place, blocks, { sendPicture, sendFile, onChange = () => {}, notify = () => {}, labelledBy = null }) {
+  constructor(place, blocks, { sendPicture, sendFile, onChange = () => {}, notify = () => {}, chooseStored, comment }) {
     this.uploads = new Uploads(sendPicture);
     this.onChange = onChange;
     this.pictures = el("input", { type: "file", accept: "image/*", multiple: true, hidden: true });
@@ -53,18 +57,20 @@ export class Editor {
     this.view = new EditorView(
       { mount: text },
       {
-        state: this.stateOf(blocks, { notify, sendFile }),
+        state: this.stateOf(blocks, { notify, sendFile, comment }),
         attributes: (state) => ({
           role: "textbox",
           "aria-multiline": "true",
-          ...(labelledBy ? { "aria-labelledby": labelledBy } : { "aria-label": t("body") }),
+          "aria-label": t("body"),
           "data-placeholder": t("body_placeholder"),
-          class: isEmpty(state.doc) ? "editor-text empty" : "editor-text",
+          class: isEmpty(state.doc) ? "editor-text is-empty" : "editor-text",
           spellcheck: "false",
         }),
         nodeViews: { figure: (node, view, getPos) => new FigureView(node, view, getPos, this.uploads) },
         dispatchTransaction: (tr) => this.apply(tr),
         handleDOMEvents: { compositionend: () => void setTimeout(() => this.refresh(), 100) },
+        scrollThreshold: SCROLL_MARGIN, // the bars at the top cover the text
+        scrollMargin: SCROLL_MARGIN,
         handleDoubleClickOn: (view, position, node) => {
           if (node.isAtom) editAtom(view, sendFile);
           return false;
@@ -72,11 +78,18 @@ export class Editor {
       },
     );
     this.uploads.view = this.view;
-    this.toolbar = new Toolbar(this.view, { choosePictures: () => this.pictures.click(), uploadFile: sendFile });
+    const openLibrary = chooseStored && (async () => {
+      const { from } = this.view.state.selection;
+      const items = await chooseStored();
+      if (items.length) this.uploads.insertStored(items, Math.min(from, this.view.state.doc.content.size));
+      this.view.focus();
+    });
+    const context = { choosePictures: () => this.pictures.click(), uploadFile: sendFile, openLibrary, comment };
+    this.toolbar = new Toolbar(this.view, context);
     this.root.prepend(this.toolbar.dom);
   }
 
-  stateOf(blocks, { notify, sendFile }) {
+  stateOf(blocks, { notify, sendFile, comment }) {
     return EditorState.create({
       doc: this.documentOf(blocks),
       plugins: [
@@ -88,6 +101,7 @@ export class Editor {
           Backspace: undoInputRule,
           "Mod-k": (state, dispatch, view) => (view && editLink(view), true),
           "Alt-F10": () => (this.toolbar.focus(), true),
+          ...(comment ? { "Mod-Alt-m": () => (comment(), true) } : {}),
           Enter: (state, dispatch, view) => {
             if (!state.selection.node?.isAtom) return false;
             editAtom(view, sendFile);
@@ -100,6 +114,7 @@ export class Editor {
         dropCursor({ width: 2, class: "drop-cursor", color: false }),
         gapCursor(),
         clipboard({ uploads: this.uploads, notify }),
+        comments(),
         shape,
       ],
     });

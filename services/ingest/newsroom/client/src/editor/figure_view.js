@@ -41,7 +41,7 @@ export class FigureView {
     const { image, pending } = this.node.attrs;
     this.dom.classList.toggle("pending", pending !== null);
     this.focus.hidden = image === null || !image.media;
-    this.choose.hidden = image !== null || (pending !== null && pending.state === "uploading");
+    this.choose.hidden = image !== null || ["waiting", "uploading"].includes(pending?.state);
     this.alt.parentElement.hidden = image === null;
     if (image && document.activeElement !== this.alt) this.alt.value = image.alt;
     this.alt.toggleAttribute("aria-invalid", image !== null && !image.alt.trim());
@@ -68,7 +68,8 @@ export class FigureView {
   pendingElement(pending) {
     const values = { name: pending.name, percent: pending.percent ?? 0, reason: pending.reason ?? "" };
     const texts = {
-      uploading: "uploading",
+      waiting: "upload_waits",
+      uploading: pending.percent === 100 ? "upload_processed" : "uploading",
       failed: "upload_failed",
       missing: pending.elsewhere ? "picture_elsewhere" : "picture_missing",
     };
@@ -78,7 +79,11 @@ export class FigureView {
         : null;
     const bar =
       pending.state === "uploading"
-        ? el("progress", { max: 100, value: String(pending.percent ?? 0), "aria-label": pending.name })
+        ? el("progress", {
+            max: 100,
+            value: pending.percent === 100 ? null : String(pending.percent ?? 0), // then the server works
+            "aria-label": pending.name,
+          })
         : null;
     return el("p", { class: `pending-note ${pending.state}` }, t(texts[pending.state], values), bar, retry);
   }

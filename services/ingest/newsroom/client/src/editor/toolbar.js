@@ -25,6 +25,8 @@ const ICONS = {
   quote: "M5 17c3-1 4-3 4-8H4v5h3M15 17c3-1 4-3 4-8h-5v5h3",
   table: "M4 5h16v14H4zM4 10h16M4 15h16M10 5v14",
   image: "M4 5h16v14H4zM4 16l5-5 4 4 3-3 4 4M15.5 9h.01",
+  library: "M7 4h14v12H7zM7 13l4-4 4 4 2-2 4 4M3 8v12h14",
+  comment: "M4 5h16v11H11l-5 4v-4H4zM8 9h8M8 12h5",
   file: "M6 3h8l4 4v14H6zM14 3v4h4M9 13h6M9 17h6",
   video: "M4 5h16v14H4zM10 9l5 3-5 3z",
 };
@@ -62,9 +64,11 @@ function tools(context) {
     command("quote", toggleQuote, (state) => ancestor(state.selection.$from, schema.nodes.quote) !== null),
     null,
     dialog("image", () => context.choosePictures()),
+    ...(context.openLibrary ? [dialog("library", () => context.openLibrary())] : []),
     dialog("table", insertTable),
     dialog("file", (view) => insertFile(view, context.uploadFile)),
     dialog("video", (view) => insertVideo(view)),
+    ...(context.comment ? [null, dialog("comment", () => context.comment())] : []),
   ];
 }
 
@@ -117,7 +121,7 @@ function rove(bar, view) {
 }
 
 export class Toolbar {
-  /** `context` has choosePictures() and uploadFile(file, onProgress). */
+  /** `context` has choosePictures(), uploadFile(file, onProgress), and where there are such, openLibrary(), comment(). */
   constructor(view, context) {
     this.view = view;
     this.tools = tools(context).filter((tool) => tool !== null);
@@ -165,6 +169,11 @@ export class Toolbar {
   run(command) {
     command(this.view.state, this.view.dispatch, this.view);
     this.view.focus();
+  }
+
+  /** Focus a tool by its name. */
+  show(name) {
+    this.tools.find((one) => one.name === name)?.button.focus();
   }
 
   focus() {

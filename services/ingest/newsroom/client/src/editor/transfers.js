@@ -3,6 +3,10 @@
 import { t } from "../texts.js";
 
 const API = "/api";
+const RETRIES_MAX = 4;
+const RETRY_SECONDS_MAX = 30;
+
+const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1_000 * seconds));
 
 export class Transfers {
   /** `csrf()` returns the token of the session; `onEnded()` resolves after a log-in when the session has ended. */
@@ -23,13 +27,17 @@ export class Transfers {
     return attrs;
   }
 
-  async send(kind, file, onProgress) {
+  async send(kind, file, onProgress, retries = RETRIES_MAX) {
     const query = new URLSearchParams({ file_name: file.name || "" });
     if (this.site) query.set("site", this.site);
-    const { status, body } = await this.request(`${API}/${kind}?${query}`, file, onProgress);
+    const { status, body, after } = await this.request(`${API}/${kind}?${query}`, file, onProgress);
     if (status === 401 && this.onEnded) {
       await this.onEnded();
-      return this.send(kind, file, onProgress);
+      return this.send(kind, file, onProgress, retries);
+    }
+    if ([429, 502, 503, 504].includes(status) && retries) {
+      await pause(Math.min(after || 2, RETRY_SECONDS_MAX));
+      return this.send(kind, file, onProgress, retries - 1);
     }
     if (status >= 300) throw new Error(body?.detail || body?.title || `HTTP ${status}`);
     return body;
@@ -52,7 +60,7 @@ export class Transfers {
         } catch {
           // a gateway's page: the status says enough
         }
-        resolve({ status: request.status, body });
+        resolve({ status: request.status, body, after: Number(request.getResponseHeader("retry-after")) });
       });
       request.addEventListener("error", () => reject(new Error(t("no_network"))));
       request.send(file);

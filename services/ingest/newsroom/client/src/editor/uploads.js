@@ -4,12 +4,15 @@ import { Fragment, Slice } from "prosemirror-model";
 import { schema } from "../schema.js";
 
 export const SETTLED = "uploads$";
+const RUNNING_MAX = 2; // the server decodes two pictures at once
 
 export class Uploads {
   /** `send(file, onProgress)` uploads a file and resolves with its image; it rejects with the reason. */
   constructor(send) {
     this.send = send;
     this.known = new Map();
+    this.waiting = [];
+    this.running = 0;
     this.view = null;
   }
 
@@ -20,7 +23,7 @@ export class Uploads {
   /** Register a file; return what a figure has until it is uploaded. The upload begins when `start` is called. */
   add(file, name = file.name) {
     const id = crypto.randomUUID();
-    const pending = { id, name: name || "ảnh", state: "uploading", percent: 0 };
+    const pending = { id, name: name || "ảnh", state: "waiting", percent: 0 };
     this.known.set(id, { file, pending, image: null });
     return pending;
   }
@@ -29,25 +32,40 @@ export class Uploads {
   start() {
     this.figures((node) => {
       const one = this.known.get(node.attrs.pending?.id);
-      if (one && !one.image && !one.running) this.run(one);
+      if (one && !one.image) this.queue(one);
     });
   }
 
   retry(id) {
     const one = this.known.get(id);
-    if (one && !one.running) this.run(one);
+    if (one) this.queue(one);
+  }
+
+  /** Upload a file when its turn has come. */
+  queue(one) {
+    if (one.isQueued) return;
+    one.isQueued = true;
+    this.waiting.push(one);
+    this.report(one, { state: "waiting" });
+    this.next();
+  }
+
+  next() {
+    while (this.running < RUNNING_MAX && this.waiting.length) this.run(this.waiting.shift());
   }
 
   async run(one) {
-    one.running = true;
+    this.running += 1;
     this.report(one, { state: "uploading", percent: 0 });
     try {
       one.image = await this.send(one.file, (percent) => this.report(one, { percent }));
     } catch (error) {
       this.report(one, { state: "failed", reason: error.message });
     }
-    one.running = false;
+    one.isQueued = false;
+    this.running -= 1;
     this.settle();
+    this.next();
   }
 
   report(one, change) {
@@ -92,9 +110,17 @@ export class Uploads {
 
   /** Insert figures for files at a position of the document. */
   insert(files, position) {
-    const made = files.map((file) =>
-      schema.nodes.figure.create({ pending: this.add(file) }, [schema.nodes.caption.create(), schema.nodes.credit.create()]),
-    );
+    this.put(files.map((file) => figure({ pending: this.add(file) })), position);
+    this.start();
+  }
+
+  /** Insert pictures of the library, as the API has them, with their texts. */
+  insertStored(items, position) {
+    const made = items.map(({ image, caption, credit }) => figure({ image: { ...image, crops: [] } }, caption, credit));
+    this.put(made, position);
+  }
+
+  put(made, position) {
     const { state } = this.view;
     const $at = state.doc.resolve(position);
     const top = $at.depth ? $at.node(1) : null;
@@ -102,7 +128,6 @@ export class Uploads {
     const from = $at.depth ? (isEmpty ? $at.before(1) : $at.after(1)) : position;
     const to = isEmpty ? $at.after(1) : from;
     this.view.dispatch(state.tr.replace(from, to, new Slice(Fragment.from(made), 0, 0)).scrollIntoView());
-    this.start();
   }
 
   /** Return the names of pictures that have no file, or are not uploaded yet. */
@@ -119,4 +144,9 @@ export class Uploads {
       if (node.type === schema.nodes.figure) visit(node, position);
     });
   }
+}
+
+function figure(attrs, caption = "", credit = "") {
+  const line = (type, text) => type.create(null, text ? schema.text(text) : null);
+  return schema.nodes.figure.create(attrs, [line(schema.nodes.caption, caption), line(schema.nodes.credit, credit)]);
 }

@@ -3,26 +3,34 @@
  *
  * What it expects of the page: `<form id="write">` with a `<textarea name="body">` and the inputs `csrf`, `version` and,
  * for a new article, `key` and `site`; `<script type="application/json" id="article">` with the article as the API
- * returns it, or null; the language of the person in `<html lang>`. The form is sent as it is sent without scripts,
- * except that `body` is the list of blocks as JSON and `body_format` is `blocks`. Its responses mean: a redirect, it is
- * saved; 412, another version is newer; 401 and 403, the session has ended; anything else is shown by the server.
+ * returns it, or null; the language of the person in `<html lang>`; the site's time zone in `data-zone` of the form. The
+ * form is sent as it is sent without scripts, except that `body` is the list of blocks as JSON and `body_format` is
+ * `blocks`. Its responses mean: a redirect, it is saved; 412, another version is newer; 401 and 403, the session has
+ * ended; anything else says what is wrong. A page whose address has `publication=4` follows version 4 to its address.
  */
 
 import { normalizedBlocks } from "../blocks.js";
-import { el } from "../dom.js";
+import { copyOf, el } from "../dom.js";
 import { Editor } from "../editor/editor.js";
 import { Transfers } from "../editor/transfers.js";
 import { merge } from "../merge.js";
 import { countText } from "../text/count.js";
 import { BLOCKS_MAX } from "../text/limits.js";
-import { clock, setLanguage, t } from "../texts.js";
+import { clock, setLanguage, setZone, t } from "../texts.js";
 import { Api } from "../write/api.js";
 import { Autosave } from "../write/autosave.js";
+import { Checklist } from "../write/checklist.js";
+import { blocking, checksOf } from "../write/checks.js";
+import { Comments } from "../write/comments.js";
 import { showConflicts } from "../write/conflicts.js";
-import { fillForm, fromFields, readForm, readPage, toFields } from "../write/form.js";
+import { fillForm, readForm, readPage, showErrors, toFields } from "../write/form.js";
 import { Journal } from "../write/journal.js";
+import { choosePictures } from "../write/library.js";
+import { goTo } from "../write/places.js";
 import { Presence } from "../write/presence.js";
+import { Publication } from "../write/publication.js";
 import { Session } from "../write/session.js";
+import { offerNew, restore } from "../write/unsaved.js";
 
 const COUNT_MS = 400;
 const PREVIEW = "preview";
@@ -48,6 +56,11 @@ class WritePage {
     return this.form.elements.namedItem(name);
   }
 
+  /** The address of the form; its property `action` is its buttons, which have this name. */
+  get address() {
+    return new URL(this.form.getAttribute("action") ?? "", location.href).href;
+  }
+
   get version() {
     return Number(this.field("version")?.value) || null;
   }
@@ -59,7 +72,7 @@ class WritePage {
     label.after(this.place);
     label.hidden = true;
     this.area.required = false;
-    for (const hint of document.querySelectorAll("#writing-hint")) hint.hidden = true;
+    for (const one of document.querySelectorAll("#writing-hint, .plain")) one.hidden = true;
     this.state = el("span", { class: "state-text", role: "status" });
     this.count = el("span", { class: "count-text" });
     this.editor = new Editor(this.place, this.base.body, {
@@ -67,9 +80,15 @@ class WritePage {
       sendFile: (file, onProgress) => this.transfers.sendFile(file, onProgress),
       onChange: () => this.changed(),
       notify: (text, action) => this.notify(text, action),
+      chooseStored: () => choosePictures(this.api, this.site),
+      comment: this.id === null ? undefined : () => this.comments?.addHere(),
     });
     this.editor.root.append(el("div", { class: "editor-status" }, this.state, this.count));
     this.form.append(el("input", { type: "hidden", name: "body_format", value: "blocks" }));
+    this.form.append(el("input", { type: "hidden", name: "tab", value: this.tab }));
+    const side = this.form.querySelector(".side") ?? el("div");
+    if (!side.isConnected) this.place.after(side);
+    this.checklist = new Checklist(side, (target) => goTo(target, this));
     this.showCount();
   }
 
@@ -82,6 +101,10 @@ class WritePage {
     form.addEventListener("compositionend", () => (this.composing = false), true);
     form.addEventListener("keydown", (event) => this.key(event));
     form.addEventListener("submit", (event) => this.submit(event));
+    const bar = form.querySelector(".bar");
+    if (bar && getComputedStyle(bar).position === "sticky") {
+      new ResizeObserver(() => form.style.setProperty("--bar", `${bar.offsetHeight}px`)).observe(bar);
+    }
     addEventListener("pageshow", (event) => event.persisted && location.reload());
   }
 
@@ -121,11 +144,23 @@ class WritePage {
       read: () => ({ fields: toFields(readForm(this.form), this.body), base_version: this.version }),
       isComposing: () => this.isComposing,
       show: (text) => this.say(text),
+      closed: (id) => this.notify(t("made_elsewhere"), { label: t("open_it"), run: () => location.assign(id) }),
     });
     if (this.isChangedEarly) this.autosave.changed();
-    if (this.id) await this.restore(journal);
-    else await this.offerNew(journal);
+    if (this.id) await restore(this, journal);
+    else await offerNew(this, journal);
     if (this.id) {
+      this.followPublication();
+      this.comments = new Comments({
+        api: this.api,
+        article: this.id,
+        editor: this.editor,
+        place: this.place,
+        base: () => this.base.body,
+        version: () => this.version,
+        isComposing: () => this.isComposing,
+        notify: (text) => this.notify(text),
+      });
       this.presence = new Presence({
         api: this.api,
         article: this.id,
@@ -136,6 +171,17 @@ class WritePage {
         version: () => this.version,
       });
     }
+  }
+
+  /** Show the way of the version that was just published to its address. */
+  followPublication() {
+    const address = new URL(location.href);
+    const version = Number(address.searchParams.get("publication"));
+    if (!version) return;
+    address.searchParams.delete("publication");
+    history.replaceState(null, "", address); // a reload does not ask again
+    const { api, id: article, place } = this;
+    new Publication({ api, article, place, isComposing: () => this.isComposing }).follow(version);
   }
 
   /** The body as it is sent. */
@@ -155,10 +201,16 @@ class WritePage {
       this.counting = setTimeout(() => this.showCount(), COUNT_MS);
       return;
     }
-    const { words, characters, blocks } = countText(this.editor.blocks);
+    const body = this.editor.blocks;
+    const { words, characters, blocks } = countText(body);
+    this.checklist.show(this.checks(body));
     const number = (value) => value.toLocaleString(document.documentElement.lang || "vi");
     const text = t("count", { words: number(words), characters: number(characters) });
     this.count.textContent = blocks > BLOCKS_MAX ? `${text} · ${t("too_many_blocks", { limit: BLOCKS_MAX })}` : text;
+  }
+
+  checks(body = this.editor.blocks) {
+    return checksOf(readForm(this.form), body, this.editor.uploads.missing());
   }
 
   say(text) {
@@ -169,58 +221,12 @@ class WritePage {
   notify(text, ...actions) {
     this.notice?.remove();
     const close = () => this.notice?.remove();
-    const buttons = actions.map(({ label, run }) =>
-      el("button", { type: "button", onclick: () => (close(), run()) }, label),
+    const buttons = actions.map(({ label, run, stays = false }) =>
+      el("button", { type: "button", onclick: () => (stays || close(), run()) }, label),
     );
     this.notice = el("div", { class: "editor-panel notice", role: "status" }, el("span", {}, text), ...buttons);
     this.notice.append(el("button", { type: "button", onclick: close }, t("close")));
     this.place.before(this.notice);
-  }
-
-  /** Bring back an unsaved text of this person: the newest of the server's and the browser's. */
-  async restore(journal) {
-    const found = await this.unsaved(journal);
-    if (!found || this.isChangedEarly) return;
-    const { values, body } = fromFields(found.fields);
-    const isSame = (mine, saved) => JSON.stringify(mine) === JSON.stringify(saved);
-    const merged = { ...this.base.values, ...values };
-    if (isSame(normalizedBlocks(body), normalizedBlocks(this.base.body)) && isSame(merged, this.base.values)) return;
-    const time = clock(new Date(found.at));
-    const saved = { values: this.base.values, body: this.base.body };
-    const useSaved = { label: t("use_saved"), run: () => this.use(saved, { label: t("use_mine"), run: useMine }) };
-    const mine = { values: merged, body };
-    const useMine = () => this.use(mine, useSaved);
-    if (found.base_version && found.base_version < this.version) {
-      const base = await this.revision(found.base_version);
-      const { fields, conflicts } = merge(
-        { ...this.base.values, ...(base ?? {}), body: base?.body ?? [] },
-        { ...merged, body },
-        { ...this.base.values, body: this.base.body },
-      );
-      const { body: both, ...others } = fields;
-      this.use({ values: others, body: both });
-      this.conflicts(conflicts);
-      this.notify(t("restored_both", { time, version: this.version }), useSaved);
-      return;
-    }
-    this.use(mine);
-    this.notify(t("restored", { time }), useSaved);
-  }
-
-  /** Return the newest unsaved text: {fields, base_version, at}; null without one. */
-  async unsaved(journal) {
-    const [local] = await journal.read();
-    const stored = await this.api.call("GET", this.autosave.path, undefined, { quiet: true }).catch(() => null);
-    if (stored) this.autosave.match = `"${stored.sequence}"`;
-    const server = stored ? { ...stored, at: Date.parse(stored.saved_at) } : null;
-    if (!server || !local) return server ?? local ?? null;
-    const isJournalNewer = local.tab === server.tab ? local.at > server.sequence : local.at > server.at;
-    return isJournalNewer ? local : server;
-  }
-
-  async revision(version) {
-    const found = await this.api.call("GET", `/articles/${this.id}/revisions/${version}`, undefined, { quiet: true }).catch(() => null);
-    return found && { body: found.body, title: found.title, lead: found.lead };
   }
 
   /** Put values and a body into the page. */
@@ -231,22 +237,6 @@ class WritePage {
     if (actions.length) this.notify(t("restored", { time: clock() }), ...actions);
   }
 
-  /** Offer the newest text of a new article that was never saved. */
-  async offerNew(journal) {
-    const [found] = await journal.readNew(this.site);
-    if (!found) return;
-    const title = found.fields.title || t("untitled");
-    const forget = () => new Journal(found.person, found.place, found.tab).clear();
-    const reopen = () => {
-      this.field("key").value = found.place;
-      Object.assign(this.autosave, { path: `/autosaves/${found.place}`, match: "*" });
-      journal.place = found.place;
-      this.use(fromFields(found.fields));
-    };
-    const time = clock(new Date(found.at));
-    this.notify(t("unsaved_new", { time, title }), { label: t("reopen"), run: reopen }, { label: t("discard"), run: forget });
-  }
-
   /** Send the form; a second click while it is sent does nothing. */
   async submit(event) {
     const button = event.submitter;
@@ -255,10 +245,10 @@ class WritePage {
       event.preventDefault();
       return;
     }
-    const missing = this.editor.uploads.missing();
-    if (missing.length && action !== "save") {
+    const faults = action === "save" || action === PREVIEW ? [] : blocking(this.checks(), action);
+    if (faults.length) {
       event.preventDefault();
-      this.notify(t("pictures_block", { count: missing.length, names: missing.join(", ") }));
+      this.refuse(faults);
       return;
     }
     this.area.value = JSON.stringify(this.body);
@@ -277,9 +267,20 @@ class WritePage {
     }
   }
 
+  /** Say what keeps the article from being sent, and lead to the first place. */
+  refuse(faults) {
+    const shown = faults.map(({ name, values, target }) => ({
+      label: t(`check_${name}`, values),
+      run: () => goTo(target, this),
+      stays: true,
+    }));
+    goTo(faults[0].target, this);
+    this.notify(t("checks_block"), ...shown);
+  }
+
   async send(button, action, isAgain = false) {
     const data = new URLSearchParams(new FormData(this.form, button));
-    const response = await fetch(button?.formAction || this.form.action, { method: "POST", body: data }).catch(() => {
+    const response = await fetch(this.address, { method: "POST", body: data }).catch(() => {
       throw new Error(t("no_network"));
     });
     if (response.redirected && response.ok) return this.saved(response.url, action);
@@ -291,8 +292,28 @@ class WritePage {
     if (response.status === 412) return this.mergeAndSave(button, action);
     if (response.status >= 500) throw new Error(t("no_network"));
     await this.autosave?.writeJournal();
-    this.leave(button); // the server says what is wrong, beside the fields
+    const page = readPage(await response.text());
+    if (page?.article?.id && page.article.id === this.id) this.refused(page);
+    else this.leave(button); // the server says what is wrong, beside the fields
     return undefined;
+  }
+
+  /** The server has refused a step or a field: say so, beside the fields; what it has saved is saved. */
+  refused(page) {
+    if (page.article.version !== this.version) this.take(page);
+    this.say("");
+    this.notify(page.problem || t("save_refused"));
+    showErrors(this.form, page.errors);
+  }
+
+  /** Go on from another version of the article, as its page has it. */
+  take({ article, values, state }) {
+    this.base = { body: article.body, values };
+    this.article = article;
+    this.field("version").value = String(article.version);
+    if (state) document.getElementById("state")?.replaceChildren(...copyOf(state).childNodes);
+    showErrors(this.form, {});
+    this.comments?.load();
   }
 
   leave(button) {
@@ -303,26 +324,19 @@ class WritePage {
 
   /** The form was saved: go on writing if nothing but the version has changed, else to the page of the result. */
   async saved(url, action) {
-    const isNew = this.id === null;
     await this.autosave?.saved();
-    if (isNew) {
-      const path = this.autosave?.path;
-      if (path) await this.api.call("DELETE", path, undefined, { quiet: true }).catch(() => {});
-    }
-    const head = isNew || action !== "save" ? null : await this.readHead();
+    const head = this.id === null || action !== "save" ? null : await this.readHead();
     if (!head || head.article.state !== this.article.state || head.article.id !== this.id) {
       location.assign(url);
       return;
     }
-    this.base = { body: head.article.body, values: head.values };
-    this.article = head.article;
-    this.field("version").value = String(head.article.version);
+    this.take(head);
     this.say(t("saved", { version: head.article.version, time: clock() }));
   }
 
   /** Return {values, article} of the newest version, from its own page; null if there is no answer. */
   async readHead() {
-    const response = await fetch(this.form.action || location.pathname).catch(() => null);
+    const response = await fetch(this.address).catch(() => null);
     return response?.ok ? readPage(await response.text()) : null;
   }
 
@@ -336,9 +350,7 @@ class WritePage {
       { ...head.values, body: head.article.body },
     );
     const { body, ...values } = fields;
-    this.base = { body: head.article.body, values: head.values };
-    this.article = head.article;
-    this.field("version").value = String(head.article.version);
+    this.take(head);
     this.use({ values, body });
     this.conflicts(conflicts);
     if (!conflicts.length && action === "save") {
@@ -366,5 +378,6 @@ const buttonOf = (form, action) => form.querySelector(`button[name="action"][val
 const form = document.getElementById("write");
 if (form?.elements.namedItem("body")) {
   setLanguage(document.documentElement.lang);
+  setZone(form.dataset.zone);
   new WritePage(form).start();
 }

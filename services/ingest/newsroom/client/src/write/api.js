@@ -8,6 +8,7 @@ export class ApiProblem extends Error {
     super(problem?.detail || problem?.title || `HTTP ${status}`);
     this.status = status;
     this.code = problem?.code ?? "";
+    this.problem = problem;
   }
 }
 

@@ -8,10 +8,11 @@ const RETRY_MS = [3_000, 6_000, 12_000, 30_000];
 
 export class Autosave {
   /**
-   * `path` of the slot; `read()` returns {fields, base_version}; `isComposing()`; `show(text)` shows the state.
+   * `path` of the slot; `read()` returns {fields, base_version}; `isComposing()`; `show(text)` shows the state;
+   * `closed(id)`: another tab has made an article of this text.
    */
-  constructor({ api, journal, path, tab, more = {}, read, isComposing, show }) {
-    Object.assign(this, { api, journal, path, tab, more, read, isComposing, show });
+  constructor({ api, journal, path, tab, more = {}, read, isComposing, show, closed }) {
+    Object.assign(this, { api, journal, path, tab, more, read, isComposing, show, closed });
     this.sequence = 0;
     this.match = null; // the slot of another tab that this one replaces
     this.isDirty = false;
@@ -79,6 +80,11 @@ export class Autosave {
   }
 
   failed(problem) {
+    if (problem.code === "autosave_closed") {
+      this.isDirty = false;
+      this.closed(problem.problem.article);
+      return;
+    }
     if (problem.code === "autosave_elsewhere") {
       this.match = "*"; // this tab is where somebody writes; the other tab's text is in its journal
       this.timer = setTimeout(() => this.send(), 200);
@@ -106,7 +112,7 @@ export class Autosave {
     this.api.call("PUT", this.path, this.body(), { headers, keepalive: true, quiet: true }).catch(() => {});
   }
 
-  /** The text was saved as a version: forget what is older. */
+  /** The text was saved as a version, or made public: forget what is older, also what is on its way. */
   async saved() {
     clearTimeout(this.timer);
     clearTimeout(this.journalTimer);
@@ -114,5 +120,8 @@ export class Autosave {
     this.isDirty = false;
     await this.running;
     await this.journal.clear();
+    if (!this.sequence || this.more.isNew) return; // that of a new article is closed by its key
+    const query = `tab=${this.tab}&sequence=${this.sequence}`;
+    await this.api.call("DELETE", `${this.path}?${query}`, undefined, { quiet: true }).catch(() => {});
   }
 }

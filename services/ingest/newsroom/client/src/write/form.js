@@ -1,9 +1,10 @@
 /** The fields of the write form as values: of the page, of another version's page, and as fields of the API. Pure but for `read` and `fill`. */
 
+import { el } from "../dom.js";
 import { parseHtml } from "../paste/html_tree.js";
 
 /** Names that belong to the request and not to the article. */
-const OF_REQUEST = new Set(["csrf", "version", "key", "site", "action", "body", "body_format", "has_also_in"]);
+const OF_REQUEST = new Set(["csrf", "version", "key", "site", "action", "body", "body_format", "tab", "has_also_in"]);
 /** Fields of the API that have fields, which the form has as `source_name` and so on. */
 const PARTS = ["source", "seo", "rights"];
 
@@ -32,7 +33,10 @@ export function fillForm(form, values) {
   }
 }
 
-/** Return {values, article} of the HTML of another version's page. */
+/**
+ * Return {values, article, state, problem, errors} of the HTML of another version's page: its fields, the article, the
+ * tree of its state line, what the server says, and what it says of fields by name.
+ */
 export function readPage(html) {
   const { root } = parseHtml(html);
   const form = find(root, (node) => node.attributes.id === "write");
@@ -49,7 +53,29 @@ export function readPage(html) {
     else if (node.tag === "select") values[name] = chosen(node);
     else if (node.tag === "input") values[name] = value;
   });
-  return { values, article: JSON.parse(text(data)) };
+  const errors = {};
+  each(root, (node) => {
+    if (node.attributes.id?.startsWith("said-")) errors[node.attributes.id.slice("said-".length)] = text(node);
+  });
+  const problem = find(root, (node) => node.attributes.role === "alert" && node.attributes.class === "problem");
+  const state = find(root, (node) => node.attributes.id === "state");
+  return { values, article: JSON.parse(text(data)), state, problem: problem ? text(problem) : "", errors };
+}
+
+/** Show what the server says of fields beside them, in place of what it said before. */
+export function showErrors(form, errors) {
+  for (const one of form.querySelectorAll(".said")) one.remove();
+  for (const one of form.querySelectorAll("[aria-invalid][name]")) one.removeAttribute("aria-invalid");
+  for (const [name, said] of Object.entries(errors)) {
+    const field = form.elements.namedItem(name) ?? form.elements.namedItem(`${name}_name`);
+    if (!field?.closest) continue;
+    const id = `said-${name}`;
+    const label = name === "body" ? form.querySelector(".editor-place") : (field.closest("label") ?? field);
+    label?.after(el("p", { class: "said", id }, said));
+    field.setAttribute("aria-invalid", "true");
+    field.setAttribute("aria-describedby", id);
+    field.closest("details")?.setAttribute("open", "");
+  }
 }
 
 function chosen(select) {
