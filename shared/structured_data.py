@@ -51,19 +51,20 @@ def crop(image: Image, ratio: str) -> Image | Crop:
     return next((one for one in image.crops if one.ratio == ratio), image)
 
 
-def publisher(site: Site, public_url: str) -> dict[str, Any]:
-    """Return a site's publisher as schema.org NewsMediaOrganization."""
-    logo = {"@type": "ImageObject", "url": public_url + site.emblem} if site.emblem else None
+def publisher(site: Site, public_url: str, logo_path: str = "") -> dict[str, Any]:
+    """Return a site's publisher as schema.org NewsMediaOrganization; its logo is its emblem, else `logo_path`."""
+    path = site.emblem or logo_path
+    logo = {"@type": "ImageObject", "url": public_url + path} if path else None
     return _present(
         {"@type": "NewsMediaOrganization", "name": site.agency or site.name, "url": f"{public_url}/", "logo": logo}
     )
 
 
-def news_article(article: Article, site: Site, public_url: str) -> dict[str, Any]:
-    """Return an article as schema.org NewsArticle."""
+def news_article(article: Article, site: Site, public_url: str, logo: str = "") -> dict[str, Any]:
+    """Return an article as schema.org NewsArticle; `logo` is that of its publisher, for a site without an emblem."""
     url = public_url + article_path(article)
     section = site.section(article.section)
-    organization = publisher(site, public_url)
+    organization = publisher(site, public_url, logo)
     authors = [
         _present({"@type": "Person", "name": one.name, "url": _author_url(one, site, public_url)})
         for one in article.authors

@@ -18,6 +18,7 @@ from services.render.pages.document import Document
 from services.render.pages.feeds import feed_path
 from services.render.pages.page_data import RelatedArticles
 from services.render.pages.sitemaps import PART_NUMBERS, part_path
+from services.render.pages.structured_data import MANIFEST_PATH
 from services.render.site import routes
 from services.render.site.page_reader import LIST_PAGE_SIZE, PageReader
 from services.render.site.redirects_and_gone import NoPage, Redirect
@@ -168,7 +169,14 @@ async def site_urls(reader: PageReader) -> SiteUrls:
         others += [page_path(one.slug) for one in site.structure.pages.values()]
     others += ["/", "/so-do-site", "/luu-tru/", "/tim-kiem"]
     others += [feed_path(section, kind) for section in (None, *site.sections) for kind in ("rss", "atom")]
-    others += [*map(part_path, parts), "/sitemap-pages.xml", "/sitemap.xml", "/news-sitemap.xml", "/robots.txt"]
+    others += [
+        *map(part_path, parts),
+        "/sitemap-pages.xml",
+        "/sitemap.xml",
+        "/news-sitemap.xml",
+        "/robots.txt",
+        MANIFEST_PATH,
+    ]
     return SiteUrls(articles, others)
 
 

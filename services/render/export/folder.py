@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import TextIO
 
-from services.render.pages.document import COMPRESSED_FROM_BYTES, HTML, Document
+from services.render.pages.document import HTML, Document
 
 MANIFEST = ".presstally-export"
 """Lists the files that exports wrote: only these are ever removed."""
@@ -54,7 +54,7 @@ class ExportFolder:
         Raises:
             OSError: it cannot be written.
         """
-        zips = may_compress and len(document.body) >= COMPRESSED_FROM_BYTES
+        zips = may_compress and bool(document.codings)
         path, zipped = self._folder / name, self._folder / f"{name}.gz"
         self._record(name)
         if zips:

@@ -10,6 +10,7 @@ import brotli
 from shared.http.negotiation import IDENTITY
 
 COMPRESSED_FROM_BYTES = 600
+COMPRESSED_TYPES = ("image/png", "image/jpeg", "image/webp", "image/avif", "font/woff2")
 CODINGS = ("br", "gzip")
 """Content codings of a document, the best first."""
 ETAG_SUFFIXES = {IDENTITY: "", "br": "-br", "gzip": "-gz"}
@@ -36,8 +37,9 @@ class Document:
 
     @property
     def codings(self) -> tuple[str, ...]:
-        """Its codings besides identity; none if it is too small to gain anything."""
-        return CODINGS if len(self.body) >= COMPRESSED_FROM_BYTES else ()
+        """Its codings besides identity; none if it is too small to gain anything, or compressed itself."""
+        is_compressed = self.media_type.startswith(COMPRESSED_TYPES)
+        return CODINGS if len(self.body) >= COMPRESSED_FROM_BYTES and not is_compressed else ()
 
     def etag(self, coding: str) -> str:
         """Return the strong entity tag of the document in a coding."""

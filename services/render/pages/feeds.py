@@ -41,7 +41,7 @@ def rss(articles: Sequence[Article], site: Site, section: Section | None, public
     _text(channel, "title", feed_title(site, section))
     _text(channel, "link", public_url + (f"/{section.slug}/" if section else "/"))
     _text(channel, "description", site.tagline or site.name)
-    _text(channel, "language", site.language)
+    _text(channel, "language", language := _language(articles, site))
     _text(channel, "lastBuildDate", _rfc822(_newest(articles)))
     here = {"href": public_url + feed_path(section, "rss"), "rel": "self", "type": "application/rss+xml"}
     ET.SubElement(channel, f"{{{ATOM}}}link", here)
@@ -59,6 +59,8 @@ def rss(articles: Sequence[Article], site: Site, section: Section | None, public
             _text(item, f"{{{DUBLIN_CORE}}}date", day)
         for name in _creators(article):
             _text(item, f"{{{DUBLIN_CORE}}}creator", name)
+        if article.language != language:
+            _text(item, f"{{{DUBLIN_CORE}}}language", article.language)
         for category in _categories(article, site):
             _text(item, "category", category)
         if images := hosted_images(article):
@@ -70,7 +72,8 @@ def rss(articles: Sequence[Article], site: Site, section: Section | None, public
 
 def atom(articles: Sequence[Article], site: Site, section: Section | None, public_url: str) -> Document:
     """Return the Atom feed (RFC 4287) of a site or of a section."""
-    root = ET.Element("feed", {"xmlns": ATOM, "xml:lang": site.language})
+    language = _language(articles, site)
+    root = ET.Element("feed", {"xmlns": ATOM, "xml:lang": language})
     _text(root, "title", feed_title(site, section))
     _text(root, "id", public_url + feed_path(section, "atom"))
     _text(root, "updated", local_iso(_newest(articles), site))
@@ -82,7 +85,7 @@ def atom(articles: Sequence[Article], site: Site, section: Section | None, publi
     ET.SubElement(root, "link", {"href": home, "rel": "alternate", "type": "text/html"})
     _text(ET.SubElement(root, "author"), "name", site.agency or site.name)
     for article in articles:
-        entry = ET.SubElement(root, "entry")
+        entry = ET.SubElement(root, "entry", {} if article.language == language else {"xml:lang": article.language})
         _atom_text(entry, "title", article.title)
         _text(entry, "id", permanent_id(article, site))
         url = public_url + article_path(article)
@@ -125,6 +128,12 @@ def _text(parent: ET.Element, name: str, text: str, **attributes: str) -> None:
 def _bytes(root: ET.Element) -> bytes:
     ET.indent(root)
     return f'<?xml version="1.0" encoding="utf-8"?>\n{ET.tostring(root, encoding="unicode")}\n'.encode()
+
+
+def _language(articles: Sequence[Article], site: Site) -> str:
+    """Return the language that all articles have; that of the site if they have several, or if there are none."""
+    found = {article.language for article in articles}
+    return found.pop() if len(found) == 1 else site.language
 
 
 def _newest(articles: Sequence[Article]) -> datetime:

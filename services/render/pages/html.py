@@ -16,8 +16,8 @@ from services.render.pages.paths import month_path, page_path, section_path, tag
 from services.render.pages.search_excerpts import excerpt, highlight, matching_tags
 from services.render.pages.search_query import RANKED_MAX, ParsedQuery, SearchRequest, SearchResult
 from services.render.pages.srcset import fallback_image, srcset
-from services.render.pages.structured_data import breadcrumbs
-from services.render.pages.themes import theme_of
+from services.render.pages.structured_data import CONTEXT, breadcrumbs, first_language, web_site
+from services.render.pages.themes import RASTER, theme_of
 from services.render.pages.translations import (
     error_text,
     language_name,
@@ -32,7 +32,7 @@ from shared.site_structure import MENUS, StaticPage, author_path
 from shared.site_structure import page_path as page_path_of
 from shared.sites import Section, Site
 from shared.slugs import name_slug
-from shared.structured_data import crop, hosted_images, is_hosted, news_article, summary
+from shared.structured_data import crop, hosted_images, is_hosted, news_article, publisher, summary
 from shared.text import inline_text
 
 
@@ -54,9 +54,11 @@ def render_article(article: Article, related: RelatedArticles, site: Site, publi
         published_date=published_date(article, site),
         modified_date=local_iso(article.modified_at, site),
         data=[
-            news_article(article, site, public_url),
-            breadcrumbs(article, site, public_url, translations(site)["home"]),
+            news_article(article, site, public_url, logo=_logo_path(site)),
+            breadcrumbs(_steps(article, site), site, public_url),
         ],
+        noindex=bool(article.seo and article.seo.noindex),
+        x_default=first_language([article, *related.translations], site),
         quote=lambda text: quote(text, safe=""),
     )
 
@@ -76,6 +78,7 @@ def render_home(page: HomePage, site: Site, public_url: str) -> Document:
         latest_min=LATEST_MIN,
         breaking=page.breaking,
         media=page.media,
+        data=[web_site(site, public_url), {"@context": CONTEXT} | publisher(site, public_url, _logo_path(site))],
         notices=page.notices,
     )
 
@@ -83,12 +86,23 @@ def render_home(page: HomePage, site: Site, public_url: str) -> Document:
 def render_list(info: ListInfo, page: ListPage, site: Site, public_url: str) -> Document:
     """Render one page of the list of a section, a tag or a month."""
     path = page_path(info.path, page.number)
-    return _render("list.html", site, public_url, path, list_info=info, list_page=page, section=info.section)
+    return _render(
+        "list.html",
+        site,
+        public_url,
+        path,
+        list_info=info,
+        list_page=page,
+        section=info.section,
+        data=[breadcrumbs([(info.title, info.path)], site, public_url)],
+    )
 
 
 def render_static_page(page: StaticPage, site: Site, public_url: str) -> Document:
     """Render a page that is no article."""
-    return _render("page.html", site, public_url, page_path_of(page.slug), page=page)
+    path = page_path_of(page.slug)
+    data = [breadcrumbs([(page.title, path)], site, public_url)]
+    return _render("page.html", site, public_url, path, page=page, data=data)
 
 
 def render_months(months: Sequence[tuple[int, int, int]], site: Site, public_url: str) -> Document:
@@ -122,6 +136,7 @@ def render_search(
         excerpt=_excerpt,
         matching_tags=matching_tags,
         count_max=RANKED_MAX,
+        noindex=True,
         search_index=search_index,
     )
 
@@ -133,7 +148,17 @@ def _excerpt(article: Article, terms: ParsedQuery) -> str:
 def render_error(site: Site, public_url: str, status: int) -> Document:
     """Render an error page with the site's theme."""
     title, text = error_text(site, status)
-    return _render("error.html", site, public_url, "", title=title, text=text, status=status)
+    return _render("error.html", site, public_url, "", title=title, text=text, status=status, noindex=True)
+
+
+def _logo_path(site: Site) -> str:
+    return site.emblem or theme_of(site).emblem
+
+
+def _steps(article: Article, site: Site) -> list[tuple[str, str]]:
+    section = site.section(article.section)
+    steps = [(section.name, section_path(section.slug))] if section else []
+    return [*steps, (article.title, article_path(article))]
 
 
 def _visible_date(article: Article, site: Site) -> str:
@@ -159,7 +184,11 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "style_path": theme.paths["site.css"],
         "script_path": theme.paths["site.js"],
         "icon_path": theme.paths["icon.svg"],
+        "touch_icon_path": theme.paths.get("touch-icon.png", ""),
+        "share_image_path": theme.share_image or (site.emblem if site.emblem.endswith(RASTER) else ""),
         "emblem_path": site.emblem or theme.emblem,
+        "data": [],
+        "noindex": False,
         "inline_script": theme.inline_script,
         "words": translations(site),
         "locale": og_locale(site),

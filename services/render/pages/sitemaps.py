@@ -56,15 +56,15 @@ def news(articles: Sequence[Article], site: Site, public_url: str) -> Document:
         entry = ET.SubElement(url, f"{{{NEWS}}}news")
         publication = ET.SubElement(entry, f"{{{NEWS}}}publication")
         ET.SubElement(publication, f"{{{NEWS}}}name").text = site.name
-        ET.SubElement(publication, f"{{{NEWS}}}language").text = site.language.split("-", 1)[0]
+        ET.SubElement(publication, f"{{{NEWS}}}language").text = article.language.split("-", 1)[0]
         ET.SubElement(entry, f"{{{NEWS}}}publication_date").text = published
         ET.SubElement(entry, f"{{{NEWS}}}title").text = article.title
     return _document(root)
 
 
 def robots(public_url: str) -> Document:
-    """Return robots.txt: everything but searches and the API is allowed."""
-    lines = ("User-agent: *", "Disallow: /tim-kiem", "Disallow: /api/", "")
+    """Return robots.txt: all but the API is allowed. Searches are not indexed: robots must see that they say so."""
+    lines = ("User-agent: *", "Disallow: /api/", "")
     maps = (f"Sitemap: {public_url}/sitemap.xml", f"Sitemap: {public_url}/news-sitemap.xml", "")
     return Document("\n".join((*lines, *maps)).encode(), "text/plain; charset=utf-8")
 

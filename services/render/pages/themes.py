@@ -7,6 +7,7 @@ that the operator learns of a faulty template before any visitor. Files have the
 import base64
 import hashlib
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -42,6 +43,9 @@ FILES_BYTES_MAX = 8 * 1024 * 1024
 PREVIEW_FILES = ("preview.css", "print.css")
 """Files that only previews refer to: a static copy does not have them."""
 EMBLEMS = ("emblem.svg", "emblem.png", "emblem.webp")
+SHARE_IMAGES = ("share.png", "share.jpg", "share.webp")
+RASTER = (".png", ".jpg", ".jpeg", ".webp")
+"""Ends of names of images that other sites show; they do not show SVG."""
 _CSS_URL = re.compile(r"""url\(\s*["']?([^"')]+)["']?\s*\)""")
 
 
@@ -73,6 +77,11 @@ class Theme:
         """The URL path of its emblem; without one, of its icon."""
         return next((self.paths[name] for name in EMBLEMS if name in self.paths), self.paths["icon.svg"])
 
+    @property
+    def share_image(self) -> str:
+        """The URL path of the image of pages without one of their own, on other sites; "" if there is none."""
+        return next((self.paths[name] for name in SHARE_IMAGES if name in self.paths), "")
+
 
 def theme_of(site: Site) -> Theme:
     """Return a site's theme.
@@ -93,7 +102,8 @@ def read_theme(folder: str) -> Theme:
     own = Path(folder) if folder else None
     if own is not None and not own.is_dir():
         raise ThemeError(f"theme {folder}: no such folder")
-    files = _files(DEFAULT_THEME) | (_files(own) if own else {})
+    own_files = _files(own) if own else {}
+    files = _default_files(own_files) | own_files
     contents = {name: file.read_bytes() for name, file in files.items() if file.suffix != ".html"}
     if sum(map(len, contents.values())) > FILES_BYTES_MAX:
         raise ThemeError(f"theme {folder}: its files are larger than {FILES_BYTES_MAX // 1024 // 1024} MiB together")
@@ -119,6 +129,17 @@ def read_theme(folder: str) -> Theme:
         texts["preferences.js"].strip(),
         max(file.stat().st_mtime for file in files.values()),
     )
+
+
+def _default_files(own: Iterable[str]) -> dict[str, Path]:
+    """Return the default theme's files, without icons and the share image in a look that is not the site's."""
+    files, names = _files(DEFAULT_THEME), set(own)
+    if "icon.svg" in names:
+        for name in ("touch-icon.png", "icon-512.png"):
+            files.pop(name)
+    if not names.isdisjoint({"icon.svg", *EMBLEMS, *SHARE_IMAGES}):
+        files.pop("share.png")
+    return files
 
 
 def _files(folder: Path) -> dict[str, Path]:

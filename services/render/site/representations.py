@@ -47,8 +47,8 @@ def page_csp(inline_script_hash: str) -> str:
     """Return the Content-Security-Policy of pages: the site's own files, and the one inline script, by its SHA-256."""
     return (
         f"default-src 'none'; script-src 'self' 'sha256-{inline_script_hash}'; style-src 'self'; img-src 'self' data:; "
-        "connect-src 'self'; font-src 'self'; media-src 'self'; form-action 'self'; base-uri 'none'; "
-        "frame-ancestors 'self'"
+        "connect-src 'self'; font-src 'self'; manifest-src 'self'; media-src 'self'; "
+        "form-action 'self'; base-uri 'none'; frame-ancestors 'self'"
     )
 
 

@@ -17,6 +17,8 @@ from services.render.pages import feeds, front_page, html, page_data, paths, sit
 from services.render.pages.dates import month_name
 from services.render.pages.document import Document
 from services.render.pages.search_query import PAGE_RESULTS, RANKED_MAX, SearchRequest
+from services.render.pages.structured_data import manifest
+from services.render.pages.themes import theme_of
 from services.render.site.page_reader import LIST_PAGE_SIZE, PageReader
 from services.render.site.redirects_and_gone import NoPage, Redirect, find_old_url, redirect_or_gone
 from services.render.site.search_reader import search as read_search
@@ -248,6 +250,10 @@ _PAGE_OF_A_LIST = re.compile(r"/trang-\d+\.html")
 """The address of a page of a list, without the list: its number is no article's, unless that has just this path."""
 
 
+async def _manifest(reader: PageReader, request: PageRequest) -> RouteResult:
+    return partial(manifest, reader.site, theme_of(reader.site))
+
+
 async def _article(reader: PageReader, request: PageRequest) -> RouteResult:
     number = min(int(request.parts["number"]), NUMBER_MAX + 1)
     row = await reader.article_row(number)
@@ -294,6 +300,7 @@ ROUTES: tuple[tuple[re.Pattern[str], RouteHandler], ...] = tuple(
         (r"/sitemap-articles-(?P<part>\d{1,12})\.xml", _sitemap_part),
         (r"/news-sitemap\.xml", _news_sitemap),
         (r"/robots\.txt", _robots),
+        (r"/manifest\.json", _manifest),
         (r"/so-do-site", _site_map),
         (r"/tim-kiem", _search),
         (r"/luu-tru/", _archive),

@@ -92,11 +92,13 @@ async def test_news_sitemap_drops_articles_older_than_two_days(portal: Any) -> N
     assert await names() == ["Bài số 3"]
 
 
-async def test_robots_txt_allows_all_but_searches(portal: Any) -> None:
-    """robots.txt lets articles, lists and feeds be read, and names both sitemaps."""
+async def test_robots_txt_allows_all_but_the_api(portal: Any) -> None:
+    """Articles, lists and feeds may be read, searches too, which say that they are not to be indexed."""
     text = (await portal.get("/robots.txt")).text
     robots = RobotFileParser()
     robots.parse(text.splitlines())
     assert robots.can_fetch("Googlebot", f"{URL}/bai-so-5-5.html")
-    assert not robots.can_fetch("Googlebot", f"{URL}/tim-kiem?q=x")
+    assert robots.can_fetch("Googlebot", f"{URL}/tim-kiem?q=x")
+    assert '<meta name="robots" content="noindex">' in (await portal.get("/tim-kiem?q=x")).text
+    assert not robots.can_fetch("Googlebot", f"{URL}/api/articles")
     assert robots.site_maps() == [f"{URL}/sitemap.xml", f"{URL}/news-sitemap.xml"]

@@ -1,13 +1,16 @@
 """The breadcrumbs of an article's page, and its metadata as parsers that others keep read them."""
 
+import json
+import re
 from datetime import datetime
 from typing import Any
 
 import extruct
+import msgspec
 
-from services.render.pages.structured_data import breadcrumbs
+from services.render.pages.structured_data import breadcrumbs, first_language
 from services.render.pages.theme_check import sample_article
-from shared.articles import Author, Figure, Image, Paragraph, Source
+from shared.articles import Author, Figure, Image, Paragraph, Seo, Source
 from shared.sites import Section, Site
 
 URL = "https://x.example"
@@ -16,7 +19,7 @@ SITE = Site(slug="x", name="X", origins=[URL], timezone="UTC", sections=[Section
 
 def test_breadcrumbs_lead_from_home_over_the_section_to_the_article() -> None:
     """Positions count from 1, and each step has its absolute URL."""
-    steps = breadcrumbs(sample_article("tin-tuc"), SITE, URL, "Trang chủ")["itemListElement"]
+    steps = breadcrumbs([("Tin tức", "/tin-tuc/"), ("Đổi mới", "/doi-moi-1.html")], SITE, URL)["itemListElement"]
     assert [(step["position"], step["name"], step["item"]) for step in steps] == [
         (1, "Trang chủ", f"{URL}/"),
         (2, "Tin tức", f"{URL}/tin-tuc/"),
@@ -24,10 +27,41 @@ def test_breadcrumbs_lead_from_home_over_the_section_to_the_article() -> None:
     ]
 
 
-def test_breadcrumbs_without_a_known_section_have_two_steps() -> None:
-    """A section that the site no longer has is left out."""
-    steps = breadcrumbs(sample_article("gone"), SITE, URL, "Home")["itemListElement"]
-    assert [step["position"] for step in steps] == [1, 2]
+def test_default_language_of_translations_is_that_of_the_site() -> None:
+    """Else it is the original's; the order of the versions does not matter."""
+    original = sample_article("tin-tuc")
+    french = msgspec.structs.replace(original, id="fr", language="fr", translation_of="proof")
+    own = msgspec.structs.replace(original, id="vi", language="vi", translation_of="proof")
+    assert first_language([french, original, own], SITE) is own
+    assert first_language([french, original], SITE) is original
+    assert first_language([french], SITE) is french
+
+
+async def test_pages_name_publisher_search_way_card_and_manifest(portal: Any) -> None:
+    """Every kind of page has a card with an image; home has WebSite and publisher with logo, lists their way."""
+    await portal.add(1)
+    await portal.add(2, seo=Seo(noindex=True))
+    pages = {path: (await portal.get(path)).text for path in ("/", "/tin-tuc/", "/bai-so-1-1.html", "/so-do-site")}
+    for path, page in pages.items():
+        found = extruct.extract(page, base_url=PORTAL_URL + path, uniform=True)
+        assert found["opengraph"][0]["og:image"].startswith(f"{PORTAL_URL}/theme/share-"), path
+        assert '<meta name="twitter:card" content="summary_large_image">' in page, path
+        assert page.count('<meta name="robots" content="max-image-preview:large">') == 1, path
+    kinds = {
+        path: {one["@type"]: one for one in extruct.extract(page, uniform=True, syntaxes=["json-ld"])["json-ld"]}
+        for path, page in pages.items()
+    }
+    assert kinds["/"].keys() == {"WebSite", "NewsMediaOrganization"}
+    assert kinds["/"]["NewsMediaOrganization"]["logo"]["url"].startswith(f"{PORTAL_URL}/theme/icon-")
+    assert kinds["/bai-so-1-1.html"]["NewsArticle"]["publisher"]["logo"]["url"].startswith(f"{PORTAL_URL}/theme/")
+    assert [one["name"] for one in kinds["/tin-tuc/"]["BreadcrumbList"]["itemListElement"]] == ["Trang chủ", "Tin tức"]
+    for path in ("/bai-so-2-2.html", "/tim-kiem", "/khong-co"):
+        page = (await portal.get(path)).text
+        assert re.findall('<meta name="robots" content="([^"]+)">', page) == ["noindex"], path
+    manifest = json.loads((await portal.get("/manifest.json")).text)
+    assert (manifest["name"], manifest["start_url"]) == (portal.site.name, "/")
+    for icon in [one["src"] for one in manifest["icons"]] + re.findall('apple-touch-icon" href="([^"]+)"', pages["/"]):
+        assert (await portal.get(icon)).status == 200
 
 
 PORTAL_URL = "https://haihau.example"
