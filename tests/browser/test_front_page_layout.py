@@ -129,6 +129,10 @@ def test_most_read_keeps_its_place_and_leaves_no_hole_without_readers(portals: S
     box = page.locator(".band .most-read")
     assert box.locator("li a").count() == 5
     before = box.bounding_box()
+    page.set_viewport_size({"width": 375, "height": 800})
+    on_phone = box.locator("li").first.bounding_box()
+    assert on_phone is not None
+    assert on_phone["width"] > 250
     page.close()
     counted, portals.most_read = portals.most_read, '<ol class="presstally-top">\n</ol>'
     try:
