@@ -1,0 +1,171 @@
+"""Two people, two tabs and impatient clicks at one article: real Chromium with scripts, on the real system."""
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Browser, Page, expect, sync_playwright
+
+from tests.browser.newsroom_people import Editor, editor
+from tests.browser.test_newsroom_writing import CARET, CHROMIUM, FLAGS, LAST, LINES
+from tests.e2e.conftest import Editors
+
+expect.set_options(timeout=30_000)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def editors(system: Any) -> Editors:
+    return Editors(system)
+
+
+@pytest.fixture(scope="module")
+def clerk(browser: Browser, editors: Editors) -> Editor:
+    return editor(browser, editors, "thu.chung@haihau.example", "Vũ Thị Thu", "write:haihau")
+
+
+@pytest.fixture(scope="module")
+def colleague(browser: Browser, editors: Editors) -> Editor:
+    return editor(browser, editors, "nam.chung@haihau.example", "Trần Nam", "publish:haihau")
+
+
+def draft(editors: Editors, title: str, *lines: str) -> str:
+    """Create a draft of some paragraphs; return its ID."""
+    body = "".join(f"<p>{line}</p>" for line in lines or ("Đoạn 1", "Đoạn 2", "Đoạn 3"))
+    return str(editors.create(title, body=body)["id"])
+
+
+def stored(editors: Editors, article: str) -> dict[str, Any]:
+    return dict(editors.call("GET", f"/articles/{article}", scope="read").json())
+
+
+def write(page: Page, text: str, place: str = LAST) -> None:
+    page.evaluate(CARET, place)
+    page.keyboard.type(text)
+
+
+def save(page: Page) -> None:
+    page.get_by_role("button", name="Lưu", exact=True).click()
+
+
+def saved(page: Page, version: int) -> None:
+    """Wait until the page, or the one after it, says that a version is saved."""
+    said = re.compile(f"phiên bản {version}|^Đã lưu\\.")
+    expect(page.locator(".state-text, main > .notice").filter(has_text=said).first).to_be_visible()
+
+
+def test_two_editors_see_each_other_and_lose_nothing(editors: Editors, clerk: Editor, colleague: Editor) -> None:
+    """Each sees the other within ten seconds; who saves second has both texts, of one paragraph side by side."""
+    article = draft(editors, "Hai người cùng sửa")
+    one, other = clerk.open(f"bai-viet/{article}"), colleague.open(f"bai-viet/{article}")
+    for page, name in ((one, "Trần Nam"), (other, "Vũ Thị Thu")):
+        expect(page.locator(".presence")).to_contain_text(name, timeout=10_000)
+    write(one, " của Thu", ".editor-text > p:first-child")
+    write(other, " của Nam")
+    save(one)
+    saved(one, 2)
+    save(other)
+    saved(other, 3)
+    expected = ["Đoạn 1 của Thu", "Đoạn 2", "Đoạn 3 của Nam"]
+    assert other.evaluate(LINES) == expected
+    assert [block["html"] for block in stored(editors, article)["body"]] == expected
+    write(one, " – sửa lần hai")
+    write(other, " – sửa lần ba")
+    save(other)
+    saved(other, 4)
+    save(one)
+    expect(one.locator(".conflicts .sides")).to_have_count(1)
+    panel = one.inner_text(".conflicts")
+    assert "Đoạn 3 – sửa lần hai" in panel
+    assert "Đoạn 3 của Nam – sửa lần ba" in panel
+    assert one.evaluate(LINES)[-2:] == ["Đoạn 3 – sửa lần hai", "Đoạn 3 của Nam – sửa lần ba"]
+    assert stored(editors, article)["version"] == 4
+    one.get_by_role("button", name="Giữ cả hai").click()
+    save(one)
+    saved(one, 5)
+    assert [block["html"] for block in stored(editors, article)["body"]][-2:] == one.evaluate(LINES)[-2:]
+    one.close()
+    other.close()
+    assert clerk.faults == colleague.faults == []
+
+
+def test_double_click_and_the_way_back_make_one_article(editors: Editors, clerk: Editor) -> None:
+    """A new article that is saved by a double click, and once more after the way back, is one article."""
+    title = f"Bài bấm đúp {time.time_ns()}"
+    page = clerk.open("bai-viet/moi")
+    page.get_by_role("textbox", name="Tựa đề", exact=True).fill(title)
+    page.get_by_label("Chuyên mục").select_option("tin-tuc")
+    page.click(".editor-text")
+    page.keyboard.type("Một đoạn.")
+    page.get_by_role("button", name="Lưu", exact=True).dblclick()
+    page.wait_for_url(re.compile(r"/bai-viet/[0-9a-f-]{36}"))
+    page.wait_for_selector(".ProseMirror[contenteditable=true]")
+    article = page.url.partition("?")[0].rpartition("/")[2]
+    page.go_back()
+    page.wait_for_selector(".ProseMirror[contenteditable=true]")
+    if page.get_by_role("textbox", name="Tựa đề", exact=True).input_value() == title:
+        save(page)
+        page.wait_for_url(f"**/bai-viet/{article}*")
+    found = editors.call("GET", f"/articles?site=haihau&q={quote(title)}&fields=short", scope="read").json()
+    assert [one["id"] for one in found["articles"]] == [article]
+    page.close()
+
+
+def test_two_tabs_of_one_person_lose_nothing(editors: Editors, clerk: Editor) -> None:
+    """The second tab shows what is not saved in the first; both save, and the article has what was written in both."""
+    article = draft(editors, "Hai thẻ", "Đoạn 1", "Đoạn 2", "Đoạn 3", "Đoạn 4", "Đoạn 5")
+    first = clerk.open(f"bai-viet/{article}")
+    write(first, " từ thẻ một", ".editor-text > p:first-child")
+    expect(first.locator(".state-text")).to_contain_text("đã lưu tạm")
+    second = clerk.open(f"bai-viet/{article}")
+    expect(second.locator(".editor-text > p").first).to_have_text("Đoạn 1 từ thẻ một")
+    write(second, " từ thẻ hai")
+    save(second)
+    saved(second, 2)
+    write(first, " sau đó", ".editor-text > p:nth-child(3)")
+    save(first)
+    saved(first, 3)
+    lines = ["Đoạn 1 từ thẻ một", "Đoạn 2", "Đoạn 3 sau đó", "Đoạn 4", "Đoạn 5 từ thẻ hai"]
+    assert [block["html"] for block in stored(editors, article)["body"]] == lines
+    assert first.evaluate(LINES) == lines
+    first.close()
+    second.close()
+
+
+def test_writing_goes_on_while_postgres_is_frozen(system: Any, editors: Editors, colleague: Editor) -> None:
+    """The text is kept here, and the page says why it is not published; afterwards it is published."""
+    article = draft(editors, "Bài viết khi Postgres ngừng")
+    page = colleague.open(f"bai-viet/{article}")
+    pid = system.state()["parts"]["postgres"]
+    frozen = [pid, *(int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split())]
+    for one in frozen:
+        os.kill(one, signal.SIGSTOP)
+    try:
+        write(page, " viết tiếp")
+        page.get_by_role("button", name="Đăng", exact=True).click()
+        expect(page.locator(".state-text")).to_contain_text(re.compile("Không lưu được|giữ trên máy này"))
+        assert page.evaluate(LINES)[-1] == "Đoạn 3 viết tiếp"
+    finally:
+        for one in frozen:
+            os.kill(one, signal.SIGCONT)
+    deadline = time.monotonic() + 10
+    while stored(editors, article)["state"] != "published" and time.monotonic() < deadline:
+        time.sleep(0.2)  # the request may have waited
+    if stored(editors, article)["state"] != "published":
+        page.get_by_role("button", name="Đăng", exact=True).click()
+    assert editors.publication(article, wait="30s")["status"] == "live"
+    assert stored(editors, article)["body"][-1]["html"] == "Đoạn 3 viết tiếp"
+    page.close()
