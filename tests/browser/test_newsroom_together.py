@@ -103,9 +103,12 @@ def test_two_editors_see_each_other_and_lose_nothing(editors: Editors, clerk: Ed
 
 
 def test_double_click_and_the_way_back_make_one_article(editors: Editors, clerk: Editor) -> None:
-    """A new article that is saved by a double click, and once more after the way back, is one article."""
+    """A new article that is saved by a double click is one; the way back leads before its form, not to it."""
     title = f"Bài bấm đúp {time.time_ns()}"
     page = clerk.open("bai-viet/moi")
+    desk = page.url.replace("bai-viet/moi", "")
+    page.goto(desk)
+    page.goto(f"{desk}bai-viet/moi")
     page.get_by_role("textbox", name="Tựa đề", exact=True).fill(title)
     page.get_by_label("Chuyên mục").select_option("tin-tuc")
     page.click(".editor-text")
@@ -115,10 +118,7 @@ def test_double_click_and_the_way_back_make_one_article(editors: Editors, clerk:
     page.wait_for_selector(".ProseMirror[contenteditable=true]")
     article = page.url.partition("?")[0].rpartition("/")[2]
     page.go_back()
-    page.wait_for_selector(".ProseMirror[contenteditable=true]")
-    if page.get_by_role("textbox", name="Tựa đề", exact=True).input_value() == title:
-        save(page)
-        page.wait_for_url(f"**/bai-viet/{article}*")
+    assert page.url == desk
     found = editors.call("GET", f"/articles?site=haihau&q={quote(title)}&fields=short", scope="read").json()
     assert [one["id"] for one in found["articles"]] == [article]
     page.close()
@@ -161,11 +161,13 @@ def test_writing_goes_on_while_postgres_is_frozen(system: Any, editors: Editors,
     finally:
         for one in frozen:
             os.kill(one, signal.SIGCONT)
-    deadline = time.monotonic() + 10
-    while stored(editors, article)["state"] != "published" and time.monotonic() < deadline:
-        time.sleep(0.2)  # the request may have waited
-    if stored(editors, article)["state"] != "published":
-        page.get_by_role("button", name="Đăng", exact=True).click()
+    deadline = time.monotonic() + 60
+    while stored(editors, article)["state"] != "published":
+        assert time.monotonic() < deadline
+        publish = page.get_by_role("button", name="Đăng", exact=True)
+        if publish.is_visible():  # the first request may have waited, and has published
+            publish.click()
+        page.wait_for_timeout(1_000)
     assert editors.publication(article, wait="30s")["status"] == "live"
     assert stored(editors, article)["body"][-1]["html"] == "Đoạn 3 viết tiếp"
     page.close()

@@ -327,7 +327,9 @@ class WritePage {
     await this.autosave?.saved();
     const head = this.id === null || action !== "save" ? null : await this.readHead();
     if (!head || head.article.state !== this.article.state || head.article.id !== this.id) {
-      location.assign(url);
+      // The way back must not lead to the form of a new article, which would make another one.
+      if (this.id === null) location.replace(url);
+      else location.assign(url);
       return;
     }
     this.take(head);
@@ -340,20 +342,24 @@ class WritePage {
     return response?.ok ? readPage(await response.text()) : null;
   }
 
-  /** Another version is newer: merge it by field and by block, and save if nothing needs a choice. */
+  /**
+   * Another version is newer: merge it by field and by block, and save if nothing needs a choice. Any other step goes on
+   * only if the result is what the person sees, such as their own text, whose first response was lost.
+   */
   async mergeAndSave(button, action) {
     const head = await this.readHead();
     if (!head?.article) throw new Error(t("no_network"));
-    const { fields, conflicts } = merge(
-      { ...this.base.values, body: this.base.body },
-      { ...readForm(this.form), body: this.body },
-      { ...head.values, body: head.article.body },
-    );
+    const mine = { ...readForm(this.form), body: this.body };
+    const { fields, conflicts } = merge({ ...this.base.values, body: this.base.body }, mine, {
+      ...head.values,
+      body: head.article.body,
+    });
+    const isSeen = Object.keys(fields).every((name) => JSON.stringify(fields[name]) === JSON.stringify(mine[name]));
     const { body, ...values } = fields;
     this.take(head);
     this.use({ values, body });
     this.conflicts(conflicts);
-    if (!conflicts.length && action === "save") {
+    if (!conflicts.length && (action === "save" || isSeen)) {
       this.area.value = JSON.stringify(this.body);
       return this.send(button, action);
     }
