@@ -62,5 +62,5 @@ def test_static_page_author_and_menu_are_shown(system: Any, editors: Any, publis
     call(editors, "PUT", f"/menus/main?site={SITE}", {"items": items}, if_match="*")
     wait(lambda: "/trang/gioi-thieu.html" in system.get("/", host=HOST).text, 30, "the menu")
     assert "Về chúng tôi" in system.get("/trang/gioi-thieu.html", host=HOST).text
-    assert "Bãi triều" in system.get("/tac-gia/tran-thi-hoa/", host=HOST).text
+    wait(lambda: "Bãi triều" in system.get("/tac-gia/tran-thi-hoa/", host=HOST).text, 30, "the author's articles")
     assert 'rel="author">Trần Thị Hoa</a>' in system.get(published, host=HOST).text
