@@ -81,7 +81,7 @@ class WritePage {
       onChange: () => this.changed(),
       notify: (text, action) => this.notify(text, action),
       chooseStored: () => choosePictures(this.api, this.site),
-      comment: this.id === null ? undefined : () => this.comments?.addHere(),
+      comment: this.id === null ? undefined : () => this.started.then(() => this.comments.addHere()),
     });
     this.editor.root.append(el("div", { class: "editor-status" }, this.state, this.count));
     this.form.append(el("input", { type: "hidden", name: "body_format", value: "blocks" }));
@@ -385,5 +385,6 @@ const form = document.getElementById("write");
 if (form?.elements.namedItem("body")) {
   setLanguage(document.documentElement.lang);
   setZone(form.dataset.zone);
-  new WritePage(form).start();
+  const page = new WritePage(form);
+  page.started = page.start();
 }
