@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from playwright.sync_api import Browser, sync_playwright
 
 from tests.browser.browser_visitor import BrowserVisitor, Wait
-from tests.browser.chromium import Chromium
+from tests.browser.chromium import CHROMIUM, Chromium
 from tests.browser.fault_proxy import FaultProxy
+from tests.e2e.conftest import Editors
 from tests.npm import install_locked
 from tools.demo_site.publishing import publish_sample
 
 ROOT = Path(__file__).parent.parent.parent
+FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 LOCKED = Path(__file__).parent / "npm"
 
 
@@ -33,6 +36,21 @@ def sample(system: Any) -> dict[str, str]:
 def validators() -> Path:
     """Install Lighthouse and the Nu HTML checker from the lock, unless installed; return their folder."""
     return install_locked(LOCKED)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium for the tests of a file, unless the file has its own."""
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def editors(system: Any) -> Editors:
+    """The editors' requests to the API, with tokens."""
+    return Editors(system)
 
 
 @pytest.fixture

@@ -6,12 +6,13 @@ import zlib
 from typing import Any
 
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, BrowserContext, Page
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 PASSWORD = "bốn từ không liên quan"
 COUNT_CLICKS = "addEventListener('click', (event) => event.isTrusted && window.clicked(event.detail), true)"
 REPORTS = """addEventListener("securitypolicyviolation", (event) =>
   window.violated(`${event.effectiveDirective}: ${event.sample || event.blockedURI}`))"""
+expect.set_options(timeout=30_000)  # a publication is waited for
 
 
 class Editor:

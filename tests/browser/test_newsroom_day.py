@@ -2,39 +2,23 @@
 
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.newsroom_people import Editor, decision, editor, photo
 from tests.e2e.conftest import Editors
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 TITLE = f"Lễ đón nhận Bằng công nhận nông thôn mới, {time.time_ns() % 10**6}"
 """A title that no other run has used."""
 LEAD = "Sáng 27/11, huyện Hải Hậu tổ chức lễ đón nhận Bằng công nhận đạt chuẩn nông thôn mới nâng cao."
 TEXT = ".editor-text"
-expect.set_options(timeout=30_000)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def editors(system: Any) -> Editors:
-    return Editors(system)
 
 
 @pytest.fixture(scope="module")

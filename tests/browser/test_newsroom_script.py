@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 from PIL import Image, ImageDraw
-from playwright.sync_api import Browser, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, Locator, Page
 
 from tests.browser.newsroom_people import Editor, editor
-from tests.browser.test_newsroom import AXE, CHROMIUM, FLAGS
+from tests.browser.test_newsroom import AXE
 from tests.e2e.conftest import Editors
 
 EDITOR = ".editor-text"
@@ -24,14 +24,6 @@ UPLOADS_MAX = 2
 """That run at once."""
 SECONDS_MAX = 60
 Opener = Callable[..., Page]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -4,32 +4,16 @@ import os
 import re
 import signal
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
 from tests.browser.newsroom_people import Editor, editor
-from tests.browser.test_newsroom_writing import CARET, CHROMIUM, FLAGS, LAST, LINES
+from tests.browser.newsroom_steps import LINES, draft, save, saved, stored, write
 from tests.e2e.conftest import Editors
-
-expect.set_options(timeout=30_000)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
-
-
-@pytest.fixture(scope="module")
-def editors(system: Any) -> Editors:
-    return Editors(system)
 
 
 @pytest.fixture(scope="module")
@@ -40,31 +24,6 @@ def clerk(browser: Browser, editors: Editors) -> Editor:
 @pytest.fixture(scope="module")
 def colleague(browser: Browser, editors: Editors) -> Editor:
     return editor(browser, editors, "nam.chung@haihau.example", "Trần Nam", "publish:haihau")
-
-
-def draft(editors: Editors, title: str, *lines: str) -> str:
-    """Create a draft of some paragraphs; return its ID."""
-    body = "".join(f"<p>{line}</p>" for line in lines or ("Đoạn 1", "Đoạn 2", "Đoạn 3"))
-    return str(editors.create(title, body=body)["id"])
-
-
-def stored(editors: Editors, article: str) -> dict[str, Any]:
-    return dict(editors.call("GET", f"/articles/{article}", scope="read").json())
-
-
-def write(page: Page, text: str, place: str = LAST) -> None:
-    page.evaluate(CARET, place)
-    page.keyboard.type(text)
-
-
-def save(page: Page) -> None:
-    page.get_by_role("button", name="Lưu", exact=True).click()
-
-
-def saved(page: Page, version: int) -> None:
-    """Wait until the page, or the one after it, says that a version is saved."""
-    said = re.compile(f"phiên bản {version}|^Đã lưu\\.")
-    expect(page.locator(".state-text, main > .notice").filter(has_text=said).first).to_be_visible()
 
 
 def test_two_editors_see_each_other_and_lose_nothing(editors: Editors, clerk: Editor, colleague: Editor) -> None:

@@ -8,16 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Error, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page
 
 from tests.browser.newsroom_page import NewsroomPage, article
+from tests.browser.newsroom_steps import CARET, EDITOR, LAST, LINES, PASTE, write
 
-CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 AXE = Path(__file__).parent / "vendor/axe.min.js"
 BODY = [{"type": "paragraph", "html": f"Đoạn {number}"} for number in range(1, 6)]
-EDITOR = ".editor-text"
-LAST = f"{EDITOR} > p:last-child"
 WORD = (
     "<html><body><!--StartFragment--><p class=MsoNormal><b><span style='color:red'>Tin</span></b> mới</p>"
     "<p class=MsoListParagraph style='mso-list:l0 level1 lfo1'><![if !supportLists]>"
@@ -28,28 +25,6 @@ WORD = (
     "<p><img width=300 height=200 alt='Sơ đồ' src='data:image/png;base64,iVBORw0KGgo='></p>"
     "<p><a href='javascript:window.ran=3'>xem</a></p><!--EndFragment--></body></html>"
 )
-PASTE = """([html, text]) => {
-  const data = new DataTransfer();
-  if (html) data.setData("text/html", html);
-  data.setData("text/plain", text);
-  const event = new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true });
-  document.querySelector(".editor-text").dispatchEvent(event);
-}"""
-CARET = """(selector) => {
-  const element = document.querySelector(selector);
-  document.querySelector(".editor-text").focus();
-  getSelection().selectAllChildren(element);
-  getSelection().collapseToEnd();
-}"""
-LINES = "[...document.querySelectorAll('.editor-text > p')].map((line) => line.textContent)"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -93,11 +68,6 @@ def until(condition: Callable[[], Any], seconds: float = 15) -> Any:
         assert time.monotonic() < deadline
         time.sleep(0.05)
     return found
-
-
-def write(page: Page, text: str, place: str = LAST) -> None:
-    page.evaluate(CARET, place)
-    page.keyboard.type(text)
 
 
 def state(page: Page) -> str:

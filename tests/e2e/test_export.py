@@ -1,5 +1,6 @@
 """A static copy has the bytes of the live site, and works on a plain server of files."""
 
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from services.render.export.folder import MANIFEST
+from services.render.export.search_files import FOLDER
+from services.render.export.search_files import MANIFEST as SEARCH_MANIFEST
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -144,7 +147,12 @@ def follow_all(system: Any, url: str, pages: dict[str, Path]) -> None:
             for link in found
             for part in (link[0], link[1], *(one.split()[0] for one in link[2].split(",") if one))
         ]
-        links += re.findall(r'"((?:https?://[^"/]+)?/media/[0-9a-f]{32}\.[a-z]+)"', text)  # of share cards, and JSON-LD
+        # Of share cards, JSON-LD, the manifest, and the page that searches in the browser.
+        links += re.findall(r'"((?:https?://[^"/]+)?/(?:media|theme|search-index)/[\w-]+\.[a-z]+)"', text)
+        if address == SEARCH_MANIFEST:
+            known = json.loads(text)
+            names = [known["table"], known["vocabulary"], *known["texts"], *known["words"]]
+            links += [f"{FOLDER}{name}.json" for name in names]
         local = [link.replace("&amp;", "&").removeprefix(system.url) for link in links]
         ahead += [link for link in local if link.startswith("/") and not link.startswith("//")]
     assert {*pages} - seen == set()
