@@ -82,6 +82,12 @@ class Focus(msgspec.Struct, frozen=True):
     y: Annotated[float, Meta(ge=0, le=1)] = 0.5
 
 
+def focus_key(focus: Focus | None) -> str:
+    """Return a focus point, by default the centre, as the table `media_crops` has it: in thousandths of the sides."""
+    focus = focus or Focus()
+    return f"{focus.x:.3f},{focus.y:.3f}"
+
+
 class Crop(msgspec.Struct, frozen=True):
     """The largest part of an image with one of CROP_RATIOS and its focus point as near the centre as possible.
 
@@ -307,6 +313,13 @@ def article_path(article: Article) -> str:
 def files_of(article: Article) -> list[File]:
     """Return the files of this site that an article offers."""
     return [block for block in article.body if isinstance(block, File) and block.url.startswith(FILE_PREFIX)]
+
+
+def file_id_of(block: File) -> str:
+    """Return the id of the file of a block: as it names it, or as its URL does; "" for a file elsewhere."""
+    if block.media:
+        return block.media
+    return block.url.removeprefix(FILE_PREFIX).partition("/")[0] if block.url.startswith(FILE_PREFIX) else ""
 
 
 def media_kind(article: Article) -> Literal["photo", "video", ""]:

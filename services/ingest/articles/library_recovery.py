@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from services.ingest.queries import SQL
-from shared.articles import FILE_PREFIX, MEDIA_PREFIX, Article, Crop, Figure, File, Focus, Image, Rendition
+from shared.articles import MEDIA_PREFIX, Article, Crop, Figure, File, Image, Rendition, file_id_of, focus_key
 from shared.postgres import Connection
 from shared.site_structure import SiteStructure, StaticPage
 
@@ -47,7 +47,7 @@ def shown_by(source: Article | StaticPage | SiteStructure) -> Iterator[Image | F
         found = [one.image if isinstance(one, Figure) else one for one in (*lead, *source.body)]
     for one in found:
         if (isinstance(one, Image) and _is_stored(one)) or (
-            isinstance(one, File) and _FILE_ID.fullmatch(_file_id(one))
+            isinstance(one, File) and _FILE_ID.fullmatch(file_id_of(one))
         ):
             yield one
 
@@ -80,9 +80,7 @@ async def _recover_image(connection: Connection, site: str, image: Image) -> Non
         sizes: list[Crop | Rendition] = [crop, *crop.renditions]
         crops += [_rendition(one.url, one, ratio=crop.ratio) for one in sizes]
     if crops:
-        focus = image.focus or Focus()
-        key = f"{focus.x:.3f},{focus.y:.3f}"
-        await connection.execute(SQL["insert_crops"], site, image.media, key, _json(crops))
+        await connection.execute(SQL["insert_crops"], site, image.media, focus_key(image.focus), _json(crops))
 
 
 def _rendition(url: str, size: Any, **more: Any) -> dict[str, Any]:
@@ -93,17 +91,11 @@ def _rendition(url: str, size: Any, **more: Any) -> dict[str, Any]:
 
 
 async def _recover_file(connection: Connection, site: str, file: File) -> None:
-    file_id = _file_id(file)
+    file_id = file_id_of(file)
     name = file.url.rpartition("/")[2] or file.name
     checksum = hashlib.sha256(file_id.encode()).digest()  # of no file: that of the content is lost
     row: tuple[Any, ...] = (file_id, site, checksum, file.media_type, name, file.bytes or 0, [], RECOVERED_BY, None)
     await connection.execute(SQL["recover_file"], *row)
-
-
-def _file_id(file: File) -> str:
-    if file.media:
-        return file.media
-    return file.url.removeprefix(FILE_PREFIX).partition("/")[0] if file.url.startswith(FILE_PREFIX) else ""
 
 
 def _json(files: list[dict[str, Any]]) -> str:

@@ -8,7 +8,7 @@ from services.ingest.content.errors import InvalidContentError, field_error
 from services.ingest.files.rules import EXTENSIONS
 from services.ingest.media.library import resolve_images
 from services.ingest.queries import SQL
-from shared.articles import FILE_PREFIX, MEDIA_PREFIX, Article, File
+from shared.articles import FILE_PREFIX, MEDIA_PREFIX, Article, File, file_id_of
 from shared.postgres import Connection
 
 SLUG_CHARACTERS_MAX = 80
@@ -74,13 +74,6 @@ async def resolve_files(connection: Connection, article: Article, *, strict: boo
     if errors:
         raise InvalidContentError(errors)
     return msgspec.structs.replace(article, body=body)
-
-
-def file_id_of(block: File) -> str:
-    """Return the id of the file of a block: as it names it, or as its URL does; "" for a file elsewhere."""
-    if block.media:
-        return block.media
-    return block.url.removeprefix(FILE_PREFIX).partition("/")[0] if block.url.startswith(FILE_PREFIX) else ""
 
 
 def _as_stored(block: File, row: asyncpg.Record) -> File:

@@ -22,7 +22,7 @@ from services.ingest.content.errors import InvalidContentError, field_error
 from services.ingest.media.renditions import RejectedImage, RenditionFile, RenditionSet
 from services.ingest.metrics import MEDIA_SECONDS, MEDIA_UPLOADS
 from services.ingest.queries import SQL
-from shared.articles import CROP_RATIOS, MEDIA_PREFIX, Article, Crop, Figure, Focus, Image, Rendition
+from shared.articles import CROP_RATIOS, MEDIA_PREFIX, Article, Crop, Figure, Focus, Image, Rendition, focus_key
 from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
 from shared.logs import log
@@ -152,12 +152,6 @@ async def with_crops(pool: asyncpg.Pool, items: Sequence[MediaItem]) -> list[Med
     return [msgspec.structs.replace(item, crops=found.get(key, [])) for item, key in zip(items, keys, strict=True)]
 
 
-def focus_key(focus: Focus | None) -> str:
-    """Return a focus point, by default the centre, as the table `media_crops` has it: in thousandths of the sides."""
-    focus = focus or Focus()
-    return f"{focus.x:.3f},{focus.y:.3f}"
-
-
 async def save_crops(
     connection: Connection, site: str, media_id: str, focus: Focus | None, crops: Sequence[RenditionFile]
 ) -> None:
@@ -272,12 +266,17 @@ def store_unavailable(error: Exception) -> Problem:
     )
 
 
+def focus_at(x: float | None, y: float | None) -> Focus | None:
+    """Return the focus point of two columns, None without one."""
+    return None if x is None or y is None else Focus(x, y)
+
+
 def media_item(row: asyncpg.Record) -> MediaItem:
     """Return the image of a row of the table `media`."""
     renditions = msgspec.json.decode(row["renditions"], type=list[RenditionFile])
     offered = [Rendition(MEDIA_PREFIX + one.name, one.width, one.height, one.type) for one in renditions]
     widest, *others = offered
-    focus = None if row["focus_x"] is None else Focus(row["focus_x"], row["focus_y"])
+    focus = focus_at(row["focus_x"], row["focus_y"])
     return MediaItem(
         site=row["site"],
         id=row["id"],

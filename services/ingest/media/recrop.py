@@ -25,7 +25,7 @@ from services.ingest.media.library import (
     MediaStore,
     UploadedFile,
     decode,
-    focus_key,
+    focus_at,
     media_item,
     put_files,
     resolve_images,
@@ -34,7 +34,7 @@ from services.ingest.media.library import (
     with_crops,
 )
 from services.ingest.queries import SQL
-from shared.articles import MEDIA_PREFIX, Article, Figure, Focus
+from shared.articles import MEDIA_PREFIX, Article, Figure, Focus, focus_key
 from shared.http.problems import Problem
 from shared.logs import log
 from shared.object_store import ORIGINALS, STORE_ERRORS
@@ -121,12 +121,8 @@ async def set_focus(
         assert row is not None, "media are never deleted"
         point = None if focus is None else {"x": focus.x, "y": focus.y}
         await record(connection, actor, "focus", kind="image", id=item.id, site=item.site, details={"focus": point})
-    await update_articles(pool, _at(item, _focus(row["former_x"], row["former_y"])), actor, may_publish=may_publish)
+    await update_articles(pool, _at(item, focus_at(row["former_x"], row["former_y"])), actor, may_publish=may_publish)
     return (await with_crops(pool, [_at(item, focus)]))[0]
-
-
-def _focus(x: float | None, y: float | None) -> Focus | None:
-    return None if x is None or y is None else Focus(x, y)
 
 
 def _at(item: MediaItem, focus: Focus | None) -> MediaItem:
@@ -153,7 +149,7 @@ async def update_articles(pool: asyncpg.Pool, item: MediaItem, actor: Actor, *, 
             if may_publish or not _is_approved(stored):
                 present = await connection.fetchrow(SQL["focus_for_share"], item.site, item.id)
                 assert present is not None, "media are never deleted"
-                focus = _focus(present["focus_x"], present["focus_y"])
+                focus = focus_at(present["focus_x"], present["focus_y"])
                 count += await _update_article(connection, stored, item, focus, actor)
     return count
 

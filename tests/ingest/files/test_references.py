@@ -6,10 +6,10 @@ import asyncpg
 import pytest
 
 from services.ingest.content.errors import InvalidContentError
-from services.ingest.files.references import display_name, file_id_of, file_url, resolve_files
+from services.ingest.files.references import display_name, file_url, resolve_files
 from services.ingest.files.rules import DOCX, PDF
 from services.ingest.queries import SQL
-from shared.articles import Article, File, Paragraph
+from shared.articles import Article, File, Paragraph, file_id_of
 
 ID = "ab" * 16
 NewArticle = Callable[..., Article]
