@@ -30,9 +30,9 @@ from services.ingest.queries import EDITING
 from services.ingest.structure.seeding import StructureSeeder
 from services.ingest.structure.store import count_terms
 from services.ingest.structure.terms import slug_of, spellings_of
-from services.ingest.webhooks.sender import Sender
 from shared.articles import Article, State
 from shared.http.fair_limit import FairLimit
+from shared.http.guarded_sender import Sender
 from shared.http.problems import Problem
 from shared.postgres import Connection
 from shared.site_structure import Kind

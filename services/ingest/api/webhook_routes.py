@@ -22,10 +22,10 @@ from services.ingest.articles.publication_events import PING, Event, EventPayloa
 from services.ingest.auth import audit
 from services.ingest.auth.callers import Caller
 from services.ingest.content.errors import InvalidContentError, field_error, invalid
-from services.ingest.imports.fetching.targets import NotFetchedError
 from services.ingest.queries import SQL
-from services.ingest.webhooks.sender import secret_text
+from services.ingest.webhooks.signatures import secret_text
 from shared.http.problems import Problem
+from shared.http.targets import RequestError
 from shared.postgres import Connection
 
 router = APIRouter(tags=["Webhooks"])
@@ -100,7 +100,7 @@ def _shown(row: asyncpg.Record, kind: type[Webhook] = Webhook, **more: Any) -> W
 def _check_url(context: ApiContext, url: str) -> None:
     try:
         context.webhook_sender.check_url(url)
-    except NotFetchedError as error:
+    except RequestError as error:
         raise invalid("url", "url_not_callable", reason=str(error)) from error
 
 

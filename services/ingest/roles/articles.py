@@ -63,10 +63,10 @@ from services.ingest.auth.tokens import Tokens
 from services.ingest.media.library import MediaStore
 from services.ingest.settings import IngestSettings
 from services.ingest.webhooks.delivery import Deliveries
-from services.ingest.webhooks.sender import Sender
 from shared import __version__
 from shared.consumer_offsets import ConsumerOffsets
 from shared.http import asyncapi
+from shared.http.guarded_sender import Sender
 from shared.kafka.consumer import create_broker, run_broker
 from shared.kafka.database_consumer import DatabaseConsumer
 from shared.kafka.producer import Producer

@@ -14,11 +14,12 @@ from datetime import UTC, datetime, timedelta
 
 import asyncpg
 
-from services.ingest.imports.fetching.targets import NotFetchedError
 from services.ingest.metrics import WEBHOOK_DELIVERIES, WEBHOOKS_DISABLED
 from services.ingest.queries import SQL
-from services.ingest.webhooks.sender import Sender, signature
+from services.ingest.webhooks.signatures import signature
 from shared import __version__
+from shared.http.guarded_sender import Sender
+from shared.http.targets import RequestError
 from shared.logs import log
 from shared.postgres import POSTGRES_UNAVAILABLE, Connection, listening
 from shared.retry import Outage
@@ -117,7 +118,7 @@ class Deliveries:
         status, reason = None, ""
         try:
             status = await self._sender.send(row["url"], request_headers(row, int(time.time())), bytes(row["payload"]))
-        except NotFetchedError as error:
+        except RequestError as error:
             reason = str(error)
         if status is not None and 200 <= status < 300:
             WEBHOOK_DELIVERIES.labels("delivered").inc()

@@ -11,7 +11,7 @@ import asyncpg
 
 from services.ingest.queries import SQL
 from services.ingest.webhooks import delivery
-from services.ingest.webhooks.sender import Sender
+from shared.http.guarded_sender import Sender
 from shared.postgres import open_pool
 
 CLAIM_SECONDS = 0.5

@@ -7,10 +7,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from services.ingest.imports.fetching.download import UnreachableError
 from services.ingest.queries import SQL
 from services.ingest.webhooks.delivery import CLAIM_SECONDS, RETRY_SECONDS, Deliveries
-from services.ingest.webhooks.sender import Sender
+from shared.http.checked_connection import UnreachableError
+from shared.http.guarded_sender import Sender
 
 
 class FakeSender(Sender):

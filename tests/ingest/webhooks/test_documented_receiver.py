@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from services.ingest.webhooks.sender import secret_text, signature
+from services.ingest.webhooks.signatures import secret_text, signature
 
 PAGE = (Path(__file__).parents[3] / "docs/webhooks.md").read_text(encoding="utf-8")
 KEY = b"k" * 32

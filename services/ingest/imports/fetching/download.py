@@ -9,22 +9,29 @@ import contextlib
 import hashlib
 import http.client
 import re
-import socket
 import ssl
-import threading
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urljoin
 
-from services.ingest.imports.fetching.targets import AllowedHosts, NotFetchedError, Target, is_public, parse_target
+from services.ingest.imports.fetching.targets import AllowedHosts
 from services.ingest.media.library import UPLOAD_BYTES_MAX
 from services.ingest.media.renditions import HEAD_BYTES, ImageError, sniff_type
+from shared.http.checked_connection import (
+    Connect,
+    OpenConnection,
+    Resolve,
+    Transfer,
+    UnreachableError,
+    connect,
+    described,
+    open_checked,
+    resolve,
+)
+from shared.http.targets import RequestError, is_public, parse_target
 
 CHUNK_BYTES = 64 * 1024
-ADDRESSES_MAX = 3
-"""How many addresses of a host are tried."""
 THREADS_MAX = 8
 _REDIRECTS = (301, 302, 303, 307, 308)
 _TYPES = re.compile(r"image/|(?:application|binary)/octet-stream|application/x-(?:binary|download)|$")
@@ -34,15 +41,6 @@ _HEADERS = {
     "Accept-Encoding": "identity",
     "Connection": "close",
 }
-
-Resolve = Callable[[str, int], list[str]]
-"""Host and port → its IP addresses. Raises OSError."""
-Connect = Callable[[str, int, float], socket.socket]
-"""IP address, port and timeout in seconds → a connected socket. Raises OSError."""
-
-
-class UnreachableError(NotFetchedError):
-    """The host does not answer."""
 
 
 @dataclass(frozen=True)
@@ -63,117 +61,6 @@ class DownloadedImage:
     digest: str
     """SHA-256."""
     bytes: int
-
-
-class Transfer:
-    """A running transfer, which `cut` ends wherever it waits."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._socket: socket.socket | None = None
-        self._is_cut = False
-
-    def watch(self, opened: socket.socket) -> None:
-        """Remember a connection. Its copy stays usable after TLS has taken over the original."""
-        with self._lock:
-            self._release()
-            self._socket = opened.dup()
-            if self._is_cut:
-                self._shutdown()
-
-    def cut(self) -> None:
-        """End the connection: reading from it and writing to it fail."""
-        with self._lock:
-            self._is_cut = True
-            self._shutdown()
-
-    def close(self) -> None:
-        """Close the copy of the connection."""
-        with self._lock:
-            self._release()
-
-    def _release(self) -> None:
-        if self._socket is not None:
-            self._socket.close()
-            self._socket = None
-
-    def _shutdown(self) -> None:
-        if self._socket is not None:
-            with contextlib.suppress(OSError):
-                self._socket.shutdown(socket.SHUT_RDWR)
-
-
-class OpenConnection(http.client.HTTPConnection):
-    """A connection over a socket that is open already. It knows neither proxies nor cookies nor redirects."""
-
-    def __init__(self, target: Target, opened: socket.socket) -> None:
-        super().__init__(target.host, target.port)
-        self.sock = opened
-
-    def connect(self) -> None:
-        """Refuse to connect: the address would not be checked."""
-        raise UnreachableError("the server closed the connection")
-
-
-def resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a host, as the system resolves it. Raises OSError."""
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(address[0]) for *_, address in found))
-
-
-def connect(address: str, port: int, timeout_seconds: float) -> socket.socket:
-    """Return a socket that is connected to an IP address. Raises OSError."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    opened = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        opened.settimeout(timeout_seconds)
-        opened.connect((address, port))  # an address: nothing is resolved again
-    except BaseException:
-        opened.close()
-        raise
-    return opened
-
-
-def open_checked(
-    target: Target,
-    transfer: Transfer,
-    is_allowed: Callable[[str], bool],
-    *,
-    resolve: Resolve,
-    connect: Connect,
-    tls: ssl.SSLContext,
-    connect_seconds: float,
-) -> socket.socket:
-    """Return a connection to an address of a host all of whose addresses are allowed.
-
-    Raises:
-        NotFetchedError: one of them is not allowed.
-        UnreachableError: the host has no address, or does not answer.
-        OSError: TLS cannot be established.
-    """
-    try:
-        addresses = resolve(target.host, target.port)
-    except (OSError, UnicodeError) as error:
-        raise UnreachableError(f"the host {target.host} has no address") from error
-    refused = next((one for one in addresses if not is_allowed(one)), None)
-    if refused is not None or not addresses:
-        raise NotFetchedError(f"the host {target.host} has the address {refused}, which is not public")
-    problem: OSError | None = None
-    for address in addresses[:ADDRESSES_MAX]:
-        try:
-            opened = connect(address, target.port, connect_seconds)
-        except OSError as error:
-            problem = error
-            continue
-        try:
-            transfer.watch(opened)
-            if target.scheme == "https":
-                return tls.wrap_socket(opened, server_hostname=target.host)
-        except BaseException:
-            opened.close()
-            raise
-        return opened
-    raise UnreachableError(f"the host {target.host} does not answer: {_described(problem)}")
 
 
 class Downloader:
@@ -203,7 +90,7 @@ class Downloader:
         """Download an image into a file.
 
         Raises:
-            NotFetchedError: with the reason. The file may exist.
+            RequestError: with the reason. The file may exist.
         """
         transfer = Transfer()
         loop = asyncio.get_running_loop()
@@ -242,30 +129,30 @@ class Downloader:
         except TimeoutError as error:
             raise UnreachableError("the server did not answer in time") from error
         except (OSError, http.client.HTTPException, ValueError) as error:
-            raise UnreachableError(f"the transfer failed: {_described(error)}") from error
+            raise UnreachableError(f"the transfer failed: {described(error)}") from error
         finally:
             transfer.close()
-        raise NotFetchedError(f"it was redirected more than {self.limits.redirects} times")
+        raise RequestError(f"it was redirected more than {self.limits.redirects} times")
 
     def _receive(self, response: http.client.HTTPResponse, file: Path) -> DownloadedImage:
         if response.status != 200:
-            raise NotFetchedError(f"the server answered {response.status} {response.reason[:60]}".rstrip())
+            raise RequestError(f"the server answered {response.status} {response.reason[:60]}".rstrip())
         kind = response.headers.get("content-type", "").partition(";")[0].strip().lower()
         if not _TYPES.match(kind):
-            raise NotFetchedError(f"it has the type {kind[:60]}, not that of an image")
+            raise RequestError(f"it has the type {kind[:60]}, not that of an image")
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding not in ("", "identity"):
-            raise NotFetchedError(f"it is compressed ({encoding[:30]}) though nobody asked for that")
+            raise RequestError(f"it is compressed ({encoding[:30]}) though nobody asked for that")
         limit, announced = self.limits.bytes, response.length
         if announced is not None and announced > limit:
-            raise NotFetchedError(f"it has {announced:,} bytes, more than {limit:,}")
+            raise RequestError(f"it has {announced:,} bytes, more than {limit:,}")
         digest, size, is_image = hashlib.sha256(), 0, False
         head = b""
         with file.open("wb") as output:
             while chunk := response.read1(CHUNK_BYTES if announced is None else min(CHUNK_BYTES, announced - size)):
                 size += len(chunk)
                 if size > limit:
-                    raise NotFetchedError(f"it has more than {limit:,} bytes")
+                    raise RequestError(f"it has more than {limit:,} bytes")
                 if not is_image:
                     head += chunk
                     is_image = len(head) >= HEAD_BYTES and _check_image(head)
@@ -279,16 +166,9 @@ class Downloader:
 
 def _check_image(head: bytes) -> bool:
     if not head:
-        raise NotFetchedError("it is empty")
+        raise RequestError("it is empty")
     try:
         sniff_type(head[:HEAD_BYTES])
     except ImageError as error:
-        raise NotFetchedError(f"the file {error}") from error
+        raise RequestError(f"the file {error}") from error
     return True
-
-
-def _described(error: Exception | None) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not valid: {error.verify_message}"
-    text = getattr(error, "strerror", None) or str(error)
-    return f"{type(error).__name__}: {text}"[:200] if text else type(error).__name__

@@ -19,8 +19,8 @@ import asyncpg
 import msgspec
 
 from services.ingest.auth.actors import Actor
-from services.ingest.imports.fetching.download import Downloader, UnreachableError
-from services.ingest.imports.fetching.targets import AllowedHosts, NotFetchedError, hosts_of, parse_target
+from services.ingest.imports.fetching.download import Downloader
+from services.ingest.imports.fetching.targets import AllowedHosts, hosts_of
 from services.ingest.imports.item import ImportItem
 from services.ingest.imports.text_repair import visible_line
 from services.ingest.imports.upsert import ImportedDraft
@@ -28,7 +28,9 @@ from services.ingest.imports.warnings import make_warning
 from services.ingest.media.library import MediaStore, UploadedFile, store_image
 from services.ingest.queries import SQL
 from shared.articles import Figure
+from shared.http.checked_connection import UnreachableError
 from shared.http.problems import Problem
+from shared.http.targets import RequestError, parse_target
 
 CONCURRENT_DOWNLOADS_MAX = 4
 UNANSWERED_MAX = 20
@@ -38,7 +40,7 @@ SHOWN_URL_CHARACTERS_MAX = 300
 _Other = TypeVar("_Other")
 
 
-class _LimitError(NotFetchedError):
+class _LimitError(RequestError):
     """Nothing more is fetched in this run, or nothing more from this host."""
 
 
@@ -120,20 +122,20 @@ class ImageFetcher:
         stored: dict[str, str] = {}
         reasons: dict[str, str] = {}
         for url, result in zip(wanted, results, strict=True):
-            if isinstance(result, NotFetchedError):
+            if isinstance(result, RequestError):
                 reasons[url] = str(result)
             else:
                 stored[url] = result
         return stored, reasons
 
-    async def _fetch_one(self, url: str, hosts: AllowedHosts) -> str | NotFetchedError:
+    async def _fetch_one(self, url: str, hosts: AllowedHosts) -> str | RequestError:
         key = hashlib.sha256(url.encode()).digest()[:16]
         if key in self._failures:
-            return NotFetchedError(self._failures[key])
+            return RequestError(self._failures[key])
         try:
             async with self._downloads:
                 media = await self._download(url, hosts)
-        except NotFetchedError as error:
+        except RequestError as error:
             self.totals.failed += 1
             if not isinstance(error, _LimitError):
                 self._failures[key] = str(error)  # their number is limited as well
@@ -160,7 +162,7 @@ class ImageFetcher:
             try:
                 item, _ = await store_image(self._pool, self._media, self._site, uploaded, None, self._actor)
             except Problem as problem:
-                raise NotFetchedError(problem.detail) from problem
+                raise RequestError(problem.detail) from problem
         await self._pool.execute(SQL["save_fetched_image"], self._site, url, item.id, datetime.now(UTC))
         return item.id
 
@@ -253,7 +255,7 @@ def _wanted(
                 continue
             try:
                 hosts.check(parse_target(url))
-            except NotFetchedError as error:
+            except RequestError as error:
                 wanted.refused[number, url] = str(error)
             else:
                 wanted.urls.setdefault(url, hosts)

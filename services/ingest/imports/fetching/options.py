@@ -8,10 +8,11 @@ import asyncpg
 
 from services.ingest.auth.actors import Actor
 from services.ingest.imports.fetching.images import FetchLimits, FetchTotals, ImageFetcher
-from services.ingest.imports.fetching.targets import AllowedHosts, NotFetchedError, parse_hosts
+from services.ingest.imports.fetching.targets import AllowedHosts, parse_hosts
 from services.ingest.media.library import MediaStore
 from services.ingest.settings import IngestSettings
 from shared.cli import CommandError
+from shared.http.targets import RequestError
 from shared.object_store import StoreError, open_store
 
 _UNITS = {"": 1, "K": 1024, "M": 1024**2, "G": 1024**3}
@@ -59,7 +60,7 @@ def add_fetch_arguments(parser: argparse.ArgumentParser) -> None:
 def _hosts(text: str) -> AllowedHosts:
     try:
         return parse_hosts(text)
-    except NotFetchedError as error:
+    except RequestError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
 

@@ -12,7 +12,8 @@ import trustme
 
 from services.ingest.imports.fetching import download as module
 from services.ingest.imports.fetching.download import DownloadedImage, Downloader, DownloadLimits
-from services.ingest.imports.fetching.targets import NotFetchedError, parse_hosts
+from services.ingest.imports.fetching.targets import parse_hosts
+from shared.http.targets import RequestError
 from tests.ingest.imports.fetching.hostile_server import PUBLIC, FakeNet, HostileServer, serve
 
 LIMITS = DownloadLimits(bytes=200_000, seconds=1.5, connect_seconds=1)
@@ -76,7 +77,7 @@ async def test_download_sends_host_and_nothing_personal(net: FakeNet, tmp_path: 
 async def test_download_of_hostile_answer_is_cut(net: FakeNet, tmp_path: Path, path: str, reason: str) -> None:
     """Whatever a server answers costs bounded time and bytes, and is not fetched, with the reason."""
     begun = time.monotonic()
-    with pytest.raises(NotFetchedError, match=reason.replace("(", r"\(").replace(")", r"\)")):
+    with pytest.raises(RequestError, match=reason.replace("(", r"\(").replace(")", r"\)")):
         await fetch(net, tmp_path, f"http://cu.example/{path}")
     assert time.monotonic() - begun < LIMITS.seconds + 1
     file = tmp_path / "original"
@@ -147,7 +148,7 @@ LOOPBACK = ["127.0.0.1", "localhost", "127.1", "2130706433", "0177.0.0.1", "0x7f
 async def test_download_from_this_machine_is_refused(server: HostileServer, tmp_path: Path, host: str) -> None:
     """No notation of an address of this machine is connected to, also if the host and the port are allowed."""
     hosts = parse_hosts(f"{host}:{server.port}")
-    with pytest.raises(NotFetchedError, match=r"which is not public|has no address"):
+    with pytest.raises(RequestError, match=r"which is not public|has no address"):
         await Downloader(LIMITS).download(f"http://{host}:{server.port}/a.png", hosts, tmp_path / "original")
     assert server.connections == 0
 
@@ -169,7 +170,7 @@ async def test_download_from_name_with_private_address_is_refused(
 ) -> None:
     """One address that is not public is enough to refuse a host; nothing is connected to."""
     net.answers["cu.example"] = answer
-    with pytest.raises(NotFetchedError, match="which is not public"):
+    with pytest.raises(RequestError, match="which is not public"):
         await fetch(net, tmp_path, "http://cu.example/a.png")
     assert net.connected == []
 
@@ -182,7 +183,7 @@ async def test_download_checks_the_addresses_of_each_redirect(net: FakeNet, tmp_
     assert "Host: anh.cu.example\r\n" in net.server.headers[1]
     assert "Cookie" not in net.server.headers[1]
     net.answers["anh.cu.example"] = ["127.0.0.1"]
-    with pytest.raises(NotFetchedError, match=r"anh\.cu\.example has the address 127\.0\.0\.1"):
+    with pytest.raises(RequestError, match=r"anh\.cu\.example has the address 127\.0\.0\.1"):
         await fetch(net, tmp_path, "http://cu.example/redirect?to=http://anh.cu.example/a.png")
     assert [address for address, _ in net.connected].count("127.0.0.1") == 0
 
@@ -191,7 +192,7 @@ async def test_download_redirect_to_private_literal_is_refused(net: FakeNet, tmp
     """A redirect to an address of this machine gets no connection, also if it is allowed as a host."""
     net.answers["127.0.0.1"] = ["127.0.0.1"]
     to = f"http://127.0.0.1:{net.server.port}/a.png"
-    with pytest.raises(NotFetchedError, match="which is not public"):
+    with pytest.raises(RequestError, match="which is not public"):
         await fetch(net, tmp_path, f"http://cu.example/redirect?to={to}", f"cu.example,127.0.0.1:{net.server.port}")
     assert net.server.connections == 1
 
@@ -240,11 +241,11 @@ async def test_download_tls_has_the_name_and_checks_the_certificate(authority: t
         assert await fetch(net, tmp_path, "https://cu.example/a.png", tls=trusting(authority)) > 50
         assert (server.names, net.connected) == (["cu.example"], [(PUBLIC, 443)])
         assert "Host: cu.example\r\n" in server.headers[0]
-        with pytest.raises(NotFetchedError, match="its certificate is not valid"):
+        with pytest.raises(RequestError, match="its certificate is not valid"):
             await fetch(net, tmp_path, "https://khac.example/a.png", tls=trusting(authority))
-        with pytest.raises(NotFetchedError, match="its certificate is not valid"):
+        with pytest.raises(RequestError, match="its certificate is not valid"):
             await fetch(net, tmp_path, "https://cu.example/a.png")
-        with pytest.raises(NotFetchedError, match="it took more than"):
+        with pytest.raises(RequestError, match="it took more than"):
             await fetch(net, tmp_path, "https://cu.example/drip", tls=trusting(authority))
 
 
@@ -253,6 +254,6 @@ async def test_download_tls_handshake_that_never_ends_is_cut(net: FakeNet, tmp_p
     net.server.has_endless_handshake = True
     limits = DownloadLimits(seconds=0.5, connect_seconds=60)  # the time of a whole handshake, as Python has it
     begun = time.monotonic()
-    with pytest.raises(NotFetchedError, match=r"it took more than 0\.5 s"):
+    with pytest.raises(RequestError, match=r"it took more than 0\.5 s"):
         await Downloader(limits, net.resolve, net.connect).download("https://cu.example/a.png", ANY, tmp_path / "a")
     assert time.monotonic() - begun < 2

@@ -1,22 +1,18 @@
-"""Sends one signed request to a receiver that nobody trusts: within bounds, and to public addresses only.
+"""Sends one POST request to a receiver that nobody trusts: within bounds, and to public addresses only.
 
-The signature follows Standard Webhooks: `webhook-id`, `webhook-timestamp`, and `webhook-signature` with an HMAC-SHA256
-of `ID.TIMESTAMP.BODY` for each valid secret. A host is resolved once, and the connection goes to the address that was
-checked. Redirects are not followed, and nothing of a response is kept but its status.
+A host is resolved once, and the connection goes to the address that was checked. Redirects are not followed, and
+nothing of a response is kept but its status.
 """
 
 import asyncio
-import base64
 import contextlib
-import hashlib
-import hmac
 import http.client
 import ssl
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from ipaddress import ip_address
 
-from services.ingest.imports.fetching.download import (
+from shared.http.checked_connection import (
     Connect,
     OpenConnection,
     Resolve,
@@ -26,27 +22,14 @@ from services.ingest.imports.fetching.download import (
     open_checked,
     resolve,
 )
-from services.ingest.imports.fetching.targets import NotFetchedError, Target, is_public, parse_target
 from shared.http.client_address import Network
+from shared.http.targets import RequestError, Target, is_public, parse_target
 
-SECRET_PREFIX = "whsec_"  # noqa: S105 - not a secret
 SECONDS_MAX = 10.0
 CONNECT_SECONDS_MAX = 5.0
 THREADS_MAX = 16
 PORT_MIN = 1_024
 """Of public receivers, besides 443: lower ports are those of other services."""
-
-
-def secret_text(secret: bytes) -> str:
-    """Return a secret as its receiver gets it."""
-    return SECRET_PREFIX + base64.b64encode(secret).decode()
-
-
-def signature(secrets: Sequence[bytes], message: str, timestamp: int, body: bytes) -> str:
-    """Return the header `webhook-signature`: one signature for each secret."""
-    signed = f"{message}.{timestamp}.".encode() + body
-    digests = [hmac.new(secret, signed, hashlib.sha256).digest() for secret in secrets]
-    return " ".join(f"v1,{base64.b64encode(digest).decode()}" for digest in digests)
 
 
 class Sender:
@@ -73,13 +56,13 @@ class Sender:
         self._resolve = resolve
         self._connect = connect
         self._tls = tls or ssl.create_default_context()
-        self._threads = ThreadPoolExecutor(THREADS_MAX, "webhook")
+        self._threads = ThreadPoolExecutor(THREADS_MAX, "post")
 
     def check_url(self, url: str) -> None:
         """Check a URL before it is stored; its addresses are checked with each request.
 
         Raises:
-            NotFetchedError: it is not usable, with the reason as the end of a sentence.
+            RequestError: it is not usable, with the reason as the end of a sentence.
         """
         target = parse_target(url)
         if not self._networks:
@@ -89,7 +72,7 @@ class Sender:
         """Send a POST request and return the status of the response.
 
         Raises:
-            NotFetchedError: the receiver may not be called, or did not answer; with the reason.
+            RequestError: the receiver may not be called, or did not answer; with the reason.
         """
         transfer = Transfer()
         loop = asyncio.get_running_loop()
@@ -142,6 +125,6 @@ class Sender:
 
 def _check_public_target(target: Target) -> None:
     if target.scheme != "https":
-        raise NotFetchedError("its URL does not start with https")
+        raise RequestError("its URL does not start with https")
     if target.port != 443 and target.port < PORT_MIN:
-        raise NotFetchedError(f"the port {target.port} is not allowed")
+        raise RequestError(f"the port {target.port} is not allowed")
