@@ -128,6 +128,8 @@ class StaticPage(msgspec.Struct, frozen=True, kw_only=True, tag="page", tag_fiel
     body: list[Block] = []
     old_slugs: Annotated[list[str], Meta(max_length=50)] = []
     """Slugs that it had before: they redirect to its page."""
+    is_deleted: bool = False
+    """It was deleted after it was public: its addresses are gone (410), and nothing brings it back."""
 
 
 StructureMessage = SiteStructure | StaticPage

@@ -88,6 +88,7 @@ CATALOGUE: Mapping[str, tuple[str, str]] = {
     "session_ended": ("The session has ended.", "Phiên làm việc đã kết thúc; hãy đăng nhập lại."),
     "slug_given_up": ("The slug redirects to another one.", "Đường dẫn này đang chuyển hướng tới đường dẫn khác."),
     "slug_reserved": ("The installation uses this path.", "Đường dẫn này dành riêng cho hệ thống."),
+    "still_public": ("It is public. Unpublish it first.", "Nội dung đang công khai; hãy gỡ xuống trước."),
     "slug_taken": ("Another one has this slug.", "Đường dẫn này đã có nơi dùng."),
     "starting": ("The service is starting.", "Hệ thống đang khởi động; hãy thử lại."),
     "token_refused": ("The provider gave no token.", "Nơi đăng nhập chung không chấp nhận mã; hãy thử lại."),

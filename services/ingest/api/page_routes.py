@@ -30,6 +30,7 @@ from services.ingest.content.conversion import body_of
 from services.ingest.structure.pages import (
     StoredPage,
     change_page,
+    delete_page,
     insert_page,
     list_pages,
     publish_page,
@@ -225,6 +226,40 @@ async def unpublish_static_page(
 ) -> Response:
     """Withdraw a page: its address is 404, and it is in no menu."""
     return await _publish(context, request, caller, page_id, is_withdrawal=True)
+
+
+@router.delete(
+    "/pages/{page_id}",
+    status_code=204,
+    tags=["Structure"],
+    summary="Delete a static page that is not public",
+    dependencies=CHANGES_ARTICLES,
+    responses=response_docs(204, problems=(403, 404, 409, 412, 428)),
+)
+async def delete_static_page(
+    *,
+    request: Request,
+    context: ApiContextDep,
+    caller: PublishCaller,
+    page_id: PageId,
+    if_match: IfMatch = None,
+) -> Response:
+    """Delete a page that was never public, or that was unpublished. Requires the version that was read.
+
+    Its slug is free. Addresses at which it was public are gone (410) until another page has them. It cannot be undone;
+    the audit log has its title and who deleted it.
+    """
+
+    async def act(connection: Connection) -> Response:
+        stored = await read_page(connection, page_id, for_update=True)
+        _site_of(context, caller, "publish", stored, page_id)
+        assert stored is not None
+        check_version(request, stored.page.version)
+        await delete_page(connection, stored, caller.actor.name)
+        await _record(connection, caller, "delete", stored)
+        return Response(status_code=204)
+
+    return await change_once(context, request, caller, act)
 
 
 def _site_of(context: ApiContext, caller: Caller, scope: str, stored: StoredPage | None, page_id: str) -> Site:

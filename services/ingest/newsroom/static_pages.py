@@ -1,4 +1,4 @@
-"""Static pages such as "Giới thiệu": write as Markdown, publish, take down; former addresses redirect."""
+"""Static pages such as "Giới thiệu": write as Markdown, publish, take down, delete; former addresses redirect."""
 
 from typing import Any
 from urllib.parse import urlsplit
@@ -29,6 +29,7 @@ DONE = translate(
         "saved": pgettext("done", "Saved. Visitors see it once it is published."),
         "published": pgettext("done", "Published: visitors see it within seconds."),
         "withdrawn": pgettext("done", "Taken down: its address is not found any more, and no menu shows it."),
+        "deleted": pgettext("done", "The page is deleted."),
     }
 )
 
@@ -44,6 +45,7 @@ async def show_list(page: Page) -> Response:
         rows=found["pages"],
         states=STATES[page.language],
         may_change=page.may("publish"),
+        notice=DONE[page.language].get(page.query("done"), ""),
     )
 
 
@@ -75,7 +77,7 @@ def _form_page(
     *,
     error: ApiError | None = None,
     errors: dict[str, str] | None = None,
-    confirm: bool = False,
+    confirm: str = "",
     notice: str = "",
 ) -> Response:
     """Return the form: after a conflict with both texts, as the other person's version is the one to change now."""
@@ -129,11 +131,13 @@ async def create(page: Page) -> Response:
 
 
 async def change(page: Page) -> Response:
-    """Save, publish or take down a page. Only fields that differ from the stored page are sent."""
+    """Save, publish, take down or delete a page. Only fields that differ from the stored page are sent."""
     form, action = _typed(page), page.text("action")
     stored = await _read(page)
     if action == "withdraw":
         return await _withdraw(page, stored)
+    if action == "delete":
+        return await _delete(page, stored)
     before = _form(stored)
     try:
         sent: dict[str, Any] = {name: text for name, text in form.items() if text != before[name]}
@@ -167,7 +171,7 @@ async def _publish_if_asked(page: Page, stored: dict[str, Any]) -> Response:
 
 async def _withdraw(page: Page, stored: dict[str, Any]) -> Response:
     if not page.text("confirmed"):
-        return _form_page(page, stored, _form(stored), confirm=True)
+        return _form_page(page, stored, _form(stored), confirm="withdraw")
     try:
         path = f"/pages/{stored['id']}/unpublish"
         await page.api.send("POST", path, csrf=page.sent_csrf, version=page.text("version") or stored["version"])
@@ -176,6 +180,19 @@ async def _withdraw(page: Page, stored: dict[str, Any]) -> Response:
             raise
         return _form_page(page, stored, _form(stored), error=error)
     return page.redirect(f"{PATH}/{stored['id']}", done="withdrawn")
+
+
+async def _delete(page: Page, stored: dict[str, Any]) -> Response:
+    if not page.text("confirmed"):
+        return _form_page(page, stored, _form(stored), confirm="delete")
+    try:
+        path, version = f"/pages/{stored['id']}", page.text("version") or stored["version"]
+        await page.api.send("DELETE", path, csrf=page.sent_csrf, version=version)
+    except ApiError as error:
+        if error.status not in OWN_ERRORS or error.code == "wrong_csrf_token":
+            raise
+        return _form_page(page, stored, _form(stored), error=error)
+    return page.redirect(PATH, done="deleted")
 
 
 ROUTES = [

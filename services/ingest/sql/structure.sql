@@ -49,15 +49,15 @@ SELECT count(DISTINCT article) AS articles FROM ingest.article_terms WHERE site 
 
 -- name: static_page
 SELECT id, site, version, slug, content, live, created_at, modified_at, modified_by FROM ingest.static_pages
-WHERE id = $1
+WHERE id = $1 AND NOT content @> '{"is_deleted": true}'
 
 -- name: static_page_for_update
 SELECT id, site, version, slug, content, live, created_at, modified_at, modified_by FROM ingest.static_pages
-WHERE id = $1 FOR UPDATE
+WHERE id = $1 AND NOT content @> '{"is_deleted": true}' FOR UPDATE
 
 -- name: static_pages
 SELECT id, site, version, slug, content, live, created_at, modified_at, modified_by FROM ingest.static_pages
-WHERE site = $1
+WHERE site = $1 AND NOT content @> '{"is_deleted": true}'
 ORDER BY content ->> 'title', id
 
 -- name: lock_static_pages
@@ -80,7 +80,7 @@ JOIN ingest.static_pages p ON p.site = wanted.site
 ORDER BY title, p.id
 
 -- name: count_static_pages
-SELECT count(*) FROM ingest.static_pages WHERE site = $1
+SELECT count(*) FROM ingest.static_pages WHERE site = $1 AND NOT content @> '{"is_deleted": true}'
 
 -- name: insert_static_page
 INSERT INTO ingest.static_pages (id, site, version, slug, content, live, created_at, modified_at, modified_by)
@@ -92,12 +92,21 @@ SET version = $2, slug = $3, content = $4::jsonb, live = $5::jsonb, modified_at 
 WHERE id = $1 AND version = $8
 RETURNING id
 
+-- name: delete_static_page
+-- What stays, without its text, tells the topic and a rebuild that its addresses are gone. Its slug is free.
+UPDATE ingest.static_pages
+SET version = $2, slug = id, content = $3::jsonb, live = $4::jsonb, modified_at = $5, modified_by = $6
+WHERE id = $1 AND version = $7
+RETURNING id
+
 -- name: take_over_static_page
--- From the topic: only a newer one. A slug that another page has meanwhile is no error: the id takes its place.
+-- From the topic: only a newer one. A slug that another page has meanwhile is no error: the id takes its place. So it
+-- does for a page that was deleted.
 INSERT INTO ingest.static_pages AS p (id, site, version, slug, content, live, created_at, modified_at, modified_by)
 VALUES (
     $1, $2, $3,
-    CASE WHEN EXISTS (SELECT FROM ingest.static_pages o WHERE o.site = $2 AND o.slug = $4 AND o.id <> $1) THEN $1 ELSE $4 END,
+    CASE WHEN $5::jsonb @> '{"is_deleted": true}'
+        OR EXISTS (SELECT FROM ingest.static_pages o WHERE o.site = $2 AND o.slug = $4 AND o.id <> $1) THEN $1 ELSE $4 END,
     $5::jsonb, $5::jsonb, $6, $6, $7
 )
 ON CONFLICT (id) DO UPDATE
@@ -107,7 +116,7 @@ WHERE coalesce((p.live ->> 'version')::bigint, 0) < EXCLUDED.version AND p.versi
 RETURNING id
 
 -- name: live_static_pages
-SELECT id, live FROM ingest.static_pages WHERE live IS NOT NULL
+SELECT id, live FROM ingest.static_pages WHERE live IS NOT NULL ORDER BY id
 
 -- name: move_section_grants
 -- Rights in the section $2 of a site become rights in $3.

@@ -91,6 +91,26 @@ async def publish_page(connection: Connection, before: StoredPage, who: str, *, 
     return await _update(connection, before, page, sent, who)
 
 
+async def delete_page(connection: Connection, before: StoredPage, who: str) -> None:
+    """Delete a page that is locked and not public. Its slug is free; addresses that were public are gone (410).
+
+    Raises:
+        Problem: 409 while it is public.
+    """
+    live = before.live
+    if live is not None and live.state == "published":
+        raise Problem(409, "The page is public. Unpublish it first.", code="still_public")
+    version, at = await _next(connection, before)
+    changed = {"version": version, "modified_at": at, "body": [], "description": "", "is_deleted": True}
+    page = msgspec.structs.replace(before.page, **changed)
+    sent = None if live is None else msgspec.structs.replace(live, **changed)
+    if sent is not None:
+        await queue_page(connection, sent)
+    row = (page.id, version, _json(page), sent and _json(sent), at, who, before.page.version)
+    done = await connection.fetchval(QUERIES["delete_static_page"], *row)
+    assert done is not None, "the row is locked"
+
+
 async def _next(connection: Connection, before: StoredPage) -> tuple[int, datetime]:
     version = await next_version(connection, before.page.version)
     return version, datetime.fromtimestamp(version / 1000, UTC)

@@ -186,6 +186,8 @@ async def _redirects(reader: BulkPageReader, report: SiteCheckReport, urls: Site
         if state == "killed" and path not in pages:
             gone.add(path)
     moved |= {url: to for url, to in (await _redirects_of_structure(reader, urls)).items() if url not in pages}
+    deleted = {page_path(str(slug)) for (slug,) in await reader.rows("deleted_page_slugs")}
+    gone |= deleted - pages - moved.keys()
     moved.setdefault("/favicon.ico", theme_of(reader.site).paths["icon.svg"])
     numbers: Mapping[int, str] = urls.articles
     return Redirects(dict(sorted(moved.items())), sorted(gone), numbers)

@@ -136,7 +136,9 @@ async def _static_page(reader: PageReader, request: PageRequest) -> RouteResult:
     slug = request.parts["slug"]
     rows = await reader.rows("static_page", slug)
     if not rows:
-        return await _old_url(reader, request)
+        found = await _old_url(reader, request)
+        is_gone = isinstance(found, NoPage) and await reader.rows("deleted_page", slug)
+        return NoPage(410) if is_gone else found
     if rows[0][0] != slug:
         return Redirect(page_path(str(rows[0][0])))
     page = msgspec.json.decode(rows[0][1], type=StaticPage)

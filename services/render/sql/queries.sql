@@ -145,6 +145,18 @@ WHERE site = $1 AND state = 'published' AND (slug = $2 OR content -> 'old_slugs'
 ORDER BY slug <> $2, version DESC
 LIMIT 1
 
+-- name: deleted_page
+-- A page that was deleted after it was public at this address.
+SELECT id FROM generation.static_pages
+WHERE site = $1 AND content @> '{"is_deleted": true}' AND (slug = $2 OR content -> 'old_slugs' ? $2)
+LIMIT 1
+
+-- name: deleted_page_slugs
+SELECT DISTINCT gone.slug FROM generation.static_pages p,
+    jsonb_array_elements_text(coalesce(p.content -> 'old_slugs', '[]') || to_jsonb(p.slug)) AS gone (slug)
+WHERE p.site = $1 AND p.content @> '{"is_deleted": true}'
+ORDER BY gone.slug
+
 -- name: static_page_former_slugs
 SELECT former.slug AS former_slug, p.slug FROM generation.static_pages p,
     jsonb_array_elements_text(coalesce(p.content -> 'old_slugs', '[]')) AS former (slug)

@@ -194,6 +194,7 @@ ROUTES = {
     "POST /pages": Route("publish", "site", {"title": "Trang", "slug": "t{n}"}, status=201),
     "GET /pages/{page_id}": Route("read", "page", within="any section"),
     "PATCH /pages/{page_id}": Route("publish", "page", {"title": "x"}),
+    "DELETE /pages/{page_id}": Route("publish", "page", states=("unpublish",), status=204),
     "POST /pages/{page_id}/publish": Route("publish", "page"),
     "POST /pages/{page_id}/unpublish": Route("publish", "page"),
     "POST /imports": Route("write", "site", b'{"external_id": "1", "title": "Bai", "section": "tin-tuc"}'),
@@ -255,7 +256,7 @@ class World:
             assert made.status in (201, 409), made.body
         await self.api.create("Bài", site=site, section="tin-tuc", tags=names)
 
-    async def page(self, site: str) -> str:
+    async def page(self, site: str, *states: str) -> str:
         self.count += 1
         title = "Bài của site khác" if site == OTHER else "Trang"
         made = await self.api.call("POST", "/pages", {"site": site, "title": title, "slug": f"p{self.count}"}, "admin")
@@ -263,6 +264,9 @@ class World:
         page_id = str(made.json()["id"])
         done = await self.api.call("POST", f"/pages/{page_id}/publish", {}, "admin", if_match="*")
         assert done.status == 200, done.body
+        for state in states:
+            done = await self.api.call("POST", f"/pages/{page_id}/{state}", {}, "admin", if_match="*")
+            assert done.status == 200, done.body
         return page_id
 
     async def file(self, site: str) -> str:
@@ -281,7 +285,9 @@ class World:
         return str(made.json()["person"]["id"])
 
     async def object(self, kind: str, site: str, states: tuple[str, ...]) -> str:
-        makers = {"image": self.image, "file": self.file, "page": self.page, "person": self.person}
+        if kind == "page":
+            return await self.page(site, *states)
+        makers = {"image": self.image, "file": self.file, "person": self.person}
         return await (makers[kind](site) if kind in makers else self.article(site, *states))
 
     async def preview(self, article: str) -> str:

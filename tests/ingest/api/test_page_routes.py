@@ -113,3 +113,27 @@ async def test_two_pages_are_never_public_at_one_address(api: Any) -> None:
     assert other.status == 201
     back = await api.call("PATCH", path, {"slug": "gioi-thieu"}, "publish", if_match="*")
     assert back.status == 409
+
+
+async def test_page_that_is_not_public_is_deleted_and_frees_its_slug(api: Any, pool: asyncpg.Pool) -> None:
+    """A page that was public leaves a message without its text; a draft leaves nothing; the audit log has both."""
+    draft = (await create(api, title="Nháp", body="<p>x</p>")).json()
+    live = (await create(api, body="<p>Kín</p>")).json()
+    path = f"/pages/{live['id']}"
+    await api.call("POST", f"{path}/publish", {}, "publish", if_match="*")
+    refused = await api.call("DELETE", path, None, "publish", if_match="*")
+    assert (refused.status, refused.json()["code"]) == (409, "still_public")
+    gone = await api.call("POST", f"{path}/unpublish", {}, "publish")
+    assert (await api.call("DELETE", path, None, "publish")).status == 428
+    assert (await api.call("DELETE", path, None, "publish", if_match='"1"')).status == 412
+    assert (await api.call("DELETE", path, None, "publish", if_match=gone.headers["etag"])).status == 204
+    assert (await api.call("DELETE", f"/pages/{draft['id']}", None, "publish", if_match="*")).status == 204
+    for method, at in (("GET", path), ("DELETE", path), ("POST", f"{path}/publish"), ("GET", f"/pages/{draft['id']}")):
+        assert (await api.call(method, at, None, "publish", if_match="*")).status == 404, at
+    assert (await api.call("GET", "/pages", scope="read")).json()["pages"] == []
+    last = (await sent(pool))[-1]
+    assert (last.id, last.is_deleted, last.state, last.body) == (live["id"], True, "withdrawn", [])
+    assert [one.id for one in await sent(pool)] == [live["id"]] * 3
+    audit = (await api.call("GET", "/audit?action=delete", scope="admin")).json()
+    assert sorted(one["details"]["title"] for one in audit["entries"]) == ["Giới thiệu", "Nháp"]
+    assert (await create(api)).json()["slug"] == "gioi-thieu"

@@ -9,6 +9,7 @@ import msgspec
 
 from services.ingest.articles.structure_recovery import queue_missing_structures, take_over_structures
 from services.ingest.structure import changes
+from services.ingest.structure.pages import insert_page, list_pages
 from services.ingest.structure.store import change_structure, read_structure
 from shared.site_structure import SiteStructure, StaticPage, StructureAuthor, public_structure
 from shared.sites import Site
@@ -60,3 +61,18 @@ async def test_structure_and_pages_that_a_log_lacks_are_queued(pool: asyncpg.Poo
         assert await queue_missing_structures(connection, {}) == 3
         keys = [row["key"] for row in await connection.fetch("SELECT key FROM ingest.outbox ORDER BY id")]
     assert keys == ["haihau/page/p-2", "haihau", "haihau/page/p-1", "haihau/page/p-2"]
+
+
+async def test_page_that_was_deleted_after_the_backup_stays_deleted(pool: asyncpg.Pool, site: Site) -> None:
+    """A restored backup that still has the page takes the deletion over, and a log created again is told of it."""
+    page = StaticPage(site="haihau", id="p-1", version=7, state="published", slug="a", title="A", modified_at=AT)
+    deleted = msgspec.structs.replace(page, version=9, state="withdrawn", is_deleted=True)
+    unknown = msgspec.structs.replace(deleted, id="p-2", slug="b")
+    async with pool.acquire() as connection:
+        await take_over_structures(connection, [record(page)], {})
+        assert await take_over_structures(connection, [record(deleted), record(unknown), record(page)], {}) == 2
+        assert await list_pages(connection, "haihau") == []
+        other = msgspec.structs.replace(page, id="p-3", state="withdrawn")
+        async with connection.transaction():
+            await insert_page(connection, other, "Lan")
+            assert await queue_missing_structures(connection, {}) == 2

@@ -32,6 +32,12 @@ async def test_page_is_written_published_renamed_and_taken_down(visit: Any, page
     shown = await editor.submit(action="withdraw")
     assert "Đã gỡ" in shown.text
     assert "Đã gỡ" in (await editor.open("trang")).text
+    await editor.open(f"trang/{page}")
+    shown = await editor.submit("page", action="delete")
+    assert "Xóa hẳn “Giới thiệu”" in shown.text
+    shown = await editor.submit(action="delete")
+    assert "Đã xóa trang" in shown.text
+    assert "Chưa có gì" in shown.text
 
 
 async def test_page_saved_by_two_shows_both_texts(visit: Any, pages: Pages) -> None:

@@ -31,6 +31,10 @@ async def test_export_site_writes_pages_redirects_and_reports_missing_images(
     await portal.add(1, old_urls=["/cu.aspx?id=1"], lead_image=Figure("Chợ", Image(MISSING, "Chợ", 640, 480)))
     await portal.add(2)
     await portal.change(2, state="killed")
+    page = StaticPage(
+        site="haihau", id="p", version=1, state="withdrawn", slug="ve", title="Về", modified_at=AT, is_deleted=True
+    )
+    await save_page(portal.pool, page)
     connection = await asyncpg.connect(database, server_settings={"role": "presstally_render"})
     try:
         with open_folder(tmp_path / "export") as folder:
@@ -45,10 +49,11 @@ async def test_export_site_writes_pages_redirects_and_reports_missing_images(
         assert (tmp_path / "export" / file).read_bytes() == (await portal.get(url)).body
     assert "/cu.aspx id=1 /bai-so-1-1.html 301" in (tmp_path / "export/_redirects").read_text()
     assert "/bai-so-2-2.html /410.html 410" in (tmp_path / "export/_redirects").read_text()
+    assert "/trang/ve.html /410.html 410" in (tmp_path / "export/_redirects").read_text()
     assert (tmp_path / "export/404.html").exists()
-    page = (tmp_path / "export/tim-kiem/index.html").read_text()
-    assert 'data-index="/search-index/index.json"' in page
-    assert "<noscript><p" in page
+    search = (tmp_path / "export/tim-kiem/index.html").read_text()
+    assert 'data-index="/search-index/index.json"' in search
+    assert "<noscript><p" in search
     index = json.loads((tmp_path / "export/search-index/index.json").read_text())
     texts = json.loads((tmp_path / f"export/search-index/{index['texts'][0]}.json").read_text())
     assert [one[0] for one in texts] == ["/bai-so-1-1.html"]  # the killed article is not in it

@@ -231,6 +231,18 @@ async def test_static_page_menu_and_their_withdrawal(portal: Any) -> None:
     assert "/trang/" not in (await portal.get("/")).text
 
 
+async def test_addresses_of_a_deleted_page_are_gone_until_another_page_has_them(portal: Any) -> None:
+    """410 like a killed article's, former slugs too; an old URL of an article and another page win."""
+    await apply(portal, 1)
+    await put_page(portal, 2, state="withdrawn", slug="ve", old_slugs=["gioi-thieu"], is_deleted=True)
+    assert [(await portal.get(f"/trang/{one}.html")).status for one in ("ve", "gioi-thieu", "x")] == [410, 410, 404]
+    assert "/trang/" not in (await portal.get("/sitemap-pages.xml")).text
+    await put_page(portal, 3, id="p-2", slug="gioi-thieu")
+    assert (await portal.get("/trang/gioi-thieu.html")).status == 200
+    await portal.add(1, old_urls=["/trang/ve.html"])
+    assert await redirect_of(portal, "/trang/ve.html") == "/bai-so-1-1.html"
+
+
 @pytest.mark.parametrize(
     "address",
     ["/trang/", "/trang", "/tac-gia/", "/trang/khong-co.html", "/trang/trang-2.html", "/tac-gia/x", "/tag/khong-co"],
