@@ -21,7 +21,8 @@ from shared.postgres import POSTGRES_UNAVAILABLE, open_pool
 from shared.process import run_service
 from shared.role import RoleFactory
 from shared.settings import Settings, SettingsError
-from shared.sites import Sites, SitesError, read_sites
+from shared.sites import Sites, SitesError
+from shared.sites_file import read_sites
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 + SIGINT, as shells have it."""

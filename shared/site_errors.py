@@ -18,6 +18,7 @@ _TYPES: Final = {
     "int": "a number",
     "float": "a number",
     "null": "empty",
+    "str | array": "text in quotation marks, or a list of such texts in square brackets",
 }
 """Msgspec's names of types, and what a file has."""
 _PATTERNS: Final = {
@@ -68,10 +69,10 @@ def describe_validation_error(error: msgspec.ValidationError) -> str:
     """
     text, _, path = str(error).partition(" - at `$.")
     key = path.rstrip("`")
-    name = key.rpartition(".")[2]
+    name = re.sub(r"\[.*", "", key.rpartition(".")[2])
     if found := re.fullmatch(r"Object (missing required|contains unknown) field `(.*)`", text, re.DOTALL):
         return f"{'unknown key' if 'unknown' in found[1] else 'without the key'} {found[2]}" + (key and f" in {key}")
-    if found := re.fullmatch(r"Expected `(\w+)`, got `(\w+)`", text):
+    if found := re.fullmatch(r"Expected `([\w |]+)`, got `(\w+)`", text):
         return f"{key} must be {_TYPES.get(found[1], found[1])}, not {_TYPES.get(found[2], found[2])}"
     if found := re.fullmatch(r"Expected `(str|array)` of length (>=|<=) (\d+)", text):
         unit = "characters" if found[1] == "str" else "elements"

@@ -1,8 +1,6 @@
-"""The sites that this installation serves, read from `sites.toml` or a folder of such files."""
+"""The sites that this installation serves."""
 
-import tomllib
 from collections.abc import Awaitable, Callable, ItemsView, Iterable, Iterator, Mapping, ValuesView
-from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, overload
 from zoneinfo import ZoneInfo
 
@@ -12,16 +10,12 @@ from msgspec import Meta
 from shared.articles import Article
 from shared.events import Measure, SiteSlug
 from shared.origins import (
-    InvalidOriginError,
     host_of_origin,
-    is_loopback,
-    normalize_origin,
     sent_host,
     sent_origin,
     without_port,
 )
-from shared.site_checks import WEEKDAYS, errors_between, errors_of
-from shared.site_errors import convert_all_but_wrong
+from shared.site_checks import WEEKDAYS
 from shared.site_structure import SiteStructure, StructureIndex
 
 _Default = TypeVar("_Default")
@@ -30,6 +24,8 @@ TAG_AUTHORITY = (
     r",\d{4}(-\d\d(-\d\d)?)?)?$"
 )
 """The authority of a tag URI (RFC 4151): a host or mail address that was one's own on a date, and that date."""
+
+HubUrl = Annotated[str, Meta(max_length=500, pattern="^(https?://.+)?$")]
 
 
 class SitesError(Exception):
@@ -42,10 +38,6 @@ class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     slug: Annotated[str, Meta(min_length=1, max_length=60, pattern="^[a-z0-9-]+$")]
     name: Annotated[str, Meta(min_length=1, max_length=80)]
     description: Annotated[str, Meta(max_length=500)] = ""
-
-
-NEVER_OF_A_FILE = frozenset({"structure"})
-"""Fields of a site that are no keys of its table."""
 
 
 class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -75,8 +67,8 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Path of an image on the portal; default: a star."""
     theme: Annotated[str, Meta(max_length=500)] = ""
     """A folder of templates and styles that override the default ones, relative to the sites' file."""
-    hub: Annotated[str, Meta(max_length=500, pattern="^(https?://.+)?$")] = ""
-    """A WebSub hub, as feeds announce it."""
+    hub: HubUrl | Annotated[list[HubUrl], Meta(max_length=5)] = ""
+    """WebSub hubs: feeds name them, and the builder tells each of them when a feed has changed."""
     separate_approver: bool = False
     """Authors cannot approve or publish their own texts, except administrators."""
     statistics: Literal["public", "token"] = "public"
@@ -105,6 +97,11 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     def first_weekday_number(self) -> int:
         """The first day of the week as `datetime.weekday()` numbers it: Monday is 0."""
         return WEEKDAYS.index(self.first_weekday)
+
+    @property
+    def hubs(self) -> list[str]:
+        """The URLs of the site's WebSub hubs, each once."""
+        return list(dict.fromkeys(filter(None, [self.hub] if isinstance(self.hub, str) else self.hub)))
 
     def section_slug(self, slug: str) -> str:
         """Return the slug that a section's slug stands for now: itself, unless it was given up."""
@@ -281,116 +278,3 @@ def _hosts(sites: Mapping[str, Site]) -> dict[str, Site]:
     for host, site in hosts:
         found.setdefault(without_port(host), site)
     return found
-
-
-def read_sites(path: Path, public_url: str | None = None) -> Sites:
-    """Read and check the sites' configuration.
-
-    Args:
-        path: A file, or a folder whose `*.toml` files are read in the order of their names.
-        public_url: Takes the place of the first origin of a site that has a loopback address there, which is a copy
-            for trying: the first such site.
-
-    Raises:
-        SitesError: a file is missing, is not TOML, or has an invalid site.
-    """
-    errors: list[str] = []
-    sites: dict[str, Site] = {}
-    declared: dict[str, str] = {}
-    files = config_files(path)
-    for file in files:
-        tables = _tables(file)
-        if not tables:
-            errors.append("it declares no [[site]]" if file == path else f"{file.name} declares no [[site]]")
-        for table in tables:
-            site, wrong = _site(table, file)
-            errors += [error if file == path else f"{file.name}: {error}" for error in wrong]
-            if site is None:
-                continue
-            if site.slug in sites:
-                errors.append(f"site {site.slug} is declared twice, in {declared[site.slug]} and {file.name}")
-            sites[site.slug] = site
-            declared[site.slug] = file.name
-    sites = _with_public_url(sites, public_url)
-    errors += errors_between(sites)
-    if errors:
-        raise SitesError(f"{path}: " + "; ".join(errors))
-    read = Sites(sites)
-    read.changed_at = max(map(_changed_at, files))
-    return read
-
-
-def _changed_at(file: Path) -> float:
-    try:
-        found = file.stat()
-    except OSError as error:  # it was there a moment ago
-        raise SitesError(f"{file}: {error.strerror or error}") from error
-    return max(found.st_mtime, found.st_ctime)
-
-
-def is_config_file(name: str) -> bool:
-    """Return whether a file of a folder declares sites; hidden ones are those of editors and of Kubernetes."""
-    return name.endswith(".toml") and not name.startswith(".")
-
-
-def config_files(path: Path) -> list[Path]:
-    """Return the files of the sites' configuration.
-
-    Raises:
-        SitesError: there are none.
-    """
-    try:
-        if not path.is_dir():
-            return [path]
-        files = sorted(file for file in path.iterdir() if is_config_file(file.name))
-    except OSError as error:
-        raise SitesError(f"{path}: {error.strerror or error}") from error
-    if not files:
-        raise SitesError(f"{path}: it has no file *.toml that declares a [[site]]")
-    return files
-
-
-def _tables(file: Path) -> list[Any]:
-    try:
-        if file.exists() and not file.is_file():
-            raise SitesError(f"{file}: it is neither a file nor a folder")
-        document = tomllib.loads(file.read_text(encoding="utf-8-sig"))  # editors of Windows write a byte order mark
-    except OSError as error:
-        raise SitesError(f"{file}: {error.strerror or error}") from error
-    except (tomllib.TOMLDecodeError, ValueError, RecursionError) as error:  # ValueError: an encoding, a date
-        raise SitesError(f"{file} is not TOML: {error}") from error
-    unknown = sorted(document.keys() - {"site"})
-    if unknown:
-        raise SitesError(f"{file}: unknown key {', '.join(unknown)}; a site begins with [[site]]")
-    tables = document.get("site", [])
-    if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-        raise SitesError(f"{file}: a site begins with [[site]], in two pairs of brackets")
-    return tables
-
-
-def _site(table: dict[str, Any], file: Path) -> tuple[Site | None, list[str]]:
-    """Return a site with its origins normalised, or None if it cannot be read, and what is wrong with it."""
-    wrong = [f"unknown key {key}" for key in sorted(NEVER_OF_A_FILE & table.keys())]
-    site = convert_all_but_wrong(table, Site, wrong)
-    if wrong or site is None:
-        return None, [f"site {table.get('slug', '?')}: {error}" for error in wrong]
-    own = errors_of(table, site)
-    origins = []
-    for origin in site.origins:
-        try:
-            origins.append(normalize_origin(origin))
-        except InvalidOriginError as error:
-            own.append(f"origin {origin!r} {error} (an origin looks like https://example.vn)")
-    errors = [f"site {site.slug}: {error}" for error in own]
-    theme = str((file.parent / site.theme).resolve()) if site.theme else ""
-    return msgspec.structs.replace(site, theme=theme, origins=list(dict.fromkeys(origins))), errors
-
-
-def _with_public_url(sites: dict[str, Site], public_url: str | None) -> dict[str, Site]:
-    if public_url is None:
-        return sites
-    for slug, site in sites.items():
-        if site.origins and is_loopback(site.origins[0]):
-            origins = list(dict.fromkeys([public_url, *site.origins]))
-            return sites | {slug: msgspec.structs.replace(site, origins=origins)}
-    return sites

@@ -18,7 +18,8 @@ import msgspec
 from shared.logs import log
 from shared.metrics import SITES_RELOAD_SUCCESS, SITES_RELOAD_SUCCESSFUL
 from shared.settings import SettingsError
-from shared.sites import Sites, SitesError, is_config_file, read_sites
+from shared.sites import Sites, SitesError
+from shared.sites_file import is_config_file, read_sites
 
 POLL_SECONDS = 2.0
 SETTLE_SECONDS = 1.0

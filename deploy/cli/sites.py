@@ -27,7 +27,8 @@ from services.stats.statistics.access import StatisticsAuth
 from shared.origins import InvalidOriginError, normalize_origin
 from shared.settings import SettingsError
 from shared.site_structure import SiteStructure
-from shared.sites import Site, Sites, SitesError, read_sites
+from shared.sites import Site, Sites, SitesError
+from shared.sites_file import read_sites
 from shared.sites_reload import changed_sites
 
 DEFAULT = Path("sites.toml")

@@ -21,7 +21,8 @@ from deploy.local.postgres import Postgres
 from deploy.local.readiness import answers, describe_not_ready, read_problems
 from deploy.local.state import sites_path, write_environment
 from deploy.local.supervisor import ManagedProcess, StartFailed, Stopped, Supervisor
-from shared.sites import Sites, SitesError, read_sites
+from shared.sites import Sites, SitesError
+from shared.sites_file import read_sites
 
 SERVICES = {
     "ingest": ["services.ingest", "collector"],

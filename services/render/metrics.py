@@ -23,5 +23,14 @@ PAGES = Counter(
     ["source"],
 )
 CACHE_BYTES = Gauge("presstally_page_cache_bytes", "Memory that pages take.")
+HUB_ANNOUNCEMENTS = Counter(
+    "presstally_hub_announcements_total",
+    "Attempts to tell WebSub hubs that a feed has changed, by result: announced, failed (it is tried again).",
+    ["result"],
+)
+HUB_WAIT = Gauge(
+    "presstally_hub_announcement_wait_seconds",
+    "How long the oldest change of a feed has waited for a hub to accept it.",
+)
 ARTICLES.labels("failed")  # at 0 from the start: an alert sees no rise of what was not there before
 PAGES.labels("cache_stale")

@@ -23,13 +23,13 @@ from shared.http.checked_connection import (
     resolve,
 )
 from shared.http.client_address import Network
-from shared.http.targets import RequestError, Target, is_public, parse_target
+from shared.http.targets import DEFAULT_PORTS, RequestError, Target, is_public, parse_target
 
 SECONDS_MAX = 10.0
 CONNECT_SECONDS_MAX = 5.0
 THREADS_MAX = 16
 PORT_MIN = 1_024
-"""Of public receivers, besides 443: lower ports are those of other services."""
+"""Of public receivers, besides that of the scheme: lower ports are those of other services."""
 
 
 class Sender:
@@ -41,17 +41,21 @@ class Sender:
         resolve: Resolves a host.
         connect: Connects to a checked address.
         tls: The certificate authorities; default: those of the system.
+        schemes: Those of public receivers: `http` only for what is no secret.
     """
 
     def __init__(
         self,
         networks: Sequence[Network] = (),
         seconds_max: float = SECONDS_MAX,
+        *,
         resolve: Resolve = resolve,
         connect: Connect = connect,
         tls: ssl.SSLContext | None = None,
+        schemes: Sequence[str] = ("https",),
     ) -> None:
         self._networks = networks
+        self._schemes = schemes
         self._seconds_max = seconds_max
         self._resolve = resolve
         self._connect = connect
@@ -66,7 +70,7 @@ class Sender:
         """
         target = parse_target(url)
         if not self._networks:
-            _check_public_target(target)
+            self._check_public_target(target)
 
     async def send(self, url: str, headers: dict[str, str], body: bytes) -> int:
         """Send a POST request and return the status of the response.
@@ -117,14 +121,13 @@ class Sender:
                     return True
             if not is_public(address):
                 return False
-            _check_public_target(target)
+            self._check_public_target(target)
             return True
 
         return check
 
-
-def _check_public_target(target: Target) -> None:
-    if target.scheme != "https":
-        raise RequestError("its URL does not start with https")
-    if target.port != 443 and target.port < PORT_MIN:
-        raise RequestError(f"the port {target.port} is not allowed")
+    def _check_public_target(self, target: Target) -> None:
+        if target.scheme not in self._schemes:
+            raise RequestError(f"its URL does not start with {' or '.join(self._schemes)}")
+        if target.port != DEFAULT_PORTS[target.scheme] and target.port < PORT_MIN:
+            raise RequestError(f"the port {target.port} is not allowed")

@@ -24,7 +24,7 @@ from deploy.compose.init_env import (
     read_routes,
 )
 from deploy.compose.verify import mount_sample_site
-from shared.sites import read_sites
+from shared.sites_file import read_sites
 
 ROOT = Path(__file__).parent.parent.parent
 TEXT = (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
@@ -72,6 +72,10 @@ def test_only_the_gateway_is_published() -> None:
     open_networks = {name for name, network in COMPOSE["networks"].items() if not network.get("internal")}
     assert open_networks == {"edge", "outside"}
     assert [name for name, service in SERVICES.items() if "outside" in service["networks"]] == ["articles"]
+    hubs = yaml.safe_load((ROOT / "deploy/compose/hubs.yml").read_text())
+    assert {name: set(service["networks"]) for name, service in hubs["services"].items()} == {
+        "render": {*SERVICES["render"]["networks"], "outside"}
+    }
     assert [name for name, service in SERVICES.items() if "edge" in service["networks"]] == ["gateway"]
     assert "back" not in SERVICES["gateway"]["networks"]
     assert SERVICES["gateway"]["ports"] == ["${PRESSTALLY_BIND:-127.0.0.1}:${PRESSTALLY_PORT:-8080}:8080"]

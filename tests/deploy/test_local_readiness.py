@@ -19,7 +19,7 @@ from deploy.local.commands import _relay
 from deploy.local.readiness import Problems, describe_not_ready, read_problems
 from deploy.local.stack import SERVICES, START_SECONDS, STORE_SECONDS, Stack
 from deploy.local.supervisor import ManagedProcess, StartFailed, Supervisor
-from shared.sites import read_sites
+from shared.sites_file import read_sites
 
 ROOT = Path(__file__).parent.parent.parent
 SLEEP = [sys.executable, "-c", "import time; time.sleep(100)"]

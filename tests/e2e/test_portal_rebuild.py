@@ -19,7 +19,7 @@ from services.render.builder import store
 from services.render.pages.themes import read_theme
 from shared.articles import Article
 from shared.postgres import open_pool
-from shared.sites import read_sites
+from shared.sites_file import read_sites
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -30,7 +30,7 @@ from services.render.builder import store
 from shared.articles import Article, Paragraph
 from shared.migrate import migrate
 from shared.postgres import open_pool
-from shared.sites import read_sites
+from shared.sites_file import read_sites
 from tests.conftest import free_ports, wait_for
 from tests.databases import url_of
 

@@ -130,6 +130,7 @@ CASES = [
         {'presstally_articles_in_undeclared_sections{site="haihau"}': "0x20 3x40"},
     ),
     Case("WebhooksFailing", "ticket", {'presstally_webhooks_disabled{instance="a"}': "0x20 1x40"}),
+    Case("HubsFailing", "ticket", {'presstally_hub_announcement_wait_seconds{instance="r"}': "0x10 4000x60"}),
     Case("CountingStopped", "page", {"presstally_consumer_counting_stopped": "0x20 1x40"}),
     Case(
         "TopicMisconfigured",

@@ -14,7 +14,8 @@ from services.ingest.settings import IngestSettings
 from services.render.settings import RenderSettings
 from services.stats.settings import StatsSettings
 from shared.settings import variable_name
-from shared.sites import NEVER_OF_A_FILE, Site
+from shared.sites import Site
+from shared.sites_file import NEVER_OF_A_FILE
 from shared.topics import TopicSettings
 from tools.docs_site.__main__ import OUTSIDE, BrokenLink, convert
 
@@ -156,6 +157,7 @@ def test_documented_defaults_are_those_of_the_settings() -> None:
         "PRESSTALLY_TRACING": "off",
         "PRESSTALLY_TRUSTED_PROXIES": "none",
         "PRESSTALLY_WEBHOOK_NETWORKS": "none",
+        "PRESSTALLY_HUB_NETWORKS": "none",
         "PRESSTALLY_GROUP": "stats-counter, render-builder",
     }
     groups = {settings.model_fields["group"].default for settings in (StatsSettings, RenderSettings)}

@@ -25,6 +25,7 @@ IN_WORDS = {
     "PRESSTALLY_PUBLIC_URL": {"first origin of the site": None},
     "PRESSTALLY_TRUSTED_PROXIES": {"none": ()},
     "PRESSTALLY_WEBHOOK_NETWORKS": {"none": ()},
+    "PRESSTALLY_HUB_NETWORKS": {"none": ()},
     "PRESSTALLY_TRACING": {"off": False},
 }
 """Defaults that the tables describe, each with its value."""

@@ -23,6 +23,12 @@ GOOD = {"slug": "xa", "name": "Xã", "origins": ["https://xa.example"], "timezon
         ({"identity": "xa.example"}, 'identity must look like "tag:haihau.example,2026"'),
         ({"emblem": "star.png"}, "emblem must be a path that begins with one slash"),
         ({"hub": "xa.example"}, "hub must begin with http:// or https://"),
+        ({"hub": ["https://a.example/", "xa.example"]}, "hub[1] must begin with http:// or https://"),
+        ({"hub": ["https://a.example/"] * 6}, "hub must have at most 5 elements"),
+        (
+            {"hub": 5},
+            "hub must be text in quotation marks, or a list of such texts in square brackets, not a number",
+        ),
         ({"statistics": "privat"}, "statistics 'privat' must be public or token"),
         ({"default_measure": "clicks"}, "default_measure 'clicks' must be views, visits or visitors"),
         ({"sections": ["tin"]}, 'sections[0] must be a table such as { key = "value" }, not text in quotation marks'),

@@ -17,7 +17,8 @@ import asyncpg
 
 from services.stats.counting.state import PRESENCE_BUCKET_MS
 from services.stats.local_calendar import day_start
-from shared.sites import Sites, read_sites
+from shared.sites import Sites
+from shared.sites_file import read_sites
 from tests.conftest import ROOT, SITES, STATISTICS_TOKENS, Answer, answers, free_ports, lower
 
 SITE = "haihau"

@@ -65,6 +65,23 @@ PUBLISHING = Dashboard(
                 width=12,
             ),
         ],
+        "Hubs": [
+            Panel(
+                "Announcements to hubs",
+                "Attempts to tell WebSub hubs that a feed has changed, by result.",
+                "short",
+                {"{{result}}": f"sum by (result) (increase(presstally_hub_announcements_total[{I}]))"},
+                stacked=True,
+                width=12,
+            ),
+            Panel(
+                "Feeds waiting for a hub",
+                "How long the oldest change of a feed has waited for a hub to accept it.",
+                "s",
+                {"oldest": "max(presstally_hub_announcement_wait_seconds)"},
+                width=12,
+            ),
+        ],
         "People": [
             Panel(
                 "Log-ins",

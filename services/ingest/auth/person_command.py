@@ -36,7 +36,8 @@ from services.ingest.settings import IngestSettings
 from shared.cli import CommandError, open_command_pool
 from shared.http.problems import Problem
 from shared.postgres import Connection
-from shared.sites import Sites, read_sites
+from shared.sites import Sites
+from shared.sites_file import read_sites
 from shared.structure_watch import StructureWatch
 
 VERBS = "create|invite|reset|list|lock|unlock|remove"

@@ -12,7 +12,8 @@ from services.ingest.auth.callers import SCOPES
 from services.ingest.queries import SQL
 from services.ingest.settings import IngestSettings
 from shared.cli import CommandError, open_command_pool
-from shared.sites import Sites, read_sites
+from shared.sites import Sites
+from shared.sites_file import read_sites
 
 NAME_CHARACTERS_MAX = 150
 DAYS = 365

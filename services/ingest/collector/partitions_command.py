@@ -13,7 +13,7 @@ from services.ingest.queries import SQL
 from services.ingest.settings import IngestSettings
 from shared.cli import CommandError, open_command_pool
 from shared.kafka.connection import KafkaConfig
-from shared.sites import read_sites
+from shared.sites_file import read_sites
 from shared.topics import PAGE_VIEWS
 
 PARTITIONS_MAX = 1_000

@@ -39,7 +39,8 @@ from services.ingest.structure.store import read_structure
 from shared.cli import CommandError, open_command_pool
 from shared.object_store import open_store
 from shared.site_structure import StructureIndex
-from shared.sites import Site, read_sites, with_structure
+from shared.sites import Site, with_structure
+from shared.sites_file import read_sites
 
 FILE_BYTES_MAX = 1024 * 1024 * 1024
 DETECTED_BYTES_MAX = 16 * 1024 * 1024

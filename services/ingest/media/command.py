@@ -17,7 +17,7 @@ from shared.cli import CommandError, open_command_pool
 from shared.http.problems import Problem
 from shared.object_store import open_store
 from shared.progress_bar import progress_bar
-from shared.sites import read_sites
+from shared.sites_file import read_sites
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

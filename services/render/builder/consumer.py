@@ -40,8 +40,12 @@ REINDEX_PAUSE_SECONDS = 0.002
 class Builder:
     """Processes one article message after the other."""
 
-    def __init__(self, pool: asyncpg.Pool, producer: Producer, sites: Sites) -> None:
+    def __init__(
+        self, pool: asyncpg.Pool, producer: Producer, sites: Sites, on_change: Callable[[], None] = lambda: None
+    ) -> None:
+        """`on_change` is called after each commit that may have changed pages."""
         self._pool = pool
+        self._on_change = on_change
         self._producer = producer
         self._sites = sites
         self.waiting_for: str | None = None
@@ -101,6 +105,7 @@ class Builder:
             is_new = await store.save_structure(self._pool, message)
             self._has_outdated.set()
         if is_new:
+            self._on_change()
             log.info("structure applied", site=message.site, version=message.version)
 
     async def _on_article(self, record: ConsumerRecord) -> None:
@@ -135,6 +140,7 @@ class Builder:
         if published.version > article.version:
             return None  # the newer version was reported already
         if published.is_new:
+            self._on_change()
             exemplar = trace_exemplar()
             RENDER_SECONDS.observe(time.perf_counter() - begun, exemplar)
             delay_seconds = (datetime.now(UTC) - article.modified_at).total_seconds()
@@ -145,6 +151,7 @@ class Builder:
 
     async def _remove(self, article_id: str) -> PageLive | None:
         version = await self._retry(lambda: store.remove(self._pool, article_id))
+        self._on_change()
         return None if version is None else _page_live(article_id, version, "withdrawn", None)
 
     async def _retry(self, action: Callable[[], Awaitable[_T]]) -> _T:

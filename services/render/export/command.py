@@ -33,7 +33,8 @@ from services.render.site.representations import CACHE_IMMUTABLE, CACHE_REVALIDA
 from shared.cli import CommandError, unreachable
 from shared.object_store import FILES, PUBLIC, TYPES, open_store
 from shared.site_structure import AUTHOR_PATH_PREFIX, Kind, page_path
-from shared.sites import Site, read_sites
+from shared.sites import Site
+from shared.sites_file import read_sites
 
 STATEMENT_SECONDS = 120
 IDLE_SECONDS = 600

@@ -45,8 +45,8 @@ def rss(articles: Sequence[Article], site: Site, section: Section | None, public
     _text(channel, "lastBuildDate", _rfc822(_newest(articles)))
     here = {"href": public_url + feed_path(section, "rss"), "rel": "self", "type": "application/rss+xml"}
     ET.SubElement(channel, f"{{{ATOM}}}link", here)
-    if site.hub:
-        ET.SubElement(channel, f"{{{ATOM}}}link", {"href": site.hub, "rel": "hub"})
+    for hub in site.hubs:
+        ET.SubElement(channel, f"{{{ATOM}}}link", {"href": hub, "rel": "hub"})
     for article in articles:
         item = ET.SubElement(channel, "item")
         _text(item, "title", _as_markup(article.title))
@@ -79,8 +79,8 @@ def atom(articles: Sequence[Article], site: Site, section: Section | None, publi
     _text(root, "updated", local_iso(_newest(articles), site))
     kind = "application/atom+xml"
     ET.SubElement(root, "link", {"href": public_url + feed_path(section, "atom"), "rel": "self", "type": kind})
-    if site.hub:
-        ET.SubElement(root, "link", {"href": site.hub, "rel": "hub"})
+    for hub in site.hubs:
+        ET.SubElement(root, "link", {"href": hub, "rel": "hub"})
     home = public_url + (f"/{section.slug}/" if section else "/")
     ET.SubElement(root, "link", {"href": home, "rel": "alternate", "type": "text/html"})
     _text(ET.SubElement(root, "author"), "name", site.agency or site.name)

@@ -17,7 +17,8 @@ from services.render.rebuild import generations
 from services.render.rebuild.generations import Generation, GenerationError
 from services.render.rebuild.replay import Replay, replaying
 from services.render.settings import RenderSettings
-from shared.sites import Sites, read_sites
+from shared.sites import Sites
+from shared.sites_file import read_sites
 
 
 def add_rebuild_arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,8 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from services.render.builder.consumer import Builder
+from services.render.hubs.announcer import HubAnnouncer
 from services.render.settings import RenderSettings
 from shared.consumer_offsets import ConsumerOffsets
+from shared.http.guarded_sender import Sender
 from shared.kafka.consumer import create_broker, run_broker
 from shared.kafka.database_consumer import DatabaseConsumer
 from shared.kafka.producer import Producer
@@ -23,7 +25,13 @@ async def run_builder(settings: RenderSettings, process: Process) -> AsyncIterat
     pool = await open_pool(settings.database_url.get_secret_value(), role="presstally_render", size=4)
     producer = Producer(settings.kafka)
     producer.start()
-    builder = Builder(pool, producer, process.follow_sites(settings))
+    sites = process.follow_sites(settings)
+    feeds_pool = await open_pool(
+        settings.database_url.get_secret_value(), role="presstally_render", size=2, wait=False
+    )  # its own, so that no hub takes a connection from the builder; none is opened without hubs
+    announcer = HubAnnouncer(feeds_pool, sites, Sender(settings.hub_networks, schemes=("https", "http")))
+    builder = Builder(pool, producer, sites, on_change=announcer.wake)
+    announcing = process.spawn(announcer.run(), "tell hubs of changed feeds")
     reindexing = process.spawn(builder.keep_indexed(), "reindex")
     broker = create_broker(settings.kafka, consumer_middlewares())
     offsets = ConsumerOffsets("render", "builder", ARTICLES.name)
@@ -45,8 +53,9 @@ async def run_builder(settings: RenderSettings, process: Process) -> AsyncIterat
                 degraded=topics.warnings,
             )
     finally:
-        for task in (reindexing, *watching, checking):
+        for task in (reindexing, announcing, *watching, checking):
             task.cancel()
         await producer.stop()
         pool.terminate()
+        feeds_pool.terminate()
         await stop_tracing()

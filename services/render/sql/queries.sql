@@ -592,3 +592,61 @@ FROM (
 CROSS JOIN LATERAL jsonb_path_query(content, '$.body[*] ? (@.type == "file" && @.media == $id)',
                                     jsonb_build_object('id', $2::text)) AS block
 ORDER BY block ->> 'url', listed_at DESC, number DESC
+
+-- name: snapshot_time
+SELECT now()
+
+-- name: note_feeds
+-- A reading that is older than the stored one changes nothing. $2: hubs, $3: topics, $4: checksums; $5: of the reading.
+INSERT INTO render.announcements AS a (site, hub, topic, checksum, seen_at, waiting_since)
+SELECT $1, hub, topic, checksum, $5, now() FROM unnest($2::text[], $3::text[], $4::bytea[]) AS feed (hub, topic, checksum)
+ON CONFLICT (site, hub, topic) DO UPDATE
+SET checksum = EXCLUDED.checksum, seen_at = EXCLUDED.seen_at,
+    waiting_since = CASE WHEN a.announced IS DISTINCT FROM EXCLUDED.checksum THEN coalesce(a.waiting_since, now()) END
+WHERE a.checksum <> EXCLUDED.checksum AND a.seen_at < EXCLUDED.seen_at
+
+-- name: forget_feeds
+-- Feeds that the site has no more, and hubs that it names no more.
+DELETE FROM render.announcements a
+WHERE a.site = $1
+    AND NOT EXISTS (SELECT FROM unnest($2::text[], $3::text[]) AS feed (hub, topic) WHERE (feed.hub, feed.topic) = (a.hub, a.topic))
+
+-- name: waiting_announcements
+-- For each hub that was not told of a change: since how many seconds, and whether an attempt is due.
+SELECT site, hub, max(extract(epoch FROM now() - waiting_since))::float AS seconds,
+    bool_or(next_attempt_at <= now() AND (claimed_until IS NULL OR claimed_until <= now())) AS is_due
+FROM render.announcements
+WHERE waiting_since IS NOT NULL AND site = ANY ($1)
+GROUP BY site, hub
+
+-- name: claim_announcements
+UPDATE render.announcements
+SET claimed_until = now() + $4::interval
+WHERE (site, hub, topic) IN (
+    SELECT site, hub, topic FROM render.announcements
+    WHERE site = $1 AND hub = $2 AND waiting_since IS NOT NULL AND next_attempt_at <= now()
+        AND (claimed_until IS NULL OR claimed_until <= now())
+    ORDER BY next_attempt_at, waiting_since, topic
+    LIMIT $3
+    FOR UPDATE SKIP LOCKED
+)
+RETURNING topic, checksum, attempts
+
+-- name: release_announcements
+UPDATE render.announcements SET claimed_until = NULL WHERE site = $1 AND hub = $2 AND topic = ANY ($3)
+
+-- name: announced
+-- The feed may have changed again since it was claimed: then it waits on.
+UPDATE render.announcements
+SET announced = $4, attempts = 0, next_attempt_at = now(), claimed_until = NULL, last_result = $5,
+    waiting_since = CASE WHEN checksum <> $4 THEN coalesce(waiting_since, now()) END
+WHERE site = $1 AND hub = $2 AND topic = $3
+
+-- name: retry_announcement
+-- $7: the hub is unavailable, so its other feeds wait with this one.
+UPDATE render.announcements
+SET attempts = greatest($4, CASE WHEN topic <> $3 THEN attempts END),
+    next_attempt_at = greatest(now() + $5::interval, CASE WHEN topic <> $3 THEN next_attempt_at END),
+    claimed_until = CASE WHEN topic <> $3 THEN claimed_until END,
+    last_result = CASE WHEN topic = $3 THEN $6 ELSE last_result END
+WHERE site = $1 AND hub = $2 AND (topic = $3 OR $7 AND waiting_since IS NOT NULL)

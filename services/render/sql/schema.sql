@@ -185,3 +185,25 @@ COMMENT ON COLUMN render.consumer_offsets.next_offset IS 'All records before it 
 COMMENT ON COLUMN render.consumer_offsets.last_record IS 'Checksum of the record before next_offset: a log in which it differs has lost its tail, and is read from its beginning.';
 
 GRANT SELECT, INSERT, UPDATE ON render.consumer_offsets TO presstally_render;
+
+CREATE TABLE render.announcements (
+    site text NOT NULL,
+    hub text NOT NULL,
+    topic text NOT NULL,
+    checksum bytea NOT NULL,
+    seen_at timestamptz NOT NULL,
+    announced bytea,
+    waiting_since timestamptz,
+    attempts integer NOT NULL DEFAULT 0,
+    next_attempt_at timestamptz NOT NULL DEFAULT now(),
+    claimed_until timestamptz,
+    last_result text NOT NULL DEFAULT '',
+    PRIMARY KEY (site, hub, topic)
+);
+COMMENT ON TABLE render.announcements IS 'The feeds of each site, and what each WebSub hub was told about them.';
+COMMENT ON COLUMN render.announcements.topic IS 'The URL of the feed.';
+COMMENT ON COLUMN render.announcements.checksum IS 'Of the feed as readers got it at seen_at.';
+COMMENT ON COLUMN render.announcements.announced IS 'The checksum of which the hub was told; null: of none yet.';
+COMMENT ON COLUMN render.announcements.waiting_since IS 'Since when the hub has not been told of the feed as it is; null: it was told.';
+COMMENT ON COLUMN render.announcements.claimed_until IS 'Until then a process is telling the hub.';
+GRANT SELECT, INSERT, UPDATE, DELETE ON render.announcements TO presstally_render;

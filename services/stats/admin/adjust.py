@@ -21,7 +21,8 @@ from shared.cli import CommandError, open_command_pool
 from shared.events import Adjustment, Measure
 from shared.kafka.producer import KafkaUnavailable, Producer
 from shared.retry import retry_until_done
-from shared.sites import Sites, read_sites
+from shared.sites import Sites
+from shared.sites_file import read_sites
 from shared.topics import COUNTER_ADJUSTMENTS
 
 REVERSALS = UUID("5b0c5f5c-5d0b-4c39-9a55-6d5d6a1f3f0e")

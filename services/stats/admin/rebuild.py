@@ -46,7 +46,8 @@ from shared.kafka.last_record import record_checksum
 from shared.kafka.log_reader import log_reader
 from shared.kafka.topic_identity import read_topic
 from shared.progress_bar import progress_bar
-from shared.sites import Sites, read_sites
+from shared.sites import Sites
+from shared.sites_file import read_sites
 from shared.topics import PAGE_VIEWS
 
 LOCK = 0x72656275  # "rebu": one rebuild at a time

@@ -14,7 +14,7 @@ from services.ingest.structure import changes
 from services.ingest.structure.store import change_structure
 from shared.cli import CommandError
 from shared.site_structure import SiteStructure, StructureSection
-from shared.sites import read_sites
+from shared.sites_file import read_sites
 
 SITES = """
 [[site]]

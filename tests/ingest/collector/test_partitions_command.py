@@ -31,7 +31,7 @@ from services.stats.counting.state import PartitionState
 from shared.cli import CommandError
 from shared.events import PageEvent
 from shared.role import Process
-from shared.sites import read_sites
+from shared.sites_file import read_sites
 from shared.topics import create_topics
 from tests.conftest import SITES
 

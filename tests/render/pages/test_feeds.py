@@ -90,6 +90,10 @@ async def test_feeds_have_the_sites_websub_hub(portal: Any, path: str) -> None:
     feed = feedparser.parse((await portal.get(path)).body)
     told = {rel: [link.href for link in feed.feed.links if link.rel == rel] for rel in ("hub", "self")}
     assert told == {"hub": ["https://hub.example/"], "self": [URL + path]}
+    hubs = ["https://a.example/", "https://b.example/"]
+    portal.portal = Portal(portal.pools, Sites(haihau=msgspec.structs.replace(SITE, hub=hubs)), 1024)
+    feed = feedparser.parse((await portal.get(path)).body)
+    assert [link.href for link in feed.feed.links if link.rel == "hub"] == hubs
 
 
 async def test_feeds_of_an_empty_portal_are_valid(portal: Any) -> None:

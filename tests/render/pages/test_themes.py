@@ -16,7 +16,8 @@ import pytest
 from services.render.pages.theme_check import check_theme, render_every_kind
 from services.render.pages.themes import ThemeError, read_theme
 from services.render.site.portal import Pools, Portal
-from shared.sites import Site, Sites, read_sites
+from shared.sites import Site, Sites
+from shared.sites_file import read_sites
 
 ROOT = Path(__file__).parent.parent.parent.parent
 EXAMPLE = ROOT / "tests/data/themes/xanh"

@@ -16,7 +16,8 @@ from services.stats.admin.verify.values import UNBOUNDED, Drift
 from services.stats.settings import StatsSettings
 from shared.cli import open_command_pool
 from shared.kafka.log_reader import log_reader
-from shared.sites import Site, read_sites
+from shared.sites import Site
+from shared.sites_file import read_sites
 
 STATEMENT_SECONDS = 600.0
 

@@ -1,0 +1,1 @@
+"""Tells WebSub hubs which feeds have changed."""
