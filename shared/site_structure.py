@@ -23,6 +23,7 @@ from shared.articles import (
     Image,
     SectionSlug,
 )
+from shared.banners import Banners
 from shared.events import SiteSlug
 from shared.front_page import FrontPage
 from shared.slugs import SLUG_CHARACTERS_MAX, name_slug
@@ -93,6 +94,8 @@ class MenuItem(msgspec.Struct, frozen=True, kw_only=True):
     label: Annotated[str, Meta(max_length=80)] = ""
     """Default: the name of the target."""
     items: Annotated[list["MenuItem"], Meta(max_length=MENU_ITEMS_MAX)] = []
+    until: datetime | None = None
+    """When pages cease to show it, with those below it; None: never."""
 
 
 class SiteStructure(msgspec.Struct, frozen=True, kw_only=True, tag="structure", tag_field="type"):
@@ -112,6 +115,7 @@ class SiteStructure(msgspec.Struct, frozen=True, kw_only=True, tag="structure", 
     tag_aliases: dict[str, str] = {}
     author_aliases: dict[str, str] = {}
     front_page: FrontPage = FrontPage()
+    banners: Banners = Banners()
 
 
 class StaticPage(msgspec.Struct, frozen=True, kw_only=True, tag="page", tag_field="type"):

@@ -1,6 +1,7 @@
 """`/api/menus`: the menus of a site, `main`, `footer` and `links`."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path
@@ -21,11 +22,12 @@ from services.ingest.api.structure_requests import (
     with_etag,
 )
 from services.ingest.api.structure_schemas import MenuResponse, MenuWarning
-from services.ingest.content.block_models import Input, Line
+from services.ingest.articles.store import database_time
+from services.ingest.content.block_models import Input, Instant, Line
 from services.ingest.content.errors import FieldError, InvalidContentError, field_error, quoted
 from services.ingest.structure import changes
+from services.ingest.structure.links import is_external
 from services.ingest.structure.pages import StoredPage, list_pages
-from shared.origins import InvalidOriginError, normalize_origin
 from shared.postgres import Connection
 from shared.site_structure import MENU_DEPTH_MAX, MENU_ITEMS_MAX, MENUS, MenuItem, SiteStructure, StructureIndex
 from shared.sites import Site
@@ -42,6 +44,7 @@ class MenuItemIn(Input):
     target: Annotated[Line, Field(max_length=URL_CHARACTERS_MAX)] = ""
     label: Annotated[Line, Field(max_length=80, description="default: the name of the target")] = ""
     items: list["MenuItemIn"] = Field([], max_length=MENU_ITEMS_MAX)
+    until: Instant | None = Field(None, description="when pages cease to show it, with those below it; null: never")
 
 
 class MenuIn(Input):
@@ -63,7 +66,8 @@ async def get_menu(
     wanted = structure_site(context, request, caller, "read", site)
     index = await read_index(context, wanted)
     changes.set_menu(index.structure, name, None)
-    return _answer(wanted, index, name, await list_pages(context.pool, wanted.slug))
+    now = await database_time(context.pool)
+    return _answer(wanted, index, name, await list_pages(context.pool, wanted.slug), now)
 
 
 @router.put(
@@ -83,20 +87,24 @@ async def replace_menu(
     site: SiteQuery = None,
     if_match: IfMatch = None,
 ) -> Response:
-    """Replace a menu. If-Match is the version of the site's structure, as the ETag has it."""
+    """Replace a menu. If-Match is the version of the site's structure, as the ETag has it.
+
+    Entries that have ended since the menu was read are left out.
+    """
     wanted = structure_site(context, request, caller, "publish", site)
     items = [_item(one) for one in sent.items]
 
     async def act(connection: Connection) -> Response:
-        pages = await list_pages(connection, wanted.slug)
+        pages, now = await list_pages(connection, wanted.slug), await database_time(connection)
 
         def change(before: SiteStructure, version: int) -> SiteStructure:
             check_version(request, before.version)
-            _check(items, StructureIndex(before), pages)
-            return changes.set_menu(before, name, items)
+            kept = changes.without_ended(items, before.menus.get(name, ()), now)
+            _check(kept, StructureIndex(before), pages, now)
+            return changes.set_menu(before, name, kept)
 
         after = await apply(connection, context, caller, wanted, "menu", name, "edit", change)
-        return _answer(wanted, StructureIndex(after), name, pages)
+        return _answer(wanted, StructureIndex(after), name, pages, now)
 
     return await change_once(context, request, caller, act)
 
@@ -133,10 +141,11 @@ async def remove_menu(
 
 
 def _item(sent: MenuItemIn) -> MenuItem:
-    return MenuItem(kind=sent.kind, target=sent.target, label=sent.label, items=[_item(one) for one in sent.items])
+    items = [_item(one) for one in sent.items]
+    return MenuItem(kind=sent.kind, target=sent.target, label=sent.label, items=items, until=sent.until)
 
 
-def _check(items: Sequence[MenuItem], index: StructureIndex, pages: Sequence[StoredPage]) -> None:
+def _check(items: Sequence[MenuItem], index: StructureIndex, pages: Sequence[StoredPage], now: datetime) -> None:
     """Check a menu as it was sent: targets that are gone later are only reported.
 
     Raises:
@@ -144,9 +153,11 @@ def _check(items: Sequence[MenuItem], index: StructureIndex, pages: Sequence[Sto
     """
     errors = []
     for path, item, depth in _walk(items):
+        if item.until is not None and item.until <= now:
+            errors.append(field_error(f"{path}.until", "over"))
         if depth > MENU_DEPTH_MAX:
             errors.append(field_error(path, "menu_too_deep", limit=MENU_DEPTH_MAX, size=depth))
-        elif item.kind == "url" and not _is_external(item.target):
+        elif item.kind == "url" and not is_external(item.target):
             errors.append(field_error(f"{path}.target", "not_an_external_url"))
         elif item.kind == "url" and not item.label:
             errors.append(field_error(f"{path}.label", "label_required"))
@@ -165,14 +176,6 @@ def _is_slug(text: str) -> bool:
     return 0 < len(text) <= 60 and all(one.isascii() and (one.isalnum() or one == "-") for one in text)
 
 
-def _is_external(url: str) -> bool:
-    origin = "/".join(url.split("/", 3)[:3])
-    try:
-        return url.startswith("https://") and url.isprintable() and " " not in url and bool(normalize_origin(origin))
-    except InvalidOriginError:
-        return False
-
-
 def _walk(items: Sequence[MenuItem], path: str = "items", depth: int = 1) -> Iterator[tuple[str, MenuItem, int]]:
     for number, item in enumerate(items):
         yield f"{path}.{number}", item, depth
@@ -180,9 +183,17 @@ def _walk(items: Sequence[MenuItem], path: str = "items", depth: int = 1) -> Ite
 
 
 def _hidden(
-    path: str, item: MenuItem, index: StructureIndex, pages: Sequence[StoredPage], *, is_new: bool = False
+    path: str,
+    item: MenuItem,
+    index: StructureIndex,
+    pages: Sequence[StoredPage],
+    *,
+    is_new: bool = False,
+    now: datetime | None = None,
 ) -> FieldError | None:
     """Return why pages do not show an entry; None if they do. A new entry may lead to a page that is a draft."""
+    if now is not None and item.until is not None and item.until <= now:
+        return field_error(path, "has_ended")
     if item.kind == "section" and index.current("section", item.target) not in index.sections:
         return field_error(path, "no_such_section", section=quoted(item.target))
     if item.kind == "page":
@@ -194,9 +205,9 @@ def _hidden(
     return None
 
 
-def _answer(site: Site, index: StructureIndex, name: str, pages: Sequence[StoredPage]) -> Response:
+def _answer(site: Site, index: StructureIndex, name: str, pages: Sequence[StoredPage], now: datetime) -> Response:
     items = index.structure.menus.get(name)
-    found = (_hidden(path, item, index, pages) for path, item, _ in _walk(items or []))
+    found = (_hidden(path, item, index, pages, now=now) for path, item, _ in _walk(items or []))
     shown = MenuResponse(
         site=site.slug,
         name=name,

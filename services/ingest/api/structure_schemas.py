@@ -6,6 +6,7 @@ from typing import Literal
 import msgspec
 
 from shared.articles import Block, Image
+from shared.banners import Place
 from shared.site_structure import MenuItem
 
 
@@ -105,6 +106,29 @@ class MenuResponse(msgspec.Struct, kw_only=True):
     warnings: list[MenuWarning]
 
 
+class BannerEntry(msgspec.Struct, kw_only=True):
+    """A banner; `reason` says why pages do not show it now: `not_yet` or `expired`."""
+
+    id: str
+    place: Place
+    image: Image
+    url: str
+    is_advertisement: bool
+    starts_at: datetime | None
+    until: datetime | None
+    reason: str | None
+
+
+class BannerList(msgspec.Struct, kw_only=True):
+    """The banners of a site in their order; `version` is 0 before there was any, and the ETag."""
+
+    site: str
+    version: int
+    items: list[BannerEntry]
+    left_out: list[str]
+    """Of a change: IDs of those that had ended, and were left out."""
+
+
 class StaticPageResponse(msgspec.Struct, kw_only=True):
     """A static page: its working copy, and the state of the published one."""
 
@@ -155,6 +179,7 @@ STRUCTURE_TYPES = (
     AuthorResponse,
     AuthorList,
     MenuResponse,
+    BannerList,
     StaticPageResponse,
     StaticPageList,
 )

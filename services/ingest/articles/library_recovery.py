@@ -39,9 +39,10 @@ async def recover_library(connection: Connection, source: Article | StaticPage |
 
 
 def shown_by(source: Article | StaticPage | SiteStructure) -> Iterator[Image | File]:
-    """Yield the images and files of the portal's own that an article, a page or the authors of a site show."""
+    """Yield the images and files of the portal's own that an article, a page, or a site's authors and banners show."""
     if isinstance(source, SiteStructure):
-        found: Iterable[Any] = [author.photo for author in source.authors]
+        banners = [one.image for one in source.banners.items]
+        found: Iterable[Any] = [*(author.photo for author in source.authors), *banners]
     else:
         lead = [source.lead_image] if isinstance(source, Article) else []
         found = [one.image if isinstance(one, Figure) else one for one in (*lead, *source.body)]

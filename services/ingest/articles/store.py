@@ -291,7 +291,7 @@ def _json(content: Any) -> str | None:
     return None if content is None else msgspec.json.encode(content).decode()
 
 
-async def database_time(connection: Connection) -> datetime:
+async def database_time(connection: "asyncpg.Pool | Connection") -> datetime:
     """Return the time of Postgres, the clock that all replicas share."""
     now: datetime = await connection.fetchval("SELECT clock_timestamp()")
     return now

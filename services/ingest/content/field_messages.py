@@ -118,6 +118,10 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
         "phải là URL của ảnh hoặc tệp, bắt đầu bằng /, https:// hoặc http://",
     ),
     "not_an_external_url": ("must be a URL that starts with https://", "phải là URL bắt đầu bằng https://"),
+    "not_a_secure_link": (
+        "must be a URL that starts with https://, or a path of the site",
+        "phải là URL bắt đầu bằng https://, hoặc một đường dẫn của trang",
+    ),
     "not_a_video_url": (
         "must be the URL of a video on YouTube or Vimeo",
         "phải là URL của video trên YouTube hoặc Vimeo",
@@ -185,6 +189,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "no_such_article": ("there is no such article on this site", "trang không có bài này"),
     "article_killed": ("is killed", "đã bị hủy"),
     "over": ("must be in the future", "phải ở tương lai"),
+    "has_ended": ("has ended", "đã hết hạn"),
     "not_a_json_number": ("has a number that JSON cannot have", "có số mà JSON không biểu diễn được"),
     "not_blocks": ("is not a list of blocks", "không phải danh sách các khối"),
     "not_a_local_time": ("must be a date and a time", "phải là ngày và giờ"),

@@ -34,6 +34,7 @@ KINDS = translate(
     {
         "article": pgettext("kind of object", "article"),
         "author": pgettext("kind of object", "author"),
+        "banners": pgettext("kind of object", "banners"),
         "file": pgettext("kind of object", "document"),
         "front_page": pgettext("kind of object", "front page"),
         "image": pgettext("kind of object", "picture"),

@@ -46,7 +46,7 @@ async def _media_page(page: Page, status: int = 200, **values: Any) -> Response:
         items=found[key],
         following=found["next"],
         markdown=_markdown,
-        small=_small,
+        small=small_copy,
         may_write=page.may("write", "*"),
         **given,
     )
@@ -60,7 +60,7 @@ def _markdown(item: dict[str, Any]) -> str:
     return blocks_to_markdown([block])
 
 
-def _small(item: dict[str, Any]) -> str:
+def small_copy(item: dict[str, Any]) -> str:
     """Return the address of a small copy of a picture."""
     copies = sorted(item["image"].get("renditions") or (), key=lambda one: one["width"])
     return str(copies[0]["url"] if copies else item["image"]["url"])

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 from typing import Any
 
 from starlette.responses import Response
@@ -10,11 +11,13 @@ from starlette.responses import Response
 from services.ingest.newsroom.api_client import ApiError
 from services.ingest.newsroom.pages import Page, screen, whole_number
 from services.ingest.newsroom.structure import MENUS_PATH, OWN_ERRORS, TAB_TITLES, tabs
+from services.ingest.newsroom.times import api_value
 from shared.site_structure import MENU_ITEMS_MAX, MENUS
 from shared.translations import pgettext, translate
 
 PATH = MENUS_PATH
 BLANK_ROWS = 2
+FIELDS = ("target", "url", "label", "level", "until")
 TAGS_MAX = 100
 """Tags that can be chosen: those with most articles."""
 NAMES = translate(
@@ -41,12 +44,14 @@ class Row:
         url: The address, if it is one.
         label: "": the name of the target.
         level: 1, or 2 for an entry below the one before it of level 1.
+        until: Its end, as a time of the API; "": none.
     """
 
     target: str
     url: str = ""
     label: str = ""
     level: int = 1
+    until: str = ""
 
 
 def rows_of(items: Sequence[dict[str, Any]], level: int = 1) -> list[Row]:
@@ -55,7 +60,7 @@ def rows_of(items: Sequence[dict[str, Any]], level: int = 1) -> list[Row]:
     for one in items:
         is_url = one["kind"] == "url"
         target = f"{one['kind']}:{'' if is_url else one['target']}"
-        rows.append(Row(target, one["target"] if is_url else "", one["label"], level))
+        rows.append(Row(target, one["target"] if is_url else "", one["label"], level, one["until"] or ""))
         rows += rows_of(one["items"], level + 1)
     return rows
 
@@ -65,7 +70,8 @@ def items_of(rows: Sequence[Row]) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     for row in rows:
         kind, _, target = row.target.partition(":")
-        item = {"kind": kind, "target": row.url if kind == "url" else target, "label": row.label, "items": []}
+        item: dict[str, Any] = {"kind": kind, "target": row.url if kind == "url" else target, "label": row.label}
+        item |= {"items": [], "until": row.until or None}
         (items[-1]["items"] if row.level > 1 and items else items).append(item)
     return items
 
@@ -145,6 +151,7 @@ async def _menu_page(page: Page, error: ApiError | None = None, rows: Sequence[R
         is_default=menu["is_default"],
         rows=[*rows, *[Row("")] * min(BLANK_ROWS, MENU_ITEMS_MAX - len(rows))],
         count=len(rows),
+        end=lambda row: page.field_time(row.until) if row.until else "",
         said=said,
         stored=stored if is_conflict else [],
         choices={
@@ -163,22 +170,31 @@ def _errors(error: ApiError | None, paths: Sequence[str]) -> dict[int, str]:
     found: dict[int, str] = {}
     for one in (error.problem.get("errors") or ()) if error is not None else ():
         for number, path in enumerate(paths):
-            if str(one["field"]).removesuffix(".target").removesuffix(".label") == path:
+            if str(one["field"]).removesuffix(".target").removesuffix(".label").removesuffix(".until") == path:
                 found.setdefault(number, str(one["fault"]))
     return found
 
 
 def _typed(page: Page) -> list[Row]:
     """Return the rows that were sent, without empty ones; an address makes its row an entry of its own."""
-    sent = [[str(one).strip() for one in page.form.getlist(name)] for name in ("target", "url", "label", "level")]
+    sent = [[str(one).strip() for one in page.form.getlist(name)] for name in FIELDS]
     rows = []
-    for target, url, label, level in zip(*sent, strict=False):
+    for target, url, label, level, until in zip_longest(*sent, fillvalue=""):
         chosen = target or ("url:" if url else "")
         if chosen:
-            rows.append(Row(chosen, url if chosen == "url:" else "", " ".join(label.split()), 2 if level == "2" else 1))
+            words, depth = " ".join(label.split()), 2 if level == "2" else 1
+            rows.append(Row(chosen, url if chosen == "url:" else "", words, depth, _end(page, until)))
     if rows:
         rows[0] = replace(rows[0], level=1)
     return rows
+
+
+def _end(page: Page, text: str) -> str:
+    """Return an end of the form as a time of the API; unchanged if it is not a time: the API names the fault."""
+    try:
+        return api_value(text, page.zone()) or ""
+    except ValueError:
+        return text
 
 
 async def change(page: Page) -> Response:

@@ -42,12 +42,13 @@ KINDS = (
     Kind("tac-gia", "authors", pgettext("structure", "Authors"), ("name", "role", "bio", "email", "email_is_public")),
 )
 TITLES = translate({kind.api: kind.title for kind in KINDS})
-PAGES_PATH, MENUS_PATH = "trang", "menu"
+PAGES_PATH, MENUS_PATH, BANNERS_PATH = "trang", "menu", "banner"
 TAB_TITLES = translate(
     {
         **{kind.path: kind.title for kind in KINDS},
         PAGES_PATH: pgettext("structure", "Static pages"),
         MENUS_PATH: pgettext("structure", "Menus"),
+        BANNERS_PATH: pgettext("structure", "Banners"),
     }
 )
 DONE = translate(

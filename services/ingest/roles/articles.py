@@ -19,6 +19,7 @@ from services.ingest.api import (
     article_routes,
     author_routes,
     autosave_routes,
+    banner_routes,
     bulk_routes,
     comment_routes,
     discard_routes,
@@ -123,7 +124,15 @@ def editor_api(context: ApiContext) -> FastAPI:
     api.include_router(media_routes.router)
     api.include_router(file_routes.router)
     api.include_router(import_routes.router)
-    for structure in (section_routes, tag_routes, author_routes, menu_routes, page_routes, front_page_routes):
+    for structure in (
+        section_routes,
+        tag_routes,
+        author_routes,
+        menu_routes,
+        page_routes,
+        front_page_routes,
+        banner_routes,
+    ):
         api.include_router(structure.router)
     api.include_router(preview_routes.router)
     api.include_router(webhook_routes.router)

@@ -9,6 +9,7 @@ from starlette.routing import Mount
 from services.ingest.newsroom import (
     account,
     article,
+    banners,
     comments,
     desk,
     front_page,
@@ -48,6 +49,7 @@ def newsroom_app(newsroom: Newsroom) -> Starlette:
         *structure.ROUTES,
         *static_pages.ROUTES,
         *menus.ROUTES,
+        *banners.ROUTES,
         *media.ROUTES,
     ]
     app = Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS)

@@ -4,7 +4,8 @@ Each function returns another structure, or raises a problem and changes nothing
 given up leads to an entry, never to another slug that was given up, so no cycle can form.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 
 import msgspec
 
@@ -155,6 +156,27 @@ def set_menu(structure: SiteStructure, name: str, items: Sequence[MenuItem] | No
     if items is None:
         menus.pop(name, None)
     return msgspec.structs.replace(structure, menus=menus)
+
+
+def without_ended(items: Sequence[MenuItem], before: Sequence[MenuItem], now: datetime) -> list[MenuItem]:
+    """Return the entries of a menu without those that were in it before and have ended."""
+    known = {_minute_of_end(one) for one in _all_items(before)}
+    return [
+        msgspec.structs.replace(one, items=without_ended(one.items, before, now))
+        for one in items
+        if one.until is None or now < one.until or _minute_of_end(one) not in known
+    ]
+
+
+def _minute_of_end(item: MenuItem) -> tuple[str, str, datetime | None]:
+    """Return what an entry leads to and until when: forms have no seconds."""
+    return item.kind, item.target, item.until and item.until.replace(second=0, microsecond=0)
+
+
+def _all_items(items: Sequence[MenuItem]) -> Iterator[MenuItem]:
+    for one in items:
+        yield one
+        yield from _all_items(one.items)
 
 
 def check_section_slug(slug: str) -> None:

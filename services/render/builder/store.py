@@ -16,6 +16,7 @@ from shared.logs import log
 from shared.postgres import POSTGRES_DATA_ERRORS, Connection, NamedQueries
 from shared.site_structure import SiteStructure, StaticPage, StructureIndex
 from shared.sites import Site, Sites
+from shared.structure_times import all_changes
 
 Status = Literal["live", "withdrawn"]
 SiteArticle = tuple[Article, Site]
@@ -130,7 +131,7 @@ async def save_page(pool: asyncpg.Pool, page: StaticPage) -> bool:
 def structure_row(structure: SiteStructure) -> tuple[object, ...]:
     """Return the row of a structure."""
     content = msgspec.json.encode(structure).decode()
-    return structure.site, structure.version, content, structure.front_page.ends()
+    return structure.site, structure.version, content, all_changes(structure)
 
 
 def page_row(page: StaticPage) -> tuple[object, ...]:

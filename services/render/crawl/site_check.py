@@ -11,7 +11,7 @@ from services.render.crawl.links import file_id, media_name, own_links
 from services.render.pages.document import Document
 from services.render.pages.themes import theme_of
 from services.render.queries import GENERATIONS
-from services.render.site.page_reader import PageReader, read_site
+from services.render.site.page_reader import PageReader, read_valid_site
 from services.render.site.redirects_and_gone import Redirect
 from shared.sites import Site
 
@@ -65,7 +65,7 @@ class LinkChecker:
 
 
 async def _is_editor_link(reader: PageReader, source: str, link: str) -> bool:
-    """Return whether a link on an article's page is in the article's own text."""
+    """Return whether an editor wrote the link on a page, in its text or in the structure of the site."""
     return bool(await reader.connection.fetchval(reader.sql["text_contains"], reader.site.slug, source, link))
 
 
@@ -73,7 +73,7 @@ async def check_site(connection: asyncpg.Connection, schema: str, site: Site, pu
     """Render every page of a site, in one snapshot of a generation, and resolve all links."""
     report = SiteCheckReport()
     async with connection.transaction(isolation="repeatable_read", readonly=True):
-        site = await read_site(connection, GENERATIONS[schema], site)
+        site = await read_valid_site(connection, GENERATIONS[schema], site)
         reader = BulkPageReader(connection, site, GENERATIONS[schema])
         urls = await site_urls(reader)
         links = LinkChecker(urls, site, public_url)

@@ -28,7 +28,7 @@ from services.render.pages.html import render_error
 from services.render.pages.themes import PREVIEW_FILES, theme_of
 from services.render.queries import GENERATIONS, SQL
 from services.render.settings import RenderSettings
-from services.render.site.page_reader import read_site
+from services.render.site.page_reader import read_valid_site
 from services.render.site.representations import CACHE_IMMUTABLE, CACHE_REVALIDATE, page_csp, security_headers
 from shared.cli import CommandError, unreachable
 from shared.object_store import FILES, PUBLIC, TYPES, open_store
@@ -81,7 +81,7 @@ async def _export(settings: RenderSettings, site: Site, folder: ExportFolder) ->
     try:
         async with connection.transaction(isolation="repeatable_read", readonly=True):
             sql = GENERATIONS[await connection.fetchval(SQL["live_schema"])]
-            reader = BulkPageReader(connection, await read_site(connection, sql, site), sql)
+            reader = BulkPageReader(connection, await read_valid_site(connection, sql, site), sql)
             exporter = SiteExporter(folder, open_store(settings.media), site.url)
             report = await exporter.export_site(reader)
     finally:

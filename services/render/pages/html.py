@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 from services.render.pages.article_text import other_lines, prose_lines, source_label
+from services.render.pages.banners import banners
 from services.render.pages.dates import local_date, local_day, local_hour, local_short_day, month_name
 from services.render.pages.document import Document
 from services.render.pages.feeds import feed_path, feed_title
@@ -193,6 +194,7 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "words": translations(site),
         "locale": og_locale(site),
         "section": None,
+        "banners_of": lambda place: banners(site, place),
         "menus": {name: menu_links(site, name) for name in MENUS},
         "static_page_path": page_path_of,
         "author_path_of": lambda name: _author_path(site, name),

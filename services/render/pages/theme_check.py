@@ -31,6 +31,7 @@ from shared.articles import (
     Source,
     Table,
 )
+from shared.banners import PLACES, Banner, Banners
 from shared.site_structure import (
     MENUS,
     MenuItem,
@@ -111,11 +112,13 @@ def render_every_kind(site: Site, public_url: str) -> dict[str, Document]:
         sections=[StructureSection(slug=one.slug, name=one.name, version=1) for one in site.sections],
         authors=[author],
         menus=menus,
+        banners=Banners(items=_banners()),
     )
     edited = with_structure(site, StructureIndex(structure, {"p": PageLink("p", page.title)}))
     return {
         "article": html.render_article(one, page_data.RelatedArticles(one, one, two, two), *address),
         "home": html.render_home(_home(one, section), *address),
+        "article with banners": html.render_article(one, page_data.RelatedArticles(), edited, public_url),
         "home with quick links": html.render_home(
             _home(msgspec.structs.replace(one, kind="photo"), section), edited, public_url
         ),
@@ -146,6 +149,15 @@ def render_every_kind(site: Site, public_url: str) -> dict[str, Document]:
         ),
         **{f"error {status}": html.render_error(*address, status) for status in ERROR_STATUSES},
     }
+
+
+def _banners() -> list[Banner]:
+    urls = ("", "/x/", "https://elsewhere.example/")
+    return [
+        Banner(id=f"{place}{number}", place=place, image=IMAGE, url=url, is_advertisement=number > 1)
+        for place in PLACES
+        for number, url in enumerate(urls)
+    ]
 
 
 def _home(one: Article, section: Section) -> page_data.HomePage:

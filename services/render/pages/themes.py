@@ -40,6 +40,8 @@ TYPES = {
 }
 """Files that a theme may have besides templates. Others are refused: they would silently not be served."""
 FILES_BYTES_MAX = 8 * 1024 * 1024
+STYLES = ("site.css", "parts.css", "extra.css")
+"""The parts of the one style of all pages, in the order of the cascade. A `site.css` of a site replaces all of them."""
 PREVIEW_FILES = ("preview.css", "print.css")
 """Files that only previews refer to: a static copy does not have them."""
 EMBLEMS = ("emblem.svg", "emblem.png", "emblem.webp")
@@ -108,16 +110,12 @@ def read_theme(folder: str) -> Theme:
     if sum(map(len, contents.values())) > FILES_BYTES_MAX:
         raise ThemeError(f"theme {folder}: its files are larger than {FILES_BYTES_MAX // 1024 // 1024} MiB together")
     try:
-        texts = {
-            name: contents.pop(name).decode()
-            for name in ("preferences.js", "site.css", "extra.css")
-            if name in contents
-        }
+        texts = {name: contents.pop(name).decode() for name in ("preferences.js", *STYLES) if name in contents}
     except UnicodeDecodeError as error:
         raise ThemeError(f"theme {folder}: a style or script is not UTF-8: {error}") from error
     documents = {name: Document(content, TYPES[Path(name).suffix]) for name, content in contents.items()}
     paths = {name: _path(name, document) for name, document in documents.items()}
-    style = "\n".join(texts[name] for name in ("site.css", "extra.css") if name in texts)
+    style = "\n".join(texts[name] for name in STYLES if name in texts)
     documents["site.css"] = Document(_with_paths(style, paths, folder).encode(), TYPES[".css"])
     paths["site.css"] = _path("site.css", documents["site.css"])
     documents["print.css"] = Document(_as_printed(documents["site.css"].body), TYPES[".css"])
@@ -132,11 +130,14 @@ def read_theme(folder: str) -> Theme:
 
 
 def _default_files(own: Iterable[str]) -> dict[str, Path]:
-    """Return the default theme's files, without icons and the share image in a look that is not the site's."""
+    """Return the default theme's files, without the styles, icons and share image of a look that is not the site's."""
     files, names = _files(DEFAULT_THEME), set(own)
     if "icon.svg" in names:
         for name in ("touch-icon.png", "icon-512.png"):
             files.pop(name)
+    if "site.css" in names:
+        for name in STYLES[1:]:
+            files.pop(name, None)
     if not names.isdisjoint({"icon.svg", *EMBLEMS, *SHARE_IMAGES}):
         files.pop("share.png")
     return files

@@ -13,6 +13,7 @@ from services.render.builder import projections
 from services.render.pages.front_page import AboveSections
 from services.render.pages.page_data import BreakingBar, RelatedArticles
 from services.render.queries import GENERATIONS, SCHEMAS, SQL
+from services.render.site.timed_site import valid_site
 from shared.articles import Article, article_path, sort_time
 from shared.front_page import BreakingNews, FrontPage, FrontPageSlot
 from shared.postgres import Connection, NamedQueries
@@ -39,11 +40,12 @@ class PageReader:
 
     Attributes:
         connection: In a read-only transaction.
-        site: The page's site.
+        site: The page's site, with what of its structure is valid now.
         sql: The statements for one generation.
         dependencies: Equal lists mean equal pages.
         expires_at: When the page must no longer be served, whether or not anything was written.
         article_ids: The articles on the page; ANY_ARTICLE if it also depends on others.
+        whole_site: The site with what of its structure is not valid yet, or not any more; None: where nobody needs it.
     """
 
     connection: "Connection | asyncpg.Connection"
@@ -52,6 +54,7 @@ class PageReader:
     dependencies: list[Any] = field(default_factory=list)
     expires_at: datetime = FAR_AHEAD
     article_ids: set[str] = field(default_factory=set)
+    whole_site: Site | None = None
 
     async def articles(self, query: str, *arguments: object) -> list[Article]:
         """Return the articles of a query, and track them."""
@@ -226,6 +229,11 @@ async def _site_with_structure(connection: Connection, sql: NamedQueries, site: 
     return structured
 
 
+async def read_valid_site(connection: asyncpg.Connection, sql: NamedQueries, site: Site) -> Site:
+    """Return a site like `read_site`, with what of its structure is valid now."""
+    return valid_site(await read_site(connection, sql, site), await connection.fetchval(sql["now"]))[0]
+
+
 async def read_site(connection: "Connection | asyncpg.Connection", sql: NamedQueries, site: Site) -> Site:
     """Return a site with the structure and static pages of a generation; as it is configured if there is none yet."""
     content = await connection.fetchval(sql["structure"], site.slug)
@@ -258,6 +266,7 @@ async def read_snapshot(
     ):
         row = await _read_site_version(connection, site)
         sql, stamp = GENERATIONS[row["schema_name"]], (row["structure_version"], row["pages_version"])
-        site = await _site_with_structure(connection, sql, site, stamp)
-        reader = PageReader(connection, site, sql, [row["number"], stamp])
+        whole = await _site_with_structure(connection, sql, site, stamp)
+        site, since = valid_site(whole, row["at"])
+        reader = PageReader(connection, site, sql, [row["number"], stamp, since], whole_site=whole)
         return (row["version"], row["changed_at"]), await read(reader), reader

@@ -36,6 +36,7 @@ from services.render.site.representations import (
 )
 from services.render.site.routes import PageRequest, RouteHandler, match_route, page_number
 from services.render.site.site_versions import SiteVersionQuery, SiteVersionWatcher
+from services.render.site.timed_site import valid_site
 from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
 from shared.http.rsgi import RsgiRequest
@@ -122,7 +123,8 @@ class Portal:
             self._icons[site.theme] = _file(theme.assets[theme.paths["icon.svg"]], "public, max-age=86400")
             self._files |= {path: _file(asset, CACHE_IMMUTABLE) for path, asset in theme.assets.items()}
         self._hosts: dict[str, Site] = {}
-        self._errors: dict[tuple[str, int], Representations] = {}
+        self._errors: dict[tuple[str, int], tuple[Site, Representations]] = {}
+        """Error pages, and the site with what of its structure was valid when they were rendered."""
         self._structured: dict[str, Site] = {}
         """The sites with their structures, as they were last read: error pages have menus, too."""
         self._changed_at = datetime.fromtimestamp(self._sites.changed_at, UTC)
@@ -203,9 +205,7 @@ class Portal:
     ) -> PageResult:
         pool = self._pools.searches if request.path == SEARCH else self._pools.pages
         version, result, reader = await page_reader.read_snapshot(pool, site, lambda reader: handler(reader, request))
-        if self._structured.get(site.slug) is not reader.site:
-            self._structured[site.slug] = reader.site
-            self._errors = {key: one for key, one in self._errors.items() if key[0] != site.slug}
+        self._structured[site.slug] = reader.whole_site or reader.site
         if isinstance(result, Redirect | NoPage):
             return result
         dependency_hash = hashlib.blake2b(repr(reader.dependencies).encode(), digest_size=16).digest()
@@ -268,9 +268,10 @@ class Portal:
     def error(self, site: Site, status: int, request: Request) -> Response:
         """Return a site's page of an error, which is not cached."""
         PAGES.labels("error").inc()
-        representations = self._errors.get((site.slug, status))
-        if representations is None:
-            document = render_error(self._structured.get(site.slug, site), site.url, status)
+        shown, _ = valid_site(self._structured.get(site.slug, site), datetime.now(UTC))
+        known, representations = self._errors.get((site.slug, status), (None, None))
+        if representations is None or known is not shown:
+            document = render_error(shown, site.url, status)
             representations = Representations(
                 document,
                 status=status,
@@ -278,7 +279,7 @@ class Portal:
                 cache_control=CACHE_NO_STORE,
                 headers=RETRY_AFTER if status == 503 else None,
             )
-            self._errors[site.slug, status] = representations
+            self._errors[site.slug, status] = shown, representations
         return as_response(representations.response(request.headers))
 
     def headers(self, site: Site, document: Document) -> dict[str, str]:

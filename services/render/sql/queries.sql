@@ -62,7 +62,7 @@ SELECT id, content FROM generation.articles WHERE projection_version <> $1 AND i
 -- name: site_version
 -- The site's version: it changes with each write, and when an article's visibility changes by time. And the schema that
 -- is live: if it is not the one that was asked, ask that one.
-SELECT (SELECT schema_name FROM render.generations WHERE state = 'live') AS schema_name,
+SELECT now() AS at, (SELECT schema_name FROM render.generations WHERE state = 'live') AS schema_name,
     (SELECT number FROM render.generations WHERE state = 'live') AS number,
     coalesce((SELECT version FROM render.sites WHERE site = $1), 0) AS version,
     coalesce((SELECT version FROM generation.structures WHERE site = $1), 0) AS structure_version,
@@ -81,6 +81,9 @@ SELECT (SELECT schema_name FROM render.generations WHERE state = 'live') AS sche
              (SELECT max(at) FROM generation.structures t, unnest(t.changes_at) AS at WHERE t.site = s.site AND at <= now()))
         AS changed_at
 FROM render.sites s
+
+-- name: now
+SELECT now()
 
 -- name: hidden_articles
 -- Those of the given articles that are not public now.
@@ -573,9 +576,16 @@ SELECT site, 1, now() FROM (SELECT site FROM render.sites UNION SELECT site FROM
 ON CONFLICT (site) DO UPDATE SET version = s.version + 1, changed_at = greatest(s.changed_at, now())
 
 -- name: text_contains
+-- Whether an editor wrote the link $3 that is on the page $2: into its text, or into a banner or the front page.
 SELECT EXISTS (
     SELECT FROM generation.articles
     WHERE site = $1 AND path = $2 AND position($3 IN replace(content::text, '&amp;', '&')) > 0
+) OR EXISTS (
+    SELECT FROM generation.static_pages
+    WHERE site = $1 AND '/trang/' || slug || '.html' = $2 AND position($3 IN replace(content::text, '&amp;', '&')) > 0
+) OR EXISTS (
+    SELECT FROM generation.structures
+    WHERE site = $1 AND position(to_json($3::text)::text IN content::text) > 0
 )
 
 -- name: offered_file

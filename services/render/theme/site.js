@@ -65,3 +65,10 @@ document.addEventListener("keydown", (event) => {
 document.addEventListener("click", (event) => {
   if (phoneMenu?.open && !phoneMenu.contains(event.target)) phoneMenu.open = false;
 });
+
+// A banner without its picture is its words.
+for (const image of document.querySelectorAll(".banners img")) {
+  const lost = () => image.closest("figure").classList.add("lost");
+  if (image.complete && !image.naturalWidth) lost();
+  image.addEventListener("error", lost);
+}

@@ -190,6 +190,8 @@ ROUTES = {
     "GET /menus/{name}": structure("read"),
     "PUT /menus/{name}": structure("publish", {"items": [{"kind": "home"}]}),
     "DELETE /menus/{name}": structure("publish", status=204),
+    "GET /banners": structure("read"),
+    "PUT /banners": structure("publish", {"items": []}),
     "GET /pages": structure("read"),
     "POST /pages": Route("publish", "site", {"title": "Trang", "slug": "t{n}"}, status=201),
     "GET /pages/{page_id}": Route("read", "page", within="any section"),

@@ -1,5 +1,7 @@
 """`/api/menus`: trees of checked targets; what is gone later is a warning."""
 
+import asyncio
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -43,6 +45,22 @@ async def test_two_editors_of_a_menu_get_412_and_removal_shows_sections(api: Any
     assert removed.status == 204
     assert (await api.call("GET", "/menus/footer", scope="read")).json()["is_default"] is True
     assert (await api.call("GET", "/menus/side", scope="read")).status == 404
+
+
+async def test_entry_of_a_menu_ends_and_is_left_out_of_the_next_change(api: Any) -> None:
+    """An end must be ahead; once it has passed the entry is a warning, and a form that still has it is saved."""
+    link = {"kind": "url", "target": "https://x.vn/", "label": "x"}
+    past = await put(api, {**link, "until": "2020-01-01T00:00:00+07:00"}, name="links")
+    assert (past.status, past.json()["errors"][0]["field"]) == (422, "items.0.until")
+    end = datetime.now(UTC) + timedelta(seconds=0.5)
+    made = await put(api, {**link, "until": end.isoformat()}, {"kind": "home"}, name="links")
+    assert made.status == 200, made.body
+    assert made.json()["warnings"] == []
+    await asyncio.sleep((end - datetime.now(UTC)).total_seconds() + 0.05)
+    found = (await api.call("GET", "/menus/links", scope="read")).json()
+    assert found["warnings"] == [{"path": "items.0", "reason": "has ended"}]
+    again = await put(api, {**link, "until": end.isoformat()}, {"kind": "home"}, name="links")
+    assert [one["kind"] for one in again.json()["items"]] == ["home"]
 
 
 DEEP = {"kind": "home", "items": [{"kind": "home", "items": [{"kind": "home"}]}]}

@@ -64,7 +64,7 @@ async def test_structure_and_pages_that_a_log_lacks_are_queued(pool: asyncpg.Poo
 
 
 async def test_page_that_was_deleted_after_the_backup_stays_deleted(pool: asyncpg.Pool, site: Site) -> None:
-    """A restored backup that still has the page takes the deletion over, and a log created again is told of it."""
+    """A restored backup that still has the page takes the deletion over, and a log created again gets it."""
     page = StaticPage(site="haihau", id="p-1", version=7, state="published", slug="a", title="A", modified_at=AT)
     deleted = msgspec.structs.replace(page, version=9, state="withdrawn", is_deleted=True)
     unknown = msgspec.structs.replace(deleted, id="p-2", slug="b")

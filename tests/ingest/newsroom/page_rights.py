@@ -66,7 +66,7 @@ class Need:
 
     scope: str
     within: Literal["section", "any section", "site"]
-    about: Literal["site", "article", "medium", "page", "person", "structure", "bulk"] = "site"
+    about: Literal["site", "article", "medium", "page", "person", "structure", "banner", "bulk"] = "site"
     form: Callable[[Target], Fields] | None = None
     steps: tuple[str, ...] = ()
     query: str = ""
@@ -170,6 +170,12 @@ PAGES = {
         "site",
         lambda one: {"version": one.name, "target": "home:", "label": one.name, "url": "", "level": "1"},
     ),
+    "GET /banner": listed("read", "any section"),
+    "POST /banner": Need("publish", "site", "banner", fixed(move="drop:0")),
+    "GET /banner/moi": listed("read", "any section"),
+    "POST /banner/moi": Need("publish", "site", "banner", lambda one: {"media": one.name, "alt": "x", "place": "top"}),
+    "GET /banner/{id}": Need("read", "any section", "banner"),
+    "POST /banner/{id}": Need("publish", "site", "banner", lambda one: {"alt": one.name, "place": "top"}),
     "GET /anh-va-tep": listed("read", "any section"),
     "POST /anh-va-tep": listed("write", "any section", lambda one: {"file": png(int(one.name))}, 200),
     "GET /anh-va-tep/{id}": Need("read", "any section", "medium"),
@@ -231,8 +237,9 @@ class Objects:
             return str(made["id"])
         if need.about in ("person", "page"):
             return await self.world.object(need.about, place.site, ())
-        if need.about == "medium":
-            return await self.world.image(place.site)
+        if need.about in ("banner", "medium"):
+            is_picture = need.about == "medium" or name.endswith("/moi")
+            return await (self.world.image(place.site) if is_picture else self._banner(place.site))
         if need.about != "structure":
             versioned = {"POST /trang-nhat": "/front-page", "POST /menu": "/menus/main"}.get(name)
             if versioned is not None:
@@ -246,3 +253,11 @@ class Objects:
             made = await api.call("POST", f"/{kind}", sent, "admin")
             assert made.status == 201, made.body
         return f"thu-{self.count}"
+
+    async def _banner(self, site: str) -> str:
+        """Return the ID of a banner that is the only one."""
+        image = {"media": await self.world.image(site), "alt": f"Ảnh {self.count}"}
+        sent = {"items": [{"place": "top", "image": image}]}
+        made = await self.world.api.call("PUT", f"/banners?site={site}", sent, "admin", if_match="*")
+        assert made.status == 200, made.body
+        return str(made.json()["items"][0]["id"])

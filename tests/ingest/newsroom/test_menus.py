@@ -5,14 +5,26 @@ from typing import Any
 from services.ingest.newsroom.menus import Row, items_of, moved, paths_of, rows_of
 from tests.ingest.newsroom.conftest import Pages
 
-ROWS = [Row("home:"), Row("section:a"), Row("tag:b", level=2), Row("url:", "https://x.example/", "X", 2), Row("page:p")]
+ROWS = [
+    Row("home:"),
+    Row("section:a", until="2030-01-02T03:04:00+07:00"),
+    Row("tag:b", level=2),
+    Row("url:", "https://x.example/", "X", 2),
+    Row("page:p"),
+]
 
 
 def test_rows_are_the_entries_of_a_menu() -> None:
     """Rows → entries → rows is the identity, and each row has the path that the API names it by."""
     items = items_of(ROWS)
     assert [len(one["items"]) for one in items] == [0, 2, 0]
-    assert items[1]["items"][1] == {"kind": "url", "target": "https://x.example/", "label": "X", "items": []}
+    assert items[1]["items"][1] == {
+        "kind": "url",
+        "target": "https://x.example/",
+        "label": "X",
+        "items": [],
+        "until": None,
+    }
     assert rows_of(items) == ROWS
     assert paths_of(ROWS) == ["items.0", "items.1", "items.1.items.0", "items.1.items.1", "items.2"]
 
@@ -40,6 +52,7 @@ async def test_menu_is_arranged_saved_and_removed(visit: Any, pages: Pages) -> N
     assert after == [before[1], before[0], *before[2:]]
     rows = {"target": ["home:", "section:tin-tuc", "", ""], "label": ["", "Tin", "", ""]}
     rows |= {"url": ["", "", "https://namdinh.example/", ""], "level": ["2", "1", "2", "1"]}
+    rows |= {"until": ["", "2100-01-02T03:04", "", ""]}
     shown = await editor.submit("menu", **rows)
     assert shown.status == 422
     assert 'id="said-3"' in shown.html
@@ -48,6 +61,8 @@ async def test_menu_is_arranged_saved_and_removed(visit: Any, pages: Pages) -> N
     stored = (await pages.api.call("GET", "/menus/main?site=haihau", None, "read")).json()["items"]
     assert [one["kind"] for one in stored] == ["home", "section"]
     assert stored[1]["items"][0]["label"] == "Nam Định"
+    assert (stored[0]["until"], stored[1]["until"]) == (None, "2100-01-01T20:04:00Z")
+    assert ("until", "2100-01-02T03:04") in shown.form("menu")["fields"]
     shown = await editor.submit("menu", move="drop:0")
     assert shown.form("menu")["fields"].count(("target", "home:")) == 0
     shown = await editor.submit("menu", action="remove")

@@ -44,7 +44,7 @@ def test_every_page_has_expected_rights(pages: Pages) -> None:
 async def request(pages: Pages, browser: Browser, name: str, about: Target, form: Any) -> Shown:
     """Send the request of a page as a browser does, with the token of its session in a form."""
     (method, path), need = name.split(" "), PAGES[name]
-    query = need.query or (f"site={about.place.site}" if need.about in ("site", "structure") else "")
+    query = need.query or (f"site={about.place.site}" if need.about in ("site", "structure", "banner") else "")
     target = ROOT + path.format(id=about.name, slug=about.name, step="archive" if form is None else "kill")
     target += f"?{query}" if query else ""
     if form is None:

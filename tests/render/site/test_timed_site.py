@@ -1,0 +1,105 @@
+"""Banners and entries of menus on the portal: they begin and end by themselves, on every page."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import asyncpg
+import pytest
+
+from services.render.builder import store
+from services.render.crawl.site_check import check_site
+from services.render.site import page_reader
+from services.render.site.timed_site import valid_site
+from shared.articles import Image
+from shared.banners import Banner, Banners
+from shared.site_structure import MenuItem, SiteStructure, StructureIndex, StructureSection
+from shared.sites import with_structure
+from tests.render.conftest import SITE
+
+IMAGE = Image(f"/media/{'a' * 32}.jpg", "Cổng dịch vụ công", 600, 200)
+FAR = datetime(2100, 1, 1, tzinfo=UTC)
+
+
+@pytest.fixture(autouse=True)
+def forget_structures() -> None:
+    """Tests have databases of their own, and versions in common."""
+    page_reader._structured.clear()
+
+
+def structure(version: int, *banners: Banner, **fields: Any) -> SiteStructure:
+    sections = [StructureSection(slug=one.slug, name=one.name, version=1) for one in SITE.sections]
+    given = {"sections": sections, "banners": Banners(version=version, items=list(banners)), **fields}
+    return SiteStructure(site="haihau", version=version, modified_at=FAR, **given)
+
+
+def banner(place: Any = "foot", **fields: Any) -> Banner:
+    return Banner(**{"id": "b", "place": place, "image": IMAGE, "url": "https://dichvucong.gov.vn/", **fields})
+
+
+async def test_banner_and_quick_link_begin_and_end_without_a_change_and_without_a_request(portal: Any) -> None:
+    """On pages of every kind, from the cache, in the ETag, and on error pages, each at its second."""
+    await portal.add(1)
+    begin = datetime.now(UTC) + timedelta(seconds=0.7)
+    end = begin + timedelta(seconds=0.7)
+    link = MenuItem(kind="url", target="https://cong.example/", label="Cổng tỉnh", until=end)
+    menus = {"links": [link], "footer": [link]}
+    await store.save_structure(portal.pool, structure(1, banner(starts_at=begin, until=end), menus=menus))
+    pages = ("/", "/tin-tuc/", "/bai-so-1-1.html", "/so-do-site", "/khong-co")
+    before = {page: await portal.get(page) for page in pages}
+    assert not any('class="banners' in one.text for one in before.values())
+    assert all("Cổng tỉnh" in one.text for one in before.values())
+    etag = before["/bai-so-1-1.html"].headers["etag"]
+    assert (await portal.get("/bai-so-1-1.html", if_none_match=etag)).status == 304
+    await asyncio.sleep((begin - datetime.now(UTC)).total_seconds() + 0.05)
+    during = {page: await portal.get(page) for page in pages}
+    assert [page for page in pages if 'class="banners foot"' in during[page].text] == list(pages[:-1])
+    assert (await portal.get("/bai-so-1-1.html", if_none_match=etag)).status == 200
+    await asyncio.sleep((end - datetime.now(UTC)).total_seconds() + 0.05)
+    assert "Cổng tỉnh" not in (await portal.get("/khong-co")).text
+    for page in pages:
+        after = (await portal.get(page)).text
+        assert "Cổng tỉnh" not in after, page
+        assert 'class="banners' not in after, page
+
+
+async def test_banners_stand_in_their_places_and_name_other_sites(portal: Any) -> None:
+    """Top of the home page, side of lists and articles, foot of all; advertisements are labelled, sizes reserved."""
+    await portal.add(1)
+    ad = banner("side", id="s", url="https://shop.example/", is_advertisement=True)
+    await store.save_structure(portal.pool, structure(1, banner("top", id="t", url="/tin-tuc/"), ad, banner()))
+    places = {
+        page: [one for one in ("top", "side", "foot") if f'class="banners {one}"' in (await portal.get(page)).text]
+        for page in ("/", "/tin-tuc/", "/bai-so-1-1.html", "/tim-kiem")
+    }
+    assert list(places.values()) == [["top", "foot"], ["side", "foot"], ["side", "foot"], ["foot"]]
+    text = (await portal.get("/bai-so-1-1.html")).text
+    assert 'href="https://shop.example/" rel="noopener sponsored"' in text
+    assert '<b>Quảng cáo</b> · <span class="unseen">Trang khác: </span>↗ shop.example' in text
+    assert 'alt="Cổng dịch vụ công" width="600" height="200"' in text
+    assert '<a href="/tin-tuc/"><img' in (await portal.get("/")).text
+
+
+async def test_broken_banner_and_breaking_links_are_their_editors(portal: Any, database: str) -> None:
+    """A link that an editor wrote into a banner or a static page does not stop a rebuild."""
+    await portal.add(1)
+    await store.save_structure(portal.pool, structure(1, banner(url="/khong-co.html")))
+    connection = await asyncpg.connect(database, server_settings={"role": "presstally_render"})
+    report = await check_site(connection, "render", portal.site, "https://haihau.example")
+    await connection.close()
+    assert (list(report.editors_broken), report.broken) == (["/khong-co.html"], {})
+
+
+def test_valid_site_is_the_same_object_until_something_changes() -> None:
+    """A site without times is returned as it is."""
+    at = datetime(2026, 11, 30, tzinfo=UTC)
+    plain = with_structure(SITE, StructureIndex(structure(1, banner())))
+    assert valid_site(plain, at) == (plain, None)
+    timed = with_structure(SITE, StructureIndex(structure(1, banner(until=at))))
+    before, since = valid_site(timed, at - timedelta(hours=1))
+    assert since is None
+    assert valid_site(timed, at - timedelta(minutes=1))[0] is before
+    after, since = valid_site(timed, at)
+    assert since == at
+    assert after.structure is not None
+    assert after.structure.structure.banners.items == []
