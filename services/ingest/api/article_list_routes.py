@@ -29,6 +29,7 @@ from services.ingest.api.pagination import (
     encode_cursor,
     encode_sorted_cursor,
 )
+from services.ingest.api.request_language import language_headers, localized_warnings
 from services.ingest.api.schemas import (
     ArticleCounts,
     ArticleList,
@@ -121,7 +122,8 @@ async def _list_for_editor(context: ApiContext, caller: Caller, filters: ListFil
     else:
         following = encode_sorted_cursor(rows, limit, order, rows[-1]["sort_key"] if rows else None, last)
     if filters.full:
-        return json_response(FullArticleList([head for _, head in shown], following))
+        heads = [msgspec.structs.replace(head, warnings=localized_warnings(head.warnings)) for _, head in shown]
+        return json_response(FullArticleList(heads, following), headers=language_headers())
     if filters.fields == "short":
         short = [as_row(ShortArticleRow, head, **_changed(row)) for row, head in shown]
         return json_response(ShortArticleList(short, following))

@@ -12,6 +12,7 @@ import msgspec
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from services.ingest.api.request_language import IS_VIETNAMESE, refusal_in_vietnamese
 from services.ingest.content.field_messages import MESSAGES, field_message
 from shared.http.problems import MEDIA_TYPE, Problem
 
@@ -197,7 +198,8 @@ def localized(document: dict[str, Any], *, vietnamese: bool, challenge: str = ""
         values = {**document, "fields": fields[:300]}
         if document.get("errors"):
             changed["errors"] = [_in_vietnamese(one) for one in document["errors"]]
-        sentence = re.sub(r"\{(\w+)\}", lambda name: str(values.get(name[1], "?"))[:300], CATALOGUE[code][1])
+        told = refusal_in_vietnamese(code, document)
+        sentence = told or re.sub(r"\{(\w+)\}", lambda name: str(values.get(name[1], "?"))[:300], CATALOGUE[code][1])
         changed |= {"title": sentence.rstrip("."), "detail": sentence}
     return changed
 
@@ -223,6 +225,7 @@ class ProblemCodes:
             return
         begun: Message | None = None
         body = b""
+        IS_VIETNAMESE.set(wants_vietnamese(Headers(scope=scope).get("accept-language", "")))
 
         async def send_with_code(message: Message) -> None:
             nonlocal begun, body
@@ -234,7 +237,7 @@ class ProblemCodes:
                 body += message.get("body", b"")
                 if message.get("more_body", False) and len(body) < BODY_BYTES_MAX:
                     return
-                body = _with_code(body, scope, begun)
+                body = _with_code(body, begun)
                 await send(begun)
                 begun = None
                 await send({**message, "body": body})
@@ -244,13 +247,13 @@ class ProblemCodes:
         await self._app(scope, receive, send_with_code)
 
 
-def _with_code(body: bytes, scope: Scope, begun: Message) -> bytes:
+def _with_code(body: bytes, begun: Message) -> bytes:
     headers = MutableHeaders(raw=begun["headers"])
     try:
         document = msgspec.json.decode(body, type=dict[str, Any])
     except msgspec.DecodeError:  # a HEAD request, or a stream that was cut
         return body
-    vietnamese = wants_vietnamese(Headers(scope=scope).get("accept-language", ""))
+    vietnamese = IS_VIETNAMESE.get()
     challenge = headers.get("www-authenticate", "")
     content = msgspec.json.encode(localized(document, vietnamese=vietnamese, challenge=challenge))
     headers["content-length"] = str(len(content))

@@ -2,8 +2,9 @@
 
 import re
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 
+import msgspec
 import obstore
 from fastapi import APIRouter, Query
 from obstore.exceptions import NotFoundError
@@ -12,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from services.ingest.api.dependencies import ApiContext, ApiContextDep, ReadCaller, WriteCaller
+from services.ingest.api.request_language import language_headers, localized_texts
 from services.ingest.api.schemas import FileList, json_response, response_docs
 from services.ingest.api.search_terms import SEARCH_RULES, search_query
 from services.ingest.api.uploads import FILE_NAME_CHARACTERS_MAX, clean_file_name, uploaded_file
@@ -75,7 +77,18 @@ async def upload_file(
     chunks, name = await uploaded_file(request, context.file_bytes_max)
     async with receive_upload(chunks, clean_file_name(file_name or name)) as upload:
         item, is_new = await store_file(context.pool, context.media, target.slug, upload, caller.actor)
-    return json_response(item, 201 if is_new else 200, {"location": f"/api/files/{item.id}"})
+    return _response(item, 201 if is_new else 200, location=f"/api/files/{item.id}")
+
+
+_Item = TypeVar("_Item", bound=FileItem)
+
+
+def _in_language(item: _Item) -> _Item:
+    return msgspec.structs.replace(item, warnings=localized_texts(item.warnings))
+
+
+def _response(item: FileItem, status: int = 200, **headers: str) -> Response:
+    return json_response(_in_language(item), status, {**language_headers(), **headers})
 
 
 @router.get("/files", summary="List files, newest first", responses=response_docs(200, FileList, problems=(403, 404)))
@@ -105,7 +118,8 @@ async def list_files(
     if len(rows) > limit:
         at = found[-1].created_at.astimezone(UTC).isoformat().replace("+00:00", "Z")
         following = f"{at}_{found[-1].id}"
-    return json_response(FileList(found, following))
+    shown = [_in_language(item) for item in found]
+    return json_response(FileList(shown, following), headers=language_headers())
 
 
 async def _file(context: ApiContext, caller: Caller, scope: str, file_id: str, site: str | None) -> FileItem:
@@ -125,7 +139,7 @@ async def _file(context: ApiContext, caller: Caller, scope: str, file_id: str, s
 async def read_file(context: ApiContextDep, caller: ReadCaller, file_id: str, site: SiteSlug = None) -> Response:
     """Return a file, and the articles that offer it."""
     item = await _file(context, caller, "read", file_id, site)
-    return json_response((await with_uses(context.pool, [item], caller, limit=None))[0])
+    return _response((await with_uses(context.pool, [item], caller, limit=None))[0])
 
 
 class FilePatch(BaseModel):
@@ -142,7 +156,7 @@ async def change_file(
 ) -> Response:
     """Change the name that visitors see, for articles that are saved from now on. Published links stay valid."""
     item = await _file(context, caller, "write", file_id, site)
-    return json_response(await rename_file(context.pool, item, clean_file_name(sent.name), caller.actor))
+    return _response(await rename_file(context.pool, item, clean_file_name(sent.name), caller.actor))
 
 
 @router.delete(

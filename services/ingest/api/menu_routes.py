@@ -11,6 +11,7 @@ from starlette.responses import Response
 
 from services.ingest.api.article_routes import IfMatch
 from services.ingest.api.dependencies import CHANGES_ARTICLES, ApiContextDep, PublishCaller, ReadCaller
+from services.ingest.api.request_language import language_headers, localized_warnings
 from services.ingest.api.schemas import response_docs
 from services.ingest.api.structure_requests import (
     SiteQuery,
@@ -207,13 +208,14 @@ def _hidden(
 
 def _answer(site: Site, index: StructureIndex, name: str, pages: Sequence[StoredPage], now: datetime) -> Response:
     items = index.structure.menus.get(name)
-    found = (_hidden(path, item, index, pages, now=now) for path, item, _ in _walk(items or []))
+    hidden = (_hidden(path, item, index, pages, now=now) for path, item, _ in _walk(items or []))
+    found = localized_warnings(one for one in hidden if one is not None)
     shown = MenuResponse(
         site=site.slug,
         name=name,
         version=index.version,
         is_default=items is None,
         items=items or [],
-        warnings=[MenuWarning(one.field, one.message) for one in found if one is not None],
+        warnings=[MenuWarning(one.field, one.message) for one in found],
     )
-    return with_etag(shown, index.version)
+    return with_etag(shown, index.version, 200, **language_headers())

@@ -13,6 +13,7 @@ from services.ingest.api.account_schemas import ACCOUNT_TYPES
 from services.ingest.api.bulk_schemas import BulkResult
 from services.ingest.api.editing_schemas import EDITING_TYPES
 from services.ingest.api.front_page_schemas import FRONT_PAGE_TYPES
+from services.ingest.api.request_language import language_headers, localized_warnings
 from services.ingest.api.structure_schemas import STRUCTURE_TYPES
 from services.ingest.api.webhook_schemas import WEBHOOK_TYPES
 from services.ingest.articles.carry_over import Conflict
@@ -364,7 +365,8 @@ def json_response(value: object, status: int = 200, headers: dict[str, str] | No
 
 def article_with_etag(value: ArticleResponse, status: int = 200, **headers: str) -> Response:
     """Return a response with an article, and its version as the ETag."""
-    return json_response(value, status, {"etag": f'"{value.version}"', **headers})
+    shown = msgspec.structs.replace(value, warnings=localized_warnings(value.warnings))
+    return json_response(shown, status, {"etag": f'"{value.version}"', **language_headers(), **headers})
 
 
 def not_modified(request: Request, version: int) -> Response | None:

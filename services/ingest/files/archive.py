@@ -12,6 +12,7 @@ from typing import IO
 from services.ingest.files.rules import (
     ARCHIVE_EXTENSIONS,
     DOCX,
+    EMBEDDED,
     ENTRIES_MAX,
     ENTRY_NAME_BYTES_MAX,
     ODT,
@@ -29,7 +30,7 @@ from services.ingest.files.rules import (
     refuse,
     unsupported,
 )
-from services.ingest.files.xml_parts import EMBEDDED, PartCheck, is_xml
+from services.ingest.files.xml_parts import PartCheck, is_xml
 
 CHUNK_BYTES = 1024 * 1024
 DOCUMENT_EXTENSIONS = ("pdf", "doc", "docx", "xls", "xlsx", "odt")

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator
 from mmap import mmap
 
-from services.ingest.files.rules import HTML_MARKS, PDF, FileError, Findings, encrypted, refuse
+from services.ingest.files.rules import ATTACHED, FORM, HTML_MARKS, PDF, FileError, Findings, encrypted, refuse
 
 HEAD_BYTES = 1_024
 TAIL_BYTES = 2_048
@@ -66,9 +66,9 @@ def check_pdf(content: bytes | mmap) -> Findings:
         raise refuse(f"is a PDF with {' and '.join(scripts)}; print it to a new PDF", "scripts")
     warnings = []
     if b"EmbeddedFile" in found:
-        warnings.append("has other files attached, which are not checked")
+        warnings.append(ATTACHED)
     if b"XFA" in found or b"SubmitForm" in found:
-        warnings.append("has a form that some programs do not show")
+        warnings.append(FORM)
     return Findings(PDF, warnings)
 
 

@@ -27,6 +27,16 @@ ENTRY_NAME_BYTES_MAX = 1_000
 PART_BYTES_MAX = 64 * 1024**2
 """Of a part of a document that is read."""
 
+WARNINGS = {
+    "has other files attached, which are not checked": "có tệp khác đính kèm, không được kiểm tra",
+    "has a form that some programs do not show": "có biểu mẫu mà một số chương trình không hiện",
+    "refers to pictures or workbooks elsewhere, which are loaded when it is opened": "dùng ảnh hoặc bảng tính ở nơi "
+    "khác, được tải về khi mở tệp",
+    "has other files embedded, which are not checked": "có tệp khác nhúng bên trong, không được kiểm tra",
+}
+"""What an editor should know of an accepted file: {in English, as it is stored: in Vietnamese}."""
+ATTACHED, FORM, LOADED, EMBEDDED = WARNINGS
+
 HTML_MARKS = (b"<html", b"<!doctype html", b"<script", b"<svg", b"<head", b"<body", b"<iframe", b"<?php")
 """What makes a browser or server that guesses types take a file for a page."""
 _PROGRAM_EXTENSIONS = """

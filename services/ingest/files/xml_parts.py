@@ -9,12 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 from xml.parsers import expat
 
-from services.ingest.files.rules import FileError, Findings, macros, refuse
+from services.ingest.files.rules import EMBEDDED, LOADED, FileError, Findings, macros, refuse
 
 MARKS = (b"<", b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff", b"\0<")
 """How a part of XML may begin, white space aside."""
-LOADED = "refers to pictures or workbooks elsewhere, which are loaded when it is opened"
-EMBEDDED = "has other files embedded, which are not checked"
 _HARMLESS_LINKS = ("/hyperlink", "/image", "/externalLinkPath", "/externalLink", "/video", "/audio", "/media")
 _FIELDS = frozenset(("instrText", "delInstrText"))
 _DDE = re.compile(r"\bDDE(?:AUTO)?\b", re.IGNORECASE)

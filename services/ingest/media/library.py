@@ -191,7 +191,7 @@ async def decode(
         rejected = msgspec.convert(result, RejectedImage)
         sizes: dict[str, Any] = {} if rejected.limit is None else {"limit": rejected.limit, "size": rejected.size}
         code = {413: "too_large", 415: "unsupported_type"}.get(rejected.status, "image_refused")
-        raise Problem(rejected.status, f"The file {rejected.error}.", **sizes, code=code)
+        raise Problem(rejected.status, f"The file {rejected.error}.", reason=rejected.reason, **sizes, code=code)
     return msgspec.convert(result, RenditionSet)
 
 

@@ -77,13 +77,21 @@ _KNOWN_SIGNATURES = (
 
 
 class ImageError(ValueError):
-    """A rejected file, with the limit and the size of the file where they help."""
+    """A rejected file, with the limit and the size of the file where they help, and a stable name of the reason."""
 
-    def __init__(self, message: str, status: int = 422, limit: int | None = None, size: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        status: int = 422,
+        limit: int | None = None,
+        size: int | None = None,
+        reason: str = "damaged",
+    ) -> None:
         super().__init__(message)
         self.status = status
         self.limit = limit
         self.size = size
+        self.reason = reason
 
 
 class RenditionFile(msgspec.Struct, frozen=True):
@@ -119,6 +127,8 @@ class RejectedImage(msgspec.Struct, frozen=True):
     status: int
     limit: int | None = None
     size: int | None = None
+    reason: str = "damaged"
+    """A stable name, such as `animated`."""
 
 
 def sniff_type(head: bytes) -> str:
@@ -141,7 +151,9 @@ def sniff_type(head: bytes) -> str:
     if found is None:
         detected = next((name for pattern, name in _KNOWN_SIGNATURES if pattern.search(head)), None)
         message = f"is {detected}" if detected else "is not a known image type"
-        raise ImageError(f"{message}; supported types are JPEG, PNG, WebP, AVIF and GIF", 415)
+        raise ImageError(
+            f"{message}; supported types are JPEG, PNG, WebP, AVIF and GIF", 415, reason="unsupported-type"
+        )
     return found
 
 
@@ -177,13 +189,13 @@ def _render(image: Image.Image, kind: str, folder: Path, focus: Focus, *, only_c
     width, height = image.size
     if width * height > PIXELS_MAX:
         message = f"must have at most {PIXELS_MAX:,} pixels (got {width * height:,}, {width} x {height})"
-        raise ImageError(message, 422, PIXELS_MAX, width * height)
+        raise ImageError(message, 422, PIXELS_MAX, width * height, "too-large")
     if max(width, height) > SIDE_PIXELS_MAX:
         message = f"must be at most {SIDE_PIXELS_MAX:,} pixels wide and high (got {width} x {height})"
-        raise ImageError(message, 422, SIDE_PIXELS_MAX, max(width, height))
+        raise ImageError(message, 422, SIDE_PIXELS_MAX, max(width, height), "too-large")
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # MPO: phones append a second image
-        raise ImageError(f"must not be animated (got {frames:,} frames)", 422, 1, frames)
+        raise ImageError(f"must not be animated (got {frames:,} frames)", 422, 1, frames, "animated")
     orientation = image.getexif().get(_ORIENTATION, 1)
     if orientation in (5, 6, 7, 8):
         width, height = height, width
@@ -279,9 +291,9 @@ def main(file: str, folder: str, x: str = "0.5", y: str = "0.5", only_crops: str
             Path(file), Path(folder), focus, only_crops=bool(only_crops)
         )
     except ImageError as error:
-        result = RejectedImage(str(error), error.status, error.limit, error.size)
+        result = RejectedImage(str(error), error.status, error.limit, error.size, error.reason)
     except MemoryError:
-        result = RejectedImage("exceeds the memory limit for decoding", 422)
+        result = RejectedImage("exceeds the memory limit for decoding", 422, reason="too-large")
     sys.stdout.buffer.write(msgspec.json.encode(result))
     return 0
 
