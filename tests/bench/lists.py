@@ -181,7 +181,7 @@ def _paths(requests: Lists) -> Iterator[str]:
     for given in ({"section": section}, {"q": words[0]}, {"mine": "true"}, {"tag": tag}):
         yield f"/articles/counts?{urllib.parse.urlencode(given)}"
     site = SAMPLE_SITE.slug
-    yield from (f"/sections?site={site}", f"/tags?site={site}", f"/tags?site={site}&q={tag[:2]}")
+    yield from (f"/sections?site={site}", f"/tags?site={site}", f"/tags?site={site}&q={urllib.parse.quote(tag[:2])}")
     yield from (f"/authors?site={site}", "/audit?limit=50")
 
 
