@@ -196,6 +196,45 @@ def test_library_pictures_are_searched_and_inserted(system: Any, open_page: Open
     until(lambda: page.locator(f"{EDITOR} figure img").evaluate("one => one.naturalWidth") > 0)
 
 
+def test_picture_for_lists_is_uploaded_chosen_and_seen_by_the_reviewer(
+    system: Any, open_page: Opener, tmp_path: Path
+) -> None:
+    """The picture of lists is taken from the computer or the library, has its words, and is shown in the review."""
+    page = open_page("publish", "bai-viet/moi?site=haihau")
+    written(page, f"Ảnh đại diện {uuid.uuid4().hex[:8]}", "Một đoạn.")
+    lead = page.locator(".lead-picture")
+    with page.expect_file_chooser() as chooser:
+        lead.get_by_role("button", name="Chọn ảnh từ máy…").click()
+    chooser.value.set_files(photos(tmp_path, 1))
+    until(lambda: lead.locator("img").count() == 1 and lead.locator("img").evaluate("one => one.naturalWidth"))
+    page.locator(".checklist").get_by_role("button", name="Ảnh đại diện chưa có").click()
+    page.keyboard.type('Cổng làng "mới" {2026}')
+    lead.get_by_label("Mô tả ảnh").fill("Cổng làng")
+    lead.get_by_label("Nguồn ảnh").fill("Lan [ảnh]")
+    article = saved(page)
+    assert lead.get_by_label("Chú thích ảnh").input_value() == 'Cổng làng "mới" {2026}'
+    until(lambda: lead.locator("img").count() == 1)
+    page.evaluate(AXE)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    assert [one["id"] for one in found["violations"]] == []
+    first = lead.locator("img").get_attribute("src")
+    lead.get_by_role("button", name="Chọn ảnh trong kho…").click()
+    page.locator(".library input").nth(1).check()
+    press(page, "Chèn")
+    until(lambda: lead.locator("img").get_attribute("src") != first)
+    lead.get_by_role("button", name="Bỏ ảnh này").click()
+    assert lead.locator("img").count() == 0
+    page.reload()  # the unsaved text comes back, without the picture
+    until(lambda: lead.get_by_role("button", name="Chọn ảnh trong kho…").is_visible())
+    until(lambda: lead.locator("img").count() == 0)
+    press(page, "Dùng bản đã lưu")
+    until(lambda: lead.locator("img").count() == 1)
+    page.goto(f"{system.url}/ban-bien-tap/bai-viet/{article}/duyet")
+    page.get_by_text("Chuyên mục, thẻ").click()
+    shown = page.locator("img.compared")
+    until(lambda: shown.count() == 1 and shown.evaluate("one => one.naturalWidth") > 0)
+
+
 def test_comments_of_two_people_stay_with_their_paragraphs(system: Any, open_page: Opener) -> None:
     """One comments on a paragraph, the other sees it there, also after the text has moved, and resolves it."""
     page = open_page("write", "bai-viet/moi?site=haihau")
@@ -248,8 +287,27 @@ def stories(open_page: Opener) -> list[str]:
     return made
 
 
+def dragged_by_touch(page: Page, handle: Locator, place: Locator) -> None:
+    """Drag something to the upper edge of a place with a finger."""
+    handle.scroll_into_view_if_needed()
+    begin, end = handle.bounding_box(), place.bounding_box()
+    assert begin
+    assert end
+    session = page.context.new_cdp_session(page)
+    session.send("Emulation.setTouchEmulationEnabled", {"enabled": True})
+    scrolled = page.evaluate("scrollY")
+    x, at, to = begin["x"] + 8, begin["y"] + 8, end["y"] + 2
+    steps = [("touchStart", at), *(("touchMove", at + (to - at) * step / 8) for step in range(1, 9))]
+    for kind, y in steps:
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+    session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+    assert page.evaluate("scrollY") == scrolled, "a finger on the handle drags, and does not scroll"
+    session.send("Emulation.setTouchEmulationEnabled", {"enabled": False})
+    session.detach()
+
+
 def test_front_page_is_ordered_by_drag_keys_and_buttons(open_page: Opener, stories: list[str]) -> None:
-    """A slot is dragged by its handle, moved by keys and by its buttons; nothing is public before it is saved."""
+    """A slot is dragged by mouse and finger, moved by keys and buttons; nothing is public before it is saved."""
     page = open_page("publish", "trang-nhat?site=haihau")
     slots = page.locator("ol.slots > li")
     for number, title in enumerate(stories):
@@ -268,6 +326,9 @@ def test_front_page_is_ordered_by_drag_keys_and_buttons(open_page: Opener, stori
     page.mouse.up()
     assert titles(slots)[:2] == stories[::-1]
     assert "vị trí 2" in page.inner_text(".unsaved")
+    for wanted in (stories, stories[::-1]):
+        dragged_by_touch(page, slots.nth(1).locator(".handle"), slots.nth(0))
+        assert titles(slots)[:2] == wanted
     slots.nth(1).locator(".handle").focus()
     page.keyboard.press("ArrowUp")
     assert titles(slots)[:2] == stories

@@ -12,16 +12,17 @@ from typing import Any, Literal
 import msgspec
 
 from services.ingest.content.text_comparison import Segment, compare_texts
-from shared.articles import Block, BulletList, Embed, Figure, File, Heading, Item, Paragraph, Quote, Table
-from shared.text import inline_text
+from shared.articles import Block, BulletList, Embed, Figure, File, Heading, Image, Item, Paragraph, Quote, Table
+from shared.text import inline_html_parts, inline_text
 
 Kind = Literal["equal", "changed", "inserted", "deleted", "moved"]
 Detail = Literal["markup", "picture", "alt", "credit", "focus", "type", "target"]
-"""What differs besides the words: bold or links; the picture itself, its description, source or focus point; the kind
-of block; where a file or a video leads."""
+"""What differs besides the words: bold or where links lead; the picture itself, its description, source or focus
+point; the kind of block; where a file or a video leads."""
 PAIRS_MAX = 10_000
 """Changed blocks between two equal ones are paired by their words up to so many comparisons, else by their place."""
 SIMILARITY_MIN = 0.3
+_TAG = re.compile(r"<(?!br\b)[^>]*>")
 
 
 class BlockComparison(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,6 +91,10 @@ def compare_bodies(before: Sequence[Block], after: Sequence[Block]) -> list[Bloc
 
 
 def _key(block: Block) -> bytes:
+    """Return what two blocks that are equal have in common: all but what the library fills in of a picture."""
+    if isinstance(block, Figure) and block.image is not None and block.image.media is not None:
+        image = Image("", block.image.alt, media=block.image.media, focus=block.image.focus)
+        block = msgspec.structs.replace(block, image=image)
     return msgspec.json.encode(block)
 
 
@@ -210,8 +215,13 @@ def _details(one: Block, other: Block) -> Iterator[Detail]:
     elif isinstance(one, File | Embed):
         if _without_words(one) != _without_words(other):
             yield "target"
-    elif block_text(one) == block_text(other) and _key(one) != _key(other):
+    elif _tags(one) != _tags(other) or (block_text(one) == block_text(other) and _key(one) != _key(other)):
         yield "markup"
+
+
+def _tags(block: Block) -> list[str]:
+    """Return the tags in a block's words, with where links lead."""
+    return [tag for html in inline_html_parts(block) for tag in _TAG.findall(html)]
 
 
 def _without_words(block: Block) -> dict[str, Any]:

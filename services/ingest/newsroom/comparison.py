@@ -1,19 +1,20 @@
-"""Two versions of an article side by side: which words were added and removed, block by block. Pure."""
+"""Two versions of an article side by side: which words were added and removed, block by block, and pictures. Pure."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 from html import unescape
 from typing import Any, Literal, NamedTuple
 
+import msgspec
+
+from services.ingest.articles.comparison import BlockComparison, compare_bodies
 from services.ingest.content.text_comparison import compare_texts
+from shared.articles import Block
 from shared.translations import pgettext, translate
 
-SAME_RATIO_MIN = 0.3
-"""Blocks that have less in common are another text, not a changed one."""
-PAIRS_MAX = 2_500
-"""Of changed blocks that are compared with each other; of more, those in the same place are."""
+PICTURE_WIDTH_MIN = 320
+"""Of the copies of a picture, the smallest one that is as wide is shown."""
 FIELD_NAMES = translate(
     {
         "title": pgettext("field", "Title"),
@@ -58,8 +59,25 @@ BLOCK_NAMES = translate(
         "file": pgettext("block", "Document"),
     }
 )
-_LETTERS = re.compile(r"\w+")
+DETAIL_NAMES = translate(
+    {
+        "moved": pgettext("difference", "Moved to another place"),
+        "markup": pgettext("difference", "Formatting or links differ"),
+        "picture": pgettext("difference", "Another picture"),
+        "focus": pgettext("difference", "Another focus point"),
+        "type": pgettext("difference", "Another kind of block"),
+        "target": pgettext("difference", "Another file or address"),
+    }
+)
+"""What differs besides the words that are shown."""
 _TAG = re.compile(r"<[^>]*>")
+_KINDS: Mapping[str, Literal["same", "changed", "added", "removed"]] = {
+    "equal": "same",
+    "changed": "changed",
+    "moved": "changed",
+    "inserted": "added",
+    "deleted": "removed",
+}
 
 Op = Literal["same", "removed", "added"]
 
@@ -82,6 +100,11 @@ class Row:
     """Of a block that is not a paragraph: what it is."""
     place: int | None = None
     """Of the block in the later version, from 0; None if it was removed."""
+    details: Sequence[str] = ()
+    """What differs besides the words, in the language of the page."""
+    picture_before: str | None = None
+    """The address of a small copy."""
+    picture_after: str | None = None
 
 
 @dataclass(frozen=True)
@@ -99,13 +122,29 @@ class Comparison:
 
 def compare(before: Mapping[str, Any], after: Mapping[str, Any], language: str) -> Comparison:
     """Return what differs between two versions of an article, as the API has them."""
-    names = FIELD_NAMES[language]
     fields = []
-    for name, title in names.items():
-        one, other = field_text(before.get(name)), field_text(after.get(name))
-        if one != other:
-            fields.append((str(title), _changed_row(one, other)))
-    return Comparison(fields, list(_rows(before.get("body") or (), after.get("body") or (), BLOCK_NAMES[language])))
+    for name, title in FIELD_NAMES[language].items():
+        row = _field_row(name, before.get(name), after.get(name), language)
+        if row.kind != "same":
+            fields.append((str(title), row))
+    return Comparison(fields, list(_rows(before.get("body") or (), after.get("body") or (), language)))
+
+
+def _field_row(name: str, before: Any, after: Any, language: str) -> Row:
+    if name != "lead_image":
+        return _row(field_text(before), field_text(after))
+    figures = [[{**one, "type": "figure"}] if one else [] for one in (before, after)]
+    rows = list(_rows(figures[0], figures[1], language))
+    return rows[0] if len(rows) == 1 else _joined(rows)
+
+
+def _joined(rows: Sequence[Row]) -> Row:
+    """Return one row of a picture that was removed and another one that was added."""
+    if not rows:
+        return Row("same", (), ())
+    old, new = next(row for row in rows if row.before), next(row for row in rows if row.after)
+    pictures = (old.picture_before, new.picture_after)
+    return Row("changed", old.before, new.after, new.name, None, (), *pictures)
 
 
 def field_text(value: Any) -> str:
@@ -135,7 +174,8 @@ def block_text(block: Mapping[str, Any]) -> str:
             lines = [*([block["caption"]] if block.get("caption") else []), *rows]
         case "figure":
             image = block.get("image") or {}
-            parts = (image.get("alt"), block.get("caption"), block.get("credit"), (image.get("media") or "")[:8])
+            elsewhere = None if image.get("media") else image.get("url")
+            parts = (image.get("alt"), block.get("caption"), block.get("credit"), elsewhere)
             lines = [" · ".join(part for part in parts if part)]
         case "embed":
             lines = [f"{block['provider']} {block['id']} {block.get('title') or ''}".strip()]
@@ -154,67 +194,44 @@ def _item_lines(items: Sequence[Mapping[str, Any]], depth: int) -> Iterator[str]
         yield from _item_lines(item.get("items") or (), depth + 1)
 
 
-def _rows(before: Sequence[Any], after: Sequence[Any], names: Mapping[str, str]) -> Iterator[Row]:
-    ones, others = [_keyed(block) for block in before], [_keyed(block) for block in after]
-    for op, i1, i2, j1, j2 in SequenceMatcher(None, ones, others, autojunk=False).get_opcodes():
-        if op == "equal":
-            for place, (kind, text) in enumerate(ones[i1:i2], j1):
-                same = [Segment("same", text)]
-                yield Row("same", same, same, names.get(kind, ""), place)
-            continue
-        place = j1
-        for one, other in _pairs(ones[i1:i2], others[j1:j2]):
-            if other is None:
-                assert one is not None
-                yield Row("removed", [Segment("removed", one[1])], (), names.get(one[0], ""))
-                continue
-            name = names.get(other[0], "")
-            if one is None:
-                yield Row("added", (), [Segment("added", other[1])], name, place)
-            else:
-                row = _changed_row(one[1], other[1])
-                yield Row(row.kind, row.before, row.after, name, place)
-            place += 1
+def _rows(before: Sequence[Any], after: Sequence[Any], language: str) -> Iterator[Row]:
+    blocks = [msgspec.convert(list(body), list[Block]) for body in (before, after)]
+    for found in compare_bodies(*blocks):
+        one = None if found.before is None else before[found.before]
+        other = None if found.after is None else after[found.after]
+        yield _block_row(found, one, other, language)
 
 
-_Keyed = tuple[str, str]
+def _block_row(
+    found: BlockComparison, one: Mapping[str, Any] | None, other: Mapping[str, Any] | None, language: str
+) -> Row:
+    row = _row("" if one is None else block_text(one), "" if other is None else block_text(other))
+    names = ["moved"] if found.kind == "moved" else []
+    names += [name for name in found.details if name in DETAIL_NAMES[language]]
+    return Row(
+        _KINDS[found.kind],
+        () if one is None else row.before or [Segment("same", "")],
+        () if other is None else row.after or [Segment("same", "")],
+        BLOCK_NAMES[language].get(found.type, ""),
+        found.after,
+        [str(DETAIL_NAMES[language][name]) for name in names],
+        _small_picture(one),
+        _small_picture(other),
+    )
 
 
-def _keyed(block: Mapping[str, Any]) -> _Keyed:
-    kind = str(block["type"])
-    return kind, block_text(block)
+def _small_picture(block: Mapping[str, Any] | None) -> str | None:
+    """Return the address of a small copy of the portal's own picture of a block."""
+    image = (block or {}).get("image")
+    if not image:
+        return None
+    copies = sorted(image.get("renditions") or (), key=lambda one: int(one["width"]))
+    wide = [one for one in copies if one["width"] >= PICTURE_WIDTH_MIN] or copies[-1:]
+    address = str((wide[0] if wide else image).get("url") or "")
+    return address if address.startswith("/") else None
 
 
-def _pairs(ones: Sequence[_Keyed], others: Sequence[_Keyed]) -> Iterator[tuple[_Keyed | None, _Keyed | None]]:
-    """Yield which changed block became which, in the order of the later version; None: added or removed."""
-    at = 0
-    for other in others:
-        found = _nearest(ones, at, other, len(others))
-        if found is None:
-            yield None, other
-            continue
-        for one in ones[at:found]:
-            yield one, None
-        yield ones[found], other
-        at = found + 1
-    for one in ones[at:]:
-        yield one, None
-
-
-def _nearest(ones: Sequence[_Keyed], at: int, other: _Keyed, count: int) -> int | None:
-    if len(ones) * count > PAIRS_MAX:
-        return at if at < len(ones) and ones[at][0] == other[0] else None
-    words = _LETTERS.findall(other[1])
-    best, ratio_best = None, SAME_RATIO_MIN
-    for number in range(at, len(ones)):
-        if ones[number][0] == other[0]:
-            ratio = SequenceMatcher(None, _LETTERS.findall(ones[number][1]), words, autojunk=False).ratio()
-            if ratio > ratio_best:
-                best, ratio_best = number, ratio
-    return best
-
-
-def _changed_row(before: str, after: str) -> Row:
+def _row(before: str, after: str) -> Row:
     runs = compare_texts(before, after)
     left = [Segment("same" if one.kind == "equal" else "removed", one.text) for one in runs if one.kind != "inserted"]
     right = [Segment("same" if one.kind == "equal" else "added", one.text) for one in runs if one.kind != "deleted"]

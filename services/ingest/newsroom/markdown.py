@@ -38,7 +38,7 @@ BREAK = "<!-- -->"
 _FENCED = re.compile(rf"^```{FENCE}[ \t]*\n(.*?)\n```[ \t]*$", re.MULTILINE | re.DOTALL)
 _PICTURE = re.compile(
     r"!\[(?P<alt>(?:[^\]\\\n]|\\.)*)\]\((?P<target>[^\s()\"]+)(?: \"(?P<caption>(?:[^\"\\\n]|\\.)*)\")?\)"
-    r"(?:\{(?P<more>[^{}\n]*)\})?"
+    r"(?:\{(?P<more>(?:[^{}\"\n]|\"(?:[^\"\\\n]|\\.)*\")*)\})?"
 )
 _FILE = re.compile(r"\[(?P<name>(?:[^\]\\\n]|\\.)+)\]\(file:(?P<id>[0-9a-f]{32,64})\)")
 _MORE = re.compile(r'(credit|focus)="((?:[^"\\]|\\.)*)"')

@@ -7,6 +7,7 @@ import { detectFont, toUnicode } from "./src/paste/legacy_fonts.js";
 import { schema } from "./src/schema.js";
 import { countText } from "./src/text/count.js";
 import * as limits from "./src/text/limits.js";
+import { formatPicture, parsePicture } from "./src/text/picture_line.js";
 import * as urls from "./src/text/urls.js";
 import { matchBlocks, merge } from "./src/merge.js";
 import { blocking, checksOf } from "./src/write/checks.js";
@@ -37,6 +38,8 @@ const calls = {
   matchBlocks: (base, mine) => [...matchBlocks(base, mine)],
   checksOf,
   blocking: (checks, action) => blocking(checks, action).map((one) => one.name),
+  parsePictures: (lines) => lines.map(parsePicture),
+  formatPictures: (pictures) => pictures.map(formatPicture),
   limits: () => ({ ...limits }),
   linkUrls: (all) => all.map((one) => urls.linkUrl(one)),
   embeds: (all) => all.map((one) => urls.parseEmbed(one)),

@@ -25,6 +25,7 @@ import { Comments } from "../write/comments.js";
 import { showConflicts } from "../write/conflicts.js";
 import { fillForm, readForm, readPage, showErrors, toFields } from "../write/form.js";
 import { Journal } from "../write/journal.js";
+import { leadPictureOf } from "../write/lead_picture.js";
 import { choosePictures } from "../write/library.js";
 import { goTo } from "../write/places.js";
 import { Presence } from "../write/presence.js";
@@ -89,6 +90,7 @@ class WritePage {
     const side = this.form.querySelector(".side") ?? el("div");
     if (!side.isConnected) this.place.after(side);
     this.checklist = new Checklist(side, (target) => goTo(target, this));
+    this.leadPicture = leadPictureOf({ ...this, field: this.field("lead_image"), page: this });
     this.showCount();
   }
 
@@ -201,6 +203,7 @@ class WritePage {
       this.counting = setTimeout(() => this.showCount(), COUNT_MS);
       return;
     }
+    this.leadPicture?.show();
     const body = this.editor.blocks;
     const { words, characters, blocks } = countText(body);
     this.checklist.show(this.checks(body));
@@ -210,7 +213,8 @@ class WritePage {
   }
 
   checks(body = this.editor.blocks) {
-    return checksOf(readForm(this.form), body, this.editor.uploads.missing());
+    const missing = [...this.editor.uploads.missing(), ...(this.leadPicture?.missing() ?? [])];
+    return checksOf(readForm(this.form), body, missing);
   }
 
   say(text) {

@@ -1,6 +1,7 @@
 /** What an article should have before it is sent. Pure. */
 
 import { inlineText, parseInline } from "../text/inline_html.js";
+import { parsePicture } from "../text/picture_line.js";
 
 export const TITLE_CHARACTERS_ADVISED = 110; // that of the API's hints
 export const LEAD_CHARACTERS_ADVISED = 400;
@@ -42,7 +43,7 @@ const length = (text) => [...(text ?? "").trim()].length;
  * Return the checks of an article, in the order of the page.
  *
  * Each is {name, level, isDone, values, target}. `level`: "always", nothing can be sent without it; "public", it cannot
- * be published; "advice". `target`: where to mend it: {field} of the form, or {block, part} of the body.
+ * be published; "advice". `target`: where to mend it: {field} or {id} of the form, or {block, part} of the body.
  *
  * @param values The fields of the form. @param blocks The body. @param missing Names of pictures without a file.
  */
@@ -53,6 +54,8 @@ export function checksOf(values, blocks, missing) {
   const shown = pictures.filter(([, block]) => block.image);
   const firstOf = (found, part) => ({ block: found[0]?.[0] ?? null, part });
   const noCaption = pictures.filter(([, block]) => !length(block.caption));
+  const leading = parsePicture(values.lead_image ?? "");
+  const leadGap = !leading || (length(leading.caption) && length(leading.image.alt)) ? null : length(leading.caption) ? "alt" : "caption";
   const noAlt = shown.filter(([, block]) => !length(block.image.alt));
   const elsewhere = shown.filter(([, block]) => !/^[/]/.test(block.image.url));
   const links = linksOf(blocks);
@@ -69,6 +72,7 @@ export function checksOf(values, blocks, missing) {
     check("files", "always", missing.length === 0, { block: null, part: "missing" }, { names: missing.join(", ") }),
     check("captions", "public", noCaption.length === 0, firstOf(noCaption, "caption"), { count: noCaption.length }),
     check("alts", "public", noAlt.length === 0, firstOf(noAlt, "alt"), { count: noAlt.length }),
+    check("lead_picture", "public", !leadGap, { id: `lead-image-${leadGap ?? "caption"}` }),
     check("elsewhere", "advice", elsewhere.length === 0, firstOf(elsewhere, "caption"), { count: elsewhere.length }),
     check("author", "advice", length(values.authors) > 0 || length(values.source_name) > 0, { field: "authors" }),
     check("links", "advice", wrong.length === 0, { block: wrong[0]?.at ?? null, part: "text" }, { count: wrong.length, total: links.length }),
@@ -79,6 +83,7 @@ export function checksOf(values, blocks, missing) {
 function isRelevant({ name, isDone, target }, { values, pictures, links, missing }) {
   if (target.field && !(target.field in values)) return false;
   if (["captions", "alts", "elsewhere"].includes(name)) return pictures.length > 0 && (name !== "elsewhere" || !isDone);
+  if (name === "lead_picture") return Boolean(values.lead_image);
   if (name === "links") return links.length > 0;
   if (name === "files") return pictures.length > 0 || missing.length > 0;
   return true;

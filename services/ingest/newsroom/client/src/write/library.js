@@ -6,9 +6,10 @@ import { t } from "../texts.js";
 const ROWS = 24;
 const SEARCH_MS = 300;
 
-function thumbnail(item) {
-  const copies = [...(item.image.renditions ?? [])].sort((one, other) => one.width - other.width);
-  return (copies.find((one) => one.width >= 320) ?? copies.at(-1) ?? item.image).url;
+/** Return the address of a small copy of an image. */
+export function thumbnail(image) {
+  const copies = [...(image.renditions ?? [])].sort((one, other) => one.width - other.width);
+  return (copies.find((one) => one.width >= 320) ?? copies.at(-1) ?? image).url;
 }
 
 /** Resolve with the chosen pictures as the API has them, in the order of the clicks; with none after "cancel". */
@@ -32,7 +33,7 @@ export async function choosePictures(api, site, { several = true } = {}) {
       said.textContent = t("library_chosen", { count: chosen.size });
     });
     const name = item.caption || item.image.alt || item.file_name || item.id.slice(0, 8);
-    const picture = el("img", { src: thumbnail(item), alt: "", loading: "lazy" });
+    const picture = el("img", { src: thumbnail(item.image), alt: "", loading: "lazy" });
     return el("li", {}, el("label", {}, box, picture, el("span", {}, name)));
   };
   const read = async (cursor) => {

@@ -6,12 +6,16 @@ import { schema } from "../schema.js";
 
 const PARTS = { caption: 0, credit: 1 };
 
-/** `target` is that of a check: {field}, {tool}, or {block, part}. */
+/** `target` is that of a check: {field}, {id}, {tool}, or {block, part}. */
 export function goTo(target, { form, editor }) {
   if (target.field) {
     const field = form.elements.namedItem(target.field);
     field.closest("details")?.setAttribute("open", "");
     field.focus();
+    return;
+  }
+  if (target.id) {
+    document.getElementById(target.id)?.focus();
     return;
   }
   if (target.tool) {
