@@ -186,5 +186,9 @@ async def read_content(context: ApiContextDep, caller: ReadCaller, file_id: str,
         raise Problem(404, "The file is no longer in the media store.") from error
     except STORE_ERRORS as error:
         raise store_unavailable(error) from error
-    headers = {**attachment(item.name), "cache-control": "private, no-store", "content-length": str(item.bytes)}
+    headers = {
+        **attachment(item.name),
+        "cache-control": "private, no-store",
+        "content-length": str(result.meta["size"]),
+    }
     return StreamingResponse(result.stream(), media_type=item.type, headers=headers)

@@ -25,7 +25,7 @@ async def recover_library(connection: Connection, source: Article | StaticPage |
     """Insert a row for each image and file of the portal's own that has none on the site.
 
     What only the library knew is lost: the type, size and name of the original of an image, and the check of a file.
-    The same file uploaded again is another one.
+    The checksum of a file is found again when the same file may be uploaded again: services/ingest/files/recovered.py.
 
     Args:
         connection: In the transaction that takes the source over.
@@ -94,7 +94,7 @@ def _rendition(url: str, size: Any, **more: Any) -> dict[str, Any]:
 async def _recover_file(connection: Connection, site: str, file: File) -> None:
     file_id = file_id_of(file)
     name = file.url.rpartition("/")[2] or file.name
-    checksum = hashlib.sha256(file_id.encode()).digest()  # of no file: that of the content is lost
+    checksum = hashlib.sha256(file_id.encode()).digest()  # of no file, until the content is read
     row: tuple[Any, ...] = (file_id, site, checksum, file.media_type, name, file.bytes or 0, [], RECOVERED_BY, None)
     await connection.execute(SQL["recover_file"], *row)
 

@@ -14,6 +14,7 @@ from services.ingest.auth.actors import Actor
 from services.ingest.auth.audit import record
 from services.ingest.auth.callers import Caller
 from services.ingest.files.inspection import InspectedFile, RejectedFile
+from services.ingest.files.recovered import find_checksums
 from services.ingest.files.references import display_name, file_url
 from services.ingest.media.library import MediaStore, UploadedFile, put_file, run_decoder
 from services.ingest.media.uses import USES_MAX, ArticleUse, PageUse, article_uses, page_uses
@@ -87,6 +88,8 @@ async def store_file(
         raise Problem(422, "The file is empty.", code="empty_file")
     checksum = bytes.fromhex(uploaded.id)
     row = await pool.fetchrow(SQL["file_of_checksum"], site, checksum)
+    if row is None and await find_checksums(pool, media, site, uploaded.bytes):
+        row = await pool.fetchrow(SQL["file_of_checksum"], site, checksum)
     if row is not None:
         FILE_UPLOADS.labels("known").inc()
         return file_item(row), False

@@ -458,6 +458,15 @@ INSERT INTO ingest.files (id, site, checksum, type, name, bytes, warnings, who, 
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 ON CONFLICT DO NOTHING
 
+-- name: recovered_files
+-- Files of a site that may have so many bytes and whose checksum is still that of no file: see library_recovery.py.
+SELECT id FROM ingest.files
+WHERE site = $1 AND bytes IN ($2, 0) AND who = 'recovery' AND checksum = sha256(convert_to(id, 'UTF8'))
+
+-- name: set_file_checksum
+UPDATE ingest.files SET checksum = $2, bytes = $3
+WHERE id = $1 AND NOT EXISTS (SELECT FROM ingest.files other WHERE other.site = files.site AND other.checksum = $2)
+
 -- name: file
 SELECT site, id, type, name, bytes, warnings, who, created_at
 FROM ingest.files WHERE id = $1 AND ($2::text[] IS NULL OR site = ANY ($2))
