@@ -1,4 +1,4 @@
-"""Checksums of files that a recovery has found in articles: made from their content once an upload may be one of them."""
+"""Checksums of files that a recovery has found in articles: made from their content when an upload may be one."""
 
 import hashlib
 

@@ -76,7 +76,7 @@ def test_copies_of_a_picture_alone_are_no_difference() -> None:
 
 
 def test_picture_for_lists_is_read_and_seen() -> None:
-    """The field is compared by its words and shown, also where there was none before, or where there will be nothing."""
+    """The field is compared by its words and shown, also where one side has no picture."""
     one, other = figure("a" * 64), {**figure("b" * 64), "caption": "Bến"}
     rows = {
         name: dict(compare({"lead_image": before}, {"lead_image": after}, "vi").fields)["Ảnh đại diện"]
