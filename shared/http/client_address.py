@@ -57,17 +57,17 @@ def client_address(peer: str, forwarded: Sequence[str], trusted: tuple[Network, 
             are read from the right, for as long as the sender is a trusted proxy.
         trusted: Networks of trusted proxies.
     """
-    address = parse_address(peer)
-    if address is None:
+    found = _named(peer)
+    if found is None:
         return ClientAddress(peer, is_exact=False)
     for hop in reversed(",".join(forwarded).split(",")) if forwarded else ():
-        if not _is_trusted(address, trusted):
+        if not _is_trusted(found.ip, trusted):
             break
-        before = parse_address(hop)
+        before = _named(hop)
         if before is None:
-            return ClientAddress(str(address), is_exact=False)
-        address = before
-    return ClientAddress(str(address))
+            return found.inexact
+        found = before
+    return found.exact
 
 
 def parse_address(text: str) -> IPv4Address | IPv6Address | None:
@@ -76,12 +76,23 @@ def parse_address(text: str) -> IPv4Address | IPv6Address | None:
     `1.2.3.4:5678`, `[2001:db8::1]:80` and `[2001:db8::1]` are read, and a zone (`fe80::1%eth0`) is dropped. `unknown`,
     an obfuscated identifier (`_hidden`) and everything else is no address.
     """
+    found = _named(text)
+    return found.ip if found else None
+
+
+class _Named(NamedTuple):
+    ip: IPv4Address | IPv6Address
+    exact: ClientAddress
+    inexact: ClientAddress
+
+
+def _named(text: str) -> _Named | None:
     text = text.strip()
     return _parsed(text) if len(text) <= HOP_CHARACTERS_MAX else None
 
 
 @lru_cache(maxsize=10_000)
-def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+def _parsed(text: str) -> _Named | None:
     hop = _HOP.fullmatch(text)
     if hop is None:
         return None
@@ -89,7 +100,8 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
         ip = ip_address(hop["v4"] or hop["bracketed"] or hop["v6"])
     except ValueError:
         return None
-    return getattr(ip, "ipv4_mapped", None) or ip
+    ip = getattr(ip, "ipv4_mapped", None) or ip
+    return _Named(ip, ClientAddress(str(ip)), ClientAddress(str(ip), is_exact=False))
 
 
 def address_prefix(address: str) -> str:

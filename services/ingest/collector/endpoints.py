@@ -36,6 +36,7 @@ from services.ingest.collector.visitor_limit import VisitorLimit
 from services.ingest.collector.visitors import (
     ClientInfo,
     LocalDays,
+    RecentClients,
     VisitorIdentity,
     derive_partition_hash,
     derive_visitor_id,
@@ -79,6 +80,7 @@ class CollectorEndpoints:
     trusted_proxies: tuple[Network, ...]
     address_share: AddressShare = field(default_factory=AddressShare)
     visitor_limit: VisitorLimit = field(default_factory=VisitorLimit)
+    recent_clients: RecentClients = field(default_factory=RecentClients)
     bodies: BodyReaders = field(default_factory=BodyReaders)
     refused_origins: RefusedOrigins = field(default_factory=RefusedOrigins)
 
@@ -256,7 +258,7 @@ class CollectorEndpoints:
         is_limited = False
         if not client.has_gpc:
             salt = self.salts.salt(site.slug, days.today) or await self.salts.get_or_create_salt(site.slug, days.today)
-            visitor_id = derive_visitor_id(salt, *origin)
+            visitor_id, partition_hash = self.recent_clients.derive(salt, self.salts.partition_secret, *origin)
             if days.yesterday:
                 previous_salt = await self.salts.get_or_create_salt(site.slug, days.yesterday)
                 previous_visitor_id = derive_visitor_id(previous_salt, *origin)
@@ -264,7 +266,8 @@ class CollectorEndpoints:
                 visitor_id = previous_visitor_id = None
                 is_limited = True
                 VISITORS_LIMITED.labels(site.slug).inc()
-        partition_hash = derive_partition_hash(self.salts.partition_secret, *origin)
+        else:
+            partition_hash = derive_partition_hash(self.salts.partition_secret, *origin)
         bot = bot_reason(client, count_headless=site.count_headless_browsers)
         return VisitorIdentity(partition_hash, visitor_id, previous_visitor_id, bot, is_limited)
 

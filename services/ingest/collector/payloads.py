@@ -1,5 +1,7 @@
 """Decodes request bodies into event payloads, and encodes page events. Pure."""
 
+import re
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 from uuid import UUID, uuid4
@@ -51,6 +53,7 @@ _decode_batch = msgspec.json.Decoder(
     Annotated[list[ServerEventPayload], Meta(min_length=1, max_length=BATCH_EVENTS_MAX)]
 ).decode
 _encode = msgspec.json.Encoder().encode
+_AUTHORITY_END = re.compile(r"[/?#]")
 
 
 def decode_events(body: bytes) -> list[EventPayload]:
@@ -143,8 +146,15 @@ def referrer_host(referrer: str | None) -> str | None:
     """Return only the host of a referrer, for privacy; None without a host."""
     if not referrer:
         return None
+    text = referrer if "//" in referrer else f"//{referrer}"
+    end = _AUTHORITY_END.search(text, text.index("//") + 2)
+    return _host_of(text[: end.start()] if end else text)
+
+
+@lru_cache(maxsize=1_000)
+def _host_of(url: str) -> str | None:
     try:
-        host = urlsplit(referrer if "//" in referrer else f"//{referrer}").hostname
+        host = urlsplit(url).hostname
     except ValueError:
         return None
     return host[:REFERRER_CHARACTERS_MAX] if host else None

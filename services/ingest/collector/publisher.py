@@ -127,9 +127,6 @@ class EventPublisher:
         """
         completed = self._loop.create_future()
         batch = self._next
-        if events and self._clock.problem is not None:
-            completed.set_exception(KafkaUnavailable(self._clock.problem))
-            return completed
         if self._in_flight + len(batch.events) > PENDING_MAX:
             completed.set_exception(KafkaUnavailable(f"{PENDING_MAX} events are already queued"))
             return completed
@@ -199,6 +196,10 @@ class EventPublisher:
     async def _flush(self, batch: _Batch) -> None:
         if not batch.events:
             batch.complete()
+            return
+        problem = self._clock.problem
+        if problem is not None:
+            batch.complete(KafkaUnavailable(problem))
             return
         BATCH_EVENTS.observe(len(batch.events))
         started_at = time.perf_counter()
