@@ -101,6 +101,7 @@ def paths(system: Any) -> dict[str, str]:
         "section": "/tin-tuc/",
         "tag": "/tag/cho-phien/",
         "months": "/luu-tru/",
+        "corrections": "/luu-tru/dinh-chinh/",
         "month": f"/luu-tru/{now + timedelta(hours=7):%Y/%m}/",
         "search": "/tim-kiem?q=cho+phien",
         "no results": "/tim-kiem?q=qqzzxx",

@@ -36,7 +36,15 @@ class Response(NamedTuple):
 
 def all_addresses(truth: Truth) -> set[str]:
     """Return every address that the truth names, public or not, and those that everything else has."""
-    fixed = {"/", "/so-do-site", "/luu-tru/", "/sitemap.xml", "/sitemap-pages.xml", "/sitemap-articles-1.xml"}
+    fixed = {
+        "/",
+        "/so-do-site",
+        "/luu-tru/",
+        "/luu-tru/dinh-chinh/",
+        "/sitemap.xml",
+        "/sitemap-pages.xml",
+        "/sitemap-articles-1.xml",
+    }
     fixed |= {"/news-sitemap.xml", "/robots.txt", "/rss.xml", "/atom.xml", "/khong-co", "/khong-co-99999999.html"}
     lists = set(truth.lists())
     feeds = {f"{path}{kind}.xml" for path in lists if path.count("/") == 2 for kind in ("rss", "atom")}

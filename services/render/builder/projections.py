@@ -12,9 +12,9 @@ from shared.sites import Site
 from shared.slugs import name_slug
 from shared.structured_data import hosted_images
 
-PROJECTION_VERSION = 7
-MEDIA_LIST, NOTICES_LIST = "kind/media", "kind/notice"
-"""The lists of photo and video stories with pictures, and of notices."""
+PROJECTION_VERSION = 8
+MEDIA_LIST, NOTICES_LIST, CORRECTIONS_LIST = "kind/media", "kind/notice", "corrections"
+"""The lists of photo and video stories with pictures, of notices, and of articles with corrections."""
 ALWAYS = datetime.min.replace(tzinfo=UTC)
 NEVER_ENDS = datetime.max.replace(tzinfo=UTC)
 
@@ -54,9 +54,18 @@ def list_keys(article: Article, site: Site) -> dict[str, str]:
         found[MEDIA_LIST] = ""
     if article.kind == "notice":
         found[NOTICES_LIST] = ""
+    if article.corrections:
+        found[CORRECTIONS_LIST] = ""
     if article.translation_of:
         found[f"translation/{article.translation_of}"] = ""
     return found if is_undated(article) else found | {f"month/{local:%Y-%m}": ""}
+
+
+def list_time(article: Article, name: str) -> datetime:
+    """Return the sort key of an article in a list: its own, or the time of its last correction."""
+    if name == CORRECTIONS_LIST:
+        return max(one.at for one in article.corrections)
+    return sort_time(article)
 
 
 def old_urls(article: Article) -> list[str]:

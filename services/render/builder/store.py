@@ -201,7 +201,8 @@ def _row(article: Article) -> tuple[object, ...]:
 
 def _listings(article: Article, site: Site) -> tuple[object, ...]:
     keys = projections.list_keys(article, site)
-    return article.id, article.site, sort_time(article), article.number, list(keys), list(keys.values())
+    times = [projections.list_time(article, name) for name in keys]
+    return article.id, article.site, times, article.number, list(keys), list(keys.values())
 
 
 def _search(article: Article, structures: Mapping[str, StructureIndex]) -> tuple[object, ...]:

@@ -13,10 +13,12 @@ from urllib.parse import parse_qsl, unquote
 
 import asyncpg
 
+from services.render.builder.projections import CORRECTIONS_LIST
 from services.render.pages import paths
 from services.render.pages.document import Document
-from services.render.pages.feeds import feed_path
+from services.render.pages.feeds import feed_paths
 from services.render.pages.page_data import RelatedArticles
+from services.render.pages.paths import CORRECTIONS_PATH
 from services.render.pages.sitemaps import PART_NUMBERS, part_path
 from services.render.pages.structured_data import MANIFEST_PATH
 from services.render.site import routes
@@ -152,6 +154,7 @@ async def site_urls(reader: PageReader) -> SiteUrls:
     counts = await reader.list_counts()
     lists = {f"section/{one.slug}": paths.section_path(one.slug) for one in site.sections}
     lists |= {name: f"/{name}/" for name in counts if name.startswith("tag/")}
+    lists[CORRECTIONS_LIST] = CORRECTIONS_PATH
     if site.structure is not None:
         lists |= {f"author/{slug}": author_path(slug) for slug in site.structure.authors}
         lists |= {f"tag/{slug}": f"/tag/{slug}/" for slug in site.structure.menu_tags}
@@ -168,7 +171,7 @@ async def site_urls(reader: PageReader) -> SiteUrls:
     if site.structure is not None:
         others += [page_path(one.slug) for one in site.structure.pages.values()]
     others += ["/", "/so-do-site", "/luu-tru/", "/tim-kiem"]
-    others += [feed_path(section, kind) for section in (None, *site.sections) for kind in ("rss", "atom")]
+    others += feed_paths(site)
     others += [
         *map(part_path, parts),
         "/sitemap-pages.xml",

@@ -1,14 +1,13 @@
 """The feeds of a site, as its readers get them, and their checksums."""
 
 import hashlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 import asyncpg
 
 from services.render.pages.document import Document
-from services.render.pages.feeds import feed_path
+from services.render.pages.feeds import feed_paths
 from services.render.site.page_reader import PageReader, SiteVersion, read_snapshot
 from services.render.site.redirects_and_gone import NoPage, Redirect
 from services.render.site.routes import match_route
@@ -65,10 +64,3 @@ async def _render(reader: PageReader, path: str) -> Document:
     if isinstance(result, Redirect | NoPage):
         raise LookupError(f"{path} is no feed")  # noqa: TRY004 - a type of result, not of an argument
     return result()
-
-
-def feed_paths(site: Site) -> Iterator[str]:
-    """Return the paths of a site's feeds: its own, and those of its sections."""
-    for section in (None, *site.sections):
-        for kind in ("rss", "atom"):
-            yield feed_path(section, kind)

@@ -6,6 +6,7 @@ from urllib.parse import quote, urlsplit
 
 from services.render.pages.article_text import other_lines, prose_lines, source_label
 from services.render.pages.banners import banners
+from services.render.pages.corrections import correction_comments, newest_corrections
 from services.render.pages.dates import local_date, local_day, local_hour, local_short_day, month_name
 from services.render.pages.document import Document
 from services.render.pages.feeds import feed_path, feed_title
@@ -13,7 +14,7 @@ from services.render.pages.file_notes import file_note
 from services.render.pages.front_page import LATEST_MIN
 from services.render.pages.menus import menu_links
 from services.render.pages.page_data import HomePage, ListInfo, ListPage, RelatedArticles
-from services.render.pages.paths import month_path, page_path, section_path, tag_path
+from services.render.pages.paths import CORRECTIONS_PATH, month_path, page_path, section_path, tag_path
 from services.render.pages.search_excerpts import excerpt, highlight, matching_tags
 from services.render.pages.search_query import RANKED_MAX, ParsedQuery, SearchRequest, SearchResult
 from services.render.pages.srcset import fallback_image, srcset
@@ -96,6 +97,23 @@ def render_list(info: ListInfo, page: ListPage, site: Site, public_url: str) -> 
         list_page=page,
         section=info.section,
         data=[breadcrumbs([(info.title, info.path)], site, public_url)],
+    )
+
+
+def render_corrections(page: ListPage, site: Site, public_url: str) -> Document:
+    """Render one page of the list of articles with corrections."""
+    title = str(translations(site)["corrections"])
+    return _render(
+        "corrections.html",
+        site,
+        public_url,
+        page_path(CORRECTIONS_PATH, page.number),
+        list_page=page,
+        newest_corrections=newest_corrections,
+        data=[
+            correction_comments(page.articles, public_url, site),
+            breadcrumbs([(title, CORRECTIONS_PATH)], site, public_url),
+        ],
     )
 
 
@@ -194,6 +212,7 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "words": translations(site),
         "locale": og_locale(site),
         "section": None,
+        "corrections_path": CORRECTIONS_PATH,
         "banners_of": lambda place: banners(site, place),
         "menus": {name: menu_links(site, name) for name in MENUS},
         "static_page_path": page_path_of,

@@ -2,6 +2,9 @@
 
 from shared.slugs import name_slug
 
+CORRECTIONS_PATH = "/luu-tru/dinh-chinh/"
+"""The list of corrections: below the archive, where no section and no static page can be."""
+
 
 def section_path(section: str) -> str:
     """Return the path of a section's list."""

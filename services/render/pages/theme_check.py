@@ -132,6 +132,8 @@ def render_every_kind(site: Site, public_url: str) -> dict[str, Document]:
         "author": html.render_list(
             page_data.ListInfo("/tac-gia/name/", "Name", "author", author=author), page_data.ListPage(two), *address
         ),
+        "corrections": html.render_corrections(page_data.ListPage(two, 2, has_more=True), *address),
+        "no corrections": html.render_corrections(page_data.ListPage([]), *address),
         "static page": html.render_static_page(page, *address),
         "list without articles": html.render_list(lists[0], page_data.ListPage([]), *address),
         "months": html.render_months([(2026, 11, 2)], *address),

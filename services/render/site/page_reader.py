@@ -231,7 +231,7 @@ async def _site_with_structure(connection: Connection, sql: NamedQueries, site: 
 
 async def read_valid_site(connection: asyncpg.Connection, sql: NamedQueries, site: Site) -> Site:
     """Return a site like `read_site`, with what of its structure is valid now."""
-    return valid_site(await read_site(connection, sql, site), await connection.fetchval(sql["now"]))[0]
+    return valid_site(await read_site(connection, sql, site), await connection.fetchval(sql["snapshot_time"]))[0]
 
 
 async def read_site(connection: "Connection | asyncpg.Connection", sql: NamedQueries, site: Site) -> Site:

@@ -12,8 +12,8 @@ from functools import partial
 
 import msgspec
 
-from services.render.builder.projections import MEDIA_LIST, NOTICES_LIST
-from services.render.pages import feeds, front_page, html, page_data, paths, sitemaps
+from services.render.builder.projections import CORRECTIONS_LIST, MEDIA_LIST, NOTICES_LIST
+from services.render.pages import corrections, feeds, front_page, html, page_data, paths, sitemaps
 from services.render.pages.dates import month_name
 from services.render.pages.document import Document
 from services.render.pages.search_query import PAGE_RESULTS, RANKED_MAX, SearchRequest
@@ -210,6 +210,22 @@ async def _feed(reader: PageReader, request: PageRequest) -> RouteResult:
     return partial(feed, articles, reader.site, section, request.public_url)
 
 
+async def _corrections(reader: PageReader, request: PageRequest) -> RouteResult:
+    if request.page == 0:
+        return NoPage()
+    articles, has_more = await reader.listed(CORRECTIONS_LIST, request.page)
+    if not articles and request.page > 1:
+        return NoPage()
+    page = page_data.ListPage(articles, request.page, has_more)
+    return partial(html.render_corrections, page, reader.site, request.public_url)
+
+
+async def _corrections_feed(reader: PageReader, request: PageRequest) -> RouteResult:
+    articles, _ = await reader.listed(CORRECTIONS_LIST, 1, corrections.FEED_ARTICLES_MAX)
+    feed = corrections.rss if request.parts["kind"] == "rss" else corrections.atom
+    return partial(feed, articles, reader.site, request.public_url)
+
+
 async def _sitemap(reader: PageReader, request: PageRequest) -> RouteResult:
     parts = [(int(part), changed_at) for part, changed_at in await reader.rows("sitemap_parts", sitemaps.PART_NUMBERS)]
     return partial(sitemaps.index, parts, reader.site, request.public_url)
@@ -228,7 +244,13 @@ async def _sitemap_part(reader: PageReader, request: PageRequest) -> RouteResult
 async def _sitemap_pages(reader: PageReader, request: PageRequest) -> RouteResult:
     months = await reader.rows("months")
     tags = await reader.tags(40_000)
-    found = ["/", "/so-do-site", "/luu-tru/", *(paths.section_path(one.slug) for one in reader.site.sections)]
+    found = [
+        "/",
+        "/so-do-site",
+        "/luu-tru/",
+        paths.CORRECTIONS_PATH,
+        *(paths.section_path(one.slug) for one in reader.site.sections),
+    ]
     found += [paths.tag_path(name) for name, _ in tags]
     if reader.site.structure is not None:
         found += [page_path(one.slug) for one in reader.site.structure.pages.values()]
@@ -306,6 +328,8 @@ ROUTES: tuple[tuple[re.Pattern[str], RouteHandler], ...] = tuple(
         (r"/so-do-site", _site_map),
         (r"/tim-kiem", _search),
         (r"/luu-tru/", _archive),
+        (paths.CORRECTIONS_PATH + PAGE, _corrections),
+        (paths.CORRECTIONS_PATH + r"(?P<kind>rss|atom)\.xml", _corrections_feed),
         (r"/luu-tru/(?P<year>\d{4})/(?P<month>\d{2})/" + PAGE, _month),
         (r"/tag/(?P<tag>[a-z0-9-]+)/" + PAGE, _tag),
         (AUTHOR_PATH_PREFIX + r"(?P<author>[a-z0-9-]+)/" + PAGE, _author),
@@ -313,7 +337,7 @@ ROUTES: tuple[tuple[re.Pattern[str], RouteHandler], ...] = tuple(
         (r"/(?P<section>[a-z0-9-]+)/(?P<kind>rss|atom)\.xml", _feed),
         (r"/(?P<section>[a-z0-9-]+)/" + PAGE, _section),
         (r"/(?:[^/]*-)?(?P<number>\d{1,18})\.html", _article),
-        (r"/(?:(?:tag|tac-gia)/[a-z0-9-]+|luu-tru/\d{4}/\d{2}|[a-z0-9-]+)", _add_slash),
+        (r"/(?:(?:tag|tac-gia)/[a-z0-9-]+|luu-tru/(?:\d{4}/\d{2}|dinh-chinh)|[a-z0-9-]+)", _add_slash),
         (r"/.*", _old_url),
     )
 )

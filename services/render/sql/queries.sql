@@ -39,7 +39,7 @@ DELETE FROM generation.visibility_changes WHERE article = ANY ($1)
 
 -- name: save_listings
 INSERT INTO generation.listings (article, site, listed_at, number, list, name)
-SELECT $1, $2, $3, $4, list, name FROM unnest($5::text[], $6::text[]) AS given (list, name)
+SELECT $1, $2, at, $4, list, name FROM unnest($3::timestamptz[], $5::text[], $6::text[]) AS given (at, list, name)
 
 -- name: save_old_addresses
 INSERT INTO generation.old_addresses (article, site, address) SELECT $1, $2, unnest($3::text[])
@@ -81,9 +81,6 @@ SELECT (SELECT schema_name FROM render.generations WHERE state = 'live') AS sche
              (SELECT max(at) FROM generation.structures t, unnest(t.changes_at) AS at WHERE t.site = s.site AND at <= now()))
         AS changed_at
 FROM render.sites s
-
--- name: now
-SELECT now()
 
 -- name: hidden_articles
 -- Those of the given articles that are not public now.

@@ -8,7 +8,7 @@ import pytest
 
 from services.render.builder import projections
 from services.render.pages.theme_check import sample_article
-from shared.articles import UNDATED, sort_time
+from shared.articles import UNDATED, Correction, sort_time
 from shared.sites import Site
 
 AT = datetime(2026, 3, 31, 18, tzinfo=UTC)
@@ -47,7 +47,7 @@ def test_list_keys_use_the_sites_month() -> None:
     """An article is listed by section, tag, original and the month of its date in the site's zone."""
     one = article(also_in=["van-hoa"], tags=["Chợ phiên", "…"], translation_of="a-1")
     keys = {"section/tin", "section/van-hoa", "tag/cho-phien", "author/name", "translation/a-1", "month/2026-04"}
-    keys |= {"kind/media"}  # it has a video
+    keys |= {"kind/media", "corrections"}  # it has a video, and was corrected
     assert projections.list_keys(one, SITE).keys() == keys
 
 
@@ -63,3 +63,11 @@ def test_old_urls_are_paths_with_queries() -> None:
     """The host is dropped and escapes are decoded; the home page and invalid URLs are left out."""
     one = article(old_urls=["https://cu.example/a%20b.aspx?id=7", "/x", "https://cu.example/", "//[bad"])
     assert projections.old_urls(one) == ["/a b.aspx?id=7", "/x"]
+
+
+def test_corrected_article_is_listed_by_its_last_correction() -> None:
+    """In every other list it keeps its own place."""
+    one = article(corrections=[Correction("x", AT + 2 * HOUR), Correction("y", AT + HOUR)])
+    assert projections.list_time(one, projections.CORRECTIONS_LIST) == AT + 2 * HOUR
+    assert projections.list_time(one, "section/tin") == sort_time(one)
+    assert projections.CORRECTIONS_LIST not in projections.list_keys(article(corrections=[]), SITE)

@@ -37,7 +37,10 @@ from tests.render.conftest import TestPortal
 from tests.render.hubs.hub_server import Hub, running_hub
 
 LOOPBACK = (ip_network("127.0.0.0/8"), ip_network("::1/128"))
-FEEDS = ("/rss.xml", "/atom.xml", "/tin-tuc/rss.xml", "/tin-tuc/atom.xml", "/van-hoa/rss.xml", "/van-hoa/atom.xml")
+FEEDS = (
+    *(f"{section}/{kind}.xml" for section in ("", "/tin-tuc", "/van-hoa") for kind in ("rss", "atom")),
+    *(f"/luu-tru/dinh-chinh/{kind}.xml" for kind in ("rss", "atom")),
+)
 
 
 @dataclass
@@ -356,7 +359,9 @@ async def test_renamed_section_and_former_hub_leave_nothing_behind(newsroom: New
         rows = await newsroom.pool.fetch("SELECT hub, topic FROM render.announcements")
     assert {row["hub"] for row in rows} == {hub.url}
     assert {row["topic"] for row in rows} == {
-        newsroom.feed("haihau", path) for path in ("/rss.xml", "/atom.xml", "/thoi-su/rss.xml", "/thoi-su/atom.xml")
+        newsroom.feed("haihau", f"{place}/{kind}.xml")
+        for place in ("", "/thoi-su", "/luu-tru/dinh-chinh")
+        for kind in ("rss", "atom")
     }
 
 

@@ -25,7 +25,7 @@ def banner(place: Any, number: int = 1, url: str = "/media/a.jpg") -> Banner:
 
 
 def test_place_shows_its_first_banners_of_the_portals_own_pictures() -> None:
-    """Others wait; a picture on another server is none."""
+    """Others wait; a picture on another server is not shown."""
     site = site_with(banner("top", 0, "https://other.example/a.jpg"), *(banner("top", n) for n in range(1, 9)))
     assert [one.image.alt for one in banners(site, "top")] == ["Ảnh 1", "Ảnh 2", "Ảnh 3"]
     assert banners(site, "foot") == []

@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from shared.articles import Paragraph
+from shared.articles import Correction, Paragraph
 
 SECRET = "Zebra"
 SECRET_WORDS = ("zebra", "Zebra", "ngựa vằn", "ngua van", "ngua-van")
@@ -293,3 +293,32 @@ async def test_unknown_urls_are_not_found(portal: Any) -> None:
         assert (await portal.get(address)).status == 404, address
     for query in ('"', "-", "a" * 5000, "!&|<->'\\", "(((", "\x00", "đ" * 300):
         assert (await portal.get(f"/tim-kiem?q={quote(query)}")).status == 200, query
+
+
+async def test_corrections_are_listed_newest_first_until_their_article_is_withdrawn(portal: Any) -> None:
+    """Paged, linked from every page and from the article, with feeds; empty before the first one."""
+    path = "/luu-tru/dinh-chinh/"
+    await portal.add(100)
+    empty = await portal.get(path)
+    assert (empty.status, "Chưa có bài nào" in empty.text) == (200, True)
+    assert (await portal.get(f"{path}trang-2.html")).status == 404
+    assert (await portal.get(path[:-1])).headers["location"] == path
+    at = datetime(2026, 11, 1, tzinfo=UTC)
+    for number in range(1, 24):
+        given = [Correction(f"Sửa số {number}", at + timedelta(hours=50 - number))]
+        await portal.add(number, corrections=given)
+    numbers = re.findall(r"Sửa số (\d+)</p>", (await portal.get(path)).text)
+    assert [int(one) for one in numbers] == list(range(1, 21))
+    assert "Sửa số 23" in (await portal.get(f"{path}trang-2.html")).text
+    assert f'href="{path}"' in (await portal.get("/bai-so-100-100.html")).text
+    assert f'Sửa số 1 <a href="{path}">' in (await portal.get("/bai-so-1-1.html")).text
+    assert path in (await portal.get("/sitemap-pages.xml")).text
+    later = [*portal.articles[23].corrections, Correction("Sửa lần hai", at + timedelta(days=9))]
+    await portal.change(23, corrections=later)
+    text = (await portal.get(path)).text
+    assert text.index("Sửa lần hai") < text.index("Sửa số 23") < text.index("Sửa số 1</p>")
+    for kind in ("rss", "atom"):
+        assert "Sửa lần hai" in (await portal.get(f"{path}{kind}.xml")).text
+    await portal.change(23, state="unpublished")
+    for address in (path, f"{path}rss.xml", f"{path}atom.xml"):
+        assert "Sửa lần hai" not in (await portal.get(address)).text
