@@ -17,6 +17,7 @@ RESERVED_SECTIONS = frozenset(
         "api",
         "asyncapi",
         "ban-bien-tap",
+        "ban-luu",
         "e",
         "luu-tru",
         "media",

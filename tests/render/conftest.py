@@ -19,6 +19,7 @@ from services.render.site.images import Images
 from services.render.site.portal import Pools, Portal
 from services.render.site.preview_source import PreviewSource
 from services.render.site.previews import Previews
+from services.render.site.saved_copies import SavedCopies
 from shared.articles import Article, Paragraph, Source
 from shared.http.app import HttpApp
 from shared.object_store import open_store
@@ -136,7 +137,7 @@ class TestPortal:
         media = open_store(self.media)
         files = Files(self.pools, Sites({self.site.slug: self.site}), media)
         previews = Previews(self.portal, PreviewSource(self.articles_url))
-        front.open(site_role(self.portal, Images(media), files, previews))
+        front.open(site_role(self.portal, Images(media), files, previews, SavedCopies(self.portal, media)))
         await front.__rsgi__(asked, protocol)  # type: ignore[arg-type]
         assert protocol.got
         return protocol.got

@@ -4,6 +4,7 @@ import re
 from html import unescape
 
 from services.render.pages.document import HTML, Document
+from services.render.pages.saved_copy import PATH_PREFIX as COPY_PREFIX
 from shared.articles import FILE_PREFIX, MEDIA_PREFIX
 from shared.object_store import NAME_PATTERN
 
@@ -39,3 +40,9 @@ def file_id(link: str) -> str | None:
     """Return the id of the document to which a link leads; None if it leads elsewhere."""
     found = _FILE.match(link)
     return found[1] if found else None
+
+
+def copied_page(link: str) -> str | None:
+    """Return the path of the article of which a link saves a copy; None if it leads elsewhere."""
+    name = link.removeprefix(COPY_PREFIX)
+    return f"/{name}" if name != link else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from services.render.crawl.all_pages import BulkPageReader, RenderFailure, SiteUrls, render_all, render_url, site_urls
-from services.render.crawl.links import file_id, media_name, own_links
+from services.render.crawl.links import copied_page, file_id, media_name, own_links
 from services.render.pages.document import Document
 from services.render.pages.themes import theme_of
 from services.render.queries import GENERATIONS
@@ -47,7 +47,9 @@ class LinkChecker:
     def record(self, url: str, links: set[str]) -> None:
         """Record a document's links. Images and files are not looked up in the media store here."""
         for link in links - self._known:
-            if media_name(link) is None and file_id(link) is None and len(self._unknown[link]) < SOURCES_MAX:
+            if copied_page(link) in self._known or media_name(link) is not None or file_id(link) is not None:
+                continue
+            if len(self._unknown[link]) < SOURCES_MAX:
                 self._unknown[link].append(url)
 
     async def resolve(self, reader: PageReader, report: SiteCheckReport) -> None:

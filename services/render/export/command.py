@@ -18,18 +18,22 @@ from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import ObjectStore
 
 from services.render.crawl.all_pages import BulkPageReader, RenderFailure, SiteUrls, render_all, site_urls
-from services.render.crawl.links import file_id, media_name, own_links
+from services.render.crawl.links import copied_page, file_id, media_name, own_links
 from services.render.crawl.site_check import LinkChecker, SiteCheckReport, print_findings
 from services.render.export.folder import ExportFolder, ExportFolderError, file_name, open_folder
 from services.render.export.search_export import SEARCH_PAGE, search_documents, search_page
 from services.render.export.server_configs import Redirects, caddyfile, netlify_headers, netlify_redirects, nginx_map
 from services.render.pages.document import Document
 from services.render.pages.html import render_error
+from services.render.pages.saved_copy import checksum_mark, complete
 from services.render.pages.themes import PREVIEW_FILES, theme_of
 from services.render.queries import GENERATIONS, SQL
 from services.render.settings import RenderSettings
 from services.render.site.page_reader import read_valid_site
 from services.render.site.representations import CACHE_IMMUTABLE, CACHE_REVALIDATE, page_csp, security_headers
+from services.render.site.routes import saved_article
+from services.render.site.saved_copies import read_pictures
+from shared.articles import article_path
 from shared.cli import CommandError, unreachable
 from shared.object_store import FILES, PUBLIC, TYPES, open_store
 from shared.site_structure import AUTHOR_PATH_PREFIX, Kind, page_path
@@ -133,6 +137,9 @@ class SiteExporter:
             links.record(url, own)
             await self._put_media(own, url)
             self._put(url, search_page(reader, self._public_url) if url == SEARCH_PAGE else result)
+            for link in own:
+                if copied_page(link) == url:
+                    await self._put_copy(reader, link)
         async for url, document in search_documents(reader):
             self._put(url, document)
         await links.resolve(reader, report)
@@ -161,6 +168,20 @@ class SiteExporter:
                 continue
             kind = "application/octet-stream" if name is None else TYPES[name.rpartition(".")[2]]
             self._folder.put(file, Document(content, kind), may_compress=False)
+
+    async def _put_copy(self, reader: BulkPageReader, link: str) -> None:
+        """Write the copy of an article that its readers may keep, unless it was made of the same page before."""
+        result = await saved_article(reader, link)
+        if not isinstance(result, tuple):
+            return
+        article, page = result
+        file = link.lstrip("/")
+        if self._folder.begins_with(file, checksum_mark(page)):
+            self._folder.mark_current(file)
+            return
+        pictures = await read_pictures(page, reader.site, self._store)
+        canonical = self._public_url + article_path(article)
+        self._folder.put(file, complete(page, pictures, canonical, self._public_url), may_compress=False)
 
     def _put_server_configs(self, site: Site, redirects: Redirects) -> None:
         headers = {**security_headers(page_csp(theme_of(site).inline_script_hash)), "cache-control": CACHE_REVALIDATE}

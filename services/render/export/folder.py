@@ -12,6 +12,8 @@ from services.render.pages.document import HTML, Document
 MANIFEST = ".presstally-export"
 """Lists the files that exports wrote: only these are ever removed."""
 
+BEGINNING_BYTES = 2_048
+
 
 class ExportFolderError(Exception):
     """The folder cannot be used; the text is the message for the operator."""
@@ -42,6 +44,14 @@ class ExportFolder:
     def has(self, name: str) -> bool:
         """Return whether a file exists already."""
         return (self._folder / name).exists()
+
+    def begins_with(self, name: str, mark: str) -> bool:
+        """Return whether the beginning of an existing file has a mark."""
+        try:
+            with (self._folder / name).open("rb") as file:
+                return mark.encode() in file.read(BEGINNING_BYTES)
+        except FileNotFoundError:
+            return False
 
     def mark_current(self, name: str) -> None:
         """Keep an existing file as it is."""

@@ -5,11 +5,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import quote
 
+from services.render.pages.saved_copy import PATH_PREFIX as COPY_PREFIX
+
 NOTE = "Written by `presstally render export`; the next export replaces it."
 
 
+DOWNLOADS = ("/tep/*", f"{COPY_PREFIX}*")
 DOWNLOAD_HEADERS = {"content-disposition": "attachment", "content-security-policy": "default-src 'none'; sandbox"}
-"""Of files of articles: browsers save them under the name in their URL, and never show them."""
+"""Of files and copies of articles: browsers save them under the name in their URL, and never show them."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,8 @@ def netlify_headers(page_headers: Mapping[str, str], immutable: str) -> str:
     ]
     for folder in ("/theme/*", "/media/*"):
         lines += [folder, f"  cache-control: {immutable}"]
-    lines += ["/tep/*", *(f"  {name}: {value}" for name, value in DOWNLOAD_HEADERS.items())]
+    for folder in DOWNLOADS:
+        lines += [folder, *(f"  {name}: {value}" for name, value in DOWNLOAD_HEADERS.items())]
     return "\n".join(lines) + "\n"
 
 
@@ -108,7 +112,7 @@ def caddyfile(redirects: Redirects, page_headers: Mapping[str, str], immutable: 
 		}}
 		@lasting path /theme/* /media/*
 		header @lasting cache-control "{immutable}"
-		@download path /tep/*
+		@download path {" ".join(DOWNLOADS)}
 		header @download {{
 {downloads}
 		}}

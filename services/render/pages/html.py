@@ -1,6 +1,7 @@
 """Articles → pages. Pure: the same articles, site, URL and theme give the same bytes."""
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -15,11 +16,13 @@ from services.render.pages.front_page import LATEST_MIN
 from services.render.pages.menus import menu_links
 from services.render.pages.page_data import HomePage, ListInfo, ListPage, RelatedArticles
 from services.render.pages.paths import CORRECTIONS_PATH, month_path, page_path, section_path, tag_path
+from services.render.pages.saved_copy import inline_style, picture_count, saved_image, saved_path
 from services.render.pages.search_excerpts import excerpt, highlight, matching_tags
 from services.render.pages.search_query import RANKED_MAX, ParsedQuery, SearchRequest, SearchResult
 from services.render.pages.srcset import fallback_image, srcset
 from services.render.pages.structured_data import CONTEXT, breadcrumbs, first_language, web_site
-from services.render.pages.themes import RASTER, theme_of
+from services.render.pages.tables import has_long_word, table_shape
+from services.render.pages.themes import RASTER, read_theme, theme_of
 from services.render.pages.translations import (
     error_text,
     language_name,
@@ -63,6 +66,26 @@ def render_article(article: Article, related: RelatedArticles, site: Site, publi
         x_default=first_language([article, *related.translations], site),
         quote=lambda text: quote(text, safe=""),
     )
+
+
+def render_saved(article: Article, site: Site, public_url: str) -> Document:
+    """Render an article as a file of its own, which `saved_copy.complete` completes."""
+    count = picture_count(article)
+    return _render(
+        "saved.html",
+        site,
+        public_url,
+        article_path(article),
+        article=article,
+        description=(article.seo.description if article.seo else "") or summary(article),
+        style=_inline_style(site.theme),
+        saved_image=lambda image: saved_image(image, count) if is_hosted(image) else "",
+    )
+
+
+@cache
+def _inline_style(theme: str) -> str:
+    return inline_style(read_theme(theme))
 
 
 def render_home(page: HomePage, site: Site, public_url: str) -> Document:
@@ -235,6 +258,9 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "hosted_images": hosted_images,
         "embed_url": embed_url,
         "file_note": lambda file: file_note(file, site),
+        "table_shape": table_shape,
+        "saved_path": saved_path,
+        "has_long_word": has_long_word,
         "platform_names": PLATFORM_NAMES,
         "local_iso": lambda instant: local_iso(instant, site),
         "visible_date": lambda article: local_date(

@@ -40,7 +40,7 @@ TYPES = {
 }
 """Files that a theme may have besides templates. Others are refused: they would silently not be served."""
 FILES_BYTES_MAX = 8 * 1024 * 1024
-STYLES = ("site.css", "parts.css", "extra.css")
+STYLES = ("site.css", "article.css", "parts.css", "paper.css", "extra.css")
 """The parts of the one style of all pages, in the order of the cascade. A `site.css` of a site replaces all of them."""
 PREVIEW_FILES = ("preview.css", "print.css")
 """Files that only previews refer to: a static copy does not have them."""

@@ -35,6 +35,7 @@ WORDS = translate(
         "correction": _("Correction"),
         "corrections": _("Corrections"),
         "corrections_about": _("Corrections of published articles, the newest first."),
+        "date": _("Date"),
         "email": _("E-mail"),
         "feeds": _("Feeds (RSS, Atom)"),
         "filters": _("Filter and sort"),
@@ -63,6 +64,7 @@ WORDS = translate(
         "phone": _("Phone"),
         "photo": _("Photos"),
         "print": pgettext("verb", "Print"),
+        "published_by": _("Published by"),
         "quick_links": _("Quick links"),
         "related": _("Related"),
         "responsible": _("Responsible for content"),
@@ -82,12 +84,14 @@ WORDS = translate(
         "smaller": _("Smaller text"),
         "sort": _("Sort by"),
         "table": _("Table"),
+        "source": _("Original source"),
         "tag": _("Tag"),
         "tags": _("Tags"),
         "to": pgettext("range", "To"),
         "tools": _("Text size and contrast"),
         "try_again": _("Try fewer words."),
         "video": _("Video story"),
+        "web_address": _("Web address"),
     }
 )
 _ERRORS = translate(

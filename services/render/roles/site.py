@@ -14,16 +14,19 @@ from services.render.site.preview_source import PreviewSource
 from services.render.site.previews import ROUTE as PREVIEW_ROUTE
 from services.render.site.previews import Previews
 from services.render.site.representations import ROUTE
+from services.render.site.saved_copies import ROUTE as SAVED_ROUTE
+from services.render.site.saved_copies import SavedCopies
 from shared.object_store import open_store
 from shared.postgres import open_pool
 from shared.role import Process, Role
 
 
-def site_role(portal: Portal, images: Images, files: Files, previews: Previews) -> Role:
-    """Return the role that serves a portal, its images and its files."""
+def site_role(portal: Portal, images: Images, files: Files, previews: Previews, copies: SavedCopies) -> Role:
+    """Return the role that serves a portal, its images, its files, and copies to keep."""
     routes = [
         Route("/media/{name}", images.image),
         Route("/tep/{file_id}/{name}", files.file),
+        Route(SAVED_ROUTE, copies.copy),
         Route(PREVIEW_ROUTE, previews.preview),
         Route(ROUTE, portal.page),
         Route(ROUTE, MethodNotAllowed()),
@@ -45,9 +48,8 @@ async def run_site(settings: RenderSettings, process: Process) -> AsyncIterator[
     portal = Portal(pools, sites, settings.page_cache_bytes_max)
     eviction = process.spawn(portal.run_eviction(), "evict withdrawn pages")
     try:
-        yield site_role(
-            portal, Images(store), Files(pools, sites, store), Previews(portal, PreviewSource(settings.articles_url))
-        )
+        previews = Previews(portal, PreviewSource(settings.articles_url))
+        yield site_role(portal, Images(store), Files(pools, sites, store), previews, SavedCopies(portal, store))
     finally:
         eviction.cancel()
         for pool in pools:

@@ -5,7 +5,7 @@ import hashlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 from urllib.parse import parse_qsl
 
 import asyncpg
@@ -65,6 +65,7 @@ FILE_BROTLI_QUALITY = 11
 """Files of a theme are compressed once in a process."""
 
 PageResult = CachedPage | Redirect | NoPage
+Read = TypeVar("Read")
 
 
 def _file(document: Document, cache_control: str) -> Representations:
@@ -286,15 +287,15 @@ class Portal:
         """Return the security headers of a document of a site."""
         return security_headers(self._csp(site, document))
 
-    async def read(self, site: Site, read: Callable[[page_reader.PageReader], Awaitable[Document]]) -> Document:
-        """Read a document of a site in one snapshot, in turn with its pages.
+    async def read(self, site: Site, read: Callable[[page_reader.PageReader], Awaitable[Read]]) -> Read:
+        """Read from a site in one snapshot, in turn with its pages.
 
         Raises:
             Problem: too many pages are in progress.
         """
         async with self._page_turns.admit():
-            _, document, _ = await page_reader.read_snapshot(self._pools.pages, site, read)
-        made: Document = document
+            _, result, _ = await page_reader.read_snapshot(self._pools.pages, site, read)
+        made: Read = result
         return made
 
     def _csp(self, site: Site, document: Document) -> str:

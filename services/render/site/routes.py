@@ -13,16 +13,17 @@ from functools import partial
 import msgspec
 
 from services.render.builder.projections import CORRECTIONS_LIST, MEDIA_LIST, NOTICES_LIST
-from services.render.pages import corrections, feeds, front_page, html, page_data, paths, sitemaps
+from services.render.pages import corrections, feeds, front_page, html, page_data, paths, saved_copy, sitemaps
 from services.render.pages.dates import month_name
 from services.render.pages.document import Document
+from services.render.pages.saved_copy import saved_path
 from services.render.pages.search_query import PAGE_RESULTS, RANKED_MAX, SearchRequest
 from services.render.pages.structured_data import manifest
 from services.render.pages.themes import theme_of
 from services.render.site.page_reader import LIST_PAGE_SIZE, PageReader
 from services.render.site.redirects_and_gone import NoPage, Redirect, find_old_url, redirect_or_gone
 from services.render.site.search_reader import search as read_search
-from shared.articles import is_undated
+from shared.articles import Article, is_undated
 from shared.front_page import FEATURED_MAX, home_size
 from shared.site_structure import (
     AUTHOR_PATH_PREFIX,
@@ -270,6 +271,7 @@ async def _robots(reader: PageReader, request: PageRequest) -> RouteResult:
     return partial(sitemaps.robots, request.public_url)
 
 
+SAVED = re.compile(saved_copy.PATH_PREFIX + r"(?:[^/]*-)?(\d{1,18})\.html", re.ASCII)
 _PAGE_OF_A_LIST = re.compile(r"/trang-\d+\.html")
 """The address of a page of a list, without the list: its number is no article's, unless that has just this path."""
 
@@ -291,6 +293,22 @@ async def _article(reader: PageReader, request: PageRequest) -> RouteResult:
     article = reader.track([row])[0]
     related = await reader.related_articles(article)
     return partial(html.render_article, article, related, reader.site, request.public_url)
+
+
+async def saved_article(reader: PageReader, path: str) -> tuple[Article, Document] | Redirect | NoPage:
+    """Return the article of the path of a copy, and the copy without its pictures."""
+    found = SAVED.fullmatch(path)
+    row = await reader.article_row(min(int(found[1]), NUMBER_MAX + 1)) if found else None
+    if row is None:
+        return await find_old_url(reader, path, "")
+    if not row["is_public"]:
+        return redirect_or_gone(row["path"], row["state"], is_public=False)
+    article = reader.track([row])[0]
+    if not article.allow_print:
+        return NoPage()
+    if saved_path(article) != path:
+        return Redirect(saved_path(article))
+    return article, html.render_saved(article, reader.site, reader.site.url)
 
 
 async def _old_url(reader: PageReader, request: PageRequest) -> RouteResult:

@@ -59,6 +59,35 @@ async def test_export_site_writes_pages_redirects_and_reports_missing_images(
     assert [one[0] for one in texts] == ["/bai-so-1-1.html"]  # the killed article is not in it
 
 
+async def test_export_site_writes_copies_once(portal: Any, database: str, tmp_path: Path) -> None:
+    """A copy to keep is written with its article, and again only if the article changes or a picture was missing."""
+    store, name = open_store(str(tmp_path / "media")), f"{'a' * 32}.jpg"
+    await portal.add(1, lead_image=Figure("Chợ", Image(f"/media/{name}", "Chợ", 640, 480)))
+    await portal.add(2, allow_print=False)
+    connection = await asyncpg.connect(database, server_settings={"role": "presstally_render"})
+    file, found = tmp_path / "export/ban-luu/bai-so-1-1.html", []
+    try:
+        for number in range(4):
+            if number == 1:
+                await obstore.put_async(store, f"public/{name}", b"picture")
+            if number == 3:
+                await portal.change(1, title="Tựa khác")
+            with open_folder(tmp_path / "export") as folder:
+                async with connection.transaction(isolation="repeatable_read", readonly=True):
+                    report = await SiteExporter(folder, store, URL).export_site(
+                        BulkPageReader(connection, portal.site, SQL)
+                    )
+            assert (report.broken, report.failed) == ({}, {})
+            found.append((file.stat().st_mtime_ns, file.read_text()))
+    finally:
+        await connection.close()
+    assert ["data:image/jpeg" in text for _, text in found] == [False, True, True, True]
+    assert found[0][0] < found[1][0] == found[2][0] < found[3][0]
+    assert "Tựa khác" in found[3][1]
+    assert not (tmp_path / "export/ban-luu/bai-so-2-2.html").exists()
+    assert "/ban-luu/*\n  content-disposition: attachment" in (tmp_path / "export/_headers").read_text()
+
+
 @pytest.fixture(autouse=True)
 def media_folder(tmp_path: Path) -> None:
     """An empty media store."""

@@ -1,0 +1,50 @@
+"""Copies of articles: which pictures they have, and that texts stay texts in them."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+
+from services.render.pages import saved_copy
+from services.render.pages.html import render_saved
+from services.render.pages.saved_copy import complete, picture_paths, saved_image
+from shared.articles import Article, Figure, Image, Rendition
+from tests.render.conftest import SITE, URL
+
+ARTICLE = Article(
+    id="a-1",
+    number=1,
+    site="haihau",
+    version=1,
+    state="published",
+    title="Bài",
+    slug="x",
+    section="tin-tuc",
+    language="vi",
+    lead_image=Figure("", Image(f"/media/{'b' * 32}.jpg", '<b>" onerror="x', 10, 10)),
+    body=[],
+    modified_at=datetime(2026, 11, 29, tzinfo=UTC),
+    first_published_at=datetime(2026, 11, 29, tzinfo=UTC),
+)
+
+
+@pytest.mark.parametrize(("count", "widest"), [(1, 1280), (13, 960), (41, 640)])
+def test_saved_image_is_narrower_in_articles_with_many(count: int, widest: int) -> None:
+    """The more pictures an article has, the narrower each is in its copy, so that a photo story stays a small file."""
+    kinds = ("image/avif", "image/jpeg", "image/webp")
+    image = Image(
+        "/media/x.jpg", "", renditions=[Rendition(f"{k}{w}", w, w, k) for k in kinds for w in (640, 960, 1280, 1600)]
+    )
+    assert saved_image(image, count) == f"image/webp{widest}"
+    assert saved_image(Image("/media/x.jpg", ""), count) == "/media/x.jpg"
+
+
+def test_complete_puts_no_markup_of_texts_in() -> None:
+    """A description with quotes and tags stays text, with its picture and without it."""
+    page = render_saved(ARTICLE, SITE, URL)
+    (emblem, path) = picture_paths(page)
+    for pictures in ({emblem: b"<svg/>", path: b"x"}, {}):
+        text = complete(page, pictures, URL, URL).body.decode()
+        assert "<b>" not in text
+        assert "onerror=" not in re.sub(r'alt="[^"]*"', "", text).replace("&#34; onerror=", "")
+    assert saved_copy.saved_path(ARTICLE) == "/ban-luu/x-1.html"

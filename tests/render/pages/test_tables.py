@@ -1,0 +1,51 @@
+"""Tables: how small they are printed, and which rows are repeated."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.render.pages.tables import SMALLEST, has_long_word, table_shape
+from shared.articles import Cell, Table
+
+
+def numbers(columns: int, text: str = "1.234.567") -> Table:
+    return Table([[Cell("Xã", header=True)] * columns, [Cell(text)] * columns])
+
+
+def test_table_shape_gets_smaller_with_its_width() -> None:
+    """A table of few columns has common print, a wide one smaller print, and a wider one paper across."""
+    shapes = [table_shape(numbers(columns)).print_class.strip() for columns in (6, 9, 11, 13, 17, 40)]
+    assert shapes == ["", "p8", "p7", "p8 across", "p6 across", SMALLEST]
+
+
+def test_table_shape_counts_covered_columns() -> None:
+    """A row below a cell of several rows has its cells in the columns that are free."""
+    number = Cell("1.234.567")
+    below = Table([[Cell("1.234.567", rowspan=2), number], [number] * 9])
+    assert table_shape(below).print_class == table_shape(numbers(10)).print_class != table_shape(numbers(9)).print_class
+
+
+def test_table_shape_ignores_words_that_may_be_broken() -> None:
+    """An address of 200 letters does not make the print of all other columns smaller."""
+    long = Cell("https://haihau.example/" + "a" * 200)
+    assert has_long_word(long)
+    assert not has_long_word(Cell("Ủy ban nhân dân xã Hải Anh, huyện Hải Hậu"))
+    assert table_shape(Table([[long, Cell("1")]])).print_class == ""
+
+
+def test_table_shape_repeats_leading_headers_alone() -> None:
+    """Headers at the beginning are repeated, unless a cell reaches into the rows below, or there are none."""
+    head, line = [Cell("A", header=True), Cell("B", header=True)], [Cell("1"), Cell("2")]
+    two = [[Cell("A", header=True, rowspan=2), Cell("B", header=True)], [Cell("C", header=True)]]
+    reaching = [[Cell("A", header=True, rowspan=3), Cell("B", header=True)], [Cell("C", header=True)], [Cell("1")]]
+    found = [table_shape(Table(rows)).head_rows for rows in ([head, line], [line], [head], [*two, line], reaching, [])]
+    assert found == [1, 0, 0, 2, 0, 0]
+
+
+CELLS = st.builds(Cell, st.text(max_size=40), st.booleans(), st.integers(1, 100), st.integers(1, 500))
+
+
+@given(st.lists(st.lists(CELLS, max_size=8), max_size=8))
+def test_table_shape_exists_for_every_table(rows: list[list[Cell]]) -> None:
+    """Whatever spans a table has, it has a shape, and never more rows of headers than rows."""
+    shape = table_shape(Table(rows))
+    assert 0 <= shape.head_rows <= max(0, len(rows) - 1)
