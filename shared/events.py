@@ -13,6 +13,30 @@ SiteSlug = Annotated[str, Meta(min_length=1, max_length=40, pattern="^[a-z0-9-]+
 EventId = Annotated[str, Meta(min_length=36, max_length=36, description="UUID made by the sender")]
 ARTICLE_CHARACTERS_MAX = 64
 ArticleId = Annotated[str, Meta(min_length=1, max_length=ARTICLE_CHARACTERS_MAX)]
+CLIENT_CLASSES = (
+    "other",
+    "app",
+    "chrome-phone",
+    "chrome-computer",
+    "safari-phone",
+    "safari-computer",
+    "firefox-phone",
+    "firefox-computer",
+    "edge",
+    "samsung",
+    "opera",
+    "coccoc",
+)
+"""Classes of browsers, by the first digit of a client; "app" is the view of a page inside an app."""
+ClientKey = Annotated[
+    str,
+    Meta(
+        min_length=16,
+        max_length=16,
+        description="16 hex digits: 1 for the class of the browser, 7 and 8 of hashes of the user agent and of the "
+        "address prefix, keyed with the salt of the site's local day",
+    ),
+]
 VisitorId = Annotated[str, Meta(min_length=16, max_length=16, description="16 hex digits, new each local day")]
 Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_999, description="since 1970-01-01 UTC, in milliseconds")]
 Measure = Literal["views", "visits", "visitors"]
@@ -41,6 +65,8 @@ class PageEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaul
     visitor_limit: Annotated[
         bool, Meta(description="visitor is missing because its address had too many of them on that day")
     ] = False
+    client: ClientKey | None = None
+    """Only evidence depends on it: an event without it counts the same."""
 
 
 class Adjustment(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,7 @@ ARTICLES = 2_000
 BATCH_BYTES = 128 * 1024
 """As in the collector's producer."""
 REFERRERS = (None, "www.google.com", "www.facebook.com", "zalo.me", "www.bing.com")
+AGENTS = [number * 2_654_435_761 % 2**32 for number in range(300)]
 WORDS = ("hoi", "nghi", "so", "ket", "cong", "tac", "phong", "chong", "thien", "tai", "nam", "hoc", "moi", "le", "hoi")
 
 # A new topic has no leaders for a moment; aiokafka retries, but would log that among the results.
@@ -57,6 +58,7 @@ class Views:
             article=self._ids[article],
             visitor=hashlib.blake2b(visitor.to_bytes(8), digest_size=8).hexdigest(),
             referrer=REFERRERS[article % len(REFERRERS)],
+            client=f"{AGENTS[visitor % len(AGENTS)]:08x}{visitor * 2_654_435_761 % 2**32:08x}",
         )
         return _encode(event)
 

@@ -254,11 +254,11 @@ class CollectorEndpoints:
 
     async def _identify(self, site: Site, days: LocalDays, client: ClientInfo) -> VisitorIdentity:
         origin = (site.slug, client.address, client.user_agent)
-        visitor_id = previous_visitor_id = None
+        visitor_id = previous_visitor_id = group = None
         is_limited = False
         if not client.has_gpc:
             salt = self.salts.salt(site.slug, days.today) or await self.salts.get_or_create_salt(site.slug, days.today)
-            visitor_id, partition_hash = self.recent_clients.derive(salt, self.salts.partition_secret, *origin)
+            visitor_id, partition_hash, group = self.recent_clients.derive(salt, self.salts.partition_secret, *origin)
             if days.yesterday:
                 previous_salt = await self.salts.get_or_create_salt(site.slug, days.yesterday)
                 previous_visitor_id = derive_visitor_id(previous_salt, *origin)
@@ -269,7 +269,8 @@ class CollectorEndpoints:
         else:
             partition_hash = derive_partition_hash(self.salts.partition_secret, *origin)
         bot = bot_reason(client, count_headless=site.count_headless_browsers)
-        return VisitorIdentity(partition_hash, visitor_id, previous_visitor_id, bot, is_limited)
+        group = None if bot else group  # bots are classed already
+        return VisitorIdentity(partition_hash, visitor_id, previous_visitor_id, bot, is_limited, group)
 
     async def _publish(self, built: Sequence[_BuiltEvent]) -> None:
         try:

@@ -132,6 +132,7 @@ def encode_page_event(payload: EventPayload, at: int, visitor: VisitorIdentity) 
             bot=visitor.bot,
             referrer=referrer_host(payload.referrer),
             visitor_limit=visitor.is_limited,
+            client=visitor.client,
         )
     )
 

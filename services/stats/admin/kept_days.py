@@ -30,6 +30,7 @@ def without_kept_days(deltas: CountDeltas, cuts: Mapping[str, int], ledger_cuts:
             {key: events for key, events in deltas.ledger.items() if is_new_in_ledger(*key[:2])}
         ),
         referrers=type(deltas.referrers)({key: n for key, n in deltas.referrers.items() if is_new(*key[:2])}),
+        evidence=[one for one in deltas.evidence if is_new(one.site, one.hour)],
         dead_letters=[],
     )
 

@@ -68,6 +68,7 @@ TABLES = [
     "snapshots",
     "evicted_state",
     "known_articles",
+    "evidence",
     "generations",
 ]
 """Tables with rows of a generation."""
@@ -377,8 +378,8 @@ class Rebuild:
         """Copy the rows that are not counted again into the new generation."""
         slugs = list(self._recounted_from)
         cuts = [self._recounted_from[slug] for slug in slugs]
-        for query in ("copy_kept_counts", "copy_kept_totals", "copy_kept_visitor_days", "copy_kept_referrers"):
-            await connection.execute(SQL[query], self._old, self._generation, slugs, cuts)
+        for table in ("counts", "totals", "visitor_days", "referrers", "evidence"):
+            await connection.execute(SQL[f"copy_kept_{table}"], self._old, self._generation, slugs, cuts)
         days = [self._ledger_from[slug] for slug in slugs]
         await connection.execute(SQL["copy_kept_ledger"], self._old, self._generation, slugs, days)
 

@@ -70,7 +70,7 @@ def read_event(value: bytes | None) -> PageEvent:
         raise InvalidRecord("schema") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRecord("not-json") from error
-    keys = [key for key in (event.visitor, event.visitor_prev) if key is not None]
+    keys = [key for key in (event.visitor, event.visitor_prev, event.client) if key is not None]
     if not UUID.fullmatch(event.id) or not all(VISITOR_ID.fullmatch(key) for key in keys):
         raise InvalidRecord("schema")
     return event

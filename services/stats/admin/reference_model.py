@@ -6,7 +6,7 @@ it with the fast code, so that an error in one of the two shows. Each function s
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC
 from typing import NamedTuple
 
@@ -15,7 +15,6 @@ import msgspec
 from services.stats.admin.reference_articles import (
     ALL_IN_THE_LOG,
     NEW_ARTICLES_MAX,
-    Acceptance,
     ArticleKey,
     KnownArticles,
     StoredArticles,
@@ -33,6 +32,14 @@ from services.stats.admin.reference_events import (
     read_event,
     referrer_host,
 )
+from services.stats.admin.reference_evidence import EvidenceModel
+from services.stats.admin.reference_values import (
+    Expected,
+    LedgerKey,
+    PartitionValues,
+    PresenceKey,
+    ReferrerKey,
+)
 from services.stats.admin.reference_visits import Activity, View, find_visits
 from shared.events import PageEvent
 from shared.sites import Site
@@ -48,84 +55,6 @@ PRESENCE_BUCKETS = 62
 """Presence is stored for 300 s and one started bucket on either side, before the newest arrival of the site."""
 UNKNOWN_SITE = "unknown"
 HOSTS_MAX = 200
-
-
-class LedgerKey(NamedTuple):
-    """The key of a ledger entry. `day` is the start of the day of arrival, in seconds since 1970 UTC."""
-
-    site: str
-    day: int
-    outcome: str
-    reason: str
-
-
-class ReferrerKey(NamedTuple):
-    """The referrer of visits of a local day; the host is empty if it is unknown or the site's own."""
-
-    site: str
-    day: int
-    host: str
-
-
-class PresenceKey(NamedTuple):
-    """A site (article is empty) or an article, and a presence bucket: seconds since 1970 UTC, divided by 5."""
-
-    site: str
-    article: str
-    bucket: int
-
-
-@dataclass(slots=True)
-class Totals:
-    """The counts of a bucket."""
-
-    views: int = 0
-    visits: int = 0
-    visitors: int = 0
-
-
-@dataclass(slots=True)
-class Tolerance:
-    """How many visitors fewer or more a bucket may have, because a visitor ID was on several partitions.
-
-    Such a visitor counts once, in the buckets of the view that was counted first. The log does not say which one that
-    was: partitions are counted concurrently.
-    """
-
-    fewer: int = 0
-    more: int = 0
-
-
-@dataclass(slots=True)
-class PartitionValues:
-    """The values of one partition. Its counts have no visitors: those are distinct over all partitions."""
-
-    counts: defaultdict[Bucket, Totals] = field(default_factory=lambda: defaultdict(Totals))
-    ledger: defaultdict[LedgerKey, int] = field(default_factory=lambda: defaultdict(int))
-    referrers: defaultdict[ReferrerKey, int] = field(default_factory=lambda: defaultdict(int))
-    presence: defaultdict[PresenceKey, int] = field(default_factory=lambda: defaultdict(int))
-    without_view: defaultdict[PresenceKey, int] = field(default_factory=lambda: defaultdict(int))
-    """Visitors of a site in `presence` of whom the log has pings and no view, so that their article is unknown."""
-    known_articles: dict[ArticleKey, Acceptance] = field(default_factory=dict)
-    """Articles that became known by views in the log."""
-    presence_from: dict[str, int] = field(default_factory=dict)
-    """Site → first presence bucket that is exact after the site's newest arrival."""
-    records: int = 0
-    newest_arrived: int = 0
-
-
-@dataclass(slots=True)
-class Expected:
-    """The values that must be stored after all these records: by partition, and summed over all of them."""
-
-    partitions: dict[int, PartitionValues] = field(default_factory=dict)
-    counts: defaultdict[Bucket, Totals] = field(default_factory=lambda: defaultdict(Totals))
-    ledger: defaultdict[LedgerKey, int] = field(default_factory=lambda: defaultdict(int))
-    referrers: defaultdict[ReferrerKey, int] = field(default_factory=lambda: defaultdict(int))
-    tolerance: defaultdict[Bucket, Tolerance] = field(default_factory=lambda: defaultdict(Tolerance))
-    daily_visitors: defaultdict[tuple[str, int], set[int]] = field(default_factory=lambda: defaultdict(set))
-    """(site, local day) → its visitor IDs as signed 64-bit integers."""
-    records: int = 0
 
 
 @dataclass(slots=True)
@@ -154,6 +83,7 @@ def recount(
     *,
     stored: Mapping[int, StoredArticles] | None = None,
     new_articles_max: int = NEW_ARTICLES_MAX,
+    evidence_from: Mapping[int, int] | None = None,
 ) -> Expected:
     """Count a whole log.
 
@@ -163,10 +93,13 @@ def recount(
         sites: By slug.
         stored: The known articles that are stored, by partition, if the log may have lost records.
         new_articles_max: Articles of a site that become known on a partition on one day.
+        evidence_from: First offset of each partition whose event is evidence, if it is not 0.
     """
     counter = ReferenceCounter(sites, new_articles_max)
     for number, records in partitions.items():
-        counter.begin_partition(number, (stored or {}).get(number, ALL_IN_THE_LOG))
+        counter.begin_partition(
+            number, (stored or {}).get(number, ALL_IN_THE_LOG), (evidence_from or {}).get(number, 0)
+        )
         for offset, arrived, value in records:
             counter.add(offset, arrived, value)
     return counter.finish()
@@ -183,15 +116,17 @@ class ReferenceCounter:
         """(site, local day, visitor ID) → the buckets of its first view on each partition."""
         self._reset(PartitionValues(), ALL_IN_THE_LOG)
 
-    def begin_partition(self, number: int, stored: StoredArticles = ALL_IN_THE_LOG) -> None:
+    def begin_partition(self, number: int, stored: StoredArticles = ALL_IN_THE_LOG, evidence_from: int = 0) -> None:
         """Begin another partition: the state of the one before has no effect on it."""
         self._finish_partition()
         self._reset(self._expected.partitions.setdefault(number, PartitionValues()), stored)
+        self._evidence_from = evidence_from
 
     def _reset(self, values: PartitionValues, stored: StoredArticles) -> None:
         self._values = values
         self._articles = KnownArticles(stored, self._new_articles_max)
         values.known_articles = self._articles.in_log
+        self._evidence, self._evidence_from = EvidenceModel(), 0
         self._window_seq = 0
         self._window_index = -1
         self._seen_ids: dict[str, SeenAt] = {}
@@ -229,6 +164,8 @@ class ReferenceCounter:
             late = arrived - event.at > LATE_MS
             self._add_to_ledger(event.site, day_of_arrival, "late" if late else "counted", "")
             self._count(self._with_counted_article(event, offset), site, arrived)
+            if event.client is not None and offset >= self._evidence_from:
+                self._add_evidence(event, day_start(event.at, site.zone))
 
     def finish(self) -> Expected:
         """Return the expected values; no record can be added after that."""
@@ -289,6 +226,7 @@ class ReferenceCounter:
         """The log is divided into windows of 30 minutes of arrival. Only windows with any record are numbered."""
         window_index = arrived // WINDOW_MS
         if window_index > self._window_index:  # an arrival that goes backwards stays in the current window
+            self._values.evidence |= self._evidence.end_window(self._window_index)
             self._window_index = window_index
             self._window_seq += 1
 
@@ -342,6 +280,10 @@ class ReferenceCounter:
             previous = event.visitor_prev.lower() if event.visitor_prev is not None else None
             view = View(event.site, event.article, event.at, day, self._host(event, site, day), visitor, previous)
         self._activities[event.site, visitor].append(Activity(event.at, self._values.records, view))
+
+    def _add_evidence(self, event: PageEvent, day: int) -> None:
+        name = page_name(event.path) if event.kind == "view" and event.article is None else event.article
+        self._evidence.add(event, day, name, self._window_seq)
 
     def _add_daily_visitor(self, visitor: tuple[str, int, str], buckets: list[Bucket]) -> None:
         """A visitor is an ID's first view of the site's local day; it counts in the buckets of that view."""

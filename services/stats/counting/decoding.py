@@ -113,6 +113,8 @@ class EventBatch:
     has_prev: Flags
     referrer: Integers
     """0: none."""
+    client: Unsigned
+    has_client: Flags
     sites: list[Site]
     articles: list[str]
     bots: list[str]
@@ -265,9 +267,10 @@ def _columns(rows: Integers, events: list[PageEvent], dictionaries: dict[str, _D
     malformed |= (characters[:, _UUID_HYPHENS] != ord("-")).any(1)
     has_visitor, visitor, bad_visitors = _visitor_ids([event.visitor for event in events])
     has_prev, visitor_prev, bad_before = _visitor_ids([event.visitor_prev for event in events])
+    has_client, client, bad_clients = _visitor_ids([event.client for event in events])
     return {
         "row": rows,
-        "malformed": malformed | bad_visitors | bad_before,
+        "malformed": malformed | bad_visitors | bad_before | bad_clients,
         "at": np.array([event.at for event in events], np.int64),
         "site": dictionaries["site"].column([event.site for event in events]),
         "kind": dictionaries["kind"].column([event.kind for event in events]),
@@ -280,6 +283,8 @@ def _columns(rows: Integers, events: list[PageEvent], dictionaries: dict[str, _D
         "visitor_prev": visitor_prev,
         "has_prev": has_prev,
         "referrer": dictionaries["referrer"].column([event.referrer for event in events]),
+        "client": client,
+        "has_client": has_client,
     }
 
 
@@ -333,8 +338,8 @@ def _empty(rejections: list[Rejection]) -> EventBatch:
     columns: dict[str, Any] = dict.fromkeys(
         ("offset", "arrived", "at", "kind", "site", "article", "bot", "referrer"), integers
     )
-    columns |= dict.fromkeys(("id_hash", "id_low", "visitor", "visitor_prev"), keys)
-    columns |= dict.fromkeys(("has_visitor", "has_prev"), flags)
+    columns |= dict.fromkeys(("id_hash", "id_low", "visitor", "visitor_prev", "client"), keys)
+    columns |= dict.fromkeys(("has_visitor", "has_prev", "has_client"), flags)
     return EventBatch(
         **columns,
         sites=[],

@@ -22,6 +22,7 @@ from services.stats.counting.store import (
     Position,
     find_known_articles,
     read_evicted_state,
+    read_evidence_from,
     read_known_articles,
     read_positions,
     read_snapshot,
@@ -145,6 +146,7 @@ async def restore_partitions(pool: asyncpg.Pool, checked: CheckedPositions) -> d
         snapshot = await read_snapshot(pool, one.topic, one.partition, position)
         saved_at, state = snapshot or (beginning, PartitionState())
         state.known_articles = await read_known_articles(pool, one.partition, position.generation, position.next_offset)
+        state.evidence_from = await read_evidence_from(pool, one.topic, one.partition, position.generation)
         restored[one] = AssignedPartition(position, max(saved_at, beginning), state, checked.connections[one])
     return restored
 

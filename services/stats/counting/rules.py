@@ -14,8 +14,10 @@ import numpy as np
 
 from services.stats.counting.activities import STALE_BEFORE_WINDOW_MS, EndedVisit
 from services.stats.counting.decoding import VIEW, DeadLetter, EventBatch, Flags, Integers, RawBatch, RawRecord, decode
+from services.stats.counting.event_times import hour_starts, local_days
 from services.stats.counting.evicted_state import EvictedActivities, EvictedState, Source
-from services.stats.counting.grouping import FEW_ROWS, group_sums
+from services.stats.counting.evidence import EvidenceRow, add_evidence
+from services.stats.counting.grouping import group_sums
 from services.stats.counting.known_articles import AcceptedArticle
 from services.stats.counting.referrers import own_hosts, referrer_visits, visit_host
 from services.stats.counting.seen_ids import find_ids
@@ -27,7 +29,7 @@ from services.stats.counting.state import (
     VisitorEvents,
     VisitorTable,
 )
-from services.stats.local_calendar import BUCKET_5M_SECONDS, HOUR_SECONDS, QUARTER_SECONDS, day_start
+from services.stats.local_calendar import BUCKET_5M_SECONDS, HOUR_SECONDS, day_start
 from shared.sites import Site
 
 ONLINE_MS = 300_000
@@ -106,6 +108,8 @@ class CountDeltas:
     uncounted_articles: Counter[str] = field(default_factory=Counter)
     """Site → views that name an article and count for the site alone."""
     evicted: list[EvictedState] = field(default_factory=list)
+    evidence: list[EvidenceRow] = field(default_factory=list)
+    """Of windows that ended."""
     arrived: Integers = field(default_factory=lambda: np.zeros(0, np.int64))
     """When Kafka received each record, in milliseconds since 1970 UTC."""
     newest_arrived: int = 0
@@ -150,14 +154,14 @@ def fold_batch(
     """Fold a batch that was decoded from `records`; see `fold`."""
     deltas = CountDeltas()
     evicted = evicted if evicted is not None else []
-    batch, named = replace(batch, article=np.zeros(len(batch), np.int64)), batch
-    is_duplicate = np.zeros(len(batch), np.bool_)
-    starts_visit = np.zeros(len(batch), np.bool_)
-    is_first_of_day = np.zeros(len(batch), np.bool_)
+    in_evidence = batch.has_client & (batch.offset >= state.evidence_from) & (batch.bot == 0)
+    batch, named = replace(batch, article=np.zeros(len(batch), np.int64), has_client=in_evidence), batch
+    is_duplicate, starts_visit, is_first_of_day, arrives, confirms = np.zeros((5, len(batch)), np.bool_)
     ended: list[tuple[Site, EndedVisit]] = []
-    days = _local_days(batch.at, batch)
+    days = local_days(batch.at, batch)
     for begin, end, window_index, offset in _split_by_window(records, batch, state):
         if window_index is not None:
+            deltas.evidence += state.take_evidence()
             newly_evicted = state.open_window(window_index, offset)
             if newly_evicted is not None:
                 deltas.evicted.append(newly_evicted)
@@ -174,7 +178,10 @@ def fold_batch(
                 found = EvictedActivities(evicted, site.slug, int(batch.offset[begin]))
                 changes = _update_visitors(batch, rows, days, state, found)
                 starts_visit[rows], is_first_of_day[rows] = changes.starts_visit, changes.is_first_of_day
+                arrives[rows], confirms[rows] = changes.arrives, changes.confirms
                 ended += [(site, one) for one in changes.ended]
+        if len(rows := begin + np.flatnonzero(in_evidence[part] & ~is_duplicate[part])):
+            add_evidence(state.evidence, named, rows, days, first=(arrives, confirms))
     _add_ledger_entries(batch, is_duplicate, deltas)
     counted = ~is_duplicate & (batch.bot == 0)
     views = np.flatnonzero(counted & (batch.kind == VIEW))
@@ -273,27 +280,12 @@ def _update_visitors(
             has_prev=batch.has_prev[rows],
             source=articles * referrers + batch.referrer[rows],
             source_names=lambda codes: [source(code) for code in codes],
+            in_evidence=batch.has_client[rows],
         ),
         state.window_seq,
         state.stale_before,
         evicted,
     )
-
-
-def _local_days(times: Integers, batch: EventBatch) -> Integers:
-    """Return the start of the local day of each time, in the zone of its event's site."""
-    if len(times) <= FEW_ROWS:
-        zones = [batch.sites[number].zone for number in batch.site.tolist()]
-        return np.array([day_start(at, zone) for at, zone in zip(times.tolist(), zones, strict=True)], np.int64)
-    days = np.zeros(len(times), np.int64)
-    quarters = times // (QUARTER_SECONDS * 1000)
-    for number, site in enumerate(batch.sites):
-        of_site = np.flatnonzero(batch.site == number)
-        if len(of_site):
-            found, inverse = np.unique(quarters[of_site], return_inverse=True)
-            starts = [day_start(quarter * QUARTER_SECONDS * 1000, site.zone) for quarter in found.tolist()]
-            days[of_site] = np.array(starts, np.int64)[inverse]
-    return days
 
 
 def _add_ledger_entries(batch: EventBatch, is_duplicate: Flags, deltas: CountDeltas) -> None:
@@ -307,7 +299,7 @@ def _add_ledger_entries(batch: EventBatch, is_duplicate: Flags, deltas: CountDel
     late = batch.arrived - batch.at > LATE_MS
     code = np.where(is_duplicate, DUPLICATE, np.where(batch.bot > 0, batch.bot - 1 + BOT, late))
     slugs = _slugs(batch)
-    for (number, day, kind), events in group_sums(batch.site, _local_days(batch.arrived, batch), code):
+    for (number, day, kind), events in group_sums(batch.site, local_days(batch.arrived, batch), code):
         outcome, reason = _OUTCOMES[kind] if kind < BOT else ("bot", batch.bots[kind - BOT + 1])
         deltas.ledger[slugs[number], day, outcome, reason] += events[0]
 
@@ -328,16 +320,11 @@ def _add_counts(batch: EventBatch, views: Integers, starts_visit: Flags, days: I
         deltas.day_counts.append(DayCount(slugs[number], WHOLE_SITE, day, *sums))
     grains: tuple[tuple[Literal["5m", "hour"], Integers], ...] = (
         ("5m", seconds - seconds % BUCKET_5M_SECONDS),
-        ("hour", _hour_starts(seconds, days[views])),
+        ("hour", hour_starts(seconds, days[views])),
     )
     for grain, starts in grains:
         for (number, bucket), sums in group_sums(site, starts // BUCKET_5M_SECONDS, extra=visits):
             deltas.bucket_counts.append(BucketCount(slugs[number], grain, bucket * BUCKET_5M_SECONDS, *sums))
-
-
-def _hour_starts(seconds: Integers, days: Integers) -> Integers:
-    """Return the start of the hour of each time; hours are counted from the start of the local day."""
-    return seconds - (seconds - days) % HOUR_SECONDS
 
 
 def _subtract_ended_visits(ended: list[tuple[Site, EndedVisit]], deltas: CountDeltas) -> None:
@@ -370,7 +357,7 @@ def _add_daily_visitors(batch: EventBatch, rows: Integers, days: Integers, delta
         batch.visitor[rows].view(np.int64),
         batch.article[rows],
         seconds - seconds % BUCKET_5M_SECONDS,
-        _hour_starts(seconds, days[rows]),
+        hour_starts(seconds, days[rows]),
     )
     slugs = _slugs(batch)
     added: set[tuple[int, int, int]] = set()

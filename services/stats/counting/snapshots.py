@@ -7,6 +7,7 @@ import numpy as np
 
 from services.stats.counting.activities import ActivityTable
 from services.stats.counting.evicted_state import ACTIVITY, Source
+from services.stats.counting.evidence import MEASURES, NETWORK_BITS, EvidenceTable
 from services.stats.counting.seen_ids import SeenIds
 from services.stats.counting.state import PartitionState, VisitorTable
 
@@ -21,6 +22,14 @@ class _SavedVisitors(msgspec.Struct):
     activities: list[bytes]
     closed: bytes
     sources: list[Source]
+    marks: bytes = b""
+    """Empty in snapshots of versions without evidence: no mark."""
+
+
+class _SavedEvidence(msgspec.Struct):
+    groups: list[tuple[int, int]]
+    counts: bytes
+    networks: bytes
 
 
 class _Saved(msgspec.Struct):
@@ -29,6 +38,7 @@ class _Saved(msgspec.Struct):
     window_indexes: list[int]
     seen_ids: list[bytes]
     visitors: dict[str, _SavedVisitors]
+    evidence: dict[str, _SavedEvidence] = {}
 
 
 _VISITOR_COLUMNS = ("visitor_id", "id_row", "id_day", "last_seen", "bucket", "article", "window_seq")
@@ -53,8 +63,17 @@ def to_bytes(state: PartitionState) -> bytes:
                 [getattr(visitors.activities, name).tobytes() for name in _ACTIVITY_COLUMNS],
                 visitors.activities.closed.tobytes(),
                 list(visitors.activities.sources),
+                visitors.marks.tobytes(),
             )
             for site, visitors in state.visitors.items()
+        },
+        {
+            site: _SavedEvidence(
+                list(table.groups),
+                table.counts[: len(table.groups)].tobytes(),
+                table.networks[: len(table.groups)].tobytes(),
+            )
+            for site, table in state.evidence.items()
         },
     )
     return msgspec.msgpack.encode(saved)
@@ -71,6 +90,8 @@ def from_bytes(snapshot: bytes) -> PartitionState | None:
     state = PartitionState(saved.window_seq, saved.window_indexes, SeenIds(**_arrays(_ID_COLUMNS, saved.seen_ids)))
     for site, one in saved.visitors.items():
         visitors = VisitorTable(**_arrays(_VISITOR_COLUMNS, one.columns))
+        marks = np.frombuffer(one.marks, np.int32) if one.marks else np.zeros(len(visitors.visitor_id), np.int32)
+        visitors.marks = marks.copy()
         visitors.articles = {name: number for number, name in enumerate(one.articles)}
         visitors.ring_bucket = one.ring_bucket
         activities = ActivityTable(**_arrays(_ACTIVITY_COLUMNS, one.activities))
@@ -80,6 +101,12 @@ def from_bytes(snapshot: bytes) -> PartitionState | None:
         visitors.activities = activities
         visitors.rebuild_ring()
         state.visitors[site] = visitors
+    for site, table in saved.evidence.items():
+        state.evidence[site] = EvidenceTable(
+            {group: row for row, group in enumerate(table.groups)},
+            np.frombuffer(table.counts, np.int64).reshape(-1, len(MEASURES)).copy(),
+            np.frombuffer(table.networks, np.uint8).reshape(-1, NETWORK_BITS // 8).copy(),
+        )
     return state
 
 

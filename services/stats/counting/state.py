@@ -27,6 +27,7 @@ from services.stats.counting.evicted_state import (
     Source,
     encode_activities,
 )
+from services.stats.counting.evidence import EvidenceRow, EvidenceTable, mark_visitors
 from services.stats.counting.known_articles import KnownArticles
 from services.stats.counting.seen_ids import (
     Int32s,
@@ -64,6 +65,7 @@ class VisitorEvents:
     source: Integers
     """Numbers of which `source_names` makes sources: where a visit of each event would begin and come from."""
     source_names: Callable[[list[int]], list[Source]]
+    in_evidence: Flags
 
 
 class VisitorChanges(NamedTuple):
@@ -72,6 +74,8 @@ class VisitorChanges(NamedTuple):
     starts_visit: Flags
     is_first_of_day: Flags
     """The first view of an ID's day."""
+    arrives: Flags
+    confirms: Flags
     ended: list[EndedVisit]
     """Visits that were counted and are taken back; some may have begun with these events."""
 
@@ -87,6 +91,8 @@ class VisitorTable:
     id_row: Int32s = field(default_factory=empty_int32)
     id_day: Integers = field(default_factory=empty_integers)
     """The local day for which the ID was reported as a daily visitor; -1 before that."""
+    marks: Int32s = field(default_factory=empty_int32)
+    """See `evidence.mark_visitors`."""
     last_seen: Integers = field(default_factory=empty_integers)
     """Time of the newest view or ping: where a visitor is present does not depend on earlier ones."""
     bucket: Int32s = field(default_factory=empty_int32)
@@ -137,7 +143,9 @@ class VisitorTable:
             starts_visit[order], ended = self.activities.update(
                 self.visitor_id, activity, window_seq, stale_before, evicted
             )
-        return VisitorChanges(starts_visit, self._first_of_day(events, place), ended)
+        wanted = events.in_evidence & (row >= 0)
+        arrives, confirms = mark_visitors(self.marks, place, events.kind == VIEW, wanted, window_seq)
+        return VisitorChanges(starts_visit, self._first_of_day(events, place), arrives, confirms, ended)
 
     def _rows_for(self, events: VisitorEvents, window_seq: int) -> tuple[Integers, Integers]:
         """Return the places of the events' IDs and their rows, adding new ones; row -1: an unknown visitor leaves."""
@@ -163,6 +171,7 @@ class VisitorTable:
             self.visitor_id = insert_rows(self.visitor_id, is_old, ids)
             self.id_row = insert_rows(self.id_row, is_old, rows)
             self.id_day = insert_rows(self.id_day, is_old, -1)
+            self.marks = insert_rows(self.marks, is_old, 0)
             self.activities.insert(is_old, ids)
         new = int(rows.max(initial=-1)) + 1 - rows_before
         if new > 0:
@@ -312,6 +321,7 @@ class VisitorTable:
         evicted = self.activities.evict(self.visitor_id, kept_ids, before_window_seq), list(self.activities.sources)
         self.activities.drop_sources()
         self.visitor_id, self.id_day = self.visitor_id[kept_ids], self.id_day[kept_ids]
+        self.marks = self.marks[kept_ids]
         self.id_row = new_row[self.id_row[kept_ids]].astype(np.int32)
         self.last_seen, self.bucket = self.last_seen[kept], self.bucket[kept]
         self.window_seq, self.article = self.window_seq[kept], self.article[kept]
@@ -346,6 +356,15 @@ class PartitionState:
     """By site."""
     known_articles: KnownArticles = field(default_factory=KnownArticles)
     """Not in snapshots: it is read from Postgres."""
+    evidence: dict[str, EvidenceTable] = field(default_factory=dict)
+    """Of the current window, by site."""
+    evidence_from: int = 0
+    """Offset from which on events are evidence. Not in snapshots: it is read from Postgres."""
+
+    def take_evidence(self) -> list[EvidenceRow]:
+        """Return the evidence of the current window, which ends."""
+        tables, self.evidence = self.evidence, {}
+        return [row for site, table in sorted(tables.items()) for row in table.rows(site, self.window_indexes[-1])]
 
     def open_window(self, window_index: int, offset: int) -> EvictedState | None:
         """Open a window at the record of an offset: evict entries that are too old, and return them."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from services.stats.counting.decoding import DeadLetter, EventBatch
 from services.stats.counting.evicted_state import EvictedState
+from services.stats.counting.evidence import EvidenceRow
 from services.stats.counting.known_articles import AcceptedArticle, KnownArticles
 from services.stats.counting.referrers import HOSTS_MAX, OTHER_HOSTS
 from services.stats.counting.rules import BucketCount, CountDeltas, DayCount, NewDailyVisitor
@@ -140,6 +141,7 @@ async def commit_batches(pool: asyncpg.Pool, topic: str, batches: Sequence[Parti
             ("evicted_at_offset", "window_index", "ids", "activities"),
             lambda deltas: list(map(_evicted_row, deltas.evicted)),
         ),
+        _table(batches, EvidenceRow._fields, lambda deltas: list(map(_evidence_row, deltas.evidence))),
     )
     return sorted({one.partition for one in batches}.difference(applied))
 
@@ -214,6 +216,10 @@ def _evicted_row(one: EvictedState) -> tuple[int, int, bytes, bytes]:
     return one.evicted_at_offset, one.window_index, ids, one.activities
 
 
+def _evidence_row(one: EvidenceRow) -> tuple[Any, ...]:
+    return one._replace(networks=asyncpg.BitString.frombytes(one.networks))  # type: ignore[arg-type] # as asyncpg sends it
+
+
 async def save_snapshot(pool: asyncpg.Pool, topic: str, partition: int, position: Position, state: bytes) -> None:
     """Store the state of a partition at a position. An older snapshot never replaces a newer one."""
     await pool.execute(SQL["save_snapshot"], position.generation, topic, partition, position.next_offset, state)
@@ -255,6 +261,11 @@ async def read_known_articles(
         known.day = day
         known.accepted_on_day[key] = articles
     return known
+
+
+async def read_evidence_from(pool: asyncpg.Pool, topic: str, partition: int, generation: int) -> int:
+    """Return the offset of a partition from which on its events are evidence."""
+    return int(await pool.fetchval(SQL["read_evidence_from"], generation, topic, partition) or 0)
 
 
 async def find_known_articles(

@@ -36,8 +36,11 @@ RETURNING o.partition, next_offset, e.accepted_until
 SELECT stats.apply_batch(
     batch_generation => $1, batch_topic => $2, positions => $3, limits => $4, day_counts => $5, bucket_counts => $6,
     daily_visitors => $7, presence => $8, ledger_entries => $9, referrer_visits => $10, unreadable => $11,
-    accepted_articles => $12, evicted => $13
+    accepted_articles => $12, evicted => $13, evidence_rows => $14
 )
+
+-- name: read_evidence_from
+SELECT evidence_from FROM stats.offsets WHERE generation = $1 AND topic = $2 AND partition = $3
 
 -- name: save_snapshot
 INSERT INTO stats.snapshots AS s (generation, topic, partition, "offset", state) VALUES ($1, $2, $3, $4, $5)
@@ -81,7 +84,7 @@ SELECT $1, $2, $3, $5, $6 FROM moved RETURNING id
 -- The ledger keeps the entries of records that are gone: offsets_without_record becomes smaller, also negative.
 UPDATE stats.offsets
 SET next_offset = $6, epoch = epoch + 1, offsets_without_record = offsets_without_record + $6 - $5, last_record = NULL,
-    pages_from = least(pages_from, $6)
+    pages_from = least(pages_from, $6), evidence_from = least(evidence_from, $6)
 WHERE generation = $1 AND topic = $2 AND partition = $3 AND epoch = $4 AND next_offset = $5
 RETURNING newest_arrived
 
@@ -134,8 +137,10 @@ SELECT (SELECT coalesce(sum(events), 0) FROM partitions)::bigint AS ledger,
 -- name: delete_expired
 -- $1: days before it can get no more records: those would be too old. $2: 5m buckets before it are in no window.
 -- $3: presence buckets before it are no longer online; a counter writes the row again when it must.
--- $4: windows before it were evicted so long ago that no event in the log can refer to them.
+-- $4: windows before it were evicted so long ago that no event in the log can refer to them. Evidence has the lifetime of
+-- visitor IDs.
 WITH days AS (DELETE FROM stats.visitor_days WHERE day < $1),
+    evidence AS (DELETE FROM stats.evidence WHERE hour < $1),
     presence AS (DELETE FROM stats.online WHERE first_bucket + cardinality(visitors) < $3),
     evicted AS (DELETE FROM stats.evicted_state WHERE window_index < $4)
 DELETE FROM stats.counts WHERE grain = '5m' AND bucket_start < $2
@@ -256,6 +261,14 @@ SELECT $2, site, referrers.day, partition, host, visits
 FROM stats.referrers LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) USING (site)
 WHERE generation = $1 AND (cut.day IS NULL OR referrers.day < cut.day)
 ON CONFLICT (generation, site, day, partition, host) DO UPDATE SET visits = r.visits + EXCLUDED.visits
+
+-- name: copy_kept_evidence
+INSERT INTO stats.evidence AS e (generation, site, hour, agent, window_index, partition, views, arrivals, confirmed, pings,
+    leaves, home_views, article_views, direct_views, networks)
+SELECT $2, site, hour, agent, window_index, partition, views, arrivals, confirmed, pings, leaves, home_views,
+    article_views, direct_views, networks
+FROM stats.evidence LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) USING (site)
+WHERE generation = $1 AND (cut.day IS NULL OR hour < cut.day)
 
 -- name: copy_decided_articles
 -- $3, $4: partitions, and the offsets before which articles stay as they were decided. $5: sites that are counted again.

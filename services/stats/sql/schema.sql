@@ -25,6 +25,7 @@ CREATE TABLE stats.offsets (
     offsets_without_record bigint NOT NULL DEFAULT 0,
     last_record bigint,
     pages_from bigint NOT NULL DEFAULT 0,
+    evidence_from bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (generation, topic, partition)
 ) WITH (fillfactor = 20);
 COMMENT ON COLUMN stats.offsets.next_offset IS 'All records before it are in the counts; none after it is.';
@@ -35,6 +36,7 @@ COMMENT ON COLUMN stats.offsets.newest_arrived IS 'When Kafka got the newest rec
 COMMENT ON COLUMN stats.offsets.window_dead_letters IS 'Dead letters among the last window_records records: too many stop the counter.';
 COMMENT ON COLUMN stats.offsets.offsets_without_record IS 'Offsets before next_offset without a ledger entry: from before counting began, deleted before they were counted, or the end of a transaction. All others are in the ledger.';
 COMMENT ON COLUMN stats.offsets.pages_from IS 'Views without an article count for their page from this offset on: earlier ones were counted by a version without pages.';
+COMMENT ON COLUMN stats.offsets.evidence_from IS 'Events are evidence from this offset on: earlier ones were counted by a version without evidence.';
 COMMENT ON COLUMN stats.offsets.last_record IS 'Checksum of the record before next_offset: the log must still have it there. Null: unknown.';
 
 CREATE TABLE stats.counts (
@@ -191,6 +193,30 @@ CREATE TABLE stats.links (
 );
 COMMENT ON TABLE stats.links IS 'Path under which the portal serves an article, from the topic pages-live; null once it was withdrawn.';
 
+CREATE TABLE stats.evidence (
+    generation integer NOT NULL,
+    site text NOT NULL,
+    hour bigint NOT NULL,
+    agent bigint NOT NULL,
+    window_index bigint NOT NULL,
+    partition integer NOT NULL,
+    views bigint NOT NULL,
+    arrivals bigint NOT NULL,
+    confirmed bigint NOT NULL,
+    pings bigint NOT NULL,
+    leaves bigint NOT NULL,
+    home_views bigint NOT NULL,
+    article_views bigint NOT NULL,
+    direct_views bigint NOT NULL,
+    networks bit(512) NOT NULL,
+    PRIMARY KEY (generation, site, hour, agent, window_index, partition)
+);
+COMMENT ON TABLE stats.evidence IS 'What groups of clients did, by local hour and window of arrival: programs that look like people show in it. No count depends on it.';
+COMMENT ON COLUMN stats.evidence.agent IS 'Class of the browser and keyed hash of the user agent of that day; -1: all further ones.';
+COMMENT ON COLUMN stats.evidence.arrivals IS 'Visitor IDs that came: their first view while they are remembered.';
+COMMENT ON COLUMN stats.evidence.confirmed IS 'Visitor IDs whose pages answered: their first ping or leave while they are remembered.';
+COMMENT ON COLUMN stats.evidence.networks IS 'Sketch of the address prefixes: a bit for each keyed hash, modulo 512.';
+
 -- What all widgets show for a moment: so a visitor whose requests alternate between them sees no number fall.
 CREATE UNLOGGED TABLE stats.shared_reads (
     key text PRIMARY KEY,
@@ -305,6 +331,23 @@ CREATE TYPE stats.batch_evicted_state AS (
     partition integer[]
 );
 
+CREATE TYPE stats.batch_evidence AS (
+    site text[],
+    window_index bigint[],
+    hour bigint[],
+    agent bigint[],
+    views bigint[],
+    arrivals bigint[],
+    confirmed bigint[],
+    pings bigint[],
+    leaves bigint[],
+    home_views bigint[],
+    article_views bigint[],
+    direct_views bigint[],
+    networks bit(512)[],
+    partition integer[]
+);
+
 -- One call applies batches of partitions in one transaction. A partition's offset moves only if it is where the caller
 -- read it, and everything else of that partition follows; otherwise nothing of it changes. Returns the partitions that
 -- were moved. Rows of a single partition need not say which: `partition` may then be empty.
@@ -313,7 +356,8 @@ CREATE FUNCTION stats.apply_batch(
     day_counts stats.batch_day_counts, bucket_counts stats.batch_bucket_counts,
     daily_visitors stats.batch_daily_visitors, presence stats.batch_presence, ledger_entries stats.batch_ledger,
     referrer_visits stats.batch_referrers, unreadable stats.batch_dead_letters,
-    accepted_articles stats.batch_known_articles, evicted stats.batch_evicted_state
+    accepted_articles stats.batch_known_articles, evicted stats.batch_evicted_state,
+    evidence_rows stats.batch_evidence
 ) RETURNS integer[]
 LANGUAGE plpgsql
 SET search_path = stats, pg_temp
@@ -500,6 +544,28 @@ BEGIN
                     AND kept.partition = d.partition
                 ORDER BY kept.evicted_at_offset DESC OFFSET limits.evicted_windows LIMIT 1
             );
+    END IF;
+
+    IF cardinality(evidence_rows.site) > 0 THEN
+        INSERT INTO evidence AS e (generation, site, hour, agent, window_index, partition, views, arrivals, confirmed,
+            pings, leaves, home_views, article_views, direct_views, networks)
+        SELECT batch_generation, d.site, d.hour, d.agent, d.window_index, coalesce(d.partition, only_partition), d.views,
+            d.arrivals, d.confirmed, d.pings, d.leaves, d.home_views, d.article_views, d.direct_views, d.networks
+        FROM unnest(
+            evidence_rows.site, evidence_rows.hour, evidence_rows.agent, evidence_rows.window_index,
+            evidence_rows.partition, evidence_rows.views, evidence_rows.arrivals, evidence_rows.confirmed,
+            evidence_rows.pings, evidence_rows.leaves, evidence_rows.home_views, evidence_rows.article_views,
+            evidence_rows.direct_views, evidence_rows.networks
+        ) AS d (site, hour, agent, window_index, partition, views, arrivals, confirmed, pings, leaves, home_views,
+            article_views, direct_views, networks)
+        WHERE coalesce(d.partition, only_partition) = ANY (applied)
+        -- A window ends twice where Kafka lost counted records and the counter continues with those that came later.
+        ON CONFLICT (generation, site, hour, agent, window_index, partition) DO UPDATE
+        SET views = e.views + EXCLUDED.views, arrivals = e.arrivals + EXCLUDED.arrivals,
+            confirmed = e.confirmed + EXCLUDED.confirmed, pings = e.pings + EXCLUDED.pings,
+            leaves = e.leaves + EXCLUDED.leaves, home_views = e.home_views + EXCLUDED.home_views,
+            article_views = e.article_views + EXCLUDED.article_views,
+            direct_views = e.direct_views + EXCLUDED.direct_views, networks = e.networks | EXCLUDED.networks;
     END IF;
     RETURN applied;
 END

@@ -10,10 +10,13 @@ from services.ingest.collector.visitors import (
     DerivedIds,
     LocalDays,
     RecentClients,
+    client_class,
+    derive_client,
     derive_partition_hash,
     derive_visitor_id,
     local_days,
 )
+from shared.events import CLIENT_CLASSES
 
 HANOI = ZoneInfo("Asia/Ho_Chi_Minh")
 CHROME = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0.0.0 Safari/537.36"
@@ -94,6 +97,47 @@ def test_recent_clients_have_the_ids_that_are_derived_anew(monkeypatch: pytest.M
         for address, agent in (("192.0.2.1", CHROME), ("192.0.2.11", CHROME), ("192.0.2.1", "1" + CHROME))
     ]
     for salt, secret, *client in clients * 3:
-        expected = DerivedIds(derive_visitor_id(salt, *client), derive_partition_hash(secret, *client))
+        expected = DerivedIds(
+            derive_visitor_id(salt, *client), derive_partition_hash(secret, *client), derive_client(salt, *client)
+        )
         for _ in range(2):
             assert recent.derive(salt, secret, *client) == expected
+
+
+SALT = b"s" * 32
+
+
+def test_derive_client_groups_by_agent_and_by_network() -> None:
+    """Clients of one agent share the first half, those of one network the second one; a day or a site has its own."""
+    client = derive_client(SALT, "haihau", "203.0.113.7", CHROME)
+    other_place = derive_client(SALT, "haihau", "198.51.100.7", CHROME)
+    other_agent = derive_client(SALT, "haihau", "203.0.113.200", CHROME + " OPR/1")
+    assert len(client) == 16
+    assert client[:8] == other_place[:8] != other_agent[:8]
+    assert client[8:] == other_agent[8:] != other_place[8:]
+    for salt, site in ((b"t" * 32, "haihau"), (SALT, "kathmandu")):
+        another = derive_client(salt, site, "203.0.113.7", CHROME)
+        assert (another[1:8] != client[1:8], another[8:] != client[8:]) == (True, True)
+    v6 = [derive_client(SALT, "haihau", f"2001:db8:{place}::1", CHROME)[8:] for place in ("7:1", "7:2", "8:1")]
+    assert v6[0] == v6[1] != v6[2]
+
+
+@pytest.mark.parametrize(
+    ("agent", "name"),
+    [
+        (CHROME, "chrome-computer"),
+        ("Mozilla/5.0 (Linux; Android 10; K) Chrome/130.0.0.0 Mobile Safari/537.36", "chrome-phone"),
+        ("Mozilla/5.0 (iPhone; CPU iPhone OS 17_5) Version/17.5 Mobile/15E148 Safari/604.1", "safari-phone"),
+        (
+            "Mozilla/5.0 (Linux; Android 13; wv) Version/4.0 Chrome/129.0 Mobile Safari/537.36 [FB_IAB/FB4A;FBAV/484]",
+            "app",
+        ),
+        ("Mozilla/5.0 (Windows NT 10.0) coc_coc_browser/130.0 Chrome/124.0 Safari/537.36", "coccoc"),
+        ("Mozilla/5.0 (Windows NT 10.0; rv:132.0) Gecko/20100101 Firefox/132.0", "firefox-computer"),
+        ("Mozilla/5.0 (Windows NT 10.0) Chrome/130.0 Safari/537.36 Edg/130.0", "edge"),
+        ("SomethingElse/1.0", "other"),
+    ],
+)
+def test_client_class_is_that_of_the_browser(agent: str, name: str) -> None:
+    """A class is named by what the agent says, apps first: their views contain the name of a browser."""
+    assert CLIENT_CLASSES[client_class(agent)] == name

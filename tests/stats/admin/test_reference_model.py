@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from services.stats.admin.reference_events import Bucket
-from services.stats.admin.reference_model import Expected, Totals, recount
+from services.stats.admin.reference_model import recount
+from services.stats.admin.reference_values import Expected, Totals
 from shared.sites import Site, Sites
 
 NAMES = {

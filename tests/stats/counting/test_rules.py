@@ -255,18 +255,19 @@ events = st.tuples(
     st.sampled_from(["haihau", "haihau", "haihau", "kathmandu", "khong-co"]),
     st.sampled_from([None, None, "www.google.com", "Zalo.ME", "haihau.example", "x", "a b.vn", "\0.vn"]),
     st.integers(0, 12),  # how far back the event is that this one repeats; 0: none
+    st.sampled_from([None, "2" + 15 * "0", "2" + 14 * "0" + "1", "f" * 16]),
 )
 
 
 def history(drawn: Sequence[tuple[Any, ...]]) -> list[RawRecord]:
     arrived, records = NOON, []
-    for offset, (kind, gap, delay, visitor, before, article, bot, site, referrer, repeats) in enumerate(drawn):
+    for offset, (kind, gap, delay, visitor, before, article, bot, site, referrer, repeats, client) in enumerate(drawn):
         arrived += gap
         if repeats and repeats <= offset:
             records.append(RawRecord(offset, arrived, records[offset - repeats].value))
             continue
         fields = {"kind": kind, "visitor": visitor, "visitor_prev": before, "article": article, "bot": bot}
-        fields["referrer"] = referrer
+        fields |= {"referrer": referrer, "client": client}
         records.append(record(offset, at=arrived - delay, arrived=arrived, site=site, **fields))
     return records
 
@@ -282,7 +283,7 @@ def summed(batches: list[CountDeltas]) -> dict[str, Any]:
     """What a history of batches leaves behind in the store."""
     known = [one for deltas in batches for one in deltas.accepted_articles]
     views, visits, ledger, referrers = Counter(), Counter(), Counter(), Counter()
-    sights, stored_online, dead = {}, {}, []
+    sights, stored_online, dead, evidence = {}, {}, [], []
     for deltas in batches:
         for site, article, day, day_views, day_visits in deltas.day_counts:
             for place in ((site, article, "day", day), (site, article, "total", 0)):
@@ -296,9 +297,10 @@ def summed(batches: list[CountDeltas]) -> dict[str, Any]:
         ledger.update(deltas.ledger)
         referrers.update(deltas.referrers)
         dead += deltas.dead_letters
+        evidence += deltas.evidence
         stored_online.update({(one.site, one.article): one[2:] for one in deltas.presence})
     counts = {"views": +views, "visits": +visits, "referrers": referrers}
-    return {**counts, "sights": sights, "ledger": ledger, "dead": dead, "known": known}
+    return {**counts, "sights": sights, "ledger": ledger, "dead": dead, "known": known, "evidence": evidence}
 
 
 def activities(table: VisitorTable) -> tuple[dict[int, Any], list[Any]]:
@@ -323,8 +325,8 @@ def snapshot(state: PartitionState) -> dict[str, Any]:
             (int(one.last_seen[row]), int(one.bucket[row]), names[one.article[row]], int(one.window_seq[row]))
             for row in range(len(one.last_seen))
         ]
-        ids = zip(one.visitor_id.tolist(), one.id_day.tolist(), one.id_row.tolist(), strict=True)
-        visitors = {visitor: (day, rows[row]) for visitor, day, row in ids}
+        ids = zip(*(column.tolist() for column in (one.visitor_id, one.id_day, one.marks, one.id_row)), strict=True)
+        visitors = {visitor: (day, marks, rows[row]) for visitor, day, marks, row in ids}
         presence = {}
         oldest = state.window_indexes[-1] * 360 - 60
         for number in {0, *one.article.tolist()}:
@@ -340,6 +342,7 @@ def snapshot(state: PartitionState) -> dict[str, Any]:
         "window_indexes": state.window_indexes,
         "seen_ids": seen_ids,
         "visitors": tables,
+        "evidence": [row for site, table in sorted(state.evidence.items()) for row in table.rows(site, 0)],
     }
 
 

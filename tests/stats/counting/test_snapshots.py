@@ -10,7 +10,8 @@ from tests.stats.counting.test_rules import BOB, SITES, record, snapshot
 
 def counted_state() -> PartitionState:
     state = PartitionState()
-    fold([record(0, article="bai-1"), record(1, visitor=BOB), record(2, site="kathmandu")], state, SITES)
+    seen = record(0, article="bai-1", client="2" + "0" * 15)
+    fold([seen, record(1, visitor=BOB), record(2, site="kathmandu")], state, SITES)
     return state
 
 
@@ -27,10 +28,23 @@ def test_snapshot_keeps_the_names_of_format_2() -> None:
     """Snapshots that an earlier version wrote stay readable: the names in the bytes are part of format 2."""
     saved = msgspec.msgpack.decode(to_bytes(counted_state()))
     assert saved["format"] == 2
-    assert set(saved) == {"format", "window_seq", "window_indexes", "seen_ids", "visitors"}
+    assert set(saved) == {"format", "window_seq", "window_indexes", "seen_ids", "visitors", "evidence"}
     site = saved["visitors"]["haihau"]
-    assert set(site) == {"columns", "articles", "ring_bucket", "activities", "closed", "sources"}
+    assert set(site) == {"columns", "articles", "ring_bucket", "activities", "closed", "sources", "marks"}
     assert (len(site["columns"]), len(site["activities"])) == (7, 4)
+
+
+def test_snapshot_of_a_version_without_evidence_has_none() -> None:
+    """What an earlier version wrote restores everything else, and no mark and no evidence."""
+    saved = msgspec.msgpack.decode(to_bytes(counted_state()))
+    del saved["evidence"]
+    for site in saved["visitors"].values():
+        del site["marks"]
+    restored = from_bytes(msgspec.msgpack.encode(saved))
+    assert restored is not None
+    assert restored.evidence == {}
+    assert restored.visitors["haihau"].marks.tolist() == [0, 0]
+    assert restored.visitors["haihau"].visitor_id.tolist() == counted_state().visitors["haihau"].visitor_id.tolist()
 
 
 def test_snapshot_that_is_not_one_is_ignored() -> None:

@@ -16,6 +16,7 @@ from services.stats.admin.reference_model import recount
 from services.stats.counting import store
 from services.stats.counting.decoding import DeadLetter, RawRecord
 from services.stats.counting.evicted_state import EvictedState
+from services.stats.counting.evidence import EvidenceRow
 from services.stats.counting.known_articles import AcceptedArticle
 from services.stats.counting.rules import BucketCount, CountDeltas, DayCount, NewDailyVisitor, PresenceSnapshot, fold
 from services.stats.counting.state import PartitionState
@@ -239,6 +240,7 @@ def full_deltas() -> CountDeltas:
     deltas.dead_letters = [DeadLetter(21, "schema", b"22")]
     deltas.accepted_articles = [AcceptedArticle("haihau", "bai-4", 32, 33)]
     deltas.evicted = [EvictedState(23, 24, np.array([25], np.uint64), np.array([26], np.uint64), b"27")]
+    deltas.evidence = [EvidenceRow("haihau", 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, b"\x80" + bytes(63))]
     return deltas
 
 
@@ -261,6 +263,7 @@ STORED = {
     "dead_letters": [(21, "schema", b"22")],
     "evicted_state": [(23, 24, np.array([25, 26], np.uint64).tobytes(), b"27")],
     "known_articles": [("bai-4", 32, 33)],
+    "evidence": [(34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, "1" + "0" * 511)],
     "offsets": [(27, 28, 29, 30, 31)],
 }
 COLUMNS = {
@@ -272,6 +275,8 @@ COLUMNS = {
     "dead_letters": '"offset", reason, value',
     "evicted_state": "evicted_at_offset, window_index, ids, activities",
     "known_articles": "article, accepted_at_offset, day",
+    "evidence": "window_index, hour, agent, views, arrivals, confirmed, pings, leaves, home_views, article_views, "
+    "direct_views, networks::text",
     "offsets": "next_offset, newest_arrived, window_records, window_dead_letters, offsets_without_record",
 }
 
@@ -335,7 +340,7 @@ async def test_batch_types_have_the_columns_that_are_sent(pool: asyncpg.Pool) ->
         WHERE f.oid = 'stats.apply_batch'::regproc GROUP BY argument.number ORDER BY argument.number"""
     )
     assert [set(row["names"]) for row in types] == sent
-    assert len(sent) == 11
+    assert len(sent) == 12
 
 
 async def contents(pool: asyncpg.Pool) -> dict[str, list[tuple[Any, ...]]]:
@@ -372,7 +377,7 @@ async def test_batches_committed_together_store_what_they_store_one_by_one(pool:
             one.deltas.dead_letters, one.deltas.accepted_articles, one.deltas.evicted = [], [], []
             await commit_batch(pool, "page-views", number, one.deltas, position=one.position, new=one.new)
     expected = await contents(pool)
-    for table in ("counts", "online", "ledger", "referrers", "visitor_days"):
+    for table in ("counts", "online", "ledger", "referrers", "visitor_days", "evidence"):
         await pool.execute(f"DELETE FROM stats.{table}")
     await pool.execute("UPDATE stats.offsets SET next_offset = 0, newest_arrived = 0")
     for _ in range(2):
@@ -388,7 +393,7 @@ async def test_batches_committed_together_store_the_rare_rows_of_each(pool: asyn
     """Dead letters, accepted articles and evicted state are stored under the partition that they are of."""
     assert await commit_batches(pool, "page-views", [await moved(pool, 3), await moved(pool, 4)]) == []
     stored = await contents(pool)
-    for table in ("dead_letters", "known_articles", "evicted_state"):
+    for table in ("dead_letters", "known_articles", "evicted_state", "evidence"):
         assert [row[0] for row in stored[table]] == [3, 4]
         assert stored[table][0][1:] == stored[table][1][1:] == STORED[table][0]
 

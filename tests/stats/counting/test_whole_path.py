@@ -7,19 +7,21 @@ so a rebuild counted a visitor several times. These histories take the whole pat
 import asyncio
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from datetime import UTC
 from random import Random
 from typing import Any
 
 import asyncpg
 import pytest
 
+from services.stats.admin import reference_evidence
 from services.stats.admin.reference_model import recount
 from services.stats.admin.verify.command import drift_message
 from services.stats.admin.verify.comparison import compare
 from services.stats.admin.verify.stored import read_stored
 from services.stats.admin.verify.values import LogSpan
-from services.stats.counting import known_articles
+from services.stats.counting import evidence, known_articles
 from services.stats.counting.decoding import RawBatch, RawRecord, decode
 from services.stats.counting.rules import CountDeltas, fold_batch, needs_evicted_state
 from services.stats.counting.snapshots import from_bytes, to_bytes
@@ -32,6 +34,7 @@ from services.stats.counting.store import (
     read_known_articles,
     read_positions,
 )
+from services.stats.local_calendar import day_start
 from shared.kafka.topic_identity import TopicIdentity
 from shared.postgres import open_pool
 from tests.stats.counting.test_rules import MINUTE, NOON, SITES, record
@@ -46,7 +49,10 @@ TABLES = (
     "referrers",
     "offsets",
     "known_articles",
+    "evidence",
 )
+EVIDENCE = """SELECT partition, site, window_index, hour, agent, views, arrivals, confirmed, pings, leaves, home_views,
+    article_views, direct_views, networks::text FROM stats.evidence"""
 
 
 async def count_all(
@@ -117,6 +123,7 @@ async def stored(pool: asyncpg.Pool) -> dict[str, Any]:
         "known_articles": {tuple(row)[:3]: tuple(row)[3:] for row in known},
         "ledger": {tuple(row)[:4]: row[4] for row in ledger},
         "referrers": {tuple(row)[:3]: row[3] for row in referrers if row[3]},
+        "evidence": {tuple(row)[:5]: tuple(row)[5:] for row in await pool.fetch(EVIDENCE)},
     }
 
 
@@ -127,6 +134,11 @@ def expected(partitions: dict[int, list[RawRecord]]) -> dict[str, Any]:
             (number, *key): tuple(one)
             for number, values in must.partitions.items()
             for key, one in values.known_articles.items()
+        },
+        "evidence": {
+            (number, *key): tuple(one)
+            for number, values in must.partitions.items()
+            for key, one in values.evidence.items()
         },
         "counts": {
             tuple(bucket): (one.views, one.visits, one.visitors)
@@ -172,6 +184,7 @@ SPOOLED_DELAYS = (0, 0, *(minutes * MINUTE for minutes in (10, 20, 25, 29, 31, 4
 def long_history(seed: int) -> dict[int, list[RawRecord]]:
     """Some days of 2 partitions: visitors who come and go over windows, late and repeated events, outages."""
     random = Random(seed)
+    with_clients = add_clients(Random(seed + 7))
     people = [f"{number:016x}" for number in range(random.choice((3, 8, 40)))]
     links = random.choice((0, 0.1, 0.5))
     articles = [None, *(f"bai-{number}" for number in range(1, random.choice((3, 3, 9, 40))))]
@@ -201,7 +214,31 @@ def long_history(seed: int) -> dict[int, list[RawRecord]]:
                     referrer=random.choice((None, None, "www.google.com", "Zalo.ME", "x")),
                 )
             )
+        if with_clients is not None:
+            records[:] = map(with_clients, records)
     return partitions
+
+
+def add_clients(random: Random) -> Callable[[RawRecord], RawRecord] | None:
+    """Return what gives events their clients and paths, and, as collectors do, each local day IDs of its own."""
+    if random.random() < 0.3:
+        return None
+    clients = [None, *(f"{random.getrandbits(64):016x}" for _ in range(random.choice((1, 5, 200))))]
+    changed: dict[bytes | None, bytes] = {}
+
+    def change(one: RawRecord) -> RawRecord:
+        if one.value not in changed:  # a repeated event is the same
+            event = json.loads(one.value or b"{}")
+            zone = SITES[event["site"]].zone if event["site"] in SITES else UTC
+            day = day_start(event["at"], zone) // 3600 << 16
+            for name, number in (("visitor", day), ("visitor_prev", day - (24 << 16))):
+                if event[name] is not None:
+                    event[name] = f"{int(event[name], 16) + number:016x}"
+            event |= {"client": random.choice(clients), "path": random.choice(("/", "/", "/lien-he", "//?x"))}
+            changed[one.value] = json.dumps(event).encode()
+        return one._replace(value=changed[one.value])
+
+    return change
 
 
 async def test_views_that_waited_in_a_spool_have_their_visits(database: str) -> None:
@@ -314,6 +351,9 @@ def test_random_history_through_postgres_equals_reference_model(
     random = Random(seed + 1)
     monkeypatch.setattr(known_articles, "NEW_ARTICLES_MAX", random.choice((1, 2, 5, 2_000)))
     monkeypatch.setattr(known_articles, "CACHED_MAX", random.choice((0, 3, 50_000)))
+    for name, most in (("GROUPS_MAX", random.choice((1, 2, 5, 1_024))), ("KEPT_MAX", random.choice((1, 2, 64)))):
+        monkeypatch.setattr(evidence, name, most)
+        monkeypatch.setattr(reference_evidence, name, most)
 
     async def run(pool: asyncpg.Pool) -> None:
         async with pool.acquire() as connection:

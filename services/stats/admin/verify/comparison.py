@@ -12,14 +12,15 @@ from datetime import UTC, tzinfo
 from typing import NamedTuple
 
 from services.stats.admin.reference_events import WHOLE_SITE, Bucket, day_start
-from services.stats.admin.reference_model import (
-    PRESENCE_BUCKET_MS,
+from services.stats.admin.reference_model import PRESENCE_BUCKET_MS
+from services.stats.admin.reference_values import (
     Expected,
     LedgerKey,
     PartitionValues,
     Tolerance,
     Totals,
 )
+from services.stats.admin.verify.evidence import compare_evidence
 from services.stats.admin.verify.known_articles import compare_known_articles
 from services.stats.admin.verify.sums import check_sums
 from services.stats.admin.verify.values import UNBOUNDED, Drift, Gap, LogSpan, StoredValues, VerifyReport
@@ -35,6 +36,8 @@ LEDGER_COMPLETE_AFTER_MS = 50 * 3_600_000
 """A late event may be a duplicate of one that arrived 49 hours before."""
 BUCKET_5M_KEPT_SECONDS = 40 * 86_400
 """Older 5m buckets are deleted in Postgres, as no window contains them."""
+EVIDENCE_COMPLETE_AFTER_SECONDS = 65 * 60
+"""Whether an ID is known depends on the hour before."""
 VISITOR_DAYS_KEPT_SECONDS = 12 * 86_400
 PRESENCE_KEPT_MS = 3_600_000
 
@@ -86,6 +89,7 @@ def compare(
         | stored.referrers.keys()
         | stored.presence.keys()
         | stored.known_articles.keys()
+        | stored.evidence.keys()
         | {gap.partition for gap in stored.gaps}
     ):
         comparison.compare_partition(number)
@@ -129,6 +133,8 @@ class _Comparison:
         self._compare_presence(number, must, loss)
         begin = self._spans[number].begin if number in self._spans else UNBOUNDED
         compare_known_articles(self.report, self._stored, must, number, begin)
+        exact_from = 0 if loss is None else loss.until_ms // 1000 + EVIDENCE_COMPLETE_AFTER_SECONDS
+        compare_evidence(self.report, self._stored, must, number, exact_from=exact_from, zone=self.zone)
 
     def _compare_offsets(self, number: int, must: PartitionValues) -> None:
         progress, begin = self._stored.partitions[number], self._spans[number].begin

@@ -4,7 +4,7 @@ An article has counts on a partition if and only if it is known there.
 """
 
 from services.stats.admin.reference_articles import Acceptance, ArticleKey
-from services.stats.admin.reference_model import PartitionValues
+from services.stats.admin.reference_values import PartitionValues
 from services.stats.admin.verify.values import Drift, StoredValues, VerifyReport
 
 

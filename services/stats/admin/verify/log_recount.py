@@ -5,7 +5,8 @@ from collections.abc import Callable, Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
-from services.stats.admin.reference_model import Expected, ReferenceCounter
+from services.stats.admin.reference_model import ReferenceCounter
+from services.stats.admin.reference_values import Expected
 from services.stats.admin.verify.values import Gap, LogSpan, PartitionProgress, StoredValues
 from shared.cli import CommandError
 from shared.kafka.last_record import record_checksum
@@ -46,7 +47,7 @@ async def recount_log(
                 raise CommandError(
                     f"partition {number} is counted to {progress.next_offset} and the log ends at {log_end}"
                 )
-            counter.begin_partition(number, stored.articles_of(number, begin))
+            counter.begin_partition(number, stored.articles_of(number, begin), progress.evidence_from)
             spans[number] = await _recount_partition(reader, partition, begin, stored, counter, advance=advance)
     return counter.finish(), spans
 

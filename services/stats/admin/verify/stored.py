@@ -6,7 +6,8 @@ from asyncpg.pool import PoolConnectionProxy
 
 from services.stats.admin.reference_articles import Acceptance, ArticleKey
 from services.stats.admin.reference_events import Bucket
-from services.stats.admin.reference_model import LedgerKey, PresenceKey, ReferrerKey, Totals
+from services.stats.admin.reference_evidence import EvidenceKey, EvidenceNumbers
+from services.stats.admin.reference_values import LedgerKey, PresenceKey, ReferrerKey, Totals
 from services.stats.admin.verify.values import Gap, PartitionProgress, StoredValues
 from shared.cli import CommandError
 from shared.topics import PAGE_VIEWS
@@ -15,7 +16,7 @@ READ_GENERATION = "SELECT generation FROM stats.generations WHERE state = 'curre
 READ_CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 READ_OFFSETS = """
 SELECT partition, next_offset, newest_arrived, offsets_without_record, topic_id, cluster, last_record,
-    pages_from
+    pages_from, evidence_from
 FROM stats.offsets
 WHERE generation = $1 AND topic = $2
 ORDER BY partition
@@ -36,6 +37,12 @@ READ_REFERRERS = "SELECT partition, site, day, host, visits FROM stats.referrers
 READ_KNOWN_ARTICLES = """
 SELECT partition, site, article, accepted_at_offset, day
 FROM stats.known_articles
+WHERE generation = $1
+"""
+READ_EVIDENCE = """
+SELECT partition, site, window_index, hour, agent, views, arrivals, confirmed, pings, leaves, home_views, article_views,
+    direct_views, networks::text
+FROM stats.evidence
 WHERE generation = $1
 """
 READ_PRESENCE = """
@@ -75,6 +82,8 @@ async def read_stored(connection: PoolConnectionProxy) -> StoredValues:
         stored.presence[number][PresenceKey(*row[:3])] = row[3]
     async for number, *row in _rows(connection, READ_KNOWN_ARTICLES, generation):
         stored.known_articles[number][ArticleKey(*row[:2])] = Acceptance(*row[2:])
+    async for number, *row in _rows(connection, READ_EVIDENCE, generation):
+        stored.evidence[number][EvidenceKey(*row[:4])] = EvidenceNumbers(*row[4:])
     async for site, day, visitors in _rows(connection, READ_VISITOR_DAYS, generation):
         stored.daily_visitors[site, day] = set(visitors)
     return stored

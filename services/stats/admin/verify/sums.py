@@ -5,7 +5,7 @@ from collections.abc import Callable
 from datetime import tzinfo
 
 from services.stats.admin.reference_events import WHOLE_SITE, Bucket, day_start
-from services.stats.admin.reference_model import Totals
+from services.stats.admin.reference_values import Totals
 from services.stats.admin.verify.values import Drift, StoredValues, VerifyReport
 
 HOUR_SECONDS = 3_600

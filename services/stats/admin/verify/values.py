@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from services.stats.admin.reference_articles import Acceptance, ArticleKey, StoredArticles
 from services.stats.admin.reference_events import Bucket
-from services.stats.admin.reference_model import LedgerKey, PresenceKey, ReferrerKey, Totals
+from services.stats.admin.reference_evidence import EvidenceKey, EvidenceNumbers
+from services.stats.admin.reference_values import LedgerKey, PresenceKey, ReferrerKey, Totals
 
 UNBOUNDED = 2**63
 
@@ -24,6 +25,8 @@ class PartitionProgress(NamedTuple):
     """Checksum of the record before `next_offset`; None if it is unknown."""
     pages_from: int = 0
     """Offset from which on views without an article count for their page."""
+    evidence_from: int = 0
+    """Offset from which on events are evidence."""
 
 
 class Gap(NamedTuple):
@@ -55,6 +58,7 @@ class StoredValues:
     referrers: defaultdict[int, dict[ReferrerKey, int]] = field(default_factory=lambda: defaultdict(dict))
     presence: defaultdict[int, dict[PresenceKey, int]] = field(default_factory=lambda: defaultdict(dict))
     known_articles: defaultdict[int, dict[ArticleKey, Acceptance]] = field(default_factory=lambda: defaultdict(dict))
+    evidence: defaultdict[int, dict[EvidenceKey, EvidenceNumbers]] = field(default_factory=lambda: defaultdict(dict))
     daily_visitors: dict[tuple[str, int], set[int]] = field(default_factory=dict)
     """(site, local day) → visitor IDs as signed 64-bit integers; of all partitions."""
     clock_ms: int = 0

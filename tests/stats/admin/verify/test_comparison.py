@@ -8,7 +8,8 @@ import pytest
 
 from services.stats.admin.reference_articles import Acceptance, ArticleKey
 from services.stats.admin.reference_events import Bucket
-from services.stats.admin.reference_model import Expected, LedgerKey, PresenceKey, Totals, recount
+from services.stats.admin.reference_model import recount
+from services.stats.admin.reference_values import Expected, LedgerKey, PresenceKey, Totals
 from services.stats.admin.verify.comparison import compare
 from services.stats.admin.verify.values import Gap, LogSpan, PartitionProgress, StoredValues, VerifyReport
 from tests.stats.admin.test_reference_model import DAY, HOUR, MINUTE, NOON, SITES, Record, fold, instant, record
@@ -27,6 +28,7 @@ def stored_of(expected: Expected) -> StoredValues:
         stored.referrers[number] = dict(values.referrers)
         stored.presence[number] = dict(values.presence)
         stored.known_articles[number] = dict(values.known_articles)
+        stored.evidence[number] = dict(values.evidence)
     for bucket, totals in expected.counts.items():
         number = next((number for number, values in expected.partitions.items() if bucket in values.counts), 0)
         stored.counts[number].setdefault(bucket, Totals()).visitors = totals.visitors
@@ -46,7 +48,7 @@ def test_drift_names_the_value() -> None:
     expected = fold(record(0, article="bai-1"), record(1, bot="crawler"))
     stored = stored_of(expected)
     report = compare(stored, expected, whole(expected), SITES)
-    counts, ledger, referrers, online, visitor_days, offsets, articles = 6 * 3, 2, 1, 2, 2, 3, 3
+    counts, ledger, referrers, online, visitor_days, offsets, articles = 6 * 3, 2, 1, 2, 2, 4, 3
     assert report == VerifyReport(counters=counts + ledger + referrers + online + visitor_days + offsets + articles)
     stored.counts[0][Bucket("haihau", "bai-1", "total", 0)].views += 1
     stored.counts[0][Bucket("haihau", "bai-2", "total", 0)] = Totals(visits=2)
@@ -60,6 +62,28 @@ def test_drift_names_the_value() -> None:
         ("", "ledger", "bot fetcher", 0, 1),
         ("", "referrers", "visits from nowhere", 1, 0),
         ("bai-2", "known_articles", "rows, as it has counts", 1, 0),
+    ]
+
+
+def test_drift_of_evidence_names_the_group_and_the_window() -> None:
+    """A changed number, another network, a missing and an additional row of evidence are found."""
+    seen = [record(n, at=NOON + n * 40 * MINUTE, client="2" + "0" * 15, visitor=f"{n:016x}") for n in range(3)]
+    expected = fold(*seen)
+    stored = stored_of(expected)
+    assert not compare(stored, expected, whole(expected), SITES).drifts
+    first, second = sorted(stored.evidence[0])
+    stored.evidence[0][first] = stored.evidence[0][first]._replace(arrivals=3, networks="0" * 512)
+    stored.evidence[0][second._replace(agent=7)] = stored.evidence[0].pop(second)
+    report = compare(stored, expected, whole(expected), SITES)
+    before, after = f"of window {first.window_index}", f"of window {second.window_index}"
+    measures = ("views", "arrivals", "home_views", "direct_views")
+    assert [(one.article, one.measure, one.expected, one.stored) for one in report.drifts] == [
+        ("agent 536870912", f"arrivals {before}", 1, 3),
+        ("agent 536870912", f"networks {before} that differ", 0, 1),
+        *(("agent 7", f"{name} {after}", 0, 1) for name in measures),
+        ("agent 7", f"networks {after} that differ", 0, 1),
+        *(("agent 536870912", f"{name} {after}", 1, 0) for name in measures),
+        ("agent 536870912", f"networks {after} that differ", 0, 1),
     ]
 
 

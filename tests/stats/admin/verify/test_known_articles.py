@@ -7,7 +7,7 @@ import pytest
 
 from services.stats.admin.reference_articles import Acceptance, ArticleKey
 from services.stats.admin.reference_events import Bucket
-from services.stats.admin.reference_model import PartitionValues, Totals
+from services.stats.admin.reference_values import PartitionValues, Totals
 from services.stats.admin.verify.known_articles import compare_known_articles
 from services.stats.admin.verify.values import Gap, StoredValues, VerifyReport
 
