@@ -65,28 +65,6 @@ def test_drift_names_the_value() -> None:
     ]
 
 
-def test_drift_of_evidence_names_the_group_and_the_window() -> None:
-    """A changed number, another network, a missing and an additional row of evidence are found."""
-    seen = [record(n, at=NOON + n * 40 * MINUTE, client="2" + "0" * 15, visitor=f"{n:016x}") for n in range(3)]
-    expected = fold(*seen)
-    stored = stored_of(expected)
-    assert not compare(stored, expected, whole(expected), SITES).drifts
-    first, second = sorted(stored.evidence[0])
-    stored.evidence[0][first] = stored.evidence[0][first]._replace(arrivals=3, networks="0" * 512)
-    stored.evidence[0][second._replace(agent=7)] = stored.evidence[0].pop(second)
-    report = compare(stored, expected, whole(expected), SITES)
-    before, after = f"of window {first.window_index}", f"of window {second.window_index}"
-    measures = ("views", "arrivals", "home_views", "direct_views")
-    assert [(one.article, one.measure, one.expected, one.stored) for one in report.drifts] == [
-        ("agent 536870912", f"arrivals {before}", 1, 3),
-        ("agent 536870912", f"networks {before} that differ", 0, 1),
-        *(("agent 7", f"{name} {after}", 0, 1) for name in measures),
-        ("agent 7", f"networks {after} that differ", 0, 1),
-        *(("agent 536870912", f"{name} {after}", 1, 0) for name in measures),
-        ("agent 536870912", f"networks {after} that differ", 0, 1),
-    ]
-
-
 def test_visitor_of_two_partitions_may_be_in_either_place() -> None:
     """Which partition's view made a visitor is not drift; a visitor too many is."""
     expected = recount({0: [record(0, article="bai-1")], 1: [record(0, article="bai-2")]}, SITES)
