@@ -1,11 +1,13 @@
 """The identity and the dates of an article, the same on its page, in feeds, sitemaps and exports. Pure."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import quote
 
-from shared.articles import Article
+from shared.articles import Article, updated_at
 from shared.sites import Site
 
+UPDATE_AFTER = {"exact": timedelta(minutes=1), "day": timedelta(days=1)}
+"""How long after its publication a change of the text is one of which readers are informed."""
 _UNRESERVED = "-._~:@!$&'()*+,;="
 """Characters that a tag URI may have besides letters and digits (RFC 3986, pchar)."""
 
@@ -38,3 +40,16 @@ def published_date(article: Article, site: Site) -> str | None:
         return None
     text = local_iso(article.published_at, site)
     return text[:10] if article.date_precision == "day" else text
+
+
+def updated_date(article: Article, site: Site) -> str:
+    """Return when what readers read last changed, as precisely as it is known, in the form of `published_date`."""
+    at = updated_at(article)
+    return (published_date(article, site) if at == article.published_at else None) or local_iso(at, site)
+
+
+def text_update(article: Article) -> datetime | None:
+    """Return when the text was changed after its publication, for readers; None if it was not, or nobody knows."""
+    at, published = article.text_updated_at, article.published_at
+    after = UPDATE_AFTER.get(article.date_precision)
+    return at if at is not None and published is not None and after is not None and at - published >= after else None

@@ -277,6 +277,13 @@ class Article(msgspec.Struct, frozen=True, kw_only=True):
     """Its former paths, on this or another system: they redirect to its page."""
     translation_of: ArticleId | None = None
     """The article of the same site that says the same in its first language."""
+    text_updated_at: datetime | None = None
+    """When what readers read last changed; None in messages of before: `modified_at` then stands for it."""
+
+
+def updated_at(article: Article) -> datetime:
+    """Return when what readers read of an article last changed: the one date for pages, feeds and sitemaps."""
+    return article.text_updated_at or article.modified_at
 
 
 def is_public(article: Article, now: datetime) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shared.article_identity import local_iso, permanent_id, published_date
+from shared.article_identity import local_iso, permanent_id, published_date, updated_date
 from shared.articles import (
     MEDIA_PREFIX,
     Article,
@@ -86,7 +86,7 @@ def news_article(article: Article, site: Site, public_url: str, logo: str = "") 
             "articleSection": section.name if section else article.section,
             "keywords": article.tags,
             "datePublished": published_date(article, site),
-            "dateModified": local_iso(article.modified_at, site),
+            "dateModified": updated_date(article, site),
             "expires": local_iso(article.unpublish_at, site) if article.unpublish_at else None,
             "author": authors or [organization],
             "publisher": organization,

@@ -1,7 +1,7 @@
 """One article has one identity, date, publisher and correction on its page, in feeds, sitemaps and exports."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 from xml.etree import ElementTree as ET
 
@@ -13,7 +13,7 @@ from services.render.pages import feeds, sitemaps
 from services.render.pages.html import render_article
 from services.render.pages.page_data import RelatedArticles
 from services.render.pages.theme_check import sample_article
-from shared.article_identity import permanent_id, published_date
+from shared.article_identity import permanent_id, published_date, text_update
 from shared.articles import Article
 from shared.sites import Section, Site
 
@@ -122,3 +122,36 @@ def test_api_json_ld_is_the_pages_json_ld_with_the_body() -> None:
     (correction,) = page["correction"]
     assert (correction["@type"], correction["text"]) == ("CorrectionComment", "Corrected")
     assert correction["datePublished"].endswith("+07:00")
+
+
+def test_date_of_the_text_is_the_same_on_every_surface() -> None:
+    """Page, JSON-LD, Atom, RSS and readers' line have the date of the text, and not of the last change of anything."""
+    text, changed = AT + timedelta(hours=3), AT + timedelta(days=9)
+    one = msgspec.structs.replace(article(), modified_at=changed, text_updated_at=text)
+    found, iso = surfaces(one, SITE), "2026-03-05T03:30:00+07:00"
+    assert f'<meta property="article:modified_time" content="{iso}">' in found["page"]
+    assert f'Cập nhật: <time datetime="{iso}">' in found["page"]
+    assert found["page JSON-LD"]["dateModified"] == found["API JSON-LD"]["dateModified"] == iso
+    assert found["Atom"].findtext(f"{ATOM}updated") == iso
+    feed = ET.fromstring(feeds.atom([one], SITE, None, URL).body)
+    assert feed.findtext(f"{ATOM}updated") == iso
+    assert ET.fromstring(feeds.rss([one], SITE, None, URL).body).findtext("channel/lastBuildDate") == (
+        "Wed, 04 Mar 2026 20:30:00 GMT"
+    )
+
+
+def test_text_that_is_as_old_as_its_publication_shows_no_update() -> None:
+    """No line for readers without a later change, without a date, or in messages of before; a day stays a day."""
+    for fields in (
+        {"text_updated_at": AT},
+        {"text_updated_at": AT + timedelta(seconds=30)},
+        {"text_updated_at": None, "modified_at": AT + timedelta(days=9)},
+        {"text_updated_at": AT + timedelta(days=9), "published_at": None, "date_precision": "unknown"},
+        {"text_updated_at": AT + timedelta(hours=9), "date_precision": "day"},
+    ):
+        one = msgspec.structs.replace(article(), **fields)
+        assert text_update(one) is None
+        assert "Cập nhật:" not in surfaces(one, SITE)["page"]
+    of_a_day = msgspec.structs.replace(article("day"), text_updated_at=AT)
+    assert surfaces(of_a_day, SITE)["page JSON-LD"]["dateModified"] == "2026-03-05"
+    assert text_update(msgspec.structs.replace(of_a_day, text_updated_at=AT + timedelta(days=2))) is not None

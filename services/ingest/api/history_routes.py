@@ -155,9 +155,13 @@ async def _read_copy(
     return found
 
 
+_NOT_COMPARED = {"body", "version", "modified_at", "text_updated_at"}
+"""Fields that are compared otherwise, or differ between any two versions."""
+
+
 def diff_articles(before: Article, after: Article) -> ArticleDiff:
     """Return the differences between two versions of an article."""
-    names = [name for name in Article.__struct_fields__ if name not in ("body", "version", "modified_at")]
+    names = [name for name in Article.__struct_fields__ if name not in _NOT_COMPARED]
     pairs = [(name, getattr(before, name), getattr(after, name)) for name in names]
     one, other = ([msgspec.json.encode(block).decode() for block in article.body] for article in (before, after))
     named = (f"version {before.version}", f"version {after.version}")
@@ -239,6 +243,7 @@ async def restore_article(
 
 
 _NOT_RESTORED = {"id", "number", "site", "version", "state", "modified_at", "first_published_at", "created_at"} | {
+    "text_updated_at",
     "source_system",
     "external_id",
 }

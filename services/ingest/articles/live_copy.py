@@ -23,6 +23,7 @@ from services.ingest.articles.copies import (
     of_head,
     unchanged,
 )
+from services.ingest.articles.text_dates import with_text_date
 from shared.articles import Article
 from shared.http.problems import Problem
 
@@ -96,7 +97,7 @@ def change_live(stored: StoredArticle, fields: Mapping[str, Any], now: datetime)
     if not changed:
         return None
     live = msgspec.structs.replace(before, version=stored.head.version, **changed)
-    live = in_state(live, "published", now)
+    live = with_text_date(in_state(live, "published", now), before, now)
     follows = stored.head.state == "published"
     changes: LiveChanges = {
         name: behind

@@ -15,6 +15,7 @@ from services.ingest.articles.copies import (
     unchanged,
 )
 from services.ingest.articles.transitions import TRANSITIONS, invalid_transition
+from shared.articles import updated_at
 from shared.http.problems import Problem
 
 
@@ -31,7 +32,8 @@ def withdraw(name: str, stored: StoredArticle, now: datetime) -> ArticleChange:
     if live is not None and live.state not in transition.from_states:
         raise invalid_transition(name, live.state, sorted(transition.from_states))
     if live is not None:
-        live = in_state(msgspec.structs.replace(live, version=head.version), transition.to_state, now)
+        live = msgspec.structs.replace(live, version=head.version, text_updated_at=updated_at(live))
+        live = in_state(live, transition.to_state, now)
     follows = head.state in transition.from_states  # the head has no unpublished changes
     if live is not None and follows:
         head = live
@@ -128,6 +130,7 @@ def undo_kill(stored: StoredArticle, now: datetime) -> ArticleChange:
         state=live.state,
         version=live.version,
         modified_at=now,
+        text_updated_at=live.text_updated_at,
         published_at=head.published_at or live.published_at,
     )
     is_same = unfinished == live

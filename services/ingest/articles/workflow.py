@@ -26,6 +26,7 @@ from services.ingest.articles.copies import (
     unchanged,
 )
 from services.ingest.articles.removal import withdraw
+from services.ingest.articles.text_dates import with_text_date
 from services.ingest.articles.transitions import ADMIN_PUBLISHABLE_STATES, TRANSITIONS, invalid_transition
 from services.ingest.content.conversion import make_slug
 from services.ingest.content.errors import InvalidContentError, invalid
@@ -213,6 +214,7 @@ def schedule_article(stored: StoredArticle, head: Article, now: datetime, action
 def publish_article(stored: StoredArticle, head: Article, now: datetime, action: str = "publish") -> ArticleChange:
     """Make the head the live copy. It supersedes a scheduled one, which was made before it."""
     live = _first_published(in_state(head, "published", now), stored.live, now)
+    live = with_text_date(live, stored.live, now)
     return ArticleChange(
         action,
         live,
@@ -235,6 +237,7 @@ def publish_scheduled(stored: StoredArticle, now: datetime) -> ArticleChange:
     if not stored.has_successor:
         return replace(publish_article(stored, copy, now), kept=kept)
     live = _first_published(in_state(copy, "published", now), stored.live, now)
+    live = with_text_date(live, stored.live, now)
     head = next_version(stored.head, now)
     head = msgspec.structs.replace(
         head, first_published_at=live.first_published_at, published_at=head.published_at or live.published_at
@@ -282,6 +285,7 @@ def keep_unpublished_edits(
         state=public.state,
         version=public.version,
         modified_at=public.modified_at,
+        text_updated_at=public.text_updated_at,
         first_published_at=public.first_published_at,
         published_at=edited.published_at or public.published_at,
         publish_at=public.publish_at if public.state == "scheduled" else edited.publish_at,

@@ -175,7 +175,7 @@ READ_ONLY = frozenset(
     {"id", "number", "site", "state", "modified_at", "first_published_at", "created_at", "source_system", "external_id"}
     | {"live_version", "live_state", "url", "problem", "steps", "warnings", "scheduled_version", "scheduled_for"}
     | {"differs_from_live", "differs_from_scheduled", "behind_live", "refusal", "carry_over", "superseded_schedule"}
-    | {"kept_from_live"}
+    | {"kept_from_live", "text_updated_at"}
 )
 """Fields that the API returns besides the content."""
 

@@ -11,7 +11,7 @@ import msgspec
 from services.render.builder import projections
 from services.render.builder.search_index import search_terms
 from services.render.queries import GENERATIONS, SQL
-from shared.articles import Article, article_path, sort_time
+from shared.articles import Article, article_path, sort_time, updated_at
 from shared.logs import log
 from shared.postgres import POSTGRES_DATA_ERRORS, Connection, NamedQueries
 from shared.site_structure import SiteStructure, StaticPage, StructureIndex
@@ -190,7 +190,7 @@ def _row(article: Article) -> tuple[object, ...]:
         article.state,
         article_path(article),
         sort_time(article),
-        article.modified_at,
+        updated_at(article),
         public_from,
         public_until,
         projections.featured_until(article),

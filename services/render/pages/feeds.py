@@ -17,7 +17,7 @@ from services.render.pages.feed_elements import (
 )
 from services.render.pages.paths import CORRECTIONS_PATH
 from shared.article_identity import local_iso, permanent_id, published_date, published_instant
-from shared.articles import Article, File, Image, article_path, files_of
+from shared.articles import Article, File, Image, article_path, files_of, updated_at
 from shared.sites import Section, Site
 from shared.structured_data import hosted_images, summary
 
@@ -105,7 +105,7 @@ def atom(articles: Sequence[Article], site: Site, section: Section | None, publi
             add_text(entry, "published", local_iso(published, site))
         elif day := published_date(article, site):  # `published` would need a time of day
             add_text(entry, f"{{{DUBLIN_CORE}}}date", day)
-        add_text(entry, "updated", local_iso(article.modified_at, site))
+        add_text(entry, "updated", local_iso(updated_at(article), site))
         for name in _creators(article):
             add_text(ET.SubElement(entry, "author"), "name", name)
         for category in _categories(article, site):
@@ -126,7 +126,7 @@ def _language(articles: Sequence[Article], site: Site) -> str:
 
 
 def _newest(articles: Sequence[Article]) -> datetime:
-    return max((article.modified_at for article in articles), default=NOTHING_YET)
+    return max(map(updated_at, articles), default=NOTHING_YET)
 
 
 def _creators(article: Article) -> list[str]:

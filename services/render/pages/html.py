@@ -30,7 +30,7 @@ from services.render.pages.translations import (
     result_count,
     translations,
 )
-from shared.article_identity import local_iso, permanent_id, published_date
+from shared.article_identity import local_iso, permanent_id, published_date, text_update, updated_date
 from shared.articles import Article, article_path, media_kind
 from shared.embeds import PLATFORM_NAMES, embed_url
 from shared.site_structure import MENUS, StaticPage, author_path
@@ -57,7 +57,7 @@ def render_article(article: Article, related: RelatedArticles, site: Site, publi
         canonical_override=article.seo.canonical if article.seo else None,
         permanent_id=permanent_id(article, site),
         published_date=published_date(article, site),
-        modified_date=local_iso(article.modified_at, site),
+        modified_date=updated_date(article, site),
         data=[
             news_article(article, site, public_url, logo=_logo_path(site)),
             breadcrumbs(_steps(article, site), site, public_url),
@@ -262,6 +262,7 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "saved_path": saved_path,
         "has_long_word": has_long_word,
         "platform_names": PLATFORM_NAMES,
+        "text_update": text_update,
         "local_iso": lambda instant: local_iso(instant, site),
         "visible_date": lambda article: local_date(
             article.published_at, site.zone, site.language, article.date_precision

@@ -1,6 +1,6 @@
 """Renders every kind of page from a sample article, so that a faulty theme is found when a process starts. Pure."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 from jinja2 import TemplateError
@@ -87,6 +87,7 @@ def sample_article(section: str) -> Article:
         modified_at=AT,
         first_published_at=AT,
         published_at=AT,
+        text_updated_at=AT + timedelta(hours=1),
     )
 
 

@@ -90,6 +90,7 @@ WORDS = translate(
         "to": pgettext("range", "To"),
         "tools": _("Text size and contrast"),
         "try_again": _("Try fewer words."),
+        "updated": _("Updated:"),
         "video": _("Video story"),
         "web_address": _("Web address"),
     }

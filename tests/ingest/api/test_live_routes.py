@@ -391,3 +391,20 @@ async def test_correction_of_the_future_or_one_too_many_is_refused(api: Any) -> 
     refused = await patch(api, article, {"correction": {"text": "x"}})
     assert (refused.status, refused.json()["errors"][0]["field"]) == (422, "corrections")
     assert (await api.call("GET", f"/articles/{article['id']}", scope="read")).status == 200
+
+
+async def test_date_of_the_text_changes_with_the_text_only(api: Any) -> None:
+    """The API and the topic have the date of the text: the same after a pin and a tag, another one after a fix."""
+    article = await published(api, published_at="2020-03-04T08:00:00+07:00")
+    assert article["text_updated_at"] == "2020-03-04T01:00:00Z"
+    for fields in ({"pinned_until": FUTURE}, {"tags": ["đất"]}, {"section": "thong-bao"}):
+        article = (await patch(api, article, fields)).json()
+        assert article["text_updated_at"] == "2020-03-04T01:00:00Z"
+    fixed = (await patch(api, article, {"title": "Tựa đúng"})).json()
+    assert fixed["text_updated_at"] == fixed["modified_at"]
+    sent = await sent_to_topic(api, article)
+    assert len({one.text_updated_at for one in sent[:-1]}) == 1
+    assert sent[-1].text_updated_at == sent[-1].modified_at
+    back = {name: value for name, value in fixed.items() if name != "text_updated_at"} | {"text_updated_at": FUTURE}
+    replaced = await api.call("PUT", f"/articles/{article['id']}", back)
+    assert replaced.json()["text_updated_at"] == fixed["text_updated_at"]

@@ -26,6 +26,7 @@ from services.render.site.images import Images
 from services.render.site.portal import Pools, Portal
 from services.render.site.preview_source import PreviewSource
 from services.render.site.previews import Previews
+from services.render.site.saved_copies import SavedCopies
 from shared.articles import Article
 from shared.http.app import HttpApp, http_server
 from shared.http.guarded_sender import Sender
@@ -137,7 +138,8 @@ async def newsroom(
     media, app = open_store(str(tmp_path / "media")), HttpApp()
     app.starting = ["site"]
     files = Files(Pools(looking, pool, pool), newsroom.sites, media)
-    app.open(site_role(portal, Images(media), files, Previews(portal, PreviewSource(""))))
+    previews = Previews(portal, PreviewSource(""))
+    app.open(site_role(portal, Images(media), files, previews, SavedCopies(portal, media)))
     server = http_server(app, "127.0.0.1", newsroom.port)
     serving = asyncio.create_task(server.serve())
     yield newsroom

@@ -102,3 +102,13 @@ async def test_robots_txt_allows_all_but_the_api(portal: Any) -> None:
     assert '<meta name="robots" content="noindex">' in (await portal.get("/tim-kiem?q=x")).text
     assert not robots.can_fetch("Googlebot", f"{URL}/api/articles")
     assert robots.site_maps() == [f"{URL}/sitemap.xml", f"{URL}/news-sitemap.xml"]
+
+
+async def test_lastmod_is_the_date_of_the_text(portal: Any) -> None:
+    """A later change that nobody reads moves neither the date of the URL nor that of its part."""
+    text = datetime(2026, 3, 4, 1, tzinfo=UTC)
+    await portal.add(5, modified_at=text + timedelta(days=9), text_updated_at=text)
+    for path, entry in (("/sitemap.xml", "s:sitemap"), ("/sitemap-articles-1.xml", "s:url")):
+        root = ET.fromstring((await portal.get(path)).body)
+        dates = {found.text for found in root.findall(f"{entry}/s:lastmod", NAMES)}
+        assert dates == {"2026-03-04T08:00:00+07:00"}
