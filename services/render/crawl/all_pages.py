@@ -16,7 +16,7 @@ import asyncpg
 from services.render.builder.projections import CORRECTIONS_LIST
 from services.render.pages import paths
 from services.render.pages.document import Document
-from services.render.pages.feeds import feed_paths
+from services.render.pages.feeds import author_feed_paths, feed_paths
 from services.render.pages.page_data import RelatedArticles
 from services.render.pages.paths import CORRECTIONS_PATH
 from services.render.pages.sitemaps import PART_NUMBERS, part_path
@@ -171,7 +171,7 @@ async def site_urls(reader: PageReader) -> SiteUrls:
     if site.structure is not None:
         others += [page_path(one.slug) for one in site.structure.pages.values()]
     others += ["/", "/so-do-site", "/luu-tru/", "/tim-kiem"]
-    others += feed_paths(site)
+    others += [*feed_paths(site), *author_feed_paths(site)]
     others += [
         *map(part_path, parts),
         "/sitemap-pages.xml",

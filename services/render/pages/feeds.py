@@ -18,6 +18,7 @@ from services.render.pages.feed_elements import (
 from services.render.pages.paths import CORRECTIONS_PATH
 from shared.article_identity import local_iso, permanent_id, published_date, published_instant
 from shared.articles import Article, File, Image, article_path, files_of, updated_at
+from shared.site_structure import StructureAuthor, author_path
 from shared.sites import Section, Site
 from shared.structured_data import hosted_images, summary
 
@@ -29,9 +30,13 @@ NOTHING_YET = datetime(2026, 1, 1, tzinfo=UTC)
 ET.register_namespace("dc", DUBLIN_CORE)
 
 
-def feed_path(section: Section | None, kind: str) -> str:
+FeedOf = Section | StructureAuthor | None
+"""Whose articles a feed has: those of a section, of an author, or all of the site."""
+
+
+def feed_path(of: FeedOf, kind: str) -> str:
     """Return a feed's path; `kind` is rss or atom."""
-    return f"/{section.slug}/{kind}.xml" if section else f"/{kind}.xml"
+    return f"{_page_path(of)}{kind}.xml"
 
 
 def feed_paths(site: Site) -> Iterator[str]:
@@ -42,23 +47,43 @@ def feed_paths(site: Site) -> Iterator[str]:
         yield f"{CORRECTIONS_PATH}{kind}.xml"
 
 
-def feed_title(site: Site, section: Section | None) -> str:
+def author_feed_paths(site: Site) -> Iterator[str]:
+    """Return the paths of the feeds of a site's authors."""
+    for author in site.structure.authors.values() if site.structure else ():
+        for kind in ("rss", "atom"):
+            yield feed_path(author, kind)
+
+
+def feed_title(site: Site, of: FeedOf) -> str:
     """Return a feed's title."""
-    return f"{section.name} – {site.name}" if section else site.name
+    return f"{of.name} – {site.name}" if of else site.name
 
 
-def rss(articles: Sequence[Article], site: Site, section: Section | None, public_url: str) -> Document:
-    """Return the RSS 2.0 feed of a site or of a section."""
+def _page_path(of: FeedOf) -> str:
+    """Return the path of the page with the articles of a feed."""
+    if of is None:
+        return "/"
+    return author_path(of.slug) if isinstance(of, StructureAuthor) else f"/{of.slug}/"
+
+
+def _add_hubs(parent: ET.Element, site: Site, of: FeedOf, tag: str = "link") -> None:
+    """Name the site's hubs; not in feeds of authors, of which no hub hears."""
+    if not isinstance(of, StructureAuthor):
+        add_hubs(parent, site, tag)
+
+
+def rss(articles: Sequence[Article], site: Site, of: FeedOf, public_url: str) -> Document:
+    """Return the RSS 2.0 feed of a site, of a section or of an author."""
     root = ET.Element("rss", version="2.0")
     channel = ET.SubElement(root, "channel")
-    add_text(channel, "title", feed_title(site, section))
-    add_text(channel, "link", public_url + (f"/{section.slug}/" if section else "/"))
+    add_text(channel, "title", feed_title(site, of))
+    add_text(channel, "link", public_url + _page_path(of))
     add_text(channel, "description", site.tagline or site.name)
     add_text(channel, "language", language := _language(articles, site))
     add_text(channel, "lastBuildDate", rfc822(_newest(articles)))
-    here = {"href": public_url + feed_path(section, "rss"), "rel": "self", "type": "application/rss+xml"}
+    here = {"href": public_url + feed_path(of, "rss"), "rel": "self", "type": "application/rss+xml"}
     ET.SubElement(channel, f"{{{ATOM}}}link", here)
-    add_hubs(channel, site, f"{{{ATOM}}}link")
+    _add_hubs(channel, site, of, f"{{{ATOM}}}link")
     for article in articles:
         item = ET.SubElement(channel, "item")
         add_text(item, "title", as_markup(article.title))
@@ -82,17 +107,17 @@ def rss(articles: Sequence[Article], site: Site, section: Section | None, public
     return Document(xml_bytes(root), "application/rss+xml; charset=utf-8")
 
 
-def atom(articles: Sequence[Article], site: Site, section: Section | None, public_url: str) -> Document:
-    """Return the Atom feed (RFC 4287) of a site or of a section."""
+def atom(articles: Sequence[Article], site: Site, of: FeedOf, public_url: str) -> Document:
+    """Return the Atom feed (RFC 4287) of a site, of a section or of an author."""
     language = _language(articles, site)
     root = ET.Element("feed", {"xmlns": ATOM, "xml:lang": language})
-    add_text(root, "title", feed_title(site, section))
-    add_text(root, "id", public_url + feed_path(section, "atom"))
+    add_text(root, "title", feed_title(site, of))
+    add_text(root, "id", public_url + feed_path(of, "atom"))
     add_text(root, "updated", local_iso(_newest(articles), site))
     kind = "application/atom+xml"
-    ET.SubElement(root, "link", {"href": public_url + feed_path(section, "atom"), "rel": "self", "type": kind})
-    add_hubs(root, site, "link")
-    home = public_url + (f"/{section.slug}/" if section else "/")
+    ET.SubElement(root, "link", {"href": public_url + feed_path(of, "atom"), "rel": "self", "type": kind})
+    _add_hubs(root, site, of)
+    home = public_url + _page_path(of)
     ET.SubElement(root, "link", {"href": home, "rel": "alternate", "type": "text/html"})
     add_text(ET.SubElement(root, "author"), "name", site.agency or site.name)
     for article in articles:

@@ -11,7 +11,7 @@ from services.render.pages.corrections import correction_comments, newest_correc
 from services.render.pages.dates import local_date, local_day, local_hour, local_short_day, month_name
 from services.render.pages.document import Document
 from services.render.pages.feeds import feed_path, feed_title
-from services.render.pages.file_notes import file_note
+from services.render.pages.file_notes import file_extension, file_note
 from services.render.pages.front_page import LATEST_MIN
 from services.render.pages.menus import menu_links
 from services.render.pages.page_data import HomePage, ListInfo, ListPage, RelatedArticles
@@ -20,7 +20,7 @@ from services.render.pages.saved_copy import inline_style, picture_count, saved_
 from services.render.pages.search_excerpts import excerpt, highlight, matching_tags
 from services.render.pages.search_query import RANKED_MAX, ParsedQuery, SearchRequest, SearchResult
 from services.render.pages.srcset import fallback_image, srcset
-from services.render.pages.structured_data import CONTEXT, breadcrumbs, first_language, web_site
+from services.render.pages.structured_data import CONTEXT, breadcrumbs, first_language, profile_page, web_site
 from services.render.pages.tables import has_long_word, table_shape
 from services.render.pages.themes import RASTER, read_theme, theme_of
 from services.render.pages.translations import (
@@ -111,6 +111,7 @@ def render_home(page: HomePage, site: Site, public_url: str) -> Document:
 def render_list(info: ListInfo, page: ListPage, site: Site, public_url: str) -> Document:
     """Render one page of the list of a section, a tag or a month."""
     path = page_path(info.path, page.number)
+    profiles = [profile_page(info.author, site, public_url)] if info.author and page.number == 1 else []
     return _render(
         "list.html",
         site,
@@ -119,7 +120,7 @@ def render_list(info: ListInfo, page: ListPage, site: Site, public_url: str) -> 
         list_info=info,
         list_page=page,
         section=info.section,
-        data=[breadcrumbs([(info.title, info.path)], site, public_url)],
+        data=[*profiles, breadcrumbs([(info.title, info.path)], site, public_url)],
     )
 
 
@@ -257,6 +258,7 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "is_hosted": is_hosted,
         "hosted_images": hosted_images,
         "embed_url": embed_url,
+        "file_extension": file_extension,
         "file_note": lambda file: file_note(file, site),
         "table_shape": table_shape,
         "saved_path": saved_path,

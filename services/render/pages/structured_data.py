@@ -9,7 +9,9 @@ from services.render.pages.document import Document
 from services.render.pages.themes import Theme
 from services.render.pages.translations import translations
 from shared.articles import Article
+from shared.site_structure import StructureAuthor, author_path
 from shared.sites import Site
+from shared.structured_data import is_hosted
 
 CONTEXT = "https://schema.org"
 MANIFEST_PATH = "/manifest.json"
@@ -38,6 +40,24 @@ def web_site(site: Site, public_url: str) -> dict[str, Any]:
     }
     named = {"@context": CONTEXT, "@type": "WebSite", "name": site.name, "url": f"{public_url}/"}
     return {**named, "inLanguage": site.language, "potentialAction": search}
+
+
+def profile_page(author: StructureAuthor, site: Site, public_url: str) -> dict[str, Any]:
+    """Return an author's page as schema.org ProfilePage; an e-mail address only if pages show it."""
+    url = public_url + author_path(author.slug)
+    person: dict[str, Any] = {
+        "@type": "Person",
+        "@id": url,
+        "name": author.name,
+        "url": url,
+        "jobTitle": author.role,
+        "description": author.bio,
+        "image": public_url + author.photo.url if author.photo and is_hosted(author.photo) else "",
+        "email": author.email if author.email_is_public else "",
+    }
+    present = {name: value for name, value in person.items() if value}
+    organization = {"@type": "NewsMediaOrganization", "name": site.agency or site.name, "url": f"{public_url}/"}
+    return {"@context": CONTEXT, "@type": "ProfilePage", "mainEntity": {**present, "worksFor": organization}}
 
 
 def first_language(versions: Sequence[Article], site: Site) -> Article:

@@ -5,7 +5,7 @@ pure, and is called only if what was read has changed since the document was ren
 """
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import partial
@@ -133,6 +133,17 @@ async def _author(reader: PageReader, request: PageRequest) -> RouteResult:
     return await _list(reader, request, info, f"author/{slug}", may_be_empty=True)
 
 
+async def _author_feed(reader: PageReader, request: PageRequest) -> RouteResult:
+    slug, index = request.parts["author"], reader.site.structure
+    author = index.authors.get(index.current("author", slug)) if index is not None else None
+    if author is None:
+        return await _old_url(reader, request)
+    if author.slug != slug:
+        return Redirect(feeds.feed_path(author, request.parts["kind"]))
+    articles, _ = await reader.listed(f"author/{slug}", 1, feeds.FEED_ARTICLES_MAX)
+    return _feed_of(articles, author, reader, request)
+
+
 async def _static_page(reader: PageReader, request: PageRequest) -> RouteResult:
     slug = request.parts["slug"]
     rows = await reader.rows("static_page", slug)
@@ -206,9 +217,13 @@ async def _feed(reader: PageReader, request: PageRequest) -> RouteResult:
         articles, _ = await reader.listed(f"section/{section.slug}", 1, feeds.FEED_ARTICLES_MAX)
     else:
         articles = await reader.articles("newest", feeds.FEED_ARTICLES_MAX)
-    articles = [one for one in articles if not is_undated(one)]  # they are no news
+    return _feed_of(articles, section, reader, request)
+
+
+def _feed_of(articles: Sequence[Article], of: feeds.FeedOf, reader: PageReader, request: PageRequest) -> Render:
+    dated = [one for one in articles if not is_undated(one)]  # others are no news
     feed = feeds.rss if request.parts["kind"] == "rss" else feeds.atom
-    return partial(feed, articles, reader.site, section, request.public_url)
+    return partial(feed, dated, reader.site, of, request.public_url)
 
 
 async def _corrections(reader: PageReader, request: PageRequest) -> RouteResult:
@@ -351,6 +366,7 @@ ROUTES: tuple[tuple[re.Pattern[str], RouteHandler], ...] = tuple(
         (r"/luu-tru/(?P<year>\d{4})/(?P<month>\d{2})/" + PAGE, _month),
         (r"/tag/(?P<tag>[a-z0-9-]+)/" + PAGE, _tag),
         (AUTHOR_PATH_PREFIX + r"(?P<author>[a-z0-9-]+)/" + PAGE, _author),
+        (AUTHOR_PATH_PREFIX + r"(?P<author>[a-z0-9-]+)/(?P<kind>rss|atom)\.xml", _author_feed),
         (PAGE_PATH_PREFIX + r"(?P<slug>[a-z0-9-]+)\.html", _static_page),
         (r"/(?P<section>[a-z0-9-]+)/(?P<kind>rss|atom)\.xml", _feed),
         (r"/(?P<section>[a-z0-9-]+)/" + PAGE, _section),

@@ -1,17 +1,22 @@
 """Pages follow the structure of their site: renames and merges move articles at once, with redirects everywhere."""
 
 import asyncio
+import html
+import json
 import random
+import re
 from datetime import UTC, datetime
 from typing import Any
 
+import feedparser
 import msgspec
 import pytest
 
 from services.render.builder import store
 from services.render.crawl.site_check import check_site
 from services.render.site import page_reader
-from shared.articles import Author, Paragraph
+from services.render.site.portal import Portal
+from shared.articles import Author, Image, Paragraph
 from shared.site_structure import (
     MenuItem,
     SiteStructure,
@@ -20,6 +25,8 @@ from shared.site_structure import (
     StructureSection,
     StructureTag,
 )
+from shared.sites import Sites
+from tests.render.conftest import SITE, URL
 
 AT = datetime(2026, 11, 29, tzinfo=UTC)
 
@@ -197,6 +204,63 @@ async def test_author_page_has_profile_and_articles_of_every_byline(portal: Any)
     assert "https://haihau.example/tac-gia/nguyen-van-a/" in article
     assert "Khách" in article
     assert (await portal.get("/tac-gia/khach/")).status == 404
+
+
+def linked_data(page: str, kind: str) -> dict[str, Any]:
+    """Return the JSON-LD object of a type that a page has once."""
+    found = re.findall(r'<script type="application/ld\+json">(.*?)</script>', page)
+    (one,) = [one for text in found if (one := json.loads(html.unescape(text)))["@type"] == kind]
+    return dict(one)
+
+
+async def test_author_page_describes_the_person_without_a_private_address(portal: Any) -> None:
+    """ProfilePage and Person have name, role, life and photo; the address is there only if it is public."""
+    profile = {"slug": "lan", "name": "Lan", "role": "Phóng viên", "bio": "Viết về biển", "email": "lan@x.vn"}
+    photo = Image("/media/lan.jpg", "Lan", 400, 400)
+    await portal.add(1, authors=[Author("Lan")])
+    for version, is_public in ((1, False), (2, True)):
+        author = StructureAuthor(**profile, photo=photo, email_is_public=is_public, version=version)
+        await apply(portal, version, authors=[author])
+        page = (await portal.get("/tac-gia/lan/")).text
+        person = linked_data(page, "ProfilePage")["mainEntity"]
+        assert (person["@type"], person["name"], person["jobTitle"]) == ("Person", "Lan", "Phóng viên")
+        assert (person["description"], person["image"]) == ("Viết về biển", f"{URL}/media/lan.jpg")
+        assert person["url"] == f"{URL}/tac-gia/lan/"
+        assert person.get("email") == ("lan@x.vn" if is_public else None)
+        assert ("lan@x.vn" in page) is is_public
+        assert '<meta property="og:type" content="profile">' in page
+    article = linked_data((await portal.get("/bai-so-1-1.html")).text, "NewsArticle")
+    assert article["author"] == [{"@type": "Person", "name": "Lan", "url": person["url"]}]
+
+
+async def test_author_page_has_pages_and_feeds_of_its_own_articles(portal: Any) -> None:
+    """Further pages are canonical themselves; RSS and Atom have the articles of every byline, and name no hub."""
+    for number in range(1, 26):
+        await portal.add(number, authors=[Author("N.V.A" if number % 2 else "Nguyễn Văn A")])
+    await portal.add(26, authors=[Author("Khách")])
+    author = StructureAuthor(slug="nguyen-van-a", name="Nguyễn Văn A", version=1)
+    await apply(portal, 1, authors=[author], author_aliases={"n-v-a": "nguyen-van-a"})
+    second = (await portal.get("/tac-gia/nguyen-van-a/trang-2.html")).text
+    assert f'<link rel="canonical" href="{URL}/tac-gia/nguyen-van-a/trang-2.html">' in second
+    assert second.count('<li class="card">') == 5
+    assert "ProfilePage" not in second
+    assert (await portal.get("/tac-gia/nguyen-van-a/trang-3.html")).status == 404
+    first = (await portal.get("/tac-gia/nguyen-van-a/")).text
+    portal.portal = Portal(portal.pools, Sites(haihau=msgspec.structs.replace(SITE, hub="https://hub.example/")), 1024)
+    for kind in ("rss", "atom"):
+        path = f"/tac-gia/nguyen-van-a/{kind}.xml"
+        feed = feedparser.parse((await portal.get(path)).body)
+        assert feed.feed.title == "Nguyễn Văn A – Hải Hậu"
+        assert len(feed.entries) == 25
+        assert feed.entries[0].title == "Bài số 25"
+        assert {link.rel: link.href for link in feed.feed.links} == {
+            "self": URL + path,
+            "alternate": f"{URL}/tac-gia/nguyen-van-a/",
+        }
+        assert await redirect_of(portal, f"/tac-gia/n-v-a/{kind}.xml") == path
+        assert (await portal.get(f"/tac-gia/khach/{kind}.xml")).status == 404
+    assert first.count('href="/tac-gia/nguyen-van-a/rss.xml"') == 1
+    assert f'href="{URL}/tac-gia/nguyen-van-a/rss.xml"' in first
 
 
 async def test_static_page_menu_and_their_withdrawal(portal: Any) -> None:
