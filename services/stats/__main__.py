@@ -40,6 +40,13 @@ COMMANDS = {
         after_failure="nothing has changed, run it again",
         examples=("", "--new-log", "--lost-records"),
     ),
+    "suspects": Command(
+        "name the groups of visitors that behave as programs do, with the reason",
+        late(f"{ADMIN}.suspects", "add_arguments"),
+        late(f"{ADMIN}.suspects", "run"),
+        uses="Postgres",
+        examples=("", "--site haihau --day 2026-11-24"),
+    ),
     "verify": Command(
         "recount the log and compare it with the counters",
         late(f"{ADMIN}.verify.command", "add_arguments"),

@@ -90,6 +90,11 @@ DIFFERENCE = Gauge(
 DEAD_LETTERS_DEPTH = Gauge(
     "presstally_dead_letters_depth", "Records in the dead-letter topic of a topic, until Kafka deletes them.", ["topic"]
 )
+SUSPECT_SHARE = Gauge(
+    "presstally_suspect_visitors_ratio",
+    "Share of the largest group that behaves as programs do in the visitors of its hours today, from 0 to 1.",
+    ["site"],
+)
 COMMITTED = Gauge("presstally_consumer_last_commit_timestamp_seconds", "When counts were last committed.")
 COUNTER_READS = Counter(
     "presstally_widget_reads_total", "Counters read from Postgres; each at most once a second.", ["result"]

@@ -33,6 +33,7 @@ from tests.bench.publishing import publish_live
 from tests.bench.rendering import render
 from tests.bench.scaling import scaling
 from tests.bench.search_quality import search_quality
+from tests.bench.suspects import suspects
 from tests.bench.throughput import throughput
 
 BENCHMARKS = {
@@ -52,6 +53,7 @@ BENCHMARKS = {
     "search_quality": search_quality,
     "render": render,
     "publish_live": publish_live,
+    "suspects": suspects,
     "attack": attack,
 }
 SEED = 20_261_125

@@ -30,8 +30,9 @@ from services.stats.statistics.report_tables import ReportFrame, history_table, 
 from services.stats.statistics.time_series import Comparison, Counts, Ledger, TimeSeries
 from services.stats.statistics.top_articles import SectionCounts, TopArticle
 from services.stats.statistics.top_pages import TopPage
+from services.stats.suspects.finding import Suspect
 from shared.articles import Cell, Embed, Table
-from shared.events import Measure
+from shared.events import CLIENT_CLASSES, Measure
 from shared.sites import Section, Site
 from shared.translations import ui_language
 
@@ -60,6 +61,12 @@ def portal(site: Site) -> dict[str, str]:
         "portal: untitled": render_article(article, RelatedArticles(), site, ORIGIN).body.decode(),
         **{f"portal: {kind}": page.body.decode() for kind, page in render_every_kind(site, ORIGIN).items()},
     }
+
+
+SUSPECTS = [
+    Suspect(number << 28 | 1, SECONDS, SECONDS + 3_600, 900, 1_000, 1_000, 800, 1_500, 0.1)
+    for number in range(len(CLIENT_CLASSES))
+]
 
 
 def statistics(site: Site) -> dict[str, str]:
@@ -91,11 +98,19 @@ def statistics(site: Site) -> dict[str, str]:
         ledger,
         hosts,
         refused,
+        SUSPECTS,
         SECONDS,
     )
     people = replace(full, period="24h", ledger=Ledger({"counted": 1}, {}, {}))
     empty = replace(
-        full, period="365d", online=[], pages_online=[], refused_origins=[], ledger=Ledger({}, {}, {}), referrers=[]
+        full,
+        period="365d",
+        online=[],
+        pages_online=[],
+        refused_origins=[],
+        suspects=[],
+        ledger=Ledger({}, {}, {}),
+        referrers=[],
     )
     frame = ReportFrame(site, language, SECONDS, "today")
     tables = [

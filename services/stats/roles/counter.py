@@ -15,6 +15,7 @@ from services.stats.counting.refused_origins import follow_refused_origins
 from services.stats.counting.retention import run_reads_retention, run_retention
 from services.stats.counting.site_structures import follow_structures
 from services.stats.settings import StatsSettings
+from services.stats.suspects.monitor import run_monitor
 from shared.kafka.connection import METADATA_MAX_AGE_MS
 from shared.kafka.consumer import create_broker, run_broker
 from shared.kafka.producer import Producer
@@ -50,6 +51,7 @@ async def run_counter(settings: StatsSettings, process: Process) -> AsyncIterato
         process.spawn(run_reads_retention(pool), "delete expired reads"),
         process.spawn(run_depth_metrics(kafka), "watch dead letters"),
         process.spawn(run_reconciliation(pool, sites), "reconcile"),
+        process.spawn(run_monitor(pool, sites), "look for suspect groups"),
         *(process.spawn(follower.watch(), "compare positions") for follower in followers),
     ]
     try:

@@ -8,6 +8,7 @@ from services.stats.statistics.periods import Period
 from services.stats.statistics.time_series import Comparison, Ledger, TimeSeries
 from services.stats.statistics.top_articles import TopArticle
 from services.stats.statistics.top_pages import TopPage
+from services.stats.suspects.finding import Suspect
 
 
 @dataclass(frozen=True)
@@ -31,5 +32,7 @@ class PageData:
     """Origins that are not declared, as senders claim them, and the views refused: yesterday and today (UTC).
 
     The names are only for those who have the site's token; the empty one stands for further origins."""
+    suspects: Sequence[Suspect]
+    """Of today and yesterday; for those who have the site's token."""
     counted_until: int
     """When the newest counted record arrived: seconds since 1970 UTC; 0 if there is none."""

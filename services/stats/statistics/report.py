@@ -18,7 +18,15 @@ from services.stats.queries import SQL, STATISTICS_SQL
 from services.stats.shared_reads import Snapshot, open_snapshot, shared_read
 from services.stats.statistics.answer_cache import AnswerCache
 from services.stats.statistics.page_data import PageData
-from services.stats.statistics.periods import PERIOD_BUCKETS, BucketSize, Period, TopPeriod, bucket_start, period_edges
+from services.stats.statistics.periods import (
+    PERIOD_BUCKETS,
+    BucketSize,
+    Period,
+    TopPeriod,
+    bucket_start,
+    period_edges,
+    start_before,
+)
 from services.stats.statistics.time_series import (
     TimeSeries,
     read_comparison,
@@ -36,6 +44,7 @@ from services.stats.statistics.top_articles import (
     read_top_articles,
 )
 from services.stats.statistics.top_pages import TopPage, read_pages_online_now, read_top_pages
+from services.stats.suspects.evidence_reader import read_suspects
 from shared.events import Measure
 from shared.sites import Site
 
@@ -235,6 +244,11 @@ async def read_page(snapshot: Snapshot, site: Site, period: Period) -> PageData:
         ledger=await read_ledger(snapshot, site, period),
         referrers=await read_referrers(snapshot, site, period),
         refused_origins=await read_refused_origins(snapshot, site),
+        suspects=[
+            one
+            for at in (now, start_before(bucket_start(now, "day", site), "day", 1, site))
+            for one in await read_suspects(snapshot.connection, site, at)
+        ],
         counted_until=await snapshot.connection.fetchval(SQL["newest_counted"]) // 1000,
     )
 

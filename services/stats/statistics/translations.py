@@ -50,6 +50,27 @@ WORDS = translate(
         "bots_note": _(
             "Events received (page view, heartbeat, leave) on the days of the period. Bots are never counted as people."
         ),
+        "suspects": _("Groups that behave as programs do"),
+        "suspect": _(
+            "{day}, {begin} to {end}: {visitors} visitors ({share} of all) have one and the same browser ({browser})"
+            " and come from about {networks} networks. Each opens one page, and {silent} of the pages send nothing"
+            " after that; of everybody else's {rest}. Group {group}."
+        ),
+        "suspects_note": _("They are counted as people until somebody takes them out. Evidence is half an hour old."),
+        "browsers": {
+            "other": _("another program"),
+            "app": _("inside an app"),
+            "chrome-phone": _("Chrome on a phone"),
+            "chrome-computer": _("Chrome on a computer"),
+            "safari-phone": _("Safari on a phone"),
+            "safari-computer": _("Safari on a computer"),
+            "firefox-phone": _("Firefox on a phone"),
+            "firefox-computer": _("Firefox on a computer"),
+            "edge": _("Edge"),
+            "samsung": _("Samsung Internet"),
+            "opera": _("Opera"),
+            "coccoc": _("Cốc Cốc"),
+        },
         "reason": _("Detected by"),
         "events": _("Events"),
         "share": pgettext("percentage", "Share"),
