@@ -118,6 +118,10 @@ class SiteStructure(msgspec.Struct, frozen=True, kw_only=True, tag="structure", 
     banners: Banners = Banners()
 
 
+PageKind = Literal["page", "organization", "contact"]
+"""What a static page is for: pages of one kind in several languages are translations of each other."""
+
+
 class StaticPage(msgspec.Struct, frozen=True, kw_only=True, tag="page", tag_field="type"):
     """A page that is no article, such as "Giới thiệu" (topic `site-structure`, key: SITE/page/ID)."""
 
@@ -132,6 +136,9 @@ class StaticPage(msgspec.Struct, frozen=True, kw_only=True, tag="page", tag_fiel
     body: list[Block] = []
     old_slugs: Annotated[list[str], Meta(max_length=50)] = []
     """Slugs that it had before: they redirect to its page."""
+    kind: PageKind = "page"
+    language: Annotated[str, Meta(max_length=35)] = ""
+    """BCP 47; empty: that of the site."""
     is_deleted: bool = False
     """It was deleted after it was public: its addresses are gone (410), and nothing brings it back."""
 
@@ -171,10 +178,12 @@ def resolve_alias(aliases: Mapping[str, str], slug: str) -> str:
 
 
 class PageLink(NamedTuple):
-    """A static page, as menus link to it."""
+    """A static page, as menus and its translations link to it."""
 
     slug: str
     title: str
+    kind: str = "page"
+    language: str = ""
 
 
 class StructureIndex:

@@ -69,6 +69,8 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """A folder of templates and styles that override the default ones, relative to the sites' file."""
     hub: HubUrl | Annotated[list[HubUrl], Meta(max_length=5)] = ""
     """WebSub hubs: feeds name them, and the builder tells each of them when a feed has changed."""
+    rules: Annotated[str, Meta(max_length=200)] = ""
+    """The rules for portals of its kind, with number and year, as editors see them beside ready-made pages."""
     separate_approver: bool = False
     """Authors cannot approve or publish their own texts, except administrators."""
     statistics: Literal["public", "token"] = "public"

@@ -39,7 +39,7 @@ from services.ingest.structure.pages import (
 from services.ingest.structure.store import next_version
 from shared.http.problems import Problem
 from shared.postgres import Connection
-from shared.site_structure import DESCRIPTION_CHARACTERS_MAX, StaticPage, page_path
+from shared.site_structure import DESCRIPTION_CHARACTERS_MAX, PageKind, StaticPage, page_path
 from shared.sites import Site
 from shared.slugs import name_slug
 
@@ -49,6 +49,9 @@ PageSlug = Annotated[str, Field(min_length=1, max_length=100, pattern=SLUG_PATTE
 Description = Annotated[Line, Field(max_length=DESCRIPTION_CHARACTERS_MAX, description="for search engines")]
 
 
+PageLanguage = Annotated[str, Field(pattern="^([a-zA-Z]{2,3}(-[a-zA-Z0-9]{2,8}){0,3})?$", max_length=35)]
+
+
 class PageIn(Input):
     """A new static page."""
 
@@ -56,6 +59,8 @@ class PageIn(Input):
     title: Title = Field(examples=["Giới thiệu"])
     slug: PageSlug | None = Field(None, description="default: derived from the title")
     description: Description = ""
+    kind: PageKind = Field("page", description="pages of one kind in several languages are translations of each other")
+    language: PageLanguage = Field("", description="BCP 47; default: that of the site")
     body: Body = Field([])
     body_format: str = Field("html", pattern="^(html|markdown)$")
 
@@ -66,6 +71,8 @@ class PagePatch(Input):
     title: Title | None = None
     slug: PageSlug | None = None
     description: Description | None = None
+    kind: PageKind | None = None
+    language: PageLanguage | None = None
     body: Body | None = None
     body_format: str = Field("html", pattern="^(html|markdown)$")
 
@@ -127,6 +134,8 @@ async def create_static_page(
             slug=sent.slug or name_slug(sent.title) or "trang",
             title=sent.title,
             description=sent.description,
+            kind=sent.kind,
+            language=sent.language,
             body=await stored_body(connection, site.slug, body),
             modified_at=await database_time(connection),
         )
@@ -161,7 +170,8 @@ async def change_static_page(
         site = _site_of(context, caller, "publish", stored, page_id)
         assert stored is not None
         check_version(request, stored.page.version)
-        given: dict[str, Any] = {"title": sent.title, "slug": sent.slug, "description": sent.description}
+        names = ("title", "slug", "description", "kind", "language")
+        given: dict[str, Any] = {name: getattr(sent, name) for name in names}
         if body is not None:
             given["body"] = await stored_body(connection, site.slug, body)
         changed = {name: value for name, value in given.items() if value is not None}
@@ -292,7 +302,7 @@ def _answer(site: Site, stored: StoredPage | None, status: int = 200) -> Respons
 def _response(site: Site, stored: StoredPage) -> StaticPageResponse:
     page, live = stored.page, stored.live
     is_public = live is not None and live.state == "published"
-    same = ("slug", "title", "description", "body")
+    same = ("slug", "title", "description", "kind", "language", "body")
     return StaticPageResponse(
         id=page.id,
         site=page.site,
@@ -300,6 +310,8 @@ def _response(site: Site, stored: StoredPage) -> StaticPageResponse:
         slug=page.slug,
         title=page.title,
         description=page.description,
+        kind=page.kind,
+        language=page.language,
         body=page.body,
         old_slugs=live.old_slugs if live else [],
         created_at=stored.created_at,

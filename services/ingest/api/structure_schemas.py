@@ -7,7 +7,7 @@ import msgspec
 
 from shared.articles import Block, Image
 from shared.banners import Place
-from shared.site_structure import MenuItem
+from shared.site_structure import MenuItem, PageKind
 
 
 class SectionResponse(msgspec.Struct, kw_only=True):
@@ -138,6 +138,8 @@ class StaticPageResponse(msgspec.Struct, kw_only=True):
     slug: str
     title: str
     description: str
+    kind: PageKind
+    language: str
     body: list[Block]
     old_slugs: list[str]
     created_at: datetime
@@ -156,6 +158,8 @@ class StaticPageRow(msgspec.Struct, kw_only=True):
     id: str
     slug: str
     title: str
+    kind: PageKind
+    language: str
     version: int
     state: Literal["draft", "published", "withdrawn"]
     has_changes: bool

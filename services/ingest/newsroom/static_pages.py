@@ -10,13 +10,21 @@ from services.ingest.content.errors import InvalidContentError
 from services.ingest.newsroom.api_client import ApiError
 from services.ingest.newsroom.markdown import api_blocks, blocks_to_markdown
 from services.ingest.newsroom.pages import Page, screen
+from services.ingest.newsroom.ready_pages import BY_KEY, READY_PAGES, existing
 from services.ingest.newsroom.structure import OWN_ERRORS, PAGES_PATH, TAB_TITLES, tabs
 from shared.site_structure import DESCRIPTION_CHARACTERS_MAX, page_path
-from shared.translations import pgettext, translate
+from shared.translations import LANGUAGES, pgettext, translate
 
 PATH = PAGES_PATH
 NEW = "moi"
-FIELDS = ("title", "slug", "description", "body")
+FIELDS = ("title", "slug", "description", "kind", "language", "body")
+KINDS = translate(
+    {
+        "page": pgettext("static page", "Page"),
+        "organization": pgettext("static page", "Organisation"),
+        "contact": pgettext("static page", "Contact"),
+    }
+)
 STATES = translate(
     {
         "draft": pgettext("static page", "Draft"),
@@ -37,12 +45,15 @@ DONE = translate(
 async def show_list(page: Page) -> Response:
     """List the static pages by title."""
     found = await page.api.get("/pages", site=page.site_slug)
+    site = page.configured()
     return page.render(
         "static_pages.html",
         tabs=tabs(page),
         title=TAB_TITLES[page.language][PATH],
         path=PATH,
         rows=found["pages"],
+        ready=[(one, existing(one, found["pages"], site)) for one in READY_PAGES],
+        rules="" if site is None else site.rules,
         states=STATES[page.language],
         may_change=page.may("publish"),
         notice=DONE[page.language].get(page.query("done"), ""),
@@ -50,8 +61,10 @@ async def show_list(page: Page) -> Response:
 
 
 async def show_new(page: Page) -> Response:
-    """Show an empty form."""
-    return _form_page(page, None, dict.fromkeys(FIELDS, ""))
+    """Show an empty form, or one that begins as a ready-made page."""
+    ready = BY_KEY.get(page.query("mau"))
+    empty = {**dict.fromkeys(FIELDS, ""), "kind": "page"}
+    return _form_page(page, None, empty if ready is None else ready.form(page.configured()))
 
 
 async def show_one(page: Page) -> Response:
@@ -97,6 +110,8 @@ def _form_page(
         address=page_path(stored["slug"]) if stored else "",
         former=[page_path(slug) for slug in stored["old_slugs"]] if stored else [],
         public_path=urlsplit(stored["url"]).path if stored and stored["url"] else "",
+        kinds=KINDS[page.language],
+        languages=_languages(page, form["language"]),
         description_max=DESCRIPTION_CHARACTERS_MAX,
         may_change=page.may("publish"),
         confirm=confirm,
@@ -108,9 +123,17 @@ def _form_page(
     )
 
 
+def _languages(page: Page, chosen: str) -> list[tuple[str, str]]:
+    """Return the languages that a page can have, with their own names: the site's first, as an empty text."""
+    site, name_of = page.configured(), LANGUAGES[page.language].name_of
+    own = site.language if site else "vi"
+    codes = dict.fromkeys([*LANGUAGES, *([chosen] if chosen else [])])
+    return [("", name_of(own)), *((code, name_of(code)) for code in codes if code != own)]
+
+
 def _typed(page: Page) -> dict[str, str]:
     lines = {name: " ".join(page.text(name).split()) for name in FIELDS[:-1]}
-    return {**lines, "body": page.text("body")}
+    return {**lines, "kind": lines["kind"] or "page", "body": page.text("body")}
 
 
 async def create(page: Page) -> Response:

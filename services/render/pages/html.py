@@ -5,6 +5,8 @@ from functools import cache
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+import msgspec
+
 from services.render.pages.article_text import other_lines, prose_lines, source_label
 from services.render.pages.banners import banners
 from services.render.pages.corrections import correction_comments, newest_corrections
@@ -20,7 +22,15 @@ from services.render.pages.saved_copy import inline_style, picture_count, saved_
 from services.render.pages.search_excerpts import excerpt, highlight, matching_tags
 from services.render.pages.search_query import RANKED_MAX, ParsedQuery, SearchRequest, SearchResult
 from services.render.pages.srcset import fallback_image, srcset
-from services.render.pages.structured_data import CONTEXT, breadcrumbs, first_language, profile_page, web_site
+from services.render.pages.structured_data import (
+    CONTEXT,
+    about_page,
+    breadcrumbs,
+    first_language,
+    profile_page,
+    translations_of,
+    web_site,
+)
 from services.render.pages.tables import has_long_word, table_shape
 from services.render.pages.themes import RASTER, read_theme, theme_of
 from services.render.pages.translations import (
@@ -144,8 +154,22 @@ def render_corrections(page: ListPage, site: Site, public_url: str) -> Document:
 def render_static_page(page: StaticPage, site: Site, public_url: str) -> Document:
     """Render a page that is no article."""
     path = page_path_of(page.slug)
-    data = [breadcrumbs([(page.title, path)], site, public_url)]
-    return _render("page.html", site, public_url, path, page=page, data=data)
+    language = page.language or site.language
+    others = translations_of(page, site)
+    about = about_page(page, site, public_url, _logo_path(site))
+    data = [*([about] if about else []), breadcrumbs([(page.title, path)], site, public_url)]
+    return _render(
+        "page.html",
+        site,
+        public_url,
+        path,
+        page=page,
+        language=language,
+        others=others,
+        x_default=next((one.slug for one in others if one.language == site.language), page.slug),
+        own_words=translations(msgspec.structs.replace(site, language=language)),
+        data=data,
+    )
 
 
 def render_months(months: Sequence[tuple[int, int, int]], site: Site, public_url: str) -> Document:

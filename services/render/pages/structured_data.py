@@ -9,9 +9,9 @@ from services.render.pages.document import Document
 from services.render.pages.themes import Theme
 from services.render.pages.translations import translations
 from shared.articles import Article
-from shared.site_structure import StructureAuthor, author_path
+from shared.site_structure import PageLink, StaticPage, StructureAuthor, author_path, page_path
 from shared.sites import Site
-from shared.structured_data import is_hosted
+from shared.structured_data import is_hosted, publisher
 
 CONTEXT = "https://schema.org"
 MANIFEST_PATH = "/manifest.json"
@@ -42,6 +42,39 @@ def web_site(site: Site, public_url: str) -> dict[str, Any]:
     return {**named, "inLanguage": site.language, "potentialAction": search}
 
 
+def translations_of(page: StaticPage, site: Site) -> list[PageLink]:
+    """Return the public pages of the same kind in other languages, one of each, with their languages."""
+    if page.kind == "page" or site.structure is None:
+        return []
+    own = page.language or site.language
+    same = [one for one in site.structure.pages.values() if one.kind == page.kind and one.slug != page.slug]
+    found = {language: one for one in same if (language := one.language or site.language) != own}
+    return [one._replace(language=language) for language, one in sorted(found.items())]
+
+
+def about_page(page: StaticPage, site: Site, public_url: str, logo: str) -> dict[str, Any] | None:
+    """Return a page about the organisation, or how to reach it, as schema.org AboutPage or ContactPage."""
+    if page.kind == "page":
+        return None
+    reached = {"telephone": site.phone, "email": site.email}
+    point = {"@type": "ContactPoint", "contactType": "editorial", **reached} if any(reached.values()) else None
+    address = {"@type": "PostalAddress", "streetAddress": site.address} if site.address else None
+    organization = {**publisher(site, public_url, logo), **reached, "address": address, "contactPoint": point}
+    present = {name: _present(value) if isinstance(value, dict) else value for name, value in organization.items()}
+    return {
+        "@context": CONTEXT,
+        "@type": "ContactPage" if page.kind == "contact" else "AboutPage",
+        "url": public_url + page_path(page.slug),
+        "name": page.title,
+        "inLanguage": page.language or site.language,
+        "mainEntity": _present(present),
+    }
+
+
+def _present(properties: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in properties.items() if value}
+
+
 def profile_page(author: StructureAuthor, site: Site, public_url: str) -> dict[str, Any]:
     """Return an author's page as schema.org ProfilePage; an e-mail address only if pages show it."""
     url = public_url + author_path(author.slug)
@@ -55,9 +88,8 @@ def profile_page(author: StructureAuthor, site: Site, public_url: str) -> dict[s
         "image": public_url + author.photo.url if author.photo and is_hosted(author.photo) else "",
         "email": author.email if author.email_is_public else "",
     }
-    present = {name: value for name, value in person.items() if value}
     organization = {"@type": "NewsMediaOrganization", "name": site.agency or site.name, "url": f"{public_url}/"}
-    return {"@context": CONTEXT, "@type": "ProfilePage", "mainEntity": {**present, "worksFor": organization}}
+    return {"@context": CONTEXT, "@type": "ProfilePage", "mainEntity": {**_present(person), "worksFor": organization}}
 
 
 def first_language(versions: Sequence[Article], site: Site) -> Article:

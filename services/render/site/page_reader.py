@@ -240,7 +240,7 @@ async def read_site(connection: "Connection | asyncpg.Connection", sql: NamedQue
     if content is None:
         return site
     rows = await connection.fetch(sql["static_page_links"], site.slug)
-    pages = {row["id"]: PageLink(row["slug"], row["title"]) for row in rows}
+    pages = {row["id"]: PageLink(row["slug"], row["title"], row["kind"], row["language"]) for row in rows}
     return with_structure(site, StructureIndex(msgspec.json.decode(content, type=SiteStructure), pages))
 
 

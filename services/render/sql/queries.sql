@@ -134,7 +134,9 @@ WHERE p.version < EXCLUDED.version
 RETURNING id
 
 -- name: static_page_links
-SELECT id, slug, content ->> 'title' AS title FROM generation.static_pages
+SELECT id, slug, content ->> 'title' AS title, coalesce(content ->> 'kind', 'page') AS kind,
+    coalesce(content ->> 'language', '') AS language
+FROM generation.static_pages
 WHERE site = $1 AND state = 'published'
 ORDER BY title, id
 

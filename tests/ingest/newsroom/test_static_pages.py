@@ -40,6 +40,28 @@ async def test_page_is_written_published_renamed_and_taken_down(visit: Any, page
     assert "Chưa có gì" in shown.text
 
 
+async def test_ready_made_page_is_begun_filled_in_and_published(visit: Any, pages: Pages) -> None:
+    """The list offers what is missing; the form begins with its text, kind and language; then the list links to it."""
+    await pages.api.context.structures.step()
+    editor = await visit("publish:haihau", name="Minh")
+    shown = await editor.open("trang")
+    assert shown.text.count("chưa có") == 4
+    assert "Cơ cấu tổ chức" in shown.text
+    shown = await editor.open("trang/moi?mau=contact-en")
+    assert "Officials in charge" in shown.html
+    await editor.submit("page", action="publish")
+    page = editor.at.partition("?")[0].rpartition("/")[2]
+    stored = (await pages.api.call("GET", f"/pages/{page}", None, "read")).json()
+    assert (stored["kind"], stored["language"], stored["title"]) == ("contact", "en", "Contact")
+    assert stored["url"].endswith("/trang/contact.html")
+    shown = await editor.open("trang")
+    assert shown.text.count("chưa có") == 3
+    await editor.open(f"trang/{page}")
+    await editor.submit("page", language="", kind="page", action="save")
+    stored = (await pages.api.call("GET", f"/pages/{page}", None, "read")).json()
+    assert (stored["kind"], stored["language"], stored["has_changes"]) == ("page", "", True)
+
+
 async def test_page_saved_by_two_shows_both_texts(visit: Any, pages: Pages) -> None:
     """The second one keeps what was typed, reads the other text, and saves again."""
     await pages.api.context.structures.step()

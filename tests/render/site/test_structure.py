@@ -263,6 +263,43 @@ async def test_author_page_has_pages_and_feeds_of_its_own_articles(portal: Any) 
     assert f'href="{URL}/tac-gia/nguyen-van-a/rss.xml"' in first
 
 
+async def test_contact_pages_in_two_languages_name_each_other(portal: Any) -> None:
+    """Language, translations and details of the configuration are on the page, and for search engines in its schema."""
+    site = msgspec.structs.replace(SITE, phone="0228 000 000", email="bientap@haihau.example", address="Yên Định")
+    portal.portal = Portal(portal.pools, Sites(haihau=site), 1024)
+    await apply(portal, 1)
+    await put_page(portal, 1, id="p-1", slug="lien-he", title="Liên hệ", kind="contact")
+    await put_page(portal, 2, id="p-2", slug="contact", title="Contact", kind="contact", language="en")
+    await put_page(portal, 3, id="p-3", slug="gioi-thieu", title="Giới thiệu", language="en")
+    own, english = [(await portal.get(f"/trang/{slug}.html")).text for slug in ("lien-he", "contact")]
+    for page in (own, english):
+        for language, slug in (("vi", "lien-he"), ("en", "contact"), ("x-default", "lien-he")):
+            assert f'hreflang="{language}" href="{URL}/trang/{slug}.html"' in page
+        assert page.count('<a href="tel:0228000000">0228 000 000</a>') == 2  # above the text, and in the footer
+    assert '<article lang="en">' in english
+    assert "<article>" in own
+    assert "<span>Phone: " in english
+    assert '<p class="translation">Tiếng Anh: <a href="/trang/contact.html" hreflang="en" lang="en">' in own
+    about = linked_data(english, "ContactPage")
+    assert (about["inLanguage"], about["url"]) == ("en", f"{URL}/trang/contact.html")
+    assert about["mainEntity"]["contactPoint"]["telephone"] == "0228 000 000"
+    assert about["mainEntity"]["address"] == {"@type": "PostalAddress", "streetAddress": "Yên Định"}
+    other = (await portal.get("/trang/gioi-thieu.html")).text
+    assert "hreflang" not in other
+    assert "ContactPage" not in other
+    await put_page(portal, 4, id="p-2", slug="contact", title="Contact", kind="contact", state="withdrawn")
+    assert "hreflang" not in (await portal.get("/trang/lien-he.html")).text
+
+
+async def test_organization_page_without_details_has_a_valid_schema(portal: Any) -> None:
+    """What the configuration does not have is left out, also for a page in a message of before."""
+    await apply(portal, 1)
+    await put_page(portal, 1, id="p-1", slug="to-chuc", title="Tổ chức", kind="organization")
+    about = linked_data((await portal.get("/trang/to-chuc.html")).text, "AboutPage")
+    assert "contactPoint" not in about["mainEntity"]
+    assert about["mainEntity"]["name"] == "UBND huyện Hải Hậu"
+
+
 async def test_static_page_menu_and_their_withdrawal(portal: Any) -> None:
     """A page is at its address and in the menu, follows another slug, and leaves the menu when it is withdrawn."""
     menu = [
