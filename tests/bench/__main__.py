@@ -20,6 +20,7 @@ from tests.bench.attack import attack
 from tests.bench.collect import collect
 from tests.bench.count_latency import delay
 from tests.bench.counter_api import counter_api
+from tests.bench.everyday_loads import everyday_loads
 from tests.bench.footprint import footprint
 from tests.bench.importing import imports, large_import
 from tests.bench.infrastructure import BenchmarkError, Infrastructure
@@ -42,6 +43,7 @@ BENCHMARKS = {
     "delay": delay,
     "memory": memory,
     "footprint": footprint,
+    "everyday_loads": everyday_loads,
     "scaling": scaling,
     "counter_api": counter_api,
     "live_streams": live_streams,

@@ -141,13 +141,14 @@ def wrk(
     pause: int = 0,
     connections: int = CONNECTIONS,
     path: str = "/",
+    origin: str = "",
     headers: Mapping[str, str] | None = None,
 ) -> Measured:
     """Run wrk with one thread; with the script it posts events."""
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "--latency", f"http://127.0.0.1:{port}{path}"]
     command[1:1] = ["-s", str(SCRIPT)]
     if script:
-        command += ["--", str(per_request), str(pause)]
+        command += ["--", str(per_request), str(pause), *([origin] if origin else [])]
     else:
         command[1:3] = ["-s", str(SCRIPT.with_name("get.lua"))]
     for name, value in (headers or {}).items():

@@ -1,10 +1,13 @@
--- wrk: events of many readers, each with an id of its own. Arguments: events a request, milliseconds between requests.
+-- wrk: events of many readers, each with an id of its own. Arguments: events a request, milliseconds between requests,
+-- origin of the page.
 local per_request, pause = 1, 0
 local agents = 2000
+local origin = "http://localhost:8080"
 
 function init(args)
   per_request = tonumber(args[1]) or 1
   pause = tonumber(args[2]) or 0
+  origin = args[3] or origin
   math.randomseed(os.time() + tonumber(tostring({}):match("0x(%x+)"), 16) % 1000003)
 end
 
@@ -30,7 +33,7 @@ function request()
   end
   local headers = {
     ["content-type"] = "text/plain;charset=UTF-8",
-    ["origin"] = "http://localhost:8080",
+    ["origin"] = origin,
     ["user-agent"] = "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/130.0." ..
       math.random(agents) .. ".0 Safari/537.36",
   }

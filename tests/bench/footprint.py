@@ -101,15 +101,17 @@ def _wait_until_ready(home: Path, process: "subprocess.Popen[str]") -> dict[str,
 
 def measure(parts: Mapping[str, int], seconds: float) -> dict[str, Usage]:
     """Return what each part takes over this time; memory is that at its end."""
-    began, before = time.monotonic(), {name: _cpu(name, pid) for name, pid in parts.items()}
+    began, before = time.monotonic(), {name: cpu_seconds(name, pid) for name, pid in parts.items()}
     time.sleep(seconds)
     elapsed = time.monotonic() - began
     return {
-        name: Usage(_pss_mb(name, pid), 100 * (_cpu(name, pid) - before[name]) / elapsed) for name, pid in parts.items()
+        name: Usage(_pss_mb(name, pid), 100 * (cpu_seconds(name, pid) - before[name]) / elapsed)
+        for name, pid in parts.items()
     }
 
 
-def _cpu(name: str, pid: int) -> float:
+def cpu_seconds(name: str, pid: int) -> float:
+    """Return the processor time that a part of the copy has taken, with its children."""
     if name == SUPERVISOR:  # its children are the other parts
         times = psutil.Process(pid).cpu_times()
         return times.user + times.system
