@@ -91,7 +91,7 @@ def _wait_until_counted(state: Mapping[str, Any]) -> None:
 
 
 def _counted(state: Mapping[str, Any]) -> int:
-    values = json.loads(_get(state["ports"]["stats"], f"/stats/{SITE}.json?measure=views"))
+    values = json.loads(_get(state["ports"]["stats"], f"/stats/{SITE}/counter?measure=views"))
     return int(values["total"])
 
 
