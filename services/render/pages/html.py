@@ -21,6 +21,7 @@ from services.render.pages.paths import CORRECTIONS_PATH, month_path, page_path,
 from services.render.pages.saved_copy import inline_style, picture_count, saved_image, saved_path
 from services.render.pages.search_excerpts import excerpt, highlight, matching_tags
 from services.render.pages.search_query import RANKED_MAX, ParsedQuery, SearchRequest, SearchResult
+from services.render.pages.share_links import share_links
 from services.render.pages.srcset import fallback_image, srcset
 from services.render.pages.structured_data import (
     CONTEXT,
@@ -41,7 +42,7 @@ from services.render.pages.translations import (
     translations,
 )
 from shared.article_identity import local_iso, permanent_id, published_date, text_update, updated_date
-from shared.articles import Article, article_path, media_kind
+from shared.articles import Article, Figure, article_path, media_kind
 from shared.embeds import PLATFORM_NAMES, embed_url
 from shared.site_structure import MENUS, StaticPage, author_path
 from shared.site_structure import page_path as page_path_of
@@ -154,6 +155,7 @@ def render_corrections(page: ListPage, site: Site, public_url: str) -> Document:
 def render_static_page(page: StaticPage, site: Site, public_url: str) -> Document:
     """Render a page that is no article."""
     path = page_path_of(page.slug)
+    has_pictures = any(isinstance(one, Figure) and one.image and is_hosted(one.image) for one in page.body)
     language = page.language or site.language
     others = translations_of(page, site)
     about = about_page(page, site, public_url, _logo_path(site))
@@ -169,6 +171,7 @@ def render_static_page(page: StaticPage, site: Site, public_url: str) -> Documen
         x_default=next((one.slug for one in others if one.language == site.language), page.slug),
         own_words=translations(msgspec.structs.replace(site, language=language)),
         data=data,
+        has_pictures=has_pictures,
     )
 
 
@@ -286,6 +289,7 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "file_note": lambda file: file_note(file, site),
         "table_shape": table_shape,
         "saved_path": saved_path,
+        "share_links": share_links,
         "has_long_word": has_long_word,
         "platform_names": PLATFORM_NAMES,
         "text_update": text_update,
