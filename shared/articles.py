@@ -4,6 +4,7 @@ Fields that were added later have a default, so that an old message still decode
 Lengths are in characters after NFC, sizes in pixels, times in UTC.
 """
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -189,7 +190,17 @@ class File(msgspec.Struct, frozen=True, tag="file", tag_field="type"):
     media_type: Annotated[str, Meta(max_length=100, description="such as application/pdf; empty if unknown")] = ""
 
 
-Block = Paragraph | Heading | Figure | BulletList | Quote | Table | Embed | File
+class Related(msgspec.Struct, frozen=True, tag="related", tag_field="type"):
+    """Another article of the same site, which pages show as a card while it is public.
+
+    Its title is not repeated here: nothing of an article that is not public, or not any more, is in another one.
+    """
+
+    article: ArticleId
+    number: Annotated[int, Meta(ge=1, le=2**53)] | None = None
+
+
+Block = Paragraph | Heading | Figure | BulletList | Quote | Table | Embed | File | Related
 
 
 class Source(msgspec.Struct, frozen=True):
@@ -327,6 +338,11 @@ def file_id_of(block: File) -> str:
     if block.media:
         return block.media
     return block.url.removeprefix(FILE_PREFIX).partition("/")[0] if block.url.startswith(FILE_PREFIX) else ""
+
+
+def related_ids(body: Iterable[Block]) -> list[str]:
+    """Return the IDs of the articles that a body shows as cards."""
+    return [block.article for block in body if isinstance(block, Related)]
 
 
 def media_kind(article: Article) -> Literal["photo", "video", ""]:

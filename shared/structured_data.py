@@ -1,5 +1,6 @@
 """An article as schema.org NewsArticle (JSON-LD): the same on its page and in the API. Pure."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from shared.article_identity import local_iso, permanent_id, published_date, updated_date
@@ -60,8 +61,18 @@ def publisher(site: Site, public_url: str, logo_path: str = "") -> dict[str, Any
     )
 
 
-def news_article(article: Article, site: Site, public_url: str, logo: str = "") -> dict[str, Any]:
-    """Return an article as schema.org NewsArticle; `logo` is that of its publisher, for a site without an emblem."""
+def news_article(
+    article: Article, site: Site, public_url: str, logo: str = "", mentioned: Sequence[Article] = ()
+) -> dict[str, Any]:
+    """Return an article as schema.org NewsArticle.
+
+    Args:
+        article: The article.
+        site: Its site.
+        public_url: The address of its site.
+        logo: That of its publisher, for a site without an emblem.
+        mentioned: Public articles that its body shows.
+    """
     url = public_url + article_path(article)
     section = site.section(article.section)
     organization = publisher(site, public_url, logo)
@@ -97,6 +108,10 @@ def news_article(article: Article, site: Site, public_url: str, logo: str = "") 
             "isBasedOn": source.url if source else None,
             "copyrightHolder": {"@type": "Organization", "name": rights.holder} if rights and rights.holder else None,
             "copyrightNotice": rights.notice if rights else None,
+            "mentions": [
+                {"@type": "NewsArticle", "headline": one.title, "url": public_url + article_path(one)}
+                for one in mentioned
+            ],
             "correction": [_correction(one, site) for one in article.corrections],
         }
     )

@@ -20,6 +20,7 @@ IN_CAPTION = """() => {
   const { anchorNode: node } = getSelection();
   return (node.closest ? node : node.parentElement).closest("figcaption") !== null;
 }"""
+READ = "async (id) => (await fetch(`/api/articles/${id}`)).json()"
 UPLOADS_MAX = 2
 """That run at once."""
 SECONDS_MAX = 60
@@ -194,6 +195,32 @@ def test_library_pictures_are_searched_and_inserted(system: Any, open_page: Open
     press(page, "Chèn")
     assert page.locator(f"{EDITOR} figcaption").inner_text() == words
     until(lambda: page.locator(f"{EDITOR} figure img").evaluate("one => one.naturalWidth") > 0)
+
+
+def test_related_article_is_found_by_title_or_address_and_stays_a_card(system: Any, open_page: Opener) -> None:
+    """The dialog finds drafts too, by words or by a pasted address; the card keeps its title after the page is left."""
+    page = open_page("write", "bai-viet/moi?site=haihau")
+    title = f"Lễ hội {uuid.uuid4().hex[:8]}"
+    written(page, title, "Một đoạn.")
+    other = saved(page)
+    known = page.evaluate(READ, other)
+    page.goto(f"{system.url}/ban-bien-tap/bai-viet/moi?site=haihau")
+    written(page, "Sau lễ hội", "Một đoạn.")
+    for typed in (title, f"{system.url}/{known['slug']}-{known['number']}.html"):
+        press(page, "Bài liên quan")
+        page.get_by_label("Tìm theo tựa đề").fill(typed)
+        until(lambda: page.locator("dialog .articles li").count() == 1)
+        assert "chưa đăng" in page.inner_text("dialog .articles li")
+        page.locator("dialog .articles input").check()
+        press(page, "Chèn")
+    cards = page.locator(f"{EDITOR} .related")
+    until(lambda: cards.count() == 2 and title in cards.last.inner_text())
+    article = saved(page)
+    body = page.evaluate(READ, article)["body"]
+    card = {"type": "related", "article": other, "number": known["number"]}
+    assert [one for one in body if one["type"] == "related"] == [card, card]
+    page.reload()
+    until(lambda: cards.count() == 2 and title in cards.first.inner_text())
 
 
 def test_picture_for_lists_is_uploaded_chosen_and_seen_by_the_reviewer(

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -30,6 +31,7 @@ from services.ingest.api.schemas import (
 )
 from services.ingest.articles import syndication
 from services.ingest.articles.publication_status import PublicationStatus
+from services.ingest.articles.related_blocks import public_targets
 from services.ingest.articles.store import read_article
 from services.ingest.auth.callers import Caller
 from services.ingest.content.errors import invalid
@@ -54,12 +56,17 @@ async def _read_public(connection: Connection, article_id: str) -> Article:
     return without_source(live)
 
 
-async def _read_visible(context: ApiContext, caller: Caller | None, article_id: str) -> Article:
+async def _read_visible(
+    context: ApiContext, caller: Caller | None, article_id: str
+) -> tuple[Article, Mapping[str, Article]]:
+    """Return an article, and the public ones of those that its body shows."""
     async with context.pool.acquire() as connection:
         if caller is None:
             public = await _read_public(connection, article_id)
-            return context.site(public.site).resolved(public)
-        return context.resolved(await load_article(connection, article_id, caller, "read")).head
+            article = context.site(public.site).resolved(public)
+        else:
+            article = context.resolved(await load_article(connection, article_id, caller, "read")).head
+        return article, await public_targets(connection, article, datetime.now(UTC))
 
 
 _READ_PROBLEMS = (403, 404, 410)
@@ -73,8 +80,9 @@ _READ_PROBLEMS = (403, 404, 410)
 )
 async def get_ninjs(context: ApiContextDep, caller: OptionalCaller, article_id: ArticleId) -> Response:
     """For news agencies. Without a token: the published version; with one: the working version."""
-    article = await _read_visible(context, caller, article_id)
-    return json_response(syndication.ninjs(article, context.site(article.site), context.site_url(article.site)))
+    article, targets = await _read_visible(context, caller, article_id)
+    site, url = context.site(article.site), context.site_url(article.site)
+    return json_response(syndication.ninjs(article, site, url, targets))
 
 
 @router.get(
@@ -85,8 +93,8 @@ async def get_ninjs(context: ApiContextDep, caller: OptionalCaller, article_id: 
 )
 async def get_jsonld(context: ApiContextDep, caller: OptionalCaller, article_id: ArticleId) -> Response:
     """For search engines. Without a token: the published version; with one: the working version."""
-    article = await _read_visible(context, caller, article_id)
-    found = syndication.jsonld(article, context.site(article.site), context.site_url(article.site))
+    article, targets = await _read_visible(context, caller, article_id)
+    found = syndication.jsonld(article, context.site(article.site), context.site_url(article.site), targets)
     return Response(msgspec.json.encode(found), media_type="application/ld+json")
 
 

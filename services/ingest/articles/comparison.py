@@ -12,7 +12,20 @@ from typing import Any, Literal
 import msgspec
 
 from services.ingest.content.text_comparison import Segment, compare_texts
-from shared.articles import Block, BulletList, Embed, Figure, File, Heading, Image, Item, Paragraph, Quote, Table
+from shared.articles import (
+    Block,
+    BulletList,
+    Embed,
+    Figure,
+    File,
+    Heading,
+    Image,
+    Item,
+    Paragraph,
+    Quote,
+    Related,
+    Table,
+)
 from shared.text import inline_html_parts, inline_text
 
 Kind = Literal["equal", "changed", "inserted", "deleted", "moved"]
@@ -64,6 +77,8 @@ def _lines(block: Block) -> Iterator[str]:
             yield block.title or block.id
         case File():
             yield block.name
+        case Related():
+            yield f"№ {block.number}"
 
 
 def _item_lines(items: Sequence[Item], depth: int = 0) -> Iterator[str]:
@@ -212,7 +227,7 @@ def _details(one: Block, other: Block) -> Iterator[Detail]:
         return
     if isinstance(one, Figure) and isinstance(other, Figure):
         yield from _picture_details(one, other)
-    elif isinstance(one, File | Embed):
+    elif isinstance(one, File | Embed | Related):
         if _without_words(one) != _without_words(other):
             yield "target"
     elif _tags(one) != _tags(other) or (block_text(one) == block_text(other) and _key(one) != _key(other)):

@@ -1,6 +1,8 @@
 """Exports articles for other systems: ninjs 3.1 for agencies, schema.org for search engines. Pure."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from markupsafe import Markup
@@ -17,6 +19,7 @@ from shared.articles import (
     Item,
     Paragraph,
     Quote,
+    Related,
     Table,
     article_path,
     files_of,
@@ -27,12 +30,15 @@ from shared.structured_data import news_article
 from shared.text import inline_html_parts, inline_text
 
 NINJS = "https://www.iptc.org/std/ninjs/ninjs-schema_3.1.json"
+Targets = Mapping[str, Article]
+"""Articles by ID: those that a body shows as cards and that are public."""
+_NO_TARGETS: Targets = MappingProxyType({})
 PUB_STATUS = {"published": "usable", "killed": "canceled"}
 
 
-def ninjs(article: Article, site: Site, public_url: str) -> dict[str, Any]:
-    """Return an article as ninjs 3.1."""
-    html, text = body_html(article, public_url), body_text(article)
+def ninjs(article: Article, site: Site, public_url: str, targets: Targets = _NO_TARGETS) -> dict[str, Any]:
+    """Return an article as ninjs 3.1; `targets`: the public ones of those that its body shows."""
+    html, text = body_html(article, public_url, targets), body_text(article, targets)
     headlines = [("main", article.title), ("sub", article.subtitle), ("kicker", article.kicker)]
     authors = [{"name": author.name, **_given(roles=author.role and [author.role])} for author in article.authors]
     section = site.section(article.section)
@@ -77,7 +83,8 @@ def ninjs(article: Article, site: Site, public_url: str) -> dict[str, Any]:
                 for number, figure in enumerate(_figures(article), 1)
                 if figure.image
             ]
-            + [_document(file, number, public_url) for number, file in enumerate(files_of(article), 1)],
+            + [_document(file, number, public_url) for number, file in enumerate(files_of(article), 1)]
+            + [_related(one, number, site, public_url) for number, one in enumerate(targets.values(), 1)],
             renditions=[{"name": "web", "href": public_url + article_path(article), "contentType": "text/html"}],
         ),
     }
@@ -121,10 +128,22 @@ def _document(file: File, number: int, public_url: str) -> dict[str, Any]:
     }
 
 
-def jsonld(article: Article, site: Site, public_url: str) -> dict[str, Any]:
+def _related(article: Article, number: int, site: Site, public_url: str) -> dict[str, Any]:
+    """Return another article that the body shows."""
+    return {
+        "name": f"related-{number}",
+        "uri": permanent_id(article, site),
+        "type": "text",
+        "headlines": [{"role": "main", "value": article.title}],
+        "renditions": [{"name": "web", "href": public_url + article_path(article), "contentType": "text/html"}],
+    }
+
+
+def jsonld(article: Article, site: Site, public_url: str, targets: Targets = _NO_TARGETS) -> dict[str, Any]:
     """Return an article as schema.org NewsArticle (JSON-LD): as on its page, with the text of its body."""
     created = _given(dateCreated=article.created_at and local_iso(article.created_at, site))
-    return {**news_article(article, site, public_url), "articleBody": body_text(article), **created}
+    page = news_article(article, site, public_url, mentioned=list(targets.values()))
+    return {**page, "articleBody": body_text(article, targets), **created}
 
 
 def _figures(article: Article) -> list[Figure]:
@@ -132,12 +151,13 @@ def _figures(article: Article) -> list[Figure]:
     return [*lead, *(block for block in article.body if isinstance(block, Figure))]
 
 
-def body_html(article: Article, public_url: str) -> str:
+def body_html(article: Article, public_url: str, targets: Targets = _NO_TARGETS) -> str:
     """Return the body as plain HTML with absolute URLs, independent of the theme."""
-    return "\n".join(_html(block, public_url) for block in article.body)
+    parts = (_html(block, public_url, targets) for block in article.body)
+    return "\n".join(part for part in parts if part)
 
 
-def _html(block: Block, public_url: str) -> str:  # noqa: PLR0911 - one for each kind of block
+def _html(block: Block, public_url: str, targets: Targets) -> str:  # noqa: PLR0911 - one for each kind of block
     match block:
         case Paragraph():
             return f"<p>{block.html}</p>"
@@ -162,6 +182,10 @@ def _html(block: Block, public_url: str) -> str:  # noqa: PLR0911 - one for each
             return Markup('<p><a href="{}">{}</a></p>').format(url, block.title or url)
         case File():
             return Markup('<p><a href="{}">{}</a></p>').format(absolute(block.url, public_url), block.name)
+        case Related():
+            one = targets.get(block.article)
+            link = Markup('<p><a href="{}">{}</a></p>')
+            return link.format(public_url + article_path(one), one.title) if one is not None else ""
 
 
 def _cell(html: str, tag: str) -> str:
@@ -174,9 +198,13 @@ def _list(items: list[Item], ordered: bool) -> str:
     return f"<{tag}>{inside}</{tag}>"
 
 
-def body_text(article: Article) -> str:
-    """Return the body as plain text, one line per paragraph, item, cell or caption."""
-    lines = [inline_text(html) for block in article.body for html in inline_html_parts(block)]
+def body_text(article: Article, targets: Targets = _NO_TARGETS) -> str:
+    """Return the body as plain text, one line per paragraph, item, cell or caption, or title of a related article."""
+    lines = []
+    for block in article.body:
+        lines += [inline_text(html) for html in inline_html_parts(block)]
+        if isinstance(block, Related) and (one := targets.get(block.article)) is not None:
+            lines.append(one.title)
     return "\n".join(line for line in lines if line)
 
 

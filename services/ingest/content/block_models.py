@@ -263,6 +263,25 @@ class FileIn(Input):
         return self
 
 
+class RelatedIn(Input):
+    """Another article of the site, shown as a card: by its ID, or by the path of its page, such as /cho-phien-12.html.
+
+    `number` is filled in.
+    """
+
+    type: Literal["related"]
+    article: str | None = Field(None, pattern="^[A-Za-z0-9_-]{1,64}$", description="ID of the article")
+    url: str | None = Field(None, max_length=2_000, pattern=r"^/[^?#]*?\d{1,16}\.html$", description="path of its page")
+    number: int | None = Field(None, ge=1, le=2**53)
+
+    @model_validator(mode="after")
+    def _require_source(self) -> "RelatedIn":
+        if self.article is None and self.url is None:
+            raise invalid_value("article_required")
+        return self
+
+
 BlockIn = Annotated[
-    ParagraphIn | HeadingIn | FigureIn | ListIn | QuoteIn | TableIn | EmbedIn | FileIn, Field(discriminator="type")
+    ParagraphIn | HeadingIn | FigureIn | ListIn | QuoteIn | TableIn | EmbedIn | FileIn | RelatedIn,
+    Field(discriminator="type"),
 ]

@@ -1,5 +1,6 @@
 """Converts request models into the content of an article. Pure."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
@@ -31,6 +32,7 @@ from shared.articles import (
     Item,
     Paragraph,
     Quote,
+    Related,
     Rendition,
     Rights,
     Seo,
@@ -128,6 +130,8 @@ def _block(one: Any, path: str) -> Block:
             block = Table([_row(row, f"{path}.rows.{y}") for y, row in enumerate(one.rows)], one.caption)
         case sent.EmbedIn():
             block = _embed(one, path)
+        case sent.RelatedIn():
+            block = Related(one.article or "", None if one.article else _number(one.url))
         case _:
             block = File(one.url, one.name, one.media, one.bytes, one.media_type)
     return block
@@ -188,6 +192,12 @@ def _row(row: list[sent.CellIn], path: str) -> list[Cell]:
         Cell(_inline(cell.html, f"{path}.{x}.html"), cell.header, cell.colspan, cell.rowspan)
         for x, cell in enumerate(row)
     ]
+
+
+def _number(path: str | None) -> int | None:
+    """Return the number of the article with a path."""
+    found = re.search(r"(\d+)\.html$", path or "")
+    return int(found[1]) if found else None
 
 
 def _embed(one: sent.EmbedIn, path: str) -> Embed:

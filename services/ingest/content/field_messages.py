@@ -134,6 +134,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "url_not_callable": ("cannot be called: {reason}", "không gọi được: cần https tới một địa chỉ công khai"),
     "media_or_url_required": ("must have a media ID or a url", "phải có mã media hoặc url"),
     "video_required": ("must have a url, or a provider and an id", "phải có url, hoặc nơi đăng và mã video"),
+    "article_required": ("must have an article or a url", "phải có article hoặc url của một bài"),
     "name_required": ("must have a name", "phải có tên"),
     "focus_incomplete": (
         "is required: focus_x and focus_y belong together",
@@ -187,6 +188,7 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "nothing_to_change": ("has neither a text nor is_resolved", "không có gì để đổi"),
     "placed_already": ("is on the page already", "đã có trên trang"),
     "no_such_article": ("there is no such article on this site", "trang không có bài này"),
+    "related_to_itself": ("is the article itself", "là chính bài này"),
     "article_killed": ("is killed", "đã bị hủy"),
     "over": ("must be in the future", "phải ở tương lai"),
     "has_ended": ("has ended", "đã hết hạn"),

@@ -4,6 +4,7 @@ import asyncpg
 import msgspec
 from slugify import slugify
 
+from services.ingest.articles.related_blocks import resolve_related
 from services.ingest.content.errors import InvalidContentError, field_error
 from services.ingest.files.rules import EXTENSIONS
 from services.ingest.media.library import resolve_images
@@ -29,7 +30,7 @@ def display_name(name: str, kind: str) -> str:
 
 
 async def resolve_media(connection: Connection, article: Article, *, strict: bool = False) -> Article:
-    """Return the article with its images and files as its site has them: see `resolve_images` and `resolve_files`.
+    """Return the article with its images, files and related articles as its site has them: see the three functions.
 
     Args:
         connection: In the transaction that stores the article.
@@ -37,8 +38,9 @@ async def resolve_media(connection: Connection, article: Article, *, strict: boo
         strict: Whether every image and file with a URL of the portal must be in a library, as for publication.
 
     Raises:
-        InvalidContentError: an image or file is not in the library of its site.
+        InvalidContentError: an image or file is not in the library of its site, or a related article does not exist.
     """
+    article = await resolve_related(connection, article)
     return await resolve_files(connection, await resolve_images(connection, article, strict=strict), strict=strict)
 
 

@@ -22,7 +22,7 @@ from services.ingest.auth.actors import Actor
 from services.ingest.files.references import resolve_media
 from services.ingest.imports.warnings import ItemWarning, make_warning
 from services.ingest.queries import SQL
-from shared.articles import Article, Figure, File
+from shared.articles import Article, Figure, File, Related
 from shared.old_urls import old_addresses
 from shared.postgres import Connection
 
@@ -80,9 +80,9 @@ class ImportedDraft:
         return stored == self.checksum() or (bool(self.withdrawal) and stored == self.withdrawn_checksum())
 
     def has_images(self) -> bool:
-        """Return whether it has images or files, which the media store may have."""
+        """Return whether it has images, files or related articles, which the site may have."""
         return self.fields["lead_image"] is not None or any(
-            isinstance(one, Figure | File) for one in self.fields["body"]
+            isinstance(one, Figure | File | Related) for one in self.fields["body"]
         )
 
     def article(self, number: int, version: int, now: datetime) -> Article:

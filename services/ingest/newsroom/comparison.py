@@ -57,6 +57,7 @@ BLOCK_NAMES = translate(
         "table": pgettext("block", "Table"),
         "embed": pgettext("block", "Video"),
         "file": pgettext("block", "Document"),
+        "related": pgettext("block", "Related article"),
     }
 )
 DETAIL_NAMES = translate(
@@ -179,6 +180,8 @@ def block_text(block: Mapping[str, Any]) -> str:
             lines = [" · ".join(part for part in parts if part)]
         case "embed":
             lines = [f"{block['provider']} {block['id']} {block.get('title') or ''}".strip()]
+        case "related":
+            lines = [f"№ {block['number']}"]
         case _:
             lines = [str(block.get("name") or block.get("url") or "")]
     return "\n".join(lines)

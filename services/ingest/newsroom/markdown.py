@@ -1,7 +1,8 @@
 """The blocks of a body ↔ Markdown, for forms without scripts: nothing of a body is lost. Pure.
 
 Markdown is read by the same code as that of the API. Beyond that there are lines of their own: a picture
-(`![alt](media:ID "caption"){credit="…"}`), a document (`[name](file:ID)`), and the address of a video. What none of
+(`![alt](media:ID "caption"){credit="…"}`), a document (`[name](file:ID)`), another article (`[→](article:ID)`), and
+the address of a video. What none of
 these can say stays a fenced block of JSON. A form is only used if reading it gives the block back: that is checked.
 """
 
@@ -27,6 +28,7 @@ from shared.articles import (
     Item,
     Paragraph,
     Quote,
+    Related,
     Table,
 )
 from shared.embeds import embed_url, parse_embed
@@ -41,6 +43,7 @@ _PICTURE = re.compile(
     r"(?:\{(?P<more>(?:[^{}\"\n]|\"(?:[^\"\\\n]|\\.)*\")*)\})?"
 )
 _FILE = re.compile(r"\[(?P<name>(?:[^\]\\\n]|\\.)+)\]\(file:(?P<id>[0-9a-f]{32,64})\)")
+_RELATED = re.compile(r"\[[^\]\n]*\]\(article:(?P<id>[A-Za-z0-9_-]{1,64})\)")
 _MORE = re.compile(r'(credit|focus)="((?:[^"\\]|\\.)*)"')
 _ADDRESS = re.compile(r"https?://\S+")
 _CITE = "— "
@@ -106,7 +109,7 @@ def _sent(block: Block) -> Block:
         return Figure(block.caption, _sent_image(block.image), block.credit)
     if isinstance(block, File) and block.media is not None:
         return File("", block.name, block.media)
-    return block
+    return Related(block.article) if isinstance(block, Related) else block
 
 
 def _sent_image(image: Image) -> Image:
@@ -169,6 +172,8 @@ def _of_line(line: str) -> Block | None:
         return parse_embed(line, "")
     if file := _FILE.fullmatch(line):
         return File("", _unescaped(file["name"]), file["id"])
+    if related := _RELATED.fullmatch(line):
+        return Related(related["id"])
     if (picture := _PICTURE.fullmatch(line)) is None:
         return None
     more = {name: _unescaped(value) for name, value in _MORE.findall(picture["more"] or "")}
@@ -216,6 +221,8 @@ def _forms(block: Block) -> Iterator[str | None]:
             yield _picture(block)
         case File() if block.media is not None:
             yield f"[{_quoted(block.name, ']')}](file:{block.media})"
+        case Related():
+            yield f"[→](article:{block.article})"
         case Table():
             yield _html_table(block)
         case Paragraph() | Heading() | BulletList() | Quote():

@@ -489,6 +489,14 @@ SELECT FROM ingest.files WHERE id = $1 FOR UPDATE
 -- The files of an article that is about to be stored: none of them can be deleted before it is.
 SELECT id, type, name, bytes FROM ingest.files WHERE site = $1 AND id = ANY ($2::text[]) ORDER BY id FOR SHARE
 
+-- name: articles_of_related_blocks
+-- The articles of a site by ID or number, whether they are public or not.
+SELECT id, number FROM ingest.articles
+WHERE site = $1 AND discarded_at IS NULL AND (id = ANY ($2::text[]) OR number = ANY ($3::bigint[]))
+
+-- name: live_articles
+SELECT live FROM ingest.articles WHERE site = $1 AND id = ANY ($2::text[]) AND live ->> 'state' = 'published'
+
 -- name: delete_file
 DELETE FROM ingest.files WHERE id = $1
 

@@ -46,6 +46,9 @@ async def save(pool: asyncpg.Pool, article: Article, site: Site) -> PublishedSta
     async with _live_generation(pool) as (connection, sql):
         # First: a change of the structure locks it before it marks articles.
         structures = await read_structures(connection, sql, [site.slug], for_share=True)
+        if not structures:  # no row to lock: the first structure of the site waits for the article, or this for it
+            await connection.execute(SQL["lock_first_structure_shared"], site.slug)
+            structures = await read_structures(connection, sql, [site.slug], for_share=True)
         before = await connection.fetchval(sql["site_of"], article.id)
         is_new = bool(await save_all(connection, sql, [(article, site)], structures))
         if is_new:
@@ -109,6 +112,7 @@ async def read_structures(
 async def save_structure(pool: asyncpg.Pool, structure: SiteStructure) -> bool:
     """Write a site's structure, and mark the articles whose words change with it; return False for an older version."""
     async with _live_generation(pool) as (connection, sql):
+        await connection.execute(SQL["lock_first_structure"], structure.site)
         row = await connection.fetchrow(sql["structure_for_update"], structure.site)
         if await connection.fetchval(sql["save_structure"], *structure_row(structure)) is None:
             return False

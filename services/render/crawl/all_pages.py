@@ -68,7 +68,9 @@ class BulkPageReader(PageReader):
     async def related_articles(self, article: Article) -> RelatedArticles:
         """Return the articles that an article's page links to, prefetched or queried."""
         rows = self.prefetched_related.get(article.number)
-        return await super().related_articles(article) if rows is None else self.arrange_related(article, rows)
+        if rows is None:
+            return await super().related_articles(article)
+        return self.arrange_related(article, rows, await self.inside(article.body))
 
     async def listed(self, name: str, page: int = 1, size: int = LIST_PAGE_SIZE) -> tuple[list[Article], bool]:
         """Return one page of a list; the first request for a list reads all of it."""

@@ -1,6 +1,6 @@
 """Articles → pages. Pure: the same articles, site, URL and theme give the same bytes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -62,6 +62,7 @@ def render_article(article: Article, related: RelatedArticles, site: Site, publi
         article_path(article),
         article=article,
         related=related,
+        inside=related.inside,
         section=site.section(article.section),
         description=(article.seo.description if article.seo else "") or summary(article),
         images=images,
@@ -70,7 +71,7 @@ def render_article(article: Article, related: RelatedArticles, site: Site, publi
         published_date=published_date(article, site),
         modified_date=updated_date(article, site),
         data=[
-            news_article(article, site, public_url, logo=_logo_path(site)),
+            news_article(article, site, public_url, _logo_path(site), list(related.inside.values())),
             breadcrumbs(_steps(article, site), site, public_url),
         ],
         noindex=bool(article.seo and article.seo.noindex),
@@ -152,8 +153,8 @@ def render_corrections(page: ListPage, site: Site, public_url: str) -> Document:
     )
 
 
-def render_static_page(page: StaticPage, site: Site, public_url: str) -> Document:
-    """Render a page that is no article."""
+def render_static_page(page: StaticPage, inside: Mapping[str, Article], site: Site, public_url: str) -> Document:
+    """Render a page that is no article; `inside`: public articles that it shows as cards, by ID."""
     path = page_path_of(page.slug)
     has_pictures = any(isinstance(one, Figure) and one.image and is_hosted(one.image) for one in page.body)
     language = page.language or site.language
@@ -166,6 +167,7 @@ def render_static_page(page: StaticPage, site: Site, public_url: str) -> Documen
         public_url,
         path,
         page=page,
+        inside=inside,
         language=language,
         others=others,
         x_default=next((one.slug for one in others if one.language == site.language), page.slug),
@@ -259,6 +261,7 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "emblem_path": site.emblem or theme.emblem,
         "data": [],
         "noindex": False,
+        "inside": {},
         "inline_script": theme.inline_script,
         "words": translations(site),
         "locale": og_locale(site),

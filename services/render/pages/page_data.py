@@ -1,7 +1,7 @@
 """The data of pages besides articles. Pure."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from shared.articles import Article
 from shared.front_page import CARDS
@@ -11,12 +11,14 @@ from shared.sites import Section
 
 @dataclass(frozen=True)
 class RelatedArticles:
-    """Links of an article's page: the next newer and older one of its section, similar ones, and translations."""
+    """Links of an article's page: the next newer and older one, similar ones, translations, and cards in the text."""
 
     newer: Article | None = None
     older: Article | None = None
     similar: Sequence[Article] = ()
     translations: Sequence[Article] = ()
+    inside: Mapping[str, Article] = field(default_factory=dict)
+    """The public ones of those that the text shows as cards, by ID."""
 
 
 @dataclass(frozen=True)

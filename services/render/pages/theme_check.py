@@ -25,6 +25,7 @@ from shared.articles import (
     Item,
     Paragraph,
     Quote,
+    Related,
     Rendition,
     Rights,
     Seo,
@@ -77,6 +78,7 @@ def sample_article(section: str) -> Article:
             Embed("vimeo", "1", "Video"),
             File(f"/tep/{'0' * 32}/file.pdf", "File", "0" * 32, 2_300_000, "application/pdf"),
             File("https://elsewhere.example/a.pdf", "File"),
+            Related("other", 2),
         ],
         authors=[Author("Name", "Role", "https://author.example/"), Author("Name")],
         source=Source("Source", url="https://source.example/"),
@@ -117,7 +119,7 @@ def render_every_kind(site: Site, public_url: str) -> dict[str, Document]:
     )
     edited = with_structure(site, StructureIndex(structure, {"p": PageLink("p", page.title)}))
     return {
-        "article": html.render_article(one, page_data.RelatedArticles(one, one, two, two), *address),
+        "article": html.render_article(one, page_data.RelatedArticles(one, one, two, two, {"other": one}), *address),
         "home": html.render_home(_home(one, section), *address),
         "article with banners": html.render_article(one, page_data.RelatedArticles(), edited, public_url),
         "home with quick links": html.render_home(
@@ -135,7 +137,7 @@ def render_every_kind(site: Site, public_url: str) -> dict[str, Document]:
         ),
         "corrections": html.render_corrections(page_data.ListPage(two, 2, has_more=True), *address),
         "no corrections": html.render_corrections(page_data.ListPage([]), *address),
-        "static page": html.render_static_page(page, *address),
+        "static page": html.render_static_page(page, {}, *address),
         "saved copy": html.render_saved(one, *address),
         "list without articles": html.render_list(lists[0], page_data.ListPage([]), *address),
         "months": html.render_months([(2026, 11, 2)], *address),

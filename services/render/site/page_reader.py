@@ -1,6 +1,6 @@
 """Postgres → the rows of one page, read in one snapshot."""
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from sys import intern
@@ -14,7 +14,7 @@ from services.render.pages.front_page import AboveSections
 from services.render.pages.page_data import BreakingBar, RelatedArticles
 from services.render.queries import GENERATIONS, SCHEMAS, SQL
 from services.render.site.timed_site import valid_site
-from shared.articles import Article, article_path, sort_time
+from shared.articles import Article, Block, article_path, related_ids, sort_time
 from shared.front_page import BreakingNews, FrontPage, FrontPageSlot
 from shared.postgres import Connection, NamedQueries
 from shared.site_structure import KINDS, PageLink, SiteStructure, StructureIndex
@@ -124,7 +124,7 @@ class PageReader:
 
     async def related_articles(self, article: Article) -> RelatedArticles:
         """Return the articles that an article's page links to."""
-        return self.arrange_related(article, await self.related_rows([article]))
+        return self.arrange_related(article, await self.related_rows([article]), await self.inside(article.body))
 
     async def related_rows(self, articles: Sequence[Article], *, with_contents: bool = True) -> list[asyncpg.Record]:
         """Return the rows of the related articles of some articles; `n` is the article's index, from 1."""
@@ -144,19 +144,27 @@ class PageReader:
         tags = [name for name in projections.list_keys(article, self.site) if name.startswith("tag/")]
         return [f"{key}={name}" for name in tags for key in self.list_keys(name)]
 
-    def arrange_related(self, article: Article, rows: Sequence[asyncpg.Record]) -> RelatedArticles:
-        """Order the related articles of an article, and track them."""
+    def arrange_related(
+        self, article: Article, rows: Sequence[asyncpg.Record], inside: Mapping[str, Article]
+    ) -> RelatedArticles:
+        """Order the related articles of an article, and track them; `inside` are tracked already."""
         rows = sorted(rows, key=lambda row: (row["shared"], row["listed_at"], row["number"]), reverse=True)
         newer, older, related, translations = (
             self.track([row for row in rows if row["kind"] == kind])
             for kind in ("newer", "older", "related", "translation")
         )
         related = [one for one in related if one.id not in {one.id for one in older[:1]}]  # linked as the older one
-        known = {one.id for one in (*related, *older[:1])}
+        related = [one for one in related if one.id not in inside]
+        known = {*inside, *(one.id for one in (*related, *older[:1]))}
         related += [one for one in older if one.id not in known][: RELATED_MAX - len(related)]
         same = {one.language: one for one in sorted(translations, key=lambda one: one.number, reverse=True)}
         others = [one for _, one in sorted(same.items()) if one.language != article.language]
-        return RelatedArticles(newer[0] if newer else None, older[0] if older else None, related, others)
+        return RelatedArticles(newer[0] if newer else None, older[0] if older else None, related, others, inside)
+
+    async def inside(self, body: Sequence[Block]) -> dict[str, Article]:
+        """Return the public ones of the articles that a body shows as cards, by ID."""
+        ids = related_ids(body)
+        return {one.id: one for one in await self.articles("public_articles_by_id", ids)} if ids else {}
 
     async def front_page(self) -> tuple[list[Article], BreakingBar | None]:
         """Return the articles of the front page's slots, and its bar, as they are valid now."""

@@ -154,7 +154,7 @@ async def _static_page(reader: PageReader, request: PageRequest) -> RouteResult:
     if rows[0][0] != slug:
         return Redirect(page_path(str(rows[0][0])))
     page = msgspec.json.decode(rows[0][1], type=StaticPage)
-    return partial(html.render_static_page, page, reader.site, request.public_url)
+    return partial(html.render_static_page, page, await reader.inside(page.body), reader.site, request.public_url)
 
 
 def _moved(request: PageRequest, path: str) -> Redirect:

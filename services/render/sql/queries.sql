@@ -115,6 +115,13 @@ SELECT content FROM generation.structures UNION ALL SELECT content FROM generati
 -- Until the transaction's end the structure cannot change: the words of an article agree with it.
 SELECT site, content FROM generation.structures WHERE site = ANY ($1) FOR SHARE
 
+-- name: lock_first_structure
+-- A site without a structure has no row to lock: without this an article that is saved at the same time misses its words.
+SELECT pg_advisory_xact_lock(hashtextextended($1, hashtextextended('render.structures', 0)))
+
+-- name: lock_first_structure_shared
+SELECT pg_advisory_xact_lock_shared(hashtextextended($1, hashtextextended('render.structures', 0)))
+
 -- name: structure_for_update
 SELECT content FROM generation.structures WHERE site = $1 FOR UPDATE
 
@@ -186,6 +193,9 @@ FROM unnest($2::text[], $3::timestamptz[]) WITH ORDINALITY AS slot (article, unt
 JOIN generation.public_articles a ON a.id = slot.article
 WHERE a.site = $1 AND slot.until > now()
 ORDER BY slot.n
+
+-- name: public_articles_by_id
+SELECT id, content, public_until FROM generation.public_articles WHERE site = $1 AND id = ANY ($2::text[]) ORDER BY number
 
 -- name: is_before
 SELECT $1::timestamptz > now()

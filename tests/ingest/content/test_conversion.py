@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from services.ingest.content.article_models import CONTENT_FIELDS, ArticleIn, ArticlePatch
 from services.ingest.content.conversion import ConvertedContent, convert, make_slug
 from services.ingest.content.errors import InvalidContentError
-from shared.articles import LIST_DEPTH_MAX, Author, Embed, File, Focus, Heading, Paragraph, Rendition, Source
+from shared.articles import LIST_DEPTH_MAX, Author, Embed, File, Focus, Heading, Paragraph, Related, Rendition, Source
 
 
 def converted(**fields: Any) -> ConvertedContent:
@@ -32,12 +32,16 @@ def test_convert_blocks_are_sanitised_and_resolved() -> None:
         {"type": "embed", "url": "https://youtu.be/dQw4w9WgXcQ", "title": "V"},
         {"type": "embed", "provider": "vimeo", "id": "12345"},
         {"type": "file", "url": "/media/a.pdf", "name": "A"},
+        {"type": "related", "article": "a-1", "number": 3},
+        {"type": "related", "url": "/cho-phien-con-12.html"},
     ]
     assert converted(body=body).fields["body"] == [
         Paragraph("<strong>a</strong>"),
         Embed("youtube", "dQw4w9WgXcQ", "V"),
         Embed("vimeo", "12345", ""),
         File("/media/a.pdf", "A"),
+        Related("a-1"),
+        Related("", 12),
     ]
 
 

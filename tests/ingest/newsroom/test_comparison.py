@@ -39,6 +39,7 @@ def test_blocks_of_each_kind_have_words() -> None:
         {"type": "figure", "caption": "Cổng", "image": {"alt": "Chợ", "media": "ab" * 32}, "credit": None},
         {"type": "embed", "provider": "vimeo", "id": "1"},
         {"type": "file", "name": "QĐ.pdf"},
+        {"type": "related", "article": "a-1", "number": 12},
     ]
     assert [block_text(one) for one in blocks] == [
         "• Một\n  • Hai",
@@ -47,6 +48,7 @@ def test_blocks_of_each_kind_have_words() -> None:
         "Chợ · Cổng",
         "vimeo 1",
         "QĐ.pdf",
+        "№ 12",
     ]
 
 

@@ -26,6 +26,7 @@ EXAMPLES: dict[str, tuple[dict[str, Any], str]] = {
         f'![Cổng](media:{ID} "Cổng \\"chợ\\""){{credit="Lan"}}',
     ),
     "file": ({"type": "file", "url": "", "name": "Quyết định.pdf", "media": ID}, f"[Quyết định.pdf](file:{ID})"),
+    "related": ({"type": "related", "article": "0198a1c2-8f6e"}, "[→](article:0198a1c2-8f6e)"),
     "video": (
         {"type": "embed", "provider": "youtube", "id": "dQw4w9WgXcQ"},
         "https://www.youtube.com/watch?v=dQw4w9WgXcQ",
@@ -149,6 +150,7 @@ BLOCK = st.one_of(
         st.none() | TEXT,
     ),
     st.builds(lambda n: {"type": "file", "url": "", "name": n, "media": ID}, TEXT),
+    st.just({"type": "related", "article": "a-1", "number": 5}),
     st.builds(lambda t: {"type": "embed", "provider": "youtube", "id": "dQw4w9WgXcQ", "title": t}, st.just("") | TEXT),
 )
 

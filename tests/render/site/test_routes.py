@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from shared.articles import Correction, Paragraph
+from shared.articles import Correction, Paragraph, Related
 
 SECRET = "Zebra"
 SECRET_WORDS = ("zebra", "Zebra", "ngựa vằn", "ngua van", "ngua-van")
@@ -322,3 +322,34 @@ async def test_corrections_are_listed_newest_first_until_their_article_is_withdr
     await portal.change(23, state="unpublished")
     for address in (path, f"{path}rss.xml", f"{path}atom.xml"):
         assert "Sửa lần hai" not in (await portal.get(address)).text
+
+
+async def test_card_inside_a_text_follows_its_article_without_a_hole(portal: Any) -> None:
+    """It shows title, address and picture as they are now, and is not there while its article is not public."""
+    await portal.add(1)
+    body = [Paragraph("Một."), Related("a-1", 1), Related("a-3", 3), Related("khong-co", 9), Paragraph("Hai.")]
+    await portal.add(2, body=body)
+    address = "/bai-so-2-2.html"
+
+    async def cards() -> list[str]:
+        text = (await portal.get(address)).text.split('<div class="side">', maxsplit=1)[0]
+        assert text.count("<aside") == text.count('<aside class="inside"')
+        return re.findall(r'<aside class="inside".*?<a href="([^"]+)">([^<]+)</a></p></aside>', text)
+
+    assert await cards() == [("/bai-so-1-1.html", "Bài số 1")]
+    page = (await portal.get(address)).text
+    assert '"mentions":[{"@type":"NewsArticle","headline":"Bài số 1"' in page
+    assert page.count('href="/bai-so-1-1.html"') == 2  # the card, and the older article of its section
+    await portal.change(1, slug="ten-moi", title="Tên mới")
+    assert await cards() == [("/ten-moi-1.html", "Tên mới")]
+    soon = datetime.now(UTC) + timedelta(seconds=0.7)
+    await portal.add(3, embargo_until=soon, first_published_at=soon)
+    assert len(await cards()) == 1
+    await asyncio.sleep((soon - datetime.now(UTC)).total_seconds() + 0.05)
+    assert [path for path, _ in await cards()] == ["/ten-moi-1.html", "/bai-so-3-3.html"]
+    await portal.change(1, state="killed")
+    assert [path for path, _ in await cards()] == ["/bai-so-3-3.html"]
+    await portal.change(3, unpublish_at=datetime.now(UTC) - timedelta(seconds=1))
+    assert await cards() == []
+    await portal.change(1, state="published")
+    assert [path for path, _ in await cards()] == ["/ten-moi-1.html"]

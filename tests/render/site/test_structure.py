@@ -16,7 +16,7 @@ from services.render.builder import store
 from services.render.crawl.site_check import check_site
 from services.render.site import page_reader
 from services.render.site.portal import Portal
-from shared.articles import Author, Image, Paragraph
+from shared.articles import Author, Image, Paragraph, Related
 from shared.site_structure import (
     MenuItem,
     SiteStructure,
@@ -376,3 +376,13 @@ async def test_merge_under_concurrent_publications_loses_no_article(portal: Any)
     assert all(f"/bai-so-{number}-{number}.html" in listed for number in range(1, 21))
     words = await portal.pool.fetch("SELECT article FROM render.search WHERE marked_words @@ 'á'::tsquery")
     assert len(words) == 20
+
+
+async def test_static_page_shows_cards_of_public_articles(portal: Any) -> None:
+    """A card inside a static page comes and goes with its article."""
+    await apply(portal, 1)
+    await portal.add(1)
+    await put_page(portal, 1, body=[Paragraph("Xem:"), Related("a-1", 1)])
+    assert 'class="inside"' in (await portal.get("/trang/gioi-thieu.html")).text
+    await portal.change(1, state="unpublished")
+    assert 'class="inside"' not in (await portal.get("/trang/gioi-thieu.html")).text

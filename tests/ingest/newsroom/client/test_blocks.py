@@ -24,6 +24,7 @@ from shared.articles import (
     Item,
     Paragraph,
     Quote,
+    Related,
     Rendition,
     Table,
 )
@@ -83,6 +84,7 @@ BLOCK = st.one_of(
     st.builds(Table, st.lists(st.lists(CELL, min_size=1, max_size=3), min_size=1, max_size=3), LINE),
     st.builds(Embed, st.sampled_from(["youtube", "vimeo"]), st.just("dQw4w9WgXcQ"), LINE),
     st.builds(File, st.just("/tep/1.pdf"), LINE.filter(bool), SHORT, st.sampled_from([None, 9]), st.just("text/csv")),
+    st.builds(Related, st.just("0198a1c2-8f6e"), st.sampled_from([None, 12])),
 )
 
 

@@ -105,6 +105,13 @@ export const schema = new Schema({
       },
       toDOM: ({ attrs }) => ["div", { class: "atom file" }, `⬇ ${attrs.name || attrs.url}`],
     },
+    related: {
+      group: "block",
+      atom: true,
+      draggable: true,
+      attrs: { article: { validate: "string" }, number: { default: null, validate: "number|null" } },
+      toDOM: ({ attrs }) => ["div", { class: "atom related" }, `№ ${attrs.number ?? ""}`],
+    },
     ...table,
     table: {
       ...table.table,

@@ -114,16 +114,24 @@ export async function insertFile(view, upload, known = null) {
   view.focus();
 }
 
+/** `choose(known)` resolves with the attributes of a card, or null. */
+export async function insertRelated(view, choose, known = null) {
+  const answer = await choose(known);
+  if (answer) putAtom(view, schema.nodes.related.create(answer), known);
+  view.focus();
+}
+
 function putAtom(view, node, known) {
   const { state } = view;
   view.dispatch(known ? state.tr.replaceSelectionWith(node) : insertBlock(state, node));
 }
 
-/** Edit the selected video or file. */
-export function editAtom(view, upload) {
+/** Edit the selected video, file or card. */
+export function editAtom(view, { sendFile, articles }) {
   const { node } = view.state.selection;
   if (node?.type === schema.nodes.embed) insertVideo(view, node.attrs);
-  else if (node?.type === schema.nodes.file) insertFile(view, upload, node.attrs);
+  else if (node?.type === schema.nodes.file) insertFile(view, sendFile, node.attrs);
+  else if (node?.type === schema.nodes.related && articles) insertRelated(view, articles.choose, node.attrs);
 }
 
 export async function insertTable(view) {

@@ -19,6 +19,7 @@ import { editAtom, editLink } from "./dialogs.js";
 import { FigureView } from "./figure_view.js";
 import { rules } from "./input_rules.js";
 import { listsAreShallow } from "./lists.js";
+import { RelatedView } from "./related_view.js";
 import { Toolbar } from "./toolbar.js";
 import { SETTLED, Uploads } from "./uploads.js";
 
@@ -40,9 +41,11 @@ export class Editor {
    *
    * `sendPicture(file, onProgress)` resolves with an image, `sendFile` with the attributes of a file block;
    * `onChange()` is called after each change of the text, `notify(text, action)` shows a line with a button;
-   * `chooseStored()` resolves with pictures of the library, `comment()` asks for a comment.
+   * `chooseStored()` resolves with pictures of the library, `comment()` asks for a comment; `articles` chooses other
+   * articles for cards and knows their titles.
    */
-  constructor(place, blocks, { sendPicture, sendFile, onChange = () => {}, notify = () => {}, chooseStored, comment }) {
+  constructor(place, blocks, given) {
+    const { sendPicture, sendFile, onChange = () => {}, notify = () => {}, chooseStored, comment, articles } = given;
     this.uploads = new Uploads(sendPicture);
     this.onChange = onChange;
     this.pictures = el("input", { type: "file", accept: "image/*", multiple: true, hidden: true });
@@ -57,7 +60,7 @@ export class Editor {
     this.view = new EditorView(
       { mount: text },
       {
-        state: this.stateOf(blocks, { notify, sendFile, comment }),
+        state: this.stateOf(blocks, { notify, sendFile, comment, articles }),
         attributes: (state) => ({
           role: "textbox",
           "aria-multiline": "true",
@@ -66,13 +69,16 @@ export class Editor {
           class: isEmpty(state.doc) ? "editor-text is-empty" : "editor-text",
           spellcheck: "false",
         }),
-        nodeViews: { figure: (node, view, getPos) => new FigureView(node, view, getPos, this.uploads) },
+        nodeViews: {
+          figure: (node, view, getPos) => new FigureView(node, view, getPos, this.uploads),
+          ...(articles ? { related: (node) => new RelatedView(node, articles.titleOf) } : {}),
+        },
         dispatchTransaction: (tr) => this.apply(tr),
         handleDOMEvents: { compositionend: () => void setTimeout(() => this.refresh(), 100) },
         scrollThreshold: SCROLL_MARGIN, // the bars at the top cover the text
         scrollMargin: SCROLL_MARGIN,
         handleDoubleClickOn: (view, position, node) => {
-          if (node.isAtom) editAtom(view, sendFile);
+          if (node.isAtom) editAtom(view, { sendFile, articles });
           return false;
         },
       },
@@ -84,12 +90,12 @@ export class Editor {
       if (items.length) this.uploads.insertStored(items, Math.min(from, this.view.state.doc.content.size));
       this.view.focus();
     });
-    const context = { choosePictures: () => this.pictures.click(), uploadFile: sendFile, openLibrary, comment };
+    const context = { choosePictures: () => this.pictures.click(), uploadFile: sendFile, openLibrary, articles, comment };
     this.toolbar = new Toolbar(this.view, context);
     this.root.prepend(this.toolbar.dom);
   }
 
-  stateOf(blocks, { notify, sendFile, comment }) {
+  stateOf(blocks, { notify, sendFile, comment, articles }) {
     return EditorState.create({
       doc: this.documentOf(blocks),
       plugins: [
@@ -104,7 +110,7 @@ export class Editor {
           ...(comment ? { "Mod-Alt-m": () => (comment(), true) } : {}),
           Enter: (state, dispatch, view) => {
             if (!state.selection.node?.isAtom) return false;
-            editAtom(view, sendFile);
+            editAtom(view, { sendFile, articles });
             return true;
           },
         }),

@@ -6,7 +6,7 @@ import { el, icon } from "../dom.js";
 import { schema } from "../schema.js";
 import { t } from "../texts.js";
 import { ancestor, blockKind, setKind, toggle, toggleQuote } from "./commands.js";
-import { editLink, editTableCaption, insertFile, insertTable, insertVideo } from "./dialogs.js";
+import { editLink, editTableCaption, insertFile, insertRelated, insertTable, insertVideo } from "./dialogs.js";
 import { indent, outdent, outerList, toggleList } from "./lists.js";
 
 const KINDS = ["paragraph", "heading_2", "heading_3", "heading_4"];
@@ -29,6 +29,7 @@ const ICONS = {
   comment: "M4 5h16v11H11l-5 4v-4H4zM8 9h8M8 12h5",
   file: "M6 3h8l4 4v14H6zM14 3v4h4M9 13h6M9 17h6",
   video: "M4 5h16v14H4zM10 9l5 3-5 3z",
+  related: "M4 5h16v14H4zM7 9h5v4H7zM15 9h2M15 12h2M7 16h10",
 };
 
 /** The tools: name, what it does with the view, whether it is on, and whether it can be used. */
@@ -68,6 +69,7 @@ function tools(context) {
     dialog("table", insertTable),
     dialog("file", (view) => insertFile(view, context.uploadFile)),
     dialog("video", (view) => insertVideo(view)),
+    ...(context.articles ? [dialog("related", (view) => insertRelated(view, context.articles.choose))] : []),
     ...(context.comment ? [null, dialog("comment", () => context.comment())] : []),
   ];
 }
@@ -121,7 +123,7 @@ function rove(bar, view) {
 }
 
 export class Toolbar {
-  /** `context` has choosePictures(), uploadFile(file, onProgress), and where there are such, openLibrary(), comment(). */
+  /** `context` has choosePictures(), uploadFile(file, onProgress), and where there are such, openLibrary(), articles, comment(). */
   constructor(view, context) {
     this.view = view;
     this.tools = tools(context).filter((tool) => tool !== null);

@@ -30,6 +30,7 @@ import { choosePictures } from "../write/library.js";
 import { goTo } from "../write/places.js";
 import { Presence } from "../write/presence.js";
 import { Publication } from "../write/publication.js";
+import { OtherArticles } from "../write/related.js";
 import { Session } from "../write/session.js";
 import { offerNew, restore } from "../write/unsaved.js";
 
@@ -76,12 +77,14 @@ class WritePage {
     for (const one of document.querySelectorAll("#writing-hint, .plain")) one.hidden = true;
     this.state = el("span", { class: "state-text", role: "status" });
     this.count = el("span", { class: "count-text" });
+    const others = new OtherArticles(this.api, this.site, this.id);
     this.editor = new Editor(this.place, this.base.body, {
       sendPicture: (file, onProgress) => this.transfers.sendPicture(file, onProgress),
       sendFile: (file, onProgress) => this.transfers.sendFile(file, onProgress),
       onChange: () => this.changed(),
       notify: (text, action) => this.notify(text, action),
       chooseStored: () => choosePictures(this.api, this.site),
+      articles: { choose: (known) => others.choose(known), titleOf: (id) => others.title(id) },
       comment: this.id === null ? undefined : () => this.started.then(() => this.comments.addHere()),
     });
     this.editor.root.append(el("div", { class: "editor-status" }, this.state, this.count));
