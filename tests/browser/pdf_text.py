@@ -5,7 +5,7 @@ import zlib
 from dataclasses import dataclass
 
 _OBJECT = re.compile(rb"(\d+) 0 obj\s*(.*?)endobj", re.DOTALL)
-_STREAM = re.compile(rb"stream\r?\n(.*?)\r?\nendstream", re.DOTALL)
+_STREAM = re.compile(rb"stream\r?\n(.*?)endstream", re.DOTALL)
 _TOKEN = re.compile(rb"<([0-9A-Fa-f]*)>|\[|\]|/([\w.]+)|(-?\d*\.?\d+)|([A-Za-z'\"*]+)")
 Matrix = tuple[float, float, float, float, float, float]
 UNIT: Matrix = (1, 0, 0, 1, 0, 0)
@@ -57,7 +57,9 @@ def _times(a: Matrix, b: Matrix) -> Matrix:
 def _stream(content: bytes) -> bytes:
     found = _STREAM.search(content)
     assert found, content[:200]
-    return zlib.decompress(found[1]) if b"/FlateDecode" in content[: found.start()] else found[1]
+    if b"/FlateDecode" not in content[: found.start()]:
+        return found[1]
+    return zlib.decompressobj().decompress(found[1])  # ignores the end of line after the data
 
 
 def _letters(cmap: bytes) -> dict[int, str]:
