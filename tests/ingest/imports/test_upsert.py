@@ -4,11 +4,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
 from services.ingest.articles.opening_balances import set_opening_balance
 from services.ingest.auth.actors import Actor
 from services.ingest.imports.upsert import ImportedDraft, UpsertResult, upsert_draft
+from shared.articles import Article, Paragraph, updated_at
 from shared.http.problems import Problem
 
 
@@ -74,3 +76,21 @@ async def test_upsert_draft_of_killed_article_is_refused(pool: asyncpg.Pool) -> 
     with pytest.raises(Problem) as refused:
         await upsert(pool, {"title": "Tựa mới"})
     assert refused.value.status == 409
+
+
+async def test_imported_article_has_the_date_that_its_source_gives(pool: asyncpg.Pool) -> None:
+    """A text is as old as its source says, also after an import with other tags; another text has the import's date."""
+    given = datetime(2015, 3, 4, 1, tzinfo=UTC)
+    later = datetime(2026, 11, 25, tzinfo=UTC)
+    fields = {"body": [Paragraph("Đoạn.")], "published_at": given}
+    dates = []
+    for changes in ({}, {"tags": ["đất"]}, {"section": "van-hoa", "tags": ["đất"]}, {"body": [Paragraph("Khác.")]}):
+        result = await upsert(pool, {**fields, **changes}, publish=True, now=later if dates else NOW)
+        assert result.article.state == "published"
+        dates.append(updated_at(result.article))
+    assert dates == [given, given, given, later]
+    rows = await pool.fetch("SELECT value FROM ingest.outbox ORDER BY id")
+    sent = [msgspec.json.decode(row["value"], type=Article) for row in rows]
+    assert [one.text_updated_at for one in sent] == dates
+    stored = await pool.fetchval("SELECT live FROM ingest.articles")
+    assert msgspec.json.decode(stored, type=Article) == sent[-1]
