@@ -1,4 +1,4 @@
-"""`python -m tests.chaos [--seed N] [--minutes M] [name …]`: all faults under load, then the negative controls.
+"""`python -m tests.chaos [--seed N] [--minutes M] [--small] [name …]`: all faults under load, then negative controls.
 
 After the faults, `verify`, a restart of the counters and a rebuild must find and show the same numbers.
 Prints its seed first: the same seed gives the same events and the same order of faults. Exit code 1 if a number was
@@ -7,6 +7,7 @@ wrong, or if a broken counter was not detected.
 
 import argparse
 import asyncio
+import os
 import random
 import secrets
 import signal
@@ -20,6 +21,7 @@ from tests.chaos.assertions import Verdict
 from tests.chaos.cluster import Cluster
 from tests.chaos.faults import FAULTS, FaultRunner
 from tests.chaos.negative_controls import CONTROLS, run_control
+from tests.soak.limits import HEAD, Limits, limits_of_counters, small_settings
 
 FINDINGS_SHOWN = 12
 
@@ -29,6 +31,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(1_000_000), help="default: another each time")
     parser.add_argument(
         "--minutes", type=float, default=0, help="repeat the faults for this long; default: each one once"
+    )
+    parser.add_argument(
+        "--small", action="store_true", help="within the memory limits of deploy/compose/small.yml; needs root"
     )
     parser.add_argument("names", nargs="*", metavar="name", help=", ".join([*FAULTS, *CONTROLS]))
     given = parser.parse_args()
@@ -96,6 +101,12 @@ def show(findings: list[str]) -> None:
         print(f"    and {len(findings) - FINDINGS_SHOWN} more")
 
 
+def are_kept(limits: Limits) -> bool:
+    """Print the peaks; return whether the kernel has ended no process for its memory."""
+    print("\n".join([HEAD, *limits.report()]), flush=True)
+    return not limits.killed()
+
+
 async def main() -> int:
     given = arguments()
     print(f"seed {given.seed}", flush=True)
@@ -103,6 +114,9 @@ async def main() -> int:
     with tempfile.TemporaryDirectory(prefix="presstally-chaos-") as folder:
         Path(folder).chmod(0o755)
         cluster = Cluster(Path(folder))
+        limits = Limits(f"presstally-chaos-{os.getpid()}", limits_of_counters()) if given.small else None
+        if limits is not None:
+            cluster.limit(limits.command, small_settings()["stats"])
         # On SIGTERM everything that was started is stopped, too.
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asyncio.current_task().cancel)
         try:
@@ -110,8 +124,11 @@ async def main() -> int:
             faults = [name for name in wanted if name in FAULTS]
             good = not faults or await run_faults(cluster, faults, given.seed, given.minutes)
             good = await run_controls(cluster, [name for name in wanted if name in CONTROLS], given.seed) and good
+            good = (limits is None or are_kept(limits)) and good
         finally:
             await cluster.stop()
+            if limits is not None:
+                limits.remove()
     print("all counts exact, every broken counter detected" if good else f"FAILED; repeat with --seed {given.seed}")
     return 0 if good else 1
 

@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,7 @@ from tests.chaos.polling import wait_until
 from tests.chaos.proxy import Proxy
 from tests.conftest import ROOT, SITES, STATISTICS_TOKENS, answers, free_ports
 from tests.databases import url_of
+from tests.soak.limits import counter_name
 
 PARTITIONS = 6
 SESSION_SECONDS = 4.0
@@ -85,11 +86,20 @@ class Cluster:
         # Starts processes as the local installation does, so that the kernel ends them if this process dies.
         self._supervisor = Supervisor(folder / "logs", print, lambda _: None)
         self._installations = 0
+        self.settings: dict[str, str] = {}
+        """Of stats, besides those that every installation has."""
         self._limited: Callable[[str, Sequence[str]], list[str]] = lambda _, command: list(command)
 
-    def limit(self, limited: Callable[[str, Sequence[str]], list[str]]) -> None:
-        """Run Kafka and Postgres by other command lines, which are made from a name and the plain one."""
+    def limit(
+        self, limited: Callable[[str, Sequence[str]], list[str]], settings: Mapping[str, str] | None = None
+    ) -> None:
+        """Run all processes by other command lines, made from a name and the plain one; stats with settings."""
         self._limited = limited
+        self.settings = dict(settings or {})
+
+    def limited(self, name: str, command: Sequence[str]) -> list[str]:
+        """Return the command line by which a process runs."""
+        return self._limited(name, command)
 
     @property
     def bootstrap(self) -> str:
@@ -106,14 +116,14 @@ class Cluster:
         # These signals also end frozen processes: the kernel sends them if this process dies.
         self.kafka = ManagedProcess(
             "kafka",
-            self._limited("kafka", self._kafka.command()),
+            self.limited("kafka", self._kafka.command()),
             self._kafka.is_ready,
             self._kafka.environment(),
             stop_signal=signal.SIGKILL,
         )
         self.postgres = ManagedProcess(
             "postgres",
-            self._limited("postgres", self._postgres.command()),
+            self.limited("postgres", self._postgres.command()),
             self._postgres.is_ready,
             stop_signal=signal.SIGQUIT,
             account=account,
@@ -227,6 +237,7 @@ class Installation:
             port = probe.getsockname()[1]
         environment = {
             **os.environ,
+            **self.cluster.settings,
             "DATABASE_URL": url,
             "KAFKA_BOOTSTRAP": self.cluster.bootstrap,
             "PRESSTALLY_SITES": str(self.cluster.folder / "sites.toml"),
@@ -236,7 +247,9 @@ class Installation:
             "PRESSTALLY_HTTP_PORT": str(port),
             "PYTHONUNBUFFERED": "1",
         }
-        command = [sys.executable, "-m", *module]
+        command = self.cluster.limited(
+            counter_name(self._started) if name == "counter" else name, [sys.executable, "-m", *module]
+        )
         full_name = f"{name}-{self.database}-{self._started}"
         url = f"http://127.0.0.1:{port}/readyz"
         return ManagedProcess(full_name, command, lambda: answers(url), environment, stop_signal=signal.SIGKILL)

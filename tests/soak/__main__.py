@@ -22,7 +22,7 @@ from tests.conftest import ROOT
 from tests.soak import faults
 from tests.soak.assertions import Findings, check, compare_memory, stop_roles
 from tests.soak.editor_load import EditorLoad
-from tests.soak.limits import Limits, limits_of_processes
+from tests.soak.limits import HEAD, Limits, limits_of_processes
 from tests.soak.load import EVENTS_PER_SECOND, Load
 from tests.soak.measurements import MemorySampler, Probe
 from tests.soak.report import SoakResult, calm, drawing, page, quantile
@@ -30,7 +30,6 @@ from tests.soak.system import SMALL_ROLES, SMALL_UPSTREAMS, RunningSystem
 
 DRAIN_SECONDS = 120.0
 REPORT = ROOT / "docs/soak.md"
-HEAD = "| process | limit | peak | anonymous at the end | killed |\n| --- | --- | --- | --- | --- |"
 
 
 def arguments() -> argparse.Namespace:

@@ -15,6 +15,9 @@ from tests.conftest import ROOT
 CGROUPS = Path("/sys/fs/cgroup")
 SMALL = ROOT / "deploy/compose/small.yml"
 COMMAND = "command"
+COUNTERS = 8
+"""Counters of fault tests that have a limit each."""
+HEAD = "| process | limit | peak | anonymous at the end | killed |\n| --- | --- | --- | --- | --- |"
 JOIN = 'echo $$ > "$0" && exec "$@"'
 
 
@@ -44,6 +47,18 @@ def limits_of_processes() -> dict[str, int]:
     services = small_limits()
     names = ("kafka", "postgres", "ingest", "articles", "stats", "render", "gateway")
     return {name: services[name] for name in names} | {COMMAND: services["stats"]}
+
+
+def limits_of_counters() -> dict[str, int]:
+    """Return the limits of fault tests: Kafka, Postgres, and each counter as the container of stats."""
+    services = small_limits()
+    names = (*(counter_name(number) for number in range(COUNTERS)), "widget", COMMAND)
+    return {name: services[name] for name in ("kafka", "postgres")} | dict.fromkeys(names, services["stats"])
+
+
+def counter_name(number: int) -> str:
+    """Return the name of the limit of the counter that was started as this one; long after, another one has it."""
+    return f"counter-{number % COUNTERS}"
 
 
 class Limits:
