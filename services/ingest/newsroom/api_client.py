@@ -13,6 +13,8 @@ from urllib.parse import quote, urlencode, urlsplit
 import msgspec
 from starlette.requests import Request
 
+from services.ingest.newsroom.field_names import error_sentence
+
 SECONDS_MAX = 40.0
 """For a request; a publication is waited for 30 seconds at most."""
 THREADS_MAX = 16
@@ -208,12 +210,16 @@ class ApiClient:
         if response.status < 300:
             return response
         status = 404 if response.status < 400 else response.status  # a redirect: the path names nothing
-        raise ApiError(status, _problem(response))
+        raise ApiError(status, _problem(response, self.language))
 
 
-def _problem(response: ApiResponse) -> Mapping[str, Any]:
+def _problem(response: ApiResponse, language: str) -> Mapping[str, Any]:
+    """Return a problem document; its fields are named in the words of the pages."""
     try:
         found = response.json()
     except msgspec.MsgspecError:
         found = None
-    return found if isinstance(found, dict) else {"detail": f"HTTP {response.status}"}
+    if not isinstance(found, dict):
+        return {"detail": f"HTTP {response.status}"}
+    errors = found.get("errors")
+    return {**found, "detail": error_sentence(errors, language)} if errors else found

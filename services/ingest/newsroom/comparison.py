@@ -10,44 +10,12 @@ import msgspec
 
 from services.ingest.articles.comparison import BlockComparison, compare_bodies
 from services.ingest.content.text_comparison import compare_texts
+from services.ingest.newsroom.field_names import FIELD_NAMES
 from shared.articles import Block
 from shared.translations import pgettext, translate
 
 PICTURE_WIDTH_MIN = 320
 """Of the copies of a picture, the smallest one that is as wide is shown."""
-FIELD_NAMES = translate(
-    {
-        "title": pgettext("field", "Title"),
-        "kicker": pgettext("field", "Line above the title"),
-        "subtitle": pgettext("field", "Line below the title"),
-        "lead": pgettext("field", "Standfirst"),
-        "section": pgettext("field", "Section"),
-        "also_in": pgettext("field", "Also in"),
-        "tags": pgettext("field", "Tags"),
-        "authors": pgettext("field", "Authors"),
-        "source": pgettext("field", "Source of the text"),
-        "lead_image": pgettext("field", "Picture for lists"),
-        "slug": pgettext("field", "Address"),
-        "seo": pgettext("field", "Search engines"),
-        "publish_at": pgettext("field", "Publish at"),
-        "unpublish_at": pgettext("field", "Take down at"),
-        "embargo_until": pgettext("field", "Embargo until"),
-        "published_at": pgettext("field", "First published elsewhere"),
-        "pinned_until": pgettext("field", "Pinned until"),
-        "featured_until": pgettext("field", "Featured until"),
-        "priority": pgettext("field", "Priority"),
-        "corrections": pgettext("field", "Corrections"),
-        "kind": pgettext("field", "Kind"),
-        "place": pgettext("field", "Place"),
-        "rights": pgettext("field", "Rights"),
-        "old_urls": pgettext("field", "Former addresses"),
-        "translation_of": pgettext("field", "Translation of"),
-        "allow_print": pgettext("field", "It may be printed"),
-        "language": pgettext("field", "Language"),
-        "date_precision": pgettext("field", "Precision of the date"),
-        "state": pgettext("field", "State"),
-    }
-)
 BLOCK_NAMES = translate(
     {
         "heading": pgettext("block", "Subheading"),

@@ -23,7 +23,7 @@ import { Checklist } from "../write/checklist.js";
 import { blocking, checksOf } from "../write/checks.js";
 import { Comments } from "../write/comments.js";
 import { showConflicts } from "../write/conflicts.js";
-import { fillForm, readForm, readPage, showErrors, toFields } from "../write/form.js";
+import { areReadable, fillForm, readForm, readPage, showErrors, toFields } from "../write/form.js";
 import { Journal } from "../write/journal.js";
 import { leadPictureOf } from "../write/lead_picture.js";
 import { choosePictures } from "../write/library.js";
@@ -70,6 +70,7 @@ class WritePage {
   makeEditor() {
     this.area = this.field("body");
     const label = this.area.closest("label") ?? this.area;
+    this.form.noValidate = true; // what is missing is named by the checks, in the language of the page
     this.place = el("div", { class: "editor-place" });
     label.after(this.place);
     label.hidden = true;
@@ -252,10 +253,10 @@ class WritePage {
       event.preventDefault();
       return;
     }
-    const faults = action === "save" || action === PREVIEW ? [] : blocking(this.checks(), action);
-    if (faults.length) {
+    const faults = action === PREVIEW ? [] : blocking(this.checks(), action);
+    if (faults.length || !areReadable(this.form)) {
       event.preventDefault();
-      this.refuse(faults);
+      if (faults.length) this.refuse(faults, action);
       return;
     }
     this.area.value = JSON.stringify(this.body);
@@ -275,14 +276,14 @@ class WritePage {
   }
 
   /** Say what keeps the article from being sent, and lead to the first place. */
-  refuse(faults) {
+  refuse(faults, action) {
     const shown = faults.map(({ name, values, target }) => ({
       label: t(`check_${name}`, values),
       run: () => goTo(target, this),
       stays: true,
     }));
     goTo(faults[0].target, this);
-    this.notify(t("checks_block"), ...shown);
+    this.notify(t(action === "save" ? "checks_save" : "checks_block"), ...shown);
   }
 
   async send(button, action, isAgain = false) {

@@ -31,16 +31,23 @@ export class Autosave {
     this.timer = setTimeout(() => this.send(), PAUSE_MS);
   }
 
+  /** Whether nothing was written yet: a new article of which only a section was chosen is not worth an offer. */
+  get isNothing() {
+    if (!this.more.isNew || this.sequence) return false;
+    const { title, lead, body } = this.read().fields;
+    return !title && !lead && body.every((block) => block.type === "paragraph" && !block.html);
+  }
+
   async writeJournal() {
     clearTimeout(this.journalTimer);
     this.journalTimer = null;
-    if (this.isDirty) await this.journal.write({ ...this.read(), sequence: this.sequence, ...this.more });
+    if (this.isDirty && !this.isNothing) await this.journal.write({ ...this.read(), sequence: this.sequence, ...this.more });
   }
 
   /** Store the text on the server, never within a composition and never twice at once. */
   async send() {
     clearTimeout(this.timer);
-    if (!this.isDirty) return;
+    if (!this.isDirty || this.isNothing) return;
     if (this.isComposing()) {
       this.timer = setTimeout(() => this.send(), 300);
       return;
@@ -106,7 +113,7 @@ export class Autosave {
 
   /** Store everything at once, as the page may never run again. Leaving it is harmless. */
   flush() {
-    if (!this.isDirty) return;
+    if (!this.isDirty || this.isNothing) return;
     this.writeJournal();
     const headers = this.match ? { "if-match": this.match } : {};
     this.api.call("PUT", this.path, this.body(), { headers, keepalive: true, quiet: true }).catch(() => {});

@@ -91,6 +91,7 @@ function isRelevant({ name, isDone, target }, { values, pictures, links, missing
 
 /** Return the checks without which an action is refused. */
 export function blocking(checks, action) {
+  if (action === "save") return checks.filter((one) => !one.isDone && ["title", "section"].includes(one.name));
   const levels = ["publish", "approve", "live"].includes(action) ? ["always", "public"] : ["always"];
   return checks.filter((one) => !one.isDone && levels.includes(one.level));
 }

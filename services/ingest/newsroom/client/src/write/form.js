@@ -23,6 +23,13 @@ export function readForm(form) {
   return values;
 }
 
+/** Return whether the browser can read each field, such as a time; if not, it says so at the first one. */
+export function areReadable(form) {
+  const wrong = [...form.elements].find(({ validity }) => validity && !validity.valid && !validity.valueMissing);
+  wrong?.closest("details")?.setAttribute("open", "");
+  return wrong?.reportValidity() ?? true;
+}
+
 /** Put values into a form. */
 export function fillForm(form, values) {
   for (const one of form.elements) {

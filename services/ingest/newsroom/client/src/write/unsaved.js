@@ -2,9 +2,11 @@
 
 import { normalizedBlocks } from "../blocks.js";
 import { merge } from "../merge.js";
-import { clock, t } from "../texts.js";
+import { clock, dayAndClock, t } from "../texts.js";
 import { fromFields } from "./form.js";
 import { Journal } from "./journal.js";
+
+const SAME_MS = 5_000;
 
 const isSame = (mine, saved) => JSON.stringify(mine) === JSON.stringify(saved);
 
@@ -54,18 +56,36 @@ export async function restore(page, journal) {
   page.notify(t("restored", { time }), useSaved);
 }
 
-/** Offer the newest text of a new article that was never saved. */
+/** Return the newest text of a new article, of this browser or of another one: {place, at, title, read()}; null without one. */
+async function newestOfNew(page, journal) {
+  const [local] = await journal.readNew(page.site);
+  const query = new URLSearchParams({ site: page.site });
+  const listed = await page.api.call("GET", `/autosaves?${query}`, undefined, { quiet: true }).catch(() => null);
+  const stored = listed?.autosaves?.find((one) => one.key);
+  const at = stored ? Date.parse(stored.saved_at) : 0;
+  // What a tab has sent is in its journal, too, from a moment before.
+  const isLocal = local && (local.place === stored?.key ? at - local.at < SAME_MS : local.at >= at);
+  if (isLocal) return { place: local.place, at: local.at, title: local.fields.title, read: async () => local.fields };
+  if (!stored) return null;
+  const read = async () => (await page.api.call("GET", `/autosaves/${stored.key}`)).fields;
+  return { place: stored.key, at, title: stored.title, read };
+}
+
+/** Offer the newest text of a new article that was never saved, also one that was typed at another computer. */
 export async function offerNew(page, journal) {
-  const [found] = await journal.readNew(page.site);
+  const found = await newestOfNew(page, journal);
   if (!found) return;
-  const title = found.fields.title || t("untitled");
-  const forget = () => new Journal(found.person, found.place, found.tab).clear();
-  const reopen = () => {
+  const forget = () => {
+    new Journal(journal.person, found.place, journal.tab).clear();
+    page.api.call("DELETE", `/autosaves/${found.place}`, undefined, { quiet: true }).catch(() => {});
+  };
+  const reopen = async () => {
+    const fields = await found.read();
     page.field("key").value = found.place;
     Object.assign(page.autosave, { path: `/autosaves/${found.place}`, match: "*" });
     journal.place = found.place;
-    page.use(fromFields(found.fields));
+    page.use(fromFields(fields));
   };
-  const time = clock(new Date(found.at));
-  page.notify(t("unsaved_new", { time, title }), { label: t("reopen"), run: reopen }, { label: t("discard"), run: forget });
+  const values = { time: dayAndClock(new Date(found.at)), title: found.title || t("untitled") };
+  page.notify(t("unsaved_new", values), { label: t("reopen"), run: reopen }, { label: t("discard"), run: forget });
 }
