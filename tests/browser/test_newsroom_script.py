@@ -175,6 +175,36 @@ def test_checks_lead_to_their_places(open_page: Opener) -> None:
     assert [one["id"] for one in found["violations"]] == []
 
 
+def test_new_article_is_named_incomplete_and_offered_on_another_computer(
+    system: Any, people: dict[str, Editor], open_page: Opener
+) -> None:
+    """A save without a section says so in the page's language; the text is offered wherever its writer goes on."""
+    title = f"Bài viết dở {uuid.uuid4().hex[:8]}"
+    page = open_page("publish", "bai-viet/moi?site=haihau")
+    page.locator("select[name=section]").select_option("")
+    page.locator("textarea[name=title]").fill(title)
+    press(page, "Lưu")
+    assert "Chưa lưu được, còn thiếu: Chưa chọn chuyên mục" in " ".join(page.inner_text(".editor-panel.notice").split())
+    assert page.evaluate("document.activeElement.name") == "section"
+    until(lambda: "đã lưu tạm" in page.inner_text(".state-text"))
+    context = people["publish"].context
+    assert context.browser is not None
+    elsewhere = context.browser.new_context(locale="vi-VN", storage_state=context.storage_state())
+    other = elsewhere.new_page()
+    other.goto(f"{system.url}/ban-bien-tap/bai-viet/moi?site=haihau")
+    other.locator(".editor-panel.notice", has_text=title).get_by_role("button", name="Mở lại").click()
+    until(lambda: other.locator("textarea[name=title]").input_value() == title)
+    other.locator("select[name=section]").select_option("tin-tuc")
+    assert saved(other)
+    other.goto(f"{system.url}/ban-bien-tap/bai-viet/moi?site=haihau")
+    other.wait_for_selector(f"{EDITOR}[contenteditable=true]")
+    other.locator("select[name=section]").select_option("tin-tuc")
+    other.wait_for_timeout(3_000)
+    assert title not in other.inner_text("main")
+    assert "lưu tạm" not in other.inner_text(".state-text"), "nothing was written"
+    elsewhere.close()
+
+
 def test_library_pictures_are_searched_and_inserted(system: Any, open_page: Opener, tmp_path: Path) -> None:
     """Pictures that were uploaded before are found by their texts, and come with them."""
     page = open_page("write", "anh-va-tep?site=haihau")

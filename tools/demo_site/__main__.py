@@ -1,4 +1,7 @@
-"""`make pictures`: start an installation, publish the sample articles, take the README's screenshots in Chromium."""
+"""`make pictures`: start an installation, publish the sample articles, take the README's screenshots in Chromium.
+
+`python -m tools.demo_site newsroom` takes one of them alone.
+"""
 
 import io
 import json
@@ -9,6 +12,8 @@ import tempfile
 import time
 import urllib.request
 import uuid
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from PIL import Image
@@ -16,6 +21,8 @@ from playwright.sync_api import Browser, sync_playwright
 
 from deploy.local.postgres import Postgres
 from tests.conftest import PORTS_PER_INSTALLATION, free_ports
+from tools.demo_site.articles import STORIES
+from tools.demo_site.newsroom import invite, write_page
 from tools.demo_site.publishing import publish_sample
 
 ROOT = Path(__file__).parent.parent.parent
@@ -88,17 +95,22 @@ def main() -> int:
         Path(home).chmod(0o755)
         subprocess.run([sys.executable, "-m", "deploy.cli", "up"], cwd=ROOT, env=environment, check=True)
         try:
-            pictures_of(f"http://localhost:{port}", token(Path(home), port, environment))
+            environment |= stores(Path(home), port)
+            pictures_of(f"http://localhost:{port}", environment, sys.argv[1:])
         finally:
             subprocess.run([sys.executable, "-m", "deploy.cli", "down"], cwd=ROOT, env=environment, check=True)
     return 0
 
 
-def token(home: Path, port: int, environment: dict[str, str]) -> str:
+def stores(home: Path, port: int) -> dict[str, str]:
+    """Return the addresses of the installation's stores, for commands."""
+    return {"DATABASE_URL": Postgres(home / "postgres", port + 6).url, "KAFKA_BOOTSTRAP": f"127.0.0.1:{port + 4}"}
+
+
+def token(environment: dict[str, str]) -> str:
     """Return an admin token of the installation."""
-    stores = {"DATABASE_URL": Postgres(home / "postgres", port + 6).url, "KAFKA_BOOTSTRAP": f"127.0.0.1:{port + 4}"}
     command = [sys.executable, "-m", "services.ingest", "token", "create", "--name", "Mẫu", "--scope", "admin"]
-    done = subprocess.run(command, cwd=ROOT, env={**environment, **stores}, check=True, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True, text=True)
     return done.stdout.strip()
 
 
@@ -111,19 +123,34 @@ def read(url: str, path: str) -> None:
     time.sleep(2)  # the counter is updated within one second
 
 
-def pictures_of(url: str, admin: str) -> None:
-    """Publish the sample articles and take the screenshots."""
-    paths = publish_sample(url, admin)
+def pictures_of(url: str, environment: dict[str, str], wanted: Sequence[str]) -> None:
+    """Publish the sample articles and take the screenshots; of some names only those.
+
+    Args:
+        url: Of the installation.
+        environment: Of its commands.
+        wanted: Names of pictures; none: all.
+    """
+    paths = publish_sample(url, token(environment))
+    invite(url, environment)
     read(url, paths["article"])
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
         )
-        taken = {name: take(browser, url + paths[page], size, scheme) for name, (page, size, scheme) in SHOWN.items()}
-        for name in ("home", "article", "search"):
-            save(taken[name], name)
-        save(beside([taken[name] for name in taken if name.startswith("phone")]), "phone")
-        save(foot(browser, url + paths["article"]), "counter")
+
+        def shown(name: str) -> Image.Image:
+            page, size, scheme = SHOWN[name]
+            return take(browser, url + paths[page], size, scheme)
+
+        made: dict[str, Callable[[], Image.Image]] = {
+            name: partial(shown, name) for name in ("home", "article", "search")
+        }
+        made["phone"] = lambda: beside([shown(name) for name in SHOWN if name.startswith("phone")])
+        made["counter"] = lambda: foot(browser, url + paths["article"])
+        made["newsroom"] = lambda: write_page(browser, url, STORIES[0]["title"])
+        for name in wanted or made:
+            save(made[name](), name)
         browser.close()
 
 
