@@ -13,7 +13,7 @@ from playwright.sync_api import sync_playwright
 from tests.bench.infrastructure import BenchmarkError, Infrastructure, Service
 from tests.bench.load import SITE, Sent, Steady, steady
 from tests.bench.options import Options
-from tests.browser.test_article_page import CHROMIUM, FLAGS
+from tests.browser.chromium import CHROMIUM, FLAGS
 from tests.streams import StreamMessage, open_stream
 
 PER_SECOND = 500

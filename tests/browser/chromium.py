@@ -15,6 +15,9 @@ import time
 from typing import Any
 
 CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"]
+FLAGS += ["--disable-background-networking", "--disable-component-update"]
+"""Of the Chromium that Playwright drives; the one below also prerenders, so it needs its network."""
 ANSWER_SECONDS = 20.0
 
 

@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright, sync_playwright
 
 from tests.browser.browser_visitor import BrowserVisitor, Wait
-from tests.browser.chromium import CHROMIUM, Chromium
+from tests.browser.chromium import CHROMIUM, FLAGS, Chromium
 from tests.browser.fault_proxy import FaultProxy
 from tests.e2e.conftest import Editors
 from tests.npm import install_locked
 from tools.demo_site.publishing import publish_sample
 
 ROOT = Path(__file__).parent.parent.parent
-FLAGS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 LOCKED = Path(__file__).parent / "npm"
 
 
@@ -39,12 +38,17 @@ def validators() -> Path:
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A Chromium for the tests of a file, unless the file has its own."""
+def playwright() -> Iterator[Playwright]:
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
+        yield playwright
+
+
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[Browser]:
+    """A Chromium for the tests of a file."""
+    chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+    yield chromium
+    chromium.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
-
-from tests.browser.test_article_page import CHROMIUM, FLAGS
+from playwright.sync_api import Browser, BrowserContext, Page
 
 WIDTHS = [360, 1280]
 PAGE = "<!doctype html><html lang='{lang}'><meta charset=utf-8>{head}<body>{body}"
@@ -21,14 +19,6 @@ new PerformanceObserver((list) => list.getEntries().forEach((entry) => shifts.pu
 """
 RENDERED = """(host) => Object.fromEntries([...host.querySelectorAll("[data-counter]")]
   .map((field) => [field.dataset.counter, field.textContent]))"""
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium
-        chromium.close()
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from services.render.pages import html
 from services.render.pages.page_data import HomePage, RelatedArticles
@@ -38,21 +38,11 @@ def portal() -> Iterator[Served]:
         yield served
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
-
-
 @pytest.mark.parametrize("width", [320, 768, 1280])
-def test_banners_keep_their_place_and_stay_in_the_page(portal: Served, chromium: Browser, width: int) -> None:
+def test_banners_keep_their_place_and_stay_in_the_page(portal: Served, browser: Browser, width: int) -> None:
     """Neither their pictures nor the page move, on phones, tablets and screens; each names the other site."""
     for name in ("/home", "/article"):
-        page = chromium.new_page(viewport={"width": width, "height": 800})
+        page = browser.new_page(viewport={"width": width, "height": 800})
         page.add_init_script(OBSERVE_SHIFTS)
         page.goto(portal.url + name, wait_until="networkidle")
         page.locator(".banners.foot").scroll_into_view_if_needed()
@@ -63,9 +53,9 @@ def test_banners_keep_their_place_and_stay_in_the_page(portal: Served, chromium:
         page.close()
 
 
-def test_failed_picture_of_a_banner_leaves_its_words_and_no_hole(portal: Served, chromium: Browser) -> None:
+def test_failed_picture_of_a_banner_leaves_its_words_and_no_hole(portal: Served, browser: Browser) -> None:
     """The link has a name, can be clicked, and is some lines high."""
-    page = chromium.new_page(viewport={"width": 1280, "height": 800})
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.route("**/media/**", lambda route: route.abort())
     page.goto(f"{portal.url}/home", wait_until="networkidle")
     links = page.locator(".banners.top a")
@@ -78,9 +68,9 @@ def test_failed_picture_of_a_banner_leaves_its_words_and_no_hole(portal: Served,
     page.close()
 
 
-def test_forced_colours_show_words_and_paper_shows_nothing(portal: Served, chromium: Browser) -> None:
+def test_forced_colours_show_words_and_paper_shows_nothing(portal: Served, browser: Browser) -> None:
     """A picture whose colours are forced is no longer readable; a link on paper leads nowhere."""
-    page = chromium.new_page()
+    page = browser.new_page()
     page.emulate_media(forced_colors="active")
     page.goto(f"{portal.url}/home")
     assert not page.locator(".banners.top img").first.is_visible()

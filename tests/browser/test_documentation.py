@@ -5,36 +5,33 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
-
-CHROMIUM = "/usr/bin/chromium"
+from playwright.sync_api import Browser, Page
 
 
 @pytest.fixture
-def open_page(system: Any) -> Iterator[Callable[[str], Page]]:
+def open_page(system: Any, browser: Browser) -> Iterator[Callable[[str], Page]]:
     """Open a page; console errors, violations of the policy and third-party requests fail the test."""
     errors: list[str] = []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    context = browser.new_context()
 
-        def open_it(path: str) -> Page:
-            page = browser.new_page()
-            page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
-            page.on("pageerror", lambda error: errors.append(str(error)))
-            page.on(
-                "request",
-                lambda request: None if request.url.startswith((system.url, "data:")) else errors.append(request.url),
-            )
-            page.add_init_script("addEventListener('securitypolicyviolation', e => console.error(e.blockedURI))")
-            answer = page.goto(system.url + path)
-            assert answer is not None
-            policy = answer.headers["content-security-policy"]
-            assert "unsafe" not in policy
-            assert "frame-ancestors 'none'" in policy
-            return page
+    def open_it(path: str) -> Page:
+        page = context.new_page()
+        page.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        page.on("pageerror", lambda error: errors.append(str(error)))
+        page.on(
+            "request",
+            lambda request: None if request.url.startswith((system.url, "data:")) else errors.append(request.url),
+        )
+        page.add_init_script("addEventListener('securitypolicyviolation', e => console.error(e.blockedURI))")
+        answer = page.goto(system.url + path)
+        assert answer is not None
+        policy = answer.headers["content-security-policy"]
+        assert "unsafe" not in policy
+        assert "frame-ancestors 'none'" in policy
+        return page
 
-        yield open_it
-        browser.close()
+    yield open_it
+    context.close()
     assert not errors
 
 

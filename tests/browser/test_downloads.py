@@ -8,12 +8,11 @@ import json
 import subprocess
 import sys
 import uuid
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Dialog, Error, sync_playwright
+from playwright.sync_api import Browser, Dialog, Error
 
 from tests.ingest.files.samples import docx, pdf, zipped
 
@@ -92,16 +91,6 @@ def downloads(system: Any) -> dict[str, str]:
     for name, content in HOSTILE.items():
         (system.home / "media/files" / items[name]["id"]).write_bytes(content)
     return {name: one["url"] for name, one in items.items()}
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu", "--disable-quic"]
-        )
-        yield chromium
-        chromium.close()
 
 
 def test_hostile_file_is_a_download_wherever_it_is_opened(

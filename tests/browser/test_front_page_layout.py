@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Sequence
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from services.render.pages import front_page, html
 from services.render.pages.document import Document
@@ -82,18 +82,8 @@ def portals() -> Iterator[Served]:
         yield served
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
-        yield browser
-        browser.close()
-
-
-def opened(chromium: Browser, url: str, width: int) -> Page:
-    page = chromium.new_page(viewport={"width": width, "height": 800})
+def opened(browser: Browser, url: str, width: int) -> Page:
+    page = browser.new_page(viewport={"width": width, "height": 800})
     page.add_init_script(OBSERVE_SHIFTS)
     page.goto(url)
     page.locator("[data-fetch][hidden]").wait_for(state="detached")
@@ -101,12 +91,12 @@ def opened(chromium: Browser, url: str, width: int) -> Page:
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_front_page_of_any_size_has_no_holes_overflow_or_shift(portals: Served, chromium: Browser, width: int) -> None:
+def test_front_page_of_any_size_has_no_holes_overflow_or_shift(portals: Served, browser: Browser, width: int) -> None:
     """With 0 to 345 articles, without pictures and with unbroken titles it fills the screen, and does not move."""
     names = [path for path in portals.documents if path[1].isdigit() or path == "/small-lead"]
     names.remove("/10000")  # it has the bytes of /345
     for name in (*names, "/list", "/article"):
-        page = opened(chromium, portals.url + name, width)
+        page = opened(browser, portals.url + name, width)
         found = measure(page)
         page.close()
         assert found.overflow <= 0, (name, found)
@@ -123,9 +113,9 @@ def test_front_page_has_few_bytes_however_many_articles_there_are(portals: Serve
     assert sizes["/345"] <= BYTES_MAX
 
 
-def test_most_read_keeps_its_place_and_leaves_no_hole_without_readers(portals: Served, chromium: Browser) -> None:
+def test_most_read_keeps_its_place_and_leaves_no_hole_without_readers(portals: Served, browser: Browser) -> None:
     """Its five lines come where they were kept free; if nothing was read, the box is gone."""
-    page = opened(chromium, f"{portals.url}/345", 1280)
+    page = opened(browser, f"{portals.url}/345", 1280)
     box = page.locator(".band .most-read")
     assert box.locator("li a").count() == 5
     before = box.bounding_box()
@@ -136,7 +126,7 @@ def test_most_read_keeps_its_place_and_leaves_no_hole_without_readers(portals: S
     page.close()
     counted, portals.most_read = portals.most_read, '<ol class="presstally-top">\n</ol>'
     try:
-        page = opened(chromium, f"{portals.url}/345", 1280)
+        page = opened(browser, f"{portals.url}/345", 1280)
         assert page.locator(".most-read").count() == 0
         assert before is not None
         assert page.locator(".band > *").count() == 2
@@ -145,9 +135,9 @@ def test_most_read_keeps_its_place_and_leaves_no_hole_without_readers(portals: S
         portals.most_read = counted
 
 
-def test_phone_menu_closes_with_escape_and_a_click_beside_it(portals: Served, chromium: Browser) -> None:
+def test_phone_menu_closes_with_escape_and_a_click_beside_it(portals: Served, browser: Browser) -> None:
     """Escape gives the focus back to the menu's button; without a menu that is open nothing happens."""
-    page = opened(chromium, f"{portals.url}/345", 375)
+    page = opened(browser, f"{portals.url}/345", 375)
     summary = page.locator(".sections-phone summary")
     summary.click()
     assert page.locator(".sections-phone nav").is_visible()
@@ -161,10 +151,10 @@ def test_phone_menu_closes_with_escape_and_a_click_beside_it(portals: Served, ch
     page.close()
 
 
-def test_small_photos_are_not_enlarged(portals: Served, chromium: Browser) -> None:
+def test_small_photos_are_not_enlarged(portals: Served, browser: Browser) -> None:
     """A photo of 300 pixels is 300 pixels wide, in an article and as the lead story."""
     for name, selector in (("/small", "figure img"), ("/small-lead", ".lead-story img")):
-        page = opened(chromium, portals.url + name, 1280)
+        page = opened(browser, portals.url + name, 1280)
         box = page.locator(selector).first.bounding_box()
         assert box is not None
         assert box["width"] <= 300, (name, box)

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 from aiokafka import AIOKafkaProducer
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from shared.articles import (
     Article,
@@ -32,7 +32,6 @@ from shared.articles import (
 )
 
 pytestmark = pytest.mark.timeout(300)  # the first test that uses the sample publishes it
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 BODY = [
     Paragraph('Đoạn <em>một</em> có <a href="https://elsewhere.example/">liên kết</a>.'),
     Heading("Mục"),
@@ -42,14 +41,6 @@ BODY = [
     Figure("Ảnh đã mất"),
     Embed("youtube", "abc", "Video"),
 ]
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 async def publish(kafka: str, articles: list[Article]) -> None:
@@ -111,14 +102,14 @@ def paths(system: Any) -> dict[str, str]:
 
 
 @pytest.fixture
-def context(chromium: Browser, system: Any) -> Iterator[BrowserContext]:
-    context = chromium.new_context(user_agent=system.another_person())
+def context(browser: Browser, system: Any) -> Iterator[BrowserContext]:
+    context = browser.new_context(user_agent=system.another_person())
     yield context
     context.close()
 
 
 def test_portal_pages_pass_axe(
-    system: Any, chromium: Browser, context: BrowserContext, paths: dict[str, str], sample: dict[str, str]
+    system: Any, browser: Browser, context: BrowserContext, paths: dict[str, str], sample: dict[str, str]
 ) -> None:
     """Axe finds nothing on any kind of page: light and dark, in high contrast, and with the largest text."""
     axe = Axe()
@@ -139,9 +130,9 @@ def test_portal_pages_pass_axe(
 
 
 @pytest.mark.parametrize("width", [360, 768, 1280])
-def test_portal_pages_fit_every_screen(system: Any, chromium: Browser, paths: dict[str, str], width: int) -> None:
+def test_portal_pages_fit_every_screen(system: Any, browser: Browser, paths: dict[str, str], width: int) -> None:
     """On a phone, a tablet and a desktop nothing is wider than the screen, with the largest text too."""
-    context = chromium.new_context(viewport={"width": width, "height": 800}, user_agent=system.another_person())
+    context = browser.new_context(viewport={"width": width, "height": 800}, user_agent=system.another_person())
     page = context.new_page()
     for look in ({}, {"size": "larger"}):
         page.add_init_script(f"localStorage.setItem('presstally-look', {json.dumps(json.dumps(look))})")

@@ -1,10 +1,8 @@
 """The search of a static export in Chromium, under the content security policy of the copy."""
 
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-import pytest
-from playwright.sync_api import Browser, Route, sync_playwright
+from playwright.sync_api import Browser, Route
 
 from services.render.export.search_files import MANIFEST, IndexedWords, SearchFiles
 from services.render.pages.document import HTML, Document
@@ -19,14 +17,6 @@ URL = "https://copy.example"
 SITE = Site(slug="s", name="S", origins=[URL], timezone="Asia/Ho_Chi_Minh", sections=[Section("tin", "Tin")])
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
 def copy() -> dict[str, Document]:
     """Return the files of a copy with one article."""
     files = SearchFiles(["tin"])
@@ -37,7 +27,7 @@ def copy() -> dict[str, Document]:
     return {"/tim-kiem": page, **dict(files.documents()), **theme_of(SITE).assets}
 
 
-def test_static_search_works_under_the_policy_and_without_scripts(chromium: Browser) -> None:
+def test_static_search_works_under_the_policy_and_without_scripts(browser: Browser) -> None:
     """A search loads its files and shows links under the policy; without scripts the page says what it needs."""
     files = copy()
     csp = page_csp(theme_of(SITE).inline_script_hash)
@@ -52,7 +42,7 @@ def test_static_search_works_under_the_policy_and_without_scripts(chromium: Brow
 
     refused: list[str] = []
     for with_scripts in (True, False):
-        context = chromium.new_context(java_script_enabled=with_scripts)
+        context = browser.new_context(java_script_enabled=with_scripts)
         context.route("**/*", serve)
         page = context.new_page()
         page.on("console", lambda one: refused.append(one.text) if "Content Security" in one.text else None)

@@ -6,20 +6,18 @@ import re
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from services.render.pages.theme_check import render_every_kind
 from services.render.pages.themes import read_theme
 from shared.sites import Section, Site
+from tests.browser.chromium import CHROMIUM, FLAGS
 
-CHROMIUM = "/usr/bin/chromium"
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]
 EXAMPLE = Path(__file__).parent.parent / "data/themes/xanh"
 VIETNAMESE = Site(
     slug="haihau",
@@ -40,14 +38,6 @@ DESKTOP_INDEX = 1_500
 is slower at the moment, because it is busy, is throttled correspondingly less."""
 pytestmark = pytest.mark.timeout(300)
 """The first test installs the validators and publishes the sample."""
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 def check(validators: Path, *files: Path) -> list[dict[str, Any]]:
@@ -94,7 +84,7 @@ def test_lighthouse_scores_at_least_95(
 ) -> None:
     """Speed, accessibility, good practice and search engines: 95 or more of 100 on a phone, for home and article."""
     command = [str(validators / ".bin/lighthouse"), system.url + sample[name], "--quiet", "--output=json"]
-    command += [f"--output-path={tmp_path}/report.json", f"--chrome-flags=--headless=new {' '.join(ARGUMENTS)}"]
+    command += [f"--output-path={tmp_path}/report.json", f"--chrome-flags=--headless=new {' '.join(FLAGS)}"]
     scores: dict[str, float] = {}
     problems: list[str] = []
     slower = PHONE_SLOWER
@@ -137,9 +127,9 @@ def on_a_slow_line(browser: Browser, system: Any) -> Page:
 
 
 @pytest.mark.parametrize("name", ["home", "article", "section"])
-def test_slow_connection_meets_web_vitals(system: Any, chromium: Browser, sample: dict[str, str], name: str) -> None:
+def test_slow_connection_meets_web_vitals(system: Any, browser: Browser, sample: dict[str, str], name: str) -> None:
     """The largest element is painted within 2.5 s and the layout shifts by less than 0.1, including late content."""
-    page = on_a_slow_line(chromium, system)
+    page = on_a_slow_line(browser, system)
     page.goto(system.url + sample[name], wait_until="networkidle")
     page.evaluate("document.querySelector('footer.foot').scrollIntoView()")
     page.wait_for_timeout(300)
@@ -149,9 +139,9 @@ def test_slow_connection_meets_web_vitals(system: Any, chromium: Browser, sample
     page.context.close()
 
 
-def test_article_page_is_small_and_unblocked(system: Any, chromium: Browser, sample: dict[str, str]) -> None:
+def test_article_page_is_small_and_unblocked(system: Any, browser: Browser, sample: dict[str, str]) -> None:
     """An article without pictures is 40 kB, no script blocks rendering, and one picture has high priority."""
-    page = chromium.new_context(user_agent=system.another_person(), viewport={"width": 360, "height": 740}).new_page()
+    page = browser.new_context(user_agent=system.another_person(), viewport={"width": 360, "height": 740}).new_page()
     sizes: dict[str, int] = {}
     page.on("requestfinished", lambda one: sizes.update({one.url: one.sizes()["responseBodySize"]}))
     page.goto(system.url + sample["article"], wait_until="networkidle")
@@ -171,10 +161,10 @@ def test_article_page_is_small_and_unblocked(system: Any, chromium: Browser, sam
     page.context.close()
 
 
-def test_vietnamese_text_uses_one_font(system: Any, chromium: Browser, sample: dict[str, str]) -> None:
+def test_vietnamese_text_uses_one_font(system: Any, browser: Browser, sample: dict[str, str]) -> None:
     """A title with all Vietnamese letters is rendered in a single font, and so is the text."""
     letters = "aàáảãạăằắẳẵặâầấẩẫậeèéẻẽẹêềếểễệiìíỉĩịoòóỏõọôồốổỗộơờớởỡợuùúủũụưừứửữựyỳýỷỹỵđ"
-    page = chromium.new_page()
+    page = browser.new_page()
     page.goto(system.url + sample["article"])
     session = page.context.new_cdp_session(page)
     for command in ("DOM.enable", "CSS.enable"):
@@ -191,9 +181,9 @@ def test_vietnamese_text_uses_one_font(system: Any, chromium: Browser, sample: d
     page.close()
 
 
-def test_phone_menu_works_without_scripts(system: Any, chromium: Browser, sample: dict[str, str]) -> None:
+def test_phone_menu_works_without_scripts(system: Any, browser: Browser, sample: dict[str, str]) -> None:
     """On a phone one tap opens all sections, the site map and the contact, without any script."""
-    context = chromium.new_context(
+    context = browser.new_context(
         viewport={"width": 360, "height": 740}, java_script_enabled=False, user_agent=system.another_person()
     )
     page = context.new_page()
@@ -207,9 +197,9 @@ def test_phone_menu_works_without_scripts(system: Any, chromium: Browser, sample
     context.close()
 
 
-def test_translations_link_to_each_other(system: Any, chromium: Browser, sample: dict[str, str]) -> None:
+def test_translations_link_to_each_other(system: Any, browser: Browser, sample: dict[str, str]) -> None:
     """A translation is linked on the page of the first language, and the other way round."""
-    page = chromium.new_page()
+    page = browser.new_page()
     page.goto(system.url + sample["article"])
     page.locator(".translation a").click()
     assert page.url == system.url + sample["translation"]

@@ -14,6 +14,7 @@ import pytest
 from playwright.sync_api import Dialog, sync_playwright
 
 from services.render.pages.themes import read_theme
+from tests.browser.chromium import CHROMIUM, FLAGS
 
 SCRIPT = read_theme("").paths["site.js"]
 
@@ -110,7 +111,7 @@ def test_known_attacks_do_not_run(system: Any, editors: Any) -> None:
         paths.append("/" + published["url"].split("/", 3)[3])
     dialogs: list[Dialog] = []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         page = browser.new_page()
         page.on("dialog", lambda dialog: (dialogs.append(dialog), dialog.dismiss()))
         for path in paths:

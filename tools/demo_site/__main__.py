@@ -20,6 +20,7 @@ from PIL import Image
 from playwright.sync_api import Browser, sync_playwright
 
 from deploy.local.postgres import Postgres
+from tests.browser.chromium import CHROMIUM, FLAGS
 from tests.conftest import PORTS_PER_INSTALLATION, free_ports
 from tools.demo_site.articles import STORIES
 from tools.demo_site.newsroom import invite, write_page
@@ -135,9 +136,7 @@ def pictures_of(url: str, environment: dict[str, str], wanted: Sequence[str]) ->
     invite(url, environment)
     read(url, paths["article"])
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path="/usr/bin/chromium", args=["--no-sandbox", "--disable-gpu"]
-        )
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
 
         def shown(name: str) -> Image.Image:
             page, size, scheme = SHOWN[name]
