@@ -122,6 +122,15 @@ def test_open_statistics_page_updates_live(
     wait(lambda: int(total.inner_text().replace(",", "")) > before, 15, "the visitor on the page")
 
 
+def test_legend_of_the_chart_has_the_newest_numbers(open_page: Callable[..., Page]) -> None:
+    """Without a pointer over the chart its legend says what the last row of the table says, and no dashes."""
+    page = open_page()
+    page.locator("#chart canvas").wait_for()
+    last = page.locator("#series tbody tr").last.locator("th, td").all_inner_texts()
+    shown = page.locator("#chart .u-legend .u-value").all_inner_texts()
+    assert [one.strip() for one in shown] == [one.strip() for one in last[: len(shown)]]
+
+
 def test_keyboard_reaches_all_controls(open_page: Callable[..., Page]) -> None:
     """Tab goes through skip link, periods, tables and downloads in order; Enter on a period shows it."""
     page = open_page()

@@ -73,9 +73,12 @@ def parse_time(text: object) -> datetime | None:
 
 
 def form_value(text: object, zone: ZoneInfo) -> str:
-    """Return a time of the API as `<input type="datetime-local">` has it, in a zone."""
-    at = parse_time(text)
-    return "" if at is None else f"{at.astimezone(zone):%Y-%m-%dT%H:%M}"
+    """Return a time of the API as `<input type="datetime-local">` has it, in a zone; what is no time stays as it is."""
+    try:
+        at = parse_time(text)
+        return "" if at is None else f"{at.astimezone(zone):%Y-%m-%dT%H:%M}"
+    except (ValueError, OverflowError):  # it was sent by a form, and the API has refused it
+        return str(text)
 
 
 def api_value(text: str, zone: ZoneInfo) -> str | None:

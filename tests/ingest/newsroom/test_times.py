@@ -39,3 +39,9 @@ def test_fields_of_forms_are_local_times() -> None:
     assert (form_value(None, ZONE), api_value("", ZONE)) == ("", None)
     with pytest.raises(ValueError, match="Invalid isoformat"):
         api_value("mai", ZONE)
+
+
+@pytest.mark.parametrize("typed", ["mai", "https://[", "9999-12-31T23:59:00Z"])
+def test_typed_text_that_is_no_time_is_shown_again(typed: str) -> None:
+    """A form whose time the API has refused shows what was sent."""
+    assert form_value(typed, ZONE) == typed

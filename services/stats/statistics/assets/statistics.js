@@ -19,7 +19,7 @@ function draw() {
   plot = new uPlot({
     width: chart.clientWidth || chart.parentElement.clientWidth,
     height: 290,
-    padding: [12, 14, 0, 0],
+    padding: [12, 22, 0, 0],
     scales: { x: { time: false }, y: { range: (_, low, high) => [0, Math.max(high * 1.08, 5)] } },
     axes: [
       { ...axis, grid: { show: false }, space: 90, incrs: [1, 2, 3, 4, 6, 7, 8, 12, 14], values: (_, at) => at.map((place) => names[place] ?? "") },
@@ -27,10 +27,11 @@ function draw() {
         values: (_, at) => at.map(write) },
     ],
     series: [
-      { label: document.querySelector("#series thead th").textContent, value: (_, place) => names[place] ?? "–" },
+      { label: document.querySelector("#series thead th").textContent, value: (_, place) => names[place ?? rows.length - 1] },
       ...["views", "visits", "visitors"].map((name, number) => ({
         label: heads[number], stroke: color(name), width: 2, fill: number ? undefined : `${color(name)}1f`,
-        points: { show: rows.length < 40, size: 5, fill: color(name) }, value: (_, value) => (value == null ? "–" : write(value)),
+        points: { show: rows.length < 40, size: 5, fill: color(name) },
+        value: (_, value) => write(value ?? columns[number].at(-1)), // without the pointer: the newest
       })),
     ],
   }, [names.map((_, place) => place), ...columns], chart);
