@@ -189,6 +189,8 @@ async def fetch_filtered_on(
     """Do the same in a transaction."""
     values = list(filters)
     await connection.execute(SQL["plan_each_list"])
+    if values[_SEARCH] is not None:
+        await connection.execute(SQL["search_by_index"])
     for place, query in ((_SEARCH, "matching_numbers"), (_WRITER, "own_numbers")):
         if values[place] is None:
             continue

@@ -6,7 +6,14 @@ import asyncpg
 import msgspec
 import pytest
 
-from services.ingest.api.article_lists import NEVER, SORT_ORDERS, Direction, authors_named, list_statement
+from services.ingest.api.article_lists import (
+    NEVER,
+    SORT_ORDERS,
+    Direction,
+    authors_named,
+    fetch_filtered,
+    list_statement,
+)
 from services.ingest.queries import SQL
 
 ARTICLES = 4_000
@@ -48,8 +55,8 @@ async def rows_read(pool: asyncpg.Pool, query: str, *values: Any) -> int:
     """Return how many rows the scans of a query read, also those that a filter removed."""
     async with pool.acquire() as connection, connection.transaction():
         await connection.execute(SQL["plan_each_list"])
-        if query == SQL["matching_numbers"]:  # the words of 4,000 titles are read as fast without their index
-            await connection.execute("SET LOCAL enable_seqscan = off")
+        if query == SQL["matching_numbers"]:
+            await connection.execute(SQL["search_by_index"])
         plan = await connection.fetchval(f"EXPLAIN (ANALYZE, FORMAT JSON) {query}", *values)
 
     def of(node: dict[str, Any]) -> int:
@@ -115,3 +122,42 @@ async def test_sorted_and_filtered_lists_read_an_index(filled: asyncpg.Pool, dat
     ):
         read = await rows_read(filled, statement, *given)
         assert read <= ROWS_READ_MAX, (given, read)
+
+
+LONG_TEXTS = """
+UPDATE ingest.article_words SET words = (
+    SELECT to_tsvector('simple', string_agg(md5((n % 40000)::text), ' '))
+    FROM generate_series(length(article) * 7, length(article) * 7 + 400) AS n
+)
+"""
+SEARCH = 5
+"""The place of the search among the filters."""
+
+
+async def test_search_of_long_texts_reads_no_text(filled: asyncpg.Pool, database: str) -> None:
+    """Words of long texts are stored apart, so that reading all seems cheap: a search never does it."""
+    owner = await asyncpg.connect(database)
+    await owner.execute(LONG_TEXTS)
+    await owner.execute("VACUUM ANALYZE ingest.article_words")
+    await owner.close()
+    planned = f"EXPLAIN {list_statement('number', 'desc')}"
+    for query in ("'khong':*", f"'{'0' * 32}'"):
+        filters: list[Any] = [None] * 15
+        filters[SEARCH] = query
+        async with filled.acquire() as connection, connection.transaction():
+            await connection.execute(SQL["plan_each_list"])
+            await connection.execute(SQL["search_by_index"])
+            rows = await connection.fetch(f"EXPLAIN {SQL['matching_numbers']}", query, 2_001)
+            rows += await connection.fetch(planned, *filters, None, None, 20, False)
+        assert "Seq Scan on article_words" not in "\n".join(row[0] for row in rows)
+
+
+@pytest.mark.parametrize(("query", "is_on"), [("'chung' & 'tin'", "off"), (None, "on")])
+async def test_list_with_a_search_is_planned_by_its_index(pool: asyncpg.Pool, query: str | None, is_on: str) -> None:
+    """A search uses its index; other lists are planned as the planner likes."""
+    filters: list[Any] = [None] * 15
+    filters[SEARCH] = query
+    named = ", ".join(f"${place}::text" for place in range(1, 13))
+    statement = f"SELECT current_setting('enable_seqscan') AS it, {named}, $13::bigint[], $14::text, $15::text"
+    (row,) = await fetch_filtered(pool, statement, filters)
+    assert row["it"] == is_on
