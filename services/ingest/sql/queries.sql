@@ -209,15 +209,19 @@ SELECT content FROM ingest.revisions WHERE article = $1 AND version = $2
 
 -- name: list_audit_entries
 -- Revisions of articles, and the changes of everything else; both are numbered by one sequence.
+-- The contents are read of the rows of the page only.
 (
     SELECT id, 'article' AS kind, article AS object, action, who, site, at, article, version, state, note,
            content ->> 'title' AS title, NULL::jsonb AS details
-    FROM ingest.revisions
-    WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND id < $2
-      AND ($4::text IS NULL OR who = $4)
-      AND ($5::text IS NULL OR action = $5)
-      AND ($6::text IS NULL OR $6 = 'article')
-    ORDER BY id DESC LIMIT $3
+    FROM (
+        SELECT article, version FROM ingest.revisions
+        WHERE ($1::text[] IS NULL OR site = ANY ($1)) AND id < $2
+          AND ($4::text IS NULL OR who = $4)
+          AND ($5::text IS NULL OR action = $5)
+          AND ($6::text IS NULL OR $6 = 'article')
+        ORDER BY id DESC LIMIT $3
+    ) newest
+    JOIN ingest.revisions USING (article, version)
 )
 UNION ALL
 (
