@@ -65,6 +65,14 @@ def rows_of(items: Sequence[dict[str, Any]], level: int = 1) -> list[Row]:
     return rows
 
 
+def _end_field(page: Page, until: str) -> str:
+    """Return an end as its field has it; what is no time stays as it was sent, beside the error."""
+    try:
+        return page.field_time(until)
+    except (ValueError, OverflowError):
+        return until
+
+
 def items_of(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Return rows as the API takes a menu."""
     items: list[dict[str, Any]] = []
@@ -151,7 +159,7 @@ async def _menu_page(page: Page, error: ApiError | None = None, rows: Sequence[R
         is_default=menu["is_default"],
         rows=[*rows, *[Row("")] * min(BLANK_ROWS, MENU_ITEMS_MAX - len(rows))],
         count=len(rows),
-        end=lambda row: page.field_time(row.until) if row.until else "",
+        end=lambda row: _end_field(page, row.until),
         said=said,
         stored=stored if is_conflict else [],
         choices={

@@ -116,7 +116,7 @@ class Newsroom:
         await self.pool.execute("UPDATE render.announcements SET next_attempt_at = now()")
 
 
-async def eventually(condition: Callable[[], Any], seconds: float = 15) -> None:
+async def eventually(condition: Callable[[], Any], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while True:
         result = condition()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,8 +19,10 @@ EXPIRES = datetime(2100, 1, 1, tzinfo=UTC)
 @asynccontextmanager
 async def ingest(answer: bytes, seen: list[bytes] | None = None, *, stays_open: bool = False) -> AsyncIterator[str]:
     """Serve one answer to every request, and yield the address."""
+    serving: list[Any] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        serving.append(asyncio.current_task())
         request = await reader.readuntil(b"\r\n\r\n")
         if seen is not None:
             seen.append(request)
@@ -28,12 +30,15 @@ async def ingest(answer: bytes, seen: list[bytes] | None = None, *, stays_open: 
         if stays_open:
             await reader.read()
         writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     try:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     finally:
         server.close()
+        await asyncio.gather(*serving)  # their connections are closed before the loop is
 
 
 def response(status: str, body: bytes, **headers: str) -> bytes:
