@@ -69,6 +69,14 @@ class PageEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaul
     """Only evidence depends on it: an event without it counts the same."""
 
 
+class ExcludedGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """Visitors that turned out to be programs: those of one group whose pages did not answer, in a span of one day."""
+
+    agent: Annotated[int, Meta(ge=0, lt=2**32, description="the first 8 hex digits of their clients, as a number")]
+    begin: Annotated[int, Meta(ge=0, le=253_402_300_799, description="of their views, in seconds since 1970-01-01 UTC")]
+    end: Annotated[int, Meta(ge=0, le=253_402_300_799)]
+
+
 class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
     """An audited change of a total that nobody measured, such as an opening balance (`counter-adjustments`).
 
@@ -83,6 +91,9 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
     who: Annotated[str, Meta(min_length=1, max_length=150)]
     why: Annotated[str, Meta(min_length=1, max_length=500)]
     at: Milliseconds
+    excluded: ExcludedGroup | None = None
+    """Taken out of the counts by the next rebuild; the amount is 0. Of records that arrived later than `at`, none says
+    that a page has answered. Its reversal is an adjustment whose id follows from this one's."""
 
 
 class RefusedOrigin(msgspec.Struct, frozen=True, kw_only=True):

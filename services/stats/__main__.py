@@ -32,6 +32,18 @@ COMMANDS = {
         uses="Postgres or Kafka",
         examples=("list", "list --topic articles", "show 3:41", "replay 3:41 --dry-run", "replay --all"),
     ),
+    "exclude": Command(
+        "take a group that behaves as programs do out of the counts, or put it back",
+        late(f"{ADMIN}.exclude", "add_arguments"),
+        late(f"{ADMIN}.exclude", "run"),
+        uses="Postgres or Kafka",
+        after_failure="see --list; an exclusion that is not applied is applied by `presstally stats rebuild`",
+        examples=(
+            "--site haihau --day 2026-11-24 --group 371e113a --why 'a fleet: see the graph of that evening'",
+            "--list --site haihau",
+            "--reverse 0192c5a0-2c3e-7cc4-8f5b-1a2b3c4d5e6f --why 'it was the app of the province'",
+        ),
+    ),
     "rebuild": Command(
         "count the retained log again and swap the counts",
         late(f"{ADMIN}.rebuild", "add_arguments"),

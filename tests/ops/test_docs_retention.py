@@ -56,6 +56,7 @@ def test_retention_figures_match_the_code() -> None:
         "counts of 5 minutes": f"{BUCKET_5M_DAYS} days",
         "visitor IDs of a day": f"{VISITOR_DAYS} days",
         "evidence of who is counted": f"{VISITOR_DAYS} days",
+        "visitor IDs that were excluded": f"{VISITOR_DAYS} days",
         "who was online": f"{ONLINE_KEPT_SECONDS // 3600} hour",
         "IDs of past views, activities of visitor IDs": (
             f"{EVICTED_WINDOWS_KEPT * WINDOW_MS // HOUR_MS} hours in which events arrived, at most {VISITOR_DAYS} days"

@@ -25,7 +25,7 @@ from services.stats.counter_api.fragment import fragment
 from services.stats.statistics.formatting import Formatter
 from services.stats.statistics.overview import SiteNumbers, sums
 from services.stats.statistics.page import Reader, render_overview, render_page, render_token_form
-from services.stats.statistics.page_data import PageData
+from services.stats.statistics.page_data import ExclusionNote, PageData
 from services.stats.statistics.report_tables import ReportFrame, history_table, pages_table, sections_table, top_table
 from services.stats.statistics.time_series import Comparison, Counts, Ledger, TimeSeries
 from services.stats.statistics.top_articles import SectionCounts, TopArticle
@@ -63,6 +63,10 @@ def portal(site: Site) -> dict[str, str]:
     }
 
 
+EXCLUSIONS = [
+    ExclusionNote(SECONDS, SECONDS + 3_600, SECONDS + 9_000, 900, is_excluded, "–") for is_excluded in (True, False)
+]
+LISTS = ("online", "pages_online", "refused_origins", "suspects", "exclusions", "referrers")
 SUSPECTS = [
     Suspect(number << 28 | 1, SECONDS, SECONDS + 3_600, 900, 1_000, 1_000, 800, 1_500, 0.1)
     for number in range(len(CLIENT_CLASSES))
@@ -80,7 +84,7 @@ def statistics(site: Site) -> dict[str, str]:
     ]
     befores = {"24h": counts, "7d": None, "30d": Counts(1, 1, 1), "365d": counts}
     comparisons = {period: Comparison(counts, counts, before) for period, before in befores.items()}
-    ledger = Ledger({"counted": 8, "bot": 2}, {"crawler": 1, "headless": 1, "no-user-agent": 1}, {})
+    ledger = Ledger({"counted": 8, "bot": 2}, {"crawler": 1, "headless": 1, "no-user-agent": 1, "excluded": 1}, {})
     hosts = [("", 3), ("(other)", 1), ("a.example", 2)]
     tops = {"today": [], "week": [], "always": articles}
     refused = [("https://a.example", 2), ("", 1)]
@@ -98,20 +102,15 @@ def statistics(site: Site) -> dict[str, str]:
         ledger,
         hosts,
         refused,
+        [
+            ExclusionNote(SECONDS, SECONDS + 3_600, SECONDS + 9_000, 900, is_excluded, "–")
+            for is_excluded in (True, False)
+        ],
         SUSPECTS,
         SECONDS,
     )
     people = replace(full, period="24h", ledger=Ledger({"counted": 1}, {}, {}))
-    empty = replace(
-        full,
-        period="365d",
-        online=[],
-        pages_online=[],
-        refused_origins=[],
-        suspects=[],
-        ledger=Ledger({}, {}, {}),
-        referrers=[],
-    )
+    empty = replace(full, period="365d", ledger=Ledger({}, {}, {}), **dict.fromkeys(LISTS, ()))
     frame = ReportFrame(site, language, SECONDS, "today")
     tables = [
         history_table(series, frame),

@@ -73,7 +73,7 @@ async def test_migration_0005_with_former_rows_keeps_all_of_them(
     await connection.execute(FORMER.format(now=now, **times))
 
     applied = [one.name for one in await migrate.migrate(empty_database)]
-    assert [name[:4] for name in applied] == [f"{number:04}" for number in range(5, 16)]
+    assert [name[:4] for name in applied] == [f"{number:04}" for number in range(5, 17)]
 
     pool = await open_pool(empty_database, role="presstally_stats", size=1)
     calendar = await at_once(pool, read_counter, SITE, None, "views", "calendar")
@@ -83,8 +83,9 @@ async def test_migration_0005_with_former_rows_keeps_all_of_them(
     article = await at_once(pool, read_counter, SITE, "bai-1", "visits", "calendar")
     assert (article.today, article.total) == (1, 1)
     positions = await read_positions(pool, "page-views", {0: 0}, LOG)
-    assert positions == {0: Position(1, 4, 90, 77, 40, 3, 5, LOG)}
+    assert positions == {0: Position(1, 5, 90, 77, 40, 3, 5, LOG)}
     assert await pool.fetchval("SELECT pages_from FROM stats.offsets") == 90
+    assert await pool.fetchval("SELECT evidence_from FROM stats.offsets") == 90
     (evicted,) = await read_evicted_state(pool, "page-views", 0, 1)
     assert (evicted.evicted_at_offset, evicted.window_index) == (50, 31)
     assert (evicted.id_hash.tolist(), evicted.id_low.tolist()) == ([1], [2])

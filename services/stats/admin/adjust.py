@@ -10,12 +10,13 @@ import asyncio
 import getpass
 import time
 from typing import get_args
-from uuid import UUID, uuid4, uuid5
+from uuid import uuid4
 
 import asyncpg
 import msgspec
 
 from services.stats.admin.lost_adjustments import send_lost_adjustments
+from services.stats.counting.exclusions import reversal_id
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError, open_command_pool
 from shared.events import Adjustment, Measure
@@ -25,8 +26,6 @@ from shared.sites import Sites
 from shared.sites_file import read_sites
 from shared.topics import COUNTER_ADJUSTMENTS
 
-REVERSALS = UUID("5b0c5f5c-5d0b-4c39-9a55-6d5d6a1f3f0e")
-"""Namespace of the ids of reversals."""
 KAFKA_SECONDS = 15.0
 APPLIED_SECONDS = 15.0
 APPLIED_POLL_SECONDS = 0.1
@@ -37,7 +36,7 @@ FROM stats.adjustments
 WHERE $1::text IS NULL OR site = $1
 ORDER BY created_at, id
 """
-READ_ADJUSTMENT = "SELECT id, site, article, measure, amount FROM stats.adjustments WHERE id = $1"
+READ_ADJUSTMENT = "SELECT id, site, article, measure, amount, excluded_agent FROM stats.adjustments WHERE id = $1"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -76,7 +75,9 @@ async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
         elif arguments.reverse is not None:
             await _reverse(pool, settings, arguments)
         else:
-            await _submit(pool, settings, _new(arguments, sites))
+            adjustment = _new(arguments, sites)
+            await submit(pool, settings, adjustment)
+            print(_describe(adjustment))
 
 
 def _new(arguments: argparse.Namespace, sites: Sites) -> Adjustment:
@@ -90,22 +91,22 @@ def _new(arguments: argparse.Namespace, sites: Sites) -> Adjustment:
         article=arguments.article,
         measure=arguments.measure or sites[arguments.site].default_measure,
         amount=arguments.amount,
-        who=_who(arguments),
+        who=author(arguments),
         why=arguments.why,
         at=time.time_ns() // 1_000_000,
     )
 
 
-def _who(arguments: argparse.Namespace) -> str:
+def author(arguments: argparse.Namespace) -> str:
+    """Return who answers for an adjustment.
+
+    Raises:
+        CommandError: nobody is named.
+    """
     try:
         return arguments.who or getpass.getuser()
     except (KeyError, OSError) as error:
         raise CommandError("your login has no name; --who is required") from error
-
-
-def reversal_id(adjustment_id: str) -> str:
-    """Return the id that the reversal of an adjustment has."""
-    return str(uuid5(REVERSALS, adjustment_id))
 
 
 async def _reverse(pool: asyncpg.Pool, settings: StatsSettings, arguments: argparse.Namespace) -> None:
@@ -115,6 +116,8 @@ async def _reverse(pool: asyncpg.Pool, settings: StatsSettings, arguments: argpa
     row = await pool.fetchrow(READ_ADJUSTMENT, reversed_id)
     if row is None:
         raise CommandError(f"unknown adjustment {reversed_id}; --list shows them")
+    if row["excluded_agent"] is not None:
+        raise CommandError(f"{reversed_id} is an exclusion; `presstally stats exclude --reverse` counts again")
     reversal = reversal_id(reversed_id)
     if await pool.fetchrow(READ_ADJUSTMENT, reversal) is not None:
         print(f"{reversed_id} is already reversed by {reversal}; nothing was changed")
@@ -125,14 +128,15 @@ async def _reverse(pool: asyncpg.Pool, settings: StatsSettings, arguments: argpa
         article=row["article"] or None,
         measure=row["measure"],
         amount=-row["amount"],
-        who=_who(arguments),
+        who=author(arguments),
         why=f"reverses {reversed_id}: {arguments.why}",
         at=time.time_ns() // 1_000_000,
     )
-    await _submit(pool, settings, adjustment)
+    await submit(pool, settings, adjustment)
+    print(_describe(adjustment))
 
 
-async def _submit(pool: asyncpg.Pool, settings: StatsSettings, adjustment: Adjustment) -> None:
+async def submit(pool: asyncpg.Pool, settings: StatsSettings, adjustment: Adjustment) -> None:
     """Publish an adjustment, and wait until it is in Postgres."""
     try:
         value = msgspec.json.encode(adjustment)
@@ -157,8 +161,11 @@ async def _submit(pool: asyncpg.Pool, settings: StatsSettings, adjustment: Adjus
     finally:
         await producer.stop()
     await _wait_until_applied(pool, adjustment)
+
+
+def _describe(adjustment: Adjustment) -> str:
     of = f"{adjustment.site} {adjustment.article}" if adjustment.article else adjustment.site
-    print(f"{adjustment.id}: {adjustment.amount:+,} {adjustment.measure} of {of}")
+    return f"{adjustment.id}: {adjustment.amount:+,} {adjustment.measure} of {of}"
 
 
 def _failure_reason(producer: Producer) -> str:

@@ -9,7 +9,7 @@ from aiokafka.errors import UnknownTopicOrPartitionError
 
 from services.stats.admin.verify.adjustments import READ_ADJUSTMENTS
 from shared.cli import CommandError
-from shared.events import Adjustment
+from shared.events import Adjustment, ExcludedGroup
 from shared.kafka.connection import KafkaConfig
 from shared.kafka.log_reader import log_reader, read_range
 from shared.kafka.producer import KafkaUnavailable, Producer
@@ -37,7 +37,10 @@ async def send_lost_adjustments(connection: Connection, kafka: KafkaConfig) -> i
         for row in lost:
             fields = {name: row[name] for name in ("id", "site", "measure", "amount", "who", "why")}
             at = int(row["created_at"].timestamp() * 1000)
-            value = msgspec.json.encode(Adjustment(article=row["article"] or None, at=at, **fields))
+            group = [row[name] for name in ("excluded_agent", "excluded_from", "excluded_to")]
+            excluded = None if group[0] is None else ExcludedGroup(agent=group[0], begin=group[1], end=group[2])
+            adjustment = Adjustment(article=row["article"] or None, at=at, excluded=excluded, **fields)
+            value = msgspec.json.encode(adjustment)
             await _send(producer, row["id"], value)
     finally:
         await producer.stop()

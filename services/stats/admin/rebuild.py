@@ -21,11 +21,13 @@ from typing import Any
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from services.stats.admin.exclusions import Exclusions
 from services.stats.admin.kept_days import BEGINNING, next_day, without_kept_days
 from services.stats.admin.lost_adjustments import send_lost_adjustments
 from services.stats.admin.lost_records import continue_after_lost_records, refuse_lost_records
 from services.stats.counting.decoding import RawBatch, decode
 from services.stats.counting.evicted_state import EvictedState
+from services.stats.counting.exclusions import Exclusion
 from services.stats.counting.rules import DAY_SECONDS, UNKNOWN_SITE, fold_batch
 from services.stats.counting.snapshots import to_bytes
 from services.stats.counting.state import PartitionState
@@ -38,6 +40,7 @@ from services.stats.counting.store import (
     save_snapshot,
     skip_gap,
 )
+from services.stats.local_calendar import day_start
 from services.stats.queries import SQL
 from services.stats.settings import StatsSettings
 from shared.cli import CommandError, open_command_pool
@@ -58,19 +61,10 @@ LEDGER_WARM_UP_MS = 50 * 3_600_000
 SWAP_SECONDS = 3.0
 """How long counters may wait for the swap; if it takes longer, the rebuild catches up again first."""
 BATCH_RECORDS = 20_000
-TABLES = [
-    "offsets",
-    "counts",
-    "online",
-    "visitor_days",
-    "ledger",
-    "referrers",
-    "snapshots",
-    "evicted_state",
-    "known_articles",
-    "evidence",
-    "generations",
-]
+TABLES = (
+    *("offsets", "counts", "online", "visitor_days", "ledger", "referrers", "snapshots", "evicted_state"),
+    *("known_articles", "evidence", "applied_exclusions", "excluded_visitors", "generations"),
+)
 """Tables with rows of a generation."""
 
 
@@ -104,8 +98,8 @@ async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
     sites = read_sites(settings.sites, settings.public_url)
     async with (
         open_command_pool(settings, role="presstally_stats", size=8, statement_timeout_seconds=120) as pool,
-        _only_one(settings.database_url.get_secret_value()) as lock,
-        _consuming(settings.kafka) as consumer,
+        only_one(settings.database_url.get_secret_value()) as lock,
+        consuming(settings.kafka) as consumer,
     ):
         async with log_reader(settings.kafka) as reader:
             if arguments.lost_records:
@@ -115,10 +109,7 @@ async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
             await refuse_lost_records(pool, reader)
         rebuild = Rebuild(pool, lock, consumer, sites, new_log=arguments.new_log)
         await rebuild.begin()
-        await rebuild.catch_up()
-        while not await rebuild.swap():
-            await rebuild.catch_up()
-        await rebuild.drop_old()
+        await rebuild.finish()
         if arguments.new_log:
             await _send_lost_adjustments(pool, settings)
 
@@ -130,7 +121,7 @@ async def _send_lost_adjustments(pool: asyncpg.Pool, settings: StatsSettings) ->
 
 
 @asynccontextmanager
-async def _only_one(url: str) -> AsyncIterator[asyncpg.Connection]:
+async def only_one(url: str) -> AsyncIterator[asyncpg.Connection]:
     """Hold the lock that prevents a second rebuild, on the connection that will swap."""
     connection = await asyncpg.connect(url, server_settings={"role": "presstally_stats"}, command_timeout=300)
     try:
@@ -142,7 +133,8 @@ async def _only_one(url: str) -> AsyncIterator[asyncpg.Connection]:
 
 
 @asynccontextmanager
-async def _consuming(kafka: KafkaConfig) -> AsyncIterator[Any]:
+async def consuming(kafka: KafkaConfig) -> AsyncIterator[Any]:
+    """Start the consumer of a rebuild."""
     consumer = AIOKafkaConsumer(
         **kafka.client,
         enable_auto_commit=False,
@@ -207,17 +199,36 @@ class Rebuild:
         if self._new_log:
             await self._copy_kept_rows(self._pool)  # all rows, before the first record of the new log is added
             await self._copy_states(first_offsets)
-            await self._pool.execute(
-                SQL["record_new_log"],
-                self._generation,
-                PAGE_VIEWS.name,
-                list(first_offsets),
-                list(first_offsets.values()),
-            )
+            begins = list(first_offsets), list(first_offsets.values())
+            await self._pool.execute(SQL["record_new_log"], self._generation, PAGE_VIEWS.name, *begins)
         else:
             await self._find_complete_days(beginnings, counted)
         await self._copy_known_articles()
         print(f"generation {self._generation} is being built; queries continue with {self._old}", flush=True)
+
+    def recounts(self, one: Exclusion) -> bool:
+        """Return whether the counts and the ledger of an exclusion's day are counted again."""
+        cuts = [cut.get(one.site) for cut in (self._recounted_from, self._ledger_from)]
+        return all(cut is not None and day_start(one.begin * 1000, self._sites[one.site].zone) >= cut for cut in cuts)
+
+    async def finish(self) -> None:
+        """Apply the exclusions, count what the counters have counted, and swap."""
+        exclusions = Exclusions(self._pool, self._consumer, self._sites)
+        excluded = await exclusions.apply(self._old, self._generation, self._partitions, self.recounts)
+        for rebuilt in self._partitions.values():
+            rebuilt.state.excluded = excluded
+        await self.catch_up()
+        while not await self.swap():
+            await self.catch_up()
+        await self.drop_old()
+
+    async def abandon(self) -> None:
+        """Delete the generation that was begun."""
+        await self._drop(self._generation)
+
+    async def drop_old(self) -> None:
+        """Delete the former generation."""
+        await self._drop(self._old)
 
     async def _skip_gaps(self, beginnings: dict[TopicPartition, int], counted: list[Any]) -> bool:
         """Store the gaps that no counter has noticed yet, as a counter would; return whether there were any."""
@@ -382,10 +393,6 @@ class Rebuild:
             await connection.execute(SQL[f"copy_kept_{table}"], self._old, self._generation, slugs, cuts)
         days = [self._ledger_from[slug] for slug in slugs]
         await connection.execute(SQL["copy_kept_ledger"], self._old, self._generation, slugs, days)
-
-    async def drop_old(self) -> None:
-        """Delete the former generation."""
-        await self._drop(self._old)
 
     async def _drop(self, generation: int) -> None:
         for table in TABLES:

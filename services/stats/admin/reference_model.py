@@ -5,7 +5,7 @@ it with the fast code, so that an error in one of the two shows. Each function s
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from typing import NamedTuple
@@ -33,6 +33,7 @@ from services.stats.admin.reference_events import (
     referrer_host,
 )
 from services.stats.admin.reference_evidence import EvidenceModel
+from services.stats.admin.reference_exclusions import ExcludedVisitor
 from services.stats.admin.reference_values import (
     Expected,
     LedgerKey,
@@ -84,6 +85,7 @@ def recount(
     stored: Mapping[int, StoredArticles] | None = None,
     new_articles_max: int = NEW_ARTICLES_MAX,
     evidence_from: Mapping[int, int] | None = None,
+    excluded: Collection[ExcludedVisitor] = (),
 ) -> Expected:
     """Count a whole log.
 
@@ -94,8 +96,9 @@ def recount(
         stored: The known articles that are stored, by partition, if the log may have lost records.
         new_articles_max: Articles of a site that become known on a partition on one day.
         evidence_from: First offset of each partition whose event is evidence, if it is not 0.
+        excluded: Visitors whose events are those of bots.
     """
-    counter = ReferenceCounter(sites, new_articles_max)
+    counter = ReferenceCounter(sites, new_articles_max, excluded)
     for number, records in partitions.items():
         counter.begin_partition(
             number, (stored or {}).get(number, ALL_IN_THE_LOG), (evidence_from or {}).get(number, 0)
@@ -108,8 +111,14 @@ def recount(
 class ReferenceCounter:
     """Counts a log slowly: add one partition after the other, each from its first record on."""
 
-    def __init__(self, sites: Mapping[str, Site], new_articles_max: int = NEW_ARTICLES_MAX) -> None:
+    def __init__(
+        self,
+        sites: Mapping[str, Site],
+        new_articles_max: int = NEW_ARTICLES_MAX,
+        excluded: Collection[ExcludedVisitor] = (),
+    ) -> None:
         self._sites = sites
+        self._excluded = excluded
         self._new_articles_max = new_articles_max
         self._expected = Expected()
         self._daily_visitors: dict[tuple[str, int, str], list[list[Bucket]]] = {}
@@ -160,6 +169,8 @@ class ReferenceCounter:
             self._add_to_ledger(event.site, day_of_arrival, "duplicate", "")
         elif event.bot is not None:
             self._add_to_ledger(event.site, day_of_arrival, "bot", event.bot)
+        elif event.visitor is not None and (event.site, event.visitor.lower()) in self._excluded:
+            self._add_to_ledger(event.site, day_of_arrival, "bot", "excluded")
         else:
             late = arrived - event.at > LATE_MS
             self._add_to_ledger(event.site, day_of_arrival, "late" if late else "counted", "")

@@ -43,6 +43,7 @@ async def apply_adjustment(producer: Producer, transaction: Transaction, record:
                 adjustment.who,
                 adjustment.why,
                 datetime.fromtimestamp(adjustment.at / 1000, UTC),
+                *((group.agent, group.begin, group.end) if (group := adjustment.excluded) else (None, None, None)),
             )
 
     await handle_record(producer, record, Adjustment, insert)

@@ -23,6 +23,7 @@ from services.stats.counting.store import (
     find_known_articles,
     read_evicted_state,
     read_evidence_from,
+    read_excluded,
     read_known_articles,
     read_positions,
     read_snapshot,
@@ -140,6 +141,8 @@ async def restore_partitions(pool: asyncpg.Pool, checked: CheckedPositions) -> d
         asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
     """
     restored = {}
+    generations = {position.generation for position in checked.positions.values()}
+    excluded = {generation: await read_excluded(pool, generation) for generation in generations}
     for one, beginning in checked.beginnings.items():
         # One after the other: a snapshot on the wire is as large as the state made of it.
         position = checked.positions[one.partition]
@@ -147,6 +150,7 @@ async def restore_partitions(pool: asyncpg.Pool, checked: CheckedPositions) -> d
         saved_at, state = snapshot or (beginning, PartitionState())
         state.known_articles = await read_known_articles(pool, one.partition, position.generation, position.next_offset)
         state.evidence_from = await read_evidence_from(pool, one.topic, one.partition, position.generation)
+        state.excluded = excluded[position.generation]
         restored[one] = AssignedPartition(position, max(saved_at, beginning), state, checked.connections[one])
     return restored
 

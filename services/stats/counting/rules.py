@@ -17,6 +17,7 @@ from services.stats.counting.decoding import VIEW, DeadLetter, EventBatch, Flags
 from services.stats.counting.event_times import hour_starts, local_days
 from services.stats.counting.evicted_state import EvictedActivities, EvictedState, Source
 from services.stats.counting.evidence import EvidenceRow, add_evidence
+from services.stats.counting.exclusions import with_exclusions
 from services.stats.counting.grouping import group_sums
 from services.stats.counting.known_articles import AcceptedArticle
 from services.stats.counting.referrers import own_hosts, referrer_visits, visit_host
@@ -154,6 +155,7 @@ def fold_batch(
     """Fold a batch that was decoded from `records`; see `fold`."""
     deltas = CountDeltas()
     evicted = evicted if evicted is not None else []
+    batch = with_exclusions(batch, state.excluded)
     in_evidence = batch.has_client & (batch.offset >= state.evidence_from) & (batch.bot == 0)
     batch, named = replace(batch, article=np.zeros(len(batch), np.int64), has_client=in_evidence), batch
     is_duplicate, starts_visit, is_first_of_day, arrives, confirms = np.zeros((5, len(batch)), np.bool_)

@@ -28,6 +28,7 @@ from services.stats.counting.evicted_state import (
     encode_activities,
 )
 from services.stats.counting.evidence import EvidenceRow, EvidenceTable, mark_visitors
+from services.stats.counting.exclusions import Excluded
 from services.stats.counting.known_articles import KnownArticles
 from services.stats.counting.seen_ids import (
     Int32s,
@@ -360,6 +361,9 @@ class PartitionState:
     """Of the current window, by site."""
     evidence_from: int = 0
     """Offset from which on events are evidence. Not in snapshots: it is read from Postgres."""
+
+    excluded: Excluded = field(default_factory=dict)
+    """Not in snapshots, either."""
 
     def take_evidence(self) -> list[EvidenceRow]:
         """Return the evidence of the current window, which ends."""

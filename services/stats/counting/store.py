@@ -10,6 +10,7 @@ import numpy as np
 from services.stats.counting.decoding import DeadLetter, EventBatch
 from services.stats.counting.evicted_state import EvictedState
 from services.stats.counting.evidence import EvidenceRow
+from services.stats.counting.exclusions import Excluded
 from services.stats.counting.known_articles import AcceptedArticle, KnownArticles
 from services.stats.counting.referrers import HOSTS_MAX, OTHER_HOSTS
 from services.stats.counting.rules import BucketCount, CountDeltas, DayCount, NewDailyVisitor
@@ -266,6 +267,12 @@ async def read_known_articles(
 async def read_evidence_from(pool: asyncpg.Pool, topic: str, partition: int, generation: int) -> int:
     """Return the offset of a partition from which on its events are evidence."""
     return int(await pool.fetchval(SQL["read_evidence_from"], generation, topic, partition) or 0)
+
+
+async def read_excluded(pool: asyncpg.Pool, generation: int) -> Excluded:
+    """Return the excluded visitor IDs of a generation."""
+    rows = await pool.fetch(SQL["read_excluded"], generation)
+    return {row["site"]: np.sort(np.array(row["visitors"], np.int64).view(np.uint64)) for row in rows}
 
 
 async def find_known_articles(

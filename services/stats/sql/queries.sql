@@ -141,6 +141,7 @@ SELECT (SELECT coalesce(sum(events), 0) FROM partitions)::bigint AS ledger,
 -- visitor IDs.
 WITH days AS (DELETE FROM stats.visitor_days WHERE day < $1),
     evidence AS (DELETE FROM stats.evidence WHERE hour < $1),
+    excluded AS (DELETE FROM stats.excluded_visitors WHERE day < $1),
     presence AS (DELETE FROM stats.online WHERE first_bucket + cardinality(visitors) < $3),
     evicted AS (DELETE FROM stats.evicted_state WHERE window_index < $4)
 DELETE FROM stats.counts WHERE grain = '5m' AND bucket_start < $2
@@ -161,9 +162,50 @@ ORDER BY topic, partition, "offset" LIMIT $1
 DELETE FROM stats.dead_letters WHERE topic = $1 AND partition = $2 AND "offset" = $3
 
 -- name: insert_adjustment
-INSERT INTO stats.adjustments (id, site, article, measure, amount, who, why, created_at)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+INSERT INTO stats.adjustments (id, site, article, measure, amount, who, why, created_at, excluded_agent, excluded_from,
+    excluded_to)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT DO NOTHING
+
+-- name: read_exclusions
+SELECT id, site, excluded_agent, excluded_from, excluded_to, (extract(epoch FROM created_at) * 1000)::bigint AS at
+FROM stats.adjustments WHERE num_nulls(excluded_agent, excluded_from, excluded_to) = 0 ORDER BY created_at, id
+
+-- name: read_adjustment_ids
+SELECT id FROM stats.adjustments
+
+-- name: read_excluded
+SELECT site, array_agg(DISTINCT visitor) AS visitors FROM stats.excluded_visitors WHERE generation = $1 GROUP BY site
+
+-- name: apply_exclusion
+INSERT INTO stats.applied_exclusions (generation, adjustment, is_excluded, visitors) VALUES ($1, $2, $3, $4)
+
+-- name: exclude_visitors
+INSERT INTO stats.excluded_visitors (generation, site, adjustment, day, visitor)
+SELECT $1, $2, $3, $4, visitor FROM unnest($5::bigint[]) AS v (visitor)
+
+-- name: list_exclusions
+SELECT id, site, excluded_agent, excluded_from, excluded_to, who, why, is_excluded, visitors
+FROM stats.adjustments LEFT JOIN stats.applied_exclusions AS e ON e.adjustment = id
+    AND e.generation = (SELECT generation FROM stats.generations WHERE state = 'current')
+WHERE num_nulls(excluded_agent, excluded_from, excluded_to) = 0 AND ($1::text IS NULL OR site = $1)
+ORDER BY created_at, id
+
+-- name: read_exclusion_visitors
+SELECT visitors FROM stats.applied_exclusions
+WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current') AND adjustment = $1
+
+-- name: read_excluded_number
+SELECT visitors FROM stats.applied_exclusions WHERE generation = $1 AND adjustment = $2
+
+-- name: copy_applied_exclusion
+-- Of a day that keeps its counts.
+INSERT INTO stats.applied_exclusions (generation, adjustment, is_excluded, visitors)
+SELECT $2, adjustment, is_excluded, visitors FROM stats.applied_exclusions WHERE generation = $1 AND adjustment = $3
+
+-- name: copy_excluded_visitors
+INSERT INTO stats.excluded_visitors (generation, site, adjustment, day, visitor)
+SELECT $2, site, adjustment, day, visitor FROM stats.excluded_visitors WHERE generation = $1 AND adjustment = $3
 
 -- name: read_counter
 -- One counter (a site, or an article of it) in one query; the number of rows read does not grow with the traffic.

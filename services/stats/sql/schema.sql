@@ -106,8 +106,13 @@ CREATE TABLE stats.adjustments (
     amount bigint NOT NULL,
     who text NOT NULL,
     why text NOT NULL,
-    created_at timestamptz NOT NULL
+    created_at timestamptz NOT NULL,
+    excluded_agent bigint,
+    excluded_from bigint,
+    excluded_to bigint
 );
+COMMENT ON COLUMN stats.adjustments.excluded_agent IS 'Group of clients that the next rebuild takes out of the counts; null: none.';
+COMMENT ON COLUMN stats.adjustments.excluded_from IS 'Begin of the span of their views, in seconds since 1970 UTC.';
 COMMENT ON TABLE stats.adjustments IS 'Audited amounts that nobody measured, such as opening balances. Never mixed into counts.';
 CREATE INDEX adjustments_of ON stats.adjustments (site, article, measure);
 
@@ -618,3 +623,25 @@ CREATE TABLE stats.section_aliases (
 COMMENT ON TABLE stats.section_aliases IS 'Slugs that sections gave up, and the section that has their articles: what was read in them counts there.';
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON stats.site_structures, stats.section_aliases TO presstally_stats;
+
+CREATE TABLE stats.applied_exclusions (
+    generation integer NOT NULL,
+    adjustment text NOT NULL,
+    is_excluded boolean NOT NULL,
+    visitors bigint NOT NULL,
+    PRIMARY KEY (generation, adjustment)
+);
+COMMENT ON TABLE stats.applied_exclusions IS 'Exclusions that the counts of a generation know, and how many visitor IDs each has found.';
+COMMENT ON COLUMN stats.applied_exclusions.is_excluded IS 'Whether they are out of the counts; false after a reversal.';
+
+CREATE TABLE stats.excluded_visitors (
+    generation integer NOT NULL,
+    site text NOT NULL,
+    adjustment text NOT NULL,
+    day bigint NOT NULL,
+    visitor bigint NOT NULL,
+    PRIMARY KEY (generation, site, visitor, adjustment)
+);
+COMMENT ON TABLE stats.excluded_visitors IS 'Visitor IDs whose events count as those of bots. They are kept as long as the visitor IDs of their day.';
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON stats.applied_exclusions, stats.excluded_visitors TO presstally_stats;

@@ -78,7 +78,7 @@ def render_page(numbers: PageData, site: Site, reader: Reader, base_url: str, li
         unit=partial(counted_unit, language),
         numbers=numbers,
         as_of=int(datetime.fromisoformat(numbers.counter.as_of).timestamp()),
-        rows=list(zip(series.starts[:-1], names, series.counts, strict=True)),
+        rows=list(zip(series.starts[:-1], names, series.counts, marked_buckets(numbers), strict=True)),
         step=PERIOD_BUCKETS[numbers.period],
         hosts=_hosts(numbers.referrers, WORDS[language]),
         refused=sum(views for _, views in numbers.refused_origins),
@@ -90,6 +90,12 @@ def render_page(numbers: PageData, site: Site, reader: Reader, base_url: str, li
         asset=asset_url,
         measures=("views", "visits", "visitors"),
     )
+
+
+def marked_buckets(numbers: PageData) -> list[bool]:
+    """Return which buckets of the series have hours of which somebody was taken out, or put back."""
+    edges = zip(numbers.series.starts[:-1], numbers.series.starts[1:], strict=True)
+    return [any(one.begin < end and start < one.end for one in numbers.exclusions) for start, end in edges]
 
 
 def render_fragment(articles: Sequence[TopArticle], site: Site, base_url: str, number: Any, with_numbers: bool) -> str:

@@ -17,7 +17,7 @@ from services.stats.counter_api.counter_query import read_counter
 from services.stats.queries import SQL, STATISTICS_SQL
 from services.stats.shared_reads import Snapshot, open_snapshot, shared_read
 from services.stats.statistics.answer_cache import AnswerCache
-from services.stats.statistics.page_data import PageData
+from services.stats.statistics.page_data import ExclusionNote, PageData
 from services.stats.statistics.periods import (
     PERIOD_BUCKETS,
     BucketSize,
@@ -57,6 +57,7 @@ PAGE_SECONDS = 3.0
 """The page is valid for so long, or for ten times as long as it takes to read, but at most for a minute."""
 LONG_SPAN_SECONDS = 8 * 86_400
 PAGE_ARTICLES = 10
+EXCLUSIONS_MAX = 100
 PAGE_TOP_PERIODS: tuple[TopPeriod, ...] = ("today", "week", "always")
 
 
@@ -244,6 +245,10 @@ async def read_page(snapshot: Snapshot, site: Site, period: Period) -> PageData:
         ledger=await read_ledger(snapshot, site, period),
         referrers=await read_referrers(snapshot, site, period),
         refused_origins=await read_refused_origins(snapshot, site),
+        exclusions=[
+            ExclusionNote(*tuple(row))
+            for row in await snapshot.connection.fetch(STATISTICS_SQL["exclusions"], site.slug, EXCLUSIONS_MAX)
+        ],
         suspects=[
             one
             for at in (now, start_before(bucket_start(now, "day", site), "day", 1, site))

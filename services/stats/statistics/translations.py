@@ -57,6 +57,14 @@ WORDS = translate(
             " after that; of everybody else's {rest}. Group {group}."
         ),
         "suspects_note": _("They are counted as people until somebody takes them out. Evidence is half an hour old."),
+        "exclusion_mark": _("Visitors of programs were taken out of these numbers later"),
+        "exclusion": _(
+            "{day}, {begin} to {end}: {visitors} visitors turned out to be programs. They were taken out of all numbers"
+            " at {at}, and are among the bots."
+        ),
+        "exclusion_reversed": _(
+            "{day}, {begin} to {end}: {visitors} visitors were taken out of all numbers at {at} and put back later."
+        ),
         "browsers": {
             "other": _("another program"),
             "app": _("inside an app"),
@@ -124,6 +132,7 @@ WORDS = translate(
         "token_send": _("View statistics"),
         "bot_reasons": {
             "crawler": _("crawler"),
+            "excluded": _("taken out later"),
             "headless": _("headless browser"),
             "no-user-agent": _("no user agent"),
         },

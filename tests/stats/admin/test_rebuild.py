@@ -82,9 +82,7 @@ async def rebuild_trimmed(pool: asyncpg.Pool, partitions: dict[int, list[RawReco
     async with pool.acquire() as lock:
         running = Rebuild(pool, lock, FakeConsumer(partitions, begins), SITES, new_log=False)  # type: ignore[arg-type]
         await running.begin()
-        await running.catch_up()
-        assert await running.swap()
-        await running.drop_old()
+        await running.finish()
 
 
 @pytest.fixture(autouse=True)

@@ -7,7 +7,7 @@ so a rebuild counted a visitor several times. These histories take the whole pat
 import asyncio
 import json
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import UTC
 from random import Random
 from typing import Any
@@ -16,6 +16,7 @@ import asyncpg
 import pytest
 
 from services.stats.admin import reference_evidence
+from services.stats.admin.reference_exclusions import ExcludedVisitor, excluded_visitors
 from services.stats.admin.reference_model import recount
 from services.stats.admin.verify.command import drift_message
 from services.stats.admin.verify.comparison import compare
@@ -35,6 +36,7 @@ from services.stats.counting.store import (
     read_positions,
 )
 from services.stats.local_calendar import day_start
+from shared.kafka.last_record import record_checksum
 from shared.kafka.topic_identity import TopicIdentity
 from shared.postgres import open_pool
 from tests.stats.counting.test_rules import MINUTE, NOON, SITES, record
@@ -127,8 +129,8 @@ async def stored(pool: asyncpg.Pool) -> dict[str, Any]:
     }
 
 
-def expected(partitions: dict[int, list[RawRecord]]) -> dict[str, Any]:
-    must = recount(partitions, SITES, new_articles_max=known_articles.NEW_ARTICLES_MAX)
+def expected(partitions: dict[int, list[RawRecord]], excluded: Collection[ExcludedVisitor] = ()) -> dict[str, Any]:
+    must = recount(partitions, SITES, new_articles_max=known_articles.NEW_ARTICLES_MAX, excluded=excluded)
     return {
         "known_articles": {
             (number, *key): tuple(one)
@@ -152,15 +154,21 @@ def expected(partitions: dict[int, list[RawRecord]]) -> dict[str, Any]:
 
 async def drifts(pool: asyncpg.Pool, partitions: dict[int, list[RawRecord]]) -> list[str]:
     """What `verify` says if the log still has these records."""
-    spans = {
-        number: LogSpan(records[0].offset if records else 10**6, records[0].arrived if records else None, {})
-        for number, records in partitions.items()
-    }
+    spans = {}
+    for number, records in partitions.items():
+        begin, arrived = (records[0].offset, records[0].arrived) if records else (10**6, None)
+        last = record_checksum(records[-1].arrived, records[-1].value) if records else None
+        spans[number] = LogSpan(begin, arrived, {}, last)
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
         there = await read_stored(connection)
     there.clock_ms = max((one.newest_arrived for one in there.partitions.values()), default=0)
     known = {number: there.articles_of(number, span.begin) for number, span in spans.items()}
-    must = recount(partitions, SITES, stored=known, new_articles_max=known_articles.NEW_ARTICLES_MAX)
+    found = excluded_visitors(partitions, [one.row for one in there.exclusions])
+    for one in there.exclusions:
+        one.expected = found[one.row.id]
+    excluded = {visitor for one in there.exclusions for visitor in one.visitors}
+    most = known_articles.NEW_ARTICLES_MAX
+    must = recount(partitions, SITES, stored=known, new_articles_max=most, excluded=excluded)
     return [drift_message(one, SITES) for one in compare(there, must, spans, SITES).drifts]
 
 

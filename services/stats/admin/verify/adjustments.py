@@ -19,7 +19,10 @@ from shared.topics import COUNTER_ADJUSTMENTS
 
 SETTLE_SECONDS = 5.0
 """How long an adjustment may be under way from the topic to Postgres."""
-READ_ADJUSTMENTS = "SELECT id, site, article, measure, amount, who, why, created_at FROM stats.adjustments"
+READ_ADJUSTMENTS = """
+SELECT id, site, article, measure, amount, who, why, created_at, excluded_agent, excluded_from, excluded_to
+FROM stats.adjustments
+"""
 
 
 class AdjustmentRow(NamedTuple):
@@ -32,6 +35,9 @@ class AdjustmentRow(NamedTuple):
     who: str
     why: str
     created_at: datetime
+    excluded_agent: int | None = None
+    excluded_from: int | None = None
+    excluded_to: int | None = None
 
 
 Adjustments = dict[str, AdjustmentRow]
@@ -79,7 +85,9 @@ def expected_adjustments(values: Iterable[bytes | None]) -> Adjustments:
             continue
         if is_storable:
             created_at = datetime.fromtimestamp(one.at / 1000, UTC)
-            row = AdjustmentRow(one.site, one.article or "", one.measure, one.amount, one.who, one.why, created_at)
+            group = (one.excluded.agent, one.excluded.begin, one.excluded.end) if one.excluded else ()
+            place = (one.site, one.article or "", one.measure)
+            row = AdjustmentRow(*place, one.amount, one.who, one.why, created_at, *group)
             found.setdefault(one.id, row)
     return found
 

@@ -21,6 +21,7 @@ from services.stats.admin.reference_values import (
     Totals,
 )
 from services.stats.admin.verify.evidence import compare_evidence
+from services.stats.admin.verify.exclusions import compare_exclusions
 from services.stats.admin.verify.known_articles import compare_known_articles
 from services.stats.admin.verify.sums import check_sums
 from services.stats.admin.verify.values import UNBOUNDED, Drift, Gap, LogSpan, StoredValues, VerifyReport
@@ -93,6 +94,13 @@ def compare(
         | {gap.partition for gap in stored.gaps}
     ):
         comparison.compare_partition(number)
+    compare_exclusions(
+        comparison.report,
+        stored.exclusions,
+        lost_until=max((loss.until_ms for loss in comparison.losses.values()), default=0) // 1000,
+        newest=stored.newest_ms // 1000,
+        zone=comparison.zone,
+    )
     comparison.compare_visitors()
     comparison.compare_visitor_days()
     if comparison.losses:

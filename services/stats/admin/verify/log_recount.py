@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError
 
+from services.stats.admin.reference_exclusions import ExclusionModel
 from services.stats.admin.reference_model import ReferenceCounter
 from services.stats.admin.reference_values import Expected
 from services.stats.admin.verify.values import Gap, LogSpan, PartitionProgress, StoredValues
@@ -28,7 +29,8 @@ async def recount_log(
     """
     identity, numbers = await read_topic(reader._client, PAGE_VIEWS.name)  # noqa: SLF001 - there is no public attribute
     _check_identity(identity, stored.partitions)
-    counter = ReferenceCounter(sites)
+    excluded = set().union(*(one.visitors for one in stored.exclusions)) if stored.exclusions else set()
+    counter = ReferenceCounter(sites, excluded=excluded)
     spans: dict[int, LogSpan] = {}
     partitions = [TopicPartition(PAGE_VIEWS.name, number) for number in numbers]
     begins = await reader.beginning_offsets(partitions)
@@ -37,6 +39,7 @@ async def recount_log(
         if partition.partition not in stored.partitions:
             uncounted = ends[partition] - begins[partition]
             spans[partition.partition] = LogSpan(begins[partition], None, {}, offsets_without_position=uncounted)
+    await _recount_exclusions(reader, stored, begins, ends)
     counted_to = {TopicPartition(PAGE_VIEWS.name, number): one.next_offset for number, one in stored.partitions.items()}
     total = sum(end - begins.get(partition, 0) for partition, end in counted_to.items())
     with progress_bar("records", total) as advance:
@@ -50,6 +53,25 @@ async def recount_log(
             counter.begin_partition(number, stored.articles_of(number, begin), progress.evidence_from)
             spans[number] = await _recount_partition(reader, partition, begin, stored, counter, advance=advance)
     return counter.finish(), spans
+
+
+async def _recount_exclusions(
+    reader: AIOKafkaConsumer,
+    stored: StoredValues,
+    begins: Mapping[TopicPartition, int],
+    ends: Mapping[TopicPartition, int],
+) -> None:
+    """Find the visitors that the log expects of the standing exclusions; without any, nothing is read."""
+    standing = [one for one in stored.exclusions if one.is_standing]
+    model = ExclusionModel([one.row for one in standing])
+    if standing:
+        for partition, end in ends.items():
+            async for records in read_range(reader, partition, begins[partition], end):
+                for record in records:
+                    model.add(record.timestamp, record.value)
+    found = model.found()
+    for one in standing:
+        one.expected = found[one.row.id]
 
 
 async def _recount_partition(

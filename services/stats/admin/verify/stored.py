@@ -1,17 +1,21 @@
 """Reads the stored values that `verify` compares, all of one instant."""
 
 from typing import Any
+from uuid import UUID, uuid5
 
 from asyncpg.pool import PoolConnectionProxy
 
 from services.stats.admin.reference_articles import Acceptance, ArticleKey
 from services.stats.admin.reference_events import Bucket
 from services.stats.admin.reference_evidence import EvidenceKey, EvidenceNumbers
+from services.stats.admin.reference_exclusions import ExclusionRow
 from services.stats.admin.reference_values import LedgerKey, PresenceKey, ReferrerKey, Totals
-from services.stats.admin.verify.values import Gap, PartitionProgress, StoredValues
+from services.stats.admin.verify.values import Gap, PartitionProgress, StoredExclusion, StoredValues
 from shared.cli import CommandError
 from shared.topics import PAGE_VIEWS
 
+REVERSALS = UUID("5b0c5f5c-5d0b-4c39-9a55-6d5d6a1f3f0e")
+"""Namespace of the ids of reversals, as in `counting.exclusions`."""
 READ_GENERATION = "SELECT generation FROM stats.generations WHERE state = 'current'"
 READ_CLOCK = "SELECT (extract(epoch FROM clock_timestamp()) * 1000)::bigint"
 READ_OFFSETS = """
@@ -58,6 +62,17 @@ GROUP BY site, day
 """
 
 
+READ_EXCLUSIONS = """
+SELECT id, site, excluded_agent, excluded_from, excluded_to, (extract(epoch FROM created_at) * 1000)::bigint AS at,
+    is_excluded, coalesce(visitors, 0) AS visitors,
+    ARRAY(SELECT visitor FROM stats.excluded_visitors AS e WHERE e.generation = $1 AND e.adjustment = a.id) AS ids
+FROM stats.adjustments AS a LEFT JOIN stats.applied_exclusions AS e ON e.generation = $1 AND e.adjustment = a.id
+WHERE num_nulls(excluded_agent, excluded_from, excluded_to) = 0
+ORDER BY created_at, id
+"""
+READ_ADJUSTMENT_IDS = "SELECT id FROM stats.adjustments"
+
+
 async def read_stored(connection: PoolConnectionProxy) -> StoredValues:
     """Read the values of the current generation. The connection has a transaction that is `repeatable_read`.
 
@@ -72,6 +87,11 @@ async def read_stored(connection: PoolConnectionProxy) -> StoredValues:
         number, *progress = tuple(row)
         stored.partitions[number] = PartitionProgress(*progress)
     stored.gaps = [Gap(*tuple(row)) for row in await connection.fetch(READ_GAPS, generation, PAGE_VIEWS.name)]
+    entered = {row["id"] for row in await connection.fetch(READ_ADJUSTMENT_IDS)}
+    for *exclusion, is_applied, found, ids in map(tuple, await connection.fetch(READ_EXCLUSIONS, generation)):
+        visitors = {(exclusion[1], f"{visitor % 2**64:016x}") for visitor in ids}
+        is_standing = str(uuid5(REVERSALS, exclusion[0])) not in entered
+        stored.exclusions.append(StoredExclusion(ExclusionRow(*exclusion), is_standing, is_applied, found, visitors))
     async for number, *row in _rows(connection, READ_COUNTS, generation):
         stored.counts[number][Bucket(*row[:4])] = Totals(*row[4:])
     async for number, *row in _rows(connection, READ_LEDGER, generation):

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from services.stats.admin.reference_articles import Acceptance, ArticleKey, StoredArticles
 from services.stats.admin.reference_events import Bucket
 from services.stats.admin.reference_evidence import EvidenceKey, EvidenceNumbers
+from services.stats.admin.reference_exclusions import ExcludedVisitor, ExclusionRow
 from services.stats.admin.reference_values import LedgerKey, PresenceKey, ReferrerKey, Totals
 
 UNBOUNDED = 2**63
@@ -48,6 +49,22 @@ class Gap(NamedTuple):
 
 
 @dataclass
+class StoredExclusion:
+    """An exclusion that was entered, and what the counts know of it."""
+
+    row: ExclusionRow
+    is_standing: bool
+    """Not reversed."""
+    is_applied: bool | None
+    """Whether it is out of the counts; None if they do not know it."""
+    number: int
+    """How many visitors it is said to have."""
+    visitors: set[ExcludedVisitor]
+    expected: set[ExcludedVisitor] = field(default_factory=set)
+    """From the log."""
+
+
+@dataclass
 class StoredValues:
     """The content of Postgres at one instant, by partition."""
 
@@ -59,6 +76,7 @@ class StoredValues:
     presence: defaultdict[int, dict[PresenceKey, int]] = field(default_factory=lambda: defaultdict(dict))
     known_articles: defaultdict[int, dict[ArticleKey, Acceptance]] = field(default_factory=lambda: defaultdict(dict))
     evidence: defaultdict[int, dict[EvidenceKey, EvidenceNumbers]] = field(default_factory=lambda: defaultdict(dict))
+    exclusions: list[StoredExclusion] = field(default_factory=list)
     daily_visitors: dict[tuple[str, int], set[int]] = field(default_factory=dict)
     """(site, local day) → visitor IDs as signed 64-bit integers; of all partitions."""
     clock_ms: int = 0

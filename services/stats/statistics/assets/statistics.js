@@ -26,6 +26,19 @@ function draw() {
       { ...axis, size: 62, incrs: [1, 2, 5].flatMap((one) => [...Array(10).keys()].map((zeros) => one * 10 ** zeros)).sort((a, b) => a - b),
         values: (_, at) => at.map(write) },
     ],
+    hooks: { draw: [({ ctx, bbox, valToPos }) => rows.forEach((row, place) => { // buckets of which visitors were taken out
+      if (!("marked" in row.dataset)) return;
+      const x = Math.round(valToPos(place, "x", true));
+      ctx.save();
+      Object.assign(ctx, { strokeStyle: axis.stroke, fillStyle: axis.stroke, lineWidth: devicePixelRatio, font: `${12 * devicePixelRatio}px system-ui` });
+      ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
+      ctx.beginPath();
+      ctx.moveTo(x, bbox.top);
+      ctx.lineTo(x, bbox.top + bbox.height);
+      ctx.stroke();
+      ctx.fillText("†", x + 3 * devicePixelRatio, bbox.top + 12 * devicePixelRatio);
+      ctx.restore();
+    })] },
     series: [
       { label: document.querySelector("#series thead th").textContent, value: (_, place) => names[place ?? rows.length - 1] },
       ...["views", "visits", "visitors"].map((name, number) => ({
