@@ -7,11 +7,13 @@ from playwright.sync_api import Browser
 
 from services.render.pages import html
 from services.render.pages.page_data import HomePage, RelatedArticles
+from shared.articles import Paragraph, Related
 from shared.banners import PLACES, Banner, Banners
 from shared.site_structure import SiteStructure, StructureIndex
 from shared.sites import with_structure
 from tests.browser.layout_measures import OBSERVE_SHIFTS, measure
 from tests.browser.sample_portal import NOW, SITE, Media, Served, article, serving
+from tests.browser.test_newsroom import AXE
 
 SHIFT_MAX = 0.02
 LINE_PIXELS_MAX = 90
@@ -29,10 +31,12 @@ def portal() -> Iterator[Served]:
     ]
     structure = SiteStructure(site=SITE.slug, version=1, modified_at=NOW, banners=Banners(items=items))
     site = with_structure(SITE, StructureIndex(structure))
-    one = article(1, media)
+    other = article(2, media)
+    one = article(1, media, body=[Paragraph("Một."), Related(other.id, 2), Paragraph("Hai.")])
+    related = RelatedArticles(similar=[one] * 5, inside={other.id: other})
     documents = {
         "/home": html.render_home(HomePage(one, [one] * 12, []), site, SITE.url),
-        "/article": html.render_article(one, RelatedArticles(similar=[one] * 5), site, SITE.url),
+        "/article": html.render_article(one, related, site, SITE.url),
     }
     with serving(documents, media) as served:
         yield served
@@ -50,6 +54,10 @@ def test_banners_keep_their_place_and_stay_in_the_page(portal: Served, browser: 
         found = measure(page)
         assert (found.overflow <= 0, found.shift <= SHIFT_MAX) == (True, True), (name, found)
         assert page.locator(".banners figcaption", has_text="cong.example").count() == 6
+        page.evaluate(AXE)
+        parts = {"include": [[".banners"]] if name == "/home" else [[".banners"], [".inside"]]}
+        violations = page.evaluate("(parts) => axe.run(parts, {resultTypes: ['violations']})", parts)["violations"]
+        assert [(one["id"], one["nodes"][0]["html"]) for one in violations] == []
         page.close()
 
 
