@@ -151,6 +151,23 @@ def test_printed_article_is_complete_and_has_no_controls(page: Page) -> None:
         assert "".join(control.split()) not in text, control
 
 
+@pytest.mark.parametrize("width", [360, 1280])
+def test_wide_table_scrolls_on_screens(page: Page, width: int) -> None:
+    """A table of 14 columns scrolls inside the page: its names and numbers are not squeezed into several lines."""
+    one = story(table(14), Table([[Cell("Đơn vị"), Cell("Ủy ban nhân dân xã Hải Anh " * 20)]]))
+    page.set_viewport_size({"width": width, "height": 800})
+    with serving({"/a": html.render_article(one, RelatedArticles(), SITE, SITE.url)}, Media({})) as served:
+        page.goto(f"{served.url}/a")
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        wide, text = page.locator(".table").all()
+        assert wide.evaluate("(one) => one.scrollWidth > one.clientWidth")
+        assert text.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+        for cell in wide.locator("tr:nth-child(2) > td").all():
+            box = cell.bounding_box()
+            assert box
+            assert box["height"] < 45, cell.inner_text()
+
+
 def saved(one: Article, folder: Path) -> Path:
     """Write an article's copy as a reader's browser saves it."""
     made = html.render_saved(one, SITE, SITE.url)

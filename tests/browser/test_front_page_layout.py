@@ -20,7 +20,7 @@ WIDTHS = (320, 375, 700, 768, 1024, 1280, 1920)
 HOLE_PIXELS_MAX = 216
 """An empty area as wide as a column, where lines are 24 pixels high. It was 1,584 before the page was composed."""
 SHIFT_MAX = 0.05
-MASTHEAD_PIXELS_MAX = {320: 160, 375: 160, 700: 120, 768: 120, 1024: 250, 1280: 210, 1920: 210}
+MASTHEAD_PIXELS_MAX = {320: 160, 375: 160, 700: 120, 768: 120, 1024: 230, 1280: 160, 1920: 160}
 BYTES_MAX = 42_000
 KINDS = {3: "photo", 5: "video", 7: "notice"}
 LINKS = {f"p{number}": PageLink(f"trang-{number}", f"Giới thiệu {number}") for number in range(5)}

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -210,6 +211,26 @@ def test_printed_article_omits_navigation(system: Any, context: BrowserContext, 
     for hidden in (".menu", ".find", ".foot", ".acts", ".tags"):
         assert not page.locator(hidden).first.is_visible(), hidden
     assert page.locator(".print-only").inner_text().endswith(f" · {system.url}{paths['article']}")
+
+
+def test_saved_article_opens_offline(
+    system: Any, browser: Browser, context: BrowserContext, paths: dict[str, str], tmp_path: Path
+) -> None:
+    """What "Save" downloads has the article's name, and shows it with its table and address without a network."""
+    page = context.new_page()
+    page.goto(system.url + paths["article"])
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Lưu về máy").click()
+    file = tmp_path / downloading.value.suggested_filename
+    downloading.value.save_as(file)
+    assert file.name == "cho-phien-con.html"
+    offline = browser.new_context(offline=True, java_script_enabled=False)
+    saved = offline.new_page()
+    saved.goto(file.as_uri())
+    assert "1.204" in saved.locator("table").inner_text()
+    assert saved.locator(".origin").get_by_role("link", name=system.url + paths["article"]).is_visible()
+    assert saved.locator(".qr svg").is_visible()
+    offline.close()
 
 
 def test_portal_page_paints_fast_without_layout_shift(

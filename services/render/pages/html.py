@@ -32,7 +32,7 @@ from services.render.pages.structured_data import (
     translations_of,
     web_site,
 )
-from services.render.pages.tables import has_long_word, table_shape
+from services.render.pages.tables import cell_class, table_shape
 from services.render.pages.themes import RASTER, read_theme, theme_of
 from services.render.pages.translations import (
     error_text,
@@ -293,7 +293,7 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "table_shape": table_shape,
         "saved_path": saved_path,
         "share_links": share_links,
-        "has_long_word": has_long_word,
+        "cell_class": cell_class,
         "platform_names": PLATFORM_NAMES,
         "text_update": text_update,
         "local_iso": lambda instant: local_iso(instant, site),

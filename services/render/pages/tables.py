@@ -9,6 +9,8 @@ from shared.text import inline_text
 
 LONG_WORD_CHARACTERS = 24
 """Longer words, such as addresses, may be broken anywhere: they do not decide how wide their column is."""
+SHORT_CELL_CHARACTERS = 22
+"""Shorter cells of a wide table are one line on screens, where the table scrolls."""
 PADDING_CHARACTERS = 1.6
 """Of a cell, on both sides together."""
 CAPITAL_EXTRA = 0.35
@@ -36,11 +38,14 @@ def table_shape(table: Table) -> TableShape:
     return TableShape(_head_rows(table.rows), f" {fitting}" if fitting else "")
 
 
-def has_long_word(cell: Cell) -> bool:
-    """Return whether a cell has a word that may be broken anywhere."""
-    if len(cell.html) <= LONG_WORD_CHARACTERS:
-        return False
-    return any(len(word) > LONG_WORD_CHARACTERS for word in inline_text(cell.html).split())
+def cell_class(cell: Cell) -> str:
+    """Return the class of a cell: `long` if it has a word that may be broken, `text` if it has several lines, or ""."""
+    if len(cell.html) <= SHORT_CELL_CHARACTERS:
+        return ""
+    text = inline_text(cell.html)
+    if any(len(word) > LONG_WORD_CHARACTERS for word in text.split()):
+        return "long"
+    return "text" if len(text) > SHORT_CELL_CHARACTERS else ""
 
 
 def _longest_word(cell: Cell) -> float:
