@@ -3,6 +3,8 @@
 import concurrent.futures
 import hashlib
 import io
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,74 @@ def test_uploaded_image_is_on_the_published_page(system: Any, editors: Any) -> N
             assert image.size == (one["width"], one["height"])
     again = system.get(item["image"]["url"], if_none_match=got.headers["etag"])
     assert again.status in (200, 304)
+
+
+def corner(red: int) -> bytes:
+    """Return a photo whose lower left corner alone is red; no other photo has the shade of the rest."""
+    picture = Image.new("RGB", (1_600, 1_600), (red, 120, 60))
+    picture.paste((250, 20, 20), (0, 1_400, 200, 1_600))
+    output = io.BytesIO()
+    picture.save(output, "JPEG", quality=90)
+    return output.getvalue()
+
+
+def shows_corner(system: Any, url: str) -> bool:
+    """Return whether the lower left corner of a picture of the portal is the red one of `corner`."""
+    with Image.open(io.BytesIO(system.get(url).body)) as picture:
+        pixel: Any = picture.convert("RGB").getpixel((4, picture.height - 5))
+    return bool(pixel[0] > 200 and pixel[1] < 90)
+
+
+def pictures(system: Any, page: str, article: str) -> dict[str, list[tuple[str, float]]]:
+    """Return the pictures of an article on a page: {where: [(path, width by height)]}."""
+    html = system.get(page).text
+    found: dict[str, list[tuple[str, float]]] = {"card": [], "schema": [], "list": []}
+    sizes = re.findall(r'og:image(?::width|:height)?" content="([^"]+)"', html)
+    if page == article and len(sizes) >= 3:
+        found["card"] = [("/media/" + sizes[0].partition("/media/")[2], int(sizes[1]) / int(sizes[2]))]
+    for one in re.findall(rf'<a class="picture[^"]*" href="{article}".*?</a>', html, re.DOTALL):
+        image = re.search(r'<img src="([^"]+)"[^>]* width="(\d+)" height="(\d+)"', one)
+        assert image, one
+        found["list"].append((image[1], int(image[2]) / int(image[3])))
+    for text in re.findall(r'<script type="application/ld\+json">(.*?)</script>', html, re.DOTALL):
+        data = json.loads(text)
+        if data.get("@type") == "NewsArticle":
+            shapes = [
+                ("/media/" + one["url"].partition("/media/")[2], one["width"] / one["height"]) for one in data["image"]
+            ]
+            found["schema"] = shapes
+    return found
+
+
+def test_focus_point_is_kept_in_lists_lead_cards_and_structured_data(system: Any, editors: Any, wait: Any) -> None:
+    """Each crop of the portal shows it: 3:2 in lists, 16:9 as lead and card, all three in schema.org."""
+    image = editors.upload(corner(7)).json()
+    figure = {"type": "figure", "caption": "Góc đỏ", "image": {"media": image["id"], "alt": "Góc đỏ"}}
+    made = editors.create("Bài có ảnh cắt quanh điểm nét", section="van-hoa", body=[figure])["id"]
+    page = "/" + editors.publish(made)["url"].split("/", 3)[3]
+    assert editors.publication(made)["status"] == "live"
+    lead = {"slots": [{"article": made, "until": "2099-01-01T00:00:00Z"}]}
+    assert editors.call("PUT", "/front-page?site=haihau", lead, "publish", if_match="*").status == 200
+    try:
+        wait(lambda: pictures(system, "/", page)["list"], 30, "the lead story")
+        places = {("/van-hoa/", "list"): 1.5, ("/", "list"): 16 / 9, (page, "card"): 16 / 9}
+        for (path, where), ratio in places.items():
+            (shown,) = pictures(system, path, page)[where][:1]
+            assert shown[1] == pytest.approx(ratio, rel=0.01), path
+            assert not shows_corner(system, shown[0]), path
+        moved = editors.call("PATCH", f"/media/{image['id']}", {"focus": {"x": 0, "y": 1}}, "publish")
+        assert moved.status == 200, moved.text
+        for path, where in places:
+
+            def is_moved(path: str = path, where: str = where) -> bool:
+                return shows_corner(system, pictures(system, path, page)[where][0][0])
+
+            wait(is_moved, 60, f"the crop on {path}")
+        schema = pictures(system, page, page)["schema"]
+        assert {round(ratio, 2) for _, ratio in schema} == {1.78, 1.5, 1.0}
+        assert all(shows_corner(system, url) for url, _ in schema)
+    finally:
+        editors.call("PUT", "/front-page?site=haihau", {"slots": []}, "publish", if_match="*")
 
 
 def test_upload_same_file_again_returns_stored_image(system: Any, editors: Any) -> None:
