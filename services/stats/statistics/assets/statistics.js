@@ -30,7 +30,7 @@ function draw() {
       if (!("marked" in row.dataset)) return;
       const x = Math.round(valToPos(place, "x", true));
       ctx.save();
-      Object.assign(ctx, { strokeStyle: axis.stroke, fillStyle: axis.stroke, lineWidth: devicePixelRatio, font: `${12 * devicePixelRatio}px system-ui` });
+      Object.assign(ctx, { strokeStyle: axis.stroke, fillStyle: axis.stroke, lineWidth: devicePixelRatio, textAlign: "left", font: `${12 * devicePixelRatio}px system-ui` });
       ctx.setLineDash([4 * devicePixelRatio, 4 * devicePixelRatio]);
       ctx.beginPath();
       ctx.moveTo(x, bbox.top);
