@@ -17,13 +17,13 @@ from shared.articles import Article, Image, images_of
 from shared.object_store import TYPES as MEDIA_TYPES
 
 PATH_PREFIX = "/ban-luu/"
-PICTURE_BYTES_MAX = 24 * 1024 * 1024
+PICTURE_BYTES_MAX = 12 * 1024 * 1024
 """Of all pictures of a copy: those after it are links to the article."""
 WIDTHS = ((12, 1280), (40, 960), (1_000_000, 640))
 """For up to so many pictures, the widest rendition of each."""
 _CODE = "<!--qr-->"
 _CHECKSUM = '<meta name="presstally:copy" content="">'
-_IMAGE = re.compile(r'<img (?:class="[^"]*" )?src="(/[^"]+)" alt="([^"]*)"[^>]*>')
+_IMAGE = re.compile(rb'<img (?:class="[^"]*" )?src="(/[^"]+)" alt="([^"]*)"[^>]*>')
 _OWN_LINK = re.compile(r' href="(/(?!/)[^"]*)"')
 _STYLE_FILE = re.compile(r'url\("(/theme/[^"]+)"\)')
 
@@ -45,7 +45,7 @@ def saved_image(image: Image, count: int) -> str:
 
 def picture_paths(page: Document) -> list[str]:
     """Return the paths of the pictures that a copy needs, in its order."""
-    return list(dict.fromkeys(unescape(path) for path, _ in _IMAGE.findall(page.body.decode())))
+    return list(dict.fromkeys(unescape(path.decode()) for path, _ in _IMAGE.findall(page.body)))
 
 
 def picture_count(article: Article) -> int:
@@ -79,18 +79,18 @@ def complete(page: Document, pictures: Mapping[str, bytes], canonical: str, publ
         public_url: Before links of the site's own.
     """
 
-    def image(found: re.Match[str]) -> str:
-        path, alt = unescape(found[1]), found[2]
+    def image(found: re.Match[bytes]) -> bytes:
+        path, alt = unescape(found[1].decode()), found[2].decode()
         if path not in pictures:
-            return f'<a href="{escape(canonical)}">{alt}</a>' if alt else ""
-        return found[0].replace(f'src="{found[1]}"', f'src="{data_url(pictures[path], _media_type(path))}"')
+            return f'<a href="{escape(canonical)}">{alt}</a>'.encode() if alt else b""
+        url = data_url(pictures[path], _media_type(path)).encode()
+        return found[0].replace(b'src="' + found[1] + b'"', b'src="' + url + b'"')
 
     text = _OWN_LINK.sub(lambda found: f' href="{escape(public_url)}{found[1]}"', page.body.decode())
-    text = _IMAGE.sub(image, text)
     if pictures.keys() >= set(picture_paths(page)):
         text = text.replace(_CHECKSUM, checksum_mark(page), 1)
     text = text.replace(_CODE, qr_code(canonical), 1)
-    return Document(text.encode())
+    return Document(_IMAGE.sub(image, text.encode()))  # last, and as bytes: pictures are most of a copy
 
 
 def checksum_mark(page: Document) -> str:
