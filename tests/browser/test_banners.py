@@ -49,7 +49,7 @@ def test_banners_keep_their_place_and_stay_in_the_page(portal: Served, browser: 
         page = browser.new_page(viewport={"width": width, "height": 800})
         page.add_init_script(OBSERVE_SHIFTS)
         page.goto(portal.url + name, wait_until="networkidle")
-        page.locator(".banners.foot").scroll_into_view_if_needed()
+        page.locator(".banners.at-foot").scroll_into_view_if_needed()
         page.wait_for_load_state("networkidle")
         found = measure(page)
         assert (found.overflow <= 0, found.shift <= SHIFT_MAX) == (True, True), (name, found)
@@ -66,7 +66,7 @@ def test_failed_picture_of_a_banner_leaves_its_words_and_no_hole(portal: Served,
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     page.route("**/media/**", lambda route: route.abort())
     page.goto(f"{portal.url}/home", wait_until="networkidle")
-    links = page.locator(".banners.top a")
+    links = page.locator(".banners.at-top a")
     assert links.count() == 3
     for link in links.all():
         box = link.bounding_box()
@@ -81,8 +81,8 @@ def test_forced_colours_show_words_and_paper_shows_nothing(portal: Served, brows
     page = browser.new_page()
     page.emulate_media(forced_colors="active")
     page.goto(f"{portal.url}/home")
-    assert not page.locator(".banners.top img").first.is_visible()
-    assert page.locator(".banners.top .banner-words").first.is_visible()
+    assert not page.locator(".banners.at-top img").first.is_visible()
+    assert page.locator(".banners.at-top .banner-words").first.is_visible()
     page.emulate_media(media="print", forced_colors="none")
     assert not page.locator(".banners").first.is_visible()
     page.close()

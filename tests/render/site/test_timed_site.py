@@ -53,7 +53,7 @@ async def test_banner_and_quick_link_begin_and_end_without_a_change_and_without_
     assert (await portal.get("/bai-so-1-1.html", if_none_match=etag)).status == 304
     await asyncio.sleep((begin - datetime.now(UTC)).total_seconds() + 0.05)
     during = {page: await portal.get(page) for page in pages}
-    assert [page for page in pages if 'class="banners foot"' in during[page].text] == list(pages[:-1])
+    assert [page for page in pages if 'class="banners at-foot"' in during[page].text] == list(pages[:-1])
     assert (await portal.get("/bai-so-1-1.html", if_none_match=etag)).status == 200
     await asyncio.sleep((end - datetime.now(UTC)).total_seconds() + 0.05)
     assert "Cổng tỉnh" not in (await portal.get("/khong-co")).text
@@ -69,7 +69,7 @@ async def test_banners_stand_in_their_places_and_name_other_sites(portal: Any) -
     ad = banner("side", id="s", url="https://shop.example/", is_advertisement=True)
     await store.save_structure(portal.pool, structure(1, banner("top", id="t", url="/tin-tuc/"), ad, banner()))
     places = {
-        page: [one for one in ("top", "side", "foot") if f'class="banners {one}"' in (await portal.get(page)).text]
+        page: [one for one in ("top", "side", "foot") if f'class="banners at-{one}"' in (await portal.get(page)).text]
         for page in ("/", "/tin-tuc/", "/bai-so-1-1.html", "/tim-kiem")
     }
     assert list(places.values()) == [["top", "foot"], ["side", "foot"], ["side", "foot"], ["foot"]]
