@@ -91,7 +91,8 @@ async def test_a_copy_is_the_live_site(system: Any, editors: Any, tmp_path: Path
         got = system.get(urllib.parse.quote(address))
         assert (got.status, got.body == file.read_bytes()) == (200, True), address
         if address.endswith((".html", "/")) and file.stat().st_size > 600:
-            assert file.with_name(f"{file.name}.gz").exists()
+            is_copy = address.startswith("/ban-luu/")  # with its pictures, which compress no further
+            assert file.with_name(f"{file.name}.gz").exists() is not is_copy
     assert len([name for name in pages if name.startswith("/media/")]) > 3
     with caddy(folder, free_ports(1), wait) as url:
         follow_all(system, url, pages)
