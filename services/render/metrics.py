@@ -34,3 +34,5 @@ HUB_WAIT = Gauge(
 )
 ARTICLES.labels("failed")  # at 0 from the start: an alert sees no rise of what was not there before
 PAGES.labels("cache_stale")
+for _result in ("announced", "failed"):
+    HUB_ANNOUNCEMENTS.labels(_result)
