@@ -1,5 +1,6 @@
 """Two portals under two hosts, behind one gateway: each surface's URLs are those of its own site, and of no other."""
 
+import base64
 import json
 import re
 import subprocess
@@ -25,7 +26,7 @@ ELSEWHERE = (
     "https://www.iptc.org/",
     "http://cv.iptc.org/",
     "https://www.facebook.com/sharer",
-    "https://zalo.me",
+    "https://sp.zalo.me/share_inline?",
     "https://creativecommons.org/",
 )
 """Names of vocabularies, and services that a page links to."""
@@ -100,6 +101,8 @@ def test_every_surface_has_urls_of_its_own_site_only(system: Any, articles: Any,
         assert foreign_urls(system.get(part.removeprefix(own), **host).text, own) == [], part
     page = system.get(path, **host).text
     assert f'<link rel="canonical" href="{own}{path}">' in page
+    (shared,) = re.findall(r"https://sp\.zalo\.me/share_inline\?d=([\w%]+)", page)
+    assert json.loads(base64.b64decode(urllib.parse.unquote(shared))) == {"url": f"{own}{path}"}
     slash = system.get("/tin-tuc", **host)
     assert slash.status in (301, 308, 404)
     assert slash.headers.get("location", "/").startswith(("/", own))
