@@ -121,7 +121,8 @@ def test_article_of_an_aborted_transaction_is_not_published(system: Any, wait: W
     """An article state of an aborted transaction reaches no page; a committed one behind it does."""
 
     async def send() -> tuple[str, str]:
-        state = await newest_article(system)
+        identity = ("external_id", "source_system", "old_urls")  # stays with the other article
+        state = {name: value for name, value in (await newest_article(system)).items() if name not in identity}
         paths = []
         for number, end in ((990_001, "abort"), (990_002, "commit")):
             title = f"Giao dich {end} {uuid.uuid4().hex[:6]}"

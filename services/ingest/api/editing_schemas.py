@@ -7,8 +7,8 @@ import msgspec
 
 from services.ingest.articles.autosaves import StoredAutosave
 from services.ingest.articles.comments import Comment, CommentList
-from services.ingest.articles.comparison import BlockComparison
 from services.ingest.articles.presence import PresentPerson
+from services.ingest.content.block_comparison import BlockComparison
 from services.ingest.content.text_comparison import Segment
 from shared.articles import State
 

@@ -41,10 +41,10 @@ from services.ingest.api.schemas import (
 from services.ingest.api.version_check import VersionRule, check_version
 from services.ingest.articles import removal, workflow
 from services.ingest.articles.carry_over import merge_lists
-from services.ingest.articles.comparison import compare_bodies
 from services.ingest.articles.copies import ArticleChange
 from services.ingest.articles.store import database_time, save_change
 from services.ingest.content.article_models import Note
+from services.ingest.content.block_comparison import compare_bodies
 from services.ingest.content.errors import invalid
 from services.ingest.content.text_comparison import compare_texts
 from services.ingest.content.validation import check_limits

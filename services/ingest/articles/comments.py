@@ -7,7 +7,7 @@ from datetime import datetime
 import asyncpg
 import msgspec
 
-from services.ingest.articles.comparison import block_text
+from services.ingest.content.block_comparison import block_text
 from shared.articles import Block
 
 COMMENTS_MAX = 500

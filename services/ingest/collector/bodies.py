@@ -1,9 +1,10 @@
 """Receives the bodies of events within bounds of size and time, and all of them together within a bound of memory."""
 
 import asyncio
+import contextlib
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from shared.http.problems import Problem
 from shared.http.rsgi import RsgiProtocol, RsgiRequest
@@ -11,6 +12,8 @@ from shared.http.rsgi import RsgiProtocol, RsgiRequest
 BODY_SECONDS = 10.0
 BODIES_BYTES_MAX = 32 * 1024 * 1024
 """Of all bodies that are being received together."""
+DRAINED_BYTES_MAX = 1024 * 1024
+DRAINED_SECONDS = 2.0
 BODY_SECONDS_UNDER_PRESSURE = 0.5
 """A body that has taken longer is given up when another one needs its memory."""
 
@@ -40,6 +43,7 @@ class BodyReaders:
         """
         length = int(request.headers.get("content-length") or 0)
         if length > bytes_max:
+            await self.drain(request, protocol)
             raise _too_large(bytes_max)
         task = asyncio.current_task()
         assert task is not None, "granian runs a task for each request"
@@ -48,13 +52,17 @@ class BodyReaders:
             if length:
                 self._reserve(reader, length)
                 return await protocol()
-            body = bytearray()
+            body, size = bytearray(), 0
             chunks: Any = protocol
             async for chunk in chunks:
-                body += chunk
-                if len(body) > bytes_max:
-                    raise _too_large(bytes_max)
-                self._reserve(reader, len(chunk))
+                size += len(chunk)
+                if size > DRAINED_BYTES_MAX:
+                    break
+                if size <= bytes_max:
+                    self._reserve(reader, len(chunk))
+                    body += chunk
+            if size > bytes_max:
+                raise _too_large(bytes_max)
         except asyncio.CancelledError:
             if task in self._readers:
                 raise
@@ -63,6 +71,22 @@ class BodyReaders:
             self._readers.pop(task, None)
             self._free(reader)
         return bytes(body)
+
+    async def drain(self, request: RsgiRequest, protocol: RsgiProtocol) -> None:
+        """Read and drop the body of a refused request, within bounds.
+
+        The connection ends with a response to a body that was not read. A proxy that is still writing it may then lose
+        the response, and say 502 instead.
+        """
+        if int(request.headers.get("content-length") or 0) > DRAINED_BYTES_MAX:
+            return
+        left, chunks = DRAINED_BYTES_MAX, cast("Any", protocol)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(DRAINED_SECONDS):
+                async for chunk in chunks:
+                    left -= len(chunk)
+                    if left < 0:
+                        return
 
     def _reserve(self, reader: _BodyReader, size: int) -> None:
         """Reserve memory for a body; if there is none, those that have been read for longest give up theirs.

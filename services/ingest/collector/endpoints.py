@@ -108,9 +108,12 @@ class CollectorEndpoints:
         return await _respond(protocol, [], self._accept_pixel(request))
 
     async def _accept_events(self, request: RsgiRequest, protocol: RsgiProtocol, cors: Headers) -> _Response:
-        _require_method(request, "POST")
-        if request.headers.get("content-type", "text/plain").split(";")[0].strip().lower() not in CONTENT_TYPES:
-            raise Problem(415, f"Unsupported media type; use {' or '.join(CONTENT_TYPES)}.", reason="invalid")
+        try:
+            _require_method(request, "POST")
+            _require_content_type(request)
+        except Problem:
+            await self.bodies.drain(request, protocol)
+            raise
         payloads = decode_events(await self.bodies.read(request, protocol, BODY_BYTES_MAX))
         client = self._client_info(request)
         sites = await self._sites_of(request, payloads)
@@ -123,9 +126,13 @@ class CollectorEndpoints:
         return _accepted_response(built, cors)
 
     async def _accept_batch(self, request: RsgiRequest, protocol: RsgiProtocol) -> _Response:
-        _require_method(request, "POST")
         CALLER.set(self._client_info(request).address)
-        token = await self.tokens.require(request.headers.get("authorization"), "events")
+        try:
+            _require_method(request, "POST")
+            token = await self.tokens.require(request.headers.get("authorization"), "events")
+        except Problem:
+            await self.bodies.drain(request, protocol)
+            raise
         payloads = decode_batch(await self.bodies.read(request, protocol, BATCH_BODY_BYTES_MAX))
         now = time.time_ns() // 1_000_000
         sites = await self._sites_of(None, payloads)
@@ -348,6 +355,11 @@ def _require_method(request: RsgiRequest, *methods: str) -> None:
             headers={"allow": ", ".join(methods)},
             reason="invalid",
         )
+
+
+def _require_content_type(request: RsgiRequest) -> None:
+    if request.headers.get("content-type", "text/plain").split(";")[0].strip().lower() not in CONTENT_TYPES:
+        raise Problem(415, f"Unsupported media type; use {' or '.join(CONTENT_TYPES)}.", reason="invalid")
 
 
 def _origin_of(referrer: str | None) -> str | None:

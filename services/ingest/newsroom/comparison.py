@@ -8,7 +8,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from services.ingest.articles.comparison import BlockComparison, compare_bodies
+from services.ingest.content.block_comparison import BlockComparison, compare_bodies
 from services.ingest.content.text_comparison import compare_texts
 from services.ingest.newsroom.field_names import FIELD_NAMES
 from shared.articles import Block

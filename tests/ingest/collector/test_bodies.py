@@ -21,6 +21,7 @@ class Sender:
         self.request: Any = SimpleNamespace(headers=headers)
         self._chunks = chunks
         self._stalls = stalls
+        self.read_bytes = 0
 
     async def __call__(self) -> bytes:
         if self._stalls:
@@ -29,6 +30,7 @@ class Sender:
 
     async def __aiter__(self) -> Any:
         for chunk in self._chunks:
+            self.read_bytes += len(chunk)
             yield chunk
         if self._stalls:
             await asyncio.sleep(3_600)
@@ -46,6 +48,29 @@ async def test_body_is_read_and_its_memory_is_free_again() -> None:
         with pytest.raises(Problem) as raised:
             await too_large.send(readers)
         assert raised.value.status == 413
+    assert readers.reserved_bytes == 0
+
+
+async def test_refused_body_is_read_within_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sender can write the rest of a refused body, up to 1 MiB and for two seconds."""
+    monkeypatch.setattr(module, "DRAINED_SECONDS", 0.05)
+    readers = BodyReaders()
+    chunks = [b"x" * 40 * KILOBYTE] * 10
+    for sender in (Sender(*chunks, declared=400 * KILOBYTE), Sender(*chunks)):
+        with pytest.raises(Problem):
+            await sender.send(readers)
+        assert sender.read_bytes == 400 * KILOBYTE
+    huge = Sender(*chunks * 10, declared=4_000 * KILOBYTE)
+    with pytest.raises(Problem):
+        await huge.send(readers)
+    assert huge.read_bytes == 0
+    for refused, read in (
+        (Sender(*chunks), 400),
+        (Sender(*chunks * 10), 1_040),
+        (Sender(b"x" * 1_024, stalls=True), 1),
+    ):
+        await readers.drain(refused.request, refused)  # type: ignore[arg-type]
+        assert refused.read_bytes == read * KILOBYTE
     assert readers.reserved_bytes == 0
 
 

@@ -1,6 +1,7 @@
 """The collector's responses to requests that no page sends."""
 
 from datetime import date
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -9,6 +10,7 @@ from services.ingest.collector.endpoints import CollectorEndpoints
 from services.ingest.collector.rate_limit import RateLimiter
 from services.ingest.collector.visitor_limit import VisitorLimit
 from services.ingest.collector.visitors import ClientInfo, LocalDays
+from shared.http.problems import Problem
 from shared.sites import Site, Sites
 from tests.ingest.collector.test_visitors import CHROME
 from tests.shared.http.fakes import FakeProtocol, FakeRequest
@@ -46,6 +48,31 @@ async def test_every_response_has_security_headers(endpoints: CollectorEndpoints
         headers = dict(protocol.headers)
         assert headers["x-content-type-options"] == "nosniff"
         assert headers["content-security-policy"].startswith("default-src 'none'")
+
+
+@pytest.mark.parametrize(
+    ("path", "method", "headers", "status"),
+    [
+        ("/e/batch", "POST", {"authorization": "Bearer x"}, 401),
+        ("/e/batch", "PUT", {}, 405),
+        ("/e", "POST", {"content-type": "image/png"}, 415),
+        ("/e", "PUT", {}, 405),
+    ],
+)
+async def test_request_that_is_refused_unread_has_its_body_read(
+    endpoints: CollectorEndpoints, path: str, method: str, headers: dict[str, str], status: int
+) -> None:
+    """The response waits for the body: the gateway made a 502 of a connection that ended while it was writing."""
+
+    async def refuse(*_: Any) -> None:
+        raise Problem(401, "No such token.")
+
+    endpoints.tokens = cast("Any", SimpleNamespace(require=refuse))
+    protocol = FakeProtocol((b"9" * 3_000, b"9" * 2_000))
+    request = FakeRequest(path, method, headers={"content-length": "5000", **headers})
+    handler = endpoints.batch if path == "/e/batch" else endpoints.events
+    await handler(cast("Any", request), cast("Any", protocol))
+    assert (protocol.status, protocol.read_bytes) == (status, 5_000)
 
 
 class Salts:

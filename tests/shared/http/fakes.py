@@ -26,6 +26,7 @@ class FakeProtocol:
         self._chunks = chunks
         self._closed = closed
         self.status = 0
+        self.read_bytes = 0
         self.headers: list[tuple[str, str]] = []
         self.body = b""
         self.is_stream = False
@@ -33,6 +34,7 @@ class FakeProtocol:
 
     async def __aiter__(self) -> Any:
         for chunk in self._chunks:
+            self.read_bytes += len(chunk)
             yield chunk
 
     async def client_disconnect(self) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from services.ingest.articles.comparison import block_text, compare_bodies
+from services.ingest.content.block_comparison import block_text, compare_bodies
 from shared.articles import (
     Block,
     BulletList,
