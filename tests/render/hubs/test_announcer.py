@@ -110,7 +110,8 @@ class Newsroom:
         await eventually(self.is_all_told)
 
     async def is_all_told(self) -> bool:
-        return await self.waiting() == 0 and bool(await self.pool.fetchval("SELECT count(*) FROM render.announcements"))
+        query = "SELECT count(*) > 0 AND count(waiting_since) = 0 FROM render.announcements"
+        return bool(await self.pool.fetchval(query))
 
     async def retry_now(self) -> None:
         await self.pool.execute("UPDATE render.announcements SET next_attempt_at = now()")
@@ -265,8 +266,8 @@ async def test_embargo_and_expiry_are_announced_at_their_time_and_not_before(new
     async with newsroom.announcing() as announcer:
         await newsroom.all_told()
         hub.told.clear()
-        begins = datetime.now(UTC) + timedelta(seconds=1.5)
-        until = begins + timedelta(seconds=1.5)
+        begins = datetime.now(UTC) + timedelta(seconds=3)
+        until = begins + timedelta(seconds=4)
         times = {"modified_at": datetime.now(UTC), "first_published_at": begins, "published_at": begins}
         await newsroom.publish("haihau", "Bí mật", embargo_until=begins, unpublish_at=until, **times)
         announcer.wake()
