@@ -107,9 +107,7 @@ def _check_all_counted(counting: Counting, collector: Service) -> None:
     wrk exits without waiting for its last responses: the events of those are acknowledged, too.
     """
     time.sleep(2)  # wrk has exited, but its last requests may still be in progress
-    metrics = collector.get("/metrics")[1].splitlines()
-    (acknowledged,) = [line for line in metrics if line.startswith("presstally_producer_batch_events_sum")]
-    expected = int(float(acknowledged.rsplit(" ", 1)[1]))
+    expected = acknowledged_events(collector.get("/metrics")[1])
     collector.end()
     counter = counting.start("counter")
     deadline = time.monotonic() + 120
@@ -119,6 +117,12 @@ def _check_all_counted(counting: Counting, collector: Service) -> None:
         time.sleep(1)
     counter.end()
     print(f"  {expected:,} events were acknowledged, and {counted:,} counted", flush=True)
+
+
+def acknowledged_events(metrics: str) -> int:
+    """Return how many events Kafka has acknowledged to a collector, by its metrics."""
+    (found,) = [line for line in metrics.splitlines() if line.startswith("presstally_producer_batch_events_sum")]
+    return int(float(found.rsplit(" ", 1)[1]))
 
 
 @contextmanager

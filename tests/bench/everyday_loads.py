@@ -9,7 +9,7 @@ from concurrent.futures import Executor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from tests.bench.collect import Measured, wrk
+from tests.bench.collect import Measured, acknowledged_events, wrk
 from tests.bench.footprint import SITE, SUPERVISOR, cpu_seconds, running_copy
 from tests.bench.infrastructure import BenchmarkError, Infrastructure
 from tests.bench.options import Options
@@ -75,9 +75,7 @@ def _send(state: Mapping[str, Any], rate: int | None, seconds: int) -> Measured:
 
 def _accepted(state: Mapping[str, Any]) -> int:
     """Return how many events Kafka has acknowledged: wrk does not wait for its last responses."""
-    lines = _get(state["ports"]["ingest"], "/metrics").splitlines()
-    (found,) = [line for line in lines if line.startswith("presstally_producer_batch_events_sum")]
-    return int(float(found.rsplit(" ", 1)[1]))
+    return acknowledged_events(_get(state["ports"]["ingest"], "/metrics"))
 
 
 def _wait_until_counted(state: Mapping[str, Any]) -> None:
