@@ -170,7 +170,7 @@ def test_wide_table_scrolls_on_screens(page: Page, width: int) -> None:
 
 def saved(one: Article, folder: Path) -> Path:
     """Write an article's copy as a reader's browser saves it."""
-    made = html.render_saved(one, SITE, SITE.url)
+    made = html.render_saved(one, {}, SITE, SITE.url)
     assets = theme_of(SITE).assets
     pictures = {
         path: assets[path].body if path in assets else draw((320, 214)) for path in saved_copy.picture_paths(made)

@@ -80,8 +80,8 @@ def render_article(article: Article, related: RelatedArticles, site: Site, publi
     )
 
 
-def render_saved(article: Article, site: Site, public_url: str) -> Document:
-    """Render an article as a file of its own, which `saved_copy.complete` completes."""
+def render_saved(article: Article, inside: Mapping[str, Article], site: Site, public_url: str) -> Document:
+    """Render an article as a file of its own, which `saved_copy.complete` completes; `inside`: its cards, by ID."""
     count = picture_count(article)
     return _render(
         "saved.html",
@@ -89,6 +89,7 @@ def render_saved(article: Article, site: Site, public_url: str) -> Document:
         public_url,
         article_path(article),
         article=article,
+        inside=inside,
         description=(article.seo.description if article.seo else "") or summary(article),
         style=_inline_style(site.theme),
         saved_image=lambda image: saved_image(image, count) if is_hosted(image) else "",

@@ -138,7 +138,7 @@ def render_every_kind(site: Site, public_url: str) -> dict[str, Document]:
         "corrections": html.render_corrections(page_data.ListPage(two, 2, has_more=True), *address),
         "no corrections": html.render_corrections(page_data.ListPage([]), *address),
         "static page": html.render_static_page(page, {}, *address),
-        "saved copy": html.render_saved(one, *address),
+        "saved copy": html.render_saved(one, {"other": one}, *address),
         "list without articles": html.render_list(lists[0], page_data.ListPage([]), *address),
         "months": html.render_months([(2026, 11, 2)], *address),
         "months without articles": html.render_months([], *address),

@@ -323,7 +323,7 @@ async def saved_article(reader: PageReader, path: str) -> tuple[Article, Documen
         return NoPage()
     if saved_path(article) != path:
         return Redirect(saved_path(article))
-    return article, html.render_saved(article, reader.site, reader.site.url)
+    return article, html.render_saved(article, await reader.inside(article.body), reader.site, reader.site.url)
 
 
 async def _old_url(reader: PageReader, request: PageRequest) -> RouteResult:

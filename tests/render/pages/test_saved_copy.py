@@ -1,14 +1,15 @@
 """Copies of articles: which pictures they have, and that texts stay texts in them."""
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
 from services.render.pages import saved_copy
 from services.render.pages.html import render_saved
 from services.render.pages.saved_copy import complete, picture_paths, saved_image
-from shared.articles import Article, Figure, Image, Rendition
+from shared.articles import Article, Figure, Image, Related, Rendition
 from tests.render.conftest import SITE, URL
 
 ARTICLE = Article(
@@ -41,10 +42,36 @@ def test_saved_image_is_narrower_in_articles_with_many(count: int, widest: int) 
 
 def test_complete_puts_no_markup_of_texts_in() -> None:
     """A description with quotes and tags stays text, with its picture and without it."""
-    page = render_saved(ARTICLE, SITE, URL)
+    page = render_saved(ARTICLE, {}, SITE, URL)
     (emblem, path) = picture_paths(page)
     for pictures in ({emblem: b"<svg/>", path: b"x"}, {}):
         text = complete(page, pictures, URL, URL).body.decode()
         assert "<b>" not in text
         assert "onerror=" not in re.sub(r'alt="[^"]*"', "", text).replace("&#34; onerror=", "")
     assert saved_copy.saved_path(ARTICLE) == "/ban-luu/x-1.html"
+
+
+def test_card_of_a_related_article_is_in_the_copy_with_its_picture() -> None:
+    """A card inside the text is complete in the copy while its article is public, and leaves no trace otherwise."""
+    picture = f"/media/{'c' * 32}.jpg"
+    other = msgspec.structs.replace(
+        ARTICLE, id="a-2", number=2, slug="kia", title="Bài kia", lead_image=Figure("", Image(picture, "Chợ", 10, 10))
+    )
+    one = msgspec.structs.replace(ARTICLE, body=[Related("a-2", 2)])
+    page = render_saved(one, {"a-2": other}, SITE, URL)
+    assert picture in picture_paths(page)
+    text = complete(page, {picture: b"x"}, URL, URL).body.decode()
+    assert f'<a href="{URL}/kia-2.html">Bài kia</a>' in text
+    assert picture not in text
+    without = render_saved(one, {}, SITE, URL).body.decode()
+    assert "Bài kia" not in without
+    assert 'class="inside"' not in without
+
+
+def test_copy_says_once_when_its_text_was_changed() -> None:
+    """The time of the last change is on the copy, once."""
+    published = ARTICLE.modified_at
+    one = msgspec.structs.replace(
+        ARTICLE, published_at=published, date_precision="exact", text_updated_at=published + timedelta(hours=2)
+    )
+    assert render_saved(one, {}, SITE, URL).body.decode().count('class="date updated"') == 1
