@@ -6,6 +6,8 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import available_timezones
 
+from shared.http.targets import RequestError, parse_target
+
 if TYPE_CHECKING:
     from shared.sites import Site
 
@@ -54,10 +56,19 @@ def errors_of(table: Mapping[str, Any], site: "Site") -> list[str]:
         errors.append(f"timezone {site.timezone!r} is not an IANA time zone")
     if site.first_weekday not in WEEKDAYS:
         errors.append(f"first_weekday {site.first_weekday!r} must be one of {', '.join(WEEKDAYS)}")
+    errors += [f"hub {hub!r} cannot be called: {error}" for hub in site.hubs if (error := _url_error(hub))]
     slugs = [section.slug for section in site.sections]
     errors += [f"section {slug} is declared twice" for slug in dict.fromkeys(slugs) if slugs.count(slug) > 1]
     errors += [f"section {slug!r} is reserved: the installation uses that path" for slug in slugs if _is_reserved(slug)]
     return errors
+
+
+def _url_error(url: str) -> str | None:
+    try:
+        parse_target(url)
+    except RequestError as error:
+        return str(error)
+    return None
 
 
 def _is_reserved(section: str) -> bool:

@@ -47,6 +47,11 @@ class Target:
     """With the query."""
 
     @property
+    def url(self) -> str:
+        """Return the URL, in ASCII and without a fragment."""
+        return f"{self.scheme}://{self.host_header}{self.path}"
+
+    @property
     def host_header(self) -> str:
         """Return the value of the header Host."""
         host = f"[{self.host}]" if ":" in self.host else self.host

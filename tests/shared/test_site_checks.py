@@ -26,6 +26,25 @@ def test_errors_of_unknown_zone_and_control_character() -> None:
     assert found == ["name has the control character U+0007", "timezone 'Nowhere' is not an IANA time zone"]
 
 
+@pytest.mark.parametrize(
+    "hub",
+    [
+        "https://",
+        "https://me:secret@hub.example/",
+        "https://hub.example/a b",
+        'https://hub"example/',
+        "https://hub.example:port/",
+        "http:///feed",
+        "https://[::1/",
+    ],
+)
+def test_errors_of_a_hub_that_cannot_be_called_names_it(hub: str) -> None:
+    """What looks like the address of a hub, and is none, is found before feeds name it."""
+    (found,) = errors_of({}, site(hub=["https://hub.example/", hub]))
+    assert found.startswith(f"hub {hub!r} cannot be called: ")
+    assert errors_of({}, site(hub="https://trạm.example:8443/công?a=b")) == []
+
+
 def test_errors_between_sites_with_one_origin() -> None:
     """Two sites cannot have one address."""
     other = msgspec.structs.replace(site(), slug="b")

@@ -23,6 +23,7 @@ from shared.articles import (
     Table,
     article_path,
     files_of,
+    updated_at,
 )
 from shared.embeds import embed_url
 from shared.sites import Site
@@ -66,7 +67,7 @@ def ninjs(article: Article, site: Site, public_url: str, targets: Targets = _NO_
         ],
         "subjects": subjects,
         "firstCreated": _instant(article.created_at or article.modified_at),
-        "versionCreated": _instant(article.modified_at),
+        "versionCreated": _instant(updated_at(article) if article.state == "published" else article.modified_at),
         **_given(
             contentCreated=_instant(published_instant(article)),
             embargoedUntil=_instant(article.embargo_until),

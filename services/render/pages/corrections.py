@@ -1,4 +1,4 @@
-"""Corrections of articles → their page's data and their  Pure."""
+"""Corrections of articles → their page's data and their feeds. Pure."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -12,6 +12,7 @@ from services.render.pages.feed_elements import (
     add_text,
     as_html,
     as_markup,
+    hub_links,
     rfc822,
     xml_bytes,
 )
@@ -65,7 +66,7 @@ def rss(articles: Sequence[Article], site: Site, public_url: str) -> Document:
         add_text(item, "guid", _id(article, one, site), isPermaLink="false")
         add_text(item, "description", as_html(one.text))
         add_text(item, "pubDate", rfc822(one.at))
-    return Document(xml_bytes(root), "application/rss+xml; charset=utf-8")
+    return Document(xml_bytes(root), "application/rss+xml; charset=utf-8", link=hub_links(site, here["href"]))
 
 
 def atom(articles: Sequence[Article], site: Site, public_url: str) -> Document:
@@ -91,7 +92,7 @@ def atom(articles: Sequence[Article], site: Site, public_url: str) -> Document:
         ET.SubElement(entry, "link", {"href": url, "rel": "alternate", "type": "text/html"})
         add_text(entry, "updated", local_iso(one.at, site))
         add_atom_text(entry, "summary", one.text)
-    return Document(xml_bytes(root), f"{kind}; charset=utf-8")
+    return Document(xml_bytes(root), f"{kind}; charset=utf-8", link=hub_links(site, address))
 
 
 def _flat(articles: Sequence[Article]) -> list[tuple[Article, Correction]]:

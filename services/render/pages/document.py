@@ -29,6 +29,8 @@ class Document:
     body: bytes
     media_type: str = HTML
     brotli_quality: int = BROTLI_QUALITY
+    link: str = ""
+    """The header `Link` (RFC 8288); "" for none."""
 
     @cached_property
     def checksum(self) -> str:

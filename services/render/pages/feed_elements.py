@@ -6,6 +6,7 @@ from email.utils import format_datetime
 from html import escape
 from xml.etree import ElementTree as ET
 
+from shared.http.targets import parse_target
 from shared.sites import Site
 
 ATOM = "http://www.w3.org/2005/Atom"
@@ -31,6 +32,12 @@ def add_hubs(parent: ET.Element, site: Site, name: str) -> None:
     """Add the links to the WebSub hubs of a site; `name` is that of a link."""
     for hub in site.hubs:
         ET.SubElement(parent, name, {"href": hub, "rel": "hub"})
+
+
+def hub_links(site: Site, feed_url: str) -> str:
+    """Return the header `Link` of a feed that names the WebSub hubs of a site; "" if it has none."""
+    hubs = [f'<{parse_target(hub).url}>; rel="hub"' for hub in site.hubs]
+    return ", ".join([*hubs, f'<{feed_url}>; rel="self"']) if hubs else ""
 
 
 def as_html(text: str) -> str:

@@ -12,6 +12,7 @@ from services.render.pages.feed_elements import (
     add_text,
     as_html,
     as_markup,
+    hub_links,
     rfc822,
     xml_bytes,
 )
@@ -72,6 +73,10 @@ def _add_hubs(parent: ET.Element, site: Site, of: FeedOf, tag: str = "link") -> 
         add_hubs(parent, site, tag)
 
 
+def _links(site: Site, of: FeedOf, feed_url: str) -> str:
+    return "" if isinstance(of, StructureAuthor) else hub_links(site, feed_url)
+
+
 def rss(articles: Sequence[Article], site: Site, of: FeedOf, public_url: str) -> Document:
     """Return the RSS 2.0 feed of a site, of a section or of an author."""
     root = ET.Element("rss", version="2.0")
@@ -104,7 +109,7 @@ def rss(articles: Sequence[Article], site: Site, of: FeedOf, public_url: str) ->
             ET.SubElement(item, "enclosure", _enclosure(images[0], public_url, "url"))
         elif files := files_of(article):  # RSS has one enclosure
             ET.SubElement(item, "enclosure", _file_enclosure(files[0], public_url, "url"))
-    return Document(xml_bytes(root), "application/rss+xml; charset=utf-8")
+    return Document(xml_bytes(root), "application/rss+xml; charset=utf-8", link=_links(site, of, here["href"]))
 
 
 def atom(articles: Sequence[Article], site: Site, of: FeedOf, public_url: str) -> Document:
@@ -115,7 +120,8 @@ def atom(articles: Sequence[Article], site: Site, of: FeedOf, public_url: str) -
     add_text(root, "id", public_url + feed_path(of, "atom"))
     add_text(root, "updated", local_iso(_newest(articles), site))
     kind = "application/atom+xml"
-    ET.SubElement(root, "link", {"href": public_url + feed_path(of, "atom"), "rel": "self", "type": kind})
+    address = public_url + feed_path(of, "atom")
+    ET.SubElement(root, "link", {"href": address, "rel": "self", "type": kind})
     _add_hubs(root, site, of)
     home = public_url + _page_path(of)
     ET.SubElement(root, "link", {"href": home, "rel": "alternate", "type": "text/html"})
@@ -141,7 +147,7 @@ def atom(articles: Sequence[Article], site: Site, of: FeedOf, public_url: str) -
             link = {"rel": "enclosure", "title": file.name, **_file_enclosure(file, public_url, "href")}
             ET.SubElement(entry, "link", link)
         add_atom_text(entry, "summary", summary(article))
-    return Document(xml_bytes(root), f"{kind}; charset=utf-8")
+    return Document(xml_bytes(root), f"{kind}; charset=utf-8", link=_links(site, of, address))
 
 
 def _language(articles: Sequence[Article], site: Site) -> str:

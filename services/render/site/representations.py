@@ -100,6 +100,8 @@ class Representations:
         self._headers = {**security_headers(csp), "cache-control": cache_control, **(headers or {})}
         if document.codings:
             self._headers["vary"] = "accept-encoding"
+        if document.link:
+            self._headers["link"] = document.link
         self._full: dict[str, CachedResponse] = {}
         self._not_modified: dict[str, CachedResponse] = {}
         self._coding_of = {document.etag(coding): coding for coding in (IDENTITY, *document.codings)}

@@ -84,6 +84,17 @@ def test_ninjs_status_follows_state(new_article: NewArticle, site: Site, state: 
     assert ninjs(new_article(state=state), site, URL)["pubStatus"] == status
 
 
+@pytest.mark.parametrize(("state", "day"), [("published", 5), ("unpublished", 6), ("draft", 6)])
+def test_ninjs_version_is_as_old_as_its_text(new_article: NewArticle, site: Site, state: Any, day: int) -> None:
+    """A pin or a tag of a public article is no new text for agencies; of any other version the last change counts."""
+    article = new_article(
+        state=state,
+        modified_at=datetime(2026, 3, 6, tzinfo=UTC),
+        text_updated_at=datetime(2026, 3, 5, tzinfo=UTC),
+    )
+    assert ninjs(article, site, URL)["versionCreated"] == f"2026-03-0{day}T00:00:00Z"
+
+
 def test_ninjs_full_article_has_people_source_and_renditions(new_article: NewArticle, site: Site) -> None:
     """Authors, source, time and images with their renditions are exported with absolute URLs."""
     image = Image("/media/a.jpg", "alt", 640, 400, renditions=[Rendition("/media/b.webp", 320, 200, "image/webp")])

@@ -96,6 +96,21 @@ async def test_feeds_have_the_sites_websub_hub(portal: Any, path: str) -> None:
     assert [link.href for link in feed.feed.links if link.rel == "hub"] == hubs
 
 
+@pytest.mark.parametrize("path", ["/rss.xml", "/atom.xml", "/tin-tuc/rss.xml", "/luu-tru/dinh-chinh/atom.xml"])
+async def test_feeds_name_hubs_and_themselves_in_a_header(portal: Any, path: str) -> None:
+    """Subscribers that only send HEAD find the hubs of a feed, in ASCII, and so does one who has the feed already."""
+    assert "link" not in (await portal.get(path)).headers
+    site = msgspec.structs.replace(SITE, hub=["https://trạm.example/a%20b", "http://b.example:8080"])
+    portal.portal = Portal(portal.pools, Sites(haihau=site), 1024)
+    hubs = ["https://xn--trm-tgz.example/a%20b", "http://b.example:8080/"]
+    expected = ", ".join([*(f'<{hub}>; rel="hub"' for hub in hubs), f'<{URL}{path}>; rel="self"'])
+    first = await portal.get(path)
+    again = await portal.get(path, if_none_match=first.headers["etag"])
+    head = await portal.request("HEAD", path)
+    assert [got.headers.get("link") for got in (first, again, head)] == [expected] * 3
+    assert "link" not in (await portal.get("/")).headers
+
+
 async def test_feeds_of_an_empty_portal_are_valid(portal: Any) -> None:
     """A portal without articles has valid feeds, sitemaps and lists."""
     for path in ("/rss.xml", "/atom.xml"):
