@@ -189,6 +189,14 @@ MESSAGES: Mapping[str, tuple[str, str]] = {
     "placed_already": ("is on the page already", "đã có trên trang"),
     "no_such_article": ("there is no such article on this site", "trang không có bài này"),
     "related_to_itself": ("is the article itself", "là chính bài này"),
+    "placeholder": (
+        "still has “…” in place of a text, below {heading}",
+        "còn dấu “…” chưa điền, ở phần {heading}",
+    ),
+    "placeholder_in_table": (
+        "still has “…” in row {row}, column {column} of the table below {heading}; empty the cell if there is nothing",
+        "còn dấu “…” chưa điền, ở hàng {row}, cột {column} của bảng trong phần {heading}; không có thì để ô trống",
+    ),
     "article_killed": ("is killed", "đã bị hủy"),
     "over": ("must be in the future", "phải ở tương lai"),
     "has_ended": ("has ended", "đã hết hạn"),

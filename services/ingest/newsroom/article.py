@@ -1,6 +1,8 @@
 """Write: a new article, and the working version of one."""
 
+import asyncio
 import re
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -20,6 +22,7 @@ from services.ingest.newsroom.article_form import (
     typed_form,
 )
 from services.ingest.newsroom.article_state import STATES, STEP_TITLES, is_live, other_steps, primary_step
+from services.ingest.newsroom.comparison import related_articles
 from services.ingest.newsroom.markdown import sent_blocks
 from services.ingest.newsroom.pages import Page, screen
 from shared.translations import pgettext, translate
@@ -30,6 +33,8 @@ PUBLISHING_STEPS = {
 }
 """The steps that publish an article, by its state; from any other: `publish`."""
 PREVIEW_SECONDS = 3_600
+TITLES_MAX = 20
+"""Titles of cards that a comparison names: each is a request."""
 _AUTOSAVE = {
     "autosave-key": re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"),
     "autosave-tab": re.compile(r"[\w-]{1,64}", re.ASCII),
@@ -68,6 +73,20 @@ async def read_article(page: Page, **query: Any) -> dict[str, Any]:
     article: dict[str, Any] = await page.api.get(f"/articles/{article_id(page)}", **query)
     page.site = next((one for one in page.sites if one["slug"] == article["site"]), page.site)
     return article
+
+
+async def related_titles(page: Page, *versions: Mapping[str, Any]) -> dict[str, str]:
+    """Return the titles by ID of the articles that versions show as cards: the first ones that the caller may read."""
+
+    async def title(article: str) -> str | None:
+        try:
+            return str((await page.api.get(f"/articles/{article}"))["title"])
+        except ApiError:  # of a section that the caller does not see, or discarded since
+            return None
+
+    ids = related_articles(*versions)[:TITLES_MAX]
+    found = await asyncio.gather(*map(title, ids))
+    return {article: text for article, text in zip(ids, found, strict=True) if text is not None}
 
 
 def writable_sections(page: Page, article: dict[str, Any] | None) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import unescape
+from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 import msgspec
@@ -49,6 +50,9 @@ _KINDS: Mapping[str, Literal["same", "changed", "added", "removed"]] = {
 }
 
 Op = Literal["same", "removed", "added"]
+Titles = Mapping[str, str]
+"""Of articles by ID: those that the reader of the page may read."""
+NO_TITLES: Titles = MappingProxyType({})
 
 
 class Segment(NamedTuple):
@@ -89,14 +93,22 @@ class Comparison:
         return not self.fields and all(row.kind == "same" for row in self.body)
 
 
-def compare(before: Mapping[str, Any], after: Mapping[str, Any], language: str) -> Comparison:
+def related_articles(*versions: Mapping[str, Any]) -> list[str]:
+    """Return the IDs of the articles that versions of an article show as cards, in their order."""
+    blocks = [block for version in versions for block in version.get("body") or ()]
+    return list(dict.fromkeys(str(one["article"]) for one in blocks if one["type"] == "related"))
+
+
+def compare(
+    before: Mapping[str, Any], after: Mapping[str, Any], language: str, titles: Titles = NO_TITLES
+) -> Comparison:
     """Return what differs between two versions of an article, as the API has them."""
     fields = []
     for name, title in FIELD_NAMES[language].items():
         row = _field_row(name, before.get(name), after.get(name), language)
         if row.kind != "same":
             fields.append((str(title), row))
-    return Comparison(fields, list(_rows(before.get("body") or (), after.get("body") or (), language)))
+    return Comparison(fields, list(_rows(before.get("body") or (), after.get("body") or (), language, titles)))
 
 
 def _field_row(name: str, before: Any, after: Any, language: str) -> Row:
@@ -129,7 +141,7 @@ def field_text(value: Any) -> str:
     return str(value)
 
 
-def block_text(block: Mapping[str, Any]) -> str:
+def block_text(block: Mapping[str, Any], titles: Titles = NO_TITLES) -> str:
     """Return the words of a block."""
     match block["type"]:
         case "paragraph" | "heading":
@@ -149,7 +161,8 @@ def block_text(block: Mapping[str, Any]) -> str:
         case "embed":
             lines = [f"{block['provider']} {block['id']} {block.get('title') or ''}".strip()]
         case "related":
-            lines = [f"№ {block['number']}"]
+            number = f"№ {block['number']}"
+            lines = [f"{titles[block['article']]} ({number})" if block["article"] in titles else number]
         case _:
             lines = [str(block.get("name") or block.get("url") or "")]
     return "\n".join(lines)
@@ -165,18 +178,24 @@ def _item_lines(items: Sequence[Mapping[str, Any]], depth: int) -> Iterator[str]
         yield from _item_lines(item.get("items") or (), depth + 1)
 
 
-def _rows(before: Sequence[Any], after: Sequence[Any], language: str) -> Iterator[Row]:
+def _rows(
+    before: Sequence[Any], after: Sequence[Any], language: str, titles: Titles = NO_TITLES
+) -> Iterator[Row]:
     blocks = [msgspec.convert(list(body), list[Block]) for body in (before, after)]
     for found in compare_bodies(*blocks):
         one = None if found.before is None else before[found.before]
         other = None if found.after is None else after[found.after]
-        yield _block_row(found, one, other, language)
+        yield _block_row(found, one, other, language, titles)
 
 
 def _block_row(
-    found: BlockComparison, one: Mapping[str, Any] | None, other: Mapping[str, Any] | None, language: str
+    found: BlockComparison,
+    one: Mapping[str, Any] | None,
+    other: Mapping[str, Any] | None,
+    language: str,
+    titles: Titles,
 ) -> Row:
-    row = _row("" if one is None else block_text(one), "" if other is None else block_text(other))
+    row = _row(*("" if block is None else block_text(block, titles) for block in (one, other)))
     names = ["moved"] if found.kind == "moved" else []
     names += [name for name in found.details if name in DETAIL_NAMES[language]]
     return Row(

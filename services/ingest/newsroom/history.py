@@ -2,7 +2,7 @@
 
 from starlette.responses import Response
 
-from services.ingest.newsroom.article import article_id, path_of, read_article
+from services.ingest.newsroom.article import article_id, path_of, read_article, related_titles
 from services.ingest.newsroom.article_state import STATES
 from services.ingest.newsroom.comparison import compare
 from services.ingest.newsroom.desk import CHANGES
@@ -39,7 +39,7 @@ async def show_comparison(page: Page) -> Response:
         article=article,
         before=versions[0],
         after=versions[1],
-        comparison=compare(before, after, page.language),
+        comparison=compare(before, after, page.language, await related_titles(page, before, after)),
     )
 
 

@@ -6,7 +6,7 @@ from uuid import uuid4
 from starlette.responses import Response
 
 from services.ingest.newsroom.api_client import ApiError
-from services.ingest.newsroom.article import article_id, path_of, read_article
+from services.ingest.newsroom.article import article_id, path_of, read_article, related_titles
 from services.ingest.newsroom.article_state import STATES, is_live
 from services.ingest.newsroom.comments import read_comments
 from services.ingest.newsroom.comparison import compare
@@ -27,7 +27,8 @@ async def _review_page(page: Page, error: ApiError | None = None) -> Response:
         live = await page.api.get(f"/articles/{article['id']}", copy="live")
     empty = {"body": [], "title": "", "state": article["state"]}
     before = {**(live or empty), "state": article["state"]}
-    comparison = await page.newsroom.convert(compare, before, article, page.language)
+    titles = await related_titles(page, before, article)
+    comparison = await page.newsroom.convert(compare, before, article, page.language, titles)
     about = await read_comments(page, article)
     return page.render(
         "review.html",

@@ -6,7 +6,9 @@ from datetime import UTC, datetime
 import asyncpg
 import msgspec
 
+from services.ingest.content.errors import InvalidContentError
 from services.ingest.queries import STRUCTURE_SQL as QUERIES
+from services.ingest.structure.placeholders import placeholder_errors
 from services.ingest.structure.store import next_version, queue_page
 from shared.http.problems import Problem
 from shared.postgres import Connection
@@ -71,6 +73,7 @@ async def publish_page(connection: Connection, before: StoredPage, who: str, *, 
     """Make the working copy of a page that is locked public, or withdraw the public one.
 
     Raises:
+        InvalidContentError: it still has places that its ready-made beginning left to be filled in.
         Problem: 409 if there is nothing to withdraw, or if readers find another page at its slug.
     """
     live = before.live
@@ -81,6 +84,8 @@ async def publish_page(connection: Connection, before: StoredPage, who: str, *, 
         sent = msgspec.structs.replace(live, state="withdrawn", version=version, modified_at=at)
         page = msgspec.structs.replace(before.page, version=version, modified_at=at)
     else:
+        if errors := placeholder_errors(before.page):
+            raise InvalidContentError(errors)
         await _check(connection, before.page)
         former = [live.slug, *live.old_slugs] if live else []
         old_slugs = [slug for slug in dict.fromkeys(former) if slug != before.page.slug][:OLD_SLUGS_MAX]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from services.ingest.newsroom.comparison import Segment, block_text, compare
+from services.ingest.newsroom.comparison import Segment, block_text, compare, related_articles
 
 
 def paragraph(text: str) -> dict[str, Any]:
@@ -50,6 +50,18 @@ def test_blocks_of_each_kind_have_words() -> None:
         "QĐ.pdf",
         "№ 12",
     ]
+    assert block_text(blocks[-1], {"a-1": "Chợ <Cồn>"}) == "Chợ <Cồn> (№ 12)"
+
+
+def test_cards_are_compared_by_the_titles_of_their_articles() -> None:
+    """A reviewer reads which article a card shows, before and after; those that nobody may read have their number."""
+    one, other, hidden = ({"type": "related", "article": f"a-{n}", "number": n} for n in (1, 2, 3))
+    before, after = {"body": [one, hidden]}, {"body": [other, hidden]}
+    assert related_articles(before, after) == ["a-1", "a-3", "a-2"]
+    found = compare(before, after, "vi", {"a-1": "Bến cá", "a-2": "Chợ Cồn"})
+    words = ["".join(part.text for part in (*row.before, *row.after)) for row in found.body]
+    assert {"Bến cá (№ 1)", "Chợ Cồn (№ 2)"} <= set(words) or "Bến cá (№ 1)Chợ Cồn (№ 2)" in words
+    assert "№ 3№ 3" in words
 
 
 def figure(name: str, **more: Any) -> dict[str, Any]:

@@ -42,3 +42,19 @@ async def test_returned_article_shows_the_reason(visit: Any) -> None:
     assert "Thiếu nguồn ảnh" in shown.text
     shown = await writer.open(f"bai-viet/{article}")
     assert "Minh trả lại" in shown.text
+
+
+async def test_review_and_comparison_name_the_article_of_a_card(visit: Any, pages: Pages) -> None:
+    """A card is read by its title; one of an article that was discarded since keeps its number."""
+    writer, editor = await visit("write:haihau", name="Lan"), await visit("publish:haihau", name="Minh")
+    target, gone = await write(writer, "Bến cá Thịnh Long"), await write(writer, "Bài sẽ bỏ")
+    article = await write(writer, body=f"Đoạn.\n\n[→](article:{target})\n\n[→](article:{gone})")
+    await pages.api.call("DELETE", f"/articles/{gone}", None, "publish", if_match='"1"')
+    shown = await editor.open(f"bai-viet/{article}/duyet")
+    assert "Bến cá Thịnh Long (№ 1)" in shown.text
+    assert "№ 2" in shown.text
+    assert "Bài sẽ bỏ" not in shown.text
+    await writer.open(f"bai-viet/{article}")
+    await writer.submit("write", body=f"Đoạn sửa.\n\n[→](article:{target})", action="save")
+    shown = await editor.open(f"bai-viet/{article}/so-sanh", **{"from": 1, "to": 2})
+    assert "Bến cá Thịnh Long (№ 1)" in shown.text

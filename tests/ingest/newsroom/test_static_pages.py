@@ -1,5 +1,6 @@
 """Static pages by plain forms."""
 
+from html import unescape
 from typing import Any
 
 from tests.ingest.newsroom.conftest import Pages
@@ -49,7 +50,12 @@ async def test_ready_made_page_is_begun_filled_in_and_published(visit: Any, page
     assert "Cơ cấu tổ chức" in shown.text
     shown = await editor.open("trang/moi?mau=contact-en")
     assert "Officials in charge" in shown.html
-    await editor.submit("page", action="publish")
+    begun = dict(shown.form("page")["fields"])["body"]
+    shown = await editor.submit("page", action="publish")
+    assert "hàng 2, cột 1 của bảng trong phần 'Officials in charge'" in unescape(shown.text)
+    shown = await editor.submit("page", body=begun.replace("<td>…</td>", "<td></td>"), action="publish")
+    assert "ở phần 'Opening hours'" in unescape(shown.text)
+    await editor.submit("page", body=begun.replace("…", "8:00–17:00"), action="publish")
     page = editor.at.partition("?")[0].rpartition("/")[2]
     stored = (await pages.api.call("GET", f"/pages/{page}", None, "read")).json()
     assert (stored["kind"], stored["language"], stored["title"]) == ("contact", "en", "Contact")
