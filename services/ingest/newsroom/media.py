@@ -47,6 +47,7 @@ async def _media_page(page: Page, status: int = 200, **values: Any) -> Response:
         following=found["next"],
         markdown=_markdown,
         small=small_copy,
+        uses_of=_uses_of,
         may_write=page.may("write", "*"),
         **given,
     )
@@ -64,6 +65,14 @@ def small_copy(item: dict[str, Any]) -> str:
     """Return the address of a small copy of a picture."""
     copies = sorted(item["image"].get("renditions") or (), key=lambda one: one["width"])
     return str(copies[0]["url"] if copies else item["image"]["url"])
+
+
+def _uses_of(item: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return the path and the name of each place that shows a picture or offers a document."""
+    found = [(f"bai-viet/{one['id']}", one["title"]) for one in item["used_in"]]
+    found += [(f"trang/{one['page']}", one["title"]) for one in item["pages"]]
+    found += [(f"banner/{one['banner']}", one["alt"]) for one in item.get("banners", ())]
+    return [*found, *((f"tac-gia/{one['author']}", one["name"]) for one in item.get("authors", ()))]
 
 
 async def upload(page: Page) -> Response:

@@ -55,7 +55,7 @@ async def test_picture_is_described_found_and_shows_where_it_is_used(visit: Any,
     await pages.send(visitor.browser, "POST", "/ban-bien-tap/anh-va-tep?site=haihau", content, headers)
     medium = (await pages.api.call("GET", "/media?site=haihau", None, "read")).json()["media"][0]["id"]
     shown = await visitor.open(f"anh-va-tep/{medium}")
-    assert "Chưa có bài nào dùng" in shown.text
+    assert "Chưa dùng ở đâu" in shown.text
     words = {"alt": "Chợ phiên Cồn", "caption": "Chợ sáng mùng 4.", "credit": "Trần Nam"}
     shown = await visitor.submit("words", **words, action="describe")
     assert "Đã lưu" in shown.text
@@ -69,3 +69,31 @@ async def test_picture_is_described_found_and_shows_where_it_is_used(visit: Any,
     assert "Không thấy ảnh nào" in (await visitor.open("anh-va-tep", q="đám cưới")).text
     shown = await visitor.open(f"anh-va-tep/{medium}")
     assert (await visitor.submit("words", alt="x" * 301, action="describe")).status == 422
+
+
+async def test_picture_of_a_banner_and_of_an_author_shows_where_it_is_used(visit: Any, pages: Pages) -> None:
+    """A banner, whether it is shown now or not, and the page of an author are among the uses, on both pages."""
+    await pages.api.context.structures.step()
+    content = picture((9, 90, 60))
+    medium = (await pages.api.call("POST", "/media?site=haihau", content, content_type="image/png")).json()["id"]
+    shown = {"media": medium, "alt": "Tết"}
+    banners = [{"place": "top", "image": shown}, {"place": "foot", "image": {**shown, "alt": "Hội"}}]
+    banners[1]["starts_at"] = "2100-01-01T00:00:00Z"
+    put = await pages.api.call("PUT", "/banners?site=haihau", {"items": banners}, "publish", if_match="*")
+    assert put.status == 200, put.body
+    author = {"site": "haihau", "name": "Trần Nam", "photo": {"media": medium, "alt": "Trần Nam"}}
+    assert (await pages.api.call("POST", "/authors", author, "publish")).status == 201
+    stored = (await pages.api.call("GET", f"/media/{medium}", None, "read")).json()
+    assert [(one["place"], one["alt"], one["is_live"]) for one in stored["banners"]] == [
+        ("top", "Tết", True),
+        ("foot", "Hội", False),
+    ]
+    assert stored["authors"] == [{"author": "tran-nam", "name": "Trần Nam"}]
+    visitor = await visit("publish:haihau", name="Lan")
+    for path in (f"anh-va-tep/{medium}", "anh-va-tep"):
+        page = await visitor.open(path)
+        for link in (f"banner/{stored['banners'][0]['banner']}", "tac-gia/tran-nam"):
+            assert f'href="/ban-bien-tap/{link}' in page.html
+        assert "Hội" in page.text
+    for path in (f"banner/{stored['banners'][1]['banner']}", "tac-gia/tran-nam"):
+        assert (await visitor.open(path)).status == 200
