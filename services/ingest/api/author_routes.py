@@ -214,7 +214,7 @@ async def merge_author(
     wanted = structure_site(context, request, caller, "publish", site)
 
     async def act(connection: Connection) -> Response:
-        known = await read_terms(connection, await locked_index(connection, wanted), "author")
+        known = await read_terms(connection, await locked_index(connection, wanted), "author", slug)
 
         def change(before: SiteStructure, version: int) -> SiteStructure:
             entry = changes.find(before, "author", slug)
@@ -264,7 +264,7 @@ async def remove_author(
 
 async def _changed(connection: Connection, site: Site, after: SiteStructure, slug: str, status: int = 200) -> Response:
     index = StructureIndex(after)
-    term = (await read_terms(connection, index, "author"))[slug]
+    term = (await read_terms(connection, index, "author", slug))[slug]
     headers = {"location": f"/api/authors/{slug}?site={site.slug}"} if status == 201 else {}
     return with_etag(_response(site, index, term), term.version, status, **headers)
 

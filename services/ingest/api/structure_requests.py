@@ -108,7 +108,8 @@ async def read_term(context: ApiContext, index: StructureIndex, kind: Kind, slug
     Raises:
         Problem: 404 if there is no such one.
     """
-    term = (await read_terms(context.pool, index, kind)).get(index.current(kind, slug))
+    current = index.current(kind, slug)
+    term = (await read_terms(context.pool, index, kind, current)).get(current)
     if term is None:
         raise changes.not_found(kind, slug)
     return term

@@ -110,7 +110,7 @@ async def rename_tag(
     new_slug = slug_of_name(sent.name)
 
     async def act(connection: Connection) -> Response:
-        known = await read_terms(connection, await locked_index(connection, wanted), "tag")
+        known = await read_terms(connection, await locked_index(connection, wanted), "tag", slug)
 
         def change(before: SiteStructure, version: int) -> SiteStructure:
             entry = changes.find(before, "tag", slug)
@@ -174,7 +174,7 @@ async def merge_tag(
 
 async def _changed(connection: Connection, site: Site, after: SiteStructure, slug: str) -> Response:
     index = StructureIndex(after)
-    term = (await read_terms(connection, index, "tag"))[slug]
+    term = (await read_terms(connection, index, "tag", slug))[slug]
     return with_etag(_response(site, index, term), term.version)
 
 

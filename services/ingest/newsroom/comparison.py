@@ -178,9 +178,7 @@ def _item_lines(items: Sequence[Mapping[str, Any]], depth: int) -> Iterator[str]
         yield from _item_lines(item.get("items") or (), depth + 1)
 
 
-def _rows(
-    before: Sequence[Any], after: Sequence[Any], language: str, titles: Titles = NO_TITLES
-) -> Iterator[Row]:
+def _rows(before: Sequence[Any], after: Sequence[Any], language: str, titles: Titles = NO_TITLES) -> Iterator[Row]:
     blocks = [msgspec.convert(list(body), list[Block]) for body in (before, after)]
     for found in compare_bodies(*blocks):
         one = None if found.before is None else before[found.before]

@@ -26,8 +26,10 @@ def _errors(page: StaticPage) -> Iterator[FieldError]:
             for row, cells in enumerate(block.rows, 1):
                 for column, cell in enumerate(cells, 1):
                     if _is_placeholder(cell.html):
-                        place = {"heading": quoted(heading), "row": row, "column": column}
-                        yield field_error(f"body.{number}", "placeholder_in_table", **place)
+                        place = f"body.{number}"
+                        yield field_error(
+                            place, "placeholder_in_table", heading=quoted(heading), row=row, column=column
+                        )
         elif any(map(_is_placeholder, inline_html_parts(block))):
             yield field_error(f"body.{number}", "placeholder", heading=quoted(heading))
 
