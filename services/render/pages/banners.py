@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from shared.articles import Image
@@ -20,6 +21,7 @@ class ShownBanner:
     host: str
     """The other site to which it leads; "" if it stays on this one."""
     is_advertisement: bool
+    until: datetime | None = None
 
 
 def banners(site: Site, place: Place) -> Sequence[ShownBanner]:
@@ -27,7 +29,7 @@ def banners(site: Site, place: Place) -> Sequence[ShownBanner]:
     if site.structure is None:
         return ()
     found = [
-        ShownBanner(one.image, one.url, other_host(one.url, site), one.is_advertisement)
+        ShownBanner(one.image, one.url, other_host(one.url, site), one.is_advertisement, one.until)
         for one in site.structure.structure.banners.items
         if one.place == place and is_hosted(one.image)
     ]

@@ -12,6 +12,7 @@ from services.render.pages.banners import banners
 from services.render.pages.corrections import correction_comments, newest_corrections
 from services.render.pages.dates import local_date, local_day, local_hour, local_short_day, month_name
 from services.render.pages.document import Document
+from services.render.pages.ended import last_end, until_mark
 from services.render.pages.feeds import feed_path, feed_title
 from services.render.pages.file_notes import file_extension, file_note
 from services.render.pages.front_page import LATEST_MIN
@@ -269,6 +270,8 @@ def _render(template: str, site: Site, public_url: str, path: str, **given: Any)
         "section": None,
         "corrections_path": CORRECTIONS_PATH,
         "banners_of": lambda place: banners(site, place),
+        "last_end": last_end,
+        "until_mark": until_mark,
         "menus": {name: menu_links(site, name) for name in MENUS},
         "static_page_path": page_path_of,
         "author_path_of": lambda name: _author_path(site, name),

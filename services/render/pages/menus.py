@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from services.render.pages.paths import section_path, tag_path
 from services.render.pages.translations import translations
@@ -21,6 +22,7 @@ class MenuLink:
     """Slug of the section to which it leads; "" for other links."""
     items: Sequence["MenuLink"] = ()
     is_external: bool = False
+    until: datetime | None = None
 
 
 def menu_links(site: Site, name: str) -> list[MenuLink]:
@@ -39,13 +41,15 @@ def menu_links(site: Site, name: str) -> list[MenuLink]:
     return [home, *(MenuLink(one.name, section_path(one.slug), one.slug) for one in site.sections)]
 
 
-def _link(site: Site, item: MenuItem) -> MenuLink | None:
-    below = tuple(link for one in item.items if (link := _link(site, one)))
+def _link(site: Site, item: MenuItem, until: datetime | None = None) -> MenuLink | None:
+    """Return an entry's link, which ends with the entry above it."""
+    until = min((one for one in (until, item.until) if one is not None), default=None)
+    below = tuple(link for one in item.items if (link := _link(site, one, until)))
     target = _target(site, item)
     if target is None:
         return None
     label, href, section = target
-    return MenuLink(item.label or label, href, section, below, is_external=item.kind == "url")
+    return MenuLink(item.label or label, href, section, below, item.kind == "url", until)
 
 
 def _target(site: Site, item: MenuItem) -> tuple[str, str, str] | None:

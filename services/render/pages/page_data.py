@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from shared.articles import Article
 from shared.front_page import CARDS
@@ -28,6 +29,7 @@ class BreakingBar:
     text: str
     href: str
     """Where it leads; "" for nowhere."""
+    until: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Rendered pages in memory. A page is served while its site's version is current, or while Postgres is unavailable."""
 
+import math
 import time
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ class CachedPage:
     """The articles on it, as in `PageReader.article_ids`."""
     site: Site
     """As it was configured when the page was rendered."""
+    ends_at: float = math.inf
+    """When the next element of it ends, in seconds since 1970: with a database, its site has another version then."""
     counted_bytes: int = 0
 
     def is_expired(self) -> bool:

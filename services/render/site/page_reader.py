@@ -180,13 +180,12 @@ class PageReader:
             return None
         if news.article is not None:
             found = await self._placed([FrontPageSlot(article=news.article, until=news.until)])
-            return BreakingBar(news.text, article_path(found[0])) if found else None
+            return BreakingBar(news.text, article_path(found[0]), news.until) if found else None
         is_shown = bool(await self.connection.fetchval(self.sql["is_before"], news.until))
         self.dependencies.append(is_shown)
         if not is_shown:
             return None
-        self.expires_at = min(self.expires_at, news.until)
-        return BreakingBar(news.text, news.url)
+        return BreakingBar(news.text, news.url, news.until)
 
     async def by_section(self, size: int) -> list[tuple[Section, list[Article]]]:
         """Return each section with its newest articles, without the empty sections."""

@@ -2,6 +2,8 @@
 
 import asyncio
 import hashlib
+import math
+import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 
 from services.render.metrics import PAGES
 from services.render.pages.document import HTML, Document
+from services.render.pages.ended import UNTIL, next_end, without_ended
 from services.render.pages.html import render_error
 from services.render.pages.themes import theme_of
 from services.render.site import page_reader
@@ -149,6 +152,8 @@ class Portal:
         if not _is_valid(page, site, versions):
             return None
         (CACHE_STALE if versions is None else CACHE).inc()
+        if versions is None and page.ends_at <= time.time():
+            page = self._cut_ended(key, page)
         return self._cache.response(key, page, headers)
 
     async def page(self, request: Request) -> Response:
@@ -173,6 +178,8 @@ class Portal:
         cached = self._cache.get(key) if key else None
         if key and cached and _is_valid(cached, site, versions):
             (CACHE_STALE if versions is None else CACHE).inc()
+            if versions is None and cached.ends_at <= time.time():
+                cached = self._cut_ended(key, cached)
             return as_response(self._cache.response(key, cached, request.headers))
         if versions is None:
             return self.error(site, 503, request)
@@ -213,7 +220,8 @@ class Portal:
         expires_at, article_ids = reader.expires_at.timestamp(), tuple(reader.article_ids)
         if cached is not None and cached.site is site and cached.dependency_hash == dependency_hash:
             PAGES.labels("revalidated").inc()  # the site changed, but nothing on this page
-            return CachedPage(cached.representations, dependency_hash, version, expires_at, article_ids, site)
+            representations, ends_at = cached.representations, cached.ends_at
+            return CachedPage(representations, dependency_hash, version, expires_at, article_ids, site, ends_at)
         PAGES.labels("rendered").inc()
         document, changed_at = result(), version[1]
         if changed_at is not None:
@@ -225,7 +233,19 @@ class Portal:
             asyncio.get_running_loop().call_later(
                 representations.finalize_in_seconds, representations.finalize_last_modified
             )
-        return CachedPage(representations, dependency_hash, version, expires_at, article_ids, site)
+        ends_at = _next_end(document)
+        return CachedPage(representations, dependency_hash, version, expires_at, article_ids, site, ends_at)
+
+    def _cut_ended(self, key: PageKey, page: CachedPage) -> CachedPage:
+        """Keep a page without what has ended on it while there was no database to make it again."""
+        now, before = datetime.now(UTC), page.representations.document
+        document = replace(before, body=without_ended(before.body.decode(), now).encode())
+        representations = Representations(document, csp=self._csp(page.site, document), changed_at=now)
+        cut = CachedPage(
+            representations, b"", page.site_version, page.expires_at, page.article_ids, page.site, _next_end(document)
+        )
+        self._cache.put(key, cut)
+        return cut
 
     async def evict_withdrawn(self) -> None:
         """Evict pages with withdrawn articles, so that they are not served if Postgres becomes unavailable next.
@@ -313,6 +333,12 @@ def _cache_key(site: Site, path: str, query: str) -> PageKey | None:
         return None
     is_list = path.endswith("/") and query
     return site.slug, path, page_number(dict(parse_qsl(query, keep_blank_values=True))) if is_list else 1
+
+
+def _next_end(document: Document) -> float:
+    """Return when the next element of a document ends, in seconds since 1970."""
+    at = next_end(document.body.decode()) if document.media_type == HTML and UNTIL in document.body else None
+    return math.inf if at is None else at.timestamp()
 
 
 def _is_valid(page: CachedPage, site: Site, versions: Mapping[str, SiteVersion] | None) -> bool:

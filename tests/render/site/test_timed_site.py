@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
+import msgspec
 import pytest
 
 from services.render.builder import store
@@ -13,6 +14,7 @@ from services.render.site import page_reader
 from services.render.site.timed_site import valid_site
 from shared.articles import Image
 from shared.banners import Banner, Banners
+from shared.front_page import BreakingNews, FrontPage, FrontPageSlot
 from shared.site_structure import MenuItem, SiteStructure, StructureIndex, StructureSection
 from shared.sites import with_structure
 from tests.render.conftest import SITE
@@ -61,6 +63,58 @@ async def test_banner_and_quick_link_begin_and_end_without_a_change_and_without_
         after = (await portal.get(page)).text
         assert "Cổng tỉnh" not in after, page
         assert 'class="banners' not in after, page
+
+
+async def test_banner_link_and_bar_end_while_postgres_is_unavailable(portal: Any) -> None:
+    """The cached page goes on without what has ended, under another tag; a slot's article stays, and nothing is 503."""
+    await portal.add(1)
+    await portal.add(2)
+    end = datetime.now(UTC) + timedelta(seconds=1.2)
+    link = MenuItem(kind="url", target="https://cong.example/", label="Cổng tỉnh", until=end)
+    below = MenuItem(kind="home", items=[msgspec.structs.replace(link, label="Cổng huyện", until=FAR)], until=end)
+    stays = MenuItem(kind="url", target="https://cong.example/", label="Cổng xã", until=FAR)
+    front = FrontPage(
+        version=1,
+        slots=[FrontPageSlot(article="a-2", until=end)],
+        breaking=BreakingNews(text="Bão số 9", until=end),
+    )
+    banners = banner(until=end), banner("top", id="t", until=FAR)
+    menus = {"links": [link, stays], "footer": [below, stays]}
+    await store.save_structure(portal.pool, structure(1, *banners, menus=menus, front_page=front))
+    pages = ("/", "/bai-so-1-1.html")
+    before = {page: await portal.get(page) for page in pages}
+    assert all("Cổng huyện" in one.text for one in before.values())
+    assert "Bão số 9" in before["/"].text
+    portal.looking.terminate()
+    portal.pool.terminate()
+    assert (await portal.get("/")).body == before["/"].body
+    await asyncio.sleep((end - datetime.now(UTC)).total_seconds() + 0.05)
+    for page in pages:
+        for _ in "cut", "from memory":
+            after = await portal.get(page, if_none_match=before[page].headers["etag"])
+            assert after.status == 200, page
+            for gone in ("Cổng tỉnh", "Cổng huyện", "Bão số 9", 'class="banners at-foot"'):
+                assert gone not in after.text, (page, gone)
+            assert "Cổng xã" in after.text
+        assert (await portal.get(page, if_none_match=after.headers["etag"])).status == 304
+    home = (await portal.get("/")).text
+    assert 'class="banners at-top"' in home
+    assert "Bài số 2" in home
+
+
+async def test_page_that_was_cut_is_made_again_with_the_database(portal: Any) -> None:
+    """Once Postgres is back, the page is rendered anew: others of its banners take the places."""
+    await portal.add(1)
+    end = datetime.now(UTC) + timedelta(seconds=0.8)
+    many = [banner(id=f"b{number}", until=end if number < 6 else None) for number in range(7)]
+    await store.save_structure(portal.pool, structure(1, *many))
+    assert (await portal.get("/tin-tuc/")).text.count("<figure data-until=") == 6
+    watcher = portal.portal._versions
+    watcher.unavailable_reason = "away"
+    await asyncio.sleep((end - datetime.now(UTC)).total_seconds() + 0.05)
+    assert "banner-words" not in (await portal.get("/tin-tuc/")).text
+    watcher.unavailable_reason = None
+    assert (await portal.get("/tin-tuc/")).text.count("banner-words") == 1
 
 
 async def test_banners_stand_in_their_places_and_name_other_sites(portal: Any) -> None:
