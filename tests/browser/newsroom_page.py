@@ -47,6 +47,8 @@ class NewsroomPage:
     is_logged_in: bool = True
     is_reachable: bool = True
     upload_seconds: float = 0
+    slot_seconds: float = 0
+    """Until the answer to a request for the unsaved text."""
 
     def __post_init__(self) -> None:
         page = self
@@ -161,6 +163,8 @@ class NewsroomPage:
             self.stored = {**sent, "saved_at": at, "head_version": 1, "head_state": "draft"}
             head = None if self.article is None else self.article["version"]
             return 200, {"sequence": sent["sequence"], "saved_at": at, "head_version": head, "head_state": "draft"}, {}
+        if method == "GET":
+            time.sleep(self.slot_seconds)
         if method == "DELETE":
             self.stored = None
         return (204, None, {}) if self.stored is None else (200, self.stored, {"etag": f'"{self.stored["sequence"]}"'})

@@ -1,7 +1,6 @@
 """The article page in real Chromium, on the real system."""
 
 import re
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Page, Playwright
 
 from tests.browser.chromium import CHROMIUM, FLAGS
+from tests.settled import settled_counter
 
 Wait = Callable[..., Any]
 
@@ -34,17 +34,6 @@ def numbers(page: Page) -> dict[str, int]:
     }
 
 
-def settled(system: Any) -> dict[str, int]:
-    """Return the counter once the visitors of earlier tests are offline."""
-    before = system.counter()
-    while True:
-        time.sleep(1)
-        now = system.counter()
-        if now["online"] == before["online"]:
-            return dict(now)
-        before = now
-
-
 def shows(page: Page, **wanted: int) -> None:
     """Wait until the page's counter shows these numbers."""
     for name, number in wanted.items():
@@ -56,7 +45,7 @@ def shows(page: Page, **wanted: int) -> None:
 
 def test_own_view_shows_in_the_counter(system: Any, browser: Browser, article_url: str) -> None:
     """Opening the article counts the view, and the counter on the open page shows it."""
-    before = settled(system)
+    before = settled_counter(system)
     context = browser.new_context(user_agent=system.another_person())
     page = context.new_page()
     errors: list[str] = []
@@ -79,7 +68,7 @@ def test_view_of_another_visitor_shows_in_open_page(
     context = browser.new_context(user_agent=system.another_person())
     page = context.new_page()
     page.goto(article_url)
-    before = settled(system)
+    before = settled_counter(system)
     event = {"id": new_id(), "site": "haihau", "kind": "view", "path": "/"}
     assert system.post_events(event, user_agent=system.another_person()).status == 202
     shows(page, online=before["online"] + 1, total=before["total"] + 1)
@@ -88,7 +77,7 @@ def test_view_of_another_visitor_shows_in_open_page(
 
 def test_leaving_decreases_online_number(system: Any, own_browser: Browser, article_url: str, wait: Wait) -> None:
     """Closing the page removes the visitor from the online number; the view stays counted."""
-    before = settled(system)
+    before = settled_counter(system)
     page = own_browser.new_page()
     page.goto(article_url)
     wait(lambda: system.counter()["online"] == before["online"] + 1)
@@ -99,7 +88,7 @@ def test_leaving_decreases_online_number(system: Any, own_browser: Browser, arti
 
 def test_visitor_without_scripts_is_counted(system: Any, browser: Browser, article_url: str, wait: Wait) -> None:
     """Without scripts the page is complete, its counter block has its labels, and the pixel counts the view."""
-    before = system.counter()["total"]
+    before = settled_counter(system)["total"]
     context = browser.new_context(user_agent=system.another_person(), java_script_enabled=False)
     page = context.new_page()
     page.goto(article_url)

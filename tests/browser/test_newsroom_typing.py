@@ -362,3 +362,25 @@ def test_enter_while_composing_submits_nothing(chromium_tab: Tab, newsroom: News
     typist.enter()
     time.sleep(0.3)
     assert not newsroom.posts, "Enter in a field goes on to the next one"
+
+
+def test_words_typed_before_unsaved_text_arrives_stay_with_it(chromium_tab: Tab, newsroom: NewsroomPage) -> None:
+    """The unsaved text of another computer comes late, in the middle of a word: both texts and the caret remain."""
+    newsroom.slot_seconds = 1.5
+    unsaved = [{**BODY[0], "html": "Từ máy khác"}, *BODY[1:]]
+    sent = {"tab": "t-9", "sequence": 7, "base_version": 1, "fields": {"title": "B", "lead": "A", "body": unsaved}}
+    newsroom.stored = {**sent, "saved_at": "2026-11-29T08:00:00Z", "head_version": 1, "head_state": "draft"}
+    typist = ChromiumCompositions(chromium_tab)
+    open_page(typist, newsroom)
+    typist.js(TO_PLACE, f"{EDITOR} > p:last-child")
+    typist.write(" ngoằn")
+    typist.compose(" ngoèo")
+    time.sleep(3)
+    assert read(typist, "title") == "A"
+    assert not newsroom.autosaves
+    typist.commit(" ngoèo")
+    agrees(lambda: read(typist, "title"), "B")
+    typist.write(" khúc khuỷu")
+    agrees(lambda: typist.js(LINES), ["Từ máy khác", "A ngoằn ngoèo khúc khuỷu"])
+    until(lambda: newsroom.autosaves)
+    assert newsroom.autosaves[-1]["fields"]["title"] == "B"

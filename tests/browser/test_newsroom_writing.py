@@ -216,9 +216,9 @@ def test_word_paste_is_clean_and_one_step_of_undo(open_page: Opener, newsroom: N
     while page.locator(f"{EDITOR} figure.pending").count():
         page.locator(f"{EDITOR} figure.pending").first.get_by_role("button", name="Bỏ ảnh này").click()
     assert missing.count() == 1
+    assert page.evaluate("window.ran") is None
     page.click("button[value=submit]")
     until(lambda: newsroom.posts)
-    assert page.evaluate("window.ran") is None
     assert '"media": "' in str(newsroom.posts[0]["body"]).replace('"media":"', '"media": "')
 
 

@@ -13,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from tests.settled import settled_counter
+
 NewId = Callable[[], str]
 Wait = Callable[..., Any]
 IDLE_SOCKETS = 10_000
@@ -101,7 +103,7 @@ def test_bot_event_is_accepted_and_reported_as_bot(system: Any, new_id: NewId) -
 
 def test_pixel_counts_a_view(system: Any, wait: Wait) -> None:
     """The pixel is a GIF that counts a view for its site and article; an invalid query is rejected."""
-    before = system.counter(measure="views")["total"]
+    before = settled_counter(system, measure="views")["total"]
     answer = system.get("/p.gif?site=haihau&path=/tin.html&article=px", user_agent=system.another_person())
     assert (answer.status, answer.headers["content-type"]) == (200, "image/gif")
     assert answer.body[:6] == b"GIF89a"
@@ -136,12 +138,8 @@ def test_pixel_refuses_foreign_pages(system: Any, headers: dict[str, str], statu
 
 
 def settled(system: Any, *measures: str) -> dict[str, int]:
-    """Return the totals once the views of earlier tests are counted: when they are the same two seconds later."""
-    totals: dict[str, int] = {}
-    while (now := {measure: system.counter(measure=measure)["total"] for measure in measures}) != totals:
-        totals = now
-        time.sleep(2)
-    return totals
+    """Return the totals once the views of earlier tests are counted."""
+    return {measure: settled_counter(system, measure=measure)["total"] for measure in measures}
 
 
 def test_batch_counts_each_event_for_its_visitor(system: Any, new_id: NewId, token: str, wait: Wait) -> None:
@@ -228,7 +226,7 @@ def test_flooding_address_gets_429_and_others_do_not(system: Any, new_id: NewId)
 
 def test_forwarded_header_of_client_is_ignored(system: Any, new_id: NewId, wait: Wait) -> None:
     """Through the gateway a client's own X-Forwarded-For makes no new visitor."""
-    before = system.counter(measure="visitors")["total"]
+    before = settled_counter(system, measure="visitors")["total"]
     agent = system.another_person()
     for number in range(5):
         forged = f"203.0.113.{number}, 198.51.100.{number}"

@@ -15,6 +15,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
+from tests.settled import settled_counter
+
 ROOT = Path(__file__).parent.parent.parent
 SEED = 20_261_124
 VISITORS = 300
@@ -85,7 +87,7 @@ async def disturb(system: Any, folder: Path, until: float, chance: random.Random
 async def test_counts_are_exact_through_rebalances(system: Any, tmp_path: Path, wait: Callable[..., Any]) -> None:
     """While counters join, leave, die and freeze, every view counts once and every visitor makes one visit."""
     measures = ("views", "visits", "visitors")
-    before = {measure: system.counter("giao-thuy", measure=measure)["total"] for measure in measures}
+    before = {measure: settled_counter(system, "giao-thuy", measure=measure)["total"] for measure in measures}
     chance = random.Random(SEED)
     until = time.monotonic() + SECONDS
     (views, seen), _ = await asyncio.gather(

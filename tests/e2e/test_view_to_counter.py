@@ -11,24 +11,14 @@ from typing import Any
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
+from tests.settled import settled_counter
+
 NewId = Callable[[], str]
 Wait = Callable[..., Any]
-SETTLED_SECONDS = 60
 
 
 def view(new_id: NewId, site: str = "haihau", **more: Any) -> dict[str, Any]:
     return {"id": new_id(), "site": site, "kind": "view", "path": "/tin.html", **more}
-
-
-def settled_counter(system: Any, site: str = "haihau", **query: str) -> dict[str, Any]:
-    """Return the counter once it has the events of earlier tests: it does not change for two seconds."""
-    deadline = time.monotonic() + SETTLED_SECONDS
-    before: dict[str, Any] = {}
-    while (now := {**system.counter(site, **query), "as_of": 0}) != before:
-        assert time.monotonic() < deadline, (before, now)
-        before = now
-        time.sleep(2)
-    return now
 
 
 def test_view_raises_all_four_values(system: Any, new_id: NewId, wait: Wait) -> None:
@@ -45,7 +35,7 @@ def test_view_raises_all_four_values(system: Any, new_id: NewId, wait: Wait) -> 
 
 def test_event_sent_twice_counts_once(system: Any, new_id: NewId, wait: Wait) -> None:
     """The same id, sent again, is not counted again."""
-    before = system.counter(measure="views")["total"]
+    before = settled_counter(system, measure="views")["total"]
     event, agent = view(new_id), system.another_person()
     for _ in range(3):
         assert system.post_events(event, user_agent=agent).status == 202
@@ -56,7 +46,7 @@ def test_event_sent_twice_counts_once(system: Any, new_id: NewId, wait: Wait) ->
 
 def test_visitor_with_many_views_makes_one_visit(system: Any, new_id: NewId, wait: Wait) -> None:
     """Many views of one visitor within minutes are one visit and one visitor."""
-    before = {measure: system.counter(measure=measure)["total"] for measure in ("views", "visits", "visitors")}
+    before = {measure: settled_counter(system, measure=measure)["total"] for measure in ("views", "visits", "visitors")}
     events = [view(new_id) for _ in range(100)]
     assert system.post_events(events, user_agent=system.another_person()).status == 202
     wait(lambda: system.counter(measure="views")["total"] == before["views"] + 100)
@@ -76,7 +66,7 @@ def test_article_has_its_own_counter(system: Any, new_id: NewId, wait: Wait) -> 
 
 def test_bots_are_not_in_human_counts(system: Any, new_id: NewId, wait: Wait) -> None:
     """A crawler's view is accepted and never in human numbers."""
-    before = system.counter("giao-thuy")["total"]
+    before = settled_counter(system, "giao-thuy")["total"]
     crawler = "Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)"
     assert system.post_events(view(new_id, "giao-thuy"), user_agent=crawler).status == 202
     assert system.post_events(view(new_id, "giao-thuy"), user_agent=system.another_person()).status == 202
@@ -156,7 +146,7 @@ def test_internal_pages_are_not_public(system: Any) -> None:
 
 async def test_unreadable_record_is_a_dead_letter(system: Any, new_id: NewId, wait: Wait) -> None:
     """Rubbish on the topic goes to the dead letters with its reason; what came with it is counted."""
-    before = system.counter("giao-thuy", measure="views")["total"]
+    before = settled_counter(system, "giao-thuy", measure="views")["total"]
     good = view(new_id, "giao-thuy", at=time.time_ns() // 1_000_000, visitor="0123456789abcdef")
     producer = AIOKafkaProducer(bootstrap_servers=system.kafka)
     await producer.start()
@@ -184,7 +174,7 @@ async def _find(bootstrap: str, topic: str, value: bytes) -> Any:
 
 def test_killed_processes_lose_and_double_nothing(system: Any, new_id: NewId, wait: Wait) -> None:
     """Whatever is killed in the middle, every event that got a 202 is counted, and counted once."""
-    before = system.counter("giao-thuy", measure="views")["total"]
+    before = settled_counter(system, "giao-thuy", measure="views")["total"]
     accepted: set[str] = set()
     kept: list[dict[str, Any]] = []
     for turn, victim in enumerate(["stats", None, "kafka", None, "postgres", None, "stats"]):

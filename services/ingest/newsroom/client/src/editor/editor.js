@@ -5,7 +5,7 @@ import { gapCursor } from "prosemirror-gapcursor";
 import { closeHistory, history, redo, undo } from "prosemirror-history";
 import { undoInputRule } from "prosemirror-inputrules";
 import { keymap } from "prosemirror-keymap";
-import { EditorState, Plugin } from "prosemirror-state";
+import { EditorState, Plugin, TextSelection } from "prosemirror-state";
 import { tableEditing } from "prosemirror-tables";
 import { EditorView } from "prosemirror-view";
 import { blocksToDoc, docToBlocks } from "../blocks.js";
@@ -160,8 +160,9 @@ export class Editor {
     return docToBlocks(this.view.state.doc.toJSON());
   }
 
-  /** Replace the body, as one step that can be undone. */
+  /** Replace the body, as one step that can be undone. The caret stays in its block. */
   setBlocks(blocks) {
+    this.readCaret();
     const { state } = this.view;
     const doc = this.documentOf(blocks);
     const start = state.doc.content.findDiffStart(doc.content);
@@ -172,12 +173,38 @@ export class Editor {
       a += overlap;
       b += overlap;
     }
-    this.view.dispatch(closeHistory(state.tr.replace(start, a, doc.slice(start, b))));
+    const tr = closeHistory(state.tr.replace(start, a, doc.slice(start, b)));
+    const { $head: caret } = state.selection;
+    if (caret.depth && caret.pos > start && caret.pos < a) {
+      const at = beginOf(tr.doc, caret.node(1), caret.index(0)) + caret.pos - caret.before(1);
+      tr.setSelection(TextSelection.near(tr.doc.resolve(Math.min(at, tr.doc.content.size))));
+    }
+    this.view.dispatch(tr);
+  }
+
+  /** Take over a caret that was just set, of which the browser has not told the view yet. */
+  readCaret() {
+    const { view } = this;
+    const { isCollapsed, focusNode, focusOffset } = getSelection();
+    if (!isCollapsed || !view.hasFocus() || !view.dom.contains(focusNode)) return;
+    const { tr, selection } = view.state;
+    const at = view.posAtDOM(focusNode, focusOffset);
+    if (at !== selection.head) view.dispatch(tr.setSelection(TextSelection.near(tr.doc.resolve(at))));
   }
 
   focus() {
     this.view.focus();
   }
+}
+
+/** Return where the block like `node` begins that is nearest to `index`; without one, the block nearest to `index`. */
+function beginOf(doc, node, index) {
+  let [begin, distance] = [0, Infinity];
+  doc.forEach((one, offset, at) => {
+    const far = Math.abs(at - index) + (one.eq(node) ? 0 : doc.childCount);
+    if (far < distance) [begin, distance] = [offset, far];
+  });
+  return begin;
 }
 
 const isEmpty = (doc) => doc.childCount === 1 && doc.firstChild.type === schema.nodes.paragraph && !doc.firstChild.content.size;

@@ -153,7 +153,7 @@ class WritePage {
       closed: (id) => this.notify(t("made_elsewhere"), { label: t("open_it"), run: () => location.assign(id) }),
     });
     if (this.isChangedEarly) this.autosave.changed();
-    if (this.id) await restore(this, journal);
+    if (this.id) await this.autosave.hold(restore(this, journal));
     else await offerNew(this, journal);
     if (this.id) {
       this.followPublication();
@@ -357,7 +357,7 @@ class WritePage {
   async mergeAndSave(button, action) {
     const head = await this.readHead();
     if (!head?.article) throw new Error(t("no_network"));
-    const mine = { ...readForm(this.form), body: this.body };
+    const mine = { ...readForm(this.form), body: this.editor.blocks }; // a space at the end stays
     const { fields, conflicts } = merge({ ...this.base.values, body: this.base.body }, mine, {
       ...head.values,
       body: head.article.body,
@@ -375,8 +375,9 @@ class WritePage {
     return undefined;
   }
 
-  conflicts(conflicts) {
+  conflicts(conflicts, { isFocused = true } = {}) {
     showConflicts(conflicts, {
+      isFocused,
       place: this.place,
       editor: this.editor,
       setField: (name, value) => {

@@ -22,6 +22,17 @@ export class Autosave {
     document.addEventListener("visibilitychange", () => document.hidden && this.flush());
   }
 
+  /** Send nothing until `reading` is done, which reads the slot: what was typed meanwhile must not replace it. */
+  async hold(reading) {
+    this.isHeld = true;
+    try {
+      await reading;
+    } finally {
+      this.isHeld = false;
+      if (this.isDirty) this.changed();
+    }
+  }
+
   /** Note a change. */
   changed() {
     this.isDirty = true;
@@ -47,7 +58,7 @@ export class Autosave {
   /** Store the text on the server, never within a composition and never twice at once. */
   async send() {
     clearTimeout(this.timer);
-    if (!this.isDirty || this.isNothing) return;
+    if (!this.isDirty || this.isNothing || this.isHeld) return;
     if (this.isComposing()) {
       this.timer = setTimeout(() => this.send(), 300);
       return;

@@ -29,9 +29,10 @@ function indexOf(body, blocks) {
 /**
  * Show the conflicts above `place`.
  *
- * `editor` has the body with both texts; `setField(name, value)` changes another field.
+ * `editor` has the body with both texts; `setField(name, value)` changes another field; `isFocused`: not while
+ * somebody is typing.
  */
-export function showConflicts(conflicts, { place, editor, setField }) {
+export function showConflicts(conflicts, { place, editor, setField, isFocused }) {
   document.querySelector(".editor-panel.conflicts")?.remove();
   if (!conflicts.length) return;
   const heading = el("p", {}, el("strong", {}, t("merge_conflicts", { count: conflicts.length })));
@@ -59,7 +60,7 @@ export function showConflicts(conflicts, { place, editor, setField }) {
     panel.append(row);
   }
   place.before(panel);
-  panel.focus();
+  if (isFocused) panel.focus();
 }
 
 /** Remove the other text from the body, unless somebody has changed it since: then it stays. */

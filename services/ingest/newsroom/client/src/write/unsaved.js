@@ -3,10 +3,11 @@
 import { normalizedBlocks } from "../blocks.js";
 import { merge } from "../merge.js";
 import { clock, dayAndClock, t } from "../texts.js";
-import { fromFields } from "./form.js";
+import { fromFields, readForm } from "./form.js";
 import { Journal } from "./journal.js";
 
 const SAME_MS = 5_000;
+const COMPOSED_MS = 100;
 
 const isSame = (mine, saved) => JSON.stringify(mine) === JSON.stringify(saved);
 
@@ -27,33 +28,42 @@ async function revision(page, version) {
   return found && { body: found.body, title: found.title, lead: found.lead };
 }
 
-/** Put the unsaved text of an article into its page; a button shows the saved one. */
+const together = ({ values, body }) => ({ ...values, body });
+const apart = ({ body, ...values }) => ({ values, body });
+const isSameText = (one, other) =>
+  isSame(normalizedBlocks(one.body), normalizedBlocks(other.body)) && isSame(one.values, other.values);
+
+/** Wait until no word is composed. */
+async function composed(page) {
+  while (page.isComposing) await new Promise((resolve) => setTimeout(resolve, COMPOSED_MS));
+}
+
+/**
+ * Put the unsaved text of an article into its page; a button shows the saved one. It may come late: what was typed
+ * since then stays, and a word that is being composed is not touched.
+ */
 export async function restore(page, journal) {
   const found = await newest(page, journal);
-  if (!found || page.isChangedEarly) return;
+  if (!found) return;
   const { values, body } = fromFields(found.fields);
   const { base } = page;
-  const merged = { ...base.values, ...values };
-  if (isSame(normalizedBlocks(body), normalizedBlocks(base.body)) && isSame(merged, base.values)) return;
-  const time = clock(new Date(found.at));
-  const mine = { values: merged, body };
-  const useMine = () => page.use(mine, useSaved);
+  const mine = { values: { ...base.values, ...values }, body };
+  if (isSameText(mine, base)) return;
+  const isOlder = found.base_version && found.base_version < page.version;
+  const former = isOlder ? await revision(page, found.base_version) : null;
+  await composed(page);
+  const begun = isOlder ? { ...base.values, ...(former ?? {}), body: former?.body ?? [] } : together(base);
+  const { fields, conflicts } = merge(begun, together(mine), together(base));
+  const typed = { ...readForm(page.form), body: page.editor.blocks };
+  const both = merge(together(base), typed, fields);
+  conflicts.push(...both.conflicts);
+  const text = apart(both.fields);
+  const useMine = () => page.use(text, useSaved);
   const useSaved = { label: t("use_saved"), run: () => page.use(base, { label: t("use_mine"), run: useMine }) };
-  if (found.base_version && found.base_version < page.version) {
-    const former = await revision(page, found.base_version);
-    const { fields, conflicts } = merge(
-      { ...base.values, ...(former ?? {}), body: former?.body ?? [] },
-      { ...merged, body },
-      { ...base.values, body: base.body },
-    );
-    const { body: both, ...others } = fields;
-    page.use({ values: others, body: both });
-    page.conflicts(conflicts);
-    page.notify(t("restored_both", { time, version: page.version }), useSaved);
-    return;
-  }
-  page.use(mine);
-  page.notify(t("restored", { time }), useSaved);
+  page.use(text);
+  page.conflicts(conflicts, { isFocused: page.form.contains(document.activeElement) === false });
+  const time = clock(new Date(found.at));
+  page.notify(t(isOlder ? "restored_both" : "restored", { time, version: page.version }), useSaved);
 }
 
 /** Return the newest text of a new article, of this browser or of another one: {place, at, title, read()}; null without one. */
