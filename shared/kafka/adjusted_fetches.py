@@ -1,4 +1,4 @@
-"""Changes the fetches of a running consumer: how long a broker waits before it answers, and for how much."""
+"""Changes the fetches of a running consumer: how long a broker waits before it answers, and what becomes of answers."""
 
 from collections.abc import Callable
 from typing import Any
@@ -19,3 +19,21 @@ def adjust_fetches(consumer: Any, adjust: Callable[[Any], None]) -> None:
         return bool(await send(assignment, node, request))
 
     fetcher._proc_fetch_request = send_adjusted  # noqa: SLF001 - as above
+
+
+def after_fetches(consumer: Any, act: Callable[[], None]) -> None:
+    """Call a function after each answer to a fetch of a consumer, before anything of it is taken.
+
+    Args:
+        consumer: A started AIOKafkaConsumer.
+        act: Must not raise.
+    """
+    fetcher = consumer._fetcher  # noqa: SLF001 - it has no public attribute
+    send = fetcher._proc_fetch_request  # noqa: SLF001 - as above
+
+    async def send_and_act(assignment: Any, node: int, request: Any) -> bool:
+        has_records = bool(await send(assignment, node, request))
+        act()
+        return has_records
+
+    fetcher._proc_fetch_request = send_and_act  # noqa: SLF001 - as above

@@ -10,16 +10,14 @@ The reasons are in ARCHITECTURE.md, "Exactly once".
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Collection, Coroutine, Mapping
+from collections.abc import AsyncIterator, Collection, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
-from itertools import chain
 from typing import Any, TypeAlias
 
 import asyncpg
 import numpy as np
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import IllegalStateError
-from aiokafka.structs import ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 from faststream.kafka.message import KafkaMessage
@@ -30,6 +28,7 @@ from services.stats.counting.dead_letter_stop import DeadLetterStops
 from services.stats.counting.declared_sites import decode_declared
 from services.stats.counting.decoding import RawBatch
 from services.stats.counting.fetch_pace import pace_fetches
+from services.stats.counting.fetched_columns import fetch_columns
 from services.stats.counting.log_check import CHECK_SECONDS, LogChecker
 from services.stats.counting.log_watch import LogWatch
 from services.stats.counting.offset_reporter import OffsetReporter
@@ -37,7 +36,6 @@ from services.stats.counting.pace import Pace
 from services.stats.counting.partitions import (
     AssignedPartition,
     TopicMismatch,
-    by_partition,
     check_positions,
     fold_next,
     restore_partitions,
@@ -66,6 +64,7 @@ while the next one is folded."""
 RECORD_BYTES = 400
 """Of a record in a fetch: a counter fetches about as much as one transaction takes, and half of it from a partition.
 That much waits in memory."""
+Fetched: TypeAlias = tuple[TopicPartition, RawBatch]
 Wait: TypeAlias = Coroutine[Any, Any, None] | None
 DRAIN_SECONDS = 2.0
 SAVE_SECONDS = 2.5
@@ -126,33 +125,33 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
     def _consumer(self) -> Any:
         return self._subscriber.consumer  # FastStream sets it before it subscribes, so before any callback
 
-    async def _take_records(self, consumer: Any) -> tuple[ConsumerRecord, ...]:
-        """Return fetched records of any partitions, as soon as there are some.
+    async def _take_records(self, consumer: Any) -> tuple[Fetched, ...]:
+        """Return the fetched records of each partition that has some, as soon as there are any.
 
         In place of FastStream's method, which sleeps after each call without records.
         """
         if consumer is not self._paced:
             self._paced = consumer
             pace_fetches(consumer, lambda: self._pace.pause_seconds(time.monotonic()))
+            fetch_columns(consumer)
         while not (fetched := await consumer.getmany(timeout_ms=IDLE_MS, max_records=self._records_max)):
             pass
-        records = tuple(chain.from_iterable(fetched.values()))
-        self._pace.note(len(records), time.monotonic())
-        return records
+        self._pace.note(sum(map(len, fetched.values())), time.monotonic())
+        return tuple(fetched.items())
 
-    # FastStream would build a message object and decode headers for each record; the handler takes raw records.
-    async def _raw_message(self, records: tuple[ConsumerRecord, ...]) -> KafkaMessage:
+    # FastStream would build a message object and decode headers for each record; the handler takes columns.
+    async def _raw_message(self, fetched: tuple[Fetched, ...]) -> KafkaMessage:
         return KafkaMessage(
             body=[],
-            raw_message=records,
+            raw_message=fetched,  # FastStream only hands it on
             consumer=self._consumer,
             message_id="batch",
             correlation_id="batch",
         )
 
-    async def _raw_records(self, message: KafkaMessage) -> list[ConsumerRecord]:
-        records, message.raw_message = list(message.raw_message), ()  # see `_on_batch`
-        return records
+    async def _raw_records(self, message: KafkaMessage) -> list[Any]:
+        fetched, message.raw_message = list(message.raw_message), ()  # see `_on_batch`
+        return fetched
 
     async def on_partitions_revoked(self, revoked: Collection[TopicPartition]) -> None:
         """Drop all state: from now on another counter may count these partitions."""
@@ -236,7 +235,7 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
     def _set_waiting_reason(self, reason: str | None) -> None:
         self.waiting_reason = f"partitions cannot be restored: {reason}" if reason else None
 
-    async def _on_batch(self, records: list) -> None:  # type: ignore[type-arg] # FastStream must not inspect it
+    async def _on_batch(self, fetched: list) -> None:  # type: ignore[type-arg] # FastStream must not inspect it
         """Count fetched records. Never raises: FastStream would log it and go on after the records.
 
         Then drop them: FastStream's message is in this task's context variables, and whatever begins a timer meanwhile
@@ -244,14 +243,15 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         """
         async with self._counting:
             if not self._finished:
-                await self._count_by_partition(records)
-        records.clear()
+                await self._count_by_partition(fetched)
+        fetched.clear()
 
-    async def _count_by_partition(self, records: list[ConsumerRecord]) -> None:
+    async def _count_by_partition(self, fetched: Sequence[Fetched]) -> None:
         folded: list[FoldedBatch] = []
-        for partition, fetched in by_partition(records):
+        are_shared = sum(len(records) for _, records in fetched) <= SHARED_RECORDS_MAX
+        for partition, records in fetched:
             owned = self._assigned.get(partition)
-            if owned is None or not await self._is_current(partition, fetched):
+            if owned is None or not await self._is_current(partition, records):
                 continue
             if owned.connection is not current_connection(self._consumer, partition):
                 self._reload_if_assigned(partition, owned, "reconnected")
@@ -259,8 +259,8 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
             await committed([owned])
             if self._assigned.get(partition) is owned:  # otherwise its last batch failed, or it was revoked meanwhile
                 async with self._reload_on_failure({partition: owned}):
-                    folded += await self._fold_records(partition, owned, fetched)
-            if len(records) > SHARED_RECORDS_MAX:
+                    folded += await self._fold_records(partition, owned, records)
+            if not are_shared:
                 await self._begin_commit(folded)
                 folded = []
         await self._begin_commit(folded)
@@ -309,22 +309,21 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         if self._assigned.get(partition) is owned:  # otherwise it was revoked meanwhile
             self._pause_and_reload([partition], cause)
 
-    async def _is_current(self, partition: TopicPartition, fetched: list[ConsumerRecord]) -> bool:
+    async def _is_current(self, partition: TopicPartition, records: RawBatch) -> bool:
         """Return whether the consumer's position is still after these records.
 
         If it was moved since they were fetched (revoked, assigned again and reloaded while the handler was busy with
         another partition), they would be counted before the state that they need is rebuilt.
         """
         try:
-            return int(await self._consumer.position(partition)) > int(fetched[-1].offset)
+            return int(await self._consumer.position(partition)) > int(records.offset[-1])
         except IllegalStateError:  # it is no longer assigned
             return False
 
     async def _fold_records(
-        self, partition: TopicPartition, owned: AssignedPartition, fetched: list[ConsumerRecord]
+        self, partition: TopicPartition, owned: AssignedPartition, records: RawBatch
     ) -> list[FoldedBatch]:
         """Fold records into the state, and return the batch of new ones that is to be committed, if there are any."""
-        records = RawBatch.fetched(fetched)
         records = records[int(np.searchsorted(records.offset, owned.read_next)) :]
         first_new = int(np.searchsorted(records.offset, owned.position.next_offset))
         if first_new:  # already counted: only their effect on the state matters

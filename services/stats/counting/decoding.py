@@ -4,7 +4,9 @@ A batch is a table: one row for each valid event, one array for each field. Name
 dictionary-encoded: numbers that are indexes of lists of names. Later code works on columns, never on single events.
 """
 
+from binascii import unhexlify
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeAlias, get_type_hints
 
@@ -61,15 +63,27 @@ class RawBatch:
         return cls(np.array(offsets, np.int64), np.array(arrived, np.int64), values)
 
     @classmethod
-    def fetched(cls, records: Sequence[Any]) -> "RawBatch":
-        """Turn aiokafka's ConsumerRecords of one partition into columns."""
+    def fetched(cls, records: Sequence[Any], *, arrived_together: bool = False) -> "RawBatch":
+        """Turn aiokafka's records of one partition into columns."""
         first, count = records[0].offset, len(records)
         if records[-1].offset - first + 1 == count:  # no holes, as compaction and transactions leave them
             offset = np.arange(first, first + count, dtype=np.int64)
         else:
             offset = np.array([record.offset for record in records], np.int64)
-        arrived = np.array([record.timestamp for record in records], np.int64)
+        if arrived_together:
+            arrived = np.full(count, records[0].timestamp, np.int64)
+        else:
+            arrived = np.array([record.timestamp for record in records], np.int64)
         return cls(offset, arrived, [record.value for record in records])
+
+    @classmethod
+    def joined(cls, parts: Sequence["RawBatch"]) -> "RawBatch":
+        """Return records that follow each other as one batch; there is at least one part."""
+        if len(parts) == 1:
+            return parts[0]
+        values = [value for part in parts for value in part.values]
+        offset, arrived = (np.concatenate([getattr(part, name) for part in parts]) for name in ("offset", "arrived"))
+        return cls(offset, arrived, values)
 
 
 UNKNOWN_SITE_REASON = "unknown-site"
@@ -136,7 +150,10 @@ def _without_pattern(event: type[msgspec.Struct]) -> type[msgspec.Struct]:
     return msgspec.defstruct(event.__name__, fields, frozen=True, gc=False, kw_only=True)
 
 
-_decode: Callable[[bytes], PageEvent] = msgspec.json.Decoder(_without_pattern(PageEvent)).decode  # type: ignore[assignment]
+_Decoded = _without_pattern(PageEvent)
+_FIELDS = _Decoded.__struct_fields__
+_astuple: Callable[[PageEvent], tuple[Any, ...]] = msgspec.structs.astuple
+_decode: Callable[[bytes], PageEvent] = msgspec.json.Decoder(_Decoded).decode  # type: ignore[assignment]
 _KINDS = {"view": VIEW, "ping": PING, "leave": LEAVE}
 
 _NIBBLES = np.full(256, NO_DIGIT, np.uint8)
@@ -253,36 +270,37 @@ class _Dictionary(dict[Any, int]):
         number = self[name] = len(self)
         return number
 
-    def column(self, names: list[Any]) -> Integers:
+    def column(self, names: Sequence[Any]) -> Integers:
         """Return the names' numbers."""
-        if len(set(names)) == 1:  # one site, no bot: the usual case needs no loop
+        if names.count(names[0]) == len(names):  # one site, no bot: the usual case needs no loop
             return np.full(len(names), self[names[0]], np.int64)
-        return np.array([self[name] for name in names], np.int64)
+        return np.array(list(map(self.__getitem__, names)), np.int64)
 
 
 def _columns(rows: Integers, events: list[PageEvent], dictionaries: dict[str, _Dictionary]) -> dict[str, Any]:
     """Return a chunk's columns, with its row numbers among the records, and which events are malformed."""
-    characters = _ascii_codes([event.id for event in events], 36)
-    halves, malformed = _parse_hex(characters[:, _UUID_DIGITS])
-    malformed |= (characters[:, _UUID_HYPHENS] != ord("-")).any(1)
-    has_visitor, visitor, bad_visitors = _visitor_ids([event.visitor for event in events])
-    has_prev, visitor_prev, bad_before = _visitor_ids([event.visitor_prev for event in events])
-    has_client, client, bad_clients = _visitor_ids([event.client for event in events])
+    fields = dict(zip(_FIELDS, zip(*map(_astuple, events), strict=True), strict=True))
+    halves, malformed = _uuids(fields["id"])
+    has_visitor, visitor, bad_visitors = _visitor_ids(fields["visitor"])
+    has_prev, visitor_prev, bad_before = _visitor_ids(fields["visitor_prev"])
+    has_client, client, bad_clients = _visitor_ids(fields["client"])
+    if None in fields["article"]:
+        fields["article"] = tuple(map(_article_or_page, events))
     return {
         "row": rows,
         "malformed": malformed | bad_visitors | bad_before | bad_clients,
-        "at": np.array([event.at for event in events], np.int64),
-        "site": dictionaries["site"].column([event.site for event in events]),
-        "kind": dictionaries["kind"].column([event.kind for event in events]),
-        "article": dictionaries["article"].column([_article_or_page(event) for event in events]),
-        "bot": dictionaries["bot"].column([event.bot for event in events]),
+        "at": np.array(fields["at"], np.int64),
+        "site": dictionaries["site"].column(fields["site"]),
+        "kind": dictionaries["kind"].column(fields["kind"]),
+        "article": dictionaries["article"].column(fields["article"]),
+        "bot": dictionaries["bot"].column(fields["bot"]),
         "id_hash": (halves[:, 0] * _ID_MIXER) ^ halves[:, 1],
         "id_low": halves[:, 1],
         "visitor": visitor,
         "has_visitor": has_visitor,
         "visitor_prev": visitor_prev,
         "has_prev": has_prev,
-        "referrer": dictionaries["referrer"].column([event.referrer for event in events]),
+        "referrer": dictionaries["referrer"].column(fields["referrer"]),
         "client": client,
         "has_client": has_client,
     }
@@ -294,16 +312,31 @@ def _article_or_page(event: PageEvent) -> str | None:
     return event.article
 
 
-def _visitor_ids(visitors: list[str | None]) -> tuple[Flags, Unsigned, Flags]:
+def _uuids(texts: Sequence[str]) -> tuple[Unsigned, Flags]:
+    """Return the halves of UUIDs as rows of two numbers, and which are malformed."""
+    characters = _ascii_codes(texts, 36)
+    malformed = (characters[:, _UUID_HYPHENS] != ord("-")).any(1)
+    if not malformed.any():
+        with suppress(ValueError):  # other hyphens, or no digits
+            digits = unhexlify(characters.tobytes().translate(None, b"-"))
+            return np.frombuffer(digits, ">u8").astype(np.uint64).reshape(-1, 2), malformed
+    halves, bad = _parse_hex(characters[:, _UUID_DIGITS])
+    return halves, malformed | bad
+
+
+def _visitor_ids(visitors: Sequence[str | None]) -> tuple[Flags, Unsigned, Flags]:
     """Return which events have a visitor ID, the IDs as numbers, and which are malformed."""
     if not any(visitors):  # the usual case of visitor_prev, except in the hour after midnight
         none = np.zeros(len(visitors), np.bool_)
         return none, np.zeros(len(visitors), np.uint64), none
     has = np.ones(len(visitors), np.bool_)
-    texts: list[Any] = visitors
+    texts: Sequence[Any] = visitors
     if None in visitors:
         has = np.array([visitor is not None for visitor in visitors], np.bool_)
         texts = [visitor or NO_VISITOR for visitor in visitors]
+    with suppress(ValueError):
+        numbers = np.frombuffer(unhexlify("".join(texts)), ">u8").astype(np.uint64)
+        return has, numbers, np.zeros(len(visitors), np.bool_)
     packed, bad = _parse_hex(_ascii_codes(texts, 16))
     return has, packed[:, 0], bad
 

@@ -1,4 +1,4 @@
-"""Sums of rows by the values of their columns. Pure."""
+"""Sums and order of rows by the values of their columns. Pure."""
 
 from itertools import repeat
 from operator import add
@@ -50,3 +50,13 @@ def _dense_index(column: Integers) -> tuple[Integers, Integers]:
     if column.max() - lowest <= 4 * len(column):
         return np.arange(lowest, column.max() + 1), column - lowest
     return np.unique(column, return_inverse=True)
+
+
+def stable_order(column: Integers) -> Integers:
+    """Return the order of rows by their values, those of one value as they were.
+
+    Args:
+        column: Of numbers from 0 to below 2**31, such as places in another column.
+    """
+    rows = np.arange(len(column))
+    return np.asarray(np.sort(column << 32 | rows) & 0xFFFFFFFF)  # numbers sort several times faster than indexes

@@ -85,10 +85,11 @@ class KnownArticles:
             day: Of their arrival, in days since 1970.
         """
         offsets, codes, begin = batch.offset[rows], _codes(batch, rows), int(batch.offset[rows[0]])
+        accepted_at = {site.slug: self.accepted_at[site.slug] for site in batch.sites}
         accepted_from = {
             code: offset
             for code, site, article in _articles(batch, rows)
-            if (offset := self.accepted_at[site].get(article, NEVER)) > begin
+            if (offset := accepted_at[site].get(article, NEVER)) > begin
         }
         if not accepted_from:
             return CountedArticles(batch.article[rows], [], Counter())
@@ -145,6 +146,9 @@ def _names(batch: EventBatch, code: int) -> tuple[str, str]:
 
 def _articles(batch: EventBatch, rows: Integers) -> Iterator[tuple[int, str, str]]:
     """Yield (code, site, article) for each article of the rows, once."""
-    if len(rows):
-        for code in np.flatnonzero(np.bincount(_codes(batch, rows))).tolist():
-            yield (code, *_names(batch, code))
+    if not len(rows):
+        return
+    slugs, names = [site.slug for site in batch.sites], batch.articles
+    for code in np.flatnonzero(np.bincount(_codes(batch, rows))).tolist():
+        site, article = divmod(code, len(names))
+        yield code, slugs[site], names[article]

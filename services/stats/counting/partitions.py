@@ -1,15 +1,12 @@
 """Restores assigned partitions: the position in Postgres, a snapshot of the state, and the check of the topic."""
 
 import asyncio
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any, NamedTuple
 
 import asyncpg
-import numpy as np
 from aiokafka import TopicPartition
-from aiokafka.structs import ConsumerRecord
 
 from services.stats.counting.decoding import EventBatch, RawBatch
 from services.stats.counting.evicted_state import EvictedState
@@ -33,7 +30,6 @@ from services.stats.counting.store import (
 from services.stats.metrics import GAP_RECORDS
 from shared.kafka.last_record import connect_to_leader
 from shared.logs import log
-from shared.topics import PAGE_VIEWS
 
 
 class TopicMismatch(Exception):  # noqa: N818 - it names a state
@@ -74,16 +70,6 @@ class AssignedPartition:
     def is_replaying(self) -> bool:
         """Whether the state is still being rebuilt from records that are already counted."""
         return self.read_next < self.position.next_offset
-
-
-def by_partition(records: list[ConsumerRecord]) -> Iterator[tuple[TopicPartition, list[ConsumerRecord]]]:
-    """Yield the records of each partition; those of one are contiguous. There is at least one record."""
-    edges = [0, len(records)]
-    if records[0].partition != records[-1].partition:
-        numbers = np.array([record.partition for record in records])
-        edges[1:1] = (np.flatnonzero(numbers[1:] != numbers[:-1]) + 1).tolist()
-    for begin, end in pairwise(edges):
-        yield TopicPartition(PAGE_VIEWS.name, records[begin].partition), records[begin:end]
 
 
 class CheckedPositions(NamedTuple):

@@ -45,13 +45,14 @@ class SeenIds:
 
     def add(self, id_hash: Unsigned, id_low: Unsigned, window_seq: int) -> Flags:
         """Add the ids of a batch; return which of them repeat a known one or an earlier one of the batch."""
-        order = np.argsort(id_hash, kind="stable")
+        order = np.argsort(id_hash)
         hashes, lows = id_hash[order], id_low[order]
-        same_hash, other_low = hashes[1:] == hashes[:-1], lows[1:] != lows[:-1]
-        if (same_hash & other_low).any():  # two ids with one hash: only then the slower sort is needed
+        same_hash = hashes[1:] == hashes[:-1]
+        if same_hash.any():  # only then the slower sort is needed, which keeps the order of the log
             order = np.lexsort((id_low, id_hash))
             hashes, lows = id_hash[order], id_low[order]
-            same_hash, other_low = hashes[1:] == hashes[:-1], lows[1:] != lows[:-1]
+            same_hash = hashes[1:] == hashes[:-1]
+        other_low = lows[1:] != lows[:-1]
         first = np.ones(len(order), np.bool_)
         first[1:] = ~same_hash | other_low
         rows = find_ids(self.hash, self.low, hashes[first], lows[first])

@@ -29,6 +29,7 @@ from services.stats.counting.evicted_state import (
 )
 from services.stats.counting.evidence import EvidenceRow, EvidenceTable, mark_visitors
 from services.stats.counting.exclusions import Excluded
+from services.stats.counting.grouping import stable_order
 from services.stats.counting.known_articles import KnownArticles
 from services.stats.counting.seen_ids import (
     Int32s,
@@ -128,7 +129,7 @@ class VisitorTable:
         ended: list[EndedVisit] = []
         known = np.flatnonzero(row >= 0)
         if len(known):
-            order = known[np.argsort(place[known], kind="stable")]
+            order = known[stable_order(place[known])]
             self._update_presence(row, events, order, known, window_seq)
             order = order[events.kind[order] != LEAVE]
             has_prev = events.has_prev.any()
@@ -226,7 +227,7 @@ class VisitorTable:
             window_seq: The current window.
         """
         if len(self.visitor_id) != len(self.last_seen):  # some visitors have two IDs
-            order = known[np.argsort(row[known], kind="stable")]
+            order = known[stable_order(row[known])]
         row, at, kind, article = row[order], events.at[order], events.kind[order], events.article[order]
         first = np.ones(len(row), np.bool_)
         first[1:] = row[1:] != row[:-1]
@@ -306,9 +307,12 @@ class VisitorTable:
         buckets = self.ring[numbers][:, np.arange(begin, begin + RING_BUCKETS) % RING_BUCKETS]
         filled = buckets != 0
         firsts = filled.argmax(1)
-        ends = np.where(filled.any(1), RING_BUCKETS - filled[:, ::-1].argmax(1), firsts)
-        rows = zip(buckets, firsts.tolist(), ends.tolist(), strict=True)
-        return [(begin + first, row[first:end].tolist()) for row, first, end in rows]
+        lengths = np.where(filled.any(1), RING_BUCKETS - filled[:, ::-1].argmax(1) - firsts, 0)
+        columns = np.arange(RING_BUCKETS)
+        shown = (columns >= firsts[:, np.newaxis]) & (columns < (firsts + lengths)[:, np.newaxis])
+        visitors, ends = buckets[shown].tolist(), np.cumsum(lengths)  # one list of all rows, which is cut
+        rows = zip((begin + firsts).tolist(), (ends - lengths).tolist(), ends.tolist(), strict=True)
+        return [(first, visitors[start:end]) for first, start, end in rows]
 
     def evict(self, before_window_seq: int) -> tuple[Activities, list[Source]]:
         """Remove visitors last touched before a window, their IDs, and articles without visitors.

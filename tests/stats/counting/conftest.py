@@ -4,6 +4,8 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from itertools import groupby
+from operator import itemgetter
 from types import SimpleNamespace
 
 import asyncpg
@@ -13,6 +15,7 @@ from aiokafka.errors import KafkaConnectionError
 from faststream.kafka import KafkaBroker
 
 from services.stats.counting.consumer import CountingConsumer
+from services.stats.counting.decoding import RawBatch, RawRecord
 from services.stats.counting.partitions import AssignedPartition
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import read_positions
@@ -79,7 +82,10 @@ class Counting:
         for number, offset, _ in records:
             self.consumer.positions[TopicPartition("page-views", number)] = offset + 1
         await self.counting._on_batch(
-            [SimpleNamespace(partition=n, offset=o, timestamp=NOON, value=v) for n, o, v in records]
+            [
+                (TopicPartition("page-views", number), RawBatch.of([RawRecord(o, NOON, v) for _, o, v in some]))
+                for number, some in groupby(records, key=itemgetter(0))
+            ]
         )
         tasks = {one.committing for one in self.counting._assigned.values() if one.committing}
         await asyncio.gather(*tasks)

@@ -7,6 +7,7 @@ import pytest
 from aiokafka import TopicPartition
 
 from services.stats.counting.consumer import STUCK_SECONDS
+from services.stats.counting.decoding import RawBatch, RawRecord
 from services.stats.counting.partitions import TopicMismatch
 from services.stats.metrics import UNREADABLE_PARTITIONS
 from services.stats.queries import SQL
@@ -44,7 +45,8 @@ async def test_batch_of_a_revoked_partition_is_ignored(here: Counting) -> None:
     await here.assign(0)
     await here.fetch((1, 0, view(1)))
     here.consumer.positions[TopicPartition("page-views", 0)] = 0  # sought back since the fetch
-    await here.counting._count_by_partition([SimpleNamespace(partition=0, offset=5, timestamp=NOON, value=view(2))])
+    fetched = RawBatch.of([RawRecord(5, NOON, view(2))])
+    await here.counting._count_by_partition([(TopicPartition("page-views", 0), fetched)])
     assert await here.views() == 0
     await here.counting.on_partitions_revoked([])
     await here.fetch((0, 0, view(3)))
@@ -73,8 +75,8 @@ async def test_records_are_taken_as_soon_as_there_are_some(here: Counting) -> No
         return replies.pop(0)
 
     consumer = SimpleNamespace(getmany=getmany, _fetcher=SimpleNamespace(_proc_fetch_request=None))
-    assert await here.counting._take_records(consumer) == (1, 2, 3)
-    assert await here.counting._take_records(consumer) == (4,)
+    assert await here.counting._take_records(consumer) == (("a", [1, 2]), ("b", [3]))
+    assert await here.counting._take_records(consumer) == (("a", [4]),)
 
 
 async def test_batch_of_mostly_dead_letters_stops_its_partition_only(
