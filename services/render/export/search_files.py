@@ -8,7 +8,8 @@ from array import array
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from itertools import pairwise
 from typing import Any
 
 import msgspec
@@ -62,7 +63,8 @@ class SearchFiles:
 
     def __init__(self, sections: Sequence[str]) -> None:
         self._sections = list(sections)
-        self._postings: dict[str, dict[str, array[int]]] = defaultdict(dict)
+        self._postings: defaultdict[str, array[int]] = defaultdict(partial(array, "I"))
+        """By words as written, and by pairs of words, which have no other form."""
         self._texts: list[list[Any]] = []
         self._table: dict[str, list[int]] = {"days": [], "sections": [], "lengths": []}
 
@@ -72,12 +74,12 @@ class SearchFiles:
         weights = dict.fromkeys(found.marked, BODY)
         for weight, there in reversed(found.places):
             weights.update(dict.fromkeys(there, weight))
-        for word, weight in weights.items():
-            self._put(_folded(word), word, number << 2 | weight)
-        title = f" {found.title} "
+        title, postings = f" {found.title} ", self._postings
         for term in found.terms:
             if " " in term and not term.startswith(TITLE_PREFIX):
-                self._put(term, term, number << 2 | (TITLE if f" {term} " in title else BODY))
+                weights[term] = TITLE if f" {term} " in title else BODY
+        for term, weight in weights.items():
+            postings[term].append(number << 2 | weight)
         known = self._sections
         self._table["days"].append(day)
         self._table["sections"].append(known.index(article.section) if article.section in known else -1)
@@ -86,9 +88,6 @@ class SearchFiles:
         cut = text if len(text) <= TEXT_CHARACTERS else text[:TEXT_CHARACTERS].rsplit(" ", 1)[0] + "…"
         tags = [[tag, tag_path(tag)] for tag in article.tags if name_slug(tag)]
         self._texts.append([article_path(article), article.title, article.kicker, cut, *date, tags])
-
-    def _put(self, folded: str, written: str, posting: int) -> None:
-        self._postings[folded].setdefault(written, array("I")).append(posting)
 
     def documents(self) -> Iterator[tuple[str, Document]]:
         """Yield the files, the manifest last."""
@@ -105,11 +104,12 @@ class SearchFiles:
             "texts": [],
             "words": [],
         }
-        known = sorted(word for word in self._postings if word.isalpha() and 1 < len(word) < 20)
+        forms = self._forms()
+        known = sorted(word for word in forms if word.isalpha() and 1 < len(word) < 20)
         begins = range(0, len(self._texts), ARTICLES_PER_FILE)
         parts: list[tuple[str, Any]] = [("table", self._table), ("vocabulary", " ".join(known))]
         parts += [("texts", self._texts[begin : begin + ARTICLES_PER_FILE]) for begin in begins]
-        parts += [("words", file) for file in self._word_files()]
+        parts += [("words", file) for file in _word_files(forms)]
         for kind, content in parts:
             document = Document(msgspec.json.encode(content), JSON)
             if isinstance(manifest.get(kind), list):
@@ -119,25 +119,27 @@ class SearchFiles:
             yield f"{FOLDER}{document.checksum}.json", document
         yield MANIFEST, Document(msgspec.json.encode(manifest), JSON)
 
-    def _word_files(self) -> list[dict[str, Any]]:
-        """Return the words in files of about the same size, by the checksum that the browser computes, too."""
-        postings = sum(len(one) for forms in self._postings.values() for one in forms.values())
-        count = max(1, (postings * 3 + len(self._postings) * 14) // FILE_BYTES)
-        files: list[dict[str, Any]] = [{} for _ in range(count)]
-        for word in sorted(self._postings):
-            forms = {written: _steps(found) for written, found in sorted(self._postings[word].items())}
-            files[fnv1a(word) % count][word] = forms[word] if [*forms] == [word] else forms
-        return files
+    def _forms(self) -> dict[str, dict[str, list[int]]]:
+        """Return the steps of each word as written, by the word without diacritics."""
+        forms: dict[str, dict[str, list[int]]] = defaultdict(dict)
+        for written, postings in sorted(self._postings.items()):
+            forms[written if " " in written else _folded(written)][written] = _steps(postings)
+        return forms
+
+
+def _word_files(forms: Mapping[str, dict[str, list[int]]]) -> list[dict[str, Any]]:
+    """Return the words in files of about the same size, by the checksum that the browser computes, too."""
+    postings = sum(len(one) for written in forms.values() for one in written.values())
+    count = max(1, (postings * 3 + len(forms) * 14) // FILE_BYTES)
+    files: list[dict[str, Any]] = [{} for _ in range(count)]
+    for word, written in sorted(forms.items()):
+        files[fnv1a(word) % count][word] = written[word] if [*written] == [word] else written
+    return files
 
 
 def _steps(postings: "array[int]") -> list[int]:
     """Return each article as the difference from the one before, with its weight in the last two bits."""
-    found, last = [], 0
-    for posting in postings:
-        number = posting >> 2
-        found.append((number - last) << 2 | posting & 3)
-        last = number
-    return found
+    return [postings[0], *[one - (before & ~3) for before, one in pairwise(postings.tolist())]]
 
 
 @cache
