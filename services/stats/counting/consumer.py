@@ -28,7 +28,7 @@ from services.stats.counting.dead_letter_stop import DeadLetterStops
 from services.stats.counting.declared_sites import decode_declared
 from services.stats.counting.decoding import RawBatch
 from services.stats.counting.fetch_pace import pace_fetches
-from services.stats.counting.fetched_columns import fetch_columns
+from services.stats.counting.fetched_columns import Fetched, fetch_columns
 from services.stats.counting.log_check import CHECK_SECONDS, LogChecker
 from services.stats.counting.log_watch import LogWatch
 from services.stats.counting.offset_reporter import OffsetReporter
@@ -64,7 +64,6 @@ while the next one is folded."""
 RECORD_BYTES = 400
 """Of a record in a fetch: a counter fetches about as much as one transaction takes, and half of it from a partition.
 That much waits in memory."""
-Fetched: TypeAlias = tuple[TopicPartition, RawBatch]
 Wait: TypeAlias = Coroutine[Any, Any, None] | None
 DRAIN_SECONDS = 2.0
 SAVE_SECONDS = 2.5
@@ -137,7 +136,7 @@ class CountingConsumer(ConsumerRebalanceListener):  # type: ignore[misc] # aioka
         while not (fetched := await consumer.getmany(timeout_ms=IDLE_MS, max_records=self._records_max)):
             pass
         self._pace.note(sum(map(len, fetched.values())), time.monotonic())
-        return tuple(fetched.items())
+        return tuple(Fetched(*one) for one in fetched.items())
 
     # FastStream would build a message object and decode headers for each record; the handler takes columns.
     async def _raw_message(self, fetched: tuple[Fetched, ...]) -> KafkaMessage:

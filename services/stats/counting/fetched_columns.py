@@ -6,9 +6,10 @@ position. It is only given a whole batch where it expects a record.
 
 from collections.abc import Iterator, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import FetchResult
 
 from services.stats.counting.decoding import RawBatch
@@ -16,6 +17,18 @@ from shared.kafka.adjusted_fetches import after_fetches
 
 APPEND_TIME = 1
 """Type of the timestamps of a topic whose broker stamps them."""
+
+
+class Fetched(NamedTuple):
+    """Fetched records of one partition."""
+
+    partition: TopicPartition
+    records: RawBatch
+
+    @property
+    def topic(self) -> str:
+        """For FastStream, which takes this for a record."""
+        return str(self.partition.topic)
 
 
 def fetch_columns(consumer: Any) -> None:

@@ -16,6 +16,7 @@ from faststream.kafka import KafkaBroker
 
 from services.stats.counting.consumer import CountingConsumer
 from services.stats.counting.decoding import RawBatch, RawRecord
+from services.stats.counting.fetched_columns import Fetched
 from services.stats.counting.partitions import AssignedPartition
 from services.stats.counting.state import PartitionState
 from services.stats.counting.store import read_positions
@@ -83,7 +84,7 @@ class Counting:
             self.consumer.positions[TopicPartition("page-views", number)] = offset + 1
         await self.counting._on_batch(
             [
-                (TopicPartition("page-views", number), RawBatch.of([RawRecord(o, NOON, v) for _, o, v in some]))
+                Fetched(TopicPartition("page-views", number), RawBatch.of([RawRecord(o, NOON, v) for _, o, v in some]))
                 for number, some in groupby(records, key=itemgetter(0))
             ]
         )

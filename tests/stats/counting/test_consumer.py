@@ -8,6 +8,7 @@ from aiokafka import TopicPartition
 
 from services.stats.counting.consumer import STUCK_SECONDS
 from services.stats.counting.decoding import RawBatch, RawRecord
+from services.stats.counting.fetched_columns import Fetched
 from services.stats.counting.partitions import TopicMismatch
 from services.stats.metrics import UNREADABLE_PARTITIONS
 from services.stats.queries import SQL
@@ -46,7 +47,7 @@ async def test_batch_of_a_revoked_partition_is_ignored(here: Counting) -> None:
     await here.fetch((1, 0, view(1)))
     here.consumer.positions[TopicPartition("page-views", 0)] = 0  # sought back since the fetch
     fetched = RawBatch.of([RawRecord(5, NOON, view(2))])
-    await here.counting._count_by_partition([(TopicPartition("page-views", 0), fetched)])
+    await here.counting._count_by_partition([Fetched(TopicPartition("page-views", 0), fetched)])
     assert await here.views() == 0
     await here.counting.on_partitions_revoked([])
     await here.fetch((0, 0, view(3)))
