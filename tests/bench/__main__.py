@@ -34,6 +34,7 @@ from tests.bench.publishing import publish_live
 from tests.bench.rendering import render
 from tests.bench.scaling import scaling
 from tests.bench.search_quality import search_quality
+from tests.bench.summary import summary
 from tests.bench.suspects import suspects
 from tests.bench.throughput import throughput
 
@@ -57,6 +58,7 @@ BENCHMARKS = {
     "publish_live": publish_live,
     "suspects": suspects,
     "attack": attack,
+    "summary": summary,
 }
 SEED = 20_261_125
 LOAD_PROCESSES = 2
@@ -77,6 +79,8 @@ def main() -> int:
                     print(f"\n{name}: {(BENCHMARKS[name].__doc__ or '').splitlines()[0]}", flush=True)
                     BENCHMARKS[name](infrastructure, options, pool)
                     print(f"  ({time.monotonic() - begun:.0f} s)", flush=True)
+                if names.benchmarks and "summary" not in names.benchmarks:
+                    summary(infrastructure, options, pool)
         except (BenchmarkError, StartFailed, subprocess.CalledProcessError) as error:
             print(f"bench: {failure_reason(error)}", file=sys.stderr)
             return 1

@@ -22,6 +22,7 @@ from shared.topics import PAGE_VIEWS
 from tests.bench.infrastructure import BenchmarkError, Counting, Infrastructure, Service
 from tests.bench.load import PARTITIONS
 from tests.bench.options import Options
+from tests.bench.summary import keep
 from tests.conftest import answers, free_ports
 
 SECONDS = 5
@@ -58,6 +59,7 @@ def collect(infrastructure: Infrastructure, options: Options, pool: Executor) ->
         ratio = statistics.median(one.per_second / bare.per_second for bare, one, _ in rows)
         top = asyncio.run(_produce(kafka))
         print(f"  median  {statistics.median(singles):,.0f}/s single events, ratio {ratio:.3f}")
+        keep(collector=ratio)
         by_100 = statistics.median(batches)
         print(f"  by 100: {by_100:,.0f} events/s; producer alone {top:,.0f}/s, ratio {by_100 / top:.3f}")
         _calm(collector, statistics.median(singles) / 2)

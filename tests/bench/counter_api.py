@@ -17,6 +17,7 @@ from tests.bench.infrastructure import Infrastructure, Service
 from tests.bench.load import SITE
 from tests.bench.measurements import cpu_of
 from tests.bench.options import Options
+from tests.bench.summary import keep
 from tests.conftest import answers, free_ports, wait_for
 
 CONNECTIONS = 64
@@ -52,7 +53,9 @@ def counter_api(infrastructure: Infrastructure, options: Options, pool: Executor
             known, _, _ = _run(wrk, url, widget.pid, KNOWN)
             rounds.append((bare, bare_p99, full, p99, full / bare, bare_cpu / cpu, known, known / bare))
             _print_line(str(number), rounds[-1])
-        _print_line("median", tuple(statistics.median(column) for column in zip(*rounds, strict=True)))
+        medians = tuple(statistics.median(column) for column in zip(*rounds, strict=True))
+        _print_line("median", medians)
+        keep(counter_api=medians[4])
         print("  The CPU ratio compares the servers' processor seconds a request; wrk runs beside them.")
         _print_storm(wrk, url, widget)
         widget.end()

@@ -13,6 +13,7 @@ from tests.bench.collect import Measured, acknowledged_events, wrk
 from tests.bench.footprint import SITE, SUPERVISOR, cpu_seconds, running_copy
 from tests.bench.infrastructure import BenchmarkError, Infrastructure
 from tests.bench.options import Options
+from tests.bench.summary import keep
 
 RATES = (1, 50, 500, 5_000)
 CONNECTIONS_MAX = 500
@@ -47,6 +48,7 @@ def everyday_loads(infrastructure: Infrastructure, options: Options, pool: Execu
             loads = [_measure(state, f"{rate:,}/s", rate) for rate in RATES]
             loads.append(_measure(state, "full", None))
     print_loads(loads)
+    keep(system=loads[-1].counted_per_second, calm=50 * sum(loads[RATES.index(50)].milliseconds.values()) / 10)
 
 
 def _measure(state: Mapping[str, Any], name: str, rate: int | None) -> Load:

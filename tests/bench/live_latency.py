@@ -1,4 +1,4 @@
-"""The latency from a view to the number on an open page, at 500 views per second: a stream client and Chromium."""
+"""The latency from a view to the number on an open page, of single views and at 500 a second: a client and Chromium."""
 
 import asyncio
 import statistics
@@ -13,12 +13,16 @@ from playwright.sync_api import sync_playwright
 from tests.bench.infrastructure import BenchmarkError, Infrastructure, Service
 from tests.bench.load import SITE, Sent, Steady, steady
 from tests.bench.options import Options
+from tests.bench.summary import keep
 from tests.browser.chromium import CHROMIUM, FLAGS
 from tests.streams import StreamMessage, open_stream
 
 PER_SECOND = 500
 SECONDS = 30
 VISITORS = 100_000
+SINGLE_EVERY_SECONDS = 2.3
+"""A quiet second or two before each."""
+SINGLES = 30
 SHOWN_WITHIN_SECONDS = 20.0
 PAGE = """<!doctype html><script>
   window.seen = [];
@@ -34,10 +38,19 @@ Shown = list[tuple[float, int]]
 
 
 def live_delay(infrastructure: Infrastructure, options: Options, pool: Executor) -> None:
-    """Send views steadily; the n-th view is on the page when the total there is at least n."""
-    with infrastructure.broker("live_delay") as kafka, infrastructure.counting(kafka) as counting:
+    """Send views now and then, and steadily; the n-th view is on the page when the total there is at least n."""
+    with infrastructure.broker("live_delay") as kafka:
+        single = Steady(kafka, options.seed, 1 / SINGLE_EVERY_SECONDS, SINGLES * SINGLE_EVERY_SECONDS, VISITORS)
+        quiet = _measure(infrastructure, kafka, single, pool)
+    with infrastructure.broker("live_delay") as kafka:
+        busy = _measure(infrastructure, kafka, Steady(kafka, options.seed, PER_SECOND, SECONDS, VISITORS), pool)
+    keep(quiet_p50=quiet[49], busy_p99=busy[98])
+
+
+def _measure(infrastructure: Infrastructure, kafka: str, job: Steady, pool: Executor) -> list[float]:
+    """Print the delays of views, and return those on the page, by percent."""
+    with infrastructure.counting(kafka) as counting:
         counter, widget = counting.start("counter"), counting.start("widget")
-        job = Steady(kafka, options.seed, PER_SECOND, SECONDS, VISITORS)
         told: Shown = []
         ended = threading.Event()
         listening = threading.Thread(target=lambda: asyncio.run(_listen(widget, told, ended)))
@@ -50,14 +63,15 @@ def live_delay(infrastructure: Infrastructure, options: Options, pool: Executor)
             listening.join()
         widget.end()
         counter.end()
-    print(f"  {len(sent):,} views at {PER_SECOND}/s, sent to Kafka as the collector does")
+    print(f"  {len(sent):,} views at {job.per_second:.3g}/s, sent to Kafka as the collector does")
+    percent: list[float] = []
     for name, seen in (("a stream's client", told), ("the page in Chromium", shown)):
         delays = _delays(sent, seen)
         percent = statistics.quantiles(delays, n=100)
         gaps = [after[0] - before[0] for before, after in pairwise(seen[1:])]
         print(f"  {name}: p50 {percent[49]:.0f} ms, p99 {percent[98]:.0f} ms, max {max(delays):.0f} ms; ", end="")
         print(f"{len(seen)} changes, {min(gaps):.2f} s apart at least")
-    print("  Messages are a second apart, so half a second of it is waiting for the next one.", flush=True)
+    return percent
 
 
 def _watch_page(widget: Service, job: Steady, pool: Executor) -> tuple[list[Sent], Shown]:
@@ -70,7 +84,7 @@ def _watch_page(widget: Service, job: Steady, pool: Executor) -> tuple[list[Sent
         wall_less_monotonic = time.time() - time.monotonic()
         sending = pool.submit(steady, job)
         deadline = time.monotonic() + job.seconds + SHOWN_WITHIN_SECONDS
-        total = job.per_second * job.seconds
+        total = round(job.per_second * job.seconds)
         while not page.evaluate(f"seen.some(([, number]) => number >= {total})"):
             page.wait_for_timeout(200)
             if time.monotonic() > deadline:

@@ -165,8 +165,8 @@ class Steady:
 
     kafka: str
     seed: int
-    per_second: int
-    seconds: int
+    per_second: float
+    seconds: float
     visitors: int
 
 
@@ -194,7 +194,7 @@ async def _steady(job: Steady) -> list[Sent]:
     views = Views(job.seed)
     sending: list[tuple[int, float, asyncio.Future[Any]]] = []
     try:
-        begun, wanted = time.monotonic(), job.per_second * job.seconds
+        begun, wanted = time.monotonic(), round(job.per_second * job.seconds)
         while len(sending) < wanted:
             while len(sending) < min(wanted, (time.monotonic() - begun) * job.per_second):
                 visitor = views.visitor(job.visitors)

@@ -21,6 +21,7 @@ from tests.bench.collect import hello, wrk
 from tests.bench.infrastructure import Infrastructure, Service
 from tests.bench.load import SITE
 from tests.bench.options import Options
+from tests.bench.summary import keep
 
 ARTICLES = 50_000
 WRITERS = 4
@@ -199,5 +200,6 @@ def _serve(site: Service, yardstick: int, rounds: int) -> None:
             ratios[form].append(served.per_second / bare)
             line += f", {form} {served.per_second:,.0f}/s (p99 {served.p99_milliseconds:.1f} ms)"
         print(line, flush=True)
+    keep(page=statistics.median(ratios["plain"]), page_gzip=statistics.median(ratios["gzip"]))
     ratios_shown = ", ".join(f"{form} {statistics.median(values):.2f}" for form, values in ratios.items())
     print(f"  a page of {size:,} bytes from memory, by hello's requests a second: {ratios_shown}", flush=True)

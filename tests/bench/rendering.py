@@ -35,6 +35,7 @@ from tests.bench.measurements import cpu_of_tree
 from tests.bench.options import Options
 from tests.bench.portal import fill
 from tests.bench.sample_articles import SAMPLE_SITE, articles, write_photos
+from tests.bench.summary import keep
 
 PUBLIC_URL = SAMPLE_SITE.origins[0]
 NEAR_MAX = 50
@@ -85,6 +86,8 @@ def render(infrastructure: Infrastructure, options: Options, pool: Executor) -> 
         ratios = [
             getattr(_median(builds[ours]), of) / getattr(_median(builds[competitor]), of) for of in ("rate", "cpu_rate")
         ]
+        if ours == "Presstally":
+            keep(**{competitor.lower(): ratios[1]})
         print(
             f"  {ours} / {competitor}: {ratios[0]:.2f} by the clock, {ratios[1]:.2f} by processor seconds", flush=True
         )

@@ -17,6 +17,7 @@ from tests.bench.infrastructure import BenchmarkError, Infrastructure
 from tests.bench.load import fill, fills
 from tests.bench.measurements import cpu_of, cpu_of_tree, follow, rate
 from tests.bench.options import Options
+from tests.bench.summary import keep
 
 VISITORS = 100_000
 POLL_SECONDS = 0.05
@@ -62,7 +63,9 @@ def throughput(infrastructure: Infrastructure, options: Options, pool: Executor)
             _print_line(str(number), rounds[-1])
             rates = ", ".join(f"{way} {speed:,.0f}/s" for way, (speed, _) in bare.items())
             print(f"          bare: {rates}", flush=True)
-        _print_line("median", tuple(statistics.median(column) for column in zip(*rounds, strict=True)))
+        medians = tuple(statistics.median(column) for column in zip(*rounds, strict=True))
+        _print_line("median", medians)
+        keep(counter=medians[2])
     print("  The faster bare one is compared. Rates are fitted between 10 % and 95 % of the records; 'whole' runs from")
     print("  the first commit seen to the last, and the CPU seconds are of that time. The CPU ratio compares the two")
     print("  processes' processor seconds: it says more than the ratio while something else runs on the machine.")
