@@ -9,7 +9,7 @@ from tests.bench.summary import FIGURES, PAGE, PICTURE, Result, picture, table, 
 
 
 def test_summary_of_the_kept_results_is_what_the_docs_show() -> None:
-    """Whoever measures again also writes table and picture: `make bench` does."""
+    """Table and picture are written together with new results: `make bench` does."""
     for path, text in written(ROOT).items():
         assert (ROOT / path).read_text(encoding="utf-8") == text, f"make bench ARGS=summary writes {path}"
     assert {*written(ROOT)} == {PAGE, PICTURE}

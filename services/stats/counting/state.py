@@ -31,14 +31,7 @@ from services.stats.counting.evidence import EvidenceRow, EvidenceTable, mark_vi
 from services.stats.counting.exclusions import Excluded
 from services.stats.counting.grouping import stable_order
 from services.stats.counting.known_articles import KnownArticles
-from services.stats.counting.seen_ids import (
-    Int32s,
-    SeenIds,
-    empty_int32,
-    empty_integers,
-    empty_unsigned,
-    insert_rows,
-)
+from services.stats.counting.seen_ids import Int32s, SeenIds, empty_int32, empty_integers, empty_unsigned, insert_rows
 
 WINDOW_MS = 1_800_000
 WINDOWS_PER_DAY = 48
@@ -308,8 +301,8 @@ class VisitorTable:
         filled = buckets != 0
         firsts = filled.argmax(1)
         lengths = np.where(filled.any(1), RING_BUCKETS - filled[:, ::-1].argmax(1) - firsts, 0)
-        columns = np.arange(RING_BUCKETS)
-        shown = (columns >= firsts[:, np.newaxis]) & (columns < (firsts + lengths)[:, np.newaxis])
+        after_first = np.arange(RING_BUCKETS) - firsts[:, np.newaxis]
+        shown = (after_first >= 0) & (after_first < lengths[:, np.newaxis])
         visitors, ends = buckets[shown].tolist(), np.cumsum(lengths)  # one list of all rows, which is cut
         rows = zip((begin + firsts).tolist(), (ends - lengths).tolist(), ends.tolist(), strict=True)
         return [(first, visitors[start:end]) for first, start, end in rows]
@@ -365,7 +358,6 @@ class PartitionState:
     """Of the current window, by site."""
     evidence_from: int = 0
     """Offset from which on events are evidence. Not in snapshots: it is read from Postgres."""
-
     excluded: Excluded = field(default_factory=dict)
     """Not in snapshots, either."""
 
