@@ -22,6 +22,9 @@ from shared.sites import Section, Site
 
 ROOT = Path(__file__).parent.parent.parent
 NOW = datetime(2026, 11, 30, 9, tzinfo=UTC)
+PIECE_SECONDS = 0.03
+SLOW_BYTES = 20_000
+"""More than what is above the fold; what is below arrives fast, so that tests do not wait."""
 SECTION_NAMES = (
     "Thời sự",
     "Kinh tế",
@@ -148,6 +151,8 @@ class Served:
     most_read: str = f'<ol class="presstally-top">{MOST_READ}</ol>'
     delay_seconds: float = 0.3
     """Until the counter answers: later than the first paint."""
+    piece_bytes: int = 0
+    """Of what pages arrive in slowly, as over a bad line; 0: whole."""
 
 
 def _of_the_counter(served: Served, path: str) -> tuple[str, bytes] | None:
@@ -191,7 +196,10 @@ def serving(documents: Mapping[str, Document], media: Media) -> Iterator[Served]
             self.send_header("content-length", str(len(body)))
             self.send_header("content-security-policy", csp)
             self.end_headers()
-            self.wfile.write(body)
+            piece = served.piece_bytes if kind.startswith("text/html") else 0
+            for at in range(0, len(body), piece or len(body) or 1):
+                self.wfile.write(body[at : at + piece] if piece else body)
+                time.sleep(PIECE_SECONDS if piece and at < SLOW_BYTES else 0)
 
         def log_message(self, *_: object) -> None:
             """Say nothing."""

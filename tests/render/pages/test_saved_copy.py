@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from services.render.pages import saved_copy
 from services.render.pages.html import render_saved
@@ -38,6 +39,12 @@ def test_saved_image_is_narrower_in_articles_with_many(count: int, widest: int) 
     )
     assert saved_image(image, count) == f"image/webp{widest}"
     assert saved_image(Image("/media/x.jpg", ""), count) == "/media/x.jpg"
+
+
+def test_saved_copy_of_a_changed_article_says_once_when_its_text_changed() -> None:
+    """The line "Cập nhật" is there, and is not repeated."""
+    changed = replace(ARTICLE, published_at=ARTICLE.modified_at, text_updated_at=datetime(2026, 11, 30, tzinfo=UTC))
+    assert render_saved(changed, SITE, URL).body.decode().count("Cập nhật") == 1
 
 
 def test_complete_puts_no_markup_of_texts_in() -> None:
