@@ -181,7 +181,9 @@ def test_links_after_a_short_article_stand_below_it_and_not_below_the_side(porta
     page = opened(browser, f"{portals.url}/article", 1280)
     side, article, turn = (page.locator(one).bounding_box() for one in (".side", "article", ".turn"))
     page.close()
-    assert side and article and turn
+    assert side is not None
+    assert article is not None
+    assert turn is not None
     assert side["height"] > article["height"]
     assert turn["y"] - article["y"] - article["height"] < 50
 
