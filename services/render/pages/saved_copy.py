@@ -29,7 +29,8 @@ _DARK = re.compile(b"\x01+")
 _CODE = "<!--qr-->"
 _CHECKSUM = '<meta name="presstally:copy" content="">'
 _IMAGE = re.compile(rb'<img (?:class="[^"]*" )?src="(/[^"]+)" alt="([^"]*)"[^>]*>')
-_OWN_LINK = re.compile(r' href="(/(?!/)[^"]*)"')
+_OWN_LINK = re.compile(r'(<a (?:[^<>"]|"[^"]*")*?href=")(/(?!/)[^"]*")')
+"""In a tag: a text may speak of ` href="/"`, too."""
 _STYLE_FILE = re.compile(r'url\("(/theme/[^"]+)"\)')
 
 _COUNTER_RULE = re.compile(r"^access-counter[^{}]*\{[^{}]*\}\n", re.MULTILINE)
@@ -91,7 +92,7 @@ def complete(page: Document, pictures: Mapping[str, bytes], canonical: str, publ
         url = data_url(pictures[path], _media_type(path)).encode()
         return found[0].replace(b'src="' + found[1] + b'"', b'src="' + url + b'"')
 
-    text = _OWN_LINK.sub(lambda found: f' href="{escape(public_url)}{found[1]}"', page.body.decode())
+    text = _OWN_LINK.sub(lambda found: f"{found[1]}{escape(public_url)}{found[2]}", page.body.decode())
     if pictures.keys() >= set(picture_paths(page)):
         text = text.replace(_CHECKSUM, checksum_mark(page), 1)
     text = text.replace(_CODE, qr_code(canonical), 1)

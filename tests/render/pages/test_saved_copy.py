@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from services.render.pages import saved_copy
 from services.render.pages.html import render_saved
 from services.render.pages.saved_copy import complete, picture_paths, saved_image
-from shared.articles import Article, Figure, Image, Related, Rendition
+from shared.articles import Article, Figure, Image, Paragraph, Related, Rendition
 from tests.render.conftest import SITE, URL
 
 ARTICLE = Article(
@@ -44,7 +44,23 @@ def test_saved_image_is_narrower_in_articles_with_many(count: int, widest: int) 
 def test_saved_copy_of_a_changed_article_says_once_when_its_text_changed() -> None:
     """The line "Cập nhật" is there, and is not repeated."""
     changed = replace(ARTICLE, published_at=ARTICLE.modified_at, text_updated_at=datetime(2026, 11, 30, tzinfo=UTC))
-    assert render_saved(changed, SITE, URL).body.decode().count("Cập nhật") == 1
+    assert render_saved(changed, {}, SITE, URL).body.decode().count("Cập nhật") == 1
+
+
+def test_saved_copy_names_the_language_of_each_part() -> None:
+    """An English article is in English, and what the site says around it in the language of the site."""
+    text = render_saved(replace(ARTICLE, language="en"), {}, SITE, URL).body.decode()
+    for wanted in ('<html lang="vi">', '<article lang="en">', '<footer class="origin" lang="vi">'):
+        assert wanted in text, wanted
+
+
+def test_complete_changes_links_and_no_text_about_links() -> None:
+    """A paragraph that quotes an attribute is left as it is; a link of the site's own becomes absolute."""
+    told = 'Viết href="/tin-tuc/" hay <a href="/tin-tuc/">liên kết</a> và <a title="x > y" href="/y">y</a>.'
+    page = render_saved(replace(ARTICLE, body=[Paragraph(told)]), {}, SITE, URL)
+    text = complete(page, {}, URL, URL).body.decode()
+    assert 'Viết href="/tin-tuc/" hay' in text
+    assert f'<a href="{URL}/tin-tuc/">liên kết</a> và <a title="x > y" href="{URL}/y">y</a>' in text
 
 
 def test_complete_puts_no_markup_of_texts_in() -> None:
