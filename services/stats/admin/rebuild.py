@@ -23,6 +23,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.stats.admin.exclusions import Exclusions
 from services.stats.admin.kept_days import BEGINNING, next_day, without_kept_days
+from services.stats.admin.kept_rows import END, KeptRows, delete_generation, delete_leftovers, settled_before
 from services.stats.admin.lost_adjustments import send_lost_adjustments
 from services.stats.admin.lost_records import continue_after_lost_records, refuse_lost_records
 from services.stats.counting.decoding import RawBatch, decode
@@ -61,11 +62,6 @@ LEDGER_WARM_UP_MS = 50 * 3_600_000
 SWAP_SECONDS = 3.0
 """How long counters may wait for the swap; if it takes longer, the rebuild catches up again first."""
 BATCH_RECORDS = 20_000
-TABLES = (
-    *("offsets", "counts", "online", "visitor_days", "ledger", "referrers", "snapshots", "evicted_state"),
-    *("known_articles", "evidence", "applied_exclusions", "excluded_visitors", "generations"),
-)
-"""Tables with rows of a generation."""
 
 
 @dataclass
@@ -166,6 +162,7 @@ class Rebuild:
         """Site → first day that is counted again. Earlier days are kept, and all days of sites that are not here."""
         self._ledger_from: dict[str, int] = {}
         """The same for the ledger: on a few more days an event can be a duplicate of a deleted record."""
+        self._kept = self._kept_rows()
 
     async def begin(self) -> None:
         """Create the generation, after deleting one that a killed rebuild left."""
@@ -185,8 +182,7 @@ class Rebuild:
             )
         if not self._new_log and await self._skip_gaps(beginnings, counted):
             counted = await self._pool.fetch(SQL["read_partitions"], self._old, PAGE_VIEWS.name, numbers)
-        for leftover in await self._pool.fetch(SQL["building_generations"]):
-            await self._drop(leftover["generation"])
+        await delete_leftovers(self._pool)
         self._generation = await self._pool.fetchval(SQL["begin_generation"])
         first_offsets = {one.partition: beginnings[one] for one in partitions}
         if self._new_log:  # it may have fewer partitions, which may be added later: what is kept of them stays right
@@ -197,12 +193,13 @@ class Rebuild:
         for one in partitions:
             consumer.seek(one, beginnings[one])
         if self._new_log:
-            await self._copy_kept_rows(self._pool)  # all rows, before the first record of the new log is added
+            await self._kept_rows().copy_settled(self._lock, END)  # before the first record of the new log is added
             await self._copy_states(first_offsets)
             begins = list(first_offsets), list(first_offsets.values())
             await self._pool.execute(SQL["record_new_log"], self._generation, PAGE_VIEWS.name, *begins)
         else:
             await self._find_complete_days(beginnings, counted)
+            self._kept = self._kept_rows()
         await self._copy_known_articles()
         print(f"generation {self._generation} is being built; queries continue with {self._old}", flush=True)
 
@@ -217,6 +214,7 @@ class Rebuild:
         excluded = await exclusions.apply(self._old, self._generation, self._partitions, self.recounts)
         for rebuilt in self._partitions.values():
             rebuilt.state.excluded = excluded
+        await self.copy_settled()
         await self.catch_up()
         while not await self.swap():
             await self.catch_up()
@@ -224,11 +222,21 @@ class Rebuild:
 
     async def abandon(self) -> None:
         """Delete the generation that was begun."""
-        await self._drop(self._generation)
+        await delete_generation(self._pool, self._generation)
+
+    async def copy_settled(self) -> None:
+        """Copy the kept rows that no record can change any more; the others are copied while counters wait."""
+        if not self._new_log:
+            ends = await self._consumer.end_offsets(list(self._partitions))
+            log_ends = {one.partition: end for one, end in ends.items()}
+            await self._kept.copy_settled(self._lock, await settled_before(self._pool, self._old, log_ends))
+
+    def _kept_rows(self) -> KeptRows:
+        return KeptRows(self._old, self._generation, self._recounted_from, self._ledger_from)
 
     async def drop_old(self) -> None:
         """Delete the former generation."""
-        await self._drop(self._old)
+        await delete_generation(self._pool, self._old)
 
     async def _skip_gaps(self, beginnings: dict[TopicPartition, int], counted: list[Any]) -> bool:
         """Store the gaps that no counter has noticed yet, as a counter would; return whether there were any."""
@@ -372,7 +380,7 @@ class Rebuild:
                     await transaction.rollback()
                     print("the last records took too long; catching up again", flush=True)
                     return False
-                await self._copy_kept_rows(self._lock)
+                await self._kept.copy_rest(self._lock)
             await self._lock.execute(SQL["move_gaps"], self._old, self._generation)
             await self._lock.execute(SQL["reset_offsets_without_record"], self._generation)
             await self._lock.execute(SQL["delete_generation"], self._old)
@@ -384,16 +392,3 @@ class Rebuild:
         await transaction.commit()
         print(f"generation {self._generation} is current", flush=True)
         return True
-
-    async def _copy_kept_rows(self, connection: asyncpg.Pool | asyncpg.Connection) -> None:
-        """Copy the rows that are not counted again into the new generation."""
-        slugs = list(self._recounted_from)
-        cuts = [self._recounted_from[slug] for slug in slugs]
-        for table in ("counts", "totals", "visitor_days", "referrers", "evidence"):
-            await connection.execute(SQL[f"copy_kept_{table}"], self._old, self._generation, slugs, cuts)
-        days = [self._ledger_from[slug] for slug in slugs]
-        await connection.execute(SQL["copy_kept_ledger"], self._old, self._generation, slugs, days)
-
-    async def _drop(self, generation: int) -> None:
-        for table in TABLES:
-            await self._pool.execute(f"DELETE FROM stats.{table} WHERE generation = $1", generation)  # noqa: S608 - our own names

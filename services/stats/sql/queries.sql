@@ -135,7 +135,8 @@ SELECT (SELECT coalesce(sum(events), 0) FROM partitions)::bigint AS ledger,
     (SELECT coalesce(sum(abs(views) + abs(visits) + abs(visitors)), 0) FROM sites)::bigint AS totals
 
 -- name: delete_expired
--- $1: days before it can get no more records: those would be too old. $2: 5m buckets before it are in no window.
+-- $1: days before it can get no more records: those would be too old. $2: 5m buckets before it are in no window; only
+-- sites have them, and so their index finds them without the days of articles.
 -- $3: presence buckets before it are no longer online; a counter writes the row again when it must.
 -- $4: windows before it were evicted so long ago that no event in the log can refer to them. Evidence has the lifetime of
 -- visitor IDs.
@@ -144,7 +145,7 @@ WITH days AS (DELETE FROM stats.visitor_days WHERE day < $1),
     excluded AS (DELETE FROM stats.excluded_visitors WHERE day < $1),
     presence AS (DELETE FROM stats.online WHERE first_bucket + cardinality(visitors) < $3),
     evicted AS (DELETE FROM stats.evicted_state WHERE window_index < $4)
-DELETE FROM stats.counts WHERE grain = '5m' AND bucket_start < $2
+DELETE FROM stats.counts WHERE article = '' AND grain = '5m' AND bucket_start < $2
 
 -- name: delete_expired_reads
 DELETE FROM stats.shared_reads WHERE valid_until < now() - interval '10 seconds'
@@ -255,8 +256,16 @@ RETURNING true
 -- The first statement of a transaction takes its snapshot; now() was before it, clock_timestamp() is after it.
 SELECT now() AS begun_at, clock_timestamp() AS taken_by
 
--- name: building_generations
+-- name: leftover_generations
+-- Those that are being built, and those that only rows are left of: of each the first row is looked up.
+WITH RECURSIVE counted AS (
+    (SELECT generation FROM stats.counts ORDER BY generation LIMIT 1)
+    UNION ALL
+    SELECT (SELECT c.generation FROM stats.counts AS c WHERE c.generation > counted.generation ORDER BY c.generation LIMIT 1)
+    FROM counted WHERE generation IS NOT NULL
+)
 SELECT generation FROM stats.generations WHERE state = 'building'
+UNION SELECT generation FROM counted WHERE generation NOT IN (SELECT generation FROM stats.generations)
 
 -- name: begin_generation
 INSERT INTO stats.generations (generation, state) SELECT max(generation) + 1, 'building' FROM stats.generations RETURNING generation
@@ -264,44 +273,77 @@ INSERT INTO stats.generations (generation, state) SELECT max(generation) + 1, 'b
 -- name: lock_offsets
 SELECT partition, next_offset FROM stats.offsets WHERE generation = $1 AND topic = $2 ORDER BY partition FOR UPDATE
 
--- name: copy_kept_counts
--- $3: sites that are counted again, $4: from which day on. Of other sites all is kept.
+-- name: table_pages
+SELECT pg_relation_size($1::text::regclass) / current_setting('block_size')::integer
+
+-- name: copy_settled_counts
+-- Rows in the pages $6 to $7 of the table. $3: sites that are counted again, $4: from which day on. Of other sites all is kept.
 INSERT INTO stats.counts AS c (generation, site, article, grain, bucket_start, partition, views, visits, visitors)
 SELECT $2, site, article, grain, bucket_start, partition, views, visits, visitors
 FROM stats.counts LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) USING (site)
-WHERE generation = $1 AND grain <> 'total' AND (cut.day IS NULL OR bucket_start < cut.day)
+WHERE counts.ctid >= $6::tid AND counts.ctid < $7::tid AND generation = $1 AND grain <> 'total' AND bucket_start < $5
+    AND (cut.day IS NULL OR bucket_start < cut.day)
 ON CONFLICT (generation, site, article, grain, bucket_start, partition) DO UPDATE
 SET views = c.views + EXCLUDED.views, visits = c.visits + EXCLUDED.visits, visitors = c.visitors + EXCLUDED.visitors
 
--- name: copy_kept_totals
+-- name: copy_settled_totals
 -- A total is the sum of its days.
 INSERT INTO stats.counts AS c (generation, site, article, grain, bucket_start, partition, views, visits, visitors)
 SELECT $2, site, article, 'total', 0, partition, sum(views), sum(visits), sum(visitors)
 FROM stats.counts LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) USING (site)
-WHERE generation = $1 AND grain = 'day' AND (cut.day IS NULL OR bucket_start < cut.day)
+WHERE generation = $1 AND grain = 'day' AND bucket_start < $5 AND (cut.day IS NULL OR bucket_start < cut.day)
 GROUP BY site, article, partition
 ON CONFLICT (generation, site, article, grain, bucket_start, partition) DO UPDATE
 SET views = c.views + EXCLUDED.views, visits = c.visits + EXCLUDED.visits, visitors = c.visitors + EXCLUDED.visitors
 
+-- name: copy_kept_counts
+-- From $5 on. Each site's rows and those of its articles have an index of their own, so that earlier days are not read.
+WITH RECURSIVE sites AS (
+    (SELECT site FROM stats.counts WHERE generation = $1 ORDER BY site LIMIT 1)
+    UNION ALL
+    SELECT (SELECT c.site FROM stats.counts AS c WHERE generation = $1 AND c.site > sites.site ORDER BY c.site LIMIT 1)
+    FROM sites WHERE site IS NOT NULL
+), kept AS (
+    SELECT c.* FROM sites LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) USING (site), LATERAL (
+        SELECT * FROM stats.counts AS c
+        WHERE c.generation = $1 AND c.site = sites.site AND article = '' AND grain IN ('5m', 'hour', 'day')
+            AND bucket_start >= $5 AND (cut.day IS NULL OR bucket_start < cut.day)
+        UNION ALL
+        SELECT * FROM stats.counts AS c
+        WHERE c.generation = $1 AND c.site = sites.site AND article <> '' AND grain IN ('5m', 'hour', 'day')
+            AND bucket_start >= $5 AND (cut.day IS NULL OR bucket_start < cut.day)
+    ) AS c
+), added AS (
+    SELECT site, article, grain, bucket_start, partition, views, visits, visitors FROM kept
+    UNION ALL
+    SELECT site, article, 'total', 0, partition, sum(views), sum(visits), sum(visitors) FROM kept WHERE grain = 'day'
+    GROUP BY site, article, partition
+)
+INSERT INTO stats.counts AS c (generation, site, article, grain, bucket_start, partition, views, visits, visitors)
+SELECT $2, added.* FROM added
+ON CONFLICT (generation, site, article, grain, bucket_start, partition) DO UPDATE
+SET views = c.views + EXCLUDED.views, visits = c.visits + EXCLUDED.visits, visitors = c.visitors + EXCLUDED.visitors
+
 -- name: copy_kept_visitor_days
+-- Of days from $5 to before $6, as the following queries.
 INSERT INTO stats.visitor_days (generation, site, day, visitor)
 SELECT $2, site, visitor_days.day, visitor
 FROM stats.visitor_days LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) USING (site)
-WHERE generation = $1 AND (cut.day IS NULL OR visitor_days.day < cut.day)
+WHERE generation = $1 AND visitor_days.day >= $5 AND visitor_days.day < $6 AND (cut.day IS NULL OR visitor_days.day < cut.day)
 ON CONFLICT DO NOTHING
 
 -- name: copy_kept_ledger
 INSERT INTO stats.ledger AS l (generation, site, day, outcome, reason, partition, events)
 SELECT $2, site, ledger.day, outcome, reason, partition, events
 FROM stats.ledger LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) USING (site)
-WHERE generation = $1 AND (cut.day IS NULL OR ledger.day < cut.day)
+WHERE generation = $1 AND ledger.day >= $5 AND ledger.day < $6 AND (cut.day IS NULL OR ledger.day < cut.day)
 ON CONFLICT (generation, site, day, outcome, reason, partition) DO UPDATE SET events = l.events + EXCLUDED.events
 
 -- name: copy_kept_referrers
 INSERT INTO stats.referrers AS r (generation, site, day, partition, host, visits)
 SELECT $2, site, referrers.day, partition, host, visits
 FROM stats.referrers LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) USING (site)
-WHERE generation = $1 AND (cut.day IS NULL OR referrers.day < cut.day)
+WHERE generation = $1 AND referrers.day >= $5 AND referrers.day < $6 AND (cut.day IS NULL OR referrers.day < cut.day)
 ON CONFLICT (generation, site, day, partition, host) DO UPDATE SET visits = r.visits + EXCLUDED.visits
 
 -- name: copy_kept_evidence
@@ -310,7 +352,7 @@ INSERT INTO stats.evidence AS e (generation, site, hour, agent, window_index, pa
 SELECT $2, site, hour, agent, window_index, partition, views, arrivals, confirmed, pings, leaves, home_views,
     article_views, direct_views, networks
 FROM stats.evidence LEFT JOIN unnest($3::text[], $4::bigint[]) AS cut (site, day) USING (site)
-WHERE generation = $1 AND (cut.day IS NULL OR hour < cut.day)
+WHERE generation = $1 AND hour >= $5 AND hour < $6 AND (cut.day IS NULL OR hour < cut.day)
 
 -- name: copy_decided_articles
 -- $3, $4: partitions, and the offsets before which articles stay as they were decided. $5: sites that are counted again.

@@ -185,6 +185,7 @@ async def rebuild_all(pool: asyncpg.Pool, sites: Sites, logs: Logs, begins: Mapp
         running = Rebuild(pool, lock, FakeConsumer(logs, dict(begins)), sites, new_log=False)  # type: ignore[arg-type]
         await running.begin()
         if early:
+            await running.copy_settled()
             await running.catch_up()
         assert await running.swap()
         await running.drop_old()

@@ -16,6 +16,7 @@ from services.stats.counting.retention import (
     run_reads_retention,
     run_retention,
 )
+from services.stats.queries import SQL
 from shared.postgres import open_pool
 
 NEWEST = 1_700_000_000
@@ -96,3 +97,17 @@ async def test_shared_reads_that_nobody_may_return_are_deleted(pool: asyncpg.Poo
         "just expired",
         "valid",
     ]
+
+
+async def test_retention_reads_no_days_of_articles(database: str) -> None:
+    """Expired buckets are found by an index: the hourly work does not grow with articles and years."""
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        "INSERT INTO stats.counts (generation, site, article, grain, bucket_start, partition) "
+        "SELECT 1, 'haihau', 'bai-' || n % 200, 'day', n / 200 * 86400, 0 FROM generate_series(0, 29_999) AS n"
+    )
+    await connection.execute("ANALYZE stats.counts")
+    await connection.execute(f"PREPARE expired AS {SQL['delete_expired']}")
+    plan = await connection.fetch("EXPLAIN EXECUTE expired (0, 0, 0, 0)")
+    await connection.close()
+    assert not [row for row in plan if "Seq Scan on counts" in row[0]]

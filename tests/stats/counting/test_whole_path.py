@@ -20,6 +20,7 @@ from services.stats.admin.reference_exclusions import ExcludedVisitor, excluded_
 from services.stats.admin.reference_model import recount
 from services.stats.admin.verify.command import drift_message
 from services.stats.admin.verify.comparison import compare
+from services.stats.admin.verify.settled_days import LogBegin
 from services.stats.admin.verify.stored import read_stored
 from services.stats.admin.verify.values import LogSpan
 from services.stats.counting import evidence, known_articles
@@ -160,7 +161,8 @@ async def drifts(pool: asyncpg.Pool, partitions: dict[int, list[RawRecord]]) -> 
         last = record_checksum(records[-1].arrived, records[-1].value) if records else None
         spans[number] = LogSpan(begin, arrived, {}, last)
     async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-        there = await read_stored(connection)
+        begins = {number: LogBegin(span.begin, span.first_arrived) for number, span in spans.items()}
+        there = await read_stored(connection, begins)
     there.clock_ms = max((one.newest_arrived for one in there.partitions.values()), default=0)
     known = {number: there.articles_of(number, span.begin) for number, span in spans.items()}
     found = excluded_visitors(partitions, [one.row for one in there.exclusions])

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from services.stats.admin.verify.adjustments import verify_adjustments
 from services.stats.admin.verify.comparison import compare, find_losses
 from services.stats.admin.verify.log_recount import recount_log
+from services.stats.admin.verify.settled_days import read_log_begins
 from services.stats.admin.verify.stored import read_stored
 from services.stats.admin.verify.values import UNBOUNDED, Drift
 from services.stats.settings import StatsSettings
@@ -33,8 +34,9 @@ async def run(arguments: argparse.Namespace, settings: StatsSettings) -> int:
         open_command_pool(settings, role="presstally_stats", statement_timeout_seconds=STATEMENT_SECONDS) as pool,
         log_reader(settings.kafka) as reader,
     ):
+        begins = await read_log_begins(reader)
         async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
-            stored = await read_stored(connection)
+            stored = await read_stored(connection, begins)
         expected, spans = await recount_log(reader, stored, sites)
         adjustments = await verify_adjustments(reader, pool)
     for number, loss in sorted(find_losses(stored, expected, spans).items()):

@@ -23,8 +23,8 @@ from services.stats.admin.reference_values import (
 from services.stats.admin.verify.evidence import compare_evidence
 from services.stats.admin.verify.exclusions import compare_exclusions
 from services.stats.admin.verify.known_articles import compare_known_articles
-from services.stats.admin.verify.sums import check_sums
-from services.stats.admin.verify.values import UNBOUNDED, Drift, Gap, LogSpan, StoredValues, VerifyReport
+from services.stats.admin.verify.sums import check_settled_days, check_sums
+from services.stats.admin.verify.values import UNBOUNDED, Drift, Gap, LogSpan, SettledDays, StoredValues, VerifyReport
 from shared.sites import Site
 
 AHEAD_MS = 5 * 60_000
@@ -86,6 +86,7 @@ def compare(
         stored.partitions.keys()
         | spans.keys()
         | stored.counts.keys()
+        | stored.settled.keys()
         | stored.ledger.keys()
         | stored.referrers.keys()
         | stored.presence.keys()
@@ -136,6 +137,8 @@ class _Comparison:
         else:
             self._compare_uncounted(number)
         self._compare_counts(number, must, loss)
+        settled = self._stored.settled.get(number, SettledDays())
+        check_settled_days(self.report, settled, number, is_lost=loss is not None)
         self._compare_ledger(number, must, loss)
         self._compare_referrers(number, must, loss)
         self._compare_presence(number, must, loss)

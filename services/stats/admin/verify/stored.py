@@ -1,5 +1,6 @@
 """Reads the stored values that `verify` compares, all of one instant."""
 
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid5
 
@@ -10,6 +11,7 @@ from services.stats.admin.reference_events import Bucket
 from services.stats.admin.reference_evidence import EvidenceKey, EvidenceNumbers
 from services.stats.admin.reference_exclusions import ExclusionRow
 from services.stats.admin.reference_values import LedgerKey, PresenceKey, ReferrerKey, Totals
+from services.stats.admin.verify.settled_days import LogBegin, read_settled_days, settled_before
 from services.stats.admin.verify.values import Gap, PartitionProgress, StoredExclusion, StoredValues
 from shared.cli import CommandError
 from shared.topics import PAGE_VIEWS
@@ -34,7 +36,7 @@ ORDER BY id
 READ_COUNTS = """
 SELECT partition, site, article, grain, bucket_start, views, visits, visitors
 FROM stats.counts
-WHERE generation = $1
+WHERE generation = $1 AND (article = '' OR grain <> 'day' OR bucket_start >= $2)
 """
 READ_LEDGER = "SELECT partition, site, day, outcome, reason, events FROM stats.ledger WHERE generation = $1"
 READ_REFERRERS = "SELECT partition, site, day, host, visits FROM stats.referrers WHERE generation = $1"
@@ -73,8 +75,12 @@ ORDER BY created_at, id
 READ_ADJUSTMENT_IDS = "SELECT id FROM stats.adjustments"
 
 
-async def read_stored(connection: PoolConnectionProxy) -> StoredValues:
+async def read_stored(connection: PoolConnectionProxy, begins: Mapping[int, LogBegin]) -> StoredValues:
     """Read the values of the current generation. The connection has a transaction that is `repeatable_read`.
+
+    Args:
+        connection: To Postgres.
+        begins: Where the log begins.
 
     Raises:
         CommandError: no generation is the current one, so that no number is shown.
@@ -92,7 +98,9 @@ async def read_stored(connection: PoolConnectionProxy) -> StoredValues:
         visitors = {(exclusion[1], f"{visitor % 2**64:016x}") for visitor in ids}
         is_standing = str(uuid5(REVERSALS, exclusion[0])) not in entered
         stored.exclusions.append(StoredExclusion(ExclusionRow(*exclusion), is_standing, is_applied, found, visitors))
-    async for number, *row in _rows(connection, READ_COUNTS, generation):
+    before = settled_before(stored, begins)
+    stored.settled = await read_settled_days(connection, generation, before)
+    async for number, *row in _rows(connection, READ_COUNTS, generation, before):
         stored.counts[number][Bucket(*row[:4])] = Totals(*row[4:])
     async for number, *row in _rows(connection, READ_LEDGER, generation):
         stored.ledger[number][LedgerKey(*row[:4])] = row[4]
@@ -109,5 +117,5 @@ async def read_stored(connection: PoolConnectionProxy) -> StoredValues:
     return stored
 
 
-def _rows(connection: PoolConnectionProxy, query: str, generation: int) -> Any:
-    return connection.cursor(query, generation, prefetch=5_000)
+def _rows(connection: PoolConnectionProxy, query: str, *values: int) -> Any:
+    return connection.cursor(query, *values, prefetch=5_000)

@@ -6,7 +6,7 @@ from datetime import tzinfo
 
 from services.stats.admin.reference_events import WHOLE_SITE, Bucket, day_start
 from services.stats.admin.reference_values import Totals
-from services.stats.admin.verify.values import Drift, StoredValues, VerifyReport
+from services.stats.admin.verify.values import Drift, SettledDays, StoredValues, VerifyReport
 
 HOUR_SECONDS = 3_600
 MEASURES = ("views", "visits", "visitors")
@@ -25,7 +25,8 @@ def check_sums(
         first_day: Visitor IDs of days before it may be deleted.
     """
     for number, counts in sorted(stored.counts.items()):
-        _check_counts(report, counts, number, zone, first_bucket)
+        settled = stored.settled.get(number, SettledDays())
+        _check_counts(report, counts, settled, number, zone=zone, first_bucket=first_bucket)
         _check_referrers(report, stored, number)
     days: defaultdict[tuple[str, int], int] = defaultdict(int)
     for counts in stored.counts.values():
@@ -37,10 +38,29 @@ def check_sums(
         report.check(Drift(site, WHOLE_SITE, "day", day, "visitors by their IDs", days[site, day], ids, ids))
 
 
+def check_settled_days(report: VerifyReport, settled: SettledDays, number: int, *, is_lost: bool) -> None:
+    """Check that no number is below 0, and that there is none if the log has lost nothing of the partition."""
+    for bucket, totals in sorted(settled.negative.items(), key=lambda one: one[0]):
+        for measure in ("views", "visits", "visitors"):
+            stored = getattr(totals, measure)
+            place = (bucket.site, bucket.article, bucket.grain, bucket.start)
+            report.check(Drift(*place, measure, stored, 0, max(0, stored), number))
+    if not is_lost:
+        for bucket, totals in sorted(settled.days.items(), key=lambda one: one[0]):
+            place = (bucket.site, WHOLE_SITE, "day", bucket.start)
+            report.check(Drift(*place, "views of articles before the log", totals.views, 0, 0, number))
+
+
 def _check_counts(
-    report: VerifyReport, counts: dict[Bucket, Totals], number: int, zone: Callable[[str], tzinfo], first_bucket: int
+    report: VerifyReport,
+    counts: dict[Bucket, Totals],
+    settled: SettledDays,
+    number: int,
+    *,
+    zone: Callable[[str], tzinfo],
+    first_bucket: int,
 ) -> None:
-    sums: defaultdict[tuple[str, Bucket], Totals] = defaultdict(Totals)
+    sums = _sums_of(settled)
     old_hours: set[Bucket] = set()
     for bucket, totals in counts.items():
         if bucket.grain == "total":
@@ -73,6 +93,14 @@ def _check_counts(
                 report.check(Drift(*place, f"{measure} of all articles", stored, 0, most, number))
         elif bucket not in counts and not (part == "hour" and bucket in old_hours):
             _check(report, f"sum of its {part}", bucket, Totals(), totals, partition=number)
+
+
+def _sums_of(settled: SettledDays) -> defaultdict[tuple[str, Bucket], Totals]:
+    sums: defaultdict[tuple[str, Bucket], Totals] = defaultdict(Totals)
+    for part, of_days in (("days", settled.articles), ("articles", settled.days)):
+        for bucket, totals in of_days.items():
+            _add(sums[part, bucket], totals)
+    return sums
 
 
 def _check(report: VerifyReport, what: str, bucket: Bucket, totals: Totals, summed: Totals, *, partition: int) -> None:

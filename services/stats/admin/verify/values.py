@@ -65,12 +65,26 @@ class StoredExclusion:
 
 
 @dataclass
+class SettledDays:
+    """Of the days of articles that the log says nothing about any more, on one partition."""
+
+    articles: dict[Bucket, Totals] = field(default_factory=dict)
+    """Total of an article → the sum of those days."""
+    days: dict[Bucket, Totals] = field(default_factory=dict)
+    """Day of a site → the sum of its articles."""
+    negative: dict[Bucket, Totals] = field(default_factory=dict)
+    """Rows with a number below 0."""
+
+
+@dataclass
 class StoredValues:
     """The content of Postgres at one instant, by partition."""
 
     partitions: dict[int, PartitionProgress] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
     counts: defaultdict[int, dict[Bucket, Totals]] = field(default_factory=lambda: defaultdict(dict))
+    """Without the days of articles that are settled."""
+    settled: dict[int, SettledDays] = field(default_factory=dict)
     ledger: defaultdict[int, dict[LedgerKey, int]] = field(default_factory=lambda: defaultdict(dict))
     referrers: defaultdict[int, dict[ReferrerKey, int]] = field(default_factory=lambda: defaultdict(dict))
     presence: defaultdict[int, dict[PresenceKey, int]] = field(default_factory=lambda: defaultdict(dict))
