@@ -22,6 +22,7 @@ from tests.bench.count_latency import delay
 from tests.bench.counter_api import counter_api
 from tests.bench.everyday_loads import everyday_loads
 from tests.bench.footprint import footprint
+from tests.bench.growth import growth
 from tests.bench.importing import imports, large_import
 from tests.bench.infrastructure import BenchmarkError, Infrastructure
 from tests.bench.lists import lists
@@ -57,6 +58,7 @@ BENCHMARKS = {
     "render": render,
     "publish_live": publish_live,
     "suspects": suspects,
+    "growth": growth,
     "attack": attack,
     "summary": summary,
 }
@@ -67,7 +69,7 @@ LOAD_PROCESSES = 2
 def main() -> int:
     """Run the named benchmarks, or all."""
     names = _parse()
-    options = Options(names.events, names.rounds, names.visitors, names.seed, names.articles)
+    options = Options(names.events, names.rounds, names.visitors, names.seed, names.articles, names.history)
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything is stopped and removed
     print(f"seed {options.seed}, {os.cpu_count()} processors, Python {platform.python_version()}", flush=True)
     with tempfile.TemporaryDirectory(prefix="presstally-bench-", ignore_cleanup_errors=True) as folder:
@@ -117,6 +119,12 @@ def _parse() -> argparse.Namespace:
         type=int,
         default=10_000,
         help="articles of imports, lists, render, publish_live (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--history",
+        type=int,
+        default=10_000_000,
+        help="largest history of growth, in views; 10^8 takes 20 minutes and 12 GB (default: %(default)s)",
     )
     parser.add_argument("--seed", type=int, default=SEED, help="of all that is random (default: %(default)s)")
     chosen = parser.parse_args()

@@ -215,6 +215,10 @@ class Infrastructure:
         finally:
             await connection.close()
 
+    def log_bytes(self, topic: str) -> int:
+        """Return the size on disk of a topic, of all brokers that run."""
+        return sum(one.stat().st_size for one in self._folder.glob(f"kafka-*/**/{topic}-*/*.log"))
+
     def run(self, copy: "Counting", statement: str, *values: Any) -> None:
         """Run a statement in a copy's database, as its owner."""
 

@@ -12,3 +12,4 @@ class Options:
     visitors: int
     seed: int
     articles: int
+    history: int
