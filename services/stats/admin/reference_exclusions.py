@@ -1,9 +1,13 @@
 """Exclusions in the reference model: which visitors turned out to be programs. Pure."""
 
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from services.stats.admin.reference_events import InvalidRecord, read_event
+
+SHARED_NETWORK = 10
+DAY_SECONDS_MAX = 25 * 3_600
 
 
 class ExclusionRow(NamedTuple):
@@ -21,13 +25,33 @@ ExcludedVisitor = tuple[str, str]
 """(site, visitor ID in lower case)."""
 
 
+class _Seen:
+    """What the log says of one exclusion."""
+
+    def __init__(self) -> None:
+        self.in_span: set[ExcludedVisitor] = set()
+        self.answered: set[ExcludedVisitor] = set()
+        self.views: defaultdict[ExcludedVisitor, set[str]] = defaultdict(set)
+        """Visitor → ids of its views."""
+        self.networks: defaultdict[ExcludedVisitor, set[str]] = defaultdict(set)
+        self.answers: defaultdict[str, set[ExcludedVisitor]] = defaultdict(set)
+        """Network → visitors of any group whose pages answered."""
+
+    def visitors(self) -> set[ExcludedVisitor]:
+        found = {one for one in self.in_span - self.answered if len(self.views[one]) == 1}
+        programs = Counter(network for one in found for network in self.networks[one])
+        shared = {network for network, count in programs.items() if len(self.answers[network]) > SHARED_NETWORK * count}
+        return {one for one in found if not self.networks[one] & shared}
+
+
 class ExclusionModel:
-    """Finds the visitors of exclusions: they viewed as one of the group in the span, and never answered."""
+    """Finds the visitors of exclusions: they opened one page as one of the group, in the span, and never answered.
+
+    Those stay in whose network are more than ten visitors whose pages answered for each of them.
+    """
 
     def __init__(self, exclusions: Iterable[ExclusionRow]) -> None:
-        self.seen: dict[str, set[ExcludedVisitor]] = {one.id: set() for one in exclusions}
-        self._answered: dict[str, set[ExcludedVisitor]] = {name: set() for name in self.seen}
-        self._exclusions = list(exclusions)
+        self._exclusions = {one.id: (one, _Seen()) for one in exclusions}
 
     def add(self, arrived: int, value: bytes | None) -> None:
         """Add a record."""
@@ -37,19 +61,26 @@ class ExclusionModel:
             return
         if event.visitor is None or event.client is None or event.bot is not None:
             return
-        visitor = (event.site, event.visitor.lower())
-        for one in self._exclusions:
-            is_of_group = event.site == one.site and int(event.client[:8], 16) == one.agent
-            if not is_of_group or arrived >= one.at:
+        visitor, network = (event.site, event.visitor.lower()), event.client[8:].lower()
+        seconds = event.at / 1000
+        for one, seen in self._exclusions.values():
+            if event.site != one.site or arrived >= one.at:
+                continue
+            if event.kind != "view" and one.begin - DAY_SECONDS_MAX <= seconds < one.end + DAY_SECONDS_MAX:
+                seen.answers[network].add(visitor)
+            if int(event.client[:8], 16) != one.agent:
                 continue
             if event.kind != "view":
-                self._answered[one.id].add(visitor)
-            elif one.begin <= event.at / 1000 < one.end:
-                self.seen[one.id].add(visitor)
+                seen.answered.add(visitor)
+                continue
+            seen.views[visitor].add(event.id.lower())
+            seen.networks[visitor].add(network)
+            if one.begin <= seconds < one.end:
+                seen.in_span.add(visitor)
 
     def found(self) -> dict[str, set[ExcludedVisitor]]:
         """Return the visitors of each exclusion."""
-        return {name: visitors - self._answered[name] for name, visitors in self.seen.items()}
+        return {name: seen.visitors() for name, (_, seen) in self._exclusions.items()}
 
 
 def excluded_visitors(

@@ -4,13 +4,15 @@ from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from services.stats.counting.decoding import RawBatch, decode
 from services.stats.counting.evidence import OTHERS, EvidenceRow
+from services.stats.counting.exclusions import Exclusion, ExclusionSearch
 from services.stats.counting.rules import fold
 from services.stats.counting.state import PartitionState
 from services.stats.suspects.evidence_reader import SMALL_MAX
 from services.stats.suspects.finding import GroupNumbers, Suspect, find_suspects
 from shared.sites import Sites
-from tests.stats.suspects.traffic import MIDNIGHT, SITE, Traffic
+from tests.stats.suspects.traffic import HOUR, MIDNIGHT, SITE, Traffic
 
 BATCH = 20_000
 
@@ -57,20 +59,30 @@ class Score(NamedTuple):
     """Named people by their crowd."""
 
 
+def excluded_of(traffic: Traffic, suspects: Sequence[Suspect], until_ms: int | None = None) -> set[str]:
+    """Return the visitor IDs that are taken out if all of these groups are."""
+    until = MIDNIGHT + 48 * HOUR if until_ms is None else until_ms
+    search = ExclusionSearch([Exclusion(one.name, SITE.slug, one.agent, one.begin, one.end, until) for one in suspects])
+    if suspects:
+        for records in traffic.partitions.values():
+            for begin in range(0, len(records), BATCH):
+                search.add(decode(RawBatch.of(records[begin : begin + BATCH]), Sites({SITE.slug: SITE})))
+    return {f"{int(visitor):016x}" for found in search.found().values() for visitor in found}
+
+
 def score(traffic: Traffic, until_ms: int | None = None) -> Score:
-    """Find the suspects of a day, or of what has arrived until an instant, and compare them with the truth."""
+    """Compare who is taken out, of a day or of what has arrived until an instant, with the truth."""
     suspects = find_suspects(groups_of(evidence_of(traffic, until_ms)))
-    spans = {one.agent: range(one.begin * 1000, one.end * 1000) for one in suspects}
+    excluded = excluded_of(traffic, suspects, until_ms)
     fleet = named = people = 0
     kinds: Counter[str] = Counter()
-    for one in traffic.visitors.values():
+    for visitor, one in traffic.visitors.items():
         if until_ms is not None and one.first_view >= until_ms:
             continue
-        is_named = one.is_silent and one.first_view in spans.get(one.agent, ())
         fleet += one.crowd.is_fleet
         people += not one.crowd.is_fleet
-        if is_named and one.crowd.is_fleet:
+        if visitor in excluded and one.crowd.is_fleet:
             named += 1
-        elif is_named:
+        elif visitor in excluded:
             kinds[one.crowd.kind] += 1
     return Score(suspects, named / fleet if fleet else 1.0, kinds.total() / people, kinds)

@@ -37,7 +37,7 @@ def test_other_fleets_are_named_too(fleet: object) -> None:
     """Fleets that have readers' agents, several agents, an hour or the home page only are named in their hours."""
     found = score(day_of(1, [*PEOPLE, fleet], part=LARGER))  # type: ignore[list-item]
     assert found.recall >= 0.95
-    assert found.people <= 2 * PEOPLE_NAMED_MAX
+    assert found.people <= PEOPLE_NAMED_MAX
 
 
 def group(agent: int, arrivals: int, confirmed: int, **fields: int) -> list[GroupNumbers]:

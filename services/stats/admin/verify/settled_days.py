@@ -1,7 +1,8 @@
 """Days of articles that the log says nothing about any more: `verify` reads their sums instead of their rows.
 
 They grow with every day and article, so that one day a machine could not hold them all. Nothing else about them can be
-known than that they add up: to the totals, and for each day to no more than the site has.
+known than that they add up: to the totals, and for each day to no more than the site has. Of an article that has such
+days only, and totals that are their sums, nothing is read.
 """
 
 from collections import defaultdict
@@ -21,10 +22,36 @@ SETTLED_MS = 97 * 3_600_000
 """An event is at most 48 hours old when it arrives, a day has at most 25, and 24 are for clocks that are set back."""
 NOTHING = -(2**53)
 """Before all days."""
+READ_ARTICLES = """
+WITH recent AS MATERIALIZED (
+    SELECT DISTINCT site, article FROM stats.counts
+    WHERE generation = $1 AND article <> '' AND grain = 'day' AND bucket_start >= $2
+), sums AS (
+    SELECT partition, site, article, sum(views) AS views, sum(visits) AS visits, sum(visitors) AS visitors
+    FROM stats.counts
+    WHERE generation = $1 AND article <> '' AND grain = 'day' AND bucket_start < $2
+    GROUP BY partition, site, article
+), totals AS (
+    SELECT partition, site, article, views, visits, visitors FROM stats.counts
+    WHERE generation = $1 AND article <> '' AND grain = 'total'
+), known AS (
+    SELECT partition, site, article, true AS is_known FROM stats.known_articles WHERE generation = $1
+)
+SELECT site, article FROM recent
+UNION
+SELECT site, article
+FROM totals FULL JOIN sums USING (partition, site, article) FULL JOIN known USING (partition, site, article)
+    LEFT JOIN recent USING (site, article)
+WHERE recent.site IS NULL AND (
+    is_known IS NULL OR totals.views IS NULL
+    OR (totals.views, totals.visits, totals.visitors) IS DISTINCT FROM (sums.views, sums.visits, sums.visitors)
+)
+"""
+"""Articles that the log may say something about, and those that do not add up."""
 READ_SUMS_OF_ARTICLES = """
 SELECT partition, site, article, sum(views)::bigint, sum(visits)::bigint, sum(visitors)::bigint
-FROM stats.counts
-WHERE generation = $1 AND article <> '' AND grain = 'day' AND bucket_start < $2
+FROM stats.counts JOIN unnest($3::text[], $4::text[]) AS read (site, article) USING (site, article)
+WHERE generation = $1 AND grain = 'day' AND bucket_start < $2
 GROUP BY partition, site, article
 """
 READ_SUMS_OF_DAYS = """
@@ -83,7 +110,19 @@ def settled_before(stored: StoredValues, begins: Mapping[int, LogBegin]) -> int:
     return (min(arrivals) - SETTLED_MS) // 1000 if arrivals else NOTHING
 
 
-async def read_settled_days(connection: PoolConnectionProxy, generation: int, before: int) -> dict[int, SettledDays]:
+async def read_articles(connection: PoolConnectionProxy, generation: int, before: int) -> tuple[list[str], list[str]]:
+    """Return the sites and ids of the articles and pages that are read and compared.
+
+    Raises:
+        asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError: Postgres is unavailable.
+    """
+    rows = await connection.fetch(READ_ARTICLES, generation, before)
+    return [row["site"] for row in rows], [row["article"] for row in rows]
+
+
+async def read_settled_days(
+    connection: PoolConnectionProxy, generation: int, before: int, articles: tuple[list[str], list[str]]
+) -> dict[int, SettledDays]:
     """Read what is compared of days before an instant, by partition. The connection has a transaction.
 
     Raises:
@@ -92,7 +131,7 @@ async def read_settled_days(connection: PoolConnectionProxy, generation: int, be
     found: defaultdict[int, SettledDays] = defaultdict(SettledDays)
     if before == NOTHING:
         return found
-    async for number, site, article, *sums in connection.cursor(READ_SUMS_OF_ARTICLES, generation, before):
+    async for number, site, article, *sums in connection.cursor(READ_SUMS_OF_ARTICLES, generation, before, *articles):
         found[number].articles[Bucket(site, article, "total", 0)] = Totals(*sums)
     async for number, site, day, *sums in connection.cursor(READ_SUMS_OF_DAYS, generation, before):
         found[number].days[Bucket(site, WHOLE_SITE, "day", day)] = Totals(*sums)

@@ -11,7 +11,7 @@ from services.stats.admin.reference_events import Bucket
 from services.stats.admin.reference_evidence import EvidenceKey, EvidenceNumbers
 from services.stats.admin.reference_exclusions import ExclusionRow
 from services.stats.admin.reference_values import LedgerKey, PresenceKey, ReferrerKey, Totals
-from services.stats.admin.verify.settled_days import LogBegin, read_settled_days, settled_before
+from services.stats.admin.verify.settled_days import LogBegin, read_articles, read_settled_days, settled_before
 from services.stats.admin.verify.values import Gap, PartitionProgress, StoredExclusion, StoredValues
 from shared.cli import CommandError
 from shared.topics import PAGE_VIEWS
@@ -36,13 +36,16 @@ ORDER BY id
 READ_COUNTS = """
 SELECT partition, site, article, grain, bucket_start, views, visits, visitors
 FROM stats.counts
-WHERE generation = $1 AND (article = '' OR grain <> 'day' OR bucket_start >= $2)
+WHERE generation = $1 AND (
+    article = '' OR (grain <> 'total' AND bucket_start >= $2)
+    OR (grain = 'total' AND (site, article) IN (SELECT * FROM unnest($3::text[], $4::text[])))
+)
 """
 READ_LEDGER = "SELECT partition, site, day, outcome, reason, events FROM stats.ledger WHERE generation = $1"
 READ_REFERRERS = "SELECT partition, site, day, host, visits FROM stats.referrers WHERE generation = $1"
 READ_KNOWN_ARTICLES = """
 SELECT partition, site, article, accepted_at_offset, day
-FROM stats.known_articles
+FROM stats.known_articles JOIN unnest($2::text[], $3::text[]) AS read (site, article) USING (site, article)
 WHERE generation = $1
 """
 READ_EVIDENCE = """
@@ -99,8 +102,9 @@ async def read_stored(connection: PoolConnectionProxy, begins: Mapping[int, LogB
         is_standing = str(uuid5(REVERSALS, exclusion[0])) not in entered
         stored.exclusions.append(StoredExclusion(ExclusionRow(*exclusion), is_standing, is_applied, found, visitors))
     before = settled_before(stored, begins)
-    stored.settled = await read_settled_days(connection, generation, before)
-    async for number, *row in _rows(connection, READ_COUNTS, generation, before):
+    articles = await read_articles(connection, generation, before)
+    stored.settled = await read_settled_days(connection, generation, before, articles)
+    async for number, *row in _rows(connection, READ_COUNTS, generation, before, *articles):
         stored.counts[number][Bucket(*row[:4])] = Totals(*row[4:])
     async for number, *row in _rows(connection, READ_LEDGER, generation):
         stored.ledger[number][LedgerKey(*row[:4])] = row[4]
@@ -108,7 +112,7 @@ async def read_stored(connection: PoolConnectionProxy, begins: Mapping[int, LogB
         stored.referrers[number][ReferrerKey(*row[:3])] = row[3]
     async for number, *row in _rows(connection, READ_PRESENCE, generation):
         stored.presence[number][PresenceKey(*row[:3])] = row[3]
-    async for number, *row in _rows(connection, READ_KNOWN_ARTICLES, generation):
+    async for number, *row in _rows(connection, READ_KNOWN_ARTICLES, generation, *articles):
         stored.known_articles[number][ArticleKey(*row[:2])] = Acceptance(*row[2:])
     async for number, *row in _rows(connection, READ_EVIDENCE, generation):
         stored.evidence[number][EvidenceKey(*row[:4])] = EvidenceNumbers(*row[4:])
@@ -117,5 +121,5 @@ async def read_stored(connection: PoolConnectionProxy, begins: Mapping[int, LogB
     return stored
 
 
-def _rows(connection: PoolConnectionProxy, query: str, *values: int) -> Any:
+def _rows(connection: PoolConnectionProxy, query: str, *values: Any) -> Any:
     return connection.cursor(query, *values, prefetch=5_000)

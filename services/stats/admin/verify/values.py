@@ -83,7 +83,7 @@ class StoredValues:
     partitions: dict[int, PartitionProgress] = field(default_factory=dict)
     gaps: list[Gap] = field(default_factory=list)
     counts: defaultdict[int, dict[Bucket, Totals]] = field(default_factory=lambda: defaultdict(dict))
-    """Without the days of articles that are settled."""
+    """Without the days of articles that are settled, and of articles that have no others without their totals."""
     settled: dict[int, SettledDays] = field(default_factory=dict)
     ledger: defaultdict[int, dict[LedgerKey, int]] = field(default_factory=lambda: defaultdict(dict))
     referrers: defaultdict[int, dict[ReferrerKey, int]] = field(default_factory=lambda: defaultdict(dict))

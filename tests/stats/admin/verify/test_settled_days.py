@@ -6,6 +6,7 @@ import asyncpg
 import pytest
 
 from services.stats.admin.verify.settled_days import NOTHING, SETTLED_MS, LogBegin, settled_before
+from services.stats.admin.verify.stored import read_stored
 from services.stats.admin.verify.values import Gap, PartitionProgress, StoredValues
 from tests.stats.admin.test_reference_model import DAY, NOON
 from tests.stats.counting.test_whole_path import TABLES, count_all, drifts, postgres_pool, record  # noqa: F401 - a fixture
@@ -19,6 +20,9 @@ CHANGES = {
     "UPDATE stats.counts SET views = 2 WHERE article = 'bai-1' AND (grain = 'total' OR "
     + FIRST_DAY
     + ")": "views of all articles",
+    "DELETE FROM stats.known_articles WHERE article = 'bai-1'": "rows, as it has counts",
+    "INSERT INTO stats.known_articles VALUES (1, 0, 'haihau', 'bai-99', 5, 1)": "rows, as it has counts",
+    "DELETE FROM stats.counts WHERE article = 'bai-1' AND grain = 'day'": "views as the sum of its days",
     "DELETE FROM stats.counts WHERE article = 'bai-1' AND grain = 'total'": "views as the sum of its days",
 }
 
@@ -34,6 +38,10 @@ def test_change_of_a_day_before_the_log_is_found(postgres_pool: Any, change: str
         await count_all(pool, 0, records, [])
         trimmed = {0: records[9:]}
         assert await drifts(pool, trimmed) == []
+        async with pool.acquire() as connection, connection.transaction(isolation="repeatable_read", readonly=True):
+            there = await read_stored(connection, {0: LogBegin(9, records[9].arrived)})
+        read = {bucket.article for bucket in there.counts[0]} | {key.article for key in there.known_articles[0]}
+        assert read == {"", *(f"bai-{n}" for n in range(6, 12))}
         await pool.execute(change)
         found = await drifts(pool, trimmed)
         assert any(CHANGES[change] in one for one in found), found
