@@ -92,8 +92,8 @@ class Adjustment(msgspec.Struct, frozen=True, kw_only=True):
     why: Annotated[str, Meta(min_length=1, max_length=500)]
     at: Milliseconds
     excluded: ExcludedGroup | None = None
-    """Taken out of the counts by the next rebuild; the amount is 0. Of records that arrived later than `at`, none says
-    that a page has answered. Its reversal is an adjustment whose id follows from this one's."""
+    """Taken out of the counts by the next rebuild; the amount is 0. What arrived later than `at` is considered by later
+    rebuilds, up to 49 hours after the span. Its reversal is an adjustment whose id follows from this one's."""
 
 
 class RefusedOrigin(msgspec.Struct, frozen=True, kw_only=True):

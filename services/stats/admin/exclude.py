@@ -15,6 +15,7 @@ from uuid import uuid4
 import asyncpg
 
 from services.stats.admin.adjust import author, submit
+from services.stats.admin.exclusions import CLOCK_MS, LATE_MS
 from services.stats.admin.lost_records import refuse_lost_records
 from services.stats.admin.rebuild import Rebuild, consuming, only_one
 from services.stats.counting.exclusions import Exclusion, reversal_id
@@ -27,9 +28,6 @@ from shared.events import Adjustment, ExcludedGroup
 from shared.kafka.log_reader import log_reader
 from shared.sites import Site, Sites
 from shared.sites_file import read_sites
-
-CLOCK_MS = 60_000
-"""An exclusion is made of what arrived until a minute ago: the clocks of this machine and of Kafka may differ."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -58,12 +56,27 @@ async def run(arguments: argparse.Namespace, settings: StatsSettings) -> None:
         else:
             adjustment, exclusion = await _exclusion(pool, sites, arguments)
         await _recount(pool, settings, sites, adjustment, exclusion)
-        visitors = await pool.fetchval(SQL["read_exclusion_visitors"], exclusion.id)
-        print(
-            f"{visitors:,} visitors of {exclusion.site} are counted again; the exclusion {exclusion.id} is reversed"
-            if arguments.reverse is not None
-            else f"{visitors:,} visitors of {exclusion.site} were taken out of the counts by {exclusion.id}"
-        )
+        row = await pool.fetchrow(SQL["read_exclusion_visitors"], exclusion.id)
+        assert row is not None, "the rebuild has applied it"
+        if arguments.reverse is not None:
+            visitors = f"{row['visitors']:,} visitors of {exclusion.site}"
+            print(f"{visitors} are counted again; the exclusion {exclusion.id} is reversed")
+        else:
+            print(taken_out(exclusion, row["visitors"], row["arrived_before"], sites[exclusion.site]))
+
+
+def taken_out(exclusion: Exclusion, visitors: int, arrived_before: int, site: Site) -> str:
+    """Return the message after an exclusion: how many visitors it has, and what is not in it yet."""
+    until, complete = (
+        f"{datetime.fromtimestamp(milliseconds / 1000, site.zone):%Y-%m-%d %H:%M}"
+        for milliseconds in (arrived_before, exclusion.end * 1000 + LATE_MS)
+    )
+    return (
+        f"{visitors:,} visitors of {site.slug} were taken out of the counts by {exclusion.id}\n"
+        f"They had arrived by {until}. Events of these hours may arrive late, until {complete}: "
+        "`presstally stats rebuild` takes those out, too, that have arrived by then. "
+        "In later hours `stats suspects` names the group again."
+    )
 
 
 async def _exclusion(pool: asyncpg.Pool, sites: Sites, arguments: argparse.Namespace) -> tuple[Adjustment, Exclusion]:
@@ -137,7 +150,9 @@ def describe(row: dict[str, Any], site: Site | None) -> str:
     """Return the line of an exclusion."""
     zone = site.zone if site is not None else None
     begin, end = (datetime.fromtimestamp(row[name], zone) for name in ("excluded_from", "excluded_to"))
-    state = {True: "out of the counts", False: "counted", None: "not applied: run `presstally stats rebuild`"}
+    until = datetime.fromtimestamp(row["arrived_before"] / 1000, zone)
+    excluded = f"out of the counts, of what had arrived by {until:%Y-%m-%d %H:%M}"
+    state = {True: excluded, False: "counted", None: "not applied: run `presstally stats rebuild`"}
     return (
         f"{row['id']}  {row['site']}  group {row['excluded_agent']:08x}  {begin:%Y-%m-%d %H:%M} to {end:%H:%M}  "
         f"{row['visitors'] or 0:,} visitors, {state[row['is_excluded']]}  {row['who']}: {row['why']}"

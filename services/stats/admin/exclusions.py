@@ -4,6 +4,7 @@ An exclusion of a day that is counted again is applied as it stands now: it may 
 keeps its counts stays as it is in them.
 """
 
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
@@ -18,6 +19,20 @@ from services.stats.queries import SQL
 from shared.sites import Sites
 
 FETCH_RECORDS = 20_000
+LATE_MS = 49 * 3_600_000
+"""An event is at most 48 hours old when it arrives."""
+CLOCK_MS = 60_000
+"""The clocks of this machine and of Kafka may differ by so much."""
+
+
+def with_late_records(one: Exclusion, now: int) -> Exclusion:
+    """Return the exclusion with what has arrived since it was made, as long as events of its span may arrive late.
+
+    Args:
+        one: As it was entered.
+        now: Milliseconds. What arrived in the last minute is left out: Kafka's clock may be another one.
+    """
+    return one._replace(at=max(one.at, min(one.end * 1000 + LATE_MS, now - CLOCK_MS)))
 
 
 class Exclusions:
@@ -47,6 +62,8 @@ class Exclusions:
         if not exclusions:
             return {}
         entered = {row["id"] for row in await self._pool.fetch(SQL["read_adjustment_ids"])}
+        now = time.time_ns() // 1_000_000
+        exclusions = [with_late_records(one, now) for one in exclusions]
         recounted = [one for one in exclusions if one.site in self._sites and is_recounted(one)]
         standing = [one for one in recounted if reversal_id(one.id) not in entered]
         search = ExclusionSearch(standing)
@@ -57,11 +74,11 @@ class Exclusions:
             if one.id in found:
                 ids = found[one.id].view("int64").tolist()
                 day = day_start(one.begin * 1000, self._sites[one.site].zone)
-                await self._pool.execute(SQL["apply_exclusion"], new, one.id, True, len(ids))
+                await self._pool.execute(SQL["apply_exclusion"], new, one.id, True, len(ids), one.at)
                 await self._pool.execute(SQL["exclude_visitors"], new, one.site, one.id, day, ids)
             elif one in recounted:
                 visitors = await self._pool.fetchval(SQL["read_excluded_number"], old, one.id)
-                await self._pool.execute(SQL["apply_exclusion"], new, one.id, False, visitors or 0)
+                await self._pool.execute(SQL["apply_exclusion"], new, one.id, False, visitors or 0, 0)
             else:
                 await self._pool.execute(SQL["copy_applied_exclusion"], old, new, one.id)
                 await self._pool.execute(SQL["copy_excluded_visitors"], old, new, one.id)

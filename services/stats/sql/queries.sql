@@ -179,21 +179,23 @@ SELECT id FROM stats.adjustments
 SELECT site, array_agg(DISTINCT visitor) AS visitors FROM stats.excluded_visitors WHERE generation = $1 GROUP BY site
 
 -- name: apply_exclusion
-INSERT INTO stats.applied_exclusions (generation, adjustment, is_excluded, visitors) VALUES ($1, $2, $3, $4)
+INSERT INTO stats.applied_exclusions (generation, adjustment, is_excluded, visitors, arrived_before)
+VALUES ($1, $2, $3, $4, $5)
 
 -- name: exclude_visitors
 INSERT INTO stats.excluded_visitors (generation, site, adjustment, day, visitor)
 SELECT $1, $2, $3, $4, visitor FROM unnest($5::bigint[]) AS v (visitor)
 
 -- name: list_exclusions
-SELECT id, site, excluded_agent, excluded_from, excluded_to, who, why, is_excluded, visitors
+SELECT id, site, excluded_agent, excluded_from, excluded_to, who, why, is_excluded, visitors,
+    coalesce(nullif(arrived_before, 0), (extract(epoch FROM created_at) * 1000)::bigint) AS arrived_before
 FROM stats.adjustments LEFT JOIN stats.applied_exclusions AS e ON e.adjustment = id
     AND e.generation = (SELECT generation FROM stats.generations WHERE state = 'current')
 WHERE num_nulls(excluded_agent, excluded_from, excluded_to) = 0 AND ($1::text IS NULL OR site = $1)
 ORDER BY created_at, id
 
 -- name: read_exclusion_visitors
-SELECT visitors FROM stats.applied_exclusions
+SELECT visitors, arrived_before FROM stats.applied_exclusions
 WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current') AND adjustment = $1
 
 -- name: read_excluded_number
@@ -201,8 +203,8 @@ SELECT visitors FROM stats.applied_exclusions WHERE generation = $1 AND adjustme
 
 -- name: copy_applied_exclusion
 -- Of a day that keeps its counts.
-INSERT INTO stats.applied_exclusions (generation, adjustment, is_excluded, visitors)
-SELECT $2, adjustment, is_excluded, visitors FROM stats.applied_exclusions WHERE generation = $1 AND adjustment = $3
+INSERT INTO stats.applied_exclusions (generation, adjustment, is_excluded, visitors, arrived_before)
+SELECT $2, adjustment, is_excluded, visitors, arrived_before FROM stats.applied_exclusions WHERE generation = $1 AND adjustment = $3
 
 -- name: copy_excluded_visitors
 INSERT INTO stats.excluded_visitors (generation, site, adjustment, day, visitor)

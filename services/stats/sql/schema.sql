@@ -629,8 +629,10 @@ CREATE TABLE stats.applied_exclusions (
     adjustment text NOT NULL,
     is_excluded boolean NOT NULL,
     visitors bigint NOT NULL,
+    arrived_before bigint NOT NULL DEFAULT 0,
     PRIMARY KEY (generation, adjustment)
 );
+COMMENT ON COLUMN stats.applied_exclusions.arrived_before IS 'Records that arrived before this decide who they are, in milliseconds since 1970 UTC; 0: before the exclusion was made.';
 COMMENT ON TABLE stats.applied_exclusions IS 'Exclusions that the counts of a generation know, and how many visitor IDs each has found.';
 COMMENT ON COLUMN stats.applied_exclusions.is_excluded IS 'Whether they are out of the counts; false after a reversal.';
 

@@ -89,6 +89,7 @@ async def test_exclude_takes_a_suspect_out_and_reverses_it(
     await run(database, tmp_path, "--group", f"{agent:08x}", "--why", "a fleet", "--who", "An", *day)
     said = capsys.readouterr().out
     assert "2,000 visitors of haihau were taken out of the counts by " in said
+    assert "may arrive late, until 2026-11-27 01:00: `presstally stats rebuild` takes those out" in said
     after = await pool.fetchrow(TOTALS)
     assert before is not None
     assert after is not None

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import pytest
 
+from services.stats.admin import exclusions
 from services.stats.admin.rebuild import Rebuild
 from services.stats.admin.reference_exclusions import ExclusionRow, excluded_visitors
 from services.stats.counting import known_articles
@@ -24,6 +25,15 @@ HOUR = 60 * MINUTE
 PHONE = "2" + "0" * 15
 
 
+class Clock:
+    """A clock that is set."""
+
+    at_ms = 0
+
+    def time_ns(self) -> int:
+        return self.at_ms * 1_000_000
+
+
 async def enter(pool: asyncpg.Pool, number: int, row: ExclusionRow | None, at: int = NOON) -> None:
     """Enter an exclusion, or the reversal of the one with this number."""
     name = ID % number if row is not None else reversal_id(ID % number)
@@ -36,6 +46,14 @@ async def enter(pool: asyncpg.Pool, number: int, row: ExclusionRow | None, at: i
         *group,
         "haihau" if row is None else row.site,
     )
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    """The clock of rebuilds: it stands before all records, so that nothing arrives late."""
+    here = Clock()
+    monkeypatch.setattr(exclusions, "time", here)
+    return here
 
 
 async def reset(pool: asyncpg.Pool) -> None:
@@ -170,5 +188,32 @@ def test_exclusion_of_a_day_that_the_log_has_lost_is_not_recounted(
             assert await pool.fetchval("SELECT count(*) FROM stats.generations") == 1
         await rebuild_trimmed(pool, partitions, {0: 15, 1: 0})
         assert await stored(pool) == before
+
+    postgres_pool(run)
+
+
+def test_events_that_arrive_late_are_taken_out_by_the_next_rebuild(postgres_pool: Any, clock: Clock) -> None:
+    """A program whose view arrives late leaves with the next rebuild, and a person whose page answered late returns."""
+    records, row = a_fleet()
+    late = record(15, at=NOON + 20, arrived=NOON + 25 * HOUR, visitor="d" * 16, client=PHONE)
+    too_late = record(16, at=NOON + 1_000, arrived=NOON + 55 * HOUR, visitor="e" * 16, client=PHONE)
+    partitions = {0: [*records, late, too_late], 1: []}
+    applied = "SELECT visitors, arrived_before FROM stats.applied_exclusions"
+
+    async def run(pool: asyncpg.Pool) -> None:
+        await reset(pool)
+        for number, some in partitions.items():
+            await count_all(pool, number, some, [])
+        await enter(pool, 1, row)
+        clock.at_ms = NOON + 31 * MINUTE
+        bounds = {0.5: row.at, 26: NOON + 26 * HOUR - MINUTE, 90: NOON + 50 * HOUR}
+        for hours, before in bounds.items():
+            clock.at_ms = int(NOON + hours * HOUR)
+            await rebuild_trimmed(pool, partitions, {0: 0, 1: 0})
+            assert tuple(await pool.fetchrow(applied)) == (10, before)  # type: ignore[arg-type]
+            assert await stored(pool) == must_be(partitions, [row._replace(at=before)])
+            assert await drifts(pool, partitions) == []
+        excluded = await pool.fetchval("SELECT array_agg(visitor ORDER BY visitor) FROM stats.excluded_visitors")
+        assert excluded == sorted([*range(2, 11), int("d" * 16, 16) - 2**64])
 
     postgres_pool(run)

@@ -68,7 +68,8 @@ GROUP BY site, day
 
 
 READ_EXCLUSIONS = """
-SELECT id, site, excluded_agent, excluded_from, excluded_to, (extract(epoch FROM created_at) * 1000)::bigint AS at,
+SELECT id, site, excluded_agent, excluded_from, excluded_to,
+    coalesce(nullif(arrived_before, 0), (extract(epoch FROM created_at) * 1000)::bigint) AS at,
     is_excluded, coalesce(visitors, 0) AS visitors,
     ARRAY(SELECT visitor FROM stats.excluded_visitors AS e WHERE e.generation = $1 AND e.adjustment = a.id) AS ids
 FROM stats.adjustments AS a LEFT JOIN stats.applied_exclusions AS e ON e.generation = $1 AND e.adjustment = a.id
