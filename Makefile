@@ -1,5 +1,5 @@
 .DEFAULT_GOAL := help
-.PHONY: help run up down status doctor import token init verify-compose dashboards pictures pictures-dashboards test test-long bench chaos soak restore-drill tracker newsroom words sbom docs check lock clean
+.PHONY: help run up down status doctor import token init verify-compose dashboards pictures pictures-dashboards test test-long bench chaos soak restore-drill tracker newsroom words referrer-spam sbom docs check lock clean
 BOOTSTRAP := python3 -m deploy.local.bootstrap
 DEV := .venv-dev/bin
 
@@ -81,6 +81,10 @@ newsroom: ## Build the scripts of the newsroom from their sources (needs Node an
 words: ## Update the catalogues of the pages' texts and the widget's words (ARGS="--add pl" starts a language)
 	@$(BOOTSTRAP)
 	@$(DEV)/python -m tools.words $(ARGS)
+
+referrer-spam: ## Renew the kept list of referrer spam (ARGS="spammers.txt --commit HASH", a copy of Matomo's list)
+	@$(BOOTSTRAP)
+	@$(DEV)/python -m tools.referrer_spam $(ARGS)
 
 sbom: ## Write the image's SBOM as CycloneDX: dist/presstally.cdx.json
 	@$(BOOTSTRAP)

@@ -41,6 +41,9 @@ VisitorId = Annotated[str, Meta(min_length=16, max_length=16, description="16 he
 Milliseconds = Annotated[int, Meta(ge=0, le=253_402_300_799_999, description="since 1970-01-01 UTC, in milliseconds")]
 Measure = Literal["views", "visits", "visitors"]
 
+OWN_TRAFFIC = "own"
+"""In place of a bot's reason: an event of the site's own staff. Counters of every version keep it out of the numbers of
+people, as they do with reasons that they do not know."""
 PATH_CHARACTERS_MAX = 512
 AGE_MS_MAX = 48 * 3_600_000
 """An event that is older when it arrives is not counted: its day is final."""
@@ -60,7 +63,17 @@ class PageEvent(msgspec.Struct, frozen=True, gc=False, kw_only=True, omit_defaul
     article: ArticleId | None = None
     visitor: VisitorId | None = None
     visitor_prev: VisitorId | None = None
-    bot: Annotated[str, Meta(min_length=1, max_length=64)] | None = None
+    bot: (
+        Annotated[
+            str,
+            Meta(
+                min_length=1,
+                max_length=64,
+                description="why it is not of a person, such as crawler; own: of the site's own staff",
+            ),
+        ]
+        | None
+    ) = None
     referrer: Annotated[str, Meta(min_length=1, max_length=REFERRER_CHARACTERS_MAX)] | None = None
     visitor_limit: Annotated[
         bool, Meta(description="visitor is missing because its address had too many of them on that day")

@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import available_timezones
 
 from shared.http.targets import RequestError, parse_target
+from shared.origins import host_of_origin
+from shared.own_addresses import errors_of_networks
+from shared.referrer_hosts import is_within, referrer_host
 
 if TYPE_CHECKING:
     from shared.sites import Site
@@ -60,6 +63,22 @@ def errors_of(table: Mapping[str, Any], site: "Site") -> list[str]:
     slugs = [section.slug for section in site.sections]
     errors += [f"section {slug} is declared twice" for slug in dict.fromkeys(slugs) if slugs.count(slug) > 1]
     errors += [f"section {slug!r} is reserved: the installation uses that path" for slug in slugs if _is_reserved(slug)]
+    return errors + errors_of_networks(site.own_addresses) + _errors_of_referrers(site)
+
+
+def _errors_of_referrers(site: "Site") -> list[str]:
+    """Return a sentence for each text that no referrer can have, or that would mark the site itself."""
+    errors = []
+    own = [host for origin in site.origins if (host := referrer_host(host_of_origin(origin)))]
+    for key, hosts in (("spam_referrers", site.spam_referrers), ("trusted_referrers", site.trusted_referrers)):
+        for text in hosts:
+            host = referrer_host(text)
+            if host is None or ":" in text or host.count(".") == 0:
+                errors.append(f"{key}: {text!r} is no host name such as spam.example")
+            elif key == "trusted_referrers" and host in map(referrer_host, site.spam_referrers):
+                errors.append(f"{key}: {text!r} is among spam_referrers, too")
+            elif key == "spam_referrers" and any(is_within(one, {host}) for one in own):
+                errors.append(f"{key}: {text!r} is a host of the site itself, or a part of its name")
     return errors
 
 

@@ -15,6 +15,7 @@ from shared.origins import (
     sent_origin,
     without_port,
 )
+from shared.own_addresses import ADDRESSES_MAX
 from shared.site_checks import WEEKDAYS
 from shared.site_structure import SiteStructure, StructureIndex
 
@@ -25,6 +26,7 @@ TAG_AUTHORITY = (
 )
 """The authority of a tag URI (RFC 4151): a host or mail address that was one's own on a date, and that date."""
 
+HostName = Annotated[str, Meta(min_length=3, max_length=253)]
 HubUrl = Annotated[str, Meta(max_length=500, pattern="^(https?://.+)?$")]
 
 
@@ -75,6 +77,12 @@ class Site(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True
     """Authors cannot approve or publish their own texts, except administrators."""
     statistics: Literal["public", "token"] = "public"
     """Who may see the statistics page, history, most read and exports. The counter itself is always public."""
+    own_addresses: Annotated[list[str], Meta(max_length=ADDRESSES_MAX)] = []
+    """Addresses and networks whose views are own traffic: not counted with people."""
+    spam_referrers: Annotated[list[HostName], Meta(max_length=1_000)] = []
+    """Hosts of referrer spam besides those of the kept list; each with its subdomains."""
+    trusted_referrers: Annotated[list[HostName], Meta(max_length=1_000)] = []
+    """Hosts that are not marked although the kept list has them; each with its subdomains."""
     count_headless_browsers: bool = False
     """Count headless browsers as visitors: for trying the system, never for a real portal."""
     structure: StructureIndex | None = None

@@ -44,6 +44,8 @@ sections = [
     { slug = "van-hoa", name = "Văn hóa" },
 ]
 agency = "Ủy ban nhân dân huyện Hải Hậu"
+own_addresses = ["198.51.100.77", "2001:db8:e77::/48"]
+spam_referrers = ["rac.example"]
 count_headless_browsers = true
 
 [[site]]

@@ -43,6 +43,18 @@ async def _run_media(arguments: argparse.Namespace, settings: IngestSettings) ->
     return await command.run(arguments, settings)
 
 
+def _add_own_traffic_arguments(parser: argparse.ArgumentParser) -> None:
+    from services.ingest.collector import own_traffic_command
+
+    own_traffic_command.add_arguments(parser)
+
+
+async def _run_own_traffic(arguments: argparse.Namespace, settings: IngestSettings) -> None:
+    from services.ingest.collector import own_traffic_command
+
+    await own_traffic_command.run(arguments, settings)
+
+
 def _add_partitions_arguments(parser: argparse.ArgumentParser) -> None:
     from services.ingest.collector import partitions_command
 
@@ -131,6 +143,12 @@ COMMANDS = {
         _run_media,
         after_failure="run it again; what is cropped already stays as it is",
         examples=("crop", "crop --site haihau"),
+    ),
+    "own-traffic-link": Command(
+        "make a link with which staff take their browser out of the numbers of people",
+        _add_own_traffic_arguments,
+        _run_own_traffic,
+        examples=("--site haihau", "--site haihau --days 30"),
     ),
     "partitions": Command(
         "show or raise the number of partitions of page-views that are in use",

@@ -4,8 +4,8 @@ from prometheus_client import Counter, Gauge, Histogram
 
 COLLECT_EVENTS = Counter(
     "presstally_collect_events_total",
-    "Events received by the collector, by site and result: accepted, bot, or the reason of the rejection.",
-    ["site", "result"],  # accepted bot invalid too_large origin unknown_site rate token slow unavailable
+    "Events received by the collector, by site and result: accepted, bot, own, or the reason of the rejection.",
+    ["site", "result"],  # accepted bot own invalid too_large origin unknown_site rate token slow unavailable
 )
 REFUSED_ORIGINS = Counter(
     "presstally_collect_refused_origins_total",

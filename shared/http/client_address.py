@@ -32,11 +32,11 @@ class ClientAddress(NamedTuple):
 
 def _networks(value: object) -> object:
     if isinstance(value, str):
-        return tuple(_unmapped(ip_network(part)) for part in value.replace(",", " ").split())
+        return tuple(unmapped(ip_network(part)) for part in value.replace(",", " ").split())
     return value
 
 
-def _unmapped(network: Network) -> Network:
+def unmapped(network: Network) -> Network:
     """Return the IPv4 network of one that is mapped into IPv6, as the addresses are compared."""
     mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
     if mapped is None or network.prefixlen < 96:

@@ -12,6 +12,7 @@ from typing import get_args
 
 import msgspec
 
+from services.ingest.collector.own_traffic_html import OwnTrafficState, render_own_traffic
 from services.render.pages.article_text import source_label
 from services.render.pages.dates import local_date, local_day, month_name
 from services.render.pages.html import render_article
@@ -22,11 +23,21 @@ from services.stats.counter_api.badge import SHOWS, badge
 from services.stats.counter_api.counter_query import CounterValues
 from services.stats.counter_api.endpoints import WIDGET_SCRIPT
 from services.stats.counter_api.fragment import fragment
+from services.stats.statistics.exclusion_notes import ExclusionNote
 from services.stats.statistics.formatting import Formatter
 from services.stats.statistics.overview import SiteNumbers, sums
 from services.stats.statistics.page import Reader, render_overview, render_page, render_token_form
-from services.stats.statistics.page_data import ExclusionNote, PageData
-from services.stats.statistics.report_tables import ReportFrame, history_table, pages_table, sections_table, top_table
+from services.stats.statistics.page_data import PageData
+from services.stats.statistics.referrer_spam import split_referrers
+from services.stats.statistics.report_tables import (
+    ReportFrame,
+    history_table,
+    pages_table,
+    referrers_table,
+    sections_table,
+    top_table,
+)
+from services.stats.statistics.spreadsheets import Table as SheetTable
 from services.stats.statistics.time_series import Comparison, Counts, Ledger, TimeSeries
 from services.stats.statistics.top_articles import SectionCounts, TopArticle
 from services.stats.statistics.top_pages import TopPage
@@ -84,8 +95,10 @@ def statistics(site: Site) -> dict[str, str]:
     ]
     befores = {"24h": counts, "7d": None, "30d": Counts(1, 1, 1), "365d": counts}
     comparisons = {period: Comparison(counts, counts, before) for period, before in befores.items()}
-    ledger = Ledger({"counted": 8, "bot": 2}, {"crawler": 1, "headless": 1, "no-user-agent": 1, "excluded": 1}, {})
-    hosts = [("", 3), ("(other)", 1), ("a.example", 2)]
+    ledger = Ledger(
+        {"counted": 8, "bot": 2, "own": 3}, {"crawler": 1, "headless": 1, "no-user-agent": 1, "excluded": 1}, {}
+    )
+    hosts = [("", 3), ("(other)", 1), ("a.example", 2), ("semalt.com", 1)]
     tops = {"today": [], "week": [], "always": articles}
     refused = [("https://a.example", 2), ("", 1)]
     pages = {"today": [], "week": [], "always": [TopPage("/–", counts, 1), TopPage("/*/b")]}
@@ -102,16 +115,13 @@ def statistics(site: Site) -> dict[str, str]:
         ledger,
         hosts,
         refused,
-        [
-            ExclusionNote(SECONDS, SECONDS + 3_600, SECONDS + 9_000, 900, is_excluded, "–")
-            for is_excluded in (True, False)
-        ],
+        EXCLUSIONS,
         SUSPECTS,
         SECONDS,
     )
     people = replace(full, period="24h", ledger=Ledger({"counted": 1}, {}, {}))
     empty = replace(full, period="365d", ledger=Ledger({}, {}, {}), **dict.fromkeys(LISTS, ()))
-    frame = ReportFrame(site, language, SECONDS, "today")
+    frame = ReportFrame(site, language, SECONDS, "today", EXCLUSIONS)
     tables = [
         history_table(series, frame),
         top_table(articles, frame, ORIGIN, online=False),
@@ -119,11 +129,7 @@ def statistics(site: Site) -> dict[str, str]:
         pages_table(pages["always"], frame, ORIGIN, online=False),
         pages_table(pages["always"], frame, ORIGIN, online=True),
         sections_table([SectionCounts("", 1, counts)], frame),
-    ]
-    texts = [
-        str(cell)
-        for table in tables
-        for cell in (table.title, *table.notes, *table.heads, *(cell for row in table.rows for cell in row))
+        referrers_table(split_referrers(hosts, site), frame, 10, with_spam_hosts=True),
     ]
     pages = {
         name: render_page(numbers, site, Reader(owner, not owner, language), ORIGIN, lambda **_: "?")
@@ -136,7 +142,25 @@ def statistics(site: Site) -> dict[str, str]:
         ),
         **{f"statistics: {name}": page for name, page in pages.items()},
         "statistics: token": render_token_form(site, language, wrong=True),
-        "exports": "".join(f"<p>{text}</p>" for text in texts),
+        "exports": "".join(f"<p>{text}</p>" for table in tables for text in texts_of(table)),
+    }
+
+
+def texts_of(table: SheetTable) -> list[str]:
+    """Return what an exported table says."""
+    cells = [str(cell) for row in table.rows for cell in row]
+    return [table.title, *table.notes, *table.marks, *table.heads, *cells]
+
+
+def own_traffic(site: Site) -> dict[str, str]:
+    """Return the page of own traffic in each of its states."""
+    refusals = ("link_expired", "link_invalid", "link_elsewhere", "not_of_this_page", "https_required", None)
+    return {
+        f"own traffic: {until}, {refusal}": render_own_traffic(
+            site, OwnTrafficState(until, refusal is None, None if refusal else "a", refusal), None
+        )
+        for until in (None, SECONDS)
+        for refusal in refusals
     }
 
 
@@ -177,7 +201,7 @@ def main(language: str) -> None:
         "og:locale": og_locale(site),
         "source": source_label(msgspec.structs.replace(sample_article("news"), language=language)),
     }
-    pages = {**portal(site), **statistics(site), **counters(site)}
+    pages = {**portal(site), **statistics(site), **own_traffic(site), **counters(site)}
     print(json.dumps({"pages": pages, "small": small, "widget": WIDGET_SCRIPT.decode()}))
 
 

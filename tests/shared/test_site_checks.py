@@ -49,3 +49,56 @@ def test_errors_between_sites_with_one_origin() -> None:
     """Two sites cannot have one address."""
     other = msgspec.structs.replace(site(), slug="b")
     assert errors_between({"a": site(), "b": other}) == ["origin https://a.vn is declared by two sites, a and b"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "errors"),
+    [
+        ({"own_addresses": ["203.0.113.7", "2001:db8::/32"]}, []),
+        (
+            {"own_addresses": ["203.0.113.7/24"]},
+            ["own_addresses: '203.0.113.7/24' has bits after its prefix; the network is 203.0.113.0/24"],
+        ),
+        (
+            {"own_addresses": ["0.0.0.0/0", "x"]},
+            [
+                "own_addresses: '0.0.0.0/0' is too wide: at least /8",
+                "own_addresses: 'x' is no address or network (such as 192.0.2.7 or 2001:db8:5::/48)",
+            ],
+        ),
+        ({"spam_referrers": ["spam.example", "Thư.rác.example"], "trusted_referrers": ["semalt.com"]}, []),
+        ({"spam_referrers": ["vn"]}, ["spam_referrers: 'vn' is no host name such as spam.example"]),
+        (
+            {"spam_referrers": ["https://spam.example"]},
+            ["spam_referrers: 'https://spam.example' is no host name such as spam.example"],
+        ),
+        (
+            {"spam_referrers": ["spam.example/x"]},
+            ["spam_referrers: 'spam.example/x' is no host name such as spam.example"],
+        ),
+        (
+            {"spam_referrers": ["*.spam.example"]},
+            ["spam_referrers: '*.spam.example' is no host name such as spam.example"],
+        ),
+        (
+            {"spam_referrers": ["spam.example:80"]},
+            ["spam_referrers: 'spam.example:80' is no host name such as spam.example"],
+        ),
+        ({"trusted_referrers": ["..."]}, ["trusted_referrers: '...' is no host name such as spam.example"]),
+        (
+            {"spam_referrers": ["www.A.vn."]},
+            ["spam_referrers: 'www.A.vn.' is a host of the site itself, or a part of its name"],
+        ),
+        (
+            {"origins": ["https://www.haihau.gov.vn:8443"], "spam_referrers": ["gov.vn"]},
+            ["spam_referrers: 'gov.vn' is a host of the site itself, or a part of its name"],
+        ),
+        (
+            {"spam_referrers": ["x.example"], "trusted_referrers": ["X.example."]},
+            ["trusted_referrers: 'X.example.' is among spam_referrers, too"],
+        ),
+    ],
+)
+def test_errors_of_own_traffic_and_referrers_name_the_value(fields: dict[str, Any], errors: list[str]) -> None:
+    """What would mark nobody, everybody or the site itself is refused with the value."""
+    assert errors_of({}, site(**fields)) == errors

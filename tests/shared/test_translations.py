@@ -14,6 +14,7 @@ import pytest
 from babel.messages.catalog import Catalog
 from babel.messages.pofile import read_po, write_po
 
+from services.ingest.collector import translations as own_traffic
 from services.render.pages import translations as portal
 from services.stats.counter_api import labels
 from services.stats.statistics import translations as statistics
@@ -79,6 +80,7 @@ def test_every_word_is_used() -> None:
     for name, page_words, folders in (
         ("portal", portal.WORDS, ("services/render/theme", "services/render/pages")),
         ("statistics", statistics.WORDS, ("services/stats/statistics",)),
+        ("own traffic", own_traffic.WORDS, ("services/ingest/collector",)),
     ):
         files = [
             file for folder in folders for end in ("html", "py") for file in sorted(Path(folder).rglob(f"*.{end}"))

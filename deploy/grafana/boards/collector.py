@@ -24,7 +24,7 @@ COLLECTOR = Dashboard(
             ),
             Panel(
                 "Events by result",
-                "Events per second by result: accepted, bot, or the reason for the rejection.",
+                "Events per second by result: accepted, bot, own traffic, or the reason for the rejection.",
                 "cps",
                 {"{{result}}": f"sum by (result) (rate(presstally_collect_events_total{{{SITE}}}[{I}]))"},
                 stacked=True,

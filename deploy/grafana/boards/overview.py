@@ -84,7 +84,7 @@ OVERVIEW = Dashboard(
                 "Events per second accepted by collectors and processed by counters. Both lines should coincide.",
                 "cps",
                 {
-                    "accepted": f'sum(rate(presstally_collect_events_total{{{SITE},result=~"accepted|bot"}}[{I}]))',
+                    "accepted": f'sum(rate(presstally_collect_events_total{{{SITE},result=~"accepted|bot|own"}}[{I}]))',
                     "counted": f"sum(rate(presstally_events_processed_total{{{SITE}}}[{I}]))",
                 },
             ),

@@ -11,16 +11,15 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import ip_address
 from urllib.parse import parse_qsl
 
 from services.ingest.auth.tokens import Tokens
 from services.ingest.collector.address_share import AddressShare
 from services.ingest.collector.bodies import BodyReaders
 from services.ingest.collector.bots import bot_reason
+from services.ingest.collector.own_traffic import cookie_mark, is_own_traffic
 from services.ingest.collector.payloads import (
     EventPayload,
-    ServerEventPayload,
     decode_batch,
     decode_events,
     decode_pixel_query,
@@ -31,6 +30,7 @@ from services.ingest.collector.publisher import EventPublisher
 from services.ingest.collector.rate_limit import RateLimiter, rate_limit_key
 from services.ingest.collector.refused_origins import RefusedOrigins
 from services.ingest.collector.salts import SaltStore
+from services.ingest.collector.server_events import batch_client, check_server_event
 from services.ingest.collector.spool import SpooledEvent
 from services.ingest.collector.visitor_limit import VisitorLimit
 from services.ingest.collector.visitors import (
@@ -43,8 +43,8 @@ from services.ingest.collector.visitors import (
     local_days,
 )
 from services.ingest.metrics import COLLECT_EVENTS, VISITORS_LIMITED
-from shared.events import AGE_MS_MAX, AHEAD_MS_MAX
-from shared.http.client_address import Network, client_address, parse_address
+from shared.events import OWN_TRAFFIC
+from shared.http.client_address import Network, client_address
 from shared.http.fair_limit import CALLER
 from shared.http.problems import Problem
 from shared.http.rsgi import RsgiProtocol, RsgiRequest
@@ -138,8 +138,8 @@ class CollectorEndpoints:
         sites = await self._sites_of(None, payloads)
         for number, payload in enumerate(payloads):
             token.check("events", payload.site)
-            _check_server_event(payload, number, now)
-        clients = [_batch_client(payload) for payload in payloads]
+            check_server_event(payload, number, now)
+        clients = [batch_client(payload) for payload in payloads]
         built = await self._build_events(payloads, sites, clients, now)
         await self._publish(built)
         return _accepted_response(built, [])
@@ -231,7 +231,17 @@ class CollectorEndpoints:
         purpose = headers.get("sec-purpose") or headers.get("purpose") or headers.get("x-moz") or ""
         is_prefetch = "prefetch" in purpose or "prerender" in purpose
         limit_key = rate_limit_key(address, is_exact=is_exact)
-        return ClientInfo(address, agent, headers.get("sec-gpc") == "1", is_prefetch, limit_key)
+        has_gpc = headers.get("sec-gpc") == "1"
+        return ClientInfo(address, agent, has_gpc, is_prefetch, limit_key, is_exact, self._own_site(request))
+
+    def _own_site(self, request: RsgiRequest) -> str | None:
+        cookie = request.headers.get("cookie")
+        if not cookie:
+            return None
+        mark = cookie_mark(
+            cookie, request.headers.get("host") or "", self.salts.own_traffic_key, time.time_ns() // 1_000_000_000
+        )
+        return None if mark is None else mark.site
 
     def _observe_address(self, payloads: Sequence[EventPayload], client: ClientInfo) -> None:
         for payload in payloads:
@@ -263,7 +273,10 @@ class CollectorEndpoints:
         origin = (site.slug, client.address, client.user_agent)
         visitor_id = previous_visitor_id = group = None
         is_limited = False
-        if not client.has_gpc:
+        bot = bot_reason(client, count_headless=site.count_headless_browsers)
+        if bot is None and is_own_traffic(site, client):
+            bot = OWN_TRAFFIC
+        if not client.has_gpc and bot != OWN_TRAFFIC:
             salt = self.salts.salt(site.slug, days.today) or await self.salts.get_or_create_salt(site.slug, days.today)
             visitor_id, partition_hash, group = self.recent_clients.derive(salt, self.salts.partition_secret, *origin)
             if days.yesterday:
@@ -275,7 +288,6 @@ class CollectorEndpoints:
                 VISITORS_LIMITED.labels(site.slug).inc()
         else:
             partition_hash = derive_partition_hash(self.salts.partition_secret, *origin)
-        bot = bot_reason(client, count_headless=site.count_headless_browsers)
         group = None if bot else group  # bots are classed already
         return VisitorIdentity(partition_hash, visitor_id, previous_visitor_id, bot, is_limited, group)
 
@@ -292,7 +304,7 @@ class CollectorEndpoints:
                 counted=True,
             ) from error
         for _, slug, bot in built:
-            _record_result(slug, "bot" if bot else "accepted")
+            _record_result(slug, OWN_TRAFFIC if bot == OWN_TRAFFIC else "bot" if bot else "accepted")
 
 
 def _cors(request: RsgiRequest) -> Headers:
@@ -333,8 +345,11 @@ def _problem_response(problem: Problem, cors: Headers) -> _Response:
 
 
 def _accepted_response(built: Sequence[_BuiltEvent], cors: Headers) -> _Response:
-    bots = {bot for _, _, bot in built if bot}
-    headers = [("x-presstally", f"counted as bot: {', '.join(sorted(bots))}")] if bots else []
+    classes = {bot for _, _, bot in built if bot}
+    bots = sorted(classes - {OWN_TRAFFIC})
+    notes = [f"counted as bot: {', '.join(bots)}"] if bots else []
+    notes += ["counted as own traffic"] if OWN_TRAFFIC in classes else []
+    headers = [("x-presstally", "; ".join(notes))] if notes else []
     return 202, [JSON_CONTENT_TYPE, *cors, *headers], b'{"accepted":%d}' % len(built)
 
 
@@ -367,22 +382,3 @@ def _origin_of(referrer: str | None) -> str | None:
     if not referrer:
         return None
     return origin_of_url(referrer) or "an unreadable referrer"
-
-
-def _batch_client(payload: ServerEventPayload) -> ClientInfo:
-    address = str(parse_address(payload.ip) or payload.ip)
-    return ClientInfo(address, payload.agent, payload.gpc, limit_key=rate_limit_key(address))
-
-
-def _check_server_event(payload: ServerEventPayload, number: int, now: int) -> None:
-    """Reject here what the counter would reject later, when the client can no longer be informed."""
-    try:
-        ip_address(payload.ip)
-    except ValueError:
-        raise Problem(422, f"`$[{number}].ip`: {payload.ip!r} is not an IP address.", reason="invalid") from None
-    if payload.at is not None and not now - AGE_MS_MAX <= payload.at <= now + AHEAD_MS_MAX:
-        raise Problem(
-            422,
-            f"`$[{number}].at`: must be at most 48 hours ago, and at most 5 minutes in the future.",
-            reason="invalid",
-        )

@@ -19,6 +19,7 @@ from shared.events import (
     SiteSlug,
 )
 from shared.http.problems import Problem
+from shared.origins import sent_host
 
 EVENTS_MAX = 100
 BATCH_EVENTS_MAX = 500
@@ -45,6 +46,8 @@ class ServerEventPayload(EventPayload, kw_only=True):
     at: _Millis | None = None
     gpc: bool = False
     """The visitor's browser sent `Sec-GPC: 1`."""
+    own: bool = False
+    """The visitor is one of the site's own staff."""
 
 
 _decode_one = msgspec.json.Decoder(EventPayload).decode
@@ -158,4 +161,8 @@ def _host_of(url: str) -> str | None:
         host = urlsplit(url).hostname
     except ValueError:
         return None
-    return host[:REFERRER_CHARACTERS_MAX] if host else None
+    if not host:
+        return None
+    if not host.isascii() or host.endswith("."):
+        host = sent_host(host) or host
+    return host[:REFERRER_CHARACTERS_MAX]

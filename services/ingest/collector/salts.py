@@ -14,6 +14,7 @@ from pathlib import Path
 import asyncpg
 
 from services.ingest.collector.disk_cache import DiskCache
+from services.ingest.collector.own_traffic import own_traffic_key
 from services.ingest.collector.visitors import local_days
 from services.ingest.queries import SQL
 from shared.logs import log
@@ -26,6 +27,18 @@ SALT_RETENTION = timedelta(hours=48)
 REFRESH_SECONDS = 60.0
 LOOKUP_TIMEOUT_SECONDS = 1.0
 REFRESHING = "read the collectors' secrets"
+
+
+async def read_partition_secret(pool: asyncpg.Pool, known: bytes | None = None) -> bytes:
+    """Return the partition secret; the first caller makes it, or publishes the one that it has.
+
+    Raises:
+        asyncpg.PostgresError, OSError: Postgres is unavailable.
+    """
+    candidate = known or secrets.token_bytes(SALT_BYTES)
+    while (secret := await pool.fetchval(SQL["get_or_create_secret"], "partition", candidate)) is None:
+        pass
+    return bytes(secret)
 
 
 class SaltStore:
@@ -46,6 +59,7 @@ class SaltStore:
         """Salts read from disk or created locally. Published later; one that Postgres already has wins."""
         self._partition: bytes | None = None
         self._partition_published = False
+        self._own_traffic: bytes | None = None
         self.problem: str | None = None
 
     async def start(self) -> None:
@@ -78,6 +92,13 @@ class SaltStore:
         assert self._partition is not None, "start() waits for it"
         return self._partition
 
+    @property
+    def own_traffic_key(self) -> bytes:
+        """The permanent key of links and cookies of own traffic."""
+        if self._own_traffic is None:
+            self._own_traffic = own_traffic_key(self.partition_secret)
+        return self._own_traffic
+
     def salt(self, site: str, day: date) -> bytes | None:
         """Return the cached salt of a site and local day, or None: then use `get_or_create_salt`."""
         known = self._salts.get((site, day))
@@ -107,7 +128,8 @@ class SaltStore:
         self._salts = {key: known for key, known in self._salts.items() if known[1] > now - SALT_RETENTION}
         self._unpublished &= self._salts.keys()
         if not self._partition_published:
-            self._partition = await self._publish_partition_secret()
+            self._partition = await read_partition_secret(self._pool, self._partition)
+            self._own_traffic = None
             self._partition_published = True
         for key in sorted(self._unpublished):
             await self._publish_salt(*key, now)
@@ -132,12 +154,6 @@ class SaltStore:
         while (row := await self._pool.fetchrow(SQL["get_or_create_salt"], site, day, *candidate)) is None:
             pass
         self._salts[site, day] = (bytes(row["salt"]), row["created_at"])
-
-    async def _publish_partition_secret(self) -> bytes:
-        candidate = self._partition or secrets.token_bytes(SALT_BYTES)
-        while (secret := await self._pool.fetchval(SQL["get_or_create_secret"], "partition", candidate)) is None:
-            pass
-        return bytes(secret)
 
     def _read_file(self) -> None:
         cached = self._disk.read()

@@ -51,6 +51,10 @@ class ClientInfo(NamedTuple):
     """The browser prefetches or prerenders: the page has not been seen."""
     limit_key: str | None = None
     """The unit of limits per address, see `rate_limit.rate_limit_key`; None for no limit."""
+    is_exact: bool = True
+    """False: the address is that of a proxy, which named no visitor."""
+    own_site: str | None = None
+    """The site whose own traffic the client says to be, with a signed cookie."""
 
 
 class VisitorIdentity(NamedTuple):

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from services.ingest.auth.tokens import Tokens
 from services.ingest.collector.clock_check import ClockCheck
 from services.ingest.collector.endpoints import CollectorEndpoints
+from services.ingest.collector.own_traffic_page import OwnTrafficPage
 from services.ingest.collector.partition_router import PartitionRouter
 from services.ingest.collector.publisher import EventPublisher
 from services.ingest.collector.rate_limit import RateLimiter
@@ -65,7 +66,7 @@ async def run_collector(settings: IngestSettings, process: Process) -> AsyncIter
     try:
         yield Role(
             "collector",
-            routes=[TRACKER],
+            routes=[TRACKER, *OwnTrafficPage(sites, salts, settings.trusted_proxies).routes],
             raw_routes={"/e": endpoints.events, "/e/batch": endpoints.batch, "/p.gif": endpoints.pixel},
             not_ready=lambda: [publisher.problem] if publisher.problem else [],
             degraded=lambda: [

@@ -212,11 +212,11 @@ SELECT site, version FROM stats.site_structures
 SELECT content FROM stats.site_structures WHERE site = ANY ($1)
 
 -- name: exclusions
--- Those that the shown numbers know, newest first; also those that were reversed.
+-- Those that the shown numbers know, newest first; also those that were reversed. $2, $3: begin and end of a range.
 SELECT excluded_from, excluded_to, extract(epoch FROM created_at)::bigint AS at, visitors, is_excluded, why
 FROM stats.adjustments JOIN stats.applied_exclusions AS e ON e.adjustment = id
     AND e.generation = (SELECT generation FROM stats.generations WHERE state = 'current')
-WHERE site = $1 ORDER BY created_at DESC, id LIMIT $2
+WHERE site = $1 AND excluded_to > $2 AND excluded_from < $3 ORDER BY created_at DESC, id LIMIT $4
 
 -- name: evidence
 -- $2, $3: begin and end of a local day. By hour and group, and for the whole day (hour is null) by group. Groups with fewer

@@ -9,10 +9,11 @@ from typing import Any, NamedTuple, get_args
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from services.stats.counting.referrers import DIRECT, OTHER_HOSTS
+from services.stats.statistics.exclusion_notes import touched
 from services.stats.statistics.formatting import Formatter
 from services.stats.statistics.page_data import PageData
 from services.stats.statistics.periods import PERIOD_BUCKETS
+from services.stats.statistics.referrer_spam import Referrers, split_referrers
 from services.stats.statistics.top_articles import TopArticle
 from services.stats.statistics.translations import WORDS, counted_unit
 from shared.events import Measure
@@ -67,6 +68,7 @@ def render_page(numbers: PageData, site: Site, reader: Reader, base_url: str, li
     language = reader.language
     formatter = Formatter(site, language)
     series = numbers.series
+    referrers = split_referrers(numbers.referrers, site)
     edges = zip(series.starts[:-1], series.starts[1:], strict=True)
     names = [formatter.bucket(start, end, series.step) for start, end in edges]
     return _environment.get_template("statistics.html").render(
@@ -80,9 +82,11 @@ def render_page(numbers: PageData, site: Site, reader: Reader, base_url: str, li
         as_of=int(datetime.fromisoformat(numbers.counter.as_of).timestamp()),
         rows=list(zip(series.starts[:-1], names, series.counts, marked_buckets(numbers), strict=True)),
         step=PERIOD_BUCKETS[numbers.period],
-        hosts=_hosts(numbers.referrers, WORDS[language]),
+        hosts=_hosts(referrers, WORDS[language]),
+        spam_visits=referrers.spam_visits,
+        spam_hosts=_first(referrers.spam, WORDS[language]) if reader.is_owner else [],
         refused=sum(views for _, views in numbers.refused_origins),
-        visits=sum(visits for _, visits in numbers.referrers),
+        visits=referrers.visits,
         base_url=base_url,
         link=link,
         reader=reader,
@@ -94,8 +98,7 @@ def render_page(numbers: PageData, site: Site, reader: Reader, base_url: str, li
 
 def marked_buckets(numbers: PageData) -> list[bool]:
     """Return which buckets of the series have hours of which somebody was taken out, or put back."""
-    edges = zip(numbers.series.starts[:-1], numbers.series.starts[1:], strict=True)
-    return [any(one.begin < end and start < one.end for one in numbers.exclusions) for start, end in edges]
+    return touched(numbers.exclusions, numbers.series.starts)
 
 
 def render_fragment(articles: Sequence[TopArticle], site: Site, base_url: str, number: Any, with_numbers: bool) -> str:
@@ -161,15 +164,16 @@ def asset_url(name: str) -> str:
     return f"/stats/assets/{name}?v={_CHECKSUMS[name]}"
 
 
-def _hosts(referrers: Sequence[tuple[str, int]], words: Mapping[str, Any]) -> list[tuple[str, int]]:
+def _hosts(referrers: Referrers, words: Mapping[str, Any]) -> list[tuple[str, int]]:
     """Return the largest hosts, the sum of all others, and the direct visits last."""
-    named = [(host, visits) for host, visits in referrers if host not in (DIRECT, OTHER_HOSTS)]
-    counted = dict(referrers)
-    rest = sum(visits for _, visits in named[HOSTS_SHOWN:]) + counted.get(OTHER_HOSTS, 0)
-    lines = named[:HOSTS_SHOWN]
-    lines += [(words["other"], rest)] if rest else []
-    lines += [(words["direct"], counted[DIRECT])] if counted.get(DIRECT) else []
-    return lines
+    lines = _first(referrers.hosts, words, referrers.other)
+    return lines + ([(words["direct"], referrers.direct)] if referrers.direct else [])
+
+
+def _first(hosts: Sequence[tuple[str, int]], words: Mapping[str, Any], other: int = 0) -> list[tuple[str, int]]:
+    """Return the largest hosts, and the sum of all others."""
+    rest = sum(visits for _, visits in hosts[HOSTS_SHOWN:]) + other
+    return [*hosts[:HOSTS_SHOWN], *([(words["other"], rest)] if rest else [])]
 
 
 _CHECKSUMS = {name: hashlib.sha256(content).hexdigest()[:12] for name, content in ASSETS.items()}

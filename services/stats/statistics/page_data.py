@@ -2,27 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 from services.stats.counter_api.counter_query import CounterValues
+from services.stats.statistics.exclusion_notes import ExclusionNote
 from services.stats.statistics.periods import Period
 from services.stats.statistics.time_series import Comparison, Ledger, TimeSeries
 from services.stats.statistics.top_articles import TopArticle
 from services.stats.statistics.top_pages import TopPage
 from services.stats.suspects.finding import Suspect
-
-
-class ExclusionNote(NamedTuple):
-    """A group that was taken out of the numbers later. All times are in seconds since 1970 UTC."""
-
-    begin: int
-    end: int
-    at: int
-    """When that was."""
-    visitors: int
-    is_excluded: bool
-    """False: they were put back."""
-    why: str
 
 
 @dataclass(frozen=True)

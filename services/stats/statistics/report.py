@@ -7,7 +7,7 @@ one moment, the same for all widgets; each table of an export is read in one sna
 import hashlib
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 import asyncpg
@@ -17,19 +17,23 @@ from services.stats.counter_api.counter_query import read_counter
 from services.stats.queries import SQL, STATISTICS_SQL
 from services.stats.shared_reads import Snapshot, open_snapshot, shared_read
 from services.stats.statistics.answer_cache import AnswerCache
-from services.stats.statistics.page_data import ExclusionNote, PageData
+from services.stats.statistics.exclusion_notes import ExclusionNote
+from services.stats.statistics.page_data import PageData
 from services.stats.statistics.periods import (
     PERIOD_BUCKETS,
     BucketSize,
     Period,
     TopPeriod,
     bucket_start,
+    period_days,
     period_edges,
     start_before,
 )
 from services.stats.statistics.time_series import (
+    ALWAYS,
     TimeSeries,
     read_comparison,
+    read_exclusions,
     read_ledger,
     read_referrers,
     read_series,
@@ -57,7 +61,6 @@ PAGE_SECONDS = 3.0
 """The page is valid for so long, or for ten times as long as it takes to read, but at most for a minute."""
 LONG_SPAN_SECONDS = 8 * 86_400
 PAGE_ARTICLES = 10
-EXCLUSIONS_MAX = 100
 PAGE_TOP_PERIODS: tuple[TopPeriod, ...] = ("today", "week", "always")
 
 
@@ -69,6 +72,8 @@ class TopReport:
     """Seconds since 1970 UTC."""
     articles: list[TopArticle]
     sections: list[SectionCounts]
+    exclusions: list[ExclusionNote] = field(default_factory=list)
+    """Those that touch the range."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,20 @@ class PagesReport:
     as_of: int
     """Seconds since 1970 UTC."""
     pages: list[TopPage]
+    exclusions: list[ExclusionNote] = field(default_factory=list)
+    """Those that touch the range."""
+
+
+@dataclass(frozen=True)
+class ReferrersReport:
+    """Visits by referring host, of one moment."""
+
+    as_of: int
+    """Seconds since 1970 UTC."""
+    counted: list[tuple[str, int]]
+    """(host, visits), most first, as stored."""
+    exclusions: list[ExclusionNote]
+    """Those that touch the range."""
 
 
 class ReportReader:
@@ -133,7 +152,7 @@ class ReportReader:
             span = range_at(snapshot.at_seconds)
             articles = await read_top_articles(snapshot, site, span, measure, section, public_only=public_only)
             sections = await read_sections(snapshot, site, span) if with_sections else []
-            return TopReport(snapshot.at_seconds, articles, sections)
+            return TopReport(snapshot.at_seconds, articles, sections, await _exclusions_of(snapshot, site, span))
 
         return await self._cache.get(
             ("most read", *_key(site), span, measure, section, public_only, with_sections),
@@ -159,8 +178,9 @@ class ReportReader:
         async def read(snapshot: Snapshot) -> PagesReport:
             if range_at is None:
                 return PagesReport(snapshot.at_seconds, await read_pages_online_now(snapshot, site))
-            pages = await read_top_pages(snapshot, site, range_at(snapshot.at_seconds), measure)
-            return PagesReport(snapshot.at_seconds, pages)
+            span = range_at(snapshot.at_seconds)
+            pages = await read_top_pages(snapshot, site, span, measure)
+            return PagesReport(snapshot.at_seconds, pages, await _exclusions_of(snapshot, site, span))
 
         age = NOW_SECONDS if span is None else self._age(span)
         return await self._cache.get(("pages", site.slug, span, measure), age, lambda: self._in_snapshot(read))
@@ -170,10 +190,22 @@ class ReportReader:
         span = range_at(int(time.time()))
 
         async def read(snapshot: Snapshot) -> TopReport:
-            sections = await read_sections(snapshot, site, range_at(snapshot.at_seconds))
-            return TopReport(snapshot.at_seconds, [], sections)
+            span = range_at(snapshot.at_seconds)
+            sections = await read_sections(snapshot, site, span)
+            return TopReport(snapshot.at_seconds, [], sections, await _exclusions_of(snapshot, site, span))
 
         return await self._cache.get(("sections", *_key(site), span), self._age(span), lambda: self._in_snapshot(read))
+
+    async def referrers(self, site: Site, range_at: RangeAt[DayRange]) -> ReferrersReport:
+        """Return the visits of each referring host."""
+        span = range_at(int(time.time()))
+
+        async def read(snapshot: Snapshot) -> ReferrersReport:
+            span = range_at(snapshot.at_seconds)
+            counted = await read_referrers(snapshot, site, *_days_of(span))
+            return ReferrersReport(snapshot.at_seconds, counted, await _exclusions_of(snapshot, site, span))
+
+        return await self._cache.get(("referrers", site.slug, span), self._age(span), lambda: self._in_snapshot(read))
 
     async def refused_origins(self, site: Site) -> tuple[int, list[tuple[str, int]]]:
         """Return the moment (seconds) and the refused origins; see `read_refused_origins`."""
@@ -215,6 +247,16 @@ def _key(site: Site) -> tuple[str, int]:
     return site.slug, 0 if site.structure is None else site.structure.version
 
 
+async def _exclusions_of(snapshot: Snapshot, site: Site, span: DayRange) -> list[ExclusionNote]:
+    """Return the exclusions that touch a range."""
+    return await read_exclusions(snapshot, site, *_days_of(span))
+
+
+def _days_of(span: DayRange) -> tuple[int, int]:
+    """Return the begin and the end of a range in seconds since 1970 UTC."""
+    return (0, ALWAYS) if span.grain == "total" else (span.begin, span.end)
+
+
 async def read_page(snapshot: Snapshot, site: Site, period: Period) -> PageData:
     """Read all numbers of the page in one snapshot.
 
@@ -243,12 +285,9 @@ async def read_page(snapshot: Snapshot, site: Site, period: Period) -> PageData:
         pages={one: top[:PAGE_ARTICLES] for one, top in pages.items()},
         pages_online=(await read_pages_online_now(snapshot, site))[:PAGE_ARTICLES],
         ledger=await read_ledger(snapshot, site, period),
-        referrers=await read_referrers(snapshot, site, period),
+        referrers=await read_referrers(snapshot, site, *period_days(period, now, site)),
         refused_origins=await read_refused_origins(snapshot, site),
-        exclusions=[
-            ExclusionNote(*tuple(row))
-            for row in await snapshot.connection.fetch(STATISTICS_SQL["exclusions"], site.slug, EXCLUSIONS_MAX)
-        ],
+        exclusions=await read_exclusions(snapshot, site, 0, ALWAYS),
         suspects=[
             one
             for at in (now, start_before(bucket_start(now, "day", site), "day", 1, site))

@@ -6,7 +6,9 @@ from typing import Any, TypeVar, get_args
 from starlette.requests import Request
 
 from services.stats.query_params import ANY_ORIGIN, choice_param
+from services.stats.statistics.exclusion_notes import ExclusionNote
 from services.stats.statistics.periods import InvalidRange
+from services.stats.statistics.referrer_spam import Referrers
 from services.stats.statistics.report_tables import ReportFrame
 from services.stats.statistics.time_series import Counts, TimeSeries, local_time
 from services.stats.statistics.top_articles import LIMIT_MAX
@@ -71,6 +73,19 @@ def id_param(request: Request, name: str) -> str | None:
     return text
 
 
-def report_frame(request: Request, site: Site, as_of: int, of: str) -> ReportFrame:
+def referrers_json(referrers: Referrers, limit: int, *, with_spam_hosts: bool) -> dict[str, Any]:
+    """Return the visits by referring host; `direct`, `other`, the hosts and `spam` add up to `visits`."""
+    rest = sum(visits for _, visits in referrers.hosts[limit:])
+    spam_hosts = [{"host": host, "visits": visits} for host, visits in referrers.spam[:limit]]
+    return {
+        "visits": referrers.visits,
+        "direct": referrers.direct,
+        "other": referrers.other + rest,
+        "referrers": [{"host": host, "visits": visits} for host, visits in referrers.hosts[:limit]],
+        "spam": {"visits": referrers.spam_visits, **({"hosts": spam_hosts} if with_spam_hosts else {})},
+    }
+
+
+def report_frame(request: Request, site: Site, as_of: int, of: str, exclusions: Sequence[ExclusionNote]) -> ReportFrame:
     """Return the context of an export."""
-    return ReportFrame(site, ui_language(site, request.query_params.get("lang")), as_of, of)
+    return ReportFrame(site, ui_language(site, request.query_params.get("lang")), as_of, of, exclusions)

@@ -8,7 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any, NamedTuple, TypeVar, get_args
+from typing import Any, TypeVar, get_args
 
 import asyncpg
 import msgspec
@@ -19,44 +19,39 @@ from starlette.routing import Route
 from services.stats.query_params import ANY_ORIGIN, choice_param
 from services.stats.statistics.access import StatisticsAuth, query_with_token
 from services.stats.statistics.assets_route import asset
+from services.stats.statistics.exclusion_notes import notes_json
 from services.stats.statistics.page import PAGE_HEADERS, Reader, render_fragment, render_page, render_token_form
-from services.stats.statistics.periods import BucketSize, InvalidRange, Period, TopPeriod, bucket_edges, parse_range
-from services.stats.statistics.report import PagesReport, RangeAt, ReportReader, TopReport
-from services.stats.statistics.report_tables import history_table, pages_table, sections_table, top_table
+from services.stats.statistics.periods import BucketSize, InvalidRange, Period, bucket_edges, parse_range
+from services.stats.statistics.referrer_spam import split_referrers
+from services.stats.statistics.report import PagesReport, ReportReader, TopReport
+from services.stats.statistics.report_tables import (
+    history_table,
+    pages_table,
+    referrers_table,
+    sections_table,
+    top_table,
+)
 from services.stats.statistics.route_params import (
     buckets_json,
     id_param,
-    limit_param,
     measure_param,
     read_or_503,
+    referrers_json,
     report_frame,
     series_json,
 )
 from services.stats.statistics.spreadsheets import XLSX_TYPE, Table, to_csv, to_xlsx
 from services.stats.statistics.time_series import MEASURES, local_time
-from services.stats.statistics.top_articles import DayRange, TopArticle, range_of
-from shared.events import Measure
+from services.stats.statistics.top_articles import TopArticle
+from services.stats.statistics.top_query import TopQuery, parse_top_query, section_param
 from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
 from shared.sites import Site, Sites
 from shared.translations import ui_language
 
 _T = TypeVar("_T")
-DAYS_MAX, DAY_SECONDS = 400, 86_400
-"""Summing the top articles of a year takes seconds; longer ranges are for the exports of history."""
 REQUESTS_OF_CALLER_MAX, REQUESTS_MAX = 64, 512
 """Requests that are being served: refused at once, before any of their work."""
-
-
-class TopQuery(NamedTuple):
-    """The parameters of `top`."""
-
-    period: str
-    range_at: RangeAt[DayRange] | None
-    """None: the articles that are read now."""
-    measure: Measure
-    section: str | None
-    limit: int
 
 
 class StatisticsRoutes:
@@ -85,6 +80,7 @@ class StatisticsRoutes:
         """All routes. They follow the counter's routes, whose paths are more specific."""
         kinds = ("json", "csv", "xlsx")
         tables = {"history": self.history, "top": self.top, "pages": self.pages, "sections": self.sections}
+        tables |= {"referrers": self.referrers}
         return [
             Route("/stats/assets/{name}", asset),
             *(
@@ -129,7 +125,7 @@ class StatisticsRoutes:
         """`GET /stats/{site}/history?step=&from=&to=&measure=&article=&section=`, also `.csv` and `.xlsx`."""
         site = self._check_access(request)
         step: BucketSize = choice_param(request, "step", "day", get_args(BucketSize))
-        article, section = id_param(request, "article"), self._section(request, site)
+        article, section = id_param(request, "article"), section_param(request, site)
         if (article or section) and step == "hour":
             raise Problem(
                 422,
@@ -151,7 +147,8 @@ class StatisticsRoutes:
             raise Problem(422, str(error), field="from", headers=ANY_ORIGIN) from error
         series = await read_or_503(self._reader.series(site, step, range_at, article=article, section=section))
         if kind != "json":
-            frame = report_frame(request, site, series.as_of, " ".join(one for one in (section, article) if one))
+            of = " ".join(one for one in (section, article) if one)
+            frame = report_frame(request, site, series.as_of, of, series.exclusions)
             return await self._file(site, f"history-{step}", kind, lambda: [history_table(series, frame)], series.as_of)
         answer = {
             "site": site.slug,
@@ -165,17 +162,18 @@ class StatisticsRoutes:
             "buckets": await self._render(buckets_json, series, site, measures),
             "total": series_json(series.total, measures),
             "before": series_json(series.before, measures),
+            "exclusions": notes_json(series.exclusions, site),
         }
         return self._json(site, answer)
 
     async def top(self, request: Request, kind: str) -> Response:
         """`GET /stats/{site}/top?period=&limit=&measure=&section=`, or `from` and `to`; also `.csv` and `.xlsx`."""
         site = self._check_access(request)
-        top = self._parse_top_query(request, site)
+        top = parse_top_query(request, site)
         report = await self._top_report(site, top, with_sections=kind == "xlsx")
         articles = report.articles[: top.limit]
         if kind != "json":
-            frame = report_frame(request, site, report.as_of, top.period)
+            frame = report_frame(request, site, report.as_of, top.period, report.exclusions)
 
             def sheets() -> list[Table]:
                 wanted = [top_table(articles, frame, site.url, online=top.range_at is None)]
@@ -201,18 +199,19 @@ class StatisticsRoutes:
                 }
                 for one in articles
             ],
+            "exclusions": notes_json(report.exclusions, site),
         }
         return self._json(site, answer)
 
     async def sections(self, request: Request, kind: str) -> Response:
         """`GET /stats/{site}/sections?period=`, or `from` and `to`; also `.csv` and `.xlsx`."""
         site = self._check_access(request)
-        top = self._parse_top_query(request, site, default="month")
+        top = parse_top_query(request, site, default="month")
         if top.range_at is None:
             raise Problem(422, "`period=now` is not available for sections.", field="period", headers=ANY_ORIGIN)
         report = await read_or_503(self._reader.sections(site, top.range_at))
         if kind != "json":
-            frame = report_frame(request, site, report.as_of, top.period)
+            frame = report_frame(request, site, report.as_of, top.period, report.exclusions)
             return await self._file(
                 site, f"sections-{top.period}", kind, lambda: [sections_table(report.sections, frame)], report.as_of
             )
@@ -220,15 +219,43 @@ class StatisticsRoutes:
             {"section": one.section or None, "articles": one.articles, **series_json(one.counts, MEASURES)}
             for one in report.sections
         ]
-        return self._json(
-            site,
-            {"site": site.slug, "period": top.period, "as_of": local_time(report.as_of, site), "sections": sections},
-        )
+        answer = {
+            "site": site.slug,
+            "period": top.period,
+            "as_of": local_time(report.as_of, site),
+            "sections": sections,
+            "exclusions": notes_json(report.exclusions, site),
+        }
+        return self._json(site, answer)
+
+    async def referrers(self, request: Request, kind: str) -> Response:
+        """`GET /stats/{site}/referrers?period=&limit=`, or `from` and `to`; also `.csv` and `.xlsx`.
+
+        Hosts of referrer spam are apart, and only the owner reads their names: a public page would be what they want.
+        """
+        site = self._check_access(request)
+        top = parse_top_query(request, site)
+        if top.range_at is None or top.section is not None:
+            raise Problem(422, "Referrers are of days of the whole site.", field="period", headers=ANY_ORIGIN)
+        report = await read_or_503(self._reader.referrers(site, top.range_at))
+        owner = self.auth.has_token(request, site)
+        referrers = split_referrers(report.counted, site)
+        if kind != "json":
+            frame = report_frame(request, site, report.as_of, top.period, report.exclusions)
+
+            def sheets() -> list[Table]:
+                return [referrers_table(referrers, frame, top.limit, with_spam_hosts=owner)]
+
+            return await self._file(site, f"referrers-{top.period}", kind, sheets, report.as_of, owner=owner)
+        answer = referrers_json(referrers, top.limit, with_spam_hosts=owner)
+        times = {"timezone": site.timezone, "as_of": local_time(report.as_of, site)}
+        notes = {"exclusions": notes_json(report.exclusions, site)}
+        return self._json(site, {"site": site.slug, "period": top.period, **times, **answer, **notes}, owner=owner)
 
     async def fragment(self, request: Request) -> Response:
         """`GET /stats/{site}/top.html`: an `<ol>` of links for other pages; only articles that are live."""
         site = self._check_access(request)
-        top = self._parse_top_query(request, site)
+        top = parse_top_query(request, site)
         report = await self._top_report(site, top, public_only=True)
         return self._fragment_response(request, site, top, report.articles, owner=False)
 
@@ -248,7 +275,7 @@ class StatisticsRoutes:
         pages = report.pages[: top.limit]
         is_online = top.range_at is None
         if kind != "json":
-            frame = report_frame(request, site, report.as_of, top.period)
+            frame = report_frame(request, site, report.as_of, top.period, report.exclusions)
 
             def sheets() -> list[Table]:
                 return [pages_table(pages, frame, site.url, online=is_online)]
@@ -268,6 +295,7 @@ class StatisticsRoutes:
                 }
                 for one in pages
             ],
+            "exclusions": notes_json(report.exclusions, site),
         }
         return self._json(site, answer, owner=True)
 
@@ -292,7 +320,7 @@ class StatisticsRoutes:
     async def _pages_report(self, request: Request) -> tuple[Site, TopQuery, PagesReport]:
         site = self._site(request)
         self.auth.check_owner(request, site)
-        top = self._parse_top_query(request, site)
+        top = parse_top_query(request, site)
         if top.section is not None:
             raise Problem(422, "Pages are in no section.", field="section", headers=ANY_ORIGIN)
         return site, top, await read_or_503(self._reader.top_pages(site, top.range_at, top.measure))
@@ -309,27 +337,6 @@ class StatisticsRoutes:
             )
         )
 
-    def _parse_top_query(self, request: Request, site: Site, default: str = "today") -> TopQuery:
-        query = request.query_params
-        section, limit = self._section(request, site), limit_param(request)
-        if "from" in query or "to" in query:
-
-            def days_at(now: int) -> DayRange:
-                days = bucket_edges(*parse_range(query.get("from"), query.get("to"), "day", now, site), "day", site)
-                return DayRange("day", days[0], days[-1])
-
-            try:
-                days = days_at(int(time.time()))
-            except (InvalidRange, OverflowError) as error:
-                raise Problem(422, str(error), field="from", headers=ANY_ORIGIN) from error
-            if days.end - days.begin > (DAYS_MAX + 0.5) * DAY_SECONDS:
-                raise Problem(422, f"A range has at most {DAYS_MAX} days.", field="from", headers=ANY_ORIGIN)
-            name = f"{local_time(days.begin, site)[:10]}_{local_time(days.end - 1, site)[:10]}"
-            return TopQuery(name, days_at, measure_param(request, "views"), section, limit)
-        period = choice_param(request, "period", default, (*get_args(TopPeriod), "now"))
-        range_at = None if period == "now" else partial(range_of, period, site=site)
-        return TopQuery(period, range_at, measure_param(request, "views"), section, limit)
-
     def _site(self, request: Request) -> Site:
         slug = request.path_params["site"]
         if slug not in self._sites:
@@ -340,13 +347,6 @@ class StatisticsRoutes:
         site = self._site(request)
         self.auth.check(request, site)
         return site
-
-    def _section(self, request: Request, site: Site) -> str | None:
-        slug = request.query_params.get("section")
-        if slug is not None and site.section(slug) is None:
-            names = ", ".join(section.slug for section in site.sections)
-            raise Problem(422, f"There is no section {slug!r}; there are {names}.", field="section", headers=ANY_ORIGIN)
-        return slug if slug is None else site.section_slug(slug)
 
     def _caching(self, site: Site, seconds: int, *, owner: bool = False) -> dict[str, str]:
         """Return how long caches may keep an answer; that for the owner of a token is for nobody else."""

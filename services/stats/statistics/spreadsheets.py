@@ -19,14 +19,22 @@ class Table:
     notes: Sequence[str]
     heads: Sequence[str]
     rows: Sequence[Sequence[Cell]]
+    marks: Sequence[str] = ()
+    """Notes without which the numbers would mislead: also a file without notes has them."""
 
 
 def to_csv(table: Table) -> bytes:
-    """Return UTF-8 with a byte order mark, by which Excel recognises it; lines end as in RFC 4180. No notes."""
+    """Return UTF-8 with a byte order mark, by which Excel recognises it; lines end as in RFC 4180.
+
+    It has no notes. Marks are rows below the others, after an empty one; all rows have as many cells.
+    """
     text = io.StringIO(newline="")
     writer = csv.writer(text)
     writer.writerow(table.heads)
     writer.writerows([_without_formula(cell) for cell in row] for row in table.rows)
+    if table.marks:
+        rest = [""] * (len(table.heads) - 1)
+        writer.writerows([["", *rest], *([_without_formula(mark), *rest] for mark in table.marks)])
     return text.getvalue().encode("utf-8-sig")
 
 
@@ -45,9 +53,10 @@ def to_xlsx(tables: Sequence[Table]) -> bytes:
         for table in tables:
             sheet = book.add_worksheet(table.title[:31])
             sheet.write_string(0, 0, table.title, styles["title"])
-            for number, note in enumerate(table.notes, 1):
+            notes = [*table.notes, *table.marks]
+            for number, note in enumerate(notes, 1):
                 sheet.write_string(number, 0, note, styles["note"])
-            top = len(table.notes) + 2
+            top = len(notes) + 2
             for column, head in enumerate(table.heads):
                 sheet.write_string(top, column, head, styles["head"])
                 cells = [row[column] for row in table.rows]

@@ -9,6 +9,7 @@ from services.stats.counting.referrers import DIRECT
 from services.stats.counting.rules import WHOLE_SITE
 from services.stats.queries import STATISTICS_SQL as SQL
 from services.stats.shared_reads import Snapshot
+from services.stats.statistics.exclusion_notes import ExclusionNote
 from services.stats.statistics.periods import (
     BucketSize,
     Period,
@@ -18,9 +19,12 @@ from services.stats.statistics.periods import (
     period_days,
     start_before,
 )
-from shared.events import Measure
+from shared.events import OWN_TRAFFIC, Measure
 from shared.sites import Site
 
+EXCLUSIONS_MAX = 100
+ALWAYS = 2**62
+"""Later than every day, in seconds since 1970 UTC."""
 MEASURES: tuple[Measure, ...] = ("views", "visits", "visitors")
 
 
@@ -46,6 +50,8 @@ class TimeSeries(msgspec.Struct, frozen=True):
     before: Counts
     """As many buckets just before the first one."""
     as_of: int
+    exclusions: list[ExclusionNote] = []
+    """Those that touch the buckets."""
 
     @property
     def total(self) -> Counts:
@@ -67,7 +73,7 @@ class Ledger(msgspec.Struct, frozen=True):
     """Outcome of every record that was read, by local day of arrival."""
 
     outcomes: dict[str, int]
-    """counted, late, duplicate, bot, dead_lettered."""
+    """counted, late, duplicate, bot, own, dead_lettered. The ledger has own traffic among the bots, by its reason."""
     bots: dict[str, int]
     """By reason, most first."""
     dead: dict[str, int]
@@ -104,7 +110,14 @@ async def read_series(
         rows = await snapshot.connection.fetch(SQL["series"], site.slug, article or WHOLE_SITE, grain, *span)
     found = {place: Counts(*numbers) for place, *numbers in map(tuple, rows)}
     counts = [found.get(place, Counts()) for place in range(2 * count)]
-    return TimeSeries(step, starts, counts[count:], _sum(counts[:count]), snapshot.at_seconds)
+    notes = await read_exclusions(snapshot, site, starts[0], starts[-1])
+    return TimeSeries(step, starts, counts[count:], _sum(counts[:count]), snapshot.at_seconds, notes)
+
+
+async def read_exclusions(snapshot: Snapshot, site: Site, begin: int, end: int) -> list[ExclusionNote]:
+    """Return the exclusions that touch a range, newest first, also those that were reversed."""
+    rows = await snapshot.connection.fetch(SQL["exclusions"], site.slug, begin, end, EXCLUSIONS_MAX)
+    return [ExclusionNote(*tuple(row)) for row in rows]
 
 
 async def read_comparison(snapshot: Snapshot, site: Site, period: Period) -> Comparison:
@@ -120,11 +133,9 @@ async def read_comparison(snapshot: Snapshot, site: Site, period: Period) -> Com
     return Comparison(whole, now, before if is_complete else None)
 
 
-async def read_referrers(snapshot: Snapshot, site: Site, period: Period) -> list[tuple[str, int]]:
-    """Return [(referring host, visits)], most visits first; "" is a direct visit."""
-    rows = await snapshot.connection.fetch(
-        SQL["referrer_totals"], site.slug, *period_days(period, snapshot.at_seconds, site)
-    )
+async def read_referrers(snapshot: Snapshot, site: Site, begin: int, end: int) -> list[tuple[str, int]]:
+    """Return [(referring host, visits)] of days that begin in [begin, end), most visits first; "" is a direct visit."""
+    rows = await snapshot.connection.fetch(SQL["referrer_totals"], site.slug, begin, end)
     return sorted(((row["host"], row["visits"]) for row in rows), key=lambda one: one[0] == DIRECT)
 
 
@@ -135,7 +146,8 @@ async def read_ledger(snapshot: Snapshot, site: Site, period: Period) -> Ledger:
     )
     outcomes: dict[str, int] = {}
     reasons: dict[str, dict[str, int]] = {"bot": {}, "dead_lettered": {}}
-    for outcome, reason, events in rows:
+    for stored, reason, events in rows:
+        outcome = OWN_TRAFFIC if (stored, reason) == ("bot", OWN_TRAFFIC) else stored
         outcomes[outcome] = outcomes.get(outcome, 0) + events
         if outcome in reasons:
             reasons[outcome][reason] = events

@@ -46,9 +46,11 @@ WORDS = translate(
         "untitled": _("(untitled article)"),
         "people_and_bots": _("People and bots"),
         "people": _("People"),
+        "own": _("Own traffic"),
         "bots": _("Bots"),
         "bots_note": _(
-            "Events received (page view, heartbeat, leave) on the days of the period. Bots are never counted as people."
+            "Events received (page view, heartbeat, leave) on the days of the period. Bots are never counted as people,"
+            " nor is own traffic: that of staff of the portal, by address or by their own choice."
         ),
         "suspects": _("Groups that behave as programs do"),
         "suspect": _(
@@ -85,6 +87,11 @@ WORDS = translate(
         "no_bots": _("No bots"),
         "referrers": _("Referrers"),
         "referrers_note": _("The website that led to each visit, on the days of the period."),
+        "spam": _("Referrer spam"),
+        "spam_note": _(
+            "Hosts that lists of referrer spam name. Their visits are counted as all others are, and shown apart."
+        ),
+        "yes": _("Yes"),
         "host": _("Website"),
         "direct": _("Direct / unknown"),
         "other": _("Other websites"),

@@ -138,6 +138,14 @@ def test_normalise_path_has_one_slash_and_no_query(path: str, normal: str) -> No
         (None, None),
         ("http://[::1", None),
         ("about:blank", "about"),
+        ("https://Spam.Example.:8443/x", "spam.example"),
+        ("spam.example.", "spam.example"),
+        ("https://rác.example/", "xn--rc-mia.example"),
+        ("https://ｓｐａｍ.example/", "spam.example"),
+        ("https://user:password@spam.example/", "spam.example"),
+        ("https://a..example./", "a..example."),
+        ("https://xn--zz.рф/", "xn--zz.рф"),
+        ("https://" + "ệ" * 600 + ".vn/", "ệ" * 253),
     ],
 )
 def test_referrer_host_is_only_the_host(referrer: str | None, host: str | None) -> None:

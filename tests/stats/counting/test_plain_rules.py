@@ -25,6 +25,7 @@ from services.stats.counting.store import commit_batch, read_positions, save_sna
 from services.stats.shared_reads import Snapshot
 from services.stats.statistics.periods import PERIOD_DAYS, BucketSize
 from services.stats.statistics.time_series import read_comparison, read_series
+from shared.events import OWN_TRAFFIC
 from shared.kafka.topic_identity import TopicIdentity
 from shared.sites import Site, Sites
 from tests.stats.admin.test_rebuild import FakeConsumer
@@ -94,7 +95,7 @@ def random_event(
         "visitor": visitor if random.random() > 0.05 else None,
         "visitor_prev": previous,
         "article": random.choice((None, "bai-1", "bài 2")),
-        "bot": "crawler" if random.random() < 0.06 else None,
+        "bot": random.choice(("crawler", OWN_TRAFFIC)) if random.random() < 0.06 else None,
         "referrer": random.choice(
             (None, "WWW.Google.com", f"{site}.example", f"www.{site}.example", "zalo.me", "a_b.c")
         ),

@@ -20,6 +20,7 @@ from services.stats.counting.rules import CountDeltas, fold
 from services.stats.counting.snapshots import from_bytes, to_bytes
 from services.stats.counting.state import PartitionState, VisitorTable
 from services.stats.local_calendar import day_start
+from shared.events import OWN_TRAFFIC
 from shared.sites import Site, Sites
 
 SITE = Site(slug="haihau", name="Hải Hậu", origins=["https://haihau.example"], timezone="Asia/Ho_Chi_Minh")
@@ -251,7 +252,7 @@ events = st.tuples(
     st.sampled_from(KEYS),
     st.sampled_from([None, None, *KEYS]),
     st.sampled_from([None, "bai-1", "bai-2", "bai-3", "bai-4"]),
-    st.sampled_from([None, None, None, "crawler"]),
+    st.sampled_from([None, None, None, "crawler", OWN_TRAFFIC]),
     st.sampled_from(["haihau", "haihau", "haihau", "kathmandu", "khong-co"]),
     st.sampled_from([None, None, "www.google.com", "Zalo.ME", "haihau.example", "x", "a b.vn", "\0.vn"]),
     st.integers(0, 12),  # how far back the event is that this one repeats; 0: none

@@ -4,8 +4,9 @@ from dataclasses import replace
 
 import pytest
 
+from services.stats.statistics.exclusion_notes import ExclusionNote
 from services.stats.statistics.page import Reader, marked_buckets, render_page
-from services.stats.statistics.page_data import ExclusionNote, PageData
+from services.stats.statistics.page_data import PageData
 from services.stats.statistics.time_series import Counts, TimeSeries
 from shared.sites import Site
 from tests.shared import every_page

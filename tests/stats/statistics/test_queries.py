@@ -214,6 +214,7 @@ async def test_ledger_balances_and_hosts_are_summed(pool: asyncpg.Pool) -> None:
         (today, "counted", "", 10),
         (today, "bot", "crawler", 4),
         (today, "late", "", 2),
+        (today, "bot", "own", 7),
         (today, "duplicate", "", 1),
     ]
     rows += [(today, "dead_lettered", "schema", 1), (old, "counted", "", 100)]
@@ -223,7 +224,8 @@ async def test_ledger_balances_and_hosts_are_summed(pool: asyncpg.Pool) -> None:
         rows,
     )
     ledger = await at_once(pool, read_ledger, SITE, "7d")
-    assert (ledger.received, ledger.people, ledger.bots, ledger.dead) == (18, 12, {"crawler": 4}, {"schema": 1})
+    assert (ledger.received, ledger.people, ledger.bots, ledger.dead) == (25, 12, {"crawler": 4}, {"schema": 1})
+    assert (ledger.outcomes["own"], ledger.outcomes["bot"]) == (7, 4)
     await pool.executemany(
         "INSERT INTO stats.referrers (generation, site, day, partition, host, visits) "
         "VALUES (1, 'haihau', $1, $2, $3, $4)",
@@ -235,7 +237,11 @@ async def test_ledger_balances_and_hosts_are_summed(pool: asyncpg.Pool) -> None:
             (old, 0, "b.vn", 9),
         ],
     )
-    assert await at_once(pool, read_referrers, SITE, "7d") == [("zalo.me", 5), ("b.vn", 4), ("", 9)]
+    assert await at_once(pool, read_referrers, SITE, today - 6 * 86_400, today + 1) == [
+        ("zalo.me", 5),
+        ("b.vn", 4),
+        ("", 9),
+    ]
 
 
 async def test_today_is_compared_with_the_same_part_of_another_day(pool: asyncpg.Pool) -> None:

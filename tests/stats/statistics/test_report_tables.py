@@ -1,8 +1,14 @@
 """Tables of exports: headings, notes and rows."""
 
+import csv
+import io
 from datetime import datetime
 
+import openpyxl
+
+from services.stats.statistics.exclusion_notes import ExclusionNote
 from services.stats.statistics.report_tables import ReportFrame, history_table, sections_table, top_table
+from services.stats.statistics.spreadsheets import to_csv, to_xlsx
 from services.stats.statistics.time_series import Counts, TimeSeries
 from services.stats.statistics.top_articles import SectionCounts, TopArticle
 from shared.sites import Section, Site
@@ -65,3 +71,24 @@ def test_report_frame_notes_name_the_site_and_the_time() -> None:
     assert notes[0].startswith("Hải Hậu. ")
     assert "00:01:00" in notes[0]
     assert "Asia/Ho_Chi_Minh" in notes[0]
+
+
+def test_history_table_marks_buckets_of_which_visitors_were_taken_out() -> None:
+    """A row that an exclusion touches has the mark, and the sentence is below; without one nothing is added."""
+    series = TimeSeries("day", [DAY, DAY + 86_400, DAY + 2 * 86_400], [Counts(3, 2, 1)] * 2, Counts(), DAY)
+    notes = [
+        ExclusionNote(DAY + 86_400, DAY + 90_000, DAY + 100_000, 40_000, True, "a fleet of An"),
+        ExclusionNote(DAY + 86_400, DAY + 90_000, DAY + 100_000, 3, False, "a mistake"),
+    ]
+    table = history_table(series, FRAME._replace(exclusions=notes))
+    assert [list(row)[-1] for row in table.rows] == [None, "†"]
+    assert table.heads[-1] == "†"
+    assert table.marks[0].startswith("† 25 Nov, 00:00 to 01:00: 40,000 visitors turned out to be programs.")
+    assert "put back later" in table.marks[1]
+    assert "An" not in " ".join(table.marks)
+    rows = list(csv.reader(io.StringIO(to_csv(table).decode("utf-8-sig"), newline="")))
+    assert {len(row) for row in rows} == {len(table.heads)}
+    assert rows[-2][0] == table.marks[0]
+    sheet = openpyxl.load_workbook(io.BytesIO(to_xlsx([table]))).worksheets[0]
+    assert table.marks[0] in [cell.value for cell in sheet["A"]]
+    assert history_table(series, FRAME).heads[-1] != "†"
