@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import pytest
 
 from tests.conftest import PERSON, ROOT, free_ports, wait_for
 from tests.e2e.test_behind_proxies import caddy
+from tests.e2e.test_own_traffic import link_of, own_events
 
 DOCUMENT = (ROOT / "docs/tracking.md").read_text(encoding="utf-8")
 PRESSTALLY = "https://presstally.example"
@@ -90,6 +91,20 @@ def ask(
     content = answer.read()
     connection.close()
     return answer.status, content
+
+
+def staff_cookie(port: int, link: str) -> str:
+    """Press the button of a staff link below the website's prefix, and return the cookie."""
+    path = urlsplit(link)
+    assert ask(port, "GET", f"{path.path}?{path.query}")[0] == 200
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    form = urlencode({"action": "own", "link": path.query.removeprefix("link=")})
+    headers = {"origin": ORIGIN, "content-type": "application/x-www-form-urlencoded"}
+    connection.request("POST", path.path, form, headers)
+    answer = connection.getresponse()
+    assert (answer.status, urljoin(link, answer.headers["location"])) == (303, link.partition("?")[0])
+    connection.close()
+    return str(answer.headers["set-cookie"]).partition(";")[0]
 
 
 def serves(port: int) -> bool:
@@ -194,6 +209,19 @@ def test_proxied_views_are_counted_by_their_visitors(
 
     wait(lambda: total("views") == 4)
     assert (total("views"), total("visitors")) == (4, 2)
+
+
+@pytest.mark.parametrize("server", [nginx, caddy_proxy])
+def test_staff_of_a_proxied_website_are_own_traffic(  # noqa: PLR0917
+    server: Any, system: Any, trusted_gateway: str, tmp_path: Path, wait: Callable[..., Any], new_id: Callable[[], str]
+) -> None:
+    """The link below the website's prefix sets a cookie of the website's host, which marks its events."""
+    with server(trusted_gateway, tmp_path) as port:
+        cookie = staff_cookie(port, link_of(system, "--url", f"http://127.0.0.1:{port}/thong-ke"))
+        before = own_events(system)
+        event = {"id": new_id(), "site": "haihau", "kind": "view", "path": "/staff", "age": 0}
+        assert ask(port, "POST", "/thong-ke/e", body=event, content_type="text/plain", cookie=cookie)[0] == 202
+        wait(lambda: own_events(system) == before + 1, 30, "own traffic in the ledger")
 
 
 def test_proxied_refusals_reach_the_page(website: int, new_id: Callable[[], str]) -> None:

@@ -1,0 +1,104 @@
+"""Marks of excluded visitors on the chart in real Chromium, after an exclusion, its reversal, and without one."""
+
+import asyncio
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from playwright.sync_api import Browser, Page
+
+from services.stats.local_calendar import day_start
+from shared.sites import Site
+from tests.browser.test_statistics_page import violations
+
+SITE = Site(slug="haihau", name="H", origins=["http://localhost:8080"], timezone="Asia/Ho_Chi_Minh")
+DAY_SECONDS, HOUR_SECONDS = 86_400, 3_600
+RECORD_MARKS = """
+const write = CanvasRenderingContext2D.prototype.fillText;
+window.marks = [];
+CanvasRenderingContext2D.prototype.fillText = function (text, x, ...rest) {
+  if (text === "†") window.marks.push(x);
+  return write.call(this, text, x, ...rest);
+};
+"""
+"""Remembers where the chart writes the mark: a canvas has no elements."""
+DRAWN = (
+    "row => { const at = window.marks.at(-1); return at != null && Math.abs(at - plot.valToPos(row, 'x', true)) < 8 }"
+)
+
+
+@pytest.fixture
+def exclude(system: Any) -> Iterator[Callable[..., None]]:
+    """Put an exclusion of an hour of yesterday into the shown numbers, or its reversal; it is gone after the test."""
+
+    async def put(*, is_excluded: bool | None) -> None:
+        begin = day_start(time.time_ns() // 1_000_000, SITE.zone) - DAY_SECONDS + 10 * HOUR_SECONDS
+        connection = await asyncpg.connect(system.database_url)
+        try:
+            await connection.execute("DELETE FROM stats.applied_exclusions WHERE adjustment = 'of a browser'")
+            await connection.execute("DELETE FROM stats.adjustments WHERE id = 'of a browser'")
+            if is_excluded is None:
+                return
+            await connection.execute(
+                "INSERT INTO stats.adjustments (id, site, article, measure, amount, who, why, created_at,"
+                " excluded_agent, excluded_from, excluded_to)"
+                " VALUES ('of a browser', 'haihau', '', 'visitors', 0, 'An', 'a fleet', now(), 1, $1, $2)",
+                begin,
+                begin + HOUR_SECONDS,
+            )
+            await connection.execute(
+                "INSERT INTO stats.applied_exclusions (generation, adjustment, is_excluded, visitors)"
+                " SELECT generation, 'of a browser', $1, 40000 FROM stats.generations WHERE state = 'current'",
+                is_excluded,
+            )
+        finally:
+            await connection.close()
+
+    yield lambda **given: asyncio.run(put(**given))
+    asyncio.run(put(is_excluded=None))
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page that remembers the marks of its charts; errors of the console fail the test."""
+    context, errors = browser.new_context(viewport={"width": 1280, "height": 900}), []
+    context.add_init_script(RECORD_MARKS)
+    opened = context.new_page()
+    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    yield opened
+    context.close()
+    assert not errors
+
+
+def test_chart_marks_the_day_of_an_exclusion_and_of_its_reversal(
+    system: Any, page: Page, exclude: Callable[..., None], tmp_path: Path
+) -> None:
+    """The mark is drawn at its day, above a sentence, follows a reversal without a reload, and goes."""
+    exclude(is_excluded=True)
+    time.sleep(4)  # a page that another test has read is shown for 3 seconds
+    page.goto(f"{system.url}/stats/haihau?period=7d&lang=en")
+    page.locator("#chart canvas").wait_for()
+    marked = page.locator("#series tr[data-marked]")
+    assert marked.count() == 1
+    assert page.locator("#series tbody tr").all_inner_texts().index(marked.inner_text()) == 5
+    page.wait_for_function(DRAWN, arg=5)
+    assert "10:00 to 11:00: 40,000 visitors turned out to be programs." in page.locator("#exclusions").inner_text()
+    assert "a fleet" not in page.locator("body").inner_text()
+    assert violations(page) == []
+    page.screenshot(path=tmp_path / "excluded.png", full_page=True)
+    exclude(is_excluded=False)
+    page.get_by_text("and put back later").wait_for(timeout=20_000)
+    page.wait_for_function(DRAWN, arg=5)
+    page.set_viewport_size({"width": 360, "height": 800})
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(DRAWN, arg=5)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    assert violations(page) == []
+    page.screenshot(path=tmp_path / "reversed.png", full_page=True)
+    exclude(is_excluded=None)
+    page.wait_for_function("!document.querySelector('#series tr[data-marked]')", timeout=20_000)
+    page.evaluate("window.marks.length = 0; draw()")
+    assert page.evaluate("window.marks") == []
