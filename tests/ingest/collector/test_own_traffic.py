@@ -135,6 +135,17 @@ def test_own_traffic_is_of_the_site_alone(site: Site, client: ClientInfo, is_own
     assert is_own_traffic(named, client) is is_own
 
 
+def test_changed_addresses_are_taken_over(site: Site) -> None:
+    """A network that the configuration loses, or another one that it gains, decides from the next event on."""
+    sites = Sites({site.slug: msgspec.structs.replace(site, own_addresses=["203.0.113.0/24"])})
+    office, home = ClientInfo("203.0.113.7", CHROME), ClientInfo("2001:db8:5::1", CHROME)
+    assert [is_own_traffic(sites[site.slug], one) for one in (office, home)] == [True, False]
+    sites.replace(Sites({site.slug: msgspec.structs.replace(site, own_addresses=["2001:db8:5::/48"])}))
+    assert [is_own_traffic(sites[site.slug], one) for one in (office, home)] == [False, True]
+    sites.replace(Sites({site.slug: site}))
+    assert [is_own_traffic(sites[site.slug], one) for one in (office, home)] == [False, False]
+
+
 class OwnSalts(Salts):
     """Secrets with the key of own traffic."""
 
