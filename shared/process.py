@@ -23,6 +23,7 @@ import uvloop
 
 from shared import __version__
 from shared.http.app import HttpApp, http_server
+from shared.http.direct import ServerLoop
 from shared.kafka.broken_connections import report_broken_connections
 from shared.logs import configure_logs, flush_logs, log
 from shared.metrics import BUILD_INFO
@@ -76,7 +77,7 @@ def run_service(
     gc.freeze()
     gc.set_threshold(GC_THRESHOLD, 20, 100)
     BUILD_INFO.labels(__version__, settings.revision, service).set(1)
-    return uvloop.run(_run(chosen, settings, Process(check_sites)))
+    return uvloop.run(_run(chosen, settings, Process(check_sites)), loop_factory=ServerLoop)
 
 
 def raise_open_files_limit() -> int:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from prometheus_client import Counter
 from starlette.routing import BaseRoute
 
+from shared.http.direct import DirectHandler
 from shared.http.rsgi import RsgiProtocol, RsgiRequest
 from shared.logs import log
 from shared.metrics import TASK_FAILURES
@@ -45,9 +46,10 @@ class CachedResponse(NamedTuple):
     served: Counter
     """HTTP_CACHED_RESPONSES with its labels: observing a duration of microseconds would cost more than the response."""
 
-
-async def _no_cached_response(request: RsgiRequest) -> CachedResponse | None:
-    return None
+    def send(self, protocol: RsgiProtocol) -> None:
+        """Send it as the response to a request."""
+        protocol.response_bytes(self.status, self.headers, self.body)
+        self.served.inc()
 
 
 @dataclass
@@ -58,9 +60,8 @@ class Role:
     routes: Sequence[BaseRoute] = ()
     raw_routes: Mapping[str, RawHandler] = field(default_factory=dict)
     """By path: handlers that speak RSGI without a framework, for the busiest paths."""
-    cached_response: Callable[[RsgiRequest], Awaitable[CachedResponse | None]] = field(default=_no_cached_response)
-    """Reads a response from a cache, before any routing; it may wait until the response is known to be current. None
-    leaves the request to the routes. It must not raise."""
+    direct: DirectHandler | None = None
+    """Serves everyday requests before any routing, without a task on the event loop."""
     not_ready: Callable[[], list[str]] = field(default=_no_reasons)
     """Why it cannot do its work now, as messages; empty means ready. An `OperatorDecision` does not pass by itself."""
     degraded: Callable[[], list[str]] = field(default=_no_reasons)

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 from granian.constants import Interfaces
@@ -18,13 +18,14 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.http.asgi_bridge import serve_asgi
 from shared.http.client_address import Network, address_prefix, client_address
+from shared.http.direct import DirectHandler, DirectRequest, DirectServer
 from shared.http.draining import ClosingProtocol
 from shared.http.fair_limit import CALLER
 from shared.http.problems import EXCEPTION_HANDLERS, Problem
 from shared.http.rsgi import RsgiProtocol, RsgiRequest
 from shared.http.security_headers import secure_headers
 from shared.metrics import HTTP_SECONDS
-from shared.role import CachedResponse, OperatorDecision, Process, RawHandler, Role, _no_cached_response
+from shared.role import OperatorDecision, Process, RawHandler, Role
 from shared.tracing import trace_exemplar
 
 STARTUP_WAIT_SECONDS = 1.5
@@ -53,7 +54,7 @@ class HttpApp:
         self.draining = False
         self._opened = asyncio.Event()
         self._raw: dict[str, RawHandler] = {}
-        self._lookups: list[Callable[[RsgiRequest], Awaitable[CachedResponse | None]]] = []
+        self._direct: tuple[DirectHandler, ...] = ()
         starting = Starlette(routes=[Route("/{path:path}", _starting_response, methods=ALL_METHODS)])
         self._inside: ASGIApp = _timed(starting, trusted_proxies)
         self._health = Starlette(
@@ -70,14 +71,20 @@ class HttpApp:
         self.roles.append(role)
         self.starting.remove(role.name)
         self._raw |= {path: _timed_raw(path, handler) for path, handler in role.raw_routes.items()}
-        if role.cached_response is not _no_cached_response:
-            self._lookups.append(role.cached_response)
+        if role.direct is not None:
+            self._direct = (*self._direct, role.direct)
         routes = [route for one in self.roles for route in one.routes]
         if self.starting:
             routes.append(Route("/{path:path}", _starting_response, methods=ALL_METHODS))
         self._inside = _timed(Starlette(routes=routes, exception_handlers=EXCEPTION_HANDLERS), self._trusted_proxies)
         self._opened.set()
         self._opened = asyncio.Event()
+
+    def serve_direct(self, direct: DirectRequest) -> bool:
+        """Let a role take over a request that needs no task. Called in the server's thread, not on the event loop."""
+        if self.draining:
+            direct.protocol = ClosingProtocol(direct.protocol)  # type: ignore[assignment]
+        return any(handler(direct) for handler in self._direct)
 
     async def __rsgi__(self, request: RsgiRequest, protocol: RsgiProtocol) -> None:
         """Serve one request."""
@@ -90,12 +97,6 @@ class HttpApp:
         if raw is not None:
             await raw(request, protocol)
             return
-        for lookup in self._lookups:
-            response = await lookup(request)
-            if response is not None:
-                protocol.response_bytes(response.status, response.headers, response.body)
-                response.served.inc()
-                return
         if path in HEALTH:
             await serve_asgi(self._health, request, protocol)
         else:
@@ -201,7 +202,8 @@ def _address(scope: Scope, trusted_proxies: tuple[Network, ...]) -> str:
 
 def http_server(app: Any, host: str, port: int, interface: Interfaces = Interfaces.RSGI) -> Server:
     """Return the HTTP server of a process; it serves on the loop that runs its `serve()`."""
-    return Server(
+    kind = DirectServer if interface is Interfaces.RSGI else Server
+    return kind(
         app,
         host,
         port,

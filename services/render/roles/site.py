@@ -31,7 +31,7 @@ def site_role(portal: Portal, images: Images, files: Files, previews: Previews, 
         Route(ROUTE, portal.page),
         Route(ROUTE, MethodNotAllowed()),
     ]
-    return Role("site", routes=routes, cached_response=portal.cached_response, degraded=portal.warnings)
+    return Role("site", routes=routes, direct=portal.serve_direct, degraded=portal.warnings)
 
 
 @asynccontextmanager

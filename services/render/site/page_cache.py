@@ -58,6 +58,10 @@ class PageCache:
             self._pages.move_to_end(key)
         return page
 
+    def peek(self, key: PageKey) -> CachedPage | None:
+        """Return a page without taking note of its use: a single step, which any thread may take."""
+        return self._pages.get(key)
+
     def put(self, key: PageKey, page: CachedPage) -> None:
         """Cache a page; its memory counts from its first response on."""
         self.evict(key)

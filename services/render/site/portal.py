@@ -29,6 +29,7 @@ from services.render.site.representations import (
     CACHE_NO_STORE,
     CROSS_ORIGIN_HEADERS,
     DENY_ALL_CSP,
+    HeaderReader,
     Representations,
     as_response,
     campaign_query,
@@ -40,13 +41,12 @@ from services.render.site.representations import (
 from services.render.site.routes import PageRequest, RouteHandler, match_route, page_number
 from services.render.site.site_versions import SiteVersionQuery, SiteVersionWatcher
 from services.render.site.timed_site import valid_site
+from shared.http.direct import DirectRequest
 from shared.http.fair_limit import FairLimit
 from shared.http.problems import Problem
-from shared.http.rsgi import RsgiRequest
 from shared.logs import log
 from shared.postgres import POSTGRES_DATA_ERRORS, POSTGRES_UNAVAILABLE
 from shared.retry import run_periodically
-from shared.role import CachedResponse
 from shared.single_flight import SingleFlight
 from shared.sites import Site, Sites
 
@@ -133,28 +133,44 @@ class Portal:
         """The sites with their structures, as they were last read: error pages have menus, too."""
         self._changed_at = datetime.fromtimestamp(self._sites.changed_at, UTC)
 
-    async def cached_response(self, request: RsgiRequest) -> CachedResponse | None:
-        """Return a cached page once its site's version is known to be current, or a file; else None."""
+    def serve_direct(self, direct: DirectRequest) -> bool:
+        """Send a file, or a cached page once its site's version is known to be current."""
+        request = direct.request
         if request.method not in ("GET", "HEAD"):
-            return None
-        path, headers = request.path, request.headers
-        file = self._files.get(path)
+            return False
+        headers = request.headers
+        file = self._files.get(direct.path)
         if file is not None:
-            return file.response(headers)
+            file.response(headers).send(direct.protocol)
+            return True
         site = self.site_of(headers.get("host") or "")
-        if path == "/favicon.ico":
-            return self._icons[site.theme].response(headers)
-        key = _cache_key(site, path, request.query_string)
-        page = self._cache.get(key) if key else None
+        if direct.path == "/favicon.ico":
+            self._icons[site.theme].response(headers).send(direct.protocol)
+            return True
+        key = _cache_key(site, direct.path, request.query_string)
+        page = self._cache.peek(key) if key else None
         if key is None or page is None or not self._versions.may_be_current(site.slug, page.site_version):
-            return None
-        versions = await self._versions.current()
-        if not _is_valid(page, site, versions):
-            return None
+            return False
+        self._versions.call_with_current(self._respond_direct, direct, site, key, headers)
+        return True
+
+    def _respond_direct(
+        self,
+        versions: Mapping[str, SiteVersion] | None,
+        direct: DirectRequest,
+        site: Site,
+        key: PageKey,
+        headers: HeaderReader,
+    ) -> None:
+        """Send a cached page, unless the site's version says that it is another one now."""
+        page = self._cache.get(key)
+        if page is None or not _is_valid(page, site, versions):
+            direct.leave(None)
+            return
         (CACHE_STALE if versions is None else CACHE).inc()
         if versions is None and page.ends_at <= time.time():
             page = self._cut_ended(key, page)
-        return self._cache.response(key, page, headers)
+        self._cache.response(key, page, headers).send(direct.protocol)
 
     async def page(self, request: Request) -> Response:
         """`GET` any URL of the portal."""
@@ -279,11 +295,12 @@ class Portal:
 
     def site_of(self, host: str) -> Site:
         """Return the site of a request's host."""
-        site = self._hosts.get(host)
+        hosts = self._hosts  # a change of the sites replaces it, and direct requests come from another thread
+        site = hosts.get(host)
         if site is None:
             site = self._sites.by_host(host)
-            if len(self._hosts) < HOSTS_MAX and len(host) <= HOST_CHARACTERS_MAX:
-                self._hosts[host] = site
+            if len(hosts) < HOSTS_MAX and len(host) <= HOST_CHARACTERS_MAX:
+                hosts[host] = site
         return site
 
     def error(self, site: Site, status: int, request: Request) -> Response:

@@ -5,7 +5,9 @@ it was requested. A message could not guarantee that: it would reach one replica
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable, Mapping
+from typing import Any
 
 import asyncpg
 from asyncpg.prepared_stmt import PreparedStatement
@@ -65,6 +67,9 @@ class SiteVersionWatcher:
         self._query = query
         self._loop = asyncio.get_running_loop()
         self._waiters: list[_Waiter] = []
+        self._calls: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        """Of other threads, too: single steps on a deque are not divided."""
+        self._is_woken = False
         self._serving: asyncio.Task[None] | None = None
         self._last: Mapping[str, SiteVersion] = {}
         self.unavailable_reason: str | None = None
@@ -81,9 +86,23 @@ class SiteVersionWatcher:
             waiter.set_result(None)
             return waiter
         self._waiters.append(waiter)
+        self._serve()
+        return waiter
+
+    def call_with_current(self, call: Callable[..., None], *arguments: Any) -> None:
+        """Call on the event loop with what `current` returns, then the arguments. Any thread may ask for it."""
+        self._calls.append((call, arguments))
+        if not self._is_woken:
+            self._is_woken = True
+            self._loop.call_soon_threadsafe(self._wake)
+
+    def _wake(self) -> None:
+        self._is_woken = False  # before the calls are taken: whoever comes later wakes the loop again
+        self._serve()
+
+    def _serve(self) -> None:
         if self._serving is None:
             self._serving = self._loop.create_task(self._serve_waiters())
-        return waiter
 
     def may_be_current(self, site: str, version: SiteVersion) -> bool:
         """Return False if a later version of the site is known. True does not say that there is none."""
@@ -95,12 +114,18 @@ class SiteVersionWatcher:
 
     async def _serve_waiters(self) -> None:
         # A request that arrives during a query waits for the next one: this one began before it.
-        while self._waiters:
+        while self._waiters or self._calls:
             waiters, self._waiters = self._waiters, []
+            calls = [self._calls.popleft() for _ in range(len(self._calls))]
             versions = None if self.unavailable_reason else await self._read()
             for waiter in waiters:
                 if not waiter.done():
                     waiter.set_result(versions)
+            for call, arguments in calls:
+                try:
+                    call(versions, *arguments)
+                except Exception as error:  # noqa: BLE001 - the other requests wait; the server says 500 to this one
+                    log.error("a cached page was not sent", exc_info=error)
         self._serving = None
 
     async def _read(self) -> Mapping[str, SiteVersion] | None:

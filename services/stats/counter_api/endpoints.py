@@ -21,9 +21,9 @@ from services.stats.metrics import COUNTER_REJECTIONS
 from services.stats.query_params import ANY_ORIGIN, choice_param
 from shared.events import ARTICLE_CHARACTERS_MAX, Measure
 from shared.http.client_address import Network, client_address
+from shared.http.direct import DirectRequest
 from shared.http.negotiation import etag_matches
 from shared.http.problems import Problem
-from shared.http.rsgi import RsgiRequest
 from shared.http.security_headers import STYLED_CSP
 from shared.metrics import HTTP_CACHED_RESPONSES
 from shared.role import CachedResponse
@@ -67,12 +67,14 @@ class CounterEndpoints:
         self._prepared: dict[tuple[str, str], _PreparedResponse] = {}
         """By path and query, the newest last. Only known parameters are here, so that clients cannot fill it."""
 
-    async def cached_response(self, request: RsgiRequest) -> CachedResponse | None:
-        """Return the response of a counter's URL if it is fresh: 10,000 clients cost one query."""
-        ready = self._prepared.get((request.path, request.query_string))
+    def serve_direct(self, direct: DirectRequest) -> bool:
+        """Send the response of a counter's URL if it is fresh: 10,000 clients cost one query."""
+        request = direct.request
+        ready = self._prepared.get((direct.path, request.query_string))
         if ready is None or request.method != "GET" or time.monotonic() >= ready.fresh_until:
-            return None
-        return ready.for_client(request.headers.get("if-none-match"))
+            return False
+        ready.for_client(request.headers.get("if-none-match")).send(direct.protocol)
+        return True
 
     async def counter(self, request: Request, form: Form) -> Response:
         """`GET /stats/{site}[/articles/{id}]/counter[.svg|.html]`: an article's views by default."""

@@ -51,7 +51,7 @@ async def run_widget(settings: StatsSettings, process: Process) -> AsyncIterator
     try:
         yield Role(
             "widget",
-            cached_response=endpoints.cached_response,
+            direct=endpoints.serve_direct,
             routes=[
                 Route("/stats/widget.js", widget_script),
                 *(Route(f"/stats/{{site}}/counter{form}", partial(endpoints.counter, form=form)) for form in FORMS),

@@ -56,6 +56,30 @@ async def test_current_while_postgres_is_unavailable_returns_none_at_once() -> N
     assert watcher.unavailable_reason is None
 
 
+async def test_calls_of_another_thread_share_a_query_that_began_after_them() -> None:
+    """A call that comes during a query waits for the next one, and none is forgotten."""
+    source = Source()
+    watcher = SiteVersionWatcher(source.query)
+    seen: list[tuple[Any, str]] = []
+
+    def ask(*names: str) -> None:
+        for name in names:
+            watcher.call_with_current(lambda versions, name: seen.append((versions, name)), name)
+
+    await asyncio.to_thread(ask, "first")
+    await asyncio.sleep(0.01)
+    await asyncio.to_thread(ask, "late", "later")
+    source.queries[0].set_result({"site": (1, None)})
+    await asyncio.sleep(0.01)
+    assert seen == [({"site": (1, None)}, "first")]
+    source.queries[1].set_exception(OSError("connection refused"))
+    await asyncio.sleep(0.01)
+    assert seen[1:] == [(None, "late"), (None, "later")]
+    await asyncio.to_thread(ask, "cached")
+    await asyncio.sleep(0.01)
+    assert (seen[3:], len(source.queries)) == ([(None, "cached")], 2)
+
+
 async def test_query_after_a_lost_connection_uses_another(portal: Any) -> None:
     """The query reads all sites' versions, and a connection that Postgres ended is replaced."""
     await portal.add(1)

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from ipaddress import ip_network
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from prometheus_client import Counter
@@ -12,6 +12,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from shared.http.app import HttpApp
+from shared.http.direct import DirectRequest
 from shared.http.fair_limit import CALLER
 from shared.role import CachedResponse, OperatorDecision, Role
 from tests.shared.http.fakes import FakeProtocol, FakeRequest
@@ -153,16 +154,22 @@ async def test_raw_route_bypasses_the_framework() -> None:
     assert seen == ["POST", "BREW"]
 
 
-async def test_cached_response_comes_before_the_routes() -> None:
-    """A response from a role's cache is sent and counted; None leaves the request to the routes."""
+async def test_direct_handlers_come_before_the_routes() -> None:
+    """A handler's response from memory is sent and counted; what no role takes over is left to the loop."""
+    cached = CachedResponse(200, [("x-cache", "hit")], b"cached", SERVED)
 
-    async def cached(request: Any) -> CachedResponse | None:
-        return CachedResponse(200, [("x-cache", "hit")], b"cached", SERVED) if request.path == "/a" else None
+    def direct(request: DirectRequest) -> bool:
+        if request.path != "/a":
+            return False
+        cached.send(request.protocol)
+        return True
 
-    app = app_with(Role("a", [Route("/{path:path}", hello)], cached_response=cached))
-    before = SERVED._value.get()
-    assert [(await get(app, path)).body for path in ("/a", "/b")] == [b"cached", b"hello"]
-    assert SERVED._value.get() == before + 1
+    app = app_with(Role("b"), Role("a", [Route("/{path:path}", hello)], direct=direct))
+    before, protocol = SERVED._value.get(), FakeProtocol()
+    for path, is_served in (("/a", True), ("/b", False)):
+        request = DirectRequest(path, cast("Any", FakeRequest(path)), cast("Any", protocol), lambda _: None)
+        assert app.serve_direct(request) is is_served
+    assert (protocol.body, SERVED._value.get()) == (b"cached", before + 1)
 
 
 async def test_unexpected_error_of_a_route_is_a_500() -> None:
