@@ -99,14 +99,14 @@ async def test_exclude_takes_a_suspect_out_and_reverses_it(
     listed = capsys.readouterr().out
     assert listed.startswith(f"{name}  haihau  group {agent:08x}  2026-11-24 09:00 to 00:00  2,000 visitors, out of ")
     assert listed.endswith("An: a fleet\n")
-    (note,) = await pool.fetch(STATISTICS_SQL["exclusions"], "haihau", 5)
+    (note,) = await pool.fetch(STATISTICS_SQL["exclusions"], "haihau", 0, 2**62, 5)
     assert tuple(note)[3:] == (2_000, True, "a fleet")
     with pytest.raises(CommandError, match="unknown exclusion x"):
         await run(database, tmp_path, "--reverse", "x", "--why", "x")
     await run(database, tmp_path, "--reverse", name, "--why", "an app")
     assert f"the exclusion {name} is reversed" in capsys.readouterr().out
     assert await pool.fetchrow(TOTALS) == before
-    (note,) = await pool.fetch(STATISTICS_SQL["exclusions"], "haihau", 5)
+    (note,) = await pool.fetch(STATISTICS_SQL["exclusions"], "haihau", 0, 2**62, 5)
     assert tuple(note)[3:5] == (2_000, False)
     await pool.close()
 
