@@ -33,6 +33,7 @@ from tests.bench.options import Options
 from tests.bench.portal import portal
 from tests.bench.publishing import publish_live
 from tests.bench.rendering import render
+from tests.bench.replay import replay
 from tests.bench.scaling import scaling
 from tests.bench.search_quality import search_quality
 from tests.bench.summary import summary
@@ -58,6 +59,7 @@ BENCHMARKS = {
     "render": render,
     "publish_live": publish_live,
     "suspects": suspects,
+    "replay": replay,
     "growth": growth,
     "attack": attack,
     "summary": summary,

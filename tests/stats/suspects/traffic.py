@@ -133,9 +133,9 @@ def day_of(seed: int, crowds: Sequence[Crowd], *, part: float = 1.0, partitions:
 
 def _visit(random: Random, crowd: Crowd, traffic: Traffic) -> Iterator[tuple[int, int, PageEvent]]:
     """Yield (arrival, partition, event) of one visitor, who reads for some minutes."""
-    agent, address = _agent(random, crowd), _address(random, crowd)
-    visitor = derive_visitor_id(SALT, SITE.slug, address, agent)
-    client = derive_client(SALT, SITE.slug, address, agent)
+    agent, network_address = user_agent(random, crowd), address(random, crowd)
+    visitor = derive_visitor_id(SALT, SITE.slug, network_address, agent)
+    client = derive_client(SALT, SITE.slug, network_address, agent)
     hour = random.choices(range(24), RHYTHM)[0] if crowd.hours is None else random.randrange(*crowd.hours)
     at, where = MIDNIGHT + hour * HOUR + random.randrange(HOUR), int(visitor, 16)
     is_silent = random.random() < crowd.silent
@@ -144,7 +144,7 @@ def _visit(random: Random, crowd: Crowd, traffic: Traffic) -> Iterator[tuple[int
     was_silent = before is None or before.is_silent
     traffic.visitors[visitor] = Sent(crowd, int(client[:8], 16), first, is_silent and was_silent)
     referrer = crowd.referrer
-    for _ in range(1 + _poisson(random, crowd.views)):
+    for _ in range(1 + poisson(random, crowd.views)):
         if at >= MIDNIGHT + 24 * HOUR:
             return
         article = f"bai-{int(random.paretovariate(0.8)) % crowd.articles}" if crowd.articles else None
@@ -164,7 +164,8 @@ def _event(random: Random, kind: str, at: int, path: str, **fields: str | None) 
     return PageEvent(id=identity, site=SITE.slug, kind=kind, at=at, path=path, **fields)  # type: ignore[arg-type]
 
 
-def _poisson(random: Random, mean: float) -> int:
+def poisson(random: Random, mean: float) -> int:
+    """Return a number around a mean."""
     count, product = 0, random.random()
     while product > 2.718281828**-mean:
         count, product = count + 1, product * random.random()
@@ -175,13 +176,15 @@ BROWSERS = ("Android Mobile Chrome/", "iPhone Mobile Safari/", "Windows NT Chrom
 _WEIGHTS = {count: list(accumulate(1 / (rank + 3) for rank in range(count))) for count in (1, 4, 20, 60, 300, 700)}
 
 
-def _agent(random: Random, crowd: Crowd) -> str:
+def user_agent(random: Random, crowd: Crowd) -> str:
+    """Return the user agent of one visitor."""
     rank = random.choices(range(crowd.agents), cum_weights=_WEIGHTS[crowd.agents])[0]
     browser = crowd.browser or BROWSERS[rank % len(BROWSERS)]
     return f"Mozilla/5.0 {browser}{rank}" if crowd.agents > 1 else f"Mozilla/5.0 {browser}"
 
 
-def _address(random: Random, crowd: Crowd) -> str:
+def address(random: Random, crowd: Crowd) -> str:
+    """Return the address of one visitor."""
     if crowd.networks == "homes":
         return f"{random.randrange(1, 223)}.{random.randrange(256)}.{random.randrange(256)}.{random.randrange(256)}"
     if crowd.networks == "carrier":
