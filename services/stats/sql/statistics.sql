@@ -47,14 +47,14 @@ WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'curr
 ORDER BY bucket_start LIMIT 1
 
 -- name: top_articles
+-- The generation is a subquery and not joined: Postgres took the rows of a year for a few, and sorted all of them on disk.
 -- $2: day, or total. $3, $4: first bucket_start and end. $5: measure. $6: section, or null. $7: only public articles.
 -- Ids that nobody published are in no list: everybody can send views of them. A site that publishes elsewhere has all.
-WITH g AS (
-    SELECT generation FROM stats.generations WHERE state = 'current'
-), counted AS (
+WITH counted AS (
     SELECT article, sum(views)::bigint AS views, sum(visits)::bigint AS visits, sum(visitors)::bigint AS visitors
-    FROM stats.counts JOIN g USING (generation)
-    WHERE site = $1 AND article <> '' AND NOT starts_with(article, '/') AND grain = $2 AND bucket_start >= $3
+    FROM stats.counts
+    WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current')
+        AND site = $1 AND article <> '' AND NOT starts_with(article, '/') AND grain = $2 AND bucket_start >= $3
         AND bucket_start < $4
     GROUP BY article
 )
@@ -72,12 +72,11 @@ LIMIT $8
 
 -- name: top_pages
 -- $2: day, or total. $3, $4: first bucket_start and end. $5: measure. The paths are what anybody has sent.
-WITH g AS (
-    SELECT generation FROM stats.generations WHERE state = 'current'
-), counted AS (
+WITH counted AS (
     SELECT article AS page, sum(views)::bigint AS views, sum(visits)::bigint AS visits, sum(visitors)::bigint AS visitors
-    FROM stats.counts JOIN g USING (generation)
-    WHERE site = $1 AND starts_with(article, '/') AND grain = $2 AND bucket_start >= $3 AND bucket_start < $4
+    FROM stats.counts
+    WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current')
+        AND site = $1 AND starts_with(article, '/') AND grain = $2 AND bucket_start >= $3 AND bucket_start < $4
     GROUP BY article
 )
 SELECT page, views, visits, visitors
@@ -122,16 +121,19 @@ ORDER BY online DESC, article
 LIMIT $5
 
 -- name: sections
-WITH g AS (
-    SELECT generation FROM stats.generations WHERE state = 'current'
+WITH counted AS (
+    SELECT article, sum(views) AS views, sum(visits) AS visits, sum(visitors) AS visitors
+    FROM stats.counts
+    WHERE generation = (SELECT generation FROM stats.generations WHERE state = 'current')
+        AND site = $1 AND article <> '' AND NOT starts_with(article, '/') AND grain = $2 AND bucket_start >= $3
+        AND bucket_start < $4
+    GROUP BY article
 )
-SELECT coalesce(al.target, section, '') AS section, count(DISTINCT article)::bigint AS articles, sum(views)::bigint AS views,
+SELECT coalesce(al.target, section, '') AS section, count(*)::bigint AS articles, sum(views)::bigint AS views,
     sum(visits)::bigint AS visits, sum(visitors)::bigint AS visitors
-FROM stats.counts JOIN g USING (generation) LEFT JOIN stats.articles AS a ON a.id = counts.article AND a.site = $1
+FROM counted LEFT JOIN stats.articles AS a ON a.id = counted.article AND a.site = $1
 LEFT JOIN stats.section_aliases AS al ON al.site = $1 AND al.slug = a.section
-WHERE counts.site = $1 AND article <> '' AND NOT starts_with(article, '/') AND grain = $2 AND bucket_start >= $3
-    AND bucket_start < $4
-    AND (a.id IS NOT NULL OR NOT EXISTS (SELECT FROM stats.articles WHERE site = $1))
+WHERE a.id IS NOT NULL OR NOT EXISTS (SELECT FROM stats.articles WHERE site = $1)
 GROUP BY 1
 ORDER BY 3 DESC, 1
 

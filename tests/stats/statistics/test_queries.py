@@ -17,6 +17,7 @@ from services.stats.counting.decoding import RawBatch, decode
 from services.stats.counting.rules import fold_batch
 from services.stats.counting.state import PartitionState
 from services.stats.local_calendar import date_start
+from services.stats.queries import STATISTICS_SQL
 from services.stats.shared_reads import open_snapshot
 from services.stats.statistics.periods import bucket_edges, bucket_start, next_start, parse_range, start_before
 from services.stats.statistics.time_series import Counts, read_comparison, read_ledger, read_referrers, read_series
@@ -280,3 +281,22 @@ async def test_hours_of_a_day_have_its_events_only(pool: asyncpg.Pool, zone: str
     day = await at_once(pool, read_series, site, "day", *span, article=None, section=None)
     assert [one.views for one in hours.counts] == [4] * 24
     assert hours.total == day.total == Counts(96)
+
+
+@pytest.mark.parametrize("name", ["top_articles", "top_pages", "sections"])
+async def test_lists_of_a_year_are_summed_without_sorting_every_row(database: str, name: str) -> None:
+    """Postgres knows how many rows a year has, and sums them as it reads them instead of sorting them on disk."""
+    connection = await asyncpg.connect(database)
+    await connection.execute(
+        "INSERT INTO stats.counts (generation, site, article, grain, bucket_start, partition, views) "
+        "SELECT 1, 'haihau', CASE n % 2 WHEN 1 THEN '/' ELSE '' END || 'bai-' || n % 500, 'day', n / 500 * 86400, 0, 1 "
+        "FROM generate_series(0, 59_999) AS n"
+    )
+    await connection.execute("ANALYZE stats.counts")
+    arguments = {"sections": "'haihau', 'day', 0, 99999999", "top_pages": "'haihau', 'day', 0, 99999999, 'views', 10"}
+    values = arguments.get(name, "'haihau', 'day', 0, 99999999, 'views', NULL, false, 10")
+    await connection.execute(f"PREPARE list AS {STATISTICS_SQL[name]}")
+    plan = "\n".join(row[0] for row in await connection.fetch(f"EXPLAIN EXECUTE list ({values})"))
+    await connection.close()
+    assert "HashAggregate" in plan, plan
+    assert "Group Key: counts.article" in plan, plan
