@@ -19,6 +19,7 @@ STYLE = (
     ".site,.note{color:var(--soft);margin-top:.2rem}.note{margin-top:1.5rem;font-size:.95rem}"
     "[role=alert],#state{padding:.8rem 1rem;border:1px solid var(--soft);border-radius:.5rem}"
     "[role=alert]{border-width:2px;font-weight:600}"
+    "#state{margin-block:1rem}#state p{margin:0}#state p+p{margin-top:.6rem}"
     "button{font:inherit;min-height:2.75rem;padding:.5rem 1.1rem;border:0;border-radius:.5rem;background:var(--brand);"
     "color:var(--card);cursor:pointer}:focus-visible{outline:3px solid #8f5500;outline-offset:2px}"
     "a{color:var(--brand)}nav{display:flex;flex-wrap:wrap;gap:.5rem 1.5rem;margin-top:1.5rem}"

@@ -182,7 +182,9 @@ async def test_unreadable_form_is_refused(page: OwnTrafficPage, body: bytes) -> 
 
 async def test_page_says_that_the_address_is_own_traffic(page: OwnTrafficPage) -> None:
     """Who comes from one of the site's own addresses reads it, in the language that is asked for."""
-    assert "Your address belongs" in text(await ask(page, query="lang=en", peer="203.0.113.9"))
+    own = text(await ask(page, query="lang=en", peer="203.0.113.9"))
+    assert "Your address belongs" in own
+    assert "This browser is counted" not in own
     assert "Your address belongs" not in text(await ask(page, query="lang=en", peer="203.0.114.9"))
     assert "Địa chỉ mạng của bạn" in text(await ask(page, query="lang=vi", peer="203.0.113.9"))
 
