@@ -239,7 +239,7 @@ class StatisticsRoutes:
             raise Problem(422, "Referrers are of days of the whole site.", field="period", headers=ANY_ORIGIN)
         report = await read_or_503(self._reader.referrers(site, top.range_at))
         owner = self.auth.has_token(request, site)
-        referrers = split_referrers(report.counted, site)
+        referrers = await self._render(split_referrers, report.counted, site)
         if kind != "json":
             frame = report_frame(request, site, report.as_of, top.period, report.exclusions)
 

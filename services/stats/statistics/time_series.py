@@ -23,6 +23,8 @@ from shared.events import OWN_TRAFFIC, Measure
 from shared.sites import Site
 
 EXCLUSIONS_MAX = 100
+HOSTS_READ_MAX = 5_000
+"""Referring hosts of a range; the visits of further ones are those of "(other)"."""
 ALWAYS = 2**62
 """Later than every day, in seconds since 1970 UTC."""
 MEASURES: tuple[Measure, ...] = ("views", "visits", "visitors")
@@ -135,7 +137,7 @@ async def read_comparison(snapshot: Snapshot, site: Site, period: Period) -> Com
 
 async def read_referrers(snapshot: Snapshot, site: Site, begin: int, end: int) -> list[tuple[str, int]]:
     """Return [(referring host, visits)] of days that begin in [begin, end), most visits first; "" is a direct visit."""
-    rows = await snapshot.connection.fetch(SQL["referrer_totals"], site.slug, begin, end)
+    rows = await snapshot.connection.fetch(SQL["referrer_totals"], site.slug, begin, end, HOSTS_READ_MAX)
     return sorted(((row["host"], row["visits"]) for row in rows), key=lambda one: one[0] == DIRECT)
 
 
